@@ -1,0 +1,218 @@
+//! The engine port: components, and their instances.
+//!
+//! An engine runs untrusted code within its budget and gives back values or a [`Fault`]; it knows nothing of stores,
+//! owners or calls of others. An instance that faulted is never used again.
+//! Every adapter passes [`conformance`].
+
+pub mod conformance;
+pub mod scripted;
+pub mod wasmtime;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Refusal;
+use crate::id::{Digest, ObjectId, TypeName};
+
+/// What a handler may do with the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HandlerKind {
+    /// May change it.
+    Update,
+    /// May not.
+    Query,
+}
+
+/// One handler of a type, as its component describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handler {
+    /// Its name, unique within the type.
+    pub name: String,
+    /// Whether it may change the state.
+    pub kind: HandlerKind,
+    /// What it does, for people.
+    pub documentation: String,
+    /// JSON Schema of its argument.
+    pub argument: serde_json::Value,
+    /// JSON Schema of its reply.
+    pub reply: serde_json::Value,
+}
+
+/// What a component says of itself, checked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Description {
+    /// The object type.
+    pub name: TypeName,
+    /// What objects of the type are, for people.
+    pub documentation: String,
+    /// Version of the shape of the state, from 1.
+    pub schema_version: u32,
+    /// Media type of snapshots.
+    pub state_content_type: String,
+    /// JSON Schema of the state.
+    pub state: serde_json::Value,
+    /// The handlers, sorted by name.
+    pub handlers: Vec<Handler>,
+}
+
+impl Description {
+    /// The handler of this name.
+    #[must_use]
+    pub fn handler(&self, name: &str) -> Option<&Handler> {
+        let index = self.handlers.binary_search_by(|handler| handler.name.as_str().cmp(name)).ok()?;
+        self.handlers.get(index)
+    }
+}
+
+/// Why an instance ended. The object goes on with the state it had before.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The code trapped or panicked.
+    #[error("its code trapped: {0}")]
+    Trapped(String),
+    /// The processor time of a call was used up.
+    #[error("its code used up its {0:?} of processor time")]
+    Cpu(Duration),
+    /// More memory was asked for than an instance may have.
+    #[error("its code asked for more than its {0} bytes of memory")]
+    Memory(usize),
+    /// The stack was used up.
+    #[error("its code ran out of stack")]
+    Stack,
+    /// Too much data was passed between code and host within a call.
+    #[error("its code passed more data to the host than a call may")]
+    HostCalls,
+    /// A snapshot is larger than a state may be.
+    #[error("its state would have {bytes} bytes, and may have {limit}")]
+    StateTooLarge {
+        /// The snapshot's size.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// A value is not what the contract says.
+    #[error("its code broke the contract: {0}")]
+    Contract(String),
+    /// No instance could be made: too many live ones, or the host is out of memory.
+    #[error("no instance can be made: {0}")]
+    Exhausted(String),
+}
+
+/// Why the state of an object could not be loaded into an instance.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RestoreError {
+    /// The snapshot was written with a newer schema.
+    #[error("its state has a newer schema than the code, which reads up to {0}")]
+    NewerSchema(u32),
+    /// The snapshot does not fit.
+    #[error("its state cannot be read by the code: {0}")]
+    InvalidSnapshot(String),
+    /// The code failed while it read.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// Why an object gives no reply to a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rejection {
+    /// The argument does not fit.
+    InvalidArgument(String),
+    /// There is no handler of this name.
+    UnknownHandler,
+    /// The object refuses, in its own words.
+    Refused(Refusal),
+}
+
+/// Why a component cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LoadError {
+    /// The bytes are no component of the world `highlander:object`, or ask for what is not granted.
+    #[error("{0}")]
+    Refused(String),
+    /// The host could not compile or load it, for a reason of its own.
+    #[error("the component could not be compiled: {0}")]
+    Failed(String),
+}
+
+/// One call as an instance sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct GuestCall<'a> {
+    /// Name of the handler, one that the description has.
+    pub handler: &'a str,
+    /// The argument, JSON.
+    pub argument: &'a [u8],
+    /// Version of the state.
+    pub version: u64,
+}
+
+/// Turns components into something that runs.
+#[async_trait]
+pub trait Engine: fmt::Debug + Send + Sync + 'static {
+    /// Checks and compiles the component, or loads what was compiled before. Does not block a worker thread.
+    ///
+    /// # Errors
+    /// [`LoadError`].
+    ///
+    /// # Cancel safety
+    /// A compilation that has begun goes on in the background and is thrown away.
+    async fn load(&self, digest: Digest, wasm: Bytes) -> Result<Arc<dyn Component>, LoadError>;
+}
+
+/// One compiled component.
+#[async_trait]
+pub trait Component: fmt::Debug + Send + Sync + 'static {
+    /// The component's digest.
+    fn digest(&self) -> Digest;
+
+    /// Asks the component what it is, in an instance of its own.
+    ///
+    /// # Errors
+    /// [`LoadError::Refused`] where it fails, or says what makes no sense.
+    ///
+    /// # Cancel safety
+    /// Nothing is changed.
+    async fn describe(&self) -> Result<Description, LoadError>;
+
+    /// Makes an instance, which is no object yet.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    ///
+    /// # Cancel safety
+    /// Nothing is left behind.
+    async fn instantiate(&self) -> Result<Box<dyn Instance>, Fault>;
+}
+
+/// One instance of a component. It is one object after [`restore`](Self::restore).
+///
+/// After a [`Fault`], and after any of its futures was dropped before its end, an instance is not used again.
+#[async_trait]
+pub trait Instance: fmt::Debug + Send + 'static {
+    /// Becomes the object `id` with the state `snapshot`, or with defaults.
+    ///
+    /// # Errors
+    /// [`RestoreError`]: the instance is used no more.
+    async fn restore(
+        &mut self,
+        id: &ObjectId,
+        snapshot: Option<(&[u8], u32)>,
+    ) -> Result<(), RestoreError>;
+
+    /// Runs one handler.
+    ///
+    /// # Errors
+    /// [`Fault`]: the instance is used no more.
+    async fn handle(&mut self, call: GuestCall<'_>) -> Result<Result<Bytes, Rejection>, Fault>;
+
+    /// Encodes the state: at most the configured `state_max`, and valid where it says JSON.
+    ///
+    /// # Errors
+    /// [`Fault`]: the instance is used no more.
+    async fn snapshot(&mut self) -> Result<Bytes, Fault>;
+}

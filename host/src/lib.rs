@@ -1,0 +1,13 @@
+//! Highlander's host: objects with one owner, a durable state, and sandboxed behaviour.
+//!
+//! Read from the bottom up: names, limits, time and errors; the three ports [`registry`], [`store`] and [`engine`]
+//! with their adapters; [`catalog`] (one type's code) and [`activation`] (one object's life); [`node`] (all objects
+//! of this process); [`http`] and [`cli`] at the edge. Nothing below knows anything above.
+
+pub mod clock;
+pub mod engine;
+pub mod error;
+pub mod id;
+pub mod limits;
+pub mod registry;
+pub mod store;
