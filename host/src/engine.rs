@@ -4,9 +4,7 @@
 //! owners or calls of others. An instance that faulted is never used again.
 //! Every adapter passes [`conformance`].
 
-pub mod conformance;
 pub mod scripted;
-pub mod wasmtime;
 
 use std::fmt;
 use std::sync::Arc;
@@ -65,7 +63,8 @@ impl Description {
     /// The handler of this name.
     #[must_use]
     pub fn handler(&self, name: &str) -> Option<&Handler> {
-        let index = self.handlers.binary_search_by(|handler| handler.name.as_str().cmp(name)).ok()?;
+        let index =
+            self.handlers.binary_search_by(|handler| handler.name.as_str().cmp(name)).ok()?;
         self.handlers.get(index)
     }
 }

@@ -4,6 +4,8 @@
 
 pub mod list;
 mod sweep;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -223,12 +225,13 @@ impl Node {
     /// The object ends all the same.
     pub async fn deactivate(&self, id: &ObjectId) -> bool {
         let Some(cell) = self.around.table.get(id) else { return false };
-        cell.deactivate(Reason::Requested, &self.around);
+        let ended_before = cell.ended();
         self.until(|| {
-            self.around
-                .table
-                .get(id)
-                .is_none_or(|now| !Arc::ptr_eq(&now, &cell) || now.position().is_none())
+            let is_over = cell.ended() != ended_before;
+            if !is_over {
+                cell.deactivate(Reason::Requested, &self.around);
+            }
+            is_over
         })
         .await;
         true

@@ -45,6 +45,8 @@ pub(super) struct Core {
     pub(super) is_driven: bool,
     /// Whether the entry was taken out of the table: nothing may be begun here any more.
     pub(super) is_gone: bool,
+    /// How many activations have ended here.
+    pub(super) ended: u64,
     last_used: BootTime,
 }
 
@@ -57,6 +59,7 @@ impl Core {
             wake_at: BootTime::FOREVER,
             is_driven: false,
             is_gone: false,
+            ended: 0,
             last_used: BootTime::now(),
         }
     }
@@ -143,6 +146,12 @@ impl Cell {
     #[must_use]
     pub fn position(&self) -> Option<Position> {
         self.lock().machine.position()
+    }
+
+    /// How many activations have ended in this entry: it changes when the present one has given its claim back.
+    #[must_use]
+    pub fn ended(&self) -> u64 {
+        self.lock().ended
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Core> {

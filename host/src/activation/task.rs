@@ -209,6 +209,7 @@ impl Drop for Task {
         let mut core = self.cell.lock();
         *core = Core::new(self.cell.id().clone());
         core.is_gone = true;
+        core.ended += 1;
         drop(core);
         self.around.table.remove(&self.cell);
         self.around.residents.remove(self.cell.id());

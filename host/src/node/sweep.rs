@@ -2,7 +2,7 @@
 //!
 //! One task visits the table now and then: an object needs no timer of its own.
 
-use std::sync::{Arc, Weak};
+use std::sync::Weak;
 use std::time::Duration;
 
 use super::Node;
@@ -24,6 +24,5 @@ pub(super) async fn run(node: Weak<Node>, idle_timeout: Duration) {
             // Each teardown is a task of its own: let them run while the next are begun.
             tokio::task::consume_budget().await;
         }
-        drop(Arc::clone(around));
     }
 }

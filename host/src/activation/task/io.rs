@@ -142,6 +142,7 @@ impl Task {
     pub(super) fn note_end(&mut self, reason: Reason) {
         self.revision = None;
         self.sent = None;
+        self.cell.lock().ended += 1;
         self.around.metrics.deactivations.with_label_values(&[reason.as_str()]).inc();
         tracing::debug!(object = %self.cell.id(), reason = reason.as_str(), "deactivated");
     }
