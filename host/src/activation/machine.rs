@@ -426,6 +426,8 @@ impl<T> Machine<T> {
 
     fn deactivate(&mut self, reason: Reason) {
         match self.phase {
+            // A shutdown lets the calls that wait have their turn; it asks again until none is left.
+            Phase::Live if reason == Reason::Draining && !self.mailbox.is_empty() => {}
             Phase::Live => self.phase = Phase::Closing(reason),
             // A shutdown overrules the wish to start again afterwards.
             Phase::Closing(_) if reason == Reason::Draining => self.phase = Phase::Closing(reason),

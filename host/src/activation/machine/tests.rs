@@ -395,15 +395,19 @@ fn the_claim_is_given_back_when_all_is_settled_and_not_before() {
 }
 
 #[test]
-fn a_draining_node_starts_nothing_again() {
+fn a_draining_node_lets_waiting_calls_have_their_turn_and_starts_nothing_again() {
     let mut bench = Bench::live(None);
     bench.call(1, "add");
     bench.call(2, "add");
     bench.step(Event::Deactivate(Reason::Draining));
     bench.updated(1);
-    bench.step(Event::Stored(Put::Applied(etag("e"))));
+    bench.updated(2);
+    bench.step(Event::Deactivate(Reason::Draining));
+    bench.step(Event::Stored(Put::Applied(etag("e1"))));
+    bench.step(Event::Stored(Put::Applied(etag("e2"))));
+    bench.call(3, "add");
     bench.step(Event::Released);
-    assert_eq!(bench.outcomes(), [(1, Ok(1)), (2, Err(Code::Draining))]);
+    assert_eq!(bench.outcomes(), [(1, Ok(1)), (2, Ok(2)), (3, Err(Code::Draining))]);
     assert!(bench.machine.is_cold());
 }
 

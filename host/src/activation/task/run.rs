@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Finished, Surroundings, Task};
-use crate::activation::machine::{Ran, Run};
+use crate::activation::machine::{Event, Ran, Run};
 use crate::activation::residents::Resident;
 use crate::catalog::Revision;
 use crate::clock::BootTime;
@@ -14,7 +14,10 @@ use crate::store::record::State;
 
 impl Task {
     pub(super) fn begin_run(&mut self, run: Run) {
-        let Some(revision) = self.revision.clone() else { return };
+        let Some(revision) = self.revision.clone() else {
+            let fault = Fault::Exhausted("the object's code is not there".to_owned());
+            return self.step(Event::Ran(Ran::Faulted(fault)));
+        };
         let id = self.cell.id().clone();
         let resident = self.resident.take().or_else(|| self.around.residents.take(&id));
         let around = Arc::clone(&self.around);
