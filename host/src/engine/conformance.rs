@@ -1,0 +1,1 @@
+//! What every engine must do, as checks that any adapter can be given to.

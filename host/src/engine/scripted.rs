@@ -1,0 +1,320 @@
+//! An engine without Wasm, for tests and simulations: every component is the same counter, written in Rust.
+//!
+//! It is deterministic, instant but for `sleep`, and keeps the port's contract, so that what lies above it can be
+//! tested without a compiler. It isolates nothing and is no choice for a real node.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::engine::{
+    Component, Description, Engine, Fault, GuestCall, Handler, HandlerKind, Instance, LoadError,
+    Rejection, RestoreError,
+};
+use crate::error::Refusal;
+use crate::id::{Digest, ObjectId, TypeName};
+
+/// What the bytes of a scripted component begin with.
+const PREFIX: &str = "scripted:";
+
+/// Every handler of a scripted component: its name, its kind, and what it does.
+const HANDLERS: &[(&str, HandlerKind, &str)] = &[
+    (
+        "add",
+        HandlerKind::Update,
+        "Adds the argument, and answers with the sum.",
+    ),
+    ("get", HandlerKind::Query, "The whole state."),
+    (
+        "grow",
+        HandlerKind::Update,
+        "Gives the state as many bytes of ballast as the argument says.",
+    ),
+    (
+        "increment",
+        HandlerKind::Update,
+        "Adds one, and answers with the sum.",
+    ),
+    ("put", HandlerKind::Update, "Replaces the whole state."),
+    ("reject", HandlerKind::Update, "Refuses."),
+    (
+        "reject_after_change",
+        HandlerKind::Update,
+        "Adds one, then refuses.",
+    ),
+    (
+        "sleep",
+        HandlerKind::Update,
+        "Waits as many milliseconds as the argument says.",
+    ),
+    ("trap", HandlerKind::Update, "Traps."),
+    (
+        "trap_after_change",
+        HandlerKind::Update,
+        "Adds one, then traps.",
+    ),
+    ("value", HandlerKind::Query, "The number."),
+    (
+        "version",
+        HandlerKind::Query,
+        "The version of the state, as the call has it.",
+    ),
+];
+
+/// Loads bytes such as `scripted:counter`, or `scripted:counter@2 any text` for schema version 2.
+///
+/// The text behind a space only makes another digest. Anything else is refused, as bytes that are no component are.
+#[derive(Debug, Clone)]
+pub struct ScriptedEngine {
+    state_max: usize,
+}
+
+impl ScriptedEngine {
+    /// An engine whose states may have up to 1 MiB.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            state_max: 1024 * 1024,
+        }
+    }
+
+    /// The same with another limit of a state, in bytes.
+    #[must_use]
+    pub fn with_state_max(self, state_max: usize) -> Self {
+        Self { state_max }
+    }
+}
+
+impl Default for ScriptedEngine {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[async_trait]
+impl Engine for ScriptedEngine {
+    async fn load(&self, digest: Digest, wasm: Bytes) -> Result<Arc<dyn Component>, LoadError> {
+        let refused = || LoadError::Refused(format!("not a scripted component: {PREFIX}TYPE"));
+        let text = std::str::from_utf8(&wasm).map_err(|_| refused())?;
+        let text = text.strip_prefix(PREFIX).ok_or_else(refused)?;
+        let word = text.split_whitespace().next().ok_or_else(refused)?;
+        let (name, schema_version) = match word.split_once('@') {
+            Some((name, schema)) => (name, schema.parse().map_err(|_| refused())?),
+            None => (word, 1),
+        };
+        let name =
+            TypeName::new(name).map_err(|invalid| LoadError::Refused(invalid.to_string()))?;
+        Ok(Arc::new(Counter {
+            digest,
+            name,
+            schema_version,
+            state_max: self.state_max,
+        }))
+    }
+}
+
+/// The one component there is.
+#[derive(Debug)]
+struct Counter {
+    digest: Digest,
+    name: TypeName,
+    schema_version: u32,
+    state_max: usize,
+}
+
+#[async_trait]
+impl Component for Counter {
+    fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    async fn describe(&self) -> Result<Description, LoadError> {
+        let handlers = HANDLERS.iter().map(|&(name, kind, documentation)| Handler {
+            name: name.to_owned(),
+            kind,
+            documentation: documentation.to_owned(),
+            argument: json!(true),
+            reply: json!(true),
+        });
+        Ok(Description {
+            name: self.name.clone(),
+            documentation: "A counter.".to_owned(),
+            schema_version: self.schema_version,
+            state_content_type: "application/json".to_owned(),
+            state: json!({
+                "type": "object",
+                "properties": { "value": { "type": "integer" }, "ballast": { "type": "string" } },
+            }),
+            handlers: handlers.collect(),
+        })
+    }
+
+    async fn instantiate(&self) -> Result<Box<dyn Instance>, Fault> {
+        Ok(Box::new(CounterInstance {
+            state: None,
+            schema_version: self.schema_version,
+            state_max: self.state_max,
+            usable: true,
+        }))
+    }
+}
+
+/// The state of a counter. Ballast is left out where there is none.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct State {
+    #[serde(default)]
+    value: i64,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    ballast: String,
+}
+
+#[derive(Debug)]
+struct CounterInstance {
+    /// None before the first `restore`.
+    state: Option<State>,
+    schema_version: u32,
+    state_max: usize,
+    /// False while a function runs, so that it stays false where one faults or is dropped.
+    usable: bool,
+}
+
+impl CounterInstance {
+    fn begin(&mut self) -> Result<(), Fault> {
+        if std::mem::replace(&mut self.usable, false) {
+            Ok(())
+        } else {
+            Err(Fault::Contract("used after a fault".to_owned()))
+        }
+    }
+
+    async fn run(&mut self, call: GuestCall<'_>) -> Result<Value, Stop> {
+        let state = self
+            .state
+            .as_mut()
+            .ok_or_else(|| contract("called before restore"))?;
+        Ok(match call.handler {
+            "value" => json!(state.value),
+            "version" => json!(call.version),
+            "get" => json!(state),
+            "increment" => state.add(1),
+            "add" => state.add(argument(call.argument)?),
+            "put" => {
+                *state = argument(call.argument)?;
+                Value::Null
+            }
+            "grow" => {
+                state.ballast = "x".repeat(argument(call.argument)?);
+                Value::Null
+            }
+            "sleep" => {
+                tokio::time::sleep(Duration::from_millis(argument(call.argument)?)).await;
+                Value::Null
+            }
+            "reject" => return Err(refused()),
+            "reject_after_change" => {
+                state.add(1);
+                return Err(refused());
+            }
+            "trap" => return Err(trapped()),
+            "trap_after_change" => {
+                state.add(1);
+                return Err(trapped());
+            }
+            _ => return Err(Stop::Rejected(Rejection::UnknownHandler)),
+        })
+    }
+}
+
+#[async_trait]
+impl Instance for CounterInstance {
+    async fn restore(
+        &mut self,
+        _id: &ObjectId,
+        snapshot: Option<(&[u8], u32)>,
+    ) -> Result<(), RestoreError> {
+        self.begin()?;
+        let state = match snapshot {
+            None => State::default(),
+            Some((_, schema)) if schema > self.schema_version => {
+                return Err(RestoreError::NewerSchema(self.schema_version));
+            }
+            Some((bytes, _)) => serde_json::from_slice(bytes)
+                .map_err(|invalid| RestoreError::InvalidSnapshot(invalid.to_string()))?,
+        };
+        self.state = Some(state);
+        self.usable = true;
+        Ok(())
+    }
+
+    async fn handle(&mut self, call: GuestCall<'_>) -> Result<Result<Bytes, Rejection>, Fault> {
+        self.begin()?;
+        let answer = match self.run(call).await {
+            Ok(reply) => Ok(Bytes::from(reply.to_string())),
+            Err(Stop::Rejected(rejection)) => Err(rejection),
+            Err(Stop::Faulted(fault)) => return Err(fault),
+        };
+        self.usable = true;
+        Ok(answer)
+    }
+
+    async fn snapshot(&mut self) -> Result<Bytes, Fault> {
+        self.begin()?;
+        let state = self
+            .state
+            .as_ref()
+            .ok_or_else(|| contract("snapshot before restore"))?;
+        let bytes = serde_json::to_vec(state).map_err(|error| contract(&error.to_string()))?;
+        if bytes.len() > self.state_max {
+            return Err(Fault::StateTooLarge {
+                bytes: bytes.len(),
+                limit: self.state_max,
+            });
+        }
+        self.usable = true;
+        Ok(bytes.into())
+    }
+}
+
+impl State {
+    fn add(&mut self, number: i64) -> Value {
+        self.value = self.value.saturating_add(number);
+        json!(self.value)
+    }
+}
+
+/// Why a handler gives no reply.
+enum Stop {
+    Rejected(Rejection),
+    Faulted(Fault),
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Self::Faulted(fault)
+    }
+}
+
+fn argument<T: for<'a> Deserialize<'a>>(bytes: &[u8]) -> Result<T, Stop> {
+    serde_json::from_slice(bytes)
+        .map_err(|error| Stop::Rejected(Rejection::InvalidArgument(error.to_string())))
+}
+
+fn refused() -> Stop {
+    Stop::Rejected(Rejection::Refused(Refusal {
+        code: "scripted".to_owned(),
+        message: "the script says no".to_owned(),
+    }))
+}
+
+fn trapped() -> Stop {
+    Stop::Faulted(Fault::Trapped("scripted".to_owned()))
+}
+
+fn contract(text: &str) -> Fault {
+    Fault::Contract(text.to_owned())
+}
