@@ -4,7 +4,9 @@
 //! owners or calls of others. An instance that faulted is never used again.
 //! Every adapter passes [`conformance`].
 
+pub mod conformance;
 pub mod scripted;
+pub mod wasmtime;
 
 use std::fmt;
 use std::sync::Arc;

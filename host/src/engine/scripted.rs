@@ -168,7 +168,7 @@ impl Component for Counter {
 #[serde(deny_unknown_fields)]
 struct State {
     #[serde(default)]
-    value: i64,
+    value: u64,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     ballast: String,
 }
@@ -201,8 +201,8 @@ impl CounterInstance {
             "value" => json!(state.value),
             "version" => json!(call.version),
             "get" => json!(state),
-            "increment" => state.add(1),
-            "add" => state.add(argument(call.argument)?),
+            "increment" => state.add(1)?,
+            "add" => state.add(argument(call.argument)?)?,
             "put" => {
                 *state = argument(call.argument)?;
                 Value::Null
@@ -215,14 +215,14 @@ impl CounterInstance {
                 tokio::time::sleep(Duration::from_millis(argument(call.argument)?)).await;
                 Value::Null
             }
-            "reject" => return Err(refused()),
+            "reject" => return Err(refused("scripted")),
             "reject_after_change" => {
-                state.add(1);
-                return Err(refused());
+                state.add(1)?;
+                return Err(refused("scripted"));
             }
             "trap" => return Err(trapped()),
             "trap_after_change" => {
-                state.add(1);
+                state.add(1)?;
                 return Err(trapped());
             }
             _ => return Err(Stop::Rejected(Rejection::UnknownHandler)),
@@ -281,9 +281,13 @@ impl Instance for CounterInstance {
 }
 
 impl State {
-    fn add(&mut self, number: i64) -> Value {
-        self.value = self.value.saturating_add(number);
-        json!(self.value)
+    fn add(&mut self, by: u64) -> Result<Value, Stop> {
+        let sum = self
+            .value
+            .checked_add(by)
+            .ok_or_else(|| refused("overflow"))?;
+        self.value = sum;
+        Ok(json!(sum))
     }
 }
 
@@ -304,9 +308,9 @@ fn argument<T: for<'a> Deserialize<'a>>(bytes: &[u8]) -> Result<T, Stop> {
         .map_err(|error| Stop::Rejected(Rejection::InvalidArgument(error.to_string())))
 }
 
-fn refused() -> Stop {
+fn refused(code: &str) -> Stop {
     Stop::Rejected(Rejection::Refused(Refusal {
-        code: "scripted".to_owned(),
+        code: code.to_owned(),
         message: "the script says no".to_owned(),
     }))
 }

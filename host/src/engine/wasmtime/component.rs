@@ -1,0 +1,162 @@
+//! One compiled component: makes instances, and asks what it is.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use tokio::sync::{OnceCell, Semaphore};
+use wasmtime::component::Component as Compiled;
+
+use super::bindings::ObjectPre;
+use super::budget::{Budget, FIRST_SLICE_TICKS};
+use super::config::{HANDLES_MAX, SandboxConfig};
+use super::describe;
+use super::fault::fault_of;
+use super::guest::{Guest, cut, escape};
+use super::imports;
+use super::instance::{Sandbox, WasmInstance};
+use super::memory::{Memory, MemoryGauge};
+use super::ticker::Ticker;
+use crate::engine::{Component, Description, Fault, Instance, LoadError};
+use crate::id::Digest;
+
+/// What all instances of an engine share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) sandbox: SandboxConfig,
+    pub(super) engine: wasmtime::Engine,
+    pub(super) ticker: Ticker,
+    pub(super) memory: MemoryGauge,
+    pub(super) instances: Arc<AtomicUsize>,
+    /// Places for calls that outran their first slice.
+    pub(super) lane: Arc<Semaphore>,
+}
+
+/// A component that is ready to run.
+pub(super) struct WasmComponent {
+    digest: Digest,
+    shared: Arc<Shared>,
+    pre: ObjectPre<Guest>,
+    description: OnceCell<Description>,
+}
+
+impl fmt::Debug for WasmComponent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WasmComponent")
+            .field("digest", &self.digest)
+            .finish_non_exhaustive()
+    }
+}
+
+impl WasmComponent {
+    /// Binds what the component imports, and checks what it exports.
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        digest: Digest,
+        compiled: &Compiled,
+    ) -> Result<Self, LoadError> {
+        let refused = |error: wasmtime::Error| {
+            let text = format!("it is no component of the world highlander:object: {error:#}");
+            LoadError::Refused(cut(&escape(&text), 1024).to_owned())
+        };
+        let linker = imports::link(&shared.engine, compiled).map_err(refused)?;
+        let pre = linker.instantiate_pre(compiled).map_err(refused)?;
+        let pre = ObjectPre::new(pre).map_err(refused)?;
+        Ok(Self {
+            digest,
+            shared,
+            pre,
+            description: OnceCell::new(),
+        })
+    }
+
+    async fn sandbox(&self) -> Result<Sandbox, Fault> {
+        let shared = &self.shared;
+        let limits = &shared.sandbox;
+        let memory = Memory::new(limits.memory_max, shared.memory.clone());
+        let budget = Budget::new(
+            limits.cpu_max,
+            Arc::clone(&shared.lane),
+            shared.ticker.clone(),
+        );
+        let mut store = wasmtime::Store::new(&shared.engine, Guest::new(memory, budget));
+        store.limiter(|guest| &mut guest.memory);
+        store.epoch_deadline_callback(|mut cx| Ok(cx.data_mut().budget.tick()?));
+        store.set_hostcall_fuel(limits.transfer_max());
+        store.set_max_component_handles(HANDLES_MAX);
+        store.set_epoch_deadline(FIRST_SLICE_TICKS);
+        let _lane = store.data_mut().budget.begin_call();
+        let made = self.pre.instantiate_async(&mut store).await;
+        let bindings = made.map_err(|error| fault_of(&error, store.data()))?;
+        Ok(Sandbox { store, bindings })
+    }
+
+    async fn described(&self) -> Result<Description, LoadError> {
+        let refused =
+            |reason: String| LoadError::Refused(format!("its describe function failed: {reason}"));
+        let mut sandbox = match self.sandbox().await {
+            Ok(sandbox) => sandbox,
+            Err(fault @ Fault::Exhausted(_)) => return Err(LoadError::Failed(fault.to_string())),
+            Err(fault) => return Err(refused(fault.to_string())),
+        };
+        let said = sandbox
+            .describe()
+            .await
+            .map_err(|fault| refused(fault.to_string()))?;
+        describe::check(said).map_err(LoadError::Refused)
+    }
+}
+
+#[async_trait]
+impl Component for WasmComponent {
+    fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    async fn describe(&self) -> Result<Description, LoadError> {
+        self.description
+            .get_or_try_init(|| self.described())
+            .await
+            .cloned()
+    }
+
+    async fn instantiate(&self) -> Result<Box<dyn Instance>, Fault> {
+        // What the state is made of has to be known before the first snapshot is taken.
+        let description = self.description.get_or_try_init(|| self.described()).await;
+        let description = description.map_err(|error| match error {
+            LoadError::Refused(reason) => Fault::Contract(reason),
+            LoadError::Failed(reason) => Fault::Exhausted(reason),
+        })?;
+        let is_json = is_json(&description.state_content_type);
+        let state_max = self.shared.sandbox.state_max;
+        let count = InstanceCount::one_more(&self.shared.instances);
+        let sandbox = self.sandbox().await?;
+        Ok(Box::new(WasmInstance::new(
+            sandbox, is_json, state_max, count,
+        )))
+    }
+}
+
+/// Counts one live instance as long as it lives.
+#[derive(Debug)]
+pub(super) struct InstanceCount(Arc<AtomicUsize>);
+
+impl InstanceCount {
+    fn one_more(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for InstanceCount {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Whether a media type is JSON, with or without parameters.
+fn is_json(content_type: &str) -> bool {
+    let media_type = content_type.split(';').next().unwrap_or_default();
+    media_type.trim().eq_ignore_ascii_case("application/json")
+}

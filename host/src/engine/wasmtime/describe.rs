@@ -1,0 +1,199 @@
+//! Checks what a component says of itself.
+
+use serde_json::Value;
+
+use super::bindings::exports::highlander::object::behavior as wit;
+use crate::engine::{Description, Handler, HandlerKind};
+use crate::id::TypeName;
+use crate::limits::{HANDLER_COUNT_MAX, HANDLER_NAME_BYTES_MAX};
+
+/// Largest description in all.
+const DESCRIPTION_BYTES_MAX: usize = 1024 * 1024;
+/// Longest name of a media type.
+const CONTENT_TYPE_BYTES_MAX: usize = 127;
+/// Names that are taken by routes of their own.
+const RESERVED_NAMES: &[&str] = &["owner", "events", "deactivate"];
+
+/// The description, or what is wrong with it.
+pub(super) fn check(said: wit::Description) -> Result<Description, String> {
+    let bytes = size(&said);
+    if bytes > DESCRIPTION_BYTES_MAX {
+        return Err(format!(
+            "its description has {bytes} bytes, and may have {DESCRIPTION_BYTES_MAX}"
+        ));
+    }
+    if said.schema_version == 0 {
+        return Err("its schema version is 0: versions begin at 1".to_owned());
+    }
+    if !is_content_type(&said.state_content_type) {
+        return Err(format!(
+            "{:?} is no media type of a state",
+            said.state_content_type
+        ));
+    }
+    if said.handlers.len() > HANDLER_COUNT_MAX {
+        let count = said.handlers.len();
+        return Err(format!(
+            "it has {count} handlers, and may have {HANDLER_COUNT_MAX}"
+        ));
+    }
+    let name = TypeName::new(&said.name).map_err(|invalid| invalid.to_string())?;
+    let state = schema(&said.state_schema, "the state")?;
+    let mut handlers = said
+        .handlers
+        .into_iter()
+        .map(handler)
+        .collect::<Result<Vec<Handler>, String>>()?;
+    handlers.sort_by(|a, b| a.name.cmp(&b.name));
+    if let Some(name) = first_duplicate(&handlers) {
+        return Err(format!("it has two handlers of the name {name:?}"));
+    }
+    Ok(Description {
+        name,
+        documentation: said.documentation,
+        schema_version: said.schema_version,
+        state_content_type: said.state_content_type,
+        state,
+        handlers,
+    })
+}
+
+fn size(said: &wit::Description) -> usize {
+    let handlers = said.handlers.iter().map(|handler| {
+        let schemas = handler.argument_schema.len() + handler.reply_schema.len();
+        handler.name.len() + handler.documentation.len() + schemas
+    });
+    let own = said.name.len() + said.documentation.len() + said.state_content_type.len();
+    own + said.state_schema.len() + handlers.sum::<usize>()
+}
+
+fn handler(said: wit::Handler) -> Result<Handler, String> {
+    if !is_handler_name(&said.name) {
+        return Err(format!(
+            "handler name {:?} is not valid: 1 to {HANDLER_NAME_BYTES_MAX} of a-z, 0-9, - and _, beginning with a letter",
+            super::guest::cut(&said.name, 100)
+        ));
+    }
+    if RESERVED_NAMES.contains(&said.name.as_str()) {
+        return Err(format!(
+            "{:?} is reserved, and cannot be the name of a handler",
+            said.name
+        ));
+    }
+    let argument = schema(
+        &said.argument_schema,
+        &format!("the argument of {:?}", said.name),
+    )?;
+    let reply = schema(&said.reply_schema, &format!("the reply of {:?}", said.name))?;
+    Ok(Handler {
+        name: said.name,
+        kind: match said.kind {
+            wit::HandlerKind::Update => HandlerKind::Update,
+            wit::HandlerKind::Query => HandlerKind::Query,
+        },
+        documentation: said.documentation,
+        argument,
+        reply,
+    })
+}
+
+fn schema(text: &str, of: &str) -> Result<Value, String> {
+    match serde_json::from_str(text) {
+        Ok(schema @ (Value::Object(_) | Value::Bool(_))) => Ok(schema),
+        Ok(_) => Err(format!(
+            "the schema of {of} is neither an object nor true nor false"
+        )),
+        Err(invalid) => Err(format!("the schema of {of} is not JSON: {invalid}")),
+    }
+}
+
+fn is_handler_name(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    name.len() <= HANDLER_NAME_BYTES_MAX
+        && bytes.next().is_some_and(|first| first.is_ascii_lowercase())
+        && bytes.all(|byte| {
+            byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_'
+        })
+}
+
+fn is_content_type(text: &str) -> bool {
+    text.len() <= CONTENT_TYPE_BYTES_MAX
+        && text
+            .split_once('/')
+            .is_some_and(|(kind, rest)| !kind.is_empty() && !rest.is_empty())
+        && text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
+}
+
+fn first_duplicate(sorted: &[Handler]) -> Option<&str> {
+    let pairs = sorted.iter().zip(sorted.iter().skip(1));
+    pairs
+        .map(|(a, b)| (&a.name, &b.name))
+        .find(|(a, b)| a == b)
+        .map(|(a, _)| a.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said() -> wit::Description {
+        wit::Description {
+            name: "counter".to_owned(),
+            documentation: String::new(),
+            schema_version: 1,
+            state_content_type: "application/json".to_owned(),
+            state_schema: "true".to_owned(),
+            handlers: vec![handler_named("value"), handler_named("add")],
+        }
+    }
+
+    fn handler_named(name: &str) -> wit::Handler {
+        wit::Handler {
+            name: name.to_owned(),
+            kind: wit::HandlerKind::Query,
+            documentation: String::new(),
+            argument_schema: "{}".to_owned(),
+            reply_schema: "true".to_owned(),
+        }
+    }
+
+    #[test]
+    fn handlers_are_sorted_by_name() {
+        let description = check(said()).unwrap();
+        let names: Vec<_> = description
+            .handlers
+            .iter()
+            .map(|h| h.name.as_str())
+            .collect();
+        assert_eq!(names, ["add", "value"]);
+        assert!(description.handler("value").is_some());
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        #[track_caller]
+        fn check_refused(change: impl FnOnce(&mut wit::Description), why: &str) {
+            let mut said = said();
+            change(&mut said);
+            let text = check(said).unwrap_err();
+            assert!(text.contains(why), "{text}");
+        }
+        check_refused(|d| d.name = "Counter".to_owned(), "type name");
+        check_refused(|d| d.schema_version = 0, "begin at 1");
+        check_refused(|d| d.state_content_type = "json".to_owned(), "media type");
+        check_refused(|d| d.state_schema = "3".to_owned(), "neither an object");
+        check_refused(|d| d.state_schema = "{".to_owned(), "is not JSON");
+        check_refused(|d| d.handlers.push(handler_named("add")), "two handlers");
+        check_refused(|d| d.handlers.push(handler_named("owner")), "reserved");
+        check_refused(|d| d.handlers.push(handler_named("_x")), "handler name");
+        check_refused(|d| d.handlers.push(handler_named("")), "handler name");
+        check_refused(
+            |d| d.handlers = vec![handler_named("a"); 257],
+            "257 handlers",
+        );
+        check_refused(
+            |d| d.documentation = "x".repeat(1024 * 1024),
+            "bytes, and may have",
+        );
+    }
+}

@@ -1,0 +1,63 @@
+//! From wasmtime's errors to ours, without paths, addresses or anything else of the host's.
+
+use wasmtime::{Error, PoolConcurrencyLimitError, Trap, WasmBacktrace};
+
+use super::budget::CpuSpent;
+use super::config::TRAP_DEPTH_MAX;
+use super::guest::{Guest, cut, escape};
+use super::wasi::Exited;
+use crate::engine::Fault;
+
+/// Longest text of a fault.
+const TEXT_BYTES_MAX: usize = 1024;
+/// How wasmtime says that the data which a guest passes to the host exceed the limit; the type is its own secret.
+const TRANSFER_EXHAUSTED: &str = "fuel allocated for hostcalls has been exhausted";
+
+/// Why the guest failed.
+pub(super) fn fault_of(error: &Error, guest: &Guest) -> Fault {
+    if error.is::<CpuSpent>() {
+        return Fault::Cpu(guest.budget.max());
+    }
+    if error.is::<PoolConcurrencyLimitError>() {
+        return Fault::Exhausted("too many instances are live".to_owned());
+    }
+    if error.is::<std::io::Error>() || error.is::<wasmtime::error::OutOfMemory>() {
+        return Fault::Exhausted("the host has no more memory for it".to_owned());
+    }
+    let trap = error.downcast_ref::<Trap>();
+    if trap.is_some_and(|trap| is_stack_overflow(*trap, error)) {
+        return Fault::Stack;
+    }
+    // A guest that gets no memory ends itself in its own way, mostly by a trap.
+    if let Some(limit) = guest.memory.exceeded() {
+        return Fault::Memory(limit);
+    }
+    let reason = match trap {
+        Some(trap) => trap.to_string(),
+        None => error.root_cause().to_string(),
+    };
+    if reason.contains(TRANSFER_EXHAUSTED) {
+        return Fault::HostCalls;
+    }
+    let reason = reason.strip_prefix("wasm trap: ").unwrap_or(&reason);
+    let text = match guest.last_words() {
+        Some(words) if trap.is_some() || error.is::<Exited>() => format!("{reason}: {words}"),
+        _ => reason.to_owned(),
+    };
+    Fault::Trapped(cut(&escape(&text), TEXT_BYTES_MAX).to_owned())
+}
+
+/// Compiled languages keep a second stack in the guest's own memory, which mostly overflows first: at the lower end of
+/// the memory, deep in calls.
+fn is_stack_overflow(trap: Trap, error: &Error) -> bool {
+    let depth = || {
+        error
+            .downcast_ref::<WasmBacktrace>()
+            .map_or(0, |trace| trace.frames().len())
+    };
+    match trap {
+        Trap::StackOverflow => true,
+        Trap::MemoryOutOfBounds => depth() >= TRAP_DEPTH_MAX,
+        _ => false,
+    }
+}

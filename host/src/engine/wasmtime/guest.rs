@@ -1,0 +1,159 @@
+//! What the host keeps for one instance, inside its `wasmtime::Store`.
+//!
+//! Text from guests is data: control characters are escaped before it goes anywhere.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use rand::rngs::{StdRng, SysRng};
+use rand::{Rng, SeedableRng};
+
+use super::bindings::highlander::object::log::Level;
+use super::budget::Budget;
+use super::memory::Memory;
+use crate::id::ObjectId;
+
+/// Longest line of a guest's log.
+const LOG_LINE_BYTES_MAX: usize = 8 * 1024;
+/// What a guest may log within one call.
+const LOG_CALL_BYTES_MAX: usize = 64 * 1024;
+/// How much is kept of what a guest said last, for the message of its panic.
+const LAST_WORDS_BYTES_MAX: usize = 1024;
+
+/// The data of one instance.
+#[derive(Debug)]
+pub(super) struct Guest {
+    pub(super) memory: Memory,
+    pub(super) budget: Budget,
+    /// None before the first `restore`.
+    pub(super) object: Option<ObjectId>,
+    /// The time of the call, in milliseconds since 1970; 0 outside of `handle`.
+    pub(super) now_ms: u64,
+    log: LogQuota,
+    /// The end of what it wrote to its standard error within the call.
+    last_words: Vec<u8>,
+    /// Most guests never ask for randomness.
+    random: Option<Box<StdRng>>,
+}
+
+#[derive(Debug, Default)]
+struct LogQuota {
+    bytes: usize,
+    dropped_count: u64,
+}
+
+impl Guest {
+    pub(super) fn new(memory: Memory, budget: Budget) -> Self {
+        Self {
+            memory,
+            budget,
+            object: None,
+            now_ms: 0,
+            log: LogQuota::default(),
+            last_words: Vec::new(),
+            random: None,
+        }
+    }
+
+    /// Forgets the call before, and sets the time of the next one.
+    pub(super) fn begin_call(&mut self, now_ms: u64) {
+        self.now_ms = now_ms;
+        self.memory.begin_call();
+        self.log = LogQuota::default();
+        self.last_words.clear();
+    }
+
+    /// Writes one line of the guest's log, within its quota.
+    pub(super) fn write_log(&mut self, level: Level, message: &str) {
+        let line = cut(message, LOG_LINE_BYTES_MAX);
+        if matches!(level, Level::Error) {
+            // What a guest logs in its panic hook.
+            self.last_words.clear();
+            self.say(line.as_bytes());
+        }
+        if self.log.bytes + line.len() > LOG_CALL_BYTES_MAX {
+            self.log.dropped_count += 1;
+            return;
+        }
+        // An empty line costs too.
+        self.log.bytes += line.len().max(16);
+        let (line, object) = (escape(line), self.object_name());
+        match level {
+            Level::Debug => tracing::debug!(target: "object", object, "{line}"),
+            Level::Info => tracing::info!(target: "object", object, "{line}"),
+            Level::Warn => tracing::warn!(target: "object", object, "{line}"),
+            Level::Error => tracing::error!(target: "object", object, "{line}"),
+        }
+    }
+
+    /// Says once, after the call, how many lines were dropped.
+    pub(super) fn end_call(&mut self) {
+        let dropped_count = std::mem::take(&mut self.log.dropped_count);
+        if dropped_count > 0 {
+            let object = self.object_name();
+            tracing::warn!(target: "object", object, dropped_count, "log lines of the call dropped");
+        }
+    }
+
+    /// Keeps the end of what the guest writes to its standard error, or says last in another way.
+    pub(super) fn say(&mut self, bytes: &[u8]) {
+        let tail = bytes.len().saturating_sub(LAST_WORDS_BYTES_MAX);
+        self.last_words
+            .extend_from_slice(bytes.get(tail..).unwrap_or_default());
+        let excess = self.last_words.len().saturating_sub(LAST_WORDS_BYTES_MAX);
+        self.last_words.drain(..excess);
+    }
+
+    /// What the guest said last within this call, as one line.
+    pub(super) fn last_words(&self) -> Option<String> {
+        let text = String::from_utf8_lossy(&self.last_words);
+        // Rust adds a note about a variable that a guest cannot have.
+        let text = text.split("\nnote: ").next().unwrap_or_default();
+        let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        (!line.is_empty()).then(|| escape(&line).into_owned())
+    }
+
+    /// This instance's own source of randomness, seeded by the system's.
+    pub(super) fn random(&mut self) -> wasmtime::Result<&mut impl Rng> {
+        if self.random.is_none() {
+            let seeded = StdRng::try_from_rng(&mut SysRng);
+            self.random = Some(Box::new(seeded.map_err(wasmtime::Error::new)?));
+        }
+        Ok(self.random.as_mut().expect("it was seeded right above"))
+    }
+
+    fn object_name(&self) -> &str {
+        self.object.as_ref().map_or("", ObjectId::as_str)
+    }
+}
+
+/// At most the first `bytes_max` of `text`, cut between two characters.
+pub(super) fn cut(text: &str, bytes_max: usize) -> &str {
+    let mut end = bytes_max.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
+}
+
+/// Makes control characters visible, so that no guest can steer a terminal or forge a line.
+pub(super) fn escape(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_unsafe) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        if is_unsafe(character) {
+            let _ = write!(escaped, "{}", character.escape_default());
+        } else {
+            escaped.push(character);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+/// Control characters, and those that change the direction of the text around them.
+fn is_unsafe(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}

@@ -1,0 +1,142 @@
+//! What a component may import, and the host functions behind it.
+//!
+//! The list is closed: an import that it does not name refuses the component, and a function of a named interface
+//! that nobody wrote traps when it is called.
+
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, Linker};
+use wasmtime::{Engine, Result, StoreContextMut, bail};
+
+use super::bindings::highlander::object::log::Level;
+use super::guest::Guest;
+use super::wasi::{self, Define, Functions};
+
+/// The interfaces of our own package, and what defines them.
+const OWN_INTERFACES: &[(&str, Define)] = &[
+    ("highlander:object/clock", clock),
+    ("highlander:object/log", log),
+];
+
+/// Whether objects may import this, with its version: `wasi:io/streams@0.2.3`.
+pub(super) fn is_allowed(import: &str) -> bool {
+    definition(import).is_some()
+}
+
+fn definition(import: &str) -> Option<Define> {
+    let (interface, version) = import.split_once('@')?;
+    let (list, compatible) = if interface.starts_with("wasi:") {
+        (wasi::INTERFACES, "0.2.")
+    } else {
+        (OWN_INTERFACES, "0.1.")
+    };
+    let patch = version.strip_prefix(compatible)?;
+    if patch.is_empty() || !patch.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    list.iter()
+        .find(|(name, _)| *name == interface)
+        .map(|&(_, define)| define)
+}
+
+/// Defines all that `component` imports, each name exactly as the component spells it, patch version included.
+pub(super) fn link(engine: &Engine, component: &Component) -> Result<Linker<Guest>> {
+    let mut linker = Linker::new(engine);
+    for (import, item) in component.component_type().imports(engine) {
+        let (Some(define), ComponentItem::ComponentInstance(interface)) =
+            (definition(import), item.ty)
+        else {
+            bail!("{import} is no interface that objects are given");
+        };
+        let mut functions = Functions {
+            linker: linker.instance(import)?,
+            names: Vec::new(),
+        };
+        define(&mut functions)?;
+        for (name, item) in interface.exports(engine) {
+            match item.ty {
+                ComponentItem::Resource(_) => {
+                    functions
+                        .linker
+                        .resource(name, wasi::resource_type(name), |_, _| Ok(()))?;
+                }
+                ComponentItem::ComponentFunc(_) if !functions.names.contains(&name) => {
+                    let text = format!("it called {name} of {import}, which objects are not given");
+                    functions
+                        .linker
+                        .func_new(name, move |_, _, _, _| bail!("{text}"))?;
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(linker)
+}
+
+fn clock(to: &mut Functions<'_>) -> Result<()> {
+    to.names.push("now-ms");
+    to.linker
+        .func_wrap("now-ms", |cx: StoreContextMut<'_, Guest>, (): ()| {
+            Ok((cx.data().now_ms,))
+        })
+}
+
+fn log(to: &mut Functions<'_>) -> Result<()> {
+    to.names.push("write");
+    to.linker.func_wrap(
+        "write",
+        |mut cx: StoreContextMut<'_, Guest>, (level, message): (Level, String)| {
+            cx.data_mut().write_log(level, &message);
+            Ok(())
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_listed_interfaces_of_known_versions_are_allowed() {
+        for good in [
+            "highlander:object/log@0.1.0",
+            "wasi:io/streams@0.2.0",
+            "wasi:cli/exit@0.2.11",
+        ] {
+            assert!(is_allowed(good), "{good}");
+        }
+        for bad in [
+            "wasi:sockets/tcp@0.2.0",
+            "wasi:http/outgoing-handler@0.2.0",
+            "wasi:io/streams@0.3.0",
+            "wasi:io/streams@0.2.0-rc-2023-11-10",
+            "wasi:io/streams@0.2.",
+            "wasi:io/streams",
+            "highlander:object/behavior@0.1.0",
+            "highlander:object/log@0.2.0",
+            "env",
+            "",
+        ] {
+            assert!(!is_allowed(bad), "{bad}");
+        }
+    }
+
+    /// What guests can reach, in full. A line more here is a decision about security.
+    #[test]
+    fn every_host_function_is_on_this_list() {
+        let engine = Engine::default();
+        let mut listed = String::new();
+        for (interface, define) in OWN_INTERFACES.iter().chain(wasi::INTERFACES) {
+            let mut linker = Linker::new(&engine);
+            let linker = linker.instance(interface).unwrap();
+            let mut functions = Functions {
+                linker,
+                names: Vec::new(),
+            };
+            define(&mut functions).unwrap();
+            for name in functions.names {
+                listed.push_str(&format!("{interface} {name}\n"));
+            }
+        }
+        assert_eq!(listed, include_str!("host_functions.txt"));
+    }
+}

@@ -1,0 +1,222 @@
+//! One live instance: the calls into it, and the checks of what comes out.
+//!
+//! An instance is marked as unusable before guest code runs and as usable again after it returned, so that one that
+//! faulted, or whose call was dropped midway, refuses everything that follows.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde::de::IgnoredAny;
+
+use super::bindings::Object;
+use super::bindings::exports::highlander::object::behavior as wit;
+use super::budget::{FIRST_SLICE_TICKS, LaneGuard};
+use super::component::InstanceCount;
+use super::fault::fault_of;
+use super::guest::{Guest, cut};
+use crate::clock;
+use crate::engine::{Fault, GuestCall, Instance, Rejection, RestoreError};
+use crate::error::Refusal;
+use crate::id::ObjectId;
+use crate::limits::REPLY_BYTES_MAX;
+
+/// Longest text of a rejection.
+const MESSAGE_BYTES_MAX: usize = 4 * 1024;
+/// Longest code of a refusal.
+const REFUSAL_CODE_BYTES_MAX: usize = 63;
+
+/// A component in a `wasmtime::Store` of its own.
+pub(super) struct Sandbox {
+    pub(super) store: wasmtime::Store<Guest>,
+    pub(super) bindings: Object,
+}
+
+impl Sandbox {
+    /// Makes ready for a call: budget and quotas are full, and it is `now_ms` for the guest.
+    fn begin(&mut self, now_ms: u64) -> LaneGuard {
+        self.store.set_epoch_deadline(FIRST_SLICE_TICKS);
+        let guest = self.store.data_mut();
+        guest.begin_call(now_ms);
+        guest.budget.begin_call()
+    }
+
+    fn end<T>(&mut self, result: wasmtime::Result<T>) -> Result<T, Fault> {
+        let guest = self.store.data_mut();
+        guest.end_call();
+        result.map_err(|error| fault_of(&error, guest))
+    }
+
+    pub(super) async fn describe(&mut self) -> Result<wit::Description, Fault> {
+        let _lane = self.begin(0);
+        let behavior = self.bindings.highlander_object_behavior();
+        let result = behavior.call_describe(&mut self.store).await;
+        self.end(result)
+    }
+}
+
+/// One instance, which is an object after `restore`.
+pub(super) struct WasmInstance {
+    sandbox: Sandbox,
+    usable: bool,
+    is_restored: bool,
+    is_json: bool,
+    state_max: usize,
+    _count: InstanceCount,
+}
+
+impl fmt::Debug for WasmInstance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let object = &self.sandbox.store.data().object;
+        f.debug_struct("WasmInstance")
+            .field("object", object)
+            .finish_non_exhaustive()
+    }
+}
+
+impl WasmInstance {
+    pub(super) fn new(
+        sandbox: Sandbox,
+        is_json: bool,
+        state_max: usize,
+        count: InstanceCount,
+    ) -> Self {
+        Self {
+            sandbox,
+            usable: true,
+            is_restored: false,
+            is_json,
+            state_max,
+            _count: count,
+        }
+    }
+
+    /// Marks the instance as unusable until the call has come to a good end.
+    fn begin(&mut self) -> Result<(), Fault> {
+        if std::mem::replace(&mut self.usable, false) {
+            Ok(())
+        } else {
+            Err(contract("used after a fault"))
+        }
+    }
+
+    fn begin_restored(&mut self) -> Result<(), Fault> {
+        self.begin()?;
+        if self.is_restored {
+            Ok(())
+        } else {
+            Err(contract("used before it was restored"))
+        }
+    }
+}
+
+#[async_trait]
+impl Instance for WasmInstance {
+    async fn restore(
+        &mut self,
+        id: &ObjectId,
+        snapshot: Option<(&[u8], u32)>,
+    ) -> Result<(), RestoreError> {
+        self.begin()?;
+        let sandbox = &mut self.sandbox;
+        let _lane = sandbox.begin(0);
+        sandbox.store.data_mut().object = Some(id.clone());
+        let wit_id = wit::ObjectId {
+            type_: id.type_name(),
+            key: id.key(),
+        };
+        let (bytes, schema_version) = snapshot.map_or((None, 0), |(bytes, v)| (Some(bytes), v));
+        let behavior = sandbox.bindings.highlander_object_behavior();
+        let result = behavior
+            .call_restore(&mut sandbox.store, wit_id, bytes, schema_version)
+            .await;
+        match sandbox.end(result)? {
+            Ok(()) => {
+                self.is_restored = true;
+                self.usable = true;
+                Ok(())
+            }
+            Err(wit::RestoreError::NewerSchema(newest)) => Err(RestoreError::NewerSchema(newest)),
+            Err(wit::RestoreError::InvalidSnapshot(why)) => Err(RestoreError::InvalidSnapshot(
+                cut(&why, MESSAGE_BYTES_MAX).to_owned(),
+            )),
+        }
+    }
+
+    async fn handle(&mut self, call: GuestCall<'_>) -> Result<Result<Bytes, Rejection>, Fault> {
+        self.begin_restored()?;
+        let sandbox = &mut self.sandbox;
+        let _lane = sandbox.begin(clock::wall_ms());
+        let wit_call = wit::Call {
+            handler: call.handler,
+            argument: call.argument,
+            version: call.version,
+        };
+        let behavior = sandbox.bindings.highlander_object_behavior();
+        let result = behavior.call_handle(&mut sandbox.store, wit_call).await;
+        let answer = match sandbox.end(result)? {
+            Ok(reply) => {
+                check_reply(&reply)?;
+                Ok(Bytes::from(reply))
+            }
+            Err(rejection) => Err(rejected(rejection)),
+        };
+        self.usable = true;
+        Ok(answer)
+    }
+
+    async fn snapshot(&mut self) -> Result<Bytes, Fault> {
+        self.begin_restored()?;
+        let sandbox = &mut self.sandbox;
+        let _lane = sandbox.begin(0);
+        let behavior = sandbox.bindings.highlander_object_behavior();
+        let result = behavior.call_snapshot(&mut sandbox.store).await;
+        let state = sandbox.end(result)?;
+        if state.len() > self.state_max {
+            return Err(Fault::StateTooLarge {
+                bytes: state.len(),
+                limit: self.state_max,
+            });
+        }
+        if self.is_json && !is_valid_json(&state) {
+            return Err(contract("its snapshot is not JSON, as it says"));
+        }
+        self.usable = true;
+        Ok(Bytes::from(state))
+    }
+}
+
+fn check_reply(reply: &[u8]) -> Result<(), Fault> {
+    if reply.len() > REPLY_BYTES_MAX {
+        let bytes = reply.len();
+        return Err(contract(&format!(
+            "its reply has {bytes} bytes, of {REPLY_BYTES_MAX}"
+        )));
+    }
+    if !is_valid_json(reply) {
+        return Err(contract("its reply is not JSON"));
+    }
+    Ok(())
+}
+
+fn is_valid_json(bytes: &[u8]) -> bool {
+    // Values that are skipped are not checked for UTF-8 by the parser, so that is done first.
+    std::str::from_utf8(bytes).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
+}
+
+fn rejected(rejection: wit::Rejection) -> Rejection {
+    match rejection {
+        wit::Rejection::InvalidArgument(why) => {
+            Rejection::InvalidArgument(cut(&why, MESSAGE_BYTES_MAX).to_owned())
+        }
+        wit::Rejection::UnknownHandler => Rejection::UnknownHandler,
+        wit::Rejection::Refused(refusal) => Rejection::Refused(Refusal {
+            code: cut(&refusal.code, REFUSAL_CODE_BYTES_MAX).to_owned(),
+            message: cut(&refusal.message, MESSAGE_BYTES_MAX).to_owned(),
+        }),
+    }
+}
+
+fn contract(text: &str) -> Fault {
+    Fault::Contract(text.to_owned())
+}

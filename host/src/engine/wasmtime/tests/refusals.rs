@@ -1,0 +1,162 @@
+//! Components that are refused before any of their code runs, or when they say what they are.
+
+use super::*;
+use crate::engine::wasmtime::config::{engine_config, pool};
+
+async fn load_text(text: &str) -> Result<Arc<dyn Component>, LoadError> {
+    let wasm = Bytes::from(wat::parse_str(text).unwrap());
+    engine().load(Digest::of(&wasm), wasm).await
+}
+
+async fn check(text: &str, why: &str) {
+    let refused = load_text(text).await;
+    let Err(LoadError::Refused(reason)) = refused else {
+        panic!("{text}: {refused:?}")
+    };
+    assert!(reason.contains(why), "{text}: {reason}");
+}
+
+#[tokio::test]
+async fn a_core_module_is_refused_with_a_hint() {
+    check("(module)", "build it for wasm32-wasip2").await;
+}
+
+#[tokio::test]
+async fn an_import_that_is_not_granted_is_named() {
+    check(
+        r#"(component (import "wasi:sockets/tcp@0.2.0" (instance)))"#,
+        "it imports wasi:sockets/tcp@0.2.0, which objects are not given",
+    )
+    .await;
+    check(r#"(component (import "env" (func)))"#, "it imports env").await;
+    let wasm = guest("forbidden_import");
+    let refused = engine().load(Digest::of(&wasm), wasm).await;
+    let Err(LoadError::Refused(reason)) = refused else {
+        panic!("{refused:?}")
+    };
+    assert!(reason.contains("wasi:sockets/"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_component_of_another_world_is_refused() {
+    check("(component)", "highlander:object/behavior").await;
+    check(
+        r#"(component
+            (import "highlander:object/clock@0.1.0" (instance (export "now-ms" (func (result string))))))"#,
+        "highlander:object/clock",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn features_that_objects_do_not_need_are_refused() {
+    for module in [
+        "(memory 1 1 shared)",
+        "(memory i64 1)",
+        "(memory 1) (memory 1)",
+        "(tag)",
+        "(type (struct))",
+        "(func (result v128) v128.const i32x4 0 0 0 0)",
+        "(func $f return_call $f)",
+        "(type $f (func)) (type (cont $f))",
+        "(memory 1 (pagesize 1))",
+        "(func (result i64 i64) i64.const 1 i64.const 1 i64.const 1 i64.const 1 i64.add128)",
+    ] {
+        check(
+            &format!("(component (core module {module}))"),
+            "it cannot be compiled",
+        )
+        .await;
+    }
+    check(
+        r#"(component (import "highlander:object/clock@0.1.0" (instance (export "now-ms" (func async)))))"#,
+        "it cannot be compiled",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn more_memory_or_table_than_an_instance_may_have_is_refused() {
+    check("(component (core module (memory 1025)))", "memory").await;
+    check("(component (core module (table 20001 funcref)))", "table").await;
+}
+
+#[tokio::test]
+async fn what_keeps_a_compiler_busy_is_refused() {
+    let locals = "i64 ".repeat(20_001);
+    let many = format!("(component (core module (func (local {locals}))))");
+    check(&many, "20001 locals in one function").await;
+    let functions = "(func) ".repeat(100_001);
+    check(
+        &format!("(component (core module {functions}))"),
+        "functions, and may have",
+    )
+    .await;
+    let body = "(block) ".repeat(30_000);
+    let locals = "i64 ".repeat(3_000);
+    let slow = format!("(component (core module (func (local {locals}) {body})))");
+    check(&slow, "bytes times locals in one function").await;
+    let modules = "(core module) ".repeat(129);
+    check(
+        &format!("(component {modules})"),
+        "modules and components inside",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn text_in_utf16_is_refused() {
+    check(
+        r#"(component
+            (import "highlander:object/log@0.1.0" (instance $log
+                (type $level (enum "debug"))
+                (export "level" (type (eq $level)))
+                (export "write" (func (param "message" string)))))
+            (core module $m (memory (export "memory") 1))
+            (core instance $i (instantiate $m))
+            (core func (canon lower (func $log "write") (memory $i "memory") string-encoding=utf16)))"#,
+        "only UTF-8",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_description_that_makes_no_sense_is_refused() {
+    let engine = engine();
+    for (name, why) in [
+        ("liar_describe", "its describe function failed"),
+        ("liar_names", "reserved"),
+        ("liar_schema", "is not JSON"),
+    ] {
+        let component = load(&engine, name).await;
+        let refused = component.describe().await;
+        let Err(LoadError::Refused(reason)) = refused else {
+            panic!("{name}: {refused:?}")
+        };
+        assert!(reason.contains(why), "{name}: {reason}");
+        assert!(matches!(
+            component.instantiate().await,
+            Err(Fault::Contract(_))
+        ));
+    }
+}
+
+/// Whoever changes this configuration changes what attackers can reach, or what compiled code means.
+#[test]
+fn the_configuration_is_what_was_decided() {
+    let sandbox = SandboxConfig::default();
+    let config = format!("{:#?}", engine_config(&sandbox));
+    let on = config
+        .lines()
+        .filter(|line| line.ends_with(": true,"))
+        .map(str::trim);
+    let pool = format!("{:#?}", pool(&sandbox));
+    let text = format!("{}\n{pool}\n", on.collect::<Vec<_>>().join("\n"));
+    assert_eq!(text, include_str!("config.txt"));
+    for setting in [
+        "Cranelift",
+        "\"enable_nan_canonicalization\": (\n                    \"true\"",
+    ] {
+        assert!(config.contains(setting), "{config}");
+    }
+}

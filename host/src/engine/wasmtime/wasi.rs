@@ -1,0 +1,359 @@
+//! WASI 0.2 as objects get it: inert.
+//!
+//! The standard libraries of most languages import it, so it has to be there, but it leads nowhere: no arguments, no
+//! environment, no files, nothing to read; what is written is dropped, but for the last words of a panic. Clocks show
+//! the time of the call, in milliseconds, and stand still within it; waiting ends at once. What is not written
+//! here traps when it is called. Nothing of it touches the system, and handles carry no pointer: they are constants.
+
+use rand::Rng;
+use wasmtime::component::{ComponentType, LinkerInstance, Lower, Resource, ResourceType};
+use wasmtime::{Result, StoreContextMut, bail};
+
+use super::guest::Guest;
+
+/// What a guest may write to a stream at a time.
+const WRITE_BYTES_MAX: u64 = 64 * 1024;
+/// Random bytes that a guest may ask for at a time.
+const RANDOM_BYTES_MAX: u64 = 64 * 1024;
+/// Handles of the output streams.
+const STDOUT: u32 = 1;
+const STDERR: u32 = 2;
+
+/// Kinds of handles. They are only names: none of them is ever built.
+enum IoError {}
+enum InputStream {}
+enum OutputStream {}
+enum Pollable {}
+enum Descriptor {}
+enum TerminalInput {}
+enum TerminalOutput {}
+
+type Cx<'a> = StoreContextMut<'a, Guest>;
+
+/// Why a stream cannot go on. Ours are closed or work, so the other case is never made.
+#[derive(ComponentType, Lower)]
+#[component(variant)]
+enum StreamError {
+    #[component(name = "last-operation-failed")]
+    #[allow(dead_code, reason = "part of the contract")]
+    LastOperationFailed(Resource<IoError>),
+    #[component(name = "closed")]
+    Closed,
+}
+
+#[derive(ComponentType, Lower)]
+#[component(record)]
+struct Datetime {
+    seconds: u64,
+    nanoseconds: u32,
+}
+
+/// The guest ended itself, which an object cannot do.
+#[derive(Debug, thiserror::Error)]
+#[error("it called exit")]
+pub(super) struct Exited;
+
+/// The interfaces that a component may import from WASI 0.2, and what defines them.
+pub(super) const INTERFACES: &[(&str, Define)] = &[
+    ("wasi:cli/environment", environment),
+    ("wasi:cli/exit", exit),
+    ("wasi:cli/stdin", stdin),
+    ("wasi:cli/stdout", stdout),
+    ("wasi:cli/stderr", stderr),
+    ("wasi:cli/terminal-input", nothing),
+    ("wasi:cli/terminal-output", nothing),
+    ("wasi:cli/terminal-stdin", terminal_stdin),
+    ("wasi:cli/terminal-stdout", terminal_stdout),
+    ("wasi:cli/terminal-stderr", terminal_stderr),
+    ("wasi:clocks/monotonic-clock", monotonic_clock),
+    ("wasi:clocks/wall-clock", wall_clock),
+    ("wasi:filesystem/preopens", preopens),
+    // No descriptor is ever given out, so that none of its functions can be reached.
+    ("wasi:filesystem/types", nothing),
+    ("wasi:io/error", nothing),
+    ("wasi:io/poll", poll),
+    ("wasi:io/streams", streams),
+    ("wasi:random/random", random),
+    ("wasi:random/insecure", insecure),
+    ("wasi:random/insecure-seed", insecure_seed),
+];
+
+/// Defines the functions of one interface.
+pub(super) type Define = fn(&mut Functions<'_>) -> Result<()>;
+
+/// One interface that is being defined. It notes every name, so that a test can list all that guests can reach.
+pub(super) struct Functions<'a> {
+    pub(super) linker: LinkerInstance<'a, Guest>,
+    pub(super) names: Vec<&'static str>,
+}
+
+/// The kind of handle that WASI means by a name: the same one wherever an interface takes it over from another.
+pub(super) fn resource_type(name: &str) -> ResourceType {
+    match name {
+        "error" => ResourceType::host::<IoError>(),
+        "pollable" => ResourceType::host::<Pollable>(),
+        "input-stream" => ResourceType::host::<InputStream>(),
+        "output-stream" => ResourceType::host::<OutputStream>(),
+        "descriptor" => ResourceType::host::<Descriptor>(),
+        "terminal-input" => ResourceType::host::<TerminalInput>(),
+        "terminal-output" => ResourceType::host::<TerminalOutput>(),
+        // Never given out by anything that is defined here.
+        _ => ResourceType::host::<()>(),
+    }
+}
+
+/// Defines a function, with the types of its parameters and its result as the closure has them.
+macro_rules! define {
+    ($functions:expr, $name:literal, $body:expr) => {{
+        $functions.names.push($name);
+        $functions.linker.func_wrap($name, $body)?;
+    }};
+}
+
+fn nothing(_: &mut Functions<'_>) -> Result<()> {
+    Ok(())
+}
+
+fn environment(to: &mut Functions<'_>) -> Result<()> {
+    define!(to, "get-environment", |_: Cx<'_>, (): ()| Ok((Vec::<(
+        String,
+        String
+    )>::new(
+    ),)));
+    define!(to, "get-arguments", |_: Cx<'_>, (): ()| Ok((
+        Vec::<String>::new(),
+    )));
+    define!(to, "initial-cwd", |_: Cx<'_>, (): ()| Ok((None::<String>,)));
+    Ok(())
+}
+
+fn exit(to: &mut Functions<'_>) -> Result<()> {
+    define!(to, "exit", |_: Cx<'_>,
+                         (_,): (Result<(), ()>,)|
+     -> Result<()> {
+        Err(wasmtime::Error::new(Exited))
+    });
+    Ok(())
+}
+
+fn stdin(to: &mut Functions<'_>) -> Result<()> {
+    define!(to, "get-stdin", |_: Cx<'_>, (): ()| Ok((Resource::<
+        InputStream,
+    >::new_own(0),)));
+    Ok(())
+}
+
+fn stdout(to: &mut Functions<'_>) -> Result<()> {
+    define!(to, "get-stdout", |_: Cx<'_>, (): ()| Ok((Resource::<
+        OutputStream,
+    >::new_own(
+        STDOUT
+    ),)));
+    Ok(())
+}
+
+fn stderr(to: &mut Functions<'_>) -> Result<()> {
+    define!(to, "get-stderr", |_: Cx<'_>, (): ()| Ok((Resource::<
+        OutputStream,
+    >::new_own(
+        STDERR
+    ),)));
+    Ok(())
+}
+
+fn terminal_stdin(to: &mut Functions<'_>) -> Result<()> {
+    define!(to, "get-terminal-stdin", |_: Cx<'_>, (): ()| Ok((None::<
+        Resource<TerminalInput>,
+    >,)));
+    Ok(())
+}
+
+fn terminal_stdout(to: &mut Functions<'_>) -> Result<()> {
+    define!(to, "get-terminal-stdout", |_: Cx<'_>, (): ()| Ok((None::<
+        Resource<TerminalOutput>,
+    >,)));
+    Ok(())
+}
+
+fn terminal_stderr(to: &mut Functions<'_>) -> Result<()> {
+    define!(to, "get-terminal-stderr", |_: Cx<'_>, (): ()| Ok((None::<
+        Resource<TerminalOutput>,
+    >,)));
+    Ok(())
+}
+
+fn monotonic_clock(to: &mut Functions<'_>) -> Result<()> {
+    define!(to, "now", |cx: Cx<'_>, (): ()| Ok((cx
+        .data()
+        .now_ms
+        .saturating_mul(1_000_000),)));
+    define!(to, "resolution", |_: Cx<'_>, (): ()| Ok((1_000_000_u64,)));
+    define!(to, "subscribe-instant", |_: Cx<'_>, _: (u64,)| ready());
+    define!(to, "subscribe-duration", |_: Cx<'_>, _: (u64,)| ready());
+    Ok(())
+}
+
+fn wall_clock(to: &mut Functions<'_>) -> Result<()> {
+    define!(to, "now", |cx: Cx<'_>, (): ()| {
+        let (seconds, ms) = (cx.data().now_ms / 1000, cx.data().now_ms % 1000);
+        let nanoseconds = u32::try_from(ms).unwrap_or(0) * 1_000_000;
+        Ok((Datetime {
+            seconds,
+            nanoseconds,
+        },))
+    });
+    define!(to, "resolution", |_: Cx<'_>, (): ()| {
+        Ok((Datetime {
+            seconds: 0,
+            nanoseconds: 1_000_000,
+        },))
+    });
+    Ok(())
+}
+
+fn preopens(to: &mut Functions<'_>) -> Result<()> {
+    define!(to, "get-directories", |_: Cx<'_>, (): ()| {
+        Ok((Vec::<(Resource<Descriptor>, String)>::new(),))
+    });
+    Ok(())
+}
+
+fn poll(to: &mut Functions<'_>) -> Result<()> {
+    define!(to, "[method]pollable.ready", |_: Cx<'_>,
+                                           (_,): (
+        Resource<Pollable>,
+    )| Ok((true,)));
+    define!(to, "[method]pollable.block", |_: Cx<'_>,
+                                           (_,): (
+        Resource<Pollable>,
+    )| Ok(()));
+    define!(
+        to,
+        "poll",
+        |_: Cx<'_>, (all,): (Vec<Resource<Pollable>>,)| {
+            let count = u32::try_from(all.len())?;
+            Ok(((0..count).collect::<Vec<u32>>(),))
+        }
+    );
+    Ok(())
+}
+
+fn streams(to: &mut Functions<'_>) -> Result<()> {
+    input_stream(to)?;
+    output_stream(to)
+}
+
+type Input = Resource<InputStream>;
+type Output = Resource<OutputStream>;
+
+/// Standard input is at its end.
+fn input_stream(to: &mut Functions<'_>) -> Result<()> {
+    let no_bytes = || Ok((Err::<Vec<u8>, _>(StreamError::Closed),));
+    let no_count = || Ok((Err::<u64, _>(StreamError::Closed),));
+    define!(
+        to,
+        "[method]input-stream.read",
+        move |_: Cx<'_>, _: (Input, u64)| no_bytes()
+    );
+    define!(to, "[method]input-stream.blocking-read", move |_: Cx<
+        '_,
+    >,
+                                                            _: (
+        Input,
+        u64
+    )| no_bytes());
+    define!(
+        to,
+        "[method]input-stream.skip",
+        move |_: Cx<'_>, _: (Input, u64)| no_count()
+    );
+    define!(to, "[method]input-stream.blocking-skip", move |_: Cx<
+        '_,
+    >,
+                                                            _: (
+        Input,
+        u64
+    )| no_count());
+    define!(
+        to,
+        "[method]input-stream.subscribe",
+        |_: Cx<'_>, _: (Input,)| ready()
+    );
+    Ok(())
+}
+
+/// Standard output and error take everything.
+fn output_stream(to: &mut Functions<'_>) -> Result<()> {
+    define!(
+        to,
+        "[method]output-stream.check-write",
+        |_: Cx<'_>, _: (Output,)| { Ok((Ok::<_, StreamError>(WRITE_BYTES_MAX),)) }
+    );
+    define!(to, "[method]output-stream.write", write);
+    define!(to, "[method]output-stream.blocking-write-and-flush", write);
+    define!(
+        to,
+        "[method]output-stream.flush",
+        |_: Cx<'_>, _: (Output,)| done()
+    );
+    define!(
+        to,
+        "[method]output-stream.blocking-flush",
+        |_: Cx<'_>, _: (Output,)| done()
+    );
+    define!(
+        to,
+        "[method]output-stream.subscribe",
+        |_: Cx<'_>, _: (Output,)| ready()
+    );
+    Ok(())
+}
+
+fn write(mut cx: Cx<'_>, (to, bytes): (Output, Vec<u8>)) -> Result<(Result<(), StreamError>,)> {
+    if to.rep() == STDERR {
+        cx.data_mut().say(&bytes);
+    }
+    done()
+}
+
+fn done() -> Result<(Result<(), StreamError>,)> {
+    Ok((Ok(()),))
+}
+
+fn ready() -> Result<(Resource<Pollable>,)> {
+    Ok((Resource::new_own(0),))
+}
+
+/// Good enough for keys: a generator of its own per instance, seeded by the system's.
+fn random(to: &mut Functions<'_>) -> Result<()> {
+    define!(to, "get-random-bytes", random_bytes);
+    define!(to, "get-random-u64", random_number);
+    Ok(())
+}
+
+fn insecure(to: &mut Functions<'_>) -> Result<()> {
+    define!(to, "get-insecure-random-bytes", random_bytes);
+    define!(to, "get-insecure-random-u64", random_number);
+    Ok(())
+}
+
+fn insecure_seed(to: &mut Functions<'_>) -> Result<()> {
+    define!(to, "insecure-seed", |mut cx: Cx<'_>, (): ()| {
+        let random = cx.data_mut().random()?;
+        Ok(((random.next_u64(), random.next_u64()),))
+    });
+    Ok(())
+}
+
+fn random_bytes(mut cx: Cx<'_>, (count,): (u64,)) -> Result<(Vec<u8>,)> {
+    if count > RANDOM_BYTES_MAX {
+        bail!("it asked for {count} random bytes, and may ask for {RANDOM_BYTES_MAX} at a time");
+    }
+    let mut bytes = vec![0; usize::try_from(count)?];
+    cx.data_mut().random()?.fill_bytes(&mut bytes);
+    Ok((bytes,))
+}
+
+fn random_number(mut cx: Cx<'_>, (): ()) -> Result<(u64,)> {
+    Ok((cx.data_mut().random()?.next_u64(),))
+}
