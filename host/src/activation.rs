@@ -9,6 +9,7 @@ pub mod cell;
 pub mod commit;
 pub mod machine;
 pub mod mailbox;
+pub mod protocol;
 pub mod residents;
 pub mod table;
 pub mod task;

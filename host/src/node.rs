@@ -14,7 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use crate::activation::machine::Settings;
+use crate::activation::protocol::Settings;
 use crate::activation::residents::Residents;
 use crate::activation::table::Table;
 use crate::activation::task::Surroundings;
@@ -305,6 +305,12 @@ impl Node {
     #[must_use]
     pub fn catalog(&self) -> &Catalog {
         &self.around.catalog
+    }
+
+    /// How many objects are active on this node.
+    #[must_use]
+    pub fn active_count(&self) -> usize {
+        self.around.table.len()
     }
 
     /// What the node counts, as Prometheus reads it.

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
 
-use super::machine::{Action, Event, Machine, Now, Position};
+use super::machine::{Machine, Position};
+use super::protocol::{Action, Event, Now};
 use super::task::{Surroundings, drive};
 use super::{Answer, Call, Reason};
 use crate::catalog::Revision;

@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::cell::{Caller, Cell, Core};
-use super::machine::{Action, Event, Ran, Settings};
+use super::protocol::{Action, Event, Ran, Settings};
 use super::residents::{Resident, Residents};
 use super::table::Table;
 use crate::catalog::{Catalog, Revision};

@@ -1,17 +1,18 @@
 //! Beginnings: an activation from claim to live, the next call, the next write.
 
 use super::{
-    Action, Answered, Claimed, Head, LEASE_OVER, Live, LoadFailure, Loaded, Machine, Now, Phase,
-    Run, Running, Waiting, Write, Writing, answered, base, refuse, registry, too_late,
+    Head, LEASE_OVER, Live, Machine, Phase, Running, Waiting, Writing, answered, base, too_late,
 };
 use crate::activation::answered::Known;
 use crate::activation::commit::condition;
 use crate::activation::mailbox::Queued;
-use crate::activation::{Answer, Done, IdempotencyKey, Operation, Precondition, Reason};
+use crate::activation::protocol::{Action, LoadFailure, Loaded, Now, Run};
+use crate::activation::{Answer, Done, IdempotencyKey, Operation, Precondition, Reason, refuse};
 use crate::error::Code;
 use crate::id::ObjectId;
 use crate::limits::AWAITING_COMMIT_MAX;
-use crate::store::record::{Record, Version};
+use crate::registry::{self, Claimed};
+use crate::store::record::{Record, Version, Write};
 
 impl<T> Machine<T> {
     pub(super) fn claimed(
@@ -212,7 +213,7 @@ impl<T> Live<T> {
             revision: self.code.revision,
             component: self.code.component,
             time_ms,
-            answered: Answered::to_record(&mut self.answered, time_ms),
+            answered: self.answered.to_record(time_ms),
             faults: self.base.faults,
             state: self.head.state.clone(),
         };

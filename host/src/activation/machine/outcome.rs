@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 
-use super::{Action, Head, LEASE_OVER, Live, Machine, Now, Phase, Ran, Running, Waiting, refuse};
-use crate::activation::Answer;
+use super::{Head, LEASE_OVER, Live, Machine, Phase, Running, Waiting};
+use crate::activation::protocol::{Action, Now, Ran};
+use crate::activation::{Answer, refuse};
 use crate::engine::{Fault, Rejection, RestoreError};
 use crate::error::{Code, Error};
 use crate::id::ObjectId;

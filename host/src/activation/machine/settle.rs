@@ -6,16 +6,15 @@
 use std::time::Duration;
 
 use super::outcome::unknown;
-use super::{
-    Action, ETag, Head, Live, Machine, Now, Phase, Put, Record, Reread, Writing, answered, base,
-    refuse,
-};
-use crate::activation::Reason;
+use super::{Head, Live, Machine, Phase, Writing, answered, base};
 use crate::activation::commit::{Resolution, resolve};
+use crate::activation::protocol::{Action, Now, Reread};
+use crate::activation::{Reason, refuse};
 use crate::error::Code;
 use crate::id::ObjectId;
 use crate::limits::{RETRY_PAUSE_MAX, RETRY_PAUSE_MIN};
-use crate::store::record::Version;
+use crate::store::record::{Record, Version};
+use crate::store::{ETag, Put};
 
 impl<T> Machine<T> {
     pub(super) fn stored(&mut self, put: Put, now: Now<'_>, actions: &mut Vec<Action<T>>) {

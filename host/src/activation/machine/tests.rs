@@ -1,10 +1,17 @@
 //! What the machine decides, one situation at a time.
 
+use bytes::Bytes;
+
 use super::*;
 use crate::activation::commit::{Resolution, resolve};
+use crate::activation::protocol::{LoadFailure, Loaded, Ran, Reread};
 use crate::activation::{Operation, Precondition};
+use crate::engine::{Fault, Rejection};
 use crate::error::Effect;
-use crate::store::record::JSON;
+use crate::id::Digest;
+use crate::registry::{Claimed, NodeId};
+use crate::store::Put;
+use crate::store::record::{JSON, WriteId};
 
 fn id() -> ObjectId {
     ObjectId::new("counter", "a").unwrap()

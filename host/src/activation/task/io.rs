@@ -10,7 +10,7 @@ use super::run::jittered;
 use super::{Surroundings, Task};
 use crate::activation::Reason;
 use crate::activation::cell::Caller;
-use crate::activation::machine::{self, Event, LoadFailure, Loaded, Reread};
+use crate::activation::protocol::{self, Event, LoadFailure, Loaded, Reread};
 use crate::catalog::Revision;
 use crate::clock::BootTime;
 use crate::id::ObjectId;
@@ -111,7 +111,7 @@ impl Task {
             Io::Claimed(outcome) => Event::Claimed(outcome),
             Io::Loaded(Ok((record, revision))) => {
                 let code =
-                    machine::Revision { revision: revision.number, component: revision.digest };
+                    protocol::Revision { revision: revision.number, component: revision.digest };
                 self.revision = Some(revision);
                 let passed = BootTime::now().since(self.activating_since);
                 self.around.metrics.activation_seconds.observe(passed.as_secs_f64());

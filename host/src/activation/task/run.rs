@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Finished, Surroundings, Task};
-use crate::activation::machine::{Event, Ran, Run};
+use crate::activation::protocol::{Event, Ran, Run};
 use crate::activation::residents::Resident;
 use crate::catalog::Revision;
 use crate::clock::BootTime;
