@@ -98,8 +98,7 @@ impl Guest {
     /// Keeps the end of what the guest writes to its standard error, or says last in another way.
     pub(super) fn say(&mut self, bytes: &[u8]) {
         let tail = bytes.len().saturating_sub(LAST_WORDS_BYTES_MAX);
-        self.last_words
-            .extend_from_slice(bytes.get(tail..).unwrap_or_default());
+        self.last_words.extend_from_slice(bytes.get(tail..).unwrap_or_default());
         let excess = self.last_words.len().saturating_sub(LAST_WORDS_BYTES_MAX);
         self.last_words.drain(..excess);
     }

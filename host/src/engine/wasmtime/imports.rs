@@ -12,10 +12,8 @@ use super::guest::Guest;
 use super::wasi::{self, Define, Functions};
 
 /// The interfaces of our own package, and what defines them.
-const OWN_INTERFACES: &[(&str, Define)] = &[
-    ("highlander:object/clock", clock),
-    ("highlander:object/log", log),
-];
+const OWN_INTERFACES: &[(&str, Define)] =
+    &[("highlander:object/clock", clock), ("highlander:object/log", log)];
 
 /// Whether objects may import this, with its version: `wasi:io/streams@0.2.3`.
 pub(super) fn is_allowed(import: &str) -> bool {
@@ -33,9 +31,7 @@ fn definition(import: &str) -> Option<Define> {
     if patch.is_empty() || !patch.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    list.iter()
-        .find(|(name, _)| *name == interface)
-        .map(|&(_, define)| define)
+    list.iter().find(|(name, _)| *name == interface).map(|&(_, define)| define)
 }
 
 /// Defines all that `component` imports, each name exactly as the component spells it, patch version included.
@@ -47,23 +43,16 @@ pub(super) fn link(engine: &Engine, component: &Component) -> Result<Linker<Gues
         else {
             bail!("{import} is no interface that objects are given");
         };
-        let mut functions = Functions {
-            linker: linker.instance(import)?,
-            names: Vec::new(),
-        };
+        let mut functions = Functions { linker: linker.instance(import)?, names: Vec::new() };
         define(&mut functions)?;
         for (name, item) in interface.exports(engine) {
             match item.ty {
                 ComponentItem::Resource(_) => {
-                    functions
-                        .linker
-                        .resource(name, wasi::resource_type(name), |_, _| Ok(()))?;
+                    functions.linker.resource(name, wasi::resource_type(name), |_, _| Ok(()))?;
                 }
                 ComponentItem::ComponentFunc(_) if !functions.names.contains(&name) => {
                     let text = format!("it called {name} of {import}, which objects are not given");
-                    functions
-                        .linker
-                        .func_new(name, move |_, _, _, _| bail!("{text}"))?;
+                    functions.linker.func_new(name, move |_, _, _, _| bail!("{text}"))?;
                 }
                 _ => {}
             }
@@ -74,10 +63,7 @@ pub(super) fn link(engine: &Engine, component: &Component) -> Result<Linker<Gues
 
 fn clock(to: &mut Functions<'_>) -> Result<()> {
     to.names.push("now-ms");
-    to.linker
-        .func_wrap("now-ms", |cx: StoreContextMut<'_, Guest>, (): ()| {
-            Ok((cx.data().now_ms,))
-        })
+    to.linker.func_wrap("now-ms", |cx: StoreContextMut<'_, Guest>, (): ()| Ok((cx.data().now_ms,)))
 }
 
 fn log(to: &mut Functions<'_>) -> Result<()> {
@@ -97,11 +83,8 @@ mod tests {
 
     #[test]
     fn only_listed_interfaces_of_known_versions_are_allowed() {
-        for good in [
-            "highlander:object/log@0.1.0",
-            "wasi:io/streams@0.2.0",
-            "wasi:cli/exit@0.2.11",
-        ] {
+        for good in ["highlander:object/log@0.1.0", "wasi:io/streams@0.2.0", "wasi:cli/exit@0.2.11"]
+        {
             assert!(is_allowed(good), "{good}");
         }
         for bad in [
@@ -128,10 +111,7 @@ mod tests {
         for (interface, define) in OWN_INTERFACES.iter().chain(wasi::INTERFACES) {
             let mut linker = Linker::new(&engine);
             let linker = linker.instance(interface).unwrap();
-            let mut functions = Functions {
-                linker,
-                names: Vec::new(),
-            };
+            let mut functions = Functions { linker, names: Vec::new() };
             define(&mut functions).unwrap();
             for name in functions.names {
                 listed.push_str(&format!("{interface} {name}\n"));

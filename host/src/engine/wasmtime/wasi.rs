@@ -115,78 +115,51 @@ fn nothing(_: &mut Functions<'_>) -> Result<()> {
 }
 
 fn environment(to: &mut Functions<'_>) -> Result<()> {
-    define!(to, "get-environment", |_: Cx<'_>, (): ()| Ok((Vec::<(
-        String,
-        String
-    )>::new(
-    ),)));
-    define!(to, "get-arguments", |_: Cx<'_>, (): ()| Ok((
-        Vec::<String>::new(),
-    )));
+    define!(to, "get-environment", |_: Cx<'_>, (): ()| Ok((Vec::<(String, String)>::new(),)));
+    define!(to, "get-arguments", |_: Cx<'_>, (): ()| Ok((Vec::<String>::new(),)));
     define!(to, "initial-cwd", |_: Cx<'_>, (): ()| Ok((None::<String>,)));
     Ok(())
 }
 
 fn exit(to: &mut Functions<'_>) -> Result<()> {
-    define!(to, "exit", |_: Cx<'_>,
-                         (_,): (Result<(), ()>,)|
-     -> Result<()> {
+    define!(to, "exit", |_: Cx<'_>, (_,): (Result<(), ()>,)| -> Result<()> {
         Err(wasmtime::Error::new(Exited))
     });
     Ok(())
 }
 
 fn stdin(to: &mut Functions<'_>) -> Result<()> {
-    define!(to, "get-stdin", |_: Cx<'_>, (): ()| Ok((Resource::<
-        InputStream,
-    >::new_own(0),)));
+    define!(to, "get-stdin", |_: Cx<'_>, (): ()| Ok((Resource::<InputStream>::new_own(0),)));
     Ok(())
 }
 
 fn stdout(to: &mut Functions<'_>) -> Result<()> {
-    define!(to, "get-stdout", |_: Cx<'_>, (): ()| Ok((Resource::<
-        OutputStream,
-    >::new_own(
-        STDOUT
-    ),)));
+    define!(to, "get-stdout", |_: Cx<'_>, (): ()| Ok((Resource::<OutputStream>::new_own(STDOUT),)));
     Ok(())
 }
 
 fn stderr(to: &mut Functions<'_>) -> Result<()> {
-    define!(to, "get-stderr", |_: Cx<'_>, (): ()| Ok((Resource::<
-        OutputStream,
-    >::new_own(
-        STDERR
-    ),)));
+    define!(to, "get-stderr", |_: Cx<'_>, (): ()| Ok((Resource::<OutputStream>::new_own(STDERR),)));
     Ok(())
 }
 
 fn terminal_stdin(to: &mut Functions<'_>) -> Result<()> {
-    define!(to, "get-terminal-stdin", |_: Cx<'_>, (): ()| Ok((None::<
-        Resource<TerminalInput>,
-    >,)));
+    define!(to, "get-terminal-stdin", |_: Cx<'_>, (): ()| Ok((None::<Resource<TerminalInput>>,)));
     Ok(())
 }
 
 fn terminal_stdout(to: &mut Functions<'_>) -> Result<()> {
-    define!(to, "get-terminal-stdout", |_: Cx<'_>, (): ()| Ok((None::<
-        Resource<TerminalOutput>,
-    >,)));
+    define!(to, "get-terminal-stdout", |_: Cx<'_>, (): ()| Ok((None::<Resource<TerminalOutput>>,)));
     Ok(())
 }
 
 fn terminal_stderr(to: &mut Functions<'_>) -> Result<()> {
-    define!(to, "get-terminal-stderr", |_: Cx<'_>, (): ()| Ok((None::<
-        Resource<TerminalOutput>,
-    >,)));
+    define!(to, "get-terminal-stderr", |_: Cx<'_>, (): ()| Ok((None::<Resource<TerminalOutput>>,)));
     Ok(())
 }
 
 fn monotonic_clock(to: &mut Functions<'_>) -> Result<()> {
-    define!(to, "now", |cx: Cx<'_>, (): ()| Ok((cx
-        .data()
-        .now_ms
-        .saturating_mul(1_000_000),)));
+    define!(to, "now", |cx: Cx<'_>, (): ()| Ok((cx.data().now_ms.saturating_mul(1_000_000),)));
     define!(to, "resolution", |_: Cx<'_>, (): ()| Ok((1_000_000_u64,)));
     define!(to, "subscribe-instant", |_: Cx<'_>, _: (u64,)| ready());
     define!(to, "subscribe-duration", |_: Cx<'_>, _: (u64,)| ready());
@@ -197,16 +170,10 @@ fn wall_clock(to: &mut Functions<'_>) -> Result<()> {
     define!(to, "now", |cx: Cx<'_>, (): ()| {
         let (seconds, ms) = (cx.data().now_ms / 1000, cx.data().now_ms % 1000);
         let nanoseconds = u32::try_from(ms).unwrap_or(0) * 1_000_000;
-        Ok((Datetime {
-            seconds,
-            nanoseconds,
-        },))
+        Ok((Datetime { seconds, nanoseconds },))
     });
     define!(to, "resolution", |_: Cx<'_>, (): ()| {
-        Ok((Datetime {
-            seconds: 0,
-            nanoseconds: 1_000_000,
-        },))
+        Ok((Datetime { seconds: 0, nanoseconds: 1_000_000 },))
     });
     Ok(())
 }
@@ -219,22 +186,12 @@ fn preopens(to: &mut Functions<'_>) -> Result<()> {
 }
 
 fn poll(to: &mut Functions<'_>) -> Result<()> {
-    define!(to, "[method]pollable.ready", |_: Cx<'_>,
-                                           (_,): (
-        Resource<Pollable>,
-    )| Ok((true,)));
-    define!(to, "[method]pollable.block", |_: Cx<'_>,
-                                           (_,): (
-        Resource<Pollable>,
-    )| Ok(()));
-    define!(
-        to,
-        "poll",
-        |_: Cx<'_>, (all,): (Vec<Resource<Pollable>>,)| {
-            let count = u32::try_from(all.len())?;
-            Ok(((0..count).collect::<Vec<u32>>(),))
-        }
-    );
+    define!(to, "[method]pollable.ready", |_: Cx<'_>, (_,): (Resource<Pollable>,)| Ok((true,)));
+    define!(to, "[method]pollable.block", |_: Cx<'_>, (_,): (Resource<Pollable>,)| Ok(()));
+    define!(to, "poll", |_: Cx<'_>, (all,): (Vec<Resource<Pollable>>,)| {
+        let count = u32::try_from(all.len())?;
+        Ok(((0..count).collect::<Vec<u32>>(),))
+    });
     Ok(())
 }
 
@@ -250,62 +207,24 @@ type Output = Resource<OutputStream>;
 fn input_stream(to: &mut Functions<'_>) -> Result<()> {
     let no_bytes = || Ok((Err::<Vec<u8>, _>(StreamError::Closed),));
     let no_count = || Ok((Err::<u64, _>(StreamError::Closed),));
-    define!(
-        to,
-        "[method]input-stream.read",
-        move |_: Cx<'_>, _: (Input, u64)| no_bytes()
-    );
-    define!(to, "[method]input-stream.blocking-read", move |_: Cx<
-        '_,
-    >,
-                                                            _: (
-        Input,
-        u64
-    )| no_bytes());
-    define!(
-        to,
-        "[method]input-stream.skip",
-        move |_: Cx<'_>, _: (Input, u64)| no_count()
-    );
-    define!(to, "[method]input-stream.blocking-skip", move |_: Cx<
-        '_,
-    >,
-                                                            _: (
-        Input,
-        u64
-    )| no_count());
-    define!(
-        to,
-        "[method]input-stream.subscribe",
-        |_: Cx<'_>, _: (Input,)| ready()
-    );
+    define!(to, "[method]input-stream.read", move |_: Cx<'_>, _: (Input, u64)| no_bytes());
+    define!(to, "[method]input-stream.blocking-read", move |_: Cx<'_>, _: (Input, u64)| no_bytes());
+    define!(to, "[method]input-stream.skip", move |_: Cx<'_>, _: (Input, u64)| no_count());
+    define!(to, "[method]input-stream.blocking-skip", move |_: Cx<'_>, _: (Input, u64)| no_count());
+    define!(to, "[method]input-stream.subscribe", |_: Cx<'_>, _: (Input,)| ready());
     Ok(())
 }
 
 /// Standard output and error take everything.
 fn output_stream(to: &mut Functions<'_>) -> Result<()> {
-    define!(
-        to,
-        "[method]output-stream.check-write",
-        |_: Cx<'_>, _: (Output,)| { Ok((Ok::<_, StreamError>(WRITE_BYTES_MAX),)) }
-    );
+    define!(to, "[method]output-stream.check-write", |_: Cx<'_>, _: (Output,)| {
+        Ok((Ok::<_, StreamError>(WRITE_BYTES_MAX),))
+    });
     define!(to, "[method]output-stream.write", write);
     define!(to, "[method]output-stream.blocking-write-and-flush", write);
-    define!(
-        to,
-        "[method]output-stream.flush",
-        |_: Cx<'_>, _: (Output,)| done()
-    );
-    define!(
-        to,
-        "[method]output-stream.blocking-flush",
-        |_: Cx<'_>, _: (Output,)| done()
-    );
-    define!(
-        to,
-        "[method]output-stream.subscribe",
-        |_: Cx<'_>, _: (Output,)| ready()
-    );
+    define!(to, "[method]output-stream.flush", |_: Cx<'_>, _: (Output,)| done());
+    define!(to, "[method]output-stream.blocking-flush", |_: Cx<'_>, _: (Output,)| done());
+    define!(to, "[method]output-stream.subscribe", |_: Cx<'_>, _: (Output,)| ready());
     Ok(())
 }
 
