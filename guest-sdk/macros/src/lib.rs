@@ -32,7 +32,9 @@ use proc_macro::TokenStream;
 /// | argument | default | means |
 /// |---|---|---|
 /// | `version = 2` | `1` | version of the shape of the state |
-/// | `migrate = path::to::function` | none | `fn(from_version: u32, state: &mut JsonObject) -> Result<(), String>`, called for snapshots of older versions |
+/// | `migrate = path::to::function` | none | called for snapshots of older versions |
+///
+/// The function is a `fn(from_version: u32, state: &mut JsonObject) -> Result<(), String>`.
 ///
 /// On a field, `#[state(..)]`:
 ///

@@ -1,4 +1,5 @@
 //! Names: how those of Rust become those of object types and handlers, and what the contract allows.
+//! Pure functions on text.
 
 /// The length that the contract allows for names of object types and handlers.
 pub(crate) const NAME_BYTES_MAX: usize = 63;

@@ -1,4 +1,5 @@
 //! `#[object]`: the pipeline.
+//! The stages are files of their own: input, check, expand, fallback.
 
 mod check;
 mod expand;

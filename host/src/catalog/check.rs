@@ -1,4 +1,5 @@
 //! Whether a new revision keeps what the present one offers.
+//! Only names, kinds and versions are compared so far, not the schemas of arguments and replies.
 
 use crate::engine::Description;
 use crate::error::{Code, Error};

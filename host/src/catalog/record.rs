@@ -1,4 +1,5 @@
 //! What the store holds for one type: its revisions, and which is current. `docs/formats.md` has it field by field.
+//! The components themselves are blobs of their own, named by their digest.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};

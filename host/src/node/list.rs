@@ -1,4 +1,5 @@
 //! Which objects of a type there are: from the store, or those that are active.
+//! Listing activates nothing.
 
 use super::Node;
 use crate::error::{Code, Error};

@@ -61,7 +61,8 @@ fn check_items(input: &Input<'_>, errors: &mut Errors) {
         if let ImplItem::Macro(call) = item {
             errors.push(
                 &call.mac.path,
-                "handlers behind a macro cannot be seen here; write the methods out, or move the macro to another `impl` block",
+                "handlers behind a macro cannot be seen here; write the methods out, \
+                 or move the macro to another `impl` block",
             );
         }
     }
@@ -83,7 +84,8 @@ fn check_type_name(input: &Input<'_>, errors: &mut Errors) {
         errors.push(
             chosen,
             format!(
-                "`{name}` cannot name an object type; write 1 to {} lower case letters, digits and hyphens, a letter first",
+                "`{name}` cannot name an object type; \
+                 write 1 to {} lower case letters, digits and hyphens, a letter first",
                 names::NAME_BYTES_MAX
             ),
         );
@@ -91,7 +93,8 @@ fn check_type_name(input: &Input<'_>, errors: &mut Errors) {
         errors.push(
             state,
             format!(
-                "`{name}` cannot name an object type, which has at most {} lower case letters, digits and hyphens; write `#[object(type = \"..\")]`",
+                "`{name}` cannot name an object type, \
+                 which has at most {} lower case letters, digits and hyphens; write `#[object(type = \"..\")]`",
                 names::NAME_BYTES_MAX
             ),
         );
@@ -123,7 +126,8 @@ fn check_handler_names(input: &Input<'_>, errors: &mut Errors) {
             errors.push(
                 ident,
                 format!(
-                    "`{name}` cannot name a handler; write 1 to {} lower case letters, digits and underscores, a letter first",
+                    "`{name}` cannot name a handler; \
+                     write 1 to {} lower case letters, digits and underscores, a letter first",
                     names::NAME_BYTES_MAX
                 ),
             );

@@ -1,4 +1,5 @@
 //! The code that the macro writes. It assumes that the view is valid.
+//! It assumes that everything was checked.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};

@@ -1,4 +1,5 @@
 //! The macro's own view of an `impl` block. It reads as much as it can and judges nothing but its own arguments.
+//! It judges nothing: that is `check`.
 
 use proc_macro2::{Ident, TokenStream};
 use syn::ext::IdentExt;

@@ -1,4 +1,5 @@
 //! Every rule for a struct that is to be a state. Pure: it reads the view and notes all mistakes.
+//! It collects every mistake and changes nothing.
 
 use syn::{Data, Fields, Type};
 
@@ -28,7 +29,8 @@ fn check_shape(input: &Input<'_>, errors: &mut Errors) {
             Fields::Unnamed(fields) => errors.push(
                 fields,
                 format!(
-                    "the fields of a state have names, which are its names in JSON; write `struct {name} {{ value: .. }}`"
+                    "the fields of a state have names, which are its names in JSON; \
+                     write `struct {name} {{ value: .. }}`"
                 ),
             ),
             Fields::Unit => errors.push(

@@ -1,4 +1,5 @@
 //! The derive's own view of a struct. It reads as much as it can and judges nothing but the attributes' arguments.
+//! It judges nothing: that is `check`.
 
 use proc_macro2::Ident;
 use syn::ext::IdentExt;

@@ -1,4 +1,5 @@
 //! Beginnings: an activation from claim to live, the next call, the next write.
+//! Nothing is decided about outcomes here.
 
 use super::{
     Head, LEASE_OVER, Live, Machine, Phase, Running, Waiting, Writing, answered, base, too_late,

@@ -1,4 +1,5 @@
 //! What a call that ran came to, and the answers that wait for a commit.
+//! What the store says of the commit is not looked at here: see `settle`.
 
 use bytes::Bytes;
 

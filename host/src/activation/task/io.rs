@@ -1,4 +1,5 @@
 //! The inputs and outputs of an activation: one at a time, each ending as one event.
+//! They carry out what the machine decided and judge nothing.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,5 @@
 //! Runs one call in the object's instance, which is made or brought up to date first where it has to be.
+//! What the outcome means for the object is the machine's to say.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,5 @@
 //! One compiled component: makes instances, and asks what it is.
+//! What an instance does once it is made is in `instance`.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
 //! Checks what a component says of itself.
+//! Whatever does not follow the contract refuses the upload, with the reason.
 
 use serde_json::Value;
 
@@ -62,7 +63,8 @@ fn size(said: &wit::Description) -> usize {
 fn handler(said: wit::Handler) -> Result<Handler, String> {
     if !is_handler_name(&said.name) {
         return Err(format!(
-            "handler name {:?} is not valid: 1 to {HANDLER_NAME_BYTES_MAX} of a-z, 0-9, - and _, beginning with a letter",
+            "handler name {:?} is not valid: \
+             1 to {HANDLER_NAME_BYTES_MAX} of a-z, 0-9, - and _, beginning with a letter",
             super::guest::cut(&said.name, 100)
         ));
     }

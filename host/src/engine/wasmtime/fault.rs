@@ -1,4 +1,5 @@
 //! From wasmtime's errors to ours, without paths, addresses or anything else of the host's.
+//! Texts of wasmtime are cut and cleaned here, so that no path of the machine gets out.
 
 use wasmtime::{Error, PoolConcurrencyLimitError, Trap, WasmBacktrace};
 

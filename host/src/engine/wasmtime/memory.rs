@@ -1,4 +1,5 @@
 //! The memory of instances: bounded per instance, all its memories together, and summed over the node.
+//! Nothing is allocated here: wasmtime asks, and this file says yes or no.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

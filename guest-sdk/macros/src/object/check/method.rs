@@ -1,4 +1,5 @@
 //! The rules for one method that is to be a handler.
+//! It collects every mistake and changes nothing.
 
 use syn::{PathArguments, Type};
 
@@ -21,7 +22,8 @@ fn check_receiver(method: &Method<'_>, errors: &mut Errors) {
         errors.push(
             &method.function.sig.ident,
             format!(
-                "handler `{name}` has no receiver; write `&mut self` for an update or `&self` for a query, or move `{name}` to another `impl` block"
+                "handler `{name}` has no receiver; write `&mut self` for an update or `&self` for a query, \
+                 or move `{name}` to another `impl` block"
             ),
         );
         return;

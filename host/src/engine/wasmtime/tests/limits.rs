@@ -1,4 +1,5 @@
 //! Each limit, and what is left of the object after a guest ran into it.
+//! Each guest is one that was written to break it.
 
 use super::*;
 

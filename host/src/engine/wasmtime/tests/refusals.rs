@@ -1,4 +1,5 @@
 //! Components that are refused before any of their code runs, or when they say what they are.
+//! They are text, so that each shows what it asks for.
 
 use super::*;
 use crate::engine::wasmtime::config::{engine_config, pool};

@@ -1,4 +1,5 @@
 //! The fields of a record as they are read, and how they become a record.
+//! Their order in the file is the order here.
 
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};

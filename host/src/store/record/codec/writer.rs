@@ -1,4 +1,5 @@
 //! Writes JSON into memory, piece by piece. That the pieces make one JSON value is the caller's to see to.
+//! It writes and never fails; what is written is the caller's choice.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
