@@ -1,121 +1,177 @@
-//! What an object costs: times of the wasmtime engine, and the memory of a live instance.
+//! What an object costs: times of the wasmtime engine by the size of the state, and the memory of a live instance.
 //!
 //! Run it with the built guests:
-//! `cargo run --release --example engine_costs -- target/guests/counter.wasm target/guests/misbehaving.wasm`
+//! `cargo run --release -p highlander --example engine_costs -- target/guests/counter.wasm \
+//! target/guests/misbehaving.wasm [ROUNDS]`.
+//! It prints lines of JSON, which `cargo xtask bench costs` reads.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "it measures, and prints")]
-#![allow(clippy::disallowed_methods, reason = "it measures by the clock that does not jump")]
 
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::time::Duration;
 
+use bytes::Bytes;
 use highlander_host::engine::wasmtime::{SandboxConfig, WasmtimeEngine};
 use highlander_host::engine::{Component, Engine, GuestCall, Instance};
 use highlander_host::id::{Digest, ObjectId};
+use serde_json::json;
+use tokio::time::Instant;
+
+/// Sizes of the state, and how often they are measured in a round: large ones take long.
+const SIZES: [(&str, usize, usize); 5] = [
+    ("100 B", 100, 1_000),
+    ("1 KB", 1_000, 1_000),
+    ("15 KB", 15_000, 300),
+    ("100 KB", 100_000, 50),
+    ("1 MB", 1_000_000, 10),
+];
+const COUNTER: &str = "counter";
+/// What the larger guest's state has beside what `grow_state` fills, about.
+const FRAME_BYTES: usize = 30;
+/// Operations that are too short to be timed one by one.
+const BATCH: u32 = 2_000;
+const LIVE_COUNT: usize = 2_000;
 
 #[tokio::main]
 async fn main() {
-    let mut paths = std::env::args().skip(1);
-    let counter = bytes::Bytes::from(std::fs::read(paths.next().unwrap()).unwrap());
-    let larger = bytes::Bytes::from(std::fs::read(paths.next().unwrap()).unwrap());
-    let cache = std::env::temp_dir().join(format!("engine-costs-{}", std::process::id()));
-    let sandbox = SandboxConfig { cache_dir: Some(cache.clone()), ..SandboxConfig::default() };
+    let mut arguments = std::env::args().skip(1);
+    let mut guest = || Bytes::from(std::fs::read(arguments.next().unwrap()).unwrap());
+    let (counter, larger) = (guest(), guest());
+    let round_count: usize = arguments.next().map_or(5, |text| text.parse().unwrap());
 
-    let engine = WasmtimeEngine::new(sandbox.clone()).unwrap();
-    let began = Instant::now();
-    let component = engine.load(Digest::of(&counter), counter.clone()).await.unwrap();
-    println!("compile {} KB: {:?}", counter.len() / 1024, began.elapsed());
-    let other = WasmtimeEngine::new(sandbox).unwrap();
-    let began = Instant::now();
-    other.load(Digest::of(&counter), counter).await.unwrap();
-    println!("load precompiled: {:?}", began.elapsed());
-
-    component.describe().await.unwrap();
-    counts(component.as_ref()).await;
-    let component = engine.load(Digest::of(&larger), larger).await.unwrap();
-    component.describe().await.unwrap();
-    for bytes in ["0", "15000", "1000000"] {
-        states(component.as_ref(), bytes).await;
+    let sandbox = SandboxConfig::default();
+    let engine = WasmtimeEngine::new(sandbox).unwrap();
+    let small = engine.load(Digest::of(&counter), counter.clone()).await.unwrap();
+    let large = engine.load(Digest::of(&larger), larger).await.unwrap();
+    // Both say what they are, which makes them ready for instances.
+    small.describe().await.unwrap();
+    large.describe().await.unwrap();
+    for _ in 0..round_count {
+        load(&counter).await;
+        instances(small.as_ref()).await;
+        for (name, bytes, count) in SIZES {
+            states(large.as_ref(), name, bytes, count).await;
+        }
+        memory(small.as_ref()).await;
     }
-    memory(&engine, component.as_ref()).await;
+}
+
+/// Compiling a component, and loading it when it was compiled before.
+async fn load(wasm: &Bytes) {
+    let cache = std::env::temp_dir().join(format!("engine-costs-{}", std::process::id()));
+    let compile = time_load(wasm, &cache).await;
+    print("compile, ms", COUNTER, compile.as_secs_f64() * 1e3);
+    let precompiled = time_load(wasm, &cache).await;
+    print("load precompiled, ms", COUNTER, precompiled.as_secs_f64() * 1e3);
     std::fs::remove_dir_all(cache).unwrap();
 }
 
-/// The median of `count` runs.
-async fn median(count: usize, mut run: impl AsyncFnMut()) -> Duration {
-    let mut times = Vec::new();
+async fn time_load(wasm: &Bytes, cache: &Path) -> Duration {
+    let sandbox = SandboxConfig {
+        cache_dir: Some(cache.to_owned()),
+        resident_max: 16,
+        ..SandboxConfig::default()
+    };
+    let engine = WasmtimeEngine::new(sandbox).unwrap();
+    let digest = Digest::of(wasm);
+    let began = Instant::now();
+    engine.load(digest, wasm.clone()).await.unwrap();
+    began.elapsed()
+}
+
+/// Making instances, and the shortest calls.
+async fn instances(component: &dyn Component) {
+    let time = median(1_000, async || drop(component.instantiate().await.unwrap())).await;
+    print("instantiate and drop, µs", COUNTER, time);
+    let id = ObjectId::new("counter", "k").unwrap();
+    let snapshot: &[u8] = b"{\"value\":7}";
+    let time = median(1_000, async || {
+        let mut instance = component.instantiate().await.unwrap();
+        instance.restore(&id, Some((snapshot, 1))).await.unwrap();
+    });
+    print("instantiate, restore and drop, µs", COUNTER, time.await);
+    let mut instance = component.instantiate().await.unwrap();
+    instance.restore(&id, None).await.unwrap();
+    let time = median(10, async || {
+        for _ in 0..BATCH {
+            call(instance.as_mut(), "value", "null").await;
+        }
+    });
+    print("query, µs", COUNTER, time.await / f64::from(BATCH));
+    let time = median(10, async || {
+        for _ in 0..BATCH {
+            call(instance.as_mut(), "increment", "null").await;
+            instance.snapshot().await.unwrap();
+        }
+    });
+    print("update and snapshot, µs", COUNTER, time.await / f64::from(BATCH));
+}
+
+/// What depends on the size of the state.
+async fn states(component: &dyn Component, name: &str, bytes: usize, count: usize) {
+    let id = ObjectId::new("misbehaving", "k").unwrap();
+    let mut instance = component.instantiate().await.unwrap();
+    instance.restore(&id, None).await.unwrap();
+    let ballast = bytes.saturating_sub(FRAME_BYTES).to_string();
+    call(instance.as_mut(), "grow_state", &ballast).await;
+    let snapshot = instance.snapshot().await.unwrap();
+    let mut run = async |metric: &str, step: Step| {
+        let time = median(count, async || match step {
+            Step::Restore => instance.restore(&id, Some((&snapshot, 1))).await.unwrap(),
+            Step::Query => call(instance.as_mut(), "value", "null").await,
+            Step::Snapshot => drop(instance.snapshot().await.unwrap()),
+            Step::Update => {
+                call(instance.as_mut(), "increment", "null").await;
+                drop(instance.snapshot().await.unwrap());
+            }
+        });
+        print(metric, name, time.await);
+    };
+    run("restore, µs", Step::Restore).await;
+    run("query, µs", Step::Query).await;
+    run("snapshot, µs", Step::Snapshot).await;
+    run("update and snapshot, µs", Step::Update).await;
+}
+
+#[derive(Clone, Copy)]
+enum Step {
+    Restore,
+    Query,
+    Snapshot,
+    Update,
+}
+
+/// What an instance takes that was called once.
+async fn memory(component: &dyn Component) {
+    let id = ObjectId::new("counter", "k").unwrap();
+    let (bytes, mappings) = (resident_bytes(), mapping_count());
+    let mut live = Vec::new();
+    for _ in 0..LIVE_COUNT {
+        let mut instance = component.instantiate().await.unwrap();
+        instance.restore(&id, None).await.unwrap();
+        call(instance.as_mut(), "increment", "null").await;
+        live.push(instance);
+    }
+    let per_instance = |before: usize, now: usize| (now - before) as f64 / LIVE_COUNT as f64;
+    print("live instance, bytes", COUNTER, per_instance(bytes, resident_bytes()));
+    print("live instance, mappings", COUNTER, per_instance(mappings, mapping_count()));
+}
+
+async fn call(instance: &mut dyn Instance, handler: &str, argument: &str) {
+    let call = GuestCall { handler, argument: argument.as_bytes(), version: 1 };
+    instance.handle(call).await.unwrap().unwrap();
+}
+
+/// The median of `count` runs, in microseconds.
+async fn median(count: usize, mut run: impl AsyncFnMut()) -> f64 {
+    let mut times = Vec::with_capacity(count);
     for _ in 0..count {
         let began = Instant::now();
         run().await;
         times.push(began.elapsed());
     }
     times.sort();
-    times.get(times.len() / 2).copied().unwrap()
-}
-
-async fn counts(component: &dyn Component) {
-    let time = median(2_000, async || drop(component.instantiate().await.unwrap())).await;
-    println!("instantiate and drop: {time:?}");
-    let id = ObjectId::new("counter", "k").unwrap();
-    let time = median(2_000, async || {
-        let mut instance = component.instantiate().await.unwrap();
-        instance.restore(&id, Some((b"{\"value\":7}", 1))).await.unwrap();
-    });
-    println!("instantiate, restore and drop: {:?}", time.await);
-    let mut instance = component.instantiate().await.unwrap();
-    instance.restore(&id, None).await.unwrap();
-    // Too short to be timed one by one.
-    let began = Instant::now();
-    for _ in 0..100_000 {
-        call(instance.as_mut(), "value", "null").await;
-    }
-    println!("query: {:?}", began.elapsed() / 100_000);
-    let began = Instant::now();
-    for _ in 0..100_000 {
-        call(instance.as_mut(), "increment", "null").await;
-        instance.snapshot().await.unwrap();
-    }
-    println!("update and snapshot: {:?}", began.elapsed() / 100_000);
-}
-
-async fn states(component: &dyn Component, bytes: &str) {
-    let id = ObjectId::new("misbehaving", "k").unwrap();
-    let mut instance = component.instantiate().await.unwrap();
-    instance.restore(&id, None).await.unwrap();
-    call(instance.as_mut(), "grow_state", bytes).await;
-    let snapshot = instance.snapshot().await.unwrap();
-    let time = median(200, async || drop(instance.snapshot().await.unwrap())).await;
-    println!("state of {bytes} bytes: snapshot {time:?}");
-    let time = median(200, async || {
-        instance.restore(&id, Some((&snapshot, 1))).await.unwrap();
-        call(instance.as_mut(), "increment", "null").await;
-        instance.snapshot().await.unwrap();
-    });
-    println!("state of {bytes} bytes: restore, update and snapshot {:?}", time.await);
-}
-
-async fn memory(engine: &WasmtimeEngine, component: &dyn Component) {
-    let id = ObjectId::new("misbehaving", "k").unwrap();
-    let (bytes, mappings) = (resident_bytes(), mapping_count());
-    let mut live = Vec::new();
-    for _ in 0..2_000 {
-        let mut instance = component.instantiate().await.unwrap();
-        instance.restore(&id, None).await.unwrap();
-        call(instance.as_mut(), "increment", "null").await;
-        live.push(instance);
-    }
-    let per_instance = (resident_bytes() - bytes) / live.len();
-    println!(
-        "live instance: {per_instance} bytes resident, {} bytes of linear memory, {:.1} mappings",
-        engine.memory_bytes() / live.len(),
-        (mapping_count() - mappings) as f64 / live.len() as f64,
-    );
-    drop(live);
-    println!("after 2000 instances ended: {} bytes more resident", resident_bytes() - bytes);
-}
-
-async fn call(instance: &mut dyn Instance, handler: &str, argument: &str) {
-    let call = GuestCall { handler, argument: argument.as_bytes(), version: 1 };
-    instance.handle(call).await.unwrap().unwrap();
+    times.get(count / 2).copied().unwrap_or_default().as_secs_f64() * 1e6
 }
 
 fn resident_bytes() -> usize {
@@ -125,4 +181,8 @@ fn resident_bytes() -> usize {
 
 fn mapping_count() -> usize {
     std::fs::read_to_string("/proc/self/maps").unwrap().lines().count()
+}
+
+fn print(metric: &str, subject: &str, value: f64) {
+    println!("{}", json!({ "metric": metric, "subject": subject, "value": value }));
 }

@@ -1,0 +1,88 @@
+//! Measures what one object can do when its store is slow: 64 clients increment one counter, and every answer of the
+//! store takes 20 ms. How many updates share a write is seen beside it.
+//!
+//! Run with `cargo run --release -p highlander --example hot_object target/guests/counter.wasm [ROUNDS [MILLIS]]`.
+//! It prints lines of JSON, which `cargo xtask bench hot-object` reads.
+
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "it measures, and prints")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use highlander_host::activation::{Call, Operation, Precondition};
+use highlander_host::clock::BootTime;
+use highlander_host::engine::wasmtime::{SandboxConfig, WasmtimeEngine};
+use highlander_host::id::ObjectId;
+use highlander_host::node::{Config, Node, Ports};
+use highlander_host::registry::NodeId;
+use highlander_host::registry::local::Directory;
+use highlander_host::store::Store;
+use highlander_host::store::memory::Memory;
+use serde_json::json;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+const CLIENT_COUNT: usize = 64;
+const LATENCY: Duration = Duration::from_millis(20);
+const WARM_UP: Duration = Duration::from_millis(500);
+
+#[tokio::main]
+async fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let counter = std::fs::read(arguments.next().expect("the path of counter.wasm")).unwrap();
+    let round_count: usize = arguments.next().map_or(5, |text| text.parse().unwrap());
+    let millis = arguments.next().map_or(2_000, |text| text.parse().unwrap());
+
+    let store = Arc::new(Memory::with_latency(LATENCY));
+    let ports = Ports {
+        registry: Arc::new(Directory::new().join(NodeId::new("n1"))),
+        store: Arc::clone(&store) as Arc<dyn Store>,
+        engine: Arc::new(WasmtimeEngine::new(SandboxConfig::default()).unwrap()),
+    };
+    let config =
+        Config { idle_timeout: Duration::from_mins(5), mailbox_len: 128, resident_max: 16 };
+    let node = Node::start(ports, config);
+    node.deploy(counter.into(), false).await.unwrap();
+    load(&node, WARM_UP).await;
+    for _ in 0..round_count {
+        let (writes_before, began) = (store.put_count(), Instant::now());
+        let update_count = load(&node, Duration::from_millis(millis)).await;
+        let seconds = began.elapsed().as_secs_f64();
+        let write_count = store.put_count() - writes_before;
+        print("updates per second", update_count as f64 / seconds);
+        print("writes per second", write_count as f64 / seconds);
+        print("updates per write", update_count as f64 / write_count.max(1) as f64);
+    }
+}
+
+/// Increments from all clients, each after its answer; how often.
+async fn load(node: &Arc<Node>, limit: Duration) -> u64 {
+    let began = Instant::now();
+    let mut clients = JoinSet::new();
+    for _ in 0..CLIENT_COUNT {
+        let node = Arc::clone(node);
+        clients.spawn(async move {
+            let id = ObjectId::new("counter", "hot").unwrap();
+            let mut count = 0;
+            while began.elapsed() < limit {
+                node.call(&id, increment()).await.unwrap();
+                count += 1;
+            }
+            count
+        });
+    }
+    clients.join_all().await.into_iter().sum()
+}
+
+fn increment() -> Call {
+    Call {
+        operation: Operation::Handle { handler: "increment".into(), argument: "null".into() },
+        precondition: Precondition::None,
+        key: None,
+        deadline: BootTime::now() + Duration::from_secs(10),
+    }
+}
+
+fn print(metric: &str, value: f64) {
+    println!("{}", json!({ "metric": metric, "subject": "highlander", "value": value }));
+}
