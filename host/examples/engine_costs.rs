@@ -3,15 +3,8 @@
 //! Run it with the built guests:
 //! `cargo run --release --example engine_costs -- target/guests/counter.wasm target/guests/misbehaving.wasm`
 
-#![allow(
-    clippy::print_stdout,
-    clippy::unwrap_used,
-    reason = "it measures, and prints"
-)]
-#![allow(
-    clippy::disallowed_methods,
-    reason = "it measures by the clock that does not jump"
-)]
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "it measures, and prints")]
+#![allow(clippy::disallowed_methods, reason = "it measures by the clock that does not jump")]
 
 use std::time::{Duration, Instant};
 
@@ -25,17 +18,11 @@ async fn main() {
     let counter = bytes::Bytes::from(std::fs::read(paths.next().unwrap()).unwrap());
     let larger = bytes::Bytes::from(std::fs::read(paths.next().unwrap()).unwrap());
     let cache = std::env::temp_dir().join(format!("engine-costs-{}", std::process::id()));
-    let sandbox = SandboxConfig {
-        cache_dir: Some(cache.clone()),
-        ..SandboxConfig::default()
-    };
+    let sandbox = SandboxConfig { cache_dir: Some(cache.clone()), ..SandboxConfig::default() };
 
     let engine = WasmtimeEngine::new(sandbox.clone()).unwrap();
     let began = Instant::now();
-    let component = engine
-        .load(Digest::of(&counter), counter.clone())
-        .await
-        .unwrap();
+    let component = engine.load(Digest::of(&counter), counter.clone()).await.unwrap();
     println!("compile {} KB: {:?}", counter.len() / 1024, began.elapsed());
     let other = WasmtimeEngine::new(sandbox).unwrap();
     let began = Instant::now();
@@ -48,6 +35,9 @@ async fn main() {
     component.describe().await.unwrap();
     for bytes in ["0", "15000", "1000000"] {
         states(component.as_ref(), bytes).await;
+    }
+    for handler in ["spin", "copy_in_a_loop"] {
+        loops(component.as_ref(), handler).await;
     }
     memory(&engine, component.as_ref()).await;
     std::fs::remove_dir_all(cache).unwrap();
@@ -71,10 +61,7 @@ async fn counts(component: &dyn Component) {
     let id = ObjectId::new("counter", "k").unwrap();
     let time = median(2_000, async || {
         let mut instance = component.instantiate().await.unwrap();
-        instance
-            .restore(&id, Some((b"{\"value\":7}", 1)))
-            .await
-            .unwrap();
+        instance.restore(&id, Some((b"{\"value\":7}", 1))).await.unwrap();
     });
     println!("instantiate, restore and drop: {:?}", time.await);
     let mut instance = component.instantiate().await.unwrap();
@@ -106,10 +93,31 @@ async fn states(component: &dyn Component, bytes: &str) {
         call(instance.as_mut(), "increment", "null").await;
         instance.snapshot().await.unwrap();
     });
-    println!(
-        "state of {bytes} bytes: restore, update and snapshot {:?}",
-        time.await
-    );
+    println!("state of {bytes} bytes: restore, update and snapshot {:?}", time.await);
+}
+
+/// How long a guest that loops lives, and how long it holds its thread at a time.
+async fn loops(component: &dyn Component, handler: &str) {
+    let id = ObjectId::new("misbehaving", "k").unwrap();
+    let mut instance = component.instantiate().await.unwrap();
+    instance.restore(&id, None).await.unwrap();
+    let began = Instant::now();
+    let neighbour = async {
+        let (mut last, mut longest) = (Instant::now(), Duration::ZERO);
+        while began.elapsed() < Duration::from_secs(1) {
+            tokio::task::yield_now().await;
+            longest = longest.max(last.elapsed());
+            last = Instant::now();
+        }
+        longest
+    };
+    let looping = async {
+        let call = GuestCall { handler, argument: b"null", version: 1 };
+        instance.handle(call).await.unwrap_err();
+        began.elapsed()
+    };
+    let (stopped, longest) = tokio::join!(looping, neighbour);
+    println!("{handler}: stopped after {stopped:?}, held its thread for {longest:?} at most");
 }
 
 async fn memory(engine: &WasmtimeEngine, component: &dyn Component) {
@@ -129,18 +137,11 @@ async fn memory(engine: &WasmtimeEngine, component: &dyn Component) {
         (mapping_count() - mappings) as f64 / live.len() as f64,
     );
     drop(live);
-    println!(
-        "after 2000 instances ended: {} bytes more resident",
-        resident_bytes() - bytes
-    );
+    println!("after 2000 instances ended: {} bytes more resident", resident_bytes() - bytes);
 }
 
 async fn call(instance: &mut dyn Instance, handler: &str, argument: &str) {
-    let call = GuestCall {
-        handler,
-        argument: argument.as_bytes(),
-        version: 1,
-    };
+    let call = GuestCall { handler, argument: argument.as_bytes(), version: 1 };
     instance.handle(call).await.unwrap().unwrap();
 }
 
@@ -150,8 +151,5 @@ fn resident_bytes() -> usize {
 }
 
 fn mapping_count() -> usize {
-    std::fs::read_to_string("/proc/self/maps")
-        .unwrap()
-        .lines()
-        .count()
+    std::fs::read_to_string("/proc/self/maps").unwrap().lines().count()
 }

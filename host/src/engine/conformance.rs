@@ -22,10 +22,7 @@ use crate::id::{Digest, ObjectId};
 /// Nothing is left behind but instances, which end with the engine.
 pub async fn check(engine: &dyn Engine, wasm: Bytes) {
     what_is_no_component_is_refused(engine).await;
-    let component = engine
-        .load(Digest::of(&wasm), wasm.clone())
-        .await
-        .expect("it loads");
+    let component = engine.load(Digest::of(&wasm), wasm.clone()).await.expect("it loads");
     assert_eq!(component.digest(), Digest::of(&wasm));
     it_describes_itself(component.as_ref()).await;
     a_new_object_has_its_defaults(component.as_ref()).await;
@@ -48,15 +45,9 @@ async fn what_is_no_component_is_refused(engine: &dyn Engine) {
 
 async fn it_describes_itself(component: &dyn Component) {
     let description = component.describe().await.expect("it describes itself");
-    assert_eq!(
-        description,
-        component.describe().await.expect("it does so again")
-    );
+    assert_eq!(description, component.describe().await.expect("it does so again"));
     assert!(description.schema_version >= 1);
-    assert!(
-        description.handlers.is_sorted_by(|a, b| a.name < b.name),
-        "{description:?}"
-    );
+    assert!(description.handlers.is_sorted_by(|a, b| a.name < b.name), "{description:?}");
     let kind = |name: &str| description.handler(name).map(|handler| handler.kind);
     assert_eq!(kind("increment"), Some(HandlerKind::Update));
     assert_eq!(kind("value"), Some(HandlerKind::Query));
@@ -73,11 +64,7 @@ async fn a_snapshot_is_read_back(component: &dyn Component) {
     assert_eq!(reply(counter.as_mut(), "increment", "null").await, "41");
     assert_eq!(reply(counter.as_mut(), "add", "1").await, "42");
     let snapshot = counter.snapshot().await.expect("it has a snapshot");
-    assert_eq!(
-        counter.snapshot().await,
-        Ok(snapshot.clone()),
-        "a snapshot changes nothing"
-    );
+    assert_eq!(counter.snapshot().await, Ok(snapshot.clone()), "a snapshot changes nothing");
     let text = std::str::from_utf8(&snapshot).expect("it is JSON");
     let mut other = restored(component, Some(text)).await;
     assert_eq!(reply(other.as_mut(), "value", "null").await, "42");
@@ -85,29 +72,18 @@ async fn a_snapshot_is_read_back(component: &dyn Component) {
 
 async fn restore_replaces_all(component: &dyn Component) {
     let mut counter = restored(component, Some(r#"{"value":7}"#)).await;
-    restore(counter.as_mut(), None)
-        .await
-        .expect("it can become another object");
+    restore(counter.as_mut(), None).await.expect("it can become another object");
     assert_eq!(reply(counter.as_mut(), "value", "null").await, "0");
 }
 
 async fn a_rejected_call_can_be_undone(component: &dyn Component) {
     let full = r#"{"value":18446744073709551615}"#;
     let mut counter = restored(component, Some(full)).await;
-    let rejected = call(counter.as_mut(), "increment", "null")
-        .await
-        .expect("it does not fault");
-    let Err(Rejection::Refused(refusal)) = rejected else {
-        unexpected(&rejected)
-    };
+    let rejected = call(counter.as_mut(), "increment", "null").await.expect("it does not fault");
+    let Err(Rejection::Refused(refusal)) = rejected else { unexpected(&rejected) };
     assert_eq!(refusal.code, "overflow");
-    restore(counter.as_mut(), Some(full))
-        .await
-        .expect("it can be restored again");
-    assert_eq!(
-        reply(counter.as_mut(), "value", "null").await,
-        u64::MAX.to_string()
-    );
+    restore(counter.as_mut(), Some(full)).await.expect("it can be restored again");
+    assert_eq!(reply(counter.as_mut(), "value", "null").await, u64::MAX.to_string());
 }
 
 async fn a_wrong_argument_is_rejected(component: &dyn Component) {
@@ -138,11 +114,7 @@ async fn a_snapshot_that_does_not_fit_is_refused(component: &dyn Component) {
 }
 
 async fn a_newer_schema_is_refused(component: &dyn Component) {
-    let known = component
-        .describe()
-        .await
-        .expect("it describes itself")
-        .schema_version;
+    let known = component.describe().await.expect("it describes itself").schema_version;
     let mut counter = component.instantiate().await.expect("there is an instance");
     let snapshot: &[u8] = br#"{"value":1}"#;
     let refused = counter.restore(&id(), Some((snapshot, known + 1))).await;
@@ -168,16 +140,12 @@ fn id() -> ObjectId {
 
 async fn restored(component: &dyn Component, snapshot: Option<&str>) -> Box<dyn Instance> {
     let mut instance = component.instantiate().await.expect("there is an instance");
-    restore(instance.as_mut(), snapshot)
-        .await
-        .expect("it is restored");
+    restore(instance.as_mut(), snapshot).await.expect("it is restored");
     instance
 }
 
 async fn restore(instance: &mut dyn Instance, snapshot: Option<&str>) -> Result<(), RestoreError> {
-    instance
-        .restore(&id(), snapshot.map(|text| (text.as_bytes(), 1)))
-        .await
+    instance.restore(&id(), snapshot.map(|text| (text.as_bytes(), 1))).await
 }
 
 async fn call(
@@ -185,13 +153,7 @@ async fn call(
     handler: &str,
     argument: &str,
 ) -> Result<Result<Bytes, Rejection>, Fault> {
-    instance
-        .handle(GuestCall {
-            handler,
-            argument: argument.as_bytes(),
-            version: 1,
-        })
-        .await
+    instance.handle(GuestCall { handler, argument: argument.as_bytes(), version: 1 }).await
 }
 
 async fn reply(instance: &mut dyn Instance, handler: &str, argument: &str) -> String {
@@ -227,9 +189,6 @@ mod tests {
         let trapped = call(instance.as_mut(), "trap", "null").await;
         assert!(matches!(trapped, Err(Fault::Trapped(_))));
         let refused = restore(instance.as_mut(), None).await;
-        assert!(matches!(
-            refused,
-            Err(RestoreError::Fault(Fault::Contract(_)))
-        ));
+        assert!(matches!(refused, Err(RestoreError::Fault(Fault::Contract(_)))));
     }
 }

@@ -23,46 +23,18 @@ const PREFIX: &str = "scripted:";
 
 /// Every handler of a scripted component: its name, its kind, and what it does.
 const HANDLERS: &[(&str, HandlerKind, &str)] = &[
-    (
-        "add",
-        HandlerKind::Update,
-        "Adds the argument, and answers with the sum.",
-    ),
+    ("add", HandlerKind::Update, "Adds the argument, and answers with the sum."),
     ("get", HandlerKind::Query, "The whole state."),
-    (
-        "grow",
-        HandlerKind::Update,
-        "Gives the state as many bytes of ballast as the argument says.",
-    ),
-    (
-        "increment",
-        HandlerKind::Update,
-        "Adds one, and answers with the sum.",
-    ),
+    ("grow", HandlerKind::Update, "Gives the state as many bytes of ballast as the argument says."),
+    ("increment", HandlerKind::Update, "Adds one, and answers with the sum."),
     ("put", HandlerKind::Update, "Replaces the whole state."),
     ("reject", HandlerKind::Update, "Refuses."),
-    (
-        "reject_after_change",
-        HandlerKind::Update,
-        "Adds one, then refuses.",
-    ),
-    (
-        "sleep",
-        HandlerKind::Update,
-        "Waits as many milliseconds as the argument says.",
-    ),
+    ("reject_after_change", HandlerKind::Update, "Adds one, then refuses."),
+    ("sleep", HandlerKind::Update, "Waits as many milliseconds as the argument says."),
     ("trap", HandlerKind::Update, "Traps."),
-    (
-        "trap_after_change",
-        HandlerKind::Update,
-        "Adds one, then traps.",
-    ),
+    ("trap_after_change", HandlerKind::Update, "Adds one, then traps."),
     ("value", HandlerKind::Query, "The number."),
-    (
-        "version",
-        HandlerKind::Query,
-        "The version of the state, as the call has it.",
-    ),
+    ("version", HandlerKind::Query, "The version of the state, as the call has it."),
 ];
 
 /// Loads bytes such as `scripted:counter`, or `scripted:counter@2 any text` for schema version 2.
@@ -77,9 +49,7 @@ impl ScriptedEngine {
     /// An engine whose states may have up to 1 MiB.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            state_max: 1024 * 1024,
-        }
+        Self { state_max: 1024 * 1024 }
     }
 
     /// The same with another limit of a state, in bytes.
@@ -108,12 +78,7 @@ impl Engine for ScriptedEngine {
         };
         let name =
             TypeName::new(name).map_err(|invalid| LoadError::Refused(invalid.to_string()))?;
-        Ok(Arc::new(Counter {
-            digest,
-            name,
-            schema_version,
-            state_max: self.state_max,
-        }))
+        Ok(Arc::new(Counter { digest, name, schema_version, state_max: self.state_max }))
     }
 }
 
@@ -193,10 +158,7 @@ impl CounterInstance {
     }
 
     async fn run(&mut self, call: GuestCall<'_>) -> Result<Value, Stop> {
-        let state = self
-            .state
-            .as_mut()
-            .ok_or_else(|| contract("called before restore"))?;
+        let state = self.state.as_mut().ok_or_else(|| contract("called before restore"))?;
         Ok(match call.handler {
             "value" => json!(state.value),
             "version" => json!(call.version),
@@ -264,16 +226,10 @@ impl Instance for CounterInstance {
 
     async fn snapshot(&mut self) -> Result<Bytes, Fault> {
         self.begin()?;
-        let state = self
-            .state
-            .as_ref()
-            .ok_or_else(|| contract("snapshot before restore"))?;
+        let state = self.state.as_ref().ok_or_else(|| contract("snapshot before restore"))?;
         let bytes = serde_json::to_vec(state).map_err(|error| contract(&error.to_string()))?;
         if bytes.len() > self.state_max {
-            return Err(Fault::StateTooLarge {
-                bytes: bytes.len(),
-                limit: self.state_max,
-            });
+            return Err(Fault::StateTooLarge { bytes: bytes.len(), limit: self.state_max });
         }
         self.usable = true;
         Ok(bytes.into())
@@ -282,10 +238,7 @@ impl Instance for CounterInstance {
 
 impl State {
     fn add(&mut self, by: u64) -> Result<Value, Stop> {
-        let sum = self
-            .value
-            .checked_add(by)
-            .ok_or_else(|| refused("overflow"))?;
+        let sum = self.value.checked_add(by).ok_or_else(|| refused("overflow"))?;
         self.value = sum;
         Ok(json!(sum))
     }

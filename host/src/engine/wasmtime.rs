@@ -51,6 +51,18 @@ pub enum Error {
         /// What wasmtime says.
         reason: String,
     },
+    /// The kernel allows fewer memory mappings than that many instances need.
+    #[error(
+        "{resident_max} instances need {needed} memory mappings, and vm.max_map_count is {allowed}"
+    )]
+    Mappings {
+        /// Instances that were asked for.
+        resident_max: u32,
+        /// Mappings that they need.
+        needed: u64,
+        /// Mappings that a process may have.
+        allowed: u64,
+    },
     /// The thread that makes guests pause cannot be started.
     #[error("no thread for the ticker")]
     Ticker(#[source] std::io::Error),
@@ -68,9 +80,7 @@ pub struct WasmtimeEngine {
 impl fmt::Debug for WasmtimeEngine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sandbox = &self.shared.sandbox;
-        f.debug_struct("WasmtimeEngine")
-            .field("sandbox", sandbox)
-            .finish_non_exhaustive()
+        f.debug_struct("WasmtimeEngine").field("sandbox", sandbox).finish_non_exhaustive()
     }
 }
 
@@ -82,17 +92,12 @@ impl WasmtimeEngine {
     /// # Errors
     /// [`Error`].
     pub fn new(sandbox: SandboxConfig) -> Result<Self, Error> {
+        if let Some(allowed) = config::mappings_allowed() {
+            config::check_mappings(sandbox.resident_max, allowed)?;
+        }
         let engine = wasmtime::Engine::new(&config::engine_config(&sandbox)).map_err(|error| {
-            let SandboxConfig {
-                resident_max,
-                memory_max,
-                ..
-            } = sandbox;
-            Error::Sandbox {
-                resident_max,
-                memory_max,
-                reason: format!("{error:#}"),
-            }
+            let SandboxConfig { resident_max, memory_max, .. } = sandbox;
+            Error::Sandbox { resident_max, memory_max, reason: format!("{error:#}") }
         })?;
         let ticker = Ticker::start(engine.weak()).map_err(Error::Ticker)?;
         let cache = sandbox.cache_dir.as_deref().and_then(|dir| {
@@ -141,10 +146,7 @@ impl WasmtimeEngine {
     fn load_blocking(&self, digest: Digest, wasm: &[u8]) -> Result<WasmComponent, LoadError> {
         prescan::scan(wasm)?;
         let engine = &self.shared.engine;
-        let cached = self
-            .cache
-            .as_ref()
-            .and_then(|cache| cache.load(engine, digest));
+        let cached = self.cache.as_ref().and_then(|cache| cache.load(engine, digest));
         let compiled = match cached {
             Some(compiled) => compiled,
             None => {
@@ -167,16 +169,11 @@ impl WasmtimeEngine {
 impl Engine for WasmtimeEngine {
     async fn load(&self, digest: Digest, wasm: Bytes) -> Result<Arc<dyn Component>, LoadError> {
         if Digest::of(&wasm) != digest {
-            return Err(LoadError::Refused(format!(
-                "its bytes are not those of {digest}"
-            )));
+            return Err(LoadError::Refused(format!("its bytes are not those of {digest}")));
         }
         let failed = |error: &dyn fmt::Display| LoadError::Failed(error.to_string());
         let compiler = Arc::clone(&self.compiler);
-        let turn = compiler
-            .acquire_owned()
-            .await
-            .map_err(|error| failed(&error))?;
+        let turn = compiler.acquire_owned().await.map_err(|error| failed(&error))?;
         let engine = self.clone();
         let loading = tokio::task::spawn_blocking(move || {
             let _turn = turn;

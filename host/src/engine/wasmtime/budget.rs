@@ -43,13 +43,7 @@ struct Slice {
 
 impl Budget {
     pub(super) fn new(max: Duration, lane: Arc<Semaphore>, ticker: Ticker) -> Self {
-        Self {
-            max,
-            spent: Duration::ZERO,
-            lane,
-            slice: Arc::default(),
-            ticker,
-        }
+        Self { max, spent: Duration::ZERO, lane, slice: Arc::default(), ticker }
     }
 
     /// The next call begins. The guard gives its place in the lane back, also where the call is dropped midway.
@@ -68,9 +62,7 @@ impl Budget {
     pub(super) fn tick(&mut self) -> Result<UpdateDeadline, CpuSpent> {
         self.ticker.guest_runs();
         let mut slice = lock(&self.slice);
-        let used = slice
-            .began
-            .map_or(TICK, |began| clock::thread_cpu().saturating_sub(began));
+        let used = slice.began.map_or(TICK, |began| clock::thread_cpu().saturating_sub(began));
         slice.place = None;
         drop(slice);
         self.spent += used;

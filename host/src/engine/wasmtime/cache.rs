@@ -39,10 +39,7 @@ pub(super) struct CodeCache {
 impl CodeCache {
     /// Opens the directory, and creates it and the key where they are missing.
     pub(super) fn open(dir: &Path, engine: &Engine) -> io::Result<Self> {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(dir)?;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
         Ok(Self {
             dir: dir.to_owned(),
             key: read_or_create_key(dir)?,
@@ -90,9 +87,7 @@ impl CodeCache {
         let path = self.path(digest);
         // Two processes may share the directory: each writes a file of its own, and the last one stays.
         let mut nonce = [0; 8];
-        SysRng
-            .try_fill_bytes(&mut nonce)
-            .map_err(io::Error::other)?;
+        SysRng.try_fill_bytes(&mut nonce).map_err(io::Error::other)?;
         let temporary = path.with_extension(format!("{}.tmp", Hex(&nonce)));
         let written = write_private(&temporary, &[MAGIC, &self.mac(code, digest), code])
             .and_then(|()| fs::rename(&temporary, &path));
@@ -126,10 +121,7 @@ impl CodeCache {
 /// Compiled code whose MAC was checked. Nothing else may be deserialised.
 struct Verified(Vec<u8>);
 
-#[allow(
-    unsafe_code,
-    reason = "loading compiled code is unsafe by nature; its MAC was checked"
-)]
+#[allow(unsafe_code, reason = "loading compiled code is unsafe by nature; its MAC was checked")]
 fn deserialize(engine: &Engine, code: &Verified) -> wasmtime::Result<Component> {
     // SAFETY: a `Verified` holds what `Component::serialize` gave in a process that knew this node's key, for this
     // component, this configuration and this version of wasmtime.
@@ -174,11 +166,7 @@ fn read_or_create_key(dir: &Path) -> io::Result<[u8; KEY_BYTES]> {
 
 /// Writes a new file that only this user may read.
 fn write_private(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     parts.iter().try_for_each(|part| file.write_all(part))
 }
 

@@ -43,9 +43,7 @@ pub(super) struct WasmComponent {
 
 impl fmt::Debug for WasmComponent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WasmComponent")
-            .field("digest", &self.digest)
-            .finish_non_exhaustive()
+        f.debug_struct("WasmComponent").field("digest", &self.digest).finish_non_exhaustive()
     }
 }
 
@@ -63,23 +61,14 @@ impl WasmComponent {
         let linker = imports::link(&shared.engine, compiled).map_err(refused)?;
         let pre = linker.instantiate_pre(compiled).map_err(refused)?;
         let pre = ObjectPre::new(pre).map_err(refused)?;
-        Ok(Self {
-            digest,
-            shared,
-            pre,
-            description: OnceCell::new(),
-        })
+        Ok(Self { digest, shared, pre, description: OnceCell::new() })
     }
 
     async fn sandbox(&self) -> Result<Sandbox, Fault> {
         let shared = &self.shared;
         let limits = &shared.sandbox;
         let memory = Memory::new(limits.memory_max, shared.memory.clone());
-        let budget = Budget::new(
-            limits.cpu_max,
-            Arc::clone(&shared.lane),
-            shared.ticker.clone(),
-        );
+        let budget = Budget::new(limits.cpu_max, Arc::clone(&shared.lane), shared.ticker.clone());
         let mut store = wasmtime::Store::new(&shared.engine, Guest::new(memory, budget));
         store.limiter(|guest| &mut guest.memory);
         store.epoch_deadline_callback(|mut cx| Ok(cx.data_mut().budget.tick()?));
@@ -100,10 +89,7 @@ impl WasmComponent {
             Err(fault @ Fault::Exhausted(_)) => return Err(LoadError::Failed(fault.to_string())),
             Err(fault) => return Err(refused(fault.to_string())),
         };
-        let said = sandbox
-            .describe()
-            .await
-            .map_err(|fault| refused(fault.to_string()))?;
+        let said = sandbox.describe().await.map_err(|fault| refused(fault.to_string()))?;
         describe::check(said).map_err(LoadError::Refused)
     }
 }
@@ -115,10 +101,7 @@ impl Component for WasmComponent {
     }
 
     async fn describe(&self) -> Result<Description, LoadError> {
-        self.description
-            .get_or_try_init(|| self.described())
-            .await
-            .cloned()
+        self.description.get_or_try_init(|| self.described()).await.cloned()
     }
 
     async fn instantiate(&self) -> Result<Box<dyn Instance>, Fault> {
@@ -132,9 +115,7 @@ impl Component for WasmComponent {
         let state_max = self.shared.sandbox.state_max;
         let count = InstanceCount::one_more(&self.shared.instances);
         let sandbox = self.sandbox().await?;
-        Ok(Box::new(WasmInstance::new(
-            sandbox, is_json, state_max, count,
-        )))
+        Ok(Box::new(WasmInstance::new(sandbox, is_json, state_max, count)))
     }
 }
 

@@ -26,24 +26,16 @@ pub(super) fn check(said: wit::Description) -> Result<Description, String> {
         return Err("its schema version is 0: versions begin at 1".to_owned());
     }
     if !is_content_type(&said.state_content_type) {
-        return Err(format!(
-            "{:?} is no media type of a state",
-            said.state_content_type
-        ));
+        return Err(format!("{:?} is no media type of a state", said.state_content_type));
     }
     if said.handlers.len() > HANDLER_COUNT_MAX {
         let count = said.handlers.len();
-        return Err(format!(
-            "it has {count} handlers, and may have {HANDLER_COUNT_MAX}"
-        ));
+        return Err(format!("it has {count} handlers, and may have {HANDLER_COUNT_MAX}"));
     }
     let name = TypeName::new(&said.name).map_err(|invalid| invalid.to_string())?;
     let state = schema(&said.state_schema, "the state")?;
-    let mut handlers = said
-        .handlers
-        .into_iter()
-        .map(handler)
-        .collect::<Result<Vec<Handler>, String>>()?;
+    let mut handlers =
+        said.handlers.into_iter().map(handler).collect::<Result<Vec<Handler>, String>>()?;
     handlers.sort_by(|a, b| a.name.cmp(&b.name));
     if let Some(name) = first_duplicate(&handlers) {
         return Err(format!("it has two handlers of the name {name:?}"));
@@ -75,15 +67,9 @@ fn handler(said: wit::Handler) -> Result<Handler, String> {
         ));
     }
     if RESERVED_NAMES.contains(&said.name.as_str()) {
-        return Err(format!(
-            "{:?} is reserved, and cannot be the name of a handler",
-            said.name
-        ));
+        return Err(format!("{:?} is reserved, and cannot be the name of a handler", said.name));
     }
-    let argument = schema(
-        &said.argument_schema,
-        &format!("the argument of {:?}", said.name),
-    )?;
+    let argument = schema(&said.argument_schema, &format!("the argument of {:?}", said.name))?;
     let reply = schema(&said.reply_schema, &format!("the reply of {:?}", said.name))?;
     Ok(Handler {
         name: said.name,
@@ -100,9 +86,7 @@ fn handler(said: wit::Handler) -> Result<Handler, String> {
 fn schema(text: &str, of: &str) -> Result<Value, String> {
     match serde_json::from_str(text) {
         Ok(schema @ (Value::Object(_) | Value::Bool(_))) => Ok(schema),
-        Ok(_) => Err(format!(
-            "the schema of {of} is neither an object nor true nor false"
-        )),
+        Ok(_) => Err(format!("the schema of {of} is neither an object nor true nor false")),
         Err(invalid) => Err(format!("the schema of {of} is not JSON: {invalid}")),
     }
 }
@@ -118,18 +102,13 @@ fn is_handler_name(name: &str) -> bool {
 
 fn is_content_type(text: &str) -> bool {
     text.len() <= CONTENT_TYPE_BYTES_MAX
-        && text
-            .split_once('/')
-            .is_some_and(|(kind, rest)| !kind.is_empty() && !rest.is_empty())
+        && text.split_once('/').is_some_and(|(kind, rest)| !kind.is_empty() && !rest.is_empty())
         && text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
 }
 
 fn first_duplicate(sorted: &[Handler]) -> Option<&str> {
     let pairs = sorted.iter().zip(sorted.iter().skip(1));
-    pairs
-        .map(|(a, b)| (&a.name, &b.name))
-        .find(|(a, b)| a == b)
-        .map(|(a, _)| a.as_str())
+    pairs.map(|(a, b)| (&a.name, &b.name)).find(|(a, b)| a == b).map(|(a, _)| a.as_str())
 }
 
 #[cfg(test)]
@@ -160,11 +139,7 @@ mod tests {
     #[test]
     fn handlers_are_sorted_by_name() {
         let description = check(said()).unwrap();
-        let names: Vec<_> = description
-            .handlers
-            .iter()
-            .map(|h| h.name.as_str())
-            .collect();
+        let names: Vec<_> = description.handlers.iter().map(|h| h.name.as_str()).collect();
         assert_eq!(names, ["add", "value"]);
         assert!(description.handler("value").is_some());
     }
@@ -187,13 +162,7 @@ mod tests {
         check_refused(|d| d.handlers.push(handler_named("owner")), "reserved");
         check_refused(|d| d.handlers.push(handler_named("_x")), "handler name");
         check_refused(|d| d.handlers.push(handler_named("")), "handler name");
-        check_refused(
-            |d| d.handlers = vec![handler_named("a"); 257],
-            "257 handlers",
-        );
-        check_refused(
-            |d| d.documentation = "x".repeat(1024 * 1024),
-            "bytes, and may have",
-        );
+        check_refused(|d| d.handlers = vec![handler_named("a"); 257], "257 handlers");
+        check_refused(|d| d.documentation = "x".repeat(1024 * 1024), "bytes, and may have");
     }
 }

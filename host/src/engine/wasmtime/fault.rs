@@ -50,11 +50,7 @@ pub(super) fn fault_of(error: &Error, guest: &Guest) -> Fault {
 /// Compiled languages keep a second stack in the guest's own memory, which mostly overflows first: at the lower end of
 /// the memory, deep in calls.
 fn is_stack_overflow(trap: Trap, error: &Error) -> bool {
-    let depth = || {
-        error
-            .downcast_ref::<WasmBacktrace>()
-            .map_or(0, |trace| trace.frames().len())
-    };
+    let depth = || error.downcast_ref::<WasmBacktrace>().map_or(0, |trace| trace.frames().len());
     match trap {
         Trap::StackOverflow => true,
         Trap::MemoryOutOfBounds => depth() >= TRAP_DEPTH_MAX,

@@ -12,10 +12,8 @@ use super::guest::Guest;
 use super::wasi::{self, Define, Functions};
 
 /// The interfaces of our own package, and what defines them.
-const OWN_INTERFACES: &[(&str, Define)] = &[
-    ("highlander:object/clock", clock),
-    ("highlander:object/log", log),
-];
+const OWN_INTERFACES: &[(&str, Define)] =
+    &[("highlander:object/clock", clock), ("highlander:object/log", log)];
 
 /// Whether objects may import this, with its version: `wasi:io/streams@0.2.3`.
 pub(super) fn is_allowed(import: &str) -> bool {
@@ -33,9 +31,7 @@ fn definition(import: &str) -> Option<Define> {
     if patch.is_empty() || !patch.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    list.iter()
-        .find(|(name, _)| *name == interface)
-        .map(|&(_, define)| define)
+    list.iter().find(|(name, _)| *name == interface).map(|&(_, define)| define)
 }
 
 /// Defines all that `component` imports, each name exactly as the component spells it, patch version included.
@@ -47,23 +43,16 @@ pub(super) fn link(engine: &Engine, component: &Component) -> Result<Linker<Gues
         else {
             bail!("{import} is no interface that objects are given");
         };
-        let mut functions = Functions {
-            linker: linker.instance(import)?,
-            names: Vec::new(),
-        };
+        let mut functions = Functions { linker: linker.instance(import)?, names: Vec::new() };
         define(&mut functions)?;
         for (name, item) in interface.exports(engine) {
             match item.ty {
                 ComponentItem::Resource(_) => {
-                    functions
-                        .linker
-                        .resource(name, wasi::resource_type(name), |_, _| Ok(()))?;
+                    functions.linker.resource(name, wasi::resource_type(name), |_, _| Ok(()))?;
                 }
                 ComponentItem::ComponentFunc(_) if !functions.names.contains(&name) => {
                     let text = format!("it called {name} of {import}, which objects are not given");
-                    functions
-                        .linker
-                        .func_new(name, move |_, _, _, _| bail!("{text}"))?;
+                    functions.linker.func_new(name, move |_, _, _, _| bail!("{text}"))?;
                 }
                 _ => {}
             }
@@ -74,10 +63,7 @@ pub(super) fn link(engine: &Engine, component: &Component) -> Result<Linker<Gues
 
 fn clock(to: &mut Functions<'_>) -> Result<()> {
     to.names.push("now-ms");
-    to.linker
-        .func_wrap("now-ms", |cx: StoreContextMut<'_, Guest>, (): ()| {
-            Ok((cx.data().now_ms,))
-        })
+    to.linker.func_wrap("now-ms", |cx: StoreContextMut<'_, Guest>, (): ()| Ok((cx.data().now_ms,)))
 }
 
 fn log(to: &mut Functions<'_>) -> Result<()> {
@@ -97,11 +83,8 @@ mod tests {
 
     #[test]
     fn only_listed_interfaces_of_known_versions_are_allowed() {
-        for good in [
-            "highlander:object/log@0.1.0",
-            "wasi:io/streams@0.2.0",
-            "wasi:cli/exit@0.2.11",
-        ] {
+        for good in ["highlander:object/log@0.1.0", "wasi:io/streams@0.2.0", "wasi:cli/exit@0.2.11"]
+        {
             assert!(is_allowed(good), "{good}");
         }
         for bad in [
@@ -128,15 +111,87 @@ mod tests {
         for (interface, define) in OWN_INTERFACES.iter().chain(wasi::INTERFACES) {
             let mut linker = Linker::new(&engine);
             let linker = linker.instance(interface).unwrap();
-            let mut functions = Functions {
-                linker,
-                names: Vec::new(),
-            };
+            let mut functions = Functions { linker, names: Vec::new() };
             define(&mut functions).unwrap();
             for name in functions.names {
                 listed.push_str(&format!("{interface} {name}\n"));
             }
         }
         assert_eq!(listed, include_str!("host_functions.txt"));
+    }
+
+    /// The types are WASI's, so that no component is refused for a stub of ours: the linker compares them.
+    #[test]
+    fn stubs_that_few_languages_import_have_the_types_of_wasi() {
+        for (interface, functions) in [
+            ("wasi:cli/environment", r#"(export "initial-cwd" (func (result (option string))))"#),
+            (
+                "wasi:random/random",
+                r#"(export "get-random-bytes" (func (param "len" u64) (result (list u8))))
+                (export "get-random-u64" (func (result u64)))"#,
+            ),
+            (
+                "wasi:random/insecure",
+                r#"(export "get-insecure-random-bytes" (func (param "len" u64) (result (list u8))))
+                (export "get-insecure-random-u64" (func (result u64)))"#,
+            ),
+            (
+                "wasi:random/insecure-seed",
+                r#"(export "insecure-seed" (func (result (tuple u64 u64))))"#,
+            ),
+            (
+                "wasi:clocks/monotonic-clock",
+                r#"(export "now" (func (result u64)))
+                (export "resolution" (func (result u64)))
+                (export "pollable" (type $p (sub resource)))
+                (export "subscribe-instant" (func (param "when" u64) (result (own $p))))
+                (export "subscribe-duration" (func (param "when" u64) (result (own $p))))"#,
+            ),
+            (
+                "wasi:clocks/wall-clock",
+                r#"
+                (type $t (record (field "seconds" u64) (field "nanoseconds" u32)))
+                (export "datetime" (type $d (eq $t)))
+                (export "now" (func (result $d)))
+                (export "resolution" (func (result $d)))"#,
+            ),
+            (
+                "wasi:io/poll",
+                r#"(export "pollable" (type $p (sub resource)))
+                (export "[method]pollable.ready" (func (param "self" (borrow $p)) (result bool)))
+                (export "[method]pollable.block" (func (param "self" (borrow $p))))
+                (export "poll" (func (param "in" (list (borrow $p))) (result (list u32))))"#,
+            ),
+            (
+                "wasi:io/streams",
+                r#"(export "error" (type $e (sub resource)))
+                (export "pollable" (type $p (sub resource)))
+                (export "input-stream" (type $i (sub resource)))
+                (export "output-stream" (type $o (sub resource)))
+                (type $v (variant (case "last-operation-failed" (own $e)) (case "closed")))
+                (export "stream-error" (type $s (eq $v)))
+                (export "[method]input-stream.read" (func (param "self" (borrow $i)) (param "len" u64)
+                    (result (result (list u8) (error $s)))))
+                (export "[method]input-stream.skip" (func (param "self" (borrow $i)) (param "len" u64)
+                    (result (result u64 (error $s)))))
+                (export "[method]output-stream.check-write" (func (param "self" (borrow $o))
+                    (result (result u64 (error $s)))))
+                (export "[method]output-stream.write" (func (param "self" (borrow $o))
+                    (param "contents" (list u8)) (result (result (error $s)))))
+                (export "[method]output-stream.flush" (func (param "self" (borrow $o))
+                    (result (result (error $s)))))
+                (export "[method]output-stream.subscribe" (func (param "self" (borrow $o))
+                    (result (own $p))))
+                (export "[method]output-stream.splice" (func (param "self" (borrow $o))
+                    (param "src" (borrow $i)) (param "len" u64) (result (result u64 (error $s)))))"#,
+            ),
+        ] {
+            let text = format!("(component (import \"{interface}@0.2.3\" (instance {functions})))");
+            let engine = Engine::default();
+            let component = Component::from_binary(&engine, &wat::parse_str(text).unwrap());
+            let component = component.unwrap();
+            let linker = link(&engine, &component).unwrap();
+            linker.instantiate_pre(&component).map(drop).unwrap();
+        }
     }
 }

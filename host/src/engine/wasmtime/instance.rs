@@ -68,9 +68,7 @@ pub(super) struct WasmInstance {
 impl fmt::Debug for WasmInstance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let object = &self.sandbox.store.data().object;
-        f.debug_struct("WasmInstance")
-            .field("object", object)
-            .finish_non_exhaustive()
+        f.debug_struct("WasmInstance").field("object", object).finish_non_exhaustive()
     }
 }
 
@@ -81,14 +79,7 @@ impl WasmInstance {
         state_max: usize,
         count: InstanceCount,
     ) -> Self {
-        Self {
-            sandbox,
-            usable: true,
-            is_restored: false,
-            is_json,
-            state_max,
-            _count: count,
-        }
+        Self { sandbox, usable: true, is_restored: false, is_json, state_max, _count: count }
     }
 
     /// Marks the instance as unusable until the call has come to a good end.
@@ -102,11 +93,7 @@ impl WasmInstance {
 
     fn begin_restored(&mut self) -> Result<(), Fault> {
         self.begin()?;
-        if self.is_restored {
-            Ok(())
-        } else {
-            Err(contract("used before it was restored"))
-        }
+        if self.is_restored { Ok(()) } else { Err(contract("used before it was restored")) }
     }
 }
 
@@ -121,15 +108,10 @@ impl Instance for WasmInstance {
         let sandbox = &mut self.sandbox;
         let _lane = sandbox.begin(0);
         sandbox.store.data_mut().object = Some(id.clone());
-        let wit_id = wit::ObjectId {
-            type_: id.type_name(),
-            key: id.key(),
-        };
+        let wit_id = wit::ObjectId { type_: id.type_name(), key: id.key() };
         let (bytes, schema_version) = snapshot.map_or((None, 0), |(bytes, v)| (Some(bytes), v));
         let behavior = sandbox.bindings.highlander_object_behavior();
-        let result = behavior
-            .call_restore(&mut sandbox.store, wit_id, bytes, schema_version)
-            .await;
+        let result = behavior.call_restore(&mut sandbox.store, wit_id, bytes, schema_version).await;
         match sandbox.end(result)? {
             Ok(()) => {
                 self.is_restored = true;
@@ -137,9 +119,9 @@ impl Instance for WasmInstance {
                 Ok(())
             }
             Err(wit::RestoreError::NewerSchema(newest)) => Err(RestoreError::NewerSchema(newest)),
-            Err(wit::RestoreError::InvalidSnapshot(why)) => Err(RestoreError::InvalidSnapshot(
-                cut(&why, MESSAGE_BYTES_MAX).to_owned(),
-            )),
+            Err(wit::RestoreError::InvalidSnapshot(why)) => {
+                Err(RestoreError::InvalidSnapshot(cut(&why, MESSAGE_BYTES_MAX).to_owned()))
+            }
         }
     }
 
@@ -147,11 +129,8 @@ impl Instance for WasmInstance {
         self.begin_restored()?;
         let sandbox = &mut self.sandbox;
         let _lane = sandbox.begin(clock::wall_ms());
-        let wit_call = wit::Call {
-            handler: call.handler,
-            argument: call.argument,
-            version: call.version,
-        };
+        let wit_call =
+            wit::Call { handler: call.handler, argument: call.argument, version: call.version };
         let behavior = sandbox.bindings.highlander_object_behavior();
         let result = behavior.call_handle(&mut sandbox.store, wit_call).await;
         let answer = match sandbox.end(result)? {
@@ -173,10 +152,7 @@ impl Instance for WasmInstance {
         let result = behavior.call_snapshot(&mut sandbox.store).await;
         let state = sandbox.end(result)?;
         if state.len() > self.state_max {
-            return Err(Fault::StateTooLarge {
-                bytes: state.len(),
-                limit: self.state_max,
-            });
+            return Err(Fault::StateTooLarge { bytes: state.len(), limit: self.state_max });
         }
         if self.is_json && !is_valid_json(&state) {
             return Err(contract("its snapshot is not JSON, as it says"));
@@ -189,9 +165,7 @@ impl Instance for WasmInstance {
 fn check_reply(reply: &[u8]) -> Result<(), Fault> {
     if reply.len() > REPLY_BYTES_MAX {
         let bytes = reply.len();
-        return Err(contract(&format!(
-            "its reply has {bytes} bytes, of {REPLY_BYTES_MAX}"
-        )));
+        return Err(contract(&format!("its reply has {bytes} bytes, of {REPLY_BYTES_MAX}")));
     }
     if !is_valid_json(reply) {
         return Err(contract("its reply is not JSON"));

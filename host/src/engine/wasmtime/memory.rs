@@ -29,12 +29,7 @@ pub(super) struct Memory {
 
 impl Memory {
     pub(super) fn new(max: usize, gauge: MemoryGauge) -> Self {
-        Self {
-            used: 0,
-            max,
-            denied: false,
-            gauge,
-        }
+        Self { used: 0, max, denied: false, gauge }
     }
 
     pub(super) fn begin_call(&mut self) {

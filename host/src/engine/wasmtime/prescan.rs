@@ -48,9 +48,7 @@ pub(super) fn scan(wasm: &[u8]) -> Result<(), LoadError> {
 impl Scan {
     fn payload(&mut self, payload: &Payload<'_>) -> Result<(), LoadError> {
         match payload {
-            Payload::Version {
-                encoding, range, ..
-            } => self.version(*encoding, range),
+            Payload::Version { encoding, range, .. } => self.version(*encoding, range),
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => {
                 self.nested_count += 1;
                 bound(
@@ -101,16 +99,8 @@ impl Scan {
         bound("functions", self.function_count, FUNCTION_COUNT_MAX)?;
         bound("bytes in one function", bytes, BODY_BYTES_MAX)?;
         bound("locals in one function", locals, LOCAL_COUNT_MAX)?;
-        bound(
-            "bytes times locals in one function",
-            work,
-            FUNCTION_WORK_MAX,
-        )?;
-        bound(
-            "bytes times locals in all functions",
-            self.work,
-            COMPONENT_WORK_MAX,
-        )
+        bound("bytes times locals in one function", work, FUNCTION_WORK_MAX)?;
+        bound("bytes times locals in all functions", self.work, COMPONENT_WORK_MAX)
     }
 }
 
@@ -128,9 +118,7 @@ fn check_import(name: &str) -> Result<(), LoadError> {
     if imports::is_allowed(name) {
         return Ok(());
     }
-    Err(refused(&format!(
-        "it imports {name}, which objects are not given"
-    )))
+    Err(refused(&format!("it imports {name}, which objects are not given")))
 }
 
 /// Text passes between guest and host as UTF-8 only: the other encodings are seldom-used code on the border.
@@ -141,10 +129,7 @@ fn check_encoding(function: &wasmparser::CanonicalFunction) -> Result<(), LoadEr
         _ => return Ok(()),
     };
     let is_other = |option: &CanonicalOption| {
-        matches!(
-            option,
-            CanonicalOption::UTF16 | CanonicalOption::CompactUTF16
-        )
+        matches!(option, CanonicalOption::UTF16 | CanonicalOption::CompactUTF16)
     };
     if options.iter().any(is_other) {
         return Err(refused("it passes text as UTF-16, and only UTF-8 is taken"));
@@ -154,9 +139,7 @@ fn check_encoding(function: &wasmparser::CanonicalFunction) -> Result<(), LoadEr
 
 fn bound(what: &str, count: u64, max: u64) -> Result<(), LoadError> {
     if count > max {
-        return Err(refused(&format!(
-            "it has {count} {what}, and may have {max}"
-        )));
+        return Err(refused(&format!("it has {count} {what}, and may have {max}")));
     }
     Ok(())
 }

@@ -17,10 +17,7 @@ use crate::id::ObjectId;
 
 /// The sandbox of most tests: small, and with a budget that even a busy machine leaves innocent guests alone with.
 fn sandbox() -> SandboxConfig {
-    SandboxConfig {
-        resident_max: 16,
-        ..SandboxConfig::default()
-    }
+    SandboxConfig { resident_max: 16, ..SandboxConfig::default() }
 }
 
 fn engine() -> WasmtimeEngine {
@@ -33,9 +30,7 @@ pub(super) fn guest(name: &str) -> Bytes {
     let dir = std::env::var_os("HIGHLANDER_GUESTS").map_or(workspace, PathBuf::from);
     let path = dir.join(format!("{name}.wasm"));
     let bytes = std::fs::read(&path);
-    bytes
-        .unwrap_or_else(|_| panic!("no {}: run cargo xtask build-guests", path.display()))
-        .into()
+    bytes.unwrap_or_else(|_| panic!("no {}: run cargo xtask build-guests", path.display())).into()
 }
 
 async fn load(engine: &WasmtimeEngine, name: &str) -> Arc<dyn Component> {
@@ -45,10 +40,7 @@ async fn load(engine: &WasmtimeEngine, name: &str) -> Arc<dyn Component> {
 
 async fn object(component: &dyn Component, key: &str) -> Box<dyn Instance> {
     let mut instance = component.instantiate().await.unwrap();
-    instance
-        .restore(&ObjectId::new("test", key).unwrap(), None)
-        .await
-        .unwrap();
+    instance.restore(&ObjectId::new("test", key).unwrap(), None).await.unwrap();
     instance
 }
 
@@ -57,13 +49,7 @@ async fn call(
     handler: &str,
     argument: &str,
 ) -> Result<Result<Bytes, Rejection>, Fault> {
-    instance
-        .handle(GuestCall {
-            handler,
-            argument: argument.as_bytes(),
-            version: 3,
-        })
-        .await
+    instance.handle(GuestCall { handler, argument: argument.as_bytes(), version: 3 }).await
 }
 
 #[tokio::test]
@@ -79,19 +65,13 @@ async fn a_call_sees_its_object_its_version_and_the_time() {
     let id = ObjectId::new("misbehaving", "some/key").unwrap();
     instance.restore(&id, None).await.unwrap();
     let before = crate::clock::wall_ms();
-    let reply = call(instance.as_mut(), "context", "null")
-        .await
-        .unwrap()
-        .unwrap();
+    let reply = call(instance.as_mut(), "context", "null").await.unwrap().unwrap();
     let context: serde_json::Value = serde_json::from_slice(&reply).unwrap();
     assert_eq!(context["key"], "some/key");
     assert_eq!(context["type"], "misbehaving");
     assert_eq!(context["version"], 3);
     let now_ms = context["now_ms"].as_u64().unwrap();
-    assert!(
-        (before..=crate::clock::wall_ms()).contains(&now_ms),
-        "{now_ms}"
-    );
+    assert!((before..=crate::clock::wall_ms()).contains(&now_ms), "{now_ms}");
 }
 
 #[tokio::test]
@@ -100,13 +80,7 @@ async fn a_loaded_component_makes_many_instances_and_gives_them_back() {
     let component = load(&engine, "counter").await;
     for _ in 0..200 {
         let mut instance = object(component.as_ref(), "k").await;
-        assert_eq!(
-            call(instance.as_mut(), "increment", "null")
-                .await
-                .unwrap()
-                .unwrap(),
-            "1"
-        );
+        assert_eq!(call(instance.as_mut(), "increment", "null").await.unwrap().unwrap(), "1");
     }
     assert_eq!(engine.instance_count(), 0);
     assert_eq!(engine.memory_bytes(), 0);
@@ -120,11 +94,7 @@ async fn a_component_whose_bytes_are_not_its_digest_is_refused() {
 
 #[tokio::test]
 async fn more_instances_than_there_is_room_for_are_refused_and_the_others_go_on() {
-    let engine = WasmtimeEngine::new(SandboxConfig {
-        resident_max: 1,
-        ..sandbox()
-    })
-    .unwrap();
+    let engine = WasmtimeEngine::new(SandboxConfig { resident_max: 1, ..sandbox() }).unwrap();
     let component = load(&engine, "counter").await;
     let mut live = Vec::new();
     let fault = loop {
@@ -134,10 +104,7 @@ async fn more_instances_than_there_is_room_for_are_refused_and_the_others_go_on(
         }
         assert!(live.len() < 1000);
     };
-    assert_eq!(
-        fault,
-        Fault::Exhausted("too many instances are live".to_owned())
-    );
+    assert_eq!(fault, Fault::Exhausted("too many instances are live".to_owned()));
     live.pop();
     object(component.as_ref(), "k").await;
 }
@@ -147,20 +114,11 @@ async fn compiled_code_is_kept_on_disk_and_loaded_from_there() {
     let dir = tempfile::tempdir().unwrap();
     let cache_dir = Some(dir.path().join("code"));
     for _ in 0..2 {
-        let sandbox = SandboxConfig {
-            cache_dir: cache_dir.clone(),
-            ..sandbox()
-        };
+        let sandbox = SandboxConfig { cache_dir: cache_dir.clone(), ..sandbox() };
         let engine = WasmtimeEngine::new(sandbox).unwrap();
         let component = load(&engine, "counter").await;
         let mut instance = object(component.as_ref(), "k").await;
-        assert_eq!(
-            call(instance.as_mut(), "increment", "null")
-                .await
-                .unwrap()
-                .unwrap(),
-            "1"
-        );
+        assert_eq!(call(instance.as_mut(), "increment", "null").await.unwrap().unwrap(), "1");
         assert_eq!(engine.cache_failed_count(), 0);
     }
     let files = std::fs::read_dir(dir.path().join("code")).unwrap();
@@ -171,10 +129,16 @@ async fn compiled_code_is_kept_on_disk_and_loaded_from_there() {
 async fn a_directory_that_cannot_be_used_keeps_nobody_from_loading() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let cache_dir = Some(file.path().join("code"));
-    let engine = WasmtimeEngine::new(SandboxConfig {
-        cache_dir,
-        ..sandbox()
-    })
-    .unwrap();
+    let engine = WasmtimeEngine::new(SandboxConfig { cache_dir, ..sandbox() }).unwrap();
     load(&engine, "counter").await;
+}
+
+#[test]
+fn more_instances_than_the_kernel_has_mappings_for_are_refused() {
+    assert!(config::check_mappings(4_096, 65_530).is_ok());
+    let refused = config::check_mappings(20_000, 65_530);
+    let needed = 4 * (20_000 + 64) + 4_096;
+    let is_right =
+        matches!(refused, Err(Error::Mappings { needed: n, allowed: 65_530, .. }) if n == needed);
+    assert!(is_right, "{refused:?}");
 }

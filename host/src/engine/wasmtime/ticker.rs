@@ -39,10 +39,7 @@ impl Ticker {
         let handle = std::thread::Builder::new()
             .name("ticker".to_owned())
             .spawn(move || tick(&engine, &for_thread))?;
-        Ok(Self {
-            signal,
-            thread: handle.thread().clone(),
-        })
+        Ok(Self { signal, thread: handle.thread().clone() })
     }
 
     /// To be called whenever a guest begins, and whenever it goes on after a tick.

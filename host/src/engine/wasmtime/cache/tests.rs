@@ -18,12 +18,7 @@ fn kept() -> Kept {
     let wasm = guest("counter");
     let digest = Digest::of(&wasm);
     cache.keep(digest, &Component::from_binary(&engine, &wasm).unwrap());
-    Kept {
-        _dir: dir,
-        engine,
-        cache,
-        digest,
-    }
+    Kept { _dir: dir, engine, cache, digest }
 }
 
 impl Kept {
@@ -42,10 +37,7 @@ fn code_that_was_kept_is_loaded() {
     assert!(kept.is_loaded());
     assert_eq!(kept.cache.failed_count(), 0);
     let again = CodeCache::open(&kept.cache.dir, &kept.engine).unwrap();
-    assert!(
-        again.load(&kept.engine, kept.digest).is_some(),
-        "the key is the same after a restart"
-    );
+    assert!(again.load(&kept.engine, kept.digest).is_some(), "the key is the same after a restart");
 }
 
 #[test]
@@ -63,15 +55,9 @@ fn a_flipped_byte_anywhere_is_refused() {
     let kept = kept();
     let file = fs::read(kept.path()).unwrap();
     let header = MAGIC.len() + MAC_BYTES;
-    for index in [
-        0,
-        MAGIC.len() - 1,
-        MAGIC.len(),
-        header - 1,
-        header,
-        file.len() / 2,
-        file.len() - 1,
-    ] {
+    for index in
+        [0, MAGIC.len() - 1, MAGIC.len(), header - 1, header, file.len() / 2, file.len() - 1]
+    {
         let mut flipped = file.clone();
         flipped[index] ^= 1;
         fs::write(kept.path(), &flipped).unwrap();

@@ -6,36 +6,20 @@ use super::*;
 async fn fault_of(engine: &WasmtimeEngine, handler: &str, argument: &str) -> Fault {
     let component = load(engine, "misbehaving").await;
     let mut instance = object(component.as_ref(), "k").await;
-    let fault = call(instance.as_mut(), handler, argument)
-        .await
-        .unwrap_err();
+    let fault = call(instance.as_mut(), handler, argument).await.unwrap_err();
     let used_again = call(instance.as_mut(), "value", "null").await;
-    assert_eq!(
-        used_again,
-        Err(Fault::Contract("used after a fault".to_owned()))
-    );
+    assert_eq!(used_again, Err(Fault::Contract("used after a fault".to_owned())));
     drop(instance);
     let mut fresh = object(component.as_ref(), "k").await;
-    assert_eq!(
-        call(fresh.as_mut(), "increment", "null")
-            .await
-            .unwrap()
-            .unwrap(),
-        "1"
-    );
+    assert_eq!(call(fresh.as_mut(), "increment", "null").await.unwrap().unwrap(), "1");
     fault
 }
 
 #[tokio::test]
 async fn a_trap_is_reported_with_the_guests_last_words() {
     let fault = fault_of(&engine(), "trap", "null").await;
-    let Fault::Trapped(text) = fault else {
-        panic!("{fault:?}")
-    };
-    assert!(
-        text.starts_with("wasm `unreachable` instruction executed: "),
-        "{text}"
-    );
+    let Fault::Trapped(text) = fault else { panic!("{fault:?}") };
+    assert!(text.starts_with("wasm `unreachable` instruction executed: "), "{text}");
     assert!(text.contains("told to trap"), "{text}");
     assert!(!text.contains('\n'), "{text}");
 }
@@ -45,10 +29,7 @@ async fn a_guest_that_never_ends_is_stopped() {
     let engine = engine();
     let max = Duration::from_millis(100);
     assert_eq!(fault_of(&engine, "spin", "null").await, Fault::Cpu(max));
-    assert_eq!(
-        fault_of(&engine, "copy_in_a_loop", "null").await,
-        Fault::Cpu(max)
-    );
+    assert_eq!(fault_of(&engine, "copy_in_a_loop", "null").await, Fault::Cpu(max));
 }
 
 #[tokio::test]
@@ -57,10 +38,7 @@ async fn a_guest_cannot_spin_outside_of_handlers_either() {
     let mut instance = component.instantiate().await.unwrap();
     let id = ObjectId::new("liar", "spin-in-restore").unwrap();
     let fault = instance.restore(&id, None).await;
-    assert!(
-        matches!(fault, Err(RestoreError::Fault(Fault::Cpu(_)))),
-        "{fault:?}"
-    );
+    assert!(matches!(fault, Err(RestoreError::Fault(Fault::Cpu(_)))), "{fault:?}");
     let mut instance = object(component.as_ref(), "spin-in-snapshot").await;
     assert!(matches!(instance.snapshot().await, Err(Fault::Cpu(_))));
 }
@@ -68,10 +46,7 @@ async fn a_guest_cannot_spin_outside_of_handlers_either() {
 /// On a runtime with a single thread nothing else would ever run if guests did not pause.
 #[tokio::test]
 async fn a_guest_that_loops_lets_others_run() {
-    let sandbox = SandboxConfig {
-        cpu_max: Duration::from_secs(2),
-        ..sandbox()
-    };
+    let sandbox = SandboxConfig { cpu_max: Duration::from_secs(2), ..sandbox() };
     let engine = WasmtimeEngine::new(sandbox).unwrap();
     let component = load(&engine, "misbehaving").await;
     let mut looping = Vec::new();
@@ -84,17 +59,11 @@ async fn a_guest_that_loops_lets_others_run() {
     tokio::task::yield_now().await;
     let mut neighbour = object(component.as_ref(), "d").await;
     for expected in 1..=100_u32 {
-        let reply = call(neighbour.as_mut(), "increment", "null")
-            .await
-            .unwrap()
-            .unwrap();
+        let reply = call(neighbour.as_mut(), "increment", "null").await.unwrap().unwrap();
         assert_eq!(reply, expected.to_string());
         tokio::task::yield_now().await;
     }
-    assert!(
-        looping.iter().all(|task| !task.is_finished()),
-        "the neighbour waited for a loop"
-    );
+    assert!(looping.iter().all(|task| !task.is_finished()), "the neighbour waited for a loop");
     for task in looping {
         task.abort();
     }
@@ -102,11 +71,8 @@ async fn a_guest_that_loops_lets_others_run() {
 
 #[tokio::test]
 async fn a_dropped_call_makes_its_instance_unusable_and_frees_its_place() {
-    let sandbox = SandboxConfig {
-        cpu_max: Duration::from_secs(60),
-        long_calls_max: 1,
-        ..sandbox()
-    };
+    let sandbox =
+        SandboxConfig { cpu_max: Duration::from_secs(60), long_calls_max: 1, ..sandbox() };
     let engine = WasmtimeEngine::new(sandbox).unwrap();
     let component = load(&engine, "misbehaving").await;
     let mut instance = object(component.as_ref(), "k").await;
@@ -115,20 +81,14 @@ async fn a_dropped_call_makes_its_instance_unusable_and_frees_its_place() {
     assert!(dropped.is_err(), "it must not end by itself: {dropped:?}");
     assert_eq!(engine.shared.lane.available_permits(), 1);
     let refused = instance.snapshot().await;
-    assert_eq!(
-        refused,
-        Err(Fault::Contract("used after a fault".to_owned()))
-    );
+    assert_eq!(refused, Err(Fault::Contract("used after a fault".to_owned())));
 }
 
 #[tokio::test]
 async fn a_guest_that_eats_memory_is_stopped_and_the_memory_comes_back() {
     let engine = engine();
     let limit = 64 * 1024 * 1024;
-    assert_eq!(
-        fault_of(&engine, "eat_memory", "null").await,
-        Fault::Memory(limit)
-    );
+    assert_eq!(fault_of(&engine, "eat_memory", "null").await, Fault::Memory(limit));
     assert_eq!(engine.memory_bytes(), 0);
 }
 
@@ -139,10 +99,7 @@ async fn the_memory_of_all_instances_is_summed() {
     let mut one = object(component.as_ref(), "a").await;
     let before = engine.memory_bytes();
     assert!(before > 0);
-    call(one.as_mut(), "keep_memory", "8388608")
-        .await
-        .unwrap()
-        .unwrap();
+    call(one.as_mut(), "keep_memory", "8388608").await.unwrap().unwrap();
     let _other = object(component.as_ref(), "b").await;
     assert!(engine.memory_bytes() > 2 * before + 8 * 1024 * 1024 - 64 * 1024);
     assert_eq!(engine.instance_count(), 2);
@@ -157,14 +114,9 @@ async fn a_guest_that_recurses_without_end_is_stopped() {
 async fn a_state_that_is_too_large_is_refused() {
     let component = load(&engine(), "misbehaving").await;
     let mut instance = object(component.as_ref(), "k").await;
-    call(instance.as_mut(), "grow_state", "1048576")
-        .await
-        .unwrap()
-        .unwrap();
+    call(instance.as_mut(), "grow_state", "1048576").await.unwrap().unwrap();
     let fault = instance.snapshot().await.unwrap_err();
-    let Fault::StateTooLarge { bytes, limit } = fault else {
-        panic!("{fault:?}")
-    };
+    let Fault::StateTooLarge { bytes, limit } = fault else { panic!("{fault:?}") };
     assert_eq!(limit, 1024 * 1024);
     assert!(bytes > limit && bytes < limit + 100, "{bytes}");
 }
@@ -172,35 +124,17 @@ async fn a_state_that_is_too_large_is_refused() {
 #[tokio::test]
 async fn too_much_data_for_the_host_is_refused() {
     let engine = engine();
-    assert!(matches!(
-        fault_of(&engine, "big_reply", "1500000").await,
-        Fault::Contract(_)
-    ));
-    assert_eq!(
-        fault_of(&engine, "big_reply", "4000000").await,
-        Fault::HostCalls
-    );
+    assert!(matches!(fault_of(&engine, "big_reply", "1500000").await, Fault::Contract(_)));
+    assert_eq!(fault_of(&engine, "big_reply", "4000000").await, Fault::HostCalls);
 }
 
 #[tokio::test]
 async fn a_log_that_overflows_is_no_fault() {
     let component = load(&engine(), "misbehaving").await;
     let mut instance = object(component.as_ref(), "k").await;
-    call(instance.as_mut(), "spam_log", "null")
-        .await
-        .unwrap()
-        .unwrap();
-    call(instance.as_mut(), "log_long_line", "1000000")
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(
-        call(instance.as_mut(), "increment", "null")
-            .await
-            .unwrap()
-            .unwrap(),
-        "1"
-    );
+    call(instance.as_mut(), "spam_log", "null").await.unwrap().unwrap();
+    call(instance.as_mut(), "log_long_line", "1000000").await.unwrap().unwrap();
+    assert_eq!(call(instance.as_mut(), "increment", "null").await.unwrap().unwrap(), "1");
 }
 
 #[tokio::test]
@@ -208,10 +142,7 @@ async fn what_is_not_json_breaks_the_contract() {
     let component = load(&engine(), "liar").await;
     let mut instance = object(component.as_ref(), "garbage-reply").await;
     let fault = call(instance.as_mut(), "count", "null").await;
-    assert_eq!(
-        fault,
-        Err(Fault::Contract("its reply is not JSON".to_owned()))
-    );
+    assert_eq!(fault, Err(Fault::Contract("its reply is not JSON".to_owned())));
     let mut instance = object(component.as_ref(), "garbage-snapshot").await;
     assert!(matches!(instance.snapshot().await, Err(Fault::Contract(_))));
 }
@@ -220,10 +151,7 @@ async fn what_is_not_json_breaks_the_contract() {
 async fn a_guest_may_fail_to_restore_in_each_way() {
     let component = load(&engine(), "liar").await;
     for (key, expected) in [
-        (
-            "refuse-restore",
-            RestoreError::InvalidSnapshot("it does not like it".to_owned()),
-        ),
+        ("refuse-restore", RestoreError::InvalidSnapshot("it does not like it".to_owned())),
         ("newer-schema", RestoreError::NewerSchema(1)),
     ] {
         let mut instance = component.instantiate().await.unwrap();
@@ -234,8 +162,5 @@ async fn a_guest_may_fail_to_restore_in_each_way() {
     let mut instance = component.instantiate().await.unwrap();
     let id = ObjectId::new("liar", "trap-in-restore").unwrap();
     let fault = instance.restore(&id, None).await;
-    assert!(
-        matches!(fault, Err(RestoreError::Fault(Fault::Trapped(_)))),
-        "{fault:?}"
-    );
+    assert!(matches!(fault, Err(RestoreError::Fault(Fault::Trapped(_)))), "{fault:?}");
 }

@@ -10,9 +10,7 @@ async fn load_text(text: &str) -> Result<Arc<dyn Component>, LoadError> {
 
 async fn check(text: &str, why: &str) {
     let refused = load_text(text).await;
-    let Err(LoadError::Refused(reason)) = refused else {
-        panic!("{text}: {refused:?}")
-    };
+    let Err(LoadError::Refused(reason)) = refused else { panic!("{text}: {refused:?}") };
     assert!(reason.contains(why), "{text}: {reason}");
 }
 
@@ -31,9 +29,7 @@ async fn an_import_that_is_not_granted_is_named() {
     check(r#"(component (import "env" (func)))"#, "it imports env").await;
     let wasm = guest("forbidden_import");
     let refused = engine().load(Digest::of(&wasm), wasm).await;
-    let Err(LoadError::Refused(reason)) = refused else {
-        panic!("{refused:?}")
-    };
+    let Err(LoadError::Refused(reason)) = refused else { panic!("{refused:?}") };
     assert!(reason.contains("wasi:sockets/"), "{reason}");
 }
 
@@ -62,11 +58,7 @@ async fn features_that_objects_do_not_need_are_refused() {
         "(memory 1 (pagesize 1))",
         "(func (result i64 i64) i64.const 1 i64.const 1 i64.const 1 i64.const 1 i64.add128)",
     ] {
-        check(
-            &format!("(component (core module {module}))"),
-            "it cannot be compiled",
-        )
-        .await;
+        check(&format!("(component (core module {module}))"), "it cannot be compiled").await;
     }
     check(
         r#"(component (import "highlander:object/clock@0.1.0" (instance (export "now-ms" (func async)))))"#,
@@ -87,21 +79,13 @@ async fn what_keeps_a_compiler_busy_is_refused() {
     let many = format!("(component (core module (func (local {locals}))))");
     check(&many, "20001 locals in one function").await;
     let functions = "(func) ".repeat(100_001);
-    check(
-        &format!("(component (core module {functions}))"),
-        "functions, and may have",
-    )
-    .await;
+    check(&format!("(component (core module {functions}))"), "functions, and may have").await;
     let body = "(block) ".repeat(30_000);
     let locals = "i64 ".repeat(3_000);
     let slow = format!("(component (core module (func (local {locals}) {body})))");
     check(&slow, "bytes times locals in one function").await;
     let modules = "(core module) ".repeat(129);
-    check(
-        &format!("(component {modules})"),
-        "modules and components inside",
-    )
-    .await;
+    check(&format!("(component {modules})"), "modules and components inside").await;
 }
 
 #[tokio::test]
@@ -130,14 +114,9 @@ async fn a_description_that_makes_no_sense_is_refused() {
     ] {
         let component = load(&engine, name).await;
         let refused = component.describe().await;
-        let Err(LoadError::Refused(reason)) = refused else {
-            panic!("{name}: {refused:?}")
-        };
+        let Err(LoadError::Refused(reason)) = refused else { panic!("{name}: {refused:?}") };
         assert!(reason.contains(why), "{name}: {reason}");
-        assert!(matches!(
-            component.instantiate().await,
-            Err(Fault::Contract(_))
-        ));
+        assert!(matches!(component.instantiate().await, Err(Fault::Contract(_))));
     }
 }
 
@@ -146,17 +125,12 @@ async fn a_description_that_makes_no_sense_is_refused() {
 fn the_configuration_is_what_was_decided() {
     let sandbox = SandboxConfig::default();
     let config = format!("{:#?}", engine_config(&sandbox));
-    let on = config
-        .lines()
-        .filter(|line| line.ends_with(": true,"))
-        .map(str::trim);
+    let on = config.lines().filter(|line| line.ends_with(": true,")).map(str::trim);
     let pool = format!("{:#?}", pool(&sandbox));
     let text = format!("{}\n{pool}\n", on.collect::<Vec<_>>().join("\n"));
     assert_eq!(text, include_str!("config.txt"));
-    for setting in [
-        "Cranelift",
-        "\"enable_nan_canonicalization\": (\n                    \"true\"",
-    ] {
+    for setting in ["Cranelift", "\"enable_nan_canonicalization\": (\n                    \"true\""]
+    {
         assert!(config.contains(setting), "{config}");
     }
 }
