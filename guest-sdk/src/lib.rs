@@ -1,0 +1,143 @@
+//! What an author of Highlander objects uses.
+//!
+//! An **object** is an identity (`todo/42`), a state and the handlers that may read or change it. An object type is a
+//! struct with [`#[derive(ObjectState)]`](derive@ObjectState) and an `impl` block with [`#[object]`](macro@object):
+//! a method with `&mut self` is an **update**, one with `&self` a **query**. Compiled for `wasm32-wasip2`, the crate
+//! is a component that the host can be given while it runs.
+//!
+//! This crate owns the typed side of the contract in `wit/`: JSON in and out, schemas, defaults, rejections. It keeps
+//! nothing between calls but the state, and it does not reach the network or the file system; neither can an object.
+//!
+//! # Examples
+//!
+//! A complete object, and a test of it:
+//!
+//! ```
+//! use highlander_sdk::prelude::*;
+//! use highlander_sdk::testing::Harness;
+//!
+//! /// What a task is painted in.
+//! #[data]
+//! #[derive(Copy)]
+//! enum Color {
+//!     Red,
+//!     Blue,
+//! }
+//!
+//! /// A single task.
+//! #[derive(ObjectState)]
+//! struct Todo {
+//!     /// What is to be done.
+//!     title: String,
+//!     completed: bool,
+//!     #[state(default = Color::Blue)]
+//!     color: Color,
+//! }
+//!
+//! #[object]
+//! impl Todo {
+//!     /// Marks the task as done.
+//!     fn complete(&mut self, ctx: &Context) -> Result<(), Rejection> {
+//!         if self.completed {
+//!             reject!("already-completed", "{} is done already", ctx.key());
+//!         }
+//!         self.completed = true;
+//!         Ok(())
+//!     }
+//!
+//!     /// Paints the task, and answers with the color that it had.
+//!     fn paint(&mut self, color: Color) -> Color {
+//!         std::mem::replace(&mut self.color, color)
+//!     }
+//!
+//!     /// Whether the task is done.
+//!     fn is_done(&self) -> bool {
+//!         self.completed
+//!     }
+//! }
+//!
+//! let mut todo = Harness::<Todo>::new();
+//! todo.call("put", json!({ "title": "buy milk" })).unwrap();
+//! assert_eq!(todo.call("paint", "red").unwrap(), "blue");
+//! todo.call("complete", ()).unwrap();
+//! assert_eq!(todo.call("is_done", ()).unwrap(), true);
+//! assert_eq!(todo.rejection("complete", ()).code(), "already-completed");
+//! ```
+
+#![deny(missing_docs)]
+// Objects are driven by a component or by a test, and a plain native build is neither.
+#![cfg_attr(
+    not(any(target_family = "wasm", feature = "testing")),
+    allow(dead_code, reason = "only components and tests drive objects")
+)]
+
+mod call;
+mod context;
+mod description;
+mod host;
+mod instance;
+mod object;
+mod rejection;
+
+#[cfg(target_family = "wasm")]
+mod component;
+#[cfg(all(feature = "testing", not(target_family = "wasm")))]
+pub mod testing;
+
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
+
+pub use highlander_macros::{ObjectState, data, object};
+pub use serde_json::{Value as Json, json};
+
+pub use crate::call::{Argument, CallError, Described, Fallible, Reply};
+pub use crate::context::{Context, ObjectId};
+pub use crate::description::{Description, Handler, HandlerKind};
+pub use crate::host::LogLevel;
+pub use crate::instance::RestoreError;
+pub use crate::object::{Object, ObjectState};
+pub use crate::rejection::Rejection;
+
+/// A JSON object, as a migration gets it.
+///
+/// # Examples
+///
+/// ```
+/// use highlander_sdk::prelude::*;
+///
+/// fn migrate(_from_version: u32, state: &mut JsonObject) -> Result<(), String> {
+///     if let Some(done) = state.remove("done") {
+///         state.insert("completed".to_owned(), done);
+///     }
+///     Ok(())
+/// }
+/// ```
+pub type JsonObject = serde_json::Map<String, Json>;
+
+/// Everything that an object needs, with one `use`.
+///
+/// # Examples
+///
+/// ```
+/// use highlander_sdk::prelude::*;
+///
+/// #[derive(ObjectState)]
+/// struct Counter {
+///     value: u64,
+/// }
+///
+/// #[object]
+/// impl Counter {
+///     fn increment(&mut self) -> u64 {
+///         self.value += 1;
+///         self.value
+///     }
+/// }
+/// ```
+pub mod prelude {
+    pub use crate::{
+        CallError, Context, Json, JsonObject, Object, ObjectId, ObjectState, Rejection, data, json,
+        object, reject,
+    };
+}

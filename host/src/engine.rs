@@ -65,7 +65,8 @@ impl Description {
     /// The handler of this name.
     #[must_use]
     pub fn handler(&self, name: &str) -> Option<&Handler> {
-        let index = self.handlers.binary_search_by(|handler| handler.name.as_str().cmp(name)).ok()?;
+        let index =
+            self.handlers.binary_search_by(|handler| handler.name.as_str().cmp(name)).ok()?;
         self.handlers.get(index)
     }
 }

@@ -194,7 +194,9 @@ impl TryFrom<String> for Digest {
 pub fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     let digits = text.as_bytes();
-    if digits.len() != 2 * N || digits.iter().any(u8::is_ascii_uppercase) {
+    // Checked here, because `from_str_radix` takes a sign and upper case too.
+    let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    if digits.len() != 2 * N || !digits.iter().all(is_digit) {
         return None;
     }
     for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
@@ -310,5 +312,6 @@ mod tests {
         assert!(digest.to_string().starts_with("ba7816bf"));
         assert_eq!(Digest::try_from(digest.to_string()), Ok(digest));
         assert!(Digest::try_from("BA".repeat(32)).is_err());
+        assert!(Digest::try_from("+a".repeat(32)).is_err());
     }
 }

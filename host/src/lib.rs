@@ -1,13 +1,17 @@
 //! Highlander's host: objects with one owner, a durable state, and sandboxed behaviour.
 //!
-//! Read from the bottom up: names, limits, time and errors; the three ports [`registry`], [`store`] and [`engine`]
-//! with their adapters; [`catalog`] (one type's code) and [`activation`] (one object's life); [`node`] (all objects
-//! of this process); [`http`] and [`cli`] at the edge. Nothing below knows anything above.
+//! Read from the bottom up: names, limits, time, errors and metrics; the three ports [`registry`], [`store`] and
+//! [`engine`] with their adapters; [`catalog`] (one type's code) and [`activation`] (one object's life); [`node`]
+//! (all objects of this process); [`http`] and [`cli`] at the edge. Nothing below knows anything above.
 
+pub mod activation;
+pub mod catalog;
 pub mod clock;
 pub mod engine;
 pub mod error;
 pub mod id;
 pub mod limits;
+pub mod metrics;
+pub mod node;
 pub mod registry;
 pub mod store;

@@ -1,1 +1,65 @@
-fn main(){}
+//! `cargo xtask`: everything that a developer or CI runs.
+//!
+//! This file owns the command line; each command has a module of its own.
+//! Nothing here is part of the product: the host and the SDK never depend on it.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for terminals")]
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+mod bench;
+mod demo;
+mod guests;
+mod process;
+mod suite;
+mod system;
+mod tidy;
+mod workspace;
+
+/// Everything that a developer or CI of Highlander runs.
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Builds everything, starts a node, and shows the main job; leaves the node running until Ctrl-C
+    Demo(demo::Options),
+    /// Runs every check and test, and installs what they need
+    Test(suite::Options),
+    /// Runs `test` and the check of dependencies
+    Ci,
+    /// Checks the rules of this repository that no compiler knows
+    Tidy,
+    /// Builds example objects and test guests into `target/guests`
+    BuildGuests(guests::Options),
+    /// Measures; without a name it lists what can be measured
+    Bench(bench::Options),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match arguments.command {
+        Command::Demo(options) => demo::run(&options),
+        Command::Test(options) => suite::test(&options),
+        Command::Ci => suite::ci(),
+        Command::Tidy => tidy_once(),
+        Command::BuildGuests(options) => guests::run(&options),
+        Command::Bench(options) => bench::run(&options),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn tidy_once() -> Result<ExitCode> {
+    let is_clean = tidy::run(&workspace::root()?)?;
+    Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -8,7 +8,7 @@ pub mod codec;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rand::Rng as _;
+use rand::RngExt as _;
 
 use crate::id::{Digest, ObjectId};
 use crate::limits::RECENT_WRITES_MAX;
@@ -88,6 +88,13 @@ pub struct State {
 
 /// Media type of states that are JSON.
 pub const JSON: &str = "application/json";
+
+/// Whether `bytes` are one JSON value in UTF-8, with nothing but white space around it.
+#[must_use]
+pub fn is_json(bytes: &[u8]) -> bool {
+    // Reading a raw value checks grammar and UTF-8, in one pass, and builds nothing.
+    serde_json::from_slice::<&serde_json::value::RawValue>(bytes).is_ok()
+}
 
 /// What is remembered of a call that had an idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq)]

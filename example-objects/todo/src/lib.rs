@@ -1,0 +1,84 @@
+//! A todo: a state with defaults, two handlers of its own, and `get` and `put` for free.
+
+use highlander_sdk::prelude::*;
+
+/// What a task is painted in.
+#[data]
+#[derive(Copy)]
+enum Color {
+    /// Urgent.
+    Red,
+    /// Somebody waits for it.
+    Yellow,
+    /// Can wait.
+    Green,
+    /// Nobody has decided yet.
+    Blue,
+}
+
+/// A single task.
+#[derive(ObjectState)]
+struct Todo {
+    /// What is to be done.
+    title: String,
+    /// Whether it is done.
+    completed: bool,
+    /// What it is painted in.
+    #[state(default = Color::Blue)]
+    color: Color,
+}
+
+#[object]
+impl Todo {
+    /// Marks the task as done.
+    fn complete(&mut self) {
+        self.completed = true;
+    }
+
+    /// Whether the task is done.
+    fn is_done(&self) -> bool {
+        self.completed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use highlander_sdk::prelude::*;
+    use highlander_sdk::testing::Harness;
+
+    use super::Todo;
+
+    #[test]
+    fn a_new_todo_has_the_defaults() {
+        let mut todo = Harness::<Todo>::new();
+        let state = json!({ "title": "", "completed": false, "color": "blue" });
+        assert_eq!(todo.call("get", ()), Ok(state));
+    }
+
+    #[test]
+    fn a_completed_todo_is_done() {
+        let mut todo = Harness::<Todo>::new();
+        assert_eq!(todo.call("is_done", ()), Ok(json!(false)));
+        assert_eq!(todo.call("complete", ()), Ok(json!(null)));
+        assert_eq!(todo.call("is_done", ()), Ok(json!(true)));
+    }
+
+    #[test]
+    fn put_replaces_everything() {
+        let mut todo = Harness::<Todo>::new();
+        todo.call("complete", ()).unwrap();
+        todo.call("put", json!({ "title": "buy milk", "color": "red" })).unwrap();
+        let state = json!({ "title": "buy milk", "completed": false, "color": "red" });
+        assert_eq!(todo.snapshot(), state);
+    }
+
+    #[test]
+    fn put_refuses_what_a_todo_is_not() {
+        let mut todo = Harness::<Todo>::new();
+        for state in [json!({ "color": "pink" }), json!({ "titel": "buy milk" }), json!(7)] {
+            let error = todo.call("put", &state).unwrap_err();
+            assert!(matches!(error, CallError::InvalidArgument(_)), "{state}: {error}");
+        }
+        assert_eq!(todo.version(), 0);
+    }
+}

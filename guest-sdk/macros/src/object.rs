@@ -1,0 +1,56 @@
+//! `#[object]`: the pipeline.
+
+mod check;
+mod expand;
+mod fallback;
+mod input;
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::ItemImpl;
+
+use crate::errors::Errors;
+
+pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
+    let block = match syn::parse2::<ItemImpl>(item.clone()) {
+        Ok(block) => block,
+        Err(error) => return not_an_impl(&error, item),
+    };
+    let mut errors = Errors::default();
+    let input = input::Input::read(arguments, &block, &mut errors);
+    check::check(&input, &mut errors);
+    match errors.into_compile_errors() {
+        None => {
+            let expansion = expand::expand(&input);
+            quote! {
+                #[allow(
+                    clippy::needless_pass_by_value,
+                    reason = "arguments are read from JSON, so that handlers own them"
+                )]
+                #block
+                #expansion
+            }
+        }
+        // What is not used is not worth a warning while the handlers are no handlers yet.
+        Some(errors) => {
+            let stubs = fallback::stubs(&input);
+            quote! { #errors #[allow(unused)] #block #stubs }
+        }
+    }
+}
+
+fn not_an_impl(error: &syn::Error, item: &TokenStream) -> TokenStream {
+    let error = match syn::parse2::<syn::Item>(item.clone()) {
+        // Another item: the word that begins it is enough to see where.
+        Ok(_) => {
+            let keyword: TokenStream = item.clone().into_iter().take(1).collect();
+            syn::Error::new_spanned(
+                keyword,
+                "`#[object]` stands on an `impl` block; the struct has `#[derive(ObjectState)]`",
+            )
+        }
+        Err(_) => error.clone(),
+    };
+    let error = error.into_compile_error();
+    quote! { #error #item }
+}

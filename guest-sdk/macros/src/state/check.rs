@@ -1,0 +1,101 @@
+//! Every rule for a struct that is to be a state. Pure: it reads the view and notes all mistakes.
+
+use syn::{Data, Fields, Type};
+
+use super::input::{Input, StateField};
+use crate::errors::Errors;
+
+pub(super) fn check(input: &Input<'_>, errors: &mut Errors) {
+    check_shape(input, errors);
+    check_generics(input, errors);
+    if let (Some(migrate), 1) = (&input.migrate, input.version) {
+        errors.push(
+            migrate,
+            "there is no version before 1 to migrate from; write `version = 2` beside it, or leave it out",
+        );
+    }
+    for field in &input.fields {
+        check_type(field, errors);
+    }
+    check_names(&input.fields, errors);
+}
+
+fn check_shape(input: &Input<'_>, errors: &mut Errors) {
+    let name = &input.item.ident;
+    match &input.item.data {
+        Data::Struct(data) => match &data.fields {
+            Fields::Named(_) => {}
+            Fields::Unnamed(fields) => errors.push(
+                fields,
+                format!(
+                    "the fields of a state have names, which are its names in JSON; write `struct {name} {{ value: .. }}`"
+                ),
+            ),
+            Fields::Unit => errors.push(
+                name,
+                format!("the state of an object has named fields, or none; write `struct {name} {{}}`"),
+            ),
+        },
+        Data::Enum(data) => errors.push(
+            data.enum_token,
+            "the state of an object is a struct; write a `struct` that has this enum, with `#[data]`, as a field",
+        ),
+        Data::Union(data) => {
+            errors.push(data.union_token, "the state of an object is a struct; write `struct`");
+        }
+    }
+}
+
+fn check_generics(input: &Input<'_>, errors: &mut Errors) {
+    let generics = &input.item.generics;
+    if !generics.params.is_empty() {
+        errors.push(
+            &generics.params,
+            "a state has no generic parameters, since an object type is one type; write the types out",
+        );
+    } else if let Some(clause) = &generics.where_clause {
+        errors
+            .push(clause, "a state has no generic parameters, so a `where` clause has no use here");
+    }
+}
+
+fn check_type(field: &StateField<'_>, errors: &mut Errors) {
+    let owned = match field.ty {
+        Type::Reference(reference) => match &*reference.elem {
+            Type::Path(path) if path.path.is_ident("str") => "`String`",
+            Type::Slice(_) => "`Vec<..>`",
+            _ => "the type without `&`",
+        },
+        Type::Ptr(_) | Type::BareFn(_) => "a type that can be stored",
+        _ => return,
+    };
+    errors.push(
+        field.ty,
+        format!("a state owns what it holds, since it is stored and read back; write {owned}"),
+    );
+}
+
+fn check_names(fields: &[StateField<'_>], errors: &mut Errors) {
+    let mut taken: Vec<String> = Vec::new();
+    for field in fields {
+        let name = field.json_name();
+        if taken.contains(&name) {
+            match &field.rename {
+                Some(rename) => errors.push(rename, twice(&name)),
+                None => errors.push(field.ident, twice(&name)),
+            }
+        }
+        taken.push(name);
+    }
+    // Against all names, since an alias may stand before the field that it collides with.
+    for alias in fields.iter().flat_map(|field| &field.aliases) {
+        if taken.contains(&alias.value()) {
+            errors.push(alias, twice(&alias.value()));
+        }
+        taken.push(alias.value());
+    }
+}
+
+fn twice(name: &str) -> String {
+    format!("two fields are called `{name}` in JSON; give one of them another name")
+}

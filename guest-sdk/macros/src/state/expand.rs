@@ -1,0 +1,173 @@
+//! The code that the derive writes. It assumes that the view is valid.
+//!
+//! A derive cannot put attributes on the struct that it stands on, so a hidden twin of the struct has them, and
+//! serde's support for foreign types reads and writes the real one through it.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+
+use super::input::{Input, StateField};
+
+pub(super) fn expand(input: &Input<'_>) -> TokenStream {
+    let twin = twin(input);
+    let default = default(input);
+    let serde = serde_impls(input);
+    let schema = schema_impl(input);
+    let state = state_impl(input);
+    quote! {
+        const _: () = {
+            #twin
+            #default
+            #serde
+            #schema
+            #state
+        };
+    }
+}
+
+fn twin(input: &Input<'_>) -> TokenStream {
+    let name = &input.item.ident;
+    let name_text = name.to_string();
+    let docs = crate::attr::named(&input.item.attrs, "doc");
+    let fields = input.fields.iter().map(twin_field);
+    let idents: Vec<_> = input.fields.iter().map(|field| field.ident).collect();
+    quote! {
+        #(#docs)*
+        #[derive(
+            ::highlander_sdk::__private::serde::Serialize,
+            ::highlander_sdk::__private::serde::Deserialize,
+            ::highlander_sdk::__private::schemars::JsonSchema,
+        )]
+        #[serde(
+            crate = "::highlander_sdk::__private::serde",
+            remote = #name_text,
+            default,
+            deny_unknown_fields,
+        )]
+        #[schemars(crate = "::highlander_sdk::__private::schemars")]
+        #[allow(dead_code, reason = "it only lends its shape")]
+        struct __Twin {
+            #(#fields)*
+        }
+
+        // The schema names the defaults.
+        #[automatically_derived]
+        impl ::core::default::Default for __Twin {
+            fn default() -> Self {
+                let #name { #(#idents),* } = ::core::default::Default::default();
+                __Twin { #(#idents),* }
+            }
+        }
+    }
+}
+
+fn twin_field(field: &StateField<'_>) -> TokenStream {
+    let StateField { ident, ty, docs, rename, aliases, .. } = field;
+    let rename = rename.as_ref().map(|name| quote! { #[serde(rename = #name)] });
+    quote! {
+        #(#docs)*
+        #rename
+        #(#[serde(alias = #aliases)])*
+        #ident: #ty,
+    }
+}
+
+fn default(input: &Input<'_>) -> TokenStream {
+    let name = &input.item.ident;
+    let fields = input.fields.iter().map(|field| {
+        let StateField { ident, ty, .. } = field;
+        match &field.default {
+            Some(value) => quote! { #ident: #value },
+            None => {
+                let value = quote_spanned! {ty.span()=>
+                    <#ty as ::core::default::Default>::default()
+                };
+                quote! { #ident: #value }
+            }
+        }
+    });
+    quote! {
+        #[automatically_derived]
+        impl ::core::default::Default for #name {
+            fn default() -> Self {
+                #name { #(#fields),* }
+            }
+        }
+    }
+}
+
+fn serde_impls(input: &Input<'_>) -> TokenStream {
+    let name = &input.item.ident;
+    quote! {
+        #[automatically_derived]
+        impl ::highlander_sdk::__private::serde::Serialize for #name {
+            fn serialize<S: ::highlander_sdk::__private::serde::Serializer>(
+                &self,
+                serializer: S,
+            ) -> ::core::result::Result<S::Ok, S::Error> {
+                __Twin::serialize(self, serializer)
+            }
+        }
+
+        #[automatically_derived]
+        impl<'de> ::highlander_sdk::__private::serde::Deserialize<'de> for #name {
+            fn deserialize<D: ::highlander_sdk::__private::serde::Deserializer<'de>>(
+                deserializer: D,
+            ) -> ::core::result::Result<Self, D::Error> {
+                __Twin::deserialize(deserializer)
+            }
+        }
+    }
+}
+
+fn schema_impl(input: &Input<'_>) -> TokenStream {
+    let name = &input.item.ident;
+    quote! {
+        #[automatically_derived]
+        impl ::highlander_sdk::__private::schemars::JsonSchema for #name {
+            fn schema_name() -> ::std::borrow::Cow<'static, str> {
+                <__Twin as ::highlander_sdk::__private::schemars::JsonSchema>::schema_name()
+            }
+
+            fn schema_id() -> ::std::borrow::Cow<'static, str> {
+                <__Twin as ::highlander_sdk::__private::schemars::JsonSchema>::schema_id()
+            }
+
+            fn json_schema(
+                generator: &mut ::highlander_sdk::__private::schemars::SchemaGenerator,
+            ) -> ::highlander_sdk::__private::schemars::Schema {
+                <__Twin as ::highlander_sdk::__private::schemars::JsonSchema>::json_schema(generator)
+            }
+        }
+    }
+}
+
+fn state_impl(input: &Input<'_>) -> TokenStream {
+    let Input { version, documentation, migrate, .. } = input;
+    let name = &input.item.ident;
+    let names = input.fields.iter().flat_map(|field| {
+        let aliases = field.aliases.iter().map(syn::LitStr::value);
+        std::iter::once(field.json_name()).chain(aliases)
+    });
+    let migrate = migrate.as_ref().map(|function| {
+        let call = quote_spanned! {function.span()=> #function(from_version, state) };
+        quote! {
+            fn migrate(
+                from_version: u32,
+                state: &mut ::highlander_sdk::JsonObject,
+            ) -> ::core::result::Result<(), ::std::string::String> {
+                #call
+            }
+        }
+    });
+    quote! {
+        #[automatically_derived]
+        impl ::highlander_sdk::ObjectState for #name {
+            const SCHEMA_VERSION: u32 = #version;
+            const DOCUMENTATION: &'static str = #documentation;
+            const FIELDS: &'static [&'static str] = &[#(#names),*];
+            #migrate
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! One call: its argument out of JSON, its reply into JSON, and the ways in which it can fail.
+//!
+//! The functions here are what the expansion of `#[object]` calls. They know nothing about states or handlers.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::rejection::Rejection;
+
+/// Why a call has no reply. Whatever the handler did to the state before is undone.
+///
+/// # Examples
+///
+/// ```
+/// use highlander_sdk::prelude::*;
+///
+/// let error = CallError::from(Rejection::new("full", "the list is full"));
+/// assert_eq!(error.to_string(), "full: the list is full");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallError {
+    /// The argument does not fit the handler. The text says where and why.
+    InvalidArgument(String),
+    /// There is no handler of this name.
+    UnknownHandler,
+    /// The object refuses the call.
+    Refused(Rejection),
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CallError::InvalidArgument(reason) => {
+                f.write_str("invalid argument: ")?;
+                f.write_str(reason)
+            }
+            CallError::UnknownHandler => f.write_str("unknown handler"),
+            CallError::Refused(rejection) => rejection.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for CallError {}
+
+impl From<Rejection> for CallError {
+    fn from(rejection: Rejection) -> CallError {
+        CallError::Refused(rejection)
+    }
+}
+
+/// What a handler can take as its argument: any owned type that reads itself from JSON.
+///
+/// # Examples
+///
+/// ```
+/// use highlander_sdk::prelude::*;
+///
+/// /// Where a parcel goes.
+/// #[data]
+/// struct Address {
+///     street: String,
+///     city: String,
+/// }
+///
+/// fn can_be_an_argument<T: highlander_sdk::Argument>() {}
+/// can_be_an_argument::<Address>();
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the argument of a handler",
+    label = "cannot be read from JSON",
+    note = "put `#[data]` on its definition, or derive `serde::Deserialize`"
+)]
+pub trait Argument: DeserializeOwned {}
+
+impl<T: DeserializeOwned> Argument for T {}
+
+/// What a handler can answer: any type that writes itself as JSON.
+///
+/// # Examples
+///
+/// ```
+/// fn can_be_a_reply<T: highlander_sdk::Reply>() {}
+/// can_be_a_reply::<Vec<u64>>();
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the reply of a handler",
+    label = "cannot be written as JSON",
+    note = "put `#[data]` on its definition, or derive `serde::Serialize`"
+)]
+pub trait Reply: Serialize {}
+
+impl<T: Serialize + ?Sized> Reply for T {}
+
+/// What can be described to those who call a handler: any type that has a JSON Schema.
+///
+/// # Examples
+///
+/// ```
+/// fn can_be_described<T: highlander_sdk::Described>() {}
+/// can_be_described::<Option<String>>();
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be described to callers",
+    label = "has no JSON Schema",
+    note = "put `#[data]` on its definition, or derive `schemars::JsonSchema`"
+)]
+pub trait Described: JsonSchema {}
+
+impl<T: JsonSchema> Described for T {}
+
+/// The `Result` of a handler that may reject: its error converts into a [`Rejection`].
+///
+/// # Examples
+///
+/// ```
+/// use highlander_sdk::prelude::*;
+///
+/// /// Why a withdrawal is refused.
+/// enum Refusal {
+///     Empty,
+/// }
+///
+/// impl From<Refusal> for Rejection {
+///     fn from(refusal: Refusal) -> Rejection {
+///         match refusal {
+///             Refusal::Empty => Rejection::new("empty", "there is nothing left"),
+///         }
+///     }
+/// }
+///
+/// fn can_reject<T: highlander_sdk::Fallible>() {}
+/// can_reject::<Result<u64, Refusal>>();
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "a handler cannot answer with `{Self}`",
+    label = "is not a `Result` whose error converts into a `Rejection`",
+    note = "use `Rejection` as the error, or implement `From<YourError> for Rejection`"
+)]
+pub trait Fallible {
+    /// What is answered when the call is not rejected.
+    type Reply;
+
+    /// The reply, or the rejection.
+    ///
+    /// # Errors
+    ///
+    /// The rejection, where the handler returned an error.
+    fn into_reply(self) -> Result<Self::Reply, CallError>;
+}
+
+impl<T, E: Into<Rejection>> Fallible for Result<T, E> {
+    type Reply = T;
+
+    fn into_reply(self) -> Result<T, CallError> {
+        self.map_err(|error| CallError::Refused(error.into()))
+    }
+}
+
+/// Reads the argument of a handler that takes one.
+#[doc(hidden)]
+pub fn argument<T: Argument>(bytes: &[u8]) -> Result<T, CallError> {
+    serde_json::from_slice(bytes).map_err(invalid_argument)
+}
+
+/// Reads an argument that is a JSON object: the whole state, or several arguments by their names.
+#[doc(hidden)]
+pub fn object_argument<T: Argument>(bytes: &[u8]) -> Result<T, CallError> {
+    if !is_object(bytes) {
+        return Err(CallError::InvalidArgument("expected a JSON object".to_owned()));
+    }
+    argument(bytes)
+}
+
+/// Whether the JSON is an object, if it is any JSON.
+///
+/// serde reads a struct from an array too, field by field. For a state that would mean that `[]` is a state in which
+/// everything has its default, so that a caller's slip could wipe an object.
+pub(crate) fn is_object(bytes: &[u8]) -> bool {
+    bytes.trim_ascii_start().first() == Some(&b'{')
+}
+
+/// Checks that there is no argument where the handler takes none.
+#[doc(hidden)]
+pub fn no_argument(bytes: &[u8]) -> Result<(), CallError> {
+    if bytes.trim_ascii() == b"null" {
+        return Ok(());
+    }
+    Err(CallError::InvalidArgument(
+        "the handler takes no argument, so that it can only be `null`".to_owned(),
+    ))
+}
+
+/// Writes the reply of a handler.
+///
+/// A value that cannot be JSON (a map whose keys are not text, say) is a mistake in the object, so it ends like any
+/// other bug of a handler: in a trap, which leaves the state as it was.
+#[doc(hidden)]
+#[track_caller]
+pub fn reply<T: Reply + ?Sized>(reply: &T) -> Result<Vec<u8>, CallError> {
+    match serde_json::to_vec(reply) {
+        Ok(bytes) => Ok(bytes),
+        Err(error) => cannot_be_json("reply", &error),
+    }
+}
+
+/// Ends the call, because something that only the object's code decides is wrong with it.
+#[track_caller]
+#[cold]
+#[expect(clippy::panic, reason = "a bug in an object's code is a trap, and its message is logged")]
+pub(crate) fn cannot_be_json(what: &str, error: &serde_json::Error) -> ! {
+    panic!("the {what} cannot be written as JSON: {error}")
+}
+
+/// Kept out of line: one copy of the formatting instead of one for every argument type.
+#[inline(never)]
+#[cold]
+#[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` calls")]
+fn invalid_argument(error: serde_json::Error) -> CallError {
+    CallError::InvalidArgument(error.to_string())
+}

@@ -1,0 +1,177 @@
+//! The component: the contract's exports, answered by an [`Object`].
+//!
+//! The bindings are generated here once, for all objects. What an object's own crate gets from `#[object]` is one
+//! static for its state and the exported symbols, which have to stand in the crate that is linked last.
+
+use std::cell::{Cell, RefCell};
+
+use crate::call::CallError;
+use crate::context::ObjectId;
+use crate::description::{Description, Handler, HandlerKind};
+use crate::host::Host;
+use crate::instance::{Instance, RestoreError};
+use crate::object::Object;
+
+use self::bindings::exports::highlander::object::behavior;
+use self::bindings::highlander::object::log;
+
+#[allow(
+    missing_docs,
+    unsafe_code,
+    unreachable_pub,
+    missing_debug_implementations,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    reason = "generated from the contract, which has the documentation"
+)]
+pub mod bindings {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "object",
+        pub_export_macro: true,
+        export_macro_name: "export",
+        default_bindings_module: "::highlander_sdk::__private::bindings",
+    });
+}
+
+/// Where a component keeps its one object.
+#[derive(Debug)]
+pub struct Slot<O> {
+    instance: RefCell<Option<Instance<O>>>,
+    has_hook: Cell<bool>,
+}
+
+impl<O> Slot<O> {
+    /// A slot without an object.
+    #[expect(clippy::new_without_default, reason = "a static needs a `const` constructor")]
+    pub const fn new() -> Slot<O> {
+        Slot { instance: RefCell::new(None), has_hook: Cell::new(false) }
+    }
+}
+
+/// An object type that is a component.
+pub trait Component: Object {
+    /// Runs `work` with the slot of this component.
+    fn with_slot<R>(work: impl FnOnce(&Slot<Self>) -> R) -> R
+    where
+        Self: Sized;
+}
+
+impl<O: Component> behavior::Guest for O {
+    fn describe() -> behavior::Description {
+        O::with_slot(log_panics);
+        description(Description::of::<O>())
+    }
+
+    fn restore(
+        id: behavior::ObjectId,
+        snapshot: Option<Vec<u8>>,
+        schema_version: u32,
+    ) -> Result<(), behavior::RestoreError> {
+        O::with_slot(|slot| {
+            log_panics(slot);
+            let id = ObjectId::new(id.type_, id.key);
+            let instance = Instance::restore(id, Host, snapshot.as_deref(), schema_version)
+                .map_err(restore_error)?;
+            slot.instance.replace(Some(instance));
+            Ok(())
+        })
+    }
+
+    fn handle(call: behavior::Call) -> Result<Vec<u8>, behavior::Rejection> {
+        O::with_slot(|slot| match slot.instance.borrow_mut().as_mut() {
+            Some(instance) => {
+                instance.handle(&call.handler, &call.argument, call.version).map_err(rejection)
+            }
+            None => not_restored(),
+        })
+    }
+
+    fn snapshot() -> Vec<u8> {
+        O::with_slot(|slot| match slot.instance.borrow().as_ref() {
+            Some(instance) => instance.snapshot(),
+            None => not_restored(),
+        })
+    }
+}
+
+/// The host calls nothing before a successful `restore`: where it does, there is no object to speak for.
+#[cold]
+fn not_restored() -> ! {
+    core::arch::wasm32::unreachable()
+}
+
+/// Sends the messages of panics to the operator's log; what is printed goes nowhere in a component.
+fn log_panics<O>(slot: &Slot<O>) {
+    if !slot.has_hook.replace(true) {
+        std::panic::set_hook(Box::new(|panic| log::write(log::Level::Error, &panic.to_string())));
+    }
+}
+
+fn description(description: Description) -> behavior::Description {
+    behavior::Description {
+        name: description.name.to_owned(),
+        documentation: description.documentation.to_owned(),
+        schema_version: description.schema_version,
+        state_content_type: "application/json".to_owned(),
+        state_schema: description.state_schema,
+        handlers: description.handlers.into_iter().map(handler).collect(),
+    }
+}
+
+fn handler(handler: Handler) -> behavior::Handler {
+    behavior::Handler {
+        name: handler.name.to_owned(),
+        kind: match handler.kind {
+            HandlerKind::Update => behavior::HandlerKind::Update,
+            HandlerKind::Query => behavior::HandlerKind::Query,
+        },
+        documentation: handler.documentation.to_owned(),
+        argument_schema: handler.argument_schema,
+        reply_schema: handler.reply_schema,
+    }
+}
+
+fn rejection(error: CallError) -> behavior::Rejection {
+    match error {
+        CallError::InvalidArgument(reason) => behavior::Rejection::InvalidArgument(reason),
+        CallError::UnknownHandler => behavior::Rejection::UnknownHandler,
+        CallError::Refused(rejection) => {
+            let (code, message) = rejection.into_parts();
+            behavior::Rejection::Refused(behavior::Refusal { code, message })
+        }
+    }
+}
+
+fn restore_error(error: RestoreError) -> behavior::RestoreError {
+    match error {
+        RestoreError::NewerSchema { known } => behavior::RestoreError::NewerSchema(known),
+        RestoreError::InvalidSnapshot(reason) => behavior::RestoreError::InvalidSnapshot(reason),
+    }
+}
+
+/// Makes a crate the component of `$object`. Written by `#[object]`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_component {
+    ($object:ident) => {
+        const _: () = {
+            ::std::thread_local! {
+                static SLOT: $crate::__private::Slot<$object> =
+                    const { $crate::__private::Slot::new() };
+            }
+
+            impl $crate::__private::Component for $object {
+                fn with_slot<R>(
+                    work: impl ::core::ops::FnOnce(&$crate::__private::Slot<$object>) -> R,
+                ) -> R {
+                    SLOT.with(work)
+                }
+            }
+
+            $crate::__private::bindings::export!(
+                $object with_types_in $crate::__private::bindings
+            );
+        };
+    };
+}

@@ -1,0 +1,129 @@
+//! The two traits behind the macros: the shape of a state, and the handlers on it.
+//!
+//! Nobody implements them by hand. They are public so that bounds can name them, and so that the compiler has a place
+//! to say which macro is missing.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::JsonObject;
+use crate::call::{CallError, no_argument, object_argument, reply};
+use crate::context::Context;
+use crate::description::Handler;
+
+/// The state of an object. Made by `#[derive(ObjectState)]`.
+///
+/// # Examples
+///
+/// ```
+/// use highlander_sdk::prelude::*;
+///
+/// /// How often something happened.
+/// #[derive(ObjectState)]
+/// #[state(version = 2)]
+/// struct Counter {
+///     #[state(default = 10)]
+///     value: u64,
+/// }
+///
+/// assert_eq!(Counter::default().value, 10);
+/// assert_eq!(Counter::SCHEMA_VERSION, 2);
+/// assert_eq!(<Counter as ObjectState>::DOCUMENTATION, "How often something happened.");
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the state of an object",
+    label = "has no `#[derive(ObjectState)]`",
+    note = "put `#[derive(ObjectState)]` on `struct {Self}`"
+)]
+pub trait ObjectState: Default + Serialize + DeserializeOwned + JsonSchema + 'static {
+    /// Version of the shape of the state, from 1: `#[state(version = 2)]`.
+    const SCHEMA_VERSION: u32;
+
+    /// The doc comment of the struct.
+    const DOCUMENTATION: &'static str;
+
+    /// The names of the fields, as they are in JSON.
+    const FIELDS: &'static [&'static str];
+
+    /// Brings a state of schema version `from_version`, lower than `SCHEMA_VERSION`, into the shape of this one.
+    ///
+    /// This is the function that `#[state(migrate = ..)]` names. Without one nothing is done: fields that are new have
+    /// their defaults, and fields that are gone are dropped.
+    ///
+    /// # Errors
+    ///
+    /// The text says why the state cannot be read. The object keeps its old state then.
+    fn migrate(from_version: u32, state: &mut JsonObject) -> Result<(), String> {
+        let _ = (from_version, state);
+        Ok(())
+    }
+}
+
+/// A state with handlers: a whole object type. Made by `#[object]` on an `impl` of the state.
+///
+/// # Examples
+///
+/// ```
+/// use highlander_sdk::prelude::*;
+///
+/// #[derive(ObjectState)]
+/// struct ShoppingList {
+///     items: Vec<String>,
+/// }
+///
+/// #[object]
+/// impl ShoppingList {
+///     /// How many items there are.
+///     fn count(&self) -> usize {
+///         self.items.len()
+///     }
+/// }
+///
+/// assert_eq!(ShoppingList::TYPE_NAME, "shopping-list");
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no handlers",
+    label = "has no `impl` block with `#[object]`",
+    note = "put `#[object]` on `impl {Self} {{ .. }}`; its methods become the handlers"
+)]
+pub trait Object: ObjectState {
+    /// The name of the object type, such as `shopping-list`.
+    const TYPE_NAME: &'static str;
+
+    /// The doc comment of the `impl` block, or that of the struct where it has none.
+    const DOCUMENTATION: &'static str;
+
+    /// All handlers, `get` and `put` first.
+    #[doc(hidden)]
+    fn handlers() -> Vec<Handler>;
+
+    /// Runs the handler that is called `handler`. After an error the state is not to be used any more.
+    #[doc(hidden)]
+    fn dispatch(
+        &mut self,
+        ctx: &Context,
+        handler: &str,
+        argument: &[u8],
+    ) -> Result<Vec<u8>, CallError>;
+}
+
+/// A state with its defaults.
+#[doc(hidden)]
+pub fn new<S: ObjectState>() -> S {
+    S::default()
+}
+
+/// The handler `get`.
+#[doc(hidden)]
+pub fn get<S: ObjectState>(state: &S, argument: &[u8]) -> Result<Vec<u8>, CallError> {
+    no_argument(argument)?;
+    reply(state)
+}
+
+/// The handler `put`.
+#[doc(hidden)]
+pub fn put<S: ObjectState>(state: &mut S, argument: &[u8]) -> Result<Vec<u8>, CallError> {
+    *state = object_argument(argument)?;
+    reply(&())
+}

@@ -1,0 +1,15 @@
+//! What the expansions of the macros name. It is no part of the public interface and may change in any release.
+
+pub use std::format;
+
+pub use schemars;
+pub use serde;
+
+pub use crate::call::{CallError, Fallible, argument, no_argument, object_argument, reply};
+pub use crate::description::{Handler, HandlerKind};
+pub use crate::object::{get, new, put};
+
+#[cfg(target_family = "wasm")]
+pub use crate::__export_component as export;
+#[cfg(target_family = "wasm")]
+pub use crate::component::{Component, Slot, bindings};

@@ -1,0 +1,377 @@
+//! Runs an object natively, so that its author can test it without Wasm and without a host.
+//!
+//! A [`Harness`] does with an object what the host does: JSON in, JSON out, a snapshot after each update, the last
+//! snapshot again after a rejected one. It restores the object before *every* call, as if it had been idle for long
+//! in between, so that whatever is not in the state is seen to be lost. It has no budget of CPU time or memory.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::call::CallError;
+use crate::context::ObjectId;
+use crate::description::{Description, HandlerKind};
+use crate::host::{Host, LogLevel};
+use crate::instance::{Instance, RestoreError};
+use crate::object::Object;
+use crate::rejection::Rejection;
+use crate::{Json, json};
+
+/// One object under test.
+///
+/// # Examples
+///
+/// ```
+/// use highlander_sdk::prelude::*;
+/// use highlander_sdk::testing::Harness;
+///
+/// #[derive(ObjectState)]
+/// struct Counter {
+///     value: u64,
+/// }
+///
+/// #[object]
+/// impl Counter {
+///     fn add(&mut self, by: u64) -> Result<u64, Rejection> {
+///         self.value += by;
+///         if self.value > 100 {
+///             reject!("too-much", "a counter ends at 100");
+///         }
+///         Ok(self.value)
+///     }
+/// }
+///
+/// let mut counter = Harness::<Counter>::new();
+/// assert_eq!(counter.call("add", 90).unwrap(), 90);
+/// assert_eq!(counter.rejection("add", 90).code(), "too-much");
+/// assert_eq!(counter.state().value, 90, "a rejected call leaves no trace");
+/// assert_eq!(counter.version(), 1);
+/// ```
+#[derive(Debug)]
+pub struct Harness<O> {
+    id: ObjectId,
+    host: Host,
+    instance: Instance<O>,
+    snapshot: Vec<u8>,
+    version: u64,
+    description: Description,
+}
+
+impl<O: Object> Default for Harness<O> {
+    fn default() -> Harness<O> {
+        Harness::new()
+    }
+}
+
+impl<O: Object> Harness<O> {
+    /// A new object with the defaults of its type and the key `test`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use highlander_sdk::prelude::*;
+    /// # use highlander_sdk::testing::Harness;
+    /// # #[derive(ObjectState)] struct Counter { value: u64 }
+    /// # #[object] impl Counter {}
+    /// assert_eq!(Harness::<Counter>::new().state().value, 0);
+    /// ```
+    pub fn new() -> Harness<O> {
+        Harness::with_key("test")
+    }
+
+    /// A new object with the defaults of its type and the key `key`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use highlander_sdk::prelude::*;
+    /// # use highlander_sdk::testing::Harness;
+    /// # #[derive(ObjectState)] struct Counter { value: u64 }
+    /// # #[object] impl Counter { fn name(&self, ctx: &Context) -> String { ctx.key().to_owned() } }
+    /// let mut counter = Harness::<Counter>::with_key("visitors");
+    /// assert_eq!(counter.call("name", ()).unwrap(), "visitors");
+    /// ```
+    pub fn with_key(key: &str) -> Harness<O> {
+        let id = ObjectId::new(O::TYPE_NAME, key);
+        match Harness::open(id, None, 0) {
+            Ok(harness) => harness,
+            Err(error) => fail(&format!("a new object cannot be made: {error}")),
+        }
+    }
+
+    /// The object that a stored snapshot holds, which was written with `schema_version`.
+    ///
+    /// # Errors
+    ///
+    /// Where this code cannot read it, as the host would be told.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use highlander_sdk::prelude::*;
+    /// # use highlander_sdk::testing::Harness;
+    /// # #[derive(ObjectState)] struct Counter { value: u64 }
+    /// # #[object] impl Counter {}
+    /// let counter = Harness::<Counter>::restored(json!({ "value": 7 }), 1).unwrap();
+    /// assert_eq!(counter.state().value, 7);
+    /// ```
+    pub fn restored(
+        snapshot: impl Serialize,
+        schema_version: u32,
+    ) -> Result<Harness<O>, RestoreError> {
+        let bytes = to_json(&snapshot);
+        Harness::open(ObjectId::new(O::TYPE_NAME, "test"), Some(&bytes), schema_version)
+    }
+
+    fn open(
+        id: ObjectId,
+        snapshot: Option<&[u8]>,
+        schema_version: u32,
+    ) -> Result<Harness<O>, RestoreError> {
+        let host = Host::default();
+        let instance = Instance::restore(id.clone(), host.clone(), snapshot, schema_version)?;
+        let version = u64::from(snapshot.is_some());
+        let snapshot = instance.snapshot();
+        let description = Description::of::<O>();
+        Ok(Harness { id, host, instance, snapshot, version, description })
+    }
+
+    /// Calls a handler with an argument that is written as JSON, `()` for none, and answers with its reply.
+    ///
+    /// # Errors
+    ///
+    /// Where the argument does not fit, the handler is unknown, or the object rejects the call. The state is as before
+    /// then.
+    ///
+    /// # Panics
+    ///
+    /// Where the handler panics, and where the state that it made cannot be restored from its own snapshot.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use highlander_sdk::prelude::*;
+    /// # use highlander_sdk::testing::Harness;
+    /// # #[derive(ObjectState)] struct Counter { value: u64 }
+    /// # #[object] impl Counter { fn add(&mut self, by: u64) -> u64 { self.value += by; self.value } }
+    /// let mut counter = Harness::<Counter>::new();
+    /// assert_eq!(counter.call("add", 5).unwrap(), 5);
+    /// assert!(matches!(counter.call("add", "five"), Err(CallError::InvalidArgument(_))));
+    /// assert!(matches!(counter.call("addd", 5), Err(CallError::UnknownHandler)));
+    /// ```
+    pub fn call(&mut self, handler: &str, argument: impl Serialize) -> Result<Json, CallError> {
+        self.call_as(handler, argument)
+    }
+
+    /// Calls a handler as [`call`](Harness::call) does, and reads its reply as a `T`.
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Harness::call).
+    ///
+    /// # Panics
+    ///
+    /// As [`call`](Harness::call), and where the reply is no `T`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use highlander_sdk::prelude::*;
+    /// # use highlander_sdk::testing::Harness;
+    /// # #[derive(ObjectState)] struct Counter { value: u64 }
+    /// # #[object] impl Counter { fn half(&self) -> Option<u64> { self.value.checked_div(2) } }
+    /// let half: Option<u64> = Harness::<Counter>::new().call_as("half", ()).unwrap();
+    /// assert_eq!(half, Some(0));
+    /// ```
+    pub fn call_as<T: DeserializeOwned>(
+        &mut self,
+        handler: &str,
+        argument: impl Serialize,
+    ) -> Result<T, CallError> {
+        let Some(kind) = self.kind_of(handler) else {
+            return Err(CallError::UnknownHandler);
+        };
+        self.instance = self.reopen();
+        let reply = self.instance.handle(handler, &to_json(&argument), self.version);
+        match (&reply, kind) {
+            (Ok(_), HandlerKind::Update) => self.keep_change(handler),
+            (Ok(_), HandlerKind::Query) | (Err(_), _) => self.instance = self.reopen(),
+        }
+        let reply = reply?;
+        match serde_json::from_slice(&reply) {
+            Ok(reply) => Ok(reply),
+            Err(error) => fail(&format!("the reply of `{handler}` does not fit: {error}")),
+        }
+    }
+
+    /// Calls a handler that is to reject the call, and answers with the rejection.
+    ///
+    /// # Panics
+    ///
+    /// Where the call goes well, or fails in another way.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use highlander_sdk::prelude::*;
+    /// # use highlander_sdk::testing::Harness;
+    /// # #[derive(ObjectState)] struct Door { open: bool }
+    /// #[object]
+    /// impl Door {
+    ///     fn enter(&self) -> Result<(), Rejection> {
+    ///         Err(Rejection::new("closed", "the door is closed"))
+    ///     }
+    /// }
+    ///
+    /// assert_eq!(Harness::<Door>::new().rejection("enter", ()).code(), "closed");
+    /// ```
+    #[track_caller]
+    pub fn rejection(&mut self, handler: &str, argument: impl Serialize) -> Rejection {
+        match self.call(handler, argument) {
+            Err(CallError::Refused(rejection)) => rejection,
+            Err(error) => fail(&format!("`{handler}` failed, but not with a rejection: {error}")),
+            Ok(reply) => fail(&format!("`{handler}` was not rejected, it answered {reply}")),
+        }
+    }
+
+    /// The state as it is now.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use highlander_sdk::prelude::*;
+    /// # use highlander_sdk::testing::Harness;
+    /// # #[derive(ObjectState)] struct Counter { value: u64 }
+    /// # #[object] impl Counter {}
+    /// assert_eq!(Harness::<Counter>::new().state().value, 0);
+    /// ```
+    pub fn state(&self) -> &O {
+        self.instance.state()
+    }
+
+    /// The state as it is stored.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use highlander_sdk::prelude::*;
+    /// # use highlander_sdk::testing::Harness;
+    /// # #[derive(ObjectState)] struct Counter { value: u64 }
+    /// # #[object] impl Counter {}
+    /// assert_eq!(Harness::<Counter>::new().snapshot(), json!({ "value": 0 }));
+    /// ```
+    pub fn snapshot(&self) -> Json {
+        match serde_json::from_slice(&self.snapshot) {
+            Ok(snapshot) => snapshot,
+            Err(error) => fail(&format!("the snapshot is not JSON: {error}")),
+        }
+    }
+
+    /// How many updates there were that were not rejected. A restored object begins at 1.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use highlander_sdk::prelude::*;
+    /// # use highlander_sdk::testing::Harness;
+    /// # #[derive(ObjectState)] struct Counter { value: u64 }
+    /// # #[object] impl Counter {}
+    /// let mut counter = Harness::<Counter>::new();
+    /// counter.call("put", json!({ "value": 3 })).unwrap();
+    /// assert_eq!(counter.version(), 1);
+    /// ```
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Sets the time of the calls to come, in milliseconds since 1970-01-01 00:00 UTC. It is 0 at first.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use highlander_sdk::prelude::*;
+    /// # use highlander_sdk::testing::Harness;
+    /// # #[derive(ObjectState)] struct Clock {}
+    /// # #[object] impl Clock { fn now(&self, ctx: &Context) -> u64 { ctx.now_ms() } }
+    /// let mut clock = Harness::<Clock>::new();
+    /// clock.set_now_ms(1_000);
+    /// assert_eq!(clock.call("now", ()).unwrap(), 1_000);
+    /// ```
+    pub fn set_now_ms(&mut self, now_ms: u64) {
+        self.host.set_now_ms(now_ms);
+    }
+
+    /// Takes the lines that were logged since it was called last.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use highlander_sdk::prelude::*;
+    /// # use highlander_sdk::{LogLevel, testing::Harness};
+    /// # #[derive(ObjectState)] struct Bell {}
+    /// # #[object] impl Bell { fn ring(&self, ctx: &Context) { ctx.info("ding"); } }
+    /// let mut bell = Harness::<Bell>::new();
+    /// bell.call("ring", ()).unwrap();
+    /// assert_eq!(bell.take_log(), [(LogLevel::Info, "ding".to_owned())]);
+    /// ```
+    pub fn take_log(&mut self) -> Vec<(LogLevel, String)> {
+        self.host.take_log()
+    }
+
+    /// What the object type says of itself.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use highlander_sdk::prelude::*;
+    /// # use highlander_sdk::testing::Harness;
+    /// # #[derive(ObjectState)] struct Counter { value: u64 }
+    /// # #[object] impl Counter {}
+    /// assert_eq!(Harness::<Counter>::new().description().name, "counter");
+    /// ```
+    pub fn description(&self) -> &Description {
+        &self.description
+    }
+
+    fn kind_of(&self, handler: &str) -> Option<HandlerKind> {
+        self.description.handlers.iter().find(|known| known.name == handler).map(|known| known.kind)
+    }
+
+    /// The object as its last snapshot has it.
+    fn reopen(&self) -> Instance<O> {
+        let restored = Instance::restore(
+            self.id.clone(),
+            self.host.clone(),
+            Some(&self.snapshot),
+            O::SCHEMA_VERSION,
+        );
+        match restored {
+            Ok(instance) => instance,
+            Err(error) => fail(&format!("the object cannot read its own snapshot: {error}")),
+        }
+    }
+
+    fn keep_change(&mut self, handler: &str) {
+        self.snapshot = self.instance.snapshot();
+        self.version += 1;
+        self.instance = self.reopen();
+        // Compared as JSON: the order of a hash map may differ, though it is better to have none in a state.
+        let again: Json = serde_json::from_slice(&self.instance.snapshot()).unwrap_or(json!(null));
+        if again != self.snapshot() {
+            fail(&format!("what `{handler}` changed is not the same after a snapshot: {again}"));
+        }
+    }
+}
+
+#[track_caller]
+fn to_json(value: &impl Serialize) -> Vec<u8> {
+    match serde_json::to_vec(value) {
+        Ok(bytes) => bytes,
+        Err(error) => fail(&format!("the value is not JSON: {error}")),
+    }
+}
+
+#[track_caller]
+#[expect(clippy::panic, reason = "the harness is used by tests, and a panic is how a test fails")]
+fn fail(message: &str) -> ! {
+    panic!("{message}")
+}

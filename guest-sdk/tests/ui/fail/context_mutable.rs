@@ -1,0 +1,13 @@
+use highlander_sdk::prelude::*;
+
+#[derive(ObjectState)]
+struct Todo {
+    title: String,
+}
+
+#[object]
+impl Todo {
+    fn complete(&mut self, ctx: &mut Context) {}
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use highlander_sdk::prelude::*;
+
+#[data]
+fn point() {}
+
+fn main() {}

@@ -1,0 +1,7 @@
+use highlander_sdk::prelude::*;
+
+#[data]
+#[derive(ObjectState)]
+struct Todo {}
+
+fn main() {}

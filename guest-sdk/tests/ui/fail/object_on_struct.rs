@@ -1,0 +1,10 @@
+use highlander_sdk::prelude::*;
+
+#[derive(ObjectState)]
+#[object]
+struct Todo {
+    title: String,
+}
+
+
+fn main() {}

@@ -1,0 +1,7 @@
+use highlander_sdk::prelude::*;
+
+fn check() -> Result<(), Rejection> {
+    reject!("empty")
+}
+
+fn main() {}

@@ -1,0 +1,15 @@
+use highlander_sdk::prelude::*;
+
+#[derive(ObjectState)]
+struct Todo {
+    title: String,
+}
+
+#[object]
+impl Todo {
+    fn complete(&mut self) -> Result {
+        Ok(())
+    }
+}
+
+fn main() {}

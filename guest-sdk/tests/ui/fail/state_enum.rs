@@ -1,0 +1,9 @@
+use highlander_sdk::prelude::*;
+
+#[derive(ObjectState)]
+enum Todo {
+    Open,
+    Done,
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use highlander_sdk::prelude::*;
+
+#[derive(ObjectState)]
+struct Todo;
+
+fn main() {}

@@ -1,0 +1,143 @@
+//! One object's life on this node, from claim to release.
+//!
+//! [`machine`] decides: a function of its state, an event and the time, without I/O, clock or randomness of its own.
+//! [`cell`] is the object's entry in the node's table, and [`task`] performs what the machine decides.
+//! The rules of contract S1 to S8 are kept here; which objects exist, and who calls them, is not known here.
+
+pub mod answered;
+pub mod cell;
+pub mod commit;
+pub mod machine;
+pub mod mailbox;
+pub mod protocol;
+pub mod residents;
+pub mod table;
+pub mod task;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::clock::BootTime;
+use crate::error::{Code, Error};
+use crate::store::record::{Epoch, Version};
+
+/// What is asked of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Operation {
+    /// Run a handler of its type.
+    Handle {
+        /// The handler's name, as the caller wrote it.
+        handler: Box<str>,
+        /// The argument, JSON.
+        argument: Bytes,
+    },
+    /// Delete it.
+    Delete,
+}
+
+/// Which version the object must be at for a call to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precondition {
+    /// Any.
+    None,
+    /// Exactly this one.
+    Version(Version),
+    /// The object was never changed, or is deleted.
+    Absent,
+}
+
+/// How a caller marks a call so that its repetition is recognised (contract S7).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// The caller's key.
+    pub key: Arc<str>,
+    /// What the key was given for: see [`answered::fingerprint`].
+    pub fingerprint: [u8; 8],
+}
+
+/// One call to one object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// What is asked.
+    pub operation: Operation,
+    /// Under which condition.
+    pub precondition: Precondition,
+    /// The caller's mark, if it gave one.
+    pub key: Option<IdempotencyKey>,
+    /// When the caller stops waiting.
+    pub deadline: BootTime,
+}
+
+/// What a call that ran came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    /// The reply, JSON.
+    pub reply: Bytes,
+    /// The version that the call made, or saw.
+    pub version: Version,
+    /// The epoch of that version.
+    pub epoch: Epoch,
+    /// The revision whose code answered.
+    pub revision: u32,
+    /// Whether this is the kept answer of an earlier call with the same idempotency key.
+    pub replayed: bool,
+}
+
+/// What a caller gets. Boxed, because most calls have no error to carry.
+pub type Answer = Result<Done, Box<Error>>;
+
+/// Why an activation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// Nobody called for the idle timeout.
+    Idle,
+    /// An operator asked for it.
+    Requested,
+    /// The node is shutting down.
+    Draining,
+    /// Another revision of the type became current.
+    Replaced,
+    /// Another node owns the object.
+    NotOwner,
+    /// The registry did not answer when the object was to be claimed.
+    RegistryUnavailable,
+    /// The store did not answer when the record was to be read.
+    StoreUnavailable,
+    /// The record is damaged, of another object, or of a newer format.
+    RecordDamaged,
+    /// No code is there for the object's type, or it could not be loaded.
+    CodeUnavailable,
+    /// The store refused a write for good.
+    StoreDenied,
+    /// Another owner committed past this one.
+    Fenced,
+    /// The node's lease ran out.
+    LeaseOver,
+}
+
+impl Reason {
+    /// The reason in a word: for logs and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Requested => "requested",
+            Self::Draining => "draining",
+            Self::Replaced => "replaced",
+            Self::NotOwner => "not-owner",
+            Self::RegistryUnavailable => "registry-unavailable",
+            Self::StoreUnavailable => "store-unavailable",
+            Self::RecordDamaged => "record-damaged",
+            Self::CodeUnavailable => "code-unavailable",
+            Self::StoreDenied => "store-denied",
+            Self::Fenced => "fenced",
+            Self::LeaseOver => "lease-over",
+        }
+    }
+}
+
+/// An answer that is an error.
+fn refuse(code: Code, message: impl Into<String>) -> Answer {
+    Err(Box::new(Error::new(code, message)))
+}

@@ -1,0 +1,185 @@
+//! Memory of the calls that had an idempotency key (contract S7).
+//!
+//! It is part of the record and committed together with the change it belongs to, so it survives crashes and moves.
+//! Age is counted in the object's own time, which advances only while the object is active: no wall clock can make it
+//! forget too early.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sha2::Digest as _;
+
+use super::{IdempotencyKey, Operation};
+use crate::limits::{
+    ANSWERED_COUNT_MAX, ANSWERED_REPLY_BYTES_MAX, ANSWERED_REPLY_COUNT_MAX, ANSWERED_RETENTION,
+};
+use crate::store::record::{AnsweredCall, Version};
+
+/// What is known of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Known {
+    /// Nothing: the call may run.
+    New,
+    /// It was given for this very call, which made this version. The reply, while it is kept.
+    Answered(Version, Option<Bytes>),
+    /// It was given for another call.
+    Reused,
+}
+
+/// What tells two calls apart: the first 8 bytes of the SHA-256 of operation and argument.
+#[must_use]
+pub fn fingerprint(operation: &Operation) -> [u8; 8] {
+    let mut hash = sha2::Sha256::new();
+    match operation {
+        Operation::Handle { handler, argument } => {
+            hash.update(handler.as_bytes());
+            hash.update([0]);
+            hash.update(argument);
+        }
+        Operation::Delete => hash.update([1]),
+    }
+    let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(hash.finalize());
+    [a, b, c, d, e, f, g, h]
+}
+
+/// The answered keyed calls of one object.
+#[derive(Debug, Clone)]
+pub struct Answered {
+    /// As in the newest record that was made.
+    recorded: Arc<[AnsweredCall]>,
+    /// Those that no record holds yet.
+    fresh: Vec<AnsweredCall>,
+}
+
+impl Answered {
+    /// The memory that a record holds.
+    #[must_use]
+    pub fn from_record(recorded: Arc<[AnsweredCall]>) -> Self {
+        Self { recorded, fresh: Vec::new() }
+    }
+
+    /// What is known of `key`.
+    #[must_use]
+    pub fn lookup(&self, key: &IdempotencyKey) -> Known {
+        let newest_first = self.fresh.iter().rev().chain(self.recorded.iter().rev());
+        match newest_first.into_iter().find(|call| call.key == key.key) {
+            None => Known::New,
+            Some(call) if call.fingerprint == key.fingerprint => {
+                Known::Answered(call.version, call.reply.clone())
+            }
+            Some(_) => Known::Reused,
+        }
+    }
+
+    /// Remembers that the call with `key` made `version`, at the object's own time `time_ms`.
+    pub fn remember(&mut self, key: IdempotencyKey, version: Version, time_ms: u64, reply: Bytes) {
+        let IdempotencyKey { key, fingerprint } = key;
+        self.fresh.push(AnsweredCall { key, fingerprint, version, time_ms, reply: Some(reply) });
+    }
+
+    /// What the next record is to hold: bounded in age, number and bytes. The oldest are forgotten first.
+    pub fn to_record(&mut self, time_ms: u64) -> Arc<[AnsweredCall]> {
+        let oldest_ms = time_ms.saturating_sub(ANSWERED_RETENTION.as_millis() as u64);
+        let is_stale = self.recorded.first().is_some_and(|call| call.time_ms < oldest_ms);
+        if self.fresh.is_empty() && !is_stale {
+            return Arc::clone(&self.recorded);
+        }
+        let mut calls: Vec<_> = self.recorded.iter().cloned().chain(self.fresh.drain(..)).collect();
+        let surplus = calls.len().saturating_sub(ANSWERED_COUNT_MAX);
+        let expired = calls.partition_point(|call| call.time_ms < oldest_ms);
+        calls.drain(..surplus.max(expired));
+        drop_old_replies(&mut calls);
+        self.recorded = calls.into();
+        Arc::clone(&self.recorded)
+    }
+}
+
+/// Keeps the newest replies within their bounds, and of the others only that the call was done.
+fn drop_old_replies(calls: &mut [AnsweredCall]) {
+    let mut bytes_left = ANSWERED_REPLY_BYTES_MAX;
+    let mut count_left = ANSWERED_REPLY_COUNT_MAX;
+    for call in calls.iter_mut().rev() {
+        let Some(reply) = &call.reply else { break };
+        match bytes_left.checked_sub(reply.len()) {
+            Some(left) if count_left > 0 => (bytes_left, count_left) = (left, count_left - 1),
+            _ => {
+                call.reply = None;
+                (bytes_left, count_left) = (0, 0);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(text: &str, fingerprint: u8) -> IdempotencyKey {
+        IdempotencyKey { key: text.into(), fingerprint: [fingerprint; 8] }
+    }
+
+    fn answered() -> Answered {
+        Answered::from_record(Arc::from([]))
+    }
+
+    #[test]
+    fn a_repetition_gets_the_first_answer_and_another_call_is_refused() {
+        let mut answered = answered();
+        assert_eq!(answered.lookup(&key("k", 1)), Known::New);
+        answered.remember(key("k", 1), 7, 0, Bytes::from_static(b"41"));
+        for _ in 0..2 {
+            let first = Known::Answered(7, Some(Bytes::from_static(b"41")));
+            assert_eq!(answered.lookup(&key("k", 1)), first);
+            assert_eq!(answered.lookup(&key("k", 2)), Known::Reused);
+            answered.to_record(0);
+        }
+    }
+
+    #[test]
+    fn of_older_calls_only_the_version_is_kept() {
+        let mut answered = answered();
+        for n in 0..200_u64 {
+            answered.remember(key(&n.to_string(), 1), n, 0, Bytes::from_static(b"1"));
+        }
+        let record = answered.to_record(0);
+        let with_reply = record.iter().filter(|call| call.reply.is_some()).count();
+        assert_eq!((record.len(), with_reply), (200, ANSWERED_REPLY_COUNT_MAX));
+        assert_eq!(answered.lookup(&key("0", 1)), Known::Answered(0, None));
+    }
+
+    #[test]
+    fn kept_replies_are_bounded_in_bytes() {
+        let mut answered = answered();
+        for n in 0..5_u64 {
+            let reply = Bytes::from(vec![b'1'; ANSWERED_REPLY_BYTES_MAX / 2]);
+            answered.remember(key(&n.to_string(), 1), n, 0, reply);
+        }
+        let kept: Vec<_> =
+            answered.to_record(0).iter().filter(|c| c.reply.is_some()).map(|c| c.version).collect();
+        assert_eq!(kept, [3, 4]);
+    }
+
+    #[test]
+    fn calls_are_forgotten_by_number_and_by_age() {
+        let mut answered = answered();
+        for n in 0..ANSWERED_COUNT_MAX as u64 + 10 {
+            answered.remember(key(&n.to_string(), 1), n, n, Bytes::new());
+        }
+        assert_eq!(answered.to_record(10_000).len(), ANSWERED_COUNT_MAX);
+        assert_eq!(answered.lookup(&key("9", 1)), Known::New);
+        let retention_ms = ANSWERED_RETENTION.as_millis() as u64;
+        assert_eq!(answered.to_record(retention_ms + 12).first().map(|c| c.time_ms), Some(12));
+        assert!(answered.to_record(retention_ms * 2).is_empty());
+    }
+
+    #[test]
+    fn fingerprints_tell_handler_and_argument_apart() {
+        let call = |handler: &str, argument: &'static str| {
+            fingerprint(&Operation::Handle { handler: handler.into(), argument: argument.into() })
+        };
+        assert_eq!(call("add", "1"), call("add", "1"));
+        assert_ne!(call("add", "1"), call("add", "2"));
+        assert_ne!(call("ad", "d1"), call("add", "1"));
+        assert_ne!(call("", ""), fingerprint(&Operation::Delete));
+    }
+}

@@ -1,0 +1,331 @@
+//! The activation as a pure state machine: (state, event, now) → (state, actions).
+//!
+//! It decides when to claim, load, run, write, answer and release; [`super::task`] does it.
+//! Kept here: one call at a time (O1), nothing leaves before the commit it depends on (S5), an outcome is definite or
+//! said to be unknown (S6), keyed calls take effect once (S7), failed calls leave no trace (S8), and a claim is given
+//! back only when no write is undecided and no answer is owed.
+//! No I/O, no clock, no randomness: the caller hands all three in with [`Now`].
+
+mod begin;
+mod outcome;
+mod settle;
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::answered::Answered;
+use super::mailbox::{Expired, Mailbox};
+use super::protocol::{Action, Event, Now, Revision, Settings};
+use super::{Answer, Call, IdempotencyKey, Reason, refuse};
+use crate::clock::BootTime;
+use crate::error::Code;
+use crate::id::ObjectId;
+use crate::store::record::{Epoch, RecentWrites, Record, State, Version, Write};
+use crate::store::{Condition, ETag};
+
+const LEASE_OVER: &str = "the lease of this node is over";
+
+/// Where a live activation stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// The committed version.
+    pub version: Version,
+    /// The epoch of that version.
+    pub epoch: Epoch,
+    /// The revision that runs.
+    pub revision: u32,
+    /// Whether the object exists: it was changed, and is not deleted.
+    pub exists: bool,
+    /// How many calls wait.
+    pub mailbox_len: usize,
+}
+
+/// How far an activation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Nothing is held.
+    Cold,
+    /// The claim is asked for.
+    Claiming,
+    /// The record is being read.
+    Loading,
+    /// It answers.
+    Live,
+    /// It begins nothing more, and ends when all is settled.
+    Closing(Reason),
+    /// The claim is being given back.
+    Releasing(Reason),
+}
+
+/// The newest state, committed or not.
+#[derive(Debug, Clone)]
+struct Head {
+    version: Version,
+    state: Option<State>,
+}
+
+/// What the store holds, as far as it is known here.
+#[derive(Debug, Clone)]
+struct Base {
+    version: Version,
+    epoch: Epoch,
+    etag: Option<ETag>,
+    recent: RecentWrites,
+    faults: u32,
+    /// The object's own time when it was loaded, and when that was.
+    time_ms: u64,
+    loaded_at: BootTime,
+}
+
+/// The call that is running.
+#[derive(Debug)]
+struct Running<T> {
+    caller: T,
+    key: Option<IdempotencyKey>,
+    deadline: BootTime,
+    /// Whether the state it runs on turned out to be one that never was.
+    is_stale: bool,
+}
+
+/// A call that has run, and whose answer waits until `version` is committed.
+#[derive(Debug)]
+struct Waiting<T> {
+    caller: T,
+    version: Version,
+    is_change: bool,
+    answer: Answer,
+    deadline: BootTime,
+}
+
+/// The write that is under way.
+#[derive(Debug)]
+struct Writing {
+    write: Write,
+    epoch: Epoch,
+    condition: Condition,
+    recent: RecentWrites,
+    attempts: u32,
+}
+
+/// One object's activation. `T` is whom to answer.
+#[derive(Debug)]
+pub struct Machine<T> {
+    id: ObjectId,
+    phase: Phase,
+    mailbox: Mailbox<T>,
+    live: Option<Box<Live<T>>>,
+}
+
+/// What an activation holds while it is live.
+#[derive(Debug)]
+struct Live<T> {
+    code: Revision,
+    base: Base,
+    head: Head,
+    answered: Answered,
+    /// The epoch that this owner commits with: one above the one it found.
+    epoch: Epoch,
+    /// Whether the instance, if there is one, holds `head`.
+    is_in_sync: bool,
+    running: Option<Running<T>>,
+    waiting: Vec<Waiting<T>>,
+    writing: Option<Writing>,
+}
+
+impl<T> Machine<T> {
+    /// The machine of an object that nobody has called yet.
+    #[must_use]
+    pub fn new(id: ObjectId) -> Self {
+        Self { id, phase: Phase::Cold, mailbox: Mailbox::new(), live: None }
+    }
+
+    /// Takes in one event, and pushes what is to be done onto `actions`.
+    pub fn step(&mut self, event: Event<T>, now: Now<'_>, actions: &mut Vec<Action<T>>) {
+        match event {
+            Event::Call(call, caller) => self.offer(call, caller, now, actions),
+            Event::Claimed(outcome) => self.claimed(outcome, actions),
+            Event::Loaded(Ok(loaded)) => self.loaded(loaded, now),
+            Event::Loaded(Err(failure)) => self.load_failed(failure, actions),
+            Event::Ran(ran) => self.ran(ran, now, actions),
+            Event::Stored(put) => self.stored(put, now, actions),
+            Event::Reread(reread) => self.reread(reread, now, actions),
+            Event::Released => self.released(actions),
+            Event::Deactivate(reason) => self.deactivate(reason),
+            Event::Wake => self.expire(now, actions),
+        }
+        self.advance(now, actions);
+    }
+
+    /// Whether nothing is held and nothing waits: the machine can be dropped.
+    #[must_use]
+    pub fn is_cold(&self) -> bool {
+        self.phase == Phase::Cold && self.mailbox.is_empty()
+    }
+
+    /// Whether it is live and has nothing to do.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.phase == Phase::Live
+            && self.mailbox.is_empty()
+            && self.live.as_ref().is_some_and(|live| live.is_settled())
+    }
+
+    /// How many calls wait to run.
+    #[must_use]
+    pub fn mailbox_len(&self) -> usize {
+        self.mailbox.len()
+    }
+
+    /// Where it stands, while it is live.
+    #[must_use]
+    pub fn position(&self) -> Option<Position> {
+        let live = self.live.as_ref()?;
+        Some(Position {
+            version: live.base.version,
+            epoch: live.base.epoch,
+            revision: live.code.revision,
+            exists: live.head.state.is_some(),
+            mailbox_len: self.mailbox.len(),
+        })
+    }
+
+    /// When [`Event::Wake`] is due, if nothing else happens before.
+    #[must_use]
+    pub fn next_wake(&self, settings: &Settings) -> Option<BootTime> {
+        let waiting =
+            self.live.iter().flat_map(|live| &live.waiting).map(|waiting| waiting.deadline);
+        waiting.chain(self.mailbox.next_expiry(settings.mailbox_len)).min()
+    }
+
+    fn offer(&mut self, call: Call, caller: T, now: Now<'_>, actions: &mut Vec<Action<T>>) {
+        let len_max = now.settings.mailbox_len;
+        if let Some(caller) = self.mailbox.offer(call, caller, now.time, len_max) {
+            actions.push(Action::Answer(caller, self.mailbox_full(len_max)));
+        }
+    }
+
+    fn mailbox_full(&self, len_max: usize) -> Answer {
+        let text = format!("{} has {len_max} calls waiting, as many as its mailbox holds", self.id);
+        refuse(Code::MailboxFull, text)
+            .map_err(|error| Box::new(error.with_retry_after(Duration::from_secs(1))))
+    }
+
+    /// Answers the calls whose time is up.
+    fn expire(&mut self, now: Now<'_>, actions: &mut Vec<Action<T>>) {
+        let len_max = now.settings.mailbox_len;
+        for (caller, expired) in self.mailbox.expire(now.time, len_max) {
+            let answer = match expired {
+                Expired::Full => self.mailbox_full(len_max),
+                Expired::Deadline => too_late(&self.id),
+            };
+            actions.push(Action::Answer(caller, answer));
+        }
+        if let Some(live) = &mut self.live {
+            live.expire_waiting(&self.id, now, actions);
+        }
+    }
+
+    /// Begins whatever can be begun.
+    fn advance(&mut self, now: Now<'_>, actions: &mut Vec<Action<T>>) {
+        match self.phase {
+            Phase::Cold if !now.has_lease() => {
+                self.refuse_all(Code::NotOwner, LEASE_OVER, actions);
+            }
+            Phase::Cold if !self.mailbox.is_empty() => {
+                self.phase = Phase::Claiming;
+                actions.push(Action::Claim);
+            }
+            Phase::Live => self.begin_calls(now, actions),
+            Phase::Cold | Phase::Claiming | Phase::Loading | Phase::Releasing(_) => return,
+            Phase::Closing(_) => {}
+        }
+        if let Some(live) = &mut self.live {
+            live.begin_write(&self.id, now, actions);
+        }
+        if let Phase::Closing(reason) = self.phase
+            && self.live.as_ref().is_none_or(|live| live.is_settled())
+        {
+            self.phase = Phase::Releasing(reason);
+            self.live = None;
+            actions.push(Action::DropInstance);
+            actions.push(Action::Release);
+        }
+    }
+
+    fn deactivate(&mut self, reason: Reason) {
+        match self.phase {
+            // A shutdown lets the calls that wait have their turn; it asks again until none is left.
+            Phase::Live if reason == Reason::Draining && !self.mailbox.is_empty() => {}
+            Phase::Live => self.phase = Phase::Closing(reason),
+            // A shutdown overrules the wish to start again afterwards.
+            Phase::Closing(_) if reason == Reason::Draining => self.phase = Phase::Closing(reason),
+            _ => {}
+        }
+    }
+
+    fn released(&mut self, actions: &mut Vec<Action<T>>) {
+        if let Phase::Releasing(reason) = self.phase {
+            self.end(reason, actions);
+        }
+    }
+
+    /// Ends the activation. Calls that wait start a new one, but for a reason that would meet them again at once.
+    fn end(&mut self, reason: Reason, actions: &mut Vec<Action<T>>) {
+        self.phase = Phase::Cold;
+        self.live = None;
+        actions.push(Action::Ended(reason));
+        if reason == Reason::Draining {
+            self.refuse_all(Code::Draining, "this node is shutting down", actions);
+        }
+    }
+
+    /// Answers every call that waits with the same error.
+    fn refuse_all(&mut self, code: Code, why: &str, actions: &mut Vec<Action<T>>) {
+        while let Some(queued) = self.mailbox.take() {
+            actions
+                .push(Action::Answer(queued.caller, refuse(code, format!("{}: {why}", self.id))));
+        }
+    }
+}
+
+impl<T> Live<T> {
+    /// Whether no write is undecided and no answer is owed.
+    fn is_settled(&self) -> bool {
+        self.running.is_none()
+            && self.waiting.is_empty()
+            && self.writing.is_none()
+            && self.head.version == self.base.version
+    }
+
+    fn time_ms(&self, now: Now<'_>) -> u64 {
+        let passed_ms = now.time.since(self.base.loaded_at).as_millis() as u64;
+        self.base.time_ms.saturating_add(passed_ms)
+    }
+}
+
+/// The answer to a call whose time ran out before it began.
+fn too_late(id: &ObjectId) -> Answer {
+    refuse(Code::DeadlineExceeded, format!("the time for the call to {id} ran out before it began"))
+}
+
+fn base(found: Option<&(Record, ETag)>, now: Now<'_>) -> Base {
+    let record = found.map(|(record, _)| record);
+    Base {
+        version: record.map_or(0, |record| record.version),
+        epoch: record.map_or(0, |record| record.epoch),
+        etag: found.map(|(_, etag)| etag.clone()),
+        recent: record.map(|record| record.recent.clone()).unwrap_or_default(),
+        faults: record.map_or(0, |record| record.faults),
+        time_ms: record.map_or(0, |record| record.time_ms),
+        loaded_at: now.time,
+    }
+}
+
+fn answered(record: Option<&Record>) -> Answered {
+    let empty = || Arc::from([]);
+    Answered::from_record(record.map_or_else(empty, |record| Arc::clone(&record.answered)))
+}

@@ -1,0 +1,259 @@
+//! Beginnings: an activation from claim to live, the next call, the next write.
+
+use super::{
+    Head, LEASE_OVER, Live, Machine, Phase, Running, Waiting, Writing, answered, base, too_late,
+};
+use crate::activation::answered::Known;
+use crate::activation::commit::condition;
+use crate::activation::mailbox::Queued;
+use crate::activation::protocol::{Action, LoadFailure, Loaded, Now, Run};
+use crate::activation::{Answer, Done, IdempotencyKey, Operation, Precondition, Reason, refuse};
+use crate::error::Code;
+use crate::id::ObjectId;
+use crate::limits::AWAITING_COMMIT_MAX;
+use crate::registry::{self, Claimed};
+use crate::store::record::{Record, Version, Write};
+
+impl<T> Machine<T> {
+    pub(super) fn claimed(
+        &mut self,
+        outcome: Result<Claimed, registry::Error>,
+        actions: &mut Vec<Action<T>>,
+    ) {
+        if self.phase != Phase::Claiming {
+            return;
+        }
+        match outcome {
+            Ok(Claimed::Granted) => {
+                self.phase = Phase::Loading;
+                actions.push(Action::Load);
+            }
+            Ok(Claimed::Held(owner)) => {
+                self.refuse_all(Code::NotOwner, &format!("the node {owner} owns it"), actions);
+                self.end(Reason::NotOwner, actions);
+            }
+            Err(error) => {
+                self.refuse_all(Code::RegistryUnavailable, &error.to_string(), actions);
+                // The claim may have been granted all the same.
+                self.phase = Phase::Releasing(Reason::RegistryUnavailable);
+                actions.push(Action::Release);
+            }
+        }
+    }
+
+    pub(super) fn loaded(&mut self, loaded: Loaded, now: Now<'_>) {
+        if self.phase != Phase::Loading {
+            return;
+        }
+        let record = loaded.record.as_ref().map(|(record, _)| record);
+        let base = base(loaded.record.as_ref(), now);
+        self.live = Some(Box::new(Live {
+            code: loaded.code,
+            head: Head { version: base.version, state: record.and_then(|r| r.state.clone()) },
+            answered: answered(record),
+            epoch: base.epoch + 1,
+            base,
+            is_in_sync: false,
+            running: None,
+            waiting: Vec::new(),
+            writing: None,
+        }));
+        self.phase = Phase::Live;
+    }
+
+    pub(super) fn load_failed(&mut self, failure: LoadFailure, actions: &mut Vec<Action<T>>) {
+        if self.phase != Phase::Loading {
+            return;
+        }
+        let reason = match failure {
+            LoadFailure::Store(error) => {
+                self.refuse_all(Code::StoreUnavailable, &error.to_string(), actions);
+                Reason::StoreUnavailable
+            }
+            LoadFailure::Record(why) => {
+                let why = format!("its record cannot be used and was left as it is: {why}");
+                self.refuse_all(Code::RecordDamaged, &why, actions);
+                Reason::RecordDamaged
+            }
+            LoadFailure::Code(error) => {
+                while let Some(queued) = self.mailbox.take() {
+                    actions.push(Action::Answer(queued.caller, Err(Box::new(error.clone()))));
+                }
+                Reason::CodeUnavailable
+            }
+        };
+        self.phase = Phase::Releasing(reason);
+        actions.push(Action::Release);
+    }
+
+    /// Runs the next call, and answers those before it that need no run.
+    pub(super) fn begin_calls(&mut self, now: Now<'_>, actions: &mut Vec<Action<T>>) {
+        let Some(live) = &mut self.live else { return };
+        if !now.has_lease() {
+            self.phase = Phase::Closing(Reason::LeaseOver);
+            self.refuse_all(Code::NotOwner, LEASE_OVER, actions);
+            return;
+        }
+        while live.running.is_none() && live.waiting.len() < AWAITING_COMMIT_MAX {
+            let Some(queued) = self.mailbox.take() else { break };
+            live.begin_call(&self.id, queued, now, actions);
+        }
+    }
+}
+
+impl<T> Live<T> {
+    fn begin_call(
+        &mut self,
+        id: &ObjectId,
+        queued: Queued<T>,
+        now: Now<'_>,
+        actions: &mut Vec<Action<T>>,
+    ) {
+        let Queued { call, caller, .. } = queued;
+        let deadline = call.deadline;
+        if deadline <= now.time {
+            return actions.push(Action::Answer(caller, too_late(id)));
+        }
+        if let Some((version, answer)) = self.known_answer(id, call.key.as_ref()) {
+            return self.answer_at(caller, version, answer, deadline, now, actions);
+        }
+        if let Some(answer) = self.precondition_failure(id, call.precondition) {
+            return self.answer_at(caller, self.head.version, answer, deadline, now, actions);
+        }
+        match call.operation {
+            Operation::Handle { handler, argument } => {
+                self.running = Some(Running { caller, key: call.key, deadline, is_stale: false });
+                actions.push(Action::Run(Run {
+                    handler,
+                    argument,
+                    version: self.head.version,
+                    state: self.head.state.clone(),
+                    is_in_sync: self.is_in_sync,
+                    deadline,
+                }));
+            }
+            Operation::Delete if self.head.state.is_none() => {
+                let text = format!("{id} does not exist, so there is nothing to delete");
+                let answer = refuse(Code::ObjectNotFound, text);
+                self.answer_at(caller, self.head.version, answer, deadline, now, actions);
+            }
+            Operation::Delete => {
+                self.is_in_sync = false;
+                actions.push(Action::DropInstance);
+                let running = Running { caller, key: call.key, deadline, is_stale: false };
+                self.changed(running, None, bytes::Bytes::from_static(b"null"), now);
+            }
+        }
+    }
+
+    /// The answer that the call with this key has had, and the version it stands for.
+    fn known_answer(
+        &self,
+        id: &ObjectId,
+        key: Option<&IdempotencyKey>,
+    ) -> Option<(Version, Answer)> {
+        let key = key?;
+        match self.answered.lookup(key) {
+            Known::New => None,
+            Known::Answered(version, Some(reply)) => {
+                let done = Done { replayed: true, ..self.done(reply, version) };
+                Some((version, Ok(done)))
+            }
+            Known::Answered(version, None) => {
+                let text = format!(
+                    "the call to {id} with the idempotency key {} was done at version {version}; \
+                     its answer is no longer kept",
+                    key.key
+                );
+                Some((version, refuse(Code::AnswerExpired, text)))
+            }
+            Known::Reused => {
+                let text = format!(
+                    "the idempotency key {} was used for another call to {id}; use a new one",
+                    key.key
+                );
+                Some((self.head.version, refuse(Code::IdempotencyKeyReused, text)))
+            }
+        }
+    }
+
+    fn precondition_failure(&self, id: &ObjectId, precondition: Precondition) -> Option<Answer> {
+        let version = self.head.version;
+        let text = match precondition {
+            Precondition::Version(expected) if expected != version => {
+                format!("{id} is at version {version}, not at {expected}")
+            }
+            Precondition::Absent if self.head.state.is_some() => {
+                format!("{id} exists already, at version {version}")
+            }
+            _ => return None,
+        };
+        Some(refuse(Code::VersionMismatch, text))
+    }
+
+    /// Sends the newest state on its way, unless a write is under way or there is nothing new.
+    pub(super) fn begin_write(
+        &mut self,
+        id: &ObjectId,
+        now: Now<'_>,
+        actions: &mut Vec<Action<T>>,
+    ) {
+        if self.writing.is_some() || self.head.version == self.base.version {
+            return;
+        }
+        let write = Write { version: self.head.version, id: now.write_id };
+        let recent = self.base.recent.with(write);
+        let time_ms = self.time_ms(now);
+        let record = Record {
+            id: id.clone(),
+            version: write.version,
+            epoch: self.epoch,
+            owner: now.settings.node.clone(),
+            recent: recent.clone(),
+            revision: self.code.revision,
+            component: self.code.component,
+            time_ms,
+            answered: self.answered.to_record(time_ms),
+            faults: self.base.faults,
+            state: self.head.state.clone(),
+        };
+        let condition = condition(self.base.etag.as_ref());
+        self.writing = Some(Writing {
+            write,
+            epoch: self.epoch,
+            condition: condition.clone(),
+            recent,
+            attempts: 1,
+        });
+        actions.push(Action::Write(Box::new(record), condition));
+    }
+
+    pub(super) fn done(&self, reply: bytes::Bytes, version: Version) -> Done {
+        Done {
+            reply,
+            version,
+            // A version that is not committed yet will be by this owner.
+            epoch: if version > self.base.version { self.epoch } else { self.base.epoch },
+            revision: self.code.revision,
+            replayed: false,
+        }
+    }
+
+    /// Puts an answer behind the commit of `version`, or gives it at once where that is durable.
+    pub(super) fn answer_at(
+        &mut self,
+        caller: T,
+        version: Version,
+        answer: Answer,
+        deadline: crate::clock::BootTime,
+        now: Now<'_>,
+        actions: &mut Vec<Action<T>>,
+    ) {
+        let waiting = Waiting { caller, version, is_change: false, answer, deadline };
+        if version <= self.base.version {
+            actions.push(waiting.released(now));
+        } else {
+            self.waiting.push(waiting);
+        }
+    }
+}

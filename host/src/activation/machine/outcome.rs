@@ -1,0 +1,167 @@
+//! What a call that ran came to, and the answers that wait for a commit.
+
+use bytes::Bytes;
+
+use super::{Head, LEASE_OVER, Live, Machine, Phase, Running, Waiting};
+use crate::activation::protocol::{Action, Now, Ran};
+use crate::activation::{Answer, refuse};
+use crate::engine::{Fault, Rejection, RestoreError};
+use crate::error::{Code, Error};
+use crate::id::ObjectId;
+use crate::store::record::State;
+
+impl<T> Machine<T> {
+    pub(super) fn ran(&mut self, ran: Ran, now: Now<'_>, actions: &mut Vec<Action<T>>) {
+        if !matches!(self.phase, Phase::Live | Phase::Closing(_)) {
+            return;
+        }
+        let Some(live) = &mut self.live else { return };
+        let Some(running) = live.running.take() else { return };
+        if running.is_stale {
+            let text = "the state that the call ran on was replaced by another owner's";
+            let text = format!("the call to {} was not executed: {text}", self.id);
+            let answer = live.ended(refuse(Code::CommitRefused, text), actions);
+            return actions.push(Action::Answer(running.caller, answer));
+        }
+        let answer = match ran {
+            Ran::Updated { reply, state } => {
+                live.is_in_sync = true;
+                return live.changed(running, Some(state), reply, now);
+            }
+            Ran::Queried { reply } => {
+                live.is_in_sync = true;
+                Ok(live.done(reply, live.head.version))
+            }
+            Ran::Rejected { rejection, may_have_changed } => {
+                // What the handler did before it refused is undone by restoring the state that the host holds.
+                live.is_in_sync &= !may_have_changed;
+                rejected(&self.id, rejection)
+            }
+            Ran::Faulted(fault) => live.ended(faulted(&self.id, &fault), actions),
+            Ran::Unreadable(error) => live.ended(unreadable(&self.id, &error), actions),
+            Ran::TimedOut => {
+                let text = format!("the time for the call to {} ran out while it ran", self.id);
+                live.ended(refuse(Code::DeadlineExceeded, text), actions)
+            }
+        };
+        let version = live.head.version;
+        live.answer_at(running.caller, version, answer, running.deadline, now, actions);
+    }
+}
+
+impl<T> Live<T> {
+    /// The instance is gone, and with it what the call had done.
+    fn ended(&mut self, answer: Answer, actions: &mut Vec<Action<T>>) -> Answer {
+        self.is_in_sync = false;
+        actions.push(Action::DropInstance);
+        answer
+    }
+
+    /// The call made a new version; its answer waits for the commit.
+    pub(super) fn changed(
+        &mut self,
+        running: Running<T>,
+        state: Option<State>,
+        reply: Bytes,
+        now: Now<'_>,
+    ) {
+        let version = self.head.version + 1;
+        self.head = Head { version, state };
+        if let Some(key) = running.key {
+            let time_ms = self.time_ms(now);
+            self.answered.remember(key, version, time_ms, reply.clone());
+        }
+        self.waiting.push(Waiting {
+            caller: running.caller,
+            version,
+            is_change: true,
+            answer: Ok(self.done(reply, version)),
+            deadline: running.deadline,
+        });
+    }
+
+    /// Answers the callers that will not wait longer for a commit.
+    pub(super) fn expire_waiting(
+        &mut self,
+        id: &ObjectId,
+        now: Now<'_>,
+        actions: &mut Vec<Action<T>>,
+    ) {
+        if self.waiting.iter().all(|waiting| waiting.deadline > now.time) {
+            return;
+        }
+        for waiting in self.waiting.extract_if(.., |waiting| waiting.deadline <= now.time) {
+            let answer = if waiting.is_change {
+                unknown(id, "the store did not confirm the change in time")
+            } else {
+                let text =
+                    format!("the call to {id} waited for a commit that was not confirmed in time");
+                refuse(Code::DeadlineExceeded, text)
+            };
+            actions.push(Action::Answer(waiting.caller, answer));
+        }
+    }
+}
+
+impl<T> Waiting<T> {
+    /// The answer may leave, if this node may still trust its claim: that is checked last, after all else.
+    pub(super) fn released(self, now: Now<'_>) -> Action<T> {
+        let answer = if now.has_lease() {
+            self.answer
+        } else if self.is_change {
+            let text = "the change may have taken effect: the lease of this node ran out meanwhile";
+            Err(Box::new(Error::new(Code::OutcomeUnknown, text).with_hint(REPEAT)))
+        } else {
+            refuse(Code::NotOwner, LEASE_OVER)
+        };
+        Action::Answer(self.caller, answer)
+    }
+}
+
+const REPEAT: &str = "repeat the call with the same Idempotency-Key to learn what became of it";
+
+pub(super) fn unknown(id: &ObjectId, why: &str) -> Answer {
+    let text = format!("the call to {id} may have taken effect: {why}");
+    Err(Box::new(Error::new(Code::OutcomeUnknown, text).with_hint(REPEAT)))
+}
+
+fn rejected(id: &ObjectId, rejection: Rejection) -> Answer {
+    match rejection {
+        Rejection::InvalidArgument(why) => {
+            refuse(Code::InvalidArgument, format!("the argument for {id} does not fit: {why}"))
+        }
+        Rejection::UnknownHandler => {
+            refuse(Code::UnknownHandler, format!("the type {} has no such handler", id.type_name()))
+        }
+        Rejection::Refused(refusal) => {
+            let text = format!("{id} rejected the call: {}", refusal.message);
+            let error = Error::new(Code::ObjectRejected, text);
+            Err(Box::new(Error { refusal: Some(refusal), ..error }))
+        }
+    }
+}
+
+fn faulted(id: &ObjectId, fault: &Fault) -> Answer {
+    let code = match fault {
+        Fault::Trapped(_) => Code::ObjectTrapped,
+        Fault::Cpu(_) => Code::CpuExceeded,
+        Fault::Memory(_) => Code::MemoryExceeded,
+        Fault::Stack => Code::StackExceeded,
+        Fault::HostCalls => Code::HostCallsExceeded,
+        Fault::StateTooLarge { .. } => Code::StateTooLarge,
+        Fault::Contract(_) => Code::ContractBroken,
+        Fault::Exhausted(_) => Code::NodeFull,
+    };
+    refuse(code, format!("{id} was not changed: {fault}"))
+}
+
+fn unreadable(id: &ObjectId, error: &RestoreError) -> Answer {
+    match error {
+        RestoreError::Fault(fault @ Fault::Exhausted(_)) => faulted(id, fault),
+        _ => {
+            let text = format!("{id} cannot be used: {error}");
+            let hint = "deploy a component that reads this state; the state is unharmed";
+            Err(Box::new(Error::new(Code::StateUnreadable, text).with_hint(hint)))
+        }
+    }
+}

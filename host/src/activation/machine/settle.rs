@@ -1,0 +1,156 @@
+//! What the store said of a write, and what follows: the table "Resolving a write" of ARCHITECTURE.md.
+//!
+//! The activation owns the retries: an undecided write is sent again, byte for byte under the same condition, until
+//! it is decided. It cannot apply twice, because the first success changes the ETag.
+
+use std::time::Duration;
+
+use super::outcome::unknown;
+use super::{Head, Live, Machine, Phase, Writing, answered, base};
+use crate::activation::commit::{Resolution, resolve};
+use crate::activation::protocol::{Action, Now, Reread};
+use crate::activation::{Reason, refuse};
+use crate::error::Code;
+use crate::id::ObjectId;
+use crate::limits::{RETRY_PAUSE_MAX, RETRY_PAUSE_MIN};
+use crate::store::record::{Record, Version};
+use crate::store::{ETag, Put};
+
+impl<T> Machine<T> {
+    pub(super) fn stored(&mut self, put: Put, now: Now<'_>, actions: &mut Vec<Action<T>>) {
+        let Some(live) = &mut self.live else { return };
+        let Some(writing) = &mut live.writing else { return };
+        match put {
+            Put::Applied(etag) => live.committed(etag, now, actions),
+            Put::Refused => actions.push(Action::Reread(Duration::ZERO)),
+            Put::Undecided(_) => actions.push(Action::Resend(writing.next_pause())),
+            // An attempt before this one may still take place: only a write that was sent once is surely not done.
+            Put::Denied(_) if writing.attempts > 1 => {
+                actions.push(Action::Resend(writing.next_pause()));
+            }
+            Put::Denied(why) => {
+                let why = format!("the store refused the write: {why}");
+                live.undone(&self.id, Code::StoreUnavailable, &why, actions);
+                self.close(Reason::StoreDenied);
+            }
+        }
+    }
+
+    pub(super) fn reread(&mut self, reread: Reread, now: Now<'_>, actions: &mut Vec<Action<T>>) {
+        let Some(live) = &mut self.live else { return };
+        let Some(writing) = &mut live.writing else { return };
+        let found = match reread {
+            Reread::Found(found) => found,
+            Reread::Failed(_) => return actions.push(Action::Reread(writing.next_pause())),
+            Reread::Damaged(why) => {
+                live.cannot_tell(&self.id, &format!("its record is damaged: {why}"), actions);
+                return self.close(Reason::RecordDamaged);
+            }
+        };
+        let record = found.as_ref().map(|(record, _)| record);
+        match (resolve(writing.write, &writing.condition, record), found) {
+            (Resolution::Committed, Some((_, etag))) => live.committed(etag, now, actions),
+            (Resolution::Committed, None) | (Resolution::Undecided, _) => {
+                actions.push(Action::Resend(writing.next_pause()));
+            }
+            (Resolution::CommittedThenFenced, _) => {
+                live.committed_then_fenced(&self.id, actions);
+                self.close(Reason::Fenced);
+            }
+            (Resolution::CannotTell, _) => {
+                let why = "so many later changes were made that the record no longer tells";
+                live.cannot_tell(&self.id, why, actions);
+                self.close(Reason::Fenced);
+            }
+            (Resolution::NotExecuted, found) => {
+                let why = "another owner changed the object meanwhile";
+                live.undone(&self.id, Code::CommitRefused, why, actions);
+                if now.has_lease() {
+                    // A former owner's late write: the claim is this node's, so it goes on from there.
+                    live.reload(found, now);
+                } else {
+                    self.close(Reason::LeaseOver);
+                }
+            }
+        }
+    }
+
+    fn close(&mut self, reason: Reason) {
+        self.phase = Phase::Closing(reason);
+    }
+}
+
+impl Writing {
+    /// The pause before the next attempt: it doubles, and the task adds jitter.
+    fn next_pause(&mut self) -> Duration {
+        let doublings = self.attempts.saturating_sub(1).min(10);
+        self.attempts = self.attempts.saturating_add(1);
+        (RETRY_PAUSE_MIN * 2_u32.pow(doublings)).min(RETRY_PAUSE_MAX)
+    }
+}
+
+impl<T> Live<T> {
+    /// The write is durable: what waited for it may leave.
+    fn committed(&mut self, etag: ETag, now: Now<'_>, actions: &mut Vec<Action<T>>) {
+        let Some(writing) = self.writing.take() else { return };
+        self.base.version = writing.write.version;
+        self.base.epoch = writing.epoch;
+        self.base.etag = Some(etag);
+        self.base.recent = writing.recent;
+        let committed = self.base.version;
+        let before = actions.len();
+        for waiting in self.waiting.extract_if(.., |waiting| waiting.version <= committed) {
+            actions.push(waiting.released(now));
+        }
+        actions.push(Action::Committed(actions.len() - before));
+        if self.waiting.is_empty() {
+            self.waiting.shrink_to_fit();
+        }
+    }
+
+    /// The write took place, and another owner went on from there: the changes are done, all else is not answered.
+    fn committed_then_fenced(&mut self, id: &ObjectId, actions: &mut Vec<Action<T>>) {
+        let committed = self.writing.as_ref().map_or(0, |writing| writing.write.version);
+        let is_done = |version: Version, is_change: bool| is_change && version <= committed;
+        for waiting in self.waiting.extract_if(.., |w| is_done(w.version, w.is_change)) {
+            actions.push(Action::Answer(waiting.caller, waiting.answer));
+        }
+        self.undone(id, Code::CommitRefused, "another owner has taken over the object", actions);
+    }
+
+    /// It is not known whether the write took place; what was to come after it did not.
+    fn cannot_tell(&mut self, id: &ObjectId, why: &str, actions: &mut Vec<Action<T>>) {
+        let sent = self.writing.as_ref().map_or(0, |writing| writing.write.version);
+        for waiting in self.waiting.extract_if(.., |w| w.is_change && w.version <= sent) {
+            actions.push(Action::Answer(waiting.caller, unknown(id, why)));
+        }
+        self.undone(id, Code::CommitRefused, why, actions);
+    }
+
+    /// The write will never take place: nothing that depended on it happened.
+    fn undone(&mut self, id: &ObjectId, code: Code, why: &str, actions: &mut Vec<Action<T>>) {
+        for waiting in self.waiting.drain(..) {
+            let text = format!("the call to {id} was not executed: {why}");
+            actions.push(Action::Answer(waiting.caller, refuse(code, text)));
+        }
+        if let Some(running) = &mut self.running {
+            running.is_stale = true;
+        }
+        self.writing = None;
+        self.head.version = self.base.version;
+        self.is_in_sync = false;
+        actions.push(Action::DropInstance);
+    }
+
+    /// Goes on from the record that was found.
+    fn reload(&mut self, found: Option<(Record, ETag)>, now: Now<'_>) {
+        let record = found.as_ref().map(|(record, _)| record);
+        self.answered = answered(record);
+        self.base = base(found.as_ref(), now);
+        self.head = Head {
+            version: self.base.version,
+            state: record.and_then(|record| record.state.clone()),
+        };
+        self.epoch = self.epoch.max(self.base.epoch + 1);
+    }
+}

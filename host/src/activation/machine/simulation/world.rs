@@ -1,0 +1,392 @@
+//! The simulated world: nodes, their registry, one store, and the checks of what they do to an object.
+//!
+//! All chance comes from the seed. The machine is the production one; everything around it is a model.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+
+use crate::activation::machine::Machine;
+use crate::activation::protocol::{
+    Action, Event, Loaded, Now, Ran, Reread, Revision, Run, Settings,
+};
+use crate::activation::{Answer, Call, IdempotencyKey, Operation, Precondition, Reason};
+use crate::clock::BootTime;
+use crate::engine::{Fault, Rejection};
+use crate::error::Effect;
+use crate::id::{Digest, ObjectId};
+use crate::registry::{self, Claimed, NodeId};
+use crate::store::record::{JSON, RecentWrites, Record, State, Version, Write, WriteId};
+use crate::store::{Condition, ETag, Put};
+
+pub(super) const NODES: usize = 3;
+pub(super) const CALLS: u32 = 60;
+
+/// A bug planted into the world around the machine, that the checks must find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bug {
+    None,
+    /// The store ignores conditions.
+    NoCondition,
+    /// A timeout is read as "not executed".
+    TimeoutIsDenial,
+    /// Every refused write is read as lost: records do not remember who wrote them.
+    RefusedIsLost,
+    /// Answers leave before the write is sent.
+    AnswerBeforeWrite,
+    /// The lease never ends in the owner's eyes.
+    NoLease,
+    /// Each attempt of a write gets a new mark.
+    NewMarkPerAttempt,
+    /// Keyed calls are forgotten by every new owner.
+    ForgetKeys,
+}
+
+/// One call as its caller saw it.
+#[derive(Debug)]
+struct Asked {
+    is_update: bool,
+    key: Option<u32>,
+    /// Highest version that anybody had been answered when it was made.
+    seen_before: Version,
+    outcome: Option<Result<Version, Effect>>,
+}
+
+/// One attempt of a write on its way to the store.
+#[derive(Debug)]
+pub(super) struct Flight {
+    from: usize,
+    attempt: u64,
+    record: Record,
+    condition: Condition,
+}
+
+#[derive(Debug)]
+struct Node {
+    machine: Machine<u32>,
+    /// The attempt whose answer the task waits for.
+    awaited: Option<u64>,
+    lease_ms: u64,
+    is_session_over: bool,
+    settings: Settings,
+    /// The write that may be sent again.
+    sent: Option<(Record, Condition)>,
+    /// What the task has to do next.
+    todo: Vec<Action<u32>>,
+    run: Option<Run>,
+}
+
+pub(super) struct World {
+    pub(super) rng: StdRng,
+    bug: Bug,
+    pub(super) time_ms: u64,
+    nodes: Vec<Node>,
+    owner: Option<usize>,
+    /// The blob, and every record that was ever in it.
+    pub(super) chain: Vec<Record>,
+    pub(super) flights: Vec<Flight>,
+    attempts: u64,
+    asked: BTreeMap<u32, Asked>,
+    answered_high: Version,
+}
+
+fn key(of: u32) -> IdempotencyKey {
+    IdempotencyKey { key: of.to_string().into(), fingerprint: [0; 8] }
+}
+
+fn etag(version: usize) -> ETag {
+    ETag::new(&version.to_string())
+}
+
+/// The state is the list of calls that changed it.
+fn applied(state: Option<&State>) -> Vec<u32> {
+    state.map(|state| serde_json::from_slice(&state.bytes).unwrap()).unwrap_or_default()
+}
+
+impl World {
+    pub(super) fn new(seed: u64, bug: Bug) -> Self {
+        let id = ObjectId::new("log", "a").unwrap();
+        let node = |n: usize| Node {
+            machine: Machine::new(id.clone()),
+            awaited: None,
+            lease_ms: 50,
+            is_session_over: false,
+            settings: Settings { node: NodeId::new(&format!("n{n}")), mailbox_len: 4 },
+            sent: None,
+            todo: Vec::new(),
+            run: None,
+        };
+        Self {
+            rng: StdRng::seed_from_u64(seed),
+            bug,
+            time_ms: 0,
+            nodes: (0..NODES).map(node).collect(),
+            owner: None,
+            chain: Vec::new(),
+            flights: Vec::new(),
+            attempts: 0,
+            asked: BTreeMap::new(),
+            answered_high: 0,
+        }
+    }
+
+    pub(super) fn step(&mut self, node: usize, event: Event<u32>) {
+        let write_id = WriteId(self.rng.random());
+        let lease_ms = if self.bug == Bug::NoLease { u64::MAX } else { self.nodes[node].lease_ms };
+        let Node { machine, settings, todo, .. } = &mut self.nodes[node];
+        let at = |ms| BootTime::from_boot(Duration::from_millis(ms));
+        let now = Now { time: at(self.time_ms), lease_until: at(lease_ms), write_id, settings };
+        let mut actions = Vec::new();
+        machine.step(event, now, &mut actions);
+        for action in actions {
+            match action {
+                Action::Answer(caller, answer) => {
+                    Self::answer(&mut self.asked, &mut self.answered_high, caller, &answer)
+                }
+                action => todo.push(action),
+            }
+        }
+    }
+
+    fn answer(asked: &mut BTreeMap<u32, Asked>, high: &mut Version, caller: u32, answer: &Answer) {
+        let asked = asked.get_mut(&caller).unwrap();
+        assert!(asked.outcome.is_none(), "call {caller} was answered twice");
+        asked.outcome = Some(match answer {
+            Ok(done) => {
+                *high = (*high).max(done.version);
+                if !asked.is_update {
+                    assert!(done.version >= asked.seen_before, "query {caller} went back in time");
+                }
+                Ok(done.version)
+            }
+            Err(error) => Err(error.code.effect()),
+        });
+    }
+
+    pub(super) fn call(&mut self, caller: u32) {
+        let node = self.rng.random_range(0..NODES);
+        let is_update = self.rng.random_bool(0.7);
+        let key_of = is_update
+            .then(|| self.rng.random_range(0..CALLS / 3))
+            .filter(|_| self.rng.random_bool(0.4));
+        let call = Call {
+            operation: Operation::Handle {
+                handler: if is_update { "add".into() } else { "value".into() },
+                argument: caller.to_string().into(),
+            },
+            precondition: Precondition::None,
+            key: key_of.map(key),
+            deadline: BootTime::from_boot(Duration::from_millis(
+                self.time_ms + self.rng.random_range(5..200),
+            )),
+        };
+        let seen_before = self.answered_high;
+        self.asked.insert(caller, Asked { is_update, key: key_of, seen_before, outcome: None });
+        self.step(node, Event::Call(call, caller));
+    }
+
+    /// Lets one node's task do the next thing it has to do.
+    pub(super) fn act(&mut self, node: usize) {
+        if self.nodes[node].todo.is_empty() {
+            return self.finish_run(node);
+        }
+        match self.nodes[node].todo.remove(0) {
+            Action::Claim if self.nodes[node].is_session_over => {
+                self.step(node, Event::Claimed(Err(registry::Error::SessionOver)));
+            }
+            Action::Claim => {
+                let holder = *self.owner.get_or_insert(node);
+                let held = Claimed::Held(self.nodes[holder].settings.node.clone());
+                let outcome = if holder == node { Claimed::Granted } else { held };
+                self.step(node, Event::Claimed(Ok(outcome)));
+            }
+            Action::Load => {
+                let mut record = self.chain.last().cloned();
+                if self.bug == Bug::ForgetKeys
+                    && let Some(record) = &mut record
+                {
+                    record.answered = Arc::from([]);
+                }
+                let record = record.map(|record| (record, etag(self.chain.len())));
+                let code = Revision { revision: 1, component: Digest::of(b"log") };
+                self.step(node, Event::Loaded(Ok(Loaded { record, code })));
+            }
+            Action::Run(run) => self.nodes[node].run = Some(run),
+            Action::Write(record, condition) => {
+                if self.bug == Bug::AnswerBeforeWrite {
+                    self.step(node, Event::Stored(Put::Applied(etag(self.chain.len() + 1))));
+                }
+                self.nodes[node].sent = Some((*record, condition));
+                self.send(node);
+            }
+            Action::Resend(_) => self.send(node),
+            Action::Reread(_) => {
+                let mut found = self.chain.last().cloned();
+                if self.bug == Bug::RefusedIsLost
+                    && let Some(record) = &mut found
+                {
+                    let stranger =
+                        Write { version: record.version, id: WriteId(self.rng.random()) };
+                    record.recent = RecentWrites::new(vec![stranger]);
+                }
+                let found = found.map(|record| (record, etag(self.chain.len())));
+                self.step(node, Event::Reread(Reread::Found(found)));
+            }
+            Action::Release => {
+                if self.owner == Some(node) {
+                    self.owner = None;
+                }
+                self.step(node, Event::Released);
+            }
+            Action::DropInstance | Action::Committed(_) | Action::Ended(_) | Action::Answer(..) => {
+            }
+        }
+    }
+
+    fn finish_run(&mut self, node: usize) {
+        let Some(run) = self.nodes[node].run.take() else { return };
+        let ran = match self.rng.random_range(0..10) {
+            0 => Ran::Faulted(Fault::Stack),
+            1 => Ran::Rejected { rejection: Rejection::UnknownHandler, may_have_changed: true },
+            _ if &*run.handler == "value" => Ran::Queried { reply: Bytes::from_static(b"0") },
+            _ => {
+                let mut calls = applied(run.state.as_ref());
+                calls.push(std::str::from_utf8(&run.argument).unwrap().parse().unwrap());
+                let bytes = serde_json::to_vec(&calls).unwrap().into();
+                let state = State { content_type: JSON.into(), schema_version: 1, bytes };
+                Ran::Updated { reply: Bytes::from_static(b"null"), state }
+            }
+        };
+        self.step(node, Event::Ran(ran));
+    }
+
+    fn send(&mut self, node: usize) {
+        let Some((mut record, condition)) = self.nodes[node].sent.clone() else { return };
+        if self.bug == Bug::NewMarkPerAttempt {
+            let mut writes = record.recent.as_slice().to_vec();
+            writes.last_mut().unwrap().id = WriteId(self.rng.random());
+            record.recent = RecentWrites::new(writes);
+        }
+        self.attempts += 1;
+        let attempt = self.attempts;
+        self.nodes[node].awaited = Some(attempt);
+        self.flights.push(Flight { from: node, attempt, record, condition });
+    }
+
+    /// Lets one write on its way arrive, or its answer be lost, or its sender stop waiting for it.
+    pub(super) fn deliver(&mut self) {
+        if self.flights.is_empty() {
+            return;
+        }
+        let index = self.rng.random_range(0..self.flights.len());
+        let luck = self.rng.random_range(0..10);
+        if luck == 0 && self.bug != Bug::TimeoutIsDenial
+            || luck < 3 && self.bug == Bug::TimeoutIsDenial
+        {
+            // The sender hears nothing in time; the write stays on its way.
+            let Flight { from, attempt, .. } = self.flights[index];
+            let put = if self.bug == Bug::TimeoutIsDenial {
+                Put::Denied("timeout".into())
+            } else {
+                Put::Undecided("timeout".into())
+            };
+            return self.stored(from, attempt, put);
+        }
+        let Flight { from, attempt, record, condition } = self.flights.remove(index);
+        let present = (!self.chain.is_empty()).then(|| etag(self.chain.len()));
+        let holds = match &condition {
+            Condition::Absent => present.is_none(),
+            Condition::Matches(etag) => present.as_ref() == Some(etag),
+        };
+        let put = if holds || self.bug == Bug::NoCondition {
+            self.check_link(&record);
+            self.chain.push(record);
+            Put::Applied(etag(self.chain.len()))
+        } else {
+            Put::Refused
+        };
+        let is_lost = luck < 3;
+        let put = if is_lost { Put::Undecided("reset".into()) } else { put };
+        self.stored(from, attempt, put);
+    }
+
+    /// The task hears the answer to the attempt it waits for; answers to earlier ones go down with their connections.
+    fn stored(&mut self, node: usize, attempt: u64, put: Put) {
+        if self.nodes[node].awaited == Some(attempt) {
+            self.nodes[node].awaited = None;
+            self.step(node, Event::Stored(put));
+        }
+    }
+
+    /// S1 and S3: each record is made from the one before it.
+    fn check_link(&self, record: &Record) {
+        let Some(before) = self.chain.last() else { return };
+        assert!(record.version > before.version, "a fork at version {}", record.version);
+        assert!(record.epoch >= before.epoch, "epochs fell");
+        let (old, new) = (applied(before.state.as_ref()), applied(record.state.as_ref()));
+        assert!(new.starts_with(&old), "history was overwritten");
+        assert_eq!(new.len() as u64, record.version, "a gap");
+    }
+
+    /// Something goes wrong with one node.
+    pub(super) fn disturb(&mut self, node: usize) {
+        let is_lease_over = self.time_ms >= self.nodes[node].lease_ms;
+        match self.rng.random_range(0..6) {
+            // The task is gone; the claim stays until the session expires.
+            0 => self.crash(node),
+            // The session expires: never before the lease.
+            1 if is_lease_over => {
+                self.nodes[node].is_session_over = true;
+                self.owner = self.owner.filter(|&owner| owner != node);
+            }
+            2 => self.step(node, Event::Deactivate(Reason::Requested)),
+            // A heartbeat is confirmed, or the node learns that its session is over and begins a new one.
+            3..=4 => {
+                if std::mem::take(&mut self.nodes[node].is_session_over) {
+                    self.crash(node);
+                }
+                self.nodes[node].lease_ms = self.time_ms + 50;
+            }
+            _ => self.time_ms += self.rng.random_range(0..20),
+        }
+    }
+
+    fn crash(&mut self, node: usize) {
+        let Node { machine, awaited, todo, run, .. } = &mut self.nodes[node];
+        *machine = Machine::new(machine.id.clone());
+        (*awaited, *todo, *run) = (None, Vec::new(), None);
+    }
+
+    /// S5 to S7, once everything has come to rest.
+    pub(super) fn check_end(&self) {
+        let calls = applied(self.chain.last().and_then(|record| record.state.as_ref()));
+        let distinct: BTreeSet<_> = calls.iter().collect();
+        assert_eq!(distinct.len(), calls.len(), "a call took effect twice");
+        let mut done_keys = BTreeSet::new();
+        for caller in &calls {
+            if let Some(key) = self.asked[caller].key {
+                assert!(done_keys.insert(key), "key {key} took effect twice");
+            }
+        }
+        for (caller, asked) in self.asked.iter().filter(|(_, asked)| asked.is_update) {
+            let position = calls.iter().position(|call| call == caller);
+            match asked.outcome {
+                Some(Ok(version)) if asked.key.is_none() => {
+                    assert_eq!(position.map(|at| at as u64 + 1), Some(version), "call {caller}");
+                }
+                Some(Ok(version)) => {
+                    assert!(version as usize <= calls.len(), "lost: call {caller}")
+                }
+                Some(Err(Effect::None)) => {
+                    assert_eq!(position, None, "call {caller} was called not executed");
+                }
+                Some(Err(_)) | None => {}
+            }
+        }
+    }
+}

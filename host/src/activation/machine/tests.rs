@@ -1,0 +1,472 @@
+//! What the machine decides, one situation at a time.
+
+use bytes::Bytes;
+
+use super::*;
+use crate::activation::commit::{Resolution, resolve};
+use crate::activation::protocol::{LoadFailure, Loaded, Ran, Reread};
+use crate::activation::{Operation, Precondition};
+use crate::engine::{Fault, Rejection};
+use crate::error::Effect;
+use crate::id::Digest;
+use crate::registry::{Claimed, NodeId};
+use crate::store::Put;
+use crate::store::record::{JSON, WriteId};
+
+fn id() -> ObjectId {
+    ObjectId::new("counter", "a").unwrap()
+}
+
+fn state(n: u64) -> State {
+    let bytes = Bytes::from(format!("{{\"value\":{n}}}"));
+    State { content_type: JSON.into(), schema_version: 1, bytes }
+}
+
+fn etag(text: &str) -> ETag {
+    ETag::new(text)
+}
+
+fn write_id(n: u64) -> WriteId {
+    WriteId(u128::from(n).to_be_bytes())
+}
+
+/// A machine with a clock, that collects what it is told to do.
+struct Bench {
+    machine: Machine<u32>,
+    settings: Settings,
+    time_ms: u64,
+    lease_ms: u64,
+    steps: u64,
+    actions: Vec<Action<u32>>,
+    answers: Vec<(u32, Answer)>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self {
+            machine: Machine::new(id()),
+            settings: Settings { node: NodeId::new("n1"), mailbox_len: 2 },
+            time_ms: 0,
+            lease_ms: u64::MAX,
+            steps: 0,
+            actions: Vec::new(),
+            answers: Vec::new(),
+        }
+    }
+
+    /// Claimed, loaded, and with this record.
+    fn live(record: Option<(Record, ETag)>) -> Self {
+        let mut bench = Self::new();
+        bench.call(0, "value");
+        bench.step(Event::Claimed(Ok(Claimed::Granted)));
+        bench.step(Event::Loaded(Ok(Loaded { record, code: revision() })));
+        bench.step(Event::Ran(Ran::Queried { reply: Bytes::from_static(b"0") }));
+        bench.actions.clear();
+        bench.answers.clear();
+        bench
+    }
+
+    fn step(&mut self, event: Event<u32>) {
+        let at = |ms| BootTime::from_boot(Duration::from_millis(ms));
+        self.steps += 1;
+        let now = Now {
+            time: at(self.time_ms),
+            lease_until: at(self.lease_ms),
+            write_id: write_id(self.steps),
+            settings: &self.settings,
+        };
+        let mut actions = Vec::new();
+        self.machine.step(event, now, &mut actions);
+        for action in actions {
+            match action {
+                Action::Answer(caller, answer) => self.answers.push((caller, answer)),
+                action => self.actions.push(action),
+            }
+        }
+    }
+
+    fn call(&mut self, caller: u32, handler: &str) {
+        self.step(Event::Call(call(handler), caller));
+    }
+
+    fn updated(&mut self, n: u64) {
+        self.step(Event::Ran(Ran::Updated { reply: n.to_string().into(), state: state(n) }));
+    }
+
+    /// The only action since the last look, of those that are not answers.
+    #[track_caller]
+    fn action(&mut self) -> Action<u32> {
+        assert_eq!(self.actions.len(), 1, "{:?}", self.actions);
+        self.actions.remove(0)
+    }
+
+    #[track_caller]
+    fn written(&mut self) -> Record {
+        match self.action() {
+            Action::Write(record, _) => *record,
+            other => panic!("no write: {other:?}"),
+        }
+    }
+
+    /// Outcomes since the last look: the version, or the error's code.
+    fn outcomes(&mut self) -> Vec<(u32, Result<Version, Code>)> {
+        let outcome = |answer: Answer| answer.map(|done| done.version).map_err(|e| e.code);
+        self.answers.drain(..).map(|(caller, answer)| (caller, outcome(answer))).collect()
+    }
+}
+
+fn revision() -> Revision {
+    Revision { revision: 1, component: Digest::of(b"counter") }
+}
+
+fn call(handler: &str) -> Call {
+    Call {
+        operation: Operation::Handle { handler: handler.into(), argument: Bytes::new() },
+        precondition: Precondition::None,
+        key: None,
+        deadline: BootTime::from_boot(Duration::from_millis(1000)),
+    }
+}
+
+fn keyed(fingerprint: u8) -> Call {
+    let key = IdempotencyKey { key: "k".into(), fingerprint: [fingerprint; 8] };
+    Call { key: Some(key), ..call("add") }
+}
+
+/// A record at `version`, written by another owner.
+fn foreign(version: Version, writes: &[(Version, u64)]) -> Record {
+    let recent = writes.iter().map(|&(version, id)| Write { version, id: write_id(id) }).collect();
+    Record {
+        id: id(),
+        version,
+        epoch: 7,
+        owner: NodeId::new("n2"),
+        recent: RecentWrites::new(recent),
+        revision: 1,
+        component: revision().component,
+        time_ms: 0,
+        answered: Arc::from([]),
+        faults: 0,
+        state: Some(state(version)),
+    }
+}
+
+#[test]
+fn many_first_calls_make_one_activation() {
+    let mut bench = Bench::new();
+    bench.call(1, "add");
+    assert!(matches!(bench.action(), Action::Claim));
+    bench.call(2, "add");
+    bench.step(Event::Claimed(Ok(Claimed::Granted)));
+    assert!(matches!(bench.action(), Action::Load));
+    bench.call(3, "add");
+    bench.step(Event::Loaded(Ok(Loaded { record: None, code: revision() })));
+    assert!(matches!(bench.action(), Action::Run(_)), "one call at a time");
+    assert_eq!(bench.outcomes(), []);
+}
+
+#[test]
+fn nothing_is_answered_before_its_commit() {
+    let mut bench = Bench::live(None);
+    bench.call(1, "add");
+    bench.actions.clear();
+    bench.updated(1);
+    let record = bench.written();
+    assert_eq!((record.version, record.epoch), (1, 1));
+    bench.call(2, "value");
+    bench.step(Event::Ran(Ran::Queried { reply: Bytes::from_static(b"1") }));
+    bench.call(3, "fail");
+    bench.step(Event::Ran(Ran::Faulted(Fault::Stack)));
+    assert_eq!(bench.outcomes(), [], "not even an error that saw the change");
+    bench.step(Event::Stored(Put::Applied(etag("e1"))));
+    assert_eq!(bench.outcomes(), [(1, Ok(1)), (2, Ok(1)), (3, Err(Code::StackExceeded))]);
+}
+
+#[test]
+fn updates_during_a_write_share_the_next_one() {
+    let mut bench = Bench::live(None);
+    for n in 1..=5 {
+        bench.call(n, "add");
+        bench.updated(n.into());
+    }
+    let writes = bench.actions.iter().filter(|a| matches!(a, Action::Write(..))).count();
+    assert_eq!(writes, 1);
+    bench.actions.clear();
+    bench.step(Event::Stored(Put::Applied(etag("e1"))));
+    assert_eq!(bench.outcomes(), [(1, Ok(1))]);
+    bench.actions.retain(|action| matches!(action, Action::Write(..)));
+    let record = bench.written();
+    assert_eq!((record.version, record.recent.as_slice().len()), (5, 2));
+    bench.step(Event::Stored(Put::Applied(etag("e2"))));
+    assert_eq!(bench.outcomes(), [(2, Ok(2)), (3, Ok(3)), (4, Ok(4)), (5, Ok(5))]);
+}
+
+#[test]
+fn a_failed_call_leaves_no_trace() {
+    for ran in [
+        Ran::Faulted(Fault::Trapped(String::new())),
+        Ran::TimedOut,
+        Ran::Rejected { rejection: Rejection::UnknownHandler, may_have_changed: true },
+    ] {
+        let mut bench = Bench::live(Some((foreign(3, &[(3, 99)]), etag("e"))));
+        bench.call(1, "add");
+        bench.step(Event::Ran(ran));
+        bench.actions.clear();
+        bench.answers.clear();
+        bench.call(2, "value");
+        let Action::Run(run) = bench.action() else { panic!("the next call runs") };
+        assert_eq!((run.version, run.state, run.is_in_sync), (3, Some(state(3)), false));
+    }
+}
+
+#[test]
+fn an_undecided_write_is_sent_again_until_it_is_decided() {
+    let mut bench = Bench::live(None);
+    bench.call(1, "add");
+    bench.updated(1);
+    bench.actions.clear();
+    bench.step(Event::Stored(Put::Undecided("timeout".into())));
+    assert!(matches!(bench.action(), Action::Resend(_)));
+    bench.step(Event::Stored(Put::Denied("403".into())));
+    assert!(matches!(bench.action(), Action::Resend(_)), "an earlier attempt may take place yet");
+    bench.time_ms = 1000;
+    bench.step(Event::Wake);
+    assert_eq!(bench.outcomes(), [(1, Err(Code::OutcomeUnknown))]);
+    bench.step(Event::Stored(Put::Refused));
+    assert!(matches!(bench.action(), Action::Reread(_)));
+    let own = match &bench.machine.live.as_ref().unwrap().writing {
+        Some(writing) => writing.write,
+        None => panic!("the write is under way"),
+    };
+    let record = Record { recent: RecentWrites::new(vec![own]), ..foreign(1, &[]) };
+    bench.step(Event::Reread(Reread::Found(Some((record, etag("e1"))))));
+    assert!(matches!(bench.action(), Action::Committed(0)));
+    assert_eq!(bench.machine.position().map(|position| position.version), Some(1));
+}
+
+#[test]
+fn a_write_that_was_sent_once_and_denied_was_not_executed() {
+    let mut bench = Bench::live(None);
+    bench.call(1, "add");
+    bench.updated(1);
+    bench.actions.clear();
+    bench.step(Event::Stored(Put::Denied("403".into())));
+    assert_eq!(bench.outcomes(), [(1, Err(Code::StoreUnavailable))]);
+    bench.step(Event::Released);
+    assert!(matches!(bench.actions.last(), Some(Action::Ended(Reason::StoreDenied))));
+}
+
+#[test]
+fn a_late_write_of_a_former_owner_is_taken_over() {
+    let mut bench = Bench::live(None);
+    bench.call(1, "add");
+    bench.updated(1);
+    bench.call(2, "add");
+    bench.actions.clear();
+    bench.step(Event::Stored(Put::Refused));
+    bench.actions.clear();
+    let found = (foreign(1, &[(1, 99)]), etag("other"));
+    bench.step(Event::Reread(Reread::Found(Some(found))));
+    assert_eq!(bench.outcomes(), [(1, Err(Code::CommitRefused))]);
+    assert!(matches!(bench.action(), Action::DropInstance));
+    bench.updated(2);
+    assert_eq!(
+        bench.outcomes(),
+        [(2, Err(Code::CommitRefused))],
+        "it ran on a state that never was"
+    );
+    bench.actions.clear();
+    bench.call(3, "add");
+    let Action::Run(run) = bench.action() else { panic!("the next call runs") };
+    assert_eq!((run.version, run.is_in_sync), (1, false));
+    bench.updated(2);
+    let record = bench.written();
+    assert_eq!((record.version, record.epoch), (2, 8));
+}
+
+#[test]
+fn a_fenced_owner_answers_what_was_done_and_ends() {
+    let mut bench = Bench::live(None);
+    bench.call(1, "add");
+    bench.updated(1);
+    let own = bench.actions.drain(..).find_map(|action| match action {
+        Action::Write(record, _) => record.recent.as_slice().last().copied(),
+        _ => None,
+    });
+    bench.call(2, "value");
+    bench.step(Event::Ran(Ran::Queried { reply: Bytes::from_static(b"1") }));
+    bench.step(Event::Stored(Put::Refused));
+    let other = Write { version: 2, id: write_id(99) };
+    let record = Record { recent: RecentWrites::new(vec![own.unwrap(), other]), ..foreign(2, &[]) };
+    bench.step(Event::Reread(Reread::Found(Some((record, etag("other"))))));
+    assert_eq!(bench.outcomes(), [(1, Ok(1)), (2, Err(Code::CommitRefused))]);
+    bench.step(Event::Released);
+    assert!(matches!(bench.actions.last(), Some(Action::Ended(Reason::Fenced))));
+}
+
+#[test]
+fn a_refused_write_is_resolved_by_the_writes_that_the_record_remembers() {
+    let mine = Write { version: 4, id: write_id(4) };
+    let matches = Condition::Matches(etag("e3"));
+    let many: Vec<_> = (5..13).map(|n| (n, n)).collect();
+    for (why, found, condition, expected) in [
+        ("mine is the newest", Some(vec![(3, 3), (4, 4)]), &matches, Resolution::Committed),
+        (
+            "mine, and one more",
+            Some(vec![(4, 4), (5, 5)]),
+            &matches,
+            Resolution::CommittedThenFenced,
+        ),
+        ("another made my version", Some(vec![(3, 3), (4, 9)]), &matches, Resolution::NotExecuted),
+        ("all are newer, all remembered", Some(vec![(5, 5)]), &matches, Resolution::NotExecuted),
+        ("all are newer, some forgotten", Some(many), &matches, Resolution::CannotTell),
+        ("gone, was there", None, &matches, Resolution::NotExecuted),
+        ("gone, was not there", None, &Condition::Absent, Resolution::Undecided),
+    ] {
+        let record = found.map(|writes| foreign(writes.last().unwrap().0, &writes));
+        assert_eq!(resolve(mine, condition, record.as_ref()), expected, "{why}");
+    }
+}
+
+#[test]
+fn a_repeated_key_changes_nothing_and_gets_the_first_answer_after_its_commit() {
+    let mut bench = Bench::live(None);
+    bench.step(Event::Call(keyed(1), 1));
+    bench.updated(1);
+    bench.actions.clear();
+    bench.step(Event::Call(keyed(1), 2));
+    bench.step(Event::Call(keyed(2), 3));
+    assert_eq!(bench.outcomes(), []);
+    bench.step(Event::Stored(Put::Applied(etag("e"))));
+    assert!(matches!(bench.action(), Action::Committed(3)), "and nothing ran");
+    let replayed: Vec<_> =
+        bench.answers.iter().map(|(_, a)| a.as_ref().is_ok_and(|d| d.replayed)).collect();
+    assert_eq!(replayed, [false, true, false]);
+    let expected = [(1, Ok(1)), (2, Ok(1)), (3, Err(Code::IdempotencyKeyReused))];
+    assert_eq!(bench.outcomes(), expected);
+}
+
+#[test]
+fn a_call_runs_only_at_the_version_it_asks_for() {
+    let record = || Some((foreign(3, &[(3, 99)]), etag("e")));
+    for (precondition, runs) in [
+        (Precondition::Version(3), true),
+        (Precondition::Version(2), false),
+        (Precondition::Absent, false),
+    ] {
+        let mut bench = Bench::live(record());
+        bench.step(Event::Call(Call { precondition, ..call("put") }, 1));
+        assert_eq!(bench.actions.len() == 1, runs, "{precondition:?}");
+        let refused = if runs { vec![] } else { vec![(1, Err(Code::VersionMismatch))] };
+        assert_eq!(bench.outcomes(), refused);
+    }
+}
+
+#[test]
+fn deletion_is_a_version_and_the_object_begins_again_after_it() {
+    let mut bench = Bench::live(Some((foreign(3, &[(3, 99)]), etag("e"))));
+    bench.step(Event::Call(Call { operation: Operation::Delete, ..call("") }, 1));
+    bench.actions.retain(|action| matches!(action, Action::Write(..)));
+    let record = bench.written();
+    assert_eq!((record.version, record.epoch, record.state), (4, 8, None));
+    bench.step(Event::Call(Call { operation: Operation::Delete, ..call("") }, 2));
+    bench.step(Event::Stored(Put::Applied(etag("e4"))));
+    assert_eq!(bench.outcomes(), [(1, Ok(4)), (2, Err(Code::ObjectNotFound))]);
+    let absent = Call { precondition: Precondition::Absent, ..call("put") };
+    bench.actions.clear();
+    bench.step(Event::Call(absent, 3));
+    let Action::Run(run) = bench.action() else { panic!("it does not exist") };
+    assert_eq!((run.version, run.state), (4, None));
+}
+
+#[test]
+fn the_claim_is_given_back_when_all_is_settled_and_not_before() {
+    let mut bench = Bench::live(None);
+    bench.call(1, "add");
+    bench.actions.clear();
+    bench.step(Event::Deactivate(Reason::Requested));
+    assert!(bench.actions.is_empty(), "a call is running");
+    bench.updated(1);
+    bench.written();
+    bench.step(Event::Stored(Put::Undecided("503".into())));
+    assert!(matches!(bench.action(), Action::Resend(_)));
+    bench.step(Event::Stored(Put::Applied(etag("e"))));
+    assert_eq!(bench.outcomes(), [(1, Ok(1))]);
+    bench.call(2, "value");
+    assert!(matches!(bench.actions.last(), Some(Action::Release)));
+    bench.actions.clear();
+    bench.step(Event::Released);
+    let [Action::Ended(Reason::Requested), Action::Claim] = bench.actions.as_slice() else {
+        panic!("a call that came meanwhile starts again: {:?}", bench.actions);
+    };
+}
+
+#[test]
+fn a_draining_node_lets_waiting_calls_have_their_turn_and_starts_nothing_again() {
+    let mut bench = Bench::live(None);
+    bench.call(1, "add");
+    bench.call(2, "add");
+    bench.step(Event::Deactivate(Reason::Draining));
+    bench.updated(1);
+    bench.updated(2);
+    bench.step(Event::Deactivate(Reason::Draining));
+    bench.step(Event::Stored(Put::Applied(etag("e1"))));
+    bench.step(Event::Stored(Put::Applied(etag("e2"))));
+    bench.call(3, "add");
+    bench.step(Event::Released);
+    assert_eq!(bench.outcomes(), [(1, Ok(1)), (2, Ok(2)), (3, Err(Code::Draining))]);
+    assert!(bench.machine.is_cold());
+}
+
+#[test]
+fn past_the_lease_nothing_is_answered_from_memory() {
+    let mut bench = Bench::live(None);
+    bench.lease_ms = 100;
+    bench.call(1, "value");
+    bench.time_ms = 100;
+    bench.step(Event::Ran(Ran::Queried { reply: Bytes::from_static(b"0") }));
+    bench.call(2, "value");
+    bench.step(Event::Released);
+    assert_eq!(bench.outcomes(), [(1, Err(Code::NotOwner)), (2, Err(Code::NotOwner))]);
+
+    let mut bench = Bench::live(None);
+    bench.lease_ms = 100;
+    bench.call(1, "add");
+    bench.updated(1);
+    bench.time_ms = 100;
+    bench.step(Event::Stored(Put::Applied(etag("e"))));
+    assert_eq!(
+        bench.outcomes(),
+        [(1, Err(Code::OutcomeUnknown))],
+        "committed, but too late to say so"
+    );
+}
+
+#[test]
+fn a_full_mailbox_and_a_late_call_change_nothing() {
+    let mut bench = Bench::live(None);
+    for caller in 0..4 {
+        bench.call(caller, "add");
+    }
+    bench.time_ms = 50;
+    bench.step(Event::Wake);
+    assert_eq!(bench.outcomes(), [(3, Err(Code::MailboxFull))]);
+    bench.time_ms = 1000;
+    bench.step(Event::Wake);
+    let late = [(1, Err(Code::DeadlineExceeded)), (2, Err(Code::DeadlineExceeded))];
+    assert_eq!(bench.outcomes(), late);
+    assert_eq!(Code::MailboxFull.effect(), Effect::None);
+}
+
+#[test]
+fn a_record_that_must_not_be_used_is_neither_served_nor_overwritten() {
+    let mut bench = Bench::new();
+    bench.call(1, "add");
+    bench.step(Event::Claimed(Ok(Claimed::Granted)));
+    bench.actions.clear();
+    bench.step(Event::Loaded(Err(LoadFailure::Record("checksum".into()))));
+    assert_eq!(bench.outcomes(), [(1, Err(Code::RecordDamaged))]);
+    assert!(matches!(bench.action(), Action::Release));
+    bench.step(Event::Released);
+    assert!(matches!(bench.action(), Action::Ended(Reason::RecordDamaged)));
+}

@@ -1,0 +1,170 @@
+//! The calls that wait for one object: bounded, first come first served.
+//!
+//! Behind the mailbox proper stands a lobby: a call that finds the mailbox full waits there for room, but only for
+//! [`LOBBY_WAIT`], so that a burst passes and an overload is told so at once (contract L4).
+//! A call's place decides which of the two it is in, so nothing is ever moved between them.
+
+use std::collections::VecDeque;
+
+use super::Call;
+use crate::clock::BootTime;
+use crate::limits::{LOBBY_FACTOR, LOBBY_WAIT};
+
+/// A waiting call, and whom to tell.
+#[derive(Debug)]
+pub struct Queued<T> {
+    /// The call.
+    pub call: Call,
+    /// Whom to tell.
+    pub caller: T,
+    arrived: BootTime,
+}
+
+/// Why a call left the mailbox without having run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expired {
+    /// It waited in the lobby, and no room was made in time.
+    Full,
+    /// Its own deadline passed.
+    Deadline,
+}
+
+/// The waiting calls of one object.
+#[derive(Debug)]
+pub struct Mailbox<T> {
+    calls: VecDeque<Queued<T>>,
+}
+
+impl<T> Mailbox<T> {
+    /// An empty mailbox; it holds no memory until a call comes.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { calls: VecDeque::new() }
+    }
+
+    /// Puts a call last, or gives its caller back where mailbox and lobby are full.
+    pub fn offer(&mut self, call: Call, caller: T, now: BootTime, len_max: usize) -> Option<T> {
+        if self.calls.len() >= len_max * (1 + LOBBY_FACTOR) {
+            return Some(caller);
+        }
+        self.calls.push_back(Queued { call, caller, arrived: now });
+        None
+    }
+
+    /// The call that waits longest.
+    pub fn take(&mut self) -> Option<Queued<T>> {
+        let taken = self.calls.pop_front();
+        if self.calls.is_empty() {
+            self.calls.shrink_to_fit();
+        }
+        taken
+    }
+
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
+
+    /// How many wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// Takes out every call whose time is up.
+    pub fn expire(&mut self, now: BootTime, len_max: usize) -> Vec<(T, Expired)> {
+        if self.next_expiry(len_max).is_none_or(|expiry| expiry > now) {
+            return Vec::new();
+        }
+        let mut expired = Vec::new();
+        let mut kept = VecDeque::with_capacity(self.calls.len());
+        for queued in self.calls.drain(..) {
+            if queued.call.deadline <= now {
+                expired.push((queued.caller, Expired::Deadline));
+            } else if kept.len() >= len_max && queued.arrived + LOBBY_WAIT <= now {
+                expired.push((queued.caller, Expired::Full));
+            } else {
+                kept.push_back(queued);
+            }
+        }
+        self.calls = kept;
+        expired
+    }
+
+    /// When the next call's time will be up, if nothing happens before.
+    #[must_use]
+    pub fn next_expiry(&self, len_max: usize) -> Option<BootTime> {
+        let deadline = self.calls.iter().map(|queued| queued.call.deadline).min();
+        let lobby = self.calls.get(len_max).map(|first| first.arrived + LOBBY_WAIT);
+        deadline.into_iter().chain(lobby).min()
+    }
+}
+
+impl<T> Default for Mailbox<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::activation::{Operation, Precondition};
+
+    fn at(ms: u64) -> BootTime {
+        BootTime::from_boot(Duration::from_millis(ms))
+    }
+
+    fn call(deadline_ms: u64) -> Call {
+        Call {
+            operation: Operation::Delete,
+            precondition: Precondition::None,
+            key: None,
+            deadline: at(deadline_ms),
+        }
+    }
+
+    #[test]
+    fn calls_leave_in_the_order_in_which_they_came() {
+        let mut mailbox = Mailbox::new();
+        for caller in 0..5 {
+            assert_eq!(mailbox.offer(call(1000), caller, at(0), 2), None);
+        }
+        let order: Vec<_> = std::iter::from_fn(|| mailbox.take()).map(|q| q.caller).collect();
+        assert_eq!(order, [0, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn a_full_lobby_turns_callers_away_at_once() {
+        let mut mailbox = Mailbox::new();
+        for caller in 0..2 * (1 + LOBBY_FACTOR) {
+            assert_eq!(mailbox.offer(call(1000), caller, at(0), 2), None);
+        }
+        assert_eq!(mailbox.offer(call(1000), 99, at(0), 2), Some(99));
+    }
+
+    #[test]
+    fn only_calls_beyond_the_mailbox_leave_the_lobby_unserved() {
+        let mut mailbox = Mailbox::new();
+        for caller in 0..4 {
+            mailbox.offer(call(1000), caller, at(0), 2);
+        }
+        assert_eq!(mailbox.next_expiry(2), Some(at(50)));
+        assert!(mailbox.expire(at(49), 2).is_empty());
+        mailbox.take();
+        assert_eq!(mailbox.expire(at(50), 2), [(3, Expired::Full)], "2 has moved up");
+        assert_eq!(mailbox.next_expiry(2), Some(at(1000)));
+    }
+
+    #[test]
+    fn a_call_past_its_deadline_leaves_from_any_place() {
+        let mut mailbox = Mailbox::new();
+        mailbox.offer(call(1000), 'a', at(0), 2);
+        mailbox.offer(call(10), 'b', at(0), 2);
+        assert_eq!(mailbox.expire(at(10), 2), [('b', Expired::Deadline)]);
+        assert_eq!(mailbox.len(), 1);
+    }
+}

@@ -1,0 +1,184 @@
+//! What goes into the machine, and what comes out of it.
+//!
+//! Each action is answered by the event that its comment names; nothing else passes between a machine and the task
+//! that acts for it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{Answer, Call, Reason};
+use crate::clock::BootTime;
+use crate::engine::{Fault, Rejection, RestoreError};
+use crate::error;
+use crate::id::Digest;
+use crate::registry::{self, Claimed, NodeId};
+use crate::store::record::{Record, State, Version, WriteId};
+use crate::store::{self, Condition, ETag, Put};
+
+/// What every activation of a node is told once.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The node's name, as it stands in records.
+    pub node: NodeId,
+    /// Calls that may wait for one object.
+    pub mailbox_len: usize,
+}
+
+/// What a decision may depend on besides the machine's own state.
+#[derive(Debug, Clone, Copy)]
+pub struct Now<'a> {
+    /// The present moment.
+    pub time: BootTime,
+    /// Until when this node may trust its claims.
+    pub lease_until: BootTime,
+    /// The mark of a write, if one is begun now.
+    pub write_id: WriteId,
+    /// What never changes.
+    pub settings: &'a Settings,
+}
+
+impl Now<'_> {
+    /// Whether this node may still trust its claims.
+    #[must_use]
+    pub fn has_lease(&self) -> bool {
+        self.time < self.lease_until
+    }
+}
+
+/// Which code the activation runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revision {
+    /// Number of the revision.
+    pub revision: u32,
+    /// Digest of its component.
+    pub component: Digest,
+}
+
+/// What was found in the store, with the code that is to run on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded {
+    /// The record and what the store calls it; nothing where the object was never changed.
+    pub record: Option<(Record, ETag)>,
+    /// The code.
+    pub code: Revision,
+}
+
+/// Why an object could not be loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LoadFailure {
+    /// The store did not answer, or refused to.
+    Store(store::Error),
+    /// The record must not be used.
+    Record(String),
+    /// The code is not there: what to tell callers.
+    Code(error::Error),
+}
+
+/// What came of running a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ran {
+    /// An update ran, and this is the state now.
+    Updated {
+        /// The reply.
+        reply: Bytes,
+        /// The state after it.
+        state: State,
+    },
+    /// A query ran.
+    Queried {
+        /// The reply.
+        reply: Bytes,
+    },
+    /// The object refused, or has no such handler.
+    Rejected {
+        /// In these words.
+        rejection: Rejection,
+        /// Whether the instance may have been changed before it refused.
+        may_have_changed: bool,
+    },
+    /// The instance ended, or none could be made.
+    Faulted(Fault),
+    /// The code cannot read the state.
+    Unreadable(RestoreError),
+    /// The call's deadline passed while it ran.
+    TimedOut,
+}
+
+/// What a record that was read again looked like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reread {
+    /// As it is now, or that there is none.
+    Found(Option<(Record, ETag)>),
+    /// It must not be used.
+    Damaged(String),
+    /// The store did not answer.
+    Failed(store::Error),
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum Event<T> {
+    /// Somebody calls.
+    Call(Call, T),
+    /// The registry answered to [`Action::Claim`].
+    Claimed(Result<Claimed, registry::Error>),
+    /// [`Action::Load`] ended.
+    Loaded(Result<Loaded, LoadFailure>),
+    /// [`Action::Run`] ended.
+    Ran(Ran),
+    /// The store answered to [`Action::Write`] or [`Action::Resend`].
+    Stored(Put),
+    /// [`Action::Reread`] ended.
+    Reread(Reread),
+    /// [`Action::Release`] ended, well or not.
+    Released,
+    /// The activation is to end.
+    Deactivate(Reason),
+    /// Time has passed.
+    Wake,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Action<T> {
+    /// Claim the object in the registry.
+    Claim,
+    /// Read the record, and find the code.
+    Load,
+    /// Run a handler on the newest state.
+    Run(Run),
+    /// Write this record under this condition, once.
+    Write(Box<Record>, Condition),
+    /// Send the identical write again, after about this pause.
+    Resend(Duration),
+    /// Read the record again, after about this pause.
+    Reread(Duration),
+    /// Drop the instance: its state is no longer the object's.
+    DropInstance,
+    /// Give the claim back.
+    Release,
+    /// Tell a caller.
+    Answer(T, Answer),
+    /// A commit is durable: how many calls it carried.
+    Committed(usize),
+    /// The activation has ended, for this reason.
+    Ended(Reason),
+}
+
+/// One call to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// The handler.
+    pub handler: Box<str>,
+    /// The argument.
+    pub argument: Bytes,
+    /// The version that the call sees.
+    pub version: Version,
+    /// The state that the call sees; nothing where it is the type's defaults.
+    pub state: Option<State>,
+    /// Whether the instance, if there is one, holds the newest state.
+    pub is_in_sync: bool,
+    /// When the caller stops waiting.
+    pub deadline: BootTime,
+}

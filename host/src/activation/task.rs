@@ -1,0 +1,224 @@
+//! The task that acts for one object: it performs what the machine decides, and reports back.
+//!
+//! At most one input or output and one guest call are under way at a time, and both while the other is.
+//! It decides nothing but how long to pause between two attempts of the same write.
+
+mod io;
+mod run;
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use tokio::time::Instant;
+
+use super::cell::{Caller, Cell, Core};
+use super::protocol::{Action, Event, Ran, Settings};
+use super::residents::{Resident, Residents};
+use super::table::Table;
+use crate::catalog::{Catalog, Revision};
+use crate::clock::BootTime;
+use crate::metrics::Metrics;
+use crate::registry::Registry;
+use crate::store::Store;
+use io::{Io, Sent};
+
+/// What the tasks of a node share.
+#[derive(Debug)]
+pub struct Surroundings {
+    /// Who owns what.
+    pub registry: Arc<dyn Registry>,
+    /// Where records are.
+    pub store: Arc<dyn Store>,
+    /// Which code is current.
+    pub catalog: Arc<Catalog>,
+    /// The active objects.
+    pub table: Table,
+    /// The kept instances.
+    pub residents: Residents,
+    /// What machines are told.
+    pub settings: Settings,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// What the end of a guest call brings.
+struct Finished {
+    ran: Ran,
+    resident: Option<Resident>,
+}
+
+struct Task {
+    cell: Arc<Cell>,
+    around: Arc<Surroundings>,
+    /// The code of the present activation.
+    revision: Option<Arc<Revision>>,
+    /// The instance, while it is neither in use nor in the cache.
+    resident: Option<Resident>,
+    running: Option<BoxFuture<'static, Finished>>,
+    io: Option<BoxFuture<'static, Io>>,
+    /// The write that is under way, to be sent again as it is.
+    sent: Option<Sent>,
+    activating_since: BootTime,
+    /// Room for actions, kept from one round to the next.
+    actions: Vec<Action<Caller>>,
+}
+
+/// Acts for `cell` until there is nothing to do.
+pub(super) async fn drive(cell: Arc<Cell>, around: Arc<Surroundings>) {
+    let mut task = Task::new(cell, around);
+    loop {
+        task.perform_all();
+        if task.is_done() {
+            return;
+        }
+        task.wait().await;
+    }
+}
+
+impl Task {
+    fn new(cell: Arc<Cell>, around: Arc<Surroundings>) -> Self {
+        let revision = cell.lock().revision.clone();
+        Self {
+            cell,
+            around,
+            revision,
+            resident: None,
+            running: None,
+            io: None,
+            sent: None,
+            activating_since: BootTime::now(),
+            actions: Vec::new(),
+        }
+    }
+
+    /// Performs everything that is decided.
+    fn perform_all(&mut self) {
+        let mut actions = std::mem::take(&mut self.actions);
+        loop {
+            std::mem::swap(&mut self.cell.lock().actions, &mut actions);
+            if actions.is_empty() {
+                break;
+            }
+            for action in actions.drain(..) {
+                self.perform(action);
+            }
+        }
+        self.actions = actions;
+    }
+
+    fn perform(&mut self, action: Action<Caller>) {
+        match action {
+            Action::Answer(caller, answer) => {
+                // Nobody waits any more: the call took its course all the same.
+                let _ = caller.send(answer);
+            }
+            Action::Run(run) => self.begin_run(run),
+            Action::DropInstance => {
+                self.resident = None;
+                self.around.residents.remove(self.cell.id());
+            }
+            Action::Committed(answers) => self.note_commit(answers),
+            Action::Ended(reason) => self.note_end(reason),
+            Action::Claim => {
+                self.activating_since = BootTime::now();
+                self.around.metrics.activations.inc();
+                self.io = Some(self.claim());
+            }
+            Action::Load => self.io = Some(self.load()),
+            Action::Write(record, condition) => self.io = Some(self.write(&record, condition)),
+            Action::Resend(pause) => self.io = Some(self.resend(pause)),
+            Action::Reread(pause) => self.io = Some(self.reread(pause)),
+            Action::Release => self.io = Some(self.release()),
+        }
+    }
+
+    /// Waits until something happens, and steps the machine with it.
+    async fn wait(&mut self) {
+        if self.running.is_none() {
+            self.keep_instance();
+        }
+        let wake_at = self.wake_at();
+        tokio::select! {
+            biased;
+            finished = next(&mut self.running), if self.running.is_some() => {
+                self.running = None;
+                self.resident = finished.resident;
+                self.step(Event::Ran(finished.ran));
+            }
+            io = next(&mut self.io), if self.io.is_some() => {
+                self.io = None;
+                let event = self.received(io);
+                self.step(event);
+            }
+            () = self.cell.bell.notified() => {}
+            () = tokio::time::sleep_until(wake_at.unwrap_or_else(Instant::now)), if wake_at.is_some() => {
+                self.step(Event::Wake);
+            }
+        }
+    }
+
+    /// When the machine wants to be woken; noted in the cell, so that a call with an earlier deadline rings.
+    fn wake_at(&self) -> Option<Instant> {
+        let mut core = self.cell.lock();
+        let wake_at = core.machine.next_wake(&self.around.settings);
+        core.wake_at = wake_at.unwrap_or(BootTime::FOREVER);
+        wake_at.map(|at| Instant::now() + at.since(BootTime::now()))
+    }
+
+    fn step(&self, event: Event<Caller>) {
+        self.cell.lock().step(event, &self.around);
+    }
+
+    /// Puts the instance where it may be evicted: nobody uses it for now.
+    fn keep_instance(&mut self) {
+        if let Some(resident) = self.resident.take() {
+            self.around.residents.put(self.cell.id().clone(), resident);
+        }
+    }
+
+    /// Whether the task may end; from then on the next event begins another.
+    fn is_done(&mut self) -> bool {
+        if self.running.is_some() || self.io.is_some() {
+            return false;
+        }
+        self.keep_instance();
+        let mut core = self.cell.lock();
+        if !core.actions.is_empty() {
+            return false;
+        }
+        core.is_driven = false;
+        // A warm object keeps no room for what it may have to do one day.
+        core.actions = Vec::new();
+        core.revision = self.revision.take();
+        if core.machine.is_cold() {
+            core.is_gone = true;
+            drop(core);
+            self.around.table.remove(&self.cell);
+        }
+        true
+    }
+}
+
+/// A task that is dropped before its end has panicked, or the runtime is shutting down. What was under way is not
+/// known any more, so the object starts anew: the condition of its next write keeps history one line.
+impl Drop for Task {
+    fn drop(&mut self) {
+        if self.running.is_none() && self.io.is_none() && !std::thread::panicking() {
+            return;
+        }
+        let mut core = self.cell.lock();
+        *core = Core::new(self.cell.id().clone());
+        core.is_gone = true;
+        core.ended += 1;
+        drop(core);
+        self.around.table.remove(&self.cell);
+        self.around.residents.remove(self.cell.id());
+    }
+}
+
+async fn next<T>(slot: &mut Option<BoxFuture<'static, T>>) -> T {
+    match slot {
+        Some(future) => future.await,
+        None => std::future::pending().await,
+    }
+}

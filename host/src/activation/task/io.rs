@@ -1,0 +1,171 @@
+//! The inputs and outputs of an activation: one at a time, each ending as one event.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+
+use super::run::jittered;
+use super::{Surroundings, Task};
+use crate::activation::Reason;
+use crate::activation::cell::Caller;
+use crate::activation::protocol::{self, Event, LoadFailure, Loaded, Reread};
+use crate::catalog::Revision;
+use crate::clock::BootTime;
+use crate::id::ObjectId;
+use crate::registry::{self, Claimed};
+use crate::store::record::{Record, codec};
+use crate::store::{self, Condition, ETag, Put};
+
+/// What an input or output brought.
+pub(super) enum Io {
+    Claimed(Result<Claimed, registry::Error>),
+    Loaded(Result<(Option<(Record, ETag)>, Arc<Revision>), LoadFailure>),
+    Stored(Put),
+    Reread(Reread),
+    Released,
+}
+
+/// The write that is under way, as it is sent each time.
+#[derive(Clone)]
+pub(super) struct Sent {
+    name: Arc<str>,
+    bytes: Bytes,
+    condition: Condition,
+    since: BootTime,
+}
+
+type Pending = BoxFuture<'static, Io>;
+
+impl Task {
+    pub(super) fn claim(&self) -> Pending {
+        let (id, around) = (self.cell.id().clone(), Arc::clone(&self.around));
+        Box::pin(async move { Io::Claimed(around.registry.claim(&id).await) })
+    }
+
+    pub(super) fn load(&self) -> Pending {
+        let (id, around) = (self.cell.id().clone(), Arc::clone(&self.around));
+        Box::pin(async move { Io::Loaded(load(&id, &around).await) })
+    }
+
+    pub(super) fn write(&mut self, record: &Record, condition: Condition) -> Pending {
+        let sent = Sent {
+            name: record.id.blob_key().into(),
+            bytes: codec::encode(record),
+            condition,
+            since: BootTime::now(),
+        };
+        self.sent = Some(sent.clone());
+        self.send(sent, Duration::ZERO)
+    }
+
+    pub(super) fn resend(&self, pause: Duration) -> Pending {
+        let Some(sent) = self.sent.clone() else {
+            return Box::pin(std::future::ready(Io::Stored(Put::Refused)));
+        };
+        self.around.metrics.commit_retries.inc();
+        self.send(sent, jittered(pause))
+    }
+
+    fn send(&self, sent: Sent, pause: Duration) -> Pending {
+        let around = Arc::clone(&self.around);
+        Box::pin(async move {
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
+            Io::Stored(around.store.put(&sent.name, sent.bytes, sent.condition).await)
+        })
+    }
+
+    pub(super) fn reread(&self, pause: Duration) -> Pending {
+        let (id, around) = (self.cell.id().clone(), Arc::clone(&self.around));
+        Box::pin(async move {
+            if !pause.is_zero() {
+                tokio::time::sleep(jittered(pause)).await;
+            }
+            Io::Reread(match read(&id, &around).await {
+                Ok(found) => Reread::Found(found),
+                Err(LoadFailure::Record(why)) => Reread::Damaged(why),
+                Err(LoadFailure::Store(error)) => Reread::Failed(error),
+                Err(LoadFailure::Code(error)) => {
+                    Reread::Failed(store::Error::Unavailable(error.to_string()))
+                }
+            })
+        })
+    }
+
+    pub(super) fn release(&self) -> Pending {
+        let (id, around) = (self.cell.id().clone(), Arc::clone(&self.around));
+        Box::pin(async move {
+            if let Err(error) = around.registry.release(&id).await {
+                tracing::warn!(object = %id, "the claim was not given back and ends with the session: {error}");
+            }
+            Io::Released
+        })
+    }
+
+    /// Turns what came into the machine's event, and keeps what only the task needs.
+    pub(super) fn received(&mut self, io: Io) -> Event<Caller> {
+        match io {
+            Io::Claimed(outcome) => Event::Claimed(outcome),
+            Io::Loaded(Ok((record, revision))) => {
+                let code =
+                    protocol::Revision { revision: revision.number, component: revision.digest };
+                self.revision = Some(revision);
+                let passed = BootTime::now().since(self.activating_since);
+                self.around.metrics.activation_seconds.observe(passed.as_secs_f64());
+                Event::Loaded(Ok(Loaded { record, code }))
+            }
+            Io::Loaded(Err(failure)) => Event::Loaded(Err(failure)),
+            Io::Stored(put) => {
+                if let Put::Undecided(why) | Put::Denied(why) = &put {
+                    tracing::warn!(object = %self.cell.id(), "a write was not confirmed: {why}");
+                }
+                Event::Stored(put)
+            }
+            Io::Reread(reread) => Event::Reread(reread),
+            Io::Released => Event::Released,
+        }
+    }
+
+    pub(super) fn note_commit(&mut self, answers: usize) {
+        let metrics = &self.around.metrics;
+        metrics.commits.inc();
+        metrics.commit_answers.observe(answers as f64);
+        if let Some(sent) = self.sent.take() {
+            let passed = BootTime::now().since(sent.since);
+            metrics.commit_seconds.observe(passed.as_secs_f64());
+        }
+    }
+
+    pub(super) fn note_end(&mut self, reason: Reason) {
+        self.revision = None;
+        self.sent = None;
+        self.cell.lock().ended += 1;
+        self.around.metrics.deactivations.with_label_values(&[reason.as_str()]).inc();
+        tracing::debug!(object = %self.cell.id(), reason = reason.as_str(), "deactivated");
+    }
+}
+
+async fn load(
+    id: &ObjectId,
+    around: &Surroundings,
+) -> Result<(Option<(Record, ETag)>, Arc<Revision>), LoadFailure> {
+    let found = read(id, around).await?;
+    let revision = around.catalog.current(id.type_name()).await.map_err(LoadFailure::Code)?;
+    Ok((found, revision))
+}
+
+async fn read(id: &ObjectId, around: &Surroundings) -> Result<Option<(Record, ETag)>, LoadFailure> {
+    let blob = around.store.get(&id.blob_key()).await.map_err(LoadFailure::Store)?;
+    let Some(blob) = blob else { return Ok(None) };
+    match codec::decode(id, &blob.bytes) {
+        Ok(record) => Ok(Some((record, blob.etag))),
+        Err(error) => {
+            around.metrics.damaged_records.inc();
+            tracing::error!(object = %id, "the record was refused and left as it is: {error}");
+            Err(LoadFailure::Record(error.to_string()))
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Runs one call in the object's instance, which is made or brought up to date first where it has to be.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Finished, Surroundings, Task};
+use crate::activation::protocol::{Event, Ran, Run};
+use crate::activation::residents::Resident;
+use crate::catalog::Revision;
+use crate::clock::BootTime;
+use crate::engine::{Fault, GuestCall, HandlerKind, Rejection, RestoreError};
+use crate::id::ObjectId;
+use crate::store::record::State;
+
+impl Task {
+    pub(super) fn begin_run(&mut self, run: Run) {
+        let Some(revision) = self.revision.clone() else {
+            let fault = Fault::Exhausted("the object's code is not there".to_owned());
+            return self.step(Event::Ran(Ran::Faulted(fault)));
+        };
+        let id = self.cell.id().clone();
+        let resident = self.resident.take().or_else(|| self.around.residents.take(&id));
+        let around = Arc::clone(&self.around);
+        self.running = Some(Box::pin(run_call(around, revision, id, resident, run)));
+    }
+}
+
+async fn run_call(
+    around: Arc<Surroundings>,
+    revision: Arc<Revision>,
+    id: ObjectId,
+    resident: Option<Resident>,
+    run: Run,
+) -> Finished {
+    let Some(handler) = revision.description.handler(&run.handler) else {
+        let rejection = Rejection::UnknownHandler;
+        return Finished { ran: Ran::Rejected { rejection, may_have_changed: false }, resident };
+    };
+    let time_left = run.deadline.since(BootTime::now());
+    let attempt = attempt(&around, &revision, &id, resident, &run, handler.kind);
+    match tokio::time::timeout(time_left, attempt).await {
+        Ok(Ok((ran, resident))) => Finished { ran, resident: Some(resident) },
+        Ok(Err(ran)) => {
+            note_fault(&around, &id, &ran);
+            Finished { ran, resident: None }
+        }
+        // The instance went with the attempt: one that was left in the middle of a call is never used again.
+        Err(_) => Finished { ran: Ran::TimedOut, resident: None },
+    }
+}
+
+/// Runs the call. An error means that the instance is gone.
+async fn attempt(
+    around: &Surroundings,
+    revision: &Revision,
+    id: &ObjectId,
+    resident: Option<Resident>,
+    run: &Run,
+    kind: HandlerKind,
+) -> Result<(Ran, Resident), Ran> {
+    let current = resident.filter(|resident| resident.component == revision.digest);
+    let must_restore = current.is_none() || !run.is_in_sync;
+    let mut resident = match current {
+        Some(resident) => resident,
+        None => make(around, revision).await.map_err(Ran::Faulted)?,
+    };
+    if must_restore {
+        let state = run.state.as_ref().map(|state| (state.bytes.as_ref(), state.schema_version));
+        resident.instance.restore(id, state).await.map_err(|error| match error {
+            RestoreError::Fault(fault @ Fault::Exhausted(_)) => Ran::Faulted(fault),
+            error => Ran::Unreadable(error),
+        })?;
+    }
+    let call = GuestCall { handler: &run.handler, argument: &run.argument, version: run.version };
+    let reply = match resident.instance.handle(call).await.map_err(Ran::Faulted)? {
+        Ok(reply) => reply,
+        Err(rejection) => {
+            let may_have_changed = kind == HandlerKind::Update;
+            return Ok((Ran::Rejected { rejection, may_have_changed }, resident));
+        }
+    };
+    if kind == HandlerKind::Query {
+        return Ok((Ran::Queried { reply }, resident));
+    }
+    let bytes = resident.instance.snapshot().await.map_err(Ran::Faulted)?;
+    let state = State {
+        content_type: Arc::clone(&revision.state_content_type),
+        schema_version: revision.description.schema_version,
+        bytes,
+    };
+    Ok((Ran::Updated { reply, state }, resident))
+}
+
+async fn make(around: &Surroundings, revision: &Revision) -> Result<Resident, Fault> {
+    let place = around.residents.place().await;
+    let instance = revision.component.instantiate().await?;
+    around.metrics.instances_made.inc();
+    Ok(place.fill(instance, revision.digest))
+}
+
+fn note_fault(around: &Surroundings, id: &ObjectId, ran: &Ran) {
+    let (word, text) = match ran {
+        Ran::Faulted(fault) => (fault_word(fault), fault.to_string()),
+        Ran::Unreadable(error) => ("restore", error.to_string()),
+        _ => return,
+    };
+    around.metrics.faults.with_label_values(&[word]).inc();
+    tracing::warn!(object = %id, fault = word, "a call failed: {text}");
+}
+
+fn fault_word(fault: &Fault) -> &'static str {
+    match fault {
+        Fault::Trapped(_) => "trap",
+        Fault::Cpu(_) => "cpu",
+        Fault::Memory(_) => "memory",
+        Fault::Stack => "stack",
+        Fault::HostCalls => "host-calls",
+        Fault::StateTooLarge { .. } => "state-size",
+        Fault::Contract(_) => "contract",
+        Fault::Exhausted(_) => "exhausted",
+    }
+}
+
+/// A pause with up to a quarter of it more or less, so that many objects do not knock at the same moment.
+pub(super) fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(0.75 + rand::random::<f64>() / 2.0)
+}

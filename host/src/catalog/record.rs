@@ -1,0 +1,127 @@
+//! What the store holds for one type: its revisions, and which is current. `docs/formats.md` has it field by field.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::engine::Description;
+use crate::id::{Digest, TypeName};
+
+/// What the names of all types' records begin with.
+pub const PREFIX: &str = "types/";
+const FORMAT: u32 = 1;
+
+/// One published component.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevisionEntry {
+    /// Its number, from 1.
+    pub number: u32,
+    /// SHA-256 of the component.
+    pub digest: Digest,
+    /// When it was deployed, in milliseconds since 1970.
+    pub deployed_at_ms: u64,
+    /// What the component says of itself.
+    pub description: Description,
+}
+
+/// All revisions of a type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TypeRecord {
+    /// Number of this format.
+    format: u32,
+    /// The type.
+    pub name: TypeName,
+    /// Number of the current revision; 0 before the first.
+    pub current: u32,
+    /// The revisions, oldest first.
+    pub revisions: Vec<RevisionEntry>,
+}
+
+impl TypeRecord {
+    /// A type without revisions.
+    #[must_use]
+    pub fn new(name: TypeName) -> Self {
+        Self { format: FORMAT, name, current: 0, revisions: Vec::new() }
+    }
+
+    /// The current revision.
+    #[must_use]
+    pub fn current_entry(&self) -> Option<&RevisionEntry> {
+        self.revisions.iter().find(|entry| entry.number == self.current)
+    }
+
+    /// Adds a revision and makes it current.
+    pub fn add(&mut self, digest: Digest, description: Description, now_ms: u64) -> RevisionEntry {
+        let number = self.revisions.last().map_or(1, |newest| newest.number + 1);
+        let entry = RevisionEntry { number, digest, deployed_at_ms: now_ms, description };
+        self.revisions.push(entry.clone());
+        self.current = number;
+        entry
+    }
+
+    /// The record as it is stored.
+    ///
+    /// # Panics
+    /// Never: all its parts can be written as JSON.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        serde_json::to_vec_pretty(self).expect("a type's record is plain data").into()
+    }
+
+    /// Reads the record of the type `name`.
+    ///
+    /// # Errors
+    /// Why it must not be used.
+    pub fn decode(name: &str, bytes: &[u8]) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Head {
+            format: u32,
+        }
+        let head: Head = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        if head.format != FORMAT {
+            return Err(format!("it has format {}, this host reads {FORMAT}", head.format));
+        }
+        let record: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        if record.name.as_str() != name {
+            return Err(format!("it is of the type {}", record.name));
+        }
+        Ok(record)
+    }
+}
+
+/// Name of the blob that holds the record of the type `name`.
+#[must_use]
+pub fn type_blob(name: &str) -> String {
+    format!("{PREFIX}{name}.json")
+}
+
+/// The type whose record the blob `name` holds.
+#[must_use]
+pub fn type_of_blob(name: &str) -> Option<&str> {
+    name.strip_prefix(PREFIX)?.strip_suffix(".json")
+}
+
+/// Name of the blob that holds a component.
+#[must_use]
+pub fn component_blob(digest: Digest) -> String {
+    format!("components/{digest}.wasm")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_types_record_is_read_back_and_only_as_its_own() {
+        let record = TypeRecord::new(TypeName::new("todo").unwrap());
+        assert_eq!(TypeRecord::decode("todo", &record.encode()), Ok(record.clone()));
+        assert_eq!(
+            TypeRecord::decode("list", &record.encode()),
+            Err("it is of the type todo".to_owned())
+        );
+        let newer = TypeRecord { format: 2, ..record };
+        let refused = TypeRecord::decode("todo", &newer.encode()).unwrap_err();
+        assert!(refused.contains("format 2"), "{refused}");
+    }
+}

@@ -1,0 +1,324 @@
+//! A node over the store in memory, the registry within the process, and the scripted engine.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use super::list::Query;
+use super::*;
+use crate::activation::answered::fingerprint;
+use crate::activation::{Done, IdempotencyKey, Operation, Precondition};
+use crate::engine::scripted::ScriptedEngine;
+use crate::error::Effect;
+use crate::id::TypeName;
+use crate::registry::local::{Directory, Session};
+use crate::store::memory::{GetFault, Memory, PutFault};
+
+struct World {
+    store: Arc<Memory>,
+    directory: Directory,
+}
+
+impl World {
+    fn new() -> Self {
+        Self { store: Arc::new(Memory::new()), directory: Directory::new() }
+    }
+
+    fn node_with(&self, name: &str, config: Config) -> (Arc<Node>, Arc<Session>) {
+        let session = Arc::new(self.directory.join(NodeId::new(name)));
+        let ports = Ports {
+            registry: Arc::clone(&session) as Arc<dyn Registry>,
+            store: Arc::clone(&self.store) as Arc<dyn Store>,
+            engine: Arc::new(ScriptedEngine::new()),
+        };
+        (Node::start(ports, config), session)
+    }
+
+    /// A node on which counters are deployed.
+    async fn node(&self, name: &str) -> Arc<Node> {
+        let (node, _) = self.node_with(name, config());
+        node.deploy(Bytes::from_static(b"scripted:counter"), false).await.unwrap();
+        node
+    }
+}
+
+fn config() -> Config {
+    Config { idle_timeout: Duration::from_secs(300), mailbox_len: 128, resident_max: 100 }
+}
+
+fn counter(key: &str) -> ObjectId {
+    ObjectId::new("counter", key).unwrap()
+}
+
+fn call(handler: &str, argument: &Value) -> Call {
+    Call {
+        operation: Operation::Handle {
+            handler: handler.into(),
+            argument: argument.to_string().into(),
+        },
+        precondition: Precondition::None,
+        key: None,
+        deadline: BootTime::now() + Duration::from_secs(10),
+    }
+}
+
+fn keyed(key: &str, handler: &str, argument: &Value) -> Call {
+    let call = call(handler, argument);
+    let fingerprint = fingerprint(&call.operation);
+    Call { key: Some(IdempotencyKey { key: key.into(), fingerprint }), ..call }
+}
+
+async fn ask(node: &Node, key: &str, handler: &str, argument: Value) -> Result<Value, Code> {
+    let answer = node.call(&counter(key), call(handler, &argument)).await;
+    answer.map(|done| reply(&done)).map_err(|error| error.code)
+}
+
+fn reply(done: &Done) -> Value {
+    serde_json::from_slice(&done.reply).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn concurrent_updates_get_every_number_once_and_share_commits() {
+    let world = World::new();
+    let node = world.node("n1").await;
+    let puts_before = world.store.put_count();
+    let calls = (0..1000).map(|_| {
+        let node = Arc::clone(&node);
+        tokio::spawn(async move { ask(&node, "hits", "increment", Value::Null).await })
+    });
+    let mut numbers: Vec<_> =
+        join_all(calls).await.into_iter().map(|n| n.unwrap().unwrap().as_u64().unwrap()).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=1000).collect::<Vec<_>>());
+    assert_eq!(ask(&node, "hits", "value", Value::Null).await, Ok(json!(1000)));
+    assert!(world.store.put_count() - puts_before < 1000, "updates share commits");
+}
+
+#[tokio::test]
+async fn what_was_answered_survives_the_node() {
+    let world = World::new();
+    let node = world.node("n1").await;
+    assert_eq!(ask(&node, "a", "add", json!(5)).await, Ok(json!(5)));
+    assert_eq!(node.drain(Duration::from_secs(5)).await, 0);
+    assert_eq!(ask(&node, "a", "value", Value::Null).await, Err(Code::Draining));
+    let (next, _) = world.node_with("n2", config());
+    let done = next.call(&counter("a"), call("increment", &Value::Null)).await.unwrap();
+    assert_eq!((reply(&done), done.version, done.epoch), (json!(6), 2, 2));
+}
+
+#[tokio::test]
+async fn only_the_owner_answers() {
+    let world = World::new();
+    let first = world.node("n1").await;
+    let (second, session) = world.node_with("n2", config());
+    assert_eq!(ask(&first, "a", "increment", Value::Null).await, Ok(json!(1)));
+    assert_eq!(ask(&second, "a", "value", Value::Null).await, Err(Code::NotOwner));
+    assert!(first.deactivate(&counter("a")).await);
+    assert_eq!(ask(&second, "a", "increment", Value::Null).await, Ok(json!(2)));
+    assert_eq!(ask(&first, "a", "value", Value::Null).await, Err(Code::NotOwner));
+    session.end();
+    assert_eq!(ask(&second, "a", "value", Value::Null).await, Err(Code::NotOwner));
+    assert_eq!(ask(&first, "a", "value", Value::Null).await, Ok(json!(2)));
+}
+
+#[tokio::test]
+async fn a_failed_call_changes_nothing_and_the_next_one_is_answered() {
+    let world = World::new();
+    let node = world.node("n1").await;
+    ask(&node, "a", "add", json!(3)).await.unwrap();
+    for (handler, argument, code) in [
+        ("trap_after_change", Value::Null, Code::ObjectTrapped),
+        ("reject_after_change", Value::Null, Code::ObjectRejected),
+        ("no_such_handler", Value::Null, Code::UnknownHandler),
+        ("add", json!("x"), Code::InvalidArgument),
+    ] {
+        assert_eq!(ask(&node, "a", handler, argument).await, Err(code), "{handler}");
+        assert_eq!(ask(&node, "a", "value", Value::Null).await, Ok(json!(3)), "{handler}");
+    }
+    let unknown = ObjectId::new("nothing", "a").unwrap();
+    let error = node.call(&unknown, call("value", &Value::Null)).await.unwrap_err();
+    assert_eq!(error.code, Code::UnknownType);
+}
+
+#[tokio::test]
+async fn a_lost_answer_of_the_store_is_found_out() {
+    let world = World::new();
+    let node = world.node("n1").await;
+    for fault in [PutFault::LostAnswer, PutFault::LostRequest, PutFault::Denied] {
+        let before = ask(&node, "a", "value", Value::Null).await.unwrap().as_u64().unwrap();
+        let is_denied = matches!(fault, PutFault::Denied);
+        world.store.script_puts([fault]);
+        let answer = ask(&node, "a", "increment", Value::Null).await;
+        if is_denied {
+            assert_eq!(answer, Err(Code::StoreUnavailable));
+            assert_eq!(ask(&node, "a", "value", Value::Null).await, Ok(json!(before)));
+        } else {
+            assert_eq!(answer, Ok(json!(before + 1)));
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_outcome_is_resolved_by_its_idempotency_key() {
+    let world = World::new();
+    let node = world.node("n1").await;
+    world.store.script_puts([PutFault::Held]);
+    world.store.script_puts((0..4).map(|_| PutFault::LostRequest));
+    let deadline = BootTime::now() + Duration::from_millis(50);
+    let held = Call { deadline, ..keyed("k", "increment", &Value::Null) };
+    let error = node.call(&counter("a"), held).await.unwrap_err();
+    assert_eq!((error.code, error.effect()), (Code::OutcomeUnknown, Effect::Unknown));
+    world.store.release_held();
+    let done = node.call(&counter("a"), keyed("k", "increment", &Value::Null)).await.unwrap();
+    assert_eq!((reply(&done), done.version, done.replayed), (json!(1), 1, true));
+    let other = node.call(&counter("a"), keyed("k", "add", &json!(5))).await.unwrap_err();
+    assert_eq!(other.code, Code::IdempotencyKeyReused);
+    assert_eq!(ask(&node, "a", "value", Value::Null).await, Ok(json!(1)));
+}
+
+#[tokio::test]
+async fn a_key_is_remembered_by_the_next_owner() {
+    let world = World::new();
+    let node = world.node("n1").await;
+    node.call(&counter("a"), keyed("k", "increment", &Value::Null)).await.unwrap();
+    node.drain(Duration::from_secs(5)).await;
+    let (next, _) = world.node_with("n2", config());
+    let done = next.call(&counter("a"), keyed("k", "increment", &Value::Null)).await.unwrap();
+    assert_eq!((reply(&done), done.replayed), (json!(1), true));
+}
+
+#[tokio::test]
+async fn a_damaged_record_is_neither_served_nor_overwritten() {
+    let world = World::new();
+    let node = world.node("n1").await;
+    ask(&node, "a", "increment", Value::Null).await.unwrap();
+    node.deactivate(&counter("a")).await;
+    let name = counter("a").blob_key();
+    for fault in [GetFault::FlippedBit(77), GetFault::Truncated(50)] {
+        world.store.script_gets([fault]);
+        assert_eq!(ask(&node, "a", "increment", Value::Null).await, Err(Code::RecordDamaged));
+    }
+    let blob = world.store.peek(&name).unwrap();
+    let foreign = ObjectId::new("counter", "b").unwrap().blob_key();
+    world.store.plant(&foreign, blob.bytes.clone());
+    assert_eq!(ask(&node, "b", "increment", Value::Null).await, Err(Code::RecordDamaged));
+    assert_eq!(world.store.peek(&foreign).map(|found| found.bytes), Some(blob.bytes));
+    assert_eq!(ask(&node, "a", "value", Value::Null).await, Ok(json!(1)));
+}
+
+#[tokio::test]
+async fn idle_objects_are_torn_down_and_come_back() {
+    let world = World::new();
+    let idle_timeout = Duration::from_millis(50);
+    let (node, session) = world.node_with("n1", Config { idle_timeout, ..config() });
+    node.deploy(Bytes::from_static(b"scripted:counter"), false).await.unwrap();
+    for n in 0..200 {
+        ask(&node, &n.to_string(), "increment", Value::Null).await.unwrap();
+    }
+    node.until(|| node.around.table.is_empty()).await;
+    assert_eq!(session.claim_count(), 0);
+    assert_eq!(node.around.metrics.resident_objects.get(), 0);
+    assert_eq!(ask(&node, "7", "value", Value::Null).await, Ok(json!(1)));
+}
+
+#[tokio::test]
+async fn instances_stay_within_their_bound_and_the_least_used_go_first() {
+    let world = World::new();
+    let (node, _) = world.node_with("n1", Config { resident_max: 10, ..config() });
+    node.deploy(Bytes::from_static(b"scripted:counter"), false).await.unwrap();
+    for n in 0..50 {
+        ask(&node, &n.to_string(), "increment", Value::Null).await.unwrap();
+    }
+    assert_eq!(node.around.metrics.resident_objects.get(), 10);
+    let tier = async |key| node.whereabouts(&counter(key)).await.unwrap().tier;
+    assert_eq!((tier("0").await, tier("49").await), (Tier::Warm, Tier::Resident));
+    assert_eq!(ask(&node, "0", "value", Value::Null).await, Ok(json!(1)));
+    assert_eq!((tier("0").await, tier("40").await), (Tier::Resident, Tier::Warm));
+}
+
+#[tokio::test]
+async fn calls_wait_for_a_place_when_every_instance_is_busy() {
+    let world = World::new();
+    let (node, _) = world.node_with("n1", Config { resident_max: 2, ..config() });
+    node.deploy(Bytes::from_static(b"scripted:counter"), false).await.unwrap();
+    let calls = (0..10).map(|n| {
+        let node = Arc::clone(&node);
+        tokio::spawn(async move { ask(&node, &n.to_string(), "sleep", json!(10)).await })
+    });
+    for answer in join_all(calls).await {
+        assert!(answer.unwrap().is_ok());
+    }
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_leaves_no_half_state() {
+    let world = World::new();
+    let node = world.node("n1").await;
+    let impatient = async {
+        let _ = tokio::time::timeout(
+            Duration::from_millis(5),
+            node.call(&counter("a"), keyed("k", "sleep", &json!(50))),
+        )
+        .await;
+    };
+    impatient.await;
+    let done = node.call(&counter("a"), keyed("k", "sleep", &json!(50))).await.unwrap();
+    assert!(done.replayed, "the first call ran to its end");
+}
+
+#[tokio::test]
+async fn deploying_again_moves_live_objects_to_the_new_revision() {
+    let world = World::new();
+    let node = world.node("n1").await;
+    ask(&node, "a", "increment", Value::Null).await.unwrap();
+    let again = node.deploy(Bytes::from_static(b"scripted:counter"), false).await.unwrap();
+    assert!(!again.is_new, "the same component is not deployed twice");
+    let second = node.deploy(Bytes::from_static(b"scripted:counter "), false).await;
+    let second = second.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!((second.revision, second.is_new), (2, true));
+    let done = node.call(&counter("a"), call("increment", &Value::Null)).await.unwrap();
+    assert_eq!((reply(&done), done.revision), (json!(2), 2));
+    let record = node.catalog().revisions("counter").await.unwrap();
+    assert_eq!((record.current, record.revisions.len()), (2, 2));
+}
+
+#[tokio::test]
+async fn objects_are_listed_in_pages() {
+    let world = World::new();
+    let node = world.node("n1").await;
+    for key in ["a1", "a2", "a3", "b1"] {
+        ask(&node, key, "increment", Value::Null).await.unwrap();
+    }
+    node.deactivate(&counter("a3")).await;
+    let query = Query {
+        type_name: TypeName::new("counter").unwrap(),
+        prefix: "a".to_owned(),
+        after: None,
+        limit: 2,
+        is_active: false,
+    };
+    let first = node.list(&query).await.unwrap();
+    assert_eq!((first.keys, first.next.as_deref()), (vec!["a1".into(), "a2".into()], Some("a2")));
+    let second = node.list(&Query { after: first.next, ..query.clone() }).await.unwrap();
+    assert_eq!((second.keys, second.next), (vec!["a3".into()], None));
+    let active = node.list(&Query { is_active: true, limit: 10, ..query }).await.unwrap();
+    assert_eq!(active.keys, ["a1", "a2"]);
+}
+
+#[tokio::test]
+async fn a_deleted_object_begins_again_with_higher_versions() {
+    let world = World::new();
+    let node = world.node("n1").await;
+    let delete = || Call { operation: Operation::Delete, ..call("", &Value::Null) };
+    let missing = node.call(&counter("a"), delete()).await.unwrap_err();
+    assert_eq!(missing.code, Code::ObjectNotFound);
+    ask(&node, "a", "add", json!(7)).await.unwrap();
+    assert_eq!(node.call(&counter("a"), delete()).await.unwrap().version, 2);
+    assert!(!node.whereabouts(&counter("a")).await.unwrap().exists);
+    assert_eq!(ask(&node, "a", "value", Value::Null).await, Ok(json!(0)));
+    let done = node.call(&counter("a"), call("increment", &Value::Null)).await.unwrap();
+    assert_eq!((reply(&done), done.version), (json!(1), 3));
+}

@@ -1,0 +1,177 @@
+//! What every registry must do, as checks that its tests call.
+//!
+//! The checks panic where the registry is wrong. They use names of their own, so that a registry that others use at
+//! the same time can be checked too, and wait where a registry may take its time.
+
+#![allow(clippy::panic, reason = "a failed check ends the test that called it")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::future::join_all;
+use rand::RngExt as _;
+
+use super::{Claimed, Error, NodeId, Registry};
+use crate::clock::BootTime;
+use crate::id::{Hex, ObjectId};
+
+/// Longest time that a registry may take to free the claims of a session that has ended.
+const ENDING_TIME_MAX: Duration = Duration::from_secs(30);
+/// Pause between two looks.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// A registry whose sessions can be begun and ended.
+#[async_trait]
+pub trait Cluster: Sync {
+    /// One node's session.
+    type Session: Registry;
+
+    /// Begins a session for `node`.
+    async fn join(&self, node: NodeId) -> Self::Session;
+
+    /// Ends `session` as a crash of its node would. Its claims may become free later.
+    async fn end(&self, session: &Self::Session);
+}
+
+/// Checks everything that a registry promises.
+///
+/// # Panics
+/// Where it does not keep a promise.
+pub async fn check<C: Cluster>(cluster: &C) {
+    let a = Arc::new(cluster.join(NodeId::new("a-1")).await);
+    let b = Arc::new(cluster.join(NodeId::new("b-1")).await);
+    claims_are_exclusive_and_idempotent(&*a, &*b).await;
+    only_the_holder_can_release(&*a, &*b).await;
+    one_of_many_racing_claims_is_granted(cluster).await;
+    claims_and_releases_do_not_mix(&a, &b).await;
+    an_ended_session_trusts_nothing_and_holds_nothing(cluster, &*b).await;
+}
+
+/// An object that no other check uses.
+fn new_object() -> ObjectId {
+    let random: [u8; 12] = rand::rng().random();
+    ObjectId::new("conformance", &format!("{} /ä%", Hex(&random))).expect("a valid name")
+}
+
+async fn claims_are_exclusive_and_idempotent(a: &impl Registry, b: &impl Registry) {
+    let (id, other) = (new_object(), new_object());
+    let count = a.claim_count();
+    assert_eq!(a.owner(&id).await, Ok(None));
+    assert_eq!(a.claim(&id).await, Ok(Claimed::Granted));
+    assert_eq!(a.claim(&id).await, Ok(Claimed::Granted), "a claim is idempotent");
+    assert_eq!(a.claim_count(), count + 1);
+    assert_eq!(b.claim(&id).await, Ok(Claimed::Held(a.node().clone())));
+    assert_eq!(
+        b.claim(&other).await,
+        Ok(Claimed::Granted),
+        "claims of two objects are independent"
+    );
+    for session in [a.owner(&id).await, b.owner(&id).await] {
+        assert_eq!(session, Ok(Some(a.node().clone())));
+    }
+    assert!(a.lease_until() > BootTime::now());
+    a.release(&id).await.expect("the claim is given back");
+    b.release(&other).await.expect("the claim is given back");
+    assert_eq!(a.claim_count(), count);
+}
+
+async fn only_the_holder_can_release(a: &impl Registry, b: &impl Registry) {
+    let id = new_object();
+    assert_eq!(a.claim(&id).await, Ok(Claimed::Granted));
+    assert_eq!(b.release(&id).await, Ok(()), "to release what one does not hold is no error");
+    assert_eq!(b.owner(&id).await, Ok(Some(a.node().clone())), "and changes nothing");
+    assert_eq!(a.release(&id).await, Ok(()));
+    assert_eq!(b.owner(&id).await, Ok(None));
+    assert_eq!(b.claim(&id).await, Ok(Claimed::Granted), "a released claim is free at once");
+    assert_eq!(a.release(&id).await, Ok(()), "a release is idempotent");
+    assert_eq!(a.owner(&id).await, Ok(Some(b.node().clone())), "and spares the next holder");
+    assert_eq!(b.release(&id).await, Ok(()));
+}
+
+async fn one_of_many_racing_claims_is_granted<C: Cluster>(cluster: &C) {
+    let nodes = (0..8).map(|number| NodeId::new(&format!("racer-{number}")));
+    let sessions = join_all(nodes.map(|node| cluster.join(node))).await;
+    let sessions: Vec<_> = sessions.into_iter().map(Arc::new).collect();
+    for _ in 0..25 {
+        let id = new_object();
+        // Tasks of their own, so that they may run at the same moment.
+        let racers = sessions.iter().map(|session| {
+            let (session, id) = (Arc::clone(session), id.clone());
+            tokio::spawn(async move { session.claim(&id).await })
+        });
+        let outcomes = join_all(racers.collect::<Vec<_>>()).await;
+        let outcomes: Vec<_> = outcomes.into_iter().map(|task| task.expect("no panic")).collect();
+        let is_granted = |outcome: &Result<_, _>| matches!(outcome, Ok(Claimed::Granted));
+        let winners = outcomes.iter().filter(|outcome| is_granted(outcome)).count();
+        assert_eq!(winners, 1, "{outcomes:?}");
+        let winner = outcomes.iter().position(is_granted).and_then(|index| sessions.get(index));
+        let winner = winner.expect("one was granted");
+        for outcome in outcomes.iter().filter(|outcome| !is_granted(outcome)) {
+            assert_eq!(outcome, &Ok(Claimed::Held(winner.node().clone())));
+        }
+        winner.release(&id).await.expect("the claim is given back");
+    }
+    join_all(sessions.iter().map(|session| cluster.end(session))).await;
+}
+
+async fn claims_and_releases_do_not_mix<R: Registry>(a: &Arc<R>, b: &Arc<R>) {
+    let id = new_object();
+    let holder_count = Arc::new(AtomicUsize::new(0));
+    let contend = |session: &Arc<R>| {
+        let (session, id) = (Arc::clone(session), id.clone());
+        let holder_count = Arc::clone(&holder_count);
+        tokio::spawn(async move {
+            for _ in 0..100 {
+                if session.claim(&id).await == Ok(Claimed::Granted) {
+                    let before = holder_count.fetch_add(1, Ordering::SeqCst);
+                    assert_eq!(before, 0, "two sessions hold one claim");
+                    tokio::task::yield_now().await;
+                    holder_count.fetch_sub(1, Ordering::SeqCst);
+                    session.release(&id).await.expect("the claim is given back");
+                }
+            }
+        })
+    };
+    for task in [contend(a), contend(b)] {
+        task.await.expect("no panic");
+    }
+}
+
+async fn an_ended_session_trusts_nothing_and_holds_nothing<C: Cluster>(
+    cluster: &C,
+    other: &C::Session,
+) {
+    let ended = cluster.join(NodeId::new("ended-1")).await;
+    let ids: Vec<_> = (0..50).map(|_| new_object()).collect();
+    for id in &ids {
+        assert_eq!(ended.claim(id).await, Ok(Claimed::Granted));
+    }
+    assert_eq!(ended.claim_count(), ids.len());
+    cluster.end(&ended).await;
+    let since = BootTime::now();
+    for id in &ids {
+        while other.claim(id).await != Ok(Claimed::Granted) {
+            assert!(BootTime::now().since(since) < ENDING_TIME_MAX, "{id} is never free");
+            tokio::time::sleep(PAUSE).await;
+        }
+        assert!(ended.lease_until() <= BootTime::now(), "{id} is free and the lease goes on");
+    }
+    // A node may learn late that its session is over, but never believes in a new claim.
+    loop {
+        match ended.claim(&new_object()).await {
+            Err(Error::SessionOver) => break,
+            Err(Error::Unavailable(_)) => tokio::time::sleep(PAUSE).await,
+            outcome => panic!("a session that is over was answered {outcome:?}"),
+        }
+        assert!(BootTime::now().since(since) < ENDING_TIME_MAX, "the session is never over");
+    }
+    assert_eq!(ended.claim_count(), 0);
+    // What the former node still sends does not reach the claims of the next.
+    for id in &ids {
+        let _ = ended.release(id).await;
+        assert_eq!(other.owner(id).await, Ok(Some(other.node().clone())));
+        other.release(id).await.expect("the claim is given back");
+    }
+}

@@ -1,0 +1,79 @@
+//! The folder of an embedded store: who may use it, and what it is.
+//!
+//! `lock` is locked while a process has the store open, `format` says what the rest is. The database is in `blobs`,
+//! and no business of this file.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use super::OpenError;
+
+/// The newest format of the folder that this host knows, and the only one that it makes.
+const FORMAT: u32 = 1;
+/// What `format` holds before the number.
+const HEAD: &str = "highlander embedded store, format ";
+
+/// The folder is this process's own until this is dropped.
+#[derive(Debug)]
+pub(super) struct Lock(#[expect(dead_code, reason = "the open file is the lock")] File);
+
+/// Takes the folder `path`, and makes it one of a store where it is empty.
+pub(super) fn open(path: &Path) -> Result<Lock, OpenError> {
+    let failed = |source| OpenError::Io { path: path.to_owned(), source };
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+    let marker = path.join("format");
+    // Before anything is made in it: a wrong path must not leave traces in somebody's folder.
+    if !marker.exists() && !is_empty(path).map_err(failed)? {
+        return Err(OpenError::NotAStore(path.to_owned()));
+    }
+    let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path.join("lock"));
+    let lock = lock.map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(path.to_owned())),
+        Err(TryLockError::Error(source)) => return Err(failed(source)),
+    }
+    if marker.exists() {
+        check_format(path, &fs::read(&marker).map_err(failed)?)?;
+    } else {
+        mark(path).map_err(failed)?;
+    }
+    // Records are nobody else's to read on this machine.
+    fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(failed)?;
+    Ok(Lock(lock))
+}
+
+/// Whether there is nothing but what a start that was cut short may have left.
+fn is_empty(path: &Path) -> io::Result<bool> {
+    for entry in fs::read_dir(path)? {
+        let name = entry?.file_name();
+        if name != "lock" && name != "format.new" {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn check_format(path: &Path, marker: &[u8]) -> Result<(), OpenError> {
+    let text = String::from_utf8_lossy(marker);
+    let number = text.strip_prefix(HEAD).and_then(|number| number.trim_end().parse().ok());
+    match number {
+        Some(FORMAT) => Ok(()),
+        Some(found) if found > FORMAT => {
+            Err(OpenError::NewerFormat { path: path.to_owned(), found, known: FORMAT })
+        }
+        _ => Err(OpenError::NotAStore(path.to_owned())),
+    }
+}
+
+/// Writes the marker whole or not at all.
+fn mark(path: &Path) -> io::Result<()> {
+    let new = path.join("format.new");
+    let mut file = File::create(&new)?;
+    writeln!(file, "{HEAD}{FORMAT}")?;
+    file.sync_all()?;
+    fs::rename(&new, path.join("format"))?;
+    File::open(path)?.sync_all()
+}

@@ -1,0 +1,267 @@
+//! A store in memory whose misbehaviour is scripted, for tests and for measurements.
+//!
+//! It enforces conditions as every store must, and forgets everything with the process. Each scripted fault meets one
+//! operation, in the order of scripting; where none is left, operations succeed.
+//! Delays use tokio's time, so that tests may pause it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::{Blob, Condition, ETag, Error, Page, Put, Store};
+
+/// What befalls one write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PutFault {
+    /// Nothing: a gap in the script.
+    Nothing,
+    /// It takes this much longer.
+    Delay(Duration),
+    /// It is lost on its way: undecided, and never applied.
+    LostRequest,
+    /// It is decided, and the answer is lost.
+    LostAnswer,
+    /// It is undecided, and decided only by [`Memory::release_held`].
+    Held,
+    /// The store denies it.
+    Denied,
+}
+
+/// What befalls one read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GetFault {
+    /// Nothing: a gap in the script.
+    Nothing,
+    /// It takes this much longer.
+    Delay(Duration),
+    /// There is no answer.
+    Unavailable,
+    /// The store denies it.
+    Denied,
+    /// The lowest bit of the byte at this place, counted around the blob, is the other one.
+    FlippedBit(usize),
+    /// Only this many bytes arrive.
+    Truncated(usize),
+    /// It finds what the blob was before its newest write.
+    Stale,
+}
+
+/// A store in memory.
+#[derive(Debug, Default)]
+pub struct Memory {
+    contents: Mutex<Contents>,
+    latency: Duration,
+    is_down: AtomicBool,
+    put_count: AtomicU64,
+    get_count: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Contents {
+    blobs: BTreeMap<String, Versions>,
+    newest_etag: u64,
+    put_faults: VecDeque<PutFault>,
+    get_faults: VecDeque<GetFault>,
+    held: Vec<Write>,
+}
+
+#[derive(Debug)]
+struct Versions {
+    newest: Blob,
+    before: Option<Blob>,
+}
+
+#[derive(Debug)]
+struct Write {
+    name: String,
+    bytes: Bytes,
+    condition: Condition,
+}
+
+impl Contents {
+    fn decide(&mut self, write: Write) -> Put {
+        let present = self.blobs.get(&write.name).map(|versions| &versions.newest.etag);
+        let holds = match &write.condition {
+            Condition::Absent => present.is_none(),
+            Condition::Matches(etag) => present == Some(etag),
+        };
+        if holds { Put::Applied(self.write(write.name, write.bytes)) } else { Put::Refused }
+    }
+
+    fn write(&mut self, name: String, bytes: Bytes) -> ETag {
+        self.newest_etag += 1;
+        let etag = ETag::new(&self.newest_etag.to_string());
+        let before = self.blobs.remove(&name).map(|versions| versions.newest);
+        let newest = Blob { bytes, etag: etag.clone() };
+        self.blobs.insert(name, Versions { newest, before });
+        etag
+    }
+}
+
+impl Memory {
+    /// An empty store that answers at once.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An empty store whose every answer takes `latency`.
+    #[must_use]
+    pub fn with_latency(latency: Duration) -> Self {
+        Self { latency, ..Self::default() }
+    }
+
+    /// Scripts what befalls the writes to come.
+    pub fn script_puts(&self, faults: impl IntoIterator<Item = PutFault>) {
+        self.contents().put_faults.extend(faults);
+    }
+
+    /// Scripts what befalls the reads to come.
+    pub fn script_gets(&self, faults: impl IntoIterator<Item = GetFault>) {
+        self.contents().get_faults.extend(faults);
+    }
+
+    /// From now on the store answers nothing, until it is called with `false`. The script waits.
+    pub fn set_down(&self, is_down: bool) {
+        self.is_down.store(is_down, Ordering::SeqCst);
+    }
+
+    /// Decides the held writes, in the order in which they came, as writes that arrive now.
+    pub fn release_held(&self) -> Vec<Put> {
+        let mut contents = self.contents();
+        let held = std::mem::take(&mut contents.held);
+        held.into_iter().map(|write| contents.decide(write)).collect()
+    }
+
+    /// How many writes are held.
+    #[must_use]
+    pub fn held_count(&self) -> usize {
+        self.contents().held.len()
+    }
+
+    /// Writes a blob without condition, script or delay.
+    pub fn plant(&self, name: &str, bytes: Bytes) -> ETag {
+        self.contents().write(name.to_owned(), bytes)
+    }
+
+    /// Reads a blob without script or delay.
+    #[must_use]
+    pub fn peek(&self, name: &str) -> Option<Blob> {
+        self.contents().blobs.get(name).map(|versions| versions.newest.clone())
+    }
+
+    /// How many writes were asked for, whatever came of them.
+    #[must_use]
+    pub fn put_count(&self) -> u64 {
+        self.put_count.load(Ordering::SeqCst)
+    }
+
+    /// How many reads were asked for, whatever came of them.
+    #[must_use]
+    pub fn get_count(&self) -> u64 {
+        self.get_count.load(Ordering::SeqCst)
+    }
+
+    fn contents(&self) -> MutexGuard<'_, Contents> {
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_down(&self) -> bool {
+        self.is_down.load(Ordering::SeqCst)
+    }
+
+    async fn wait(&self, more: Duration) {
+        let pause = self.latency + more;
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
+    }
+}
+
+fn no_answer() -> Error {
+    Error::Unavailable("scripted: no answer".to_owned())
+}
+
+/// What a read finds under `fault`.
+fn seen(versions: Option<&Versions>, fault: &GetFault) -> Option<Blob> {
+    let newest = &versions?.newest;
+    let bytes = match *fault {
+        GetFault::Stale => return versions?.before.clone(),
+        GetFault::Truncated(length) => newest.bytes.slice(..length.min(newest.bytes.len())),
+        GetFault::FlippedBit(place) => {
+            let mut bytes = newest.bytes.to_vec();
+            let place = place % bytes.len().max(1);
+            bytes.iter_mut().skip(place).take(1).for_each(|byte| *byte ^= 1);
+            bytes.into()
+        }
+        _ => newest.bytes.clone(),
+    };
+    Some(Blob { bytes, etag: newest.etag.clone() })
+}
+
+#[async_trait]
+impl Store for Memory {
+    async fn get(&self, name: &str) -> Result<Option<Blob>, Error> {
+        self.get_count.fetch_add(1, Ordering::SeqCst);
+        if self.is_down() {
+            self.wait(Duration::ZERO).await;
+            return Err(no_answer());
+        }
+        let fault = self.contents().get_faults.pop_front().unwrap_or(GetFault::Nothing);
+        self.wait(if let GetFault::Delay(delay) = fault { delay } else { Duration::ZERO }).await;
+        match fault {
+            GetFault::Unavailable => Err(no_answer()),
+            GetFault::Denied => Err(Error::Denied("scripted: denied".to_owned())),
+            fault => Ok(seen(self.contents().blobs.get(name), &fault)),
+        }
+    }
+
+    async fn put(&self, name: &str, bytes: Bytes, condition: Condition) -> Put {
+        let undecided = || Put::Undecided("scripted: no answer".to_owned());
+        self.put_count.fetch_add(1, Ordering::SeqCst);
+        if self.is_down() {
+            self.wait(Duration::ZERO).await;
+            return undecided();
+        }
+        let fault = self.contents().put_faults.pop_front().unwrap_or(PutFault::Nothing);
+        self.wait(if let PutFault::Delay(delay) = fault { delay } else { Duration::ZERO }).await;
+        let write = Write { name: name.to_owned(), bytes, condition };
+        match fault {
+            PutFault::Nothing | PutFault::Delay(_) => self.contents().decide(write),
+            PutFault::LostRequest => undecided(),
+            PutFault::LostAnswer => {
+                self.contents().decide(write);
+                undecided()
+            }
+            PutFault::Held => {
+                self.contents().held.push(write);
+                undecided()
+            }
+            PutFault::Denied => Put::Denied("scripted: denied".to_owned()),
+        }
+    }
+
+    async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Page, Error> {
+        self.wait(Duration::ZERO).await;
+        if self.is_down() {
+            return Err(no_answer());
+        }
+        let from = match after {
+            Some(after) if after >= prefix => Bound::Excluded(after),
+            _ => Bound::Included(prefix),
+        };
+        let contents = self.contents();
+        let names = contents.blobs.range::<str, _>((from, Bound::Unbounded)).map(|(name, _)| name);
+        let mut names = names.take_while(|name| name.starts_with(prefix)).cloned();
+        let page = names.by_ref().take(limit).collect();
+        Ok(Page { names: page, has_more: names.next().is_some() })
+    }
+}
+
+#[cfg(test)]
+mod tests;

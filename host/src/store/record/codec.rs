@@ -1,0 +1,204 @@
+//! How a record is written: one JSON object, field by field as `docs/formats.md` has it.
+//!
+//! What is read is refused unless it is whole, of a known format, of the object that was asked for, and consistent in
+//! itself: a damaged record is never served, and no field is ever dropped. Two things hold for every format number, so
+//! that a newer record can be told from a damaged one: the first field is `format`, and the last is the checksum of
+//! every byte before it. Nothing here decides what a record should say.
+
+mod fields;
+mod writer;
+
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+
+use self::fields::Fields;
+use self::writer::Writer;
+use super::{JSON, Record, State};
+use crate::id::{ObjectId, parse_hex};
+use crate::limits::{ANSWERED_COUNT_MAX, IDEMPOTENCY_KEY_BYTES_MAX, STATE_BYTES_MAX};
+
+/// The newest format that this reader knows, and the only one that it writes.
+pub const FORMAT: u32 = 1;
+
+/// What every record begins with, whatever its format; the number follows.
+const HEAD: &[u8] = b"{\"format\":";
+/// What stands between the bytes that the checksum covers and its 64 hexadecimal digits.
+const CHECKSUM: &[u8] = b",\"checksum\":\"sha256:";
+/// What every record ends with, after those digits.
+const TAIL: &[u8] = b"\"}";
+/// The checksum's field: `head -c -86` gives the bytes that it covers.
+const CHECKSUM_FIELD_BYTES: usize = CHECKSUM.len() + 64 + TAIL.len();
+/// A state of full size in base64, and all that a record holds beside it, with room to spare.
+const RECORD_BYTES_MAX: usize = 2 * STATE_BYTES_MAX;
+
+/// Why bytes are not the record that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// They are not what was written.
+    #[error("the record is damaged: {why}")]
+    Damaged {
+        /// What is wrong with them.
+        why: String,
+    },
+    /// They are the record of another object.
+    #[error("the record is of {found:?}")]
+    Foreign {
+        /// Whose record they are.
+        found: String,
+    },
+    /// A newer host wrote them.
+    #[error("the record has format {0}, this host reads up to {FORMAT}")]
+    NewerFormat(u32),
+}
+
+fn damaged(why: impl Into<String>) -> DecodeError {
+    DecodeError::Damaged { why: why.into() }
+}
+
+/// Writes `record`.
+///
+/// A state of the content type [`JSON`] must be JSON ([`super::is_json`]); white space around it is not kept.
+#[must_use]
+pub fn encode(record: &Record) -> Bytes {
+    debug_assert_eq!(check(record), Ok(()), "only a consistent record is written");
+    let mut out = Writer(Vec::with_capacity(encoded_bytes_about(record)));
+    out.raw(HEAD).number(FORMAT.into());
+    out.raw(b",\"type\":").string(record.id.type_name());
+    out.raw(b",\"key\":").string(record.id.key());
+    out.raw(b",\"version\":").number(record.version);
+    out.raw(b",\"epoch\":").number(record.epoch);
+    out.raw(b",\"owner\":").string(record.owner.as_str());
+    let own = record.recent.as_slice().last().map_or([0; 16], |write| write.id.0);
+    out.raw(b",\"write_id\":").hex(&own);
+    out.raw(b",\"recent\":").array(record.recent.as_slice(), |out, write| {
+        out.raw(b"[").number(write.version).raw(b",").hex(&write.id.0).raw(b"]");
+    });
+    out.raw(b",\"revision\":").number(record.revision.into());
+    out.raw(b",\"component\":").hex(record.component.as_bytes());
+    out.raw(b",\"time_ms\":").number(record.time_ms);
+    out.raw(b",\"answered\":").array(&record.answered, |out, call| {
+        out.raw(b"[").string(&call.key);
+        out.raw(b",").hex(&call.fingerprint);
+        out.raw(b",").number(call.version).raw(b",").number(call.time_ms).raw(b",");
+        match &call.reply {
+            Some(reply) => out.base64(reply),
+            None => out.raw(b"null"),
+        };
+        out.raw(b"]");
+    });
+    out.raw(b",\"faults\":").number(record.faults.into());
+    match &record.state {
+        None => out.raw(b",\"deleted\":true"),
+        Some(state) => write_state(out.raw(b",\"deleted\":false"), state),
+    };
+    let sum = Sha256::digest(&out.0);
+    out.raw(CHECKSUM).hex_digits(&sum).raw(TAIL);
+    out.0.into()
+}
+
+fn write_state<'a>(out: &'a mut Writer, state: &State) -> &'a mut Writer {
+    out.raw(b",\"schema_version\":").number(state.schema_version.into());
+    out.raw(b",\"content_type\":").string(&state.content_type);
+    if &*state.content_type == JSON {
+        out.raw(b",\"state\":").raw(&state.bytes)
+    } else {
+        out.raw(b",\"state_base64\":").base64(&state.bytes)
+    }
+}
+
+/// An upper bound of the record's size for all but keys full of escapes, so that the buffer grows at most once.
+fn encoded_bytes_about(record: &Record) -> usize {
+    let state = record.state.as_ref().map_or(0, |state| state.bytes.len());
+    let is_json = record.state.as_ref().is_some_and(|state| &*state.content_type == JSON);
+    let state = if is_json { state } else { state / 3 * 4 + 4 };
+    let answered = record.answered.iter().map(|call| {
+        call.key.len() + 72 + call.reply.as_ref().map_or(0, |reply| reply.len() / 3 * 4 + 4)
+    });
+    let names = record.id.as_str().len() + record.owner.as_str().len();
+    640 + record.recent.as_slice().len() * 60 + names + state + answered.sum::<usize>()
+}
+
+/// Reads the record of `expected`. A large state is not copied: it stays a part of `bytes`.
+///
+/// # Errors
+/// See [`DecodeError`]. Whatever the bytes are, what comes back is an error or what was written.
+pub fn decode(expected: &ObjectId, bytes: &Bytes) -> Result<Record, DecodeError> {
+    verify_checksum(bytes)?;
+    let format = format_of(bytes)?;
+    if format > FORMAT {
+        return Err(DecodeError::NewerFormat(format));
+    }
+    let fields: Fields<'_> =
+        serde_json::from_slice(bytes).map_err(|error| damaged(error.to_string()))?;
+    if fields.format != FORMAT {
+        return Err(damaged(format!("there is no format {}", fields.format)));
+    }
+    if fields.type_name != expected.type_name() || fields.key != expected.key() {
+        let found = format!("{}/{}", fields.type_name, fields.key);
+        return Err(DecodeError::Foreign { found: found.chars().take(320).collect() });
+    }
+    let record = fields.into_record(expected, bytes)?;
+    check(&record).map_err(damaged)?;
+    Ok(record)
+}
+
+fn verify_checksum(bytes: &[u8]) -> Result<(), DecodeError> {
+    if bytes.len() > RECORD_BYTES_MAX {
+        return Err(damaged(format!("it has {} bytes, more than {RECORD_BYTES_MAX}", bytes.len())));
+    }
+    let covered = bytes.len().checked_sub(CHECKSUM_FIELD_BYTES);
+    let parts = covered.and_then(|covered| bytes.split_at_checked(covered));
+    let digits = |field: &[u8]| {
+        let digits = field.strip_prefix(CHECKSUM)?.strip_suffix(TAIL)?;
+        parse_hex::<32>(std::str::from_utf8(digits).ok()?)
+    };
+    let Some((covered, expected)) = parts.and_then(|(body, field)| Some((body, digits(field)?)))
+    else {
+        return Err(damaged("it does not end with a checksum"));
+    };
+    if *Sha256::digest(covered) == expected {
+        Ok(())
+    } else {
+        Err(damaged("its checksum is not that of its content"))
+    }
+}
+
+/// Reads the format number alone, because in a newer format nothing else may be as it is here.
+fn format_of(bytes: &[u8]) -> Result<u32, DecodeError> {
+    let number = bytes.strip_prefix(HEAD).and_then(|rest| {
+        let digits = rest.split(|byte| !byte.is_ascii_digit()).next()?;
+        std::str::from_utf8(digits).ok()?.parse().ok()
+    });
+    number.ok_or_else(|| damaged("it does not begin with its format"))
+}
+
+/// What holds of every record: it is asserted before one is written, and demanded of one that is read.
+fn check(record: &Record) -> Result<(), &'static str> {
+    let recent = record.recent.as_slice();
+    if record.version == 0 {
+        return Err("its version is 0");
+    }
+    if recent.last().map(|write| write.version) != Some(record.version) {
+        return Err("its newest write did not make its version");
+    }
+    if !recent.is_sorted_by(|earlier, later| earlier.version < later.version) {
+        return Err("its recent writes are out of order");
+    }
+    if record.answered.len() > ANSWERED_COUNT_MAX {
+        return Err("it remembers too many answered calls");
+    }
+    let is_key = |key: &str| {
+        (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len())
+            && key.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    if !record.answered.iter().all(|call| is_key(&call.key) && call.version <= record.version) {
+        return Err("it remembers a call that cannot have been");
+    }
+    if record.state.as_ref().is_some_and(|state| state.bytes.len() > STATE_BYTES_MAX) {
+        return Err("its state is too large");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

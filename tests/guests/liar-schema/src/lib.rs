@@ -1,0 +1,57 @@
+//! A guest whose schemas are no JSON, let alone JSON Schemas.
+//! It is written against the contract alone, and to be refused when it is uploaded.
+
+#![cfg(target_family = "wasm")]
+#![allow(unsafe_code, reason = "the exports that are generated from the contract need it")]
+
+use self::bindings::exports::highlander::object::behavior::{
+    Call, Description, Guest, Handler, HandlerKind, ObjectId, Rejection, RestoreError,
+};
+
+#[allow(
+    missing_docs,
+    unsafe_code,
+    unreachable_pub,
+    missing_debug_implementations,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    reason = "generated from the contract"
+)]
+mod bindings {
+    wit_bindgen::generate!({ path: "../../../wit", world: "object" });
+}
+
+struct Liar;
+
+impl Guest for Liar {
+    fn describe() -> Description {
+        Description {
+            name: "liar-schema".to_owned(),
+            documentation: String::new(),
+            schema_version: 1,
+            state_content_type: "application/json".to_owned(),
+            state_schema: "{ this is not JSON".to_owned(),
+            handlers: vec![Handler {
+                name: "lie".to_owned(),
+                kind: HandlerKind::Query,
+                documentation: String::new(),
+                argument_schema: "42".to_owned(),
+                reply_schema: String::new(),
+            }],
+        }
+    }
+
+    fn restore(_: ObjectId, _: Option<Vec<u8>>, _: u32) -> Result<(), RestoreError> {
+        Ok(())
+    }
+
+    fn handle(_: Call) -> Result<Vec<u8>, Rejection> {
+        Ok(b"null".to_vec())
+    }
+
+    fn snapshot() -> Vec<u8> {
+        b"null".to_vec()
+    }
+}
+
+bindings::export!(Liar with_types_in bindings);

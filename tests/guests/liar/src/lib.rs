@@ -1,0 +1,99 @@
+//! A guest that describes itself well and breaks its word afterwards. It is written against the contract alone.
+//!
+//! What it does wrong is in its key: `trap-in-restore`, `trap-in-snapshot`, `refuse-restore`, `newer-schema`,
+//! `spin-in-restore`, `spin-in-snapshot`, `garbage-reply`, `garbage-snapshot`, `unknown-handler`. With any other key it
+//! behaves: it counts its calls.
+
+#![cfg(target_family = "wasm")]
+#![allow(unsafe_code, reason = "the exports that are generated from the contract need it")]
+
+use std::cell::{Cell, RefCell};
+
+use self::bindings::exports::highlander::object::behavior::{
+    Call, Description, Guest, Handler, HandlerKind, ObjectId, Rejection, RestoreError,
+};
+
+#[allow(
+    missing_docs,
+    unsafe_code,
+    unreachable_pub,
+    missing_debug_implementations,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    reason = "generated from the contract"
+)]
+mod bindings {
+    wit_bindgen::generate!({ path: "../../../wit", world: "object" });
+}
+
+thread_local! {
+    static KEY: RefCell<String> = const { RefCell::new(String::new()) };
+    static CALLS: Cell<u64> = const { Cell::new(0) };
+}
+
+struct Liar;
+
+impl Guest for Liar {
+    fn describe() -> Description {
+        Description {
+            name: "liar".to_owned(),
+            documentation: String::new(),
+            schema_version: 1,
+            state_content_type: "application/json".to_owned(),
+            state_schema: "true".to_owned(),
+            handlers: vec![Handler {
+                name: "count".to_owned(),
+                kind: HandlerKind::Update,
+                documentation: String::new(),
+                argument_schema: "true".to_owned(),
+                reply_schema: "{\"type\":\"integer\"}".to_owned(),
+            }],
+        }
+    }
+
+    fn restore(id: ObjectId, snapshot: Option<Vec<u8>>, _: u32) -> Result<(), RestoreError> {
+        match id.key.as_str() {
+            "trap-in-restore" => trap(),
+            "spin-in-restore" => spin(),
+            "refuse-restore" => {
+                return Err(RestoreError::InvalidSnapshot("it does not like it".to_owned()));
+            }
+            "newer-schema" => return Err(RestoreError::NewerSchema(1)),
+            _ => {}
+        }
+        let calls = snapshot.and_then(|bytes| String::from_utf8(bytes).ok()?.parse().ok());
+        CALLS.set(calls.unwrap_or(0));
+        KEY.set(id.key);
+        Ok(())
+    }
+
+    fn handle(_: Call) -> Result<Vec<u8>, Rejection> {
+        CALLS.set(CALLS.get() + 1);
+        match KEY.with_borrow(String::clone).as_str() {
+            "garbage-reply" => Ok(b"{\xff".to_vec()),
+            "unknown-handler" => Err(Rejection::UnknownHandler),
+            _ => Ok(CALLS.get().to_string().into_bytes()),
+        }
+    }
+
+    fn snapshot() -> Vec<u8> {
+        match KEY.with_borrow(String::clone).as_str() {
+            "trap-in-snapshot" => trap(),
+            "spin-in-snapshot" => spin(),
+            "garbage-snapshot" => b"{\xff".to_vec(),
+            _ => CALLS.get().to_string().into_bytes(),
+        }
+    }
+}
+
+fn trap() -> ! {
+    core::arch::wasm32::unreachable()
+}
+
+fn spin() -> ! {
+    loop {
+        std::hint::black_box(());
+    }
+}
+
+bindings::export!(Liar with_types_in bindings);

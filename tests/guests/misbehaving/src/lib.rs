@@ -1,0 +1,146 @@
+//! A guest that breaks every limit there is, one handler for each, and that counts when nobody asks for harm.
+//!
+//! `increment` and `value` show that the object answers the next call with the state that it had before.
+
+use std::hint::black_box;
+
+use highlander_sdk::prelude::*;
+
+/// Counts, unless it is told to misbehave.
+#[derive(ObjectState)]
+struct Misbehaving {
+    /// What `increment` counts, and what the harmful handlers try to change first.
+    value: u64,
+    /// What `grow_state` fills.
+    ballast: String,
+}
+
+#[object]
+impl Misbehaving {
+    /// Adds one, and answers with the new number.
+    fn increment(&mut self) -> u64 {
+        self.value += 1;
+        self.value
+    }
+
+    /// The number.
+    fn value(&self) -> u64 {
+        self.value
+    }
+
+    /// Changes the state and never ends.
+    fn spin(&mut self) {
+        self.value = 1_000_000;
+        forever();
+    }
+
+    /// Never ends, as a query.
+    fn spin_query(&self) {
+        forever();
+    }
+
+    /// Asks for memory until there is none.
+    fn eat_memory(&mut self) {
+        self.value = 1_000_000;
+        let mut hoard: Vec<Vec<u8>> = Vec::new();
+        loop {
+            hoard.push(vec![1; 1 << 20]);
+            black_box(&hoard);
+        }
+    }
+
+    /// Keeps `bytes` of memory beyond the call, outside of the state.
+    fn keep_memory(&self, bytes: usize) {
+        black_box(vec![1_u8; bytes].leak());
+    }
+
+    /// Calls itself until the stack is used up.
+    fn eat_stack(&mut self) -> u64 {
+        self.value = 1_000_000;
+        descend(0)
+    }
+
+    /// Traps at once.
+    #[expect(clippy::panic, reason = "it is what the guest is for")]
+    fn trap(&self) {
+        panic!("told to trap");
+    }
+
+    /// Changes the state, then traps.
+    #[expect(clippy::panic, reason = "it is what the guest is for")]
+    fn trap_after_change(&mut self) {
+        self.value = 1_000_000;
+        panic!("told to trap");
+    }
+
+    /// Changes the state, then rejects the call.
+    fn reject_after_change(&mut self) -> Result<(), Rejection> {
+        self.value = 1_000_000;
+        reject!("told-to-reject", "the value was {} for a moment", self.value);
+    }
+
+    /// Writes 10 MiB to the log, in lines of 1 KiB.
+    fn spam_log(&self, ctx: &Context) {
+        let line = "x".repeat(1 << 10);
+        for _ in 0..10 << 10 {
+            ctx.info(&line);
+        }
+    }
+
+    /// Writes one line of `bytes` to the log.
+    fn log_long_line(&self, ctx: &Context, bytes: usize) {
+        ctx.warn("x".repeat(bytes));
+    }
+
+    /// Copies and fills 8 MiB again and again: few instructions that each take long.
+    fn copy_in_a_loop(&self) {
+        const BYTES: usize = 8 << 20;
+        let mut memory = vec![0_u8; 2 * BYTES];
+        loop {
+            memory.copy_within(..BYTES, BYTES);
+            black_box(&mut memory).fill(1);
+        }
+    }
+
+    /// Makes the state about `bytes` long.
+    fn grow_state(&mut self, bytes: usize) {
+        self.ballast = "x".repeat(bytes);
+    }
+
+    /// Answers with `bytes` of text.
+    fn big_reply(&self, bytes: usize) -> String {
+        "x".repeat(bytes)
+    }
+
+    /// Changes the state though it is a query: what it answers may be seen once or never again.
+    fn change_in_query(&self, ctx: &Context) -> u64 {
+        thread_local! {
+            static CALLS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+        }
+        ctx.debug("counting outside of the state");
+        CALLS.replace(CALLS.get() + 1) + 1
+    }
+
+    /// What the call may know: key, type, version and time.
+    fn context(&self, ctx: &Context) -> Json {
+        json!({
+            "key": ctx.key(),
+            "type": ctx.object_type(),
+            "version": ctx.version(),
+            "now_ms": ctx.now_ms(),
+        })
+    }
+}
+
+fn forever() {
+    let mut turns = 0_u64;
+    loop {
+        turns = black_box(turns.wrapping_add(1));
+    }
+}
+
+#[expect(unconditional_recursion, reason = "it is what the guest is for")]
+fn descend(depth: u64) -> u64 {
+    let ballast = black_box([depth; 64]);
+    descend(depth + 1) + ballast.iter().sum::<u64>()
+}

@@ -1,0 +1,234 @@
+//! `cargo xtask demo`: the main job, shown and checked line by line.
+//!
+//! The script is data, in `script.rs`; this file carries it out. Every command line is really run, by a shell, and what
+//! it prints is compared with what the script expects, so that `demo --once` is a test. It keeps nothing: the node's
+//! data is in a folder that goes when the demo ends.
+
+use std::env;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use tempfile::TempDir;
+
+use crate::workspace::Workspace;
+use crate::{guests, process, system};
+
+mod expect;
+mod node;
+mod script;
+
+use node::Node;
+use script::{Does, STEPS, Step};
+
+/// Where a node listens unless it is told otherwise, and so what stands in the script.
+const DEFAULT_ADDRESS: &str = "127.0.0.1:7410";
+/// How long one command of the script may take.
+const COMMAND_TIME_MAX: Duration = Duration::from_secs(120);
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Stops the node at the end instead of waiting for Ctrl-C
+    #[arg(long)]
+    once: bool,
+    /// Prints the command lines and runs nothing
+    #[arg(long)]
+    print: bool,
+}
+
+/// The command lines of the script, as README.md has them.
+pub(crate) fn command_lines() -> Vec<String> {
+    STEPS.iter().map(|step| step.line.to_owned()).collect()
+}
+
+/// Runs the command.
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    if options.print {
+        for line in command_lines() {
+            println!("{line}");
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let workspace = Workspace::load()?;
+    system::ensure_all(&workspace.root)?;
+    let mut demo = Demo::new(workspace, options.once)?;
+    let outcome = demo.run_all(options.once);
+    if outcome.is_err() {
+        demo.show_log();
+    }
+    outcome.map(|()| ExitCode::SUCCESS)
+}
+
+struct Demo {
+    workspace: Workspace,
+    address: String,
+    signals: Signals,
+    /// Before the folder, so that it ends before its data goes.
+    node: Option<Node>,
+    folder: TempDir,
+}
+
+impl Demo {
+    fn new(workspace: Workspace, is_once: bool) -> Result<Self> {
+        Ok(Self {
+            workspace,
+            address: free_address(is_once)?,
+            signals: Signals::new([SIGINT, SIGTERM, SIGCHLD])?,
+            node: None,
+            folder: tempfile::Builder::new().prefix("highlander-demo-").tempdir()?,
+        })
+    }
+
+    fn run_all(&mut self, is_once: bool) -> Result<()> {
+        for (index, step) in STEPS.iter().enumerate() {
+            println!("\n# [{}/{}] {}", index + 1, STEPS.len(), step.why);
+            self.run_step(step).with_context(|| format!("the demo stopped at `{}`", step.line))?;
+            if self.signals.pending().any(|signal| signal != SIGCHLD) {
+                bail!("interrupted");
+            }
+        }
+        if !is_once {
+            self.wait_for_interrupt()?;
+        }
+        println!("\n# Stop the node: it finishes what it has begun.");
+        self.node.take().context("the node is not running")?.stop()?;
+        println!("The demo is done.");
+        Ok(())
+    }
+
+    fn run_step(&mut self, step: &Step) -> Result<()> {
+        let root = &self.workspace.root;
+        match step.does {
+            Does::BuildHost => {
+                let arguments = ["build", "--release", "--package", "highlander"];
+                process::run(process::cargo(root).args(arguments))?;
+            }
+            Does::BuildGuests(packages) => guests::build_only(packages)?,
+            Does::FindHost => {
+                println!("$ {}", self.here(step.line));
+                if self.address != DEFAULT_ADDRESS {
+                    println!("$ export HIGHLANDER_URL=http://{}", self.address);
+                }
+            }
+            Does::StartNode => self.start_node()?,
+            Does::KillNode => {
+                println!("$ {}", step.line);
+                self.node.take().context("the node is not running")?.kill()?;
+            }
+            Does::Run(expect) => {
+                let output = self.run_line(&self.here(step.line))?;
+                expect.check(&output)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn start_node(&mut self) -> Result<()> {
+        let binary = self.workspace.target.join("release/highlander");
+        let data = self.folder.path().join("data");
+        println!("$ highlander dev --data {} --listen {} &", data.display(), self.address);
+        let mut command = Command::new(binary);
+        command.arg("dev").arg("--data").arg(data).args(["--listen", &self.address]);
+        let log = self.log()?;
+        command.stdout(log.try_clone()?).stderr(log);
+        self.node = Some(Node::start(&mut command, &self.address)?);
+        println!("The node is ready: http://{}", self.address);
+        Ok(())
+    }
+
+    /// What the node prints, from all its starts.
+    fn log(&self) -> Result<std::fs::File> {
+        let path = self.folder.path().join("node.log");
+        Ok(std::fs::OpenOptions::new().create(true).append(true).open(path)?)
+    }
+
+    fn show_log(&self) {
+        let log = std::fs::read_to_string(self.folder.path().join("node.log")).unwrap_or_default();
+        let lines: Vec<_> = log.lines().collect();
+        let skipped = lines.len().saturating_sub(20);
+        for line in lines.into_iter().skip(skipped) {
+            eprintln!("node: {line}");
+        }
+    }
+
+    /// The line of the script for this checkout and this run's address.
+    fn here(&self, line: &str) -> String {
+        let line = line.replace(DEFAULT_ADDRESS, &self.address);
+        if self.workspace.target == self.workspace.root.join("target") {
+            return line;
+        }
+        let target = format!("{}/", self.workspace.target.display());
+        line.replace("$PWD/target/", &target).replace(" target/", &format!(" {target}"))
+    }
+
+    /// Runs one line by a shell and gives what it printed.
+    fn run_line(&self, line: &str) -> Result<String> {
+        println!("$ {line}");
+        let binaries = self.workspace.target.join("release");
+        let path = env::var_os("PATH").unwrap_or_default();
+        let path = env::join_paths(std::iter::once(binaries).chain(env::split_paths(&path)))?;
+        let mut child = Command::new("sh")
+            .args(["-c", line])
+            .current_dir(&self.workspace.root)
+            .env("PATH", path)
+            .env("HIGHLANDER_URL", format!("http://{}", self.address))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let output = read_to_end(&mut child)?;
+        print!("{output}");
+        if !output.is_empty() && !output.ends_with('\n') {
+            println!();
+        }
+        let status = child.wait()?;
+        if !status.success() {
+            bail!("the command failed ({status})");
+        }
+        Ok(output)
+    }
+
+    fn wait_for_interrupt(&mut self) -> Result<()> {
+        println!("\nThe node goes on at http://{}", self.address);
+        println!("`highlander` is {}", shown(&self.workspace.target.join("release/highlander")));
+        println!("Press Ctrl-C to stop it.");
+        for signal in self.signals.forever() {
+            if signal != SIGCHLD {
+                return Ok(());
+            }
+            if let Some(status) = self.node.as_mut().and_then(Node::exit_status) {
+                bail!("the node ended by itself ({status})");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Waits for the end of a command that prints little, and gives what it printed.
+fn read_to_end(child: &mut Child) -> Result<String> {
+    let ended = node::poll(COMMAND_TIME_MAX, || Ok(child.try_wait()?));
+    if ended.is_err() {
+        child.kill()?;
+    }
+    ended.context("the command did not end")?;
+    let mut stdout = child.stdout.take().context("no standard output")?;
+    Ok(std::io::read_to_string(&mut stdout)?)
+}
+
+fn shown(path: &Path) -> String {
+    let here = env::current_dir().unwrap_or_default();
+    path.strip_prefix(here).unwrap_or(path).display().to_string()
+}
+
+/// The address that users know if it is free and a person is to use it, else one that the system picks.
+fn free_address(is_once: bool) -> Result<String> {
+    if !is_once && TcpListener::bind(DEFAULT_ADDRESS).is_ok() {
+        return Ok(DEFAULT_ADDRESS.into());
+    }
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    Ok(listener.local_addr()?.to_string())
+}

@@ -1,0 +1,160 @@
+//! One node as a process: started, waited for, killed or stopped.
+//!
+//! It knows neither what the node does nor where its data is. A node never outlives the value that stands for it.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::process::Stopwatch;
+
+/// How long a node may take until it is ready.
+const START_TIME_MAX: Duration = Duration::from_secs(60);
+/// How long a node may take to stop in order.
+const STOP_TIME_MAX: Duration = Duration::from_secs(30);
+/// How long one question whether it is ready may take.
+const PROBE_TIME_MAX: Duration = Duration::from_secs(2);
+
+/// How much of its answer is read.
+const PROBE_BYTES_MAX: u64 = 64 * 1024;
+
+/// A running node.
+pub(super) struct Node(Child);
+
+impl Node {
+    /// Starts it and waits until it says at `address` that it is ready.
+    ///
+    /// It gets a process group of its own: a Ctrl-C at the terminal reaches the demo alone, which stops it in order.
+    pub(super) fn start(command: &mut Command, address: &str) -> Result<Self> {
+        let child = command.process_group(0).spawn().context("cannot start the node")?;
+        let mut node = Self(child);
+        poll(START_TIME_MAX, || {
+            if let Some(status) = node.exit_status() {
+                bail!("the node ended at once ({status})");
+            }
+            Ok(is_ready(address).then_some(()))
+        })
+        .context("the node is not ready")?;
+        Ok(node)
+    }
+
+    /// How it ended, if it has.
+    pub(super) fn exit_status(&mut self) -> Option<ExitStatus> {
+        self.0.try_wait().ok().flatten()
+    }
+
+    /// Ends it as a crash would.
+    pub(super) fn kill(mut self) -> Result<()> {
+        self.0.kill()?;
+        self.0.wait()?;
+        Ok(())
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub(super) fn stop(mut self) -> Result<()> {
+        let pid = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
+        kill_process(pid.context("the node has no process id")?, Signal::TERM)?;
+        let status =
+            poll(STOP_TIME_MAX, || Ok(self.0.try_wait()?)).context("the node does not stop")?;
+        if !status.success() {
+            bail!("the node stopped with an error ({status})");
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // Both fail only where the process is gone, which is what is wanted.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Asks again and again until there is an answer or the time is over.
+pub(super) fn poll<T>(time_max: Duration, mut ask: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    let watch = Stopwatch::start();
+    while watch.elapsed() < time_max {
+        if let Some(answer) = ask()? {
+            return Ok(answer);
+        }
+        pause(Duration::from_millis(20));
+    }
+    bail!("waited {} s for nothing", time_max.as_secs())
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "another process has no event to wait on, and no task waits here"
+)]
+fn pause(duration: Duration) {
+    std::thread::sleep(duration);
+}
+
+/// Asks `/readyz`. Any failure to get an answer means "not yet".
+fn is_ready(address: &str) -> bool {
+    let probe = || -> Result<bool> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(PROBE_TIME_MAX))?;
+        stream.set_write_timeout(Some(PROBE_TIME_MAX))?;
+        write!(stream, "GET /readyz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")?;
+        // To the end, so that the node does not see a connection that breaks.
+        let mut reply = Vec::new();
+        stream.take(PROBE_BYTES_MAX).read_to_end(&mut reply)?;
+        let reply = String::from_utf8_lossy(&reply);
+        Ok(reply.split(' ').nth(1) == Some("200"))
+    };
+    probe().unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[track_caller]
+    fn check_ready(reply: &'static str, expected: bool) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = String::new();
+            BufReader::new(&stream).read_line(&mut request).unwrap();
+            stream.write_all(reply.as_bytes()).unwrap();
+            request
+        });
+        assert_eq!(is_ready(&address), expected);
+        assert_eq!(server.join().unwrap(), "GET /readyz HTTP/1.1\r\n");
+    }
+
+    #[test]
+    fn only_the_status_200_is_ready() {
+        check_ready("HTTP/1.1 200 OK\r\n\r\n", true);
+        check_ready("HTTP/1.1 503 Service Unavailable\r\n\r\n", false);
+        check_ready("", false);
+    }
+
+    #[test]
+    fn a_node_that_ends_at_once_is_an_error() {
+        let error = Node::start(Command::new("sh").args(["-c", "exit 3"]), "127.0.0.1:1");
+        let error = format!("{:#}", error.err().unwrap());
+        assert!(error.contains("ended at once (exit status: 3)"), "{error}");
+    }
+
+    #[test]
+    fn a_node_is_asked_to_stop() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap 'exit 0' TERM; echo; while :; do sleep 0.01; done"]);
+        let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Node(child).stop().unwrap();
+    }
+}

@@ -1,0 +1,158 @@
+//! What the demo shows, as data: the reason, the command line as one would type it, and what must come of it.
+//!
+//! README.md carries the same lines, and `cargo xtask tidy` compares them. Nothing is carried out here.
+
+use super::expect::Expect;
+
+/// One line of the demo.
+pub(super) struct Step {
+    /// What it is for, for the reader.
+    pub(super) why: &'static str,
+    /// What a person would type in the checkout.
+    pub(super) line: &'static str,
+    pub(super) does: Does,
+}
+
+/// How the demo carries a line out.
+#[derive(Clone, Copy)]
+pub(super) enum Does {
+    /// Builds the host, with progress.
+    BuildHost,
+    /// Builds these guests, with progress.
+    BuildGuests(&'static [&'static str]),
+    /// Nothing: lines are run where the host is found.
+    FindHost,
+    /// Starts the node on data of its own, and waits until it is ready.
+    StartNode,
+    /// Ends the node as a crash would.
+    KillNode,
+    /// Runs the line as it is.
+    Run(Expect),
+}
+
+const fn run(why: &'static str, line: &'static str, expect: Expect) -> Step {
+    Step { why, line, does: Does::Run(expect) }
+}
+
+/// The state that the demo writes and must find again.
+const HELLO: &str = r#"{"title":"Hello","completed":false,"color":"blue"}"#;
+
+/// The script, in order.
+pub(super) const STEPS: &[Step] = &[
+    Step {
+        why: "Build the host. The first time takes minutes: it contains a compiler for WebAssembly.",
+        line: "cargo build --release --package highlander",
+        does: Does::BuildHost,
+    },
+    Step {
+        why: "Compile three objects to WebAssembly.",
+        line: "cargo xtask build-guests counter todo counter-v2",
+        does: Does::BuildGuests(&["counter", "todo", "counter-v2"]),
+    },
+    Step {
+        why: "From now on `highlander` is what was built.",
+        line: r#"export PATH="$PWD/target/release:$PATH""#,
+        does: Does::FindHost,
+    },
+    Step {
+        why: "Start a node on an embedded store.",
+        line: "highlander dev &",
+        does: Does::StartNode,
+    },
+    run(
+        "Upload a counter, and make it the current code of its type.",
+        "highlander deploy target/guests/counter.wasm",
+        Expect::Success,
+    ),
+    run("Upload a todo as well.", "highlander deploy target/guests/todo.wasm", Expect::Success),
+    run(
+        "Every todo is there already, with its defaults: it begins with its first change.",
+        "highlander get todo/42",
+        Expect::Json(r#"{"title":"","completed":false,"color":"blue"}"#),
+    ),
+    run(
+        "Change it. The answer comes when the change is in the store.",
+        r#"highlander put todo/42 '{"title":"Hello","completed":false,"color":"blue"}'"#,
+        Expect::Success,
+    ),
+    run("Read it.", "highlander get todo/42", Expect::Json(HELLO)),
+    run(
+        "The same over HTTP.",
+        "curl -fsS http://127.0.0.1:7410/v1/objects/todo/42",
+        Expect::Json(HELLO),
+    ),
+    run(
+        "Another todo, by HTTP alone.",
+        r#"curl -fsS -X PUT http://127.0.0.1:7410/v1/objects/todo/43 --json '{"title":"Bread"}'"#,
+        Expect::Success,
+    ),
+    run("Call a handler.", "highlander call counter/hits increment", Expect::Json("1")),
+    run(
+        "Call it over HTTP.",
+        "curl -fsS -X POST http://127.0.0.1:7410/v1/objects/counter/hits/increment",
+        Expect::Json("2"),
+    ),
+    run("Ask who owns the counter.", "highlander where counter/hits", Expect::Mentions("epoch")),
+    run(
+        "Turn the todo back into a file: no memory, no claim.",
+        "highlander deactivate todo/42",
+        Expect::Success,
+    ),
+    run("The next call wakes it up.", "highlander get todo/42", Expect::Json(HELLO)),
+    Step { why: "Crash the node.", line: "kill -9 $!", does: Does::KillNode },
+    Step { why: "Start it again.", line: "highlander dev &", does: Does::StartNode },
+    run("Nothing that was answered is lost.", "highlander get todo/42", Expect::Json(HELLO)),
+    run(
+        "Upload the next revision of the counter. The node goes on.",
+        "highlander deploy target/guests/counter-v2.wasm",
+        Expect::Success,
+    ),
+    run(
+        "The same counter has a new handler, and still its old state.",
+        "highlander call counter/hits decrement",
+        Expect::Json("1"),
+    ),
+    run("List the todos.", "highlander list todo", Expect::Mentions("43")),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_started_before_it_is_used_or_killed() {
+        let mut is_running = false;
+        for step in STEPS {
+            match step.does {
+                Does::StartNode => is_running = true,
+                Does::KillNode | Does::Run(_) => assert!(is_running, "{}", step.line),
+                _ => {}
+            }
+            is_running &= !matches!(step.does, Does::KillNode);
+        }
+        assert!(is_running, "the demo ends with a node that can be left running");
+    }
+
+    #[test]
+    fn guests_are_built_before_they_are_deployed() {
+        let mut built: &[&str] = &[];
+        for step in STEPS {
+            if let Does::BuildGuests(packages) = step.does {
+                built = packages;
+                assert!(step.line.ends_with(&packages.join(" ")), "{}", step.line);
+            }
+            if let Some(file) = step.line.strip_prefix("highlander deploy target/guests/") {
+                assert!(built.iter().any(|package| file == format!("{package}.wasm")), "{file}");
+            }
+        }
+    }
+
+    #[test]
+    fn expected_json_is_json() {
+        for step in STEPS {
+            if let Does::Run(Expect::Json(text)) = step.does {
+                serde_json::from_str::<serde_json::Value>(text).unwrap();
+            }
+        }
+    }
+}

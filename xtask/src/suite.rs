@@ -1,0 +1,224 @@
+//! `cargo xtask test` and `cargo xtask ci`: all checks, in order, and one count at the end.
+//!
+//! Each step is what a person would run by hand, and says how to repeat it alone. A step that fails does not stop
+//! those that do not depend on it. The last line of the output is the count, whatever happens.
+
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
+
+use crate::process::{self, Stopwatch};
+use crate::workspace::{self, Workspace};
+use crate::{guests, system, tidy};
+
+mod counts;
+
+use counts::Counts;
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Only these steps
+    #[arg(long, value_name = "STEP", value_delimiter = ',')]
+    only: Vec<Step>,
+    /// Lists the steps
+    #[arg(long)]
+    list: bool,
+}
+
+/// One step, in the order in which they run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+enum Step {
+    /// installs what the tests need
+    Setup,
+    /// cargo fmt --check
+    Fmt,
+    /// rules of this repository
+    Tidy,
+    /// cargo clippy, warnings are errors
+    Clippy,
+    /// components for the tests
+    BuildGuests,
+    /// host and tests, not run yet
+    Build,
+    /// unit, conformance, macro, documentation and system tests
+    Test,
+    /// cargo doc, warnings are errors
+    Doc,
+    /// licences and sources of dependencies
+    Deny,
+}
+
+impl Step {
+    fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    fn about(self) -> String {
+        let value = self.to_possible_value();
+        value.and_then(|value| value.get_help().map(ToString::to_string)).unwrap_or_default()
+    }
+
+    /// Steps without whose success this one cannot succeed.
+    fn needs(self) -> &'static [Self] {
+        match self {
+            Self::BuildGuests | Self::Clippy | Self::Build | Self::Doc => &[Self::Setup],
+            Self::Test => &[Self::Setup, Self::BuildGuests, Self::Build],
+            Self::Setup | Self::Fmt | Self::Tidy | Self::Deny => &[],
+        }
+    }
+
+    fn run(self, counts: &mut Counts) -> Result<()> {
+        let root = workspace::root()?;
+        match self {
+            Self::Setup => system::ensure_all(&root),
+            Self::Fmt => process::run(process::cargo(&root).args(["fmt", "--all", "--check"])),
+            Self::Tidy if tidy::run(&root)? => Ok(()),
+            Self::Tidy => bail!("there are findings"),
+            Self::Clippy => {
+                let arguments = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+                process::run(process::cargo(&root).args(arguments))
+            }
+            Self::BuildGuests => guests::build_all(),
+            // With all targets, so that dependencies get the features that `cargo test` gives them, and the host that
+            // the system tests start is not built a second time.
+            Self::Build => {
+                process::run(process::cargo(&root).args(["build", "--workspace", "--all-targets"]))
+            }
+            Self::Test => run_tests(counts),
+            Self::Doc => {
+                let mut command = process::cargo(&root);
+                command.env("RUSTDOCFLAGS", "-D warnings");
+                process::run(command.args(["doc", "--workspace", "--no-deps"]))
+            }
+            Self::Deny => {
+                let arguments = ["deny", "check", "bans", "licenses", "sources"];
+                process::run(process::cargo(&root).args(arguments))
+            }
+        }
+    }
+}
+
+/// Runs `cargo xtask test`.
+pub(crate) fn test(options: &Options) -> Result<ExitCode> {
+    let steps: Vec<_> = Step::value_variants()
+        .iter()
+        .copied()
+        .filter(|step| match &*options.only {
+            [] => *step != Step::Deny,
+            only => only.contains(step),
+        })
+        .collect();
+    if options.list {
+        for step in steps {
+            println!("{:14} {}", step.name(), step.about());
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    Ok(run_steps(&steps, Step::run))
+}
+
+/// Runs `cargo xtask ci`.
+pub(crate) fn ci() -> Result<ExitCode> {
+    let mut steps = Step::value_variants().to_vec();
+    if !is_deny_installed() {
+        println!(
+            "deny is skipped: cargo-deny is not installed (cargo install --locked cargo-deny)"
+        );
+        steps.retain(|step| *step != Step::Deny);
+    }
+    Ok(run_steps(&steps, Step::run))
+}
+
+/// Cargo finds its own subcommands, and also those in its own folder.
+fn is_deny_installed() -> bool {
+    let home = std::env::var_os("CARGO_HOME").map(std::path::PathBuf::from);
+    process::is_in_path("cargo-deny")
+        || home.is_some_and(|home| home.join("bin/cargo-deny").is_file())
+}
+
+fn run_steps(steps: &[Step], run: impl Fn(Step, &mut Counts) -> Result<()>) -> ExitCode {
+    let mut counts = Counts::default();
+    let mut failed = BTreeSet::new();
+    for (index, step) in steps.iter().copied().enumerate() {
+        let head = format!("[{}/{}] {}", index + 1, steps.len(), step.name());
+        if let Some(needed) = step.needs().iter().find(|needed| failed.contains(*needed)) {
+            println!("{head}: not run, because {} failed", needed.name());
+            counts.skip_step();
+            failed.insert(step);
+            continue;
+        }
+        println!("{head} …");
+        let watch = Stopwatch::start();
+        let failed_before = counts.failed;
+        let outcome = run(step, &mut counts);
+        let took = watch.elapsed().as_secs_f64();
+        if let Err(error) = outcome {
+            println!("{head}: FAILED after {took:.1} s: {error:#}");
+            // Where tests have failed they are counted; anything else that fails must show in the count as well.
+            if counts.failed == failed_before {
+                counts.fail_step();
+            }
+            failed.insert(step);
+        } else {
+            println!("{head}: done in {took:.1} s");
+        }
+    }
+    conclude(&failed, counts)
+}
+
+fn conclude(failed: &BTreeSet<Step>, counts: Counts) -> ExitCode {
+    println!();
+    for step in failed {
+        println!("failed: {0}; repeat it with `cargo xtask test --only {0}`", step.name());
+    }
+    println!("{counts}");
+    if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Runs the tests of all packages to the end, whatever fails, and counts them.
+fn run_tests(counts: &mut Counts) -> Result<()> {
+    let workspace = Workspace::load()?;
+    let mut command = process::cargo(&workspace.root);
+    command.env("HIGHLANDER_BIN", workspace.target.join("debug/highlander"));
+    command.env("HIGHLANDER_GUESTS", workspace.guests_folder());
+    command.args(["test", "--workspace", "--no-fail-fast"]);
+    let outcome = process::run_with_lines(&mut command, |line| counts.add_line(line));
+    if outcome.is_ok() && counts.passed == 0 {
+        bail!("no test ran");
+    }
+    outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STEPS: [Step; 4] = [Step::Setup, Step::Fmt, Step::Build, Step::Test];
+
+    #[test]
+    fn all_steps_run_in_order() {
+        let ran = std::cell::RefCell::new(Vec::new());
+        let code = run_steps(&STEPS, |step, _| {
+            ran.borrow_mut().push(step);
+            Ok(())
+        });
+        assert_eq!(ran.into_inner(), STEPS);
+        assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::SUCCESS));
+    }
+
+    #[test]
+    fn a_failure_stops_only_what_needs_the_step() {
+        let ran = std::cell::RefCell::new(Vec::new());
+        let code = run_steps(&STEPS, |step, _| {
+            ran.borrow_mut().push(step);
+            if step == Step::Build {
+                bail!("broken");
+            }
+            Ok(())
+        });
+        assert_eq!(ran.into_inner(), [Step::Setup, Step::Fmt, Step::Build]);
+        assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::FAILURE));
+    }
+}

@@ -1,0 +1,108 @@
+//! What a machine must have besides a Rust toolchain, and how it gets there.
+//!
+//! Only what is missing is installed, and only what a check or the demo uses. What cannot be installed from here is an
+//! error with the line to paste.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::process;
+
+/// The target that components are built for.
+pub(crate) const WASM_TARGET: &str = "wasm32-wasip2";
+
+/// A package of Debian, and the programs that tell that it is there, on any system.
+struct Package {
+    name: &'static str,
+    programs: &'static [&'static str],
+}
+
+/// What the tests and the demo need.
+const PACKAGES: &[Package] = &[
+    // Some dependencies compile C.
+    Package { name: "build-essential", programs: &["cc", "make"] },
+    // The commands that users read are run by a test, those with curl too.
+    Package { name: "curl", programs: &["curl"] },
+];
+
+/// Makes sure of everything: the target for components and the system's packages.
+pub(crate) fn ensure_all(root: &Path) -> Result<()> {
+    ensure_packages()?;
+    ensure_wasm_target(root)
+}
+
+/// Adds the target for components if the toolchain lacks it.
+pub(crate) fn ensure_wasm_target(root: &Path) -> Result<()> {
+    let mut rustc = Command::new("rustc");
+    rustc.current_dir(root).args(["--print", "target-libdir", "--target", WASM_TARGET]);
+    let folder = process::output(&mut rustc).context("the Rust toolchain does not answer")?;
+    if Path::new(folder.trim()).is_dir() {
+        return Ok(());
+    }
+    if !process::is_in_path("rustup") {
+        bail!(
+            "the Rust toolchain lacks the target {WASM_TARGET}, and rustup is not there to add it\n\
+             hint: install Rust by rustup, then run `rustup target add {WASM_TARGET}`"
+        );
+    }
+    process::run(Command::new("rustup").current_dir(root).args(["target", "add", WASM_TARGET]))
+}
+
+fn ensure_packages() -> Result<()> {
+    let missing: Vec<_> =
+        PACKAGES.iter().filter(|package| !is_there(package)).map(|package| package.name).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names = missing.join(" ");
+    let hint = format!("hint: apt-get install -y --no-install-recommends {names}");
+    if !process::is_in_path("apt-get") {
+        bail!("needed and not there: {names}, and there is no apt-get to install it\n{hint}");
+    }
+    if !rustix::process::geteuid().is_root() {
+        bail!("needed and not there: {names}, and only root can install it\n{hint}");
+    }
+    // On a machine whose lists of packages were never read, or are old, the first attempt fails.
+    if install(&missing).is_err() {
+        process::run(apt_get().arg("update"))?;
+        install(&missing).context(hint)?;
+    }
+    Ok(())
+}
+
+/// Programs are looked at first: what is there by another way than apt need not be installed by apt.
+fn is_there(package: &Package) -> bool {
+    package.programs.iter().all(|program| process::is_in_path(program))
+        || is_installed(package.name)
+}
+
+fn is_installed(name: &str) -> bool {
+    let mut dpkg = Command::new("dpkg");
+    let output = dpkg.args(["-s", name]).stderr(Stdio::null()).output();
+    output.is_ok_and(|output| {
+        String::from_utf8_lossy(&output.stdout).contains("Status: install ok installed")
+    })
+}
+
+fn install(names: &[&str]) -> Result<()> {
+    process::run(apt_get().args(["install", "-y", "--no-install-recommends"]).args(names))
+}
+
+fn apt_get() -> Command {
+    let mut command = Command::new("apt-get");
+    command.env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_the_path_counts_as_there() {
+        assert!(is_there(&Package { name: "no-such-package", programs: &["sh"] }));
+        assert!(!is_there(&Package { name: "no-such-package", programs: &["no-such-program"] }));
+    }
+}

@@ -1,0 +1,181 @@
+//! The layers of the host, and the rule that a module uses only its own layer and those below.
+//!
+//! The table is here and nowhere else. Paths are read from the tokens of a file: what begins with `crate::`, in `use`
+//! or in code, in macros too. Comments do not count: documentation may point upwards.
+//! A path that begins with `super::` stays within its top-level module, or is not followed.
+
+use std::iter::Peekable;
+
+use proc_macro2::{Delimiter, TokenStream, TokenTree, token_stream};
+
+use super::{File, Finding};
+
+/// One layer: modules that may use each other, unless said otherwise, and all those in the layers before it.
+struct Layer {
+    name: &'static str,
+    modules: &'static [&'static str],
+    /// Whether its modules are strangers to each other.
+    is_divided: bool,
+}
+
+const fn layer(name: &'static str, modules: &'static [&'static str]) -> Layer {
+    Layer { name, modules, is_divided: false }
+}
+
+/// From the bottom up.
+const LAYERS: &[Layer] = &[
+    layer("base", &["id", "limits", "clock", "error", "metrics", "telemetry", "config"]),
+    // A port that knew another one could not be replaced alone.
+    Layer { name: "ports", modules: &["registry", "store", "engine"], is_divided: true },
+    layer("catalog", &["catalog"]),
+    layer("activation", &["activation"]),
+    layer("node", &["node"]),
+    layer("router", &["router"]),
+    layer("http", &["http"]),
+    layer("cli", &["cli"]),
+    layer("server", &["server", "main"]),
+];
+
+/// A use that the table forbids and that is right all the same.
+struct Exception {
+    from: &'static str,
+    to: &'static str,
+}
+
+const EXCEPTIONS: &[Exception] = &[
+    // A record names the node that wrote it, and the name of a node is the registry's.
+    Exception { from: "store::record", to: "registry::NodeId" },
+];
+
+/// A path that begins with `crate::`, without that, and its line.
+#[derive(Debug, PartialEq, Eq)]
+struct Use {
+    path: String,
+    line: usize,
+}
+
+pub(super) fn check(file: &File) -> Vec<Finding> {
+    let Some(module) = module_of(&file.path) else { return Vec::new() };
+    let Some(index) = layer_of(&module) else {
+        let what = format!("module `{module}` is in no layer");
+        let mend = "put it into the table in xtask/src/tidy/layers.rs";
+        return vec![Finding::new(file, 1, &what, mend)];
+    };
+    let mut findings = Vec::new();
+    for Use { path, line } in uses(&file.text) {
+        if let Some(what) = offence(&module, index, &path) {
+            let mend = "let the lower layer own a trait or receive a value instead";
+            findings.push(Finding::new(file, line, &what, mend));
+        }
+    }
+    findings
+}
+
+/// What is wrong with a use of `path` in `module`, which is in the layer of this index.
+fn offence(module: &str, index: usize, path: &str) -> Option<String> {
+    let (own, other) = (top(module), top(path));
+    // What is in no layer is reported where it stands, or is no module.
+    let other_index = layer_of(path)?;
+    let is_excepted = EXCEPTIONS
+        .iter()
+        .any(|exception| is_within(module, exception.from) && is_within(path, exception.to));
+    if own == other || is_excepted {
+        return None;
+    }
+    let (layer, other_layer) = (LAYERS.get(index)?, LAYERS.get(other_index)?);
+    if other_index > index {
+        let (name, other_name) = (layer.name, other_layer.name);
+        return Some(format!(
+            "`{module}` ({name}) uses `{path}` ({other_name}), which is above it"
+        ));
+    }
+    (other_index == index && layer.is_divided)
+        .then(|| format!("`{module}` uses `{path}`, and {} do not know each other", layer.name))
+}
+
+/// `host/src/store/record.rs` is `store::record`; the crate's root and other crates are nothing.
+fn module_of(path: &str) -> Option<String> {
+    let module = path.strip_prefix("host/src/")?.strip_suffix(".rs")?;
+    (module != "lib").then(|| module.replace('/', "::"))
+}
+
+fn layer_of(path: &str) -> Option<usize> {
+    LAYERS.iter().position(|layer| layer.modules.contains(&top(path)))
+}
+
+fn top(path: &str) -> &str {
+    path.split("::").next().unwrap_or(path)
+}
+
+fn is_within(path: &str, prefix: &str) -> bool {
+    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+/// All paths into the crate; none in a text that is no Rust.
+fn uses(text: &str) -> Vec<Use> {
+    let mut found = Vec::new();
+    if let Ok(tokens) = text.parse() {
+        collect(tokens, &mut found);
+    }
+    found
+}
+
+type Tokens = Peekable<token_stream::IntoIter>;
+
+fn collect(tokens: TokenStream, found: &mut Vec<Use>) {
+    let mut rest = tokens.into_iter().peekable();
+    while let Some(token) = rest.next() {
+        match token {
+            TokenTree::Group(group) => collect(group.stream(), found),
+            TokenTree::Ident(ident) if ident == "crate" && skip_colons(&mut rest) => {
+                collect_tree(&mut rest, "", found);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Follows a path, and all paths of a group in braces.
+fn collect_tree(rest: &mut Tokens, prefix: &str, found: &mut Vec<Use>) {
+    match rest.peek() {
+        Some(TokenTree::Ident(ident)) => {
+            let line = ident.span().start().line;
+            let path = match (prefix, ident.to_string()) {
+                ("", name) => name,
+                (_, name) if name == "self" => prefix.to_owned(),
+                (_, name) => format!("{prefix}::{name}"),
+            };
+            rest.next();
+            let is_followed = skip_colons(rest)
+                && matches!(rest.peek(), Some(TokenTree::Ident(_) | TokenTree::Group(_)));
+            if is_followed {
+                collect_tree(rest, &path, found);
+            } else {
+                found.push(Use { path, line });
+            }
+        }
+        Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace => {
+            let mut inner = group.stream().into_iter().peekable();
+            while inner.peek().is_some() {
+                collect_tree(&mut inner, prefix, found);
+                // What is left of this path, ` as name`, is nothing new.
+                let _ =
+                    inner.find(|token| matches!(token, TokenTree::Punct(p) if p.as_char() == ','));
+            }
+            rest.next();
+        }
+        _ => {}
+    }
+}
+
+fn skip_colons(rest: &mut Tokens) -> bool {
+    let mut skip = || {
+        let is_colon =
+            |token: &TokenTree| matches!(token, TokenTree::Punct(p) if p.as_char() == ':');
+        rest.next_if(is_colon).is_some()
+    };
+    skip() && skip()
+}
+
+#[cfg(test)]
+mod tests;

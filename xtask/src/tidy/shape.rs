@@ -1,0 +1,98 @@
+//! Rules for a Rust file as a whole: its name, its length, and the head that says what it owns.
+//!
+//! What is inside its functions is not looked at here.
+
+use super::{File, Finding};
+
+/// The most lines a source file may have.
+const LINES_MAX: usize = 400;
+/// The most lines a file of tests may have.
+const TEST_LINES_MAX: usize = 600;
+/// A file up to this length may say what it owns in one line.
+const SHORT_LINES_MAX: usize = 40;
+/// A `main.rs` up to this length needs no head.
+const TINY_LINES_MAX: usize = 10;
+
+/// Names that say nothing of what is in the file.
+const BANNED: [&str; 4] = ["mod.rs", "utils.rs", "common.rs", "helpers.rs"];
+
+pub(super) fn check(file: &File) -> Vec<Finding> {
+    [name(file), length(file), head(file)].into_iter().flatten().collect()
+}
+
+fn name(file: &File) -> Option<Finding> {
+    let name = file.path.rsplit('/').next()?;
+    BANNED.contains(&name).then(|| {
+        let mend = match name {
+            "mod.rs" => "name it as the module, beside its folder",
+            _ => "name it after what it owns",
+        };
+        Finding::new(file, 1, &format!("a file named {name}"), mend)
+    })
+}
+
+fn length(file: &File) -> Option<Finding> {
+    let lines = file.text.lines().count();
+    let lines_max = if file.is_test() { TEST_LINES_MAX } else { LINES_MAX };
+    (lines > lines_max).then(|| {
+        let what = format!("file of {lines} lines, more than {lines_max}");
+        Finding::new(file, lines, &what, "split it by what its parts own")
+    })
+}
+
+fn head(file: &File) -> Option<Finding> {
+    let lines = file.text.lines().count();
+    let is_tiny_main = file.path.ends_with("/main.rs") && lines <= TINY_LINES_MAX;
+    if !file.is_source() || file.path.ends_with("/tests.rs") || is_tiny_main {
+        return None;
+    }
+    let head = file.text.lines().take_while(|line| line.starts_with("//!")).count();
+    // Examples and test guests are written as their users would write them.
+    let is_guest =
+        file.path.starts_with("example-objects/") || file.path.starts_with("tests/guests/");
+    let wanted = if is_guest || lines <= SHORT_LINES_MAX { 1 } else { 2 };
+    (head < wanted).then(|| {
+        let what = if head == 0 { "no head" } else { "head of a single line" };
+        Finding::new(file, 1, what, "say with `//!` what the file owns and what it does not do")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{assert_findings, file};
+    use super::*;
+
+    const HEAD: &str = "//! One.\n//! Two.\n";
+
+    #[track_caller]
+    fn find(path: &str, lines: usize, head: &str, expected: &[&str]) {
+        let rest = "fn f() {}\n".repeat(lines - head.lines().count());
+        assert_findings(&check(&file(path, &format!("{head}{rest}"))), expected);
+    }
+
+    #[test]
+    fn names_that_say_nothing_are_found() {
+        find("host/src/mod.rs", 9, HEAD, &["1: a file named mod.rs"]);
+        find("host/src/store/utils.rs", 9, HEAD, &["1: a file named utils.rs"]);
+        find("host/src/model.rs", 9, HEAD, &[]);
+    }
+
+    #[test]
+    fn long_files_are_found() {
+        find("host/src/a.rs", 400, HEAD, &[]);
+        find("host/src/a.rs", 401, HEAD, &["401: file of 401 lines, more than 400"]);
+        find("host/src/a/tests.rs", 600, "", &[]);
+        find("host/src/a/tests.rs", 601, "", &["601: file of 601 lines, more than 600"]);
+        find("tests/tests/faults.rs", 600, "", &[]);
+    }
+
+    #[test]
+    fn a_head_is_wanted_where_there_is_something_to_say() {
+        find("host/src/a.rs", 41, "//! One.\n", &["1: head of a single line"]);
+        find("host/src/a.rs", 40, "//! One.\n", &[]);
+        find("host/src/a.rs", 40, "", &["1: no head"]);
+        find("host/src/main.rs", 10, "", &[]);
+        find("example-objects/todo/src/lib.rs", 90, "//! One.\n", &[]);
+        find("guest-sdk/examples/a.rs", 90, "", &[]);
+    }
+}
