@@ -1,7 +1,8 @@
 //! One object's life on this node, from claim to release.
 //!
 //! [`machine`] decides: a function of its state, an event and the time, without I/O, clock or randomness of its own.
-//! [`cell`] is the object's entry in the node's table, and [`task`] performs what the machine decides.
+//! [`cell`] is the object's entry in the node's [`table`], [`offer`] brings events to it, and [`task`] performs what the
+//! machine decides.
 //! The rules of contract S1 to S8 are kept here; which objects exist, and who calls them, is not known here.
 
 pub mod answered;
@@ -9,8 +10,10 @@ pub mod cell;
 pub mod commit;
 pub mod machine;
 pub mod mailbox;
+pub mod offer;
 pub mod protocol;
 pub mod residents;
+pub mod surroundings;
 pub mod table;
 pub mod task;
 

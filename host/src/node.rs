@@ -14,10 +14,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
+use crate::activation::offer::{deactivate, offer};
 use crate::activation::protocol::Settings;
 use crate::activation::residents::Residents;
+use crate::activation::surroundings::Surroundings;
 use crate::activation::table::Table;
-use crate::activation::task::Surroundings;
 use crate::activation::{Answer, Call, Reason};
 use crate::catalog::{Catalog, Deployed};
 use crate::clock::BootTime;
@@ -165,7 +166,7 @@ impl Node {
         let mut pending = (call, caller);
         loop {
             let cell = self.around.table.enter(id);
-            match cell.offer(pending.0, pending.1, &self.around).await {
+            match offer(&cell, pending.0, pending.1, &self.around).await {
                 None => break,
                 Some(returned) => pending = returned,
             }
@@ -229,7 +230,7 @@ impl Node {
         self.until(|| {
             let is_over = cell.ended() != ended_before;
             if !is_over {
-                cell.deactivate(Reason::Requested, &self.around);
+                deactivate(&cell, Reason::Requested, &self.around);
             }
             is_over
         })
@@ -263,7 +264,7 @@ impl Node {
         };
         self.until(|| {
             let older = self.around.table.select(is_older);
-            older.iter().for_each(|cell| cell.deactivate(Reason::Replaced, &self.around));
+            older.iter().for_each(|cell| deactivate(cell, Reason::Replaced, &self.around));
             older.is_empty()
         })
         .await;
@@ -280,7 +281,7 @@ impl Node {
         self.is_draining.store(true, Ordering::SeqCst);
         let drained = self.until(|| {
             for cell in self.around.table.select(|_| true) {
-                cell.deactivate(Reason::Draining, &self.around);
+                deactivate(&cell, Reason::Draining, &self.around);
             }
             self.around.table.is_empty()
         });

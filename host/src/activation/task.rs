@@ -12,34 +12,12 @@ use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::cell::{Caller, Cell, Core};
-use super::protocol::{Action, Event, Ran, Settings};
-use super::residents::{Resident, Residents};
-use super::table::Table;
-use crate::catalog::{Catalog, Revision};
+use super::protocol::{Action, Event, Ran};
+use super::residents::Resident;
+use super::surroundings::Surroundings;
+use crate::catalog::Revision;
 use crate::clock::BootTime;
-use crate::metrics::Metrics;
-use crate::registry::Registry;
-use crate::store::Store;
 use io::{Io, Sent};
-
-/// What the tasks of a node share.
-#[derive(Debug)]
-pub struct Surroundings {
-    /// Who owns what.
-    pub registry: Arc<dyn Registry>,
-    /// Where records are.
-    pub store: Arc<dyn Store>,
-    /// Which code is current.
-    pub catalog: Arc<Catalog>,
-    /// The active objects.
-    pub table: Table,
-    /// The kept instances.
-    pub residents: Residents,
-    /// What machines are told.
-    pub settings: Settings,
-    /// What is counted.
-    pub metrics: Arc<Metrics>,
-}
 
 /// What the end of a guest call brings.
 struct Finished {
@@ -166,7 +144,7 @@ impl Task {
     }
 
     fn step(&self, event: Event<Caller>) {
-        self.cell.lock().step(event, &self.around);
+        self.cell.lock().step(event, self.around.now());
     }
 
     /// Puts the instance where it may be evicted: nobody uses it for now.

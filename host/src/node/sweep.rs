@@ -6,6 +6,8 @@ use std::sync::Weak;
 use std::time::Duration;
 
 use super::Node;
+use crate::activation::Reason;
+use crate::activation::offer::deactivate;
 
 /// How many visits make one idle timeout: an object is torn down at most this fraction of it late.
 const VISITS_PER_TIMEOUT: u32 = 8;
@@ -20,7 +22,10 @@ pub(super) async fn run(node: Weak<Node>, idle_timeout: Duration) {
         let Some(node) = node.upgrade() else { return };
         let around = &node.around;
         for cell in around.table.select(|cell| cell.is_idle_since(idle_timeout)) {
-            cell.deactivate_if_idle(idle_timeout, around);
+            // Looked at again: it may have been called since it was selected.
+            if cell.is_idle_since(idle_timeout) {
+                deactivate(&cell, Reason::Idle, around);
+            }
             // Each teardown is a task of its own: let them run while the next are begun.
             tokio::task::consume_budget().await;
         }

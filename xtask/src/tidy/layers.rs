@@ -24,13 +24,14 @@ const fn layer(name: &'static str, modules: &'static [&'static str]) -> Layer {
 
 /// From the bottom up.
 const LAYERS: &[Layer] = &[
-    layer("base", &["id", "limits", "clock", "error", "metrics", "telemetry", "config"]),
+    layer("base", &["id", "limits", "clock", "error", "metrics", "telemetry"]),
     // A port that knew another one could not be replaced alone.
     Layer { name: "ports", modules: &["registry", "store", "engine"], is_divided: true },
     layer("catalog", &["catalog"]),
     layer("activation", &["activation"]),
     layer("node", &["node"]),
     layer("router", &["router"]),
+    layer("config", &["config"]),
     layer("http", &["http"]),
     layer("cli", &["cli"]),
     layer("server", &["server", "main"]),

@@ -6,11 +6,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
+use super::Task;
 use super::run::jittered;
-use super::{Surroundings, Task};
 use crate::activation::Reason;
 use crate::activation::cell::Caller;
 use crate::activation::protocol::{self, Event, LoadFailure, Loaded, Reread};
+use crate::activation::surroundings::Surroundings;
 use crate::catalog::Revision;
 use crate::clock::BootTime;
 use crate::id::ObjectId;

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Finished, Surroundings, Task};
+use super::{Finished, Task};
 use crate::activation::protocol::{Event, Ran, Run};
 use crate::activation::residents::Resident;
+use crate::activation::surroundings::Surroundings;
 use crate::catalog::Revision;
 use crate::clock::BootTime;
 use crate::engine::{Fault, GuestCall, HandlerKind, Rejection, RestoreError};

@@ -1,0 +1,46 @@
+//! What the tasks of a node share: its ports, its table and caches, its counters.
+//!
+//! The node makes one of these and wires it up; nothing here acts.
+
+use std::sync::Arc;
+
+use super::protocol::{Now, Settings};
+use super::residents::Residents;
+use super::table::Table;
+use crate::catalog::Catalog;
+use crate::clock::BootTime;
+use crate::metrics::Metrics;
+use crate::registry::Registry;
+use crate::store::Store;
+use crate::store::record::WriteId;
+
+/// What the tasks of a node share.
+#[derive(Debug)]
+pub struct Surroundings {
+    /// Who owns what.
+    pub registry: Arc<dyn Registry>,
+    /// Where records are.
+    pub store: Arc<dyn Store>,
+    /// Which code is current.
+    pub catalog: Arc<Catalog>,
+    /// The active objects.
+    pub table: Table,
+    /// The kept instances.
+    pub residents: Residents,
+    /// What machines are told.
+    pub settings: Settings,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Surroundings {
+    /// What a machine's next decision may depend on.
+    pub(super) fn now(&self) -> Now<'_> {
+        Now {
+            time: BootTime::now(),
+            lease_until: self.registry.lease_until(),
+            write_id: WriteId::random(),
+            settings: &self.settings,
+        }
+    }
+}
