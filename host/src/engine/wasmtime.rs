@@ -51,6 +51,18 @@ pub enum Error {
         /// What wasmtime says.
         reason: String,
     },
+    /// The kernel allows fewer memory mappings than that many instances need.
+    #[error(
+        "{resident_max} instances need {needed} memory mappings, and vm.max_map_count is {allowed}"
+    )]
+    Mappings {
+        /// Instances that were asked for.
+        resident_max: u32,
+        /// Mappings that they need.
+        needed: u64,
+        /// Mappings that a process may have.
+        allowed: u64,
+    },
     /// The thread that makes guests pause cannot be started.
     #[error("no thread for the ticker")]
     Ticker(#[source] std::io::Error),
@@ -80,6 +92,9 @@ impl WasmtimeEngine {
     /// # Errors
     /// [`Error`].
     pub fn new(sandbox: SandboxConfig) -> Result<Self, Error> {
+        if let Some(allowed) = config::mappings_allowed() {
+            config::check_mappings(sandbox.resident_max, allowed)?;
+        }
         let engine = wasmtime::Engine::new(&config::engine_config(&sandbox)).map_err(|error| {
             let SandboxConfig { resident_max, memory_max, .. } = sandbox;
             Error::Sandbox { resident_max, memory_max, reason: format!("{error:#}") }

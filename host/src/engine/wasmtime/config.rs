@@ -12,6 +12,7 @@ use wasmtime::{
     Strategy, WasmFeatures,
 };
 
+use super::Error;
 use crate::limits::{ARGUMENT_BYTES_MAX, REPLY_BYTES_MAX};
 
 /// How often a running guest is asked to pause, in wall time. Bounds how long it can hold a worker thread.
@@ -34,6 +35,10 @@ pub(super) const HANDLES_MAX: usize = 1_000;
 pub(super) const TRAP_DEPTH_MAX: usize = 256;
 /// Instances that may exist besides the resident ones: those that describe, rehearse, or replace another one.
 const INSTANCES_MARGIN: u32 = 64;
+/// Memory mappings of one instance: two of its memory, two of its stack.
+const MAPPINGS_PER_INSTANCE: u64 = 4;
+/// Memory mappings of everything else.
+const MAPPINGS_OF_HOST: u64 = 4096;
 
 /// What an instance may use, and how many there may be.
 #[derive(Debug, Clone)]
@@ -71,6 +76,21 @@ impl SandboxConfig {
     pub(super) fn transfer_max(&self) -> usize {
         2 * self.state_max.max(REPLY_BYTES_MAX).max(ARGUMENT_BYTES_MAX)
     }
+}
+
+/// Refuses more instances than the kernel lets a process map memory for: it would fail midway, and for everyone.
+pub(super) fn check_mappings(resident_max: u32, allowed: u64) -> Result<(), Error> {
+    let instances = u64::from(resident_max) + u64::from(INSTANCES_MARGIN);
+    let needed = instances * MAPPINGS_PER_INSTANCE + MAPPINGS_OF_HOST;
+    if needed > allowed {
+        return Err(Error::Mappings { resident_max, needed, allowed });
+    }
+    Ok(())
+}
+
+/// How many mappings a process may have. None where the kernel does not say.
+pub(super) fn mappings_allowed() -> Option<u64> {
+    std::fs::read_to_string("/proc/sys/vm/max_map_count").ok()?.trim().parse().ok()
 }
 
 /// The engine for this sandbox.

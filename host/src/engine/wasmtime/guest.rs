@@ -156,3 +156,28 @@ fn is_unsafe(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_of_guests_cannot_steer_a_terminal_or_forge_a_line() {
+        for (text, shown) in [
+            ("plain, äöü, 漢字 and \u{1f600}", "plain, äöü, 漢字 and \u{1f600}"),
+            ("red \u{1b}[31m", "red \\u{1b}[31m"),
+            ("one\nERROR two\r", "one\\nERROR two\\r"),
+            ("\u{202e}gnp.exe\u{9b}\0", "\\u{202e}gnp.exe\\u{9b}\\u{0}"),
+        ] {
+            assert_eq!(escape(text), shown);
+        }
+    }
+
+    #[test]
+    fn text_is_cut_between_two_characters() {
+        assert_eq!(cut("abc", 2), "ab");
+        assert_eq!(cut("abc", 3), "abc");
+        assert_eq!(cut("aä", 2), "a");
+        assert_eq!(cut("ä", 0), "");
+    }
+}

@@ -132,3 +132,13 @@ async fn a_directory_that_cannot_be_used_keeps_nobody_from_loading() {
     let engine = WasmtimeEngine::new(SandboxConfig { cache_dir, ..sandbox() }).unwrap();
     load(&engine, "counter").await;
 }
+
+#[test]
+fn more_instances_than_the_kernel_has_mappings_for_are_refused() {
+    assert!(config::check_mappings(4_096, 65_530).is_ok());
+    let refused = config::check_mappings(20_000, 65_530);
+    let needed = 4 * (20_000 + 64) + 4_096;
+    let is_right =
+        matches!(refused, Err(Error::Mappings { needed: n, allowed: 65_530, .. }) if n == needed);
+    assert!(is_right, "{refused:?}");
+}

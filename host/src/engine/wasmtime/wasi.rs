@@ -11,8 +11,6 @@ use wasmtime::{Result, StoreContextMut, bail};
 
 use super::guest::Guest;
 
-/// What a guest may write to a stream at a time.
-const WRITE_BYTES_MAX: u64 = 64 * 1024;
 /// Random bytes that a guest may ask for at a time.
 const RANDOM_BYTES_MAX: u64 = 64 * 1024;
 /// Handles of the output streams.
@@ -29,17 +27,6 @@ enum TerminalInput {}
 enum TerminalOutput {}
 
 type Cx<'a> = StoreContextMut<'a, Guest>;
-
-/// Why a stream cannot go on. Ours are closed or work, so the other case is never made.
-#[derive(ComponentType, Lower)]
-#[component(variant)]
-enum StreamError {
-    #[component(name = "last-operation-failed")]
-    #[allow(dead_code, reason = "part of the contract")]
-    LastOperationFailed(Resource<IoError>),
-    #[component(name = "closed")]
-    Closed,
-}
 
 #[derive(ComponentType, Lower)]
 #[component(record)]
@@ -72,7 +59,7 @@ pub(super) const INTERFACES: &[(&str, Define)] = &[
     ("wasi:filesystem/types", nothing),
     ("wasi:io/error", nothing),
     ("wasi:io/poll", poll),
-    ("wasi:io/streams", streams),
+    ("wasi:io/streams", streams::define),
     ("wasi:random/random", random),
     ("wasi:random/insecure", insecure),
     ("wasi:random/insecure-seed", insecure_seed),
@@ -110,137 +97,91 @@ macro_rules! define {
     }};
 }
 
+mod streams;
+
 fn nothing(_: &mut Functions<'_>) -> Result<()> {
     Ok(())
 }
 
 fn environment(to: &mut Functions<'_>) -> Result<()> {
-    define!(to, "get-environment", |_: Cx<'_>, (): ()| Ok((Vec::<(String, String)>::new(),)));
-    define!(to, "get-arguments", |_: Cx<'_>, (): ()| Ok((Vec::<String>::new(),)));
-    define!(to, "initial-cwd", |_: Cx<'_>, (): ()| Ok((None::<String>,)));
+    define!(to, "get-environment", |_, (): ()| Ok((Vec::<(String, String)>::new(),)));
+    define!(to, "get-arguments", |_, (): ()| Ok((Vec::<String>::new(),)));
+    define!(to, "initial-cwd", |_, (): ()| Ok((None::<String>,)));
     Ok(())
 }
 
 fn exit(to: &mut Functions<'_>) -> Result<()> {
-    define!(to, "exit", |_: Cx<'_>, (_,): (Result<(), ()>,)| -> Result<()> {
+    define!(to, "exit", |_, _: (Result<(), ()>,)| -> Result<()> {
         Err(wasmtime::Error::new(Exited))
     });
     Ok(())
 }
 
 fn stdin(to: &mut Functions<'_>) -> Result<()> {
-    define!(to, "get-stdin", |_: Cx<'_>, (): ()| Ok((Resource::<InputStream>::new_own(0),)));
+    define!(to, "get-stdin", |_, (): ()| Ok((Resource::<InputStream>::new_own(0),)));
     Ok(())
 }
 
 fn stdout(to: &mut Functions<'_>) -> Result<()> {
-    define!(to, "get-stdout", |_: Cx<'_>, (): ()| Ok((Resource::<OutputStream>::new_own(STDOUT),)));
+    define!(to, "get-stdout", |_, (): ()| Ok((Resource::<OutputStream>::new_own(STDOUT),)));
     Ok(())
 }
 
 fn stderr(to: &mut Functions<'_>) -> Result<()> {
-    define!(to, "get-stderr", |_: Cx<'_>, (): ()| Ok((Resource::<OutputStream>::new_own(STDERR),)));
+    define!(to, "get-stderr", |_, (): ()| Ok((Resource::<OutputStream>::new_own(STDERR),)));
     Ok(())
 }
 
 fn terminal_stdin(to: &mut Functions<'_>) -> Result<()> {
-    define!(to, "get-terminal-stdin", |_: Cx<'_>, (): ()| Ok((None::<Resource<TerminalInput>>,)));
+    define!(to, "get-terminal-stdin", |_, (): ()| Ok((None::<Resource<TerminalInput>>,)));
     Ok(())
 }
 
 fn terminal_stdout(to: &mut Functions<'_>) -> Result<()> {
-    define!(to, "get-terminal-stdout", |_: Cx<'_>, (): ()| Ok((None::<Resource<TerminalOutput>>,)));
+    define!(to, "get-terminal-stdout", |_, (): ()| Ok((None::<Resource<TerminalOutput>>,)));
     Ok(())
 }
 
 fn terminal_stderr(to: &mut Functions<'_>) -> Result<()> {
-    define!(to, "get-terminal-stderr", |_: Cx<'_>, (): ()| Ok((None::<Resource<TerminalOutput>>,)));
+    define!(to, "get-terminal-stderr", |_, (): ()| Ok((None::<Resource<TerminalOutput>>,)));
     Ok(())
 }
 
 fn monotonic_clock(to: &mut Functions<'_>) -> Result<()> {
-    define!(to, "now", |cx: Cx<'_>, (): ()| Ok((cx.data().now_ms.saturating_mul(1_000_000),)));
-    define!(to, "resolution", |_: Cx<'_>, (): ()| Ok((1_000_000_u64,)));
-    define!(to, "subscribe-instant", |_: Cx<'_>, _: (u64,)| ready());
-    define!(to, "subscribe-duration", |_: Cx<'_>, _: (u64,)| ready());
+    define!(to, "now", |cx, (): ()| Ok((cx.data().now_ms.saturating_mul(1_000_000),)));
+    define!(to, "resolution", |_, (): ()| Ok((1_000_000_u64,)));
+    define!(to, "subscribe-instant", |_, _: (u64,)| ready());
+    define!(to, "subscribe-duration", |_, _: (u64,)| ready());
     Ok(())
 }
 
 fn wall_clock(to: &mut Functions<'_>) -> Result<()> {
-    define!(to, "now", |cx: Cx<'_>, (): ()| {
+    define!(to, "now", |cx, (): ()| {
         let (seconds, ms) = (cx.data().now_ms / 1000, cx.data().now_ms % 1000);
         let nanoseconds = u32::try_from(ms).unwrap_or(0) * 1_000_000;
         Ok((Datetime { seconds, nanoseconds },))
     });
-    define!(to, "resolution", |_: Cx<'_>, (): ()| {
+    define!(to, "resolution", |_, (): ()| {
         Ok((Datetime { seconds: 0, nanoseconds: 1_000_000 },))
     });
     Ok(())
 }
 
 fn preopens(to: &mut Functions<'_>) -> Result<()> {
-    define!(to, "get-directories", |_: Cx<'_>, (): ()| {
+    define!(to, "get-directories", |_, (): ()| {
         Ok((Vec::<(Resource<Descriptor>, String)>::new(),))
     });
     Ok(())
 }
 
 fn poll(to: &mut Functions<'_>) -> Result<()> {
-    define!(to, "[method]pollable.ready", |_: Cx<'_>, (_,): (Resource<Pollable>,)| Ok((true,)));
-    define!(to, "[method]pollable.block", |_: Cx<'_>, (_,): (Resource<Pollable>,)| Ok(()));
-    define!(to, "poll", |_: Cx<'_>, (all,): (Vec<Resource<Pollable>>,)| {
+    define!(to, "[method]pollable.ready", |_, _: (Resource<Pollable>,)| Ok((true,)));
+    define!(to, "[method]pollable.block", |_, _: (Resource<Pollable>,)| Ok(()));
+    define!(to, "poll", |_, (all,): (Vec<Resource<Pollable>>,)| {
         let count = u32::try_from(all.len())?;
         Ok(((0..count).collect::<Vec<u32>>(),))
     });
     Ok(())
-}
-
-fn streams(to: &mut Functions<'_>) -> Result<()> {
-    input_stream(to)?;
-    output_stream(to)
-}
-
-type Input = Resource<InputStream>;
-type Output = Resource<OutputStream>;
-
-/// Standard input is at its end.
-fn input_stream(to: &mut Functions<'_>) -> Result<()> {
-    let no_bytes = || Ok((Err::<Vec<u8>, _>(StreamError::Closed),));
-    let no_count = || Ok((Err::<u64, _>(StreamError::Closed),));
-    define!(to, "[method]input-stream.read", move |_: Cx<'_>, _: (Input, u64)| no_bytes());
-    define!(to, "[method]input-stream.blocking-read", move |_: Cx<'_>, _: (Input, u64)| no_bytes());
-    define!(to, "[method]input-stream.skip", move |_: Cx<'_>, _: (Input, u64)| no_count());
-    define!(to, "[method]input-stream.blocking-skip", move |_: Cx<'_>, _: (Input, u64)| no_count());
-    define!(to, "[method]input-stream.subscribe", |_: Cx<'_>, _: (Input,)| ready());
-    Ok(())
-}
-
-/// Standard output and error take everything.
-fn output_stream(to: &mut Functions<'_>) -> Result<()> {
-    define!(to, "[method]output-stream.check-write", |_: Cx<'_>, _: (Output,)| {
-        Ok((Ok::<_, StreamError>(WRITE_BYTES_MAX),))
-    });
-    define!(to, "[method]output-stream.write", write);
-    define!(to, "[method]output-stream.blocking-write-and-flush", write);
-    define!(to, "[method]output-stream.flush", |_: Cx<'_>, _: (Output,)| done());
-    define!(to, "[method]output-stream.blocking-flush", |_: Cx<'_>, _: (Output,)| done());
-    define!(to, "[method]output-stream.subscribe", |_: Cx<'_>, _: (Output,)| ready());
-    Ok(())
-}
-
-fn write(mut cx: Cx<'_>, (to, bytes): (Output, Vec<u8>)) -> Result<(Result<(), StreamError>,)> {
-    if to.rep() == STDERR {
-        cx.data_mut().say(&bytes);
-    }
-    done()
-}
-
-fn done() -> Result<(Result<(), StreamError>,)> {
-    Ok((Ok(()),))
-}
-
-fn ready() -> Result<(Resource<Pollable>,)> {
-    Ok((Resource::new_own(0),))
 }
 
 /// Good enough for keys: a generator of its own per instance, seeded by the system's.
@@ -257,7 +198,7 @@ fn insecure(to: &mut Functions<'_>) -> Result<()> {
 }
 
 fn insecure_seed(to: &mut Functions<'_>) -> Result<()> {
-    define!(to, "insecure-seed", |mut cx: Cx<'_>, (): ()| {
+    define!(to, "insecure-seed", |mut cx, (): ()| {
         let random = cx.data_mut().random()?;
         Ok(((random.next_u64(), random.next_u64()),))
     });
@@ -275,4 +216,8 @@ fn random_bytes(mut cx: Cx<'_>, (count,): (u64,)) -> Result<(Vec<u8>,)> {
 
 fn random_number(mut cx: Cx<'_>, (): ()) -> Result<(u64,)> {
     Ok((cx.data_mut().random()?.next_u64(),))
+}
+
+fn ready() -> Result<(Resource<Pollable>,)> {
+    Ok((Resource::new_own(0),))
 }

@@ -99,7 +99,7 @@ async fn text_in_utf16_is_refused() {
                 (export "write" (func (param "message" string)))))
             (core module $m (memory (export "memory") 1))
             (core instance $i (instantiate $m))
-            (core func (canon lower (func $log "write") (memory $i "memory") string-encoding=utf16)))"#,
+            (core func (canon lower (func $log "write") (memory (core memory $i "memory")) string-encoding=utf16)))"#,
         "only UTF-8",
     )
     .await;
