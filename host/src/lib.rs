@@ -6,12 +6,17 @@
 
 pub mod activation;
 pub mod catalog;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod engine;
 pub mod error;
+pub mod http;
 pub mod id;
 pub mod limits;
 pub mod metrics;
 pub mod node;
 pub mod registry;
+pub mod server;
 pub mod store;
+pub mod telemetry;

@@ -1,0 +1,171 @@
+//! The `highlander` command: its arguments, and which part of this module does what they ask for.
+//!
+//! Standard output carries data and nothing else. Every failure ends in one form ([`failure`]), and what a node sent is
+//! printed with its control characters escaped ([`output`]). A node is run by what `main` hands in, above this layer.
+
+mod client;
+mod doctor;
+mod failure;
+mod new;
+mod nodes;
+mod objects;
+pub mod output;
+#[cfg(test)]
+mod tests;
+mod types;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use self::client::Client;
+use self::failure::Failure;
+use crate::config::Config;
+use crate::telemetry;
+
+/// Objects with one owner, a durable state, and sandboxed behaviour.
+#[derive(Debug, Parser)]
+#[command(name = "highlander", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 the object rejected the call, 2 wrong usage or environment,\n\
+    3 unavailable and nothing executed, 4 outcome unknown."
+)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command that talks to a node takes.
+#[derive(Debug, Args)]
+struct Global {
+    /// The node to talk to
+    #[arg(long, global = true, env = "HIGHLANDER_URL", default_value = "http://127.0.0.1:7410")]
+    url: String,
+    /// Print documents as the node sends them
+    #[arg(long, global = true)]
+    json: bool,
+    /// File that holds the bearer token, readable by its owner alone
+    #[arg(long, global = true, value_name = "FILE", env = "HIGHLANDER_TOKEN_FILE")]
+    token_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run one node with an embedded store, for development
+    ///
+    /// Example: highlander dev --data /tmp/objects
+    Dev {
+        /// Directory of the store and of compiled code [default: .highlander]
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+        /// Address to listen on; port 0 takes a free one [default: 127.0.0.1:7410]
+        #[arg(long, value_name = "ADDR")]
+        listen: Option<SocketAddr>,
+        #[command(flatten)]
+        log: Log,
+    },
+    /// Run a node as a configuration file says
+    Serve {
+        /// The configuration; see docs/configuration.md
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        #[command(flatten)]
+        log: Log,
+    },
+    /// Make a new object project that builds and deploys unchanged
+    New(new::New),
+    /// Upload a component and make it the current revision of its type
+    Deploy(types::Deploy),
+    /// List the types, or show one with its handlers
+    Types(types::Types),
+    /// Call a handler of an object
+    ///
+    /// Example: highlander call todo/42 complete
+    Call(objects::Call),
+    /// Print an object's state
+    Get(objects::Get),
+    /// Replace an object's state
+    Put(objects::Put),
+    /// Delete an object
+    Delete(objects::Delete),
+    /// Print the keys of a type's objects, in order
+    List(objects::List),
+    /// Say which node owns an object, and where its bytes are
+    Where(objects::One),
+    /// Make an object a file again until its next call
+    Deactivate(objects::One),
+    /// List the nodes
+    Nodes,
+    /// Check this machine and this configuration, and say how to mend what is wrong
+    Doctor(doctor::Doctor),
+}
+
+#[derive(Debug, Args)]
+struct Log {
+    /// How log lines are written: text or json
+    #[arg(long, value_name = "FORMAT", env = "HIGHLANDER_LOG_FORMAT", default_value = "text")]
+    log_format: telemetry::Format,
+}
+
+/// What runs a node until it is told to stop.
+pub type RunNode = fn(Config) -> anyhow::Result<()>;
+
+/// Does what the process's arguments ask for. `run_node` is called for `dev` and `serve`.
+#[must_use]
+pub fn main(run_node: RunNode) -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Command::Dev { data, listen, log } => load(None).and_then(|config| {
+            let data_dir = data.unwrap_or_else(|| config.data_dir.clone());
+            let listen = listen.unwrap_or(config.listen);
+            start(run_node, Config { data_dir, listen, ..config }, &log)
+        }),
+        Command::Serve { config, log } => {
+            load(Some(&config)).and_then(|config| start(run_node, config, &log))
+        }
+        Command::New(new) => new.run(),
+        command => on_runtime(&cli.global, command),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn start(run_node: RunNode, config: Config, log: &Log) -> Result<(), Failure> {
+    telemetry::init(log.log_format);
+    run_node(config).map_err(Failure::of_node)
+}
+
+fn load(file: Option<&Path>) -> Result<Config, Failure> {
+    let variables = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    Ok(Config::load(file, variables)?)
+}
+
+/// Runs a command that talks to a node.
+fn on_runtime(global: &Global, command: Command) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::environment(format!("no runtime: {error}")))?;
+    runtime.block_on(async {
+        let client = Client::new(global)?;
+        match command {
+            Command::Deploy(deploy) => deploy.run(&client).await,
+            Command::Types(types) => types.run(&client).await,
+            Command::Call(call) => call.run(&client).await,
+            Command::Get(get) => get.run(&client).await,
+            Command::Put(put) => put.run(&client).await,
+            Command::Delete(delete) => delete.run(&client).await,
+            Command::List(list) => list.run(&client).await,
+            Command::Where(one) => one.locate(&client).await,
+            Command::Deactivate(one) => one.deactivate(&client).await,
+            Command::Nodes => nodes::list(&client).await,
+            Command::Doctor(doctor) => doctor.run(&client).await,
+            Command::Dev { .. } | Command::Serve { .. } | Command::New(_) => Ok(()),
+        }
+    })
+}

@@ -1,0 +1,205 @@
+//! Talks to a node: one request, one answer, and what it means when there is none.
+//!
+//! A request that was sent and not answered may have been executed. Only where no connection came about, or the
+//! request only reads, nothing was.
+
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG};
+use http::{HeaderMap, HeaderValue, Method};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::de::DeserializeOwned;
+
+use super::Global;
+use super::failure::{Exit, Failure};
+use crate::http::problem::{CONTENT, Document};
+use crate::id::ObjectId;
+use crate::limits::CALL_TIMEOUT_MAX;
+
+/// What is written as itself in a path or a query; every other byte becomes `%XX`.
+const URL_SAFE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How much longer than the call the answer may take.
+const ANSWER_MARGIN: Duration = Duration::from_secs(10);
+/// A token longer than this is no token.
+const TOKEN_BYTES_MAX: u64 = 4096;
+
+/// One request.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+impl Request {
+    pub(super) fn new(method: Method, path: impl Into<String>) -> Self {
+        Self { method, path: path.into(), headers: HeaderMap::new(), body: Bytes::new() }
+    }
+
+    pub(super) fn get(path: impl Into<String>) -> Self {
+        Self::new(Method::GET, path)
+    }
+
+    /// The same with a body of this media type.
+    pub(super) fn with_body(mut self, media_type: &'static str, body: impl Into<Bytes>) -> Self {
+        self.headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+        Self { body: body.into(), ..self }
+    }
+
+    /// The same with one header more.
+    pub(super) fn with_header(mut self, name: &'static str, value: &str) -> Result<Self, Failure> {
+        let value = HeaderValue::from_str(value).map_err(|_| {
+            Failure::usage(format!("{value:?} holds characters that no header may"))
+        })?;
+        self.headers.insert(name, value);
+        Ok(self)
+    }
+}
+
+/// An answer that is no error.
+#[derive(Debug)]
+pub(super) struct Answer {
+    headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+impl Answer {
+    /// The version that the answer speaks of.
+    pub(super) fn version(&self) -> Option<&str> {
+        self.headers.get(ETAG)?.to_str().ok().map(|tag| tag.trim_matches('"'))
+    }
+
+    /// Whether it is the kept answer of an earlier call.
+    pub(super) fn is_replayed(&self) -> bool {
+        self.headers.contains_key("idempotency-replayed")
+    }
+
+    /// The answer as a `T`.
+    pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            Failure::environment(format!("the node's answer cannot be understood: {error}"))
+                .with_hint(
+                    "node and command are of different versions, or it is no Highlander node",
+                )
+        })
+    }
+}
+
+/// A way to one node.
+#[derive(Debug)]
+pub(super) struct Client {
+    http: reqwest::Client,
+    url: String,
+    token: Option<HeaderValue>,
+    /// Whether documents are printed as they come.
+    pub(super) is_json: bool,
+}
+
+impl Client {
+    pub(super) fn new(global: &Global) -> Result<Self, Failure> {
+        let url = global.url.trim_end_matches('/').to_owned();
+        if !url.starts_with("http://") {
+            let text = format!("{url} is no address of a node: this build talks plain HTTP only");
+            return Err(Failure::usage(text).with_hint("--url http://127.0.0.1:7410"));
+        }
+        let token = global.token_file.as_deref().map(read_token).transpose()?;
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(CALL_TIMEOUT_MAX + ANSWER_MARGIN)
+            .no_proxy()
+            .build()
+            .map_err(|error| Failure::environment(format!("no HTTP client: {error}")))?;
+        Ok(Self { http, url, token, is_json: global.json })
+    }
+
+    /// The address that it talks to.
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Sends a request and waits for its answer.
+    pub(super) async fn send(&self, request: Request) -> Result<Answer, Failure> {
+        let is_read = request.method.is_safe();
+        let mut sending = self
+            .http
+            .request(request.method, format!("{}{}", self.url, request.path))
+            .headers(request.headers)
+            .body(request.body);
+        if let Some(token) = &self.token {
+            sending = sending.header(AUTHORIZATION, token.clone());
+        }
+        let response = sending.send().await.map_err(|error| self.unanswered(&error, is_read))?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = response.bytes().await.map_err(|error| self.unanswered(&error, is_read))?;
+        if status.is_success() {
+            return Ok(Answer { headers, body });
+        }
+        let is_problem = headers.get(CONTENT_TYPE).is_some_and(|media_type| media_type == CONTENT);
+        match serde_json::from_slice::<Document>(&body) {
+            Ok(problem) if is_problem => Err(Failure::of_problem(problem)),
+            _ => {
+                let text = format!("{} answered {status}, and not as a Highlander node", self.url);
+                Err(Failure::environment(text).with_hint("look at --url and HIGHLANDER_URL"))
+            }
+        }
+    }
+
+    fn unanswered(&self, error: &reqwest::Error, is_read: bool) -> Failure {
+        let url = &self.url;
+        if error.is_builder() {
+            return Failure::usage(format!("{url} is no address of a node"));
+        }
+        if error.is_connect() {
+            let text = format!("no node answers at {url}");
+            let failure = Failure { exit: Exit::Unavailable, message: text, hint: None };
+            return failure.with_hint("start one with: highlander dev, or name another with --url");
+        }
+        let why = if error.is_timeout() { "in time" } else { "before the connection broke" };
+        let message = format!("the node at {url} did not answer {why}");
+        if is_read {
+            return Failure { exit: Exit::Unavailable, message, hint: None };
+        }
+        let hint = "repeat it with the same --idempotency-key, or look at the object first";
+        Failure { exit: Exit::Unknown, message, hint: Some(hint.to_owned()) }
+    }
+}
+
+/// The path of an object.
+pub(super) fn object_path(id: &ObjectId) -> Result<String, Failure> {
+    if matches!(id.key(), "." | "..") {
+        let text = format!(
+            "{id} cannot be called over HTTP, whose clients take such a key for a step in a path"
+        );
+        return Err(Failure::usage(text));
+    }
+    Ok(format!("/v1/objects/{}/{}", id.type_name(), encoded(id.key())))
+}
+
+/// Text as a part of a path, or as a value of a query.
+pub(super) fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, URL_SAFE).to_string()
+}
+
+/// A file that others can read holds no secret.
+fn read_token(path: &Path) -> Result<HeaderValue, Failure> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let shown = path.display();
+    let cannot = |error: std::io::Error| Failure::usage(format!("cannot read {shown}: {error}"));
+    let metadata = std::fs::metadata(path).map_err(cannot)?;
+    if metadata.permissions().mode() & 0o077 != 0 {
+        let failure = Failure::usage(format!("{shown} can be read by others than its owner"));
+        return Err(failure.with_hint(format!("chmod 600 {shown}")));
+    }
+    if metadata.len() > TOKEN_BYTES_MAX {
+        return Err(Failure::usage(format!("{shown} is too long for a token")));
+    }
+    let text = std::fs::read_to_string(path).map_err(cannot)?;
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", text.trim()))
+        .map_err(|_| Failure::usage(format!("{shown} holds characters that no token has")))?;
+    value.set_sensitive(true);
+    Ok(value)
+}

@@ -1,0 +1,97 @@
+//! `highlander doctor`: looks at what a node needs, and says how to mend what is missing.
+//!
+//! It measures and tries, and leaves nothing behind. A check that cannot be made is a warning, not a failure.
+
+mod disk;
+mod machine;
+mod tools;
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::client::Client;
+use super::failure::Failure;
+use super::output;
+
+/// `highlander doctor`
+#[derive(Debug, Args)]
+pub(super) struct Doctor {
+    /// The configuration that the node is to run with [default: that of `highlander dev`]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// How one check ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Verdict {
+    Ok,
+    Warn,
+    Fail,
+}
+
+/// What one check found.
+#[derive(Debug, Serialize)]
+struct Finding {
+    check: &'static str,
+    verdict: Verdict,
+    found: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mend: Option<String>,
+}
+
+impl Finding {
+    fn ok(check: &'static str, found: impl Into<String>) -> Self {
+        Self { check, verdict: Verdict::Ok, found: found.into(), mend: None }
+    }
+
+    fn warn(check: &'static str, found: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Warn, mend: Some(mend.into()), ..Self::ok(check, found) }
+    }
+
+    fn fail(check: &'static str, found: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Fail, ..Self::warn(check, found, mend) }
+    }
+}
+
+impl Doctor {
+    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        let config = super::load(self.config.as_deref())?;
+        let mut findings = vec![match config.check_exposure() {
+            Ok(()) => Finding::ok("configuration", "it is valid"),
+            Err(error) => {
+                let mend = error.hint.unwrap_or_default();
+                Finding::fail("configuration", error.message, mend)
+            }
+        }];
+        findings.extend(disk::check(&config.data_dir).await);
+        findings.push(machine::mappings(config.resident_max));
+        findings.push(machine::open_files());
+        findings.push(machine::address_space());
+        findings.push(machine::clock());
+        findings.push(tools::wasm_target());
+        findings.push(tools::node(client).await);
+        report(&findings, client.is_json)
+    }
+}
+
+fn report(findings: &[Finding], is_json: bool) -> Result<(), Failure> {
+    if is_json {
+        output::json(&serde_json::to_vec(findings).unwrap_or_default())?;
+    } else {
+        for finding in findings {
+            let verdict = format!("{:?}", finding.verdict).to_lowercase();
+            output::line(&format!("{verdict:<5} {}: {}", finding.check, finding.found))?;
+            if let Some(mend) = &finding.mend {
+                output::line(&format!("      mend: {mend}"))?;
+            }
+        }
+    }
+    match findings.iter().filter(|finding| finding.verdict == Verdict::Fail).count() {
+        0 => Ok(()),
+        1 => Err(Failure::environment("one check failed")),
+        count => Err(Failure::environment(format!("{count} checks failed"))),
+    }
+}

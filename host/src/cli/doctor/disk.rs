@@ -1,0 +1,176 @@
+//! The disk under the data directory: can it be written, is there room, how long does it take to be sure, and does a
+//! store on it keep its conditions.
+//!
+//! All of it happens in a folder of its own beside the data, which is removed again; a node may run meanwhile.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use rand::RngExt as _;
+
+use super::Finding;
+use crate::clock::BootTime;
+use crate::id::Hex;
+use crate::store::embedded::Embedded;
+use crate::store::{Condition, ETag, Put, Store};
+
+const SYNC_COUNT: usize = 15;
+/// A disk that takes longer to be sure makes every update this slow.
+const SYNC_SLOW: Duration = Duration::from_millis(20);
+const SPACE_LOW: u64 = 1 << 30;
+const SPACE_NONE: u64 = 64 << 20;
+
+/// A folder that is removed at the end.
+struct Probe(PathBuf);
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        // What cannot be removed is empty but for a few kilobytes.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Everything about the disk that `data_dir` is on, or would be on.
+pub(super) async fn check(data_dir: &Path) -> Vec<Finding> {
+    let shown = data_dir.display();
+    let probe = match open(data_dir) {
+        Ok(probe) => probe,
+        Err(error) => {
+            let found = format!("{shown} cannot be written: {error}");
+            let mend = format!("mkdir -p {shown} && chown \"$USER\" {shown}");
+            return vec![Finding::fail("data directory", found, mend)];
+        }
+    };
+    let writable = Finding::ok("data directory", format!("{shown} can be written"));
+    vec![writable, space(&probe.0), sync(&probe.0), store(&probe.0).await]
+}
+
+fn open(data_dir: &Path) -> io::Result<Probe> {
+    let absolute = std::path::absolute(data_dir)?;
+    let existing = absolute.ancestors().find(|path| path.exists()).unwrap_or(&absolute);
+    let digits: [u8; 4] = rand::rng().random();
+    let path = existing.join(format!(".doctor-{}", Hex(&digits)));
+    fs::create_dir(&path)?;
+    Ok(Probe(path))
+}
+
+fn space(folder: &Path) -> Finding {
+    const CHECK: &str = "disk space";
+    let mend = "free some, or set node.data_dir to a larger disk";
+    match rustix::fs::statvfs(folder) {
+        Ok(disk) => {
+            let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+            let found = format!("{} are free", ByteSize(free));
+            if free < SPACE_NONE {
+                Finding::fail(CHECK, found, mend)
+            } else if free < SPACE_LOW {
+                Finding::warn(CHECK, found, mend)
+            } else {
+                Finding::ok(CHECK, found)
+            }
+        }
+        Err(error) => Finding::warn(CHECK, format!("it cannot be told: {error}"), mend),
+    }
+}
+
+fn sync(folder: &Path) -> Finding {
+    const CHECK: &str = "fsync";
+    match median_sync(&folder.join("sync")) {
+        Ok(median) => {
+            let found = format!("a durable write takes {:.2} ms", median.as_secs_f64() * 1e3);
+            if median > SYNC_SLOW {
+                let mend = "use a local disk with a write cache that survives power loss";
+                return Finding::warn(CHECK, found, mend);
+            }
+            Finding::ok(CHECK, found)
+        }
+        Err(error) => {
+            let found = format!("a write cannot be made durable: {error}");
+            Finding::fail(CHECK, found, "set node.data_dir to a local disk")
+        }
+    }
+}
+
+fn median_sync(path: &Path) -> io::Result<Duration> {
+    let mut file = File::create(path)?;
+    let mut times = Vec::with_capacity(SYNC_COUNT);
+    for _ in 0..SYNC_COUNT {
+        let before = BootTime::now();
+        file.write_all(&[0x5a; 4096])?;
+        file.sync_data()?;
+        times.push(BootTime::now().since(before));
+    }
+    times.sort_unstable();
+    Ok(times.get(SYNC_COUNT / 2).copied().unwrap_or_default())
+}
+
+/// Four conditional writes, two of which must fail.
+async fn store(folder: &Path) -> Finding {
+    const CHECK: &str = "conditional writes";
+    let mend = "set node.data_dir to a local disk; report it if it is one";
+    let store = match Embedded::open(&folder.join("store")) {
+        Ok(store) => store,
+        Err(error) => return Finding::fail(CHECK, format!("no store can be made: {error}"), mend),
+    };
+    match try_conditions(&store).await {
+        Ok(()) => Finding::ok(CHECK, "the store enforces its conditions"),
+        Err(why) => {
+            Finding::fail(CHECK, format!("the store does not keep its conditions: {why}"), mend)
+        }
+    }
+}
+
+async fn try_conditions(store: &dyn Store) -> Result<(), String> {
+    let put = async |content: &'static str, condition| {
+        store.put("doctor", content.into(), condition).await
+    };
+    let applied = |put: Put, what: &str| match put {
+        Put::Applied(etag) => Ok(etag),
+        other => Err(format!("{what} came to {other:?}")),
+    };
+    let refused = |put: Put, what: &str| match put {
+        Put::Refused => Ok(()),
+        other => Err(format!("{what} came to {other:?}")),
+    };
+    let first: ETag = applied(put("1", Condition::Absent).await, "the first write")?;
+    refused(put("2", Condition::Absent).await, "a second first write")?;
+    applied(put("3", Condition::Matches(first.clone())).await, "a write over the first")?;
+    refused(put("4", Condition::Matches(first)).await, "a write over what is no longer there")?;
+    match store.get("doctor").await {
+        Ok(Some(blob)) if blob.bytes == "3" => Ok(()),
+        other => Err(format!("it then holds {other:?}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::doctor::Verdict;
+    use crate::store::memory::Memory;
+
+    #[tokio::test]
+    async fn a_folder_that_is_not_there_yet_is_checked_and_not_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let findings = check(&folder.path().join("a/b")).await;
+        assert_eq!(findings.len(), 4);
+        assert!(findings.iter().all(|finding| finding.verdict != Verdict::Fail), "{findings:?}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_cannot_be_written_is_a_failure() {
+        let findings = check(Path::new("/proc/nothing")).await;
+        assert_eq!(findings.first().map(|finding| finding.verdict), Some(Verdict::Fail));
+    }
+
+    #[tokio::test]
+    async fn a_store_that_enforces_conditions_passes() {
+        assert_eq!(try_conditions(&Memory::new()).await, Ok(()));
+        let occupied = Memory::new();
+        occupied.plant("doctor", "0".into());
+        assert!(try_conditions(&occupied).await.is_err());
+    }
+}

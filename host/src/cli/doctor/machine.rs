@@ -1,0 +1,83 @@
+//! What the kernel grants: mappings, open files, address space, a clock that goes on during sleep.
+//!
+//! Everything is read, nothing is changed.
+
+use std::fs::read_to_string;
+
+use rustix::process::{Resource, getrlimit};
+
+use super::Finding;
+use crate::clock::BootTime;
+use crate::config::{map_count_needed, max_map_count, resident_allowed};
+use crate::http;
+
+/// Open files beside connections.
+const FILES_MARGIN: u64 = 256;
+
+/// Whether all resident instances find their mappings.
+pub(super) fn mappings(resident_max: u32) -> Finding {
+    const CHECK: &str = "vm.max_map_count";
+    let Some(count) = max_map_count() else {
+        return Finding::warn(CHECK, "it cannot be read", "run on Linux with /proc mounted");
+    };
+    let allowed = resident_allowed(count);
+    let found = format!("{count}, enough for {allowed} resident instances of {resident_max}");
+    if allowed >= resident_max {
+        return Finding::ok(CHECK, found);
+    }
+    let needed = map_count_needed(resident_max);
+    let mend = format!("sysctl -w vm.max_map_count={needed}, or lower sandbox.resident_max");
+    Finding::warn(CHECK, found, mend)
+}
+
+/// Whether as many connections can be open as the node takes.
+pub(super) fn open_files() -> Finding {
+    const CHECK: &str = "open files";
+    let needed = http::Config::new(String::new()).connection_max as u64 + FILES_MARGIN;
+    match getrlimit(Resource::Nofile).current {
+        Some(limit) if limit < needed => {
+            let found = format!("the limit is {limit}, and all connections together need {needed}");
+            Finding::warn(CHECK, found, format!("ulimit -n {}", needed.next_power_of_two()))
+        }
+        Some(limit) => Finding::ok(CHECK, format!("the limit is {limit}")),
+        None => Finding::ok(CHECK, "there is no limit"),
+    }
+}
+
+/// Whether the sandbox may reserve its address space, far more than it uses.
+pub(super) fn address_space() -> Finding {
+    const CHECK: &str = "address space";
+    if let Some(limit) = getrlimit(Resource::As).current {
+        let found =
+            format!("it is limited to {limit} bytes, and the sandbox reserves terabytes of it");
+        return Finding::fail(CHECK, found, "ulimit -v unlimited");
+    }
+    match read_to_string("/proc/sys/vm/overcommit_memory").as_deref().map(str::trim) {
+        Ok("2") => {
+            let found = "vm.overcommit_memory is 2: what is reserved counts as used";
+            Finding::warn(CHECK, found, "sysctl -w vm.overcommit_memory=0")
+        }
+        _ => Finding::ok(CHECK, "it is not limited"),
+    }
+}
+
+/// Whether leases can be measured by a clock that goes on while the machine sleeps.
+pub(super) fn clock() -> Finding {
+    const CHECK: &str = "clock";
+    let before = BootTime::now();
+    // Read again and again, because a coarse clock stands still for a few milliseconds.
+    let moves = (0..10_000_000).any(|_| BootTime::now() > before);
+    if !moves {
+        return Finding::fail(CHECK, "CLOCK_BOOTTIME stands still", "use a kernel since 2.6.39");
+    }
+    let path = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
+    let source = read_to_string(path).unwrap_or_default();
+    match source.trim() {
+        slow @ ("hpet" | "acpi_pm" | "jiffies") => {
+            let found = format!("CLOCK_BOOTTIME goes on, from the slow source {slow}");
+            Finding::warn(CHECK, found, "look at dmesg for why the processor's own is not used")
+        }
+        "" => Finding::ok(CHECK, "CLOCK_BOOTTIME goes on"),
+        source => Finding::ok(CHECK, format!("CLOCK_BOOTTIME goes on, from {source}")),
+    }
+}

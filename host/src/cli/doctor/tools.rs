@@ -1,0 +1,45 @@
+//! What is around a node: the target that objects are built for, and a node that runs already.
+//!
+//! Neither is needed to start one, so that nothing here is a failure.
+
+use std::process::Command;
+
+use super::super::client::{Client, Request};
+use super::Finding;
+
+const TARGET: &str = "wasm32-wasip2";
+
+/// Whether objects can be built on this machine.
+pub(super) fn wasm_target() -> Finding {
+    const CHECK: &str = "wasm32-wasip2";
+    let mend = "rustup target add wasm32-wasip2";
+    let rustc =
+        Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]).output();
+    match rustc {
+        Ok(output) => {
+            let path = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+            if !path.is_empty() && std::path::Path::new(&path).is_dir() {
+                Finding::ok(CHECK, "objects in Rust can be built here")
+            } else {
+                Finding::warn(CHECK, "this Rust toolchain has no such target", mend)
+            }
+        }
+        Err(_) => Finding::warn(
+            CHECK,
+            "there is no rustc, so objects in Rust cannot be built here",
+            format!("install rustup from https://rustup.rs, then: {mend}"),
+        ),
+    }
+}
+
+/// Whether a node runs and takes calls.
+pub(super) async fn node(client: &Client) -> Finding {
+    const CHECK: &str = "node";
+    match client.send(Request::get("/readyz")).await {
+        Ok(_) => Finding::ok(CHECK, format!("one is ready at {}", client.url())),
+        Err(failure) => {
+            let mend = failure.hint.unwrap_or_else(|| "highlander dev".to_owned());
+            Finding::warn(CHECK, failure.message, mend)
+        }
+    }
+}

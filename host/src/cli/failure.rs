@@ -1,0 +1,137 @@
+//! Why a command failed: what is printed, and the code that it exits with.
+//!
+//! The exit code follows from what the node said of the effect, so that a script can tell "not done" from "not known".
+
+use std::process::ExitCode;
+
+use super::output;
+use crate::config;
+use crate::http::problem::Document;
+
+/// What a script is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exit {
+    /// Nobody reads on: no failure at all.
+    Done = 0,
+    /// The object did not do it, and will not if it is asked again.
+    Rejected = 1,
+    /// The command, the machine or the request is wrong.
+    Usage = 2,
+    /// Nothing was executed; it can be tried again.
+    Unavailable = 3,
+    /// It may have been executed.
+    Unknown = 4,
+}
+
+/// Why a command failed.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) exit: Exit,
+    pub(super) message: String,
+    pub(super) hint: Option<String>,
+}
+
+impl Failure {
+    /// The command was used in a wrong way.
+    pub(super) fn usage(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Usage, message: message.into(), hint: None }
+    }
+
+    /// The machine is not as it should be.
+    pub(super) fn environment(message: impl Into<String>) -> Self {
+        Self::usage(message)
+    }
+
+    /// The reader of standard output has gone, which is its right.
+    pub(super) fn nobody_reads() -> Self {
+        Self { exit: Exit::Done, message: String::new(), hint: None }
+    }
+
+    pub(super) fn with_hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// What a node answered.
+    pub(super) fn of_problem(problem: Document) -> Self {
+        let exit = exit_of(&problem);
+        let said = problem.rejection.map(|rejection| format!(" ({})", rejection.code));
+        let message = format!("{}{} [{}]", problem.detail, said.unwrap_or_default(), problem.code);
+        Self { exit, message, hint: problem.hint }
+    }
+
+    /// Why a node could not run.
+    #[allow(clippy::needless_pass_by_value, reason = "it is handed over by `map_err`")]
+    pub(super) fn of_node(error: anyhow::Error) -> Self {
+        if let Some(error) = error.downcast_ref::<config::Error>() {
+            return error.clone().into();
+        }
+        let failure = Self::environment(format!("{error:#}"));
+        // Where there is a cause, it is of this machine.
+        if error.chain().nth(1).is_some() {
+            return failure.with_hint("look at this machine with: highlander doctor");
+        }
+        failure
+    }
+
+    /// Prints it, and says what to exit with.
+    pub(super) fn report(&self) -> ExitCode {
+        if self.exit != Exit::Done {
+            output::error(&self.message, self.hint.as_deref());
+        }
+        ExitCode::from(self.exit as u8)
+    }
+}
+
+impl From<config::Error> for Failure {
+    fn from(error: config::Error) -> Self {
+        Self { exit: Exit::Usage, message: error.message, hint: error.hint }
+    }
+}
+
+/// Codes that say that the object itself did not do what it was asked.
+const BY_THE_OBJECT: &[&str] = &[
+    "object-rejected",
+    "version-mismatch",
+    "state-too-large",
+    "object-trapped",
+    "cpu-exceeded",
+    "memory-exceeded",
+    "stack-exceeded",
+    "host-calls-exceeded",
+    "contract-broken",
+    "state-unreadable",
+];
+
+fn exit_of(problem: &Document) -> Exit {
+    match problem.effect.as_str() {
+        "none" if BY_THE_OBJECT.contains(&problem.code.as_str()) => Exit::Rejected,
+        "none" if problem.retryable => Exit::Unavailable,
+        "none" => Exit::Usage,
+        // "applied" without an answer: the script has to look, too.
+        _ => Exit::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Code, Error};
+    use crate::http::problem::Problem;
+
+    #[test]
+    fn exit_codes_follow_from_the_effect() {
+        let exit = |code| exit_of(&Problem::from(Error::new(code, "")).document());
+        for code in Code::ALL {
+            let said = exit(*code);
+            assert_ne!(said, Exit::Done, "{code}");
+            let is_unknown = code.effect() != crate::error::Effect::None;
+            assert_eq!(said == Exit::Unknown, is_unknown, "{code}");
+            assert_eq!(said == Exit::Unavailable, code.is_retryable() && !is_unknown, "{code}");
+        }
+        assert_eq!(exit(Code::ObjectRejected), Exit::Rejected);
+        assert_eq!(exit(Code::UnknownType), Exit::Usage);
+        for code in BY_THE_OBJECT {
+            assert!(Code::ALL.iter().any(|known| known.as_str() == *code), "{code}");
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! `highlander new`: a project of one object that builds, is tested and deploys unchanged.
+//!
+//! The SDK is in no registry, so it comes out of this binary ([`vendor`]), unless a path to it is given. Nothing that
+//! exists is overwritten.
+
+mod vendor;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use super::failure::Failure;
+use super::output;
+use crate::id::TypeName;
+
+const MANIFEST: &str = include_str!("new/templates/Cargo.toml.txt");
+const OBJECT: &str = include_str!("new/templates/lib.rs.txt");
+const README: &str = include_str!("new/templates/README.md.txt");
+const IGNORED: &str = "/target\n/.highlander\n";
+
+/// Where the SDK lies within a new project.
+const VENDORED: &str = "vendor/highlander/guest-sdk";
+
+/// Names that no package, or no struct of one, may have.
+const RESERVED: &[&str] = &[
+    "abstract",
+    "alloc",
+    "as",
+    "async",
+    "await",
+    "become",
+    "box",
+    "break",
+    "const",
+    "continue",
+    "core",
+    "crate",
+    "do",
+    "dyn",
+    "else",
+    "enum",
+    "extern",
+    "false",
+    "final",
+    "fn",
+    "for",
+    "gen",
+    "if",
+    "impl",
+    "in",
+    "let",
+    "loop",
+    "macro",
+    "match",
+    "mod",
+    "move",
+    "mut",
+    "override",
+    "priv",
+    "proc-macro",
+    "pub",
+    "ref",
+    "return",
+    "self",
+    "static",
+    "std",
+    "struct",
+    "super",
+    "test",
+    "trait",
+    "true",
+    "try",
+    "type",
+    "typeof",
+    "unsafe",
+    "unsized",
+    "use",
+    "virtual",
+    "where",
+    "while",
+    "yield",
+];
+/// Names whose struct would hide something that the template uses.
+const HIDING: &[&str] =
+    &["String", "Result", "Rejection", "Harness", "Ok", "Err", "ObjectState", "Context"];
+
+/// `highlander new`
+#[derive(Debug, Args)]
+pub(super) struct New {
+    /// Name of the project and of its object type, like shared-list
+    name: String,
+    /// The language
+    #[arg(long, value_enum, default_value_t = Language::Rust)]
+    lang: Language,
+    /// Use the SDK in this folder in place of a copy
+    #[arg(long, value_name = "PATH")]
+    sdk: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Language {
+    Rust,
+    Js,
+    Python,
+}
+
+impl New {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        if self.lang != Language::Rust {
+            let failure = Failure::usage("there is no template for this language yet");
+            return Err(failure.with_hint(format!("highlander new {} --lang rust", self.name)));
+        }
+        let name = TypeName::new(&self.name).map_err(|error| Failure::usage(error.to_string()))?;
+        let name = name.as_str();
+        if RESERVED.contains(&name) || name.ends_with('-') || name.contains("--") {
+            let failure = Failure::usage(format!("{name} cannot be the name of a Rust package"));
+            return Err(
+                failure.with_hint(format!("highlander new my-{}", name.trim_end_matches('-')))
+            );
+        }
+        let sdk = self.sdk.as_deref().map(sdk_path).transpose()?;
+        let folder = Path::new(name);
+        write_project(folder, name, sdk.as_deref()).map_err(|error| {
+            let text = match error.kind() {
+                std::io::ErrorKind::AlreadyExists => format!("{name} exists already"),
+                _ => format!("cannot write {name}: {error}"),
+            };
+            Failure::usage(text).with_hint("choose another name, or another folder to be in")
+        })?;
+        output::note(&format!("made {name}; next:"));
+        for line in next_steps(name) {
+            output::line(&line)?;
+        }
+        Ok(())
+    }
+}
+
+/// The folder of an SDK, as it can be written into a manifest.
+fn sdk_path(path: &Path) -> Result<String, Failure> {
+    let absolute = path.canonicalize().ok().filter(|path| path.join("Cargo.toml").is_file());
+    let text = absolute.and_then(|path| path.to_str().map(str::to_owned));
+    text.ok_or_else(|| {
+        let failure = Failure::usage(format!("{} holds no package", path.display()));
+        failure.with_hint("--sdk takes the folder guest-sdk of a checkout")
+    })
+}
+
+pub(super) fn write_project(folder: &Path, name: &str, sdk: Option<&str>) -> std::io::Result<()> {
+    fs::create_dir(folder)?;
+    let fill = |template: &str| fill(template, name, sdk.unwrap_or(VENDORED));
+    write(folder, "Cargo.toml", fill(MANIFEST).as_bytes())?;
+    write(folder, "src/lib.rs", fill(OBJECT).as_bytes())?;
+    write(folder, "README.md", fill(README).as_bytes())?;
+    write(folder, ".gitignore", IGNORED.as_bytes())?;
+    if sdk.is_some() {
+        return Ok(());
+    }
+    for (path, content) in vendor::files()? {
+        write(folder, &format!("vendor/highlander/{path}"), &content)?;
+    }
+    Ok(())
+}
+
+fn write(folder: &Path, path: &str, content: &[u8]) -> std::io::Result<()> {
+    let path = folder.join(path);
+    path.parent().map_or(Ok(()), fs::create_dir_all)?;
+    fs::write(path, content)
+}
+
+/// A template with its placeholders filled in.
+fn fill(template: &str, name: &str, sdk: &str) -> String {
+    let mut object = struct_name(name);
+    if HIDING.contains(&object.as_str()) {
+        object.push_str("Object");
+    }
+    // A struct's name leads back to the type's, except where a digit follows a hyphen and the like.
+    let attribute = match is_derived(name) && !object.ends_with("Object") {
+        true => "#[object]".to_owned(),
+        false => format!("#[object(type = \"{name}\")]"),
+    };
+    template
+        .replace("{{name}}", name)
+        .replace("{{file}}", &name.replace('-', "_"))
+        .replace("{{object}}", &object)
+        .replace("{{attribute}}", &attribute)
+        .replace("{{sdk}}", sdk)
+}
+
+/// `shared-list` as `SharedList`.
+fn struct_name(name: &str) -> String {
+    let capital = |word: &str| {
+        let mut letters = word.chars();
+        letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
+    };
+    name.split('-').map(|word| -> String { capital(word) }).collect()
+}
+
+/// Whether the SDK makes this type's name of its struct's: each word is to begin with a letter.
+fn is_derived(name: &str) -> bool {
+    name.split('-').all(|word| word.len() > 1 && word.starts_with(|c: char| c.is_ascii_lowercase()))
+}
+
+fn next_steps(name: &str) -> [String; 6] {
+    let file = name.replace('-', "_");
+    [
+        format!("cd {name}"),
+        "cargo test".to_owned(),
+        "cargo build --release --target wasm32-wasip2".to_owned(),
+        "highlander dev    # in another terminal".to_owned(),
+        format!("highlander deploy target/wasm32-wasip2/release/{file}.wasm"),
+        format!("highlander call {name}/1 greet '\"world\"'"),
+    ]
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,269 @@
+//! The commands about single objects: call, read, replace, delete, list, find, tear down.
+//!
+//! Replies are printed as the object gave them. What the version is goes to standard error.
+
+use std::io::Read as _;
+use std::time::Duration;
+
+use bytes::Bytes;
+use clap::{Args, value_parser};
+use http::Method;
+use humantime_serde::re::humantime;
+use serde::Deserialize;
+
+use super::client::{Answer, Client, Request, encoded, object_path};
+use super::failure::Failure;
+use super::output;
+use crate::id::ObjectId;
+use crate::limits::{ARGUMENT_BYTES_MAX, LIST_COUNT_MAX};
+
+const JSON: &str = "application/json";
+
+/// One object.
+#[derive(Debug, Args)]
+pub(super) struct One {
+    /// The object, like todo/42
+    #[arg(value_name = "TYPE/KEY")]
+    id: ObjectId,
+}
+
+/// `highlander call`
+#[derive(Debug, Args)]
+pub(super) struct Call {
+    /// The object, like todo/42
+    #[arg(value_name = "TYPE/KEY")]
+    id: ObjectId,
+    /// The handler
+    handler: String,
+    /// The argument as JSON, or - for standard input [default: null]
+    #[arg(value_name = "JSON")]
+    argument: Option<String>,
+    /// Do it once, however often it is repeated with this key
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
+    /// How long the call may take, like 5s
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    timeout: Option<Duration>,
+}
+
+/// `highlander get`
+#[derive(Debug, Args)]
+pub(super) struct Get {
+    /// The object, like todo/42
+    #[arg(value_name = "TYPE/KEY")]
+    id: ObjectId,
+}
+
+/// `highlander put`
+#[derive(Debug, Args)]
+pub(super) struct Put {
+    /// The object, like todo/42
+    #[arg(value_name = "TYPE/KEY")]
+    id: ObjectId,
+    /// The state as JSON, or - for standard input
+    #[arg(value_name = "JSON")]
+    state: String,
+    /// Only if the object is at this version
+    #[arg(long, value_name = "VERSION", conflicts_with = "if_absent")]
+    if_match: Option<u64>,
+    /// Only if the object was never changed, or is deleted
+    #[arg(long)]
+    if_absent: bool,
+}
+
+/// `highlander delete`
+#[derive(Debug, Args)]
+pub(super) struct Delete {
+    /// The object, like todo/42
+    #[arg(value_name = "TYPE/KEY")]
+    id: ObjectId,
+    /// Only if the object is at this version
+    #[arg(long, value_name = "VERSION")]
+    if_match: Option<u64>,
+}
+
+/// `highlander list`
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// The type
+    #[arg(value_name = "TYPE")]
+    type_name: String,
+    /// Only keys that begin with this
+    #[arg(long, default_value = "", hide_default_value = true)]
+    prefix: String,
+    /// Only objects that are active
+    #[arg(long)]
+    active: bool,
+    /// At most so many keys [default: all]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
+    limit: Option<u64>,
+}
+
+impl Call {
+    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        let path = format!("{}/{}", object_path(&self.id)?, encoded(&self.handler));
+        let argument = self.argument.as_deref().map_or(Ok(Bytes::new()), read_json)?;
+        let mut request = Request::new(Method::POST, path).with_body(JSON, argument);
+        if let Some(key) = &self.idempotency_key {
+            request = request.with_header("idempotency-key", key)?;
+        }
+        if let Some(timeout) = self.timeout {
+            let text = humantime::format_duration(timeout).to_string();
+            request = request.with_header("highlander-timeout", &text)?;
+        }
+        let answer = client.send(request).await?;
+        if answer.is_replayed() {
+            output::note("this is the answer of an earlier call with the same key");
+        }
+        output::json(&answer.body)
+    }
+}
+
+impl Get {
+    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        let answer = client.send(Request::get(object_path(&self.id)?)).await?;
+        note_version(&self.id, &answer);
+        output::json(&answer.body)
+    }
+}
+
+impl Put {
+    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        let request = Request::new(Method::PUT, object_path(&self.id)?);
+        let mut request = request.with_body(JSON, read_json(&self.state)?);
+        if let Some(version) = self.if_match {
+            request = request.with_header("if-match", &format!("\"{version}\""))?;
+        }
+        if self.if_absent {
+            request = request.with_header("if-none-match", "*")?;
+        }
+        let answer = client.send(request).await?;
+        note_version(&self.id, &answer);
+        Ok(())
+    }
+}
+
+impl Delete {
+    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        let mut request = Request::new(Method::DELETE, object_path(&self.id)?);
+        if let Some(version) = self.if_match {
+            request = request.with_header("if-match", &format!("\"{version}\""))?;
+        }
+        let answer = client.send(request).await?;
+        note_version(&self.id, &answer);
+        Ok(())
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Page {
+    keys: Vec<String>,
+    next: Option<String>,
+}
+
+impl List {
+    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        let mut left = self.limit.unwrap_or(u64::MAX);
+        let mut after: Option<String> = None;
+        loop {
+            let page: Page = client.send(self.request(left, after.as_deref())).await?.read()?;
+            for key in &page.keys {
+                if client.is_json {
+                    output::json(&serde_json::to_vec(key).unwrap_or_default())?;
+                } else {
+                    output::line(key)?;
+                }
+            }
+            left = left.saturating_sub(page.keys.len() as u64);
+            if left == 0 || page.next.is_none() {
+                return Ok(());
+            }
+            after = page.next;
+        }
+    }
+
+    fn request(&self, left: u64, after: Option<&str>) -> Request {
+        let (type_name, prefix) = (encoded(&self.type_name), encoded(&self.prefix));
+        let (limit, active) = (left.min(LIST_COUNT_MAX as u64), self.active);
+        let after = encoded(after.unwrap_or_default());
+        Request::get(format!(
+            "/v1/objects/{type_name}?prefix={prefix}&after={after}&limit={limit}&active={active}"
+        ))
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Whereabouts {
+    node: Option<String>,
+    tier: String,
+    version: u64,
+    epoch: u64,
+    revision: u32,
+    exists: bool,
+    mailbox_len: usize,
+}
+
+impl One {
+    pub(super) async fn locate(self, client: &Client) -> Result<(), Failure> {
+        let path = format!("{}/owner", object_path(&self.id)?);
+        let answer = client.send(Request::get(path)).await?;
+        if client.is_json {
+            return output::json(&answer.body);
+        }
+        let found: Whereabouts = answer.read()?;
+        let row = |name: &str, value: String| vec![name.to_owned(), value];
+        output::table(&[
+            row("object", self.id.to_string()),
+            row("node", found.node.unwrap_or_else(|| "none".to_owned())),
+            row("tier", found.tier),
+            row("exists", found.exists.to_string()),
+            row("version", found.version.to_string()),
+            row("epoch", found.epoch.to_string()),
+            row("revision", found.revision.to_string()),
+            row("mailbox", found.mailbox_len.to_string()),
+        ])
+    }
+
+    pub(super) async fn deactivate(self, client: &Client) -> Result<(), Failure> {
+        let path = format!("{}/deactivate", object_path(&self.id)?);
+        let answer = client.send(Request::new(Method::POST, path)).await?;
+        if client.is_json {
+            return output::json(&answer.body);
+        }
+        #[derive(Deserialize)]
+        struct Deactivated {
+            was_active: bool,
+        }
+        let Deactivated { was_active } = answer.read()?;
+        let text = if was_active { "is a file again" } else { "was not active" };
+        output::note(&format!("{} {text}", self.id));
+        Ok(())
+    }
+}
+
+fn note_version(id: &ObjectId, answer: &Answer) {
+    if let Some(version) = answer.version() {
+        output::note(&format!("{id} is at version {version}"));
+    }
+}
+
+/// JSON from the command line, or from standard input.
+fn read_json(argument: &str) -> Result<Bytes, Failure> {
+    let text = match argument {
+        "-" => {
+            let mut text = Vec::new();
+            // One byte more than the node takes is enough for it to say so.
+            let mut input = std::io::stdin().lock().take(ARGUMENT_BYTES_MAX as u64 + 1);
+            input.read_to_end(&mut text).map_err(|error| {
+                Failure::environment(format!("cannot read standard input: {error}"))
+            })?;
+            text
+        }
+        text => text.as_bytes().to_vec(),
+    };
+    if text.len() <= ARGUMENT_BYTES_MAX && !crate::store::record::is_json(&text) {
+        let failure = Failure::usage("the argument is not JSON");
+        return Err(failure.with_hint("text needs quotes of its own: '\"buy milk\"'"));
+    }
+    Ok(text.into())
+}

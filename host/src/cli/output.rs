@@ -1,0 +1,107 @@
+//! The only place that writes to standard output and standard error.
+//!
+//! What comes from a node or from object code is data: its control characters are escaped, so that no text can move a
+//! terminal's cursor or pass for a message of this program. A closed pipe ends a command quietly.
+
+use std::io::{self, ErrorKind, Write as _};
+
+use super::failure::Failure;
+
+/// Prints one line of text to standard output.
+pub(super) fn line(text: &str) -> Result<(), Failure> {
+    write(&escaped(text))
+}
+
+/// Prints a JSON document to standard output, as it was sent.
+pub(super) fn json(document: &[u8]) -> Result<(), Failure> {
+    write(&escaped_json(&String::from_utf8_lossy(document)))
+}
+
+/// Prints rows in columns that are as wide as they need to be.
+pub(super) fn table(rows: &[Vec<String>]) -> Result<(), Failure> {
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|row| row.iter().map(|cell| escaped(cell)).collect()).collect();
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    for row in &rows {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        write(cells.collect::<Vec<_>>().join("  ").trim_end())?;
+    }
+    Ok(())
+}
+
+/// Prints a remark to standard error.
+pub fn note(text: &str) {
+    // A standard error that is closed is no reason to end.
+    let _ = writeln!(io::stderr().lock(), "{}", escaped(text));
+}
+
+/// Prints why a command failed, and what to do about it.
+pub(super) fn error(message: &str, hint: Option<&str>) {
+    note(&format!("error: {message}"));
+    if let Some(hint) = hint {
+        note("");
+        note(&format!("hint: {hint}"));
+    }
+}
+
+fn write(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{text}").and_then(|()| out.flush()).map_err(|error| match error.kind() {
+        ErrorKind::BrokenPipe => Failure::nobody_reads(),
+        _ => Failure::environment(format!("cannot write to standard output: {error}")),
+    })
+}
+
+/// Text with everything escaped that a terminal would act on, or that would change the order of letters.
+fn escaped(text: &str) -> String {
+    replace(text, |c| c.is_control() || is_direction(c), |c| format!("\\u{{{:x}}}", u32::from(c)))
+}
+
+/// The same for a JSON document, in which such characters are escaped in JSON's own way. Those below U+0020 that JSON
+/// allows raw are white space between values.
+fn escaped_json(text: &str) -> String {
+    let is_space = |c: char| matches!(c, '\n' | '\t' | '\r');
+    let acts = |c: char| (c.is_control() && !is_space(c)) || c == '\r' || is_direction(c);
+    replace(text.trim_end(), acts, |c| match c {
+        '\r' => String::new(),
+        c => format!("\\u{:04x}", u32::from(c)),
+    })
+}
+
+fn is_direction(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn replace(text: &str, acts: impl Fn(char) -> bool, escape: impl Fn(char) -> String) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if acts(c) { safe.push_str(&escape(c)) } else { safe.push(c) }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_is_given_nothing_to_act_on() {
+        assert_eq!(escaped("a\u{1b}[31mb\nc\u{202e}"), "a\\u{1b}[31mb\\u{a}c\\u{202e}");
+        assert_eq!(escaped("Grüße, 世界"), "Grüße, 世界");
+    }
+
+    #[test]
+    fn escaped_json_is_the_same_json() {
+        let text = "{\"a\": \"\u{9b}31m\u{7f}\u{202e}\",\r\n \"b\": 1}\n";
+        let safe = escaped_json(text);
+        assert!(!safe.contains(['\u{9b}', '\u{7f}', '\u{202e}', '\r']), "{safe}");
+        let (before, after): (serde_json::Value, serde_json::Value) =
+            (serde_json::from_str(text).unwrap(), serde_json::from_str(&safe).unwrap());
+        assert_eq!(before, after);
+    }
+}

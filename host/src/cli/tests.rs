@@ -1,0 +1,71 @@
+//! The arguments of the command.
+
+use clap::CommandFactory as _;
+
+use super::*;
+
+fn parse(line: &str) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(line.split_whitespace())
+}
+
+#[test]
+fn every_command_can_be_written_as_documented() {
+    Cli::command().debug_assert();
+    for line in [
+        "highlander dev",
+        "highlander dev --data /tmp/x --listen 127.0.0.1:0 --log-format json",
+        "highlander serve --config highlander.toml",
+        "highlander new shared-list",
+        "highlander new shared-list --lang js",
+        "highlander deploy todo.wasm --force",
+        "highlander types",
+        "highlander types todo --json",
+        "highlander call todo/42 complete",
+        "highlander call todo/a/b complete {} --idempotency-key k --timeout 5s",
+        "highlander call todo/42 complete -",
+        "highlander get todo/42 --url http://127.0.0.1:1",
+        "highlander put todo/42 {} --if-match 7",
+        "highlander put todo/42 - --if-absent --json",
+        "highlander delete todo/42 --if-match 7",
+        "highlander list todo --prefix a --active --limit 5",
+        "highlander where todo/42",
+        "highlander deactivate todo/42",
+        "highlander nodes --json",
+        "highlander doctor --config highlander.toml",
+        "highlander --json nodes --token-file t",
+    ] {
+        assert!(parse(line).is_ok(), "{line}: {}", parse(line).unwrap_err());
+    }
+}
+
+#[test]
+fn what_makes_no_sense_is_wrong_usage() {
+    for line in [
+        "highlander",
+        "highlander call todo complete",
+        "highlander call Todo/42 complete",
+        "highlander call todo/42 complete --timeout 5",
+        "highlander put todo/42 {} --if-match 7 --if-absent",
+        "highlander list todo --limit 0",
+        "highlander dev --listen localhost",
+        "highlander dev --log-format xml",
+        "highlander serve",
+        "highlander watch todo/42",
+    ] {
+        let error = parse(line).expect_err(line);
+        assert!(matches!(error.exit_code(), 2), "{line}: {}", error.exit_code());
+    }
+}
+
+#[test]
+fn the_commands_are_documented() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/cli.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    for command in Cli::command().get_subcommands() {
+        let heading = format!("\n## `highlander {}", command.get_name());
+        assert!(text.contains(&heading), "docs/cli.md has no section {heading:?}");
+        for flag in command.get_arguments().filter_map(clap::Arg::get_long) {
+            assert!(text.contains(&format!("`--{flag}")), "docs/cli.md does not name --{flag}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! What an operator may set: one table of keys ([`keys`]), read from a file and from the environment ([`source`]).
+//!
+//! Every value is checked once, here, and is valid from then on. Nothing here touches the network or a store, and
+//! nothing has two spellings: a size or a time without unit is refused, an unknown key too.
+
+pub mod keys;
+pub mod source;
+pub mod value;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::node;
+
+/// Mappings of memory that the process needs beside those of resident instances.
+const MAPPINGS_MARGIN: u64 = 4096;
+/// Mappings of memory that one resident instance holds.
+const MAPPINGS_PER_INSTANCE: u64 = 4;
+
+/// Why a configuration is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    /// What is wrong, and where.
+    pub message: String,
+    /// What to write instead.
+    pub hint: Option<String>,
+}
+
+impl Error {
+    fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None }
+    }
+
+    fn with_hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+}
+
+/// A whole configuration, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// `node.listen`: where HTTP is answered.
+    pub listen: SocketAddr,
+    /// `node.advertise`: where others reach this node; nothing means `listen`.
+    pub advertise: Option<String>,
+    /// `node.data_dir`: the embedded store and compiled code.
+    pub data_dir: PathBuf,
+    /// `node.insecure`: whether plain HTTP may be answered beyond loopback.
+    pub insecure: bool,
+    /// `node.component_max`: largest component, in bytes.
+    pub component_max: usize,
+    /// `objects.idle_timeout`.
+    pub idle_timeout: Duration,
+    /// `objects.state_max`, in bytes.
+    pub state_max: usize,
+    /// `objects.mailbox_len`.
+    pub mailbox_len: usize,
+    /// `objects.call_timeout`.
+    pub call_timeout: Duration,
+    /// `sandbox.memory_max`, in bytes.
+    pub memory_max: usize,
+    /// `sandbox.cpu_max`.
+    pub cpu_max: Duration,
+    /// `sandbox.resident_max`.
+    pub resident_max: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 7410)),
+            advertise: None,
+            data_dir: PathBuf::from(".highlander"),
+            insecure: false,
+            component_max: 4 * 1024 * 1024,
+            idle_timeout: Duration::from_mins(5),
+            state_max: 1024 * 1024,
+            mailbox_len: 128,
+            call_timeout: Duration::from_secs(10),
+            memory_max: 64 * 1024 * 1024,
+            cpu_max: Duration::from_millis(100),
+            resident_max: 4096,
+        }
+    }
+}
+
+impl Config {
+    /// The configuration of a file, where there is one, with what the environment sets over it.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, Error> {
+        let mut config = Self::default();
+        if let Some(path) = file {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| Error::new(format!("cannot read {}: {error}", path.display())))?;
+            source::apply_file(&mut config, &text, &path.display().to_string())?;
+        }
+        source::apply_environment(&mut config, environment)?;
+        Ok(config)
+    }
+
+    /// Refuses to answer plain HTTP beyond loopback unless that was asked for.
+    ///
+    /// # Errors
+    /// With what to write.
+    pub fn check_exposure(&self) -> Result<(), Error> {
+        if self.listen.ip().is_loopback() || self.insecure {
+            return Ok(());
+        }
+        let text = format!(
+            "{} can be reached from other machines, and this build has no TLS",
+            self.listen
+        );
+        Err(Error::new(text).with_hint(
+            "listen on 127.0.0.1 behind a proxy that has TLS, or say node.insecure = true if the network is trusted",
+        ))
+    }
+
+    /// What the node needs of it.
+    #[must_use]
+    pub fn node(&self) -> node::Config {
+        node::Config {
+            idle_timeout: self.idle_timeout,
+            mailbox_len: self.mailbox_len,
+            resident_max: usize::try_from(self.resident_max).unwrap_or(usize::MAX),
+        }
+    }
+
+    /// The address that others are told.
+    #[must_use]
+    pub fn advertised(&self, listening: SocketAddr) -> String {
+        self.advertise.clone().unwrap_or_else(|| listening.to_string())
+    }
+}
+
+/// Resident instances that a kernel with `max_map_count` mappings per process allows.
+#[must_use]
+pub fn resident_allowed(max_map_count: u64) -> u32 {
+    let instances = max_map_count.saturating_sub(MAPPINGS_MARGIN) / MAPPINGS_PER_INSTANCE;
+    u32::try_from(instances).unwrap_or(u32::MAX).max(1)
+}
+
+/// The kernel's `vm.max_map_count` that `resident_max` instances need.
+#[must_use]
+pub fn map_count_needed(resident_max: u32) -> u64 {
+    u64::from(resident_max) * MAPPINGS_PER_INSTANCE + MAPPINGS_MARGIN
+}
+
+/// The kernel's present `vm.max_map_count`; nothing where it does not say.
+#[must_use]
+pub fn max_map_count() -> Option<u64> {
+    std::fs::read_to_string("/proc/sys/vm/max_map_count").ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests;

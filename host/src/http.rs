@@ -1,0 +1,145 @@
+//! HTTP, version 1: turns requests into calls of the node, and what comes of them into answers.
+//!
+//! Everything malformed ends here, and every error has one form ([`problem`]). The routes are a pure function
+//! ([`route`]), the limits of a connection are kept in [`accept`] and [`wire`]. Nothing here decides anything about an
+//! object: a request that is well formed is the node's.
+
+pub mod accept;
+mod body;
+mod objects;
+mod pages;
+pub mod problem;
+mod query;
+mod reply;
+mod request;
+pub mod route;
+#[cfg(test)]
+mod tests;
+mod types;
+mod wire;
+
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+
+use crate::error::{Code, Error};
+use crate::limits::ARGUMENT_BYTES_MAX;
+use crate::node::Node;
+use problem::Problem;
+use route::Route;
+
+/// What is answered: always whole, because replies are bounded.
+pub(crate) type Reply = Response<Full<Bytes>>;
+
+/// What the HTTP side of a node is told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where other machines reach this node, as `/v1/nodes` shows it.
+    pub address: String,
+    /// How long a call may take that names no time of its own.
+    pub call_timeout: Duration,
+    /// Largest component that may be uploaded, in bytes.
+    pub component_max: usize,
+    /// How long a request's head may take to arrive, from its first byte.
+    pub header_timeout: Duration,
+    /// How long a request's body may take to arrive.
+    pub body_timeout: Duration,
+    /// How long a connection may be open without a request.
+    pub idle_timeout: Duration,
+    /// Connections at a time; one more is answered and closed.
+    pub connection_max: usize,
+}
+
+impl Config {
+    /// The defaults for a node that is reached at `address`.
+    #[must_use]
+    pub fn new(address: String) -> Self {
+        Self {
+            address,
+            call_timeout: Duration::from_secs(10),
+            component_max: 4 * 1024 * 1024,
+            header_timeout: Duration::from_secs(5),
+            body_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_mins(1),
+            connection_max: 10_000,
+        }
+    }
+}
+
+/// Answers requests for one node.
+#[derive(Debug)]
+pub struct Api {
+    node: Arc<Node>,
+    config: Config,
+    /// The node's name, ready to be sent with every answer.
+    node_header: HeaderValue,
+}
+
+impl Api {
+    /// What answers for `node`.
+    #[must_use]
+    pub fn new(node: Arc<Node>, config: Config) -> Self {
+        let name = HeaderValue::from_str(node.id().as_str());
+        // A name that cannot be a header is one that no node of this program has.
+        let node_header = name.unwrap_or_else(|_| HeaderValue::from_static("unnamed"));
+        Self { node, config, node_header }
+    }
+
+    /// Answers one request. Never fails: a panic becomes an answer too.
+    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Result<Reply, Infallible> {
+        let (parts, body) = request.into_parts();
+        let answering = AssertUnwindSafe(self.route(&parts, body)).catch_unwind();
+        let answer = answering.await.unwrap_or_else(|_| Err(after_panic(&parts.method).into()));
+        let mut reply = answer.unwrap_or_else(|problem| problem.into_reply());
+        reply.headers_mut().insert(reply::NODE, self.node_header.clone());
+        let status = reply.status().as_u16();
+        tracing::debug!(method = %parts.method, path = parts.uri.path(), status, "answered");
+        Ok(reply)
+    }
+
+    async fn route(&self, parts: &Parts, body: Incoming) -> Result<Reply, Problem> {
+        request::check_head(parts)?;
+        match route::find(&parts.method, parts.uri.path())? {
+            Route::Call { id, handler } => self.call(parts, body, id, handler).await,
+            Route::Get(id) => self.get(parts, id).await,
+            Route::Put(id) => self.put(parts, body, id).await,
+            Route::Delete(id) => self.delete(parts, id).await,
+            Route::Owner(id) => self.owner(&id).await,
+            Route::Deactivate(id) => self.deactivate(&id).await,
+            Route::List(type_name) => self.list(parts, type_name).await,
+            Route::Deploy => self.deploy(parts, body).await,
+            Route::Types => self.types().await,
+            Route::Type(name) => self.type_record(&name).await,
+            Route::Nodes => Ok(self.nodes()),
+            Route::Root => Ok(self.root()),
+            Route::Health => Ok(pages::health()),
+            Route::Ready => self.ready(),
+            Route::Metrics => Ok(self.metrics()),
+            Route::Problem(code) => pages::problem(&code),
+        }
+    }
+
+    /// The body of a call: at most one argument long.
+    async fn argument(&self, parts: &Parts, incoming: Incoming) -> Result<Bytes, Error> {
+        let bytes = body::read(incoming, ARGUMENT_BYTES_MAX, self.config.body_timeout).await?;
+        request::json_argument(&parts.headers, bytes)
+    }
+}
+
+/// What is said of a request in whose handling the host panicked. The panic itself went to the log.
+fn after_panic(method: &Method) -> Error {
+    if method.is_safe() {
+        return Error::new(Code::Internal, "the node ran into an error of its own");
+    }
+    // The call may have reached its object, so "not executed" would be a guess.
+    let text = "the node ran into an error of its own, and the request may have taken effect";
+    Error::new(Code::OutcomeUnknown, text)
+}

@@ -1,0 +1,83 @@
+//! Reads a request's body: bounded in size and in time, without a copy where it arrives in one piece.
+//!
+//! A body that is refused is still read for a little while, because a connection that is closed with unread bytes
+//! takes the answer with it.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt as _;
+use hyper::body::{Body as _, Incoming};
+
+use super::request::malformed;
+use crate::error::{Code, Error};
+
+/// How much of a refused body is read, as a multiple of its limit.
+const DISCARD_FACTOR: usize = 8;
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The whole body, of at most `limit` bytes, if it arrives within `patience`.
+pub(super) async fn read(
+    mut body: Incoming,
+    limit: usize,
+    patience: Duration,
+) -> Result<Bytes, Error> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    let declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    let read = if declared > limit {
+        Err(too_large(limit))
+    } else {
+        match tokio::time::timeout(patience, collect(&mut body, limit)).await {
+            Ok(read) => read,
+            Err(_) => {
+                let seconds = patience.as_secs_f32();
+                return Err(malformed(format!("the body did not arrive within {seconds} s")));
+            }
+        }
+    };
+    if matches!(&read, Err(error) if error.code == Code::BodyTooLarge) {
+        let discarding = discard(&mut body, limit.saturating_mul(DISCARD_FACTOR));
+        // What is left after the time is lost together with the connection.
+        let _ = tokio::time::timeout(DISCARD_TIMEOUT, discarding).await;
+    }
+    read
+}
+
+async fn collect(body: &mut Incoming, limit: usize) -> Result<Bytes, Error> {
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| malformed("the body ended before it was whole"))?;
+        // Trailers say nothing that is asked for here.
+        let Ok(data) = frame.into_data() else { continue };
+        if first.len() + rest.len() + data.len() > limit {
+            return Err(too_large(limit));
+        }
+        if first.is_empty() && rest.is_empty() {
+            first = data;
+        } else {
+            if rest.is_empty() {
+                rest.reserve(first.len() + data.len());
+                rest.extend_from_slice(&std::mem::take(&mut first));
+            }
+            rest.extend_from_slice(&data);
+        }
+    }
+    Ok(if rest.is_empty() { first } else { rest.freeze() })
+}
+
+async fn discard(body: &mut Incoming, mut bytes_left: usize) {
+    while let Some(Ok(frame)) = body.frame().await {
+        let length = frame.data_ref().map_or(0, Bytes::len);
+        match bytes_left.checked_sub(length) {
+            Some(left) => bytes_left = left,
+            None => return,
+        }
+    }
+}
+
+fn too_large(limit: usize) -> Error {
+    Error::new(Code::BodyTooLarge, format!("the body has more than {limit} bytes"))
+}

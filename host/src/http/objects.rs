@@ -1,0 +1,152 @@
+//! The routes of objects: calls, the state as a whole, listings, whereabouts.
+//!
+//! A client that goes away does not take its call with it: the node runs what it has begun to its end.
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, StatusCode};
+use hyper::body::Incoming;
+use serde_json::json;
+
+use super::problem::Problem;
+use super::request::malformed;
+use super::{Api, Reply, query, reply, request};
+use crate::activation::answered::fingerprint;
+use crate::activation::{Call, Done, IdempotencyKey, Operation, Precondition};
+use crate::clock::BootTime;
+use crate::error::{Code, Error};
+use crate::id::{ObjectId, TypeName};
+use crate::limits::{HANDLER_NAME_BYTES_MAX, LIST_COUNT_MAX};
+use crate::node::list::Query;
+
+/// Length of a page for those that name none.
+const LIST_COUNT: usize = 100;
+
+impl Api {
+    pub(super) async fn call(
+        &self,
+        parts: &Parts,
+        body: Incoming,
+        id: ObjectId,
+        handler: std::borrow::Cow<'_, str>,
+    ) -> Result<Reply, Problem> {
+        if handler.len() > HANDLER_NAME_BYTES_MAX {
+            let text = format!("the type {} has no such handler", id.type_name());
+            return Err(Problem::of(Error::new(Code::UnknownHandler, text), &id));
+        }
+        let argument = self.argument(parts, body).await.map_err(|e| Problem::of(e, &id))?;
+        let operation = Operation::Handle { handler: handler.into(), argument };
+        self.change(parts, id, operation).await
+    }
+
+    pub(super) async fn get(&self, parts: &Parts, id: ObjectId) -> Result<Reply, Problem> {
+        let argument = Bytes::from_static(b"null");
+        let operation = Operation::Handle { handler: "get".into(), argument };
+        let precondition = request::read_precondition(&parts.headers);
+        let done = self.operate(parts, &id, operation, precondition).await?;
+        if request::is_known(&parts.headers, done.version) {
+            return Ok(reply::not_modified(&done));
+        }
+        Ok(reply::done(done))
+    }
+
+    pub(super) async fn put(
+        &self,
+        parts: &Parts,
+        body: Incoming,
+        id: ObjectId,
+    ) -> Result<Reply, Problem> {
+        let argument = self.argument(parts, body).await.map_err(|e| Problem::of(e, &id))?;
+        self.change(parts, id, Operation::Handle { handler: "put".into(), argument }).await
+    }
+
+    pub(super) async fn delete(&self, parts: &Parts, id: ObjectId) -> Result<Reply, Problem> {
+        self.change(parts, id, Operation::Delete).await
+    }
+
+    async fn change(
+        &self,
+        parts: &Parts,
+        id: ObjectId,
+        operation: Operation,
+    ) -> Result<Reply, Problem> {
+        let precondition = request::precondition(&parts.headers);
+        self.operate(parts, &id, operation, precondition).await.map(reply::done)
+    }
+
+    async fn operate(
+        &self,
+        parts: &Parts,
+        id: &ObjectId,
+        operation: Operation,
+        precondition: Result<Precondition, Error>,
+    ) -> Result<Done, Problem> {
+        let call = precondition
+            .and_then(|precondition| self.read_call(&parts.headers, operation, precondition));
+        let call = call.map_err(|error| Problem::of(error, id))?;
+        self.node.call(id, call).await.map_err(|error| Problem::of(error, id))
+    }
+
+    fn read_call(
+        &self,
+        headers: &HeaderMap,
+        operation: Operation,
+        precondition: Precondition,
+    ) -> Result<Call, Error> {
+        request::check_consistency(headers)?;
+        let timeout = request::timeout(headers, self.config.call_timeout)?;
+        let key = request::idempotency_key(headers)?
+            .map(|key| IdempotencyKey { key: key.into(), fingerprint: fingerprint(&operation) });
+        Ok(Call { operation, precondition, key, deadline: BootTime::now() + timeout })
+    }
+
+    pub(super) async fn owner(&self, id: &ObjectId) -> Result<Reply, Problem> {
+        let found = self.node.whereabouts(id).await.map_err(|error| Problem::of(error, id))?;
+        let document = json!({
+            "object": id.as_str(),
+            "node": found.owner.as_ref().map(|node| node.as_str()),
+            "tier": found.tier.as_str(),
+            "version": found.version,
+            "epoch": found.epoch,
+            "revision": found.revision,
+            "exists": found.exists,
+            "mailbox_len": found.mailbox_len,
+        });
+        Ok(reply::json(StatusCode::OK, &document))
+    }
+
+    pub(super) async fn deactivate(&self, id: &ObjectId) -> Result<Reply, Problem> {
+        let was_active = self.node.deactivate(id).await;
+        let document = json!({ "object": id.as_str(), "was_active": was_active });
+        Ok(reply::json(StatusCode::OK, &document))
+    }
+
+    pub(super) async fn list(&self, parts: &Parts, type_name: TypeName) -> Result<Reply, Problem> {
+        let query = read_query(parts, type_name)?;
+        let page = self.node.list(&query).await?;
+        let document =
+            json!({ "type": query.type_name.as_str(), "keys": page.keys, "next": page.next });
+        Ok(reply::json(StatusCode::OK, &document))
+    }
+}
+
+fn read_query(parts: &Parts, type_name: TypeName) -> Result<Query, Error> {
+    let (prefix, after, limit) = (String::new(), None, LIST_COUNT);
+    let mut read = Query { type_name, prefix, after, limit, is_active: false };
+    for (name, value) in query::parameters(&parts.uri, &["prefix", "after", "limit", "active"])? {
+        match name.as_str() {
+            "prefix" => read.prefix = value,
+            "after" => read.after = Some(value).filter(|key| !key.is_empty()),
+            "active" => read.is_active = query::flag(&name, &value)?,
+            _ => {
+                let limit = value.parse().ok().filter(|n| (1..=LIST_COUNT_MAX).contains(n));
+                read.limit = limit.ok_or_else(|| {
+                    malformed(format!(
+                        "the parameter \"limit\" is a number from 1 to {LIST_COUNT_MAX}"
+                    ))
+                })?;
+            }
+        }
+    }
+    Ok(read)
+}

@@ -1,0 +1,90 @@
+//! The routes about the node itself: health, metrics, nodes, and what its errors mean.
+//!
+//! Health says that the process answers, readiness that it takes calls; neither looks into any object.
+
+use http::StatusCode;
+use serde_json::json;
+
+use super::problem::Problem;
+use super::{Api, Reply, reply};
+use crate::error::{Code, Error};
+
+/// What each code means, section by section.
+const ERRORS: &str = include_str!("../../../docs/errors.md");
+
+impl Api {
+    pub(super) fn nodes(&self) -> Reply {
+        let state = if self.node.is_draining() { "draining" } else { "ready" };
+        let document = json!({ "nodes": [{
+            "id": self.node.id().as_str(),
+            "address": self.config.address,
+            "state": state,
+            "active_objects": self.node.active_count(),
+        }] });
+        reply::json(StatusCode::OK, &document)
+    }
+
+    pub(super) fn root(&self) -> Reply {
+        let document = json!({
+            "name": "Highlander",
+            "version": env!("CARGO_PKG_VERSION"),
+            "node": self.node.id().as_str(),
+            "about": "Objects with one owner, a durable state, and sandboxed behaviour.",
+            "links": {
+                "types": "/v1/types",
+                "nodes": "/v1/nodes",
+                "objects": "/v1/objects/{type}",
+                "object": "/v1/objects/{type}/{key}",
+                "health": "/healthz",
+                "readiness": "/readyz",
+                "metrics": "/metrics",
+            },
+        });
+        reply::json(StatusCode::OK, &document)
+    }
+
+    pub(super) fn ready(&self) -> Result<Reply, Problem> {
+        if self.node.is_draining() {
+            return Err(Error::new(Code::Draining, "this node is shutting down").into());
+        }
+        Ok(reply::text("text/plain; charset=utf-8", "ready\n"))
+    }
+
+    pub(super) fn metrics(&self) -> Reply {
+        reply::text("text/plain; version=0.0.4; charset=utf-8", self.node.render_metrics())
+    }
+}
+
+pub(super) fn health() -> Reply {
+    reply::text("text/plain; charset=utf-8", "ok\n")
+}
+
+/// The section of `docs/errors.md` that explains a code.
+pub(super) fn problem(code: &str) -> Result<Reply, Problem> {
+    let known = Code::ALL.iter().find(|known| known.as_str() == code);
+    let section = known
+        .and_then(|code| section(code.as_str()))
+        .ok_or_else(|| Error::new(Code::UnknownRoute, "no error has this code"))?;
+    Ok(reply::text("text/markdown; charset=utf-8", section))
+}
+
+fn section(code: &str) -> Option<&'static str> {
+    let start = ERRORS.find(&format!("## `{code}`\n"))?;
+    let text = ERRORS.get(start..)?;
+    let length = text.get(2..)?.find("\n## ").map_or(text.len(), |end| end + 3);
+    text.get(..length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_explained_and_nothing_else_is() {
+        for code in Code::ALL {
+            let text = section(code.as_str()).unwrap_or_else(|| panic!("{code} has no section"));
+            assert_eq!(text.matches("## `").count(), 1, "{text}");
+        }
+        assert_eq!(ERRORS.matches("\n## `").count(), Code::ALL.len());
+    }
+}

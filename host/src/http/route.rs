@@ -1,0 +1,192 @@
+//! Which route a request takes: a pure function of its method and its path.
+//!
+//! Each part of a path is percent-decoded exactly once, after the path was cut at its slashes: `%2F` in a key is a
+//! slash of the key, and `%252F` is the text `%2F`. No part is ever taken for a step in a path.
+
+use std::borrow::Cow;
+
+use http::Method;
+use percent_encoding::percent_decode_str;
+
+use super::problem::Problem;
+use crate::error::{Code, Error};
+use crate::id::{ObjectId, TypeName};
+
+/// Handlers whose names have a meaning of their own in paths.
+const RESERVED: [&str; 5] = ["get", "put", "owner", "events", "deactivate"];
+
+/// What a request is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Route<'a> {
+    /// Call a handler.
+    Call {
+        /// Of this object.
+        id: ObjectId,
+        /// With this name.
+        handler: Cow<'a, str>,
+    },
+    /// Read an object's state.
+    Get(ObjectId),
+    /// Replace an object's state.
+    Put(ObjectId),
+    /// Delete an object.
+    Delete(ObjectId),
+    /// Tell where an object is.
+    Owner(ObjectId),
+    /// Make an object a file again.
+    Deactivate(ObjectId),
+    /// List the objects of a type.
+    List(TypeName),
+    /// Upload a component.
+    Deploy,
+    /// List the types.
+    Types,
+    /// Show one type.
+    Type(Cow<'a, str>),
+    /// List the nodes.
+    Nodes,
+    /// Say what this is.
+    Root,
+    /// Whether the process runs.
+    Health,
+    /// Whether calls are taken.
+    Ready,
+    /// What the node counts.
+    Metrics,
+    /// Explain an error's code.
+    Problem(Cow<'a, str>),
+}
+
+/// The route of a request.
+///
+/// # Errors
+/// [`Code::UnknownRoute`], [`Code::MethodNotAllowed`], [`Code::UnknownHandler`] for a reserved name, and
+/// [`Code::InvalidObjectId`].
+pub fn find<'a>(method: &Method, path: &'a str) -> Result<Route<'a>, Problem> {
+    if let Some(rest) = path.strip_prefix("/v1/objects/") {
+        return object_route(method, rest);
+    }
+    match path {
+        "/v1/types" if method == Method::POST => Ok(Route::Deploy),
+        "/v1/types" if is_read(method) => Ok(Route::Types),
+        "/v1/types" => Err(not_allowed(method, "GET, HEAD, POST")),
+        "/v1/nodes" => read_only(method, Route::Nodes),
+        "/" => read_only(method, Route::Root),
+        "/healthz" => read_only(method, Route::Health),
+        "/readyz" => read_only(method, Route::Ready),
+        "/metrics" => read_only(method, Route::Metrics),
+        _ => named_route(method, path),
+    }
+}
+
+fn named_route<'a>(method: &Method, path: &'a str) -> Result<Route<'a>, Problem> {
+    let named = |prefix| path.strip_prefix(prefix).filter(|name: &&str| is_one_part(name));
+    if let Some(name) = named("/v1/types/") {
+        return read_only(method, Route::Type(decode(name)?));
+    }
+    if let Some(name) = named("/problems/") {
+        return read_only(method, Route::Problem(decode(name)?));
+    }
+    Err(unknown_route(path).into())
+}
+
+fn object_route<'a>(method: &Method, rest: &'a str) -> Result<Route<'a>, Problem> {
+    let mut parts = rest.split('/');
+    let type_name = decode(parts.next().unwrap_or_default())?;
+    let Some(key) = parts.next() else {
+        let type_name = TypeName::new(&type_name).map_err(|error| invalid_id(&error))?;
+        return read_only(method, Route::List(type_name));
+    };
+    let id = ObjectId::new(&type_name, &decode(key)?).map_err(|error| invalid_id(&error))?;
+    let Some(handler) = parts.next() else {
+        return match method {
+            &Method::GET | &Method::HEAD => Ok(Route::Get(id)),
+            &Method::PUT => Ok(Route::Put(id)),
+            &Method::DELETE => Ok(Route::Delete(id)),
+            _ => Err(not_allowed(method, "GET, HEAD, PUT, DELETE")),
+        };
+    };
+    if parts.next().is_some() || handler.is_empty() {
+        let error = unknown_route(rest).with_hint("a slash within a key is written %2F");
+        return Err(error.into());
+    }
+    handler_route(method, id, decode(handler)?)
+}
+
+fn handler_route<'a>(
+    method: &Method,
+    id: ObjectId,
+    handler: Cow<'a, str>,
+) -> Result<Route<'a>, Problem> {
+    if !RESERVED.contains(&handler.as_ref()) {
+        if method == Method::POST {
+            return Ok(Route::Call { id, handler });
+        }
+        return Err(not_allowed(method, "POST"));
+    }
+    match handler.as_ref() {
+        "owner" => read_only(method, Route::Owner(id)),
+        "deactivate" if method == Method::POST => Ok(Route::Deactivate(id)),
+        "deactivate" => Err(not_allowed(method, "POST")),
+        "events" => Err(unknown_route("events").into()),
+        name => {
+            let text = format!("the handler {name:?} of {id} has a method of its own");
+            let error = Error::new(Code::UnknownHandler, text);
+            let method = name.to_uppercase();
+            Err(Problem::of(error.with_hint(format!("use {method} on the object itself")), &id))
+        }
+    }
+}
+
+fn is_one_part(name: &str) -> bool {
+    !name.is_empty() && !name.contains('/')
+}
+
+fn is_read(method: &Method) -> bool {
+    method == Method::GET || method == Method::HEAD
+}
+
+fn read_only<'a>(method: &Method, route: Route<'a>) -> Result<Route<'a>, Problem> {
+    if is_read(method) { Ok(route) } else { Err(not_allowed(method, "GET, HEAD")) }
+}
+
+fn decode(part: &str) -> Result<Cow<'_, str>, Error> {
+    // Most parts have nothing to decode. A request's path is ASCII, or else its bytes are checked below.
+    if part.is_ascii() && !part.contains('%') {
+        return Ok(Cow::Borrowed(part));
+    }
+    if !has_whole_escapes(part) {
+        let text = "the path holds a % that is not followed by two hexadecimal digits";
+        return Err(Error::new(Code::InvalidObjectId, text).with_hint("write % as %25"));
+    }
+    percent_decode_str(part).decode_utf8().map_err(|_| {
+        Error::new(Code::InvalidObjectId, "the path is not UTF-8 after percent-decoding")
+    })
+}
+
+/// Whether each `%` is followed by two digits: the decoder would leave a stray one as it is, and then two spellings
+/// would name one object.
+fn has_whole_escapes(part: &str) -> bool {
+    part.split('%').skip(1).all(|rest| {
+        let mut digits = rest.bytes().take(2);
+        digits.next().is_some_and(|digit| digit.is_ascii_hexdigit())
+            && digits.next().is_some_and(|digit| digit.is_ascii_hexdigit())
+    })
+}
+
+fn invalid_id(error: &crate::id::Error) -> Problem {
+    Error::new(Code::InvalidObjectId, error.to_string()).into()
+}
+
+fn unknown_route(path: &str) -> Error {
+    let path: String = path.chars().take(100).collect();
+    Error::new(Code::UnknownRoute, format!("there is nothing at {path:?}"))
+}
+
+fn not_allowed(method: &Method, allowed: &'static str) -> Problem {
+    let text = format!("{method} is not for this path, which takes {allowed}");
+    Problem::from(Error::new(Code::MethodNotAllowed, text)).with_allow(allowed)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+//! The routes, and a corpus of keys as they may be spelled in a path.
+
+use super::*;
+
+fn id(text: &str) -> ObjectId {
+    text.parse().unwrap()
+}
+
+#[track_caller]
+fn code(method: &Method, path: &str) -> Code {
+    find(method, path).unwrap_err().code()
+}
+
+#[test]
+fn every_route_is_found() {
+    let call = Route::Call { id: id("todo/42"), handler: "complete".into() };
+    let routes = [
+        (Method::POST, "/v1/objects/todo/42/complete", call),
+        (Method::GET, "/v1/objects/todo/42", Route::Get(id("todo/42"))),
+        (Method::HEAD, "/v1/objects/todo/42", Route::Get(id("todo/42"))),
+        (Method::PUT, "/v1/objects/todo/42", Route::Put(id("todo/42"))),
+        (Method::DELETE, "/v1/objects/todo/42", Route::Delete(id("todo/42"))),
+        (Method::GET, "/v1/objects/todo/42/owner", Route::Owner(id("todo/42"))),
+        (Method::POST, "/v1/objects/todo/42/deactivate", Route::Deactivate(id("todo/42"))),
+        (Method::GET, "/v1/objects/todo", Route::List(TypeName::new("todo").unwrap())),
+        (Method::POST, "/v1/types", Route::Deploy),
+        (Method::GET, "/v1/types", Route::Types),
+        (Method::GET, "/v1/types/todo", Route::Type("todo".into())),
+        (Method::GET, "/v1/nodes", Route::Nodes),
+        (Method::GET, "/", Route::Root),
+        (Method::GET, "/healthz", Route::Health),
+        (Method::GET, "/readyz", Route::Ready),
+        (Method::GET, "/metrics", Route::Metrics),
+        (Method::GET, "/problems/draining", Route::Problem("draining".into())),
+    ];
+    for (method, path, route) in routes {
+        assert_eq!(find(&method, path).unwrap(), route, "{method} {path}");
+    }
+}
+
+#[test]
+fn keys_are_decoded_exactly_once() {
+    let spellings = [
+        ("a%2Fb", "a/b"),
+        ("a%2fb", "a/b"),
+        ("a%252Fb", "a%2Fb"),
+        ("a%25252Fb", "a%252Fb"),
+        ("%2E%2E", ".."),
+        ("..", ".."),
+        ("%2E%2E%2Fetc", "../etc"),
+        ("a+b", "a+b"),
+        ("a%20b", "a b"),
+        ("%C3%A4", "ä"),
+        ("a%3Fb%23c", "a?b#c"),
+        ("a;b=c", "a;b=c"),
+        ("%25", "%"),
+    ];
+    for (spelling, key) in spellings {
+        let path = format!("/v1/objects/todo/{spelling}");
+        let expected = Route::Get(ObjectId::new("todo", key).unwrap());
+        assert_eq!(find(&Method::GET, &path).unwrap(), expected, "{spelling}");
+    }
+}
+
+#[test]
+fn what_names_no_object_is_refused() {
+    let too_long = "k".repeat(257);
+    for key in [
+        "",
+        "%00",
+        "%0A",
+        "%7F",
+        "%C2%85",
+        "%FF",
+        "%C3",
+        "%ED%A0%80",
+        "a%",
+        "a%2",
+        "a%zz",
+        &too_long,
+    ] {
+        let path = format!("/v1/objects/todo/{key}");
+        assert_eq!(code(&Method::GET, &path), Code::InvalidObjectId, "{key:?}");
+    }
+    for type_name in ["Todo", "1", "a_b", "%2e%2e", "todo%2F42", ""] {
+        for path in [format!("/v1/objects/{type_name}/42"), format!("/v1/objects/{type_name}")] {
+            assert_eq!(code(&Method::GET, &path), Code::InvalidObjectId, "{path}");
+        }
+    }
+}
+
+#[test]
+fn other_paths_are_unknown() {
+    for path in [
+        "/v1",
+        "/v2/objects/todo/42",
+        "/v1/objects",
+        "/v1/types/",
+        "/v1/types/a/b",
+        "/v1/objects/todo/42/",
+        "/v1/objects/todo/a/b/c",
+        "/v1/objects/todo/42/events",
+        "/favicon.ico",
+        "*",
+        "",
+    ] {
+        assert_eq!(code(&Method::GET, path), Code::UnknownRoute, "{path}");
+    }
+}
+
+#[test]
+fn other_methods_are_refused_with_those_that_are_allowed() {
+    for (method, path, allowed) in [
+        (Method::PATCH, "/v1/objects/todo/42", "GET, HEAD, PUT, DELETE"),
+        (Method::POST, "/v1/objects/todo/42", "GET, HEAD, PUT, DELETE"),
+        (Method::GET, "/v1/objects/todo/42/complete", "POST"),
+        (Method::POST, "/v1/objects/todo/42/owner", "GET, HEAD"),
+        (Method::GET, "/v1/objects/todo/42/deactivate", "POST"),
+        (Method::DELETE, "/v1/types", "GET, HEAD, POST"),
+        (Method::POST, "/healthz", "GET, HEAD"),
+    ] {
+        let problem = find(&method, path).unwrap_err();
+        assert_eq!((problem.code(), problem.allow()), (Code::MethodNotAllowed, Some(allowed)));
+    }
+}
+
+#[test]
+fn reserved_handlers_cannot_be_called() {
+    for handler in ["get", "put"] {
+        let path = format!("/v1/objects/todo/42/{handler}");
+        assert_eq!(code(&Method::POST, &path), Code::UnknownHandler, "{handler}");
+    }
+    assert_eq!(code(&Method::POST, "/v1/objects/todo/42/g%65t"), Code::UnknownHandler);
+}

@@ -1,0 +1,140 @@
+//! The HTTP side over a real listener, with a scripted engine and a store in memory below it.
+//!
+//! [`Harness`] is the node under test; [`codes`] reaches the problem codes, [`limits`] the limits of connections and
+//! requests.
+
+mod calls;
+mod codes;
+mod limits;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Method;
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use super::accept::Server;
+use super::{Api, Config};
+use crate::engine::scripted::ScriptedEngine;
+use crate::error::Code;
+use crate::node::{self, Node, Ports};
+use crate::registry::NodeId;
+use crate::registry::local::Directory;
+use crate::store::memory::Memory;
+
+/// A node with one type, `counter`.
+struct Harness {
+    url: String,
+    address: String,
+    node: Arc<Node>,
+    store: Arc<Memory>,
+    http: reqwest::Client,
+    stop: watch::Sender<()>,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+struct Answered {
+    status: u16,
+    headers: http::HeaderMap,
+    body: String,
+}
+
+impl Answered {
+    #[track_caller]
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// Asserts that it is a whole problem document with this code.
+    #[track_caller]
+    fn is_problem(&self, code: Code) -> Value {
+        let document = self.json();
+        assert_eq!(document["code"], code.as_str(), "{document}");
+        assert_eq!(self.header("content-type"), Some("application/problem+json"));
+        assert_eq!((self.status, &document["status"]), (code.status(), &code.status().into()));
+        assert_eq!(document["type"], format!("/problems/{code}"));
+        assert_eq!(document["effect"], code.effect().as_str());
+        assert_eq!(document["retryable"], code.is_retryable());
+        assert!(document["title"].is_string() && document["detail"].is_string(), "{document}");
+        document
+    }
+}
+
+impl Harness {
+    async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    async fn with(adjust: impl FnOnce(&mut Config)) -> Self {
+        let harness = Self::without_types(adjust).await;
+        harness.node.deploy("scripted:counter".into(), false).await.unwrap();
+        harness
+    }
+
+    async fn without_types(adjust: impl FnOnce(&mut Config)) -> Self {
+        let store = Arc::new(Memory::new());
+        let ports = Ports {
+            registry: Arc::new(Directory::new().join(NodeId::new("node-1"))),
+            store: Arc::clone(&store) as Arc<_>,
+            engine: Arc::new(ScriptedEngine::new().with_state_max(1000)),
+        };
+        let idle_timeout = Duration::from_mins(5);
+        let config = node::Config { idle_timeout, mailbox_len: 4, resident_max: 16 };
+        let node = Node::start(ports, config);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let mut config = Config::new(address.clone());
+        adjust(&mut config);
+        let (stop, stopped) = watch::channel(());
+        let server = Server::new(Api::new(Arc::clone(&node), config), listener);
+        tokio::spawn(server.run(stopped, Duration::from_secs(1)));
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { url: format!("http://{address}"), address, node, store, http, stop }
+    }
+
+    fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.url))
+    }
+
+    async fn get(&self, path: &str) -> Answered {
+        send(self.request(Method::GET, path)).await
+    }
+
+    async fn post(&self, path: &str, body: &str) -> Answered {
+        send(self.request(Method::POST, path).body(body.to_owned())).await
+    }
+
+    /// Sends bytes as they are, and reads until the connection is closed.
+    async fn raw(&self, bytes: &[u8]) -> String {
+        let mut stream = self.connect().await;
+        stream.write_all(bytes).await.unwrap();
+        rest(&mut stream).await
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(&self.address).await.unwrap()
+    }
+}
+
+async fn send(request: reqwest::RequestBuilder) -> Answered {
+    let response = request.send().await.unwrap();
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    Answered { status, headers, body: response.text().await.unwrap() }
+}
+
+/// Reads until the connection is closed.
+async fn rest(stream: &mut TcpStream) -> String {
+    let mut text = Vec::new();
+    let reading = stream.read_to_end(&mut text);
+    // A connection that was reset was closed, too.
+    let _ = tokio::time::timeout(Duration::from_secs(20), reading).await.expect("it is closed");
+    String::from_utf8(text).unwrap()
+}

@@ -1,0 +1,184 @@
+//! The problem codes that a request can meet on one node, each by its own way.
+
+use serde_json::json;
+
+use super::*;
+use crate::store::memory::{GetFault, PutFault};
+
+async fn with_header(harness: &Harness, name: &str, value: &str) -> Answered {
+    let request = harness.request(Method::POST, "/v1/objects/counter/a/increment");
+    send(request.header(name, value)).await
+}
+
+#[tokio::test]
+async fn malformed_requests_are_refused() {
+    let harness = Harness::start().await;
+    for (name, value) in [
+        ("highlander-timeout", "5"),
+        ("highlander-timeout", "6m"),
+        ("highlander-consistency", "eventual"),
+        ("idempotency-key", "two words"),
+        ("idempotency-key", ""),
+        ("if-match", "7"),
+        ("if-none-match", "\"7\""),
+    ] {
+        let document = with_header(&harness, name, value).await.is_problem(Code::MalformedRequest);
+        assert_eq!(document["object"], "counter/a");
+    }
+    assert_eq!(with_header(&harness, "highlander-consistency", "strict").await.status, 200);
+    harness.post("/v1/objects/counter/a/add", "{").await.is_problem(Code::MalformedRequest);
+    let request = harness.request(Method::POST, "/v1/objects/counter/a/add");
+    let answer = send(request.header("content-type", "text/plain").body("1")).await;
+    answer.is_problem(Code::MalformedRequest);
+}
+
+#[tokio::test]
+async fn names_that_lead_nowhere_are_told_apart() {
+    let harness = Harness::start().await;
+    harness.get("/nowhere").await.is_problem(Code::UnknownRoute);
+    harness.get("/problems/nothing").await.is_problem(Code::UnknownRoute);
+    harness.get("/v1/objects/Counter/a").await.is_problem(Code::InvalidObjectId);
+    harness.get("/v1/objects/counter/%FF").await.is_problem(Code::InvalidObjectId);
+    harness.get("/v1/objects/nothing/a").await.is_problem(Code::UnknownType);
+    harness.get("/v1/objects/nothing").await.is_problem(Code::UnknownType);
+    harness.get("/v1/objects/nothing/a/owner").await.is_problem(Code::UnknownType);
+    harness.get("/v1/types/nothing").await.is_problem(Code::UnknownType);
+    harness.post("/v1/objects/counter/a/nothing", "").await.is_problem(Code::UnknownHandler);
+    harness.post("/v1/objects/counter/a/get", "").await.is_problem(Code::UnknownHandler);
+    let long = format!("/v1/objects/counter/a/{}", "h".repeat(64));
+    harness.post(&long, "").await.is_problem(Code::UnknownHandler);
+    let answer = send(harness.request(Method::PATCH, "/v1/objects/counter/a")).await;
+    answer.is_problem(Code::MethodNotAllowed);
+    assert_eq!(answer.header("allow"), Some("GET, HEAD, PUT, DELETE"));
+}
+
+#[tokio::test]
+async fn what_the_object_says_is_passed_on() {
+    let harness = Harness::start().await;
+    let path = |handler: &str| format!("/v1/objects/counter/a/{handler}");
+    harness.post(&path("add"), "\"x\"").await.is_problem(Code::InvalidArgument);
+    let document = harness.post(&path("reject"), "").await.is_problem(Code::ObjectRejected);
+    let expected = json!({ "code": "scripted", "message": "the script says no" });
+    assert_eq!(document["rejection"], expected);
+    harness.post(&path("trap"), "").await.is_problem(Code::ObjectTrapped);
+    harness.post(&path("grow"), "2000").await.is_problem(Code::StateTooLarge);
+    assert_eq!(harness.get("/v1/objects/counter/a").await.header("etag"), Some("\"0\""));
+}
+
+#[tokio::test]
+async fn a_key_that_was_used_for_another_call_is_refused() {
+    let harness = Harness::start().await;
+    let call = |argument: &'static str| {
+        let request = harness.request(Method::POST, "/v1/objects/counter/a/add");
+        send(request.header("idempotency-key", "k").body(argument))
+    };
+    assert_eq!(call("1").await.status, 200);
+    call("2").await.is_problem(Code::IdempotencyKeyReused);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_longer_kept_is_said_to_be() {
+    let harness = Harness::start().await;
+    let call = |key: String| {
+        let request = harness.request(Method::POST, "/v1/objects/counter/a/increment");
+        send(request.header("idempotency-key", key))
+    };
+    for n in 0..=crate::limits::ANSWERED_REPLY_COUNT_MAX {
+        assert_eq!(call(n.to_string()).await.status, 200);
+    }
+    call("0".to_owned()).await.is_problem(Code::AnswerExpired);
+}
+
+#[tokio::test]
+async fn components_that_are_none_are_refused() {
+    let harness = Harness::start().await;
+    harness.post("/v1/types", "no component").await.is_problem(Code::ComponentRefused);
+    harness.post("/v1/types", "").await.is_problem(Code::MalformedRequest);
+    harness.post("/v1/types?force=perhaps", "x").await.is_problem(Code::MalformedRequest);
+    let request = harness.request(Method::POST, "/v1/types").header("content-type", "text/html");
+    send(request.body("scripted:counter")).await.is_problem(Code::MalformedRequest);
+    harness.post("/v1/types", "scripted:counter@2").await;
+    harness.post("/v1/types", "scripted:counter@1").await.is_problem(Code::ComponentRefused);
+    assert_eq!(harness.post("/v1/types?force=true", "scripted:counter@1").await.status, 201);
+}
+
+#[tokio::test]
+async fn a_state_of_a_newer_schema_is_not_opened() {
+    let harness = Harness::start().await;
+    harness.post("/v1/types", "scripted:counter@2").await;
+    harness.post("/v1/objects/counter/a/increment", "").await;
+    harness.post("/v1/types?force", "scripted:counter@1").await;
+    let answer = harness.post("/v1/objects/counter/a/increment", "").await;
+    answer.is_problem(Code::StateUnreadable);
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_answer_is_named_with_its_effect() {
+    let harness = Harness::start().await;
+    harness.store.script_gets([GetFault::Unavailable]);
+    harness.post("/v1/objects/counter/a/increment", "").await.is_problem(Code::StoreUnavailable);
+    harness.post("/v1/objects/counter/a/increment", "").await;
+    harness.store.set_down(true);
+    let call = |time| {
+        let request = harness.request(Method::POST, "/v1/objects/counter/a/increment");
+        send(request.header("highlander-timeout", time))
+    };
+    call("100ms").await.is_problem(Code::OutcomeUnknown);
+    harness.store.set_down(false);
+    assert_eq!(harness.post("/v1/objects/counter/b/increment", "").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_write_that_is_denied_was_not_executed() {
+    let harness = Harness::start().await;
+    harness.store.script_puts([PutFault::Denied]);
+    let answer = harness.post("/v1/objects/counter/a/increment", "").await;
+    assert_eq!(answer.json()["effect"], "none", "{}", answer.body);
+}
+
+#[tokio::test]
+async fn a_damaged_record_is_not_served() {
+    let harness = Harness::start().await;
+    harness.store.plant("objects/counter/a.json", "{}".into());
+    harness.get("/v1/objects/counter/a").await.is_problem(Code::RecordDamaged);
+    harness.get("/v1/objects/counter/a/owner").await.is_problem(Code::RecordDamaged);
+}
+
+#[tokio::test]
+async fn calls_that_come_too_late_or_too_many_are_not_begun() {
+    let harness = Harness::start().await;
+    let busy = harness.request(Method::POST, "/v1/objects/counter/a/sleep").body("1000");
+    let busy = tokio::spawn(send(busy));
+    while harness.get("/v1/objects/counter?active").await.json()["keys"] != json!(["a"]) {
+        tokio::task::yield_now().await;
+    }
+    let late = harness.request(Method::POST, "/v1/objects/counter/a/increment");
+    let late = send(late.header("highlander-timeout", "20ms")).await;
+    late.is_problem(Code::DeadlineExceeded);
+    let crowd: Vec<_> = (0..100)
+        .map(|_| {
+            tokio::spawn(send(harness.request(Method::POST, "/v1/objects/counter/a/increment")))
+        })
+        .collect();
+    let mut full_count = 0;
+    for call in crowd {
+        let answer = call.await.unwrap();
+        if answer.status != 200 {
+            answer.is_problem(Code::MailboxFull);
+            assert_eq!(answer.header("retry-after"), Some("1"));
+            full_count += 1;
+        }
+    }
+    assert!(full_count > 0);
+    busy.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_draining_node_is_not_ready_and_begins_nothing() {
+    let harness = Harness::start().await;
+    harness.node.drain(Duration::from_secs(1)).await;
+    harness.get("/readyz").await.is_problem(Code::Draining);
+    harness.post("/v1/objects/counter/a/increment", "").await.is_problem(Code::Draining);
+    assert_eq!(harness.get("/healthz").await.status, 200);
+    assert_eq!(harness.get("/v1/nodes").await.json()["nodes"][0]["state"], "draining");
+}
