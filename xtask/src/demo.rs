@@ -6,7 +6,7 @@
 
 use std::env;
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
 
@@ -39,6 +39,16 @@ pub(crate) struct Options {
     /// Prints the command lines and runs nothing
     #[arg(long)]
     print: bool,
+    /// Builds the host as for development: in less time, and not as fast
+    #[arg(long)]
+    debug: bool,
+}
+
+impl Options {
+    /// The demo as a test.
+    pub(crate) fn check() -> Self {
+        Self { once: true, print: false, debug: true }
+    }
 }
 
 /// The command lines of the script, as README.md has them.
@@ -56,7 +66,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     }
     let workspace = Workspace::load()?;
     system::ensure_all(&workspace.root)?;
-    let mut demo = Demo::new(workspace, options.once)?;
+    let mut demo = Demo::new(workspace, options)?;
     let outcome = demo.run_all(options.once);
     if outcome.is_err() {
         demo.show_log();
@@ -66,6 +76,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
 
 struct Demo {
     workspace: Workspace,
+    /// Whether the host is built as for development.
+    is_debug: bool,
     address: String,
     signals: Signals,
     /// Before the folder, so that it ends before its data goes.
@@ -74,10 +86,11 @@ struct Demo {
 }
 
 impl Demo {
-    fn new(workspace: Workspace, is_once: bool) -> Result<Self> {
+    fn new(workspace: Workspace, options: &Options) -> Result<Self> {
         Ok(Self {
             workspace,
-            address: free_address(is_once)?,
+            is_debug: options.debug,
+            address: free_address(options.once)?,
             signals: Signals::new([SIGINT, SIGTERM, SIGCHLD])?,
             node: None,
             folder: tempfile::Builder::new().prefix("highlander-demo-").tempdir()?,
@@ -105,7 +118,8 @@ impl Demo {
         let root = &self.workspace.root;
         match step.does {
             Does::BuildHost => {
-                let arguments = ["build", "--release", "--package", "highlander"];
+                let profile = if self.is_debug { "dev" } else { "release" };
+                let arguments = ["build", "--profile", profile, "--package", "highlander"];
                 process::run(process::cargo(root).args(arguments))?;
             }
             Does::BuildGuests(packages) => guests::build_only(packages)?,
@@ -128,8 +142,12 @@ impl Demo {
         Ok(())
     }
 
+    fn binaries(&self) -> PathBuf {
+        self.workspace.target.join(if self.is_debug { "debug" } else { "release" })
+    }
+
     fn start_node(&mut self) -> Result<()> {
-        let binary = self.workspace.target.join("release/highlander");
+        let binary = self.binaries().join("highlander");
         let data = self.folder.path().join("data");
         println!("$ highlander dev --data {} --listen {} &", data.display(), self.address);
         let mut command = Command::new(binary);
@@ -169,7 +187,7 @@ impl Demo {
     /// Runs one line by a shell and gives what it printed.
     fn run_line(&self, line: &str) -> Result<String> {
         println!("$ {line}");
-        let binaries = self.workspace.target.join("release");
+        let binaries = self.binaries();
         let path = env::var_os("PATH").unwrap_or_default();
         let path = env::join_paths(std::iter::once(binaries).chain(env::split_paths(&path)))?;
         let mut child = Command::new("sh")
@@ -194,7 +212,7 @@ impl Demo {
 
     fn wait_for_interrupt(&mut self) -> Result<()> {
         println!("\nThe node goes on at http://{}", self.address);
-        println!("`highlander` is {}", shown(&self.workspace.target.join("release/highlander")));
+        println!("`highlander` is {}", shown(&self.binaries().join("highlander")));
         println!("Press Ctrl-C to stop it.");
         for signal in self.signals.forever() {
             if signal != SIGCHLD {

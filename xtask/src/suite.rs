@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 
 use crate::process::{self, Stopwatch};
 use crate::workspace::{self, Workspace};
-use crate::{guests, system, tidy};
+use crate::{demo, guests, system, tidy};
 
 mod counts;
 
@@ -44,6 +44,8 @@ enum Step {
     Build,
     /// unit, conformance, macro, documentation and system tests
     Test,
+    /// cargo xtask demo --once
+    Demo,
     /// cargo doc, warnings are errors
     Doc,
     /// licences and sources of dependencies
@@ -64,7 +66,7 @@ impl Step {
     fn needs(self) -> &'static [Self] {
         match self {
             Self::BuildGuests | Self::Clippy | Self::Build | Self::Doc => &[Self::Setup],
-            Self::Test => &[Self::Setup, Self::BuildGuests, Self::Build],
+            Self::Test | Self::Demo => &[Self::Setup, Self::BuildGuests, Self::Build],
             Self::Setup | Self::Fmt | Self::Tidy | Self::Deny => &[],
         }
     }
@@ -87,6 +89,8 @@ impl Step {
                 process::run(process::cargo(&root).args(["build", "--workspace", "--all-targets"]))
             }
             Self::Test => run_tests(counts),
+            // The host as the tests have it: to build it for release too would take as long as all else.
+            Self::Demo => demo::run(&demo::Options::check()).map(drop),
             Self::Doc => {
                 let mut command = process::cargo(&root);
                 command.env("RUSTDOCFLAGS", "-D warnings");
