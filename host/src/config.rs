@@ -11,10 +11,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::node;
-
-/// Mappings of memory that the process needs beside those of resident instances.
-const MAPPINGS_MARGIN: u64 = 4096;
+/// Mappings of memory that the process needs beside those of resident instances: its own, and those of the 64
+/// instances that the sandbox adds for describing and replacing others.
+const MAPPINGS_MARGIN: u64 = 4096 + 64 * MAPPINGS_PER_INSTANCE;
 /// Mappings of memory that one resident instance holds.
 const MAPPINGS_PER_INSTANCE: u64 = 4;
 
@@ -118,18 +117,9 @@ impl Config {
             self.listen
         );
         Err(Error::new(text).with_hint(
-            "listen on 127.0.0.1 behind a proxy that has TLS, or say node.insecure = true if the network is trusted",
+            "listen on 127.0.0.1 behind a proxy that has TLS, or say node.insecure = true \
+             (HIGHLANDER_NODE__INSECURE=true) if the network is trusted",
         ))
-    }
-
-    /// What the node needs of it.
-    #[must_use]
-    pub fn node(&self) -> node::Config {
-        node::Config {
-            idle_timeout: self.idle_timeout,
-            mailbox_len: self.mailbox_len,
-            resident_max: usize::try_from(self.resident_max).unwrap_or(usize::MAX),
-        }
     }
 
     /// The address that others are told.

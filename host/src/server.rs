@@ -20,7 +20,7 @@ use crate::engine::wasmtime::{SandboxConfig, WasmtimeEngine};
 use crate::http::accept::Server;
 use crate::http::{self, Api};
 use crate::id::Hex;
-use crate::node::{Node, Ports};
+use crate::node::{self, Node, Ports};
 use crate::registry::NodeId;
 use crate::registry::local::Directory;
 use crate::store::embedded::Embedded;
@@ -51,7 +51,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr()?;
     let config = fitted(config);
-    let node = Node::start(open_ports(&config)?, config.node());
+    let node = Node::start(open_ports(&config)?, node_config(&config));
     let api = Api::new(Arc::clone(&node), http_config(&config, address));
     let (stop, stopped) = watch::channel(());
     let serving = tokio::spawn(Server::new(api, listener).run(stopped, CLOSE_PATIENCE));
@@ -143,6 +143,14 @@ fn node_id() -> NodeId {
     let name = if name.is_empty() { "node" } else { &name };
     let digits: [u8; 4] = rand::rng().random();
     NodeId::new(&format!("{name}-{}", Hex(&digits)))
+}
+
+fn node_config(config: &Config) -> node::Config {
+    node::Config {
+        idle_timeout: config.idle_timeout,
+        mailbox_len: config.mailbox_len,
+        resident_max: usize::try_from(config.resident_max).unwrap_or(usize::MAX),
+    }
 }
 
 fn http_config(config: &Config, address: SocketAddr) -> http::Config {

@@ -133,7 +133,7 @@ fn plain_http_beyond_loopback_must_be_asked_for() {
 
 #[test]
 fn resident_instances_fit_into_the_kernels_mappings() {
-    assert_eq!(resident_allowed(65_530), 15_358);
+    assert_eq!(resident_allowed(65_530), 15_294);
     assert_eq!(resident_allowed(0), 1);
     assert!(map_count_needed(resident_allowed(65_530)) <= 65_530);
 }

@@ -195,7 +195,8 @@ pub(super) fn refusal(error: Error) -> Bytes {
     let body = serde_json::to_string(&Problem::from(error).document()).unwrap_or_default();
     let length = body.len();
     let head = format!(
-        "HTTP/1.1 {status}\r\ncontent-type: {CONTENT}\r\ncontent-length: {length}\r\n{retry_after}connection: close\r\n\r\n"
+        "HTTP/1.1 {status}\r\ncontent-type: {CONTENT}\r\ncontent-length: {length}\r\n\
+         {retry_after}connection: close\r\n\r\n"
     );
     Bytes::from(head + &body)
 }

@@ -1,4 +1,6 @@
 //! What works: calls, states, conditions, repetitions, listings, deployments, and the pages of the node.
+//!
+//! Errors are in `codes`.
 
 use serde_json::json;
 

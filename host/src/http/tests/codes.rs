@@ -1,4 +1,6 @@
 //! The problem codes that a request can meet on one node, each by its own way.
+//!
+//! The codes that only a fault within the engine makes are tested there.
 
 use serde_json::json;
 

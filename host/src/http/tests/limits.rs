@@ -1,4 +1,6 @@
 //! The limits of requests and connections, at the limit and one past it.
+//!
+//! Times are short here; their defaults are in `Config::new`.
 
 use tokio::time::Instant;
 
