@@ -1,10 +1,16 @@
 //! Which objects of a type there are: from the store, or those that are active.
 //! Listing activates nothing.
 
+use futures_util::stream::{self, StreamExt as _};
+
 use super::Node;
 use crate::error::{Code, Error};
 use crate::id::{ObjectId, TypeName, blob_prefix};
 use crate::limits::LIST_COUNT_MAX;
+use crate::store::record::codec;
+
+/// Records that are looked at together.
+const LOOKS_AT_ONCE: usize = 16;
 
 /// What is to be listed.
 #[derive(Debug, Clone)]
@@ -24,7 +30,7 @@ pub struct Query {
 /// One page of keys, in the order of their percent-encoded names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// The keys. A deleted object is listed as long as its tombstone is kept.
+    /// The keys. There may be fewer than asked for, because deleted objects are left out.
     pub keys: Vec<String>,
     /// Where the next page begins: hand it in as `after`. Nothing where this page is the last.
     pub next: Option<String>,
@@ -53,10 +59,27 @@ impl Node {
             let page = page.map_err(|e| Error::new(Code::StoreUnavailable, e.to_string()))?;
             (page.names, page.has_more)
         };
-        let ids = names.iter().filter_map(|name| ObjectId::from_blob_key(name));
-        let keys: Vec<_> = ids.map(|id| id.key().to_owned()).collect();
-        let next = if has_more { keys.last().cloned() } else { None };
+        let ids: Vec<_> = names.iter().filter_map(|name| ObjectId::from_blob_key(name)).collect();
+        let next = ids.last().filter(|_| has_more).map(|id| id.key().to_owned());
+        let is_there = async |id: &ObjectId| query.is_active || self.is_there(id).await;
+        let looks = ids.into_iter().map(|id| async { is_there(&id).await.then_some(id) });
+        let there = stream::iter(looks).buffered(LOOKS_AT_ONCE).filter_map(std::future::ready);
+        let keys = there.map(|id| id.key().to_owned()).collect().await;
         Ok(Page { keys, next })
+    }
+
+    /// Whether an object that has a record, or is active, is not deleted. What cannot be read is there.
+    async fn is_there(&self, id: &ObjectId) -> bool {
+        if let Some(live) = self.around.table.get(id).and_then(|cell| cell.position()) {
+            return live.exists;
+        }
+        match self.around.store.get(&id.blob_key()).await {
+            Ok(Some(blob)) => {
+                codec::decode(id, &blob.bytes).map_or(true, |record| record.state.is_some())
+            }
+            Ok(None) => false,
+            Err(_) => true,
+        }
     }
 
     fn active_names(

@@ -304,8 +304,15 @@ async fn objects_are_listed_in_pages() {
     assert_eq!((first.keys, first.next.as_deref()), (vec!["a1".into(), "a2".into()], Some("a2")));
     let second = node.list(&Query { after: first.next, ..query.clone() }).await.unwrap();
     assert_eq!((second.keys, second.next), (vec!["a3".into()], None));
-    let active = node.list(&Query { is_active: true, limit: 10, ..query }).await.unwrap();
+    let active = node.list(&Query { is_active: true, limit: 10, ..query.clone() }).await.unwrap();
     assert_eq!(active.keys, ["a1", "a2"]);
+    for key in ["a2", "a3"] {
+        let delete = Call { operation: Operation::Delete, ..call("", &Value::Null) };
+        node.call(&counter(key), delete).await.unwrap();
+    }
+    node.deactivate(&counter("a3")).await;
+    let left = node.list(&Query { limit: 10, ..query }).await.unwrap();
+    assert_eq!(left.keys, ["a1"], "deleted objects are left out, active or not");
 }
 
 #[tokio::test]
