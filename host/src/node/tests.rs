@@ -82,7 +82,8 @@ fn reply(done: &Done) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_updates_get_every_number_once_and_share_commits() {
-    let world = World::new();
+    let store = Arc::new(Memory::with_latency(Duration::from_millis(2)));
+    let world = World { store, directory: Directory::new() };
     let node = world.node("n1").await;
     let puts_before = world.store.put_count();
     let calls = (0..1000).map(|_| {
