@@ -90,9 +90,9 @@ pub enum Fault {
     #[error("its code passed more data to the host than a call may")]
     HostCalls,
     /// A snapshot is larger than a state may be.
-    #[error("its state would have {bytes} bytes, and may have {limit}")]
+    #[error("its state would have {bytes} bytes or more, and may have {limit}")]
     StateTooLarge {
-        /// The snapshot's size.
+        /// The snapshot's size, or what it has at least.
         bytes: usize,
         /// The limit.
         limit: usize,

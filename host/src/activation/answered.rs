@@ -6,22 +6,21 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use sha2::Digest as _;
 
-use super::{IdempotencyKey, Operation};
+use super::{Done, IdempotencyKey, Operation};
 use crate::limits::{
     ANSWERED_COUNT_MAX, ANSWERED_REPLY_BYTES_MAX, ANSWERED_REPLY_COUNT_MAX, ANSWERED_RETENTION,
 };
-use crate::store::record::{AnsweredCall, Version};
+use crate::store::record::AnsweredCall;
 
 /// What is known of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Known {
     /// Nothing: the call may run.
     New,
-    /// It was given for this very call, which made this version. The reply, while it is kept.
-    Answered(Version, Option<Bytes>),
+    /// It was given for this very call, which came to this.
+    Answered(AnsweredCall),
     /// It was given for another call.
     Reused,
 }
@@ -64,17 +63,22 @@ impl Answered {
         let newest_first = self.fresh.iter().rev().chain(self.recorded.iter().rev());
         match newest_first.into_iter().find(|call| call.key == key.key) {
             None => Known::New,
-            Some(call) if call.fingerprint == key.fingerprint => {
-                Known::Answered(call.version, call.reply.clone())
-            }
+            Some(call) if call.fingerprint == key.fingerprint => Known::Answered(call.clone()),
             Some(_) => Known::Reused,
         }
     }
 
-    /// Remembers that the call with `key` made `version`, at the object's own time `time_ms`.
-    pub fn remember(&mut self, key: IdempotencyKey, version: Version, time_ms: u64, reply: Bytes) {
-        let IdempotencyKey { key, fingerprint } = key;
-        self.fresh.push(AnsweredCall { key, fingerprint, version, time_ms, reply: Some(reply) });
+    /// Remembers what the call with `key` came to, at the object's own time `time_ms`.
+    pub fn remember(&mut self, key: IdempotencyKey, done: &Done, time_ms: u64) {
+        self.fresh.push(AnsweredCall {
+            key: key.key,
+            fingerprint: key.fingerprint,
+            version: done.version,
+            epoch: done.epoch,
+            revision: done.revision,
+            time_ms,
+            reply: Some(done.reply.clone()),
+        });
     }
 
     /// What the next record is to hold: bounded in age, number and bytes. The oldest are forgotten first.
@@ -112,10 +116,25 @@ fn drop_old_replies(calls: &mut [AnsweredCall]) {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
+    use crate::store::record::Version;
 
     fn key(text: &str, fingerprint: u8) -> IdempotencyKey {
         IdempotencyKey { key: text.into(), fingerprint: [fingerprint; 8] }
+    }
+
+    fn done(version: Version, reply: impl Into<Bytes>) -> Done {
+        Done { reply: reply.into(), version, epoch: 1, revision: 1, replayed: false }
+    }
+
+    /// The version and the reply that are known of a key.
+    fn known(answered: &Answered, text: &str) -> Option<(Version, Option<Bytes>)> {
+        match answered.lookup(&key(text, 1)) {
+            Known::Answered(call) => Some((call.version, call.reply)),
+            _ => None,
+        }
     }
 
     fn answered() -> Answered {
@@ -126,10 +145,9 @@ mod tests {
     fn a_repetition_gets_the_first_answer_and_another_call_is_refused() {
         let mut answered = answered();
         assert_eq!(answered.lookup(&key("k", 1)), Known::New);
-        answered.remember(key("k", 1), 7, 0, Bytes::from_static(b"41"));
+        answered.remember(key("k", 1), &done(7, "41"), 0);
         for _ in 0..2 {
-            let first = Known::Answered(7, Some(Bytes::from_static(b"41")));
-            assert_eq!(answered.lookup(&key("k", 1)), first);
+            assert_eq!(known(&answered, "k"), Some((7, Some(Bytes::from_static(b"41")))));
             assert_eq!(answered.lookup(&key("k", 2)), Known::Reused);
             answered.to_record(0);
         }
@@ -139,12 +157,12 @@ mod tests {
     fn of_older_calls_only_the_version_is_kept() {
         let mut answered = answered();
         for n in 0..200_u64 {
-            answered.remember(key(&n.to_string(), 1), n, 0, Bytes::from_static(b"1"));
+            answered.remember(key(&n.to_string(), 1), &done(n, "1"), 0);
         }
         let record = answered.to_record(0);
         let with_reply = record.iter().filter(|call| call.reply.is_some()).count();
         assert_eq!((record.len(), with_reply), (200, ANSWERED_REPLY_COUNT_MAX));
-        assert_eq!(answered.lookup(&key("0", 1)), Known::Answered(0, None));
+        assert_eq!(known(&answered, "0"), Some((0, None)));
     }
 
     #[test]
@@ -152,7 +170,7 @@ mod tests {
         let mut answered = answered();
         for n in 0..5_u64 {
             let reply = Bytes::from(vec![b'1'; ANSWERED_REPLY_BYTES_MAX / 2]);
-            answered.remember(key(&n.to_string(), 1), n, 0, reply);
+            answered.remember(key(&n.to_string(), 1), &done(n, reply), 0);
         }
         let kept: Vec<_> =
             answered.to_record(0).iter().filter(|c| c.reply.is_some()).map(|c| c.version).collect();
@@ -163,7 +181,7 @@ mod tests {
     fn calls_are_forgotten_by_number_and_by_age() {
         let mut answered = answered();
         for n in 0..ANSWERED_COUNT_MAX as u64 + 10 {
-            answered.remember(key(&n.to_string(), 1), n, n, Bytes::new());
+            answered.remember(key(&n.to_string(), 1), &done(n, ""), n);
         }
         assert_eq!(answered.to_record(10_000).len(), ANSWERED_COUNT_MAX);
         assert_eq!(answered.lookup(&key("9", 1)), Known::New);

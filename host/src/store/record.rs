@@ -105,6 +105,10 @@ pub struct AnsweredCall {
     pub fingerprint: [u8; 8],
     /// The version that the call made.
     pub version: Version,
+    /// The epoch of that version.
+    pub epoch: Epoch,
+    /// Number of the revision whose code answered.
+    pub revision: u32,
     /// When, in the object's own time ([`Record::time_ms`]).
     pub time_ms: u64,
     /// The reply, while it is kept.

@@ -13,7 +13,7 @@ use crate::error::Code;
 use crate::id::ObjectId;
 use crate::limits::AWAITING_COMMIT_MAX;
 use crate::registry::{self, Claimed};
-use crate::store::record::{Record, Version, Write};
+use crate::store::record::{AnsweredCall, Record, Version, Write};
 
 impl<T> Machine<T> {
     pub(super) fn claimed(
@@ -156,11 +156,10 @@ impl<T> Live<T> {
         let key = key?;
         match self.answered.lookup(key) {
             Known::New => None,
-            Known::Answered(version, Some(reply)) => {
-                let done = Done { replayed: true, ..self.done(reply, version) };
-                Some((version, Ok(done)))
-            }
-            Known::Answered(version, None) => {
+            Known::Answered(AnsweredCall {
+                version, epoch, revision, reply: Some(reply), ..
+            }) => Some((version, Ok(Done { reply, version, epoch, revision, replayed: true }))),
+            Known::Answered(AnsweredCall { version, .. }) => {
                 let text = format!(
                     "the call to {id} with the idempotency key {} was done at version {version}; \
                      its answer is no longer kept",

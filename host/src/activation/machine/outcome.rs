@@ -68,15 +68,16 @@ impl<T> Live<T> {
     ) {
         let version = self.head.version + 1;
         self.head = Head { version, state };
+        let done = self.done(reply, version);
         if let Some(key) = running.key {
             let time_ms = self.time_ms(now);
-            self.answered.remember(key, version, time_ms, reply.clone());
+            self.answered.remember(key, &done, time_ms);
         }
         self.waiting.push(Waiting {
             caller: running.caller,
             version,
             is_change: true,
-            answer: Ok(self.done(reply, version)),
+            answer: Ok(done),
             deadline: running.deadline,
         });
     }
@@ -153,14 +154,22 @@ fn faulted(id: &ObjectId, fault: &Fault) -> Answer {
         Fault::Contract(_) => Code::ContractBroken,
         Fault::Exhausted(_) => Code::NodeFull,
     };
-    refuse(code, format!("{id} was not changed: {fault}"))
+    // What the code said of itself is for the operator's log: it may hold paths of the machine that compiled it.
+    match fault {
+        Fault::Trapped(_) => refuse(code, format!("{id} was not changed: its code trapped")),
+        _ => refuse(code, format!("{id} was not changed: {fault}")),
+    }
 }
 
 fn unreadable(id: &ObjectId, error: &RestoreError) -> Answer {
     match error {
         RestoreError::Fault(fault @ Fault::Exhausted(_)) => faulted(id, fault),
         _ => {
-            let text = format!("{id} cannot be used: {error}");
+            let why = match error {
+                RestoreError::Fault(Fault::Trapped(_)) => "its code trapped".to_owned(),
+                error => error.to_string(),
+            };
+            let text = format!("{id} cannot be used: {why}");
             let hint = "deploy a component that reads this state; the state is unharmed";
             Err(Box::new(Error::new(Code::StateUnreadable, text).with_hint(hint)))
         }

@@ -120,72 +120,75 @@ mod tests {
         assert_eq!(listed, include_str!("host_functions.txt"));
     }
 
+    /// Interfaces with their functions as WASI has them.
+    const WASI: &[(&str, &str)] = &[
+        ("wasi:cli/environment", r#"(export "initial-cwd" (func (result (option string))))"#),
+        (
+            "wasi:random/random",
+            r#"(export "get-random-bytes" (func (param "len" u64) (result (list u8))))
+            (export "get-random-u64" (func (result u64)))"#,
+        ),
+        (
+            "wasi:random/insecure",
+            r#"(export "get-insecure-random-bytes" (func (param "len" u64) (result (list u8))))
+            (export "get-insecure-random-u64" (func (result u64)))"#,
+        ),
+        (
+            "wasi:random/insecure-seed",
+            r#"(export "insecure-seed" (func (result (tuple u64 u64))))"#,
+        ),
+        (
+            "wasi:clocks/monotonic-clock",
+            r#"(export "now" (func (result u64)))
+            (export "resolution" (func (result u64)))
+            (export "pollable" (type $p (sub resource)))
+            (export "subscribe-instant" (func (param "when" u64) (result (own $p))))
+            (export "subscribe-duration" (func (param "when" u64) (result (own $p))))"#,
+        ),
+        (
+            "wasi:clocks/wall-clock",
+            r#"
+            (type $t (record (field "seconds" u64) (field "nanoseconds" u32)))
+            (export "datetime" (type $d (eq $t)))
+            (export "now" (func (result $d)))
+            (export "resolution" (func (result $d)))"#,
+        ),
+        (
+            "wasi:io/poll",
+            r#"(export "pollable" (type $p (sub resource)))
+            (export "[method]pollable.ready" (func (param "self" (borrow $p)) (result bool)))
+            (export "[method]pollable.block" (func (param "self" (borrow $p))))
+            (export "poll" (func (param "in" (list (borrow $p))) (result (list u32))))"#,
+        ),
+        (
+            "wasi:io/streams",
+            r#"(export "error" (type $e (sub resource)))
+            (export "pollable" (type $p (sub resource)))
+            (export "input-stream" (type $i (sub resource)))
+            (export "output-stream" (type $o (sub resource)))
+            (type $v (variant (case "last-operation-failed" (own $e)) (case "closed")))
+            (export "stream-error" (type $s (eq $v)))
+            (export "[method]input-stream.read" (func (param "self" (borrow $i)) (param "len" u64)
+                (result (result (list u8) (error $s)))))
+            (export "[method]input-stream.skip" (func (param "self" (borrow $i)) (param "len" u64)
+                (result (result u64 (error $s)))))
+            (export "[method]output-stream.check-write" (func (param "self" (borrow $o))
+                (result (result u64 (error $s)))))
+            (export "[method]output-stream.write" (func (param "self" (borrow $o))
+                (param "contents" (list u8)) (result (result (error $s)))))
+            (export "[method]output-stream.flush" (func (param "self" (borrow $o))
+                (result (result (error $s)))))
+            (export "[method]output-stream.subscribe" (func (param "self" (borrow $o))
+                (result (own $p))))
+            (export "[method]output-stream.splice" (func (param "self" (borrow $o))
+                (param "src" (borrow $i)) (param "len" u64) (result (result u64 (error $s)))))"#,
+        ),
+    ];
+
     /// The types are WASI's, so that no component is refused for a stub of ours: the linker compares them.
     #[test]
     fn stubs_that_few_languages_import_have_the_types_of_wasi() {
-        for (interface, functions) in [
-            ("wasi:cli/environment", r#"(export "initial-cwd" (func (result (option string))))"#),
-            (
-                "wasi:random/random",
-                r#"(export "get-random-bytes" (func (param "len" u64) (result (list u8))))
-                (export "get-random-u64" (func (result u64)))"#,
-            ),
-            (
-                "wasi:random/insecure",
-                r#"(export "get-insecure-random-bytes" (func (param "len" u64) (result (list u8))))
-                (export "get-insecure-random-u64" (func (result u64)))"#,
-            ),
-            (
-                "wasi:random/insecure-seed",
-                r#"(export "insecure-seed" (func (result (tuple u64 u64))))"#,
-            ),
-            (
-                "wasi:clocks/monotonic-clock",
-                r#"(export "now" (func (result u64)))
-                (export "resolution" (func (result u64)))
-                (export "pollable" (type $p (sub resource)))
-                (export "subscribe-instant" (func (param "when" u64) (result (own $p))))
-                (export "subscribe-duration" (func (param "when" u64) (result (own $p))))"#,
-            ),
-            (
-                "wasi:clocks/wall-clock",
-                r#"
-                (type $t (record (field "seconds" u64) (field "nanoseconds" u32)))
-                (export "datetime" (type $d (eq $t)))
-                (export "now" (func (result $d)))
-                (export "resolution" (func (result $d)))"#,
-            ),
-            (
-                "wasi:io/poll",
-                r#"(export "pollable" (type $p (sub resource)))
-                (export "[method]pollable.ready" (func (param "self" (borrow $p)) (result bool)))
-                (export "[method]pollable.block" (func (param "self" (borrow $p))))
-                (export "poll" (func (param "in" (list (borrow $p))) (result (list u32))))"#,
-            ),
-            (
-                "wasi:io/streams",
-                r#"(export "error" (type $e (sub resource)))
-                (export "pollable" (type $p (sub resource)))
-                (export "input-stream" (type $i (sub resource)))
-                (export "output-stream" (type $o (sub resource)))
-                (type $v (variant (case "last-operation-failed" (own $e)) (case "closed")))
-                (export "stream-error" (type $s (eq $v)))
-                (export "[method]input-stream.read" (func (param "self" (borrow $i)) (param "len" u64)
-                    (result (result (list u8) (error $s)))))
-                (export "[method]input-stream.skip" (func (param "self" (borrow $i)) (param "len" u64)
-                    (result (result u64 (error $s)))))
-                (export "[method]output-stream.check-write" (func (param "self" (borrow $o))
-                    (result (result u64 (error $s)))))
-                (export "[method]output-stream.write" (func (param "self" (borrow $o))
-                    (param "contents" (list u8)) (result (result (error $s)))))
-                (export "[method]output-stream.flush" (func (param "self" (borrow $o))
-                    (result (result (error $s)))))
-                (export "[method]output-stream.subscribe" (func (param "self" (borrow $o))
-                    (result (own $p))))
-                (export "[method]output-stream.splice" (func (param "self" (borrow $o))
-                    (param "src" (borrow $i)) (param "len" u64) (result (result u64 (error $s)))))"#,
-            ),
-        ] {
+        for (interface, functions) in WASI {
             let text = format!("(component (import \"{interface}@0.2.3\" (instance {functions})))");
             let engine = Engine::default();
             let component = Component::from_binary(&engine, &wat::parse_str(text).unwrap());

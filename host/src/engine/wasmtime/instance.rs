@@ -150,7 +150,13 @@ impl Instance for WasmInstance {
         let _lane = sandbox.begin(0);
         let behavior = sandbox.bindings.highlander_object_behavior();
         let result = behavior.call_snapshot(&mut sandbox.store).await;
-        let state = sandbox.end(result)?;
+        let state = sandbox.end(result).map_err(|fault| match fault {
+            // It is so large that it was not even copied: more than twice what it may be.
+            Fault::HostCalls => {
+                Fault::StateTooLarge { bytes: 2 * self.state_max, limit: self.state_max }
+            }
+            fault => fault,
+        })?;
         if state.len() > self.state_max {
             return Err(Fault::StateTooLarge { bytes: state.len(), limit: self.state_max });
         }

@@ -39,7 +39,11 @@ struct Scan {
 pub(super) fn scan(wasm: &[u8]) -> Result<(), LoadError> {
     let mut scan = Scan::default();
     for payload in Parser::new(0).parse_all(wasm) {
-        let payload = payload.map_err(|error| refused(&format!("it is no component: {error}")))?;
+        let payload = payload.map_err(|error| {
+            // Some messages go on with dumps of bytes.
+            let text = error.message().lines().next().unwrap_or_default();
+            refused(&format!("it is no component: {text} at byte {}", error.offset()))
+        })?;
         scan.payload(&payload)?;
     }
     Ok(())

@@ -79,7 +79,10 @@ pub fn encode(record: &Record) -> Bytes {
     out.raw(b",\"answered\":").array(&record.answered, |out, call| {
         out.raw(b"[").string(&call.key);
         out.raw(b",").hex(&call.fingerprint);
-        out.raw(b",").number(call.version).raw(b",").number(call.time_ms).raw(b",");
+        for number in [call.version, call.epoch, call.revision.into(), call.time_ms] {
+            out.raw(b",").number(number);
+        }
+        out.raw(b",");
         match &call.reply {
             Some(reply) => out.base64(reply),
             None => out.raw(b"null"),
@@ -112,7 +115,7 @@ fn encoded_bytes_about(record: &Record) -> usize {
     let is_json = record.state.as_ref().is_some_and(|state| &*state.content_type == JSON);
     let state = if is_json { state } else { state / 3 * 4 + 4 };
     let answered = record.answered.iter().map(|call| {
-        call.key.len() + 72 + call.reply.as_ref().map_or(0, |reply| reply.len() / 3 * 4 + 4)
+        call.key.len() + 90 + call.reply.as_ref().map_or(0, |reply| reply.len() / 3 * 4 + 4)
     });
     let names = record.id.as_str().len() + record.owner.as_str().len();
     640 + record.recent.as_slice().len() * 60 + names + state + answered.sum::<usize>()

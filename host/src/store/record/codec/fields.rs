@@ -52,9 +52,17 @@ pub(super) struct Fields<'a> {
     _checksum: &'a str,
 }
 
-/// Key, fingerprint, version, time, reply.
+/// Key, fingerprint, version, epoch, revision, time, reply.
 #[derive(Deserialize)]
-struct AnsweredFields<'a>(#[serde(borrow)] Cow<'a, str>, &'a str, u64, u64, Option<&'a str>);
+struct AnsweredFields<'a>(
+    #[serde(borrow)] Cow<'a, str>,
+    &'a str,
+    u64,
+    u64,
+    u32,
+    u64,
+    Option<&'a str>,
+);
 
 fn present<'de, D: Deserializer<'de>>(field: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(field).map(Some)
@@ -133,11 +141,13 @@ fn kept(whole: &Bytes, part: &[u8]) -> Bytes {
 
 impl AnsweredFields<'_> {
     fn to_call(&self) -> Result<AnsweredCall, DecodeError> {
-        let Self(key, fingerprint, version, time_ms, reply) = self;
+        let Self(key, fingerprint, version, epoch, revision, time_ms, reply) = self;
         Ok(AnsweredCall {
             key: key.as_ref().into(),
             fingerprint: hex("a fingerprint", fingerprint)?,
             version: *version,
+            epoch: *epoch,
+            revision: *revision,
             time_ms: *time_ms,
             reply: reply.map(|reply| base64("a reply", reply)).transpose()?,
         })

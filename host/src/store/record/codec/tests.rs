@@ -68,6 +68,8 @@ fn record(random: &mut StdRng) -> Record {
         key: text(random, &visible, IDEMPOTENCY_KEY_BYTES_MAX).into(),
         fingerprint: random.random(),
         version: random.random_range(0..=version),
+        epoch: random.random(),
+        revision: random.random(),
         time_ms: random.random(),
         reply: random.random_bool(0.5).then(|| bytes(random, 200)),
     });
@@ -94,6 +96,8 @@ fn small() -> Record {
         key: "k1".into(),
         fingerprint: [1; 8],
         version: 7,
+        epoch: 2,
+        revision: 3,
         time_ms: 5,
         reply: Some(Bytes::from_static(b"done")),
     };
@@ -157,7 +161,7 @@ fn a_record_looks_as_documented() {
         r#""write_id":"abababababababababababababababab","#,
         r#""recent":[[7,"abababababababababababababababab"]],"revision":3,"#,
         &format!(r#""component":"{component}","time_ms":61000,"#),
-        r#""answered":[["k1","0101010101010101",7,5,"ZG9uZQ=="]],"faults":0,"#,
+        r#""answered":[["k1","0101010101010101",7,2,3,5,"ZG9uZQ=="]],"faults":0,"#,
         r#""deleted":false,"schema_version":1,"content_type":"application/json","#,
         r#""state":{"title":"Buy milk"}"#,
     ]

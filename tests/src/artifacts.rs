@@ -1,0 +1,75 @@
+//! Where the binary, the components and the repository's files are.
+//!
+//! Nothing is built here: what is missing ends the test with the command that makes it.
+
+use std::path::{Path, PathBuf};
+
+/// Every component that `cargo xtask build-guests` makes.
+pub const GUESTS: &[&str] = &[
+    "counter",
+    "counter-v2",
+    "forbidden-import",
+    "liar",
+    "liar-describe",
+    "liar-names",
+    "liar-schema",
+    "list",
+    "misbehaving",
+    "todo",
+    "user",
+];
+
+/// The `highlander` binary: `HIGHLANDER_BIN`, or the one beside this test.
+#[must_use]
+pub fn binary() -> PathBuf {
+    let path = match std::env::var_os("HIGHLANDER_BIN") {
+        Some(path) => PathBuf::from(path),
+        None => profile_folder().join("highlander"),
+    };
+    existing(path, "cargo build --package highlander")
+}
+
+/// A component by the name of its package: in `HIGHLANDER_GUESTS`, or in `target/guests`.
+#[must_use]
+pub fn guest(name: &str) -> PathBuf {
+    assert!(GUESTS.contains(&name), "{name} is none of the guests: {}", GUESTS.join(", "));
+    existing(guests_folder().join(format!("{name}.wasm")), "cargo xtask build-guests")
+}
+
+/// The folder of all components.
+#[must_use]
+pub fn guests_folder() -> PathBuf {
+    match std::env::var_os("HIGHLANDER_GUESTS") {
+        Some(path) => PathBuf::from(path),
+        None => profile_folder().parent().unwrap().join("guests"),
+    }
+}
+
+/// The bytes of a component.
+#[must_use]
+pub fn guest_bytes(name: &str) -> Vec<u8> {
+    std::fs::read(guest(name)).unwrap()
+}
+
+/// The root of the repository.
+#[must_use]
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// A file of the repository as text, if it is there.
+#[must_use]
+pub fn text(path: &str) -> Option<String> {
+    std::fs::read_to_string(repository().join(path)).ok()
+}
+
+/// `target/debug`, in which test binaries are in `deps`.
+fn profile_folder() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    test.parent().and_then(Path::parent).unwrap().to_owned()
+}
+
+fn existing(path: PathBuf, command: &str) -> PathBuf {
+    assert!(path.is_file(), "{} is not there; make it with: {command}", path.display());
+    path
+}

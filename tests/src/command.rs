@@ -1,0 +1,154 @@
+//! The binary's commands, as a shell would run them: arguments and standard input in; exit code and both outputs out.
+//!
+//! No command sees the environment by which the tests themselves are set up.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tokio::io::AsyncWriteExt as _;
+
+use crate::artifacts;
+use crate::wait;
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its exit code.
+    pub code: i32,
+    /// What it wrote to standard output.
+    pub stdout: String,
+    /// What it wrote to standard error.
+    pub stderr: String,
+}
+
+/// How a command is run.
+#[derive(Debug, Default)]
+pub struct Run {
+    url: Option<String>,
+    input: Vec<u8>,
+    stdout: Option<Stdio>,
+}
+
+/// The binary, without a node to talk to, and with nothing to read.
+#[must_use]
+pub fn highlander() -> Run {
+    Run::default()
+}
+
+impl Run {
+    /// Against the node at this address.
+    #[must_use]
+    pub fn url(self, url: &str) -> Self {
+        Self { url: Some(url.to_owned()), ..self }
+    }
+
+    /// With this on standard input.
+    #[must_use]
+    pub fn input(self, input: &str) -> Self {
+        Self { input: input.as_bytes().to_vec(), ..self }
+    }
+
+    /// With standard output going elsewhere.
+    #[must_use]
+    pub fn stdout(self, stdout: impl Into<Stdio>) -> Self {
+        Self { stdout: Some(stdout.into()), ..self }
+    }
+
+    /// Runs it to its end.
+    pub async fn run(self, arguments: &[&str]) -> Ended {
+        self.run_in(Path::new("."), arguments).await
+    }
+
+    /// Runs it to its end in another folder.
+    pub async fn run_in(self, folder: &Path, arguments: &[&str]) -> Ended {
+        let mut command = Command::new(artifacts::binary());
+        clear_environment(&mut command);
+        command.current_dir(folder).args(arguments);
+        if let Some(url) = &self.url {
+            command.env("HIGHLANDER_URL", url);
+        }
+        run(command, &self.input, self.stdout.unwrap_or_else(Stdio::piped)).await
+    }
+}
+
+/// Runs any command to its end.
+pub async fn run(command: Command, input: &[u8], stdout: Stdio) -> Ended {
+    let shown = format!("{command:?}");
+    let mut command = tokio::process::Command::from(command);
+    command.stdin(Stdio::piped()).stdout(stdout).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("{shown}: {error}"));
+    let mut stdin = child.stdin.take().unwrap();
+    // Who does not read its input closes it, which is its right.
+    let _ = stdin.write_all(input).await;
+    drop(stdin);
+    ended(&shown, wait::within(&shown, child.wait_with_output()).await.unwrap())
+}
+
+/// Runs a command that may take minutes, such as a build, to its end.
+pub async fn run_for_long(mut command: Command) -> Ended {
+    let shown = format!("{command:?}");
+    clear_environment(&mut command);
+    let mut command = tokio::process::Command::from(command);
+    let running = command.stdin(Stdio::null()).kill_on_drop(true).output();
+    ended(&shown, running.await.unwrap_or_else(|error| panic!("{shown}: {error}")))
+}
+
+fn ended(shown: &str, output: Output) -> Ended {
+    Ended {
+        code: output.status.code().unwrap_or_else(|| panic!("{shown}: {}", output.status)),
+        stdout: String::from_utf8(output.stdout).expect("standard output is UTF-8"),
+        stderr: String::from_utf8(output.stderr).expect("standard error is UTF-8"),
+    }
+}
+
+/// Removes from a command's environment whatever the binary would listen to.
+pub fn clear_environment(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("HIGHLANDER_") {
+            command.env_remove(name);
+        }
+    }
+    command.env_remove("RUST_LOG");
+}
+
+impl Ended {
+    /// The same, if it was a success.
+    #[track_caller]
+    #[must_use]
+    pub fn done(self) -> Self {
+        assert_eq!(self.code, 0, "{}", self.stderr);
+        self
+    }
+
+    /// Standard output as one JSON value.
+    #[track_caller]
+    #[must_use]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("{error} in standard output {:?}", self.stdout))
+    }
+
+    /// The error's message and hint, of a command that failed with this exit code.
+    ///
+    /// Checks that standard output stayed empty, and that standard error ends with `error: …`, an empty line and
+    /// `hint: …`, or with `error: …` alone.
+    #[track_caller]
+    #[must_use]
+    pub fn error(&self, code: i32) -> (String, Option<String>) {
+        assert_eq!((self.code, self.stdout.as_str()), (code, ""), "{}", self.stderr);
+        let start = self.stderr.find("error: ");
+        let start = start.unwrap_or_else(|| panic!("no `error: ` in {:?}", self.stderr));
+        let text = self.stderr[start + "error: ".len()..].trim_end();
+        match text.split_once("\n\nhint: ") {
+            Some((message, hint)) => (one_line(message), Some(one_line(hint))),
+            None => (one_line(text), None),
+        }
+    }
+}
+
+#[track_caller]
+fn one_line(text: &str) -> String {
+    assert!(!text.is_empty() && !text.contains('\n'), "one line, and not {text:?}");
+    text.to_owned()
+}

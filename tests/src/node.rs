@@ -1,0 +1,153 @@
+//! A node as a process, on a data directory of its own: started, stopped, crashed, started again.
+//!
+//! Each start takes a free port, so that tests do not meet; a [`Client`] is for one start only.
+
+use std::path::Path;
+use std::process::{Command, ExitStatus};
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::artifacts;
+use crate::client::Client;
+use crate::command::{self, Ended};
+use crate::process::Process;
+use crate::wait;
+
+/// What a node is told by its environment.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    variables: Vec<(String, String)>,
+}
+
+impl Options {
+    /// The defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same with one key of the configuration, such as `objects.idle_timeout`.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: &str) -> Self {
+        let variable = format!("HIGHLANDER_{}", key.replace('.', "__").to_uppercase());
+        self.variables.push((variable, value.to_owned()));
+        self
+    }
+}
+
+/// A node, running or not, and its data directory.
+#[derive(Debug)]
+pub struct Node {
+    // Before the directory, so that the process ends before its data goes.
+    process: Option<Process>,
+    url: String,
+    options: Options,
+    data: TempDir,
+}
+
+impl Node {
+    /// A node with these options, ready to be called.
+    pub async fn start(options: Options) -> Self {
+        let data = tempfile::Builder::new().prefix("highlander-test-").tempdir().unwrap();
+        let mut node = Self { process: None, url: String::new(), options, data };
+        node.restart().await;
+        node
+    }
+
+    /// A node with the defaults, on which these components are deployed.
+    pub async fn with_guests(guests: &[&str]) -> Self {
+        Self::start_with(Options::new(), guests).await
+    }
+
+    /// A node with these options, on which these components are deployed.
+    pub async fn start_with(options: Options, guests: &[&str]) -> Self {
+        let node = Self::start(options).await;
+        for guest in guests {
+            node.client().deploy(guest).await;
+        }
+        node
+    }
+
+    /// Starts it again on its data, as soon as what ran before has ended.
+    pub async fn restart(&mut self) {
+        self.kill9();
+        let (process, url) = launch(&mut self.command()).await;
+        (self.process, self.url) = (Some(process), url);
+    }
+
+    /// The command that starts the node.
+    #[must_use]
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(artifacts::binary());
+        command.args(["dev", "--listen", "127.0.0.1:0", "--data"]).arg(self.data());
+        command::clear_environment(&mut command);
+        command.envs(self.options.variables.iter().cloned());
+        command
+    }
+
+    /// Where its data is.
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        self.data.path()
+    }
+
+    /// Where it answers.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A client of the present process.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        Client::new(&self.url)
+    }
+
+    /// Its log until now.
+    #[must_use]
+    pub fn log(&self) -> Vec<String> {
+        self.process.as_ref().map_or_else(Vec::new, Process::lines)
+    }
+
+    /// Ends it as a crash would.
+    pub fn kill9(&mut self) {
+        self.process = None;
+    }
+
+    /// Sends a signal to the process.
+    pub fn signal(&self, signal: Signal) {
+        self.running().signal(signal);
+    }
+
+    /// How the process ended, once it has.
+    pub async fn end(&mut self) -> ExitStatus {
+        self.process.as_mut().expect("the node runs").end().await
+    }
+
+    /// Asks it to stop in order, and says how it ended.
+    pub async fn terminate(&mut self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        self.end().await
+    }
+
+    /// Runs a command of the binary against this node.
+    pub async fn cli(&self, arguments: &[&str]) -> Ended {
+        command::highlander().url(&self.url).run(arguments).await
+    }
+
+    fn running(&self) -> &Process {
+        self.process.as_ref().expect("the node runs")
+    }
+}
+
+/// Starts a node by any command, and waits until it is ready. Gives its address too.
+pub async fn launch(command: &mut Command) -> (Process, String) {
+    let mut process = Process::start(command);
+    let line = process.line_with("listening on http://").await;
+    let (_, url) = line.split_once("listening on ").unwrap();
+    let url = url.trim().to_owned();
+    let client = Client::new(&url);
+    wait::until("the node is ready", async || client.is_ready().await).await;
+    (process, url)
+}

@@ -1,0 +1,90 @@
+//! Problem documents: their form, and that they say what `docs/errors.md` says of their code.
+//!
+//! The documentation is the oracle here, and the host's table of codes is not looked at.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde_json::Value;
+
+use crate::artifacts;
+use crate::client::Reply;
+
+/// What is documented of one code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Documented {
+    /// Its HTTP status.
+    pub status: u16,
+    /// `none`, `applied` or `unknown`.
+    pub effect: String,
+    /// Whether the same call may succeed later.
+    pub retryable: bool,
+}
+
+/// Every documented code.
+pub static CODES: LazyLock<BTreeMap<String, Documented>> = LazyLock::new(|| {
+    let text = artifacts::text("docs/errors.md").expect("docs/errors.md is there");
+    let sections = text.split("\n## `").skip(1);
+    sections.map(|section| read(section).unwrap_or_else(|| panic!("read {section}"))).collect()
+});
+
+/// Reads a section: its code, and the sentence ``Status 400, effect `none`, not retryable.``
+fn read(section: &str) -> Option<(String, Documented)> {
+    let (code, rest) = section.split_once('`')?;
+    let line = rest.lines().find_map(|line| line.strip_prefix("Status "))?;
+    let (status, line) = line.split_once(", effect `")?;
+    let (effect, retryable) = line.split_once("`, ")?;
+    let retryable = match retryable {
+        "retryable." => true,
+        "not retryable." => false,
+        _ => return None,
+    };
+    let documented =
+        Documented { status: status.parse().ok()?, effect: effect.to_owned(), retryable };
+    Some((code.to_owned(), documented))
+}
+
+/// The problem document in `reply`, if it is whole and of this code.
+#[track_caller]
+pub(crate) fn check(reply: &Reply, code: &str) -> Value {
+    let expected = CODES.get(code).unwrap_or_else(|| panic!("{code} is documented"));
+    let document = reply.json();
+    assert_eq!(document["code"], code, "{document}");
+    let said = Documented {
+        status: reply.status,
+        effect: text(&document, "effect"),
+        retryable: document["retryable"].as_bool().expect("a boolean"),
+    };
+    assert_eq!(&said, expected, "{document}");
+    assert_eq!(document["status"], reply.status, "{document}");
+    assert_eq!(reply.header("content-type"), "application/problem+json");
+    assert_eq!(document["type"], format!("/problems/{code}"));
+    assert!(!text(&document, "title").is_empty() && !text(&document, "detail").is_empty());
+    assert_eq!(document.get("rejection").is_some(), code == "object-rejected", "{document}");
+    // An error tells nothing of the machine or of the host's inside.
+    let whole = document.to_string();
+    for leak in ["/tmp/", "wasmtime", "tokio"] {
+        assert!(!whole.contains(leak), "{leak:?} in {whole}");
+    }
+    assert!(!text(&document, "detail").contains('\n'), "detail is one line: {document}");
+    document
+}
+
+#[track_caller]
+fn text(document: &Value, member: &str) -> String {
+    document[member].as_str().unwrap_or_else(|| panic!("{member} in {document}")).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documentation_is_read() {
+        let full = Documented { status: 429, effect: "none".to_owned(), retryable: true };
+        assert_eq!(CODES.get("mailbox-full"), Some(&full));
+        let unknown = Documented { status: 504, effect: "unknown".to_owned(), retryable: true };
+        assert_eq!(CODES.get("outcome-unknown"), Some(&unknown));
+        assert!(CODES.len() > 30, "{}", CODES.len());
+    }
+}

@@ -1,0 +1,216 @@
+//! Objects whose code means harm: each is stopped within its budget, and harms nobody (contract S8, S10, L3).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use highlander_tests::client::Client;
+use highlander_tests::node::{Node, Options};
+use highlander_tests::wait;
+use serde_json::{Value, json};
+
+async fn node() -> (Node, Client) {
+    let options =
+        Options::new().with("sandbox.cpu_max", "500ms").with("sandbox.memory_max", "32MiB");
+    let node = Node::start_with(options, &["misbehaving", "counter"]).await;
+    let client = node.client();
+    (node, client)
+}
+
+/// Makes the harmful call, and looks at the object and at its neighbours.
+async fn check_harmless(handler: &str, argument: Value, code: &str) {
+    let (_node, client) = node().await;
+    assert_eq!(client.increment("misbehaving/a").await, 1);
+    let before = client.state("misbehaving/a").await;
+    let neighbour = Neighbour::begin(&client).await;
+    for _ in 0..3 {
+        let harm = client.call("misbehaving/a", handler).json(argument.clone()).send();
+        let reply = wait::within(handler, harm).await;
+        reply.problem(code);
+        let after = client.state("misbehaving/a").await;
+        assert_eq!(after.content(), before.content(), "{handler} left a trace");
+    }
+    assert_eq!(client.increment("misbehaving/a").await, 2);
+    neighbour.end().await;
+}
+
+/// An object of another type that is called all the time.
+struct Neighbour {
+    is_over: Arc<AtomicBool>,
+    answered: Arc<AtomicU64>,
+    calling: tokio::task::JoinHandle<()>,
+    answered_before: u64,
+}
+
+impl Neighbour {
+    async fn begin(client: &Client) -> Self {
+        let (is_over, answered) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
+        let (client, over, count) = (client.clone(), Arc::clone(&is_over), Arc::clone(&answered));
+        let calling = tokio::spawn(async move {
+            while !over.load(Ordering::Relaxed) {
+                let number = client.increment("counter/neighbour").await;
+                assert_eq!(number, count.fetch_add(1, Ordering::Relaxed) + 1);
+            }
+        });
+        wait::until("the neighbour answers", async || answered.load(Ordering::Relaxed) > 0).await;
+        let answered_before = answered.load(Ordering::Relaxed);
+        Self { is_over, answered, calling, answered_before }
+    }
+
+    async fn end(self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        self.calling.await.unwrap();
+        let answered = self.answered.load(Ordering::Relaxed) - self.answered_before;
+        eprintln!("the neighbour was answered {answered} times meanwhile");
+        assert!(answered > 1, "the neighbour was kept waiting");
+    }
+}
+
+#[tokio::test]
+async fn an_endless_update_is_stopped() {
+    check_harmless("spin", Value::Null, "cpu-exceeded").await;
+}
+
+#[tokio::test]
+async fn an_endless_query_is_stopped() {
+    check_harmless("spin_query", Value::Null, "cpu-exceeded").await;
+}
+
+#[tokio::test]
+async fn endless_copying_is_stopped() {
+    check_harmless("copy_in_a_loop", Value::Null, "cpu-exceeded").await;
+}
+
+#[tokio::test]
+async fn memory_has_a_limit() {
+    check_harmless("eat_memory", Value::Null, "memory-exceeded").await;
+}
+
+#[tokio::test]
+async fn the_stack_has_a_limit() {
+    check_harmless("eat_stack", Value::Null, "stack-exceeded").await;
+}
+
+#[tokio::test]
+async fn a_trap_ends_the_call_alone() {
+    check_harmless("trap", Value::Null, "object-trapped").await;
+}
+
+#[tokio::test]
+async fn a_trap_undoes_what_the_call_changed() {
+    check_harmless("trap_after_change", Value::Null, "object-trapped").await;
+}
+
+/// What a panic says may be about anything, and is for the operator.
+#[tokio::test]
+async fn the_message_of_a_panic_is_in_the_log_alone() {
+    let (node, client) = node().await;
+    let reply = client.call("misbehaving/a", "trap").send().await;
+    reply.problem("object-trapped");
+    assert!(!reply.text().contains("told to trap"), "{}", reply.text());
+    let log = node.log();
+    assert!(log.iter().any(|line| line.contains("told to trap")), "{log:?}");
+}
+
+#[tokio::test]
+async fn a_rejection_undoes_what_the_call_changed() {
+    check_harmless("reject_after_change", Value::Null, "object-rejected").await;
+}
+
+#[tokio::test]
+async fn a_reply_has_a_limit() {
+    check_harmless("big_reply", json!(3 << 19), "contract-broken").await;
+}
+
+#[tokio::test]
+async fn a_state_has_a_limit() {
+    check_harmless("grow_state", json!(3 << 19), "state-too-large").await;
+}
+
+/// What is far above every limit is not even copied.
+#[tokio::test]
+async fn what_passes_to_the_host_has_a_limit() {
+    check_harmless("big_reply", json!(4 << 20), "host-calls-exceeded").await;
+    check_harmless("grow_state", json!(4 << 20), "state-too-large").await;
+}
+
+/// The liar breaks the contract at the step that its object's key names.
+#[tokio::test]
+async fn a_component_that_breaks_the_contract_breaks_its_own_objects_alone() {
+    let node = Node::start_with(Options::new(), &["liar"]).await;
+    let client = node.client();
+    for (key, code) in [
+        ("garbage-reply", "contract-broken"),
+        ("unknown-handler", "unknown-handler"),
+        ("trap-in-snapshot", "object-trapped"),
+        ("spin-in-snapshot", "cpu-exceeded"),
+        ("garbage-snapshot", "contract-broken"),
+        ("trap-in-restore", "state-unreadable"),
+        ("spin-in-restore", "state-unreadable"),
+        ("refuse-restore", "state-unreadable"),
+        ("newer-schema", "state-unreadable"),
+    ] {
+        let object = format!("liar/{key}");
+        for _ in 0..2 {
+            client.call(&object, "count").send().await.problem(code);
+        }
+        let owner = client.get(&format!("/v1/objects/{object}/owner")).send().await.done().json();
+        assert_eq!((&owner["version"], &owner["exists"]), (&json!(0), &json!(false)), "{key}");
+    }
+    for number in 1..=2 {
+        assert_eq!(client.call("liar/honest", "count").send().await.done().json(), number);
+    }
+}
+
+/// 10 MiB of lines: the log takes 64 KiB of them, and the call ends well or for passing too much data.
+#[tokio::test]
+async fn the_log_cannot_be_flooded() {
+    let (node, client) = node().await;
+    assert_eq!(client.increment("misbehaving/a").await, 1);
+    let lines_before = node.log().len();
+    let reply = client.call("misbehaving/a", "spam_log").send().await;
+    if reply.status != 200 {
+        reply.problem("host-calls-exceeded");
+    }
+    let _ = client.call("misbehaving/a", "log_long_line").json(json!(1 << 20)).send().await;
+    assert_eq!(client.increment("misbehaving/a").await, 2);
+    let log = node.log();
+    assert!(log.len() - lines_before < 100, "{} lines", log.len() - lines_before);
+    assert!(log.iter().all(|line| line.len() < 10 << 10), "a line is longer than 10 KiB");
+}
+
+#[tokio::test]
+async fn memory_that_is_kept_counts_against_the_limit() {
+    let (_node, client) = node().await;
+    let keep =
+        async || client.call("misbehaving/a", "keep_memory").json(json!(8 << 20)).send().await;
+    let mut kept_count = 0;
+    let refused = loop {
+        let reply = keep().await;
+        if reply.status != 200 {
+            break reply;
+        }
+        kept_count += 1;
+        assert!(kept_count < 8, "32 MiB hold no {kept_count} times 8 MiB");
+    };
+    refused.problem("memory-exceeded");
+    // The instance is gone, and with it what it kept.
+    let _ = keep().await.done();
+}
+
+#[tokio::test]
+async fn what_a_query_changes_is_never_stored() {
+    let (_node, client) = node().await;
+    assert_eq!(client.increment("misbehaving/a").await, 1);
+    for _ in 0..3 {
+        let _ = client.call("misbehaving/a", "change_in_query").send().await.done();
+    }
+    assert_eq!(client.state("misbehaving/a").await.version(), 1);
+}
+
+#[tokio::test]
+async fn a_call_knows_whose_it_is() {
+    let (_node, client) = node().await;
+    let context = client.call("misbehaving/a%2Fb", "context").send().await.done().json();
+    assert_eq!((&context["key"], &context["type"]), (&json!("a/b"), &json!("misbehaving")));
+    assert!(context["now_ms"].as_u64().unwrap() > 1_500_000_000_000, "{context}");
+}

@@ -1,0 +1,30 @@
+//! The system tests: nodes as processes, real components, real HTTP, and the binary's own commands.
+//!
+//! Tests run at the same time and share nothing: each has its own node, port and data directory. One binary holds them
+//! all, because linking costs more than running most of them.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test that cannot go on ends, and says why"
+)]
+
+mod commands;
+mod configuration;
+mod connections;
+mod crashes;
+mod deployments;
+mod documents;
+mod files;
+mod first_object;
+mod hostile;
+mod idempotency;
+mod idle;
+mod problems;
+mod projects;
+mod stopping;
+mod talk;
+mod updates;
+mod uploads;

@@ -1,0 +1,80 @@
+//! Signals: a node that is told to stop finishes what it has begun, and loses nothing (contract D1, L2).
+
+use std::sync::Arc;
+
+use highlander_tests::client::Reply;
+use highlander_tests::history::Recorder;
+use highlander_tests::load::Load;
+use highlander_tests::node::{Node, Options};
+use highlander_tests::wait;
+use rustix::process::Signal;
+use tokio::task::JoinHandle;
+
+#[tokio::test]
+async fn a_node_that_is_stopped_under_load_keeps_every_answer() {
+    let mut node = Node::with_guests(&["counter"]).await;
+    let recorder = Arc::new(Recorder::new("counter/a"));
+    for round in 0..3 {
+        let load = Load::start(&node.client(), &recorder, 16, round);
+        let answers = recorder.answered_count() + 100;
+        wait::within("answers under load", recorder.has_answered(answers)).await;
+        let status = node.terminate().await;
+        assert!(status.success(), "{status}");
+        // Every caller was told that nothing was executed, or found nobody there.
+        assert_eq!(load.end().await, 16);
+        node.restart().await;
+        let _ = recorder.audit(&node.client()).await;
+    }
+}
+
+type Spinning = JoinHandle<reqwest::Result<Reply>>;
+
+/// A node with a call under way that takes 10 s.
+async fn node_at_work() -> (Node, Spinning) {
+    let options = Options::new().with("sandbox.cpu_max", "10s").with("objects.call_timeout", "60s");
+    let node = Node::start_with(options, &["misbehaving", "counter"]).await;
+    assert_eq!(node.client().increment("misbehaving/a").await, 1);
+    let spinning = node.client().keep_busy("misbehaving/a").await;
+    (node, spinning)
+}
+
+#[tokio::test]
+async fn a_node_that_is_stopping_begins_nothing_new() {
+    let (node, _call) = node_at_work().await;
+    let client = node.client();
+    node.signal(Signal::TERM);
+    wait::until("the node is draining", async || !client.is_ready().await).await;
+    let problem = client.call("counter/a", "increment").send().await.problem("draining");
+    assert_eq!(problem["object"], "counter/a");
+    client.get("/readyz").send().await.problem("draining");
+    assert_eq!(client.get("/healthz").send().await.done().text(), "ok\n");
+    let nodes = client.get("/v1/nodes").send().await.done().json();
+    assert_eq!(nodes["nodes"][0]["state"], "draining");
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_the_node_at_once() {
+    for (first, second) in [(Signal::TERM, Signal::TERM), (Signal::INT, Signal::INT)] {
+        let (mut node, call) = node_at_work().await;
+        let client = node.client();
+        node.signal(first);
+        wait::until("the node is draining", async || !client.is_ready().await).await;
+        node.signal(second);
+        let status = node.end().await;
+        assert_eq!(status.code(), Some(2), "{status}");
+        assert!(call.await.unwrap().is_err(), "the call was under way for ten seconds more");
+        node.restart().await;
+        assert_eq!(node.client().value("misbehaving/a").await, 1);
+    }
+}
+
+#[tokio::test]
+async fn ctrl_c_stops_in_order_too() {
+    let mut node = Node::with_guests(&["counter"]).await;
+    assert_eq!(node.client().increment("counter/a").await, 1);
+    node.signal(Signal::INT);
+    let status = node.end().await;
+    assert!(status.success(), "{status}");
+    node.restart().await;
+    assert_eq!(node.client().value("counter/a").await, 1);
+}
