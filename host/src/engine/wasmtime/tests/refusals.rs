@@ -28,7 +28,7 @@ async fn an_import_that_is_not_granted_is_named() {
     )
     .await;
     check(r#"(component (import "env" (func)))"#, "it imports env").await;
-    let wasm = guest("forbidden_import");
+    let wasm = guest("forbidden-import");
     let refused = engine().load(Digest::of(&wasm), wasm).await;
     let Err(LoadError::Refused(reason)) = refused else { panic!("{refused:?}") };
     assert!(reason.contains("wasi:sockets/"), "{reason}");
@@ -109,9 +109,9 @@ async fn text_in_utf16_is_refused() {
 async fn a_description_that_makes_no_sense_is_refused() {
     let engine = engine();
     for (name, why) in [
-        ("liar_describe", "its describe function failed"),
-        ("liar_names", "reserved"),
-        ("liar_schema", "is not JSON"),
+        ("liar-describe", "its describe function failed"),
+        ("liar-names", "reserved"),
+        ("liar-schema", "is not JSON"),
     ] {
         let component = load(&engine, name).await;
         let refused = component.describe().await;

@@ -1,0 +1,105 @@
+//! Finds what is measured, and builds what is not there: the host's binary, its examples, the components.
+//!
+//! Everything stands in the target folder that this program was built into. `HIGHLANDER_BIN` names a binary that was
+//! built before, with its examples in the folder `examples` beside it, and `HIGHLANDER_GUESTS` a folder of components.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+/// Where things are.
+#[derive(Debug)]
+pub(crate) struct Artifacts {
+    /// The checkout.
+    pub(crate) root: PathBuf,
+    /// Where Cargo puts what it builds.
+    target: PathBuf,
+    /// The host.
+    pub(crate) host: PathBuf,
+    /// Whether the host and its examples are taken as they are.
+    is_prebuilt: bool,
+    guests: PathBuf,
+}
+
+impl Artifacts {
+    /// Looks for everything, and builds the host.
+    pub(crate) fn find() -> Result<Self> {
+        let package = env::var_os("CARGO_MANIFEST_DIR")
+            .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+        let root = package.parent().context("bench stands in no workspace")?.to_owned();
+        let executable = env::current_exe()?;
+        let release = executable.parent().context("this program is in no folder")?;
+        let target = release.parent().context("this program is in no target folder")?.to_owned();
+        let prebuilt = env::var_os("HIGHLANDER_BIN").map(PathBuf::from);
+        let is_prebuilt = prebuilt.is_some();
+        let host = prebuilt.unwrap_or_else(|| release.join("highlander"));
+        if !is_prebuilt {
+            build(&root, &["--package", "highlander", "--bin", "highlander"])?;
+        }
+        let guests =
+            env::var_os("HIGHLANDER_GUESTS").map_or_else(|| target.join("guests"), PathBuf::from);
+        Ok(Self { root, target, host, is_prebuilt, guests })
+    }
+
+    /// A folder for the data of one process, on the disk of the target folder: a temporary one may be in memory.
+    pub(crate) fn data_folder(&self) -> Result<tempfile::TempDir> {
+        let parent = self.target.join("bench-data");
+        std::fs::create_dir_all(&parent)?;
+        Ok(tempfile::tempdir_in(parent)?)
+    }
+
+    /// A component's file.
+    pub(crate) fn guest(&self, name: &str) -> Result<PathBuf> {
+        let path = self.guests.join(format!("{name}.wasm"));
+        if !path.exists() {
+            let mut command = cargo(&self.root);
+            execute(command.args(["xtask", "build-guests"]))?;
+        }
+        if !path.exists() {
+            bail!(
+                "there is no component {}; make it with: cargo xtask build-guests",
+                path.display()
+            );
+        }
+        Ok(path)
+    }
+
+    /// Builds an example of the host, runs it, and reads the lines of JSON that it prints.
+    pub(crate) fn example(&self, name: &str, arguments: &[&str]) -> Result<Vec<Value>> {
+        if !self.is_prebuilt {
+            build(&self.root, &["--package", "highlander", "--example", name])?;
+        }
+        let program = self.host.with_file_name("examples").join(name);
+        let output = Command::new(&program)
+            .args(arguments)
+            .stderr(Stdio::inherit())
+            .output()
+            .with_context(|| format!("cannot run {}", program.display()))?;
+        if !output.status.success() {
+            bail!("the example {name} ended with {}", output.status);
+        }
+        let text = String::from_utf8(output.stdout)?;
+        text.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+    }
+}
+
+fn build(root: &Path, arguments: &[&str]) -> Result<()> {
+    execute(cargo(root).args(["build", "--release"]).args(arguments))
+}
+
+fn cargo(root: &Path) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root);
+    command
+}
+
+fn execute(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("cannot run {command:?}"))?;
+    if !status.success() {
+        bail!("{command:?} ended with {status}");
+    }
+    Ok(())
+}

@@ -1,0 +1,181 @@
+//! The load: clients that call handlers of objects over kept connections, and what they saw.
+//!
+//! A **closed** load has each client wait for its answer before it sends the next request: it finds out what a server
+//! can do. An **open** load sends at a fixed rate, whatever the server does: it finds out how long callers wait.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::samples::Latencies;
+use crate::wire::{Body, Connection, write_request};
+
+/// Clients of a load.
+pub(crate) const CONNECTION_COUNT: usize = 64;
+
+/// Which objects are called, and how. The key of call `i` is `prefix` and `i % key_count`.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    pub(crate) type_name: &'static str,
+    pub(crate) prefix: String,
+    pub(crate) key_count: u64,
+    pub(crate) handler: String,
+}
+
+impl Target {
+    /// Calls of a handler of counters.
+    pub(crate) fn counters(prefix: impl Into<String>, key_count: u64, handler: &str) -> Self {
+        Self { type_name: "counter", prefix: prefix.into(), key_count, handler: handler.to_owned() }
+    }
+
+    /// Replaces what is in `request` by call `index`.
+    pub(crate) fn write(&self, request: &mut Vec<u8>, index: u64) {
+        let Self { type_name, prefix, key_count, handler } = self;
+        let key = index % key_count;
+        request.clear();
+        let body = Body { media_type: "application/json", bytes: b"null" };
+        let path = format!("/v1/objects/{type_name}/{prefix}{key}/{handler}");
+        write_request(request, "POST", &path, &body);
+    }
+}
+
+/// When a closed load ends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Until {
+    /// After this time.
+    Elapsed(Duration),
+    /// After these many calls.
+    Count(u64),
+}
+
+/// What came of a load.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    /// Calls that were done.
+    pub(crate) done_count: u64,
+    /// Calls that were answered with an error.
+    pub(crate) error_count: u64,
+    pub(crate) elapsed: Duration,
+    pub(crate) latencies: Latencies,
+}
+
+impl Outcome {
+    pub(crate) fn per_second(&self) -> f64 {
+        self.done_count as f64 / self.elapsed.as_secs_f64().max(1e-9)
+    }
+
+    /// Refuses figures that errors are part of.
+    pub(crate) fn all_done(self) -> Result<Self> {
+        let Self { error_count, done_count, .. } = self;
+        ensure!(error_count == 0, "{error_count} calls failed, {done_count} were done");
+        Ok(self)
+    }
+
+    fn count(&mut self, status: u16, latency: Duration) {
+        if status == 200 {
+            self.done_count += 1;
+        } else {
+            self.error_count += 1;
+        }
+        self.latencies.add(latency);
+    }
+
+    fn append(&mut self, other: Self) {
+        self.done_count += other.done_count;
+        self.error_count += other.error_count;
+        self.latencies.append(other.latencies);
+    }
+}
+
+/// Calls as fast as `connection_count` clients get answers.
+pub(crate) async fn closed(
+    address: SocketAddr,
+    target: &Target,
+    connection_count: usize,
+    until: Until,
+) -> Result<Outcome> {
+    let connections = open_connections(address, connection_count).await?;
+    let next = Arc::new(AtomicU64::new(0));
+    let began = Instant::now();
+    let mut clients = JoinSet::new();
+    for mut connection in connections {
+        let (target, next) = (target.clone(), Arc::clone(&next));
+        clients.spawn(async move {
+            let mut outcome = Outcome::default();
+            let mut request = Vec::new();
+            loop {
+                let (sent, index) = (Instant::now(), next.fetch_add(1, Ordering::Relaxed));
+                let is_over = match until {
+                    Until::Elapsed(limit) => sent.duration_since(began) >= limit,
+                    Until::Count(count) => index >= count,
+                };
+                if is_over {
+                    return anyhow::Ok(outcome);
+                }
+                target.write(&mut request, index);
+                let status = connection.exchange(&request).await?.status;
+                outcome.count(status, sent.elapsed());
+            }
+        });
+    }
+    gather(clients, began).await
+}
+
+/// Calls `per_second` times a second for `limit`.
+///
+/// A call that cannot be sent when it is due, because its client still waits for the one before, has waited since it
+/// was due. That the load's own thread is late is not part of any latency.
+pub(crate) async fn open(
+    address: SocketAddr,
+    target: &Target,
+    per_second: u64,
+    limit: Duration,
+) -> Result<Outcome> {
+    let connections = open_connections(address, CONNECTION_COUNT).await?;
+    let interval = Duration::from_secs_f64(1.0 / per_second as f64);
+    let began = Instant::now();
+    let mut clients = JoinSet::new();
+    for (mut connection, first) in connections.into_iter().zip(0_u32..) {
+        let target = target.clone();
+        clients.spawn(async move {
+            let mut outcome = Outcome::default();
+            let mut request = Vec::new();
+            for index in (first..).step_by(CONNECTION_COUNT) {
+                let due = began + interval * index;
+                if due.duration_since(began) >= limit {
+                    break;
+                }
+                let is_late = due < Instant::now();
+                tokio::time::sleep_until(due).await;
+                target.write(&mut request, u64::from(index));
+                let sent = if is_late { due } else { Instant::now() };
+                let status = connection.exchange(&request).await?.status;
+                outcome.count(status, sent.elapsed());
+            }
+            anyhow::Ok(outcome)
+        });
+    }
+    gather(clients, began).await
+}
+
+async fn open_connections(address: SocketAddr, count: usize) -> Result<Vec<Connection>> {
+    let mut connections = Vec::with_capacity(count);
+    for _ in 0..count {
+        connections.push(Connection::open(address).await?);
+    }
+    Ok(connections)
+}
+
+async fn gather(mut clients: JoinSet<Result<Outcome>>, began: Instant) -> Result<Outcome> {
+    let mut all = Outcome::default();
+    while let Some(outcome) = clients.join_next().await {
+        all.append(outcome??);
+    }
+    all.elapsed = began.elapsed();
+    Ok(all)
+}

@@ -1,0 +1,18 @@
+//! `costs`: what one instance takes, by the size of its state, and what a component takes before its first.
+//!
+//! The host's example `engine_costs` measures it within one process.
+
+use anyhow::Result;
+
+use super::Plan;
+use crate::report::Report;
+
+pub(super) fn run(plan: &Plan) -> Result<Report> {
+    let mut report = Report::new("costs", "What instances cost");
+    let counter = plan.artifacts.guest("counter")?;
+    let larger = plan.artifacts.guest("misbehaving")?;
+    let rounds = plan.round_count.to_string();
+    let arguments = [&*counter.to_string_lossy(), &*larger.to_string_lossy(), &rounds];
+    report.add_lines(&plan.artifacts.example("engine_costs", &arguments)?)?;
+    Ok(report)
+}

@@ -1,0 +1,23 @@
+//! `hot-object`: updates of one object on a store whose every answer takes 20 ms.
+//!
+//! The host's example `hot_object` does it, within one process: the node is real, its store is one in memory.
+
+use anyhow::Result;
+
+use super::Plan;
+use crate::report::{Bound, Report};
+
+const UPDATES: &str = "updates per second";
+
+pub(super) fn run(plan: &Plan) -> Result<Report> {
+    let mut report =
+        Report::new("hot-object", "Updates of one object by 64 clients, store with 20 ms latency");
+    let guest = plan.artifacts.guest("counter")?;
+    let (rounds, millis) = (plan.round_count.to_string(), plan.turn.as_millis().to_string());
+    let arguments = [&*guest.to_string_lossy(), &rounds, &millis];
+    report.add_lines(&plan.artifacts.example("hot_object", &arguments)?)?;
+    let rate = report.median(UPDATES, "highlander");
+    report.aim("hot-object: updates per second", Bound::AtLeast, 2_000.0, rate);
+    report.note("without group commit one object has 50 updates per second");
+    Ok(report)
+}
