@@ -41,7 +41,7 @@ async fn main() {
     };
     let config =
         Config { idle_timeout: Duration::from_mins(5), mailbox_len: 128, resident_max: 16 };
-    let node = Node::start(ports, config);
+    let node = Node::start(ports, &config);
     node.deploy(counter.into(), false).await.unwrap();
     load(&node, WARM_UP).await;
     for _ in 0..round_count {

@@ -159,7 +159,7 @@ impl Catalog {
         let mut after = None;
         loop {
             let page = self.store.list(record::PREFIX, after.as_deref(), 100).await;
-            let page = page.map_err(unavailable)?;
+            let page = page.map_err(|error| unavailable(&error))?;
             for name in page.names.iter().filter_map(|name| record::type_of_blob(name)) {
                 types.extend(self.read(name).await?.map(|(record, _)| record));
             }
@@ -183,7 +183,7 @@ impl Catalog {
     /// Makes a recorded revision ready to run.
     async fn prepare(&self, entry: &RevisionEntry) -> Result<Arc<Revision>, Error> {
         let name = record::component_blob(entry.digest);
-        let blob = self.store.get(&name).await.map_err(unavailable)?;
+        let blob = self.store.get(&name).await.map_err(|error| unavailable(&error))?;
         let wasm = blob.map(|blob| blob.bytes).filter(|wasm| Digest::of(wasm) == entry.digest);
         let wasm = wasm.ok_or_else(|| {
             tracing::error!(component = %entry.digest, "the component is missing or is not what its name says");
@@ -209,7 +209,9 @@ impl Catalog {
 
     async fn read(&self, type_name: &str) -> Result<Option<(TypeRecord, ETag)>, Error> {
         let name = record::type_blob(type_name);
-        let Some(blob) = self.store.get(&name).await.map_err(unavailable)? else { return Ok(None) };
+        let Some(blob) = self.store.get(&name).await.map_err(|error| unavailable(&error))? else {
+            return Ok(None);
+        };
         let record = TypeRecord::decode(type_name, &blob.bytes).map_err(|why| {
             tracing::error!(type_name, "the type's record was refused and left as it is: {why}");
             Error::new(
@@ -255,7 +257,7 @@ fn unknown_type(type_name: &str) -> Error {
     Error::new(Code::UnknownType, text).with_hint("deploy one: highlander deploy FILE.wasm")
 }
 
-fn unavailable(error: store::Error) -> Error {
+fn unavailable(error: &store::Error) -> Error {
     Error::new(Code::StoreUnavailable, error.to_string())
 }
 

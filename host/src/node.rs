@@ -101,7 +101,7 @@ pub struct Whereabouts {
 /// # use std::sync::Arc;
 /// # use highlander_host::node::{Config, Node, Ports};
 /// # async fn example(ports: Ports, config: Config) {
-/// let node = Node::start(ports, config);
+/// let node = Node::start(ports, &config);
 /// // … bring calls with `node.call` …
 /// node.drain(std::time::Duration::from_secs(10)).await;
 /// # }
@@ -118,7 +118,7 @@ impl Node {
     /// # Panics
     /// Outside of a tokio runtime.
     #[must_use]
-    pub fn start(ports: Ports, config: Config) -> Arc<Self> {
+    pub fn start(ports: Ports, config: &Config) -> Arc<Self> {
         let metrics = Arc::new(Metrics::new());
         let settings =
             Settings { node: ports.registry.node().clone(), mailbox_len: config.mailbox_len };

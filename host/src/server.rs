@@ -51,7 +51,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr()?;
     let config = fitted(config);
-    let node = Node::start(open_ports(&config)?, node_config(&config));
+    let node = Node::start(open_ports(&config)?, &node_config(&config));
     let api = Api::new(Arc::clone(&node), http_config(&config, address));
     let (stop, stopped) = watch::channel(());
     let serving = tokio::spawn(Server::new(api, listener).run(stopped, CLOSE_PATIENCE));

@@ -88,7 +88,7 @@ impl Harness {
         };
         let idle_timeout = Duration::from_mins(5);
         let config = node::Config { idle_timeout, mailbox_len: 4, resident_max: 16 };
-        let node = Node::start(ports, config);
+        let node = Node::start(ports, &config);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let mut config = Config::new(address.clone());

@@ -27,7 +27,7 @@ impl World {
         Self { store: Arc::new(Memory::new()), directory: Directory::new() }
     }
 
-    fn node_with(&self, name: &str, config: Config) -> (Arc<Node>, Arc<Session>) {
+    fn node_with(&self, name: &str, config: &Config) -> (Arc<Node>, Arc<Session>) {
         let session = Arc::new(self.directory.join(NodeId::new(name)));
         let ports = Ports {
             registry: Arc::clone(&session) as Arc<dyn Registry>,
@@ -39,7 +39,7 @@ impl World {
 
     /// A node on which counters are deployed.
     async fn node(&self, name: &str) -> Arc<Node> {
-        let (node, _) = self.node_with(name, config());
+        let (node, _) = self.node_with(name, &config());
         node.deploy(Bytes::from_static(b"scripted:counter"), false).await.unwrap();
         node
     }
@@ -105,7 +105,7 @@ async fn what_was_answered_survives_the_node() {
     assert_eq!(ask(&node, "a", "add", json!(5)).await, Ok(json!(5)));
     assert_eq!(node.drain(Duration::from_secs(5)).await, 0);
     assert_eq!(ask(&node, "a", "value", Value::Null).await, Err(Code::Draining));
-    let (next, _) = world.node_with("n2", config());
+    let (next, _) = world.node_with("n2", &config());
     let done = next.call(&counter("a"), call("increment", &Value::Null)).await.unwrap();
     assert_eq!((reply(&done), done.version, done.epoch), (json!(6), 2, 2));
 }
@@ -114,7 +114,7 @@ async fn what_was_answered_survives_the_node() {
 async fn only_the_owner_answers() {
     let world = World::new();
     let first = world.node("n1").await;
-    let (second, session) = world.node_with("n2", config());
+    let (second, session) = world.node_with("n2", &config());
     assert_eq!(ask(&first, "a", "increment", Value::Null).await, Ok(json!(1)));
     assert_eq!(ask(&second, "a", "value", Value::Null).await, Err(Code::NotOwner));
     assert!(first.deactivate(&counter("a")).await);
@@ -186,7 +186,7 @@ async fn a_key_is_remembered_by_the_next_owner() {
     let node = world.node("n1").await;
     node.call(&counter("a"), keyed("k", "increment", &Value::Null)).await.unwrap();
     node.drain(Duration::from_secs(5)).await;
-    let (next, _) = world.node_with("n2", config());
+    let (next, _) = world.node_with("n2", &config());
     let done = next.call(&counter("a"), keyed("k", "increment", &Value::Null)).await.unwrap();
     assert_eq!((reply(&done), done.replayed), (json!(1), true));
 }
@@ -214,7 +214,7 @@ async fn a_damaged_record_is_neither_served_nor_overwritten() {
 async fn idle_objects_are_torn_down_and_come_back() {
     let world = World::new();
     let idle_timeout = Duration::from_millis(50);
-    let (node, session) = world.node_with("n1", Config { idle_timeout, ..config() });
+    let (node, session) = world.node_with("n1", &Config { idle_timeout, ..config() });
     node.deploy(Bytes::from_static(b"scripted:counter"), false).await.unwrap();
     for n in 0..200 {
         ask(&node, &n.to_string(), "increment", Value::Null).await.unwrap();
@@ -228,7 +228,7 @@ async fn idle_objects_are_torn_down_and_come_back() {
 #[tokio::test]
 async fn instances_stay_within_their_bound_and_the_least_used_go_first() {
     let world = World::new();
-    let (node, _) = world.node_with("n1", Config { resident_max: 10, ..config() });
+    let (node, _) = world.node_with("n1", &Config { resident_max: 10, ..config() });
     node.deploy(Bytes::from_static(b"scripted:counter"), false).await.unwrap();
     for n in 0..50 {
         ask(&node, &n.to_string(), "increment", Value::Null).await.unwrap();
@@ -243,7 +243,7 @@ async fn instances_stay_within_their_bound_and_the_least_used_go_first() {
 #[tokio::test]
 async fn calls_wait_for_a_place_when_every_instance_is_busy() {
     let world = World::new();
-    let (node, _) = world.node_with("n1", Config { resident_max: 2, ..config() });
+    let (node, _) = world.node_with("n1", &Config { resident_max: 2, ..config() });
     node.deploy(Bytes::from_static(b"scripted:counter"), false).await.unwrap();
     let calls = (0..10).map(|n| {
         let node = Arc::clone(&node);

@@ -116,10 +116,11 @@ impl<T> Live<T> {
             return actions.push(Action::Answer(caller, too_late(id)));
         }
         if let Some((version, answer)) = self.known_answer(id, call.key.as_ref()) {
-            return self.answer_at(caller, version, answer, deadline, now, actions);
+            return self.hold(Waiting::seen(caller, version, answer, deadline), now, actions);
         }
         if let Some(answer) = self.precondition_failure(id, call.precondition) {
-            return self.answer_at(caller, self.head.version, answer, deadline, now, actions);
+            let waiting = Waiting::seen(caller, self.head.version, answer, deadline);
+            return self.hold(waiting, now, actions);
         }
         match call.operation {
             Operation::Handle { handler, argument } => {
@@ -136,7 +137,8 @@ impl<T> Live<T> {
             Operation::Delete if self.head.state.is_none() => {
                 let text = format!("{id} does not exist, so there is nothing to delete");
                 let answer = refuse(Code::ObjectNotFound, text);
-                self.answer_at(caller, self.head.version, answer, deadline, now, actions);
+                let waiting = Waiting::seen(caller, self.head.version, answer, deadline);
+                self.hold(waiting, now, actions);
             }
             Operation::Delete => {
                 self.is_in_sync = false;
@@ -239,18 +241,9 @@ impl<T> Live<T> {
         }
     }
 
-    /// Puts an answer behind the commit of `version`, or gives it at once where that is durable.
-    pub(super) fn answer_at(
-        &mut self,
-        caller: T,
-        version: Version,
-        answer: Answer,
-        deadline: crate::clock::BootTime,
-        now: Now<'_>,
-        actions: &mut Vec<Action<T>>,
-    ) {
-        let waiting = Waiting { caller, version, is_change: false, answer, deadline };
-        if version <= self.base.version {
+    /// Puts an answer behind the commit of its version, or gives it at once where that is durable.
+    pub(super) fn hold(&mut self, waiting: Waiting<T>, now: Now<'_>, actions: &mut Vec<Action<T>>) {
+        if waiting.version <= self.base.version {
             actions.push(waiting.released(now));
         } else {
             self.waiting.push(waiting);

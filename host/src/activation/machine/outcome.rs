@@ -6,10 +6,11 @@ use bytes::Bytes;
 use super::{Head, LEASE_OVER, Live, Machine, Phase, Running, Waiting};
 use crate::activation::protocol::{Action, Now, Ran};
 use crate::activation::{Answer, refuse};
+use crate::clock::BootTime;
 use crate::engine::{Fault, Rejection, RestoreError};
 use crate::error::{Code, Error};
 use crate::id::ObjectId;
-use crate::store::record::State;
+use crate::store::record::{State, Version};
 
 impl<T> Machine<T> {
     pub(super) fn ran(&mut self, ran: Ran, now: Now<'_>, actions: &mut Vec<Action<T>>) {
@@ -46,7 +47,7 @@ impl<T> Machine<T> {
             }
         };
         let version = live.head.version;
-        live.answer_at(running.caller, version, answer, running.deadline, now, actions);
+        live.hold(Waiting::seen(running.caller, version, answer, running.deadline), now, actions);
     }
 }
 
@@ -106,6 +107,11 @@ impl<T> Live<T> {
 }
 
 impl<T> Waiting<T> {
+    /// An answer that saw `version`, and changed nothing.
+    pub(super) fn seen(caller: T, version: Version, answer: Answer, deadline: BootTime) -> Self {
+        Self { caller, version, is_change: false, answer, deadline }
+    }
+
     /// The answer may leave, if this node may still trust its claim: that is checked last, after all else.
     pub(super) fn released(self, now: Now<'_>) -> Action<T> {
         let answer = if now.has_lease() {

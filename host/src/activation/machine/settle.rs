@@ -67,7 +67,7 @@ impl<T> Machine<T> {
                 live.undone(&self.id, Code::CommitRefused, why, actions);
                 if now.has_lease() {
                     // A former owner's late write: the claim is this node's, so it goes on from there.
-                    live.reload(found, now);
+                    live.reload(found.as_ref(), now);
                 } else {
                     self.close(Reason::LeaseOver);
                 }
@@ -143,10 +143,10 @@ impl<T> Live<T> {
     }
 
     /// Goes on from the record that was found.
-    fn reload(&mut self, found: Option<(Record, ETag)>, now: Now<'_>) {
-        let record = found.as_ref().map(|(record, _)| record);
+    fn reload(&mut self, found: Option<&(Record, ETag)>, now: Now<'_>) {
+        let record = found.map(|(record, _)| record);
         self.answered = answered(record);
-        self.base = base(found.as_ref(), now);
+        self.base = base(found, now);
         self.head = Head {
             version: self.base.version,
             state: record.and_then(|record| record.state.clone()),

@@ -20,10 +20,13 @@ use crate::registry::{self, Claimed};
 use crate::store::record::{Record, codec};
 use crate::store::{self, Condition, ETag, Put};
 
+/// A record and what the store calls it, or nothing where there is none.
+type Found = Option<(Record, ETag)>;
+
 /// What an input or output brought.
 pub(super) enum Io {
     Claimed(Result<Claimed, registry::Error>),
-    Loaded(Result<(Option<(Record, ETag)>, Arc<Revision>), LoadFailure>),
+    Loaded(Result<(Found, Arc<Revision>), LoadFailure>),
     Stored(Put),
     Reread(Reread),
     Released,
@@ -150,16 +153,13 @@ impl Task {
     }
 }
 
-async fn load(
-    id: &ObjectId,
-    around: &Surroundings,
-) -> Result<(Option<(Record, ETag)>, Arc<Revision>), LoadFailure> {
+async fn load(id: &ObjectId, around: &Surroundings) -> Result<(Found, Arc<Revision>), LoadFailure> {
     let found = read(id, around).await?;
     let revision = around.catalog.current(id.type_name()).await.map_err(LoadFailure::Code)?;
     Ok((found, revision))
 }
 
-async fn read(id: &ObjectId, around: &Surroundings) -> Result<Option<(Record, ETag)>, LoadFailure> {
+async fn read(id: &ObjectId, around: &Surroundings) -> Result<Found, LoadFailure> {
     let blob = around.store.get(&id.blob_key()).await.map_err(LoadFailure::Store)?;
     let Some(blob) = blob else { return Ok(None) };
     match codec::decode(id, &blob.bytes) {

@@ -146,7 +146,7 @@ impl World {
         for action in actions {
             match action {
                 Action::Answer(caller, answer) => {
-                    Self::answer(&mut self.asked, &mut self.answered_high, caller, &answer)
+                    Self::answer(&mut self.asked, &mut self.answered_high, caller, &answer);
                 }
                 action => todo.push(action),
             }
@@ -380,7 +380,7 @@ impl World {
                     assert_eq!(position.map(|at| at as u64 + 1), Some(version), "call {caller}");
                 }
                 Some(Ok(version)) => {
-                    assert!(version as usize <= calls.len(), "lost: call {caller}")
+                    assert!(version as usize <= calls.len(), "lost: call {caller}");
                 }
                 Some(Err(Effect::None)) => {
                     assert_eq!(position, None, "call {caller} was called not executed");
