@@ -34,6 +34,12 @@ pub const RECENT_WRITES_MAX: usize = 8;
 pub const AWAITING_COMMIT_MAX: usize = 1024;
 /// How long a call may wait for room in a full mailbox before it is answered "mailbox full".
 pub const LOBBY_WAIT: Duration = Duration::from_millis(50);
+/// A write that took at least this long is worth gathering calls for the next one.
+pub const GATHER_FROM: Duration = Duration::from_millis(8);
+/// How long calls are gathered at most, as a part of what the last write took.
+pub const GATHER_DIVISOR: u32 = 8;
+/// How long calls are gathered at most.
+pub const GATHER_MAX: Duration = Duration::from_millis(5);
 /// Calls that may wait for room in a full mailbox, as a multiple of the mailbox's length.
 pub const LOBBY_FACTOR: usize = 16;
 /// First pause before an undecided write is sent again; it doubles up to [`RETRY_PAUSE_MAX`].

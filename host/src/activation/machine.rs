@@ -101,9 +101,19 @@ struct Waiting<T> {
     deadline: BootTime,
 }
 
+/// A pause before the next write, in which the callers that were just answered may call again: without it they would
+/// miss that write and wait for two.
+#[derive(Debug, Clone, Copy)]
+struct Gather {
+    until: BootTime,
+    /// With this many answers waiting, everybody who was answered is back.
+    expected: usize,
+}
+
 /// The write that is under way.
 #[derive(Debug)]
 struct Writing {
+    began: BootTime,
     write: Write,
     epoch: Epoch,
     condition: Condition,
@@ -134,6 +144,7 @@ struct Live<T> {
     running: Option<Running<T>>,
     waiting: Vec<Waiting<T>>,
     writing: Option<Writing>,
+    gather: Option<Gather>,
 }
 
 impl<T> Machine<T> {
@@ -174,6 +185,12 @@ impl<T> Machine<T> {
             && self.live.as_ref().is_some_and(|live| live.is_settled())
     }
 
+    /// Whether a write is put off for a moment: [`Event::Wake`] is needed to begin it.
+    #[must_use]
+    pub fn is_gathering(&self) -> bool {
+        self.live.as_ref().is_some_and(|live| live.is_gathering())
+    }
+
     /// How many calls wait to run.
     #[must_use]
     pub fn mailbox_len(&self) -> usize {
@@ -198,7 +215,9 @@ impl<T> Machine<T> {
     pub fn next_wake(&self, settings: &Settings) -> Option<BootTime> {
         let waiting =
             self.live.iter().flat_map(|live| &live.waiting).map(|waiting| waiting.deadline);
-        waiting.chain(self.mailbox.next_expiry(settings.mailbox_len)).min()
+        let gather = self.live.as_ref().filter(|live| live.is_gathering()).and_then(|l| l.gather);
+        let timers = self.mailbox.next_expiry(settings.mailbox_len).into_iter();
+        waiting.chain(timers).chain(gather.map(|gather| gather.until)).min()
     }
 
     fn offer(&mut self, call: Call, caller: T, now: Now<'_>, actions: &mut Vec<Action<T>>) {
@@ -299,6 +318,10 @@ impl<T> Live<T> {
             && self.waiting.is_empty()
             && self.writing.is_none()
             && self.head.version == self.base.version
+    }
+
+    fn is_gathering(&self) -> bool {
+        self.writing.is_none() && self.head.version != self.base.version
     }
 
     fn time_ms(&self, now: Now<'_>) -> u64 {

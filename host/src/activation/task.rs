@@ -192,7 +192,7 @@ impl Task {
         }
         self.keep_instance();
         let mut core = self.cell.lock();
-        if !core.actions.is_empty() {
+        if !core.actions.is_empty() || core.machine.is_gathering() {
             return false;
         }
         core.is_driven = false;

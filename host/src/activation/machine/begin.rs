@@ -2,7 +2,8 @@
 //! Nothing is decided about outcomes here.
 
 use super::{
-    Head, LEASE_OVER, Live, Machine, Phase, Running, Waiting, Writing, answered, base, too_late,
+    Gather, Head, LEASE_OVER, Live, Machine, Phase, Running, Waiting, Writing, answered, base,
+    too_late,
 };
 use crate::activation::answered::Known;
 use crate::activation::commit::condition;
@@ -58,6 +59,7 @@ impl<T> Machine<T> {
             running: None,
             waiting: Vec::new(),
             writing: None,
+            gather: None,
         }));
         self.phase = Phase::Live;
     }
@@ -203,6 +205,12 @@ impl<T> Live<T> {
         if self.writing.is_some() || self.head.version == self.base.version {
             return;
         }
+        let is_early =
+            |gather: Gather| now.time < gather.until && self.waiting.len() < gather.expected;
+        if self.gather.is_some_and(is_early) {
+            return;
+        }
+        self.gather = None;
         let write = Write { version: self.head.version, id: now.write_id };
         let recent = self.base.recent.with(write);
         let time_ms = self.time_ms(now);
@@ -221,6 +229,7 @@ impl<T> Live<T> {
         };
         let condition = condition(self.base.etag.as_ref());
         self.writing = Some(Writing {
+            began: now.time,
             write,
             epoch: self.epoch,
             condition: condition.clone(),

@@ -6,13 +6,13 @@
 use std::time::Duration;
 
 use super::outcome::unknown;
-use super::{Head, Live, Machine, Phase, Writing, answered, base};
+use super::{Gather, Head, Live, Machine, Phase, Writing, answered, base};
 use crate::activation::commit::{Resolution, resolve};
 use crate::activation::protocol::{Action, Now, Reread};
 use crate::activation::{Reason, refuse};
 use crate::error::Code;
 use crate::id::ObjectId;
-use crate::limits::{RETRY_PAUSE_MAX, RETRY_PAUSE_MIN};
+use crate::limits::{GATHER_DIVISOR, GATHER_FROM, GATHER_MAX, RETRY_PAUSE_MAX, RETRY_PAUSE_MIN};
 use crate::store::record::{Record, Version};
 use crate::store::{ETag, Put};
 
@@ -102,7 +102,12 @@ impl<T> Live<T> {
         for waiting in self.waiting.extract_if(.., |waiting| waiting.version <= committed) {
             actions.push(waiting.released(now));
         }
-        actions.push(Action::Committed(actions.len() - before));
+        let released = actions.len() - before;
+        actions.push(Action::Committed(released));
+        let took = now.time.since(writing.began);
+        let pause = (took / GATHER_DIVISOR).min(GATHER_MAX);
+        self.gather = (took >= GATHER_FROM)
+            .then_some(Gather { until: now.time + pause, expected: self.waiting.len() + released });
         if self.waiting.is_empty() {
             self.waiting.shrink_to_fit();
         }

@@ -202,6 +202,39 @@ fn updates_during_a_write_share_the_next_one() {
 }
 
 #[test]
+fn after_a_slow_write_the_next_one_waits_for_those_who_were_just_answered() {
+    let updates = |bench: &mut Bench, callers: std::ops::Range<u32>| {
+        for caller in callers {
+            bench.call(caller, "add");
+            bench.updated(caller.into());
+        }
+    };
+    let writes = |bench: &mut Bench| {
+        let is_write = |action: &Action<u32>| matches!(action, Action::Write(..));
+        bench.actions.drain(..).filter(is_write).count()
+    };
+    let mut bench = Bench::live(None);
+    updates(&mut bench, 1..4);
+    assert_eq!(writes(&mut bench), 1);
+    bench.time_ms = 16;
+    bench.step(Event::Stored(Put::Applied(etag("e1"))));
+    assert_eq!(writes(&mut bench), 0, "two wait, and one was answered");
+    updates(&mut bench, 4..5);
+    assert_eq!(writes(&mut bench), 1, "it is back");
+    bench.time_ms = 32;
+    bench.step(Event::Stored(Put::Applied(etag("e2"))));
+    updates(&mut bench, 5..6);
+    assert_eq!(writes(&mut bench), 0, "the others are not");
+    assert_eq!(
+        bench.machine.next_wake(&bench.settings),
+        Some(BootTime::from_boot(Duration::from_millis(34)))
+    );
+    bench.time_ms = 34;
+    bench.step(Event::Wake);
+    assert_eq!(writes(&mut bench), 1, "and are waited for only so long");
+}
+
+#[test]
 fn a_failed_call_leaves_no_trace() {
     for ran in [
         Ran::Faulted(Fault::Trapped(String::new())),
