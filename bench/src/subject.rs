@@ -50,7 +50,7 @@ pub(crate) async fn node(
     let folder = artifacts.data_folder()?;
     let mut command = Command::new(&artifacts.host);
     command.args(["dev", "--listen", "127.0.0.1:0", "--data"]).arg(folder.path().join("data"));
-    command.envs(settings.iter().copied()).env("RUST_LOG", "warn");
+    command.envs(settings.iter().copied());
     let server = Server::start(command, folder).await?;
     for guest in guests {
         deploy(artifacts, &server, guest)

@@ -120,7 +120,7 @@ mod tests {
         let bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n42";
         assert_eq!(read_head(&bytes[..30]).unwrap(), None);
         let head = read_head(bytes).unwrap();
-        assert_eq!(head, Some(Head { status: 200, head_bytes: 40 - 1, body_bytes: 2 }));
+        assert_eq!(head, Some(Head { status: 200, head_bytes: 38, body_bytes: 2 }));
     }
 
     #[test]

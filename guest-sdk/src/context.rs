@@ -70,7 +70,7 @@ impl fmt::Display for ObjectId {
 /// The object and the call that a handler is working for.
 ///
 /// A handler that wants it takes `&Context` right after its receiver. Nobody else can make one; in tests the
-/// [`Harness`](crate::testing::Harness) does.
+/// `testing::Harness` does.
 ///
 /// # Examples
 ///

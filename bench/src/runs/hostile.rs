@@ -65,6 +65,9 @@ pub(super) async fn run(plan: &Plan) -> Result<Report> {
         }
         let ratio = report.ratio(metric, BESIDE, ALONE);
         report.note(format!("p99 of {what} while {BESIDE}: {ratio:.2} times undisturbed"));
+        let to_beside =
+            HARMS.map(|(name, _)| format!("{name} {:.2}", report.ratio(metric, name, BESIDE)));
+        report.note(format!("p99 of {what}, times that while {BESIDE}: {}", to_beside.join(", ")));
     }
     Ok(report)
 }
