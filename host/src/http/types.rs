@@ -17,16 +17,17 @@ use crate::error::{Code, Error};
 
 impl Api {
     pub(super) async fn deploy(&self, parts: &Parts, body: Incoming) -> Result<Reply, Problem> {
-        let mut force = false;
-        for (name, value) in query::parameters(&parts.uri, &["force"])? {
-            force = query::flag(&name, &value)?;
-        }
-        request::check_content_type(&parts.headers, "application/wasm")?;
+        // Read before anything is judged: a refusal that leaves bytes unread may be lost with the connection.
         let (limit, patience) = (self.config.component_max, self.config.body_timeout);
         let wasm = body::read(body, limit, patience).await.map_err(|error| match error.code {
             Code::BodyTooLarge => error.with_hint("the node's limit is node.component_max"),
             _ => error,
         })?;
+        let mut force = false;
+        for (name, value) in query::parameters(&parts.uri, &["force"])? {
+            force = query::flag(&name, &value)?;
+        }
+        request::check_content_type(&parts.headers, "application/wasm")?;
         if wasm.is_empty() {
             return Err(malformed("the body is empty; it is to be a component").into());
         }
