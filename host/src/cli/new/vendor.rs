@@ -59,7 +59,6 @@ fn standalone(manifest: &str) -> io::Result<String> {
             _ => {}
         }
     }
-    // The repository is where the project's own page is; a copy has none.
     toml::to_string_pretty(&manifest).map_err(|error| invalid(&error))
 }
 
