@@ -9,12 +9,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use highlander_host::activation::{Call, Operation, Precondition};
+use highlander_host::activation::{Call, Consistency, Operation, Precondition};
 use highlander_host::clock::BootTime;
 use highlander_host::engine::wasmtime::{SandboxConfig, WasmtimeEngine};
+use highlander_host::id::NodeId;
 use highlander_host::id::ObjectId;
 use highlander_host::node::{Config, Node, Ports};
-use highlander_host::registry::NodeId;
 use highlander_host::registry::local::Directory;
 use highlander_host::store::Store;
 use highlander_host::store::memory::Memory;
@@ -78,6 +78,7 @@ fn increment() -> Call {
     Call {
         operation: Operation::Handle { handler: "increment".into(), argument: "null".into() },
         precondition: Precondition::None,
+        consistency: Consistency::Lease,
         key: None,
         deadline: BootTime::now() + Duration::from_secs(10),
     }

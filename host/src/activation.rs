@@ -50,6 +50,16 @@ pub enum Precondition {
     Absent,
 }
 
+/// How sure a caller wants to be that what it is told is the newest (contract S4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Consistency {
+    /// As sure as the lease: this machine's clock runs about as fast as the registry's.
+    #[default]
+    Lease,
+    /// Whatever clocks do: the store is asked too.
+    Strict,
+}
+
 /// How a caller marks a call so that its repetition is recognised (contract S7).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyKey {
@@ -68,6 +78,8 @@ pub struct Call {
     pub precondition: Precondition,
     /// The caller's mark, if it gave one.
     pub key: Option<IdempotencyKey>,
+    /// How sure the caller wants to be that an answer is the newest.
+    pub consistency: Consistency,
     /// When the caller stops waiting.
     pub deadline: BootTime,
 }

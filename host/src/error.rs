@@ -7,6 +7,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::id::NodeId;
+
 /// Whether the call took effect, or may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
@@ -163,13 +165,22 @@ pub struct Error {
     pub refusal: Option<Refusal>,
     /// When a repetition makes sense.
     pub retry_after: Option<Duration>,
+    /// The node that can answer instead, where it is known.
+    pub owner: Option<NodeId>,
 }
 
 impl Error {
     /// An error without hint.
     #[must_use]
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: None, refusal: None, retry_after: None }
+        Self {
+            code,
+            message: message.into(),
+            hint: None,
+            refusal: None,
+            retry_after: None,
+            owner: None,
+        }
     }
 
     /// The same with a hint.
@@ -182,6 +193,12 @@ impl Error {
     #[must_use]
     pub fn with_retry_after(self, pause: Duration) -> Self {
         Self { retry_after: Some(pause), ..self }
+    }
+
+    /// The same with the node that can answer instead.
+    #[must_use]
+    pub fn with_owner(self, owner: NodeId) -> Self {
+        Self { owner: Some(owner), ..self }
     }
 
     /// Whether the call took effect.

@@ -24,9 +24,9 @@ use crate::catalog::{Catalog, Deployed};
 use crate::clock::BootTime;
 use crate::engine::Engine;
 use crate::error::{Code, Error};
-use crate::id::ObjectId;
+use crate::id::{NodeId, ObjectId};
 use crate::metrics::Metrics;
-use crate::registry::{NodeId, Registry};
+use crate::registry::Registry;
 use crate::store::Store;
 use crate::store::record::{Epoch, Version, codec};
 

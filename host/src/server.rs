@@ -19,9 +19,8 @@ use crate::config::{self, Config};
 use crate::engine::wasmtime::{SandboxConfig, WasmtimeEngine};
 use crate::http::accept::Server;
 use crate::http::{self, Api};
-use crate::id::Hex;
+use crate::id::NodeId;
 use crate::node::{self, Node, Ports};
-use crate::registry::NodeId;
 use crate::registry::local::Directory;
 use crate::store::embedded::Embedded;
 
@@ -142,7 +141,7 @@ fn node_id() -> NodeId {
     let name: String = letters.collect();
     let name = if name.is_empty() { "node" } else { &name };
     let digits: [u8; 4] = rand::rng().random();
-    NodeId::new(&format!("{name}-{}", Hex(&digits)))
+    NodeId::of_session(name, digits)
 }
 
 fn node_config(config: &Config) -> node::Config {

@@ -22,7 +22,7 @@ use super::mailbox::{Expired, Mailbox};
 use super::protocol::{Action, Event, Now, Revision, Settings};
 use super::{Answer, Call, IdempotencyKey, Reason, refuse};
 use crate::clock::BootTime;
-use crate::error::Code;
+use crate::error::{Code, Error};
 use crate::id::ObjectId;
 use crate::store::record::{Epoch, RecentWrites, Record, State, Version, Write};
 use crate::store::{Condition, ETag};
@@ -304,9 +304,14 @@ impl<T> Machine<T> {
 
     /// Answers every call that waits with the same error.
     fn refuse_all(&mut self, code: Code, why: &str, actions: &mut Vec<Action<T>>) {
+        if !self.mailbox.is_empty() {
+            self.refuse_all_with(&Error::new(code, format!("{}: {why}", self.id)), actions);
+        }
+    }
+
+    fn refuse_all_with(&mut self, error: &Error, actions: &mut Vec<Action<T>>) {
         while let Some(queued) = self.mailbox.take() {
-            actions
-                .push(Action::Answer(queued.caller, refuse(code, format!("{}: {why}", self.id))));
+            actions.push(Action::Answer(queued.caller, Err(Box::new(error.clone()))));
         }
     }
 }

@@ -122,6 +122,7 @@ mod tests {
         Call {
             operation: Operation::Delete,
             precondition: Precondition::None,
+            consistency: crate::activation::Consistency::Lease,
             key: None,
             deadline: at(deadline_ms),
         }

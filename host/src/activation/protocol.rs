@@ -11,8 +11,8 @@ use super::{Answer, Call, Reason};
 use crate::clock::BootTime;
 use crate::engine::{Fault, Rejection, RestoreError};
 use crate::error;
-use crate::id::Digest;
-use crate::registry::{self, Claimed, NodeId};
+use crate::id::{Digest, NodeId};
+use crate::registry::{self, Claimed};
 use crate::store::record::{Record, State, Version, WriteId};
 use crate::store::{self, Condition, ETag, Put};
 

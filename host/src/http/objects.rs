@@ -93,11 +93,12 @@ impl Api {
         operation: Operation,
         precondition: Precondition,
     ) -> Result<Call, Error> {
-        request::check_consistency(headers)?;
+        let consistency = request::consistency(headers)?;
         let timeout = request::timeout(headers, self.config.call_timeout)?;
         let key = request::idempotency_key(headers)?
             .map(|key| IdempotencyKey { key: key.into(), fingerprint: fingerprint(&operation) });
-        Ok(Call { operation, precondition, key, deadline: BootTime::now() + timeout })
+        let deadline = BootTime::now() + timeout;
+        Ok(Call { operation, precondition, key, consistency, deadline })
     }
 
     pub(super) async fn owner(&self, id: &ObjectId) -> Result<Reply, Problem> {

@@ -10,7 +10,7 @@ use http::header::{CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 
-use crate::activation::Precondition;
+use crate::activation::{Consistency, Precondition};
 use crate::error::{Code, Error};
 use crate::limits::{CALL_TIMEOUT_MAX, IDEMPOTENCY_KEY_BYTES_MAX};
 use crate::store::record::{Version, is_json};
@@ -45,13 +45,12 @@ pub(super) fn timeout(headers: &HeaderMap, default: Duration) -> Result<Duration
     })
 }
 
-/// Refuses a consistency that is not known. All calls are linearizable, so `strict` asks for nothing more.
-pub(super) fn check_consistency(headers: &HeaderMap) -> Result<(), Error> {
+/// How sure the caller wants to be.
+pub(super) fn consistency(headers: &HeaderMap) -> Result<Consistency, Error> {
     match headers.get(CONSISTENCY) {
-        Some(value) if value != "strict" => {
-            Err(malformed("Highlander-Consistency has one value: strict"))
-        }
-        _ => Ok(()),
+        None => Ok(Consistency::Lease),
+        Some(value) if value == "strict" => Ok(Consistency::Strict),
+        Some(_) => Err(malformed("Highlander-Consistency has one value: strict")),
     }
 }
 

@@ -20,8 +20,8 @@ use super::accept::Server;
 use super::{Api, Config};
 use crate::engine::scripted::ScriptedEngine;
 use crate::error::Code;
+use crate::id::NodeId;
 use crate::node::{self, Node, Ports};
-use crate::registry::NodeId;
 use crate::registry::local::Directory;
 use crate::store::memory::Memory;
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::list::Query;
 use super::*;
 use crate::activation::answered::fingerprint;
-use crate::activation::{Done, IdempotencyKey, Operation, Precondition};
+use crate::activation::{Consistency, Done, IdempotencyKey, Operation, Precondition};
 use crate::engine::scripted::ScriptedEngine;
 use crate::error::Effect;
 use crate::id::TypeName;
@@ -61,6 +61,7 @@ fn call(handler: &str, argument: &Value) -> Call {
         },
         precondition: Precondition::None,
         key: None,
+        consistency: Consistency::Lease,
         deadline: BootTime::now() + Duration::from_secs(10),
     }
 }

@@ -13,9 +13,9 @@ use async_trait::async_trait;
 use futures_util::future::join_all;
 use rand::RngExt as _;
 
-use super::{Claimed, Error, NodeId, Registry};
+use super::{Claimed, Error, Registry};
 use crate::clock::BootTime;
-use crate::id::{Hex, ObjectId};
+use crate::id::{Hex, NodeId, ObjectId};
 
 /// Longest time that a registry may take to free the claims of a session that has ended.
 const ENDING_TIME_MAX: Duration = Duration::from_secs(30);

@@ -1,11 +1,12 @@
 //! The registry of a single process: claims are entries of a table.
 //!
 //! A [`Directory`] is what ZooKeeper is to a cluster, a [`Session`] is one node's part in it. A session ends when it
-//! is dropped or by [`Session::end`], never by time; its lease is over before its first claim is free.
+//! is dropped or by [`Session::end`], never by time; its lease is over before its first claim is free. Tests freeze
+//! sessions and take claims away, as a real registry would.
 //! Claims are spread over several locks, and a lock is held for one look-up only.
 
-use std::collections::HashMap;
 use std::collections::hash_map::{Entry, RandomState};
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::hash::BuildHasher as _;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -13,10 +14,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use rand::RngExt as _;
+use tokio::sync::{Notify, watch};
 
-use super::{Claimed, Error, NodeId, Registry};
+use super::claims::{ClaimKey, Granularity};
+use super::members::{Member, Members, PROTOCOL, Standing};
+use super::{Claimed, Error, Notice, Registry, Sessions};
 use crate::clock::BootTime;
-use crate::id::ObjectId;
+use crate::id::{NodeId, ObjectId, TypeName};
 
 /// Locks that the claims are spread over.
 const SHARD_COUNT: usize = 32;
@@ -30,13 +35,36 @@ type Claims = HashMap<ObjectId, Arc<Holder>>;
 pub struct Directory {
     shards: Arc<[Mutex<Claims>; SHARD_COUNT]>,
     hasher: RandomState,
+    sessions: Arc<Mutex<Vec<Arc<Holder>>>>,
+    members: watch::Sender<Members>,
 }
 
 /// What is known of a session by its claims.
 struct Holder {
     node: NodeId,
+    address: Arc<str>,
+    standing: Mutex<Standing>,
     claim_count: AtomicUsize,
+    is_frozen: AtomicBool,
     is_over: AtomicBool,
+    notices: Mutex<VecDeque<Notice>>,
+    noticed: Notify,
+}
+
+impl Holder {
+    fn notice(&self, notice: Notice) {
+        lock(&self.notices).push_back(notice);
+        self.noticed.notify_one();
+    }
+
+    fn describe(&self) -> Member {
+        Member {
+            node: self.node.clone(),
+            address: Arc::clone(&self.address),
+            protocol: PROTOCOL,
+            standing: *lock(&self.standing),
+        }
+    }
 }
 
 impl Directory {
@@ -46,12 +74,38 @@ impl Directory {
         Self::default()
     }
 
-    /// A new session for `node`.
+    /// A new session for `node`, which is reached nowhere.
     #[must_use]
     pub fn join(&self, node: NodeId) -> Session {
-        let holder =
-            Holder { node, claim_count: AtomicUsize::new(0), is_over: AtomicBool::new(false) };
-        Session { directory: self.clone(), holder: Arc::new(holder) }
+        self.join_at(node, "")
+    }
+
+    /// A new session for `node`, which is reached at `address`.
+    #[must_use]
+    pub fn join_at(&self, node: NodeId, address: &str) -> Session {
+        let holder = Arc::new(Holder {
+            node,
+            address: address.into(),
+            standing: Mutex::new(Standing::Ready),
+            claim_count: AtomicUsize::new(0),
+            is_frozen: AtomicBool::new(false),
+            is_over: AtomicBool::new(false),
+            notices: Mutex::default(),
+            noticed: Notify::new(),
+        });
+        lock(&self.sessions).push(Arc::clone(&holder));
+        self.publish_members();
+        Session { directory: self.clone(), holder }
+    }
+
+    fn publish_members(&self) {
+        let sessions = lock(&self.sessions);
+        let members = Members::new(sessions.iter().map(|holder| holder.describe()).collect());
+        self.members.send_if_modified(|present| {
+            let is_new = *present != members;
+            *present = members;
+            is_new
+        });
     }
 
     fn shard(&self, id: &ObjectId) -> MutexGuard<'_, Claims> {
@@ -62,9 +116,9 @@ impl Directory {
     }
 }
 
-/// A table whose lock was poisoned is whole all the same: no step of a change to it can panic halfway.
-fn lock(shard: &Mutex<Claims>) -> MutexGuard<'_, Claims> {
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
+/// What is behind a lock that was poisoned is whole all the same: no step of a change to it can panic halfway.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Gives memory back where most of it is unused, so that a node that was busy once is small again.
@@ -91,6 +145,30 @@ impl Session {
             shrink(&mut claims);
         }
         self.holder.claim_count.store(0, Ordering::SeqCst);
+        lock(&self.directory.sessions).retain(|holder| !Arc::ptr_eq(holder, &self.holder));
+        self.directory.publish_members();
+        self.holder.notice(Notice::SessionOver);
+    }
+
+    /// Lets the lease run out, as when the registry is out of reach.
+    pub fn freeze(&self) {
+        self.holder.is_frozen.store(true, Ordering::SeqCst);
+    }
+
+    /// Lets the lease hold again.
+    pub fn thaw(&self) {
+        self.holder.is_frozen.store(false, Ordering::SeqCst);
+        self.holder.notice(Notice::LeaseResumed);
+    }
+
+    /// Takes the claim of `id` away, as an operator would.
+    pub fn take_away(&self, id: &ObjectId) {
+        let mut claims = self.directory.shard(id);
+        if claims.get(id).is_some_and(|holder| Arc::ptr_eq(holder, &self.holder)) {
+            claims.remove(id);
+            self.holder.claim_count.fetch_sub(1, Ordering::SeqCst);
+            self.holder.notice(Notice::ClaimsLost(vec![Granularity::Object.key_of(id)]));
+        }
     }
 
     fn is_over(&self) -> bool {
@@ -139,7 +217,10 @@ impl Registry for Session {
     }
 
     fn lease_until(&self) -> BootTime {
-        if self.is_over() { BootTime::from_boot(Duration::ZERO) } else { BootTime::FOREVER }
+        if self.is_over() || self.holder.is_frozen.load(Ordering::SeqCst) {
+            return BootTime::from_boot(Duration::ZERO);
+        }
+        BootTime::FOREVER
     }
 
     fn claim_count(&self) -> usize {
@@ -148,6 +229,80 @@ impl Registry for Session {
 
     fn node(&self) -> &NodeId {
         &self.holder.node
+    }
+
+    fn granularity(&self) -> Granularity {
+        Granularity::Object
+    }
+
+    fn held(&self) -> Vec<ClaimKey> {
+        let mut held = Vec::new();
+        for shard in self.directory.shards.iter() {
+            let claims = lock(shard);
+            let mine = claims.iter().filter(|(_, holder)| Arc::ptr_eq(holder, &self.holder));
+            held.extend(mine.map(|(id, _)| Granularity::Object.key_of(id)));
+        }
+        held
+    }
+
+    async fn hand_over(&self, key: ClaimKey) -> Result<bool, Error> {
+        // A claim covers one object: while it is held, the object is claimed under it.
+        Ok(!self.held().contains(&key))
+    }
+
+    fn members(&self) -> watch::Receiver<Members> {
+        self.directory.members.subscribe()
+    }
+
+    async fn set_standing(&self, standing: Standing) -> Result<(), Error> {
+        *lock(&self.holder.standing) = standing;
+        self.directory.publish_members();
+        Ok(())
+    }
+
+    async fn announce(&self, type_name: &TypeName) -> Result<(), Error> {
+        for holder in lock(&self.directory.sessions).iter() {
+            holder.notice(Notice::TypeChanged(type_name.clone()));
+        }
+        Ok(())
+    }
+
+    async fn next_notice(&self) -> Notice {
+        loop {
+            let noticed = self.holder.noticed.notified();
+            if let Some(notice) = lock(&self.holder.notices).pop_front() {
+                return notice;
+            }
+            noticed.await;
+        }
+    }
+
+    async fn leave(&self) {
+        self.end();
+    }
+}
+
+/// Begins sessions of one node, each in the same directory.
+#[derive(Debug)]
+pub struct LocalSessions {
+    directory: Directory,
+    name: String,
+    address: String,
+}
+
+impl LocalSessions {
+    /// Sessions of the node `name`, which is reached at `address`.
+    #[must_use]
+    pub fn new(directory: Directory, name: &str, address: &str) -> Self {
+        Self { directory, name: name.to_owned(), address: address.to_owned() }
+    }
+}
+
+#[async_trait]
+impl Sessions for LocalSessions {
+    async fn begin(&self) -> Result<Arc<dyn Registry>, Error> {
+        let node = NodeId::of_session(&self.name, rand::rng().random());
+        Ok(Arc::new(self.directory.join_at(node, &self.address)))
     }
 }
 

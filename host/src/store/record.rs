@@ -10,9 +10,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rand::RngExt as _;
 
-use crate::id::{Digest, ObjectId};
+use crate::id::{Digest, NodeId, ObjectId};
 use crate::limits::RECENT_WRITES_MAX;
-use crate::registry::NodeId;
 
 /// Number of committed changes of an object; 0 before the first.
 pub type Version = u64;

@@ -37,17 +37,6 @@ const LAYERS: &[Layer] = &[
     layer("server", &["server", "main"]),
 ];
 
-/// A use that the table forbids and that is right all the same.
-struct Exception {
-    from: &'static str,
-    to: &'static str,
-}
-
-const EXCEPTIONS: &[Exception] = &[
-    // A record names the node that wrote it, and the name of a node is the registry's.
-    Exception { from: "store::record", to: "registry::NodeId" },
-];
-
 /// A path that begins with `crate::`, without that, and its line.
 #[derive(Debug, PartialEq, Eq)]
 struct Use {
@@ -77,10 +66,7 @@ fn offence(module: &str, index: usize, path: &str) -> Option<String> {
     let (own, other) = (top(module), top(path));
     // What is in no layer is reported where it stands, or is no module.
     let other_index = layer_of(path)?;
-    let is_excepted = EXCEPTIONS
-        .iter()
-        .any(|exception| is_within(module, exception.from) && is_within(path, exception.to));
-    if own == other || is_excepted {
+    if own == other {
         return None;
     }
     let (layer, other_layer) = (LAYERS.get(index)?, LAYERS.get(other_index)?);
@@ -106,10 +92,6 @@ fn layer_of(path: &str) -> Option<usize> {
 
 fn top(path: &str) -> &str {
     path.split("::").next().unwrap_or(path)
-}
-
-fn is_within(path: &str, prefix: &str) -> bool {
-    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
 /// All paths into the crate; none in a text that is no Rust.

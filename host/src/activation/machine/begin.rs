@@ -10,7 +10,7 @@ use crate::activation::commit::condition;
 use crate::activation::mailbox::Queued;
 use crate::activation::protocol::{Action, LoadFailure, Loaded, Now, Run};
 use crate::activation::{Answer, Done, IdempotencyKey, Operation, Precondition, Reason, refuse};
-use crate::error::Code;
+use crate::error::{Code, Error};
 use crate::id::ObjectId;
 use crate::limits::AWAITING_COMMIT_MAX;
 use crate::registry::{self, Claimed};
@@ -31,7 +31,9 @@ impl<T> Machine<T> {
                 actions.push(Action::Load);
             }
             Ok(Claimed::Held(owner)) => {
-                self.refuse_all(Code::NotOwner, &format!("the node {owner} owns it"), actions);
+                let text = format!("{}: the node {owner} owns it", self.id);
+                let error = Error::new(Code::NotOwner, text).with_owner(owner);
+                self.refuse_all_with(&error, actions);
                 self.end(Reason::NotOwner, actions);
             }
             Err(error) => {
@@ -79,9 +81,7 @@ impl<T> Machine<T> {
                 Reason::RecordDamaged
             }
             LoadFailure::Code(error) => {
-                while let Some(queued) = self.mailbox.take() {
-                    actions.push(Action::Answer(queued.caller, Err(Box::new(error.clone()))));
-                }
+                self.refuse_all_with(&error, actions);
                 Reason::CodeUnavailable
             }
         };

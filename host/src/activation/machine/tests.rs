@@ -5,11 +5,11 @@ use bytes::Bytes;
 use super::*;
 use crate::activation::commit::{Resolution, resolve};
 use crate::activation::protocol::{LoadFailure, Loaded, Ran, Reread};
-use crate::activation::{Operation, Precondition};
+use crate::activation::{Consistency, Operation, Precondition};
 use crate::engine::{Fault, Rejection};
 use crate::error::Effect;
-use crate::id::Digest;
-use crate::registry::{Claimed, NodeId};
+use crate::id::{Digest, NodeId};
+use crate::registry::Claimed;
 use crate::store::Put;
 use crate::store::record::{JSON, WriteId};
 
@@ -124,6 +124,7 @@ fn call(handler: &str) -> Call {
         operation: Operation::Handle { handler: handler.into(), argument: Bytes::new() },
         precondition: Precondition::None,
         key: None,
+        consistency: Consistency::Lease,
         deadline: BootTime::from_boot(Duration::from_millis(1000)),
     }
 }

@@ -67,22 +67,6 @@ fn ports_do_not_know_each_other() {
 }
 
 #[test]
-fn an_exception_holds_for_what_it_names_only() {
-    find("host/src/store/record.rs", "use crate::registry::NodeId;", &[]);
-    find("host/src/store/record/codec.rs", "use crate::registry::NodeId;", &[]);
-    find(
-        "host/src/store/record.rs",
-        "use crate::registry::Session;",
-        &["1: `store::record` uses `registry::Session`, and ports do not know each other"],
-    );
-    find(
-        "host/src/store/s3.rs",
-        "use crate::registry::NodeId;",
-        &["1: `store::s3` uses `registry::NodeId`, and ports do not know each other"],
-    );
-}
-
-#[test]
 fn a_module_without_a_layer_is_found() {
     find("host/src/gossip.rs", "", &["1: module `gossip` is in no layer"]);
     find("host/src/lib.rs", "pub mod gossip;", &[]);

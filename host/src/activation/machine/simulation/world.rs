@@ -15,12 +15,14 @@ use crate::activation::machine::Machine;
 use crate::activation::protocol::{
     Action, Event, Loaded, Now, Ran, Reread, Revision, Run, Settings,
 };
-use crate::activation::{Answer, Call, IdempotencyKey, Operation, Precondition, Reason};
+use crate::activation::{
+    Answer, Call, Consistency, IdempotencyKey, Operation, Precondition, Reason,
+};
 use crate::clock::BootTime;
 use crate::engine::{Fault, Rejection};
 use crate::error::Effect;
-use crate::id::{Digest, ObjectId};
-use crate::registry::{self, Claimed, NodeId};
+use crate::id::{Digest, NodeId, ObjectId};
+use crate::registry::{self, Claimed};
 use crate::store::record::{JSON, RecentWrites, Record, State, Version, Write, WriteId};
 use crate::store::{Condition, ETag, Put};
 
@@ -181,6 +183,7 @@ impl World {
             },
             precondition: Precondition::None,
             key: key_of.map(key),
+            consistency: Consistency::Lease,
             deadline: BootTime::from_boot(Duration::from_millis(
                 self.time_ms + self.rng.random_range(5..200),
             )),

@@ -11,9 +11,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::{DecodeError, damaged};
-use crate::id::{Digest, ObjectId, parse_hex};
+use crate::id::{Digest, NodeId, ObjectId, parse_hex};
 use crate::limits::RECENT_WRITES_MAX;
-use crate::registry::NodeId;
 use crate::store::record::{AnsweredCall, JSON, RecentWrites, Record, State, Write, WriteId};
 
 /// Most states are JSON, and all of them share this one name of it.

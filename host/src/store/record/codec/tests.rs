@@ -7,9 +7,8 @@ use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 
 use super::*;
-use crate::id::Digest;
+use crate::id::{Digest, NodeId};
 use crate::limits::RECENT_WRITES_MAX;
-use crate::registry::NodeId;
 use crate::store::record::{AnsweredCall, RecentWrites, Write, WriteId, is_json};
 
 /// A new seed for each run; printed, and taken from `HIGHLANDER_SEED` to run the same again.

@@ -1,0 +1,2 @@
+//! An S3 server for tests and benchmarks.
+fn main() {}
