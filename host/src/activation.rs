@@ -8,6 +8,7 @@
 pub mod answered;
 pub mod cell;
 pub mod commit;
+pub mod gate;
 pub mod machine;
 pub mod mailbox;
 pub mod offer;

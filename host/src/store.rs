@@ -8,6 +8,7 @@ pub mod conformance;
 pub mod embedded;
 pub mod memory;
 pub mod record;
+pub mod watched;
 
 use std::fmt;
 use std::sync::Arc;

@@ -144,7 +144,7 @@ fn rejected(id: &ObjectId, rejection: Rejection) -> Answer {
         Rejection::Refused(refusal) => {
             let text = format!("{id} rejected the call: {}", refusal.message);
             let error = Error::new(Code::ObjectRejected, text);
-            Err(Box::new(Error { refusal: Some(refusal), ..error }))
+            Err(Box::new(Error { refusal: Some(Box::new(refusal)), ..error }))
         }
     }
 }

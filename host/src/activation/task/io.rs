@@ -47,7 +47,10 @@ type Pending = BoxFuture<'static, Io>;
 impl Task {
     pub(super) fn claim(&self) -> Pending {
         let (id, around) = (self.cell.id().clone(), Arc::clone(&self.around));
-        Box::pin(async move { Io::Claimed(around.registry.claim(&id).await) })
+        Box::pin(async move {
+            let _pass = around.gate.pass().await;
+            Io::Claimed(around.registry.claim(&id).await)
+        })
     }
 
     pub(super) fn load(&self) -> Pending {
