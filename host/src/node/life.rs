@@ -59,7 +59,7 @@ async fn begin(sessions: &dyn Sessions) -> Arc<dyn Registry> {
         match sessions.begin().await {
             Ok(registry) => return registry,
             Err(error) => {
-                tracing::warn!("no session could be begun, and it is tried again: {error}")
+                tracing::warn!("no session could be begun, and it is tried again: {error}");
             }
         }
         tokio::time::sleep(pause).await;
