@@ -4,3 +4,4 @@
 //! ends with the value that stands for it. Nothing of Highlander is used here.
 
 pub mod link;
+pub mod zookeeper;
