@@ -4,4 +4,5 @@
 //! ends with the value that stands for it. Nothing of Highlander is used here.
 
 pub mod link;
+mod ports;
 pub mod zookeeper;

@@ -19,6 +19,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
+use crate::ports;
+
 /// What a link does with bytes and connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mode {
@@ -31,7 +33,7 @@ pub enum Mode {
     CutTowards,
     /// Nothing passes back from the target, and everything towards it.
     CutFrom,
-    /// Every connection is closed, new ones at once: nobody is there.
+    /// Every connection is broken, and nobody listens: as if the target's process had ended.
     Refuse,
     /// Everything arrives this much later, in both directions.
     Delay(Duration),
@@ -131,7 +133,9 @@ impl Link {
     }
 
     async fn with_target(target: Option<SocketAddr>) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let ports = ports::free(1).map_err(io::Error::other)?;
+        let port = ports.first().copied().unwrap_or_default();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let address = listener.local_addr()?;
         let (control, changes) = watch::channel(Control { target, ..Control::default() });
         let meters = Arc::<Meters>::default();
@@ -196,12 +200,24 @@ impl Drop for Link {
 }
 
 /// Takes connections until it is aborted, which ends them all.
-async fn accept(listener: TcpListener, control: watch::Receiver<Control>, meters: Arc<Meters>) {
+async fn accept(
+    mut listener: TcpListener,
+    mut control: watch::Receiver<Control>,
+    meters: Arc<Meters>,
+) {
+    let Ok(address) = listener.local_addr() else { return };
+    let mut refusals = control.clone();
     let mut connections = JoinSet::new();
     loop {
         let near = tokio::select! {
             accepted = listener.accept() => accepted,
             Some(_) = connections.join_next() => continue,
+            () = refusal(&mut refusals) => {
+                drop(listener);
+                let Some(again) = listen_again(address, &mut control).await else { return };
+                listener = again;
+                continue;
+            }
         };
         // What is broken is one connection, or the process has no more descriptors for a moment.
         let Ok((near, _)) = near else {
@@ -210,6 +226,26 @@ async fn accept(listener: TcpListener, control: watch::Receiver<Control>, meters
         };
         meters.connections.fetch_add(1, Ordering::Relaxed);
         connections.spawn(pass(near, control.clone(), Arc::clone(&meters)));
+    }
+}
+
+async fn refusal(control: &mut watch::Receiver<Control>) {
+    // An error is the end of the link, which aborts this task.
+    let _ = control.wait_for(|control| control.mode == Mode::Refuse).await;
+}
+
+/// Listens at the same port, once the link is not to refuse any more.
+async fn listen_again(
+    address: SocketAddr,
+    control: &mut watch::Receiver<Control>,
+) -> Option<TcpListener> {
+    loop {
+        let _ = control.wait_for(|control| control.mode != Mode::Refuse).await.ok()?;
+        match TcpListener::bind(address).await {
+            Ok(listener) => return Some(listener),
+            // Somebody may have it for a moment.
+            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
     }
 }
 

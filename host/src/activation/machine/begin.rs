@@ -62,12 +62,7 @@ impl<T> Machine<T> {
         actions.push(Action::Release);
     }
 
-    pub(super) fn loaded(
-        &mut self,
-        loaded: Loaded,
-        now: Now<'_>,
-        actions: &mut Vec<Action<T>>,
-    ) {
+    pub(super) fn loaded(&mut self, loaded: Loaded, now: Now<'_>, actions: &mut Vec<Action<T>>) {
         if self.phase != Phase::Loading {
             return;
         }
@@ -152,13 +147,8 @@ impl<T> Live<T> {
             let seen = self.seen(caller, self.head.version, answer, deadline, consistency);
             return self.hold(seen, now, actions);
         }
-        let running = |caller| Running {
-            caller,
-            key: call.key,
-            consistency,
-            deadline,
-            is_stale: false,
-        };
+        let running =
+            |caller| Running { caller, key: call.key, consistency, deadline, is_stale: false };
         match call.operation {
             Operation::Handle { handler, argument } => {
                 self.running = Some(running(caller));

@@ -131,7 +131,13 @@ impl<T> Live<T> {
     }
 
     /// The write will never take place: nothing that depended on it happened.
-    pub(super) fn undone(&mut self, id: &ObjectId, code: Code, why: &str, actions: &mut Vec<Action<T>>) {
+    pub(super) fn undone(
+        &mut self,
+        id: &ObjectId,
+        code: Code,
+        why: &str,
+        actions: &mut Vec<Action<T>>,
+    ) {
         for waiting in self.waiting.drain(..) {
             let text = format!("the call to {id} was not executed: {why}");
             actions.push(Action::Answer(waiting.caller, refuse(code, text)));
