@@ -9,6 +9,7 @@ pub mod claims;
 pub mod conformance;
 pub mod local;
 pub mod members;
+pub mod zookeeper;
 
 use std::fmt;
 use std::sync::Arc;
