@@ -7,7 +7,9 @@
 pub mod conformance;
 pub mod embedded;
 pub mod memory;
+pub mod probe;
 pub mod record;
+pub mod s3;
 pub mod watched;
 
 use std::fmt;
