@@ -26,6 +26,8 @@ pub struct ClusterOptions {
     pub session_timeout: Duration,
     /// ZooKeeper's tick.
     pub tick_ms: u32,
+    /// How many ticks a ZooKeeper server may be silent for its leader.
+    pub sync_limit: u32,
     /// How much one claim covers.
     pub claims: Claims,
     /// What is deployed; a guest is named as its type.
@@ -46,6 +48,7 @@ impl Default for ClusterOptions {
             zookeeper_servers: 1,
             session_timeout: Duration::from_secs(2),
             tick_ms: 500,
+            sync_limit: 2,
             claims: Claims::Object,
             guests: vec!["journal"],
             node: Options::new(),
@@ -106,6 +109,7 @@ impl ClusterOptions {
         Config {
             server_count: self.zookeeper_servers,
             tick_ms: self.tick_ms,
+            sync_limit: self.sync_limit,
             route: self.route.clone(),
             ..Config::default()
         }

@@ -27,6 +27,12 @@ pub(super) async fn link(target: Option<SocketAddr>) -> Link {
     link.await.unwrap().expect("a port for a link")
 }
 
+/// A link on these threads, for who blocks its own.
+#[must_use]
+pub fn link_from_blocking(target: SocketAddr) -> Link {
+    RUNTIME.block_on(Link::to(target)).expect("a port for a link")
+}
+
 /// An S3 server on these threads.
 pub(super) async fn store(dir: PathBuf) -> Server {
     // What a crash of the machine would lose is not what is tested.

@@ -11,6 +11,7 @@
     reason = "a test that cannot go on ends, and says why"
 )]
 
+mod cluster;
 mod commands;
 mod configuration;
 mod connections;
