@@ -3,6 +3,7 @@
 //! The node knows types, objects and their whereabouts; it does not know HTTP, and decides nothing within an object.
 
 pub mod list;
+pub mod placement;
 mod sweep;
 #[cfg(test)]
 mod tests;
