@@ -2,6 +2,7 @@
 //!
 //! The node knows types, objects and their whereabouts; it does not know HTTP, and decides nothing within an object.
 
+mod interim;
 pub mod list;
 pub mod placement;
 mod sweep;
