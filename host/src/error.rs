@@ -48,6 +48,12 @@ macro_rules! codes {
                 match self { $(Self::$name => $word,)* }
             }
 
+            /// The code of this word.
+            #[must_use]
+            pub fn from_word(word: &str) -> Option<Self> {
+                match word { $($word => Some(Self::$name),)* _ => None }
+            }
+
             /// The HTTP status it is answered with.
             #[must_use]
             pub fn status(self) -> u16 {

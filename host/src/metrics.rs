@@ -61,6 +61,19 @@ pub struct Metrics {
     pub lease_seconds: Gauge,
     /// 1 where the node takes calls for any object.
     pub ready: IntGauge,
+    /// Attempts to have a call answered by another node, by `outcome`: `done`, the code of the error, `not-sent`,
+    /// `interrupted`, or `no-place`.
+    pub forwards: IntCounterVec,
+    /// Attempts that were answered "done": the hottest of `forwards`, without a lookup.
+    pub forwards_done: IntCounter,
+    /// Seconds from sending a call to another node to its answer.
+    pub forward_seconds: Histogram,
+    /// Calls for whose object the owner was remembered.
+    pub owner_cache_hits: IntCounter,
+    /// Calls for whose object it was not.
+    pub owner_cache_misses: IntCounter,
+    /// Pauses of calls that no node could take.
+    pub route_pauses: IntCounter,
 }
 
 impl Metrics {
@@ -72,6 +85,7 @@ impl Metrics {
     pub fn new() -> Self {
         let registry = Registry::new();
         let calls = counters(&registry, "calls_total", "Answered calls.", "outcome");
+        let forwards = counters(&registry, "forwards_total", "Calls sent to others.", "outcome");
         Self {
             calls_done: calls.with_label_values(&["done"]),
             calls,
@@ -97,6 +111,12 @@ impl Metrics {
                 Gauge::with_opts(options("lease_seconds", "Seconds until the lease ends.")),
             ),
             ready: gauge(&registry, "ready", "Whether the node takes calls for any object."),
+            forwards_done: forwards.with_label_values(&["done"]),
+            forwards,
+            forward_seconds: seconds(&registry, "forward_seconds", "From sending to answer."),
+            owner_cache_hits: counter(&registry, "owner_cache_hits_total", "Owners remembered."),
+            owner_cache_misses: counter(&registry, "owner_cache_misses_total", "Not remembered."),
+            route_pauses: counter(&registry, "route_pauses_total", "Calls no node could take."),
             registry,
         }
     }

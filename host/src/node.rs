@@ -326,11 +326,10 @@ impl Node {
         })
     }
 
-    /// Whether the object is live here.
+    /// Whether the object is active here, or on its way there.
     #[must_use]
     pub fn is_active(&self, id: &ObjectId) -> bool {
-        let cell = self.present().and_then(|session| session.around.table.get(id));
-        cell.is_some_and(|cell| cell.position().is_some())
+        self.present().is_some_and(|session| session.around.table.get(id).is_some())
     }
 
     /// Makes an object a file again, after what is under way. `false` where it was not active.
