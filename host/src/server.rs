@@ -130,18 +130,14 @@ fn open_ports(config: &Config) -> anyhow::Result<Ports> {
         cache_dir: Some(dir.join("code")),
         ..SandboxConfig::default()
     })?;
-    let registry = Directory::new().join(node_id());
+    let registry = Directory::new().join(node_id(config));
     Ok(Ports { registry: Arc::new(registry), store: Arc::new(store), engine: Arc::new(engine) })
 }
 
-/// The host's name and some random digits: new for each start, because claims do not outlive a process.
-fn node_id() -> NodeId {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let letters = name.trim().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(40);
-    let name: String = letters.collect();
-    let name = if name.is_empty() { "node" } else { &name };
+/// The node's name and some random digits: new for each start, because claims do not outlive a process.
+fn node_id(config: &Config) -> NodeId {
     let digits: [u8; 4] = rand::rng().random();
-    NodeId::of_session(name, digits)
+    NodeId::of_session(&config.node_name(), digits)
 }
 
 fn node_config(config: &Config) -> node::Config {
