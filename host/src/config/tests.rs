@@ -25,49 +25,69 @@ fn from_environment(variables: &[(&str, &str)]) -> Result<Config, Error> {
     Config::load(None, owned)
 }
 
+/// A file with every key.
+const EVERY_KEY: &str = r#"
+[node]
+name = "node-a"
+listen = "0.0.0.0:7411"
+advertise = "10.0.0.5:7411"
+data_dir = "/var/lib/highlander"
+insecure = true
+component_max = "16MiB"
+[registry]
+kind = "zookeeper"
+connect = "zk1:2181,zk2:2181/highlander"
+session_timeout = "4s"
+claims = { partitions = 4096 }
+claims_max = 20000
+credentials_file = "/etc/highlander/zookeeper"
+tls_ca = "ca.pem"
+tls_cert = "cert.pem"
+tls_key = "key.pem"
+[store]
+kind = "s3"
+bucket = "objects"
+prefix = "prod/eu"
+endpoint = "https://s3.example:9000/"
+region = "eu-central-1"
+path_style = false
+request_timeout = "2s"
+[objects]
+idle_timeout = "30s"
+state_max = "8MiB"
+mailbox_len = 7
+call_timeout = "1m 30s"
+activation_rate = 200
+store_patience = "20s"
+[sandbox]
+memory_max = "128MiB"
+cpu_max = "1s"
+resident_max = 12
+"#;
+
 #[test]
 fn a_file_sets_every_key() {
-    let config = from_file(
-        r#"
-        [node]
-        name = "node-a"
-        listen = "0.0.0.0:7411"
-        advertise = "10.0.0.5:7411"
-        data_dir = "/var/lib/highlander"
-        insecure = true
-        component_max = "16MiB"
-        [registry]
-        kind = "zookeeper"
-        connect = "zk1:2181,zk2:2181/highlander"
-        session_timeout = "4s"
-        claims = { partitions = 4096 }
-        claims_max = 20000
-        credentials_file = "/etc/highlander/zookeeper"
-        tls_ca = "ca.pem"
-        tls_cert = "cert.pem"
-        tls_key = "key.pem"
-        [store]
-        kind = "s3"
-        bucket = "objects"
-        prefix = "prod/eu"
-        endpoint = "https://s3.example:9000/"
-        region = "eu-central-1"
-        path_style = false
-        request_timeout = "2s"
-        [objects]
-        idle_timeout = "30s"
-        state_max = "8MiB"
-        mailbox_len = 7
-        call_timeout = "1m 30s"
-        activation_rate = 200
-        store_patience = "20s"
-        [sandbox]
-        memory_max = "128MiB"
-        cpu_max = "1s"
-        resident_max = 12
-        "#,
-    )
-    .unwrap();
+    let config = from_file(EVERY_KEY).unwrap();
+    let registry = RegistryConfig {
+        kind: RegistryKind::ZooKeeper,
+        connect: Some("zk1:2181,zk2:2181/highlander".to_owned()),
+        session_timeout: Duration::from_secs(4),
+        claims: Granularity::Partitions(4096),
+        claims_max: 20_000,
+        credentials_file: Some("/etc/highlander/zookeeper".into()),
+        tls_ca: Some("ca.pem".into()),
+        tls_cert: Some("cert.pem".into()),
+        tls_key: Some("key.pem".into()),
+    };
+    let store = StoreConfig {
+        kind: StoreKind::S3,
+        bucket: Some("objects".to_owned()),
+        prefix: "prod/eu".to_owned(),
+        endpoint: Some("https://s3.example:9000".to_owned()),
+        region: Some("eu-central-1".to_owned()),
+        path_style: Some(false),
+        request_timeout: Duration::from_secs(2),
+    };
     let expected = Config {
         name: Some("node-a".to_owned()),
         listen: "0.0.0.0:7411".parse().unwrap(),
@@ -75,26 +95,8 @@ fn a_file_sets_every_key() {
         data_dir: "/var/lib/highlander".into(),
         insecure: true,
         component_max: 16 << 20,
-        registry: RegistryConfig {
-            kind: RegistryKind::ZooKeeper,
-            connect: Some("zk1:2181,zk2:2181/highlander".to_owned()),
-            session_timeout: Duration::from_secs(4),
-            claims: Granularity::Partitions(4096),
-            claims_max: 20_000,
-            credentials_file: Some("/etc/highlander/zookeeper".into()),
-            tls_ca: Some("ca.pem".into()),
-            tls_cert: Some("cert.pem".into()),
-            tls_key: Some("key.pem".into()),
-        },
-        store: StoreConfig {
-            kind: StoreKind::S3,
-            bucket: Some("objects".to_owned()),
-            prefix: "prod/eu".to_owned(),
-            endpoint: Some("https://s3.example:9000".to_owned()),
-            region: Some("eu-central-1".to_owned()),
-            path_style: Some(false),
-            request_timeout: Duration::from_secs(2),
-        },
+        registry,
+        store,
         idle_timeout: Duration::from_secs(30),
         state_max: 8 << 20,
         mailbox_len: 7,

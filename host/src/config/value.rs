@@ -212,7 +212,8 @@ pub fn prefix(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     Err(format!(
-        "{text:?} is not a prefix: names of letters, digits, -, _ and ., with / between them, {PREFIX_BYTES_MAX} bytes at most"
+        "{text:?} is not a prefix: names of letters, digits, -, _ and ., with / between them, \
+         {PREFIX_BYTES_MAX} bytes at most"
     ))
 }
 
