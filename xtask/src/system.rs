@@ -13,7 +13,7 @@ use crate::process;
 /// The target that components are built for.
 pub(crate) const WASM_TARGET: &str = "wasm32-wasip2";
 
-/// A package of Debian, and the programs that tell that it is there, on any system.
+/// A package of Debian, and the programs that tell that it is there, on any system; or files, by their whole path.
 struct Package {
     name: &'static str,
     programs: &'static [&'static str],
@@ -25,6 +25,12 @@ const PACKAGES: &[Package] = &[
     Package { name: "build-essential", programs: &["cc", "make"] },
     // The commands that users read are run by a test, those with curl too.
     Package { name: "curl", programs: &["curl"] },
+    // ZooKeeper servers, as plain processes. The package `zookeeper` would bring a whole desktop.
+    Package { name: "openjdk-17-jre-headless", programs: &["java"] },
+    Package { name: "libzookeeper-java", programs: &["/usr/share/java/zookeeper.jar"] },
+    Package { name: "libslf4j-java", programs: &["/usr/share/java/slf4j-simple.jar"] },
+    // The certificates of a test.
+    Package { name: "openssl", programs: &["openssl"] },
 ];
 
 /// Makes sure of everything: the target for components and the system's packages.
