@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use rand::RngExt as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -19,9 +18,8 @@ use crate::config::{self, Config};
 use crate::engine::wasmtime::{SandboxConfig, WasmtimeEngine};
 use crate::http::accept::Server;
 use crate::http::{self, Api};
-use crate::id::NodeId;
 use crate::node::{self, Node, Ports};
-use crate::registry::local::Directory;
+use crate::registry::local::{Directory, LocalSessions};
 use crate::store::embedded::Embedded;
 
 /// How long objects may take to be handed back.
@@ -50,7 +48,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr()?;
     let config = fitted(config);
-    let node = Node::start(open_ports(&config)?, &node_config(&config));
+    let node =
+        Node::start(open_ports(&config, &config.advertised(address))?, &node_config(&config));
+    node.joined().await;
     let api = Api::new(Arc::clone(&node), http_config(&config, address));
     let (stop, stopped) = watch::channel(());
     let serving = tokio::spawn(Server::new(api, listener).run(stopped, CLOSE_PATIENCE));
@@ -64,6 +64,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             if left > 0 {
                 tracing::warn!(left, "objects were still active when their time was over");
             }
+            node.leave().await;
             drop(stop);
             serving.await?;
             output::note("stopped");
@@ -112,7 +113,7 @@ fn fitted(config: Config) -> Config {
     Config { resident_max: allowed, ..config }
 }
 
-fn open_ports(config: &Config) -> anyhow::Result<Ports> {
+fn open_ports(config: &Config, address: &str) -> anyhow::Result<Ports> {
     let dir = &config.data_dir;
     // Whoever can read states can read all that objects know.
     DirBuilder::new()
@@ -130,14 +131,8 @@ fn open_ports(config: &Config) -> anyhow::Result<Ports> {
         cache_dir: Some(dir.join("code")),
         ..SandboxConfig::default()
     })?;
-    let registry = Directory::new().join(node_id(config));
-    Ok(Ports { registry: Arc::new(registry), store: Arc::new(store), engine: Arc::new(engine) })
-}
-
-/// The node's name and some random digits: new for each start, because claims do not outlive a process.
-fn node_id(config: &Config) -> NodeId {
-    let digits: [u8; 4] = rand::rng().random();
-    NodeId::of_session(&config.node_name(), digits)
+    let sessions = LocalSessions::new(Directory::new(), &config.node_name(), address);
+    Ok(Ports { sessions: Arc::new(sessions), store: Arc::new(store), engine: Arc::new(engine) })
 }
 
 fn node_config(config: &Config) -> node::Config {
@@ -145,6 +140,8 @@ fn node_config(config: &Config) -> node::Config {
         idle_timeout: config.idle_timeout,
         mailbox_len: config.mailbox_len,
         resident_max: usize::try_from(config.resident_max).unwrap_or(usize::MAX),
+        activation_rate: 1000,
+        store_patience: Duration::from_secs(10),
     }
 }
 

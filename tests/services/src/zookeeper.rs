@@ -4,7 +4,6 @@
 //! processes. Every call blocks its thread, for as long as the servers take. Nothing here speaks ZooKeeper's protocol
 //! but the four-letter words.
 
-mod ports;
 mod server;
 
 use std::fmt;

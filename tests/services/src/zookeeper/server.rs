@@ -14,7 +14,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{Config, pause, ports};
+use super::{Config, pause};
+use crate::ports;
 
 /// Where Debian has the jars; each brings those along that it names in its manifest.
 const JAR_FOLDER: &str = "/usr/share/java";

@@ -12,7 +12,7 @@ const COUNT: u16 = 20_000;
 const ATTEMPTS_MAX: usize = 10_000;
 
 /// So many different ports of 127.0.0.1 that nobody listens at.
-pub(super) fn free(count: usize) -> Result<Vec<u16>> {
+pub(crate) fn free(count: usize) -> Result<Vec<u16>> {
     let attempts = (0..ATTEMPTS_MAX).map(|_| FIRST + random() % COUNT);
     // All are held until the last is found, so that none is found twice.
     let listeners: Vec<_> = attempts

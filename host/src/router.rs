@@ -1,0 +1,374 @@
+//! Which node a call is for: brings calls to the owners of their objects, wherever in the cluster these are.
+//!
+//! A call to an object that is active here goes no further than this node. For any other the owner is remembered, or
+//! else the placement says who should own it, and the call is forwarded there before anybody claims anything: a call
+//! to a cold object costs one claim and one read, whichever node it enters by. A node that is not the owner says who
+//! is, as far as it knows, and the memory is corrected.
+//! What to do next with a call is decided in `decide`, which does nothing itself; here it is done. The router asks
+//! nothing of the registry on the path of a call, and decides nothing about objects.
+
+pub mod context;
+mod decide;
+mod elsewhere;
+mod owners;
+pub mod peers;
+mod places;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rand::RngExt as _;
+use tokio::sync::Semaphore;
+
+use crate::activation::{Answer, Call, Operation};
+use crate::clock::BootTime;
+use crate::engine::HandlerKind;
+use crate::error::{Code, Error};
+use crate::id::{NodeId, ObjectId};
+use crate::node::Node;
+use crate::registry::claims::{ClaimKey, Granularity};
+use crate::registry::members::{Member, Members};
+use context::Context;
+use decide::{Came, Course, Step, View};
+use owners::OwnerCache;
+use peers::{Failure, Heard, Peers};
+use places::Places;
+
+pub use decide::HOPS_MAX;
+pub use elsewhere::NodeStatus;
+
+/// What a router is told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Owners that are remembered at most.
+    pub owner_cache_len: usize,
+    /// Calls that may be under way to each other node.
+    pub calls_per_peer: usize,
+    /// How long a call waits for one of these places.
+    pub place_wait: Duration,
+    /// Calls that may wait, in pauses, for some node to take them.
+    pub waiting_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            owner_cache_len: 65_536,
+            calls_per_peer: 1024,
+            place_wait: Duration::from_millis(50),
+            waiting_max: 8192,
+        }
+    }
+}
+
+/// An answer, and where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// The answer.
+    pub answer: Answer,
+    /// The node at which the call was done, where it is another one.
+    pub owner: Option<NodeId>,
+}
+
+impl Answered {
+    fn here(answer: Answer) -> Self {
+        Self { answer, owner: None }
+    }
+}
+
+/// What this node knows of its cluster.
+#[derive(Debug, Clone)]
+struct Known {
+    me: NodeId,
+    members: Members,
+    granularity: Granularity,
+}
+
+/// A call on its way.
+#[derive(Debug, Clone, Copy)]
+struct Trip<'a> {
+    id: &'a ObjectId,
+    key: ClaimKey,
+    call: &'a Call,
+    context: Context,
+}
+
+/// Brings calls to the owners of their objects.
+#[derive(Debug)]
+pub struct Router {
+    node: Arc<Node>,
+    peers: Arc<dyn Peers>,
+    owners: OwnerCache,
+    places: Places,
+    waiting: Semaphore,
+    /// As of the last session, for the time between two.
+    known: Mutex<Known>,
+}
+
+impl Router {
+    /// What routes for `node`, and reaches the others by `peers`.
+    #[must_use]
+    pub fn new(node: Arc<Node>, peers: Arc<dyn Peers>, config: &Config) -> Self {
+        let known = Known {
+            me: node.id().clone(),
+            members: Members::default(),
+            granularity: Granularity::Object,
+        };
+        Self {
+            node,
+            peers,
+            owners: OwnerCache::new(config.owner_cache_len),
+            places: Places::new(config.calls_per_peer, config.place_wait),
+            waiting: Semaphore::new(config.waiting_max),
+            known: Mutex::new(known),
+        }
+    }
+
+    /// The node that this router is of.
+    #[must_use]
+    pub fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
+    /// Brings one call to its object, here or elsewhere, and waits for the answer.
+    ///
+    /// # Errors
+    /// As [`Node::call`], after all that could be tried in the call's time was tried.
+    ///
+    /// # Cancel safety
+    /// A call that was begun runs to its end; only the answer is lost.
+    pub async fn call(&self, id: &ObjectId, call: Call, context: Context) -> Answer {
+        self.route(id, &call, context).await.answer
+    }
+
+    /// As [`call`](Self::call), and says where the answer comes from.
+    ///
+    /// # Cancel safety
+    /// As [`call`](Self::call).
+    pub async fn route(&self, id: &ObjectId, call: &Call, context: Context) -> Answered {
+        if !self.node.is_active(id) {
+            return Box::pin(self.travel(id, call, context, None)).await;
+        }
+        match self.node.call(id, call.clone()).await {
+            Err(error) if decide::is_worth_another_try(&error) => {
+                Box::pin(self.travel(id, call, context, Some(error))).await
+            }
+            answer => Answered::here(answer),
+        }
+    }
+
+    /// Takes a call from step to step. `refusal` is what this node said already, as the one where the object is active.
+    async fn travel(
+        &self,
+        id: &ObjectId,
+        call: &Call,
+        context: Context,
+        refusal: Option<Box<Error>>,
+    ) -> Answered {
+        let mut known = self.look();
+        let key = known.granularity.key_of(id);
+        let trip = Trip { id, key, call, context };
+        let remembered = self.remembered(key, &known.members);
+        let terms = (call.deadline, call.key.is_some());
+        let mut course = Course::new(id, key, context.hops, remembered, terms);
+        let mut refusal = refusal;
+        loop {
+            let view = View {
+                me: &known.me,
+                members: &known.members,
+                is_active: refusal.is_some() || self.node.is_active(id),
+                now: BootTime::now(),
+                random: rand::rng().random(),
+            };
+            match course.next(view) {
+                Step::Here => {
+                    let answer = match refusal.take() {
+                        Some(error) => Err(error),
+                        None => self.node.call(id, call.clone()).await,
+                    };
+                    self.learn(key, &known.me, &answer, None);
+                    if let Some(answer) = course.take(&known.me, true, Came::Answered(answer)) {
+                        return Answered::here(answer);
+                    }
+                }
+                Step::Forward(member) => {
+                    let (came, owner) = self.forward(&member, &known.members, trip).await;
+                    if let Some(answer) = course.take(&member.node, false, came) {
+                        return Answered { answer, owner: owner.or(Some(member.node)) };
+                    }
+                }
+                Step::Pause(span) => {
+                    if !self.wait(span).await {
+                        return Answered::here(Err(course.give_up()));
+                    }
+                }
+                Step::Answer(error) => return Answered::here(Err(error)),
+            }
+            known = self.look();
+        }
+    }
+
+    /// Sends a call to another node; what came of it, and where it was done if further on.
+    async fn forward(
+        &self,
+        member: &Member,
+        members: &Members,
+        trip: Trip<'_>,
+    ) -> (Came, Option<NodeId>) {
+        let Trip { id, key, call, context } = trip;
+        let metrics = self.node.metrics();
+        let Some(place) = self.places.take(&member.node, members).await else {
+            self.count("no-place");
+            return (Came::NoPlace, None);
+        };
+        let sent = BootTime::now();
+        let answer = tokio::select! {
+            biased;
+            answer = self.peers.call(member, id, call, context.forwarded()) => answer,
+            () = self.departure(&member.node) => {
+                Err(Failure::Interrupted("left the cluster before it answered".to_owned()))
+            }
+        };
+        drop(place);
+        metrics.forward_seconds.observe(BootTime::now().since(sent).as_secs_f64());
+        match answer {
+            Ok(Heard { answer, owner }) => {
+                match &answer {
+                    Ok(_) => metrics.forwards_done.inc(),
+                    Err(error) => self.count(error.code.as_str()),
+                }
+                self.learn(key, &member.node, &answer, owner.as_ref());
+                (Came::Answered(answer), owner)
+            }
+            Err(failure) => {
+                self.owners.forget(key, &member.node);
+                tracing::debug!(object = %id, node = %member.node, %failure, "a call was not answered");
+                (self.failed(failure, id, &call.operation).await, None)
+            }
+        }
+    }
+
+    async fn failed(&self, failure: Failure, id: &ObjectId, operation: &Operation) -> Came {
+        match failure {
+            Failure::NotSent(why) => {
+                self.count("not-sent");
+                Came::NotSent(why)
+            }
+            Failure::Interrupted(why) => {
+                self.count("interrupted");
+                Came::Interrupted { why, is_query: self.is_query(id, operation).await }
+            }
+        }
+    }
+
+    fn count(&self, outcome: &str) {
+        self.node.metrics().forwards.with_label_values(&[outcome]).inc();
+    }
+
+    /// Whether an operation cannot change its object, as far as this node knows the object's type.
+    async fn is_query(&self, id: &ObjectId, operation: &Operation) -> bool {
+        let Operation::Handle { handler, .. } = operation else { return false };
+        let Ok(revision) = self.node.catalog().current(id.type_name()).await else { return false };
+        let handlers = &revision.description.handlers;
+        let found = handlers.iter().find(|known| known.name == **handler);
+        found.map_or(&**handler == "get", |known| known.kind == HandlerKind::Query)
+    }
+
+    /// Corrects the memory of owners by what `asked` answered.
+    fn learn(&self, key: ClaimKey, asked: &NodeId, answer: &Answer, done_at: Option<&NodeId>) {
+        match answer {
+            // What this node owns it finds in its own table.
+            Ok(_) if *asked == self.known().me => {}
+            Ok(_) => self.owners.put(key, done_at.unwrap_or(asked).clone()),
+            Err(error) => match (error.code, &error.owner) {
+                (Code::NotOwner, Some(owner)) if owner != asked => {
+                    self.owners.put(key, owner.clone());
+                }
+                (Code::NotOwner | Code::Draining | Code::RegistryUnavailable, _) => {
+                    self.owners.forget(key, asked);
+                }
+                _ => {}
+            },
+        }
+    }
+
+    fn remembered(&self, key: ClaimKey, members: &Members) -> Option<NodeId> {
+        let owner = self.owners.get(key);
+        // What a node owned that is gone is nobody's.
+        let (alive, dead) = match owner {
+            Some(owner) if members.find(&owner).is_some() => (Some(owner), None),
+            owner => (None, owner),
+        };
+        if let Some(dead) = dead {
+            self.owners.forget(key, &dead);
+        }
+        let metrics = self.node.metrics();
+        let counter = match alive {
+            Some(_) => &metrics.owner_cache_hits,
+            None => &metrics.owner_cache_misses,
+        };
+        counter.inc();
+        alive
+    }
+
+    /// Waits a while, or until the members change; `false` where too many calls wait already.
+    async fn wait(&self, span: Duration) -> bool {
+        let Ok(_place) = self.waiting.try_acquire() else { return false };
+        self.node.metrics().route_pauses.inc();
+        let session = self.node.session();
+        let change = async {
+            let Some(mut members) = session.map(|session| session.members()) else {
+                return std::future::pending().await;
+            };
+            if members.changed().await.is_err() {
+                std::future::pending().await
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(span) => {}
+            () = change => {}
+        }
+        true
+    }
+
+    /// Returns when `node` was seen among the members and is there no more: it will not answer.
+    async fn departure(&self, node: &NodeId) {
+        let Some(mut members) = self.node.session().map(|session| session.members()) else {
+            return std::future::pending().await;
+        };
+        let mut was_there = false;
+        loop {
+            let is_there = members.borrow_and_update().find(node).is_some();
+            if was_there && !is_there {
+                return;
+            }
+            was_there |= is_there;
+            if members.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+    }
+
+    /// What this node knows of its cluster: from its session, or else from the one before.
+    fn look(&self) -> Known {
+        let present = self.node.session().map(|session| Known {
+            me: session.node().clone(),
+            members: session.members().borrow().clone(),
+            granularity: session.granularity(),
+        });
+        let mut known = self.known();
+        if let Some(present) = present {
+            *known = present;
+        }
+        known.clone()
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        // It is replaced as a whole.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,198 @@
+//! What operators ask of objects and nodes, brought to the node that knows.
+//!
+//! Unlike calls, these ask the registry who owns an object, and are tried once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use super::Router;
+use super::context::Context;
+use super::peers::{Failure, Told};
+use crate::error::{Code, Error};
+use crate::id::{NodeId, ObjectId};
+use crate::node::Whereabouts;
+use crate::registry::members::{Member, Members, PROTOCOL, Standing};
+
+/// How long another node may take to say something of an object.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(5);
+/// How long nodes may take to say how many objects they have.
+const COUNT_PATIENCE: Duration = Duration::from_millis(500);
+/// How long a node may take to hand its objects over.
+const DRAIN_PATIENCE: Duration = Duration::from_mins(1);
+/// What another node may take longer for its answer than for what it does.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// A node, as a list of nodes shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeStatus {
+    /// Its name.
+    pub node: NodeId,
+    /// Where it answers.
+    pub address: Arc<str>,
+    /// What it takes; none for a node without a session, which is this one then.
+    pub standing: Option<Standing>,
+    /// How many objects are active on it, if it said so.
+    pub active_count: Option<usize>,
+}
+
+impl Router {
+    /// What is known of an object: by its owner, or else from its record. Nothing is activated.
+    ///
+    /// # Errors
+    /// As [`crate::node::Node::whereabouts`]; [`Code::NotOwner`] with the owner where that does not answer.
+    ///
+    /// # Cancel safety
+    /// Nothing is changed.
+    pub async fn whereabouts(&self, id: &ObjectId, context: Context) -> Result<Whereabouts, Error> {
+        let Some(owner) = self.other_owner(id, context).await? else {
+            return self.node.whereabouts(id).await;
+        };
+        let told = self.peers.whereabouts(&owner, id, ANSWER_PATIENCE).await;
+        told.unwrap_or_else(|failure| Err(silent(id, &owner, &failure)))
+    }
+
+    /// Makes an object a file again, wherever it is active. `false` where it was not.
+    ///
+    /// # Errors
+    /// Where registry or owner do not answer.
+    ///
+    /// # Cancel safety
+    /// The object may be deactivated all the same.
+    pub async fn deactivate(&self, id: &ObjectId, context: Context) -> Result<bool, Error> {
+        let Some(owner) = self.other_owner(id, context).await? else {
+            return Ok(self.node.deactivate(id).await);
+        };
+        let told = self.peers.deactivate(&owner, id, ANSWER_PATIENCE).await;
+        told.unwrap_or_else(|failure| Err(silent(id, &owner, &failure)))
+    }
+
+    /// The other node that owns an object, if one does and this is the node to ask it.
+    async fn other_owner(&self, id: &ObjectId, context: Context) -> Result<Option<Member>, Error> {
+        if context.hops > 0 || self.node.is_active(id) {
+            return Ok(None);
+        }
+        let Some(session) = self.node.session() else { return Ok(None) };
+        let owner = session.owner(id).await;
+        let owner =
+            owner.map_err(|error| Error::new(Code::RegistryUnavailable, error.to_string()))?;
+        let members = session.members().borrow().clone();
+        let other = owner.filter(|owner| owner != session.node());
+        let other = other.and_then(|owner| members.find(&owner).cloned());
+        Ok(other.filter(|member| member.protocol == PROTOCOL))
+    }
+
+    /// Has a node hand its objects over: the one with this name, or the only one whose name begins so. Returns its
+    /// name, and how many objects it still has.
+    ///
+    /// # Errors
+    /// [`Code::UnknownRoute`] for a node that is not there, [`Code::MalformedRequest`] where several names begin so, and
+    /// [`Code::NotOwner`] or [`Code::OutcomeUnknown`] where the node does not answer.
+    ///
+    /// # Cancel safety
+    /// The node may drain all the same.
+    pub async fn drain(&self, name: &str, context: Context) -> Result<(NodeId, usize), Error> {
+        let known = self.look();
+        let Some(member) = named(name, &known.members, context)? else {
+            // Between two sessions this node is no member.
+            if known.me.as_str().starts_with(name) {
+                return Ok((known.me, self.drain_here().await?));
+            }
+            let text = format!("there is no node {name:?}");
+            let hint = "look at the nodes with: highlander nodes";
+            return Err(Error::new(Code::UnknownRoute, text).with_hint(hint));
+        };
+        if member.node == known.me {
+            return Ok((known.me, self.drain_here().await?));
+        }
+        if context.hops > 0 {
+            let text = format!("this node is not {name}, but {}", known.me);
+            return Err(Error::new(Code::UnknownRoute, text));
+        }
+        let told = self.peers.drain(member, DRAIN_PATIENCE + GRACE).await;
+        let left = told.unwrap_or_else(|failure| Err(not_drained(member, &failure)))?;
+        Ok((member.node.clone(), left))
+    }
+
+    async fn drain_here(&self) -> Result<usize, Error> {
+        let node = Arc::clone(&self.node);
+        // In a task of its own: a client that goes away does not leave the node half drained.
+        let draining = tokio::spawn(async move { node.drain(DRAIN_PATIENCE).await });
+        draining.await.map_err(|_| {
+            let text = "the node ran into an error of its own while it drained";
+            Error::new(Code::OutcomeUnknown, text)
+        })
+    }
+
+    /// All live nodes. The others are asked how many objects they have, unless it is another node that asks.
+    ///
+    /// # Cancel safety
+    /// Nothing is changed.
+    pub async fn nodes(&self, context: Context) -> Vec<NodeStatus> {
+        let known = self.look();
+        let count = async |member: &Member| -> Told<usize> {
+            if member.node == known.me {
+                return Ok(Ok(self.node.active_count()));
+            }
+            if context.hops > 0 || member.protocol != PROTOCOL {
+                return Err(Failure::NotSent("was not asked".to_owned()));
+            }
+            self.peers.active_count(member, COUNT_PATIENCE).await
+        };
+        let statuses = known.members.iter().map(|member| async {
+            let active_count = count(member).await.ok().and_then(Result::ok);
+            NodeStatus {
+                node: member.node.clone(),
+                address: Arc::clone(&member.address),
+                standing: Some(member.standing),
+                active_count,
+            }
+        });
+        let mut statuses = join_all(statuses).await;
+        if known.members.find(&known.me).is_none() {
+            let active_count = Some(self.node.active_count());
+            let (node, address) = (known.me.clone(), Arc::from(""));
+            statuses.push(NodeStatus { node, address, standing: None, active_count });
+        }
+        statuses
+    }
+}
+
+/// The member of this name, or the only one whose name begins so. Another node that asks knows the whole name.
+fn named<'a>(
+    name: &str,
+    members: &'a Members,
+    context: Context,
+) -> Result<Option<&'a Member>, Error> {
+    let exact = members.find(&NodeId::new(name));
+    if exact.is_some() || context.hops > 0 {
+        return Ok(exact);
+    }
+    let mut found = members.iter().filter(|member| member.node.as_str().starts_with(name));
+    match (found.next(), found.next()) {
+        (Some(_), Some(_)) => {
+            let text = format!("several nodes have names that begin with {name:?}");
+            Err(Error::new(Code::MalformedRequest, text).with_hint("write more of it"))
+        }
+        (only, _) => Ok(only),
+    }
+}
+
+fn silent(id: &ObjectId, owner: &Member, failure: &Failure) -> Error {
+    let node = &owner.node;
+    let text = format!("{id} is owned by {node}, which does not answer: {node} {failure}");
+    let code = match failure {
+        Failure::NotSent(_) => Code::NotOwner,
+        Failure::Interrupted(_) => Code::OutcomeUnknown,
+    };
+    Error::new(code, text).with_owner(node.clone()).with_retry_after(Duration::from_secs(1))
+}
+
+fn not_drained(member: &Member, failure: &Failure) -> Error {
+    let text = format!("{} {failure}", member.node);
+    match failure {
+        Failure::NotSent(_) => Error::new(Code::NotOwner, format!("was not drained: {text}")),
+        Failure::Interrupted(_) => Error::new(Code::OutcomeUnknown, format!("may drain: {text}")),
+    }
+}

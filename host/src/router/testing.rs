@@ -1,0 +1,283 @@
+//! Several nodes in one process, for tests: one directory, one store, the scripted engine, and peers that are reached by
+//! a function call, unless a test has it otherwise.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde_json::Value;
+use tokio::sync::watch;
+
+use super::context::Context;
+use super::peers::{Failure, Heard, Peers, Told};
+use super::{Config, Router};
+use crate::activation::answered::fingerprint;
+use crate::activation::{Call, Consistency, IdempotencyKey, Operation, Precondition};
+use crate::clock::BootTime;
+use crate::engine::scripted::ScriptedEngine;
+use crate::id::{NodeId, ObjectId, TypeName};
+use crate::node::{self, Node, Ports, Whereabouts};
+use crate::registry::claims::{ClaimKey, Granularity};
+use crate::registry::local::{Directory, Session};
+use crate::registry::members::{Member, Members, Standing};
+use crate::registry::{Claimed, Error, Notice, Registry};
+use crate::store::memory::Memory;
+
+/// A call without key and condition, for which its caller waits ten seconds.
+pub(crate) fn call(handler: &str, argument: &Value) -> Call {
+    Call {
+        operation: Operation::Handle {
+            handler: handler.into(),
+            argument: argument.to_string().into(),
+        },
+        precondition: Precondition::None,
+        key: None,
+        consistency: Consistency::Lease,
+        deadline: BootTime::now() + Duration::from_secs(10),
+    }
+}
+
+pub(crate) fn keyed(key: &str, call: Call) -> Call {
+    let fingerprint = fingerprint(&call.operation);
+    Call { key: Some(IdempotencyKey { key: key.into(), fingerprint }), ..call }
+}
+
+pub(crate) fn counter(key: &str) -> ObjectId {
+    ObjectId::new("counter", key).unwrap()
+}
+
+/// A session that counts how often it is asked for a claim.
+#[derive(Debug)]
+pub(crate) struct Counting {
+    pub(crate) session: Session,
+    pub(crate) claims: AtomicU64,
+}
+
+#[async_trait]
+impl Registry for Counting {
+    async fn claim(&self, id: &ObjectId) -> Result<Claimed, Error> {
+        self.claims.fetch_add(1, Ordering::SeqCst);
+        self.session.claim(id).await
+    }
+
+    async fn release(&self, id: &ObjectId) -> Result<(), Error> {
+        self.session.release(id).await
+    }
+
+    async fn owner(&self, id: &ObjectId) -> Result<Option<NodeId>, Error> {
+        self.session.owner(id).await
+    }
+
+    fn lease_until(&self) -> BootTime {
+        self.session.lease_until()
+    }
+
+    fn claim_count(&self) -> usize {
+        self.session.claim_count()
+    }
+
+    fn node(&self) -> &NodeId {
+        self.session.node()
+    }
+
+    fn granularity(&self) -> Granularity {
+        self.session.granularity()
+    }
+
+    fn held(&self) -> Vec<ClaimKey> {
+        self.session.held()
+    }
+
+    async fn hand_over(&self, key: ClaimKey) -> Result<bool, Error> {
+        self.session.hand_over(key).await
+    }
+
+    fn members(&self) -> watch::Receiver<Members> {
+        self.session.members()
+    }
+
+    async fn set_standing(&self, standing: Standing) -> Result<(), Error> {
+        self.session.set_standing(standing).await
+    }
+
+    async fn announce(&self, type_name: &TypeName) -> Result<(), Error> {
+        self.session.announce(type_name).await
+    }
+
+    async fn next_notice(&self) -> Notice {
+        self.session.next_notice().await
+    }
+
+    async fn leave(&self) {
+        self.session.leave().await;
+    }
+}
+
+/// What befalls one call to a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It does not reach the peer.
+    NotSent,
+    /// It does not reach the peer, and nobody can tell.
+    LostRequest,
+    /// It is executed, and the answer is lost.
+    LostAnswer,
+    /// It is neither executed nor answered.
+    Silence,
+}
+
+/// Peers in this process. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Nearby {
+    routers: Arc<Mutex<HashMap<NodeId, Arc<Router>>>>,
+    faults: Arc<Mutex<VecDeque<Fault>>>,
+    calls: Arc<Mutex<Vec<(NodeId, u8)>>>,
+}
+
+impl Nearby {
+    /// Has one fault befall each of the next calls to any peer.
+    pub(crate) fn script(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.faults.lock().unwrap().extend(faults);
+    }
+
+    /// The calls since the last look: to whom, and with how many hops.
+    pub(crate) fn take_calls(&self) -> Vec<(String, u8)> {
+        let calls = std::mem::take(&mut *self.calls.lock().unwrap());
+        calls.into_iter().map(|(node, hops)| (node.to_string(), hops)).collect()
+    }
+
+    /// Makes a node unreachable, as when its process was killed.
+    pub(crate) fn kill(&self, node: &Arc<Node>) {
+        self.routers.lock().unwrap().remove(node.id());
+    }
+
+    fn router(&self, to: &Member) -> Result<Arc<Router>, Failure> {
+        let routers = self.routers.lock().unwrap();
+        let found = routers.get(&to.node).cloned();
+        found.ok_or_else(|| Failure::NotSent("cannot be reached".to_owned()))
+    }
+}
+
+#[async_trait]
+impl Peers for Nearby {
+    async fn call(
+        &self,
+        to: &Member,
+        id: &ObjectId,
+        call: &Call,
+        context: Context,
+    ) -> Result<Heard, Failure> {
+        self.calls.lock().unwrap().push((to.node.clone(), context.hops));
+        let interrupted = || Err(Failure::Interrupted("broke off".to_owned()));
+        let fault = self.faults.lock().unwrap().pop_front();
+        let router = self.router(to)?;
+        match fault {
+            Some(Fault::NotSent) => return Err(Failure::NotSent("is out of reach".to_owned())),
+            Some(Fault::LostRequest) => return interrupted(),
+            Some(Fault::Silence) => return std::future::pending().await,
+            Some(Fault::LostAnswer) | None => {}
+        }
+        let answered = router.route(id, call, context).await;
+        if fault == Some(Fault::LostAnswer) {
+            return interrupted();
+        }
+        Ok(Heard { answer: answered.answer, owner: answered.owner })
+    }
+
+    async fn whereabouts(&self, to: &Member, id: &ObjectId, _: Duration) -> Told<Whereabouts> {
+        Ok(self.router(to)?.whereabouts(id, Context { hops: 1, trace: None }).await)
+    }
+
+    async fn deactivate(&self, to: &Member, id: &ObjectId, _: Duration) -> Told<bool> {
+        Ok(self.router(to)?.deactivate(id, Context { hops: 1, trace: None }).await)
+    }
+
+    async fn drain(&self, to: &Member, _: Duration) -> Told<usize> {
+        let context = Context { hops: 1, trace: None };
+        let drained = self.router(to)?.drain(to.node.as_str(), context).await;
+        Ok(drained.map(|(_, left)| left))
+    }
+
+    async fn active_count(&self, to: &Member, _: Duration) -> Told<usize> {
+        Ok(Ok(self.router(to)?.node().active_count()))
+    }
+}
+
+/// A cluster without nodes.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    pub(crate) directory: Directory,
+    pub(crate) store: Arc<Memory>,
+    pub(crate) nearby: Nearby,
+}
+
+/// One node of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) node: Arc<Node>,
+    pub(crate) router: Arc<Router>,
+    pub(crate) session: Arc<Counting>,
+}
+
+impl Cluster {
+    pub(crate) fn new() -> Self {
+        let store = Arc::new(Memory::new());
+        Self { directory: Directory::new(), store, nearby: Nearby::default() }
+    }
+
+    /// A node that is reached within this process.
+    pub(crate) fn join(&self, name: &str) -> Place {
+        let (node, session) = self.start(name, "");
+        self.place(node, session, Arc::new(self.nearby.clone()))
+    }
+
+    /// A node that reaches the others by `peers`, and is reached at `address`.
+    pub(crate) fn join_at(&self, name: &str, address: &str, peers: Arc<dyn Peers>) -> Place {
+        let (node, session) = self.start(name, address);
+        self.place(node, session, peers)
+    }
+
+    fn place(&self, node: Arc<Node>, session: Arc<Counting>, peers: Arc<dyn Peers>) -> Place {
+        let router = Router::new(Arc::clone(&node), peers, &Config::default());
+        let router = Arc::new(router);
+        let id = session.node().clone();
+        self.nearby.routers.lock().unwrap().insert(id, Arc::clone(&router));
+        Place { node, router, session }
+    }
+
+    /// The one function that makes nodes.
+    fn start(&self, name: &str, address: &str) -> (Arc<Node>, Arc<Counting>) {
+        let session = self.directory.join_at(NodeId::new(name), address);
+        let session = Arc::new(Counting { session, claims: AtomicU64::new(0) });
+        let ports = Ports {
+            registry: Arc::clone(&session) as Arc<_>,
+            store: Arc::clone(&self.store) as Arc<_>,
+            engine: Arc::new(ScriptedEngine::new()),
+        };
+        let idle_timeout = Duration::from_mins(5);
+        let config = node::Config { idle_timeout, mailbox_len: 4, resident_max: 16 };
+        (Node::start(ports, &config), session)
+    }
+
+    /// Deploys the type `counter`.
+    pub(crate) async fn deploy(&self, place: &Place) {
+        place.node.deploy(Bytes::from_static(b"scripted:counter"), false).await.unwrap();
+    }
+
+    /// A new counter that should be at the node of this name.
+    pub(crate) fn counter_at(&self, name: &str, salt: &str) -> ObjectId {
+        let session = self.directory.join_at(NodeId::new("probe"), "");
+        let mut members = session.members();
+        drop(session);
+        let members = members.borrow_and_update().clone();
+        let id = (0..10_000).map(|n| counter(&format!("{salt}-{n}"))).find(|id| {
+            let key = Granularity::Object.key_of(id);
+            let first = node::placement::preferred(key, &members);
+            first.is_some_and(|member| member.node.as_str() == name)
+        });
+        id.expect("every node has its share")
+    }
+}
