@@ -131,16 +131,8 @@ fn open_ports(config: &Config, address: &str) -> anyhow::Result<Ports> {
         cache_dir: Some(dir.join("code")),
         ..SandboxConfig::default()
     })?;
-    let sessions = LocalSessions::new(Directory::new(), &node_name(), address);
+    let sessions = LocalSessions::new(Directory::new(), &config.node_name(), address);
     Ok(Ports { sessions: Arc::new(sessions), store: Arc::new(store), engine: Arc::new(engine) })
-}
-
-/// The host's name, as far as it fits into a node's.
-fn node_name() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let letters = name.trim().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(40);
-    let name: String = letters.collect();
-    if name.is_empty() { "node".to_owned() } else { name }
 }
 
 fn node_config(config: &Config) -> node::Config {

@@ -29,6 +29,11 @@ const PACKAGES: &[Package] = &[
     Package { name: "openjdk-17-jre-headless", programs: &["java"] },
     Package { name: "libzookeeper-java", programs: &["/usr/share/java/zookeeper.jar"] },
     Package { name: "libslf4j-java", programs: &["/usr/share/java/slf4j-simple.jar"] },
+    // Links that are cut, where tests run as root.
+    Package { name: "nftables", programs: &["nft"] },
+    Package { name: "iproute2", programs: &["ip", "ss"] },
+    // A node whose wall clock is wrong.
+    Package { name: "faketime", programs: &["faketime"] },
     // The certificates of a test.
     Package { name: "openssl", programs: &["openssl"] },
 ];

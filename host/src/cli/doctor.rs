@@ -3,7 +3,9 @@
 //! It measures and tries, and leaves nothing behind. A check that cannot be made is a warning, not a failure.
 
 mod disk;
+mod ensemble;
 mod machine;
+mod network;
 mod tools;
 
 use std::path::PathBuf;
@@ -14,6 +16,7 @@ use serde::Serialize;
 use super::client::Client;
 use super::failure::Failure;
 use super::output;
+use crate::config::backends::RegistryKind;
 
 /// `highlander doctor`
 #[derive(Debug, Args)]
@@ -66,11 +69,16 @@ impl Doctor {
                 Finding::fail("configuration", error.message, mend)
             }
         }];
-        findings.extend(disk::check(&config.data_dir).await);
+        findings.extend(disk::check(&config.data_dir, config.store.kind).await);
+        if config.registry.kind == RegistryKind::ZooKeeper {
+            findings.extend(ensemble::check(&config.registry).await);
+        }
+        findings.extend(network::check(&config).await);
         findings.push(machine::mappings(config.resident_max));
         findings.push(machine::open_files());
         findings.push(machine::address_space());
         findings.push(machine::clock());
+        findings.push(machine::wall_clock());
         findings.push(tools::wasm_target());
         findings.push(tools::node(client).await);
         report(&findings, client.is_json)

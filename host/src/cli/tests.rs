@@ -31,6 +31,7 @@ fn every_command_can_be_written_as_documented() {
         "highlander where todo/42",
         "highlander deactivate todo/42",
         "highlander nodes --json",
+        "highlander drain node-a --timeout 30s",
         "highlander doctor --config highlander.toml",
         "highlander --json nodes --token-file t",
     ] {
@@ -51,6 +52,8 @@ fn what_makes_no_sense_is_wrong_usage() {
         "highlander dev --log-format xml",
         "highlander serve",
         "highlander watch todo/42",
+        "highlander drain",
+        "highlander drain node-a --timeout 30",
     ] {
         let error = parse(line).expect_err(line);
         assert!(matches!(error.exit_code(), 2), "{line}: {}", error.exit_code());
