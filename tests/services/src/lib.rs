@@ -3,7 +3,7 @@
 //! Everything is a plain process or task of this machine, on free ports of 127.0.0.1 and in temporary folders, and
 //! ends with the value that stands for it. Nothing of Highlander is used here.
 
-mod ports;
 pub mod link;
 pub mod ministack;
+mod ports;
 pub mod zookeeper;
