@@ -69,11 +69,11 @@ enum Command {
         #[command(flatten)]
         log: Log,
     },
-    /// Run a node as a configuration file says
+    /// Run a node as a configuration file, or the environment, says
     Serve {
-        /// The configuration; see docs/configuration.md
+        /// The configuration; see docs/configuration.md [default: the environment alone]
         #[arg(long, value_name = "FILE")]
-        config: PathBuf,
+        config: Option<PathBuf>,
         #[command(flatten)]
         log: Log,
     },
@@ -134,7 +134,7 @@ pub fn main(run_node: RunNode) -> ExitCode {
             start(run_node, Config { data_dir, listen, ..config }, &log)
         }),
         Command::Serve { config, log } => {
-            load(Some(&config)).and_then(|config| start(run_node, config, &log))
+            load(config.as_deref()).and_then(|config| start(run_node, config, &log))
         }
         Command::New(new) => new.run(),
         command => on_runtime(&cli.global, command),

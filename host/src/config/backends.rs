@@ -1,11 +1,15 @@
-//! What a node is told of its registry and its store: which kind each is, and how it is reached.
+//! What a node is told of its registry and its store: which kind each is, how it is reached, and what that comes to as
+//! options of the adapters.
 //!
 //! Fields of a kind that was not chosen hold their defaults, and mean nothing.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::{Config, Error, secret};
 use crate::registry::claims::Granularity;
+use crate::registry::zookeeper;
+use crate::store::s3;
 
 /// Who grants claims.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,6 +105,43 @@ impl Default for StoreConfig {
             region: None,
             path_style: None,
             request_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Config {
+    /// How this node, reached at `address`, takes part in the cluster. Reads the file of credentials.
+    ///
+    /// # Errors
+    /// Where that cannot be read, or holds something else.
+    pub fn zookeeper_options(&self, address: &str) -> Result<zookeeper::Options, Error> {
+        let RegistryConfig { connect, credentials_file, tls_ca, tls_cert, tls_key, .. } =
+            self.registry.clone();
+        let credentials = credentials_file.as_deref().map(secret::read_credentials).transpose()?;
+        Ok(zookeeper::Options {
+            connect: connect.unwrap_or_default(),
+            session_timeout: self.registry.session_timeout,
+            granularity: self.registry.claims,
+            claims_max: self.registry.claims_max,
+            credentials,
+            tls: tls_ca.map(|ca| zookeeper::Tls { ca, identity: tls_cert.zip(tls_key) }),
+            node_name: self.node_name(),
+            address: address.to_owned(),
+        })
+    }
+
+    /// Where the records are.
+    #[must_use]
+    pub fn s3_options(&self) -> s3::Options {
+        let StoreConfig { bucket, prefix, endpoint, region, request_timeout, .. } =
+            self.store.clone();
+        s3::Options {
+            bucket: bucket.unwrap_or_default(),
+            prefix,
+            endpoint,
+            region,
+            path_style: self.store.is_path_style(),
+            request_timeout,
         }
     }
 }

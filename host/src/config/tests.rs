@@ -174,6 +174,7 @@ fn values_out_of_range_or_without_unit_are_refused() {
         ("store.kind", "S3"),
         ("store.bucket", "a/b"),
         ("store.bucket", "ab"),
+        ("store.bucket", "Objects"),
         ("store.prefix", "/prod"),
         ("store.prefix", "prod/"),
         ("store.prefix", "a/../b"),

@@ -194,11 +194,12 @@ pub fn ensemble(text: &str) -> Result<String, String> {
 /// # Errors
 /// What it should look like.
 pub fn bucket(text: &str) -> Result<String, String> {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let is_plain =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
     if (3..=63).contains(&text.len()) && text.bytes().all(is_plain) {
         return Ok(text.to_owned());
     }
-    Err(format!("{text:?} is not the name of a bucket: 3 to 63 letters, digits, - and ."))
+    Err(format!("{text:?} is not the name of a bucket: 3 to 63 of a-z, 0-9, - and ."))
 }
 
 /// What the names of all blobs begin with, without a slash at either end.
