@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use highlander_services::zookeeper::{Config, Route};
 
+use super::bucket::Kind;
 use crate::node::Options;
 
 /// How much one claim covers.
@@ -30,6 +31,8 @@ pub struct ClusterOptions {
     pub sync_limit: u32,
     /// How much one claim covers.
     pub claims: Claims,
+    /// Who keeps the records.
+    pub bucket: Kind,
     /// What is deployed; a guest is named as its type.
     pub guests: Vec<&'static str>,
     /// What every node is told besides.
@@ -50,6 +53,7 @@ impl Default for ClusterOptions {
             tick_ms: 500,
             sync_limit: 2,
             claims: Claims::Object,
+            bucket: Kind::Ours,
             guests: vec!["journal"],
             node: Options::new(),
             only: Vec::new(),

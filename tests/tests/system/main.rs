@@ -26,6 +26,7 @@ mod idle;
 mod problems;
 mod projects;
 mod stopping;
+mod stores;
 mod talk;
 mod updates;
 mod uploads;

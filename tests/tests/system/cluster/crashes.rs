@@ -50,7 +50,7 @@ async fn a_call_whose_owner_dies_between_write_and_answer_is_told_by_its_key() {
         let call = recorder.change(&waits, Some("k"));
         let killed = async {
             wait::until("the write has taken place", async || {
-                let record = cluster.record(recorder.object()).expect("there is one");
+                let record = cluster.record(recorder.object()).await.expect("there is one");
                 Record::read(&record).unwrap().version == 2
             })
             .await;

@@ -21,7 +21,7 @@ async fn histories_go_on_when_the_ensemble_has_forgotten_everything() {
     let objects = Objects::journals("forgotten", 8);
     for _ in 0..rounds(1, 10) {
         super::under_load(&cluster, &objects, &mut random, async || {
-            let before = epochs(&cluster, &objects);
+            let before = epochs(&cluster, &objects).await;
             cluster
                 .with_ensemble(|ensemble| {
                     ensemble.kill(0);
@@ -34,7 +34,7 @@ async fn histories_go_on_when_the_ensemble_has_forgotten_everything() {
             cluster.with_ensemble(|ensemble| ensemble.restart(0)).await;
             cluster.is_whole().await;
             let _ = objects.settle(&cluster).await;
-            let after = epochs(&cluster, &objects);
+            let after = epochs(&cluster, &objects).await;
             assert!(before.iter().zip(&after).all(|(old, new)| old < new), "{before:?} {after:?}");
         })
         .await;
@@ -42,10 +42,13 @@ async fn histories_go_on_when_the_ensemble_has_forgotten_everything() {
     }
 }
 
-fn epochs(cluster: &Cluster, objects: &Objects) -> Vec<u64> {
-    let recorders = objects.recorders().iter();
-    let record = recorders.map(|recorder| cluster.record(recorder.object()));
-    record.map(|record| record.map_or(0, |record| Record::read(&record).unwrap().epoch)).collect()
+async fn epochs(cluster: &Cluster, objects: &Objects) -> Vec<u64> {
+    let mut epochs = Vec::new();
+    for recorder in objects.recorders() {
+        let record = cluster.record(recorder.object()).await;
+        epochs.push(record.map_or(0, |record| Record::read(&record).unwrap().epoch));
+    }
+    epochs
 }
 
 /// Sessions with as many claims as they may have are closed at once, and the servers can read back what they wrote.
@@ -84,7 +87,7 @@ async fn an_ensemble_outlives_the_end_of_sessions_that_are_full() {
     let sample = &objects.recorders()[..20];
     for recorder in sample {
         let _ = recorder.audit(&cluster.client(0)).await;
-        recorder.audit_record(cluster.record(recorder.object()).as_deref());
+        recorder.audit_record(cluster.record(recorder.object()).await.as_deref());
     }
 }
 

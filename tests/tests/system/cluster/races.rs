@@ -40,7 +40,7 @@ async fn a_cold_object_called_through_all_nodes_at_once_has_one_owner() {
         for recorder in objects.recorders() {
             let last = recorder.audit(&clients[first % 3]).await;
             assert_eq!(last.version, 3);
-            recorder.audit_record(cluster.record(recorder.object()).as_deref());
+            recorder.audit_record(cluster.record(recorder.object()).await.as_deref());
             let epochs: Vec<_> = recorder.calls().iter().map(|call| call.outcome).collect();
             let is_one = |outcome: &Outcome| matches!(outcome, Outcome::Done(seen) if seen.epoch == last.epoch);
             assert!(epochs.iter().all(is_one), "one owner answered all: {epochs:?}");

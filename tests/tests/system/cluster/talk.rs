@@ -118,7 +118,7 @@ async fn an_object_is_a_file_again_and_comes_back_anywhere() {
             owner(&cluster, 0, object).await == (Value::Null, json!("cold"))
         })
         .await;
-        let record: Value = serde_json::from_slice(&cluster.record(object).unwrap()).unwrap();
+        let record: Value = serde_json::from_slice(&cluster.record(object).await.unwrap()).unwrap();
         assert_eq!(record["version"], round as u64 + 1);
     }
 }
