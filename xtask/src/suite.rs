@@ -96,7 +96,10 @@ impl Step {
     fn run(self, counts: &mut Counts, rounds: Rounds) -> Result<()> {
         let root = workspace::root()?;
         match self {
-            Self::Setup => system::ensure_all(&root),
+            Self::Setup => {
+                system::ensure_all(&root)?;
+                system::ensure_ministack(&Workspace::load()?.target)
+            }
             Self::Fmt => process::run(process::cargo(&root).args(["fmt", "--all", "--check"])),
             Self::Tidy if tidy::run(&root)? => Ok(()),
             Self::Tidy => bail!("there are findings"),

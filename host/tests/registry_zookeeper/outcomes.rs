@@ -1,0 +1,120 @@
+//! Operations whose answers are lost, and callers who do not wait for one.
+
+use std::sync::Arc;
+
+use highlander_host::registry::{Claimed, Error, Registry};
+use highlander_services::link::Mode;
+
+use crate::cluster::{Cluster, claim_path, id, until, within};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_whose_answer_was_lost_is_ours() {
+    let cluster = Cluster::start().await;
+    let operator = cluster.operator().await;
+    let (session, link) = cluster.join_by_link("a-1", 0).await;
+    let session = Arc::new(session);
+    for number in 0..5 {
+        // The claim takes place, and its answer is lost with the connection.
+        link.set(Mode::CutFrom);
+        let claiming = Arc::clone(&session);
+        let claiming = tokio::spawn(async move { claiming.claim(&id(number)).await });
+        let mut found = None;
+        until("the claim took place, or its shard did", async || {
+            found = operator.check_stat(&claim_path(&id(number))).await.unwrap();
+            let shard = claim_path(&id(number))[..6].to_owned();
+            found.is_some() || operator.check_stat(&shard).await.unwrap().is_some()
+        })
+        .await;
+        link.reset();
+        link.heal();
+        let outcome = within("an outcome", claiming).await.unwrap();
+        if !matches!(outcome, Err(Error::Unavailable(_))) {
+            assert_eq!(outcome, Ok(Claimed::Granted));
+        }
+        // Whatever was answered, it is ours when we ask again, and it is the one that was made first.
+        until("the claim is granted", async || {
+            session.claim(&id(number)).await == Ok(Claimed::Granted)
+        })
+        .await;
+        assert_eq!(session.claim_count(), number + 1);
+        let stat = operator.check_stat(&claim_path(&id(number))).await.unwrap().unwrap();
+        assert!(found.is_none_or(|found| found.czxid == stat.czxid), "it was made twice");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_whose_request_was_lost_is_not_ours_while_another_has_it() {
+    let cluster = Cluster::start().await;
+    let other = cluster.join("b-1").await;
+    let (session, link) = cluster.join_by_link("a-1", 0).await;
+    let session = Arc::new(session);
+    link.set(Mode::CutTowards);
+    let claiming = Arc::clone(&session);
+    let claiming = tokio::spawn(async move { claiming.claim(&id(1)).await });
+    // Granted to another while the first asks.
+    assert_eq!(other.claim(&id(1)).await, Ok(Claimed::Granted));
+    link.reset();
+    link.heal();
+    let outcome = within("an outcome", claiming).await.unwrap();
+    assert_ne!(outcome, Ok(Claimed::Granted));
+    until("the other is known to hold it", async || {
+        session.claim(&id(1)).await == Ok(Claimed::Held(other.node().clone()))
+    })
+    .await;
+    until("nothing is counted", async || session.claim_count() == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_whose_answer_was_lost_took_place() {
+    let cluster = Cluster::start().await;
+    let operator = cluster.operator().await;
+    let (session, link) = cluster.join_by_link("a-1", 0).await;
+    let session = Arc::new(session);
+    assert_eq!(session.claim(&id(1)).await, Ok(Claimed::Granted));
+    link.set(Mode::CutFrom);
+    let releasing = Arc::clone(&session);
+    let releasing = tokio::spawn(async move { releasing.release(&id(1)).await });
+    // It looks before it removes, so that the removal is sent only when answers pass again.
+    link.reset();
+    link.heal();
+    let _ = within("an outcome", releasing).await.unwrap();
+    until("it is given back", async || session.release(&id(1)).await == Ok(())).await;
+    assert_eq!(operator.check_stat(&claim_path(&id(1))).await.unwrap(), None);
+    assert_eq!(session.claim_count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_caller_did_not_wait_for_is_given_back() {
+    let cluster = Cluster::start().await;
+    let (session, other) = (cluster.join("a-1").await, cluster.join("b-1").await);
+    let count = 50;
+    let ids: Vec<_> = (0..count).map(id).collect();
+    for id in &ids {
+        // Dropped at its first pause, when the request is on its way.
+        tokio::select! {
+            biased;
+            _ = session.claim(id) => panic!("granted without asking"),
+            () = std::future::ready(()) => {}
+        }
+    }
+    until("all were made", async || session.claim_count() == count).await;
+    until("all are given back", async || session.claim_count() == 0).await;
+    for id in &ids {
+        assert_eq!(other.claim(id).await, Ok(Claimed::Granted));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_waits_for_ever_while_the_servers_are_out_of_reach() {
+    let cluster = Cluster::start().await;
+    let (session, link) = cluster.join_by_link("a-1", 0).await;
+    assert_eq!(session.claim(&id(1)).await, Ok(Claimed::Granted));
+    link.cut();
+    let unavailable =
+        |outcome: Error| matches!(outcome, Error::Unavailable(_) | Error::SessionOver);
+    let claimed = within("an outcome", session.claim(&id(2))).await;
+    assert!(unavailable(claimed.unwrap_err()));
+    assert!(unavailable(within("an outcome", session.owner(&id(1))).await.unwrap_err()));
+    assert!(unavailable(within("an outcome", session.release(&id(1))).await.unwrap_err()));
+    within("it leaves", session.leave()).await;
+}
