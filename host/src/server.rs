@@ -18,10 +18,12 @@ use crate::cli::output;
 use crate::config::{self, Config};
 use crate::engine::wasmtime::{SandboxConfig, WasmtimeEngine};
 use crate::http::accept::Server;
+use crate::http::peers::HttpPeers;
 use crate::http::{self, Api};
 use crate::id::NodeId;
 use crate::node::{self, Node, Ports};
 use crate::registry::local::Directory;
+use crate::router::{self, Router};
 use crate::store::embedded::Embedded;
 
 /// How long objects may take to be handed back.
@@ -51,7 +53,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let config = fitted(config);
     let node = Node::start(open_ports(&config)?, &node_config(&config));
-    let api = Api::new(Arc::clone(&node), http_config(&config, address));
+    let router =
+        Router::new(Arc::clone(&node), Arc::new(HttpPeers::new()), &router::Config::default());
+    let api = Api::new(Arc::new(router), http_config(&config, address));
     let (stop, stopped) = watch::channel(());
     let serving = tokio::spawn(Server::new(api, listener).run(stopped, CLOSE_PATIENCE));
     announce(&config, &node, address);
