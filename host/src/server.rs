@@ -21,8 +21,10 @@ use crate::cli::output;
 use crate::config::backends::RegistryKind;
 use crate::config::{self, Config};
 use crate::http::accept::Server;
+use crate::http::peers::HttpPeers;
 use crate::http::{self, Api};
 use crate::node::{self, Node};
+use crate::router::{self, Router};
 
 /// How long objects may take to be handed back, where no other node can take them.
 const DRAIN_PATIENCE_ALONE: Duration = Duration::from_secs(10);
@@ -63,7 +65,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     };
     let Opened { ports, entrance, about } = opened;
     let node = Node::start(ports, &node_config(&config));
-    let api = Api::new(Arc::clone(&node), http_config(&config, address));
+    let router =
+        Router::new(Arc::clone(&node), Arc::new(HttpPeers::new()), &router::Config::default());
+    let api = Api::new(Arc::new(router), http_config(&config, address));
     let (stop, stopped) = watch::channel(());
     let serving = tokio::spawn(Server::new(api, listener).run(stopped, CLOSE_PATIENCE));
     let running = Running { node, entrance, stop, serving, patience: patience(&config) };
@@ -108,9 +112,11 @@ impl Running {
                 tracing::warn!(left, "objects were still active when their time was over");
             }
             self.entrance.close();
-            self.node.leave().await;
+            // Calls under way are still brought to other nodes, for which the session is needed.
             drop(self.stop);
-            self.serving.await
+            let served = self.serving.await;
+            self.node.leave().await;
+            served
         };
         tokio::select! {
             ended = ending => {

@@ -16,6 +16,8 @@ use crate::clock::BootTime;
 
 /// How often it is looked how far a node is.
 const LOOK_PAUSE: Duration = Duration::from_millis(250);
+/// A node is asked again to drain after this.
+const ASK_PAUSE: Duration = Duration::from_secs(1);
 /// A drain that gets no further is shown again after this.
 const PROGRESS_PAUSE: Duration = Duration::from_secs(5);
 /// Digits that a session adds to a node's name.
@@ -74,8 +76,10 @@ impl Drain {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
         let id = find(&nodes(client).await?, &self.node)?.id.clone();
         let path = format!("/v1/nodes/{}/drain", encoded(&id));
-        client.send(Request::new(Method::POST, path)).await?;
-        self.wait(client, &id).await?;
+        tokio::select! {
+            failure = ask(client, &path) => return Err(failure),
+            waited = self.wait(client, &id) => waited?,
+        }
         if client.is_json {
             let document = Drained { node: &id, drained: true };
             return output::json(&serde_json::to_vec(&document).unwrap_or_default());
@@ -117,6 +121,19 @@ impl Drain {
             }
             tokio::time::sleep(LOOK_PAUSE).await;
         }
+    }
+}
+
+/// Asks the node to drain, and again when it says that it could not in its time; returns only where it refuses.
+async fn ask(client: &Client, path: &str) -> Failure {
+    loop {
+        match client.send(Request::new(Method::POST, path)).await {
+            // To drain twice does no harm, and whether it was heard is seen by what the node does.
+            Ok(_) => {}
+            Err(failure) if matches!(failure.exit, Exit::Unavailable | Exit::Unknown) => {}
+            Err(failure) => return failure,
+        }
+        tokio::time::sleep(ASK_PAUSE).await;
     }
 }
 

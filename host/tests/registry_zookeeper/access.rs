@@ -54,7 +54,7 @@ async fn with_credentials_everything_is_the_creators_alone() {
     }
     let insider = Client::connector().with_auth("digest", b"highlander:secret");
     let insider = insider.connect(&cluster.ensemble.connect_string()).await.unwrap();
-    let insider = insider.chroot("/test/cluster".to_owned()).unwrap();
+    let insider = insider.chroot("/test/c".to_owned()).unwrap();
     let paths = znodes(&insider).await;
     assert!(paths.contains(&claim_path(&id(1))) && paths.contains(&"/t/todo".to_owned()));
     for path in paths {
@@ -97,7 +97,7 @@ async fn clusters_in_two_chroots_are_strangers_and_nothing_is_outside_of_them() 
     let mut children = root.list_children("/").await.unwrap();
     children.sort();
     assert_eq!(children, ["other", "test", "zookeeper"]);
-    assert_eq!(root.list_children("/test").await.unwrap(), ["cluster"]);
+    assert_eq!(root.list_children("/test").await.unwrap(), ["c"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -35,7 +35,7 @@ impl Cluster {
     pub(crate) async fn start_with(config: Config, session_timeout: Duration) -> Self {
         let ensemble = tokio::task::spawn_blocking(|| Ensemble::start(config)).await.unwrap();
         let options = Options {
-            connect: format!("{}/test/cluster", ensemble.connect_string()),
+            connect: format!("{}/test/c", ensemble.connect_string()),
             session_timeout,
             granularity: Granularity::Object,
             claims_max: 25_000,
@@ -57,7 +57,7 @@ impl Cluster {
     pub(crate) async fn join_by_link(&self, name: &str, server: usize) -> (Session, Link) {
         let link = Link::to(self.ensemble.server_address(server).parse().unwrap()).await.unwrap();
         let mut options = self.options.clone();
-        options.connect = format!("{}/test/cluster", link.address());
+        options.connect = format!("{}/test/c", link.address());
         let session = ZooKeeperSessions::new(options).begin_as(NodeId::new(name)).await.unwrap();
         (session, link)
     }
@@ -65,7 +65,7 @@ impl Cluster {
     /// An operator, within the chroot.
     pub(crate) async fn operator(&self) -> Client {
         let client = Client::connect(&self.ensemble.connect_string()).await.unwrap();
-        client.chroot("/test/cluster".to_owned()).unwrap()
+        client.chroot("/test/c".to_owned()).unwrap()
     }
 }
 

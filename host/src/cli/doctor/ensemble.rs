@@ -142,16 +142,17 @@ fn timeout(servers: &[Server], asked: Duration) -> Finding {
         );
         return Finding::warn(CHECK, found, mend);
     }
-    // A lease ends a tick before the session may.
+    // Leases count on a server that reports its clients' signs of life within an eighth of a session, and that is half
+    // a tick.
     if let Some((server, settings)) = known.iter().find(|(_, settings)| settings.tick * 4 > granted)
     {
         let (tick, address) = (shown(&settings.tick), &server.address);
         let found = format!(
-            "sessions end at ticks of {tick} ({address}), which is much of {}",
+            "{} is less than four ticks of {tick} ({address}): a node's lease could outlast its session",
             shown(&granted)
         );
         let mend = format!("tickTime={} or less on all servers", granted.as_millis() / 4);
-        return Finding::warn(CHECK, found, mend);
+        return Finding::fail(CHECK, found, mend);
     }
     Finding::ok(CHECK, format!("{} are asked for and granted", shown(&asked)))
 }

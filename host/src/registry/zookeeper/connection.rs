@@ -77,7 +77,7 @@ fn check_name(node: &NodeId) -> Result<(), Error> {
 }
 
 /// The servers and the chroot of a connect string; the chroot is empty where there is none.
-fn split(connect: &str) -> (&str, &str) {
+pub(super) fn split(connect: &str) -> (&str, &str) {
     // The last server's, behind its scheme.
     let last = connect.rfind(',').map_or(0, |comma| comma + 1);
     let host =
@@ -101,7 +101,8 @@ fn places_max(claims_max: usize, path_bytes: usize) -> usize {
     }
 }
 
-async fn connect(options: &Options, servers: &str) -> Result<Client, Error> {
+/// A new session with the servers.
+pub(super) async fn connect(options: &Options, servers: &str) -> Result<Client, Error> {
     let mut connector = Client::connector()
         .with_session_timeout(options.session_timeout)
         .with_connection_timeout(options.session_timeout / SILENCE_DIVISOR);

@@ -85,7 +85,7 @@ fn a_timeout_that_is_not_granted_is_told() {
 fn ticks_that_are_long_beside_the_timeout_are_told() {
     let slow = CONF.replace("tickTime=1000", "tickTime=2000");
     let finding = timeout(&three("3.9.5", &slow), SIX_SECONDS);
-    expect(&finding, Verdict::Warn, "ticks of 2s");
+    expect(&finding, Verdict::Fail, "less than four ticks of 2s");
     assert_eq!(finding.mend.as_deref(), Some("tickTime=1500 or less on all servers"));
 }
 
