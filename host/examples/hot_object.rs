@@ -12,10 +12,9 @@ use std::time::Duration;
 use highlander_host::activation::{Call, Consistency, Operation, Precondition};
 use highlander_host::clock::BootTime;
 use highlander_host::engine::wasmtime::{SandboxConfig, WasmtimeEngine};
-use highlander_host::id::NodeId;
 use highlander_host::id::ObjectId;
 use highlander_host::node::{Config, Node, Ports};
-use highlander_host::registry::local::Directory;
+use highlander_host::registry::local::{Directory, LocalSessions};
 use highlander_host::store::Store;
 use highlander_host::store::memory::Memory;
 use serde_json::json;
@@ -35,13 +34,19 @@ async fn main() {
 
     let store = Arc::new(Memory::with_latency(LATENCY));
     let ports = Ports {
-        registry: Arc::new(Directory::new().join(NodeId::new("n1"))),
+        sessions: Arc::new(LocalSessions::new(Directory::new(), "n1", "127.0.0.1:1")),
         store: Arc::clone(&store) as Arc<dyn Store>,
         engine: Arc::new(WasmtimeEngine::new(SandboxConfig::default()).unwrap()),
     };
-    let config =
-        Config { idle_timeout: Duration::from_mins(5), mailbox_len: 128, resident_max: 16 };
+    let config = Config {
+        idle_timeout: Duration::from_mins(5),
+        mailbox_len: 128,
+        resident_max: 16,
+        activation_rate: 1000,
+        store_patience: Duration::from_secs(10),
+    };
     let node = Node::start(ports, &config);
+    node.joined().await;
     node.deploy(counter.into(), false).await.unwrap();
     load(&node, WARM_UP).await;
     for _ in 0..round_count {

@@ -8,6 +8,7 @@
 pub mod answered;
 pub mod cell;
 pub mod commit;
+pub mod gate;
 pub mod machine;
 pub mod mailbox;
 pub mod offer;
@@ -115,6 +116,8 @@ pub enum Reason {
     Replaced,
     /// Another node owns the object.
     NotOwner,
+    /// The node holds as many claims as it may.
+    NodeFull,
     /// The registry did not answer when the object was to be claimed.
     RegistryUnavailable,
     /// The store did not answer when the record was to be read.
@@ -129,9 +132,27 @@ pub enum Reason {
     Fenced,
     /// The node's lease ran out.
     LeaseOver,
+    /// The claim is gone though the session lives.
+    ClaimLost,
+    /// The session is over, and all its claims with it.
+    SessionOver,
+    /// Another node is to have it.
+    Moved,
 }
 
 impl Reason {
+    /// Whether the activation ends because its claim may be another's by now: it answers nothing any more.
+    #[must_use]
+    pub fn is_dispossession(self) -> bool {
+        matches!(self, Self::ClaimLost | Self::SessionOver)
+    }
+
+    /// Whether the object goes on elsewhere: calls are turned away from the moment that this is asked for.
+    #[must_use]
+    pub fn is_departure(self) -> bool {
+        matches!(self, Self::Draining | Self::Moved)
+    }
+
     /// The reason in a word: for logs and metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -141,6 +162,7 @@ impl Reason {
             Self::Draining => "draining",
             Self::Replaced => "replaced",
             Self::NotOwner => "not-owner",
+            Self::NodeFull => "node-full",
             Self::RegistryUnavailable => "registry-unavailable",
             Self::StoreUnavailable => "store-unavailable",
             Self::RecordDamaged => "record-damaged",
@@ -148,6 +170,9 @@ impl Reason {
             Self::StoreDenied => "store-denied",
             Self::Fenced => "fenced",
             Self::LeaseOver => "lease-over",
+            Self::ClaimLost => "claim-lost",
+            Self::SessionOver => "session-over",
+            Self::Moved => "moved",
         }
     }
 }

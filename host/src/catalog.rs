@@ -170,6 +170,38 @@ impl Catalog {
         }
     }
 
+    /// The types whose current revision is known here.
+    #[must_use]
+    pub fn known_types(&self) -> Vec<TypeName> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        current.keys().filter_map(|name| TypeName::new(name).ok()).collect()
+    }
+
+    /// Reads a type again, if it is known here, and makes its current revision ready to run. Its number, where it is
+    /// another one than before.
+    ///
+    /// # Errors
+    /// Where store or engine fail: the revision that was known stays in use.
+    ///
+    /// # Cancel safety
+    /// Nothing is changed.
+    pub async fn look_again(&self, type_name: &TypeName) -> Result<Option<u32>, Error> {
+        let name = type_name.as_str();
+        if self.known(name).is_none() {
+            // It is read at its first use.
+            return Ok(None);
+        }
+        let _changing = self.changing.lock().await;
+        let (record, _) = self.read(name).await?.ok_or_else(|| unknown_type(name))?;
+        let entry = record.current_entry().ok_or_else(|| unknown_type(name))?;
+        if self.known(name).is_some_and(|known| known.number == entry.number) {
+            return Ok(None);
+        }
+        let revision = self.prepare(entry).await?;
+        self.publish(name, &revision);
+        Ok(Some(revision.number))
+    }
+
     fn known(&self, type_name: &str) -> Option<Arc<Revision>> {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
         current.get(type_name).cloned()

@@ -168,7 +168,7 @@ pub struct Error {
     /// What to do next, where there is something to paste or to change.
     pub hint: Option<String>,
     /// The object's own words, for [`Code::ObjectRejected`].
-    pub refusal: Option<Refusal>,
+    pub refusal: Option<Box<Refusal>>,
     /// When a repetition makes sense.
     pub retry_after: Option<Duration>,
     /// The node that can answer instead, where it is known.

@@ -4,8 +4,8 @@
 //! Nothing here is read by anything that decides.
 
 use prometheus::{
-    Encoder as _, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
-    TextEncoder, core::Collector,
+    Encoder as _, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts,
+    Registry, TextEncoder, core::Collector,
 };
 
 /// Seconds, from 50 µs to 10 s.
@@ -53,6 +53,14 @@ pub struct Metrics {
     pub mailbox_length: Histogram,
     /// Records that were refused.
     pub damaged_records: IntCounter,
+    /// Sessions begun with the registry.
+    pub sessions: IntCounter,
+    /// Claims that the present session holds.
+    pub claims: IntGauge,
+    /// Seconds until the lease ends, unless it is renewed; at most an hour.
+    pub lease_seconds: Gauge,
+    /// 1 where the node takes calls for any object.
+    pub ready: IntGauge,
     /// Attempts to have a call answered by another node, by `outcome`: `done`, the code of the error, `not-sent`,
     /// `interrupted`, or `no-place`.
     pub forwards: IntCounterVec,
@@ -96,6 +104,13 @@ impl Metrics {
             resident_objects: gauge(&registry, "resident_objects", "Objects with an instance."),
             mailbox_length: counts(&registry, "mailbox_length", "Calls found waiting."),
             damaged_records: counter(&registry, "damaged_records_total", "Records refused."),
+            sessions: counter(&registry, "sessions_total", "Sessions begun."),
+            claims: gauge(&registry, "claims", "Claims of the present session."),
+            lease_seconds: register(
+                &registry,
+                Gauge::with_opts(options("lease_seconds", "Seconds until the lease ends.")),
+            ),
+            ready: gauge(&registry, "ready", "Whether the node takes calls for any object."),
             forwards_done: forwards.with_label_values(&["done"]),
             forwards,
             forward_seconds: seconds(&registry, "forward_seconds", "From sending to answer."),

@@ -1,10 +1,14 @@
-//! All objects of this process: brings calls to them, tears down what is idle, and ends them all at shutdown.
+//! All objects of this process: brings calls to them, tears down what is idle, and hands them over when it goes.
 //!
-//! The node knows types, objects and their whereabouts; it does not know HTTP, and decides nothing within an object.
+//! The node knows types, objects and their whereabouts; it does not know HTTP, calls no other node, and decides nothing
+//! within an object. It lives through one session with the registry after another ([`life`]).
 
-mod interim;
+mod departure;
+mod health;
+mod life;
 pub mod list;
 pub mod placement;
+mod session;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -14,8 +18,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
+use crate::activation::cell::Cell;
+use crate::activation::gate::Gate;
 use crate::activation::offer::{deactivate, offer};
 use crate::activation::protocol::Settings;
 use crate::activation::residents::Residents;
@@ -26,11 +32,13 @@ use crate::catalog::{Catalog, Deployed};
 use crate::clock::BootTime;
 use crate::engine::Engine;
 use crate::error::{Code, Error};
-use crate::id::{NodeId, ObjectId};
+use crate::id::{NodeId, ObjectId, TypeName};
 use crate::metrics::Metrics;
-use crate::registry::Registry;
+use crate::registry::{Registry, Sessions};
 use crate::store::Store;
 use crate::store::record::{Epoch, Version, codec};
+use crate::store::watched::Watched;
+use session::Session;
 
 /// What a node is told about its objects.
 #[derive(Debug, Clone)]
@@ -41,13 +49,17 @@ pub struct Config {
     pub mailbox_len: usize,
     /// Instances that are kept at most.
     pub resident_max: usize,
+    /// Activations that may begin per second.
+    pub activation_rate: u32,
+    /// How long the store may leave everything unanswered before the node gives its objects up.
+    pub store_patience: Duration,
 }
 
 /// The adapters of a node's three ports.
 #[derive(Debug, Clone)]
 pub struct Ports {
-    /// Who owns what.
-    pub registry: Arc<dyn Registry>,
+    /// Who owns what: begins the node's sessions.
+    pub sessions: Arc<dyn Sessions>,
     /// Where records are.
     pub store: Arc<dyn Store>,
     /// What runs components.
@@ -104,38 +116,111 @@ pub struct Whereabouts {
 /// # use highlander_host::node::{Config, Node, Ports};
 /// # async fn example(ports: Ports, config: Config) {
 /// let node = Node::start(ports, &config);
+/// node.joined().await;
 /// // … bring calls with `node.call` …
 /// node.drain(std::time::Duration::from_secs(10)).await;
+/// node.leave().await;
 /// # }
 /// ```
 #[derive(Debug)]
 pub struct Node {
-    around: Arc<Surroundings>,
+    present: watch::Sender<Option<Arc<Session>>>,
+    /// The name of the present session's node, or of the last one's.
+    id: watch::Sender<NodeId>,
+    store: Arc<Watched>,
+    catalog: Arc<Catalog>,
+    gate: Arc<Gate>,
+    metrics: Arc<Metrics>,
+    config: Config,
     is_draining: AtomicBool,
+    is_unwell: AtomicBool,
+    /// Closed when the node is gone, which its tasks watch.
+    _gone: watch::Sender<()>,
 }
 
 impl Node {
-    /// Starts a node on its ports. The task that tears down idle objects ends with the last handle to the node.
+    /// Starts a node on its ports. It begins its first session in the background: see [`joined`](Self::joined).
+    /// Its tasks end with the last handle to it.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
     #[must_use]
     pub fn start(ports: Ports, config: &Config) -> Arc<Self> {
-        let metrics = Arc::new(Metrics::new());
-        let settings =
-            Settings { node: ports.registry.node().clone(), mailbox_len: config.mailbox_len };
-        let around = Arc::new(Surroundings {
-            catalog: Arc::new(Catalog::new(Arc::clone(&ports.store), ports.engine)),
-            registry: ports.registry,
-            store: ports.store,
-            table: Table::new(),
-            residents: Residents::new(config.resident_max, Arc::clone(&metrics)),
-            settings,
-            metrics,
+        let store = Arc::new(Watched::new(ports.store));
+        let (alive, gone) = watch::channel(());
+        let catalog = Catalog::new(Arc::clone(&store) as Arc<dyn Store>, ports.engine);
+        let node = Arc::new(Self {
+            present: watch::Sender::new(None),
+            id: watch::Sender::new(NodeId::new("no-session")),
+            store,
+            catalog: Arc::new(catalog),
+            gate: Arc::new(Gate::new(config.activation_rate)),
+            metrics: Arc::new(Metrics::new()),
+            config: config.clone(),
+            is_draining: AtomicBool::new(false),
+            is_unwell: AtomicBool::new(false),
+            _gone: alive,
         });
-        let node = Arc::new(Self { around, is_draining: AtomicBool::new(false) });
+        tokio::spawn(life::run(Arc::downgrade(&node), ports.sessions, gone));
         tokio::spawn(sweep::run(Arc::downgrade(&node), config.idle_timeout));
+        tokio::spawn(health::run(Arc::downgrade(&node), config.store_patience));
         node
+    }
+
+    /// Waits until the node has a session.
+    ///
+    /// # Cancel safety
+    /// Nothing is changed.
+    pub async fn joined(&self) {
+        // The sender is this node's own, so that the channel is open.
+        let _ = self.present.subscribe().wait_for(Option::is_some).await;
+    }
+
+    /// Goes on under a new session.
+    fn enter(&self, registry: Arc<dyn Registry>) -> Arc<Session> {
+        let node = registry.node().clone();
+        let resident_max = self.config.resident_max;
+        let session = Arc::new(Session::new(Arc::new(Surroundings {
+            registry,
+            store: Arc::clone(&self.store) as Arc<dyn Store>,
+            catalog: Arc::clone(&self.catalog),
+            table: Table::new(),
+            residents: Residents::new(resident_max, Arc::clone(&self.metrics)),
+            gate: Arc::clone(&self.gate),
+            settings: Settings { node: node.clone(), mailbox_len: self.config.mailbox_len },
+            metrics: Arc::clone(&self.metrics),
+        })));
+        tracing::info!(%node, "a session has begun");
+        self.metrics.sessions.inc();
+        self.id.send_replace(node);
+        self.present.send_replace(Some(Arc::clone(&session)));
+        session
+    }
+
+    /// The session is over: nothing is taken until the next one.
+    fn exit(&self) {
+        self.present.send_replace(None);
+    }
+
+    fn present(&self) -> Option<Arc<Session>> {
+        self.present.borrow().clone()
+    }
+
+    /// The node's present session with the registry, if it has one.
+    #[must_use]
+    pub fn session(&self) -> Option<Arc<dyn Registry>> {
+        Some(Arc::clone(&self.present()?.around.registry))
+    }
+
+    /// Ends the session in order: all claims are free at its end.
+    ///
+    /// # Cancel safety
+    /// The session ends all the same, later.
+    pub async fn leave(&self) {
+        self.is_draining.store(true, Ordering::SeqCst);
+        if let Some(registry) = self.session() {
+            registry.leave().await;
+        }
     }
 
     /// Brings one call to its object and waits for the answer.
@@ -148,7 +233,7 @@ impl Node {
     pub async fn call(&self, id: &ObjectId, call: Call) -> Answer {
         let arrived = BootTime::now();
         let answer = self.bring(id, call).await;
-        let metrics = &self.around.metrics;
+        let metrics = &self.metrics;
         match &answer {
             Ok(_) => metrics.calls_done.inc(),
             Err(error) => metrics.calls.with_label_values(&[error.code.as_str()]).inc(),
@@ -158,17 +243,20 @@ impl Node {
     }
 
     async fn bring(&self, id: &ObjectId, call: Call) -> Answer {
-        if self.is_draining() {
-            let text = format!("{id} was not called: this node is shutting down");
-            return Err(Box::new(Error::new(Code::Draining, text)));
-        }
         // Found before anything is claimed, so that calls to types that do not exist cost nothing.
-        self.around.catalog.current(id.type_name()).await.map_err(Box::new)?;
+        self.catalog.current(id.type_name()).await.map_err(Box::new)?;
+        let session = self.present().ok_or_else(|| no_session(id))?;
         let (caller, answer) = oneshot::channel();
         let mut pending = (call, caller);
         loop {
-            let cell = self.around.table.enter(id);
-            match offer(&cell, pending.0, pending.1, &self.around).await {
+            let cell = match session.around.table.get(id) {
+                Some(cell) => cell,
+                None => {
+                    self.admit(&session, id)?;
+                    session.around.table.enter(id)
+                }
+            };
+            match offer(&cell, pending.0, pending.1, &session.around).await {
                 None => break,
                 Some(returned) => pending = returned,
             }
@@ -181,6 +269,20 @@ impl Node {
         })
     }
 
+    /// Whether an object that is not active here may become so.
+    fn admit(&self, session: &Session, id: &ObjectId) -> Result<(), Box<Error>> {
+        let (code, why) = if self.is_draining() {
+            (Code::Draining, "this node hands its objects over")
+        } else if session.is_leaving(id) {
+            (Code::Draining, "it is being handed over to another node")
+        } else if self.is_unwell() {
+            (Code::StoreUnavailable, "the store has not answered this node for some time")
+        } else {
+            return Ok(());
+        };
+        Err(Box::new(Error::new(code, format!("{id} was not called: {why}"))))
+    }
+
     /// What is known of an object, from memory or else from its record. Nothing is activated.
     ///
     /// # Errors
@@ -189,12 +291,14 @@ impl Node {
     /// # Cancel safety
     /// Nothing is changed.
     pub async fn whereabouts(&self, id: &ObjectId) -> Result<Whereabouts, Error> {
-        self.around.catalog.current(id.type_name()).await?;
-        let owner = self.around.registry.owner(id).await;
+        self.catalog.current(id.type_name()).await?;
+        let session = self.present().ok_or_else(|| *no_session(id))?;
+        let around = &session.around;
+        let owner = around.registry.owner(id).await;
         let owner =
             owner.map_err(|error| Error::new(Code::RegistryUnavailable, error.to_string()))?;
-        if let Some(live) = self.around.table.get(id).and_then(|cell| cell.position()) {
-            let is_resident = self.around.residents.contains(id);
+        if let Some(live) = around.table.get(id).and_then(|cell| cell.position()) {
+            let is_resident = around.residents.contains(id);
             return Ok(Whereabouts {
                 owner,
                 tier: if is_resident { Tier::Resident } else { Tier::Warm },
@@ -205,7 +309,7 @@ impl Node {
                 mailbox_len: live.mailbox_len,
             });
         }
-        let blob = self.around.store.get(&id.blob_key()).await;
+        let blob = self.store.get(&id.blob_key()).await;
         let blob = blob.map_err(|error| Error::new(Code::StoreUnavailable, error.to_string()))?;
         let record = blob.map(|blob| codec::decode(id, &blob.bytes)).transpose();
         let record = record.map_err(|error| {
@@ -222,17 +326,24 @@ impl Node {
         })
     }
 
+    /// Whether the object is active here, or on its way there.
+    #[must_use]
+    pub fn is_active(&self, id: &ObjectId) -> bool {
+        self.present().is_some_and(|session| session.around.table.get(id).is_some())
+    }
+
     /// Makes an object a file again, after what is under way. `false` where it was not active.
     ///
     /// # Cancel safety
     /// The object ends all the same.
     pub async fn deactivate(&self, id: &ObjectId) -> bool {
-        let Some(cell) = self.around.table.get(id) else { return false };
+        let Some(session) = self.present() else { return false };
+        let Some(cell) = session.around.table.get(id) else { return false };
         let ended_before = cell.ended();
-        self.until(|| {
+        until(|| {
             let is_over = cell.ended() != ended_before;
             if !is_over {
-                deactivate(&cell, Reason::Requested, &self.around);
+                deactivate(&cell, Reason::Requested, &session.around);
             }
             is_over
         })
@@ -240,7 +351,8 @@ impl Node {
         true
     }
 
-    /// Deploys a component, and ends the live objects of its type, so that each goes on with the new code.
+    /// Deploys a component, and ends the live objects of its type, so that each goes on with the new code. The other
+    /// nodes are told, and follow by themselves.
     ///
     /// # Errors
     /// As [`Catalog::deploy`].
@@ -248,88 +360,102 @@ impl Node {
     /// # Cancel safety
     /// The component may or may not have become current.
     pub async fn deploy(&self, wasm: Bytes, force: bool) -> Result<Deployed, Error> {
-        let deployed = self.around.catalog.deploy(wasm, force).await?;
+        let deployed = self.catalog.deploy(wasm, force).await?;
         if deployed.is_new {
             tracing::info!(
                 type_name = %deployed.type_name, revision = deployed.revision, "deployed"
             );
-            self.replace(&deployed).await;
+            if let Some(registry) = self.session()
+                && let Err(error) = registry.announce(&deployed.type_name).await
+            {
+                tracing::warn!("the other nodes were not told of the new revision: {error}");
+            }
+            self.replace(&deployed.type_name, deployed.revision).await;
         }
         Ok(deployed)
     }
 
-    /// Ends every activation that runs an older revision. Calls that wait meanwhile meet the new one.
-    async fn replace(&self, deployed: &Deployed) {
-        let is_older = |cell: &Arc<crate::activation::cell::Cell>| {
-            cell.id().type_name() == deployed.type_name.as_str()
-                && cell.position().is_some_and(|live| live.revision != deployed.revision)
+    /// Reads a type again, and moves its live objects to the revision that is current now.
+    async fn look_again(&self, type_name: &TypeName) {
+        match self.catalog.look_again(type_name).await {
+            Ok(Some(revision)) => self.replace(type_name, revision).await,
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%type_name, "the type could not be read again: {error}"),
+        }
+    }
+
+    /// Ends every activation that runs another revision. Calls that wait meanwhile meet this one.
+    async fn replace(&self, type_name: &TypeName, revision: u32) {
+        let Some(session) = self.present() else { return };
+        let is_other = |cell: &Arc<Cell>| {
+            cell.id().type_name() == type_name.as_str()
+                && cell.position().is_some_and(|live| live.revision != revision)
         };
-        self.until(|| {
-            let older = self.around.table.select(is_older);
-            older.iter().for_each(|cell| deactivate(cell, Reason::Replaced, &self.around));
-            older.is_empty()
+        until(|| {
+            let others = session.around.table.select(is_other);
+            others.iter().for_each(|cell| deactivate(cell, Reason::Replaced, &session.around));
+            others.is_empty()
         })
         .await;
     }
 
-    /// Refuses new calls, ends what is under way, commits it, and gives every claim back, within `patience`.
-    ///
-    /// Returns how many objects were still active when the time was over: their claims end with the session, and
-    /// nothing that was answered is lost.
-    ///
-    /// # Cancel safety
-    /// The node goes on refusing calls.
-    pub async fn drain(&self, patience: Duration) -> usize {
-        self.is_draining.store(true, Ordering::SeqCst);
-        let drained = self.until(|| {
-            for cell in self.around.table.select(|_| true) {
-                deactivate(&cell, Reason::Draining, &self.around);
-            }
-            self.around.table.is_empty()
-        });
-        // Past the patience, what is left is reported.
-        let _ = tokio::time::timeout(patience, drained).await;
-        self.around.table.len()
-    }
-
-    /// Whether the node is shutting down.
+    /// Whether the node hands its objects over.
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.is_draining.load(Ordering::SeqCst)
     }
 
-    /// The node's name.
+    /// The node's name under its present session, or its last one.
     #[must_use]
-    pub fn id(&self) -> &NodeId {
-        self.around.registry.node()
+    pub fn id(&self) -> NodeId {
+        self.id.borrow().clone()
     }
 
     /// The types and their revisions.
     #[must_use]
     pub fn catalog(&self) -> &Catalog {
-        &self.around.catalog
+        &self.catalog
+    }
+
+    /// What the node counts.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
     }
 
     /// How many objects are active on this node.
     #[must_use]
     pub fn active_count(&self) -> usize {
-        self.around.table.len()
+        self.present().map_or(0, |session| session.around.table.len())
     }
 
     /// What the node counts, as Prometheus reads it.
     #[must_use]
     pub fn render_metrics(&self) -> String {
-        let active = i64::try_from(self.around.table.len()).unwrap_or(i64::MAX);
-        self.around.metrics.active_objects.set(active);
-        self.around.metrics.render()
+        let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.metrics.active_objects.set(gauge(self.active_count()));
+        let session = self.session();
+        let claim_count = session.as_ref().map_or(0, |session| session.claim_count());
+        self.metrics.claims.set(gauge(claim_count));
+        let lease = session.map_or(Duration::ZERO, |session| {
+            session.lease_until().since(BootTime::now()).min(Duration::from_hours(1))
+        });
+        self.metrics.lease_seconds.set(lease.as_secs_f64());
+        self.metrics.ready.set(i64::from(self.readiness().is_ok()));
+        self.metrics.render()
     }
+}
 
-    /// Looks at `condition` again and again, at growing pauses, until it holds.
-    async fn until(&self, mut condition: impl FnMut() -> bool) {
-        let mut pause = Duration::from_millis(1);
-        while !condition() {
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_millis(50));
-        }
+fn no_session(id: &ObjectId) -> Box<Error> {
+    let text = format!("{id} was not called: this node has no session with the registry");
+    Box::new(Error::new(Code::RegistryUnavailable, text))
+}
+
+/// Looks at `condition` again and again, at growing pauses, until it holds.
+async fn until(mut condition: impl FnMut() -> bool) {
+    let mut pause = Duration::from_millis(1);
+    while !condition() {
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_millis(50));
     }
 }

@@ -9,6 +9,7 @@ pub mod claims;
 pub mod conformance;
 pub mod local;
 pub mod members;
+pub mod zookeeper;
 
 use std::fmt;
 use std::sync::Arc;
@@ -133,7 +134,7 @@ pub trait Registry: fmt::Debug + Send + Sync + 'static {
     /// As after an error.
     async fn set_standing(&self, standing: Standing) -> Result<(), Error>;
 
-    /// Tells all nodes, this one too, to look again at a type.
+    /// Tells all other nodes to look again at a type; this one may be told too.
     ///
     /// # Errors
     /// After an error they may not know; they look again by themselves when their connection is made anew.

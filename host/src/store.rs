@@ -7,7 +7,10 @@
 pub mod conformance;
 pub mod embedded;
 pub mod memory;
+pub mod probe;
 pub mod record;
+pub mod s3;
+pub mod watched;
 
 use std::fmt;
 use std::sync::Arc;

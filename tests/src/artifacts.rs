@@ -9,6 +9,7 @@ pub const GUESTS: &[&str] = &[
     "counter",
     "counter-v2",
     "forbidden-import",
+    "journal",
     "liar",
     "liar-describe",
     "liar-names",

@@ -47,6 +47,12 @@ impl Client {
         Self { http, url: url.to_owned() }
     }
 
+    /// A client of another node that shares connections with this one.
+    #[must_use]
+    pub fn at(&self, url: &str) -> Self {
+        Self { http: self.http.clone(), url: url.to_owned() }
+    }
+
     /// A request for a path.
     #[must_use]
     pub fn request(&self, method: Method, path: &str) -> Request {
@@ -144,6 +150,12 @@ impl Request {
     #[must_use]
     pub fn header(self, name: &str, value: &str) -> Self {
         Self(self.0.header(name, value))
+    }
+
+    /// The same with another bound on how long the answer may take.
+    #[must_use]
+    pub fn timeout(self, timeout: Duration) -> Self {
+        Self(self.0.timeout(timeout))
     }
 
     /// The same with an idempotency key.

@@ -13,12 +13,14 @@
 
 pub mod artifacts;
 pub mod client;
+pub mod cluster;
 pub mod command;
 pub mod history;
 pub mod load;
 pub mod node;
 pub mod problem;
 pub mod process;
+pub mod rounds;
 pub mod script;
 pub mod seed;
 pub mod wait;

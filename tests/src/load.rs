@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::task::JoinSet;
 
 use crate::client::Client;
-use crate::history::{Outcome, Recorder};
+use crate::history::Outcome;
+use crate::history::recorder::Recorder;
 
 /// Callers of one counter.
 #[derive(Debug)]
@@ -68,7 +69,7 @@ async fn go_on(shared: Arc<Shared>, name: String) {
         let key = (turn % 3 == 0).then(|| format!("{name}-{turn}"));
         let outcome = match turn % 7 {
             6 => recorder.read(client).await,
-            _ => recorder.increment(client, key.as_deref()).await,
+            _ => recorder.change(client, key.as_deref()).await,
         };
         if !matches!(outcome, Outcome::Done(_)) {
             shared.failed_count.fetch_add(1, Ordering::Relaxed);

@@ -34,6 +34,25 @@ impl Options {
         self.variables.push((variable, value.to_owned()));
         self
     }
+
+    /// The same with any variable of the environment.
+    #[must_use]
+    pub fn with_variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The same with what others say, which counts where both say something.
+    #[must_use]
+    pub fn and(mut self, others: &Self) -> Self {
+        self.variables.extend(others.variables.iter().cloned());
+        self
+    }
+
+    /// Tells a process that is to be started.
+    pub fn apply(&self, command: &mut Command) {
+        command.envs(self.variables.iter().cloned());
+    }
 }
 
 /// A node, running or not, and its data directory.
@@ -82,7 +101,7 @@ impl Node {
         let mut command = Command::new(artifacts::binary());
         command.args(["dev", "--listen", "127.0.0.1:0", "--data"]).arg(self.data());
         command::clear_environment(&mut command);
-        command.envs(self.options.variables.iter().cloned());
+        self.options.apply(&mut command);
         command
     }
 

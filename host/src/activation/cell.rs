@@ -86,6 +86,12 @@ impl Cell {
         core.machine.is_idle() && BootTime::now().since(core.last_used) >= idle
     }
 
+    /// Whether it is live, and neither a call nor a write is under way: its claim can be given back at once.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.lock().machine.is_idle()
+    }
+
     /// Where the object stands, while it is live.
     #[must_use]
     pub fn position(&self) -> Option<Position> {
@@ -96,6 +102,12 @@ impl Cell {
     #[must_use]
     pub fn ended(&self) -> u64 {
         self.lock().ended
+    }
+
+    /// Whether nothing is claimed for it and nothing waits.
+    #[must_use]
+    pub fn is_cold(&self) -> bool {
+        self.lock().machine.is_cold()
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Core> {

@@ -8,11 +8,13 @@
 
 mod begin;
 mod outcome;
+mod proof;
 mod settle;
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]
 mod tests;
+mod trust;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,14 +22,15 @@ use std::time::Duration;
 use super::answered::Answered;
 use super::mailbox::{Expired, Mailbox};
 use super::protocol::{Action, Event, Now, Revision, Settings};
-use super::{Answer, Call, IdempotencyKey, Reason, refuse};
+use super::{Answer, Call, Consistency, IdempotencyKey, Reason, refuse};
 use crate::clock::BootTime;
 use crate::error::{Code, Error};
 use crate::id::ObjectId;
 use crate::store::record::{Epoch, RecentWrites, Record, State, Version, Write};
 use crate::store::{Condition, ETag};
 
-const LEASE_OVER: &str = "the lease of this node is over";
+const LEASE_OVER: &str = "this node cannot reach the registry, and its lease is over";
+const DEPARTING: &str = "it is being handed over to another node";
 
 /// Where a live activation stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +89,7 @@ struct Base {
 struct Running<T> {
     caller: T,
     key: Option<IdempotencyKey>,
+    consistency: Consistency,
     deadline: BootTime,
     /// Whether the state it runs on turned out to be one that never was.
     is_stale: bool,
@@ -97,6 +101,8 @@ struct Waiting<T> {
     caller: T,
     version: Version,
     is_change: bool,
+    /// Which proof it waits for as well; 0 for none.
+    proof: proof::Ticket,
     answer: Answer,
     deadline: BootTime,
 }
@@ -119,6 +125,8 @@ struct Writing {
     condition: Condition,
     recent: RecentWrites,
     attempts: u32,
+    /// Answers up to this ticket are proven when it is applied: they were asked for before it began.
+    proves: proof::Ticket,
 }
 
 /// One object's activation. `T` is whom to answer.
@@ -127,6 +135,8 @@ pub struct Machine<T> {
     id: ObjectId,
     phase: Phase,
     mailbox: Mailbox<T>,
+    /// Why no further call is taken, while those that wait have their turn.
+    leaving: Option<Reason>,
     live: Option<Box<Live<T>>>,
 }
 
@@ -145,30 +155,35 @@ struct Live<T> {
     waiting: Vec<Waiting<T>>,
     writing: Option<Writing>,
     gather: Option<Gather>,
+    proof: proof::Proof,
+    /// Whether changes are committed whose answers wait for the lease to hold again.
+    has_held: bool,
 }
 
 impl<T> Machine<T> {
     /// The machine of an object that nobody has called yet.
     #[must_use]
     pub fn new(id: ObjectId) -> Self {
-        Self { id, phase: Phase::Cold, mailbox: Mailbox::new(), live: None }
+        Self { id, phase: Phase::Cold, mailbox: Mailbox::new(), leaving: None, live: None }
     }
 
     /// Takes in one event, and pushes what is to be done onto `actions`.
     pub fn step(&mut self, event: Event<T>, now: Now<'_>, actions: &mut Vec<Action<T>>) {
+        let now = self.trusting(now);
         match event {
             Event::Call(call, caller) => self.offer(call, caller, now, actions),
             Event::Claimed(outcome) => self.claimed(outcome, actions),
-            Event::Loaded(Ok(loaded)) => self.loaded(loaded, now),
+            Event::Loaded(Ok(loaded)) => self.loaded(loaded, now, actions),
             Event::Loaded(Err(failure)) => self.load_failed(failure, actions),
             Event::Ran(ran) => self.ran(ran, now, actions),
             Event::Stored(put) => self.stored(put, now, actions),
             Event::Reread(reread) => self.reread(reread, now, actions),
+            Event::Proven(reread) => self.proven(reread, now, actions),
             Event::Released => self.released(actions),
             Event::Deactivate(reason) => self.deactivate(reason),
             Event::Wake => self.expire(now, actions),
         }
-        self.advance(now, actions);
+        self.advance(self.trusting(now), actions);
     }
 
     /// Whether nothing is held and nothing waits: the machine can be dropped.
@@ -221,6 +236,10 @@ impl<T> Machine<T> {
     }
 
     fn offer(&mut self, call: Call, caller: T, now: Now<'_>, actions: &mut Vec<Action<T>>) {
+        if self.is_departing() {
+            let answer = refuse(Code::Draining, format!("{}: {DEPARTING}", self.id));
+            return actions.push(Action::Answer(caller, answer));
+        }
         let len_max = now.settings.mailbox_len;
         if let Some(caller) = self.mailbox.offer(call, caller, now.time, len_max) {
             actions.push(Action::Answer(caller, self.mailbox_full(len_max)));
@@ -244,6 +263,7 @@ impl<T> Machine<T> {
             actions.push(Action::Answer(caller, answer));
         }
         if let Some(live) = &mut self.live {
+            live.gather = live.gather.filter(|gather| now.time < gather.until);
             live.expire_waiting(&self.id, now, actions);
         }
     }
@@ -252,18 +272,30 @@ impl<T> Machine<T> {
     fn advance(&mut self, now: Now<'_>, actions: &mut Vec<Action<T>>) {
         match self.phase {
             Phase::Cold if !now.has_lease() => {
-                self.refuse_all(Code::NotOwner, LEASE_OVER, actions);
+                self.refuse_all(Code::RegistryUnavailable, LEASE_OVER, actions);
             }
             Phase::Cold if !self.mailbox.is_empty() => {
                 self.phase = Phase::Claiming;
                 actions.push(Action::Claim);
             }
-            Phase::Live => self.begin_calls(now, actions),
+            Phase::Live => {
+                self.begin_calls(now, actions);
+                if let Some(reason) = self.leaving.filter(|_| self.mailbox.is_empty()) {
+                    self.phase = Phase::Closing(reason);
+                }
+            }
             Phase::Cold | Phase::Claiming | Phase::Loading | Phase::Releasing(_) => return,
             Phase::Closing(_) => {}
         }
+        let is_closing = matches!(self.phase, Phase::Closing(_));
         if let Some(live) = &mut self.live {
-            live.begin_write(&self.id, now, actions);
+            if now.has_lease() {
+                live.release_held(now, actions);
+                live.begin_write(&self.id, now, actions);
+                live.begin_proof(actions);
+            } else if is_closing {
+                live.give_up(&self.id, actions);
+            }
         }
         if let Phase::Closing(reason) = self.phase
             && self.live.as_ref().is_none_or(|live| live.is_settled())
@@ -277,13 +309,33 @@ impl<T> Machine<T> {
 
     fn deactivate(&mut self, reason: Reason) {
         match self.phase {
-            // A shutdown lets the calls that wait have their turn; it asks again until none is left.
-            Phase::Live if reason == Reason::Draining && !self.mailbox.is_empty() => {}
+            // Calls that wait have their turn, new ones go elsewhere.
+            Phase::Live if reason.is_departure() => self.leaving = Some(reason),
             Phase::Live => self.phase = Phase::Closing(reason),
-            // A shutdown overrules the wish to start again afterwards.
-            Phase::Closing(_) if reason == Reason::Draining => self.phase = Phase::Closing(reason),
+            // Who lost the claim answers nothing more, whatever else is asked for.
+            Phase::Closing(earlier) if earlier.is_dispossession() => {}
+            // Who leaves does not start again afterwards.
+            Phase::Closing(_) if reason.is_departure() || reason.is_dispossession() => {
+                self.phase = Phase::Closing(reason);
+            }
+            // It ends as soon as what is under way is over.
+            Phase::Claiming | Phase::Loading if reason.is_dispossession() => {
+                self.leaving = Some(reason);
+            }
+            Phase::Claiming | Phase::Loading if reason.is_departure() => {
+                self.leaving.get_or_insert(reason);
+            }
             _ => {}
         }
+    }
+
+    /// Whether calls are turned away because the object is to go on elsewhere.
+    fn is_departing(&self) -> bool {
+        let ending = match self.phase {
+            Phase::Closing(reason) | Phase::Releasing(reason) => Some(reason),
+            _ => self.leaving,
+        };
+        ending.is_some_and(Reason::is_departure)
     }
 
     fn released(&mut self, actions: &mut Vec<Action<T>>) {
@@ -295,10 +347,11 @@ impl<T> Machine<T> {
     /// Ends the activation. Calls that wait start a new one, but for a reason that would meet them again at once.
     fn end(&mut self, reason: Reason, actions: &mut Vec<Action<T>>) {
         self.phase = Phase::Cold;
+        self.leaving = None;
         self.live = None;
         actions.push(Action::Ended(reason));
-        if reason == Reason::Draining {
-            self.refuse_all(Code::Draining, "this node is shutting down", actions);
+        if reason.is_departure() {
+            self.refuse_all(Code::Draining, DEPARTING, actions);
         }
     }
 
@@ -322,6 +375,7 @@ impl<T> Live<T> {
         self.running.is_none()
             && self.waiting.is_empty()
             && self.writing.is_none()
+            && !self.proof.is_under_way()
             && self.head.version == self.base.version
     }
 

@@ -60,6 +60,19 @@ pub fn deactivate(cell: &Arc<Cell>, reason: Reason, around: &Arc<Surroundings>) 
     }
 }
 
+/// Lets the object go on with what waits for the lease to hold again.
+///
+/// # Panics
+/// Outside of a tokio runtime.
+pub fn wake(cell: &Arc<Cell>, around: &Arc<Surroundings>) {
+    let mut core = cell.lock();
+    core.step(Event::Wake, around.now());
+    if rouse(cell, &mut core, BootTime::FOREVER) {
+        drop(core);
+        tokio::spawn(drive(Arc::clone(cell), Arc::clone(around)));
+    }
+}
+
 /// Rings for the task if it has to look, or has to wake at `expiry`; says whether one must be begun.
 fn rouse(cell: &Cell, core: &mut Core, expiry: BootTime) -> bool {
     let has_actions = !core.actions.is_empty();

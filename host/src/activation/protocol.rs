@@ -131,11 +131,13 @@ pub enum Event<T> {
     Stored(Put),
     /// [`Action::Reread`] ended.
     Reread(Reread),
+    /// [`Action::Prove`] ended.
+    Proven(Reread),
     /// [`Action::Release`] ended, well or not.
     Released,
     /// The activation is to end.
     Deactivate(Reason),
-    /// Time has passed.
+    /// Time has passed, or the lease holds again.
     Wake,
 }
 
@@ -154,6 +156,8 @@ pub enum Action<T> {
     Resend(Duration),
     /// Read the record again, after about this pause.
     Reread(Duration),
+    /// Read the record after about this pause, to see whether it is still the one that is known here.
+    Prove(Duration),
     /// Drop the instance: its state is no longer the object's.
     DropInstance,
     /// Give the claim back.

@@ -1,9 +1,11 @@
-//! What the tasks of a node share: its ports, its table and caches, its counters.
+//! What the tasks of a node share during one session: its ports, its table and caches, its counters.
 //!
-//! The node makes one of these and wires it up; nothing here acts.
+//! The node makes one of these for each session and wires it up; nothing here acts. What belonged to an ended session
+//! can therefore never be mistaken for the present one's.
 
 use std::sync::Arc;
 
+use super::gate::Gate;
 use super::protocol::{Now, Settings};
 use super::residents::Residents;
 use super::table::Table;
@@ -14,10 +16,10 @@ use crate::registry::Registry;
 use crate::store::Store;
 use crate::store::record::WriteId;
 
-/// What the tasks of a node share.
+/// What the tasks of a node share during one session.
 #[derive(Debug)]
 pub struct Surroundings {
-    /// Who owns what.
+    /// Who owns what: this node's session.
     pub registry: Arc<dyn Registry>,
     /// Where records are.
     pub store: Arc<dyn Store>,
@@ -27,6 +29,8 @@ pub struct Surroundings {
     pub table: Table,
     /// The kept instances.
     pub residents: Residents,
+    /// How fast activations begin.
+    pub gate: Arc<Gate>,
     /// What machines are told.
     pub settings: Settings,
     /// What is counted.

@@ -112,6 +112,7 @@ impl Task {
             Action::Write(record, condition) => self.io = Some(self.write(&record, condition)),
             Action::Resend(pause) => self.io = Some(self.resend(pause)),
             Action::Reread(pause) => self.io = Some(self.reread(pause)),
+            Action::Prove(pause) => self.io = Some(self.prove(pause)),
             Action::Release => self.io = Some(self.release()),
         }
     }
@@ -192,7 +193,7 @@ impl Task {
         }
         self.keep_instance();
         let mut core = self.cell.lock();
-        if !core.actions.is_empty() || core.machine.is_gathering() {
+        if !core.actions.is_empty() || core.machine.is_gathering() || core.machine.is_owing() {
             return false;
         }
         core.is_driven = false;

@@ -68,9 +68,7 @@ impl Api {
     }
 
     pub(super) fn ready(&self) -> Result<Reply, Problem> {
-        if self.router.node().is_draining() {
-            return Err(Error::new(Code::Draining, "this node is shutting down").into());
-        }
+        self.router.node().readiness()?;
         Ok(reply::text("text/plain; charset=utf-8", "ready\n"))
     }
 

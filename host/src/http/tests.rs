@@ -21,9 +21,8 @@ use super::peers::HttpPeers;
 use super::{Api, Config};
 use crate::engine::scripted::ScriptedEngine;
 use crate::error::Code;
-use crate::id::NodeId;
 use crate::node::{self, Node, Ports};
-use crate::registry::local::Directory;
+use crate::registry::local::{Directory, LocalSessions};
 use crate::router::{self, Router};
 use crate::store::memory::Memory;
 
@@ -84,13 +83,20 @@ impl Harness {
     async fn without_types(adjust: impl FnOnce(&mut Config)) -> Self {
         let store = Arc::new(Memory::new());
         let ports = Ports {
-            registry: Arc::new(Directory::new().join(NodeId::new("node-1"))),
+            sessions: Arc::new(LocalSessions::new(Directory::new(), "node", "127.0.0.1:1")),
             store: Arc::clone(&store) as Arc<_>,
             engine: Arc::new(ScriptedEngine::new().with_state_max(1000)),
         };
         let idle_timeout = Duration::from_mins(5);
-        let config = node::Config { idle_timeout, mailbox_len: 4, resident_max: 16 };
+        let config = node::Config {
+            idle_timeout,
+            mailbox_len: 4,
+            resident_max: 16,
+            activation_rate: 1000,
+            store_patience: Duration::from_secs(10),
+        };
         let node = Node::start(ports, &config);
+        node.joined().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let mut config = Config::new(address.clone());

@@ -7,6 +7,7 @@ use super::Node;
 use crate::error::{Code, Error};
 use crate::id::{ObjectId, TypeName, blob_prefix};
 use crate::limits::LIST_COUNT_MAX;
+use crate::store::Store as _;
 use crate::store::record::codec;
 
 /// Records that are looked at together.
@@ -46,7 +47,7 @@ impl Node {
     /// Nothing is changed.
     pub async fn list(&self, query: &Query) -> Result<Page, Error> {
         let type_name = query.type_name.as_str();
-        self.around.catalog.current(type_name).await?;
+        self.catalog.current(type_name).await?;
         let after = query.after.as_deref().map(|key| ObjectId::new(type_name, key)).transpose();
         let after = after.map_err(|error| Error::new(Code::InvalidObjectId, error.to_string()))?;
         let limit = query.limit.clamp(1, LIST_COUNT_MAX);
@@ -55,7 +56,7 @@ impl Node {
         } else {
             let prefix = blob_prefix(type_name, &query.prefix);
             let after = after.map(|id| id.blob_key());
-            let page = self.around.store.list(&prefix, after.as_deref(), limit).await;
+            let page = self.store.list(&prefix, after.as_deref(), limit).await;
             let page = page.map_err(|e| Error::new(Code::StoreUnavailable, e.to_string()))?;
             (page.names, page.has_more)
         };
@@ -70,10 +71,11 @@ impl Node {
 
     /// Whether an object that has a record, or is active, is not deleted. What cannot be read is there.
     async fn is_there(&self, id: &ObjectId) -> bool {
-        if let Some(live) = self.around.table.get(id).and_then(|cell| cell.position()) {
+        let cell = self.present().and_then(|session| session.around.table.get(id));
+        if let Some(live) = cell.and_then(|cell| cell.position()) {
             return live.exists;
         }
-        match self.around.store.get(&id.blob_key()).await {
+        match self.store.get(&id.blob_key()).await {
             Ok(Some(blob)) => {
                 codec::decode(id, &blob.bytes).map_or(true, |record| record.state.is_some())
             }
@@ -89,7 +91,8 @@ impl Node {
         limit: usize,
     ) -> (Vec<String>, bool) {
         let after = after.map(ObjectId::blob_key);
-        let active = self.around.table.select(|cell| {
+        let Some(session) = self.present() else { return (Vec::new(), false) };
+        let active = session.around.table.select(|cell| {
             cell.id().type_name() == query.type_name.as_str()
                 && cell.id().key().starts_with(&query.prefix)
                 && cell.position().is_some()

@@ -20,7 +20,8 @@ pub(super) async fn run(node: Weak<Node>, idle_timeout: Duration) {
     loop {
         tokio::time::sleep(pause).await;
         let Some(node) = node.upgrade() else { return };
-        let around = &node.around;
+        let Some(session) = node.present() else { continue };
+        let around = &session.around;
         for cell in around.table.select(|cell| cell.is_idle_since(idle_timeout)) {
             // Looked at again: it may have been called since it was selected.
             if cell.is_idle_since(idle_timeout) {

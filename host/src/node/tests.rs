@@ -1,8 +1,11 @@
 //! A node over the store in memory, the registry within the process, and the scripted engine.
 
-use std::sync::Arc;
+mod sessions;
+
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -14,6 +17,7 @@ use crate::activation::{Consistency, Done, IdempotencyKey, Operation, Preconditi
 use crate::engine::scripted::ScriptedEngine;
 use crate::error::Effect;
 use crate::id::TypeName;
+use crate::registry;
 use crate::registry::local::{Directory, Session};
 use crate::store::memory::{GetFault, Memory, PutFault};
 
@@ -27,26 +31,64 @@ impl World {
         Self { store: Arc::new(Memory::new()), directory: Directory::new() }
     }
 
-    fn node_with(&self, name: &str, config: &Config) -> (Arc<Node>, Arc<Session>) {
-        let session = Arc::new(self.directory.join(NodeId::new(name)));
+    /// A node in its first session; the sessions can be had one after another.
+    async fn node_with(&self, name: &str, config: &Config) -> (Arc<Node>, Arc<Begun>) {
+        let begun = Arc::new(Begun {
+            directory: self.directory.clone(),
+            name: name.to_owned(),
+            sessions: Mutex::default(),
+        });
         let ports = Ports {
-            registry: Arc::clone(&session) as Arc<dyn Registry>,
+            sessions: Arc::clone(&begun) as Arc<dyn Sessions>,
             store: Arc::clone(&self.store) as Arc<dyn Store>,
             engine: Arc::new(ScriptedEngine::new()),
         };
-        (Node::start(ports, config), session)
+        let node = Node::start(ports, config);
+        node.joined().await;
+        (node, begun)
     }
 
     /// A node on which counters are deployed.
     async fn node(&self, name: &str) -> Arc<Node> {
-        let (node, _) = self.node_with(name, &config());
+        let (node, _) = self.node_with(name, &config()).await;
         node.deploy(Bytes::from_static(b"scripted:counter"), false).await.unwrap();
         node
     }
 }
 
+/// Sessions that a test can disturb.
+#[derive(Debug)]
+struct Begun {
+    directory: Directory,
+    name: String,
+    sessions: Mutex<Vec<Arc<Session>>>,
+}
+
+impl Begun {
+    fn last(&self) -> Arc<Session> {
+        Arc::clone(self.sessions.lock().unwrap().last().unwrap())
+    }
+}
+
+#[async_trait]
+impl Sessions for Begun {
+    async fn begin(&self) -> Result<Arc<dyn Registry>, registry::Error> {
+        let mut sessions = self.sessions.lock().unwrap();
+        let node = NodeId::new(&format!("{}-{}", self.name, sessions.len() + 1));
+        let session = Arc::new(self.directory.join(node));
+        sessions.push(Arc::clone(&session));
+        Ok(session)
+    }
+}
+
 fn config() -> Config {
-    Config { idle_timeout: Duration::from_secs(300), mailbox_len: 128, resident_max: 100 }
+    Config {
+        idle_timeout: Duration::from_secs(300),
+        mailbox_len: 128,
+        resident_max: 100,
+        activation_rate: 10_000,
+        store_patience: Duration::from_millis(100),
+    }
 }
 
 fn counter(key: &str) -> ObjectId {
@@ -106,7 +148,7 @@ async fn what_was_answered_survives_the_node() {
     assert_eq!(ask(&node, "a", "add", json!(5)).await, Ok(json!(5)));
     assert_eq!(node.drain(Duration::from_secs(5)).await, 0);
     assert_eq!(ask(&node, "a", "value", Value::Null).await, Err(Code::Draining));
-    let (next, _) = world.node_with("n2", &config());
+    let (next, _) = world.node_with("n2", &config()).await;
     let done = next.call(&counter("a"), call("increment", &Value::Null)).await.unwrap();
     assert_eq!((reply(&done), done.version, done.epoch), (json!(6), 2, 2));
 }
@@ -115,14 +157,13 @@ async fn what_was_answered_survives_the_node() {
 async fn only_the_owner_answers() {
     let world = World::new();
     let first = world.node("n1").await;
-    let (second, session) = world.node_with("n2", &config());
+    let (second, sessions) = world.node_with("n2", &config()).await;
     assert_eq!(ask(&first, "a", "increment", Value::Null).await, Ok(json!(1)));
     assert_eq!(ask(&second, "a", "value", Value::Null).await, Err(Code::NotOwner));
     assert!(first.deactivate(&counter("a")).await);
     assert_eq!(ask(&second, "a", "increment", Value::Null).await, Ok(json!(2)));
     assert_eq!(ask(&first, "a", "value", Value::Null).await, Err(Code::NotOwner));
-    session.end();
-    assert_eq!(ask(&second, "a", "value", Value::Null).await, Err(Code::NotOwner));
+    sessions.last().end();
     assert_eq!(ask(&first, "a", "value", Value::Null).await, Ok(json!(2)));
 }
 
@@ -187,7 +228,7 @@ async fn a_key_is_remembered_by_the_next_owner() {
     let node = world.node("n1").await;
     node.call(&counter("a"), keyed("k", "increment", &Value::Null)).await.unwrap();
     node.drain(Duration::from_secs(5)).await;
-    let (next, _) = world.node_with("n2", &config());
+    let (next, _) = world.node_with("n2", &config()).await;
     let done = next.call(&counter("a"), keyed("k", "increment", &Value::Null)).await.unwrap();
     assert_eq!((reply(&done), done.replayed), (json!(1), true));
 }
@@ -215,26 +256,26 @@ async fn a_damaged_record_is_neither_served_nor_overwritten() {
 async fn idle_objects_are_torn_down_and_come_back() {
     let world = World::new();
     let idle_timeout = Duration::from_millis(50);
-    let (node, session) = world.node_with("n1", &Config { idle_timeout, ..config() });
+    let (node, sessions) = world.node_with("n1", &Config { idle_timeout, ..config() }).await;
     node.deploy(Bytes::from_static(b"scripted:counter"), false).await.unwrap();
     for n in 0..200 {
         ask(&node, &n.to_string(), "increment", Value::Null).await.unwrap();
     }
-    node.until(|| node.around.table.is_empty()).await;
-    assert_eq!(session.claim_count(), 0);
-    assert_eq!(node.around.metrics.resident_objects.get(), 0);
+    until(|| node.present().unwrap().around.table.is_empty()).await;
+    assert_eq!(sessions.last().claim_count(), 0);
+    assert_eq!(node.present().unwrap().around.metrics.resident_objects.get(), 0);
     assert_eq!(ask(&node, "7", "value", Value::Null).await, Ok(json!(1)));
 }
 
 #[tokio::test]
 async fn instances_stay_within_their_bound_and_the_least_used_go_first() {
     let world = World::new();
-    let (node, _) = world.node_with("n1", &Config { resident_max: 10, ..config() });
+    let (node, _) = world.node_with("n1", &Config { resident_max: 10, ..config() }).await;
     node.deploy(Bytes::from_static(b"scripted:counter"), false).await.unwrap();
     for n in 0..50 {
         ask(&node, &n.to_string(), "increment", Value::Null).await.unwrap();
     }
-    assert_eq!(node.around.metrics.resident_objects.get(), 10);
+    assert_eq!(node.present().unwrap().around.metrics.resident_objects.get(), 10);
     let tier = async |key| node.whereabouts(&counter(key)).await.unwrap().tier;
     assert_eq!((tier("0").await, tier("49").await), (Tier::Warm, Tier::Resident));
     assert_eq!(ask(&node, "0", "value", Value::Null).await, Ok(json!(1)));
@@ -244,7 +285,7 @@ async fn instances_stay_within_their_bound_and_the_least_used_go_first() {
 #[tokio::test]
 async fn calls_wait_for_a_place_when_every_instance_is_busy() {
     let world = World::new();
-    let (node, _) = world.node_with("n1", &Config { resident_max: 2, ..config() });
+    let (node, _) = world.node_with("n1", &Config { resident_max: 2, ..config() }).await;
     node.deploy(Bytes::from_static(b"scripted:counter"), false).await.unwrap();
     let calls = (0..10).map(|n| {
         let node = Arc::clone(&node);

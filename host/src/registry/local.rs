@@ -261,7 +261,8 @@ impl Registry for Session {
     }
 
     async fn announce(&self, type_name: &TypeName) -> Result<(), Error> {
-        for holder in lock(&self.directory.sessions).iter() {
+        let sessions = lock(&self.directory.sessions);
+        for holder in sessions.iter().filter(|holder| !Arc::ptr_eq(holder, &self.holder)) {
             holder.notice(Notice::TypeChanged(type_name.clone()));
         }
         Ok(())

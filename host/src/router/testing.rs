@@ -23,7 +23,7 @@ use crate::node::{self, Node, Ports, Whereabouts};
 use crate::registry::claims::{ClaimKey, Granularity};
 use crate::registry::local::{Directory, Session};
 use crate::registry::members::{Member, Members, Standing};
-use crate::registry::{Claimed, Error, Notice, Registry};
+use crate::registry::{Claimed, Error, Notice, Registry, Sessions};
 use crate::store::memory::Memory;
 
 /// A call without key and condition, for which its caller waits ten seconds.
@@ -151,7 +151,7 @@ impl Nearby {
 
     /// Makes a node unreachable, as when its process was killed.
     pub(crate) fn kill(&self, node: &Arc<Node>) {
-        self.routers.lock().unwrap().remove(node.id());
+        self.routers.lock().unwrap().remove(&node.id());
     }
 
     fn router(&self, to: &Member) -> Result<Arc<Router>, Failure> {
@@ -229,14 +229,14 @@ impl Cluster {
     }
 
     /// A node that is reached within this process.
-    pub(crate) fn join(&self, name: &str) -> Place {
-        let (node, session) = self.start(name, "");
+    pub(crate) async fn join(&self, name: &str) -> Place {
+        let (node, session) = self.start(name, "").await;
         self.place(node, session, Arc::new(self.nearby.clone()))
     }
 
     /// A node that reaches the others by `peers`, and is reached at `address`.
-    pub(crate) fn join_at(&self, name: &str, address: &str, peers: Arc<dyn Peers>) -> Place {
-        let (node, session) = self.start(name, address);
+    pub(crate) async fn join_at(&self, name: &str, address: &str, peers: Arc<dyn Peers>) -> Place {
+        let (node, session) = self.start(name, address).await;
         self.place(node, session, peers)
     }
 
@@ -249,17 +249,25 @@ impl Cluster {
     }
 
     /// The one function that makes nodes.
-    fn start(&self, name: &str, address: &str) -> (Arc<Node>, Arc<Counting>) {
+    async fn start(&self, name: &str, address: &str) -> (Arc<Node>, Arc<Counting>) {
         let session = self.directory.join_at(NodeId::new(name), address);
         let session = Arc::new(Counting { session, claims: AtomicU64::new(0) });
         let ports = Ports {
-            registry: Arc::clone(&session) as Arc<_>,
+            sessions: Arc::new(OneSession(Arc::clone(&session))),
             store: Arc::clone(&self.store) as Arc<_>,
             engine: Arc::new(ScriptedEngine::new()),
         };
         let idle_timeout = Duration::from_mins(5);
-        let config = node::Config { idle_timeout, mailbox_len: 4, resident_max: 16 };
-        (Node::start(ports, &config), session)
+        let config = node::Config {
+            idle_timeout,
+            mailbox_len: 4,
+            resident_max: 16,
+            activation_rate: 10_000,
+            store_patience: Duration::from_secs(10),
+        };
+        let node = Node::start(ports, &config);
+        node.joined().await;
+        (node, session)
     }
 
     /// Deploys the type `counter`.
@@ -279,5 +287,16 @@ impl Cluster {
             first.is_some_and(|member| member.node.as_str() == name)
         });
         id.expect("every node has its share")
+    }
+}
+
+/// Begins this one session again and again: once it is over, there is no other.
+#[derive(Debug)]
+struct OneSession(Arc<Counting>);
+
+#[async_trait]
+impl Sessions for OneSession {
+    async fn begin(&self) -> Result<Arc<dyn Registry>, Error> {
+        Ok(Arc::clone(&self.0) as Arc<_>)
     }
 }

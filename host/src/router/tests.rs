@@ -32,7 +32,7 @@ fn within(time: Duration, call: Call) -> Call {
 
 async fn cluster(names: &[&str]) -> (Cluster, Vec<Place>) {
     let cluster = Cluster::new();
-    let places: Vec<_> = names.iter().map(|name| cluster.join(name)).collect();
+    let places: Vec<_> = join_all(names.iter().map(|name| cluster.join(name))).await;
     cluster.deploy(&places[0]).await;
     (cluster, places)
 }

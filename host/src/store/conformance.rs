@@ -31,7 +31,7 @@ pub async fn check(store: Arc<dyn Store>) {
     let place = new_place();
     conditions_decide(&*store, &format!("{place}/conditions.json")).await;
     every_write_has_an_etag_of_its_own(&*store, &format!("{place}/etags.json")).await;
-    one_of_many_racing_writers_wins(&store, &format!("{place}/race.json")).await;
+    one_of_many_racing_writers_wins(&store, &format!("{place}/race.json"), RACE_COUNT).await;
     reads_never_go_back(&store, &format!("{place}/reads.json")).await;
     listings_are_ordered_and_paged(&*store, &format!("{place}/list")).await;
     odd_names_are_kept_apart(&*store, &place).await;
@@ -59,6 +59,15 @@ pub async fn check_reopening(open: impl AsyncFn() -> Arc<dyn Store>) {
             first.etag = write(&*store, &name(0), b"same", condition).await;
         }
     }
+}
+
+/// Checks that of many writers one wins, so many times, on a name that is not there at first.
+///
+/// # Panics
+/// Where none does, or several.
+pub async fn check_races(store: Arc<dyn Store>, race_count: usize) {
+    let place = new_place();
+    one_of_many_racing_writers_wins(&store, &format!("{place}/race.json"), race_count).await;
 }
 
 /// The beginning of names that no other check uses.
@@ -128,9 +137,9 @@ async fn every_write_has_an_etag_of_its_own(store: &dyn Store, name: &str) {
     assert_eq!(read(store, name).await.map(|blob| blob.etag), Some(third));
 }
 
-async fn one_of_many_racing_writers_wins(store: &Arc<dyn Store>, name: &str) {
+async fn one_of_many_racing_writers_wins(store: &Arc<dyn Store>, name: &str, race_count: usize) {
     let mut condition = Condition::Absent;
-    for round in 0..RACE_COUNT {
+    for round in 0..race_count {
         // Tasks of their own, so that they may run at the same moment.
         let racers = (0..RACER_COUNT).map(|racer| {
             let (store, name, condition) = (Arc::clone(store), name.to_owned(), condition.clone());

@@ -1,48 +1,69 @@
-//! Whether the history of a counter may be: contract S1, S3, S4, S6, S7 and D1, as far as callers can see.
+//! Whether a history may be: contract S1 to S4, S6, S7 and D1, as far as callers can see.
 //!
-//! Every change of the counter is an increment, so that its number is its version, and the reference model is the
-//! identity. Callers' answers name versions; what remains is to explain the versions that nobody was told of by calls
-//! whose outcome is unknown, each at most once. All of it takes O(n log n).
+//! Callers' answers name versions. What remains is to explain the versions that nobody was told of by calls whose
+//! outcome is unknown, each at most once: a journal says which call made which version, and for a counter it is enough
+//! to count. All of it takes O(n log n), and is exact: what is accepted can have happened in some order that the
+//! contract allows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Call, Kind, Outcome, Seen};
+use super::model::Model;
+use super::{Call, Kind, Last, Outcome, Seen};
 
 /// Why a history cannot be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Violation {
-    /// A number was answered that is not what this version holds.
+    /// Something was answered that is not what this version holds.
     WrongValue(Seen),
-    /// Two calls made the same version, or one key made two.
+    /// Two calls made the same version, or one change made two.
     TwoChanges {
         /// A version that is involved.
         version: u64,
     },
-    /// A call did not see what others had been told before it began.
+    /// A call did not see what others had been told before it began, or others had been told of it before that.
     OutOfOrder {
-        /// What it saw.
+        /// What it saw or made.
         seen: u64,
         /// What others had seen.
         known: u64,
     },
-    /// A later version has an earlier epoch.
+    /// A later version has an earlier epoch, or one version has two.
     EpochFell {
         /// The later version.
         version: u64,
     },
-    /// A version was answered, and the last state is older.
+    /// Two nodes made versions of one epoch.
+    TwoOwners {
+        /// The epoch.
+        epoch: u64,
+    },
+    /// A version was answered, and the last state is older or has not got it.
     Lost {
         /// That version.
         version: u64,
+    },
+    /// There are more or fewer entries than versions.
+    Gap {
+        /// The last version.
+        version: u64,
+        /// The number of entries.
+        entries: u64,
     },
     /// Nobody can have made this version: every caller was told of another one, or that nothing was executed.
     Unexplained {
         /// The version.
         version: u64,
     },
+    /// The caller of the change that made this version was told that nothing was executed.
+    NotExecuted {
+        /// The version.
+        version: u64,
+    },
+    /// The record in the store is not what callers were told.
+    Record(String),
 }
 
-/// One change as its callers together know it: a call, or all calls with one key.
+/// One change as its callers together know it.
 struct Change {
     begun: u64,
     ended: u64,
@@ -50,65 +71,65 @@ struct Change {
     seen: Option<Seen>,
 }
 
+/// All changes that may have been made, by their numbers.
+type Changes = BTreeMap<u64, Change>;
+
 /// Judges a history that ends with `last`.
 ///
 /// # Errors
 /// The first violation that is found.
-pub fn check(calls: &[Call], last: Seen) -> Result<(), Violation> {
+pub fn check(calls: &[Call], last: &Last) -> Result<(), Violation> {
     let changes = changes(calls)?;
-    let reads = calls.iter().filter(|call| call.kind == Kind::Read);
+    let reads = calls.iter().filter(|call| call.kind != Kind::Change);
     let reads: Vec<_> = reads.filter_map(|call| Some((call, seen(call)?))).collect();
 
-    let made = changes.iter().filter_map(|change| change.seen);
-    let all_seen = made.chain(reads.iter().map(|(_, seen)| *seen)).chain([last]);
-    check_values(all_seen)?;
+    let made = changes.values().filter_map(|change| change.seen);
+    let all: Vec<_> = made.chain(reads.iter().map(|(_, seen)| *seen)).chain([last.seen]).collect();
+    check_last(&all, last)?;
+    check_values(&all, &Model::of(last))?;
+    check_epochs(&all)?;
+    check_owners(calls)?;
     let made_versions = check_unique(&changes)?;
-    if let Some(version) = made_versions.last().filter(|newest| **newest > last.version) {
-        return Err(Violation::Lost { version: *version });
-    }
 
-    let done = changes.iter().filter_map(|change| Some((change.ended, change.seen?.version)));
+    let done = changes.values().filter_map(|change| Some((change.ended, change.seen?.version)));
     let known = Known::new(done.chain(reads.iter().map(|(call, seen)| (call.ended, seen.version))));
-    for (begun, seen, must_be_above) in changes
-        .iter()
-        .filter_map(|change| Some((change.begun, change.seen?.version, true)))
-        .chain(reads.iter().map(|(call, seen)| (call.begun, seen.version, false)))
-    {
-        let known = known.before(begun);
-        if seen < known || (must_be_above && seen == known) {
-            return Err(Violation::OutOfOrder { seen, known });
+    for (call, seen) in &reads {
+        let known = known.before(call.begun);
+        if seen.version < known {
+            return Err(Violation::OutOfOrder { seen: seen.version, known });
         }
     }
-    explain(&changes, &made_versions, &known, last.version)
+    for change in changes.values() {
+        if let Some(seen) = change.seen {
+            known.check_change(change, seen.version)?;
+        }
+    }
+    match &last.entries {
+        None => explain(&changes, &made_versions, &known, last.seen.version),
+        Some(entries) => check_entries(calls, &changes, &known, entries),
+    }
 }
 
-/// Calls with the same key are one change: it began with the first that may have been executed, and was known with the
-/// first that was told so.
-fn changes(calls: &[Call]) -> Result<Vec<Change>, Violation> {
-    let mut changes = Vec::new();
-    let mut keyed: BTreeMap<&str, Change> = BTreeMap::new();
-    for call in calls.iter().filter(|call| call.kind == Kind::Increment) {
+/// Calls with the same number are one change: it began with the first that may have been executed, and was known with
+/// the first that was told so.
+fn changes(calls: &[Call]) -> Result<Changes, Violation> {
+    let mut changes = Changes::new();
+    for call in calls.iter().filter(|call| call.kind == Kind::Change) {
         if call.outcome == Outcome::NotExecuted {
             continue;
         }
-        let seen = seen(call);
-        let change = Change { begun: call.begun, ended: call.ended, seen };
-        let Some(key) = &call.key else {
-            changes.push(change);
-            continue;
-        };
-        match keyed.get_mut(key.as_str()) {
-            None => drop(keyed.insert(key, change)),
+        let change = Change { begun: call.begun, ended: call.ended, seen: seen(call) };
+        match changes.get_mut(&call.change) {
+            None => drop(changes.insert(call.change, change)),
             Some(known) => merge(known, &change)?,
         }
     }
-    changes.extend(keyed.into_values());
     Ok(changes)
 }
 
 fn merge(known: &mut Change, repeat: &Change) -> Result<(), Violation> {
     match (known.seen, repeat.seen) {
-        (Some(a), Some(b)) if (a.version, a.value) != (b.version, b.value) => {
+        (Some(a), Some(b)) if a != b => {
             return Err(Violation::TwoChanges { version: b.version });
         }
         (Some(_), Some(_)) => known.ended = known.ended.min(repeat.ended),
@@ -126,22 +147,48 @@ fn seen(call: &Call) -> Option<Seen> {
     }
 }
 
-/// Every number is its version, and epochs do not fall.
-fn check_values(seen: impl Iterator<Item = Seen>) -> Result<(), Violation> {
-    let seen: Vec<_> = seen.collect();
-    if let Some(wrong) = seen.iter().find(|seen| seen.value != seen.version) {
-        return Err(Violation::WrongValue(*wrong));
+/// Nothing was seen that is not there in the end, and every version has its entry.
+fn check_last(all: &[Seen], last: &Last) -> Result<(), Violation> {
+    let version = last.seen.version;
+    let newest = all.iter().map(|seen| seen.version).max().unwrap_or_default();
+    if newest > version {
+        return Err(Violation::Lost { version: newest });
     }
-    let mut epochs: Vec<_> =
-        seen.iter().filter_map(|seen| Some((seen.version, seen.epoch?))).collect();
-    epochs.sort_unstable();
-    let fell = epochs.windows(2).find(|pair| pair[1].1 < pair[0].1);
+    match last.entries.as_ref().map(|entries| entries.len() as u64) {
+        Some(entries) if entries != version => Err(Violation::Gap { version, entries }),
+        _ => Ok(()),
+    }
+}
+
+fn check_values(all: &[Seen], model: &Model) -> Result<(), Violation> {
+    let wrong = all.iter().find(|seen| model.value(seen.version) != Some(seen.value));
+    wrong.map_or(Ok(()), |seen| Err(Violation::WrongValue(*seen)))
+}
+
+/// Each version has one epoch, and epochs do not fall. An object that was never changed has none.
+fn check_epochs(all: &[Seen]) -> Result<(), Violation> {
+    let changed = all.iter().filter(|seen| seen.version > 0);
+    let epochs: BTreeSet<_> = changed.map(|seen| (seen.version, seen.epoch)).collect();
+    let epochs: Vec<_> = epochs.into_iter().collect();
+    let fell = epochs.windows(2).find(|pair| pair[1].1 < pair[0].1 || pair[1].0 == pair[0].0);
     fell.map_or(Ok(()), |pair| Err(Violation::EpochFell { version: pair[1].0 }))
 }
 
-fn check_unique(changes: &[Change]) -> Result<BTreeSet<u64>, Violation> {
+/// Each epoch has one owner.
+fn check_owners(calls: &[Call]) -> Result<(), Violation> {
+    let mut owners = BTreeMap::new();
+    for call in calls {
+        let (Some(maker), Some(Seen { epoch, .. })) = (&call.maker, seen(call)) else { continue };
+        if *owners.entry(epoch).or_insert(maker) != maker {
+            return Err(Violation::TwoOwners { epoch });
+        }
+    }
+    Ok(())
+}
+
+fn check_unique(changes: &Changes) -> Result<BTreeSet<u64>, Violation> {
     let mut versions = BTreeSet::new();
-    for seen in changes.iter().filter_map(|change| change.seen) {
+    for seen in changes.values().filter_map(|change| change.seen) {
         if !versions.insert(seen.version) {
             return Err(Violation::TwoChanges { version: seen.version });
         }
@@ -168,6 +215,16 @@ impl Known {
         let count = self.0.partition_point(|(ended, _)| *ended < moment);
         count.checked_sub(1).map_or(0, |index| self.0[index].1)
     }
+
+    /// A change comes after everything that was known when it began. That nobody saw it before it began is the same
+    /// rule, seen from the other side.
+    fn check_change(&self, change: &Change, version: u64) -> Result<(), Violation> {
+        let known = self.before(change.begun);
+        if version <= known {
+            return Err(Violation::OutOfOrder { seen: version, known });
+        }
+        Ok(())
+    }
 }
 
 /// Finds a call of unknown outcome for each version that nobody was told of.
@@ -175,12 +232,12 @@ impl Known {
 /// Such a call can have made any version above what was known when it began, so that going up, the calls that fit one
 /// version fit all later ones too: counting is enough.
 fn explain(
-    changes: &[Change],
+    changes: &Changes,
     made: &BTreeSet<u64>,
     known: &Known,
     last_version: u64,
 ) -> Result<(), Violation> {
-    let unknown = changes.iter().filter(|change| change.seen.is_none());
+    let unknown = changes.values().filter(|change| change.seen.is_none());
     let mut above: Vec<_> = unknown.map(|change| known.before(change.begun)).collect();
     above.sort_unstable();
     let missing = (1..=last_version).filter(|version| !made.contains(version));
@@ -188,6 +245,40 @@ fn explain(
         let fitting = above.partition_point(|above| *above < version);
         if fitting <= used {
             return Err(Violation::Unexplained { version });
+        }
+    }
+    Ok(())
+}
+
+/// Each entry is a change that may have been made, once, at its place, and every change that was answered has one.
+fn check_entries(
+    calls: &[Call],
+    changes: &Changes,
+    known: &Known,
+    entries: &[u64],
+) -> Result<(), Violation> {
+    let mut places = BTreeMap::new();
+    for (version, entry) in (1..).zip(entries) {
+        if places.insert(*entry, version).is_some() {
+            return Err(Violation::TwoChanges { version });
+        }
+        let Some(change) = changes.get(entry) else {
+            let refused =
+                calls.iter().any(|call| call.kind == Kind::Change && call.change == *entry);
+            return Err(if refused {
+                Violation::NotExecuted { version }
+            } else {
+                Violation::Unexplained { version }
+            });
+        };
+        known.check_change(change, version)?;
+    }
+    let answered = changes.iter().filter_map(|(change, known)| Some((change, known.seen?.version)));
+    for (change, version) in answered {
+        match places.get(change) {
+            None => return Err(Violation::Lost { version }),
+            Some(place) if *place != version => return Err(Violation::TwoChanges { version }),
+            Some(_) => {}
         }
     }
     Ok(())

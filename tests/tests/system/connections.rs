@@ -4,7 +4,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use highlander_tests::client::Client;
-use highlander_tests::history::{Outcome, Recorder};
+use highlander_tests::history::Outcome;
+use highlander_tests::history::recorder::Recorder;
 use highlander_tests::node::{self, Node, Options};
 use highlander_tests::wait;
 use highlander_tests::wire::Wire;
@@ -95,11 +96,11 @@ async fn a_node_without_file_descriptors_loses_nothing_and_recovers() {
     for _ in 0..200 {
         wires.push(Wire::connect(&url).await);
         // The client's own connection is open already, and is used again.
-        let _ = recorder.increment(&client, None).await;
+        let _ = recorder.change(&client, None).await;
     }
     drop(wires);
     let after = Client::new(&url);
     wait::until("the node takes connections again", async || after.is_ready().await).await;
-    assert!(matches!(recorder.increment(&after, None).await, Outcome::Done(_)));
+    assert!(matches!(recorder.change(&after, None).await, Outcome::Done(_)));
     assert!(recorder.audit(&after).await.value > 200 / 2);
 }

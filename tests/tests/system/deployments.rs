@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use highlander_tests::history::Recorder;
+use highlander_tests::history::recorder::Recorder;
 use highlander_tests::load::Load;
 use highlander_tests::node::Node;
 use highlander_tests::wait;

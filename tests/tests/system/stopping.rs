@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use highlander_tests::client::Reply;
-use highlander_tests::history::Recorder;
+use highlander_tests::history::recorder::Recorder;
 use highlander_tests::load::Load;
 use highlander_tests::node::{Node, Options};
 use highlander_tests::wait;

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use highlander_tests::history::{Outcome, Recorder};
+use highlander_tests::history::Outcome;
+use highlander_tests::history::recorder::Recorder;
 use highlander_tests::node::Node;
 use highlander_tests::wire::Wire;
 
@@ -14,7 +15,7 @@ const CALLERS: u64 = 1_000;
 async fn a_thousand_callers_at_once_get_a_thousand_numbers() {
     let node = Node::with_guests(&["counter"]).await;
     let (client, recorder) = (node.client(), Arc::new(Recorder::new("counter/hot")));
-    let calls = (0..CALLERS).map(|_| recorder.increment(&client, None));
+    let calls = (0..CALLERS).map(|_| recorder.change(&client, None));
     let outcomes = join_all(calls).await;
     let numbers: BTreeSet<_> = outcomes
         .iter()

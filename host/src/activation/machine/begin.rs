@@ -1,6 +1,7 @@
 //! Beginnings: an activation from claim to live, the next call, the next write.
 //! Nothing is decided about outcomes here.
 
+use super::proof::Proof;
 use super::{
     Gather, Head, LEASE_OVER, Live, Machine, Phase, Running, Waiting, Writing, answered, base,
     too_late,
@@ -26,6 +27,7 @@ impl<T> Machine<T> {
             return;
         }
         match outcome {
+            Ok(Claimed::Granted) if self.leaving.is_some() => self.turn_back(actions),
             Ok(Claimed::Granted) => {
                 self.phase = Phase::Loading;
                 actions.push(Action::Load);
@@ -36,6 +38,10 @@ impl<T> Machine<T> {
                 self.refuse_all_with(&error, actions);
                 self.end(Reason::NotOwner, actions);
             }
+            Err(error @ registry::Error::Full(_)) => {
+                self.refuse_all(Code::NodeFull, &error.to_string(), actions);
+                self.end(Reason::NodeFull, actions);
+            }
             Err(error) => {
                 self.refuse_all(Code::RegistryUnavailable, &error.to_string(), actions);
                 // The claim may have been granted all the same.
@@ -45,9 +51,23 @@ impl<T> Machine<T> {
         }
     }
 
-    pub(super) fn loaded(&mut self, loaded: Loaded, now: Now<'_>) {
+    /// Ends an activation that was to end before it was live.
+    fn turn_back(&mut self, actions: &mut Vec<Action<T>>) {
+        let Some(reason) = self.leaving.take() else { return };
+        if reason.is_dispossession() {
+            let why = "the claim of this node ended before the object was loaded";
+            self.refuse_all(Code::RegistryUnavailable, why, actions);
+        }
+        self.phase = Phase::Releasing(reason);
+        actions.push(Action::Release);
+    }
+
+    pub(super) fn loaded(&mut self, loaded: Loaded, now: Now<'_>, actions: &mut Vec<Action<T>>) {
         if self.phase != Phase::Loading {
             return;
+        }
+        if self.leaving.is_some() {
+            return self.turn_back(actions);
         }
         let record = loaded.record.as_ref().map(|(record, _)| record);
         let base = base(loaded.record.as_ref(), now);
@@ -62,6 +82,8 @@ impl<T> Machine<T> {
             waiting: Vec::new(),
             writing: None,
             gather: None,
+            proof: Proof::default(),
+            has_held: false,
         }));
         self.phase = Phase::Live;
     }
@@ -91,12 +113,11 @@ impl<T> Machine<T> {
 
     /// Runs the next call, and answers those before it that need no run.
     pub(super) fn begin_calls(&mut self, now: Now<'_>, actions: &mut Vec<Action<T>>) {
-        let Some(live) = &mut self.live else { return };
+        // Frozen: the claims may still be this node's, and the next heartbeat will tell.
         if !now.has_lease() {
-            self.phase = Phase::Closing(Reason::LeaseOver);
-            self.refuse_all(Code::NotOwner, LEASE_OVER, actions);
-            return;
+            return self.refuse_all(Code::RegistryUnavailable, LEASE_OVER, actions);
         }
+        let Some(live) = &mut self.live else { return };
         while live.running.is_none() && live.waiting.len() < AWAITING_COMMIT_MAX {
             let Some(queued) = self.mailbox.take() else { break };
             live.begin_call(&self.id, queued, now, actions);
@@ -117,16 +138,20 @@ impl<T> Live<T> {
         if deadline <= now.time {
             return actions.push(Action::Answer(caller, too_late(id)));
         }
+        let consistency = call.consistency;
         if let Some((version, answer)) = self.known_answer(id, call.key.as_ref()) {
-            return self.hold(Waiting::seen(caller, version, answer, deadline), now, actions);
+            let seen = self.seen(caller, version, answer, deadline, consistency);
+            return self.hold(seen, now, actions);
         }
         if let Some(answer) = self.precondition_failure(id, call.precondition) {
-            let waiting = Waiting::seen(caller, self.head.version, answer, deadline);
-            return self.hold(waiting, now, actions);
+            let seen = self.seen(caller, self.head.version, answer, deadline, consistency);
+            return self.hold(seen, now, actions);
         }
+        let running =
+            |caller| Running { caller, key: call.key, consistency, deadline, is_stale: false };
         match call.operation {
             Operation::Handle { handler, argument } => {
-                self.running = Some(Running { caller, key: call.key, deadline, is_stale: false });
+                self.running = Some(running(caller));
                 actions.push(Action::Run(Run {
                     handler,
                     argument,
@@ -139,14 +164,13 @@ impl<T> Live<T> {
             Operation::Delete if self.head.state.is_none() => {
                 let text = format!("{id} does not exist, so there is nothing to delete");
                 let answer = refuse(Code::ObjectNotFound, text);
-                let waiting = Waiting::seen(caller, self.head.version, answer, deadline);
-                self.hold(waiting, now, actions);
+                let seen = self.seen(caller, self.head.version, answer, deadline, consistency);
+                self.hold(seen, now, actions);
             }
             Operation::Delete => {
                 self.is_in_sync = false;
                 actions.push(Action::DropInstance);
-                let running = Running { caller, key: call.key, deadline, is_stale: false };
-                self.changed(running, None, bytes::Bytes::from_static(b"null"), now);
+                self.changed(running(caller), None, bytes::Bytes::from_static(b"null"), now);
             }
         }
     }
@@ -202,7 +226,10 @@ impl<T> Live<T> {
         now: Now<'_>,
         actions: &mut Vec<Action<T>>,
     ) {
-        if self.writing.is_some() || self.head.version == self.base.version {
+        if self.writing.is_some()
+            || self.proof.is_under_way()
+            || self.head.version == self.base.version
+        {
             return;
         }
         let is_early =
@@ -235,6 +262,7 @@ impl<T> Live<T> {
             condition: condition.clone(),
             recent,
             attempts: 1,
+            proves: self.proof.newest(),
         });
         actions.push(Action::Write(Box::new(record), condition));
     }
@@ -250,9 +278,9 @@ impl<T> Live<T> {
         }
     }
 
-    /// Puts an answer behind the commit of its version, or gives it at once where that is durable.
+    /// Puts an answer behind the commit of its version and its proof, or gives it at once where it needs neither.
     pub(super) fn hold(&mut self, waiting: Waiting<T>, now: Now<'_>, actions: &mut Vec<Action<T>>) {
-        if waiting.version <= self.base.version {
+        if self.is_due(&waiting) {
             actions.push(waiting.released(now));
         } else {
             self.waiting.push(waiting);

@@ -6,11 +6,10 @@ use bytes::Bytes;
 use super::{Head, LEASE_OVER, Live, Machine, Phase, Running, Waiting};
 use crate::activation::protocol::{Action, Now, Ran};
 use crate::activation::{Answer, refuse};
-use crate::clock::BootTime;
 use crate::engine::{Fault, Rejection, RestoreError};
 use crate::error::{Code, Error};
 use crate::id::ObjectId;
-use crate::store::record::{State, Version};
+use crate::store::record::State;
 
 impl<T> Machine<T> {
     pub(super) fn ran(&mut self, ran: Ran, now: Now<'_>, actions: &mut Vec<Action<T>>) {
@@ -47,7 +46,9 @@ impl<T> Machine<T> {
             }
         };
         let version = live.head.version;
-        live.hold(Waiting::seen(running.caller, version, answer, running.deadline), now, actions);
+        let Running { caller, deadline, consistency, .. } = running;
+        let seen = live.seen(caller, version, answer, deadline, consistency);
+        live.hold(seen, now, actions);
     }
 }
 
@@ -78,6 +79,7 @@ impl<T> Live<T> {
             caller: running.caller,
             version,
             is_change: true,
+            proof: 0,
             answer: Ok(done),
             deadline: running.deadline,
         });
@@ -107,20 +109,18 @@ impl<T> Live<T> {
 }
 
 impl<T> Waiting<T> {
-    /// An answer that saw `version`, and changed nothing.
-    pub(super) fn seen(caller: T, version: Version, answer: Answer, deadline: BootTime) -> Self {
-        Self { caller, version, is_change: false, answer, deadline }
-    }
-
     /// The answer may leave, if this node may still trust its claim: that is checked last, after all else.
     pub(super) fn released(self, now: Now<'_>) -> Action<T> {
-        let answer = if now.has_lease() {
-            self.answer
-        } else if self.is_change {
+        if now.has_lease() { Action::Answer(self.caller, self.answer) } else { self.withheld() }
+    }
+
+    /// What the caller is told instead of an answer that this node may no longer give.
+    pub(super) fn withheld(self) -> Action<T> {
+        let answer = if self.is_change {
             let text = "the change may have taken effect: the lease of this node ran out meanwhile";
             Err(Box::new(Error::new(Code::OutcomeUnknown, text).with_hint(REPEAT)))
         } else {
-            refuse(Code::NotOwner, LEASE_OVER)
+            refuse(Code::RegistryUnavailable, LEASE_OVER)
         };
         Action::Answer(self.caller, answer)
     }
@@ -144,7 +144,7 @@ fn rejected(id: &ObjectId, rejection: Rejection) -> Answer {
         Rejection::Refused(refusal) => {
             let text = format!("{id} rejected the call: {}", refusal.message);
             let error = Error::new(Code::ObjectRejected, text);
-            Err(Box::new(Error { refusal: Some(refusal), ..error }))
+            Err(Box::new(Error { refusal: Some(Box::new(refusal)), ..error }))
         }
     }
 }

@@ -97,11 +97,9 @@ impl<T> Live<T> {
         self.base.epoch = writing.epoch;
         self.base.etag = Some(etag);
         self.base.recent = writing.recent;
-        let committed = self.base.version;
+        self.proof.done(writing.proves);
         let before = actions.len();
-        for waiting in self.waiting.extract_if(.., |waiting| waiting.version <= committed) {
-            actions.push(waiting.released(now));
-        }
+        self.release_due(now, actions);
         let released = actions.len() - before;
         actions.push(Action::Committed(released));
         let took = now.time.since(writing.began);
@@ -133,7 +131,13 @@ impl<T> Live<T> {
     }
 
     /// The write will never take place: nothing that depended on it happened.
-    fn undone(&mut self, id: &ObjectId, code: Code, why: &str, actions: &mut Vec<Action<T>>) {
+    pub(super) fn undone(
+        &mut self,
+        id: &ObjectId,
+        code: Code,
+        why: &str,
+        actions: &mut Vec<Action<T>>,
+    ) {
         for waiting in self.waiting.drain(..) {
             let text = format!("the call to {id} was not executed: {why}");
             actions.push(Action::Answer(waiting.caller, refuse(code, text)));
@@ -148,7 +152,7 @@ impl<T> Live<T> {
     }
 
     /// Goes on from the record that was found.
-    fn reload(&mut self, found: Option<&(Record, ETag)>, now: Now<'_>) {
+    pub(super) fn reload(&mut self, found: Option<&(Record, ETag)>, now: Now<'_>) {
         let record = found.map(|(record, _)| record);
         self.answered = answered(record);
         self.base = base(found, now);

@@ -56,6 +56,15 @@ fn the_promises_hold_whatever_goes_wrong() {
 }
 
 #[test]
+fn strict_answers_are_right_without_any_lease() {
+    let (first, count) = seeds();
+    for seed in first..first + count / 2 {
+        let result = std::panic::catch_unwind(|| run(seed, Bug::NoLeaseButStrict));
+        assert!(result.is_ok(), "repeat with HIGHLANDER_SEED={seed} HIGHLANDER_SEEDS=2");
+    }
+}
+
+#[test]
 fn the_same_seed_gives_the_same_history() {
     let history = |seed| {
         let mut world = World::new(seed, Bug::None);
@@ -80,6 +89,7 @@ fn seeded_bugs_are_found() {
         Bug::RefusedIsLost,
         Bug::AnswerBeforeWrite,
         Bug::NoLease,
+        Bug::LossUnnoticed,
         Bug::NewMarkPerAttempt,
         Bug::ForgetKeys,
     ]

@@ -1,5 +1,8 @@
 //! What the machine decides, one situation at a time.
 
+mod lease;
+mod strict;
+
 use bytes::Bytes;
 
 use super::*;
@@ -450,30 +453,6 @@ fn a_draining_node_lets_waiting_calls_have_their_turn_and_starts_nothing_again()
     bench.step(Event::Released);
     assert_eq!(bench.outcomes(), [(1, Ok(1)), (2, Ok(2)), (3, Err(Code::Draining))]);
     assert!(bench.machine.is_cold());
-}
-
-#[test]
-fn past_the_lease_nothing_is_answered_from_memory() {
-    let mut bench = Bench::live(None);
-    bench.lease_ms = 100;
-    bench.call(1, "value");
-    bench.time_ms = 100;
-    bench.step(Event::Ran(Ran::Queried { reply: Bytes::from_static(b"0") }));
-    bench.call(2, "value");
-    bench.step(Event::Released);
-    assert_eq!(bench.outcomes(), [(1, Err(Code::NotOwner)), (2, Err(Code::NotOwner))]);
-
-    let mut bench = Bench::live(None);
-    bench.lease_ms = 100;
-    bench.call(1, "add");
-    bench.updated(1);
-    bench.time_ms = 100;
-    bench.step(Event::Stored(Put::Applied(etag("e"))));
-    assert_eq!(
-        bench.outcomes(),
-        [(1, Err(Code::OutcomeUnknown))],
-        "committed, but too late to say so"
-    );
 }
 
 #[test]

@@ -29,6 +29,7 @@ pub(super) enum Io {
     Loaded(Result<(Found, Arc<Revision>), LoadFailure>),
     Stored(Put),
     Reread(Reread),
+    Proven(Reread),
     Released,
 }
 
@@ -46,7 +47,10 @@ type Pending = BoxFuture<'static, Io>;
 impl Task {
     pub(super) fn claim(&self) -> Pending {
         let (id, around) = (self.cell.id().clone(), Arc::clone(&self.around));
-        Box::pin(async move { Io::Claimed(around.registry.claim(&id).await) })
+        Box::pin(async move {
+            let _pass = around.gate.pass().await;
+            Io::Claimed(around.registry.claim(&id).await)
+        })
     }
 
     pub(super) fn load(&self) -> Pending {
@@ -84,20 +88,30 @@ impl Task {
     }
 
     pub(super) fn reread(&self, pause: Duration) -> Pending {
+        let reading = self.read_again(pause);
+        Box::pin(async move { Io::Reread(reading.await) })
+    }
+
+    pub(super) fn prove(&self, pause: Duration) -> Pending {
+        let reading = self.read_again(pause);
+        Box::pin(async move { Io::Proven(reading.await) })
+    }
+
+    fn read_again(&self, pause: Duration) -> impl Future<Output = Reread> + use<> {
         let (id, around) = (self.cell.id().clone(), Arc::clone(&self.around));
-        Box::pin(async move {
+        async move {
             if !pause.is_zero() {
                 tokio::time::sleep(jittered(pause)).await;
             }
-            Io::Reread(match read(&id, &around).await {
+            match read(&id, &around).await {
                 Ok(found) => Reread::Found(found),
                 Err(LoadFailure::Record(why)) => Reread::Damaged(why),
                 Err(LoadFailure::Store(error)) => Reread::Failed(error),
                 Err(LoadFailure::Code(error)) => {
                     Reread::Failed(store::Error::Unavailable(error.to_string()))
                 }
-            })
-        })
+            }
+        }
     }
 
     pub(super) fn release(&self) -> Pending {
@@ -130,6 +144,7 @@ impl Task {
                 Event::Stored(put)
             }
             Io::Reread(reread) => Event::Reread(reread),
+            Io::Proven(reread) => Event::Proven(reread),
             Io::Released => Event::Released,
         }
     }

@@ -13,7 +13,7 @@ async fn a_call_is_answered_with_its_version_epoch_revision_and_node() {
     assert_eq!((answer.status, answer.body.as_str()), (200, "41"));
     let headers = ["etag", "highlander-version", "highlander-epoch", "highlander-revision"];
     assert_eq!(headers.map(|name| answer.header(name).unwrap()), ["\"1\"", "1", "1", "1"]);
-    assert_eq!(answer.header("highlander-node"), Some("node-1"));
+    assert_eq!(answer.header("highlander-node"), Some(harness.node.id().as_str()));
     assert_eq!(answer.header("content-type"), Some("application/json"));
     let answer = harness.post("/v1/objects/counter/a/increment", "").await;
     assert_eq!((answer.body.as_str(), answer.header("etag")), ("42", Some("\"2\"")));
@@ -92,7 +92,7 @@ async fn an_objects_whereabouts_follow_its_life() {
     harness.post("/v1/objects/counter/a/increment", "").await;
     let found = harness.get("/v1/objects/counter/a/owner").await.json();
     let expected = json!({
-        "object": "counter/a", "node": "node-1", "tier": "resident", "version": 1, "epoch": 1, "revision": 1,
+        "object": "counter/a", "node": harness.node.id().as_str(), "tier": "resident", "version": 1, "epoch": 1, "revision": 1,
         "exists": true, "mailbox_len": 0,
     });
     assert_eq!(found, expected);
@@ -133,7 +133,7 @@ async fn the_node_shows_itself() {
     let harness = Harness::start().await;
     harness.post("/v1/objects/counter/a/increment", "").await;
     let nodes = harness.get("/v1/nodes").await.json();
-    let node = json!({ "id": "node-1", "address": harness.address, "state": "ready", "active_objects": 1 });
+    let node = json!({ "id": harness.node.id().as_str(), "address": harness.address, "state": "ready", "active_objects": 1 });
     assert_eq!(nodes["nodes"], json!([node]));
     assert_eq!(harness.get("/healthz").await.body, "ok\n");
     assert_eq!(harness.get("/readyz").await.body, "ready\n");

@@ -43,6 +43,10 @@ pub(super) enum Bug {
     AnswerBeforeWrite,
     /// The lease never ends in the owner's eyes.
     NoLease,
+    /// The same, which must do no harm where every call is strict.
+    NoLeaseButStrict,
+    /// A claim that was lost is not noticed, and the lease goes on.
+    LossUnnoticed,
     /// Each attempt of a write gets a new mark.
     NewMarkPerAttempt,
     /// Keyed calls are forgotten by every new owner.
@@ -139,7 +143,8 @@ impl World {
 
     pub(super) fn step(&mut self, node: usize, event: Event<u32>) {
         let write_id = WriteId(self.rng.random());
-        let lease_ms = if self.bug == Bug::NoLease { u64::MAX } else { self.nodes[node].lease_ms };
+        let is_endless = matches!(self.bug, Bug::NoLease | Bug::NoLeaseButStrict);
+        let lease_ms = if is_endless { u64::MAX } else { self.nodes[node].lease_ms };
         let Node { machine, settings, todo, .. } = &mut self.nodes[node];
         let at = |ms| BootTime::from_boot(Duration::from_millis(ms));
         let now = Now { time: at(self.time_ms), lease_until: at(lease_ms), write_id, settings };
@@ -173,6 +178,7 @@ impl World {
     pub(super) fn call(&mut self, caller: u32) {
         let node = self.rng.random_range(0..NODES);
         let is_update = self.rng.random_bool(0.7);
+        let is_strict = self.bug == Bug::NoLeaseButStrict || self.rng.random_range(0..4) == 0;
         let key_of = is_update
             .then(|| self.rng.random_range(0..CALLS / 3))
             .filter(|_| self.rng.random_bool(0.4));
@@ -183,7 +189,7 @@ impl World {
             },
             precondition: Precondition::None,
             key: key_of.map(key),
-            consistency: Consistency::Lease,
+            consistency: if is_strict { Consistency::Strict } else { Consistency::Lease },
             deadline: BootTime::from_boot(Duration::from_millis(
                 self.time_ms + self.rng.random_range(5..200),
             )),
@@ -228,6 +234,14 @@ impl World {
                 self.send(node);
             }
             Action::Resend(_) => self.send(node),
+            Action::Prove(_) => {
+                let found = self.chain.last().cloned();
+                let found = found.map(|record| (record, etag(self.chain.len())));
+                let unanswered = crate::store::Error::Unavailable("timeout".into());
+                let is_lost = self.rng.random_range(0..5) == 0;
+                let read = if is_lost { Reread::Failed(unanswered) } else { Reread::Found(found) };
+                self.step(node, Event::Proven(read));
+            }
             Action::Reread(_) => {
                 let mut found = self.chain.last().cloned();
                 if self.bug == Bug::RefusedIsLost
@@ -339,7 +353,7 @@ impl World {
     /// Something goes wrong with one node.
     pub(super) fn disturb(&mut self, node: usize) {
         let is_lease_over = self.time_ms >= self.nodes[node].lease_ms;
-        match self.rng.random_range(0..6) {
+        match self.rng.random_range(0..8) {
             // The task is gone; the claim stays until the session expires.
             0 => self.crash(node),
             // The session expires: never before the lease.
@@ -348,12 +362,28 @@ impl World {
                 self.owner = self.owner.filter(|&owner| owner != node);
             }
             2 => self.step(node, Event::Deactivate(Reason::Requested)),
-            // A heartbeat is confirmed, or the node learns that its session is over and begins a new one.
-            3..=4 => {
-                if std::mem::take(&mut self.nodes[node].is_session_over) {
-                    self.crash(node);
+            // A heartbeat is confirmed: what was frozen goes on. Or the node learns that its session is over, ends
+            // everything, and begins anew.
+            3..=4 if self.nodes[node].is_session_over => {
+                self.step(node, Event::Deactivate(Reason::SessionOver));
+                if self.nodes[node].machine.is_cold() {
+                    self.nodes[node].is_session_over = false;
+                    self.nodes[node].lease_ms = self.time_ms + 50;
                 }
+            }
+            3..=4 => {
                 self.nodes[node].lease_ms = self.time_ms + 50;
+                self.step(node, Event::Wake);
+            }
+            // An operator removes the claim, and the node is told so later than anybody else.
+            5 if self.owner == Some(node) && self.rng.random_range(0..4) == 0 => {
+                self.owner = None;
+                if self.bug != Bug::LossUnnoticed {
+                    self.step(node, Event::Deactivate(Reason::ClaimLost));
+                }
+            }
+            6 if self.rng.random_range(0..4) == 0 => {
+                self.step(node, Event::Deactivate(Reason::Moved));
             }
             _ => self.time_ms += self.rng.random_range(0..20),
         }

@@ -1,0 +1,128 @@
+//! Strict answers: what an activation knows is compared with the store before it is told (contract S4).
+//!
+//! An answer that is asked for strictly takes a ticket. It is proven when the store, asked after the ticket was taken,
+//! still holds the version that this owner committed last: by reading the record, or by the success of a conditional
+//! write that began later. One proof serves all tickets that were taken before it began.
+
+use std::time::Duration;
+
+use super::{Live, Machine, Phase, Waiting};
+use crate::activation::protocol::{Action, Now, Reread};
+use crate::activation::{Answer, Consistency, Reason};
+use crate::clock::BootTime;
+use crate::error::Code;
+use crate::limits::{RETRY_PAUSE_MAX, RETRY_PAUSE_MIN};
+use crate::store::record::Version;
+
+/// Number of an answer that needs a proof; tickets rise.
+pub(super) type Ticket = u64;
+
+/// Which tickets there are, and how far they are proven.
+#[derive(Debug, Default)]
+pub(super) struct Proof {
+    asked: Ticket,
+    proven: Ticket,
+    /// The newest ticket that the proof under way serves.
+    under_way: Option<Ticket>,
+    /// How often in a row the store did not answer.
+    failures: u32,
+}
+
+impl Proof {
+    pub(super) fn newest(&self) -> Ticket {
+        self.asked
+    }
+
+    pub(super) fn proven(&self) -> Ticket {
+        self.proven
+    }
+
+    pub(super) fn is_under_way(&self) -> bool {
+        self.under_way.is_some()
+    }
+
+    /// The tickets up to this one are proven.
+    pub(super) fn done(&mut self, ticket: Ticket) {
+        self.proven = self.proven.max(ticket);
+    }
+
+    fn pause(&self) -> Duration {
+        match self.failures {
+            0 => Duration::ZERO,
+            count => (RETRY_PAUSE_MIN * 2_u32.pow(count.min(10) - 1)).min(RETRY_PAUSE_MAX),
+        }
+    }
+}
+
+impl<T> Machine<T> {
+    /// The record was read to prove what is known here.
+    pub(super) fn proven(&mut self, reread: Reread, now: Now<'_>, actions: &mut Vec<Action<T>>) {
+        let Some(live) = &mut self.live else { return };
+        let Some(ticket) = live.proof.under_way.take() else { return };
+        let found = match reread {
+            Reread::Found(found) => found,
+            Reread::Failed(_) => {
+                live.proof.failures = live.proof.failures.saturating_add(1);
+                return;
+            }
+            Reread::Damaged(why) => {
+                let why = format!("its record is damaged: {why}");
+                live.undone(&self.id, Code::RecordDamaged, &why, actions);
+                self.phase = Phase::Closing(Reason::RecordDamaged);
+                return;
+            }
+        };
+        live.proof.failures = 0;
+        if found.as_ref().map(|(_, etag)| etag) == live.base.etag.as_ref() {
+            live.proof.done(ticket);
+            return live.release_due(now, actions);
+        }
+        let why = "the store holds a version of another owner";
+        live.undone(&self.id, Code::CommitRefused, why, actions);
+        if now.has_lease() {
+            live.reload(found.as_ref(), now);
+        } else {
+            self.phase = Phase::Closing(Reason::LeaseOver);
+        }
+    }
+}
+
+impl<T> Live<T> {
+    /// An answer that saw `version`, and changed nothing.
+    pub(super) fn seen(
+        &mut self,
+        caller: T,
+        version: Version,
+        answer: Answer,
+        deadline: BootTime,
+        consistency: Consistency,
+    ) -> Waiting<T> {
+        let proof = match consistency {
+            Consistency::Lease => 0,
+            Consistency::Strict => {
+                self.proof.asked += 1;
+                self.proof.asked
+            }
+        };
+        Waiting { caller, version, is_change: false, proof, answer, deadline }
+    }
+
+    /// Asks the store, if an answer waits for that alone.
+    pub(super) fn begin_proof(&mut self, actions: &mut Vec<Action<T>>) {
+        let proof = &mut self.proof;
+        if proof.asked == proof.proven || proof.is_under_way() || self.writing.is_some() {
+            return;
+        }
+        if self.waiting.iter().any(|waiting| waiting.proof > proof.proven) {
+            proof.under_way = Some(proof.asked);
+            actions.push(Action::Prove(proof.pause()));
+        }
+    }
+}
+
+impl<T> Waiting<T> {
+    /// Whether nothing keeps the answer any more, but for the lease.
+    pub(super) fn is_due(&self, committed: Version, proven: Ticket) -> bool {
+        self.version <= committed && self.proof <= proven
+    }
+}

@@ -1,0 +1,142 @@
+//! Past the lease, without the claim, and on the way to another node.
+
+use super::*;
+use crate::registry;
+
+#[test]
+fn past_the_lease_nothing_is_answered_from_memory() {
+    let mut bench = Bench::live(None);
+    bench.lease_ms = 100;
+    bench.call(1, "value");
+    bench.time_ms = 100;
+    bench.step(Event::Ran(Ran::Queried { reply: Bytes::from_static(b"0") }));
+    bench.call(2, "value");
+    let refused = Err(Code::RegistryUnavailable);
+    assert_eq!(bench.outcomes(), [(1, refused), (2, refused)]);
+    assert!(bench.machine.position().is_some(), "it is frozen, and did not end");
+}
+
+#[test]
+fn a_commit_past_the_lease_is_told_when_the_lease_holds_again() {
+    let mut bench = Bench::live(None);
+    bench.lease_ms = 100;
+    bench.call(1, "add");
+    bench.updated(1);
+    bench.time_ms = 100;
+    bench.step(Event::Stored(Put::Applied(etag("e"))));
+    assert_eq!(bench.outcomes(), [], "nobody knows yet whose object it is");
+    assert!(bench.machine.is_owing());
+    bench.lease_ms = 200;
+    bench.step(Event::Wake);
+    assert_eq!(bench.outcomes(), [(1, Ok(1))]);
+    assert!(!bench.machine.is_owing());
+}
+
+#[test]
+fn a_commit_past_the_lease_is_unknown_when_the_callers_time_is_up() {
+    let mut bench = Bench::live(None);
+    bench.lease_ms = 100;
+    bench.call(1, "add");
+    bench.updated(1);
+    bench.time_ms = 100;
+    bench.step(Event::Stored(Put::Applied(etag("e"))));
+    bench.time_ms = 1000;
+    bench.step(Event::Wake);
+    assert_eq!(bench.outcomes(), [(1, Err(Code::OutcomeUnknown))]);
+}
+
+#[test]
+fn a_frozen_owner_begins_no_write_and_goes_on_with_the_lease() {
+    let mut bench = Bench::live(None);
+    bench.lease_ms = 100;
+    bench.call(1, "add");
+    bench.time_ms = 100;
+    bench.actions.clear();
+    bench.updated(1);
+    assert!(bench.actions.is_empty(), "{:?}", bench.actions);
+    bench.lease_ms = 200;
+    bench.step(Event::Wake);
+    assert_eq!(bench.written().version, 1);
+}
+
+#[test]
+fn when_the_session_is_over_what_was_not_sent_is_not_executed() {
+    let mut bench = Bench::live(None);
+    bench.lease_ms = 100;
+    bench.call(1, "add");
+    bench.call(2, "add");
+    bench.updated(1);
+    bench.updated(2);
+    bench.time_ms = 100;
+    bench.step(Event::Deactivate(Reason::SessionOver));
+    assert_eq!(bench.outcomes(), [], "the write under way is waited for");
+    bench.step(Event::Stored(Put::Applied(etag("e"))));
+    let outcomes = [(1, Err(Code::OutcomeUnknown)), (2, Err(Code::RegistryUnavailable))];
+    assert_eq!(bench.outcomes(), outcomes);
+    assert!(matches!(bench.actions.last(), Some(Action::Release)));
+}
+
+#[test]
+fn without_the_claim_nothing_is_answered_though_the_lease_holds() {
+    let mut bench = Bench::live(None);
+    bench.call(1, "value");
+    bench.step(Event::Deactivate(Reason::ClaimLost));
+    bench.call(2, "value");
+    bench.step(Event::Ran(Ran::Queried { reply: Bytes::from_static(b"0") }));
+    let outcomes = bench.outcomes();
+    assert_eq!(outcomes, [(1, Err(Code::RegistryUnavailable))]);
+    bench.actions.clear();
+    bench.step(Event::Released);
+    let [Action::Ended(Reason::ClaimLost), Action::Claim] = bench.actions.as_slice() else {
+        panic!("the call that waits asks for the claim anew: {:?}", bench.actions);
+    };
+}
+
+#[test]
+fn a_claim_that_is_lost_while_loading_is_never_live() {
+    let mut bench = Bench::new();
+    bench.call(1, "value");
+    bench.step(Event::Claimed(Ok(Claimed::Granted)));
+    bench.step(Event::Deactivate(Reason::ClaimLost));
+    bench.step(Event::Loaded(Ok(Loaded { record: None, code: revision() })));
+    assert_eq!(bench.outcomes(), [(1, Err(Code::RegistryUnavailable))]);
+    assert!(bench.machine.position().is_none());
+}
+
+#[test]
+fn a_departing_object_turns_new_calls_away_and_serves_those_that_wait() {
+    for reason in [Reason::Moved, Reason::Draining] {
+        let mut bench = Bench::live(None);
+        bench.call(1, "value");
+        bench.call(2, "value");
+        bench.step(Event::Deactivate(reason));
+        bench.call(3, "value");
+        assert_eq!(bench.outcomes(), [(3, Err(Code::Draining))]);
+        bench.step(Event::Ran(Ran::Queried { reply: Bytes::from_static(b"0") }));
+        bench.step(Event::Ran(Ran::Queried { reply: Bytes::from_static(b"0") }));
+        assert_eq!(bench.outcomes(), [(1, Ok(0)), (2, Ok(0))]);
+        assert!(matches!(bench.actions.last(), Some(Action::Release)));
+        bench.step(Event::Released);
+        assert!(bench.machine.is_cold());
+    }
+}
+
+#[test]
+fn another_owner_is_named() {
+    let mut bench = Bench::new();
+    bench.call(1, "value");
+    bench.step(Event::Claimed(Ok(Claimed::Held(NodeId::new("n2")))));
+    let (_, answer) = bench.answers.remove(0);
+    let error = answer.unwrap_err();
+    assert_eq!((error.code, error.owner), (Code::NotOwner, Some(NodeId::new("n2"))));
+}
+
+#[test]
+fn a_full_session_holds_nothing_more() {
+    let mut bench = Bench::new();
+    bench.call(1, "value");
+    bench.actions.clear();
+    bench.step(Event::Claimed(Err(registry::Error::Full(10))));
+    assert_eq!(bench.outcomes(), [(1, Err(Code::NodeFull))]);
+    assert!(matches!(bench.action(), Action::Ended(Reason::NodeFull)));
+}

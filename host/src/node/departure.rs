@@ -1,0 +1,120 @@
+//! Objects that go on elsewhere: handed over one claim after another, a few at a time.
+//!
+//! An object answers until its turn comes. From then on its callers are turned away with "not executed", so that their
+//! router finds the next owner, and its claim is free as soon as it has nothing open.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::session::Session;
+use super::{Node, until};
+use crate::activation::Reason;
+use crate::activation::cell::Cell;
+use crate::activation::offer::deactivate;
+use crate::registry::claims::ClaimKey;
+use crate::registry::members::Standing;
+
+/// Claims that are handed over together.
+const BATCH: usize = 64;
+/// How long one batch may take before the next one begins; what is left is tried again.
+const BATCH_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Pause before what is left is tried again.
+const ROUND_PAUSE: Duration = Duration::from_millis(50);
+
+type Groups = BTreeMap<ClaimKey, Vec<Arc<Cell>>>;
+
+impl Node {
+    /// Begins nothing more, hands every object over, and gives every claim back, within `patience`.
+    ///
+    /// Returns how many objects were still active when the time was over: their claims end with the session, and
+    /// nothing that was answered is lost.
+    ///
+    /// # Cancel safety
+    /// The node goes on refusing to activate objects.
+    pub async fn drain(&self, patience: Duration) -> usize {
+        self.is_draining.store(true, Ordering::SeqCst);
+        let draining = async {
+            while let Some(session) = self.present() {
+                if let Err(error) = session.around.registry.set_standing(Standing::Draining).await {
+                    tracing::warn!(
+                        "the other nodes may not know yet that this one drains: {error}"
+                    );
+                }
+                if hand_over_all(&session).await {
+                    return;
+                }
+                tokio::time::sleep(ROUND_PAUSE).await;
+            }
+        };
+        // Past the patience, what is left is reported.
+        let _ = tokio::time::timeout(patience, draining).await;
+        self.active_count()
+    }
+}
+
+/// Hands over what there is; says whether nothing is left.
+async fn hand_over_all(session: &Session) -> bool {
+    let mut groups = groups(session);
+    for key in session.around.registry.held() {
+        groups.entry(key).or_default();
+    }
+    hand_over(session, groups, Reason::Draining).await;
+    session.around.table.is_empty() && session.around.registry.held().is_empty()
+}
+
+/// Hands over the claims that `chosen` picks, with all objects under them.
+pub(super) async fn hand_over_chosen(session: &Session, chosen: impl Fn(ClaimKey) -> bool) {
+    let keys = session.around.registry.held().into_iter().filter(|key| chosen(*key));
+    let mut chosen: Groups = keys.map(|key| (key, Vec::new())).collect();
+    if chosen.is_empty() {
+        return;
+    }
+    for (key, cells) in groups(session) {
+        if let Some(group) = chosen.get_mut(&key) {
+            *group = cells;
+        }
+    }
+    hand_over(session, chosen, Reason::Moved).await;
+}
+
+fn groups(session: &Session) -> Groups {
+    let mut groups = Groups::new();
+    for cell in session.cells() {
+        groups.entry(session.key_of(cell.id())).or_default().push(cell);
+    }
+    groups
+}
+
+async fn hand_over(session: &Session, groups: Groups, reason: Reason) {
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    while !groups.is_empty() {
+        let batch = groups.split_off(groups.len().saturating_sub(BATCH));
+        let keys: Vec<_> = batch.iter().map(|(key, _)| *key).collect();
+        session.mark_leaving(&keys);
+        let done = end_batch(session, batch, reason);
+        if tokio::time::timeout(BATCH_PATIENCE, done).await.is_err() {
+            tracing::warn!(batch = keys.len(), "some objects are not ready to be handed over yet");
+        }
+        session.unmark_leaving(&keys);
+    }
+}
+
+async fn end_batch(session: &Session, batch: Vec<(ClaimKey, Vec<Arc<Cell>>)>, reason: Reason) {
+    let (keys, cells): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+    let mut cells: Vec<_> = cells.into_iter().flatten().collect();
+    until(|| {
+        cells.retain(|cell| !cell.is_cold());
+        cells.iter().for_each(|cell| deactivate(cell, reason, &session.around));
+        cells.is_empty()
+    })
+    .await;
+    let handed_over = keys.iter().map(|key| session.around.registry.hand_over(*key));
+    for (key, handed_over) in keys.iter().zip(futures_util::future::join_all(handed_over).await) {
+        if let Err(error) = handed_over {
+            tracing::warn!(%key, "the claim was not given back, and is tried again: {error}");
+        }
+    }
+}

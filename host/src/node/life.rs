@@ -1,0 +1,138 @@
+//! The life of a node: one session after another, and what each of them has to tell.
+//!
+//! When a session is over, every activation under it ends at once; the next session starts from nothing.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use tokio::sync::watch;
+
+use super::departure::hand_over_chosen;
+use super::placement;
+use super::session::Session;
+use super::{Node, until};
+use crate::activation::Reason;
+use crate::activation::offer::{deactivate, wake};
+use crate::activation::table::Table;
+use crate::registry::claims::{ClaimKey, Granularity};
+use crate::registry::members::Members;
+use crate::registry::{Notice, Registry, Sessions};
+
+/// Pauses between two attempts to begin a session.
+const BEGIN_PAUSE_MIN: Duration = Duration::from_millis(100);
+const BEGIN_PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// Lives until the node is gone.
+pub(super) async fn run(
+    node: Weak<Node>,
+    sessions: Arc<dyn Sessions>,
+    mut gone: watch::Receiver<()>,
+) {
+    loop {
+        let registry = tokio::select! {
+            registry = begin(&*sessions) => registry,
+            _ = gone.changed() => return,
+        };
+        let Some(session) = node.upgrade().map(|node| node.enter(Arc::clone(&registry))) else {
+            return registry.leave().await;
+        };
+        let members = registry.members();
+        let rebalancing = rebalance(Arc::clone(&session), members);
+        tokio::select! {
+            () = attend(&node, &session) => {}
+            // Ends only when the registry's side is gone, of which there is a notice too.
+            () = rebalancing.then(|()| std::future::pending()) => {}
+            _ = gone.changed() => return registry.leave().await,
+        }
+        if let Some(node) = node.upgrade() {
+            node.exit();
+        }
+        tracing::warn!(node = %registry.node(), "the session is over, and every activation under it");
+        tokio::spawn(async move { end_all(&session).await });
+    }
+}
+
+async fn begin(sessions: &dyn Sessions) -> Arc<dyn Registry> {
+    let mut pause = BEGIN_PAUSE_MIN;
+    loop {
+        match sessions.begin().await {
+            Ok(registry) => return registry,
+            Err(error) => {
+                tracing::warn!("no session could be begun, and it is tried again: {error}");
+            }
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(BEGIN_PAUSE_MAX);
+    }
+}
+
+/// Does what the notices of a session ask for, until it is over.
+async fn attend(node: &Weak<Node>, session: &Arc<Session>) {
+    loop {
+        match session.around.registry.next_notice().await {
+            Notice::SessionOver => return,
+            Notice::ClaimsLost(keys) => lose(session, &keys),
+            Notice::LeaseResumed => {
+                for cell in session.cells() {
+                    wake(&cell, &session.around);
+                }
+            }
+            Notice::TypeChanged(name) => look_again(node, vec![name]),
+            Notice::TypesUncertain => {
+                let known = node.upgrade().map(|node| node.catalog().known_types());
+                look_again(node, known.unwrap_or_default());
+            }
+        }
+    }
+}
+
+/// Reads types again in a task of its own, so that a slow store keeps no notice waiting.
+fn look_again(node: &Weak<Node>, names: Vec<crate::id::TypeName>) {
+    let Some(node) = node.upgrade() else { return };
+    tokio::spawn(async move {
+        for name in names {
+            node.look_again(&name).await;
+        }
+    });
+}
+
+/// Ends what was active under claims that are gone.
+fn lose(session: &Arc<Session>, keys: &[ClaimKey]) {
+    tracing::warn!(count = keys.len(), "claims are gone, and what was active under them ends");
+    for cell in session.cells() {
+        if keys.contains(&session.key_of(cell.id())) {
+            deactivate(&cell, Reason::ClaimLost, &session.around);
+        }
+    }
+}
+
+/// Ends everything under a session that is over; writes under way are resolved first.
+async fn end_all(session: &Session) {
+    let table: &Table = &session.around.table;
+    until(|| {
+        for cell in session.cells() {
+            deactivate(&cell, Reason::SessionOver, &session.around);
+        }
+        table.is_empty()
+    })
+    .await;
+}
+
+/// Where a claim covers many objects, hands over those that other nodes are to have, whenever the nodes change.
+async fn rebalance(session: Arc<Session>, mut members: watch::Receiver<Members>) {
+    let registry = &session.around.registry;
+    if registry.granularity() == Granularity::Object {
+        // An object moves when it has nothing to do, or when its node drains.
+        return;
+    }
+    let me = registry.node();
+    loop {
+        let present = members.borrow_and_update().clone();
+        let is_others = |key| placement::preferred(key, &present).is_some_and(|m| m.node != *me);
+        hand_over_chosen(&session, is_others).await;
+        if members.changed().await.is_err() {
+            return;
+        }
+    }
+}

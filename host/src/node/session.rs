@@ -1,0 +1,60 @@
+//! One session of the node: everything that is active under it, and nothing that outlives it.
+//!
+//! A session that is over takes all its activations with it. What follows it starts from nothing, with a table of its
+//! own, so that no activation can ever mistake the new session's lease for its own.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::activation::cell::Cell;
+use crate::activation::surroundings::Surroundings;
+use crate::id::ObjectId;
+use crate::registry::claims::ClaimKey;
+
+/// A session, and what is active under it.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) around: Arc<Surroundings>,
+    /// Claims that are being handed over: nothing is activated under them.
+    leaving: RwLock<HashSet<ClaimKey>>,
+    /// How many those are, to be looked at without the lock.
+    leaving_count: AtomicUsize,
+}
+
+impl Session {
+    pub(super) fn new(around: Arc<Surroundings>) -> Self {
+        Self { around, leaving: RwLock::default(), leaving_count: AtomicUsize::new(0) }
+    }
+
+    /// The key of the claim that covers `id`.
+    pub(super) fn key_of(&self, id: &ObjectId) -> ClaimKey {
+        self.around.registry.granularity().key_of(id)
+    }
+
+    /// Whether the object's claim is being handed over.
+    pub(super) fn is_leaving(&self, id: &ObjectId) -> bool {
+        if self.leaving_count.load(Ordering::SeqCst) == 0 {
+            return false;
+        }
+        let key = self.key_of(id);
+        self.leaving.read().unwrap_or_else(PoisonError::into_inner).contains(&key)
+    }
+
+    pub(super) fn mark_leaving(&self, keys: &[ClaimKey]) {
+        let mut leaving = self.leaving.write().unwrap_or_else(PoisonError::into_inner);
+        leaving.extend(keys);
+        self.leaving_count.store(leaving.len(), Ordering::SeqCst);
+    }
+
+    pub(super) fn unmark_leaving(&self, keys: &[ClaimKey]) {
+        let mut leaving = self.leaving.write().unwrap_or_else(PoisonError::into_inner);
+        leaving.retain(|key| !keys.contains(key));
+        self.leaving_count.store(leaving.len(), Ordering::SeqCst);
+    }
+
+    /// Every entry, live or not.
+    pub(super) fn cells(&self) -> Vec<Arc<Cell>> {
+        self.around.table.select(|_| true)
+    }
+}

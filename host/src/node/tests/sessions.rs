@@ -1,0 +1,141 @@
+//! Sessions that freeze, end, lose claims or are left; stores that stop answering.
+
+use super::*;
+use crate::registry::members::Standing;
+
+async fn add(node: &Node, key: &str) -> Result<Value, Code> {
+    ask(node, key, "increment", Value::Null).await
+}
+
+fn standing_of(world: &World, name: &str) -> Option<Standing> {
+    let other = world.directory.join(NodeId::new("onlooker"));
+    let members = other.members().borrow().clone();
+    members.iter().find(|member| member.node.as_str().starts_with(name)).map(|m| m.standing)
+}
+
+#[tokio::test]
+async fn a_frozen_node_answers_nothing_and_goes_on_with_its_claims() {
+    let world = World::new();
+    let (node, sessions) = world.node_with("a", &config()).await;
+    node.deploy(Bytes::from_static(b"scripted:counter"), false).await.unwrap();
+    assert_eq!(add(&node, "a").await, Ok(json!(1)));
+    sessions.last().freeze();
+    for key in ["a", "b"] {
+        assert_eq!(ask(&node, key, "value", Value::Null).await, Err(Code::RegistryUnavailable));
+    }
+    assert_eq!(node.readiness().unwrap_err().code, Code::RegistryUnavailable);
+    assert_eq!(node.active_count(), 1, "the claim may still be its own");
+    let gets = world.store.get_count();
+    sessions.last().thaw();
+    assert_eq!(add(&node, "a").await, Ok(json!(2)));
+    assert_eq!(world.store.get_count(), gets, "nothing was loaded again");
+}
+
+#[tokio::test]
+async fn a_commit_during_a_freeze_is_answered_after_it() {
+    let world = World::new();
+    let (node, sessions) = world.node_with("a", &config()).await;
+    node.deploy(Bytes::from_static(b"scripted:counter"), false).await.unwrap();
+    add(&node, "a").await.unwrap();
+    world.store.script_puts([PutFault::Held]);
+    let calling = tokio::spawn({
+        let node = Arc::clone(&node);
+        async move { add(&node, "a").await }
+    });
+    until(|| world.store.held_count() == 1).await;
+    sessions.last().freeze();
+    world.store.release_held();
+    until(|| {
+        node.present().unwrap().cells().iter().all(|cell| cell.position().unwrap().version == 2)
+    })
+    .await;
+    assert!(!calling.is_finished(), "nobody knows whose object it is");
+    sessions.last().thaw();
+    assert_eq!(calling.await.unwrap(), Ok(json!(2)));
+}
+
+#[tokio::test]
+async fn a_session_that_is_over_ends_everything_and_another_begins() {
+    let world = World::new();
+    let (node, sessions) = world.node_with("a", &config()).await;
+    node.deploy(Bytes::from_static(b"scripted:counter"), false).await.unwrap();
+    for key in 0..20 {
+        add(&node, &key.to_string()).await.unwrap();
+    }
+    let first = node.present().unwrap();
+    assert_eq!(node.id().as_str(), "a-1");
+    sessions.last().end();
+    until(|| first.around.table.is_empty()).await;
+    until(|| node.present().is_some() && node.id().as_str() == "a-2").await;
+    assert_eq!(node.active_count(), 0, "it starts from nothing");
+    assert_eq!(add(&node, "3").await, Ok(json!(2)));
+    assert_eq!(node.whereabouts(&counter("3")).await.unwrap().owner, Some(NodeId::new("a-2")));
+}
+
+#[tokio::test]
+async fn an_object_whose_claim_was_taken_away_ends_and_others_stay() {
+    let world = World::new();
+    let (node, sessions) = world.node_with("a", &config()).await;
+    node.deploy(Bytes::from_static(b"scripted:counter"), false).await.unwrap();
+    add(&node, "a").await.unwrap();
+    add(&node, "b").await.unwrap();
+    sessions.last().take_away(&counter("a"));
+    until(|| !node.is_active(&counter("a"))).await;
+    assert!(node.is_active(&counter("b")));
+    assert_eq!(add(&node, "a").await, Ok(json!(2)), "it is claimed anew");
+}
+
+#[tokio::test]
+async fn a_draining_node_hands_over_and_others_take_it_up() {
+    let world = World::new();
+    let a = world.node("a").await;
+    let b = world.node("b").await;
+    for key in 0..200 {
+        add(&a, &key.to_string()).await.unwrap();
+    }
+    let refused = b.call(&counter("7"), call("increment", &Value::Null)).await.unwrap_err();
+    assert_eq!((refused.code, refused.owner), (Code::NotOwner, Some(a.id())));
+    assert_eq!(a.drain(Duration::from_secs(10)).await, 0);
+    assert_eq!(standing_of(&world, "a"), Some(Standing::Draining));
+    let refused = a.call(&counter("7"), call("increment", &Value::Null)).await.unwrap_err();
+    assert_eq!((refused.code, refused.effect()), (Code::Draining, Effect::None));
+    for key in 0..200 {
+        assert_eq!(add(&b, &key.to_string()).await, Ok(json!(2)));
+    }
+    a.leave().await;
+    assert_eq!(standing_of(&world, "a"), None);
+}
+
+#[tokio::test]
+async fn a_node_whose_store_does_not_answer_gives_its_objects_up_until_it_does() {
+    let world = World::new();
+    let (node, sessions) = world.node_with("a", &config()).await;
+    node.deploy(Bytes::from_static(b"scripted:counter"), false).await.unwrap();
+    add(&node, "a").await.unwrap();
+    world.store.set_down(true);
+    let short = Call {
+        deadline: BootTime::now() + Duration::from_millis(50),
+        ..call("increment", &Value::Null)
+    };
+    let unsure = node.call(&counter("a"), short).await.unwrap_err();
+    assert_eq!(unsure.code, Code::OutcomeUnknown);
+    ask(&node, "b", "value", Value::Null).await.unwrap_err();
+    until(|| node.readiness().is_err_and(|error| error.code == Code::StoreUnavailable)).await;
+    until(|| standing_of(&world, "a") == Some(Standing::Unwell)).await;
+    assert_eq!(sessions.last().claim_count(), 1, "what has an open write stays");
+    world.store.set_down(false);
+    until(|| standing_of(&world, "a") == Some(Standing::Ready)).await;
+    assert_eq!(ask(&node, "b", "value", Value::Null).await, Ok(json!(0)));
+    assert_eq!(add(&node, "a").await, Ok(json!(3)), "the open write took place");
+}
+
+#[tokio::test]
+async fn every_node_follows_a_new_revision() {
+    let world = World::new();
+    let (a, b) = (world.node("a").await, world.node("b").await);
+    add(&b, "x").await.unwrap();
+    a.deploy(Bytes::from_static(b"scripted:counter "), false).await.unwrap();
+    until(|| !b.is_active(&counter("x"))).await;
+    let done = b.call(&counter("x"), call("increment", &Value::Null)).await.unwrap();
+    assert_eq!((reply(&done), done.revision), (json!(2), 2));
+}

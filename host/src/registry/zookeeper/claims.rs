@@ -1,0 +1,282 @@
+//! Claiming, giving back and looking after claims: what is asked of the servers, and what their answers mean.
+//!
+//! Whatever changes a claim runs in a task of its own that holds the claim's turn: a caller who goes away changes
+//! nothing about it. That an attempt is under way is noted before it is sent, and only an answer, or a look after a
+//! later write of this session, settles it. A claim is this session's if the servers name the session as its owner
+//! *and* it carries the mark of the attempt; that a znode exists never means by itself that another session has it.
+
+pub(super) mod table;
+pub(super) mod znode;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+use zookeeper_client::{Client, CreateMode, Stat};
+
+use super::failure::{Failure, Reason};
+use super::link::Link;
+use super::shared::Shared;
+use crate::clock::BootTime;
+use crate::id::{NodeId, ObjectId};
+use crate::registry::claims::{ClaimKey, Granularity};
+use crate::registry::{Claimed, Error};
+use table::{Freeing, Grant, State, Turn};
+use znode::{Content, Mark};
+
+/// How often a claim that slips away between two questions is asked for again.
+const ATTEMPTS_MAX: usize = 5;
+
+/// What came of asking for a claim.
+enum Acquired {
+    Ours,
+    Theirs(NodeId),
+}
+
+/// Claims the object `id`.
+pub(super) async fn claim(shared: &Arc<Shared>, id: &ObjectId) -> Result<Claimed, Error> {
+    let key = shared.granularity.key_of(id);
+    in_time(&shared.link, async {
+        loop {
+            shared.check_lease()?;
+            match shared.claims.grant(key, id) {
+                Grant::Granted => return Ok(Claimed::Granted),
+                Grant::Wait(turn_is_over) => turn_is_over.await,
+                Grant::Full(count) => return Err(Error::Full(count)),
+                Grant::Over => return Err(Error::SessionOver),
+                Grant::Turn(turn) => {
+                    let acquiring = tokio::spawn(acquire(Arc::clone(shared), turn, id.clone()));
+                    if let Acquired::Theirs(node) = outcome(acquiring).await? {
+                        return Ok(Claimed::Held(node));
+                    }
+                    // It is the session's. Whether it is the object's too is decided above, at once.
+                }
+            }
+        }
+    })
+    .await
+}
+
+/// Gives the claim of `id` back; one that covers several objects stays.
+pub(super) async fn release(shared: &Arc<Shared>, id: &ObjectId) -> Result<(), Error> {
+    let key = shared.granularity.key_of(id);
+    shared.claims.forget(key, id);
+    match shared.granularity {
+        Granularity::Object => hand_over(shared, key).await.map(drop),
+        Granularity::Partitions(_) => Ok(()),
+    }
+}
+
+/// Gives a whole claim back, if no object is claimed under it.
+pub(super) async fn hand_over(shared: &Arc<Shared>, key: ClaimKey) -> Result<bool, Error> {
+    in_time(&shared.link, async {
+        loop {
+            match shared.claims.begin_freeing(key) {
+                Freeing::Free => return Ok(true),
+                Freeing::InUse => return Ok(false),
+                Freeing::Wait(turn_is_over) => turn_is_over.await,
+                Freeing::Turn(turn) => {
+                    outcome(tokio::spawn(free(Arc::clone(shared), turn))).await?
+                }
+            }
+        }
+    })
+    .await
+}
+
+/// Who holds the claim of `id`.
+pub(super) async fn owner(shared: &Shared, id: &ObjectId) -> Result<Option<NodeId>, Error> {
+    let path = znode::path(shared.granularity.key_of(id));
+    let read = async |client: Client| {
+        // Both are on their way at once. Without the first, a server that is behind would tell what was.
+        let synced = client.sync(&path);
+        let found = client.get_data(&path);
+        synced.await?;
+        found.await
+    };
+    match shared.link.ask(read).await {
+        Ok((bytes, _)) => Ok(Some(Content::read(&bytes)?.node)),
+        Err(Failure::Refused(Reason::NoNode)) => Ok(None),
+        Err(failure) => Err(failure.into()),
+    }
+}
+
+/// Looks for claims that this session should hold and does not, and lets them go; adopts those that it holds without
+/// knowing.
+pub(super) async fn missing(shared: &Shared) -> Result<Vec<ClaimKey>, Failure> {
+    // What is claimed after this need not be in the list.
+    let moment = shared.claims.moment();
+    let list = async |client: Client| client.list_ephemerals(znode::FOLDER).await;
+    let paths = shared.link.ask(list).await?;
+    let listed: HashSet<_> = paths.iter().filter_map(|path| znode::key_of(path)).collect();
+    for key in shared.claims.unknown(&listed) {
+        if let Some((content, _)) = read_own(&shared.link, key).await? {
+            shared.claims.adopt(key, content.mark);
+        }
+    }
+    Ok(shared.claims.let_go_of_missing(&listed, moment))
+}
+
+/// Gives back what nobody came for, as when a caller did not wait for the outcome.
+pub(super) fn tidy(shared: &Arc<Shared>) {
+    if shared.granularity == Granularity::Object {
+        for key in shared.claims.left_over() {
+            let shared = Arc::clone(shared);
+            tokio::spawn(async move { hand_over(&shared, key).await });
+        }
+    }
+}
+
+/// Makes sure who holds the claim, asking for it if nobody does.
+async fn acquire(shared: Arc<Shared>, turn: Turn, id: ObjectId) -> Result<Acquired, Error> {
+    if let State::Unsure(mark) = turn.state() {
+        settle(&shared, &turn, mark).await?;
+    }
+    for _ in 0..ATTEMPTS_MAX {
+        if let State::Held(_) = turn.state() {
+            return Ok(Acquired::Ours);
+        }
+        shared.check_lease()?;
+        match create(&shared, &turn, &id).await {
+            Ok(()) => return Ok(Acquired::Ours),
+            Err(Failure::Refused(Reason::NodeExists)) => {
+                if let Some(node) = holder(&shared, turn.key()).await? {
+                    return Ok(Acquired::Theirs(node));
+                }
+            }
+            Err(Failure::Refused(Reason::NoNode)) => make_shard(&shared.link, turn.key()).await?,
+            Err(Failure::Unknown(why)) => {
+                if let State::Unsure(mark) = turn.state() {
+                    settle(&shared, &turn, mark).await?;
+                }
+                if let State::Absent = turn.state() {
+                    return Err(Error::Unavailable(why));
+                }
+            }
+            Err(failure) => return Err(failure.into()),
+        }
+    }
+    Err(Error::Unavailable(format!("the claim of {id} changes hands too quickly")))
+}
+
+/// Asks for the claim, once.
+async fn create(shared: &Shared, turn: &Turn, id: &ObjectId) -> Result<(), Failure> {
+    let content = Content::new(shared.granularity, id, &shared.node);
+    let (path, bytes) = (znode::path(turn.key()), content.bytes());
+    let options = CreateMode::Ephemeral.with_acls(shared.link.acls());
+    turn.set(State::Unsure(content.mark));
+    let create = async |client: Client| client.create(&path, &bytes, &options).await.map(drop);
+    let outcome = shared.link.ask(create).await;
+    match &outcome {
+        Ok(()) => turn.set(State::Held(content.mark)),
+        Err(Failure::Refused(_) | Failure::Denied(_)) => turn.set(State::Absent),
+        Err(Failure::Unknown(_) | Failure::Over) => {}
+    }
+    outcome
+}
+
+/// Which other session's node holds a claim that exists; nobody if it is gone again.
+async fn holder(shared: &Shared, key: ClaimKey) -> Result<Option<NodeId>, Error> {
+    match read(&shared.link, key).await? {
+        None => Ok(None),
+        // Not of the attempts that are known. The next look at the claims finds it.
+        Some((_, stat)) if stat.ephemeral_owner == shared.link.session_id() => {
+            Err(Error::Unavailable("a claim of this session is not accounted for yet".to_owned()))
+        }
+        Some((content, _)) => Ok(Some(content.node)),
+    }
+}
+
+async fn make_shard(link: &Link, key: ClaimKey) -> Result<(), Error> {
+    let (path, options) = (znode::shard(key), CreateMode::Persistent.with_acls(link.acls()));
+    let create = async |client: Client| client.create(&path, b"", &options).await.map(drop);
+    match link.ask(create).await {
+        // Many nodes need the same one at the same time.
+        Ok(()) | Err(Failure::Refused(Reason::NodeExists)) => Ok(()),
+        Err(failure) => Err(failure.into()),
+    }
+}
+
+/// Finds out whether an attempt with this mark, or one to give such a claim back, took place.
+async fn settle(shared: &Shared, turn: &Turn, mark: Mark) -> Result<(), Error> {
+    loop {
+        // Before this write is answered the attempt may still be on its way.
+        shared.written_since(BootTime::now()).await?;
+        match read_own(&shared.link, turn.key()).await {
+            Ok(Some((content, _))) if content.mark == mark => {
+                turn.set(State::Held(mark));
+                return Ok(());
+            }
+            Ok(_) => {
+                turn.set(State::Absent);
+                return Ok(());
+            }
+            Err(Failure::Unknown(why)) => tracing::debug!("a claim is not settled yet: {why}"),
+            Err(failure) => return Err(failure.into()),
+        }
+    }
+}
+
+/// Gives a claim back, if it is this session's.
+async fn free(shared: Arc<Shared>, turn: Turn) -> Result<(), Error> {
+    loop {
+        let mark = match turn.state() {
+            State::Absent => return Ok(()),
+            State::Unsure(mark) => {
+                settle(&shared, &turn, mark).await?;
+                continue;
+            }
+            State::Held(mark) => mark,
+        };
+        // An operator may have removed it, and another session made it anew: that one is left alone.
+        let Some((_, stat)) =
+            read_own(&shared.link, turn.key()).await?.filter(|(content, _)| content.mark == mark)
+        else {
+            turn.set(State::Absent);
+            return Ok(());
+        };
+        turn.set(State::Unsure(mark));
+        let path = znode::path(turn.key());
+        let delete = async |client: Client| client.delete(&path, Some(stat.version)).await;
+        match shared.link.ask(delete).await {
+            Ok(()) | Err(Failure::Refused(Reason::NoNode)) => turn.set(State::Absent),
+            Err(Failure::Refused(_)) => turn.set(State::Held(mark)),
+            Err(Failure::Unknown(_)) => {}
+            Err(failure) => {
+                turn.set(State::Held(mark));
+                return Err(failure.into());
+            }
+        }
+    }
+}
+
+/// The claim as it stands there, if it is this session's.
+async fn read_own(link: &Link, key: ClaimKey) -> Result<Option<(Content, Stat)>, Failure> {
+    let found = read(link, key).await?;
+    Ok(found.filter(|(_, stat)| stat.ephemeral_owner == link.session_id()))
+}
+
+async fn read(link: &Link, key: ClaimKey) -> Result<Option<(Content, Stat)>, Failure> {
+    let path = znode::path(key);
+    match link.ask(async |client: Client| client.get_data(&path).await).await {
+        Ok((bytes, stat)) => Ok(Some((Content::read(&bytes)?, stat))),
+        Err(Failure::Refused(Reason::NoNode)) => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// The outcome of work in a task of its own, which goes on where the caller does not wait for it.
+async fn outcome<T>(task: JoinHandle<Result<T, Error>>) -> Result<T, Error> {
+    task.await.unwrap_or_else(|_| Err(Error::Unavailable("the work was not finished".to_owned())))
+}
+
+/// The outcome, if there is one within the time that an operation may take.
+async fn in_time<T>(link: &Link, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let patience = link.patience();
+    tokio::select! {
+        biased;
+        () = link.over() => Err(Error::SessionOver),
+        outcome = tokio::time::timeout(patience, work) => outcome
+            .unwrap_or_else(|_| Err(Error::Unavailable(format!("no answer within {patience:?}")))),
+    }
+}

@@ -1,0 +1,288 @@
+//! What this session knows of its claims: no I/O, and no waiting but for a claim's turn.
+//!
+//! There is an entry for every claim that the session holds, may hold, or is asking about. Whoever changes a claim at
+//! the servers has its turn, so that nobody else does at the same time; what is known to be held is granted to
+//! objects without a turn. A place is taken before a claim is asked for, so that there are never too many.
+
+use std::collections::HashSet;
+use std::collections::hash_map::{Entry as Place, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use tokio::sync::futures::OwnedNotified;
+
+use super::znode::Mark;
+use crate::id::ObjectId;
+use crate::registry::claims::ClaimKey;
+
+/// What is known of one claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// This session does not hold it.
+    Absent,
+    /// An attempt with this mark, or one to give such a claim back, has no outcome yet.
+    Unsure(Mark),
+    /// This session holds it, by the attempt with this mark.
+    Held(Mark),
+}
+
+/// What comes of asking for a claim here.
+pub(crate) enum Grant {
+    /// It is the session's, and the object's too from now on.
+    Granted,
+    /// Somebody has its turn; ask again when it is over.
+    Wait(OwnedNotified),
+    /// The caller has its turn, to ask the servers.
+    Turn(Turn),
+    /// There is no place for it.
+    Full(usize),
+    /// The session is over.
+    Over,
+}
+
+/// What comes of giving a claim back here.
+pub(crate) enum Freeing {
+    /// The session does not hold it.
+    Free,
+    /// Objects are claimed under it.
+    InUse,
+    /// Somebody has its turn; ask again when it is over.
+    Wait(OwnedNotified),
+    /// The caller has its turn, to tell the servers.
+    Turn(Turn),
+}
+
+/// The claims of one session.
+#[derive(Debug)]
+pub(crate) struct Table {
+    inner: Mutex<Inner>,
+    places_max: usize,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    entries: HashMap<ClaimKey, Entry>,
+    is_closed: bool,
+    /// Counts the claims that were made, so that "before" and "after" are known without a clock.
+    moment: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    state: State,
+    objects: HashSet<ObjectId>,
+    is_busy: bool,
+    /// The moment at which it was made.
+    since: u64,
+    /// Whether it was without an object when it was last looked at.
+    is_left_over: bool,
+    turn_is_over: Arc<Notify>,
+}
+
+impl Entry {
+    fn new(state: State, is_busy: bool, since: u64) -> Self {
+        Self {
+            state,
+            objects: HashSet::new(),
+            is_busy,
+            since,
+            is_left_over: false,
+            turn_is_over: Arc::default(),
+        }
+    }
+
+    fn is_held(&self) -> bool {
+        matches!(self.state, State::Held(_))
+    }
+
+    fn wait(&self) -> OwnedNotified {
+        Arc::clone(&self.turn_is_over).notified_owned()
+    }
+}
+
+impl Table {
+    pub(crate) fn new(places_max: usize) -> Self {
+        Self { inner: Mutex::default(), places_max }
+    }
+
+    /// Grants a claim that is held to an object.
+    pub(crate) fn grant(self: &Arc<Self>, key: ClaimKey, id: &ObjectId) -> Grant {
+        let mut inner = self.lock();
+        if inner.is_closed {
+            return Grant::Over;
+        }
+        let (count, since) = (inner.entries.len(), inner.moment);
+        match inner.entries.entry(key) {
+            Place::Occupied(mut place) => {
+                let entry = place.get_mut();
+                if entry.is_busy {
+                    return Grant::Wait(entry.wait());
+                }
+                if entry.is_held() {
+                    entry.objects.insert(id.clone());
+                    return Grant::Granted;
+                }
+                entry.is_busy = true;
+            }
+            Place::Vacant(_) if count >= self.places_max => return Grant::Full(count),
+            Place::Vacant(place) => {
+                place.insert(Entry::new(State::Absent, true, since));
+            }
+        }
+        Grant::Turn(Turn { table: Arc::clone(self), key })
+    }
+
+    /// Takes note that an object is not claimed any longer. The claim stays.
+    pub(crate) fn forget(&self, key: ClaimKey, id: &ObjectId) {
+        if let Some(entry) = self.lock().entries.get_mut(&key) {
+            entry.objects.remove(id);
+        }
+    }
+
+    /// Begins to give a claim back that no object is claimed under. Until that is over none can be.
+    pub(crate) fn begin_freeing(self: &Arc<Self>, key: ClaimKey) -> Freeing {
+        let mut inner = self.lock();
+        let Some(entry) = inner.entries.get_mut(&key) else { return Freeing::Free };
+        if !entry.objects.is_empty() {
+            return Freeing::InUse;
+        }
+        if entry.is_busy {
+            return Freeing::Wait(entry.wait());
+        }
+        entry.is_busy = true;
+        Freeing::Turn(Turn { table: Arc::clone(self), key })
+    }
+
+    /// How many claims the session holds, or may hold.
+    pub(crate) fn count(&self) -> usize {
+        self.lock().entries.values().filter(|entry| entry.state != State::Absent).count()
+    }
+
+    /// The claims that the session holds.
+    pub(crate) fn held(&self) -> Vec<ClaimKey> {
+        let inner = self.lock();
+        inner.entries.iter().filter(|(_, entry)| entry.is_held()).map(|(key, _)| *key).collect()
+    }
+
+    /// The present moment, among those at which claims are made.
+    pub(crate) fn moment(&self) -> u64 {
+        self.lock().moment
+    }
+
+    /// Lets go of claims that were held before `moment` and are not among those that the servers list.
+    pub(crate) fn let_go_of_missing(
+        &self,
+        listed: &HashSet<ClaimKey>,
+        moment: u64,
+    ) -> Vec<ClaimKey> {
+        let mut inner = self.lock();
+        let is_missing = |key: &ClaimKey, entry: &Entry| {
+            entry.is_held() && !entry.is_busy && entry.since <= moment && !listed.contains(key)
+        };
+        let lost: Vec<_> = inner
+            .entries
+            .iter()
+            .filter(|(key, entry)| is_missing(key, entry))
+            .map(|(key, _)| *key)
+            .collect();
+        for key in &lost {
+            inner.entries.remove(key);
+        }
+        lost
+    }
+
+    /// Those of the listed claims that are not known here.
+    pub(crate) fn unknown(&self, listed: &HashSet<ClaimKey>) -> Vec<ClaimKey> {
+        let inner = self.lock();
+        listed.iter().filter(|key| !inner.entries.contains_key(key)).copied().collect()
+    }
+
+    /// Takes note of a claim that the session holds without having known.
+    pub(crate) fn adopt(&self, key: ClaimKey, mark: Mark) {
+        let mut inner = self.lock();
+        if !inner.is_closed {
+            let since = inner.next_moment();
+            // Not over a newer truth.
+            inner.entries.entry(key).or_insert_with(|| Entry::new(State::Held(mark), false, since));
+        }
+    }
+
+    /// The claims that had no object at the last two looks.
+    pub(crate) fn left_over(&self) -> Vec<ClaimKey> {
+        let mut left_over = Vec::new();
+        for (key, entry) in &mut self.lock().entries {
+            let is_idle = entry.objects.is_empty() && !entry.is_busy;
+            if is_idle && entry.is_left_over {
+                left_over.push(*key);
+            }
+            entry.is_left_over = is_idle;
+        }
+        left_over
+    }
+
+    /// Forgets everything: the session is over.
+    pub(crate) fn close(&self) {
+        let mut inner = self.lock();
+        inner.is_closed = true;
+        for (_, entry) in std::mem::take(&mut inner.entries) {
+            entry.turn_is_over.notify_waiters();
+        }
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().is_closed
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn next_moment(&mut self) -> u64 {
+        self.moment += 1;
+        self.moment
+    }
+}
+
+/// The right to change one claim at the servers. Dropped, it is the next one's.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    table: Arc<Table>,
+    key: ClaimKey,
+}
+
+impl Turn {
+    pub(crate) fn key(&self) -> ClaimKey {
+        self.key
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.table.lock().entries.get(&self.key).map_or(State::Absent, |entry| entry.state)
+    }
+
+    pub(crate) fn set(&self, state: State) {
+        let mut inner = self.table.lock();
+        let moment = inner.next_moment();
+        if let Some(entry) = inner.entries.get_mut(&self.key) {
+            entry.state = state;
+            entry.since = moment;
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut inner = self.table.lock();
+        if let Place::Occupied(mut place) = inner.entries.entry(self.key) {
+            place.get_mut().is_busy = false;
+            place.get().turn_is_over.notify_waiters();
+            if place.get().state == State::Absent {
+                place.remove();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,264 @@
+//! Beginning a session: servers, chroot, credentials, TLS, and the few znodes that everything is below.
+//!
+//! What is wrong with the settings is said here, once, in words that an operator can act on. Nothing outside of the
+//! chroot is made, changed or read.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::fs;
+use zookeeper_client::{Acls, Client, Connector, CreateMode, Error as ClientError, TlsOptions};
+
+use super::claims::znode;
+use super::failure::{Failure, Reason};
+use super::link::Link;
+use super::members::{self, Description};
+use super::shared::{Beginning, Shared};
+use super::{Options, Tls, heartbeat, types};
+use crate::clock::BootTime;
+use crate::id::NodeId;
+use crate::registry::Error;
+
+/// Length of paths that `claims_max` is meant for.
+const PATH_BYTES_USUAL: usize = 48;
+/// So many servers are given to the client library at least, by naming each of them several times. Its pauses double
+/// from one round over all of them to the next, and grow slowly within a round: with few servers it would sleep
+/// through the rest of a session after an outage of a third of it.
+const SERVER_NAMES_MIN: usize = 20;
+/// A connection is given up after this part of the session timeout without a word, and so is an attempt to make one:
+/// two machines that are down must not cost the lease.
+const SILENCE_DIVISOR: u32 = 4;
+/// What is waited for beyond the time in which the client library gives up.
+const CONNECT_SLACK: Duration = Duration::from_secs(2);
+
+/// Begins a session for `node`, whose description is published when this returns.
+pub(super) async fn begin(options: &Options, node: NodeId) -> Result<Arc<Shared>, Error> {
+    check_name(&node)?;
+    let (servers, chroot) = split(&options.connect);
+    // The servers count the session's time from then on at the earliest.
+    let begun = BootTime::now();
+    let client = connect(options, servers).await?;
+    let acls = match &options.credentials {
+        Some(_) => Acls::creator_all(),
+        None => Acls::anyone_all(),
+    };
+    let link = Link::new(enter(client, chroot, acls).await?, acls);
+    make_folders(&link, options.credentials.is_some()).await?;
+    let shared = Shared::new(
+        link,
+        Beginning {
+            description: Description::new(node.clone(), &options.address),
+            node,
+            granularity: options.granularity,
+            places_max: places_max(options.claims_max, chroot.len() + znode::PATH_BYTES),
+            begun,
+        },
+    );
+    publish(&shared).await?;
+    tracing::info!(
+        node = %shared.node,
+        timeout = ?shared.link.timeout(),
+        "a session with ZooKeeper has begun"
+    );
+    Ok(Arc::new(shared))
+}
+
+/// A node's name is a part of paths.
+fn check_name(node: &NodeId) -> Result<(), Error> {
+    let name = node.as_str();
+    let is_bad = |c: char| c == '/' || c.is_control();
+    if name.is_empty() || name.len() > 255 || name.contains(is_bad) || [".", ".."].contains(&name) {
+        return Err(Error::Denied(format!(
+            "{name:?} cannot be a node's name: 1 to 255 bytes without slashes and control characters"
+        )));
+    }
+    Ok(())
+}
+
+/// The servers and the chroot of a connect string; the chroot is empty where there is none.
+pub(super) fn split(connect: &str) -> (&str, &str) {
+    // The last server's, behind its scheme.
+    let last = connect.rfind(',').map_or(0, |comma| comma + 1);
+    let host =
+        connect.get(last..).and_then(|server| server.find("://")).map_or(last, |at| last + at + 3);
+    let slash = connect.get(host..).and_then(|rest| rest.find('/')).map(|at| host + at);
+    let (servers, chroot) = connect.split_at(slash.unwrap_or(connect.len()));
+    (servers, chroot.trim_end_matches('/'))
+}
+
+/// The servers, each so often that there are enough of them.
+fn repeated(servers: &str) -> String {
+    let count = servers.split(',').count();
+    vec![servers; SERVER_NAMES_MIN.div_ceil(count)].join(",")
+}
+
+/// How many claims there may be, if each path has so many bytes.
+fn places_max(claims_max: usize, path_bytes: usize) -> usize {
+    match path_bytes {
+        ..=PATH_BYTES_USUAL => claims_max,
+        _ => (claims_max.saturating_mul(PATH_BYTES_USUAL) / path_bytes).max(1),
+    }
+}
+
+/// A new session with the servers.
+pub(super) async fn connect(options: &Options, servers: &str) -> Result<Client, Error> {
+    let mut connector = Client::connector()
+        .with_session_timeout(options.session_timeout)
+        .with_connection_timeout(options.session_timeout / SILENCE_DIVISOR);
+    if let Some(credentials) = &options.credentials {
+        connector = connector.with_auth("digest", credentials.as_bytes());
+    }
+    if let Some(tls) = &options.tls {
+        connector = connector.with_tls(tls_options(tls).await?);
+    }
+    let has_tls = options.tls.is_some();
+    let connecting = connect_within(connector, repeated(servers), has_tls);
+    let patience = options.session_timeout + CONNECT_SLACK;
+    // A task of its own, because the client library panics where a host's name cannot stand in a certificate.
+    let connected = tokio::time::timeout(patience, tokio::spawn(connecting)).await;
+    match connected {
+        Ok(Ok(Ok(client))) => Ok(client),
+        Ok(Ok(Err(error))) => Err(connect_error(error, servers, has_tls)),
+        Ok(Err(_)) => Err(Error::Denied(format!("{servers:?} cannot be connected to"))),
+        Err(_) => Err(connect_error(ClientError::Timeout, servers, has_tls)),
+    }
+}
+
+async fn connect_within(
+    connector: Connector,
+    servers: String,
+    has_tls: bool,
+) -> Result<Client, ClientError> {
+    match has_tls {
+        true => connector.secure_connect(&servers).await,
+        false => connector.connect(&servers).await,
+    }
+}
+
+fn connect_error(error: ClientError, servers: &str, has_tls: bool) -> Error {
+    match error {
+        ClientError::BadArguments(why) => Error::Denied(format!("servers {servers:?}: {why}")),
+        ClientError::AuthFailed => {
+            Error::Denied(format!("ZooKeeper at {servers} refuses the credentials"))
+        }
+        // Certificates that do not fit look the same from here as servers that are down.
+        _ if has_tls => Error::Unavailable(format!(
+            "no session with ZooKeeper at {servers}: {error} (is this its port for TLS, and do the certificates fit?)"
+        )),
+        _ => Error::Unavailable(format!("no session with ZooKeeper at {servers}: {error}")),
+    }
+}
+
+async fn tls_options(tls: &Tls) -> Result<TlsOptions, Error> {
+    let refused = |path: &Path, error: ClientError| {
+        Error::Denied(format!("TLS with ZooKeeper: {}: {error}", path.display()))
+    };
+    let ca = read(&tls.ca).await?;
+    let options = TlsOptions::new().with_pem_ca(&ca).map_err(|error| refused(&tls.ca, error))?;
+    let Some((certificate, key)) = &tls.identity else { return Ok(options) };
+    options
+        .with_pem_identity(&read(certificate).await?, &read(key).await?)
+        .map_err(|error| refused(certificate, error))
+}
+
+async fn read(path: &Path) -> Result<String, Error> {
+    let text = fs::read_to_string(path).await;
+    text.map_err(|error| Error::Denied(format!("TLS with ZooKeeper: {}: {error}", path.display())))
+}
+
+/// Goes into the chroot, and makes it if it is not there.
+async fn enter(client: Client, chroot: &str, acls: Acls<'static>) -> Result<Client, Error> {
+    if chroot.is_empty() {
+        return Ok(client);
+    }
+    let options = CreateMode::Persistent.with_acls(acls);
+    let make = async |client: Client| client.mkdir(chroot, &options).await;
+    Link::new(client.clone(), acls).ask(make).await.map_err(|failure| refused(chroot, failure))?;
+    let denied = |_| Error::Denied(format!("{chroot:?} cannot be a chroot"));
+    client.chroot(chroot.to_owned()).map_err(denied)
+}
+
+async fn make_folders(link: &Link, must_be_closed: bool) -> Result<(), Error> {
+    let options = CreateMode::Persistent.with_acls(link.acls());
+    for folder in [znode::FOLDER, members::FOLDER, heartbeat::FOLDER, types::FOLDER] {
+        let make = async |client: Client| client.mkdir(folder, &options).await;
+        link.ask(make).await.map_err(|failure| refused(folder, failure))?;
+        if must_be_closed {
+            let look = async |client: Client| client.get_acl(folder).await;
+            let (acls, _) = link.ask(look).await.map_err(|failure| refused(folder, failure))?;
+            // Whoever may remove children of a znode may remove claims, whatever these say of themselves.
+            if acls.iter().any(|acl| acl.scheme() == "world") {
+                return Err(Error::Denied(format!(
+                    "the znode {folder} in ZooKeeper is open to everybody, from a time without credentials: \
+                     begin with another chroot, or close it and all below it by setAcl"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn publish(shared: &Shared) -> Result<(), Error> {
+    for outcome in [heartbeat::begin(shared).await, members::publish(shared).await] {
+        outcome.map_err(|failure| match failure {
+            Failure::Refused(Reason::NodeExists) => {
+                Error::Denied(format!("another session is named {}", shared.node))
+            }
+            other => refused(members::FOLDER, other),
+        })?;
+    }
+    Ok(())
+}
+
+/// The error of a step of the beginning, with what it was about.
+fn refused(path: &str, failure: Failure) -> Error {
+    match failure {
+        Failure::Denied(why) => Error::Denied(format!(
+            "the znode {path} in ZooKeeper: {why} (do the credentials fit those of the other nodes?)"
+        )),
+        Failure::Unknown(why) => Error::Unavailable(format!("the znode {path}: {why}")),
+        other => other.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_chroot_is_what_follows_the_last_server() {
+        for (connect, expected) in [
+            ("h1", ("h1", "")),
+            ("h1:1,h2:2", ("h1:1,h2:2", "")),
+            ("h1:1,h2:2/a/b", ("h1:1,h2:2", "/a/b")),
+            ("h1/", ("h1", "")),
+            ("tcp://h1:1,tcp+tls://h2/a/", ("tcp://h1:1,tcp+tls://h2", "/a")),
+        ] {
+            assert_eq!(split(connect), expected, "{connect}");
+        }
+    }
+
+    #[test]
+    fn servers_are_named_often_enough() {
+        assert_eq!(repeated("h1:1,h2:2").matches("h1:1,h2:2").count(), 10);
+        assert_eq!(repeated("h1:1").split(',').count(), 20);
+        assert_eq!(repeated("a,b,c").split(',').count(), 21);
+    }
+
+    #[test]
+    fn longer_paths_leave_fewer_places() {
+        assert_eq!(places_max(25_000, znode::PATH_BYTES), 25_000);
+        assert_eq!(places_max(25_000, 48), 25_000);
+        assert_eq!(places_max(25_000, 96), 12_500);
+        assert_eq!(places_max(1, 1000), 1);
+    }
+
+    #[test]
+    fn names_that_would_change_a_path_are_refused() {
+        assert_eq!(check_name(&NodeId::new("a-1.example.org:44")), Ok(()));
+        for name in ["", "a/b", "..", "a\n", &"n".repeat(256)] {
+            assert!(matches!(check_name(&NodeId::new(name)), Err(Error::Denied(_))), "{name}");
+        }
+    }
+}

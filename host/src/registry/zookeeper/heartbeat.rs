@@ -1,0 +1,69 @@
+//! The writes that prove that a session lives.
+//!
+//! Each rewrites a znode of the session's own, which nobody watches: were it the node's description, every heartbeat
+//! of every node would wake all others. A slow answer keeps no later heartbeat from being sent.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use tokio::time::{MissedTickBehavior, interval};
+use zookeeper_client::{Client, CreateMode};
+
+use super::failure::{Failure, Reason};
+use super::lease::BEATS_PER_TIMEOUT;
+use super::shared::Shared;
+use crate::clock::BootTime;
+use crate::id::NodeId;
+
+/// Parent of all heartbeats' znodes.
+pub(super) const FOLDER: &str = "/h";
+/// Heartbeats without an answer at most. Older ones than the session timeout are given up.
+const UNDER_WAY_MAX: usize = 2 * BEATS_PER_TIMEOUT as usize;
+
+/// The znode that heartbeats of `node` rewrite.
+pub(super) fn path(node: &NodeId) -> String {
+    format!("{FOLDER}/{node}")
+}
+
+/// Makes the znode that heartbeats rewrite.
+pub(super) async fn begin(shared: &Shared) -> Result<(), Failure> {
+    let (path, options) = (path(&shared.node), CreateMode::Ephemeral.with_acls(shared.link.acls()));
+    let create = async |client: Client| client.create(&path, b"", &options).await.map(drop);
+    shared.link.ask(create).await
+}
+
+/// Sends heartbeats until the session is over.
+pub(super) async fn run(shared: Arc<Shared>) {
+    let path = path(&shared.node);
+    let mut beats = interval(shared.link.timeout() / BEATS_PER_TIMEOUT);
+    // After a pause one heartbeat now is worth as much as all that were missed.
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut under_way = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            () = shared.link.over() => return,
+            Some(()) = under_way.next() => continue,
+            _ = beats.tick() => {}
+            () = shared.beat.notified() => {}
+        }
+        if under_way.len() < UNDER_WAY_MAX {
+            under_way.push(beat(&shared, &path));
+        }
+    }
+}
+
+async fn beat(shared: &Shared, path: &str) {
+    // Before the request is handed over: it may wait there for a connection.
+    let sent = BootTime::now();
+    let rewrite = async |client: Client| client.set_data(path, b"", None).await;
+    match shared.link.ask_within(shared.link.timeout(), rewrite).await {
+        Ok(stat) if stat.ephemeral_owner == shared.link.session_id() => shared.acknowledge(sent),
+        Ok(_) => shared.end("its znode belongs to another session"),
+        Err(Failure::Refused(Reason::NoNode)) => shared.end("its znode is gone"),
+        Err(Failure::Over | Failure::Refused(_)) => {}
+        Err(Failure::Unknown(why) | Failure::Denied(why)) => {
+            tracing::debug!(node = %shared.node, "a heartbeat was not answered: {why}");
+        }
+    }
+}

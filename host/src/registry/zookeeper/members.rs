@@ -1,0 +1,170 @@
+//! The live nodes: what each says of itself in a znode that lives with its session.
+//!
+//! All of it is read again at every change, after a moment in which further changes gather: nodes come and go
+//! seldom, but together. What cannot be understood is left out.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::sync::Notify;
+use zookeeper_client::{Client, CreateMode};
+
+use super::failure::{Failure, Reason};
+use super::follow::follow;
+use super::shared::Shared;
+use crate::id::NodeId;
+use crate::registry::Error;
+use crate::registry::members::{Member, Members, PROTOCOL, Standing};
+
+/// Parent of all nodes' znodes.
+pub(super) const FOLDER: &str = "/n";
+/// How long further changes are waited for.
+const GATHERING: Duration = Duration::from_millis(20);
+/// Pause before a reading that failed is tried again.
+const PAUSE: Duration = Duration::from_millis(200);
+/// Longest description that is read.
+const BYTES_MAX: usize = 4096;
+
+/// What a node says of itself.
+#[derive(Debug)]
+pub(super) struct Description {
+    member: Mutex<Member>,
+}
+
+impl Description {
+    /// A node that takes objects.
+    pub(super) fn new(node: NodeId, address: &str) -> Self {
+        let address = address.into();
+        let member = Member { node, address, protocol: PROTOCOL, standing: Standing::Ready };
+        Self { member: Mutex::new(member) }
+    }
+
+    /// As it stands in the znode.
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        let member = self.member.lock().unwrap_or_else(PoisonError::into_inner);
+        serde_json::to_vec(&*member).expect("names and numbers are JSON")
+    }
+
+    fn set_standing(&self, standing: Standing) {
+        self.member.lock().unwrap_or_else(PoisonError::into_inner).standing = standing;
+    }
+}
+
+/// The znode of `node`.
+pub(super) fn path(node: &NodeId) -> String {
+    format!("{FOLDER}/{node}")
+}
+
+/// Reads the members, and goes on doing so until the session is over.
+pub(super) async fn begin(shared: &Arc<Shared>) -> Result<(), Error> {
+    refresh(shared).await?;
+    tokio::spawn(run(Arc::clone(shared)));
+    Ok(())
+}
+
+async fn run(shared: Arc<Shared>) {
+    let changed = Notify::new();
+    tokio::join!(follow(&shared, FOLDER, |_| changed.notify_one()), keep_fresh(&shared, &changed));
+}
+
+async fn keep_fresh(shared: &Shared, changed: &Notify) {
+    loop {
+        tokio::select! {
+            () = shared.link.over() => return,
+            () = changed.notified() => {}
+        }
+        tokio::time::sleep(GATHERING).await;
+        while let Err(failure) = refresh(shared).await {
+            if failure == Failure::Over {
+                return;
+            }
+            tracing::debug!(node = %shared.node, "the members were not read: {failure:?}");
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+async fn refresh(shared: &Shared) -> Result<(), Failure> {
+    let list = async |client: Client| client.list_children(FOLDER).await;
+    let names = shared.link.ask(list).await?;
+    if !names.iter().any(|name| name == shared.node.as_str()) {
+        // Others take this node for dead, so it may not go on.
+        shared.end("its description is gone");
+        return Err(Failure::Over);
+    }
+    let read = join_all(names.iter().map(|name| read(shared, name))).await;
+    let members: Vec<_> = read.into_iter().collect::<Result<_, _>>()?;
+    let members = Members::new(members.into_iter().flatten().collect());
+    shared.members.send_if_modified(|present| {
+        let is_new = *present != members;
+        *present = members;
+        is_new
+    });
+    Ok(())
+}
+
+/// What the node of this name says of itself, if it is there and can be understood.
+async fn read(shared: &Shared, name: &str) -> Result<Option<Member>, Failure> {
+    let path = format!("{FOLDER}/{name}");
+    let get = async |client: Client| client.get_data(&path).await;
+    match shared.link.ask(get).await {
+        Ok((bytes, _)) => Ok(understand(name, &bytes)),
+        Err(Failure::Refused(Reason::NoNode)) => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+fn understand(name: &str, bytes: &[u8]) -> Option<Member> {
+    let bytes = Some(bytes).filter(|bytes| bytes.len() <= BYTES_MAX)?;
+    let member: Option<Member> = serde_json::from_slice(bytes).ok();
+    let member = member.filter(|member| member.node.as_str() == name);
+    if member.is_none() {
+        tracing::warn!(name, "the description of a node is not understood");
+    }
+    member
+}
+
+/// Tells all nodes what to expect of this one.
+pub(super) async fn set_standing(shared: &Shared, standing: Standing) -> Result<(), Error> {
+    shared.description.set_standing(standing);
+    let path = path(&shared.node);
+    // The bytes are those of the moment at which the request is handed over, so that of two calls the later one
+    // stands.
+    let rewrite =
+        async |client: Client| client.set_data(&path, &shared.description.bytes(), None).await;
+    shared.link.ask(rewrite).await?;
+    Ok(())
+}
+
+/// Puts the description where others find it.
+pub(super) async fn publish(shared: &Shared) -> Result<(), Failure> {
+    let (path, bytes) = (path(&shared.node), shared.description.bytes());
+    let options = CreateMode::Ephemeral.with_acls(shared.link.acls());
+    let create = async |client: Client| client.create(&path, &bytes, &options).await.map(drop);
+    shared.link.ask(create).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_description_reads_back() {
+        let description = Description::new(NodeId::new("a-1"), "10.0.0.1:4400");
+        description.set_standing(Standing::Draining);
+        let member = understand("a-1", &description.bytes()).unwrap();
+        assert_eq!((&*member.address, member.standing), ("10.0.0.1:4400", Standing::Draining));
+    }
+
+    #[test]
+    fn what_is_not_a_nodes_own_description_is_left_out() {
+        let bytes = Description::new(NodeId::new("a-1"), "x").bytes();
+        assert_eq!(understand("b-1", &bytes), None, "it speaks for another node");
+        assert_eq!(understand("a-1", b"{}"), None);
+        assert_eq!(understand("a-1", b""), None);
+        let mut long = bytes;
+        long.resize(BYTES_MAX + 1, b' ');
+        assert_eq!(understand("a-1", &long), None);
+    }
+}

@@ -1,0 +1,103 @@
+//! What a session has to tell its node, in order, until it is taken.
+//!
+//! What is waiting is not said twice, so that a node that is slow to listen keeps no queue without bound.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::registry::Notice;
+
+/// Types that may wait to be looked at one by one; past it all are.
+const TYPES_MAX: usize = 256;
+
+/// Notices of one session.
+#[derive(Debug, Default)]
+pub(super) struct Notices {
+    queue: Mutex<Queue>,
+    arrived: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: VecDeque<Notice>,
+    is_closed: bool,
+}
+
+impl Notices {
+    /// Adds a notice, unless it is waiting already or the session is over.
+    pub(super) fn push(&self, notice: Notice) {
+        let mut queue = self.lock();
+        if queue.is_closed || queue.waiting.contains(&notice) {
+            return;
+        }
+        queue.waiting.push_back(notice);
+        let is_type = |notice: &Notice| matches!(notice, Notice::TypeChanged(_));
+        if queue.waiting.iter().filter(|notice| is_type(notice)).count() > TYPES_MAX {
+            queue.waiting.retain(|notice| !is_type(notice));
+            if !queue.waiting.contains(&Notice::TypesUncertain) {
+                queue.waiting.push_back(Notice::TypesUncertain);
+            }
+        }
+        self.arrived.notify_one();
+    }
+
+    /// Adds the last one.
+    pub(super) fn close(&self) {
+        let mut queue = self.lock();
+        if !queue.is_closed {
+            queue.is_closed = true;
+            queue.waiting.push_back(Notice::SessionOver);
+            self.arrived.notify_one();
+        }
+    }
+
+    /// Waits for the next one, for a single consumer. Cancel safe.
+    pub(super) async fn next(&self) -> Notice {
+        loop {
+            let arrived = self.arrived.notified();
+            if let Some(notice) = self.lock().waiting.pop_front() {
+                return notice;
+            }
+            arrived.await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::TypeName;
+
+    fn changed(number: usize) -> Notice {
+        Notice::TypeChanged(TypeName::new(&format!("t{number}")).unwrap())
+    }
+
+    #[tokio::test]
+    async fn the_end_is_said_once_and_last() {
+        let notices = Notices::default();
+        notices.push(changed(1));
+        notices.close();
+        notices.close();
+        notices.push(changed(2));
+        assert_eq!(notices.next().await, changed(1));
+        assert_eq!(notices.next().await, Notice::SessionOver);
+        assert!(notices.lock().waiting.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_not_said_twice_and_does_not_grow_without_bound() {
+        let notices = Notices::default();
+        for number in 0..=TYPES_MAX {
+            notices.push(changed(number));
+            notices.push(changed(number));
+        }
+        assert_eq!(notices.next().await, Notice::TypesUncertain);
+        assert!(notices.lock().waiting.is_empty());
+    }
+}

@@ -1,0 +1,166 @@
+//! What the parts of one session share: its connection, its lease, its claims, and how it ends.
+//!
+//! A session ends once, in an order that leaves no moment at which more is promised than holds: the lease, the
+//! claims, the connection, the notice.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+
+use super::claims::table::Table;
+use super::failure::Failure;
+use super::lease::Lease;
+use super::link::Link;
+use super::members::Description;
+use super::notices::Notices;
+use crate::clock::BootTime;
+use crate::id::NodeId;
+use crate::registry::claims::{ClaimKey, Granularity};
+use crate::registry::members::Members;
+use crate::registry::{Error, Notice};
+
+/// One session.
+pub(super) struct Shared {
+    pub(super) node: NodeId,
+    pub(super) granularity: Granularity,
+    pub(super) link: Link,
+    pub(super) claims: Arc<Table>,
+    pub(super) notices: Notices,
+    pub(super) members: watch::Sender<Members>,
+    pub(super) description: Description,
+    /// Asks for a heartbeat now.
+    pub(super) beat: Notify,
+    /// Asks for a look at the claims now.
+    pub(super) look: Notify,
+    lease: Mutex<Lease>,
+    /// What the lease says, in nanoseconds, for those who ask with every answer they give.
+    lease_until: AtomicU64,
+    /// When the newest answered heartbeat was sent.
+    committed: watch::Sender<BootTime>,
+}
+
+/// What a session begins with.
+pub(super) struct Beginning {
+    pub(super) node: NodeId,
+    pub(super) granularity: Granularity,
+    pub(super) places_max: usize,
+    pub(super) description: Description,
+    /// Before the session was asked for.
+    pub(super) begun: BootTime,
+}
+
+impl Shared {
+    pub(super) fn new(link: Link, beginning: Beginning) -> Self {
+        let Beginning { node, granularity, places_max, description, begun } = beginning;
+        let lease = Lease::new(link.timeout(), begun);
+        Self {
+            node,
+            granularity,
+            claims: Arc::new(Table::new(places_max)),
+            notices: Notices::default(),
+            members: watch::Sender::default(),
+            description,
+            beat: Notify::new(),
+            look: Notify::new(),
+            lease_until: AtomicU64::new(nanoseconds(lease.until())),
+            lease: Mutex::new(lease),
+            committed: watch::Sender::new(begun),
+            link,
+        }
+    }
+
+    pub(super) fn lease_until(&self) -> BootTime {
+        BootTime::from_boot(Duration::from_nanos(self.lease_until.load(Ordering::SeqCst)))
+    }
+
+    /// That claims can be trusted at this moment; nothing is begun otherwise.
+    pub(super) fn check_lease(&self) -> Result<(), Error> {
+        if self.claims.is_closed() {
+            return Err(Error::SessionOver);
+        }
+        if self.lease_until() <= BootTime::now() {
+            return Err(Error::Unavailable("the lease of this node is over".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Takes note that a write of this session, sent at `sent`, was answered.
+    pub(super) fn acknowledge(&self, sent: BootTime) {
+        let needs_look = self.change_lease(|lease| lease.acknowledge(sent, BootTime::now()));
+        self.committed.send_if_modified(|newest| {
+            let is_newer = sent > *newest;
+            *newest = (*newest).max(sent);
+            is_newer
+        });
+        if needs_look {
+            self.look.notify_one();
+        }
+    }
+
+    /// Waits until a write has been answered that was sent after `moment`: whatever this session asked for before
+    /// that moment has taken place by then, or never will.
+    pub(super) async fn written_since(&self, moment: BootTime) -> Result<(), Failure> {
+        self.beat.notify_one();
+        tokio::select! {
+            () = self.link.over() => Err(Failure::Over),
+            // The sender is this value's own, so that waiting cannot fail.
+            _ = async { self.committed.subscribe().wait_for(|sent| *sent > moment).await.map(drop) } => Ok(()),
+        }
+    }
+
+    /// Whether the lease waits for a look at the claims.
+    pub(super) fn is_look_due(&self) -> bool {
+        self.change_lease(|lease| lease.has_lapsed())
+    }
+
+    /// Takes note that the claims were looked at after an answered heartbeat, and that these were missing.
+    pub(super) fn looked(&self, lost: Vec<ClaimKey>, was_asked: bool) {
+        let has_lost = !lost.is_empty();
+        if has_lost {
+            tracing::warn!(node = %self.node, count = lost.len(), "claims were removed from outside");
+            self.notices.push(Notice::ClaimsLost(lost));
+        }
+        if !was_asked {
+            return;
+        }
+        self.change_lease(Lease::check);
+        if has_lost {
+            // What was lost must have ended before anything is answered again: the lease holds from when its notice
+            // is taken.
+            self.notices.push(Notice::LeaseResumed);
+        } else if self.resume_lease() {
+            self.notices.push(Notice::LeaseResumed);
+        }
+    }
+
+    /// Lets the lease hold again, where nothing is against it.
+    pub(super) fn resume_lease(&self) -> bool {
+        self.change_lease(|lease| lease.resume(BootTime::now()))
+    }
+
+    /// Ends the session, whatever is under way. The first reason is told.
+    pub(super) fn end(&self, why: &str) {
+        if !self.change_lease(Lease::end) {
+            return;
+        }
+        tracing::info!(node = %self.node, "the session is over: {why}");
+        self.claims.close();
+        self.link.close();
+        self.notices.close();
+    }
+
+    fn change_lease<T>(&self, change: impl FnOnce(&mut Lease) -> T) -> T {
+        let mut lease: MutexGuard<'_, Lease> =
+            self.lease.lock().unwrap_or_else(PoisonError::into_inner);
+        let outcome = change(&mut lease);
+        self.lease_until.store(nanoseconds(lease.until()), Ordering::SeqCst);
+        outcome
+    }
+}
+
+fn nanoseconds(moment: BootTime) -> u64 {
+    let since_boot = moment.since(BootTime::from_boot(Duration::ZERO));
+    u64::try_from(since_boot.as_nanos()).unwrap_or(u64::MAX)
+}

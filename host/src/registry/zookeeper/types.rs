@@ -1,0 +1,56 @@
+//! The word that a type is to be looked at again, passed to all nodes by a znode that nobody reads.
+//!
+//! Nothing is kept there: a type's revisions are in the store, and a node looks at all types whenever it may have
+//! missed a word.
+
+use std::sync::Arc;
+
+use zookeeper_client::{Client, CreateMode};
+
+use super::failure::{Failure, Reason};
+use super::follow::{Change, follow};
+use super::shared::Shared;
+use crate::id::TypeName;
+use crate::registry::{Error, Notice};
+
+/// Parent of all types' znodes.
+pub(super) const FOLDER: &str = "/t";
+
+/// Passes words on until the session is over.
+pub(super) async fn run(shared: Arc<Shared>) {
+    let is_first = std::sync::atomic::AtomicBool::new(true);
+    follow(&shared, FOLDER, |change| match change {
+        // A node looks at all types by itself when its session begins.
+        Change::All if is_first.swap(false, std::sync::atomic::Ordering::SeqCst) => {}
+        Change::All => shared.notices.push(Notice::TypesUncertain),
+        Change::One(path) => {
+            let name = path.strip_prefix(FOLDER).and_then(|rest| rest.strip_prefix('/'));
+            // Of the folder itself, or of what is no type's: nothing to look at.
+            if let Some(Ok(type_name)) = name.map(TypeName::new) {
+                shared.notices.push(Notice::TypeChanged(type_name));
+            }
+        }
+    })
+    .await;
+}
+
+/// Gives the word.
+pub(super) async fn announce(shared: &Shared, type_name: &TypeName) -> Result<(), Error> {
+    let path = format!("{FOLDER}/{type_name}");
+    let rewrite = async |client: Client| {
+        client.set_data(&path, shared.node.as_str().as_bytes(), None).await.map(drop)
+    };
+    match shared.link.ask(rewrite).await {
+        Err(Failure::Refused(Reason::NoNode)) => {}
+        outcome => return Ok(outcome?),
+    }
+    let options = CreateMode::Persistent.with_acls(shared.link.acls());
+    let create = async |client: Client| {
+        client.create(&path, shared.node.as_str().as_bytes(), &options).await.map(drop)
+    };
+    match shared.link.ask(create).await {
+        // Another node was first, and might have been so before what this word is about.
+        Err(Failure::Refused(Reason::NodeExists)) => Ok(shared.link.ask(rewrite).await?),
+        outcome => Ok(outcome?),
+    }
+}

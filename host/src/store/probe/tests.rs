@@ -1,0 +1,78 @@
+//! The probe on a store in memory. Stores that decide wrongly are found in the tests of the S3 store, whose server can
+//! be told to.
+
+use std::sync::Arc;
+
+use super::super::memory::{GetFault, Memory, PutFault};
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_decides_rightly_passes_again_and_again() {
+    let store = Memory::new();
+    for _ in 0..3 {
+        assert_eq!(check_rounds(&store, 50).await, Ok(()));
+    }
+    let names = store.list("", None, 10).await.unwrap().names;
+    assert_eq!(names, [NAME], "nothing piles up");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nodes_that_check_at_the_same_moment_do_not_accuse_the_store() {
+    let store = Arc::new(Memory::with_latency(Duration::from_millis(3)));
+    let nodes = (0..8_u64).map(|node| {
+        let store = Arc::clone(&store);
+        async move {
+            tokio::time::sleep(Duration::from_millis(node)).await;
+            check_rounds(&*store, 20).await
+        }
+    });
+    for outcome in join_all(nodes).await {
+        // One that never gets a turn may say so.
+        let is_fair = matches!(outcome, Ok(()) | Err(Error::Unavailable(_)));
+        assert!(is_fair, "{outcome:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_else_wrote_there_is_replaced() {
+    let store = Memory::new();
+    store.plant(NAME, Bytes::from_static(b"not ours"));
+    assert_eq!(check(&store).await, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn lost_requests_and_answers_are_no_finding() {
+    use PutFault::{LostAnswer, LostRequest, Nothing};
+    let store = Memory::new();
+    let faults = [LostAnswer, LostRequest, Nothing, LostAnswer, LostAnswer, Nothing];
+    store.script_puts(std::iter::repeat_n(faults, 10).flatten());
+    store.script_gets([GetFault::Unavailable, GetFault::Nothing, GetFault::Unavailable]);
+    assert_eq!(check_rounds(&store, 20).await, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_never_tells_the_etag_is_found() {
+    let store = Memory::new();
+    // Each write that takes place is answered by nothing.
+    store.script_puts(std::iter::repeat_n(PutFault::LostAnswer, 1000));
+    assert!(matches!(check(&store).await, Err(Error::NoETag(_) | Error::Unavailable(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_of_the_past_is_found() {
+    let store = Memory::new();
+    assert_eq!(check(&store).await, Ok(()));
+    store.script_gets([GetFault::Nothing, GetFault::Stale]);
+    assert_eq!(check(&store).await, Err(Error::StaleRead));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_away_is_no_wrong_store() {
+    let store = Memory::new();
+    store.set_down(true);
+    assert!(matches!(check(&store).await, Err(Error::Unavailable(_))));
+    store.set_down(false);
+    store.script_puts([PutFault::Denied]);
+    assert!(matches!(check(&store).await, Err(Error::Denied(_))));
+    assert_eq!(check(&store).await, Ok(()));
+}

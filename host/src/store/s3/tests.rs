@@ -1,0 +1,99 @@
+use super::surroundings::checked_prefix;
+use super::verdict::verdict;
+use super::*;
+
+fn options() -> Options {
+    Options {
+        bucket: "objects".to_owned(),
+        prefix: String::new(),
+        endpoint: None,
+        region: None,
+        path_style: true,
+        request_timeout: Duration::from_secs(1),
+    }
+}
+
+#[test]
+fn answers_mean_what_resolving_a_write_says() {
+    for (status, code, expected) in [
+        (412, Some("PreconditionFailed"), Verdict::Refused),
+        (412, None, Verdict::Refused),
+        (404, Some("NoSuchKey"), Verdict::Absent),
+        (404, Some("NoSuchBucket"), Verdict::Denied),
+        (404, None, Verdict::Unclear),
+        (409, Some("ConditionalRequestConflict"), Verdict::Unclear),
+        (429, None, Verdict::Unclear),
+        (408, None, Verdict::Unclear),
+        (500, Some("InternalError"), Verdict::Unclear),
+        (502, None, Verdict::Unclear),
+        (503, Some("SlowDown"), Verdict::Unclear),
+        (501, Some("NotImplemented"), Verdict::Denied),
+        (400, Some("InvalidRequest"), Verdict::Denied),
+        (400, Some("RequestTimeout"), Verdict::Unclear),
+        (400, Some("ExpiredToken"), Verdict::Unclear),
+        (400, Some("BadDigest"), Verdict::Unclear),
+        (401, None, Verdict::Denied),
+        (403, Some("AccessDenied"), Verdict::Denied),
+        (403, Some("SignatureDoesNotMatch"), Verdict::Denied),
+        (403, Some("RequestTimeTooSkewed"), Verdict::Unclear),
+        (413, Some("EntityTooLarge"), Verdict::Denied),
+        (301, Some("PermanentRedirect"), Verdict::Denied),
+        (200, None, Verdict::Unclear),
+    ] {
+        assert_eq!(verdict(status, code), expected, "{status} {code:?}");
+    }
+}
+
+#[test]
+fn texts_say_what_happened_where_and_what_to_do() {
+    let message = format!("no such\nbucket {}", "x".repeat(1000));
+    let answer =
+        Answer::new("objects", "writing blob a", 404, Some("NoSuchBucket"), Some(&message));
+    assert!(
+        answer.text.starts_with(
+            "writing blob a in bucket objects: the store answered 404 NoSuchBucket: no suchbucket"
+        ),
+        "{}",
+        answer.text
+    );
+    assert!(answer.text.ends_with("; create the bucket, or correct its name"), "{}", answer.text);
+    assert!(answer.text.len() < 400);
+    let answer = Answer::none("objects", "reading blob a", None, "connection reset");
+    assert_eq!(answer.text, "reading blob a in bucket objects: connection reset");
+}
+
+#[test]
+fn etags_are_compared_without_what_is_around_them() {
+    for header in ["\"abc-1\"", "abc-1", "W/\"abc-1\"", " \"abc-1\""] {
+        assert_eq!(etag_of(header), Some(ETag::new("abc-1")), "{header}");
+    }
+    assert_eq!(etag_of("\"\""), None);
+    assert_eq!(etag_of(""), None);
+}
+
+#[test]
+fn options_that_cannot_be_used_are_refused_before_anything_is_asked() {
+    let check = |change: fn(&mut Options)| {
+        let mut options = options();
+        change(&mut options);
+        checked_prefix(&options)
+    };
+    assert_eq!(check(|_| ()), Ok(String::new()));
+    assert_eq!(check(|options| options.prefix = "/a/b/".to_owned()), Ok("a/b/".to_owned()));
+    assert!(matches!(
+        check(|options| options.prefix = "a//b".to_owned()),
+        Err(ConnectError::Prefix(_))
+    ));
+    assert!(matches!(
+        check(|options| options.prefix = "ä".to_owned()),
+        Err(ConnectError::Prefix(_))
+    ));
+    for bucket in ["", "ab", "Upper", "a b c", "a/b"] {
+        let options = Options { bucket: bucket.to_owned(), ..options() };
+        assert_eq!(checked_prefix(&options), Err(ConnectError::Bucket(bucket.to_owned())));
+    }
+    for endpoint in ["localhost:9000", "ftp://host", "http://", "not an address"] {
+        let options = Options { endpoint: Some(endpoint.to_owned()), ..options() };
+        assert_eq!(checked_prefix(&options), Err(ConnectError::Endpoint(endpoint.to_owned())));
+    }
+}

@@ -1,0 +1,149 @@
+//! ministack: an S3 server in memory that is not ours, as a process.
+//!
+//! It is a Python package, which `cargo xtask test` installs into `target/ministack`. Its data ends with it, and it
+//! checks no signature.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+/// It is Python, and slow to start where much else runs.
+const START_PATIENCE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(50);
+/// A port that was free a moment ago may be taken by somebody else.
+const START_ATTEMPT_COUNT_MAX: usize = 3;
+
+/// A running ministack, which ends with this value.
+#[derive(Debug)]
+pub struct Ministack {
+    child: Child,
+    address: SocketAddr,
+    /// Where it keeps what it keeps, and its log.
+    dir: TempDir,
+}
+
+impl Ministack {
+    /// Starts it on a free port of this machine, and returns when it answers, with an empty bucket of this name.
+    ///
+    /// # Errors
+    /// When it is not installed, or does not start.
+    ///
+    /// # Cancel safety
+    /// The process ends.
+    pub async fn start(bucket: &str) -> Result<Self> {
+        let program = program()?;
+        let mut attempt = 1;
+        loop {
+            match Self::start_once(&program, bucket).await {
+                Err(_) if attempt < START_ATTEMPT_COUNT_MAX => attempt += 1,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn start_once(program: &Path, bucket: &str) -> Result<Self> {
+        let dir = tempfile::tempdir()?;
+        let address = free_address().await?;
+        let log = std::fs::File::create(dir.path().join("log"))?;
+        let mut command = Command::new(program);
+        command
+            .current_dir(dir.path())
+            .env("GATEWAY_PORT", address.port().to_string())
+            // Its default is to listen everywhere.
+            .env("BIND_HOST", address.ip().to_string())
+            .env("SERVICES", "s3")
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log);
+        let child = command.spawn().with_context(|| format!("{} cannot run", program.display()))?;
+        let mut ministack = Self { child, address, dir };
+        let making = tokio::time::timeout(START_PATIENCE, ministack.make_bucket(bucket));
+        let outcome = making.await.context("it does not answer").flatten();
+        outcome.with_context(|| format!("ministack does not start:\n{}", ministack.log()))?;
+        Ok(ministack)
+    }
+
+    /// Where it listens, as an endpoint for S3 clients, which must use paths and not host names for the bucket.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    async fn make_bucket(&mut self, bucket: &str) -> Result<()> {
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("it ended with {status}");
+            }
+            match put_bucket(self.address, bucket).await {
+                Ok(200) => return Ok(()),
+                Ok(status) => bail!("it answered {status} when bucket {bucket} was to be made"),
+                Err(_) => tokio::time::sleep(PAUSE).await,
+            }
+        }
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Ministack {
+    fn drop(&mut self) {
+        // It may have ended already; nothing of it must be kept.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// `HIGHLANDER_MINISTACK`, or where `cargo xtask test` installs it, beside the folder of this test's program.
+fn program() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("HIGHLANDER_MINISTACK") {
+        return Ok(path.into());
+    }
+    let test = std::env::current_exe()?;
+    let target = test
+        .ancestors()
+        .find(|folder| folder.join("debug").is_dir() || folder.join("release").is_dir());
+    let path = target.context("no target folder")?.join("ministack/bin/ministack");
+    if !path.is_file() {
+        let folder = path.ancestors().nth(2).unwrap_or(&path).display();
+        bail!(
+            "{} is not there\n\
+             hint: cargo xtask test installs it, as does\n\
+             python3 -m venv {folder} && {folder}/bin/pip install ministack==1.5.33",
+            path.display()
+        );
+    }
+    Ok(path)
+}
+
+async fn free_address() -> io::Result<SocketAddr> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()
+}
+
+/// The status of a request by hand, for want of a client that needs no bucket.
+async fn put_bucket(address: SocketAddr, bucket: &str) -> io::Result<u16> {
+    let mut stream = TcpStream::connect(address).await?;
+    let request = format!(
+        "PUT /{bucket} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await?;
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
+    status.ok_or_else(|| io::Error::other(format!("no status in {answer:?}")))
+}

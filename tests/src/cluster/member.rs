@@ -1,0 +1,262 @@
+//! One node of a cluster: its process, the links that lead from it and to it, and what can befall it.
+//!
+//! It keeps its name, its links and its folder when it is started again; its port is another one then.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, ExitStatus};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use highlander_s3_server::{Options as StoreOptions, Server as Store};
+use highlander_services::link::{Link, Mode};
+use highlander_services::zookeeper::Ensemble;
+use rustix::process::Signal;
+
+use super::options::ClusterOptions;
+use super::runtime;
+use crate::artifacts;
+use crate::client::Client;
+use crate::command;
+use crate::node::{Options, launch};
+use crate::process::Process;
+
+/// Where nobody listens.
+const NOWHERE: &str = "http://127.0.0.1:1";
+
+/// One node.
+#[derive(Debug)]
+pub struct Member {
+    name: String,
+    // Before the links, so that the process ends first.
+    process: Mutex<Option<Process>>,
+    url: Mutex<String>,
+    http: Client,
+    options: Options,
+    links: Links,
+}
+
+/// What leads from a node, and to it.
+#[derive(Debug)]
+pub struct Links {
+    /// To each ZooKeeper server.
+    pub zookeeper: Vec<Link>,
+    /// To the store.
+    pub store: Link,
+    /// To the node, for the other nodes.
+    pub front: Link,
+}
+
+/// What the nodes of a cluster share.
+pub(super) struct Surroundings<'a> {
+    pub(super) ensemble: &'a Ensemble,
+    pub(super) store: &'a Store,
+    pub(super) folder: &'a Path,
+}
+
+impl Member {
+    pub(super) async fn start(
+        index: usize,
+        options: &ClusterOptions,
+        around: &Surroundings<'_>,
+    ) -> Self {
+        let name = format!("n{index}");
+        let links = Links::new(around).await;
+        let data = around.folder.join(&name);
+        let options = links
+            .told(options.node_options(index))
+            .with("node.name", &name)
+            .with("node.data_dir", data.to_str().expect("a plain path"));
+        let member = Self {
+            name,
+            process: Mutex::new(None),
+            url: Mutex::new(NOWHERE.to_owned()),
+            http: Client::new(NOWHERE),
+            options,
+            links,
+        };
+        member.restart().await;
+        member
+    }
+
+    /// What it is called.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether this is its name, or the id of one of its sessions.
+    #[must_use]
+    pub fn is_called(&self, node: &str) -> bool {
+        let rest = node.strip_prefix(&self.name);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    }
+
+    /// Its links.
+    #[must_use]
+    pub fn links(&self) -> &Links {
+        &self.links
+    }
+
+    /// Where the present process answers.
+    #[must_use]
+    pub fn url(&self) -> String {
+        lock(&self.url).clone()
+    }
+
+    /// Whether there is a process, frozen or not.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        lock(&self.process).is_some()
+    }
+
+    /// What the present process wrote to its log.
+    #[must_use]
+    pub fn log(&self) -> Vec<String> {
+        lock(&self.process).as_ref().map_or_else(Vec::new, Process::lines)
+    }
+
+    /// Starts it again, as soon as what ran before has ended, and waits until it is ready.
+    ///
+    /// # Panics
+    /// Where it does not become ready.
+    pub async fn restart(&self) {
+        self.kill9();
+        let (process, url) = launch(&mut self.command()).await;
+        self.links.front.aim(address(&url));
+        self.links.front.heal();
+        *lock(&self.url) = url;
+        *lock(&self.process) = Some(process);
+    }
+
+    /// Starts the process without waiting for more than its address, as for a cluster that cannot serve yet.
+    pub async fn restart_unready(&self) {
+        self.kill9();
+        let mut process = Process::start(&mut self.command());
+        let line = process.line_with("listening on http://").await;
+        let (_, url) = line.split_once("listening on ").unwrap();
+        self.links.front.aim(address(url.trim()));
+        self.links.front.heal();
+        *lock(&self.url) = url.trim().to_owned();
+        *lock(&self.process) = Some(process);
+    }
+
+    /// The command that starts it.
+    #[must_use]
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(artifacts::binary());
+        command.arg("serve");
+        command::clear_environment(&mut command);
+        self.options.apply(&mut command);
+        command
+    }
+
+    /// Ends it as a crash would.
+    pub fn kill9(&self) {
+        let process = lock(&self.process).take();
+        if let Some(mut process) = process {
+            process.kill();
+        }
+        self.is_gone();
+    }
+
+    /// Stops the process where it is; its connections stay.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets a frozen process go on.
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// Asks it to stop in order, and says how it ended.
+    ///
+    /// # Panics
+    /// Where it does not run, or does not end.
+    pub async fn terminate(&self) -> ExitStatus {
+        let mut process = lock(&self.process).take().expect("the node runs");
+        process.signal(Signal::TERM);
+        let status = process.end().await;
+        self.is_gone();
+        status
+    }
+
+    /// Sends a signal to the process, if there is one.
+    pub fn signal(&self, signal: Signal) {
+        if let Some(process) = &*lock(&self.process) {
+            process.signal(signal);
+        }
+    }
+
+    /// The number of the node that answers for an object, as this one says; nothing where it does not say.
+    pub(super) async fn owner_of(&self, object: &str) -> Option<usize> {
+        let handler = if object.starts_with("journal/") { "digest" } else { "value" };
+        let client = self.http.at(&self.url());
+        let call = client.call(object, handler).header("highlander-timeout", "2s");
+        let reply =
+            tokio::time::timeout(Duration::from_secs(3), call.try_send()).await.ok()?.ok()?;
+        let node = (reply.status == 200).then(|| reply.header("highlander-node"))?;
+        node.strip_prefix('n')?.split('-').next()?.parse().ok()
+    }
+
+    /// How many nodes it sees.
+    pub(super) async fn seen_nodes(&self, client: &Client) -> Option<usize> {
+        let reply = client.get("/v1/nodes").try_send().await.ok()?;
+        let nodes = (reply.status == 200).then(|| reply.json())?;
+        nodes["nodes"].as_array().map(Vec::len)
+    }
+
+    /// Nobody can be reached there any more, and nobody else at the port that it had.
+    fn is_gone(&self) {
+        self.links.front.set(Mode::Refuse);
+        NOWHERE.clone_into(&mut lock(&self.url));
+    }
+}
+
+impl Links {
+    async fn new(around: &Surroundings<'_>) -> Self {
+        let mut zookeeper = Vec::new();
+        for index in 0..around.ensemble.server_count() {
+            let target = around.ensemble.server_address(index).parse().expect("an address");
+            zookeeper.push(runtime::link(Some(target)).await);
+        }
+        let store = runtime::link(Some(around.store.address())).await;
+        Self { zookeeper, store, front: runtime::link(None).await }
+    }
+
+    fn told(&self, options: Options) -> Options {
+        let servers: Vec<_> =
+            self.zookeeper.iter().map(|link| link.address().to_string()).collect();
+        // Only the keys are of interest here.
+        let store = StoreOptions::new("");
+        options
+            .with("registry.connect", &servers.join(","))
+            .with("node.advertise", &self.front.address().to_string())
+            .with("store.endpoint", &format!("http://{}", self.store.address()))
+            .with("store.bucket", &store.bucket)
+            .with_variable("AWS_ACCESS_KEY_ID", &store.access_key)
+            .with_variable("AWS_SECRET_ACCESS_KEY", &store.secret_key)
+            .with_variable("AWS_EC2_METADATA_DISABLED", "true")
+    }
+
+    /// What all links to ZooKeeper do from now on.
+    pub fn set_zookeeper(&self, mode: Mode) {
+        self.zookeeper.iter().for_each(|link| link.set(mode));
+    }
+
+    /// Lets everything pass again.
+    pub fn heal(&self) {
+        self.set_zookeeper(Mode::Open);
+        self.store.heal();
+        self.front.heal();
+    }
+}
+
+fn address(url: &str) -> SocketAddr {
+    url.strip_prefix("http://").and_then(|address| address.parse().ok()).expect("an address")
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,157 @@
+//! Objects of a cluster whose every call is kept, and what is to be true of them when the faults are over.
+//!
+//! The end of each test: all answer again, what was unknown is asked for under its key, and the histories are judged
+//! by what callers see and by what lies in the store.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::Cluster;
+use crate::client::Client;
+use crate::history::recorder::Recorder;
+use crate::history::{Kind, Outcome};
+
+/// How long objects may take to answer again when a fault ends (contract L5), and as much again for a machine that is
+/// busy with other tests.
+const SETTLED: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(50);
+/// So many records are judged at once.
+const AT_ONCE: usize = 32;
+
+/// Objects that nobody else calls.
+#[derive(Debug, Clone)]
+pub struct Objects(Arc<[Arc<Recorder>]>);
+
+/// What their histories came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// Changes that were answered.
+    pub done: u64,
+    /// Reads that were answered.
+    pub read: u64,
+    /// Calls that were told that nothing was executed.
+    pub not_executed: u64,
+    /// Calls that were not told what they came to.
+    pub unknown: u64,
+}
+
+impl Objects {
+    /// Journals with these keys.
+    #[must_use]
+    pub fn journals(prefix: &str, count: usize) -> Self {
+        Self::new((0..count).map(|number| format!("journal/{prefix}-{number}")))
+    }
+
+    /// These objects, each `type/key`.
+    #[must_use]
+    pub fn new(objects: impl IntoIterator<Item = String>) -> Self {
+        Self(objects.into_iter().map(|object| Arc::new(Recorder::new(&object))).collect())
+    }
+
+    /// Their recorders.
+    #[must_use]
+    pub fn recorders(&self) -> &[Arc<Recorder>] {
+        &self.0
+    }
+
+    /// How many calls were done until now.
+    #[must_use]
+    pub fn answered_count(&self) -> u64 {
+        self.0.iter().map(|recorder| recorder.answered_count()).sum()
+    }
+
+    /// Waits until so many calls more are done.
+    ///
+    /// # Panics
+    /// When that takes too long.
+    pub async fn more_answers(&self, count: u64) {
+        let aim = self.answered_count() + count;
+        crate::wait::until(&format!("{count} more answers"), async || self.answered_count() >= aim)
+            .await;
+    }
+
+    /// What the calls came to.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        for call in self.0.iter().flat_map(|recorder| recorder.calls()) {
+            match (call.outcome, call.kind) {
+                (Outcome::Done(_), Kind::Change) => totals.done += 1,
+                (Outcome::Done(_), _) => totals.read += 1,
+                (Outcome::NotExecuted, _) => totals.not_executed += 1,
+                (Outcome::Unknown, _) => totals.unknown += 1,
+            }
+        }
+        totals
+    }
+
+    /// Waits until every object can be read and changed through every node that runs, and says how long that took.
+    ///
+    /// # Panics
+    /// Where one cannot within the bound.
+    pub async fn settle(&self, cluster: &Cluster) -> Duration {
+        let begun = Instant::now();
+        let clients: Vec<_> = cluster.nodes().iter().filter(|node| node.is_running()).collect();
+        let clients: Vec<_> = clients.iter().map(|node| Client::new(&node.url())).collect();
+        for chunk in self.0.chunks(AT_ONCE) {
+            join_all(chunk.iter().map(|recorder| settle_one(recorder, &clients, begun))).await;
+        }
+        begun.elapsed()
+    }
+
+    /// Waits until they have settled, finds out what was unknown, and judges every history, by what callers see and by
+    /// what lies in the store.
+    ///
+    /// # Panics
+    /// Where a history cannot be.
+    pub async fn judge(&self, cluster: &Cluster) -> Totals {
+        let took = self.settle(cluster).await;
+        let running = cluster.nodes().iter().filter(|node| node.is_running());
+        let clients: Vec<_> = running.map(|node| Client::new(&node.url())).collect();
+        for (number, recorder) in self.0.iter().enumerate() {
+            let client = &clients[number % clients.len()];
+            for key in recorder.unknown_keys() {
+                let _ = recorder.change(client, Some(&key)).await;
+            }
+        }
+        for (index, chunk) in self.0.chunks(AT_ONCE).enumerate() {
+            let client = &clients[index % clients.len()];
+            join_all(chunk.iter().map(|recorder| recorder.audit(client))).await;
+        }
+        for recorder in self.0.iter() {
+            recorder.audit_record(cluster.record(recorder.object()).as_deref());
+        }
+        let totals = self.totals();
+        eprintln!("{} objects, settled after {took:?}: {totals:?}", self.0.len());
+        totals
+    }
+}
+
+async fn settle_one(recorder: &Recorder, clients: &[Client], begun: Instant) {
+    for (turn, client) in clients.iter().enumerate() {
+        let mut attempts = 0;
+        let answered = async {
+            loop {
+                attempts += 1;
+                let outcome = match turn % 2 {
+                    0 => recorder.change(client, None).await,
+                    _ => recorder.read(client).await,
+                };
+                if matches!(outcome, Outcome::Done(_)) {
+                    return;
+                }
+                sleep(PAUSE).await;
+            }
+        };
+        let left = SETTLED.saturating_sub(begun.elapsed()).max(Duration::from_secs(5));
+        let object = recorder.object();
+        assert!(
+            timeout(left, answered).await.is_ok(),
+            "{object} does not answer again; the last of {attempts} attempts: {:?}",
+            recorder.calls().last()
+        );
+    }
+}

@@ -1,0 +1,45 @@
+//! The threads on which the cluster's own parts run: links and the S3 server.
+//!
+//! They are not the test's, so that a test that is busy delays nobody, and a cluster can outlive the test that started
+//! it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use highlander_s3_server::{Options, Server};
+use highlander_services::link::Link;
+use tokio::runtime::Runtime;
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(2).thread_name("cluster").enable_all().build().unwrap()
+});
+
+/// A link on these threads; without target nobody is there yet.
+pub(super) async fn link(target: Option<SocketAddr>) -> Link {
+    let link = RUNTIME.spawn(async move {
+        match target {
+            Some(target) => Link::to(target).await,
+            None => Link::unaimed().await,
+        }
+    });
+    link.await.unwrap().expect("a port for a link")
+}
+
+/// An S3 server on these threads.
+pub(super) async fn store(dir: PathBuf) -> Server {
+    // What a crash of the machine would lose is not what is tested.
+    let options = Options { is_durable: false, ..Options::new(dir) };
+    let store = RUNTIME.spawn(Server::start(options)).await.unwrap().expect("an S3 server");
+    eprintln!("the store's faults come by chance of seed {}", store.faults().seed());
+    store
+}
+
+/// Does something that blocks its thread.
+pub(super) async fn block<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
+    match RUNTIME.spawn_blocking(act).await {
+        Ok(result) => result,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}

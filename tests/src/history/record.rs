@@ -1,0 +1,96 @@
+//! The record of an object as it lies in the store, read by what `docs/formats.md` says of it.
+//!
+//! Nothing of the host is used: what a person with ordinary tools would find is what is judged.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::check::Violation;
+use super::{Last, Seen, model};
+
+/// How many bytes the checksum and its field take at the end.
+const CHECKSUM_BYTES: usize = 86;
+
+/// What a record says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The object's type and key, `type/key`.
+    pub object: String,
+    /// The number of changes.
+    pub version: u64,
+    /// Which owner in the line of owners made the last one.
+    pub epoch: u64,
+    /// The node that wrote it.
+    pub owner: String,
+    /// The versions of the calls with an idempotency key that it remembers.
+    pub answered: BTreeMap<String, u64>,
+    /// The object's state.
+    pub state: Value,
+}
+
+impl Record {
+    /// Reads a record, and checks that it is whole and does not contradict itself.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn read(blob: &[u8]) -> Result<Self, Violation> {
+        read(blob).map_err(Violation::Record)
+    }
+
+    /// What the object would say of itself.
+    ///
+    /// # Errors
+    /// Where the state is that of no counter and no journal.
+    pub fn last(&self) -> Result<Last, Violation> {
+        let (value, entries) = match (&self.state["value"], &self.state["entries"]) {
+            (Value::Number(value), Value::Null) => (value.as_u64(), None),
+            (Value::Null, Value::Array(entries)) => {
+                let entries: Option<Vec<_>> = entries.iter().map(Value::as_u64).collect();
+                (self.state["digest"].as_u64(), entries)
+            }
+            _ => (None, None),
+        };
+        let value = value.ok_or_else(|| Violation::Record(format!("the state {}", self.state)))?;
+        if let Some(entries) = &entries {
+            let digest = entries.iter().fold(0, |digest, entry| model::extended(digest, *entry));
+            if digest != value {
+                return Err(Violation::Record(format!("{value} is not the digest of its entries")));
+            }
+        }
+        Ok(Last { seen: Seen { value, version: self.version, epoch: self.epoch }, entries })
+    }
+}
+
+fn read(blob: &[u8]) -> Result<Record, String> {
+    let split = blob.len().checked_sub(CHECKSUM_BYTES).ok_or("it has no checksum")?;
+    let (content, end) = blob.split_at(split);
+    let sum: String = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
+    let expected = format!(",\"checksum\":\"sha256:{sum}\"}}");
+    if end != expected.as_bytes() {
+        return Err(format!("its end is {:?} and not {expected}", String::from_utf8_lossy(end)));
+    }
+    let record: Value = serde_json::from_slice(blob).map_err(|error| error.to_string())?;
+    let number = |field: &str| record[field].as_u64().ok_or(format!("the field {field}"));
+    let text = |field: &str| Ok::<_, String>(record[field].as_str().ok_or(field)?.to_owned());
+    let (version, epoch) = (number("version")?, number("epoch")?);
+    let recent = record["recent"].as_array().ok_or("the field recent")?;
+    let versions: Vec<_> = recent.iter().filter_map(|write| write[0].as_u64()).collect();
+    let is_rising = versions.windows(2).all(|pair| pair[0] < pair[1]);
+    if versions.len() != recent.len() || versions.last() != Some(&version) || !is_rising {
+        return Err(format!("its recent writes are {versions:?}, and its version {version}"));
+    }
+    let mut answered = BTreeMap::new();
+    for entry in record["answered"].as_array().ok_or("the field answered")? {
+        let (Some(key), Some(made)) = (entry[0].as_str(), entry[2].as_u64()) else {
+            return Err(format!("the answer {entry}"));
+        };
+        if made > version || answered.insert(key.to_owned(), made).is_some() {
+            return Err(format!("the answer of {key} at version {made}"));
+        }
+    }
+    let object = format!("{}/{}", text("type")?, text("key")?);
+    let (owner, state) = (text("owner")?, record["state"].clone());
+    Ok(Record { object, version, epoch, owner, answered, state })
+}

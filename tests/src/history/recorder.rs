@@ -1,0 +1,244 @@
+//! Makes calls to one object, a counter or a journal, and keeps what they came to.
+//!
+//! Nothing is called a second time here: a repetition is a call of its own, by whoever wants one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde_json::json;
+use tokio::sync::watch;
+
+use super::check::{Violation, check};
+use super::record::Record;
+use super::{Call, Kind, Last, Outcome, Seen};
+use crate::client::{Client, Reply, Request};
+
+/// Makes calls to one object, and keeps what they came to.
+#[derive(Debug)]
+pub struct Recorder {
+    object: String,
+    is_journal: bool,
+    clock: AtomicU64,
+    kept: Mutex<Kept>,
+    answered: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    calls: Vec<Call>,
+    /// The numbers of changes with an idempotency key.
+    changes: BTreeMap<String, u64>,
+    change_count: u64,
+}
+
+impl Recorder {
+    /// A recorder for a counter or a journal that nobody else calls, `type/key`.
+    #[must_use]
+    pub fn new(object: &str) -> Self {
+        Self {
+            object: object.to_owned(),
+            is_journal: object.starts_with("journal/"),
+            clock: AtomicU64::new(0),
+            kept: Mutex::default(),
+            answered: watch::Sender::new(0),
+        }
+    }
+
+    /// The object, `type/key`.
+    #[must_use]
+    pub fn object(&self) -> &str {
+        &self.object
+    }
+
+    /// Changes the object, with an idempotency key or without.
+    pub async fn change(&self, client: &Client, key: Option<&str>) -> Outcome {
+        let change = self.number(key);
+        let request = if self.is_journal {
+            client.call(&self.object, "append").json(json!(change))
+        } else {
+            client.call(&self.object, "increment")
+        };
+        let request = match key {
+            Some(key) => request.key(key),
+            None => request,
+        };
+        self.record(Kind::Change, change, request).await
+    }
+
+    /// Reads the object.
+    pub async fn read(&self, client: &Client) -> Outcome {
+        self.record(Kind::Read, 0, self.query(client)).await
+    }
+
+    /// Reads the object, whatever its owner's clock says.
+    pub async fn read_strictly(&self, client: &Client) -> Outcome {
+        let request = self.query(client).header("highlander-consistency", "strict");
+        self.record(Kind::StrictRead, 0, request).await
+    }
+
+    /// Waits until this many calls were done.
+    pub async fn has_answered(&self, count: u64) {
+        // The sender is `self`, so that the channel is not closed.
+        let _ = self.answered.subscribe().wait_for(|answered| *answered >= count).await;
+    }
+
+    /// How many calls were done.
+    #[must_use]
+    pub fn answered_count(&self) -> u64 {
+        *self.answered.borrow()
+    }
+
+    /// The keys of changes of which nobody was told yet what they came to.
+    #[must_use]
+    pub fn unknown_keys(&self) -> Vec<String> {
+        let kept = self.kept();
+        let numbers = |is_done: bool| {
+            let calls = kept.calls.iter().filter(move |call| match call.outcome {
+                Outcome::Done(_) => is_done,
+                Outcome::Unknown => !is_done,
+                Outcome::NotExecuted => false,
+            });
+            calls.filter(|call| call.kind == Kind::Change).map(|call| call.change).collect()
+        };
+        let (unknown, done): (BTreeSet<_>, BTreeSet<_>) = (numbers(false), numbers(true));
+        let keys = kept.changes.iter();
+        let keys = keys.filter(|(_, number)| unknown.contains(number) && !done.contains(number));
+        keys.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// What has happened until now.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Call> {
+        self.kept().calls.clone()
+    }
+
+    /// Reads the object a last time, and judges the whole history.
+    ///
+    /// # Panics
+    /// Where it may not be.
+    pub async fn audit(&self, client: &Client) -> Seen {
+        let Outcome::Done(mut seen) = self.read_strictly(client).await else {
+            self.fail(&Violation::Record("it does not answer any more".to_owned()));
+        };
+        let mut entries = None;
+        if self.is_journal {
+            let reply = client.state(&self.object).await;
+            let state = reply.json();
+            let list = state["entries"].as_array().expect("a journal has entries");
+            entries = Some(list.iter().map(|entry| entry.as_u64().expect("a number")).collect());
+            let value = state["digest"].as_u64().expect("a journal has a digest");
+            seen = Seen { value, version: reply.version(), epoch: reply.epoch() };
+        }
+        self.judge(&Last { seen, entries });
+        seen
+    }
+
+    /// Judges the whole history by the record that the store holds, if there is one.
+    ///
+    /// # Panics
+    /// Where it may not be.
+    pub fn audit_record(&self, blob: Option<&[u8]>) {
+        let Some(blob) = blob else {
+            let entries = self.is_journal.then(Vec::new);
+            return self.judge(&Last { seen: Seen { value: 0, version: 0, epoch: 0 }, entries });
+        };
+        let record = Record::read(blob).unwrap_or_else(|violation| self.fail(&violation));
+        if record.object != self.object {
+            self.fail(&Violation::Record(format!("it is the record of {}", record.object)));
+        }
+        self.judge(&record.last().unwrap_or_else(|violation| self.fail(&violation)));
+        if let Err(violation) = self.check_answered(&record) {
+            self.fail(&violation);
+        }
+    }
+
+    /// What the record remembers of calls with a key is what their callers were told.
+    fn check_answered(&self, record: &Record) -> Result<(), Violation> {
+        let kept = self.kept();
+        let keys: BTreeMap<_, _> = kept.changes.iter().map(|(key, number)| (number, key)).collect();
+        for call in kept.calls.iter().filter(|call| call.kind == Kind::Change) {
+            let Outcome::Done(Seen { version, .. }) = call.outcome else { continue };
+            let Some(key) = keys.get(&call.change) else { continue };
+            if let Some(made) = record.answered.get(*key).filter(|made| **made != version) {
+                let what = format!("{key} made version {made}, and {version} was answered");
+                return Err(Violation::Record(what));
+            }
+        }
+        Ok(())
+    }
+
+    fn judge(&self, last: &Last) {
+        if let Err(violation) = check(&self.calls(), last) {
+            self.fail(&violation);
+        }
+    }
+
+    fn fail(&self, violation: &Violation) -> ! {
+        let mut calls = self.calls();
+        calls.sort_by_key(|call| call.begun);
+        calls.iter().for_each(|call| eprintln!("{call:?}"));
+        panic!("the history of {}, above, cannot be: {violation:?}", self.object);
+    }
+
+    fn query(&self, client: &Client) -> Request {
+        client.call(&self.object, if self.is_journal { "digest" } else { "value" })
+    }
+
+    async fn record(&self, kind: Kind, change: u64, request: Request) -> Outcome {
+        let begun = self.tick();
+        let answer = request.try_send().await;
+        let maker = match &answer {
+            Ok(reply) if kind == Kind::Change && reply.status == 200 && !reply.is_replayed() => {
+                Some(reply.header("highlander-node").to_owned())
+            }
+            _ => None,
+        };
+        let outcome = outcome(answer);
+        let call = Call { begun, ended: self.tick(), kind, change, outcome, maker };
+        self.kept().calls.push(call);
+        if matches!(outcome, Outcome::Done(_)) {
+            self.answered.send_modify(|count| *count += 1);
+        }
+        outcome
+    }
+
+    fn number(&self, key: Option<&str>) -> u64 {
+        let mut kept = self.kept();
+        if let Some(number) = key.and_then(|key| kept.changes.get(key)) {
+            return *number;
+        }
+        kept.change_count += 1;
+        let number = kept.change_count;
+        if let Some(key) = key {
+            kept.changes.insert(key.to_owned(), number);
+        }
+        number
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tick(&self) -> u64 {
+        self.clock.fetch_add(1, Ordering::SeqCst)
+    }
+}
+
+fn outcome(answer: reqwest::Result<Reply>) -> Outcome {
+    match answer {
+        Ok(reply) if reply.status == 200 => {
+            let value = reply.json().as_u64().expect("a number");
+            Outcome::Done(Seen { value, version: reply.version(), epoch: reply.epoch() })
+        }
+        Ok(reply) => match reply.json()["effect"].as_str() {
+            Some("none") => Outcome::NotExecuted,
+            // An answer that is no longer kept: the version is not known any more.
+            Some("unknown" | "applied") => Outcome::Unknown,
+            _ => panic!("an answer that no object gives: {}", reply.text()),
+        },
+        // Nothing was sent where there was no connection.
+        Err(error) if error.is_connect() => Outcome::NotExecuted,
+        Err(_) => Outcome::Unknown,
+    }
+}
