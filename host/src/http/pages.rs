@@ -36,7 +36,7 @@ impl Api {
     fn state_of(&self, status: &NodeStatus) -> &'static str {
         let node = self.router.node();
         // It knows of its own draining before the others do.
-        if status.node == *node.id() && node.is_draining() {
+        if status.node == node.id() && node.is_draining() {
             return Standing::Draining.as_str();
         }
         status.standing.map_or("no-session", Standing::as_str)
