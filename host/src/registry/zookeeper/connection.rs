@@ -118,9 +118,9 @@ async fn connect(options: &Options, servers: &str) -> Result<Client, Error> {
     let connected = tokio::time::timeout(patience, tokio::spawn(connecting)).await;
     match connected {
         Ok(Ok(Ok(client))) => Ok(client),
-        Ok(Ok(Err(error))) => Err(connect_error(error, servers, has_tls)),
+        Ok(Ok(Err(error))) => Err(connect_error(&error, servers, has_tls)),
         Ok(Err(_)) => Err(Error::Denied(format!("{servers:?} cannot be connected to"))),
-        Err(_) => Err(connect_error(ClientError::Timeout, servers, has_tls)),
+        Err(_) => Err(connect_error(&ClientError::Timeout, servers, has_tls)),
     }
 }
 
@@ -135,7 +135,7 @@ async fn connect_within(
     }
 }
 
-fn connect_error(error: ClientError, servers: &str, has_tls: bool) -> Error {
+fn connect_error(error: &ClientError, servers: &str, has_tls: bool) -> Error {
     match error {
         ClientError::BadArguments(why) => Error::Denied(format!("servers {servers:?}: {why}")),
         ClientError::AuthFailed => {
