@@ -64,7 +64,8 @@ fn error(parts: &Parts, body: &[u8]) -> Result<Error, String> {
         None if said.effect == Effect::None.as_str() => Code::Internal,
         _ => return Err(format!("answered {:?} with the effect {:?}", said.code, said.effect)),
     };
-    let refusal = said.rejection.map(|said| Refusal { code: said.code, message: said.message });
+    let refusal =
+        said.rejection.map(|said| Box::new(Refusal { code: said.code, message: said.message }));
     let pause = parts.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
     Ok(Error {
         hint: said.hint,
@@ -127,7 +128,7 @@ mod tests {
             assert_eq!(Code::from_word(code.as_str()), Some(*code));
             let plain = Error::new(*code, "so it was");
             let refusal = Refusal { code: "full".to_owned(), message: "no more".to_owned() };
-            let whole = Error { refusal: Some(refusal), ..plain.clone() }
+            let whole = Error { refusal: Some(Box::new(refusal)), ..plain.clone() }
                 .with_hint("do this")
                 .with_retry_after(Duration::from_secs(3))
                 .with_owner(NodeId::new("node-2"));

@@ -29,7 +29,7 @@ impl Listening {
     async fn start(cluster: &Cluster, name: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let place = cluster.join_at(name, &address, Arc::new(HttpPeers::new()));
+        let place = cluster.join_at(name, &address, Arc::new(HttpPeers::new())).await;
         let api = Api::new(Arc::clone(&place.router), Config::new(address.clone()));
         let (stop, stopped) = watch::channel(());
         let server = Server::new(api, listener);
