@@ -196,7 +196,7 @@ impl Member {
         let call = client.call(object, handler).header("highlander-timeout", "2s");
         let reply =
             tokio::time::timeout(Duration::from_secs(3), call.try_send()).await.ok()?.ok()?;
-        let node = (reply.status == 200).then(|| reply.header("highlander-node"))?;
+        let node = (reply.status == 200).then(|| reply.owner())?;
         node.strip_prefix('n')?.split('-').next()?.parse().ok()
     }
 

@@ -213,7 +213,7 @@ impl Recorder {
         let answer = request.try_send().await;
         let maker = match &answer {
             Ok(reply) if kind == Kind::Change && reply.status == 200 && !reply.is_replayed() => {
-                Some(reply.header("highlander-node").to_owned())
+                Some(reply.owner().to_owned())
             }
             _ => None,
         };

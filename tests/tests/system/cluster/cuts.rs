@@ -24,9 +24,8 @@ async fn check_cut_from_registry(test: &str, mode: Mode) {
             })
             .await;
             let answer = cluster.client(0).call(recorder.object(), "digest").try_send().await;
-            let own = answer.is_ok_and(|reply| {
-                reply.status == 200 && cluster.node(0).is_called(reply.header("highlander-node"))
-            });
+            let own = answer
+                .is_ok_and(|reply| reply.status == 200 && cluster.node(0).is_called(reply.owner()));
             assert!(!own, "{} has another owner", recorder.object());
         }
         cluster.node(0).links().heal();

@@ -47,7 +47,7 @@ async fn two_nodes_cannot_start_the_same_object() {
     assert_eq!(numbers, (1..=30).collect::<Vec<_>>());
     let first = &replies[0];
     for reply in &replies {
-        assert_eq!(reply.header("highlander-node"), first.header("highlander-node"));
+        assert_eq!(reply.owner(), first.owner());
         assert_eq!(reply.epoch(), first.epoch());
     }
 }
