@@ -322,7 +322,7 @@ impl Router {
                 return std::future::pending().await;
             };
             if members.changed().await.is_err() {
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         };
         tokio::select! {

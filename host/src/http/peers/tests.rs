@@ -270,7 +270,7 @@ async fn what_was_not_sent_and_what_may_have_been_are_told_apart() {
         connection.abrupt_shutdown(h2::Reason::NO_ERROR);
         while connection.accept().await.is_some() {}
         // The socket stays open, so that the farewell is read before the end.
-        std::future::pending().await
+        std::future::pending::<()>().await;
     });
     assert_eq!(outcome(&leaving.await).await, "not sent");
     let resetting = peer(async |stream| {
