@@ -88,7 +88,7 @@ fn config() -> Config {
         mailbox_len: 128,
         resident_max: 100,
         activation_rate: 10_000,
-        store_patience: Duration::from_millis(100),
+        store_patience: Duration::from_secs(10),
     }
 }
 

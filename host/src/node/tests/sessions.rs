@@ -110,7 +110,8 @@ async fn a_draining_node_hands_over_and_others_take_it_up() {
 #[tokio::test]
 async fn a_node_whose_store_does_not_answer_gives_its_objects_up_until_it_does() {
     let world = World::new();
-    let (node, sessions) = world.node_with("a", &config()).await;
+    let impatient = Config { store_patience: Duration::from_millis(100), ..config() };
+    let (node, sessions) = world.node_with("a", &impatient).await;
     node.deploy(Bytes::from_static(b"scripted:counter"), false).await.unwrap();
     add(&node, "a").await.unwrap();
     world.store.set_down(true);
