@@ -7,6 +7,7 @@ mod first_call;
 mod hostile;
 mod hot_object;
 mod idle;
+mod locks;
 mod memory;
 mod throughput;
 
@@ -19,6 +20,7 @@ use clap::ValueEnum;
 use crate::artifacts::Artifacts;
 use crate::load::{self, CONNECTION_COUNT, Target, Until};
 use crate::machine::Facts;
+use crate::parts;
 use crate::process::Server;
 use crate::report::{self, Report};
 use crate::wire::Connection;
@@ -49,6 +51,8 @@ pub(crate) enum Name {
     Hostile,
     /// Times and memory of one instance
     Costs,
+    /// Claims in ZooKeeper: rates, memory, the end of a session, partitions
+    Locks,
 }
 
 /// How much is measured, and with what.
@@ -89,10 +93,12 @@ pub(crate) async fn run(name: Name, plan: &Plan) -> Result<()> {
     for name in names {
         let value = name.to_possible_value().context("every benchmark has a name")?;
         eprintln!("measuring: {}", value.get_name());
-        let report = measure(name, plan).await;
-        let report = report.with_context(|| format!("cannot measure {}", value.get_name()))?;
-        report.publish(&plan.results, &plan.facts)?;
-        reports.push(report);
+        let measured = measure(name, plan).await;
+        let measured = measured.with_context(|| format!("cannot measure {}", value.get_name()))?;
+        for report in measured {
+            report.publish(&plan.results, &plan.facts)?;
+            reports.push(report);
+        }
     }
     if reports.len() > 1 {
         println!("\nAims\n\n{}", report::summary(reports.iter().flat_map(|report| &report.aims)));
@@ -101,8 +107,8 @@ pub(crate) async fn run(name: Name, plan: &Plan) -> Result<()> {
     Ok(())
 }
 
-async fn measure(name: Name, plan: &Plan) -> Result<Report> {
-    match name {
+async fn measure(name: Name, plan: &Plan) -> Result<Vec<Report>> {
+    let report = match name {
         Name::All => unreachable!("it stands for the others"),
         Name::Query => throughput::query(plan).await,
         Name::Update => throughput::update(plan).await,
@@ -112,7 +118,9 @@ async fn measure(name: Name, plan: &Plan) -> Result<Report> {
         Name::Idle => idle::run(plan).await,
         Name::Hostile => hostile::run(plan).await,
         Name::Costs => costs::run(plan),
-    }
+        Name::Locks => return parts::in_threads(|| locks::run(plan)),
+    };
+    Ok(vec![report?])
 }
 
 /// Calls each object once, from many connections.
