@@ -16,8 +16,12 @@ use highlander_host::node::{Config, Node, Ports};
 use highlander_host::registry::Sessions;
 use highlander_host::registry::claims::Granularity;
 use highlander_host::registry::zookeeper::{Options, ZooKeeperSessions};
-use highlander_host::store::Store;
+use highlander_host::store::s3::{self, AccessKey, S3};
+use highlander_host::store::{Condition, ETag, Put, Store};
+use highlander_s3_server as server;
+use highlander_s3_server::faults::{Fault, Operation as Request, Rule};
 use highlander_services::zookeeper::{self, Ensemble};
+use tempfile::TempDir;
 
 use crate::artifacts::Artifacts;
 
@@ -76,6 +80,79 @@ pub(crate) fn sessions(ensemble: &Ensemble, name: &str, claims: Granularity) -> 
         node_name: name.to_owned(),
         address: "127.0.0.1:1".to_owned(),
     })
+}
+
+/// Our S3 server, in this process: it syncs what it writes, and counts what it is asked.
+pub(crate) struct Blobs {
+    server: server::Server,
+    access: AccessKey,
+    bucket: String,
+    _folder: TempDir,
+}
+
+impl Blobs {
+    /// Starts it on the disk that counts.
+    pub(crate) async fn start(artifacts: &Artifacts) -> Result<Self> {
+        let folder = artifacts.data_folder()?;
+        let options = server::Options::new(folder.path().join("blobs"));
+        let access =
+            AccessKey { id: options.access_key.clone(), secret: options.secret_key.clone() };
+        let bucket = options.bucket.clone();
+        Ok(Self { server: server::Server::start(options).await?, access, bucket, _folder: folder })
+    }
+
+    /// The host's client of it, with connections of its own.
+    pub(crate) async fn store(&self) -> Result<Arc<S3>> {
+        let options = s3::Options {
+            bucket: self.bucket.clone(),
+            prefix: String::new(),
+            endpoint: Some(self.server.url()),
+            region: None,
+            path_style: true,
+            request_timeout: CALL_PATIENCE,
+        };
+        Ok(Arc::new(S3::connect_with_key(options, self.access.clone()).await?))
+    }
+
+    /// Makes every request take so much longer from now on.
+    pub(crate) fn set_latency(&self, latency: Duration) {
+        self.server.faults().clear();
+        if !latency.is_zero() {
+            self.server.faults().add(Rule::new(Fault::Delay(latency)));
+        }
+    }
+
+    /// Requests of a kind that arrived until now.
+    pub(crate) fn count(&self, request: Request) -> f64 {
+        self.server.request_count(request) as f64
+    }
+
+    /// Where it listens.
+    pub(crate) fn url(&self) -> String {
+        self.server.url()
+    }
+
+    /// Its bucket, and who may use it.
+    pub(crate) fn access(&self) -> (&str, &AccessKey) {
+        (&self.bucket, &self.access)
+    }
+
+    /// What a blob holds.
+    pub(crate) fn blob(&self, name: &str) -> Result<bytes::Bytes> {
+        self.server.blob(name).with_context(|| format!("there is no blob {name}"))
+    }
+}
+
+/// Writes a blob, and refuses figures that other outcomes are part of.
+pub(crate) async fn put(
+    store: &S3,
+    name: &str,
+    bytes: &bytes::Bytes,
+    condition: Condition,
+) -> Result<ETag> {
+    let outcome = store.put(name, bytes.clone(), condition).await;
+    let Put::Applied(etag) = outcome else { anyhow::bail!("a write came to {outcome:?}") };
+    Ok(etag)
 }
 
 /// A node that has joined, with the counter deployed.

@@ -4,11 +4,14 @@
 
 mod costs;
 mod first_call;
+mod forward;
 mod hostile;
 mod hot_object;
 mod idle;
 mod locks;
 mod memory;
+mod requests;
+mod s3;
 mod throughput;
 
 use std::path::PathBuf;
@@ -53,6 +56,12 @@ pub(crate) enum Name {
     Costs,
     /// Claims in ZooKeeper: rates, memory, the end of a session, partitions
     Locks,
+    /// Updates and activations on S3, beside what its server and client can do
+    S3,
+    /// Calls through a node that is not the owner
+    Forward,
+    /// What each kind of call asks of S3 and ZooKeeper, and what that costs
+    Requests,
 }
 
 /// How much is measured, and with what.
@@ -119,6 +128,9 @@ async fn measure(name: Name, plan: &Plan) -> Result<Vec<Report>> {
         Name::Hostile => hostile::run(plan).await,
         Name::Costs => costs::run(plan),
         Name::Locks => return parts::in_threads(|| locks::run(plan)),
+        Name::S3 => return parts::in_threads(|| s3::run(plan)),
+        Name::Forward => forward::run(plan).await,
+        Name::Requests => parts::in_threads(|| requests::run(plan)),
     };
     Ok(vec![report?])
 }
