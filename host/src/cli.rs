@@ -23,6 +23,7 @@ use clap::{Args, Parser, Subcommand};
 use self::client::Client;
 use self::failure::Failure;
 use crate::config::Config;
+use crate::config::backends::RegistryKind;
 use crate::telemetry;
 
 /// Objects with one owner, a durable state, and sandboxed behaviour.
@@ -68,11 +69,11 @@ enum Command {
         #[command(flatten)]
         log: Log,
     },
-    /// Run a node as a configuration file says
+    /// Run a node as a configuration file, or the environment, says
     Serve {
-        /// The configuration; see docs/configuration.md
+        /// The configuration; see docs/configuration.md [default: the environment alone]
         #[arg(long, value_name = "FILE")]
-        config: PathBuf,
+        config: Option<PathBuf>,
         #[command(flatten)]
         log: Log,
     },
@@ -100,6 +101,8 @@ enum Command {
     Deactivate(objects::One),
     /// List the nodes
     Nodes,
+    /// Let a node give all its objects to others, and wait until it has
+    Drain(nodes::Drain),
     /// Check this machine and this configuration, and say how to mend what is wrong
     Doctor(doctor::Doctor),
 }
@@ -120,12 +123,18 @@ pub fn main(run_node: RunNode) -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Dev { data, listen, log } => load(None).and_then(|config| {
+            if config.registry.kind != RegistryKind::Local {
+                let failure = Failure::usage("highlander dev runs one node on its own");
+                return Err(
+                    failure.with_hint("for a node of a cluster: highlander serve --config FILE")
+                );
+            }
             let data_dir = data.unwrap_or_else(|| config.data_dir.clone());
             let listen = listen.unwrap_or(config.listen);
             start(run_node, Config { data_dir, listen, ..config }, &log)
         }),
         Command::Serve { config, log } => {
-            load(Some(&config)).and_then(|config| start(run_node, config, &log))
+            load(config.as_deref()).and_then(|config| start(run_node, config, &log))
         }
         Command::New(new) => new.run(),
         command => on_runtime(&cli.global, command),
@@ -164,6 +173,7 @@ fn on_runtime(global: &Global, command: Command) -> Result<(), Failure> {
             Command::Where(one) => one.locate(&client).await,
             Command::Deactivate(one) => one.deactivate(&client).await,
             Command::Nodes => nodes::list(&client).await,
+            Command::Drain(drain) => drain.run(&client).await,
             Command::Doctor(doctor) => doctor.run(&client).await,
             Command::Dev { .. } | Command::Serve { .. } | Command::New(_) => Ok(()),
         }

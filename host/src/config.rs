@@ -1,15 +1,21 @@
 //! What an operator may set: one table of keys ([`keys`]), read from a file and from the environment ([`source`]).
 //!
-//! Every value is checked once, here, and is valid from then on. Nothing here touches the network or a store, and
-//! nothing has two spellings: a size or a time without unit is refused, an unknown key too.
+//! Every value is checked once, here, and is valid from then on, alone ([`value`]) and beside the others ([`agree`]).
+//! Nothing here touches the network or a store, and nothing has two spellings: a size or a time without unit is
+//! refused, an unknown key too. Secrets are in files of their own ([`secret`]), never in a [`Config`].
 
+mod agree;
+pub mod backends;
 pub mod keys;
+pub mod secret;
 pub mod source;
 pub mod value;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use backends::{RegistryConfig, StoreConfig};
 
 /// Mappings of memory that the process needs beside those of resident instances: its own, and those of the 64
 /// instances that the sandbox adds for describing and replacing others.
@@ -40,6 +46,8 @@ impl Error {
 /// A whole configuration, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
+    /// `node.name`; nothing means the host's name.
+    pub name: Option<String>,
     /// `node.listen`: where HTTP is answered.
     pub listen: SocketAddr,
     /// `node.advertise`: where others reach this node; nothing means `listen`.
@@ -50,6 +58,10 @@ pub struct Config {
     pub insecure: bool,
     /// `node.component_max`: largest component, in bytes.
     pub component_max: usize,
+    /// `registry.…`: who grants claims.
+    pub registry: RegistryConfig,
+    /// `store.…`: where records are kept.
+    pub store: StoreConfig,
     /// `objects.idle_timeout`.
     pub idle_timeout: Duration,
     /// `objects.state_max`, in bytes.
@@ -58,6 +70,10 @@ pub struct Config {
     pub mailbox_len: usize,
     /// `objects.call_timeout`.
     pub call_timeout: Duration,
+    /// `objects.activation_rate`: activations begun in a second, at most.
+    pub activation_rate: u32,
+    /// `objects.store_patience`.
+    pub store_patience: Duration,
     /// `sandbox.memory_max`, in bytes.
     pub memory_max: usize,
     /// `sandbox.cpu_max`.
@@ -69,15 +85,20 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            name: None,
             listen: SocketAddr::from(([127, 0, 0, 1], 7410)),
             advertise: None,
             data_dir: PathBuf::from(".highlander"),
             insecure: false,
             component_max: 4 * 1024 * 1024,
+            registry: RegistryConfig::default(),
+            store: StoreConfig::default(),
             idle_timeout: Duration::from_mins(5),
             state_max: 1024 * 1024,
             mailbox_len: 128,
             call_timeout: Duration::from_secs(10),
+            activation_rate: 1000,
+            store_patience: Duration::from_secs(10),
             memory_max: 64 * 1024 * 1024,
             cpu_max: Duration::from_millis(100),
             resident_max: 4096,
@@ -95,13 +116,24 @@ impl Config {
         environment: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, Error> {
         let mut config = Self::default();
+        let mut given = source::Given::new();
         if let Some(path) = file {
             let text = std::fs::read_to_string(path)
                 .map_err(|error| Error::new(format!("cannot read {}: {error}", path.display())))?;
-            source::apply_file(&mut config, &text, &path.display().to_string())?;
+            source::apply_file(&mut config, &mut given, &text, &path.display().to_string())?;
         }
-        source::apply_environment(&mut config, environment)?;
+        source::apply_environment(&mut config, &mut given, environment)?;
+        agree::check(&config, &given)?;
         Ok(config)
+    }
+
+    /// The node's name: the one that was given, else the host's.
+    #[must_use]
+    pub fn node_name(&self) -> String {
+        self.name.clone().unwrap_or_else(|| {
+            let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+            value::fitting_name(&host)
+        })
     }
 
     /// Refuses to answer plain HTTP beyond loopback unless that was asked for.

@@ -1,13 +1,16 @@
-//! HTTP, version 1: turns requests into calls of the node, and what comes of them into answers.
+//! HTTP, version 1: turns requests into calls, and what comes of them into answers.
 //!
 //! Everything malformed ends here, and every error has one form ([`problem`]). The routes are a pure function
 //! ([`route`]), the limits of a connection are kept in [`accept`] and [`wire`]. Nothing here decides anything about an
-//! object: a request that is well formed is the node's.
+//! object: a request that is well formed is the router's. [`peers`] is the other side of the same routes: how this node
+//! asks others.
 
 pub mod accept;
 mod body;
+mod documents;
 mod objects;
 mod pages;
+pub mod peers;
 pub mod problem;
 mod query;
 mod reply;
@@ -20,7 +23,7 @@ mod wire;
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -31,8 +34,9 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 
 use crate::error::{Code, Error};
+use crate::id::NodeId;
 use crate::limits::ARGUMENT_BYTES_MAX;
-use crate::node::Node;
+use crate::router::Router;
 use problem::Problem;
 use route::Route;
 
@@ -77,20 +81,34 @@ impl Config {
 /// Answers requests for one node.
 #[derive(Debug)]
 pub struct Api {
-    node: Arc<Node>,
+    router: Arc<Router>,
     config: Config,
-    /// The node's name, ready to be sent with every answer.
-    node_header: HeaderValue,
+    /// The node's name, ready to be sent with every answer. It changes with each session.
+    node_header: RwLock<(NodeId, HeaderValue)>,
 }
 
 impl Api {
-    /// What answers for `node`.
+    /// What answers for the node of `router`, and brings calls wherever they belong.
     #[must_use]
-    pub fn new(node: Arc<Node>, config: Config) -> Self {
-        let name = HeaderValue::from_str(node.id().as_str());
-        // A name that cannot be a header is one that no node of this program has.
-        let node_header = name.unwrap_or_else(|_| HeaderValue::from_static("unnamed"));
-        Self { node, config, node_header }
+    pub fn new(router: Arc<Router>, config: Config) -> Self {
+        let id = router.node().id();
+        let header = header_of(&id);
+        Self { router, config, node_header: RwLock::new((id, header)) }
+    }
+
+    fn node_header(&self) -> HeaderValue {
+        let id = self.router.node().id();
+        {
+            // The pair is replaced as a whole.
+            let known = self.node_header.read().unwrap_or_else(PoisonError::into_inner);
+            if known.0 == id {
+                return known.1.clone();
+            }
+        }
+        let header = header_of(&id);
+        let mut known = self.node_header.write().unwrap_or_else(PoisonError::into_inner);
+        *known = (id, header.clone());
+        header
     }
 
     /// Answers one request. Never fails: a panic becomes an answer too.
@@ -99,7 +117,7 @@ impl Api {
         let answering = AssertUnwindSafe(self.route(&parts, body)).catch_unwind();
         let answer = answering.await.unwrap_or_else(|_| Err(after_panic(&parts.method).into()));
         let mut reply = answer.unwrap_or_else(|problem| problem.into_reply());
-        reply.headers_mut().insert(reply::NODE, self.node_header.clone());
+        reply.headers_mut().insert(reply::NODE, self.node_header());
         let status = reply.status().as_u16();
         tracing::debug!(method = %parts.method, path = parts.uri.path(), status, "answered");
         Ok(reply)
@@ -112,13 +130,14 @@ impl Api {
             Route::Get(id) => self.get(parts, id).await,
             Route::Put(id) => self.put(parts, body, id).await,
             Route::Delete(id) => self.delete(parts, id).await,
-            Route::Owner(id) => self.owner(&id).await,
-            Route::Deactivate(id) => self.deactivate(&id).await,
+            Route::Owner(id) => self.owner(parts, &id).await,
+            Route::Deactivate(id) => self.deactivate(parts, &id).await,
             Route::List(type_name) => self.list(parts, type_name).await,
             Route::Deploy => self.deploy(parts, body).await,
             Route::Types => self.types().await,
             Route::Type(name) => self.type_record(&name).await,
-            Route::Nodes => Ok(self.nodes()),
+            Route::Nodes => self.nodes(parts).await,
+            Route::Drain(name) => self.drain(parts, &name).await,
             Route::Root => Ok(self.root()),
             Route::Health => Ok(pages::health()),
             Route::Ready => self.ready(),
@@ -132,6 +151,11 @@ impl Api {
         let bytes = body::read(incoming, ARGUMENT_BYTES_MAX, self.config.body_timeout).await?;
         request::json_argument(&parts.headers, bytes)
     }
+}
+
+fn header_of(node: &NodeId) -> HeaderValue {
+    // A name that cannot be a header is one that no node of this program has.
+    HeaderValue::from_str(node.as_str()).unwrap_or_else(|_| HeaderValue::from_static("unnamed"))
 }
 
 /// What is said of a request in whose handling the host panicked. The panic itself went to the log.

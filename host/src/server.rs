@@ -2,9 +2,10 @@
 //!
 //! Everything is wired here and nowhere else. What a call means is decided far below.
 
-use std::fs::DirBuilder;
+mod entrance;
+mod ports;
+
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,18 +13,23 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
+use self::entrance::Entrance;
+use self::ports::Opened;
 use crate::cli::output;
+use crate::config::backends::RegistryKind;
 use crate::config::{self, Config};
-use crate::engine::wasmtime::{SandboxConfig, WasmtimeEngine};
 use crate::http::accept::Server;
+use crate::http::peers::HttpPeers;
 use crate::http::{self, Api};
-use crate::node::{self, Node, Ports};
-use crate::registry::local::{Directory, LocalSessions};
-use crate::store::embedded::Embedded;
+use crate::node::{self, Node};
+use crate::router::{self, Router};
 
-/// How long objects may take to be handed back.
-const DRAIN_PATIENCE: Duration = Duration::from_secs(10);
+/// How long objects may take to be handed back, where no other node can take them.
+const DRAIN_PATIENCE_ALONE: Duration = Duration::from_secs(10);
+/// How long they may take to be handed to other nodes, one after another.
+const DRAIN_PATIENCE: Duration = Duration::from_mins(1);
 /// How long open connections may take after that.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -43,34 +49,83 @@ pub fn run(config: Config) -> anyhow::Result<()> {
 async fn serve(config: Config) -> anyhow::Result<()> {
     // Before anything else, so that no signal meets the default, which is to end at once.
     let mut signals = Signals::new()?;
+    // Before the first session begins, which tells the other nodes the address.
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr()?;
     let config = fitted(config);
-    let node =
-        Node::start(open_ports(&config, &config.advertised(address))?, &node_config(&config));
-    node.joined().await;
-    let api = Api::new(Arc::clone(&node), http_config(&config, address));
+    let advertised = config.advertised(address);
+    let opened = tokio::select! {
+        opened = ports::open(&config, &advertised) => opened?,
+        () = signals.next() => {
+            output::note("stopped before the node began");
+            return Ok(());
+        }
+    };
+    let Opened { ports, entrance, about } = opened;
+    let node = Node::start(ports, &node_config(&config));
+    let router =
+        Router::new(Arc::clone(&node), Arc::new(HttpPeers::new()), &router::Config::default());
+    let api = Api::new(Arc::new(router), http_config(&config, address));
     let (stop, stopped) = watch::channel(());
     let serving = tokio::spawn(Server::new(api, listener).run(stopped, CLOSE_PATIENCE));
-    announce(&config, &node, address);
-    signals.next().await;
-    output::note(
-        "draining: calls under way end, new ones are refused; press Ctrl-C again to quit at once",
-    );
+    let running = Running { node, entrance, stop, serving, patience: patience(&config) };
+    // A registry of another machine may be down for long, and until then it is told that this node is not ready.
+    if config.registry.kind == RegistryKind::Local {
+        running.node.joined().await;
+    }
+    output::note(&about);
+    output::note(&format!("listening on http://{address}"));
     tokio::select! {
-        left = node.drain(DRAIN_PATIENCE) => {
+        why = running.entrance.denied() => anyhow::bail!("{why}"),
+        () = running.tell_name() => Ok(()),
+        () = signals.next() => running.end(&mut signals).await,
+    }
+}
+
+/// What is to be ended.
+struct Running {
+    node: Arc<Node>,
+    entrance: Arc<Entrance>,
+    stop: watch::Sender<()>,
+    serving: JoinHandle<()>,
+    patience: Duration,
+}
+
+impl Running {
+    /// Says under which name the node is known, once that is so. Never returns.
+    async fn tell_name(&self) {
+        self.node.joined().await;
+        output::note(&format!("node {}", self.node.id()));
+        std::future::pending().await
+    }
+
+    /// Ends in order: objects, session, connections. Calls are taken until the end, and brought to other nodes.
+    async fn end(self, signals: &mut Signals) -> anyhow::Result<()> {
+        output::note(
+            "draining: objects are handed over, and none is begun; press Ctrl-C again to quit at once",
+        );
+        let ending = async {
+            let left = self.node.drain(self.patience).await;
             if left > 0 {
                 tracing::warn!(left, "objects were still active when their time was over");
             }
-            node.leave().await;
-            drop(stop);
-            serving.await?;
-            output::note("stopped");
-            Ok(())
+            self.entrance.close();
+            // Calls under way are still brought to other nodes, for which the session is needed.
+            drop(self.stop);
+            let served = self.serving.await;
+            self.node.leave().await;
+            served
+        };
+        tokio::select! {
+            ended = ending => {
+                ended?;
+                output::note("stopped");
+                Ok(())
+            }
+            () = signals.next() => anyhow::bail!("quit before all objects were handed back"),
         }
-        () = signals.next() => anyhow::bail!("quit before all objects were handed back"),
     }
 }
 
@@ -113,34 +168,11 @@ fn fitted(config: Config) -> Config {
     Config { resident_max: allowed, ..config }
 }
 
-fn open_ports(config: &Config, address: &str) -> anyhow::Result<Ports> {
-    let dir = &config.data_dir;
-    // Whoever can read states can read all that objects know.
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .with_context(|| format!("cannot make the data directory {}", dir.display()))?;
-    let store = Embedded::open(&dir.join("store"))
-        .with_context(|| format!("cannot open the store in {}", dir.display()))?;
-    let engine = WasmtimeEngine::new(SandboxConfig {
-        memory_max: config.memory_max,
-        cpu_max: config.cpu_max,
-        resident_max: config.resident_max,
-        state_max: config.state_max,
-        cache_dir: Some(dir.join("code")),
-        ..SandboxConfig::default()
-    })?;
-    let sessions = LocalSessions::new(Directory::new(), &node_name(), address);
-    Ok(Ports { sessions: Arc::new(sessions), store: Arc::new(store), engine: Arc::new(engine) })
-}
-
-/// The host's name, as far as it fits into a node's.
-fn node_name() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let letters = name.trim().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(40);
-    let name: String = letters.collect();
-    if name.is_empty() { "node".to_owned() } else { name }
+fn patience(config: &Config) -> Duration {
+    match config.registry.kind {
+        RegistryKind::Local => DRAIN_PATIENCE_ALONE,
+        RegistryKind::ZooKeeper => DRAIN_PATIENCE,
+    }
 }
 
 fn node_config(config: &Config) -> node::Config {
@@ -148,8 +180,8 @@ fn node_config(config: &Config) -> node::Config {
         idle_timeout: config.idle_timeout,
         mailbox_len: config.mailbox_len,
         resident_max: usize::try_from(config.resident_max).unwrap_or(usize::MAX),
-        activation_rate: 1000,
-        store_patience: Duration::from_secs(10),
+        activation_rate: config.activation_rate,
+        store_patience: config.store_patience,
     }
 }
 
@@ -159,13 +191,4 @@ fn http_config(config: &Config, address: SocketAddr) -> http::Config {
         component_max: config.component_max,
         ..http::Config::new(config.advertised(address))
     }
-}
-
-fn announce(config: &Config, node: &Node, address: SocketAddr) {
-    output::note(&format!("node {}", node.id()));
-    output::note(&format!(
-        "registry local, store embedded (conditional writes enforced) in {}",
-        config.data_dir.display()
-    ));
-    output::note(&format!("listening on http://{address}"));
 }

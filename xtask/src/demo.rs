@@ -4,11 +4,9 @@
 //! it prints is compared with what the script expects, so that `demo --once` is a test. It keeps nothing: the node's
 //! data is in a folder that goes when the demo ends.
 
-use std::env;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
-use std::time::Duration;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -16,20 +14,17 @@ use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tempfile::TempDir;
 
+use crate::node::Node;
+use crate::shell::{self, Shell};
 use crate::workspace::Workspace;
 use crate::{guests, process, system};
 
-mod expect;
-mod node;
 mod script;
 
-use node::Node;
 use script::{Does, STEPS, Step};
 
 /// Where a node listens unless it is told otherwise, and so what stands in the script.
 const DEFAULT_ADDRESS: &str = "127.0.0.1:7410";
-/// How long one command of the script may take.
-const COMMAND_TIME_MAX: Duration = Duration::from_secs(120);
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -186,33 +181,13 @@ impl Demo {
 
     /// Runs one line by a shell and gives what it printed.
     fn run_line(&self, line: &str) -> Result<String> {
-        println!("$ {line}");
-        let binaries = self.binaries();
-        let path = env::var_os("PATH").unwrap_or_default();
-        let path = env::join_paths(std::iter::once(binaries).chain(env::split_paths(&path)))?;
-        let mut child = Command::new("sh")
-            .args(["-c", line])
-            .current_dir(&self.workspace.root)
-            .env("PATH", path)
-            .env("HIGHLANDER_URL", format!("http://{}", self.address))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let output = read_to_end(&mut child)?;
-        print!("{output}");
-        if !output.is_empty() && !output.ends_with('\n') {
-            println!();
-        }
-        let status = child.wait()?;
-        if !status.success() {
-            bail!("the command failed ({status})");
-        }
-        Ok(output)
+        let shell = Shell { root: &self.workspace.root, binaries: &self.binaries() };
+        shell.run(line, &[("HIGHLANDER_URL", format!("http://{}", self.address))])
     }
 
     fn wait_for_interrupt(&mut self) -> Result<()> {
         println!("\nThe node goes on at http://{}", self.address);
-        println!("`highlander` is {}", shown(&self.binaries().join("highlander")));
+        println!("`highlander` is {}", shell::shown(&self.binaries().join("highlander")));
         println!("Press Ctrl-C to stop it.");
         for signal in self.signals.forever() {
             if signal != SIGCHLD {
@@ -224,22 +199,6 @@ impl Demo {
         }
         Ok(())
     }
-}
-
-/// Waits for the end of a command that prints little, and gives what it printed.
-fn read_to_end(child: &mut Child) -> Result<String> {
-    let ended = node::poll(COMMAND_TIME_MAX, || Ok(child.try_wait()?));
-    if ended.is_err() {
-        child.kill()?;
-    }
-    ended.context("the command did not end")?;
-    let mut stdout = child.stdout.take().context("no standard output")?;
-    Ok(std::io::read_to_string(&mut stdout)?)
-}
-
-fn shown(path: &Path) -> String {
-    let here = env::current_dir().unwrap_or_default();
-    path.strip_prefix(here).unwrap_or(path).display().to_string()
 }
 
 /// The address that users know if it is free and a person is to use it, else one that the system picks.

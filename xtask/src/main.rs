@@ -11,9 +11,13 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 mod bench;
+mod cluster;
 mod demo;
+mod expect;
 mod guests;
+mod node;
 mod process;
+mod shell;
 mod suite;
 mod system;
 mod tidy;
@@ -31,6 +35,8 @@ struct Arguments {
 enum Command {
     /// Builds everything, starts a node, and shows the main job; leaves the node running until Ctrl-C
     Demo(demo::Options),
+    /// Starts 3 nodes with ZooKeeper and an S3 server, and says what to try; runs until Ctrl-C
+    Cluster(cluster::Options),
     /// Runs every check and test, and installs what they need
     Test(suite::Options),
     /// Runs `test` and the check of dependencies
@@ -47,6 +53,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.command {
         Command::Demo(options) => demo::run(&options),
+        Command::Cluster(options) => cluster::run(&options),
         Command::Test(options) => suite::test(&options),
         Command::Ci => suite::ci(),
         Command::Tidy => tidy_once(),

@@ -3,6 +3,8 @@
 //! Only what is missing is installed, and only what a check or the demo uses. What cannot be installed from here is an
 //! error with the line to paste.
 
+use std::env;
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -29,14 +31,50 @@ const PACKAGES: &[Package] = &[
     Package { name: "openjdk-17-jre-headless", programs: &["java"] },
     Package { name: "libzookeeper-java", programs: &["/usr/share/java/zookeeper.jar"] },
     Package { name: "libslf4j-java", programs: &["/usr/share/java/slf4j-simple.jar"] },
+    // Links that are cut, where tests run as root.
+    Package { name: "nftables", programs: &["nft"] },
+    Package { name: "iproute2", programs: &["ip", "ss"] },
+    // A node whose wall clock is wrong.
+    Package { name: "faketime", programs: &["faketime"] },
     // The certificates of a test.
     Package { name: "openssl", programs: &["openssl"] },
 ];
+
+/// The S3 server that is not ours, which the store is tested with too: a package of Python, with its version.
+const MINISTACK: &str = "ministack==1.5.33";
 
 /// Makes sure of everything: the target for components and the system's packages.
 pub(crate) fn ensure_all(root: &Path) -> Result<()> {
     ensure_packages()?;
     ensure_wasm_target(root)
+}
+
+/// Installs ministack into a folder of its own below `target`, if it is not there in this version and wanted at all.
+pub(crate) fn ensure_ministack(target: &Path) -> Result<()> {
+    if env::var_os("HIGHLANDER_SKIP_MINISTACK").is_some() {
+        return Ok(());
+    }
+    let folder = target.join("ministack");
+    // Written last, so that an installation that broke off is done again.
+    let stamp = folder.join("installed");
+    if fs::read_to_string(&stamp).is_ok_and(|version| version == MINISTACK) {
+        return Ok(());
+    }
+    let hint = "ministack cannot be installed, with which the S3 store is tested\n\
+         hint: it needs Python 3 with venv (apt-get install -y python3-venv) and PyPI; without it set \
+         HIGHLANDER_SKIP_MINISTACK=1, and its tests are left out";
+    // Debian has Python without the part that makes environments.
+    let has_venv =
+        process::output(Command::new("python3").args(["-c", "import venv, ensurepip"])).is_ok();
+    if !has_venv {
+        ensure_installed(&["python3-venv"]).context(hint)?;
+    }
+    let mut venv = Command::new("python3");
+    process::run(venv.args(["-m", "venv", "--clear"]).arg(&folder)).context(hint)?;
+    let mut pip = Command::new(folder.join("bin/pip"));
+    pip.args(["install", "--quiet", "--disable-pip-version-check", MINISTACK]);
+    process::run(&mut pip).context(hint)?;
+    fs::write(&stamp, MINISTACK).with_context(|| format!("{} cannot be written", stamp.display()))
 }
 
 /// Adds the target for components if the toolchain lacks it.
@@ -59,9 +97,10 @@ pub(crate) fn ensure_wasm_target(root: &Path) -> Result<()> {
 fn ensure_packages() -> Result<()> {
     let missing: Vec<_> =
         PACKAGES.iter().filter(|package| !is_there(package)).map(|package| package.name).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
+    if missing.is_empty() { Ok(()) } else { ensure_installed(&missing) }
+}
+
+fn ensure_installed(missing: &[&str]) -> Result<()> {
     let names = missing.join(" ");
     let hint = format!("hint: apt-get install -y --no-install-recommends {names}");
     if !process::is_in_path("apt-get") {
@@ -71,9 +110,9 @@ fn ensure_packages() -> Result<()> {
         bail!("needed and not there: {names}, and only root can install it\n{hint}");
     }
     // On a machine whose lists of packages were never read, or are old, the first attempt fails.
-    if install(&missing).is_err() {
+    if install(missing).is_err() {
         process::run(apt_get().arg("update"))?;
-        install(&missing).context(hint)?;
+        install(missing).context(hint)?;
     }
     Ok(())
 }

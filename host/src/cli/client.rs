@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 
 use super::Global;
 use super::failure::{Exit, Failure};
+use crate::config::secret;
 use crate::http::problem::{CONTENT, Document};
 use crate::id::ObjectId;
 use crate::limits::CALL_TIMEOUT_MAX;
@@ -23,8 +24,6 @@ const URL_SAFE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How much longer than the call the answer may take.
 const ANSWER_MARGIN: Duration = Duration::from_secs(10);
-/// A token longer than this is no token.
-const TOKEN_BYTES_MAX: u64 = 4096;
 
 /// One request.
 #[derive(Debug)]
@@ -184,22 +183,12 @@ pub(super) fn encoded(text: &str) -> String {
     utf8_percent_encode(text, URL_SAFE).to_string()
 }
 
-/// A file that others can read holds no secret.
 fn read_token(path: &Path) -> Result<HeaderValue, Failure> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let shown = path.display();
-    let cannot = |error: std::io::Error| Failure::usage(format!("cannot read {shown}: {error}"));
-    let metadata = std::fs::metadata(path).map_err(cannot)?;
-    if metadata.permissions().mode() & 0o077 != 0 {
-        let failure = Failure::usage(format!("{shown} can be read by others than its owner"));
-        return Err(failure.with_hint(format!("chmod 600 {shown}")));
-    }
-    if metadata.len() > TOKEN_BYTES_MAX {
-        return Err(Failure::usage(format!("{shown} is too long for a token")));
-    }
-    let text = std::fs::read_to_string(path).map_err(cannot)?;
-    let mut value = HeaderValue::from_str(&format!("Bearer {}", text.trim()))
-        .map_err(|_| Failure::usage(format!("{shown} holds characters that no token has")))?;
+    let text = secret::read(path)?;
+    let mut value = HeaderValue::from_str(&format!("Bearer {text}")).map_err(|_| {
+        let shown = path.display();
+        Failure::usage(format!("{shown} holds characters that no token has"))
+    })?;
     value.set_sensitive(true);
     Ok(value)
 }

@@ -1,9 +1,13 @@
 //! `highlander doctor`: looks at what a node needs, and says how to mend what is missing.
 //!
-//! It measures and tries, and leaves nothing behind. A check that cannot be made is a warning, not a failure.
+//! It measures and tries, and leaves nothing behind but the blob by which every start of a node tries the store. A check that cannot be made is a warning, not a failure.
 
+mod bucket;
 mod disk;
+mod ensemble;
 mod machine;
+mod network;
+mod session;
 mod tools;
 
 use std::path::PathBuf;
@@ -14,6 +18,7 @@ use serde::Serialize;
 use super::client::Client;
 use super::failure::Failure;
 use super::output;
+use crate::config::backends::{RegistryKind, StoreKind};
 
 /// `highlander doctor`
 #[derive(Debug, Args)]
@@ -66,11 +71,20 @@ impl Doctor {
                 Finding::fail("configuration", error.message, mend)
             }
         }];
-        findings.extend(disk::check(&config.data_dir).await);
+        findings.extend(disk::check(&config.data_dir, config.store.kind).await);
+        if config.registry.kind == RegistryKind::ZooKeeper {
+            findings.extend(ensemble::check(&config.registry).await);
+            findings.extend(session::check(&config).await);
+        }
+        if config.store.kind == StoreKind::S3 {
+            findings.extend(bucket::check(&config).await);
+        }
+        findings.extend(network::check(&config).await);
         findings.push(machine::mappings(config.resident_max));
         findings.push(machine::open_files());
         findings.push(machine::address_space());
         findings.push(machine::clock());
+        findings.push(machine::wall_clock());
         findings.push(tools::wasm_target());
         findings.push(tools::node(client).await);
         report(&findings, client.is_json)

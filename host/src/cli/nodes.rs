@@ -1,24 +1,53 @@
-//! The command about nodes: which there are, and what they are doing.
+//! The commands about nodes: which there are, what they are doing, and how one gives its objects away.
 //!
-//! It shows what the node that is asked knows.
+//! They show what the node that is asked knows. A node may be named without the digits of its session.
 
-use serde::Deserialize;
+use std::time::Duration;
 
-use super::client::{Client, Request};
-use super::failure::Failure;
+use clap::Args;
+use http::Method;
+use humantime_serde::re::humantime;
+use serde::{Deserialize, Serialize};
+
+use super::client::{Client, Request, encoded};
+use super::failure::{Exit, Failure};
 use super::output;
+use crate::clock::BootTime;
+
+/// How often it is looked how far a node is.
+const LOOK_PAUSE: Duration = Duration::from_millis(250);
+/// A node is asked again to drain after this.
+const ASK_PAUSE: Duration = Duration::from_secs(1);
+/// A drain that gets no further is shown again after this.
+const PROGRESS_PAUSE: Duration = Duration::from_secs(5);
+/// Digits that a session adds to a node's name.
+const SESSION_DIGITS: usize = 8;
 
 #[derive(Debug, Deserialize)]
 struct Nodes {
     nodes: Vec<Node>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 struct Node {
     id: String,
     address: String,
-    state: String,
-    active_objects: u64,
+    /// What may be expected of it.
+    #[serde(alias = "state")]
+    standing: String,
+    /// Nothing where the node that was asked could not find out.
+    active_objects: Option<u64>,
+}
+
+/// `highlander drain`
+#[derive(Debug, Args)]
+pub(super) struct Drain {
+    /// The node, with or without the digits of its session
+    #[arg(value_name = "NODE")]
+    node: String,
+    /// How long to wait until it has given all its objects away, like 30s
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = humantime::parse_duration)]
+    timeout: Duration,
 }
 
 /// Prints the nodes.
@@ -28,11 +57,139 @@ pub(super) async fn list(client: &Client) -> Result<(), Failure> {
         return output::json(&answer.body);
     }
     let Nodes { nodes } = answer.read()?;
-    let mut rows = vec![["NODE", "ADDRESS", "STATE", "ACTIVE"].map(str::to_owned).to_vec()];
-    rows.extend(
-        nodes
-            .into_iter()
-            .map(|node| vec![node.id, node.address, node.state, node.active_objects.to_string()]),
-    );
+    let mut rows = vec![["NODE", "ADDRESS", "STANDING", "ACTIVE"].map(str::to_owned).to_vec()];
+    rows.extend(nodes.into_iter().map(|node| {
+        let active = node.active_objects.map_or_else(|| "?".to_owned(), |count| count.to_string());
+        vec![node.id, node.address, node.standing, active]
+    }));
     output::table(&rows)
+}
+
+/// What `drain --json` prints at the end.
+#[derive(Debug, Serialize)]
+struct Drained<'a> {
+    node: &'a str,
+    drained: bool,
+}
+
+impl Drain {
+    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        let id = find(&nodes(client).await?, &self.node)?.id.clone();
+        let path = format!("/v1/nodes/{}/drain", encoded(&id));
+        tokio::select! {
+            failure = ask(client, &path) => return Err(failure),
+            waited = self.wait(client, &id) => waited?,
+        }
+        if client.is_json {
+            let document = Drained { node: &id, drained: true };
+            return output::json(&serde_json::to_vec(&document).unwrap_or_default());
+        }
+        output::note(&format!("{id} is drained: it owns no object, and can be stopped"));
+        Ok(())
+    }
+
+    /// Looks again and again until the node owns nothing any more, or is gone.
+    async fn wait(&self, client: &Client, id: &str) -> Result<(), Failure> {
+        let begun = BootTime::now();
+        let mut shown: Option<(Option<u64>, BootTime)> = None;
+        loop {
+            // The node that is asked may be the one that drains, and may end meanwhile: the deadline decides.
+            let now = BootTime::now();
+            let active = match nodes(client).await {
+                Ok(nodes) => match nodes.into_iter().find(|node| node.id == id) {
+                    None => return Ok(()),
+                    Some(node) if is_drained(&node) => return Ok(()),
+                    Some(node) => node.active_objects,
+                },
+                Err(failure) if failure.exit != Exit::Unavailable => return Err(failure),
+                Err(_) => None,
+            };
+            let is_news = shown.is_none_or(|(count, at)| {
+                count != active && now.since(at) >= LOOK_PAUSE * 4
+                    || now.since(at) >= PROGRESS_PAUSE
+            });
+            if is_news {
+                let count = active.map_or_else(|| "?".to_owned(), |count| count.to_string());
+                output::note(&format!("{id} still owns {count} objects"));
+                shown = Some((active, now));
+            }
+            if now.since(begun) >= self.timeout {
+                let time = humantime::format_duration(self.timeout);
+                let message = format!("{id} is not drained after {time}");
+                let failure = Failure { exit: Exit::Unavailable, message, hint: None };
+                return Err(failure.with_hint("it goes on: watch it with highlander nodes"));
+            }
+            tokio::time::sleep(LOOK_PAUSE).await;
+        }
+    }
+}
+
+/// Asks the node to drain, and again when it says that it could not in its time; returns only where it refuses.
+async fn ask(client: &Client, path: &str) -> Failure {
+    loop {
+        match client.send(Request::new(Method::POST, path)).await {
+            // To drain twice does no harm, and whether it was heard is seen by what the node does.
+            Ok(_) => {}
+            Err(failure) if matches!(failure.exit, Exit::Unavailable | Exit::Unknown) => {}
+            Err(failure) => return failure,
+        }
+        tokio::time::sleep(ASK_PAUSE).await;
+    }
+}
+
+fn is_drained(node: &Node) -> bool {
+    node.standing == "draining" && node.active_objects == Some(0)
+}
+
+async fn nodes(client: &Client) -> Result<Vec<Node>, Failure> {
+    Ok(client.send(Request::get("/v1/nodes")).await?.read::<Nodes>()?.nodes)
+}
+
+/// The one node that is called `name`, by its whole name or without the digits of its session.
+fn find<'a>(nodes: &'a [Node], name: &str) -> Result<&'a Node, Failure> {
+    if let Some(node) = nodes.iter().find(|node| node.id == name) {
+        return Ok(node);
+    }
+    let is_named = |node: &&Node| {
+        let digits = node.id.strip_prefix(name).and_then(|rest| rest.strip_prefix('-'));
+        digits.is_some_and(|digits| digits.len() == SESSION_DIGITS)
+    };
+    let found: Vec<_> = nodes.iter().filter(is_named).collect();
+    let known: Vec<_> = nodes.iter().map(|node| node.id.as_str()).collect();
+    match found.as_slice() {
+        [node] => Ok(node),
+        [] => Err(Failure::usage(format!("there is no node {name:?}"))
+            .with_hint(format!("there are {}", known.join(", ")))),
+        _ => Err(Failure::usage(format!("several nodes are called {name:?}"))
+            .with_hint(format!("name one of {}", known.join(", ")))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(id: &str, standing: &str, active_objects: Option<u64>) -> Node {
+        let (id, standing) = (id.to_owned(), standing.to_owned());
+        Node { id, address: "127.0.0.1:7410".to_owned(), standing, active_objects }
+    }
+
+    #[test]
+    fn a_node_is_found_with_and_without_its_digits() {
+        let ids = ["a-00000001", "a-b-00000002", "a-b-00000003", "c-00000004"];
+        let nodes: Vec<_> = ids.iter().map(|id| node(id, "ready", Some(1))).collect();
+        let found = |name: &str| find(&nodes, name).map(|node| node.id.clone()).ok();
+        assert_eq!(found("a-00000001").as_deref(), Some("a-00000001"));
+        assert_eq!(found("a").as_deref(), Some("a-00000001"));
+        assert_eq!(found("c").as_deref(), Some("c-00000004"));
+        assert_eq!((found("a-b"), found("b"), found("")), (None, None, None));
+    }
+
+    #[test]
+    fn a_node_is_drained_when_it_owns_nothing_and_takes_nothing() {
+        assert!(is_drained(&node("a", "draining", Some(0))));
+        assert!(!is_drained(&node("a", "draining", Some(1))));
+        assert!(!is_drained(&node("a", "draining", None)));
+        assert!(!is_drained(&node("a", "ready", Some(0))));
+    }
 }

@@ -14,6 +14,7 @@ fn every_command_can_be_written_as_documented() {
     for line in [
         "highlander dev",
         "highlander dev --data /tmp/x --listen 127.0.0.1:0 --log-format json",
+        "highlander serve",
         "highlander serve --config highlander.toml",
         "highlander new shared-list",
         "highlander new shared-list --lang js",
@@ -31,6 +32,7 @@ fn every_command_can_be_written_as_documented() {
         "highlander where todo/42",
         "highlander deactivate todo/42",
         "highlander nodes --json",
+        "highlander drain node-a --timeout 30s",
         "highlander doctor --config highlander.toml",
         "highlander --json nodes --token-file t",
     ] {
@@ -49,8 +51,10 @@ fn what_makes_no_sense_is_wrong_usage() {
         "highlander list todo --limit 0",
         "highlander dev --listen localhost",
         "highlander dev --log-format xml",
-        "highlander serve",
+        "highlander serve --confg highlander.toml",
         "highlander watch todo/42",
+        "highlander drain",
+        "highlander drain node-a --timeout 30",
     ] {
         let error = parse(line).expect_err(line);
         assert!(matches!(error.exit_code(), 2), "{line}: {}", error.exit_code());

@@ -2,10 +2,10 @@
 //!
 //! `docs/configuration.md` holds the same table, and a test compares the two.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Config;
+use super::backends::{RegistryKind, StoreKind};
 use super::value;
 use crate::limits::{CALL_TIMEOUT_MAX, STATE_BYTES_MAX};
 
@@ -38,6 +38,13 @@ impl Key {
 /// Every key, by section.
 pub const KEYS: &[Key] = &[
     Key {
+        name: "node.name",
+        default: "the host's name",
+        unit: "1 to 40 letters, digits and -",
+        meaning: "what the node is called; each of its sessions adds 8 digits of its own",
+        set: |config, text| value::name(text).map(|name| config.name = Some(name)),
+    },
+    Key {
         name: "node.listen",
         default: "127.0.0.1:7410",
         unit: "address and port",
@@ -48,7 +55,7 @@ pub const KEYS: &[Key] = &[
         name: "node.advertise",
         default: "the address listened on",
         unit: "host and port",
-        meaning: "where other machines reach this node",
+        meaning: "where the other nodes reach this one; needed where a node of a cluster listens on `0.0.0.0`",
         set: |config, text| value::host_and_port(text).map(|host| config.advertise = Some(host)),
     },
     Key {
@@ -56,7 +63,7 @@ pub const KEYS: &[Key] = &[
         default: ".highlander",
         unit: "path",
         meaning: "the embedded store's files, and compiled code",
-        set: |config, text| value::not_empty(text).map(|dir| config.data_dir = PathBuf::from(dir)),
+        set: |config, text| value::path(text).map(|dir| config.data_dir = dir),
     },
     Key {
         name: "node.insecure",
@@ -77,16 +84,137 @@ pub const KEYS: &[Key] = &[
     Key {
         name: "registry.kind",
         default: "local",
-        unit: "local",
-        meaning: "who grants claims: `local` is this process alone",
-        set: |_, text| value::only(text, "registry", "local"),
+        unit: "local or zookeeper",
+        meaning: "who grants claims: `local` is this process alone, `zookeeper` an ensemble",
+        set: |config, text| {
+            let kinds = [("local", RegistryKind::Local), ("zookeeper", RegistryKind::ZooKeeper)];
+            value::one_of(text, &kinds).map(|kind| config.registry.kind = kind)
+        },
+    },
+    Key {
+        name: "registry.connect",
+        default: "none",
+        unit: "hosts with ports, and a path",
+        meaning: "servers of the ensemble, and below which path the cluster is: \
+                  `zk1:2181,zk2:2181/highlander`",
+        set: |config, text| {
+            value::ensemble(text).map(|connect| config.registry.connect = Some(connect))
+        },
+    },
+    Key {
+        name: "registry.session_timeout",
+        default: "6s",
+        unit: "time, 1s to 1m",
+        meaning: "after how long without a sign of life a node's claims are free; all nodes alike",
+        set: |config, text| {
+            value::time(text, Duration::from_secs(1)..=Duration::from_mins(1))
+                .map(|time| config.registry.session_timeout = time)
+        },
+    },
+    Key {
+        name: "registry.claims",
+        default: "object",
+        unit: "object, or partitions = N with N from 1 to 16384",
+        meaning: "how much one claim covers; all nodes alike",
+        set: |config, text| {
+            value::granularity(text).map(|granularity| config.registry.claims = granularity)
+        },
+    },
+    Key {
+        name: "registry.claims_max",
+        default: "25000",
+        unit: "number, 1 to 40000",
+        meaning: "claims that this node holds at most",
+        set: |config, text| {
+            value::number(text, 1..=40_000).map(|max| config.registry.claims_max = max as usize)
+        },
+    },
+    Key {
+        name: "registry.credentials_file",
+        default: "none",
+        unit: "path",
+        meaning: "file with `user:password` for digest authentication, readable by its owner alone",
+        set: |config, text| {
+            value::path(text).map(|path| config.registry.credentials_file = Some(path))
+        },
+    },
+    Key {
+        name: "registry.tls_ca",
+        default: "none",
+        unit: "path",
+        meaning: "certificates that the servers' own must come from; asks for TLS",
+        set: |config, text| value::path(text).map(|path| config.registry.tls_ca = Some(path)),
+    },
+    Key {
+        name: "registry.tls_cert",
+        default: "none",
+        unit: "path",
+        meaning: "certificate that this node shows to the servers",
+        set: |config, text| value::path(text).map(|path| config.registry.tls_cert = Some(path)),
+    },
+    Key {
+        name: "registry.tls_key",
+        default: "none",
+        unit: "path",
+        meaning: "key of that certificate",
+        set: |config, text| value::path(text).map(|path| config.registry.tls_key = Some(path)),
     },
     Key {
         name: "store.kind",
         default: "embedded",
-        unit: "embedded",
-        meaning: "where records are kept: `embedded` is a database in `node.data_dir`",
-        set: |_, text| value::only(text, "store", "embedded"),
+        unit: "embedded or s3",
+        meaning: "where records are kept: `embedded` is a database in `node.data_dir`, `s3` a bucket",
+        set: |config, text| {
+            let kinds = [("embedded", StoreKind::Embedded), ("s3", StoreKind::S3)];
+            value::one_of(text, &kinds).map(|kind| config.store.kind = kind)
+        },
+    },
+    Key {
+        name: "store.bucket",
+        default: "none",
+        unit: "name",
+        meaning: "the bucket; credentials are found as the AWS SDK finds them",
+        set: |config, text| value::bucket(text).map(|name| config.store.bucket = Some(name)),
+    },
+    Key {
+        name: "store.prefix",
+        default: "none",
+        unit: "names with / between them",
+        meaning: "what the names of all blobs begin with, so that clusters can share a bucket",
+        set: |config, text| value::prefix(text).map(|prefix| config.store.prefix = prefix),
+    },
+    Key {
+        name: "store.endpoint",
+        default: "none",
+        unit: "address with http:// or https://",
+        meaning: "the server, for anything but AWS",
+        set: |config, text| value::endpoint(text).map(|url| config.store.endpoint = Some(url)),
+    },
+    Key {
+        name: "store.region",
+        default: "as the AWS SDK finds it",
+        unit: "name",
+        meaning: "the bucket's region",
+        set: |config, text| {
+            value::not_empty(text).map(|name| config.store.region = Some(name.to_owned()))
+        },
+    },
+    Key {
+        name: "store.path_style",
+        default: "true where an endpoint is set",
+        unit: "true or false",
+        meaning: "whether the bucket stands in the path, not in the host's name",
+        set: |config, text| value::boolean(text).map(|is_on| config.store.path_style = Some(is_on)),
+    },
+    Key {
+        name: "store.request_timeout",
+        default: "5s",
+        unit: "time, 100ms to 1m",
+        meaning: "how long one request may take; a write past it is undecided, and sent again",
+        set: |config, text| {
+            value::time(text, Duration::from_millis(100)..=Duration::from_mins(1))
+                .map(|time| config.store.request_timeout = time)
+        },
     },
     Key {
         name: "objects.idle_timeout",
@@ -125,6 +253,25 @@ pub const KEYS: &[Key] = &[
         set: |config, text| {
             let shortest = Duration::from_millis(10);
             value::time(text, shortest..=CALL_TIMEOUT_MAX).map(|time| config.call_timeout = time)
+        },
+    },
+    Key {
+        name: "objects.activation_rate",
+        default: "1000",
+        unit: "number, 1 to 1000000",
+        meaning: "activations that a node begins in a second, at most",
+        set: |config, text| {
+            value::number(text, 1..=1_000_000).map(|rate| config.activation_rate = rate)
+        },
+    },
+    Key {
+        name: "objects.store_patience",
+        default: "10s",
+        unit: "time, 1s to 5m",
+        meaning: "how long the store may fail before a node gives its objects up to others",
+        set: |config, text| {
+            value::time(text, Duration::from_secs(1)..=Duration::from_mins(5))
+                .map(|time| config.store_patience = time)
         },
     },
     Key {

@@ -2,6 +2,8 @@
 //!
 //! Both end in the same table of keys. A key that is not in it is refused with the nearest one that is.
 
+use std::collections::BTreeMap;
+
 use toml::{Table, Value};
 
 use super::keys::{KEYS, Key};
@@ -10,8 +12,16 @@ use super::{Config, Error};
 /// How alike two names must be for one to be proposed for the other; 1 is the same.
 const LIKENESS_MIN: f64 = 0.6;
 
+/// The keys that were set, each with the place that set it last.
+pub(super) type Given = BTreeMap<&'static str, String>;
+
 /// Sets what the file's `text` says. `path` is how messages call the file.
-pub(super) fn apply_file(config: &mut Config, text: &str, path: &str) -> Result<(), Error> {
+pub(super) fn apply_file(
+    config: &mut Config,
+    given: &mut Given,
+    text: &str,
+    path: &str,
+) -> Result<(), Error> {
     let table: Table = text.parse().map_err(|error: toml::de::Error| {
         let line = error.span().map_or(1, |span| line_of(text, span.start));
         Error::new(format!("{path}, line {line}: {}", error.message()))
@@ -25,23 +35,33 @@ pub(super) fn apply_file(config: &mut Config, text: &str, path: &str) -> Result<
             values.push((format!("{section}.{key}"), value));
         }
     }
-    // The kinds first: keys of a kind that this build lacks would only be called unknown.
-    values.sort_by_key(|(name, _)| !name.ends_with(".kind"));
     for (name, value) in values {
         let key = find(&name).ok_or_else(|| unknown(&name, path))?;
-        let text = match value {
-            Value::String(text) => text.clone(),
-            Value::Integer(_) | Value::Boolean(_) => value.to_string(),
-            _ => return Err(Error::new(format!("{path}: {name} takes one value: {}", key.unit))),
-        };
+        let text = text_of(value)
+            .ok_or_else(|| Error::new(format!("{path}: {name} takes one value: {}", key.unit)))?;
         set(config, key, &text, &format!("{path}: {name}"))?;
+        given.insert(key.name, path.to_owned());
     }
     Ok(())
+}
+
+/// A value as it would be written in the environment. An inline table of one entry is `name = value` there.
+fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Integer(_) | Value::Boolean(_) => Some(value.to_string()),
+        Value::Table(table) if table.len() == 1 => {
+            let (name, value) = table.iter().next()?;
+            value.as_integer().map(|number| format!("{name} = {number}"))
+        }
+        _ => None,
+    }
 }
 
 /// Sets what the environment says. Variables without a double underscore are not about configuration.
 pub(super) fn apply_environment(
     config: &mut Config,
+    given: &mut Given,
     variables: impl Iterator<Item = (String, String)>,
 ) -> Result<(), Error> {
     let ours = variables.filter_map(|(variable, text)| {
@@ -50,10 +70,12 @@ pub(super) fn apply_environment(
         Some((name, variable, text))
     });
     let mut ours: Vec<_> = ours.collect();
-    ours.sort_by_key(|(name, ..)| (!name.ends_with(".kind"), name.clone()));
+    // The environment has no order, and the first mistake that is told should always be the same one.
+    ours.sort_unstable();
     for (name, variable, text) in ours {
         let key = find(&name).ok_or_else(|| unknown(&name, &variable))?;
         set(config, key, &text, &variable)?;
+        given.insert(key.name, variable);
     }
     Ok(())
 }

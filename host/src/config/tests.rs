@@ -1,11 +1,23 @@
 //! What a configuration may say, what it may not, and that the documentation says the same.
 
+use super::backends::{RegistryKind, StoreKind};
 use super::keys::KEYS;
 use super::*;
+use crate::registry::claims::Granularity;
+
+/// What every cluster must say.
+const CLUSTER: [(&str, &str); 4] = [
+    ("HIGHLANDER_REGISTRY__KIND", "zookeeper"),
+    ("HIGHLANDER_REGISTRY__CONNECT", "127.0.0.1:2181"),
+    ("HIGHLANDER_STORE__KIND", "s3"),
+    ("HIGHLANDER_STORE__BUCKET", "objects"),
+];
 
 fn from_file(text: &str) -> Result<Config, Error> {
     let mut config = Config::default();
-    source::apply_file(&mut config, text, "highlander.toml").map(|()| config)
+    let mut given = source::Given::new();
+    source::apply_file(&mut config, &mut given, text, "highlander.toml")?;
+    agree::check(&config, &given).map(|()| config)
 }
 
 fn from_environment(variables: &[(&str, &str)]) -> Result<Config, Error> {
@@ -13,42 +25,84 @@ fn from_environment(variables: &[(&str, &str)]) -> Result<Config, Error> {
     Config::load(None, owned)
 }
 
+/// A file with every key.
+const EVERY_KEY: &str = r#"
+[node]
+name = "node-a"
+listen = "0.0.0.0:7411"
+advertise = "10.0.0.5:7411"
+data_dir = "/var/lib/highlander"
+insecure = true
+component_max = "16MiB"
+[registry]
+kind = "zookeeper"
+connect = "zk1:2181,zk2:2181/highlander"
+session_timeout = "4s"
+claims = { partitions = 4096 }
+claims_max = 20000
+credentials_file = "/etc/highlander/zookeeper"
+tls_ca = "ca.pem"
+tls_cert = "cert.pem"
+tls_key = "key.pem"
+[store]
+kind = "s3"
+bucket = "objects"
+prefix = "prod/eu"
+endpoint = "https://s3.example:9000/"
+region = "eu-central-1"
+path_style = false
+request_timeout = "2s"
+[objects]
+idle_timeout = "30s"
+state_max = "8MiB"
+mailbox_len = 7
+call_timeout = "1m 30s"
+activation_rate = 200
+store_patience = "20s"
+[sandbox]
+memory_max = "128MiB"
+cpu_max = "1s"
+resident_max = 12
+"#;
+
 #[test]
 fn a_file_sets_every_key() {
-    let config = from_file(
-        r#"
-        [node]
-        listen = "0.0.0.0:7411"
-        advertise = "10.0.0.5:7411"
-        data_dir = "/var/lib/highlander"
-        insecure = true
-        component_max = "16MiB"
-        [registry]
-        kind = "local"
-        [store]
-        kind = "embedded"
-        [objects]
-        idle_timeout = "30s"
-        state_max = "8MiB"
-        mailbox_len = 7
-        call_timeout = "1m 30s"
-        [sandbox]
-        memory_max = "128MiB"
-        cpu_max = "1s"
-        resident_max = 12
-        "#,
-    )
-    .unwrap();
+    let config = from_file(EVERY_KEY).unwrap();
+    let registry = RegistryConfig {
+        kind: RegistryKind::ZooKeeper,
+        connect: Some("zk1:2181,zk2:2181/highlander".to_owned()),
+        session_timeout: Duration::from_secs(4),
+        claims: Granularity::Partitions(4096),
+        claims_max: 20_000,
+        credentials_file: Some("/etc/highlander/zookeeper".into()),
+        tls_ca: Some("ca.pem".into()),
+        tls_cert: Some("cert.pem".into()),
+        tls_key: Some("key.pem".into()),
+    };
+    let store = StoreConfig {
+        kind: StoreKind::S3,
+        bucket: Some("objects".to_owned()),
+        prefix: "prod/eu".to_owned(),
+        endpoint: Some("https://s3.example:9000".to_owned()),
+        region: Some("eu-central-1".to_owned()),
+        path_style: Some(false),
+        request_timeout: Duration::from_secs(2),
+    };
     let expected = Config {
+        name: Some("node-a".to_owned()),
         listen: "0.0.0.0:7411".parse().unwrap(),
         advertise: Some("10.0.0.5:7411".to_owned()),
         data_dir: "/var/lib/highlander".into(),
         insecure: true,
         component_max: 16 << 20,
+        registry,
+        store,
         idle_timeout: Duration::from_secs(30),
         state_max: 8 << 20,
         mailbox_len: 7,
         call_timeout: Duration::from_secs(90),
+        activation_rate: 200,
+        store_patience: Duration::from_secs(20),
         memory_max: 128 << 20,
         cpu_max: Duration::from_secs(1),
         resident_max: 12,
@@ -101,20 +155,126 @@ fn values_out_of_range_or_without_unit_are_refused() {
         ("node.advertise", "10.0.0.5"),
         ("node.data_dir", ""),
         ("node.insecure", "yes"),
+        ("node.name", ""),
+        ("node.name", "a.b"),
+        ("node.name", &"n".repeat(41)),
+        ("registry.kind", "ZooKeeper"),
+        ("registry.connect", "zk1"),
+        ("registry.connect", "zk1:2181,"),
+        ("registry.connect", "zk1:2181/"),
+        ("registry.connect", "zk1:2181/a//b"),
+        ("registry.connect", "zk1:2181/a/../b"),
+        ("registry.session_timeout", "900ms"),
+        ("registry.session_timeout", "61s"),
+        ("registry.claims", "objects"),
+        ("registry.claims", "partitions = 0"),
+        ("registry.claims", "partitions = 16385"),
+        ("registry.claims_max", "40001"),
+        ("registry.credentials_file", ""),
+        ("store.kind", "S3"),
+        ("store.bucket", "a/b"),
+        ("store.bucket", "ab"),
+        ("store.bucket", "Objects"),
+        ("store.prefix", "/prod"),
+        ("store.prefix", "prod/"),
+        ("store.prefix", "a/../b"),
+        ("store.endpoint", "127.0.0.1:9000"),
+        ("store.endpoint", "ftp://127.0.0.1:9000"),
+        ("store.endpoint", "http://user:hunter2@127.0.0.1:9000"),
+        ("store.region", ""),
+        ("store.path_style", "1"),
+        ("store.request_timeout", "50ms"),
+        ("objects.activation_rate", "0"),
+        ("objects.store_patience", "500ms"),
     ] {
         let key = KEYS.iter().find(|known| known.name == key).unwrap();
         let error = from_environment(&[(&key.variable(), text)]).unwrap_err();
         assert!(error.message.starts_with(&key.variable()), "{error:?}");
+        assert!(!error.message.contains("hunter2"), "{error:?}");
         assert!(error.hint.unwrap().contains(key.unit));
     }
 }
 
 #[test]
-fn kinds_that_this_build_lacks_are_named_before_their_keys() {
-    let error = from_file("[registry]\nconnect = \"zk1:2181\"\nkind = \"zookeeper\"").unwrap_err();
-    assert!(error.message.contains("this build has the registry \"local\" only"), "{error:?}");
-    let error = from_file("[store]\nbucket = \"objects\"\nkind = \"s3\"").unwrap_err();
-    assert!(error.message.contains("this build has the store \"embedded\" only"), "{error:?}");
+fn the_granularity_of_claims_has_one_meaning_in_all_its_spellings() {
+    let claims = |value: &str| {
+        let kind = "kind = \"zookeeper\"\nconnect = \"zk1:2181\"";
+        let store = "[store]\nkind = \"s3\"\nbucket = \"objects\"";
+        from_file(&format!("[registry]\n{kind}\nclaims = {value}\n{store}"))
+            .map(|config| config.registry.claims)
+    };
+    assert_eq!(claims("\"object\""), Ok(Granularity::Object));
+    assert_eq!(claims("{ partitions = 16 }"), Ok(Granularity::Partitions(16)));
+    assert_eq!(claims("\"partitions = 16\""), Ok(Granularity::Partitions(16)));
+    for wrong in ["{ partitions = 16, of = 2 }", "{ partition = 16 }", "{}", "16"] {
+        assert!(claims(wrong).is_err(), "{wrong}");
+    }
+    let mut variables = CLUSTER.to_vec();
+    variables.push(("HIGHLANDER_REGISTRY__CLAIMS", "partitions=256"));
+    let config = from_environment(&variables).unwrap();
+    assert_eq!(config.registry.claims, Granularity::Partitions(256));
+}
+
+#[track_caller]
+fn check_cluster(variables: &[(&str, &str)], message: &str) {
+    let error = from_environment(variables).unwrap_err();
+    assert!(error.message.contains(message), "{error:?}");
+    assert!(error.hint.is_some(), "{error:?}");
+}
+
+#[test]
+fn a_cluster_says_what_it_needs() {
+    let without = |name: &str| {
+        CLUSTER.iter().copied().filter(|(variable, _)| *variable != name).collect::<Vec<_>>()
+    };
+    assert!(from_environment(&CLUSTER).is_ok());
+    check_cluster(&without("HIGHLANDER_REGISTRY__CONNECT"), "registry.connect is missing");
+    check_cluster(&without("HIGHLANDER_STORE__BUCKET"), "store.bucket is missing");
+    let mut exposed = CLUSTER.to_vec();
+    exposed.push(("HIGHLANDER_NODE__LISTEN", "0.0.0.0:7410"));
+    check_cluster(&exposed, "every address of this machine");
+    exposed.push(("HIGHLANDER_NODE__ADVERTISE", "10.0.0.5:7410"));
+    assert!(from_environment(&exposed).is_ok());
+    let mut half = CLUSTER.to_vec();
+    half.push(("HIGHLANDER_REGISTRY__TLS_KEY", "key.pem"));
+    check_cluster(&half, "of use together only");
+    half.push(("HIGHLANDER_REGISTRY__TLS_CERT", "cert.pem"));
+    check_cluster(&half, "registry.tls_ca");
+}
+
+#[test]
+fn registry_and_store_are_both_of_a_cluster_or_neither_is() {
+    let zookeeper =
+        [("HIGHLANDER_REGISTRY__KIND", "zookeeper"), ("HIGHLANDER_REGISTRY__CONNECT", "zk1:2181")];
+    check_cluster(&zookeeper, "could not read each other's records");
+    let s3 = [("HIGHLANDER_STORE__KIND", "s3"), ("HIGHLANDER_STORE__BUCKET", "objects")];
+    check_cluster(&s3, "would not know of each other's claims");
+}
+
+#[test]
+fn keys_of_a_kind_that_was_not_chosen_are_refused() {
+    check_cluster(&[("HIGHLANDER_REGISTRY__CLAIMS_MAX", "7")], "registry.claims_max means nothing");
+    check_cluster(&[("HIGHLANDER_STORE__PREFIX", "prod")], "store.prefix means nothing");
+    let error = from_file("[store]\nbucket = \"objects\"").unwrap_err();
+    assert!(error.message.starts_with("highlander.toml: store.bucket"), "{error:?}");
+}
+
+#[test]
+fn the_bucket_is_in_the_path_where_the_server_is_not_aws() {
+    let mut config = StoreConfig::default();
+    assert!(!config.is_path_style());
+    config.endpoint = Some("http://127.0.0.1:9000".to_owned());
+    assert!(config.is_path_style());
+    config.path_style = Some(false);
+    assert!(!config.is_path_style());
+}
+
+#[test]
+fn a_node_without_a_name_has_its_hosts() {
+    let name = Config::default().node_name();
+    assert_eq!(value::name(&name), Ok(name));
+    assert_eq!(value::fitting_name("web_1.example\n"), "web1example");
+    assert_eq!(value::fitting_name("…"), "node");
 }
 
 #[test]
@@ -140,7 +300,10 @@ fn resident_instances_fit_into_the_kernels_mappings() {
 
 #[test]
 fn the_defaults_in_the_table_are_those_that_hold() {
-    for key in KEYS.iter().filter(|key| key.name != "node.advertise") {
+    // What these are when nothing is said cannot be said.
+    let unsaid = ["none", "the host's name", "the address listened on", "as the AWS SDK finds it"];
+    let unsaid = [unsaid.as_slice(), &["true where an endpoint is set"]].concat();
+    for key in KEYS.iter().filter(|key| !unsaid.contains(&key.default)) {
         let mut config = Config::default();
         (key.set)(&mut config, key.default).unwrap();
         assert_eq!(config, Config::default(), "{}", key.name);

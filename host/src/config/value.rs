@@ -1,13 +1,23 @@
-//! Reads single values: sizes and times with units, numbers, addresses.
+//! Reads single values: sizes and times with units, numbers, names, addresses.
 //!
 //! Each function says what would have been right, and never falls back on a guess.
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use humantime_serde::re::humantime;
+
+use crate::registry::claims::Granularity;
+
+/// More partitions than a few hundred nodes can share out are only more claims.
+const PARTITIONS_MAX: u32 = 16_384;
+/// Long enough for a host's name, and short enough for a path and a header.
+const NAME_CHARS_MAX: usize = 40;
+/// Leaves room for type and key in S3's 1,024 bytes.
+const PREFIX_BYTES_MAX: usize = 128;
 
 /// A size with unit.
 ///
@@ -93,13 +103,134 @@ pub fn not_empty(text: &str) -> Result<&str, String> {
     if text.is_empty() { Err("it is empty".to_owned()) } else { Ok(text) }
 }
 
-/// The one kind of an adapter that this build has.
+/// The path of a file or a folder.
 ///
 /// # Errors
-/// For every other one.
-pub fn only(text: &str, port: &str, kind: &str) -> Result<(), String> {
-    if text == kind {
-        return Ok(());
+/// Where it is empty.
+pub fn path(text: &str) -> Result<PathBuf, String> {
+    not_empty(text).map(PathBuf::from)
+}
+
+/// One of a few words, each of which stands for something.
+///
+/// # Errors
+/// Which words there are.
+pub fn one_of<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String> {
+    let found = words.iter().find(|(word, _)| *word == text);
+    found.map(|(_, meaning)| *meaning).ok_or_else(|| {
+        let known: Vec<_> = words.iter().map(|(word, _)| format!("{word:?}")).collect();
+        format!("{text:?} is none of {}", known.join(" and "))
+    })
+}
+
+/// How much one claim covers: `object`, or `partitions = 4096`.
+///
+/// # Errors
+/// What it should look like.
+pub fn granularity(text: &str) -> Result<Granularity, String> {
+    if text == "object" {
+        return Ok(Granularity::Object);
     }
-    Err(format!("{text:?} is not available: this build has the {port} {kind:?} only"))
+    let count = text.split_once('=').filter(|(name, _)| name.trim() == "partitions");
+    let count = count.and_then(|(_, count)| count.trim().parse().ok());
+    count.filter(|count| (1..=PARTITIONS_MAX).contains(count)).map(Granularity::Partitions).ok_or_else(
+        || {
+            format!(
+                "{text:?} is neither \"object\" nor partitions = N with N from 1 to {PARTITIONS_MAX}"
+            )
+        },
+    )
+}
+
+/// A node's name.
+///
+/// # Errors
+/// What it should look like.
+pub fn name(text: &str) -> Result<String, String> {
+    if !text.is_empty() && fitting_name(text) == text {
+        return Ok(text.to_owned());
+    }
+    Err(format!("{text:?} is not 1 to {NAME_CHARS_MAX} letters, digits and -"))
+}
+
+/// What of `text` can be a node's name.
+#[must_use]
+pub fn fitting_name(text: &str) -> String {
+    let fits = |c: &char| c.is_ascii_alphanumeric() || *c == '-';
+    let name: String = text.trim().chars().filter(fits).take(NAME_CHARS_MAX).collect();
+    if name.is_empty() { "node".to_owned() } else { name }
+}
+
+/// Servers of an ensemble, each with its port, and the path below which everything is.
+///
+/// # Errors
+/// What it should look like.
+pub fn ensemble(text: &str) -> Result<String, String> {
+    let (servers, chroot) = match text.find('/') {
+        Some(index) => text.split_at(index),
+        None => (text, ""),
+    };
+    if let Some(wrong) = servers.split(',').find(|server| host_and_port(server).is_err()) {
+        return Err(format!(
+            "{wrong:?} in {text:?} is not a host and a port: it is to look like zk1:2181,zk2:2181/highlander"
+        ));
+    }
+    let mut steps = chroot.split('/').skip(1);
+    let is_step = |step: &str| {
+        let is_plain =
+            step.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+        is_plain && !matches!(step, "" | "." | "..")
+    };
+    if chroot.is_empty() || steps.all(is_step) {
+        return Ok(text.to_owned());
+    }
+    Err(format!(
+        "{chroot:?} is no path below which a cluster can be: it is to look like /highlander"
+    ))
+}
+
+/// The name of a bucket.
+///
+/// # Errors
+/// What it should look like.
+pub fn bucket(text: &str) -> Result<String, String> {
+    let is_plain =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
+    if (3..=63).contains(&text.len()) && text.bytes().all(is_plain) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("{text:?} is not the name of a bucket: 3 to 63 of a-z, 0-9, - and ."))
+}
+
+/// What the names of all blobs begin with, without a slash at either end.
+///
+/// # Errors
+/// What it should look like.
+pub fn prefix(text: &str) -> Result<String, String> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let is_step = |step: &str| !matches!(step, "" | "." | "..") && step.bytes().all(is_plain);
+    if text.len() <= PREFIX_BYTES_MAX && text.split('/').all(is_step) {
+        return Ok(text.to_owned());
+    }
+    Err(format!(
+        "{text:?} is not a prefix: names of letters, digits, -, _ and ., with / between them, \
+         {PREFIX_BYTES_MAX} bytes at most"
+    ))
+}
+
+/// The address of a server over HTTP.
+///
+/// # Errors
+/// What it should look like.
+pub fn endpoint(text: &str) -> Result<String, String> {
+    let url = text.parse::<http::Uri>().ok().filter(|url| {
+        let is_http = matches!(url.scheme_str(), Some("http" | "https"));
+        let is_plain = url.authority().is_some_and(|host| !host.as_str().contains('@'));
+        is_http && is_plain && url.query().is_none()
+    });
+    // What was refused may hold a password, so it is not repeated.
+    url.map(|_| text.trim_end_matches('/').to_owned()).ok_or_else(|| {
+        "it is not the address of a server without user and password, like http://127.0.0.1:9000"
+            .to_owned()
+    })
 }

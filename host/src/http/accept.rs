@@ -23,7 +23,8 @@ use crate::error::{Code, Error};
 
 /// Largest head of a request, and thereby largest piece that is read at a time.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
-const STREAM_COUNT_MAX: u32 = 100;
+/// Requests at a time on an HTTP/2 connection; other nodes have many callers behind a few connections.
+const STREAM_COUNT_MAX: u32 = 256;
 /// How often an HTTP/2 client is asked whether it is still there, and how long it may take to say so.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// Pause after a connection could not be taken, as when there are no file descriptors left.

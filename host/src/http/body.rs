@@ -45,7 +45,8 @@ pub(super) async fn read(
     read
 }
 
-async fn collect(body: &mut Incoming, limit: usize) -> Result<Bytes, Error> {
+/// All that is left of a body, of at most `limit` bytes.
+pub(super) async fn collect(body: &mut Incoming, limit: usize) -> Result<Bytes, Error> {
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {

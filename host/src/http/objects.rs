@@ -7,15 +7,16 @@ use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use hyper::body::Incoming;
 use serde_json::json;
+use tracing::Instrument as _;
 
 use super::problem::Problem;
 use super::request::malformed;
-use super::{Api, Reply, query, reply, request};
+use super::{Api, Reply, documents, query, reply, request};
 use crate::activation::answered::fingerprint;
 use crate::activation::{Call, Done, IdempotencyKey, Operation, Precondition};
 use crate::clock::BootTime;
 use crate::error::{Code, Error};
-use crate::id::{ObjectId, TypeName};
+use crate::id::{NodeId, ObjectId, TypeName};
 use crate::limits::{HANDLER_NAME_BYTES_MAX, LIST_COUNT_MAX};
 use crate::node::list::Query;
 
@@ -42,12 +43,13 @@ impl Api {
     pub(super) async fn get(&self, parts: &Parts, id: ObjectId) -> Result<Reply, Problem> {
         let argument = Bytes::from_static(b"null");
         let operation = Operation::Handle { handler: "get".into(), argument };
-        let precondition = request::read_precondition(&parts.headers);
-        let done = self.operate(parts, &id, operation, precondition).await?;
+        let context = request::context(&parts.headers).map_err(|error| Problem::of(error, &id))?;
+        let precondition = request::read_precondition(&parts.headers, context);
+        let (done, owner) = self.operate(parts, &id, operation, precondition).await?;
         if request::is_known(&parts.headers, done.version) {
-            return Ok(reply::not_modified(&done));
+            return Ok(reply::not_modified(&done, owner.as_ref()));
         }
-        Ok(reply::done(done))
+        Ok(reply::done(done, owner.as_ref()))
     }
 
     pub(super) async fn put(
@@ -71,20 +73,38 @@ impl Api {
         operation: Operation,
     ) -> Result<Reply, Problem> {
         let precondition = request::precondition(&parts.headers);
-        self.operate(parts, &id, operation, precondition).await.map(reply::done)
+        let (done, owner) = self.operate(parts, &id, operation, precondition).await?;
+        Ok(reply::done(done, owner.as_ref()))
     }
 
+    /// Has a call done, wherever its object is; with the node where it was done, if that is another one.
     async fn operate(
         &self,
         parts: &Parts,
         id: &ObjectId,
         operation: Operation,
         precondition: Result<Precondition, Error>,
-    ) -> Result<Done, Problem> {
+    ) -> Result<(Done, Option<NodeId>), Problem> {
+        let headers = &parts.headers;
         let call = precondition
-            .and_then(|precondition| self.read_call(&parts.headers, operation, precondition));
-        let call = call.map_err(|error| Problem::of(error, id))?;
-        self.node.call(id, call).await.map_err(|error| Problem::of(error, id))
+            .and_then(|precondition| self.read_call(headers, operation, precondition))
+            .and_then(|call| Ok((call, request::context(headers)?)));
+        let (call, context) = call.map_err(|error| Problem::of(error, id))?;
+        let routing = self.router.route(id, &call, context);
+        let answered = match context.trace {
+            None => routing.await,
+            Some(trace) => {
+                let span = tracing::info_span!("call", object = %id, trace = trace.trace_id());
+                routing.instrument(span).await
+            }
+        };
+        match answered.answer {
+            Ok(done) => Ok((done, answered.owner)),
+            Err(mut error) => {
+                error.owner = error.owner.take().or(answered.owner);
+                Err(Problem::of(error, id))
+            }
+        }
     }
 
     fn read_call(
@@ -101,30 +121,25 @@ impl Api {
         Ok(Call { operation, precondition, key, consistency, deadline })
     }
 
-    pub(super) async fn owner(&self, id: &ObjectId) -> Result<Reply, Problem> {
-        let found = self.node.whereabouts(id).await.map_err(|error| Problem::of(error, id))?;
-        let document = json!({
-            "object": id.as_str(),
-            "node": found.owner.as_ref().map(|node| node.as_str()),
-            "tier": found.tier.as_str(),
-            "version": found.version,
-            "epoch": found.epoch,
-            "revision": found.revision,
-            "exists": found.exists,
-            "mailbox_len": found.mailbox_len,
-        });
+    pub(super) async fn owner(&self, parts: &Parts, id: &ObjectId) -> Result<Reply, Problem> {
+        let context = request::context(&parts.headers)?;
+        let found = self.router.whereabouts(id, context).await;
+        let found = found.map_err(|error| Problem::of(error, id))?;
+        let document = documents::Whereabouts::new(id.as_str(), found);
         Ok(reply::json(StatusCode::OK, &document))
     }
 
-    pub(super) async fn deactivate(&self, id: &ObjectId) -> Result<Reply, Problem> {
-        let was_active = self.node.deactivate(id).await;
-        let document = json!({ "object": id.as_str(), "was_active": was_active });
+    pub(super) async fn deactivate(&self, parts: &Parts, id: &ObjectId) -> Result<Reply, Problem> {
+        let context = request::context(&parts.headers)?;
+        let was_active = self.router.deactivate(id, context).await;
+        let was_active = was_active.map_err(|error| Problem::of(error, id))?;
+        let document = documents::Deactivated { object: id.as_str().to_owned(), was_active };
         Ok(reply::json(StatusCode::OK, &document))
     }
 
     pub(super) async fn list(&self, parts: &Parts, type_name: TypeName) -> Result<Reply, Problem> {
         let query = read_query(parts, type_name)?;
-        let page = self.node.list(&query).await?;
+        let page = self.router.node().list(&query).await?;
         let document =
             json!({ "type": query.type_name.as_str(), "keys": page.keys, "next": page.next });
         Ok(reply::json(StatusCode::OK, &document))

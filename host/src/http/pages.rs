@@ -3,32 +3,56 @@
 //! Health says that the process answers, readiness that it takes calls; neither looks into any object.
 
 use http::StatusCode;
+use http::request::Parts;
 use serde_json::json;
 
+use super::documents::{self, Listed};
 use super::problem::Problem;
-use super::{Api, Reply, reply};
+use super::{Api, Reply, reply, request};
 use crate::error::{Code, Error};
+use crate::registry::members::Standing;
+use crate::router::NodeStatus;
 
 /// What each code means, section by section.
 const ERRORS: &str = include_str!("../../../docs/errors.md");
 
 impl Api {
-    pub(super) fn nodes(&self) -> Reply {
-        let state = if self.node.is_draining() { "draining" } else { "ready" };
-        let document = json!({ "nodes": [{
-            "id": self.node.id().as_str(),
-            "address": self.config.address,
-            "state": state,
-            "active_objects": self.node.active_count(),
-        }] });
-        reply::json(StatusCode::OK, &document)
+    pub(super) async fn nodes(&self, parts: &Parts) -> Result<Reply, Problem> {
+        let context = request::context(&parts.headers)?;
+        let me = self.router.node().id().clone();
+        let nodes = self.router.nodes(context).await.into_iter().map(|status| Listed {
+            id: status.node.as_str().to_owned(),
+            address: if status.node == me {
+                self.config.address.clone()
+            } else {
+                status.address.as_ref().to_owned()
+            },
+            state: self.state_of(&status).to_owned(),
+            active_objects: status.active_count,
+        });
+        Ok(reply::json(StatusCode::OK, &documents::Nodes { nodes: nodes.collect() }))
+    }
+
+    fn state_of(&self, status: &NodeStatus) -> &'static str {
+        let node = self.router.node();
+        // It knows of its own draining before the others do.
+        if status.node == node.id() && node.is_draining() {
+            return Standing::Draining.as_str();
+        }
+        status.standing.map_or("no-session", Standing::as_str)
+    }
+
+    pub(super) async fn drain(&self, parts: &Parts, name: &str) -> Result<Reply, Problem> {
+        let context = request::context(&parts.headers)?;
+        let (node, active_objects) = self.router.drain(name, context).await?;
+        Ok(reply::json(StatusCode::OK, &documents::Drained { node, active_objects }))
     }
 
     pub(super) fn root(&self) -> Reply {
         let document = json!({
             "name": "Highlander",
             "version": env!("CARGO_PKG_VERSION"),
-            "node": self.node.id().as_str(),
+            "node": self.router.node().id().as_str(),
             "about": "Objects with one owner, a durable state, and sandboxed behaviour.",
             "links": {
                 "types": "/v1/types",
@@ -44,14 +68,12 @@ impl Api {
     }
 
     pub(super) fn ready(&self) -> Result<Reply, Problem> {
-        if self.node.is_draining() {
-            return Err(Error::new(Code::Draining, "this node is shutting down").into());
-        }
+        self.router.node().readiness()?;
         Ok(reply::text("text/plain; charset=utf-8", "ready\n"))
     }
 
     pub(super) fn metrics(&self) -> Reply {
-        reply::text("text/plain; version=0.0.4; charset=utf-8", self.node.render_metrics())
+        reply::text("text/plain; version=0.0.4; charset=utf-8", self.router.node().render_metrics())
     }
 }
 

@@ -11,7 +11,7 @@ use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use serde::{Deserialize, Serialize};
 
-use super::Reply;
+use super::{Reply, reply};
 use crate::error::{Code, Error};
 use crate::id::ObjectId;
 
@@ -112,6 +112,7 @@ impl Problem {
         let code = self.error.code;
         let status = StatusCode::from_u16(code.status());
         let (retry_after, allow) = (self.error.retry_after, self.allow);
+        let owner = self.error.owner.clone();
         // Writing plain text members as JSON does not fail.
         let document = serde_json::to_vec(&self.document()).unwrap_or_default();
         let mut reply = Response::new(Full::new(Bytes::from(document)));
@@ -121,6 +122,9 @@ impl Problem {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(pause) = retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(pause)));
+        }
+        if let Some(owner) = owner {
+            reply::name_owner(headers, &owner);
         }
         if let Some(methods) = allow {
             headers.insert(ALLOW, HeaderValue::from_static(methods));

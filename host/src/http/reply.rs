@@ -4,25 +4,28 @@
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, ETAG};
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use serde::Serialize;
 
 use super::Reply;
 use crate::activation::Done;
+use crate::id::NodeId;
 use crate::store::record::Version;
 
 pub(super) const NODE: HeaderName = HeaderName::from_static("highlander-node");
-const VERSION: HeaderName = HeaderName::from_static("highlander-version");
-const EPOCH: HeaderName = HeaderName::from_static("highlander-epoch");
-const REVISION: HeaderName = HeaderName::from_static("highlander-revision");
-const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+pub(super) const VERSION: HeaderName = HeaderName::from_static("highlander-version");
+pub(super) const EPOCH: HeaderName = HeaderName::from_static("highlander-epoch");
+pub(super) const REVISION: HeaderName = HeaderName::from_static("highlander-revision");
+/// The node that owns the object, where that is not the one that answers.
+pub(super) const OWNER: HeaderName = HeaderName::from_static("highlander-owner");
+pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// Names of headers are spread over twice as many places; room for all of them avoids growing.
 const HEADER_COUNT: usize = 12;
 
-/// The answer to a call that was done.
-pub(super) fn done(done: Done) -> Reply {
+/// The answer to a call that was done, at another node if one is given.
+pub(super) fn done(done: Done, owner: Option<&NodeId>) -> Reply {
     let mut reply = Response::new(Full::new(done.reply));
     let headers = reply.headers_mut();
     headers.reserve(HEADER_COUNT);
@@ -34,12 +37,22 @@ pub(super) fn done(done: Done) -> Reply {
     if done.replayed {
         headers.insert(REPLAYED, HeaderValue::from_static("true"));
     }
+    if let Some(owner) = owner {
+        name_owner(headers, owner);
+    }
     reply
 }
 
+/// Says who owns the object. A name that cannot be a header is one that no node of this program has.
+pub(super) fn name_owner(headers: &mut HeaderMap, owner: &NodeId) {
+    if let Ok(name) = HeaderValue::from_str(owner.as_str()) {
+        headers.insert(OWNER, name);
+    }
+}
+
 /// The answer to a read of a version that the caller has already.
-pub(super) fn not_modified(seen: &Done) -> Reply {
-    let mut reply = done(Done { reply: Bytes::new(), ..seen.clone() });
+pub(super) fn not_modified(seen: &Done, owner: Option<&NodeId>) -> Reply {
+    let mut reply = done(Done { reply: Bytes::new(), ..seen.clone() }, owner);
     *reply.status_mut() = StatusCode::NOT_MODIFIED;
     reply
 }
@@ -62,7 +75,7 @@ pub(super) fn text(media_type: &'static str, text: impl Into<Bytes>) -> Reply {
 }
 
 /// A version in quotes, written from its last digit to its first.
-fn tag(version: Version) -> HeaderValue {
+pub(super) fn tag(version: Version) -> HeaderValue {
     let mut text = [b'"'; 22];
     let (mut left, mut start) = (version, 21);
     loop {

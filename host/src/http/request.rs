@@ -13,14 +13,17 @@ use http::{HeaderMap, HeaderName};
 use crate::activation::{Consistency, Precondition};
 use crate::error::{Code, Error};
 use crate::limits::{CALL_TIMEOUT_MAX, IDEMPOTENCY_KEY_BYTES_MAX};
+use crate::router::context::{Context, TraceParent};
 use crate::store::record::{Version, is_json};
 
 /// Longest path and query.
 pub(super) const URL_BYTES_MAX: usize = 2048;
 
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-const TIMEOUT: HeaderName = HeaderName::from_static("highlander-timeout");
-const CONSISTENCY: HeaderName = HeaderName::from_static("highlander-consistency");
+pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+pub(super) const TIMEOUT: HeaderName = HeaderName::from_static("highlander-timeout");
+pub(super) const CONSISTENCY: HeaderName = HeaderName::from_static("highlander-consistency");
+pub(super) const HOPS: HeaderName = HeaderName::from_static("highlander-hops");
+pub(super) const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 const NULL: Bytes = Bytes::from_static(b"null");
 
 /// Refuses a head that is too long in parts that hyper does not bound.
@@ -43,6 +46,27 @@ pub(super) fn timeout(headers: &HeaderMap, default: Duration) -> Result<Duration
         let text = format!("Highlander-Timeout is no time with a unit, up to {minutes} minutes");
         malformed(text).with_hint("write it like 5s or 500ms")
     })
+}
+
+/// How the request came here.
+///
+/// Nodes say how often they have forwarded a call, and are believed, and so is a client that says so: it only takes from
+/// its own call what forwarding and waiting could do for it.
+pub(super) fn context(headers: &HeaderMap) -> Result<Context, Error> {
+    let hops = match headers.get(HOPS) {
+        None => 0,
+        Some(value) => {
+            let text = value.to_str().unwrap_or_default();
+            let is_number =
+                (1..=3).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+            let hops = text.parse().ok().filter(|_| is_number);
+            hops.ok_or_else(|| malformed("Highlander-Hops is a number from 0 to 255"))?
+        }
+    };
+    // One that is malformed is no reason to refuse the call: so says its specification.
+    let trace =
+        headers.get(TRACE_PARENT).and_then(|value| TraceParent::parse(value.to_str().ok()?));
+    Ok(Context { hops, trace })
 }
 
 /// How sure the caller wants to be.
@@ -87,9 +111,17 @@ pub(super) fn precondition(headers: &HeaderMap) -> Result<Precondition, Error> {
     }
 }
 
-/// The condition under which the state may be read. `If-None-Match` is about the answer, and is looked at then.
-pub(super) fn read_precondition(headers: &HeaderMap) -> Result<Precondition, Error> {
-    if headers.contains_key(IF_MATCH) { precondition(headers) } else { Ok(Precondition::None) }
+/// The condition under which the state may be read. A client's `If-None-Match` is about the answer, and is looked at
+/// then; another node means by it what it means elsewhere.
+pub(super) fn read_precondition(
+    headers: &HeaderMap,
+    context: Context,
+) -> Result<Precondition, Error> {
+    if context.hops > 0 || headers.contains_key(IF_MATCH) {
+        precondition(headers)
+    } else {
+        Ok(Precondition::None)
+    }
 }
 
 /// Whether the caller has this version already.
@@ -160,6 +192,20 @@ mod tests {
             assert_eq!(read(IF_MATCH, bad), None, "{bad:?}");
         }
         assert_eq!(read(IF_NONE_MATCH, "\"7\""), None);
+    }
+
+    #[test]
+    fn hops_are_a_small_number_and_traces_no_reason_to_refuse() {
+        let read = |value| context(&headers(HOPS, value)).ok().map(|context| context.hops);
+        assert_eq!((read("0"), read("2"), read("255")), (Some(0), Some(2), Some(255)));
+        for bad in ["", "-1", "+1", "256", "1.0", "one", "0001"] {
+            assert_eq!(read(bad), None, "{bad:?}");
+        }
+        assert_eq!(context(&HeaderMap::new()).unwrap(), Context::default());
+        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let trace = |value| context(&headers(TRACE_PARENT, value)).unwrap().trace;
+        assert_eq!(trace(good).map(|trace| trace.as_str().to_owned()).as_deref(), Some(good));
+        assert_eq!(trace("whatever"), None);
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub enum Route<'a> {
     Type(Cow<'a, str>),
     /// List the nodes.
     Nodes,
+    /// Have a node hand its objects over.
+    Drain(Cow<'a, str>),
     /// Say what this is.
     Root,
     /// Whether the process runs.
@@ -55,6 +57,11 @@ pub enum Route<'a> {
     Metrics,
     /// Explain an error's code.
     Problem(Cow<'a, str>),
+}
+
+/// Whether a handler of this name cannot be called by its name.
+pub(super) fn is_reserved(handler: &str) -> bool {
+    RESERVED.contains(&handler)
 }
 
 /// The route of a request.
@@ -83,6 +90,14 @@ fn named_route<'a>(method: &Method, path: &'a str) -> Result<Route<'a>, Problem>
     let named = |prefix| path.strip_prefix(prefix).filter(|name: &&str| is_one_part(name));
     if let Some(name) = named("/v1/types/") {
         return read_only(method, Route::Type(decode(name)?));
+    }
+    if let Some(name) = path.strip_prefix("/v1/nodes/").and_then(|rest| rest.strip_suffix("/drain"))
+        && is_one_part(name)
+    {
+        if method != Method::POST {
+            return Err(not_allowed(method, "POST"));
+        }
+        return Ok(Route::Drain(decode(name)?));
     }
     if let Some(name) = named("/problems/") {
         return read_only(method, Route::Problem(decode(name)?));
@@ -118,7 +133,7 @@ fn handler_route<'a>(
     id: ObjectId,
     handler: Cow<'a, str>,
 ) -> Result<Route<'a>, Problem> {
-    if !RESERVED.contains(&handler.as_ref()) {
+    if !is_reserved(&handler) {
         if method == Method::POST {
             return Ok(Route::Call { id, handler });
         }

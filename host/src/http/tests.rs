@@ -17,11 +17,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use super::accept::Server;
+use super::peers::HttpPeers;
 use super::{Api, Config};
 use crate::engine::scripted::ScriptedEngine;
 use crate::error::Code;
 use crate::node::{self, Node, Ports};
 use crate::registry::local::{Directory, LocalSessions};
+use crate::router::{self, Router};
 use crate::store::memory::Memory;
 
 /// A node with one type, `counter`.
@@ -100,7 +102,9 @@ impl Harness {
         let mut config = Config::new(address.clone());
         adjust(&mut config);
         let (stop, stopped) = watch::channel(());
-        let server = Server::new(Api::new(Arc::clone(&node), config), listener);
+        let peers = Arc::new(HttpPeers::new());
+        let router = Router::new(Arc::clone(&node), peers, &router::Config::default());
+        let server = Server::new(Api::new(Arc::new(router), config), listener);
         tokio::spawn(server.run(stopped, Duration::from_secs(1)));
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         Self { url: format!("http://{address}"), address, node, store, http, stop }

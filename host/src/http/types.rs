@@ -32,7 +32,7 @@ impl Api {
             return Err(malformed("the body is empty; it is to be a component").into());
         }
         // In a task of its own: a client that goes away must not leave a revision current that no object runs.
-        let node = Arc::clone(&self.node);
+        let node = Arc::clone(self.router.node());
         let deploying = tokio::spawn(async move { node.deploy(wasm, force).await });
         let deployed = deploying.await.map_err(|_| {
             let text = "the deployment ended in an error of the node; the revision may have become current";
@@ -49,13 +49,13 @@ impl Api {
     }
 
     pub(super) async fn types(&self) -> Result<Reply, Problem> {
-        let types = self.node.catalog().types().await?;
+        let types = self.router.node().catalog().types().await?;
         let types: Vec<_> = types.iter().filter_map(summary).collect();
         Ok(reply::json(StatusCode::OK, &json!({ "types": types })))
     }
 
     pub(super) async fn type_record(&self, name: &str) -> Result<Reply, Problem> {
-        let record = self.node.catalog().revisions(name).await?;
+        let record = self.router.node().catalog().revisions(name).await?;
         let revisions: Vec<_> = record.revisions.iter().map(revision).collect();
         let current = record.current_entry();
         let document = json!({

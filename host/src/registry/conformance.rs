@@ -5,6 +5,8 @@
 
 #![allow(clippy::panic, reason = "a failed check ends the test that called it")]
 
+mod sessions;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -46,7 +48,49 @@ pub async fn check<C: Cluster>(cluster: &C) {
     only_the_holder_can_release(&*a, &*b).await;
     one_of_many_racing_claims_is_granted(cluster).await;
     claims_and_releases_do_not_mix(&a, &b).await;
+    what_is_in_use_is_not_handed_over(&*a, &*b).await;
+    sessions::check(cluster, &*a, &*b).await;
     an_ended_session_trusts_nothing_and_holds_nothing(cluster, &*b).await;
+}
+
+/// Checks what a registry promises besides where a claim covers a partition.
+///
+/// # Panics
+/// Where it does not keep a promise.
+pub async fn check_partitions<C: Cluster>(cluster: &C) {
+    let a = cluster.join(NodeId::new("partitions-a-1")).await;
+    let b = cluster.join(NodeId::new("partitions-b-1")).await;
+    let (first, second) = two_of_one_claim(&a);
+    let key = a.granularity().key_of(&first);
+    assert_eq!(a.claim(&first).await, Ok(Claimed::Granted));
+    assert_eq!(a.claim(&second).await, Ok(Claimed::Granted));
+    assert_eq!((a.claim_count(), a.held()), (1, vec![key]));
+    assert_eq!(b.claim(&second).await, Ok(Claimed::Held(a.node().clone())));
+    assert_eq!(b.owner(&second).await, Ok(Some(a.node().clone())));
+    assert_eq!(a.hand_over(key).await, Ok(false), "two objects are claimed under it");
+    assert_eq!(a.release(&first).await, Ok(()));
+    assert_eq!(a.release(&first).await, Ok(()), "a release is idempotent");
+    assert_eq!(a.hand_over(key).await, Ok(false), "one object is claimed under it");
+    assert_eq!(a.release(&second).await, Ok(()));
+    assert_eq!(a.held(), [key], "it stays with the session");
+    assert_eq!(b.claim(&first).await, Ok(Claimed::Held(a.node().clone())));
+    assert_eq!(b.hand_over(key).await, Ok(true), "there is nothing to hand over");
+    assert_eq!(a.owner(&first).await, Ok(Some(a.node().clone())));
+    assert_eq!(a.hand_over(key).await, Ok(true));
+    assert_eq!(a.hand_over(key).await, Ok(true), "it is idempotent");
+    assert_eq!((a.claim_count(), a.held()), (0, vec![]));
+    assert_eq!(b.claim(&first).await, Ok(Claimed::Granted), "it is free at once");
+    assert_eq!(a.claim(&first).await, Ok(Claimed::Held(b.node().clone())));
+    b.leave().await;
+    assert_eq!(a.claim(&first).await, Ok(Claimed::Granted), "who leaves leaves nothing behind");
+}
+
+/// Two objects that one claim covers.
+fn two_of_one_claim(session: &impl Registry) -> (ObjectId, ObjectId) {
+    let first = new_object();
+    let key_of = |id: &ObjectId| session.granularity().key_of(id);
+    let second = std::iter::repeat_with(new_object).find(|id| key_of(id) == key_of(&first));
+    (first, second.expect("there is no end of objects"))
 }
 
 /// An object that no other check uses.
@@ -88,6 +132,20 @@ async fn only_the_holder_can_release(a: &impl Registry, b: &impl Registry) {
     assert_eq!(a.release(&id).await, Ok(()), "a release is idempotent");
     assert_eq!(a.owner(&id).await, Ok(Some(b.node().clone())), "and spares the next holder");
     assert_eq!(b.release(&id).await, Ok(()));
+}
+
+async fn what_is_in_use_is_not_handed_over(a: &impl Registry, b: &impl Registry) {
+    let id = new_object();
+    let key = a.granularity().key_of(&id);
+    assert_eq!(a.hand_over(key).await, Ok(true), "there is nothing to hand over");
+    assert_eq!(a.claim(&id).await, Ok(Claimed::Granted));
+    assert!(a.held().contains(&key) && !b.held().contains(&key));
+    assert_eq!(a.hand_over(key).await, Ok(false));
+    assert_eq!(b.hand_over(key).await, Ok(true), "what another session holds is not touched");
+    assert_eq!(b.owner(&id).await, Ok(Some(a.node().clone())));
+    assert_eq!(a.release(&id).await, Ok(()));
+    assert!(!a.held().contains(&key));
+    assert_eq!(a.hand_over(key).await, Ok(true));
 }
 
 async fn one_of_many_racing_claims_is_granted<C: Cluster>(cluster: &C) {
@@ -167,7 +225,8 @@ async fn an_ended_session_trusts_nothing_and_holds_nothing<C: Cluster>(
         }
         assert!(BootTime::now().since(since) < ENDING_TIME_MAX, "the session is never over");
     }
-    assert_eq!(ended.claim_count(), 0);
+    assert_eq!((ended.claim_count(), ended.held()), (0, vec![]));
+    sessions::check_last_notice(&ended).await;
     // What the former node still sends does not reach the claims of the next.
     for id in &ids {
         let _ = ended.release(id).await;

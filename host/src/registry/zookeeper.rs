@@ -20,6 +20,7 @@ mod connection;
 mod failure;
 mod follow;
 mod heartbeat;
+pub mod inspect;
 mod lease;
 mod link;
 mod members;

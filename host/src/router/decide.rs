@@ -187,10 +187,18 @@ impl Course {
 
     /// Waits before all is tried again, if this is the node to do so and there is time and hope.
     fn pause(&mut self, view: View<'_>) -> Step {
-        let is_overload = self.last.as_ref().is_some_and(|error| error.code == Code::NodeFull);
+        let is_hopeless = self.last.as_ref().is_some_and(|error| match error.code {
+            // Overload is told, not waited out.
+            Code::NodeFull => true,
+            // Nobody is there to hand the object over to.
+            Code::Draining => {
+                !placement::order(self.key, view.members).any(|member| member.node != *view.me)
+            }
+            _ => false,
+        });
         let time_left = self.deadline.since(view.now).saturating_sub(LAST_ATTEMPT);
         // Those before this node on the call's way wait themselves, and have more to choose from.
-        if self.hops > 0 || is_overload || time_left.is_zero() {
+        if self.hops > 0 || is_hopeless || time_left.is_zero() {
             return Step::Answer(self.give_up());
         }
         let half = self.pause / 2;
@@ -248,7 +256,7 @@ impl Course {
                 if let Some(owner) = &owner
                     && self.has_asked(owner)
                 {
-                    self.is_stuck = self.is_hopeless(owner);
+                    self.is_stuck = self.is_out_of_reach(owner);
                 }
                 self.owner = owner;
             }
@@ -275,12 +283,12 @@ impl Course {
         let was_owner = self.is_owner_asked;
         let error = if was_owner { error.with_owner(node.clone()) } else { error };
         self.last = Some(again_later(error));
-        self.is_stuck |= was_owner && self.is_owner_fresh && self.is_hopeless(node);
+        self.is_stuck |= was_owner && self.is_owner_fresh && self.is_out_of_reach(node);
         self.owner = None;
     }
 
     /// Whether nobody can help while `owner` has its claim: it answered itself, or another node tried to reach it.
-    fn is_hopeless(&self, owner: &NodeId) -> bool {
+    fn is_out_of_reach(&self, owner: &NodeId) -> bool {
         let is_known = |asked: &Asked| asked.is_reached && (asked.node == *owner || !asked.is_here);
         self.asked.iter().any(is_known)
     }

@@ -195,7 +195,7 @@ impl Probe<'_> {
             let written = self.settle(&content, condition).await?;
             let found = self.read().await?;
             if let Some(etag) = written {
-                return confirmed(Known { content, etag }, found, 0);
+                return confirmed(&Known { content, etag }, found, 0);
             }
             let etag = |known: &Option<Known>| known.as_ref().map(|known| known.etag.clone());
             // Refused, although nobody else was faster.
@@ -231,7 +231,7 @@ impl Probe<'_> {
         let found = self.read().await?;
         if let Some(winner) = winners.pop() {
             self.told_count += 1;
-            return confirmed(winner, found, round);
+            return confirmed(&winner, found, round);
         }
         let found = found.ok_or(Error::StaleRead)?;
         self.untold_count += usize::from(contents.contains(&found.content));
@@ -286,7 +286,7 @@ impl Probe<'_> {
 }
 
 /// What was read after a write that was answered, if it shows that write or one that was built on it.
-fn confirmed(written: Known, found: Option<Known>, round: usize) -> Result<Known, Error> {
+fn confirmed(written: &Known, found: Option<Known>, round: usize) -> Result<Known, Error> {
     let found = found.ok_or(Error::StaleRead)?;
     if found.content == written.content {
         return if found.etag == written.etag {

@@ -10,12 +10,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_config::retry::RetryConfig;
-use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{
-    Credentials, ProvideCredentials as _, RequestChecksumCalculation, ResponseChecksumValidation,
+    ProvideCredentials as _, RequestChecksumCalculation, ResponseChecksumValidation,
 };
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
@@ -26,15 +24,13 @@ use tokio::time::timeout;
 
 use super::{Blob, Condition, ETag, Error, Page, Put, Store};
 
+mod endpoint;
 mod listing;
+mod surroundings;
 mod verdict;
 
+use endpoint::OneBucket;
 use verdict::{Answer, Verdict};
-
-/// The SDK changes its ways with a new version of its behaviour only, and we with it when this is changed.
-fn behavior() -> BehaviorVersion {
-    BehaviorVersion::v2026_01_12()
-}
 
 /// Establishing a connection takes no longer, or not at all.
 const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(2);
@@ -43,9 +39,6 @@ const READ_ATTEMPT_COUNT_MAX: u32 = 3;
 const READ_PAUSE_MIN: Duration = Duration::from_millis(50);
 /// No blob of ours is larger; the largest are components.
 const BLOB_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// For stores that do not care where they are.
-const REGION_OF_ENDPOINTS: &str = "us-east-1";
-
 /// Where the blobs are.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -158,8 +151,8 @@ impl S3 {
     }
 
     async fn connect_as(options: Options, key: Option<AccessKey>) -> Result<Self, ConnectError> {
-        let prefix = checked_prefix(&options)?;
-        let config = config(&options, key).await?;
+        let prefix = surroundings::checked_prefix(&options)?;
+        let config = surroundings::config(&options, key).await?;
         // Asked here, so that their lack is told at the start and not by the first write.
         if let Some(provider) = config.credentials_provider()
             && let Err(error) = provider.provide_credentials().await
@@ -170,6 +163,7 @@ impl S3 {
             });
         }
         let builder = aws_sdk_s3::config::Builder::from(&config)
+            .endpoint_resolver(OneBucket::default())
             .force_path_style(options.path_style)
             // Small bodies are hashed for the signature, which the store verifies: a checksum beside it, in a trailer
             // that not every store understands, protects nothing more. Checksums of answers are compared where given.
@@ -205,9 +199,9 @@ impl S3 {
     }
 
     /// What an error of the SDK says about the request.
-    fn answer<E: ProvideErrorMetadata>(&self, doing: &str, error: &SdkError<E>) -> Answer
+    fn answer<E>(&self, doing: &str, error: &SdkError<E>) -> Answer
     where
-        E: std::error::Error + 'static,
+        E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         let status = error.raw_response().map(|response| response.status().as_u16());
         match (error, status) {
@@ -326,58 +320,6 @@ fn etag_of(header: &str) -> Option<ETag> {
     let text = header.trim();
     let text = text.strip_prefix("W/").unwrap_or(text).trim_matches('"');
     (!text.is_empty()).then(|| ETag::new(text))
-}
-
-async fn config(options: &Options, key: Option<AccessKey>) -> Result<SdkConfig, ConnectError> {
-    let mut loader = aws_config::defaults(behavior())
-        // Every request has a deadline of its own.
-        .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
-    if let Some(AccessKey { id, secret }) = key {
-        loader =
-            loader.credentials_provider(Credentials::new(id, secret, None, None, "configured"));
-    }
-    if let Some(endpoint) = &options.endpoint {
-        loader = loader.endpoint_url(endpoint);
-    }
-    if let Some(region) = &options.region {
-        loader = loader.region(Region::new(region.clone()));
-    }
-    let config = loader.load().await;
-    match (config.region(), config.endpoint_url()) {
-        (Some(_), _) => Ok(config),
-        (None, Some(_)) => {
-            Ok(config.into_builder().region(Region::new(REGION_OF_ENDPOINTS)).build())
-        }
-        (None, None) => Err(ConnectError::Region),
-    }
-}
-
-/// The prefix as names begin with it.
-fn checked_prefix(options: &Options) -> Result<String, ConnectError> {
-    let Options { bucket, prefix, endpoint, .. } = options;
-    let is_bucket_byte =
-        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
-    if !(3..=63).contains(&bucket.len()) || !bucket.bytes().all(is_bucket_byte) {
-        return Err(ConnectError::Bucket(bucket.clone()));
-    }
-    if let Some(endpoint) = endpoint {
-        let address = endpoint.parse::<http::Uri>().ok();
-        let has_scheme = |uri: &http::Uri| matches!(uri.scheme_str(), Some("http" | "https"));
-        if !address.is_some_and(|uri| has_scheme(&uri) && uri.host().is_some()) {
-            return Err(ConnectError::Endpoint(endpoint.clone()));
-        }
-    }
-    let prefix = prefix.trim_matches('/');
-    if prefix.is_empty() {
-        return Ok(String::new());
-    }
-    if prefix.len() > 256
-        || !prefix.bytes().all(|byte| byte.is_ascii_graphic())
-        || prefix.contains("//")
-    {
-        return Err(ConnectError::Prefix(prefix.to_owned()));
-    }
-    Ok(format!("{prefix}/"))
 }
 
 /// An error with its causes, in one line.

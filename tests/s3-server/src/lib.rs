@@ -1,8 +1,8 @@
 //! An S3 server for tests and benchmarks: strict, durable, with faults on request.
 //!
 //! It speaks enough of S3 for whole blobs: PUT under `If-Match` and `If-None-Match: *`, GET, HEAD, DELETE and
-//! ListObjectsV2, all signed. Conditions are decided as AWS decides them, and an answer of 200 means that the blob is on
-//! the disk. What goes wrong goes wrong on request only: see [`faults`].
+//! ListObjectsV2, all signed. Conditions are decided as AWS decides them, and an answer of 200 means that the blob is
+//! on the disk. What goes wrong goes wrong on request only: see [`faults`].
 //! It knows one bucket, no versions, no multipart uploads and no access rules, and is not for production.
 
 use std::io;
@@ -92,7 +92,8 @@ impl Server {
         let listener = TcpListener::bind(options.address).await?;
         let address = listener.local_addr()?;
         let counts = Arc::<Counts>::default();
-        let service = Service::new(&options, Arc::clone(&blobs), faults.clone());
+        let service =
+            Service::new(&options.bucket, Arc::clone(&blobs), faults.clone()).signed(&options);
         let service =
             connections::Front::new(service, &options, faults.clone(), Arc::clone(&counts));
         let accepting = tokio::spawn(connections::accept(listener, service));

@@ -42,10 +42,13 @@ pub(crate) struct Service {
 }
 
 impl Service {
+    pub(crate) fn new(bucket: &str, blobs: Arc<Blobs>, faults: Faults) -> Self {
+        Self { bucket: bucket.to_owned(), blobs, faults }
+    }
+
     /// The service with the parsing and the signatures around it.
-    pub(crate) fn new(options: &Options, blobs: Arc<Blobs>, faults: Faults) -> S3Service {
-        let service = Self { bucket: options.bucket.clone(), blobs, faults };
-        let mut builder = S3ServiceBuilder::new(service);
+    pub(crate) fn signed(self, options: &Options) -> S3Service {
+        let mut builder = S3ServiceBuilder::new(self);
         builder.set_auth(SimpleAuth::from_single(&*options.access_key, &*options.secret_key));
         builder.build()
     }

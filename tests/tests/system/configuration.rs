@@ -52,7 +52,8 @@ async fn a_file_that_is_wrong_is_refused_with_what_would_be_right() {
         ("[objects]\nidle_timout = \"1s\"\n", "idle_timout", "objects.idle_timeout"),
         ("[objects]\nidle_timeout = \"5\"\n", "objects.idle_timeout", "default: 5m"),
         ("[node]\nlisten = \"0.0.0.0:0\"\n", "0.0.0.0:0", "node.insecure"),
-        ("[store]\nkind = \"s3\"\n", "embedded", "embedded"),
+        ("[store]\nkind = \"s3\"\n", "local", "zookeeper"),
+        ("[store]\nbucket = \"objects\"\n", "store.bucket", "s3"),
     ] {
         let file = write(folder.path(), text);
         let ended = highlander().run(&["serve", "--config", file.to_str().unwrap()]).await;

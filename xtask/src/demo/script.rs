@@ -2,7 +2,7 @@
 //!
 //! README.md carries the same lines, and `cargo xtask tidy` compares them. Nothing is carried out here.
 
-use super::expect::Expect;
+use crate::expect::Expect;
 
 /// One line of the demo.
 pub(super) struct Step {

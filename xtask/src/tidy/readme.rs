@@ -1,23 +1,26 @@
-//! The rule that README and demo do not differ: every command line of the demo stands in README.md.
+//! The rule that README and scripts do not differ: every command line of the demo and of the cluster stands in
+//! README.md.
 //!
-//! Which lines these are, and that they work, is the demo's.
+//! Which lines these are, and that they work, is the scripts'.
 
 use super::{File, Finding};
-use crate::demo;
+use crate::{cluster, demo};
 
 const README: &str = "README.md";
 
 pub(super) fn check(files: &[File]) -> Vec<Finding> {
     // A checkout that has no README yet has nothing that could differ.
     let Some(readme) = files.iter().find(|file| file.path == README) else { return Vec::new() };
-    missing(readme, &demo::command_lines())
+    let mut findings = missing(readme, "demo", &demo::command_lines());
+    findings.extend(missing(readme, "cluster", &cluster::command_lines()));
+    findings
 }
 
-fn missing(readme: &File, lines: &[String]) -> Vec<Finding> {
+fn missing(readme: &File, script: &str, lines: &[String]) -> Vec<Finding> {
     let absent = lines.iter().filter(|line| !readme.text.contains(line.as_str()));
     let found = |line: &String| {
-        let what = format!("the demo's `{line}` is not here");
-        Finding::new(readme, 1, &what, "compare with `cargo xtask demo --print`")
+        let what = format!("the {script}'s `{line}` is not here");
+        Finding::new(readme, 1, &what, &format!("compare with `cargo xtask {script} --print`"))
     };
     absent.map(found).collect()
 }
@@ -32,7 +35,7 @@ mod tests {
         let readme = file(README, "```\nhighlander get todo/42\n```\n");
         let lines = ["highlander get todo/42".to_owned(), "highlander list todo".to_owned()];
         let expected = ["1: the demo's `highlander list todo` is not here"];
-        assert_findings(&missing(&readme, &lines), &expected);
+        assert_findings(&missing(&readme, "demo", &lines), &expected);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use rand::RngExt as _;
 
 use super::Finding;
 use crate::clock::BootTime;
+use crate::config::backends::StoreKind;
 use crate::id::Hex;
 use crate::store::embedded::Embedded;
 use crate::store::{Condition, ETag, Put, Store};
@@ -33,8 +34,9 @@ impl Drop for Probe {
     }
 }
 
-/// Everything about the disk that `data_dir` is on, or would be on.
-pub(super) async fn check(data_dir: &Path) -> Vec<Finding> {
+/// Everything about the disk that `data_dir` is on, or would be on. Where records are elsewhere, it holds compiled code
+/// alone, and need not be quick.
+pub(super) async fn check(data_dir: &Path, store_kind: StoreKind) -> Vec<Finding> {
     let shown = data_dir.display();
     let probe = match open(data_dir) {
         Ok(probe) => probe,
@@ -45,7 +47,11 @@ pub(super) async fn check(data_dir: &Path) -> Vec<Finding> {
         }
     };
     let writable = Finding::ok("data directory", format!("{shown} can be written"));
-    vec![writable, space(&probe.0), sync(&probe.0), store(&probe.0).await]
+    let mut findings = vec![writable, space(&probe.0)];
+    if store_kind == StoreKind::Embedded {
+        findings.extend([sync(&probe.0), store(&probe.0).await]);
+    }
+    findings
 }
 
 fn open(data_dir: &Path) -> io::Result<Probe> {
@@ -154,7 +160,7 @@ mod tests {
     #[tokio::test]
     async fn a_folder_that_is_not_there_yet_is_checked_and_not_made() {
         let folder = tempfile::tempdir().unwrap();
-        let findings = check(&folder.path().join("a/b")).await;
+        let findings = check(&folder.path().join("a/b"), StoreKind::Embedded).await;
         assert_eq!(findings.len(), 4);
         assert!(findings.iter().all(|finding| finding.verdict != Verdict::Fail), "{findings:?}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
@@ -162,7 +168,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_folder_that_cannot_be_written_is_a_failure() {
-        let findings = check(Path::new("/proc/nothing")).await;
+        let findings = check(Path::new("/proc/nothing"), StoreKind::S3).await;
         assert_eq!(findings.first().map(|finding| finding.verdict), Some(Verdict::Fail));
     }
 

@@ -3,6 +3,7 @@
 //! Everything is read, nothing is changed.
 
 use std::fs::read_to_string;
+use std::time::SystemTime;
 
 use rustix::process::{Resource, getrlimit};
 
@@ -79,5 +80,21 @@ pub(super) fn clock() -> Finding {
         }
         "" => Finding::ok(CHECK, "CLOCK_BOOTTIME goes on"),
         source => Finding::ok(CHECK, format!("CLOCK_BOOTTIME goes on, from {source}")),
+    }
+}
+
+/// Whether the date can be right: a store refuses requests whose date is minutes off, and certificates end by it.
+/// Ownership does not depend on it.
+#[allow(clippy::disallowed_methods, reason = "the wall clock is what is looked at")]
+pub(super) fn wall_clock() -> Finding {
+    const CHECK: &str = "wall clock";
+    let program = std::env::current_exe().and_then(std::fs::metadata);
+    let built = program.and_then(|program| program.modified());
+    match built {
+        Ok(built) if SystemTime::now() < built => {
+            let found = "the date is before this program was made";
+            Finding::warn(CHECK, found, "timedatectl set-ntp true")
+        }
+        _ => Finding::ok(CHECK, "the date is not before this program was made"),
     }
 }

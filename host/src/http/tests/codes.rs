@@ -117,7 +117,10 @@ async fn a_state_of_a_newer_schema_is_not_opened() {
 #[tokio::test]
 async fn a_store_that_does_not_answer_is_named_with_its_effect() {
     let harness = Harness::start().await;
+    // The node tries again, but not for ever.
     harness.store.script_gets([GetFault::Unavailable]);
+    assert_eq!(harness.post("/v1/objects/counter/b/increment", "").await.status, 200);
+    harness.store.script_gets((0..3).map(|_| GetFault::Unavailable));
     harness.post("/v1/objects/counter/a/increment", "").await.is_problem(Code::StoreUnavailable);
     harness.post("/v1/objects/counter/a/increment", "").await;
     harness.store.set_down(true);
@@ -133,7 +136,7 @@ async fn a_store_that_does_not_answer_is_named_with_its_effect() {
 #[tokio::test]
 async fn a_write_that_is_denied_was_not_executed() {
     let harness = Harness::start().await;
-    harness.store.script_puts([PutFault::Denied]);
+    harness.store.script_puts((0..3).map(|_| PutFault::Denied));
     let answer = harness.post("/v1/objects/counter/a/increment", "").await;
     assert_eq!(answer.json()["effect"], "none", "{}", answer.body);
 }

@@ -22,6 +22,13 @@ use crate::registry::Error;
 
 /// Length of paths that `claims_max` is meant for.
 const PATH_BYTES_USUAL: usize = 48;
+/// So many servers are given to the client library at least, by naming each of them several times. Its pauses double
+/// from one round over all of them to the next, and grow slowly within a round: with few servers it would sleep
+/// through the rest of a session after an outage of a third of it.
+const SERVER_NAMES_MIN: usize = 20;
+/// A connection is given up after this part of the session timeout without a word, and so is an attempt to make one:
+/// two machines that are down must not cost the lease.
+const SILENCE_DIVISOR: u32 = 4;
 /// What is waited for beyond the time in which the client library gives up.
 const CONNECT_SLACK: Duration = Duration::from_secs(2);
 
@@ -70,7 +77,7 @@ fn check_name(node: &NodeId) -> Result<(), Error> {
 }
 
 /// The servers and the chroot of a connect string; the chroot is empty where there is none.
-fn split(connect: &str) -> (&str, &str) {
+pub(super) fn split(connect: &str) -> (&str, &str) {
     // The last server's, behind its scheme.
     let last = connect.rfind(',').map_or(0, |comma| comma + 1);
     let host =
@@ -78,6 +85,12 @@ fn split(connect: &str) -> (&str, &str) {
     let slash = connect.get(host..).and_then(|rest| rest.find('/')).map(|at| host + at);
     let (servers, chroot) = connect.split_at(slash.unwrap_or(connect.len()));
     (servers, chroot.trim_end_matches('/'))
+}
+
+/// The servers, each so often that there are enough of them.
+fn repeated(servers: &str) -> String {
+    let count = servers.split(',').count();
+    vec![servers; SERVER_NAMES_MIN.div_ceil(count)].join(",")
 }
 
 /// How many claims there may be, if each path has so many bytes.
@@ -88,19 +101,22 @@ fn places_max(claims_max: usize, path_bytes: usize) -> usize {
     }
 }
 
-async fn connect(options: &Options, servers: &str) -> Result<Client, Error> {
-    let mut connector = Client::connector().with_session_timeout(options.session_timeout);
+/// A new session with the servers.
+pub(super) async fn connect(options: &Options, servers: &str) -> Result<Client, Error> {
+    let mut connector = Client::connector()
+        .with_session_timeout(options.session_timeout)
+        .with_connection_timeout(options.session_timeout / SILENCE_DIVISOR);
     if let Some(credentials) = &options.credentials {
         connector = connector.with_auth("digest", credentials.as_bytes());
     }
     if let Some(tls) = &options.tls {
         connector = connector.with_tls(tls_options(tls).await?);
     }
-    let connecting = connect_within(connector, servers.to_owned(), options.tls.is_some());
+    let has_tls = options.tls.is_some();
+    let connecting = connect_within(connector, repeated(servers), has_tls);
     let patience = options.session_timeout + CONNECT_SLACK;
     // A task of its own, because the client library panics where a host's name cannot stand in a certificate.
     let connected = tokio::time::timeout(patience, tokio::spawn(connecting)).await;
-    let has_tls = options.tls.is_some();
     match connected {
         Ok(Ok(Ok(client))) => Ok(client),
         Ok(Ok(Err(error))) => Err(connect_error(error, servers, has_tls)),
@@ -221,6 +237,13 @@ mod tests {
         ] {
             assert_eq!(split(connect), expected, "{connect}");
         }
+    }
+
+    #[test]
+    fn servers_are_named_often_enough() {
+        assert_eq!(repeated("h1:1,h2:2").matches("h1:1,h2:2").count(), 10);
+        assert_eq!(repeated("h1:1").split(',').count(), 20);
+        assert_eq!(repeated("a,b,c").split(',').count(), 21);
     }
 
     #[test]

@@ -290,6 +290,14 @@ fn without_anybody_who_takes_objects_this_node_says_why() {
 }
 
 #[test]
+fn a_node_that_drains_and_is_alone_says_so_at_once() {
+    Table::new("a").check(vec![("here", refused(Code::Draining))], "draining");
+    let mut table = Table::new("a b");
+    let steps = vec![("here", refused(Code::Draining)), ("b", owned_by("a")), ("pause", waited())];
+    table.check(steps, "here");
+}
+
+#[test]
 fn pauses_grow_and_end_with_the_calls_time() {
     let mut table = Table::new("a");
     let mut spans = Vec::new();

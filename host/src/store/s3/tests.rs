@@ -1,3 +1,4 @@
+use super::surroundings::checked_prefix;
 use super::verdict::verdict;
 use super::*;
 

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -176,6 +177,8 @@ impl Server {
         let mut java = Command::new("java");
         java.args(&self.layout.arguments).stdin(Stdio::null());
         java.stdout(log.try_clone()?).stderr(log);
+        // A Ctrl-C at the terminal reaches who started it, and ends it in its turn.
+        java.process_group(0);
         self.process = Some(java.spawn().context("java does not start")?);
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What a command of the demo must print.
+//! What a command of a script must print.
 //!
 //! Data is compared whole; text for people only by a word in it, because its wording may improve.
 //! That the command succeeded is checked elsewhere.
@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 #[derive(Clone, Copy)]
-pub(super) enum Expect {
+pub(crate) enum Expect {
     /// That it succeeds is enough.
     Success,
     /// This value, however it is laid out.
@@ -18,7 +18,7 @@ pub(super) enum Expect {
 
 impl Expect {
     /// Compares with what was printed.
-    pub(super) fn check(self, output: &str) -> Result<()> {
+    pub(crate) fn check(self, output: &str) -> Result<()> {
         match self {
             Self::Success => {}
             Self::Json(text) => {

@@ -24,13 +24,14 @@ const PROBE_TIME_MAX: Duration = Duration::from_secs(2);
 const PROBE_BYTES_MAX: u64 = 64 * 1024;
 
 /// A running node.
-pub(super) struct Node(Child);
+pub(crate) struct Node(Child);
 
 impl Node {
     /// Starts it and waits until it says at `address` that it is ready.
     ///
-    /// It gets a process group of its own: a Ctrl-C at the terminal reaches the demo alone, which stops it in order.
-    pub(super) fn start(command: &mut Command, address: &str) -> Result<Self> {
+    /// It gets a process group of its own: a Ctrl-C at the terminal reaches this program alone, which stops it in
+    /// order.
+    pub(crate) fn start(command: &mut Command, address: &str) -> Result<Self> {
         let child = command.process_group(0).spawn().context("cannot start the node")?;
         let mut node = Self(child);
         poll(START_TIME_MAX, || {
@@ -43,20 +44,25 @@ impl Node {
         Ok(node)
     }
 
+    /// The number of its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
     /// How it ended, if it has.
-    pub(super) fn exit_status(&mut self) -> Option<ExitStatus> {
+    pub(crate) fn exit_status(&mut self) -> Option<ExitStatus> {
         self.0.try_wait().ok().flatten()
     }
 
     /// Ends it as a crash would.
-    pub(super) fn kill(mut self) -> Result<()> {
+    pub(crate) fn kill(mut self) -> Result<()> {
         self.0.kill()?;
         self.0.wait()?;
         Ok(())
     }
 
     /// Asks it to stop, and waits until it has.
-    pub(super) fn stop(mut self) -> Result<()> {
+    pub(crate) fn stop(mut self) -> Result<()> {
         let pid = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
         kill_process(pid.context("the node has no process id")?, Signal::TERM)?;
         let status =
@@ -77,7 +83,7 @@ impl Drop for Node {
 }
 
 /// Asks again and again until there is an answer or the time is over.
-pub(super) fn poll<T>(time_max: Duration, mut ask: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+pub(crate) fn poll<T>(time_max: Duration, mut ask: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     let watch = Stopwatch::start();
     while watch.elapsed() < time_max {
         if let Some(answer) = ask()? {

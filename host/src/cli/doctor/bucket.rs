@@ -1,0 +1,125 @@
+//! The bucket of a cluster: can it be reached, does it enforce conditions also for writers that race, how long do writes
+//! and reads take.
+//!
+//! All of it happens to the one blob that every start of a node tries the store with.
+
+use std::time::Duration;
+
+use super::Finding;
+use crate::clock::BootTime;
+use crate::config::Config;
+use crate::store::s3::S3;
+use crate::store::{Condition, Put, Store, probe};
+
+const CHECK: &str = "conditional writes";
+/// Races in which a store that checks and writes in two steps is to be found: more than at a start.
+const ROUND_COUNT: usize = 200;
+const SAMPLE_COUNT: usize = 9;
+/// Updates of one object take at least as long as a write.
+const WRITE_SLOW: Duration = Duration::from_millis(200);
+
+/// Everything about the store of the node that `config` is for.
+pub(super) async fn check(config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::from_iter(endpoint(config.store.endpoint.as_deref()));
+    let store = match S3::connect(config.s3_options()).await {
+        Ok(store) => store,
+        Err(error) => {
+            let mend = "see store.* and \"Secrets\" in docs/configuration.md";
+            findings.push(Finding::fail("bucket", error.to_string(), mend));
+            return findings;
+        }
+    };
+    let conditions = conditions(&store).await;
+    let is_sound = conditions.mend.is_none();
+    findings.push(conditions);
+    if is_sound {
+        findings.push(latency(&store).await);
+    }
+    findings
+}
+
+/// Whether states cross the network readable.
+fn endpoint(endpoint: Option<&str>) -> Option<Finding> {
+    let host = endpoint?.strip_prefix("http://")?;
+    let is_near = ["127.", "localhost", "[::1]"].iter().any(|near| host.starts_with(near));
+    (!is_near).then(|| {
+        let found = "what objects know crosses the network readable";
+        Finding::warn("store.endpoint", found, "use https://, or a network that nobody else is in")
+    })
+}
+
+async fn conditions(store: &dyn Store) -> Finding {
+    match probe::check_rounds(store, ROUND_COUNT).await {
+        Ok(()) => {
+            Finding::ok(CHECK, format!("the store enforces them, in {ROUND_COUNT} races too"))
+        }
+        Err(error @ probe::Error::Unavailable(_)) => Finding::fail(
+            CHECK,
+            error.to_string(),
+            "look at the store, at store.endpoint and at the network",
+        ),
+        Err(error @ probe::Error::Denied(_)) => {
+            let mend = "give the credentials the rights in \"The bucket\" of docs/operations.md, and see that the \
+                        bucket exists";
+            Finding::fail(CHECK, error.to_string(), mend)
+        }
+        Err(error) => Finding::fail(CHECK, error.to_string(), "use another store"),
+    }
+}
+
+async fn latency(store: &dyn Store) -> Finding {
+    const CHECK: &str = "store latency";
+    let (mut writes, mut reads) = (Vec::new(), Vec::new());
+    for _ in 0..SAMPLE_COUNT {
+        let before = BootTime::now();
+        let Ok(Some(blob)) = store.get(probe::NAME).await else { continue };
+        reads.push(BootTime::now().since(before));
+        // The same content again, so that a node that starts meanwhile finds nothing new.
+        let before = BootTime::now();
+        let put = store.put(probe::NAME, blob.bytes, Condition::Matches(blob.etag)).await;
+        if matches!(put, Put::Applied(_)) {
+            writes.push(BootTime::now().since(before));
+        }
+    }
+    let (Some(write), Some(read)) = (median(writes), median(reads)) else {
+        return Finding::warn(CHECK, "it could not be measured", "try again");
+    };
+    let millis = |time: Duration| time.as_secs_f64() * 1e3;
+    let found = format!("a write takes {:.1} ms, a read {:.1} ms", millis(write), millis(read));
+    if write > WRITE_SLOW {
+        return Finding::warn(
+            CHECK,
+            found,
+            "use a bucket near the nodes; updates take at least this long",
+        );
+    }
+    Finding::ok(CHECK, found)
+}
+
+fn median(mut times: Vec<Duration>) -> Option<Duration> {
+    times.sort_unstable();
+    times.get(times.len() / 2).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Verdict;
+    use super::*;
+    use crate::store::memory::Memory;
+
+    #[tokio::test]
+    async fn a_store_that_enforces_conditions_is_sound() {
+        let store = Memory::new();
+        assert_eq!(conditions(&store).await.verdict, Verdict::Ok);
+        assert_eq!(latency(&store).await.verdict, Verdict::Ok);
+        assert_eq!(conditions(&store).await.verdict, Verdict::Ok);
+    }
+
+    #[test]
+    fn plain_http_to_another_machine_is_told() {
+        assert!(endpoint(Some("http://10.0.0.9:9000")).is_some());
+        for sound in [None, Some("https://s3.example"), Some("http://127.0.0.1:9000")] {
+            assert!(endpoint(sound).is_none(), "{sound:?}");
+        }
+    }
+}

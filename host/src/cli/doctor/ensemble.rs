@@ -1,0 +1,223 @@
+//! The servers of a ZooKeeper ensemble, as they describe themselves: which answer, in which versions, with which
+//! settings, and whether those fit the session timeout of this cluster.
+//!
+//! They are asked by their four-letter words, which cost them nothing and need no session ([`words`]). What this file
+//! decides, it decides from their answers alone.
+
+mod words;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use humantime_serde::re::humantime::format_duration;
+
+use self::words::{Server, Version};
+use super::Finding;
+use crate::config::backends::RegistryConfig;
+
+const SERVERS: &str = "ZooKeeper servers";
+/// The first versions without the flaws that [`version`] names.
+const SAFE_VERSIONS: [Version; 2] = [Version([3, 8, 6]), Version([3, 9, 5])];
+/// Heap of a server for each of so many znodes.
+const ZNODES_PER_MB: u64 = 1000;
+
+/// Everything about the ensemble of `registry`.
+pub(super) async fn check(registry: &RegistryConfig) -> Vec<Finding> {
+    let connect = registry.connect.as_deref().unwrap_or_default();
+    if registry.tls_ca.is_some() {
+        let found = "with TLS they cannot be asked for their versions and settings from here";
+        let mend = "compare them with docs/operations.md on a server, by its port without TLS";
+        return vec![Finding::warn(SERVERS, found, mend)];
+    }
+    let addresses = connect.split('/').next().unwrap_or_default().split(',');
+    let servers = futures_util::future::join_all(addresses.map(words::describe)).await;
+    let mut findings = vec![reachable(&servers), together(&servers)];
+    if servers.iter().any(|server| server.version.is_some()) {
+        findings.push(version(&servers));
+        findings.push(timeout(&servers, registry.session_timeout));
+        findings.push(silence(&servers, registry.session_timeout));
+        findings.push(memory(&servers));
+    }
+    findings
+}
+
+/// Whether enough of them answer.
+fn reachable(servers: &[Server]) -> Finding {
+    let silent: Vec<_> = servers.iter().filter(|server| server.mode.is_none()).collect();
+    let serving = servers.len() - silent.len();
+    let found = format!("{serving} of {} serve", servers.len());
+    if silent.is_empty() {
+        return Finding::ok(SERVERS, found);
+    }
+    let whys = silent.iter().map(|server| format!("{}: {}", server.address, server.silence()));
+    let found = format!("{found}; {}", whys.collect::<Vec<_>>().join("; "));
+    let mend =
+        "start them, or name others in registry.connect; 4lw.commands.whitelist must have srvr";
+    if serving * 2 > servers.len() {
+        return Finding::warn(SERVERS, found, mend);
+    }
+    Finding::fail(SERVERS, found, mend)
+}
+
+/// Whether they make one ensemble, and one that survives the loss of a server.
+fn together(servers: &[Server]) -> Finding {
+    const CHECK: &str = "ZooKeeper ensemble";
+    let count =
+        |mode: &str| servers.iter().filter(|server| server.mode.as_deref() == Some(mode)).count();
+    let (leaders, alone) = (count("leader"), count("standalone"));
+    if leaders + alone > 1 {
+        let found =
+            "these servers do not belong together: each of them leads an ensemble of its own";
+        let mend =
+            "name the servers of one ensemble in registry.connect; each zoo.cfg lists them all";
+        return Finding::fail(CHECK, found, mend);
+    }
+    if servers.len() == 1 {
+        let found = "there is a single server: while it is down nothing is activated";
+        return Finding::warn(CHECK, found, "name all servers in registry.connect; run 3 or 5");
+    }
+    if servers.len().is_multiple_of(2) {
+        let found = format!("{} servers survive no more losses than one fewer", servers.len());
+        return Finding::warn(CHECK, found, "run 3 or 5");
+    }
+    if leaders == 0 {
+        let mend = "look at the servers' logs, and start those that are down";
+        return Finding::warn(CHECK, "none of those that answer leads", mend);
+    }
+    Finding::ok(CHECK, format!("{} servers, one of which leads", servers.len()))
+}
+
+/// Whether they have the flaws that were found in older versions.
+fn version(servers: &[Server]) -> Finding {
+    const CHECK: &str = "ZooKeeper version";
+    let versions: BTreeSet<_> = servers.iter().filter_map(|server| server.version).collect();
+    let shown: Vec<_> = versions.iter().map(ToString::to_string).collect();
+    let shown = shown.join(", ");
+    if versions.iter().all(|version| version.is_safe()) {
+        return Finding::ok(CHECK, shown);
+    }
+    let found = format!(
+        "{shown}: before 3.8.6 and 3.9.5 whoever controls reverse DNS can pass for a server or a \
+         client where TLS is used, passwords in settings reach the log, and older ones let members \
+         join a quorum, or use the admin server, without being who they say"
+    );
+    Finding::warn(CHECK, found, "upgrade to 3.9.5 or 3.8.6, or newer, one server after the other")
+}
+
+impl Version {
+    fn is_safe(self) -> bool {
+        let line = |version: &Self| (version.0[0], version.0[1]);
+        SAFE_VERSIONS
+            .iter()
+            .find(|safe| line(safe) == line(&self))
+            .map_or_else(|| SAFE_VERSIONS.iter().all(|safe| self > *safe), |safe| self >= *safe)
+    }
+}
+
+/// Whether a session gets the timeout that is asked for, and is looked at often enough.
+fn timeout(servers: &[Server], asked: Duration) -> Finding {
+    const CHECK: &str = "session timeout";
+    let known: Vec<_> =
+        servers.iter().filter_map(|server| Some((server, server.settings?))).collect();
+    if known.is_empty() {
+        return unseen(CHECK);
+    }
+    let granted: BTreeSet<_> = known.iter().map(|(_, settings)| settings.granted(asked)).collect();
+    let shown = |time: &Duration| format_duration(*time).to_string();
+    if granted.len() > 1 {
+        let found = format!(
+            "{} are asked for, and the servers grant {}",
+            shown(&asked),
+            granted.iter().map(shown).collect::<Vec<_>>().join(" or ")
+        );
+        let mend = "set tickTime, minSessionTimeout and maxSessionTimeout alike on all servers";
+        return Finding::fail(CHECK, found, mend);
+    }
+    let granted = granted.first().copied().unwrap_or(asked);
+    if granted != asked {
+        let found = format!("{} are asked for, and {} granted", shown(&asked), shown(&granted));
+        let mend = format!(
+            "set minSessionTimeout and maxSessionTimeout on the servers so that {} lies between them",
+            asked.as_millis()
+        );
+        return Finding::warn(CHECK, found, mend);
+    }
+    // Leases count on a server that reports its clients' signs of life within an eighth of a session, and that is half
+    // a tick.
+    if let Some((server, settings)) = known.iter().find(|(_, settings)| settings.tick * 4 > granted)
+    {
+        let (tick, address) = (shown(&settings.tick), &server.address);
+        let found = format!(
+            "{} is less than four ticks of {tick} ({address}): a node's lease could outlast its session",
+            shown(&granted)
+        );
+        let mend = format!("tickTime={} or less on all servers", granted.as_millis() / 4);
+        return Finding::fail(CHECK, found, mend);
+    }
+    Finding::ok(CHECK, format!("{} are asked for and granted", shown(&asked)))
+}
+
+/// Whether a follower that is cut off from its leader notices before the sessions of its clients are over.
+fn silence(servers: &[Server], asked: Duration) -> Finding {
+    const CHECK: &str = "syncLimit";
+    let known: Vec<_> =
+        servers.iter().filter_map(|server| Some((server, server.settings?))).collect();
+    if known.is_empty() {
+        return unseen(CHECK);
+    }
+    let late = known.iter().find_map(|(server, settings)| {
+        let silence = settings.silence()?;
+        (silence >= settings.granted(asked) / 2).then_some((server, settings, silence))
+    });
+    let Some((server, settings, silence)) = late else {
+        return Finding::ok(CHECK, "a server that is cut off notices in time");
+    };
+    let half = settings.granted(asked) / 2;
+    let found = format!(
+        "{} goes on for {} when it is cut off from its leader, and the nodes attached to it are \
+         frozen meanwhile: more than half of a session",
+        server.address,
+        format_duration(silence)
+    );
+    let ticks = half.as_millis().saturating_sub(1) / settings.tick.as_millis().max(1);
+    let mend = if ticks >= 1 {
+        format!("syncLimit={ticks} on all servers, with tickTime={}", settings.tick.as_millis())
+    } else {
+        format!("tickTime={} and syncLimit=2 on all servers", half.as_millis() / 3)
+    };
+    Finding::warn(CHECK, found, mend)
+}
+
+/// Whether their heaps hold what is in them.
+fn memory(servers: &[Server]) -> Finding {
+    const CHECK: &str = "ZooKeeper memory";
+    let known: Vec<_> = servers
+        .iter()
+        .filter_map(|server| Some((server, server.heap_mb?, server.znode_count?)))
+        .collect();
+    let Some((server, heap, count)) = known.iter().max_by_key(|(_, heap, count)| {
+        count.saturating_mul(1000) / heap.saturating_mul(ZNODES_PER_MB).max(1)
+    }) else {
+        return unseen(CHECK);
+    };
+    let found = format!("{count} znodes in a heap of {heap} MB on {}", server.address);
+    if *count > heap.saturating_mul(ZNODES_PER_MB) {
+        let needed = count.div_ceil(ZNODES_PER_MB);
+        return Finding::warn(
+            CHECK,
+            found,
+            format!("-Xmx{needed}m, or registry.claims = partitions"),
+        );
+    }
+    Finding::ok(CHECK, found)
+}
+
+fn unseen(check: &'static str) -> Finding {
+    let found = "the servers do not tell their settings";
+    let mend =
+        "4lw.commands.whitelist=srvr,conf,mntr,envi in zoo.cfg, or compare with docs/operations.md";
+    Finding::warn(check, found, mend)
+}
+
+#[cfg(test)]
+mod tests;

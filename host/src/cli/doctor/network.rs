@@ -1,0 +1,93 @@
+//! The addresses of a node: can it listen where it is to, and is what it tells the others an address of it.
+//!
+//! Whether other machines get through to it cannot be seen from here.
+
+use std::io::ErrorKind;
+use std::net::{IpAddr, SocketAddr};
+
+use tokio::net::{TcpListener, lookup_host};
+
+use super::Finding;
+use crate::config::Config;
+use crate::config::backends::RegistryKind;
+
+/// Everything about the addresses of this node.
+pub(super) async fn check(config: &Config) -> Vec<Finding> {
+    let mut findings = vec![listen(config.listen).await];
+    if config.registry.kind == RegistryKind::ZooKeeper {
+        findings.push(advertise(&config.advertised(config.listen), config).await);
+    }
+    findings
+}
+
+async fn listen(address: SocketAddr) -> Finding {
+    const CHECK: &str = "node.listen";
+    match TcpListener::bind(address).await {
+        Ok(_) => Finding::ok(CHECK, format!("{address} is free")),
+        // The node itself, most of the time.
+        Err(error) if error.kind() == ErrorKind::AddrInUse => {
+            let found = format!("{address} is in use, by a node that runs or by another program");
+            Finding::warn(
+                CHECK,
+                found,
+                format!("see who it is: ss -ltnp | grep ':{}'", address.port()),
+            )
+        }
+        Err(error) => {
+            let found = format!("this machine cannot listen on {address}: {error}");
+            Finding::fail(
+                CHECK,
+                found,
+                "node.listen = \"127.0.0.1:7410\", or an address of this machine",
+            )
+        }
+    }
+}
+
+async fn advertise(address: &str, config: &Config) -> Finding {
+    const CHECK: &str = "node.advertise";
+    let mend = "node.advertise = \"10.0.0.5:7410\", as the other nodes reach this machine";
+    let found: Vec<IpAddr> = match lookup_host(address).await {
+        Ok(addresses) => addresses.map(|address| address.ip()).collect(),
+        Err(error) => {
+            let found = format!("{address} leads nowhere: {error}");
+            return Finding::fail(CHECK, found, mend);
+        }
+    };
+    let connect = config.registry.connect.as_deref().unwrap_or_default();
+    let is_remote = connect.split('/').next().unwrap_or_default().split(',').any(|server| {
+        !server.starts_with("127.")
+            && !server.starts_with("localhost:")
+            && !server.starts_with("[::1]")
+    });
+    if is_remote && found.iter().all(IpAddr::is_loopback) {
+        let found = format!("{address} is an address that no other machine reaches");
+        return Finding::warn(CHECK, found, mend);
+    }
+    Finding::ok(CHECK, format!("other nodes are told {address}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Verdict;
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_that_is_in_use_is_told() {
+        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = taken.local_addr().unwrap();
+        assert_eq!(listen(address).await.verdict, Verdict::Warn);
+        drop(taken);
+        assert_eq!(listen(address).await.verdict, Verdict::Ok);
+    }
+
+    #[tokio::test]
+    async fn a_loopback_address_is_no_address_for_other_machines() {
+        let mut config = Config::default();
+        config.registry.connect = Some("127.0.0.1:2181,127.0.0.1:2182/a".to_owned());
+        assert_eq!(advertise("127.0.0.1:7410", &config).await.verdict, Verdict::Ok);
+        config.registry.connect = Some("zk1:2181".to_owned());
+        assert_eq!(advertise("127.0.0.1:7410", &config).await.verdict, Verdict::Warn);
+        assert_eq!(advertise("10.0.0.5:7410", &config).await.verdict, Verdict::Ok);
+    }
+}

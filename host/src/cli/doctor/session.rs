@@ -1,0 +1,124 @@
+//! A session with ZooKeeper, as a node would have it: does it come about, how quick is it, and who else may touch what
+//! the nodes rely on.
+//!
+//! No node is announced by it.
+
+use std::time::Duration;
+
+use humantime_serde::re::humantime::format_duration;
+
+use super::Finding;
+use crate::config::Config;
+use crate::registry::Error;
+use crate::registry::zookeeper::inspect::{Inspection, inspect};
+
+const CHECK: &str = "ZooKeeper session";
+/// Heartbeats are written each sixth of a session; one that takes half of that comes too late too often.
+const WRITE_PARTS: u32 = 12;
+
+/// Everything about a session of the node that `config` is for.
+pub(super) async fn check(config: &Config) -> Vec<Finding> {
+    let options = match config.zookeeper_options(&config.advertised(config.listen)) {
+        Ok(options) => options,
+        Err(error) => {
+            let mend = error.hint.unwrap_or_else(|| "see docs/configuration.md".to_owned());
+            return vec![Finding::fail("ZooKeeper credentials", error.message, mend)];
+        }
+    };
+    let has_credentials = options.credentials.is_some();
+    match inspect(&options).await {
+        Ok(found) => {
+            vec![session(&found, config.registry.session_timeout), access(&found, has_credentials)]
+        }
+        Err(error @ Error::Denied(_)) => {
+            let mend = "see registry.connect, registry.credentials_file and registry.tls_* in docs/configuration.md";
+            vec![Finding::fail(CHECK, error.to_string(), mend)]
+        }
+        Err(error) => {
+            vec![Finding::fail(
+                CHECK,
+                error.to_string(),
+                "start the servers, and look at the network",
+            )]
+        }
+    }
+}
+
+fn session(found: &Inspection, asked: Duration) -> Finding {
+    let millis = |time: Duration| time.as_millis();
+    let begun = format!("it begins within {} ms", millis(found.connected_after));
+    if found.granted != asked {
+        let (asked, granted) = (format_duration(asked), format_duration(found.granted));
+        let text = format!("{begun}; a timeout of {asked} is asked for, and {granted} granted");
+        let mend = "set minSessionTimeout and maxSessionTimeout on the servers, or registry.session_timeout";
+        return Finding::warn(CHECK, text, mend);
+    }
+    let Some(written) = found.written_after else { return Finding::ok(CHECK, begun) };
+    let text = format!("{begun}; a write takes {} ms", millis(written));
+    if written > found.granted / WRITE_PARTS {
+        let mend =
+            "give the servers disks of their own for dataLogDir, or raise registry.session_timeout";
+        return Finding::warn(CHECK, text, mend);
+    }
+    Finding::ok(CHECK, text)
+}
+
+fn access(found: &Inspection, has_credentials: bool) -> Finding {
+    const CHECK: &str = "ZooKeeper access";
+    if has_credentials && !found.is_open {
+        return Finding::ok(CHECK, "what the nodes rely on is theirs alone");
+    }
+    if has_credentials {
+        let text =
+            "everybody who reaches the servers may remove claims, from a time without credentials";
+        return Finding::warn(CHECK, text, "begin with another chroot, with all nodes at once");
+    }
+    let text = "there are no credentials: everybody who reaches the servers may remove claims, and end the \
+                activations of any node";
+    let mend = "set registry.credentials_file on all nodes, with a chroot that was not used before; or let nobody \
+                else reach the servers";
+    Finding::warn(CHECK, text, mend)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Verdict;
+    use super::*;
+
+    const ASKED: Duration = Duration::from_secs(6);
+
+    fn found() -> Inspection {
+        Inspection {
+            granted: ASKED,
+            connected_after: Duration::from_millis(5),
+            written_after: Some(Duration::from_millis(3)),
+            has_chroot: true,
+            is_open: false,
+        }
+    }
+
+    #[test]
+    fn a_quick_session_is_sound() {
+        assert_eq!(session(&found(), ASKED).verdict, Verdict::Ok);
+        assert_eq!(
+            session(&Inspection { written_after: None, ..found() }, ASKED).verdict,
+            Verdict::Ok
+        );
+    }
+
+    #[test]
+    fn slow_writes_and_other_timeouts_are_told() {
+        let slow = Inspection { written_after: Some(Duration::from_millis(600)), ..found() };
+        assert!(session(&slow, ASKED).found.contains("a write takes 600 ms"));
+        assert_eq!(session(&slow, ASKED).verdict, Verdict::Warn);
+        let finding = session(&found(), Duration::from_secs(2));
+        assert!(finding.found.contains("2s is asked for, and 6s granted"), "{finding:?}");
+    }
+
+    #[test]
+    fn claims_that_everybody_may_remove_are_told() {
+        assert_eq!(access(&found(), true).verdict, Verdict::Ok);
+        assert_eq!(access(&found(), false).verdict, Verdict::Warn);
+        assert_eq!(access(&Inspection { is_open: true, ..found() }, true).verdict, Verdict::Warn);
+    }
+}

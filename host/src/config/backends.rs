@@ -1,0 +1,147 @@
+//! What a node is told of its registry and its store: which kind each is, how it is reached, and what that comes to as
+//! options of the adapters.
+//!
+//! Fields of a kind that was not chosen hold their defaults, and mean nothing.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Config, Error, secret};
+use crate::registry::claims::Granularity;
+use crate::registry::zookeeper;
+use crate::store::s3;
+
+/// Who grants claims.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RegistryKind {
+    /// This process alone.
+    Local,
+    /// A ZooKeeper ensemble.
+    ZooKeeper,
+}
+
+/// Where records are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreKind {
+    /// In a database in `node.data_dir`.
+    Embedded,
+    /// In a bucket.
+    S3,
+}
+
+/// `registry.…`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegistryConfig {
+    /// `registry.kind`.
+    pub kind: RegistryKind,
+    /// `registry.connect`: servers and chroot.
+    pub connect: Option<String>,
+    /// `registry.session_timeout`: what is asked for; the servers may grant another one.
+    pub session_timeout: Duration,
+    /// `registry.claims`.
+    pub claims: Granularity,
+    /// `registry.claims_max`.
+    pub claims_max: usize,
+    /// `registry.credentials_file`.
+    pub credentials_file: Option<PathBuf>,
+    /// `registry.tls_ca`: asks for TLS.
+    pub tls_ca: Option<PathBuf>,
+    /// `registry.tls_cert`: what this node shows; never without [`tls_key`](Self::tls_key).
+    pub tls_cert: Option<PathBuf>,
+    /// `registry.tls_key`.
+    pub tls_key: Option<PathBuf>,
+}
+
+impl Default for RegistryConfig {
+    fn default() -> Self {
+        Self {
+            kind: RegistryKind::Local,
+            connect: None,
+            session_timeout: Duration::from_secs(6),
+            claims: Granularity::Object,
+            claims_max: 25_000,
+            credentials_file: None,
+            tls_ca: None,
+            tls_cert: None,
+            tls_key: None,
+        }
+    }
+}
+
+/// `store.…`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreConfig {
+    /// `store.kind`.
+    pub kind: StoreKind,
+    /// `store.bucket`.
+    pub bucket: Option<String>,
+    /// `store.prefix`; empty for none.
+    pub prefix: String,
+    /// `store.endpoint`; nothing for AWS.
+    pub endpoint: Option<String>,
+    /// `store.region`; nothing means as the SDK finds it.
+    pub region: Option<String>,
+    /// `store.path_style`, where it was said.
+    pub path_style: Option<bool>,
+    /// `store.request_timeout`.
+    pub request_timeout: Duration,
+}
+
+impl StoreConfig {
+    /// Whether the bucket is a part of the path, as most servers that are not AWS want it.
+    #[must_use]
+    pub fn is_path_style(&self) -> bool {
+        self.path_style.unwrap_or(self.endpoint.is_some())
+    }
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self {
+            kind: StoreKind::Embedded,
+            bucket: None,
+            prefix: String::new(),
+            endpoint: None,
+            region: None,
+            path_style: None,
+            request_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Config {
+    /// How this node, reached at `address`, takes part in the cluster. Reads the file of credentials.
+    ///
+    /// # Errors
+    /// Where that cannot be read, or holds something else.
+    pub fn zookeeper_options(&self, address: &str) -> Result<zookeeper::Options, Error> {
+        let RegistryConfig { connect, credentials_file, tls_ca, tls_cert, tls_key, .. } =
+            self.registry.clone();
+        let credentials = credentials_file.as_deref().map(secret::read_credentials).transpose()?;
+        Ok(zookeeper::Options {
+            connect: connect.unwrap_or_default(),
+            session_timeout: self.registry.session_timeout,
+            granularity: self.registry.claims,
+            claims_max: self.registry.claims_max,
+            credentials,
+            tls: tls_ca.map(|ca| zookeeper::Tls { ca, identity: tls_cert.zip(tls_key) }),
+            node_name: self.node_name(),
+            address: address.to_owned(),
+        })
+    }
+
+    /// Where the records are.
+    #[must_use]
+    pub fn s3_options(&self) -> s3::Options {
+        let StoreConfig { bucket, prefix, endpoint, region, request_timeout, .. } =
+            self.store.clone();
+        s3::Options {
+            bucket: bucket.unwrap_or_default(),
+            prefix,
+            endpoint,
+            region,
+            path_style: self.store.is_path_style(),
+            request_timeout,
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The documents that nodes read from each other as well as clients do: one form for writing and for reading.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::NodeId;
+use crate::node::{self, Tier};
+
+/// Where an object is.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Whereabouts {
+    #[serde(default)]
+    pub(super) object: String,
+    pub(super) node: Option<NodeId>,
+    pub(super) tier: TierWord,
+    pub(super) version: u64,
+    pub(super) epoch: u64,
+    pub(super) revision: u32,
+    pub(super) exists: bool,
+    pub(super) mailbox_len: usize,
+}
+
+/// A tier in a word.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum TierWord {
+    Cold,
+    Warm,
+    Resident,
+}
+
+/// What came of deactivating an object.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Deactivated {
+    #[serde(default)]
+    pub(super) object: String,
+    pub(super) was_active: bool,
+}
+
+/// What came of draining a node.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Drained {
+    pub(super) node: NodeId,
+    pub(super) active_objects: usize,
+}
+
+/// All live nodes.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Nodes {
+    pub(super) nodes: Vec<Listed>,
+}
+
+/// One of them.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Listed {
+    pub(super) id: String,
+    pub(super) address: String,
+    pub(super) state: String,
+    /// Nothing where the node did not say.
+    pub(super) active_objects: Option<usize>,
+}
+
+impl Whereabouts {
+    /// What is known of the object that is shown so.
+    pub(super) fn new(object: &str, found: node::Whereabouts) -> Self {
+        Self {
+            object: object.to_owned(),
+            node: found.owner,
+            tier: match found.tier {
+                Tier::Cold => TierWord::Cold,
+                Tier::Warm => TierWord::Warm,
+                Tier::Resident => TierWord::Resident,
+            },
+            version: found.version,
+            epoch: found.epoch,
+            revision: found.revision,
+            exists: found.exists,
+            mailbox_len: found.mailbox_len,
+        }
+    }
+}
+
+impl From<Whereabouts> for node::Whereabouts {
+    fn from(document: Whereabouts) -> Self {
+        Self {
+            owner: document.node,
+            tier: match document.tier {
+                TierWord::Cold => Tier::Cold,
+                TierWord::Warm => Tier::Warm,
+                TierWord::Resident => Tier::Resident,
+            },
+            version: document.version,
+            epoch: document.epoch,
+            revision: document.revision,
+            exists: document.exists,
+            mailbox_len: document.mailbox_len,
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Speaks with other nodes: over HTTP/2, on their public routes, with a few headers that clients do not send.
+//!
+//! Connections are made when they are needed, shared by many requests, and dropped when they break ([`link`]). A
+//! failure says whether the request can have been seen: only what was never sent, or was refused before it was looked
+//! at, counts as "not sent". What a node answers is data from outside: it is bounded, and what cannot be understood is
+//! as good as no answer.
+
+mod address;
+mod answer;
+mod link;
+mod request;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::response::Parts;
+
+use super::documents;
+use crate::activation::Call;
+use crate::clock::BootTime;
+use crate::id::ObjectId;
+use crate::limits::{CALL_TIMEOUT_MAX, REPLY_BYTES_MAX, STATE_BYTES_MAX};
+use crate::node::Whereabouts;
+use crate::registry::members::Member;
+use crate::router::context::Context;
+use crate::router::peers::{Failure, Heard, Peers, Told};
+use address::Address;
+use link::Link;
+use request::Outgoing;
+
+/// How much longer than a call an answer is waited for: the owner says itself what became of it.
+const GRACE: Duration = Duration::from_millis(250);
+/// Longest answer: a whole state, or a reply, with room for a problem's words.
+const ANSWER_BYTES_MAX: usize =
+    if STATE_BYTES_MAX > REPLY_BYTES_MAX { STATE_BYTES_MAX } else { REPLY_BYTES_MAX } + 64 * 1024;
+
+/// The other nodes, over HTTP/2.
+#[derive(Debug, Default)]
+pub struct HttpPeers {
+    links: Mutex<HashMap<Arc<str>, Arc<Link>>>,
+}
+
+impl HttpPeers {
+    /// Without connections; each is made when it is first needed.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn link(&self, to: &Member) -> Result<Arc<Link>, Failure> {
+        // What is behind the lock is whole at every moment.
+        let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(link) = links.get(&to.address) {
+            return Ok(Arc::clone(link));
+        }
+        let address = Address::parse(&to.address).ok_or_else(|| {
+            let address: String = to.address.chars().take(100).collect();
+            Failure::NotSent(format!("has {address:?} for its address, which is no host and port"))
+        })?;
+        // A new node is rare enough to look for those that are gone.
+        links.retain(|_, link| link.is_open());
+        let link = Arc::new(Link::new(address));
+        links.insert(Arc::clone(&to.address), Arc::clone(&link));
+        Ok(link)
+    }
+
+    /// Sends a request, and waits for the whole answer until `until`.
+    async fn exchange(
+        &self,
+        to: &Member,
+        outgoing: Outgoing,
+        until: BootTime,
+    ) -> Result<(Parts, Bytes), Failure> {
+        let link = self.link(to)?;
+        let request = outgoing.addressed(link.address());
+        link.exchange(request, until, ANSWER_BYTES_MAX).await
+    }
+
+    /// Asks for a document, and reads it.
+    async fn ask<D: serde::de::DeserializeOwned>(
+        &self,
+        to: &Member,
+        outgoing: Outgoing,
+        patience: Duration,
+    ) -> Told<D> {
+        let until = BootTime::now() + patience;
+        let (parts, body) = self.exchange(to, outgoing, until).await?;
+        answer::document(&parts, &body).map_err(Failure::Interrupted)
+    }
+}
+
+#[async_trait]
+impl Peers for HttpPeers {
+    async fn call(
+        &self,
+        to: &Member,
+        id: &ObjectId,
+        call: &Call,
+        context: Context,
+    ) -> Result<Heard, Failure> {
+        let now = BootTime::now();
+        let time_left = call.deadline.since(now).min(CALL_TIMEOUT_MAX);
+        let outgoing = Outgoing::call(id, call, context, time_left);
+        let outgoing = outgoing.map_err(|why| Failure::NotSent(why.to_owned()))?;
+        let (parts, body) = self.exchange(to, outgoing, now + time_left + GRACE).await?;
+        answer::heard(&parts, body).map_err(Failure::Interrupted)
+    }
+
+    async fn whereabouts(
+        &self,
+        to: &Member,
+        id: &ObjectId,
+        patience: Duration,
+    ) -> Told<Whereabouts> {
+        let told = self.ask(to, Outgoing::owner(id), patience).await?;
+        Ok(told.map(|document: documents::Whereabouts| document.into()))
+    }
+
+    async fn deactivate(&self, to: &Member, id: &ObjectId, patience: Duration) -> Told<bool> {
+        let told = self.ask(to, Outgoing::deactivate(id), patience).await?;
+        Ok(told.map(|document: documents::Deactivated| document.was_active))
+    }
+
+    async fn drain(&self, to: &Member, patience: Duration) -> Told<usize> {
+        let told = self.ask(to, Outgoing::drain(&to.node), patience).await?;
+        Ok(told.map(|document: documents::Drained| document.active_objects))
+    }
+
+    async fn active_count(&self, to: &Member, patience: Duration) -> Told<usize> {
+        let told = self.ask(to, Outgoing::nodes(), patience).await?;
+        let count = |document: documents::Nodes| {
+            let mut nodes = document.nodes.into_iter();
+            nodes.find(|node| node.id == to.node.as_str())?.active_objects
+        };
+        let none = || Failure::Interrupted("does not know itself".to_owned());
+        match told.map(count) {
+            Ok(count) => count.map(Ok).ok_or_else(none),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+}

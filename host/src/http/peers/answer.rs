@@ -1,0 +1,170 @@
+//! Reads what other nodes answer: pure functions of an answer's head and body.
+//!
+//! A success is read from its headers alone, and its reply passed on as it is. What cannot be understood is said to be
+//! so, for a wrong guess would turn "unknown" into "not executed".
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::response::Parts;
+use http::{HeaderMap, HeaderName, StatusCode};
+use serde::de::DeserializeOwned;
+
+use super::super::problem::{CONTENT, Document};
+use super::super::reply::{EPOCH, OWNER, REPLAYED, REVISION, VERSION};
+use crate::activation::Done;
+use crate::error::{Code, Effect, Error, Refusal};
+use crate::id::NodeId;
+use crate::router::peers::Heard;
+
+/// Longest name of a node that is believed.
+const NODE_BYTES_MAX: usize = 128;
+
+/// What a node answered to a call, or why that cannot be told.
+pub(super) fn heard(parts: &Parts, body: Bytes) -> Result<Heard, String> {
+    if parts.status != StatusCode::OK {
+        let answer = Err(Box::new(error(parts, &body)?));
+        return Ok(Heard { answer, owner: None });
+    }
+    let headers = &parts.headers;
+    let done = Done {
+        reply: body,
+        version: number(headers, &VERSION)?,
+        epoch: number(headers, &EPOCH)?,
+        revision: number(headers, &REVISION)?,
+        replayed: headers.contains_key(REPLAYED),
+    };
+    Ok(Heard { answer: Ok(done), owner: owner(headers)? })
+}
+
+/// A document that a node was asked for, or its error, or why neither can be told.
+pub(super) fn document<D: DeserializeOwned>(
+    parts: &Parts,
+    body: &[u8],
+) -> Result<Result<D, Error>, String> {
+    if !parts.status.is_success() {
+        return error(parts, body).map(Err);
+    }
+    let read = serde_json::from_slice(body);
+    read.map(Ok).map_err(|error| format!("gave a document that cannot be read: {error}"))
+}
+
+fn error(parts: &Parts, body: &[u8]) -> Result<Error, String> {
+    let status = parts.status;
+    if parts.headers.get(CONTENT_TYPE).is_none_or(|media_type| media_type != CONTENT) {
+        return Err(format!("answered with the status {status}, and does not say why"));
+    }
+    let read = serde_json::from_slice(body);
+    let said: Document =
+        read.map_err(|error| format!("gave a problem that cannot be read: {error}"))?;
+    let code = match Code::from_word(&said.code) {
+        Some(code) if code.effect().as_str() == said.effect => code,
+        // A code of another build: what matters to the caller is that nothing was executed.
+        None if said.effect == Effect::None.as_str() => Code::Internal,
+        _ => return Err(format!("answered {:?} with the effect {:?}", said.code, said.effect)),
+    };
+    let refusal = said.rejection.map(|said| Refusal { code: said.code, message: said.message });
+    let refusal = refusal.map(Box::new);
+    let pause = parts.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    Ok(Error {
+        hint: said.hint,
+        refusal,
+        retry_after: pause.map(Duration::from_secs),
+        owner: owner(&parts.headers)?,
+        ..Error::new(code, said.detail)
+    })
+}
+
+fn owner(headers: &HeaderMap) -> Result<Option<NodeId>, String> {
+    let Some(value) = headers.get(OWNER) else { return Ok(None) };
+    let name = value.to_str().ok().filter(|name| (1..=NODE_BYTES_MAX).contains(&name.len()));
+    let name = name.ok_or_else(|| "names an owner that cannot be read".to_owned())?;
+    Ok(Some(NodeId::new(name)))
+}
+
+fn number<N: std::str::FromStr>(headers: &HeaderMap, name: &HeaderName) -> Result<N, String> {
+    let value = headers.get(name).and_then(|value| value.to_str().ok());
+    let number = value.and_then(|text| text.parse().ok());
+    number.ok_or_else(|| format!("gave an answer without {name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::{problem::Problem, reply};
+    use super::*;
+    use crate::activation::Answer;
+
+    /// What is read from an answer as this node would give it.
+    fn round_trip(answer: Answer, owner: Option<&str>) -> Result<Heard, String> {
+        let owner = owner.map(NodeId::new);
+        let reply = match answer {
+            Ok(done) => reply::done(done, owner.as_ref()),
+            Err(error) => Problem::of(error, &"todo/1".parse().unwrap()).into_reply(),
+        };
+        let (parts, body) = reply.into_parts();
+        let body = futures_util::FutureExt::now_or_never(http_body_util::BodyExt::collect(body));
+        heard(&parts, body.unwrap().unwrap().to_bytes())
+    }
+
+    fn done() -> Done {
+        Done { reply: "[1, 2]".into(), version: u64::MAX, epoch: 7, revision: 3, replayed: true }
+    }
+
+    #[test]
+    fn what_was_done_is_read_as_it_was_written() {
+        let first = Done { replayed: false, ..done() };
+        for done in [done(), first] {
+            let heard = round_trip(Ok(done.clone()), None);
+            assert_eq!(heard, Ok(Heard { answer: Ok(done), owner: None }));
+        }
+        let heard = round_trip(Ok(done()), Some("node-2")).unwrap();
+        assert_eq!(heard.owner, Some(NodeId::new("node-2")));
+    }
+
+    #[test]
+    fn every_error_is_read_as_it_was_written() {
+        for code in Code::ALL {
+            assert_eq!(Code::from_word(code.as_str()), Some(*code));
+            let plain = Error::new(*code, "so it was");
+            let refusal = Refusal { code: "full".to_owned(), message: "no more".to_owned() };
+            let whole = Error { refusal: Some(Box::new(refusal)), ..plain.clone() }
+                .with_hint("do this")
+                .with_retry_after(Duration::from_secs(3))
+                .with_owner(NodeId::new("node-2"));
+            for error in [plain, whole] {
+                let heard = round_trip(Err(Box::new(error.clone())), None);
+                assert_eq!(heard.map(|heard| heard.answer), Ok(Err(Box::new(error))));
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_no_answer() {
+        let problem = |status: u16, body: &str| {
+            let response = http::Response::builder().status(status).header(CONTENT_TYPE, CONTENT);
+            let (parts, ()) = response.body(()).unwrap().into_parts();
+            heard(&parts, body.to_owned().into())
+        };
+        let document = |code: &str, effect: &str| {
+            format!(
+                r#"{{"type":"","title":"","status":503,"detail":"d","code":"{code}","effect":"{effect}","retryable":true}}"#
+            )
+        };
+        assert!(problem(503, &document("draining", "none")).is_ok());
+        let unheard_of = problem(503, &document("something-new", "none")).unwrap();
+        assert_eq!(unheard_of.answer.unwrap_err().code, Code::Internal);
+        for body in [
+            document("draining", "unknown"),
+            document("something-new", "unknown"),
+            document("outcome-unknown", "none"),
+            "{}".to_owned(),
+            "<html>".to_owned(),
+        ] {
+            assert!(problem(503, &body).is_err(), "{body}");
+        }
+        assert!(problem(200, "1").is_err(), "no version");
+        let (parts, ()) = http::Response::builder().status(431).body(()).unwrap().into_parts();
+        assert!(heard(&parts, Bytes::new()).is_err(), "no document");
+    }
+}

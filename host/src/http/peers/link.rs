@@ -1,0 +1,235 @@
+//! The connections to one node.
+//!
+//! A further connection is used only when those before it are busy, so that requests share system calls. Each is
+//! pinged, in idleness too: a node that was cut off is noticed within a few seconds, and the node on the other side
+//! does not close a connection just as it is used.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::response::Parts;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::client::conn::http2::{Builder, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+
+use super::super::body;
+use super::address::Address;
+use crate::clock::BootTime;
+use crate::router::peers::Failure;
+
+/// Connections to one node at most.
+const CONNECTION_COUNT: usize = 4;
+/// Requests under way on a connection from which on another one is used.
+const SPILL_COUNT: usize = 32;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a node that could not be connected with is not tried again.
+const TROUBLE_PAUSE: Duration = Duration::from_millis(200);
+const PING_INTERVAL: Duration = Duration::from_secs(2);
+const PING_TIMEOUT: Duration = Duration::from_secs(2);
+/// Bytes that may be on their way without having been read: of one answer, and of all on a connection.
+const STREAM_WINDOW: u32 = 1024 * 1024;
+const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
+
+type Sender = SendRequest<Full<Bytes>>;
+
+/// All connections to one address.
+#[derive(Debug)]
+pub(super) struct Link {
+    address: Address,
+    connections: [Connection; CONNECTION_COUNT],
+    /// When a connection could not be made, and why.
+    trouble: Mutex<Option<(BootTime, String)>>,
+}
+
+#[derive(Debug, Default)]
+struct Connection {
+    sender: Mutex<Option<Sender>>,
+    /// Held while it is being made.
+    making: tokio::sync::Mutex<()>,
+    under_way: AtomicUsize,
+}
+
+/// A request is under way on a connection as long as this lives.
+struct UnderWay<'a>(&'a AtomicUsize);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Connection {
+    fn begin(&self) -> UnderWay<'_> {
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+        UnderWay(&self.under_way)
+    }
+
+    fn open(&self) -> Option<Sender> {
+        lock(&self.sender).as_ref().filter(|sender| !sender.is_closed()).cloned()
+    }
+}
+
+/// What is behind these locks is replaced as a whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Link {
+    pub(super) fn new(address: Address) -> Self {
+        Self { address, connections: Default::default(), trouble: Mutex::default() }
+    }
+
+    pub(super) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Whether there is a connection.
+    pub(super) fn is_open(&self) -> bool {
+        self.connections.iter().any(|connection| connection.open().is_some())
+    }
+
+    /// Sends a request, and reads the whole answer, of at most `bytes_max`, until `until`.
+    pub(super) async fn exchange(
+        &self,
+        request: Request<Full<Bytes>>,
+        until: BootTime,
+        bytes_max: usize,
+    ) -> Result<(Parts, Bytes), Failure> {
+        let connection = self.choose();
+        let _under_way = connection.begin();
+        let mut request = request;
+        // A connection may be closed from the other side just as it is used; then another one is made, once.
+        for _ in 0..2 {
+            let mut sender = self.sender(connection, until).await.map_err(Failure::NotSent)?;
+            let answering = async {
+                match sender.try_send_request(request).await {
+                    Ok(response) => Ok(whole(response, bytes_max).await),
+                    Err(error) => Err(error),
+                }
+            };
+            let patience = until.since(BootTime::now());
+            let Ok(answered) = tokio::time::timeout(patience, answering).await else {
+                return Err(Failure::Interrupted("did not answer in time".to_owned()));
+            };
+            match answered {
+                Ok(answer) => return answer,
+                Err(mut error) => match error.take_message() {
+                    Some(returned) => request = returned,
+                    None => return Err(failure(&error.into_error())),
+                },
+            }
+        }
+        Err(Failure::NotSent("closes its connections".to_owned()))
+    }
+
+    /// The first connection that is not busy, or else the least busy one.
+    fn choose(&self) -> &Connection {
+        let [first, ..] = &self.connections;
+        let mut chosen = (first, usize::MAX);
+        for connection in &self.connections {
+            let under_way = connection.under_way.load(Ordering::Relaxed);
+            if under_way < SPILL_COUNT {
+                return connection;
+            }
+            if under_way < chosen.1 {
+                chosen = (connection, under_way);
+            }
+        }
+        chosen.0
+    }
+
+    async fn sender(&self, connection: &Connection, until: BootTime) -> Result<Sender, String> {
+        if let Some(sender) = connection.open() {
+            return Ok(sender);
+        }
+        let patience = CONNECT_TIMEOUT.min(until.since(BootTime::now()));
+        let making = async {
+            let _making = connection.making.lock().await;
+            if let Some(sender) = connection.open() {
+                return Ok(sender);
+            }
+            if let Some(why) = self.recent_trouble() {
+                return Err(why);
+            }
+            // Its own time, so that what a caller in a hurry found out is not taken for the node's fault.
+            let made = tokio::time::timeout(CONNECT_TIMEOUT, connect(&self.address)).await;
+            let made = made.unwrap_or_else(|_| Err("took too long to connect with".to_owned()));
+            match made {
+                Ok(sender) => {
+                    *lock(&self.trouble) = None;
+                    *lock(&connection.sender) = Some(sender.clone());
+                    Ok(sender)
+                }
+                Err(why) => {
+                    *lock(&self.trouble) = Some((BootTime::now(), why.clone()));
+                    Err(why)
+                }
+            }
+        };
+        // A little longer than an attempt takes, so that its own word for what is wrong is heard.
+        let waited = tokio::time::timeout(patience + TROUBLE_PAUSE, making).await;
+        waited.unwrap_or_else(|_| Err("took too long to connect with".to_owned()))
+    }
+
+    fn recent_trouble(&self) -> Option<String> {
+        let trouble = lock(&self.trouble);
+        let (since, why) = trouble.as_ref()?;
+        (BootTime::now().since(*since) < TROUBLE_PAUSE).then(|| why.clone())
+    }
+}
+
+async fn connect(address: &Address) -> Result<Sender, String> {
+    let connecting = TcpStream::connect((&*address.host, address.port));
+    let stream = connecting.await.map_err(|error| format!("cannot be reached: {error}"))?;
+    // Without it a small request may wait for the acknowledgement of the one before.
+    let _ = stream.set_nodelay(true);
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_TIMEOUT)
+        .keep_alive_while_idle(true);
+    let handshake = builder.handshake(TokioIo::new(stream)).await;
+    let (sender, connection) =
+        handshake.map_err(|error| format!("cannot be spoken to: {error}"))?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "a connection to another node ended badly");
+        }
+    });
+    Ok(sender)
+}
+
+async fn whole(response: Response<Incoming>, bytes_max: usize) -> Result<(Parts, Bytes), Failure> {
+    let (parts, mut incoming) = response.into_parts();
+    let collected = body::collect(&mut incoming, bytes_max).await;
+    let body = collected.map_err(|error| {
+        Failure::Interrupted(format!("gave an answer that could not be read: {error}"))
+    })?;
+    Ok((parts, body))
+}
+
+/// What an error says of whether the request was seen.
+///
+/// A node that goes away names the last request that it has looked at, and one that refuses a request does so before it
+/// looks. Any other end of a connection or a request proves nothing.
+fn failure(error: &hyper::Error) -> Failure {
+    let source = std::error::Error::source(error);
+    let cause = source.and_then(|source| source.downcast_ref::<h2::Error>());
+    let is_unseen = cause.is_some_and(|cause| {
+        let is_refused = cause.is_reset() && cause.reason() == Some(h2::Reason::REFUSED_STREAM);
+        cause.is_remote() && (is_refused || cause.is_go_away())
+    });
+    match cause {
+        Some(cause) if is_unseen => Failure::NotSent(format!("refused the request: {cause}")),
+        Some(cause) => Failure::Interrupted(format!("broke off: {cause}")),
+        None => Failure::Interrupted(format!("broke off: {error}")),
+    }
+}

@@ -1,0 +1,152 @@
+//! Writes requests to other nodes: the public routes, and how a call's terms go into headers.
+//!
+//! The other node makes the same call of it: the operation's bytes are sent as they are, so that even the fingerprint of
+//! its idempotency key comes out equal.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{IF_MATCH, IF_NONE_MATCH};
+use http::uri::{PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri};
+use http_body_util::Full;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::super::request::{CONSISTENCY, HOPS, IDEMPOTENCY_KEY, TIMEOUT, TRACE_PARENT};
+use super::super::{reply, route};
+use super::address::Address;
+use crate::activation::{Call, Consistency, Operation, Precondition};
+use crate::id::{NodeId, ObjectId};
+use crate::router::context::Context;
+
+/// What stands for itself in a part of a path.
+const PART_SAFE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+/// Names of headers are spread over twice as many places; room for all of them avoids growing.
+const HEADER_COUNT: usize = 12;
+/// A request that is answered by the node that gets it.
+const LAST_HOP: u8 = 1;
+
+/// A request, but for whom it is to.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    method: Method,
+    path: String,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Outgoing {
+    /// A call. Fails with the reason where HTTP has no words for it.
+    pub(super) fn call(
+        id: &ObjectId,
+        call: &Call,
+        context: Context,
+        time_left: Duration,
+    ) -> Result<Self, &'static str> {
+        let mut path = object_path(id);
+        let (method, body) = match &call.operation {
+            Operation::Handle { handler, argument } => match &**handler {
+                "get" => (Method::GET, Bytes::new()),
+                "put" => (Method::PUT, argument.clone()),
+                name if name.is_empty() || route::is_reserved(name) => {
+                    return Err("has no such handler");
+                }
+                name => {
+                    push_part(&mut path, name);
+                    (Method::POST, argument.clone())
+                }
+            },
+            Operation::Delete => (Method::DELETE, Bytes::new()),
+        };
+        let mut outgoing = Self::new(method, path, context.hops);
+        outgoing.body = body;
+        let headers = &mut outgoing.headers;
+        headers.insert(TIMEOUT, milliseconds(time_left));
+        match call.precondition {
+            Precondition::None => {}
+            Precondition::Version(version) => {
+                headers.insert(IF_MATCH, reply::tag(version));
+            }
+            Precondition::Absent => {
+                headers.insert(IF_NONE_MATCH, HeaderValue::from_static("*"));
+            }
+        }
+        if call.consistency == Consistency::Strict {
+            headers.insert(CONSISTENCY, HeaderValue::from_static("strict"));
+        }
+        if let Some(key) = &call.key {
+            let key = HeaderValue::from_str(&key.key);
+            headers.insert(IDEMPOTENCY_KEY, key.map_err(|_| "takes no such idempotency key")?);
+        }
+        if let Some(trace) = context.trace {
+            // It was checked to be letters, digits and dashes.
+            if let Ok(trace) = HeaderValue::from_str(trace.as_str()) {
+                headers.insert(TRACE_PARENT, trace);
+            }
+        }
+        Ok(outgoing)
+    }
+
+    pub(super) fn owner(id: &ObjectId) -> Self {
+        let mut path = object_path(id);
+        push_part(&mut path, "owner");
+        Self::new(Method::GET, path, LAST_HOP)
+    }
+
+    pub(super) fn deactivate(id: &ObjectId) -> Self {
+        let mut path = object_path(id);
+        push_part(&mut path, "deactivate");
+        Self::new(Method::POST, path, LAST_HOP)
+    }
+
+    pub(super) fn drain(node: &NodeId) -> Self {
+        let mut path = "/v1/nodes".to_owned();
+        push_part(&mut path, node.as_str());
+        push_part(&mut path, "drain");
+        Self::new(Method::POST, path, LAST_HOP)
+    }
+
+    pub(super) fn nodes() -> Self {
+        Self::new(Method::GET, "/v1/nodes".to_owned(), LAST_HOP)
+    }
+
+    fn new(method: Method, path: String, hops: u8) -> Self {
+        let mut headers = HeaderMap::with_capacity(HEADER_COUNT);
+        headers.insert(HOPS, HeaderValue::from(u16::from(hops)));
+        Self { method, path, headers, body: Bytes::new() }
+    }
+
+    /// The request, to a node.
+    pub(super) fn addressed(self, address: &Address) -> Request<Full<Bytes>> {
+        let mut parts = http::uri::Parts::default();
+        parts.scheme = Some(Scheme::HTTP);
+        parts.authority = Some(address.authority.clone());
+        // Every part of the path was encoded, and each of these is set: neither can fail.
+        parts.path_and_query = PathAndQuery::from_maybe_shared(Bytes::from(self.path)).ok();
+        let mut request = Request::new(Full::new(self.body));
+        *request.method_mut() = self.method;
+        *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
+        *request.headers_mut() = self.headers;
+        request
+    }
+}
+
+fn object_path(id: &ObjectId) -> String {
+    let mut path = String::with_capacity(64 + id.as_str().len());
+    path.push_str("/v1/objects/");
+    path.push_str(id.type_name());
+    push_part(&mut path, id.key());
+    path
+}
+
+fn push_part(path: &mut String, part: &str) {
+    // Writing to a string does not fail.
+    let _ = write!(path, "/{}", utf8_percent_encode(part, PART_SAFE));
+}
+
+/// A time that the other node can read; less than a millisecond is one.
+fn milliseconds(time: Duration) -> HeaderValue {
+    let text = format!("{}ms", time.as_millis().max(1));
+    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("1ms"))
+}

@@ -1,0 +1,352 @@
+//! Nodes that speak with each other over loopback, and nodes that do it badly.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures_util::future::join_all;
+use http::{HeaderMap, Method, Response};
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use super::*;
+use crate::clock::BootTime;
+use crate::http::accept::Server;
+use crate::http::{Api, Config};
+use crate::id::NodeId;
+use crate::registry::members::{PROTOCOL, Standing};
+use crate::router::testing::{Cluster, Place, call, counter, keyed};
+
+/// A node that listens.
+struct Listening {
+    place: Place,
+    url: String,
+    http: reqwest::Client,
+    stop: watch::Sender<()>,
+    serving: tokio::task::JoinHandle<()>,
+}
+
+impl Listening {
+    async fn start(cluster: &Cluster, name: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let place = cluster.join_at(name, &address, Arc::new(HttpPeers::new())).await;
+        let api = Api::new(Arc::clone(&place.router), Config::new(address.clone()));
+        let (stop, stopped) = watch::channel(());
+        let server = Server::new(api, listener);
+        let serving = tokio::spawn(server.run(stopped, Duration::from_millis(10)));
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { place, url: format!("http://{address}"), http, stop, serving }
+    }
+
+    fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.url))
+    }
+
+    async fn post(&self, id: &ObjectId, handler: &str, argument: &str) -> Answered {
+        let path = format!("/v1/objects/{id}/{handler}");
+        send(self.request(Method::POST, &path).body(argument.to_owned())).await
+    }
+}
+
+struct Answered {
+    status: u16,
+    headers: HeaderMap,
+    body: String,
+}
+
+impl Answered {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    #[track_caller]
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+}
+
+async fn send(request: reqwest::RequestBuilder) -> Answered {
+    let response = request.send().await.unwrap();
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    Answered { status, headers, body: response.text().await.unwrap() }
+}
+
+async fn cluster(names: &[&str]) -> (Cluster, Vec<Listening>) {
+    let cluster = Cluster::new();
+    let mut nodes = Vec::new();
+    for name in names {
+        nodes.push(Listening::start(&cluster, name).await);
+    }
+    cluster.deploy(&nodes[0].place).await;
+    (cluster, nodes)
+}
+
+#[tokio::test]
+async fn an_object_is_used_through_any_node() {
+    let (cluster, nodes) = cluster(&["a", "b", "c"]).await;
+    let id = cluster.counter_at("b", "x");
+    for (n, node) in nodes.iter().enumerate() {
+        let answer = node.post(&id, "add", "1").await;
+        let version = (n + 1).to_string();
+        assert_eq!((answer.status, &answer.body), (200, &version));
+        assert_eq!(answer.header("highlander-version"), Some(version.as_str()));
+        assert_eq!(answer.header("highlander-node"), Some(["a", "b", "c"][n]));
+        let owner = (n != 1).then_some("b");
+        assert_eq!(answer.header("highlander-owner"), owner);
+    }
+    assert_eq!(nodes[1].place.node.active_count(), 1);
+    assert_eq!(nodes[0].place.node.metrics().forwards_done.get(), 1);
+}
+
+#[tokio::test]
+async fn terms_and_answers_come_through_whole() {
+    let (cluster, nodes) = cluster(&["a", "b"]).await;
+    let id = cluster.counter_at("b", "x \u{e4}/%2F");
+    let encoded =
+        percent_encoding::utf8_percent_encode(id.key(), percent_encoding::NON_ALPHANUMERIC);
+    let path = format!("/v1/objects/counter/{encoded}");
+    let request = |node: usize, method: Method, end: &str| {
+        nodes[node].request(method, &format!("{path}{end}"))
+    };
+    // The same key by two ways is the same call.
+    for (node, replayed) in [(0, None), (1, Some("true")), (0, Some("true"))] {
+        let call = request(node, Method::POST, "/add").header("idempotency-key", "k");
+        let answer = send(call.body(" 5 ")).await;
+        assert_eq!((answer.body.as_str(), answer.header("etag")), ("5", Some("\"1\"")));
+        assert_eq!(answer.header("idempotency-replayed"), replayed);
+    }
+    let reused = request(0, Method::POST, "/add").header("idempotency-key", "k").body("6");
+    assert_eq!(send(reused).await.json()["code"], "idempotency-key-reused");
+    let put = |name: &'static str, tag: &'static str| {
+        send(request(0, Method::PUT, "").header(name, tag).body(r#"{"value":7}"#))
+    };
+    assert_eq!(put("if-match", "\"9\"").await.json()["code"], "version-mismatch");
+    assert_eq!(put("if-none-match", "*").await.json()["code"], "version-mismatch");
+    assert_eq!(put("if-match", "\"1\"").await.header("etag"), Some("\"2\""));
+    let get = |tag| send(request(0, Method::GET, "").header("if-none-match", tag));
+    assert_eq!(get("\"2\"").await.status, 304);
+    let state = get("\"1\"").await;
+    assert_eq!((state.status, state.json()), (200, json!({ "value": 7 })));
+    let rejected = send(request(0, Method::POST, "/reject")).await;
+    assert_eq!(rejected.status, 422);
+    let words = json!({ "code": "scripted", "message": "the script says no" });
+    assert_eq!(rejected.json()["rejection"], words);
+    assert_eq!(rejected.header("highlander-owner"), Some("b"));
+    assert_eq!(send(request(0, Method::POST, "/nothing")).await.json()["code"], "unknown-handler");
+    let strict = request(0, Method::POST, "/value").header("highlander-consistency", "strict");
+    assert_eq!(send(strict).await.body, "7");
+    let late = request(0, Method::POST, "/sleep").header("highlander-timeout", "50ms").body("500");
+    assert_eq!(send(late).await.json()["code"], "deadline-exceeded");
+    assert_eq!(send(request(0, Method::DELETE, "")).await.status, 200);
+    assert_eq!(send(request(0, Method::DELETE, "")).await.json()["code"], "object-not-found");
+    assert_eq!(nodes[0].place.node.active_count(), 0, "all of it was done elsewhere");
+}
+
+#[tokio::test]
+async fn a_call_that_has_made_its_hops_is_told_who_owns_the_object() {
+    let (cluster, nodes) = cluster(&["a", "b"]).await;
+    let id = cluster.counter_at("b", "x");
+    nodes[1].post(&id, "add", "1").await;
+    let path = format!("/v1/objects/{id}/add");
+    let call = |hops: &'static str| {
+        send(nodes[0].request(Method::POST, &path).header("highlander-hops", hops).body("1"))
+    };
+    let answer = call("2").await;
+    assert_eq!((answer.status, answer.header("highlander-owner")), (503, Some("b")));
+    assert_eq!(answer.json()["code"], "not-owner");
+    assert_eq!(call("1").await.body, "2", "one hop is left");
+    assert_eq!(call("many").await.json()["code"], "malformed-request");
+}
+
+#[tokio::test]
+async fn many_callers_share_a_few_connections() {
+    let (cluster, nodes) = cluster(&["a", "b"]).await;
+    let id = cluster.counter_at("b", "x");
+    nodes[0].post(&id, "add", "1").await;
+    let value = call("value", &Value::Null);
+    let router = &nodes[0].place.router;
+    for _ in 0..5 {
+        let asking = (0..4).map(|_| router.call(&id, value.clone(), Context::default()));
+        assert!(join_all(asking).await.iter().all(Result::is_ok));
+    }
+}
+
+#[tokio::test]
+async fn an_object_of_a_node_that_stops_answers_elsewhere() {
+    let (cluster, mut nodes) = cluster(&["a", "b"]).await;
+    let id = cluster.counter_at("b", "x");
+    nodes[0].post(&id, "add", "1").await;
+    let stopped = nodes.remove(1);
+    drop(stopped.stop);
+    stopped.serving.await.unwrap();
+    let waiting = nodes[0].post(&id, "add", "1");
+    let ending = async {
+        while nodes[0].place.node.metrics().route_pauses.get() < 3 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        stopped.place.session.session.end();
+    };
+    let (answer, ()) = tokio::join!(waiting, ending);
+    assert_eq!((answer.status, answer.body.as_str()), (200, "2"));
+}
+
+#[tokio::test]
+async fn operators_may_ask_any_node() {
+    let (cluster, nodes) = cluster(&["node-a", "node-b"]).await;
+    let id = cluster.counter_at("node-b", "x");
+    nodes[0].post(&id, "add", "1").await;
+    let get = |path: String| send(nodes[0].request(Method::GET, &path));
+    let post = |path: String| send(nodes[0].request(Method::POST, &path));
+    let found = get(format!("/v1/objects/{id}/owner")).await.json();
+    assert_eq!((&found["node"], &found["tier"]), (&json!("node-b"), &json!("resident")));
+    let listed = get("/v1/nodes".to_owned()).await.json();
+    let address = |n: usize| nodes[n].url.strip_prefix("http://").unwrap();
+    let expected = json!([
+        { "id": "node-a", "address": address(0), "state": "ready", "active_objects": 0 },
+        { "id": "node-b", "address": address(1), "state": "ready", "active_objects": 1 },
+    ]);
+    assert_eq!(listed["nodes"], expected);
+    let gone = post(format!("/v1/objects/{id}/deactivate")).await.json();
+    assert_eq!(gone, json!({ "object": id.as_str(), "was_active": true }));
+    nodes[0].post(&id, "add", "1").await;
+    let drained = post("/v1/nodes/node-b/drain".to_owned()).await;
+    assert_eq!((drained.status, drained.json()["active_objects"].clone()), (200, json!(0)));
+    assert!(nodes[1].place.node.is_draining());
+    // It still answers, through the other.
+    assert_eq!(nodes[1].post(&id, "add", "1").await.body, "3");
+    assert_eq!(post("/v1/nodes/node/drain".to_owned()).await.status, 400);
+    assert_eq!(post("/v1/nodes/nobody/drain".to_owned()).await.status, 404);
+    assert_eq!(get("/v1/nodes/node-b/drain".to_owned()).await.status, 405);
+}
+
+/// A peer that does something to each connection.
+async fn peer<F>(behaviour: impl Fn(TcpStream) -> F + Send + 'static) -> Member
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(behaviour(stream));
+        }
+    });
+    member(&address)
+}
+
+fn member(address: &str) -> Member {
+    let node = NodeId::new("peer");
+    Member { node, address: address.into(), protocol: PROTOCOL, standing: Standing::Ready }
+}
+
+/// What a call to a peer comes to, in a word.
+async fn outcome(to: &Member) -> &'static str {
+    let deadline = BootTime::now() + Duration::from_millis(300);
+    let call = Call { deadline, ..call("add", &json!(1)) };
+    let peers = HttpPeers::new();
+    match peers.call(to, &counter("a"), &keyed("k", call), Context::default().forwarded()).await {
+        Ok(Heard { answer: Ok(_), .. }) => "done",
+        Ok(Heard { answer: Err(error), .. }) => error.code.as_str(),
+        Err(Failure::NotSent(_)) => "not sent",
+        Err(Failure::Interrupted(_)) => "interrupted",
+    }
+}
+
+/// Answers the first request of a connection, of which it knows the body.
+async fn answer_with(stream: TcpStream, response: Response<()>, body: Vec<u8>) {
+    let mut connection = h2::server::handshake(stream).await.unwrap();
+    while let Some(Ok((_request, mut respond))) = connection.accept().await {
+        let mut sending = respond.send_response(response.clone(), false).unwrap();
+        let _ = sending.send_data(body.clone().into(), true);
+    }
+}
+
+#[tokio::test]
+async fn what_was_not_sent_and_what_may_have_been_are_told_apart() {
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    assert_eq!(outcome(&member(&closed.to_string())).await, "not sent");
+    for address in ["", "nowhere", "user@127.0.0.1:80"] {
+        assert_eq!(outcome(&member(address)).await, "not sent", "{address:?}");
+    }
+    let refusing = peer(async |stream| {
+        let mut connection = h2::server::handshake(stream).await.unwrap();
+        while let Some(Ok((_request, mut respond))) = connection.accept().await {
+            respond.send_reset(h2::Reason::REFUSED_STREAM);
+        }
+    });
+    assert_eq!(outcome(&refusing.await).await, "not sent");
+    let leaving = peer(async |stream| {
+        let mut connection = h2::server::handshake(stream).await.unwrap();
+        connection.abrupt_shutdown(h2::Reason::NO_ERROR);
+        while connection.accept().await.is_some() {}
+        // The socket stays open, so that the farewell is read before the end.
+        std::future::pending().await
+    });
+    assert_eq!(outcome(&leaving.await).await, "not sent");
+    let resetting = peer(async |stream| {
+        let mut connection = h2::server::handshake(stream).await.unwrap();
+        while let Some(Ok((_request, mut respond))) = connection.accept().await {
+            respond.send_reset(h2::Reason::INTERNAL_ERROR);
+        }
+    });
+    assert_eq!(outcome(&resetting.await).await, "interrupted");
+    let breaking = peer(async |stream| {
+        let mut connection = h2::server::handshake(stream).await.unwrap();
+        let _request = connection.accept().await;
+    });
+    assert_eq!(outcome(&breaking.await).await, "interrupted");
+    let silent = peer(async |stream| {
+        let mut connection = h2::server::handshake(stream).await.unwrap();
+        let mut held = Vec::new();
+        while let Some(request) = connection.accept().await {
+            held.push(request);
+        }
+    });
+    assert_eq!(outcome(&silent.await).await, "interrupted");
+}
+
+#[tokio::test]
+async fn answers_that_make_no_sense_are_no_answers() {
+    let ok = || Response::builder().header("highlander-version", 1).header("highlander-epoch", 1);
+    let whole = move || ok().header("highlander-revision", 1).body(()).unwrap();
+    let good = peer(move |stream| answer_with(stream, whole(), b"1".to_vec()));
+    assert_eq!(outcome(&good.await).await, "done");
+    let huge = peer(move |stream| answer_with(stream, whole(), vec![b'1'; ANSWER_BYTES_MAX + 1]));
+    assert_eq!(outcome(&huge.await).await, "interrupted");
+    let partial = move || ok().body(()).unwrap();
+    let partial = peer(move |stream| answer_with(stream, partial(), b"1".to_vec()));
+    assert_eq!(outcome(&partial.await).await, "interrupted");
+    let html = || Response::builder().status(502).body(()).unwrap();
+    let html = peer(move |stream| answer_with(stream, html(), b"<html>".to_vec()));
+    assert_eq!(outcome(&html.await).await, "interrupted");
+}
+
+#[tokio::test]
+async fn a_connection_is_used_again_and_made_anew_when_it_broke() {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&count);
+    let to = peer(move |stream| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        async move {
+            let mut connection = h2::server::handshake(stream).await.unwrap();
+            for _ in 0..3 {
+                let Some(Ok((_request, mut respond))) = connection.accept().await else { return };
+                let response = Response::builder()
+                    .header("highlander-version", 1)
+                    .header("highlander-epoch", 1)
+                    .header("highlander-revision", 1);
+                let _ = respond.send_response(response.body(()).unwrap(), true);
+            }
+            connection.graceful_shutdown();
+            while connection.accept().await.is_some() {}
+        }
+    });
+    let to = to.await;
+    let peers = HttpPeers::new();
+    for n in 0..6 {
+        let call = call("value", &Value::Null);
+        let heard = peers.call(&to, &counter("a"), &call, Context::default()).await;
+        assert!(heard.is_ok_and(|heard| heard.answer.is_ok()), "{n}");
+    }
+    assert_eq!(count.load(Ordering::SeqCst), 2);
+}

@@ -1,0 +1,102 @@
+//! What every registry must do beside claims: which nodes there are, what they are told, and how a session ends.
+//!
+//! Everything here may take its time, but comes.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::{Cluster, ENDING_TIME_MAX, new_object};
+use crate::clock::BootTime;
+use crate::id::{NodeId, TypeName};
+use crate::registry::members::{Members, PROTOCOL, Standing};
+use crate::registry::{Claimed, Error, Notice, Registry};
+
+/// How long it is watched that nothing follows the last notice.
+const SILENCE: Duration = Duration::from_millis(50);
+
+pub(super) async fn check<C: Cluster>(cluster: &C, a: &C::Session, b: &C::Session) {
+    nodes_see_each_other(cluster, a, b).await;
+    standings_are_seen(a, b).await;
+    every_node_is_told_of_a_type(a, b).await;
+    who_leaves_leaves_nothing_behind(cluster, a).await;
+}
+
+async fn nodes_see_each_other<C: Cluster>(cluster: &C, a: &C::Session, b: &C::Session) {
+    for session in [a, b] {
+        let node = session.node();
+        assert!(
+            session.members().borrow().find(node).is_some(),
+            "a node is a member from the first"
+        );
+        until(session, "both are there", |members| {
+            [a, b].iter().all(|other| members.find(other.node()).is_some())
+        })
+        .await;
+    }
+    let guest = cluster.join(NodeId::new("guest-1")).await;
+    assert!(guest.members().borrow().find(a.node()).is_some(), "it sees those before it at once");
+    until(a, "the guest is there", |members| members.find(guest.node()).is_some()).await;
+    let seen = a.members().borrow().find(guest.node()).cloned().expect("it was there");
+    assert_eq!((seen.protocol, seen.standing), (PROTOCOL, Standing::Ready));
+    cluster.end(&guest).await;
+    until(a, "the guest is gone", |members| members.find(guest.node()).is_none()).await;
+}
+
+async fn standings_are_seen(a: &impl Registry, b: &impl Registry) {
+    for standing in [Standing::Draining, Standing::Unwell, Standing::Ready] {
+        assert_eq!(b.set_standing(standing).await, Ok(()));
+        for session in [a, b as &dyn Registry] {
+            until(session, "the standing is seen", |members| {
+                members.find(b.node()).is_some_and(|member| member.standing == standing)
+            })
+            .await;
+        }
+    }
+}
+
+async fn every_node_is_told_of_a_type(a: &impl Registry, b: &impl Registry) {
+    let type_name = TypeName::new("conformance").expect("a valid name");
+    // The second time what is told exists already.
+    for _ in 0..2 {
+        assert_eq!(a.announce(&type_name).await, Ok(()));
+        for session in [a, b as &dyn Registry] {
+            while next_notice(session).await != Notice::TypeChanged(type_name.clone()) {}
+        }
+    }
+}
+
+async fn who_leaves_leaves_nothing_behind<C: Cluster>(cluster: &C, other: &C::Session) {
+    let leaving = cluster.join(NodeId::new("leaving-1")).await;
+    let id = new_object();
+    assert_eq!(leaving.claim(&id).await, Ok(Claimed::Granted));
+    leaving.leave().await;
+    assert_eq!(other.claim(&id).await, Ok(Claimed::Granted), "its claims are free at once");
+    assert!(leaving.lease_until() <= BootTime::now());
+    assert_eq!(leaving.claim(&id).await, Err(Error::SessionOver));
+    assert_eq!((leaving.claim_count(), leaving.held()), (0, vec![]));
+    check_last_notice(&leaving).await;
+    leaving.leave().await;
+    assert_eq!(other.release(&id).await, Ok(()));
+    until(other, "it is no member", |members| members.find(leaving.node()).is_none()).await;
+}
+
+/// Checks that the end of a session is told, and nothing after it.
+pub(super) async fn check_last_notice(session: &impl Registry) {
+    while next_notice(session).await != Notice::SessionOver {}
+    let next = timeout(SILENCE, session.next_notice()).await;
+    assert!(next.is_err(), "{next:?} after the last notice");
+}
+
+async fn next_notice(session: &dyn Registry) -> Notice {
+    timeout(ENDING_TIME_MAX, session.next_notice()).await.expect("a notice comes")
+}
+
+async fn until(session: &dyn Registry, what: &str, is_so: impl FnMut(&Members) -> bool) {
+    let mut members = session.members();
+    let seen = timeout(ENDING_TIME_MAX, members.wait_for(is_so)).await;
+    if !matches!(seen, Ok(Ok(_))) {
+        drop(seen);
+        panic!("{what}: never, at {}: {:?}", session.node(), session.members().borrow());
+    }
+}

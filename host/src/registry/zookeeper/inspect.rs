@@ -1,0 +1,98 @@
+//! A look at a cluster's ZooKeeper without taking part in it: what a session is granted, how long a write takes, who
+//! may change what.
+//!
+//! No node is announced and nothing stays behind: the one znode that is written ends with the session, at the latest.
+
+use std::time::Duration;
+
+use rand::RngExt as _;
+use zookeeper_client::{Acls, Client, CreateMode, Permission};
+
+use super::Options;
+use super::claims::znode;
+use super::connection::{connect, split};
+use super::failure::{Failure, Reason};
+use super::link::Link;
+use crate::clock::BootTime;
+use crate::id::Hex;
+use crate::registry::Error;
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inspection {
+    /// The session timeout that the servers granted.
+    pub granted: Duration,
+    /// How long it took until there was a session.
+    pub connected_after: Duration,
+    /// How long a write took, which a majority of the servers confirmed; nothing where there is no place for it yet.
+    pub written_after: Option<Duration>,
+    /// Whether the chroot exists; the first node makes it.
+    pub has_chroot: bool,
+    /// Whether everybody who reaches the servers may remove claims.
+    pub is_open: bool,
+}
+
+/// Begins a session as a node would, looks, and ends it.
+///
+/// # Errors
+/// As beginning a node's session.
+///
+/// # Cancel safety
+/// The session ends by itself.
+pub async fn inspect(options: &Options) -> Result<Inspection, Error> {
+    let (servers, chroot) = split(&options.connect);
+    let begun = BootTime::now();
+    let client = connect(options, servers).await?;
+    let connected_after = BootTime::now().since(begun);
+    let acls = match &options.credentials {
+        Some(_) => Acls::creator_all(),
+        None => Acls::anyone_all(),
+    };
+    let link = Link::new(client, acls);
+    let found = look(&link, chroot).await;
+    link.close();
+    link.closed().await;
+    let (written_after, has_chroot, is_open) = found?;
+    let granted = link.timeout();
+    Ok(Inspection { granted, connected_after, written_after, has_chroot, is_open })
+}
+
+async fn look(link: &Link, chroot: &str) -> Result<(Option<Duration>, bool, bool), Error> {
+    let root = if chroot.is_empty() { "/" } else { chroot };
+    let Some(root_is_open) = is_open(link, root).await? else {
+        return Ok((None, false, false));
+    };
+    let claims = format!("{chroot}{}", znode::FOLDER);
+    // Claims are removed by whoever may delete below the folders that they are in.
+    let is_open = is_open(link, &claims).await?.unwrap_or(root_is_open);
+    let digits: [u8; 8] = rand::rng().random();
+    let path = format!("{chroot}/doctor-{}", Hex(&digits));
+    let options = CreateMode::Ephemeral.with_acls(link.acls());
+    let before = BootTime::now();
+    let create = async |client: Client| client.create(&path, b"", &options).await.map(drop);
+    link.ask(create).await.map_err(|failure| denied(&path, failure))?;
+    let written_after = BootTime::now().since(before);
+    // What is not removed ends with the session.
+    let _ = link.ask(async |client: Client| client.delete(&path, None).await).await;
+    Ok((Some(written_after), true, is_open))
+}
+
+/// Whether everybody may remove what is below a znode; nothing where there is no such znode.
+async fn is_open(link: &Link, path: &str) -> Result<Option<bool>, Error> {
+    let look = async |client: Client| client.get_acl(path).await;
+    match link.ask(look).await {
+        Ok((acls, _)) => Ok(Some(
+            acls.iter()
+                .any(|acl| acl.scheme() == "world" && acl.permission().has(Permission::DELETE)),
+        )),
+        Err(Failure::Refused(Reason::NoNode)) => Ok(None),
+        Err(failure) => Err(denied(path, failure)),
+    }
+}
+
+fn denied(path: &str, failure: Failure) -> Error {
+    match failure {
+        Failure::Denied(why) => Error::Denied(format!("the znode {path} in ZooKeeper: {why}")),
+        other => other.into(),
+    }
+}

@@ -1,0 +1,125 @@
+//! The way into the registry, which a process watches: a node that is not let in at all ends, and one that ends does
+//! not come in again.
+//!
+//! A registry that does not answer is no reason to end, and one that refuses a node which it let in before may mend.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use crate::registry::{Error, Registry, Sessions};
+
+/// Begins sessions until it is closed.
+#[derive(Debug)]
+pub(super) struct Entrance {
+    sessions: Arc<dyn Sessions>,
+    has_begun: AtomicBool,
+    is_closed: AtomicBool,
+    denied: watch::Sender<Option<Error>>,
+}
+
+impl Entrance {
+    pub(super) fn new(sessions: Arc<dyn Sessions>) -> Self {
+        Self {
+            sessions,
+            has_begun: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
+            denied: watch::Sender::new(None),
+        }
+    }
+
+    /// No session begins any more.
+    pub(super) fn close(&self) {
+        self.is_closed.store(true, Ordering::SeqCst);
+    }
+
+    /// Returns when the node is refused that had no session yet.
+    pub(super) async fn denied(&self) -> Error {
+        let mut denied = self.denied.subscribe();
+        // The sender is this value's own, so that waiting cannot fail.
+        let found = denied.wait_for(Option::is_some).await.ok().and_then(|error| error.clone());
+        match found {
+            Some(error) => error,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+#[async_trait]
+impl Sessions for Entrance {
+    async fn begin(&self) -> Result<Arc<dyn Registry>, Error> {
+        if self.is_closed.load(Ordering::SeqCst) {
+            return std::future::pending().await;
+        }
+        let begun = self.sessions.begin().await;
+        match &begun {
+            Ok(registry) if self.is_closed.load(Ordering::SeqCst) => {
+                registry.leave().await;
+                std::future::pending().await
+            }
+            Ok(_) => self.has_begun.store(true, Ordering::SeqCst),
+            Err(error @ Error::Denied(_)) if !self.has_begun.load(Ordering::SeqCst) => {
+                self.denied.send_replace(Some(error.clone()));
+            }
+            Err(_) => {}
+        }
+        begun
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use futures_util::FutureExt as _;
+
+    use super::*;
+    use crate::registry::local::{Directory, LocalSessions};
+
+    /// Gives these errors first, and sessions then.
+    #[derive(Debug)]
+    struct Refusing(Mutex<Vec<Error>>, LocalSessions);
+
+    #[async_trait]
+    impl Sessions for Refusing {
+        async fn begin(&self) -> Result<Arc<dyn Registry>, Error> {
+            let error = self.0.lock().unwrap().pop();
+            match error {
+                Some(error) => Err(error),
+                None => self.1.begin().await,
+            }
+        }
+    }
+
+    fn entrance(errors: Vec<Error>) -> Entrance {
+        let sessions = LocalSessions::new(Directory::new(), "node", "127.0.0.1:1");
+        Entrance::new(Arc::new(Refusing(Mutex::new(errors), sessions)))
+    }
+
+    #[tokio::test]
+    async fn a_node_that_is_not_let_in_is_told() {
+        let denied = Error::Denied("no".to_owned());
+        let entrance = entrance(vec![denied.clone(), Error::Unavailable("later".to_owned())]);
+        assert!(entrance.begin().await.is_err());
+        assert_eq!(entrance.denied().now_or_never(), None);
+        assert!(entrance.begin().await.is_err());
+        assert_eq!(entrance.denied().now_or_never(), Some(denied));
+    }
+
+    #[tokio::test]
+    async fn a_node_that_was_let_in_once_tries_on() {
+        let entrance = entrance(Vec::new());
+        entrance.begin().await.unwrap();
+        let refusing = Error::Denied("no".to_owned());
+        assert_eq!(entrance.denied().now_or_never(), None, "{refusing}");
+    }
+
+    #[tokio::test]
+    async fn a_closed_entrance_lets_nobody_in() {
+        let entrance = entrance(Vec::new());
+        entrance.close();
+        assert!(entrance.begin().now_or_never().is_none());
+    }
+}

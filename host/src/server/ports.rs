@@ -1,0 +1,132 @@
+//! The adapters that a configuration asks for, opened and checked.
+//!
+//! What does not answer is asked again until it does; what refuses ends the start with its reason. A store is used only
+//! after it was seen to enforce conditions.
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use super::entrance::Entrance;
+use crate::config::Config;
+use crate::config::backends::{RegistryKind, StoreKind};
+use crate::engine::wasmtime::{SandboxConfig, WasmtimeEngine};
+use crate::node::Ports;
+use crate::registry::Sessions;
+use crate::registry::local::{Directory, LocalSessions};
+use crate::registry::zookeeper::ZooKeeperSessions;
+use crate::store::embedded::Embedded;
+use crate::store::s3::S3;
+use crate::store::{Store, probe};
+
+/// Pauses between two checks of a store that does not answer.
+const CHECK_PAUSE_MIN: Duration = Duration::from_millis(250);
+const CHECK_PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// What a node runs on.
+pub(super) struct Opened {
+    pub(super) ports: Ports,
+    /// The way to its sessions.
+    pub(super) entrance: Arc<Entrance>,
+    /// What they are, for an operator.
+    pub(super) about: String,
+}
+
+/// Opens what a node runs on that is reached at `address`.
+pub(super) async fn open(config: &Config, address: &str) -> anyhow::Result<Opened> {
+    let dir = &config.data_dir;
+    // Whoever can read states can read all that objects know.
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .with_context(|| format!("cannot make the data directory {}", dir.display()))?;
+    let (store, store_about) = open_store(config).await?;
+    let engine = WasmtimeEngine::new(SandboxConfig {
+        memory_max: config.memory_max,
+        cpu_max: config.cpu_max,
+        resident_max: config.resident_max,
+        state_max: config.state_max,
+        cache_dir: Some(dir.join("code")),
+        ..SandboxConfig::default()
+    })?;
+    let (sessions, registry_about) = find_sessions(config, address)?;
+    let entrance = Arc::new(Entrance::new(sessions));
+    let ports = Ports {
+        sessions: Arc::clone(&entrance) as Arc<dyn Sessions>,
+        store,
+        engine: Arc::new(engine),
+    };
+    Ok(Opened { ports, entrance, about: format!("registry {registry_about}, store {store_about}") })
+}
+
+fn find_sessions(config: &Config, address: &str) -> anyhow::Result<(Arc<dyn Sessions>, String)> {
+    match config.registry.kind {
+        RegistryKind::Local => {
+            let sessions = LocalSessions::new(Directory::new(), &config.node_name(), address);
+            Ok((Arc::new(sessions), "local".to_owned()))
+        }
+        RegistryKind::ZooKeeper => {
+            let options = config.zookeeper_options(address)?;
+            let about = format!("zookeeper at {}, where this node is {address}", options.connect);
+            Ok((Arc::new(ZooKeeperSessions::new(options)), about))
+        }
+    }
+}
+
+async fn open_store(config: &Config) -> anyhow::Result<(Arc<dyn Store>, String)> {
+    match config.store.kind {
+        StoreKind::Embedded => {
+            let dir = &config.data_dir;
+            let about = format!("embedded (conditional writes enforced) in {}", dir.display());
+            Ok((Arc::new(open_embedded(dir)?), about))
+        }
+        StoreKind::S3 => {
+            let options = config.s3_options();
+            let place = match &options.endpoint {
+                Some(endpoint) => format!("{} at {endpoint}", options.bucket),
+                None => options.bucket.clone(),
+            };
+            let store = S3::connect(options).await?;
+            verify(&store).await?;
+            let about = format!("s3 (conditional writes verified) in bucket {place}");
+            Ok((Arc::new(store), about))
+        }
+    }
+}
+
+fn open_embedded(dir: &Path) -> anyhow::Result<Embedded> {
+    Embedded::open(&dir.join("store"))
+        .with_context(|| format!("cannot open the store in {}", dir.display()))
+}
+
+/// Asks a store until it is known whether it enforces conditions.
+async fn verify(store: &dyn Store) -> anyhow::Result<()> {
+    let mut pause = CHECK_PAUSE_MIN;
+    loop {
+        match probe::check(store).await {
+            Ok(()) => return Ok(()),
+            Err(probe::Error::Unavailable(why)) => {
+                tracing::warn!("the store does not answer yet, and is asked again: {why}");
+            }
+            Err(error) => return Err(error.into()),
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(CHECK_PAUSE_MAX);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::memory::Memory;
+
+    #[tokio::test]
+    async fn a_store_that_answers_is_verified_at_once() {
+        verify(&Memory::new()).await.unwrap();
+    }
+}

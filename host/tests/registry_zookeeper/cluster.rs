@@ -1,0 +1,131 @@
+//! Servers, sessions that reach them by links of their own, and an operator who can change anything.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use highlander_host::clock::BootTime;
+use highlander_host::id::{NodeId, ObjectId};
+use highlander_host::registry::claims::{ClaimKey, Granularity};
+use highlander_host::registry::conformance;
+use highlander_host::registry::zookeeper::{Options, Session, ZooKeeperSessions};
+use highlander_host::registry::{Notice, Registry};
+use highlander_services::link::Link;
+use highlander_services::zookeeper::{Config, Ensemble};
+use zookeeper_client::Client;
+
+/// Longer than anything takes unless it hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// What sessions of a test have in common.
+pub(crate) struct Cluster {
+    pub(crate) ensemble: Ensemble,
+    pub(crate) options: Options,
+    links: Mutex<HashMap<NodeId, Link>>,
+}
+
+impl Cluster {
+    /// One server, and sessions that end after two seconds of silence.
+    pub(crate) async fn start() -> Self {
+        Self::start_with(Config::default(), Duration::from_secs(2)).await
+    }
+
+    pub(crate) async fn start_with(config: Config, session_timeout: Duration) -> Self {
+        let ensemble = tokio::task::spawn_blocking(|| Ensemble::start(config)).await.unwrap();
+        let options = Options {
+            connect: format!("{}/test/c", ensemble.connect_string()),
+            session_timeout,
+            granularity: Granularity::Object,
+            claims_max: 25_000,
+            credentials: None,
+            tls: None,
+            node_name: "node".to_owned(),
+            address: "127.0.0.1:1".to_owned(),
+        };
+        Self { ensemble, options, links: Mutex::default() }
+    }
+
+    /// A session that reaches the servers directly.
+    pub(crate) async fn join(&self, name: &str) -> Session {
+        let sessions = ZooKeeperSessions::new(self.options.clone());
+        sessions.begin_as(NodeId::new(name)).await.unwrap()
+    }
+
+    /// A session that reaches one server by a link.
+    pub(crate) async fn join_by_link(&self, name: &str, server: usize) -> (Session, Link) {
+        let link = Link::to(self.ensemble.server_address(server).parse().unwrap()).await.unwrap();
+        let mut options = self.options.clone();
+        options.connect = format!("{}/test/c", link.address());
+        let session = ZooKeeperSessions::new(options).begin_as(NodeId::new(name)).await.unwrap();
+        (session, link)
+    }
+
+    /// An operator, within the chroot.
+    pub(crate) async fn operator(&self) -> Client {
+        let client = Client::connect(&self.ensemble.connect_string()).await.unwrap();
+        client.chroot("/test/c".to_owned()).unwrap()
+    }
+}
+
+#[async_trait]
+impl conformance::Cluster for Cluster {
+    type Session = Session;
+
+    async fn join(&self, node: NodeId) -> Session {
+        let (session, link) = self.join_by_link(node.as_str(), 0).await;
+        self.links.lock().unwrap().insert(node, link);
+        session
+    }
+
+    async fn end(&self, session: &Session) {
+        self.links.lock().unwrap()[session.node()].cut();
+    }
+}
+
+/// An object by its number.
+pub(crate) fn id(number: usize) -> ObjectId {
+    ObjectId::new("todo", &number.to_string()).unwrap()
+}
+
+/// The znode of an object's claim, as documents describe it.
+pub(crate) fn claim_path(id: &ObjectId) -> String {
+    path_of(Granularity::Object.key_of(id))
+}
+
+pub(crate) fn path_of(key: ClaimKey) -> String {
+    let digits = key.to_string();
+    format!("/c/{}/{digits}", &digits[..3])
+}
+
+pub(crate) fn lease_holds(session: &impl Registry) -> bool {
+    session.lease_until() > BootTime::now()
+}
+
+/// Asks again and again until the answer is yes.
+pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let asking = async {
+        while !is_so().await {
+            tokio::time::sleep(PAUSE).await;
+        }
+    };
+    within(what, asking).await;
+}
+
+pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, future).await {
+        Ok(outcome) => outcome,
+        Err(_) => panic!("waited in vain: {what}"),
+    }
+}
+
+/// The notices up to one, and that one.
+pub(crate) async fn notices_until(session: &impl Registry, last: &Notice) -> Vec<Notice> {
+    let mut notices = Vec::new();
+    while notices.last() != Some(last) {
+        let what = format!("{last:?} after {notices:?}");
+        notices.push(within(&what, session.next_notice()).await);
+    }
+    notices
+}

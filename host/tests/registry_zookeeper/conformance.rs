@@ -1,0 +1,29 @@
+//! ZooKeeper is a registry, whatever a claim covers.
+
+use std::time::Duration;
+
+use highlander_host::registry::claims::Granularity;
+use highlander_host::registry::conformance;
+use highlander_services::zookeeper::Config;
+
+use crate::cluster::Cluster;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_a_registry() {
+    conformance::check(&Cluster::start().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_servers_are_a_registry() {
+    let config = Config::with_servers(3);
+    conformance::check(&Cluster::start_with(config, Duration::from_secs(4)).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_a_registry_of_partitions() {
+    let mut cluster = Cluster::start().await;
+    for count in [1, 16] {
+        cluster.options.granularity = Granularity::Partitions(count);
+        conformance::check_partitions(&cluster).await;
+    }
+}

@@ -1,0 +1,123 @@
+//! Operations whose answers are lost, and callers who do not wait for one.
+
+use std::sync::Arc;
+
+use highlander_host::registry::{Claimed, Error, Registry};
+use highlander_services::link::Mode;
+
+use crate::cluster::{Cluster, claim_path, id, until, within};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_whose_answer_was_lost_is_ours() {
+    let cluster = Cluster::start().await;
+    let operator = cluster.operator().await;
+    let (session, link) = cluster.join_by_link("a-1", 0).await;
+    let session = Arc::new(session);
+    for id in (0..5).map(id) {
+        // Once before, so that its shard is there and one request is all it takes.
+        assert_eq!(session.claim(&id).await, Ok(Claimed::Granted));
+        assert_eq!(session.release(&id).await, Ok(()));
+        let count = session.claim_count();
+        link.set(Mode::CutFrom);
+        let claiming = tokio::spawn({
+            let (session, id) = (Arc::clone(&session), id.clone());
+            async move { session.claim(&id).await }
+        });
+        let mut made = None;
+        until("the claim took place", async || {
+            made = operator.check_stat(&claim_path(&id)).await.unwrap();
+            made.is_some()
+        })
+        .await;
+        // Its answer goes with the connection.
+        link.reset();
+        link.heal();
+        let outcome = within("an outcome", claiming).await.unwrap();
+        if !matches!(outcome, Err(Error::Unavailable(_))) {
+            assert_eq!(outcome, Ok(Claimed::Granted));
+        }
+        // Whatever was answered, it is ours when we ask again, and it is the one that was made first.
+        until("the claim is granted", async || session.claim(&id).await == Ok(Claimed::Granted))
+            .await;
+        assert_eq!(session.claim_count(), count + 1);
+        let stat = operator.check_stat(&claim_path(&id)).await.unwrap();
+        assert_eq!(stat.map(|stat| stat.czxid), made.map(|stat| stat.czxid), "it was made twice");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_whose_request_was_lost_is_not_ours_while_another_has_it() {
+    let cluster = Cluster::start().await;
+    let other = cluster.join("b-1").await;
+    let (session, link) = cluster.join_by_link("a-1", 0).await;
+    let session = Arc::new(session);
+    link.set(Mode::CutTowards);
+    let claiming = Arc::clone(&session);
+    let claiming = tokio::spawn(async move { claiming.claim(&id(1)).await });
+    // Granted to another while the first asks.
+    assert_eq!(other.claim(&id(1)).await, Ok(Claimed::Granted));
+    link.reset();
+    link.heal();
+    let outcome = within("an outcome", claiming).await.unwrap();
+    assert_ne!(outcome, Ok(Claimed::Granted));
+    until("the other is known to hold it", async || {
+        session.claim(&id(1)).await == Ok(Claimed::Held(other.node().clone()))
+    })
+    .await;
+    until("nothing is counted", async || session.claim_count() == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_whose_answer_was_lost_took_place() {
+    let cluster = Cluster::start().await;
+    let operator = cluster.operator().await;
+    let (session, link) = cluster.join_by_link("a-1", 0).await;
+    let session = Arc::new(session);
+    assert_eq!(session.claim(&id(1)).await, Ok(Claimed::Granted));
+    link.set(Mode::CutFrom);
+    let releasing = Arc::clone(&session);
+    let releasing = tokio::spawn(async move { releasing.release(&id(1)).await });
+    // It looks before it removes, so that the removal is sent only when answers pass again.
+    link.reset();
+    link.heal();
+    let _ = within("an outcome", releasing).await.unwrap();
+    until("it is given back", async || session.release(&id(1)).await == Ok(())).await;
+    assert_eq!(operator.check_stat(&claim_path(&id(1))).await.unwrap(), None);
+    assert_eq!(session.claim_count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_caller_did_not_wait_for_is_given_back() {
+    let cluster = Cluster::start().await;
+    let (session, other) = (cluster.join("a-1").await, cluster.join("b-1").await);
+    let count = 50;
+    let ids: Vec<_> = (0..count).map(id).collect();
+    for id in &ids {
+        // Dropped at its first pause, when the request is on its way.
+        tokio::select! {
+            biased;
+            _ = session.claim(id) => panic!("granted without asking"),
+            () = std::future::ready(()) => {}
+        }
+    }
+    until("all were made", async || session.claim_count() == count).await;
+    until("all are given back", async || session.claim_count() == 0).await;
+    for id in &ids {
+        assert_eq!(other.claim(id).await, Ok(Claimed::Granted));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_waits_for_ever_while_the_servers_are_out_of_reach() {
+    let cluster = Cluster::start().await;
+    let (session, link) = cluster.join_by_link("a-1", 0).await;
+    assert_eq!(session.claim(&id(1)).await, Ok(Claimed::Granted));
+    link.cut();
+    let unavailable =
+        |outcome: Error| matches!(outcome, Error::Unavailable(_) | Error::SessionOver);
+    let claimed = within("an outcome", session.claim(&id(2))).await;
+    assert!(unavailable(claimed.unwrap_err()));
+    assert!(unavailable(within("an outcome", session.owner(&id(1))).await.unwrap_err()));
+    assert!(unavailable(within("an outcome", session.release(&id(1))).await.unwrap_err()));
+    within("it leaves", session.leave()).await;
+}

@@ -1,0 +1,280 @@
+//! `cargo xtask cluster`: a whole cluster on this machine, and what to try with it.
+//!
+//! The script is data, in `script.rs`, and the same as in README.md. A person gets it printed and tries it; with
+//! `--once` it is carried out and checked line by line, so that it is a test. Everything that is started ends with
+//! this program, by its process id.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use highlander_services::zookeeper::Ensemble;
+use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::node::Node;
+use crate::shell::{self, Shell};
+use crate::workspace::Workspace;
+use crate::{guests, process, system};
+
+mod cast;
+mod parts;
+mod script;
+
+use cast::{Cast, NODE_COUNT};
+use parts::{Folder, Store};
+use script::{Does, FOLDER, OBJECT, STEPS, Step};
+
+/// The objects that are uploaded.
+const OBJECTS: &[&str] = &["counter", "list", "todo", "user"];
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Carries out what there is to try, checks it, and ends
+    #[arg(long)]
+    once: bool,
+    /// Prints the command lines and runs nothing
+    #[arg(long)]
+    print: bool,
+    /// Builds the host as for development: in less time, and not as fast
+    #[arg(long)]
+    debug: bool,
+}
+
+impl Options {
+    /// The cluster as a test.
+    pub(crate) fn check() -> Self {
+        Self { once: true, print: false, debug: true }
+    }
+}
+
+/// The command lines of the script, as README.md has them.
+pub(crate) fn command_lines() -> Vec<String> {
+    STEPS.iter().map(|step| step.line.to_owned()).collect()
+}
+
+/// Runs the command.
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    if options.print {
+        for line in command_lines() {
+            println!("{line}");
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let workspace = Workspace::load()?;
+    system::ensure_all(&workspace.root)?;
+    // Before anything is started, so that no signal ends this program without what it started.
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGCHLD])?;
+    build(&workspace, options.debug)?;
+    let mut cluster = Cluster::start(workspace, options)?;
+    let outcome = cluster.deploy().and_then(|()| match options.once {
+        true => cluster.carry_out(&mut signals),
+        false => cluster.wait(&mut signals),
+    });
+    if outcome.is_err() {
+        cluster.show_logs();
+    }
+    outcome.and_then(|()| cluster.stop()).map(|()| ExitCode::SUCCESS)
+}
+
+fn build(workspace: &Workspace, is_debug: bool) -> Result<()> {
+    println!("\n# Build the host, an S3 server, and the example objects.");
+    let mut cargo = process::cargo(&workspace.root);
+    if is_debug {
+        // As the tests build it, so that dependencies have the same features, and nothing is built a second time.
+        cargo.args(["build", "--workspace", "--all-targets"]);
+    } else {
+        cargo.args(["build", "--release", "--package", "highlander"]);
+        cargo.args(["--package", "highlander-s3-server"]);
+    }
+    process::run(&mut cargo)?;
+    guests::build_only(OBJECTS)
+}
+
+/// Everything that runs; what uses another part ends before it.
+struct Cluster {
+    nodes: [Option<Node>; NODE_COUNT],
+    cast: Cast,
+    store: Store,
+    ensemble: Ensemble,
+    folder: Folder,
+    workspace: Workspace,
+    binaries: PathBuf,
+}
+
+impl Cluster {
+    fn start(workspace: Workspace, options: &Options) -> Result<Self> {
+        let binaries = workspace.target.join(if options.debug { "debug" } else { "release" });
+        let folder = match options.once {
+            true => Folder::temporary()?,
+            false => Folder::keep(workspace.target.join("cluster"))?,
+        };
+        println!("\n# Start 3 ZooKeeper servers.");
+        let ensemble = parts::start_ensemble().context("there is no ZooKeeper")?;
+        println!("They are ready: {}", ensemble.connect_string());
+        println!("\n# Start an S3 server.");
+        let store = Store::start(&binaries, &folder)?;
+        println!("It is ready: {}", store.url());
+        let cast = Cast::new(addresses(options.once)?);
+        let nodes = [const { None }; NODE_COUNT];
+        let mut cluster = Self { nodes, cast, store, ensemble, folder, workspace, binaries };
+        println!("\n# Start {NODE_COUNT} nodes.");
+        for index in 0..NODE_COUNT {
+            let started = cluster.start_node(index);
+            if started.is_err() {
+                cluster.show_logs();
+            }
+            started?;
+        }
+        Ok(cluster)
+    }
+
+    fn start_node(&mut self, index: usize) -> Result<()> {
+        let address = self.cast.address(index);
+        parts::write_config(&self.folder, index, address, &self.ensemble, &self.store)?;
+        let config = self.folder.file(&format!("{}.toml", cast::name(index)));
+        println!("$ highlander serve --config {} &", shell::shown(&config));
+        let node = parts::start_node(&self.binaries, &self.folder, index, address)?;
+        println!("{} is ready: http://{address}", cast::name(index));
+        if let Some(place) = self.nodes.get_mut(index) {
+            *place = Some(node);
+        }
+        Ok(())
+    }
+
+    /// Uploads the example objects.
+    fn deploy(&self) -> Result<()> {
+        println!("\n# Upload the example objects.");
+        let url = [("HIGHLANDER_URL", format!("http://{}", self.cast.address(0)))];
+        for object in OBJECTS {
+            let file = self.workspace.guests_folder().join(format!("{object}.wasm"));
+            self.shell().run(&format!("highlander deploy {}", shell::shown(&file)), &url)?;
+        }
+        Ok(())
+    }
+
+    /// Carries the script out.
+    fn carry_out(&mut self, signals: &mut Signals) -> Result<()> {
+        for (index, step) in STEPS.iter().enumerate() {
+            println!("\n# [{}/{}] {}", index + 1, STEPS.len(), step.why);
+            self.run_step(step).with_context(|| format!("it stopped at `{}`", step.line))?;
+            if signals.pending().any(|signal| signal != SIGCHLD) {
+                bail!("interrupted");
+            }
+        }
+        Ok(())
+    }
+
+    fn run_step(&mut self, step: &Step) -> Result<()> {
+        match step.does {
+            Does::FindHost => println!("$ {}", self.here(step.line)),
+            Does::Run(expect) => {
+                let output = self.shell().run(&self.here(step.line), &parts::credentials())?;
+                expect.check(&output)?;
+            }
+            Does::NameOwner(number) => {
+                let output = self.shell().run(&self.here(step.line), &[])?;
+                let owner = self.owner(step.line)?;
+                self.cast.give(number, owner);
+                let name = cast::name(owner);
+                if !output.contains(&format!("{name}-")) {
+                    bail!("expected {name} in {:?}", output.trim());
+                }
+            }
+            Does::Kill(number) => {
+                println!("$ {}", self.here(step.line));
+                let node = self.nodes.get_mut(self.cast.player(number)).and_then(Option::take);
+                node.context("the node is not running")?.kill()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The node that owns the object of the script, by what the line prints as a document.
+    fn owner(&self, line: &str) -> Result<usize> {
+        let document = self.shell().run_quietly(&format!("{} --json", self.here(line)), &[])?;
+        let document: serde_json::Value = serde_json::from_str(&document)?;
+        let owner = document["node"].as_str().and_then(cast::index_of);
+        owner.with_context(|| format!("nobody owns {OBJECT}: {document}"))
+    }
+
+    fn shell(&self) -> Shell<'_> {
+        Shell { root: &self.workspace.root, binaries: &self.binaries }
+    }
+
+    /// A line of the script for this checkout and the nodes of this run.
+    fn here(&self, line: &str) -> String {
+        let line = self.cast.rewrite(line).replace(FOLDER, &shell::shown(self.folder.path()));
+        let binaries = self.binaries.display().to_string();
+        line.replace("$PWD/target/release", &binaries)
+    }
+
+    /// Prints what to try, and waits for Ctrl-C.
+    fn wait(&mut self, signals: &mut Signals) -> Result<()> {
+        println!("\nThe cluster is ready. What to try:");
+        for step in STEPS {
+            println!("\n# {}\n{}", step.why, self.here(step.line));
+        }
+        let variables = parts::credentials();
+        let variables = variables.iter().map(|(name, value)| format!("{name}={value}"));
+        let variables = variables.collect::<Vec<_>>().join(" ");
+        println!("\nA node that was killed is started again by, for example:");
+        let config = shell::shown(&self.folder.file("node-2.toml"));
+        println!("{variables} highlander serve --config {config}");
+        println!(
+            "Logs are in {}. Press Ctrl-C to stop everything.",
+            shell::shown(self.folder.path())
+        );
+        for signal in signals.forever() {
+            if signal != SIGCHLD {
+                return Ok(());
+            }
+            for (index, place) in self.nodes.iter_mut().enumerate() {
+                if let Some(status) = place.as_mut().and_then(Node::exit_status) {
+                    println!("{} has ended ({status})", cast::name(index));
+                    *place = None;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops the nodes in order, each after it gave its objects away; the other parts just end.
+    fn stop(mut self) -> Result<()> {
+        println!("\n# Stop the nodes: each gives its objects away first.");
+        for node in self.nodes.iter_mut().filter_map(Option::take) {
+            node.stop()?;
+        }
+        println!("The cluster has ended.");
+        Ok(())
+    }
+
+    fn show_logs(&self) {
+        for index in 0..NODE_COUNT {
+            let name = cast::name(index);
+            eprintln!(
+                "--- end of the log of {name}\n{}",
+                self.folder.log_end(&format!("{name}.log"))
+            );
+        }
+        eprintln!("--- end of the log of the S3 server\n{}", self.folder.log_end("s3-server.log"));
+    }
+}
+
+/// The usual addresses where a person is to use them and they are free, else such as the system picks.
+fn addresses(is_once: bool) -> Result<[String; NODE_COUNT]> {
+    let usual = std::array::from_fn(|index| cast::usual_address(index + 1));
+    if !is_once && usual.iter().all(|address| TcpListener::bind(address).is_ok()) {
+        return Ok(usual);
+    }
+    let mut free = usual;
+    // All at once, so that they differ.
+    let listeners: Vec<_> =
+        (0..NODE_COUNT).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
+    for (address, listener) in free.iter_mut().zip(listeners) {
+        *address = listener.local_addr()?.to_string();
+    }
+    Ok(free)
+}

@@ -1,0 +1,133 @@
+//! What there is to try with a cluster, as data: the reason, the command line as one would type it, and what must come
+//! of it.
+//!
+//! README.md carries the same lines, and `cargo xtask tidy` compares them. Which node owns an object differs from run
+//! to run: in the script `node-2` is the first owner of the counter and `node-3` the second, and who carries it out
+//! puts the real ones in their places.
+
+use crate::expect::Expect;
+
+/// Where the nodes' files are, as the script has it.
+pub(super) const FOLDER: &str = "target/cluster";
+
+/// One line of the script.
+pub(super) struct Step {
+    /// What it is for, for the reader.
+    pub(super) why: &'static str,
+    /// What a person would type in the checkout.
+    pub(super) line: &'static str,
+    pub(super) does: Does,
+}
+
+/// How a line is carried out and checked.
+#[derive(Clone, Copy)]
+pub(super) enum Does {
+    /// Nothing: lines are run where the host is found.
+    FindHost,
+    /// Runs the line as it is.
+    Run(Expect),
+    /// Runs the line, which must name the counter's owner. From here on that is the node of this number.
+    NameOwner(usize),
+    /// Ends the node of this number as a crash would.
+    Kill(usize),
+}
+
+const fn run(why: &'static str, line: &'static str, expect: Expect) -> Step {
+    Step { why, line, does: Does::Run(expect) }
+}
+
+/// The object that the script is about.
+pub(super) const OBJECT: &str = "counter/hits";
+
+/// The script, in order.
+pub(super) const STEPS: &[Step] = &[
+    Step {
+        why: "In another terminal: from now on `highlander` is what was built.",
+        line: r#"export PATH="$PWD/target/release:$PATH""#,
+        does: Does::FindHost,
+    },
+    run("Three nodes.", "highlander nodes --url http://127.0.0.1:7411", Expect::Mentions("node-3")),
+    run(
+        "Call a counter through the first of them.",
+        "highlander call counter/hits increment --url http://127.0.0.1:7411",
+        Expect::Json("1"),
+    ),
+    run(
+        "The same counter through the second.",
+        "highlander call counter/hits increment --url http://127.0.0.1:7412",
+        Expect::Json("2"),
+    ),
+    Step {
+        why: "Ask the third who owns it. If it is not node-2, take that node's number below.",
+        line: "highlander where counter/hits --url http://127.0.0.1:7413",
+        does: Does::NameOwner(2),
+    },
+    Step {
+        why: "Crash the owner.",
+        line: r#"kill -9 "$(cat target/cluster/node-2.pid)""#,
+        does: Does::Kill(2),
+    },
+    run(
+        "Call again until another node answers: when the session of the dead one is over. With a \
+         key it is done once, however often it is repeated.",
+        "until highlander call counter/hits increment --idempotency-key third \
+         --url http://127.0.0.1:7411; do sleep 1; done",
+        Expect::Json("3"),
+    ),
+    Step {
+        why: "Another node owns it now. If it is not node-3, take that node's number below.",
+        line: "highlander where counter/hits --url http://127.0.0.1:7411",
+        does: Does::NameOwner(3),
+    },
+    run(
+        "Let the new owner give all its objects away. No call fails meanwhile.",
+        "highlander drain node-3 --url http://127.0.0.1:7411",
+        Expect::Success,
+    ),
+    run(
+        "It owns nothing, and still brings calls to where they belong.",
+        "highlander call counter/hits increment --url http://127.0.0.1:7413",
+        Expect::Json("4"),
+    ),
+    run(
+        "One node is gone, and one is drained.",
+        "highlander nodes --url http://127.0.0.1:7411",
+        Expect::Mentions("draining"),
+    ),
+    run(
+        "What a node finds in its surroundings, and how to mend it.",
+        "highlander doctor --config target/cluster/node-1.toml --url http://127.0.0.1:7411",
+        Expect::Mentions("ZooKeeper ensemble"),
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_was_killed_is_not_asked_any_more() {
+        let mut killed = None;
+        for step in STEPS {
+            if let Does::Kill(number) = step.does {
+                assert!(step.line.contains(&format!("node-{number}.pid")), "{}", step.line);
+                killed = Some(number);
+                continue;
+            }
+            if let Some(number) = killed {
+                assert!(!step.line.contains(&format!("127.0.0.1:741{number}")), "{}", step.line);
+                assert!(!step.line.contains(&format!("node-{number}")), "{}", step.line);
+            }
+        }
+        assert!(killed.is_some());
+    }
+
+    #[test]
+    fn expected_json_is_json() {
+        for step in STEPS {
+            if let Does::Run(Expect::Json(text)) = step.does {
+                serde_json::from_str::<serde_json::Value>(text).unwrap();
+            }
+        }
+    }
+}
