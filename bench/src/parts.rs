@@ -1,7 +1,7 @@
 //! What the cluster's benchmarks run on: ZooKeeper servers, an S3 server, and nodes of this very process.
 //!
-//! Servers have the settings of docs/operations.md unless something else is said, and write to the disk before they
-//! answer. What is measured here is measured at the host's ports, without HTTP.
+//! Servers have the settings of docs/operations.md, with more patience for a busy machine, and write to the disk before
+//! they answer. What is measured here is measured at the host's ports, without HTTP.
 
 use std::sync::Arc;
 use std::time::Duration;

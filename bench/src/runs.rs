@@ -54,14 +54,43 @@ pub(crate) enum Name {
     Hostile,
     /// Times and memory of one instance
     Costs,
-    /// Claims in ZooKeeper: rates, memory, the end of a session, partitions
+    /// All that begins with `lock-`
     Locks,
-    /// Updates and activations on S3, beside what its server and client can do
+    /// Claims in ZooKeeper, taken and given back
+    LockRates,
+    /// Memory of claims on ZooKeeper's servers
+    LockMemory,
+    /// The end of a session with many claims
+    LockClose,
+    /// Activations with and without partitions
+    LockPartitions,
+    /// All that begins with `s3-`
     S3,
+    /// Updates of many objects on S3
+    S3Updates,
+    /// Updates of one object on a slow S3
+    S3Hot,
+    /// The first call of an object on S3
+    S3Activation,
     /// Calls through a node that is not the owner
     Forward,
     /// What each kind of call asks of S3 and ZooKeeper, and what that costs
     Requests,
+}
+
+impl Name {
+    /// What it stands for.
+    fn measured(self) -> Vec<Self> {
+        let locks = [Self::LockRates, Self::LockMemory, Self::LockClose, Self::LockPartitions];
+        let s3 = [Self::S3Updates, Self::S3Hot, Self::S3Activation];
+        let is_one = |name: &Self| !matches!(name, Self::All | Self::Locks | Self::S3);
+        match self {
+            Self::All => Self::value_variants().iter().copied().filter(is_one).collect(),
+            Self::Locks => locks.to_vec(),
+            Self::S3 => s3.to_vec(),
+            one => vec![one],
+        }
+    }
 }
 
 /// How much is measured, and with what.
@@ -94,20 +123,14 @@ impl Plan {
 
 /// Measures what is named, and publishes each report as soon as it is there.
 pub(crate) async fn run(name: Name, plan: &Plan) -> Result<()> {
-    let names: Vec<Name> = match name {
-        Name::All => Name::value_variants().iter().copied().filter(|&n| n != Name::All).collect(),
-        one => vec![one],
-    };
     let mut reports = Vec::new();
-    for name in names {
+    for name in name.measured() {
         let value = name.to_possible_value().context("every benchmark has a name")?;
         eprintln!("measuring: {}", value.get_name());
-        let measured = measure(name, plan).await;
-        let measured = measured.with_context(|| format!("cannot measure {}", value.get_name()))?;
-        for report in measured {
-            report.publish(&plan.results, &plan.facts)?;
-            reports.push(report);
-        }
+        let report = measure(name, plan).await;
+        let report = report.with_context(|| format!("cannot measure {}", value.get_name()))?;
+        report.publish(&plan.results, &plan.facts)?;
+        reports.push(report);
     }
     if reports.len() > 1 {
         println!("\nAims\n\n{}", report::summary(reports.iter().flat_map(|report| &report.aims)));
@@ -116,9 +139,9 @@ pub(crate) async fn run(name: Name, plan: &Plan) -> Result<()> {
     Ok(())
 }
 
-async fn measure(name: Name, plan: &Plan) -> Result<Vec<Report>> {
-    let report = match name {
-        Name::All => unreachable!("it stands for the others"),
+async fn measure(name: Name, plan: &Plan) -> Result<Report> {
+    match name {
+        Name::All | Name::Locks | Name::S3 => unreachable!("it stands for others"),
         Name::Query => throughput::query(plan).await,
         Name::Update => throughput::update(plan).await,
         Name::FirstCall => first_call::run(plan).await,
@@ -127,12 +150,16 @@ async fn measure(name: Name, plan: &Plan) -> Result<Vec<Report>> {
         Name::Idle => idle::run(plan).await,
         Name::Hostile => hostile::run(plan).await,
         Name::Costs => costs::run(plan),
-        Name::Locks => return parts::in_threads(|| locks::run(plan)),
-        Name::S3 => return parts::in_threads(|| s3::run(plan)),
+        Name::LockRates => parts::in_threads(|| locks::rates::run(plan)),
+        Name::LockMemory => parts::in_threads(locks::memory::run),
+        Name::LockClose => parts::in_threads(|| locks::close::run(plan)),
+        Name::LockPartitions => parts::in_threads(|| locks::partitions::run(plan)),
+        Name::S3Updates => parts::in_threads(|| s3::updates::run(plan)),
+        Name::S3Hot => parts::in_threads(|| s3::hot::run(plan)),
+        Name::S3Activation => parts::in_threads(|| s3::activation::run(plan)),
         Name::Forward => forward::run(plan).await,
         Name::Requests => parts::in_threads(|| requests::run(plan)),
-    };
-    Ok(vec![report?])
+    }
 }
 
 /// Calls each object once, from many connections.

@@ -1,12 +1,12 @@
-//! `locks`: how many locks a small ZooKeeper cluster can handle.
+//! `lock-…`: how many locks a small ZooKeeper cluster can handle.
 //!
-//! Four reports: how quickly locks are taken and given back, what memory each costs the servers, what the end of a
+//! Four measurements: how quickly locks are taken and given back, what memory each costs the servers, what the end of a
 //! session with many of them costs the others, and what partitions change.
 
-mod close;
-mod memory;
-mod partitions;
-mod rates;
+pub(super) mod close;
+pub(super) mod memory;
+pub(super) mod partitions;
+pub(super) mod rates;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,21 +16,10 @@ use anyhow::Result;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::Plan;
 use crate::locker::{Lock, Locker};
-use crate::report::Report;
 
 /// As many locks are taken at once where only their number counts.
 const FILLING: usize = 512;
-
-pub(super) async fn run(plan: &Plan) -> Result<Vec<Report>> {
-    Ok(vec![
-        rates::run(plan).await?,
-        memory::run().await?,
-        close::run(plan).await?,
-        partitions::run(plan).await?,
-    ])
-}
 
 /// Numbers of locks, each given out once.
 #[derive(Debug, Clone, Default)]

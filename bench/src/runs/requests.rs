@@ -16,7 +16,7 @@ use highlander_services::zookeeper::Ensemble;
 use tokio::time::{Instant, sleep};
 
 use super::Plan;
-use super::s3::load_hot;
+use super::s3::hot;
 use crate::parts::{self, Blobs, Durability};
 use crate::report::Report;
 
@@ -100,7 +100,7 @@ async fn of_warm_objects(
     node: &Arc<Node>,
 ) -> Result<()> {
     let strict = || Call { consistency: Consistency::Strict, ..parts::call_of("value") };
-    let keyed = || parts::keyed(parts::call_of("increment"), "the key");
+    let keyed = || parts::keyed(parts::call_of("increment"), "key");
     let before = counter.now()?;
     each(node, "o", || parts::call_of("value")).await?;
     counter.add(report, "query", &before, OBJECT_COUNT)?;
@@ -126,9 +126,9 @@ async fn of_a_hot_object(
     node: &Arc<Node>,
 ) -> Result<()> {
     counter.blobs.set_latency(Duration::from_millis(20));
-    load_hot(node, plan.turn / 4).await?;
+    hot::load(node, plan.turn / 4).await?;
     let before = counter.now()?;
-    let count = load_hot(node, plan.turn).await?;
+    let count = hot::load(node, plan.turn).await?;
     let name = "update, 64 callers of one object, 20 ms latency";
     counter.add(report, name, &before, u32::try_from(count)?)
 }

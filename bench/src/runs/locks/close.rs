@@ -31,8 +31,8 @@ const STALL: &str = "longest write of another session, ms";
 const BEFORE: &str = "longest write in the second before, ms";
 const PATH: &str = "/written";
 
-pub(super) async fn run(plan: &Plan) -> Result<Report> {
-    let mut report = Report::new("locks-close", "The end of a session with many claims");
+pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
+    let mut report = Report::new("lock-close", "The end of a session with many claims");
     for server_count in [1, 3] {
         let ensemble = parts::ensemble(server_count, Durability::Synced)?;
         let numbers = Numbers::default();

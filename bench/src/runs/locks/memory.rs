@@ -19,8 +19,8 @@ const HEAP: &str = "heap of a lock that is held, bytes";
 const HEAP_LEFT: &str = "heap after it was given back, bytes";
 const DATA: &str = "paths and contents while it is held, bytes";
 
-pub(super) async fn run() -> Result<Report> {
-    let mut report = Report::new("locks-memory", "Memory of one lock on each ZooKeeper server");
+pub(in crate::runs) async fn run() -> Result<Report> {
+    let mut report = Report::new("lock-memory", "Memory of one lock on each ZooKeeper server");
     for way in Way::ALL {
         // What one left behind would be counted with the next.
         let ensemble = parts::ensemble(1, Durability::Unsynced)?;

@@ -25,9 +25,9 @@ const CONCURRENCY: usize = 64;
 const RATE: &str = "activations per second";
 const CLAIMS: &str = "claims held at the end";
 
-pub(super) async fn run(plan: &Plan) -> Result<Report> {
+pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
     let title = "First calls of new objects on one node, 64 at once, 3 ZooKeeper servers";
-    let mut report = Report::new("locks-partitions", title);
+    let mut report = Report::new("lock-partitions", title);
     let ensemble = parts::ensemble(3, Durability::Synced)?;
     let partitions = Granularity::Partitions(PARTITION_COUNT);
     let subjects: [(&str, Arc<dyn Sessions>); 3] = [

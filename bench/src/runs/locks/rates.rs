@@ -15,8 +15,8 @@ use crate::runs::Plan;
 const CONCURRENCIES: [usize; 4] = [1, 8, 64, 512];
 const SERVER_COUNTS: [usize; 2] = [1, 3];
 
-pub(super) async fn run(plan: &Plan) -> Result<Report> {
-    let mut report = Report::new("locks", "Locks taken and given back, one session");
+pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
+    let mut report = Report::new("lock-rates", "Locks taken and given back, one session");
     for server_count in SERVER_COUNTS {
         let ensemble = parts::ensemble(server_count, Durability::Synced)?;
         let numbers = Numbers::default();

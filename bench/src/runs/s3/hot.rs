@@ -23,7 +23,7 @@ const WRITES: &str = "PUTs per second";
 const SHARED: &str = "updates per PUT";
 const SUBJECT: &str = "highlander";
 
-pub(super) async fn run(plan: &Plan) -> Result<Report> {
+pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
     let mut report =
         Report::new("s3-hot", "Updates of one object by 64 clients, S3 with 20 ms latency");
     let blobs = Blobs::start(&plan.artifacts).await?;
@@ -46,7 +46,7 @@ pub(super) async fn run(plan: &Plan) -> Result<Report> {
 }
 
 /// Increments from all clients, each after its answer; how often.
-pub(super) async fn load(node: &Arc<Node>, limit: Duration) -> Result<u64> {
+pub(in crate::runs) async fn load(node: &Arc<Node>, limit: Duration) -> Result<u64> {
     let began = Instant::now();
     let mut clients = JoinSet::new();
     for _ in 0..CLIENT_COUNT {

@@ -6,11 +6,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use bytes::Bytes;
 use highlander_host::node::Node;
 use highlander_host::registry::local::{Directory, LocalSessions};
-use highlander_host::store::Condition;
 use highlander_host::store::s3::S3;
+use highlander_host::store::{Condition, ETag};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -27,18 +28,17 @@ const LATENCIES: [(&str, Duration); 2] =
 const RATE: &str = "writes per second";
 const CPU: &str = "CPU of node, client and server per write, µs";
 
-pub(super) async fn run(plan: &Plan) -> Result<Report> {
+pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
     let title = "Updates of 1,024 objects through a node, and conditional PUTs, 64 at once";
-    let mut report = Report::new("s3", title);
+    let mut report = Report::new("s3-updates", title);
     let blobs = Blobs::start(&plan.artifacts).await?;
-    let store = blobs.store().await?;
     let sessions = Arc::new(LocalSessions::new(Directory::new(), "bench", "127.0.0.1:1"));
     let node = parts::node(&plan.artifacts, sessions, blobs.store().await?).await?;
     // Makes every object, and compiles what is compiled once.
     let updates = Load::Updates(node);
     load(&updates, Duration::from_secs(1)).await?;
     let record = blobs.blob(&parts::counter(&name(0, 0))?.blob_key())?;
-    let puts = Load::Puts(store, record);
+    let puts = Load::Puts(Arc::new(Puts::new(blobs.store().await?, record).await?));
     load(&puts, Duration::from_millis(500)).await?;
     for _ in 0..plan.round_count {
         for (latency_name, latency) in LATENCIES {
@@ -64,12 +64,44 @@ pub(super) async fn run(plan: &Plan) -> Result<Report> {
 /// What 64 clients do.
 #[derive(Clone)]
 enum Load {
-    Puts(Arc<S3>, bytes::Bytes),
+    Puts(Arc<Puts>),
     Updates(Arc<Node>),
+}
+
+/// Blobs of a record's size.
+struct Puts {
+    store: Arc<S3>,
+    record: Bytes,
+    etag: ETag,
+}
+
+impl Puts {
+    /// Makes all blobs.
+    async fn new(store: Arc<S3>, record: Bytes) -> Result<Self> {
+        let mut clients = JoinSet::new();
+        for client in 0..CONCURRENCY {
+            let (store, record) = (Arc::clone(&store), record.clone());
+            clients.spawn(async move {
+                let mut etag = None;
+                for index in 0..NAME_COUNT {
+                    let name = blob_name(client, index);
+                    etag = Some(parts::put(&store, &name, &record, Condition::Absent).await?);
+                }
+                etag.context("there are blobs")
+            });
+        }
+        let etags = clients.join_all().await.into_iter().collect::<Result<Vec<_>>>()?;
+        let etag = etags.first().context("there are clients")?.clone();
+        Ok(Self { store, record, etag })
+    }
 }
 
 fn name(client: usize, index: usize) -> String {
     format!("client-{client:02}-{index:02}")
+}
+
+fn blob_name(client: usize, index: usize) -> String {
+    format!("puts/{}.json", name(client, index))
 }
 
 /// Has all clients at work for `limit`: how many writes, in which time.
@@ -78,8 +110,8 @@ async fn load(load: &Load, limit: Duration) -> Result<(u64, Duration)> {
     let mut clients = JoinSet::new();
     for client in 0..CONCURRENCY {
         match load.clone() {
-            Load::Puts(store, record) => {
-                clients.spawn(async move { put(&store, &record, client, began, limit).await })
+            Load::Puts(puts) => {
+                clients.spawn(async move { put(&puts, client, began, limit).await })
             }
             Load::Updates(node) => {
                 clients.spawn(async move { update(&node, client, began, limit).await })
@@ -93,37 +125,19 @@ async fn load(load: &Load, limit: Duration) -> Result<(u64, Duration)> {
     Ok((count, began.elapsed()))
 }
 
-/// Writes blobs in turn, each under the ETag of its last write.
-async fn put(
-    store: &S3,
-    record: &bytes::Bytes,
-    client: usize,
-    began: Instant,
-    limit: Duration,
-) -> Result<u64> {
-    let mut etags = vec![None; NAME_COUNT];
+/// Writes blobs in turn. The server names equal bytes by equal ETags, so that one is the condition of all.
+async fn put(puts: &Puts, client: usize, began: Instant, limit: Duration) -> Result<u64> {
     let mut count = 0;
     loop {
-        for (index, etag) in etags.iter_mut().enumerate() {
+        for index in 0..NAME_COUNT {
             if began.elapsed() >= limit {
                 return Ok(count);
             }
-            let name = format!("puts/{}.json", name(client, index));
-            // The server names equal bytes by the same ETag, so that the first one is known after a turn before.
-            let condition = match etag.take() {
-                Some(known) => Condition::Matches(known),
-                None => first_condition(store, &name).await?,
-            };
-            *etag = Some(parts::put(store, &name, record, condition).await?);
+            let condition = Condition::Matches(puts.etag.clone());
+            parts::put(&puts.store, &blob_name(client, index), &puts.record, condition).await?;
             count += 1;
         }
     }
-}
-
-async fn first_condition(store: &S3, name: &str) -> Result<Condition> {
-    use highlander_host::store::Store as _;
-    let found = store.get(name).await?;
-    Ok(found.map_or(Condition::Absent, |blob| Condition::Matches(blob.etag)))
 }
 
 /// Updates objects in turn.
