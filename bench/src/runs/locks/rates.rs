@@ -54,8 +54,10 @@ fn compare(report: &mut Report) {
     for server_count in SERVER_COUNTS {
         let metric = taken_metric(server_count);
         let (claim, recipe) = (subject(Way::Claim, 64), subject(Way::Recipe, 64));
-        let text =
-            format!("locks: claims at 64 at once, times the recipe's, {}", servers(server_count));
+        let text = format!(
+            "lock-rates: claims at 64 at once, times the recipe's, {}",
+            servers(server_count)
+        );
         let ratio = report.ratio(&metric, &claim, &recipe);
         report.aim(text, Bound::AtLeast, 2.0, ratio);
     }

@@ -60,7 +60,7 @@ pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
         }
     }
     let ratio = report.ratio(P50, NODE, BY_HAND);
-    let text = "s3: activation, times claim, GET and restore by hand, p50";
+    let text = "s3-activation: times claim, GET and restore by hand, p50";
     report.aim(text, Bound::AtMost, 1.3, ratio);
     Ok(report)
 }

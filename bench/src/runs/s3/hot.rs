@@ -41,7 +41,7 @@ pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
         report.add(SHARED, SUBJECT, updates / puts.max(1.0));
     }
     let rate = report.median(UPDATES, SUBJECT);
-    report.aim("s3: updates of one object per second", Bound::AtLeast, 2_000.0, rate);
+    report.aim("s3-hot: updates of one object per second", Bound::AtLeast, 2_000.0, rate);
     Ok(report)
 }
 

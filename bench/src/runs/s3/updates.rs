@@ -55,7 +55,7 @@ pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
     }
     for (name, _) in LATENCIES {
         let ratio = report.ratio(RATE, &format!("update, {name}"), &format!("PUT, {name}"));
-        let text = format!("s3: updates per second, times the rate of PUTs, {name}");
+        let text = format!("s3-updates: per second, times the rate of PUTs, {name}");
         report.aim(text, Bound::AtLeast, 0.9, ratio);
     }
     Ok(report)
