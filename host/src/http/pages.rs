@@ -19,7 +19,7 @@ const ERRORS: &str = include_str!("../../../docs/errors.md");
 impl Api {
     pub(super) async fn nodes(&self, parts: &Parts) -> Result<Reply, Problem> {
         let context = request::context(&parts.headers)?;
-        let me = self.router.node().id().clone();
+        let me = self.router.node().id();
         let nodes = self.router.nodes(context).await.into_iter().map(|status| Listed {
             id: status.node.as_str().to_owned(),
             address: if status.node == me {

@@ -105,8 +105,10 @@ impl Peers for HttpPeers {
     ) -> Result<Heard, Failure> {
         let now = BootTime::now();
         let time_left = call.deadline.since(now).min(CALL_TIMEOUT_MAX);
-        let outgoing = Outgoing::call(id, call, context, time_left);
-        let outgoing = outgoing.map_err(|why| Failure::NotSent(why.to_owned()))?;
+        let outgoing = match Outgoing::call(id, call, context, time_left) {
+            Ok(outgoing) => outgoing,
+            Err(error) => return Ok(Heard { answer: Err(error), owner: None }),
+        };
         let (parts, body) = self.exchange(to, outgoing, now + time_left + GRACE).await?;
         answer::heard(&parts, body).map_err(Failure::Interrupted)
     }

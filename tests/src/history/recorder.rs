@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde_json::json;
 use tokio::sync::watch;
@@ -53,6 +54,28 @@ impl Recorder {
 
     /// Changes the object, with an idempotency key or without.
     pub async fn change(&self, client: &Client, key: Option<&str>) -> Outcome {
+        let (change, request) = self.command(client, key);
+        self.record(Kind::Change, change, request).await
+    }
+
+    /// The same, with a time of its own in which the node is to answer, such as `500ms`.
+    pub async fn change_within(&self, client: &Client, key: &str, time: &str) -> Outcome {
+        let (change, request) = self.command(client, Some(key));
+        self.record(Kind::Change, change, request.header("highlander-timeout", time)).await
+    }
+
+    /// The same, by a caller who goes away after this time.
+    pub async fn change_until(
+        &self,
+        client: &Client,
+        key: Option<&str>,
+        patience: Duration,
+    ) -> Outcome {
+        let (change, request) = self.command(client, key);
+        self.record(Kind::Change, change, request.timeout(patience)).await
+    }
+
+    fn command(&self, client: &Client, key: Option<&str>) -> (u64, Request) {
         let change = self.number(key);
         let request = if self.is_journal {
             client.call(&self.object, "append").json(json!(change))
@@ -63,7 +86,7 @@ impl Recorder {
             Some(key) => request.key(key),
             None => request,
         };
-        self.record(Kind::Change, change, request).await
+        (change, request)
     }
 
     /// Reads the object.
@@ -190,7 +213,7 @@ impl Recorder {
         let answer = request.try_send().await;
         let maker = match &answer {
             Ok(reply) if kind == Kind::Change && reply.status == 200 && !reply.is_replayed() => {
-                Some(reply.header("highlander-node").to_owned())
+                Some(reply.owner().to_owned())
             }
             _ => None,
         };

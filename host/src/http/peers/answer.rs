@@ -64,8 +64,8 @@ fn error(parts: &Parts, body: &[u8]) -> Result<Error, String> {
         None if said.effect == Effect::None.as_str() => Code::Internal,
         _ => return Err(format!("answered {:?} with the effect {:?}", said.code, said.effect)),
     };
-    let refusal = said.rejection.map(|said| Refusal { code: said.code, message: said.message });
-    let refusal = refusal.map(Box::new);
+    let refusal =
+        said.rejection.map(|said| Box::new(Refusal { code: said.code, message: said.message }));
     let pause = parts.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
     Ok(Error {
         hint: said.hint,
