@@ -28,6 +28,8 @@ pub(crate) struct Facts {
     /// An append of 600 bytes and `fdatasync`, in microseconds.
     fsync_p50_us: f64,
     fsync_p99_us: f64,
+    /// How this program was built: what it measures within its own process was built alike.
+    profile: &'static str,
 }
 
 impl Facts {
@@ -53,15 +55,16 @@ impl Facts {
             load_before: first_word(&line("/proc/loadavg")),
             fsync_p50_us: syncs.micros_at(0.5),
             fsync_p99_us: syncs.micros_at(0.99),
+            profile: if cfg!(debug_assertions) { "debug" } else { "release" },
         })
     }
 
     /// The facts in a line.
     pub(crate) fn describe(&self) -> String {
-        let Self { cores, processor, kernel, memory_gib, load_before, .. } = self;
+        let Self { cores, processor, kernel, memory_gib, load_before, profile, .. } = self;
         format!(
             "{cores} cores ({processor}), {memory_gib:.0} GiB, Linux {kernel}, load before {load_before}, \
-             fsync p50 {:.0} µs, p99 {:.0} µs",
+             fsync p50 {:.0} µs, p99 {:.0} µs, {profile} build",
             self.fsync_p50_us, self.fsync_p99_us
         )
     }

@@ -46,12 +46,7 @@ impl Server {
 
     /// Processor time that it has used.
     pub(crate) fn cpu(&self) -> Result<Duration> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // The second field is a name in parentheses, which may hold anything; user and system time are 14th and 15th.
-        let (_, fields) = stat.rsplit_once(')').context("/proc/PID/stat has an unknown form")?;
-        let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u32>);
-        let ticks: Vec<u32> = ticks.collect::<Result<_, _>>()?;
-        Ok(TICK * ticks.iter().sum())
+        cpu_of(&self.child.id().to_string())
     }
 
     /// Bytes that it has in memory, files that it has mapped excepted.
@@ -70,6 +65,20 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Processor time that this very process has used.
+pub(crate) fn own_cpu() -> Result<Duration> {
+    cpu_of("self")
+}
+
+fn cpu_of(process: &str) -> Result<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The second field is a name in parentheses, which may hold anything; user and system time are 14th and 15th.
+    let (_, fields) = stat.rsplit_once(')').context("/proc/PID/stat has an unknown form")?;
+    let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u32>);
+    let ticks: Vec<u32> = ticks.collect::<Result<_, _>>()?;
+    Ok(TICK * ticks.iter().sum())
 }
 
 async fn listening(child: &mut Child, log: &Path) -> Result<SocketAddr> {

@@ -4,10 +4,14 @@
 
 mod costs;
 mod first_call;
+mod forward;
 mod hostile;
 mod hot_object;
 mod idle;
+mod locks;
 mod memory;
+mod requests;
+mod s3;
 mod throughput;
 
 use std::path::PathBuf;
@@ -19,6 +23,7 @@ use clap::ValueEnum;
 use crate::artifacts::Artifacts;
 use crate::load::{self, CONNECTION_COUNT, Target, Until};
 use crate::machine::Facts;
+use crate::parts;
 use crate::process::Server;
 use crate::report::{self, Report};
 use crate::wire::Connection;
@@ -49,6 +54,43 @@ pub(crate) enum Name {
     Hostile,
     /// Times and memory of one instance
     Costs,
+    /// All that begins with `lock-`
+    Locks,
+    /// Claims in ZooKeeper, taken and given back
+    LockRates,
+    /// Memory of claims on ZooKeeper's servers
+    LockMemory,
+    /// The end of a session with many claims
+    LockClose,
+    /// Activations with and without partitions
+    LockPartitions,
+    /// All that begins with `s3-`
+    S3,
+    /// Updates of many objects on S3
+    S3Updates,
+    /// Updates of one object on a slow S3
+    S3Hot,
+    /// The first call of an object on S3
+    S3Activation,
+    /// Calls through a node that is not the owner
+    Forward,
+    /// What each kind of call asks of S3 and ZooKeeper, and what that costs
+    Requests,
+}
+
+impl Name {
+    /// What it stands for.
+    fn measured(self) -> Vec<Self> {
+        let locks = [Self::LockRates, Self::LockMemory, Self::LockClose, Self::LockPartitions];
+        let s3 = [Self::S3Updates, Self::S3Hot, Self::S3Activation];
+        let is_one = |name: &Self| !matches!(name, Self::All | Self::Locks | Self::S3);
+        match self {
+            Self::All => Self::value_variants().iter().copied().filter(is_one).collect(),
+            Self::Locks => locks.to_vec(),
+            Self::S3 => s3.to_vec(),
+            one => vec![one],
+        }
+    }
 }
 
 /// How much is measured, and with what.
@@ -81,12 +123,8 @@ impl Plan {
 
 /// Measures what is named, and publishes each report as soon as it is there.
 pub(crate) async fn run(name: Name, plan: &Plan) -> Result<()> {
-    let names: Vec<Name> = match name {
-        Name::All => Name::value_variants().iter().copied().filter(|&n| n != Name::All).collect(),
-        one => vec![one],
-    };
     let mut reports = Vec::new();
-    for name in names {
+    for name in name.measured() {
         let value = name.to_possible_value().context("every benchmark has a name")?;
         eprintln!("measuring: {}", value.get_name());
         let report = measure(name, plan).await;
@@ -103,7 +141,7 @@ pub(crate) async fn run(name: Name, plan: &Plan) -> Result<()> {
 
 async fn measure(name: Name, plan: &Plan) -> Result<Report> {
     match name {
-        Name::All => unreachable!("it stands for the others"),
+        Name::All | Name::Locks | Name::S3 => unreachable!("it stands for others"),
         Name::Query => throughput::query(plan).await,
         Name::Update => throughput::update(plan).await,
         Name::FirstCall => first_call::run(plan).await,
@@ -112,6 +150,15 @@ async fn measure(name: Name, plan: &Plan) -> Result<Report> {
         Name::Idle => idle::run(plan).await,
         Name::Hostile => hostile::run(plan).await,
         Name::Costs => costs::run(plan),
+        Name::LockRates => parts::in_threads(|| locks::rates::run(plan)),
+        Name::LockMemory => parts::in_threads(locks::memory::run),
+        Name::LockClose => parts::in_threads(|| locks::close::run(plan)),
+        Name::LockPartitions => parts::in_threads(|| locks::partitions::run(plan)),
+        Name::S3Updates => parts::in_threads(|| s3::updates::run(plan)),
+        Name::S3Hot => parts::in_threads(|| s3::hot::run(plan)),
+        Name::S3Activation => parts::in_threads(|| s3::activation::run(plan)),
+        Name::Forward => forward::run(plan).await,
+        Name::Requests => parts::in_threads(|| requests::run(plan)),
     }
 }
 

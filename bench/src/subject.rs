@@ -60,7 +60,8 @@ pub(crate) async fn node(
     Ok(server)
 }
 
-async fn deploy(artifacts: &Artifacts, server: &Server, guest: &str) -> Result<()> {
+/// Deploys a component on a node.
+pub(crate) async fn deploy(artifacts: &Artifacts, server: &Server, guest: &str) -> Result<()> {
     let wasm = std::fs::read(artifacts.guest(guest)?)?;
     let mut request = Vec::new();
     let body = Body { media_type: "application/wasm", bytes: &wasm };

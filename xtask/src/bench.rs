@@ -16,6 +16,9 @@ pub(crate) struct Options {
     /// Measures at full length, for figures that are published
     #[arg(long)]
     full: bool,
+    /// How often each subject has its turn
+    #[arg(long, value_name = "COUNT")]
+    rounds: Option<usize>,
 }
 
 /// Runs one measurement in a release build.
@@ -26,6 +29,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     command.args(&options.name);
     if options.full {
         command.arg("--full");
+    }
+    if let Some(rounds) = options.rounds {
+        command.args(["--rounds", &rounds.to_string()]);
     }
     process::run(&mut command)?;
     Ok(ExitCode::SUCCESS)

@@ -234,6 +234,12 @@ impl Ensemble {
         answer.lines().find_map(|line| Some(line.strip_prefix("Mode: ")?.to_owned()))
     }
 
+    /// The number of a server's process, if it runs.
+    #[must_use]
+    pub fn process_id(&self, index: usize) -> Option<u32> {
+        self.lock().get(index).and_then(Server::process_id)
+    }
+
     /// What a server answers to one of its four-letter words, like `mntr`; nothing if it does not answer.
     #[must_use]
     pub fn four_letter(&self, index: usize, word: &str) -> String {

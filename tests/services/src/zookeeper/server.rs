@@ -187,6 +187,10 @@ impl Server {
         self.process.is_some()
     }
 
+    pub(super) fn process_id(&self) -> Option<u32> {
+        self.process.as_ref().map(Child::id)
+    }
+
     pub(super) fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             // Neither can fail for a child that was not waited for.

@@ -1,0 +1,128 @@
+//! Three ways to take a lock in ZooKeeper, each over one session: our claim, the recipe that is in every book, and
+//! the least that can be done.
+//!
+//! The recipe is that of the talk that Highlander comes from: a parent for each lock, an ephemeral sequential child of
+//! it, and a look at who came first. A lock that nobody had before costs three operations, and its parent stays.
+
+use anyhow::{Result, ensure};
+use highlander_host::id::{NodeId, ObjectId};
+use highlander_host::registry::claims::Granularity;
+use highlander_host::registry::zookeeper::Session;
+use highlander_host::registry::{Claimed, Registry as _};
+use highlander_services::zookeeper::Ensemble;
+use zookeeper_client::{Acls, Client, CreateMode, Error};
+
+use crate::parts::{self, CHROOT, SESSION_TIMEOUT};
+
+/// Who holds a lock of the recipe or of the floor, as the data of its znode.
+const HOLDER: &[u8] = b"bench-00000000";
+const RECIPE_FOLDER: &str = "/recipe";
+const BARE_FOLDER: &str = "/bare";
+
+/// How a lock is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Through the registry's adapter, as a node does.
+    Claim,
+    /// By the recipe.
+    Recipe,
+    /// One ephemeral znode, and nothing else: the floor.
+    Bare,
+}
+
+impl Way {
+    pub(crate) const ALL: [Self; 3] = [Self::Claim, Self::Recipe, Self::Bare];
+
+    /// How tables name it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Claim => "claim",
+            Self::Recipe => "recipe",
+            Self::Bare => "bare create",
+        }
+    }
+}
+
+/// A session that takes locks in one way.
+#[derive(Debug)]
+pub(crate) enum Locker {
+    Claim(Session),
+    Recipe(Client),
+    Bare(Client),
+}
+
+/// A lock that is held.
+#[derive(Debug)]
+pub(crate) enum Lock {
+    Claim(ObjectId),
+    Znode(String),
+}
+
+impl Locker {
+    /// A new session with these servers.
+    pub(crate) async fn open(way: Way, ensemble: &Ensemble) -> Result<Self> {
+        if way == Way::Claim {
+            let sessions = parts::sessions(ensemble, "bench", Granularity::Object);
+            let node = NodeId::of_session("bench", [0; 4]);
+            return Ok(Self::Claim(sessions.begin_as(node).await?));
+        }
+        let folder = if way == Way::Recipe { RECIPE_FOLDER } else { BARE_FOLDER };
+        let client = client(ensemble).await?;
+        client.mkdir(folder, &CreateMode::Persistent.with_acls(Acls::anyone_all())).await?;
+        Ok(if way == Way::Recipe { Self::Recipe(client) } else { Self::Bare(client) })
+    }
+
+    /// Takes the lock of this number, which nobody else takes.
+    pub(crate) async fn take(&self, number: u64) -> Result<Lock> {
+        match self {
+            Self::Claim(session) => {
+                let id = parts::counter(&format!("lock-{number:016x}"))?;
+                let claimed = session.claim(&id).await?;
+                ensure!(claimed == Claimed::Granted, "{id} is held by another session");
+                Ok(Lock::Claim(id))
+            }
+            Self::Recipe(client) => Ok(Lock::Znode(by_recipe(client, number).await?)),
+            Self::Bare(client) => {
+                let path = format!("{BARE_FOLDER}/{number:032x}");
+                client
+                    .create(&path, HOLDER, &CreateMode::Ephemeral.with_acls(Acls::anyone_all()))
+                    .await?;
+                Ok(Lock::Znode(path))
+            }
+        }
+    }
+
+    /// Gives a lock back.
+    pub(crate) async fn give_back(&self, lock: &Lock) -> Result<()> {
+        match (self, lock) {
+            (Self::Claim(session), Lock::Claim(id)) => Ok(session.release(id).await?),
+            (Self::Recipe(client) | Self::Bare(client), Lock::Znode(path)) => {
+                Ok(client.delete(path, None).await?)
+            }
+            _ => anyhow::bail!("a lock was taken in another way"),
+        }
+    }
+}
+
+/// A client of its own session, in the benchmarks' chroot.
+pub(crate) async fn client(ensemble: &Ensemble) -> Result<Client> {
+    let connector = Client::connector().with_session_timeout(SESSION_TIMEOUT);
+    let client = connector.connect(&ensemble.connect_string()).await?;
+    client.mkdir(CHROOT, &CreateMode::Persistent.with_acls(Acls::anyone_all())).await?;
+    client.chroot(CHROOT).map_err(|_| anyhow::anyhow!("{CHROOT} cannot be a chroot"))
+}
+
+async fn by_recipe(client: &Client, number: u64) -> Result<String> {
+    let parent = format!("{RECIPE_FOLDER}/{number:032x}");
+    let made =
+        client.create(&parent, b"", &CreateMode::Persistent.with_acls(Acls::anyone_all())).await;
+    ensure!(matches!(made, Ok(_) | Err(Error::NodeExists)), "the parent was not made: {made:?}");
+    let options = CreateMode::EphemeralSequential.with_acls(Acls::anyone_all());
+    let prefix = format!("{parent}/{number:032x}-");
+    let (_, sequence) = client.create(&prefix, HOLDER, &options).await?;
+    let children = client.list_children(&parent).await?;
+    let first = children.iter().filter_map(|child| child.rsplit_once('-')).map(|(_, place)| place);
+    let mine = sequence.to_string();
+    ensure!(first.min() == Some(mine.as_str()), "the lock {number} is held by another session");
+    Ok(format!("{prefix}{mine}"))
+}

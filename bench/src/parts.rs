@@ -1,0 +1,214 @@
+//! What the cluster's benchmarks run on: ZooKeeper servers, an S3 server, and nodes of this very process.
+//!
+//! Servers have the settings of docs/operations.md, with more patience for a busy machine, and write to the disk before
+//! they answer. What is measured here is measured at the host's ports, without HTTP.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use highlander_host::activation::{Call, Consistency, IdempotencyKey, Operation, Precondition};
+use highlander_host::activation::{Done, answered};
+use highlander_host::clock::BootTime;
+use highlander_host::engine::wasmtime::{SandboxConfig, WasmtimeEngine};
+use highlander_host::id::ObjectId;
+use highlander_host::node::{Config, Node, Ports};
+use highlander_host::registry::Sessions;
+use highlander_host::registry::claims::Granularity;
+use highlander_host::registry::zookeeper::{Options, ZooKeeperSessions};
+use highlander_host::store::s3::{self, AccessKey, S3};
+use highlander_host::store::{Condition, ETag, Put, Store};
+use highlander_s3_server as server;
+use highlander_s3_server::faults::{Fault, Operation as Request, Rule};
+use highlander_services::zookeeper::{self, Ensemble};
+use tempfile::TempDir;
+
+use crate::artifacts::Artifacts;
+
+/// Below which znode everything of a benchmark is.
+pub(crate) const CHROOT: &str = "/bench";
+/// Long, so that a busy machine ends no session, and heartbeats are few.
+pub(crate) const SESSION_TIMEOUT: Duration = Duration::from_secs(40);
+/// More than any benchmark claims: what a cap is good for is what some of them find out.
+const CLAIMS_MAX: usize = 1_000_000;
+/// How long one call may take.
+const CALL_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Runs work on a thread for each processor, as a node does. The load's own runtime has one thread, and waits.
+pub(crate) fn in_threads<T, F>(work: impl FnOnce() -> F + Send) -> Result<T>
+where
+    T: Send,
+    F: Future<Output = Result<T>>,
+{
+    let run = || {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(work())
+    };
+    std::thread::scope(|scope| scope.spawn(run).join())
+        .unwrap_or_else(|_| Err(anyhow!("a benchmark broke off")))
+}
+
+/// Whether ZooKeeper's servers sync what they write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Durability {
+    Synced,
+    /// For what depends on no disk, to be quicker.
+    Unsynced,
+}
+
+/// ZooKeeper servers, as operators are told to run them.
+pub(crate) fn ensemble(server_count: usize, durability: Durability) -> Result<Ensemble> {
+    Ensemble::try_start(zookeeper::Config {
+        tick_ms: 1000,
+        sync_limit: 5,
+        session_timeout_min_ms: 2000,
+        has_force_sync: durability == Durability::Synced,
+        heap_mb: 512,
+        ..zookeeper::Config::with_servers(server_count)
+    })
+}
+
+/// Sessions of a node `name` with these servers.
+pub(crate) fn sessions(ensemble: &Ensemble, name: &str, claims: Granularity) -> ZooKeeperSessions {
+    ZooKeeperSessions::new(Options {
+        connect: format!("{}{CHROOT}", ensemble.connect_string()),
+        session_timeout: SESSION_TIMEOUT,
+        granularity: claims,
+        claims_max: CLAIMS_MAX,
+        credentials: None,
+        tls: None,
+        node_name: name.to_owned(),
+        address: "127.0.0.1:1".to_owned(),
+    })
+}
+
+/// Our S3 server, in this process: it syncs what it writes, and counts what it is asked.
+pub(crate) struct Blobs {
+    server: server::Server,
+    access: AccessKey,
+    bucket: String,
+    _folder: TempDir,
+}
+
+impl Blobs {
+    /// Starts it on the disk that counts.
+    pub(crate) async fn start(artifacts: &Artifacts) -> Result<Self> {
+        let folder = artifacts.data_folder()?;
+        let options = server::Options::new(folder.path().join("blobs"));
+        let access =
+            AccessKey { id: options.access_key.clone(), secret: options.secret_key.clone() };
+        let bucket = options.bucket.clone();
+        Ok(Self { server: server::Server::start(options).await?, access, bucket, _folder: folder })
+    }
+
+    /// The host's client of it, with connections of its own.
+    pub(crate) async fn store(&self) -> Result<Arc<S3>> {
+        let options = s3::Options {
+            bucket: self.bucket.clone(),
+            prefix: String::new(),
+            endpoint: Some(self.server.url()),
+            region: None,
+            path_style: true,
+            request_timeout: CALL_PATIENCE,
+        };
+        Ok(Arc::new(S3::connect_with_key(options, self.access.clone()).await?))
+    }
+
+    /// Makes every request take so much longer from now on.
+    pub(crate) fn set_latency(&self, latency: Duration) {
+        self.server.faults().clear();
+        if !latency.is_zero() {
+            self.server.faults().add(Rule::new(Fault::Delay(latency)));
+        }
+    }
+
+    /// Requests of a kind that arrived until now.
+    pub(crate) fn count(&self, request: Request) -> f64 {
+        self.server.request_count(request) as f64
+    }
+
+    /// Where it listens.
+    pub(crate) fn url(&self) -> String {
+        self.server.url()
+    }
+
+    /// Its bucket, and who may use it.
+    pub(crate) fn access(&self) -> (&str, &AccessKey) {
+        (&self.bucket, &self.access)
+    }
+
+    /// What a blob holds.
+    pub(crate) fn blob(&self, name: &str) -> Result<bytes::Bytes> {
+        self.server.blob(name).with_context(|| format!("there is no blob {name}"))
+    }
+}
+
+/// Writes a blob, and refuses figures that other outcomes are part of.
+pub(crate) async fn put(
+    store: &S3,
+    name: &str,
+    bytes: &bytes::Bytes,
+    condition: Condition,
+) -> Result<ETag> {
+    let outcome = store.put(name, bytes.clone(), condition).await;
+    let Put::Applied(etag) = outcome else { anyhow::bail!("a write came to {outcome:?}") };
+    Ok(etag)
+}
+
+/// A node that has joined, with the counter deployed.
+pub(crate) async fn node(
+    artifacts: &Artifacts,
+    sessions: Arc<dyn Sessions>,
+    store: Arc<dyn Store>,
+) -> Result<Arc<Node>> {
+    let sandbox = SandboxConfig { resident_max: RESIDENT_MAX as u32, ..SandboxConfig::default() };
+    let ports = Ports { sessions, store, engine: Arc::new(WasmtimeEngine::new(sandbox)?) };
+    let config = Config {
+        idle_timeout: Duration::from_mins(30),
+        mailbox_len: 1024,
+        resident_max: RESIDENT_MAX,
+        // What limits stampedes would be all that is measured.
+        activation_rate: 1_000_000,
+        store_patience: Duration::from_mins(1),
+    };
+    let node = Node::start(ports, &config);
+    node.joined().await;
+    let counter = std::fs::read(artifacts.guest("counter")?)?;
+    node.deploy(counter.into(), false).await.context("the counter cannot be deployed")?;
+    Ok(node)
+}
+
+/// Instances that a node keeps.
+const RESIDENT_MAX: usize = 1_000;
+
+/// The counter of this name.
+pub(crate) fn counter(name: &str) -> Result<ObjectId> {
+    Ok(ObjectId::new("counter", name)?)
+}
+
+/// A call of a handler without an argument.
+pub(crate) fn call_of(handler: &str) -> Call {
+    Call {
+        operation: Operation::Handle { handler: handler.into(), argument: "null".into() },
+        precondition: Precondition::None,
+        consistency: Consistency::Lease,
+        key: None,
+        deadline: BootTime::now() + CALL_PATIENCE,
+    }
+}
+
+/// The same with an idempotency key.
+pub(crate) fn keyed(call: Call, key: &str) -> Call {
+    let fingerprint = answered::fingerprint(&call.operation);
+    Call { key: Some(IdempotencyKey { key: key.into(), fingerprint }), ..call }
+}
+
+/// Calls a handler, and refuses figures that errors are part of.
+pub(crate) async fn call(node: &Node, id: &ObjectId, handler: &str) -> Result<Done> {
+    done(node.call(id, call_of(handler)).await)
+}
+
+/// What a call came to, if it was done.
+pub(crate) fn done(answer: highlander_host::activation::Answer) -> Result<Done> {
+    answer.map_err(|error| anyhow!("a call failed: {error}"))
+}

@@ -1,0 +1,111 @@
+//! What partitions change: first calls of new objects on one node, where each object has a claim of its own, where
+//! 4,096 partitions are held already, and where claims cost nothing at all.
+//!
+//! The store is in memory, so that the registry is what is seen.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use highlander_host::node::Node;
+use highlander_host::registry::claims::Granularity;
+use highlander_host::registry::local::{Directory, LocalSessions};
+use highlander_host::registry::{Registry, Sessions};
+use highlander_host::store::memory::Memory;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::Numbers;
+use crate::parts::{self, Durability};
+use crate::report::Report;
+use crate::runs::Plan;
+
+const PARTITION_COUNT: u32 = 4_096;
+const CONCURRENCY: usize = 64;
+const RATE: &str = "activations per second";
+const CLAIMS: &str = "claims held at the end";
+
+pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
+    let title = "First calls of new objects on one node, 64 at once, 3 ZooKeeper servers";
+    let mut report = Report::new("lock-partitions", title);
+    let ensemble = parts::ensemble(3, Durability::Synced)?;
+    let partitions = Granularity::Partitions(PARTITION_COUNT);
+    let subjects: [(&str, Arc<dyn Sessions>); 3] = [
+        ("a claim per object", Arc::new(parts::sessions(&ensemble, "a", Granularity::Object))),
+        ("4,096 partitions held", Arc::new(parts::sessions(&ensemble, "b", partitions))),
+        (
+            "registry in the process",
+            Arc::new(LocalSessions::new(Directory::new(), "c", "127.0.0.1:1")),
+        ),
+    ];
+    let numbers = Numbers::default();
+    let mut nodes = Vec::new();
+    for (name, sessions) in subjects {
+        let node = parts::node(&plan.artifacts, sessions, Arc::new(Memory::new())).await?;
+        let session = node.session().context("the node's session is over")?;
+        if session.granularity() == partitions {
+            let filling = Instant::now();
+            hold_all(&session).await?;
+            let rate = f64::from(PARTITION_COUNT) / filling.elapsed().as_secs_f64();
+            report.note(format!(
+                "all {PARTITION_COUNT} partitions were claimed at {rate:.0} a second"
+            ));
+        }
+        activate(&node, &numbers, plan.turn / 4).await?;
+        nodes.push((name, node));
+    }
+    for _ in 0..plan.round_count {
+        for (name, node) in &nodes {
+            report.add(RATE, name, activate(node, &numbers, plan.turn).await?);
+        }
+    }
+    for (name, node) in &nodes {
+        let session = node.session().context("the node's session is over")?;
+        report.add(CLAIMS, name, session.claim_count() as f64);
+    }
+    Ok(report)
+}
+
+/// Claims objects until each partition is held.
+async fn hold_all(session: &Arc<dyn Registry>) -> Result<()> {
+    let numbers = Numbers::default();
+    let mut tasks = JoinSet::new();
+    for _ in 0..CONCURRENCY {
+        let (session, numbers) = (Arc::clone(session), numbers.clone());
+        tasks.spawn(async move {
+            while session.claim_count() < PARTITION_COUNT as usize {
+                let id = parts::counter(&format!("filling-{}", numbers.next()))?;
+                session.claim(&id).await?;
+                session.release(&id).await?;
+            }
+            anyhow::Ok(())
+        });
+    }
+    while let Some(outcome) = tasks.join_next().await {
+        outcome??;
+    }
+    Ok(())
+}
+
+/// Calls new objects for `limit`; how many a second.
+async fn activate(node: &Arc<Node>, numbers: &Numbers, limit: Duration) -> Result<f64> {
+    let began = Instant::now();
+    let mut tasks = JoinSet::new();
+    for _ in 0..CONCURRENCY {
+        let (node, numbers) = (Arc::clone(node), numbers.clone());
+        tasks.spawn(async move {
+            let mut count = 0_u32;
+            while began.elapsed() < limit {
+                let id = parts::counter(&format!("new-{}", numbers.next()))?;
+                parts::call(&node, &id, "value").await?;
+                count += 1;
+            }
+            anyhow::Ok(count)
+        });
+    }
+    let mut count = 0;
+    while let Some(of_one) = tasks.join_next().await {
+        count += of_one??;
+    }
+    Ok(f64::from(count) / began.elapsed().as_secs_f64())
+}

@@ -1,0 +1,113 @@
+//! The first call of an object that is in the store, against the same done by hand: claim, GET, restore, call.
+//!
+//! One client, and both in turn. What is done by hand uses the host's adapters and its engine, and nothing of its
+//! activations.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use highlander_host::engine::wasmtime::{SandboxConfig, WasmtimeEngine};
+use highlander_host::engine::{Component, Engine as _, GuestCall};
+use highlander_host::id::{Digest, ObjectId};
+use highlander_host::node::Node;
+use highlander_host::registry::claims::Granularity;
+use highlander_host::registry::{Claimed, Registry, Sessions as _};
+use highlander_host::store::Store as _;
+use highlander_host::store::record::codec;
+use highlander_host::store::s3::S3;
+use tokio::time::Instant;
+
+use crate::parts::{self, Blobs, Durability};
+use crate::report::{Bound, Report};
+use crate::runs::Plan;
+use crate::samples::Latencies;
+
+/// Activations of each kind in one turn.
+const COUNT: u32 = 100;
+const P50: &str = "p50, µs";
+const P99: &str = "p99, µs";
+const NODE: &str = "node";
+const BY_HAND: &str = "by hand";
+
+pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
+    let title = "First call of an object in S3, one client, 1 ZooKeeper server";
+    let mut report = Report::new("s3-activation", title);
+    let ensemble = parts::ensemble(1, Durability::Synced)?;
+    let blobs = Blobs::start(&plan.artifacts).await?;
+    let sessions = |name| Arc::new(parts::sessions(&ensemble, name, Granularity::Object));
+    let node = parts::node(&plan.artifacts, sessions("node"), blobs.store().await?).await?;
+    let hand = Hand::new(plan, sessions("hand").begin().await?, blobs.store().await?).await?;
+    let hand = Arc::new(hand);
+    let mut ids = Vec::new();
+    for index in 0..COUNT {
+        let id = parts::counter(&format!("cold-{index}"))?;
+        parts::call(&node, &id, "increment").await?;
+        node.deactivate(&id).await;
+        ids.push(id);
+    }
+    let ids = Arc::new(ids);
+    // One round more than is counted, for shards of claims and connections that are made once.
+    for round in 0..=plan.round_count {
+        let (node, hand, ids) = (Arc::clone(&node), Arc::clone(&hand), Arc::clone(&ids));
+        // In a task, as calls of a node are: the main thread would be woken for each step that is done by hand.
+        let [mut of_node, mut by_hand] =
+            tokio::spawn(async move { turn(&node, &hand, &ids).await }).await??;
+        if round > 0 {
+            for (name, latencies) in [(NODE, &mut of_node), (BY_HAND, &mut by_hand)] {
+                report.add(P50, name, latencies.micros_at(0.5));
+                report.add(P99, name, latencies.micros_at(0.99));
+            }
+        }
+    }
+    let ratio = report.ratio(P50, NODE, BY_HAND);
+    let text = "s3-activation: times claim, GET and restore by hand, p50";
+    report.aim(text, Bound::AtMost, 1.3, ratio);
+    Ok(report)
+}
+
+/// Activates each object by the node, and by hand, in turn.
+async fn turn(node: &Node, hand: &Hand, ids: &[ObjectId]) -> Result<[Latencies; 2]> {
+    let (mut of_node, mut by_hand) = (Latencies::default(), Latencies::default());
+    for id in ids {
+        let began = Instant::now();
+        parts::call(node, id, "value").await?;
+        of_node.add(began.elapsed());
+        ensure!(node.deactivate(id).await, "{id} was not active");
+        let began = Instant::now();
+        hand.activate(id).await?;
+        by_hand.add(began.elapsed());
+        hand.session.release(id).await?;
+    }
+    Ok([of_node, by_hand])
+}
+
+/// What activates objects without a node.
+struct Hand {
+    session: Arc<dyn Registry>,
+    store: Arc<S3>,
+    component: Arc<dyn Component>,
+}
+
+impl Hand {
+    async fn new(plan: &Plan, session: Arc<dyn Registry>, store: Arc<S3>) -> Result<Self> {
+        let wasm = bytes::Bytes::from(std::fs::read(plan.artifacts.guest("counter")?)?);
+        let engine = WasmtimeEngine::new(SandboxConfig::default())?;
+        let component = engine.load(Digest::of(&wasm), wasm).await?;
+        // It says what it is, which makes it ready for instances.
+        component.describe().await?;
+        Ok(Self { session, store, component })
+    }
+
+    async fn activate(&self, id: &ObjectId) -> Result<()> {
+        let claimed = self.session.claim(id).await?;
+        ensure!(claimed == Claimed::Granted, "{id} is not free yet");
+        let blob = self.store.get(&id.blob_key()).await?.context("it has no record")?;
+        let record = codec::decode(id, &blob.bytes)?;
+        let state = record.state.context("it is deleted")?;
+        let mut instance = self.component.instantiate().await?;
+        instance.restore(id, Some((&state.bytes, state.schema_version))).await?;
+        let call = GuestCall { handler: "value", argument: b"null", version: record.version };
+        let reply = instance.handle(call).await?;
+        reply.map(drop).map_err(|rejection| anyhow!("it refuses: {rejection:?}"))
+    }
+}
