@@ -52,7 +52,8 @@ pub(super) async fn run(plan: &Plan) -> Result<Report> {
         node.leave().await;
     }
     report.note(format!(
-        "assumed prices: {PUT_PRICE} dollars per 1,000 writes, {GET_PRICE} per 1,000 reads; ZooKeeper costs its machines"
+        "assumed prices: {PUT_PRICE} dollars per 1,000 writes, {GET_PRICE} per 1,000 reads; ZooKeeper \
+         costs its machines"
     ));
     report.note(
         "a node asks ZooKeeper for nothing else but heartbeats, a write in a sixth of the session timeout, a look at \
