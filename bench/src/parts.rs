@@ -58,14 +58,19 @@ pub(crate) enum Durability {
 
 /// ZooKeeper servers, as operators are told to run them.
 pub(crate) fn ensemble(server_count: usize, durability: Durability) -> Result<Ensemble> {
-    Ensemble::try_start(zookeeper::Config {
+    Ensemble::try_start(settings(server_count, durability))
+}
+
+/// How ZooKeeper servers are run.
+pub(crate) fn settings(server_count: usize, durability: Durability) -> zookeeper::Config {
+    zookeeper::Config {
         tick_ms: 1000,
         sync_limit: 5,
         session_timeout_min_ms: 2000,
         has_force_sync: durability == Durability::Synced,
         heap_mb: 512,
         ..zookeeper::Config::with_servers(server_count)
-    })
+    }
 }
 
 /// Sessions of a node `name` with these servers.

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use highlander_services::zookeeper::Ensemble;
+use highlander_services::zookeeper::{Config, Ensemble};
 
 use super::{FILLING, Numbers, Until, give_back, take, warm_up};
 use crate::locker::{Locker, Way};
@@ -23,7 +23,11 @@ pub(in crate::runs) async fn run() -> Result<Report> {
     let mut report = Report::new("lock-memory", "Memory of one lock on each ZooKeeper server");
     for way in Way::ALL {
         // What one left behind would be counted with the next.
-        let ensemble = parts::ensemble(1, Durability::Unsynced)?;
+        let ensemble = Ensemble::try_start(Config {
+            // The collector leaves some dead objects where they are, and makes them look alive.
+            java_arguments: vec!["-XX:MarkSweepDeadRatio=0".to_owned()],
+            ..parts::settings(1, Durability::Unsynced)
+        })?;
         let locker = Arc::new(Locker::open(way, &ensemble).await?);
         let numbers = Numbers::default();
         warm_up(&locker, &numbers).await?;

@@ -40,10 +40,13 @@ pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
     let record = blobs.blob(&parts::counter(&name(0, 0))?.blob_key())?;
     let puts = Load::Puts(Arc::new(Puts::new(blobs.store().await?, record).await?));
     load(&puts, Duration::from_millis(500)).await?;
+    let mut subjects = [("PUT", &puts), ("update", &updates)];
     for _ in 0..plan.round_count {
+        // Whoever is second finds the disk as the first left it.
+        subjects.reverse();
         for (latency_name, latency) in LATENCIES {
             blobs.set_latency(latency);
-            for (load_name, subject) in [("PUT", &puts), ("update", &updates)] {
+            for (load_name, subject) in subjects {
                 let before = own_cpu()?;
                 let (count, elapsed) = load(subject, plan.turn).await?;
                 let cpu = own_cpu()?.saturating_sub(before);
