@@ -113,9 +113,12 @@ impl Demo {
         let root = &self.workspace.root;
         match step.does {
             Does::BuildHost => {
-                let profile = if self.is_debug { "dev" } else { "release" };
-                let arguments = ["build", "--profile", profile, "--package", "highlander"];
-                process::run(process::cargo(root).args(arguments))?;
+                // As the tests build it, so that dependencies have the same features, and nothing is built twice.
+                let debug = ["build", "--workspace", "--all-targets"];
+                let release = ["build", "--release", "--package", "highlander"];
+                let mut cargo = process::cargo(root);
+                let cargo = if self.is_debug { cargo.args(debug) } else { cargo.args(release) };
+                process::run(cargo)?;
             }
             Does::BuildGuests(packages) => guests::build_only(packages)?,
             Does::FindHost => {
