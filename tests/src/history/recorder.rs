@@ -9,11 +9,16 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 use super::check::{Violation, check};
 use super::record::Record;
 use super::{Call, Kind, Last, Outcome, Seen};
 use crate::client::{Client, Reply, Request};
+
+/// How often an object is asked for the last time: a store may fail still.
+const AUDIT_ATTEMPTS_MAX: usize = 50;
+const AUDIT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Makes calls to one object, and keeps what they came to.
 #[derive(Debug)]
@@ -141,7 +146,15 @@ impl Recorder {
     /// # Panics
     /// Where it may not be.
     pub async fn audit(&self, client: &Client) -> Seen {
-        let Outcome::Done(mut seen) = self.read_strictly(client).await else {
+        let mut seen = None;
+        for _ in 0..AUDIT_ATTEMPTS_MAX {
+            if let Outcome::Done(read) = self.read_strictly(client).await {
+                seen = Some(read);
+                break;
+            }
+            sleep(AUDIT_PAUSE).await;
+        }
+        let Some(mut seen) = seen else {
             self.fail(&Violation::Record("it does not answer any more".to_owned()));
         };
         let mut entries = None;

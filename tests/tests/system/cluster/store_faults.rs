@@ -83,9 +83,29 @@ async fn what_is_read_wrongly_is_never_served() {
         rule(Fault::Shorten(100)),
         rule(Fault::Truncate(60)),
         rule(Fault::Garbage),
-        rule(Fault::Stale),
         rule(Fault::WrongETag),
         rule(Fault::NoETag),
     ];
     let _ = check("what_is_read_wrongly_is_never_served", "wrong", rules).await;
+}
+
+/// Nobody can see that a record is an old one. It can be read then, which S3 promises not to let happen, but never
+/// changed: the histories of callers who only change are whole.
+#[tokio::test]
+async fn a_record_that_is_not_the_newest_is_never_built_on() {
+    let mut random = seed::random_numbers("a_record_that_is_not_the_newest_is_never_built_on");
+    let cluster = cluster().await;
+    let objects = Objects::journals("stale", 4);
+    let count = rounds(20, 200);
+    let stale = Rule::new(Fault::Stale).on(Operation::Get).key_with("/stale-").with_chance(0.5);
+    cluster.faults().add(stale.times(count));
+    let met = super::under_patient_load(&cluster, &objects, &mut random, async || {
+        for recorder in objects.recorders().iter().cycle().take(usize::try_from(count).unwrap()) {
+            let _ = cluster.client(0).call(recorder.object(), "deactivate").send().await;
+            objects.more_answers(5).await;
+        }
+    })
+    .await;
+    assert_eq!(met.given_up, 0, "{met:?}");
+    let _ = objects.judge(&cluster).await;
 }
