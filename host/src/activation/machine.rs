@@ -287,14 +287,13 @@ impl<T> Machine<T> {
             Phase::Cold | Phase::Claiming | Phase::Loading | Phase::Releasing(_) => return,
             Phase::Closing(_) => {}
         }
-        let is_closing = matches!(self.phase, Phase::Closing(_));
         if let Some(live) = &mut self.live {
             if now.has_lease() {
                 live.release_held(now, actions);
                 live.begin_write(&self.id, now, actions);
                 live.begin_proof(actions);
-            } else if is_closing {
-                live.give_up(&self.id, actions);
+            } else if let Phase::Closing(reason) = self.phase {
+                live.give_up(&self.id, reason, actions);
             }
         }
         if let Phase::Closing(reason) = self.phase

@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use serde::de::DeserializeOwned;
 
 use super::super::problem::{CONTENT, Document};
-use super::super::reply::{EPOCH, OWNER, REPLAYED, REVISION, VERSION};
+use super::super::reply::{EPOCH, NODE, OWNER, REPLAYED, REVISION, VERSION};
 use crate::activation::Done;
 use crate::error::{Code, Effect, Error, Refusal};
 use crate::id::NodeId;
@@ -35,7 +35,12 @@ pub(super) fn heard(parts: &Parts, body: Bytes) -> Result<Heard, String> {
         revision: number(headers, &REVISION)?,
         replayed: headers.contains_key(REPLAYED),
     };
-    Ok(Heard { answer: Ok(done), owner: owner(headers)? })
+    // Who answered may be another than was asked: a name may outlive its node, and an address too.
+    let owner = match owner(headers)? {
+        Some(owner) => Some(owner),
+        None => node_in(headers, &NODE)?,
+    };
+    Ok(Heard { answer: Ok(done), owner })
 }
 
 /// A document that a node was asked for, or its error, or why neither can be told.
@@ -77,9 +82,13 @@ fn error(parts: &Parts, body: &[u8]) -> Result<Error, String> {
 }
 
 fn owner(headers: &HeaderMap) -> Result<Option<NodeId>, String> {
-    let Some(value) = headers.get(OWNER) else { return Ok(None) };
+    node_in(headers, &OWNER)
+}
+
+fn node_in(headers: &HeaderMap, header: &HeaderName) -> Result<Option<NodeId>, String> {
+    let Some(value) = headers.get(header) else { return Ok(None) };
     let name = value.to_str().ok().filter(|name| (1..=NODE_BYTES_MAX).contains(&name.len()));
-    let name = name.ok_or_else(|| "names an owner that cannot be read".to_owned())?;
+    let name = name.ok_or_else(|| "names a node that cannot be read".to_owned())?;
     Ok(Some(NodeId::new(name)))
 }
 

@@ -255,6 +255,8 @@ impl World {
                 self.step(node, Event::Reread(Reread::Found(found)));
             }
             Action::Release => {
+                // Nobody waits for the answer to a write that was given up.
+                self.nodes[node].awaited = None;
                 if self.owner == Some(node) {
                     self.owner = None;
                 }
@@ -383,7 +385,9 @@ impl World {
                 }
             }
             6 if self.rng.random_range(0..4) == 0 => {
-                self.step(node, Event::Deactivate(Reason::Moved));
+                let reasons = [Reason::Moved, Reason::GivenUp];
+                let reason = reasons[self.rng.random_range(0..reasons.len())];
+                self.step(node, Event::Deactivate(reason));
             }
             _ => self.time_ms += self.rng.random_range(0..20),
         }
