@@ -25,7 +25,7 @@ use crate::activation::Call;
 use crate::clock::BootTime;
 use crate::id::ObjectId;
 use crate::limits::{CALL_TIMEOUT_MAX, REPLY_BYTES_MAX, STATE_BYTES_MAX};
-use crate::node::Whereabouts;
+use crate::node::whereabouts::Whereabouts;
 use crate::registry::members::Member;
 use crate::router::context::Context;
 use crate::router::peers::{Failure, Heard, Peers, Told};

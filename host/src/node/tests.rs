@@ -11,6 +11,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::list::Query;
+use super::whereabouts::Tier;
 use super::*;
 use crate::activation::answered::fingerprint;
 use crate::activation::{Consistency, Done, IdempotencyKey, Operation, Precondition};

@@ -1,4 +1,5 @@
 //! Where the records of a cluster are: our S3 server, which can be told to fail, or one that is not ours.
+//! What is in it can be read without any node, which is how histories are audited.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -1,4 +1,5 @@
 //! What a cluster is started with.
+//! Nothing is started here, and every default is what most tests want.
 
 use std::time::Duration;
 

@@ -38,7 +38,8 @@ async fn the_commands_in_the_readme_work() {
     assert_eq!(ended.code, 0, "{}\n{}", ended.stderr, ended.stdout);
 }
 
-/// What is said of a cluster needs one: `cargo xtask cluster --once`, a step of `cargo xtask test`, runs those commands.
+/// What is said of a cluster needs one: `cargo xtask cluster --once`, a step of `cargo xtask test`, runs those
+/// commands.
 fn without_cluster(readme: &str) -> String {
     let Some((before, section)) = readme.split_once("\n## A cluster\n") else {
         return readme.to_owned();

@@ -156,9 +156,8 @@ mod tests {
             heard(&parts, body.to_owned().into())
         };
         let document = |code: &str, effect: &str| {
-            format!(
-                r#"{{"type":"","title":"","status":503,"detail":"d","code":"{code}","effect":"{effect}","retryable":true}}"#
-            )
+            let rest = r#""type":"","title":"","status":503,"detail":"d","retryable":true"#;
+            format!(r#"{{{rest},"code":"{code}","effect":"{effect}"}}"#)
         };
         assert!(problem(503, &document("draining", "none")).is_ok());
         let unheard_of = problem(503, &document("something-new", "none")).unwrap();

@@ -2,7 +2,8 @@
 //!
 //! A further connection is used only when those before it are busy, so that requests share system calls. Each is
 //! pinged, in idleness too, so that the node on the other side does not close it just as it is used.
-//! A link that is cut is noticed within a few seconds, because nothing is acknowledged on it. A node that is only paused
+//! A link that is cut is noticed within a few seconds, because nothing is acknowledged on it. A node that is only
+//! paused
 //! is waited for: its machine acknowledges what it has not read, and it may go on before its lease is over.
 
 use std::sync::atomic::{AtomicUsize, Ordering};

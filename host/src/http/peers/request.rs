@@ -1,6 +1,7 @@
 //! Writes requests to other nodes: the public routes, and how a call's terms go into headers.
 //!
-//! The other node makes the same call of it: the operation's bytes are sent as they are, so that even the fingerprint of
+//! The other node makes the same call of it: the operation's bytes are sent as they are, so that even the fingerprint
+//! of
 //! its idempotency key comes out equal.
 
 use std::fmt::Write as _;

@@ -1,4 +1,5 @@
 //! Sessions that freeze, end, lose claims or are left; stores that stop answering.
+//! The registry is the one within the process, which can be told to do all of this.
 
 use super::*;
 use crate::registry::members::Standing;

@@ -1,4 +1,5 @@
 //! Past the lease, without the claim, and on the way to another node.
+//! What an operator or a network may do to a claim is an event like any other; nothing here waits.
 
 use super::*;
 use crate::registry;
