@@ -91,13 +91,13 @@ impl Api {
     /// What answers for the node of `router`, and brings calls wherever they belong.
     #[must_use]
     pub fn new(router: Arc<Router>, config: Config) -> Self {
-        let id = router.node().id().clone();
+        let id = router.node().id();
         let header = header_of(&id);
         Self { router, config, node_header: RwLock::new((id, header)) }
     }
 
     fn node_header(&self) -> HeaderValue {
-        let id = self.router.node().id().clone();
+        let id = self.router.node().id();
         {
             // The pair is replaced as a whole.
             let known = self.node_header.read().unwrap_or_else(PoisonError::into_inner);

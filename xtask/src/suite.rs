@@ -14,6 +14,7 @@ use crate::workspace::{self, Workspace};
 use crate::{cluster, demo, guests, system, tidy};
 
 mod counts;
+mod rounds;
 
 use counts::Counts;
 
@@ -25,7 +26,7 @@ pub(crate) struct Options {
     /// Lists the steps
     #[arg(long)]
     list: bool,
-    /// Tests of faults run as often, and as long, as it takes to believe them: for hours
+    /// Tests of faults run as often, and as long, as it takes to believe them: for hours; says how often
     #[arg(long)]
     soak: bool,
 }
@@ -41,9 +42,6 @@ enum Rounds {
 
 /// The variable by which tests know of [`Rounds::Soak`].
 const SOAK_VARIABLE: &str = "HIGHLANDER_SOAK";
-/// What tests do with it.
-const SOAK_COUNTS: &str = "soak: 100 freezes of an owner, 50 takeovers at session timeouts of 4 s and of 6 s, \
-    1,000 races for one object, a write held for 30 s, a majority lost for 60 s, sessions closed with 25,000 claims";
 
 /// One step, in the order in which they run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -215,7 +213,7 @@ fn run_tests(counts: &mut Counts, rounds: Rounds) -> Result<()> {
     command.env("HIGHLANDER_BIN", workspace.target.join("debug/highlander"));
     command.env("HIGHLANDER_GUESTS", workspace.guests_folder());
     if rounds == Rounds::Soak {
-        println!("{SOAK_COUNTS}");
+        rounds::print(&workspace.root)?;
         command.env(SOAK_VARIABLE, "1");
     } else {
         command.env_remove(SOAK_VARIABLE);
