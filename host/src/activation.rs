@@ -136,15 +136,17 @@ pub enum Reason {
     ClaimLost,
     /// The session is over, and all its claims with it.
     SessionOver,
+    /// The store has not answered the node for so long that another node is to try, whatever is open here.
+    GivenUp,
     /// Another node is to have it.
     Moved,
 }
 
 impl Reason {
-    /// Whether the activation ends because its claim may be another's by now: it answers nothing any more.
+    /// Whether the activation ends because its claim is another's by now, or is to be: it answers nothing any more.
     #[must_use]
     pub fn is_dispossession(self) -> bool {
-        matches!(self, Self::ClaimLost | Self::SessionOver)
+        matches!(self, Self::ClaimLost | Self::SessionOver | Self::GivenUp)
     }
 
     /// Whether the object goes on elsewhere: calls are turned away from the moment that this is asked for.
@@ -172,6 +174,7 @@ impl Reason {
             Self::LeaseOver => "lease-over",
             Self::ClaimLost => "claim-lost",
             Self::SessionOver => "session-over",
+            Self::GivenUp => "given-up",
             Self::Moved => "moved",
         }
     }

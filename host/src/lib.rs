@@ -2,7 +2,8 @@
 //!
 //! Read from the bottom up: names, limits, time, errors and metrics; the three ports [`registry`], [`store`] and
 //! [`engine`] with their adapters; [`catalog`] (one type's code) and [`activation`] (one object's life); [`node`]
-//! (all objects of this process); [`router`] (which node a call is for); [`http`] and [`cli`] at the edge. Nothing below knows anything above.
+//! (all objects of this process); [`router`] (which node a call is for); [`http`] and [`cli`] at the edge. Nothing
+//! below knows anything above.
 
 pub mod activation;
 pub mod catalog;

@@ -8,19 +8,19 @@ mod health;
 mod life;
 pub mod list;
 pub mod placement;
+mod revisions;
 mod session;
 mod sweep;
 #[cfg(test)]
 mod tests;
+pub mod whereabouts;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::{oneshot, watch};
 
-use crate::activation::cell::Cell;
 use crate::activation::gate::Gate;
 use crate::activation::offer::{deactivate, offer};
 use crate::activation::protocol::Settings;
@@ -28,15 +28,14 @@ use crate::activation::residents::Residents;
 use crate::activation::surroundings::Surroundings;
 use crate::activation::table::Table;
 use crate::activation::{Answer, Call, Reason};
-use crate::catalog::{Catalog, Deployed};
+use crate::catalog::Catalog;
 use crate::clock::BootTime;
 use crate::engine::Engine;
 use crate::error::{Code, Error};
-use crate::id::{NodeId, ObjectId, TypeName};
+use crate::id::{NodeId, ObjectId};
 use crate::metrics::Metrics;
 use crate::registry::{Registry, Sessions};
 use crate::store::Store;
-use crate::store::record::{Epoch, Version, codec};
 use crate::store::watched::Watched;
 use session::Session;
 
@@ -64,48 +63,6 @@ pub struct Ports {
     pub store: Arc<dyn Store>,
     /// What runs components.
     pub engine: Arc<dyn Engine>,
-}
-
-/// Where an object's bytes are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tier {
-    /// Only in the store.
-    Cold,
-    /// Claimed, with its state in memory.
-    Warm,
-    /// Claimed, with an instance.
-    Resident,
-}
-
-impl Tier {
-    /// The word for it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Cold => "cold",
-            Self::Warm => "warm",
-            Self::Resident => "resident",
-        }
-    }
-}
-
-/// What is known of an object without activating it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Whereabouts {
-    /// The node that owns it, if one does.
-    pub owner: Option<NodeId>,
-    /// Where its bytes are.
-    pub tier: Tier,
-    /// The committed version; 0 where it was never changed.
-    pub version: Version,
-    /// The epoch of that version.
-    pub epoch: Epoch,
-    /// The revision that runs, or that wrote the record; 0 where neither is.
-    pub revision: u32,
-    /// Whether it exists: it was changed, and is not deleted.
-    pub exists: bool,
-    /// How many calls wait.
-    pub mailbox_len: usize,
 }
 
 /// A running node.
@@ -283,49 +240,6 @@ impl Node {
         Err(Box::new(Error::new(code, format!("{id} was not called: {why}"))))
     }
 
-    /// What is known of an object, from memory or else from its record. Nothing is activated.
-    ///
-    /// # Errors
-    /// Where registry or store do not answer, or the record is refused.
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
-    pub async fn whereabouts(&self, id: &ObjectId) -> Result<Whereabouts, Error> {
-        self.catalog.current(id.type_name()).await?;
-        let session = self.present().ok_or_else(|| *no_session(id))?;
-        let around = &session.around;
-        let owner = around.registry.owner(id).await;
-        let owner =
-            owner.map_err(|error| Error::new(Code::RegistryUnavailable, error.to_string()))?;
-        if let Some(live) = around.table.get(id).and_then(|cell| cell.position()) {
-            let is_resident = around.residents.contains(id);
-            return Ok(Whereabouts {
-                owner,
-                tier: if is_resident { Tier::Resident } else { Tier::Warm },
-                version: live.version,
-                epoch: live.epoch,
-                revision: live.revision,
-                exists: live.exists,
-                mailbox_len: live.mailbox_len,
-            });
-        }
-        let blob = self.store.get(&id.blob_key()).await;
-        let blob = blob.map_err(|error| Error::new(Code::StoreUnavailable, error.to_string()))?;
-        let record = blob.map(|blob| codec::decode(id, &blob.bytes)).transpose();
-        let record = record.map_err(|error| {
-            Error::new(Code::RecordDamaged, format!("the record of {id} was refused: {error}"))
-        })?;
-        Ok(Whereabouts {
-            owner,
-            tier: Tier::Cold,
-            version: record.as_ref().map_or(0, |record| record.version),
-            epoch: record.as_ref().map_or(0, |record| record.epoch),
-            revision: record.as_ref().map_or(0, |record| record.revision),
-            exists: record.is_some_and(|record| record.state.is_some()),
-            mailbox_len: 0,
-        })
-    }
-
     /// Whether the object is active here, or on its way there.
     #[must_use]
     pub fn is_active(&self, id: &ObjectId) -> bool {
@@ -349,54 +263,6 @@ impl Node {
         })
         .await;
         true
-    }
-
-    /// Deploys a component, and ends the live objects of its type, so that each goes on with the new code. The other
-    /// nodes are told, and follow by themselves.
-    ///
-    /// # Errors
-    /// As [`Catalog::deploy`].
-    ///
-    /// # Cancel safety
-    /// The component may or may not have become current.
-    pub async fn deploy(&self, wasm: Bytes, force: bool) -> Result<Deployed, Error> {
-        let deployed = self.catalog.deploy(wasm, force).await?;
-        if deployed.is_new {
-            tracing::info!(
-                type_name = %deployed.type_name, revision = deployed.revision, "deployed"
-            );
-            if let Some(registry) = self.session()
-                && let Err(error) = registry.announce(&deployed.type_name).await
-            {
-                tracing::warn!("the other nodes were not told of the new revision: {error}");
-            }
-            self.replace(&deployed.type_name, deployed.revision).await;
-        }
-        Ok(deployed)
-    }
-
-    /// Reads a type again, and moves its live objects to the revision that is current now.
-    async fn look_again(&self, type_name: &TypeName) {
-        match self.catalog.look_again(type_name).await {
-            Ok(Some(revision)) => self.replace(type_name, revision).await,
-            Ok(None) => {}
-            Err(error) => tracing::warn!(%type_name, "the type could not be read again: {error}"),
-        }
-    }
-
-    /// Ends every activation that runs another revision. Calls that wait meanwhile meet this one.
-    async fn replace(&self, type_name: &TypeName, revision: u32) {
-        let Some(session) = self.present() else { return };
-        let is_other = |cell: &Arc<Cell>| {
-            cell.id().type_name() == type_name.as_str()
-                && cell.position().is_some_and(|live| live.revision != revision)
-        };
-        until(|| {
-            let others = session.around.table.select(is_other);
-            others.iter().for_each(|cell| deactivate(cell, Reason::Replaced, &session.around));
-            others.is_empty()
-        })
-        .await;
     }
 
     /// Whether the node hands its objects over.

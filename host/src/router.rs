@@ -113,11 +113,8 @@ impl Router {
     /// What routes for `node`, and reaches the others by `peers`.
     #[must_use]
     pub fn new(node: Arc<Node>, peers: Arc<dyn Peers>, config: &Config) -> Self {
-        let known = Known {
-            me: node.id().clone(),
-            members: Members::default(),
-            granularity: Granularity::Object,
-        };
+        let known =
+            Known { me: node.id(), members: Members::default(), granularity: Granularity::Object };
         Self {
             node,
             peers,
@@ -325,7 +322,7 @@ impl Router {
                 return std::future::pending().await;
             };
             if members.changed().await.is_err() {
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         };
         tokio::select! {

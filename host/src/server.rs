@@ -98,7 +98,7 @@ impl Running {
     async fn tell_name(&self) {
         self.node.joined().await;
         output::note(&format!("node {}", self.node.id()));
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Ends in order: objects, session, connections. Calls are taken until the end, and brought to other nodes.

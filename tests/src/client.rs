@@ -220,6 +220,18 @@ impl Reply {
         value.to_str().unwrap()
     }
 
+    /// The node that owns the object: the one that answered, or the one that it had the answer from.
+    #[track_caller]
+    #[must_use]
+    pub fn owner(&self) -> &str {
+        let name = if self.headers.contains_key("highlander-owner") {
+            "highlander-owner"
+        } else {
+            "highlander-node"
+        };
+        self.header(name)
+    }
+
     /// What the answer says of the object: its body and its version.
     #[track_caller]
     #[must_use]

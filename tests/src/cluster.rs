@@ -6,6 +6,7 @@
 //! [`shared`] is for tests that leave the cluster as they found it.
 //! Nothing here knows what a fault is to lead to.
 
+pub mod bucket;
 pub mod load;
 pub mod member;
 pub mod objects;
@@ -22,6 +23,7 @@ use highlander_services::zookeeper::Ensemble;
 use tempfile::TempDir;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use self::bucket::Bucket;
 use self::member::{Member, Surroundings};
 use self::options::ClusterOptions;
 use crate::client::Client;
@@ -39,7 +41,7 @@ pub struct Cluster {
     // In the order in which they end: nodes first, and the permit last.
     members: Vec<Arc<Member>>,
     ensemble: Arc<Ensemble>,
-    store: Store,
+    bucket: Bucket,
     options: ClusterOptions,
     folder: TempDir,
     _permit: SemaphorePermit<'static>,
@@ -56,13 +58,13 @@ impl Cluster {
         let config = options.ensemble();
         let ensemble = runtime::block(move || Ensemble::start(config));
         let dir = folder.path().join("store");
-        let (ensemble, store) = tokio::join!(ensemble, runtime::store(dir));
+        let (ensemble, bucket) = tokio::join!(ensemble, Bucket::start(options.bucket, dir));
         let ensemble = Arc::new(ensemble);
         let surroundings =
-            Surroundings { ensemble: &ensemble, store: &store, folder: folder.path() };
+            Surroundings { ensemble: &ensemble, bucket: &bucket, folder: folder.path() };
         let members = (0..options.nodes).map(|index| Member::start(index, &options, &surroundings));
         let members = join_all(members).await.into_iter().map(Arc::new).collect();
-        let cluster = Self { members, ensemble, store, options, folder, _permit: permit };
+        let cluster = Self { members, ensemble, bucket, options, folder, _permit: permit };
         cluster.deploy().await;
         cluster
     }
@@ -113,22 +115,26 @@ impl Cluster {
     }
 
     /// The S3 server.
+    ///
+    /// # Panics
+    /// Where it is not ours.
     #[must_use]
     pub fn store(&self) -> &Store {
-        &self.store
+        match &self.bucket {
+            Bucket::Ours(server) => server,
+            Bucket::Ministack(_) => panic!("ministack cannot be told to fail"),
+        }
     }
 
     /// The S3 server's script of faults.
     #[must_use]
     pub fn faults(&self) -> Faults {
-        self.store.faults()
+        self.store().faults()
     }
 
     /// The record of an object, `type/key`, as it lies in the store; keys are of letters, digits and `-`.
-    #[must_use]
-    pub fn record(&self, object: &str) -> Option<Vec<u8>> {
-        let blob = self.store.blob(&format!("{PREFIX}/objects/{object}.json"));
-        blob.map(|blob| blob.to_vec())
+    pub async fn record(&self, object: &str) -> Option<Vec<u8>> {
+        self.bucket.blob(&format!("{PREFIX}/objects/{object}.json")).await
     }
 
     /// The number of the node that answers for an object, as any node that runs says it. It becomes active by that.

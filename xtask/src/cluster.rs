@@ -196,7 +196,8 @@ impl Cluster {
     fn owner(&self, line: &str) -> Result<usize> {
         let document = self.shell().run_quietly(&format!("{} --json", self.here(line)), &[])?;
         let document: serde_json::Value = serde_json::from_str(&document)?;
-        let owner = document["node"].as_str().and_then(cast::index_of);
+        let owner =
+            document.get("node").and_then(serde_json::Value::as_str).and_then(cast::index_of);
         owner.with_context(|| format!("nobody owns {OBJECT}: {document}"))
     }
 

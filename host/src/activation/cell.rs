@@ -86,12 +86,6 @@ impl Cell {
         core.machine.is_idle() && BootTime::now().since(core.last_used) >= idle
     }
 
-    /// Whether it is live, and neither a call nor a write is under way: its claim can be given back at once.
-    #[must_use]
-    pub fn is_settled(&self) -> bool {
-        self.lock().machine.is_idle()
-    }
-
     /// Where the object stands, while it is live.
     #[must_use]
     pub fn position(&self) -> Option<Position> {

@@ -7,6 +7,7 @@
 //! No I/O, no clock, no randomness: the caller hands all three in with [`Now`].
 
 mod begin;
+mod end;
 mod outcome;
 mod proof;
 mod settle;
@@ -287,14 +288,13 @@ impl<T> Machine<T> {
             Phase::Cold | Phase::Claiming | Phase::Loading | Phase::Releasing(_) => return,
             Phase::Closing(_) => {}
         }
-        let is_closing = matches!(self.phase, Phase::Closing(_));
         if let Some(live) = &mut self.live {
             if now.has_lease() {
                 live.release_held(now, actions);
                 live.begin_write(&self.id, now, actions);
                 live.begin_proof(actions);
-            } else if is_closing {
-                live.give_up(&self.id, actions);
+            } else if let Phase::Closing(reason) = self.phase {
+                live.give_up(&self.id, reason, actions);
             }
         }
         if let Phase::Closing(reason) = self.phase
@@ -304,54 +304,6 @@ impl<T> Machine<T> {
             self.live = None;
             actions.push(Action::DropInstance);
             actions.push(Action::Release);
-        }
-    }
-
-    fn deactivate(&mut self, reason: Reason) {
-        match self.phase {
-            // Calls that wait have their turn, new ones go elsewhere.
-            Phase::Live if reason.is_departure() => self.leaving = Some(reason),
-            Phase::Live => self.phase = Phase::Closing(reason),
-            // Who lost the claim answers nothing more, whatever else is asked for.
-            Phase::Closing(earlier) if earlier.is_dispossession() => {}
-            // Who leaves does not start again afterwards.
-            Phase::Closing(_) if reason.is_departure() || reason.is_dispossession() => {
-                self.phase = Phase::Closing(reason);
-            }
-            // It ends as soon as what is under way is over.
-            Phase::Claiming | Phase::Loading if reason.is_dispossession() => {
-                self.leaving = Some(reason);
-            }
-            Phase::Claiming | Phase::Loading if reason.is_departure() => {
-                self.leaving.get_or_insert(reason);
-            }
-            _ => {}
-        }
-    }
-
-    /// Whether calls are turned away because the object is to go on elsewhere.
-    fn is_departing(&self) -> bool {
-        let ending = match self.phase {
-            Phase::Closing(reason) | Phase::Releasing(reason) => Some(reason),
-            _ => self.leaving,
-        };
-        ending.is_some_and(Reason::is_departure)
-    }
-
-    fn released(&mut self, actions: &mut Vec<Action<T>>) {
-        if let Phase::Releasing(reason) = self.phase {
-            self.end(reason, actions);
-        }
-    }
-
-    /// Ends the activation. Calls that wait start a new one, but for a reason that would meet them again at once.
-    fn end(&mut self, reason: Reason, actions: &mut Vec<Action<T>>) {
-        self.phase = Phase::Cold;
-        self.leaving = None;
-        self.live = None;
-        actions.push(Action::Ended(reason));
-        if reason.is_departure() {
-            self.refuse_all(Code::Draining, DEPARTING, actions);
         }
     }
 

@@ -1,6 +1,7 @@
 //! `highlander doctor`: looks at what a node needs, and says how to mend what is missing.
 //!
-//! It measures and tries, and leaves nothing behind but the blob by which every start of a node tries the store. A check that cannot be made is a warning, not a failure.
+//! It measures and tries, and leaves nothing behind but the blob by which every start of a node tries the store. A
+//! check that cannot be made is a warning, not a failure.
 
 mod bucket;
 mod disk;

@@ -1,9 +1,10 @@
 //! The documents that nodes read from each other as well as clients do: one form for writing and for reading.
+//! They are data alone: who fills them in, and who reads them, is elsewhere.
 
 use serde::{Deserialize, Serialize};
 
 use crate::id::NodeId;
-use crate::node::{self, Tier};
+use crate::node::whereabouts::{self, Tier};
 
 /// Where an object is.
 #[derive(Debug, Serialize, Deserialize)]
@@ -61,7 +62,7 @@ pub(super) struct Listed {
 
 impl Whereabouts {
     /// What is known of the object that is shown so.
-    pub(super) fn new(object: &str, found: node::Whereabouts) -> Self {
+    pub(super) fn new(object: &str, found: whereabouts::Whereabouts) -> Self {
         Self {
             object: object.to_owned(),
             node: found.owner,
@@ -79,7 +80,7 @@ impl Whereabouts {
     }
 }
 
-impl From<Whereabouts> for node::Whereabouts {
+impl From<Whereabouts> for whereabouts::Whereabouts {
     fn from(document: Whereabouts) -> Self {
         Self {
             owner: document.node,

@@ -19,7 +19,7 @@ const ERRORS: &str = include_str!("../../../docs/errors.md");
 impl Api {
     pub(super) async fn nodes(&self, parts: &Parts) -> Result<Reply, Problem> {
         let context = request::context(&parts.headers)?;
-        let me = self.router.node().id().clone();
+        let me = self.router.node().id();
         let nodes = self.router.nodes(context).await.into_iter().map(|status| Listed {
             id: status.node.as_str().to_owned(),
             address: if status.node == me {
@@ -36,7 +36,7 @@ impl Api {
     fn state_of(&self, status: &NodeStatus) -> &'static str {
         let node = self.router.node();
         // It knows of its own draining before the others do.
-        if status.node == *node.id() && node.is_draining() {
+        if status.node == node.id() && node.is_draining() {
             return Standing::Draining.as_str();
         }
         status.standing.map_or("no-session", Standing::as_str)

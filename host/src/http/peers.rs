@@ -25,7 +25,7 @@ use crate::activation::Call;
 use crate::clock::BootTime;
 use crate::id::ObjectId;
 use crate::limits::{CALL_TIMEOUT_MAX, REPLY_BYTES_MAX, STATE_BYTES_MAX};
-use crate::node::Whereabouts;
+use crate::node::whereabouts::Whereabouts;
 use crate::registry::members::Member;
 use crate::router::context::Context;
 use crate::router::peers::{Failure, Heard, Peers, Told};
@@ -105,8 +105,10 @@ impl Peers for HttpPeers {
     ) -> Result<Heard, Failure> {
         let now = BootTime::now();
         let time_left = call.deadline.since(now).min(CALL_TIMEOUT_MAX);
-        let outgoing = Outgoing::call(id, call, context, time_left);
-        let outgoing = outgoing.map_err(|why| Failure::NotSent(why.to_owned()))?;
+        let outgoing = match Outgoing::call(id, call, context, time_left) {
+            Ok(outgoing) => outgoing,
+            Err(error) => return Ok(Heard { answer: Err(error), owner: None }),
+        };
         let (parts, body) = self.exchange(to, outgoing, now + time_left + GRACE).await?;
         answer::heard(&parts, body).map_err(Failure::Interrupted)
     }

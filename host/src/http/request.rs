@@ -50,7 +50,8 @@ pub(super) fn timeout(headers: &HeaderMap, default: Duration) -> Result<Duration
 
 /// How the request came here.
 ///
-/// Nodes say how often they have forwarded a call, and are believed, and so is a client that says so: it only takes from
+/// Nodes say how often they have forwarded a call, and are believed, and so is a client that says so: it only takes
+/// from
 /// its own call what forwarding and waiting could do for it.
 pub(super) fn context(headers: &HeaderMap) -> Result<Context, Error> {
     let hops = match headers.get(HOPS) {

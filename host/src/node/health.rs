@@ -1,7 +1,8 @@
 //! Whether the node can do its work, and what the others are told about it.
 //!
-//! A node whose store has not answered for a while takes no objects and gives those up that have nothing open, so that
-//! another one can serve them. What waits for the outcome of a write stays: nobody else may have it before it is known.
+//! A node whose store has not answered for a while takes no objects and gives up those that it has, so that another one
+//! can serve them. Whoever waits for the outcome of a write is told "unknown": the write may still take place, as after
+//! a crash, and the next owner finds out.
 
 use std::sync::Weak;
 use std::sync::atomic::Ordering;
@@ -96,10 +97,10 @@ impl Node {
     }
 }
 
-/// Gives up everything that has nothing open.
+/// Gives up everything: what is under way ends as if this node had crashed.
 async fn give_up(session: &Session) {
-    for cell in session.around.table.select(|cell| cell.is_settled()) {
-        deactivate(&cell, Reason::StoreUnavailable, &session.around);
+    for cell in session.cells() {
+        deactivate(&cell, Reason::GivenUp, &session.around);
     }
     for key in session.around.registry.held() {
         // What is still claimed stays; an error means that it stays too.

@@ -11,6 +11,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::list::Query;
+use super::whereabouts::Tier;
 use super::*;
 use crate::activation::answered::fingerprint;
 use crate::activation::{Consistency, Done, IdempotencyKey, Operation, Precondition};
@@ -87,7 +88,7 @@ fn config() -> Config {
         mailbox_len: 128,
         resident_max: 100,
         activation_rate: 10_000,
-        store_patience: Duration::from_millis(100),
+        store_patience: Duration::from_secs(10),
     }
 }
 

@@ -4,7 +4,7 @@
 //!
 //! | path | what | lives |
 //! |---|---|---|
-//! | `/c/abc/abc…` | a claim: 32 digits of its key in one of 4,096 shards, and who holds what as JSON | with its session |
+//! | `/c/abc/abc…` | a claim: 32 digits of its key in one of 4,096 shards, holding who and what | with its session |
 //! | `/n/NODE` | a node's description, as JSON | with its session |
 //! | `/h/NODE` | what the node's heartbeats rewrite | with its session |
 //! | `/t/TYPE` | changes when nodes are to look at a type again | for good, and may be removed |

@@ -1,4 +1,5 @@
 //! What travels with a call from node to node and is not part of it: how often it was forwarded, and its trace.
+//! Both come from outside and are checked where they enter; nothing is decided by the trace.
 
 use std::fmt;
 

@@ -12,7 +12,7 @@ use super::context::Context;
 use super::peers::{Failure, Told};
 use crate::error::{Code, Error};
 use crate::id::{NodeId, ObjectId};
-use crate::node::Whereabouts;
+use crate::node::whereabouts::Whereabouts;
 use crate::registry::members::{Member, Members, PROTOCOL, Standing};
 
 /// How long another node may take to say something of an object.
@@ -87,7 +87,8 @@ impl Router {
     /// name, and how many objects it still has.
     ///
     /// # Errors
-    /// [`Code::UnknownRoute`] for a node that is not there, [`Code::MalformedRequest`] where several names begin so, and
+    /// [`Code::UnknownRoute`] for a node that is not there, [`Code::MalformedRequest`] where several names begin so,
+    /// and
     /// [`Code::NotOwner`] or [`Code::OutcomeUnknown`] where the node does not answer.
     ///
     /// # Cancel safety

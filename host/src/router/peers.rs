@@ -11,7 +11,7 @@ use super::context::Context;
 use crate::activation::{Answer, Call};
 use crate::error::Error;
 use crate::id::{NodeId, ObjectId};
-use crate::node::Whereabouts;
+use crate::node::whereabouts::Whereabouts;
 use crate::registry::members::Member;
 
 /// Why another node gave no answer that could be understood.

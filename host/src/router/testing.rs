@@ -1,4 +1,5 @@
-//! Several nodes in one process, for tests: one directory, one store, the scripted engine, and peers that are reached by
+//! Several nodes in one process, for tests: one directory, one store, the scripted engine, and peers that are reached
+//! by
 //! a function call, unless a test has it otherwise.
 
 use std::collections::{HashMap, VecDeque};
@@ -19,7 +20,8 @@ use crate::activation::{Call, Consistency, IdempotencyKey, Operation, Preconditi
 use crate::clock::BootTime;
 use crate::engine::scripted::ScriptedEngine;
 use crate::id::{NodeId, ObjectId, TypeName};
-use crate::node::{self, Node, Ports, Whereabouts};
+use crate::node::whereabouts::Whereabouts;
+use crate::node::{self, Node, Ports};
 use crate::registry::claims::{ClaimKey, Granularity};
 use crate::registry::local::{Directory, Session};
 use crate::registry::members::{Member, Members, Standing};

@@ -57,7 +57,7 @@ impl Sessions for Entrance {
         match &begun {
             Ok(registry) if self.is_closed.load(Ordering::SeqCst) => {
                 registry.leave().await;
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
             Ok(_) => self.has_begun.store(true, Ordering::SeqCst),
             Err(error @ Error::Denied(_)) if !self.has_begun.load(Ordering::SeqCst) => {

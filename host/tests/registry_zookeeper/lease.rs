@@ -14,7 +14,7 @@ use rand::RngExt as _;
 
 use crate::cluster::{Cluster, claim_path, id, lease_holds, notices_until, until, within};
 
-const SESSIONS: usize = 10;
+const SESSIONS: usize = 20;
 
 /// Takes every claim that sessions hold as soon as it can be had, and checks that its holder had given up by then.
 async fn take_over(holders: &[Session], taker: &Session) {
@@ -75,8 +75,7 @@ async fn the_lease_is_over_before_the_leader_ends_sessions_on_a_server_that_is_c
         ..Config::with_servers(3)
     };
     let cluster = Cluster::start_with(config, Duration::from_secs(2)).await;
-    let operator = cluster.operator().await;
-    for round in 0..3 {
+    for round in 0..4 {
         let mut leader = None;
         until("there is a leader", async || {
             leader = cluster.ensemble.leader();
@@ -93,15 +92,22 @@ async fn the_lease_is_over_before_the_leader_ends_sessions_on_a_server_that_is_c
         for (number, holder) in holders.iter().enumerate() {
             assert_eq!(holder.claim(&id(number)).await, Ok(Claimed::Granted));
         }
-        tokio::time::sleep(Duration::from_millis(rand::rng().random_range(0..500))).await;
+        before_a_bad_moment().await;
         links[follower * 3 + leader].cut();
         take_over(&holders, &taker).await;
         links[follower * 3 + leader].heal();
-        for number in 0..SESSIONS {
-            assert!(operator.check_stat(&claim_path(&id(number))).await.unwrap().is_some());
-        }
         taker.leave().await;
     }
+}
+
+/// The leader counts in whole ticks, by the clock of the machine, from reports that come each half tick. What is sent
+/// just after a tick has begun, and not reported any more, is what it knows least about.
+async fn before_a_bad_moment() {
+    let since_boot = BootTime::now().since(BootTime::from_boot(Duration::ZERO));
+    let tick_ms = u128::from(Config::default().tick_ms);
+    let phase = u64::try_from(since_boot.as_millis() % tick_ms).unwrap();
+    let pause = u64::from(Config::default().tick_ms) - phase + rand::rng().random_range(60..120);
+    tokio::time::sleep(Duration::from_millis(pause)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -21,6 +21,9 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use crate::ports;
 
+/// How many ports are tried.
+const BIND_ATTEMPTS_MAX: usize = 20;
+
 /// What a link does with bytes and connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mode {
@@ -133,9 +136,7 @@ impl Link {
     }
 
     async fn with_target(target: Option<SocketAddr>) -> io::Result<Self> {
-        let ports = ports::free(1).map_err(io::Error::other)?;
-        let port = ports.first().copied().unwrap_or_default();
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+        let listener = listen().await?;
         let address = listener.local_addr()?;
         let (control, changes) = watch::channel(Control { target, ..Control::default() });
         let meters = Arc::<Meters>::default();
@@ -196,6 +197,20 @@ impl Link {
 impl Drop for Link {
     fn drop(&mut self) {
         self.acceptor.abort();
+    }
+}
+
+/// Listens at a port that no outgoing connection takes while the link refuses.
+async fn listen() -> io::Result<TcpListener> {
+    let mut attempt = 1;
+    loop {
+        let ports = ports::free(1).map_err(io::Error::other)?;
+        let port = ports.first().copied().unwrap_or_default();
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
+            // Others look for free ports too, and try each for a moment.
+            Err(_) if attempt < BIND_ATTEMPTS_MAX => attempt += 1,
+            outcome => return outcome,
+        }
     }
 }
 

@@ -8,11 +8,11 @@ use std::process::{Command, ExitStatus};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use highlander_s3_server::{Options as StoreOptions, Server as Store};
 use highlander_services::link::{Link, Mode};
 use highlander_services::zookeeper::Ensemble;
 use rustix::process::Signal;
 
+use super::bucket::Bucket;
 use super::options::ClusterOptions;
 use super::runtime;
 use crate::artifacts;
@@ -50,7 +50,7 @@ pub struct Links {
 /// What the nodes of a cluster share.
 pub(super) struct Surroundings<'a> {
     pub(super) ensemble: &'a Ensemble,
-    pub(super) store: &'a Store,
+    pub(super) bucket: &'a Bucket,
     pub(super) folder: &'a Path,
 }
 
@@ -196,7 +196,7 @@ impl Member {
         let call = client.call(object, handler).header("highlander-timeout", "2s");
         let reply =
             tokio::time::timeout(Duration::from_secs(3), call.try_send()).await.ok()?.ok()?;
-        let node = (reply.status == 200).then(|| reply.header("highlander-node"))?;
+        let node = (reply.status == 200).then(|| reply.owner())?;
         node.strip_prefix('n')?.split('-').next()?.parse().ok()
     }
 
@@ -221,22 +221,21 @@ impl Links {
             let target = around.ensemble.server_address(index).parse().expect("an address");
             zookeeper.push(runtime::link(Some(target)).await);
         }
-        let store = runtime::link(Some(around.store.address())).await;
+        let store = runtime::link(Some(around.bucket.address())).await;
         Self { zookeeper, store, front: runtime::link(None).await }
     }
 
     fn told(&self, options: Options) -> Options {
         let servers: Vec<_> =
             self.zookeeper.iter().map(|link| link.address().to_string()).collect();
-        // Only the keys are of interest here.
-        let store = StoreOptions::new("");
+        let (access_key, secret_key) = Bucket::credentials();
         options
-            .with("registry.connect", &servers.join(","))
+            .with("registry.connect", &format!("{}/test", servers.join(",")))
             .with("node.advertise", &self.front.address().to_string())
             .with("store.endpoint", &format!("http://{}", self.store.address()))
-            .with("store.bucket", &store.bucket)
-            .with_variable("AWS_ACCESS_KEY_ID", &store.access_key)
-            .with_variable("AWS_SECRET_ACCESS_KEY", &store.secret_key)
+            .with("store.bucket", Bucket::NAME)
+            .with_variable("AWS_ACCESS_KEY_ID", &access_key)
+            .with_variable("AWS_SECRET_ACCESS_KEY", &secret_key)
             .with_variable("AWS_EC2_METADATA_DISABLED", "true")
     }
 

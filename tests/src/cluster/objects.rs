@@ -122,7 +122,7 @@ impl Objects {
             join_all(chunk.iter().map(|recorder| recorder.audit(client))).await;
         }
         for recorder in self.0.iter() {
-            recorder.audit_record(cluster.record(recorder.object()).as_deref());
+            recorder.audit_record(cluster.record(recorder.object()).await.as_deref());
         }
         let totals = self.totals();
         eprintln!("{} objects, settled after {took:?}: {totals:?}", self.0.len());

@@ -1,9 +1,11 @@
 //! What a cluster is started with.
+//! Nothing is started here, and every default is what most tests want.
 
 use std::time::Duration;
 
 use highlander_services::zookeeper::{Config, Route};
 
+use super::bucket::Kind;
 use crate::node::Options;
 
 /// How much one claim covers.
@@ -26,8 +28,12 @@ pub struct ClusterOptions {
     pub session_timeout: Duration,
     /// ZooKeeper's tick.
     pub tick_ms: u32,
+    /// How many ticks a ZooKeeper server may be silent for its leader.
+    pub sync_limit: u32,
     /// How much one claim covers.
     pub claims: Claims,
+    /// Who keeps the records.
+    pub bucket: Kind,
     /// What is deployed; a guest is named as its type.
     pub guests: Vec<&'static str>,
     /// What every node is told besides.
@@ -46,7 +52,9 @@ impl Default for ClusterOptions {
             zookeeper_servers: 1,
             session_timeout: Duration::from_secs(2),
             tick_ms: 500,
+            sync_limit: 2,
             claims: Claims::Object,
+            bucket: Kind::Ours,
             guests: vec!["journal"],
             node: Options::new(),
             only: Vec::new(),
@@ -106,6 +114,7 @@ impl ClusterOptions {
         Config {
             server_count: self.zookeeper_servers,
             tick_ms: self.tick_ms,
+            sync_limit: self.sync_limit,
             route: self.route.clone(),
             ..Config::default()
         }

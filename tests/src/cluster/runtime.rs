@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 
 use highlander_s3_server::{Options, Server};
 use highlander_services::link::Link;
+use highlander_services::ministack::Ministack;
 use tokio::runtime::Runtime;
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
@@ -27,6 +28,12 @@ pub(super) async fn link(target: Option<SocketAddr>) -> Link {
     link.await.unwrap().expect("a port for a link")
 }
 
+/// A link on these threads, for who blocks its own.
+#[must_use]
+pub fn link_from_blocking(target: SocketAddr) -> Link {
+    RUNTIME.block_on(Link::to(target)).expect("a port for a link")
+}
+
 /// An S3 server on these threads.
 pub(super) async fn store(dir: PathBuf) -> Server {
     // What a crash of the machine would lose is not what is tested.
@@ -34,6 +41,11 @@ pub(super) async fn store(dir: PathBuf) -> Server {
     let store = RUNTIME.spawn(Server::start(options)).await.unwrap().expect("an S3 server");
     eprintln!("the store's faults come by chance of seed {}", store.faults().seed());
     store
+}
+
+/// A ministack with an empty bucket on these threads.
+pub(super) async fn ministack(bucket: &'static str) -> Ministack {
+    RUNTIME.spawn(Ministack::start(bucket)).await.unwrap().expect("ministack")
 }
 
 /// Does something that blocks its thread.

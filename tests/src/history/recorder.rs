@@ -5,14 +5,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde_json::json;
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 use super::check::{Violation, check};
 use super::record::Record;
 use super::{Call, Kind, Last, Outcome, Seen};
 use crate::client::{Client, Reply, Request};
+
+/// How often an object is asked for the last time: a store may fail still.
+const AUDIT_ATTEMPTS_MAX: usize = 50;
+const AUDIT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Makes calls to one object, and keeps what they came to.
 #[derive(Debug)]
@@ -53,6 +59,28 @@ impl Recorder {
 
     /// Changes the object, with an idempotency key or without.
     pub async fn change(&self, client: &Client, key: Option<&str>) -> Outcome {
+        let (change, request) = self.command(client, key);
+        self.record(Kind::Change, change, request).await
+    }
+
+    /// The same, with a time of its own in which the node is to answer, such as `500ms`.
+    pub async fn change_within(&self, client: &Client, key: &str, time: &str) -> Outcome {
+        let (change, request) = self.command(client, Some(key));
+        self.record(Kind::Change, change, request.header("highlander-timeout", time)).await
+    }
+
+    /// The same, by a caller who goes away after this time.
+    pub async fn change_until(
+        &self,
+        client: &Client,
+        key: Option<&str>,
+        patience: Duration,
+    ) -> Outcome {
+        let (change, request) = self.command(client, key);
+        self.record(Kind::Change, change, request.timeout(patience)).await
+    }
+
+    fn command(&self, client: &Client, key: Option<&str>) -> (u64, Request) {
         let change = self.number(key);
         let request = if self.is_journal {
             client.call(&self.object, "append").json(json!(change))
@@ -63,7 +91,7 @@ impl Recorder {
             Some(key) => request.key(key),
             None => request,
         };
-        self.record(Kind::Change, change, request).await
+        (change, request)
     }
 
     /// Reads the object.
@@ -118,7 +146,15 @@ impl Recorder {
     /// # Panics
     /// Where it may not be.
     pub async fn audit(&self, client: &Client) -> Seen {
-        let Outcome::Done(mut seen) = self.read_strictly(client).await else {
+        let mut seen = None;
+        for _ in 0..AUDIT_ATTEMPTS_MAX {
+            if let Outcome::Done(read) = self.read_strictly(client).await {
+                seen = Some(read);
+                break;
+            }
+            sleep(AUDIT_PAUSE).await;
+        }
+        let Some(mut seen) = seen else {
             self.fail(&Violation::Record("it does not answer any more".to_owned()));
         };
         let mut entries = None;
@@ -190,7 +226,7 @@ impl Recorder {
         let answer = request.try_send().await;
         let maker = match &answer {
             Ok(reply) if kind == Kind::Change && reply.status == 200 && !reply.is_replayed() => {
-                Some(reply.header("highlander-node").to_owned())
+                Some(reply.owner().to_owned())
             }
             _ => None,
         };

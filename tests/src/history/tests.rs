@@ -36,10 +36,10 @@ fn keyed(call: Call) -> Call {
     Call { change: 7, ..call }
 }
 
-fn in_epoch(call: Call, epoch: u64, maker: &str) -> Call {
-    let Outcome::Done(seen) = call.outcome else { panic!("{call:?}") };
-    let outcome = Outcome::Done(Seen { epoch, ..seen });
-    Call { outcome, maker: Some(maker.to_owned()), ..call }
+fn in_epoch(mut call: Call, epoch: u64, maker: &str) -> Call {
+    let Outcome::Done(seen) = &mut call.outcome else { panic!("{call:?}") };
+    seen.epoch = epoch;
+    Call { maker: Some(maker.to_owned()), ..call }
 }
 
 #[track_caller]

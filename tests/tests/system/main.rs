@@ -11,6 +11,7 @@
     reason = "a test that cannot go on ends, and says why"
 )]
 
+mod cluster;
 mod commands;
 mod configuration;
 mod connections;
@@ -25,6 +26,7 @@ mod idle;
 mod problems;
 mod projects;
 mod stopping;
+mod stores;
 mod talk;
 mod updates;
 mod uploads;

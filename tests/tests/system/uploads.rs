@@ -1,5 +1,7 @@
 //! Components that are none, that want too much, or that lie: refused with a reason, and nothing is published.
 
+use std::path::Path;
+
 use highlander_tests::artifacts;
 use highlander_tests::client::Client;
 use highlander_tests::node::{Node, Options};
@@ -113,10 +115,20 @@ async fn every_guest_is_used_by_a_test() {
         .collect();
     names.sort();
     assert_eq!(names, artifacts::GUESTS);
-    let sources = std::fs::read_dir(artifacts::repository().join("tests/tests/system")).unwrap();
-    let sources: String =
-        sources.map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
+    let sources = sources(&artifacts::repository().join("tests/tests/system"));
     for name in names {
         assert!(sources.contains(&format!("\"{name}\"")), "no test uses {name}");
     }
+}
+
+/// All files of a folder and of those in it, as one text.
+fn sources(folder: &Path) -> String {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .map(
+            |path| {
+                if path.is_dir() { sources(&path) } else { std::fs::read_to_string(path).unwrap() }
+            },
+        )
+        .collect()
 }

@@ -122,7 +122,7 @@ impl<T> Live<T> {
     }
 
     /// It is not known whether the write took place; what was to come after it did not.
-    fn cannot_tell(&mut self, id: &ObjectId, why: &str, actions: &mut Vec<Action<T>>) {
+    pub(super) fn cannot_tell(&mut self, id: &ObjectId, why: &str, actions: &mut Vec<Action<T>>) {
         let sent = self.writing.as_ref().map_or(0, |writing| writing.write.version);
         for waiting in self.waiting.extract_if(.., |w| w.is_change && w.version <= sent) {
             actions.push(Action::Answer(waiting.caller, unknown(id, why)));

@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use super::{Live, Machine, Phase, Waiting};
+use crate::activation::Reason;
 use crate::activation::protocol::{Action, Now};
 use crate::clock::BootTime;
 use crate::error::Code;
@@ -54,10 +55,14 @@ impl<T> Live<T> {
     }
 
     /// The activation ends without being trusted again: what was not sent will not be, what was confirmed is told as
-    /// "unknown". A write under way is waited for.
-    pub(super) fn give_up(&mut self, id: &ObjectId, actions: &mut Vec<Action<T>>) {
-        if self.writing.is_some() || self.running.is_some() {
+    /// "unknown". A write under way is waited for, unless the store is out of reach: then it is as if this node had
+    /// crashed, and its callers are told "unknown".
+    pub(super) fn give_up(&mut self, id: &ObjectId, why: Reason, actions: &mut Vec<Action<T>>) {
+        if self.running.is_some() || (self.writing.is_some() && why != Reason::GivenUp) {
             return;
+        }
+        if self.writing.is_some() {
+            self.cannot_tell(id, "the store does not answer this node", actions);
         }
         let committed = self.base.version;
         for waiting in self.waiting.extract_if(.., |waiting| waiting.version <= committed) {

@@ -117,8 +117,11 @@ impl Task {
     pub(super) fn release(&self) -> Pending {
         let (id, around) = (self.cell.id().clone(), Arc::clone(&self.around));
         Box::pin(async move {
-            if let Err(error) = around.registry.release(&id).await {
-                tracing::warn!(object = %id, "the claim was not given back and ends with the session: {error}");
+            match around.registry.release(&id).await {
+                Ok(()) | Err(registry::Error::SessionOver) => {}
+                Err(error) => tracing::warn!(
+                    object = %id, "the claim was not given back and ends with the session: {error}"
+                ),
             }
             Io::Released
         })

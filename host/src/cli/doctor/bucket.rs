@@ -1,4 +1,5 @@
-//! The bucket of a cluster: can it be reached, does it enforce conditions also for writers that race, how long do writes
+//! The bucket of a cluster: can it be reached, does it enforce conditions also for writers that race, how long do
+//! writes
 //! and reads take.
 //!
 //! All of it happens to the one blob that every start of a node tries the store with.

@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use serde::de::DeserializeOwned;
 
 use super::super::problem::{CONTENT, Document};
-use super::super::reply::{EPOCH, OWNER, REPLAYED, REVISION, VERSION};
+use super::super::reply::{EPOCH, NODE, OWNER, REPLAYED, REVISION, VERSION};
 use crate::activation::Done;
 use crate::error::{Code, Effect, Error, Refusal};
 use crate::id::NodeId;
@@ -35,7 +35,12 @@ pub(super) fn heard(parts: &Parts, body: Bytes) -> Result<Heard, String> {
         revision: number(headers, &REVISION)?,
         replayed: headers.contains_key(REPLAYED),
     };
-    Ok(Heard { answer: Ok(done), owner: owner(headers)? })
+    // Who answered may be another than was asked: a name may outlive its node, and an address too.
+    let owner = match owner(headers)? {
+        Some(owner) => Some(owner),
+        None => node_in(headers, &NODE)?,
+    };
+    Ok(Heard { answer: Ok(done), owner })
 }
 
 /// A document that a node was asked for, or its error, or why neither can be told.
@@ -64,7 +69,8 @@ fn error(parts: &Parts, body: &[u8]) -> Result<Error, String> {
         None if said.effect == Effect::None.as_str() => Code::Internal,
         _ => return Err(format!("answered {:?} with the effect {:?}", said.code, said.effect)),
     };
-    let refusal = said.rejection.map(|said| Refusal { code: said.code, message: said.message });
+    let refusal =
+        said.rejection.map(|said| Box::new(Refusal { code: said.code, message: said.message }));
     let pause = parts.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
     Ok(Error {
         hint: said.hint,
@@ -76,9 +82,13 @@ fn error(parts: &Parts, body: &[u8]) -> Result<Error, String> {
 }
 
 fn owner(headers: &HeaderMap) -> Result<Option<NodeId>, String> {
-    let Some(value) = headers.get(OWNER) else { return Ok(None) };
+    node_in(headers, &OWNER)
+}
+
+fn node_in(headers: &HeaderMap, header: &HeaderName) -> Result<Option<NodeId>, String> {
+    let Some(value) = headers.get(header) else { return Ok(None) };
     let name = value.to_str().ok().filter(|name| (1..=NODE_BYTES_MAX).contains(&name.len()));
-    let name = name.ok_or_else(|| "names an owner that cannot be read".to_owned())?;
+    let name = name.ok_or_else(|| "names a node that cannot be read".to_owned())?;
     Ok(Some(NodeId::new(name)))
 }
 
@@ -127,7 +137,7 @@ mod tests {
             assert_eq!(Code::from_word(code.as_str()), Some(*code));
             let plain = Error::new(*code, "so it was");
             let refusal = Refusal { code: "full".to_owned(), message: "no more".to_owned() };
-            let whole = Error { refusal: Some(refusal), ..plain.clone() }
+            let whole = Error { refusal: Some(Box::new(refusal)), ..plain.clone() }
                 .with_hint("do this")
                 .with_retry_after(Duration::from_secs(3))
                 .with_owner(NodeId::new("node-2"));
@@ -146,9 +156,8 @@ mod tests {
             heard(&parts, body.to_owned().into())
         };
         let document = |code: &str, effect: &str| {
-            format!(
-                r#"{{"type":"","title":"","status":503,"detail":"d","code":"{code}","effect":"{effect}","retryable":true}}"#
-            )
+            let rest = r#""type":"","title":"","status":503,"detail":"d","retryable":true"#;
+            format!(r#"{{{rest},"code":"{code}","effect":"{effect}"}}"#)
         };
         assert!(problem(503, &document("draining", "none")).is_ok());
         let unheard_of = problem(503, &document("something-new", "none")).unwrap();

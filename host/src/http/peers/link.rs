@@ -1,8 +1,10 @@
 //! The connections to one node.
 //!
 //! A further connection is used only when those before it are busy, so that requests share system calls. Each is
-//! pinged, in idleness too: a node that was cut off is noticed within a few seconds, and the node on the other side
-//! does not close a connection just as it is used.
+//! pinged, in idleness too, so that the node on the other side does not close it just as it is used.
+//! A link that is cut is noticed within a few seconds, because nothing is acknowledged on it. A node that is only
+//! paused
+//! is waited for: its machine acknowledges what it has not read, and it may go on before its lease is over.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -30,7 +32,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a node that could not be connected with is not tried again.
 const TROUBLE_PAUSE: Duration = Duration::from_millis(200);
 const PING_INTERVAL: Duration = Duration::from_secs(2);
-const PING_TIMEOUT: Duration = Duration::from_secs(2);
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long what was sent may stay without acknowledgement.
+const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Bytes that may be on their way without having been read: of one answer, and of all on a connection.
 const STREAM_WINDOW: u32 = 1024 * 1024;
 const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
@@ -188,6 +192,8 @@ async fn connect(address: &Address) -> Result<Sender, String> {
     let stream = connecting.await.map_err(|error| format!("cannot be reached: {error}"))?;
     // Without it a small request may wait for the acknowledgement of the one before.
     let _ = stream.set_nodelay(true);
+    // Without it the connection breaks later, by the ping.
+    let _ = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(ACKNOWLEDGE_TIMEOUT));
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())

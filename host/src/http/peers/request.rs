@@ -1,6 +1,7 @@
 //! Writes requests to other nodes: the public routes, and how a call's terms go into headers.
 //!
-//! The other node makes the same call of it: the operation's bytes are sent as they are, so that even the fingerprint of
+//! The other node makes the same call of it: the operation's bytes are sent as they are, so that even the fingerprint
+//! of
 //! its idempotency key comes out equal.
 
 use std::fmt::Write as _;
@@ -17,6 +18,7 @@ use super::super::request::{CONSISTENCY, HOPS, IDEMPOTENCY_KEY, TIMEOUT, TRACE_P
 use super::super::{reply, route};
 use super::address::Address;
 use crate::activation::{Call, Consistency, Operation, Precondition};
+use crate::error::{Code, Error};
 use crate::id::{NodeId, ObjectId};
 use crate::router::context::Context;
 
@@ -37,20 +39,24 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
-    /// A call. Fails with the reason where HTTP has no words for it.
+    /// A call.
+    ///
+    /// # Errors
+    /// What is answered to a call that HTTP has no words for, and that would be refused here too.
     pub(super) fn call(
         id: &ObjectId,
         call: &Call,
         context: Context,
         time_left: Duration,
-    ) -> Result<Self, &'static str> {
+    ) -> Result<Self, Box<Error>> {
         let mut path = object_path(id);
         let (method, body) = match &call.operation {
             Operation::Handle { handler, argument } => match &**handler {
                 "get" => (Method::GET, Bytes::new()),
                 "put" => (Method::PUT, argument.clone()),
                 name if name.is_empty() || route::is_reserved(name) => {
-                    return Err("has no such handler");
+                    let text = format!("the type {} has no such handler", id.type_name());
+                    return Err(Box::new(Error::new(Code::UnknownHandler, text)));
                 }
                 name => {
                     push_part(&mut path, name);
@@ -76,8 +82,11 @@ impl Outgoing {
             headers.insert(CONSISTENCY, HeaderValue::from_static("strict"));
         }
         if let Some(key) = &call.key {
-            let key = HeaderValue::from_str(&key.key);
-            headers.insert(IDEMPOTENCY_KEY, key.map_err(|_| "takes no such idempotency key")?);
+            let key = HeaderValue::from_str(&key.key).map_err(|_| {
+                let text = format!("{id} was not called: its idempotency key is not visible ASCII");
+                Error::new(Code::MalformedRequest, text)
+            })?;
+            headers.insert(IDEMPOTENCY_KEY, key);
         }
         if let Some(trace) = context.trace {
             // It was checked to be letters, digits and dashes.

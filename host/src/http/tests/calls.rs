@@ -92,7 +92,8 @@ async fn an_objects_whereabouts_follow_its_life() {
     harness.post("/v1/objects/counter/a/increment", "").await;
     let found = harness.get("/v1/objects/counter/a/owner").await.json();
     let expected = json!({
-        "object": "counter/a", "node": harness.node.id().as_str(), "tier": "resident", "version": 1, "epoch": 1, "revision": 1,
+        "object": "counter/a", "node": harness.node.id().as_str(),
+        "tier": "resident", "version": 1, "epoch": 1, "revision": 1,
         "exists": true, "mailbox_len": 0,
     });
     assert_eq!(found, expected);
@@ -133,7 +134,8 @@ async fn the_node_shows_itself() {
     let harness = Harness::start().await;
     harness.post("/v1/objects/counter/a/increment", "").await;
     let nodes = harness.get("/v1/nodes").await.json();
-    let node = json!({ "id": harness.node.id().as_str(), "address": harness.address, "state": "ready", "active_objects": 1 });
+    let node = json!({ "id": harness.node.id().as_str(), "address": harness.address,
+        "state": "ready", "active_objects": 1 });
     assert_eq!(nodes["nodes"], json!([node]));
     assert_eq!(harness.get("/healthz").await.body, "ok\n");
     assert_eq!(harness.get("/readyz").await.body, "ready\n");

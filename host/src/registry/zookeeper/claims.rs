@@ -76,7 +76,7 @@ pub(super) async fn hand_over(shared: &Arc<Shared>, key: ClaimKey) -> Result<boo
                 Freeing::InUse => return Ok(false),
                 Freeing::Wait(turn_is_over) => turn_is_over.await,
                 Freeing::Turn(turn) => {
-                    outcome(tokio::spawn(free(Arc::clone(shared), turn))).await?
+                    outcome(tokio::spawn(free(Arc::clone(shared), turn))).await?;
                 }
             }
         }

@@ -119,9 +119,9 @@ pub(super) async fn connect(options: &Options, servers: &str) -> Result<Client, 
     let connected = tokio::time::timeout(patience, tokio::spawn(connecting)).await;
     match connected {
         Ok(Ok(Ok(client))) => Ok(client),
-        Ok(Ok(Err(error))) => Err(connect_error(error, servers, has_tls)),
+        Ok(Ok(Err(error))) => Err(connect_error(&error, servers, has_tls)),
         Ok(Err(_)) => Err(Error::Denied(format!("{servers:?} cannot be connected to"))),
-        Err(_) => Err(connect_error(ClientError::Timeout, servers, has_tls)),
+        Err(_) => Err(connect_error(&ClientError::Timeout, servers, has_tls)),
     }
 }
 
@@ -136,7 +136,7 @@ async fn connect_within(
     }
 }
 
-fn connect_error(error: ClientError, servers: &str, has_tls: bool) -> Error {
+fn connect_error(error: &ClientError, servers: &str, has_tls: bool) -> Error {
     match error {
         ClientError::BadArguments(why) => Error::Denied(format!("servers {servers:?}: {why}")),
         ClientError::AuthFailed => {

@@ -29,11 +29,12 @@ impl Notices {
     /// Adds a notice, unless it is waiting already or the session is over.
     pub(super) fn push(&self, notice: Notice) {
         let mut queue = self.lock();
-        if queue.is_closed || queue.waiting.contains(&notice) {
+        let is_type = |notice: &Notice| matches!(notice, Notice::TypeChanged(_));
+        let is_covered = is_type(&notice) && queue.waiting.contains(&Notice::TypesUncertain);
+        if queue.is_closed || is_covered || queue.waiting.contains(&notice) {
             return;
         }
         queue.waiting.push_back(notice);
-        let is_type = |notice: &Notice| matches!(notice, Notice::TypeChanged(_));
         if queue.waiting.iter().filter(|notice| is_type(notice)).count() > TYPES_MAX {
             queue.waiting.retain(|notice| !is_type(notice));
             if !queue.waiting.contains(&Notice::TypesUncertain) {

@@ -58,7 +58,7 @@ async fn look_after_claims(shared: &Arc<Shared>) {
             Err(Failure::Over) => return,
             // The lease stays as it is. The next answered heartbeat asks again.
             Err(failure) => {
-                tracing::debug!(node = %shared.node, "the claims were not read: {failure:?}")
+                tracing::debug!(node = %shared.node, "the claims were not read: {failure:?}");
             }
         }
         claims::tidy(shared);

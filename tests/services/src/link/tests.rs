@@ -40,13 +40,10 @@ async fn say(stream: &mut TcpStream, text: &str) {
     stream.write_all(text.as_bytes()).await.unwrap();
 }
 
-#[track_caller]
-fn hear<'a>(stream: &'a mut TcpStream, text: &'a str) -> impl Future<Output = ()> + 'a {
-    async move {
-        let mut bytes = vec![0; text.len()];
-        timeout(PATIENCE, stream.read_exact(&mut bytes)).await.expect("in time").unwrap();
-        assert_eq!(String::from_utf8(bytes).unwrap(), text);
-    }
+async fn hear(stream: &mut TcpStream, text: &str) {
+    let mut bytes = vec![0; text.len()];
+    timeout(PATIENCE, stream.read_exact(&mut bytes)).await.expect("in time").unwrap();
+    assert_eq!(String::from_utf8(bytes).unwrap(), text);
 }
 
 async fn hear_nothing(stream: &mut TcpStream) {

@@ -2,6 +2,8 @@
 //!
 //! All chance comes from the seed. The machine is the production one; everything around it is a model.
 
+mod disturb;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use std::sync::Arc;
@@ -15,9 +17,7 @@ use crate::activation::machine::Machine;
 use crate::activation::protocol::{
     Action, Event, Loaded, Now, Ran, Reread, Revision, Run, Settings,
 };
-use crate::activation::{
-    Answer, Call, Consistency, IdempotencyKey, Operation, Precondition, Reason,
-};
+use crate::activation::{Answer, Call, Consistency, IdempotencyKey, Operation, Precondition};
 use crate::clock::BootTime;
 use crate::engine::{Fault, Rejection};
 use crate::error::Effect;
@@ -255,6 +255,8 @@ impl World {
                 self.step(node, Event::Reread(Reread::Found(found)));
             }
             Action::Release => {
+                // Nobody waits for the answer to a write that was given up.
+                self.nodes[node].awaited = None;
                 if self.owner == Some(node) {
                     self.owner = None;
                 }
@@ -348,51 +350,6 @@ impl World {
         let (old, new) = (applied(before.state.as_ref()), applied(record.state.as_ref()));
         assert!(new.starts_with(&old), "history was overwritten");
         assert_eq!(new.len() as u64, record.version, "a gap");
-    }
-
-    /// Something goes wrong with one node.
-    pub(super) fn disturb(&mut self, node: usize) {
-        let is_lease_over = self.time_ms >= self.nodes[node].lease_ms;
-        match self.rng.random_range(0..8) {
-            // The task is gone; the claim stays until the session expires.
-            0 => self.crash(node),
-            // The session expires: never before the lease.
-            1 if is_lease_over => {
-                self.nodes[node].is_session_over = true;
-                self.owner = self.owner.filter(|&owner| owner != node);
-            }
-            2 => self.step(node, Event::Deactivate(Reason::Requested)),
-            // A heartbeat is confirmed: what was frozen goes on. Or the node learns that its session is over, ends
-            // everything, and begins anew.
-            3..=4 if self.nodes[node].is_session_over => {
-                self.step(node, Event::Deactivate(Reason::SessionOver));
-                if self.nodes[node].machine.is_cold() {
-                    self.nodes[node].is_session_over = false;
-                    self.nodes[node].lease_ms = self.time_ms + 50;
-                }
-            }
-            3..=4 => {
-                self.nodes[node].lease_ms = self.time_ms + 50;
-                self.step(node, Event::Wake);
-            }
-            // An operator removes the claim, and the node is told so later than anybody else.
-            5 if self.owner == Some(node) && self.rng.random_range(0..4) == 0 => {
-                self.owner = None;
-                if self.bug != Bug::LossUnnoticed {
-                    self.step(node, Event::Deactivate(Reason::ClaimLost));
-                }
-            }
-            6 if self.rng.random_range(0..4) == 0 => {
-                self.step(node, Event::Deactivate(Reason::Moved));
-            }
-            _ => self.time_ms += self.rng.random_range(0..20),
-        }
-    }
-
-    fn crash(&mut self, node: usize) {
-        let Node { machine, awaited, todo, run, .. } = &mut self.nodes[node];
-        *machine = Machine::new(machine.id.clone());
-        (*awaited, *todo, *run) = (None, Vec::new(), None);
     }
 
     /// S5 to S7, once everything has come to rest.

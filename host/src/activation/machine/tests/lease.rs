@@ -1,4 +1,5 @@
 //! Past the lease, without the claim, and on the way to another node.
+//! What an operator or a network may do to a claim is an event like any other; nothing here waits.
 
 use super::*;
 use crate::registry;
@@ -139,4 +140,18 @@ fn a_full_session_holds_nothing_more() {
     bench.step(Event::Claimed(Err(registry::Error::Full(10))));
     assert_eq!(bench.outcomes(), [(1, Err(Code::NodeFull))]);
     assert!(matches!(bench.action(), Action::Ended(Reason::NodeFull)));
+}
+
+#[test]
+fn a_write_that_is_given_up_is_unknown_and_frees_the_claim() {
+    let mut bench = Bench::live(None);
+    bench.call(1, "add");
+    bench.call(2, "add");
+    bench.updated(1);
+    bench.updated(2);
+    bench.step(Event::Stored(Put::Undecided("cut".into())));
+    bench.step(Event::Deactivate(Reason::GivenUp));
+    let outcomes = [(1, Err(Code::OutcomeUnknown)), (2, Err(Code::CommitRefused))];
+    assert_eq!(bench.outcomes(), outcomes);
+    assert!(matches!(bench.actions.last(), Some(Action::Release)));
 }

@@ -1,4 +1,5 @@
 //! Strict answers wait until the store has been asked.
+//! The store is what the test says it is; no machine reads anything by itself.
 
 use super::*;
 

@@ -82,7 +82,7 @@ pub(crate) fn path(key: ClaimKey) -> String {
 pub(crate) fn shard(key: ClaimKey) -> String {
     // The first digits of 32.
     let shard = key.as_u128() >> (128 - 4 * SHARD_DIGITS);
-    format!("{FOLDER}/{shard:0width$x}", width = SHARD_DIGITS)
+    format!("{FOLDER}/{shard:0SHARD_DIGITS$x}")
 }
 
 /// The claim whose znode this is.

@@ -1,0 +1,58 @@
+//! What goes wrong in the world around a node: crashes, sessions that expire, claims that are removed, objects that are
+//! sent elsewhere. The store's own faults are the world's.
+
+use rand::RngExt as _;
+
+use super::{Bug, Node, World};
+use crate::activation::Reason;
+use crate::activation::machine::Machine;
+use crate::activation::protocol::Event;
+
+impl World {
+    /// Something goes wrong with one node.
+    pub(in super::super) fn disturb(&mut self, node: usize) {
+        let is_lease_over = self.time_ms >= self.nodes[node].lease_ms;
+        match self.rng.random_range(0..8) {
+            // The task is gone; the claim stays until the session expires.
+            0 => self.crash(node),
+            // The session expires: never before the lease.
+            1 if is_lease_over => {
+                self.nodes[node].is_session_over = true;
+                self.owner = self.owner.filter(|&owner| owner != node);
+            }
+            2 => self.step(node, Event::Deactivate(Reason::Requested)),
+            // A heartbeat is confirmed: what was frozen goes on. Or the node learns that its session is over, ends
+            // everything, and begins anew.
+            3..=4 if self.nodes[node].is_session_over => {
+                self.step(node, Event::Deactivate(Reason::SessionOver));
+                if self.nodes[node].machine.is_cold() {
+                    self.nodes[node].is_session_over = false;
+                    self.nodes[node].lease_ms = self.time_ms + 50;
+                }
+            }
+            3..=4 => {
+                self.nodes[node].lease_ms = self.time_ms + 50;
+                self.step(node, Event::Wake);
+            }
+            // An operator removes the claim, and the node is told so later than anybody else.
+            5 if self.owner == Some(node) && self.rng.random_range(0..4) == 0 => {
+                self.owner = None;
+                if self.bug != Bug::LossUnnoticed {
+                    self.step(node, Event::Deactivate(Reason::ClaimLost));
+                }
+            }
+            6 if self.rng.random_range(0..4) == 0 => {
+                let reasons = [Reason::Moved, Reason::GivenUp];
+                let reason = reasons[self.rng.random_range(0..reasons.len())];
+                self.step(node, Event::Deactivate(reason));
+            }
+            _ => self.time_ms += self.rng.random_range(0..20),
+        }
+    }
+
+    fn crash(&mut self, node: usize) {
+        let Node { machine, awaited, todo, run, .. } = &mut self.nodes[node];
+        *machine = Machine::new(machine.id.clone());
+        (*awaited, *todo, *run) = (None, Vec::new(), None);
+    }
+}

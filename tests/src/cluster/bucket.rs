@@ -1,0 +1,70 @@
+//! Where the records of a cluster are: our S3 server, which can be told to fail, or one that is not ours.
+//! What is in it can be read without any node, which is how histories are audited.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use highlander_s3_server::{Options, Server};
+use highlander_services::ministack::Ministack;
+
+use super::runtime;
+
+/// Which server keeps the records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Kind {
+    /// The server for tests of this repository.
+    #[default]
+    Ours,
+    /// ministack.
+    Ministack,
+}
+
+/// A running server with an empty bucket.
+#[derive(Debug)]
+pub(super) enum Bucket {
+    Ours(Server),
+    Ministack(Ministack),
+}
+
+impl Bucket {
+    pub(super) async fn start(kind: Kind, dir: PathBuf) -> Self {
+        match kind {
+            Kind::Ours => Self::Ours(runtime::store(dir).await),
+            Kind::Ministack => Self::Ministack(runtime::ministack(Self::NAME).await),
+        }
+    }
+
+    /// What the bucket is called.
+    pub(super) const NAME: &str = "highlander";
+
+    /// Who may use it, and with what.
+    pub(super) fn credentials() -> (String, String) {
+        let options = Options::new("");
+        (options.access_key, options.secret_key)
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        match self {
+            Self::Ours(server) => server.address(),
+            Self::Ministack(server) => server.address(),
+        }
+    }
+
+    /// A blob as it is.
+    pub(super) async fn blob(&self, key: &str) -> Option<Vec<u8>> {
+        match self {
+            Self::Ours(server) => server.blob(key).map(|blob| blob.to_vec()),
+            // It asks nobody for a signature.
+            Self::Ministack(server) => {
+                let url = format!("{}/{}/{key}", server.url(), Self::NAME);
+                let client = reqwest::Client::builder().no_proxy().build().unwrap();
+                let response = client.get(url).send().await.expect("it answers");
+                match response.status().as_u16() {
+                    200 => Some(response.bytes().await.expect("a whole blob").to_vec()),
+                    404 => None,
+                    status => panic!("ministack answered {status}"),
+                }
+            }
+        }
+    }
+}
