@@ -18,7 +18,7 @@ impl Node {
     /// nodes are told, and follow by themselves.
     ///
     /// # Errors
-    /// As [`Catalog::deploy`].
+    /// As [`Catalog::deploy`](crate::catalog::Catalog::deploy).
     ///
     /// # Cancel safety
     /// The component may or may not have become current.
