@@ -270,11 +270,17 @@ fn outcome(answer: reqwest::Result<Reply>) -> Outcome {
         Ok(reply) => match reply.json()["effect"].as_str() {
             Some("none") => Outcome::NotExecuted,
             // An answer that is no longer kept: the version is not known any more.
-            Some("unknown" | "applied") => Outcome::Unknown,
+            Some("unknown" | "applied") => {
+                eprintln!("an outcome that is not known: {}", reply.text());
+                Outcome::Unknown
+            }
             _ => panic!("an answer that no object gives: {}", reply.text()),
         },
         // Nothing was sent where there was no connection.
         Err(error) if error.is_connect() => Outcome::NotExecuted,
-        Err(_) => Outcome::Unknown,
+        Err(error) => {
+            eprintln!("a call without an answer: {error:?}");
+            Outcome::Unknown
+        }
     }
 }

@@ -1,10 +1,11 @@
 //! The connections to one node.
 //!
-//! A further connection is used only when those before it are busy, so that requests share system calls. Each is
-//! pinged, in idleness too, so that the node on the other side does not close it just as it is used.
+//! A further connection is used only when those before it are busy, so that requests share system calls. Each begins
+//! with a greeting, so that no call is entrusted to what only accepts connections: a proxy whose node is gone, or the
+//! machine of a node that is frozen. Each is pinged, in idleness too, so that the node on the other side does not close
+//! it just as it is used.
 //! A link that is cut is noticed within a few seconds, because nothing is acknowledged on it. A node that is only
-//! paused
-//! is waited for: its machine acknowledges what it has not read, and it may go on before its lease is over.
+//! paused is waited for: its machine acknowledges what it has not read, and it may go on before its lease is over.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -21,6 +22,7 @@ use tokio::net::TcpStream;
 
 use super::super::body;
 use super::address::Address;
+use super::request::Outgoing;
 use crate::clock::BootTime;
 use crate::router::peers::Failure;
 
@@ -28,7 +30,9 @@ use crate::router::peers::Failure;
 const CONNECTION_COUNT: usize = 4;
 /// Requests under way on a connection from which on another one is used.
 const SPILL_COUNT: usize = 32;
+/// Until the greeting is answered.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+const GREETING_BYTES_MAX: usize = 1024;
 /// How long a node that could not be connected with is not tried again.
 const TROUBLE_PAUSE: Duration = Duration::from_millis(200);
 const PING_INTERVAL: Duration = Duration::from_secs(2);
@@ -203,13 +207,17 @@ async fn connect(address: &Address) -> Result<Sender, String> {
         .keep_alive_timeout(PING_TIMEOUT)
         .keep_alive_while_idle(true);
     let handshake = builder.handshake(TokioIo::new(stream)).await;
-    let (sender, connection) =
+    let (mut sender, connection) =
         handshake.map_err(|error| format!("cannot be spoken to: {error}"))?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "a connection to another node ended badly");
         }
     });
+    let greeting = sender.send_request(Outgoing::greeting().addressed(address));
+    let greeted = greeting.await.map_err(|error| format!("does not answer: {error}"))?;
+    // What it answers does not matter. It is read to its end, so that it leaves nothing behind on the connection.
+    let _ = body::collect(&mut greeted.into_body(), GREETING_BYTES_MAX).await;
     Ok(sender)
 }
 

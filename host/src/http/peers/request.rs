@@ -1,8 +1,7 @@
 //! Writes requests to other nodes: the public routes, and how a call's terms go into headers.
 //!
 //! The other node makes the same call of it: the operation's bytes are sent as they are, so that even the fingerprint
-//! of
-//! its idempotency key comes out equal.
+//! of its idempotency key comes out equal.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -114,6 +113,11 @@ impl Outgoing {
         push_part(&mut path, node.as_str());
         push_part(&mut path, "drain");
         Self::new(Method::POST, path, LAST_HOP)
+    }
+
+    /// What changes nothing, costs nothing, and is answered in every state of a node.
+    pub(super) fn greeting() -> Self {
+        Self::new(Method::GET, "/healthz".to_owned(), LAST_HOP)
     }
 
     pub(super) fn nodes() -> Self {

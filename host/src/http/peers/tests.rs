@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::{HeaderMap, Method, Response};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -221,6 +222,14 @@ where
     member(&address)
 }
 
+/// A connection whose greeting was answered.
+async fn greeted(stream: TcpStream) -> h2::server::Connection<TcpStream, Bytes> {
+    let mut connection = h2::server::handshake(stream).await.unwrap();
+    let (_greeting, mut respond) = connection.accept().await.unwrap().unwrap();
+    respond.send_response(Response::new(()), true).unwrap();
+    connection
+}
+
 fn member(address: &str) -> Member {
     let node = NodeId::new("peer");
     Member { node, address: address.into(), protocol: PROTOCOL, standing: Standing::Ready }
@@ -244,7 +253,7 @@ async fn outcome_within(to: &Member, time: Duration) -> &'static str {
 
 /// Answers every request of a connection alike.
 async fn answer_with(stream: TcpStream, response: Response<()>, body: Vec<u8>) {
-    let mut connection = h2::server::handshake(stream).await.unwrap();
+    let mut connection = greeted(stream).await;
     while let Some(Ok((_request, mut respond))) = connection.accept().await {
         let mut sending = respond.send_response(response.clone(), false).unwrap();
         let _ = sending.send_data(body.clone().into(), true);
@@ -258,15 +267,28 @@ async fn what_was_not_sent_and_what_may_have_been_are_told_apart() {
     for address in ["", "nowhere", "user@127.0.0.1:80"] {
         assert_eq!(outcome(&member(address)).await, "not sent", "{address:?}");
     }
+    // A proxy whose node is gone, a server of something else, and a node that is frozen.
+    let closing = peer(async |stream| drop(stream));
+    assert_eq!(outcome(&closing.await).await, "not sent");
+    let babbling = peer(async |mut stream| {
+        let _ = stream.write_all(b"220 welcome\r\n").await;
+        std::future::pending::<()>().await;
+    });
+    assert_eq!(outcome(&babbling.await).await, "not sent");
+    let frozen = peer(async |stream| {
+        let _stream = stream;
+        std::future::pending::<()>().await;
+    });
+    assert_eq!(outcome(&frozen.await).await, "not sent");
     let refusing = peer(async |stream| {
-        let mut connection = h2::server::handshake(stream).await.unwrap();
+        let mut connection = greeted(stream).await;
         while let Some(Ok((_request, mut respond))) = connection.accept().await {
             respond.send_reset(h2::Reason::REFUSED_STREAM);
         }
     });
     assert_eq!(outcome(&refusing.await).await, "not sent");
     let leaving = peer(async |stream| {
-        let mut connection = h2::server::handshake(stream).await.unwrap();
+        let mut connection = greeted(stream).await;
         connection.abrupt_shutdown(h2::Reason::NO_ERROR);
         while connection.accept().await.is_some() {}
         // The socket stays open, so that the farewell is read before the end.
@@ -274,19 +296,19 @@ async fn what_was_not_sent_and_what_may_have_been_are_told_apart() {
     });
     assert_eq!(outcome(&leaving.await).await, "not sent");
     let resetting = peer(async |stream| {
-        let mut connection = h2::server::handshake(stream).await.unwrap();
+        let mut connection = greeted(stream).await;
         while let Some(Ok((_request, mut respond))) = connection.accept().await {
             respond.send_reset(h2::Reason::INTERNAL_ERROR);
         }
     });
     assert_eq!(outcome(&resetting.await).await, "interrupted");
     let breaking = peer(async |stream| {
-        let mut connection = h2::server::handshake(stream).await.unwrap();
+        let mut connection = greeted(stream).await;
         let _request = connection.accept().await;
     });
     assert_eq!(outcome(&breaking.await).await, "interrupted");
     let silent = peer(async |stream| {
-        let mut connection = h2::server::handshake(stream).await.unwrap();
+        let mut connection = greeted(stream).await;
         let mut held = Vec::new();
         while let Some(request) = connection.accept().await {
             held.push(request);
@@ -318,7 +340,7 @@ async fn a_connection_is_used_again_and_made_anew_when_it_broke() {
     let to = peer(move |stream| {
         counted.fetch_add(1, Ordering::SeqCst);
         async move {
-            let mut connection = h2::server::handshake(stream).await.unwrap();
+            let mut connection = greeted(stream).await;
             for _ in 0..3 {
                 let Some(Ok((_request, mut respond))) = connection.accept().await else { return };
                 let response = Response::builder()
