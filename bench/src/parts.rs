@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use highlander_host::activation::{Call, Consistency, IdempotencyKey, Operation, Precondition};
 use highlander_host::activation::{Done, answered};
+use highlander_host::catalog::rollout::Terms;
 use highlander_host::clock::BootTime;
 use highlander_host::engine::wasmtime::{SandboxConfig, WasmtimeEngine};
 use highlander_host::id::ObjectId;
@@ -171,6 +172,7 @@ pub(crate) async fn node(
     let config = Config {
         idle_timeout: Duration::from_mins(30),
         mailbox_len: 1024,
+        fault_max: 1000,
         resident_max: RESIDENT_MAX,
         // What limits stampedes would be all that is measured.
         activation_rate: 1_000_000,
@@ -179,7 +181,9 @@ pub(crate) async fn node(
     let node = Node::start(ports, &config);
     node.joined().await;
     let counter = std::fs::read(artifacts.guest("counter")?)?;
-    node.deploy(counter.into(), false).await.context("the counter cannot be deployed")?;
+    node.deploy(counter.into(), &Terms::default())
+        .await
+        .context("the counter cannot be deployed")?;
     Ok(node)
 }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use highlander_host::activation::{Call, Consistency, Operation, Precondition};
+use highlander_host::catalog::rollout::Terms;
 use highlander_host::clock::BootTime;
 use highlander_host::engine::wasmtime::{SandboxConfig, WasmtimeEngine};
 use highlander_host::id::ObjectId;
@@ -41,13 +42,14 @@ async fn main() {
     let config = Config {
         idle_timeout: Duration::from_mins(5),
         mailbox_len: 128,
+        fault_max: 10,
         resident_max: 16,
         activation_rate: 1000,
         store_patience: Duration::from_secs(10),
     };
     let node = Node::start(ports, &config);
     node.joined().await;
-    node.deploy(counter.into(), false).await.unwrap();
+    node.deploy(counter.into(), &Terms::default()).await.unwrap();
     load(&node, WARM_UP).await;
     for _ in 0..round_count {
         let (writes_before, began) = (store.put_count(), Instant::now());

@@ -38,6 +38,8 @@ pub enum Operation {
     },
     /// Delete it.
     Delete,
+    /// End its quarantine.
+    Resume,
 }
 
 /// Which version the object must be at for a call to run.

@@ -1,27 +1,30 @@
 //! The types of a cluster: which components there are, and which revision of each is current.
 //!
 //! A component is an immutable blob named by its SHA-256; a type's record lists its revisions and changes by
-//! conditional write ([`record`]). This node keeps the current revision of each type compiled.
-//! What becomes of live objects when a revision changes is not decided here.
+//! conditional write ([`record`], [`rollout`]). This node keeps those revisions compiled that its objects may be given.
+//! Who moves a roll-out on, and how a live object changes over, is not decided here.
 
+mod changes;
 pub mod check;
+mod known;
 pub mod record;
+pub mod rollout;
+mod tally;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use bytes::Bytes;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
-use crate::clock::wall_ms;
 use crate::engine::{Component, Description, Engine, LoadError};
 use crate::error::{Code, Error};
-use crate::id::{Digest, TypeName};
-use crate::store::{self, Condition, ETag, Put, Store};
+use crate::id::{CodeId, Digest, ObjectId, TypeName};
+use crate::store::{self, ETag, Store};
+use known::Known;
 use record::{RevisionEntry, TypeRecord};
-
-/// How often a deployment looks again when another one was faster.
-const ATTEMPTS_MAX: usize = 5;
+use rollout::Stage;
+pub use tally::Taken;
+use tally::Tally;
 
 /// One revision of a type, ready to run.
 #[derive(Debug)]
@@ -38,16 +41,33 @@ pub struct Revision {
     pub component: Arc<dyn Component>,
 }
 
+impl Revision {
+    /// Which code it is.
+    #[must_use]
+    pub fn id(&self) -> CodeId {
+        CodeId { revision: self.number, component: self.digest }
+    }
+}
+
+/// The code for one object.
+#[derive(Debug, Clone)]
+pub struct Choice {
+    /// What is to run it.
+    pub wanted: Arc<Revision>,
+    /// What goes on where that fails, if the object has no code of its own yet.
+    pub fallback: Option<CodeId>,
+}
+
 /// What a deployment came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deployed {
     /// The type.
     pub type_name: TypeName,
-    /// The revision that is current now.
+    /// The revision that is current now, or on its way.
     pub revision: u32,
     /// Digest of its component.
     pub digest: Digest,
-    /// Whether anything changed: the component that is current already is not deployed again.
+    /// Whether anything changed: a component that is deployed like that already is not deployed again.
     pub is_new: bool,
 }
 
@@ -56,16 +76,47 @@ pub struct Deployed {
 pub struct Catalog {
     store: Arc<dyn Store>,
     engine: Arc<dyn Engine>,
-    current: RwLock<HashMap<Box<str>, Arc<Revision>>>,
+    known: RwLock<HashMap<Box<str>, Arc<Known>>>,
     /// Held while a type is read or changed, so that its component is compiled once.
     changing: Mutex<()>,
+    tally: Tally,
+    /// Whom to tell that a type is known in another way than before.
+    news: watch::Sender<BTreeSet<TypeName>>,
 }
 
 impl Catalog {
     /// A catalog of what `store` holds; each type is read at its first use.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, engine: Arc<dyn Engine>) -> Self {
-        Self { store, engine, current: RwLock::default(), changing: Mutex::new(()) }
+        Self {
+            store,
+            engine,
+            known: RwLock::default(),
+            changing: Mutex::new(()),
+            tally: Tally::default(),
+            news: watch::Sender::default(),
+        }
+    }
+
+    /// The types that changed; whoever acts on them takes them out.
+    #[must_use]
+    pub fn news(&self) -> &watch::Sender<BTreeSet<TypeName>> {
+        &self.news
+    }
+
+    /// Makes sure that a type is known here: most calls cost a look at a table.
+    ///
+    /// # Errors
+    /// As [`current`](Self::current).
+    ///
+    /// # Cancel safety
+    /// Nothing is changed.
+    pub async fn know(&self, type_name: &str) -> Result<(), Error> {
+        let is_known = {
+            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+            known.contains_key(type_name)
+        };
+        if is_known { Ok(()) } else { self.refresh(type_name).await.map(drop) }
     }
 
     /// The current revision of a type.
@@ -76,63 +127,67 @@ impl Catalog {
     /// # Cancel safety
     /// Nothing is changed.
     pub async fn current(&self, type_name: &str) -> Result<Arc<Revision>, Error> {
-        if let Some(revision) = self.known(type_name) {
-            return Ok(revision);
-        }
-        let _changing = self.changing.lock().await;
-        if let Some(revision) = self.known(type_name) {
-            return Ok(revision);
-        }
-        let (record, _) = self.read(type_name).await?.ok_or_else(|| unknown_type(type_name))?;
-        let entry = record.current_entry().ok_or_else(|| unknown_type(type_name))?;
-        let revision = self.prepare(entry).await?;
-        self.publish(type_name, &revision);
-        Ok(revision)
+        self.get(type_name).await?.current()
     }
 
-    /// Stores a component and makes it the current revision of its type.
-    ///
-    /// `force` lets it through where it breaks what the present revision offers.
+    /// The code for an object whose state was made by the revision `written_with`, or by none (0).
     ///
     /// # Errors
-    /// [`Code::ComponentRefused`] with the reason; [`Code::DeploymentConflict`] where others were faster again and
-    /// again; the others where store or engine fail. Nothing is changed by a refused component.
+    /// As [`current`](Self::current).
     ///
     /// # Cancel safety
-    /// The component may or may not have become current.
-    pub async fn deploy(&self, wasm: Bytes, force: bool) -> Result<Deployed, Error> {
-        let digest = Digest::of(&wasm);
-        let component = self.load(digest, wasm.clone()).await?;
-        let description = component.describe().await.map_err(refused)?;
-        let type_name = description.name.clone();
-        let _changing = self.changing.lock().await;
-        self.store_component(digest, wasm).await?;
-        for _ in 0..ATTEMPTS_MAX {
-            let found = self.read(type_name.as_str()).await?;
-            let (mut record, condition) = match found {
-                Some((record, etag)) => (record, Condition::Matches(etag)),
-                None => (TypeRecord::new(type_name.clone()), Condition::Absent),
-            };
-            if let Some(entry) = record.current_entry().filter(|entry| entry.digest == digest) {
-                return Ok(deployed(&type_name, entry, false));
-            }
-            if let Some(present) = record.current_entry()
-                && !force
-            {
-                check::compatible(&present.description, &description)?;
-            }
-            let entry = record.add(digest, description.clone(), wall_ms());
-            if self.write(&record, condition).await? {
-                self.publish(
-                    type_name.as_str(),
-                    &Arc::new(revision(&entry, Arc::clone(&component))),
-                );
-                return Ok(deployed(&type_name, &entry, true));
-            }
+    /// Nothing is changed.
+    pub async fn choose(&self, id: &ObjectId, written_with: u32) -> Result<Choice, Error> {
+        let mut known = self.get(id.type_name()).await?;
+        // While objects may be about to change over, another node may know of it already, and the object may come
+        // from there: it must not go back.
+        let stage = known.record.rollout.as_ref().map(|rollout| rollout.stage);
+        let newest = known.record.revisions.last().map_or(0, |entry| entry.number);
+        if stage == Some(Stage::Preparing) || written_with > newest {
+            known = self.refresh(id.type_name()).await?;
         }
-        let text =
-            format!("other deployments of {type_name} were faster; look at it and try again");
-        Err(Error::new(Code::DeploymentConflict, text))
+        known.choose(id)
+    }
+
+    /// The code for an object, as far as it is known without asking anybody.
+    #[must_use]
+    pub fn chosen(&self, id: &ObjectId) -> Option<CodeId> {
+        Some(self.find(id.type_name())?.choose(id).ok()?.wanted.id())
+    }
+
+    /// A revision that is ready to run.
+    #[must_use]
+    pub fn ready(&self, type_name: &str, number: u32) -> Option<Arc<Revision>> {
+        self.find(type_name)?.ready.get(&number).cloned()
+    }
+
+    /// The code that a record names, made ready to run if it is not.
+    ///
+    /// # Errors
+    /// [`Code::RevisionNotFound`] where it is gone; the others where store or engine fail.
+    ///
+    /// # Cancel safety
+    /// Nothing is changed.
+    pub async fn revision(&self, type_name: &str, code: &CodeId) -> Result<Arc<Revision>, Error> {
+        if let Some(ready) = self.ready(type_name, code.revision)
+            && ready.digest == code.component
+        {
+            return Ok(ready);
+        }
+        let _changing = self.changing.lock().await;
+        let known = self.find(type_name).ok_or_else(|| unknown_type(type_name))?;
+        let entry = known.entry_of(code).filter(|entry| !entry.is_collected).ok_or_else(|| {
+            let text = format!("revision {} of {type_name} is not there any more", code.revision);
+            Error::new(Code::RevisionNotFound, text)
+        })?;
+        if let Some(ready) = known.ready.get(&entry.number) {
+            return Ok(Arc::clone(ready));
+        }
+        let revision = self.prepare(&known, entry).await?;
+        let mut known = (*known).clone();
+        known.ready.insert(entry.number, Arc::clone(&revision));
+        self.publish(known);
+        Ok(revision)
     }
 
     /// The record of a type: its revisions.
@@ -170,73 +225,147 @@ impl Catalog {
         }
     }
 
-    /// The types whose current revision is known here.
+    /// The record of a type as it was last read here.
     #[must_use]
-    pub fn known_types(&self) -> Vec<TypeName> {
-        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        current.keys().filter_map(|name| TypeName::new(name).ok()).collect()
+    pub fn record(&self, type_name: &str) -> Option<TypeRecord> {
+        self.find(type_name).map(|known| known.record.clone())
     }
 
-    /// Reads a type again, if it is known here, and makes its current revision ready to run. Its number, where it is
-    /// another one than before.
+    /// Whether a revision is ready to run here, or why it is not. `None` where it was not tried yet.
+    #[must_use]
+    pub fn readiness(&self, type_name: &str, number: u32) -> Option<Result<(), String>> {
+        let known = self.find(type_name)?;
+        match known.failed.get(&number) {
+            Some(why) => Some(Err(why.clone())),
+            None => known.ready.contains_key(&number).then_some(Ok(())),
+        }
+    }
+
+    /// The types that are known here.
+    #[must_use]
+    pub fn known_types(&self) -> Vec<TypeName> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.values().map(|known| known.record.name.clone()).collect()
+    }
+
+    /// Reads a type again, and makes what its objects may be given ready to run.
     ///
     /// # Errors
-    /// Where store or engine fail: the revision that was known stays in use.
+    /// Where the store fails: what was known stays in use.
     ///
     /// # Cancel safety
     /// Nothing is changed.
-    pub async fn look_again(&self, type_name: &TypeName) -> Result<Option<u32>, Error> {
-        let name = type_name.as_str();
-        if self.known(name).is_none() {
-            // It is read at its first use.
-            return Ok(None);
+    pub async fn look_again(&self, type_name: &TypeName) -> Result<(), Error> {
+        self.refresh(type_name.as_str()).await.map(drop)
+    }
+
+    /// An object has taken to a revision.
+    pub fn took_well(&self, id: &ObjectId, revision: u32) {
+        self.tally.took_well(id, revision);
+    }
+
+    /// An object stays on its own code, because this revision failed.
+    pub fn held_back(&self, id: &ObjectId, revision: u32, why: String) {
+        self.tally.held_back(id, revision, why);
+    }
+
+    /// A call of an object failed with this revision.
+    pub fn faulted(&self, id: &ObjectId, revision: u32) {
+        self.tally.faulted(id, revision);
+    }
+
+    /// How the objects of this node took to a revision.
+    #[must_use]
+    pub fn taken(&self, type_name: &str, revision: u32) -> Taken {
+        self.tally.taken(type_name, revision)
+    }
+
+    fn find(&self, type_name: &str) -> Option<Arc<Known>> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.get(type_name).cloned()
+    }
+
+    async fn get(&self, type_name: &str) -> Result<Arc<Known>, Error> {
+        match self.find(type_name) {
+            Some(known) => Ok(known),
+            None => self.refresh(type_name).await,
         }
+    }
+
+    async fn refresh(&self, type_name: &str) -> Result<Arc<Known>, Error> {
         let _changing = self.changing.lock().await;
-        let (record, _) = self.read(name).await?.ok_or_else(|| unknown_type(name))?;
-        let entry = record.current_entry().ok_or_else(|| unknown_type(name))?;
-        if self.known(name).is_some_and(|known| known.number == entry.number) {
-            return Ok(None);
+        let before = self.find(type_name);
+        let (record, etag) = self.read(type_name).await?.ok_or_else(|| unknown_type(type_name))?;
+        if let Some(before) = before.as_ref().filter(|known| known.etag == etag) {
+            return Ok(Arc::clone(before));
         }
-        let revision = self.prepare(entry).await?;
-        self.publish(name, &revision);
-        Ok(Some(revision.number))
+        let mut known = Known { record, etag, ready: BTreeMap::new(), failed: BTreeMap::new() };
+        // What was ready stays so for as long as anybody runs it.
+        if let Some(before) = &before {
+            let in_use = before.ready.iter().filter(|(_, ready)| Arc::strong_count(ready) > 1);
+            known.ready.extend(in_use.map(|(number, ready)| (*number, Arc::clone(ready))));
+        }
+        for entry in known.record.needed().cloned().collect::<Vec<_>>() {
+            let kept = before.as_ref().and_then(|before| before.ready.get(&entry.number));
+            match kept.filter(|kept| kept.digest == entry.digest) {
+                Some(kept) => drop(known.ready.insert(entry.number, Arc::clone(kept))),
+                None => match self.prepare(before.as_deref().unwrap_or(&known), &entry).await {
+                    Ok(revision) => drop(known.ready.insert(entry.number, revision)),
+                    Err(error) if error.code == Code::StoreUnavailable => return Err(error),
+                    Err(error) => {
+                        tracing::error!(
+                            type_name,
+                            revision = entry.number,
+                            "cannot be run: {error}"
+                        );
+                        known.failed.insert(entry.number, error.message);
+                    }
+                },
+            }
+        }
+        let counted = known.record.rollout.as_ref().map(|rollout| rollout.revision);
+        self.tally.begin(type_name, counted.unwrap_or(known.record.current));
+        Ok(self.publish(known))
     }
 
-    fn known(&self, type_name: &str) -> Option<Arc<Revision>> {
-        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        current.get(type_name).cloned()
-    }
-
-    fn publish(&self, type_name: &str, revision: &Arc<Revision>) {
-        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        current.insert(type_name.into(), Arc::clone(revision));
+    fn publish(&self, known: Known) -> Arc<Known> {
+        let known = Arc::new(known);
+        let name = known.record.name.clone();
+        self.known
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(name.as_str().into(), Arc::clone(&known));
+        self.news.send_modify(|changed| {
+            changed.insert(name);
+        });
+        known
     }
 
     /// Makes a recorded revision ready to run.
-    async fn prepare(&self, entry: &RevisionEntry) -> Result<Arc<Revision>, Error> {
-        let name = record::component_blob(entry.digest);
+    async fn prepare(&self, known: &Known, entry: &RevisionEntry) -> Result<Arc<Revision>, Error> {
+        let component = match known.component(entry.digest) {
+            Some(component) => component,
+            None => self.fetch(entry.digest).await?,
+        };
+        Ok(Arc::new(Revision {
+            number: entry.number,
+            digest: entry.digest,
+            state_content_type: entry.description.state_content_type.as_str().into(),
+            description: Arc::new(entry.description.clone()),
+            component,
+        }))
+    }
+
+    async fn fetch(&self, digest: Digest) -> Result<Arc<dyn Component>, Error> {
+        let name = record::component_blob(digest);
         let blob = self.store.get(&name).await.map_err(|error| unavailable(&error))?;
-        let wasm = blob.map(|blob| blob.bytes).filter(|wasm| Digest::of(wasm) == entry.digest);
+        let wasm = blob.map(|blob| blob.bytes).filter(|wasm| Digest::of(wasm) == digest);
         let wasm = wasm.ok_or_else(|| {
-            tracing::error!(component = %entry.digest, "the component is missing or is not what its name says");
-            let text = format!("the component {} is missing or damaged in the store", entry.digest);
+            tracing::error!(component = %digest, "the component is missing or is not what its name says");
+            let text = format!("the component {digest} is missing or damaged in the store");
             Error::new(Code::Internal, text).with_hint("deploy the component again")
         })?;
-        let component = self.load(entry.digest, wasm).await?;
-        Ok(Arc::new(revision(entry, component)))
-    }
-
-    async fn load(&self, digest: Digest, wasm: Bytes) -> Result<Arc<dyn Component>, Error> {
         self.engine.load(digest, wasm).await.map_err(refused)
-    }
-
-    async fn store_component(&self, digest: Digest, wasm: Bytes) -> Result<(), Error> {
-        let name = record::component_blob(digest);
-        match self.store.put(&name, wasm, Condition::Absent).await {
-            // It is named by its digest, so that what is there already is the same.
-            Put::Applied(_) | Put::Refused => Ok(()),
-            Put::Undecided(why) | Put::Denied(why) => Err(not_stored(&why)),
-        }
     }
 
     async fn read(&self, type_name: &str) -> Result<Option<(TypeRecord, ETag)>, Error> {
@@ -253,35 +382,6 @@ impl Catalog {
         })?;
         Ok(Some((record, blob.etag)))
     }
-
-    /// Writes a type's record; `false` where another deployment was faster.
-    async fn write(&self, record: &TypeRecord, condition: Condition) -> Result<bool, Error> {
-        let name = record::type_blob(record.name.as_str());
-        match self.store.put(&name, record.encode(), condition).await {
-            Put::Applied(_) => Ok(true),
-            Put::Refused => Ok(false),
-            Put::Denied(why) => Err(not_stored(&why)),
-            Put::Undecided(why) => {
-                let text = format!("the revision may have become current: {why}");
-                let hint = format!("look at it with: highlander types {}", record.name);
-                Err(Error::new(Code::OutcomeUnknown, text).with_hint(hint))
-            }
-        }
-    }
-}
-
-fn revision(entry: &RevisionEntry, component: Arc<dyn Component>) -> Revision {
-    Revision {
-        number: entry.number,
-        digest: entry.digest,
-        state_content_type: entry.description.state_content_type.as_str().into(),
-        description: Arc::new(entry.description.clone()),
-        component,
-    }
-}
-
-fn deployed(type_name: &TypeName, entry: &RevisionEntry, is_new: bool) -> Deployed {
-    Deployed { type_name: type_name.clone(), revision: entry.number, digest: entry.digest, is_new }
 }
 
 fn unknown_type(type_name: &str) -> Error {

@@ -4,6 +4,7 @@
 //! printed with its control characters escaped ([`output`]). A node is run by what `main` hands in, above this layer.
 
 mod client;
+mod deploy;
 mod doctor;
 mod failure;
 mod new;
@@ -80,8 +81,12 @@ enum Command {
     /// Make a new object project that builds and deploys unchanged
     New(new::New),
     /// Upload a component and make it the current revision of its type
-    Deploy(types::Deploy),
-    /// List the types, or show one with its handlers
+    ///
+    /// Example: highlander deploy todo.wasm --canary 10%
+    Deploy(deploy::Deploy),
+    /// Make an older revision of a type current again
+    Rollback(deploy::Rollback),
+    /// List the types, or show one with its handlers and its revisions
     Types(types::Types),
     /// Call a handler of an object
     ///
@@ -97,6 +102,8 @@ enum Command {
     List(objects::List),
     /// Say which node owns an object, and where its bytes are
     Where(objects::One),
+    /// Run an object again whose code failed so often that it is quarantined
+    Resume(objects::One),
     /// Make an object a file again until its next call
     Deactivate(objects::One),
     /// List the nodes
@@ -164,6 +171,7 @@ fn on_runtime(global: &Global, command: Command) -> Result<(), Failure> {
         let client = Client::new(global)?;
         match command {
             Command::Deploy(deploy) => deploy.run(&client).await,
+            Command::Rollback(rollback) => rollback.run(&client).await,
             Command::Types(types) => types.run(&client).await,
             Command::Call(call) => call.run(&client).await,
             Command::Get(get) => get.run(&client).await,
@@ -171,6 +179,7 @@ fn on_runtime(global: &Global, command: Command) -> Result<(), Failure> {
             Command::Delete(delete) => delete.run(&client).await,
             Command::List(list) => list.run(&client).await,
             Command::Where(one) => one.locate(&client).await,
+            Command::Resume(one) => one.resume(&client).await,
             Command::Deactivate(one) => one.deactivate(&client).await,
             Command::Nodes => nodes::list(&client).await,
             Command::Drain(drain) => drain.run(&client).await,

@@ -68,6 +68,8 @@ pub struct Config {
     pub state_max: usize,
     /// `objects.mailbox_len`.
     pub mailbox_len: usize,
+    /// `objects.quarantine_after`.
+    pub quarantine_after: u32,
     /// `objects.call_timeout`.
     pub call_timeout: Duration,
     /// `objects.activation_rate`: activations begun in a second, at most.
@@ -96,6 +98,7 @@ impl Default for Config {
             idle_timeout: Duration::from_mins(5),
             state_max: 1024 * 1024,
             mailbox_len: 128,
+            quarantine_after: 10,
             call_timeout: Duration::from_secs(10),
             activation_rate: 1000,
             store_patience: Duration::from_secs(10),

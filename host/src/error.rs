@@ -86,6 +86,8 @@ codes! {
     ComponentRefused = "component-refused", 400, None, false;
     /// No route of this method and path.
     UnknownRoute = "unknown-route", 404, None, false;
+    /// The type has no such revision, or its code is gone.
+    RevisionNotFound = "revision-not-found", 404, None, false;
     /// No component was uploaded for the type.
     UnknownType = "unknown-type", 404, None, false;
     /// The type has no such handler.
@@ -102,6 +104,8 @@ codes! {
     VersionMismatch = "version-mismatch", 412, None, false;
     /// The body is larger than the limit.
     BodyTooLarge = "body-too-large", 413, None, false;
+    /// The revision failed too many objects, or a node cannot run it, and is not current.
+    RevisionTakenBack = "revision-taken-back", 422, None, false;
     /// The call would have made the state larger than the limit.
     StateTooLarge = "state-too-large", 413, None, false;
     /// The object refused the call in its own words.
@@ -132,6 +136,8 @@ codes! {
     StateUnreadable = "state-unreadable", 500, None, false;
     /// The object's record is damaged, of another object, or of a newer format.
     RecordDamaged = "record-damaged", 500, None, false;
+    /// The object's code failed so often in a row that it is not run for a while.
+    ObjectQuarantined = "object-quarantined", 503, None, true;
     /// The call's time ran out before it began.
     DeadlineExceeded = "deadline-exceeded", 503, None, true;
     /// The node is shutting down.

@@ -196,6 +196,15 @@ impl std::str::FromStr for ObjectId {
 #[serde(try_from = "String", into = "String")]
 pub struct Digest([u8; 32]);
 
+/// Which code: a revision of a type, and its component.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CodeId {
+    /// Number of the revision.
+    pub revision: u32,
+    /// Digest of its component.
+    pub component: Digest,
+}
+
 impl Digest {
     /// The digest of `bytes`.
     #[must_use]

@@ -46,6 +46,10 @@ pub const LOBBY_FACTOR: usize = 16;
 pub const RETRY_PAUSE_MIN: Duration = Duration::from_millis(20);
 /// Longest pause before an undecided write is sent again.
 pub const RETRY_PAUSE_MAX: Duration = Duration::from_secs(2);
+/// First pause in which a quarantined object is not run; it doubles up to [`QUARANTINE_MAX`].
+pub const QUARANTINE_MIN: Duration = Duration::from_secs(10);
+/// Longest pause in which a quarantined object is not run.
+pub const QUARANTINE_MAX: Duration = Duration::from_mins(10);
 /// Longest time that a caller may ask for.
 pub const CALL_TIMEOUT_MAX: Duration = Duration::from_mins(5);
 /// Longest page of a listing.

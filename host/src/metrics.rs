@@ -45,6 +45,8 @@ pub struct Metrics {
     pub instances_evicted: IntCounter,
     /// Instances ended by a trap or a limit, by `fault`.
     pub faults: IntCounterVec,
+    /// Objects that were quarantined.
+    pub quarantines: IntCounter,
     /// Active objects: warm and resident.
     pub active_objects: IntGauge,
     /// Objects with an instance.
@@ -99,6 +101,11 @@ impl Metrics {
             deactivations: counters(&registry, "deactivations_total", "Ended.", "reason"),
             instances_made: counter(&registry, "instances_made_total", "Instances made."),
             instances_evicted: counter(&registry, "instances_evicted_total", "Evicted instances."),
+            quarantines: counter(
+                &registry,
+                "quarantines_total",
+                "Objects that are not run for a while, because their code failed again and again.",
+            ),
             faults: counters(&registry, "faults_total", "Traps and broken limits.", "fault"),
             active_objects: gauge(&registry, "active_objects", "Warm and resident objects."),
             resident_objects: gauge(&registry, "resident_objects", "Objects with an instance."),

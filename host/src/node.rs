@@ -8,15 +8,16 @@ mod health;
 mod life;
 pub mod list;
 pub mod placement;
-mod revisions;
+pub mod revisions;
 mod session;
 mod sweep;
 #[cfg(test)]
 mod tests;
 pub mod whereabouts;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
@@ -32,11 +33,12 @@ use crate::catalog::Catalog;
 use crate::clock::BootTime;
 use crate::engine::Engine;
 use crate::error::{Code, Error};
-use crate::id::{NodeId, ObjectId};
+use crate::id::{NodeId, ObjectId, TypeName};
 use crate::metrics::Metrics;
 use crate::registry::{Registry, Sessions};
 use crate::store::Store;
 use crate::store::watched::Watched;
+use revisions::Turned;
 use session::Session;
 
 /// What a node is told about its objects.
@@ -46,6 +48,8 @@ pub struct Config {
     pub idle_timeout: Duration,
     /// Calls that may wait for one object.
     pub mailbox_len: usize,
+    /// Failures in a row after which an object is quarantined.
+    pub fault_max: u32,
     /// Instances that are kept at most.
     pub resident_max: usize,
     /// Activations that may begin per second.
@@ -89,6 +93,8 @@ pub struct Node {
     gate: Arc<Gate>,
     metrics: Arc<Metrics>,
     config: Config,
+    /// How far the objects were told of changes of their types.
+    turned: Mutex<BTreeMap<TypeName, Turned>>,
     is_draining: AtomicBool,
     is_unwell: AtomicBool,
     /// Closed when the node is gone, which its tasks watch.
@@ -105,6 +111,7 @@ impl Node {
     pub fn start(ports: Ports, config: &Config) -> Arc<Self> {
         let store = Arc::new(Watched::new(ports.store));
         let (alive, gone) = watch::channel(());
+        let following = gone.clone();
         let catalog = Catalog::new(Arc::clone(&store) as Arc<dyn Store>, ports.engine);
         let node = Arc::new(Self {
             present: watch::Sender::new(None),
@@ -114,11 +121,13 @@ impl Node {
             gate: Arc::new(Gate::new(config.activation_rate)),
             metrics: Arc::new(Metrics::new()),
             config: config.clone(),
+            turned: Mutex::default(),
             is_draining: AtomicBool::new(false),
             is_unwell: AtomicBool::new(false),
             _gone: alive,
         });
         tokio::spawn(life::run(Arc::downgrade(&node), ports.sessions, gone));
+        tokio::spawn(revisions::follow(Arc::downgrade(&node), following));
         tokio::spawn(sweep::run(Arc::downgrade(&node), config.idle_timeout));
         tokio::spawn(health::run(Arc::downgrade(&node), config.store_patience));
         node
@@ -144,7 +153,11 @@ impl Node {
             table: Table::new(),
             residents: Residents::new(resident_max, Arc::clone(&self.metrics)),
             gate: Arc::clone(&self.gate),
-            settings: Settings { node: node.clone(), mailbox_len: self.config.mailbox_len },
+            settings: Settings {
+                node: node.clone(),
+                mailbox_len: self.config.mailbox_len,
+                fault_max: self.config.fault_max,
+            },
             metrics: Arc::clone(&self.metrics),
         })));
         tracing::info!(%node, "a session has begun");
@@ -157,6 +170,11 @@ impl Node {
     /// The session is over: nothing is taken until the next one.
     fn exit(&self) {
         self.present.send_replace(None);
+    }
+
+    fn turned(&self) -> MutexGuard<'_, BTreeMap<TypeName, Turned>> {
+        // What is behind the lock is whole at every moment.
+        self.turned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn present(&self) -> Option<Arc<Session>> {
@@ -201,7 +219,7 @@ impl Node {
 
     async fn bring(&self, id: &ObjectId, call: Call) -> Answer {
         // Found before anything is claimed, so that calls to types that do not exist cost nothing.
-        self.catalog.current(id.type_name()).await.map_err(Box::new)?;
+        self.catalog.know(id.type_name()).await.map_err(Box::new)?;
         let session = self.present().ok_or_else(|| no_session(id))?;
         let (caller, answer) = oneshot::channel();
         let mut pending = (call, caller);

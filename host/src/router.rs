@@ -13,6 +13,7 @@ mod elsewhere;
 mod owners;
 pub mod peers;
 mod places;
+pub mod rollout;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]

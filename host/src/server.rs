@@ -24,6 +24,7 @@ use crate::http::accept::Server;
 use crate::http::peers::HttpPeers;
 use crate::http::{self, Api};
 use crate::node::{self, Node};
+use crate::rollout;
 use crate::router::{self, Router};
 
 /// How long objects may take to be handed back, where no other node can take them.
@@ -67,7 +68,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let node = Node::start(ports, &node_config(&config));
     let router =
         Router::new(Arc::clone(&node), Arc::new(HttpPeers::new()), &router::Config::default());
-    let api = Api::new(Arc::new(router), http_config(&config, address));
+    let router = Arc::new(router);
+    tokio::spawn(rollout::run(Arc::downgrade(&router)));
+    let api = Api::new(router, http_config(&config, address));
     let (stop, stopped) = watch::channel(());
     let serving = tokio::spawn(Server::new(api, listener).run(stopped, CLOSE_PATIENCE));
     let running = Running { node, entrance, stop, serving, patience: patience(&config) };
@@ -179,6 +182,7 @@ fn node_config(config: &Config) -> node::Config {
     node::Config {
         idle_timeout: config.idle_timeout,
         mailbox_len: config.mailbox_len,
+        fault_max: config.quarantine_after,
         resident_max: usize::try_from(config.resident_max).unwrap_or(usize::MAX),
         activation_rate: config.activation_rate,
         store_patience: config.store_patience,

@@ -36,6 +36,7 @@ pub fn fingerprint(operation: &Operation) -> [u8; 8] {
             hash.update(argument);
         }
         Operation::Delete => hash.update([1]),
+        Operation::Resume => hash.update([2]),
     }
     let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(hash.finalize());
     [a, b, c, d, e, f, g, h]

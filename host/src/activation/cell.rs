@@ -92,6 +92,12 @@ impl Cell {
         self.lock().machine.position()
     }
 
+    /// Whether a revision is being tried on it without a call.
+    #[must_use]
+    pub fn is_probing(&self) -> bool {
+        self.lock().machine.is_probing()
+    }
+
     /// How many activations have ended in this entry: it changes when the present one has given its claim back.
     #[must_use]
     pub fn ended(&self) -> u64 {

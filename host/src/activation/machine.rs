@@ -10,9 +10,11 @@ mod begin;
 mod end;
 mod outcome;
 mod proof;
+mod quarantine;
 mod settle;
 #[cfg(test)]
 mod simulation;
+mod swap;
 #[cfg(test)]
 mod tests;
 mod trust;
@@ -22,11 +24,11 @@ use std::time::Duration;
 
 use super::answered::Answered;
 use super::mailbox::{Expired, Mailbox};
-use super::protocol::{Action, Event, Now, Revision, Settings};
+use super::protocol::{Action, Event, Now, Settings};
 use super::{Answer, Call, Consistency, IdempotencyKey, Reason, refuse};
 use crate::clock::BootTime;
 use crate::error::{Code, Error};
-use crate::id::ObjectId;
+use crate::id::{CodeId, ObjectId};
 use crate::store::record::{Epoch, RecentWrites, Record, State, Version, Write};
 use crate::store::{Condition, ETag};
 
@@ -79,6 +81,7 @@ struct Base {
     epoch: Epoch,
     etag: Option<ETag>,
     recent: RecentWrites,
+    /// Failures in a row, as the record says.
     faults: u32,
     /// The object's own time when it was loaded, and when that was.
     time_ms: u64,
@@ -94,6 +97,7 @@ struct Running<T> {
     deadline: BootTime,
     /// Whether the state it runs on turned out to be one that never was.
     is_stale: bool,
+    attempt: swap::Attempt,
 }
 
 /// A call that has run, and whose answer waits until `version` is committed.
@@ -125,6 +129,7 @@ struct Writing {
     epoch: Epoch,
     condition: Condition,
     recent: RecentWrites,
+    faults: u32,
     attempts: u32,
     /// Answers up to this ticket are proven when it is applied: they were asked for before it began.
     proves: proof::Ticket,
@@ -138,13 +143,17 @@ pub struct Machine<T> {
     mailbox: Mailbox<T>,
     /// Why no further call is taken, while those that wait have their turn.
     leaving: Option<Reason>,
+    /// Which code is wanted, where that was said before the record was there.
+    wanted: Option<CodeId>,
     live: Option<Box<Live<T>>>,
 }
 
 /// What an activation holds while it is live.
 #[derive(Debug)]
 struct Live<T> {
-    code: Revision,
+    code: CodeId,
+    swap: swap::Swap,
+    quarantine: quarantine::Quarantine,
     base: Base,
     head: Head,
     answered: Answered,
@@ -165,7 +174,14 @@ impl<T> Machine<T> {
     /// The machine of an object that nobody has called yet.
     #[must_use]
     pub fn new(id: ObjectId) -> Self {
-        Self { id, phase: Phase::Cold, mailbox: Mailbox::new(), leaving: None, live: None }
+        Self {
+            id,
+            phase: Phase::Cold,
+            mailbox: Mailbox::new(),
+            leaving: None,
+            wanted: None,
+            live: None,
+        }
     }
 
     /// Takes in one event, and pushes what is to be done onto `actions`.
@@ -181,6 +197,9 @@ impl<T> Machine<T> {
             Event::Reread(reread) => self.reread(reread, now, actions),
             Event::Proven(reread) => self.proven(reread, now, actions),
             Event::Released => self.released(actions),
+            Event::Wanted(code) => self.want(code),
+            Event::Probe => self.probe(now, actions),
+            Event::Probed(code, probed) => self.probed(code, probed, actions),
             Event::Deactivate(reason) => self.deactivate(reason),
             Event::Wake => self.expire(now, actions),
         }
@@ -325,6 +344,7 @@ impl<T> Live<T> {
     /// Whether no write is undecided and no answer is owed.
     fn is_settled(&self) -> bool {
         self.running.is_none()
+            && !self.swap.is_probing()
             && self.waiting.is_empty()
             && self.writing.is_none()
             && !self.proof.is_under_way()

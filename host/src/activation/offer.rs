@@ -13,6 +13,7 @@ use super::surroundings::Surroundings;
 use super::task::drive;
 use super::{Call, Reason};
 use crate::clock::BootTime;
+use crate::id::CodeId;
 use crate::limits::LOBBY_WAIT;
 
 /// Brings a call to the object; the answer comes through `caller`.
@@ -52,12 +53,7 @@ pub async fn offer(
 /// # Panics
 /// Outside of a tokio runtime.
 pub fn deactivate(cell: &Arc<Cell>, reason: Reason, around: &Arc<Surroundings>) {
-    let mut core = cell.lock();
-    core.step(Event::Deactivate(reason), around.now());
-    if rouse(cell, &mut core, BootTime::FOREVER) {
-        drop(core);
-        tokio::spawn(drive(Arc::clone(cell), Arc::clone(around)));
-    }
+    tell(cell, Event::Deactivate(reason), around);
 }
 
 /// Lets the object go on with what waits for the lease to hold again.
@@ -65,8 +61,28 @@ pub fn deactivate(cell: &Arc<Cell>, reason: Reason, around: &Arc<Surroundings>) 
 /// # Panics
 /// Outside of a tokio runtime.
 pub fn wake(cell: &Arc<Cell>, around: &Arc<Surroundings>) {
+    tell(cell, Event::Wake, around);
+}
+
+/// Has the object change over to this revision at its next call. Nothing happens where none is live.
+///
+/// # Panics
+/// Outside of a tokio runtime.
+pub fn want(cell: &Arc<Cell>, code: CodeId, around: &Arc<Surroundings>) {
+    tell(cell, Event::Wanted(code), around);
+}
+
+/// Has the object try the revision that is wanted for it, if it has nothing else to do.
+///
+/// # Panics
+/// Outside of a tokio runtime.
+pub fn probe(cell: &Arc<Cell>, around: &Arc<Surroundings>) {
+    tell(cell, Event::Probe, around);
+}
+
+fn tell(cell: &Arc<Cell>, event: Event<Caller>, around: &Arc<Surroundings>) {
     let mut core = cell.lock();
-    core.step(Event::Wake, around.now());
+    core.step(event, around.now());
     if rouse(cell, &mut core, BootTime::FOREVER) {
         drop(core);
         tokio::spawn(drive(Arc::clone(cell), Arc::clone(around)));

@@ -11,7 +11,7 @@ use super::{Answer, Call, Reason};
 use crate::clock::BootTime;
 use crate::engine::{Fault, Rejection, RestoreError};
 use crate::error;
-use crate::id::{Digest, NodeId};
+use crate::id::{CodeId, NodeId};
 use crate::registry::{self, Claimed};
 use crate::store::record::{Record, State, Version, WriteId};
 use crate::store::{self, Condition, ETag, Put};
@@ -23,6 +23,8 @@ pub struct Settings {
     pub node: NodeId,
     /// Calls that may wait for one object.
     pub mailbox_len: usize,
+    /// After how many failures in a row an object is quarantined.
+    pub fault_max: u32,
 }
 
 /// What a decision may depend on besides the machine's own state.
@@ -46,22 +48,15 @@ impl Now<'_> {
     }
 }
 
-/// Which code the activation runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Revision {
-    /// Number of the revision.
-    pub revision: u32,
-    /// Digest of its component.
-    pub component: Digest,
-}
-
 /// What was found in the store, with the code that is to run on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loaded {
     /// The record and what the store calls it; nothing where the object was never changed.
     pub record: Option<(Record, ETag)>,
-    /// The code.
-    pub code: Revision,
+    /// The code that made the state; where there is none, the one to fall back on.
+    pub code: CodeId,
+    /// The code that is to run. It is tried first where it is another one.
+    pub wanted: CodeId,
 }
 
 /// Why an object could not be loaded.
@@ -103,6 +98,20 @@ pub enum Ran {
     Unreadable(RestoreError),
     /// The call's deadline passed while it ran.
     TimedOut,
+    /// The code could not be had: what to tell the caller.
+    NoCode(error::Error),
+}
+
+/// What came of reading the state with other code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probed {
+    /// It reads the state.
+    Reads {
+        /// Whether the instance that has read it is kept as the object's.
+        is_kept: bool,
+    },
+    /// It does not, or could not be asked.
+    Failed(Ran),
 }
 
 /// What a record that was read again looked like.
@@ -135,6 +144,12 @@ pub enum Event<T> {
     Proven(Reread),
     /// [`Action::Release`] ended, well or not.
     Released,
+    /// This revision is wanted for the object from now on.
+    Wanted(CodeId),
+    /// The revision that is wanted is to be tried without waiting for a call.
+    Probe,
+    /// [`Action::Probe`] ended.
+    Probed(CodeId, Probed),
     /// The activation is to end.
     Deactivate(Reason),
     /// Time has passed, or the lease holds again.
@@ -150,6 +165,8 @@ pub enum Action<T> {
     Load,
     /// Run a handler on the newest state.
     Run(Run),
+    /// Read the newest state with other code, in an instance of its own.
+    Probe(Probe),
     /// Write this record under this condition, once.
     Write(Box<Record>, Condition),
     /// Send the identical write again, after about this pause.
@@ -168,11 +185,30 @@ pub enum Action<T> {
     Committed(usize),
     /// The activation has ended, for this reason.
     Ended(Reason),
+    /// This revision reads the object's state, or has run its first call.
+    TookWell(CodeId),
+    /// This revision failed where the object's own code did not, in these words: the object stays on its own.
+    HeldBack(CodeId, String),
+    /// The object failed so often in a row that it is called no more for this long.
+    Quarantined(Duration),
+}
+
+/// A state to be read with other code than the object's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// The code.
+    pub code: CodeId,
+    /// The state; nothing where it is the type's defaults.
+    pub state: Option<State>,
+    /// How long it may take.
+    pub deadline: BootTime,
 }
 
 /// One call to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
+    /// The code to run it with.
+    pub code: CodeId,
     /// The handler.
     pub handler: Box<str>,
     /// The argument.

@@ -13,7 +13,7 @@ use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::cell::{Caller, Cell, Core};
-use super::protocol::{Action, Event, Ran};
+use super::protocol::{Action, Event};
 use super::residents::Resident;
 use super::surroundings::Surroundings;
 use crate::catalog::Revision;
@@ -25,7 +25,7 @@ const CALLS_IN_A_ROW_MAX: u32 = 32;
 
 /// What the end of a guest call brings.
 struct Finished {
-    ran: Ran,
+    event: Event<Caller>,
     resident: Option<Resident>,
 }
 
@@ -97,6 +97,10 @@ impl Task {
                 let _ = caller.send(answer);
             }
             Action::Run(run) => self.begin_run(run),
+            Action::Probe(probe) => self.begin_probe(probe),
+            Action::TookWell(code) => self.around.catalog.took_well(self.cell.id(), code.revision),
+            Action::HeldBack(code, why) => self.note_held_back(code.revision, why),
+            Action::Quarantined(pause) => self.note_quarantine(pause),
             Action::DropInstance => {
                 self.resident = None;
                 self.around.residents.remove(self.cell.id());
@@ -164,7 +168,7 @@ impl Task {
     fn ran(&mut self, finished: Finished) {
         self.running = None;
         self.resident = finished.resident;
-        self.step(Event::Ran(finished.ran));
+        self.step(finished.event);
     }
 
     /// When the machine wants to be woken; noted in the cell, so that a call with an earlier deadline rings.

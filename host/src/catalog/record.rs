@@ -4,12 +4,15 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::rollout::Rollout;
 use crate::engine::Description;
 use crate::id::{Digest, TypeName};
 
 /// What the names of all types' records begin with.
 pub const PREFIX: &str = "types/";
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+/// The format before there were roll-outs, which reads as one without any.
+const FORMAT_MIN: u32 = 1;
 
 /// One published component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +24,18 @@ pub struct RevisionEntry {
     pub digest: Digest,
     /// When it was deployed, in milliseconds since 1970.
     pub deployed_at_ms: u64,
+    /// Who deployed it.
+    #[serde(default)]
+    pub deployed_by: String,
+    /// Bytes of the component.
+    #[serde(default)]
+    pub size: u64,
+    /// Why it was taken back, where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_back: Option<String>,
+    /// Whether its component was removed, because no object needs it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_collected: bool,
     /// What the component says of itself.
     pub description: Description,
 }
@@ -35,6 +50,12 @@ pub struct TypeRecord {
     pub name: TypeName,
     /// Number of the current revision; 0 before the first.
     pub current: u32,
+    /// The mark of the last change: how whoever made it recognises it.
+    #[serde(default)]
+    pub mark: u64,
+    /// The revision that is taking the place of another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<Rollout>,
     /// The revisions, oldest first.
     pub revisions: Vec<RevisionEntry>,
 }
@@ -43,21 +64,42 @@ impl TypeRecord {
     /// A type without revisions.
     #[must_use]
     pub fn new(name: TypeName) -> Self {
-        Self { format: FORMAT, name, current: 0, revisions: Vec::new() }
+        Self { format: FORMAT, name, current: 0, mark: 0, rollout: None, revisions: Vec::new() }
     }
 
     /// The current revision.
     #[must_use]
     pub fn current_entry(&self) -> Option<&RevisionEntry> {
-        self.revisions.iter().find(|entry| entry.number == self.current)
+        self.entry(self.current)
     }
 
-    /// Adds a revision and makes it current.
-    pub fn add(&mut self, digest: Digest, description: Description, now_ms: u64) -> RevisionEntry {
+    /// The revision of this number.
+    #[must_use]
+    pub fn entry(&self, number: u32) -> Option<&RevisionEntry> {
+        self.revisions.iter().find(|entry| entry.number == number)
+    }
+
+    /// Adds a revision.
+    pub(super) fn add(
+        &mut self,
+        digest: Digest,
+        size: u64,
+        description: Description,
+        by: &str,
+        now_ms: u64,
+    ) -> RevisionEntry {
         let number = self.revisions.last().map_or(1, |newest| newest.number + 1);
-        let entry = RevisionEntry { number, digest, deployed_at_ms: now_ms, description };
+        let entry = RevisionEntry {
+            number,
+            digest,
+            deployed_at_ms: now_ms,
+            deployed_by: by.to_owned(),
+            size,
+            taken_back: None,
+            is_collected: false,
+            description,
+        };
         self.revisions.push(entry.clone());
-        self.current = number;
         entry
     }
 
@@ -80,15 +122,21 @@ impl TypeRecord {
             format: u32,
         }
         let head: Head = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-        if head.format != FORMAT {
+        if !(FORMAT_MIN..=FORMAT).contains(&head.format) {
             return Err(format!("it has format {}, this host reads {FORMAT}", head.format));
         }
-        let record: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        let mut record: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
         if record.name.as_str() != name {
             return Err(format!("it is of the type {}", record.name));
         }
+        record.format = FORMAT;
         Ok(record)
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// Name of the blob that holds the record of the type `name`.
@@ -121,8 +169,15 @@ mod tests {
             TypeRecord::decode("list", &record.encode()),
             Err("it is of the type todo".to_owned())
         );
-        let newer = TypeRecord { format: 2, ..record };
+        let newer = TypeRecord { format: 3, ..record };
         let refused = TypeRecord::decode("todo", &newer.encode()).unwrap_err();
-        assert!(refused.contains("format 2"), "{refused}");
+        assert!(refused.contains("format 3"), "{refused}");
+    }
+
+    #[test]
+    fn a_record_from_before_there_were_roll_outs_is_read() {
+        let old = br#"{"format":1,"name":"todo","current":0,"revisions":[]}"#;
+        let record = TypeRecord::decode("todo", old).unwrap();
+        assert_eq!(record, TypeRecord::new(TypeName::new("todo").unwrap()));
     }
 }

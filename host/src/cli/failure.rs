@@ -51,6 +51,11 @@ impl Failure {
         Self { hint: Some(hint.into()), ..self }
     }
 
+    /// What was asked for was not done, and will not be if it is asked again.
+    pub(super) fn rejected(message: String) -> Self {
+        Self { exit: Exit::Rejected, message, hint: None }
+    }
+
     /// What a node answered.
     pub(super) fn of_problem(problem: Document) -> Self {
         let exit = exit_of(&problem);
@@ -91,6 +96,7 @@ impl From<config::Error> for Failure {
 /// Codes that say that the object itself did not do what it was asked.
 const BY_THE_OBJECT: &[&str] = &[
     "object-rejected",
+    "revision-taken-back",
     "version-mismatch",
     "state-too-large",
     "object-trapped",

@@ -224,6 +224,18 @@ impl One {
         ])
     }
 
+    pub(super) async fn resume(self, client: &Client) -> Result<(), Failure> {
+        let path = format!("{}/quarantine", object_path(&self.id)?);
+        let answer = client.send(Request::new(Method::DELETE, path)).await?;
+        if client.is_json {
+            return output::json(&answer.body);
+        }
+        let had_failed: bool = answer.read()?;
+        let text = if had_failed { "is run again" } else { "had not failed" };
+        output::note(&format!("{} {text}", self.id));
+        Ok(())
+    }
+
     pub(super) async fn deactivate(self, client: &Client) -> Result<(), Failure> {
         let path = format!("{}/deactivate", object_path(&self.id)?);
         let answer = client.send(Request::new(Method::POST, path)).await?;

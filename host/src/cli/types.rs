@@ -1,29 +1,17 @@
-//! The commands about types: deploy a component, and look at what is deployed.
-//!
-//! Whether a component fits is the node's to say; here it is only read and sent.
+//! Looks at what is deployed.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 
 use bytesize::ByteSize;
 use clap::Args;
-use http::Method;
+use humantime_serde::re::humantime;
 use serde::Deserialize;
 
 use super::client::{Client, Request, encoded};
+use super::deploy::Rollout;
 use super::failure::Failure;
 use super::output;
 use crate::engine::Description;
-
-/// `highlander deploy`
-#[derive(Debug, Args)]
-pub(super) struct Deploy {
-    /// The component
-    #[arg(value_name = "FILE.wasm")]
-    file: PathBuf,
-    /// Deploy it even where it breaks what the current revision offers
-    #[arg(long)]
-    force: bool,
-}
 
 /// `highlander types`
 #[derive(Debug, Args)]
@@ -31,41 +19,6 @@ pub(super) struct Types {
     /// Show this one with its handlers
     #[arg(value_name = "TYPE")]
     type_name: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Deployed {
-    #[serde(rename = "type")]
-    type_name: String,
-    revision: u32,
-    is_new: bool,
-}
-
-impl Deploy {
-    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
-        let shown = self.file.display();
-        let wasm = std::fs::read(&self.file).map_err(|error| {
-            let failure = Failure::usage(format!("cannot read {shown}: {error}"));
-            failure.with_hint("build it with: cargo build --release --target wasm32-wasip2")
-        })?;
-        if !wasm.starts_with(b"\0asm") {
-            let failure = Failure::usage(format!("{shown} is no WebAssembly"));
-            return Err(failure.with_hint("deploy what lies in target/wasm32-wasip2/release/"));
-        }
-        let size = ByteSize(wasm.len() as u64);
-        output::note(&format!("uploading {shown} ({size}) to {}", client.url()));
-        let path = if self.force { "/v1/types?force=true" } else { "/v1/types" };
-        let request = Request::new(Method::POST, path).with_body("application/wasm", wasm);
-        let answer = client.send(request).await?;
-        if client.is_json {
-            return output::json(&answer.body);
-        }
-        let Deployed { type_name, revision, is_new } = answer.read()?;
-        if !is_new {
-            output::note("this component is current already");
-        }
-        output::line(&format!("{type_name} revision {revision}"))
-    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -87,6 +40,8 @@ struct Record {
     current: u32,
     description: Option<Description>,
     revisions: Vec<Revision>,
+    rollout: Option<Rollout>,
+    held_back: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -94,6 +49,12 @@ struct Revision {
     number: u32,
     digest: String,
     schema_version: u32,
+    deployed_at_ms: u64,
+    deployed_by: String,
+    bytes: u64,
+    live_objects: usize,
+    taken_back: Option<String>,
+    is_collected: bool,
 }
 
 impl Types {
@@ -135,10 +96,44 @@ fn show(record: &Record) -> Result<(), Failure> {
     });
     output::table(&handlers.collect::<Vec<_>>())?;
     output::line("revisions")?;
-    let revisions = record.revisions.iter().map(|revision| {
-        let digest: String = revision.digest.chars().take(12).collect();
-        let schema = format!("schema {}", revision.schema_version);
-        vec![format!("  {}", revision.number), digest, schema]
-    });
-    output::table(&revisions.collect::<Vec<_>>())
+    let head = ["  NUMBER", "COMPONENT", "SIZE", "SCHEMA", "DEPLOYED", "BY", "LIVE OBJECTS", ""];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    rows.extend(record.revisions.iter().rev().map(|revision| {
+        vec![
+            format!("  {}", revision.number),
+            revision.digest.chars().take(12).collect(),
+            ByteSize(revision.bytes).to_string(),
+            revision.schema_version.to_string(),
+            deployed_at(revision.deployed_at_ms),
+            revision.deployed_by.clone(),
+            revision.live_objects.to_string(),
+            remark(record, revision),
+        ]
+    }));
+    output::table(&rows)?;
+    if record.held_back.is_empty() {
+        return Ok(());
+    }
+    output::line("objects that stay on their own revision")?;
+    let rows = record
+        .held_back
+        .iter()
+        .map(|(key, why)| vec![format!("  {}/{key}", record.name), why.clone()]);
+    output::table(&rows.collect::<Vec<_>>())
+}
+
+fn deployed_at(ms: u64) -> String {
+    let at = std::time::UNIX_EPOCH + std::time::Duration::from_millis(ms);
+    humantime::format_rfc3339_seconds(at).to_string()
+}
+
+fn remark(record: &Record, revision: &Revision) -> String {
+    let coming = record.rollout.as_ref().filter(|rollout| rollout.revision == revision.number);
+    match (coming, &revision.taken_back) {
+        (Some(rollout), _) => rollout.to_string(),
+        (None, _) if record.current == revision.number => "current".to_owned(),
+        (None, Some(why)) => format!("taken back: {why}"),
+        (None, None) if revision.is_collected => "removed".to_owned(),
+        (None, None) => String::new(),
+    }
 }

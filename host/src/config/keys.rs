@@ -246,6 +246,15 @@ pub const KEYS: &[Key] = &[
         },
     },
     Key {
+        name: "objects.quarantine_after",
+        default: "10",
+        unit: "number, 1 to 1000000",
+        meaning: "failures of its code in a row after which an object is not run for a while",
+        set: |config, text| {
+            value::number(text, 1..=1_000_000).map(|count| config.quarantine_after = count as u32)
+        },
+    },
+    Key {
         name: "objects.call_timeout",
         default: "10s",
         unit: "time, 10ms to 5m",

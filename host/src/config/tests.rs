@@ -56,6 +56,7 @@ request_timeout = "2s"
 idle_timeout = "30s"
 state_max = "8MiB"
 mailbox_len = 7
+quarantine_after = 3
 call_timeout = "1m 30s"
 activation_rate = 200
 store_patience = "20s"
@@ -100,6 +101,7 @@ fn a_file_sets_every_key() {
         idle_timeout: Duration::from_secs(30),
         state_max: 8 << 20,
         mailbox_len: 7,
+        quarantine_after: 3,
         call_timeout: Duration::from_secs(90),
         activation_rate: 200,
         store_patience: Duration::from_secs(20),

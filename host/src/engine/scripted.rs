@@ -39,7 +39,9 @@ const HANDLERS: &[(&str, HandlerKind, &str)] = &[
 
 /// Loads bytes such as `scripted:counter`, or `scripted:counter@2 any text` for schema version 2.
 ///
-/// The text behind a space only makes another digest. Anything else is refused, as bytes that are no component are.
+/// The text behind a space makes another digest. Its words may name objects that the component fails, by what their
+/// keys begin with: `unreadable:a` for those whose state it does not read, `trapping:a` for those that trap in every
+/// call. Anything else is refused, as bytes that are no component are.
 #[derive(Debug, Clone)]
 pub struct ScriptedEngine {
     state_max: usize,
@@ -72,13 +74,19 @@ impl Engine for ScriptedEngine {
         let text = std::str::from_utf8(&wasm).map_err(|_| refused())?;
         let text = text.strip_prefix(PREFIX).ok_or_else(refused)?;
         let word = text.split_whitespace().next().ok_or_else(refused)?;
+        let prefix = |kind: &str| {
+            let mut rest = text.split_whitespace().skip(1);
+            rest.find_map(|word| word.strip_prefix(kind)).map(str::to_owned)
+        };
         let (name, schema_version) = match word.split_once('@') {
             Some((name, schema)) => (name, schema.parse().map_err(|_| refused())?),
             None => (word, 1),
         };
         let name =
             TypeName::new(name).map_err(|invalid| LoadError::Refused(invalid.to_string()))?;
-        Ok(Arc::new(Counter { digest, name, schema_version, state_max: self.state_max }))
+        let (unreadable, trapping) = (prefix("unreadable:"), prefix("trapping:"));
+        let state_max = self.state_max;
+        Ok(Arc::new(Counter { digest, name, schema_version, state_max, unreadable, trapping }))
     }
 }
 
@@ -89,6 +97,8 @@ struct Counter {
     name: TypeName,
     schema_version: u32,
     state_max: usize,
+    unreadable: Option<String>,
+    trapping: Option<String>,
 }
 
 #[async_trait]
@@ -123,6 +133,9 @@ impl Component for Counter {
             state: None,
             schema_version: self.schema_version,
             state_max: self.state_max,
+            unreadable: self.unreadable.clone(),
+            trapping: self.trapping.clone(),
+            is_trapping: false,
             usable: true,
         }))
     }
@@ -144,6 +157,10 @@ struct CounterInstance {
     state: Option<State>,
     schema_version: u32,
     state_max: usize,
+    unreadable: Option<String>,
+    trapping: Option<String>,
+    /// Whether the object is one that traps in every call.
+    is_trapping: bool,
     /// False while a function runs, so that it stays false where one faults or is dropped.
     usable: bool,
 }
@@ -158,6 +175,9 @@ impl CounterInstance {
     }
 
     async fn run(&mut self, call: GuestCall<'_>) -> Result<Value, Stop> {
+        if self.is_trapping {
+            return Err(trapped());
+        }
         let state = self.state.as_mut().ok_or_else(|| contract("called before restore"))?;
         Ok(match call.handler {
             "value" => json!(state.value),
@@ -196,10 +216,17 @@ impl CounterInstance {
 impl Instance for CounterInstance {
     async fn restore(
         &mut self,
-        _id: &ObjectId,
+        id: &ObjectId,
         snapshot: Option<(&[u8], u32)>,
     ) -> Result<(), RestoreError> {
         self.begin()?;
+        let is_named = |prefix: &Option<String>| {
+            prefix.as_ref().is_some_and(|prefix| id.key().starts_with(prefix))
+        };
+        if is_named(&self.unreadable) {
+            return Err(RestoreError::InvalidSnapshot("scripted".to_owned()));
+        }
+        self.is_trapping = is_named(&self.trapping);
         let state = match snapshot {
             None => State::default(),
             Some((_, schema)) if schema > self.schema_version => {

@@ -3,7 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::catalog::rollout;
 use crate::id::NodeId;
+use crate::node::revisions::Progress;
 use crate::node::whereabouts::{self, Tier};
 
 /// Where an object is.
@@ -58,6 +60,26 @@ pub(super) struct Listed {
     pub(super) state: String,
     /// Nothing where the node did not say.
     pub(super) active_objects: Option<usize>,
+}
+
+/// How far the nodes are with a type.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Rollout {
+    #[serde(rename = "type")]
+    pub(super) type_name: String,
+    /// Number of the current revision.
+    pub(super) current: u32,
+    /// The revision that is taking the place of another, if one is.
+    pub(super) rollout: Option<rollout::Rollout>,
+    pub(super) nodes: Vec<NodeProgress>,
+}
+
+/// How far one node is.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct NodeProgress {
+    pub(super) id: String,
+    /// Nothing where the node did not say.
+    pub(super) progress: Option<Progress>,
 }
 
 impl Whereabouts {

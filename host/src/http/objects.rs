@@ -66,6 +66,10 @@ impl Api {
         self.change(parts, id, Operation::Delete).await
     }
 
+    pub(super) async fn resume(&self, parts: &Parts, id: ObjectId) -> Result<Reply, Problem> {
+        self.change(parts, id, Operation::Resume).await
+    }
+
     async fn change(
         &self,
         parts: &Parts,

@@ -23,8 +23,9 @@ use http::response::Parts;
 use super::documents;
 use crate::activation::Call;
 use crate::clock::BootTime;
-use crate::id::ObjectId;
+use crate::id::{ObjectId, TypeName};
 use crate::limits::{CALL_TIMEOUT_MAX, REPLY_BYTES_MAX, STATE_BYTES_MAX};
+use crate::node::revisions::Progress;
 use crate::node::whereabouts::Whereabouts;
 use crate::registry::members::Member;
 use crate::router::context::Context;
@@ -131,6 +132,24 @@ impl Peers for HttpPeers {
     async fn drain(&self, to: &Member, patience: Duration) -> Told<usize> {
         let told = self.ask(to, Outgoing::drain(&to.node), patience).await?;
         Ok(told.map(|document: documents::Drained| document.active_objects))
+    }
+
+    async fn progress(
+        &self,
+        to: &Member,
+        type_name: &TypeName,
+        patience: Duration,
+    ) -> Told<Progress> {
+        let told = self.ask(to, Outgoing::rollout(type_name), patience).await?;
+        let own = |document: documents::Rollout| {
+            let mut nodes = document.nodes.into_iter();
+            nodes.find(|node| node.id == to.node.as_str())?.progress
+        };
+        let none = || Failure::Interrupted("does not say how far it is".to_owned());
+        match told.map(own) {
+            Ok(progress) => progress.map(Ok).ok_or_else(none),
+            Err(error) => Ok(Err(error)),
+        }
     }
 
     async fn active_count(&self, to: &Member, patience: Duration) -> Told<usize> {

@@ -10,6 +10,15 @@ use crate::error::Error;
 
 /// The parameters of a query, in their order.
 pub(super) fn parameters(uri: &Uri, known: &[&str]) -> Result<Vec<(String, String)>, Error> {
+    parameters_of(uri, known, &[])
+}
+
+/// The same, where those of `repeated` may be given more than once.
+pub(super) fn parameters_of(
+    uri: &Uri,
+    known: &[&str],
+    repeated: &[&str],
+) -> Result<Vec<(String, String)>, Error> {
     let mut found: Vec<(String, String)> = Vec::new();
     for pair in uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -19,12 +28,18 @@ pub(super) fn parameters(uri: &Uri, known: &[&str]) -> Result<Vec<(String, Strin
             let text = format!("the parameter {name:?} is not one of {}", known.join(", "));
             return Err(malformed(text));
         }
-        if found.iter().any(|(other, _)| *other == name) {
+        let is_repeated = found.iter().any(|(other, _)| *other == name);
+        if is_repeated && !repeated.contains(&name.as_str()) {
             return Err(malformed(format!("the parameter {name:?} is given twice")));
         }
         found.push((name, value));
     }
     Ok(found)
+}
+
+/// A whole number.
+pub(super) fn number(name: &str, value: &str) -> Result<u32, Error> {
+    value.parse().map_err(|_| malformed(format!("the parameter {name:?} is a whole number")))
 }
 
 /// A yes or no. A parameter without value is a yes.

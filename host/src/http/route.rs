@@ -43,6 +43,12 @@ pub enum Route<'a> {
     Types,
     /// Show one type.
     Type(Cow<'a, str>),
+    /// Tell how far the nodes are with a type.
+    Rollout(TypeName),
+    /// Make an older revision current.
+    Rollback(TypeName),
+    /// End an object's quarantine.
+    Resume(ObjectId),
     /// List the nodes.
     Nodes,
     /// Have a node hand its objects over.
@@ -91,6 +97,17 @@ fn named_route<'a>(method: &Method, path: &'a str) -> Result<Route<'a>, Problem>
     if let Some(name) = named("/v1/types/") {
         return read_only(method, Route::Type(decode(name)?));
     }
+    if let Some((name, rest)) =
+        path.strip_prefix("/v1/types/").and_then(|rest| rest.split_once('/'))
+    {
+        let type_name = || TypeName::new(&decode(name)?).map_err(|error| invalid_id(&error));
+        return match rest {
+            "rollout" => read_only(method, Route::Rollout(type_name()?)),
+            "rollback" if method == Method::POST => Ok(Route::Rollback(type_name()?)),
+            "rollback" => Err(not_allowed(method, "POST")),
+            _ => Err(unknown_route(path).into()),
+        };
+    }
     if let Some(name) = path.strip_prefix("/v1/nodes/").and_then(|rest| rest.strip_suffix("/drain"))
         && is_one_part(name)
     {
@@ -133,6 +150,9 @@ fn handler_route<'a>(
     id: ObjectId,
     handler: Cow<'a, str>,
 ) -> Result<Route<'a>, Problem> {
+    if handler == "quarantine" && method == Method::DELETE {
+        return Ok(Route::Resume(id));
+    }
     if !is_reserved(&handler) {
         if method == Method::POST {
             return Ok(Route::Call { id, handler });

@@ -19,10 +19,12 @@ use tokio::sync::watch;
 use super::accept::Server;
 use super::peers::HttpPeers;
 use super::{Api, Config};
+use crate::catalog::rollout::Terms;
 use crate::engine::scripted::ScriptedEngine;
 use crate::error::Code;
 use crate::node::{self, Node, Ports};
 use crate::registry::local::{Directory, LocalSessions};
+use crate::rollout;
 use crate::router::{self, Router};
 use crate::store::memory::Memory;
 
@@ -76,7 +78,7 @@ impl Harness {
 
     async fn with(adjust: impl FnOnce(&mut Config)) -> Self {
         let harness = Self::without_types(adjust).await;
-        harness.node.deploy("scripted:counter".into(), false).await.unwrap();
+        harness.node.deploy("scripted:counter".into(), &Terms::default()).await.unwrap();
         harness
     }
 
@@ -91,6 +93,7 @@ impl Harness {
         let config = node::Config {
             idle_timeout,
             mailbox_len: 4,
+            fault_max: 100,
             resident_max: 16,
             activation_rate: 1000,
             store_patience: Duration::from_secs(10),
@@ -104,7 +107,9 @@ impl Harness {
         let (stop, stopped) = watch::channel(());
         let peers = Arc::new(HttpPeers::new());
         let router = Router::new(Arc::clone(&node), peers, &router::Config::default());
-        let server = Server::new(Api::new(Arc::new(router), config), listener);
+        let router = Arc::new(router);
+        tokio::spawn(rollout::run(Arc::downgrade(&router)));
+        let server = Server::new(Api::new(router, config), listener);
         tokio::spawn(server.run(stopped, Duration::from_secs(1)));
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         Self { url: format!("http://{address}"), address, node, store, http, stop }

@@ -2,6 +2,7 @@
 //!
 //! What a component may be is the catalog's; here it is only bytes of a bounded number.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::StatusCode;
@@ -11,9 +12,18 @@ use serde_json::{Value, json};
 
 use super::problem::Problem;
 use super::request::malformed;
-use super::{Api, Reply, body, query, reply, request};
+use super::{Api, Reply, body, documents, query, reply, request};
 use crate::catalog::record::{RevisionEntry, TypeRecord};
+use crate::catalog::rollout::{Share, Terms};
 use crate::error::{Code, Error};
+use crate::id::TypeName;
+use crate::rollout;
+use crate::router::context::Context;
+use crate::router::rollout::Report;
+use documents::NodeProgress;
+
+/// Who deploys, as long as nobody has to say who they are.
+const ANYBODY: &str = "anonymous";
 
 impl Api {
     pub(super) async fn deploy(&self, parts: &Parts, body: Incoming) -> Result<Reply, Problem> {
@@ -23,22 +33,24 @@ impl Api {
             Code::BodyTooLarge => error.with_hint("the node's limit is node.component_max"),
             _ => error,
         })?;
-        let mut force = false;
-        for (name, value) in query::parameters(&parts.uri, &["force"])? {
-            force = query::flag(&name, &value)?;
-        }
+        let (terms, is_followed) = terms(parts)?;
         request::check_content_type(&parts.headers, "application/wasm")?;
         if wasm.is_empty() {
             return Err(malformed("the body is empty; it is to be a component").into());
         }
         // In a task of its own: a client that goes away must not leave a revision current that no object runs.
-        let node = Arc::clone(self.router.node());
-        let deploying = tokio::spawn(async move { node.deploy(wasm, force).await });
+        let router = Arc::clone(&self.router);
+        let deploying =
+            tokio::spawn(async move { rollout::deploy(&router, wasm, &terms, is_followed).await });
         let deployed = deploying.await.map_err(|_| {
             let text = "the deployment ended in an error of the node; the revision may have become current";
             Error::new(Code::OutcomeUnknown, text)
         })??;
-        let status = if deployed.is_new { StatusCode::CREATED } else { StatusCode::OK };
+        let status = match (deployed.is_new, is_followed) {
+            (true, true) => StatusCode::CREATED,
+            (true, false) => StatusCode::ACCEPTED,
+            (false, _) => StatusCode::OK,
+        };
         let document = json!({
             "type": deployed.type_name.as_str(),
             "revision": deployed.revision,
@@ -56,16 +68,116 @@ impl Api {
 
     pub(super) async fn type_record(&self, name: &str) -> Result<Reply, Problem> {
         let record = self.router.node().catalog().revisions(name).await?;
-        let revisions: Vec<_> = record.revisions.iter().map(revision).collect();
+        let reports = self.router.progress(&record.name, Context::default()).await;
+        let live = live(&reports);
+        let revisions: Vec<_> = record
+            .revisions
+            .iter()
+            .map(|entry| revision(entry, live.get(&entry.number).copied().unwrap_or_default()))
+            .collect();
         let current = record.current_entry();
         let document = json!({
             "name": record.name.as_str(),
             "current": record.current,
+            "rollout": record.rollout,
             "description": current.map(|entry| &entry.description),
             "revisions": revisions,
+            "held_back": rollout::total(&reports).held_back,
         });
         Ok(reply::json(StatusCode::OK, &document))
     }
+
+    pub(super) async fn rollout(&self, parts: &Parts, name: &TypeName) -> Result<Reply, Problem> {
+        let context = request::context(&parts.headers)?;
+        let reports = self.router.progress(name, context).await;
+        let record = self.router.node().catalog().record(name.as_str());
+        // A node that never used the type has no word of it; one that asks every node wants to know, though.
+        if record.is_none() && context.hops == 0 {
+            self.router.node().catalog().revisions(name.as_str()).await?;
+        }
+        let nodes = reports.into_iter().map(|Report { node, progress }| NodeProgress {
+            id: node.as_str().to_owned(),
+            progress,
+        });
+        let document = documents::Rollout {
+            type_name: name.as_str().to_owned(),
+            current: record.as_ref().map_or(0, |record| record.current),
+            rollout: record.and_then(|record| record.rollout),
+            nodes: nodes.collect(),
+        };
+        Ok(reply::json(StatusCode::OK, &document))
+    }
+
+    pub(super) async fn roll_back(&self, parts: &Parts, name: &TypeName) -> Result<Reply, Problem> {
+        let (mut to, mut is_followed) = (None, true);
+        for (parameter, value) in query::parameters(&parts.uri, &["to", "wait"])? {
+            match parameter.as_str() {
+                "to" => to = Some(query::number(&parameter, &value)?),
+                _ => is_followed = query::flag(&parameter, &value)?,
+            }
+        }
+        let (router, type_name) = (Arc::clone(&self.router), name.clone());
+        let rolling = tokio::spawn(async move {
+            rollout::roll_back(&router, &type_name, to, ANYBODY, is_followed).await
+        });
+        let revision = rolling.await.map_err(|_| {
+            let text = "the roll-back ended in an error of the node, and may go on";
+            Error::new(Code::OutcomeUnknown, text)
+        })??;
+        let status = if is_followed { StatusCode::OK } else { StatusCode::ACCEPTED };
+        Ok(reply::json(status, &json!({ "type": name.as_str(), "revision": revision })))
+    }
+}
+
+/// The terms of a deployment, and whether its answer is to wait until every node serves it.
+fn terms(parts: &Parts) -> Result<(Terms, bool), Error> {
+    const KNOWN: [&str; 5] = ["canary", "canary_key", "force", "max_failures", "wait"];
+    let mut terms = Terms { by: ANYBODY.to_owned(), ..Terms::default() };
+    let (mut is_followed, mut keys) = (true, Vec::new());
+    for (name, value) in query::parameters_of(&parts.uri, &KNOWN, &["canary_key"])? {
+        match name.as_str() {
+            "canary" => terms.share = Share::Percent(percent(&name, &value)?),
+            "canary_key" => keys.push(value),
+            "force" => terms.force = query::flag(&name, &value)?,
+            "max_failures" if value == "none" => terms.failures_per_mille_max = None,
+            "max_failures" => terms.failures_per_mille_max = Some(per_mille(&name, &value)?),
+            _ => is_followed = query::flag(&name, &value)?,
+        }
+    }
+    match (&terms.share, keys.is_empty()) {
+        (_, true) => {}
+        (Share::All, false) => terms.share = Share::Keys(keys),
+        _ => return Err(malformed("canary and canary_key cannot be given together")),
+    }
+    Ok((terms, is_followed))
+}
+
+/// A whole number of percent, from 1 to 99.
+fn percent(name: &str, value: &str) -> Result<u8, Error> {
+    let digits = value.strip_suffix('%').unwrap_or(value);
+    let percent = digits.parse().ok().filter(|percent| (1..=99).contains(percent));
+    percent.ok_or_else(|| malformed(format!("the parameter {name:?} is a share from 1% to 99%")))
+}
+
+/// A share of at most one digit after the point, such as `2.5%`, in thousandths.
+fn per_mille(name: &str, value: &str) -> Result<u16, Error> {
+    let digits = value.strip_suffix('%').unwrap_or(value);
+    let percent: Option<f64> = digits.parse().ok().filter(|p| (0.0..=100.0).contains(p));
+    let percent = percent.ok_or_else(|| {
+        malformed(format!("the parameter {name:?} is a share such as 1%, or none"))
+    })?;
+    Ok((percent * 10.0).round() as u16)
+}
+
+/// How many live objects run each revision.
+fn live(reports: &[Report]) -> BTreeMap<u32, usize> {
+    let mut live = BTreeMap::new();
+    for progress in reports.iter().filter_map(|report| report.progress.as_ref()) {
+        for (revision, count) in &progress.live {
+            *live.entry(*revision).or_default() += count;
+        }
+    }
+    live
 }
 
 fn summary(record: &TypeRecord) -> Option<Value> {
@@ -80,11 +192,16 @@ fn summary(record: &TypeRecord) -> Option<Value> {
     }))
 }
 
-fn revision(entry: &RevisionEntry) -> Value {
+fn revision(entry: &RevisionEntry, live_count: usize) -> Value {
     json!({
         "number": entry.number,
         "digest": entry.digest.to_string(),
         "deployed_at_ms": entry.deployed_at_ms,
         "schema_version": entry.description.schema_version,
+        "deployed_by": entry.deployed_by,
+        "bytes": entry.size,
+        "live_objects": live_count,
+        "taken_back": entry.taken_back,
+        "is_collected": entry.is_collected,
     })
 }

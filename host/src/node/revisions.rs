@@ -1,64 +1,198 @@
 //! New code for living objects: a deployment here, or the notice of one elsewhere.
-//! An object that runs another revision ends between two calls, and begins again with the current one.
+//!
+//! Whatever changes about a type ends in one walk over its live objects, each of which is told which revision it is to
+//! run; it changes over between two calls. Who moves a roll-out on is decided above, from what each node reports.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use super::{Node, until};
-use crate::activation::Reason;
 use crate::activation::cell::Cell;
-use crate::activation::offer::deactivate;
-use crate::catalog::Deployed;
+use crate::activation::offer::{probe, want};
+use crate::activation::surroundings::Surroundings;
+use crate::catalog::record::TypeRecord;
+use crate::catalog::rollout::Terms;
+use crate::catalog::{Deployed, Taken};
 use crate::error::Error;
 use crate::id::TypeName;
 
+/// Objects of a node that try a revision at the same time without a call: few, so that calls hardly notice.
+const PROBE_COUNT: usize = 4;
+
+/// Whether a revision can be run.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Readiness {
+    /// It was not tried yet.
+    #[default]
+    Unknown,
+    /// It can.
+    Ready,
+    /// It cannot, for this reason.
+    Failed(String),
+}
+
+/// How far this node is with a type.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Progress {
+    /// The mark of the type's record as this node knows it.
+    pub mark: u64,
+    /// Whether the revision that is coming can be run here.
+    pub readiness: Readiness,
+    /// Whether every call to a live object runs what the record says.
+    pub is_turned: bool,
+    /// Whether every live object has tried it.
+    pub is_tried: bool,
+    /// How they took to it.
+    pub taken: Taken,
+    /// How many live objects run each revision.
+    pub live: BTreeMap<u32, usize>,
+}
+
+/// Up to which change of a type's record this node has told its objects, and had them try.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Turned {
+    told: u64,
+    tried: u64,
+}
+
 impl Node {
-    /// Deploys a component, and ends the live objects of its type, so that each goes on with the new code. The other
-    /// nodes are told, and follow by themselves.
+    /// Deploys a component. The first of a type serves at once; what takes the place of another is rolled out, by the
+    /// nodes together.
     ///
     /// # Errors
     /// As [`Catalog::deploy`](crate::catalog::Catalog::deploy).
     ///
     /// # Cancel safety
-    /// The component may or may not have become current.
-    pub async fn deploy(&self, wasm: Bytes, force: bool) -> Result<Deployed, Error> {
-        let deployed = self.catalog.deploy(wasm, force).await?;
+    /// The component may or may not have been deployed.
+    pub async fn deploy(&self, wasm: Bytes, terms: &Terms) -> Result<Deployed, Error> {
+        let deployed = self.catalog.deploy(wasm, terms).await?;
         if deployed.is_new {
             tracing::info!(
                 type_name = %deployed.type_name, revision = deployed.revision, "deployed"
             );
-            if let Some(registry) = self.session()
-                && let Err(error) = registry.announce(&deployed.type_name).await
-            {
-                tracing::warn!("the other nodes were not told of the new revision: {error}");
-            }
-            self.replace(&deployed.type_name, deployed.revision).await;
+            self.announce(&deployed.type_name).await;
         }
         Ok(deployed)
     }
 
-    /// Reads a type again, and moves its live objects to the revision that is current now.
-    pub(super) async fn look_again(&self, type_name: &TypeName) {
-        match self.catalog.look_again(type_name).await {
-            Ok(Some(revision)) => self.replace(type_name, revision).await,
-            Ok(None) => {}
-            Err(error) => tracing::warn!(%type_name, "the type could not be read again: {error}"),
+    /// Changes the record of a type, and tells all nodes. See [`Catalog::amend`](crate::catalog::Catalog::amend).
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Cancel safety
+    /// As there; the other nodes may learn of it later.
+    pub async fn amend_type<C>(
+        &self,
+        type_name: &TypeName,
+        change: impl Fn(&mut TypeRecord) -> Result<Option<C>, Error>,
+    ) -> Result<Option<C>, Error> {
+        let changed = self.catalog.amend(type_name, change).await?;
+        if changed.is_some() {
+            self.announce(type_name).await;
+            self.look_again(type_name).await;
+        }
+        Ok(changed)
+    }
+
+    /// How far this node is with a type.
+    #[must_use]
+    pub fn progress(&self, type_name: &TypeName) -> Progress {
+        let name = type_name.as_str();
+        let Some(record) = self.catalog.record(name) else { return Progress::default() };
+        let coming = record.rollout.as_ref().map_or(record.current, |rollout| rollout.revision);
+        let turned = self.turned().get(type_name).copied().unwrap_or_default();
+        let mut live = BTreeMap::new();
+        for position in self.cells_of(type_name).iter().filter_map(|cell| cell.position()) {
+            *live.entry(position.revision).or_default() += 1;
+        }
+        Progress {
+            mark: record.mark,
+            readiness: match self.catalog.readiness(name, coming) {
+                None => Readiness::Unknown,
+                Some(Ok(())) => Readiness::Ready,
+                Some(Err(why)) => Readiness::Failed(why),
+            },
+            is_turned: turned.told == record.mark,
+            is_tried: turned.tried == record.mark,
+            taken: self.catalog.taken(name, coming),
+            live,
         }
     }
 
-    /// Ends every activation that runs another revision. Calls that wait meanwhile meet this one.
-    async fn replace(&self, type_name: &TypeName, revision: u32) {
-        let Some(session) = self.present() else { return };
-        let is_other = |cell: &Arc<Cell>| {
-            cell.id().type_name() == type_name.as_str()
-                && cell.position().is_some_and(|live| live.revision != revision)
-        };
-        until(|| {
-            let others = session.around.table.select(is_other);
-            others.iter().for_each(|cell| deactivate(cell, Reason::Replaced, &session.around));
-            others.is_empty()
-        })
-        .await;
+    async fn announce(&self, type_name: &TypeName) {
+        if let Some(registry) = self.session()
+            && let Err(error) = registry.announce(type_name).await
+        {
+            tracing::warn!(%type_name, "the other nodes were not told of a change: {error}");
+        }
+    }
+
+    /// Reads a type again.
+    pub(super) async fn look_again(&self, type_name: &TypeName) {
+        if let Err(error) = self.catalog.look_again(type_name).await {
+            tracing::warn!(%type_name, "the type could not be read again: {error}");
+        }
+    }
+
+    fn cells_of(&self, type_name: &TypeName) -> Vec<Arc<Cell>> {
+        let Some(session) = self.present() else { return Vec::new() };
+        session.around.table.select(|cell| cell.id().type_name() == type_name.as_str())
+    }
+
+    /// Tells the live objects of a type which revision they are to run, and has them try it.
+    async fn turn(&self, type_name: &TypeName) {
+        let Some(record) = self.catalog.record(type_name.as_str()) else { return };
+        let session = self.present();
+        let cells = self.cells_of(type_name);
+        for cell in &cells {
+            if let (Some(code), Some(session)) = (self.catalog.chosen(cell.id()), &session) {
+                want(cell, code, &session.around);
+            }
+        }
+        self.turned().entry(type_name.clone()).or_default().told = record.mark;
+        for some in cells.chunks(PROBE_COUNT) {
+            if let Some(session) = &session {
+                try_out(some, &session.around).await;
+            }
+            let present = self.catalog.record(type_name.as_str()).map(|record| record.mark);
+            if present != Some(record.mark) {
+                // Another walk is to follow.
+                return;
+            }
+        }
+        self.turned().entry(type_name.clone()).or_default().tried = record.mark;
+    }
+}
+
+async fn try_out(cells: &[Arc<Cell>], around: &Arc<Surroundings>) {
+    cells.iter().for_each(|cell| probe(cell, around));
+    until(|| !cells.iter().any(|cell| cell.is_probing())).await;
+}
+
+/// Tells live objects of every change of their types, until the node is gone.
+pub(super) async fn follow(node: Weak<Node>, mut gone: watch::Receiver<()>) {
+    let Some(mut news) = node.upgrade().map(|node| node.catalog.news().subscribe()) else { return };
+    loop {
+        let Some(node) = node.upgrade() else { return };
+        let mut changed = None;
+        node.catalog.news().send_if_modified(|names| {
+            changed = names.pop_first();
+            false
+        });
+        if let Some(type_name) = changed {
+            node.turn(&type_name).await;
+            continue;
+        }
+        drop(node);
+        tokio::select! {
+            news = news.changed() => if news.is_err() { return },
+            _ = gone.changed() => return,
+        }
     }
 }

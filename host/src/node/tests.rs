@@ -15,6 +15,7 @@ use super::whereabouts::Tier;
 use super::*;
 use crate::activation::answered::fingerprint;
 use crate::activation::{Consistency, Done, IdempotencyKey, Operation, Precondition};
+use crate::catalog::rollout::Terms;
 use crate::engine::scripted::ScriptedEngine;
 use crate::error::Effect;
 use crate::id::TypeName;
@@ -52,7 +53,7 @@ impl World {
     /// A node on which counters are deployed.
     async fn node(&self, name: &str) -> Arc<Node> {
         let (node, _) = self.node_with(name, &config()).await;
-        node.deploy(Bytes::from_static(b"scripted:counter"), false).await.unwrap();
+        node.deploy(Bytes::from_static(b"scripted:counter"), &Terms::default()).await.unwrap();
         node
     }
 }
@@ -86,6 +87,7 @@ fn config() -> Config {
     Config {
         idle_timeout: Duration::from_secs(300),
         mailbox_len: 128,
+        fault_max: 100,
         resident_max: 100,
         activation_rate: 10_000,
         store_patience: Duration::from_secs(10),
@@ -258,7 +260,7 @@ async fn idle_objects_are_torn_down_and_come_back() {
     let world = World::new();
     let idle_timeout = Duration::from_millis(50);
     let (node, sessions) = world.node_with("n1", &Config { idle_timeout, ..config() }).await;
-    node.deploy(Bytes::from_static(b"scripted:counter"), false).await.unwrap();
+    node.deploy(Bytes::from_static(b"scripted:counter"), &Terms::default()).await.unwrap();
     for n in 0..200 {
         ask(&node, &n.to_string(), "increment", Value::Null).await.unwrap();
     }
@@ -272,7 +274,7 @@ async fn idle_objects_are_torn_down_and_come_back() {
 async fn instances_stay_within_their_bound_and_the_least_used_go_first() {
     let world = World::new();
     let (node, _) = world.node_with("n1", &Config { resident_max: 10, ..config() }).await;
-    node.deploy(Bytes::from_static(b"scripted:counter"), false).await.unwrap();
+    node.deploy(Bytes::from_static(b"scripted:counter"), &Terms::default()).await.unwrap();
     for n in 0..50 {
         ask(&node, &n.to_string(), "increment", Value::Null).await.unwrap();
     }
@@ -287,7 +289,7 @@ async fn instances_stay_within_their_bound_and_the_least_used_go_first() {
 async fn calls_wait_for_a_place_when_every_instance_is_busy() {
     let world = World::new();
     let (node, _) = world.node_with("n1", &Config { resident_max: 2, ..config() }).await;
-    node.deploy(Bytes::from_static(b"scripted:counter"), false).await.unwrap();
+    node.deploy(Bytes::from_static(b"scripted:counter"), &Terms::default()).await.unwrap();
     let calls = (0..10).map(|n| {
         let node = Arc::clone(&node);
         tokio::spawn(async move { ask(&node, &n.to_string(), "sleep", json!(10)).await })
@@ -311,22 +313,6 @@ async fn a_caller_that_goes_away_leaves_no_half_state() {
     impatient.await;
     let done = node.call(&counter("a"), keyed("k", "sleep", &json!(50))).await.unwrap();
     assert!(done.replayed, "the first call ran to its end");
-}
-
-#[tokio::test]
-async fn deploying_again_moves_live_objects_to_the_new_revision() {
-    let world = World::new();
-    let node = world.node("n1").await;
-    ask(&node, "a", "increment", Value::Null).await.unwrap();
-    let again = node.deploy(Bytes::from_static(b"scripted:counter"), false).await.unwrap();
-    assert!(!again.is_new, "the same component is not deployed twice");
-    let second = node.deploy(Bytes::from_static(b"scripted:counter "), false).await;
-    let second = second.unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!((second.revision, second.is_new), (2, true));
-    let done = node.call(&counter("a"), call("increment", &Value::Null)).await.unwrap();
-    assert_eq!((reply(&done), done.revision), (json!(2), 2));
-    let record = node.catalog().revisions("counter").await.unwrap();
-    assert_eq!((record.current, record.revisions.len()), (2, 2));
 }
 
 #[tokio::test]

@@ -10,7 +10,8 @@ use async_trait::async_trait;
 use super::context::Context;
 use crate::activation::{Answer, Call};
 use crate::error::Error;
-use crate::id::{NodeId, ObjectId};
+use crate::id::{NodeId, ObjectId, TypeName};
+use crate::node::revisions::Progress;
 use crate::node::whereabouts::Whereabouts;
 use crate::registry::members::Member;
 
@@ -86,6 +87,20 @@ pub trait Peers: fmt::Debug + Send + Sync + 'static {
     /// # Cancel safety
     /// The node may drain all the same.
     async fn drain(&self, to: &Member, patience: Duration) -> Told<usize>;
+
+    /// Asks another node how far it is with a type.
+    ///
+    /// # Errors
+    /// Where there is no answer within `patience`.
+    ///
+    /// # Cancel safety
+    /// Nothing is changed.
+    async fn progress(
+        &self,
+        to: &Member,
+        type_name: &TypeName,
+        patience: Duration,
+    ) -> Told<Progress>;
 
     /// Asks another node how many objects are active on it.
     ///

@@ -17,9 +17,11 @@ use super::peers::{Failure, Heard, Peers, Told};
 use super::{Config, Router};
 use crate::activation::answered::fingerprint;
 use crate::activation::{Call, Consistency, IdempotencyKey, Operation, Precondition};
+use crate::catalog::rollout::Terms;
 use crate::clock::BootTime;
 use crate::engine::scripted::ScriptedEngine;
 use crate::id::{NodeId, ObjectId, TypeName};
+use crate::node::revisions::Progress;
 use crate::node::whereabouts::Whereabouts;
 use crate::node::{self, Node, Ports};
 use crate::registry::claims::{ClaimKey, Granularity};
@@ -203,6 +205,10 @@ impl Peers for Nearby {
         Ok(drained.map(|(_, left)| left))
     }
 
+    async fn progress(&self, to: &Member, name: &TypeName, _: Duration) -> Told<Progress> {
+        Ok(Ok(self.router(to)?.node().progress(name)))
+    }
+
     async fn active_count(&self, to: &Member, _: Duration) -> Told<usize> {
         Ok(Ok(self.router(to)?.node().active_count()))
     }
@@ -263,6 +269,7 @@ impl Cluster {
         let config = node::Config {
             idle_timeout,
             mailbox_len: 4,
+            fault_max: 100,
             resident_max: 16,
             activation_rate: 10_000,
             store_patience: Duration::from_secs(10),
@@ -274,7 +281,11 @@ impl Cluster {
 
     /// Deploys the type `counter`.
     pub(crate) async fn deploy(&self, place: &Place) {
-        place.node.deploy(Bytes::from_static(b"scripted:counter"), false).await.unwrap();
+        place
+            .node
+            .deploy(Bytes::from_static(b"scripted:counter"), &Terms::default())
+            .await
+            .unwrap();
     }
 
     /// A new counter that should be at the node of this name.

@@ -2,6 +2,8 @@
 //! Nothing is decided about outcomes here.
 
 use super::proof::Proof;
+use super::quarantine::Quarantine;
+use super::swap::{Attempt, Swap};
 use super::{
     Gather, Head, LEASE_OVER, Live, Machine, Phase, Running, Waiting, Writing, answered, base,
     too_late,
@@ -71,8 +73,12 @@ impl<T> Machine<T> {
         }
         let record = loaded.record.as_ref().map(|(record, _)| record);
         let base = base(loaded.record.as_ref(), now);
+        let mut code = loaded.code;
+        let wanted = self.wanted.take().unwrap_or(loaded.wanted);
         self.live = Some(Box::new(Live {
-            code: loaded.code,
+            swap: Swap::new(&mut code, wanted),
+            code,
+            quarantine: Quarantine::new(&base),
             head: Head { version: base.version, state: record.and_then(|r| r.state.clone()) },
             answered: answered(record),
             epoch: base.epoch + 1,
@@ -118,7 +124,10 @@ impl<T> Machine<T> {
             return self.refuse_all(Code::RegistryUnavailable, LEASE_OVER, actions);
         }
         let Some(live) = &mut self.live else { return };
-        while live.running.is_none() && live.waiting.len() < AWAITING_COMMIT_MAX {
+        while live.running.is_none()
+            && !live.swap.is_probing()
+            && live.waiting.len() < AWAITING_COMMIT_MAX
+        {
             let Some(queued) = self.mailbox.take() else { break };
             live.begin_call(&self.id, queued, now, actions);
         }
@@ -147,19 +156,40 @@ impl<T> Live<T> {
             let seen = self.seen(caller, self.head.version, answer, deadline, consistency);
             return self.hold(seen, now, actions);
         }
-        let running =
-            |caller| Running { caller, key: call.key, consistency, deadline, is_stale: false };
+        let running = |caller, attempt| {
+            let is_stale = false;
+            Running { caller, key: call.key, consistency, deadline, is_stale, attempt }
+        };
         match call.operation {
+            Operation::Handle { .. } if self.is_quarantined(now) => {
+                let answer = self.quarantined(id, now);
+                let seen = self.seen(caller, self.head.version, answer, deadline, consistency);
+                self.hold(seen, now, actions);
+            }
             Operation::Handle { handler, argument } => {
-                self.running = Some(running(caller));
-                actions.push(Action::Run(Run {
+                let mut run = Run {
+                    code: self.code.clone(),
                     handler,
                     argument,
                     version: self.head.version,
                     state: self.head.state.clone(),
                     is_in_sync: self.is_in_sync,
                     deadline,
-                }));
+                };
+                let attempt = self.attempt(&mut run);
+                self.running = Some(running(caller, attempt));
+                actions.push(Action::Run(run));
+            }
+            Operation::Resume if !self.has_failed() => {
+                let reply = bytes::Bytes::from_static(b"false");
+                let answer = Ok(self.done(reply, self.head.version));
+                let seen = self.seen(caller, self.head.version, answer, deadline, consistency);
+                self.hold(seen, now, actions);
+            }
+            Operation::Resume => {
+                self.recovered();
+                let (state, reply) = (self.head.state.clone(), bytes::Bytes::from_static(b"true"));
+                self.changed(running(caller, Attempt::Settled), state, reply, now);
             }
             Operation::Delete if self.head.state.is_none() => {
                 let text = format!("{id} does not exist, so there is nothing to delete");
@@ -170,7 +200,12 @@ impl<T> Live<T> {
             Operation::Delete => {
                 self.is_in_sync = false;
                 actions.push(Action::DropInstance);
-                self.changed(running(caller), None, bytes::Bytes::from_static(b"null"), now);
+                self.changed(
+                    running(caller, Attempt::Settled),
+                    None,
+                    bytes::Bytes::from_static(b"null"),
+                    now,
+                );
             }
         }
     }
@@ -251,7 +286,7 @@ impl<T> Live<T> {
             component: self.code.component,
             time_ms,
             answered: self.answered.to_record(time_ms),
-            faults: self.base.faults,
+            faults: self.quarantine.faults(),
             state: self.head.state.clone(),
         };
         let condition = condition(self.base.etag.as_ref());
@@ -261,6 +296,7 @@ impl<T> Live<T> {
             epoch: self.epoch,
             condition: condition.clone(),
             recent,
+            faults: record.faults,
             attempts: 1,
             proves: self.proof.newest(),
         });

@@ -48,6 +48,7 @@ impl<T> Machine<T> {
     pub(super) fn end(&mut self, reason: Reason, actions: &mut Vec<Action<T>>) {
         self.phase = Phase::Cold;
         self.leaving = None;
+        self.wanted = None;
         self.live = None;
         actions.push(Action::Ended(reason));
         if reason.is_departure() {

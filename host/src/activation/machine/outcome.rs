@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 
+use super::swap::Next;
 use super::{Head, LEASE_OVER, Live, Machine, Phase, Running, Waiting};
 use crate::activation::protocol::{Action, Now, Ran};
 use crate::activation::{Answer, refuse};
@@ -17,13 +18,21 @@ impl<T> Machine<T> {
             return;
         }
         let Some(live) = &mut self.live else { return };
-        let Some(running) = live.running.take() else { return };
+        let Some(mut running) = live.running.take() else { return };
         if running.is_stale {
             let text = "the state that the call ran on was replaced by another owner's";
             let text = format!("the call to {} was not executed: {text}", self.id);
             let answer = live.ended(refuse(Code::CommitRefused, text), actions);
             return actions.push(Action::Answer(running.caller, answer));
         }
+        let ran = match live.judge(&mut running, ran, actions) {
+            Next::Take(ran) => ran,
+            Next::Again(run) => {
+                live.running = Some(running);
+                return actions.extend([Action::DropInstance, Action::Run(run)]);
+            }
+        };
+        live.count(&ran, now, actions);
         let answer = match ran {
             Ran::Updated { reply, state } => {
                 live.is_in_sync = true;
@@ -40,6 +49,7 @@ impl<T> Machine<T> {
             }
             Ran::Faulted(fault) => live.ended(faulted(&self.id, &fault), actions),
             Ran::Unreadable(error) => live.ended(unreadable(&self.id, &error), actions),
+            Ran::NoCode(error) => Err(Box::new(error)),
             Ran::TimedOut => {
                 let text = format!("the time for the call to {} ran out while it ran", self.id);
                 live.ended(refuse(Code::DeadlineExceeded, text), actions)

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::outcome::unknown;
+use super::quarantine::Quarantine;
 use super::{Gather, Head, Live, Machine, Phase, Writing, answered, base};
 use crate::activation::commit::{Resolution, resolve};
 use crate::activation::protocol::{Action, Now, Reread};
@@ -97,6 +98,7 @@ impl<T> Live<T> {
         self.base.epoch = writing.epoch;
         self.base.etag = Some(etag);
         self.base.recent = writing.recent;
+        self.base.faults = writing.faults;
         self.proof.done(writing.proves);
         let before = actions.len();
         self.release_due(now, actions);
@@ -146,6 +148,7 @@ impl<T> Live<T> {
             running.is_stale = true;
         }
         self.writing = None;
+        self.swap.undone();
         self.head.version = self.base.version;
         self.is_in_sync = false;
         actions.push(Action::DropInstance);
@@ -156,6 +159,7 @@ impl<T> Live<T> {
         let record = found.map(|(record, _)| record);
         self.answered = answered(record);
         self.base = base(found, now);
+        self.quarantine = Quarantine::new(&self.base);
         self.head = Head {
             version: self.base.version,
             state: record.and_then(|record| record.state.clone()),

@@ -2,6 +2,7 @@
 
 mod lease;
 mod strict;
+mod swap;
 
 use bytes::Bytes;
 
@@ -48,7 +49,7 @@ impl Bench {
     fn new() -> Self {
         Self {
             machine: Machine::new(id()),
-            settings: Settings { node: NodeId::new("n1"), mailbox_len: 2 },
+            settings: Settings { node: NodeId::new("n1"), mailbox_len: 2, fault_max: 3 },
             time_ms: 0,
             lease_ms: u64::MAX,
             steps: 0,
@@ -62,7 +63,7 @@ impl Bench {
         let mut bench = Self::new();
         bench.call(0, "value");
         bench.step(Event::Claimed(Ok(Claimed::Granted)));
-        bench.step(Event::Loaded(Ok(Loaded { record, code: revision() })));
+        bench.step(Event::Loaded(Ok(Loaded { record, code: revision(), wanted: revision() })));
         bench.step(Event::Ran(Ran::Queried { reply: Bytes::from_static(b"0") }));
         bench.actions.clear();
         bench.answers.clear();
@@ -118,8 +119,8 @@ impl Bench {
     }
 }
 
-fn revision() -> Revision {
-    Revision { revision: 1, component: Digest::of(b"counter") }
+fn revision() -> CodeId {
+    CodeId { revision: 1, component: Digest::of(b"counter") }
 }
 
 fn call(handler: &str) -> Call {
@@ -164,7 +165,7 @@ fn many_first_calls_make_one_activation() {
     bench.step(Event::Claimed(Ok(Claimed::Granted)));
     assert!(matches!(bench.action(), Action::Load));
     bench.call(3, "add");
-    bench.step(Event::Loaded(Ok(Loaded { record: None, code: revision() })));
+    bench.step(Event::Loaded(Ok(Loaded { record: None, code: revision(), wanted: revision() })));
     assert!(matches!(bench.action(), Action::Run(_)), "one call at a time");
     assert_eq!(bench.outcomes(), []);
 }

@@ -11,11 +11,11 @@ use super::Task;
 use super::run::jittered;
 use crate::activation::Reason;
 use crate::activation::cell::Caller;
-use crate::activation::protocol::{self, Event, LoadFailure, Loaded, Reread};
+use crate::activation::protocol::{Event, LoadFailure, Loaded, Reread};
 use crate::activation::surroundings::Surroundings;
-use crate::catalog::Revision;
+use crate::catalog::Choice;
 use crate::clock::BootTime;
-use crate::id::ObjectId;
+use crate::id::{CodeId, ObjectId};
 use crate::registry::{self, Claimed};
 use crate::store::record::{Record, codec};
 use crate::store::{self, Condition, ETag, Put};
@@ -26,7 +26,7 @@ type Found = Option<(Record, ETag)>;
 /// What an input or output brought.
 pub(super) enum Io {
     Claimed(Result<Claimed, registry::Error>),
-    Loaded(Result<(Found, Arc<Revision>), LoadFailure>),
+    Loaded(Result<(Found, Choice), LoadFailure>),
     Stored(Put),
     Reread(Reread),
     Proven(Reread),
@@ -131,13 +131,18 @@ impl Task {
     pub(super) fn received(&mut self, io: Io) -> Event<Caller> {
         match io {
             Io::Claimed(outcome) => Event::Claimed(outcome),
-            Io::Loaded(Ok((record, revision))) => {
-                let code =
-                    protocol::Revision { revision: revision.number, component: revision.digest };
-                self.revision = Some(revision);
+            Io::Loaded(Ok((record, choice))) => {
+                let wanted = choice.wanted.id();
+                self.revision = Some(choice.wanted);
                 let passed = BootTime::now().since(self.activating_since);
                 self.around.metrics.activation_seconds.observe(passed.as_secs_f64());
-                Event::Loaded(Ok(Loaded { record, code }))
+                let code = match &record {
+                    Some((record, _)) => {
+                        CodeId { revision: record.revision, component: record.component }
+                    }
+                    None => choice.fallback.unwrap_or_else(|| wanted.clone()),
+                };
+                Event::Loaded(Ok(Loaded { record, code, wanted }))
             }
             Io::Loaded(Err(failure)) => Event::Loaded(Err(failure)),
             Io::Stored(put) => {
@@ -162,6 +167,17 @@ impl Task {
         }
     }
 
+    pub(super) fn note_held_back(&self, revision: u32, why: String) {
+        let id = self.cell.id();
+        tracing::warn!(object = %id, revision, "stays on its own revision: {why}");
+        self.around.catalog.held_back(id, revision, why);
+    }
+
+    pub(super) fn note_quarantine(&self, pause: Duration) {
+        tracing::warn!(object = %self.cell.id(), ?pause, "is quarantined: its code failed again and again");
+        self.around.metrics.quarantines.inc();
+    }
+
     pub(super) fn note_end(&mut self, reason: Reason) {
         self.revision = None;
         self.sent = None;
@@ -171,10 +187,11 @@ impl Task {
     }
 }
 
-async fn load(id: &ObjectId, around: &Surroundings) -> Result<(Found, Arc<Revision>), LoadFailure> {
+async fn load(id: &ObjectId, around: &Surroundings) -> Result<(Found, Choice), LoadFailure> {
     let found = read(id, around).await?;
-    let revision = around.catalog.current(id.type_name()).await.map_err(LoadFailure::Code)?;
-    Ok((found, revision))
+    let written_with = found.as_ref().map_or(0, |(record, _)| record.revision);
+    let choice = around.catalog.choose(id, written_with).await.map_err(LoadFailure::Code)?;
+    Ok((found, choice))
 }
 
 async fn read(id: &ObjectId, around: &Surroundings) -> Result<Found, LoadFailure> {

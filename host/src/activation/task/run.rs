@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Finished, Task};
-use crate::activation::protocol::{Event, Ran, Run};
+use crate::activation::protocol::{Event, Probe, Probed, Ran, Run};
 use crate::activation::residents::Resident;
 use crate::activation::surroundings::Surroundings;
 use crate::catalog::Revision;
@@ -16,15 +16,57 @@ use crate::store::record::State;
 
 impl Task {
     pub(super) fn begin_run(&mut self, run: Run) {
-        let Some(revision) = self.revision.clone() else {
-            let fault = Fault::Exhausted("the object's code is not there".to_owned());
-            return self.step(Event::Ran(Ran::Faulted(fault)));
-        };
         let id = self.cell.id().clone();
         let resident = self.resident.take().or_else(|| self.around.residents.take(&id));
         let around = Arc::clone(&self.around);
-        self.running = Some(Box::pin(run_call(around, revision, id, resident, run)));
+        if self.revision.as_ref().is_none_or(|known| known.number != run.code.revision) {
+            self.revision = around.catalog.ready(id.type_name(), run.code.revision);
+        }
+        let revision = self.revision.clone();
+        self.running = Some(Box::pin(async move {
+            // Old code of an object that new code fails: most objects never need it.
+            let found = match revision {
+                Some(revision) => Ok(revision),
+                None => around.catalog.revision(id.type_name(), &run.code).await,
+            };
+            match found {
+                Ok(revision) => run_call(around, revision, id, resident, run).await,
+                Err(error) => Finished { event: Event::Ran(Ran::NoCode(error)), resident },
+            }
+        }));
     }
+
+    pub(super) fn begin_probe(&mut self, probe: Probe) {
+        // The object's own instance stays as it is until the new one has proved itself.
+        self.keep_instance();
+        let (id, around) = (self.cell.id().clone(), Arc::clone(&self.around));
+        self.running = Some(Box::pin(async move {
+            let tried = run_probe(&around, &id, &probe).await;
+            let is_kept = around.residents.contains(&id);
+            let (probed, resident) = match tried {
+                Ok(resident) => (Probed::Reads { is_kept }, Some(resident).filter(|_| is_kept)),
+                Err(ran) => (Probed::Failed(ran), None),
+            };
+            Finished { event: Event::Probed(probe.code, probed), resident }
+        }));
+    }
+}
+
+/// Reads a state with other code than the object's, in a new instance.
+async fn run_probe(around: &Surroundings, id: &ObjectId, probe: &Probe) -> Result<Resident, Ran> {
+    let trying = async {
+        let found = around.catalog.revision(id.type_name(), &probe.code).await;
+        let revision = found.map_err(Ran::NoCode)?;
+        let mut resident = make(around, &revision).await.map_err(Ran::Faulted)?;
+        restore(&mut resident, id, probe.state.as_ref()).await?;
+        Ok(resident)
+    };
+    let patience = probe.deadline.since(BootTime::now());
+    let tried = tokio::time::timeout(patience, trying).await.unwrap_or(Err(Ran::TimedOut));
+    if let Err(ran) = &tried {
+        note_fault(around, id, ran);
+    }
+    tried
 }
 
 async fn run_call(
@@ -36,19 +78,32 @@ async fn run_call(
 ) -> Finished {
     let Some(handler) = revision.description.handler(&run.handler) else {
         let rejection = Rejection::UnknownHandler;
-        return Finished { ran: Ran::Rejected { rejection, may_have_changed: false }, resident };
+        return finished(Ran::Rejected { rejection, may_have_changed: false }, resident);
     };
     let time_left = run.deadline.since(BootTime::now());
     let attempt = attempt(&around, &revision, &id, resident, &run, handler.kind);
     match tokio::time::timeout(time_left, attempt).await {
-        Ok(Ok((ran, resident))) => Finished { ran, resident: Some(resident) },
+        Ok(Ok((ran, resident))) => finished(ran, Some(resident)),
         Ok(Err(ran)) => {
             note_fault(&around, &id, &ran);
-            Finished { ran, resident: None }
+            around.catalog.faulted(&id, revision.number);
+            finished(ran, None)
         }
         // The instance went with the attempt: one that was left in the middle of a call is never used again.
-        Err(_) => Finished { ran: Ran::TimedOut, resident: None },
+        Err(_) => finished(Ran::TimedOut, None),
     }
+}
+
+fn finished(ran: Ran, resident: Option<Resident>) -> Finished {
+    Finished { event: Event::Ran(ran), resident }
+}
+
+async fn restore(resident: &mut Resident, id: &ObjectId, state: Option<&State>) -> Result<(), Ran> {
+    let state = state.map(|state| (state.bytes.as_ref(), state.schema_version));
+    resident.instance.restore(id, state).await.map_err(|error| match error {
+        RestoreError::Fault(fault @ Fault::Exhausted(_)) => Ran::Faulted(fault),
+        error => Ran::Unreadable(error),
+    })
 }
 
 /// Runs the call. An error means that the instance is gone.
@@ -67,11 +122,7 @@ async fn attempt(
         None => make(around, revision).await.map_err(Ran::Faulted)?,
     };
     if must_restore {
-        let state = run.state.as_ref().map(|state| (state.bytes.as_ref(), state.schema_version));
-        resident.instance.restore(id, state).await.map_err(|error| match error {
-            RestoreError::Fault(fault @ Fault::Exhausted(_)) => Ran::Faulted(fault),
-            error => Ran::Unreadable(error),
-        })?;
+        restore(&mut resident, id, run.state.as_ref()).await?;
     }
     let call = GuestCall { handler: &run.handler, argument: &run.argument, version: run.version };
     let reply = match resident.instance.handle(call).await.map_err(Ran::Faulted)? {

@@ -18,7 +18,7 @@ use super::super::{reply, route};
 use super::address::Address;
 use crate::activation::{Call, Consistency, Operation, Precondition};
 use crate::error::{Code, Error};
-use crate::id::{NodeId, ObjectId};
+use crate::id::{NodeId, ObjectId, TypeName};
 use crate::router::context::Context;
 
 /// What stands for itself in a part of a path.
@@ -63,6 +63,10 @@ impl Outgoing {
                 }
             },
             Operation::Delete => (Method::DELETE, Bytes::new()),
+            Operation::Resume => {
+                push_part(&mut path, "quarantine");
+                (Method::DELETE, Bytes::new())
+            }
         };
         let mut outgoing = Self::new(method, path, context.hops);
         outgoing.body = body;
@@ -118,6 +122,10 @@ impl Outgoing {
     /// What changes nothing, costs nothing, and is answered in every state of a node.
     pub(super) fn greeting() -> Self {
         Self::new(Method::GET, "/healthz".to_owned(), LAST_HOP)
+    }
+
+    pub(super) fn rollout(type_name: &TypeName) -> Self {
+        Self::new(Method::GET, format!("/v1/types/{type_name}/rollout"), LAST_HOP)
     }
 
     pub(super) fn nodes() -> Self {

@@ -105,13 +105,65 @@ async fn components_that_are_none_are_refused() {
 }
 
 #[tokio::test]
-async fn a_state_of_a_newer_schema_is_not_opened() {
+async fn a_state_of_a_newer_schema_is_opened_by_the_code_that_reads_it_alone() {
     let harness = Harness::start().await;
     harness.post("/v1/types", "scripted:counter@2").await;
     harness.post("/v1/objects/counter/a/increment", "").await;
     harness.post("/v1/types?force", "scripted:counter@1").await;
     let answer = harness.post("/v1/objects/counter/a/increment", "").await;
+    assert_eq!((answer.status, answer.header("highlander-revision")), (200, Some("2")));
+}
+
+#[tokio::test]
+async fn a_state_that_no_code_reads_is_not_opened() {
+    let harness = Harness::without_types(|_| {}).await;
+    harness.post("/v1/types", "scripted:counter unreadable:a").await;
+    let answer = harness.post("/v1/objects/counter/a/increment", "").await;
     answer.is_problem(Code::StateUnreadable);
+    assert_eq!(harness.post("/v1/objects/counter/b/increment", "").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_revision_that_fails_too_many_objects_is_taken_back_and_others_are_told() {
+    let harness = Harness::start().await;
+    for n in 0..5 {
+        harness.post(&format!("/v1/objects/counter/bad-{n}/increment"), "").await;
+    }
+    let deploy = |parameters: &'static str, text: &'static str| {
+        let request = harness.request(Method::POST, &format!("/v1/types{parameters}"));
+        send(request.header("content-type", "application/wasm").body(text))
+    };
+    let bad = "scripted:counter unreadable:bad";
+    deploy("", bad).await.is_problem(Code::RevisionTakenBack);
+    let shown = harness.get("/v1/types/counter").await.json();
+    assert_eq!(shown["current"], 1);
+    assert!(shown["revisions"][1]["taken_back"].as_str().unwrap().contains("5 of 5"), "{shown}");
+    assert_eq!(deploy("?canary=10%25", "scripted:counter third").await.status, 201);
+    deploy("", "scripted:counter fourth").await.is_problem(Code::DeploymentConflict);
+    for wrong in ["?canary=0", "?canary=10%25&canary_key=a", "?max_failures=many", "?wait=maybe"] {
+        deploy(wrong, "scripted:counter").await.is_problem(Code::MalformedRequest);
+    }
+    let back = harness.post("/v1/types/counter/rollback", "").await;
+    assert_eq!((back.status, &back.json()["revision"]), (200, &serde_json::json!(1)));
+    let unknown = harness.post("/v1/types/counter/rollback?to=77", "").await;
+    unknown.is_problem(Code::RevisionNotFound);
+    harness.post("/v1/types/nothing/rollback", "").await.is_problem(Code::UnknownType);
+    let rollout = harness.get("/v1/types/counter/rollout").await.json();
+    assert_eq!(rollout["nodes"].as_array().map(Vec::len), Some(1), "{rollout}");
+}
+
+#[tokio::test]
+async fn an_object_that_traps_again_and_again_is_quarantined_until_it_is_resumed() {
+    let harness = Harness::start().await;
+    for _ in 0..100 {
+        harness.post("/v1/objects/counter/a/trap", "").await.is_problem(Code::ObjectTrapped);
+    }
+    let answer = harness.post("/v1/objects/counter/a/value", "").await;
+    answer.is_problem(Code::ObjectQuarantined);
+    assert_eq!(answer.header("retry-after"), Some("10"));
+    let resume = harness.request(Method::DELETE, "/v1/objects/counter/a/quarantine");
+    assert_eq!(send(resume).await.json(), true);
+    assert_eq!(harness.post("/v1/objects/counter/a/value", "").await.status, 200);
 }
 
 #[tokio::test]

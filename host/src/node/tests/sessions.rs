@@ -18,7 +18,7 @@ fn standing_of(world: &World, name: &str) -> Option<Standing> {
 async fn a_frozen_node_answers_nothing_and_goes_on_with_its_claims() {
     let world = World::new();
     let (node, sessions) = world.node_with("a", &config()).await;
-    node.deploy(Bytes::from_static(b"scripted:counter"), false).await.unwrap();
+    node.deploy(Bytes::from_static(b"scripted:counter"), &Terms::default()).await.unwrap();
     assert_eq!(add(&node, "a").await, Ok(json!(1)));
     sessions.last().freeze();
     for key in ["a", "b"] {
@@ -36,7 +36,7 @@ async fn a_frozen_node_answers_nothing_and_goes_on_with_its_claims() {
 async fn a_commit_during_a_freeze_is_answered_after_it() {
     let world = World::new();
     let (node, sessions) = world.node_with("a", &config()).await;
-    node.deploy(Bytes::from_static(b"scripted:counter"), false).await.unwrap();
+    node.deploy(Bytes::from_static(b"scripted:counter"), &Terms::default()).await.unwrap();
     add(&node, "a").await.unwrap();
     world.store.script_puts([PutFault::Held]);
     let calling = tokio::spawn({
@@ -59,7 +59,7 @@ async fn a_commit_during_a_freeze_is_answered_after_it() {
 async fn a_session_that_is_over_ends_everything_and_another_begins() {
     let world = World::new();
     let (node, sessions) = world.node_with("a", &config()).await;
-    node.deploy(Bytes::from_static(b"scripted:counter"), false).await.unwrap();
+    node.deploy(Bytes::from_static(b"scripted:counter"), &Terms::default()).await.unwrap();
     for key in 0..20 {
         add(&node, &key.to_string()).await.unwrap();
     }
@@ -77,7 +77,7 @@ async fn a_session_that_is_over_ends_everything_and_another_begins() {
 async fn an_object_whose_claim_was_taken_away_ends_and_others_stay() {
     let world = World::new();
     let (node, sessions) = world.node_with("a", &config()).await;
-    node.deploy(Bytes::from_static(b"scripted:counter"), false).await.unwrap();
+    node.deploy(Bytes::from_static(b"scripted:counter"), &Terms::default()).await.unwrap();
     add(&node, "a").await.unwrap();
     add(&node, "b").await.unwrap();
     sessions.last().take_away(&counter("a"));
@@ -112,7 +112,7 @@ async fn a_node_whose_store_does_not_answer_gives_its_objects_up_until_it_does()
     let world = World::new();
     let impatient = Config { store_patience: Duration::from_millis(100), ..config() };
     let (node, sessions) = world.node_with("a", &impatient).await;
-    node.deploy(Bytes::from_static(b"scripted:counter"), false).await.unwrap();
+    node.deploy(Bytes::from_static(b"scripted:counter"), &Terms::default()).await.unwrap();
     add(&node, "a").await.unwrap();
     world.store.set_down(true);
     let short = Call {
@@ -130,15 +130,4 @@ async fn a_node_whose_store_does_not_answer_gives_its_objects_up_until_it_does()
     assert_eq!(ask(&node, "b", "value", Value::Null).await, Ok(json!(0)));
     let reached = add(&node, "a").await;
     assert!([Ok(json!(2)), Ok(json!(3))].contains(&reached), "{reached:?}");
-}
-
-#[tokio::test]
-async fn every_node_follows_a_new_revision() {
-    let world = World::new();
-    let (a, b) = (world.node("a").await, world.node("b").await);
-    add(&b, "x").await.unwrap();
-    a.deploy(Bytes::from_static(b"scripted:counter "), false).await.unwrap();
-    until(|| !b.is_active(&counter("x"))).await;
-    let done = b.call(&counter("x"), call("increment", &Value::Null)).await.unwrap();
-    assert_eq!((reply(&done), done.revision), (json!(2), 2));
 }

@@ -14,14 +14,12 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use crate::activation::machine::Machine;
-use crate::activation::protocol::{
-    Action, Event, Loaded, Now, Ran, Reread, Revision, Run, Settings,
-};
+use crate::activation::protocol::{Action, Event, Loaded, Now, Ran, Reread, Run, Settings};
 use crate::activation::{Answer, Call, Consistency, IdempotencyKey, Operation, Precondition};
 use crate::clock::BootTime;
 use crate::engine::{Fault, Rejection};
 use crate::error::Effect;
-use crate::id::{Digest, NodeId, ObjectId};
+use crate::id::{CodeId, Digest, NodeId, ObjectId};
 use crate::registry::{self, Claimed};
 use crate::store::record::{JSON, RecentWrites, Record, State, Version, Write, WriteId};
 use crate::store::{Condition, ETag, Put};
@@ -122,7 +120,11 @@ impl World {
             awaited: None,
             lease_ms: 50,
             is_session_over: false,
-            settings: Settings { node: NodeId::new(&format!("n{n}")), mailbox_len: 4 },
+            settings: Settings {
+                node: NodeId::new(&format!("n{n}")),
+                mailbox_len: 4,
+                fault_max: u32::MAX,
+            },
             sent: None,
             todo: Vec::new(),
             run: None,
@@ -222,8 +224,8 @@ impl World {
                     record.answered = Arc::from([]);
                 }
                 let record = record.map(|record| (record, etag(self.chain.len())));
-                let code = Revision { revision: 1, component: Digest::of(b"log") };
-                self.step(node, Event::Loaded(Ok(Loaded { record, code })));
+                let code = CodeId { revision: 1, component: Digest::of(b"log") };
+                self.step(node, Event::Loaded(Ok(Loaded { record, wanted: code.clone(), code })));
             }
             Action::Run(run) => self.nodes[node].run = Some(run),
             Action::Write(record, condition) => {
@@ -262,8 +264,7 @@ impl World {
                 }
                 self.step(node, Event::Released);
             }
-            Action::DropInstance | Action::Committed(_) | Action::Ended(_) | Action::Answer(..) => {
-            }
+            _ => {}
         }
     }
 

@@ -99,7 +99,7 @@ fn a_claim_that_is_lost_while_loading_is_never_live() {
     bench.call(1, "value");
     bench.step(Event::Claimed(Ok(Claimed::Granted)));
     bench.step(Event::Deactivate(Reason::ClaimLost));
-    bench.step(Event::Loaded(Ok(Loaded { record: None, code: revision() })));
+    bench.step(Event::Loaded(Ok(Loaded { record: None, code: revision(), wanted: revision() })));
     assert_eq!(bench.outcomes(), [(1, Err(Code::RegistryUnavailable))]);
     assert!(bench.machine.position().is_none());
 }

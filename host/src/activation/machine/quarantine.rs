@@ -1,0 +1,100 @@
+//! Quarantine: an object whose code fails again and again is not run for a while, so that it does not take the
+//! processor from others.
+//!
+//! Failures in a row are counted. From a limit on they are committed, so that the next owner knows; after each pause,
+//! which doubles, one call is let through. A call that does not fail, other code, or an operator ends it.
+
+use std::time::Duration;
+
+use super::{Base, Live};
+use crate::activation::protocol::{Action, Now, Ran};
+use crate::activation::{Answer, refuse};
+use crate::engine::{Fault, Rejection, RestoreError};
+use crate::error::Code;
+use crate::id::ObjectId;
+use crate::limits::{QUARANTINE_MAX, QUARANTINE_MIN};
+
+/// How often the object has failed, and until when it is not run.
+#[derive(Debug)]
+pub(super) struct Quarantine {
+    /// Failures in a row.
+    faults: u32,
+    /// When the last one was, in the object's own time.
+    since_ms: u64,
+}
+
+impl Quarantine {
+    pub(super) fn new(base: &Base) -> Self {
+        Self { faults: base.faults, since_ms: base.time_ms }
+    }
+
+    pub(super) fn faults(&self) -> u32 {
+        self.faults
+    }
+
+    /// How long after its last failure an object is not run.
+    fn pause(&self, fault_max: u32) -> Duration {
+        let doublings = self.faults.saturating_sub(fault_max).min(16);
+        (QUARANTINE_MIN * 2_u32.pow(doublings)).min(QUARANTINE_MAX)
+    }
+}
+
+impl<T> Live<T> {
+    /// Whether calls are answered without being run. New code is always given its try.
+    pub(super) fn is_quarantined(&self, now: Now<'_>) -> bool {
+        self.quarantine.faults >= now.settings.fault_max
+            && self.swap.wanted().is_none()
+            && !self.quarantine_left(now).is_zero()
+    }
+
+    fn quarantine_left(&self, now: Now<'_>) -> Duration {
+        let passed = self.time_ms(now).saturating_sub(self.quarantine.since_ms);
+        let pause = self.quarantine.pause(now.settings.fault_max);
+        pause.saturating_sub(Duration::from_millis(passed))
+    }
+
+    pub(super) fn quarantined(&self, id: &ObjectId, now: Now<'_>) -> Answer {
+        let (count, left) = (self.quarantine.faults, self.quarantine_left(now));
+        let text = format!("{id} is not run for a while: its code failed {count} times in a row");
+        let hint = format!("deploy a revision that works, or try again: highlander resume {id}");
+        refuse(Code::ObjectQuarantined, text)
+            .map_err(|error| Box::new(error.with_hint(hint).with_retry_after(left)))
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.quarantine.faults > 0
+    }
+
+    pub(super) fn recovered(&mut self) {
+        self.quarantine.faults = 0;
+    }
+
+    /// Takes in whether a call failed. What the next owner is to know becomes a change of its own.
+    pub(super) fn count(&mut self, ran: &Ran, now: Now<'_>, actions: &mut Vec<Action<T>>) {
+        let fault_max = now.settings.fault_max;
+        match ran {
+            Ran::Faulted(Fault::Exhausted(_))
+            | Ran::Unreadable(RestoreError::Fault(Fault::Exhausted(_)))
+            | Ran::Rejected { rejection: Rejection::UnknownHandler, .. }
+            | Ran::NoCode(_)
+            | Ran::TimedOut => {}
+            Ran::Faulted(_) | Ran::Unreadable(_) => {
+                self.quarantine.faults = self.quarantine.faults.saturating_add(1);
+                self.quarantine.since_ms = self.time_ms(now);
+                if self.quarantine.faults >= fault_max {
+                    self.head.version += 1;
+                    actions.push(Action::Quarantined(self.quarantine.pause(fault_max)));
+                }
+            }
+            Ran::Updated { .. } | Ran::Queried { .. } | Ran::Rejected { .. } => {
+                let under_way = self.writing.as_ref().map_or(0, |writing| writing.faults);
+                let is_committed = self.base.faults.max(under_way) >= fault_max;
+                self.recovered();
+                // An update commits it anyway.
+                if is_committed && !matches!(ran, Ran::Updated { .. }) {
+                    self.head.version += 1;
+                }
+            }
+        }
+    }
+}

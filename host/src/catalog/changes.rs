@@ -1,0 +1,105 @@
+//! Changes of a type's record, by conditional write: each is made whole, once, or not at all.
+
+use bytes::Bytes;
+
+use super::record::{self, TypeRecord};
+use super::rollout::Terms;
+use super::{Catalog, Deployed, check, not_stored, refused};
+use crate::clock::wall_ms;
+use crate::error::{Code, Error};
+use crate::id::{Digest, TypeName};
+use crate::store::{Condition, Put};
+
+/// How often a change of a type looks again when another one was faster.
+const ATTEMPTS_MAX: usize = 5;
+
+impl Catalog {
+    /// Stores a component and makes it the newest revision of its type. The first is current at once; the others take
+    /// the place of the one before by a roll-out.
+    ///
+    /// # Errors
+    /// [`Code::ComponentRefused`] with the reason; [`Code::DeploymentConflict`] where another revision is on its way,
+    /// or others were faster again and again; the others where store or engine fail. Nothing is changed by a refused
+    /// component.
+    ///
+    /// # Cancel safety
+    /// The component may or may not have been deployed.
+    pub async fn deploy(&self, wasm: Bytes, terms: &Terms) -> Result<Deployed, Error> {
+        let (digest, size) = (Digest::of(&wasm), wasm.len() as u64);
+        let component = self.engine.load(digest, wasm.clone()).await.map_err(refused)?;
+        let description = component.describe().await.map_err(refused)?;
+        let type_name = description.name.clone();
+        self.store_component(digest, wasm).await?;
+        let changed = self.amend(&type_name, |record| {
+            let present = record.current_entry();
+            if let Some(present) = present.filter(|entry| entry.digest != digest && !terms.force) {
+                check::compatible(&present.description, &description)?;
+            }
+            record.deploy(digest, size, &description, terms, wall_ms())
+        });
+        let deployed = changed.await?;
+        let known = self.refresh(type_name.as_str()).await?;
+        let newest = known.record.revisions.iter().rev().find(|entry| entry.digest == digest);
+        let revision = deployed.as_ref().or(newest).map_or(0, |entry| entry.number);
+        Ok(Deployed { type_name, revision, digest, is_new: deployed.is_some() })
+    }
+
+    /// Changes the record of a type, which `change` is given as it is; `None` from it leaves it so. What it gives back
+    /// has been done, and by this change alone.
+    ///
+    /// # Errors
+    /// Those of `change`; [`Code::DeploymentConflict`] where others were faster again and again; the others where the
+    /// store fails.
+    ///
+    /// # Cancel safety
+    /// The change may or may not have been made.
+    pub async fn amend<C>(
+        &self,
+        type_name: &TypeName,
+        change: impl Fn(&mut TypeRecord) -> Result<Option<C>, Error>,
+    ) -> Result<Option<C>, Error> {
+        let mark = rand::random();
+        let mut undecided = None;
+        for _ in 0..ATTEMPTS_MAX {
+            let (found, condition) = match self.read(type_name.as_str()).await? {
+                Some((record, etag)) => (record, Condition::Matches(etag)),
+                None => (TypeRecord::new(type_name.clone()), Condition::Absent),
+            };
+            if found.mark == mark {
+                // The answer to an earlier attempt was lost.
+                return Ok(undecided);
+            }
+            let mut record = found;
+            record.mark = mark;
+            let Some(changed) = change(&mut record)? else { return Ok(None) };
+            let name = record::type_blob(type_name.as_str());
+            match self.store.put(&name, record.encode(), condition).await {
+                Put::Applied(_) => return Ok(Some(changed)),
+                Put::Refused => {}
+                Put::Undecided(why) => {
+                    tracing::warn!(%type_name, "a change of the type was not confirmed: {why}");
+                    undecided = Some(changed);
+                }
+                Put::Denied(why) => return Err(not_stored(&why)),
+            }
+        }
+        if undecided.is_some() {
+            let text = format!("the change of the type {type_name} may have been made");
+            let hint = format!("look at it with: highlander types {type_name}");
+            return Err(Error::new(Code::OutcomeUnknown, text).with_hint(hint));
+        }
+        let text = format!(
+            "others changed the type {type_name} at the same time; look at it and try again"
+        );
+        Err(Error::new(Code::DeploymentConflict, text))
+    }
+
+    async fn store_component(&self, digest: Digest, wasm: Bytes) -> Result<(), Error> {
+        let name = record::component_blob(digest);
+        match self.store.put(&name, wasm, Condition::Absent).await {
+            // It is named by its digest, so that what is there already is the same.
+            Put::Applied(_) | Put::Refused => Ok(()),
+            Put::Undecided(why) | Put::Denied(why) => Err(not_stored(&why)),
+        }
+    }
+}

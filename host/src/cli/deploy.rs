@@ -1,0 +1,213 @@
+//! Deploys a component or an older revision, and shows how it spreads.
+//!
+//! Whether a component fits is the node's to say; here it is only read and sent.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use clap::Args;
+use http::Method;
+use serde::Deserialize;
+
+use super::client::{Answer, Client, Request, encoded};
+use super::failure::Failure;
+use super::output;
+use crate::catalog::rollout::{Share, Stage};
+use crate::node::revisions::{Progress, Readiness};
+
+/// Pause between two looks at a roll-out.
+const LOOK_PAUSE: Duration = Duration::from_millis(100);
+
+/// `highlander deploy`
+#[derive(Debug, Args)]
+pub(super) struct Deploy {
+    /// The component
+    #[arg(value_name = "FILE.wasm")]
+    file: PathBuf,
+    /// Deploy it even where it breaks what the current revision offers
+    #[arg(long)]
+    force: bool,
+    /// For a share of the objects, like 10%, or for these keys
+    #[arg(long, value_name = "P%|KEY", num_args = 1..)]
+    canary: Vec<String>,
+    /// Take it back when more of the objects fail, like 1%, or never: none [default: 1%]
+    #[arg(long, value_name = "P%|none")]
+    max_failures: Option<String>,
+}
+
+/// `highlander rollback`
+#[derive(Debug, Args)]
+pub(super) struct Rollback {
+    /// The type
+    #[arg(value_name = "TYPE")]
+    type_name: String,
+    /// The revision that is to be current [default: the one before]
+    #[arg(long, value_name = "N")]
+    to: Option<u32>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Deployed {
+    #[serde(rename = "type")]
+    type_name: String,
+    revision: u32,
+    #[serde(default = "yes")]
+    is_new: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// A revision that is taking the place of another.
+#[derive(Debug, Deserialize)]
+pub(super) struct Rollout {
+    pub(super) revision: u32,
+    stage: Stage,
+    share: Share,
+}
+
+impl fmt::Display for Rollout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stage = match self.stage {
+            Stage::Preparing => "being prepared",
+            Stage::Rolling => "being rolled out",
+            Stage::Watching => "served, and watched",
+        };
+        match &self.share {
+            Share::All => f.write_str(stage),
+            Share::Percent(percent) => write!(f, "{stage}, for {percent} % of the objects"),
+            Share::Keys(keys) => write!(f, "{stage}, for {} objects", keys.len()),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Standing {
+    rollout: Option<Rollout>,
+    nodes: Vec<NodeStanding>,
+}
+
+#[derive(Debug, Deserialize)]
+struct NodeStanding {
+    progress: Option<Progress>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Ended {
+    current: u32,
+    revisions: Vec<EndedRevision>,
+    held_back: std::collections::BTreeMap<String, String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct EndedRevision {
+    number: u32,
+    taken_back: Option<String>,
+}
+
+impl Deploy {
+    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        let shown = self.file.display();
+        let wasm = std::fs::read(&self.file).map_err(|error| {
+            let failure = Failure::usage(format!("cannot read {shown}: {error}"));
+            failure.with_hint("build it with: cargo build --release --target wasm32-wasip2")
+        })?;
+        if !wasm.starts_with(b"\0asm") {
+            let failure = Failure::usage(format!("{shown} is no WebAssembly"));
+            return Err(failure.with_hint("deploy what lies in target/wasm32-wasip2/release/"));
+        }
+        let size = ByteSize(wasm.len() as u64);
+        output::note(&format!("uploading {shown} ({size}) to {}", client.url()));
+        let path = format!("/v1/types?{}wait={}", self.parameters(), client.is_json);
+        let request = Request::new(Method::POST, path).with_body("application/wasm", wasm);
+        spread(client, client.send(request).await?).await
+    }
+
+    fn parameters(&self) -> String {
+        let mut parameters = String::new();
+        let mut add = |name: &str, value: &str| {
+            parameters.push_str(&format!("{name}={}&", encoded(value)));
+        };
+        if self.force {
+            add("force", "true");
+        }
+        for value in &self.canary {
+            let is_share = self.canary.len() == 1 && value.ends_with('%');
+            add(if is_share { "canary" } else { "canary_key" }, value);
+        }
+        if let Some(max) = &self.max_failures {
+            add("max_failures", max);
+        }
+        parameters
+    }
+}
+
+impl Rollback {
+    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        let to = self.to.map(|to| format!("to={to}&")).unwrap_or_default();
+        let name = encoded(&self.type_name);
+        let path = format!("/v1/types/{name}/rollback?{to}wait={}", client.is_json);
+        spread(client, client.send(Request::new(Method::POST, path)).await?).await
+    }
+}
+
+/// Shows how what was asked for spreads, until every node serves it.
+async fn spread(client: &Client, answer: Answer) -> Result<(), Failure> {
+    if client.is_json {
+        return output::json(&answer.body);
+    }
+    let Deployed { type_name, revision, is_new } = answer.read()?;
+    if !is_new {
+        output::note("this component is deployed like that already");
+    }
+    let mut shown = String::new();
+    let name = encoded(&type_name);
+    loop {
+        let answer = client.send(Request::get(format!("/v1/types/{name}/rollout"))).await?;
+        let standing: Standing = answer.read()?;
+        let Some(open) = standing.rollout.filter(|open| open.revision == revision) else { break };
+        let text = format!("revision {revision} {open}: {}", summary(&standing.nodes));
+        if text != shown {
+            output::note(&text);
+            shown = text;
+        }
+        if open.stage == Stage::Watching {
+            break;
+        }
+        tokio::time::sleep(LOOK_PAUSE).await;
+    }
+    let answer = client.send(Request::get(format!("/v1/types/{name}"))).await?;
+    conclude(&type_name, revision, &answer.read()?)
+}
+
+fn summary(nodes: &[NodeStanding]) -> String {
+    let said: Vec<_> = nodes.iter().filter_map(|node| node.progress.as_ref()).collect();
+    let ready = said.iter().filter(|progress| progress.readiness == Readiness::Ready).count();
+    let turned = said.iter().filter(|progress| progress.is_turned).count();
+    let well: usize = said.iter().map(|progress| progress.taken.well).sum();
+    let failed: usize = said.iter().map(|progress| progress.taken.failed).sum();
+    let count = nodes.len();
+    format!(
+        "ready on {ready} of {count} nodes, told to the objects of {turned}; {well} objects took it, {failed} failed"
+    )
+}
+
+fn conclude(type_name: &str, revision: u32, ended: &Ended) -> Result<(), Failure> {
+    let entry = ended.revisions.iter().find(|entry| entry.number == revision);
+    let why = entry.and_then(|entry| entry.taken_back.as_ref());
+    if let Some(why) = why.filter(|_| ended.current != revision) {
+        let text = format!("revision {revision} of {type_name} was taken back: {why}");
+        let hint = format!("see which objects it failed: highlander types {type_name}");
+        return Err(Failure::rejected(text).with_hint(&hint));
+    }
+    if !ended.held_back.is_empty() {
+        let count = ended.held_back.len();
+        output::note(&format!(
+            "{count} objects stay on their own revision; see why: highlander types {type_name}"
+        ));
+    }
+    output::line(&format!("{type_name} revision {revision}"))
+}

@@ -1,0 +1,115 @@
+//! The next step of a roll-out, as a function of what the nodes say: no input, no output, no clock of its own.
+
+use super::total;
+use crate::catalog::record::TypeRecord;
+use crate::catalog::rollout::{Rollout, Share, Stage};
+use crate::node::revisions::{Progress, Readiness};
+use crate::router::rollout::Report;
+
+/// How long nodes may take to fetch and compile a revision.
+const PREPARE_MAX_MS: u64 = 60_000;
+/// How long failures are counted after every node serves a revision.
+const WATCH_MS: u64 = 60_000;
+/// With fewer failed objects than this nothing is taken back.
+const FAILURES_MIN: usize = 5;
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Nothing yet.
+    Wait,
+    /// Objects change over.
+    Roll,
+    /// Every node serves it: it is watched.
+    Watch,
+    /// It has held.
+    Close,
+    /// It is taken back, for this reason.
+    TakeBack(String),
+}
+
+impl Step {
+    /// Changes the record accordingly.
+    pub(super) fn apply(&self, record: &mut TypeRecord, now_ms: u64) {
+        match self {
+            Self::Wait => {}
+            Self::Roll => record.roll(now_ms),
+            Self::Watch => record.watch(now_ms),
+            Self::Close => record.close(),
+            Self::TakeBack(why) => record.revert(why),
+        }
+    }
+}
+
+/// The next step of a roll-out. Without a report of every node it waits: one that is gone for good is soon no node.
+pub(super) fn decide(
+    record: &TypeRecord,
+    rollout: &Rollout,
+    reports: &[Report],
+    now_ms: u64,
+) -> Step {
+    let passed_ms = now_ms.saturating_sub(rollout.since_ms);
+    match rollout.stage {
+        Stage::Preparing => prepare(record, reports, passed_ms),
+        Stage::Rolling | Stage::Watching => {
+            if let Some(why) = too_many_failures(rollout, reports) {
+                return Step::TakeBack(why);
+            }
+            let is_done = |progress: &Progress| progress.is_turned && progress.is_tried;
+            match rollout.stage {
+                Stage::Rolling if !all(record, reports, is_done) => Step::Wait,
+                // Nothing takes a roll-back back, so there is nothing to watch.
+                Stage::Rolling if rollout.failures_per_mille_max.is_none() => Step::Close,
+                Stage::Rolling => Step::Watch,
+                // What is for a part of the objects waits for somebody to decide about the rest.
+                _ if rollout.share == Share::All && passed_ms >= WATCH_MS => Step::Close,
+                _ => Step::Wait,
+            }
+        }
+    }
+}
+
+fn prepare(record: &TypeRecord, reports: &[Report], passed_ms: u64) -> Step {
+    for Report { node, progress } in reports {
+        if let Some(Readiness::Failed(why)) =
+            progress.as_ref().filter(|p| p.mark == record.mark).map(|p| &p.readiness)
+        {
+            return Step::TakeBack(format!("{node} cannot run it: {why}"));
+        }
+    }
+    if all(record, reports, |progress| progress.readiness == Readiness::Ready) {
+        return Step::Roll;
+    }
+    if passed_ms < PREPARE_MAX_MS {
+        return Step::Wait;
+    }
+    let is_ready = |progress: &Progress| {
+        progress.mark == record.mark && progress.readiness == Readiness::Ready
+    };
+    let late = reports.iter().find(|report| !report.progress.as_ref().is_some_and(is_ready));
+    let late = late.map_or("no node", |report| report.node.as_str());
+    Step::TakeBack(format!(
+        "{late} did not say within {} s that it is ready",
+        PREPARE_MAX_MS / 1000
+    ))
+}
+
+/// Whether every node knows the record as it is, and something of it holds.
+fn all(record: &TypeRecord, reports: &[Report], holds: impl Fn(&Progress) -> bool) -> bool {
+    !reports.is_empty()
+        && reports.iter().all(|report| {
+            report.progress.as_ref().is_some_and(|p| p.mark == record.mark && holds(p))
+        })
+}
+
+fn too_many_failures(rollout: &Rollout, reports: &[Report]) -> Option<String> {
+    let limit = rollout.failures_per_mille_max?;
+    let taken = total(reports);
+    let tried = taken.well + taken.failed;
+    let is_over = taken.failed >= FAILURES_MIN && taken.failed * 1000 > tried * usize::from(limit);
+    is_over.then(|| {
+        let example = taken.held_back.iter().next();
+        let example = example.map(|(key, why)| format!("; {key}: {why}")).unwrap_or_default();
+        format!("it failed {} of {tried} objects{example}", taken.failed)
+    })
+}

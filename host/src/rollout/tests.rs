@@ -1,0 +1,308 @@
+//! Roll-outs on a cluster of nodes in one process.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::activation::Operation;
+use crate::catalog::Taken;
+use crate::catalog::rollout::Share;
+use crate::error::Code;
+use crate::id::NodeId;
+use crate::node::revisions::{Progress, Readiness};
+use crate::registry::Registry as _;
+use crate::router::testing::{Cluster, Place, call, counter};
+
+fn terms(share: Share) -> Terms {
+    Terms { share, ..Terms::default() }
+}
+
+fn component(text: &str) -> Bytes {
+    format!("scripted:counter {text}").into()
+}
+
+fn counters() -> TypeName {
+    TypeName::new("counter").unwrap()
+}
+
+/// Nodes whose roll-outs move on.
+async fn cluster(names: &[&str]) -> (Cluster, Vec<Place>) {
+    let cluster = Cluster::new();
+    let mut places = Vec::new();
+    for name in names {
+        let place = cluster.join(name).await;
+        tokio::spawn(run(Arc::downgrade(&place.router)));
+        places.push(place);
+    }
+    for place in &places {
+        sees(place, names.len()).await;
+    }
+    cluster.deploy(&places[0]).await;
+    (cluster, places)
+}
+
+/// Waits until a node knows of this many.
+async fn sees(place: &Place, count: usize) {
+    let members = place.session.members();
+    until(async || members.borrow().iter().count() == count).await;
+}
+
+async fn add(place: &Place, key: &str) -> (Value, u32) {
+    let id = counter(key);
+    let answer = place.router.call(&id, call("increment", &Value::Null), Context::default());
+    let done = answer.await.unwrap();
+    (serde_json::from_slice(&done.reply).unwrap(), done.revision)
+}
+
+async fn until<F: Future<Output = bool>>(mut condition: impl FnMut() -> F) {
+    let waiting = async {
+        while !condition().await {
+            sleep(Duration::from_millis(2)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), waiting).await.expect("it never became so");
+}
+
+#[tokio::test]
+async fn every_node_serves_a_new_revision_when_its_deployment_is_done() {
+    let (_cluster, places) = cluster(&["a", "b", "c"]).await;
+    for n in 0..20 {
+        assert_eq!(add(&places[n % 3], &n.to_string()).await, (json!(1), 1));
+    }
+    let done = deploy(&places[1].router, component("second"), &terms(Share::All), true).await;
+    assert_eq!(done.map(|deployed| (deployed.revision, deployed.is_new)), Ok((2, true)));
+    for n in 0..20 {
+        assert_eq!(add(&places[n % 3], &n.to_string()).await, (json!(2), 2));
+    }
+    let again = deploy(&places[0].router, component("second"), &terms(Share::All), true).await;
+    assert_eq!(again.map(|deployed| deployed.is_new), Ok(false));
+    let total = total(&places[2].router.progress(&counters(), Context::default()).await);
+    assert_eq!((total.well, total.failed), (20, 0));
+}
+
+#[tokio::test]
+async fn no_activation_ends_when_its_code_changes() {
+    let (_cluster, places) = cluster(&["a"]).await;
+    add(&places[0], "x").await;
+    let claims = places[0].session.claim_count();
+    deploy(&places[0].router, component("second"), &terms(Share::All), true).await.unwrap();
+    assert_eq!(add(&places[0], "x").await, (json!(2), 2));
+    assert_eq!((claims, places[0].session.claim_count()), (1, 1));
+    assert!(places[0].node.is_active(&counter("x")));
+}
+
+#[tokio::test]
+async fn an_object_that_new_code_fails_stays_on_the_old_and_is_named() {
+    let (_cluster, places) = cluster(&["a", "b"]).await;
+    for key in ["good", "bad", "ugly"] {
+        add(&places[0], key).await;
+    }
+    let text = "unreadable:bad trapping:ugly";
+    deploy(&places[0].router, component(text), &terms(Share::All), true).await.unwrap();
+    assert_eq!(add(&places[1], "good").await, (json!(2), 2));
+    assert_eq!(add(&places[1], "bad").await, (json!(2), 1));
+    assert_eq!(add(&places[1], "ugly").await, (json!(2), 1));
+    let reports = places[1].router.progress(&counters(), Context::default()).await;
+    let held: Vec<_> = total(&reports).held_back.into_keys().collect();
+    assert_eq!(held, ["bad", "ugly"]);
+    // The next revision gets its try.
+    deploy(&places[0].router, component("third"), &terms(Share::All), true).await.unwrap();
+    assert_eq!(add(&places[0], "bad").await, (json!(3), 3));
+    let reports = places[1].router.progress(&counters(), Context::default()).await;
+    assert!(total(&reports).held_back.is_empty());
+}
+
+#[tokio::test]
+async fn a_cold_object_that_new_code_does_not_read_goes_on_with_its_own() {
+    let (_cluster, places) = cluster(&["a"]).await;
+    add(&places[0], "bad").await;
+    places[0].node.deactivate(&counter("bad")).await;
+    deploy(&places[0].router, component("unreadable:b"), &terms(Share::All), true).await.unwrap();
+    assert_eq!(add(&places[0], "bad").await, (json!(2), 1));
+}
+
+#[tokio::test]
+async fn a_roll_out_that_fails_too_many_objects_takes_itself_back() {
+    let (_cluster, places) = cluster(&["a", "b"]).await;
+    for n in 0..100 {
+        let key = if n < 6 { format!("bad-{n}") } else { n.to_string() };
+        add(&places[n % 2], &key).await;
+    }
+    let bad = component("unreadable:bad");
+    let done = deploy(&places[0].router, bad, &terms(Share::All), true).await;
+    let error = done.unwrap_err();
+    assert_eq!(error.code, Code::RevisionTakenBack);
+    assert!(error.message.contains("objects; bad-"), "{}", error.message);
+    for (n, place) in places.iter().enumerate() {
+        until(async || place.node.progress(&counters()).is_tried).await;
+        let record = place.node.catalog().record("counter").unwrap();
+        assert_eq!((record.current, record.rollout), (1, None));
+        assert_eq!(add(place, "50").await, (json!(2 + n), 1));
+    }
+}
+
+#[tokio::test]
+async fn a_part_of_the_objects_goes_first_and_then_all() {
+    let (_cluster, places) = cluster(&["a", "b"]).await;
+    let router = &places[0].router;
+    add(&places[0], "x").await;
+    let share = Share::Keys(vec!["x".to_owned()]);
+    deploy(router, component("second"), &terms(share), true).await.unwrap();
+    assert_eq!(add(&places[1], "x").await.1, 2);
+    assert_eq!(add(&places[1], "y").await.1, 1);
+    let other = deploy(router, component("third"), &terms(Share::All), true).await.unwrap_err();
+    assert_eq!(other.code, Code::DeploymentConflict);
+    deploy(router, component("second"), &terms(Share::Percent(50)), true).await.unwrap();
+    let mut revisions = Vec::new();
+    for n in 0..100 {
+        revisions.push(add(&places[n % 2], &n.to_string()).await.1);
+    }
+    let second = revisions.iter().filter(|revision| **revision == 2).count();
+    assert!((25..75).contains(&second), "{second} of 100");
+    deploy(router, component("second"), &terms(Share::All), true).await.unwrap();
+    assert_eq!(add(&places[1], "y").await.1, 2);
+}
+
+#[tokio::test]
+async fn an_older_revision_is_made_current_again() {
+    let (_cluster, places) = cluster(&["a", "b"]).await;
+    let router = &places[0].router;
+    add(&places[0], "x").await;
+    deploy(router, component("second"), &terms(Share::All), true).await.unwrap();
+    assert_eq!(add(&places[1], "x").await, (json!(2), 2));
+    assert_eq!(roll_back(router, &counters(), None, "me", true).await, Ok(1));
+    assert_eq!(add(&places[1], "x").await, (json!(3), 1));
+    let why = places[1].node.catalog().record("counter").unwrap().revisions[1].taken_back.clone();
+    assert_eq!(why.as_deref(), Some("rolled back by me"));
+    assert_eq!(roll_back(router, &counters(), Some(2), "me", true).await, Ok(2));
+    assert_eq!(add(&places[0], "x").await, (json!(4), 2));
+    let none = roll_back(router, &counters(), Some(9), "me", true).await.unwrap_err();
+    assert_eq!(none.code, Code::RevisionNotFound);
+}
+
+#[tokio::test]
+async fn an_object_with_a_newer_schema_stays_where_it_can_be_read_after_a_roll_back() {
+    let (_cluster, places) = cluster(&["a"]).await;
+    let router = &places[0].router;
+    add(&places[0], "old").await;
+    let second = Bytes::from_static(b"scripted:counter@2");
+    deploy(router, second, &terms(Share::All), true).await.unwrap();
+    assert_eq!(add(&places[0], "new").await.1, 2);
+    roll_back(router, &counters(), None, "me", true).await.unwrap();
+    assert_eq!(add(&places[0], "old").await, (json!(2), 1));
+    assert_eq!(add(&places[0], "new").await, (json!(2), 2));
+    let held = total(&router.progress(&counters(), Context::default()).await).held_back;
+    assert!(held["new"].contains("newer schema"), "{held:?}");
+}
+
+#[tokio::test]
+async fn what_another_node_began_is_brought_to_its_end() {
+    let (cluster, places) = cluster(&["a", "b"]).await;
+    add(&places[0], "x").await;
+    let steward = usize::from(!places[0].router.is_steward_of(&counters()));
+    let other = &places[1 - steward];
+    // The one that would move it on is gone as soon as it is recorded.
+    deploy(&other.router, component("second"), &terms(Share::All), false).await.unwrap();
+    cluster.nearby.kill(&places[steward].node);
+    places[steward].node.leave().await;
+    sees(other, 1).await;
+    follow(&other.router, &counters(), 2).await.unwrap();
+    assert_eq!(add(other, "x").await, (json!(2), 2));
+}
+
+#[tokio::test]
+async fn a_node_that_starts_late_catches_up() {
+    let (cluster, places) = cluster(&["a"]).await;
+    deploy(&places[0].router, component("second"), &terms(Share::All), true).await.unwrap();
+    let late = cluster.join("b").await;
+    assert_eq!(add(&late, "y").await.1, 2);
+}
+
+#[tokio::test]
+async fn an_object_can_be_resumed_through_any_node() {
+    let (_cluster, places) = cluster(&["a", "b"]).await;
+    add(&places[0], "x").await;
+    let resume = crate::activation::Call { operation: Operation::Resume, ..call("", &Value::Null) };
+    for place in &places {
+        let done = place.router.call(&counter("x"), resume.clone(), Context::default()).await;
+        assert_eq!(done.unwrap().reply, "false", "it was not quarantined");
+    }
+}
+
+fn rolling(stage: Stage) -> (TypeRecord, Rollout) {
+    let rollout = Rollout {
+        revision: 2,
+        previous: 1,
+        stage,
+        share: Share::All,
+        failures_per_mille_max: Some(10),
+        since_ms: 1000,
+        by: "me".to_owned(),
+    };
+    let mut record = TypeRecord::new(counters());
+    record.mark = 7;
+    record.rollout = Some(rollout.clone());
+    (record, rollout)
+}
+
+fn report(node: &str, progress: Option<Progress>) -> Report {
+    Report { node: NodeId::new(node), progress }
+}
+
+fn ready() -> Progress {
+    Progress { mark: 7, readiness: Readiness::Ready, ..Progress::default() }
+}
+
+#[test]
+fn no_step_is_taken_before_every_node_is_ready() {
+    let (record, rollout) = rolling(Stage::Preparing);
+    let step = |reports: &[Report], now_ms| decide(&record, &rollout, reports, now_ms);
+    let (good, silent) = (report("a", Some(ready())), report("b", None));
+    let old = report("b", Some(Progress { mark: 6, ..ready() }));
+    assert_eq!(step(&[good.clone(), report("b", Some(ready()))], 1000), Step::Roll);
+    assert_eq!(step(&[], 1000), Step::Wait);
+    for late in [silent, old] {
+        assert_eq!(step(&[good.clone(), late.clone()], 60_999), Step::Wait);
+        let Step::TakeBack(why) = step(&[good.clone(), late], 61_000) else { panic!("it waits") };
+        assert!(why.starts_with("b did not say"), "{why}");
+    }
+    let failed = Progress { readiness: Readiness::Failed("too large".to_owned()), ..ready() };
+    let Step::TakeBack(why) = step(&[good, report("b", Some(failed))], 1000) else {
+        panic!("it goes on")
+    };
+    assert_eq!(why, "b cannot run it: too large");
+}
+
+#[test]
+fn a_roll_out_is_watched_and_closed_when_every_node_serves_it() {
+    let done = Progress { is_turned: true, is_tried: true, ..ready() };
+    let half = Progress { is_tried: false, ..done.clone() };
+    let (record, rollout) = rolling(Stage::Rolling);
+    let all = [report("a", Some(done.clone())), report("b", Some(done.clone()))];
+    let some = [report("a", Some(done)), report("b", Some(half))];
+    assert_eq!(decide(&record, &rollout, &some, 1000), Step::Wait);
+    assert_eq!(decide(&record, &rollout, &all, 1000), Step::Watch);
+    let back = Rollout { failures_per_mille_max: None, ..rollout };
+    assert_eq!(decide(&record, &back, &all, 1000), Step::Close);
+    let (record, rollout) = rolling(Stage::Watching);
+    assert_eq!(decide(&record, &rollout, &all, 60_999), Step::Wait);
+    assert_eq!(decide(&record, &rollout, &all, 61_000), Step::Close);
+    let part = Rollout { share: Share::Percent(10), ..rollout };
+    assert_eq!(decide(&record, &part, &all, 90_000), Step::Wait);
+}
+
+#[test]
+fn failures_count_over_all_nodes_and_from_five_on() {
+    let (record, rollout) = rolling(Stage::Watching);
+    let taken = |well, failed| {
+        let taken = Taken { well, failed, ..Taken::default() };
+        Some(Progress { taken, ..ready() })
+    };
+    let step = |a, b| decide(&record, &rollout, &[report("a", a), report("b", b)], 1000);
+    assert_eq!(step(taken(1, 2), taken(1, 2)), Step::Wait, "few objects prove little");
+    assert!(matches!(step(taken(300, 2), taken(100, 3)), Step::TakeBack(_)));
+    assert_eq!(step(taken(495, 2), taken(500, 3)), Step::Wait, "as many as may fail");
+    assert!(matches!(step(taken(0, 5), None), Step::TakeBack(_)), "a silent node hides nothing");
+}

@@ -1,0 +1,64 @@
+//! How far the nodes of a cluster are with a type, and which of them moves its roll-out on.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use super::Router;
+use super::context::Context;
+use crate::id::{NodeId, ObjectId, TypeName};
+use crate::node::placement;
+use crate::node::revisions::Progress;
+use crate::registry::members::PROTOCOL;
+
+/// How long a node may take to say how far it is.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What one node says of a type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Its name.
+    pub node: NodeId,
+    /// How far it is; nothing where it did not say.
+    pub progress: Option<Progress>,
+}
+
+impl Router {
+    /// Asks all nodes how far they are with a type; only this one, where it is another node that asks.
+    ///
+    /// # Cancel safety
+    /// Nothing is changed.
+    pub async fn progress(&self, type_name: &TypeName, context: Context) -> Vec<Report> {
+        let known = self.look();
+        let own =
+            || Report { node: known.me.clone(), progress: Some(self.node.progress(type_name)) };
+        if context.hops > 0 || known.members.find(&known.me).is_none() {
+            return vec![own()];
+        }
+        let reports = known.members.iter().map(|member| async {
+            if member.node == known.me {
+                return own();
+            }
+            let node = member.node.clone();
+            if member.protocol != PROTOCOL {
+                return Report { node, progress: None };
+            }
+            let told = self.peers.progress(member, type_name, PATIENCE).await;
+            Report { node, progress: told.ok().and_then(Result::ok) }
+        });
+        join_all(reports).await
+    }
+
+    /// Whether this node is the one to move the roll-outs of a type on: placed by its name, as an object is by its id.
+    #[must_use]
+    pub fn is_steward_of(&self, type_name: &TypeName) -> bool {
+        let known = self.look();
+        let Ok(stand_in) = ObjectId::new(type_name.as_str(), "roll-out") else { return false };
+        let key = known.granularity.key_of(&stand_in);
+        match placement::preferred(key, &known.members) {
+            Some(member) => member.node == known.me,
+            // Alone between two sessions, or all drain: better two than none.
+            None => true,
+        }
+    }
+}
