@@ -356,6 +356,24 @@ impl Catalog {
         }))
     }
 
+    /// A component that lies in the store.
+    ///
+    /// # Errors
+    /// Where store or engine fail.
+    ///
+    /// # Cancel safety
+    /// Nothing is changed.
+    pub async fn component(&self, digest: Digest) -> Result<Arc<dyn Component>, Error> {
+        let known = {
+            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+            known.values().find_map(|known| known.component(digest))
+        };
+        match known {
+            Some(component) => Ok(component),
+            None => self.fetch(digest).await,
+        }
+    }
+
     async fn fetch(&self, digest: Digest) -> Result<Arc<dyn Component>, Error> {
         let name = record::component_blob(digest);
         let blob = self.store.get(&name).await.map_err(|error| unavailable(&error))?;

@@ -84,6 +84,8 @@ enum Command {
     ///
     /// Example: highlander deploy todo.wasm --canary 10%
     Deploy(deploy::Deploy),
+    /// Try a component with the states of real objects, and change nothing
+    Rehearse(deploy::Rehearse),
     /// Make an older revision of a type current again
     Rollback(deploy::Rollback),
     /// List the types, or show one with its handlers and its revisions
@@ -171,6 +173,7 @@ fn on_runtime(global: &Global, command: Command) -> Result<(), Failure> {
         let client = Client::new(global)?;
         match command {
             Command::Deploy(deploy) => deploy.run(&client).await,
+            Command::Rehearse(rehearse) => rehearse.run(&client).await,
             Command::Rollback(rollback) => rollback.run(&client).await,
             Command::Types(types) => types.run(&client).await,
             Command::Call(call) => call.run(&client).await,

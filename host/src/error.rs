@@ -104,6 +104,8 @@ codes! {
     VersionMismatch = "version-mismatch", 412, None, false;
     /// The body is larger than the limit.
     BodyTooLarge = "body-too-large", 413, None, false;
+    /// Objects failed to be read by the component, which was therefore not deployed.
+    RehearsalFailed = "rehearsal-failed", 422, None, false;
     /// The revision failed too many objects, or a node cannot run it, and is not current.
     RevisionTakenBack = "revision-taken-back", 422, None, false;
     /// The call would have made the state larger than the limit.

@@ -13,6 +13,7 @@ mod pages;
 pub mod peers;
 pub mod problem;
 mod query;
+mod rehearsals;
 mod reply;
 mod request;
 pub mod route;
@@ -36,6 +37,7 @@ use hyper::body::Incoming;
 use crate::error::{Code, Error};
 use crate::id::NodeId;
 use crate::limits::ARGUMENT_BYTES_MAX;
+use crate::rehearsal::Rehearsals;
 use crate::router::Router;
 use problem::Problem;
 use route::Route;
@@ -82,6 +84,7 @@ impl Config {
 #[derive(Debug)]
 pub struct Api {
     router: Arc<Router>,
+    rehearsals: Arc<Rehearsals>,
     config: Config,
     /// The node's name, ready to be sent with every answer. It changes with each session.
     node_header: RwLock<(NodeId, HeaderValue)>,
@@ -93,7 +96,8 @@ impl Api {
     pub fn new(router: Arc<Router>, config: Config) -> Self {
         let id = router.node().id();
         let header = header_of(&id);
-        Self { router, config, node_header: RwLock::new((id, header)) }
+        let rehearsals = Arc::default();
+        Self { router, rehearsals, config, node_header: RwLock::new((id, header)) }
     }
 
     fn node_header(&self) -> HeaderValue {
@@ -137,6 +141,9 @@ impl Api {
             Route::Types => self.types().await,
             Route::Type(name) => self.type_record(&name).await,
             Route::Rollout(name) => self.rollout(parts, &name).await,
+            Route::Rehearse => self.rehearse(parts, body).await,
+            Route::Rehearsal(name) => self.rehearsal(&name),
+            Route::RehearsalShare(name) => self.rehearse_share(parts, body, &name).await,
             Route::Rollback(name) => self.roll_back(parts, &name).await,
             Route::Resume(id) => self.resume(parts, id).await,
             Route::Nodes => self.nodes(parts).await,

@@ -18,6 +18,7 @@ pub mod limits;
 pub mod metrics;
 pub mod node;
 pub mod registry;
+pub mod rehearsal;
 pub mod rollout;
 pub mod router;
 pub mod server;

@@ -8,6 +8,7 @@ mod health;
 mod life;
 pub mod list;
 pub mod placement;
+pub mod rehearsal;
 pub mod revisions;
 mod session;
 mod sweep;

@@ -44,6 +44,21 @@ impl Catalog {
         Ok(Deployed { type_name, revision, digest, is_new: deployed.is_some() })
     }
 
+    /// Stores a component without deploying it, and says of which type it is.
+    ///
+    /// # Errors
+    /// [`Code::ComponentRefused`] with the reason; the others where store or engine fail.
+    ///
+    /// # Cancel safety
+    /// The component may or may not be stored.
+    pub async fn stage(&self, wasm: Bytes) -> Result<(TypeName, Digest), Error> {
+        let digest = Digest::of(&wasm);
+        let component = self.engine.load(digest, wasm.clone()).await.map_err(refused)?;
+        let description = component.describe().await.map_err(refused)?;
+        self.store_component(digest, wasm).await?;
+        Ok((description.name, digest))
+    }
+
     /// Changes the record of a type, which `change` is given as it is; `None` from it leaves it so. What it gives back
     /// has been done, and by this change alone.
     ///

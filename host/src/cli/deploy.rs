@@ -3,9 +3,10 @@
 //! Whether a component fits is the node's to say; here it is only read and sent.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bytes::Bytes;
 use bytesize::ByteSize;
 use clap::Args;
 use http::Method;
@@ -15,7 +16,10 @@ use super::client::{Answer, Client, Request, encoded};
 use super::failure::Failure;
 use super::output;
 use crate::catalog::rollout::{Share, Stage};
+use crate::id::Digest;
+use crate::node::rehearsal::Rehearsed;
 use crate::node::revisions::{Progress, Readiness};
+use crate::rehearsal::{Rehearsal, Sample};
 
 /// Pause between two looks at a roll-out.
 const LOOK_PAUSE: Duration = Duration::from_millis(100);
@@ -29,12 +33,26 @@ pub(super) struct Deploy {
     /// Deploy it even where it breaks what the current revision offers
     #[arg(long)]
     force: bool,
+    /// Try it first with the states of all objects, or of so many
+    #[arg(long, value_name = "all|N")]
+    rehearse: Option<Sample>,
     /// For a share of the objects, like 10%, or for these keys
     #[arg(long, value_name = "P%|KEY", num_args = 1..)]
     canary: Vec<String>,
     /// Take it back when more of the objects fail, like 1%, or never: none [default: 1%]
     #[arg(long, value_name = "P%|none")]
     max_failures: Option<String>,
+}
+
+/// `highlander rehearse`
+#[derive(Debug, Args)]
+pub(super) struct Rehearse {
+    /// The component
+    #[arg(value_name = "FILE.wasm")]
+    file: PathBuf,
+    /// With so many objects, chosen at random [default: all]
+    #[arg(long, value_name = "N")]
+    sample: Option<Sample>,
 }
 
 /// `highlander rollback`
@@ -110,17 +128,16 @@ struct EndedRevision {
 
 impl Deploy {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
-        let shown = self.file.display();
-        let wasm = std::fs::read(&self.file).map_err(|error| {
-            let failure = Failure::usage(format!("cannot read {shown}: {error}"));
-            failure.with_hint("build it with: cargo build --release --target wasm32-wasip2")
-        })?;
-        if !wasm.starts_with(b"\0asm") {
-            let failure = Failure::usage(format!("{shown} is no WebAssembly"));
-            return Err(failure.with_hint("deploy what lies in target/wasm32-wasip2/release/"));
+        let wasm = component(&self.file, client)?;
+        if let Some(sample) = self.rehearse {
+            let rehearsal = rehearsed(client, wasm.clone(), sample).await?;
+            let failed = rehearsal.rehearsed.failed;
+            if failed > 0 && !self.force {
+                let text = format!("it was not deployed: {failed} objects failed the rehearsal");
+                return Err(Failure::rejected(text)
+                    .with_hint("mend the component, or deploy it with --force if that is meant"));
+            }
         }
-        let size = ByteSize(wasm.len() as u64);
-        output::note(&format!("uploading {shown} ({size}) to {}", client.url()));
         let path = format!("/v1/types?{}wait={}", self.parameters(), client.is_json);
         let request = Request::new(Method::POST, path).with_body("application/wasm", wasm);
         spread(client, client.send(request).await?).await
@@ -142,6 +159,99 @@ impl Deploy {
             add("max_failures", max);
         }
         parameters
+    }
+}
+
+fn component(file: &Path, client: &Client) -> Result<Bytes, Failure> {
+    let shown = file.display();
+    let wasm = std::fs::read(file).map_err(|error| {
+        let failure = Failure::usage(format!("cannot read {shown}: {error}"));
+        failure.with_hint("build it with: cargo build --release --target wasm32-wasip2")
+    })?;
+    if !wasm.starts_with(b"\0asm") {
+        let failure = Failure::usage(format!("{shown} is no WebAssembly"));
+        return Err(failure.with_hint("deploy what lies in target/wasm32-wasip2/release/"));
+    }
+    let size = ByteSize(wasm.len() as u64);
+    output::note(&format!("uploading {shown} ({size}) to {}", client.url()));
+    Ok(wasm.into())
+}
+
+impl Rehearse {
+    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        let wasm = component(&self.file, client)?;
+        let sample = self.sample.unwrap_or(Sample::All);
+        if client.is_json {
+            let path = format!("/v1/rehearsals?sample={sample}");
+            let request = Request::new(Method::POST, path).with_body("application/wasm", wasm);
+            return output::json(&client.send(request).await?.body);
+        }
+        let rehearsal = rehearsed(client, wasm, sample).await?;
+        let (tried, failed) = (rehearsal.rehearsed.tried, rehearsal.rehearsed.failed);
+        if failed > 0 {
+            let text = format!("{failed} of {tried} objects failed the rehearsal");
+            return Err(Failure::rejected(text));
+        }
+        output::line(&format!("{tried} objects passed the rehearsal"))
+    }
+}
+
+/// Rehearses a component, and shows how far that is and what it came to.
+async fn rehearsed(client: &Client, wasm: Bytes, sample: Sample) -> Result<Rehearsal, Failure> {
+    #[derive(Deserialize)]
+    struct Begun {
+        #[serde(rename = "type")]
+        type_name: String,
+        digest: Digest,
+    }
+    let path = format!("/v1/rehearsals?sample={sample}&wait=false");
+    let request = Request::new(Method::POST, path).with_body("application/wasm", wasm);
+    let Begun { type_name, digest } = client.send(request).await?.read()?;
+    let path = format!("/v1/types/{}/rehearsal", encoded(&type_name));
+    let mut shown = 0;
+    let rehearsal = loop {
+        let rehearsal: Rehearsal = client.send(Request::get(path.as_str())).await?.read()?;
+        if rehearsal.digest != digest {
+            let text = "another rehearsal of the type was begun through this node";
+            return Err(Failure::environment(text));
+        }
+        let tried = rehearsal.rehearsed.tried;
+        if let Some(total) = rehearsal.total.filter(|_| tried > shown) {
+            output::note(&format!(
+                "{tried} of {total} objects tried, {} failed",
+                rehearsal.rehearsed.failed
+            ));
+            shown = tried;
+        }
+        if rehearsal.is_done {
+            break rehearsal;
+        }
+        tokio::time::sleep(LOOK_PAUSE).await;
+    };
+    if let Some(why) = &rehearsal.stopped {
+        return Err(Failure::environment(format!("the rehearsal ended early: {why}")));
+    }
+    show(&rehearsal.rehearsed);
+    Ok(rehearsal)
+}
+
+fn show(rehearsed: &Rehearsed) {
+    let size = |bytes| ByteSize(bytes).to_string();
+    let each = |total: u64| total.checked_div(rehearsed.tried).unwrap_or_default();
+    output::note(&format!(
+        "states: {} as they are, {} as the component writes them, the largest {}",
+        size(rehearsed.bytes_before),
+        size(rehearsed.bytes_after),
+        size(rehearsed.largest_after),
+    ));
+    output::note(&format!(
+        "time for an object: {} us on average, {} us at most",
+        each(rehearsed.micros),
+        rehearsed.micros_max,
+    ));
+    for (cause, failures) in &rehearsed.causes {
+        let examples = failures.examples.join(", ");
+        output::note(&format!("{} failed, like {examples}: {cause}", failures.count));
     }
 }
 

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::rollout;
-use crate::id::NodeId;
+use crate::id::{Digest, NodeId};
 use crate::node::revisions::Progress;
 use crate::node::whereabouts::{self, Tier};
 
@@ -80,6 +80,13 @@ pub(super) struct NodeProgress {
     pub(super) id: String,
     /// Nothing where the node did not say.
     pub(super) progress: Option<Progress>,
+}
+
+/// The objects of a rehearsal that one node is given.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct RehearsalShare {
+    pub(super) digest: Digest,
+    pub(super) keys: Vec<String>,
 }
 
 impl Whereabouts {

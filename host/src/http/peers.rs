@@ -23,8 +23,9 @@ use http::response::Parts;
 use super::documents;
 use crate::activation::Call;
 use crate::clock::BootTime;
-use crate::id::{ObjectId, TypeName};
+use crate::id::{Digest, ObjectId, TypeName};
 use crate::limits::{CALL_TIMEOUT_MAX, REPLY_BYTES_MAX, STATE_BYTES_MAX};
+use crate::node::rehearsal::Rehearsed;
 use crate::node::revisions::Progress;
 use crate::node::whereabouts::Whereabouts;
 use crate::registry::members::Member;
@@ -150,6 +151,19 @@ impl Peers for HttpPeers {
             Ok(progress) => progress.map(Ok).ok_or_else(none),
             Err(error) => Ok(Err(error)),
         }
+    }
+
+    async fn rehearse(
+        &self,
+        to: &Member,
+        type_name: &TypeName,
+        digest: Digest,
+        ids: &[ObjectId],
+        patience: Duration,
+    ) -> Told<Rehearsed> {
+        let keys = ids.iter().map(|id| id.key().to_owned()).collect();
+        let share = documents::RehearsalShare { digest, keys };
+        self.ask(to, Outgoing::rehearsal(type_name, &share), patience).await
     }
 
     async fn active_count(&self, to: &Member, patience: Duration) -> Told<usize> {

@@ -45,6 +45,12 @@ pub enum Route<'a> {
     Type(Cow<'a, str>),
     /// Tell how far the nodes are with a type.
     Rollout(TypeName),
+    /// Try a component with real states.
+    Rehearse,
+    /// Tell how far the last rehearsal is.
+    Rehearsal(TypeName),
+    /// Try a component with the states of these objects: asked by another node.
+    RehearsalShare(TypeName),
     /// Make an older revision current.
     Rollback(TypeName),
     /// End an object's quarantine.
@@ -81,6 +87,8 @@ pub fn find<'a>(method: &Method, path: &'a str) -> Result<Route<'a>, Problem> {
     }
     match path {
         "/v1/types" if method == Method::POST => Ok(Route::Deploy),
+        "/v1/rehearsals" if method == Method::POST => Ok(Route::Rehearse),
+        "/v1/rehearsals" => Err(not_allowed(method, "POST")),
         "/v1/types" if is_read(method) => Ok(Route::Types),
         "/v1/types" => Err(not_allowed(method, "GET, HEAD, POST")),
         "/v1/nodes" => read_only(method, Route::Nodes),
@@ -102,6 +110,8 @@ fn named_route<'a>(method: &Method, path: &'a str) -> Result<Route<'a>, Problem>
     {
         let type_name = || TypeName::new(&decode(name)?).map_err(|error| invalid_id(&error));
         return match rest {
+            "rehearsal" if method == Method::POST => Ok(Route::RehearsalShare(type_name()?)),
+            "rehearsal" => read_only(method, Route::Rehearsal(type_name()?)),
             "rollout" => read_only(method, Route::Rollout(type_name()?)),
             "rollback" if method == Method::POST => Ok(Route::Rollback(type_name()?)),
             "rollback" => Err(not_allowed(method, "POST")),

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::StatusCode;
 use http::request::Parts;
 use hyper::body::Incoming;
@@ -17,6 +18,7 @@ use crate::catalog::record::{RevisionEntry, TypeRecord};
 use crate::catalog::rollout::{Share, Terms};
 use crate::error::{Code, Error};
 use crate::id::TypeName;
+use crate::rehearsal::{self, Sample};
 use crate::rollout;
 use crate::router::context::Context;
 use crate::router::rollout::Report;
@@ -27,21 +29,20 @@ const ANYBODY: &str = "anonymous";
 
 impl Api {
     pub(super) async fn deploy(&self, parts: &Parts, body: Incoming) -> Result<Reply, Problem> {
-        // Read before anything is judged: a refusal that leaves bytes unread may be lost with the connection.
-        let (limit, patience) = (self.config.component_max, self.config.body_timeout);
-        let wasm = body::read(body, limit, patience).await.map_err(|error| match error.code {
-            Code::BodyTooLarge => error.with_hint("the node's limit is node.component_max"),
-            _ => error,
-        })?;
-        let (terms, is_followed) = terms(parts)?;
-        request::check_content_type(&parts.headers, "application/wasm")?;
-        if wasm.is_empty() {
-            return Err(malformed("the body is empty; it is to be a component").into());
-        }
+        let wasm = self.component(parts, body).await?;
+        let Asked { terms, is_followed, rehearse } = asked(parts)?;
         // In a task of its own: a client that goes away must not leave a revision current that no object runs.
-        let router = Arc::clone(&self.router);
-        let deploying =
-            tokio::spawn(async move { rollout::deploy(&router, wasm, &terms, is_followed).await });
+        let (router, rehearsals) = (Arc::clone(&self.router), Arc::clone(&self.rehearsals));
+        let deploying = tokio::spawn(async move {
+            if let Some(sample) = rehearse {
+                let rehearsal = rehearsals.run(&router, wasm.clone(), sample).await?;
+                rehearsal::passed(&rehearsal).or_else(|error| match terms.force {
+                    true => Ok(()),
+                    false => Err(error),
+                })?;
+            }
+            rollout::deploy(&router, wasm, &terms, is_followed).await
+        });
         let deployed = deploying.await.map_err(|_| {
             let text = "the deployment ended in an error of the node; the revision may have become current";
             Error::new(Code::OutcomeUnknown, text)
@@ -58,6 +59,21 @@ impl Api {
             "is_new": deployed.is_new,
         });
         Ok(reply::json(status, &document))
+    }
+
+    /// The component in a request's body.
+    pub(super) async fn component(&self, parts: &Parts, body: Incoming) -> Result<Bytes, Error> {
+        // Read before anything is judged: a refusal that leaves bytes unread may be lost with the connection.
+        let (limit, patience) = (self.config.component_max, self.config.body_timeout);
+        let wasm = body::read(body, limit, patience).await.map_err(|error| match error.code {
+            Code::BodyTooLarge => error.with_hint("the node's limit is node.component_max"),
+            _ => error,
+        })?;
+        request::check_content_type(&parts.headers, "application/wasm")?;
+        if wasm.is_empty() {
+            return Err(malformed("the body is empty; it is to be a component"));
+        }
+        Ok(wasm)
     }
 
     pub(super) async fn types(&self) -> Result<Reply, Problem> {
@@ -129,16 +145,25 @@ impl Api {
     }
 }
 
-/// The terms of a deployment, and whether its answer is to wait until every node serves it.
-fn terms(parts: &Parts) -> Result<(Terms, bool), Error> {
-    const KNOWN: [&str; 5] = ["canary", "canary_key", "force", "max_failures", "wait"];
+/// What a request for a deployment asks for.
+struct Asked {
+    terms: Terms,
+    /// Whether the answer is to wait until every node serves it.
+    is_followed: bool,
+    /// With how many objects it is to be tried before.
+    rehearse: Option<Sample>,
+}
+
+fn asked(parts: &Parts) -> Result<Asked, Error> {
+    const KNOWN: [&str; 6] = ["canary", "canary_key", "force", "max_failures", "rehearse", "wait"];
     let mut terms = Terms { by: ANYBODY.to_owned(), ..Terms::default() };
-    let (mut is_followed, mut keys) = (true, Vec::new());
+    let (mut is_followed, mut rehearse, mut keys) = (true, None, Vec::new());
     for (name, value) in query::parameters_of(&parts.uri, &KNOWN, &["canary_key"])? {
         match name.as_str() {
             "canary" => terms.share = Share::Percent(percent(&name, &value)?),
             "canary_key" => keys.push(value),
             "force" => terms.force = query::flag(&name, &value)?,
+            "rehearse" => rehearse = Some(value.parse().map_err(malformed)?),
             "max_failures" if value == "none" => terms.failures_per_mille_max = None,
             "max_failures" => terms.failures_per_mille_max = Some(per_mille(&name, &value)?),
             _ => is_followed = query::flag(&name, &value)?,
@@ -149,7 +174,7 @@ fn terms(parts: &Parts) -> Result<(Terms, bool), Error> {
         (Share::All, false) => terms.share = Share::Keys(keys),
         _ => return Err(malformed("canary and canary_key cannot be given together")),
     }
-    Ok((terms, is_followed))
+    Ok(Asked { terms, is_followed, rehearse })
 }
 
 /// A whole number of percent, from 1 to 99.

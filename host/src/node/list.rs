@@ -69,6 +69,25 @@ impl Node {
         Ok(Page { keys, next })
     }
 
+    /// A page of the objects of a type that have a record, deleted or not, and what to go on after.
+    ///
+    /// # Errors
+    /// [`Code::StoreUnavailable`].
+    ///
+    /// # Cancel safety
+    /// Nothing is changed.
+    pub async fn record_ids(
+        &self,
+        type_name: &TypeName,
+        after: Option<String>,
+    ) -> Result<(Vec<ObjectId>, Option<String>), Error> {
+        let prefix = blob_prefix(type_name.as_str(), "");
+        let page = self.store.list(&prefix, after.as_deref(), LIST_COUNT_MAX).await;
+        let page = page.map_err(|e| Error::new(Code::StoreUnavailable, e.to_string()))?;
+        let ids = page.names.iter().filter_map(|name| ObjectId::from_blob_key(name)).collect();
+        Ok((ids, page.names.into_iter().next_back().filter(|_| page.has_more)))
+    }
+
     /// Whether an object that has a record, or is active, is not deleted. What cannot be read is there.
     async fn is_there(&self, id: &ObjectId) -> bool {
         let cell = self.present().and_then(|session| session.around.table.get(id));

@@ -13,6 +13,7 @@ use crate::error::Code;
 use crate::id::NodeId;
 use crate::node::revisions::{Progress, Readiness};
 use crate::registry::Registry as _;
+use crate::rehearsal::{Rehearsals, Sample, passed};
 use crate::router::testing::{Cluster, Place, call, counter};
 
 fn terms(share: Share) -> Terms {
@@ -305,4 +306,37 @@ fn failures_count_over_all_nodes_and_from_five_on() {
     assert!(matches!(step(taken(300, 2), taken(100, 3)), Step::TakeBack(_)));
     assert_eq!(step(taken(495, 2), taken(500, 3)), Step::Wait, "as many as may fail");
     assert!(matches!(step(taken(0, 5), None), Step::TakeBack(_)), "a silent node hides nothing");
+}
+
+#[tokio::test]
+async fn a_rehearsal_reads_every_state_and_changes_nothing() {
+    let (cluster, places) = cluster(&["a", "b"]).await;
+    for n in 0..250 {
+        let key = if n % 50 == 0 { format!("bad-{n}") } else { n.to_string() };
+        add(&places[n % 2], &key).await;
+    }
+    let delete = crate::activation::Call { operation: Operation::Delete, ..call("", &Value::Null) };
+    places[0].router.call(&counter("7"), delete, Context::default()).await.unwrap();
+    let puts = cluster.store.put_count();
+    let rehearsals = Rehearsals::default();
+    let router = &places[0].router;
+    let text = component("unreadable:bad-1 trapping:bad-2");
+    let rehearsal = rehearsals.run(router, text, Sample::All).await.unwrap();
+    assert_eq!(cluster.store.put_count(), puts + 1, "the component alone is written");
+    assert_eq!((rehearsal.total, rehearsal.is_done), (Some(250), true));
+    let rehearsed = &rehearsal.rehearsed;
+    assert_eq!((rehearsed.tried, rehearsed.failed), (249, 3));
+    let causes: Vec<_> = rehearsed
+        .causes
+        .iter()
+        .map(|(cause, failures)| (cause.as_str(), failures.count, failures.examples.len()))
+        .collect();
+    let unreadable = "its state cannot be read by the code: scripted";
+    assert_eq!(causes, [(unreadable, 2, 2), ("the query get: its code trapped", 1, 1)]);
+    assert!(rehearsed.bytes_before > 0 && rehearsed.largest_after > 0, "{rehearsed:?}");
+    assert_eq!(passed(&rehearsal).unwrap_err().code, Code::RehearsalFailed);
+    let some = rehearsals.run(router, component("good"), Sample::Some(20)).await.unwrap();
+    assert_eq!((some.total, some.rehearsed.failed), (Some(20), 0));
+    assert_eq!(passed(&some), Ok(()));
+    assert_eq!(add(&places[1], "9").await, (json!(2), 1), "nothing was deployed");
 }

@@ -10,7 +10,8 @@ use async_trait::async_trait;
 use super::context::Context;
 use crate::activation::{Answer, Call};
 use crate::error::Error;
-use crate::id::{NodeId, ObjectId, TypeName};
+use crate::id::{Digest, NodeId, ObjectId, TypeName};
+use crate::node::rehearsal::Rehearsed;
 use crate::node::revisions::Progress;
 use crate::node::whereabouts::Whereabouts;
 use crate::registry::members::Member;
@@ -101,6 +102,22 @@ pub trait Peers: fmt::Debug + Send + Sync + 'static {
         type_name: &TypeName,
         patience: Duration,
     ) -> Told<Progress>;
+
+    /// Has another node rehearse a component with these objects.
+    ///
+    /// # Errors
+    /// Where there is no answer within `patience`.
+    ///
+    /// # Cancel safety
+    /// Nothing is changed.
+    async fn rehearse(
+        &self,
+        to: &Member,
+        type_name: &TypeName,
+        digest: Digest,
+        ids: &[ObjectId],
+        patience: Duration,
+    ) -> Told<Rehearsed>;
 
     /// Asks another node how many objects are active on it.
     ///

@@ -1,4 +1,5 @@
-//! How far the nodes of a cluster are with a type, and which of them moves its roll-out on.
+//! What the nodes of a cluster do about a type together: how far each is, which of them moves its roll-out on, and who
+//! rehearses which objects.
 
 use std::time::Duration;
 
@@ -6,13 +7,18 @@ use futures_util::future::join_all;
 
 use super::Router;
 use super::context::Context;
-use crate::id::{NodeId, ObjectId, TypeName};
+use crate::error::Error;
+use crate::id::{Digest, NodeId, ObjectId, TypeName};
 use crate::node::placement;
+use crate::node::rehearsal::Rehearsed;
 use crate::node::revisions::Progress;
 use crate::registry::members::PROTOCOL;
 
 /// How long a node may take to say how far it is.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long a node may take for its share of a rehearsal.
+const BATCH_PATIENCE: Duration = Duration::from_mins(2);
 
 /// What one node says of a type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +53,35 @@ impl Router {
             Report { node, progress: told.ok().and_then(Result::ok) }
         });
         join_all(reports).await
+    }
+
+    /// Has one node after another, by `turn`, rehearse a component with some objects; this one, where that cannot.
+    ///
+    /// # Errors
+    /// As [`Node::rehearse`](crate::node::Node::rehearse).
+    ///
+    /// # Cancel safety
+    /// Nothing is changed.
+    pub async fn rehearse(
+        &self,
+        turn: usize,
+        type_name: &TypeName,
+        digest: Digest,
+        ids: Vec<ObjectId>,
+    ) -> Result<Rehearsed, Error> {
+        let known = self.look();
+        let usable: Vec<_> =
+            known.members.iter().filter(|member| member.protocol == PROTOCOL).collect();
+        let chosen = turn.checked_rem(usable.len()).and_then(|index| usable.get(index));
+        if let Some(member) = chosen.filter(|member| member.node != known.me) {
+            let told = self.peers.rehearse(member, type_name, digest, &ids, BATCH_PATIENCE).await;
+            match told {
+                Ok(Ok(rehearsed)) => return Ok(rehearsed),
+                Ok(Err(error)) => tracing::debug!(node = %member.node, "did not rehearse: {error}"),
+                Err(failure) => tracing::debug!(node = %member.node, "did not rehearse: {failure}"),
+            }
+        }
+        self.node.rehearse(digest, ids).await
     }
 
     /// Whether this node is the one to move the roll-outs of a type on: placed by its name, as an object is by its id.

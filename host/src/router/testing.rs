@@ -20,7 +20,8 @@ use crate::activation::{Call, Consistency, IdempotencyKey, Operation, Preconditi
 use crate::catalog::rollout::Terms;
 use crate::clock::BootTime;
 use crate::engine::scripted::ScriptedEngine;
-use crate::id::{NodeId, ObjectId, TypeName};
+use crate::id::{Digest, NodeId, ObjectId, TypeName};
+use crate::node::rehearsal::Rehearsed;
 use crate::node::revisions::Progress;
 use crate::node::whereabouts::Whereabouts;
 use crate::node::{self, Node, Ports};
@@ -207,6 +208,17 @@ impl Peers for Nearby {
 
     async fn progress(&self, to: &Member, name: &TypeName, _: Duration) -> Told<Progress> {
         Ok(Ok(self.router(to)?.node().progress(name)))
+    }
+
+    async fn rehearse(
+        &self,
+        to: &Member,
+        _: &TypeName,
+        digest: Digest,
+        ids: &[ObjectId],
+        _: Duration,
+    ) -> Told<Rehearsed> {
+        Ok(self.router(to)?.node().rehearse(digest, ids.to_vec()).await)
     }
 
     async fn active_count(&self, to: &Member, _: Duration) -> Told<usize> {

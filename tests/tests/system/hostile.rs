@@ -107,8 +107,10 @@ async fn the_message_of_a_panic_is_in_the_log_alone() {
     let reply = client.call("misbehaving/a", "trap").send().await;
     reply.problem("object-trapped");
     assert!(!reply.text().contains("told to trap"), "{}", reply.text());
-    let log = node.log();
-    assert!(log.iter().any(|line| line.contains("told to trap")), "{log:?}");
+    wait::until("the panic is in the log", async || {
+        node.log().iter().any(|line| line.contains("told to trap"))
+    })
+    .await;
 }
 
 #[tokio::test]

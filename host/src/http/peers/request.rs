@@ -7,12 +7,13 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{IF_MATCH, IF_NONE_MATCH};
+use http::header::{CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH};
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::super::documents::RehearsalShare;
 use super::super::request::{CONSISTENCY, HOPS, IDEMPOTENCY_KEY, TIMEOUT, TRACE_PARENT};
 use super::super::{reply, route};
 use super::address::Address;
@@ -117,6 +118,15 @@ impl Outgoing {
         push_part(&mut path, node.as_str());
         push_part(&mut path, "drain");
         Self::new(Method::POST, path, LAST_HOP)
+    }
+
+    pub(super) fn rehearsal(type_name: &TypeName, share: &RehearsalShare) -> Self {
+        let mut outgoing =
+            Self::new(Method::POST, format!("/v1/types/{type_name}/rehearsal"), LAST_HOP);
+        outgoing.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        // Digests and keys can be written as JSON.
+        outgoing.body = serde_json::to_vec(share).unwrap_or_default().into();
+        outgoing
     }
 
     /// What changes nothing, costs nothing, and is answered in every state of a node.

@@ -1,0 +1,66 @@
+//! The routes of rehearsals: trying a component with real states, how far that is, and the share of one node.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use http::request::Parts;
+use hyper::body::Incoming;
+
+use super::documents::RehearsalShare;
+use super::problem::Problem;
+use super::request::malformed;
+use super::{Api, Reply, query, reply};
+use crate::error::{Code, Error};
+use crate::id::{ObjectId, TypeName};
+use crate::rehearsal::Sample;
+
+impl Api {
+    pub(super) async fn rehearse(&self, parts: &Parts, body: Incoming) -> Result<Reply, Problem> {
+        let wasm = self.component(parts, body).await?;
+        let (mut sample, mut is_followed) = (Sample::All, true);
+        for (name, value) in query::parameters(&parts.uri, &["sample", "wait"])? {
+            match name.as_str() {
+                "sample" => sample = value.parse().map_err(malformed)?,
+                _ => is_followed = query::flag(&name, &value)?,
+            }
+        }
+        let (type_name, digest) = self.router.node().catalog().stage(wasm).await?;
+        let (router, rehearsals) = (Arc::clone(&self.router), Arc::clone(&self.rehearsals));
+        let name = type_name.clone();
+        let rehearsing =
+            tokio::spawn(async move { rehearsals.run_staged(&router, name, digest, sample).await });
+        if !is_followed {
+            let document = serde_json::json!({ "type": type_name, "digest": digest });
+            return Ok(reply::json(StatusCode::ACCEPTED, &document));
+        }
+        let rehearsal = rehearsing.await.map_err(|_| {
+            Error::new(Code::Internal, "the rehearsal ended in an error of the node")
+        })??;
+        Ok(reply::json(StatusCode::OK, &rehearsal))
+    }
+
+    pub(super) fn rehearsal(&self, type_name: &TypeName) -> Result<Reply, Problem> {
+        let last = self.rehearsals.last(type_name).ok_or_else(|| {
+            let text = format!("no component was rehearsed for {type_name} through this node");
+            Error::new(Code::UnknownRoute, text)
+                .with_hint("rehearse one: highlander rehearse FILE.wasm")
+        })?;
+        Ok(reply::json(StatusCode::OK, &last))
+    }
+
+    pub(super) async fn rehearse_share(
+        &self,
+        parts: &Parts,
+        body: Incoming,
+        type_name: &TypeName,
+    ) -> Result<Reply, Problem> {
+        let body = self.argument(parts, body).await?;
+        let share: RehearsalShare =
+            serde_json::from_slice(&body).map_err(|error| malformed(error.to_string()))?;
+        let ids = share.keys.iter().map(|key| ObjectId::new(type_name.as_str(), key));
+        let ids: Result<Vec<_>, _> = ids.collect();
+        let ids = ids.map_err(|error| Error::new(Code::InvalidObjectId, error.to_string()))?;
+        let rehearsed = self.router.node().rehearse(share.digest, ids).await?;
+        Ok(reply::json(StatusCode::OK, &rehearsed))
+    }
+}

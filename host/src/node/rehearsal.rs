@@ -1,0 +1,202 @@
+//! A revision reads real states without becoming any object's code: the part of one node.
+//!
+//! Records are read from the store, in instances of their own; nothing is claimed, activated or written.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt as _};
+use serde::{Deserialize, Serialize};
+
+use super::Node;
+use crate::clock::BootTime;
+use crate::engine::{Component, Description, Fault, GuestCall, HandlerKind, RestoreError};
+use crate::error::{Code, Error};
+use crate::id::{Digest, ObjectId};
+use crate::store::Store as _;
+use crate::store::record::{Record, codec};
+
+/// States that are read together: few, so that calls hardly notice.
+const READ_AT_ONCE: usize = 4;
+/// How long one state may take, with its queries.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Objects that are named for each cause.
+const EXAMPLES_MAX: usize = 5;
+/// Causes that are told apart.
+const CAUSES_MAX: usize = 100;
+
+/// What a rehearsal came to so far.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Rehearsed {
+    /// Objects whose state was read, or should have been.
+    pub tried: u64,
+    /// How many of them failed.
+    pub failed: u64,
+    /// Why, with some of the keys.
+    pub causes: BTreeMap<String, Failures>,
+    /// Bytes of all states as they are.
+    pub bytes_before: u64,
+    /// Bytes of the same states as the new code writes them; those that failed count as they are.
+    pub bytes_after: u64,
+    /// Bytes of the largest state as the new code writes it.
+    pub largest_after: u64,
+    /// Time that all of them took, in microseconds, one after another.
+    pub micros: u64,
+    /// Time that the slowest of them took, in microseconds.
+    pub micros_max: u64,
+}
+
+/// Objects that failed for the same cause.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Failures {
+    /// How many.
+    pub count: u64,
+    /// Some of their keys.
+    pub examples: Vec<String>,
+}
+
+impl Rehearsed {
+    /// Adds what others came to.
+    pub fn add(&mut self, other: Self) {
+        self.tried += other.tried;
+        self.failed += other.failed;
+        for (cause, failures) in other.causes {
+            self.blame(cause, failures);
+        }
+        self.bytes_before += other.bytes_before;
+        self.bytes_after += other.bytes_after;
+        self.largest_after = self.largest_after.max(other.largest_after);
+        self.micros += other.micros;
+        self.micros_max = self.micros_max.max(other.micros_max);
+    }
+
+    fn blame(&mut self, cause: String, failures: Failures) {
+        let is_new = !self.causes.contains_key(&cause);
+        let cause =
+            if is_new && self.causes.len() >= CAUSES_MAX { "other causes".into() } else { cause };
+        let known = self.causes.entry(cause).or_default();
+        known.count += failures.count;
+        known.examples.extend(failures.examples);
+        known.examples.truncate(EXAMPLES_MAX);
+    }
+}
+
+impl Node {
+    /// Has a component read the states of these objects, and answer its queries that take no argument.
+    ///
+    /// # Errors
+    /// Where the component cannot be had.
+    ///
+    /// # Cancel safety
+    /// Nothing is changed.
+    pub async fn rehearse(&self, digest: Digest, ids: Vec<ObjectId>) -> Result<Rehearsed, Error> {
+        let component = self.catalog.component(digest).await?;
+        let described = component.describe().await;
+        let description = described
+            .map(Arc::new)
+            .map_err(|error| Error::new(Code::ComponentRefused, error.to_string()))?;
+        let trying = ids.into_iter().map(|id| {
+            let (component, description) = (Arc::clone(&component), Arc::clone(&description));
+            async move { self.rehearse_one(&*component, &description, &id).await }
+        });
+        let mut all = Rehearsed::default();
+        let mut results = stream::iter(trying).buffer_unordered(READ_AT_ONCE);
+        while let Some(one) = results.next().await {
+            all.add(one);
+        }
+        Ok(all)
+    }
+
+    async fn rehearse_one(
+        &self,
+        component: &dyn Component,
+        description: &Description,
+        id: &ObjectId,
+    ) -> Rehearsed {
+        let record = match self.record_of(id).await {
+            // What is deleted, or gone meanwhile, has no state to be read.
+            Ok(None) => return Rehearsed::default(),
+            Ok(Some(record)) => record,
+            Err(why) => return failed(id, why, 0),
+        };
+        let Some(state) = &record.state else { return Rehearsed::default() };
+        let began = BootTime::now();
+        let before = state.bytes.len() as u64;
+        let reading = tokio::time::timeout(PATIENCE, read(component, description, id, &record));
+        let read = reading.await.unwrap_or_else(|_| Err("it took too long".to_owned()));
+        let micros = u64::try_from(BootTime::now().since(began).as_micros()).unwrap_or(u64::MAX);
+        let one = match read {
+            Err(why) => failed(id, why, before),
+            Ok(after) => Rehearsed {
+                tried: 1,
+                bytes_before: before,
+                bytes_after: after,
+                largest_after: after,
+                ..Rehearsed::default()
+            },
+        };
+        Rehearsed { micros, micros_max: micros, ..one }
+    }
+
+    async fn record_of(&self, id: &ObjectId) -> Result<Option<Record>, String> {
+        let blob = self.store.get(&id.blob_key()).await.map_err(|error| error.to_string())?;
+        let decoded = blob.map(|blob| codec::decode(id, &blob.bytes)).transpose();
+        decoded.map_err(|error| format!("its record cannot be used: {error}"))
+    }
+}
+
+fn failed(id: &ObjectId, why: String, bytes: u64) -> Rehearsed {
+    let failures = Failures { count: 1, examples: vec![id.key().to_owned()] };
+    Rehearsed {
+        tried: 1,
+        failed: 1,
+        causes: BTreeMap::from([(why, failures)]),
+        bytes_before: bytes,
+        bytes_after: bytes,
+        ..Rehearsed::default()
+    }
+}
+
+/// The size of a state as the component writes it, after it has read it and answered its queries.
+async fn read(
+    component: &dyn Component,
+    description: &Description,
+    id: &ObjectId,
+    record: &Record,
+) -> Result<u64, String> {
+    let mut instance = component.instantiate().await.map_err(|fault| shown(&fault))?;
+    let state = record.state.as_ref().map(|state| (state.bytes.as_ref(), state.schema_version));
+    instance.restore(id, state).await.map_err(|error| match error {
+        RestoreError::Fault(fault) => format!("reading its state: {}", shown(&fault)),
+        error => error.to_string(),
+    })?;
+    for name in queries(description) {
+        let call = GuestCall { handler: name, argument: b"null", version: record.version };
+        // That an object refuses is its right.
+        let answered = instance.handle(call).await;
+        answered.map_err(|fault| format!("the query {name}: {}", shown(&fault))).map(drop)?;
+    }
+    let written = instance.snapshot().await;
+    let written = written.map_err(|fault| format!("writing its state: {}", shown(&fault)))?;
+    Ok(written.len() as u64)
+}
+
+/// The queries that can be called without an argument.
+fn queries(description: &Description) -> impl Iterator<Item = &str> {
+    let takes_none =
+        |schema: &serde_json::Value| schema.as_bool() == Some(true) || schema["type"] == "null";
+    description
+        .handlers
+        .iter()
+        .filter(move |handler| handler.kind == HandlerKind::Query && takes_none(&handler.argument))
+        .map(|handler| handler.name.as_str())
+}
+
+/// A fault without what the code said of itself, which may hold paths of the machine that compiled it.
+fn shown(fault: &Fault) -> String {
+    match fault {
+        Fault::Trapped(_) => "its code trapped".to_owned(),
+        fault => fault.to_string(),
+    }
+}
