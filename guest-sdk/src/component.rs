@@ -9,7 +9,8 @@ use crate::call::CallError;
 use crate::context::ObjectId;
 use crate::description::{Description, Handler, HandlerKind};
 use crate::host::Host;
-use crate::instance::{Instance, RestoreError};
+use crate::instance::Instance;
+use crate::migration::RestoreError;
 use crate::object::Object;
 
 use self::bindings::exports::highlander::object::behavior;

@@ -159,6 +159,27 @@ fn schema_of<T: Described>(contract: Contract) -> String {
     schema_text(contract, T::json_schema)
 }
 
+/// Adds the other names under which fields are read to the schema of what is read.
+#[doc(hidden)]
+pub fn with_aliases(
+    mut schema: Schema,
+    generator: &SchemaGenerator,
+    aliases: &[(&str, &str)],
+) -> Schema {
+    let properties = schema.get_mut("properties").and_then(Json::as_object_mut);
+    let (Some(properties), Contract::Deserialize) = (properties, generator.contract()) else {
+        return schema;
+    };
+    for (name, alias) in aliases {
+        let Some(mut field) = properties.get(*name).cloned() else { continue };
+        if let Json::Object(field) = &mut field {
+            field.insert("deprecated".to_owned(), Json::Bool(true));
+        }
+        properties.insert((*alias).to_owned(), field);
+    }
+    schema
+}
+
 /// The part of it that does not depend on the type, once per component and not once per type.
 #[inline(never)]
 fn schema_text(contract: Contract, schema: fn(&mut SchemaGenerator) -> Schema) -> String {

@@ -76,6 +76,7 @@ mod context;
 mod description;
 mod host;
 mod instance;
+mod migration;
 mod object;
 mod rejection;
 
@@ -95,25 +96,9 @@ pub use crate::call::{Argument, CallError, Described, Fallible, Reply};
 pub use crate::context::{Context, ObjectId};
 pub use crate::description::{Description, Handler, HandlerKind};
 pub use crate::host::LogLevel;
-pub use crate::instance::RestoreError;
+pub use crate::migration::{MigrateInto, RestoreError};
 pub use crate::object::{Object, ObjectState};
 pub use crate::rejection::Rejection;
-
-/// A JSON object, as a migration gets it.
-///
-/// # Examples
-///
-/// ```
-/// use highlander_sdk::prelude::*;
-///
-/// fn migrate(_from_version: u32, state: &mut JsonObject) -> Result<(), String> {
-///     if let Some(done) = state.remove("done") {
-///         state.insert("completed".to_owned(), done);
-///     }
-///     Ok(())
-/// }
-/// ```
-pub type JsonObject = serde_json::Map<String, Json>;
 
 /// Everything that an object needs, with one `use`.
 ///
@@ -137,7 +122,7 @@ pub type JsonObject = serde_json::Map<String, Json>;
 /// ```
 pub mod prelude {
     pub use crate::{
-        CallError, Context, Json, JsonObject, Object, ObjectId, ObjectState, Rejection, data, json,
-        object, reject,
+        CallError, Context, Json, Object, ObjectId, ObjectState, Rejection, data, json, object,
+        reject,
     };
 }

@@ -7,10 +7,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::JsonObject;
 use crate::call::{CallError, no_argument, object_argument, reply};
 use crate::context::Context;
 use crate::description::Handler;
+use crate::migration::{RestoreError, unread};
 
 /// The state of an object. Made by `#[derive(ObjectState)]`.
 ///
@@ -43,20 +43,14 @@ pub trait ObjectState: Default + Serialize + DeserializeOwned + JsonSchema + 'st
     /// The doc comment of the struct.
     const DOCUMENTATION: &'static str;
 
-    /// The names of the fields, as they are in JSON.
-    const FIELDS: &'static [&'static str];
+    /// The oldest version whose snapshots are read, by way of the structs that `#[state(migrate_from = ..)]` names.
+    const OLDEST_VERSION: u32 = Self::SCHEMA_VERSION;
 
-    /// Brings a state of schema version `from_version`, lower than `SCHEMA_VERSION`, into the shape of this one.
-    ///
-    /// This is the function that `#[state(migrate = ..)]` names. Without one nothing is done: fields that are new have
-    /// their defaults, and fields that are gone are dropped.
-    ///
-    /// # Errors
-    ///
-    /// The text says why the state cannot be read. The object keeps its old state then.
-    fn migrate(from_version: u32, state: &mut JsonObject) -> Result<(), String> {
-        let _ = (from_version, state);
-        Ok(())
+    /// Reads a snapshot of a version from `OLDEST_VERSION` to the one before `SCHEMA_VERSION`.
+    #[doc(hidden)]
+    fn migrate(from_version: u32, snapshot: &[u8]) -> Result<Self, RestoreError> {
+        let _ = snapshot;
+        Err(unread::<Self>(from_version))
     }
 }
 

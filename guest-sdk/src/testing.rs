@@ -11,7 +11,8 @@ use crate::call::CallError;
 use crate::context::ObjectId;
 use crate::description::{Description, HandlerKind};
 use crate::host::{Host, LogLevel};
-use crate::instance::{Instance, RestoreError};
+use crate::instance::Instance;
+use crate::migration::RestoreError;
 use crate::object::Object;
 use crate::rejection::Rejection;
 use crate::{Json, json};
@@ -100,19 +101,30 @@ impl<O: Object> Harness<O> {
 
     /// The object that a stored snapshot holds, which was written with `schema_version`.
     ///
+    /// A snapshot of an older version is migrated, as a node would do it before the object's first call.
+    ///
     /// # Errors
     ///
     /// Where this code cannot read it, as the host would be told.
+    ///
+    /// # Panics
+    ///
+    /// Where a migration panics.
     ///
     /// # Examples
     ///
     /// ```
     /// # use highlander_sdk::prelude::*;
     /// # use highlander_sdk::testing::Harness;
-    /// # #[derive(ObjectState)] struct Counter { value: u64 }
+    /// # #[derive(ObjectState)] struct CounterV1 { value: u32 }
+    /// # #[derive(ObjectState)] #[state(version = 2, migrate_from = CounterV1)] struct Counter { total: u64 }
+    /// # impl From<CounterV1> for Counter {
+    /// #     fn from(old: CounterV1) -> Counter { Counter { total: old.value.into() } }
+    /// # }
     /// # #[object] impl Counter {}
     /// let counter = Harness::<Counter>::restored(json!({ "value": 7 }), 1).unwrap();
-    /// assert_eq!(counter.state().value, 7);
+    /// assert_eq!(counter.state().total, 7);
+    /// assert_eq!(counter.snapshot(), json!({ "total": 7 }));
     /// ```
     pub fn restored(
         snapshot: impl Serialize,

@@ -1,10 +1,61 @@
 //! Which snapshots a state reads, and what becomes of fields that came, went or changed.
 
-use highlander_sdk::RestoreError;
 use highlander_sdk::prelude::*;
 use highlander_sdk::testing::Harness;
+use highlander_sdk::{Description, RestoreError};
 
 /// The first shape.
+#[derive(ObjectState)]
+struct TaskV1 {
+    title: String,
+    priority: u8,
+}
+
+/// The second one: `title` is called `name`, and `owner` came without a new version.
+#[derive(ObjectState)]
+#[state(version = 2, migrate_from = TaskV1)]
+struct TaskV2 {
+    name: String,
+    priority: u8,
+    #[state(default = "nobody".to_owned())]
+    owner: String,
+}
+
+impl From<TaskV1> for TaskV2 {
+    fn from(old: TaskV1) -> TaskV2 {
+        TaskV2 { name: old.title, priority: old.priority, ..TaskV2::default() }
+    }
+}
+
+/// The third one: `priority` is a word, and not every number has one.
+#[derive(ObjectState)]
+#[state(version = 3, migrate_from = TaskV2)]
+struct Task {
+    name: String,
+    #[state(default = "normal".to_owned())]
+    priority: String,
+    #[state(alias = "responsible")]
+    owner: String,
+}
+
+impl TryFrom<TaskV2> for Task {
+    type Error = String;
+
+    fn try_from(old: TaskV2) -> Result<Task, String> {
+        let priority = match old.priority {
+            0 => "normal",
+            1 => "high",
+            9 => return Err("priority 9 never meant anything".to_owned()),
+            other => return Err(format!("there is no priority {other}")),
+        };
+        Ok(Task { name: old.name, priority: priority.to_owned(), owner: old.owner })
+    }
+}
+
+#[object]
+impl Task {}
+
+/// The first shape while it was the newest.
 mod first {
     use highlander_sdk::prelude::*;
 
@@ -18,79 +69,141 @@ mod first {
     impl Task {}
 }
 
-/// The second one: `title` was renamed, `priority` is text now, and `owner_name` is gone.
-#[derive(ObjectState)]
-#[state(version = 2, migrate = migrate)]
-struct Task {
-    #[state(alias = "title")]
-    name: String,
-    #[state(default = "normal".to_owned())]
-    priority: String,
-}
+/// Code that gave up the first version, and one that panics on the way.
+mod later {
+    use highlander_sdk::prelude::*;
 
-#[object]
-impl Task {}
+    #[derive(ObjectState)]
+    #[state(version = 2)]
+    pub(super) struct TaskV2 {
+        name: String,
+    }
 
-fn migrate(from_version: u32, state: &mut JsonObject) -> Result<(), String> {
-    assert_eq!(from_version, 1);
-    match state.get("priority").and_then(Json::as_u64) {
-        Some(0) => state.insert("priority".to_owned(), json!("high")),
-        Some(1..) => state.insert("priority".to_owned(), json!("low")),
-        None if state.contains_key("priority") => return Err("what priority is this?".to_owned()),
-        None => None,
-    };
-    Ok(())
+    #[derive(ObjectState)]
+    #[state(version = 3, migrate_from = TaskV2)]
+    pub(super) struct Task {
+        name: String,
+    }
+
+    impl From<TaskV2> for Task {
+        fn from(old: TaskV2) -> Task {
+            assert!(!old.name.is_empty(), "a task has a name");
+            Task { name: old.name }
+        }
+    }
+
+    #[object]
+    impl Task {}
 }
 
 fn restored<O: Object>(snapshot: Json, schema_version: u32) -> Result<Json, RestoreError> {
     Harness::<O>::restored(snapshot, schema_version).map(|harness| harness.snapshot())
 }
 
+#[track_caller]
+fn check_migrated(schema_version: u32, old: Json, new: &Json) {
+    assert_eq!(restored::<Task>(old, schema_version).as_ref(), Ok(new));
+}
+
+#[track_caller]
 #[expect(clippy::panic, reason = "how a test fails")]
-fn invalid_snapshot(result: Result<Json, RestoreError>) -> String {
-    match result {
-        Err(RestoreError::InvalidSnapshot(reason)) => reason,
+fn check_invalid<O: Object>(schema_version: u32, snapshot: Json, why: &str) {
+    match restored::<O>(snapshot, schema_version) {
+        Err(RestoreError::InvalidSnapshot(reason)) => {
+            assert!(reason.contains(why), "{why:?} in {reason:?}");
+        }
         other => panic!("not an invalid snapshot: {other:?}"),
     }
 }
 
 #[test]
-fn a_new_field_takes_its_default() {
+fn a_new_field_takes_its_default_without_a_new_version() {
     let task = Harness::<first::Task>::restored(json!({ "title": "x" }), 1).unwrap();
     assert_eq!((task.state().title.as_str(), task.state().priority), ("x", 0));
+    let today = json!({ "name": "x", "priority": "normal", "owner": "" });
+    check_migrated(3, json!({ "name": "x" }), &today);
 }
 
 #[test]
-fn an_unknown_field_of_the_same_version_is_not_dropped_in_silence() {
-    let reason = invalid_snapshot(restored::<first::Task>(json!({ "titel": "x" }), 1));
-    assert!(reason.contains("unknown field `titel`"), "{reason}");
-    let reason = invalid_snapshot(restored::<Task>(json!({ "owner_name": "x" }), 2));
-    assert!(reason.contains("unknown field `owner_name`"), "{reason}");
+fn a_state_goes_from_version_to_version_up_to_todays() {
+    let today = json!({ "name": "x", "priority": "high", "owner": "nobody" });
+    check_migrated(1, json!({ "title": "x", "priority": 1 }), &today);
+    check_migrated(2, json!({ "name": "x", "priority": 1 }), &today);
+    check_migrated(3, today.clone(), &today);
+    assert_eq!((Task::OLDEST_VERSION, Task::SCHEMA_VERSION), (1, 3));
 }
 
 #[test]
-fn an_older_snapshot_is_migrated_and_loses_what_is_gone() {
-    let old = json!({ "title": "x", "priority": 3, "owner_name": "ada" });
-    let new = json!({ "name": "x", "priority": "low" });
-    assert_eq!(restored::<Task>(old, 1), Ok(new));
+fn an_older_struct_reads_with_its_own_defaults() {
+    let today = json!({ "name": "", "priority": "normal", "owner": "nobody" });
+    check_migrated(1, json!({}), &today);
+    check_migrated(2, json!({}), &today);
+}
+
+#[test]
+fn a_migrated_object_goes_on_as_any_other() {
+    let mut task =
+        Harness::<Task>::restored(TaskV1 { title: "x".to_owned(), priority: 0 }, 1).unwrap();
+    assert_eq!(task.state().name, "x");
+    task.call("put", json!({ "name": "y", "responsible": "ada" })).unwrap();
+    let state = json!({ "name": "y", "priority": "normal", "owner": "ada" });
+    assert_eq!(task.call("get", ()), Ok(state));
+}
+
+#[test]
+fn an_unknown_field_is_not_dropped_in_silence_in_any_version() {
+    check_invalid::<first::Task>(1, json!({ "titel": "x" }), "unknown field `titel`");
+    check_invalid::<Task>(1, json!({ "name": "x" }), "unknown field `name`");
+    check_invalid::<Task>(2, json!({ "title": "x" }), "unknown field `title`");
+    check_invalid::<Task>(3, json!({ "title": "x" }), "unknown field `title`");
 }
 
 #[test]
 fn a_migration_can_refuse() {
-    let old = json!({ "priority": "very" });
-    assert_eq!(invalid_snapshot(restored::<Task>(old, 1)), "what priority is this?");
+    let reason = "from schema version 2 to 3: priority 9 never meant anything";
+    check_invalid::<Task>(1, json!({ "priority": 9 }), reason);
+    check_invalid::<Task>(2, json!({ "priority": 9 }), reason);
+}
+
+#[test]
+#[should_panic(expected = "a task has a name")]
+fn a_panic_in_a_migration_is_seen_by_the_test() {
+    let _ = restored::<later::Task>(json!({ "name": "" }), 2);
 }
 
 #[test]
 fn a_newer_snapshot_is_refused() {
-    let newer = restored::<first::Task>(json!({ "name": "x" }), 2);
-    assert_eq!(newer, Err(RestoreError::NewerSchema { known: 1 }));
+    for known in [json!({ "title": "x" }), json!({ "name": "x" }), json!(null)] {
+        let newer = restored::<first::Task>(known, 2);
+        assert_eq!(newer, Err(RestoreError::NewerSchema { known: 1 }));
+    }
+}
+
+#[test]
+fn a_version_that_no_struct_stands_for_is_refused_with_those_that_are_read() {
+    let found = "its schema version is 1, and this code reads versions 2 to 3";
+    check_invalid::<later::Task>(1, json!({ "name": "x" }), found);
+    let found = "its schema version is 0, and this code reads version 1 alone";
+    check_invalid::<first::Task>(0, json!({ "title": "x" }), found);
 }
 
 #[test]
 fn garbage_is_refused() {
     for garbage in [json!(null), json!([]), json!({ "title": 7 })] {
-        invalid_snapshot(restored::<first::Task>(garbage, 1));
+        check_invalid::<first::Task>(1, garbage.clone(), "");
+        check_invalid::<Task>(1, garbage, "");
     }
-    invalid_snapshot(restored::<Task>(json!([]), 1));
+}
+
+#[test]
+fn whoever_writes_a_state_is_told_of_its_aliases_and_who_reads_it_is_not() {
+    let description = Description::of::<Task>();
+    let handler =
+        |name: &str| description.handlers.iter().find(|handler| handler.name == name).unwrap();
+    let schema = |text: &str| serde_json::from_str::<Json>(text).unwrap();
+    let put = schema(&handler("put").argument_schema);
+    assert_eq!(put["properties"]["responsible"]["type"], "string");
+    assert_eq!(put["properties"]["responsible"]["deprecated"], true);
+    let get = schema(&handler("get").reply_schema);
+    assert_eq!(get["properties"]["responsible"], Json::Null);
 }

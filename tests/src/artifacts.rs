@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 /// Every component that `cargo xtask build-guests` makes.
 pub const GUESTS: &[&str] = &[
     "counter",
+    "counter-moody",
     "counter-v2",
     "forbidden-import",
     "journal",
@@ -17,6 +18,7 @@ pub const GUESTS: &[&str] = &[
     "list",
     "misbehaving",
     "todo",
+    "todo-v2",
     "user",
 ];
 

@@ -7,6 +7,7 @@ use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
+use syn::token::Paren;
 use syn::{Attribute, Expr, ExprLit, Lit, LitBool, LitStr, Meta, Token};
 
 use crate::errors::Errors;
@@ -22,6 +23,9 @@ impl Parse for Setting {
     fn parse(input: ParseStream<'_>) -> syn::Result<Setting> {
         // `type` is a keyword, and an argument of `#[object]`.
         let name = input.call(Ident::parse_any)?;
+        if input.peek(Paren) {
+            return Err(input.error(format!("`{name}` takes no parentheses; write `{name} = ..`")));
+        }
         let value = if input.peek(Token![=]) {
             input.parse::<Token![=]>()?;
             Some(input.parse()?)

@@ -21,9 +21,14 @@ use proc_macro::TokenStream;
 /// none of them may be derived besides. The struct has named fields and no generic parameters. It is stored as a JSON
 /// object.
 ///
-/// A field that a snapshot or the argument of `put` leaves out takes its default, so that a new field needs no
-/// migration. A field that they have and the struct has not is an error, since dropping it would lose data without a
-/// word. To take a field away, raise the version: in snapshots of an *older* version unknown fields are dropped.
+/// A field that a snapshot or the argument of `put` leaves out takes its default, so that a new field needs neither a
+/// higher version nor a migration. A field that they have and the struct has not is an error, since dropping it would
+/// lose data without a word.
+///
+/// For any other change of the shape raise the version, keep the older struct as it was under another name, and say
+/// with `impl From<Older> for Newer` what becomes of it; `TryFrom` does as well where a state may be refused. The older
+/// struct names the one before it in the same way, so that a state of version 1 comes to version 3 by way of 2.
+/// Snapshots of versions that no struct stands for are refused.
 ///
 /// # Arguments
 ///
@@ -32,9 +37,7 @@ use proc_macro::TokenStream;
 /// | argument | default | means |
 /// |---|---|---|
 /// | `version = 2` | `1` | version of the shape of the state |
-/// | `migrate = path::to::function` | none | called for snapshots of older versions |
-///
-/// The function is a `fn(from_version: u32, state: &mut JsonObject) -> Result<(), String>`.
+/// | `migrate_from = OlderState` | none | the state of the version before, which converts into this one |
 ///
 /// On a field, `#[state(..)]`:
 ///
@@ -51,7 +54,7 @@ use proc_macro::TokenStream;
 ///
 /// /// A seat in a theatre.
 /// #[derive(ObjectState)]
-/// #[state(version = 2, migrate = without_rows)]
+/// #[state(version = 2, migrate_from = SeatV1)]
 /// struct Seat {
 ///     #[state(default = "free".to_owned())]
 ///     label: String,
@@ -59,10 +62,17 @@ use proc_macro::TokenStream;
 ///     visitor: Option<String>,
 /// }
 ///
-/// fn without_rows(_from_version: u32, state: &mut JsonObject) -> Result<(), String> {
-///     let row = state.remove("row").unwrap_or_default();
-///     state.insert("label".to_owned(), json!(format!("row {row}")));
-///     Ok(())
+/// /// Until seats had labels.
+/// #[derive(ObjectState)]
+/// struct SeatV1 {
+///     row: u32,
+///     guest: Option<String>,
+/// }
+///
+/// impl From<SeatV1> for Seat {
+///     fn from(old: SeatV1) -> Seat {
+///         Seat { label: format!("row {}", old.row), visitor: old.guest }
+///     }
 /// }
 ///
 /// assert_eq!(Seat::default().label, "free");

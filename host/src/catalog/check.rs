@@ -1,8 +1,13 @@
-//! Whether a new revision keeps what the present one offers.
-//! Only names, kinds and versions are compared so far, not the schemas of arguments and replies.
+//! Whether a new revision keeps what the present one offers: its handlers, what they take and give, its states.
+//! What schemas allow is compared in [`schema`]; nothing is run here, and no state is looked at.
 
-use crate::engine::Description;
+mod schema;
+
+use crate::engine::{Description, Handler};
 use crate::error::{Code, Error};
+
+/// How many breaks are written out.
+const BREAKS_MAX: usize = 100;
 
 /// Refuses a description that takes away what callers or stored states rely on.
 ///
@@ -10,34 +15,73 @@ use crate::error::{Code, Error};
 /// [`Code::ComponentRefused`] with the whole list of breaks.
 pub fn compatible(present: &Description, new: &Description) -> Result<(), Error> {
     let mut breaks = Vec::new();
-    if new.schema_version < present.schema_version {
-        let (old, new) = (present.schema_version, new.schema_version);
-        breaks.push(format!("its schema version is {new}, and states may be written with {old}"));
-    }
-    if new.state_content_type != present.state_content_type {
-        breaks.push(format!("states are no longer {}", present.state_content_type));
-    }
+    let mut steps = schema::Steps::default();
+    compare_states(present, new, &mut breaks, &mut steps);
     for handler in &present.handlers {
         match new.handler(&handler.name) {
             None => breaks.push(format!("the handler {} is gone", handler.name)),
-            Some(other) if other.kind != handler.kind => {
-                breaks.push(format!("the handler {} is no longer the same kind", handler.name));
-            }
-            Some(_) => {}
+            Some(other) => compare_handlers(handler, other, &mut breaks, &mut steps),
         }
     }
     if breaks.is_empty() {
         return Ok(());
     }
     let text =
-        format!("the component breaks the present revision of {}: {}", new.name, breaks.join("; "));
+        format!("the component breaks the present revision of {}: {}", new.name, list(breaks));
     Err(Error::new(Code::ComponentRefused, text)
         .with_hint("deploy it with --force if that is meant"))
 }
 
+fn compare_states(
+    present: &Description,
+    new: &Description,
+    breaks: &mut Vec<String>,
+    steps: &mut schema::Steps,
+) {
+    let version = new.schema_version;
+    if version < present.schema_version {
+        let old = present.schema_version;
+        breaks
+            .push(format!("its schema version is {version}, and states may be written with {old}"));
+    }
+    if new.state_content_type != present.state_content_type {
+        breaks.push(format!("states are no longer {}", present.state_content_type));
+    } else if version == present.schema_version {
+        // With a higher version there is a migration, which only real states can show to be right.
+        let narrowed = schema::narrowed("the state", &present.state, &new.state, steps);
+        let still = |line| format!("{line}, and its schema version is {version} as before");
+        breaks.extend(narrowed.into_iter().map(still));
+    }
+}
+
+fn compare_handlers(
+    present: &Handler,
+    new: &Handler,
+    breaks: &mut Vec<String>,
+    steps: &mut schema::Steps,
+) {
+    let name = &present.name;
+    if new.kind != present.kind {
+        breaks.push(format!("the handler {name} is no longer the same kind"));
+    }
+    let argument = format!("the argument of {name}");
+    breaks.extend(schema::narrowed(&argument, &present.argument, &new.argument, steps));
+    let reply = format!("the reply of {name}");
+    breaks.extend(schema::widened(&reply, &present.reply, &new.reply, steps));
+}
+
+fn list(mut breaks: Vec<String>) -> String {
+    let more_count = breaks.len().saturating_sub(BREAKS_MAX);
+    breaks.truncate(BREAKS_MAX);
+    if more_count > 0 {
+        breaks.push(format!("and {more_count} more"));
+    }
+    breaks.join("; ")
+}
+
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -55,6 +99,14 @@ mod tests {
         .unwrap()
     }
 
+    fn with_schemas(mut description: Description, schema: Value) -> Description {
+        for handler in &mut description.handlers {
+            (handler.argument, handler.reply) = (schema.clone(), schema.clone());
+        }
+        description.state = schema;
+        description
+    }
+
     #[test]
     fn more_handlers_and_a_newer_schema_break_nothing() {
         let present = description(1, &[("get", "query")]);
@@ -70,5 +122,30 @@ mod tests {
         for part in ["schema version is 1", "handler put is gone", "handler get is no longer"] {
             assert!(error.message.contains(part), "{part} in {}", error.message);
         }
+    }
+
+    #[test]
+    fn what_handlers_take_and_give_is_compared_and_the_state_under_its_version() {
+        let present = with_schemas(description(1, &[("a", "query")]), json!({"type": "string"}));
+        let new = with_schemas(description(1, &[("a", "query")]), json!({"type": "null"}));
+        let error = compatible(&present, &new).unwrap_err();
+        let parts = [
+            "the argument of a: it no longer accepts a text",
+            "the reply of a: it may be null now",
+            "the state: it no longer accepts a text, and its schema version is 1 as before",
+        ];
+        for part in parts {
+            assert!(error.message.contains(part), "{part} in {}", error.message);
+        }
+        let error = compatible(&present, &Description { schema_version: 2, ..new }).unwrap_err();
+        assert!(!error.message.contains("the state"), "{}", error.message);
+    }
+
+    #[test]
+    fn a_long_list_is_cut_and_counted() {
+        let names: Vec<String> = (100..250).map(|number| format!("h{number}")).collect();
+        let handlers: Vec<_> = names.iter().map(|name| (name.as_str(), "query")).collect();
+        let error = compatible(&description(1, &handlers), &description(1, &[])).unwrap_err();
+        assert!(error.message.ends_with("h199 is gone; and 50 more"), "{}", error.message);
     }
 }

@@ -23,6 +23,7 @@ mod first_object;
 mod hostile;
 mod idempotency;
 mod idle;
+mod migrations;
 mod problems;
 mod projects;
 mod stopping;

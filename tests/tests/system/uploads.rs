@@ -104,6 +104,31 @@ async fn a_component_that_takes_something_away_needs_force() {
 }
 
 #[tokio::test]
+async fn a_component_that_offers_as_much_and_more_needs_no_force() {
+    let node = Node::with_guests(&["counter", "todo"]).await;
+    let client = node.client();
+    for (guest, revision) in [("counter-v2", 2), ("counter-moody", 3), ("todo-v2", 2)] {
+        assert_eq!(client.deploy(guest).await, revision, "{guest}");
+    }
+}
+
+#[tokio::test]
+async fn every_break_of_a_component_is_listed() {
+    let node = Node::with_guests(&["todo-v2"]).await;
+    let problem = node.client().upload(artifacts::guest_bytes("todo")).await;
+    let problem = problem.problem("component-refused");
+    let detail = problem["detail"].as_str().unwrap();
+    for line in [
+        "its schema version is 1, and states may be written with 2",
+        "the handler advance is gone",
+        "the reply of get: the property notes is gone",
+        "the argument of put: the property notes is no longer accepted",
+    ] {
+        assert!(detail.contains(line), "{line:?} in {detail:?}");
+    }
+}
+
+#[tokio::test]
 async fn every_guest_is_used_by_a_test() {
     let folders =
         ["tests/guests", "example-objects"].map(|path| artifacts::repository().join(path));

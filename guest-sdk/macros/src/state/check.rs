@@ -9,12 +9,7 @@ use crate::errors::Errors;
 pub(super) fn check(input: &Input<'_>, errors: &mut Errors) {
     check_shape(input, errors);
     check_generics(input, errors);
-    if let (Some(migrate), 1) = (&input.migrate, input.version) {
-        errors.push(
-            migrate,
-            "there is no version before 1 to migrate from; write `version = 2` beside it, or leave it out",
-        );
-    }
+    check_migration(input, errors);
     for field in &input.fields {
         check_type(field, errors);
     }
@@ -45,6 +40,22 @@ fn check_shape(input: &Input<'_>, errors: &mut Errors) {
         Data::Union(data) => {
             errors.push(data.union_token, "the state of an object is a struct; write `struct`");
         }
+    }
+}
+
+fn check_migration(input: &Input<'_>, errors: &mut Errors) {
+    let Some(older) = &input.migrate_from else { return };
+    let name = &input.item.ident;
+    if older.is_ident(name) {
+        errors.push(
+            older,
+            format!("a state is not migrated from itself; keep the older struct as `{name}V1` and name that"),
+        );
+    } else if input.version == 1 {
+        errors.push(
+            older,
+            "there is no version before 1 to migrate from; write `version = 2` beside it, or leave it out",
+        );
     }
 }
 

@@ -5,6 +5,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
+use syn::Path;
 use syn::spanned::Spanned;
 
 use super::input::{Input, StateField};
@@ -15,8 +16,10 @@ pub(super) fn expand(input: &Input<'_>) -> TokenStream {
     let serde = serde_impls(input);
     let schema = schema_impl(input);
     let state = state_impl(input);
+    let check_older = check_older(input);
     quote! {
         const _: () = {
+            #check_older
             #twin
             #default
             #serde
@@ -123,6 +126,10 @@ fn serde_impls(input: &Input<'_>) -> TokenStream {
 
 fn schema_impl(input: &Input<'_>) -> TokenStream {
     let name = &input.item.ident;
+    let aliases = input.fields.iter().flat_map(|field| {
+        let name = field.json_name();
+        field.aliases.iter().map(move |alias| quote! { (#name, #alias) })
+    });
     quote! {
         #[automatically_derived]
         impl ::highlander_sdk::__private::schemars::JsonSchema for #name {
@@ -137,37 +144,53 @@ fn schema_impl(input: &Input<'_>) -> TokenStream {
             fn json_schema(
                 generator: &mut ::highlander_sdk::__private::schemars::SchemaGenerator,
             ) -> ::highlander_sdk::__private::schemars::Schema {
-                <__Twin as ::highlander_sdk::__private::schemars::JsonSchema>::json_schema(generator)
+                let schema =
+                    <__Twin as ::highlander_sdk::__private::schemars::JsonSchema>::json_schema(generator);
+                ::highlander_sdk::__private::with_aliases(schema, generator, &[#(#aliases),*])
             }
         }
     }
 }
 
 fn state_impl(input: &Input<'_>) -> TokenStream {
-    let Input { version, documentation, migrate, .. } = input;
+    let Input { version, documentation, .. } = input;
     let name = &input.item.ident;
-    let names = input.fields.iter().flat_map(|field| {
-        let aliases = field.aliases.iter().map(syn::LitStr::value);
-        std::iter::once(field.json_name()).chain(aliases)
-    });
-    let migrate = migrate.as_ref().map(|function| {
-        let call = quote_spanned! {function.span()=> #function(from_version, state) };
-        quote! {
-            fn migrate(
-                from_version: u32,
-                state: &mut ::highlander_sdk::JsonObject,
-            ) -> ::core::result::Result<(), ::std::string::String> {
-                #call
-            }
-        }
-    });
+    let migrate = input.migrate_from.as_ref().map(migrate);
     quote! {
         #[automatically_derived]
         impl ::highlander_sdk::ObjectState for #name {
             const SCHEMA_VERSION: u32 = #version;
             const DOCUMENTATION: &'static str = #documentation;
-            const FIELDS: &'static [&'static str] = &[#(#names),*];
             #migrate
         }
     }
+}
+
+fn migrate(older: &Path) -> TokenStream {
+    quote_spanned! {older.span()=>
+        const OLDEST_VERSION: u32 = <#older as ::highlander_sdk::ObjectState>::OLDEST_VERSION;
+
+        fn migrate(
+            from_version: u32,
+            snapshot: &[u8],
+        ) -> ::core::result::Result<Self, ::highlander_sdk::RestoreError> {
+            ::highlander_sdk::__private::migrate::<#older, Self>(from_version, snapshot)
+        }
+    }
+}
+
+/// A constant that is evaluated whether somebody uses it or not.
+fn check_older(input: &Input<'_>) -> Option<TokenStream> {
+    let older = input.migrate_from.as_ref()?;
+    let before = input.version.checked_sub(1)?;
+    let message = format!(
+        "`migrate_from` names the state of version {before}, and this one has another version; \
+         name the right one, or put `#[state(version = {before})]` on it"
+    );
+    Some(quote_spanned! {older.span()=>
+        const _: () = ::core::assert!(
+            <#older as ::highlander_sdk::ObjectState>::SCHEMA_VERSION == #before,
+            #message
+        );
+    })
 }

@@ -48,7 +48,6 @@ pub(super) fn stubs(input: &Input<'_>) -> TokenStream {
             impl ::highlander_sdk::ObjectState for #name {
                 const SCHEMA_VERSION: u32 = 1;
                 const DOCUMENTATION: &'static str = "";
-                const FIELDS: &'static [&'static str] = &[];
             }
         };
     }

@@ -10,7 +10,7 @@ use crate::errors::Errors;
 
 const ON_STRUCT: Place = Place {
     name: "`#[state]` on a struct",
-    known: &["version", "migrate"],
+    known: &["version", "migrate_from"],
     elsewhere: &[
         ("default", "`#[state]` on a field"),
         ("rename", "`#[state]` on a field"),
@@ -22,7 +22,10 @@ const ON_STRUCT: Place = Place {
 const ON_FIELD: Place = Place {
     name: "`#[state]` on a field",
     known: &["default", "rename", "alias"],
-    elsewhere: &[("version", "`#[state]` on the struct"), ("migrate", "`#[state]` on the struct")],
+    elsewhere: &[
+        ("version", "`#[state]` on the struct"),
+        ("migrate_from", "`#[state]` on the struct"),
+    ],
     repeatable: &["alias"],
 };
 
@@ -31,7 +34,8 @@ pub(super) struct Input<'a> {
     pub(super) item: &'a DeriveInput,
     pub(super) documentation: String,
     pub(super) version: u32,
-    pub(super) migrate: Option<Path>,
+    /// The state of the version before.
+    pub(super) migrate_from: Option<Path>,
     pub(super) fields: Vec<StateField<'a>>,
 }
 
@@ -53,7 +57,7 @@ impl<'a> Input<'a> {
             item,
             documentation: attr::documentation(&item.attrs),
             version: find("version").and_then(|found| version(found, errors)).unwrap_or(1),
-            migrate: find("migrate").and_then(|found| function(found, errors)),
+            migrate_from: find("migrate_from").and_then(|found| older_state(found, errors)),
             fields: named_fields(item)
                 .filter_map(|field| StateField::read(field, errors))
                 .collect(),
@@ -127,9 +131,9 @@ fn version(setting: &Setting, errors: &mut Errors) -> Option<u32> {
     }
 }
 
-fn function(setting: &Setting, errors: &mut Errors) -> Option<Path> {
-    match setting.expression("path::to::function", errors)? {
+fn older_state(setting: &Setting, errors: &mut Errors) -> Option<Path> {
+    match setting.expression("OldState", errors)? {
         Expr::Path(path) => Some(path.path.clone()),
-        other => setting.wrong("the name of a function", "path::to::function", other, errors),
+        other => setting.wrong("the name of the older struct", "OldState", other, errors),
     }
 }

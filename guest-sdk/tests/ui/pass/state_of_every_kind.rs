@@ -9,7 +9,7 @@ struct Nested {
 }
 
 #[derive(ObjectState, Clone, Debug, PartialEq)]
-#[state(version = 3, migrate = migrate)]
+#[state(version = 3, migrate_from = older::State)]
 pub struct State {
     pub number: f64,
     maybe: Option<Nested>,
@@ -23,8 +23,20 @@ pub struct State {
     r#type: Json,
 }
 
-fn migrate(_from_version: u32, _state: &mut JsonObject) -> Result<(), String> {
-    Ok(())
+mod older {
+    use highlander_sdk::prelude::*;
+
+    #[derive(ObjectState)]
+    #[state(version = 2)]
+    pub(crate) struct State {
+        pub(crate) number: f64,
+    }
+}
+
+impl From<older::State> for State {
+    fn from(old: older::State) -> State {
+        State { number: old.number, ..State::default() }
+    }
 }
 
 #[derive(ObjectState)]

@@ -1,6 +1,8 @@
 //! Checks what a component says of itself.
 //! Whatever does not follow the contract refuses the upload, with the reason.
 
+mod schema;
+
 use serde_json::Value;
 
 use super::bindings::exports::highlander::object::behavior as wit;
@@ -34,12 +36,15 @@ pub(super) fn check(said: wit::Description) -> Result<Description, String> {
         return Err(format!("it has {count} handlers, and may have {HANDLER_COUNT_MAX}"));
     }
     let name = TypeName::new(&said.name).map_err(|invalid| invalid.to_string())?;
-    let state = schema(&said.state_schema, "the state")?;
+    let state = schema_of(&said.state_schema, "the state")?;
     let mut handlers =
         said.handlers.into_iter().map(handler).collect::<Result<Vec<Handler>, String>>()?;
     handlers.sort_by(|a, b| a.name.cmp(&b.name));
     if let Some(name) = first_duplicate(&handlers) {
         return Err(format!("it has two handlers of the name {name:?}"));
+    }
+    if let Some(Handler { name, .. }) = handlers.iter().find(|handler| is_of_wrong_kind(handler)) {
+        return Err(format!("{name:?} is of the wrong kind: get is a query, and put an update"));
     }
     Ok(Description {
         name,
@@ -71,8 +76,8 @@ fn handler(said: wit::Handler) -> Result<Handler, String> {
     if RESERVED_NAMES.contains(&said.name.as_str()) {
         return Err(format!("{:?} is reserved, and cannot be the name of a handler", said.name));
     }
-    let argument = schema(&said.argument_schema, &format!("the argument of {:?}", said.name))?;
-    let reply = schema(&said.reply_schema, &format!("the reply of {:?}", said.name))?;
+    let argument = schema_of(&said.argument_schema, &format!("the argument of {:?}", said.name))?;
+    let reply = schema_of(&said.reply_schema, &format!("the reply of {:?}", said.name))?;
     Ok(Handler {
         name: said.name,
         kind: match said.kind {
@@ -85,12 +90,19 @@ fn handler(said: wit::Handler) -> Result<Handler, String> {
     })
 }
 
-fn schema(text: &str, of: &str) -> Result<Value, String> {
-    match serde_json::from_str(text) {
-        Ok(schema @ (Value::Object(_) | Value::Bool(_))) => Ok(schema),
-        Ok(_) => Err(format!("the schema of {of} is neither an object nor true nor false")),
-        Err(invalid) => Err(format!("the schema of {of} is not JSON: {invalid}")),
-    }
+fn schema_of(text: &str, of: &str) -> Result<Value, String> {
+    let schema = serde_json::from_str(text)
+        .map_err(|invalid| format!("the schema of {of} is not JSON: {invalid}"))?;
+    schema::check(&schema).map_err(|why| format!("the schema of {of} is no JSON Schema: {why}"))?;
+    Ok(schema)
+}
+
+/// Reading and replacing the whole state are calls of these two.
+fn is_of_wrong_kind(handler: &Handler) -> bool {
+    matches!(
+        (handler.name.as_str(), handler.kind),
+        ("get", HandlerKind::Update) | ("put", HandlerKind::Query)
+    )
 }
 
 fn is_handler_name(name: &str) -> bool {
@@ -159,6 +171,8 @@ mod tests {
         check_refused(|d| d.schema_version = 0, "begin at 1");
         check_refused(|d| d.state_content_type = "json".to_owned(), "media type");
         check_refused(|d| d.state_schema = "3".to_owned(), "neither an object");
+        check_refused(|d| d.state_schema = "{\"type\":\"text\"}".to_owned(), "type is not");
+        check_refused(|d| d.handlers.push(handler_named("put")), "put an update");
         check_refused(|d| d.state_schema = "{".to_owned(), "is not JSON");
         check_refused(|d| d.handlers.push(handler_named("add")), "two handlers");
         check_refused(|d| d.handlers.push(handler_named("owner")), "reserved");

@@ -4,6 +4,7 @@
 
 mod limits;
 mod refusals;
+mod restores;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 use highlander_sdk::prelude::*;
 
 #[derive(ObjectState)]
-#[state(version = 2, migrate = "migrate")]
+#[state(version = 2, migrate_from(1 = TodoV1))]
 struct Todo {}
 
 fn main() {}

@@ -1,0 +1,151 @@
+//! From a snapshot to a state: which versions of its shape are read, and the way from an old one to today's.
+//!
+//! Every struct reads the snapshots of its own version alone, and hands older ones to the struct that it names. What
+//! becomes of an old state is the author's: `From` or `TryFrom`.
+
+use std::fmt;
+
+use crate::call::is_object;
+use crate::object::ObjectState;
+
+/// Why a snapshot cannot be read. The object keeps it, and answers nothing until other code reads it.
+///
+/// # Examples
+///
+/// ```
+/// # use highlander_sdk::RestoreError;
+/// let error = RestoreError::NewerSchema { known: 1 };
+/// assert_eq!(error.to_string(), "the snapshot was written with a newer schema than version 1");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RestoreError {
+    /// The snapshot was written with a newer schema than this code knows.
+    NewerSchema {
+        /// The newest schema version that this code reads.
+        known: u32,
+    },
+    /// The snapshot does not fit. The text says where and why.
+    InvalidSnapshot(String),
+}
+
+impl fmt::Display for RestoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RestoreError::NewerSchema { known } => {
+                write!(f, "the snapshot was written with a newer schema than version {known}")
+            }
+            RestoreError::InvalidSnapshot(reason) => {
+                f.write_str("invalid snapshot: ")?;
+                f.write_str(reason)
+            }
+        }
+    }
+}
+
+impl std::error::Error for RestoreError {}
+
+/// An older state that has a way into the next one: any type with `From` or `TryFrom` between them.
+///
+/// # Examples
+///
+/// ```
+/// struct Old(i64);
+/// struct New(u64);
+///
+/// impl TryFrom<Old> for New {
+///     type Error = std::num::TryFromIntError;
+///
+///     fn try_from(old: Old) -> Result<New, Self::Error> {
+///         Ok(New(old.0.try_into()?))
+///     }
+/// }
+///
+/// fn can_be_migrated<Old: highlander_sdk::MigrateInto<New>, New>() {}
+/// can_be_migrated::<Old, New>();
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "a state of `{Self}` cannot become one of `{New}`",
+    label = "has no way into `{New}`",
+    note = "write `impl From<{Self}> for {New}`, or `TryFrom` where a state may be refused"
+)]
+pub trait MigrateInto<New> {
+    /// The newer state.
+    ///
+    /// # Errors
+    ///
+    /// The text says why there is none. The object keeps its old state then.
+    fn migrate_into(self) -> Result<New, String>;
+}
+
+impl<Old, New> MigrateInto<New> for Old
+where
+    Old: TryInto<New, Error: fmt::Display>,
+{
+    fn migrate_into(self) -> Result<New, String> {
+        self.try_into().map_err(|reason| reason.to_string())
+    }
+}
+
+/// The state in a snapshot that was written with `schema_version`.
+pub(crate) fn read<S: ObjectState>(
+    schema_version: u32,
+    snapshot: &[u8],
+) -> Result<S, RestoreError> {
+    if schema_version > S::SCHEMA_VERSION {
+        return Err(RestoreError::NewerSchema { known: S::SCHEMA_VERSION });
+    }
+    if schema_version < S::OLDEST_VERSION {
+        return Err(unread::<S>(schema_version));
+    }
+    if !is_object(snapshot) {
+        return Err(RestoreError::InvalidSnapshot("expected a JSON object".to_owned()));
+    }
+    if schema_version < S::SCHEMA_VERSION {
+        return S::migrate(schema_version, snapshot);
+    }
+    serde_json::from_slice(snapshot).map_err(invalid_snapshot)
+}
+
+/// Reads an older snapshot as an `Old`, or as what that is migrated from, and takes it one version further.
+#[doc(hidden)]
+pub fn migrate<Old, New>(from_version: u32, snapshot: &[u8]) -> Result<New, RestoreError>
+where
+    Old: ObjectState + MigrateInto<New>,
+    New: ObjectState,
+{
+    read::<Old>(from_version, snapshot)?
+        .migrate_into()
+        .map_err(|reason| refused(Old::SCHEMA_VERSION, &reason))
+}
+
+/// The answer to a snapshot that is too old.
+pub(crate) fn unread<S: ObjectState>(schema_version: u32) -> RestoreError {
+    too_old(schema_version, S::OLDEST_VERSION, S::SCHEMA_VERSION)
+}
+
+#[inline(never)]
+#[cold]
+fn too_old(found: u32, oldest: u32, newest: u32) -> RestoreError {
+    let read = if oldest == newest {
+        format!("version {newest} alone")
+    } else {
+        format!("versions {oldest} to {newest}")
+    };
+    RestoreError::InvalidSnapshot(format!(
+        "its schema version is {found}, and this code reads {read}"
+    ))
+}
+
+#[inline(never)]
+#[cold]
+fn refused(from: u32, reason: &str) -> RestoreError {
+    let to = from.saturating_add(1);
+    RestoreError::InvalidSnapshot(format!("from schema version {from} to {to}: {reason}"))
+}
+
+#[inline(never)]
+#[cold]
+#[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` calls")]
+fn invalid_snapshot(error: serde_json::Error) -> RestoreError {
+    RestoreError::InvalidSnapshot(error.to_string())
+}

@@ -1,0 +1,10 @@
+use highlander_sdk::prelude::*;
+
+#[derive(ObjectState)]
+struct TodoV1 {}
+
+#[derive(ObjectState)]
+#[state(version = 2, migrate_from = TodoV1)]
+struct Todo {}
+
+fn main() {}

@@ -1,0 +1,176 @@
+//! Whether JSON is a JSON Schema: the keywords that it has are of the right form, and what it refers to is there.
+//! Keywords that are not known pass; what a schema allows is not looked at.
+
+use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value};
+
+const TYPES: [&str; 7] = ["null", "boolean", "integer", "number", "string", "array", "object"];
+
+/// What a keyword holds.
+enum Form {
+    Schema,
+    /// A schema, or a list of them as in older dialects.
+    SchemaOrSchemas,
+    /// A list of schemas, at least one.
+    Schemas,
+    /// Schemas by name.
+    Named,
+    /// A list of text.
+    Names,
+    /// One of the types, or a list of them.
+    Types,
+    List,
+    Number,
+    /// A whole number that is not negative.
+    Count,
+    Reference,
+}
+
+const KEYWORDS: &[(&[&str], Form)] = &[
+    (
+        &[
+            "additionalProperties",
+            "contains",
+            "else",
+            "if",
+            "not",
+            "propertyNames",
+            "then",
+            "unevaluatedItems",
+            "unevaluatedProperties",
+        ],
+        Form::Schema,
+    ),
+    (&["items"], Form::SchemaOrSchemas),
+    (&["allOf", "anyOf", "oneOf", "prefixItems"], Form::Schemas),
+    (&["$defs", "definitions", "dependentSchemas", "patternProperties", "properties"], Form::Named),
+    (&["required"], Form::Names),
+    (&["type"], Form::Types),
+    (&["enum", "examples"], Form::List),
+    (&["exclusiveMaximum", "exclusiveMinimum", "maximum", "minimum", "multipleOf"], Form::Number),
+    (
+        &["maxItems", "maxLength", "maxProperties", "minItems", "minLength", "minProperties"],
+        Form::Count,
+    ),
+    (&["$ref"], Form::Reference),
+];
+
+/// What is wrong with the schema, and where.
+pub(super) fn check(schema: &Value) -> Result<(), String> {
+    check_within(schema, schema)
+}
+
+fn check_within(root: &Value, schema: &Value) -> Result<(), String> {
+    match schema {
+        Value::Bool(_) => Ok(()),
+        Value::Object(map) => check_keywords(root, map),
+        _ => Err("it is neither an object nor true nor false".to_owned()),
+    }
+}
+
+fn check_keywords(root: &Value, map: &Map<String, Value>) -> Result<(), String> {
+    for (name, value) in map {
+        let form = KEYWORDS.iter().find(|(names, _)| names.contains(&name.as_str()));
+        let Some((_, form)) = form else { continue };
+        check_form(root, form, value).map_err(|why| format!("{name} {why}"))?;
+    }
+    Ok(())
+}
+
+fn check_form(root: &Value, form: &Form, value: &Value) -> Result<(), String> {
+    let must = |holds: bool, be: &str| if holds { Ok(()) } else { Err(format!("is not {be}")) };
+    let within = |schema: &Value| check_within(root, schema).map_err(|why| format!("> {why}"));
+    match (form, value) {
+        (Form::Schema | Form::SchemaOrSchemas, Value::Object(_) | Value::Bool(_)) => within(value),
+        (Form::Schema | Form::SchemaOrSchemas, _) if !value.is_array() => must(false, "a schema"),
+        (Form::Schema, _) => must(false, "a schema"),
+        (Form::Schemas | Form::SchemaOrSchemas, Value::Array(schemas)) => {
+            must(!schemas.is_empty(), "a list of schemas: it is empty")?;
+            schemas.iter().try_for_each(within)
+        }
+        (Form::Schemas | Form::SchemaOrSchemas, _) => must(false, "a list of schemas"),
+        (Form::Named, Value::Object(schemas)) => schemas.iter().try_for_each(|(name, schema)| {
+            let name = super::super::guest::cut(name, 60);
+            check_within(root, schema).map_err(|why| format!("> {name:?}: {why}"))
+        }),
+        (Form::Named, _) => must(false, "an object of schemas"),
+        (Form::Names, Value::Array(names)) => {
+            must(names.iter().all(Value::is_string), "a list of texts")
+        }
+        (Form::Names, _) => must(false, "a list of texts"),
+        (Form::Types, Value::Array(types)) => {
+            must(!types.is_empty() && types.iter().all(is_type), "a list of types of JSON")
+        }
+        (Form::Types, _) => must(is_type(value), "a type of JSON"),
+        (Form::List, _) => must(value.is_array(), "a list"),
+        (Form::Number, _) => must(value.is_number(), "a number"),
+        (Form::Count, _) => must(is_count(value), "a whole number from 0"),
+        (Form::Reference, Value::String(reference)) => {
+            must(is_there(root, reference), "a reference to something that is there")
+        }
+        (Form::Reference, _) => must(false, "a text"),
+    }
+}
+
+fn is_type(value: &Value) -> bool {
+    value.as_str().is_some_and(|name| TYPES.contains(&name))
+}
+
+/// 3.0 is a whole number too.
+fn is_count(value: &Value) -> bool {
+    value.as_f64().is_some_and(|number| number >= 0.0 && number.fract() == 0.0)
+}
+
+/// A reference into the schema itself must lead somewhere; others are nobody's to follow here, nor are names of places.
+fn is_there(root: &Value, reference: &str) -> bool {
+    let Some(pointer) = reference.strip_prefix('#') else { return true };
+    let is_pointer = pointer.is_empty() || pointer.starts_with('/');
+    let pointer = percent_decode_str(pointer).decode_utf8();
+    !is_pointer || pointer.is_ok_and(|pointer| root.pointer(&pointer).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn schemas_pass_with_keywords_that_are_not_known() {
+        for schema in [
+            json!(true),
+            json!({}),
+            json!({"type": ["string", "null"], "title": 7, "x-own": {"type": 7}}),
+            json!({"$ref": "#/$defs/a%20b", "$defs": {"a b": {"$ref": "#"}}}),
+            json!({"$ref": "https://example.org/schema"}),
+            json!({"properties": {"type": {"type": "integer", "minimum": -1, "maxLength": 3.0}}}),
+            json!({"items": [true, {"enum": [1]}], "required": []}),
+        ] {
+            assert_eq!(check(&schema), Ok(()), "{schema}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_place() {
+        for (schema, why) in [
+            (json!(7), "it is neither an object nor true nor false"),
+            (json!({"type": "text"}), "type is not a type of JSON"),
+            (json!({"type": []}), "type is not a list of types of JSON"),
+            (json!({"required": "id"}), "required is not a list of texts"),
+            (json!({"properties": ["id"]}), "properties is not an object of schemas"),
+            (
+                json!({"properties": {"id": {"items": {"enum": 1}}}}),
+                "properties > \"id\": items > enum is not a list",
+            ),
+            (json!({"oneOf": []}), "oneOf is not a list of schemas: it is empty"),
+            (json!({"anyOf": {}}), "anyOf is not a list of schemas"),
+            (json!({"not": []}), "not is not a schema"),
+            (json!({"items": "string"}), "items is not a schema"),
+            (json!({"minLength": -1}), "minLength is not a whole number from 0"),
+            (json!({"minimum": "1"}), "minimum is not a number"),
+            (json!({"$ref": "#/$defs/a"}), "$ref is not a reference to something that is there"),
+        ] {
+            assert_eq!(check(&schema), Err(why.to_owned()), "{schema}");
+        }
+    }
+}

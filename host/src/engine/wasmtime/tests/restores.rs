@@ -1,0 +1,82 @@
+//! A revision that cannot restore some of the objects that it is given: what becomes of those, and of the next one.
+//! Each way to fail is the first word of a key of the guest counter-moody.
+
+use super::*;
+
+/// A state as the first revision of the counter wrote it.
+const OLD_STATE: (&[u8], u32) = (br#"{"value":41}"#, 1);
+
+async fn restored(component: &dyn Component, key: &str) -> Result<Box<dyn Instance>, RestoreError> {
+    let mut instance = component.instantiate().await.unwrap();
+    let id = ObjectId::new("counter", key).unwrap();
+    match instance.restore(&id, Some(OLD_STATE)).await {
+        Ok(()) => Ok(instance),
+        Err(error) => {
+            let used_again = instance.snapshot().await;
+            assert!(matches!(used_again, Err(Fault::Contract(_))), "{key}: {used_again:?}");
+            Err(error)
+        }
+    }
+}
+
+/// Restores the object of this key, which must fail, and then one that must not be any the worse for it.
+async fn error_of(key: &str) -> RestoreError {
+    let engine = engine();
+    let component = load(&engine, "counter-moody").await;
+    let error = restored(component.as_ref(), key).await.unwrap_err();
+    assert_eq!((engine.instance_count(), engine.memory_bytes()), (0, 0));
+    let mut next = restored(component.as_ref(), "calm").await.unwrap();
+    assert_eq!(call(next.as_mut(), "increment", "null").await.unwrap().unwrap(), "42");
+    assert_eq!(next.snapshot().await.unwrap(), r#"{"value":42,"changes":1}"#);
+    error
+}
+
+#[tokio::test]
+async fn code_that_traps_while_it_restores_harms_this_object_alone() {
+    let error = error_of("trap-1").await;
+    assert!(matches!(error, RestoreError::Fault(Fault::Trapped(_))), "{error:?}");
+}
+
+#[tokio::test]
+async fn code_that_never_ends_restoring_is_stopped() {
+    let max = Duration::from_millis(100);
+    assert_eq!(error_of("loop-1").await, RestoreError::Fault(Fault::Cpu(max)));
+}
+
+#[tokio::test]
+async fn code_that_eats_memory_while_it_restores_is_stopped() {
+    let limit = 64 * 1024 * 1024;
+    assert_eq!(error_of("eat-1").await, RestoreError::Fault(Fault::Memory(limit)));
+}
+
+#[tokio::test]
+async fn code_may_refuse_a_state() {
+    let why = "refuse-1 is in no mood for it".to_owned();
+    assert_eq!(error_of("refuse-1").await, RestoreError::InvalidSnapshot(why));
+}
+
+#[tokio::test]
+async fn code_that_restores_well_may_fail_at_the_first_call() {
+    let engine = engine();
+    let component = load(&engine, "counter-moody").await;
+    let mut instance = restored(component.as_ref(), "first-1").await.unwrap();
+    assert_eq!(instance.snapshot().await.unwrap(), r#"{"value":41,"changes":0}"#);
+    let fault = call(instance.as_mut(), "value", "null").await;
+    assert!(matches!(fault, Err(Fault::Trapped(_))), "{fault:?}");
+}
+
+/// The way from version to version within the SDK, on the real engine.
+#[tokio::test]
+async fn a_state_of_the_first_version_is_migrated() {
+    let component = load(&engine(), "todo-v2").await;
+    let id = ObjectId::new("todo", "42").unwrap();
+    for (completed, percent) in [("true", "100"), ("false", "0")] {
+        let old = format!(r#"{{"title":"buy milk","completed":{completed},"color":"red"}}"#);
+        let mut instance = component.instantiate().await.unwrap();
+        instance.restore(&id, Some((old.as_bytes(), 1))).await.unwrap();
+        assert_eq!(call(instance.as_mut(), "progress", "null").await.unwrap().unwrap(), percent);
+    }
+    let mut instance = component.instantiate().await.unwrap();
+    let newer = instance.restore(&id, Some((b"{}", 3))).await;
+    assert_eq!(newer, Err(RestoreError::NewerSchema(2)));
+}

@@ -1,0 +1,183 @@
+//! A later revision of the counter that fails some of its objects. It is written against the contract alone, because
+//! code that uses the SDK never sees the key while it restores.
+//!
+//! How it fails is in the first word of the key: `trap-` traps in `restore`, `loop-` never comes back from it, `eat-`
+//! asks for memory there until there is none, `refuse-` finds its snapshot invalid, and `first-` restores well and
+//! traps in every handler. With any other key it does what counter-v2 does, and reads and writes the same state.
+
+#![cfg(target_family = "wasm")]
+#![allow(unsafe_code, reason = "the exports that are generated from the contract need it")]
+
+use std::cell::RefCell;
+use std::hint::black_box;
+
+use serde::{Deserialize, Serialize};
+
+use self::bindings::exports::highlander::object::behavior::{
+    Call, Description, Guest, Handler, HandlerKind, ObjectId, Refusal, Rejection, RestoreError,
+};
+
+#[allow(
+    missing_docs,
+    unsafe_code,
+    unreachable_pub,
+    missing_debug_implementations,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    reason = "generated from the contract"
+)]
+mod bindings {
+    wit_bindgen::generate!({ path: "../../../wit", world: "object" });
+}
+
+const NOTHING: &str = r#"{"type":"null"}"#;
+const NUMBER: &str = r#"{"type":"integer","format":"uint64","minimum":0}"#;
+/// As the SDK describes it to whoever reads it.
+const STATE: &str = r#"{"type":"object","properties":{
+    "value":{"type":"integer","format":"uint64","minimum":0},
+    "changes":{"type":"integer","format":"uint64","minimum":0}
+},"required":["value","changes"],"additionalProperties":false}"#;
+/// And to whoever writes it: what is left out takes its default.
+const GIVEN_STATE: &str = r#"{"type":"object","properties":{
+    "value":{"type":"integer","format":"uint64","minimum":0},
+    "changes":{"type":"integer","format":"uint64","minimum":0}
+},"additionalProperties":false}"#;
+
+/// Name, kind, argument and reply.
+const HANDLERS: &[(&str, HandlerKind, &str, &str)] = &[
+    ("get", HandlerKind::Query, NOTHING, STATE),
+    ("put", HandlerKind::Update, GIVEN_STATE, NOTHING),
+    ("increment", HandlerKind::Update, NOTHING, NUMBER),
+    ("add", HandlerKind::Update, NUMBER, NUMBER),
+    ("decrement", HandlerKind::Update, NOTHING, NUMBER),
+    ("value", HandlerKind::Query, NOTHING, NUMBER),
+    ("changes", HandlerKind::Query, NOTHING, NUMBER),
+];
+
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct State {
+    value: u64,
+    changes: u64,
+}
+
+thread_local! {
+    static KEY: RefCell<String> = const { RefCell::new(String::new()) };
+    static STATE_NOW: RefCell<State> = const { RefCell::new(State { value: 0, changes: 0 }) };
+}
+
+struct Moody;
+
+impl Guest for Moody {
+    fn describe() -> Description {
+        Description {
+            name: "counter".to_owned(),
+            documentation: "A number that goes up and down, unless it is in a mood.".to_owned(),
+            schema_version: 1,
+            state_content_type: "application/json".to_owned(),
+            state_schema: GIVEN_STATE.to_owned(),
+            handlers: HANDLERS.iter().map(described).collect(),
+        }
+    }
+
+    fn restore(id: ObjectId, snapshot: Option<Vec<u8>>, _: u32) -> Result<(), RestoreError> {
+        match mood(&id.key) {
+            "trap" => trap(),
+            "loop" => spin(),
+            "eat" => eat(),
+            "refuse" => {
+                let why = format!("{} is in no mood for it", id.key);
+                return Err(RestoreError::InvalidSnapshot(why));
+            }
+            _ => {}
+        }
+        let state = match snapshot {
+            None => State::default(),
+            Some(bytes) => serde_json::from_slice(&bytes)
+                .map_err(|error| RestoreError::InvalidSnapshot(error.to_string()))?,
+        };
+        STATE_NOW.set(state);
+        KEY.set(id.key);
+        Ok(())
+    }
+
+    fn handle(call: Call) -> Result<Vec<u8>, Rejection> {
+        if KEY.with_borrow(|key| mood(key) == "first") {
+            trap();
+        }
+        STATE_NOW.with_borrow_mut(|state| handle(state, &call))
+    }
+
+    fn snapshot() -> Vec<u8> {
+        STATE_NOW.with_borrow(written)
+    }
+}
+
+fn described(&(name, kind, argument, reply): &(&str, HandlerKind, &str, &str)) -> Handler {
+    Handler {
+        name: name.to_owned(),
+        kind,
+        documentation: String::new(),
+        argument_schema: argument.to_owned(),
+        reply_schema: reply.to_owned(),
+    }
+}
+
+/// The key's first word, or nothing where it has only one.
+fn mood(key: &str) -> &str {
+    key.split_once('-').map_or("", |(mood, _)| mood)
+}
+
+fn handle(state: &mut State, call: &Call) -> Result<Vec<u8>, Rejection> {
+    match call.handler.as_str() {
+        "get" => Ok(written(state)),
+        "put" => {
+            *state = argument(call)?;
+            Ok(written(&()))
+        }
+        "increment" => change(state, state.value.checked_add(1), "overflow"),
+        "add" => change(state, state.value.checked_add(argument(call)?), "overflow"),
+        "decrement" => change(state, state.value.checked_sub(1), "underflow"),
+        "value" => Ok(written(&state.value)),
+        "changes" => Ok(written(&state.changes)),
+        _ => Err(Rejection::UnknownHandler),
+    }
+}
+
+fn change(state: &mut State, value: Option<u64>, code: &str) -> Result<Vec<u8>, Rejection> {
+    let Some(value) = value else {
+        let message = format!("{} is as far as it goes", state.value);
+        return Err(Rejection::Refused(Refusal { code: code.to_owned(), message }));
+    };
+    *state = State { value, changes: state.changes + 1 };
+    Ok(written(&value))
+}
+
+fn argument<'a, T: Deserialize<'a>>(call: &'a Call) -> Result<T, Rejection> {
+    serde_json::from_slice(&call.argument)
+        .map_err(|error| Rejection::InvalidArgument(error.to_string()))
+}
+
+fn written(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_else(|_| trap())
+}
+
+fn trap() -> ! {
+    core::arch::wasm32::unreachable()
+}
+
+fn spin() -> ! {
+    loop {
+        black_box(());
+    }
+}
+
+fn eat() -> ! {
+    let mut hoard: Vec<Vec<u8>> = Vec::new();
+    loop {
+        hoard.push(vec![1; 1 << 20]);
+        black_box(&hoard);
+    }
+}
+
+bindings::export!(Moody with_types_in bindings);
