@@ -31,6 +31,7 @@ const LAYERS: &[Layer] = &[
     layer("activation", &["activation"]),
     layer("node", &["node"]),
     layer("router", &["router"]),
+    layer("rollout", &["rollout", "rehearsal"]),
     layer("config", &["config"]),
     layer("http", &["http"]),
     layer("cli", &["cli"]),
