@@ -101,32 +101,45 @@ impl Rehearsals {
         wasm: Bytes,
         sample: Sample,
     ) -> Result<Rehearsal, Error> {
-        let (type_name, digest) = router.node().catalog().stage(wasm).await?;
-        self.run_staged(router, type_name, digest, sample).await
+        let (type_name, digest) = self.begin(router, wasm).await?;
+        self.go_on(router, type_name, digest, sample).await
     }
 
-    /// The same, of a component that lies in the store.
+    /// Takes a component in, so that how far its rehearsal is can be asked for.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// [`Code::ComponentRefused`]; the others where store or engine fail.
     ///
     /// # Cancel safety
-    /// Nothing is changed.
-    pub async fn run_staged(
-        &self,
-        router: &Arc<Router>,
-        type_name: TypeName,
-        digest: Digest,
-        sample: Sample,
-    ) -> Result<Rehearsal, Error> {
-        self.set(Rehearsal {
+    /// The component may or may not be stored.
+    pub async fn begin(&self, router: &Router, wasm: Bytes) -> Result<(TypeName, Digest), Error> {
+        let (type_name, digest) = router.node().catalog().stage(wasm).await?;
+        let rehearsal = Rehearsal {
             type_name: type_name.clone(),
             digest,
             total: None,
             is_done: false,
             stopped: None,
             rehearsed: Rehearsed::default(),
-        });
+        };
+        self.lock().insert(type_name.clone(), rehearsal);
+        Ok((type_name, digest))
+    }
+
+    /// Rehearses what was begun.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    ///
+    /// # Cancel safety
+    /// Nothing is changed.
+    pub async fn go_on(
+        &self,
+        router: &Arc<Router>,
+        type_name: TypeName,
+        digest: Digest,
+        sample: Sample,
+    ) -> Result<Rehearsal, Error> {
         let ended = self.spread(router, &type_name, digest, sample).await;
         self.with(&type_name, |rehearsal| {
             rehearsal.is_done = true;
@@ -156,10 +169,6 @@ impl Rehearsals {
             self.with(type_name, |rehearsal| rehearsal.rehearsed.add(batch));
         }
         Ok(())
-    }
-
-    fn set(&self, rehearsal: Rehearsal) {
-        self.lock().insert(rehearsal.type_name.clone(), rehearsal);
     }
 
     fn with(&self, type_name: &TypeName, change: impl FnOnce(&mut Rehearsal)) {

@@ -24,11 +24,11 @@ impl Api {
                 _ => is_followed = query::flag(&name, &value)?,
             }
         }
-        let (type_name, digest) = self.router.node().catalog().stage(wasm).await?;
         let (router, rehearsals) = (Arc::clone(&self.router), Arc::clone(&self.rehearsals));
+        let (type_name, digest) = rehearsals.begin(&router, wasm).await?;
         let name = type_name.clone();
         let rehearsing =
-            tokio::spawn(async move { rehearsals.run_staged(&router, name, digest, sample).await });
+            tokio::spawn(async move { rehearsals.go_on(&router, name, digest, sample).await });
         if !is_followed {
             let document = serde_json::json!({ "type": type_name, "digest": digest });
             return Ok(reply::json(StatusCode::ACCEPTED, &document));
