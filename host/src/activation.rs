@@ -17,6 +17,8 @@ pub mod residents;
 pub mod surroundings;
 pub mod table;
 pub mod task;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::sync::Arc;
 

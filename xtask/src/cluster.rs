@@ -1,6 +1,6 @@
 //! `cargo xtask cluster`: a whole cluster on this machine, and what to try with it.
 //!
-//! The script is data, in `script.rs`, and the same as in README.md. A person gets it printed and tries it; with
+//! The script is data, in `lines.rs`, and the same as in README.md. A person gets it printed and tries it; with
 //! `--once` it is carried out and checked line by line, so that it is a test. Everything that is started ends with
 //! this program, by its process id.
 
@@ -9,58 +9,36 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use clap::Args;
 use highlander_services::zookeeper::Ensemble;
 use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::node::Node;
+use crate::script::{self, Options, Step};
 use crate::shell::{self, Shell};
 use crate::workspace::Workspace;
 use crate::{guests, process, system};
 
 mod cast;
+mod lines;
 mod parts;
-mod script;
 
 use cast::{Cast, NODE_COUNT};
+use lines::{Does, FOLDER, OBJECT, STEPS};
 use parts::{Folder, Store};
-use script::{Does, FOLDER, OBJECT, STEPS, Step};
 
 /// The objects that are uploaded.
 const OBJECTS: &[&str] = &["counter", "list", "todo", "user"];
 
-#[derive(Debug, Args)]
-pub(crate) struct Options {
-    /// Carries out what there is to try, checks it, and ends
-    #[arg(long)]
-    once: bool,
-    /// Prints the command lines and runs nothing
-    #[arg(long)]
-    print: bool,
-    /// Builds the host as for development: in less time, and not as fast
-    #[arg(long)]
-    debug: bool,
-}
-
-impl Options {
-    /// The cluster as a test.
-    pub(crate) fn check() -> Self {
-        Self { once: true, print: false, debug: true }
-    }
-}
-
 /// The command lines of the script, as README.md has them.
 pub(crate) fn command_lines() -> Vec<String> {
-    STEPS.iter().map(|step| step.line.to_owned()).collect()
+    script::command_lines(STEPS)
 }
 
 /// Runs the command.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if options.print {
-        for line in command_lines() {
-            println!("{line}");
-        }
+        script::print(STEPS);
         return Ok(ExitCode::SUCCESS);
     }
     let workspace = Workspace::load()?;
@@ -167,7 +145,7 @@ impl Cluster {
         Ok(())
     }
 
-    fn run_step(&mut self, step: &Step) -> Result<()> {
+    fn run_step(&mut self, step: &Step<Does>) -> Result<()> {
         match step.does {
             Does::FindHost => println!("$ {}", self.here(step.line)),
             Does::Run(expect) => {

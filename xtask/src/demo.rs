@@ -1,6 +1,6 @@
 //! `cargo xtask demo`: the main job, shown and checked line by line.
 //!
-//! The script is data, in `script.rs`; this file carries it out. Every command line is really run, by a shell, and what
+//! The script is data, in `lines.rs`; this file carries it out. Every command line is really run, by a shell, and what
 //! it prints is compared with what the script expects, so that `demo --once` is a test. It keeps nothing: the node's
 //! data is in a folder that goes when the demo ends.
 
@@ -9,54 +9,32 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
-use clap::Args;
 use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tempfile::TempDir;
 
 use crate::node::Node;
+use crate::script::{self, Options, Step};
 use crate::shell::{self, Shell};
 use crate::workspace::Workspace;
 use crate::{guests, process, system};
 
-mod script;
+mod lines;
 
-use script::{Does, STEPS, Step};
+use lines::{Does, STEPS};
 
 /// Where a node listens unless it is told otherwise, and so what stands in the script.
 const DEFAULT_ADDRESS: &str = "127.0.0.1:7410";
 
-#[derive(Debug, Args)]
-pub(crate) struct Options {
-    /// Stops the node at the end instead of waiting for Ctrl-C
-    #[arg(long)]
-    once: bool,
-    /// Prints the command lines and runs nothing
-    #[arg(long)]
-    print: bool,
-    /// Builds the host as for development: in less time, and not as fast
-    #[arg(long)]
-    debug: bool,
-}
-
-impl Options {
-    /// The demo as a test.
-    pub(crate) fn check() -> Self {
-        Self { once: true, print: false, debug: true }
-    }
-}
-
 /// The command lines of the script, as README.md has them.
 pub(crate) fn command_lines() -> Vec<String> {
-    STEPS.iter().map(|step| step.line.to_owned()).collect()
+    script::command_lines(STEPS)
 }
 
 /// Runs the command.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if options.print {
-        for line in command_lines() {
-            println!("{line}");
-        }
+        script::print(STEPS);
         return Ok(ExitCode::SUCCESS);
     }
     let workspace = Workspace::load()?;
@@ -109,7 +87,7 @@ impl Demo {
         Ok(())
     }
 
-    fn run_step(&mut self, step: &Step) -> Result<()> {
+    fn run_step(&mut self, step: &Step<Does>) -> Result<()> {
         let root = &self.workspace.root;
         match step.does {
             Does::BuildHost => {

@@ -10,6 +10,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+use script::Options;
+
 mod bench;
 mod cluster;
 mod demo;
@@ -17,6 +19,7 @@ mod expect;
 mod guests;
 mod node;
 mod process;
+mod script;
 mod shell;
 mod suite;
 mod system;
@@ -34,9 +37,9 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Builds everything, starts a node, and shows the main job; leaves the node running until Ctrl-C
-    Demo(demo::Options),
+    Demo(Options),
     /// Starts 3 nodes with ZooKeeper and an S3 server, and says what to try; runs until Ctrl-C
-    Cluster(cluster::Options),
+    Cluster(Options),
     /// Runs every check and test, and installs what they need
     Test(suite::Options),
     /// Runs `test` and the check of dependencies

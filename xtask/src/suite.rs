@@ -10,6 +10,7 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
 use crate::process::{self, Stopwatch};
+use crate::script::Options as ScriptOptions;
 use crate::workspace::{self, Workspace};
 use crate::{cluster, demo, guests, system, tidy};
 
@@ -113,8 +114,8 @@ impl Step {
             }
             Self::Test => run_tests(counts, rounds),
             // The host as the tests have it: to build it for release too would take as long as all else.
-            Self::Demo => demo::run(&demo::Options::check()).map(drop),
-            Self::Cluster => cluster::run(&cluster::Options::check()).map(drop),
+            Self::Demo => demo::run(&ScriptOptions::check()).map(drop),
+            Self::Cluster => cluster::run(&ScriptOptions::check()).map(drop),
             Self::Doc => {
                 let mut command = process::cargo(&root);
                 command.env("RUSTDOCFLAGS", "-D warnings");

@@ -251,7 +251,7 @@ pub const KEYS: &[Key] = &[
         unit: "number, 1 to 1000000",
         meaning: "failures of its code in a row after which an object is not run for a while",
         set: |config, text| {
-            value::number(text, 1..=1_000_000).map(|count| config.quarantine_after = count as u32)
+            value::number(text, 1..=1_000_000).map(|count| config.quarantine_after = count)
         },
     },
     Key {

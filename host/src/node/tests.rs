@@ -14,7 +14,8 @@ use super::list::Query;
 use super::whereabouts::Tier;
 use super::*;
 use crate::activation::answered::fingerprint;
-use crate::activation::{Consistency, Done, IdempotencyKey, Operation, Precondition};
+use crate::activation::testing::call;
+use crate::activation::{Done, IdempotencyKey, Operation};
 use crate::catalog::rollout::Terms;
 use crate::engine::scripted::ScriptedEngine;
 use crate::error::Effect;
@@ -96,19 +97,6 @@ fn config() -> Config {
 
 fn counter(key: &str) -> ObjectId {
     ObjectId::new("counter", key).unwrap()
-}
-
-fn call(handler: &str, argument: &Value) -> Call {
-    Call {
-        operation: Operation::Handle {
-            handler: handler.into(),
-            argument: argument.to_string().into(),
-        },
-        precondition: Precondition::None,
-        key: None,
-        consistency: Consistency::Lease,
-        deadline: BootTime::now() + Duration::from_secs(10),
-    }
 }
 
 fn keyed(key: &str, handler: &str, argument: &Value) -> Call {

@@ -9,14 +9,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use serde_json::Value;
 use tokio::sync::watch;
 
 use super::context::Context;
 use super::peers::{Failure, Heard, Peers, Told};
 use super::{Config, Router};
 use crate::activation::answered::fingerprint;
-use crate::activation::{Call, Consistency, IdempotencyKey, Operation, Precondition};
+use crate::activation::{Call, IdempotencyKey};
 use crate::catalog::rollout::Terms;
 use crate::clock::BootTime;
 use crate::engine::scripted::ScriptedEngine;
@@ -31,19 +30,7 @@ use crate::registry::members::{Member, Members, Standing};
 use crate::registry::{Claimed, Error, Notice, Registry, Sessions};
 use crate::store::memory::Memory;
 
-/// A call without key and condition, for which its caller waits ten seconds.
-pub(crate) fn call(handler: &str, argument: &Value) -> Call {
-    Call {
-        operation: Operation::Handle {
-            handler: handler.into(),
-            argument: argument.to_string().into(),
-        },
-        precondition: Precondition::None,
-        key: None,
-        consistency: Consistency::Lease,
-        deadline: BootTime::now() + Duration::from_secs(10),
-    }
-}
+pub(crate) use crate::activation::testing::call;
 
 pub(crate) fn keyed(key: &str, call: Call) -> Call {
     let fingerprint = fingerprint(&call.operation);

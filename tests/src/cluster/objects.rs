@@ -102,6 +102,19 @@ impl Objects {
         begun.elapsed()
     }
 
+    /// Checks that all changes of each object were made by one owner.
+    ///
+    /// # Panics
+    /// Where they were not.
+    pub fn have_one_owner(&self) {
+        for recorder in self.recorders() {
+            let calls = recorder.calls();
+            let mut makers: Vec<_> = calls.iter().filter_map(|call| call.maker.as_ref()).collect();
+            makers.dedup();
+            assert_eq!(makers.len(), 1, "one owner made all changes: {makers:?}");
+        }
+    }
+
     /// Waits until they have settled, finds out what was unknown, and judges every history, by what callers see and by
     /// what lies in the store.
     ///

@@ -43,12 +43,7 @@ async fn sessions_outlive_the_leader_of_the_ensemble() {
         .await;
         let _ = objects.judge(&cluster).await;
     }
-    for recorder in objects.recorders() {
-        let calls = recorder.calls();
-        let mut makers: Vec<_> = calls.iter().filter_map(|call| call.maker.as_ref()).collect();
-        makers.dedup();
-        assert_eq!(makers.len(), 1, "one owner made all changes: {makers:?}");
-    }
+    objects.have_one_owner();
 }
 
 #[tokio::test]

@@ -4,6 +4,17 @@
 use super::*;
 use crate::registry;
 
+/// A change whose commit was confirmed when the lease was over.
+fn committed_past_the_lease() -> Bench {
+    let mut bench = Bench::live(None);
+    bench.lease_ms = 100;
+    bench.call(1, "add");
+    bench.updated(1);
+    bench.time_ms = 100;
+    bench.step(Event::Stored(Put::Applied(etag("e"))));
+    bench
+}
+
 #[test]
 fn past_the_lease_nothing_is_answered_from_memory() {
     let mut bench = Bench::live(None);
@@ -19,12 +30,7 @@ fn past_the_lease_nothing_is_answered_from_memory() {
 
 #[test]
 fn a_commit_past_the_lease_is_told_when_the_lease_holds_again() {
-    let mut bench = Bench::live(None);
-    bench.lease_ms = 100;
-    bench.call(1, "add");
-    bench.updated(1);
-    bench.time_ms = 100;
-    bench.step(Event::Stored(Put::Applied(etag("e"))));
+    let mut bench = committed_past_the_lease();
     assert_eq!(bench.outcomes(), [], "nobody knows yet whose object it is");
     assert!(bench.machine.is_owing());
     bench.lease_ms = 200;
@@ -35,12 +41,7 @@ fn a_commit_past_the_lease_is_told_when_the_lease_holds_again() {
 
 #[test]
 fn a_commit_past_the_lease_is_unknown_when_the_callers_time_is_up() {
-    let mut bench = Bench::live(None);
-    bench.lease_ms = 100;
-    bench.call(1, "add");
-    bench.updated(1);
-    bench.time_ms = 100;
-    bench.step(Event::Stored(Put::Applied(etag("e"))));
+    let mut bench = committed_past_the_lease();
     bench.time_ms = 1000;
     bench.step(Event::Wake);
     assert_eq!(bench.outcomes(), [(1, Err(Code::OutcomeUnknown))]);

@@ -3,15 +3,7 @@
 //! README.md carries the same lines, and `cargo xtask tidy` compares them. Nothing is carried out here.
 
 use crate::expect::Expect;
-
-/// One line of the demo.
-pub(super) struct Step {
-    /// What it is for, for the reader.
-    pub(super) why: &'static str,
-    /// What a person would type in the checkout.
-    pub(super) line: &'static str,
-    pub(super) does: Does,
-}
+use crate::script::Step;
 
 /// How the demo carries a line out.
 #[derive(Clone, Copy)]
@@ -30,7 +22,7 @@ pub(super) enum Does {
     Run(Expect),
 }
 
-const fn run(why: &'static str, line: &'static str, expect: Expect) -> Step {
+const fn run(why: &'static str, line: &'static str, expect: Expect) -> Step<Does> {
     Step { why, line, does: Does::Run(expect) }
 }
 
@@ -38,7 +30,7 @@ const fn run(why: &'static str, line: &'static str, expect: Expect) -> Step {
 const HELLO: &str = r#"{"title":"Hello","completed":false,"color":"blue"}"#;
 
 /// The script, in order.
-pub(super) const STEPS: &[Step] = &[
+pub(super) const STEPS: &[Step<Does>] = &[
     Step {
         why: "Build the host. The first time takes minutes: it contains a compiler for WebAssembly.",
         line: "cargo build --release --package highlander",
@@ -118,6 +110,7 @@ pub(super) const STEPS: &[Step] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::script::check_expectations;
 
     #[test]
     fn a_node_is_started_before_it_is_used_or_killed() {
@@ -149,10 +142,10 @@ mod tests {
 
     #[test]
     fn expected_json_is_json() {
-        for step in STEPS {
-            if let Does::Run(Expect::Json(text)) = step.does {
-                serde_json::from_str::<serde_json::Value>(text).unwrap();
-            }
-        }
+        let expected = STEPS.iter().filter_map(|step| match step.does {
+            Does::Run(expect) => Some(expect),
+            _ => None,
+        });
+        check_expectations(expected);
     }
 }

@@ -6,18 +6,10 @@
 //! puts the real ones in their places.
 
 use crate::expect::Expect;
+use crate::script::Step;
 
 /// Where the nodes' files are, as the script has it.
 pub(super) const FOLDER: &str = "target/cluster";
-
-/// One line of the script.
-pub(super) struct Step {
-    /// What it is for, for the reader.
-    pub(super) why: &'static str,
-    /// What a person would type in the checkout.
-    pub(super) line: &'static str,
-    pub(super) does: Does,
-}
 
 /// How a line is carried out and checked.
 #[derive(Clone, Copy)]
@@ -32,7 +24,7 @@ pub(super) enum Does {
     Kill(usize),
 }
 
-const fn run(why: &'static str, line: &'static str, expect: Expect) -> Step {
+const fn run(why: &'static str, line: &'static str, expect: Expect) -> Step<Does> {
     Step { why, line, does: Does::Run(expect) }
 }
 
@@ -40,7 +32,7 @@ const fn run(why: &'static str, line: &'static str, expect: Expect) -> Step {
 pub(super) const OBJECT: &str = "counter/hits";
 
 /// The script, in order.
-pub(super) const STEPS: &[Step] = &[
+pub(super) const STEPS: &[Step<Does>] = &[
     Step {
         why: "In another terminal: from now on `highlander` is what was built.",
         line: r#"export PATH="$PWD/target/release:$PATH""#,
@@ -104,6 +96,7 @@ pub(super) const STEPS: &[Step] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::script::check_expectations;
 
     #[test]
     fn a_node_that_was_killed_is_not_asked_any_more() {
@@ -124,10 +117,10 @@ mod tests {
 
     #[test]
     fn expected_json_is_json() {
-        for step in STEPS {
-            if let Does::Run(Expect::Json(text)) = step.does {
-                serde_json::from_str::<serde_json::Value>(text).unwrap();
-            }
-        }
+        let expected = STEPS.iter().filter_map(|step| match step.does {
+            Does::Run(expect) => Some(expect),
+            _ => None,
+        });
+        check_expectations(expected);
     }
 }

@@ -1,0 +1,89 @@
+//! What may be asked of a catalog, and told to it, about the types and how their objects take to new revisions.
+
+use std::sync::PoisonError;
+
+use super::record::{self, TypeRecord};
+use super::{Catalog, Taken, unavailable, unknown_type};
+use crate::error::Error;
+use crate::id::{ObjectId, TypeName};
+
+impl Catalog {
+    /// The record of a type: its revisions.
+    ///
+    /// # Errors
+    /// [`Code::UnknownType`], or where the store fails.
+    ///
+    /// # Cancel safety
+    /// Nothing is changed.
+    pub async fn revisions(&self, type_name: &str) -> Result<TypeRecord, Error> {
+        let found = self.read(type_name).await?;
+        found.map(|(record, _)| record).ok_or_else(|| unknown_type(type_name))
+    }
+
+    /// The records of all types, in the order of their names.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    ///
+    /// # Cancel safety
+    /// Nothing is changed.
+    pub async fn types(&self) -> Result<Vec<TypeRecord>, Error> {
+        let mut types = Vec::new();
+        let mut after = None;
+        loop {
+            let page = self.store.list(record::PREFIX, after.as_deref(), 100).await;
+            let page = page.map_err(|error| unavailable(&error))?;
+            for name in page.names.iter().filter_map(|name| record::type_of_blob(name)) {
+                types.extend(self.read(name).await?.map(|(record, _)| record));
+            }
+            after = page.names.into_iter().next_back();
+            if !page.has_more {
+                return Ok(types);
+            }
+        }
+    }
+
+    /// The record of a type as it was last read here.
+    #[must_use]
+    pub fn record(&self, type_name: &str) -> Option<TypeRecord> {
+        self.find(type_name).map(|known| known.record.clone())
+    }
+
+    /// Whether a revision is ready to run here, or why it is not. `None` where it was not tried yet.
+    #[must_use]
+    pub fn readiness(&self, type_name: &str, number: u32) -> Option<Result<(), String>> {
+        let known = self.find(type_name)?;
+        match known.failed.get(&number) {
+            Some(why) => Some(Err(why.clone())),
+            None => known.ready.contains_key(&number).then_some(Ok(())),
+        }
+    }
+
+    /// The types that are known here.
+    #[must_use]
+    pub fn known_types(&self) -> Vec<TypeName> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.values().map(|known| known.record.name.clone()).collect()
+    }
+
+    /// An object has taken to a revision.
+    pub fn took_well(&self, id: &ObjectId, revision: u32) {
+        self.tally.took_well(id, revision);
+    }
+
+    /// An object stays on its own code, because this revision failed.
+    pub fn held_back(&self, id: &ObjectId, revision: u32, why: String) {
+        self.tally.held_back(id, revision, why);
+    }
+
+    /// A call of an object failed with this revision.
+    pub fn faulted(&self, id: &ObjectId, revision: u32) {
+        self.tally.faulted(id, revision);
+    }
+
+    /// How the objects of this node took to a revision.
+    #[must_use]
+    pub fn taken(&self, type_name: &str, revision: u32) -> Taken {
+        self.tally.taken(type_name, revision)
+    }
+}
