@@ -25,6 +25,7 @@ use self::client::Client;
 use self::failure::Failure;
 use crate::config::Config;
 use crate::config::backends::RegistryKind;
+use crate::engine::wasmtime::{COMMAND, Confinement, compile};
 use crate::telemetry;
 
 /// Objects with one owner, a durable state, and sandboxed behaviour.
@@ -114,6 +115,9 @@ enum Command {
     Drain(nodes::Drain),
     /// Check this machine and this configuration, and say how to mend what is wrong
     Doctor(doctor::Doctor),
+    /// Compile a component from standard input: what nodes run in a process of its own
+    #[command(name = COMMAND, hide = true)]
+    CompileComponent(Confinement),
 }
 
 #[derive(Debug, Args)]
@@ -146,6 +150,7 @@ pub fn main(run_node: RunNode) -> ExitCode {
             load(config.as_deref()).and_then(|config| start(run_node, config, &log))
         }
         Command::New(new) => new.run(),
+        Command::CompileComponent(confinement) => return compile(&confinement),
         command => on_runtime(&cli.global, command),
     };
     match done {
@@ -187,7 +192,10 @@ fn on_runtime(global: &Global, command: Command) -> Result<(), Failure> {
             Command::Nodes => nodes::list(&client).await,
             Command::Drain(drain) => drain.run(&client).await,
             Command::Doctor(doctor) => doctor.run(&client).await,
-            Command::Dev { .. } | Command::Serve { .. } | Command::New(_) => Ok(()),
+            Command::Dev { .. }
+            | Command::Serve { .. }
+            | Command::New(_)
+            | Command::CompileComponent(_) => Ok(()),
         }
     })
 }

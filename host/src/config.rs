@@ -82,6 +82,10 @@ pub struct Config {
     pub cpu_max: Duration,
     /// `sandbox.resident_max`.
     pub resident_max: u32,
+    /// `sandbox.compile_time_max`.
+    pub compile_time_max: Duration,
+    /// `sandbox.compile_memory_max`, in bytes.
+    pub compile_memory_max: usize,
 }
 
 impl Default for Config {
@@ -105,6 +109,8 @@ impl Default for Config {
             memory_max: 64 * 1024 * 1024,
             cpu_max: Duration::from_millis(100),
             resident_max: 4096,
+            compile_time_max: Duration::from_secs(30),
+            compile_memory_max: 1024 * 1024 * 1024,
         }
     }
 }

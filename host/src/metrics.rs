@@ -3,6 +3,8 @@
 //! Every counter is created once, so that counting on the hot path is one atomic addition.
 //! Nothing here is read by anything that decides.
 
+pub mod compilations;
+
 use prometheus::{
     Encoder as _, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts,
     Registry, TextEncoder, core::Collector,
@@ -125,6 +127,16 @@ impl Metrics {
             owner_cache_misses: counter(&registry, "owner_cache_misses_total", "Not remembered."),
             route_pauses: counter(&registry, "route_pauses_total", "Calls no node could take."),
             registry,
+        }
+    }
+
+    /// Shows what the engine counts together with what the node counts. To be called once.
+    ///
+    /// # Panics
+    /// Where it is called twice.
+    pub fn add_compilations(&self, compilations: &compilations::Compilations) {
+        for collector in compilations.collectors() {
+            self.registry.register(collector).expect("each metric is registered once");
         }
     }
 

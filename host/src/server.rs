@@ -64,8 +64,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             return Ok(());
         }
     };
-    let Opened { ports, entrance, about } = opened;
+    let Opened { ports, entrance, compilations, about } = opened;
     let node = Node::start(ports, &node_config(&config));
+    node.metrics().add_compilations(&compilations);
     let router =
         Router::new(Arc::clone(&node), Arc::new(HttpPeers::new()), &router::Config::default());
     let router = Arc::new(router);

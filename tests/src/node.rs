@@ -134,6 +134,12 @@ impl Node {
         self.process = None;
     }
 
+    /// The number of the process.
+    #[must_use]
+    pub fn process_id(&self) -> u32 {
+        self.running().id()
+    }
+
     /// Sends a signal to the process.
     pub fn signal(&self, signal: Signal) {
         self.running().signal(signal);

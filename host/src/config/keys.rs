@@ -309,4 +309,23 @@ pub const KEYS: &[Key] = &[
         meaning: "instances kept at a time; the kernel's `vm.max_map_count` bounds it too",
         set: |config, text| value::number(text, 1..=20_000).map(|max| config.resident_max = max),
     },
+    Key {
+        name: "sandbox.compile_time_max",
+        default: "30s",
+        unit: "time, 1s to 10m",
+        meaning: "how long compiling one component may take, in processor time and in all",
+        set: |config, text| {
+            let range = Duration::from_secs(1)..=Duration::from_mins(10);
+            value::time(text, range).map(|time| config.compile_time_max = time)
+        },
+    },
+    Key {
+        name: "sandbox.compile_memory_max",
+        default: "1GiB",
+        unit: "size, 256MiB to 64GiB",
+        meaning: "memory that compiling one component may take, in a process of its own",
+        set: |config, text| {
+            value::size(text, 256 * MIB..=65_536 * MIB).map(|size| config.compile_memory_max = size)
+        },
+    },
 ];

@@ -64,6 +64,8 @@ store_patience = "20s"
 memory_max = "128MiB"
 cpu_max = "1s"
 resident_max = 12
+compile_time_max = "10s"
+compile_memory_max = "2GiB"
 "#;
 
 #[test]
@@ -108,6 +110,8 @@ fn a_file_sets_every_key() {
         memory_max: 128 << 20,
         cpu_max: Duration::from_secs(1),
         resident_max: 12,
+        compile_time_max: Duration::from_secs(10),
+        compile_memory_max: 2 << 30,
     };
     assert_eq!(config, expected);
 }
@@ -153,6 +157,9 @@ fn values_out_of_range_or_without_unit_are_refused() {
         ("objects.mailbox_len", "-1"),
         ("sandbox.memory_max", "lots"),
         ("sandbox.resident_max", "20001"),
+        ("sandbox.compile_time_max", "999ms"),
+        ("sandbox.compile_time_max", "11m"),
+        ("sandbox.compile_memory_max", "255MiB"),
         ("node.listen", "localhost:7410"),
         ("node.advertise", "10.0.0.5"),
         ("node.data_dir", ""),

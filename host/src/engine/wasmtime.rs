@@ -7,6 +7,8 @@
 mod bindings;
 mod budget;
 mod cache;
+mod code;
+mod compiler;
 mod component;
 mod config;
 mod describe;
@@ -31,12 +33,17 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 
 use self::cache::CodeCache;
+pub use self::compiler::confinement::Confinement;
+pub use self::compiler::inside::compile;
+pub use self::compiler::{COMMAND, CompileLimits, Compiler};
 use self::component::{Shared, WasmComponent};
 pub use self::config::SandboxConfig;
 use self::memory::MemoryGauge;
 use self::ticker::Ticker;
+use crate::clock::BootTime;
 use crate::engine::{Component, Engine, LoadError};
 use crate::id::Digest;
+use crate::metrics::compilations::{Compilations, Outcome};
 
 /// Why no engine can be made.
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +81,8 @@ pub struct WasmtimeEngine {
     shared: Arc<Shared>,
     cache: Option<Arc<CodeCache>>,
     /// One compilation at a time: each uses all cores it gets, and much memory.
-    compiler: Arc<Semaphore>,
+    turns: Arc<Semaphore>,
+    compilations: Compilations,
 }
 
 impl fmt::Debug for WasmtimeEngine {
@@ -120,7 +128,8 @@ impl WasmtimeEngine {
         Ok(Self {
             shared: Arc::new(shared),
             cache: cache.map(Arc::new),
-            compiler: Arc::new(Semaphore::new(1)),
+            turns: Arc::new(Semaphore::new(1)),
+            compilations: Compilations::new(),
         })
     }
 
@@ -142,27 +151,57 @@ impl WasmtimeEngine {
         self.cache.as_ref().map_or(0, |cache| cache.failed_count())
     }
 
-    /// Checks, compiles and binds the component. Takes long, and runs on a thread that may.
-    fn load_blocking(&self, digest: Digest, wasm: &[u8]) -> Result<WasmComponent, LoadError> {
-        prescan::scan(wasm)?;
-        let engine = &self.shared.engine;
-        let cached = self.cache.as_ref().and_then(|cache| cache.load(engine, digest));
-        let compiled = match cached {
-            Some(compiled) => compiled,
-            None => {
-                let compiled = wasmtime::component::Component::from_binary(engine, wasm);
-                let compiled = compiled.map_err(|error| {
-                    let text = format!("it cannot be compiled: {error:#}");
-                    LoadError::Refused(guest::cut(&guest::escape(&text), 1024).to_owned())
-                })?;
-                if let Some(cache) = &self.cache {
-                    cache.keep(digest, &compiled);
-                }
-                compiled
-            }
-        };
-        WasmComponent::new(Arc::clone(&self.shared), digest, &compiled)
+    /// What is counted of compilations.
+    #[must_use]
+    pub fn compilations(&self) -> &Compilations {
+        &self.compilations
     }
+
+    /// The component from the cache, if it is there.
+    fn load_kept(&self, digest: Digest) -> Result<Option<WasmComponent>, LoadError> {
+        let kept = self.cache.as_ref().and_then(|cache| cache.load(&self.shared.engine, digest));
+        kept.map(|compiled| self.bind(digest, &compiled)).transpose()
+    }
+
+    /// Compiles the component, and keeps the code.
+    fn load_compiled(&self, digest: Digest, wasm: &[u8]) -> Result<WasmComponent, LoadError> {
+        // Whoever had the turn before may have compiled the same.
+        if let Some(component) = self.load_kept(digest)? {
+            return Ok(component);
+        }
+        let engine = &self.shared.engine;
+        let began = BootTime::now();
+        let code = self.shared.sandbox.compiler.compile(engine, wasm);
+        self.compilations.seconds.observe(BootTime::now().since(began).as_secs_f64());
+        self.compilations.count(match &code {
+            Ok(_) => Outcome::Done,
+            Err(LoadError::Refused(_)) => Outcome::Refused,
+            Err(LoadError::Failed(_)) => Outcome::Failed,
+        });
+        let code = code?;
+        // More memory or more tables than an instance may have are found only here.
+        let compiled = code.load(engine).map_err(|error| compiler::uncompilable(&error))?;
+        if let Some(cache) = &self.cache {
+            cache.keep(digest, &code);
+        }
+        self.bind(digest, &compiled)
+    }
+
+    fn bind(
+        &self,
+        digest: Digest,
+        compiled: &wasmtime::component::Component,
+    ) -> Result<WasmComponent, LoadError> {
+        WasmComponent::new(Arc::clone(&self.shared), digest, compiled)
+    }
+}
+
+/// Runs what may take long on a thread that may.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, LoadError> + Send + 'static,
+) -> Result<T, LoadError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| LoadError::Failed(error.to_string()))?
 }
 
 #[async_trait]
@@ -171,15 +210,22 @@ impl Engine for WasmtimeEngine {
         if Digest::of(&wasm) != digest {
             return Err(LoadError::Refused(format!("its bytes are not those of {digest}")));
         }
-        let failed = |error: &dyn fmt::Display| LoadError::Failed(error.to_string());
-        let compiler = Arc::clone(&self.compiler);
-        let turn = compiler.acquire_owned().await.map_err(|error| failed(&error))?;
-        let engine = self.clone();
-        let loading = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            engine.load_blocking(digest, &wasm)
+        let (engine, scanned) = (self.clone(), wasm.clone());
+        let kept = blocking(move || {
+            prescan::scan(&scanned)?;
+            engine.load_kept(digest)
         });
-        let component = loading.await.map_err(|error| failed(&error))??;
-        Ok(Arc::new(component))
+        // What is kept does not wait for what is compiled.
+        if let Some(component) = kept.await? {
+            return Ok(Arc::new(component));
+        }
+        let turn = Arc::clone(&self.turns).acquire_owned().await;
+        let turn = turn.map_err(|error| LoadError::Failed(error.to_string()))?;
+        let engine = self.clone();
+        let compiled = blocking(move || {
+            let _turn = turn;
+            engine.load_compiled(digest, &wasm)
+        });
+        Ok(Arc::new(compiled.await?))
     }
 }

@@ -14,7 +14,8 @@ use anyhow::Context as _;
 use super::entrance::Entrance;
 use crate::config::Config;
 use crate::config::backends::{RegistryKind, StoreKind};
-use crate::engine::wasmtime::{SandboxConfig, WasmtimeEngine};
+use crate::engine::wasmtime::{CompileLimits, Compiler, SandboxConfig, WasmtimeEngine};
+use crate::metrics::compilations::Compilations;
 use crate::node::Ports;
 use crate::registry::Sessions;
 use crate::registry::local::{Directory, LocalSessions};
@@ -32,6 +33,8 @@ pub(super) struct Opened {
     pub(super) ports: Ports,
     /// The way to its sessions.
     pub(super) entrance: Arc<Entrance>,
+    /// What the engine counts.
+    pub(super) compilations: Compilations,
     /// What they are, for an operator.
     pub(super) about: String,
 }
@@ -46,22 +49,29 @@ pub(super) async fn open(config: &Config, address: &str) -> anyhow::Result<Opene
         .create(dir)
         .with_context(|| format!("cannot make the data directory {}", dir.display()))?;
     let (store, store_about) = open_store(config).await?;
+    let limits = CompileLimits {
+        time_max: config.compile_time_max,
+        memory_max: config.compile_memory_max as u64,
+    };
     let engine = WasmtimeEngine::new(SandboxConfig {
         memory_max: config.memory_max,
         cpu_max: config.cpu_max,
         resident_max: config.resident_max,
         state_max: config.state_max,
         cache_dir: Some(dir.join("code")),
+        compiler: Compiler::own_binary(limits),
         ..SandboxConfig::default()
     })?;
     let (sessions, registry_about) = find_sessions(config, address)?;
     let entrance = Arc::new(Entrance::new(sessions));
+    let compilations = engine.compilations().clone();
     let ports = Ports {
         sessions: Arc::clone(&entrance) as Arc<dyn Sessions>,
         store,
         engine: Arc::new(engine),
     };
-    Ok(Opened { ports, entrance, about: format!("registry {registry_about}, store {store_about}") })
+    let about = format!("registry {registry_about}, store {store_about}");
+    Ok(Opened { ports, entrance, compilations, about })
 }
 
 fn find_sessions(config: &Config, address: &str) -> anyhow::Result<(Arc<dyn Sessions>, String)> {

@@ -13,6 +13,7 @@
 
 mod cluster;
 mod commands;
+mod compiling;
 mod configuration;
 mod connections;
 mod crashes;

@@ -19,6 +19,7 @@ use sha2::Sha256;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use super::code::Code;
 use crate::id::{Digest, Hex};
 
 /// What each file begins with: the format, and its number.
@@ -55,19 +56,15 @@ impl CodeCache {
             tracing::warn!(%digest, "compiled code on disk is not what this node wrote; compiling");
             return None;
         };
-        let loaded = deserialize(engine, &code);
+        let loaded = code.load(engine);
         loaded
             .inspect_err(|error| tracing::warn!(%digest, "compiled code not loaded: {error}"))
             .ok()
     }
 
     /// Keeps the compiled code. Says a failure once, and counts it.
-    pub(super) fn keep(&self, digest: Digest, component: &Component) {
-        let written = component
-            .serialize()
-            .map_err(io::Error::other)
-            .and_then(|code| self.write(digest, &code));
-        if let Err(error) = written
+    pub(super) fn keep(&self, digest: Digest, code: &Code) {
+        if let Err(error) = self.write(digest, code.bytes())
             && self.failed_count.fetch_add(1, Ordering::Relaxed) == 0
         {
             tracing::warn!(%error, "compiled code cannot be kept on disk; going on without");
@@ -97,10 +94,10 @@ impl CodeCache {
         written
     }
 
-    fn verified(&self, file: &[u8], digest: Digest) -> Option<Verified> {
+    fn verified(&self, file: &[u8], digest: Digest) -> Option<Code> {
         let (mac, code) = file.strip_prefix(MAGIC)?.split_at_checked(MAC_BYTES)?;
         self.keyed(code, digest).verify_slice(mac).ok()?;
-        Some(Verified(code.to_owned()))
+        Some(Code::verified(code.to_owned()))
     }
 
     fn mac(&self, code: &[u8], digest: Digest) -> [u8; MAC_BYTES] {
@@ -116,16 +113,6 @@ impl CodeCache {
         mac.update(code);
         mac
     }
-}
-
-/// Compiled code whose MAC was checked. Nothing else may be deserialised.
-struct Verified(Vec<u8>);
-
-#[allow(unsafe_code, reason = "loading compiled code is unsafe by nature; its MAC was checked")]
-fn deserialize(engine: &Engine, code: &Verified) -> wasmtime::Result<Component> {
-    // SAFETY: a `Verified` holds what `Component::serialize` gave in a process that knew this node's key, for this
-    // component, this configuration and this version of wasmtime.
-    unsafe { Component::deserialize(engine, &code.0) }
 }
 
 /// What compiled code depends on besides the component: the engine's configuration, the machine, and wasmtime's

@@ -13,6 +13,7 @@ use wasmtime::{
 };
 
 use super::Error;
+use super::compiler::Compiler;
 use crate::limits::{ARGUMENT_BYTES_MAX, REPLY_BYTES_MAX};
 
 /// How often a running guest is asked to pause, in wall time. Bounds how long it can hold a worker thread.
@@ -55,6 +56,8 @@ pub struct SandboxConfig {
     pub long_calls_max: usize,
     /// Where compiled code is kept between starts. None keeps it in memory only.
     pub cache_dir: Option<PathBuf>,
+    /// What compiles. A node is to use a child process.
+    pub compiler: Compiler,
 }
 
 impl Default for SandboxConfig {
@@ -67,6 +70,7 @@ impl Default for SandboxConfig {
             state_max: 1024 * 1024,
             long_calls_max: (workers / 2).max(1),
             cache_dir: None,
+            compiler: Compiler::default(),
         }
     }
 }
@@ -95,6 +99,13 @@ pub(super) fn mappings_allowed() -> Option<u64> {
 
 /// The engine for this sandbox.
 pub(super) fn engine_config(sandbox: &SandboxConfig) -> Config {
+    let mut config = code_config();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(sandbox)));
+    config
+}
+
+/// What decides about the code that is made of a component, and no more: a compiler has no use for instances.
+pub(super) fn code_config() -> Config {
     let mut config = Config::new();
     config
         .wasm_features(WITHOUT, false)
@@ -113,8 +124,7 @@ pub(super) fn engine_config(sandbox: &SandboxConfig) -> Config {
         .memory_init_cow(true)
         // Only the depth of a trap is of interest, so no maps from code to source are kept.
         .wasm_backtrace_max_frames(NonZeroUsize::new(TRAP_DEPTH_MAX))
-        .generate_address_map(false)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(sandbox)));
+        .generate_address_map(false);
     config
 }
 

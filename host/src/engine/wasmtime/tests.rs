@@ -17,7 +17,7 @@ use crate::engine::{Fault, GuestCall, Instance, Rejection, RestoreError, conform
 use crate::id::ObjectId;
 
 /// The sandbox of most tests: small, and with a budget that even a busy machine leaves innocent guests alone with.
-fn sandbox() -> SandboxConfig {
+pub(super) fn sandbox() -> SandboxConfig {
     SandboxConfig { resident_max: 16, ..SandboxConfig::default() }
 }
 

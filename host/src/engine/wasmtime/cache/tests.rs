@@ -17,8 +17,12 @@ fn kept() -> Kept {
     let cache = CodeCache::open(&dir.path().join("code"), &engine).unwrap();
     let wasm = guest("counter");
     let digest = Digest::of(&wasm);
-    cache.keep(digest, &Component::from_binary(&engine, &wasm).unwrap());
+    cache.keep(digest, &compiled(&engine, &wasm));
     Kept { _dir: dir, engine, cache, digest }
+}
+
+fn compiled(engine: &Engine, wasm: &[u8]) -> Code {
+    Code::of_compiler(engine.precompile_component(wasm).unwrap())
 }
 
 impl Kept {
@@ -109,8 +113,7 @@ fn a_key_that_is_cut_short_is_refused() {
 fn a_directory_that_cannot_be_written_is_only_counted() {
     let kept = kept();
     fs::remove_dir_all(&kept.cache.dir).unwrap();
-    let component = Component::from_binary(&kept.engine, &guest("counter")).unwrap();
-    kept.cache.keep(kept.digest, &component);
+    kept.cache.keep(kept.digest, &compiled(&kept.engine, &guest("counter")));
     assert_eq!(kept.cache.failed_count(), 1);
     assert!(!kept.is_loaded());
 }

@@ -1,0 +1,209 @@
+//! Compiling is done by a child of the node: what takes it too long or too much is refused, and nobody else notices.
+//!
+//! Children are found in `/proc`, as an operator would find them.
+
+use std::fs;
+use std::time::Duration;
+
+use highlander_tests::client::{Client, Reply};
+use highlander_tests::node::{Node, Options};
+use highlander_tests::{artifacts, wait};
+use rustix::process::Signal;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+/// Longer than the refusal may take.
+const REFUSAL_MAX: Duration = Duration::from_secs(30);
+
+/// A small component that passes the first look, and whose one function keeps a compiler busy: loops within loops, and
+/// at each of them every local may hold what any other one held.
+fn bomb(locals: usize, loops: usize) -> Vec<u8> {
+    let each = |part: &dyn Fn(usize) -> String| (1..=locals).map(part).collect::<String>();
+    let types = "i64 ".repeat(locals);
+    let loads = each(&|i| format!("local.get 0 i64.load offset={} local.set {i} ", 8 * i));
+    let begins = "loop ".repeat(loops);
+    let ends = (0..loops).map(|number| {
+        let (to, from) = (1 + number % locals, 1 + (number * 7 + 1) % locals);
+        format!("local.get {from} local.set {to} local.get 0 br_if 0 end ")
+    });
+    let ends: String = ends.collect();
+    let stores = each(&|i| format!("local.get 0 local.get {i} i64.store offset={} ", 8 * i));
+    let body = format!("{loads} {begins} {ends} {stores}");
+    let text =
+        format!("(component (core module (memory 1) (func (param i32) (local {types}) {body})))");
+    wat::parse_str(text).unwrap()
+}
+
+/// 20 KB that take about a minute of processor time, and 400 MiB.
+fn slow() -> Vec<u8> {
+    bomb(500, 1_000)
+}
+
+/// 60 KB that take more than 2 GiB.
+fn large() -> Vec<u8> {
+    bomb(1_000, 3_000)
+}
+
+fn upload(client: &Client, wasm: Vec<u8>) -> JoinHandle<Reply> {
+    let client = client.clone();
+    tokio::spawn(async move { client.upload(wasm).await })
+}
+
+/// The processes that this one started and that live.
+fn children(process: u32) -> Vec<u32> {
+    let is_child = |id: &u32| {
+        let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        // After the name, which may hold anything: the state, and the parent.
+        let mut rest = stat.rsplit(") ").next().unwrap_or_default().split(' ');
+        rest.next() != Some("Z") && rest.next() == Some(process.to_string().as_str())
+    };
+    let entries = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().file_name());
+    entries.filter_map(|name| name.to_str()?.parse().ok()).filter(is_child).collect()
+}
+
+/// The child that compiles, as soon as it has locked itself up.
+async fn compiler_of(node: &Node) -> u32 {
+    let mut found = None;
+    wait::until("a child compiles", async || {
+        found = children(node.process_id())
+            .pop()
+            .filter(|child| field(*child, "status", "Seccomp:").is_some_and(|mode| mode == "2"));
+        found.is_some()
+    })
+    .await;
+    found.unwrap()
+}
+
+/// What stands behind a name in a file of `/proc` about a process.
+fn field(process: u32, file: &str, name: &str) -> Option<String> {
+    let text = fs::read_to_string(format!("/proc/{process}/{file}")).ok()?;
+    text.lines().find_map(|line| Some(line.strip_prefix(name)?.trim().to_owned()))
+}
+
+fn memory_kib(process: u32) -> u64 {
+    let text = field(process, "status", "VmRSS:").unwrap();
+    text.trim_end_matches(" kB").parse().unwrap()
+}
+
+fn options(time_max: &str, memory_max: &str) -> Options {
+    Options::new()
+        .with("sandbox.compile_time_max", time_max)
+        .with("sandbox.compile_memory_max", memory_max)
+}
+
+/// Uploads a component that must be refused for this limit, and calls a counter all the while.
+async fn check_bomb(bomb: Vec<u8>, options: Options, limit: &str) {
+    let node = Node::start_with(options, &["counter"]).await;
+    let client = node.client();
+    for number in 1..=100 {
+        assert_eq!(client.increment("counter/a").await, number);
+    }
+    let before_kib = memory_kib(node.process_id());
+    let mut most_kib = before_kib;
+    let began = Instant::now();
+    let uploading = upload(&client, bomb);
+    let mut number = 100;
+    while !uploading.is_finished() {
+        number += 1;
+        assert_eq!(client.increment("counter/a").await, number);
+        most_kib = most_kib.max(memory_kib(node.process_id()));
+    }
+    let problem = uploading.await.unwrap().problem("component-refused");
+    assert!(began.elapsed() < REFUSAL_MAX, "it took {:?}", began.elapsed());
+    let detail = problem["detail"].as_str().unwrap();
+    eprintln!("{detail}; {} calls meanwhile, {most_kib} KiB after {before_kib}", number - 100);
+    assert!(detail.contains(limit), "{limit:?} in {detail:?}");
+    assert!(number > 110, "the counter was kept waiting");
+    assert!(most_kib - before_kib < 50 << 10, "the node grew from {before_kib} KiB to {most_kib}");
+    assert!(children(node.process_id()).is_empty(), "the child is not gone");
+    client.deploy("todo").await;
+}
+
+#[tokio::test]
+async fn what_takes_too_long_to_compile_is_refused() {
+    check_bomb(slow(), options("5s", "4GiB"), "5s (sandbox.compile_time_max)").await;
+}
+
+#[tokio::test]
+async fn what_takes_too_much_memory_to_compile_is_refused() {
+    check_bomb(large(), options("2m", "384MiB"), "384.0 MiB (sandbox.compile_memory_max)").await;
+}
+
+#[tokio::test]
+async fn a_compiler_has_nothing_but_its_component_and_little_of_the_machine() {
+    // A descriptor that every process started from here inherits, the node and whoever it starts.
+    let _inherited = rustix::io::dup(std::io::stdin()).unwrap();
+    let node = Node::start(options("20s", "768MiB")).await;
+    let uploading = upload(&node.client(), slow());
+    let child = compiler_of(&node).await;
+    let mut descriptors: Vec<_> = fs::read_dir(format!("/proc/{child}/fd"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    descriptors.sort();
+    assert_eq!(descriptors, ["0", "1", "2"]);
+    let environment = fs::read_to_string(format!("/proc/{child}/environ")).unwrap();
+    let names = environment.split_terminator('\0').filter_map(|pair| pair.split('=').next());
+    assert_eq!(names.collect::<Vec<_>>(), ["RAYON_NUM_THREADS", "_RJEM_MALLOC_CONF"]);
+    let limit = |name| {
+        let values = field(child, "limits", name).unwrap();
+        values.split_whitespace().take(2).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let memory_max = (768 << 20).to_string();
+    assert_eq!(limit("Max address space"), [memory_max.as_str(), &memory_max]);
+    assert_eq!(limit("Max cpu time"), ["20", "21"]);
+    assert_eq!(limit("Max core file size"), ["0", "0"]);
+    assert_eq!(limit("Max open files"), ["3", "3"]);
+    assert_eq!(field(child, "status", "NoNewPrivs:").unwrap(), "1");
+    let stat = fs::read_to_string(format!("/proc/{child}/stat")).unwrap();
+    let nice = stat.rsplit(") ").next().unwrap().split(' ').nth(16);
+    assert_eq!(nice, Some("19"), "{stat}");
+    drop(node);
+    uploading.abort();
+}
+
+#[tokio::test]
+async fn a_compiler_ends_with_its_node() {
+    let mut node = Node::start(options("2m", "4GiB")).await;
+    let client = node.client();
+    let request = client.request(reqwest::Method::POST, "/v1/types");
+    let request = request.header("content-type", "application/wasm").body(slow());
+    let uploading = tokio::spawn(request.try_send());
+    let child = compiler_of(&node).await;
+    node.kill9();
+    wait::until("the compiler is gone", async || {
+        fs::read_to_string(format!("/proc/{child}/stat")).is_ok_and(|stat| stat.contains(") Z "))
+            || !fs::exists(format!("/proc/{child}")).unwrap()
+    })
+    .await;
+    assert!(uploading.await.unwrap().is_err());
+}
+
+/// Somebody else ends the compiler: that is no fault of the component's.
+#[tokio::test]
+async fn a_compiler_that_is_killed_is_an_internal_error() {
+    let node = Node::start(options("2m", "4GiB")).await;
+    let uploading = upload(&node.client(), slow());
+    let child = compiler_of(&node).await;
+    let child = rustix::process::Pid::from_raw(child.cast_signed()).unwrap();
+    rustix::process::kill_process(child, Signal::KILL).unwrap();
+    let problem = uploading.await.unwrap().problem("internal");
+    assert!(problem["detail"].as_str().unwrap().contains("signal: 9"), "{problem}");
+    let failed = node.client().metric("highlander_compilations_total{outcome=\"failed\"}").await;
+    assert!((failed - 1.0).abs() < 0.1, "{failed}");
+    node.client().deploy("counter").await;
+}
+
+#[tokio::test]
+async fn what_was_compiled_is_not_compiled_again() {
+    let mut node = Node::with_guests(&["counter", "todo"]).await;
+    let compiled =
+        async |node: &Node| node.client().metric("highlander_compilation_seconds_count").await;
+    assert!((compiled(&node).await - 2.0).abs() < 0.1);
+    assert_eq!(node.client().increment("counter/a").await, 1);
+    node.terminate().await;
+    node.restart().await;
+    assert_eq!(node.client().increment("counter/a").await, 2);
+    let _ = node.client().upload(artifacts::guest_bytes("todo")).await.done();
+    assert!(compiled(&node).await < 0.1);
+}
