@@ -14,10 +14,10 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use crate::activation::machine::Machine;
-use crate::activation::protocol::{Action, Event, Loaded, Now, Ran, Reread, Run, Settings};
+use crate::activation::protocol::{Action, Event, Loaded, Now, Probed, Ran, Reread, Run, Settings};
 use crate::activation::{Answer, Call, Consistency, IdempotencyKey, Operation, Precondition};
 use crate::clock::BootTime;
-use crate::engine::{Fault, Rejection};
+use crate::engine::{Fault, Rejection, RestoreError};
 use crate::error::Effect;
 use crate::id::{CodeId, Digest, NodeId, ObjectId};
 use crate::registry::{self, Claimed};
@@ -105,6 +105,11 @@ fn key(of: u32) -> IdempotencyKey {
 
 fn etag(version: usize) -> ETag {
     ETag::new(&version.to_string())
+}
+
+/// One of several revisions, each of another component.
+pub(super) fn code(revision: u32) -> CodeId {
+    CodeId { revision, component: Digest::of(&revision.to_be_bytes()) }
 }
 
 /// The state is the list of calls that changed it.
@@ -224,7 +229,8 @@ impl World {
                     record.answered = Arc::from([]);
                 }
                 let record = record.map(|record| (record, etag(self.chain.len())));
-                let code = CodeId { revision: 1, component: Digest::of(b"log") };
+                // What wrote the record, or else the first revision, goes on where what is wanted fails.
+                let code = code(record.as_ref().map_or(1, |(record, _)| record.revision));
                 self.step(node, Event::Loaded(Ok(Loaded { record, wanted: code.clone(), code })));
             }
             Action::Run(run) => self.nodes[node].run = Some(run),
@@ -264,6 +270,15 @@ impl World {
                 }
                 self.step(node, Event::Released);
             }
+            Action::Probe(probe) => {
+                let unread = Ran::Unreadable(RestoreError::InvalidSnapshot("no".to_owned()));
+                let probed = match self.rng.random_range(0..3) {
+                    0 => Probed::Failed(unread),
+                    1 => Probed::Reads { is_kept: false },
+                    _ => Probed::Reads { is_kept: true },
+                };
+                self.step(node, Event::Probed(probe.code, probed));
+            }
             _ => {}
         }
     }
@@ -271,6 +286,8 @@ impl World {
     fn finish_run(&mut self, node: usize) {
         let Some(run) = self.nodes[node].run.take() else { return };
         let ran = match self.rng.random_range(0..10) {
+            // Odd revisions work better than even ones.
+            0..=4 if run.code.revision.is_multiple_of(2) => Ran::Faulted(Fault::Stack),
             0 => Ran::Faulted(Fault::Stack),
             1 => Ran::Rejected { rejection: Rejection::UnknownHandler, may_have_changed: true },
             _ if &*run.handler == "value" => Ran::Queried { reply: Bytes::from_static(b"0") },

@@ -3,7 +3,7 @@
 
 use rand::RngExt as _;
 
-use super::{Bug, Node, World};
+use super::{Bug, Node, World, code};
 use crate::activation::Reason;
 use crate::activation::machine::Machine;
 use crate::activation::protocol::Event;
@@ -12,7 +12,7 @@ impl World {
     /// Something goes wrong with one node.
     pub(in super::super) fn disturb(&mut self, node: usize) {
         let is_lease_over = self.time_ms >= self.nodes[node].lease_ms;
-        match self.rng.random_range(0..8) {
+        match self.rng.random_range(0..9) {
             // The task is gone; the claim stays until the session expires.
             0 => self.crash(node),
             // The session expires: never before the lease.
@@ -39,6 +39,14 @@ impl World {
                 self.owner = None;
                 if self.bug != Bug::LossUnnoticed {
                     self.step(node, Event::Deactivate(Reason::ClaimLost));
+                }
+            }
+            // Another revision is wanted, and perhaps tried at once.
+            7 if self.rng.random_bool(0.5) => {
+                let wanted = code(self.rng.random_range(1..5));
+                self.step(node, Event::Wanted(wanted));
+                if self.rng.random_bool(0.5) {
+                    self.step(node, Event::Probe);
                 }
             }
             6 if self.rng.random_range(0..4) == 0 => {
