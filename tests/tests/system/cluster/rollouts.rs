@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use highlander_tests::artifacts;
 use highlander_tests::cluster::Cluster;
+use highlander_tests::cluster::load::{Load, Manner};
+use highlander_tests::cluster::objects::Objects;
 use highlander_tests::cluster::options::ClusterOptions;
 use highlander_tests::command::{Ended, highlander};
+use highlander_tests::{artifacts, seed};
 use serde_json::{Value, json};
 
 const OBJECTS: usize = 40;
@@ -154,6 +156,36 @@ async fn revisions_are_rolled_back_and_forward_for_live_and_cold_objects() {
     let none = cli(&cluster, 0, &["rollback", "counter", "--to", "9"]).await;
     let (message, _) = none.error(2);
     assert!(message.contains("revision-not-found"), "{message}");
+}
+
+/// Three of a hundred objects cannot be restored by it; the others would be well.
+#[tokio::test]
+async fn a_revision_that_fails_some_objects_takes_itself_back_and_nothing_is_lost() {
+    let test = "a_revision_that_fails_some_objects_takes_itself_back_and_nothing_is_lost";
+    let mut random = seed::random_numbers(test);
+    let cluster = cluster().await;
+    assert_eq!(cluster.client(0).deploy("counter-v2").await, 2);
+    let good = (0..160).map(|number| format!("counter/{number}"));
+    let objects = Objects::new(good.chain((0..5).map(|number| format!("counter/trap-{number}"))));
+    let _ = objects.settle(&cluster).await;
+    let load = Load::start(&cluster, &objects, Manner::of(&cluster, 4), &mut random);
+    objects.more_answers(super::ANSWERS).await;
+    let reply = cluster.client(1).upload(artifacts::guest_bytes("counter-moody")).await;
+    let problem = reply.problem("revision-taken-back");
+    assert!(problem["detail"].as_str().unwrap().contains("trap-"), "{problem}");
+    assert_eq!(cluster.settled_revision("counter").await, 2);
+    objects.more_answers(super::ANSWERS).await;
+    let met = load.stop().await;
+    assert_eq!(met.failed, 0, "{met:?}");
+    let shown = document(&cluster, 2).await;
+    let taken_back = shown["revisions"][2]["taken_back"].as_str().unwrap_or_default();
+    assert!(taken_back.starts_with("it failed"), "{shown}");
+    for recorder in objects.recorders() {
+        let call = cluster.client(0).call(recorder.object(), "value");
+        assert_eq!(call.send().await.done().revision(), 2, "{}", recorder.object());
+    }
+    let totals = objects.judge(&cluster).await;
+    assert_eq!((totals.not_executed, totals.unknown), (0, 0), "{totals:?}");
 }
 
 /// The live objects of each revision, from the first.
