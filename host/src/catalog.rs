@@ -13,6 +13,7 @@ mod tally;
 mod views;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::{Mutex, watch};
@@ -81,6 +82,8 @@ pub struct Catalog {
     /// Held while a type is read or changed, so that its component is compiled once.
     changing: Mutex<()>,
     tally: Tally,
+    /// How often changes may have been missed.
+    doubts: AtomicU64,
     /// Whom to tell that a type is known in another way than before.
     news: watch::Sender<BTreeSet<TypeName>>,
 }
@@ -95,6 +98,7 @@ impl Catalog {
             known: RwLock::default(),
             changing: Mutex::new(()),
             tally: Tally::default(),
+            doubts: AtomicU64::new(0),
             news: watch::Sender::default(),
         }
     }
@@ -209,19 +213,25 @@ impl Catalog {
 
     async fn get(&self, type_name: &str) -> Result<Arc<Known>, Error> {
         match self.find(type_name) {
-            Some(known) => Ok(known),
-            None => self.refresh(type_name).await,
+            Some(known) if known.doubts == self.doubts.load(Ordering::SeqCst) => Ok(known),
+            _ => self.refresh(type_name).await,
         }
     }
 
     async fn refresh(&self, type_name: &str) -> Result<Arc<Known>, Error> {
         let _changing = self.changing.lock().await;
         let before = self.find(type_name);
+        // Before it is read: a doubt that comes meanwhile stays.
+        let doubts = self.doubts.load(Ordering::SeqCst);
         let (record, etag) = self.read(type_name).await?.ok_or_else(|| unknown_type(type_name))?;
         if let Some(before) = before.as_ref().filter(|known| known.etag == etag) {
-            return Ok(Arc::clone(before));
+            if before.doubts == doubts {
+                return Ok(Arc::clone(before));
+            }
+            return Ok(self.publish(Known { doubts, ..(**before).clone() }));
         }
-        let mut known = Known { record, etag, ready: BTreeMap::new(), failed: BTreeMap::new() };
+        let mut known =
+            Known { record, etag, doubts, ready: BTreeMap::new(), failed: BTreeMap::new() };
         // What was ready stays so for as long as anybody runs it.
         if let Some(before) = &before {
             let in_use = before.ready.iter().filter(|(_, ready)| Arc::strong_count(ready) > 1);

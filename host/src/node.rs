@@ -164,6 +164,8 @@ impl Node {
         tracing::info!(%node, "a session has begun");
         self.metrics.sessions.inc();
         self.id.send_replace(node);
+        // Before anything is activated: what changed while there was no session was told to nobody here.
+        self.catalog.doubt();
         self.present.send_replace(Some(Arc::clone(&session)));
         session
     }

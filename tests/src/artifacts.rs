@@ -54,6 +54,18 @@ pub fn guest_bytes(name: &str) -> Vec<u8> {
     std::fs::read(guest(name)).unwrap()
 }
 
+/// A component that does the same and has other bytes, so that it is another revision.
+#[must_use]
+pub fn variant_bytes(guest: &str, name: &str) -> Vec<u8> {
+    let mut wasm = guest_bytes(guest);
+    // A custom section, which nobody reads: its id, the length of what follows, a name of its own and no content.
+    let length = u8::try_from(name.len()).expect("a short name");
+    assert!(length < 127, "both lengths are one byte");
+    wasm.extend([0, length + 1, length]);
+    wasm.extend(name.as_bytes());
+    wasm
+}
+
 /// The root of the repository.
 #[must_use]
 pub fn repository() -> &'static Path {

@@ -53,6 +53,12 @@ impl Client {
         Self { http: self.http.clone(), url: url.to_owned() }
     }
 
+    /// Where it calls.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// A request for a path.
     #[must_use]
     pub fn request(&self, method: Method, path: &str) -> Request {
@@ -122,6 +128,11 @@ impl Client {
     pub async fn upload(&self, wasm: impl Into<Bytes>) -> Reply {
         let request = self.request(Method::POST, "/v1/types");
         request.header("content-type", "application/wasm").body(wasm).send().await
+    }
+
+    /// Uploads bytes as a component on these terms, which are a query such as `wait=false`.
+    pub async fn upload_on(&self, terms: &str, wasm: impl Into<Bytes>) -> Reply {
+        self.request(Method::POST, &format!("/v1/types?{terms}")).body(wasm).send().await
     }
 
     /// Deploys a component that is taken, and gives its revision.
@@ -261,10 +272,11 @@ impl Reply {
         self.number("highlander-epoch")
     }
 
-    /// The revision that answered.
+    /// The revision that answered, which is one.
     #[track_caller]
     #[must_use]
     pub fn revision(&self) -> u64 {
+        assert_eq!(self.headers.get_all("highlander-revision").iter().count(), 1, "{self:?}");
         self.number("highlander-revision")
     }
 

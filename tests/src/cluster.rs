@@ -11,6 +11,7 @@ pub mod load;
 pub mod member;
 pub mod objects;
 pub mod options;
+pub mod rollouts;
 pub mod runtime;
 pub mod shared;
 

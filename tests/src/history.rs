@@ -8,6 +8,7 @@ pub mod check;
 pub mod model;
 pub mod record;
 pub mod recorder;
+pub mod revisions;
 #[cfg(test)]
 mod tests;
 
@@ -45,7 +46,7 @@ pub enum Kind {
 }
 
 /// One call, from the moment it began to the moment its caller knew what it came to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
     /// When it began.
     pub begun: u64,
@@ -60,6 +61,8 @@ pub struct Call {
     pub outcome: Outcome,
     /// The node that made the change for this call, where an answer says so.
     pub maker: Option<String>,
+    /// The revision that ran for this call, where an answer says so.
+    pub revision: Option<u64>,
 }
 
 /// An object when all calls are over.

@@ -1,5 +1,7 @@
 //! Changes of a type's record, by conditional write: each is made whole, once, or not at all.
 
+use std::sync::atomic::Ordering;
+
 use bytes::Bytes;
 
 use super::record::{self, TypeRecord};
@@ -14,6 +16,11 @@ use crate::store::{Condition, Put};
 const ATTEMPTS_MAX: usize = 5;
 
 impl Catalog {
+    /// Changes may have been missed: no object is given code before its type has been read again.
+    pub fn doubt(&self) {
+        self.doubts.fetch_add(1, Ordering::SeqCst);
+    }
+
     /// Stores a component and makes it the newest revision of its type. The first is current at once; the others take
     /// the place of the one before by a roll-out.
     ///

@@ -15,6 +15,8 @@ use crate::store::ETag;
 pub(super) struct Known {
     pub(super) record: TypeRecord,
     pub(super) etag: ETag,
+    /// How often changes may have been missed before it was read.
+    pub(super) doubts: u64,
     /// By their numbers.
     pub(super) ready: BTreeMap<u32, Arc<Revision>>,
     /// Why a revision that is needed is not ready.

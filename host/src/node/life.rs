@@ -37,6 +37,7 @@ pub(super) async fn run(
         let Some(session) = node.upgrade().map(|node| node.enter(Arc::clone(&registry))) else {
             return registry.leave().await;
         };
+        look_again(&node, session.around.catalog.known_types());
         let members = registry.members();
         let rebalancing = rebalance(Arc::clone(&session), members);
         tokio::select! {
@@ -80,8 +81,9 @@ async fn attend(node: &Weak<Node>, session: &Arc<Session>) {
             }
             Notice::TypeChanged(name) => look_again(node, vec![name]),
             Notice::TypesUncertain => {
-                let known = node.upgrade().map(|node| node.catalog().known_types());
-                look_again(node, known.unwrap_or_default());
+                let Some(present) = node.upgrade() else { return };
+                present.catalog().doubt();
+                look_again(node, present.catalog().known_types());
             }
         }
     }

@@ -103,7 +103,7 @@ impl ZooKeeperSessions {
         let session = Session { shared };
         tokio::spawn(heartbeat::run(Arc::clone(&session.shared)));
         tokio::spawn(warden::run(Arc::clone(&session.shared)));
-        tokio::spawn(types::run(Arc::clone(&session.shared)));
+        types::begin(&session.shared).await;
         members::begin(&session.shared).await?;
         Ok(session)
     }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::Cluster;
 use crate::client::Client;
 use crate::history::recorder::Recorder;
-use crate::history::{Kind, Outcome};
+use crate::history::{Kind, Outcome, revisions};
 
 /// How long objects may take to answer again when a fault ends (contract L5), and as much again for a machine that is
 /// busy with other tests.
@@ -86,6 +86,18 @@ impl Objects {
             }
         }
         totals
+    }
+
+    /// No object went back to an older revision: for tests in which none is taken back.
+    ///
+    /// # Panics
+    /// Where one did.
+    pub fn judge_revisions(&self) {
+        for recorder in self.0.iter() {
+            if let Err(fall) = revisions::check(&recorder.calls()) {
+                panic!("{} went back: {fall:?}", recorder.object());
+            }
+        }
     }
 
     /// Waits until every object can be read and changed through every node that runs, and says how long that took.

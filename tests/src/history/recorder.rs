@@ -230,8 +230,12 @@ impl Recorder {
             }
             _ => None,
         };
+        let revision = match &answer {
+            Ok(reply) if reply.status == 200 && !reply.is_replayed() => Some(reply.revision()),
+            _ => None,
+        };
         let outcome = outcome(answer);
-        let call = Call { begun, ended: self.tick(), kind, change, outcome, maker };
+        let call = Call { begun, ended: self.tick(), kind, change, outcome, maker, revision };
         self.kept().calls.push(call);
         if matches!(outcome, Outcome::Done(_)) {
             self.answered.send_modify(|count| *count += 1);

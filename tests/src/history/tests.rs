@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::check::{Violation, check};
 use super::model::extended;
 use super::record::Record;
+use super::revisions;
 use super::{Call, Kind, Last, Outcome, Seen};
 use crate::seed;
 
@@ -20,7 +21,15 @@ fn counter(version: u64) -> Last {
 
 /// A change that no other call repeats: its number is the moment when it began.
 fn change(begun: u64, ended: u64, outcome: Outcome) -> Call {
-    Call { begun, ended, kind: Kind::Change, change: 1_000 + begun, outcome, maker: None }
+    Call {
+        begun,
+        ended,
+        kind: Kind::Change,
+        change: 1_000 + begun,
+        outcome,
+        maker: None,
+        revision: None,
+    }
 }
 
 fn done(begun: u64, ended: u64, version: u64) -> Call {
@@ -294,4 +303,14 @@ fn every_history_of_an_object_that_behaves_is_accepted() {
         let told = calls.iter().any(|call| call.outcome == Outcome::Done(last.seen));
         assert_eq!(check(&calls, &lost).is_err(), told);
     }
+}
+
+#[test]
+fn an_older_revision_after_a_newer_one_is_found() {
+    let by = |call: Call, revision| Call { revision: Some(revision), ..call };
+    let falls = |calls: &[Call]| revisions::check(calls).is_err();
+    assert!(!falls(&[by(done(0, 1, 1), 1), by(done(2, 3, 2), 2), done(4, 5, 3)]));
+    assert!(!falls(&[by(read(0, 3, 1), 2), by(read(1, 2, 1), 1)]), "nobody knows which was first");
+    assert!(falls(&[by(read(0, 1, 1), 2), by(read(2, 3, 1), 1)]), "in the order of time");
+    assert!(falls(&[by(done(0, 3, 1), 2), by(done(1, 2, 2), 1)]), "in the order of versions");
 }

@@ -13,11 +13,15 @@ mod freezes;
 mod herds;
 mod leaving;
 mod partitions;
+mod quarantines;
 mod races;
 mod refusals;
+mod rollouts;
 mod routing;
 mod slow_store;
 mod store_faults;
+mod swap_faults;
+mod swaps;
 mod takeovers;
 mod talk;
 

@@ -74,6 +74,31 @@ async fn a_session_that_is_over_ends_everything_and_another_begins() {
 }
 
 #[tokio::test]
+async fn a_new_session_reads_types_anew_before_it_activates_anything() {
+    let world = World::new();
+    let (node, sessions) = world.node_with("a", &config()).await;
+    node.deploy(Bytes::from_static(b"scripted:counter"), &Terms::default()).await.unwrap();
+    add(&node, "a").await.unwrap();
+    // Changes that nobody tells this node of.
+    let elsewhere =
+        Catalog::new(Arc::clone(&world.store) as Arc<_>, Arc::new(ScriptedEngine::new()));
+    let second = Bytes::from_static(b"scripted:counter second");
+    let deployed = elsewhere.deploy(second, &Terms::default()).await.unwrap();
+    let rolled = elsewhere.amend(&deployed.type_name, |record| {
+        record.roll(0);
+        record.close();
+        Ok(Some(()))
+    });
+    assert_eq!(rolled.await, Ok(Some(())));
+    sessions.last().end();
+    until(|| node.present().is_some() && node.id().as_str() == "a-2").await;
+    for key in ["a", "b"] {
+        let done = node.call(&counter(key), call("increment", &Value::Null)).await.unwrap();
+        assert_eq!(done.revision, 2, "{key}");
+    }
+}
+
+#[tokio::test]
 async fn an_object_whose_claim_was_taken_away_ends_and_others_stay() {
     let world = World::new();
     let (node, sessions) = world.node_with("a", &config()).await;

@@ -3,8 +3,9 @@
 //! Nothing is kept there: a type's revisions are in the store, and a node looks at all types whenever it may have
 //! missed a word.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::oneshot;
 use zookeeper_client::{Client, CreateMode};
 
 use super::failure::{Failure, Reason};
@@ -16,13 +17,22 @@ use crate::registry::{Error, Notice};
 /// Parent of all types' znodes.
 pub(super) const FOLDER: &str = "/t";
 
-/// Passes words on until the session is over.
-pub(super) async fn run(shared: Arc<Shared>) {
-    let is_first = std::sync::atomic::AtomicBool::new(true);
+/// Begins to pass words on, until the session is over. Returns when none is missed any more: a node reads types anew
+/// when its session begins, and what changed before the watch was there would be missed by both.
+pub(super) async fn begin(shared: &Arc<Shared>) {
+    let (watching, is_watching) = oneshot::channel();
+    tokio::spawn(run(Arc::clone(shared), watching));
+    // An error is the end of the session, which whoever uses it will find.
+    let _ = is_watching.await;
+}
+
+async fn run(shared: Arc<Shared>, watching: oneshot::Sender<()>) {
+    let watching = Mutex::new(Some(watching));
     follow(&shared, FOLDER, |change| match change {
-        // A node looks at all types by itself when its session begins.
-        Change::All if is_first.swap(false, std::sync::atomic::Ordering::SeqCst) => {}
-        Change::All => shared.notices.push(Notice::TypesUncertain),
+        Change::All => match watching.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(watching) => drop(watching.send(())),
+            None => shared.notices.push(Notice::TypesUncertain),
+        },
         Change::One(path) => {
             let name = path.strip_prefix(FOLDER).and_then(|rest| rest.strip_prefix('/'));
             // Of the folder itself, or of what is no type's: nothing to look at.
