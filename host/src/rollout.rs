@@ -1,8 +1,8 @@
 //! Moves roll-outs on: one node, chosen by the type's name, asks all nodes how far they are and takes the next step.
 //!
-//! The steps are changes of the type's record, by conditional write, so that two nodes that both take themselves for the
-//! chosen one do no harm, and whichever node is left goes on where another stopped. What the step is to be is decided
-//! in [`decide`], which does nothing itself.
+//! The steps are changes of the type's record, by conditional write, so that two nodes that both take themselves for
+//! the chosen one do no harm, and whichever node is left goes on where another stopped. What the step is to be is
+//! decided in [`decide`], which does nothing itself.
 
 mod decide;
 #[cfg(test)]

@@ -1,4 +1,5 @@
 //! Changes of a type's record, by conditional write: each is made whole, once, or not at all.
+//! What a change means for live objects is decided elsewhere.
 
 use std::sync::atomic::Ordering;
 

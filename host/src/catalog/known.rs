@@ -1,4 +1,5 @@
 //! What this node has of one type: its record as last read, and the revisions that are ready to run.
+//! It is data and what follows from it: nothing is fetched or compiled here.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
 //! What may be asked of a catalog, and told to it, about the types and how their objects take to new revisions.
+//! Nothing here changes what is deployed.
 
 use std::sync::PoisonError;
 

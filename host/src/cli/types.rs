@@ -1,4 +1,5 @@
-//! Looks at what is deployed.
+//! Looks at what is deployed: the types, or one with its handlers, its revisions, and the objects that stay behind.
+//! Nothing is changed here.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
 //! The routes of rehearsals: trying a component with real states, how far that is, and the share of one node.
+//! What a rehearsal is, and who takes part, is decided below.
 
 use std::sync::Arc;
 

@@ -22,6 +22,9 @@ use crate::registry::{Notice, Registry, Sessions};
 /// Pauses between two attempts to begin a session.
 const BEGIN_PAUSE_MIN: Duration = Duration::from_millis(100);
 const BEGIN_PAUSE_MAX: Duration = Duration::from_secs(2);
+/// Pauses between two attempts to read a type again.
+const LOOK_PAUSE_MIN: Duration = Duration::from_millis(100);
+const LOOK_PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// Lives until the node is gone.
 pub(super) async fn run(
@@ -89,12 +92,21 @@ async fn attend(node: &Weak<Node>, session: &Arc<Session>) {
     }
 }
 
-/// Reads types again in a task of its own, so that a slow store keeps no notice waiting.
+/// Reads types again in a task of its own, so that a slow store keeps no notice waiting. What the store does not give
+/// is asked for again, for the notice of it does not come a second time.
 fn look_again(node: &Weak<Node>, names: Vec<crate::id::TypeName>) {
-    let Some(node) = node.upgrade() else { return };
+    let node = node.clone();
     tokio::spawn(async move {
         for name in names {
-            node.look_again(&name).await;
+            let mut pause = LOOK_PAUSE_MIN;
+            while let Some(present) = node.upgrade() {
+                if present.look_again(&name).await {
+                    break;
+                }
+                drop(present);
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LOOK_PAUSE_MAX);
+            }
         }
     });
 }

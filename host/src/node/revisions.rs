@@ -17,7 +17,7 @@ use crate::activation::surroundings::Surroundings;
 use crate::catalog::record::TypeRecord;
 use crate::catalog::rollout::Terms;
 use crate::catalog::{Deployed, Taken};
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::id::TypeName;
 
 /// Objects of a node that try a revision at the same time without a call: few, so that calls hardly notice.
@@ -133,11 +133,11 @@ impl Node {
         }
     }
 
-    /// Reads a type again.
-    pub(super) async fn look_again(&self, type_name: &TypeName) {
-        if let Err(error) = self.catalog.look_again(type_name).await {
-            tracing::warn!(%type_name, "the type could not be read again: {error}");
-        }
+    /// Reads a type again. `false` where the store did not answer, so that it is worth another try.
+    pub(super) async fn look_again(&self, type_name: &TypeName) -> bool {
+        let Err(error) = self.catalog.look_again(type_name).await else { return true };
+        tracing::warn!(%type_name, "the type could not be read again: {error}");
+        error.code != Code::StoreUnavailable
     }
 
     fn cells_of(&self, type_name: &TypeName) -> Vec<Arc<Cell>> {

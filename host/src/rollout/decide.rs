@@ -1,4 +1,5 @@
 //! The next step of a roll-out, as a function of what the nodes say: no input, no output, no clock of its own.
+//! Who takes the step is not known here.
 
 use super::total;
 use crate::catalog::record::TypeRecord;

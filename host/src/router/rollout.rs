@@ -35,6 +35,8 @@ impl Router {
     /// # Cancel safety
     /// Nothing is changed.
     pub async fn progress(&self, type_name: &TypeName, context: Context) -> Vec<Report> {
+        // A node that has never used the type learns of it here, so that it does not hold a roll-out up.
+        let _ = self.node.catalog().know(type_name.as_str()).await;
         let known = self.look();
         let own =
             || Report { node: known.me.clone(), progress: Some(self.node.progress(type_name)) };

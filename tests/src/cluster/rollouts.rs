@@ -19,12 +19,24 @@ impl Cluster {
         Some(rollout["rollout"]["stage"].as_str().unwrap_or("none").to_owned())
     }
 
-    /// Waits until all nodes that run serve the same revision of a type to all their live objects, and nothing is on
-    /// its way any more. Gives its number.
+    /// Waits until all nodes that run serve this revision of a type to all their live objects, and nothing is on its
+    /// way any more.
+    ///
+    /// # Panics
+    /// Where that takes too long.
+    pub async fn serves(&self, type_name: &str, revision: u64) {
+        let _ = self.settled(type_name, Some(revision)).await;
+    }
+
+    /// The same of whichever revision it is. Gives its number.
     ///
     /// # Panics
     /// Where that takes too long.
     pub async fn settled_revision(&self, type_name: &str) -> u64 {
+        self.settled(type_name, None).await
+    }
+
+    async fn settled(&self, type_name: &str, wanted: Option<u64>) -> u64 {
         let running: Vec<_> = self.members.iter().filter(|member| member.is_running()).collect();
         let mut settled = None;
         let what = format!("all nodes serve one revision of {type_name}");
@@ -42,6 +54,7 @@ impl Cluster {
             }
             revisions.dedup();
             settled = revisions.first().copied().filter(|_| revisions.len() == 1);
+            settled = settled.filter(|found| wanted.is_none_or(|wanted| wanted == *found));
             settled.is_some()
         })
         .await;

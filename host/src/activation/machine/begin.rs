@@ -1,6 +1,8 @@
 //! Beginnings: an activation from claim to live, the next call, the next write.
 //! Nothing is decided about outcomes here.
 
+use bytes::Bytes;
+
 use super::proof::Proof;
 use super::quarantine::Quarantine;
 use super::swap::{Attempt, Swap};
@@ -12,7 +14,9 @@ use crate::activation::answered::Known;
 use crate::activation::commit::condition;
 use crate::activation::mailbox::Queued;
 use crate::activation::protocol::{Action, LoadFailure, Loaded, Now, Run};
-use crate::activation::{Answer, Done, IdempotencyKey, Operation, Precondition, Reason, refuse};
+use crate::activation::{
+    Answer, Call, Done, IdempotencyKey, Operation, Precondition, Reason, refuse,
+};
 use crate::error::{Code, Error};
 use crate::id::ObjectId;
 use crate::limits::AWAITING_COMMIT_MAX;
@@ -148,12 +152,8 @@ impl<T> Live<T> {
             return actions.push(Action::Answer(caller, too_late(id)));
         }
         let consistency = call.consistency;
-        if let Some((version, answer)) = self.known_answer(id, call.key.as_ref()) {
+        if let Some((version, answer)) = self.answer_at_once(id, &call, now) {
             let seen = self.seen(caller, version, answer, deadline, consistency);
-            return self.hold(seen, now, actions);
-        }
-        if let Some(answer) = self.precondition_failure(id, call.precondition) {
-            let seen = self.seen(caller, self.head.version, answer, deadline, consistency);
             return self.hold(seen, now, actions);
         }
         let running = |caller, attempt| {
@@ -161,11 +161,6 @@ impl<T> Live<T> {
             Running { caller, key: call.key, consistency, deadline, is_stale, attempt }
         };
         match call.operation {
-            Operation::Handle { .. } if self.is_quarantined(now) => {
-                let answer = self.quarantined(id, now);
-                let seen = self.seen(caller, self.head.version, answer, deadline, consistency);
-                self.hold(seen, now, actions);
-            }
             Operation::Handle { handler, argument } => {
                 let mut run = Run {
                     code: self.code.clone(),
@@ -180,34 +175,46 @@ impl<T> Live<T> {
                 self.running = Some(running(caller, attempt));
                 actions.push(Action::Run(run));
             }
-            Operation::Resume if !self.has_failed() => {
-                let reply = bytes::Bytes::from_static(b"false");
-                let answer = Ok(self.done(reply, self.head.version));
-                let seen = self.seen(caller, self.head.version, answer, deadline, consistency);
-                self.hold(seen, now, actions);
-            }
             Operation::Resume => {
                 self.recovered();
-                let (state, reply) = (self.head.state.clone(), bytes::Bytes::from_static(b"true"));
+                let (state, reply) = (self.head.state.clone(), Bytes::from_static(b"true"));
                 self.changed(running(caller, Attempt::Settled), state, reply, now);
-            }
-            Operation::Delete if self.head.state.is_none() => {
-                let text = format!("{id} does not exist, so there is nothing to delete");
-                let answer = refuse(Code::ObjectNotFound, text);
-                let seen = self.seen(caller, self.head.version, answer, deadline, consistency);
-                self.hold(seen, now, actions);
             }
             Operation::Delete => {
                 self.is_in_sync = false;
                 actions.push(Action::DropInstance);
-                self.changed(
-                    running(caller, Attempt::Settled),
-                    None,
-                    bytes::Bytes::from_static(b"null"),
-                    now,
-                );
+                let reply = Bytes::from_static(b"null");
+                self.changed(running(caller, Attempt::Settled), None, reply, now);
             }
         }
+    }
+
+    /// The answer to a call that needs no run and changes nothing, and the version it stands for.
+    fn answer_at_once(
+        &self,
+        id: &ObjectId,
+        call: &Call,
+        now: Now<'_>,
+    ) -> Option<(Version, Answer)> {
+        if let Some(known) = self.known_answer(id, call.key.as_ref()) {
+            return Some(known);
+        }
+        let version = self.head.version;
+        if let Some(answer) = self.precondition_failure(id, call.precondition) {
+            return Some((version, answer));
+        }
+        let answer = match call.operation {
+            Operation::Handle { .. } if self.is_quarantined(now) => self.quarantined(id, now),
+            Operation::Resume if !self.has_failed() => {
+                Ok(self.done(Bytes::from_static(b"false"), version))
+            }
+            Operation::Delete if self.head.state.is_none() => {
+                let text = format!("{id} does not exist, so there is nothing to delete");
+                refuse(Code::ObjectNotFound, text)
+            }
+            _ => return None,
+        };
+        Some((version, answer))
     }
 
     /// The answer that the call with this key has had, and the version it stands for.
@@ -303,7 +310,7 @@ impl<T> Live<T> {
         actions.push(Action::Write(Box::new(record), condition));
     }
 
-    pub(super) fn done(&self, reply: bytes::Bytes, version: Version) -> Done {
+    pub(super) fn done(&self, reply: Bytes, version: Version) -> Done {
         Done {
             reply,
             version,

@@ -104,7 +104,7 @@ async fn a_part_of_the_objects_runs_a_revision_wherever_they_are_activated_and_t
     assert!(counters.run_by(2).await.is_superset(&share), "a larger share holds the smaller one");
     assert_eq!(cluster.client(0).upload(component()).await.status, 201);
     assert_eq!(counters.revisions().await, vec![2; OBJECTS]);
-    assert_eq!(cluster.settled_revision("counter").await, 2);
+    cluster.serves("counter", 2).await;
     assert_eq!(document(&cluster, 1).await["held_back"], json!({}));
 }
 
@@ -126,7 +126,7 @@ async fn revisions_are_rolled_back_and_forward_for_live_and_cold_objects() {
 
     let back = cli(&cluster, 2, &["rollback", "counter"]).await.done();
     assert_eq!(back.stdout, "counter revision 1\n");
-    assert_eq!(cluster.settled_revision("counter").await, 1);
+    cluster.serves("counter", 1).await;
     assert_eq!(counters.revisions().await, vec![1; OBJECTS]);
     for key in ["written-live", "written-cold"] {
         let call = cluster.client(0).call(&format!("counter/{key}"), "increment");
@@ -148,7 +148,7 @@ async fn revisions_are_rolled_back_and_forward_for_live_and_cold_objects() {
     }
     let forward = cli(&cluster, 0, &["rollback", "counter", "--to", "2"]).await.done();
     assert_eq!(forward.stdout, "counter revision 2\n");
-    assert_eq!(cluster.settled_revision("counter").await, 2);
+    cluster.serves("counter", 2).await;
     assert_eq!(counters.revisions().await, vec![2; OBJECTS]);
     let last = document(&cluster, 2).await;
     assert_eq!((&last["current"], &last["held_back"]), (&json!(2), &json!({})));
@@ -173,7 +173,7 @@ async fn a_revision_that_fails_some_objects_takes_itself_back_and_nothing_is_los
     let reply = cluster.client(1).upload(artifacts::guest_bytes("counter-moody")).await;
     let problem = reply.problem("revision-taken-back");
     assert!(problem["detail"].as_str().unwrap().contains("trap-"), "{problem}");
-    assert_eq!(cluster.settled_revision("counter").await, 2);
+    cluster.serves("counter", 2).await;
     objects.more_answers(super::ANSWERS).await;
     let met = load.stop().await;
     assert_eq!(met.failed, 0, "{met:?}");

@@ -19,7 +19,11 @@ fn options() -> ClusterOptions {
 /// Two components of one behaviour, by turns.
 fn component(turn: u64) -> Vec<u8> {
     let guest = "journal";
-    if turn % 2 == 0 { artifacts::variant_bytes(guest, "b") } else { artifacts::guest_bytes(guest) }
+    if turn.is_multiple_of(2) {
+        artifacts::variant_bytes(guest, "b")
+    } else {
+        artifacts::guest_bytes(guest)
+    }
 }
 
 /// In a soak 24 callers with pauses of 20 ms make about a thousand calls a second.
@@ -80,7 +84,7 @@ async fn of_two_deployments_that_race_one_wins_or_one_follows_the_other() {
         let expected: Vec<_> = (newest + 1..).take(taken.len()).collect();
         assert!(!taken.is_empty() && taken == expected, "{taken:?} after {newest}");
         newest += taken.len() as u64;
-        assert_eq!(cluster.settled_revision("journal").await, newest);
+        cluster.serves("journal", newest).await;
         for index in 0..3 {
             let read = cluster.client(index).call(objects.recorders()[0].object(), "digest");
             assert_eq!(read.send().await.done().revision(), newest, "through {index}");

@@ -3,25 +3,24 @@
 //! All chance comes from the seed. The machine is the production one; everything around it is a model.
 
 mod disturb;
+mod runs;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use crate::activation::machine::Machine;
-use crate::activation::protocol::{Action, Event, Loaded, Now, Probed, Ran, Reread, Run, Settings};
+use crate::activation::protocol::{Action, Event, Loaded, Now, Reread, Run, Settings};
 use crate::activation::{Answer, Call, Consistency, IdempotencyKey, Operation, Precondition};
 use crate::clock::BootTime;
-use crate::engine::{Fault, Rejection, RestoreError};
 use crate::error::Effect;
 use crate::id::{CodeId, Digest, NodeId, ObjectId};
 use crate::registry::{self, Claimed};
-use crate::store::record::{JSON, RecentWrites, Record, State, Version, Write, WriteId};
+use crate::store::record::{RecentWrites, Record, State, Version, Write, WriteId};
 use crate::store::{Condition, ETag, Put};
 
 pub(super) const NODES: usize = 3;
@@ -221,18 +220,7 @@ impl World {
                 let outcome = if holder == node { Claimed::Granted } else { held };
                 self.step(node, Event::Claimed(Ok(outcome)));
             }
-            Action::Load => {
-                let mut record = self.chain.last().cloned();
-                if self.bug == Bug::ForgetKeys
-                    && let Some(record) = &mut record
-                {
-                    record.answered = Arc::from([]);
-                }
-                let record = record.map(|record| (record, etag(self.chain.len())));
-                // What wrote the record, or else the first revision, goes on where what is wanted fails.
-                let code = code(record.as_ref().map_or(1, |(record, _)| record.revision));
-                self.step(node, Event::Loaded(Ok(Loaded { record, wanted: code.clone(), code })));
-            }
+            Action::Load => self.load(node),
             Action::Run(run) => self.nodes[node].run = Some(run),
             Action::Write(record, condition) => {
                 if self.bug == Bug::AnswerBeforeWrite {
@@ -271,35 +259,24 @@ impl World {
                 self.step(node, Event::Released);
             }
             Action::Probe(probe) => {
-                let unread = Ran::Unreadable(RestoreError::InvalidSnapshot("no".to_owned()));
-                let probed = match self.rng.random_range(0..3) {
-                    0 => Probed::Failed(unread),
-                    1 => Probed::Reads { is_kept: false },
-                    _ => Probed::Reads { is_kept: true },
-                };
+                let probed = self.probed();
                 self.step(node, Event::Probed(probe.code, probed));
             }
             _ => {}
         }
     }
 
-    fn finish_run(&mut self, node: usize) {
-        let Some(run) = self.nodes[node].run.take() else { return };
-        let ran = match self.rng.random_range(0..10) {
-            // Odd revisions work better than even ones.
-            0..=4 if run.code.revision.is_multiple_of(2) => Ran::Faulted(Fault::Stack),
-            0 => Ran::Faulted(Fault::Stack),
-            1 => Ran::Rejected { rejection: Rejection::UnknownHandler, may_have_changed: true },
-            _ if &*run.handler == "value" => Ran::Queried { reply: Bytes::from_static(b"0") },
-            _ => {
-                let mut calls = applied(run.state.as_ref());
-                calls.push(std::str::from_utf8(&run.argument).unwrap().parse().unwrap());
-                let bytes = serde_json::to_vec(&calls).unwrap().into();
-                let state = State { content_type: JSON.into(), schema_version: 1, bytes };
-                Ran::Updated { reply: Bytes::from_static(b"null"), state }
-            }
-        };
-        self.step(node, Event::Ran(ran));
+    fn load(&mut self, node: usize) {
+        let mut record = self.chain.last().cloned();
+        if self.bug == Bug::ForgetKeys
+            && let Some(record) = &mut record
+        {
+            record.answered = Arc::from([]);
+        }
+        let record = record.map(|record| (record, etag(self.chain.len())));
+        // What wrote the record, or else the first revision, goes on where what is wanted fails.
+        let code = code(record.as_ref().map_or(1, |(record, _)| record.revision));
+        self.step(node, Event::Loaded(Ok(Loaded { record, wanted: code.clone(), code })));
     }
 
     fn send(&mut self, node: usize) {

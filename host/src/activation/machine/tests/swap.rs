@@ -1,4 +1,5 @@
 //! New code for a live object, and objects that fail again and again.
+//! That a whole node does so is tested above.
 
 use super::*;
 use crate::activation::protocol::Probed;

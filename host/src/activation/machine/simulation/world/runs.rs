@@ -1,0 +1,39 @@
+//! What object code does in the simulated world: it works, refuses or fails, as chance has it.
+//! What that means for the object is the machine's to say.
+
+use bytes::Bytes;
+use rand::RngExt as _;
+
+use super::{World, applied};
+use crate::activation::protocol::{Event, Probed, Ran};
+use crate::engine::{Fault, Rejection, RestoreError};
+use crate::store::record::{JSON, State};
+
+impl World {
+    pub(super) fn probed(&mut self) -> Probed {
+        match self.rng.random_range(0..3) {
+            0 => Probed::Failed(Ran::Unreadable(RestoreError::NewerSchema(1))),
+            1 => Probed::Reads { is_kept: false },
+            _ => Probed::Reads { is_kept: true },
+        }
+    }
+
+    pub(super) fn finish_run(&mut self, node: usize) {
+        let Some(run) = self.nodes[node].run.take() else { return };
+        let ran = match self.rng.random_range(0..10) {
+            // Odd revisions work better than even ones.
+            0..=4 if run.code.revision.is_multiple_of(2) => Ran::Faulted(Fault::Stack),
+            0 => Ran::Faulted(Fault::Stack),
+            1 => Ran::Rejected { rejection: Rejection::UnknownHandler, may_have_changed: true },
+            _ if &*run.handler == "value" => Ran::Queried { reply: Bytes::from_static(b"0") },
+            _ => {
+                let mut calls = applied(run.state.as_ref());
+                calls.push(std::str::from_utf8(&run.argument).unwrap().parse().unwrap());
+                let bytes = serde_json::to_vec(&calls).unwrap().into();
+                let state = State { content_type: JSON.into(), schema_version: 1, bytes };
+                Ran::Updated { reply: Bytes::from_static(b"null"), state }
+            }
+        };
+        self.step(node, Event::Ran(ran));
+    }
+}
