@@ -220,6 +220,10 @@ fn run_tests(counts: &mut Counts, rounds: Rounds) -> Result<()> {
         command.env_remove(SOAK_VARIABLE);
     }
     command.args(["test", "--workspace", "--no-fail-fast"]);
+    if rounds == Rounds::Soak {
+        // What tests print are the figures that many rounds are for.
+        command.args(["--", "--show-output"]);
+    }
     let outcome = process::run_with_lines(&mut command, |line| counts.add_line(line));
     if outcome.is_ok() && counts.passed == 0 {
         bail!("no test ran");
