@@ -2,7 +2,7 @@
 //!
 //! The steps are changes of the type's record, by conditional write, so that two nodes that both take themselves for
 //! the chosen one do no harm, and whichever node is left goes on where another stopped. What the step is to be is
-//! decided in [`decide`], which does nothing itself.
+//! decided in `rollout/decide.rs`, which does nothing itself.
 
 mod decide;
 #[cfg(test)]

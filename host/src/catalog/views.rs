@@ -12,7 +12,7 @@ impl Catalog {
     /// The record of a type: its revisions.
     ///
     /// # Errors
-    /// [`Code::UnknownType`], or where the store fails.
+    /// [`UnknownType`](crate::error::Code::UnknownType), or where the store fails.
     ///
     /// # Cancel safety
     /// Nothing is changed.

@@ -157,7 +157,7 @@ async fn a_compiler_has_nothing_but_its_component_and_little_of_the_machine() {
     assert_eq!(field(child, "status", "NoNewPrivs:").unwrap(), "1");
     let stat = fs::read_to_string(format!("/proc/{child}/stat")).unwrap();
     let nice = stat.rsplit(") ").next().unwrap().split(' ').nth(16);
-    assert_eq!(nice, Some("19"), "{stat}");
+    assert!(nice.is_some_and(|nice| nice.parse::<i32>().unwrap() >= 10), "{stat}");
     drop(node);
     uploading.abort();
 }

@@ -10,8 +10,8 @@ use std::{fs, io, process};
 
 use clap::Args;
 use rustix::process::{
-    Pid, Resource, Rlimit, Signal, getppid, getrlimit, set_parent_process_death_signal,
-    setpriority_process, setrlimit,
+    Pid, Resource, Rlimit, Signal, getppid, getpriority_process, getrlimit,
+    set_parent_process_death_signal, setpriority_process, setrlimit,
 };
 
 use super::inside::say;
@@ -19,8 +19,9 @@ use super::{CompileLimits, syscalls};
 
 /// Standard input, output and error.
 const DESCRIPTORS_MAX: u64 = 3;
-/// The lowest priority there is.
-const NICE: i32 = 19;
+/// A tenth of the node's share of a processor that both want. With the lowest priority there is, code that is already
+/// published would hardly be compiled on a node that has just taken the objects of another one over.
+const NICE: i32 = 10;
 
 /// What a child may take, as the arguments of its command.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
@@ -67,7 +68,8 @@ impl Confinement {
             return Err(io::Error::other("the node that wanted this has ended"));
         }
         close_inherited()?;
-        setpriority_process(None, NICE)?;
+        // A node that is nicer itself has no right to give more than it has.
+        setpriority_process(None, getpriority_process(None)?.max(NICE))?;
         // Without it the node itself could be chosen, which is worse, but no reason not to compile.
         let _ = fs::write("/proc/self/oom_score_adj", "1000");
         lower(Resource::As, self.memory_max, self.memory_max)?;
