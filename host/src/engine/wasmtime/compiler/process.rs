@@ -15,6 +15,7 @@ use bytesize::ByteSize;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::Errno;
+use rustix::param::clock_ticks_per_second;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 use super::confinement::Confinement;
@@ -32,10 +33,21 @@ const ALLOCATOR: &str = "retain:false,narenas:4,background_thread:false";
 /// What the standard library says before it ends a process that gets no memory.
 const NO_MEMORY: &str = "memory allocation of ";
 
-/// How a child ended.
+/// A child that got less than this part of its time on a processor was kept waiting by others.
+const STARVED_DIVISOR: u32 = 10;
+
+/// How a child came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// By itself, or by somebody else.
+    Ended(ExitStatus),
+    /// Its time was over, of which it had so much on a processor.
+    OverTime(Duration),
+}
+
+/// What is left of a child.
 pub(super) struct Ended {
-    /// Nothing, where its time was over.
-    pub(super) status: Option<ExitStatus>,
+    pub(super) end: End,
     pub(super) answer: Vec<u8>,
     /// The beginning of what it wrote to standard error, escaped.
     pub(super) said: String,
@@ -75,10 +87,10 @@ pub(super) fn run(command: &mut Command, time_max: Duration, wasm: &[u8]) -> io:
         .stdin(component)
         .stdout(answer.try_clone()?)
         .stderr(said.try_clone()?);
-    let status = Running(Some(command.spawn()?)).wait(time_max)?;
+    let end = Running { child: command.spawn()?, is_reaped: false }.wait(time_max)?;
     let said = read(&mut said, REASON_BYTES_MAX as u64)?;
     let said = escape(String::from_utf8_lossy(&said).trim()).into_owned();
-    Ok(Ended { status, answer: read(&mut answer, CODE_BYTES_MAX)?, said })
+    Ok(Ended { end, answer: read(&mut answer, CODE_BYTES_MAX)?, said })
 }
 
 /// A file that is in memory alone, and that no other process gets unless it is handed over.
@@ -94,44 +106,66 @@ fn read(file: &mut File, bytes_max: u64) -> io::Result<Vec<u8>> {
 }
 
 /// A child that is ended and reaped, whatever happens.
-struct Running(Option<Child>);
+struct Running {
+    child: Child,
+    /// Its number may be another process's by then.
+    is_reaped: bool,
+}
 
 impl Running {
-    /// How it ended by itself; nothing where it had to be ended.
-    fn wait(mut self, time_max: Duration) -> io::Result<Option<ExitStatus>> {
-        let Some(child) = &self.0 else { return Ok(None) };
-        let pidfd = pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
+    /// Waits until it has ended, or its time is over.
+    fn wait(mut self, time_max: Duration) -> io::Result<End> {
+        let pidfd = pidfd_open(Pid::from_child(&self.child), PidfdFlags::empty())?;
         let deadline = BootTime::now() + time_max;
         loop {
             let left = deadline.since(BootTime::now());
             let timeout = Timespec::try_from(left).map_err(io::Error::other)?;
             match poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&timeout)) {
-                Ok(0) if left.is_zero() => return Ok(None),
+                Ok(0) if left.is_zero() => {
+                    return Ok(End::OverTime(processor_time(self.child.id())));
+                }
                 Ok(0) | Err(Errno::INTR) => {}
-                Ok(_) => return self.reap(),
+                Ok(_) => return self.reap().map(End::Ended),
                 Err(error) => return Err(error.into()),
             }
         }
     }
 
-    fn reap(&mut self) -> io::Result<Option<ExitStatus>> {
-        let Some(mut child) = self.0.take() else { return Ok(None) };
-        // Its number is not given to another process before it is waited for.
+    fn reap(&mut self) -> io::Result<ExitStatus> {
         // Where nobody is left in the group, there is nothing to end.
-        let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
-        child.wait().map(Some)
+        let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+        self.is_reaped = true;
+        self.child.wait()
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Why it is ended is told by whoever drops it.
-        let _ = self.reap();
+        if !self.is_reaped {
+            // Why it is ended is told by whoever drops it.
+            let _ = self.reap();
+        }
     }
 }
 
-fn judge(ended: Ended, limits: CompileLimits) -> Result<Vec<u8>, LoadError> {
-    let Some(status) = ended.status else { return Err(over_time(limits)) };
+/// What all threads of a process have had on a processor; nothing where the kernel does not say.
+fn processor_time(process: u32) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // After the name, which may hold anything: the times are fields 12 and 13, counted from the state.
+    let fields = stat.rsplit(") ").next().unwrap_or_default().split(' ').skip(11).take(2);
+    let ticks: u64 = fields.filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+    Duration::from_millis(ticks * 1000 / clock_ticks_per_second().max(1))
+}
+
+/// What a child's end means.
+pub(super) fn judge(ended: Ended, limits: CompileLimits) -> Result<Vec<u8>, LoadError> {
+    let status = match ended.end {
+        End::Ended(status) => status,
+        End::OverTime(used) if used < limits.time_max / STARVED_DIVISOR => {
+            return Err(starved(used, limits));
+        }
+        End::OverTime(_) => return Err(over_time(limits)),
+    };
     match (status.code(), status.signal()) {
         (Some(0), _) => answered(ended.answer, limits),
         (_, Some(signal)) if signal == Signal::XCPU.as_raw() => Err(over_time(limits)),
@@ -167,6 +201,13 @@ fn answered(mut answer: Vec<u8>, limits: CompileLimits) -> Result<Vec<u8>, LoadE
             }
         },
     }
+}
+
+fn starved(used: Duration, limits: CompileLimits) -> LoadError {
+    LoadError::Failed(format!(
+        "the machine is too busy: compiling got {used:?} on a processor within {:?}; try again later",
+        limits.time_max
+    ))
 }
 
 fn over_time(limits: CompileLimits) -> LoadError {

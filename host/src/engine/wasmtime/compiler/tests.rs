@@ -3,12 +3,13 @@
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use clap::Parser;
 
 use super::confinement::Confinement;
-use super::process;
+use super::process::{self, End, Ended};
 use super::*;
 use crate::engine::wasmtime::tests::{guest, sandbox};
 use crate::engine::wasmtime::{SandboxConfig, WasmtimeEngine};
@@ -88,14 +89,25 @@ fn a_broken_limit_is_named() {
 }
 
 #[test]
+fn a_child_over_its_time_that_had_much_of_it_is_the_components_fault() {
+    let judged = |seconds| {
+        let end = End::OverTime(Duration::from_secs(seconds));
+        process::judge(Ended { end, answer: Vec::new(), said: String::new() }, LIMITS)
+    };
+    assert!(matches!(judged(6), Err(LoadError::Refused(_))), "{:?}", judged(6));
+    assert!(matches!(judged(5), Err(LoadError::Failed(_))), "{:?}", judged(5));
+}
+
+#[test]
 fn a_child_over_its_time_is_ended_with_all_that_it_started() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("started");
     let script = format!("sleep 1000 & echo $! > {}; wait", file.display());
     let limits = CompileLimits { time_max: Duration::from_millis(500), ..LIMITS };
-    let refused = compile_by(&script, limits);
-    let Err(LoadError::Refused(reason)) = refused else { panic!("{refused:?}") };
-    assert!(reason.contains("500ms (sandbox.compile_time_max)"), "{reason}");
+    let failed = compile_by(&script, limits);
+    // It did nothing but wait, which is no fault of the component's.
+    let Err(LoadError::Failed(reason)) = failed else { panic!("{failed:?}") };
+    assert!(reason.contains("too busy") && reason.contains("within 500ms"), "{reason}");
     let started = std::fs::read_to_string(file).unwrap();
     let is_running = || {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", started.trim()));
@@ -112,7 +124,7 @@ fn a_child_is_given_the_component_and_nothing_else() {
     let mut command = std::process::Command::new("/bin/sh");
     command.args(["-c", "cat; pwd >&2; env >&2"]);
     let ended = process::run(&mut command, LIMITS.time_max, b"the component").unwrap();
-    assert_eq!(ended.status.unwrap().into_raw(), 0);
+    assert_eq!(ended.end, End::Ended(ExitStatus::from_raw(0)));
     assert_eq!(ended.answer, b"the component");
     let said = ended.said.replace("\\n", "\n");
     let mut said: Vec<_> = said.lines().collect();
