@@ -107,6 +107,18 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// The write may or may not take place, as after [`Put::Undecided`].
     async fn put(&self, name: &str, bytes: Bytes, condition: Condition) -> Put;
 
+    /// Removes the blob `name`, if it is there.
+    ///
+    /// No condition guards it, so that it is only for names that no content is written under again: a removal that was
+    /// held up on its way would take the new content with it.
+    ///
+    /// # Errors
+    /// See [`Error`]; the blob may have been removed all the same, or be removed later.
+    ///
+    /// # Cancel safety
+    /// As after an error.
+    async fn remove(&self, name: &str) -> Result<(), Error>;
+
     /// Names beginning with `prefix` and greater than `after`, at most `limit` of them.
     ///
     /// # Errors

@@ -1,7 +1,6 @@
 //! What every store must do, as checks that its tests call.
 //!
-//! The checks panic where the store is wrong. They use names of their own and leave their blobs behind, because the
-//! port cannot delete. A write that stays undecided is sent again, as an activation would do it.
+//! The checks panic where the store is wrong. They use names of their own and leave most of their blobs behind. A write that stays undecided is sent again, as an activation would do it.
 
 #![allow(clippy::panic, reason = "a failed check ends the test that called it")]
 
@@ -36,6 +35,7 @@ pub async fn check(store: Arc<dyn Store>) {
     listings_are_ordered_and_paged(&*store, &format!("{place}/list")).await;
     odd_names_are_kept_apart(&*store, &place).await;
     blobs_of_every_size_come_back(&*store, &format!("{place}/size")).await;
+    what_is_removed_is_gone(&*store, &format!("{place}/removed")).await;
 }
 
 /// Checks that what was written is there after the store was closed and opened again, and that no ETag comes twice.
@@ -194,6 +194,20 @@ async fn reads_never_go_back(store: &Arc<dyn Store>, name: &str) {
     for reader in readers {
         reader.await.expect("a reader does not panic");
     }
+}
+
+async fn what_is_removed_is_gone(store: &dyn Store, place: &str) {
+    let (name, other) = (format!("{place}/a.wasm"), format!("{place}/a.wasm.other"));
+    let remove = async || store.remove(&name).await.expect("a removal");
+    remove().await;
+    let etag = write(store, &name, b"a", Condition::Absent).await;
+    write(store, &other, b"b", Condition::Absent).await;
+    remove().await;
+    remove().await;
+    assert_eq!(read(store, &name).await, None);
+    refuses(store, &name, Condition::Matches(etag)).await;
+    let left = store.list(&format!("{place}/"), None, 10).await.expect("a listing");
+    assert_eq!(left.names, [other]);
 }
 
 async fn listings_are_ordered_and_paged(store: &dyn Store, place: &str) {

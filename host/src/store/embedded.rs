@@ -21,7 +21,7 @@ use bytes::Bytes;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use self::database::Database;
-use self::writer::Write;
+use self::writer::{Change, Write};
 use super::{Blob, Condition, Error, Page, Put, Store};
 
 /// Writes that wait for the writer's thread at most; the next one waits with its caller.
@@ -110,6 +110,17 @@ impl Embedded {
         })
     }
 
+    async fn write(&self, name: &str, change: Change) -> Put {
+        let (answer, answered) = oneshot::channel();
+        let write = Write { name: name.to_owned(), change, answer };
+        let stopped = || Put::Undecided("the store's writer has stopped: restart".to_owned());
+        let Some(queue) = &self.queue else { return stopped() };
+        if queue.send(write).await.is_err() {
+            return stopped();
+        }
+        answered.await.unwrap_or_else(|_| stopped())
+    }
+
     /// Reads on a thread that may wait for the disk. Where the content is in memory anyway this costs 20 µs more than
     /// reading here would, once per activation; where it is not, every other object of this thread would wait.
     async fn read<T: Send + 'static>(
@@ -148,14 +159,16 @@ impl Store for Embedded {
                 bytes.len()
             ));
         }
-        let (answer, answered) = oneshot::channel();
-        let write = Write { name: name.to_owned(), bytes, condition, answer };
-        let stopped = || Put::Undecided("the store's writer has stopped: restart".to_owned());
-        let Some(queue) = &self.queue else { return stopped() };
-        if queue.send(write).await.is_err() {
-            return stopped();
+        self.write(name, Change::Content(bytes, condition)).await
+    }
+
+    async fn remove(&self, name: &str) -> Result<(), Error> {
+        match self.write(name, Change::Removal).await {
+            Put::Applied(_) => Ok(()),
+            // Another write of the name was in the same batch: it was there a moment ago, and may be tried again.
+            Put::Refused => Err(Error::Unavailable(format!("{name} is being written"))),
+            Put::Undecided(why) | Put::Denied(why) => Err(Error::Unavailable(why)),
         }
-        answered.await.unwrap_or_else(|_| stopped())
     }
 
     async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Page, Error> {

@@ -246,6 +246,15 @@ impl Store for Memory {
         }
     }
 
+    async fn remove(&self, name: &str) -> Result<(), Error> {
+        self.wait(Duration::ZERO).await;
+        if self.is_down() {
+            return Err(no_answer());
+        }
+        self.contents().blobs.remove(name);
+        Ok(())
+    }
+
     async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Page, Error> {
         self.wait(Duration::ZERO).await;
         if self.is_down() {

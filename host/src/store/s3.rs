@@ -2,7 +2,7 @@
 //!
 //! One blob is one S3 object under the configured prefix, and one write is one PUT under `If-None-Match: *` or
 //! `If-Match`. The SDK never sends a write twice: its second attempt would meet the first one's success and call it
-//! refused. Reads are tried again, a little. What an answer means is decided in [`verdict`], and nowhere else.
+//! refused. Reads and removals are tried again, a little. What an answer means is decided in [`verdict`], and nowhere else.
 //! Whether the store enforces conditions at all is not known here: [`super::probe`] asks.
 
 use std::fmt;
@@ -258,6 +258,17 @@ impl S3 {
         }
     }
 
+    async fn remove_once(&self, name: &str) -> Result<(), Error> {
+        let remove = self.reader.delete_object().bucket(&self.bucket).key(self.key(name));
+        let Err(error) = remove.send().await else { return Ok(()) };
+        let answer = self.answer(&format!("removing blob {name}"), &error);
+        match answer.verdict {
+            Verdict::Absent => Ok(()),
+            Verdict::Denied => Err(Error::Denied(answer.text)),
+            Verdict::Refused | Verdict::Unclear => Err(Error::Unavailable(answer.text)),
+        }
+    }
+
     async fn put_once(&self, name: &str, bytes: Bytes, condition: Condition) -> Put {
         let put = self
             .writer
@@ -306,6 +317,12 @@ impl Store for S3 {
         let put = timeout(self.request_timeout, self.put_once(name, bytes, condition));
         let no_answer = || Put::Undecided(self.no_answer(&format!("writing blob {name}")));
         put.await.unwrap_or_else(|_| no_answer())
+    }
+
+    async fn remove(&self, name: &str) -> Result<(), Error> {
+        let remove = timeout(self.request_timeout, self.remove_once(name));
+        let no_answer = || Error::Unavailable(self.no_answer(&format!("removing blob {name}")));
+        remove.await.unwrap_or_else(|_| Err(no_answer()))
     }
 
     async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Page, Error> {

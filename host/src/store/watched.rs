@@ -67,6 +67,12 @@ impl Store for Watched {
         put
     }
 
+    async fn remove(&self, name: &str) -> Result<(), Error> {
+        let removed = self.inner.remove(name).await;
+        self.note(removed.is_ok());
+        removed
+    }
+
     async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Page, Error> {
         let listed = self.inner.list(prefix, after, limit).await;
         self.note(listed.is_ok());

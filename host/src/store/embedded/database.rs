@@ -157,8 +157,13 @@ impl Disk for Database {
         let mut newest = 0;
         for write in writes {
             newest = write.etag.max(newest);
-            let value = [&write.etag.to_be_bytes()[..], write.bytes].concat();
-            batch.insert(&self.blobs, write.name, value);
+            match write.bytes {
+                Some(bytes) => {
+                    let value = [&write.etag.to_be_bytes()[..], bytes].concat();
+                    batch.insert(&self.blobs, write.name, value);
+                }
+                None => batch.remove(&self.blobs, write.name),
+            }
         }
         batch.insert(&self.meta, NEWEST_ETAG, newest.to_be_bytes());
         batch.commit().map_err(|error| format!("{}: {error}", self.path.display()))

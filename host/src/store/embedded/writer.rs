@@ -20,16 +20,38 @@ const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Write {
     pub(super) name: String,
-    pub(super) bytes: Bytes,
-    pub(super) condition: Condition,
+    pub(super) change: Change,
     pub(super) answer: oneshot::Sender<Put>,
+}
+
+/// What a write does to its blob.
+#[derive(Debug)]
+pub(super) enum Change {
+    /// It has this content, if the condition holds.
+    Content(Bytes, Condition),
+    /// It is no more.
+    Removal,
+}
+
+impl Change {
+    fn bytes(&self) -> Option<&Bytes> {
+        match self {
+            Self::Content(bytes, _) => Some(bytes),
+            Self::Removal => None,
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.bytes().map_or(0, Bytes::len)
+    }
 }
 
 /// A write whose condition holds.
 #[derive(Debug)]
 pub(super) struct Accepted<'a> {
     pub(super) name: &'a str,
-    pub(super) bytes: &'a Bytes,
+    /// Nothing where the blob is removed.
+    pub(super) bytes: Option<&'a Bytes>,
     pub(super) etag: u64,
 }
 
@@ -49,11 +71,11 @@ pub(super) trait Disk {
 pub(super) fn run(disk: &impl Disk, newest_etag: u64, mut queue: mpsc::Receiver<Write>) {
     let mut writer = Writer { disk, newest_etag, failed: None };
     while let Some(first) = queue.blocking_recv() {
-        let mut byte_count = first.bytes.len();
+        let mut byte_count = first.change.len();
         let mut batch = vec![first];
         while batch.len() < BATCH_COUNT_MAX && byte_count < BATCH_BYTES_MAX {
             let Ok(next) = queue.try_recv() else { break };
-            byte_count += next.bytes.len();
+            byte_count += next.change.len();
             batch.push(next);
         }
         let outcomes = writer.write(&batch, byte_count);
@@ -92,7 +114,7 @@ impl<D: Disk> Writer<'_, D> {
                 if names.contains(write.name.as_str()) { Put::Refused } else { self.decide(write) };
             if let Put::Applied(_) = outcome {
                 names.insert(write.name.as_str());
-                let (name, bytes) = (write.name.as_str(), &write.bytes);
+                let (name, bytes) = (write.name.as_str(), write.change.bytes());
                 accepted.push(Accepted { name, bytes, etag: self.newest_etag });
             }
             outcomes.push(outcome);
@@ -117,10 +139,13 @@ impl<D: Disk> Writer<'_, D> {
             // It did not take place, but whether an earlier attempt did cannot be read either.
             Err(why) => return Put::Undecided(why),
         };
-        let holds = match (&write.condition, present) {
-            (Condition::Absent, present) => present.is_none(),
-            (Condition::Matches(etag), Some(present)) => *etag == ETag::new(&present.to_string()),
-            (Condition::Matches(_), None) => false,
+        let holds = match (&write.change, present) {
+            (Change::Removal, _) => true,
+            (Change::Content(_, Condition::Absent), present) => present.is_none(),
+            (Change::Content(_, Condition::Matches(etag)), Some(present)) => {
+                *etag == ETag::new(&present.to_string())
+            }
+            (Change::Content(_, Condition::Matches(_)), None) => false,
         };
         if !holds {
             return Put::Refused;

@@ -44,7 +44,8 @@ fn outcomes(disk: &Scripted, writes: &[(&str, Condition)]) -> (Vec<Put>, Vec<usi
         .map(|(name, condition)| {
             let (answer, answered) = oneshot::channel();
             let (name, condition) = ((*name).to_owned(), condition.clone());
-            sender.try_send(Write { name, bytes: Bytes::new(), condition, answer }).unwrap();
+            let change = Change::Content(Bytes::new(), condition);
+            sender.try_send(Write { name, change, answer }).unwrap();
             answered
         })
         .collect();
