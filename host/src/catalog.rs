@@ -8,25 +8,29 @@ mod changes;
 pub mod check;
 mod known;
 pub mod record;
+pub mod retirement;
 pub mod rollout;
+pub mod staged;
 mod tally;
+mod turns;
 mod views;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 
 use crate::engine::{Component, Description, Engine, LoadError};
 use crate::error::{Code, Error};
 use crate::id::{CodeId, Digest, ObjectId, TypeName};
 use crate::store::{self, ETag, Store};
 use known::Known;
-use record::{RevisionEntry, TypeRecord};
+use record::{RevisionEntry, TypeRecord, component_blob};
 use rollout::Stage;
 pub use tally::Taken;
 use tally::Tally;
+use turns::Turns;
 
 /// One revision of a type, ready to run.
 #[derive(Debug)]
@@ -79,8 +83,8 @@ pub struct Catalog {
     store: Arc<dyn Store>,
     engine: Arc<dyn Engine>,
     known: RwLock<HashMap<Box<str>, Arc<Known>>>,
-    /// Held while a type is read or changed, so that its component is compiled once.
-    changing: Mutex<()>,
+    /// Held while a type is read, so that its component is compiled once.
+    reading: Turns,
     tally: Tally,
     /// How often changes may have been missed.
     doubts: AtomicU64,
@@ -96,7 +100,7 @@ impl Catalog {
             store,
             engine,
             known: RwLock::default(),
-            changing: Mutex::new(()),
+            reading: Turns::default(),
             tally: Tally::default(),
             doubts: AtomicU64::new(0),
             news: watch::Sender::default(),
@@ -179,11 +183,11 @@ impl Catalog {
         {
             return Ok(ready);
         }
-        let _changing = self.changing.lock().await;
+        let _turn = self.reading.take(type_name).await;
         let known = self.find(type_name).ok_or_else(|| unknown_type(type_name))?;
-        let entry = known.entry_of(code).filter(|entry| !entry.is_collected).ok_or_else(|| {
+        let entry = known.entry_of(code).ok_or_else(|| {
             let text = format!("revision {} of {type_name} is not there any more", code.revision);
-            Error::new(Code::RevisionNotFound, text)
+            Error::new(Code::RevisionNotFound, text).with_hint("deploy its component again")
         })?;
         if let Some(ready) = known.ready.get(&entry.number) {
             return Ok(Arc::clone(ready));
@@ -219,7 +223,7 @@ impl Catalog {
     }
 
     async fn refresh(&self, type_name: &str) -> Result<Arc<Known>, Error> {
-        let _changing = self.changing.lock().await;
+        let _turn = self.reading.take(type_name).await;
         let before = self.find(type_name);
         // Before it is read: a doubt that comes meanwhile stays.
         let doubts = self.doubts.load(Ordering::SeqCst);
@@ -277,7 +281,7 @@ impl Catalog {
     async fn prepare(&self, known: &Known, entry: &RevisionEntry) -> Result<Arc<Revision>, Error> {
         let component = match known.component(entry.digest) {
             Some(component) => component,
-            None => self.fetch(entry.digest).await?,
+            None => self.fetch(&component_blob(entry.digest, entry.copy), entry.digest).await?,
         };
         Ok(Arc::new(Revision {
             number: entry.number,
@@ -288,27 +292,9 @@ impl Catalog {
         }))
     }
 
-    /// A component that lies in the store.
-    ///
-    /// # Errors
-    /// Where store or engine fail.
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
-    pub async fn component(&self, digest: Digest) -> Result<Arc<dyn Component>, Error> {
-        let known = {
-            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-            known.values().find_map(|known| known.component(digest))
-        };
-        match known {
-            Some(component) => Ok(component),
-            None => self.fetch(digest).await,
-        }
-    }
-
-    async fn fetch(&self, digest: Digest) -> Result<Arc<dyn Component>, Error> {
-        let name = record::component_blob(digest);
-        let blob = self.store.get(&name).await.map_err(|error| unavailable(&error))?;
+    /// The component that a blob holds.
+    async fn fetch(&self, name: &str, digest: Digest) -> Result<Arc<dyn Component>, Error> {
+        let blob = self.store.get(name).await.map_err(|error| unavailable(&error))?;
         let wasm = blob.map(|blob| blob.bytes).filter(|wasm| Digest::of(wasm) == digest);
         let wasm = wasm.ok_or_else(|| {
             tracing::error!(component = %digest, "the component is missing or is not what its name says");

@@ -70,6 +70,10 @@ pub struct Config {
     pub mailbox_len: usize,
     /// `objects.quarantine_after`.
     pub quarantine_after: u32,
+    /// `objects.revisions_kept`.
+    pub revisions_kept: u32,
+    /// `objects.collect_after`.
+    pub collect_after: Duration,
     /// `objects.call_timeout`.
     pub call_timeout: Duration,
     /// `objects.activation_rate`: activations begun in a second, at most.
@@ -103,6 +107,8 @@ impl Default for Config {
             state_max: 1024 * 1024,
             mailbox_len: 128,
             quarantine_after: 10,
+            revisions_kept: 10,
+            collect_after: Duration::from_hours(24),
             call_timeout: Duration::from_secs(10),
             activation_rate: 1000,
             store_patience: Duration::from_secs(10),

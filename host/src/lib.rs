@@ -9,6 +9,7 @@ pub mod activation;
 pub mod catalog;
 pub mod cli;
 pub mod clock;
+pub mod collection;
 pub mod config;
 pub mod engine;
 pub mod error;

@@ -1,7 +1,7 @@
 //! Rehearsals: a component reads the states of a type's objects, all or some, before anything is deployed.
 //!
 //! The node that is asked lists the objects and spreads them over all nodes; each reads its share for itself. Nothing
-//! is written but the component, under its digest. Progress is kept by the node that was asked, for the last rehearsal
+//! is written but the component, which is removed at the end. Progress is kept by the node that was asked, for the last rehearsal
 //! of each type.
 
 use std::collections::HashMap;
@@ -13,6 +13,7 @@ use futures_util::stream::{self, StreamExt as _};
 use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
 
+use crate::catalog::staged::Staged;
 use crate::error::{Code, Error};
 use crate::id::{Digest, ObjectId, TypeName};
 use crate::node::rehearsal::Rehearsed;
@@ -101,8 +102,8 @@ impl Rehearsals {
         wasm: Bytes,
         sample: Sample,
     ) -> Result<Rehearsal, Error> {
-        let (type_name, digest) = self.begin(router, wasm).await?;
-        self.go_on(router, type_name, digest, sample).await
+        let (type_name, staged) = self.begin(router, wasm).await?;
+        self.go_on(router, type_name, staged, sample).await
     }
 
     /// Takes a component in, so that how far its rehearsal is can be asked for.
@@ -111,19 +112,19 @@ impl Rehearsals {
     /// [`Code::ComponentRefused`]; the others where store or engine fail.
     ///
     /// # Cancel safety
-    /// The component may or may not be stored.
-    pub async fn begin(&self, router: &Router, wasm: Bytes) -> Result<(TypeName, Digest), Error> {
-        let (type_name, digest) = router.node().catalog().stage(wasm).await?;
+    /// The component may or may not be stored; if so, it is removed a day later.
+    pub async fn begin(&self, router: &Router, wasm: Bytes) -> Result<(TypeName, Staged), Error> {
+        let (type_name, staged) = router.node().catalog().stage(wasm).await?;
         let rehearsal = Rehearsal {
             type_name: type_name.clone(),
-            digest,
+            digest: staged.digest,
             total: None,
             is_done: false,
             stopped: None,
             rehearsed: Rehearsed::default(),
         };
         self.lock().insert(type_name.clone(), rehearsal);
-        Ok((type_name, digest))
+        Ok((type_name, staged))
     }
 
     /// Rehearses what was begun.
@@ -137,10 +138,11 @@ impl Rehearsals {
         &self,
         router: &Arc<Router>,
         type_name: TypeName,
-        digest: Digest,
+        staged: Staged,
         sample: Sample,
     ) -> Result<Rehearsal, Error> {
-        let ended = self.spread(router, &type_name, digest, sample).await;
+        let ended = self.spread(router, &type_name, &staged, sample).await;
+        router.node().catalog().unstage(&staged).await;
         self.with(&type_name, |rehearsal| {
             rehearsal.is_done = true;
             rehearsal.stopped = ended.as_ref().err().map(ToString::to_string);
@@ -153,7 +155,7 @@ impl Rehearsals {
         &self,
         router: &Arc<Router>,
         type_name: &TypeName,
-        digest: Digest,
+        staged: &Staged,
         sample: Sample,
     ) -> Result<(), Error> {
         let ids = chosen(router, type_name, sample).await?;
@@ -162,7 +164,7 @@ impl Rehearsals {
         let batches = batches
             .into_iter()
             .enumerate()
-            .map(|(turn, batch)| router.rehearse(turn, type_name, digest, batch));
+            .map(|(turn, batch)| router.rehearse(turn, type_name, staged, batch));
         let mut results = stream::iter(batches).buffer_unordered(BATCH_COUNT);
         while let Some(batch) = results.next().await {
             let batch = batch?;

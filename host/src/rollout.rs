@@ -41,12 +41,11 @@ pub async fn run(router: Weak<Router>) {
         return;
     };
     let mut pace = Pace { pause: LOOK_MIN, marks: BTreeMap::new(), reread_at: Instant::now() };
-    catch_up(&router).await;
+    tokio::spawn(catch_up(router.clone()));
     loop {
         let Some(present) = router.upgrade() else { return };
         let has_open = attend(&present, &mut pace).await;
         drop(present);
-        // A type that nobody has told this node of is one that it does not use.
         let pause = if has_open { pace.pause } else { Duration::MAX };
         if matches!(timeout(pause, news.changed()).await, Ok(Err(_))) {
             return;
@@ -61,16 +60,17 @@ struct Pace {
     reread_at: Instant,
 }
 
-/// Learns of the roll-outs that began before this node did.
-async fn catch_up(router: &Weak<Router>) {
+/// Learns of the types that were deployed before this node began, so that what a first call needs is compiled by then,
+/// and of the roll-outs that are under way.
+async fn catch_up(router: Weak<Router>) {
     let mut pause = LOOK_MAX;
     while let Some(present) = router.upgrade() {
-        let catalog = present.node().catalog();
-        match catalog.types().await {
-            Ok(records) => {
-                let open = records.into_iter().filter(|record| record.rollout.is_some());
-                for record in open {
-                    let _ = catalog.look_again(&record.name).await;
+        match present.node().catalog().types().await {
+            Ok(mut records) => {
+                // Others may be waiting for this node.
+                records.sort_by_key(|record| record.rollout.is_none());
+                for record in records {
+                    let _ = present.node().catalog().know(record.name.as_str()).await;
                 }
                 return;
             }
@@ -86,31 +86,27 @@ async fn catch_up(router: &Weak<Router>) {
 async fn attend(router: &Router, pace: &mut Pace) -> bool {
     let catalog = router.node().catalog();
     let is_reread = pace.reread_at.elapsed() >= REREAD;
-    let mut has_open = false;
     let mut has_moved = false;
-    for name in catalog.known_types() {
-        let Some(record) = catalog.record(name.as_str()) else { continue };
-        let Some(rollout) = &record.rollout else {
-            pace.marks.remove(&name);
-            continue;
-        };
-        has_open = true;
+    let open = catalog.rolling_out();
+    pace.marks.retain(|name, _| open.iter().any(|record| record.name == *name));
+    for record in &open {
+        let (name, Some(rollout)) = (&record.name, &record.rollout) else { continue };
         has_moved |= pace.marks.insert(name.clone(), record.mark) != Some(record.mark);
         if is_reread {
             pace.reread_at = Instant::now();
-            let _ = catalog.look_again(&name).await;
+            let _ = catalog.look_again(name).await;
         }
-        if router.is_steward_of(&name) {
-            has_moved |= step(router, &record, rollout).await;
+        if router.is_steward_of(name) {
+            has_moved |= step(router, record, rollout).await;
         }
     }
     pace.pause = if has_moved { LOOK_MIN } else { (pace.pause * 2).min(LOOK_MAX) };
-    has_open
+    !open.is_empty()
 }
 
 /// Takes the next step of one roll-out, if it is time; whether it was taken.
 async fn step(router: &Router, record: &TypeRecord, rollout: &Rollout) -> bool {
-    let reports = router.progress(&record.name, Context::default()).await;
+    let reports = router.progress(&record.name, false, Context::default()).await;
     let step = decide(record, rollout, &reports, wall_ms());
     if step == Step::Wait {
         return false;
@@ -200,7 +196,7 @@ async fn heard(router: &Router, type_name: &TypeName, revision: u32) -> Result<(
     let ends = Instant::now() + FOLLOW_MAX;
     loop {
         let mark = router.node().catalog().record(type_name.as_str()).map(|record| record.mark);
-        let reports = router.progress(type_name, Context::default()).await;
+        let reports = router.progress(type_name, false, Context::default()).await;
         let has_heard = |report: &Report| {
             report.progress.as_ref().is_some_and(|p| Some(p.mark) == mark && p.is_turned)
         };

@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 
 use self::entrance::Entrance;
 use self::ports::Opened;
+use crate::catalog::retirement::Retention;
 use crate::cli::output;
 use crate::config::backends::RegistryKind;
 use crate::config::{self, Config};
@@ -24,8 +25,8 @@ use crate::http::accept::Server;
 use crate::http::peers::HttpPeers;
 use crate::http::{self, Api};
 use crate::node::{self, Node};
-use crate::rollout;
 use crate::router::{self, Router};
+use crate::{collection, rollout};
 
 /// How long objects may take to be handed back, where no other node can take them.
 const DRAIN_PATIENCE_ALONE: Duration = Duration::from_secs(10);
@@ -71,6 +72,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         Router::new(Arc::clone(&node), Arc::new(HttpPeers::new()), &router::Config::default());
     let router = Arc::new(router);
     tokio::spawn(rollout::run(Arc::downgrade(&router)));
+    tokio::spawn(collection::run(Arc::downgrade(&router), retention(&config)));
     let api = Api::new(router, http_config(&config, address));
     let (stop, stopped) = watch::channel(());
     let serving = tokio::spawn(Server::new(api, listener).run(stopped, CLOSE_PATIENCE));
@@ -187,6 +189,13 @@ fn node_config(config: &Config) -> node::Config {
         resident_max: usize::try_from(config.resident_max).unwrap_or(usize::MAX),
         activation_rate: config.activation_rate,
         store_patience: config.store_patience,
+    }
+}
+
+fn retention(config: &Config) -> Retention {
+    Retention {
+        kept_count: usize::try_from(config.revisions_kept).unwrap_or(usize::MAX),
+        after_ms: u64::try_from(config.collect_after.as_millis()).unwrap_or(u64::MAX),
     }
 }
 

@@ -42,8 +42,11 @@ pub struct Position {
     pub version: Version,
     /// The epoch of that version.
     pub epoch: Epoch,
-    /// The revision that runs.
+    /// The revision that the next call runs.
     pub revision: u32,
+    /// The revision whose code the object has: another one where it has read its state with a newer one, and was not
+    /// called since. It still goes on with this one where the newer one fails that call.
+    pub own_revision: u32,
     /// Whether the object exists: it was changed, and is not deleted.
     pub exists: bool,
     /// How many calls wait.
@@ -239,7 +242,8 @@ impl<T> Machine<T> {
         Some(Position {
             version: live.base.version,
             epoch: live.base.epoch,
-            revision: live.code.revision,
+            revision: live.swap.proven().unwrap_or(&live.code).revision,
+            own_revision: live.code.revision,
             exists: live.head.state.is_some(),
             mailbox_len: self.mailbox.len(),
         })

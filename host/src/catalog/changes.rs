@@ -5,10 +5,11 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
-use super::record::{self, TypeRecord};
+use super::record::{self, RevisionEntry, TypeRecord};
 use super::rollout::Terms;
-use super::{Catalog, Deployed, check, not_stored, refused};
+use super::{Catalog, Deployed, check, not_stored, refused, unavailable};
 use crate::clock::wall_ms;
+use crate::engine::Description;
 use crate::error::{Code, Error};
 use crate::id::{Digest, TypeName};
 use crate::store::{Condition, Put};
@@ -34,14 +35,24 @@ impl Catalog {
     /// The component may or may not have been deployed.
     pub async fn deploy(&self, wasm: Bytes, terms: &Terms) -> Result<Deployed, Error> {
         let (digest, size) = (Digest::of(&wasm), wasm.len() as u64);
-        let component = self.engine.load(digest, wasm.clone()).await.map_err(refused)?;
-        let description = component.describe().await.map_err(refused)?;
+        let description = self.described(digest, wasm.clone()).await?;
         let type_name = description.name.clone();
-        self.store_component(digest, wasm).await?;
+        let fits = |record: &TypeRecord| match record.current_entry() {
+            Some(present) if present.digest != digest && !terms.force => {
+                check::compatible(&present.description, &description)
+            }
+            _ => Ok(()),
+        };
+        // Asked before anything is stored, which nobody would remove.
+        let present = self.read(type_name.as_str()).await?.map(|(record, _)| record);
+        let present = present.unwrap_or_else(|| TypeRecord::new(type_name.clone()));
+        fits(&present)?;
+        let copy = present.copy_of(digest);
+        self.keep(&record::component_blob(digest, copy), wasm).await?;
         let changed = self.amend(&type_name, |record| {
-            let present = record.current_entry();
-            if let Some(present) = present.filter(|entry| entry.digest != digest && !terms.force) {
-                check::compatible(&present.description, &description)?;
+            fits(record)?;
+            if record.copy_of(digest) != copy {
+                return Err(overtaken(&type_name));
             }
             record.deploy(digest, size, &description, terms, wall_ms())
         });
@@ -52,19 +63,27 @@ impl Catalog {
         Ok(Deployed { type_name, revision, digest, is_new: deployed.is_some() })
     }
 
-    /// Stores a component without deploying it, and says of which type it is.
+    /// Removes the component of a revision that was collected.
     ///
     /// # Errors
-    /// [`Code::ComponentRefused`] with the reason; the others where store or engine fail.
+    /// Where the store fails.
     ///
     /// # Cancel safety
-    /// The component may or may not be stored.
-    pub async fn stage(&self, wasm: Bytes) -> Result<(TypeName, Digest), Error> {
-        let digest = Digest::of(&wasm);
-        let component = self.engine.load(digest, wasm.clone()).await.map_err(refused)?;
-        let description = component.describe().await.map_err(refused)?;
-        self.store_component(digest, wasm).await?;
-        Ok((description.name, digest))
+    /// It may or may not be removed.
+    pub async fn remove_component(&self, entry: &RevisionEntry) -> Result<(), Error> {
+        debug_assert!(entry.is_collected, "revision {} may be asked for", entry.number);
+        let name = record::component_blob(entry.digest, entry.copy);
+        self.store.remove(&name).await.map_err(|error| unavailable(&error))
+    }
+
+    /// What a component says of itself.
+    pub(super) async fn described(
+        &self,
+        digest: Digest,
+        wasm: Bytes,
+    ) -> Result<Description, Error> {
+        let component = self.engine.load(digest, wasm).await.map_err(refused)?;
+        component.describe().await.map_err(refused)
     }
 
     /// Changes the record of a type, which `change` is given as it is; `None` from it leaves it so. What it gives back
@@ -111,18 +130,20 @@ impl Catalog {
             let hint = format!("look at it with: highlander types {type_name}");
             return Err(Error::new(Code::OutcomeUnknown, text).with_hint(hint));
         }
-        let text = format!(
-            "others changed the type {type_name} at the same time; look at it and try again"
-        );
-        Err(Error::new(Code::DeploymentConflict, text))
+        Err(overtaken(type_name))
     }
 
-    async fn store_component(&self, digest: Digest, wasm: Bytes) -> Result<(), Error> {
-        let name = record::component_blob(digest);
-        match self.store.put(&name, wasm, Condition::Absent).await {
-            // It is named by its digest, so that what is there already is the same.
+    /// Stores a component under a name that has its digest, so that what is there already is the same.
+    pub(super) async fn keep(&self, name: &str, wasm: Bytes) -> Result<(), Error> {
+        match self.store.put(name, wasm, Condition::Absent).await {
             Put::Applied(_) | Put::Refused => Ok(()),
             Put::Undecided(why) | Put::Denied(why) => Err(not_stored(&why)),
         }
     }
+}
+
+fn overtaken(type_name: &TypeName) -> Error {
+    let text =
+        format!("others changed the type {type_name} at the same time; look at it and try again");
+    Error::new(Code::DeploymentConflict, text)
 }

@@ -45,9 +45,9 @@ impl Known {
         current.cloned().ok_or_else(|| self.not_ready(self.record.current))
     }
 
-    /// The entry of the component that has written a record.
+    /// The entry of the component that has written a record, unless it was removed.
     pub(super) fn entry_of(&self, code: &CodeId) -> Option<&RevisionEntry> {
-        let is_it = |entry: &&RevisionEntry| entry.digest == code.component;
+        let is_it = |entry: &&RevisionEntry| entry.digest == code.component && !entry.is_collected;
         let by_number = self.record.entry(code.revision).filter(is_it);
         by_number.or_else(|| self.record.revisions.iter().find(is_it))
     }

@@ -33,6 +33,12 @@ pub struct RevisionEntry {
     /// Why it was taken back, where it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_back: Option<String>,
+    /// Which of the blobs of this component is its own: one more for each time that it was removed and came again.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub copy: u32,
+    /// Since when nothing asks for it any more, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retired_at_ms: Option<u64>,
     /// Whether its component was removed, because no object needs it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_collected: bool,
@@ -89,6 +95,8 @@ impl TypeRecord {
         now_ms: u64,
     ) -> RevisionEntry {
         let number = self.revisions.last().map_or(1, |newest| newest.number + 1);
+        let copy = self.copy_of(digest);
+        self.recall(digest);
         let entry = RevisionEntry {
             number,
             digest,
@@ -96,6 +104,8 @@ impl TypeRecord {
             deployed_by: by.to_owned(),
             size,
             taken_back: None,
+            copy,
+            retired_at_ms: None,
             is_collected: false,
             description,
         };
@@ -135,6 +145,11 @@ impl TypeRecord {
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(value: &u32) -> bool {
+    *value == 0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
 fn is_false(value: &bool) -> bool {
     !value
 }
@@ -151,10 +166,13 @@ pub fn type_of_blob(name: &str) -> Option<&str> {
     name.strip_prefix(PREFIX)?.strip_suffix(".json")
 }
 
-/// Name of the blob that holds a component.
+/// Name of the blob that holds a component; no name comes again after it was removed.
 #[must_use]
-pub fn component_blob(digest: Digest) -> String {
-    format!("components/{digest}.wasm")
+pub fn component_blob(digest: Digest, copy: u32) -> String {
+    match copy {
+        0 => format!("components/{digest}.wasm"),
+        copy => format!("components/{digest}-{copy}.wasm"),
+    }
 }
 
 #[cfg(test)]

@@ -179,6 +179,11 @@ impl TypeRecord {
     }
 
     fn begin(&mut self, revision: u32, terms: &Terms, now_ms: u64) {
+        for number in [revision, self.current] {
+            if let Some(digest) = self.entry(number).map(|entry| entry.digest) {
+                self.recall(digest);
+            }
+        }
         self.rollout = Some(Rollout {
             revision,
             previous: self.current,

@@ -50,6 +50,14 @@ impl Catalog {
         self.find(type_name).map(|known| known.record.clone())
     }
 
+    /// The records of the types that are being rolled out, as they were last read here.
+    #[must_use]
+    pub fn rolling_out(&self) -> Vec<TypeRecord> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let open = known.values().filter(|known| known.record.rollout.is_some());
+        open.map(|known| known.record.clone()).collect()
+    }
+
     /// Whether a revision is ready to run here, or why it is not. `None` where it was not tried yet.
     #[must_use]
     pub fn readiness(&self, type_name: &str, number: u32) -> Option<Result<(), String>> {

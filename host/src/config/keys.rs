@@ -255,6 +255,25 @@ pub const KEYS: &[Key] = &[
         },
     },
     Key {
+        name: "objects.revisions_kept",
+        default: "10",
+        unit: "number, 1 to 1000",
+        meaning: "newest revisions of a type whose components are kept to roll back to",
+        set: |config, text| {
+            value::number(text, 1..=1000).map(|count| config.revisions_kept = count)
+        },
+    },
+    Key {
+        name: "objects.collect_after",
+        default: "1d",
+        unit: "time, 1s to 365d",
+        meaning: "how long nothing may ask for a revision until its component is removed, if no object names it",
+        set: |config, text| {
+            value::time(text, Duration::from_secs(1)..=Duration::from_hours(365 * 24))
+                .map(|time| config.collect_after = time)
+        },
+    },
+    Key {
         name: "objects.call_timeout",
         default: "10s",
         unit: "time, 10ms to 5m",

@@ -57,6 +57,8 @@ idle_timeout = "30s"
 state_max = "8MiB"
 mailbox_len = 7
 quarantine_after = 3
+revisions_kept = 4
+collect_after = "2h"
 call_timeout = "1m 30s"
 activation_rate = 200
 store_patience = "20s"
@@ -104,6 +106,8 @@ fn a_file_sets_every_key() {
         state_max: 8 << 20,
         mailbox_len: 7,
         quarantine_after: 3,
+        revisions_kept: 4,
+        collect_after: Duration::from_hours(2),
         call_timeout: Duration::from_secs(90),
         activation_rate: 200,
         store_patience: Duration::from_secs(20),

@@ -4,7 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::rollout;
-use crate::id::{Digest, NodeId};
+use crate::catalog::staged::Staged;
+use crate::id::NodeId;
 use crate::node::revisions::Progress;
 use crate::node::whereabouts::{self, Tier};
 
@@ -85,7 +86,7 @@ pub(super) struct NodeProgress {
 /// The objects of a rehearsal that one node is given.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct RehearsalShare {
-    pub(super) digest: Digest,
+    pub(super) staged: Staged,
     pub(super) keys: Vec<String>,
 }
 

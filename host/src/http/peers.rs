@@ -22,8 +22,9 @@ use http::response::Parts;
 
 use super::documents;
 use crate::activation::Call;
+use crate::catalog::staged::Staged;
 use crate::clock::BootTime;
-use crate::id::{Digest, ObjectId, TypeName};
+use crate::id::{ObjectId, TypeName};
 use crate::limits::{CALL_TIMEOUT_MAX, REPLY_BYTES_MAX, STATE_BYTES_MAX};
 use crate::node::rehearsal::Rehearsed;
 use crate::node::revisions::Progress;
@@ -139,9 +140,10 @@ impl Peers for HttpPeers {
         &self,
         to: &Member,
         type_name: &TypeName,
+        counts_live: bool,
         patience: Duration,
     ) -> Told<Progress> {
-        let told = self.ask(to, Outgoing::rollout(type_name), patience).await?;
+        let told = self.ask(to, Outgoing::rollout(type_name, counts_live), patience).await?;
         let own = |document: documents::Rollout| {
             let mut nodes = document.nodes.into_iter();
             nodes.find(|node| node.id == to.node.as_str())?.progress
@@ -157,12 +159,12 @@ impl Peers for HttpPeers {
         &self,
         to: &Member,
         type_name: &TypeName,
-        digest: Digest,
+        staged: &Staged,
         ids: &[ObjectId],
         patience: Duration,
     ) -> Told<Rehearsed> {
         let keys = ids.iter().map(|id| id.key().to_owned()).collect();
-        let share = documents::RehearsalShare { digest, keys };
+        let share = documents::RehearsalShare { staged: staged.clone(), keys };
         self.ask(to, Outgoing::rehearsal(type_name, &share), patience).await
     }
 

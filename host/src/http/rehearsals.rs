@@ -26,10 +26,10 @@ impl Api {
             }
         }
         let (router, rehearsals) = (Arc::clone(&self.router), Arc::clone(&self.rehearsals));
-        let (type_name, digest) = rehearsals.begin(&router, wasm).await?;
-        let name = type_name.clone();
+        let (type_name, staged) = rehearsals.begin(&router, wasm).await?;
+        let (name, digest) = (type_name.clone(), staged.digest);
         let rehearsing =
-            tokio::spawn(async move { rehearsals.go_on(&router, name, digest, sample).await });
+            tokio::spawn(async move { rehearsals.go_on(&router, name, staged, sample).await });
         if !is_followed {
             let document = serde_json::json!({ "type": type_name, "digest": digest });
             return Ok(reply::json(StatusCode::ACCEPTED, &document));
@@ -61,7 +61,7 @@ impl Api {
         let ids = share.keys.iter().map(|key| ObjectId::new(type_name.as_str(), key));
         let ids: Result<Vec<_>, _> = ids.collect();
         let ids = ids.map_err(|error| Error::new(Code::InvalidObjectId, error.to_string()))?;
-        let rehearsed = self.router.node().rehearse(share.digest, ids).await?;
+        let rehearsed = self.router.node().rehearse(&share.staged, ids).await?;
         Ok(reply::json(StatusCode::OK, &rehearsed))
     }
 }

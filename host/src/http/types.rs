@@ -84,7 +84,7 @@ impl Api {
 
     pub(super) async fn type_record(&self, name: &str) -> Result<Reply, Problem> {
         let record = self.router.node().catalog().revisions(name).await?;
-        let reports = self.router.progress(&record.name, Context::default()).await;
+        let reports = self.router.progress(&record.name, true, Context::default()).await;
         let live = live(&reports);
         let revisions: Vec<_> = record
             .revisions
@@ -105,7 +105,11 @@ impl Api {
 
     pub(super) async fn rollout(&self, parts: &Parts, name: &TypeName) -> Result<Reply, Problem> {
         let context = request::context(&parts.headers)?;
-        let reports = self.router.progress(name, context).await;
+        let mut counts_live = false;
+        for (parameter, value) in query::parameters(&parts.uri, &["live"])? {
+            counts_live = query::flag(&parameter, &value)?;
+        }
+        let reports = self.router.progress(name, counts_live, context).await;
         let record = self.router.node().catalog().record(name.as_str());
         // A node that never used the type has no word of it; one that asks every node wants to know, though.
         if record.is_none() && context.hops == 0 {
@@ -197,10 +201,9 @@ fn per_mille(name: &str, value: &str) -> Result<u16, Error> {
 /// How many live objects run each revision.
 fn live(reports: &[Report]) -> BTreeMap<u32, usize> {
     let mut live = BTreeMap::new();
-    for progress in reports.iter().filter_map(|report| report.progress.as_ref()) {
-        for (revision, count) in &progress.live {
-            *live.entry(*revision).or_default() += count;
-        }
+    let all = reports.iter().filter_map(|report| report.progress.as_ref()?.live.as_ref());
+    for (revision, count) in all.flat_map(|live| &live.counts) {
+        *live.entry(*revision).or_default() += count;
     }
     live
 }

@@ -1,11 +1,13 @@
 //! Which objects of a type there are: from the store, or those that are active.
 //! Listing activates nothing.
 
-use futures_util::stream::{self, StreamExt as _};
+use std::collections::BTreeSet;
+
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::Node;
 use crate::error::{Code, Error};
-use crate::id::{ObjectId, TypeName, blob_prefix};
+use crate::id::{Digest, ObjectId, TypeName, blob_prefix};
 use crate::limits::LIST_COUNT_MAX;
 use crate::store::Store as _;
 use crate::store::record::codec;
@@ -86,6 +88,28 @@ impl Node {
         let page = page.map_err(|e| Error::new(Code::StoreUnavailable, e.to_string()))?;
         let ids = page.names.iter().filter_map(|name| ObjectId::from_blob_key(name)).collect();
         Ok((ids, page.names.into_iter().next_back().filter(|_| page.has_more)))
+    }
+
+    /// The components that the records of these objects name.
+    ///
+    /// # Errors
+    /// Where a record cannot be read, and so might name any.
+    ///
+    /// # Cancel safety
+    /// Nothing is changed.
+    pub async fn components_of(&self, ids: Vec<ObjectId>) -> Result<BTreeSet<Digest>, Error> {
+        let reads = ids.into_iter().map(|id| async move {
+            let blob = self.store.get(&id.blob_key()).await;
+            let blob = blob.map_err(|e| Error::new(Code::StoreUnavailable, e.to_string()))?;
+            let record = blob.map(|blob| codec::decode(&id, &blob.bytes)).transpose();
+            let record = record.map_err(|error| {
+                let text = format!("the record of {id} was refused: {error}");
+                Error::new(Code::RecordDamaged, text)
+            })?;
+            Ok(record.map(|record| record.component))
+        });
+        let components = stream::iter(reads).buffer_unordered(LOOKS_AT_ONCE);
+        components.try_filter_map(async |component| Ok(component)).try_collect().await
     }
 
     /// Whether an object that has a record, or is active, is not deleted. What cannot be read is there.

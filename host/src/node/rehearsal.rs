@@ -10,10 +10,11 @@ use futures_util::stream::{self, StreamExt as _};
 use serde::{Deserialize, Serialize};
 
 use super::Node;
+use crate::catalog::staged::Staged;
 use crate::clock::BootTime;
 use crate::engine::{Component, Description, Fault, GuestCall, HandlerKind, RestoreError};
 use crate::error::{Code, Error};
-use crate::id::{Digest, ObjectId};
+use crate::id::ObjectId;
 use crate::store::Store as _;
 use crate::store::record::{Record, codec};
 
@@ -90,8 +91,8 @@ impl Node {
     ///
     /// # Cancel safety
     /// Nothing is changed.
-    pub async fn rehearse(&self, digest: Digest, ids: Vec<ObjectId>) -> Result<Rehearsed, Error> {
-        let component = self.catalog.component(digest).await?;
+    pub async fn rehearse(&self, staged: &Staged, ids: Vec<ObjectId>) -> Result<Rehearsed, Error> {
+        let component = self.catalog.staged(staged).await?;
         let described = component.describe().await;
         let description = described
             .map(Arc::new)

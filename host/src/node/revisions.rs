@@ -3,7 +3,7 @@
 //! Whatever changes about a type ends in one walk over its live objects, each of which is told which revision it is to
 //! run; it changes over between two calls. Who moves a roll-out on is decided above, from what each node reports.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
@@ -49,8 +49,17 @@ pub struct Progress {
     pub is_tried: bool,
     /// How they took to it.
     pub taken: Taken,
-    /// How many live objects run each revision.
-    pub live: BTreeMap<u32, usize>,
+    /// Which revisions the live objects run, where that was asked for.
+    pub live: Option<Live>,
+}
+
+/// Which revisions the live objects of a type run.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Live {
+    /// How many run each of them at their next call.
+    pub counts: BTreeMap<u32, usize>,
+    /// All that any of them may still run, one that fails with what its next call runs included.
+    pub may_run: BTreeSet<u32>,
 }
 
 /// Up to which change of a type's record this node has told its objects, and had them try.
@@ -100,17 +109,14 @@ impl Node {
         Ok(changed)
     }
 
-    /// How far this node is with a type.
+    /// How far this node is with a type. Which revisions run is looked up only if it `counts_live`: every object of the
+    /// node is visited for that.
     #[must_use]
-    pub fn progress(&self, type_name: &TypeName) -> Progress {
+    pub fn progress(&self, type_name: &TypeName, counts_live: bool) -> Progress {
         let name = type_name.as_str();
         let Some(record) = self.catalog.record(name) else { return Progress::default() };
         let coming = record.rollout.as_ref().map_or(record.current, |rollout| rollout.revision);
         let turned = self.turned().get(type_name).copied().unwrap_or_default();
-        let mut live = BTreeMap::new();
-        for position in self.cells_of(type_name).iter().filter_map(|cell| cell.position()) {
-            *live.entry(position.revision).or_default() += 1;
-        }
         Progress {
             mark: record.mark,
             readiness: match self.catalog.readiness(name, coming) {
@@ -121,8 +127,17 @@ impl Node {
             is_turned: turned.told == record.mark,
             is_tried: turned.tried == record.mark,
             taken: self.catalog.taken(name, coming),
-            live,
+            live: counts_live.then(|| self.live(type_name)),
         }
+    }
+
+    fn live(&self, type_name: &TypeName) -> Live {
+        let mut live = Live::default();
+        for position in self.cells_of(type_name).iter().filter_map(|cell| cell.position()) {
+            *live.counts.entry(position.revision).or_default() += 1;
+            live.may_run.extend([position.revision, position.own_revision]);
+        }
+        live
     }
 
     async fn announce(&self, type_name: &TypeName) {

@@ -79,7 +79,7 @@ async fn every_node_serves_a_new_revision_when_its_deployment_is_done() {
     }
     let again = deploy(&places[0].router, component("second"), &terms(Share::All), true).await;
     assert_eq!(again.map(|deployed| deployed.is_new), Ok(false));
-    let total = total(&places[2].router.progress(&counters(), Context::default()).await);
+    let total = total(&places[2].router.progress(&counters(), false, Context::default()).await);
     assert_eq!((total.well, total.failed), (20, 0));
 }
 
@@ -105,13 +105,13 @@ async fn an_object_that_new_code_fails_stays_on_the_old_and_is_named() {
     assert_eq!(add(&places[1], "good").await, (json!(2), 2));
     assert_eq!(add(&places[1], "bad").await, (json!(2), 1));
     assert_eq!(add(&places[1], "ugly").await, (json!(2), 1));
-    let reports = places[1].router.progress(&counters(), Context::default()).await;
+    let reports = places[1].router.progress(&counters(), false, Context::default()).await;
     let held: Vec<_> = total(&reports).held_back.into_keys().collect();
     assert_eq!(held, ["bad", "ugly"]);
     // The next revision gets its try.
     deploy(&places[0].router, component("third"), &terms(Share::All), true).await.unwrap();
     assert_eq!(add(&places[0], "bad").await, (json!(3), 3));
-    let reports = places[1].router.progress(&counters(), Context::default()).await;
+    let reports = places[1].router.progress(&counters(), false, Context::default()).await;
     assert!(total(&reports).held_back.is_empty());
 }
 
@@ -137,7 +137,7 @@ async fn a_roll_out_that_fails_too_many_objects_takes_itself_back() {
     assert_eq!(error.code, Code::RevisionTakenBack);
     assert!(error.message.contains("objects; bad-"), "{}", error.message);
     for (n, place) in places.iter().enumerate() {
-        until(async || place.node.progress(&counters()).is_tried).await;
+        until(async || place.node.progress(&counters(), false).is_tried).await;
         let record = place.node.catalog().record("counter").unwrap();
         assert_eq!((record.current, record.rollout), (1, None));
         assert_eq!(add(place, "50").await, (json!(2 + n), 1));
@@ -194,7 +194,7 @@ async fn an_object_with_a_newer_schema_stays_where_it_can_be_read_after_a_roll_b
     roll_back(router, &counters(), None, "me", true).await.unwrap();
     assert_eq!(add(&places[0], "old").await, (json!(2), 1));
     assert_eq!(add(&places[0], "new").await, (json!(2), 2));
-    let held = total(&router.progress(&counters(), Context::default()).await).held_back;
+    let held = total(&router.progress(&counters(), false, Context::default()).await).held_back;
     assert!(held["new"].contains("newer schema"), "{held:?}");
 }
 

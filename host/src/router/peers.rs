@@ -9,8 +9,9 @@ use async_trait::async_trait;
 
 use super::context::Context;
 use crate::activation::{Answer, Call};
+use crate::catalog::staged::Staged;
 use crate::error::Error;
-use crate::id::{Digest, NodeId, ObjectId, TypeName};
+use crate::id::{NodeId, ObjectId, TypeName};
 use crate::node::rehearsal::Rehearsed;
 use crate::node::revisions::Progress;
 use crate::node::whereabouts::Whereabouts;
@@ -100,6 +101,7 @@ pub trait Peers: fmt::Debug + Send + Sync + 'static {
         &self,
         to: &Member,
         type_name: &TypeName,
+        counts_live: bool,
         patience: Duration,
     ) -> Told<Progress>;
 
@@ -114,7 +116,7 @@ pub trait Peers: fmt::Debug + Send + Sync + 'static {
         &self,
         to: &Member,
         type_name: &TypeName,
-        digest: Digest,
+        staged: &Staged,
         ids: &[ObjectId],
         patience: Duration,
     ) -> Told<Rehearsed>;

@@ -7,8 +7,9 @@ use futures_util::future::join_all;
 
 use super::Router;
 use super::context::Context;
+use crate::catalog::staged::Staged;
 use crate::error::Error;
-use crate::id::{Digest, NodeId, ObjectId, TypeName};
+use crate::id::{NodeId, ObjectId, TypeName};
 use crate::node::placement;
 use crate::node::rehearsal::Rehearsed;
 use crate::node::revisions::Progress;
@@ -30,16 +31,24 @@ pub struct Report {
 }
 
 impl Router {
-    /// Asks all nodes how far they are with a type; only this one, where it is another node that asks.
+    /// Asks all nodes how far they are with a type; only this one, where it is another node that asks. See
+    /// [`Node::progress`](crate::node::Node::progress).
     ///
     /// # Cancel safety
     /// Nothing is changed.
-    pub async fn progress(&self, type_name: &TypeName, context: Context) -> Vec<Report> {
+    pub async fn progress(
+        &self,
+        type_name: &TypeName,
+        counts_live: bool,
+        context: Context,
+    ) -> Vec<Report> {
         // A node that has never used the type learns of it here, so that it does not hold a roll-out up.
         let _ = self.node.catalog().know(type_name.as_str()).await;
         let known = self.look();
-        let own =
-            || Report { node: known.me.clone(), progress: Some(self.node.progress(type_name)) };
+        let own = || {
+            let progress = self.node.progress(type_name, counts_live);
+            Report { node: known.me.clone(), progress: Some(progress) }
+        };
         if context.hops > 0 || known.members.find(&known.me).is_none() {
             return vec![own()];
         }
@@ -51,7 +60,7 @@ impl Router {
             if member.protocol != PROTOCOL {
                 return Report { node, progress: None };
             }
-            let told = self.peers.progress(member, type_name, PATIENCE).await;
+            let told = self.peers.progress(member, type_name, counts_live, PATIENCE).await;
             Report { node, progress: told.ok().and_then(Result::ok) }
         });
         join_all(reports).await
@@ -68,7 +77,7 @@ impl Router {
         &self,
         turn: usize,
         type_name: &TypeName,
-        digest: Digest,
+        staged: &Staged,
         ids: Vec<ObjectId>,
     ) -> Result<Rehearsed, Error> {
         let known = self.look();
@@ -76,14 +85,14 @@ impl Router {
             known.members.iter().filter(|member| member.protocol == PROTOCOL).collect();
         let chosen = turn.checked_rem(usable.len()).and_then(|index| usable.get(index));
         if let Some(member) = chosen.filter(|member| member.node != known.me) {
-            let told = self.peers.rehearse(member, type_name, digest, &ids, BATCH_PATIENCE).await;
+            let told = self.peers.rehearse(member, type_name, staged, &ids, BATCH_PATIENCE).await;
             match told {
                 Ok(Ok(rehearsed)) => return Ok(rehearsed),
                 Ok(Err(error)) => tracing::debug!(node = %member.node, "did not rehearse: {error}"),
                 Err(failure) => tracing::debug!(node = %member.node, "did not rehearse: {failure}"),
             }
         }
-        self.node.rehearse(digest, ids).await
+        self.node.rehearse(staged, ids).await
     }
 
     /// Whether this node is the one to move the roll-outs of a type on: placed by its name, as an object is by its id.

@@ -1,6 +1,5 @@
-//! Several nodes in one process, for tests: one directory, one store, the scripted engine, and peers that are reached
-//! by
-//! a function call, unless a test has it otherwise.
+//! Several nodes in one process, for tests: one directory, one store, the scripted engine, and peers that are
+//! reached by a function call, unless a test has it otherwise.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,9 +16,10 @@ use super::{Config, Router};
 use crate::activation::answered::fingerprint;
 use crate::activation::{Call, IdempotencyKey};
 use crate::catalog::rollout::Terms;
+use crate::catalog::staged::Staged;
 use crate::clock::BootTime;
 use crate::engine::scripted::ScriptedEngine;
-use crate::id::{Digest, NodeId, ObjectId, TypeName};
+use crate::id::{NodeId, ObjectId, TypeName};
 use crate::node::rehearsal::Rehearsed;
 use crate::node::revisions::Progress;
 use crate::node::whereabouts::Whereabouts;
@@ -193,19 +193,25 @@ impl Peers for Nearby {
         Ok(drained.map(|(_, left)| left))
     }
 
-    async fn progress(&self, to: &Member, name: &TypeName, _: Duration) -> Told<Progress> {
-        Ok(Ok(self.router(to)?.node().progress(name)))
+    async fn progress(
+        &self,
+        to: &Member,
+        name: &TypeName,
+        counts_live: bool,
+        _: Duration,
+    ) -> Told<Progress> {
+        Ok(Ok(self.router(to)?.node().progress(name, counts_live)))
     }
 
     async fn rehearse(
         &self,
         to: &Member,
         _: &TypeName,
-        digest: Digest,
+        staged: &Staged,
         ids: &[ObjectId],
         _: Duration,
     ) -> Told<Rehearsed> {
-        Ok(self.router(to)?.node().rehearse(digest, ids.to_vec()).await)
+        Ok(self.router(to)?.node().rehearse(staged, ids.to_vec()).await)
     }
 
     async fn active_count(&self, to: &Member, _: Duration) -> Told<usize> {

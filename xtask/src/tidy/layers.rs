@@ -31,7 +31,7 @@ const LAYERS: &[Layer] = &[
     layer("activation", &["activation"]),
     layer("node", &["node"]),
     layer("router", &["router"]),
-    layer("rollout", &["rollout", "rehearsal"]),
+    layer("rollout", &["rollout", "rehearsal", "collection"]),
     layer("config", &["config"]),
     layer("http", &["http"]),
     layer("cli", &["cli"]),

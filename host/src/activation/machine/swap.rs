@@ -136,6 +136,11 @@ impl Swap {
         self.wanted.clone().filter(|wanted| self.reads != Some(wanted.revision))
     }
 
+    /// What is wanted, and is known to read the state.
+    pub(super) fn proven(&self) -> Option<&CodeId> {
+        self.wanted.as_ref().filter(|wanted| self.reads == Some(wanted.revision))
+    }
+
     pub(super) fn wanted(&self) -> Option<&CodeId> {
         self.wanted.as_ref()
     }

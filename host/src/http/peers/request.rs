@@ -134,8 +134,9 @@ impl Outgoing {
         Self::new(Method::GET, "/healthz".to_owned(), LAST_HOP)
     }
 
-    pub(super) fn rollout(type_name: &TypeName) -> Self {
-        Self::new(Method::GET, format!("/v1/types/{type_name}/rollout"), LAST_HOP)
+    pub(super) fn rollout(type_name: &TypeName, counts_live: bool) -> Self {
+        let path = format!("/v1/types/{type_name}/rollout?live={counts_live}");
+        Self::new(Method::GET, path, LAST_HOP)
     }
 
     pub(super) fn nodes() -> Self {

@@ -121,7 +121,7 @@ fn mend(status: u16, code: &str) -> Option<&'static str> {
         ) => "the bucket is in another region: set the region",
         (501, _) => "the store does not know conditional writes: use another one",
         (401 | 403, _) => {
-            "allow these credentials to get, put, delete and list under the prefix: without the permission to list, S3 answers \
+            "allow these credentials to get, put and list under the prefix, and to delete components: without the permission to list, S3 answers \
              so for what is not there"
         }
         (301 | 307, _) => "set the region and the endpoint of the bucket",

@@ -1,0 +1,108 @@
+//! Components that lie in the store only to be tried: each for one rehearsal, under a name of its own.
+//! Whoever put one there removes it; what a node that died left behind is removed after a day.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::{Catalog, unavailable};
+use crate::clock::wall_ms;
+use crate::engine::Component;
+use crate::error::Error;
+use crate::id::{Digest, TypeName};
+
+const PREFIX: &str = "staged/";
+/// No rehearsal takes longer.
+const LEFT_BEHIND_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// A component that is to be tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Staged {
+    /// SHA-256 of the component.
+    pub digest: Digest,
+    /// When it was stored, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// Random, so that no two rehearsals share a blob.
+    pub mark: u32,
+}
+
+impl Staged {
+    fn blob(&self) -> String {
+        format!("{PREFIX}{}-{:08x}-{}.wasm", self.at_ms, self.mark, self.digest)
+    }
+}
+
+/// Whether a node must have died that put the blob of this name there.
+fn is_left_behind(name: &str, now_ms: u64) -> bool {
+    let at_ms = name.strip_prefix(PREFIX).and_then(|name| name.split('-').next()?.parse().ok());
+    at_ms.is_some_and(|at_ms: u64| now_ms.saturating_sub(at_ms) > LEFT_BEHIND_MS)
+}
+
+impl Catalog {
+    /// Stores a component without deploying it, and says of which type it is.
+    ///
+    /// # Errors
+    /// [`ComponentRefused`](crate::error::Code::ComponentRefused) with the reason; the others where store or engine
+    /// fail.
+    ///
+    /// # Cancel safety
+    /// The component may or may not be stored; if so, it is removed a day later.
+    pub async fn stage(&self, wasm: Bytes) -> Result<(TypeName, Staged), Error> {
+        let staged = Staged { digest: Digest::of(&wasm), at_ms: wall_ms(), mark: rand::random() };
+        let description = self.described(staged.digest, wasm.clone()).await?;
+        self.keep(&staged.blob(), wasm).await?;
+        Ok((description.name, staged))
+    }
+
+    /// A component that was stored to be tried.
+    ///
+    /// # Errors
+    /// Where store or engine fail.
+    ///
+    /// # Cancel safety
+    /// Nothing is changed.
+    pub async fn staged(&self, staged: &Staged) -> Result<Arc<dyn Component>, Error> {
+        self.fetch(&staged.blob(), staged.digest).await
+    }
+
+    /// It was tried. Where the store does not answer, it is removed a day later.
+    ///
+    /// # Cancel safety
+    /// It may or may not be removed.
+    pub async fn unstage(&self, staged: &Staged) {
+        if let Err(error) = self.store.remove(&staged.blob()).await {
+            tracing::debug!(component = %staged.digest, "stays in the store for a day: {error}");
+        }
+    }
+
+    /// Removes what nodes that died have left behind.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    ///
+    /// # Cancel safety
+    /// The rest is removed the next time.
+    pub async fn tidy_up(&self) -> Result<(), Error> {
+        // The oldest come first, so that the first page is enough.
+        let page = self.store.list(PREFIX, None, 100).await.map_err(|error| unavailable(&error))?;
+        let now_ms = wall_ms();
+        for name in page.names.iter().filter(|name| is_left_behind(name, now_ms)) {
+            self.store.remove(name).await.map_err(|error| unavailable(&error))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_there_for_more_than_a_day_was_left_behind() {
+        let staged = Staged { digest: Digest::of(b"a"), at_ms: 1_000, mark: 7 };
+        assert!(!is_left_behind(&staged.blob(), 1_000 + LEFT_BEHIND_MS));
+        assert!(is_left_behind(&staged.blob(), 1_001 + LEFT_BEHIND_MS));
+        assert!(!is_left_behind("staged/by-hand.wasm", u64::MAX));
+    }
+}

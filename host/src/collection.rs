@@ -1,0 +1,153 @@
+//! Removes components that no object needs any more.
+//!
+//! The node that moves a type's roll-outs on looks after it: a revision that nothing has asked for since long, that no
+//! live object may run on any node, and that no record names, is marked as collected by conditional write, and only
+//! then its component is removed. Whether a revision is asked for is decided in `catalog/retirement.rs`.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Weak;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::catalog::record::{TypeRecord, component_blob};
+use crate::catalog::retirement::Retention;
+use crate::clock::wall_ms;
+use crate::error::Error;
+use crate::id::{Digest, TypeName};
+use crate::router::Router;
+use crate::router::context::Context;
+use crate::router::rollout::Report;
+
+/// How often to look: a part of the time that a component is kept, within bounds.
+const LOOKS: u32 = 8;
+const PAUSE_MIN: Duration = Duration::from_millis(50);
+const PAUSE_MAX: Duration = Duration::from_mins(30);
+
+/// Collects components until the router is gone.
+pub async fn run(router: Weak<Router>, retention: Retention) {
+    let pause = Duration::from_millis(retention.after_ms) / LOOKS;
+    let pause = pause.clamp(PAUSE_MIN, PAUSE_MAX);
+    let mut removed = BTreeSet::new();
+    loop {
+        sleep(pause).await;
+        let Some(router) = router.upgrade() else { return };
+        if let Err(error) = look(&router, retention, &mut removed).await {
+            tracing::warn!("components that are not needed were not collected: {error}");
+        }
+    }
+}
+
+/// Looks once at everything that is this node's part. `removed` are the blobs that were removed before.
+async fn look(
+    router: &Router,
+    retention: Retention,
+    removed: &mut BTreeSet<String>,
+) -> Result<(), Error> {
+    let catalog = router.node().catalog();
+    catalog.tidy_up().await?;
+    for name in catalog.known_types() {
+        if !router.is_steward_of(&name) {
+            continue;
+        }
+        catalog.look_again(&name).await?;
+        let Some(record) = catalog.record(name.as_str()) else { continue };
+        let record = collect(router, record, retention).await?;
+        for entry in record.revisions.iter().filter(|entry| entry.is_collected) {
+            let blob = component_blob(entry.digest, entry.copy);
+            if !removed.contains(&blob) {
+                catalog.remove_component(entry).await?;
+                removed.insert(blob);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The record of a type after what can be collected at present was.
+async fn collect(
+    router: &Router,
+    record: TypeRecord,
+    retention: Retention,
+) -> Result<TypeRecord, Error> {
+    // Which revisions live objects run changes at present.
+    if record.rollout.is_some() {
+        return Ok(record);
+    }
+    if record.clone().retire(retention, wall_ms()) {
+        return amend(router, record, |record| record.retire(retention, wall_ms())).await;
+    }
+    let overdue = record.overdue(retention, wall_ms());
+    if overdue.is_empty() {
+        return Ok(record);
+    }
+    // The live objects first: what runs none of these revisions comes to do so only where its record names it.
+    let reports = router.progress(&record.name, true, Context::default()).await;
+    let Some(running) = running(&record, &reports) else { return Ok(record) };
+    let mut in_use: BTreeSet<_> = overdue.intersection(&running).copied().collect();
+    if in_use.len() < overdue.len() {
+        in_use.extend(named(router, &record.name, &overdue).await?);
+    }
+    let name = record.name.clone();
+    let record = amend(router, record, |record| {
+        // It may have been asked for again meanwhile.
+        let overdue_still = record.overdue(retention, wall_ms());
+        for digest in overdue.intersection(&overdue_still) {
+            match in_use.contains(digest) {
+                true => record.found_in_use(*digest, wall_ms()),
+                false => record.collect(*digest),
+            }
+        }
+        true
+    });
+    let record = record.await?;
+    let (named, collected) = (in_use.len(), overdue.len() - in_use.len());
+    tracing::info!(type_name = %name, named, collected, "looked for components that no object needs");
+    Ok(record)
+}
+
+/// The components that live objects may run; nothing while it is not known of every node.
+fn running(record: &TypeRecord, reports: &[Report]) -> Option<BTreeSet<Digest>> {
+    let digests: BTreeMap<_, _> =
+        record.revisions.iter().map(|entry| (entry.number, entry.digest)).collect();
+    let mut running = BTreeSet::new();
+    for Report { progress, .. } in reports {
+        let progress = progress.as_ref().filter(|p| p.mark == record.mark && p.is_turned)?;
+        let may_run = &progress.live.as_ref()?.may_run;
+        running.extend(may_run.iter().filter_map(|number| digests.get(number)));
+    }
+    Some(running)
+}
+
+/// Which of these components records name.
+async fn named(
+    router: &Router,
+    type_name: &TypeName,
+    wanted: &BTreeSet<Digest>,
+) -> Result<BTreeSet<Digest>, Error> {
+    let mut named = BTreeSet::new();
+    let mut after = None;
+    loop {
+        let (ids, next) = router.node().record_ids(type_name, after).await?;
+        named.extend(router.node().components_of(ids).await?.intersection(wanted));
+        if next.is_none() || named.len() == wanted.len() {
+            return Ok(named);
+        }
+        after = next;
+    }
+}
+
+/// Changes the record, and gives it back as it is then.
+async fn amend(
+    router: &Router,
+    record: TypeRecord,
+    change: impl Fn(&mut TypeRecord) -> bool,
+) -> Result<TypeRecord, Error> {
+    let amended = router
+        .node()
+        .amend_type(&record.name, |present| Ok(change(present).then(|| present.clone())));
+    Ok(amended.await?.unwrap_or(record))
+}
