@@ -2,7 +2,8 @@
 //!
 //! One client calls a resident object without a pause, the worst case: an object that is idle reads its state with the
 //! new code before it is called. The pause is the slowest of the calls around the first answer of the new revision,
-//! less the median of the calls before; without a swap the same is taken of as many calls before it.
+//! less the median of the calls before; without a swap the same is taken of as many calls before it. The slowest call
+//! from the order to its answer is told too: what a node does for a roll-out may disturb calls that are not the first.
 
 use std::cell::Cell;
 use std::time::Duration;
