@@ -92,14 +92,24 @@ impl Outcome {
     }
 }
 
-/// Calls as fast as `connection_count` clients get answers.
+/// Calls one server as fast as `connection_count` clients get answers.
 pub(crate) async fn closed(
     address: SocketAddr,
     target: &Target,
     connection_count: usize,
     until: Until,
 ) -> Result<Outcome> {
-    let connections = open_connections(address, connection_count).await?;
+    closed_over(&[address], target, connection_count, until).await
+}
+
+/// The same, with the clients spread over servers of which each takes every call.
+pub(crate) async fn closed_over(
+    addresses: &[SocketAddr],
+    target: &Target,
+    connection_count: usize,
+    until: Until,
+) -> Result<Outcome> {
+    let connections = open_connections(addresses, connection_count).await?;
     let next = Arc::new(AtomicU64::new(0));
     let began = Instant::now();
     let mut clients = JoinSet::new();
@@ -126,17 +136,17 @@ pub(crate) async fn closed(
     gather(clients, began).await
 }
 
-/// Calls `per_second` times a second for `limit`.
+/// Calls servers, of which each takes every call, `per_second` times a second for `limit`.
 ///
 /// A call that cannot be sent when it is due, because its client still waits for the one before, has waited since it
 /// was due. That the load's own thread is late is not part of any latency.
 pub(crate) async fn open(
-    address: SocketAddr,
+    addresses: &[SocketAddr],
     target: &Target,
     per_second: u64,
     limit: Duration,
 ) -> Result<Outcome> {
-    let connections = open_connections(address, CONNECTION_COUNT).await?;
+    let connections = open_connections(addresses, CONNECTION_COUNT).await?;
     let interval = Duration::from_secs_f64(1.0 / per_second as f64);
     let began = Instant::now();
     let mut clients = JoinSet::new();
@@ -163,10 +173,10 @@ pub(crate) async fn open(
     gather(clients, began).await
 }
 
-async fn open_connections(address: SocketAddr, count: usize) -> Result<Vec<Connection>> {
+async fn open_connections(addresses: &[SocketAddr], count: usize) -> Result<Vec<Connection>> {
     let mut connections = Vec::with_capacity(count);
-    for _ in 0..count {
-        connections.push(Connection::open(address).await?);
+    for address in addresses.iter().cycle().take(count) {
+        connections.push(Connection::open(*address).await?);
     }
     Ok(connections)
 }

@@ -13,6 +13,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 mod artifacts;
+mod cluster;
 mod floor;
 mod load;
 mod locker;
@@ -38,6 +39,9 @@ struct Arguments {
     /// Measure at full length, for figures that are published
     #[arg(long)]
     full: bool,
+    /// Measure little, to see that everything works: the figures are worth nothing
+    #[arg(long, conflicts_with = "full")]
+    quick: bool,
     /// How often each subject has its turn
     #[arg(long, value_name = "COUNT")]
     rounds: Option<usize>,
@@ -98,7 +102,12 @@ fn run(arguments: &Arguments) -> Result<()> {
             Ok(())
         }
         None => {
-            let plan = runs::Plan::new(arguments.full, arguments.rounds)?;
+            let length = match (arguments.quick, arguments.full) {
+                (true, _) => runs::Length::Quick,
+                (false, true) => runs::Length::Full,
+                (false, false) => runs::Length::Usual,
+            };
+            let plan = runs::Plan::new(length, arguments.rounds)?;
             runtime()?.block_on(runs::run(arguments.name, &plan))
         }
     }

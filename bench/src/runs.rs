@@ -12,6 +12,7 @@ mod locks;
 mod memory;
 mod requests;
 mod s3;
+mod swaps;
 mod throughput;
 
 use std::path::PathBuf;
@@ -26,9 +27,9 @@ use crate::machine::Facts;
 use crate::parts;
 use crate::process::Server;
 use crate::report::{self, Report};
-use crate::wire::Connection;
+use crate::wire;
 
-/// Rounds, where nothing is said.
+/// Rounds, where nothing is said and not just tried out.
 const ROUND_COUNT: usize = 5;
 /// Between two measurements, so that what the one left to do is not done in the other.
 const SETTLING: Duration = Duration::from_millis(200);
@@ -76,6 +77,16 @@ pub(crate) enum Name {
     Forward,
     /// What each kind of call asks of S3 and ZooKeeper, and what that costs
     Requests,
+    /// All that begins with `swap-`
+    Swaps,
+    /// How long one object pauses for another revision
+    SwapPause,
+    /// From a deployment until all objects of three nodes run it
+    SwapServed,
+    /// Calls through roll-outs, and without
+    SwapLoad,
+    /// How fast a rehearsal reads states, and the bare client of the store
+    SwapRehearsal,
 }
 
 impl Name {
@@ -83,14 +94,27 @@ impl Name {
     fn measured(self) -> Vec<Self> {
         let locks = [Self::LockRates, Self::LockMemory, Self::LockClose, Self::LockPartitions];
         let s3 = [Self::S3Updates, Self::S3Hot, Self::S3Activation];
-        let is_one = |name: &Self| !matches!(name, Self::All | Self::Locks | Self::S3);
+        let swaps = [Self::SwapPause, Self::SwapServed, Self::SwapLoad, Self::SwapRehearsal];
+        let groups = [Self::All, Self::Locks, Self::S3, Self::Swaps];
+        let is_one = |name: &Self| !groups.contains(name);
         match self {
             Self::All => Self::value_variants().iter().copied().filter(is_one).collect(),
             Self::Locks => locks.to_vec(),
             Self::S3 => s3.to_vec(),
+            Self::Swaps => swaps.to_vec(),
             one => vec![one],
         }
     }
+}
+
+/// For how long is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Length {
+    /// Just so that everything was done once.
+    Quick,
+    Usual,
+    /// For figures that are published.
+    Full,
 }
 
 /// How much is measured, and with what.
@@ -99,24 +123,29 @@ pub(crate) struct Plan {
     pub(crate) artifacts: Artifacts,
     facts: Facts,
     results: PathBuf,
-    pub(crate) is_full: bool,
+    pub(crate) length: Length,
     pub(crate) round_count: usize,
     /// How long one subject has its turn.
     pub(crate) turn: Duration,
 }
 
 impl Plan {
-    pub(crate) fn new(is_full: bool, round_count: Option<usize>) -> Result<Self> {
+    pub(crate) fn new(length: Length, round_count: Option<usize>) -> Result<Self> {
         let artifacts = Artifacts::find()?;
         let facts = Facts::gather(artifacts.data_folder()?.path())?;
         println!("machine: {}", facts.describe());
+        let (usual_round_count, turn) = match length {
+            Length::Quick => (1, Duration::from_millis(500)),
+            Length::Usual => (ROUND_COUNT, Duration::from_secs(2)),
+            Length::Full => (ROUND_COUNT, Duration::from_secs(10)),
+        };
         Ok(Self {
             results: artifacts.root.join("bench-results"),
             artifacts,
             facts,
-            is_full,
-            round_count: round_count.unwrap_or(ROUND_COUNT).max(1),
-            turn: Duration::from_secs(if is_full { 10 } else { 2 }),
+            length,
+            round_count: round_count.unwrap_or(usual_round_count).max(1),
+            turn,
         })
     }
 }
@@ -141,7 +170,7 @@ pub(crate) async fn run(name: Name, plan: &Plan) -> Result<()> {
 
 async fn measure(name: Name, plan: &Plan) -> Result<Report> {
     match name {
-        Name::All | Name::Locks | Name::S3 => unreachable!("it stands for others"),
+        Name::All | Name::Locks | Name::S3 | Name::Swaps => unreachable!("it stands for others"),
         Name::Query => throughput::query(plan).await,
         Name::Update => throughput::update(plan).await,
         Name::FirstCall => first_call::run(plan).await,
@@ -159,6 +188,10 @@ async fn measure(name: Name, plan: &Plan) -> Result<Report> {
         Name::S3Activation => parts::in_threads(|| s3::activation::run(plan)),
         Name::Forward => forward::run(plan).await,
         Name::Requests => parts::in_threads(|| requests::run(plan)),
+        Name::SwapPause => swaps::pause::run(plan).await,
+        Name::SwapServed => parts::in_threads(|| swaps::served::run(plan)),
+        Name::SwapLoad => parts::in_threads(|| swaps::load::run(plan)),
+        Name::SwapRehearsal => parts::in_threads(|| swaps::rehearsal::run(plan)),
     }
 }
 
@@ -177,10 +210,7 @@ async fn warm_up(server: &Server, target: &Target) -> Result<()> {
 
 /// A figure from a node's own metrics.
 async fn node_metric(server: &Server, name: &str) -> Result<f64> {
-    let mut connection = Connection::open(server.address).await?;
-    let request = b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n";
-    let answer = connection.exchange(request).await?;
-    let text = String::from_utf8_lossy(answer.body);
+    let text = wire::get(server.address, "/metrics").await?.done()?;
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
     value.with_context(|| format!("the node does not tell {name}"))
 }

@@ -2,13 +2,15 @@
 //!
 //! Each is a process of its own, with data of its own that goes when it ends.
 
+use std::net::SocketAddr;
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
+use serde_json::Value;
 
 use crate::artifacts::Artifacts;
 use crate::process::Server;
-use crate::wire::{Body, Connection, write_request};
+use crate::wire::{self, Body};
 
 /// One of the servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,17 +62,19 @@ pub(crate) async fn node(
     Ok(server)
 }
 
-/// Deploys a component on a node.
+/// Deploys a component by its name on a node.
 pub(crate) async fn deploy(artifacts: &Artifacts, server: &Server, guest: &str) -> Result<()> {
-    let wasm = std::fs::read(artifacts.guest(guest)?)?;
-    let mut request = Vec::new();
-    let body = Body { media_type: "application/wasm", bytes: &wasm };
-    write_request(&mut request, "POST", "/v1/types", &body);
-    let mut connection = Connection::open(server.address).await?;
-    let answer = connection.exchange(&request).await?;
-    let text = String::from_utf8_lossy(answer.body);
-    ensure!((200..300).contains(&answer.status), "status {}: {text}", answer.status);
-    Ok(())
+    upload(server.address, &std::fs::read(artifacts.guest(guest)?)?).await.map(drop)
+}
+
+/// Deploys a component, and gives the number of its revision when every node serves it.
+pub(crate) async fn upload(address: SocketAddr, wasm: &[u8]) -> Result<u32> {
+    let body = Body { media_type: "application/wasm", bytes: wasm };
+    let text = wire::ask(address, "POST", "/v1/types", &body).await?.done()?;
+    let document: Value = serde_json::from_str(&text)?;
+    let revision = document.get("revision").and_then(Value::as_u64);
+    let revision = revision.with_context(|| format!("no revision was deployed: {text}"))?;
+    Ok(u32::try_from(revision)?)
 }
 
 async fn floor(artifacts: &Artifacts, kind: &str) -> Result<Server> {

@@ -24,7 +24,34 @@ pub(crate) struct Connection {
 #[derive(Debug)]
 pub(crate) struct Answer<'a> {
     pub(crate) status: u16,
+    head: &'a [u8],
     pub(crate) body: &'a [u8],
+}
+
+impl Answer<'_> {
+    /// The revision of the code that answered.
+    pub(crate) fn revision(&self) -> Result<u32> {
+        let head = std::str::from_utf8(self.head)?;
+        let value = header(head.split("\r\n"), "highlander-revision");
+        let value = value.context("the answer names no revision")?;
+        Ok(value.parse()?)
+    }
+}
+
+/// An answer that was waited for alone.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) text: String,
+}
+
+impl Reply {
+    /// What was answered, if it is no error.
+    pub(crate) fn done(self) -> Result<String> {
+        let Self { status, text } = self;
+        ensure!((200..300).contains(&status), "status {status}: {text}");
+        Ok(text)
+    }
 }
 
 /// Where an answer's parts are.
@@ -59,8 +86,10 @@ impl Connection {
             self.read_some().await?;
         }
         ensure!(self.filled == end, "the server sent more than it announced");
-        let body = self.buffer.get(head.head_bytes..end).unwrap_or_default();
-        Ok(Answer { status: head.status, body })
+        let (status, length) = (head.status, head.head_bytes);
+        let (head, body) =
+            self.buffer.get(..end).and_then(|all| all.split_at_checked(length)).unwrap_or_default();
+        Ok(Answer { status, head, body })
     }
 
     async fn read_some(&mut self) -> Result<()> {
@@ -73,6 +102,25 @@ impl Connection {
         self.filled += count;
         Ok(())
     }
+}
+
+/// Sends one request on a connection of its own.
+pub(crate) async fn ask(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    body: &Body<'_>,
+) -> Result<Reply> {
+    let mut request = Vec::new();
+    write_request(&mut request, method, path, body);
+    let mut connection = Connection::open(address).await?;
+    let answer = connection.exchange(&request).await?;
+    Ok(Reply { status: answer.status, text: String::from_utf8_lossy(answer.body).into_owned() })
+}
+
+/// Reads what a server says at a path.
+pub(crate) async fn get(address: SocketAddr, path: &str) -> Result<Reply> {
+    ask(address, "GET", path, &Body { media_type: "application/json", bytes: b"" }).await
 }
 
 /// Appends a request with a body to `into`.
@@ -103,12 +151,17 @@ fn read_head(bytes: &[u8]) -> Result<Option<Head>> {
     let mut lines = text.split("\r\n");
     let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok());
     let Some(status) = status else { bail!("no answer of HTTP: {text}") };
-    let length = lines.find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse())
-    });
+    let length = header(lines, "content-length").map(str::parse);
     let body_bytes = length.transpose()?.context("the answer does not say how long it is")?;
     Ok(Some(Head { status, head_bytes: end + HEAD_END.len(), body_bytes }))
+}
+
+/// The value of a header.
+fn header<'a>(mut lines: impl Iterator<Item = &'a str>, name: &str) -> Option<&'a str> {
+    lines.find_map(|line| {
+        let (found, value) = line.split_once(':')?;
+        found.eq_ignore_ascii_case(name).then(|| value.trim())
+    })
 }
 
 #[cfg(test)]
@@ -121,6 +174,14 @@ mod tests {
         assert_eq!(read_head(&bytes[..30]).unwrap(), None);
         let head = read_head(bytes).unwrap();
         assert_eq!(head, Some(Head { status: 200, head_bytes: 38, body_bytes: 2 }));
+    }
+
+    #[test]
+    fn an_answer_names_the_revision_that_gave_it_or_none() {
+        let answer = |head| Answer { status: 200, head, body: b"" }.revision();
+        let head = b"HTTP/1.1 200 OK\r\nHighlander-Revision: 12\r\ncontent-length: 0\r\n\r\n";
+        assert_eq!(answer(head).unwrap(), 12);
+        assert!(answer(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").is_err());
     }
 
     #[test]

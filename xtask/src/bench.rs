@@ -16,6 +16,9 @@ pub(crate) struct Options {
     /// Measures at full length, for figures that are published
     #[arg(long)]
     full: bool,
+    /// Measures little, to see that everything works
+    #[arg(long, conflicts_with = "full")]
+    quick: bool,
     /// How often each subject has its turn
     #[arg(long, value_name = "COUNT")]
     rounds: Option<usize>,
@@ -29,6 +32,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     command.args(&options.name);
     if options.full {
         command.arg("--full");
+    }
+    if options.quick {
+        command.arg("--quick");
     }
     if let Some(rounds) = options.rounds {
         command.args(["--rounds", &rounds.to_string()]);

@@ -3,26 +3,21 @@
 //! Two real nodes, with claims in ZooKeeper and records on S3. The processor time of both counts, whichever is called.
 //! How long a call takes is seen by one client; by 64 clients it is mostly waiting for a processor.
 
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use highlander_services::zookeeper::Ensemble;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::{Plan, SETTLING, touch};
-use crate::artifacts::Artifacts;
+use crate::cluster::Cluster;
 use crate::load::{self, CONNECTION_COUNT, Target, Until};
-use crate::parts::{self, Blobs, CHROOT, Durability};
 use crate::process::Server;
 use crate::report::{Bound, Report};
-use crate::subject;
-use crate::wire::Connection;
+use crate::{subject, wire};
 
 /// Names of the nodes, to which each session adds a part of its own.
 const FIRST: &str = "first";
 const SECOND: &str = "second";
-const JOIN_PATIENCE: Duration = Duration::from_secs(60);
 const OWNER: &str = "at the owner";
 const OTHER: &str = "through the other node";
 const CPU: &str = "CPU of both nodes per call, µs";
@@ -32,24 +27,22 @@ const P99: &str = "p99 of one client, µs";
 
 pub(super) async fn run(plan: &Plan) -> Result<Report> {
     let mut report = Report::new("forward", "Query of a hot object on one of two nodes");
-    let ensemble = parts::ensemble(1, Durability::Synced)?;
-    let blobs = Blobs::start(&plan.artifacts).await?;
-    let first = start(&plan.artifacts, &ensemble, &blobs, FIRST).await?;
-    let second = start(&plan.artifacts, &ensemble, &blobs, SECOND).await?;
-    subject::deploy(&plan.artifacts, &first, "counter").await?;
+    let cluster = Cluster::start(&plan.artifacts, &[FIRST, SECOND]).await?;
+    let [first, second] = cluster.nodes.as_slice() else { bail!("there are two nodes") };
+    subject::deploy(&plan.artifacts, first, "counter").await?;
     let updates = Target::counters("hot", 1, "increment");
-    touch(&first, &updates, 1).await?;
+    touch(first, &updates, 1).await?;
     // The other one learns of the type and of the owner.
-    touch(&second, &updates, 1).await?;
-    let is_first = owner(&first).await?.starts_with(FIRST);
-    let (at_owner, elsewhere) = if is_first { (&first, &second) } else { (&second, &first) };
+    touch(second, &updates, 1).await?;
+    let is_first = owner(first).await?.starts_with(FIRST);
+    let (at_owner, elsewhere) = if is_first { (first, second) } else { (second, first) };
     let queries = Target::counters("hot", 1, "value");
     for server in [at_owner, elsewhere] {
         touch(server, &queries, 2_000).await?;
     }
     for _ in 0..plan.round_count {
         for (name, called) in [(OWNER, at_owner), (OTHER, elsewhere)] {
-            turn(plan, &mut report, name, called, [&first, &second]).await?;
+            turn(plan, &mut report, name, called, [first, second]).await?;
         }
     }
     let ratio = report.ratio(CPU, OTHER, OWNER);
@@ -83,52 +76,10 @@ async fn turn(
     Ok(())
 }
 
-/// Starts a node of the cluster, and waits until it takes calls.
-async fn start(
-    artifacts: &Artifacts,
-    ensemble: &Ensemble,
-    blobs: &Blobs,
-    name: &str,
-) -> Result<Server> {
-    let folder = artifacts.data_folder()?;
-    let (bucket, access) = blobs.access();
-    let mut command = Command::new(&artifacts.host);
-    command.arg("serve");
-    command.env("HIGHLANDER_NODE__NAME", name);
-    command.env("HIGHLANDER_NODE__LISTEN", "127.0.0.1:0");
-    command.env("HIGHLANDER_NODE__DATA_DIR", folder.path().join("data"));
-    command.env("HIGHLANDER_REGISTRY__KIND", "zookeeper");
-    let connect = format!("{}{CHROOT}", ensemble.connect_string());
-    command.env("HIGHLANDER_REGISTRY__CONNECT", connect);
-    command.env("HIGHLANDER_REGISTRY__SESSION_TIMEOUT", "20s");
-    command.env("HIGHLANDER_STORE__KIND", "s3");
-    command.env("HIGHLANDER_STORE__BUCKET", bucket);
-    command.env("HIGHLANDER_STORE__ENDPOINT", blobs.url());
-    command.env("HIGHLANDER_STORE__REGION", "us-east-1");
-    command.env("AWS_ACCESS_KEY_ID", &access.id);
-    command.env("AWS_SECRET_ACCESS_KEY", &access.secret);
-    let server = Server::start(command, folder).await?;
-    let began = Instant::now();
-    while get(&server, "/readyz").await?.0 != 200 {
-        if began.elapsed() > JOIN_PATIENCE {
-            bail!("node {name} did not join the cluster within {JOIN_PATIENCE:?}");
-        }
-        sleep(Duration::from_millis(50)).await;
-    }
-    Ok(server)
-}
-
 /// Which node owns the hot object.
 async fn owner(node: &Server) -> Result<String> {
-    let (status, text) = get(node, "/v1/objects/counter/hot0/owner").await?;
+    let text = wire::get(node.address, "/v1/objects/counter/hot0/owner").await?.done()?;
     let document: serde_json::Value = serde_json::from_str(&text)?;
     let owner = document.get("node").and_then(|node| node.as_str()).map(str::to_owned);
-    owner.with_context(|| format!("nobody owns the object: status {status}: {text}"))
-}
-
-async fn get(node: &Server, path: &str) -> Result<(u16, String)> {
-    let mut connection = Connection::open(node.address).await?;
-    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
-    let answer = connection.exchange(request.as_bytes()).await?;
-    Ok((answer.status, String::from_utf8_lossy(answer.body).into_owned()))
+    owner.with_context(|| format!("nobody owns the object: {text}"))
 }

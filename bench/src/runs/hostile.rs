@@ -89,9 +89,10 @@ async fn spinner(plan: &Plan) -> Result<Server> {
 
 async fn turn(plan: &Plan, report: &mut Report, name: &str, server: &Server) -> Result<()> {
     let (queries, updates) = (queries(), updates());
+    let address = [server.address];
     let (queries, updates) = tokio::try_join!(
-        load::open(server.address, &queries, QUERY_RATE, plan.turn),
-        load::open(server.address, &updates, UPDATE_RATE, plan.turn),
+        load::open(&address, &queries, QUERY_RATE, plan.turn),
+        load::open(&address, &updates, UPDATE_RATE, plan.turn),
     )?;
     let (mut queries, mut updates) = (queries.all_done()?, updates.all_done()?);
     report.add(QUERY_P50, name, queries.latencies.micros_at(0.5));

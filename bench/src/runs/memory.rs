@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use tokio::time::sleep;
 
-use super::{Plan, node_metric, touch, warm_up};
+use super::{Length, Plan, node_metric, touch, warm_up};
 use crate::load::Target;
 use crate::process::Server;
 use crate::report::{Bound, Report};
@@ -25,8 +25,9 @@ const DECAY: Duration = Duration::from_millis(1_500);
 const MILLION: f64 = 1e6;
 
 pub(super) async fn run(plan: &Plan) -> Result<Report> {
-    let count = if plan.is_full { WARM_COUNT_FULL } else { WARM_COUNT };
-    let title = if plan.is_full { "1,000,000 active counters" } else { "100,000 active counters" };
+    let is_full = plan.length == Length::Full;
+    let count = if is_full { WARM_COUNT_FULL } else { WARM_COUNT };
+    let title = if is_full { "1,000,000 active counters" } else { "100,000 active counters" };
     let mut report = Report::new("warm", title);
     let long = ("HIGHLANDER_OBJECTS__IDLE_TIMEOUT", "1h");
     let few = ("HIGHLANDER_SANDBOX__RESIDENT_MAX", "16");
@@ -49,7 +50,7 @@ pub(super) async fn run(plan: &Plan) -> Result<Report> {
     let used = report.samples(TOTAL, "highlander, warm").last().copied().unwrap_or_default();
     let per_object = report.median(BYTES, "highlander, warm");
     let of_a_million = used + per_object * (MILLION - count as f64) / MILLION;
-    let how = if plan.is_full { "" } else { ", extrapolated" };
+    let how = if is_full { "" } else { ", extrapolated" };
     let text = format!("warm: MB of 1,000,000 warm objects{how}");
     report.aim(text, Bound::AtMost, 2_500.0, of_a_million);
     report.note(format!("resident: {RESIDENT_COUNT} objects; bytes include the warm object's own"));
