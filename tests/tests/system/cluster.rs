@@ -24,6 +24,7 @@ mod swap_faults;
 mod swaps;
 mod takeovers;
 mod talk;
+mod todos;
 
 use highlander_tests::cluster::Cluster;
 use highlander_tests::cluster::load::{Load, Manner, Met};
