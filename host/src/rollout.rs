@@ -31,6 +31,8 @@ const LOOK_MIN: Duration = Duration::from_millis(5);
 const LOOK_MAX: Duration = Duration::from_millis(250);
 /// How often a type that is being rolled out is read again, whatever notices say.
 const REREAD: Duration = Duration::from_secs(1);
+/// How often all types are: whoever changed one may have died before it could tell.
+const LOOK_AROUND: Duration = Duration::from_secs(30);
 /// How long a deployment is followed until it is said that it goes on by itself.
 const FOLLOW_MAX: Duration = Duration::from_mins(2);
 
@@ -42,12 +44,18 @@ pub async fn run(router: Weak<Router>) {
     };
     let mut pace = Pace { pause: LOOK_MIN, marks: BTreeMap::new(), reread_at: Instant::now() };
     catch_up(&router).await;
+    let mut looked_around_at = Instant::now();
     loop {
         let Some(present) = router.upgrade() else { return };
+        if looked_around_at.elapsed() >= LOOK_AROUND {
+            looked_around_at = Instant::now();
+            if let Err(error) = look_around(&present).await {
+                tracing::warn!("the types could not be read: {error}");
+            }
+        }
         let has_open = attend(&present, &mut pace).await;
         drop(present);
-        // A type that nobody has told this node of is one that it does not use.
-        let pause = if has_open { pace.pause } else { Duration::MAX };
+        let pause = if has_open { pace.pause } else { LOOK_AROUND };
         if matches!(timeout(pause, news.changed()).await, Ok(Err(_))) {
             return;
         }
@@ -65,21 +73,30 @@ struct Pace {
 async fn catch_up(router: &Weak<Router>) {
     let mut pause = LOOK_MAX;
     while let Some(present) = router.upgrade() {
-        let catalog = present.node().catalog();
-        match catalog.types().await {
-            Ok(records) => {
-                let open = records.into_iter().filter(|record| record.rollout.is_some());
-                for record in open {
-                    let _ = catalog.look_again(&record.name).await;
-                }
-                return;
-            }
+        match look_around(&present).await {
+            Ok(()) => return,
             Err(error) => tracing::warn!("the types could not be read: {error}"),
         }
         drop(present);
         sleep(pause).await;
         pause = (pause * 2).min(Duration::from_secs(10));
     }
+}
+
+/// Learns of the changes of types that nobody has told this node of.
+async fn look_around(router: &Router) -> Result<(), Error> {
+    let catalog = router.node().catalog();
+    for record in catalog.types().await? {
+        // A type that is not known here and does not change is one that this node does not use.
+        let is_news = match catalog.record(record.name.as_str()) {
+            Some(known) => known.mark != record.mark,
+            None => record.rollout.is_some(),
+        };
+        if is_news {
+            let _ = catalog.look_again(&record.name).await;
+        }
+    }
+    Ok(())
 }
 
 /// Looks at every type that is being rolled out; whether there is any.

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::activation::Operation;
-use crate::catalog::Taken;
 use crate::catalog::rollout::Share;
+use crate::catalog::{Catalog, Taken};
+use crate::engine::scripted::ScriptedEngine;
 use crate::error::Code;
 use crate::id::NodeId;
 use crate::node::revisions::{Progress, Readiness};
@@ -164,6 +165,27 @@ async fn a_part_of_the_objects_goes_first_and_then_all() {
     assert!((25..75).contains(&second), "{second} of 100");
     deploy(router, component("second"), &terms(Share::All), true).await.unwrap();
     assert_eq!(add(&places[1], "y").await.1, 2);
+}
+
+/// The node that recorded it died before it could tell.
+#[tokio::test]
+async fn a_revision_that_nobody_tells_of_is_found() {
+    let (cluster, places) = cluster(&["a", "b", "c"]).await;
+    for place in &places {
+        place.node.catalog().look_again(&counters()).await.unwrap();
+    }
+    let writer = Catalog::new(cluster.store.clone(), Arc::new(ScriptedEngine::new()));
+    let deployed = writer.deploy(component("second"), &terms(Share::All)).await.unwrap();
+    assert_eq!(deployed.revision, 2);
+    let known = |place: &Place| {
+        let record = place.node.catalog().record("counter").unwrap();
+        (record.current, record.revisions.len())
+    };
+    assert!(places.iter().all(|place| known(place) == (1, 1)));
+    for place in &places {
+        look_around(&place.router).await.unwrap();
+    }
+    until(async || places.iter().all(|place| known(place) == (2, 2))).await;
 }
 
 #[tokio::test]
