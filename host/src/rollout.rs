@@ -233,17 +233,20 @@ async fn follow(router: &Router, type_name: &TypeName, revision: u32) -> Result<
     let catalog = router.node().catalog();
     let mut news = catalog.news().subscribe();
     let ends = Instant::now() + FOLLOW_MAX;
-    while let Some(record) = catalog.record(type_name.as_str()) {
-        let is_open = record
-            .rollout
-            .as_ref()
-            .is_some_and(|open| open.revision == revision && open.stage != Stage::Watching);
-        if !is_open {
-            return ended(&record, revision);
+    loop {
+        // As long as this node has not read the record, it does not know the revision.
+        let record = catalog.record(type_name.as_str());
+        if let Some(record) = record.filter(|record| record.entry(revision).is_some()) {
+            let is_open = record
+                .rollout
+                .as_ref()
+                .is_some_and(|open| open.revision == revision && open.stage != Stage::Watching);
+            if !is_open {
+                return ended(&record, revision);
+            }
         }
         wait(&mut news, ends, type_name, revision).await?;
     }
-    Ok(())
 }
 
 async fn wait(

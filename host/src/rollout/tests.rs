@@ -16,6 +16,7 @@ use crate::node::revisions::{Progress, Readiness};
 use crate::registry::Registry as _;
 use crate::rehearsal::{Rehearsals, Sample, passed};
 use crate::router::testing::{Cluster, Place, call, counter};
+use crate::store::memory::GetFault;
 
 fn terms(share: Share) -> Terms {
     Terms { share, ..Terms::default() }
@@ -165,6 +166,25 @@ async fn a_part_of_the_objects_goes_first_and_then_all() {
     assert!((25..75).contains(&second), "{second} of 100");
     deploy(router, component("second"), &terms(Share::All), true).await.unwrap();
     assert_eq!(add(&places[1], "y").await.1, 2);
+}
+
+/// The node that recorded it cannot read it again at once.
+#[tokio::test]
+async fn what_is_recorded_is_deployed_whatever_the_store_does_next() {
+    let cluster = Cluster::new();
+    let place = cluster.join("a").await;
+    let terms = terms(Share::All);
+    let writer = Catalog::new(cluster.store.clone(), Arc::new(ScriptedEngine::new()));
+    cluster.store.script_gets([GetFault::Nothing, GetFault::Unavailable]);
+    let first = writer.deploy(component("first"), &terms).await.unwrap();
+    assert_eq!((first.revision, first.is_new), (1, true));
+    assert!(writer.record("counter").is_none());
+    place.node.catalog().look_again(&counters()).await.unwrap();
+    cluster.store.script_gets([GetFault::Nothing, GetFault::Unavailable]);
+    tokio::spawn(run(Arc::downgrade(&place.router)));
+    let second = deploy(&place.router, component("second"), &terms, true).await.unwrap();
+    assert_eq!((second.revision, second.is_new), (2, true));
+    assert_eq!(add(&place, "1").await, (json!(1), 2));
 }
 
 /// The node that recorded it died before it could tell.
