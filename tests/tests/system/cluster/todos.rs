@@ -57,7 +57,8 @@ impl Todos {
 
     fn given(number: usize) -> Value {
         let color = ["red", "yellow", "green", "blue"][number % 4];
-        json!({ "title": format!("todo {number}"), "completed": number % 3 == 0, "color": color })
+        let is_done = number.is_multiple_of(3);
+        json!({ "title": format!("todo {number}"), "completed": is_done, "color": color })
     }
 
     /// What `get` must answer, by which revision, when `current` is.
