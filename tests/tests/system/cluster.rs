@@ -20,6 +20,7 @@ mod rollouts;
 mod routing;
 mod slow_store;
 mod store_faults;
+mod swap_deaths;
 mod swap_faults;
 mod swaps;
 mod takeovers;
