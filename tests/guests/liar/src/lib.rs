@@ -1,7 +1,7 @@
 //! A guest that describes itself well and breaks its word afterwards. It is written against the contract alone.
 //!
-//! What it does wrong is in its key: `trap-in-`, `spin-in-` or `eat-in-` with `restore`, `call` or `snapshot` behind it,
-//! `refuse-restore`, `newer-schema`, `garbage-reply`, `garbage-snapshot`, `unknown-handler`. With any other key it
+//! What it does wrong is in its key: `trap-in-`, `spin-in-` or `eat-in-` with `restore`, `call` or `snapshot` behind
+//! it, `refuse-restore`, `newer-schema`, `garbage-reply`, `garbage-snapshot`, `unknown-handler`. With any other key it
 //! behaves: it counts its calls.
 
 #![cfg(target_family = "wasm")]

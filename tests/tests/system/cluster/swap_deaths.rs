@@ -227,7 +227,7 @@ async fn a_revision_arrives_or_was_never_there_whichever_node_dies_at_whichever_
         .await;
         let met_beside = beside_load.stop().await;
         eprintln!(
-            "{} node {victim}, through {through}: everywhere after {took:.1?}; beside {} calls, {met_beside:?}; {met:?}",
+            "{} node {victim}, through {through}: everywhere after {took:.1?}; {} beside, {met_beside:?}; {met:?}",
             round.name,
             beside.answered_count(),
         );
