@@ -31,6 +31,8 @@ const LOOK_MIN: Duration = Duration::from_millis(5);
 const LOOK_MAX: Duration = Duration::from_millis(250);
 /// How often a type that is being rolled out is read again, whatever notices say.
 const REREAD: Duration = Duration::from_secs(1);
+/// How often all types are: whoever changed one may have died before it could tell.
+const LOOK_AROUND: Duration = Duration::from_secs(30);
 /// How long a deployment is followed until it is said that it goes on by itself.
 const FOLLOW_MAX: Duration = Duration::from_mins(2);
 
@@ -41,7 +43,7 @@ pub async fn run(router: Weak<Router>) {
         return;
     };
     let mut pace = Pace { pause: LOOK_MIN, marks: BTreeMap::new(), reread_at: Instant::now() };
-    tokio::spawn(catch_up(router.clone()));
+    tokio::spawn(keep_up(router.clone()));
     loop {
         let Some(present) = router.upgrade() else { return };
         let has_open = attend(&present, &mut pace).await;
@@ -60,26 +62,40 @@ struct Pace {
     reread_at: Instant,
 }
 
-/// Learns of the types that were deployed before this node began, so that what a first call needs is compiled by then,
-/// and of the roll-outs that are under way.
-async fn catch_up(router: Weak<Router>) {
-    let mut pause = LOOK_MAX;
+/// Learns of what nobody has told this node: the types that were deployed before it began, so that what a first call
+/// needs is compiled by then, and changes whose maker died before it could tell.
+async fn keep_up(router: Weak<Router>) {
+    let (mut pause, mut is_new_here) = (LOOK_MAX, true);
     while let Some(present) = router.upgrade() {
-        match present.node().catalog().types().await {
-            Ok(mut records) => {
-                // Others may be waiting for this node.
-                records.sort_by_key(|record| record.rollout.is_none());
-                for record in records {
-                    let _ = present.node().catalog().know(record.name.as_str()).await;
-                }
-                return;
+        match look_around(&present, is_new_here).await {
+            Ok(()) => (pause, is_new_here) = (LOOK_AROUND, false),
+            Err(error) => {
+                tracing::warn!("the types could not be read: {error}");
+                pause = (pause * 2).min(LOOK_AROUND);
             }
-            Err(error) => tracing::warn!("the types could not be read: {error}"),
         }
         drop(present);
         sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_secs(10));
     }
+}
+
+/// Looks at all types; later only at those whose roll-outs this node moves on, and tells the others what is new.
+async fn look_around(router: &Router, is_new_here: bool) -> Result<(), Error> {
+    let (node, catalog) = (router.node(), router.node().catalog());
+    for name in catalog.type_names().await? {
+        if is_new_here {
+            let _ = catalog.know(name.as_str()).await;
+        }
+        if router.is_steward_of(&name) {
+            let mark = || catalog.record(name.as_str()).map(|record| record.mark);
+            let before = mark();
+            let _ = catalog.look_again(&name).await;
+            if mark() != before {
+                node.announce(&name).await;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Looks at every type that is being rolled out; whether there is any.
@@ -212,17 +228,20 @@ async fn follow(router: &Router, type_name: &TypeName, revision: u32) -> Result<
     let catalog = router.node().catalog();
     let mut news = catalog.news().subscribe();
     let ends = Instant::now() + FOLLOW_MAX;
-    while let Some(record) = catalog.record(type_name.as_str()) {
-        let is_open = record
-            .rollout
-            .as_ref()
-            .is_some_and(|open| open.revision == revision && open.stage != Stage::Watching);
-        if !is_open {
-            return ended(&record, revision);
+    loop {
+        // As long as this node has not read the record, it does not know the revision.
+        let record = catalog.record(type_name.as_str());
+        if let Some(record) = record.filter(|record| record.entry(revision).is_some()) {
+            let is_open = record
+                .rollout
+                .as_ref()
+                .is_some_and(|open| open.revision == revision && open.stage != Stage::Watching);
+            if !is_open {
+                return ended(&record, revision);
+            }
         }
         wait(&mut news, ends, type_name, revision).await?;
     }
-    Ok(())
 }
 
 async fn wait(

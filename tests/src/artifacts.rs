@@ -66,6 +66,21 @@ pub fn variant_bytes(guest: &str, name: &str) -> Vec<u8> {
     wasm
 }
 
+/// A component that is told a word by the test, as some guests ask for one: it does something else then.
+#[must_use]
+pub fn told_bytes(guest: &str, word: &str) -> Vec<u8> {
+    /// As the crate of these guests has it.
+    const MARK: &[u8] = b"told:...................";
+    let mut wasm = guest_bytes(guest);
+    let is_mark = |place: &usize| wasm.get(*place..*place + MARK.len()) == Some(MARK);
+    let places: Vec<_> = (0..wasm.len()).filter(is_mark).collect();
+    let [place] = *places else { panic!("{guest} can be told something at {places:?}") };
+    let begin = place + "told:".len();
+    assert!(begin + word.len() < place + MARK.len(), "{word} is too long");
+    wasm[begin..begin + word.len()].copy_from_slice(word.as_bytes());
+    wasm
+}
+
 /// The root of the repository.
 #[must_use]
 pub fn repository() -> &'static Path {

@@ -168,9 +168,17 @@ impl Cluster {
     /// # Panics
     /// Where the other nodes get them all.
     pub async fn objects_on(&self, index: usize, object_type: &str, count: usize) -> Vec<String> {
+        self.objects_with(index, &format!("{object_type}/on"), count).await
+    }
+
+    /// The same of objects whose names begin with this, `type/key`.
+    ///
+    /// # Panics
+    /// Where the other nodes get them all.
+    pub async fn objects_with(&self, index: usize, prefix: &str, count: usize) -> Vec<String> {
         let mut found = Vec::new();
         for number in 0..count * 40 {
-            let object = format!("{object_type}/on-{number}");
+            let object = format!("{prefix}-{number}");
             if self.owner_of(&object).await == index {
                 found.push(object);
                 if found.len() == count {

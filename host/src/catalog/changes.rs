@@ -57,10 +57,18 @@ impl Catalog {
             record.deploy(digest, size, &description, terms, wall_ms())
         });
         let deployed = changed.await?;
-        let known = self.refresh(type_name.as_str()).await?;
-        let newest = known.record.revisions.iter().rev().find(|entry| entry.digest == digest);
-        let revision = deployed.as_ref().or(newest).map_or(0, |entry| entry.number);
-        Ok(Deployed { type_name, revision, digest, is_new: deployed.is_some() })
+        let known = self.refresh(type_name.as_str()).await;
+        if let Some(entry) = deployed {
+            if let Err(error) = known {
+                // It is recorded all the same, and this node learns of it as every other one does.
+                tracing::warn!(%type_name, "the type could not be read again: {error}");
+            }
+            return Ok(Deployed { type_name, revision: entry.number, digest, is_new: true });
+        }
+        let record = &known?.record;
+        let same = record.revisions.iter().rev().find(|entry| entry.digest == digest);
+        let revision = same.map_or(0, |entry| entry.number);
+        Ok(Deployed { type_name, revision, digest, is_new: false })
     }
 
     /// Removes the component of a revision that was collected.

@@ -30,16 +30,30 @@ impl Catalog {
     /// Nothing is changed.
     pub async fn types(&self) -> Result<Vec<TypeRecord>, Error> {
         let mut types = Vec::new();
+        for name in self.type_names().await? {
+            types.extend(self.read(name.as_str()).await?.map(|(record, _)| record));
+        }
+        Ok(types)
+    }
+
+    /// The names of all types that have a record, in order.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    ///
+    /// # Cancel safety
+    /// Nothing is changed.
+    pub async fn type_names(&self) -> Result<Vec<TypeName>, Error> {
+        let mut found = Vec::new();
         let mut after = None;
         loop {
-            let page = self.store.list(record::PREFIX, after.as_deref(), 100).await;
+            let page = self.store.list(record::PREFIX, after.as_deref(), 1000).await;
             let page = page.map_err(|error| unavailable(&error))?;
-            for name in page.names.iter().filter_map(|name| record::type_of_blob(name)) {
-                types.extend(self.read(name).await?.map(|(record, _)| record));
-            }
+            let names = page.names.iter().filter_map(|name| record::type_of_blob(name));
+            found.extend(names.filter_map(|name| TypeName::new(name).ok()));
             after = page.names.into_iter().next_back();
             if !page.has_more {
-                return Ok(types);
+                return Ok(found);
             }
         }
     }

@@ -140,7 +140,11 @@ impl Node {
         live
     }
 
-    async fn announce(&self, type_name: &TypeName) {
+    /// Tells the other nodes that a type has changed; where that fails, they find it later.
+    ///
+    /// # Cancel safety
+    /// They may or may not be told.
+    pub async fn announce(&self, type_name: &TypeName) {
         if let Some(registry) = self.session()
             && let Err(error) = registry.announce(type_name).await
         {

@@ -7,14 +7,16 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::activation::Operation;
-use crate::catalog::Taken;
 use crate::catalog::rollout::Share;
+use crate::catalog::{Catalog, Taken};
+use crate::engine::scripted::ScriptedEngine;
 use crate::error::Code;
 use crate::id::NodeId;
 use crate::node::revisions::{Progress, Readiness};
 use crate::registry::Registry as _;
 use crate::rehearsal::{Rehearsals, Sample, passed};
 use crate::router::testing::{Cluster, Place, call, counter};
+use crate::store::memory::GetFault;
 
 fn terms(share: Share) -> Terms {
     Terms { share, ..Terms::default() }
@@ -137,9 +139,13 @@ async fn a_roll_out_that_fails_too_many_objects_takes_itself_back() {
     assert_eq!(error.code, Code::RevisionTakenBack);
     assert!(error.message.contains("objects; bad-"), "{}", error.message);
     for (n, place) in places.iter().enumerate() {
-        until(async || place.node.progress(&counters(), false).is_tried).await;
-        let record = place.node.catalog().record("counter").unwrap();
-        assert_eq!((record.current, record.rollout), (1, None));
+        // In this order, so that what was tried is what is recorded last.
+        let record = || place.node.catalog().record("counter").unwrap();
+        until(async || {
+            record().rollout.is_none() && place.node.progress(&counters(), false).is_tried
+        })
+        .await;
+        assert_eq!(record().current, 1);
         assert_eq!(add(place, "50").await, (json!(2 + n), 1));
     }
 }
@@ -164,6 +170,46 @@ async fn a_part_of_the_objects_goes_first_and_then_all() {
     assert!((25..75).contains(&second), "{second} of 100");
     deploy(router, component("second"), &terms(Share::All), true).await.unwrap();
     assert_eq!(add(&places[1], "y").await.1, 2);
+}
+
+/// The node that recorded it cannot read it again at once.
+#[tokio::test]
+async fn what_is_recorded_is_deployed_whatever_the_store_does_next() {
+    let cluster = Cluster::new();
+    let place = cluster.join("a").await;
+    let terms = terms(Share::All);
+    let writer = Catalog::new(cluster.store.clone(), Arc::new(ScriptedEngine::new()));
+    cluster.store.script_gets([GetFault::Nothing, GetFault::Nothing, GetFault::Unavailable]);
+    let first = writer.deploy(component("first"), &terms).await.unwrap();
+    assert_eq!((first.revision, first.is_new), (1, true));
+    assert!(writer.record("counter").is_none());
+    place.node.catalog().look_again(&counters()).await.unwrap();
+    cluster.store.script_gets([GetFault::Nothing, GetFault::Nothing, GetFault::Unavailable]);
+    tokio::spawn(run(Arc::downgrade(&place.router)));
+    let second = deploy(&place.router, component("second"), &terms, true).await.unwrap();
+    assert_eq!((second.revision, second.is_new), (2, true));
+    assert_eq!(add(&place, "1").await, (json!(1), 2));
+}
+
+/// The node that recorded it died before it could tell.
+#[tokio::test]
+async fn a_revision_that_nobody_tells_of_is_found() {
+    let (cluster, places) = cluster(&["a", "b", "c"]).await;
+    for place in &places {
+        place.node.catalog().look_again(&counters()).await.unwrap();
+    }
+    let writer = Catalog::new(cluster.store.clone(), Arc::new(ScriptedEngine::new()));
+    let deployed = writer.deploy(component("second"), &terms(Share::All)).await.unwrap();
+    assert_eq!(deployed.revision, 2);
+    let known = |place: &Place| {
+        let record = place.node.catalog().record("counter").unwrap();
+        (record.current, record.revisions.len())
+    };
+    assert!(places.iter().all(|place| known(place) == (1, 1)));
+    for place in &places {
+        look_around(&place.router, false).await.unwrap();
+    }
+    until(async || places.iter().all(|place| known(place) == (2, 2))).await;
 }
 
 #[tokio::test]

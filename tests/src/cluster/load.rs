@@ -10,7 +10,7 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, Interval, interval_at, sleep};
 
 use super::Cluster;
 use super::member::Member;
@@ -29,8 +29,10 @@ pub struct Manner {
     pub callers: usize,
     /// Through which nodes.
     pub through: Vec<usize>,
-    /// How long each waits between two calls.
+    /// How long each waits between two calls, where there is no rate.
     pub pause: Duration,
+    /// How many calls they begin in a second, all together, as long as answers come fast enough.
+    pub rate: Option<u32>,
     /// Whether changes have keys and are repeated until they are done.
     pub is_patient: bool,
 }
@@ -40,7 +42,7 @@ impl Manner {
     #[must_use]
     pub fn of(cluster: &Cluster, callers: usize) -> Self {
         let through = (0..cluster.nodes().len()).collect();
-        Self { callers, through, pause: Duration::from_millis(2), is_patient: false }
+        Self { callers, through, pause: Duration::from_millis(2), rate: None, is_patient: false }
     }
 
     /// The same, but everything is repeated under a key until it is done.
@@ -59,6 +61,20 @@ impl Manner {
     #[must_use]
     pub fn pause(self, pause: Duration) -> Self {
         Self { pause, ..self }
+    }
+
+    /// The same at a rate, in calls a second of all callers together. What they are late with they make up for.
+    #[must_use]
+    pub fn rate(self, calls_per_second: u32) -> Self {
+        Self { rate: Some(calls_per_second), ..self }
+    }
+
+    /// When a caller begins its calls: evenly, and not all callers at once.
+    fn beat(&self, number: usize) -> Option<Interval> {
+        let callers = u32::try_from(self.callers).expect("some callers");
+        let every = Duration::from_secs(1) * callers / self.rate?;
+        let first = every * u32::try_from(number).expect("one of them") / callers;
+        Some(interval_at(Instant::now() + first, every))
     }
 }
 
@@ -145,6 +161,7 @@ struct Caller {
 
 impl Caller {
     async fn go_on(mut self) {
+        let mut beat = self.shared.manner.beat(self.number);
         for turn in 0_u64.. {
             if self.shared.is_over.load(Ordering::Relaxed) {
                 return;
@@ -157,7 +174,10 @@ impl Caller {
                 let outcome = self.call(&recorder, turn).await;
                 self.rest_after(outcome).await;
             }
-            sleep(self.shared.manner.pause).await;
+            match &mut beat {
+                Some(beat) => drop(beat.tick().await),
+                None => sleep(self.shared.manner.pause).await,
+            }
         }
     }
 

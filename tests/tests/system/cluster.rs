@@ -20,10 +20,12 @@ mod rollouts;
 mod routing;
 mod slow_store;
 mod store_faults;
+mod swap_deaths;
 mod swap_faults;
 mod swaps;
 mod takeovers;
 mod talk;
+mod todos;
 
 use highlander_tests::cluster::Cluster;
 use highlander_tests::cluster::load::{Load, Manner, Met};

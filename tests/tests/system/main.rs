@@ -25,6 +25,7 @@ mod hostile;
 mod idempotency;
 mod idle;
 mod migrations;
+mod moods;
 mod problems;
 mod projects;
 mod stopping;

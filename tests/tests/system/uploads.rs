@@ -20,8 +20,9 @@ async fn check_refused(wasm: Vec<u8>, code: &str, reason: &str) {
     let before = types(&client).await;
     let problem = client.upload(wasm).await.problem(code);
     let detail = problem["detail"].as_str().unwrap();
-    eprintln!("{detail}");
+    eprintln!("{detail:.1000}");
     assert!(detail.contains(reason), "{reason:?} in {detail:?}");
+    assert!(detail.len() < 4 << 10, "{} bytes", detail.len());
     assert_eq!(types(&client).await, before);
     assert_eq!(client.increment("counter/a").await, 2);
 }
@@ -39,6 +40,16 @@ async fn an_import_that_is_not_granted_is_named() {
 #[tokio::test]
 async fn a_component_that_traps_when_asked_is_refused() {
     check_refused(artifacts::guest_bytes("liar-describe"), "component-refused", "").await;
+}
+
+/// Loops end with the budget of one call, memory with that of one instance.
+#[tokio::test]
+async fn a_component_that_does_harm_when_asked_is_refused() {
+    for (word, reason) in [("loop", "processor time"), ("eat", "memory"), ("garbage", "media type")]
+    {
+        let wasm = artifacts::told_bytes("liar-describe", word);
+        check_refused(wasm, "component-refused", reason).await;
+    }
 }
 
 #[tokio::test]

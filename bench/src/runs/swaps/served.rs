@@ -179,6 +179,8 @@ mod tests {
             deployed_by: String::new(),
             size: 0,
             taken_back: None,
+            copy: 0,
+            retired_at_ms: None,
             is_collected: false,
             description: Description {
                 name: name.clone(),

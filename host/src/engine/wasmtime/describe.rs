@@ -29,7 +29,8 @@ pub(super) fn check(said: wit::Description) -> Result<Description, String> {
         return Err("its schema version is 0: versions begin at 1".to_owned());
     }
     if !is_content_type(&said.state_content_type) {
-        return Err(format!("{:?} is no media type of a state", said.state_content_type));
+        let content_type = super::guest::cut(&said.state_content_type, 100);
+        return Err(format!("{content_type:?} is no media type of a state"));
     }
     if said.handlers.len() > HANDLER_COUNT_MAX {
         let count = said.handlers.len();

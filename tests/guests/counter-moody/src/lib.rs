@@ -2,33 +2,21 @@
 //! code that uses the SDK never sees the key while it restores.
 //!
 //! How it fails is in the first word of the key: `trap-` traps in `restore`, `loop-` never comes back from it, `eat-`
-//! asks for memory there until there is none, `refuse-` finds its snapshot invalid, and `first-` restores well and
-//! traps in every handler. With any other key it does what counter-v2 does, and reads and writes the same state.
+//! asks for memory there until there is none, `refuse-` finds its snapshot invalid, and `garbage-` says so at length in
+//! what is hardly text. `first-` restores well and traps in every handler; `first-loop-`, `first-eat-` and
+//! `first-garbage-` do there what they say. With any other key it does what counter-v2 does, and reads and writes the
+//! same state. Told `migrates`, it is of the next schema version, so that every restoring is a migration.
 
 #![cfg(target_family = "wasm")]
 #![allow(unsafe_code, reason = "the exports that are generated from the contract need it")]
 
 use std::cell::RefCell;
-use std::hint::black_box;
 
-use serde::{Deserialize, Serialize};
-
-use self::bindings::exports::highlander::object::behavior::{
+use contract::behavior::{
     Call, Description, Guest, Handler, HandlerKind, ObjectId, Refusal, Rejection, RestoreError,
 };
-
-#[allow(
-    missing_docs,
-    unsafe_code,
-    unreachable_pub,
-    missing_debug_implementations,
-    clippy::all,
-    clippy::allow_attributes_without_reason,
-    reason = "generated from the contract"
-)]
-mod bindings {
-    wit_bindgen::generate!({ path: "../../../wit", world: "object" });
-}
+use contract::{eat, spin, told, trap};
+use serde::{Deserialize, Serialize};
 
 const NOTHING: &str = r#"{"type":"null"}"#;
 const NUMBER: &str = r#"{"type":"integer","format":"uint64","minimum":0}"#;
@@ -73,7 +61,7 @@ impl Guest for Moody {
         Description {
             name: "counter".to_owned(),
             documentation: "A number that goes up and down, unless it is in a mood.".to_owned(),
-            schema_version: 1,
+            schema_version: if told() == "migrates" { 2 } else { 1 },
             state_content_type: "application/json".to_owned(),
             state_schema: GIVEN_STATE.to_owned(),
             handlers: HANDLERS.iter().map(described).collect(),
@@ -89,6 +77,9 @@ impl Guest for Moody {
                 let why = format!("{} is in no mood for it", id.key);
                 return Err(RestoreError::InvalidSnapshot(why));
             }
+            "garbage" => {
+                return Err(RestoreError::InvalidSnapshot("\u{0}\u{1b}[2J\u{202e}".repeat(5_000)));
+            }
             _ => {}
         }
         let state = match snapshot {
@@ -102,8 +93,13 @@ impl Guest for Moody {
     }
 
     fn handle(call: Call) -> Result<Vec<u8>, Rejection> {
-        if KEY.with_borrow(|key| mood(key) == "first") {
-            trap();
+        if let Some(rest) = KEY.with_borrow(|key| key.strip_prefix("first-").map(str::to_owned)) {
+            match mood(&rest) {
+                "loop" => spin(),
+                "eat" => eat(),
+                "garbage" => return Ok(b"{\xff".to_vec()),
+                _ => trap(),
+            }
         }
         STATE_NOW.with_borrow_mut(|state| handle(state, &call))
     }
@@ -162,22 +158,4 @@ fn written(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_else(|_| trap())
 }
 
-fn trap() -> ! {
-    core::arch::wasm32::unreachable()
-}
-
-fn spin() -> ! {
-    loop {
-        black_box(());
-    }
-}
-
-fn eat() -> ! {
-    let mut hoard: Vec<Vec<u8>> = Vec::new();
-    loop {
-        hoard.push(vec![1; 1 << 20]);
-        black_box(&hoard);
-    }
-}
-
-bindings::export!(Moody with_types_in bindings);
+contract::bindings::export!(Moody with_types_in contract::bindings);

@@ -1,31 +1,22 @@
-//! A guest that traps when it is asked what it is.
+//! A guest that does harm when it is asked what it is: it traps, or what it was told: `loop`, `eat` or `garbage`.
 //! It is written against the contract alone, and to be refused when it is uploaded.
 
 #![cfg(target_family = "wasm")]
 #![allow(unsafe_code, reason = "the exports that are generated from the contract need it")]
 
-use self::bindings::exports::highlander::object::behavior::{
-    Call, Description, Guest, ObjectId, Rejection, RestoreError,
-};
-
-#[allow(
-    missing_docs,
-    unsafe_code,
-    unreachable_pub,
-    missing_debug_implementations,
-    clippy::all,
-    clippy::allow_attributes_without_reason,
-    reason = "generated from the contract"
-)]
-mod bindings {
-    wit_bindgen::generate!({ path: "../../../wit", world: "object" });
-}
+use contract::behavior::{Call, Description, Guest, ObjectId, Rejection, RestoreError};
+use contract::{eat, spin, told, trap};
 
 struct Liar;
 
 impl Guest for Liar {
     fn describe() -> Description {
-        core::arch::wasm32::unreachable()
+        match told().as_str() {
+            "loop" => spin(),
+            "eat" => eat(),
+            "garbage" => garbage(),
+            _ => trap(),
+        }
     }
 
     fn restore(_: ObjectId, _: Option<Vec<u8>>, _: u32) -> Result<(), RestoreError> {
@@ -41,4 +32,17 @@ impl Guest for Liar {
     }
 }
 
-bindings::export!(Liar with_types_in bindings);
+/// Names that are none, schemas that are none, and more text than anybody reads.
+fn garbage() -> Description {
+    let noise = "\u{0}\u{7f}{[\"".repeat(10_000);
+    Description {
+        name: noise.clone(),
+        documentation: noise.clone(),
+        schema_version: u32::MAX,
+        state_content_type: noise.clone(),
+        state_schema: noise,
+        handlers: Vec::new(),
+    }
+}
+
+contract::bindings::export!(Liar with_types_in contract::bindings);

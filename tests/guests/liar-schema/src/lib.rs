@@ -4,22 +4,9 @@
 #![cfg(target_family = "wasm")]
 #![allow(unsafe_code, reason = "the exports that are generated from the contract need it")]
 
-use self::bindings::exports::highlander::object::behavior::{
+use contract::behavior::{
     Call, Description, Guest, Handler, HandlerKind, ObjectId, Rejection, RestoreError,
 };
-
-#[allow(
-    missing_docs,
-    unsafe_code,
-    unreachable_pub,
-    missing_debug_implementations,
-    clippy::all,
-    clippy::allow_attributes_without_reason,
-    reason = "generated from the contract"
-)]
-mod bindings {
-    wit_bindgen::generate!({ path: "../../../wit", world: "object" });
-}
 
 struct Liar;
 
@@ -54,4 +41,4 @@ impl Guest for Liar {
     }
 }
 
-bindings::export!(Liar with_types_in bindings);
+contract::bindings::export!(Liar with_types_in contract::bindings);

@@ -1,7 +1,7 @@
 //! A guest that describes itself well and breaks its word afterwards. It is written against the contract alone.
 //!
-//! What it does wrong is in its key: `trap-in-restore`, `trap-in-snapshot`, `refuse-restore`, `newer-schema`,
-//! `spin-in-restore`, `spin-in-snapshot`, `garbage-reply`, `garbage-snapshot`, `unknown-handler`. With any other key it
+//! What it does wrong is in its key: `trap-in-`, `spin-in-` or `eat-in-` with `restore`, `call` or `snapshot` behind
+//! it, `refuse-restore`, `newer-schema`, `garbage-reply`, `garbage-snapshot`, `unknown-handler`. With any other key it
 //! behaves: it counts its calls.
 
 #![cfg(target_family = "wasm")]
@@ -9,22 +9,10 @@
 
 use std::cell::{Cell, RefCell};
 
-use self::bindings::exports::highlander::object::behavior::{
+use contract::behavior::{
     Call, Description, Guest, Handler, HandlerKind, ObjectId, Rejection, RestoreError,
 };
-
-#[allow(
-    missing_docs,
-    unsafe_code,
-    unreachable_pub,
-    missing_debug_implementations,
-    clippy::all,
-    clippy::allow_attributes_without_reason,
-    reason = "generated from the contract"
-)]
-mod bindings {
-    wit_bindgen::generate!({ path: "../../../wit", world: "object" });
-}
+use contract::{eat, spin, trap};
 
 thread_local! {
     static KEY: RefCell<String> = const { RefCell::new(String::new()) };
@@ -55,6 +43,7 @@ impl Guest for Liar {
         match id.key.as_str() {
             "trap-in-restore" => trap(),
             "spin-in-restore" => spin(),
+            "eat-in-restore" => eat(),
             "refuse-restore" => {
                 return Err(RestoreError::InvalidSnapshot("it does not like it".to_owned()));
             }
@@ -70,6 +59,9 @@ impl Guest for Liar {
     fn handle(_: Call) -> Result<Vec<u8>, Rejection> {
         CALLS.set(CALLS.get() + 1);
         match KEY.with_borrow(String::clone).as_str() {
+            "trap-in-call" => trap(),
+            "spin-in-call" => spin(),
+            "eat-in-call" => eat(),
             "garbage-reply" => Ok(b"{\xff".to_vec()),
             "unknown-handler" => Err(Rejection::UnknownHandler),
             _ => Ok(CALLS.get().to_string().into_bytes()),
@@ -80,20 +72,11 @@ impl Guest for Liar {
         match KEY.with_borrow(String::clone).as_str() {
             "trap-in-snapshot" => trap(),
             "spin-in-snapshot" => spin(),
+            "eat-in-snapshot" => eat(),
             "garbage-snapshot" => b"{\xff".to_vec(),
             _ => CALLS.get().to_string().into_bytes(),
         }
     }
 }
 
-fn trap() -> ! {
-    core::arch::wasm32::unreachable()
-}
-
-fn spin() -> ! {
-    loop {
-        std::hint::black_box(());
-    }
-}
-
-bindings::export!(Liar with_types_in bindings);
+contract::bindings::export!(Liar with_types_in contract::bindings);

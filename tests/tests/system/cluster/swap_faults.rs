@@ -1,6 +1,4 @@
-//! Nodes that die, freeze or are cut off while a revision spreads: it arrives all the same, and no object goes back.
-
-use std::time::Duration;
+//! Nodes that freeze or are cut off while a revision spreads: it arrives all the same, and no object goes back.
 
 use highlander_services::link::Mode;
 use highlander_tests::cluster::Cluster;
@@ -9,87 +7,6 @@ use highlander_tests::cluster::objects::Objects;
 use highlander_tests::cluster::options::ClusterOptions;
 use highlander_tests::rounds::rounds;
 use highlander_tests::{artifacts, seed, wait};
-
-/// When a node dies.
-#[derive(Debug, Clone, Copy)]
-enum Moment {
-    Uploaded,
-    Preparing,
-    Rolling,
-    Watching,
-}
-
-const MOMENTS: [Moment; 4] =
-    [Moment::Uploaded, Moment::Preparing, Moment::Rolling, Moment::Watching];
-
-/// The node that moved the last roll-out on.
-fn steward(cluster: &Cluster) -> usize {
-    let has_led = |index: &usize| {
-        cluster.node(*index).log().iter().any(|line| line.contains("the roll-out goes on"))
-    };
-    // Which node it is is not said anywhere else; without it the test is weaker, and not wrong.
-    (0..3).find(has_led).unwrap_or(0)
-}
-
-/// Returns when a roll-out has come so far.
-async fn is_at(cluster: &Cluster, observer: usize, moment: Moment) {
-    let stages: &[&str] = match moment {
-        Moment::Uploaded => return,
-        Moment::Preparing => &["preparing"],
-        Moment::Rolling => &["rolling", "watching"],
-        Moment::Watching => &["watching"],
-    };
-    wait::until(&format!("{moment:?}"), async || {
-        let stage = cluster.stage(observer, "journal").await;
-        stage.is_some_and(|stage| stages.contains(&stage.as_str()))
-    })
-    .await;
-}
-
-/// In every other round the node is the one that moves the roll-out on, and in others it is back before its session
-/// is over.
-#[tokio::test]
-async fn a_revision_arrives_whichever_node_dies_while_it_spreads() {
-    let test = "a_revision_arrives_whichever_node_dies_while_it_spreads";
-    let mut random = seed::random_numbers(test);
-    let cluster = Cluster::start(ClusterOptions::new()).await;
-    let objects = Objects::journals("deployed", 12);
-    for round in 0..rounds(4, 48) {
-        let moment = MOMENTS[usize::try_from(round % 4).unwrap()];
-        let component = |name: &str| artifacts::variant_bytes("journal", &format!("{round}{name}"));
-        let reply = cluster.client(0).upload(component("before")).await;
-        assert_eq!(reply.status, 201, "{}", reply.text());
-        let steward = steward(&cluster);
-        let victim = if (round / 2) % 2 == 0 { steward } else { (steward + 1) % 3 };
-        let (observer, slow) = ((victim + 1) % 3, (victim + 2) % 3);
-        let load = Load::start(&cluster, &objects, Manner::of(&cluster, 3), &mut random);
-        let mut revision = 0;
-        let met = super::under_patient_load(&cluster, &objects, &mut random, async || {
-            if matches!(moment, Moment::Preparing) {
-                // It cannot fetch the component, so that the others wait for it.
-                cluster.node(slow).links().store.set(Mode::Delay(Duration::from_millis(200)));
-            }
-            let upload = cluster.client(victim).upload_on("wait=false", component("after")).await;
-            assert_eq!(upload.status, 202, "{}", upload.text());
-            revision = upload.json()["revision"].as_u64().expect("a revision");
-            is_at(&cluster, observer, moment).await;
-            cluster.node(victim).kill9();
-            cluster.node(slow).links().heal();
-            eprintln!("round {round}: node {victim} of steward {steward} died at {moment:?}");
-            if round % 2 == 0 {
-                cluster.serves("journal", revision).await;
-            }
-            cluster.node(victim).restart().await;
-        })
-        .await;
-        let _ = load.stop().await;
-        assert_eq!(met.given_up, 0, "{met:?}");
-        cluster.is_whole().await;
-        cluster.serves("journal", revision).await;
-    }
-    let _ = objects.judge(&cluster).await;
-    objects.judge_revisions();
-}
 
 /// While a node is away a revision is deployed through another one; when that is everywhere, nobody answers with the
 /// old one any more, neither for objects that are there nor for new ones.

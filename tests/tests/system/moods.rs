@@ -1,0 +1,90 @@
+//! New code that fails some of its objects while they change over to it, in every way that there is: nobody else
+//! notices, and each of these objects goes on with its state and the code that it had (contract S9).
+
+use std::sync::Arc;
+
+use highlander_tests::artifacts;
+use highlander_tests::client::Client;
+use highlander_tests::history::recorder::Recorder;
+use highlander_tests::load::Load;
+use highlander_tests::node::Node;
+use serde_json::json;
+
+/// How a key begins that the new code fails, and what is said of the object then.
+const MOODS: [(&str, &str); 9] = [
+    ("trap", "its code trapped"),
+    ("loop", "processor time"),
+    ("eat", "bytes of memory"),
+    ("refuse", "is in no mood for it"),
+    ("garbage", "cannot be read by the code"),
+    ("first", "its code trapped"),
+    ("first-loop", "processor time"),
+    ("first-eat", "bytes of memory"),
+    ("first-garbage", "broke the contract"),
+];
+
+/// Increments every counter, and looks at what it comes to and by which revision.
+async fn check_all(client: &Client, value: u64) {
+    for (mood, _) in MOODS.into_iter().chain([("calm", "")]) {
+        let revision = if mood == "calm" { 2 } else { 1 };
+        for place in ["live", "cold"] {
+            let object = format!("counter/{mood}-{place}");
+            let reply = client.call(&object, "increment").send().await.done();
+            assert_eq!((reply.json(), reply.revision()), (json!(value), revision), "{object}");
+        }
+    }
+}
+
+/// What is said of each object that stays behind: why, in plain words, and not at any length.
+async fn check_reasons(client: &Client) {
+    let shown = client.get("/v1/types/counter").send().await.done().json();
+    let held_back = shown["held_back"].as_object().expect("keys and reasons");
+    assert_eq!(held_back.len(), 2 * MOODS.len(), "{shown}");
+    for (mood, why) in MOODS {
+        for place in ["live", "cold"] {
+            let said = held_back[&format!("{mood}-{place}")].as_str().expect("a reason");
+            assert!(said.contains(why), "{mood}: {why:?} in {said:?}");
+            assert!(said.len() < 10 << 10, "{mood}: {} bytes", said.len());
+        }
+    }
+}
+
+/// Half of the counters are live and half are files when this component comes.
+async fn check_stay_behind(wasm: Vec<u8>) {
+    let mut node = Node::with_guests(&["counter-v2", "journal"]).await;
+    let client = node.client();
+    for (mood, _) in MOODS.into_iter().chain([("calm", "")]) {
+        for place in ["live", "cold"] {
+            let object = format!("counter/{mood}-{place}");
+            let _ = client.call(&object, "add").json(json!(40)).send().await.done();
+            if place == "cold" {
+                client.deactivate(&object).await;
+            }
+        }
+    }
+    let neighbour = Arc::new(Recorder::new("journal/neighbour"));
+    let load = Load::start(&client, &neighbour, 1, 0);
+    let deployed = client.upload_on("max_failures=none", wasm).await;
+    assert_eq!((deployed.status, &deployed.json()["revision"]), (201, &json!(2)));
+    check_all(&client, 41).await;
+    check_reasons(&client).await;
+    check_all(&client, 42).await;
+    assert_eq!(load.stop().await, 0, "calls of another type failed");
+    let _ = neighbour.audit(&client).await;
+
+    node.kill9();
+    node.restart().await;
+    check_all(&node.client(), 43).await;
+    check_reasons(&node.client()).await;
+}
+
+#[tokio::test]
+async fn an_object_that_new_code_fails_goes_on_with_its_state_and_its_own_code() {
+    check_stay_behind(artifacts::guest_bytes("counter-moody")).await;
+}
+
+/// The same where every state is of an older schema than the new code's.
+#[tokio::test]
+async fn an_object_that_new_code_cannot_migrate_goes_on_with_its_state_and_its_own_code() {
+    check_stay_behind(artifacts::told_bytes("counter-moody", "migrates")).await;
+}
