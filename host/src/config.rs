@@ -115,7 +115,7 @@ impl Default for Config {
             memory_max: 64 * 1024 * 1024,
             cpu_max: Duration::from_millis(100),
             resident_max: 4096,
-            compile_time_max: Duration::from_secs(30),
+            compile_time_max: Duration::from_secs(20),
             compile_memory_max: 1024 * 1024 * 1024,
         }
     }

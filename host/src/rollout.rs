@@ -200,6 +200,12 @@ pub async fn roll_back(
         node.amend_type(type_name, |record| record.roll_back(to, by, wall_ms()).map(Some)).await?;
     let revision = changed.unwrap_or_default();
     if is_followed {
+        // What this node knows of the type may be from before, where no roll-out is to be seen either.
+        node.catalog().look_again(type_name).await.map_err(|error| {
+            let text = format!("{type_name} goes back to revision {revision} by itself: {error}");
+            let hint = format!("look at it with: highlander types {type_name}");
+            Error::new(Code::OutcomeUnknown, text).with_hint(hint)
+        })?;
         follow(router, type_name, revision).await?;
         heard(router, type_name, revision).await?;
     }

@@ -330,7 +330,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "sandbox.compile_time_max",
-        default: "30s",
+        default: "20s",
         unit: "time, 1s to 10m",
         meaning: "how long compiling one component may take, in processor time and in all",
         set: |config, text| {

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 /// Longer than the refusal may take: as long as compiling may where nothing is said, and what a child needs to end.
-const REFUSAL_MAX: Duration = Duration::from_secs(32);
+const REFUSAL_MAX: Duration = Duration::from_secs(30);
 
 /// A small component that passes the first look, and whose one function keeps a compiler busy: loops within loops, and
 /// at each of them every local may hold what any other one held.
