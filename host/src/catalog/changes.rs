@@ -8,6 +8,8 @@ use bytes::Bytes;
 use super::record::{self, TypeRecord};
 use super::rollout::Terms;
 use super::{Catalog, Deployed, check, not_stored, refused};
+use crate::caller::Caller;
+use crate::caller::scopes::Right;
 use crate::clock::wall_ms;
 use crate::error::{Code, Error};
 use crate::id::{Digest, TypeName};
@@ -26,7 +28,8 @@ impl Catalog {
     /// the place of the one before by a roll-out.
     ///
     /// # Errors
-    /// [`Code::ComponentRefused`] with the reason; [`Code::DeploymentConflict`] where another revision is on its way,
+    /// [`Code::ComponentRefused`] with the reason; [`Code::Forbidden`] where who asks may not deploy its type, which is
+    /// known only now; [`Code::DeploymentConflict`] where another revision is on its way,
     /// or others were faster again and again; the others where store or engine fail. Nothing is changed by a refused
     /// component.
     ///
@@ -37,6 +40,7 @@ impl Catalog {
         let component = self.engine.load(digest, wasm.clone()).await.map_err(refused)?;
         let description = component.describe().await.map_err(refused)?;
         let type_name = description.name.clone();
+        terms.by.check(Right::Deploy(type_name.as_str()))?;
         self.store_component(digest, wasm).await?;
         let changed = self.amend(&type_name, |record| {
             let present = record.current_entry();
@@ -55,14 +59,16 @@ impl Catalog {
     /// Stores a component without deploying it, and says of which type it is.
     ///
     /// # Errors
-    /// [`Code::ComponentRefused`] with the reason; the others where store or engine fail.
+    /// [`Code::ComponentRefused`] with the reason; [`Code::Forbidden`] where `by` may not deploy its type; the others
+    /// where store or engine fail.
     ///
     /// # Cancel safety
     /// The component may or may not be stored.
-    pub async fn stage(&self, wasm: Bytes) -> Result<(TypeName, Digest), Error> {
+    pub async fn stage(&self, wasm: Bytes, by: &Caller) -> Result<(TypeName, Digest), Error> {
         let digest = Digest::of(&wasm);
         let component = self.engine.load(digest, wasm.clone()).await.map_err(refused)?;
         let description = component.describe().await.map_err(refused)?;
+        by.check(Right::Deploy(description.name.as_str()))?;
         self.store_component(digest, wasm).await?;
         Ok((description.name, digest))
     }

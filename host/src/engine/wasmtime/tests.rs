@@ -13,6 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::*;
+use crate::caller::Caller;
 use crate::engine::{Fault, GuestCall, Instance, Rejection, RestoreError, conformance};
 use crate::id::ObjectId;
 
@@ -50,7 +51,8 @@ async fn call(
     handler: &str,
     argument: &str,
 ) -> Result<Result<Bytes, Rejection>, Fault> {
-    instance.handle(GuestCall { handler, argument: argument.as_bytes(), version: 3 }).await
+    let (argument, caller) = (argument.as_bytes(), &Caller::Anonymous);
+    instance.handle(GuestCall { handler, argument, version: 3, caller }).await
 }
 
 #[tokio::test]
