@@ -14,6 +14,7 @@ mod tests;
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -50,6 +51,8 @@ pub struct HttpPeers {
     links: Mutex<HashMap<Arc<str>, Arc<Link>>>,
     /// What shows the others that this is a node of their cluster.
     token: Option<HeaderValue>,
+    /// Whether it was logged that another node does not believe that.
+    has_warned: AtomicBool,
 }
 
 impl HttpPeers {
@@ -104,18 +107,26 @@ impl HttpPeers {
         let until = BootTime::now() + patience;
         let (parts, body) = self.exchange(to, outgoing, until).await?;
         let told = answer::document(&parts, &body).map_err(Failure::Interrupted)?;
-        believed(told)
+        self.believed(to, told)
     }
-}
 
-/// An answer, unless it is that the other does not take this for a node: that is no answer to who asked here.
-fn believed<T, E: Borrow<Error>>(answer: Result<T, E>) -> Result<Result<T, E>, Failure> {
-    match answer {
-        Err(error) if error.borrow().code == Code::Unauthenticated => {
-            let why = "does not believe that this is a node of its cluster: look at auth.node_token_file on both";
-            Err(Failure::NotSent(why.to_owned()))
+    /// An answer, unless it is that the other does not take this for a node: that is no answer to who asked here.
+    fn believed<T, E: Borrow<Error>>(
+        &self,
+        to: &Member,
+        answer: Result<T, E>,
+    ) -> Result<Result<T, E>, Failure> {
+        match answer {
+            Err(error) if error.borrow().code == Code::Unauthenticated => {
+                let why = "does not believe that this is a node of its cluster: look at auth.node_token_file on both";
+                // Every call that is brought there would say the same.
+                if !self.has_warned.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(node = %to.node, "another node {why}");
+                }
+                Err(Failure::NotSent(why.to_owned()))
+            }
+            answer => Ok(answer),
         }
-        answer => Ok(answer),
     }
 }
 
@@ -136,7 +147,7 @@ impl Peers for HttpPeers {
         };
         let (parts, body) = self.exchange(to, outgoing, now + time_left + GRACE).await?;
         let Heard { answer, owner } = answer::heard(&parts, body).map_err(Failure::Interrupted)?;
-        Ok(Heard { answer: believed(answer)?, owner })
+        Ok(Heard { answer: self.believed(to, answer)?, owner })
     }
 
     async fn whereabouts(
