@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use highlander_host::activation::{Call, Consistency, IdempotencyKey, Operation, Precondition};
 use highlander_host::activation::{Done, answered};
+use highlander_host::caller::Caller;
 use highlander_host::catalog::rollout::Terms;
 use highlander_host::clock::BootTime;
 use highlander_host::engine::wasmtime::{SandboxConfig, WasmtimeEngine};
@@ -199,6 +200,7 @@ pub(crate) fn counter(name: &str) -> Result<ObjectId> {
 pub(crate) fn call_of(handler: &str) -> Call {
     Call {
         operation: Operation::Handle { handler: handler.into(), argument: "null".into() },
+        caller: Caller::Anonymous,
         precondition: Precondition::None,
         consistency: Consistency::Lease,
         key: None,
@@ -208,7 +210,7 @@ pub(crate) fn call_of(handler: &str) -> Call {
 
 /// The same with an idempotency key.
 pub(crate) fn keyed(call: Call, key: &str) -> Call {
-    let fingerprint = answered::fingerprint(&call.operation);
+    let fingerprint = answered::fingerprint(&call.operation, &call.caller);
     Call { key: Some(IdempotencyKey { key: key.into(), fingerprint }), ..call }
 }
 

@@ -6,7 +6,7 @@
 use std::cell::{Cell, RefCell};
 
 use crate::call::CallError;
-use crate::context::ObjectId;
+use crate::context::{Caller, ObjectId};
 use crate::description::{Description, Handler, HandlerKind};
 use crate::host::Host;
 use crate::instance::Instance;
@@ -82,7 +82,9 @@ impl<O: Component> behavior::Guest for O {
     fn handle(call: behavior::Call) -> Result<Vec<u8>, behavior::Rejection> {
         O::with_slot(|slot| match slot.instance.borrow_mut().as_mut() {
             Some(instance) => {
-                instance.handle(&call.handler, &call.argument, call.version).map_err(rejection)
+                let caller = caller(call.caller);
+                let answer = instance.handle(&call.handler, &call.argument, call.version, caller);
+                answer.map_err(rejection)
             }
             None => not_restored(),
         })
@@ -106,6 +108,14 @@ fn not_restored() -> ! {
 fn log_panics<O>(slot: &Slot<O>) {
     if !slot.has_hook.replace(true) {
         std::panic::set_hook(Box::new(|panic| log::write(log::Level::Error, &panic.to_string())));
+    }
+}
+
+fn caller(caller: behavior::Caller) -> Caller {
+    match caller {
+        behavior::Caller::Anonymous => Caller::Anonymous,
+        behavior::Caller::Principal(name) => Caller::Principal(name),
+        behavior::Caller::Object(id) => Caller::Object(ObjectId::new(id.type_, id.key)),
     }
 }
 

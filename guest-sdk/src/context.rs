@@ -1,6 +1,6 @@
 //! What a handler may know about its object and the call that it answers.
 //!
-//! Owns [`Context`] and [`ObjectId`]. It reads no clock and writes no log itself: that is `host.rs`.
+//! Owns [`Context`], [`Caller`] and [`ObjectId`]. It reads no clock and writes no log itself: that is `host.rs`.
 
 use std::fmt;
 
@@ -67,6 +67,56 @@ impl fmt::Display for ObjectId {
     }
 }
 
+/// Who makes a call, as the host vouches for it.
+///
+/// Whether a caller may call objects of the type at all was decided before. A handler decides what it may do with this
+/// one object.
+///
+/// # Examples
+///
+/// ```
+/// # use highlander_sdk::Caller;
+/// assert_eq!(Caller::Principal("ada".to_owned()).principal(), Some("ada"));
+/// assert_eq!(Caller::Anonymous.principal(), None);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Caller {
+    /// Nobody in particular: the node takes calls from everybody.
+    #[default]
+    Anonymous,
+    /// Somebody whose token the node knows, by the name that goes with it.
+    Principal(String),
+    /// Another object.
+    Object(ObjectId),
+}
+
+impl Caller {
+    /// The name of the principal, where the caller is one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use highlander_sdk::{Caller, ObjectId};
+    /// assert_eq!(Caller::Object(ObjectId::new("list", "home")).principal(), None);
+    /// ```
+    pub fn principal(&self) -> Option<&str> {
+        match self {
+            Caller::Principal(name) => Some(name),
+            Caller::Anonymous | Caller::Object(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Caller::Anonymous => f.write_str("anonymous"),
+            Caller::Principal(name) => f.write_str(name),
+            Caller::Object(id) => id.fmt(f),
+        }
+    }
+}
+
 /// The object and the call that a handler is working for.
 ///
 /// A handler that wants it takes `&Context` right after its receiver. Nobody else can make one; in tests the
@@ -95,16 +145,18 @@ impl fmt::Display for ObjectId {
 pub struct Context {
     id: ObjectId,
     version: u64,
+    caller: Caller,
     host: Host,
 }
 
 impl Context {
     pub(crate) fn new(id: ObjectId, host: Host) -> Context {
-        Context { id, version: 0, host }
+        Context { id, version: 0, caller: Caller::Anonymous, host }
     }
 
-    pub(crate) fn set_version(&mut self, version: u64) {
+    pub(crate) fn begin_call(&mut self, version: u64, caller: Caller) {
         self.version = version;
+        self.caller = caller;
     }
 
     /// Who this object is.
@@ -161,6 +213,23 @@ impl Context {
     /// ```
     pub fn version(&self) -> u64 {
         self.version
+    }
+
+    /// Who makes the call.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use highlander_sdk::prelude::*;
+    /// fn check_owner(ctx: &Context, owner: &str) -> Result<(), Rejection> {
+    ///     if ctx.caller().principal() != Some(owner) {
+    ///         reject!("not-yours", "{} is not for {}", ctx.id(), ctx.caller());
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn caller(&self) -> &Caller {
+        &self.caller
     }
 
     /// When the call began: milliseconds since 1970-01-01 00:00 UTC, by the node's wall clock.

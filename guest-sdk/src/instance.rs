@@ -6,7 +6,7 @@
 use std::cell::Cell;
 
 use crate::call::{CallError, cannot_be_json};
-use crate::context::{Context, ObjectId};
+use crate::context::{Caller, Context, ObjectId};
 use crate::host::Host;
 use crate::migration::{self, RestoreError};
 use crate::object::Object;
@@ -42,8 +42,9 @@ impl<O: Object> Instance<O> {
         handler: &str,
         argument: &[u8],
         version: u64,
+        caller: Caller,
     ) -> Result<Vec<u8>, CallError> {
-        self.ctx.set_version(version);
+        self.ctx.begin_call(version, caller);
         self.state.dispatch(&self.ctx, handler, argument)
     }
 

@@ -93,7 +93,7 @@ pub use highlander_macros::{ObjectState, data, object};
 pub use serde_json::{Value as Json, json};
 
 pub use crate::call::{Argument, CallError, Described, Fallible, Reply};
-pub use crate::context::{Context, ObjectId};
+pub use crate::context::{Caller, Context, ObjectId};
 pub use crate::description::{Description, Handler, HandlerKind};
 pub use crate::host::LogLevel;
 pub use crate::migration::{MigrateInto, RestoreError};
@@ -122,7 +122,7 @@ pub use crate::rejection::Rejection;
 /// ```
 pub mod prelude {
     pub use crate::{
-        CallError, Context, Json, Object, ObjectId, ObjectState, Rejection, data, json, object,
-        reject,
+        CallError, Caller, Context, Json, Object, ObjectId, ObjectState, Rejection, data, json,
+        object, reject,
     };
 }

@@ -4,11 +4,14 @@
 //! snapshot again after a rejected one. It restores the object before *every* call, as if it had been idle for long
 //! in between, so that whatever is not in the state is seen to be lost. It has no budget of CPU time or memory.
 
+mod failing;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use self::failing::{fail, to_json};
 use crate::call::CallError;
-use crate::context::ObjectId;
+use crate::context::{Caller, ObjectId};
 use crate::description::{Description, HandlerKind};
 use crate::host::{Host, LogLevel};
 use crate::instance::Instance;
@@ -54,6 +57,7 @@ pub struct Harness<O> {
     instance: Instance<O>,
     snapshot: Vec<u8>,
     version: u64,
+    caller: Caller,
     description: Description,
 }
 
@@ -144,7 +148,8 @@ impl<O: Object> Harness<O> {
         let version = u64::from(snapshot.is_some());
         let snapshot = instance.snapshot();
         let description = Description::of::<O>();
-        Ok(Harness { id, host, instance, snapshot, version, description })
+        let caller = Caller::Anonymous;
+        Ok(Harness { id, host, instance, snapshot, version, caller, description })
     }
 
     /// Calls a handler with an argument that is written as JSON, `()` for none, and answers with its reply.
@@ -203,7 +208,8 @@ impl<O: Object> Harness<O> {
             return Err(CallError::UnknownHandler);
         };
         self.instance = self.reopen();
-        let reply = self.instance.handle(handler, &to_json(&argument), self.version);
+        let caller = self.caller.clone();
+        let reply = self.instance.handle(handler, &to_json(&argument), self.version, caller);
         match (&reply, kind) {
             (Ok(_), HandlerKind::Update) => self.keep_change(handler),
             (Ok(_), HandlerKind::Query) | (Err(_), _) => self.instance = self.reopen(),
@@ -312,6 +318,23 @@ impl<O: Object> Harness<O> {
         self.host.set_now_ms(now_ms);
     }
 
+    /// Sets who makes the calls to come. At first it is [`Caller::Anonymous`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use highlander_sdk::prelude::*;
+    /// # use highlander_sdk::testing::Harness;
+    /// # #[derive(ObjectState)] struct Mirror {}
+    /// # #[object] impl Mirror { fn caller(&self, ctx: &Context) -> String { ctx.caller().to_string() } }
+    /// let mut mirror = Harness::<Mirror>::new();
+    /// mirror.set_caller(Caller::Principal("ada".to_owned()));
+    /// assert_eq!(mirror.call("caller", ()).unwrap(), "ada");
+    /// ```
+    pub fn set_caller(&mut self, caller: Caller) {
+        self.caller = caller;
+    }
+
     /// Takes the lines that were logged since it was called last.
     ///
     /// # Examples
@@ -372,18 +395,4 @@ impl<O: Object> Harness<O> {
             fail(&format!("what `{handler}` changed is not the same after a snapshot: {again}"));
         }
     }
-}
-
-#[track_caller]
-fn to_json(value: &impl Serialize) -> Vec<u8> {
-    match serde_json::to_vec(value) {
-        Ok(bytes) => bytes,
-        Err(error) => fail(&format!("the value is not JSON: {error}")),
-    }
-}
-
-#[track_caller]
-#[expect(clippy::panic, reason = "the harness is used by tests, and a panic is how a test fails")]
-fn fail(message: &str) -> ! {
-    panic!("{message}")
 }

@@ -11,6 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
+use highlander_host::caller::Caller;
 use highlander_host::engine::wasmtime::{SandboxConfig, WasmtimeEngine};
 use highlander_host::engine::{Component, Engine, GuestCall, Instance};
 use highlander_host::id::{Digest, ObjectId};
@@ -161,7 +162,8 @@ async fn memory(component: &dyn Component) {
 }
 
 async fn call(instance: &mut dyn Instance, handler: &str, argument: &str) {
-    let call = GuestCall { handler, argument: argument.as_bytes(), version: 1 };
+    let (argument, caller) = (argument.as_bytes(), &Caller::Anonymous);
+    let call = GuestCall { handler, argument, version: 1, caller };
     instance.handle(call).await.unwrap().unwrap();
 }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use highlander_host::activation::{Call, Consistency, Operation, Precondition};
+use highlander_host::caller::Caller;
 use highlander_host::catalog::rollout::Terms;
 use highlander_host::clock::BootTime;
 use highlander_host::engine::wasmtime::{SandboxConfig, WasmtimeEngine};
@@ -84,6 +85,7 @@ async fn load(node: &Arc<Node>, limit: Duration) -> u64 {
 fn increment() -> Call {
     Call {
         operation: Operation::Handle { handler: "increment".into(), argument: "null".into() },
+        caller: Caller::Anonymous,
         precondition: Precondition::None,
         consistency: Consistency::Lease,
         key: None,

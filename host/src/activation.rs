@@ -24,6 +24,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::caller::Caller;
 use crate::clock::BootTime;
 use crate::error::{Code, Error};
 use crate::store::record::{Epoch, Version};
@@ -79,6 +80,8 @@ pub struct IdempotencyKey {
 pub struct Call {
     /// What is asked.
     pub operation: Operation,
+    /// Who asks.
+    pub caller: Caller,
     /// Under which condition.
     pub precondition: Precondition,
     /// The caller's mark, if it gave one.

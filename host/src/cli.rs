@@ -13,6 +13,7 @@ mod objects;
 pub mod output;
 #[cfg(test)]
 mod tests;
+mod token;
 mod types;
 
 use std::net::SocketAddr;
@@ -79,6 +80,10 @@ enum Command {
         #[command(flatten)]
         log: Log,
     },
+    /// Make a token, and the line that lets it in
+    ///
+    /// Example: highlander token ci --scopes deploy:todo,call:todo
+    Token(token::Token),
     /// Make a new object project that builds and deploys unchanged
     New(new::New),
     /// Upload a component and make it the current revision of its type
@@ -150,6 +155,7 @@ pub fn main(run_node: RunNode) -> ExitCode {
             load(config.as_deref()).and_then(|config| start(run_node, config, &log))
         }
         Command::New(new) => new.run(),
+        Command::Token(token) => token.run(cli.global.json),
         Command::CompileComponent(confinement) => return compile(&confinement),
         command => on_runtime(&cli.global, command),
     };
@@ -195,6 +201,7 @@ fn on_runtime(global: &Global, command: Command) -> Result<(), Failure> {
             Command::Dev { .. }
             | Command::Serve { .. }
             | Command::New(_)
+            | Command::Token(_)
             | Command::CompileComponent(_) => Ok(()),
         }
     })

@@ -2,9 +2,11 @@
 //!
 //! Every value is checked once, here, and is valid from then on, alone ([`value`]) and beside the others ([`agree`]).
 //! Nothing here touches the network or a store, and nothing has two spellings: a size or a time without unit is
-//! refused, an unknown key too. Secrets are in files of their own ([`secret`]), never in a [`Config`].
+//! refused, an unknown key too. Secrets are in files of their own ([`secret`],
+//! [`auth`]), never in a [`Config`].
 
 mod agree;
+pub mod auth;
 pub mod backends;
 pub mod keys;
 pub mod secret;
@@ -15,6 +17,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use auth::AuthConfig;
 use backends::{RegistryConfig, StoreConfig};
 
 /// Mappings of memory that the process needs beside those of resident instances: its own, and those of the 64
@@ -58,6 +61,8 @@ pub struct Config {
     pub insecure: bool,
     /// `node.component_max`: largest component, in bytes.
     pub component_max: usize,
+    /// `auth.…`: who is let in.
+    pub auth: AuthConfig,
     /// `registry.…`: who grants claims.
     pub registry: RegistryConfig,
     /// `store.…`: where records are kept.
@@ -101,6 +106,7 @@ impl Default for Config {
             data_dir: PathBuf::from(".highlander"),
             insecure: false,
             component_max: 4 * 1024 * 1024,
+            auth: AuthConfig::default(),
             registry: RegistryConfig::default(),
             store: StoreConfig::default(),
             idle_timeout: Duration::from_mins(5),
@@ -167,6 +173,16 @@ impl Config {
             "listen on 127.0.0.1 behind a proxy that has TLS, or say node.insecure = true \
              (HIGHLANDER_NODE__INSECURE=true) if the network is trusted",
         ))
+    }
+
+    /// What an operator is to know of a node that everybody may use, from other machines too.
+    #[must_use]
+    pub fn openness(&self) -> Option<String> {
+        let is_open = self.auth.tokens_file.is_none() && !self.listen.ip().is_loopback();
+        is_open.then(|| {
+            let listen = self.listen;
+            format!("everybody who reaches {listen} may call, deploy and drain: auth.tokens_file is not set")
+        })
     }
 
     /// The address that others are told.

@@ -16,6 +16,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::caller::Caller;
 use crate::error::Refusal;
 use crate::id::{Digest, ObjectId, TypeName};
 
@@ -150,6 +151,8 @@ pub struct GuestCall<'a> {
     pub argument: &'a [u8],
     /// Version of the state.
     pub version: u64,
+    /// Who calls.
+    pub caller: &'a Caller,
 }
 
 /// Turns components into something that runs.

@@ -84,6 +84,10 @@ codes! {
     InvalidArgument = "invalid-argument", 400, None, false;
     /// The uploaded component is not one that this host can run.
     ComponentRefused = "component-refused", 400, None, false;
+    /// The request does not prove who makes it.
+    Unauthenticated = "unauthenticated", 401, None, false;
+    /// Who makes the request may not do it.
+    Forbidden = "forbidden", 403, None, false;
     /// No route of this method and path.
     UnknownRoute = "unknown-route", 404, None, false;
     /// The type has no such revision, or its code is gone.

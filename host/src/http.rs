@@ -1,11 +1,12 @@
 //! HTTP, version 1: turns requests into calls, and what comes of them into answers.
 //!
-//! Everything malformed ends here, and every error has one form ([`problem`]). The routes are a pure function
-//! ([`route`]), the limits of a connection are kept in [`accept`] and [`wire`]. Nothing here decides anything about an
-//! object: a request that is well formed is the router's. [`peers`] is the other side of the same routes: how this node
-//! asks others.
+//! Everything malformed ends here, and so does what the caller may not do ([`access`]); every error has one form
+//! ([`problem`]). The routes are a pure function ([`route`]), the limits of a connection are kept in [`accept`] and
+//! [`wire`]. Nothing here decides anything about an object: a request that is well formed is the router's. [`peers`] is
+//! the other side of the same routes: how this node asks others.
 
 pub mod accept;
+pub mod access;
 mod body;
 mod documents;
 mod objects;
@@ -39,6 +40,7 @@ use crate::id::NodeId;
 use crate::limits::ARGUMENT_BYTES_MAX;
 use crate::rehearsal::Rehearsals;
 use crate::router::Router;
+use access::Access;
 use problem::Problem;
 use route::Route;
 
@@ -50,6 +52,8 @@ pub(crate) type Reply = Response<Full<Bytes>>;
 pub struct Config {
     /// Where other machines reach this node, as `/v1/nodes` shows it.
     pub address: String,
+    /// Who is let in.
+    pub access: Arc<Access>,
     /// How long a call may take that names no time of its own.
     pub call_timeout: Duration,
     /// Largest component that may be uploaded, in bytes.
@@ -65,11 +69,12 @@ pub struct Config {
 }
 
 impl Config {
-    /// The defaults for a node that is reached at `address`.
+    /// The defaults for a node that is reached at `address`, and lets everybody in.
     #[must_use]
     pub fn new(address: String) -> Self {
         Self {
             address,
+            access: Arc::new(Access::open()),
             call_timeout: Duration::from_secs(10),
             component_max: 4 * 1024 * 1024,
             header_timeout: Duration::from_secs(5),
@@ -117,8 +122,8 @@ impl Api {
 
     /// Answers one request. Never fails: a panic becomes an answer too.
     pub(crate) async fn answer(&self, request: Request<Incoming>) -> Result<Reply, Infallible> {
-        let (parts, body) = request.into_parts();
-        let answering = AssertUnwindSafe(self.route(&parts, body)).catch_unwind();
+        let (mut parts, body) = request.into_parts();
+        let answering = AssertUnwindSafe(self.route(&mut parts, body)).catch_unwind();
         let answer = answering.await.unwrap_or_else(|_| Err(after_panic(&parts.method).into()));
         let mut reply = answer.unwrap_or_else(|problem| problem.into_reply());
         reply.headers_mut().insert(reply::NODE, self.node_header());
@@ -127,9 +132,17 @@ impl Api {
         Ok(reply)
     }
 
-    async fn route(&self, parts: &Parts, body: Incoming) -> Result<Reply, Problem> {
+    async fn route(&self, parts: &mut Parts, body: Incoming) -> Result<Reply, Problem> {
         request::check_head(parts)?;
-        match route::find(&parts.method, parts.uri.path())? {
+        let route = route::find(&parts.method, parts.uri.path())?;
+        match self.config.access.admit(&parts.headers, &route) {
+            Ok(caller) => parts.extensions.insert(caller),
+            Err(error) => {
+                body::turn_away(body, self.config.component_max).await;
+                return Err(error.into());
+            }
+        };
+        match route {
             Route::Call { id, handler } => self.call(parts, body, id, handler).await,
             Route::Get(id) => self.get(parts, id).await,
             Route::Put(id) => self.put(parts, body, id).await,
@@ -138,7 +151,7 @@ impl Api {
             Route::Deactivate(id) => self.deactivate(parts, &id).await,
             Route::List(type_name) => self.list(parts, type_name).await,
             Route::Deploy => self.deploy(parts, body).await,
-            Route::Types => self.types().await,
+            Route::Types => self.types(parts).await,
             Route::Type(name) => self.type_record(&name).await,
             Route::Rollout(name) => self.rollout(parts, &name).await,
             Route::Rehearse => self.rehearse(parts, body).await,

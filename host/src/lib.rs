@@ -1,11 +1,12 @@
 //! Highlander's host: objects with one owner, a durable state, and sandboxed behaviour.
 //!
-//! Read from the bottom up: names, limits, time, errors and metrics; the three ports [`registry`], [`store`] and
-//! [`engine`] with their adapters; [`catalog`] (one type's code) and [`activation`] (one object's life); [`node`]
+//! Read from the bottom up: names, limits, time, errors, callers and metrics; the three ports [`registry`], [`store`]
+//! and [`engine`] with their adapters; [`catalog`] (one type's code) and [`activation`] (one object's life); [`node`]
 //! (all objects of this process); [`router`] (which node a call is for); [`http`] and [`cli`] at the edge. Nothing
 //! below knows anything above.
 
 pub mod activation;
+pub mod caller;
 pub mod catalog;
 pub mod cli;
 pub mod clock;

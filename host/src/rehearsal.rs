@@ -13,6 +13,7 @@ use futures_util::stream::{self, StreamExt as _};
 use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
 
+use crate::caller::Caller;
 use crate::catalog::staged::Staged;
 use crate::error::{Code, Error};
 use crate::id::{Digest, ObjectId, TypeName};
@@ -92,7 +93,8 @@ impl Rehearsals {
     /// Rehearses a component to the end.
     ///
     /// # Errors
-    /// [`Code::ComponentRefused`]; the others where store or engine fail. Objects that fail are no error.
+    /// [`Code::ComponentRefused`]; [`Code::Forbidden`]; the others where store or engine fail. Objects that fail are no
+    /// error.
     ///
     /// # Cancel safety
     /// Nothing is changed.
@@ -101,20 +103,27 @@ impl Rehearsals {
         router: &Arc<Router>,
         wasm: Bytes,
         sample: Sample,
+        by: &Caller,
     ) -> Result<Rehearsal, Error> {
-        let (type_name, staged) = self.begin(router, wasm).await?;
+        let (type_name, staged) = self.begin(router, wasm, by).await?;
         self.go_on(router, type_name, staged, sample).await
     }
 
     /// Takes a component in, so that how far its rehearsal is can be asked for.
     ///
     /// # Errors
-    /// [`Code::ComponentRefused`]; the others where store or engine fail.
+    /// [`Code::ComponentRefused`]; [`Code::Forbidden`] where `by` may not deploy its type; the others where store or
+    /// engine fail.
     ///
     /// # Cancel safety
     /// The component may or may not be stored; if so, it is removed a day later.
-    pub async fn begin(&self, router: &Router, wasm: Bytes) -> Result<(TypeName, Staged), Error> {
-        let (type_name, staged) = router.node().catalog().stage(wasm).await?;
+    pub async fn begin(
+        &self,
+        router: &Router,
+        wasm: Bytes,
+        by: &Caller,
+    ) -> Result<(TypeName, Staged), Error> {
+        let (type_name, staged) = router.node().catalog().stage(wasm, by).await?;
         let rehearsal = Rehearsal {
             type_name: type_name.clone(),
             digest: staged.digest,

@@ -15,6 +15,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::caller::Caller;
 use crate::catalog::record::TypeRecord;
 use crate::catalog::rollout::{Rollout, Stage, Terms};
 use crate::catalog::{Deployed, Taken};
@@ -191,7 +192,7 @@ pub async fn roll_back(
     router: &Router,
     type_name: &TypeName,
     to: Option<u32>,
-    by: &str,
+    by: &Caller,
     is_followed: bool,
 ) -> Result<u32, Error> {
     let node = router.node();

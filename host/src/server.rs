@@ -6,6 +6,7 @@ mod entrance;
 mod ports;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use crate::cli::output;
 use crate::config::backends::RegistryKind;
 use crate::config::{self, Config};
 use crate::http::accept::Server;
+use crate::http::access::Access;
 use crate::http::peers::HttpPeers;
 use crate::http::{self, Api};
 use crate::node::{self, Node};
@@ -57,6 +59,12 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr()?;
     let config = fitted(config);
+    let (tokens, node_tokens) = (config.auth.tokens()?, config.auth.node_tokens()?);
+    let (shown, taken) = node_tokens.map_or((None, Vec::new()), |t| (Some(t.shown), t.taken));
+    let access = Arc::new(Access::new(tokens, taken));
+    if let Some(path) = config.auth.tokens_file.clone() {
+        tokio::spawn(reread_tokens(Arc::clone(&access), path, signal(SignalKind::hangup())?));
+    }
     let advertised = config.advertised(address);
     let opened = tokio::select! {
         opened = ports::open(&config, &advertised) => opened?,
@@ -68,12 +76,12 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let Opened { ports, entrance, compilations, about } = opened;
     let node = Node::start(ports, &node_config(&config));
     node.metrics().add_compilations(&compilations);
-    let router =
-        Router::new(Arc::clone(&node), Arc::new(HttpPeers::new()), &router::Config::default());
+    let peers = Arc::new(HttpPeers::new().with_token(shown));
+    let router = Router::new(Arc::clone(&node), peers, &router::Config::default());
     let router = Arc::new(router);
     tokio::spawn(rollout::run(Arc::downgrade(&router)));
     tokio::spawn(collection::run(Arc::downgrade(&router), retention(&config)));
-    let api = Api::new(router, http_config(&config, address));
+    let api = Api::new(router, http_config(&config, address, access));
     let (stop, stopped) = watch::channel(());
     let serving = tokio::spawn(Server::new(api, listener).run(stopped, CLOSE_PATIENCE));
     let running = Running { node, entrance, stop, serving, patience: patience(&config) };
@@ -82,6 +90,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         running.node.joined().await;
     }
     output::note(&about);
+    if let Some(warning) = config.openness() {
+        output::note(&format!("warning: {warning}"));
+    }
     output::note(&format!("listening on http://{address}"));
     tokio::select! {
         why = running.entrance.denied() => anyhow::bail!("{why}"),
@@ -157,6 +168,19 @@ impl Signals {
     }
 }
 
+/// Reads the tokens again whenever the process is told to. A file that is wrong changes nothing.
+async fn reread_tokens(access: Arc<Access>, path: PathBuf, mut hangup: Signal) {
+    while hangup.recv().await.is_some() {
+        match config::auth::read_tokens(&path) {
+            Ok(tokens) => {
+                output::note(&format!("{} tokens read from {}", tokens.count(), path.display()));
+                access.replace(tokens);
+            }
+            Err(error) => output::note(&format!("the tokens stay as they were: {error}")),
+        }
+    }
+}
+
 /// The configuration with no more resident instances than the kernel has mappings for.
 fn fitted(config: Config) -> Config {
     let Some(allowed) = config::max_map_count().map(config::resident_allowed) else {
@@ -199,8 +223,9 @@ fn retention(config: &Config) -> Retention {
     }
 }
 
-fn http_config(config: &Config, address: SocketAddr) -> http::Config {
+fn http_config(config: &Config, address: SocketAddr, access: Arc<Access>) -> http::Config {
     http::Config {
+        access,
         call_timeout: config.call_timeout,
         component_max: config.component_max,
         ..http::Config::new(config.advertised(address))

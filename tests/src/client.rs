@@ -22,6 +22,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 pub struct Client {
     http: reqwest::Client,
     url: String,
+    token: Option<String>,
 }
 
 /// A request that is being put together.
@@ -44,13 +45,19 @@ impl Client {
     #[must_use]
     pub fn new(url: &str) -> Self {
         let http = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build().unwrap();
-        Self { http, url: url.to_owned() }
+        Self { http, url: url.to_owned(), token: None }
+    }
+
+    /// The same with a token that every request shows, if there is one.
+    #[must_use]
+    pub fn with_token(self, token: Option<&str>) -> Self {
+        Self { token: token.map(str::to_owned), ..self }
     }
 
     /// A client of another node that shares connections with this one.
     #[must_use]
     pub fn at(&self, url: &str) -> Self {
-        Self { http: self.http.clone(), url: url.to_owned() }
+        Self { url: url.to_owned(), ..self.clone() }
     }
 
     /// Where it calls.
@@ -62,7 +69,8 @@ impl Client {
     /// A request for a path.
     #[must_use]
     pub fn request(&self, method: Method, path: &str) -> Request {
-        Request(self.http.request(method, format!("{}{path}", self.url)))
+        let request = self.http.request(method, format!("{}{path}", self.url));
+        Request(self.token.iter().fold(request, reqwest::RequestBuilder::bearer_auth))
     }
 
     /// A request that reads.

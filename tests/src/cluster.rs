@@ -91,7 +91,11 @@ impl Cluster {
     /// A client of the present process of a node.
     #[must_use]
     pub fn client(&self, index: usize) -> Client {
-        Client::new(&self.members[index].url())
+        self.client_of(&self.members[index])
+    }
+
+    fn client_of(&self, member: &Member) -> Client {
+        Client::new(&member.url()).with_token(self.options.token.as_deref())
     }
 
     /// What the cluster was started with.
@@ -195,7 +199,7 @@ impl Cluster {
         for member in &running {
             let what = format!("{} is ready and sees {} nodes", member.name(), running.len());
             wait::until(&what, async || {
-                let client = Client::new(&member.url());
+                let client = self.client_of(member);
                 client.is_ready().await && member.seen_nodes(&client).await == Some(running.len())
             })
             .await;

@@ -23,5 +23,6 @@ pub mod process;
 pub mod rounds;
 pub mod script;
 pub mod seed;
+pub mod tokens;
 pub mod wait;
 pub mod wire;

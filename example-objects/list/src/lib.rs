@@ -1,9 +1,13 @@
-//! A list of todos, by their keys, in an order that people choose.
+//! A list of todos, by their keys, in an order that people choose, which is changed by those who may.
+
+use std::collections::BTreeSet;
 
 use highlander_sdk::prelude::*;
 
 /// How many todos a list can have.
 const TODOS_MAX: usize = 1_000;
+/// How many users can be named.
+const USERS_MAX: usize = 100;
 
 /// A list of todos.
 #[derive(ObjectState)]
@@ -12,12 +16,21 @@ struct List {
     title: String,
     /// The keys of the todos, in order and each once.
     todos: Vec<String>,
+    /// Who may change the list; empty for everybody.
+    allowed_users: BTreeSet<String>,
 }
 
-#[object]
+// Replacing the whole state would get round the users that are allowed.
+#[object(put = false)]
 impl List {
     /// Puts the todo with the key `todo` on the list, at position `at` or at the end, and answers how many there are.
-    fn insert_todo(&mut self, todo: String, at: Option<usize>) -> Result<usize, Rejection> {
+    fn insert_todo(
+        &mut self,
+        ctx: &Context,
+        todo: String,
+        at: Option<usize>,
+    ) -> Result<usize, Rejection> {
+        self.check_user(ctx)?;
         if self.position(&todo).is_some() {
             reject!("duplicate-todo", "todo {todo} is on the list already");
         }
@@ -33,11 +46,25 @@ impl List {
     }
 
     /// Takes the todo with the key `todo` off the list.
-    fn remove_todo(&mut self, todo: String) -> Result<(), Rejection> {
+    fn remove_todo(&mut self, ctx: &Context, todo: String) -> Result<(), Rejection> {
+        self.check_user(ctx)?;
         let Some(position) = self.position(&todo) else {
             reject!("unknown-todo", "todo {todo} is not on the list");
         };
         self.todos.remove(position);
+        Ok(())
+    }
+
+    /// Lets a user change the list. The first one who does this for a list has to name themselves.
+    fn allow_user(&mut self, ctx: &Context, user: String) -> Result<(), Rejection> {
+        self.check_user(ctx)?;
+        if self.allowed_users.is_empty() && ctx.caller().principal() != Some(&user) {
+            reject!("locked-out", "{} would not be allowed any more", ctx.caller());
+        }
+        if self.allowed_users.len() >= USERS_MAX {
+            reject!("too-many-users", "a list names at most {USERS_MAX} users");
+        }
+        self.allowed_users.insert(user);
         Ok(())
     }
 
@@ -48,6 +75,14 @@ impl List {
 }
 
 impl List {
+    fn check_user(&self, ctx: &Context) -> Result<(), Rejection> {
+        let is_allowed = |user: &str| self.allowed_users.contains(user);
+        if self.allowed_users.is_empty() || ctx.caller().principal().is_some_and(is_allowed) {
+            return Ok(());
+        }
+        reject!("not-allowed", "{} may not change {}", ctx.caller(), ctx.id());
+    }
+
     fn position(&self, todo: &str) -> Option<usize> {
         self.todos.iter().position(|known| known == todo)
     }
@@ -87,6 +122,26 @@ mod tests {
         let mut list = Harness::<List>::new();
         let far = json!({ "todo": "x", "at": 1 });
         assert_eq!(list.rejection("insert_todo", far).code(), "no-such-position");
+    }
+
+    #[test]
+    fn a_list_that_names_users_is_changed_by_them_alone() {
+        let mut list = Harness::<List>::new();
+        assert_eq!(list.rejection("allow_user", "ada").code(), "locked-out");
+        list.set_caller(Caller::Principal("ada".to_owned()));
+        list.call("allow_user", "ada").unwrap();
+        list.call("insert_todo", json!({ "todo": "milk" })).unwrap();
+        for other in [
+            Caller::Anonymous,
+            Caller::Principal("bob".to_owned()),
+            Caller::Object(ObjectId::new("user", "ada")),
+        ] {
+            list.set_caller(other);
+            assert_eq!(list.rejection("remove_todo", "milk").code(), "not-allowed");
+            assert_eq!(list.rejection("allow_user", "bob").code(), "not-allowed");
+            assert_eq!(list.call("todos", ()), Ok(json!(["milk"])));
+        }
+        assert_eq!(list.call("put", json!({})), Err(CallError::UnknownHandler));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use sha2::Digest as _;
 
 use super::{Done, IdempotencyKey, Operation};
+use crate::caller::Caller;
 use crate::limits::{
     ANSWERED_COUNT_MAX, ANSWERED_REPLY_BYTES_MAX, ANSWERED_REPLY_COUNT_MAX, ANSWERED_RETENTION,
 };
@@ -25,10 +26,16 @@ pub enum Known {
     Reused,
 }
 
-/// What tells two calls apart: the first 8 bytes of the SHA-256 of operation and argument.
+/// What tells two calls apart: the first 8 bytes of the SHA-256 of caller, operation and argument. Nobody is given the
+/// answer that another caller got.
 #[must_use]
-pub fn fingerprint(operation: &Operation) -> [u8; 8] {
+pub fn fingerprint(operation: &Operation, caller: &Caller) -> [u8; 8] {
     let mut hash = sha2::Sha256::new();
+    if *caller != Caller::Anonymous {
+        hash.update(caller.to_string());
+        // A byte that neither a name nor what follows can hold.
+        hash.update([0xff]);
+    }
     match operation {
         Operation::Handle { handler, argument } => {
             hash.update(handler.as_bytes());
@@ -194,11 +201,17 @@ mod tests {
     #[test]
     fn fingerprints_tell_handler_and_argument_apart() {
         let call = |handler: &str, argument: &'static str| {
-            fingerprint(&Operation::Handle { handler: handler.into(), argument: argument.into() })
+            let operation =
+                Operation::Handle { handler: handler.into(), argument: argument.into() };
+            fingerprint(&operation, &Caller::Anonymous)
         };
         assert_eq!(call("add", "1"), call("add", "1"));
         assert_ne!(call("add", "1"), call("add", "2"));
         assert_ne!(call("ad", "d1"), call("add", "1"));
-        assert_ne!(call("", ""), fingerprint(&Operation::Delete));
+        assert_ne!(call("", ""), fingerprint(&Operation::Delete, &Caller::Anonymous));
+        let object = |key| Caller::Object(crate::id::ObjectId::new("list", key).unwrap());
+        let by = |caller| fingerprint(&Operation::Delete, &caller);
+        assert_ne!(by(object("a")), by(object("b")));
+        assert_ne!(by(object("a")), by(Caller::Anonymous));
     }
 }

@@ -121,6 +121,7 @@ mod tests {
     fn call(deadline_ms: u64) -> Call {
         Call {
             operation: Operation::Delete,
+            caller: crate::caller::Caller::Anonymous,
             precondition: Precondition::None,
             consistency: crate::activation::Consistency::Lease,
             key: None,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Answer, Call, Reason};
+use crate::caller::Caller;
 use crate::clock::BootTime;
 use crate::engine::{Fault, Rejection, RestoreError};
 use crate::error;
@@ -213,6 +214,8 @@ pub struct Run {
     pub handler: Box<str>,
     /// The argument.
     pub argument: Bytes,
+    /// Who calls.
+    pub caller: Caller,
     /// The version that the call sees.
     pub version: Version,
     /// The state that the call sees; nothing where it is the type's defaults.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{Call, Consistency, Operation, Precondition};
+use crate::caller::Caller;
 use crate::clock::BootTime;
 
 /// A call without key and condition, for which its caller waits ten seconds.
@@ -14,6 +15,7 @@ pub(crate) fn call(handler: &str, argument: &Value) -> Call {
             handler: handler.into(),
             argument: argument.to_string().into(),
         },
+        caller: Caller::Anonymous,
         precondition: Precondition::None,
         key: None,
         consistency: Consistency::Lease,

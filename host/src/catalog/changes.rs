@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::record::{self, RevisionEntry, TypeRecord};
 use super::rollout::Terms;
 use super::{Catalog, Deployed, check, not_stored, refused, unavailable};
+use crate::caller::scopes::Right;
 use crate::clock::wall_ms;
 use crate::engine::Description;
 use crate::error::{Code, Error};
@@ -27,7 +28,8 @@ impl Catalog {
     /// the place of the one before by a roll-out.
     ///
     /// # Errors
-    /// [`Code::ComponentRefused`] with the reason; [`Code::DeploymentConflict`] where another revision is on its way,
+    /// [`Code::ComponentRefused`] with the reason; [`Code::Forbidden`] where who asks may not deploy its type, which is
+    /// known only now; [`Code::DeploymentConflict`] where another revision is on its way,
     /// or others were faster again and again; the others where store or engine fail. Nothing is changed by a refused
     /// component.
     ///
@@ -37,6 +39,7 @@ impl Catalog {
         let (digest, size) = (Digest::of(&wasm), wasm.len() as u64);
         let description = self.described(digest, wasm.clone()).await?;
         let type_name = description.name.clone();
+        terms.by.check(Right::Deploy(type_name.as_str()))?;
         let fits = |record: &TypeRecord| match record.current_entry() {
             Some(present) if present.digest != digest && !terms.force => {
                 check::compatible(&present.description, &description)

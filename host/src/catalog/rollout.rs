@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::record::{RevisionEntry, TypeRecord};
+use crate::caller::Caller;
 use crate::engine::Description;
 use crate::error::{Code, Error};
 use crate::id::{Digest, ObjectId};
@@ -78,7 +79,7 @@ pub struct Terms {
     /// How many of a thousand objects may fail before it is taken back; none for any number.
     pub failures_per_mille_max: Option<u16>,
     /// Who asks.
-    pub by: String,
+    pub by: Caller,
 }
 
 /// How many of a thousand objects may fail, where nothing else is said.
@@ -90,7 +91,7 @@ impl Default for Terms {
             force: false,
             share: Share::All,
             failures_per_mille_max: Some(FAILURES_PER_MILLE_MAX),
-            by: "anonymous".to_owned(),
+            by: Caller::Anonymous,
         }
     }
 }
@@ -156,7 +157,7 @@ impl TypeRecord {
             return Ok(None);
         }
         let previous = self.current;
-        let entry = self.add(digest, size, description.clone(), &terms.by, now_ms);
+        let entry = self.add(digest, size, description.clone(), &terms.by.to_string(), now_ms);
         if previous == 0 {
             self.current = entry.number;
         } else {
@@ -191,7 +192,7 @@ impl TypeRecord {
             share: terms.share.clone(),
             failures_per_mille_max: terms.failures_per_mille_max,
             since_ms: now_ms,
-            by: terms.by.clone(),
+            by: terms.by.to_string(),
         });
     }
 
@@ -246,7 +247,7 @@ impl TypeRecord {
     ///
     /// # Errors
     /// [`Code::RevisionNotFound`] where there is no such revision.
-    pub fn roll_back(&mut self, to: Option<u32>, by: &str, now_ms: u64) -> Result<u32, Error> {
+    pub fn roll_back(&mut self, to: Option<u32>, by: &Caller, now_ms: u64) -> Result<u32, Error> {
         if let Some(rollout) = &self.rollout
             && to.is_none_or(|to| to == rollout.previous)
         {
@@ -279,7 +280,7 @@ impl TypeRecord {
         {
             return Err(self.conflict(rollout));
         }
-        let terms = Terms { failures_per_mille_max: None, by: by.to_owned(), ..Terms::default() };
+        let terms = Terms { failures_per_mille_max: None, by: by.clone(), ..Terms::default() };
         self.begin(to, &terms, now_ms);
         Ok(to)
     }

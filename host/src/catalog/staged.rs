@@ -7,6 +7,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{Catalog, unavailable};
+use crate::caller::Caller;
+use crate::caller::scopes::Right;
 use crate::clock::wall_ms;
 use crate::engine::Component;
 use crate::error::Error;
@@ -43,14 +45,16 @@ impl Catalog {
     /// Stores a component without deploying it, and says of which type it is.
     ///
     /// # Errors
-    /// [`ComponentRefused`](crate::error::Code::ComponentRefused) with the reason; the others where store or engine
-    /// fail.
+    /// [`ComponentRefused`](crate::error::Code::ComponentRefused) with the reason;
+    /// [`Forbidden`](crate::error::Code::Forbidden) where `by` may not deploy its type; the others where store or
+    /// engine fail.
     ///
     /// # Cancel safety
     /// The component may or may not be stored; if so, it is removed a day later.
-    pub async fn stage(&self, wasm: Bytes) -> Result<(TypeName, Staged), Error> {
+    pub async fn stage(&self, wasm: Bytes, by: &Caller) -> Result<(TypeName, Staged), Error> {
         let staged = Staged { digest: Digest::of(&wasm), at_ms: wall_ms(), mark: rand::random() };
         let description = self.described(staged.digest, wasm.clone()).await?;
+        by.check(Right::Deploy(description.name.as_str()))?;
         self.keep(&staged.blob(), wasm).await?;
         Ok((description.name, staged))
     }

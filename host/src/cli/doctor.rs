@@ -3,6 +3,7 @@
 //! It measures and tries, and leaves nothing behind but the blob by which every start of a node tries the store. A
 //! check that cannot be made is a warning, not a failure.
 
+mod access;
 mod bucket;
 mod disk;
 mod ensemble;
@@ -72,6 +73,7 @@ impl Doctor {
                 Finding::fail("configuration", error.message, mend)
             }
         }];
+        findings.extend(access::check(&config));
         findings.extend(disk::check(&config.data_dir, config.store.kind).await);
         if config.registry.kind == RegistryKind::ZooKeeper {
             findings.extend(ensemble::check(&config.registry).await);

@@ -61,7 +61,7 @@ impl Failure {
         let exit = exit_of(&problem);
         let said = problem.rejection.map(|rejection| format!(" ({})", rejection.code));
         let message = format!("{}{} [{}]", problem.detail, said.unwrap_or_default(), problem.code);
-        Self { exit, message, hint: problem.hint }
+        Self { exit, message, hint: hint_of(&problem.code).or(problem.hint) }
     }
 
     /// Why a node could not run.
@@ -91,6 +91,18 @@ impl From<config::Error> for Failure {
     fn from(error: config::Error) -> Self {
         Self { exit: Exit::Usage, message: error.message, hint: error.hint }
     }
+}
+
+/// What is to be done about a code on the command line, where that is not what the node says.
+fn hint_of(code: &str) -> Option<String> {
+    let hint = match code {
+        "unauthenticated" => {
+            "give a token that the node knows: --token-file FILE, or HIGHLANDER_TOKEN_FILE"
+        }
+        "forbidden" => "use a token with that scope: --token-file FILE; highlander token makes one",
+        _ => return None,
+    };
+    Some(hint.to_owned())
 }
 
 /// Codes that say that the object itself did not do what it was asked.
@@ -136,6 +148,11 @@ mod tests {
         }
         assert_eq!(exit(Code::ObjectRejected), Exit::Rejected);
         assert_eq!(exit(Code::UnknownType), Exit::Usage);
+        for code in [Code::Unauthenticated, Code::Forbidden] {
+            let failure = Failure::of_problem(Problem::from(Error::new(code, "")).document());
+            assert_eq!(failure.exit, Exit::Usage);
+            assert!(failure.hint.is_some_and(|hint| hint.contains("--token-file")), "{code}");
+        }
         for code in BY_THE_OBJECT {
             assert!(Code::ALL.iter().any(|known| known.as_str() == *code), "{code}");
         }

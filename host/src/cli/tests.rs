@@ -16,6 +16,7 @@ fn every_command_can_be_written_as_documented() {
         "highlander dev --data /tmp/x --listen 127.0.0.1:0 --log-format json",
         "highlander serve",
         "highlander serve --config highlander.toml",
+        "highlander token ci --scopes deploy:todo,call:*",
         "highlander new shared-list",
         "highlander new shared-list --lang js",
         "highlander deploy todo.wasm --force",
@@ -54,6 +55,8 @@ fn what_makes_no_sense_is_wrong_usage() {
         "highlander dev --log-format xml",
         "highlander serve --confg highlander.toml",
         "highlander watch todo/42",
+        "highlander token ci",
+        "highlander token ci --scopes root",
         "highlander drain",
         "highlander drain node-a --timeout 30",
     ] {

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::*;
+use crate::caller::Caller;
 use crate::catalog::rollout::{Share, Terms};
 use crate::error::Code;
 use crate::registry::Registry as _;
@@ -95,7 +96,8 @@ async fn a_component_that_no_object_names_is_removed() {
     assert!(!has_blob(&cluster, "first", 0) && !has_blob(&cluster, "second", 0));
     assert!(has_blob(&cluster, "third", 0));
     assert_eq!(add(&places[2], "x").await, 3);
-    let back = rollout::roll_back(&places[0].router, &counters(), Some(1), "a", true).await;
+    let back =
+        rollout::roll_back(&places[0].router, &counters(), Some(1), &Caller::Anonymous, true).await;
     assert_eq!(back.unwrap_err().code, Code::RevisionNotFound);
 }
 
@@ -180,7 +182,8 @@ async fn what_was_stored_for_a_rehearsal_is_removed_after_it() {
     deploy(&places[0], "first").await.unwrap();
     add(&places[0], "x").await;
     let rehearsals = Rehearsals::default();
-    let rehearsing = rehearsals.run(&places[0].router, component("second"), Sample::All);
+    let rehearsing =
+        rehearsals.run(&places[0].router, component("second"), Sample::All, &Caller::Anonymous);
     let rehearsed = rehearsing.await.unwrap().rehearsed;
     assert_eq!((rehearsed.tried, rehearsed.failed), (1, 0));
     let left = cluster.store.list("", None, 100).await.unwrap();

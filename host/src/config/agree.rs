@@ -16,6 +16,12 @@ pub(super) fn check(config: &Config, given: &Given) -> Result<(), Error> {
     if is_embedded {
         belongs_to_nothing(given, "store", "store.kind = \"s3\"")?;
     }
+    if is_local && config.auth.node_token_file.is_some() {
+        let text = "auth.node_token_file means nothing without registry.kind = \"zookeeper\"";
+        return Err(
+            Error::new(text).with_hint("leave it out: a node on its own has no other nodes")
+        );
+    }
     match (is_local, is_embedded) {
         (true, true) => Ok(()),
         (false, true) => Err(Error::new(
@@ -56,6 +62,11 @@ fn cluster(config: &Config) -> Result<(), Error> {
     if config.store.bucket.is_none() {
         let text = "store.kind is \"s3\", and store.bucket is missing";
         return Err(Error::new(text).with_hint("store.bucket = \"objects\""));
+    }
+    if config.auth.tokens_file.is_some() && config.auth.node_token_file.is_none() {
+        let text = "auth.tokens_file is set, and auth.node_token_file is missing: the nodes would refuse each other";
+        let hint = "auth.node_token_file = \"/etc/highlander/node-token\", with the same content on all nodes";
+        return Err(Error::new(text).with_hint(hint));
     }
     if registry.tls_cert.is_some() != registry.tls_key.is_some() {
         let text = "registry.tls_cert and registry.tls_key are of use together only";

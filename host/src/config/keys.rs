@@ -82,6 +82,20 @@ pub const KEYS: &[Key] = &[
         },
     },
     Key {
+        name: "auth.tokens_file",
+        default: "none",
+        unit: "path",
+        meaning: "who may do what: a line with the SHA-256 of each token; without it everybody may do everything",
+        set: |config, text| value::path(text).map(|path| config.auth.tokens_file = Some(path)),
+    },
+    Key {
+        name: "auth.node_token_file",
+        default: "none",
+        unit: "path",
+        meaning: "the secret by which nodes of a cluster know each other, readable by its owner alone",
+        set: |config, text| value::path(text).map(|path| config.auth.node_token_file = Some(path)),
+    },
+    Key {
         name: "registry.kind",
         default: "local",
         unit: "local or zookeeper",

@@ -34,6 +34,9 @@ advertise = "10.0.0.5:7411"
 data_dir = "/var/lib/highlander"
 insecure = true
 component_max = "16MiB"
+[auth]
+tokens_file = "/etc/highlander/tokens"
+node_token_file = "/etc/highlander/node-token"
 [registry]
 kind = "zookeeper"
 connect = "zk1:2181,zk2:2181/highlander"
@@ -84,6 +87,10 @@ fn a_file_sets_every_key() {
         tls_cert: Some("cert.pem".into()),
         tls_key: Some("key.pem".into()),
     };
+    let auth = AuthConfig {
+        tokens_file: Some("/etc/highlander/tokens".into()),
+        node_token_file: Some("/etc/highlander/node-token".into()),
+    };
     let store = StoreConfig {
         kind: StoreKind::S3,
         bucket: Some("objects".to_owned()),
@@ -100,6 +107,7 @@ fn a_file_sets_every_key() {
         data_dir: "/var/lib/highlander".into(),
         insecure: true,
         component_max: 16 << 20,
+        auth,
         registry,
         store,
         idle_timeout: Duration::from_secs(30),
@@ -253,6 +261,29 @@ fn a_cluster_says_what_it_needs() {
     check_cluster(&half, "of use together only");
     half.push(("HIGHLANDER_REGISTRY__TLS_CERT", "cert.pem"));
     check_cluster(&half, "registry.tls_ca");
+}
+
+#[test]
+fn nodes_that_ask_for_tokens_know_each_other_by_one() {
+    let mut variables = CLUSTER.to_vec();
+    variables.push(("HIGHLANDER_AUTH__TOKENS_FILE", "tokens"));
+    check_cluster(&variables, "auth.node_token_file is missing");
+    variables.push(("HIGHLANDER_AUTH__NODE_TOKEN_FILE", "node-token"));
+    assert!(from_environment(&variables).is_ok());
+    // Before anybody asks for tokens: so a cluster can be closed node by node.
+    variables.retain(|(name, _)| *name != "HIGHLANDER_AUTH__TOKENS_FILE");
+    assert!(from_environment(&variables).is_ok());
+    check_cluster(&[("HIGHLANDER_AUTH__NODE_TOKEN_FILE", "x")], "means nothing without");
+    assert!(from_environment(&[("HIGHLANDER_AUTH__TOKENS_FILE", "tokens")]).is_ok());
+}
+
+#[test]
+fn a_node_that_is_open_to_other_machines_is_told() {
+    let exposed = Config { listen: "0.0.0.0:7410".parse().unwrap(), ..Config::default() };
+    assert!(exposed.openness().unwrap().contains("0.0.0.0:7410"));
+    let auth = AuthConfig { tokens_file: Some("tokens".into()), ..AuthConfig::default() };
+    assert_eq!(Config { auth, ..exposed }.openness(), None);
+    assert_eq!(Config::default().openness(), None);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::caller::Caller;
 use crate::engine::{
     Component, Engine, Fault, GuestCall, HandlerKind, Instance, LoadError, Rejection, RestoreError,
 };
@@ -153,7 +154,8 @@ async fn call(
     handler: &str,
     argument: &str,
 ) -> Result<Result<Bytes, Rejection>, Fault> {
-    instance.handle(GuestCall { handler, argument: argument.as_bytes(), version: 1 }).await
+    let (argument, caller) = (argument.as_bytes(), &Caller::Anonymous);
+    instance.handle(GuestCall { handler, argument, version: 1, caller }).await
 }
 
 async fn reply(instance: &mut dyn Instance, handler: &str, argument: &str) -> String {

@@ -24,6 +24,7 @@ const PREFIX: &str = "scripted:";
 /// Every handler of a scripted component: its name, its kind, and what it does.
 const HANDLERS: &[(&str, HandlerKind, &str)] = &[
     ("add", HandlerKind::Update, "Adds the argument, and answers with the sum."),
+    ("caller", HandlerKind::Query, "Who calls."),
     ("get", HandlerKind::Query, "The whole state."),
     ("grow", HandlerKind::Update, "Gives the state as many bytes of ballast as the argument says."),
     ("increment", HandlerKind::Update, "Adds one, and answers with the sum."),
@@ -182,6 +183,7 @@ impl CounterInstance {
         Ok(match call.handler {
             "value" => json!(state.value),
             "version" => json!(call.version),
+            "caller" => json!(call.caller.to_string()),
             "get" => json!(state),
             "increment" => state.add(1)?,
             "add" => state.add(argument(call.argument)?)?,

@@ -69,6 +69,14 @@ pub(super) async fn collect(body: &mut Incoming, limit: usize) -> Result<Bytes, 
     Ok(if rest.is_empty() { first } else { rest.freeze() })
 }
 
+/// Reads some of a body that nobody wants, of a request that is refused for another reason.
+pub(super) async fn turn_away(mut body: Incoming, limit: usize) {
+    if !body.is_end_stream() {
+        // What is left after the time is lost together with the connection.
+        let _ = tokio::time::timeout(DISCARD_TIMEOUT, discard(&mut body, limit)).await;
+    }
+}
+
 async fn discard(body: &mut Incoming, mut bytes_left: usize) {
     while let Some(Ok(frame)) = body.frame().await {
         let length = frame.data_ref().map_or(0, Bytes::len);

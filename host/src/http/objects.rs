@@ -3,8 +3,8 @@
 //! A client that goes away does not take its call with it: the node runs what it has begun to its end.
 
 use bytes::Bytes;
+use http::StatusCode;
 use http::request::Parts;
-use http::{HeaderMap, StatusCode};
 use hyper::body::Incoming;
 use serde_json::json;
 use tracing::Instrument as _;
@@ -91,7 +91,7 @@ impl Api {
     ) -> Result<(Done, Option<NodeId>), Problem> {
         let headers = &parts.headers;
         let call = precondition
-            .and_then(|precondition| self.read_call(headers, operation, precondition))
+            .and_then(|precondition| self.read_call(parts, operation, precondition))
             .and_then(|call| Ok((call, request::context(headers)?)));
         let (call, context) = call.map_err(|error| Problem::of(error, id))?;
         let routing = self.router.route(id, &call, context);
@@ -113,16 +113,18 @@ impl Api {
 
     fn read_call(
         &self,
-        headers: &HeaderMap,
+        parts: &Parts,
         operation: Operation,
         precondition: Precondition,
     ) -> Result<Call, Error> {
+        let (headers, caller) = (&parts.headers, request::caller(parts));
         let consistency = request::consistency(headers)?;
         let timeout = request::timeout(headers, self.config.call_timeout)?;
         let key = request::idempotency_key(headers)?
-            .map(|key| IdempotencyKey { key: key.into(), fingerprint: fingerprint(&operation) });
+            .map(|key| (key.into(), fingerprint(&operation, &caller)))
+            .map(|(key, fingerprint)| IdempotencyKey { key, fingerprint });
         let deadline = BootTime::now() + timeout;
-        Ok(Call { operation, precondition, key, consistency, deadline })
+        Ok(Call { operation, caller, precondition, key, consistency, deadline })
     }
 
     pub(super) async fn owner(&self, parts: &Parts, id: &ObjectId) -> Result<Reply, Problem> {

@@ -12,18 +12,22 @@ mod request;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::HeaderValue;
 use http::response::Parts;
 
 use super::documents;
 use crate::activation::Call;
 use crate::catalog::staged::Staged;
 use crate::clock::BootTime;
+use crate::error::{Code, Error};
 use crate::id::{ObjectId, TypeName};
 use crate::limits::{CALL_TIMEOUT_MAX, REPLY_BYTES_MAX, STATE_BYTES_MAX};
 use crate::node::rehearsal::Rehearsed;
@@ -46,6 +50,10 @@ const ANSWER_BYTES_MAX: usize =
 #[derive(Debug, Default)]
 pub struct HttpPeers {
     links: Mutex<HashMap<Arc<str>, Arc<Link>>>,
+    /// What shows the others that this is a node of their cluster.
+    token: Option<HeaderValue>,
+    /// Whether it was logged that another node does not believe that.
+    has_warned: AtomicBool,
 }
 
 impl HttpPeers {
@@ -53,6 +61,12 @@ impl HttpPeers {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same with what shows the others that this is a node of their cluster, which is marked as a secret.
+    #[must_use]
+    pub fn with_token(self, token: Option<HeaderValue>) -> Self {
+        Self { token, ..self }
     }
 
     fn link(&self, to: &Member) -> Result<Arc<Link>, Failure> {
@@ -80,7 +94,7 @@ impl HttpPeers {
         until: BootTime,
     ) -> Result<(Parts, Bytes), Failure> {
         let link = self.link(to)?;
-        let request = outgoing.addressed(link.address());
+        let request = outgoing.signed(self.token.as_ref()).addressed(link.address());
         link.exchange(request, until, ANSWER_BYTES_MAX).await
     }
 
@@ -93,7 +107,27 @@ impl HttpPeers {
     ) -> Told<D> {
         let until = BootTime::now() + patience;
         let (parts, body) = self.exchange(to, outgoing, until).await?;
-        answer::document(&parts, &body).map_err(Failure::Interrupted)
+        let told = answer::document(&parts, &body).map_err(Failure::Interrupted)?;
+        self.believed(to, told)
+    }
+
+    /// An answer, unless it is that the other does not take this for a node: that is no answer to who asked here.
+    fn believed<T, E: Borrow<Error>>(
+        &self,
+        to: &Member,
+        answer: Result<T, E>,
+    ) -> Result<Result<T, E>, Failure> {
+        match answer {
+            Err(error) if error.borrow().code == Code::Unauthenticated => {
+                let why = "does not believe that this is a node of its cluster: look at auth.node_token_file on both";
+                // Every call that is brought there would say the same.
+                if !self.has_warned.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(node = %to.node, "another node {why}");
+                }
+                Err(Failure::NotSent(why.to_owned()))
+            }
+            answer => Ok(answer),
+        }
     }
 }
 
@@ -113,7 +147,8 @@ impl Peers for HttpPeers {
             Err(error) => return Ok(Heard { answer: Err(error), owner: None }),
         };
         let (parts, body) = self.exchange(to, outgoing, now + time_left + GRACE).await?;
-        answer::heard(&parts, body).map_err(Failure::Interrupted)
+        let Heard { answer, owner } = answer::heard(&parts, body).map_err(Failure::Interrupted)?;
+        Ok(Heard { answer: self.believed(to, answer)?, owner })
     }
 
     async fn whereabouts(

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use serde::{Deserialize, Serialize};
@@ -110,13 +110,14 @@ impl Problem {
     /// The answer.
     pub(crate) fn into_reply(self) -> Reply {
         let code = self.error.code;
-        let status = StatusCode::from_u16(code.status());
+        let status =
+            StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let (retry_after, allow) = (self.error.retry_after, self.allow);
         let owner = self.error.owner.clone();
         // Writing plain text members as JSON does not fail.
         let document = serde_json::to_vec(&self.document()).unwrap_or_default();
         let mut reply = Response::new(Full::new(Bytes::from(document)));
-        *reply.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *reply.status_mut() = status;
         let headers = reply.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(CONTENT));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -125,6 +126,9 @@ impl Problem {
         }
         if let Some(owner) = owner {
             reply::name_owner(headers, &owner);
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if let Some(methods) = allow {
             headers.insert(ALLOW, HeaderValue::from_static(methods));

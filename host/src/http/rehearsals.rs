@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use super::documents::RehearsalShare;
 use super::problem::Problem;
 use super::request::malformed;
-use super::{Api, Reply, query, reply};
+use super::{Api, Reply, query, reply, request};
 use crate::error::{Code, Error};
 use crate::id::{ObjectId, TypeName};
 use crate::rehearsal::Sample;
@@ -26,7 +26,7 @@ impl Api {
             }
         }
         let (router, rehearsals) = (Arc::clone(&self.router), Arc::clone(&self.rehearsals));
-        let (type_name, staged) = rehearsals.begin(&router, wasm).await?;
+        let (type_name, staged) = rehearsals.begin(&router, wasm, &request::caller(parts)).await?;
         let (name, digest) = (type_name.clone(), staged.digest);
         let rehearsing =
             tokio::spawn(async move { rehearsals.go_on(&router, name, staged, sample).await });

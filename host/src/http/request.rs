@@ -11,6 +11,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 
 use crate::activation::{Consistency, Precondition};
+use crate::caller::Caller;
 use crate::error::{Code, Error};
 use crate::limits::{CALL_TIMEOUT_MAX, IDEMPOTENCY_KEY_BYTES_MAX};
 use crate::router::context::{Context, TraceParent};
@@ -23,6 +24,8 @@ pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempote
 pub(super) const TIMEOUT: HeaderName = HeaderName::from_static("highlander-timeout");
 pub(super) const CONSISTENCY: HeaderName = HeaderName::from_static("highlander-consistency");
 pub(super) const HOPS: HeaderName = HeaderName::from_static("highlander-hops");
+/// Who calls, as another node says.
+pub(super) const CALLER: HeaderName = HeaderName::from_static("highlander-caller");
 pub(super) const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 const NULL: Bytes = Bytes::from_static(b"null");
 
@@ -68,6 +71,11 @@ pub(super) fn context(headers: &HeaderMap) -> Result<Context, Error> {
     let trace =
         headers.get(TRACE_PARENT).and_then(|value| TraceParent::parse(value.to_str().ok()?));
     Ok(Context { hops, trace })
+}
+
+/// Who was found to make the request.
+pub(super) fn caller(parts: &Parts) -> Caller {
+    parts.extensions.get().cloned().unwrap_or_default()
 }
 
 /// How sure the caller wants to be.

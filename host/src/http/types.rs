@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::problem::Problem;
 use super::request::malformed;
 use super::{Api, Reply, body, documents, query, reply, request};
+use crate::caller::scopes::Right;
 use crate::catalog::record::{RevisionEntry, TypeRecord};
 use crate::catalog::rollout::{Share, Terms};
 use crate::error::{Code, Error};
@@ -24,9 +25,6 @@ use crate::router::context::Context;
 use crate::router::rollout::Report;
 use documents::NodeProgress;
 
-/// Who deploys, as long as nobody has to say who they are.
-const ANYBODY: &str = "anonymous";
-
 impl Api {
     pub(super) async fn deploy(&self, parts: &Parts, body: Incoming) -> Result<Reply, Problem> {
         let wasm = self.component(parts, body).await?;
@@ -35,7 +33,7 @@ impl Api {
         let (router, rehearsals) = (Arc::clone(&self.router), Arc::clone(&self.rehearsals));
         let deploying = tokio::spawn(async move {
             if let Some(sample) = rehearse {
-                let rehearsal = rehearsals.run(&router, wasm.clone(), sample).await?;
+                let rehearsal = rehearsals.run(&router, wasm.clone(), sample, &terms.by).await?;
                 rehearsal::passed(&rehearsal).or_else(|error| match terms.force {
                     true => Ok(()),
                     false => Err(error),
@@ -76,9 +74,12 @@ impl Api {
         Ok(wasm)
     }
 
-    pub(super) async fn types(&self) -> Result<Reply, Problem> {
+    pub(super) async fn types(&self, parts: &Parts) -> Result<Reply, Problem> {
+        let caller = request::caller(parts);
         let types = self.router.node().catalog().types().await?;
-        let types: Vec<_> = types.iter().filter_map(summary).collect();
+        let seen =
+            types.iter().filter(|record| caller.check(Right::See(record.name.as_str())).is_ok());
+        let types: Vec<_> = seen.filter_map(summary).collect();
         Ok(reply::json(StatusCode::OK, &json!({ "types": types })))
     }
 
@@ -137,8 +138,9 @@ impl Api {
             }
         }
         let (router, type_name) = (Arc::clone(&self.router), name.clone());
+        let by = request::caller(parts);
         let rolling = tokio::spawn(async move {
-            rollout::roll_back(&router, &type_name, to, ANYBODY, is_followed).await
+            rollout::roll_back(&router, &type_name, to, &by, is_followed).await
         });
         let revision = rolling.await.map_err(|_| {
             let text = "the roll-back ended in an error of the node, and may go on";
@@ -160,7 +162,7 @@ struct Asked {
 
 fn asked(parts: &Parts) -> Result<Asked, Error> {
     const KNOWN: [&str; 6] = ["canary", "canary_key", "force", "max_failures", "rehearse", "wait"];
-    let mut terms = Terms { by: ANYBODY.to_owned(), ..Terms::default() };
+    let mut terms = Terms { by: request::caller(parts), ..Terms::default() };
     let (mut is_followed, mut rehearse, mut keys) = (true, None, Vec::new());
     for (name, value) in query::parameters_of(&parts.uri, &KNOWN, &["canary_key"])? {
         match name.as_str() {

@@ -101,7 +101,7 @@ fn counter(key: &str) -> ObjectId {
 
 fn keyed(key: &str, handler: &str, argument: &Value) -> Call {
     let call = call(handler, argument);
-    let fingerprint = fingerprint(&call.operation);
+    let fingerprint = fingerprint(&call.operation, &call.caller);
     Call { key: Some(IdempotencyKey { key: key.into(), fingerprint }), ..call }
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::activation::Operation;
+use crate::caller::{Caller, Principal};
 use crate::catalog::rollout::Share;
 use crate::catalog::{Catalog, Taken};
 use crate::engine::scripted::ScriptedEngine;
@@ -219,13 +220,13 @@ async fn an_older_revision_is_made_current_again() {
     add(&places[0], "x").await;
     deploy(router, component("second"), &terms(Share::All), true).await.unwrap();
     assert_eq!(add(&places[1], "x").await, (json!(2), 2));
-    assert_eq!(roll_back(router, &counters(), None, "me", true).await, Ok(1));
+    assert_eq!(roll_back(router, &counters(), None, &me(), true).await, Ok(1));
     assert_eq!(add(&places[1], "x").await, (json!(3), 1));
     let why = places[1].node.catalog().record("counter").unwrap().revisions[1].taken_back.clone();
     assert_eq!(why.as_deref(), Some("rolled back by me"));
-    assert_eq!(roll_back(router, &counters(), Some(2), "me", true).await, Ok(2));
+    assert_eq!(roll_back(router, &counters(), Some(2), &me(), true).await, Ok(2));
     assert_eq!(add(&places[0], "x").await, (json!(4), 2));
-    let none = roll_back(router, &counters(), Some(9), "me", true).await.unwrap_err();
+    let none = roll_back(router, &counters(), Some(9), &me(), true).await.unwrap_err();
     assert_eq!(none.code, Code::RevisionNotFound);
 }
 
@@ -237,7 +238,7 @@ async fn an_object_with_a_newer_schema_stays_where_it_can_be_read_after_a_roll_b
     let second = Bytes::from_static(b"scripted:counter@2");
     deploy(router, second, &terms(Share::All), true).await.unwrap();
     assert_eq!(add(&places[0], "new").await.1, 2);
-    roll_back(router, &counters(), None, "me", true).await.unwrap();
+    roll_back(router, &counters(), None, &me(), true).await.unwrap();
     assert_eq!(add(&places[0], "old").await, (json!(2), 1));
     assert_eq!(add(&places[0], "new").await, (json!(2), 2));
     let held = total(&router.progress(&counters(), false, Context::default()).await).held_back;
@@ -276,6 +277,11 @@ async fn an_object_can_be_resumed_through_any_node() {
         let done = place.router.call(&counter("x"), resume.clone(), Context::default()).await;
         assert_eq!(done.unwrap().reply, "false", "it was not quarantined");
     }
+}
+
+/// Somebody who may deploy.
+fn me() -> Caller {
+    Principal::new("me", "deploy:counter".parse().unwrap()).unwrap().into()
 }
 
 fn rolling(stage: Stage) -> (TypeRecord, Rollout) {
@@ -367,7 +373,7 @@ async fn a_rehearsal_reads_every_state_and_changes_nothing() {
     let rehearsals = Rehearsals::default();
     let router = &places[0].router;
     let text = component("unreadable:bad-1 trapping:bad-2");
-    let rehearsal = rehearsals.run(router, text, Sample::All).await.unwrap();
+    let rehearsal = rehearsals.run(router, text, Sample::All, &Caller::Anonymous).await.unwrap();
     assert_eq!(cluster.store.put_count(), puts + 1, "the component alone is written");
     assert_eq!((rehearsal.total, rehearsal.is_done), (Some(250), true));
     let rehearsed = &rehearsal.rehearsed;
@@ -378,10 +384,13 @@ async fn a_rehearsal_reads_every_state_and_changes_nothing() {
         .map(|(cause, failures)| (cause.as_str(), failures.count, failures.examples.len()))
         .collect();
     let unreadable = "its state cannot be read by the code: scripted";
-    assert_eq!(causes, [(unreadable, 2, 2), ("the query get: its code trapped", 1, 1)]);
+    assert_eq!(causes, [(unreadable, 2, 2), ("the query caller: its code trapped", 1, 1)]);
     assert!(rehearsed.bytes_before > 0 && rehearsed.largest_after > 0, "{rehearsed:?}");
     assert_eq!(passed(&rehearsal).unwrap_err().code, Code::RehearsalFailed);
-    let some = rehearsals.run(router, component("good"), Sample::Some(20)).await.unwrap();
+    let some = rehearsals
+        .run(router, component("good"), Sample::Some(20), &Caller::Anonymous)
+        .await
+        .unwrap();
     assert_eq!((some.total, some.rehearsed.failed), (Some(20), 0));
     assert_eq!(passed(&some), Ok(()));
     assert_eq!(add(&places[1], "9").await, (json!(2), 1), "nothing was deployed");

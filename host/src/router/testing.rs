@@ -33,7 +33,7 @@ use crate::store::memory::Memory;
 pub(crate) use crate::activation::testing::call;
 
 pub(crate) fn keyed(key: &str, call: Call) -> Call {
-    let fingerprint = fingerprint(&call.operation);
+    let fingerprint = fingerprint(&call.operation, &call.caller);
     Call { key: Some(IdempotencyKey { key: key.into(), fingerprint }), ..call }
 }
 

@@ -60,7 +60,7 @@ impl Member {
         options: &ClusterOptions,
         around: &Surroundings<'_>,
     ) -> Self {
-        let name = format!("n{index}");
+        let (name, token) = (format!("n{index}"), options.token.clone());
         let links = Links::new(around).await;
         let data = around.folder.join(&name);
         let options = links
@@ -71,7 +71,7 @@ impl Member {
             name,
             process: Mutex::new(None),
             url: Mutex::new(NOWHERE.to_owned()),
-            http: Client::new(NOWHERE),
+            http: Client::new(NOWHERE).with_token(token.as_deref()),
             options,
             links,
         };

@@ -40,6 +40,8 @@ pub struct ClusterOptions {
     pub node: Options,
     /// What single nodes are told besides, by number.
     pub only: Vec<(usize, Options)>,
+    /// The token that the tests show every node, where they ask for one: it is to be good for everything.
+    pub token: Option<String>,
     /// Other ways between the ZooKeeper servers.
     pub route: Option<Route>,
 }
@@ -58,6 +60,7 @@ impl Default for ClusterOptions {
             guests: vec!["journal"],
             node: Options::new(),
             only: Vec::new(),
+            token: None,
             route: None,
         }
     }
@@ -102,6 +105,12 @@ impl ClusterOptions {
     #[must_use]
     pub fn with(self, key: &str, value: &str) -> Self {
         Self { node: self.node.with(key, value), ..self }
+    }
+
+    /// The same with nodes that ask for tokens, of which this one is good for everything.
+    #[must_use]
+    pub fn token(self, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..self }
     }
 
     /// The same with claims by partition.

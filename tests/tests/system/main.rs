@@ -11,6 +11,7 @@
     reason = "a test that cannot go on ends, and says why"
 )]
 
+mod callers;
 mod cluster;
 mod commands;
 mod compiling;

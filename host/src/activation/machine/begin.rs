@@ -166,6 +166,7 @@ impl<T> Live<T> {
                     code: self.code.clone(),
                     handler,
                     argument,
+                    caller: call.caller,
                     version: self.head.version,
                     state: self.head.state.clone(),
                     is_in_sync: self.is_in_sync,

@@ -10,6 +10,7 @@ use super::*;
 use crate::activation::commit::{Resolution, resolve};
 use crate::activation::protocol::{LoadFailure, Loaded, Ran, Reread};
 use crate::activation::{Consistency, Operation, Precondition};
+use crate::caller::Caller;
 use crate::engine::{Fault, Rejection};
 use crate::error::Effect;
 use crate::id::{Digest, NodeId};
@@ -126,6 +127,7 @@ fn revision() -> CodeId {
 fn call(handler: &str) -> Call {
     Call {
         operation: Operation::Handle { handler: handler.into(), argument: Bytes::new() },
+        caller: Caller::Anonymous,
         precondition: Precondition::None,
         key: None,
         consistency: Consistency::Lease,

@@ -124,7 +124,8 @@ async fn attempt(
     if must_restore {
         restore(&mut resident, id, run.state.as_ref()).await?;
     }
-    let call = GuestCall { handler: &run.handler, argument: &run.argument, version: run.version };
+    let Run { handler, argument, version, caller, .. } = run;
+    let call = GuestCall { handler, argument, version: *version, caller };
     let reply = match resident.instance.handle(call).await.map_err(Ran::Faulted)? {
         Ok(reply) => reply,
         Err(rejection) => {

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use tokio::sync::{OnceCell, Semaphore};
-use wasmtime::component::Component as Compiled;
+use wasmtime::component::{Component as Compiled, InstancePre};
 
-use super::bindings::ObjectPre;
+use super::bindings::ObjectIndices;
 use super::budget::{Budget, FIRST_SLICE_TICKS};
 use super::config::{HANDLES_MAX, SandboxConfig};
 use super::describe;
@@ -38,7 +38,8 @@ pub(super) struct Shared {
 pub(super) struct WasmComponent {
     digest: Digest,
     shared: Arc<Shared>,
-    pre: ObjectPre<Guest>,
+    pre: InstancePre<Guest>,
+    exports: ObjectIndices,
     description: OnceCell<Description>,
 }
 
@@ -61,8 +62,8 @@ impl WasmComponent {
         };
         let linker = imports::link(&shared.engine, compiled).map_err(refused)?;
         let pre = linker.instantiate_pre(compiled).map_err(refused)?;
-        let pre = ObjectPre::new(pre).map_err(refused)?;
-        Ok(Self { digest, shared, pre, description: OnceCell::new() })
+        let exports = ObjectIndices::new(&pre).map_err(refused)?;
+        Ok(Self { digest, shared, pre, exports, description: OnceCell::new() })
     }
 
     async fn sandbox(&self) -> Result<Sandbox, Fault> {
@@ -78,7 +79,10 @@ impl WasmComponent {
         store.set_epoch_deadline(FIRST_SLICE_TICKS);
         let _lane = store.data_mut().budget.begin_call();
         let made = self.pre.instantiate_async(&mut store).await;
-        let bindings = made.map_err(|error| fault_of(&error, store.data()))?;
+        let instance = made.map_err(|error| fault_of(&error, store.data()))?;
+        // Types are compared here: names were when it was loaded.
+        let bindings = self.exports.load(&mut store, &instance);
+        let bindings = bindings.map_err(|error| Fault::Contract(other_contract(&error)))?;
         Ok(Sandbox { store, bindings })
     }
 
@@ -88,6 +92,7 @@ impl WasmComponent {
         let mut sandbox = match self.sandbox().await {
             Ok(sandbox) => sandbox,
             Err(fault @ Fault::Exhausted(_)) => return Err(LoadError::Failed(fault.to_string())),
+            Err(Fault::Contract(why)) => return Err(LoadError::Refused(why)),
             Err(fault) => return Err(refused(fault.to_string())),
         };
         let said = sandbox.describe().await.map_err(|fault| refused(fault.to_string()))?;
@@ -118,6 +123,15 @@ impl Component for WasmComponent {
         let sandbox = self.sandbox().await?;
         Ok(Box::new(WasmInstance::new(sandbox, is_json, state_max, count)))
     }
+}
+
+/// What is said of a component whose functions have the right names and other types.
+fn other_contract(error: &wasmtime::Error) -> String {
+    let text = format!(
+        "it was built against another version of the contract than this node's, highlander:object@0.1.0, so build it \
+         again with the SDK, or the WIT, of this release: {error:#}"
+    );
+    cut(&escape(&text), 1024).to_owned()
 }
 
 /// Counts one live instance as long as it lives.

@@ -15,6 +15,7 @@ use super::budget::{FIRST_SLICE_TICKS, LaneGuard};
 use super::component::InstanceCount;
 use super::fault::fault_of;
 use super::guest::{Guest, cut};
+use crate::caller::Caller;
 use crate::clock;
 use crate::engine::{Fault, GuestCall, Instance, Rejection, RestoreError};
 use crate::error::Refusal;
@@ -108,7 +109,7 @@ impl Instance for WasmInstance {
         let sandbox = &mut self.sandbox;
         let _lane = sandbox.begin(0);
         sandbox.store.data_mut().object = Some(id.clone());
-        let wit_id = wit::ObjectId { type_: id.type_name(), key: id.key() };
+        let wit_id = named(id);
         let (bytes, schema_version) = snapshot.map_or((None, 0), |(bytes, v)| (Some(bytes), v));
         let behavior = sandbox.bindings.highlander_object_behavior();
         let result = behavior.call_restore(&mut sandbox.store, wit_id, bytes, schema_version).await;
@@ -129,8 +130,8 @@ impl Instance for WasmInstance {
         self.begin_restored()?;
         let sandbox = &mut self.sandbox;
         let _lane = sandbox.begin(clock::wall_ms());
-        let wit_call =
-            wit::Call { handler: call.handler, argument: call.argument, version: call.version };
+        let GuestCall { handler, argument, version, caller } = call;
+        let wit_call = wit::Call { handler, argument, version, caller: vouched(caller) };
         let behavior = sandbox.bindings.highlander_object_behavior();
         let result = behavior.call_handle(&mut sandbox.store, wit_call).await;
         let answer = match sandbox.end(result)? {
@@ -165,6 +166,19 @@ impl Instance for WasmInstance {
         }
         self.usable = true;
         Ok(Bytes::from(state))
+    }
+}
+
+fn named(id: &ObjectId) -> wit::ObjectId<'_> {
+    wit::ObjectId { type_: id.type_name(), key: id.key() }
+}
+
+/// The caller as the guest is told.
+fn vouched(caller: &Caller) -> wit::Caller<'_> {
+    match caller {
+        Caller::Anonymous => wit::Caller::Anonymous,
+        Caller::Principal(principal) => wit::Caller::Principal(principal.name()),
+        Caller::Object(id) => wit::Caller::Object(named(id)),
     }
 }
 

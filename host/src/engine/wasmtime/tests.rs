@@ -13,6 +13,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::*;
+use crate::caller::scopes::Scopes;
+use crate::caller::{Caller, Principal};
 use crate::engine::{Fault, GuestCall, Instance, Rejection, RestoreError, conformance};
 use crate::id::ObjectId;
 
@@ -50,12 +52,37 @@ async fn call(
     handler: &str,
     argument: &str,
 ) -> Result<Result<Bytes, Rejection>, Fault> {
-    instance.handle(GuestCall { handler, argument: argument.as_bytes(), version: 3 }).await
+    let (argument, caller) = (argument.as_bytes(), &Caller::Anonymous);
+    instance.handle(GuestCall { handler, argument, version: 3, caller }).await
 }
 
 #[tokio::test]
 async fn the_wasmtime_engine_conforms() {
     conformance::check(&engine(), guest("counter")).await;
+}
+
+#[tokio::test]
+async fn a_handler_sees_who_calls() {
+    let engine = engine();
+    let component = load(&engine, "list").await;
+    let mut list = component.instantiate().await.unwrap();
+    let state = br#"{"title":"","todos":[],"allowed_users":["ada"]}"#;
+    list.restore(&ObjectId::new("list", "home").unwrap(), Some((state, 1))).await.unwrap();
+    for (caller, said) in [
+        (Caller::from(Principal::new("ada", Scopes::default()).unwrap()), "1"),
+        (Caller::from(Principal::new("bob", Scopes::default()).unwrap()), "bob may not change"),
+        (Caller::Object(ObjectId::new("user", "ada").unwrap()), "user/ada may not change"),
+        (Caller::Anonymous, "anonymous may not change"),
+    ] {
+        let argument = br#"{"todo":"milk"}"#;
+        let call = GuestCall { handler: "insert_todo", argument, version: 1, caller: &caller };
+        let answer = match list.handle(call).await.unwrap() {
+            Ok(reply) => String::from_utf8(reply.to_vec()).unwrap(),
+            Err(Rejection::Refused(refusal)) => refusal.message,
+            Err(other) => panic!("{other:?}"),
+        };
+        assert!(answer.starts_with(said), "{answer}");
+    }
 }
 
 #[tokio::test]

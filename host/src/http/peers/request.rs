@@ -7,14 +7,15 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH};
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::super::access::vouched;
 use super::super::documents::RehearsalShare;
-use super::super::request::{CONSISTENCY, HOPS, IDEMPOTENCY_KEY, TIMEOUT, TRACE_PARENT};
+use super::super::request::{CALLER, CONSISTENCY, HOPS, IDEMPOTENCY_KEY, TIMEOUT, TRACE_PARENT};
 use super::super::{reply, route};
 use super::address::Address;
 use crate::activation::{Call, Consistency, Operation, Precondition};
@@ -92,6 +93,9 @@ impl Outgoing {
             })?;
             headers.insert(IDEMPOTENCY_KEY, key);
         }
+        if let Some(caller) = vouched::write(&call.caller) {
+            headers.insert(CALLER, caller);
+        }
         if let Some(trace) = context.trace {
             // It was checked to be letters, digits and dashes.
             if let Ok(trace) = HeaderValue::from_str(trace.as_str()) {
@@ -147,6 +151,14 @@ impl Outgoing {
         let mut headers = HeaderMap::with_capacity(HEADER_COUNT);
         headers.insert(HOPS, HeaderValue::from(u16::from(hops)));
         Self { method, path, headers, body: Bytes::new() }
+    }
+
+    /// The same with what shows that a node sends it.
+    pub(super) fn signed(mut self, token: Option<&HeaderValue>) -> Self {
+        if let Some(token) = token {
+            self.headers.insert(AUTHORIZATION, token.clone());
+        }
+        self
     }
 
     /// The request, to a node.

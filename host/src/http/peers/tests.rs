@@ -1,5 +1,7 @@
 //! Nodes that speak with each other over loopback, and nodes that do it badly.
 
+mod callers;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::{HeaderMap, Method, Response};
@@ -12,6 +14,7 @@ use super::*;
 use crate::clock::BootTime;
 use crate::error::Code;
 use crate::http::accept::Server;
+use crate::http::access::Access;
 use crate::http::{Api, Config};
 use crate::id::NodeId;
 use crate::registry::members::{PROTOCOL, Standing};
@@ -28,10 +31,22 @@ struct Listening {
 
 impl Listening {
     async fn start(cluster: &Cluster, name: &str) -> Self {
+        Self::start_with(cluster, name, Access::open(), None).await
+    }
+
+    /// One that lets in whom `access` says, and shows other nodes `token`.
+    async fn start_with(
+        cluster: &Cluster,
+        name: &str,
+        access: Access,
+        token: Option<HeaderValue>,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let place = cluster.join_at(name, &address, Arc::new(HttpPeers::new())).await;
-        let api = Api::new(Arc::clone(&place.router), Config::new(address.clone()));
+        let peers = HttpPeers::new().with_token(token);
+        let place = cluster.join_at(name, &address, Arc::new(peers)).await;
+        let config = Config { access: Arc::new(access), ..Config::new(address.clone()) };
+        let api = Api::new(Arc::clone(&place.router), config);
         let (stop, stopped) = watch::channel(());
         let server = Server::new(api, listener);
         let serving = tokio::spawn(server.run(stopped, Duration::from_millis(10)));

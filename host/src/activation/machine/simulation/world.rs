@@ -16,6 +16,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use crate::activation::machine::Machine;
 use crate::activation::protocol::{Action, Event, Loaded, Now, Reread, Run, Settings};
 use crate::activation::{Answer, Call, Consistency, IdempotencyKey, Operation, Precondition};
+use crate::caller::Caller;
 use crate::clock::BootTime;
 use crate::error::Effect;
 use crate::id::{CodeId, Digest, NodeId, ObjectId};
@@ -193,6 +194,7 @@ impl World {
                 handler: if is_update { "add".into() } else { "value".into() },
                 argument: caller.to_string().into(),
             },
+            caller: Caller::Anonymous,
             precondition: Precondition::None,
             key: key_of.map(key),
             consistency: if is_strict { Consistency::Strict } else { Consistency::Lease },

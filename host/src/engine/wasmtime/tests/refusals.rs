@@ -45,6 +45,27 @@ async fn a_component_of_another_world_is_refused() {
     .await;
 }
 
+/// The same names with other types, as in a component that was built before the contract changed.
+#[tokio::test]
+async fn a_component_of_another_version_of_the_contract_is_to_be_built_again() {
+    let component = load_text(
+        r#"(component
+            (core module $m (func (export "f")))
+            (core instance $i (instantiate $m))
+            (func $f (canon lift (core func $i "f")))
+            (instance $behavior
+                (export "describe" (func $f))
+                (export "restore" (func $f))
+                (export "handle" (func $f))
+                (export "snapshot" (func $f)))
+            (export "highlander:object/behavior@0.1.0" (instance $behavior)))"#,
+    );
+    let refused = component.await.unwrap().describe().await;
+    let Err(LoadError::Refused(reason)) = refused else { panic!("{refused:?}") };
+    assert!(reason.contains("another version of the contract"), "{reason}");
+    assert!(reason.contains("build it again"), "{reason}");
+}
+
 #[tokio::test]
 async fn features_that_objects_do_not_need_are_refused() {
     for module in [

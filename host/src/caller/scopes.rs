@@ -1,0 +1,212 @@
+//! Scopes, as tokens have them, and rights, as requests need them: one table, in [`Scope::gives`].
+//! Which request needs which right is the edge's.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::id::TypeName;
+
+/// The words that scopes are written with.
+pub const WORDS: &str = "call:TYPE, deploy:TYPE, admin and metrics, with * for every type";
+
+/// What a request needs. Types are named as the request names them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Right<'a> {
+    /// Call objects of a type.
+    Call(&'a str),
+    /// Deploy a component of a type.
+    Deploy(&'a str),
+    /// Deploy a component whose type is not known yet.
+    DeploySome,
+    /// Deactivate objects of a type, or end their quarantine.
+    Operate(&'a str),
+    /// See a type, and where its objects are.
+    See(&'a str),
+    /// See some types; which ones is looked at one by one.
+    SeeSome,
+    /// See the nodes, and drain them.
+    Administer,
+    /// Read what a node counts.
+    Measure,
+}
+
+/// Types that a scope is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Reach {
+    Every,
+    One(TypeName),
+}
+
+impl Reach {
+    fn covers(&self, type_name: &str) -> bool {
+        match self {
+            Self::Every => true,
+            Self::One(name) => name.as_str() == type_name,
+        }
+    }
+}
+
+/// One scope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Scope {
+    Call(Reach),
+    Deploy(Reach),
+    Admin,
+    Metrics,
+}
+
+impl Scope {
+    fn gives(&self, right: Right<'_>) -> bool {
+        match (self, right) {
+            (Self::Call(reach), Right::Call(name) | Right::See(name))
+            | (
+                Self::Deploy(reach),
+                Right::Deploy(name) | Right::Operate(name) | Right::See(name),
+            ) => reach.covers(name),
+            (Self::Call(_) | Self::Deploy(_), Right::SeeSome)
+            | (Self::Deploy(_), Right::DeploySome)
+            | (
+                Self::Admin,
+                Right::Operate(_)
+                | Right::See(_)
+                | Right::SeeSome
+                | Right::Administer
+                | Right::Measure,
+            )
+            | (Self::Metrics, Right::Measure) => true,
+            _ => false,
+        }
+    }
+}
+
+/// What a token is good for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Scopes(Vec<Scope>);
+
+impl Scopes {
+    /// Whether one of them gives this right.
+    #[must_use]
+    pub fn give(&self, right: Right<'_>) -> bool {
+        self.0.iter().any(|scope| scope.gives(right))
+    }
+}
+
+/// Some scopes with commas between them. The error says nothing of the text, which may be a token in the wrong place.
+impl FromStr for Scopes {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let scopes: Option<Vec<_>> = text.split(',').map(read).collect();
+        scopes.map(Self).ok_or_else(|| format!("one of its scopes is none of {WORDS}"))
+    }
+}
+
+fn read(word: &str) -> Option<Scope> {
+    let reach = |name: &str| match name {
+        "*" => Some(Reach::Every),
+        name => TypeName::new(name).ok().map(Reach::One),
+    };
+    match word.split_once(':') {
+        None if word == "admin" => Some(Scope::Admin),
+        None if word == "metrics" => Some(Scope::Metrics),
+        Some(("call", name)) => reach(name).map(Scope::Call),
+        Some(("deploy", name)) => reach(name).map(Scope::Deploy),
+        _ => None,
+    }
+}
+
+/// As they are read.
+impl fmt::Display for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, scope) in self.0.iter().enumerate() {
+            let comma = if number == 0 { "" } else { "," };
+            let (word, reach) = match scope {
+                Scope::Call(reach) => ("call:", reach),
+                Scope::Deploy(reach) => ("deploy:", reach),
+                Scope::Admin => {
+                    write!(f, "{comma}admin")?;
+                    continue;
+                }
+                Scope::Metrics => {
+                    write!(f, "{comma}metrics")?;
+                    continue;
+                }
+            };
+            match reach {
+                Reach::Every => write!(f, "{comma}{word}*")?,
+                Reach::One(name) => write!(f, "{comma}{word}{}", name.as_str())?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The scopes that give it.
+impl fmt::Display for Right<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Call(name) => write!(f, "call:{name}"),
+            Self::Deploy(name) => write!(f, "deploy:{name}"),
+            Self::DeploySome => write!(f, "deploy:TYPE, with the component's own type"),
+            Self::Operate(name) => write!(f, "deploy:{name} or admin"),
+            Self::See(name) => {
+                // It comes from a path, and may be no type's name.
+                let name = name.escape_debug();
+                write!(f, "call:{name}, deploy:{name} or admin")
+            }
+            Self::SeeSome => write!(f, "call:TYPE, deploy:TYPE or admin"),
+            Self::Administer => write!(f, "admin"),
+            Self::Measure => write!(f, "metrics or admin"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_give_what_the_table_says_and_nothing_else() {
+        let rights = [
+            Right::Call("todo"),
+            Right::Call("list"),
+            Right::Deploy("todo"),
+            Right::Deploy("list"),
+            Right::DeploySome,
+            Right::Operate("todo"),
+            Right::Operate("list"),
+            Right::See("todo"),
+            Right::See("list"),
+            Right::SeeSome,
+            Right::Administer,
+            Right::Measure,
+        ];
+        // Call, deploy, deploy some, operate, see, see some, administer, measure.
+        for (scopes, given) in [
+            ("call:todo", "10 00 0 00 10 1 0 0"),
+            ("call:*", "11 00 0 00 11 1 0 0"),
+            ("deploy:todo", "00 10 1 10 10 1 0 0"),
+            ("deploy:*", "00 11 1 11 11 1 0 0"),
+            ("admin", "00 00 0 11 11 1 1 1"),
+            ("metrics", "00 00 0 00 00 0 0 1"),
+            ("call:list,deploy:todo", "01 10 1 10 11 1 0 0"),
+        ] {
+            let read: Scopes = scopes.parse().unwrap();
+            assert_eq!(read.to_string(), scopes);
+            let given = given.chars().filter(|c| *c != ' ').map(|c| c == '1');
+            for (right, is_given) in rights.into_iter().zip(given) {
+                assert_eq!(read.give(right), is_given, "{scopes}: {right:?}");
+                assert!(!Scopes::default().give(right));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_scope_is_refused_and_not_repeated() {
+        for text in ["", "call", "call:", "call:Todo", "root", "admin,", "call:a b", "admin:*"] {
+            let error = text.parse::<Scopes>().expect_err(text);
+            assert!(error.contains("call:TYPE"), "{error}");
+        }
+        assert!(!"hunter2".parse::<Scopes>().unwrap_err().contains("hunter2"));
+    }
+}

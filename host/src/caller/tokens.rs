@@ -1,0 +1,174 @@
+//! Tokens that a node knows: the SHA-256 of each, whom it speaks for, and what it is good for.
+//!
+//! A token has 256 random bits, so that a fast hash is enough. No token is kept, shown, or repeated in an error: a file
+//! of tokens may hold one by mistake.
+
+use std::fmt;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use subtle::ConstantTimeEq as _;
+
+use super::Principal;
+use super::scopes::Scopes;
+use crate::id::Digest;
+
+/// What tokens that are made here begin with, so that one that lies about is known for what it is.
+const PREFIX: &str = "hl_";
+/// Random bytes of a token.
+const RANDOM_BYTES: usize = 32;
+
+/// The tokens of a file.
+#[derive(Clone, Default)]
+pub struct Tokens(Vec<(Digest, Arc<Principal>)>);
+
+/// Why a file of tokens is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {why}")]
+pub struct Malformed {
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+impl Tokens {
+    /// Reads lines of the form `NAME SHA256 SCOPE,SCOPE`. Empty lines count for nothing, nor do those that begin
+    /// with `#`.
+    ///
+    /// # Errors
+    /// The first line that is something else.
+    pub fn parse(text: &str) -> Result<Self, Malformed> {
+        let mut tokens = Self::default();
+        for (number, line) in text.lines().enumerate() {
+            let line_text = line.trim();
+            if line_text.is_empty() || line_text.starts_with('#') {
+                continue;
+            }
+            let malformed = |why: String| Malformed { line: number + 1, why };
+            let (digest, principal) = read(line_text).map_err(malformed)?;
+            if tokens.0.iter().any(|(known, _)| *known == digest) {
+                return Err(malformed("its token has a line already".to_owned()));
+            }
+            tokens.0.push((digest, Arc::new(principal)));
+        }
+        Ok(tokens)
+    }
+
+    /// Whom a token speaks for. How long that takes says nothing of the tokens that are known.
+    #[must_use]
+    pub fn find(&self, token: &str) -> Option<Arc<Principal>> {
+        let presented = Digest::of(token.as_bytes());
+        let mut found = None;
+        for (digest, principal) in &self.0 {
+            if is_same(digest, &presented) {
+                found = Some(principal);
+            }
+        }
+        found.cloned()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// Whether two digests are the same, in a time that does not depend on where they differ.
+#[must_use]
+pub fn is_same(one: &Digest, other: &Digest) -> bool {
+    one.as_bytes().ct_eq(other.as_bytes()).into()
+}
+
+fn read(line: &str) -> Result<(Digest, Principal), String> {
+    let words: Vec<_> = line.split_whitespace().collect();
+    let &[name, digest, scopes] = words.as_slice() else {
+        return Err("it is not of the form NAME SHA256 SCOPE,SCOPE".to_owned());
+    };
+    let digest = Digest::try_from(digest.to_ascii_lowercase())
+        .map_err(|_| "its second word is not the SHA-256 of a token: 64 hexadecimal digits")?;
+    let scopes: Scopes = scopes.parse()?;
+    let principal = Principal::new(name, scopes).ok_or(
+        "its first word is no name: 1 to 64 of A-Z, a-z, 0-9, -, _, . and @, and not \"anonymous\"",
+    )?;
+    Ok((digest, principal))
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.0.iter().map(|(_, principal)| principal.name());
+        f.debug_tuple("Tokens").field(&names.collect::<Vec<_>>()).finish()
+    }
+}
+
+/// A token that nobody has had before.
+#[must_use]
+pub fn random() -> String {
+    let bytes: [u8; RANDOM_BYTES] = rand::random();
+    format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// The line of a file of tokens for a principal's token.
+#[must_use]
+pub fn line(principal: &Principal, token: &str) -> String {
+    format!("{} {} {}", principal.name(), Digest::of(token.as_bytes()), principal.scopes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line_for(name: &str, token: &str, scopes: &str) -> String {
+        line(&Principal::new(name, scopes.parse().unwrap()).unwrap(), token)
+    }
+
+    #[test]
+    fn a_token_speaks_for_the_name_on_its_line() {
+        let (old, new) = (random(), random());
+        assert!(old.starts_with(PREFIX) && old.len() == PREFIX.len() + 43, "{}", old.len());
+        let lines = [
+            "# people".to_owned(),
+            String::new(),
+            line_for("ada", &old, "call:*,admin"),
+            format!("  {} ", line_for("ada", &new, "metrics")),
+        ];
+        let tokens = Tokens::parse(&lines.join("\n")).unwrap();
+        assert_eq!(tokens.count(), 2);
+        let found = tokens.find(&old).unwrap();
+        assert_eq!((found.name(), found.scopes().to_string()), ("ada", "call:*,admin".to_owned()));
+        assert_eq!(tokens.find(&new).unwrap().scopes().to_string(), "metrics");
+        let longer = format!("{old}a");
+        for other in ["", "ada", &random(), &longer, &old[1..]] {
+            assert_eq!(tokens.find(other), None);
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_wrong_is_named_and_not_repeated() {
+        let digest = Digest::of(b"x").to_string();
+        for (text, why) in [
+            ("hunter2", "form"),
+            (&format!("ada {digest}"), "form"),
+            (&format!("ada {digest} admin and more"), "form"),
+            ("ada hunter2 admin", "second word"),
+            (&format!("ada {digest} hunter2"), "scopes"),
+            (&format!("hunter2! {digest} admin"), "first word"),
+            (&format!("anonymous {digest} admin"), "first word"),
+            (&format!("bob {} admin", Digest::of(b"y")), "a line already"),
+        ] {
+            let whole = format!("{}\n# next\n{text}\n", line_for("eve", "y", "admin"));
+            let error = Tokens::parse(&whole).unwrap_err();
+            assert!(error.line == 3 && error.why.contains(why), "{error}");
+            assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_printed_of_tokens_is_names() {
+        let token = random();
+        let tokens = Tokens::parse(&line_for("ada", &token, "admin")).unwrap();
+        assert_eq!(format!("{tokens:?}"), "Tokens([\"ada\"])");
+    }
+}

@@ -1,0 +1,39 @@
+//! `highlander token`: makes a token, and the line that lets it in. It asks no node, and writes no file.
+
+use clap::Args;
+use serde_json::json;
+
+use super::failure::Failure;
+use super::output;
+use crate::caller::Principal;
+use crate::caller::scopes::Scopes;
+use crate::caller::tokens;
+
+/// `highlander token`
+#[derive(Debug, Args)]
+pub(super) struct Token {
+    /// Whom the token speaks for: 1 to 64 of A-Z, a-z, 0-9, -, _, . and @
+    name: String,
+    /// What it is good for: call:TYPE, deploy:TYPE, admin, metrics, with commas between them; * is every type
+    #[arg(long, value_name = "SCOPES")]
+    scopes: Scopes,
+}
+
+impl Token {
+    pub(super) fn run(self, is_json: bool) -> Result<(), Failure> {
+        let Some(principal) = Principal::new(&self.name, self.scopes) else {
+            let text = format!("{:?} is no name for a principal", self.name);
+            let hint = "1 to 64 of A-Z, a-z, 0-9, -, _, . and @, and not \"anonymous\"";
+            return Err(Failure::usage(text).with_hint(hint));
+        };
+        let token = tokens::random();
+        let line = tokens::line(&principal, &token);
+        if is_json {
+            let document = json!({ "token": token, "line": line });
+            return output::json(document.to_string().as_bytes());
+        }
+        output::note("the token, which is shown this once, and its line for auth.tokens_file:");
+        output::line(&token)?;
+        output::line(&line)
+    }
+}

@@ -1,0 +1,148 @@
+//! Who is let in: where that stands, and how it is read.
+//!
+//! Tokens are never part of a [`Config`](super::Config), never shown, and not repeated in an error.
+
+use std::fmt;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use http::HeaderValue;
+
+use super::{Error, secret};
+use crate::caller::tokens::Tokens;
+use crate::id::Digest;
+
+/// A file of tokens longer than this holds something else.
+const TOKENS_BYTES_MAX: u64 = 1024 * 1024;
+/// Shorter ones could be guessed.
+const NODE_TOKEN_CHARS_MIN: usize = 32;
+
+/// `auth.…`
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AuthConfig {
+    /// `auth.tokens_file`; nothing lets everybody in.
+    pub tokens_file: Option<PathBuf>,
+    /// `auth.node_token_file`.
+    pub node_token_file: Option<PathBuf>,
+}
+
+/// What the nodes of a cluster show each other.
+pub struct NodeTokens {
+    /// What this node shows, as the value of a header.
+    pub shown: HeaderValue,
+    /// The digests of all that it takes.
+    pub taken: Vec<Digest>,
+}
+
+impl AuthConfig {
+    /// The tokens, if there is to be a list of them.
+    ///
+    /// # Errors
+    /// As [`read_tokens`].
+    pub fn tokens(&self) -> Result<Option<Tokens>, Error> {
+        self.tokens_file.as_deref().map(read_tokens).transpose()
+    }
+
+    /// What nodes show each other, if they do.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, can be read by others, or holds something else.
+    pub fn node_tokens(&self) -> Result<Option<NodeTokens>, Error> {
+        self.node_token_file.as_deref().map(read_node_tokens).transpose()
+    }
+}
+
+/// The tokens of a file.
+///
+/// # Errors
+/// Where it cannot be read, can be changed by others, or has a line that is no token's.
+pub fn read_tokens(path: &Path) -> Result<Tokens, Error> {
+    let shown = path.display();
+    let cannot = |error: std::io::Error| Error::new(format!("cannot read {shown}: {error}"));
+    let metadata = fs::metadata(path).map_err(cannot)?;
+    if metadata.permissions().mode() & 0o022 != 0 {
+        let text = format!("{shown} can be changed by others than its owner");
+        return Err(Error::new(text).with_hint(format!("chmod 600 {shown}")));
+    }
+    if metadata.len() > TOKENS_BYTES_MAX {
+        return Err(Error::new(format!("{shown} is too long for a file of tokens")));
+    }
+    let text = fs::read_to_string(path).map_err(cannot)?;
+    Tokens::parse(&text).map_err(|malformed| {
+        Error::new(format!("{shown}, {malformed}"))
+            .with_hint("make the line with: highlander token NAME --scopes call:TYPE")
+    })
+}
+
+fn read_node_tokens(path: &Path) -> Result<NodeTokens, Error> {
+    let text = secret::read(path)?;
+    let is_token = |line: &&str| {
+        line.len() >= NODE_TOKEN_CHARS_MIN && line.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    let lines: Vec<_> = text.lines().map(str::trim).collect();
+    let first = lines.first().filter(|_| lines.iter().all(is_token));
+    let shown = first.and_then(|line| HeaderValue::try_from(format!("Bearer {line}")).ok());
+    let Some(mut shown) = shown else {
+        let text = format!("{} does not hold the token of a cluster's nodes", path.display());
+        let hint = format!(
+            "a line of {NODE_TOKEN_CHARS_MIN} visible characters or more, the same on all nodes: openssl rand -hex 32"
+        );
+        return Err(Error::new(text).with_hint(hint));
+    };
+    shown.set_sensitive(true);
+    Ok(NodeTokens { shown, taken: lines.iter().map(|line| Digest::of(line.as_bytes())).collect() })
+}
+
+impl fmt::Debug for NodeTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeTokens").field("count", &self.taken.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str, mode: u32) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), text).unwrap();
+        fs::set_permissions(file.path(), fs::Permissions::from_mode(mode)).unwrap();
+        file
+    }
+
+    #[test]
+    fn a_file_of_tokens_may_be_read_by_others_and_changed_by_nobody_else() {
+        let line = format!("ci {} deploy:todo\n", Digest::of(b"x"));
+        assert_eq!(read_tokens(file(&line, 0o644).path()).unwrap().count(), 1);
+        for mode in [0o620, 0o602] {
+            let error = read_tokens(file(&line, mode).path()).unwrap_err();
+            assert!(error.message.contains("can be changed by others"), "{error:?}");
+        }
+        let error = read_tokens(Path::new("/nowhere/tokens")).unwrap_err();
+        assert!(error.message.starts_with("cannot read /nowhere/tokens"), "{error:?}");
+    }
+
+    #[test]
+    fn a_line_that_is_wrong_is_named_and_never_shown() {
+        let error =
+            read_tokens(file("# ours\nhunter2 hunter2 hunter2\n", 0o600).path()).unwrap_err();
+        assert!(error.message.contains(", line 2: "), "{error:?}");
+        assert!(error.hint.as_ref().is_some_and(|hint| hint.contains("highlander token")));
+        assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+    }
+
+    #[test]
+    fn the_first_token_of_a_node_is_shown_and_every_one_taken() {
+        let (new, old) = ("n".repeat(32), "o".repeat(64));
+        let tokens = read_node_tokens(file(&format!("{new}\n{old}\n"), 0o600).path()).unwrap();
+        assert_eq!(tokens.shown, format!("Bearer {new}"));
+        assert_eq!(tokens.taken, [Digest::of(new.as_bytes()), Digest::of(old.as_bytes())]);
+        assert!(!format!("{tokens:?}{:?}", tokens.shown).contains("nnn"));
+        for text in ["", "hunter2", &"hunter2 ".repeat(8), &format!("{new}\nhunter2")] {
+            let error = read_node_tokens(file(text, 0o600).path()).unwrap_err();
+            assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+        }
+        assert!(read_node_tokens(file(&new, 0o640).path()).is_err());
+    }
+}

@@ -1,0 +1,178 @@
+//! Who sends a request, and whether they may: decided for every request before anything of it is done.
+//!
+//! A bearer token names the client's principal, or says that the request comes from a node. Who calls is believed from
+//! nodes alone. What a scope is good for is decided below, and what an object makes of its caller is its own.
+
+pub(super) mod vouched;
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+
+use super::request::CALLER;
+use super::route::Route;
+use crate::caller::Caller;
+use crate::caller::scopes::Right;
+use crate::caller::tokens::{Tokens, is_same};
+use crate::error::{Code, Error};
+use crate::id::Digest;
+
+/// Whom a node lets in.
+pub struct Access {
+    /// None where everybody may do everything.
+    tokens: Option<RwLock<Arc<Tokens>>>,
+    /// What the nodes of the cluster show each other; empty where they show nothing.
+    node_tokens: Vec<Digest>,
+}
+
+/// What a request needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Need<'a> {
+    Nothing,
+    /// To come from a node.
+    Node,
+    Right(Right<'a>),
+}
+
+/// Who sent a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Sender {
+    /// A node, in its own name.
+    Node,
+    /// A client, or the client for whom a node asks.
+    Caller(Caller),
+}
+
+impl Access {
+    /// Lets everybody in.
+    #[must_use]
+    pub fn open() -> Self {
+        Self::new(None, Vec::new())
+    }
+
+    /// Lets those in whose tokens are known, or everybody where there is no list of them, and believes nodes that show
+    /// one of `node_tokens`.
+    #[must_use]
+    pub fn new(tokens: Option<Tokens>, node_tokens: Vec<Digest>) -> Self {
+        Self { tokens: tokens.map(|tokens| RwLock::new(Arc::new(tokens))), node_tokens }
+    }
+
+    /// Lets those in whose tokens these are, from now on. Where everybody is let in, that stays so.
+    pub fn replace(&self, tokens: Tokens) {
+        if let Some(known) = &self.tokens {
+            // It is replaced as a whole.
+            *known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tokens);
+        }
+    }
+
+    /// Who calls, if they may do what the request is for.
+    ///
+    /// # Errors
+    /// [`Code::Unauthenticated`], [`Code::Forbidden`], and [`Code::MalformedRequest`] for what a node got wrong.
+    pub(super) fn admit(&self, headers: &HeaderMap, route: &Route<'_>) -> Result<Caller, Error> {
+        let need = need_of(route);
+        if need == Need::Nothing {
+            return Ok(Caller::Anonymous);
+        }
+        let sender = self.sender(headers)?;
+        let caller = match (sender, need) {
+            // It brings the call of somebody who did not say who they are.
+            (Sender::Node, Need::Right(Right::Call(_))) => Caller::Anonymous,
+            (Sender::Node, _) => return Ok(Caller::Anonymous),
+            (Sender::Caller(caller), _) => caller,
+        };
+        if caller == Caller::Anonymous {
+            return if self.tokens.is_none() { Ok(caller) } else { Err(no_token()) };
+        }
+        match need {
+            Need::Right(right) => caller.check(right)?,
+            Need::Nothing | Need::Node => {
+                let text = format!("{caller} may not do this: it is for nodes of the cluster");
+                return Err(Error::new(Code::Forbidden, text));
+            }
+        }
+        Ok(caller)
+    }
+
+    fn sender(&self, headers: &HeaderMap) -> Result<Sender, Error> {
+        let token = bearer(headers);
+        let vouched = headers.get(CALLER);
+        if token.is_some_and(|token| self.is_of_a_node(token)) {
+            return match vouched.map(vouched::read) {
+                None => Ok(Sender::Node),
+                Some(Some(caller)) => Ok(Sender::Caller(caller)),
+                Some(None) => {
+                    Err(Error::new(Code::MalformedRequest, "Highlander-Caller names no caller"))
+                }
+            };
+        }
+        if vouched.is_some() {
+            let text =
+                "who calls is believed from nodes alone, and the request shows no token of theirs";
+            return Err(Error::new(Code::Unauthenticated, text)
+                .with_hint("leave Highlander-Caller out; on nodes, look at auth.node_token_file"));
+        }
+        let Some(tokens) = &self.tokens else { return Ok(Sender::Caller(Caller::Anonymous)) };
+        if !headers.contains_key(AUTHORIZATION) {
+            return Ok(Sender::Caller(Caller::Anonymous));
+        }
+        let tokens = Arc::clone(&tokens.read().unwrap_or_else(PoisonError::into_inner));
+        let found = token.and_then(|token| tokens.find(token));
+        found.map(|principal| Sender::Caller(Caller::Principal(principal))).ok_or_else(|| {
+            let text = "the request's Authorization holds no token that this node knows";
+            Error::new(Code::Unauthenticated, text).with_hint(
+                "send Authorization: Bearer TOKEN, with a token that is in the node's file",
+            )
+        })
+    }
+
+    /// How long that takes says nothing of the tokens.
+    fn is_of_a_node(&self, token: &str) -> bool {
+        if self.node_tokens.is_empty() {
+            return false;
+        }
+        let presented = Digest::of(token.as_bytes());
+        self.node_tokens.iter().fold(false, |found, known| found | is_same(known, &presented))
+    }
+}
+
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Access").field("tokens", &self.tokens).finish_non_exhaustive()
+    }
+}
+
+fn no_token() -> Error {
+    Error::new(Code::Unauthenticated, "the request does not say who makes it")
+        .with_hint("send Authorization: Bearer TOKEN")
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn need_of<'a>(route: &'a Route<'_>) -> Need<'a> {
+    Need::Right(match route {
+        Route::Root | Route::Health | Route::Ready | Route::Problem(_) => return Need::Nothing,
+        Route::RehearsalShare(_) => return Need::Node,
+        Route::Call { id, .. } | Route::Get(id) | Route::Put(id) | Route::Delete(id) => {
+            Right::Call(id.type_name())
+        }
+        Route::List(name) => Right::Call(name.as_str()),
+        Route::Owner(id) => Right::See(id.type_name()),
+        Route::Deactivate(id) | Route::Resume(id) => Right::Operate(id.type_name()),
+        Route::Deploy | Route::Rehearse => Right::DeploySome,
+        Route::Types => Right::SeeSome,
+        Route::Type(name) => Right::See(name),
+        Route::Rollout(name) => Right::See(name.as_str()),
+        Route::Rehearsal(name) | Route::Rollback(name) => Right::Deploy(name.as_str()),
+        Route::Nodes | Route::Drain(_) => Right::Administer,
+        Route::Metrics => Right::Measure,
+    })
+}
+
+#[cfg(test)]
+mod tests;
