@@ -1,8 +1,8 @@
 //! Rehearsals: a component reads the states of a type's objects, all or some, before anything is deployed.
 //!
 //! The node that is asked lists the objects and spreads them over all nodes; each reads its share for itself. Nothing
-//! is written but the component, which is removed at the end. Progress is kept by the node that was asked, for the last rehearsal
-//! of each type.
+//! is written but the component, which is removed at the end. Progress is kept by the node that was asked, for the last
+//! rehearsal of each type.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -1,6 +1,7 @@
 //! What every store must do, as checks that its tests call.
 //!
-//! The checks panic where the store is wrong. They use names of their own and leave most of their blobs behind. A write that stays undecided is sent again, as an activation would do it.
+//! The checks panic where the store is wrong. They use names of their own and leave most of their blobs behind. A write
+//! that stays undecided is sent again, as an activation would do it.
 
 #![allow(clippy::panic, reason = "a failed check ends the test that called it")]
 

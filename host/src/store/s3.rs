@@ -2,8 +2,8 @@
 //!
 //! One blob is one S3 object under the configured prefix, and one write is one PUT under `If-None-Match: *` or
 //! `If-Match`. The SDK never sends a write twice: its second attempt would meet the first one's success and call it
-//! refused. Reads and removals are tried again, a little. What an answer means is decided in [`verdict`], and nowhere else.
-//! Whether the store enforces conditions at all is not known here: [`super::probe`] asks.
+//! refused. Reads and removals are tried again, a little. What an answer means is decided in [`verdict`], and nowhere
+//! else. Whether the store enforces conditions at all is not known here: [`super::probe`] asks.
 
 use std::fmt;
 use std::time::Duration;

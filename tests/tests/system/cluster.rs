@@ -6,6 +6,7 @@
 mod callers;
 mod clients;
 mod clocks;
+mod collections;
 mod crashes;
 mod cuts;
 mod elections;

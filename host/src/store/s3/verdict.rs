@@ -121,8 +121,8 @@ fn mend(status: u16, code: &str) -> Option<&'static str> {
         ) => "the bucket is in another region: set the region",
         (501, _) => "the store does not know conditional writes: use another one",
         (401 | 403, _) => {
-            "allow these credentials to get, put and list under the prefix, and to delete components: without the permission to list, S3 answers \
-             so for what is not there"
+            "allow these credentials to get, put and list under the prefix, and to delete components: without the \
+             permission to list, S3 answers so for what is not there"
         }
         (301 | 307, _) => "set the region and the endpoint of the bucket",
         (413, _) => "the store's limit is below the size of a record or component",
