@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 
 use crate::activation::gate::Gate;
 use crate::activation::offer::{deactivate, offer};
@@ -160,6 +160,7 @@ impl Node {
                 fault_max: self.config.fault_max,
             },
             metrics: Arc::clone(&self.metrics),
+            probe_ended: Notify::new(),
         })));
         tracing::info!(%node, "a session has begun");
         self.metrics.sessions.inc();

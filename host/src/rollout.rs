@@ -88,7 +88,7 @@ async fn look_around(router: &Router, is_new_here: bool) -> Result<(), Error> {
             let _ = catalog.know(name.as_str()).await;
         }
         if router.is_steward_of(&name) {
-            let mark = || catalog.record(name.as_str()).map(|record| record.mark);
+            let mark = || catalog.mark(name.as_str());
             let before = mark();
             let _ = catalog.look_again(&name).await;
             if mark() != before {
@@ -218,7 +218,7 @@ async fn heard(router: &Router, type_name: &TypeName, revision: u32) -> Result<(
     let mut news = router.node().catalog().news().subscribe();
     let ends = Instant::now() + FOLLOW_MAX;
     loop {
-        let mark = router.node().catalog().record(type_name.as_str()).map(|record| record.mark);
+        let mark = router.node().catalog().mark(type_name.as_str());
         let reports = router.progress(type_name, false, Context::default()).await;
         let has_heard = |report: &Report| {
             report.progress.as_ref().is_some_and(|p| Some(p.mark) == mark && p.is_turned)

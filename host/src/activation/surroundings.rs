@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Notify;
+
 use super::gate::Gate;
 use super::protocol::{Now, Settings};
 use super::residents::Residents;
@@ -35,6 +37,8 @@ pub struct Surroundings {
     pub settings: Settings,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Rung whenever an object has tried a revision without a call.
+    pub probe_ended: Notify,
 }
 
 impl Surroundings {

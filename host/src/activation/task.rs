@@ -168,7 +168,11 @@ impl Task {
     fn ran(&mut self, finished: Finished) {
         self.running = None;
         self.resident = finished.resident;
+        let is_probe = matches!(finished.event, Event::Probed(..));
         self.step(finished.event);
+        if is_probe {
+            self.around.probe_ended.notify_one();
+        }
     }
 
     /// When the machine wants to be woken; noted in the cell, so that a call with an earlier deadline rings.

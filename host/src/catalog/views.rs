@@ -64,6 +64,12 @@ impl Catalog {
         self.find(type_name).map(|known| known.record.clone())
     }
 
+    /// The mark of the newest change of a type that is known here.
+    #[must_use]
+    pub fn mark(&self, type_name: &str) -> Option<u64> {
+        self.find(type_name).map(|known| known.record.mark)
+    }
+
     /// The records of the types that are being rolled out, as they were last read here.
     #[must_use]
     pub fn rolling_out(&self) -> Vec<TypeRecord> {

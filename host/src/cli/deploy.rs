@@ -28,8 +28,9 @@ const LOOK_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug, Args)]
 pub(super) struct Deploy {
     /// The component
+    // Not required by the parser, because --canary takes it for a key where it is the last word: see `file`.
     #[arg(value_name = "FILE.wasm")]
-    file: PathBuf,
+    file: Option<PathBuf>,
     /// Deploy it even where it breaks what the current revision offers
     #[arg(long)]
     force: bool,
@@ -127,8 +128,8 @@ struct EndedRevision {
 }
 
 impl Deploy {
-    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
-        let wasm = component(&self.file, client)?;
+    pub(super) async fn run(mut self, client: &Client) -> Result<(), Failure> {
+        let wasm = component(&self.file()?, client)?;
         if let Some(sample) = self.rehearse {
             let rehearsal = rehearsed(client, wasm.clone(), sample).await?;
             let failed = rehearsal.rehearsed.failed;
@@ -141,6 +142,16 @@ impl Deploy {
         let path = format!("/v1/types?{}wait={}", self.parameters(), client.is_json);
         let request = Request::new(Method::POST, path).with_body("application/wasm", wasm);
         spread(client, client.send(request).await?).await
+    }
+
+    /// The component's file, which may have come last: `--canary 10% FILE.wasm`.
+    fn file(&mut self) -> Result<PathBuf, Failure> {
+        let is_component = |word: &mut String| word.ends_with(".wasm");
+        let last = || self.canary.pop_if(is_component).map(PathBuf::from);
+        self.file.take().or_else(last).ok_or_else(|| {
+            Failure::usage("no component is named")
+                .with_hint("name it first: highlander deploy FILE.wasm --canary 10%")
+        })
     }
 
     fn parameters(&self) -> String {
@@ -320,4 +331,35 @@ fn conclude(type_name: &str, revision: u32, ended: &Ended) -> Result<(), Failure
         ));
     }
     output::line(&format!("{type_name} revision {revision}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(Debug, clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        deploy: Deploy,
+    }
+
+    #[test]
+    fn the_component_may_come_first_or_last() {
+        let read = |line: &str| {
+            let mut deploy = Line::parse_from(line.split(' ')).deploy;
+            let file = deploy.file().map_err(|failure| failure.message);
+            (file, deploy.parameters())
+        };
+        let file = || Ok(PathBuf::from("a.wasm"));
+        assert_eq!(read("deploy a.wasm --canary 10%"), (file(), "canary=10%25&".to_owned()));
+        assert_eq!(read("deploy --canary 10% a.wasm"), (file(), "canary=10%25&".to_owned()));
+        assert_eq!(read("deploy a.wasm --canary b.wasm").1, "canary_key=b%2Ewasm&");
+        assert_eq!(
+            read("deploy --canary 1 2 a.wasm"),
+            (file(), "canary_key=1&canary_key=2&".to_owned())
+        );
+        assert!(read("deploy --canary 10%").0.is_err());
+    }
 }

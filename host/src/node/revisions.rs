@@ -5,12 +5,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+use tokio::task::yield_now;
+use tokio::time::timeout;
 
-use super::{Node, until};
+use super::Node;
 use crate::activation::cell::Cell;
 use crate::activation::offer::{probe, want};
 use crate::activation::surroundings::Surroundings;
@@ -22,6 +25,10 @@ use crate::id::TypeName;
 
 /// Objects of a node that try a revision at the same time without a call: few, so that calls hardly notice.
 const PROBE_COUNT: usize = 4;
+/// How often those are looked at although none has said that it is done.
+const PROBE_LOOK: Duration = Duration::from_millis(50);
+/// Objects that are visited in a row before others have their turn on the thread.
+const WALK_LEN: usize = 64;
 
 /// Whether a revision can be run.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -166,32 +173,51 @@ impl Node {
 
     /// Tells the live objects of a type which revision they are to run, and has them try it.
     async fn turn(&self, type_name: &TypeName) {
-        let Some(record) = self.catalog.record(type_name.as_str()) else { return };
+        let present = || self.catalog.mark(type_name.as_str());
+        let Some(mark) = present() else { return };
         let session = self.present();
         let cells = self.cells_of(type_name);
-        for cell in &cells {
-            if let (Some(code), Some(session)) = (self.catalog.chosen(cell.id()), &session) {
-                want(cell, code, &session.around);
+        for some in cells.chunks(WALK_LEN) {
+            for cell in some {
+                if let (Some(code), Some(session)) = (self.catalog.chosen(cell.id()), &session) {
+                    want(cell, code, &session.around);
+                }
             }
+            yield_now().await;
         }
-        self.turned().entry(type_name.clone()).or_default().told = record.mark;
-        for some in cells.chunks(PROBE_COUNT) {
-            if let Some(session) = &session {
-                try_out(some, &session.around).await;
+        self.turned().entry(type_name.clone()).or_default().told = mark;
+        if let Some(session) = session {
+            let mut trying = Vec::with_capacity(PROBE_COUNT);
+            for some in cells.chunks(WALK_LEN) {
+                if present() != Some(mark) {
+                    // Another walk is to follow.
+                    return;
+                }
+                for cell in some {
+                    probe(cell, &session.around);
+                    trying.push(Arc::clone(cell));
+                    ended(&mut trying, PROBE_COUNT - 1, &session.around).await;
+                }
+                yield_now().await;
             }
-            let present = self.catalog.record(type_name.as_str()).map(|record| record.mark);
-            if present != Some(record.mark) {
-                // Another walk is to follow.
-                return;
-            }
+            ended(&mut trying, 0, &session.around).await;
         }
-        self.turned().entry(type_name.clone()).or_default().tried = record.mark;
+        if present() == Some(mark) {
+            self.turned().entry(type_name.clone()).or_default().tried = mark;
+        }
     }
 }
 
-async fn try_out(cells: &[Arc<Cell>], around: &Arc<Surroundings>) {
-    cells.iter().for_each(|cell| probe(cell, around));
-    until(|| !cells.iter().any(|cell| cell.is_probing())).await;
+/// Waits until at most `left` of these objects still try a revision, and forgets the others.
+async fn ended(trying: &mut Vec<Arc<Cell>>, left: usize, around: &Surroundings) {
+    loop {
+        trying.retain(|cell| cell.is_probing());
+        if trying.len() <= left {
+            return;
+        }
+        // An activation that ends meanwhile rings no bell.
+        let _ = timeout(PROBE_LOOK, around.probe_ended.notified()).await;
+    }
 }
 
 /// Tells live objects of every change of their types, until the node is gone.
