@@ -76,10 +76,11 @@ fn list(type_name: &str) -> Value {
         "responses": answers(json!({
             "type": "object",
             "properties": {
+                "type": { "type": "string" },
                 "keys": { "type": "array", "items": { "type": "string" } },
                 "next": { "type": ["string", "null"] },
             },
-            "required": ["keys"],
+            "required": ["type", "keys", "next"],
         })),
     })
 }
@@ -102,10 +103,7 @@ fn whole(description: &Description, schemas: &mut Schemas) -> Value {
         "tags": [name],
         "summary": "Deletes the object",
         "parameters": references(&[KEY, TIMEOUT, IF_MATCH]),
-        "responses": {
-            "204": { "description": "It is deleted." },
-            "default": { "$ref": PROBLEM },
-        },
+        "responses": answers(json!({ "type": "null" })),
     });
     operations.insert("delete".to_owned(), delete);
     Value::Object(operations)
