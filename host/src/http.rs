@@ -10,6 +10,7 @@ pub mod access;
 mod body;
 mod documents;
 mod objects;
+mod openapi;
 mod pages;
 pub mod peers;
 pub mod problem;
@@ -152,6 +153,7 @@ impl Api {
             Route::List(type_name) => self.list(parts, type_name).await,
             Route::Deploy => self.deploy(parts, body).await,
             Route::Types => self.types(parts).await,
+            Route::OpenApi => self.openapi(parts).await,
             Route::Type(name) => self.type_record(&name).await,
             Route::Rollout(name) => self.rollout(parts, &name).await,
             Route::Rehearse => self.rehearse(parts, body).await,

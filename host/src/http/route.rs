@@ -55,6 +55,8 @@ pub enum Route<'a> {
     Rollback(TypeName),
     /// End an object's quarantine.
     Resume(ObjectId),
+    /// Describe the objects of all types for tools.
+    OpenApi,
     /// List the nodes.
     Nodes,
     /// Have a node hand its objects over.
@@ -91,6 +93,7 @@ pub fn find<'a>(method: &Method, path: &'a str) -> Result<Route<'a>, Problem> {
         "/v1/rehearsals" => Err(not_allowed(method, "POST")),
         "/v1/types" if is_read(method) => Ok(Route::Types),
         "/v1/types" => Err(not_allowed(method, "GET, HEAD, POST")),
+        "/v1/openapi.json" => read_only(method, Route::OpenApi),
         "/v1/nodes" => read_only(method, Route::Nodes),
         "/" => read_only(method, Route::Root),
         "/healthz" => read_only(method, Route::Health),

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::problem::Problem;
 use super::request::malformed;
-use super::{Api, Reply, body, documents, query, reply, request};
+use super::{Api, Reply, body, documents, openapi, query, reply, request};
 use crate::caller::scopes::Right;
 use crate::catalog::record::{RevisionEntry, TypeRecord};
 use crate::catalog::rollout::{Share, Terms};
@@ -75,12 +75,22 @@ impl Api {
     }
 
     pub(super) async fn types(&self, parts: &Parts) -> Result<Reply, Problem> {
-        let caller = request::caller(parts);
-        let types = self.router.node().catalog().types().await?;
-        let seen =
-            types.iter().filter(|record| caller.check(Right::See(record.name.as_str())).is_ok());
-        let types: Vec<_> = seen.filter_map(summary).collect();
+        let types: Vec<_> = self.seen(parts).await?.iter().filter_map(summary).collect();
         Ok(reply::json(StatusCode::OK, &json!({ "types": types })))
+    }
+
+    pub(super) async fn openapi(&self, parts: &Parts) -> Result<Reply, Problem> {
+        let types = self.seen(parts).await?;
+        let live = types.iter().filter_map(|record| Some(&record.current_entry()?.description));
+        Ok(reply::json(StatusCode::OK, &openapi::document(live)))
+    }
+
+    /// The types that the caller may see.
+    async fn seen(&self, parts: &Parts) -> Result<Vec<TypeRecord>, Error> {
+        let caller = request::caller(parts);
+        let mut types = self.router.node().catalog().types().await?;
+        types.retain(|record| caller.check(Right::See(record.name.as_str())).is_ok());
+        Ok(types)
     }
 
     pub(super) async fn type_record(&self, name: &str) -> Result<Reply, Problem> {

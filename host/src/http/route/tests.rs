@@ -25,6 +25,7 @@ fn every_route_is_found() {
         (Method::GET, "/v1/objects/todo", Route::List(TypeName::new("todo").unwrap())),
         (Method::POST, "/v1/types", Route::Deploy),
         (Method::GET, "/v1/types", Route::Types),
+        (Method::GET, "/v1/openapi.json", Route::OpenApi),
         (Method::GET, "/v1/types/todo", Route::Type("todo".into())),
         (Method::GET, "/v1/nodes", Route::Nodes),
         (Method::GET, "/", Route::Root),

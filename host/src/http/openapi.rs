@@ -1,0 +1,198 @@
+//! `GET /v1/openapi.json`: how the objects of the live types are called, for tools that make clients of it.
+//!
+//! Pure: what the types say of themselves goes in, a document of OpenAPI 3.1 comes out. Its schemas are those of the
+//! types, which are JSON Schemas as OpenAPI 3.1 has them; only their definitions are moved to where it wants them.
+
+mod schemas;
+#[cfg(test)]
+mod tests;
+
+use serde_json::{Map, Value, json};
+
+use crate::engine::{Description, Handler, HandlerKind};
+use schemas::Schemas;
+
+const KEY: &str = "#/components/parameters/key";
+const TIMEOUT: &str = "#/components/parameters/timeout";
+const IDEMPOTENCY_KEY: &str = "#/components/parameters/idempotencyKey";
+const IF_MATCH: &str = "#/components/parameters/ifMatch";
+const PROBLEM: &str = "#/components/responses/Problem";
+
+/// The document for these types.
+pub(super) fn document<'a>(types: impl Iterator<Item = &'a Description>) -> Value {
+    let mut schemas = Schemas::default();
+    let (mut paths, mut tags) = (Map::new(), Vec::new());
+    for description in types {
+        let name = description.name.as_str();
+        tags.push(json!({ "name": name, "description": description.documentation }));
+        paths.insert(format!("/v1/objects/{name}"), json!({ "get": list(name) }));
+        paths.insert(format!("/v1/objects/{name}/{{key}}"), whole(description, &mut schemas));
+        for handler in description.handlers.iter().filter(|handler| !is_whole(handler)) {
+            let path = format!("/v1/objects/{name}/{{key}}/{}", handler.name);
+            paths.insert(path, json!({ "post": call(name, handler, &mut schemas) }));
+        }
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Objects",
+            "description": "The objects of the types that are deployed, and what they may be asked.",
+            "version": env!("CARGO_PKG_VERSION"),
+        },
+        "tags": tags,
+        "paths": paths,
+        "security": [{}, { "token": [] }],
+        "components": {
+            "schemas": schemas.into_map(),
+            "parameters": parameters(),
+            "responses": { "Problem": problem() },
+            "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
+        },
+    })
+}
+
+/// Handlers that the state itself stands for in paths.
+fn is_whole(handler: &Handler) -> bool {
+    matches!(handler.name.as_str(), "get" | "put")
+}
+
+fn list(type_name: &str) -> Value {
+    let query = |name: &str, schema: Value, what: &str| {
+        json!({ "name": name, "in": "query", "schema": schema, "description": what })
+    };
+    json!({
+        "operationId": format!("{type_name}.list"),
+        "tags": [type_name],
+        "summary": format!("The keys of the {type_name} objects, page by page"),
+        "parameters": [
+            query("prefix", json!({ "type": "string" }), "Only keys that begin with this."),
+            query("after", json!({ "type": "string" }), "Only keys after this one: next of the page before."),
+            query(
+                "limit",
+                json!({ "type": "integer", "minimum": 1, "maximum": 1000 }),
+                "So many keys at most.",
+            ),
+        ],
+        "responses": answers(json!({
+            "type": "object",
+            "properties": {
+                "type": { "type": "string" },
+                "keys": { "type": "array", "items": { "type": "string" } },
+                "next": { "type": ["string", "null"] },
+            },
+            "required": ["type", "keys", "next"],
+        })),
+    })
+}
+
+/// The operations on an object's state as a whole.
+fn whole(description: &Description, schemas: &mut Schemas) -> Value {
+    let name = description.name.as_str();
+    let mut operations = Map::new();
+    if let Some(get) = description.handler("get") {
+        let mut operation = call(name, get, schemas);
+        // A state is read with nothing but its key.
+        operation.as_object_mut().map(|operation| operation.remove("requestBody"));
+        operations.insert("get".to_owned(), operation);
+    }
+    if let Some(put) = description.handler("put") {
+        operations.insert("put".to_owned(), call(name, put, schemas));
+    }
+    let delete = json!({
+        "operationId": format!("{name}.delete"),
+        "tags": [name],
+        "summary": "Deletes the object",
+        "parameters": references(&[KEY, TIMEOUT, IF_MATCH]),
+        "responses": answers(json!({ "type": "null" })),
+    });
+    operations.insert("delete".to_owned(), delete);
+    Value::Object(operations)
+}
+
+/// One handler as an operation.
+fn call(type_name: &str, handler: &Handler, schemas: &mut Schemas) -> Value {
+    let operation = format!("{type_name}.{}", handler.name);
+    let argument = schemas.take(type_name, &format!("{operation}.argument"), &handler.argument);
+    let reply = schemas.take(type_name, &format!("{operation}.reply"), &handler.reply);
+    let named: &[&str] = match (handler.kind, handler.name.as_str()) {
+        (HandlerKind::Query, _) => &[KEY, TIMEOUT],
+        (HandlerKind::Update, "put") => &[KEY, TIMEOUT, IDEMPOTENCY_KEY, IF_MATCH],
+        (HandlerKind::Update, _) => &[KEY, TIMEOUT, IDEMPOTENCY_KEY],
+    };
+    let mut document = json!({
+        "operationId": operation,
+        "tags": [type_name],
+        "parameters": references(named),
+        "responses": answers(reply),
+    });
+    if !handler.documentation.is_empty() {
+        document["description"] = json!(handler.documentation);
+    }
+    // None at all stands for null.
+    let takes_none = argument["type"] == "null";
+    if !takes_none {
+        document["requestBody"] = json!({ "content": { "application/json": { "schema": argument } } });
+    }
+    document
+}
+
+fn references(names: &[&str]) -> Value {
+    names.iter().map(|name| json!({ "$ref": name })).collect()
+}
+
+fn answers(schema: Value) -> Value {
+    let version = json!({
+        "description": "The version of the object that the answer saw.",
+        "schema": { "type": "string" },
+    });
+    json!({
+        "200": {
+            "description": "The reply.",
+            "headers": { "ETag": version },
+            "content": { "application/json": { "schema": schema } },
+        },
+        "default": { "$ref": PROBLEM },
+    })
+}
+
+fn parameters() -> Value {
+    let header = |name: &str, what: &str| {
+        json!({ "name": name, "in": "header", "schema": { "type": "string" }, "description": what })
+    };
+    json!({
+        "key": {
+            "name": "key",
+            "in": "path",
+            "required": true,
+            "schema": { "type": "string", "minLength": 1, "maxLength": 256 },
+            "description": "The object's key.",
+        },
+        "timeout": header("Highlander-Timeout", "How long the call may take, like 5s."),
+        "idempotencyKey": header(
+            "Idempotency-Key",
+            "1 to 128 visible characters: the same call with the same key is done once.",
+        ),
+        "ifMatch": header("If-Match", "Only if the object is at this version, in quotes."),
+    })
+}
+
+fn problem() -> Value {
+    let schema = json!({
+        "type": "object",
+        "properties": {
+            "type": { "type": "string" },
+            "title": { "type": "string" },
+            "status": { "type": "integer" },
+            "detail": { "type": "string" },
+            "code": { "type": "string" },
+            "effect": { "enum": ["none", "applied", "unknown"] },
+            "retryable": { "type": "boolean" },
+            "hint": { "type": "string" },
+        },
+        "required": ["type", "title", "status", "detail", "code", "effect", "retryable"],
+    });
+    json!({
+        "description": "Why there is no reply, and whether anything was changed.",
+        "content": { "application/problem+json": { "schema": schema } },
+    })
+}

@@ -1,0 +1,95 @@
+//! What the document says of types, by what they say of themselves.
+
+use super::*;
+use crate::id::TypeName;
+
+fn handler(name: &str, kind: HandlerKind, argument: Value, reply: Value) -> Handler {
+    Handler { name: name.to_owned(), kind, documentation: String::new(), argument, reply }
+}
+
+fn description(name: &str, handlers: Vec<Handler>) -> Description {
+    Description {
+        name: TypeName::new(name).unwrap(),
+        documentation: String::new(),
+        schema_version: 1,
+        state_content_type: "application/json".to_owned(),
+        state: json!(true),
+        handlers,
+    }
+}
+
+fn null() -> Value {
+    json!({ "type": "null" })
+}
+
+#[test]
+fn every_handler_is_an_operation() {
+    let state = json!({ "type": "object" });
+    let todo = description(
+        "todo",
+        vec![
+            handler("complete", HandlerKind::Update, null(), json!({ "type": "integer" })),
+            handler("get", HandlerKind::Query, null(), state.clone()),
+            handler("put", HandlerKind::Update, state.clone(), null()),
+        ],
+    );
+    let document = document([&todo].into_iter());
+    let paths: Vec<_> = document["paths"].as_object().unwrap().keys().collect();
+    let all =
+        ["/v1/objects/todo", "/v1/objects/todo/{key}", "/v1/objects/todo/{key}/complete"];
+    assert_eq!(paths, all);
+    let object = &document["paths"][all[1]];
+    let methods: Vec<_> = object.as_object().unwrap().keys().collect();
+    assert_eq!(methods, ["delete", "get", "put"]);
+    assert!(object["get"].get("requestBody").is_none());
+    assert_eq!(object["put"]["requestBody"]["content"]["application/json"]["schema"], state);
+    let complete = &document["paths"][all[2]]["post"];
+    assert!(complete.get("requestBody").is_none());
+    let schema = &complete["responses"]["200"]["content"]["application/json"]["schema"];
+    assert_eq!(*schema, json!({ "type": "integer" }));
+    let references = |operation: &Value| operation["parameters"].as_array().unwrap().len();
+    assert_eq!((references(complete), references(&object["get"])), (3, 2));
+}
+
+#[test]
+fn definitions_move_and_those_that_differ_keep_apart() {
+    let paint = description(
+        "paint",
+        [("mix", ["red", "blue"]), ("look", ["red", "blue"]), ("blend", ["c", "m"])]
+            .map(|(name, colors)| {
+                let argument = json!({
+                    "items": { "$ref": "#/$defs/Color~1b" },
+                    "$defs": { "Color/b": { "enum": colors } },
+                });
+                handler(name, HandlerKind::Update, argument, null())
+            })
+            .into(),
+    );
+    let document = document([&paint].into_iter());
+    let schema = |name: &str| {
+        let path = format!("/v1/objects/paint/{{key}}/{name}");
+        document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"].clone()
+    };
+    let first = json!({ "items": { "$ref": "#/components/schemas/paint.Color_b" } });
+    assert_eq!((schema("mix"), schema("look")), (first.clone(), first));
+    let second = json!({ "items": { "$ref": "#/components/schemas/paint.Color_b-2" } });
+    assert_eq!(schema("blend"), second);
+    let schemas = &document["components"]["schemas"];
+    assert_eq!(schemas["paint.Color_b"], json!({ "enum": ["red", "blue"] }));
+    assert_eq!(schemas["paint.Color_b-2"], json!({ "enum": ["c", "m"] }));
+}
+
+#[test]
+fn a_schema_that_refers_to_itself_has_a_name() {
+    let tree = json!({
+        "properties": { "children": { "items": { "$ref": "#" } }, "kind": { "const": { "$ref": "#" } } },
+    });
+    let trees = description("tree", vec![handler("grow", HandlerKind::Update, tree, null())]);
+    let document = document([&trees].into_iter());
+    let named = "#/components/schemas/tree.grow.argument";
+    let body = &document["paths"]["/v1/objects/tree/{key}/grow"]["post"]["requestBody"];
+    assert_eq!(body["content"]["application/json"]["schema"], json!({ "$ref": named }));
+    let schema = &document["components"]["schemas"]["tree.grow.argument"]["properties"];
+    assert_eq!(schema["children"]["items"]["$ref"], named);
+    assert_eq!(schema["kind"]["const"]["$ref"], "#", "a value is no schema");
+}
