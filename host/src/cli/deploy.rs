@@ -355,7 +355,7 @@ mod tests {
         let file = || Ok(PathBuf::from("a.wasm"));
         assert_eq!(read("deploy a.wasm --canary 10%"), (file(), "canary=10%25&".to_owned()));
         assert_eq!(read("deploy --canary 10% a.wasm"), (file(), "canary=10%25&".to_owned()));
-        assert_eq!(read("deploy a.wasm --canary b.wasm").1, "canary_key=b%2Ewasm&");
+        assert_eq!(read("deploy a.wasm --canary b.wasm").1, "canary_key=b.wasm&");
         assert_eq!(
             read("deploy --canary 1 2 a.wasm"),
             (file(), "canary_key=1&canary_key=2&".to_owned())

@@ -57,9 +57,7 @@ fn is_whole(handler: &Handler) -> bool {
 }
 
 fn list(type_name: &str) -> Value {
-    let query = |name: &str, schema: Value, what: &str| {
-        json!({ "name": name, "in": "query", "schema": schema, "description": what })
-    };
+    let query = |name: &str, schema: Value, what: &str| json!({ "name": name, "in": "query", "schema": schema, "description": what });
     json!({
         "operationId": format!("{type_name}.list"),
         "tags": [type_name],
@@ -73,7 +71,7 @@ fn list(type_name: &str) -> Value {
                 "So many keys at most.",
             ),
         ],
-        "responses": answers(json!({
+        "responses": answers(&json!({
             "type": "object",
             "properties": {
                 "type": { "type": "string" },
@@ -103,7 +101,7 @@ fn whole(description: &Description, schemas: &mut Schemas) -> Value {
         "tags": [name],
         "summary": "Deletes the object",
         "parameters": references(&[KEY, TIMEOUT, IF_MATCH]),
-        "responses": answers(json!({ "type": "null" })),
+        "responses": answers(&json!({ "type": "null" })),
     });
     operations.insert("delete".to_owned(), delete);
     Value::Object(operations)
@@ -119,28 +117,28 @@ fn call(type_name: &str, handler: &Handler, schemas: &mut Schemas) -> Value {
         (HandlerKind::Update, "put") => &[KEY, TIMEOUT, IDEMPOTENCY_KEY, IF_MATCH],
         (HandlerKind::Update, _) => &[KEY, TIMEOUT, IDEMPOTENCY_KEY],
     };
-    let mut document = json!({
-        "operationId": operation,
-        "tags": [type_name],
-        "parameters": references(named),
-        "responses": answers(reply),
-    });
+    let mut document = Map::new();
+    let mut say = |name: &str, value: Value| drop(document.insert(name.to_owned(), value));
+    say("operationId", json!(operation));
+    say("tags", json!([type_name]));
+    say("parameters", references(named));
+    say("responses", answers(&reply));
     if !handler.documentation.is_empty() {
-        document["description"] = json!(handler.documentation);
+        say("description", json!(handler.documentation));
     }
-    // None at all stands for null.
-    let takes_none = argument["type"] == "null";
-    if !takes_none {
-        document["requestBody"] = json!({ "content": { "application/json": { "schema": argument } } });
+    // Nothing at all stands for null.
+    if argument.get("type") != Some(&json!("null")) {
+        let content = json!({ "application/json": { "schema": argument } });
+        say("requestBody", json!({ "content": content }));
     }
-    document
+    Value::Object(document)
 }
 
 fn references(names: &[&str]) -> Value {
     names.iter().map(|name| json!({ "$ref": name })).collect()
 }
 
-fn answers(schema: Value) -> Value {
+fn answers(schema: &Value) -> Value {
     let version = json!({
         "description": "The version of the object that the answer saw.",
         "schema": { "type": "string" },
@@ -156,9 +154,7 @@ fn answers(schema: Value) -> Value {
 }
 
 fn parameters() -> Value {
-    let header = |name: &str, what: &str| {
-        json!({ "name": name, "in": "header", "schema": { "type": "string" }, "description": what })
-    };
+    let header = |name: &str, what: &str| json!({ "name": name, "in": "header", "schema": { "type": "string" }, "description": what });
     json!({
         "key": {
             "name": "key",

@@ -34,7 +34,9 @@ impl Schemas {
         let placed = |definition: &Definition| format!("{type_name}.{}{suffix}", definition.name);
         let mut moves: BTreeMap<_, _> = definitions
             .iter()
-            .map(|definition| (definition.reference.clone(), format!("{PLACE}{}", placed(definition))))
+            .map(|definition| {
+                (definition.reference.clone(), format!("{PLACE}{}", placed(definition)))
+            })
             .collect();
         moves.insert("#".to_owned(), format!("{PLACE}{own_name}"));
         let mut refers_to_itself = follow(&mut schema, &moves);

@@ -35,8 +35,7 @@ fn every_handler_is_an_operation() {
     );
     let document = document([&todo].into_iter());
     let paths: Vec<_> = document["paths"].as_object().unwrap().keys().collect();
-    let all =
-        ["/v1/objects/todo", "/v1/objects/todo/{key}", "/v1/objects/todo/{key}/complete"];
+    let all = ["/v1/objects/todo", "/v1/objects/todo/{key}", "/v1/objects/todo/{key}/complete"];
     assert_eq!(paths, all);
     let object = &document["paths"][all[1]];
     let methods: Vec<_> = object.as_object().unwrap().keys().collect();
@@ -68,7 +67,8 @@ fn definitions_move_and_those_that_differ_keep_apart() {
     let document = document([&paint].into_iter());
     let schema = |name: &str| {
         let path = format!("/v1/objects/paint/{{key}}/{name}");
-        document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"].clone()
+        document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+            .clone()
     };
     let first = json!({ "items": { "$ref": "#/components/schemas/paint.Color_b" } });
     assert_eq!((schema("mix"), schema("look")), (first.clone(), first));
