@@ -57,7 +57,10 @@ fn is_whole(handler: &Handler) -> bool {
 }
 
 fn list(type_name: &str) -> Value {
-    let query = |name: &str, schema: Value, what: &str| json!({ "name": name, "in": "query", "schema": schema, "description": what });
+    let query = |name: &str, schema: Value, what: &str| {
+        let place = json!("query");
+        json!({ "name": name, "in": place, "schema": schema, "description": what })
+    };
     json!({
         "operationId": format!("{type_name}.list"),
         "tags": [type_name],
@@ -154,7 +157,10 @@ fn answers(schema: &Value) -> Value {
 }
 
 fn parameters() -> Value {
-    let header = |name: &str, what: &str| json!({ "name": name, "in": "header", "schema": { "type": "string" }, "description": what });
+    let header = |name: &str, what: &str| {
+        let schema = json!({ "type": "string" });
+        json!({ "name": name, "in": "header", "schema": schema, "description": what })
+    };
     json!({
         "key": {
             "name": "key",
