@@ -34,6 +34,7 @@ use crate::catalog::Catalog;
 use crate::clock::BootTime;
 use crate::engine::Engine;
 use crate::error::{Code, Error};
+use crate::events::Hub;
 use crate::id::{NodeId, ObjectId, TypeName};
 use crate::metrics::Metrics;
 use crate::registry::{Registry, Sessions};
@@ -93,6 +94,7 @@ pub struct Node {
     catalog: Arc<Catalog>,
     gate: Arc<Gate>,
     metrics: Arc<Metrics>,
+    hub: Arc<Hub>,
     config: Config,
     /// How far the objects were told of changes of their types.
     turned: Mutex<BTreeMap<TypeName, Turned>>,
@@ -114,13 +116,15 @@ impl Node {
         let (alive, gone) = watch::channel(());
         let following = gone.clone();
         let catalog = Catalog::new(Arc::clone(&store) as Arc<dyn Store>, ports.engine);
+        let metrics = Arc::new(Metrics::new());
         let node = Arc::new(Self {
             present: watch::Sender::new(None),
             id: watch::Sender::new(NodeId::new("no-session")),
             store,
             catalog: Arc::new(catalog),
             gate: Arc::new(Gate::new(config.activation_rate)),
-            metrics: Arc::new(Metrics::new()),
+            hub: Arc::new(Hub::new(Arc::clone(&metrics))),
+            metrics,
             config: config.clone(),
             turned: Mutex::default(),
             is_draining: AtomicBool::new(false),
@@ -159,6 +163,7 @@ impl Node {
                 mailbox_len: self.config.mailbox_len,
                 fault_max: self.config.fault_max,
             },
+            hub: Arc::clone(&self.hub),
             metrics: Arc::clone(&self.metrics),
             probe_ended: Notify::new(),
         })));
@@ -309,6 +314,12 @@ impl Node {
     #[must_use]
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
+    }
+
+    /// Who watches which object by this node.
+    #[must_use]
+    pub fn hub(&self) -> &Arc<Hub> {
+        &self.hub
     }
 
     /// How many objects are active on this node.

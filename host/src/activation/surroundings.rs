@@ -13,6 +13,7 @@ use super::residents::Residents;
 use super::table::Table;
 use crate::catalog::Catalog;
 use crate::clock::BootTime;
+use crate::events::Hub;
 use crate::metrics::Metrics;
 use crate::registry::Registry;
 use crate::store::Store;
@@ -35,6 +36,8 @@ pub struct Surroundings {
     pub gate: Arc<Gate>,
     /// What machines are told.
     pub settings: Settings,
+    /// Who watches which object.
+    pub hub: Arc<Hub>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Rung whenever an object has tried a revision without a call.

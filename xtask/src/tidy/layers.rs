@@ -25,6 +25,7 @@ const fn layer(name: &'static str, modules: &'static [&'static str]) -> Layer {
 /// From the bottom up.
 const LAYERS: &[Layer] = &[
     layer("base", &["id", "limits", "clock", "error", "caller", "metrics", "telemetry"]),
+    layer("events", &["events"]),
     // A port that knew another one could not be replaced alone.
     Layer { name: "ports", modules: &["registry", "store", "engine"], is_divided: true },
     layer("catalog", &["catalog"]),
