@@ -43,6 +43,8 @@ pub enum Operation {
     Delete,
     /// End its quarantine.
     Resume,
+    /// Say where it stands, as a `reset` does: for those who begin to watch it.
+    Watch,
 }
 
 /// Which version the object must be at for a call to run.

@@ -18,6 +18,7 @@ pub mod rollout;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod watching;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -269,7 +270,11 @@ impl Router {
 
     /// Whether an operation cannot change its object, as far as this node knows the object's type.
     async fn is_query(&self, id: &ObjectId, operation: &Operation) -> bool {
-        let Operation::Handle { handler, .. } = operation else { return false };
+        let handler = match operation {
+            Operation::Handle { handler, .. } => handler,
+            Operation::Watch => return true,
+            Operation::Delete | Operation::Resume => return false,
+        };
         let Ok(revision) = self.node.catalog().current(id.type_name()).await else { return false };
         let handlers = &revision.description.handlers;
         let found = handlers.iter().find(|known| known.name == **handler);

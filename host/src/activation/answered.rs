@@ -44,6 +44,7 @@ pub fn fingerprint(operation: &Operation, caller: &Caller) -> [u8; 8] {
         }
         Operation::Delete => hash.update([1]),
         Operation::Resume => hash.update([2]),
+        Operation::Watch => hash.update([3]),
     }
     let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(hash.finalize());
     [a, b, c, d, e, f, g, h]

@@ -26,6 +26,8 @@ pub(super) const CONSISTENCY: HeaderName = HeaderName::from_static("highlander-c
 pub(super) const HOPS: HeaderName = HeaderName::from_static("highlander-hops");
 /// Who calls, as another node says.
 pub(super) const CALLER: HeaderName = HeaderName::from_static("highlander-caller");
+/// What a client that watches has seen.
+pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 pub(super) const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 const NULL: Bytes = Bytes::from_static(b"null");
 

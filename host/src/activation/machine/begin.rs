@@ -18,6 +18,7 @@ use crate::activation::{
     Answer, Call, Done, IdempotencyKey, Operation, Precondition, Reason, refuse,
 };
 use crate::error::{Code, Error};
+use crate::events::frame::stand;
 use crate::id::ObjectId;
 use crate::limits::AWAITING_COMMIT_MAX;
 use crate::registry::{self, Claimed};
@@ -175,6 +176,13 @@ impl<T> Live<T> {
                 let attempt = self.attempt(&mut run);
                 self.running = Some(running(caller, attempt));
                 actions.push(Action::Run(run));
+            }
+            Operation::Watch => {
+                let version = self.head.version;
+                let is_deleted = version > 0 && self.head.state.is_none();
+                let answer = Ok(self.done(stand(version, None, is_deleted), version));
+                let seen = self.seen(caller, version, answer, deadline, consistency);
+                self.hold(seen, now, actions);
             }
             Operation::Resume => {
                 self.recovered();
