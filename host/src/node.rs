@@ -14,21 +14,24 @@ mod session;
 mod sweep;
 #[cfg(test)]
 mod tests;
+pub mod waking;
 pub mod whereabouts;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, oneshot, watch};
 
 use crate::activation::gate::Gate;
 use crate::activation::offer::{deactivate, offer};
+use crate::activation::outward::{Exit, Route};
 use crate::activation::protocol::Settings;
 use crate::activation::residents::Residents;
 use crate::activation::surroundings::Surroundings;
 use crate::activation::table::Table;
+use crate::activation::timers::Timers;
 use crate::activation::{Answer, Call, Reason};
 use crate::catalog::Catalog;
 use crate::clock::BootTime;
@@ -92,6 +95,8 @@ pub struct Node {
     store: Arc<Watched>,
     catalog: Arc<Catalog>,
     gate: Arc<Gate>,
+    exit: Arc<Exit>,
+    timers: Arc<Timers>,
     metrics: Arc<Metrics>,
     config: Config,
     /// How far the objects were told of changes of their types.
@@ -120,6 +125,8 @@ impl Node {
             store,
             catalog: Arc::new(catalog),
             gate: Arc::new(Gate::new(config.activation_rate)),
+            exit: Arc::default(),
+            timers: Arc::default(),
             metrics: Arc::new(Metrics::new()),
             config: config.clone(),
             turned: Mutex::default(),
@@ -132,6 +139,17 @@ impl Node {
         tokio::spawn(sweep::run(Arc::downgrade(&node), config.idle_timeout));
         tokio::spawn(health::run(Arc::downgrade(&node), config.store_patience));
         node
+    }
+
+    /// Lets objects call others by this way. Without one they call nobody.
+    pub fn open_exit(&self, route: Weak<dyn Route>) {
+        self.exit.open(route);
+    }
+
+    /// When alarms of the node's objects are due.
+    #[must_use]
+    pub fn timers(&self) -> &Arc<Timers> {
+        &self.timers
     }
 
     /// Waits until the node has a session.
@@ -160,6 +178,10 @@ impl Node {
                 fault_max: self.config.fault_max,
             },
             metrics: Arc::clone(&self.metrics),
+            exit: Arc::clone(&self.exit),
+            // The others are for what these wait for.
+            calls_out: Semaphore::new((resident_max / 2).max(1)),
+            timers: Arc::clone(&self.timers),
             probe_ended: Notify::new(),
         })));
         tracing::info!(%node, "a session has begun");
