@@ -72,6 +72,7 @@
 )]
 
 mod call;
+mod caller;
 mod context;
 mod description;
 mod host;
@@ -93,7 +94,8 @@ pub use highlander_macros::{ObjectState, data, object};
 pub use serde_json::{Value as Json, json};
 
 pub use crate::call::{Argument, CallError, Described, Fallible, Reply};
-pub use crate::context::{Caller, Context, ObjectId};
+pub use crate::caller::{Caller, ObjectId, Occasion};
+pub use crate::context::Context;
 pub use crate::description::{Description, Handler, HandlerKind};
 pub use crate::host::LogLevel;
 pub use crate::migration::{MigrateInto, RestoreError};
@@ -122,7 +124,7 @@ pub use crate::rejection::Rejection;
 /// ```
 pub mod prelude {
     pub use crate::{
-        CallError, Caller, Context, Json, Object, ObjectId, ObjectState, Rejection, data, json,
-        object, reject,
+        CallError, Caller, Context, Json, Object, ObjectId, ObjectState, Occasion, Rejection, data,
+        json, object, reject,
     };
 }

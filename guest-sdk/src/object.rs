@@ -88,6 +88,9 @@ pub trait Object: ObjectState {
     /// The doc comment of the `impl` block, or that of the struct where it has none.
     const DOCUMENTATION: &'static str;
 
+    /// Whether those who watch an object are shown its state after every change: `#[object(shows_state = true)]`.
+    const SHOWS_STATE: bool = false;
+
     /// All handlers, `get` and `put` first.
     #[doc(hidden)]
     fn handlers() -> Vec<Handler>;

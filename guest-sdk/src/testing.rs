@@ -11,10 +11,10 @@ use serde::de::DeserializeOwned;
 
 use self::failing::{fail, to_json};
 use crate::call::CallError;
-use crate::context::{Caller, ObjectId};
+use crate::caller::{Caller, ObjectId, Occasion};
 use crate::description::{Description, HandlerKind};
 use crate::host::{Host, LogLevel};
-use crate::instance::Instance;
+use crate::instance::{Call, Instance};
 use crate::migration::RestoreError;
 use crate::object::Object;
 use crate::rejection::Rejection;
@@ -208,8 +208,13 @@ impl<O: Object> Harness<O> {
             return Err(CallError::UnknownHandler);
         };
         self.instance = self.reopen();
-        let caller = self.caller.clone();
-        let reply = self.instance.handle(handler, &to_json(&argument), self.version, caller);
+        let reply = self.instance.handle(Call {
+            handler,
+            argument: &to_json(&argument),
+            version: self.version,
+            caller: self.caller.clone(),
+            occasion: Occasion::Called,
+        });
         match (&reply, kind) {
             (Ok(_), HandlerKind::Update) => self.keep_change(handler),
             (Ok(_), HandlerKind::Query) | (Err(_), _) => self.instance = self.reopen(),
