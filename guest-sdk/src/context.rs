@@ -49,6 +49,10 @@ impl Context {
         self.occasion = occasion;
     }
 
+    pub(crate) fn host(&self) -> &Host {
+        &self.host
+    }
+
     /// Who this object is.
     ///
     /// # Examples

@@ -52,7 +52,7 @@ impl<O: Object> Instance<O> {
     /// Runs one handler. After an error the instance has to be restored before it is used again.
     pub(crate) fn handle(&mut self, call: Call<'_>) -> Result<Vec<u8>, CallError> {
         self.ctx.begin_call(call.version, call.caller, call.occasion);
-        self.state.dispatch(&self.ctx, call.handler, call.argument)
+        self.ctx.host().run(|| self.state.dispatch(&self.ctx, call.handler, call.argument))
     }
 
     /// The whole state, so that `restore` reads it back.
