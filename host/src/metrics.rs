@@ -84,6 +84,12 @@ pub struct Metrics {
     pub alarms: IntCounter,
     /// Pauses of calls that no node could take.
     pub route_pauses: IntCounter,
+    /// Those who watch an object by this node, clients and other nodes.
+    pub watchers: IntGauge,
+    /// Events that were given to one of them.
+    pub events_sent: IntCounter,
+    /// Those who were sent away because they read too slowly.
+    pub slow_watchers: IntCounter,
 }
 
 impl Metrics {
@@ -135,6 +141,9 @@ impl Metrics {
             owner_cache_hits: counter(&registry, "owner_cache_hits_total", "Owners remembered."),
             owner_cache_misses: counter(&registry, "owner_cache_misses_total", "Not remembered."),
             route_pauses: counter(&registry, "route_pauses_total", "Calls no node could take."),
+            watchers: gauge(&registry, "watchers", "Who watches an object by this node."),
+            events_sent: counter(&registry, "events_sent_total", "Events given to watchers."),
+            slow_watchers: counter(&registry, "slow_watchers_total", "Watchers sent away."),
             registry,
         }
     }

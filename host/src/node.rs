@@ -37,6 +37,7 @@ use crate::catalog::Catalog;
 use crate::clock::BootTime;
 use crate::engine::Engine;
 use crate::error::{Code, Error};
+use crate::events::Hub;
 use crate::id::{NodeId, ObjectId, TypeName};
 use crate::metrics::Metrics;
 use crate::registry::{Registry, Sessions};
@@ -98,6 +99,7 @@ pub struct Node {
     exit: Arc<Exit>,
     timers: Arc<Timers>,
     metrics: Arc<Metrics>,
+    hub: Arc<Hub>,
     config: Config,
     /// How far the objects were told of changes of their types.
     turned: Mutex<BTreeMap<TypeName, Turned>>,
@@ -119,6 +121,7 @@ impl Node {
         let (alive, gone) = watch::channel(());
         let following = gone.clone();
         let catalog = Catalog::new(Arc::clone(&store) as Arc<dyn Store>, ports.engine);
+        let metrics = Arc::new(Metrics::new());
         let node = Arc::new(Self {
             present: watch::Sender::new(None),
             id: watch::Sender::new(NodeId::new("no-session")),
@@ -127,7 +130,8 @@ impl Node {
             gate: Arc::new(Gate::new(config.activation_rate)),
             exit: Arc::default(),
             timers: Arc::default(),
-            metrics: Arc::new(Metrics::new()),
+            hub: Arc::new(Hub::new(Arc::clone(&metrics))),
+            metrics,
             config: config.clone(),
             turned: Mutex::default(),
             is_draining: AtomicBool::new(false),
@@ -177,6 +181,7 @@ impl Node {
                 mailbox_len: self.config.mailbox_len,
                 fault_max: self.config.fault_max,
             },
+            hub: Arc::clone(&self.hub),
             metrics: Arc::clone(&self.metrics),
             exit: Arc::clone(&self.exit),
             // The others are for what these wait for.
@@ -331,6 +336,12 @@ impl Node {
     #[must_use]
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
+    }
+
+    /// Who watches which object by this node.
+    #[must_use]
+    pub fn hub(&self) -> &Arc<Hub> {
+        &self.hub
     }
 
     /// How many objects are active on this node.

@@ -381,6 +381,15 @@ impl<T> Live<T> {
             && self.head.version == self.base.version
     }
 
+    /// What is not the state's becomes a change of its own.
+    fn bump(&mut self, now: Now<'_>) {
+        self.head.version += 1;
+        if now.is_watched {
+            let (version, state) = (self.head.version, self.head.state.clone());
+            self.unpublished.push(Change { version, events: Vec::new(), state });
+        }
+    }
+
     fn is_gathering(&self) -> bool {
         self.writing.is_none() && self.head.version != self.base.version
     }

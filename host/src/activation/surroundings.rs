@@ -15,6 +15,7 @@ use super::table::Table;
 use super::timers::Timers;
 use crate::catalog::Catalog;
 use crate::clock::{BootTime, wall_ms};
+use crate::events::Hub;
 use crate::id::ObjectId;
 use crate::metrics::Metrics;
 use crate::registry::Registry;
@@ -38,6 +39,8 @@ pub struct Surroundings {
     pub gate: Arc<Gate>,
     /// What machines are told.
     pub settings: Settings,
+    /// Who watches which object.
+    pub hub: Arc<Hub>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// The way to other objects.
@@ -52,13 +55,13 @@ pub struct Surroundings {
 
 impl Surroundings {
     /// What a machine's next decision may depend on.
-    pub(super) fn now(&self, _id: &ObjectId) -> Now<'_> {
+    pub(super) fn now(&self, id: &ObjectId) -> Now<'_> {
         Now {
             time: BootTime::now(),
             lease_until: self.registry.lease_until(),
             write_id: WriteId::random(),
             wall_ms: wall_ms(),
-            is_watched: false,
+            is_watched: self.hub.is_followed(id),
             settings: &self.settings,
         }
     }

@@ -19,6 +19,8 @@ use super::residents::Resident;
 use super::surroundings::Surroundings;
 use crate::catalog::Revision;
 use crate::clock::{BootTime, wall_ms};
+use crate::events;
+use crate::store::record::JSON;
 use io::{Io, Sent};
 pub(super) use run::jittered;
 
@@ -197,7 +199,15 @@ impl Task {
 
     /// Tells those who watch the object.
     fn publish(&self, change: Change) {
-        tracing::trace!(object = %self.cell.id(), version = change.version, "published");
+        let Change { version, events, state } = change;
+        let shows_state = |revision: &Arc<Revision>| revision.description.shows_state;
+        let is_shown = self.revision.as_ref().is_some_and(shows_state);
+        let is_deleted = state.is_none();
+        let shown = state.filter(|state| is_shown && &*state.content_type == JSON);
+        let shown = shown.map(|state| state.bytes);
+        self.around
+            .hub
+            .publish(self.cell.id(), events::Change { version, events, shown, is_deleted });
     }
 
     fn step(&self, event: Event<Caller>) {

@@ -39,6 +39,7 @@ const LAYERS: &[Layer] = &[
             "telemetry",
         ],
     ),
+    layer("events", &["events"]),
     // A port that knew another one could not be replaced alone.
     Layer { name: "ports", modules: &["registry", "store", "engine"], is_divided: true },
     layer("catalog", &["catalog"]),

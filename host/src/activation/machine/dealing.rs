@@ -94,7 +94,7 @@ impl<T> Machine<T> {
                 match edit(&mut live.head.dealings).refused(number, &why, now.wall_ms) {
                     Some(Refused::Again(pause)) => Some(pause),
                     Some(Refused::Dead) => {
-                        live.head.version += 1;
+                        live.bump(now);
                         actions.push(Action::Warn(format!(
                             "message {number} to {to} was given up: {why}"
                         )));
@@ -227,7 +227,7 @@ impl<T> Live<T> {
                 actions.push(Action::Warn(text));
             }
         }
-        self.head.version += 1;
+        self.bump(now);
         Ok(self.done(self.woken(Some(Arc::clone(name))), self.head.version))
     }
 
@@ -330,7 +330,7 @@ impl<T> Live<T> {
         self.announce_alarm(actions);
         let is_outdated = |dealings: &Dealings| dealings.needs_other_wake(now.wall_ms);
         if self.post.owes_record || self.dealings().is_some_and(is_outdated) {
-            self.head.version += 1;
+            self.bump(now);
             self.post.owes_record = false;
         }
     }
@@ -338,7 +338,7 @@ impl<T> Live<T> {
     /// Before the claim is given back: what only this activation knows is written.
     pub(super) fn tidy_up(&mut self, now: Now<'_>) {
         if now.has_lease() && std::mem::take(&mut self.post.owes_record) {
-            self.head.version += 1;
+            self.bump(now);
         }
     }
 

@@ -207,6 +207,7 @@ impl Task {
         self.revision = None;
         self.sent = None;
         self.cell.lock().ended += 1;
+        self.around.hub.ended(self.cell.id());
         self.around.metrics.deactivations.with_label_values(&[reason.as_str()]).inc();
         tracing::debug!(object = %self.cell.id(), reason = reason.as_str(), "deactivated");
     }
