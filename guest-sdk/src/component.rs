@@ -6,10 +6,10 @@
 use std::cell::{Cell, RefCell};
 
 use crate::call::CallError;
-use crate::context::{Caller, ObjectId};
+use crate::caller::{Caller, ObjectId, Occasion};
 use crate::description::{Description, Handler, HandlerKind};
 use crate::host::Host;
-use crate::instance::Instance;
+use crate::instance::{Call, Instance};
 use crate::migration::RestoreError;
 use crate::object::Object;
 
@@ -82,8 +82,13 @@ impl<O: Component> behavior::Guest for O {
     fn handle(call: behavior::Call) -> Result<Vec<u8>, behavior::Rejection> {
         O::with_slot(|slot| match slot.instance.borrow_mut().as_mut() {
             Some(instance) => {
-                let caller = caller(call.caller);
-                let answer = instance.handle(&call.handler, &call.argument, call.version, caller);
+                let answer = instance.handle(Call {
+                    handler: &call.handler,
+                    argument: &call.argument,
+                    version: call.version,
+                    caller: caller(call.caller),
+                    occasion: occasion(call.occasion),
+                });
                 answer.map_err(rejection)
             }
             None => not_restored(),
@@ -119,6 +124,16 @@ fn caller(caller: behavior::Caller) -> Caller {
     }
 }
 
+fn occasion(occasion: behavior::Occasion) -> Occasion {
+    match occasion {
+        behavior::Occasion::Called => Occasion::Called,
+        behavior::Occasion::Message(number) => Occasion::Message(number),
+        behavior::Occasion::Alarm(alarm) => {
+            Occasion::Alarm { name: alarm.name, due_ms: alarm.due_ms }
+        }
+    }
+}
+
 fn description(description: Description) -> behavior::Description {
     behavior::Description {
         name: description.name.to_owned(),
@@ -127,6 +142,7 @@ fn description(description: Description) -> behavior::Description {
         state_content_type: "application/json".to_owned(),
         state_schema: description.state_schema,
         handlers: description.handlers.into_iter().map(handler).collect(),
+        shows_state: description.shows_state,
     }
 }
 

@@ -1,121 +1,9 @@
 //! What a handler may know about its object and the call that it answers.
 //!
-//! Owns [`Context`], [`Caller`] and [`ObjectId`]. It reads no clock and writes no log itself: that is `host.rs`.
+//! Owns [`Context`]. It reads no clock and writes no log itself: that is `host.rs`.
 
-use std::fmt;
-
+use crate::caller::{Caller, ObjectId, Occasion};
 use crate::host::{Host, LogLevel};
-
-/// Who an object is: its type and its key.
-///
-/// # Examples
-///
-/// ```
-/// # use highlander_sdk::ObjectId;
-/// let id = ObjectId::new("todo", "42");
-/// assert_eq!(id.to_string(), "todo/42");
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ObjectId {
-    object_type: String,
-    key: String,
-}
-
-impl ObjectId {
-    /// Names the object of type `object_type` with the key `key`.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use highlander_sdk::ObjectId;
-    /// assert_eq!(ObjectId::new("list", "groceries").key(), "groceries");
-    /// ```
-    pub fn new(object_type: impl Into<String>, key: impl Into<String>) -> ObjectId {
-        ObjectId { object_type: object_type.into(), key: key.into() }
-    }
-
-    /// The object's type, such as `todo`.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use highlander_sdk::ObjectId;
-    /// assert_eq!(ObjectId::new("todo", "42").object_type(), "todo");
-    /// ```
-    pub fn object_type(&self) -> &str {
-        &self.object_type
-    }
-
-    /// The object's key: 1 to 256 bytes of UTF-8 without control characters.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use highlander_sdk::ObjectId;
-    /// assert_eq!(ObjectId::new("todo", "42").key(), "42");
-    /// ```
-    pub fn key(&self) -> &str {
-        &self.key
-    }
-}
-
-impl fmt::Display for ObjectId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.object_type)?;
-        f.write_str("/")?;
-        f.write_str(&self.key)
-    }
-}
-
-/// Who makes a call, as the host vouches for it.
-///
-/// Whether a caller may call objects of the type at all was decided before. A handler decides what it may do with this
-/// one object.
-///
-/// # Examples
-///
-/// ```
-/// # use highlander_sdk::Caller;
-/// assert_eq!(Caller::Principal("ada".to_owned()).principal(), Some("ada"));
-/// assert_eq!(Caller::Anonymous.principal(), None);
-/// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Caller {
-    /// Nobody in particular: the node takes calls from everybody.
-    #[default]
-    Anonymous,
-    /// Somebody whose token the node knows, by the name that goes with it.
-    Principal(String),
-    /// Another object.
-    Object(ObjectId),
-}
-
-impl Caller {
-    /// The name of the principal, where the caller is one.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use highlander_sdk::{Caller, ObjectId};
-    /// assert_eq!(Caller::Object(ObjectId::new("list", "home")).principal(), None);
-    /// ```
-    pub fn principal(&self) -> Option<&str> {
-        match self {
-            Caller::Principal(name) => Some(name),
-            Caller::Anonymous | Caller::Object(_) => None,
-        }
-    }
-}
-
-impl fmt::Display for Caller {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Caller::Anonymous => f.write_str("anonymous"),
-            Caller::Principal(name) => f.write_str(name),
-            Caller::Object(id) => id.fmt(f),
-        }
-    }
-}
 
 /// The object and the call that a handler is working for.
 ///
@@ -146,17 +34,23 @@ pub struct Context {
     id: ObjectId,
     version: u64,
     caller: Caller,
+    occasion: Occasion,
     host: Host,
 }
 
 impl Context {
     pub(crate) fn new(id: ObjectId, host: Host) -> Context {
-        Context { id, version: 0, caller: Caller::Anonymous, host }
+        Context { id, version: 0, caller: Caller::Anonymous, occasion: Occasion::Called, host }
     }
 
-    pub(crate) fn begin_call(&mut self, version: u64, caller: Caller) {
+    pub(crate) fn begin_call(&mut self, version: u64, caller: Caller, occasion: Occasion) {
         self.version = version;
         self.caller = caller;
+        self.occasion = occasion;
+    }
+
+    pub(crate) fn host(&self) -> &Host {
+        &self.host
     }
 
     /// Who this object is.
@@ -230,6 +124,20 @@ impl Context {
     /// ```
     pub fn caller(&self) -> &Caller {
         &self.caller
+    }
+
+    /// Why the handler runs: for a call, a message or an alarm.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use highlander_sdk::prelude::*;
+    /// fn is_message(ctx: &Context) -> bool {
+    ///     matches!(ctx.occasion(), Occasion::Message(_))
+    /// }
+    /// ```
+    pub fn occasion(&self) -> &Occasion {
+        &self.occasion
     }
 
     /// When the call began: milliseconds since 1970-01-01 00:00 UTC, by the node's wall clock.

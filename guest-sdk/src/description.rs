@@ -129,6 +129,8 @@ pub struct Description {
     pub state_schema: String,
     /// All handlers.
     pub handlers: Vec<Handler>,
+    /// Whether those who watch an object are shown its state after every change.
+    pub shows_state: bool,
 }
 
 impl Description {
@@ -150,6 +152,7 @@ impl Description {
             schema_version: <O as ObjectState>::SCHEMA_VERSION,
             state_schema: schema_of::<O>(Contract::Deserialize),
             handlers: O::handlers(),
+            shows_state: O::SHOWS_STATE,
         }
     }
 }

@@ -6,10 +6,23 @@
 use std::cell::Cell;
 
 use crate::call::{CallError, cannot_be_json};
-use crate::context::{Caller, Context, ObjectId};
+use crate::caller::{Caller, ObjectId, Occasion};
+use crate::context::Context;
 use crate::host::Host;
 use crate::migration::{self, RestoreError};
 use crate::object::Object;
+
+/// One call of a handler, as the host makes it.
+#[derive(Debug)]
+pub(crate) struct Call<'a> {
+    pub(crate) handler: &'a str,
+    /// JSON.
+    pub(crate) argument: &'a [u8],
+    /// Version of the state that the call sees.
+    pub(crate) version: u64,
+    pub(crate) caller: Caller,
+    pub(crate) occasion: Occasion,
+}
 
 /// A restored object.
 #[derive(Debug)]
@@ -37,15 +50,9 @@ impl<O: Object> Instance<O> {
     }
 
     /// Runs one handler. After an error the instance has to be restored before it is used again.
-    pub(crate) fn handle(
-        &mut self,
-        handler: &str,
-        argument: &[u8],
-        version: u64,
-        caller: Caller,
-    ) -> Result<Vec<u8>, CallError> {
-        self.ctx.begin_call(version, caller);
-        self.state.dispatch(&self.ctx, handler, argument)
+    pub(crate) fn handle(&mut self, call: Call<'_>) -> Result<Vec<u8>, CallError> {
+        self.ctx.begin_call(call.version, call.caller, call.occasion);
+        self.ctx.host().run(|| self.state.dispatch(&self.ctx, call.handler, call.argument))
     }
 
     /// The whole state, so that `restore` reads it back.

@@ -72,12 +72,17 @@
 )]
 
 mod call;
+mod caller;
+mod client;
 mod context;
 mod description;
+mod effects;
+mod failure;
 mod host;
 mod instance;
 mod migration;
 mod object;
+mod reference;
 mod rejection;
 
 #[cfg(target_family = "wasm")]
@@ -93,11 +98,16 @@ pub use highlander_macros::{ObjectState, data, object};
 pub use serde_json::{Value as Json, json};
 
 pub use crate::call::{Argument, CallError, Described, Fallible, Reply};
-pub use crate::context::{Caller, Context, ObjectId};
+pub use crate::caller::{Caller, ObjectId, Occasion};
+pub use crate::client::Client;
+pub use crate::context::Context;
 pub use crate::description::{Description, Handler, HandlerKind};
+pub use crate::effects::{Alarm, Due, SetAlarm};
+pub use crate::failure::{CallFailed, EffectError};
 pub use crate::host::LogLevel;
 pub use crate::migration::{MigrateInto, RestoreError};
 pub use crate::object::{Object, ObjectState};
+pub use crate::reference::ObjectRef;
 pub use crate::rejection::Rejection;
 
 /// Everything that an object needs, with one `use`.
@@ -121,8 +131,9 @@ pub use crate::rejection::Rejection;
 /// }
 /// ```
 pub mod prelude {
+    pub use crate::Client as _;
     pub use crate::{
-        CallError, Caller, Context, Json, Object, ObjectId, ObjectState, Rejection, data, json,
-        object, reject,
+        CallError, CallFailed, Caller, Context, Due, EffectError, Json, Object, ObjectId,
+        ObjectRef, ObjectState, Occasion, Rejection, data, json, object, reject,
     };
 }

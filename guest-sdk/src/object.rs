@@ -11,6 +11,7 @@ use crate::call::{CallError, no_argument, object_argument, reply};
 use crate::context::Context;
 use crate::description::Handler;
 use crate::migration::{RestoreError, unread};
+use crate::reference::ObjectRef;
 
 /// The state of an object. Made by `#[derive(ObjectState)]`.
 ///
@@ -87,6 +88,74 @@ pub trait Object: ObjectState {
 
     /// The doc comment of the `impl` block, or that of the struct where it has none.
     const DOCUMENTATION: &'static str;
+
+    /// Whether those who watch an object are shown its state after every change: `#[object(shows_state = true)]`.
+    const SHOWS_STATE: bool = false;
+
+    /// The object of this type that has a certain key, with a method for each handler.
+    #[doc(hidden)]
+    type Client: From<ObjectRef>;
+
+    /// The same, by message.
+    #[doc(hidden)]
+    type Messages: From<ObjectRef>;
+
+    /// The object with the key `key`, to be called from a handler of another one.
+    ///
+    /// It has a method for each handler, with the handler's arguments, which answers with a `Result<Reply,
+    /// CallFailed>`; and the options of [`Client`](crate::Client). Where the type has a handler `at`, it is written
+    /// `<Todo as Object>::at("42")`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use highlander_sdk::prelude::*;
+    ///
+    /// #[derive(ObjectState)]
+    /// struct Todo {
+    ///     completed: bool,
+    /// }
+    ///
+    /// #[object]
+    /// impl Todo {
+    ///     fn complete(&mut self) {
+    ///         self.completed = true;
+    ///     }
+    /// }
+    ///
+    /// /// What a handler of another object could do.
+    /// fn complete() -> Result<(), Rejection> {
+    ///     Todo::at("42").complete()?;
+    ///     Ok(())
+    /// }
+    /// ```
+    fn at(key: impl Into<String>) -> Self::Client {
+        ObjectRef::new(Self::TYPE_NAME, key).into()
+    }
+
+    /// The object with the key `key`, to be sent messages from a handler of another one.
+    ///
+    /// It has a method for each handler, with the handler's arguments, which answers with a `Result<(), EffectError>`
+    /// at once. The handler is called after this call's change is committed: see
+    /// [`Context::send`](crate::Context::send).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use highlander_sdk::prelude::*;
+    /// # #[derive(ObjectState)] struct Todo { completed: bool }
+    /// # #[object] impl Todo { fn complete(&mut self) { self.completed = true; } }
+    /// /// What a handler of another object could do.
+    /// fn complete_all(todos: &[String]) -> Result<(), Rejection> {
+    ///     for todo in todos {
+    ///         Todo::send_to(todo).complete()?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    fn send_to(key: impl Into<String>) -> Self::Messages {
+        ObjectRef::new(Self::TYPE_NAME, key).into()
+    }
 
     /// All handlers, `get` and `put` first.
     #[doc(hidden)]

@@ -3,18 +3,23 @@
 //! A [`Harness`] does with an object what the host does: JSON in, JSON out, a snapshot after each update, the last
 //! snapshot again after a rejected one. It restores the object before *every* call, as if it had been idle for long
 //! in between, so that whatever is not in the state is seen to be lost. It has no budget of CPU time or memory.
+//! What surrounds the object is in `together.rs`.
 
 mod failing;
+mod together;
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use self::failing::{fail, to_json};
+pub use self::together::Message;
 use crate::call::CallError;
-use crate::context::{Caller, ObjectId};
+use crate::caller::{Caller, ObjectId, Occasion};
 use crate::description::{Description, HandlerKind};
 use crate::host::{Host, LogLevel};
-use crate::instance::Instance;
+use crate::instance::{Call, Instance};
 use crate::migration::RestoreError;
 use crate::object::Object;
 use crate::rejection::Rejection;
@@ -59,6 +64,16 @@ pub struct Harness<O> {
     version: u64,
     caller: Caller,
     description: Description,
+    /// The number of the last message from each object.
+    received: BTreeMap<ObjectId, u64>,
+}
+
+/// One call of a handler.
+struct Run<'a> {
+    handler: &'a str,
+    argument: &'a [u8],
+    caller: Caller,
+    occasion: Occasion,
 }
 
 impl<O: Object> Default for Harness<O> {
@@ -149,7 +164,8 @@ impl<O: Object> Harness<O> {
         let snapshot = instance.snapshot();
         let description = Description::of::<O>();
         let caller = Caller::Anonymous;
-        Ok(Harness { id, host, instance, snapshot, version, caller, description })
+        let received = BTreeMap::new();
+        Ok(Harness { id, host, instance, snapshot, version, caller, description, received })
     }
 
     /// Calls a handler with an argument that is written as JSON, `()` for none, and answers with its reply.
@@ -204,17 +220,9 @@ impl<O: Object> Harness<O> {
         handler: &str,
         argument: impl Serialize,
     ) -> Result<T, CallError> {
-        let Some(kind) = self.kind_of(handler) else {
-            return Err(CallError::UnknownHandler);
-        };
-        self.instance = self.reopen();
-        let caller = self.caller.clone();
-        let reply = self.instance.handle(handler, &to_json(&argument), self.version, caller);
-        match (&reply, kind) {
-            (Ok(_), HandlerKind::Update) => self.keep_change(handler),
-            (Ok(_), HandlerKind::Query) | (Err(_), _) => self.instance = self.reopen(),
-        }
-        let reply = reply?;
+        let argument = to_json(&argument);
+        let (caller, occasion) = (self.caller.clone(), Occasion::Called);
+        let reply = self.run(Run { handler, argument: &argument, caller, occasion })?;
         match serde_json::from_slice(&reply) {
             Ok(reply) => Ok(reply),
             Err(error) => fail(&format!("the reply of `{handler}` does not fit: {error}")),
@@ -367,6 +375,27 @@ impl<O: Object> Harness<O> {
         &self.description
     }
 
+    fn run(&mut self, run: Run<'_>) -> Result<Vec<u8>, CallError> {
+        let handler = run.handler;
+        let Some(kind) = self.kind_of(handler) else {
+            return Err(CallError::UnknownHandler);
+        };
+        self.instance = self.reopen();
+        self.host.begin(kind, &run.occasion);
+        let reply = self.instance.handle(Call {
+            handler,
+            argument: run.argument,
+            version: self.version,
+            caller: run.caller,
+            occasion: run.occasion,
+        });
+        match (&reply, kind) {
+            (Ok(_), HandlerKind::Update) => self.keep_change(handler),
+            (Ok(_), HandlerKind::Query) | (Err(_), _) => self.instance = self.reopen(),
+        }
+        reply
+    }
+
     fn kind_of(&self, handler: &str) -> Option<HandlerKind> {
         self.description.handlers.iter().find(|known| known.name == handler).map(|known| known.kind)
     }
@@ -386,6 +415,7 @@ impl<O: Object> Harness<O> {
     }
 
     fn keep_change(&mut self, handler: &str) {
+        self.host.keep();
         self.snapshot = self.instance.snapshot();
         self.version += 1;
         self.instance = self.reopen();

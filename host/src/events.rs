@@ -20,24 +20,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 
+use crate::effects::Event;
 use crate::id::ObjectId;
 use crate::metrics::Metrics;
 use listener::Seat;
 use topic::Topic;
 
-pub use window::SHOWN_BYTES_MAX;
-
 /// Locks that the topics are spread over.
 const SHARD_COUNT: usize = 32;
-
-/// What a handler publishes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
-    /// `[a-z][a-z0-9-]{0,62}`, and none of the host's own names.
-    pub name: Arc<str>,
-    /// JSON.
-    pub data: Bytes,
-}
 
 /// One committed change of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +36,7 @@ pub struct Change {
     pub version: u64,
     /// What its handler published, in that order.
     pub events: Vec<Event>,
-    /// The state as JSON, if the type shows it. One of more than [`SHOWN_BYTES_MAX`] is not shown.
+    /// The state as JSON, if the type shows it. One of more than [`frame::SHOWN_BYTES_MAX`] is not shown.
     pub shown: Option<Bytes>,
     /// Whether the object is deleted now.
     pub is_deleted: bool,

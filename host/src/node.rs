@@ -14,22 +14,25 @@ mod session;
 mod sweep;
 #[cfg(test)]
 mod tests;
+pub mod waking;
 pub mod whereabouts;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, oneshot, watch};
 
 use crate::activation::gate::Gate;
 use crate::activation::offer::{deactivate, offer};
+use crate::activation::outward::{Exit, Route};
 use crate::activation::protocol::Settings;
 use crate::activation::residents::Residents;
 use crate::activation::surroundings::Surroundings;
 use crate::activation::table::Table;
-use crate::activation::{Answer, Call, Reason};
+use crate::activation::timers::Timers;
+use crate::activation::{Answer, Call, Operation, Reason};
 use crate::catalog::Catalog;
 use crate::clock::BootTime;
 use crate::engine::Engine;
@@ -93,6 +96,8 @@ pub struct Node {
     store: Arc<Watched>,
     catalog: Arc<Catalog>,
     gate: Arc<Gate>,
+    exit: Arc<Exit>,
+    timers: Arc<Timers>,
     metrics: Arc<Metrics>,
     hub: Arc<Hub>,
     config: Config,
@@ -123,6 +128,8 @@ impl Node {
             store,
             catalog: Arc::new(catalog),
             gate: Arc::new(Gate::new(config.activation_rate)),
+            exit: Arc::default(),
+            timers: Arc::default(),
             hub: Arc::new(Hub::new(Arc::clone(&metrics))),
             metrics,
             config: config.clone(),
@@ -136,6 +143,17 @@ impl Node {
         tokio::spawn(sweep::run(Arc::downgrade(&node), config.idle_timeout));
         tokio::spawn(health::run(Arc::downgrade(&node), config.store_patience));
         node
+    }
+
+    /// Lets objects call others by this way. Without one they call nobody.
+    pub fn open_exit(&self, route: Weak<dyn Route>) {
+        self.exit.open(route);
+    }
+
+    /// When alarms of the node's objects are due.
+    #[must_use]
+    pub fn timers(&self) -> &Arc<Timers> {
+        &self.timers
     }
 
     /// Waits until the node has a session.
@@ -165,6 +183,10 @@ impl Node {
             },
             hub: Arc::clone(&self.hub),
             metrics: Arc::clone(&self.metrics),
+            exit: Arc::clone(&self.exit),
+            // The others are for what these wait for.
+            calls_out: Semaphore::new((resident_max / 2).max(1)),
+            timers: Arc::clone(&self.timers),
             probe_ended: Notify::new(),
         })));
         tracing::info!(%node, "a session has begun");
@@ -226,9 +248,13 @@ impl Node {
         answer
     }
 
-    async fn bring(&self, id: &ObjectId, call: Call) -> Answer {
+    async fn bring(&self, id: &ObjectId, mut call: Call) -> Answer {
         // Found before anything is claimed, so that calls to types that do not exist cost nothing.
         self.catalog.know(id.type_name()).await.map_err(Box::new)?;
+        if let Operation::Watch { shows_state } = &mut call.operation {
+            let revision = Box::pin(self.catalog.current(id.type_name())).await;
+            *shows_state &= revision.map_err(Box::new)?.description.shows_state;
+        }
         let session = self.present().ok_or_else(|| no_session(id))?;
         let (caller, answer) = oneshot::channel();
         let mut pending = (call, caller);

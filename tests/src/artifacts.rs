@@ -19,6 +19,7 @@ pub const GUESTS: &[&str] = &[
     "misbehaving",
     "todo",
     "todo-v2",
+    "together",
     "user",
 ];
 

@@ -104,6 +104,7 @@ pub fn object_state(item: TokenStream) -> TokenStream {
 /// | `type = "todo-item"` | the struct's name, `TodoItem` as `todo-item` | the name of the object type |
 /// | `get = false` | `true` | no generated `get` |
 /// | `put = false` | `true` | no generated `put` |
+/// | `shows_state = true` | `false` | those who watch an object are shown its state after every change |
 ///
 /// # Examples
 ///

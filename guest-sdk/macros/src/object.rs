@@ -1,7 +1,8 @@
 //! `#[object]`: the pipeline.
-//! The stages are files of their own: input, check, expand, fallback.
+//! The stages are files of their own: input, check, expand with client, fallback.
 
 mod check;
+mod client;
 mod expand;
 mod fallback;
 mod input;

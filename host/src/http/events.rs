@@ -36,7 +36,8 @@ impl Api {
     pub(super) async fn events(&self, parts: &mut Parts, id: ObjectId) -> Result<Reply, Problem> {
         let asked = Asked::read(parts).map_err(|error| Problem::of(error, &id))?;
         let context = request::context(&parts.headers).map_err(|error| Problem::of(error, &id))?;
-        let call = self.read_call(parts, Operation::Watch, Precondition::None);
+        let call =
+            self.read_call(parts, Operation::Watch { shows_state: true }, Precondition::None);
         let call: Call = call.map_err(|error| Problem::of(error, &id))?;
         let after = match asked {
             Asked::Stand => return self.stand(parts, &id).await,
@@ -55,7 +56,8 @@ impl Api {
     /// Where the object stands, without a stream.
     async fn stand(&self, parts: &Parts, id: &ObjectId) -> Result<Reply, Problem> {
         let precondition = Ok(Precondition::None);
-        let (done, owner) = self.operate(parts, id, Operation::Watch, precondition).await?;
+        let (done, owner) =
+            self.operate(parts, id, Operation::Watch { shows_state: true }, precondition).await?;
         Ok(reply::done(done, owner.as_ref()))
     }
 }

@@ -191,8 +191,9 @@ impl Peers for Nearby {
         after: Option<EventId>,
         _: Duration,
     ) -> Told<Events> {
-        let asked = Call { operation: Operation::Watch, ..call("", &Value::Null) };
-        let context = Context { hops: 1, trace: None };
+        let asked =
+            Call { operation: Operation::Watch { shows_state: true }, ..call("", &Value::Null) };
+        let context = Context { hops: 1 };
         let listening = self.router(to)?.watch(id, asked, after, context).await;
         let next = |mut listener: Listener| async move {
             let heard = listener.next().await;
@@ -205,15 +206,15 @@ impl Peers for Nearby {
     }
 
     async fn whereabouts(&self, to: &Member, id: &ObjectId, _: Duration) -> Told<Whereabouts> {
-        Ok(self.router(to)?.whereabouts(id, Context { hops: 1, trace: None }).await)
+        Ok(self.router(to)?.whereabouts(id, Context { hops: 1 }).await)
     }
 
     async fn deactivate(&self, to: &Member, id: &ObjectId, _: Duration) -> Told<bool> {
-        Ok(self.router(to)?.deactivate(id, Context { hops: 1, trace: None }).await)
+        Ok(self.router(to)?.deactivate(id, Context { hops: 1 }).await)
     }
 
     async fn drain(&self, to: &Member, _: Duration) -> Told<usize> {
-        let context = Context { hops: 1, trace: None };
+        let context = Context { hops: 1 };
         let drained = self.router(to)?.drain(to.node.as_str(), context).await;
         Ok(drained.map(|(_, left)| left))
     }

@@ -23,6 +23,7 @@ use crate::events::event_id::EventId;
 use crate::events::listener::{Listener, Span};
 use crate::events::topic::Topic;
 use crate::id::{NodeId, ObjectId};
+use crate::origin::Origin;
 use crate::registry::members::PROTOCOL;
 
 /// How long looking for an owner may take at a time.
@@ -215,7 +216,8 @@ async fn unheard(topic: &Topic) {
 /// Asks an object where it stands, in this node's own name.
 fn look() -> Call {
     Call {
-        operation: Operation::Watch,
+        operation: Operation::Watch { shows_state: true },
+        origin: Origin::default(),
         caller: Caller::Anonymous,
         precondition: Precondition::None,
         key: None,

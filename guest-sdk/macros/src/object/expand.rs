@@ -5,6 +5,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
+use super::client;
 use super::input::{Input, Method};
 
 pub(super) fn expand(input: &Input<'_>) -> TokenStream {
@@ -16,14 +17,20 @@ pub(super) fn expand(input: &Input<'_>) -> TokenStream {
     let argument_structs = input.methods.iter().filter_map(argument_struct);
     let handlers = handlers(input);
     let dispatch = dispatch(input);
+    let client = client::expand(input);
+    let shows_state = input.shows_state.then(|| quote! { const SHOWS_STATE: bool = true; });
     quote! {
         const _: () = {
             #(#argument_structs)*
+            #client
 
             #[automatically_derived]
             impl ::highlander_sdk::Object for #state {
                 const TYPE_NAME: &'static str = #type_name;
                 const DOCUMENTATION: &'static str = #documentation;
+                #shows_state
+                type Client = __Client<::highlander_sdk::__private::Calls>;
+                type Messages = __Client<::highlander_sdk::__private::Messages>;
                 #handlers
                 #dispatch
             }
@@ -31,8 +38,12 @@ pub(super) fn expand(input: &Input<'_>) -> TokenStream {
             const _: fn() -> #state = ::highlander_sdk::__private::new::<#state>;
         };
 
-        #[cfg(target_family = "wasm")]
-        ::highlander_sdk::__private::export!(#state);
+        // Its exports stand in the crate that is linked last; the feature says that this one is not.
+        #[allow(unexpected_cfgs, reason = "few crates have the feature")]
+        const _: () = {
+            #[cfg(all(target_family = "wasm", not(feature = "client")))]
+            ::highlander_sdk::__private::export!(#state);
+        };
     }
 }
 

@@ -14,6 +14,8 @@ pub(super) fn stubs(input: &Input<'_>) -> TokenStream {
         impl ::highlander_sdk::Object for #state {
             const TYPE_NAME: &'static str = "";
             const DOCUMENTATION: &'static str = "";
+            type Client = ::highlander_sdk::ObjectRef;
+            type Messages = ::highlander_sdk::ObjectRef;
             fn handlers() -> ::std::vec::Vec<::highlander_sdk::__private::Handler> {
                 ::core::unreachable!()
             }

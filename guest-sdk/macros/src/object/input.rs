@@ -12,8 +12,12 @@ use crate::attr::{self, Place};
 use crate::errors::Errors;
 use crate::names;
 
-const ON_IMPL: Place =
-    Place { name: "`#[object]`", known: &["type", "get", "put"], elsewhere: &[], repeatable: &[] };
+const ON_IMPL: Place = Place {
+    name: "`#[object]`",
+    known: &["type", "get", "put", "shows_state"],
+    elsewhere: &[],
+    repeatable: &[],
+};
 
 /// An `impl` block that is to be an object type.
 pub(super) struct Input<'a> {
@@ -24,6 +28,7 @@ pub(super) struct Input<'a> {
     pub(super) chosen_name: Option<LitStr>,
     pub(super) has_get: bool,
     pub(super) has_put: bool,
+    pub(super) shows_state: bool,
     pub(super) documentation: String,
     pub(super) methods: Vec<Method<'a>>,
 }
@@ -54,12 +59,14 @@ impl<'a> Input<'a> {
     ) -> Input<'a> {
         let settings = attr::read(arguments, &ON_IMPL, errors);
         let find = |name: &str| settings.iter().find(|setting| setting.name == name);
-        let mut is_on = |name: &str| {
+        let mut is_on = |name: &str, default: bool| {
+            let example = if default { "false" } else { "true" };
             find(name)
-                .and_then(|setting| setting.boolean("false", errors))
-                .is_none_or(|value| value.value)
+                .and_then(|setting| setting.boolean(example, errors))
+                .map_or(default, |value| value.value)
         };
-        let (has_get, has_put) = (is_on("get"), is_on("put"));
+        let (has_get, has_put) = (is_on("get", true), is_on("put", true));
+        let shows_state = is_on("shows_state", false);
         let chosen_name = find("type").and_then(|setting| setting.text("\"todo-item\"", errors));
         let methods = block.items.iter().filter_map(|item| match item {
             ImplItem::Fn(function) => Some(Method::read(function)),
@@ -71,6 +78,7 @@ impl<'a> Input<'a> {
             chosen_name,
             has_get,
             has_put,
+            shows_state,
             documentation: attr::documentation(&block.attrs),
             methods: methods.collect(),
         }

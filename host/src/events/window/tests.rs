@@ -1,7 +1,8 @@
 //! Order, bounds, and what is told of what is missing.
 
 use super::*;
-use crate::events::Event;
+use crate::effects::Event;
+use crate::events::frame::SHOWN_BYTES_MAX;
 
 const NOW: BootTime = BootTime::from_boot(Duration::from_secs(100));
 

@@ -12,8 +12,8 @@ use crate::error::Error;
 use crate::events::frame::{CLOSED, Frame};
 use crate::events::is_event_name;
 use crate::events::sse::{Reader, Received};
+use crate::json::is_json;
 use crate::router::peers::Events;
-use crate::store::record::is_json;
 
 /// The stream that an answer begins, or its error, or why neither can be told.
 pub(super) async fn begun(

@@ -152,7 +152,7 @@ async fn a_slow_reader_is_sent_away_and_delays_nobody() {
     let id: crate::id::ObjectId = "counter/a".parse().unwrap();
     let data = bytes::Bytes::from(format!("\"{}\"", "x".repeat(100_000)));
     for version in 1..=400 {
-        let events = vec![crate::events::Event { name: "large".into(), data: data.clone() }];
+        let events = vec![crate::effects::Event { name: "large".into(), data: data.clone() }];
         let change = crate::events::Change { version, events, shown: None, is_deleted: false };
         hub.publish(&id, change);
         while quick.next().await.unwrap().id != Some(version.to_string()) {}

@@ -16,7 +16,7 @@ async fn cluster(names: &[&str]) -> (Cluster, Vec<Place>) {
 }
 
 fn asked() -> Call {
-    Call { operation: Operation::Watch, ..call("", &Value::Null) }
+    Call { operation: Operation::Watch { shows_state: true }, ..call("", &Value::Null) }
 }
 
 async fn watch(place: &Place, id: &ObjectId, after: Option<&str>) -> Listener {
@@ -138,7 +138,7 @@ async fn only_the_owner_is_listened_to_by_another_node() {
     let (cluster, places) = cluster(&["a", "b"]).await;
     let id = cluster.counter_at("b", "x");
     add(&places[0], &id).await;
-    let context = Context { hops: 1, trace: None };
+    let context = Context { hops: 1 };
     let refused = places[0].router.watch(&id, asked(), None, context).await.unwrap_err();
     assert_eq!((refused.code, refused.owner), (Code::NotOwner, Some(NodeId::new("b"))));
     assert!(places[1].router.watch(&id, asked(), None, context).await.is_ok());

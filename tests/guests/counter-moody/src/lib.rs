@@ -65,6 +65,7 @@ impl Guest for Moody {
             state_content_type: "application/json".to_owned(),
             state_schema: GIVEN_STATE.to_owned(),
             handlers: HANDLERS.iter().map(described).collect(),
+            shows_state: false,
         }
     }
 

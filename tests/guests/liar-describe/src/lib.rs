@@ -42,6 +42,7 @@ fn garbage() -> Description {
         state_content_type: noise.clone(),
         state_schema: noise,
         handlers: Vec::new(),
+        shows_state: false,
     }
 }
 

@@ -28,6 +28,7 @@ impl Guest for Liar {
                     reply_schema: "true".to_owned(),
                 })
                 .to_vec(),
+            shows_state: false,
         }
     }
 

@@ -25,6 +25,7 @@ impl Guest for Liar {
                 argument_schema: "42".to_owned(),
                 reply_schema: String::new(),
             }],
+            shows_state: false,
         }
     }
 

@@ -36,6 +36,7 @@ impl Guest for Liar {
                 argument_schema: "true".to_owned(),
                 reply_schema: "{\"type\":\"integer\"}".to_owned(),
             }],
+            shows_state: false,
         }
     }
 

@@ -1,0 +1,127 @@
+//! The host of a component: the imports of the contract, in the SDK's own types.
+//! It decides nothing.
+
+use super::LogLevel;
+use crate::Json;
+use crate::caller::ObjectId;
+use crate::component::bindings::highlander::object::{alarms, clock, events, log, objects, types};
+use crate::effects::{Alarm, Due};
+use crate::failure::{CallFailed, EffectError};
+use crate::reference::{CallOptions, whole_ms};
+use crate::rejection::Rejection;
+
+/// The real host.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Host;
+
+impl Host {
+    /// The host of the handler that runs now.
+    pub(crate) fn current() -> Host {
+        Host
+    }
+
+    /// Runs a handler.
+    pub(crate) fn run<R>(&self, handler: impl FnOnce() -> R) -> R {
+        handler()
+    }
+
+    pub(crate) fn now_ms(&self) -> u64 {
+        clock::now_ms()
+    }
+
+    pub(crate) fn log(&self, level: LogLevel, message: &str) {
+        let level = match level {
+            LogLevel::Debug => log::Level::Debug,
+            LogLevel::Info => log::Level::Info,
+            LogLevel::Warn => log::Level::Warn,
+            LogLevel::Error => log::Level::Error,
+        };
+        log::write(level, message);
+    }
+
+    pub(crate) fn call(
+        &self,
+        id: &ObjectId,
+        handler: &str,
+        argument: &[u8],
+        options: &CallOptions,
+    ) -> Result<Vec<u8>, CallFailed> {
+        let options = objects::CallOptions {
+            timeout_ms: options.timeout_ms,
+            idempotency_key: options.idempotency_key.clone(),
+        };
+        objects::call(id.object_type(), id.key(), handler, argument, &options).map_err(call_failed)
+    }
+
+    pub(crate) fn send(
+        &self,
+        id: &ObjectId,
+        handler: &str,
+        argument: &[u8],
+    ) -> Result<(), EffectError> {
+        objects::send(id.object_type(), id.key(), handler, argument).map_err(effect_error)
+    }
+
+    pub(crate) fn publish(&self, name: &str, data: &[u8]) -> Result<(), EffectError> {
+        events::publish(name, data).map_err(effect_error)
+    }
+
+    pub(crate) fn set_alarm(
+        &self,
+        name: &str,
+        due: Due,
+        every_ms: Option<u64>,
+        handler: &str,
+        argument: &[u8],
+    ) -> Result<(), EffectError> {
+        let due = match due {
+            Due::AtMs(at_ms) => alarms::Due::AtMs(at_ms),
+            Due::After(after) => alarms::Due::AfterMs(whole_ms(after)),
+        };
+        alarms::set(name, due, every_ms, handler, argument).map_err(effect_error)
+    }
+
+    pub(crate) fn cancel_alarm(&self, name: &str) -> Result<bool, EffectError> {
+        alarms::cancel(name).map_err(effect_error)
+    }
+
+    pub(crate) fn alarms(&self) -> Vec<Alarm> {
+        alarms::list().into_iter().map(alarm).collect()
+    }
+}
+
+fn alarm(alarm: alarms::Alarm) -> Alarm {
+    Alarm {
+        name: alarm.name,
+        due_ms: alarm.due_ms,
+        every_ms: alarm.every_ms,
+        handler: alarm.handler,
+        // It was JSON when it was set.
+        argument: serde_json::from_slice(&alarm.argument).unwrap_or(Json::Null),
+    }
+}
+
+fn call_failed(error: objects::CallError) -> CallFailed {
+    match error {
+        objects::CallError::Refused(refusal) => {
+            CallFailed::Refused(Rejection::new(refusal.code, refusal.message))
+        }
+        objects::CallError::InvalidArgument(text) => CallFailed::InvalidArgument(text),
+        objects::CallError::NotFound(text) => CallFailed::NotFound(text),
+        objects::CallError::Cycle(text) => CallFailed::Cycle(text),
+        objects::CallError::TooDeep(text) => CallFailed::TooDeep(text),
+        objects::CallError::Conflict(text) => CallFailed::Conflict(text),
+        objects::CallError::TimedOut(text) => CallFailed::TimedOut(text),
+        objects::CallError::Unavailable(text) => CallFailed::Unavailable(text),
+        objects::CallError::Failed(text) => CallFailed::Failed(text),
+        objects::CallError::Unknown(text) => CallFailed::Unknown(text),
+    }
+}
+
+fn effect_error(error: types::EffectError) -> EffectError {
+    match error {
+        types::EffectError::NotInQuery => EffectError::NotInQuery,
+        types::EffectError::Invalid(text) => EffectError::Invalid(text),
+        types::EffectError::TooMuch(text) => EffectError::TooMuch(text),
+    }
+}

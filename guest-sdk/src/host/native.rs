@@ -1,0 +1,244 @@
+//! A host for tests: it plays what the contract promises a handler, as far as one object can see it.
+//!
+//! The test says what other objects answer, and reads the messages, events and alarms that were kept. What a handler
+//! brought about is kept with its change and dropped with it, which is up to the harness to say.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::rc::Rc;
+
+use super::{LogLevel, limits};
+use crate::Json;
+use crate::caller::ObjectId;
+#[cfg(feature = "testing")]
+use crate::caller::Occasion;
+#[cfg(feature = "testing")]
+use crate::description::HandlerKind;
+use crate::effects::{Alarm, Due};
+use crate::failure::{CallFailed, EffectError};
+use crate::reference::{CallOptions, whole_ms};
+
+/// What another object answers.
+pub(crate) type Answer = Box<dyn FnMut(Json) -> Result<Json, CallFailed>>;
+
+/// An object and one of its handlers.
+type HandlerOf = (ObjectId, String);
+
+/// What one call has brought about, or all that were kept.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Effects {
+    /// To whom, which handler, with what.
+    pub(crate) messages: Vec<(ObjectId, String, Json)>,
+    /// Names and data.
+    pub(crate) events: Vec<(String, Json)>,
+    pub(crate) event_bytes: usize,
+    /// All alarms that are set, by name.
+    pub(crate) alarms: BTreeMap<String, Alarm>,
+}
+
+/// A host for tests. Clones share everything, so that it outlives a restored object.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Host {
+    now_ms: Rc<Cell<u64>>,
+    log: Rc<RefCell<Vec<(LogLevel, String)>>>,
+    answers: Rc<RefCell<Answers>>,
+    /// Of the handler that runs, which is an update where there are any.
+    effects: Rc<RefCell<Option<Effects>>>,
+    kept: Rc<RefCell<Effects>>,
+}
+
+#[derive(Default)]
+struct Answers(BTreeMap<HandlerOf, Answer>);
+
+impl fmt::Debug for Answers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+thread_local! {
+    /// Innermost last: an answer may come from another harness.
+    static RUNNING: RefCell<Vec<Host>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Host {
+    /// The host of the handler that runs now.
+    #[track_caller]
+    pub(crate) fn current() -> Host {
+        match RUNNING.with_borrow(|running| running.last().cloned()) {
+            Some(host) => host,
+            None => fail("an object is called by a handler; have a `Harness` call yours"),
+        }
+    }
+
+    /// Runs a handler.
+    pub(crate) fn run<R>(&self, handler: impl FnOnce() -> R) -> R {
+        /// Ends it also where the handler panics, since other tests may follow in this thread.
+        struct Ending;
+        impl Drop for Ending {
+            fn drop(&mut self) {
+                RUNNING.with_borrow_mut(|running| drop(running.pop()));
+            }
+        }
+        RUNNING.with_borrow_mut(|running| running.push(self.clone()));
+        let _ending = Ending;
+        handler()
+    }
+
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.now_ms.get()
+    }
+
+    pub(crate) fn log(&self, level: LogLevel, message: &str) {
+        self.log.borrow_mut().push((level, message.to_owned()));
+    }
+
+    #[track_caller]
+    pub(crate) fn call(
+        &self,
+        id: &ObjectId,
+        handler: &str,
+        argument: &[u8],
+        _: &CallOptions,
+    ) -> Result<Vec<u8>, CallFailed> {
+        let of = (id.clone(), handler.to_owned());
+        // Taken out while it runs, because it may call the harness of another object, and that one this host.
+        let Some(mut answer) = self.answers.borrow_mut().0.remove(&of) else {
+            fail(&format!(
+                "`{handler}` of {id} was called, and the test has no answer; give one with `Harness::answer`"
+            ));
+        };
+        let reply = answer(json(argument));
+        self.answers.borrow_mut().0.entry(of).or_insert(answer);
+        reply.map(|reply| reply.to_string().into_bytes())
+    }
+
+    pub(crate) fn send(
+        &self,
+        id: &ObjectId,
+        handler: &str,
+        argument: &[u8],
+    ) -> Result<(), EffectError> {
+        self.update(|effects| {
+            limits::message(effects, argument)?;
+            effects.messages.push((id.clone(), handler.to_owned(), json(argument)));
+            Ok(())
+        })
+    }
+
+    pub(crate) fn publish(&self, name: &str, data: &[u8]) -> Result<(), EffectError> {
+        self.update(|effects| {
+            limits::event(effects, name, data)?;
+            effects.event_bytes += data.len();
+            effects.events.push((name.to_owned(), json(data)));
+            Ok(())
+        })
+    }
+
+    pub(crate) fn set_alarm(
+        &self,
+        name: &str,
+        due: Due,
+        every_ms: Option<u64>,
+        handler: &str,
+        argument: &[u8],
+    ) -> Result<(), EffectError> {
+        let due_ms = match due {
+            Due::AtMs(at_ms) => at_ms,
+            Due::After(after) => self.now_ms().saturating_add(whole_ms(after)),
+        };
+        self.update(|effects| {
+            limits::alarm(effects, name, every_ms, argument)?;
+            let (name, handler) = (name.to_owned(), handler.to_owned());
+            let argument = json(argument);
+            let alarm = Alarm { name: name.clone(), due_ms, every_ms, handler, argument };
+            effects.alarms.insert(name, alarm);
+            Ok(())
+        })
+    }
+
+    pub(crate) fn cancel_alarm(&self, name: &str) -> Result<bool, EffectError> {
+        self.update(|effects| {
+            limits::alarm_name(name)?;
+            Ok(effects.alarms.remove(name).is_some())
+        })
+    }
+
+    pub(crate) fn alarms(&self) -> Vec<Alarm> {
+        let kept = self.kept.borrow();
+        match &*self.effects.borrow() {
+            Some(effects) => effects.alarms.values().cloned().collect(),
+            None => kept.alarms.values().cloned().collect(),
+        }
+    }
+
+    fn update<R>(
+        &self,
+        change: impl FnOnce(&mut Effects) -> Result<R, EffectError>,
+    ) -> Result<R, EffectError> {
+        match self.effects.borrow_mut().as_mut() {
+            Some(effects) => change(effects),
+            None => Err(EffectError::NotInQuery),
+        }
+    }
+}
+
+/// What the harness does with it.
+#[cfg(feature = "testing")]
+impl Host {
+    pub(crate) fn set_now_ms(&self, now_ms: u64) {
+        self.now_ms.set(now_ms);
+    }
+
+    pub(crate) fn take_log(&self) -> Vec<(LogLevel, String)> {
+        self.log.take()
+    }
+
+    pub(crate) fn answer(&self, id: ObjectId, handler: String, answer: Answer) {
+        self.answers.borrow_mut().0.insert((id, handler), answer);
+    }
+
+    /// Begins a call, which has effects if it is an update. An alarm that it is for is given with its change.
+    pub(crate) fn begin(&self, kind: HandlerKind, occasion: &Occasion) {
+        let mut alarms = self.kept.borrow().alarms.clone();
+        if let Occasion::Alarm { name, .. } = occasion
+            && let Some(mut alarm) = alarms.remove(name)
+            && let Some(every_ms) = alarm.every_ms
+        {
+            let missed = self.now_ms().saturating_sub(alarm.due_ms) / every_ms;
+            alarm.due_ms += every_ms * (missed + 1);
+            alarms.insert(name.clone(), alarm);
+        }
+        let effects = Effects { alarms, ..Effects::default() };
+        *self.effects.borrow_mut() = (kind == HandlerKind::Update).then_some(effects);
+    }
+
+    /// Keeps what the call brought about.
+    pub(crate) fn keep(&self) {
+        let Some(effects) = self.effects.take() else { return };
+        let mut kept = self.kept.borrow_mut();
+        kept.messages.extend(effects.messages);
+        kept.events.extend(effects.events);
+        kept.alarms = effects.alarms;
+    }
+
+    /// What was kept, to be read and taken.
+    pub(crate) fn kept<R>(&self, work: impl FnOnce(&mut Effects) -> R) -> R {
+        work(&mut self.kept.borrow_mut())
+    }
+}
+
+/// What the SDK itself has written.
+fn json(bytes: &[u8]) -> Json {
+    serde_json::from_slice(bytes).unwrap_or(Json::Null)
+}
+
+#[track_caller]
+#[expect(
+    clippy::panic,
+    reason = "only tests run handlers natively, and a panic is how a test fails"
+)]
+fn fail(message: &str) -> ! {
+    panic!("{message}")
+}

@@ -1,0 +1,253 @@
+//! What surrounds an object under test: others that it calls, and what it brings about.
+//!
+//! Other objects are what the test says they answer. Nothing is delivered by itself: the test reads the messages and
+//! events, delivers messages, and fires alarms.
+
+use serde::Serialize;
+
+use super::failing::{fail, to_json};
+use super::{Harness, Run};
+use crate::Json;
+use crate::call::CallError;
+use crate::caller::{Caller, ObjectId, Occasion};
+use crate::effects::Alarm;
+use crate::failure::CallFailed;
+use crate::object::Object;
+
+/// A message that the object under test has sent.
+///
+/// # Examples
+///
+/// ```
+/// # use highlander_sdk::prelude::*;
+/// # use highlander_sdk::testing::{Harness, Message};
+/// # #[derive(ObjectState)] struct Bell {}
+/// # #[object]
+/// # impl Bell {
+/// #     fn ring(&mut self, ctx: &Context) -> Result<(), Rejection> {
+/// #         Ok(ctx.send(&ObjectId::new("user", "ada"), "hear", "ding")?)
+/// #     }
+/// # }
+/// let mut bell = Harness::<Bell>::new();
+/// bell.call("ring", ()).unwrap();
+/// assert_eq!(bell.take_messages(), [Message::new("user/ada", "hear", "ding")]);
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    /// To whom, such as `user/ada`.
+    pub to: String,
+    /// The handler that is to be called.
+    pub handler: String,
+    /// Its argument.
+    pub argument: Json,
+}
+
+impl Message {
+    /// A message to `to`, such as `user/ada`, to compare with.
+    ///
+    /// # Panics
+    ///
+    /// Where the argument cannot be JSON.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use highlander_sdk::testing::Message;
+    /// assert_eq!(Message::new("user/ada", "hear", "ding").handler, "hear");
+    /// ```
+    pub fn new(to: &str, handler: &str, argument: impl Serialize) -> Message {
+        let argument = read(&to_json(&argument));
+        Message { to: to.to_owned(), handler: handler.to_owned(), argument }
+    }
+}
+
+impl<O: Object> Harness<O> {
+    /// Says what another object answers when the object under test calls one of its handlers, now and later.
+    ///
+    /// A call without an answer fails the test. `|_| Ok(..)` answers with a value, and
+    /// `move |argument| Ok(todo.call("title", argument)?)` has another harness answer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use highlander_sdk::prelude::*;
+    /// use highlander_sdk::testing::Harness;
+    ///
+    /// #[derive(ObjectState)]
+    /// struct Reader {}
+    ///
+    /// #[object]
+    /// impl Reader {
+    ///     fn read(&self, todo: String) -> Result<String, Rejection> {
+    ///         Ok(ObjectRef::new("todo", todo).call("title", &())?)
+    ///     }
+    /// }
+    ///
+    /// let mut reader = Harness::<Reader>::new();
+    /// reader.answer("todo", "42", "title", |_| Ok("milk"));
+    /// reader.answer("todo", "43", "title", |_| {
+    ///     Err::<(), _>(CallFailed::NotFound("there is no type todo".to_owned()))
+    /// });
+    /// assert_eq!(reader.call("read", "42").unwrap(), "milk");
+    /// assert_eq!(reader.rejection("read", "43").code(), "callee-not-found");
+    /// ```
+    pub fn answer<R: Serialize>(
+        &mut self,
+        object_type: &str,
+        key: &str,
+        handler: &str,
+        mut answer: impl FnMut(Json) -> Result<R, CallFailed> + 'static,
+    ) {
+        let answer = move |argument| Ok(read(&to_json(&answer(argument)?)));
+        let id = ObjectId::new(object_type, key);
+        self.host.answer(id, handler.to_owned(), Box::new(answer));
+    }
+
+    /// Takes the messages that were sent since it was called last. A rejected call sends none.
+    ///
+    /// # Examples
+    ///
+    /// See [`Message`].
+    pub fn take_messages(&mut self) -> Vec<Message> {
+        let sent = self.host.kept(|kept| std::mem::take(&mut kept.messages));
+        sent.into_iter()
+            .map(|(to, handler, argument)| Message { to: to.to_string(), handler, argument })
+            .collect()
+    }
+
+    /// Takes the events that were published since it was called last: their names and data.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use highlander_sdk::prelude::*;
+    /// # use highlander_sdk::testing::Harness;
+    /// # #[derive(ObjectState)] struct Bell {}
+    /// # #[object]
+    /// # impl Bell {
+    /// #     fn ring(&mut self, ctx: &Context) -> Result<(), Rejection> { Ok(ctx.publish("rang", &1)?) }
+    /// # }
+    /// let mut bell = Harness::<Bell>::new();
+    /// bell.call("ring", ()).unwrap();
+    /// assert_eq!(bell.take_events(), [("rang".to_owned(), json!(1))]);
+    /// ```
+    pub fn take_events(&mut self) -> Vec<(String, Json)> {
+        self.host.kept(|kept| std::mem::take(&mut kept.events))
+    }
+
+    /// All alarms that are set, by name.
+    ///
+    /// # Examples
+    ///
+    /// See [`fire_alarm`](Harness::fire_alarm).
+    pub fn alarms(&self) -> Vec<Alarm> {
+        self.host.kept(|kept| kept.alarms.values().cloned().collect())
+    }
+
+    /// Delivers a message from another object, as the next one from there, and answers with what the handler replied.
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Harness::call). A node would try it a few times more.
+    ///
+    /// # Panics
+    ///
+    /// As [`call`](Harness::call).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use highlander_sdk::prelude::*;
+    /// # use highlander_sdk::testing::Harness;
+    /// # #[derive(ObjectState)] struct Post {}
+    /// # #[object]
+    /// # impl Post {
+    /// #     fn take(&mut self, ctx: &Context) -> String { format!("{} {:?}", ctx.caller(), ctx.occasion()) }
+    /// # }
+    /// let mut post = Harness::<Post>::new();
+    /// let ada = ObjectId::new("user", "ada");
+    /// assert_eq!(post.deliver(&ada, "take", ()).unwrap(), "user/ada Message(1)");
+    /// assert_eq!(post.deliver(&ada, "take", ()).unwrap(), "user/ada Message(2)");
+    /// ```
+    pub fn deliver(
+        &mut self,
+        from: &ObjectId,
+        handler: &str,
+        argument: impl Serialize,
+    ) -> Result<Json, CallError> {
+        let number = self.received.get(from).copied().unwrap_or(0) + 1;
+        let reply = self.run(Run {
+            handler,
+            argument: &to_json(&argument),
+            caller: Caller::Object(from.clone()),
+            occasion: Occasion::Message(number),
+        })?;
+        self.received.insert(from.clone(), number);
+        Ok(read(&reply))
+    }
+
+    /// Sets the time to when the alarm `name` is due, unless it is later already, and calls its handler.
+    ///
+    /// A repeating alarm is set again for the first time to come, any other is gone. Both only where the handler does
+    /// not reject.
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Harness::call). A node would try it again.
+    ///
+    /// # Panics
+    ///
+    /// Where there is no such alarm, and as [`call`](Harness::call).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use highlander_sdk::prelude::*;
+    /// use highlander_sdk::testing::Harness;
+    ///
+    /// #[derive(ObjectState)]
+    /// struct Kettle {
+    ///     cups: u64,
+    /// }
+    ///
+    /// #[object]
+    /// impl Kettle {
+    ///     fn brew(&mut self, ctx: &Context, cups: u64) -> Result<(), Rejection> {
+    ///         Ok(ctx.set_alarm("tea", Duration::from_secs(180)).call("pour", &cups)?)
+    ///     }
+    ///     fn pour(&mut self, cups: u64) {
+    ///         self.cups += cups;
+    ///     }
+    /// }
+    ///
+    /// let mut kettle = Harness::<Kettle>::new();
+    /// kettle.call("brew", 2).unwrap();
+    /// assert_eq!(kettle.alarms()[0].due_ms, 180_000);
+    /// kettle.fire_alarm("tea").unwrap();
+    /// assert_eq!(kettle.state().cups, 2);
+    /// assert_eq!(kettle.alarms(), []);
+    /// ```
+    #[track_caller]
+    pub fn fire_alarm(&mut self, name: &str) -> Result<Json, CallError> {
+        let Some(alarm) = self.host.kept(|kept| kept.alarms.get(name).cloned()) else {
+            fail(&format!("there is no alarm `{name}`"));
+        };
+        self.host.set_now_ms(self.host.now_ms().max(alarm.due_ms));
+        let reply = self.run(Run {
+            handler: &alarm.handler,
+            argument: &to_json(&alarm.argument),
+            caller: Caller::Object(self.id.clone()),
+            occasion: Occasion::Alarm { name: name.to_owned(), due_ms: alarm.due_ms },
+        })?;
+        Ok(read(&reply))
+    }
+}
+
+fn read(bytes: &[u8]) -> Json {
+    match serde_json::from_slice(bytes) {
+        Ok(value) => value,
+        Err(error) => fail(&format!("what should be JSON is none: {error}")),
+    }
+}

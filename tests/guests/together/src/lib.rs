@@ -1,0 +1,283 @@
+//! A guest that does with other objects whatever it is told: it calls, sends, sets alarms and publishes.
+//!
+//! What came of it is in its state, which anybody may read (`get`): a test compares that with what it asked for.
+//! `effect.rs` has what one call can bring about, and `account.rs` what is remembered of messages and alarms.
+
+mod account;
+mod effect;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use highlander_sdk::prelude::*;
+
+use self::account::{Account, Rings};
+use self::effect::{Effect, Failure, failed, outcome};
+
+/// How many objects it keeps an account of.
+const ACCOUNTS_MAX: usize = 1_000;
+
+/// What an object did, and what was done to it.
+#[derive(ObjectState)]
+struct Together {
+    /// How often `chain` went through here.
+    chains: u64,
+    /// How often `wander` went through here.
+    wanders: u64,
+    /// How often `relay` went through here.
+    relays: u64,
+    /// How many messages `send` sent, by the key of the receiver: the number of the last one.
+    sent: BTreeMap<String, u64>,
+    /// What `take` took, by the key of the sender.
+    received: BTreeMap<String, Account>,
+    /// Whether `take` refuses.
+    refuses_messages: bool,
+    /// What `ring` heard, by the name of the alarm.
+    rings: BTreeMap<String, Rings>,
+    /// Whether `ring` refuses.
+    refuses_alarms: bool,
+}
+
+/// A call of another object.
+#[data]
+struct Call {
+    r#type: String,
+    key: String,
+    handler: String,
+    #[serde(default)]
+    argument: Json,
+    timeout_ms: Option<u64>,
+    idempotency_key: Option<String>,
+}
+
+/// The objects that a call or a message still has to go through.
+#[data]
+struct Chain {
+    /// Their keys.
+    path: Vec<String>,
+}
+
+/// An alarm to be set.
+#[data]
+struct Wanted {
+    name: String,
+    at_ms: Option<u64>,
+    /// Counts only without `at_ms`.
+    after_ms: Option<u64>,
+    every_ms: Option<u64>,
+    /// `ring` where it is left out.
+    handler: Option<String>,
+    #[serde(default)]
+    argument: Json,
+}
+
+#[object(put = false, shows_state = true)]
+impl Together {
+    /// Makes a call: `{"ok": REPLY}`, or `{"error": {"kind": .., "code": .., "text": ..}}`.
+    fn call(&mut self, call: Call) -> Json {
+        call.make()
+    }
+
+    /// The same as a query.
+    fn ask(&self, call: Call) -> Json {
+        call.make()
+    }
+
+    /// Calls `chain` of the first object of the path with the rest of it, and answers with the keys in reverse.
+    fn chain(&mut self, ctx: &Context, chain: Chain) -> Result<Vec<String>, Rejection> {
+        self.chains += 1;
+        let mut keys = match chain.next() {
+            Some((next, rest)) => Together::at(next).chain(rest)?,
+            None => Vec::new(),
+        };
+        keys.push(ctx.key().to_owned());
+        Ok(keys)
+    }
+
+    /// Goes on to one of `among`, as `seed` has it, `hops` times, and answers with how many objects it went through.
+    fn wander(&mut self, hops: u64, seed: u64, among: Vec<String>) -> Result<u64, Rejection> {
+        self.wanders += 1;
+        let (Some(hops), false) = (hops.checked_sub(1), among.is_empty()) else {
+            return Ok(1);
+        };
+        // One step of an LCG, whose upper bits are the better ones.
+        let seed =
+            seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let index = usize::try_from(seed >> 33).unwrap_or(0) % among.len();
+        let next = Together::at(among.get(index).cloned().unwrap_or_default());
+        Ok(1 + next.wander(hops, seed, among)?)
+    }
+
+    /// Sends `count` messages to `take` of each of `to`, each `bytes` longer than it need be.
+    fn send(
+        &mut self,
+        ctx: &Context,
+        to: Vec<String>,
+        count: u64,
+        tag: String,
+        bytes: Option<usize>,
+    ) -> Result<(), Rejection> {
+        let ballast = "x".repeat(bytes.unwrap_or(0));
+        for _ in 0..count {
+            for key in &to {
+                let number = self.sent.entry(key.clone()).or_default();
+                *number += 1;
+                let message = json!({ "from": ctx.key(), "number": *number, "tag": format!("{tag}{ballast}") });
+                ctx.send(&ObjectId::new(ctx.object_type(), key), "take", &message)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a message, and keeps account of it.
+    fn take(
+        &mut self,
+        ctx: &Context,
+        from: String,
+        number: u64,
+        tag: String,
+    ) -> Result<(), Rejection> {
+        if self.refuses_messages {
+            reject!("told-to-refuse", "{} takes no messages", ctx.id());
+        }
+        if self.received.len() >= ACCOUNTS_MAX && !self.received.contains_key(&from) {
+            reject!("too-many-senders", "there are accounts of {ACCOUNTS_MAX} senders");
+        }
+        self.received.entry(from.clone()).or_default().take(ctx, &from, number, tag);
+        Ok(())
+    }
+
+    /// Sends the rest of the path to `relay` of its first object.
+    fn relay(&mut self, chain: Chain) -> Result<(), Rejection> {
+        self.relays += 1;
+        if let Some((next, rest)) = chain.next() {
+            Together::send_to(next).relay(rest)?;
+        }
+        Ok(())
+    }
+
+    /// Has `take` refuse all messages, or none.
+    fn refuse_messages(&mut self, refuse: bool) {
+        self.refuses_messages = refuse;
+    }
+
+    /// Sets an alarm.
+    fn set_alarm(&mut self, ctx: &Context, alarm: Wanted) -> Result<(), Rejection> {
+        let after = Duration::from_millis(alarm.after_ms.unwrap_or(0));
+        let due = alarm.at_ms.map_or(Due::After(after), Due::AtMs);
+        let mut setting = ctx.set_alarm(&alarm.name, due);
+        if let Some(every_ms) = alarm.every_ms {
+            setting = setting.every(Duration::from_millis(every_ms));
+        }
+        setting.call(alarm.handler.as_deref().unwrap_or("ring"), &alarm.argument)?;
+        Ok(())
+    }
+
+    /// Cancels the alarm of this name; whether it was set.
+    fn cancel_alarm(&mut self, ctx: &Context, name: String) -> Result<bool, Rejection> {
+        Ok(ctx.cancel_alarm(&name)?)
+    }
+
+    /// All alarms that are set.
+    fn alarms(&self, ctx: &Context) -> Vec<Json> {
+        let alarm = |alarm: highlander_sdk::Alarm| {
+            json!({
+                "name": alarm.name,
+                "due_ms": alarm.due_ms,
+                "every_ms": alarm.every_ms,
+                "handler": alarm.handler,
+                "argument": alarm.argument,
+            })
+        };
+        ctx.alarms().into_iter().map(alarm).collect()
+    }
+
+    /// Hears an alarm, and answers with how often it did.
+    fn ring(&mut self, ctx: &Context, argument: Json) -> Result<u64, Rejection> {
+        let Occasion::Alarm { name, due_ms } = ctx.occasion() else {
+            reject!("no-alarm", "{} was called, and no alarm is due", ctx.id());
+        };
+        if self.refuses_alarms {
+            reject!("told-to-refuse", "{} hears no alarms", ctx.id());
+        }
+        Ok(self.rings.entry(name.clone()).or_default().hear(ctx, *due_ms, argument))
+    }
+
+    /// Has `ring` refuse all alarms, or none.
+    fn refuse_alarms(&mut self, refuse: bool) {
+        self.refuses_alarms = refuse;
+    }
+
+    /// Publishes the same event `count` times.
+    fn publish(
+        &mut self,
+        ctx: &Context,
+        name: String,
+        data: Json,
+        count: Option<u64>,
+    ) -> Result<(), Rejection> {
+        for _ in 0..count.unwrap_or(1) {
+            ctx.publish(&name, &data)?;
+        }
+        Ok(())
+    }
+
+    /// Brings something about, changes the state, and then fails.
+    fn fail_after(
+        &mut self,
+        ctx: &Context,
+        effect: Effect,
+        failure: Failure,
+    ) -> Result<(), Rejection> {
+        self.chains += 1_000_000;
+        effect.bring_about(ctx)?;
+        failure.fail()
+    }
+
+    /// Tries to bring something about, and answers as `call` does.
+    fn attempt(&mut self, ctx: &Context, effect: Effect) -> Json {
+        outcome(effect.bring_about(ctx))
+    }
+
+    /// The same as a query.
+    fn attempt_in_query(&self, ctx: &Context, effect: Effect) -> Json {
+        outcome(effect.bring_about(ctx))
+    }
+
+    /// Who called, and on what occasion, as the object is told.
+    fn who(&self, ctx: &Context) -> Json {
+        json!({ "caller": ctx.caller().to_string(), "occasion": format!("{:?}", ctx.occasion()) })
+    }
+
+    /// What was taken from whom.
+    fn account(&self) -> &BTreeMap<String, Account> {
+        &self.received
+    }
+}
+
+impl Call {
+    fn make(self) -> Json {
+        let mut object = ObjectRef::new(self.r#type, self.key);
+        if let Some(timeout_ms) = self.timeout_ms {
+            object = object.timeout(Duration::from_millis(timeout_ms));
+        }
+        if let Some(key) = self.idempotency_key {
+            object = object.idempotency_key(key);
+        }
+        match object.call::<Json>(&self.handler, &self.argument) {
+            Ok(reply) => json!({ "ok": reply }),
+            Err(error) => failed(&error),
+        }
+    }
+}
+
+impl Chain {
+    fn next(mut self) -> Option<(String, Chain)> {
+        if self.path.is_empty() {
+            return None;
+        }
+        Some((self.path.remove(0), self))
+    }
+}
