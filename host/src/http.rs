@@ -85,7 +85,7 @@ impl Config {
             header_timeout: Duration::from_secs(5),
             body_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_mins(1),
-            connection_max: 10_000,
+            connection_max: 16_384,
         }
     }
 }

@@ -16,6 +16,7 @@ const KEY: &str = "#/components/parameters/key";
 const TIMEOUT: &str = "#/components/parameters/timeout";
 const IDEMPOTENCY_KEY: &str = "#/components/parameters/idempotencyKey";
 const IF_MATCH: &str = "#/components/parameters/ifMatch";
+const LAST_EVENT_ID: &str = "#/components/parameters/lastEventId";
 const PROBLEM: &str = "#/components/responses/Problem";
 
 /// The document for these types.
@@ -27,6 +28,7 @@ pub(super) fn document<'a>(types: impl Iterator<Item = &'a Description>) -> Valu
         tags.push(json!({ "name": name, "description": description.documentation }));
         paths.insert(format!("/v1/objects/{name}"), json!({ "get": list(name) }));
         paths.insert(format!("/v1/objects/{name}/{{key}}"), whole(description, &mut schemas));
+        paths.insert(format!("/v1/objects/{name}/{{key}}/events"), json!({ "get": events(name) }));
         for handler in description.handlers.iter().filter(|handler| !is_whole(handler)) {
             let path = format!("/v1/objects/{name}/{{key}}/{}", handler.name);
             paths.insert(path, json!({ "post": call(name, handler, &mut schemas) }));
@@ -110,6 +112,23 @@ fn whole(description: &Description, schemas: &mut Schemas) -> Value {
     Value::Object(operations)
 }
 
+/// Watching an object.
+fn events(type_name: &str) -> Value {
+    json!({
+        "operationId": format!("{type_name}.events"),
+        "tags": [type_name],
+        "summary": "What happens to the object, as it happens",
+        "parameters": references(&[KEY, LAST_EVENT_ID]),
+        "responses": {
+            "200": {
+                "description": "Server-sent events without an end.",
+                "content": { "text/event-stream": { "schema": { "type": "string" } } },
+            },
+            "default": { "$ref": PROBLEM },
+        },
+    })
+}
+
 /// One handler as an operation.
 fn call(type_name: &str, handler: &Handler, schemas: &mut Schemas) -> Value {
     let operation = format!("{type_name}.{}", handler.name);
@@ -174,6 +193,7 @@ fn parameters() -> Value {
             "Idempotency-Key",
             "1 to 128 visible characters: the same call with the same key is done once.",
         ),
+        "lastEventId": header("Last-Event-ID", "What was seen last: what came after it comes first."),
         "ifMatch": header("If-Match", "Only if the object is at this version, in quotes."),
     })
 }
