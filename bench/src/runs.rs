@@ -3,6 +3,7 @@
 //! Subjects take turns: A B C A B C …, so that what disturbs the machine for a while disturbs all of them.
 
 mod costs;
+mod events;
 mod first_call;
 mod forward;
 mod hostile;
@@ -51,6 +52,8 @@ pub(crate) enum Name {
     Warm,
     /// Memory after objects went idle
     Idle,
+    /// Subscribers that are idle, and many of one object
+    Events,
     /// Other objects beside a hostile one
     Hostile,
     /// Times and memory of one instance
@@ -177,6 +180,7 @@ async fn measure(name: Name, plan: &Plan) -> Result<Report> {
         Name::HotObject => hot_object::run(plan),
         Name::Warm => memory::run(plan).await,
         Name::Idle => idle::run(plan).await,
+        Name::Events => events::run(plan).await,
         Name::Hostile => hostile::run(plan).await,
         Name::Costs => costs::run(plan),
         Name::LockRates => parts::in_threads(|| locks::rates::run(plan)),

@@ -11,6 +11,7 @@ mod crashes;
 mod cuts;
 mod elections;
 mod ensembles;
+mod events;
 mod freezes;
 mod herds;
 mod leaving;
