@@ -28,6 +28,7 @@ mod swaps;
 mod takeovers;
 mod talk;
 mod todos;
+mod together;
 
 use highlander_tests::cluster::Cluster;
 use highlander_tests::cluster::load::{Load, Manner, Met};

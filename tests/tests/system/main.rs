@@ -32,5 +32,6 @@ mod projects;
 mod stopping;
 mod stores;
 mod talk;
+mod together;
 mod updates;
 mod uploads;
