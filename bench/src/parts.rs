@@ -15,6 +15,7 @@ use highlander_host::clock::BootTime;
 use highlander_host::engine::wasmtime::{SandboxConfig, WasmtimeEngine};
 use highlander_host::id::ObjectId;
 use highlander_host::node::{Config, Node, Ports};
+use highlander_host::origin::Origin;
 use highlander_host::registry::Sessions;
 use highlander_host::registry::claims::Granularity;
 use highlander_host::registry::zookeeper::{Options, ZooKeeperSessions};
@@ -201,6 +202,7 @@ pub(crate) fn call_of(handler: &str) -> Call {
     Call {
         operation: Operation::Handle { handler: handler.into(), argument: "null".into() },
         caller: Caller::Anonymous,
+        origin: Origin::default(),
         precondition: Precondition::None,
         consistency: Consistency::Lease,
         key: None,

@@ -11,9 +11,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use highlander_host::caller::Caller;
 use highlander_host::engine::wasmtime::{SandboxConfig, WasmtimeEngine};
-use highlander_host::engine::{Component, Engine, GuestCall, Instance};
+use highlander_host::engine::{Component, Engine, GuestCall, HandlerKind, Instance};
 use highlander_host::id::{Digest, ObjectId};
 use serde_json::json;
 use tokio::time::Instant;
@@ -162,8 +161,7 @@ async fn memory(component: &dyn Component) {
 }
 
 async fn call(instance: &mut dyn Instance, handler: &str, argument: &str) {
-    let (argument, caller) = (argument.as_bytes(), &Caller::Anonymous);
-    let call = GuestCall { handler, argument, version: 1, caller };
+    let call = GuestCall::new(handler, HandlerKind::Update, argument.as_bytes(), 1);
     instance.handle(call).await.unwrap().unwrap();
 }
 

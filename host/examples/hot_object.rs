@@ -16,6 +16,7 @@ use highlander_host::clock::BootTime;
 use highlander_host::engine::wasmtime::{SandboxConfig, WasmtimeEngine};
 use highlander_host::id::ObjectId;
 use highlander_host::node::{Config, Node, Ports};
+use highlander_host::origin::Origin;
 use highlander_host::registry::local::{Directory, LocalSessions};
 use highlander_host::store::Store;
 use highlander_host::store::memory::Memory;
@@ -86,6 +87,7 @@ fn increment() -> Call {
     Call {
         operation: Operation::Handle { handler: "increment".into(), argument: "null".into() },
         caller: Caller::Anonymous,
+        origin: Origin::default(),
         precondition: Precondition::None,
         consistency: Consistency::Lease,
         key: None,

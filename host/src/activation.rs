@@ -8,10 +8,12 @@
 pub mod answered;
 pub mod cell;
 pub mod commit;
+pub mod dealings;
 pub mod gate;
 pub mod machine;
 pub mod mailbox;
 pub mod offer;
+pub mod outward;
 pub mod protocol;
 pub mod residents;
 pub mod surroundings;
@@ -19,6 +21,7 @@ pub mod table;
 pub mod task;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod timers;
 
 use std::sync::Arc;
 
@@ -27,6 +30,7 @@ use bytes::Bytes;
 use crate::caller::Caller;
 use crate::clock::BootTime;
 use crate::error::{Code, Error};
+use crate::origin::Origin;
 use crate::store::record::{Epoch, Version};
 
 /// What is asked of an object.
@@ -43,6 +47,18 @@ pub enum Operation {
     Delete,
     /// End its quarantine.
     Resume,
+    /// Give the first alarm that is due, if one is, and see to its entry in the index of those to be woken. Answered
+    /// with [`dealings::shown::Woken`].
+    Wake,
+    /// Show its alarms and messages. Answered with [`dealings::shown::Shown`].
+    ShowDealings,
+    /// Do something with messages that were given up: the one of this number, or all. Answered with how many.
+    DeadLetters {
+        /// Whether they are sent anew, or else dropped.
+        is_retry: bool,
+        /// Which one.
+        number: Option<u64>,
+    },
 }
 
 /// Which version the object must be at for a call to run.
@@ -82,6 +98,8 @@ pub struct Call {
     pub operation: Operation,
     /// Who asks.
     pub caller: Caller,
+    /// How it came about besides.
+    pub origin: Origin,
     /// Under which condition.
     pub precondition: Precondition,
     /// The caller's mark, if it gave one.
@@ -160,6 +178,12 @@ impl Reason {
     #[must_use]
     pub fn is_departure(self) -> bool {
         matches!(self, Self::Draining | Self::Moved)
+    }
+
+    /// Whether what is left to be written may still be written before the claim is given back.
+    #[must_use]
+    pub fn is_orderly(self) -> bool {
+        self.is_departure() || matches!(self, Self::Idle | Self::Requested | Self::Replaced)
     }
 
     /// The reason in a word: for logs and metrics.

@@ -7,6 +7,7 @@ mod client;
 mod deploy;
 mod doctor;
 mod failure;
+mod messages;
 mod new;
 mod nodes;
 mod objects;
@@ -112,6 +113,12 @@ enum Command {
     Where(objects::One),
     /// Run an object again whose code failed so often that it is quarantined
     Resume(objects::One),
+    /// List the messages that an object has not delivered, and what became of them
+    ///
+    /// Example: highlander messages list/home --retry all
+    Messages(messages::Messages),
+    /// List the alarms that an object has set
+    Alarms(messages::Alarms),
     /// Make an object a file again until its next call
     Deactivate(objects::One),
     /// List the nodes
@@ -194,6 +201,8 @@ fn on_runtime(global: &Global, command: Command) -> Result<(), Failure> {
             Command::List(list) => list.run(&client).await,
             Command::Where(one) => one.locate(&client).await,
             Command::Resume(one) => one.resume(&client).await,
+            Command::Messages(messages) => messages.run(&client).await,
+            Command::Alarms(alarms) => alarms.run(&client).await,
             Command::Deactivate(one) => one.deactivate(&client).await,
             Command::Nodes => nodes::list(&client).await,
             Command::Drain(drain) => drain.run(&client).await,

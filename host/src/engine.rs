@@ -17,6 +17,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::caller::Caller;
+use crate::effects::{Alarm, Effects, Occasion};
 use crate::error::Refusal;
 use crate::id::{Digest, ObjectId, TypeName};
 
@@ -60,6 +61,9 @@ pub struct Description {
     pub state: serde_json::Value,
     /// The handlers, sorted by name.
     pub handlers: Vec<Handler>,
+    /// Whether those who watch an object are shown its state.
+    #[serde(default)]
+    pub shows_state: bool,
 }
 
 impl Description {
@@ -147,12 +151,92 @@ pub enum LoadError {
 pub struct GuestCall<'a> {
     /// Name of the handler, one that the description has.
     pub handler: &'a str,
+    /// What that handler may do.
+    pub kind: HandlerKind,
     /// The argument, JSON.
     pub argument: &'a [u8],
     /// Version of the state.
     pub version: u64,
     /// Who calls.
     pub caller: &'a Caller,
+    /// Why the handler runs.
+    pub occasion: &'a Occasion,
+    /// The alarms that are set, by name; none where none is.
+    pub alarms: Option<&'a Arc<[Alarm]>>,
+    /// The way to other objects; none where there are no others.
+    pub outward: Option<&'a Arc<dyn Outward>>,
+}
+
+impl<'a> GuestCall<'a> {
+    /// A call that somebody makes to an object that has no alarms, and is alone.
+    #[must_use]
+    pub fn new(handler: &'a str, kind: HandlerKind, argument: &'a [u8], version: u64) -> Self {
+        let (caller, occasion) = (&Caller::Anonymous, &Occasion::Called);
+        let (alarms, outward) = (None, None);
+        Self { handler, kind, argument, version, caller, occasion, alarms, outward }
+    }
+}
+
+/// What a handler gave back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Handled {
+    /// The reply, JSON.
+    pub reply: Bytes,
+    /// What it asked for besides. Nothing, where it is a query.
+    pub effects: Effects,
+}
+
+/// A call that a handler makes to another object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutwardCall {
+    /// The object.
+    pub to: ObjectId,
+    /// Its handler.
+    pub handler: Box<str>,
+    /// The argument: JSON.
+    pub argument: Bytes,
+    /// How long to wait, if that was said.
+    pub timeout: Option<Duration>,
+    /// The caller's mark, if it gave one: 1 to 128 visible ASCII characters.
+    pub key: Option<Box<str>>,
+}
+
+/// Why a call to another object has no reply. Each but [`Unknown`](Self::Unknown) changed nothing there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OutwardError {
+    /// The object refuses, in its own words.
+    Refused(Refusal),
+    /// The argument does not fit, or the call is not well-formed.
+    InvalidArgument(String),
+    /// There is no such type or handler.
+    NotFound(String),
+    /// The object waits for the one that calls.
+    Cycle(String),
+    /// Too many objects wait for each other.
+    TooDeep(String),
+    /// Waiting could last for ever.
+    Conflict(String),
+    /// The time was over before the call began.
+    TimedOut(String),
+    /// Not now.
+    Unavailable(String),
+    /// The object's code failed.
+    Failed(String),
+    /// It may have taken effect.
+    Unknown(String),
+}
+
+/// The way of a handler to other objects.
+#[async_trait]
+pub trait Outward: fmt::Debug + Send + Sync + 'static {
+    /// Makes a call and waits for its reply: JSON.
+    ///
+    /// # Errors
+    /// See [`OutwardError`].
+    ///
+    /// # Cancel safety
+    /// The call may have taken effect, or may still.
+    async fn call(&self, call: OutwardCall) -> Result<Bytes, OutwardError>;
 }
 
 /// Turns components into something that runs.
@@ -173,6 +257,9 @@ pub trait Engine: fmt::Debug + Send + Sync + 'static {
 pub trait Component: fmt::Debug + Send + Sync + 'static {
     /// The component's digest.
     fn digest(&self) -> Digest;
+
+    /// Whether its code can call other objects.
+    fn reaches_out(&self) -> bool;
 
     /// Asks the component what it is, in an instance of its own.
     ///
@@ -212,7 +299,7 @@ pub trait Instance: fmt::Debug + Send + 'static {
     ///
     /// # Errors
     /// [`Fault`]: the instance is used no more.
-    async fn handle(&mut self, call: GuestCall<'_>) -> Result<Result<Bytes, Rejection>, Fault>;
+    async fn handle(&mut self, call: GuestCall<'_>) -> Result<Result<Handled, Rejection>, Fault>;
 
     /// Encodes the state: at most the configured `state_max`, and valid where it says JSON.
     ///

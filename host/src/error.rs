@@ -100,6 +100,8 @@ codes! {
     ObjectNotFound = "object-not-found", 404, None, false;
     /// The route exists, but not with this method.
     MethodNotAllowed = "method-not-allowed", 405, None, false;
+    /// The call would wait for itself, or could: its object waits for another one that waits for the caller.
+    CallConflict = "call-conflict", 409, None, true;
     /// Another deployment of the type was faster.
     DeploymentConflict = "deployment-conflict", 409, None, true;
     /// The repeated call was done, but its answer is no longer kept.
@@ -118,6 +120,8 @@ codes! {
     ObjectRejected = "object-rejected", 422, None, false;
     /// The idempotency key was used for another call.
     IdempotencyKeyReused = "idempotency-key-reused", 422, None, false;
+    /// The object has as many undelivered messages as it may have.
+    OutboxFull = "outbox-full", 429, None, true;
     /// Too many calls wait for this object.
     MailboxFull = "mailbox-full", 429, None, true;
     /// Too many calls or connections wait for this node.

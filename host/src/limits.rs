@@ -54,3 +54,45 @@ pub const QUARANTINE_MAX: Duration = Duration::from_mins(10);
 pub const CALL_TIMEOUT_MAX: Duration = Duration::from_mins(5);
 /// Longest page of a listing.
 pub const LIST_COUNT_MAX: usize = 1000;
+/// Objects that may wait for each other in a chain of calls.
+pub const CHAIN_LEN_MAX: usize = 15;
+/// Messages that a handler may send within one call.
+pub const MESSAGES_PER_CALL_MAX: usize = 256;
+/// Largest argument of a message.
+pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+/// Undelivered messages that an object may have.
+pub const OUTBOX_COUNT_MAX: usize = 1024;
+/// Bytes of the arguments of undelivered messages at most, in all.
+pub const OUTBOX_BYTES_MAX: usize = 1024 * 1024;
+/// How often a message is tried that its receiver refuses, or fails at.
+pub const MESSAGE_TRIES_MAX: u32 = 5;
+/// Dead letters that an object keeps; beyond it the oldest are dropped.
+pub const DEAD_LETTERS_MAX: usize = 256;
+/// Receivers to whom an object delivers at the same time.
+pub const DELIVERIES_MAX: usize = 32;
+/// First pause before a message is tried again; it doubles up to [`DELIVERY_PAUSE_MAX`].
+pub const DELIVERY_PAUSE_MIN: Duration = Duration::from_millis(100);
+/// Longest pause before a message is tried again.
+pub const DELIVERY_PAUSE_MAX: Duration = Duration::from_secs(30);
+/// How long one delivery of a message may take.
+pub const DELIVERY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Senders of whom a receiver remembers the newest message at most.
+pub const SENDERS_MAX: usize = 1024;
+/// Alarms that an object may have set.
+pub const ALARMS_MAX: usize = 64;
+/// Longest name of an alarm.
+pub const ALARM_NAME_BYTES_MAX: usize = 64;
+/// Largest argument of an alarm.
+pub const ALARM_BYTES_MAX: usize = 16 * 1024;
+/// Shortest time from one firing of a repeating alarm to the next.
+pub const ALARM_EVERY_MIN: Duration = Duration::from_secs(1);
+/// How often an alarm is given whose handler fails, before it is given up until its next time.
+pub const ALARM_TRIES_MAX: u32 = 8;
+/// First pause before an alarm is given again whose handler failed; it doubles up to [`ALARM_PAUSE_MAX`].
+pub const ALARM_PAUSE_MIN: Duration = Duration::from_secs(1);
+/// Longest pause before an alarm is given again.
+pub const ALARM_PAUSE_MAX: Duration = Duration::from_mins(10);
+/// Events that a handler may publish within one call.
+pub const EVENTS_PER_CALL_MAX: usize = 64;
+/// Bytes of the events of one call at most, in all.
+pub const EVENT_BYTES_MAX: usize = 256 * 1024;

@@ -76,8 +76,20 @@ pub struct Metrics {
     pub owner_cache_hits: IntCounter,
     /// Calls for whose object it was not.
     pub owner_cache_misses: IntCounter,
+    /// Calls that objects made to others.
+    pub calls_out: IntCounter,
+    /// Attempts to deliver a message, by `outcome`: `done`, `refused` or `not-yet`.
+    pub deliveries: IntCounterVec,
+    /// Alarms that were given, well or not.
+    pub alarms: IntCounter,
     /// Pauses of calls that no node could take.
     pub route_pauses: IntCounter,
+    /// Those who watch an object by this node, clients and other nodes.
+    pub watchers: IntGauge,
+    /// Events that were given to one of them.
+    pub events_sent: IntCounter,
+    /// Those who were sent away because they read too slowly.
+    pub slow_watchers: IntCounter,
 }
 
 impl Metrics {
@@ -94,6 +106,9 @@ impl Metrics {
             calls_done: calls.with_label_values(&["done"]),
             calls,
             call_seconds: seconds(&registry, "call_seconds", "From arrival to answer."),
+            calls_out: counter(&registry, "calls_out_total", "Calls that objects made to others."),
+            deliveries: counters(&registry, "deliveries_total", "Messages brought.", "outcome"),
+            alarms: counter(&registry, "alarms_total", "Alarms given."),
             commits: counter(&registry, "commits_total", "Writes the store confirmed."),
             commit_answers: counts(&registry, "commit_answers", "Answers released by a commit."),
             commit_seconds: seconds(&registry, "commit_seconds", "From first sending to durable."),
@@ -126,6 +141,9 @@ impl Metrics {
             owner_cache_hits: counter(&registry, "owner_cache_hits_total", "Owners remembered."),
             owner_cache_misses: counter(&registry, "owner_cache_misses_total", "Not remembered."),
             route_pauses: counter(&registry, "route_pauses_total", "Calls no node could take."),
+            watchers: gauge(&registry, "watchers", "Who watches an object by this node."),
+            events_sent: counter(&registry, "events_sent_total", "Events given to watchers."),
+            slow_watchers: counter(&registry, "slow_watchers_total", "Watchers sent away."),
             registry,
         }
     }

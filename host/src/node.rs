@@ -14,26 +14,30 @@ mod session;
 mod sweep;
 #[cfg(test)]
 mod tests;
+pub mod waking;
 pub mod whereabouts;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, oneshot, watch};
 
 use crate::activation::gate::Gate;
 use crate::activation::offer::{deactivate, offer};
+use crate::activation::outward::{Exit, Route};
 use crate::activation::protocol::Settings;
 use crate::activation::residents::Residents;
 use crate::activation::surroundings::Surroundings;
 use crate::activation::table::Table;
+use crate::activation::timers::Timers;
 use crate::activation::{Answer, Call, Reason};
 use crate::catalog::Catalog;
 use crate::clock::BootTime;
 use crate::engine::Engine;
 use crate::error::{Code, Error};
+use crate::events::Hub;
 use crate::id::{NodeId, ObjectId, TypeName};
 use crate::metrics::Metrics;
 use crate::registry::{Registry, Sessions};
@@ -92,7 +96,10 @@ pub struct Node {
     store: Arc<Watched>,
     catalog: Arc<Catalog>,
     gate: Arc<Gate>,
+    exit: Arc<Exit>,
+    timers: Arc<Timers>,
     metrics: Arc<Metrics>,
+    hub: Arc<Hub>,
     config: Config,
     /// How far the objects were told of changes of their types.
     turned: Mutex<BTreeMap<TypeName, Turned>>,
@@ -114,13 +121,17 @@ impl Node {
         let (alive, gone) = watch::channel(());
         let following = gone.clone();
         let catalog = Catalog::new(Arc::clone(&store) as Arc<dyn Store>, ports.engine);
+        let metrics = Arc::new(Metrics::new());
         let node = Arc::new(Self {
             present: watch::Sender::new(None),
             id: watch::Sender::new(NodeId::new("no-session")),
             store,
             catalog: Arc::new(catalog),
             gate: Arc::new(Gate::new(config.activation_rate)),
-            metrics: Arc::new(Metrics::new()),
+            exit: Arc::default(),
+            timers: Arc::default(),
+            hub: Arc::new(Hub::new(Arc::clone(&metrics))),
+            metrics,
             config: config.clone(),
             turned: Mutex::default(),
             is_draining: AtomicBool::new(false),
@@ -132,6 +143,17 @@ impl Node {
         tokio::spawn(sweep::run(Arc::downgrade(&node), config.idle_timeout));
         tokio::spawn(health::run(Arc::downgrade(&node), config.store_patience));
         node
+    }
+
+    /// Lets objects call others by this way. Without one they call nobody.
+    pub fn open_exit(&self, route: Weak<dyn Route>) {
+        self.exit.open(route);
+    }
+
+    /// When alarms of the node's objects are due.
+    #[must_use]
+    pub fn timers(&self) -> &Arc<Timers> {
+        &self.timers
     }
 
     /// Waits until the node has a session.
@@ -159,7 +181,12 @@ impl Node {
                 mailbox_len: self.config.mailbox_len,
                 fault_max: self.config.fault_max,
             },
+            hub: Arc::clone(&self.hub),
             metrics: Arc::clone(&self.metrics),
+            exit: Arc::clone(&self.exit),
+            // The others are for what these wait for.
+            calls_out: Semaphore::new((resident_max / 2).max(1)),
+            timers: Arc::clone(&self.timers),
             probe_ended: Notify::new(),
         })));
         tracing::info!(%node, "a session has begun");
@@ -309,6 +336,12 @@ impl Node {
     #[must_use]
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
+    }
+
+    /// Who watches which object by this node.
+    #[must_use]
+    pub fn hub(&self) -> &Arc<Hub> {
+        &self.hub
     }
 
     /// How many objects are active on this node.

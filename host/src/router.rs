@@ -22,9 +22,11 @@ mod tests;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use rand::RngExt as _;
 use tokio::sync::Semaphore;
 
+use crate::activation::outward::Route;
 use crate::activation::{Answer, Call, Operation};
 use crate::clock::BootTime;
 use crate::engine::HandlerKind;
@@ -269,7 +271,12 @@ impl Router {
 
     /// Whether an operation cannot change its object, as far as this node knows the object's type.
     async fn is_query(&self, id: &ObjectId, operation: &Operation) -> bool {
-        let Operation::Handle { handler, .. } = operation else { return false };
+        let handler = match operation {
+            Operation::Handle { handler, .. } => handler,
+            // Being woken twice is as being woken once.
+            Operation::Wake | Operation::ShowDealings => return true,
+            Operation::Delete | Operation::Resume | Operation::DeadLetters { .. } => return false,
+        };
         let Ok(revision) = self.node.catalog().current(id.type_name()).await else { return false };
         let handlers = &revision.description.handlers;
         let found = handlers.iter().find(|known| known.name == **handler);
@@ -368,5 +375,12 @@ impl Router {
     fn known(&self) -> MutexGuard<'_, Known> {
         // It is replaced as a whole.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Route for Router {
+    async fn bring(&self, id: &ObjectId, call: Call) -> Answer {
+        self.call(id, call, Context::default()).await
     }
 }

@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 
 use self::entrance::Entrance;
 use self::ports::Opened;
+use crate::activation::outward::Route;
 use crate::catalog::retirement::Retention;
 use crate::cli::output;
 use crate::config::backends::RegistryKind;
@@ -28,7 +29,7 @@ use crate::http::peers::HttpPeers;
 use crate::http::{self, Api};
 use crate::node::{self, Node};
 use crate::router::{self, Router};
-use crate::{collection, rollout};
+use crate::{collection, rollout, waking};
 
 /// How long objects may take to be handed back, where no other node can take them.
 const DRAIN_PATIENCE_ALONE: Duration = Duration::from_secs(10);
@@ -79,6 +80,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let peers = Arc::new(HttpPeers::new().with_token(shown));
     let router = Router::new(Arc::clone(&node), peers, &router::Config::default());
     let router = Arc::new(router);
+    let route: Arc<dyn Route> = Arc::clone(&router) as Arc<dyn Route>;
+    node.open_exit(Arc::downgrade(&route));
+    tokio::spawn(waking::run(Arc::downgrade(&router)));
     tokio::spawn(rollout::run(Arc::downgrade(&router)));
     tokio::spawn(collection::run(Arc::downgrade(&router), retention(&config)));
     let api = Api::new(router, http_config(&config, address, access));

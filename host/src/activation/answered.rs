@@ -44,6 +44,12 @@ pub fn fingerprint(operation: &Operation, caller: &Caller) -> [u8; 8] {
         }
         Operation::Delete => hash.update([1]),
         Operation::Resume => hash.update([2]),
+        Operation::Wake => hash.update([3]),
+        Operation::ShowDealings => hash.update([4]),
+        Operation::DeadLetters { is_retry, number } => {
+            hash.update([5, u8::from(*is_retry)]);
+            hash.update(number.unwrap_or_default().to_be_bytes());
+        }
     }
     let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(hash.finalize());
     [a, b, c, d, e, f, g, h]

@@ -7,6 +7,8 @@
 //! No I/O, no clock, no randomness: the caller hands all three in with [`Now`].
 
 mod begin;
+mod dealing;
+mod depart;
 mod end;
 mod outcome;
 mod proof;
@@ -24,11 +26,12 @@ use std::time::Duration;
 
 use super::answered::Answered;
 use super::mailbox::{Expired, Mailbox};
-use super::protocol::{Action, Event, Now, Settings};
+use super::protocol::{Action, Change, Event, Now, Settings};
 use super::{Answer, Call, Consistency, IdempotencyKey, Reason, refuse};
 use crate::clock::BootTime;
 use crate::error::{Code, Error};
 use crate::id::{CodeId, ObjectId};
+use crate::store::record::dealings::Dealings;
 use crate::store::record::{Epoch, RecentWrites, Record, State, Version, Write};
 use crate::store::{Condition, ETag};
 
@@ -75,6 +78,7 @@ enum Phase {
 struct Head {
     version: Version,
     state: Option<State>,
+    dealings: Option<Arc<Dealings>>,
 }
 
 /// What the store holds, as far as it is known here.
@@ -86,6 +90,7 @@ struct Base {
     recent: RecentWrites,
     /// Failures in a row, as the record says.
     faults: u32,
+    dealings: Option<Arc<Dealings>>,
     /// The object's own time when it was loaded, and when that was.
     time_ms: u64,
     loaded_at: BootTime,
@@ -101,6 +106,10 @@ struct Running<T> {
     /// Whether the state it runs on turned out to be one that never was.
     is_stale: bool,
     attempt: swap::Attempt,
+    /// What is to be noted of it if it changes the object.
+    notes: dealing::Notes,
+    /// Whether it waits for another object, and how old its chain is, once it has called one.
+    away: depart::Away,
 }
 
 /// A call that has run, and whose answer waits until `version` is committed.
@@ -133,6 +142,7 @@ struct Writing {
     condition: Condition,
     recent: RecentWrites,
     faults: u32,
+    dealings: Option<Arc<Dealings>>,
     attempts: u32,
     /// Answers up to this ticket are proven when it is applied: they were asked for before it began.
     proves: proof::Ticket,
@@ -171,6 +181,9 @@ struct Live<T> {
     proof: proof::Proof,
     /// Whether changes are committed whose answers wait for the lease to hold again.
     has_held: bool,
+    /// Changes that those who watch the object are not told of yet.
+    unpublished: Vec<Change>,
+    post: dealing::Post,
 }
 
 impl<T> Machine<T> {
@@ -203,6 +216,11 @@ impl<T> Machine<T> {
             Event::Wanted(code) => self.want(code),
             Event::Probe => self.probe(now, actions),
             Event::Probed(code, probed) => self.probed(code, probed, actions),
+            Event::Departing(age, caller) => self.departing(age, caller, now, actions),
+            Event::Returned => self.returned(),
+            Event::Delivered(to, number, delivered) => {
+                self.delivered(&to, number, delivered, now, actions);
+            }
             Event::Deactivate(reason) => self.deactivate(reason),
             Event::Wake => self.expire(now, actions),
         }
@@ -220,7 +238,7 @@ impl<T> Machine<T> {
     pub fn is_idle(&self) -> bool {
         self.phase == Phase::Live
             && self.mailbox.is_empty()
-            && self.live.as_ref().is_some_and(|live| live.is_settled())
+            && self.live.as_ref().is_some_and(|live| live.is_settled() && !live.is_delivering())
     }
 
     /// Whether a write is put off for a moment: [`Event::Wake`] is needed to begin it.
@@ -263,6 +281,9 @@ impl<T> Machine<T> {
         if self.is_departing() {
             let answer = refuse(Code::Draining, format!("{}: {DEPARTING}", self.id));
             return actions.push(Action::Answer(caller, answer));
+        }
+        if let Some(why) = self.conflict_with(&call) {
+            return actions.push(Action::Answer(caller, refuse(Code::CallConflict, why)));
         }
         let len_max = now.settings.mailbox_len;
         if let Some(caller) = self.mailbox.offer(call, caller, now.time, len_max) {
@@ -309,11 +330,16 @@ impl<T> Machine<T> {
                 }
             }
             Phase::Cold | Phase::Claiming | Phase::Loading | Phase::Releasing(_) => return,
-            Phase::Closing(_) => {}
+            Phase::Closing(reason) => {
+                if let Some(live) = self.live.as_mut().filter(|_| reason.is_orderly()) {
+                    live.tidy_up(now);
+                }
+            }
         }
         if let Some(live) = &mut self.live {
             if now.has_lease() {
                 live.release_held(now, actions);
+                live.begin_deliveries(actions);
                 live.begin_write(&self.id, now, actions);
                 live.begin_proof(actions);
             } else if let Phase::Closing(reason) = self.phase {
@@ -355,6 +381,15 @@ impl<T> Live<T> {
             && self.head.version == self.base.version
     }
 
+    /// What is not the state's becomes a change of its own.
+    fn bump(&mut self, now: Now<'_>) {
+        self.head.version += 1;
+        if now.is_watched {
+            let (version, state) = (self.head.version, self.head.state.clone());
+            self.unpublished.push(Change { version, events: Vec::new(), state });
+        }
+    }
+
     fn is_gathering(&self) -> bool {
         self.writing.is_none() && self.head.version != self.base.version
     }
@@ -378,6 +413,7 @@ fn base(found: Option<&(Record, ETag)>, now: Now<'_>) -> Base {
         etag: found.map(|(_, etag)| etag.clone()),
         recent: record.map(|record| record.recent.clone()).unwrap_or_default(),
         faults: record.map_or(0, |record| record.faults),
+        dealings: record.and_then(|record| record.dealings.clone()),
         time_ms: record.map_or(0, |record| record.time_ms),
         loaded_at: now.time,
     }

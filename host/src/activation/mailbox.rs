@@ -60,6 +60,21 @@ impl<T> Mailbox<T> {
         taken
     }
 
+    /// Takes out every call that `chosen` picks.
+    pub fn take_all(&mut self, mut chosen: impl FnMut(&Call) -> bool) -> Vec<T> {
+        let (taken, kept): (Vec<_>, VecDeque<_>) = (Vec::new(), VecDeque::new());
+        let (mut taken, mut kept) = (taken, kept);
+        for queued in self.calls.drain(..) {
+            if chosen(&queued.call) {
+                taken.push(queued.caller);
+            } else {
+                kept.push_back(queued);
+            }
+        }
+        self.calls = kept;
+        taken
+    }
+
     /// Whether nothing waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -122,6 +137,7 @@ mod tests {
         Call {
             operation: Operation::Delete,
             caller: crate::caller::Caller::Anonymous,
+            origin: crate::origin::Origin::default(),
             precondition: Precondition::None,
             consistency: crate::activation::Consistency::Lease,
             key: None,

@@ -34,7 +34,7 @@ pub async fn offer(
             return Some((call, caller));
         }
         let deadline = call.deadline;
-        let now = around.now();
+        let now = around.now(cell.id());
         around.metrics.mailbox_length.observe(core.machine.mailbox_len() as f64);
         core.last_used = now.time;
         core.step(Event::Call(call, caller), now);
@@ -80,9 +80,13 @@ pub fn probe(cell: &Arc<Cell>, around: &Arc<Surroundings>) {
     tell(cell, Event::Probe, around);
 }
 
-fn tell(cell: &Arc<Cell>, event: Event<Caller>, around: &Arc<Surroundings>) {
+/// Brings an event to the object, and begins its task if that is needed.
+///
+/// # Panics
+/// Outside of a tokio runtime.
+pub(super) fn tell(cell: &Arc<Cell>, event: Event<Caller>, around: &Arc<Surroundings>) {
     let mut core = cell.lock();
-    core.step(event, around.now());
+    core.step(event, around.now(cell.id()));
     if rouse(cell, &mut core, BootTime::FOREVER) {
         drop(core);
         tokio::spawn(drive(Arc::clone(cell), Arc::clone(around)));

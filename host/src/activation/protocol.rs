@@ -3,6 +3,7 @@
 //! Each action is answered by the event that its comment names; nothing else passes between a machine and the task
 //! that acts for it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,10 +11,14 @@ use bytes::Bytes;
 use super::{Answer, Call, Reason};
 use crate::caller::Caller;
 use crate::clock::BootTime;
+use crate::effects::{Alarm, Effects, Event as EventOfCall, Message, Occasion};
 use crate::engine::{Fault, Rejection, RestoreError};
 use crate::error;
-use crate::id::{CodeId, NodeId};
+use crate::id::{CodeId, NodeId, ObjectId};
+use crate::origin::Origin;
+use crate::origin::chain::Age;
 use crate::registry::{self, Claimed};
+use crate::store::record::dealings::Wake;
 use crate::store::record::{Record, State, Version, WriteId};
 use crate::store::{self, Condition, ETag, Put};
 
@@ -37,6 +42,10 @@ pub struct Now<'a> {
     pub lease_until: BootTime,
     /// The mark of a write, if one is begun now.
     pub write_id: WriteId,
+    /// The time of day: milliseconds since 1970-01-01 00:00 UTC. Alarms go by it, and nothing else.
+    pub wall_ms: u64,
+    /// Whether anybody watches the object.
+    pub is_watched: bool,
     /// What never changes.
     pub settings: &'a Settings,
 }
@@ -80,6 +89,8 @@ pub enum Ran {
         reply: Bytes,
         /// The state after it.
         state: State,
+        /// What it asked for besides.
+        effects: Option<Box<Effects>>,
     },
     /// A query ran.
     Queried {
@@ -151,6 +162,13 @@ pub enum Event<T> {
     Probe,
     /// [`Action::Probe`] ended.
     Probed(CodeId, Probed),
+    /// The call that runs is about to call another object, in a chain of this age. The answer, which says nothing but
+    /// that, comes when what the call has seen is committed.
+    Departing(Age, T),
+    /// The call that runs has its answer from another object.
+    Returned,
+    /// [`Action::Deliver`] ended.
+    Delivered(ObjectId, u64, Delivered),
     /// The activation is to end.
     Deactivate(Reason),
     /// Time has passed, or the lease holds again.
@@ -168,8 +186,8 @@ pub enum Action<T> {
     Run(Run),
     /// Read the newest state with other code, in an instance of its own.
     Probe(Probe),
-    /// Write this record under this condition, once.
-    Write(Box<Record>, Condition),
+    /// Write this record under this condition, once. An entry of the index of those to be woken is written before.
+    Write(Box<Record>, Condition, Option<Wake>),
     /// Send the identical write again, after about this pause.
     Resend(Duration),
     /// Read the record again, after about this pause.
@@ -192,6 +210,49 @@ pub enum Action<T> {
     HeldBack(CodeId, String),
     /// The object failed so often in a row that it is called no more for this long.
     Quarantined(Duration),
+    /// Bring this message to its receiver.
+    Deliver(Box<Delivery>),
+    /// Tell those who watch the object.
+    Publish(Change),
+    /// An alarm is to be given at this time of day.
+    Due(u64),
+    /// Remove this entry from the index of those to be woken: no record names it any more.
+    Forget(Wake),
+    /// Tell the operator.
+    Warn(String),
+}
+
+/// A message on its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// The message's number.
+    pub number: u64,
+    /// What it says, and to whom.
+    pub message: Message,
+    /// How long to wait before.
+    pub pause: Duration,
+}
+
+/// What came of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivered {
+    /// The message had its effect, now or before.
+    Done,
+    /// The receiver refuses it or fails at it, in these words.
+    Refused(String),
+    /// It could not be brought to the receiver, or what became of it is not known.
+    NotYet,
+}
+
+/// A committed change, as those who watch the object are told of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The version that it made.
+    pub version: Version,
+    /// What its handler published, in that order.
+    pub events: Vec<EventOfCall>,
+    /// The state after it; nothing where the object is deleted.
+    pub state: Option<State>,
 }
 
 /// A state to be read with other code than the object's.
@@ -216,6 +277,14 @@ pub struct Run {
     pub argument: Bytes,
     /// Who calls.
     pub caller: Caller,
+    /// Why the handler runs.
+    pub occasion: Occasion,
+    /// How the call came about.
+    pub origin: Origin,
+    /// The caller's mark, if it gave one.
+    pub key: Option<Arc<str>>,
+    /// The alarms that are set; none where none is.
+    pub alarms: Option<Arc<[Alarm]>>,
     /// The version that the call sees.
     pub version: Version,
     /// The state that the call sees; nothing where it is the type's defaults.

@@ -13,12 +13,16 @@ use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::cell::{Caller, Cell, Core};
-use super::protocol::{Action, Event};
+use super::outward;
+use super::protocol::{Action, Change, Event};
 use super::residents::Resident;
 use super::surroundings::Surroundings;
 use crate::catalog::Revision;
-use crate::clock::BootTime;
+use crate::clock::{BootTime, wall_ms};
+use crate::events;
+use crate::store::record::JSON;
 use io::{Io, Sent};
+pub(super) use run::jittered;
 
 /// Calls that an object runs before its task lets others have the thread.
 const CALLS_IN_A_ROW_MAX: u32 = 32;
@@ -113,10 +117,20 @@ impl Task {
                 self.io = Some(self.claim());
             }
             Action::Load => self.io = Some(self.load()),
-            Action::Write(record, condition) => self.io = Some(self.write(&record, condition)),
+            Action::Write(record, condition, entry) => {
+                self.io = Some(self.write(&record, condition, entry));
+            }
             Action::Resend(pause) => self.io = Some(self.resend(pause)),
             Action::Reread(pause) => self.io = Some(self.reread(pause)),
             Action::Prove(pause) => self.io = Some(self.prove(pause)),
+            Action::Deliver(delivery) => {
+                let (cell, around) = (Arc::clone(&self.cell), Arc::clone(&self.around));
+                tokio::spawn(outward::deliver(cell, around, *delivery));
+            }
+            Action::Publish(change) => self.publish(change),
+            Action::Due(at_ms) => self.around.timers.set(self.cell.id(), at_ms, wall_ms()),
+            Action::Forget(wake) => self.forget(&wake),
+            Action::Warn(text) => tracing::warn!(object = %self.cell.id(), "{text}"),
             Action::Release => self.io = Some(self.release()),
         }
     }
@@ -183,8 +197,21 @@ impl Task {
         wake_at.map(|at| Instant::now() + at.since(BootTime::now()))
     }
 
+    /// Tells those who watch the object.
+    fn publish(&self, change: Change) {
+        let Change { version, events, state } = change;
+        let shows_state = |revision: &Arc<Revision>| revision.description.shows_state;
+        let is_shown = self.revision.as_ref().is_some_and(shows_state);
+        let is_deleted = state.is_none();
+        let shown = state.filter(|state| is_shown && &*state.content_type == JSON);
+        let shown = shown.map(|state| state.bytes);
+        self.around
+            .hub
+            .publish(self.cell.id(), events::Change { version, events, shown, is_deleted });
+    }
+
     fn step(&self, event: Event<Caller>) {
-        self.cell.lock().step(event, self.around.now());
+        self.cell.lock().step(event, self.around.now(self.cell.id()));
     }
 
     /// Puts the instance where it may be evicted: nobody uses it for now.

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{Call, Consistency, Operation, Precondition};
 use crate::caller::Caller;
 use crate::clock::BootTime;
+use crate::origin::Origin;
 
 /// A call without key and condition, for which its caller waits ten seconds.
 pub(crate) fn call(handler: &str, argument: &Value) -> Call {
@@ -16,6 +17,7 @@ pub(crate) fn call(handler: &str, argument: &Value) -> Call {
             argument: argument.to_string().into(),
         },
         caller: Caller::Anonymous,
+        origin: Origin::default(),
         precondition: Precondition::None,
         key: None,
         consistency: Consistency::Lease,

@@ -273,7 +273,7 @@ fn read_json(argument: &str) -> Result<Bytes, Failure> {
         }
         text => text.as_bytes().to_vec(),
     };
-    if text.len() <= ARGUMENT_BYTES_MAX && !crate::store::record::is_json(&text) {
+    if text.len() <= ARGUMENT_BYTES_MAX && !crate::json::is_json(&text) {
         let failure = Failure::usage("the argument is not JSON");
         return Err(failure.with_hint("text needs quotes of its own: '\"buy milk\"'"));
     }

@@ -5,7 +5,12 @@
 
 use std::io::{self, ErrorKind, Write as _};
 
+use humantime_serde::re::humantime;
+
 use super::failure::Failure;
+
+/// From here on the format has no years.
+const YEAR_10000_MS: u64 = 253_402_300_800_000;
 
 /// Prints one line of text to standard output.
 pub(super) fn line(text: &str) -> Result<(), Failure> {
@@ -15,6 +20,13 @@ pub(super) fn line(text: &str) -> Result<(), Failure> {
 /// Prints a JSON document to standard output, as it was sent.
 pub(super) fn json(document: &[u8]) -> Result<(), Failure> {
     write(&escaped_json(&String::from_utf8_lossy(document)))
+}
+
+/// A time in milliseconds since 1970-01-01 00:00 UTC, as people read it.
+pub(super) fn time(ms: u64) -> String {
+    let at = std::time::UNIX_EPOCH.checked_add(std::time::Duration::from_millis(ms));
+    let shown = at.filter(|_| ms < YEAR_10000_MS).map(humantime::format_rfc3339_seconds);
+    shown.map_or_else(|| format!("{ms}ms"), |shown| shown.to_string())
 }
 
 /// Prints rows in columns that are as wide as they need to be.

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use bytesize::ByteSize;
 use clap::Args;
-use humantime_serde::re::humantime;
 use serde::Deserialize;
 
 use super::client::{Client, Request, encoded};
@@ -105,7 +104,7 @@ fn show(record: &Record) -> Result<(), Failure> {
             revision.digest.chars().take(12).collect(),
             ByteSize(revision.bytes).to_string(),
             revision.schema_version.to_string(),
-            deployed_at(revision.deployed_at_ms),
+            output::time(revision.deployed_at_ms),
             revision.deployed_by.clone(),
             revision.live_objects.to_string(),
             remark(record, revision),
@@ -121,11 +120,6 @@ fn show(record: &Record) -> Result<(), Failure> {
         .iter()
         .map(|(key, why)| vec![format!("  {}/{key}", record.name), why.clone()]);
     output::table(&rows.collect::<Vec<_>>())
-}
-
-fn deployed_at(ms: u64) -> String {
-    let at = std::time::UNIX_EPOCH + std::time::Duration::from_millis(ms);
-    humantime::format_rfc3339_seconds(at).to_string()
 }
 
 fn remark(record: &Record, revision: &Revision) -> String {

@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::caller::Caller;
 use crate::engine::{
     Component, Engine, Fault, GuestCall, HandlerKind, Instance, LoadError, Rejection, RestoreError,
 };
@@ -154,8 +153,8 @@ async fn call(
     handler: &str,
     argument: &str,
 ) -> Result<Result<Bytes, Rejection>, Fault> {
-    let (argument, caller) = (argument.as_bytes(), &Caller::Anonymous);
-    instance.handle(GuestCall { handler, argument, version: 1, caller }).await
+    let call = GuestCall::new(handler, HandlerKind::Update, argument.as_bytes(), 1);
+    Ok(instance.handle(call).await?.map(|handled| handled.reply))
 }
 
 async fn reply(instance: &mut dyn Instance, handler: &str, argument: &str) -> String {

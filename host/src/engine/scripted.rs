@@ -11,9 +11,10 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::effects::{Alarm, Effects, Event, Message};
 use crate::engine::{
-    Component, Description, Engine, Fault, GuestCall, Handler, HandlerKind, Instance, LoadError,
-    Rejection, RestoreError,
+    Component, Description, Engine, Fault, GuestCall, Handled, Handler, HandlerKind, Instance,
+    LoadError, OutwardCall, Rejection, RestoreError,
 };
 use crate::error::Refusal;
 use crate::id::{Digest, ObjectId, TypeName};
@@ -24,13 +25,17 @@ const PREFIX: &str = "scripted:";
 /// Every handler of a scripted component: its name, its kind, and what it does.
 const HANDLERS: &[(&str, HandlerKind, &str)] = &[
     ("add", HandlerKind::Update, "Adds the argument, and answers with the sum."),
+    ("call", HandlerKind::Update, "Calls the handler of another object: [type, key, handler]."),
     ("caller", HandlerKind::Query, "Who calls."),
     ("get", HandlerKind::Query, "The whole state."),
     ("grow", HandlerKind::Update, "Gives the state as many bytes of ballast as the argument says."),
     ("increment", HandlerKind::Update, "Adds one, and answers with the sum."),
+    ("publish", HandlerKind::Update, "Publishes the argument as the event news."),
     ("put", HandlerKind::Update, "Replaces the whole state."),
     ("reject", HandlerKind::Update, "Refuses."),
     ("reject_after_change", HandlerKind::Update, "Adds one, then refuses."),
+    ("send", HandlerKind::Update, "Sends increment so many times: [type, key, count]."),
+    ("set_alarm", HandlerKind::Update, "Has increment called so many milliseconds later."),
     ("sleep", HandlerKind::Update, "Waits as many milliseconds as the argument says."),
     ("trap", HandlerKind::Update, "Traps."),
     ("trap_after_change", HandlerKind::Update, "Adds one, then traps."),
@@ -108,6 +113,10 @@ impl Component for Counter {
         self.digest
     }
 
+    fn reaches_out(&self) -> bool {
+        true
+    }
+
     async fn describe(&self) -> Result<Description, LoadError> {
         let handlers = HANDLERS.iter().map(|&(name, kind, documentation)| Handler {
             name: name.to_owned(),
@@ -126,6 +135,7 @@ impl Component for Counter {
                 "properties": { "value": { "type": "integer" }, "ballast": { "type": "string" } },
             }),
             handlers: handlers.collect(),
+            shows_state: true,
         })
     }
 
@@ -175,7 +185,7 @@ impl CounterInstance {
         }
     }
 
-    async fn run(&mut self, call: GuestCall<'_>) -> Result<Value, Stop> {
+    async fn run(&mut self, call: GuestCall<'_>, effects: &mut Effects) -> Result<Value, Stop> {
         if self.is_trapping {
             return Err(trapped());
         }
@@ -184,6 +194,14 @@ impl CounterInstance {
             "value" => json!(state.value),
             "version" => json!(call.version),
             "caller" => json!(call.caller.to_string()),
+            "call" => return call_other(call).await,
+            "publish" => {
+                let (name, data) = ("news".into(), call.argument.to_vec().into());
+                effects.events.push(Event { name, data });
+                Value::Null
+            }
+            "send" => send(call.argument, effects)?,
+            "set_alarm" => set_alarm(call, effects)?,
             "get" => json!(state),
             "increment" => state.add(1)?,
             "add" => state.add(argument(call.argument)?)?,
@@ -242,10 +260,11 @@ impl Instance for CounterInstance {
         Ok(())
     }
 
-    async fn handle(&mut self, call: GuestCall<'_>) -> Result<Result<Bytes, Rejection>, Fault> {
+    async fn handle(&mut self, call: GuestCall<'_>) -> Result<Result<Handled, Rejection>, Fault> {
         self.begin()?;
-        let answer = match self.run(call).await {
-            Ok(reply) => Ok(Bytes::from(reply.to_string())),
+        let mut effects = Effects::default();
+        let answer = match self.run(call, &mut effects).await {
+            Ok(reply) => Ok(Handled { reply: Bytes::from(reply.to_string()), effects }),
             Err(Stop::Rejected(rejection)) => Err(rejection),
             Err(Stop::Faulted(fault)) => return Err(fault),
         };
@@ -271,6 +290,44 @@ impl State {
         self.value = sum;
         Ok(json!(sum))
     }
+}
+
+async fn call_other(call: GuestCall<'_>) -> Result<Value, Stop> {
+    let (type_name, key, handler): (String, String, Box<str>) = argument(call.argument)?;
+    let to = ObjectId::new(&type_name, &key).map_err(|_| refused("no-object"))?;
+    let outward = call.outward.ok_or_else(|| refused("alone"))?;
+    let argument = Bytes::from_static(b"null");
+    let made = OutwardCall { to, handler, argument, timeout: None, key: None };
+    match outward.call(made).await {
+        Ok(reply) => Ok(json!({ "ok": serde_json::from_slice::<Value>(&reply).ok() })),
+        Err(error) => Ok(json!({ "error": format!("{error:?}") })),
+    }
+}
+
+fn send(bytes: &[u8], effects: &mut Effects) -> Result<Value, Stop> {
+    let (type_name, key, count): (String, String, usize) = argument(bytes)?;
+    let to = ObjectId::new(&type_name, &key).map_err(|_| refused("no-object"))?;
+    let (handler, argument) = ("increment".into(), Bytes::from_static(b"null"));
+    let message = Message { to, handler, argument };
+    effects.messages.extend(std::iter::repeat_n(message, count));
+    Ok(Value::Null)
+}
+
+fn set_alarm(call: GuestCall<'_>, effects: &mut Effects) -> Result<Value, Stop> {
+    let after_ms: u64 = argument(call.argument)?;
+    let set = call.alarms.map(|alarms| alarms.to_vec()).unwrap_or_default();
+    let alarm = Alarm {
+        name: "scripted".into(),
+        due_ms: crate::clock::wall_ms() + after_ms,
+        every_ms: None,
+        handler: "increment".into(),
+        argument: Bytes::from_static(b"null"),
+        tries: 0,
+        retry_ms: 0,
+    };
+    let kept = set.into_iter().filter(|known| known.name != alarm.name);
+    effects.alarms = Some(kept.chain([alarm.clone()]).collect());
+    Ok(Value::Null)
 }
 
 /// Why a handler gives no reply.

@@ -4,6 +4,7 @@
 //! output are bounded; one that fails is thrown away with its `wasmtime::Store`. One engine serves the whole node.
 //! It knows nothing of owners, stores or other calls, and `wasmtime` is named nowhere else in the host.
 
+mod asked;
 mod bindings;
 mod budget;
 mod cache;

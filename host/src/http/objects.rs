@@ -70,6 +70,32 @@ impl Api {
         self.change(parts, id, Operation::Resume).await
     }
 
+    /// Has the alarm given that is due, if one is: asked by another node, or by an operator.
+    pub(super) async fn wake(&self, parts: &Parts, id: ObjectId) -> Result<Reply, Problem> {
+        self.change(parts, id, Operation::Wake).await
+    }
+
+    pub(super) async fn messages(&self, parts: &Parts, id: ObjectId) -> Result<Reply, Problem> {
+        self.change(parts, id, Operation::ShowDealings).await
+    }
+
+    /// Sends messages anew that were given up, or drops them.
+    pub(super) async fn dead_letters(
+        &self,
+        parts: &Parts,
+        id: ObjectId,
+        is_retry: bool,
+    ) -> Result<Reply, Problem> {
+        let mut number = None;
+        for (name, value) in query::parameters(&parts.uri, &["number"])? {
+            let read = value.parse().map_err(|_| {
+                malformed(format!("the parameter {name:?} is the number of a message"))
+            });
+            number = Some(read?);
+        }
+        self.change(parts, id, Operation::DeadLetters { is_retry, number }).await
+    }
+
     async fn change(
         &self,
         parts: &Parts,
@@ -95,7 +121,7 @@ impl Api {
             .and_then(|call| Ok((call, request::context(headers)?)));
         let (call, context) = call.map_err(|error| Problem::of(error, id))?;
         let routing = self.router.route(id, &call, context);
-        let answered = match context.trace {
+        let answered = match call.origin.trace {
             None => routing.await,
             Some(trace) => {
                 let span = tracing::info_span!("call", object = %id, trace = trace.trace_id());
@@ -124,7 +150,8 @@ impl Api {
             .map(|key| (key.into(), fingerprint(&operation, &caller)))
             .map(|(key, fingerprint)| IdempotencyKey { key, fingerprint });
         let deadline = BootTime::now() + timeout;
-        Ok(Call { operation, caller, precondition, key, consistency, deadline })
+        let origin = request::origin(headers)?;
+        Ok(Call { operation, caller, origin, precondition, key, consistency, deadline })
     }
 
     pub(super) async fn owner(&self, parts: &Parts, id: &ObjectId) -> Result<Reply, Problem> {

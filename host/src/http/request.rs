@@ -3,6 +3,7 @@
 //! Each header is read here and nowhere else. A header that cannot be understood is refused, never passed over: a
 //! caller that sets a condition relies on it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,12 +11,16 @@ use http::header::{CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 
+use super::access::vouched;
 use crate::activation::{Consistency, Precondition};
 use crate::caller::Caller;
 use crate::error::{Code, Error};
+use crate::json::is_json;
 use crate::limits::{CALL_TIMEOUT_MAX, IDEMPOTENCY_KEY_BYTES_MAX};
-use crate::router::context::{Context, TraceParent};
-use crate::store::record::{Version, is_json};
+use crate::origin::Origin;
+use crate::origin::trace::TraceParent;
+use crate::router::context::Context;
+use crate::store::record::Version;
 
 /// Longest path and query.
 pub(super) const URL_BYTES_MAX: usize = 2048;
@@ -26,6 +31,10 @@ pub(super) const CONSISTENCY: HeaderName = HeaderName::from_static("highlander-c
 pub(super) const HOPS: HeaderName = HeaderName::from_static("highlander-hops");
 /// Who calls, as another node says.
 pub(super) const CALLER: HeaderName = HeaderName::from_static("highlander-caller");
+/// The objects that wait for the call, as another node says.
+pub(super) const CHAIN: HeaderName = HeaderName::from_static("highlander-chain");
+/// The number of the message that the call delivers, as another node says.
+pub(super) const MESSAGE: HeaderName = HeaderName::from_static("highlander-message");
 pub(super) const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 const NULL: Bytes = Bytes::from_static(b"null");
 
@@ -67,10 +76,23 @@ pub(super) fn context(headers: &HeaderMap) -> Result<Context, Error> {
             hops.ok_or_else(|| malformed("Highlander-Hops is a number from 0 to 255"))?
         }
     };
+    Ok(Context { hops })
+}
+
+/// How the call came about besides. Only a node can say more than the trace: that is checked where callers are.
+pub(super) fn origin(headers: &HeaderMap) -> Result<Origin, Error> {
     // One that is malformed is no reason to refuse the call: so says its specification.
     let trace =
         headers.get(TRACE_PARENT).and_then(|value| TraceParent::parse(value.to_str().ok()?));
-    Ok(Context { hops, trace })
+    let chain = headers.get(CHAIN).map(|value| {
+        vouched::read_chain(value).ok_or_else(|| malformed("Highlander-Chain names no chain"))
+    });
+    let message = headers.get(MESSAGE).map(|value| {
+        let number = value.to_str().ok().and_then(|text| text.parse().ok());
+        number.ok_or_else(|| malformed("Highlander-Message is a number"))
+    });
+    let chain = chain.transpose()?.map(Arc::new);
+    Ok(Origin { chain, message: message.transpose()?, trace })
 }
 
 /// Who was found to make the request.
@@ -212,7 +234,7 @@ mod tests {
         }
         assert_eq!(context(&HeaderMap::new()).unwrap(), Context::default());
         let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        let trace = |value| context(&headers(TRACE_PARENT, value)).unwrap().trace;
+        let trace = |value| origin(&headers(TRACE_PARENT, value)).unwrap().trace;
         assert_eq!(trace(good).map(|trace| trace.as_str().to_owned()).as_deref(), Some(good));
         assert_eq!(trace("whatever"), None);
     }

@@ -35,6 +35,14 @@ pub enum Route<'a> {
     Owner(ObjectId),
     /// Make an object a file again.
     Deactivate(ObjectId),
+    /// Show an object's alarms and messages.
+    Messages(ObjectId),
+    /// Send messages that were given up anew.
+    RetryMessages(ObjectId),
+    /// Drop messages that were given up.
+    DropMessages(ObjectId),
+    /// Give an object's alarm that is due.
+    Wake(ObjectId),
     /// List the objects of a type.
     List(TypeName),
     /// Upload a component.
@@ -151,7 +159,15 @@ fn object_route<'a>(method: &Method, rest: &'a str) -> Result<Route<'a>, Problem
             _ => Err(not_allowed(method, "GET, HEAD, PUT, DELETE")),
         };
     };
-    if parts.next().is_some() || handler.is_empty() {
+    let rest_of = parts.next();
+    match (handler, rest_of, parts.next()) {
+        ("messages", Some("retry"), None) if method == Method::POST => {
+            return Ok(Route::RetryMessages(id));
+        }
+        ("alarms", Some("due"), None) if method == Method::POST => return Ok(Route::Wake(id)),
+        _ => {}
+    }
+    if rest_of.is_some() || handler.is_empty() {
         let error = unknown_route(rest).with_hint("a slash within a key is written %2F");
         return Err(error.into());
     }
@@ -163,8 +179,11 @@ fn handler_route<'a>(
     id: ObjectId,
     handler: Cow<'a, str>,
 ) -> Result<Route<'a>, Problem> {
-    if handler == "quarantine" && method == Method::DELETE {
-        return Ok(Route::Resume(id));
+    match (handler.as_ref(), method) {
+        ("quarantine", &Method::DELETE) => return Ok(Route::Resume(id)),
+        ("messages", &Method::DELETE) => return Ok(Route::DropMessages(id)),
+        ("messages", &Method::GET | &Method::HEAD) => return Ok(Route::Messages(id)),
+        _ => {}
     }
     if !is_reserved(&handler) {
         if method == Method::POST {

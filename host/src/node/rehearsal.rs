@@ -10,7 +10,6 @@ use futures_util::stream::{self, StreamExt as _};
 use serde::{Deserialize, Serialize};
 
 use super::Node;
-use crate::caller::Caller;
 use crate::catalog::staged::Staged;
 use crate::clock::BootTime;
 use crate::engine::{Component, Description, Fault, GuestCall, HandlerKind, RestoreError};
@@ -174,12 +173,7 @@ async fn read(
         error => error.to_string(),
     })?;
     for name in queries(description) {
-        let call = GuestCall {
-            handler: name,
-            argument: b"null",
-            version: record.version,
-            caller: &Caller::Anonymous,
-        };
+        let call = GuestCall::new(name, HandlerKind::Query, b"null", record.version);
         // That an object refuses is its right.
         let answered = instance.handle(call).await;
         answered.map_err(|fault| format!("the query {name}: {}", shown(&fault))).map(drop)?;

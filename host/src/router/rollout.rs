@@ -98,8 +98,19 @@ impl Router {
     /// Whether this node is the one to move the roll-outs of a type on: placed by its name, as an object is by its id.
     #[must_use]
     pub fn is_steward_of(&self, type_name: &TypeName) -> bool {
+        self.is_preferred_for(type_name.as_str(), "roll-out")
+    }
+
+    /// Whether this node looks through this part of the index of those to be woken.
+    #[must_use]
+    pub fn is_keeper_of(&self, shard: u8) -> bool {
+        self.is_preferred_for("wake", &shard.to_string())
+    }
+
+    /// Whether this node is the one that an object of this name would be on.
+    fn is_preferred_for(&self, type_name: &str, key: &str) -> bool {
         let known = self.look();
-        let Ok(stand_in) = ObjectId::new(type_name.as_str(), "roll-out") else { return false };
+        let Ok(stand_in) = ObjectId::new(type_name, key) else { return false };
         let key = known.granularity.key_of(&stand_in);
         match placement::preferred(key, &known.members) {
             Some(member) => member.node == known.me,

@@ -180,15 +180,15 @@ impl Peers for Nearby {
     }
 
     async fn whereabouts(&self, to: &Member, id: &ObjectId, _: Duration) -> Told<Whereabouts> {
-        Ok(self.router(to)?.whereabouts(id, Context { hops: 1, trace: None }).await)
+        Ok(self.router(to)?.whereabouts(id, Context { hops: 1 }).await)
     }
 
     async fn deactivate(&self, to: &Member, id: &ObjectId, _: Duration) -> Told<bool> {
-        Ok(self.router(to)?.deactivate(id, Context { hops: 1, trace: None }).await)
+        Ok(self.router(to)?.deactivate(id, Context { hops: 1 }).await)
     }
 
     async fn drain(&self, to: &Member, _: Duration) -> Told<usize> {
-        let context = Context { hops: 1, trace: None };
+        let context = Context { hops: 1 };
         let drained = self.router(to)?.drain(to.node.as_str(), context).await;
         Ok(drained.map(|(_, left)| left))
     }

@@ -129,7 +129,7 @@ async fn a_call_with_all_its_hops_is_answered_with_the_owner() {
     let (cluster, places) = cluster(&["a", "b", "c"]).await;
     let id = cluster.counter_at("b", "x");
     assert_eq!(ask(&places[1], &id, add(1)).await, "1");
-    let context = Context { hops: HOPS_MAX, trace: None };
+    let context = Context { hops: HOPS_MAX };
     let error = places[2].router.call(&id, add(1), context).await.unwrap_err();
     assert_eq!((error.code, error.owner), (Code::NotOwner, Some(NodeId::new("b"))));
     assert_eq!(cluster.nearby.take_calls(), []);

@@ -4,10 +4,12 @@
 //! Nothing here decides anything: the activation does.
 
 pub mod codec;
+pub mod dealings;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
+use dealings::Dealings;
 use rand::RngExt as _;
 
 use crate::id::{Digest, NodeId, ObjectId};
@@ -88,13 +90,6 @@ pub struct State {
 /// Media type of states that are JSON.
 pub const JSON: &str = "application/json";
 
-/// Whether `bytes` are one JSON value in UTF-8, with nothing but white space around it.
-#[must_use]
-pub fn is_json(bytes: &[u8]) -> bool {
-    // Reading a raw value checks grammar and UTF-8, in one pass, and builds nothing.
-    serde_json::from_slice::<&serde_json::value::RawValue>(bytes).is_ok()
-}
-
 /// What is remembered of a call that had an idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnsweredCall {
@@ -138,6 +133,9 @@ pub struct Record {
     pub answered: Arc<[AnsweredCall]>,
     /// How often in a row this object's code was ended by its limits or a trap.
     pub faults: u32,
+    /// What it has to do with others and with time. Shared, because most commits change nothing of it; nothing where it
+    /// never had any.
+    pub dealings: Option<Arc<Dealings>>,
     /// The state; nothing where the object is deleted.
     pub state: Option<State>,
 }

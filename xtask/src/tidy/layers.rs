@@ -24,14 +24,29 @@ const fn layer(name: &'static str, modules: &'static [&'static str]) -> Layer {
 
 /// From the bottom up.
 const LAYERS: &[Layer] = &[
-    layer("base", &["id", "limits", "clock", "error", "caller", "metrics", "telemetry"]),
+    layer(
+        "base",
+        &[
+            "id",
+            "json",
+            "limits",
+            "clock",
+            "error",
+            "caller",
+            "origin",
+            "effects",
+            "metrics",
+            "telemetry",
+        ],
+    ),
+    layer("events", &["events"]),
     // A port that knew another one could not be replaced alone.
     Layer { name: "ports", modules: &["registry", "store", "engine"], is_divided: true },
     layer("catalog", &["catalog"]),
     layer("activation", &["activation"]),
     layer("node", &["node"]),
     layer("router", &["router"]),
-    layer("rollout", &["rollout", "rehearsal", "collection"]),
+    layer("rollout", &["rollout", "rehearsal", "collection", "waking"]),
     layer("config", &["config"]),
     layer("http", &["http"]),
     layer("cli", &["cli"]),

@@ -6,9 +6,8 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use highlander_host::caller::Caller;
 use highlander_host::engine::wasmtime::{SandboxConfig, WasmtimeEngine};
-use highlander_host::engine::{Component, Engine as _, GuestCall};
+use highlander_host::engine::{Component, Engine as _, GuestCall, HandlerKind};
 use highlander_host::id::{Digest, ObjectId};
 use highlander_host::node::Node;
 use highlander_host::registry::claims::Granularity;
@@ -107,8 +106,7 @@ impl Hand {
         let state = record.state.context("it is deleted")?;
         let mut instance = self.component.instantiate().await?;
         instance.restore(id, Some((&state.bytes, state.schema_version))).await?;
-        let (version, caller) = (record.version, &Caller::Anonymous);
-        let call = GuestCall { handler: "value", argument: b"null", version, caller };
+        let call = GuestCall::new("value", HandlerKind::Query, b"null", record.version);
         let reply = instance.handle(call).await?;
         reply.map(drop).map_err(|rejection| anyhow!("it refuses: {rejection:?}"))
     }

@@ -189,6 +189,7 @@ mod tests {
                 state_content_type: String::new(),
                 state: serde_json::Value::Null,
                 handlers: Vec::new(),
+                shows_state: false,
             },
         }));
         record.rollout = stage.map(|stage| Rollout {

@@ -1,8 +1,12 @@
 //! Beginnings: an activation from claim to live, the next call, the next write.
 //! Nothing is decided about outcomes here.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
+use super::dealing::{Post, Started};
+use super::depart::Away;
 use super::proof::Proof;
 use super::quarantine::Quarantine;
 use super::swap::{Attempt, Swap};
@@ -83,7 +87,11 @@ impl<T> Machine<T> {
             swap: Swap::new(&mut code, wanted),
             code,
             quarantine: Quarantine::new(&base),
-            head: Head { version: base.version, state: record.and_then(|r| r.state.clone()) },
+            head: Head {
+                version: base.version,
+                state: record.and_then(|r| r.state.clone()),
+                dealings: base.dealings.clone(),
+            },
             answered: answered(record),
             epoch: base.epoch + 1,
             base,
@@ -94,8 +102,13 @@ impl<T> Machine<T> {
             gather: None,
             proof: Proof::default(),
             has_held: false,
+            unpublished: Vec::new(),
+            post: Post::default(),
         }));
         self.phase = Phase::Live;
+        if let Some(live) = &mut self.live {
+            live.announce_alarm(actions);
+        }
     }
 
     pub(super) fn load_failed(&mut self, failure: LoadFailure, actions: &mut Vec<Action<T>>) {
@@ -152,13 +165,23 @@ impl<T> Live<T> {
             return actions.push(Action::Answer(caller, too_late(id)));
         }
         let consistency = call.consistency;
+        if call.operation == Operation::Wake {
+            self.see_to_waking(now, actions);
+        }
         if let Some((version, answer)) = self.answer_at_once(id, &call, now) {
             let seen = self.seen(caller, version, answer, deadline, consistency);
             return self.hold(seen, now, actions);
         }
+        let call = match self.of_alarm(id, call, now) {
+            Ok(alarm) => alarm,
+            Err(call) => Started::of(*call, self.alarms()),
+        };
+        let Started { call, occasion, alarms, notes } = call;
+        let key = call.key.as_ref().map(|key| Arc::clone(&key.key));
+        let away = Away::of(&call.origin);
         let running = |caller, attempt| {
-            let is_stale = false;
-            Running { caller, key: call.key, consistency, deadline, is_stale, attempt }
+            let (is_stale, key) = (false, call.key);
+            Running { caller, key, consistency, deadline, is_stale, attempt, notes, away }
         };
         match call.operation {
             Operation::Handle { handler, argument } => {
@@ -167,6 +190,10 @@ impl<T> Live<T> {
                     handler,
                     argument,
                     caller: call.caller,
+                    occasion,
+                    origin: call.origin,
+                    key,
+                    alarms,
                     version: self.head.version,
                     state: self.head.state.clone(),
                     is_in_sync: self.is_in_sync,
@@ -176,17 +203,24 @@ impl<T> Live<T> {
                 self.running = Some(running(caller, attempt));
                 actions.push(Action::Run(run));
             }
+            Operation::DeadLetters { is_retry, number } => {
+                let running = running(caller, Attempt::Settled);
+                self.change_dead_letters(id, is_retry, number, running, now, actions);
+            }
             Operation::Resume => {
                 self.recovered();
                 let (state, reply) = (self.head.state.clone(), Bytes::from_static(b"true"));
-                self.changed(running(caller, Attempt::Settled), state, reply, now);
+                self.changed(running(caller, Attempt::Settled), state, reply, None, now);
             }
             Operation::Delete => {
                 self.is_in_sync = false;
                 actions.push(Action::DropInstance);
                 let reply = Bytes::from_static(b"null");
-                self.changed(running(caller, Attempt::Settled), None, reply, now);
+                self.cancel_alarms();
+                self.changed(running(caller, Attempt::Settled), None, reply, None, now);
             }
+            // Answered before.
+            Operation::Wake | Operation::ShowDealings => {}
         }
     }
 
@@ -204,8 +238,20 @@ impl<T> Live<T> {
         if let Some(answer) = self.precondition_failure(id, call.precondition) {
             return Some((version, answer));
         }
-        let answer = match call.operation {
+        let answer = match &call.operation {
+            Operation::Handle { .. } if self.has_received(call) => {
+                let done = self.done(Bytes::from_static(b"null"), version);
+                Ok(Done { replayed: true, ..done })
+            }
             Operation::Handle { .. } if self.is_quarantined(now) => self.quarantined(id, now),
+            Operation::Wake if self.is_alarm_due(now) => {
+                if !self.is_quarantined(now) {
+                    return None;
+                }
+                self.quarantined(id, now)
+            }
+            Operation::Wake => Ok(self.done(self.woken(None), version)),
+            Operation::ShowDealings => Ok(self.done(self.shown(), version)),
             Operation::Resume if !self.has_failed() => {
                 Ok(self.done(Bytes::from_static(b"false"), version))
             }
@@ -284,6 +330,7 @@ impl<T> Live<T> {
         let write = Write { version: self.head.version, id: now.write_id };
         let recent = self.base.recent.with(write);
         let time_ms = self.time_ms(now);
+        let entry = self.enter_wake(now);
         let record = Record {
             id: id.clone(),
             version: write.version,
@@ -295,6 +342,7 @@ impl<T> Live<T> {
             time_ms,
             answered: self.answered.to_record(time_ms),
             faults: self.quarantine.faults(),
+            dealings: self.head.dealings.clone(),
             state: self.head.state.clone(),
         };
         let condition = condition(self.base.etag.as_ref());
@@ -305,10 +353,11 @@ impl<T> Live<T> {
             condition: condition.clone(),
             recent,
             faults: record.faults,
+            dealings: record.dealings.clone(),
             attempts: 1,
             proves: self.proof.newest(),
         });
-        actions.push(Action::Write(Box::new(record), condition));
+        actions.push(Action::Write(Box::new(record), condition, entry));
     }
 
     pub(super) fn done(&self, reply: Bytes, version: Version) -> Done {

@@ -4,9 +4,10 @@
 use bytes::Bytes;
 
 use super::swap::Next;
-use super::{Head, LEASE_OVER, Live, Machine, Phase, Running, Waiting};
-use crate::activation::protocol::{Action, Now, Ran};
+use super::{LEASE_OVER, Live, Machine, Phase, Running, Waiting};
+use crate::activation::protocol::{Action, Change, Now, Ran};
 use crate::activation::{Answer, refuse};
+use crate::effects::Event;
 use crate::engine::{Fault, Rejection, RestoreError};
 use crate::error::{Code, Error};
 use crate::id::ObjectId;
@@ -34,9 +35,18 @@ impl<T> Machine<T> {
         };
         live.count(&ran, now, actions);
         let answer = match ran {
-            Ran::Updated { reply, state } => {
-                live.is_in_sync = true;
-                return live.changed(running, Some(state), reply, now);
+            Ran::Updated { reply, state, effects } => {
+                match live.take_in(effects.as_deref(), &running) {
+                    Ok(()) => {
+                        live.is_in_sync = true;
+                        let events = effects.map(|effects| effects.events);
+                        return live.changed(running, Some(state), reply, events, now);
+                    }
+                    Err(full) => {
+                        live.is_in_sync = false;
+                        refuse(Code::OutboxFull, format!("{} was not changed: {full}", self.id))
+                    }
+                }
             }
             Ran::Queried { reply } => {
                 live.is_in_sync = true;
@@ -55,6 +65,7 @@ impl<T> Machine<T> {
                 live.ended(refuse(Code::DeadlineExceeded, text), actions)
             }
         };
+        let answer = live.alarm_ended(&running, answer, now, actions);
         let version = live.head.version;
         let Running { caller, deadline, consistency, .. } = running;
         let seen = live.seen(caller, version, answer, deadline, consistency);
@@ -76,10 +87,17 @@ impl<T> Live<T> {
         running: Running<T>,
         state: Option<State>,
         reply: Bytes,
+        events: Option<Vec<Event>>,
         now: Now<'_>,
     ) {
         let version = self.head.version + 1;
-        self.head = Head { version, state };
+        self.head.version = version;
+        self.head.state = state;
+        let reply = self.note(&running.notes, reply, now);
+        if now.is_watched {
+            let (events, state) = (events.unwrap_or_default(), self.head.state.clone());
+            self.unpublished.push(Change { version, events, state });
+        }
         let done = self.done(reply, version);
         if let Some(key) = running.key {
             let time_ms = self.time_ms(now);

@@ -82,7 +82,7 @@ impl<T> Live<T> {
                 self.quarantine.faults = self.quarantine.faults.saturating_add(1);
                 self.quarantine.since_ms = self.time_ms(now);
                 if self.quarantine.faults >= fault_max {
-                    self.head.version += 1;
+                    self.bump(now);
                     actions.push(Action::Quarantined(self.quarantine.pause(fault_max)));
                 }
             }
@@ -92,7 +92,7 @@ impl<T> Live<T> {
                 self.recovered();
                 // An update commits it anyway.
                 if is_committed && !matches!(ran, Ran::Updated { .. }) {
-                    self.head.version += 1;
+                    self.bump(now);
                 }
             }
         }

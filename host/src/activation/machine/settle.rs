@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::dealing::Post;
 use super::outcome::unknown;
 use super::quarantine::Quarantine;
 use super::{Gather, Head, Live, Machine, Phase, Writing, answered, base};
@@ -99,6 +100,7 @@ impl<T> Live<T> {
         self.base.etag = Some(etag);
         self.base.recent = writing.recent;
         self.base.faults = writing.faults;
+        self.committed_dealings(writing.dealings, actions);
         self.proof.done(writing.proves);
         let before = actions.len();
         self.release_due(now, actions);
@@ -148,6 +150,7 @@ impl<T> Live<T> {
             running.is_stale = true;
         }
         self.writing = None;
+        self.unpublished.retain(|change| change.version <= self.base.version);
         self.swap.undone();
         self.head.version = self.base.version;
         self.is_in_sync = false;
@@ -163,7 +166,9 @@ impl<T> Live<T> {
         self.head = Head {
             version: self.base.version,
             state: record.and_then(|record| record.state.clone()),
+            dealings: self.base.dealings.clone(),
         };
+        self.post = Post::default();
         self.epoch = self.epoch.max(self.base.epoch + 1);
     }
 }

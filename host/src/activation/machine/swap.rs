@@ -179,6 +179,8 @@ impl<T> Live<T> {
     ) -> Next {
         match std::mem::replace(&mut running.attempt, Attempt::Settled) {
             Attempt::Settled => Next::Take(ran),
+            // What other objects did for it is done: it does not run twice.
+            Attempt::New(_) if running.away.has_departed() => Next::Take(ran),
             Attempt::New(run) => match says(&ran) {
                 Says::Works => {
                     self.adopt(run.code, actions);

@@ -1,5 +1,7 @@
 //! What the machine decides, one situation at a time.
 
+mod dealing;
+mod depart;
 mod lease;
 mod strict;
 mod swap;
@@ -14,6 +16,7 @@ use crate::caller::Caller;
 use crate::engine::{Fault, Rejection};
 use crate::error::Effect;
 use crate::id::{Digest, NodeId};
+use crate::origin::Origin;
 use crate::registry::Claimed;
 use crate::store::Put;
 use crate::store::record::{JSON, WriteId};
@@ -41,6 +44,7 @@ struct Bench {
     settings: Settings,
     time_ms: u64,
     lease_ms: u64,
+    is_watched: bool,
     steps: u64,
     actions: Vec<Action<u32>>,
     answers: Vec<(u32, Answer)>,
@@ -53,6 +57,7 @@ impl Bench {
             settings: Settings { node: NodeId::new("n1"), mailbox_len: 2, fault_max: 3 },
             time_ms: 0,
             lease_ms: u64::MAX,
+            is_watched: false,
             steps: 0,
             actions: Vec::new(),
             answers: Vec::new(),
@@ -78,6 +83,8 @@ impl Bench {
             time: at(self.time_ms),
             lease_until: at(self.lease_ms),
             write_id: write_id(self.steps),
+            wall_ms: self.time_ms,
+            is_watched: self.is_watched,
             settings: &self.settings,
         };
         let mut actions = Vec::new();
@@ -95,7 +102,11 @@ impl Bench {
     }
 
     fn updated(&mut self, n: u64) {
-        self.step(Event::Ran(Ran::Updated { reply: n.to_string().into(), state: state(n) }));
+        self.step(Event::Ran(Ran::Updated {
+            reply: n.to_string().into(),
+            state: state(n),
+            effects: None,
+        }));
     }
 
     /// The only action since the last look, of those that are not answers.
@@ -108,7 +119,7 @@ impl Bench {
     #[track_caller]
     fn written(&mut self) -> Record {
         match self.action() {
-            Action::Write(record, _) => *record,
+            Action::Write(record, _, _) => *record,
             other => panic!("no write: {other:?}"),
         }
     }
@@ -128,6 +139,7 @@ fn call(handler: &str) -> Call {
     Call {
         operation: Operation::Handle { handler: handler.into(), argument: Bytes::new() },
         caller: Caller::Anonymous,
+        origin: Origin::default(),
         precondition: Precondition::None,
         key: None,
         consistency: Consistency::Lease,
@@ -154,6 +166,7 @@ fn foreign(version: Version, writes: &[(Version, u64)]) -> Record {
         time_ms: 0,
         answered: Arc::from([]),
         faults: 0,
+        dealings: None,
         state: Some(state(version)),
     }
 }
@@ -330,7 +343,7 @@ fn a_fenced_owner_answers_what_was_done_and_ends() {
     bench.call(1, "add");
     bench.updated(1);
     let own = bench.actions.drain(..).find_map(|action| match action {
-        Action::Write(record, _) => record.recent.as_slice().last().copied(),
+        Action::Write(record, _, _) => record.recent.as_slice().last().copied(),
         _ => None,
     });
     bench.call(2, "value");

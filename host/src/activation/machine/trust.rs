@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::{Live, Machine, Phase, Waiting};
 use crate::activation::Reason;
-use crate::activation::protocol::{Action, Now};
+use crate::activation::protocol::{Action, Change, Now};
 use crate::clock::BootTime;
 use crate::error::Code;
 use crate::id::ObjectId;
@@ -42,6 +42,10 @@ impl<T> Live<T> {
         };
         for waiting in self.waiting.extract_if(.., is_due) {
             actions.push(waiting.released(now));
+        }
+        if has_lease {
+            let is_due = |change: &mut Change| change.version <= committed;
+            actions.extend(self.unpublished.extract_if(.., is_due).map(Action::Publish));
         }
         self.has_held =
             !has_lease && self.waiting.iter().any(|waiting| waiting.is_due(committed, proven));

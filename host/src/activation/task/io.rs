@@ -8,15 +8,17 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 use super::Task;
-use super::run::jittered;
+use super::jittered;
 use crate::activation::Reason;
 use crate::activation::cell::Caller;
+use crate::activation::dealings::waking::entry_name;
 use crate::activation::protocol::{Event, LoadFailure, Loaded, Reread};
 use crate::activation::surroundings::Surroundings;
 use crate::catalog::Choice;
 use crate::clock::BootTime;
 use crate::id::{CodeId, ObjectId};
 use crate::registry::{self, Claimed};
+use crate::store::record::dealings::Wake;
 use crate::store::record::{Record, codec};
 use crate::store::{self, Condition, ETag, Put};
 
@@ -39,6 +41,8 @@ pub(super) struct Sent {
     name: Arc<str>,
     bytes: Bytes,
     condition: Condition,
+    /// What is to be there before.
+    entry: Option<Arc<str>>,
     since: BootTime,
 }
 
@@ -58,8 +62,14 @@ impl Task {
         Box::pin(async move { Io::Loaded(load(&id, &around).await) })
     }
 
-    pub(super) fn write(&mut self, record: &Record, condition: Condition) -> Pending {
+    pub(super) fn write(
+        &mut self,
+        record: &Record,
+        condition: Condition,
+        entry: Option<Wake>,
+    ) -> Pending {
         let sent = Sent {
+            entry: entry.map(|wake| entry_name(&record.id, &wake).into()),
             name: record.id.blob_key().into(),
             bytes: codec::encode(record),
             condition,
@@ -83,8 +93,23 @@ impl Task {
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
             }
+            if let Some(entry) = sent.entry
+                && let Some(failed) = enter(&around, &entry).await
+            {
+                return Io::Stored(failed);
+            }
             Io::Stored(around.store.put(&sent.name, sent.bytes, sent.condition).await)
         })
+    }
+
+    /// Removes an entry that no record names any more. One that stays is found by whoever looks through the index.
+    pub(super) fn forget(&self, wake: &Wake) {
+        let (around, name) = (Arc::clone(&self.around), entry_name(self.cell.id(), wake));
+        tokio::spawn(async move {
+            if let Err(error) = around.store.remove(&name).await {
+                tracing::debug!(name, "an entry of the index was not removed: {error}");
+            }
+        });
     }
 
     pub(super) fn reread(&self, pause: Duration) -> Pending {
@@ -182,8 +207,19 @@ impl Task {
         self.revision = None;
         self.sent = None;
         self.cell.lock().ended += 1;
+        self.around.hub.ended(self.cell.id());
         self.around.metrics.deactivations.with_label_values(&[reason.as_str()]).inc();
         tracing::debug!(object = %self.cell.id(), reason = reason.as_str(), "deactivated");
+    }
+}
+
+/// Writes an entry of the index of those to be woken; what came of it unless it is there now.
+async fn enter(around: &Surroundings, name: &str) -> Option<Put> {
+    let (content, condition) = (Bytes::from_static(b"{}"), Condition::Absent);
+    match around.store.put(name, content, condition).await {
+        // It is there: an earlier attempt of this very write made it.
+        Put::Applied(_) | Put::Refused => None,
+        failed @ (Put::Undecided(_) | Put::Denied(_)) => Some(failed),
     }
 }
 

@@ -5,18 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Finished, Task};
+use crate::activation::cell::Cell;
+use crate::activation::outward::Outgoing;
 use crate::activation::protocol::{Event, Probe, Probed, Ran, Run};
 use crate::activation::residents::Resident;
 use crate::activation::surroundings::Surroundings;
 use crate::catalog::Revision;
 use crate::clock::BootTime;
-use crate::engine::{Fault, GuestCall, HandlerKind, Rejection, RestoreError};
+use crate::effects::Effects;
+use crate::engine::{Fault, GuestCall, Handled, HandlerKind, Rejection, RestoreError};
 use crate::id::ObjectId;
 use crate::store::record::State;
 
 impl Task {
     pub(super) fn begin_run(&mut self, run: Run) {
-        let id = self.cell.id().clone();
+        let (id, cell) = (self.cell.id().clone(), Arc::clone(&self.cell));
         let resident = self.resident.take().or_else(|| self.around.residents.take(&id));
         let around = Arc::clone(&self.around);
         if self.revision.as_ref().is_none_or(|known| known.number != run.code.revision) {
@@ -30,7 +33,7 @@ impl Task {
                 None => around.catalog.revision(id.type_name(), &run.code).await,
             };
             match found {
-                Ok(revision) => run_call(around, revision, id, resident, run).await,
+                Ok(revision) => run_call(around, revision, cell, resident, run).await,
                 Err(error) => Finished { event: Event::Ran(Ran::NoCode(error)), resident },
             }
         }));
@@ -72,21 +75,22 @@ async fn run_probe(around: &Surroundings, id: &ObjectId, probe: &Probe) -> Resul
 async fn run_call(
     around: Arc<Surroundings>,
     revision: Arc<Revision>,
-    id: ObjectId,
+    cell: Arc<Cell>,
     resident: Option<Resident>,
     run: Run,
 ) -> Finished {
+    let id = cell.id();
     let Some(handler) = revision.description.handler(&run.handler) else {
         let rejection = Rejection::UnknownHandler;
         return finished(Ran::Rejected { rejection, may_have_changed: false }, resident);
     };
     let time_left = run.deadline.since(BootTime::now());
-    let attempt = attempt(&around, &revision, &id, resident, &run, handler.kind);
+    let attempt = attempt(&around, &revision, &cell, resident, &run, handler.kind);
     match tokio::time::timeout(time_left, attempt).await {
         Ok(Ok((ran, resident))) => finished(ran, Some(resident)),
         Ok(Err(ran)) => {
-            note_fault(&around, &id, &ran);
-            around.catalog.faulted(&id, revision.number);
+            note_fault(&around, id, &ran);
+            around.catalog.faulted(id, revision.number);
             finished(ran, None)
         }
         // The instance went with the attempt: one that was left in the middle of a call is never used again.
@@ -108,9 +112,9 @@ async fn restore(resident: &mut Resident, id: &ObjectId, state: Option<&State>) 
 
 /// Runs the call. An error means that the instance is gone.
 async fn attempt(
-    around: &Surroundings,
+    around: &Arc<Surroundings>,
     revision: &Revision,
-    id: &ObjectId,
+    cell: &Arc<Cell>,
     resident: Option<Resident>,
     run: &Run,
     kind: HandlerKind,
@@ -122,17 +126,28 @@ async fn attempt(
         None => make(around, revision).await.map_err(Ran::Faulted)?,
     };
     if must_restore {
-        restore(&mut resident, id, run.state.as_ref()).await?;
+        restore(&mut resident, cell.id(), run.state.as_ref()).await?;
     }
-    let Run { handler, argument, version, caller, .. } = run;
-    let call = GuestCall { handler, argument, version: *version, caller };
-    let reply = match resident.instance.handle(call).await.map_err(Ran::Faulted)? {
-        Ok(reply) => reply,
-        Err(rejection) => {
-            let may_have_changed = kind == HandlerKind::Update;
-            return Ok((Ran::Rejected { rejection, may_have_changed }, resident));
-        }
+    let Run { handler, argument, version, caller, occasion, alarms, .. } = run;
+    let outward = revision.component.reaches_out().then(|| Outgoing::of(cell, around, run));
+    let call = GuestCall {
+        handler,
+        kind,
+        argument,
+        version: *version,
+        caller,
+        occasion,
+        alarms: alarms.as_ref(),
+        outward: outward.as_ref(),
     };
+    let Handled { reply, effects } =
+        match resident.instance.handle(call).await.map_err(Ran::Faulted)? {
+            Ok(handled) => handled,
+            Err(rejection) => {
+                let may_have_changed = kind == HandlerKind::Update;
+                return Ok((Ran::Rejected { rejection, may_have_changed }, resident));
+            }
+        };
     if kind == HandlerKind::Query {
         return Ok((Ran::Queried { reply }, resident));
     }
@@ -142,7 +157,8 @@ async fn attempt(
         schema_version: revision.description.schema_version,
         bytes,
     };
-    Ok((Ran::Updated { reply, state }, resident))
+    let effects = (effects != Effects::default()).then(|| Box::new(effects));
+    Ok((Ran::Updated { reply, state, effects }, resident))
 }
 
 async fn make(around: &Surroundings, revision: &Revision) -> Result<Resident, Fault> {
@@ -176,6 +192,6 @@ fn fault_word(fault: &Fault) -> &'static str {
 }
 
 /// A pause with up to a quarter of it more or less, so that many objects do not knock at the same moment.
-pub(super) fn jittered(pause: Duration) -> Duration {
+pub(in crate::activation) fn jittered(pause: Duration) -> Duration {
     pause.mul_f64(0.75 + rand::random::<f64>() / 2.0)
 }

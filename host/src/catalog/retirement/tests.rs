@@ -20,6 +20,7 @@ fn description() -> Description {
         state_content_type: "application/json".to_owned(),
         state: serde_json::json!({ "type": "object" }),
         handlers: Vec::new(),
+        shows_state: false,
     }
 }
 

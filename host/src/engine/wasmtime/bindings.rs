@@ -8,5 +8,6 @@ wasmtime::component::bindgen!({
     world: "object",
     path: "../wit",
     exports: { default: async },
+    additional_derives: [PartialEq],
     ownership: Borrowing { duplicate_if_necessary: true },
 });

@@ -58,6 +58,23 @@ impl Budget {
         self.max
     }
 
+    /// The guest is about to wait for another object. What it has used is charged, but for a first slice, which no
+    /// tick has ended; its place in the lane is free for others.
+    pub(super) fn suspend(&mut self) -> Result<(), CpuSpent> {
+        let mut slice = lock(&self.slice);
+        slice.place = None;
+        let used = slice.began.take().map(|began| clock::thread_cpu().saturating_sub(began));
+        drop(slice);
+        self.spent += used.unwrap_or_default();
+        if self.spent >= self.max { Err(CpuSpent) } else { Ok(()) }
+    }
+
+    /// The guest goes on, perhaps on another thread, with a slice that is measured from here.
+    pub(super) fn resume(&mut self) {
+        self.ticker.guest_runs();
+        lock(&self.slice).began = Some(clock::thread_cpu());
+    }
+
     /// A tick: charges the slice that ends, and pauses the guest.
     pub(super) fn tick(&mut self) -> Result<UpdateDeadline, CpuSpent> {
         self.ticker.guest_runs();

@@ -40,6 +40,7 @@ pub(super) struct WasmComponent {
     shared: Arc<Shared>,
     pre: InstancePre<Guest>,
     exports: ObjectIndices,
+    reaches_out: bool,
     description: OnceCell<Description>,
 }
 
@@ -60,10 +61,12 @@ impl WasmComponent {
             let text = format!("it is no component of the world highlander:object: {error:#}");
             LoadError::Refused(cut(&escape(&text), 1024).to_owned())
         };
+        let reaches_out = imports::reaches_out(&shared.engine, compiled);
         let linker = imports::link(&shared.engine, compiled).map_err(refused)?;
         let pre = linker.instantiate_pre(compiled).map_err(refused)?;
         let exports = ObjectIndices::new(&pre).map_err(refused)?;
-        Ok(Self { digest, shared, pre, exports, description: OnceCell::new() })
+        let description = OnceCell::new();
+        Ok(Self { digest, shared, pre, exports, reaches_out, description })
     }
 
     async fn sandbox(&self) -> Result<Sandbox, Fault> {
@@ -104,6 +107,10 @@ impl WasmComponent {
 impl Component for WasmComponent {
     fn digest(&self) -> Digest {
         self.digest
+    }
+
+    fn reaches_out(&self) -> bool {
+        self.reaches_out
     }
 
     async fn describe(&self) -> Result<Description, LoadError> {

@@ -54,6 +54,7 @@ pub(super) fn check(said: wit::Description) -> Result<Description, String> {
         state_content_type: said.state_content_type,
         state,
         handlers,
+        shows_state: said.shows_state,
     })
 }
 
@@ -138,6 +139,7 @@ mod tests {
             state_content_type: "application/json".to_owned(),
             state_schema: "true".to_owned(),
             handlers: vec![handler_named("value"), handler_named("add")],
+            shows_state: false,
         }
     }
 

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use rand::rngs::{StdRng, SysRng};
 use rand::{Rng, SeedableRng};
 
+use super::asked::Asked;
 use super::bindings::highlander::object::log::Level;
 use super::budget::Budget;
 use super::memory::Memory;
@@ -29,6 +30,8 @@ pub(super) struct Guest {
     pub(super) object: Option<ObjectId>,
     /// The time of the call, in milliseconds since 1970; 0 outside of `handle`.
     pub(super) now_ms: u64,
+    /// What the handler of the call asked for.
+    pub(super) asked: Asked,
     log: LogQuota,
     /// The end of what it wrote to its standard error within the call.
     last_words: Vec<u8>,
@@ -49,6 +52,7 @@ impl Guest {
             budget,
             object: None,
             now_ms: 0,
+            asked: Asked::default(),
             log: LogQuota::default(),
             last_words: Vec::new(),
             random: None,
@@ -61,6 +65,7 @@ impl Guest {
         self.memory.begin_call();
         self.log = LogQuota::default();
         self.last_words.clear();
+        self.asked = Asked::default();
     }
 
     /// Writes one line of the guest's log, within its quota.

@@ -3,6 +3,10 @@
 //! The list is closed: an import that it does not name refuses the component, and a function of a named interface
 //! that nobody wrote traps when it is called.
 
+mod alarms;
+mod events;
+mod objects;
+
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, Result, StoreContextMut, bail};
@@ -12,8 +16,15 @@ use super::guest::Guest;
 use super::wasi::{self, Define, Functions};
 
 /// The interfaces of our own package, and what defines them.
-const OWN_INTERFACES: &[(&str, Define)] =
-    &[("highlander:object/clock", clock), ("highlander:object/log", log)];
+const OWN_INTERFACES: &[(&str, Define)] = &[
+    ("highlander:object/clock", clock),
+    ("highlander:object/log", log),
+    // Types alone.
+    ("highlander:object/types", |_| Ok(())),
+    ("highlander:object/objects", objects::define),
+    ("highlander:object/alarms", alarms::define),
+    ("highlander:object/events", events::define),
+];
 
 /// Whether objects may import this, with its version: `wasi:io/streams@0.2.3`.
 pub(super) fn is_allowed(import: &str) -> bool {
@@ -32,6 +43,12 @@ fn definition(import: &str) -> Option<Define> {
         return None;
     }
     list.iter().find(|(name, _)| *name == interface).map(|&(_, define)| define)
+}
+
+/// Whether the component's code can call other objects.
+pub(super) fn reaches_out(engine: &Engine, component: &Component) -> bool {
+    let ty = component.component_type();
+    ty.imports(engine).any(|(import, _)| import.starts_with("highlander:object/objects@"))
 }
 
 /// Defines all that `component` imports, each name exactly as the component spells it, patch version included.

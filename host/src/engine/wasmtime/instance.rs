@@ -7,8 +7,8 @@ use std::fmt;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use serde::de::IgnoredAny;
 
+use super::asked::Asked;
 use super::bindings::Object;
 use super::bindings::exports::highlander::object::behavior as wit;
 use super::budget::{FIRST_SLICE_TICKS, LaneGuard};
@@ -17,9 +17,11 @@ use super::fault::fault_of;
 use super::guest::{Guest, cut};
 use crate::caller::Caller;
 use crate::clock;
-use crate::engine::{Fault, GuestCall, Instance, Rejection, RestoreError};
+use crate::effects::Occasion;
+use crate::engine::{Fault, GuestCall, Handled, Instance, Rejection, RestoreError};
 use crate::error::Refusal;
 use crate::id::ObjectId;
+use crate::json::is_json;
 use crate::limits::REPLY_BYTES_MAX;
 
 /// Longest text of a rejection.
@@ -61,7 +63,7 @@ pub(super) struct WasmInstance {
     sandbox: Sandbox,
     usable: bool,
     is_restored: bool,
-    is_json: bool,
+    states_are_json: bool,
     state_max: usize,
     _count: InstanceCount,
 }
@@ -76,11 +78,18 @@ impl fmt::Debug for WasmInstance {
 impl WasmInstance {
     pub(super) fn new(
         sandbox: Sandbox,
-        is_json: bool,
+        states_are_json: bool,
         state_max: usize,
         count: InstanceCount,
     ) -> Self {
-        Self { sandbox, usable: true, is_restored: false, is_json, state_max, _count: count }
+        Self {
+            sandbox,
+            usable: true,
+            is_restored: false,
+            states_are_json,
+            state_max,
+            _count: count,
+        }
     }
 
     /// Marks the instance as unusable until the call has come to a good end.
@@ -126,18 +135,23 @@ impl Instance for WasmInstance {
         }
     }
 
-    async fn handle(&mut self, call: GuestCall<'_>) -> Result<Result<Bytes, Rejection>, Fault> {
+    async fn handle(&mut self, call: GuestCall<'_>) -> Result<Result<Handled, Rejection>, Fault> {
         self.begin_restored()?;
         let sandbox = &mut self.sandbox;
         let _lane = sandbox.begin(clock::wall_ms());
-        let GuestCall { handler, argument, version, caller } = call;
-        let wit_call = wit::Call { handler, argument, version, caller: vouched(caller) };
+        let GuestCall { handler, kind, argument, version, caller, occasion, alarms, outward } =
+            call;
+        sandbox.store.data_mut().asked = Asked::new(kind, alarms, outward);
+        let (caller, occasion) = (vouched(caller), occasion_of(occasion));
+        let wit_call = wit::Call { handler, argument, version, caller, occasion };
         let behavior = sandbox.bindings.highlander_object_behavior();
         let result = behavior.call_handle(&mut sandbox.store, wit_call).await;
-        let answer = match sandbox.end(result)? {
+        let ended = sandbox.end(result);
+        let asked = std::mem::take(&mut sandbox.store.data_mut().asked);
+        let answer = match ended? {
             Ok(reply) => {
                 check_reply(&reply)?;
-                Ok(Bytes::from(reply))
+                Ok(Handled { reply: Bytes::from(reply), effects: asked.into_effects() })
             }
             Err(rejection) => Err(rejected(rejection)),
         };
@@ -161,7 +175,7 @@ impl Instance for WasmInstance {
         if state.len() > self.state_max {
             return Err(Fault::StateTooLarge { bytes: state.len(), limit: self.state_max });
         }
-        if self.is_json && !is_valid_json(&state) {
+        if self.states_are_json && !is_json(&state) {
             return Err(contract("its snapshot is not JSON, as it says"));
         }
         self.usable = true;
@@ -182,20 +196,26 @@ fn vouched(caller: &Caller) -> wit::Caller<'_> {
     }
 }
 
+/// Why the handler runs, as the guest is told.
+fn occasion_of(occasion: &Occasion) -> wit::Occasion<'_> {
+    match occasion {
+        Occasion::Called => wit::Occasion::Called,
+        Occasion::Message(number) => wit::Occasion::Message(*number),
+        Occasion::Alarm { name, due_ms } => {
+            wit::Occasion::Alarm(wit::DueAlarm { name, due_ms: *due_ms })
+        }
+    }
+}
+
 fn check_reply(reply: &[u8]) -> Result<(), Fault> {
     if reply.len() > REPLY_BYTES_MAX {
         let bytes = reply.len();
         return Err(contract(&format!("its reply has {bytes} bytes, of {REPLY_BYTES_MAX}")));
     }
-    if !is_valid_json(reply) {
+    if !is_json(reply) {
         return Err(contract("its reply is not JSON"));
     }
     Ok(())
-}
-
-fn is_valid_json(bytes: &[u8]) -> bool {
-    // Values that are skipped are not checked for UTF-8 by the parser, so that is done first.
-    std::str::from_utf8(bytes).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
 }
 
 fn rejected(rejection: wit::Rejection) -> Rejection {

@@ -15,7 +15,9 @@ use bytes::Bytes;
 use super::*;
 use crate::caller::scopes::Scopes;
 use crate::caller::{Caller, Principal};
-use crate::engine::{Fault, GuestCall, Instance, Rejection, RestoreError, conformance};
+use crate::engine::{
+    Fault, GuestCall, HandlerKind, Instance, Rejection, RestoreError, conformance,
+};
 use crate::id::ObjectId;
 
 /// The sandbox of most tests: small, and with a budget that even a busy machine leaves innocent guests alone with.
@@ -52,8 +54,8 @@ async fn call(
     handler: &str,
     argument: &str,
 ) -> Result<Result<Bytes, Rejection>, Fault> {
-    let (argument, caller) = (argument.as_bytes(), &Caller::Anonymous);
-    instance.handle(GuestCall { handler, argument, version: 3, caller }).await
+    let call = GuestCall::new(handler, HandlerKind::Update, argument.as_bytes(), 3);
+    Ok(instance.handle(call).await?.map(|handled| handled.reply))
 }
 
 #[tokio::test]
@@ -75,9 +77,10 @@ async fn a_handler_sees_who_calls() {
         (Caller::Anonymous, "anonymous may not change"),
     ] {
         let argument = br#"{"todo":"milk"}"#;
-        let call = GuestCall { handler: "insert_todo", argument, version: 1, caller: &caller };
+        let call = GuestCall::new("insert_todo", HandlerKind::Update, argument, 1);
+        let call = GuestCall { caller: &caller, ..call };
         let answer = match list.handle(call).await.unwrap() {
-            Ok(reply) => String::from_utf8(reply.to_vec()).unwrap(),
+            Ok(handled) => String::from_utf8(handled.reply.to_vec()).unwrap(),
             Err(Rejection::Refused(refusal)) => refusal.message,
             Err(other) => panic!("{other:?}"),
         };

@@ -1,10 +1,12 @@
-//! `Highlander-Caller`: how a node tells another one for whom it asks.
+//! `Highlander-Caller` and `Highlander-Chain`: how a node tells another one for whom it asks, and who waits.
 //! Whether it is believed is decided elsewhere.
 
 use http::HeaderValue;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::caller::{Caller, Principal};
+use crate::id::parse_hex;
+use crate::origin::chain::{Age, Chain};
 
 /// The header's value: `principal NAME SCOPE,SCOPE` or `object ID`, percent-encoded. None for a caller without a name.
 pub(in crate::http) fn write(caller: &Caller) -> Option<HeaderValue> {
@@ -34,6 +36,27 @@ pub(in crate::http) fn read(value: &HeaderValue) -> Option<Caller> {
     }
 }
 
+/// The header's value: the chain's age, then its objects, percent-encoded.
+pub(in crate::http) fn write_chain(chain: &Chain) -> Option<HeaderValue> {
+    let Age { began_ms, mark } = chain.age();
+    let mut text = format!("{began_ms}-{mark:016x}");
+    for object in chain.objects() {
+        text.push(' ');
+        text.extend(utf8_percent_encode(object.as_str(), NON_ALPHANUMERIC));
+    }
+    HeaderValue::try_from(text).ok()
+}
+
+/// The chain that the header names.
+pub(in crate::http) fn read_chain(value: &HeaderValue) -> Option<Chain> {
+    let mut words = value.to_str().ok()?.split(' ');
+    let (began_ms, mark) = words.next()?.split_once('-')?;
+    let mark = parse_hex::<8>(mark).map(u64::from_be_bytes)?;
+    let age = Age { began_ms: began_ms.parse().ok()?, mark };
+    let objects = words.map(|word| percent_decode_str(word).decode_utf8().ok()?.parse().ok());
+    Chain::of(objects.collect::<Option<_>>()?, age)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,6 +71,18 @@ mod tests {
             assert_eq!(write(&caller).and_then(|value| read(&value)), Some(caller));
         }
         assert_eq!(write(&Caller::Anonymous), None);
+    }
+
+    #[test]
+    fn chains_are_read_as_they_were_written() {
+        let age = Age { began_ms: 1_700_000_000_000, mark: 0xab };
+        let chain = Chain::begin("list/a b/%2F \u{4e16}".parse().unwrap(), age);
+        let chain = chain.with("todo/2".parse().unwrap());
+        assert_eq!(write_chain(&chain).and_then(|value| read_chain(&value)), Some(chain));
+        for text in ["", "1", "1-00000000000000ab", "1-ab todo%2F1", "x-00000000000000ab todo%2F1"]
+        {
+            assert_eq!(read_chain(&HeaderValue::from_static(text)), None, "{text:?}");
+        }
     }
 
     #[test]

@@ -15,12 +15,15 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::super::access::vouched;
 use super::super::documents::RehearsalShare;
-use super::super::request::{CALLER, CONSISTENCY, HOPS, IDEMPOTENCY_KEY, TIMEOUT, TRACE_PARENT};
+use super::super::request::{
+    CALLER, CHAIN, CONSISTENCY, HOPS, IDEMPOTENCY_KEY, MESSAGE, TIMEOUT, TRACE_PARENT,
+};
 use super::super::{reply, route};
 use super::address::Address;
 use crate::activation::{Call, Consistency, Operation, Precondition};
 use crate::error::{Code, Error};
 use crate::id::{NodeId, ObjectId, TypeName};
+use crate::origin::Origin;
 use crate::router::context::Context;
 
 /// What stands for itself in a part of a path.
@@ -69,6 +72,22 @@ impl Outgoing {
                 push_part(&mut path, "quarantine");
                 (Method::DELETE, Bytes::new())
             }
+            Operation::Wake => {
+                path.push_str("/alarms/due");
+                (Method::POST, Bytes::new())
+            }
+            Operation::ShowDealings => {
+                path.push_str("/messages");
+                (Method::GET, Bytes::new())
+            }
+            Operation::DeadLetters { is_retry, number } => {
+                path.push_str(if *is_retry { "/messages/retry" } else { "/messages" });
+                if let Some(number) = number {
+                    // Writing to a string does not fail.
+                    let _ = write!(path, "?number={number}");
+                }
+                (if *is_retry { Method::POST } else { Method::DELETE }, Bytes::new())
+            }
         };
         let mut outgoing = Self::new(method, path, context.hops);
         outgoing.body = body;
@@ -96,12 +115,7 @@ impl Outgoing {
         if let Some(caller) = vouched::write(&call.caller) {
             headers.insert(CALLER, caller);
         }
-        if let Some(trace) = context.trace {
-            // It was checked to be letters, digits and dashes.
-            if let Ok(trace) = HeaderValue::from_str(trace.as_str()) {
-                headers.insert(TRACE_PARENT, trace);
-            }
-        }
+        write_origin(&call.origin, headers);
         Ok(outgoing)
     }
 
@@ -173,6 +187,21 @@ impl Outgoing {
         *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
         *request.headers_mut() = self.headers;
         request
+    }
+}
+
+/// What the other node is to know of how a call came about.
+fn write_origin(origin: &Origin, headers: &mut HeaderMap) {
+    if let Some(chain) = origin.chain.as_ref().and_then(|chain| vouched::write_chain(chain)) {
+        headers.insert(CHAIN, chain);
+    }
+    if let Some(number) = origin.message {
+        headers.insert(MESSAGE, HeaderValue::from(number));
+    }
+    // It was checked to be letters, digits and dashes.
+    let trace = origin.trace.and_then(|trace| HeaderValue::from_str(trace.as_str()).ok());
+    if let Some(trace) = trace {
+        headers.insert(TRACE_PARENT, trace);
     }
 }
 

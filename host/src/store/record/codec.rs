@@ -5,6 +5,7 @@
 //! that a newer record can be told from a damaged one: the first field is `format`, and the last is the checksum of
 //! every byte before it. Nothing here decides what a record should say.
 
+mod dealings;
 mod fields;
 mod writer;
 
@@ -17,8 +18,10 @@ use super::{JSON, Record, State};
 use crate::id::{ObjectId, parse_hex};
 use crate::limits::{ANSWERED_COUNT_MAX, IDEMPOTENCY_KEY_BYTES_MAX, STATE_BYTES_MAX};
 
-/// The newest format that this reader knows, and the only one that it writes.
-pub const FORMAT: u32 = 1;
+/// The newest format that this reader knows.
+pub const FORMAT: u32 = 2;
+/// The format of records of objects that have no dealings with others: readers of it lose nothing of them.
+const FORMAT_ALONE: u32 = 1;
 
 /// What every record begins with, whatever its format; the number follows.
 const HEAD: &[u8] = b"{\"format\":";
@@ -57,12 +60,13 @@ fn damaged(why: impl Into<String>) -> DecodeError {
 
 /// Writes `record`.
 ///
-/// A state of the content type [`JSON`] must be JSON ([`super::is_json`]); white space around it is not kept.
+/// A state of the content type [`JSON`] must be JSON ([`crate::json::is_json`]); white space around it is not kept.
 #[must_use]
 pub fn encode(record: &Record) -> Bytes {
     debug_assert_eq!(check(record), Ok(()), "only a consistent record is written");
     let mut out = Writer(Vec::with_capacity(encoded_bytes_about(record)));
-    out.raw(HEAD).number(FORMAT.into());
+    let format = if record.dealings.is_some() { FORMAT } else { FORMAT_ALONE };
+    out.raw(HEAD).number(format.into());
     out.raw(b",\"type\":").string(record.id.type_name());
     out.raw(b",\"key\":").string(record.id.key());
     out.raw(b",\"version\":").number(record.version);
@@ -90,6 +94,9 @@ pub fn encode(record: &Record) -> Bytes {
         out.raw(b"]");
     });
     out.raw(b",\"faults\":").number(record.faults.into());
+    if let Some(dealings) = &record.dealings {
+        out.raw(b",\"dealings\":").raw(&dealings::encode(dealings));
+    }
     match &record.state {
         None => out.raw(b",\"deleted\":true"),
         Some(state) => write_state(out.raw(b",\"deleted\":false"), state),
@@ -133,7 +140,7 @@ pub fn decode(expected: &ObjectId, bytes: &Bytes) -> Result<Record, DecodeError>
     }
     let fields: Fields<'_> =
         serde_json::from_slice(bytes).map_err(|error| damaged(error.to_string()))?;
-    if fields.format != FORMAT {
+    if fields.format != if fields.has_dealings() { FORMAT } else { FORMAT_ALONE } {
         return Err(damaged(format!("there is no format {}", fields.format)));
     }
     if fields.type_name != expected.type_name() || fields.key != expected.key() {

@@ -20,6 +20,7 @@ use crate::caller::Caller;
 use crate::clock::BootTime;
 use crate::error::Effect;
 use crate::id::{CodeId, Digest, NodeId, ObjectId};
+use crate::origin::Origin;
 use crate::registry::{self, Claimed};
 use crate::store::record::{RecentWrites, Record, State, Version, Write, WriteId};
 use crate::store::{Condition, ETag, Put};
@@ -154,7 +155,14 @@ impl World {
         let lease_ms = if is_endless { u64::MAX } else { self.nodes[node].lease_ms };
         let Node { machine, settings, todo, .. } = &mut self.nodes[node];
         let at = |ms| BootTime::from_boot(Duration::from_millis(ms));
-        let now = Now { time: at(self.time_ms), lease_until: at(lease_ms), write_id, settings };
+        let now = Now {
+            time: at(self.time_ms),
+            lease_until: at(lease_ms),
+            write_id,
+            wall_ms: self.time_ms,
+            is_watched: false,
+            settings,
+        };
         let mut actions = Vec::new();
         machine.step(event, now, &mut actions);
         for action in actions {
@@ -195,6 +203,7 @@ impl World {
                 argument: caller.to_string().into(),
             },
             caller: Caller::Anonymous,
+            origin: Origin::default(),
             precondition: Precondition::None,
             key: key_of.map(key),
             consistency: if is_strict { Consistency::Strict } else { Consistency::Lease },
@@ -224,7 +233,7 @@ impl World {
             }
             Action::Load => self.load(node),
             Action::Run(run) => self.nodes[node].run = Some(run),
-            Action::Write(record, condition) => {
+            Action::Write(record, condition, _) => {
                 if self.bug == Bug::AnswerBeforeWrite {
                     self.step(node, Event::Stored(Put::Applied(etag(self.chain.len() + 1))));
                 }

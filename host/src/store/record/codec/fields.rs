@@ -10,6 +10,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::dealings::DealingsFields;
 use super::{DecodeError, damaged};
 use crate::id::{Digest, NodeId, ObjectId, parse_hex};
 use crate::limits::RECENT_WRITES_MAX;
@@ -18,7 +19,7 @@ use crate::store::record::{AnsweredCall, JSON, RecentWrites, Record, State, Writ
 /// Most states are JSON, and all of them share this one name of it.
 static JSON_TYPE: LazyLock<Arc<str>> = LazyLock::new(|| JSON.into());
 
-/// The fields of format 1. A field that is not among them is refused, so that none is ever lost by rewriting.
+/// The fields of all formats. A field that is not among them is refused, so that none is ever lost by rewriting.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Fields<'a> {
@@ -39,6 +40,8 @@ pub(super) struct Fields<'a> {
     #[serde(borrow)]
     answered: Vec<AnsweredFields<'a>>,
     faults: u32,
+    #[serde(borrow)]
+    dealings: Option<DealingsFields<'a>>,
     deleted: bool,
     schema_version: Option<u32>,
     #[serde(borrow)]
@@ -77,6 +80,10 @@ fn base64(name: &str, text: &str) -> Result<Bytes, DecodeError> {
 }
 
 impl Fields<'_> {
+    pub(super) fn has_dealings(&self) -> bool {
+        self.dealings.is_some()
+    }
+
     pub(super) fn into_record(self, id: &ObjectId, bytes: &Bytes) -> Result<Record, DecodeError> {
         let state = self.state(bytes)?;
         if self.recent.len() > RECENT_WRITES_MAX {
@@ -93,6 +100,7 @@ impl Fields<'_> {
         }
         let component = Digest::try_from(self.component.to_owned())
             .map_err(|error| damaged(error.to_string()))?;
+        let dealings = self.dealings.as_ref().map(DealingsFields::to_dealings).transpose()?;
         let answered = self.answered.iter().map(AnsweredFields::to_call);
         Ok(Record {
             id: id.clone(),
@@ -105,6 +113,7 @@ impl Fields<'_> {
             time_ms: self.time_ms,
             answered: answered.collect::<Result<_, _>>()?,
             faults: self.faults,
+            dealings: dealings.map(Arc::new),
             state,
         })
     }

@@ -1,5 +1,6 @@
 //! Round trips over generated records, and every kind of damage.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
@@ -7,9 +8,12 @@ use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 
 use super::*;
+use crate::effects::{Alarm, Message};
 use crate::id::{Digest, NodeId};
+use crate::json::is_json;
 use crate::limits::RECENT_WRITES_MAX;
-use crate::store::record::{AnsweredCall, RecentWrites, Write, WriteId, is_json};
+use crate::store::record::dealings::{DeadLetter, Dealings, Pending, Received, Wake};
+use crate::store::record::{AnsweredCall, RecentWrites, Write, WriteId};
 
 /// A new seed for each run; printed, and taken from `HIGHLANDER_SEED` to run the same again.
 fn generator() -> StdRng {
@@ -84,7 +88,56 @@ fn record(random: &mut StdRng) -> Record {
         time_ms: random.random(),
         answered,
         faults: random.random(),
+        dealings: random.random_bool(0.5).then(|| Arc::new(dealings(random))),
         state: random.random_bool(0.9).then(|| state(random)),
+    }
+}
+
+fn message(random: &mut StdRng) -> Message {
+    let odd = ['a', '/', '"', '\\', ' ', '\u{e4}'];
+    Message {
+        to: ObjectId::new("list", &text(random, &odd, 30)).unwrap(),
+        handler: "take".into(),
+        argument: serde_json::to_vec(&text(random, &odd, 90)).unwrap().into(),
+    }
+}
+
+fn dealings(random: &mut StdRng) -> Dealings {
+    let alarms: Arc<[Alarm]> = (0..random.random_range(0..4))
+        .map(|n| Alarm {
+            name: format!("alarm-{n}").into(),
+            due_ms: random.random(),
+            every_ms: random.random_bool(0.5).then(|| random.random()),
+            handler: "ring".into(),
+            argument: Bytes::from_static(b"{\"a\": [1]}"),
+            tries: random.random(),
+            retry_ms: random.random(),
+        })
+        .collect();
+    let pending = |random: &mut StdRng, number| Pending {
+        number,
+        message: message(random),
+        tries: random.random(),
+    };
+    let letter = |random: &mut StdRng, number| DeadLetter {
+        number,
+        message: message(random),
+        why: "it \"refuses\"".into(),
+        time_ms: random.random(),
+    };
+    let received = |random: &mut StdRng| Received {
+        sender: message(random).to,
+        number: random.random(),
+        time_ms: random.random(),
+    };
+    let wake = Wake { minute: random.random(), mark: WriteId(random.random()) };
+    Dealings {
+        alarms: Some(alarms).filter(|alarms| !alarms.is_empty()),
+        sent: 9,
+        outbox: (3..random.random_range(3..8)).map(|n| pending(random, n)).collect(),
+        dead: (1..random.random_range(1..3)).map(|n| letter(random, n)).collect(),
+        received: (0..random.random_range(0..4)).map(|_| received(random)).collect(),
+        wake: random.random_bool(0.5).then_some(wake),
     }
 }
 
@@ -111,6 +164,7 @@ fn small() -> Record {
         time_ms: 61_000,
         answered: [call].into(),
         faults: 0,
+        dealings: None,
         state: Some(State {
             content_type: JSON.into(),
             schema_version: 1,
@@ -236,12 +290,13 @@ fn a_record_of_another_object_is_named() {
 
 #[test]
 fn a_newer_format_is_told_from_damage() {
-    let newer = sealed(r#"{"format":2,"everything":"else","is":["different"]"#);
-    assert_eq!(decode(&small().id, &newer), Err(DecodeError::NewerFormat(2)));
+    let newer = sealed(r#"{"format":3,"everything":"else","is":["different"]"#);
+    assert_eq!(decode(&small().id, &newer), Err(DecodeError::NewerFormat(3)));
     let mut damaged = newer.to_vec();
     damaged[20] ^= 1;
     is_damaged(&decode(&small().id, &damaged.into()).unwrap_err(), "checksum");
     is_damaged(&edited("\"format\":1", "\"format\":0"), "format 0");
+    is_damaged(&edited("\"format\":1", "\"format\":2"), "format 2");
     is_damaged(&edited("\"format\":1", "\"format\":99999999999"), "format");
     is_damaged(&edited("\"format\":1", "\"format\":-1"), "format");
 }

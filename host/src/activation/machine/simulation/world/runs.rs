@@ -31,7 +31,7 @@ impl World {
                 calls.push(std::str::from_utf8(&run.argument).unwrap().parse().unwrap());
                 let bytes = serde_json::to_vec(&calls).unwrap().into();
                 let state = State { content_type: JSON.into(), schema_version: 1, bytes };
-                Ran::Updated { reply: Bytes::from_static(b"null"), state }
+                Ran::Updated { reply: Bytes::from_static(b"null"), state, effects: None }
             }
         };
         self.step(node, Event::Ran(ran));

@@ -1,0 +1,61 @@
+//! Which of another object's messages are repetitions.
+//!
+//! Messages of one sender to one receiver come in the order of their numbers, and the next one only after the one
+//! before was answered; so the newest number tells all. Age is counted in the receiver's own time, which advances only
+//! while it is active.
+
+use crate::id::ObjectId;
+use crate::limits::{ANSWERED_RETENTION, SENDERS_MAX};
+use crate::store::record::dealings::{Dealings, Received};
+
+impl Dealings {
+    /// Whether this message had its effect already.
+    #[must_use]
+    pub fn has_received(&self, sender: &ObjectId, number: u64) -> bool {
+        let newest = self.received.iter().rev().find(|known| known.sender == *sender);
+        newest.is_some_and(|newest| number <= newest.number)
+    }
+
+    /// Takes in that this message has its effect now, and forgets senders that were not heard of for long.
+    pub fn receive(&mut self, sender: &ObjectId, number: u64, time_ms: u64) {
+        let oldest_ms = time_ms.saturating_sub(ANSWERED_RETENTION.as_millis() as u64);
+        self.received.retain(|known| known.sender != *sender && known.time_ms >= oldest_ms);
+        let surplus = (self.received.len() + 1).saturating_sub(SENDERS_MAX);
+        self.received.drain(..surplus);
+        self.received.push(Received { sender: sender.clone(), number, time_ms });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sender(key: &str) -> ObjectId {
+        ObjectId::new("list", key).unwrap()
+    }
+
+    #[test]
+    fn what_is_not_newer_is_a_repetition() {
+        let mut dealings = Dealings::default();
+        assert!(!dealings.has_received(&sender("a"), 1));
+        dealings.receive(&sender("a"), 3, 0);
+        dealings.receive(&sender("b"), 1, 0);
+        assert!(dealings.has_received(&sender("a"), 3) && dealings.has_received(&sender("a"), 1));
+        assert!(!dealings.has_received(&sender("a"), 4) && !dealings.has_received(&sender("b"), 2));
+    }
+
+    #[test]
+    fn senders_are_forgotten_by_age_and_number() {
+        let mut dealings = Dealings::default();
+        dealings.receive(&sender("old"), 1, 0);
+        dealings.receive(&sender("new"), 1, 1_000);
+        dealings.receive(&sender("now"), 1, ANSWERED_RETENTION.as_millis() as u64 + 1);
+        assert!(!dealings.has_received(&sender("old"), 1));
+        assert!(dealings.has_received(&sender("new"), 1));
+        for n in 0..SENDERS_MAX {
+            dealings.receive(&sender(&n.to_string()), 1, 700_000);
+        }
+        assert_eq!(dealings.received.len(), SENDERS_MAX);
+        assert!(!dealings.has_received(&sender("now"), 1));
+    }
+}

@@ -1,0 +1,200 @@
+//! Which messages are to be delivered, which are given up, and what may be done with those.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::effects::Message;
+use crate::id::ObjectId;
+use crate::limits::{
+    DEAD_LETTERS_MAX, DELIVERY_PAUSE_MAX, DELIVERY_PAUSE_MIN, MESSAGE_TRIES_MAX, OUTBOX_BYTES_MAX,
+    OUTBOX_COUNT_MAX,
+};
+use crate::store::record::dealings::{DeadLetter, Dealings, Pending};
+
+/// The object has as many undelivered messages as it may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "it would have more than {OUTBOX_COUNT_MAX} undelivered messages, or more than {OUTBOX_BYTES_MAX} bytes of them"
+)]
+pub struct Full;
+
+/// What follows from a message that its receiver refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// It is tried again after this pause.
+    Again(Duration),
+    /// It is a dead letter now.
+    Dead,
+}
+
+impl Dealings {
+    /// Puts messages at the end.
+    ///
+    /// # Errors
+    /// [`Full`]: nothing was changed.
+    pub fn post(&mut self, messages: &[Message]) -> Result<(), Full> {
+        let sizes = self.outbox.iter().map(|pending| &pending.message).chain(messages);
+        let bytes: usize = sizes.map(|message| message.argument.len()).sum();
+        if self.outbox.len() + messages.len() > OUTBOX_COUNT_MAX || bytes > OUTBOX_BYTES_MAX {
+            return Err(Full);
+        }
+        for message in messages {
+            self.sent += 1;
+            self.outbox.push(Pending { number: self.sent, message: message.clone(), tries: 0 });
+        }
+        Ok(())
+    }
+
+    /// The oldest message to each receiver, of those up to `committed` whose receiver is not `busy`.
+    pub fn deliverable<'a>(
+        &'a self,
+        committed: u64,
+        busy: impl Fn(&ObjectId) -> bool + 'a,
+    ) -> impl Iterator<Item = &'a Pending> {
+        let mut seen = BTreeSet::new();
+        let sent = self.outbox.iter().take_while(move |pending| pending.number <= committed);
+        sent.filter(move |pending| seen.insert(&pending.message.to) && !busy(&pending.message.to))
+    }
+
+    /// Takes out the message of this number; whether it was there.
+    pub fn delivered(&mut self, number: u64) -> bool {
+        let before = self.outbox.len();
+        self.outbox.retain(|pending| pending.number != number);
+        self.outbox.len() < before
+    }
+
+    /// Takes in that the receiver refused this message, or failed at it. None where it is not there.
+    pub fn refused(&mut self, number: u64, why: &str, now_ms: u64) -> Option<Refused> {
+        let index = self.outbox.iter().position(|pending| pending.number == number)?;
+        let pending = self.outbox.get_mut(index)?;
+        pending.tries += 1;
+        if pending.tries < MESSAGE_TRIES_MAX {
+            return Some(Refused::Again(delivery_pause(pending.tries)));
+        }
+        let Pending { number, message, .. } = self.outbox.remove(index);
+        self.dead.push(DeadLetter { number, message, why: why.into(), time_ms: now_ms });
+        self.bound_dead();
+        Some(Refused::Dead)
+    }
+
+    /// Forgets the oldest dead letters past their bounds.
+    fn bound_dead(&mut self) {
+        let mut bytes = 0;
+        let kept = self.dead.iter().rev().take(DEAD_LETTERS_MAX).take_while(|letter| {
+            bytes += letter.message.argument.len();
+            bytes <= OUTBOX_BYTES_MAX
+        });
+        let surplus = self.dead.len() - kept.count();
+        self.dead.drain(..surplus);
+    }
+
+    /// Sends dead letters anew, as messages of their own: the one of this number, or all. How many there were.
+    ///
+    /// # Errors
+    /// [`Full`]: nothing was changed.
+    pub fn retry_dead(&mut self, number: Option<u64>) -> Result<usize, Full> {
+        let messages: Vec<_> = self.chosen(number).map(|letter| letter.message.clone()).collect();
+        self.post(&messages)?;
+        self.drop_dead(number);
+        Ok(messages.len())
+    }
+
+    /// Drops dead letters: the one of this number, or all. How many there were.
+    pub fn drop_dead(&mut self, number: Option<u64>) -> usize {
+        let before = self.dead.len();
+        self.dead.retain(|letter| number.is_some_and(|number| letter.number != number));
+        before - self.dead.len()
+    }
+
+    fn chosen(&self, number: Option<u64>) -> impl Iterator<Item = &DeadLetter> {
+        self.dead.iter().filter(move |letter| number.is_none_or(|number| letter.number == number))
+    }
+}
+
+/// The pause after this many attempts.
+#[must_use]
+pub fn delivery_pause(attempts: u32) -> Duration {
+    (DELIVERY_PAUSE_MIN * 2_u32.pow(attempts.saturating_sub(1).min(16))).min(DELIVERY_PAUSE_MAX)
+}
+
+/// What is told of a message's receiver that refused it.
+#[must_use]
+pub fn reason(text: &str) -> Arc<str> {
+    let end = text.char_indices().nth(500).map_or(text.len(), |(index, _)| index);
+    text.get(..end).unwrap_or_default().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn message(to: &str, bytes: usize) -> Message {
+        let to = ObjectId::new("list", to).unwrap();
+        Message { to, handler: "take".into(), argument: Bytes::from(vec![b'1'; bytes]) }
+    }
+
+    fn numbers<'a>(pending: impl Iterator<Item = &'a Pending>) -> Vec<u64> {
+        pending.map(|pending| pending.number).collect()
+    }
+
+    #[test]
+    fn each_receiver_gets_its_oldest_message_first_and_only_committed_ones() {
+        let mut dealings = Dealings::default();
+        let messages = ["a", "b", "a", "c"].map(|to| message(to, 1));
+        dealings.post(&messages).unwrap();
+        assert_eq!(numbers(dealings.deliverable(3, |_| false)), [1, 2]);
+        assert_eq!(numbers(dealings.deliverable(4, |to| to.key() == "a")), [2, 4]);
+        assert!(dealings.delivered(1) && !dealings.delivered(1));
+        assert_eq!(numbers(dealings.deliverable(4, |_| false)), [2, 3, 4]);
+    }
+
+    #[test]
+    fn a_full_outbox_takes_nothing() {
+        let mut dealings = Dealings::default();
+        dealings.post(&vec![message("a", 1); OUTBOX_COUNT_MAX]).unwrap();
+        let before = dealings.clone();
+        assert_eq!(dealings.post(&[message("a", 1)]), Err(Full));
+        assert_eq!(dealings, before);
+        let mut dealings = Dealings::default();
+        dealings.post(&[message("a", OUTBOX_BYTES_MAX)]).unwrap();
+        assert_eq!(dealings.post(&[message("a", 1)]), Err(Full));
+    }
+
+    #[test]
+    fn a_refused_message_is_tried_a_few_times_and_then_dead() {
+        let mut dealings = Dealings::default();
+        dealings.post(&[message("a", 1), message("a", 2)]).unwrap();
+        let mut pauses = Vec::new();
+        while let Some(Refused::Again(pause)) = dealings.refused(1, "no", 7) {
+            pauses.push(pause.as_millis());
+        }
+        assert_eq!(pauses, [100, 200, 400, 800]);
+        assert_eq!(numbers(dealings.outbox.iter()), [2]);
+        assert_eq!(
+            dealings.dead.first().map(|letter| (letter.number, letter.time_ms)),
+            Some((1, 7))
+        );
+        assert_eq!(dealings.refused(1, "no", 7), None);
+        assert_eq!(dealings.retry_dead(Some(9)), Ok(0));
+        assert_eq!(dealings.retry_dead(Some(1)), Ok(1));
+        assert_eq!(numbers(dealings.outbox.iter()), [2, 3], "a message of its own");
+        assert!(dealings.dead.is_empty());
+    }
+
+    #[test]
+    fn dead_letters_are_bounded_and_can_be_dropped() {
+        let mut dealings = Dealings::default();
+        for _ in 0..DEAD_LETTERS_MAX + 5 {
+            dealings.post(&[message("a", 1)]).unwrap();
+            let number = dealings.sent;
+            while dealings.refused(number, "no", 0) != Some(Refused::Dead) {}
+        }
+        assert_eq!(dealings.dead.len(), DEAD_LETTERS_MAX);
+        assert_eq!(dealings.dead.first().map(|letter| letter.number), Some(6));
+        assert_eq!((dealings.drop_dead(Some(6)), dealings.drop_dead(Some(6))), (1, 0));
+        assert_eq!(dealings.drop_dead(None), DEAD_LETTERS_MAX - 1);
+    }
+}

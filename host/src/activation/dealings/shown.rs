@@ -1,0 +1,101 @@
+//! An object's dealings as JSON: for whoever woke it, and for operators.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::effects::Message;
+use crate::id::Hex;
+use crate::store::record::dealings::{Dealings, Wake};
+
+/// What whoever woke an object is told.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Woken {
+    /// The alarm that was given, if one was due. There may be more.
+    pub given: Option<String>,
+    /// The marks of the entries that the object may need.
+    pub marks: Vec<String>,
+}
+
+/// What an operator is shown.
+#[derive(Debug, Serialize)]
+pub struct Shown<'a> {
+    alarms: Vec<ShownAlarm<'a>>,
+    pending: Vec<ShownMessage<'a>>,
+    dead: Vec<ShownMessage<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct ShownAlarm<'a> {
+    name: &'a str,
+    due_ms: u64,
+    every_ms: Option<u64>,
+    handler: &'a str,
+    argument: Option<&'a RawValue>,
+    tries: u32,
+}
+
+#[derive(Debug, Serialize)]
+struct ShownMessage<'a> {
+    number: u64,
+    to: &'a str,
+    handler: &'a str,
+    argument: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tries: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_ms: Option<u64>,
+}
+
+/// What whoever woke an object is told.
+pub(in crate::activation) fn woken(
+    given: Option<&str>,
+    wakes: impl Iterator<Item = Wake>,
+) -> Bytes {
+    let marks = wakes.map(|wake| Hex(&wake.mark.0).to_string()).collect();
+    json(&Woken { given: given.map(ToOwned::to_owned), marks })
+}
+
+/// What an operator is shown.
+pub(in crate::activation) fn shown(dealings: Option<&Dealings>) -> Bytes {
+    let none = Dealings::default();
+    let dealings = dealings.unwrap_or(&none);
+    let alarms = dealings.alarms.iter().flat_map(|alarms| alarms.iter());
+    let alarms = alarms.map(|alarm| ShownAlarm {
+        name: &alarm.name,
+        due_ms: alarm.due_ms,
+        every_ms: alarm.every_ms,
+        handler: &alarm.handler,
+        argument: serde_json::from_slice(&alarm.argument).ok(),
+        tries: alarm.tries,
+    });
+    let pending = dealings.outbox.iter().map(|pending| ShownMessage {
+        tries: Some(pending.tries),
+        ..message(pending.number, &pending.message)
+    });
+    let dead = dealings.dead.iter().map(|letter| ShownMessage {
+        why: Some(&letter.why),
+        time_ms: Some(letter.time_ms),
+        ..message(letter.number, &letter.message)
+    });
+    json(&Shown { alarms: alarms.collect(), pending: pending.collect(), dead: dead.collect() })
+}
+
+fn message(number: u64, message: &Message) -> ShownMessage<'_> {
+    ShownMessage {
+        number,
+        to: message.to.as_str(),
+        handler: &message.handler,
+        argument: serde_json::from_slice(&message.argument).ok(),
+        tries: None,
+        why: None,
+        time_ms: None,
+    }
+}
+
+fn json(document: &impl Serialize) -> Bytes {
+    // Names, numbers and what was checked to be JSON can be written.
+    serde_json::to_vec(document).unwrap_or_default().into()
+}

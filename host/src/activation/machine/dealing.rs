@@ -1,0 +1,374 @@
+//! What calls do beside the state: alarms that they set and answer, messages that they send and are.
+//!
+//! It all lives in the head beside the state, and is committed and undone with it. What was merely delivered is not
+//! worth a write: it goes along with the next one, and at the latest with one of its own before the claim is given back.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{Live, Machine, Running};
+use crate::activation::dealings::alarms::Failed;
+use crate::activation::dealings::outbox::{Full, Refused, delivery_pause, reason};
+use crate::activation::dealings::{edit, shown};
+use crate::activation::protocol::{Action, Delivered, Delivery, Now};
+use crate::activation::{Answer, Call, Operation, refuse};
+use crate::caller::Caller;
+use crate::effects::{Alarm, Effects, Occasion};
+use crate::error::Code;
+use crate::id::ObjectId;
+use crate::limits::DELIVERIES_MAX;
+use crate::store::record::dealings::{Dealings, Wake};
+
+/// What is to be noted of a call if it changes the object.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    /// The message that it is, if it is one.
+    message: Option<(ObjectId, u64)>,
+    /// The alarm that it answers, if it does, and the alarms without it.
+    alarm: Option<(Arc<str>, Option<Arc<[Alarm]>>)>,
+}
+
+/// A call as it is begun.
+pub(super) struct Started {
+    pub(super) call: Call,
+    pub(super) occasion: Occasion,
+    /// The alarms as the handler finds them.
+    pub(super) alarms: Option<Arc<[Alarm]>>,
+    pub(super) notes: Notes,
+}
+
+impl Started {
+    pub(super) fn of(call: Call, alarms: Option<Arc<[Alarm]>>) -> Self {
+        let message = match (&call.caller, call.origin.message) {
+            (Caller::Object(sender), Some(number)) => Some((sender.clone(), number)),
+            _ => None,
+        };
+        let occasion = match &message {
+            Some((_, number)) => Occasion::Message(*number),
+            None => Occasion::Called,
+        };
+        Self { call, occasion, alarms, notes: Notes { message, alarm: None } }
+    }
+}
+
+/// The messages that are on their way.
+#[derive(Debug, Default)]
+pub(super) struct Post {
+    /// Per receiver the number of the message, and how often it could not be brought.
+    under_way: BTreeMap<ObjectId, (u64, u32)>,
+    /// Whether there is nothing more to be brought before something changes.
+    is_seen_to: bool,
+    /// Whether the record does not say what is known here.
+    owes_record: bool,
+}
+
+impl<T> Machine<T> {
+    /// A delivery ended.
+    pub(super) fn delivered(
+        &mut self,
+        to: &ObjectId,
+        number: u64,
+        delivered: Delivered,
+        now: Now<'_>,
+        actions: &mut Vec<Action<T>>,
+    ) {
+        let Some(live) = &mut self.live else { return };
+        let Some((under_way, attempts)) = live.post.under_way.get_mut(to) else { return };
+        if *under_way != number {
+            return;
+        }
+        let pause = match delivered {
+            Delivered::Done => {
+                edit(&mut live.head.dealings).delivered(number);
+                live.post.owes_record = true;
+                None
+            }
+            Delivered::NotYet => {
+                *attempts = attempts.saturating_add(1);
+                Some(delivery_pause(*attempts))
+            }
+            Delivered::Refused(why) => {
+                let why = reason(&why);
+                match edit(&mut live.head.dealings).refused(number, &why, now.wall_ms) {
+                    Some(Refused::Again(pause)) => Some(pause),
+                    Some(Refused::Dead) => {
+                        live.bump(now);
+                        actions.push(Action::Warn(format!(
+                            "message {number} to {to} was given up: {why}"
+                        )));
+                        None
+                    }
+                    None => None,
+                }
+            }
+        };
+        match pause {
+            Some(pause) => live.deliver_again(number, pause, actions),
+            None => {
+                live.post.under_way.remove(to);
+                live.post.is_seen_to = false;
+            }
+        }
+    }
+
+    /// Whether this very message is on its way: whoever brings it asks before each attempt.
+    #[must_use]
+    pub fn is_bringing(&self, to: &ObjectId, number: u64) -> bool {
+        let post = self.live.as_ref().map(|live| &live.post);
+        post.and_then(|post| post.under_way.get(to)).is_some_and(|(known, _)| *known == number)
+    }
+}
+
+impl<T> Live<T> {
+    pub(super) fn is_delivering(&self) -> bool {
+        !self.post.under_way.is_empty()
+    }
+
+    pub(super) fn alarms(&self) -> Option<Arc<[Alarm]>> {
+        self.head.dealings.as_ref()?.alarms.clone()
+    }
+
+    fn dealings(&self) -> Option<&Dealings> {
+        self.head.dealings.as_deref()
+    }
+
+    /// Whether a call is a message that had its effect already.
+    pub(super) fn has_received(&self, call: &Call) -> bool {
+        match (&call.caller, call.origin.message, self.dealings()) {
+            (Caller::Object(sender), Some(number), Some(dealings)) => {
+                dealings.has_received(sender, number)
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn is_alarm_due(&self, now: Now<'_>) -> bool {
+        self.dealings().is_some_and(|dealings| dealings.due_alarm(now.wall_ms).is_some())
+    }
+
+    /// The call of the alarm that is due, where the object is woken; else the call as it was.
+    pub(super) fn of_alarm(
+        &self,
+        id: &ObjectId,
+        call: Call,
+        now: Now<'_>,
+    ) -> Result<Started, Box<Call>> {
+        let due = self.dealings().filter(|_| call.operation == Operation::Wake);
+        let Some((dealings, alarm)) =
+            due.and_then(|dealings| Some((dealings, dealings.due_alarm(now.wall_ms)?)))
+        else {
+            return Err(Box::new(call));
+        };
+        let handler = alarm.handler.as_ref().into();
+        let operation = Operation::Handle { handler, argument: alarm.argument.clone() };
+        let alarms = dealings.alarms_after(&alarm.name, now.wall_ms);
+        let notes = Notes { message: None, alarm: Some((Arc::clone(&alarm.name), alarms.clone())) };
+        let occasion = Occasion::Alarm { name: Arc::clone(&alarm.name), due_ms: alarm.due_ms };
+        let call = Call { operation, caller: Caller::Object(id.clone()), ..call };
+        Ok(Started { call, occasion, alarms, notes })
+    }
+
+    /// Takes in what a call that changes the object asked for besides.
+    pub(super) fn take_in(
+        &mut self,
+        effects: Option<&Effects>,
+        running: &Running<T>,
+    ) -> Result<(), Full> {
+        if let Some(effects) = effects.filter(|effects| !effects.messages.is_empty()) {
+            edit(&mut self.head.dealings).post(&effects.messages)?;
+        }
+        let set = effects.and_then(|effects| effects.alarms.clone());
+        match (set, &running.notes.alarm) {
+            (Some(set), _) => {
+                edit(&mut self.head.dealings).alarms = Some(set).filter(|set| !set.is_empty());
+            }
+            (None, Some((_, after))) => {
+                edit(&mut self.head.dealings).alarms.clone_from(after);
+            }
+            (None, None) => {}
+        }
+        Ok(())
+    }
+
+    /// Notes what a call was that changed the object, and gives its reply.
+    pub(super) fn note(&mut self, notes: &Notes, reply: Bytes, now: Now<'_>) -> Bytes {
+        if let Some((sender, number)) = &notes.message {
+            let time_ms = self.time_ms(now);
+            edit(&mut self.head.dealings).receive(sender, *number, time_ms);
+        }
+        match &notes.alarm {
+            Some((name, _)) => self.woken(Some(Arc::clone(name))),
+            None => reply,
+        }
+    }
+
+    /// Takes in that the handler of an alarm failed, if that is what the call was; a query has done its work.
+    pub(super) fn alarm_ended(
+        &mut self,
+        running: &Running<T>,
+        answer: Answer,
+        now: Now<'_>,
+        actions: &mut Vec<Action<T>>,
+    ) -> Answer {
+        let Some((name, after)) = &running.notes.alarm else { return answer };
+        let dealings = edit(&mut self.head.dealings);
+        match &answer {
+            Ok(_) => dealings.alarms.clone_from(after),
+            Err(error) => {
+                let failed = dealings.alarm_failed(name, now.wall_ms);
+                let then = match failed {
+                    Failed::Again => "it is given again later",
+                    Failed::GivenUp => "it was given up for this time",
+                };
+                let text =
+                    format!("the alarm {name} was answered with an error, and {then}: {error}");
+                actions.push(Action::Warn(text));
+            }
+        }
+        self.bump(now);
+        Ok(self.done(self.woken(Some(Arc::clone(name))), self.head.version))
+    }
+
+    pub(super) fn cancel_alarms(&mut self) {
+        if self.alarms().is_some() {
+            edit(&mut self.head.dealings).alarms = None;
+        }
+    }
+
+    pub(super) fn change_dead_letters(
+        &mut self,
+        id: &ObjectId,
+        is_retry: bool,
+        number: Option<u64>,
+        running: Running<T>,
+        now: Now<'_>,
+        actions: &mut Vec<Action<T>>,
+    ) {
+        let mut dealings = self.dealings().cloned().unwrap_or_default();
+        let count =
+            if is_retry { dealings.retry_dead(number) } else { Ok(dealings.drop_dead(number)) };
+        let (count, answer) = match count {
+            Ok(0) => (0, Ok(self.done(Bytes::from_static(b"0"), self.head.version))),
+            Ok(count) => (count, Ok(self.done(Bytes::new(), self.head.version))),
+            Err(full) => (0, refuse(Code::OutboxFull, format!("{id} was not changed: {full}"))),
+        };
+        if count == 0 {
+            let Running { caller, deadline, consistency, .. } = running;
+            let seen = self.seen(caller, self.head.version, answer, deadline, consistency);
+            return self.hold(seen, now, actions);
+        }
+        self.head.dealings = Some(Arc::new(dealings));
+        let (state, reply) = (self.head.state.clone(), Bytes::from(count.to_string()));
+        self.changed(running, state, reply, None, now);
+    }
+
+    /// Sends what is committed on its way, one message to each receiver.
+    pub(super) fn begin_deliveries(&mut self, actions: &mut Vec<Action<T>>) {
+        if self.post.is_seen_to {
+            return;
+        }
+        self.post.is_seen_to = true;
+        let Some(dealings) = &self.head.dealings else { return };
+        let committed = self.base.dealings.as_ref().map_or(0, |dealings| dealings.sent);
+        let under_way = &self.post.under_way;
+        let places = DELIVERIES_MAX.saturating_sub(under_way.len());
+        let fresh = dealings.deliverable(committed, |to| under_way.contains_key(to)).take(places);
+        let fresh: Vec<_> = fresh.cloned().collect();
+        for pending in fresh {
+            let (number, message) = (pending.number, pending.message);
+            self.post.under_way.insert(message.to.clone(), (number, 0));
+            let pause = std::time::Duration::ZERO;
+            actions.push(Action::Deliver(Box::new(Delivery { number, message, pause })));
+        }
+    }
+
+    fn deliver_again(
+        &mut self,
+        number: u64,
+        pause: std::time::Duration,
+        actions: &mut Vec<Action<T>>,
+    ) {
+        let outbox = self.head.dealings.iter().flat_map(|dealings| dealings.outbox.iter());
+        let pending = outbox.clone().find(|pending| pending.number == number);
+        if let Some(message) = pending.map(|pending| pending.message.clone()) {
+            actions.push(Action::Deliver(Box::new(Delivery { number, message, pause })));
+        }
+    }
+
+    /// The record's dealings are these now.
+    pub(super) fn committed_dealings(
+        &mut self,
+        committed: Option<Arc<Dealings>>,
+        actions: &mut Vec<Action<T>>,
+    ) {
+        let before = std::mem::replace(&mut self.base.dealings, committed);
+        let (wake_before, now) = (wake_of(before.as_ref()), self.base.dealings.as_ref());
+        if let Some(wake) = wake_before.filter(|wake| wake_of(now) != Some(*wake)) {
+            actions.push(Action::Forget(wake));
+        }
+        let is_same = match (&before, now) {
+            (Some(before), Some(now)) => Arc::ptr_eq(before, now),
+            (None, None) => true,
+            _ => false,
+        };
+        if !is_same {
+            self.post.is_seen_to = false;
+            self.announce_alarm(actions);
+        }
+    }
+
+    /// Says when the next alarm is to be given.
+    pub(super) fn announce_alarm(&self, actions: &mut Vec<Action<T>>) {
+        let next_ms = self.base.dealings.as_ref().and_then(|dealings| dealings.next_alarm_ms());
+        actions.extend(next_ms.map(Action::Due));
+    }
+
+    /// The object was woken: what its record should say, and does not, becomes a change of its own.
+    pub(super) fn see_to_waking(&mut self, now: Now<'_>, actions: &mut Vec<Action<T>>) {
+        self.announce_alarm(actions);
+        let is_outdated = |dealings: &Dealings| dealings.needs_other_wake(now.wall_ms);
+        if self.post.owes_record || self.dealings().is_some_and(is_outdated) {
+            self.bump(now);
+            self.post.owes_record = false;
+        }
+    }
+
+    /// Before the claim is given back: what only this activation knows is written.
+    pub(super) fn tidy_up(&mut self, now: Now<'_>) {
+        if now.has_lease() && std::mem::take(&mut self.post.owes_record) {
+            self.bump(now);
+        }
+    }
+
+    /// The entry that is to be written before the record, if the record needs another one than it has.
+    pub(super) fn enter_wake(&mut self, now: Now<'_>) -> Option<Wake> {
+        self.post.owes_record = false;
+        let dealings = self.head.dealings.as_ref()?;
+        let wake = dealings.wake_for(now.wall_ms, now.write_id);
+        if wake != dealings.wake {
+            edit(&mut self.head.dealings).wake = wake;
+        }
+        wake.filter(|wake| wake_of(self.base.dealings.as_ref()) != Some(*wake))
+    }
+
+    /// What whoever woke the object is told.
+    pub(super) fn woken(&self, given: Option<Arc<str>>) -> Bytes {
+        let written = self.writing.as_ref().and_then(|writing| writing.dealings.as_ref());
+        let wakes = [
+            wake_of(self.base.dealings.as_ref()),
+            wake_of(written),
+            wake_of(self.head.dealings.as_ref()),
+        ];
+        shown::woken(given.as_deref(), wakes.into_iter().flatten())
+    }
+
+    pub(super) fn shown(&self) -> Bytes {
+        shown::shown(self.dealings())
+    }
+}
+
+fn wake_of(dealings: Option<&Arc<Dealings>>) -> Option<Wake> {
+    dealings.and_then(|dealings| dealings.wake)
+}

@@ -1,0 +1,266 @@
+//! Messages and alarms: what is committed with the state, and what follows from it.
+
+use super::*;
+use crate::activation::dealings::shown::Woken;
+use crate::activation::protocol::{Change, Delivered};
+use crate::effects::{Alarm, Effects, Event as Published, Message};
+use crate::limits::MESSAGE_TRIES_MAX;
+
+fn to(key: &str) -> ObjectId {
+    ObjectId::new("counter", key).unwrap()
+}
+
+fn messages(keys: &[&str]) -> Effects {
+    let message = |key: &&str| Message {
+        to: to(key),
+        handler: "add".into(),
+        argument: Bytes::from_static(b"1"),
+    };
+    Effects { messages: keys.iter().map(message).collect(), ..Effects::default() }
+}
+
+fn alarms(due: &[(&str, u64)]) -> Effects {
+    let alarm = |(name, due_ms): &(&str, u64)| Alarm {
+        name: (*name).into(),
+        due_ms: *due_ms,
+        every_ms: None,
+        handler: "ring".into(),
+        argument: Bytes::from_static(b"null"),
+        tries: 0,
+        retry_ms: 0,
+    };
+    Effects { alarms: Some(due.iter().map(alarm).collect()), ..Effects::default() }
+}
+
+impl Bench {
+    fn updated_with(&mut self, n: u64, effects: Effects) {
+        let (reply, effects) = (n.to_string().into(), Some(Box::new(effects)));
+        self.actions.clear();
+        self.step(Event::Ran(Ran::Updated { reply, state: state(n), effects }));
+    }
+
+    /// The record that is being written, after which nothing is left to be looked at.
+    #[track_caller]
+    fn writes(&mut self) -> Record {
+        let is_write = |action: &Action<u32>| matches!(action, Action::Write(..));
+        let index = self.actions.iter().position(is_write).expect("a write");
+        match self.actions.swap_remove(index) {
+            Action::Write(record, ..) => *record,
+            _ => unreachable!(),
+        }
+    }
+
+    /// Numbers and receivers of the messages that were sent on their way.
+    fn deliveries(&mut self) -> Vec<(u64, String)> {
+        let taken = std::mem::take(&mut self.actions);
+        let sent = taken.into_iter().filter_map(|action| match action {
+            Action::Deliver(delivery) => {
+                Some((delivery.number, delivery.message.to.key().to_owned()))
+            }
+            _ => None,
+        });
+        sent.collect()
+    }
+
+    fn sent(&mut self, caller: u32, keys: &[&str]) -> Record {
+        self.call(caller, "add");
+        self.updated_with(1, messages(keys));
+        self.writes()
+    }
+
+    fn stored(&mut self, tag: &str) {
+        self.step(Event::Stored(Put::Applied(etag(tag))));
+    }
+
+    fn wake(&mut self, caller: u32) {
+        self.step(Event::Call(Call { operation: Operation::Wake, ..call("") }, caller));
+    }
+
+    fn woken(&mut self) -> Woken {
+        let (_, answer) = self.answers.pop().expect("an answer");
+        serde_json::from_slice(&answer.unwrap().reply).unwrap()
+    }
+}
+
+#[test]
+fn messages_leave_after_the_commit_that_holds_them_one_to_each_receiver() {
+    let mut bench = Bench::live(None);
+    let record = bench.sent(1, &["b", "b", "c"]);
+    assert_eq!(record.dealings.as_ref().map(|dealings| dealings.outbox.len()), Some(3));
+    assert!(
+        record.dealings.is_some_and(|dealings| dealings.wake.is_some()),
+        "somebody looks after them"
+    );
+    assert_eq!(bench.deliveries(), []);
+    bench.stored("1");
+    assert_eq!(bench.deliveries(), [(1, "b".to_owned()), (3, "c".to_owned())]);
+    bench.step(Event::Delivered(to("b"), 1, Delivered::Done));
+    assert_eq!(bench.deliveries(), [(2, "b".to_owned())]);
+}
+
+#[test]
+fn messages_of_a_commit_that_failed_are_never_sent() {
+    let mut bench = Bench::live(None);
+    bench.sent(1, &["b"]);
+    bench.step(Event::Stored(Put::Denied("no".to_owned())));
+    assert_eq!(bench.deliveries(), []);
+}
+
+#[test]
+fn a_new_owner_delivers_what_the_record_holds() {
+    let mut bench = Bench::live(None);
+    let record = bench.sent(1, &["b"]);
+    let mut other = Bench::new();
+    other.call(0, "value");
+    other.step(Event::Claimed(Ok(Claimed::Granted)));
+    other.actions.clear();
+    let record = Some((record, etag("1")));
+    other.step(Event::Loaded(Ok(Loaded { record, code: revision(), wanted: revision() })));
+    assert_eq!(other.deliveries(), [(1, "b".to_owned())]);
+}
+
+#[test]
+fn what_was_delivered_is_written_before_the_claim_is_given_back() {
+    let mut bench = Bench::live(None);
+    bench.sent(1, &["b"]);
+    bench.stored("1");
+    assert!(!bench.machine.is_idle(), "it waits for the delivery");
+    bench.step(Event::Delivered(to("b"), 1, Delivered::Done));
+    assert!(bench.machine.is_idle());
+    bench.actions.clear();
+    bench.step(Event::Deactivate(Reason::Idle));
+    let record = bench.writes();
+    let dealings = record.dealings.unwrap();
+    assert_eq!((record.version, dealings.outbox.len(), dealings.wake), (2, 0, None));
+    bench.stored("2");
+    assert!(bench.actions.iter().any(|action| matches!(action, Action::Forget(_))));
+    assert!(bench.actions.iter().any(|action| matches!(action, Action::Release)));
+}
+
+#[test]
+fn a_message_that_is_refused_again_and_again_becomes_a_dead_letter() {
+    let mut bench = Bench::live(None);
+    bench.sent(1, &["b", "b"]);
+    bench.stored("1");
+    for _ in 0..MESSAGE_TRIES_MAX {
+        assert_eq!(bench.deliveries(), [(1, "b".to_owned())]);
+        bench.step(Event::Delivered(to("b"), 1, Delivered::NotYet));
+        assert_eq!(
+            bench.deliveries(),
+            [(1, "b".to_owned())],
+            "that it cannot be reached does not count"
+        );
+        bench.step(Event::Delivered(to("b"), 1, Delivered::Refused("no".to_owned())));
+    }
+    let record = bench.writes();
+    assert_eq!(record.dealings.map(|dealings| dealings.dead.len()), Some(1));
+    assert_eq!(bench.deliveries(), [(2, "b".to_owned())], "the next one has its turn");
+}
+
+#[test]
+fn a_message_has_its_effect_once() {
+    let message = |number| Call {
+        caller: Caller::Object(to("sender")),
+        origin: Origin { message: Some(number), ..Origin::default() },
+        ..call("add")
+    };
+    let mut bench = Bench::live(None);
+    bench.step(Event::Call(message(4), 1));
+    bench.actions.clear();
+    bench.updated(1);
+    bench.step(Event::Call(message(4), 2));
+    assert_eq!(bench.outcomes(), [], "the repetition waits for the commit of the first");
+    bench.stored("1");
+    assert_eq!(bench.outcomes(), [(1, Ok(1)), (2, Ok(1))]);
+    bench.step(Event::Call(message(3), 3));
+    assert_eq!(bench.outcomes(), [(3, Ok(1))]);
+}
+
+#[test]
+fn more_messages_than_an_outbox_holds_undo_the_call() {
+    let mut bench = Bench::live(None);
+    bench.call(1, "add");
+    bench.updated_with(1, messages(&vec!["b"; crate::limits::OUTBOX_COUNT_MAX + 1]));
+    assert_eq!(bench.outcomes(), [(1, Err(Code::OutboxFull))]);
+    assert_eq!(bench.machine.position().map(|at| at.version), Some(0));
+}
+
+#[test]
+fn an_alarm_is_given_when_it_is_due_and_once() {
+    let mut bench = Bench::live(None);
+    bench.call(1, "add");
+    bench.updated_with(1, alarms(&[("a", 500)]));
+    let wake = bench.writes().dealings.unwrap().wake.unwrap();
+    bench.stored("1");
+    assert!(bench.actions.iter().any(|action| matches!(action, Action::Due(500))));
+    bench.answers.clear();
+    bench.wake(2);
+    let woken = bench.woken();
+    assert_eq!((woken.given, woken.marks.len()), (None, 2), "before its time");
+    assert!(woken.marks.contains(&crate::id::Hex(&wake.mark.0).to_string()));
+    bench.time_ms = 500;
+    bench.actions.clear();
+    bench.wake(3);
+    let Action::Run(run) = bench.action() else { panic!("no run") };
+    assert_eq!((&*run.handler, run.alarms, run.caller), ("ring", None, Caller::Object(id())));
+    bench.updated(2);
+    let record = bench.writes();
+    assert_eq!(
+        record.dealings.map(|dealings| (dealings.alarms.clone(), dealings.wake)),
+        Some((None, None))
+    );
+    bench.stored("2");
+    assert_eq!(bench.woken().given.as_deref(), Some("a"));
+    bench.wake(4);
+    assert_eq!(bench.woken().given, None);
+}
+
+#[test]
+fn an_alarm_whose_handler_fails_is_given_again() {
+    let mut bench = Bench::live(None);
+    bench.call(1, "add");
+    bench.updated_with(1, alarms(&[("a", 500)]));
+    bench.stored("1");
+    bench.time_ms = 500;
+    bench.wake(2);
+    bench.actions.clear();
+    bench.step(Event::Ran(Ran::Faulted(Fault::Stack)));
+    let record = bench.writes();
+    bench.stored("2");
+    assert_eq!(record.dealings.unwrap().next_alarm_ms(), Some(1_500));
+    bench.time_ms = 1_500;
+    bench.actions.clear();
+    bench.wake(3);
+    assert!(matches!(bench.action(), Action::Run(_)));
+}
+
+#[test]
+fn those_who_watch_are_told_after_the_commit_and_in_order() {
+    let news = || {
+        let event = Published { name: "news".into(), data: Bytes::from_static(b"1") };
+        Effects { events: vec![event], ..Effects::default() }
+    };
+    let mut bench = Bench::live(None);
+    bench.is_watched = true;
+    bench.call(1, "add");
+    bench.updated_with(1, news());
+    bench.call(2, "add");
+    bench.step(Event::Ran(Ran::Updated { reply: Bytes::new(), state: state(2), effects: None }));
+    let published = |bench: &mut Bench| {
+        let taken = std::mem::take(&mut bench.actions);
+        let told = taken.into_iter().filter_map(|action| match action {
+            Action::Publish(Change { version, events, .. }) => Some((version, events.len())),
+            _ => None,
+        });
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(published(&mut bench), []);
+    bench.stored("1");
+    assert_eq!(published(&mut bench), [(1, 1)]);
+    bench.stored("2");
+    assert_eq!(published(&mut bench), [(2, 0)]);
+    bench.call(3, "add");
+    bench.updated_with(3, news());
+    bench.step(Event::Stored(Put::Denied("no".to_owned())));
+    assert_eq!(published(&mut bench), [], "what was not committed is never told");
+}

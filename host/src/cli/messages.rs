@@ -1,0 +1,171 @@
+//! The commands about what an object has to do with others and with time: its messages and its alarms.
+
+use std::str::FromStr;
+
+use clap::Args;
+use http::Method;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::client::{Client, Request, object_path};
+use super::failure::Failure;
+use super::output;
+use crate::id::ObjectId;
+
+/// `highlander messages`
+#[derive(Debug, Args)]
+pub(super) struct Messages {
+    /// The object that sent them, like list/home
+    #[arg(value_name = "TYPE/KEY")]
+    id: ObjectId,
+    /// Send one that was given up anew, or all
+    #[arg(long, value_name = "NUMBER|all", conflicts_with = "drop")]
+    retry: Option<Which>,
+    /// Drop one that was given up, or all
+    #[arg(long, value_name = "NUMBER|all")]
+    drop: Option<Which>,
+}
+
+/// `highlander alarms`
+#[derive(Debug, Args)]
+pub(super) struct Alarms {
+    /// The object, like reminder/home
+    #[arg(value_name = "TYPE/KEY")]
+    id: ObjectId,
+}
+
+/// One message, or all.
+#[derive(Debug, Clone, Copy)]
+struct Which(Option<u64>);
+
+impl FromStr for Which {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "all" => Ok(Self(None)),
+            number => number.parse().map(|number| Self(Some(number))).map_err(|_| {
+                "it is the number of a message, as the list of them shows it, or all".to_owned()
+            }),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Shown {
+    alarms: Vec<Alarm>,
+    pending: Vec<Message>,
+    dead: Vec<Message>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Alarm {
+    name: String,
+    due_ms: u64,
+    every_ms: Option<u64>,
+    handler: String,
+    argument: Value,
+    tries: u32,
+}
+
+#[derive(Debug, Deserialize)]
+struct Message {
+    number: u64,
+    to: String,
+    handler: String,
+    argument: Value,
+    tries: Option<u32>,
+    why: Option<String>,
+}
+
+impl Messages {
+    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        match (self.retry, self.drop) {
+            (Some(which), _) => self.change(client, Method::POST, "/retry", which).await,
+            (None, Some(which)) => self.change(client, Method::DELETE, "", which).await,
+            (None, None) => self.show(client).await,
+        }
+    }
+
+    async fn show(&self, client: &Client) -> Result<(), Failure> {
+        let answer = client.send(Request::get(path_of(&self.id)?)).await?;
+        if client.is_json {
+            return output::json(&answer.body);
+        }
+        let shown: Shown = answer.read()?;
+        let mut rows = vec![row(["NUMBER", "STATE", "TO", "HANDLER", "ARGUMENT", "WHY"])];
+        for Message { number, to, handler, argument, tries, .. } in &shown.pending {
+            let tried = tries.filter(|tries| *tries > 0);
+            let why = tried.map_or(String::new(), |tries| format!("refused {tries} times"));
+            let (number, argument) = (number.to_string(), short(argument));
+            rows.push(row([&number, "pending", to, handler, &argument, &why]));
+        }
+        for Message { number, to, handler, argument, why, .. } in &shown.dead {
+            let why = why.as_deref().unwrap_or_default();
+            let (number, argument) = (number.to_string(), short(argument));
+            rows.push(row([&number, "given up", to, handler, &argument, why]));
+        }
+        output::table(&rows)
+    }
+
+    async fn change(
+        &self,
+        client: &Client,
+        method: Method,
+        rest: &str,
+        which: Which,
+    ) -> Result<(), Failure> {
+        let query = which.0.map_or(String::new(), |number| format!("?number={number}"));
+        let path = format!("{}{rest}{query}", path_of(&self.id)?);
+        let word = if method == Method::POST { "sent anew" } else { "dropped" };
+        let answer = client.send(Request::new(method, path)).await?;
+        if client.is_json {
+            return output::json(&answer.body);
+        }
+        let count: u64 = answer.read()?;
+        output::note(&format!("{count} messages of {} {word}", self.id));
+        Ok(())
+    }
+}
+
+impl Alarms {
+    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        let shown: Shown = client.send(Request::get(path_of(&self.id)?)).await?.read()?;
+        let mut rows = vec![row(["NAME", "DUE", "EVERY", "HANDLER", "ARGUMENT", "FAILED"])];
+        for alarm in &shown.alarms {
+            let due = output::time(alarm.due_ms);
+            let every = alarm.every_ms.map_or("once".to_owned(), |every| format!("{every}ms"));
+            let (argument, tries) = (short(&alarm.argument), alarm.tries.to_string());
+            rows.push(row([&alarm.name, &due, &every, &alarm.handler, &argument, &tries]));
+        }
+        if client.is_json {
+            let alarms = shown.alarms.iter().map(|alarm| {
+                let Alarm { name, due_ms, every_ms, handler, argument, tries } = alarm;
+                serde_json::json!({
+                    "name": name, "due_ms": due_ms, "every_ms": every_ms, "handler": handler,
+                    "argument": argument, "tries": tries,
+                })
+            });
+            let alarms = Value::from_iter(alarms);
+            return output::json(alarms.to_string().as_bytes());
+        }
+        output::table(&rows)
+    }
+}
+
+fn path_of(id: &ObjectId) -> Result<String, Failure> {
+    Ok(format!("{}/messages", object_path(id)?))
+}
+
+fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
+    cells.map(ToOwned::to_owned).into()
+}
+
+/// The beginning of an argument: enough to recognise it.
+fn short(argument: &Value) -> String {
+    let text = argument.to_string();
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text,
+    }
+}

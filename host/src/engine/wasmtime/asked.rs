@@ -1,0 +1,268 @@
+//! What the handler of one call asks for besides its reply, within its bounds.
+//!
+//! It is collected here and takes effect elsewhere, together with the change of the call.
+
+use std::sync::Arc;
+
+use super::bindings::highlander::object::types::EffectError;
+use crate::effects::{Alarm, Effects, Event, Message};
+use crate::engine::{HandlerKind, Outward};
+use crate::id::ObjectId;
+use crate::json::is_json;
+use crate::limits::{
+    ALARM_BYTES_MAX, ALARM_EVERY_MIN, ALARM_NAME_BYTES_MAX, ALARMS_MAX, EVENT_BYTES_MAX,
+    EVENTS_PER_CALL_MAX, HANDLER_NAME_BYTES_MAX, MESSAGE_BYTES_MAX, MESSAGES_PER_CALL_MAX,
+};
+
+/// Names of events that the host gives.
+const OWN_EVENTS: [&str; 3] = ["changed", "reset", "closed"];
+/// Longest name of an event.
+const EVENT_NAME_BYTES_MAX: usize = 63;
+
+type Effect<T> = Result<T, EffectError>;
+
+/// What the handler of one call may do beside its state, and has asked for.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    /// None outside of `handle`, and in queries.
+    is_update: bool,
+    pub(super) outward: Option<Arc<dyn Outward>>,
+    set: Option<Arc<[Alarm]>>,
+    /// All alarms, once one was changed.
+    changed: Option<Vec<Alarm>>,
+    messages: Vec<Message>,
+    events: Vec<Event>,
+    event_bytes: usize,
+}
+
+impl Asked {
+    /// What the handler of a call begins with.
+    pub(super) fn new(
+        kind: HandlerKind,
+        alarms: Option<&Arc<[Alarm]>>,
+        outward: Option<&Arc<dyn Outward>>,
+    ) -> Self {
+        Self {
+            is_update: kind == HandlerKind::Update,
+            outward: outward.cloned(),
+            set: alarms.cloned(),
+            ..Self::default()
+        }
+    }
+
+    /// What the call asked for.
+    pub(super) fn into_effects(self) -> Effects {
+        let alarms = self.changed.map(Arc::from);
+        Effects { messages: self.messages, alarms, events: self.events }
+    }
+
+    pub(super) fn send(
+        &mut self,
+        to: Result<ObjectId, String>,
+        handler: &str,
+        argument: Vec<u8>,
+    ) -> Effect<()> {
+        self.may()?;
+        let to = to.map_err(EffectError::Invalid)?;
+        check_handler(handler)?;
+        check_json("the argument", &argument, MESSAGE_BYTES_MAX)?;
+        check_count("messages within one call", self.messages.len(), MESSAGES_PER_CALL_MAX)?;
+        self.messages.push(Message { to, handler: handler.into(), argument: argument.into() });
+        Ok(())
+    }
+
+    pub(super) fn publish(&mut self, name: &str, data: Vec<u8>) -> Effect<()> {
+        self.may()?;
+        let is_name = name.len() <= EVENT_NAME_BYTES_MAX && is_plain(name, b"-");
+        if !is_name || OWN_EVENTS.contains(&name) {
+            return invalid(format!("an event cannot be called {name:?}"));
+        }
+        check_json("the event's data", &data, EVENT_BYTES_MAX)?;
+        check_count("events within one call", self.events.len(), EVENTS_PER_CALL_MAX)?;
+        check_count(
+            "bytes of events within one call",
+            self.event_bytes + data.len(),
+            EVENT_BYTES_MAX + 1,
+        )?;
+        self.event_bytes += data.len();
+        self.events.push(Event { name: name.into(), data: data.into() });
+        Ok(())
+    }
+
+    pub(super) fn set_alarm(&mut self, alarm: Alarm) -> Effect<()> {
+        self.may()?;
+        let is_name = (1..=ALARM_NAME_BYTES_MAX).contains(&alarm.name.len())
+            && alarm.name.bytes().all(|byte| is_letter(byte) || b"-_".contains(&byte));
+        if !is_name {
+            return invalid(format!("an alarm cannot be called {:?}", alarm.name));
+        }
+        check_handler(&alarm.handler)?;
+        check_json("the argument", &alarm.argument, ALARM_BYTES_MAX)?;
+        let every_min = ALARM_EVERY_MIN.as_millis() as u64;
+        if alarm.every_ms.is_some_and(|every| every < every_min) {
+            return invalid(format!("an alarm repeats at most every {every_min} ms"));
+        }
+        let alarms = self.alarms_mut();
+        match alarms.binary_search_by(|known| known.name.cmp(&alarm.name)) {
+            Ok(index) => {
+                if let Some(known) = alarms.get_mut(index) {
+                    *known = alarm;
+                }
+            }
+            Err(index) => {
+                check_count("alarms", alarms.len(), ALARMS_MAX)?;
+                alarms.insert(index, alarm);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn cancel_alarm(&mut self, name: &str) -> Effect<bool> {
+        self.may()?;
+        let is_set = self.alarms().iter().any(|alarm| &*alarm.name == name);
+        if is_set {
+            self.alarms_mut().retain(|alarm| &*alarm.name != name);
+        }
+        Ok(is_set)
+    }
+
+    /// All alarms as the call left them so far, by name.
+    pub(super) fn alarms(&self) -> &[Alarm] {
+        self.changed.as_deref().or(self.set.as_deref()).unwrap_or_default()
+    }
+
+    fn alarms_mut(&mut self) -> &mut Vec<Alarm> {
+        let set = self.set.as_deref().unwrap_or_default();
+        self.changed.get_or_insert_with(|| set.to_vec())
+    }
+
+    fn may(&self) -> Effect<()> {
+        if self.is_update { Ok(()) } else { Err(EffectError::NotInQuery) }
+    }
+}
+
+fn check_handler(name: &str) -> Effect<()> {
+    if name.len() <= HANDLER_NAME_BYTES_MAX && is_plain(name, b"-_") {
+        Ok(())
+    } else {
+        invalid(format!("a handler cannot be called {name:?}"))
+    }
+}
+
+fn check_json(what: &str, bytes: &[u8], bytes_max: usize) -> Effect<()> {
+    if bytes.len() > bytes_max {
+        let text = format!("{what} has {} bytes, and may have {bytes_max}", bytes.len());
+        return Err(EffectError::TooMuch(text));
+    }
+    if is_json(bytes) { Ok(()) } else { invalid(format!("{what} is not JSON")) }
+}
+
+fn check_count(what: &str, count: usize, max: usize) -> Effect<()> {
+    if count < max {
+        Ok(())
+    } else {
+        Err(EffectError::TooMuch(format!("{max} {what} are as many as may be")))
+    }
+}
+
+fn is_plain(name: &str, besides: &[u8]) -> bool {
+    name.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase())
+        && name.bytes().all(|byte| is_letter(byte) || besides.contains(&byte))
+}
+
+fn is_letter(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit()
+}
+
+fn invalid<T>(text: String) -> Effect<T> {
+    Err(EffectError::Invalid(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn update() -> Asked {
+        Asked::new(HandlerKind::Update, None, None)
+    }
+
+    fn to() -> Result<ObjectId, String> {
+        Ok("list/home".parse().unwrap())
+    }
+
+    fn alarm(name: &str, due_ms: u64) -> Alarm {
+        Alarm {
+            name: name.into(),
+            due_ms,
+            every_ms: None,
+            handler: "ring".into(),
+            argument: Bytes::from_static(b"null"),
+            tries: 0,
+            retry_ms: 0,
+        }
+    }
+
+    #[test]
+    fn what_was_asked_for_is_kept_in_order() {
+        let mut asked = update();
+        asked.send(to(), "a", b"1".to_vec()).unwrap();
+        asked.send(to(), "b", b"2".to_vec()).unwrap();
+        asked.publish("said", b"{}".to_vec()).unwrap();
+        let Effects { messages, alarms, events } = asked.into_effects();
+        let handlers: Vec<_> = messages.iter().map(|message| &*message.handler).collect();
+        assert_eq!((handlers, alarms, events.len()), (vec!["a", "b"], None, 1));
+    }
+
+    #[test]
+    fn alarms_are_replaced_cancelled_and_listed_by_name() {
+        let set: Arc<[Alarm]> = Arc::from([alarm("b", 1)]);
+        let mut asked = Asked::new(HandlerKind::Update, Some(&set), None);
+        assert_eq!(asked.cancel_alarm("a"), Ok(false));
+        asked.set_alarm(alarm("a", 2)).unwrap();
+        asked.set_alarm(alarm("b", 3)).unwrap();
+        let listed: Vec<_> = asked.alarms().iter().map(|a| (&*a.name, a.due_ms)).collect();
+        assert_eq!(listed, [("a", 2), ("b", 3)]);
+        assert_eq!(asked.cancel_alarm("b"), Ok(true));
+        assert_eq!(asked.into_effects().alarms.map(|alarms| alarms.len()), Some(1));
+    }
+
+    #[test]
+    fn queries_have_no_effects() {
+        let mut asked = Asked::new(HandlerKind::Query, None, None);
+        assert_eq!(asked.send(to(), "a", b"1".to_vec()), Err(EffectError::NotInQuery));
+        assert_eq!(asked.publish("said", b"1".to_vec()), Err(EffectError::NotInQuery));
+        assert_eq!(asked.set_alarm(alarm("a", 1)), Err(EffectError::NotInQuery));
+        assert_eq!(asked.cancel_alarm("a"), Err(EffectError::NotInQuery));
+        assert_eq!(asked.into_effects(), Effects::default());
+    }
+
+    #[test]
+    fn what_is_not_well_formed_or_too_much_is_refused() {
+        let is_invalid = |effect: Effect<()>| matches!(effect, Err(EffectError::Invalid(_)));
+        let is_too_much = |effect: Effect<()>| matches!(effect, Err(EffectError::TooMuch(_)));
+        let mut asked = update();
+        assert!(is_invalid(asked.send(Err("no".to_owned()), "a", b"1".to_vec())));
+        assert!(is_invalid(asked.send(to(), "A", b"1".to_vec())));
+        assert!(is_invalid(asked.send(to(), "a", b"{".to_vec())));
+        assert!(is_too_much(asked.send(to(), "a", vec![b' '; MESSAGE_BYTES_MAX + 1])));
+        for name in ["", "changed", "reset", "closed", "Said", "1", "a b"] {
+            assert!(is_invalid(asked.publish(name, b"1".to_vec())), "{name}");
+        }
+        assert!(is_invalid(asked.set_alarm(alarm("", 1))));
+        assert!(is_invalid(asked.set_alarm(Alarm { every_ms: Some(999), ..alarm("a", 1) })));
+        for n in 0..ALARMS_MAX {
+            asked.set_alarm(alarm(&n.to_string(), 1)).unwrap();
+        }
+        assert!(is_too_much(asked.set_alarm(alarm("more", 1))));
+        for _ in 0..MESSAGES_PER_CALL_MAX {
+            asked.send(to(), "a", b"1".to_vec()).unwrap();
+        }
+        assert!(is_too_much(asked.send(to(), "a", b"1".to_vec())));
+        for _ in 0..EVENTS_PER_CALL_MAX {
+            asked.publish("said", b"1".to_vec()).unwrap();
+        }
+        assert!(is_too_much(asked.publish("said", b"1".to_vec())));
+    }
+}

@@ -1,0 +1,38 @@
+//! Alarms of the object.
+
+use wasmtime::{Result, StoreContextMut};
+
+use crate::effects::Alarm;
+use crate::engine::wasmtime::bindings::highlander::object::alarms::{Alarm as WitAlarm, Due};
+use crate::engine::wasmtime::guest::Guest;
+use crate::engine::wasmtime::wasi::Functions;
+
+type Set = (String, Due, Option<u64>, String, Vec<u8>);
+
+pub(super) fn define(to: &mut Functions<'_>) -> Result<()> {
+    to.names.extend(["set", "cancel", "list"]);
+    to.linker.func_wrap("set", |mut cx: StoreContextMut<'_, Guest>, set: Set| {
+        let (name, due, every_ms, handler, argument) = set;
+        let guest = cx.data_mut();
+        let due_ms = match due {
+            Due::AtMs(at) => at,
+            Due::AfterMs(after) => guest.now_ms.saturating_add(after),
+        };
+        let (name, handler, argument) = (name.into(), handler.into(), argument.into());
+        let alarm = Alarm { name, due_ms, every_ms, handler, argument, tries: 0, retry_ms: 0 };
+        Ok((guest.asked.set_alarm(alarm),))
+    })?;
+    to.linker.func_wrap("cancel", |mut cx: StoreContextMut<'_, Guest>, (name,): (String,)| {
+        Ok((cx.data_mut().asked.cancel_alarm(&name),))
+    })?;
+    to.linker.func_wrap("list", |cx: StoreContextMut<'_, Guest>, (): ()| {
+        let listed = cx.data().asked.alarms().iter().map(|alarm| WitAlarm {
+            name: alarm.name.to_string(),
+            due_ms: alarm.due_ms,
+            every_ms: alarm.every_ms,
+            handler: alarm.handler.to_string(),
+            argument: alarm.argument.to_vec(),
+        });
+        Ok((listed.collect::<Vec<_>>(),))
+    })
+}

@@ -1,0 +1,16 @@
+//! News for those who watch the object.
+
+use wasmtime::{Result, StoreContextMut};
+
+use crate::engine::wasmtime::guest::Guest;
+use crate::engine::wasmtime::wasi::Functions;
+
+pub(super) fn define(to: &mut Functions<'_>) -> Result<()> {
+    to.names.push("publish");
+    to.linker.func_wrap(
+        "publish",
+        |mut cx: StoreContextMut<'_, Guest>, (name, data): (String, Vec<u8>)| {
+            Ok((cx.data_mut().asked.publish(&name, data),))
+        },
+    )
+}

@@ -1,0 +1,97 @@
+//! Calls and messages to other objects.
+
+use std::time::Duration;
+
+use wasmtime::{Result, StoreContextMut};
+
+use crate::engine::wasmtime::bindings::highlander::object::objects::{
+    CallError, CallOptions, Refusal,
+};
+use crate::engine::wasmtime::budget::FIRST_SLICE_TICKS;
+use crate::engine::wasmtime::guest::Guest;
+use crate::engine::wasmtime::wasi::Functions;
+use crate::engine::{OutwardCall, OutwardError};
+use crate::id::ObjectId;
+use crate::json::is_json;
+use crate::limits::{ARGUMENT_BYTES_MAX, HANDLER_NAME_BYTES_MAX, IDEMPOTENCY_KEY_BYTES_MAX};
+
+type Call = (String, String, String, Vec<u8>, CallOptions);
+type Message = (String, String, String, Vec<u8>);
+
+pub(super) fn define(to: &mut Functions<'_>) -> Result<()> {
+    to.names.extend(["call", "send"]);
+    to.linker.func_wrap_async("call", |cx: StoreContextMut<'_, Guest>, call: Call| {
+        Box::new(async move { Ok((bring(cx, call).await?,)) })
+    })?;
+    to.linker.func_wrap(
+        "send",
+        |mut cx: StoreContextMut<'_, Guest>, (type_name, key, handler, argument): Message| {
+            let id = ObjectId::new(&type_name, &key).map_err(|error| error.to_string());
+            Ok((cx.data_mut().asked.send(id, &handler, argument),))
+        },
+    )
+}
+
+/// Makes the call while the guest waits: its time stands still, and its place is free for others.
+async fn bring(
+    mut cx: StoreContextMut<'_, Guest>,
+    call: Call,
+) -> Result<Result<Vec<u8>, CallError>> {
+    let call = match read(call) {
+        Ok(call) => call,
+        Err(why) => return Ok(Err(CallError::InvalidArgument(why))),
+    };
+    let guest = cx.data_mut();
+    let Some(outward) = guest.asked.outward.clone() else {
+        let text = "there are no other objects here".to_owned();
+        return Ok(Err(CallError::Unavailable(text)));
+    };
+    guest.budget.suspend()?;
+    let answer = outward.call(call).await;
+    cx.data_mut().budget.resume();
+    cx.set_epoch_deadline(FIRST_SLICE_TICKS);
+    Ok(answer.map(Vec::from).map_err(told))
+}
+
+fn read((type_name, key, handler, argument, options): Call) -> Result<OutwardCall, String> {
+    let to = ObjectId::new(&type_name, &key).map_err(|error| error.to_string())?;
+    if handler.len() > HANDLER_NAME_BYTES_MAX {
+        return Err(format!("a handler's name has at most {HANDLER_NAME_BYTES_MAX} bytes"));
+    }
+    if argument.len() > ARGUMENT_BYTES_MAX || !is_json(&argument) {
+        return Err(format!("an argument is JSON of at most {ARGUMENT_BYTES_MAX} bytes"));
+    }
+    let is_key = |key: &String| {
+        (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len())
+            && key.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    if !options.idempotency_key.as_ref().is_none_or(is_key) {
+        let max = IDEMPOTENCY_KEY_BYTES_MAX;
+        return Err(format!("an idempotency key is 1 to {max} visible ASCII characters"));
+    }
+    Ok(OutwardCall {
+        to,
+        handler: handler.into(),
+        argument: argument.into(),
+        timeout: options.timeout_ms.map(Duration::from_millis),
+        key: options.idempotency_key.map(Into::into),
+    })
+}
+
+fn told(error: OutwardError) -> CallError {
+    match error {
+        OutwardError::Refused(refusal) => {
+            let crate::error::Refusal { code, message } = refusal;
+            CallError::Refused(Refusal { code, message })
+        }
+        OutwardError::InvalidArgument(text) => CallError::InvalidArgument(text),
+        OutwardError::NotFound(text) => CallError::NotFound(text),
+        OutwardError::Cycle(text) => CallError::Cycle(text),
+        OutwardError::TooDeep(text) => CallError::TooDeep(text),
+        OutwardError::Conflict(text) => CallError::Conflict(text),
+        OutwardError::TimedOut(text) => CallError::TimedOut(text),
+        OutwardError::Unavailable(text) => CallError::Unavailable(text),
+        OutwardError::Failed(text) => CallError::Failed(text),
+        OutwardError::Unknown(text) => CallError::Unknown(text),
+    }
+}

@@ -1,0 +1,57 @@
+//! The index of objects that are to be woken, as it is in the store.
+
+use super::Node;
+use crate::activation::dealings::waking::{read_entry, shard_prefix};
+use crate::error::{Code, Error};
+use crate::id::ObjectId;
+use crate::limits::LIST_COUNT_MAX;
+use crate::store::Store as _;
+use crate::store::record::dealings::Wake;
+
+/// An entry of the index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name in the store.
+    pub name: String,
+    /// The object that is to be woken.
+    pub id: ObjectId,
+    /// When, and the entry's mark.
+    pub wake: Wake,
+}
+
+impl Node {
+    /// The entries of a shard up to this minute, the earliest first, at most a page of them. `after` is the name of an
+    /// entry to go on after.
+    ///
+    /// # Errors
+    /// [`Code::StoreUnavailable`].
+    ///
+    /// # Cancel safety
+    /// Nothing is changed.
+    pub async fn wake_entries(
+        &self,
+        shard: u8,
+        minute: u64,
+        after: Option<&str>,
+    ) -> Result<Vec<Entry>, Error> {
+        let page = self.store.list(&shard_prefix(shard), after, LIST_COUNT_MAX).await;
+        let page = page.map_err(|error| Error::new(Code::StoreUnavailable, error.to_string()))?;
+        let entries = page.names.into_iter().filter_map(|name| {
+            let (id, wake) = read_entry(&name)?;
+            Some(Entry { name, id, wake })
+        });
+        Ok(entries.take_while(|entry| entry.wake.minute <= minute).collect())
+    }
+
+    /// Removes an entry that no record names, and none will.
+    ///
+    /// # Errors
+    /// [`Code::StoreUnavailable`].
+    ///
+    /// # Cancel safety
+    /// It may be removed all the same.
+    pub async fn remove_wake_entry(&self, entry: &Entry) -> Result<(), Error> {
+        let removed = self.store.remove(&entry.name).await;
+        removed.map_err(|error| Error::new(Code::StoreUnavailable, error.to_string()))
+    }
+}

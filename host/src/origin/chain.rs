@@ -1,0 +1,141 @@
+//! The objects that wait for a call, each for the next one.
+//!
+//! An object runs one call at a time, so objects that wait for each other in a circle would wait for ever. A chain that
+//! comes back to one of its own objects is seen here and refused. Two chains that meet in opposite directions are told
+//! apart by their age, so that of two that could wait for each other only the older one ever does.
+
+use std::fmt;
+
+use crate::id::ObjectId;
+use crate::limits::CHAIN_LEN_MAX;
+
+/// When a chain began, and random bits for those that began at the same moment: no two are equal.
+///
+/// The smaller is the older. Clocks of nodes that differ make a chain younger or older than it is, which only changes
+/// who waits for whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Age {
+    /// Milliseconds since 1970-01-01 00:00 UTC, by the clock of the node where it began.
+    pub began_ms: u64,
+    /// Random.
+    pub mark: u64,
+}
+
+/// The objects that wait, the first one first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chain {
+    age: Age,
+    objects: Vec<ObjectId>,
+}
+
+/// Why a chain cannot grow.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The object is in it already.
+    #[error("the call would wait for itself: {0}")]
+    Cycle(String),
+    /// It is as long as it may be.
+    #[error("{CHAIN_LEN_MAX} objects wait for each other already, as many as may: {0}")]
+    TooDeep(String),
+}
+
+impl Chain {
+    /// The chain that begins with `first`, which is about to call another object.
+    #[must_use]
+    pub fn begin(first: ObjectId, age: Age) -> Self {
+        Self { age, objects: vec![first] }
+    }
+
+    /// The chain of these objects, as it was told by another node. None where it is empty or too long.
+    #[must_use]
+    pub fn of(objects: Vec<ObjectId>, age: Age) -> Option<Self> {
+        (1..=CHAIN_LEN_MAX).contains(&objects.len()).then_some(Self { age, objects })
+    }
+
+    /// The same with one more object that waits.
+    #[must_use]
+    pub fn with(&self, next: ObjectId) -> Self {
+        let mut objects = Vec::with_capacity(self.objects.len() + 1);
+        objects.extend_from_slice(&self.objects);
+        objects.push(next);
+        Self { age: self.age, objects }
+    }
+
+    /// Whether the last of them may wait for `callee`.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn check(&self, callee: &ObjectId) -> Result<(), Error> {
+        if self.objects.contains(callee) {
+            return Err(Error::Cycle(format!("{self} -> {callee}")));
+        }
+        if self.objects.len() >= CHAIN_LEN_MAX {
+            return Err(Error::TooDeep(format!("{self} -> {callee}")));
+        }
+        Ok(())
+    }
+
+    /// How old it is.
+    #[must_use]
+    pub fn age(&self) -> Age {
+        self.age
+    }
+
+    /// The objects that wait, the first one first; never none.
+    #[must_use]
+    pub fn objects(&self) -> &[ObjectId] {
+        &self.objects
+    }
+}
+
+impl fmt::Display for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, object) in self.objects.iter().enumerate() {
+            let arrow = if index == 0 { "" } else { " -> " };
+            write!(f, "{arrow}{object}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AGE: Age = Age { began_ms: 1, mark: 2 };
+
+    fn id(key: &str) -> ObjectId {
+        ObjectId::new("list", key).unwrap()
+    }
+
+    #[test]
+    fn a_chain_that_comes_back_is_named() {
+        let chain = Chain::begin(id("a"), AGE).with(id("b"));
+        assert_eq!(chain.check(&id("c")), Ok(()));
+        for back in ["a", "b"] {
+            let error = chain.check(&id(back)).unwrap_err().to_string();
+            let named = format!("list/a -> list/b -> list/{back}");
+            assert!(error.ends_with(&named), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_chain_is_bounded() {
+        let mut chain = Chain::begin(id("0"), AGE);
+        for n in 1..CHAIN_LEN_MAX {
+            assert_eq!(chain.check(&id(&n.to_string())), Ok(()));
+            chain = chain.with(id(&n.to_string()));
+        }
+        assert!(matches!(chain.check(&id("last")), Err(Error::TooDeep(_))));
+        let objects = chain.objects().to_vec();
+        assert_eq!(Chain::of(objects.clone(), AGE), Some(chain));
+        assert_eq!(Chain::of([objects, vec![id("last")]].concat(), AGE), None);
+        assert_eq!(Chain::of(Vec::new(), AGE), None);
+    }
+
+    #[test]
+    fn who_began_first_is_older() {
+        let (old, young) = (Age { began_ms: 1, mark: 9 }, Age { began_ms: 2, mark: 1 });
+        assert!(old < young && young < Age { mark: 2, ..young });
+    }
+}
