@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Every component that `cargo xtask build-guests` makes.
 pub const GUESTS: &[&str] = &[
+    "chat-room",
     "counter",
     "counter-moody",
     "counter-v2",
@@ -17,6 +18,7 @@ pub const GUESTS: &[&str] = &[
     "liar-schema",
     "list",
     "misbehaving",
+    "reminder",
     "todo",
     "todo-v2",
     "together",
