@@ -153,8 +153,10 @@ impl<T> Live<T> {
         }
         let consistency = call.consistency;
         if let Some((version, answer)) = self.answer_at_once(id, &call, now) {
+            // What becomes of the change becomes of the call that repeats it.
+            let is_change = is_repetition(&answer);
             let seen = self.seen(caller, version, answer, deadline, consistency);
-            return self.hold(seen, now, actions);
+            return self.hold(Waiting { is_change, ..seen }, now, actions);
         }
         let running = |caller, attempt| {
             let is_stale = false;
@@ -329,5 +331,13 @@ impl<T> Live<T> {
         } else {
             self.waiting.push(waiting);
         }
+    }
+}
+
+/// Whether an answer tells of the change that an earlier call with the same key made.
+fn is_repetition(answer: &Answer) -> bool {
+    match answer {
+        Ok(done) => done.replayed,
+        Err(error) => error.code == Code::AnswerExpired,
     }
 }

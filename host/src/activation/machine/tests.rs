@@ -1,6 +1,7 @@
 //! What the machine decides, one situation at a time.
 
 mod lease;
+mod repetitions;
 mod strict;
 mod swap;
 
