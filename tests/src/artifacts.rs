@@ -84,6 +84,14 @@ pub fn told_bytes(guest: &str, word: &str) -> Vec<u8> {
     wasm
 }
 
+/// Where the packages of `tests/typescript` are installed.
+#[must_use]
+pub fn typescript() -> PathBuf {
+    let folder = profile_folder().parent().unwrap().join("typescript");
+    existing(folder.join("installed"), "cargo xtask test --only setup");
+    folder
+}
+
 /// The root of the repository.
 #[must_use]
 pub fn repository() -> &'static Path {

@@ -27,6 +27,7 @@ mod idempotency;
 mod idle;
 mod migrations;
 mod moods;
+mod openapi;
 mod problems;
 mod projects;
 mod stopping;
