@@ -47,6 +47,11 @@ pub enum Operation {
     Delete,
     /// End its quarantine.
     Resume,
+    /// Say where it stands, as a `reset` does: for those who begin to watch it.
+    Watch {
+        /// Whether with its state, if that is JSON. Its node sees to it that this is as the type says.
+        shows_state: bool,
+    },
     /// Give the first alarm that is due, if one is, and see to its entry in the index of those to be woken. Answered
     /// with [`dealings::shown::Woken`].
     Wake,

@@ -16,6 +16,7 @@ pub mod output;
 mod tests;
 mod token;
 mod types;
+mod watch;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -109,6 +110,10 @@ enum Command {
     Delete(objects::Delete),
     /// Print the keys of a type's objects, in order
     List(objects::List),
+    /// Print what happens to an object, until Ctrl-C
+    ///
+    /// Example: highlander watch todo/42 --count 3
+    Watch(watch::Watch),
     /// Say which node owns an object, and where its bytes are
     Where(objects::One),
     /// Run an object again whose code failed so often that it is quarantined
@@ -199,6 +204,7 @@ fn on_runtime(global: &Global, command: Command) -> Result<(), Failure> {
             Command::Put(put) => put.run(&client).await,
             Command::Delete(delete) => delete.run(&client).await,
             Command::List(list) => list.run(&client).await,
+            Command::Watch(watch) => watch.run(&client).await,
             Command::Where(one) => one.locate(&client).await,
             Command::Resume(one) => one.resume(&client).await,
             Command::Messages(messages) => messages.run(&client).await,

@@ -61,6 +61,8 @@ pub struct Config {
     pub insecure: bool,
     /// `node.component_max`: largest component, in bytes.
     pub component_max: usize,
+    /// `node.connections_max`.
+    pub connections_max: u32,
     /// `auth.…`: who is let in.
     pub auth: AuthConfig,
     /// `registry.…`: who grants claims.
@@ -106,6 +108,7 @@ impl Default for Config {
             data_dir: PathBuf::from(".highlander"),
             insecure: false,
             component_max: 4 * 1024 * 1024,
+            connections_max: 16_384,
             auth: AuthConfig::default(),
             registry: RegistryConfig::default(),
             store: StoreConfig::default(),

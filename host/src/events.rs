@@ -8,6 +8,7 @@
 pub mod event_id;
 pub mod frame;
 pub mod listener;
+pub mod sse;
 pub mod topic;
 mod window;
 
@@ -25,8 +26,6 @@ use crate::metrics::Metrics;
 use listener::Seat;
 use topic::Topic;
 
-pub use window::SHOWN_BYTES_MAX;
-
 /// Locks that the topics are spread over.
 const SHARD_COUNT: usize = 32;
 
@@ -37,10 +36,19 @@ pub struct Change {
     pub version: u64,
     /// What its handler published, in that order.
     pub events: Vec<Event>,
-    /// The state as JSON, if the type shows it. One of more than [`SHOWN_BYTES_MAX`] is not shown.
+    /// The state as JSON, if the type shows it. One of more than [`frame::SHOWN_BYTES_MAX`] is not shown.
     pub shown: Option<Bytes>,
     /// Whether the object is deleted now.
     pub is_deleted: bool,
+}
+
+/// Whether an event may have this name, as far as letters go: `[a-z][a-z0-9-]{0,62}`.
+#[must_use]
+pub fn is_event_name(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    name.len() <= 63
+        && bytes.next().is_some_and(|first| first.is_ascii_lowercase())
+        && bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 type Shard = RwLock<HashMap<ObjectId, Arc<Topic>>>;
@@ -94,20 +102,19 @@ impl Hub {
         }
     }
 
-    /// A place among those who listen to `id`. Whoever makes the topic by it, as it says, has to feed it.
+    /// A place among those who listen to `id`.
     #[must_use]
-    pub fn seat(&self, id: &ObjectId) -> Seat {
+    pub fn seat(self: &Arc<Self>, id: &ObjectId) -> Seat {
         // No step of a change can panic halfway.
         let mut shard = self.shard(id).write().unwrap_or_else(PoisonError::into_inner);
-        let known = shard.get(id).cloned();
-        let is_first = known.is_none();
-        let topic = known.unwrap_or_else(|| {
+        let topic = shard.get(id).cloned().unwrap_or_else(|| {
             let topic = Arc::new(Topic::new(id.clone()));
             shard.insert(id.clone(), Arc::clone(&topic));
             self.topic_count.fetch_add(1, Ordering::SeqCst);
             topic
         });
-        Seat::new(topic, is_first, Arc::clone(&self.metrics))
+        // Within the lock, so that a topic that somebody comes to is not forgotten.
+        Seat::new(topic, Arc::clone(self))
     }
 
     /// Forgets a topic that nobody listens to; `false` where somebody does.

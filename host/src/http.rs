@@ -8,7 +8,10 @@
 pub mod accept;
 pub mod access;
 mod body;
+mod content;
 mod documents;
+mod events;
+mod exchange;
 mod objects;
 mod openapi;
 mod pages;
@@ -22,6 +25,7 @@ pub mod route;
 #[cfg(test)]
 mod tests;
 mod types;
+mod websocket;
 mod wire;
 
 use std::convert::Infallible;
@@ -33,7 +37,6 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response};
-use http_body_util::Full;
 use hyper::body::Incoming;
 
 use crate::error::{Code, Error};
@@ -42,11 +45,12 @@ use crate::limits::ARGUMENT_BYTES_MAX;
 use crate::rehearsal::Rehearsals;
 use crate::router::Router;
 use access::Access;
+use content::Content;
 use problem::Problem;
 use route::Route;
 
-/// What is answered: always whole, because replies are bounded.
-pub(crate) type Reply = Response<Full<Bytes>>;
+/// What is answered.
+pub(crate) type Reply = Response<Content>;
 
 /// What the HTTP side of a node is told.
 #[derive(Debug, Clone)]
@@ -81,7 +85,7 @@ impl Config {
             header_timeout: Duration::from_secs(5),
             body_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_mins(1),
-            connection_max: 10_000,
+            connection_max: 16_384,
         }
     }
 }
@@ -149,6 +153,7 @@ impl Api {
             Route::Put(id) => self.put(parts, body, id).await,
             Route::Delete(id) => self.delete(parts, id).await,
             Route::Owner(id) => self.owner(parts, &id).await,
+            Route::Events(id) => self.events(parts, id).await,
             Route::Deactivate(id) => self.deactivate(parts, &id).await,
             Route::List(type_name) => self.list(parts, type_name).await,
             Route::Deploy => self.deploy(parts, body).await,

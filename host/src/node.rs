@@ -32,7 +32,7 @@ use crate::activation::residents::Residents;
 use crate::activation::surroundings::Surroundings;
 use crate::activation::table::Table;
 use crate::activation::timers::Timers;
-use crate::activation::{Answer, Call, Reason};
+use crate::activation::{Answer, Call, Operation, Reason};
 use crate::catalog::Catalog;
 use crate::clock::BootTime;
 use crate::engine::Engine;
@@ -248,9 +248,13 @@ impl Node {
         answer
     }
 
-    async fn bring(&self, id: &ObjectId, call: Call) -> Answer {
+    async fn bring(&self, id: &ObjectId, mut call: Call) -> Answer {
         // Found before anything is claimed, so that calls to types that do not exist cost nothing.
         self.catalog.know(id.type_name()).await.map_err(Box::new)?;
+        if let Operation::Watch { shows_state } = &mut call.operation {
+            let revision = Box::pin(self.catalog.current(id.type_name())).await;
+            *shows_state &= revision.map_err(Box::new)?.description.shows_state;
+        }
         let session = self.present().ok_or_else(|| no_session(id))?;
         let (caller, answer) = oneshot::channel();
         let mut pending = (call, caller);

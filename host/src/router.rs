@@ -19,6 +19,7 @@ pub mod rollout;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod watching;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -275,7 +276,7 @@ impl Router {
         let handler = match operation {
             Operation::Handle { handler, .. } => handler,
             // Being woken twice is as being woken once.
-            Operation::Wake | Operation::ShowDealings => return true,
+            Operation::Wake | Operation::ShowDealings | Operation::Watch { .. } => return true,
             Operation::Delete | Operation::Resume | Operation::DeadLetters { .. } => return false,
         };
         let Ok(revision) = self.node.catalog().current(id.type_name()).await else { return false };

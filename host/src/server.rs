@@ -2,6 +2,7 @@
 //!
 //! Everything is wired here and nowhere else. What a call means is decided far below.
 
+mod descriptors;
 mod entrance;
 mod ports;
 
@@ -60,6 +61,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr()?;
     let config = fitted(config);
+    descriptors::raise(config.connections_max);
     let (tokens, node_tokens) = (config.auth.tokens()?, config.auth.node_tokens()?);
     let (shown, taken) = node_tokens.map_or((None, Vec::new()), |t| (Some(t.shown), t.taken));
     let access = Arc::new(Access::new(tokens, taken));
@@ -232,6 +234,7 @@ fn http_config(config: &Config, address: SocketAddr, access: Arc<Access>) -> htt
         access,
         call_timeout: config.call_timeout,
         component_max: config.component_max,
+        connection_max: usize::try_from(config.connections_max).unwrap_or(usize::MAX),
         ..http::Config::new(config.advertised(address))
     }
 }

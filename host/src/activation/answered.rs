@@ -50,6 +50,7 @@ pub fn fingerprint(operation: &Operation, caller: &Caller) -> [u8; 8] {
             hash.update([5, u8::from(*is_retry)]);
             hash.update(number.unwrap_or_default().to_be_bytes());
         }
+        Operation::Watch { .. } => hash.update([6]),
     }
     let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(hash.finalize());
     [a, b, c, d, e, f, g, h]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG};
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 
@@ -22,6 +22,8 @@ use crate::limits::CALL_TIMEOUT_MAX;
 /// What is written as itself in a path or a query; every other byte becomes `%XX`.
 const URL_SAFE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a stream of events may be silent: it is kept alive every 15 seconds.
+const SILENCE_MAX: Duration = Duration::from_secs(40);
 /// How much longer than the call the answer may take.
 const ANSWER_MARGIN: Duration = Duration::from_secs(10);
 
@@ -92,6 +94,8 @@ impl Answer {
 #[derive(Debug)]
 pub(super) struct Client {
     http: reqwest::Client,
+    /// For answers that have no end.
+    streaming: reqwest::Client,
     url: String,
     token: Option<HeaderValue>,
     /// Whether documents are printed as they come.
@@ -106,13 +110,11 @@ impl Client {
             return Err(Failure::usage(text).with_hint("--url http://127.0.0.1:7410"));
         }
         let token = global.token_file.as_deref().map(read_token).transpose()?;
-        let http = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(CALL_TIMEOUT_MAX + ANSWER_MARGIN)
-            .no_proxy()
-            .build()
-            .map_err(|error| Failure::environment(format!("no HTTP client: {error}")))?;
-        Ok(Self { http, url, token, is_json: global.json })
+        let builder = || reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).no_proxy();
+        let none = |error| Failure::environment(format!("no HTTP client: {error}"));
+        let http = builder().timeout(CALL_TIMEOUT_MAX + ANSWER_MARGIN).build().map_err(none)?;
+        let streaming = builder().read_timeout(SILENCE_MAX).build().map_err(none)?;
+        Ok(Self { http, streaming, url, token, is_json: global.json })
     }
 
     /// The address that it talks to.
@@ -123,26 +125,47 @@ impl Client {
     /// Sends a request and waits for its answer.
     pub(super) async fn send(&self, request: Request) -> Result<Answer, Failure> {
         let is_read = request.method.is_safe();
-        let mut sending = self
-            .http
-            .request(request.method, format!("{}{}", self.url, request.path))
-            .headers(request.headers)
-            .body(request.body);
-        if let Some(token) = &self.token {
-            sending = sending.header(AUTHORIZATION, token.clone());
-        }
-        let response = sending.send().await.map_err(|error| self.unanswered(&error, is_read))?;
+        let sent = self.request(&self.http, request).send().await;
+        let response = sent.map_err(|error| self.unanswered(&error, is_read))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let body = response.bytes().await.map_err(|error| self.unanswered(&error, is_read))?;
         if status.is_success() {
             return Ok(Answer { headers, body });
         }
+        Err(self.refused(status, &headers, &body))
+    }
+
+    /// Sends a request whose answer has no end.
+    pub(super) async fn stream(&self, request: Request) -> Result<reqwest::Response, Failure> {
+        let sent = self.request(&self.streaming, request).send().await;
+        let response = sent.map_err(|error| self.unanswered(&error, true))?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        if status.is_success() {
+            return Ok(response);
+        }
+        let body = response.bytes().await.map_err(|error| self.unanswered(&error, true))?;
+        Err(self.refused(status, &headers, &body))
+    }
+
+    fn request(&self, http: &reqwest::Client, request: Request) -> reqwest::RequestBuilder {
+        let sending = http
+            .request(request.method, format!("{}{}", self.url, request.path))
+            .headers(request.headers)
+            .body(request.body);
+        match &self.token {
+            Some(token) => sending.header(AUTHORIZATION, token.clone()),
+            None => sending,
+        }
+    }
+
+    /// What an answer means that is an error.
+    fn refused(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Failure {
         let is_problem = headers.get(CONTENT_TYPE).is_some_and(|media_type| media_type == CONTENT);
-        match serde_json::from_slice::<Document>(&body) {
-            Ok(problem) if is_problem => Err(Failure::of_problem(problem)),
+        match serde_json::from_slice::<Document>(body) {
+            Ok(problem) if is_problem => Failure::of_problem(problem),
             _ => {
                 let text = format!("{} answered {status}, and not as a Highlander node", self.url);
-                Err(Failure::environment(text).with_hint("look at --url and HIGHLANDER_URL"))
+                Failure::environment(text).with_hint("look at --url and HIGHLANDER_URL")
             }
         }
     }

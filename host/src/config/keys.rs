@@ -82,6 +82,15 @@ pub const KEYS: &[Key] = &[
         },
     },
     Key {
+        name: "node.connections_max",
+        default: "16384",
+        unit: "number, 16 to 1000000",
+        meaning: "connections at a time, of which everybody who watches an object takes one; see below",
+        set: |config, text| {
+            value::number(text, 16..=1_000_000).map(|max| config.connections_max = max)
+        },
+    },
+    Key {
         name: "auth.tokens_file",
         default: "none",
         unit: "path",

@@ -34,6 +34,7 @@ advertise = "10.0.0.5:7411"
 data_dir = "/var/lib/highlander"
 insecure = true
 component_max = "16MiB"
+connections_max = 900
 [auth]
 tokens_file = "/etc/highlander/tokens"
 node_token_file = "/etc/highlander/node-token"
@@ -107,6 +108,7 @@ fn a_file_sets_every_key() {
         data_dir: "/var/lib/highlander".into(),
         insecure: true,
         component_max: 16 << 20,
+        connections_max: 900,
         auth,
         registry,
         store,

@@ -6,6 +6,8 @@ use bytes::Bytes;
 
 use super::event_id::EventId;
 
+/// Largest state that is shown.
+pub const SHOWN_BYTES_MAX: usize = 256 * 1024;
 /// The automatic event after each committed change.
 pub const CHANGED: &str = "changed";
 /// Tells where the object stands, to whom it cannot be told how it got there.
@@ -63,12 +65,12 @@ impl Frame {
     }
 }
 
-/// Where an object stands, as the data of `changed` and `reset`.
+/// Where an object stands, as the data of `changed` and `reset`. A state that is too large is not shown.
 #[must_use]
 pub fn stand(version: u64, shown: Option<&Bytes>, is_deleted: bool) -> Bytes {
     let deleted = if is_deleted { ",\"deleted\":true" } else { "" };
     let head = format!("{{\"version\":{version}{deleted}");
-    match shown {
+    match shown.filter(|state| state.len() <= SHOWN_BYTES_MAX) {
         None => [head.as_bytes(), b"}"].concat().into(),
         Some(state) => [head.as_bytes(), b",\"state\":", state, b"}"].concat().into(),
     }

@@ -7,19 +7,17 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::Hub;
 use super::event_id::EventId;
 use super::frame::Frame;
 use super::topic::{Signs, Topic};
 use super::window::Start;
-use crate::metrics::Metrics;
 
 /// A place in a topic, which keeps the object in use.
 #[derive(Debug)]
 pub struct Seat {
     topic: Arc<Topic>,
-    /// Whether the topic was made for this seat.
-    pub is_first: bool,
-    metrics: Arc<Metrics>,
+    hub: Arc<Hub>,
     signs: watch::Receiver<Signs>,
     endings: u64,
 }
@@ -54,12 +52,18 @@ impl End {
 }
 
 impl Seat {
-    pub(super) fn new(topic: Arc<Topic>, is_first: bool, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(topic: Arc<Topic>, hub: Arc<Hub>) -> Self {
         topic.sit_down();
-        metrics.watchers.inc();
+        hub.metrics.watchers.inc();
         let signs = topic.signs();
         let endings = signs.borrow().endings;
-        Self { topic, is_first, metrics, signs, endings }
+        Self { topic, hub, signs, endings }
+    }
+
+    /// Activations on this node that were over when the place was taken.
+    #[must_use]
+    pub fn endings(&self) -> u64 {
+        self.endings
     }
 
     /// The topic.
@@ -86,7 +90,11 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.topic.stand_up();
-        self.metrics.watchers.dec();
+        self.hub.metrics.watchers.dec();
+        // Whoever feeds a topic closes it too, a while after the last has gone.
+        if !self.topic.is_fed() {
+            self.hub.close(&self.topic);
+        }
     }
 }
 
@@ -110,7 +118,7 @@ impl Listener {
     pub async fn next(&mut self) -> Result<Arc<Frame>, End> {
         loop {
             if let Some(found) = self.look()? {
-                self.seat.metrics.events_sent.inc();
+                self.seat.hub.metrics.events_sent.inc();
                 return Ok(found);
             }
             if self.seat.signs.changed().await.is_err() {
@@ -128,7 +136,7 @@ impl Listener {
         let endings = self.seat.signs.borrow_and_update().endings;
         loop {
             let Ok(found) = self.seat.topic.get(self.next) else {
-                self.seat.metrics.slow_watchers.inc();
+                self.seat.hub.metrics.slow_watchers.inc();
                 return Err(End::TooSlow);
             };
             let Some(frame) = found else { break };

@@ -1,6 +1,6 @@
 //! One watched object: its recent events, and who waits for the next.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -29,6 +29,10 @@ pub struct Topic {
     window: Mutex<Window>,
     signs: watch::Sender<Signs>,
     listener_count: AtomicUsize,
+    /// How often somebody has come to listen.
+    visit_count: AtomicU64,
+    /// Whether somebody cares that it learns of all changes, and forgets it in the end.
+    is_fed: AtomicBool,
 }
 
 impl Topic {
@@ -38,6 +42,8 @@ impl Topic {
             window: Mutex::default(),
             signs: watch::Sender::new(Signs::default()),
             listener_count: AtomicUsize::new(0),
+            visit_count: AtomicU64::new(0),
+            is_fed: AtomicBool::new(false),
         }
     }
 
@@ -105,7 +111,35 @@ impl Topic {
         self.signs.subscribe()
     }
 
+    /// How often somebody has come to listen.
+    #[must_use]
+    pub fn visit_count(&self) -> u64 {
+        self.visit_count.load(Ordering::SeqCst)
+    }
+
+    /// Whether somebody feeds it.
+    #[must_use]
+    pub fn is_fed(&self) -> bool {
+        self.is_fed.load(Ordering::SeqCst)
+    }
+
+    /// Takes it on to feed the topic, and to close it in the end; `false` where somebody does already.
+    #[must_use]
+    pub fn begin_feeding(&self) -> bool {
+        !self.is_fed.swap(true, Ordering::SeqCst)
+    }
+
+    /// Returns when it is known where the object stands.
+    ///
+    /// # Cancel safety
+    /// Nothing is changed.
+    pub async fn placed(&self) {
+        // The sender is this value's own, so that the channel is open.
+        let _ = self.signs.subscribe().wait_for(|_| self.head().is_some()).await;
+    }
+
     pub(super) fn sit_down(&self) {
+        self.visit_count.fetch_add(1, Ordering::SeqCst);
         self.listener_count.fetch_add(1, Ordering::SeqCst);
     }
 

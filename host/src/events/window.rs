@@ -23,8 +23,6 @@ const YOUTH: Duration = Duration::from_secs(2);
 /// Past these a window does not grow, however young its events are.
 const YOUNG_COUNT_MAX: usize = 8192;
 const YOUNG_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// Largest state that is shown with a change.
-pub const SHOWN_BYTES_MAX: usize = 256 * 1024;
 
 /// The recent events of one object.
 #[derive(Debug, Default)]
@@ -70,7 +68,6 @@ impl Window {
                 now,
             );
         }
-        let shown = shown.filter(|state| state.len() <= SHOWN_BYTES_MAX);
         let stand = stand(version, shown.as_ref(), is_deleted);
         self.take(Frame::new(Some(EventId::end_of(version)), CHANGED, stand), now);
     }

@@ -9,6 +9,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Request;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -17,6 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 
+use super::exchange::Exchange;
 use super::wire::{Activity, Phase, Wire, refusal};
 use super::{Api, Config};
 use crate::error::{Code, Error};
@@ -25,6 +28,9 @@ use crate::error::{Code, Error};
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// Requests at a time on an HTTP/2 connection; other nodes have many callers behind a few connections.
 const STREAM_COUNT_MAX: u32 = 256;
+/// How long a stream of events may take none of the bytes that it is offered: one that is read takes some with each
+/// comment that keeps it alive.
+const STREAM_PATIENCE: Duration = Duration::from_secs(45);
 /// How often an HTTP/2 client is asked whether it is still there, and how long it may take to say so.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// Pause after a connection could not be taken, as when there are no file descriptors left.
@@ -125,15 +131,17 @@ async fn converse(
     let activity = Arc::new(Activity::default());
     let wire = TokioIo::new(Wire::new(stream, Arc::clone(&activity)));
     let mut patience = Patience::new(Arc::clone(&activity), &api.config);
-    let service = service_fn(move |request| {
+    let exchange = Exchange::new(Arc::clone(&activity), closed.clone(), Arc::new(place));
+    let service = service_fn(move |mut request: Request<Incoming>| {
         let (api, answering) = (Arc::clone(&api), activity.begin_answer());
+        request.extensions_mut().insert(exchange.clone());
         async move {
             let answer = api.answer(request).await;
             drop(answering);
             answer
         }
     });
-    let mut connection = pin!(builder.serve_connection(wire, service));
+    let mut connection = pin!(builder.serve_connection_with_upgrades(wire, service));
     let mut is_closing = false;
     loop {
         tokio::select! {
@@ -151,7 +159,6 @@ async fn converse(
             }
         }
     }
-    drop(place);
 }
 
 /// How long a connection may stay as it is.
@@ -186,6 +193,7 @@ impl Patience {
                 Phase::Request => self.idle_timeout,
                 // The body and the call have limits of their own.
                 Phase::Answer => continue,
+                Phase::Stream => STREAM_PATIENCE,
             };
             if now.duration_since(self.since) >= limit {
                 return;

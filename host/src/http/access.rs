@@ -170,9 +170,11 @@ fn need_of<'a>(route: &'a Route<'_>) -> Need<'a> {
     Need::Right(match route {
         Route::Root | Route::Health | Route::Ready | Route::Problem(_) => return Need::Nothing,
         Route::RehearsalShare(_) => return Need::Node,
-        Route::Call { id, .. } | Route::Get(id) | Route::Put(id) | Route::Delete(id) => {
-            Right::Call(id.type_name())
-        }
+        Route::Call { id, .. }
+        | Route::Get(id)
+        | Route::Put(id)
+        | Route::Delete(id)
+        | Route::Events(id) => Right::Call(id.type_name()),
         Route::Messages(id) => Right::See(id.type_name()),
         Route::Wake(id) | Route::RetryMessages(id) | Route::DropMessages(id) => {
             Right::Operate(id.type_name())

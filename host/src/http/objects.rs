@@ -108,7 +108,7 @@ impl Api {
     }
 
     /// Has a call done, wherever its object is; with the node where it was done, if that is another one.
-    async fn operate(
+    pub(super) async fn operate(
         &self,
         parts: &Parts,
         id: &ObjectId,
@@ -137,7 +137,7 @@ impl Api {
         }
     }
 
-    fn read_call(
+    pub(super) fn read_call(
         &self,
         parts: &Parts,
         operation: Operation,

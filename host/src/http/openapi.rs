@@ -21,6 +21,7 @@ const CONSISTENCY: &str = "#/components/parameters/consistency";
 /// What a query may be told, and what a change may be.
 const OF_QUERIES: [&str; 3] = [KEY, TIMEOUT, CONSISTENCY];
 const OF_CHANGES: [&str; 5] = [KEY, TIMEOUT, IDEMPOTENCY_KEY, IF_MATCH, IF_ABSENT];
+const LAST_EVENT_ID: &str = "#/components/parameters/lastEventId";
 const PROBLEM: &str = "#/components/responses/Problem";
 
 /// The document for these types.
@@ -32,6 +33,7 @@ pub(super) fn document<'a>(types: impl Iterator<Item = &'a Description>) -> Valu
         tags.push(json!({ "name": name, "description": description.documentation }));
         paths.insert(format!("/v1/objects/{name}"), json!({ "get": list(name) }));
         paths.insert(format!("/v1/objects/{name}/{{key}}"), whole(description, &mut schemas));
+        paths.insert(format!("/v1/objects/{name}/{{key}}/events"), json!({ "get": events(name) }));
         for handler in description.handlers.iter().filter(|handler| !is_whole(handler)) {
             let path = format!("/v1/objects/{name}/{{key}}/{}", handler.name);
             paths.insert(path, json!({ "post": call(name, handler, &mut schemas) }));
@@ -121,6 +123,23 @@ fn whole(description: &Description, schemas: &mut Schemas) -> Value {
     Value::Object(operations)
 }
 
+/// Watching an object.
+fn events(type_name: &str) -> Value {
+    json!({
+        "operationId": format!("{type_name}.events"),
+        "tags": [type_name],
+        "summary": "What happens to the object, as it happens",
+        "parameters": references(&[KEY, LAST_EVENT_ID]),
+        "responses": {
+            "200": {
+                "description": "Server-sent events without an end.",
+                "content": { "text/event-stream": { "schema": { "type": "string" } } },
+            },
+            "default": { "$ref": PROBLEM },
+        },
+    })
+}
+
 /// One handler as an operation.
 fn call(type_name: &str, handler: &Handler, schemas: &mut Schemas) -> Value {
     let operation = format!("{type_name}.{}", handler.name);
@@ -194,6 +213,7 @@ fn parameters() -> Value {
             "Idempotency-Key",
             "1 to 128 visible characters: the same call with the same key is done once.",
         ),
+        "lastEventId": header("Last-Event-ID", "What was seen last: what came after it comes first."),
         "ifMatch": header("If-Match", "Only if the object is at this version, in quotes."),
         "ifAbsent": {
             "name": "If-None-Match",

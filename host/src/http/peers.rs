@@ -7,6 +7,7 @@
 
 mod address;
 mod answer;
+mod events;
 mod link;
 mod request;
 #[cfg(test)]
@@ -28,6 +29,7 @@ use crate::activation::Call;
 use crate::catalog::staged::Staged;
 use crate::clock::BootTime;
 use crate::error::{Code, Error};
+use crate::events::event_id::EventId;
 use crate::id::{ObjectId, TypeName};
 use crate::limits::{CALL_TIMEOUT_MAX, REPLY_BYTES_MAX, STATE_BYTES_MAX};
 use crate::node::list::{Page, Query};
@@ -36,13 +38,17 @@ use crate::node::revisions::Progress;
 use crate::node::whereabouts::Whereabouts;
 use crate::registry::members::Member;
 use crate::router::context::Context;
-use crate::router::peers::{Failure, Heard, Peers, Told};
+use crate::router::peers::{Events, Failure, Heard, Peers, Told};
 use address::Address;
-use link::Link;
+use link::{Link, Shape};
 use request::Outgoing;
 
 /// How much longer than a call an answer is waited for: the owner says itself what became of it.
 const GRACE: Duration = Duration::from_millis(250);
+/// Requests share few connections, and their system calls.
+const FOR_REQUESTS: Shape = Shape { connection_count: 4, spill_count: 32 };
+/// Streams stay. A connection takes 256 of them: what is left is for those that are chosen at the same moment.
+const FOR_STREAMS: Shape = Shape { connection_count: 64, spill_count: 240 };
 /// Longest answer: a whole state, or a reply, with room for a problem's words.
 const ANSWER_BYTES_MAX: usize =
     if STATE_BYTES_MAX > REPLY_BYTES_MAX { STATE_BYTES_MAX } else { REPLY_BYTES_MAX } + 64 * 1024;
@@ -50,11 +56,34 @@ const ANSWER_BYTES_MAX: usize =
 /// The other nodes, over HTTP/2.
 #[derive(Debug, Default)]
 pub struct HttpPeers {
-    links: Mutex<HashMap<Arc<str>, Arc<Link>>>,
+    /// For requests, which are answered soon.
+    links: Links,
+    /// For streams of events, which last.
+    streams: Links,
     /// What shows the others that this is a node of their cluster.
     token: Option<HeaderValue>,
     /// Whether it was logged that another node does not believe that.
     has_warned: AtomicBool,
+}
+
+type Links = Mutex<HashMap<Arc<str>, Arc<Link>>>;
+
+/// The link to a node, which is made where there is none.
+fn link(links: &Links, to: &Member, shape: Shape) -> Result<Arc<Link>, Failure> {
+    // What is behind the lock is whole at every moment.
+    let mut links = links.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(link) = links.get(&to.address) {
+        return Ok(Arc::clone(link));
+    }
+    let address = Address::parse(&to.address).ok_or_else(|| {
+        let address: String = to.address.chars().take(100).collect();
+        Failure::NotSent(format!("has {address:?} for its address, which is no host and port"))
+    })?;
+    // A new node is rare enough to look for those that are gone.
+    links.retain(|_, link| link.is_open());
+    let link = Arc::new(Link::new(address, shape));
+    links.insert(Arc::clone(&to.address), Arc::clone(&link));
+    Ok(link)
 }
 
 impl HttpPeers {
@@ -70,23 +99,6 @@ impl HttpPeers {
         Self { token, ..self }
     }
 
-    fn link(&self, to: &Member) -> Result<Arc<Link>, Failure> {
-        // What is behind the lock is whole at every moment.
-        let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(link) = links.get(&to.address) {
-            return Ok(Arc::clone(link));
-        }
-        let address = Address::parse(&to.address).ok_or_else(|| {
-            let address: String = to.address.chars().take(100).collect();
-            Failure::NotSent(format!("has {address:?} for its address, which is no host and port"))
-        })?;
-        // A new node is rare enough to look for those that are gone.
-        links.retain(|_, link| link.is_open());
-        let link = Arc::new(Link::new(address));
-        links.insert(Arc::clone(&to.address), Arc::clone(&link));
-        Ok(link)
-    }
-
     /// Sends a request, and waits for the whole answer until `until`.
     async fn exchange(
         &self,
@@ -94,7 +106,7 @@ impl HttpPeers {
         outgoing: Outgoing,
         until: BootTime,
     ) -> Result<(Parts, Bytes), Failure> {
-        let link = self.link(to)?;
+        let link = link(&self.links, to, FOR_REQUESTS)?;
         let request = outgoing.signed(self.token.as_ref()).addressed(link.address());
         link.exchange(request, until, ANSWER_BYTES_MAX).await
     }
@@ -150,6 +162,21 @@ impl Peers for HttpPeers {
         let (parts, body) = self.exchange(to, outgoing, now + time_left + GRACE).await?;
         let Heard { answer, owner } = answer::heard(&parts, body).map_err(Failure::Interrupted)?;
         Ok(Heard { answer: self.believed(to, answer)?, owner })
+    }
+
+    async fn watch(
+        &self,
+        to: &Member,
+        id: &ObjectId,
+        after: Option<EventId>,
+        patience: Duration,
+    ) -> Told<Events> {
+        let until = BootTime::now() + patience;
+        let link = link(&self.streams, to, FOR_STREAMS)?;
+        let outgoing = Outgoing::events(id, after).signed(self.token.as_ref());
+        let (response, under_way) = link.begin(outgoing.addressed(link.address()), until).await?;
+        let told = events::begun(response, under_way).await.map_err(Failure::Interrupted)?;
+        self.believed(to, told)
     }
 
     async fn whereabouts(

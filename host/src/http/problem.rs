@@ -5,12 +5,11 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
-use http_body_util::Full;
 use serde::{Deserialize, Serialize};
 
+use super::content::Content;
 use super::{Reply, reply};
 use crate::error::{Code, Error};
 use crate::id::ObjectId;
@@ -116,7 +115,7 @@ impl Problem {
         let owner = self.error.owner.clone();
         // Writing plain text members as JSON does not fail.
         let document = serde_json::to_vec(&self.document()).unwrap_or_default();
-        let mut reply = Response::new(Full::new(Bytes::from(document)));
+        let mut reply = Response::new(Content::whole(document));
         *reply.status_mut() = status;
         let headers = reply.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(CONTENT));

@@ -5,10 +5,10 @@
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, ETAG};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
-use http_body_util::Full;
 use serde::Serialize;
 
 use super::Reply;
+use super::content::Content;
 use crate::activation::Done;
 use crate::id::NodeId;
 use crate::store::record::Version;
@@ -20,13 +20,13 @@ pub(super) const REVISION: HeaderName = HeaderName::from_static("highlander-revi
 /// The node that owns the object, where that is not the one that answers.
 pub(super) const OWNER: HeaderName = HeaderName::from_static("highlander-owner");
 pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// Names of headers are spread over twice as many places; room for all of them avoids growing.
 const HEADER_COUNT: usize = 12;
 
 /// The answer to a call that was done, at another node if one is given.
 pub(super) fn done(done: Done, owner: Option<&NodeId>) -> Reply {
-    let mut reply = Response::new(Full::new(done.reply));
+    let mut reply = Response::new(Content::whole(done.reply));
     let headers = reply.headers_mut();
     headers.reserve(HEADER_COUNT);
     headers.insert(CONTENT_TYPE, JSON);
@@ -61,7 +61,7 @@ pub(super) fn not_modified(seen: &Done, owner: Option<&NodeId>) -> Reply {
 pub(super) fn json(status: StatusCode, document: &impl Serialize) -> Reply {
     // The documents are plain data, which can always be written.
     let bytes = serde_json::to_vec(document).unwrap_or_default();
-    let mut reply = Response::new(Full::new(Bytes::from(bytes)));
+    let mut reply = Response::new(Content::whole(bytes));
     *reply.status_mut() = status;
     reply.headers_mut().insert(CONTENT_TYPE, JSON);
     reply
@@ -69,7 +69,7 @@ pub(super) fn json(status: StatusCode, document: &impl Serialize) -> Reply {
 
 /// Text of a media type that the caller of this function fixes.
 pub(super) fn text(media_type: &'static str, text: impl Into<Bytes>) -> Reply {
-    let mut reply = Response::new(Full::new(text.into()));
+    let mut reply = Response::new(Content::whole(text));
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     reply
 }

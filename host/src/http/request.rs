@@ -31,6 +31,8 @@ pub(super) const CONSISTENCY: HeaderName = HeaderName::from_static("highlander-c
 pub(super) const HOPS: HeaderName = HeaderName::from_static("highlander-hops");
 /// Who calls, as another node says.
 pub(super) const CALLER: HeaderName = HeaderName::from_static("highlander-caller");
+/// What a client that watches has seen.
+pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// The objects that wait for the call, as another node says.
 pub(super) const CHAIN: HeaderName = HeaderName::from_static("highlander-chain");
 /// The number of the message that the call delivers, as another node says.

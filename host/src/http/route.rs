@@ -33,6 +33,8 @@ pub enum Route<'a> {
     Delete(ObjectId),
     /// Tell where an object is.
     Owner(ObjectId),
+    /// Watch an object.
+    Events(ObjectId),
     /// Make an object a file again.
     Deactivate(ObjectId),
     /// Show an object's alarms and messages.
@@ -195,7 +197,7 @@ fn handler_route<'a>(
         "owner" => read_only(method, Route::Owner(id)),
         "deactivate" if method == Method::POST => Ok(Route::Deactivate(id)),
         "deactivate" => Err(not_allowed(method, "POST")),
-        "events" => Err(unknown_route("events").into()),
+        "events" => read_only(method, Route::Events(id)),
         name => {
             let text = format!("the handler {name:?} of {id} has a method of its own");
             let error = Error::new(Code::UnknownHandler, text);

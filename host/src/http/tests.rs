@@ -6,6 +6,7 @@
 mod callers;
 mod calls;
 mod codes;
+mod events;
 mod limits;
 
 use std::sync::Arc;

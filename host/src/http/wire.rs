@@ -26,12 +26,15 @@ pub(super) enum Phase {
     Answer,
     /// The next request.
     Request,
+    /// Events, for as long as the client listens.
+    Stream,
 }
 
 /// What goes on in a connection. Every change of it is counted.
 #[derive(Debug, Default)]
 pub(super) struct Activity {
     answering: AtomicUsize,
+    streams: AtomicUsize,
     has_begun: AtomicBool,
     is_between_requests: AtomicBool,
     is_http2: AtomicBool,
@@ -43,6 +46,8 @@ impl Activity {
     pub(super) fn observe(&self) -> (Phase, u64) {
         let phase = if self.answering.load(Ordering::Relaxed) > 0 {
             Phase::Answer
+        } else if self.streams.load(Ordering::Relaxed) > 0 {
+            Phase::Stream
         } else if self.is_between_requests.load(Ordering::Relaxed) {
             Phase::Request
         } else {
@@ -56,6 +61,19 @@ impl Activity {
         self.answering.fetch_add(1, Ordering::Relaxed);
         self.changes.fetch_add(1, Ordering::Relaxed);
         Answering(Arc::clone(self))
+    }
+
+    /// A stream of events has begun; it lasts until the guard is dropped.
+    pub(super) fn begin_stream(self: &Arc<Self>) -> Streaming {
+        self.streams.fetch_add(1, Ordering::Relaxed);
+        self.changes.fetch_add(1, Ordering::Relaxed);
+        Streaming(Arc::clone(self))
+    }
+
+    fn has_written(&self) {
+        if self.streams.load(Ordering::Relaxed) > 0 {
+            self.changes.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     fn has_read(&self, bytes: &[u8]) {
@@ -83,6 +101,17 @@ impl Drop for Answering {
     fn drop(&mut self) {
         self.0.is_between_requests.store(true, Ordering::Relaxed);
         self.0.answering.fetch_sub(1, Ordering::Relaxed);
+        self.0.changes.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Events are being sent as long as this lives.
+#[derive(Debug)]
+pub(super) struct Streaming(Arc<Activity>);
+
+impl Drop for Streaming {
+    fn drop(&mut self) {
+        self.0.streams.fetch_sub(1, Ordering::Relaxed);
         self.0.changes.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -137,7 +166,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
             self.instead = refusal;
             return Poll::Ready(Ok(bytes.len()));
         }
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let written = ready!(Pin::new(&mut self.stream).poll_write(context, bytes));
+        self.activity.has_written();
+        Poll::Ready(written)
     }
 
     fn poll_write_vectored(
@@ -152,7 +183,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
             self.instead = refusal;
             return Poll::Ready(Ok(bytes.len()));
         }
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(context, slices));
+        self.activity.has_written();
+        Poll::Ready(written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -234,7 +267,12 @@ mod tests {
         assert_eq!(activity.observe(), (Phase::Head, before), "a byte now and then is no progress");
         let answering = activity.begin_answer();
         assert_eq!(phase(), Phase::Answer);
+        let streaming = activity.begin_stream();
         drop(answering);
+        let (_, before) = activity.observe();
+        activity.has_written();
+        assert_eq!(activity.observe(), (Phase::Stream, before + 1), "it is read");
+        drop(streaming);
         assert_eq!(phase(), Phase::Request);
         activity.has_read(b"G");
         assert_eq!(phase(), Phase::Head);

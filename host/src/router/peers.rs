@@ -6,11 +6,14 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::stream::BoxStream;
 
 use super::context::Context;
 use crate::activation::{Answer, Call};
 use crate::catalog::staged::Staged;
 use crate::error::Error;
+use crate::events::event_id::EventId;
+use crate::events::frame::Frame;
 use crate::id::{NodeId, ObjectId, TypeName};
 use crate::node::list::{Page, Query};
 use crate::node::rehearsal::Rehearsed;
@@ -41,6 +44,9 @@ pub struct Heard {
 /// What another node answered to anything else.
 pub type Told<T> = Result<Result<T, Error>, Failure>;
 
+/// What another node tells of an object, until it says why it tells no more.
+pub type Events = BoxStream<'static, Result<Frame, String>>;
+
 /// The other nodes.
 #[async_trait]
 pub trait Peers: fmt::Debug + Send + Sync + 'static {
@@ -58,6 +64,21 @@ pub trait Peers: fmt::Debug + Send + Sync + 'static {
         call: &Call,
         context: Context,
     ) -> Result<Heard, Failure>;
+
+    /// Listens to what the owner of an object tells of it: from after `after`, or from where it stands.
+    ///
+    /// # Errors
+    /// Where it does not begin within `patience`, and where the other node does not own the object.
+    ///
+    /// # Cancel safety
+    /// The object may be active all the same.
+    async fn watch(
+        &self,
+        to: &Member,
+        id: &ObjectId,
+        after: Option<EventId>,
+        patience: Duration,
+    ) -> Told<Events>;
 
     /// Asks the owner of an object what it knows of it.
     ///

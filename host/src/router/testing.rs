@@ -8,17 +8,22 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::stream::{self, StreamExt as _};
+use serde_json::Value;
 use tokio::sync::watch;
 
 use super::context::Context;
-use super::peers::{Failure, Heard, Peers, Told};
+use super::peers::{Events, Failure, Heard, Peers, Told};
 use super::{Config, Router};
 use crate::activation::answered::fingerprint;
-use crate::activation::{Call, IdempotencyKey};
+use crate::activation::{Call, IdempotencyKey, Operation};
 use crate::catalog::rollout::Terms;
 use crate::catalog::staged::Staged;
 use crate::clock::BootTime;
 use crate::engine::scripted::ScriptedEngine;
+use crate::events::event_id::EventId;
+use crate::events::frame::Frame;
+use crate::events::listener::Listener;
 use crate::id::{NodeId, ObjectId, TypeName};
 use crate::node::list::{Page, Query};
 use crate::node::rehearsal::Rehearsed;
@@ -178,6 +183,27 @@ impl Peers for Nearby {
             return interrupted();
         }
         Ok(Heard { answer: answered.answer, owner: answered.owner })
+    }
+
+    async fn watch(
+        &self,
+        to: &Member,
+        id: &ObjectId,
+        after: Option<EventId>,
+        _: Duration,
+    ) -> Told<Events> {
+        let asked =
+            Call { operation: Operation::Watch { shows_state: true }, ..call("", &Value::Null) };
+        let context = Context { hops: 1 };
+        let listening = self.router(to)?.watch(id, asked, after, context).await;
+        let next = |mut listener: Listener| async move {
+            let heard = listener.next().await;
+            let copy = |frame: Arc<Frame>| {
+                Frame::new(frame.id, Arc::clone(&frame.name), frame.data.clone())
+            };
+            Some((heard.map(copy).map_err(|end| end.as_str().to_owned()), listener))
+        };
+        Ok(listening.map_err(|error| *error).map(|listener| stream::unfold(listener, next).boxed()))
     }
 
     async fn whereabouts(&self, to: &Member, id: &ObjectId, _: Duration) -> Told<Whereabouts> {

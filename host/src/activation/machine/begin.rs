@@ -22,10 +22,11 @@ use crate::activation::{
     Answer, Call, Done, IdempotencyKey, Operation, Precondition, Reason, refuse,
 };
 use crate::error::{Code, Error};
+use crate::events::frame::stand;
 use crate::id::ObjectId;
 use crate::limits::AWAITING_COMMIT_MAX;
 use crate::registry::{self, Claimed};
-use crate::store::record::{AnsweredCall, Record, Version, Write};
+use crate::store::record::{AnsweredCall, JSON, Record, Version, Write};
 
 impl<T> Machine<T> {
     pub(super) fn claimed(
@@ -222,7 +223,7 @@ impl<T> Live<T> {
                 self.changed(running(caller, Attempt::Settled), None, reply, None, now);
             }
             // Answered before.
-            Operation::Wake | Operation::ShowDealings => {}
+            Operation::Wake | Operation::ShowDealings | Operation::Watch { .. } => {}
         }
     }
 
@@ -254,6 +255,7 @@ impl<T> Live<T> {
             }
             Operation::Wake => Ok(self.done(self.woken(None), version)),
             Operation::ShowDealings => Ok(self.done(self.shown(), version)),
+            Operation::Watch { shows_state } => Ok(self.done(self.stand(*shows_state), version)),
             Operation::Resume if !self.has_failed() => {
                 Ok(self.done(Bytes::from_static(b"false"), version))
             }
@@ -264,6 +266,13 @@ impl<T> Live<T> {
             _ => return None,
         };
         Some((version, answer))
+    }
+
+    /// Where the object stands, as those who begin to watch it are told.
+    fn stand(&self, shows_state: bool) -> Bytes {
+        let Head { version, state, .. } = &self.head;
+        let shown = state.as_ref().filter(|state| shows_state && &*state.content_type == JSON);
+        stand(*version, shown.map(|state| &state.bytes), *version > 0 && state.is_none())
     }
 
     /// The answer that the call with this key has had, and the version it stands for.

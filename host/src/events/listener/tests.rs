@@ -6,9 +6,10 @@ use futures_util::FutureExt as _;
 use super::*;
 use crate::events::{Change, Hub};
 use crate::id::ObjectId;
+use crate::metrics::Metrics;
 
-fn hub() -> (Hub, ObjectId) {
-    (Hub::new(Arc::new(Metrics::new())), "todo/42".parse().unwrap())
+fn hub() -> (Arc<Hub>, ObjectId) {
+    (Arc::new(Hub::new(Arc::new(Metrics::new()))), "todo/42".parse().unwrap())
 }
 
 fn change(version: u64) -> Change {
@@ -31,9 +32,9 @@ fn heard(listener: &mut Listener) -> Vec<String> {
     heard
 }
 
-fn listen(hub: &Hub, id: &ObjectId, after: Option<&str>, span: Span) -> Listener {
+fn listen(hub: &Arc<Hub>, id: &ObjectId, after: Option<&str>, span: Span) -> Listener {
     let seat = hub.seat(id);
-    if seat.is_first {
+    if seat.topic().begin_feeding() {
         seat.topic().place(1, Bytes::from_static(b"{\"version\":1}"));
     }
     seat.listen(after.map(|text| text.parse().unwrap()), span).unwrap()
@@ -67,7 +68,6 @@ async fn who_waits_is_woken() {
 fn nobody_can_listen_before_it_is_known_where_the_object_stands() {
     let (hub, id) = hub();
     let seat = hub.seat(&id);
-    assert!(seat.is_first);
     let seat = seat.listen(None, Span::Always).unwrap_err();
     hub.publish(&id, change(7));
     let mut listener = seat.listen(None, Span::Always).unwrap();
@@ -117,6 +117,17 @@ fn a_topic_is_forgotten_only_when_nobody_listens() {
     drop(listener);
     assert!(!hub.is_watched(&id) && hub.is_followed(&id));
     assert!(hub.close(&topic) && !hub.is_followed(&id));
-    assert!(hub.seat(&id).is_first);
-    assert!(hub.close(&topic) && hub.is_followed(&id), "another topic of the object stays");
+    let another = listen(&hub, &id, None, Span::Always);
+    assert!(hub.close(&topic) && hub.is_watched(&id), "another topic of the object stays");
+    drop(another);
+}
+
+#[test]
+fn a_topic_that_nobody_feeds_ends_with_its_last_listener() {
+    let (hub, id) = hub();
+    let (one, other) = (hub.seat(&id), hub.seat(&id));
+    drop(one);
+    assert!(hub.is_watched(&id));
+    drop(other);
+    assert!(!hub.is_followed(&id));
 }

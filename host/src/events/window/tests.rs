@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::effects::Event;
+use crate::events::frame::SHOWN_BYTES_MAX;
 
 const NOW: BootTime = BootTime::from_boot(Duration::from_secs(100));
 

@@ -55,7 +55,7 @@ pub(super) fn document<D: DeserializeOwned>(
     read.map(Ok).map_err(|error| format!("gave a document that cannot be read: {error}"))
 }
 
-fn error(parts: &Parts, body: &[u8]) -> Result<Error, String> {
+pub(super) fn error(parts: &Parts, body: &[u8]) -> Result<Error, String> {
     let status = parts.status;
     if parts.headers.get(CONTENT_TYPE).is_none_or(|media_type| media_type != CONTENT) {
         return Err(format!("answered with the status {status}, and does not say why"));

@@ -8,7 +8,7 @@
 //! paused is waited for: its machine acknowledges what it has not read, and it may go on before its lease is over.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -26,10 +26,6 @@ use super::request::Outgoing;
 use crate::clock::BootTime;
 use crate::router::peers::Failure;
 
-/// Connections to one node at most.
-const CONNECTION_COUNT: usize = 4;
-/// Requests under way on a connection from which on another one is used.
-const SPILL_COUNT: usize = 32;
 /// Until the greeting is answered.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const GREETING_BYTES_MAX: usize = 1024;
@@ -45,17 +41,27 @@ const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
 
 type Sender = SendRequest<Full<Bytes>>;
 
-/// All connections to one address.
+/// How many connections there are to one node, and when which is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shape {
+    /// Connections at most.
+    pub(super) connection_count: usize,
+    /// Requests under way on a connection from which on another one is used.
+    pub(super) spill_count: usize,
+}
+
+/// All connections to one address, for one purpose.
 #[derive(Debug)]
 pub(super) struct Link {
     address: Address,
-    connections: [Connection; CONNECTION_COUNT],
+    shape: Shape,
+    connections: Box<[Arc<Connection>]>,
     /// When a connection could not be made, and why.
     trouble: Mutex<Option<(BootTime, String)>>,
 }
 
 #[derive(Debug, Default)]
-struct Connection {
+pub(super) struct Connection {
     sender: Mutex<Option<Sender>>,
     /// Held while it is being made.
     making: tokio::sync::Mutex<()>,
@@ -63,18 +69,19 @@ struct Connection {
 }
 
 /// A request is under way on a connection as long as this lives.
-struct UnderWay<'a>(&'a AtomicUsize);
+#[derive(Debug)]
+pub(super) struct UnderWay(Arc<Connection>);
 
-impl Drop for UnderWay<'_> {
+impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl Connection {
-    fn begin(&self) -> UnderWay<'_> {
+    fn begin(self: &Arc<Self>) -> UnderWay {
         self.under_way.fetch_add(1, Ordering::Relaxed);
-        UnderWay(&self.under_way)
+        UnderWay(Arc::clone(self))
     }
 
     fn open(&self) -> Option<Sender> {
@@ -88,8 +95,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Link {
-    pub(super) fn new(address: Address) -> Self {
-        Self { address, connections: Default::default(), trouble: Mutex::default() }
+    pub(super) fn new(address: Address, shape: Shape) -> Self {
+        // One at least, which is what is fallen back on.
+        let connections = (0..shape.connection_count.max(1)).map(|_| Arc::default()).collect();
+        Self { address, shape, connections, trouble: Mutex::default() }
     }
 
     pub(super) fn address(&self) -> &Address {
@@ -108,24 +117,30 @@ impl Link {
         until: BootTime,
         bytes_max: usize,
     ) -> Result<(Parts, Bytes), Failure> {
+        let (response, _under_way) = self.begin(request, until).await?;
+        let patience = until.since(BootTime::now());
+        tokio::time::timeout(patience, whole(response, bytes_max)).await.unwrap_or_else(|_| late())
+    }
+
+    /// Sends a request, and waits for the head of the answer until `until`. It is under way for as long as is said.
+    pub(super) async fn begin(
+        &self,
+        request: Request<Full<Bytes>>,
+        until: BootTime,
+    ) -> Result<(Response<Incoming>, UnderWay), Failure> {
         let connection = self.choose();
-        let _under_way = connection.begin();
+        let under_way = connection.begin();
         let mut request = request;
         // A connection may be closed from the other side just as it is used; then another one is made, once.
         for _ in 0..2 {
             let mut sender = self.sender(connection, until).await.map_err(Failure::NotSent)?;
-            let answering = async {
-                match sender.try_send_request(request).await {
-                    Ok(response) => Ok(whole(response, bytes_max).await),
-                    Err(error) => Err(error),
-                }
-            };
             let patience = until.since(BootTime::now());
+            let answering = sender.try_send_request(request);
             let Ok(answered) = tokio::time::timeout(patience, answering).await else {
-                return Err(Failure::Interrupted("did not answer in time".to_owned()));
+                return late();
             };
             match answered {
-                Ok(answer) => return answer,
+                Ok(response) => return Ok((response, under_way)),
                 Err(mut error) => match error.take_message() {
                     Some(returned) => request = returned,
                     None => return Err(failure(&error.into_error())),
@@ -136,19 +151,12 @@ impl Link {
     }
 
     /// The first connection that is not busy, or else the least busy one.
-    fn choose(&self) -> &Connection {
-        let [first, ..] = &self.connections;
-        let mut chosen = (first, usize::MAX);
-        for connection in &self.connections {
-            let under_way = connection.under_way.load(Ordering::Relaxed);
-            if under_way < SPILL_COUNT {
-                return connection;
-            }
-            if under_way < chosen.1 {
-                chosen = (connection, under_way);
-            }
-        }
-        chosen.0
+    fn choose(&self) -> &Arc<Connection> {
+        let load = |connection: &&Arc<Connection>| connection.under_way.load(Ordering::Relaxed);
+        let mut connections = self.connections.iter();
+        let free = connections.find(|connection| load(connection) < self.shape.spill_count);
+        let chosen = free.or_else(|| self.connections.iter().min_by_key(load));
+        chosen.expect("a link has connections")
     }
 
     async fn sender(&self, connection: &Connection, until: BootTime) -> Result<Sender, String> {
@@ -219,6 +227,10 @@ async fn connect(address: &Address) -> Result<Sender, String> {
     // What it answers does not matter. It is read to its end, so that it leaves nothing behind on the connection.
     let _ = body::collect(&mut greeted.into_body(), GREETING_BYTES_MAX).await;
     Ok(sender)
+}
+
+fn late<T>() -> Result<T, Failure> {
+    Err(Failure::Interrupted("did not answer in time".to_owned()))
 }
 
 async fn whole(response: Response<Incoming>, bytes_max: usize) -> Result<(Parts, Bytes), Failure> {

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH};
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
@@ -16,12 +16,14 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_e
 use super::super::access::vouched;
 use super::super::documents::RehearsalShare;
 use super::super::request::{
-    CALLER, CHAIN, CONSISTENCY, HOPS, IDEMPOTENCY_KEY, MESSAGE, TIMEOUT, TRACE_PARENT,
+    CALLER, CHAIN, CONSISTENCY, HOPS, IDEMPOTENCY_KEY, LAST_EVENT_ID, MESSAGE, TIMEOUT,
+    TRACE_PARENT,
 };
 use super::super::{reply, route};
 use super::address::Address;
 use crate::activation::{Call, Consistency, Operation, Precondition};
 use crate::error::{Code, Error};
+use crate::events::event_id::EventId;
 use crate::id::{NodeId, ObjectId, TypeName};
 use crate::node::list::Query;
 use crate::origin::Origin;
@@ -73,6 +75,10 @@ impl Outgoing {
                 push_part(&mut path, "quarantine");
                 (Method::DELETE, Bytes::new())
             }
+            Operation::Watch { .. } => {
+                push_part(&mut path, "events");
+                (Method::GET, Bytes::new())
+            }
             Operation::Wake => {
                 path.push_str("/alarms/due");
                 (Method::POST, Bytes::new())
@@ -103,6 +109,9 @@ impl Outgoing {
                 headers.insert(IF_NONE_MATCH, HeaderValue::from_static("*"));
             }
         }
+        if matches!(call.operation, Operation::Watch { .. }) {
+            headers.insert(ACCEPT, reply::JSON);
+        }
         if call.consistency == Consistency::Strict {
             headers.insert(CONSISTENCY, HeaderValue::from_static("strict"));
         }
@@ -124,6 +133,17 @@ impl Outgoing {
         let mut path = object_path(id);
         push_part(&mut path, "owner");
         Self::new(Method::GET, path, LAST_HOP)
+    }
+
+    /// Asks for the events of an object from after `after`, for a node that passes them on to its own clients alone.
+    pub(super) fn events(id: &ObjectId, after: Option<EventId>) -> Self {
+        let mut path = object_path(id);
+        push_part(&mut path, "events");
+        let mut outgoing = Self::new(Method::GET, path, LAST_HOP);
+        if let Some(after) = after.and_then(|id| HeaderValue::try_from(id.to_string()).ok()) {
+            outgoing.headers.insert(LAST_EVENT_ID, after);
+        }
+        outgoing
     }
 
     pub(super) fn deactivate(id: &ObjectId) -> Self {

@@ -100,7 +100,6 @@ fn other_paths_are_unknown() {
         "/v1/types/a/b",
         "/v1/objects/todo/42/",
         "/v1/objects/todo/a/b/c",
-        "/v1/objects/todo/42/events",
         "/favicon.ico",
         "*",
         "",

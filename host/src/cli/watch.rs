@@ -1,0 +1,135 @@
+//! `highlander watch`: prints the events of an object, and comes back by itself whenever the stream ends.
+//!
+//! What cannot be watched at all ends the command; what breaks off later is resumed after the last event that was
+//! printed, so that nothing is printed twice, and what is missing is told by a `reset`.
+
+use std::time::Duration;
+
+use clap::{Args, value_parser};
+
+use super::client::{Client, Request, object_path};
+use super::failure::{Exit, Failure};
+use super::output;
+use crate::events::event_id::EventId;
+use crate::events::frame::CLOSED;
+use crate::events::is_event_name;
+use crate::events::sse::{Reader, Received};
+use crate::id::ObjectId;
+
+/// Pauses before the stream is begun again.
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(3);
+
+/// `highlander watch`
+#[derive(Debug, Args)]
+pub(super) struct Watch {
+    /// The object, like todo/42
+    #[arg(value_name = "TYPE/KEY")]
+    id: ObjectId,
+    /// Begin after this event, or this version, if it is still known [default: where the object stands]
+    #[arg(long, value_name = "ID")]
+    after: Option<EventId>,
+    /// End after so many events [default: never]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
+    count: Option<u64>,
+}
+
+/// How far a command is.
+struct Progress {
+    /// The last event that was printed.
+    after: Option<String>,
+    /// Events that are still to be printed.
+    left: Option<u64>,
+    /// Whether something came since the stream was last begun.
+    has_heard: bool,
+}
+
+impl Watch {
+    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        let path = format!("{}/events", object_path(&self.id)?);
+        tokio::select! {
+            watched = self.watch(client, &path) => watched,
+            // What a person ends is no failure.
+            _ = tokio::signal::ctrl_c() => Ok(()),
+        }
+    }
+
+    async fn watch(&self, client: &Client, path: &str) -> Result<(), Failure> {
+        let after = self.after.map(|after| after.to_string());
+        let mut progress = Progress { after, left: self.count, has_heard: false };
+        let (mut has_begun, mut pause) = (false, PAUSE_MIN);
+        while progress.left != Some(0) {
+            let mut request = Request::get(path);
+            if let Some(after) = &progress.after {
+                request = request.with_header("last-event-id", after)?;
+            }
+            let why = match client.stream(request).await {
+                Ok(response) => {
+                    has_begun = true;
+                    progress.follow(client, response).await?
+                }
+                Err(failure) if has_begun && failure.exit == Exit::Unavailable => failure.message,
+                Err(failure) => return Err(failure),
+            };
+            if progress.left == Some(0) {
+                break;
+            }
+            output::note(&format!("the stream ended ({why}), and is begun again"));
+            pause = if progress.has_heard { PAUSE_MIN } else { (pause * 2).min(PAUSE_MAX) };
+            progress.has_heard = false;
+            tokio::time::sleep(pause).await;
+        }
+        Ok(())
+    }
+}
+
+impl Progress {
+    /// Prints events until the stream ends, and says why it did.
+    async fn follow(
+        &mut self,
+        client: &Client,
+        mut response: reqwest::Response,
+    ) -> Result<String, Failure> {
+        let mut reader = Reader::default();
+        loop {
+            while let Some(event) = reader.next().map_err(|error| foreign(&error.to_string()))? {
+                let Received { id, name, data } = event;
+                let data = String::from_utf8_lossy(&data).into_owned();
+                if name == CLOSED && id.is_none() {
+                    return Ok(reason(&data));
+                }
+                let id: Option<EventId> = id.and_then(|id| id.parse().ok());
+                let id = id.filter(|_| is_event_name(&name));
+                let id = id.ok_or_else(|| foreign("sent an event that cannot be read"))?;
+                let line = if client.is_json {
+                    format!("{{\"id\":\"{id}\",\"event\":\"{name}\",\"data\":{data}}}")
+                } else {
+                    format!("{id} {name} {data}")
+                };
+                output::line(&line)?;
+                (self.after, self.has_heard) = (Some(id.to_string()), true);
+                self.left = self.left.map(|left| left.saturating_sub(1));
+                if self.left == Some(0) {
+                    return Ok(String::new());
+                }
+            }
+            match response.chunk().await {
+                Ok(Some(bytes)) => reader.push(&bytes),
+                Ok(None) => return Ok("the node said nothing more".to_owned()),
+                Err(_) => return Ok("the connection broke".to_owned()),
+            }
+        }
+    }
+}
+
+/// Why the node ended the stream, as far as it said so.
+fn reason(data: &str) -> String {
+    let read = serde_json::from_str::<serde_json::Value>(data).ok();
+    let reason = read.as_ref().and_then(|data| data.get("reason")?.as_str());
+    reason.unwrap_or("for no reason that can be read").to_owned()
+}
+
+fn foreign(what: &str) -> Failure {
+    Failure::environment(format!("the node {what}"))
+        .with_hint("look at --url and HIGHLANDER_URL: it may be no Highlander node")
+}

@@ -1,0 +1,168 @@
+//! The route of those who watch an object: as server-sent events, as a WebSocket, or once, as JSON.
+//!
+//! A stream begins with `reset`, which says where the object stands, or with the first event after the one that the
+//! client has seen last. It ends with `closed`, which says why, or breaks; a client then comes back.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream::{self, StreamExt as _};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Response};
+
+use super::content::Content;
+use super::exchange::Exchange;
+use super::problem::Problem;
+use super::request::{LAST_EVENT_ID, malformed};
+use super::wire::Streaming;
+use super::{Api, Reply, query, reply, request, websocket};
+use crate::activation::{Call, Operation, Precondition};
+use crate::error::Error;
+use crate::events::event_id::EventId;
+use crate::events::frame::{CLOSED, Frame};
+use crate::events::listener::{End, Listener};
+use crate::id::ObjectId;
+
+/// How often a stream is written to, at the least.
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// A comment.
+const ALIVE: Bytes = Bytes::from_static(b":\n\n");
+/// After how many milliseconds a browser comes back.
+const RETRY: Bytes = Bytes::from_static(b"retry: 1000\n\n");
+const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
+
+impl Api {
+    pub(super) async fn events(&self, parts: &mut Parts, id: ObjectId) -> Result<Reply, Problem> {
+        let asked = Asked::read(parts).map_err(|error| Problem::of(error, &id))?;
+        let context = request::context(&parts.headers).map_err(|error| Problem::of(error, &id))?;
+        let call =
+            self.read_call(parts, Operation::Watch { shows_state: true }, Precondition::None);
+        let call: Call = call.map_err(|error| Problem::of(error, &id))?;
+        let after = match asked {
+            Asked::Stand => return self.stand(parts, &id).await,
+            Asked::Events(after) => after,
+        };
+        let upgrade = websocket::Upgrade::read(parts).map_err(|error| Problem::of(error, &id))?;
+        let exchange = Exchange::of(parts)?;
+        let listener = self.router.watch(&id, call, after, context).await;
+        let listener = listener.map_err(|error| Problem::of(error, &id))?;
+        Ok(match upgrade {
+            Some(upgrade) => upgrade.begin(listener, exchange),
+            None => streamed(listener, exchange),
+        })
+    }
+
+    /// Where the object stands, without a stream.
+    async fn stand(&self, parts: &Parts, id: &ObjectId) -> Result<Reply, Problem> {
+        let precondition = Ok(Precondition::None);
+        let (done, owner) =
+            self.operate(parts, id, Operation::Watch { shows_state: true }, precondition).await?;
+        Ok(reply::done(done, owner.as_ref()))
+    }
+}
+
+/// What a client wants to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    /// Where the object stands.
+    Stand,
+    /// What happens after this event, or from now on.
+    Events(Option<EventId>),
+}
+
+impl Asked {
+    fn read(parts: &Parts) -> Result<Self, Error> {
+        // Browsers can set no header for a WebSocket; those that reconnect by themselves repeat the first URL, and
+        // name what they have seen since in the header.
+        let parameters = query::parameters(&parts.uri, &["last_event_id"])?;
+        let parameter = parameters.first().map(|(_, value)| value.as_str());
+        let header = parts.headers.get(LAST_EVENT_ID).map(|value| value.to_str().unwrap_or("?"));
+        let after = match header.or(parameter) {
+            None | Some("") => None,
+            Some(text) => Some(text.parse().map_err(|error| {
+                let text = format!("Last-Event-ID: {error}");
+                malformed(text).with_hint("take it from an event of this object, or leave it out")
+            })?),
+        };
+        let is_stand = parts.method == Method::HEAD || wants_json(&parts.headers);
+        Ok(if is_stand { Self::Stand } else { Self::Events(after) })
+    }
+}
+
+fn wants_json(headers: &HeaderMap) -> bool {
+    headers.get(ACCEPT).is_some_and(|accepted| accepted == reply::JSON)
+}
+
+/// The events of `listener` as server-sent events.
+fn streamed(listener: Listener, exchange: Exchange) -> Reply {
+    let streaming = exchange.begin_stream();
+    let watching = Some(Watching { listener, exchange, _streaming: streaming });
+    let events = stream::unfold(watching, |watching| async move {
+        let mut watching = watching?;
+        Some(match watching.next().await {
+            Heard::Event(frame) => (frame.as_sse(), Some(watching)),
+            Heard::Nothing => (ALIVE, Some(watching)),
+            Heard::End(closed) => (closed.as_sse(), None),
+        })
+    });
+    let pieces = stream::once(std::future::ready(RETRY)).chain(events);
+    let mut reply = Response::new(Content::Stream(pieces.boxed()));
+    let headers = reply.headers_mut();
+    headers.insert(CONTENT_TYPE, EVENT_STREAM);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
+}
+
+struct Watching {
+    listener: Listener,
+    exchange: Exchange,
+    _streaming: Streaming,
+}
+
+impl Watching {
+    async fn next(&mut self) -> Heard {
+        heard(&mut self.listener, &mut self.exchange).await
+    }
+}
+
+/// What somebody who watches is sent next.
+#[derive(Debug)]
+pub(super) enum Heard {
+    Event(std::sync::Arc<Frame>),
+    /// Nothing happened for [`KEEP_ALIVE`].
+    Nothing,
+    /// The last event, which says why.
+    End(Frame),
+}
+
+/// What comes next for a listener on this connection.
+///
+/// # Cancel safety
+/// No event is lost.
+pub(super) async fn heard(listener: &mut Listener, exchange: &mut Exchange) -> Heard {
+    tokio::select! {
+        biased;
+        () = exchange.closing() => Heard::End(closed("node-stopping", "the node stops; come back to another")),
+        heard = listener.next() => match heard {
+            Ok(frame) => Heard::Event(frame),
+            Err(end) => Heard::End(closed(end.as_str(), why(end))),
+        },
+        () = tokio::time::sleep(KEEP_ALIVE) => Heard::Nothing,
+    }
+}
+
+fn why(end: End) -> &'static str {
+    match end {
+        End::TooSlow => "events came faster than they were read; resume to get what is still kept",
+        End::Moved => "this node is the object's owner no more",
+    }
+}
+
+fn closed(reason: &str, detail: &str) -> Frame {
+    let data = serde_json::json!({ "reason": reason, "detail": detail });
+    Frame::new(None, CLOSED, data.to_string().into())
+}
+
+#[cfg(test)]
+mod tests;

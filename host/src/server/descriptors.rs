@@ -1,0 +1,28 @@
+//! File descriptors: every connection takes one.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// What a node opens besides the connections of its clients.
+const OTHERS: u64 = 1024;
+
+/// Allows this process as many file descriptors as the system lets it have, and says so where they are not enough for
+/// so many connections.
+pub(super) fn raise(connections_max: u32) {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let current = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(error) => {
+            tracing::warn!(%error, "the limit of open files stays as it was");
+            limit.current
+        }
+    };
+    let needed = u64::from(connections_max) + OTHERS;
+    if let Some(allowed) = current.filter(|allowed| *allowed < needed) {
+        tracing::warn!(
+            connections_max,
+            allowed,
+            "this process may open fewer files than it may have connections; allow it {needed} (ulimit -n)"
+        );
+    }
+}
