@@ -80,6 +80,7 @@ mod effects;
 mod failure;
 mod host;
 mod instance;
+mod lenient;
 mod migration;
 mod object;
 mod reference;

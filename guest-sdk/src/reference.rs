@@ -11,6 +11,7 @@ use crate::call::cannot_be_json;
 use crate::caller::ObjectId;
 use crate::failure::{CallFailed, EffectError};
 use crate::host::Host;
+use crate::lenient;
 
 /// What a call of another object may have besides its argument.
 #[derive(Clone, Debug, Default)]
@@ -118,6 +119,9 @@ impl ObjectRef {
 
     /// Calls a handler with an argument that is written as JSON, `&()` for none, and waits for its reply.
     ///
+    /// The reply may have fields that `R` does not know, since the next revision of the other type may answer with
+    /// more.
+    ///
     /// What the own handler has done to its state so far is seen by nobody yet, and is lost if it rejects afterwards,
     /// while what the other object did stays done.
     ///
@@ -145,7 +149,7 @@ impl ObjectRef {
     ) -> Result<R, CallFailed> {
         let argument = to_json("argument", argument);
         let reply = Host::current().call(&self.id, handler, &argument, &self.options)?;
-        serde_json::from_slice(&reply).map_err(|error| self.unreadable(handler, &error.to_string()))
+        lenient::read(&reply).map_err(|error| self.unreadable(handler, &error.to_string()))
     }
 
     /// Sends a message: has a handler called after this call's change is committed, in order and with effect once.

@@ -3,10 +3,10 @@
 //! A [`Harness`] does with an object what the host does: JSON in, JSON out, a snapshot after each update, the last
 //! snapshot again after a rejected one. It restores the object before *every* call, as if it had been idle for long
 //! in between, so that whatever is not in the state is seen to be lost. It has no budget of CPU time or memory.
-//! What surrounds the object is in `together.rs`.
+//! What surrounds the object is in `surroundings.rs`.
 
 mod failing;
-mod together;
+mod surroundings;
 
 use std::collections::BTreeMap;
 
@@ -14,11 +14,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use self::failing::{fail, to_json};
-pub use self::together::Message;
+pub use self::surroundings::Message;
 use crate::call::CallError;
 use crate::caller::{Caller, ObjectId, Occasion};
 use crate::description::{Description, HandlerKind};
-use crate::host::{Host, LogLevel};
+use crate::host::Host;
 use crate::instance::{Call, Instance};
 use crate::migration::RestoreError;
 use crate::object::Object;
@@ -307,57 +307,6 @@ impl<O: Object> Harness<O> {
     /// ```
     pub fn version(&self) -> u64 {
         self.version
-    }
-
-    /// Sets the time of the calls to come, in milliseconds since 1970-01-01 00:00 UTC. It is 0 at first.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use highlander_sdk::prelude::*;
-    /// # use highlander_sdk::testing::Harness;
-    /// # #[derive(ObjectState)] struct Clock {}
-    /// # #[object] impl Clock { fn now(&self, ctx: &Context) -> u64 { ctx.now_ms() } }
-    /// let mut clock = Harness::<Clock>::new();
-    /// clock.set_now_ms(1_000);
-    /// assert_eq!(clock.call("now", ()).unwrap(), 1_000);
-    /// ```
-    pub fn set_now_ms(&mut self, now_ms: u64) {
-        self.host.set_now_ms(now_ms);
-    }
-
-    /// Sets who makes the calls to come. At first it is [`Caller::Anonymous`].
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use highlander_sdk::prelude::*;
-    /// # use highlander_sdk::testing::Harness;
-    /// # #[derive(ObjectState)] struct Mirror {}
-    /// # #[object] impl Mirror { fn caller(&self, ctx: &Context) -> String { ctx.caller().to_string() } }
-    /// let mut mirror = Harness::<Mirror>::new();
-    /// mirror.set_caller(Caller::Principal("ada".to_owned()));
-    /// assert_eq!(mirror.call("caller", ()).unwrap(), "ada");
-    /// ```
-    pub fn set_caller(&mut self, caller: Caller) {
-        self.caller = caller;
-    }
-
-    /// Takes the lines that were logged since it was called last.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use highlander_sdk::prelude::*;
-    /// # use highlander_sdk::{LogLevel, testing::Harness};
-    /// # #[derive(ObjectState)] struct Bell {}
-    /// # #[object] impl Bell { fn ring(&self, ctx: &Context) { ctx.info("ding"); } }
-    /// let mut bell = Harness::<Bell>::new();
-    /// bell.call("ring", ()).unwrap();
-    /// assert_eq!(bell.take_log(), [(LogLevel::Info, "ding".to_owned())]);
-    /// ```
-    pub fn take_log(&mut self) -> Vec<(LogLevel, String)> {
-        self.host.take_log()
     }
 
     /// What the object type says of itself.

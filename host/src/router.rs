@@ -10,6 +10,7 @@
 pub mod context;
 mod decide;
 mod elsewhere;
+pub mod listing;
 mod owners;
 pub mod peers;
 mod places;

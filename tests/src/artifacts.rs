@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Every component that `cargo xtask build-guests` makes.
 pub const GUESTS: &[&str] = &[
+    "chat-room",
     "counter",
     "counter-moody",
     "counter-v2",
@@ -17,6 +18,7 @@ pub const GUESTS: &[&str] = &[
     "liar-schema",
     "list",
     "misbehaving",
+    "reminder",
     "todo",
     "todo-v2",
     "together",
@@ -80,6 +82,14 @@ pub fn told_bytes(guest: &str, word: &str) -> Vec<u8> {
     assert!(begin + word.len() < place + MARK.len(), "{word} is too long");
     wasm[begin..begin + word.len()].copy_from_slice(word.as_bytes());
     wasm
+}
+
+/// Where the packages of `tests/typescript` are installed.
+#[must_use]
+pub fn typescript() -> PathBuf {
+    let folder = profile_folder().parent().unwrap().join("typescript");
+    existing(folder.join("installed"), "cargo xtask test --only setup");
+    folder
 }
 
 /// The root of the repository.

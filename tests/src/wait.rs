@@ -29,8 +29,16 @@ pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
 /// # Panics
 /// With `what`, when [`PATIENCE`] is over.
 pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match timeout(PATIENCE, future).await {
+    within_of(PATIENCE, what, future).await
+}
+
+/// The same for what takes longer: many steps under faults.
+///
+/// # Panics
+/// With `what`, when `patience` is over.
+pub async fn within_of<T>(patience: Duration, what: &str, future: impl Future<Output = T>) -> T {
+    match timeout(patience, future).await {
         Ok(result) => result,
-        Err(_) => panic!("waited {} s in vain: {what}", PATIENCE.as_secs()),
+        Err(_) => panic!("waited {} s in vain: {what}", patience.as_secs()),
     }
 }

@@ -97,7 +97,9 @@ impl Step {
         match self {
             Self::Setup => {
                 system::ensure_all(&root)?;
-                system::ensure_ministack(&Workspace::load()?.target)
+                let target = Workspace::load()?.target;
+                system::ensure_ministack(&target)?;
+                system::ensure_typescript(&root, &target)
             }
             Self::Fmt => process::run(process::cargo(&root).args(["fmt", "--all", "--check"])),
             Self::Tidy if tidy::run(&root)? => Ok(()),

@@ -38,10 +38,16 @@ const PACKAGES: &[Package] = &[
     Package { name: "faketime", programs: &["faketime"] },
     // The certificates of a test.
     Package { name: "openssl", programs: &["openssl"] },
+    // A client that is generated from a node's description of its objects.
+    Package { name: "nodejs", programs: &["node"] },
+    Package { name: "npm", programs: &["npm"] },
 ];
 
 /// The S3 server that is not ours, which the store is tested with too: a package of Python, with its version.
 const MINISTACK: &str = "ministack==1.5.33";
+
+/// What pins npm's packages.
+const NPM_LOCK: &str = "package-lock.json";
 
 /// Makes sure of everything: the target for components and the system's packages.
 pub(crate) fn ensure_all(root: &Path) -> Result<()> {
@@ -75,6 +81,32 @@ pub(crate) fn ensure_ministack(target: &Path) -> Result<()> {
     pip.args(["install", "--quiet", "--disable-pip-version-check", MINISTACK]);
     process::run(&mut pip).context(hint)?;
     fs::write(&stamp, MINISTACK).with_context(|| format!("{} cannot be written", stamp.display()))
+}
+
+/// Installs what makes, checks and compiles clients in TypeScript into a folder of its own below `target`, as
+/// `tests/typescript` has it, if it is not there in these versions and wanted at all.
+pub(crate) fn ensure_typescript(root: &Path, target: &Path) -> Result<()> {
+    if env::var_os("HIGHLANDER_SKIP_TYPESCRIPT").is_some() {
+        return Ok(());
+    }
+    let (source, folder) = (root.join("tests/typescript"), target.join("typescript"));
+    let lock = fs::read_to_string(source.join(NPM_LOCK))
+        .with_context(|| format!("{} cannot be read", source.join(NPM_LOCK).display()))?;
+    let stamp = folder.join("installed");
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == lock) {
+        return Ok(());
+    }
+    let hint = "the packages of tests/typescript cannot be installed, with which /v1/openapi.json is tested\n\
+         hint: it needs Node.js 18.17 or newer with npm, and npm's registry; without them set \
+         HIGHLANDER_SKIP_TYPESCRIPT=1, and its tests are left out";
+    fs::create_dir_all(&folder)?;
+    for file in ["package.json", NPM_LOCK] {
+        fs::copy(source.join(file), folder.join(file))?;
+    }
+    let mut npm = Command::new("npm");
+    npm.current_dir(&folder).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
+    process::run(&mut npm).context(hint)?;
+    fs::write(&stamp, lock).with_context(|| format!("{} cannot be written", stamp.display()))
 }
 
 /// Adds the target for components if the toolchain lacks it.

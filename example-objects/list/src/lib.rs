@@ -1,8 +1,13 @@
 //! A list of todos, by their keys, in an order that people choose, which is changed by those who may.
+//!
+//! A todo may be on many lists, so that a list holds no todos: it calls them. Users are told by message that a list is
+//! shared with them. Whoever watches a list is shown it after every change.
 
 use std::collections::BTreeSet;
 
 use highlander_sdk::prelude::*;
+use todo::Todo;
+use user::User;
 
 /// How many todos a list can have.
 const TODOS_MAX: usize = 1_000;
@@ -20,8 +25,19 @@ struct List {
     allowed_users: BTreeSet<String>,
 }
 
+/// A todo as it is on a list.
+#[data]
+struct Entry {
+    /// The todo's key.
+    todo: String,
+    /// What is to be done.
+    title: String,
+    /// Whether it is done.
+    completed: bool,
+}
+
 // Replacing the whole state would get round the users that are allowed.
-#[object(put = false)]
+#[object(put = false, shows_state = true)]
 impl List {
     /// Puts the todo with the key `todo` on the list, at position `at` or at the end, and answers how many there are.
     fn insert_todo(
@@ -55,7 +71,7 @@ impl List {
         Ok(())
     }
 
-    /// Lets a user change the list. The first one who does this for a list has to name themselves.
+    /// Lets a user change the list, and tells them. The first one who does this for a list has to name themselves.
     fn allow_user(&mut self, ctx: &Context, user: String) -> Result<(), Rejection> {
         self.check_user(ctx)?;
         if self.allowed_users.is_empty() && ctx.caller().principal() != Some(&user) {
@@ -64,13 +80,33 @@ impl List {
         if self.allowed_users.len() >= USERS_MAX {
             reject!("too-many-users", "a list names at most {USERS_MAX} users");
         }
-        self.allowed_users.insert(user);
+        if self.allowed_users.insert(user.clone()) {
+            User::send_to(user).list_shared()?;
+        }
         Ok(())
+    }
+
+    /// Marks a todo of the list as done.
+    fn complete(&mut self, ctx: &Context, todo: String) -> Result<(), Rejection> {
+        self.check_user(ctx)?;
+        if self.position(&todo).is_none() {
+            reject!("unknown-todo", "todo {todo} is not on the list");
+        }
+        Ok(Todo::at(todo).complete()?)
     }
 
     /// The keys of the todos, in order.
     fn todos(&self) -> &[String] {
         &self.todos
+    }
+
+    /// The todos themselves, in order: each is asked.
+    fn overview(&self) -> Result<Vec<Entry>, Rejection> {
+        let entry = |key: &String| {
+            let Todo { title, completed, .. } = Todo::at(key).get()?;
+            Ok(Entry { todo: key.clone(), title, completed })
+        };
+        self.todos.iter().map(entry).collect()
     }
 }
 
@@ -90,10 +126,13 @@ impl List {
 
 #[cfg(test)]
 mod tests {
-    use highlander_sdk::prelude::*;
-    use highlander_sdk::testing::Harness;
+    use std::cell::RefCell;
+    use std::rc::Rc;
 
-    use super::{List, TODOS_MAX};
+    use highlander_sdk::prelude::*;
+    use highlander_sdk::testing::{Harness, Message};
+
+    use super::{List, TODOS_MAX, Todo};
 
     #[test]
     fn todos_are_put_at_the_end_or_where_they_are_wanted() {
@@ -149,5 +188,46 @@ mod tests {
         let mut list = Harness::<List>::restored(json!({ "todos": ["milk"] }), 1).unwrap();
         list.call("remove_todo", "milk").unwrap();
         assert_eq!(list.rejection("remove_todo", "milk").code(), "unknown-todo");
+    }
+
+    #[test]
+    fn a_user_is_told_once_that_a_list_is_shared() {
+        let mut list = Harness::<List>::with_key("home");
+        list.set_caller(Caller::Principal("ada".to_owned()));
+        for user in ["ada", "bob", "bob"] {
+            list.call("allow_user", user).unwrap();
+        }
+        let told = |user: &str| Message::new(user, "list_shared", ());
+        assert_eq!(list.take_messages(), [told("user/ada"), told("user/bob")]);
+    }
+
+    #[test]
+    fn an_overview_asks_each_todo() {
+        let mut list = Harness::<List>::restored(json!({ "todos": ["1", "2"] }), 1).unwrap();
+        list.answer("todo", "1", "get", |_| Ok(json!({ "title": "bread", "completed": true })));
+        // A later revision may answer with more.
+        list.answer("todo", "2", "get", |_| Ok(json!({ "title": "milk", "notes": ["fresh"] })));
+        let overview = json!([
+            { "todo": "1", "title": "bread", "completed": true },
+            { "todo": "2", "title": "milk", "completed": false },
+        ]);
+        assert_eq!(list.call("overview", ()), Ok(overview));
+        list.answer("todo", "2", "get", |_| {
+            Err::<(), _>(CallFailed::Unavailable("todo/2 takes no call now".to_owned()))
+        });
+        assert_eq!(list.rejection("overview", ()).code(), "callee-unavailable");
+    }
+
+    #[test]
+    fn completing_a_todo_of_the_list_completes_the_todo() {
+        let mut list = Harness::<List>::restored(json!({ "todos": ["1"] }), 1).unwrap();
+        let todo = Rc::new(RefCell::new(Harness::<Todo>::with_key("1")));
+        let called = Rc::clone(&todo);
+        list.answer("todo", "1", "complete", move |argument| {
+            Ok(called.borrow_mut().call("complete", argument)?)
+        });
+        list.call("complete", "1").unwrap();
+        assert!(todo.borrow().state().completed);
+        assert_eq!(list.rejection("complete", "2").code(), "unknown-todo");
     }
 }

@@ -96,6 +96,11 @@ impl Todo {
         self.completed = DONE;
     }
 
+    /// Gives the task another title.
+    fn rename(&mut self, title: String) {
+        self.title = title;
+    }
+
     /// Notes that so many percent are done.
     fn advance(&mut self, percent: u8) -> Result<(), Rejection> {
         if percent > DONE {

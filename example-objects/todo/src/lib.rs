@@ -1,11 +1,13 @@
-//! A todo: a state with defaults, two handlers of its own, and `get` and `put` for free.
+//! A todo: a state with defaults, three handlers of its own, and `get` and `put` for free.
+//!
+//! It is public, so that other objects can call it with these types: `client/` is this crate as a library.
 
 use highlander_sdk::prelude::*;
 
 /// What a task is painted in.
 #[data]
 #[derive(Copy)]
-enum Color {
+pub enum Color {
     /// Urgent.
     Red,
     /// Somebody waits for it.
@@ -17,15 +19,15 @@ enum Color {
 }
 
 /// A single task.
-#[derive(ObjectState)]
-struct Todo {
+#[derive(Debug, ObjectState)]
+pub struct Todo {
     /// What is to be done.
-    title: String,
+    pub title: String,
     /// Whether it is done.
-    completed: bool,
+    pub completed: bool,
     /// What it is painted in.
     #[state(default = Color::Blue)]
-    color: Color,
+    pub color: Color,
 }
 
 #[object]
@@ -33,6 +35,11 @@ impl Todo {
     /// Marks the task as done.
     fn complete(&mut self) {
         self.completed = true;
+    }
+
+    /// Gives the task another title.
+    fn rename(&mut self, title: String) {
+        self.title = title;
     }
 
     /// Whether the task is done.
@@ -61,6 +68,13 @@ mod tests {
         assert_eq!(todo.call("is_done", ()), Ok(json!(false)));
         assert_eq!(todo.call("complete", ()), Ok(json!(null)));
         assert_eq!(todo.call("is_done", ()), Ok(json!(true)));
+    }
+
+    #[test]
+    fn a_todo_is_renamed() {
+        let mut todo = Harness::<Todo>::new();
+        todo.call("rename", "buy bread").unwrap();
+        assert_eq!(todo.state().title, "buy bread");
     }
 
     #[test]

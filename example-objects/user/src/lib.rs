@@ -1,4 +1,6 @@
-//! A user: a name, and the lists that the user may see, by their keys.
+//! A user: a name, the lists that the user knows, by their keys, and what the user was told.
+//!
+//! Lists and reminders tell users something by message, so that they need not wait for them.
 
 use std::collections::BTreeSet;
 
@@ -6,14 +8,29 @@ use highlander_sdk::prelude::*;
 
 /// How many lists a user can know.
 const LISTS_MAX: usize = 1_000;
+/// How many notices are kept: the last ones.
+const NOTICES_MAX: usize = 50;
 
 /// Somebody who has lists.
-#[derive(ObjectState)]
-struct User {
+#[derive(Debug, ObjectState)]
+pub struct User {
     /// What the user is called.
-    name: String,
+    pub name: String,
     /// The keys of the lists that the user knows.
-    lists: BTreeSet<String>,
+    pub lists: BTreeSet<String>,
+    /// What the user was told, the oldest first.
+    pub notices: Vec<Notice>,
+}
+
+/// Something that a user was told.
+#[data]
+pub struct Notice {
+    /// Who told it.
+    pub by: String,
+    /// What was told.
+    pub text: String,
+    /// When, in milliseconds since 1970-01-01 00:00 UTC.
+    pub at_ms: u64,
 }
 
 #[object]
@@ -30,14 +47,10 @@ impl User {
 
     /// Lets the user know the list with the key `list`.
     fn add_list(&mut self, list: String) -> Result<(), Rejection> {
-        if self.lists.len() >= LISTS_MAX {
-            reject!("too-many-lists", "a user knows at most {LISTS_MAX} lists");
-        }
         if let Some(known) = self.lists.get(&list) {
             reject!("known-list", "the user knows list {known} already");
         }
-        self.lists.insert(list);
-        Ok(())
+        self.learn(list)
     }
 
     /// Lets the user forget the list with the key `list`.
@@ -52,6 +65,42 @@ impl User {
     fn knows_list(&self, list: String) -> bool {
         self.lists.contains(&list)
     }
+
+    /// Takes a list's word that it is shared with the user.
+    fn list_shared(&mut self, ctx: &Context) -> Result<(), Rejection> {
+        match ctx.caller() {
+            Caller::Object(list) if list.object_type() == "list" => {
+                self.learn(list.key().to_owned())
+            }
+            other => reject!("not-a-list", "{other} is no list, and cannot say so"),
+        }
+    }
+
+    /// Takes a notice from another object.
+    fn notice(&mut self, ctx: &Context, text: String) -> Result<(), Rejection> {
+        let Caller::Object(by) = ctx.caller() else {
+            reject!(
+                "not-an-object",
+                "{} is no object, and users are told things by objects",
+                ctx.caller()
+            );
+        };
+        if self.notices.len() >= NOTICES_MAX {
+            self.notices.remove(0);
+        }
+        self.notices.push(Notice { by: by.to_string(), text, at_ms: ctx.now_ms() });
+        Ok(())
+    }
+}
+
+impl User {
+    fn learn(&mut self, list: String) -> Result<(), Rejection> {
+        if self.lists.len() >= LISTS_MAX && !self.lists.contains(&list) {
+            reject!("too-many-lists", "a user knows at most {LISTS_MAX} lists");
+        }
+        self.lists.insert(list);
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -59,7 +108,7 @@ mod tests {
     use highlander_sdk::prelude::*;
     use highlander_sdk::testing::Harness;
 
-    use super::User;
+    use super::{NOTICES_MAX, User};
 
     #[test]
     fn a_user_has_a_name() {
@@ -76,7 +125,10 @@ mod tests {
         user.call("add_list", "work").unwrap();
         user.call("add_list", "home").unwrap();
         assert_eq!(user.rejection("add_list", "home").code(), "known-list");
-        assert_eq!(user.snapshot(), json!({ "name": "", "lists": ["home", "work"] }));
+        assert_eq!(
+            user.snapshot(),
+            json!({ "name": "", "lists": ["home", "work"], "notices": [] })
+        );
         assert_eq!(user.call("knows_list", "work"), Ok(json!(true)));
     }
 
@@ -85,5 +137,33 @@ mod tests {
         let mut user = Harness::<User>::restored(json!({ "lists": ["home"] }), 1).unwrap();
         user.call("remove_list", "home").unwrap();
         assert_eq!(user.rejection("remove_list", "home").code(), "unknown-list");
+    }
+
+    #[test]
+    fn a_list_tells_that_it_is_shared() {
+        let mut user = Harness::<User>::with_key("ada");
+        let home = ObjectId::new("list", "home");
+        user.deliver(&home, "list_shared", ()).unwrap();
+        user.deliver(&home, "list_shared", ()).unwrap();
+        assert_eq!(user.snapshot()["lists"], json!(["home"]));
+        user.set_caller(Caller::Principal("bob".to_owned()));
+        assert_eq!(user.rejection("list_shared", ()).code(), "not-a-list");
+        let todo = ObjectId::new("todo", "42");
+        assert!(user.deliver(&todo, "list_shared", ()).is_err());
+        assert_eq!(user.snapshot()["lists"], json!(["home"]));
+    }
+
+    #[test]
+    fn the_last_notices_are_kept() {
+        let mut user = Harness::<User>::with_key("ada");
+        user.set_now_ms(7);
+        for number in 0..=NOTICES_MAX {
+            let tea = ObjectId::new("reminder", "tea");
+            user.deliver(&tea, "notice", number.to_string()).unwrap();
+        }
+        let notices = &user.state().notices;
+        assert_eq!((notices.len(), &*notices[0].text), (NOTICES_MAX, "1"));
+        assert_eq!((&*notices[0].by, notices[0].at_ms), ("reminder/tea", 7));
+        assert_eq!(user.rejection("notice", "spam").code(), "not-an-object");
     }
 }

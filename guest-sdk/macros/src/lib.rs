@@ -97,6 +97,11 @@ pub fn object_state(item: TokenStream) -> TokenStream {
 ///
 /// `get` (a query) answers with the whole state, and `put` (an update) replaces it. Both come by themselves.
 ///
+/// Other objects reach these handlers with types: `Todo::at("42").complete()` calls one, and
+/// `Todo::send_to("42").complete()` sends it a message. For that a lifetime in a reply is written out: `View<'_>`.
+/// With the feature `client` of the crate that it stands in, the macro leaves the exports of the component out, so that
+/// the crate can be a library of another component.
+///
 /// # Arguments
 ///
 /// | argument | default | means |

@@ -117,6 +117,7 @@ struct Running<T> {
 struct Waiting<T> {
     caller: T,
     version: Version,
+    /// Whether it tells of a change: of its call's own, or of the one that an earlier call with its key made.
     is_change: bool,
     /// Which proof it waits for as well; 0 for none.
     proof: proof::Ticket,

@@ -2,6 +2,7 @@
 //!
 //! Replies are printed as the object gave them. What the version is goes to standard error.
 
+use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use humantime_serde::re::humantime;
 use serde::Deserialize;
 
 use super::client::{Answer, Client, Request, encoded, object_path};
-use super::failure::Failure;
+use super::failure::{Exit, Failure};
 use super::output;
 use crate::id::ObjectId;
 use crate::limits::{ARGUMENT_BYTES_MAX, LIST_COUNT_MAX};
@@ -159,12 +160,16 @@ impl Delete {
 struct Page {
     keys: Vec<String>,
     next: Option<String>,
+    /// Nodes whose active objects may be missing.
+    #[serde(default)]
+    unanswered: BTreeSet<String>,
 }
 
 impl List {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
         let mut left = self.limit.unwrap_or(u64::MAX);
         let mut after: Option<String> = None;
+        let mut unanswered = BTreeSet::new();
         loop {
             let page: Page = client.send(self.request(left, after.as_deref())).await?.read()?;
             for key in &page.keys {
@@ -175,8 +180,9 @@ impl List {
                 }
             }
             left = left.saturating_sub(page.keys.len() as u64);
+            unanswered.extend(page.unanswered);
             if left == 0 || page.next.is_none() {
-                return Ok(());
+                return complete(unanswered);
             }
             after = page.next;
         }
@@ -190,6 +196,17 @@ impl List {
             "/v1/objects/{type_name}?prefix={prefix}&after={after}&limit={limit}&active={active}"
         ))
     }
+}
+
+/// What was printed is not all where nodes did not answer.
+fn complete(unanswered: BTreeSet<String>) -> Result<(), Failure> {
+    if unanswered.is_empty() {
+        return Ok(());
+    }
+    let nodes = unanswered.into_iter().collect::<Vec<_>>().join(", ");
+    let text = format!("the list may be incomplete: these nodes did not answer: {nodes}");
+    let failure = Failure { exit: Exit::Unavailable, message: text, hint: None };
+    Err(failure.with_hint("look at the nodes with: highlander nodes"))
 }
 
 #[derive(Debug, Deserialize)]

@@ -77,11 +77,13 @@ impl Access {
             return Ok(Caller::Anonymous);
         }
         let sender = self.sender(headers)?;
-        let caller = match (sender, need) {
+        let caller = match (sender, need, route) {
+            // What is active here it asks for in its own name.
+            (Sender::Node, _, Route::List(_)) => return Ok(Caller::Anonymous),
             // It brings the call of somebody who did not say who they are.
-            (Sender::Node, Need::Right(Right::Call(_))) => Caller::Anonymous,
-            (Sender::Node, _) => return Ok(Caller::Anonymous),
-            (Sender::Caller(caller), _) => caller,
+            (Sender::Node, Need::Right(Right::Call(_)), _) => Caller::Anonymous,
+            (Sender::Node, ..) => return Ok(Caller::Anonymous),
+            (Sender::Caller(caller), ..) => caller,
         };
         if caller == Caller::Anonymous {
             return if self.tokens.is_none() { Ok(caller) } else { Err(no_token()) };

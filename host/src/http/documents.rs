@@ -47,6 +47,19 @@ pub(super) struct Drained {
     pub(super) active_objects: usize,
 }
 
+/// A page of keys.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct List {
+    #[serde(rename = "type")]
+    pub(super) type_name: String,
+    pub(super) keys: Vec<String>,
+    /// What to give as `after` for the next page.
+    pub(super) next: Option<String>,
+    /// The nodes whose objects may be missing; nothing where no node was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) unanswered: Option<Vec<NodeId>>,
+}
+
 /// All live nodes.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Nodes {

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use http::StatusCode;
 use http::request::Parts;
 use hyper::body::Incoming;
-use serde_json::json;
 use tracing::Instrument as _;
 
 use super::problem::Problem;
@@ -19,6 +18,7 @@ use crate::error::{Code, Error};
 use crate::id::{NodeId, ObjectId, TypeName};
 use crate::limits::{HANDLER_NAME_BYTES_MAX, LIST_COUNT_MAX};
 use crate::node::list::Query;
+use crate::router::listing::Listing;
 
 /// Length of a page for those that name none.
 const LIST_COUNT: usize = 100;
@@ -172,9 +172,14 @@ impl Api {
 
     pub(super) async fn list(&self, parts: &Parts, type_name: TypeName) -> Result<Reply, Problem> {
         let query = read_query(parts, type_name)?;
-        let page = self.router.node().list(&query).await?;
-        let document =
-            json!({ "type": query.type_name.as_str(), "keys": page.keys, "next": page.next });
+        let context = request::context(&parts.headers)?;
+        let Listing { page, unanswered } = self.router.list(&query, context).await?;
+        let document = documents::List {
+            type_name: query.type_name.as_str().to_owned(),
+            keys: page.keys,
+            next: page.next,
+            unanswered: query.is_active.then_some(unanswered),
+        };
         Ok(reply::json(StatusCode::OK, &document))
     }
 }

@@ -16,6 +16,11 @@ const KEY: &str = "#/components/parameters/key";
 const TIMEOUT: &str = "#/components/parameters/timeout";
 const IDEMPOTENCY_KEY: &str = "#/components/parameters/idempotencyKey";
 const IF_MATCH: &str = "#/components/parameters/ifMatch";
+const IF_ABSENT: &str = "#/components/parameters/ifAbsent";
+const CONSISTENCY: &str = "#/components/parameters/consistency";
+/// What a query may be told, and what a change may be.
+const OF_QUERIES: [&str; 3] = [KEY, TIMEOUT, CONSISTENCY];
+const OF_CHANGES: [&str; 5] = [KEY, TIMEOUT, IDEMPOTENCY_KEY, IF_MATCH, IF_ABSENT];
 const LAST_EVENT_ID: &str = "#/components/parameters/lastEventId";
 const PROBLEM: &str = "#/components/responses/Problem";
 
@@ -75,6 +80,7 @@ fn list(type_name: &str) -> Value {
                 json!({ "type": "integer", "minimum": 1, "maximum": 1000 }),
                 "So many keys at most.",
             ),
+            query("active", json!({ "type": "boolean" }), "Only objects that are active on some node."),
         ],
         "responses": answers(&json!({
             "type": "object",
@@ -82,6 +88,11 @@ fn list(type_name: &str) -> Value {
                 "type": { "type": "string" },
                 "keys": { "type": "array", "items": { "type": "string" } },
                 "next": { "type": ["string", "null"] },
+                "unanswered": {
+                    "type": "array",
+                    "items": { "type": "string" },
+                    "description": "With active: the nodes whose objects may be missing.",
+                },
             },
             "required": ["type", "keys", "next"],
         })),
@@ -105,7 +116,7 @@ fn whole(description: &Description, schemas: &mut Schemas) -> Value {
         "operationId": format!("{name}.delete"),
         "tags": [name],
         "summary": "Deletes the object",
-        "parameters": references(&[KEY, TIMEOUT, IF_MATCH]),
+        "parameters": references(&[KEY, TIMEOUT, IDEMPOTENCY_KEY, IF_MATCH]),
         "responses": answers(&json!({ "type": "null" })),
     });
     operations.insert("delete".to_owned(), delete);
@@ -134,10 +145,9 @@ fn call(type_name: &str, handler: &Handler, schemas: &mut Schemas) -> Value {
     let operation = format!("{type_name}.{}", handler.name);
     let argument = schemas.take(type_name, &format!("{operation}.argument"), &handler.argument);
     let reply = schemas.take(type_name, &format!("{operation}.reply"), &handler.reply);
-    let named: &[&str] = match (handler.kind, handler.name.as_str()) {
-        (HandlerKind::Query, _) => &[KEY, TIMEOUT],
-        (HandlerKind::Update, "put") => &[KEY, TIMEOUT, IDEMPOTENCY_KEY, IF_MATCH],
-        (HandlerKind::Update, _) => &[KEY, TIMEOUT, IDEMPOTENCY_KEY],
+    let named: &[&str] = match handler.kind {
+        HandlerKind::Query => &OF_QUERIES,
+        HandlerKind::Update => &OF_CHANGES,
     };
     let mut document = Map::new();
     let mut say = |name: &str, value: Value| drop(document.insert(name.to_owned(), value));
@@ -150,10 +160,20 @@ fn call(type_name: &str, handler: &Handler, schemas: &mut Schemas) -> Value {
     }
     // Nothing at all stands for null.
     if argument.get("type") != Some(&json!("null")) {
+        let is_required = is_never_null(&argument);
         let content = json!({ "application/json": { "schema": argument } });
-        say("requestBody", json!({ "content": content }));
+        say("requestBody", json!({ "content": content, "required": is_required }));
     }
     Value::Object(document)
+}
+
+/// Whether a schema says of its types that null is none of them.
+fn is_never_null(schema: &Value) -> bool {
+    match schema.get("type") {
+        Some(Value::String(only)) => only != "null",
+        Some(Value::Array(types)) => !types.contains(&json!("null")),
+        _ => false,
+    }
 }
 
 fn references(names: &[&str]) -> Value {
@@ -195,6 +215,18 @@ fn parameters() -> Value {
         ),
         "lastEventId": header("Last-Event-ID", "What was seen last: what came after it comes first."),
         "ifMatch": header("If-Match", "Only if the object is at this version, in quotes."),
+        "ifAbsent": {
+            "name": "If-None-Match",
+            "in": "header",
+            "schema": { "const": "*" },
+            "description": "Only if the object was never changed, or is deleted.",
+        },
+        "consistency": {
+            "name": "Highlander-Consistency",
+            "in": "header",
+            "schema": { "const": "strict" },
+            "description": "The answer is compared with the store.",
+        },
     })
 }
 

@@ -32,6 +32,7 @@ use crate::error::{Code, Error};
 use crate::events::event_id::EventId;
 use crate::id::{ObjectId, TypeName};
 use crate::limits::{CALL_TIMEOUT_MAX, REPLY_BYTES_MAX, STATE_BYTES_MAX};
+use crate::node::list::{Page, Query};
 use crate::node::rehearsal::Rehearsed;
 use crate::node::revisions::Progress;
 use crate::node::whereabouts::Whereabouts;
@@ -196,6 +197,11 @@ impl Peers for HttpPeers {
     async fn drain(&self, to: &Member, patience: Duration) -> Told<usize> {
         let told = self.ask(to, Outgoing::drain(&to.node), patience).await?;
         Ok(told.map(|document: documents::Drained| document.active_objects))
+    }
+
+    async fn active(&self, to: &Member, query: &Query, patience: Duration) -> Told<Page> {
+        let told = self.ask(to, Outgoing::active(query), patience).await?;
+        Ok(told.map(|document: documents::List| Page { keys: document.keys, next: document.next }))
     }
 
     async fn progress(

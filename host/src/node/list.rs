@@ -1,4 +1,4 @@
-//! Which objects of a type there are: from the store, or those that are active.
+//! Which objects of a type there are: from the store, or those that are active on this node.
 //! Listing activates nothing.
 
 use std::collections::BTreeSet;
@@ -53,22 +53,39 @@ impl Node {
         let after = query.after.as_deref().map(|key| ObjectId::new(type_name, key)).transpose();
         let after = after.map_err(|error| Error::new(Code::InvalidObjectId, error.to_string()))?;
         let limit = query.limit.clamp(1, LIST_COUNT_MAX);
-        let (names, has_more) = if query.is_active {
-            self.active_names(query, after.as_ref(), limit)
+        let (ids, has_more) = if query.is_active {
+            self.active_ids(query, after.as_ref(), limit)
         } else {
-            let prefix = blob_prefix(type_name, &query.prefix);
-            let after = after.map(|id| id.blob_key());
-            let page = self.store.list(&prefix, after.as_deref(), limit).await;
-            let page = page.map_err(|e| Error::new(Code::StoreUnavailable, e.to_string()))?;
-            (page.names, page.has_more)
+            self.recorded_ids(query, after.as_ref(), limit).await?
         };
-        let ids: Vec<_> = names.iter().filter_map(|name| ObjectId::from_blob_key(name)).collect();
         let next = ids.last().filter(|_| has_more).map(|id| id.key().to_owned());
         let is_there = async |id: &ObjectId| query.is_active || self.is_there(id).await;
         let looks = ids.into_iter().map(|id| async { is_there(&id).await.then_some(id) });
         let there = stream::iter(looks).buffered(LOOKS_AT_ONCE).filter_map(std::future::ready);
         let keys = there.map(|id| id.key().to_owned()).collect().await;
         Ok(Page { keys, next })
+    }
+
+    /// A page of the objects that have a record, deleted or not, and whether there are more.
+    async fn recorded_ids(
+        &self,
+        query: &Query,
+        after: Option<&ObjectId>,
+        limit: usize,
+    ) -> Result<(Vec<ObjectId>, bool), Error> {
+        let prefix = blob_prefix(query.type_name.as_str(), &query.prefix);
+        let mut after = after.map(ObjectId::blob_key);
+        loop {
+            let page = self.store.list(&prefix, after.as_deref(), limit).await;
+            let page = page.map_err(|e| Error::new(Code::StoreUnavailable, e.to_string()))?;
+            let ids: Vec<_> =
+                page.names.iter().filter_map(|name| ObjectId::from_blob_key(name)).collect();
+            // A page of nothing but what others put there has no key to go on after, and is not the last.
+            if !ids.is_empty() || !page.has_more {
+                return Ok((ids, page.has_more));
+            }
+            after = page.names.into_iter().next_back();
+        }
     }
 
     /// A page of the objects of a type that have a record, deleted or not, and what to go on after.
@@ -127,12 +144,12 @@ impl Node {
         }
     }
 
-    fn active_names(
+    fn active_ids(
         &self,
         query: &Query,
         after: Option<&ObjectId>,
         limit: usize,
-    ) -> (Vec<String>, bool) {
+    ) -> (Vec<ObjectId>, bool) {
         let after = after.map(ObjectId::blob_key);
         let Some(session) = self.present() else { return (Vec::new(), false) };
         let active = session.around.table.select(|cell| {
@@ -140,11 +157,11 @@ impl Node {
                 && cell.id().key().starts_with(&query.prefix)
                 && cell.position().is_some()
         });
-        let mut names: Vec<_> = active.iter().map(|cell| cell.id().blob_key()).collect();
-        names.retain(|name| after.as_ref().is_none_or(|after| name > after));
-        names.sort_unstable();
-        let has_more = names.len() > limit;
-        names.truncate(limit);
-        (names, has_more)
+        let mut named: Vec<_> =
+            active.iter().map(|cell| (cell.id().blob_key(), cell.id().clone())).collect();
+        named.retain(|(name, _)| after.as_ref().is_none_or(|after| name > after));
+        named.sort_unstable();
+        let has_more = named.len() > limit;
+        (named.into_iter().take(limit).map(|(_, id)| id).collect(), has_more)
     }
 }

@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::events::event_id::EventId;
 use crate::events::frame::Frame;
 use crate::id::{NodeId, ObjectId, TypeName};
+use crate::node::list::{Page, Query};
 use crate::node::rehearsal::Rehearsed;
 use crate::node::revisions::Progress;
 use crate::node::whereabouts::Whereabouts;
@@ -110,6 +111,15 @@ pub trait Peers: fmt::Debug + Send + Sync + 'static {
     /// # Cancel safety
     /// The node may drain all the same.
     async fn drain(&self, to: &Member, patience: Duration) -> Told<usize>;
+
+    /// Asks another node which objects of a type are active on it, a page of them.
+    ///
+    /// # Errors
+    /// Where there is no answer within `patience`.
+    ///
+    /// # Cancel safety
+    /// Nothing is changed.
+    async fn active(&self, to: &Member, query: &Query, patience: Duration) -> Told<Page>;
 
     /// Asks another node how far it is with a type.
     ///

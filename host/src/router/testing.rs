@@ -25,6 +25,7 @@ use crate::events::event_id::EventId;
 use crate::events::frame::Frame;
 use crate::events::listener::Listener;
 use crate::id::{NodeId, ObjectId, TypeName};
+use crate::node::list::{Page, Query};
 use crate::node::rehearsal::Rehearsed;
 use crate::node::revisions::Progress;
 use crate::node::whereabouts::Whereabouts;
@@ -217,6 +218,11 @@ impl Peers for Nearby {
         let context = Context { hops: 1 };
         let drained = self.router(to)?.drain(to.node.as_str(), context).await;
         Ok(drained.map(|(_, left)| left))
+    }
+
+    async fn active(&self, to: &Member, query: &Query, _: Duration) -> Told<Page> {
+        let context = Context { hops: 1, trace: None };
+        Ok(self.router(to)?.list(query, context).await.map(|listing| listing.page))
     }
 
     async fn progress(

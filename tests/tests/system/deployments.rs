@@ -84,5 +84,8 @@ async fn types_live_beside_each_other() {
     let problem = twice.problem("object-rejected");
     assert_eq!(problem["rejection"]["code"], "duplicate-todo");
     assert_eq!(problem["object"], "list/home");
-    assert_eq!(client.state("user/ada").await.json(), json!({ "name": "Ada", "lists": [] }));
+    assert_eq!(
+        client.state("user/ada").await.json(),
+        json!({ "name": "Ada", "lists": [], "notices": [] })
+    );
 }

@@ -8,8 +8,9 @@ use super::{File, Finding};
 const LINE_CHARS_MAX: usize = 120;
 
 /// Endings of the files that people write.
-const WRITTEN: [&str; 10] =
-    [".rs", ".toml", ".md", ".wit", ".sh", ".html", ".css", ".js", ".json", ".ci/run"];
+const WRITTEN: [&str; 12] = [
+    ".rs", ".toml", ".md", ".wit", ".sh", ".html", ".css", ".js", ".mjs", ".ts", ".json", ".ci/run",
+];
 
 /// Words for work left undone; put together here so that this file does not contain them.
 const UNDONE: [&str; 2] = [concat!("TO", "DO"), concat!("FIX", "ME")];

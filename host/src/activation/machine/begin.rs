@@ -170,8 +170,10 @@ impl<T> Live<T> {
             self.see_to_waking(now, actions);
         }
         if let Some((version, answer)) = self.answer_at_once(id, &call, now) {
+            // What becomes of the change becomes of the call that repeats it.
+            let is_change = is_repetition(&answer);
             let seen = self.seen(caller, version, answer, deadline, consistency);
-            return self.hold(seen, now, actions);
+            return self.hold(Waiting { is_change, ..seen }, now, actions);
         }
         let call = match self.of_alarm(id, call, now) {
             Ok(alarm) => alarm,
@@ -387,5 +389,13 @@ impl<T> Live<T> {
         } else {
             self.waiting.push(waiting);
         }
+    }
+}
+
+/// Whether an answer tells of the change that an earlier call with the same key made.
+fn is_repetition(answer: &Answer) -> bool {
+    match answer {
+        Ok(done) => done.replayed,
+        Err(error) => error.code == Code::AnswerExpired,
     }
 }

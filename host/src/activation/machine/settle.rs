@@ -134,7 +134,8 @@ impl<T> Live<T> {
         self.undone(id, Code::CommitRefused, why, actions);
     }
 
-    /// The write will never take place: nothing that depended on it happened.
+    /// The write will never take place: nothing that depended on it happened. What waits to tell of a change that was
+    /// committed before, for the sake of a proof, may tell it.
     pub(super) fn undone(
         &mut self,
         id: &ObjectId,
@@ -143,6 +144,10 @@ impl<T> Live<T> {
         actions: &mut Vec<Action<T>>,
     ) {
         for waiting in self.waiting.drain(..) {
+            if waiting.is_change && waiting.version <= self.base.version {
+                actions.push(Action::Answer(waiting.caller, waiting.answer));
+                continue;
+            }
             let text = format!("the call to {id} was not executed: {why}");
             actions.push(Action::Answer(waiting.caller, refuse(code, text)));
         }

@@ -3,6 +3,7 @@
 mod dealing;
 mod depart;
 mod lease;
+mod repetitions;
 mod strict;
 mod swap;
 

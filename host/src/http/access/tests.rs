@@ -39,7 +39,7 @@ const TABLE: [(&str, &str, &str); 23] = [
     ("GET", "/v1/objects/todo/1", "1 0 0 0 0"),
     ("PUT", "/v1/objects/todo/1", "1 0 0 0 0"),
     ("DELETE", "/v1/objects/todo/1", "1 0 0 0 0"),
-    ("GET", "/v1/objects/todo", "1 0 0 0 0"),
+    ("GET", "/v1/objects/todo", "1 0 0 0 1"),
     ("POST", "/v1/objects/list/1/insert", "0 0 0 0 0"),
     ("GET", "/v1/objects/todo/1/owner", "1 1 1 0 1"),
     ("POST", "/v1/objects/todo/1/deactivate", "0 1 1 0 1"),

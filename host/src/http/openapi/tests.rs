@@ -48,7 +48,27 @@ fn every_handler_is_an_operation() {
     let schema = &complete["responses"]["200"]["content"]["application/json"]["schema"];
     assert_eq!(*schema, json!({ "type": "integer" }));
     let references = |operation: &Value| operation["parameters"].as_array().unwrap().len();
-    assert_eq!((references(complete), references(&object["get"])), (3, 2));
+    assert_eq!((references(complete), references(&object["get"])), (5, 3));
+    assert_eq!((references(&object["put"]), references(&object["delete"])), (5, 4));
+}
+
+/// No body stands for null, which not every argument may be.
+#[test]
+fn an_argument_that_cannot_be_null_is_required() {
+    let arguments = [
+        (json!({ "type": "integer" }), true),
+        (json!({ "type": ["object", "array"] }), true),
+        (json!({ "type": ["integer", "null"] }), false),
+        (json!({ "anyOf": [{ "type": "integer" }, { "type": "null" }] }), false),
+        (json!(true), false),
+    ];
+    for (argument, is_required) in arguments {
+        let handlers = vec![handler("add", HandlerKind::Update, argument.clone(), null())];
+        let counter = description("counter", handlers);
+        let document = document([&counter].into_iter());
+        let body = &document["paths"]["/v1/objects/counter/{key}/add"]["post"]["requestBody"];
+        assert_eq!(body["required"], is_required, "{argument}");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH}
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 
 use super::super::access::vouched;
 use super::super::documents::RehearsalShare;
@@ -25,10 +25,11 @@ use crate::activation::{Call, Consistency, Operation, Precondition};
 use crate::error::{Code, Error};
 use crate::events::event_id::EventId;
 use crate::id::{NodeId, ObjectId, TypeName};
+use crate::node::list::Query;
 use crate::origin::Origin;
 use crate::router::context::Context;
 
-/// What stands for itself in a part of a path.
+/// What stands for itself in a part of a path, or in a query.
 const PART_SAFE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 /// Names of headers are spread over twice as many places; room for all of them avoids growing.
 const HEADER_COUNT: usize = 12;
@@ -177,6 +178,13 @@ impl Outgoing {
         Self::new(Method::GET, path, LAST_HOP)
     }
 
+    pub(super) fn active(query: &Query) -> Self {
+        let Query { type_name, prefix, after, limit, .. } = query;
+        let (prefix, after) = (encoded(prefix), encoded(after.as_deref().unwrap_or_default()));
+        let query = format!("active=true&limit={limit}&prefix={prefix}&after={after}");
+        Self::new(Method::GET, format!("/v1/objects/{type_name}?{query}"), LAST_HOP)
+    }
+
     pub(super) fn nodes() -> Self {
         Self::new(Method::GET, "/v1/nodes".to_owned(), LAST_HOP)
     }
@@ -235,7 +243,11 @@ fn object_path(id: &ObjectId) -> String {
 
 fn push_part(path: &mut String, part: &str) {
     // Writing to a string does not fail.
-    let _ = write!(path, "/{}", utf8_percent_encode(part, PART_SAFE));
+    let _ = write!(path, "/{}", encoded(part));
+}
+
+fn encoded(part: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(part, PART_SAFE)
 }
 
 /// A time that the other node can read; less than a millisecond is one.

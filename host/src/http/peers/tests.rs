@@ -1,6 +1,7 @@
 //! Nodes that speak with each other over loopback, and nodes that do it badly.
 
 mod callers;
+mod listings;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -29,7 +29,7 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    pub(crate) fn take(&mut self, ctx: &Context, from: &str, number: u64, tag: String) {
+    pub(crate) fn take(&mut self, ctx: &Context, from: &str, number: u64, tag: &str) {
         let sender = Caller::Object(ObjectId::new(ctx.object_type(), from));
         match ctx.occasion() {
             Occasion::Message(message) if *ctx.caller() == sender => {

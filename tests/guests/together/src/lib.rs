@@ -145,7 +145,7 @@ impl Together {
         if self.received.len() >= ACCOUNTS_MAX && !self.received.contains_key(&from) {
             reject!("too-many-senders", "there are accounts of {ACCOUNTS_MAX} senders");
         }
-        self.received.entry(from.clone()).or_default().take(ctx, &from, number, tag);
+        self.received.entry(from.clone()).or_default().take(ctx, &from, number, &tag);
         Ok(())
     }
 

@@ -90,6 +90,15 @@ async fn what_nodes_do_for_each_other_goes_on_with_tokens() {
     let (cluster, _tokens) = closed(&[]).await;
     let object = cluster.objects_on(1, "counter", 1).await.remove(0);
     assert_eq!(cluster.client(0).increment(&object).await, 1);
+    // Which objects are active, every node is asked.
+    for node in 0..2 {
+        let listed = cluster.client(node).get("/v1/objects/counter?active").send().await.done();
+        let key = object.strip_prefix("counter/");
+        assert_eq!(listed.json()["unanswered"], json!([]));
+        assert!(
+            listed.json()["keys"].as_array().unwrap().iter().any(|listed| *listed == json!(key))
+        );
+    }
     // A roll-out asks every node, and a rehearsal has every node try its share.
     let rehearsed = cluster.client(0).request(Method::POST, "/v1/rehearsals");
     let guest = highlander_tests::artifacts::guest_bytes("counter-v2");

@@ -1,4 +1,4 @@
-//! What surrounds an object under test: others that it calls, and what it brings about.
+//! What surrounds an object under test: the time, who calls, others that it calls, and what it brings about.
 //!
 //! Other objects are what the test says they answer. Nothing is delivered by itself: the test reads the messages and
 //! events, delivers messages, and fires alarms.
@@ -12,6 +12,7 @@ use crate::call::CallError;
 use crate::caller::{Caller, ObjectId, Occasion};
 use crate::effects::Alarm;
 use crate::failure::CallFailed;
+use crate::host::LogLevel;
 use crate::object::Object;
 
 /// A message that the object under test has sent.
@@ -62,6 +63,57 @@ impl Message {
 }
 
 impl<O: Object> Harness<O> {
+    /// Sets the time of the calls to come, in milliseconds since 1970-01-01 00:00 UTC. It is 0 at first.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use highlander_sdk::prelude::*;
+    /// # use highlander_sdk::testing::Harness;
+    /// # #[derive(ObjectState)] struct Clock {}
+    /// # #[object] impl Clock { fn now(&self, ctx: &Context) -> u64 { ctx.now_ms() } }
+    /// let mut clock = Harness::<Clock>::new();
+    /// clock.set_now_ms(1_000);
+    /// assert_eq!(clock.call("now", ()).unwrap(), 1_000);
+    /// ```
+    pub fn set_now_ms(&mut self, now_ms: u64) {
+        self.host.set_now_ms(now_ms);
+    }
+
+    /// Sets who makes the calls to come. At first it is [`Caller::Anonymous`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use highlander_sdk::prelude::*;
+    /// # use highlander_sdk::testing::Harness;
+    /// # #[derive(ObjectState)] struct Mirror {}
+    /// # #[object] impl Mirror { fn caller(&self, ctx: &Context) -> String { ctx.caller().to_string() } }
+    /// let mut mirror = Harness::<Mirror>::new();
+    /// mirror.set_caller(Caller::Principal("ada".to_owned()));
+    /// assert_eq!(mirror.call("caller", ()).unwrap(), "ada");
+    /// ```
+    pub fn set_caller(&mut self, caller: Caller) {
+        self.caller = caller;
+    }
+
+    /// Takes the lines that were logged since it was called last.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use highlander_sdk::prelude::*;
+    /// # use highlander_sdk::{LogLevel, testing::Harness};
+    /// # #[derive(ObjectState)] struct Bell {}
+    /// # #[object] impl Bell { fn ring(&self, ctx: &Context) { ctx.info("ding"); } }
+    /// let mut bell = Harness::<Bell>::new();
+    /// bell.call("ring", ()).unwrap();
+    /// assert_eq!(bell.take_log(), [(LogLevel::Info, "ding".to_owned())]);
+    /// ```
+    pub fn take_log(&mut self) -> Vec<(LogLevel, String)> {
+        self.host.take_log()
+    }
+
     /// Says what another object answers when the object under test calls one of its handlers, now and later.
     ///
     /// A call without an answer fails the test. `|_| Ok(..)` answers with a value, and

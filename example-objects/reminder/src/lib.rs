@@ -1,0 +1,140 @@
+//! A reminder: it tells users something when the time has come, once or again and again.
+//!
+//! Each entry is an alarm of the same name. When it is due, the user gets a message, and whoever watches an event.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use highlander_sdk::prelude::*;
+use user::User;
+
+/// What somebody is to be reminded of.
+#[derive(ObjectState)]
+struct Reminder {
+    /// By the names of the alarms.
+    entries: BTreeMap<String, Entry>,
+}
+
+/// One of them.
+#[data]
+struct Entry {
+    /// The key of the user who is told.
+    user: String,
+    /// What the user is told.
+    text: String,
+    /// Whether it is told again.
+    repeats: bool,
+    /// How often it was told already.
+    told: u64,
+}
+
+// An entry without its alarm would be told to nobody.
+#[object(put = false)]
+impl Reminder {
+    /// Reminds a user once, at a time in milliseconds since 1970-01-01 00:00 UTC.
+    fn once(
+        &mut self,
+        ctx: &Context,
+        name: String,
+        user: String,
+        text: String,
+        at_ms: u64,
+    ) -> Result<(), Rejection> {
+        ctx.set_alarm(&name, Due::AtMs(at_ms)).call("ring", &())?;
+        self.entries.insert(name, Entry { user, text, repeats: false, told: 0 });
+        Ok(())
+    }
+
+    /// Reminds a user every so many seconds, from now on, until it is cancelled.
+    fn repeat(
+        &mut self,
+        ctx: &Context,
+        name: String,
+        user: String,
+        text: String,
+        every_s: u64,
+    ) -> Result<(), Rejection> {
+        let every = Duration::from_secs(every_s);
+        ctx.set_alarm(&name, every).every(every).call("ring", &())?;
+        self.entries.insert(name, Entry { user, text, repeats: true, told: 0 });
+        Ok(())
+    }
+
+    /// Reminds nobody of it any more.
+    fn cancel(&mut self, ctx: &Context, name: String) -> Result<(), Rejection> {
+        ctx.cancel_alarm(&name)?;
+        if self.entries.remove(&name).is_none() {
+            reject!("unknown-entry", "there is no entry `{name}`");
+        }
+        Ok(())
+    }
+
+    /// When each entry is due next, in milliseconds since 1970-01-01 00:00 UTC.
+    fn due(&self, ctx: &Context) -> BTreeMap<String, u64> {
+        ctx.alarms().into_iter().map(|alarm| (alarm.name, alarm.due_ms)).collect()
+    }
+
+    /// Tells the user of the entry whose alarm is due.
+    fn ring(&mut self, ctx: &Context) -> Result<(), Rejection> {
+        let Occasion::Alarm { name, .. } = ctx.occasion() else {
+            reject!("not-due", "{} rings by itself", ctx.id());
+        };
+        let Some(entry) = self.entries.get_mut(name) else {
+            reject!("unknown-entry", "there is no entry `{name}`");
+        };
+        entry.told += 1;
+        User::send_to(&entry.user).notice(entry.text.clone())?;
+        ctx.publish("rang", &json!({ "name": name, "user": entry.user, "text": entry.text }))?;
+        if !entry.repeats {
+            self.entries.remove(name);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use highlander_sdk::prelude::*;
+    use highlander_sdk::testing::{Harness, Message};
+
+    use super::Reminder;
+
+    #[test]
+    fn a_user_is_reminded_once() {
+        let mut reminder = Harness::<Reminder>::new();
+        let tea = json!({ "name": "tea", "user": "ada", "text": "tea is ready", "at_ms": 5_000 });
+        reminder.call("once", &tea).unwrap();
+        assert_eq!(reminder.call("due", ()), Ok(json!({ "tea": 5_000 })));
+        reminder.fire_alarm("tea").unwrap();
+        assert_eq!(reminder.take_messages(), [Message::new("user/ada", "notice", "tea is ready")]);
+        let rang = json!({ "name": "tea", "user": "ada", "text": "tea is ready" });
+        assert_eq!(reminder.take_events(), [("rang".to_owned(), rang)]);
+        assert_eq!((reminder.alarms(), reminder.snapshot()), (vec![], json!({ "entries": {} })));
+    }
+
+    #[test]
+    fn a_user_is_reminded_until_it_is_cancelled() {
+        let mut reminder = Harness::<Reminder>::new();
+        let walk = json!({ "name": "walk", "user": "bob", "text": "get up", "every_s": 60 });
+        reminder.call("repeat", &walk).unwrap();
+        reminder.fire_alarm("walk").unwrap();
+        reminder.fire_alarm("walk").unwrap();
+        assert_eq!(reminder.call("due", ()), Ok(json!({ "walk": 180_000 })));
+        assert_eq!(reminder.snapshot()["entries"]["walk"]["told"], 2);
+        assert_eq!(reminder.take_messages().len(), 2);
+        reminder.call("cancel", "walk").unwrap();
+        assert_eq!(reminder.alarms(), []);
+        assert_eq!(reminder.rejection("cancel", "walk").code(), "unknown-entry");
+    }
+
+    #[test]
+    fn what_cannot_be_an_alarm_is_no_entry() {
+        let mut reminder = Harness::<Reminder>::new();
+        let never = json!({ "name": "Never!", "user": "ada", "text": "x", "at_ms": 1 });
+        assert_eq!(reminder.rejection("once", &never).code(), "effect-invalid");
+        let often = json!({ "name": "often", "user": "ada", "text": "x", "every_s": 0 });
+        assert_eq!(reminder.rejection("repeat", &often).code(), "effect-invalid");
+        assert_eq!(reminder.rejection("ring", ()).code(), "not-due");
+        assert_eq!((reminder.alarms(), reminder.snapshot()), (vec![], json!({ "entries": {} })));
+    }
+}

@@ -1,0 +1,68 @@
+// Objects over HTTP: their state, and calls of their handlers.
+
+const ATTEMPTS = 4;
+
+/** Why an object did not do what it was asked, in a sentence for people. */
+export class Problem extends Error {}
+
+/** The path of an object: its type and key, each as one step. */
+export function pathOf(type, key) {
+  return `/v1/objects/${encodeURIComponent(type)}/${encodeURIComponent(key)}`;
+}
+
+/** A name that nobody else comes up with. */
+export function newKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(12));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** All that is asked of objects by one person, who has this token if there is any. */
+export class Objects {
+  constructor(token) {
+    this.token = token;
+  }
+
+  get headers() {
+    return this.token ? { Authorization: `Bearer ${this.token}` } : {};
+  }
+
+  state(type, key) {
+    return this.#request("GET", pathOf(type, key));
+  }
+
+  put(type, key, state) {
+    return this.#request("PUT", pathOf(type, key), state);
+  }
+
+  call(type, key, handler, argument = null) {
+    return this.#request("POST", `${pathOf(type, key)}/${handler}`, argument);
+  }
+
+  /** Tries again what nobody answered: with the key it is done once, however often it is asked for. */
+  async #request(method, path, body) {
+    const headers = { ...this.headers };
+    if (method !== "GET") {
+      headers["Content-Type"] = "application/json";
+      headers["Idempotency-Key"] = newKey();
+    }
+    const request = { method, headers, body: body === undefined ? undefined : JSON.stringify(body) };
+    for (let attempt = 1; ; attempt += 1) {
+      const answer = await fetch(path, request).catch(() => null);
+      if (answer?.ok) {
+        return answer.json();
+      }
+      const problem = await answer?.json().catch(() => null);
+      if (attempt === ATTEMPTS || (answer && !problem?.retryable)) {
+        throw new Problem(sentence(problem));
+      }
+      await new Promise((done) => setTimeout(done, 250 * 2 ** attempt));
+    }
+  }
+}
+
+function sentence(problem) {
+  if (!problem) {
+    return "No node answers.";
+  }
+  return problem.rejection?.message ?? problem.detail ?? problem.title ?? "The node gave no reason.";
+}

@@ -1,0 +1,275 @@
+//! Objects that work together across nodes, under faults (contract S5, S7, O3).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_util::{StreamExt as _, stream};
+use highlander_s3_server::faults::{Fault, Operation, Rule};
+use highlander_tests::client::{Client, Reply};
+use highlander_tests::cluster::Cluster;
+use highlander_tests::cluster::options::ClusterOptions;
+use highlander_tests::rounds::rounds;
+use highlander_tests::{seed, wait};
+use rand::{Rng as _, RngExt as _};
+use serde_json::{Value, json};
+
+async fn cluster() -> Cluster {
+    let options = ClusterOptions::new().guests(&["together"]);
+    Cluster::start(options.session(Duration::from_secs(4))).await
+}
+
+async fn state(client: &Client, key: &str) -> Value {
+    client.state(&format!("together/{key}")).await.json()
+}
+
+/// Calls until it is done, with one key: whatever happens to nodes meanwhile, it is done once.
+async fn surely(
+    clients: &[Client],
+    object: &str,
+    handler: &str,
+    argument: &Value,
+    key: &str,
+) -> Value {
+    let mut node = 0;
+    wait::within("the call is done", async {
+        loop {
+            node += 1;
+            let client = &clients[node % clients.len()];
+            let call = client.call(object, handler).json(argument.clone()).key(key);
+            let call = call.header("highlander-timeout", "10s");
+            match call.try_send().await {
+                Ok(reply) if reply.status == 200 => return reply.json(),
+                Ok(reply) if reply.status == 422 || reply.status == 400 => {
+                    panic!("{}", reply.text())
+                }
+                _ => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_chain_goes_through_all_nodes_and_a_cycle_is_named() {
+    let cluster = cluster().await;
+    let mut path = Vec::new();
+    for round in 0..2 {
+        for node in 0..3 {
+            let object =
+                cluster.objects_with(node, &format!("together/{round}-"), 1).await.remove(0);
+            path.push(object.trim_start_matches("together/").to_owned());
+        }
+    }
+    let first = format!("together/{}", path[0]);
+    let rest = json!({ "path": &path[1..] });
+    let answer = cluster.client(2).call(&first, "chain").json(rest).send().await.done().json();
+    let expected: Vec<_> = path.iter().rev().collect();
+    assert_eq!(answer, json!(expected));
+    let circle: Vec<_> = path[1..].iter().chain(&path[..1]).collect();
+    let began = Instant::now();
+    let call = cluster.client(0).call(&first, "chain").json(json!({ "path": circle }));
+    let problem = call.send().await.problem("object-rejected");
+    assert_eq!(problem["rejection"]["code"], "call-cycle", "{problem}");
+    let text = problem["rejection"]["message"].as_str().unwrap();
+    assert!(text.contains(&format!("-> {first}")), "{text}");
+    assert!(began.elapsed() < Duration::from_secs(5));
+    for key in &path {
+        assert_eq!(state(&cluster.client(0), key).await["chains"], 1, "{key}");
+    }
+}
+
+/// Every call is answered long before its time is over, and what was answered "done" happened.
+#[tokio::test]
+async fn objects_that_call_each_other_at_random_do_not_wait_for_ever_when_nodes_die() {
+    let mut random = seed::random_numbers(
+        "objects_that_call_each_other_at_random_do_not_wait_for_ever_when_nodes_die",
+    );
+    let cluster = Arc::new(cluster().await);
+    let among: Vec<String> = (0..100).map(|n| n.to_string()).collect();
+    let clients: Vec<Client> = (0..3).map(|node| cluster.client(node)).collect();
+    let (through, done, refused, failed) = Default::default();
+    let (through, done, refused, failed): (AtomicU64, AtomicU64, AtomicU64, AtomicU64) =
+        (through, done, refused, failed);
+    let calls: Vec<_> = (0..rounds(1_500, 20_000)).map(|_| random.next_u64()).collect();
+    let made = stream::iter(calls).map(|seed| {
+        let (clients, among) = (&clients, &among);
+        let (through, done, refused, failed) = (&through, &done, &refused, &failed);
+        async move {
+            let first = format!("together/{}", seed % 100);
+            let hops = seed % 6;
+            let wander = json!({ "hops": hops, "seed": seed >> 12, "among": among });
+            let call = clients[seed as usize % 3].call(&first, "wander").json(wander);
+            match call.header("highlander-timeout", "20s").try_send().await {
+                Ok(reply) if reply.status == 200 => {
+                    through.fetch_add(reply.json().as_u64().unwrap(), Ordering::Relaxed);
+                    done.fetch_add(1, Ordering::Relaxed);
+                }
+                Ok(reply) if reply.status == 422 => {
+                    refused.fetch_add(1, Ordering::Relaxed);
+                    check_refusal(&reply);
+                }
+                // A node is dead, or dies.
+                _ => drop(failed.fetch_add(1, Ordering::Relaxed)),
+            }
+        }
+    });
+    let made = made.buffer_unordered(32).collect::<Vec<_>>();
+    let dying = async {
+        for _ in 0..rounds(2, 10) {
+            let victim = random.random_range(0..3);
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            cluster.node(victim).kill9();
+            cluster.node(victim).restart().await;
+        }
+    };
+    let (_, ()) = wait::within_of(Duration::from_mins(4), "all are answered", async {
+        tokio::join!(made, dying)
+    })
+    .await;
+    cluster.is_whole().await;
+    let (done, refused, failed) = (done.into_inner(), refused.into_inner(), failed.into_inner());
+    println!("{done} done, {refused} refused, {failed} lost with a node");
+    assert!(done > refused && done > failed, "{done} done, {refused} refused, {failed} failed");
+    let mut wandered = 0;
+    for key in &among {
+        wandered += state(&clients[0], key).await["wanders"].as_u64().unwrap();
+    }
+    let through = through.into_inner();
+    assert!(wandered >= through, "{through} were answered, {wandered} happened");
+}
+
+/// A refusal that says why: another chain was in the way, or an object of the chain was lost with its node.
+fn check_refusal(reply: &Reply) {
+    let problem = reply.problem("object-rejected");
+    let code = problem["rejection"]["code"].as_str().unwrap();
+    let expected =
+        ["call-conflict", "call-cycle", "callee-unavailable", "call-unknown", "call-timed-out"];
+    assert!(expected.contains(&code), "{problem}");
+}
+
+#[tokio::test]
+async fn every_message_has_its_effect_once_and_in_order_whatever_happens() {
+    let mut random =
+        seed::random_numbers("every_message_has_its_effect_once_and_in_order_whatever_happens");
+    let cluster = Arc::new(cluster().await);
+    let (objects, per_pair) = (rounds(30, 100), 10);
+    let clients: Vec<Client> = (0..3).map(|node| cluster.client(node)).collect();
+    let mut to: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+    for sender in 0..objects {
+        let receivers = (0..10).map(|n| ((sender + 1 + n * 7) % objects).to_string());
+        to.insert(sender, receivers.collect());
+    }
+    for fault in [
+        Rule::new(Fault::Refuse(503, "SlowDown")).with_chance(0.02).times(200),
+        Rule::new(Fault::LoseAnswer).on(Operation::Put).with_chance(0.02).times(100),
+    ] {
+        cluster.faults().add(fault.key_with("/together/"));
+    }
+    let sends = to.iter().flat_map(|(sender, receivers)| {
+        (0..per_pair).map(move |round| (*sender, receivers.clone(), round))
+    });
+    let sends = stream::iter(sends).map(|(sender, receivers, round)| {
+        let clients = &clients;
+        async move {
+            let send = json!({ "to": receivers, "count": 1, "tag": "t" });
+            let key = format!("{sender}-{round}");
+            surely(clients, &format!("together/{sender}"), "send", &send, &key).await;
+        }
+    });
+    let sends = sends.buffer_unordered(24).collect::<Vec<_>>();
+    let faults = async {
+        for round in 0..rounds(2, 12) {
+            tokio::time::sleep(Duration::from_millis(random.random_range(500..2_500))).await;
+            let victim = random.random_range(0..3);
+            if round % 2 == 0 {
+                cluster.node(victim).kill9();
+                cluster.node(victim).restart().await;
+            } else {
+                cluster.node(victim).freeze();
+                tokio::time::sleep(Duration::from_secs(6)).await;
+                cluster.node(victim).thaw();
+            }
+        }
+    };
+    let (_, ()) = wait::within_of(Duration::from_mins(6), "all is sent", async {
+        tokio::join!(sends, faults)
+    })
+    .await;
+    cluster.is_whole().await;
+    let mut total = 0;
+    for (sender, receivers) in &to {
+        for receiver in receivers {
+            let sender = sender.to_string();
+            let account = async || state(&clients[0], receiver).await["received"][&sender].clone();
+            wait::within_of(Duration::from_mins(3), "all messages arrive", async {
+                while account().await["count"].as_u64() < Some(per_pair) {
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+            })
+            .await;
+            let account = account().await;
+            assert_eq!(account["count"], per_pair, "{sender} to {receiver}: {account}");
+            for bad in ["out_of_order", "not_rising", "not_from_sender"] {
+                assert_eq!(account[bad], 0, "{bad}, {sender} to {receiver}: {account}");
+            }
+            total += per_pair;
+        }
+    }
+    println!("{total} messages, each once and in order");
+}
+
+#[tokio::test]
+async fn nothing_leaves_an_object_whose_commit_fails() {
+    let cluster = cluster().await;
+    let client = cluster.client(0);
+    let name = "together/gated";
+    let _ = client.call(name, "chain").json(json!({ "path": [] })).send().await.done();
+    let _ = client.call("together/b", "chain").json(json!({ "path": [] })).send().await.done();
+    cluster
+        .faults()
+        .add(Rule::new(Fault::Refuse(403, "AccessDenied")).on(Operation::Put).key_with("/gated"));
+    let send = json!({ "to": ["b"], "count": 3, "tag": "never" });
+    let answer = client.call(name, "send").json(send).send().await;
+    assert_ne!(answer.status, 200, "{}", answer.text());
+    let alarm = json!({ "name": "never", "after_ms": 1 });
+    assert_ne!(client.call(name, "set_alarm").json(alarm).send().await.status, 200);
+    cluster.faults().clear();
+    let send = json!({ "to": ["b"], "count": 1, "tag": "first" });
+    let _ = client.call(name, "send").json(send).send().await.done();
+    wait::until("the message arrives", async || {
+        state(&client, "b").await["received"]["gated"]["count"] != Value::Null
+    })
+    .await;
+    let account = state(&client, "b").await["received"]["gated"].clone();
+    assert_eq!((&account["count"], &account["tags"]), (&json!(1), &json!(["first"])));
+    let gated = state(&client, "gated").await;
+    assert_eq!(gated["rings"], json!({}), "{gated}");
+}
+
+#[tokio::test]
+async fn alarms_ring_once_after_their_owner_has_died() {
+    let cluster = cluster().await;
+    let objects = cluster.objects_with(1, "together/alarm-", 8).await;
+    for object in &objects {
+        let set = json!({ "name": "x", "after_ms": 6_000 });
+        let _ = cluster.client(0).call(object, "set_alarm").json(set).send().await.done();
+    }
+    cluster.node(1).kill9();
+    for object in &objects {
+        // Who looks there does not activate it.
+        wait::until("it rings on another node", async || {
+            let path = format!("/v1/objects/{object}/owner");
+            let owner = cluster.client(0).get(&path).send().await;
+            owner.status == 200 && owner.json()["version"].as_u64() >= Some(2)
+        })
+        .await;
+        let state = cluster.client(2).state(object).await.json();
+        assert_eq!(
+            (&state["rings"]["x"]["count"], &state["rings"]["x"]["too_early"]),
+            (&json!(1), &json!(0))
+        );
+    }
+    cluster.node(1).restart().await;
+}

@@ -1,0 +1,344 @@
+//! Objects that call each other, send messages and set alarms, on one node (contract S5, S8, O3).
+
+use std::time::{Duration, Instant};
+
+use highlander_tests::client::Client;
+use highlander_tests::node::{Node, Options};
+use highlander_tests::wait;
+use serde_json::{Value, json};
+
+async fn node() -> Node {
+    Node::with_guests(&["together"]).await
+}
+
+async fn state(client: &Client, key: &str) -> Value {
+    client.state(&format!("together/{key}")).await.json()
+}
+
+async fn make(client: &Client, from: &str, handler: &str, argument: Value) -> Value {
+    let call = client.call(&format!("together/{from}"), handler).json(argument);
+    call.send().await.done().json()
+}
+
+/// What `from` is told of a call that has no reply.
+async fn failure(client: &Client, from: &str, call: Value) -> Value {
+    let answer = make(client, from, "call", call).await;
+    answer["error"].clone()
+}
+
+#[tokio::test]
+async fn a_handler_calls_other_objects_and_uses_their_replies() {
+    let node = node().await;
+    let client = node.client();
+    let keys = make(&client, "a", "chain", json!({ "path": ["b", "c", "d"] })).await;
+    assert_eq!(keys, json!(["d", "c", "b", "a"]));
+    for key in ["a", "b", "c", "d"] {
+        assert_eq!(state(&client, key).await["chains"], 1, "{key}");
+    }
+    let asked = json!({ "type": "together", "key": "a", "handler": "get" });
+    let asked = make(&client, "z", "ask", asked).await;
+    assert_eq!(asked["ok"]["chains"], 1, "a query may call too: {asked}");
+}
+
+#[tokio::test]
+async fn objects_that_would_wait_for_each_other_are_told_so_at_once() {
+    let node = node().await;
+    let client = node.client();
+    let began = Instant::now();
+    for path in [json!(["b", "a"]), json!(["b", "c", "b"]), json!(["a"])] {
+        let call = client.call("together/a", "chain").json(json!({ "path": path }));
+        let problem = call.send().await.problem("object-rejected");
+        assert_eq!(problem["rejection"]["code"], "call-cycle", "{problem}");
+        let text = problem["rejection"]["message"].as_str().unwrap();
+        assert!(text.contains("together/a -> together/"), "{text}");
+    }
+    assert!(began.elapsed() < Duration::from_secs(5), "nobody waited for a deadline");
+    for key in ["a", "b", "c"] {
+        assert_eq!(state(&client, key).await["chains"], 0, "nothing of it is left in {key}");
+    }
+}
+
+#[tokio::test]
+async fn a_chain_of_objects_is_bounded() {
+    let node = node().await;
+    let path = |length: usize| (0..length).map(|n| n.to_string()).collect::<Vec<_>>();
+    let keys = make(&node.client(), "first", "chain", json!({ "path": path(15) })).await;
+    assert_eq!(keys.as_array().map(Vec::len), Some(16));
+    let call = node.client().call("together/first", "chain").json(json!({ "path": path(16) }));
+    let problem = call.send().await.problem("object-rejected");
+    assert_eq!(problem["rejection"]["code"], "call-too-deep", "{problem}");
+}
+
+#[tokio::test]
+async fn a_handler_is_told_why_a_call_has_no_reply() {
+    let node = Node::with_guests(&["together", "misbehaving"]).await;
+    let client = node.client();
+    let called = |type_name: &str, key: &str, handler: &str| json!({ "type": type_name, "key": key, "handler": handler });
+    let refused = failure(&client, "a", called("together", "b", "ring")).await;
+    assert_eq!((&refused["kind"], &refused["code"]), (&json!("refused"), &json!("no-alarm")));
+    for absent in [called("nobody", "b", "get"), called("together", "b", "nothing")] {
+        assert_eq!(failure(&client, "a", absent).await["kind"], "not-found");
+    }
+    let unfit = json!({ "type": "together", "key": "b", "handler": "chain", "argument": 1 });
+    assert_eq!(failure(&client, "a", unfit).await["kind"], "invalid-argument");
+    let malformed = called("together", "", "get");
+    assert_eq!(failure(&client, "a", malformed).await["kind"], "invalid-argument");
+    let failed = failure(&client, "a", called("misbehaving", "b", "trap")).await;
+    assert_eq!(failed["kind"], "failed", "{failed}");
+    let busy = client.keep_busy("misbehaving/busy").await;
+    let mut late = called("misbehaving", "busy", "value");
+    late["timeout_ms"] = json!(50);
+    let late = failure(&client, "a", late).await;
+    assert_eq!(late["kind"], "timed-out", "{late}");
+    let _ = busy.await;
+}
+
+#[tokio::test]
+async fn the_caller_of_a_chain_may_wait_no_longer_than_its_caller() {
+    let node = Node::with_guests(&["together", "misbehaving"]).await;
+    let client = node.client();
+    let busy = client.keep_busy("misbehaving/busy").await;
+    let call = json!({ "type": "misbehaving", "key": "busy", "handler": "value" });
+    let call = client.call("together/a", "call").json(call).header("highlander-timeout", "400ms");
+    let began = Instant::now();
+    let answer = call.send().await;
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    // The handler still has the time to say so itself.
+    assert_eq!(answer.done().json()["error"]["kind"], "timed-out");
+    let _ = busy.await;
+}
+
+/// Two chains that meet in opposite directions, again and again: none of them waits for its deadline.
+#[tokio::test]
+async fn chains_that_meet_never_wait_for_each_other() {
+    let node = node().await;
+    let client = node.client();
+    let began = Instant::now();
+    let (mut done, mut refused) = (0, 0);
+    for _ in 0..200 {
+        let one = client.call("together/a", "chain").json(json!({ "path": ["b"] })).send();
+        let other = client.call("together/b", "chain").json(json!({ "path": ["a"] })).send();
+        let (one, other) = tokio::join!(one, other);
+        for answer in [one, other] {
+            if answer.status == 200 {
+                done += 1;
+            } else {
+                let problem = answer.problem("object-rejected");
+                assert_eq!(problem["rejection"]["code"], "call-conflict", "{problem}");
+                refused += 1;
+            }
+        }
+    }
+    println!("{done} done, {refused} refused in {:?}", began.elapsed());
+    assert!(done >= 200, "one of two that meet goes on: {done} done, {refused} refused");
+    assert!(began.elapsed() < Duration::from_secs(9), "somebody waited: {:?}", began.elapsed());
+    let (a, b) = (state(&client, "a").await, state(&client, "b").await);
+    assert_eq!((&a["chains"], &b["chains"]), (&json!(done), &json!(done)));
+}
+
+#[tokio::test]
+async fn a_key_of_the_first_call_is_one_for_all_that_follow() {
+    let node = node().await;
+    let client = node.client();
+    let call = || {
+        let call = client.call("together/a", "chain").json(json!({ "path": ["b", "c"] }));
+        call.key("once").send()
+    };
+    let first = call().await.done();
+    assert_eq!(call().await.done().body, first.body);
+    // The same calls from an object that does not remember the first one.
+    let inner = json!({
+        "type": "together", "key": "b", "handler": "chain", "argument": { "path": ["c"] },
+        "idempotency_key": "inner",
+    });
+    for _ in 0..3 {
+        let answer = make(&client, "z", "ask", inner.clone()).await;
+        assert_eq!(answer["ok"], json!(["c", "b"]), "{answer}");
+    }
+    assert_eq!(state(&client, "b").await["chains"], 2);
+    assert_eq!(state(&client, "c").await["chains"], 2);
+}
+
+#[tokio::test]
+async fn messages_arrive_in_order_and_once_across_a_crash() {
+    let mut node = node().await;
+    let send = json!({ "to": ["b", "c"], "count": 50, "tag": "t" });
+    for _ in 0..4 {
+        let _ = make(&node.client(), "a", "send", send.clone()).await;
+    }
+    node.restart().await;
+    let client = node.client();
+    // Nobody calls the sender: it is woken because it has messages.
+    for key in ["b", "c"] {
+        wait::until("all messages are there", async || {
+            state(&client, key).await["received"]["a"]["count"] == 200
+        })
+        .await;
+        let account = state(&client, key).await["received"]["a"].clone();
+        for bad in ["out_of_order", "not_rising", "not_from_sender"] {
+            assert_eq!(account[bad], 0, "{bad} in {account}");
+        }
+    }
+    let left = client.get("/v1/objects/together/a/messages").send().await.done().json();
+    assert_eq!(left["pending"], json!([]), "{left}");
+}
+
+#[tokio::test]
+async fn a_message_that_is_refused_is_kept_and_can_be_sent_anew() {
+    let node = node().await;
+    let client = node.client();
+    let _ = make(&client, "b", "refuse_messages", json!(true)).await;
+    let send = |to: &str, count| json!({ "to": [to], "count": count, "tag": "t" });
+    let _ = make(&client, "a", "send", send("b", 2)).await;
+    let messages =
+        async || client.get("/v1/objects/together/a/messages").send().await.done().json();
+    wait::until("both were given up", async || {
+        messages().await["dead"].as_array().map(Vec::len) == Some(2)
+    })
+    .await;
+    let dead = messages().await["dead"].clone();
+    assert_eq!((&dead[0]["to"], &dead[0]["handler"]), (&json!("together/b"), &json!("take")));
+    assert!(dead[0]["why"].as_str().unwrap().contains("takes no messages"), "{dead}");
+    let shown = node.cli(&["messages", "together/a"]).await.done().stdout;
+    assert_eq!(shown.matches("given up").count(), 2, "{shown}");
+    let number = dead[0]["number"].to_string();
+    let _ = node.cli(&["messages", "together/a", "--drop", &number]).await.done();
+    let _ = make(&client, "b", "refuse_messages", json!(false)).await;
+    let _ = node.cli(&["messages", "together/a", "--retry", "all"]).await.done();
+    wait::until("the other one arrives", async || {
+        state(&client, "b").await["received"]["a"]["count"] == 1
+    })
+    .await;
+    wait::until("nothing is left", async || {
+        let left = messages().await;
+        left["dead"] == json!([]) && left["pending"] == json!([])
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_object_with_too_many_messages_is_not_changed() {
+    let node = node().await;
+    let client = node.client();
+    let _ = make(&client, "b", "refuse_messages", json!(true)).await;
+    let send = json!({ "to": ["b"], "count": 200, "tag": "t" });
+    let mut sent = 0;
+    let full = loop {
+        let answer = client.call("together/a", "send").json(send.clone()).send().await;
+        if answer.status != 200 {
+            break answer;
+        }
+        sent += 200;
+        assert!(sent <= 1_200, "the outbox takes everything");
+    };
+    let problem = full.problem("outbox-full");
+    assert_eq!((&problem["effect"], &problem["retryable"]), (&json!("none"), &json!(true)));
+    assert_eq!(state(&client, "a").await["sent"]["b"], sent);
+}
+
+#[tokio::test]
+async fn what_a_rejected_call_asked_for_never_happens() {
+    let node = node().await;
+    let client = node.client();
+    for failure in ["reject", "trap"] {
+        for effect in [
+            json!({ "send": { "to": "b" } }),
+            json!({ "set_alarm": { "name": "x", "after_ms": 1 } }),
+            json!({ "publish": { "name": "news" } }),
+        ] {
+            let argument = json!({ "effect": effect, "failure": failure });
+            let answer = client.call("together/a", "fail_after").json(argument).send().await;
+            assert_ne!(answer.status, 200, "{}", answer.text());
+        }
+    }
+    // A message that is sent after all of them shows that they are not on their way.
+    let send = json!({ "to": ["b"], "count": 1, "tag": "last" });
+    let _ = make(&client, "a", "send", send).await;
+    wait::until("the last one arrives", async || {
+        state(&client, "b").await["received"]["a"]["count"] == 1
+    })
+    .await;
+    let left = client.get("/v1/objects/together/a/messages").send().await.done().json();
+    assert_eq!(left["alarms"], json!([]), "{left}");
+    assert_eq!(state(&client, "a").await["rings"], json!({}));
+}
+
+#[tokio::test]
+async fn alarms_ring_when_they_are_due_and_not_after_they_were_cancelled() {
+    let node = node().await;
+    let client = node.client();
+    let set =
+        |name: &str, after_ms: u64| json!({ "name": name, "after_ms": after_ms, "argument": name });
+    let _ = make(&client, "a", "set_alarm", set("soon", 300)).await;
+    let _ = make(&client, "a", "set_alarm", set("never", 400)).await;
+    let repeating = json!({ "name": "often", "after_ms": 100, "every_ms": 1_000 });
+    let _ = make(&client, "a", "set_alarm", repeating).await;
+    assert_eq!(make(&client, "a", "cancel_alarm", json!({ "name": "never" })).await, true);
+    let shown = node.cli(&["alarms", "together/a"]).await.done().stdout;
+    assert!(shown.contains("soon") && shown.contains("1000ms"), "{shown}");
+    wait::until("both ring", async || {
+        let rings = state(&client, "a").await["rings"].clone();
+        rings["soon"]["count"] == 1 && rings["often"]["count"].as_u64() >= Some(3)
+    })
+    .await;
+    let rings = state(&client, "a").await["rings"].clone();
+    assert_eq!(rings["never"], Value::Null);
+    for name in ["soon", "often"] {
+        for bad in ["too_early", "repeated", "not_from_itself"] {
+            assert_eq!(rings[name][bad], 0, "{bad} in {rings}");
+        }
+    }
+    assert_eq!(rings["soon"]["argument"], "soon");
+}
+
+#[tokio::test]
+async fn an_alarm_rings_although_the_node_was_down_and_nobody_calls() {
+    let mut node = node().await;
+    let set = json!({ "name": "later", "after_ms": 1_000 });
+    let _ = make(&node.client(), "a", "set_alarm", set).await;
+    let often = json!({ "name": "often", "after_ms": 1_000, "every_ms": 1_000 });
+    let _ = make(&node.client(), "a", "set_alarm", often).await;
+    let before = node.client().get("/v1/objects/together/a/owner").send().await.done().json();
+    node.kill9();
+    tokio::time::sleep(Duration::from_millis(3_500)).await;
+    node.restart().await;
+    let client = node.client();
+    // Where it is asked for in this way nobody activates it.
+    wait::until("it was woken and has changed", async || {
+        let now = client.get("/v1/objects/together/a/owner").send().await.done().json();
+        now["version"].as_u64() > before["version"].as_u64().map(|version| version + 1)
+    })
+    .await;
+    let rings = state(&client, "a").await["rings"].clone();
+    assert_eq!(rings["later"]["count"], 1, "{rings}");
+    // Some seconds were missed, and became one.
+    assert_eq!(rings["often"]["repeated"], 0, "{rings}");
+}
+
+#[tokio::test]
+async fn an_alarm_whose_handler_refuses_rings_again() {
+    let node = node().await;
+    let client = node.client();
+    let _ = make(&client, "a", "refuse_alarms", json!(true)).await;
+    let _ = make(&client, "a", "set_alarm", json!({ "name": "x", "after_ms": 1 })).await;
+    let tries = async || {
+        let shown = client.get("/v1/objects/together/a/messages").send().await.done().json();
+        shown["alarms"][0]["tries"].as_u64()
+    };
+    wait::until("it was refused", async || tries().await >= Some(1)).await;
+    let _ = make(&client, "a", "refuse_alarms", json!(false)).await;
+    wait::until("it rings", async || state(&client, "a").await["rings"]["x"]["count"] == 1).await;
+    assert_eq!(tries().await, None, "it is not set any more");
+}
+
+#[tokio::test]
+async fn objects_with_alarms_become_files_again_and_are_woken() {
+    let options = Options::new().with("objects.idle_timeout", "300ms");
+    let node = Node::start_with(options, &["together"]).await;
+    let client = node.client();
+    let set = json!({ "name": "later", "after_ms": 3_000 });
+    let _ = make(&client, "a", "set_alarm", set).await;
+    wait::until("it is a file", async || client.tier("together/a").await == "cold").await;
+    wait::until("it rings", async || client.metric("highlander_alarms_total").await >= 1.0).await;
+    assert_eq!(state(&client, "a").await["rings"]["later"]["count"], 1);
+}
