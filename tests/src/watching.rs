@@ -1,4 +1,5 @@
 //! Watching an object as a browser does: server-sent events, read as they come, and checked for their order.
+//! It does not come back by itself: whether a stream ends is what tests look at.
 
 use std::time::Duration;
 

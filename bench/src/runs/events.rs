@@ -1,6 +1,7 @@
 //! `events`: 10,000 subscribers on one node who hear nothing, and 1,000 of one object who all hear every change.
 //!
-//! Subscribers are connections with server-sent events. Each reads to the last version, and checks that none is missing.
+//! Subscribers are connections with server-sent events. Each reads to the last version, and checks that none is
+//! missing.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -134,8 +134,8 @@ impl Access {
         })
     }
 
-    /// Whether everybody may do everything, and nodes show nothing: whoever could say that an object calls could as well
-    /// deploy one that does.
+    /// Whether everybody may do everything, and nodes show nothing: whoever could say that an object calls could as
+    /// well deploy one that does.
     fn is_open(&self) -> bool {
         self.tokens.is_none() && self.node_tokens.is_empty()
     }

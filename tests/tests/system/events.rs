@@ -109,15 +109,15 @@ async fn who_does_not_read_is_sent_away_and_delays_nobody() {
     let node = Node::with_guests(&["together"]).await;
     let client = node.client();
     let mut slow = Wire::connect(node.url()).await;
-    let head = "GET /v1/objects/together/a/events HTTP/1.1\r\nhost: h\r\n\r\n";
+    let head = "GET /v1/objects/together/a/events HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n";
     assert!(slow.write(head.as_bytes()).await);
     let mut quick = Watching::begin(&client, "together/a", None).await;
     let data = json!("x".repeat(4_000));
-    for _ in 0..150 {
+    for _ in 0..100 {
         publish(&client, "together/a", &data, 60).await;
     }
-    let events = quick.until(150).await;
-    assert_eq!((check_order(&events), events.len()), (0, 1 + 150 * 61));
+    let events = quick.until(100).await;
+    assert_eq!((check_order(&events), events.len()), (0, 1 + 100 * 61));
     let rest = slow.read_to_end().await;
     assert!(rest.contains("event: closed\ndata: {"), "it is told why");
     assert!(rest.contains("\"reason\":\"too-slow\""), "it is told why");
@@ -186,7 +186,8 @@ async fn the_command_comes_back_by_itself() {
     client.increment("counter/a").await;
     let ended = wait::within("three events", watching).await.unwrap();
     let lines: Vec<_> = ended.stdout.lines().map(|line| line.split(" {").next().unwrap()).collect();
-    assert_eq!(lines, ["0 reset", "1 changed", "2 changed"]);
+    // Whether it had heard of the first change when the node died is chance.
+    assert!(matches!(lines[..], ["0 reset", "1 changed" | "1 reset", "2 changed"]), "{lines:?}");
     assert!(ended.stderr.contains("is begun again"), "{}", ended.stderr);
 }
 

@@ -1,4 +1,5 @@
 //! Watching one node, as clients do.
+//! What a cluster adds is looked at beside the peers, and by the system tests.
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio_tungstenite::WebSocketStream;
