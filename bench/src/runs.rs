@@ -2,6 +2,7 @@
 //!
 //! Subjects take turns: A B C A B C …, so that what disturbs the machine for a while disturbs all of them.
 
+mod alarms;
 mod costs;
 mod events;
 mod first_call;
@@ -11,6 +12,7 @@ mod hot_object;
 mod idle;
 mod locks;
 mod memory;
+mod objects;
 mod requests;
 mod s3;
 mod swaps;
@@ -78,6 +80,10 @@ pub(crate) enum Name {
     S3Activation,
     /// Calls through a node that is not the owner
     Forward,
+    /// Calls between objects, on one node and across nodes
+    Objects,
+    /// How late alarms are that are due within one minute
+    Alarms,
     /// What each kind of call asks of S3 and ZooKeeper, and what that costs
     Requests,
     /// All that begins with `swap-`
@@ -191,6 +197,8 @@ async fn measure(name: Name, plan: &Plan) -> Result<Report> {
         Name::S3Hot => parts::in_threads(|| s3::hot::run(plan)),
         Name::S3Activation => parts::in_threads(|| s3::activation::run(plan)),
         Name::Forward => forward::run(plan).await,
+        Name::Objects => objects::run(plan).await,
+        Name::Alarms => alarms::run(plan).await,
         Name::Requests => parts::in_threads(|| requests::run(plan)),
         Name::SwapPause => swaps::pause::run(plan).await,
         Name::SwapServed => parts::in_threads(|| swaps::served::run(plan)),
