@@ -63,7 +63,10 @@ async fn where_an_object_of_another_node_stands_is_told_once_too() {
     nodes[0].post(&id, "add", "1").await;
     let request = nodes[0].request(Method::GET, &format!("/v1/objects/{id}/events"));
     let answer = send(request.header("accept", "application/json")).await;
-    assert_eq!((answer.status, answer.body.as_str()), (200, "{\"version\":1}"));
+    assert_eq!(
+        (answer.status, answer.body.as_str()),
+        (200, "{\"version\":1,\"state\":{\"value\":1}}")
+    );
     assert_eq!(answer.header("highlander-owner"), Some("b"));
 }
 
