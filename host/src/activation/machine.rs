@@ -11,6 +11,7 @@ mod dealing;
 mod depart;
 mod end;
 mod outcome;
+mod parts;
 mod proof;
 mod quarantine;
 mod settle;
@@ -24,14 +25,15 @@ mod trust;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parts::{Base, Gather, Head, Running, Waiting, Writing, base};
+
 use super::answered::Answered;
 use super::mailbox::{Expired, Mailbox};
 use super::protocol::{Action, Change, Event, Now, Settings};
-use super::{Answer, Call, Consistency, IdempotencyKey, Reason, refuse};
+use super::{Answer, Call, Reason, refuse};
 use crate::clock::BootTime;
 use crate::error::{Code, Error};
 use crate::id::{CodeId, ObjectId};
-use crate::store::record::dealings::Dealings;
 use crate::store::record::{Epoch, RecentWrites, Record, State, Version, Write};
 use crate::store::{Condition, ETag};
 
@@ -71,82 +73,6 @@ enum Phase {
     Closing(Reason),
     /// The claim is being given back.
     Releasing(Reason),
-}
-
-/// The newest state, committed or not.
-#[derive(Debug, Clone)]
-struct Head {
-    version: Version,
-    state: Option<State>,
-    dealings: Option<Arc<Dealings>>,
-}
-
-/// What the store holds, as far as it is known here.
-#[derive(Debug, Clone)]
-struct Base {
-    version: Version,
-    epoch: Epoch,
-    etag: Option<ETag>,
-    recent: RecentWrites,
-    /// Failures in a row, as the record says.
-    faults: u32,
-    dealings: Option<Arc<Dealings>>,
-    /// The object's own time when it was loaded, and when that was.
-    time_ms: u64,
-    loaded_at: BootTime,
-}
-
-/// The call that is running.
-#[derive(Debug)]
-struct Running<T> {
-    caller: T,
-    key: Option<IdempotencyKey>,
-    consistency: Consistency,
-    deadline: BootTime,
-    /// Whether the state it runs on turned out to be one that never was.
-    is_stale: bool,
-    attempt: swap::Attempt,
-    /// What is to be noted of it if it changes the object.
-    notes: dealing::Notes,
-    /// Whether it waits for another object, and how old its chain is, once it has called one.
-    away: depart::Away,
-}
-
-/// A call that has run, and whose answer waits until `version` is committed.
-#[derive(Debug)]
-struct Waiting<T> {
-    caller: T,
-    version: Version,
-    /// Whether it tells of a change: of its call's own, or of the one that an earlier call with its key made.
-    is_change: bool,
-    /// Which proof it waits for as well; 0 for none.
-    proof: proof::Ticket,
-    answer: Answer,
-    deadline: BootTime,
-}
-
-/// A pause before the next write, in which the callers that were just answered may call again: without it they would
-/// miss that write and wait for two.
-#[derive(Debug, Clone, Copy)]
-struct Gather {
-    until: BootTime,
-    /// With this many answers waiting, everybody who was answered is back.
-    expected: usize,
-}
-
-/// The write that is under way.
-#[derive(Debug)]
-struct Writing {
-    began: BootTime,
-    write: Write,
-    epoch: Epoch,
-    condition: Condition,
-    recent: RecentWrites,
-    faults: u32,
-    dealings: Option<Arc<Dealings>>,
-    attempts: u32,
-    /// Answers up to this ticket are proven when it is applied: they were asked for before it began.
-    proves: proof::Ticket,
 }
 
 /// One object's activation. `T` is whom to answer.
@@ -404,20 +330,6 @@ impl<T> Live<T> {
 /// The answer to a call whose time ran out before it began.
 fn too_late(id: &ObjectId) -> Answer {
     refuse(Code::DeadlineExceeded, format!("the time for the call to {id} ran out before it began"))
-}
-
-fn base(found: Option<&(Record, ETag)>, now: Now<'_>) -> Base {
-    let record = found.map(|(record, _)| record);
-    Base {
-        version: record.map_or(0, |record| record.version),
-        epoch: record.map_or(0, |record| record.epoch),
-        etag: found.map(|(_, etag)| etag.clone()),
-        recent: record.map(|record| record.recent.clone()).unwrap_or_default(),
-        faults: record.map_or(0, |record| record.faults),
-        dealings: record.and_then(|record| record.dealings.clone()),
-        time_ms: record.map_or(0, |record| record.time_ms),
-        loaded_at: now.time,
-    }
 }
 
 fn answered(record: Option<&Record>) -> Answered {

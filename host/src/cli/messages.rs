@@ -1,4 +1,5 @@
 //! The commands about what an object has to do with others and with time: its messages and its alarms.
+//! Arguments are cut short in tables; `--json` has them whole.
 
 use std::str::FromStr;
 

@@ -1,4 +1,5 @@
-//! The index of objects that are to be woken, as it is in the store.
+//! The index of objects that are to be woken, as it is in the store: read and tidied up here.
+//! Who is woken, and when, is decided above.
 
 use super::Node;
 use crate::activation::dealings::waking::{read_entry, shard_prefix};

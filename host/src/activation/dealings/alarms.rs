@@ -1,4 +1,5 @@
-//! Which alarm is due, and what follows from having given it.
+//! Which alarm is due, and what follows from having given it, or from a handler that failed.
+//! What the handler does is not known here.
 
 use std::sync::Arc;
 use std::time::Duration;

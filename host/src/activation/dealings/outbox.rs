@@ -1,4 +1,5 @@
 //! Which messages are to be delivered, which are given up, and what may be done with those.
+//! How they are brought, and whether they are on their way, is not known here.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
 //! An object's dealings as JSON: for whoever woke it, and for operators.
+//! The record has a form of its own.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};

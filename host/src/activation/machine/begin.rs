@@ -174,11 +174,24 @@ impl<T> Live<T> {
             let seen = self.seen(caller, version, answer, deadline, consistency);
             return self.hold(Waiting { is_change, ..seen }, now, actions);
         }
-        let call = match self.of_alarm(id, call, now) {
-            Ok(alarm) => alarm,
-            Err(call) => Started::of(*call, self.alarms()),
+        let started = match call.operation {
+            Operation::Wake => self.of_alarm(id, call, now),
+            _ => Started::of(call, self.alarms()),
         };
-        let Started { call, occasion, alarms, notes } = call;
+        self.begin_started(id, started, caller, now, actions);
+    }
+
+    /// Begins what has to run, or does at once what has not.
+    fn begin_started(
+        &mut self,
+        id: &ObjectId,
+        started: Started,
+        caller: T,
+        now: Now<'_>,
+        actions: &mut Vec<Action<T>>,
+    ) {
+        let Started { call, occasion, alarms, notes } = started;
+        let (consistency, deadline) = (call.consistency, call.deadline);
         let key = call.key.as_ref().map(|key| Arc::clone(&key.key));
         let away = Away::of(&call.origin);
         let running = |caller, attempt| {

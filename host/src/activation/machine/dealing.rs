@@ -1,7 +1,8 @@
 //! What calls do beside the state: alarms that they set and answer, messages that they send and are.
 //!
 //! It all lives in the head beside the state, and is committed and undone with it. What was merely delivered is not
-//! worth a write: it goes along with the next one, and at the latest with one of its own before the claim is given back.
+//! worth a write: it goes along with the next one, and at the latest with one of its own before the claim is given
+//! back.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -148,18 +149,12 @@ impl<T> Live<T> {
         self.dealings().is_some_and(|dealings| dealings.due_alarm(now.wall_ms).is_some())
     }
 
-    /// The call of the alarm that is due, where the object is woken; else the call as it was.
-    pub(super) fn of_alarm(
-        &self,
-        id: &ObjectId,
-        call: Call,
-        now: Now<'_>,
-    ) -> Result<Started, Box<Call>> {
-        let due = self.dealings().filter(|_| call.operation == Operation::Wake);
-        let Some((dealings, alarm)) =
-            due.and_then(|dealings| Some((dealings, dealings.due_alarm(now.wall_ms)?)))
-        else {
-            return Err(Box::new(call));
+    /// The call of the alarm that is due, by which an object is woken; the call as it was where none is.
+    pub(super) fn of_alarm(&self, id: &ObjectId, call: Call, now: Now<'_>) -> Started {
+        let due = |dealings: &Dealings| dealings.due_alarm(now.wall_ms).cloned();
+        let dealings = self.dealings();
+        let Some((dealings, alarm)) = dealings.and_then(|known| Some((known, due(known)?))) else {
+            return Started::of(call, self.alarms());
         };
         let handler = alarm.handler.as_ref().into();
         let operation = Operation::Handle { handler, argument: alarm.argument.clone() };
@@ -167,7 +162,7 @@ impl<T> Live<T> {
         let notes = Notes { message: None, alarm: Some((Arc::clone(&alarm.name), alarms.clone())) };
         let occasion = Occasion::Alarm { name: Arc::clone(&alarm.name), due_ms: alarm.due_ms };
         let call = Call { operation, caller: Caller::Object(id.clone()), ..call };
-        Ok(Started { call, occasion, alarms, notes })
+        Started { call, occasion, alarms, notes }
     }
 
     /// Takes in what a call that changes the object asked for besides.

@@ -92,6 +92,7 @@ fn chain_age(call: &Call) -> Option<Age> {
 
 fn conflict(id: &ObjectId) -> String {
     format!(
-        "{id} was not called: it waits for another object in an older chain of calls, and waiting for it could last for ever"
+        "{id} was not called: it waits for another object in an older chain of calls, and waiting for it could last \
+         for ever"
     )
 }

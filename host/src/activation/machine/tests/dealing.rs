@@ -1,4 +1,5 @@
-//! Messages and alarms: what is committed with the state, and what follows from it.
+//! Messages, alarms and events: what is committed with the state, and what follows from it.
+//! The rules of each are tested in `activation/dealings/`.
 
 use super::*;
 use crate::activation::dealings::shown::Woken;

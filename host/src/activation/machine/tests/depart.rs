@@ -1,4 +1,5 @@
-//! Calls that leave the object while one of its own runs.
+//! Calls that leave the object while one of its own runs: when they may, and who may wait for it meanwhile.
+//! How a chain grows is tested in `origin/chain.rs`.
 
 use std::sync::Arc;
 

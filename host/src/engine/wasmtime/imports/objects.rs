@@ -1,4 +1,5 @@
-//! Calls and messages to other objects.
+//! Calls and messages to other objects. What a call may be is checked here; where it goes is not known.
+//! Messages are only noted: see `asked`.
 
 use std::time::Duration;
 

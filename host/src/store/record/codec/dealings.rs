@@ -1,4 +1,5 @@
 //! How an object's dealings are written: the field `dealings` of a record, from format 2 on.
+//! Like the rest of a record it is refused unless it is whole.
 
 use std::borrow::Cow;
 use std::sync::Arc;
