@@ -25,20 +25,23 @@ pub(crate) struct Target {
     pub(crate) prefix: String,
     pub(crate) key_count: u64,
     pub(crate) handler: String,
+    /// The argument, JSON.
+    pub(crate) argument: String,
 }
 
 impl Target {
     /// Calls of a handler of counters.
     pub(crate) fn counters(prefix: impl Into<String>, key_count: u64, handler: &str) -> Self {
-        Self { type_name: "counter", prefix: prefix.into(), key_count, handler: handler.to_owned() }
+        let (prefix, handler, argument) = (prefix.into(), handler.to_owned(), "null".to_owned());
+        Self { type_name: "counter", prefix, key_count, handler, argument }
     }
 
     /// Replaces what is in `request` by call `index`.
     pub(crate) fn write(&self, request: &mut Vec<u8>, index: u64) {
-        let Self { type_name, prefix, key_count, handler } = self;
+        let Self { type_name, prefix, key_count, handler, argument } = self;
         let key = index % key_count;
         request.clear();
-        let body = Body { media_type: "application/json", bytes: b"null" };
+        let body = Body { media_type: "application/json", bytes: argument.as_bytes() };
         let path = format!("/v1/objects/{type_name}/{prefix}{key}/{handler}");
         write_request(request, "POST", &path, &body);
     }

@@ -2,7 +2,9 @@
 //!
 //! Subjects take turns: A B C A B C …, so that what disturbs the machine for a while disturbs all of them.
 
+mod alarms;
 mod costs;
+mod events;
 mod first_call;
 mod forward;
 mod hostile;
@@ -10,6 +12,7 @@ mod hot_object;
 mod idle;
 mod locks;
 mod memory;
+mod objects;
 mod requests;
 mod s3;
 mod swaps;
@@ -51,6 +54,8 @@ pub(crate) enum Name {
     Warm,
     /// Memory after objects went idle
     Idle,
+    /// Subscribers that are idle, and many of one object
+    Events,
     /// Other objects beside a hostile one
     Hostile,
     /// Times and memory of one instance
@@ -75,6 +80,10 @@ pub(crate) enum Name {
     S3Activation,
     /// Calls through a node that is not the owner
     Forward,
+    /// Calls between objects, on one node and across nodes
+    Objects,
+    /// How late alarms are that are due within one minute
+    Alarms,
     /// What each kind of call asks of S3 and ZooKeeper, and what that costs
     Requests,
     /// All that begins with `swap-`
@@ -177,6 +186,7 @@ async fn measure(name: Name, plan: &Plan) -> Result<Report> {
         Name::HotObject => hot_object::run(plan),
         Name::Warm => memory::run(plan).await,
         Name::Idle => idle::run(plan).await,
+        Name::Events => events::run(plan).await,
         Name::Hostile => hostile::run(plan).await,
         Name::Costs => costs::run(plan),
         Name::LockRates => parts::in_threads(|| locks::rates::run(plan)),
@@ -187,6 +197,8 @@ async fn measure(name: Name, plan: &Plan) -> Result<Report> {
         Name::S3Hot => parts::in_threads(|| s3::hot::run(plan)),
         Name::S3Activation => parts::in_threads(|| s3::activation::run(plan)),
         Name::Forward => forward::run(plan).await,
+        Name::Objects => objects::run(plan).await,
+        Name::Alarms => alarms::run(plan).await,
         Name::Requests => parts::in_threads(|| requests::run(plan)),
         Name::SwapPause => swaps::pause::run(plan).await,
         Name::SwapServed => parts::in_threads(|| swaps::served::run(plan)),

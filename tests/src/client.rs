@@ -204,6 +204,14 @@ impl Request {
         self.try_send().await.unwrap_or_else(|error| panic!("no answer: {error:?}"))
     }
 
+    /// Sends it, and waits for the head of the answer.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub async fn begin(self) -> reqwest::Result<reqwest::Response> {
+        self.0.send().await
+    }
+
     /// Sends it, and waits for the answer, if there is one.
     ///
     /// # Errors

@@ -25,4 +25,5 @@ pub mod script;
 pub mod seed;
 pub mod tokens;
 pub mod wait;
+pub mod watching;
 pub mod wire;

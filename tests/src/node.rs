@@ -95,11 +95,23 @@ impl Node {
         (self.process, self.url) = (Some(process), url);
     }
 
+    /// The same at the address that it had before.
+    pub async fn restart_in_place(&mut self) {
+        self.kill9();
+        let address = self.url.trim_start_matches("http://").to_owned();
+        let (process, url) = launch(&mut self.command_at(&address)).await;
+        (self.process, self.url) = (Some(process), url);
+    }
+
     /// The command that starts the node.
     #[must_use]
     pub fn command(&self) -> Command {
+        self.command_at("127.0.0.1:0")
+    }
+
+    fn command_at(&self, address: &str) -> Command {
         let mut command = Command::new(artifacts::binary());
-        command.args(["dev", "--listen", "127.0.0.1:0", "--data"]).arg(self.data());
+        command.args(["dev", "--listen", address, "--data"]).arg(self.data());
         command::clear_environment(&mut command);
         self.options.apply(&mut command);
         command

@@ -119,6 +119,7 @@ impl Harm {
                 prefix,
                 key_count: 1,
                 handler: handler.to_owned(),
+                argument: "null".to_owned(),
             };
             let mut request = Vec::new();
             target.write(&mut request, 0);

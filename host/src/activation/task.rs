@@ -256,6 +256,7 @@ impl Drop for Task {
         core.is_gone = true;
         core.ended += 1;
         drop(core);
+        self.around.hub.ended(self.cell.id());
         self.around.table.remove(&self.cell);
         self.around.residents.remove(self.cell.id());
     }

@@ -85,7 +85,7 @@ pub const KEYS: &[Key] = &[
         name: "node.connections_max",
         default: "16384",
         unit: "number, 16 to 1000000",
-        meaning: "connections at a time, of which everybody who watches an object takes one; see below",
+        meaning: "connections at a time, of which everybody who watches an object takes one",
         set: |config, text| {
             value::number(text, 16..=1_000_000).map(|max| config.connections_max = max)
         },

@@ -1,4 +1,5 @@
 //! One event as it is sent: written once for each form, and shared by all who get it.
+//! Whether data is JSON was checked before; nothing here is looked into.
 
 use std::sync::{Arc, OnceLock};
 

@@ -1,4 +1,5 @@
 //! Reads server-sent events, as nodes write them, from bytes as they come.
+//! What an event means, and whether its data is JSON, is for its reader to say.
 
 use bytes::Bytes;
 

@@ -1,4 +1,6 @@
 //! One watched object: its recent events, and who waits for the next.
+//!
+//! It does not know where its events come from, and waits for nobody.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

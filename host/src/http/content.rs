@@ -1,4 +1,5 @@
 //! The body of an answer: whole, because replies are bounded, or a stream of events without an end.
+//! What is in it is not known here.
 
 use std::convert::Infallible;
 use std::fmt;

@@ -1,4 +1,5 @@
-//! Watching by WebSocket (RFC 6455): one text message for each event. What the client sends is read and not looked at.
+//! Watching by WebSocket (RFC 6455): one text message for each event, over HTTP/1.1.
+//! What the client sends is read, within bounds, and not looked at.
 
 use std::time::Duration;
 

@@ -221,7 +221,7 @@ impl Peers for Nearby {
     }
 
     async fn active(&self, to: &Member, query: &Query, _: Duration) -> Told<Page> {
-        let context = Context { hops: 1, trace: None };
+        let context = Context { hops: 1 };
         Ok(self.router(to)?.list(query, context).await.map(|listing| listing.page))
     }
 

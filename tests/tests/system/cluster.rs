@@ -12,6 +12,7 @@ mod cuts;
 mod deletions;
 mod elections;
 mod ensembles;
+mod events;
 mod freezes;
 mod herds;
 mod keys;

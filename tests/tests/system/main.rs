@@ -21,6 +21,7 @@ mod connections;
 mod crashes;
 mod deployments;
 mod documents;
+mod events;
 mod files;
 mod first_object;
 mod hostile;

@@ -22,11 +22,10 @@ use crate::activation::{
     Answer, Call, Done, IdempotencyKey, Operation, Precondition, Reason, refuse,
 };
 use crate::error::{Code, Error};
-use crate::events::frame::stand;
 use crate::id::ObjectId;
 use crate::limits::AWAITING_COMMIT_MAX;
 use crate::registry::{self, Claimed};
-use crate::store::record::{AnsweredCall, JSON, Record, Version, Write};
+use crate::store::record::{AnsweredCall, Record, Version, Write};
 
 impl<T> Machine<T> {
     pub(super) fn claimed(
@@ -266,13 +265,6 @@ impl<T> Live<T> {
             _ => return None,
         };
         Some((version, answer))
-    }
-
-    /// Where the object stands, as those who begin to watch it are told.
-    fn stand(&self, shows_state: bool) -> Bytes {
-        let Head { version, state, .. } = &self.head;
-        let shown = state.as_ref().filter(|state| shows_state && &*state.content_type == JSON);
-        stand(*version, shown.map(|state| &state.bytes), *version > 0 && state.is_none())
     }
 
     /// The answer that the call with this key has had, and the version it stands for.

@@ -4,14 +4,15 @@
 use bytes::Bytes;
 
 use super::swap::Next;
-use super::{LEASE_OVER, Live, Machine, Phase, Running, Waiting};
+use super::{Head, LEASE_OVER, Live, Machine, Phase, Running, Waiting};
 use crate::activation::protocol::{Action, Change, Now, Ran};
 use crate::activation::{Answer, refuse};
 use crate::effects::Event;
 use crate::engine::{Fault, Rejection, RestoreError};
 use crate::error::{Code, Error};
+use crate::events::frame::stand;
 use crate::id::ObjectId;
-use crate::store::record::State;
+use crate::store::record::{JSON, State};
 
 impl<T> Machine<T> {
     pub(super) fn ran(&mut self, ran: Ran, now: Now<'_>, actions: &mut Vec<Action<T>>) {
@@ -74,6 +75,13 @@ impl<T> Machine<T> {
 }
 
 impl<T> Live<T> {
+    /// Where the object stands, as those who begin to watch it are told.
+    pub(super) fn stand(&self, shows_state: bool) -> Bytes {
+        let Head { version, state, .. } = &self.head;
+        let shown = state.as_ref().filter(|state| shows_state && &*state.content_type == JSON);
+        stand(*version, shown.map(|state| &state.bytes), *version > 0 && state.is_none())
+    }
+
     /// The instance is gone, and with it what the call had done.
     fn ended(&mut self, answer: Answer, actions: &mut Vec<Action<T>>) -> Answer {
         self.is_in_sync = false;

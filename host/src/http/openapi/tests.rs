@@ -36,7 +36,12 @@ fn every_handler_is_an_operation() {
     );
     let document = document([&todo].into_iter());
     let paths: Vec<_> = document["paths"].as_object().unwrap().keys().collect();
-    let all = ["/v1/objects/todo", "/v1/objects/todo/{key}", "/v1/objects/todo/{key}/complete"];
+    let all = [
+        "/v1/objects/todo",
+        "/v1/objects/todo/{key}",
+        "/v1/objects/todo/{key}/complete",
+        "/v1/objects/todo/{key}/events",
+    ];
     assert_eq!(paths, all);
     let object = &document["paths"][all[1]];
     let methods: Vec<_> = object.as_object().unwrap().keys().collect();

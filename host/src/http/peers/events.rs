@@ -1,4 +1,5 @@
 //! Reads the stream of events that another node sends: what is not as this host writes it ends the stream.
+//! Nothing is begun again here: that is the router's.
 
 use futures_util::stream::{self, StreamExt as _};
 use http::Response;

@@ -57,45 +57,7 @@ impl Outgoing {
         time_left: Duration,
     ) -> Result<Self, Box<Error>> {
         let mut path = object_path(id);
-        let (method, body) = match &call.operation {
-            Operation::Handle { handler, argument } => match &**handler {
-                "get" => (Method::GET, Bytes::new()),
-                "put" => (Method::PUT, argument.clone()),
-                name if name.is_empty() || route::is_reserved(name) => {
-                    let text = format!("the type {} has no such handler", id.type_name());
-                    return Err(Box::new(Error::new(Code::UnknownHandler, text)));
-                }
-                name => {
-                    push_part(&mut path, name);
-                    (Method::POST, argument.clone())
-                }
-            },
-            Operation::Delete => (Method::DELETE, Bytes::new()),
-            Operation::Resume => {
-                push_part(&mut path, "quarantine");
-                (Method::DELETE, Bytes::new())
-            }
-            Operation::Watch { .. } => {
-                push_part(&mut path, "events");
-                (Method::GET, Bytes::new())
-            }
-            Operation::Wake => {
-                path.push_str("/alarms/due");
-                (Method::POST, Bytes::new())
-            }
-            Operation::ShowDealings => {
-                path.push_str("/messages");
-                (Method::GET, Bytes::new())
-            }
-            Operation::DeadLetters { is_retry, number } => {
-                path.push_str(if *is_retry { "/messages/retry" } else { "/messages" });
-                if let Some(number) = number {
-                    // Writing to a string does not fail.
-                    let _ = write!(path, "?number={number}");
-                }
-                (if *is_retry { Method::POST } else { Method::DELETE }, Bytes::new())
-            }
-        };
+        let (method, body) = asked(&mut path, id, &call.operation)?;
         let mut outgoing = Self::new(method, path, context.hops);
         outgoing.body = body;
         let headers = &mut outgoing.headers;
@@ -231,6 +193,54 @@ fn write_origin(origin: &Origin, headers: &mut HeaderMap) {
     if let Some(trace) = trace {
         headers.insert(TRACE_PARENT, trace);
     }
+}
+
+/// The method and the body of a call, whose path goes on with what is asked of the object.
+fn asked(
+    path: &mut String,
+    id: &ObjectId,
+    operation: &Operation,
+) -> Result<(Method, Bytes), Box<Error>> {
+    let asked = match operation {
+        Operation::Handle { handler, argument } => match &**handler {
+            "get" => (Method::GET, Bytes::new()),
+            "put" => (Method::PUT, argument.clone()),
+            name if name.is_empty() || route::is_reserved(name) => {
+                let text = format!("the type {} has no such handler", id.type_name());
+                return Err(Box::new(Error::new(Code::UnknownHandler, text)));
+            }
+            name => {
+                push_part(path, name);
+                (Method::POST, argument.clone())
+            }
+        },
+        Operation::Delete => (Method::DELETE, Bytes::new()),
+        Operation::Resume => {
+            push_part(path, "quarantine");
+            (Method::DELETE, Bytes::new())
+        }
+        Operation::Watch { .. } => {
+            push_part(path, "events");
+            (Method::GET, Bytes::new())
+        }
+        Operation::Wake => {
+            path.push_str("/alarms/due");
+            (Method::POST, Bytes::new())
+        }
+        Operation::ShowDealings => {
+            path.push_str("/messages");
+            (Method::GET, Bytes::new())
+        }
+        Operation::DeadLetters { is_retry, number } => {
+            path.push_str(if *is_retry { "/messages/retry" } else { "/messages" });
+            if let Some(number) = number {
+                // Writing to a string does not fail.
+                let _ = write!(path, "?number={number}");
+            }
+            (if *is_retry { Method::POST } else { Method::DELETE }, Bytes::new())
+        }
+    };
+    Ok(asked)
 }
 
 fn object_path(id: &ObjectId) -> String {

@@ -2,6 +2,7 @@
 
 mod callers;
 mod listings;
+mod watching;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -1,0 +1,97 @@
+//! `alarms`: how late alarms are that are due within one minute, on one node with the embedded store.
+//!
+//! The objects set their alarms and are torn down, so that each has to be woken. How late an alarm is, its object says:
+//! it notes when it was due, and when its handler ran.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use super::Plan;
+use crate::process::Server;
+use crate::report::{Bound, Report};
+use crate::samples::Latencies;
+use crate::wire::{self, Body};
+use crate::{runs::Length, subject};
+
+const TYPE: &str = "together";
+const COUNT: u64 = 10_000;
+const COUNT_QUICK: u64 = 500;
+/// Requests at a time, where the objects are told and asked.
+const AT_ONCE: u64 = 32;
+/// How long alarms may take that are lost otherwise.
+const PATIENCE: Duration = Duration::from_mins(4);
+const NAME: &str = "10,000 alarms in one minute";
+
+pub(super) async fn run(plan: &Plan) -> Result<Report> {
+    let mut report = Report::new("alarms", "Alarms that are due within one minute");
+    let count = if plan.length == Length::Quick { COUNT_QUICK } else { COUNT };
+    let settings = [("HIGHLANDER_OBJECTS__IDLE_TIMEOUT", "5s")];
+    let node = subject::node(&plan.artifacts, &settings, &[TYPE]).await?;
+    // The minute after the next one: all are set before, and torn down.
+    let minute = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() / 60 + 2;
+    let began = Instant::now();
+    let done = over(count, |index| {
+        let due_ms = minute * 60_000 + index * 60_000 / count;
+        let alarm = json!({ "name": "bench", "at_ms": due_ms });
+        ask(&node, "POST", format!("/v1/objects/{TYPE}/{index}/set_alarm"), alarm.to_string())
+    });
+    let _ = done.await?;
+    report.add("alarms set per second", NAME, count as f64 / began.elapsed().as_secs_f64());
+    let metric = |text: String| {
+        let line = text.lines().find_map(|line| line.strip_prefix("highlander_alarms_total "));
+        line.and_then(|number| number.parse::<f64>().ok()).unwrap_or_default() as u64
+    };
+    let until = Instant::now() + PATIENCE;
+    while metric(wire::get(node.address, "/metrics").await?.done()?) < count {
+        ensure!(Instant::now() < until, "not all alarms were given");
+        sleep(Duration::from_millis(200)).await;
+    }
+    let states = over(count, |index| {
+        ask(&node, "GET", format!("/v1/objects/{TYPE}/{index}"), String::new())
+    });
+    let mut late = Latencies::default();
+    for text in states.await? {
+        let state: Value = serde_json::from_str(&text)?;
+        let ring = &state["rings"]["bench"];
+        let (due, heard) = (ring["due_ms"].as_u64(), ring["now_ms"].as_u64());
+        let (due, heard) = due.zip(heard).with_context(|| format!("it did not ring: {text}"))?;
+        ensure!(heard >= due, "it rang before it was due: {text}");
+        late.add(Duration::from_millis(heard - due));
+    }
+    let (p50, p99) = (late.micros_at(0.5) / 1e3, late.micros_at(0.99) / 1e3);
+    report.add("p50 late, ms", NAME, p50);
+    report.add("p99 late, ms", NAME, p99);
+    report.aim("alarms: p99 of how late, ms", Bound::AtMost, 5_000.0, p99);
+    Ok(report)
+}
+
+type Asking = tokio::task::JoinHandle<Result<String>>;
+
+fn ask(node: &Server, method: &'static str, path: String, body: String) -> Asking {
+    let address = node.address;
+    tokio::spawn(async move {
+        let body = Body { media_type: "application/json", bytes: body.as_bytes() };
+        wire::ask(address, method, &path, &body).await?.done()
+    })
+}
+
+/// Has something done for each index, a few at a time; what came of it.
+async fn over(count: u64, begin: impl Fn(u64) -> Asking) -> Result<Vec<String>> {
+    let mut under_way = JoinSet::new();
+    let mut done = Vec::new();
+    for index in 0..count {
+        if index >= AT_ONCE {
+            let ended = under_way.join_next().await.context("some are under way")?;
+            done.push(ended???);
+        }
+        under_way.spawn(begin(index));
+    }
+    while let Some(ended) = under_way.join_next().await {
+        done.push(ended???);
+    }
+    Ok(done)
+}
