@@ -23,10 +23,7 @@ watch(objects, "list", listKey, {
   },
 });
 
-watch(objects, "user", userKey, {
-  signal: new AbortController().signal,
-  heard: newest(() => objects.state("user", userKey), showUser),
-});
+follow("user", userKey, new AbortController().signal, showUser);
 
 function showList({ title, todos, allowed_users: users }) {
   document.title = title || listKey;
@@ -51,7 +48,7 @@ function beginTodo(key) {
   const element = byId("todo").content.firstElementChild.cloneNode(true);
   const [checkbox, title] = element.querySelectorAll("input");
   const ending = new AbortController();
-  const refresh = newest(() => objects.state("todo", key), (todo) => showTodo(element, todo));
+  const refresh = follow("todo", key, ending.signal, (todo) => showTodo(element, todo));
   element.dataset.key = key;
   // What was refused is shown as it is.
   checkbox.onchange = () =>
@@ -60,10 +57,6 @@ function beginTodo(key) {
     attempt(() => objects.call("todo", key, "rename", title.value)).then(refresh);
   element.querySelector("button").onclick = () =>
     attempt(() => objects.call("list", listKey, "remove_todo", key));
-  watch(objects, "todo", key, {
-    signal: ending.signal,
-    heard: refresh,
-  });
   const todo = { element, ending };
   shown.set(key, todo);
   return todo;
@@ -101,17 +94,25 @@ function showLines(parent, lines) {
   }));
 }
 
-/** Asks and shows, and passes over an answer where it was asked again meanwhile: the later one is the newer one. */
-function newest(ask, show) {
+/**
+ * Shows an object as it is now and whenever it has changed, and gives a function that looks once more. An answer is
+ * passed over where it was asked again meanwhile: the later one is the newer one.
+ */
+function follow(type, key, signal, show) {
   let asked = 0;
-  return () => report(async () => {
+  const refresh = () => report(async () => {
     asked += 1;
     const turn = asked;
-    const answer = await ask();
-    if (turn === asked) {
-      show(answer);
+    const state = await objects.state(type, key);
+    if (turn === asked && !signal.aborted) {
+      show(state);
     }
   });
+  // What was asked while there was no connection may have had no answer.
+  const connected = (isConnected) => { if (isConnected) refresh(); };
+  watch(objects, type, key, { signal, heard: refresh, connected });
+  refresh();
+  return refresh;
 }
 
 /** Does what somebody wants, and says so where it does not work. */

@@ -52,7 +52,9 @@ export class Objects {
         return answer.json();
       }
       const problem = await answer?.json().catch(() => null);
-      if (attempt === ATTEMPTS || (answer && !problem?.retryable)) {
+      // What is no problem document comes from whatever stands in front of the node.
+      const mayTryAgain = problem?.retryable ?? (!answer || answer.status >= 500);
+      if (attempt === ATTEMPTS || !mayTryAgain) {
         throw new Problem(sentence(problem));
       }
       await new Promise((done) => setTimeout(done, 250 * 2 ** attempt));

@@ -17,25 +17,50 @@ export async function watch(objects, type, key, { signal, heard, connected = () 
   const read = objects.token ? readStream : readSocket;
   let last = null;
   let pause = PAUSE_MS;
+  // Whoever goes on where it was hears nothing until something happens.
+  const opened = () => {
+    pause = PAUSE_MS;
+    connected(true);
+  };
   const take = ({ id, event, data }) => {
     last = id ?? last;
-    pause = PAUSE_MS;
     if (event !== "closed") {
-      connected(true);
       heard(event, data);
     }
   };
   while (!signal.aborted) {
-    await read(objects, path, last, signal, take).catch(() => {});
+    await read({ objects, path, last, signal, opened, take }).catch(() => {});
     if (!signal.aborted) {
       connected(false);
       await sleep(pause * (0.5 + Math.random()), signal);
       pause = Math.min(2 * pause, PAUSE_MS_MAX);
+      await nodeAnswers(objects, path);
     }
   }
 }
 
-function readSocket(_, path, last, signal, take) {
+let asking = null;
+
+/**
+ * Waits until the node answers, asking once for all who wait: a browser makes whoever opens WebSockets in vain wait for
+ * seconds, one after the other.
+ */
+function nodeAnswers(objects, path) {
+  const headers = { ...objects.headers, Accept: "application/json" };
+  const ask = async () => {
+    for (let pause = PAUSE_MS; ; pause = Math.min(2 * pause, PAUSE_MS_MAX)) {
+      const answer = await fetch(path, { headers }).catch(() => null);
+      if (answer && answer.status < 500) {
+        return;
+      }
+      await sleep(pause, new AbortController().signal);
+    }
+  };
+  asking ??= ask().finally(() => { asking = null; });
+  return asking;
+}
+
+function readSocket({ path, last, signal, opened, take }) {
   const url = new URL(path, location.href);
   url.protocol = url.protocol.replace("http", "ws");
   if (last) {
@@ -45,6 +70,7 @@ function readSocket(_, path, last, signal, take) {
     const socket = new WebSocket(url);
     const stop = () => socket.close();
     signal.addEventListener("abort", stop, { once: true });
+    socket.onopen = opened;
     socket.onmessage = (message) => take(JSON.parse(message.data));
     socket.onclose = () => {
       signal.removeEventListener("abort", stop);
@@ -53,7 +79,7 @@ function readSocket(_, path, last, signal, take) {
   });
 }
 
-async function readStream(objects, path, last, signal, take) {
+async function readStream({ objects, path, last, signal, opened, take }) {
   const headers = { ...objects.headers, Accept: "text/event-stream" };
   if (last) {
     headers["Last-Event-ID"] = last;
@@ -62,6 +88,7 @@ async function readStream(objects, path, last, signal, take) {
   if (!answer.ok) {
     return;
   }
+  opened();
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   for (;;) {

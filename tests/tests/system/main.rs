@@ -11,6 +11,7 @@
     reason = "a test that cannot go on ends, and says why"
 )]
 
+mod application;
 mod callers;
 mod cluster;
 mod commands;
