@@ -131,7 +131,7 @@ pub enum Occasion {
     /// Somebody called it and waits for the reply.
     #[default]
     Called,
-    /// Another object, which is the caller, sent a message: its number among the messages of that object to this one.
+    /// Another object, which is the caller, sent a message: its number among all messages of that object.
     Message(u64),
     /// An alarm of this object, which is the caller, is due.
     Alarm {
