@@ -190,6 +190,11 @@ impl Faults {
         self.release();
     }
 
+    /// Removes the rules for keys with this part, which [`Rule::key_with`] was told, and lets nothing go.
+    pub fn remove(&self, key_part: &str) {
+        self.script().rules.retain(|rule| rule.key_part != key_part);
+    }
+
     /// Decides the held writes now. Those that are held later wait for the next release.
     pub fn release(&self) {
         self.0.release_count.send_modify(|count| *count += 1);
