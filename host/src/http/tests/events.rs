@@ -202,7 +202,8 @@ async fn a_websocket_tells_the_same() {
     assert_eq!(said(&mut first).await, expected);
     add(&harness).await;
     add(&harness).await;
-    let expected = serde_json::json!({ "id": "1", "event": "changed", "data": { "version": 1, "state": { "value": 1 } } });
+    let data = serde_json::json!({ "version": 1, "state": { "value": 1 } });
+    let expected = serde_json::json!({ "id": "1", "event": "changed", "data": data });
     assert_eq!(said(&mut first).await, expected);
     let mut second = socket(&harness, "?last_event_id=1").await;
     assert_eq!(said(&mut second).await["id"], "2");
