@@ -23,6 +23,8 @@ use backends::{RegistryConfig, StoreConfig};
 /// Mappings of memory that the process needs beside those of resident instances: its own, and those of the 64
 /// instances that the sandbox adds for describing and replacing others.
 const MAPPINGS_MARGIN: u64 = 4096 + 64 * MAPPINGS_PER_INSTANCE;
+/// Open files beside the connections of clients.
+const FILES_MARGIN: u64 = 1024;
 /// Mappings of memory that one resident instance holds.
 const MAPPINGS_PER_INSTANCE: u64 = 4;
 
@@ -206,6 +208,12 @@ pub fn resident_allowed(max_map_count: u64) -> u32 {
 #[must_use]
 pub fn map_count_needed(resident_max: u32) -> u64 {
     u64::from(resident_max) * MAPPINGS_PER_INSTANCE + MAPPINGS_MARGIN
+}
+
+/// The open files that a node with so many connections needs.
+#[must_use]
+pub fn files_needed(connections_max: u32) -> u64 {
+    u64::from(connections_max) + FILES_MARGIN
 }
 
 /// The kernel's present `vm.max_map_count`; nothing where it does not say.

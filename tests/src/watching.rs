@@ -106,8 +106,9 @@ impl Watching {
     pub async fn until(&mut self, version: u64) -> Vec<Seen> {
         let mut events = Vec::new();
         loop {
-            let seen = self.next().await.unwrap_or_else(|| panic!("the end, after {events:?}"));
-            assert_ne!(seen.name, "closed", "{seen:?} after {events:?}");
+            let before = events.last().map(Seen::short);
+            let seen = self.next().await.unwrap_or_else(|| panic!("the end, after {before:?}"));
+            assert_ne!(seen.name, "closed", "after {before:?}: {}", seen.data);
             let is_last = seen.place() >= (version, u32::MAX);
             events.push(seen);
             if is_last {

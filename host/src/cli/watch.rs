@@ -92,7 +92,7 @@ impl Progress {
     ) -> Result<String, Failure> {
         let mut reader = Reader::default();
         loop {
-            while let Some(event) = reader.next().map_err(|error| foreign(&error.to_string()))? {
+            while let Some(event) = reader.take().map_err(|error| foreign(&error.to_string()))? {
                 let Received { id, name, data } = event;
                 let data = String::from_utf8_lossy(&data).into_owned();
                 if name == CLOSED && id.is_none() {

@@ -80,7 +80,7 @@ pub fn stand(version: u64, shown: Option<&Bytes>, is_deleted: bool) -> Bytes {
 /// JSON may have line breaks between its tokens, never within them; a server-sent event ends with its line.
 fn on_one_line(data: Bytes) -> Bytes {
     let is_break = |byte: &u8| matches!(byte, b'\n' | b'\r');
-    if !data.iter().any(|byte| is_break(byte)) {
+    if !data.iter().any(is_break) {
         return data;
     }
     data.iter().map(|byte| if is_break(byte) { b' ' } else { *byte }).collect()

@@ -46,7 +46,7 @@ impl Reader {
     ///
     /// # Errors
     /// Where the bytes are no events.
-    pub fn next(&mut self) -> Result<Option<Received>, NoEvents> {
+    pub fn take(&mut self) -> Result<Option<Received>, NoEvents> {
         loop {
             let unsearched = self.buffer.get(self.searched..).unwrap_or_default();
             let Some(found) = unsearched.windows(2).position(|pair| pair == b"\n\n") else {
@@ -104,7 +104,7 @@ mod tests {
             let (mut reader, mut events) = (Reader::default(), Vec::new());
             for piece in text.chunks(length) {
                 reader.push(piece);
-                while let Some(event) = reader.next().unwrap() {
+                while let Some(event) = reader.take().unwrap() {
                     events.push(event);
                 }
             }
@@ -119,11 +119,11 @@ mod tests {
     fn what_does_not_end_or_is_no_text_is_refused() {
         let mut reader = Reader::default();
         reader.push(&[b'x'; EVENT_BYTES_MAX]);
-        assert_eq!(reader.next(), Ok(None));
+        assert_eq!(reader.take(), Ok(None));
         reader.push(b"x");
-        assert_eq!(reader.next(), Err(NoEvents::TooLong));
+        assert_eq!(reader.take(), Err(NoEvents::TooLong));
         let mut reader = Reader::default();
         reader.push(b"data: \xff\n\n");
-        assert_eq!(reader.next(), Err(NoEvents::NotText));
+        assert_eq!(reader.take(), Err(NoEvents::NotText));
     }
 }

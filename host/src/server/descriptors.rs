@@ -2,8 +2,7 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What a node opens besides the connections of its clients.
-const OTHERS: u64 = 1024;
+use crate::config::files_needed;
 
 /// Allows this process as many file descriptors as the system lets it have, and says so where they are not enough for
 /// so many connections.
@@ -17,7 +16,7 @@ pub(super) fn raise(connections_max: u32) {
             limit.current
         }
     };
-    let needed = u64::from(connections_max) + OTHERS;
+    let needed = files_needed(connections_max);
     if let Some(allowed) = current.filter(|allowed| *allowed < needed) {
         tracing::warn!(
             connections_max,

@@ -113,10 +113,12 @@ async fn who_does_not_read_is_sent_away_and_delays_nobody() {
     assert!(slow.write(head.as_bytes()).await);
     let mut quick = Watching::begin(&client, "together/a", None).await;
     let data = json!("x".repeat(4_000));
-    for _ in 0..100 {
-        publish(&client, "together/a", &data, 60).await;
-    }
-    let events = quick.until(100).await;
+    let calls = async {
+        for _ in 0..100 {
+            publish(&client, "together/a", &data, 60).await;
+        }
+    };
+    let (events, ()) = tokio::join!(quick.until(100), calls);
     assert_eq!((check_order(&events), events.len()), (0, 1 + 100 * 61));
     let rest = slow.read_to_end().await;
     assert!(rest.contains("event: closed\ndata: {"), "it is told why");

@@ -9,11 +9,7 @@ use rustix::process::{Resource, getrlimit};
 
 use super::Finding;
 use crate::clock::BootTime;
-use crate::config::{map_count_needed, max_map_count, resident_allowed};
-use crate::http;
-
-/// Open files beside connections.
-const FILES_MARGIN: u64 = 256;
+use crate::config::{files_needed, map_count_needed, max_map_count, resident_allowed};
 
 /// Whether all resident instances find their mappings.
 pub(super) fn mappings(resident_max: u32) -> Finding {
@@ -32,13 +28,15 @@ pub(super) fn mappings(resident_max: u32) -> Finding {
 }
 
 /// Whether as many connections can be open as the node takes.
-pub(super) fn open_files() -> Finding {
+pub(super) fn open_files(connections_max: u32) -> Finding {
     const CHECK: &str = "open files";
-    let needed = http::Config::new(String::new()).connection_max as u64 + FILES_MARGIN;
-    match getrlimit(Resource::Nofile).current {
+    let needed = files_needed(connections_max);
+    // The soft limit is raised by the node itself.
+    match getrlimit(Resource::Nofile).maximum {
         Some(limit) if limit < needed => {
             let found = format!("the limit is {limit}, and all connections together need {needed}");
-            Finding::warn(CHECK, found, format!("ulimit -n {}", needed.next_power_of_two()))
+            let mend = format!("ulimit -Hn {needed}, or lower node.connections_max");
+            Finding::warn(CHECK, found, mend)
         }
         Some(limit) => Finding::ok(CHECK, format!("the limit is {limit}")),
         None => Finding::ok(CHECK, "there is no limit"),

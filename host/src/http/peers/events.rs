@@ -47,7 +47,7 @@ struct Listening {
 impl Listening {
     async fn next(&mut self) -> Result<Frame, String> {
         loop {
-            if let Some(event) = self.reader.next().map_err(|error| error.to_string())? {
+            if let Some(event) = self.reader.take().map_err(|error| error.to_string())? {
                 return understood(event);
             }
             let frame = self.incoming.frame().await.ok_or("ended the stream without a word")?;

@@ -34,7 +34,7 @@ impl Stream {
     /// The next event; none at the end.
     async fn next(&mut self) -> Option<Received> {
         loop {
-            if let Some(event) = self.reader.next().unwrap() {
+            if let Some(event) = self.reader.take().unwrap() {
                 return Some(event);
             }
             let reading = tokio::time::timeout(Duration::from_secs(20), self.response.chunk());

@@ -20,7 +20,7 @@ impl Stream {
 
     async fn next(&mut self) -> String {
         loop {
-            if let Some(event) = self.reader.next().unwrap() {
+            if let Some(event) = self.reader.take().unwrap() {
                 return format!("{} {}", event.id.unwrap(), event.name);
             }
             let reading = tokio::time::timeout(Duration::from_secs(20), self.response.chunk());
