@@ -54,8 +54,8 @@ pub const QUARANTINE_MAX: Duration = Duration::from_mins(10);
 pub const CALL_TIMEOUT_MAX: Duration = Duration::from_mins(5);
 /// Longest page of a listing.
 pub const LIST_COUNT_MAX: usize = 1000;
-/// Objects that may wait for each other in a chain of calls.
-pub const CHAIN_LEN_MAX: usize = 15;
+/// Objects that may be in a chain of calls, with the one that is called last.
+pub const CHAIN_LEN_MAX: usize = 16;
 /// Messages that a handler may send within one call.
 pub const MESSAGES_PER_CALL_MAX: usize = 256;
 /// Largest argument of a message.

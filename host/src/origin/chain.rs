@@ -35,7 +35,7 @@ pub enum Error {
     #[error("the call would wait for itself: {0}")]
     Cycle(String),
     /// It is as long as it may be.
-    #[error("{CHAIN_LEN_MAX} objects wait for each other already, as many as may: {0}")]
+    #[error("a chain of calls has at most {CHAIN_LEN_MAX} objects: {0}")]
     TooDeep(String),
 }
 
@@ -49,7 +49,7 @@ impl Chain {
     /// The chain of these objects, as it was told by another node. None where it is empty or too long.
     #[must_use]
     pub fn of(objects: Vec<ObjectId>, age: Age) -> Option<Self> {
-        (1..=CHAIN_LEN_MAX).contains(&objects.len()).then_some(Self { age, objects })
+        (1..CHAIN_LEN_MAX).contains(&objects.len()).then_some(Self { age, objects })
     }
 
     /// The same with one more object that waits.
@@ -69,7 +69,7 @@ impl Chain {
         if self.objects.contains(callee) {
             return Err(Error::Cycle(format!("{self} -> {callee}")));
         }
-        if self.objects.len() >= CHAIN_LEN_MAX {
+        if self.objects.len() + 1 > CHAIN_LEN_MAX {
             return Err(Error::TooDeep(format!("{self} -> {callee}")));
         }
         Ok(())
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn a_chain_is_bounded() {
         let mut chain = Chain::begin(id("0"), AGE);
-        for n in 1..CHAIN_LEN_MAX {
+        for n in 2..CHAIN_LEN_MAX {
             assert_eq!(chain.check(&id(&n.to_string())), Ok(()));
             chain = chain.with(id(&n.to_string()));
         }

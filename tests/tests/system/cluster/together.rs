@@ -24,6 +24,22 @@ async fn state(client: &Client, key: &str) -> Value {
     client.state(&format!("together/{key}")).await.json()
 }
 
+/// Objects that live on this node.
+async fn objects_on(cluster: &Cluster, node: usize, prefix: &str, count: usize) -> Vec<String> {
+    let mut found = Vec::new();
+    for number in 0..count * 40 {
+        let object = format!("together/{prefix}{number}");
+        let reply = cluster.client(0).state(&object).await;
+        if cluster.index_of(reply.owner()) == Some(node) {
+            found.push(object);
+        }
+        if found.len() == count {
+            return found;
+        }
+    }
+    panic!("node {node} owns {} of {} objects", found.len(), count * 40);
+}
+
 /// Calls until it is done, with one key: whatever happens to nodes meanwhile, it is done once.
 async fn surely(
     clients: &[Client],
@@ -131,7 +147,8 @@ async fn objects_that_call_each_other_at_random_do_not_wait_for_ever_when_nodes_
     cluster.is_whole().await;
     let (done, refused, failed) = (done.into_inner(), refused.into_inner(), failed.into_inner());
     println!("{done} done, {refused} refused, {failed} lost with a node");
-    assert!(done > refused && done > failed, "{done} done, {refused} refused, {failed} failed");
+    let enough = rounds(1_500, 20_000) / 5;
+    assert!(done > enough, "{done} done, {refused} refused, {failed} failed");
     let mut wandered = 0;
     for key in &among {
         wandered += state(&clients[0], key).await["wanders"].as_u64().unwrap();
@@ -251,7 +268,7 @@ async fn nothing_leaves_an_object_whose_commit_fails() {
 #[tokio::test]
 async fn alarms_ring_once_after_their_owner_has_died() {
     let cluster = cluster().await;
-    let objects = cluster.objects_with(1, "together/alarm-", 8).await;
+    let objects = objects_on(&cluster, 1, "alarm-", 8).await;
     for object in &objects {
         let set = json!({ "name": "x", "after_ms": 6_000 });
         let _ = cluster.client(0).call(object, "set_alarm").json(set).send().await.done();
