@@ -73,8 +73,7 @@ async fn a_chain_goes_through_all_nodes_and_a_cycle_is_named() {
     let mut path = Vec::new();
     for round in 0..2 {
         for node in 0..3 {
-            let object =
-                cluster.objects_with(node, &format!("together/{round}-"), 1).await.remove(0);
+            let object = objects_on(&cluster, node, &format!("{round}-"), 1).await.remove(0);
             path.push(object.trim_start_matches("together/").to_owned());
         }
     }
