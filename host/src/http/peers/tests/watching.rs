@@ -74,6 +74,7 @@ async fn where_an_object_of_another_node_stands_is_told_once_too() {
 async fn a_node_that_is_not_the_owner_does_not_pass_events_on_to_another() {
     let (cluster, nodes) = cluster(&["a", "b"]).await;
     let id = cluster.counter_at("b", "x");
+    nodes[1].post(&id, "add", "1").await;
     let request = nodes[0].request(Method::GET, &format!("/v1/objects/{id}/events"));
     let answer = send(request.header("highlander-hops", "1")).await;
     assert_eq!((answer.status, &answer.json()["code"]), (503, &json!("not-owner")));
