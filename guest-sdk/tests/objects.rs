@@ -49,7 +49,7 @@ impl Purse {
             ctx.set_alarm("remind", Due::AtMs(1)).call("count", &()),
             ctx.cancel_alarm("remind").map(drop),
         ];
-        effects.into_iter().map(|effect| effect.unwrap_err().to_string()).collect()
+        effects.into_iter().map(|effect| effect.expect_err("it is refused").to_string()).collect()
     }
 
     /// Goes to the limits, and one step beyond.
@@ -100,7 +100,7 @@ mod shop {
 use shop::Till;
 
 fn purse() -> Harness<Purse> {
-    Harness::restored(json!({ "coins": 10 }), 1).unwrap()
+    Harness::restored(json!({ "coins": 10 }), 1).expect("a state")
 }
 
 #[test]
@@ -130,7 +130,8 @@ fn what_a_call_brings_about_is_dropped_with_its_rejection() {
 
 #[test]
 fn each_failure_of_a_call_has_its_code_and_keeps_its_text() {
-    let failures: [(fn(String) -> CallFailed, &str); 9] = [
+    type Failure = fn(String) -> CallFailed;
+    let failures: [(Failure, &str); 9] = [
         (CallFailed::InvalidArgument, "callee-invalid-argument"),
         (CallFailed::NotFound, "callee-not-found"),
         (CallFailed::Cycle, "call-cycle"),

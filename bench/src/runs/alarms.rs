@@ -3,9 +3,10 @@
 //! The objects set their alarms and are torn down, so that each has to be woken. How late an alarm is, its object says:
 //! it notes when it was due, and when its handler ran.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use highlander_host::clock::wall_ms;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -32,7 +33,7 @@ pub(super) async fn run(plan: &Plan) -> Result<Report> {
     let settings = [("HIGHLANDER_OBJECTS__IDLE_TIMEOUT", "5s")];
     let node = subject::node(&plan.artifacts, &settings, &[TYPE]).await?;
     // The minute after the next one: all are set before, and torn down.
-    let minute = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() / 60 + 2;
+    let minute = wall_ms() / 60_000 + 2;
     let began = Instant::now();
     let done = over(count, |index| {
         let due_ms = minute * 60_000 + index * 60_000 / count;
@@ -56,8 +57,8 @@ pub(super) async fn run(plan: &Plan) -> Result<Report> {
     let mut late = Latencies::default();
     for text in states.await? {
         let state: Value = serde_json::from_str(&text)?;
-        let ring = &state["rings"]["bench"];
-        let (due, heard) = (ring["due_ms"].as_u64(), ring["now_ms"].as_u64());
+        let time = |name| state.pointer(&format!("/rings/bench/{name}")).and_then(Value::as_u64);
+        let (due, heard) = (time("due_ms"), time("now_ms"));
         let (due, heard) = due.zip(heard).with_context(|| format!("it did not ring: {text}"))?;
         ensure!(heard >= due, "it rang before it was due: {text}");
         late.add(Duration::from_millis(heard - due));

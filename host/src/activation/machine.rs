@@ -6,6 +6,7 @@
 //! back only when no write is undecided and no answer is owed.
 //! No I/O, no clock, no randomness: the caller hands all three in with [`Now`].
 
+mod at_once;
 mod begin;
 mod dealing;
 mod depart;

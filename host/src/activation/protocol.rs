@@ -177,6 +177,7 @@ pub enum Event<T> {
 
 /// What is to be done.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a box for each call that runs would cost more")]
 pub enum Action<T> {
     /// Claim the object in the registry.
     Claim,

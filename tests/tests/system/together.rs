@@ -1,11 +1,12 @@
 //! Objects that call each other, send messages and set alarms, on one node (contract S5, S8, O3).
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use highlander_tests::client::Client;
 use highlander_tests::node::{Node, Options};
 use highlander_tests::wait;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 async fn node() -> Node {
     Node::with_guests(&["together"]).await

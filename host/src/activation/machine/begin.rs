@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::at_once::is_repetition;
 use super::dealing::{Post, Started};
 use super::depart::Away;
 use super::proof::Proof;
@@ -14,18 +15,15 @@ use super::{
     Gather, Head, LEASE_OVER, Live, Machine, Phase, Running, Waiting, Writing, answered, base,
     too_late,
 };
-use crate::activation::answered::Known;
 use crate::activation::commit::condition;
 use crate::activation::mailbox::Queued;
 use crate::activation::protocol::{Action, LoadFailure, Loaded, Now, Run};
-use crate::activation::{
-    Answer, Call, Done, IdempotencyKey, Operation, Precondition, Reason, refuse,
-};
+use crate::activation::{Done, Operation, Reason};
 use crate::error::{Code, Error};
 use crate::id::ObjectId;
 use crate::limits::AWAITING_COMMIT_MAX;
 use crate::registry::{self, Claimed};
-use crate::store::record::{AnsweredCall, Record, Version, Write};
+use crate::store::record::{Record, Version, Write};
 
 impl<T> Machine<T> {
     pub(super) fn claimed(
@@ -220,7 +218,7 @@ impl<T> Live<T> {
             }
             Operation::DeadLetters { is_retry, number } => {
                 let running = running(caller, Attempt::Settled);
-                self.change_dead_letters(id, is_retry, number, running, now, actions);
+                self.change_dead_letters(id, (is_retry, number), running, now, actions);
             }
             Operation::Resume => {
                 self.recovered();
@@ -237,91 +235,6 @@ impl<T> Live<T> {
             // Answered before.
             Operation::Wake | Operation::ShowDealings | Operation::Watch { .. } => {}
         }
-    }
-
-    /// The answer to a call that needs no run and changes nothing, and the version it stands for.
-    fn answer_at_once(
-        &self,
-        id: &ObjectId,
-        call: &Call,
-        now: Now<'_>,
-    ) -> Option<(Version, Answer)> {
-        if let Some(known) = self.known_answer(id, call.key.as_ref()) {
-            return Some(known);
-        }
-        let version = self.head.version;
-        if let Some(answer) = self.precondition_failure(id, call.precondition) {
-            return Some((version, answer));
-        }
-        let answer = match &call.operation {
-            Operation::Handle { .. } if self.has_received(call) => {
-                let done = self.done(Bytes::from_static(b"null"), version);
-                Ok(Done { replayed: true, ..done })
-            }
-            Operation::Handle { .. } if self.is_quarantined(now) => self.quarantined(id, now),
-            Operation::Wake if self.is_alarm_due(now) => {
-                if !self.is_quarantined(now) {
-                    return None;
-                }
-                self.quarantined(id, now)
-            }
-            Operation::Wake => Ok(self.done(self.woken(None), version)),
-            Operation::ShowDealings => Ok(self.done(self.shown(), version)),
-            Operation::Watch { shows_state } => Ok(self.done(self.stand(*shows_state), version)),
-            Operation::Resume if !self.has_failed() => {
-                Ok(self.done(Bytes::from_static(b"false"), version))
-            }
-            Operation::Delete if self.head.state.is_none() => {
-                let text = format!("{id} does not exist, so there is nothing to delete");
-                refuse(Code::ObjectNotFound, text)
-            }
-            _ => return None,
-        };
-        Some((version, answer))
-    }
-
-    /// The answer that the call with this key has had, and the version it stands for.
-    fn known_answer(
-        &self,
-        id: &ObjectId,
-        key: Option<&IdempotencyKey>,
-    ) -> Option<(Version, Answer)> {
-        let key = key?;
-        match self.answered.lookup(key) {
-            Known::New => None,
-            Known::Answered(AnsweredCall {
-                version, epoch, revision, reply: Some(reply), ..
-            }) => Some((version, Ok(Done { reply, version, epoch, revision, replayed: true }))),
-            Known::Answered(AnsweredCall { version, .. }) => {
-                let text = format!(
-                    "the call to {id} with the idempotency key {} was done at version {version}; \
-                     its answer is no longer kept",
-                    key.key
-                );
-                Some((version, refuse(Code::AnswerExpired, text)))
-            }
-            Known::Reused => {
-                let text = format!(
-                    "the idempotency key {} was used for another call to {id}; use a new one",
-                    key.key
-                );
-                Some((self.head.version, refuse(Code::IdempotencyKeyReused, text)))
-            }
-        }
-    }
-
-    fn precondition_failure(&self, id: &ObjectId, precondition: Precondition) -> Option<Answer> {
-        let version = self.head.version;
-        let text = match precondition {
-            Precondition::Version(expected) if expected != version => {
-                format!("{id} is at version {version}, not at {expected}")
-            }
-            Precondition::Absent if self.head.state.is_some() => {
-                format!("{id} exists already, at version {version}")
-            }
-            _ => return None,
-        };
-        Some(refuse(Code::VersionMismatch, text))
     }
 
     /// Sends the newest state on its way, unless a write is under way or there is nothing new.
@@ -394,13 +307,5 @@ impl<T> Live<T> {
         } else {
             self.waiting.push(waiting);
         }
-    }
-}
-
-/// Whether an answer tells of the change that an earlier call with the same key made.
-fn is_repetition(answer: &Answer) -> bool {
-    match answer {
-        Ok(done) => done.replayed,
-        Err(error) => error.code == Code::AnswerExpired,
     }
 }

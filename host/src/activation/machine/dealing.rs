@@ -27,8 +27,16 @@ use crate::store::record::dealings::{Dealings, Wake};
 pub(super) struct Notes {
     /// The message that it is, if it is one.
     message: Option<(ObjectId, u64)>,
-    /// The alarm that it answers, if it does, and the alarms without it.
-    alarm: Option<(Arc<str>, Option<Arc<[Alarm]>>)>,
+    /// The alarm that it answers, if it does.
+    alarm: Option<Given>,
+}
+
+/// An alarm that is being given.
+#[derive(Debug)]
+struct Given {
+    name: Arc<str>,
+    /// The alarms without it, or with its next time.
+    after: Option<Arc<[Alarm]>>,
 }
 
 /// A call as it is begun.
@@ -159,7 +167,10 @@ impl<T> Live<T> {
         let handler = alarm.handler.as_ref().into();
         let operation = Operation::Handle { handler, argument: alarm.argument.clone() };
         let alarms = dealings.alarms_after(&alarm.name, now.wall_ms);
-        let notes = Notes { message: None, alarm: Some((Arc::clone(&alarm.name), alarms.clone())) };
+        let notes = Notes {
+            message: None,
+            alarm: Some(Given { name: Arc::clone(&alarm.name), after: alarms.clone() }),
+        };
         let occasion = Occasion::Alarm { name: Arc::clone(&alarm.name), due_ms: alarm.due_ms };
         let call = Call { operation, caller: Caller::Object(id.clone()), ..call };
         Started { call, occasion, alarms, notes }
@@ -179,7 +190,7 @@ impl<T> Live<T> {
             (Some(set), _) => {
                 edit(&mut self.head.dealings).alarms = Some(set).filter(|set| !set.is_empty());
             }
-            (None, Some((_, after))) => {
+            (None, Some(Given { after, .. })) => {
                 edit(&mut self.head.dealings).alarms.clone_from(after);
             }
             (None, None) => {}
@@ -194,7 +205,7 @@ impl<T> Live<T> {
             edit(&mut self.head.dealings).receive(sender, *number, time_ms);
         }
         match &notes.alarm {
-            Some((name, _)) => self.woken(Some(Arc::clone(name))),
+            Some(given) => self.woken(Some(&given.name)),
             None => reply,
         }
     }
@@ -207,7 +218,7 @@ impl<T> Live<T> {
         now: Now<'_>,
         actions: &mut Vec<Action<T>>,
     ) -> Answer {
-        let Some((name, after)) = &running.notes.alarm else { return answer };
+        let Some(Given { name, after }) = &running.notes.alarm else { return answer };
         let dealings = edit(&mut self.head.dealings);
         match &answer {
             Ok(_) => dealings.alarms.clone_from(after),
@@ -223,7 +234,7 @@ impl<T> Live<T> {
             }
         }
         self.bump(now);
-        Ok(self.done(self.woken(Some(Arc::clone(name))), self.head.version))
+        Ok(self.done(self.woken(Some(name)), self.head.version))
     }
 
     pub(super) fn cancel_alarms(&mut self) {
@@ -235,8 +246,7 @@ impl<T> Live<T> {
     pub(super) fn change_dead_letters(
         &mut self,
         id: &ObjectId,
-        is_retry: bool,
-        number: Option<u64>,
+        (is_retry, number): (bool, Option<u64>),
         running: Running<T>,
         now: Now<'_>,
         actions: &mut Vec<Action<T>>,
@@ -349,14 +359,14 @@ impl<T> Live<T> {
     }
 
     /// What whoever woke the object is told.
-    pub(super) fn woken(&self, given: Option<Arc<str>>) -> Bytes {
+    pub(super) fn woken(&self, given: Option<&str>) -> Bytes {
         let written = self.writing.as_ref().and_then(|writing| writing.dealings.as_ref());
         let wakes = [
             wake_of(self.base.dealings.as_ref()),
             wake_of(written),
             wake_of(self.head.dealings.as_ref()),
         ];
-        shown::woken(given.as_deref(), wakes.into_iter().flatten())
+        shown::woken(given, wakes.into_iter().flatten())
     }
 
     pub(super) fn shown(&self) -> Bytes {

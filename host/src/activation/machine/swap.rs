@@ -57,6 +57,7 @@ enum Says {
 }
 
 /// What follows from a run.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 pub(super) enum Next {
     /// This is what the call came to.
     Take(Ran),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use highlander_s3_server::faults::{Fault, Operation, Rule};
@@ -14,6 +14,7 @@ use highlander_tests::rounds::rounds;
 use highlander_tests::{seed, wait};
 use rand::{Rng as _, RngExt as _};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 async fn cluster() -> Cluster {
     let options = ClusterOptions::new().guests(&["together"]);
@@ -139,10 +140,8 @@ async fn objects_that_call_each_other_at_random_do_not_wait_for_ever_when_nodes_
             cluster.node(victim).restart().await;
         }
     };
-    let (_, ()) = wait::within_of(Duration::from_mins(4), "all are answered", async {
-        tokio::join!(made, dying)
-    })
-    .await;
+    let both = Box::pin(async { tokio::join!(made, dying) });
+    let (_, ()) = wait::within_of(Duration::from_mins(4), "all are answered", both).await;
     cluster.is_whole().await;
     let (done, refused, failed) = (done.into_inner(), refused.into_inner(), failed.into_inner());
     println!("{done} done, {refused} refused, {failed} lost with a node");
@@ -209,10 +208,8 @@ async fn every_message_has_its_effect_once_and_in_order_whatever_happens() {
             }
         }
     };
-    let (_, ()) = wait::within_of(Duration::from_mins(6), "all is sent", async {
-        tokio::join!(sends, faults)
-    })
-    .await;
+    let both = Box::pin(async { tokio::join!(sends, faults) });
+    let (_, ()) = wait::within_of(Duration::from_mins(6), "all is sent", both).await;
     cluster.is_whole().await;
     let mut total = 0;
     for (sender, receivers) in &to {

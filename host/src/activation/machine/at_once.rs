@@ -1,0 +1,107 @@
+//! Answers that need no run and change nothing: to repetitions, under conditions that do not hold, and about the object.
+//! What has to run is begun in `begin`.
+
+use bytes::Bytes;
+
+use super::Live;
+use crate::activation::answered::Known;
+use crate::activation::protocol::Now;
+use crate::activation::{Answer, Call, Done, IdempotencyKey, Operation, Precondition, refuse};
+use crate::error::Code;
+use crate::id::ObjectId;
+use crate::store::record::{AnsweredCall, Version};
+
+impl<T> Live<T> {
+    /// The answer to a call that needs no run and changes nothing, and the version it stands for.
+    pub(super) fn answer_at_once(
+        &self,
+        id: &ObjectId,
+        call: &Call,
+        now: Now<'_>,
+    ) -> Option<(Version, Answer)> {
+        if let Some(known) = self.known_answer(id, call.key.as_ref()) {
+            return Some(known);
+        }
+        let version = self.head.version;
+        if let Some(answer) = self.precondition_failure(id, call.precondition) {
+            return Some((version, answer));
+        }
+        let answer = match &call.operation {
+            Operation::Handle { .. } if self.has_received(call) => {
+                let done = self.done(Bytes::from_static(b"null"), version);
+                Ok(Done { replayed: true, ..done })
+            }
+            Operation::Handle { .. } if self.is_quarantined(now) => self.quarantined(id, now),
+            Operation::Wake if self.is_alarm_due(now) => {
+                if !self.is_quarantined(now) {
+                    return None;
+                }
+                self.quarantined(id, now)
+            }
+            Operation::Wake => Ok(self.done(self.woken(None), version)),
+            Operation::ShowDealings => Ok(self.done(self.shown(), version)),
+            Operation::Watch { shows_state } => Ok(self.done(self.stand(*shows_state), version)),
+            Operation::Resume if !self.has_failed() => {
+                Ok(self.done(Bytes::from_static(b"false"), version))
+            }
+            Operation::Delete if self.head.state.is_none() => {
+                let text = format!("{id} does not exist, so there is nothing to delete");
+                refuse(Code::ObjectNotFound, text)
+            }
+            _ => return None,
+        };
+        Some((version, answer))
+    }
+
+    /// The answer that the call with this key has had, and the version it stands for.
+    fn known_answer(
+        &self,
+        id: &ObjectId,
+        key: Option<&IdempotencyKey>,
+    ) -> Option<(Version, Answer)> {
+        let key = key?;
+        match self.answered.lookup(key) {
+            Known::New => None,
+            Known::Answered(AnsweredCall {
+                version, epoch, revision, reply: Some(reply), ..
+            }) => Some((version, Ok(Done { reply, version, epoch, revision, replayed: true }))),
+            Known::Answered(AnsweredCall { version, .. }) => {
+                let text = format!(
+                    "the call to {id} with the idempotency key {} was done at version {version}; \
+                     its answer is no longer kept",
+                    key.key
+                );
+                Some((version, refuse(Code::AnswerExpired, text)))
+            }
+            Known::Reused => {
+                let text = format!(
+                    "the idempotency key {} was used for another call to {id}; use a new one",
+                    key.key
+                );
+                Some((self.head.version, refuse(Code::IdempotencyKeyReused, text)))
+            }
+        }
+    }
+
+    fn precondition_failure(&self, id: &ObjectId, precondition: Precondition) -> Option<Answer> {
+        let version = self.head.version;
+        let text = match precondition {
+            Precondition::Version(expected) if expected != version => {
+                format!("{id} is at version {version}, not at {expected}")
+            }
+            Precondition::Absent if self.head.state.is_some() => {
+                format!("{id} exists already, at version {version}")
+            }
+            _ => return None,
+        };
+        Some(refuse(Code::VersionMismatch, text))
+    }
+}
+
+/// Whether an answer tells of the change that an earlier call with the same key made.
+pub(super) fn is_repetition(answer: &Answer) -> bool {
+    match answer {
+        Ok(done) => done.replayed,
+        Err(error) => error.code == Code::AnswerExpired,
+    }
+}
