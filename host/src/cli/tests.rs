@@ -54,7 +54,7 @@ fn what_makes_no_sense_is_wrong_usage() {
         "highlander dev --listen localhost",
         "highlander dev --log-format xml",
         "highlander serve --confg highlander.toml",
-        "highlander watch todo/42",
+        "highlander watch todo",
         "highlander token ci",
         "highlander token ci --scopes root",
         "highlander drain",

@@ -1,4 +1,4 @@
-//! Answers that need no run and change nothing: to repetitions, under conditions that do not hold, and about the object.
+//! Answers that need no run and change nothing: to repetitions, under conditions that do not hold, about the object.
 //! What has to run is begun in `begin`.
 
 use bytes::Bytes;
