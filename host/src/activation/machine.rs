@@ -34,8 +34,7 @@ use super::{Answer, Call, Reason, refuse};
 use crate::clock::BootTime;
 use crate::error::{Code, Error};
 use crate::id::{CodeId, ObjectId};
-use crate::store::record::{Epoch, RecentWrites, Record, State, Version, Write};
-use crate::store::{Condition, ETag};
+use crate::store::record::{Epoch, Record, Version};
 
 const LEASE_OVER: &str = "this node cannot reach the registry, and its lease is over";
 const DEPARTING: &str = "it is being handed over to another node";

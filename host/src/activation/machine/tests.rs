@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::*;
 use crate::activation::commit::{Resolution, resolve};
 use crate::activation::protocol::{LoadFailure, Loaded, Ran, Reread};
-use crate::activation::{Consistency, Operation, Precondition};
+use crate::activation::{Consistency, IdempotencyKey, Operation, Precondition};
 use crate::caller::Caller;
 use crate::engine::{Fault, Rejection};
 use crate::error::Effect;
@@ -21,6 +21,8 @@ use crate::origin::Origin;
 use crate::registry::Claimed;
 use crate::store::Put;
 use crate::store::record::{JSON, WriteId};
+use crate::store::record::{RecentWrites, State, Write};
+use crate::store::{Condition, ETag};
 
 fn id() -> ObjectId {
     ObjectId::new("counter", "a").unwrap()
