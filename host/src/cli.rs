@@ -71,6 +71,9 @@ enum Command {
         /// Address to listen on; port 0 takes a free one [default: 127.0.0.1:7410]
         #[arg(long, value_name = "ADDR")]
         listen: Option<SocketAddr>,
+        /// Directory of a page: its files are served at /web/, to everybody
+        #[arg(long, value_name = "DIR")]
+        web: Option<PathBuf>,
         #[command(flatten)]
         log: Log,
     },
@@ -152,17 +155,9 @@ pub type RunNode = fn(Config) -> anyhow::Result<()>;
 pub fn main(run_node: RunNode) -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
-        Command::Dev { data, listen, log } => load(None).and_then(|config| {
-            if config.registry.kind != RegistryKind::Local {
-                let failure = Failure::usage("highlander dev runs one node on its own");
-                return Err(
-                    failure.with_hint("for a node of a cluster: highlander serve --config FILE")
-                );
-            }
-            let data_dir = data.unwrap_or_else(|| config.data_dir.clone());
-            let listen = listen.unwrap_or(config.listen);
-            start(run_node, Config { data_dir, listen, ..config }, &log)
-        }),
+        Command::Dev { data, listen, web, log } => {
+            dev_config(data, listen, web).and_then(|config| start(run_node, config, &log))
+        }
         Command::Serve { config, log } => {
             load(config.as_deref()).and_then(|config| start(run_node, config, &log))
         }
@@ -175,6 +170,26 @@ pub fn main(run_node: RunNode) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+/// The configuration of a node on its own: the environment's, and over it what the command says.
+fn dev_config(
+    data: Option<PathBuf>,
+    listen: Option<SocketAddr>,
+    web: Option<PathBuf>,
+) -> Result<Config, Failure> {
+    let config = load(None)?;
+    if config.registry.kind != RegistryKind::Local {
+        let failure = Failure::usage("highlander dev runs one node on its own");
+        return Err(failure.with_hint("for a node of a cluster: highlander serve --config FILE"));
+    }
+    if let Some(folder) = web.as_deref().filter(|folder| !folder.is_dir()) {
+        let failure = Failure::usage(format!("{} is no directory", folder.display()));
+        return Err(failure.with_hint("--web takes the directory of a page, with its index.html"));
+    }
+    let data_dir = data.unwrap_or_else(|| config.data_dir.clone());
+    let listen = listen.unwrap_or(config.listen);
+    Ok(Config { data_dir, listen, web, ..config })
 }
 
 fn start(run_node: RunNode, config: Config, log: &Log) -> Result<(), Failure> {

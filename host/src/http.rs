@@ -1,6 +1,6 @@
 //! HTTP, version 1: turns requests into calls, and what comes of them into answers.
 //!
-//! Everything malformed ends here, and so does what the caller may not do ([`access`]); every error has one form
+//! Everything malformed ends here, and so does what the caller may not do ([`access`], [`cross_site`]); every error has one form
 //! ([`problem`]). The routes are a pure function ([`route`]), the limits of a connection are kept in [`accept`] and
 //! [`wire`]. Nothing here decides anything about an object: a request that is well formed is the router's. [`peers`] is
 //! the other side of the same routes: how this node asks others.
@@ -9,6 +9,7 @@ pub mod accept;
 pub mod access;
 mod body;
 mod content;
+mod cross_site;
 mod documents;
 mod events;
 mod exchange;
@@ -25,11 +26,13 @@ pub mod route;
 #[cfg(test)]
 mod tests;
 mod types;
+mod web;
 mod websocket;
 mod wire;
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -59,6 +62,8 @@ pub struct Config {
     pub address: String,
     /// Who is let in.
     pub access: Arc<Access>,
+    /// The folder whose files are at `/web/`, if there is one.
+    pub web: Option<PathBuf>,
     /// How long a call may take that names no time of its own.
     pub call_timeout: Duration,
     /// Largest component that may be uploaded, in bytes.
@@ -80,6 +85,7 @@ impl Config {
         Self {
             address,
             access: Arc::new(Access::open()),
+            web: None,
             call_timeout: Duration::from_secs(10),
             component_max: 4 * 1024 * 1024,
             header_timeout: Duration::from_secs(5),
@@ -140,7 +146,10 @@ impl Api {
     async fn route(&self, parts: &mut Parts, body: Incoming) -> Result<Reply, Problem> {
         request::check_head(parts)?;
         let route = route::find(&parts.method, parts.uri.path())?;
-        match self.config.access.admit(&parts.headers, &route) {
+        let access = &self.config.access;
+        let admitted = cross_site::check(parts, access.needs_token())
+            .and_then(|()| access.admit(&parts.headers, &route));
+        match admitted {
             Ok(caller) => parts.extensions.insert(caller),
             Err(error) => {
                 body::turn_away(body, self.config.component_max).await;
@@ -177,6 +186,7 @@ impl Api {
             Route::Ready => self.ready(),
             Route::Metrics => Ok(self.metrics()),
             Route::Problem(code) => pages::problem(&code),
+            Route::Web(name) => self.web(name).await,
         }
     }
 

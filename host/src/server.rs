@@ -100,6 +100,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         output::note(&format!("warning: {warning}"));
     }
     output::note(&format!("listening on http://{address}"));
+    if let Some(folder) = &config.web {
+        output::note(&format!("{} is at http://{address}/web/", folder.display()));
+    }
     tokio::select! {
         why = running.entrance.denied() => anyhow::bail!("{why}"),
         () = running.tell_name() => Ok(()),
@@ -232,6 +235,7 @@ fn retention(config: &Config) -> Retention {
 fn http_config(config: &Config, address: SocketAddr, access: Arc<Access>) -> http::Config {
     http::Config {
         access,
+        web: config.web.clone(),
         call_timeout: config.call_timeout,
         component_max: config.component_max,
         connection_max: usize::try_from(config.connections_max).unwrap_or(usize::MAX),

@@ -14,6 +14,7 @@ fn every_command_can_be_written_as_documented() {
     for line in [
         "highlander dev",
         "highlander dev --data /tmp/x --listen 127.0.0.1:0 --log-format json",
+        "highlander dev --web example-objects/web",
         "highlander serve",
         "highlander serve --config highlander.toml",
         "highlander token ci --scopes deploy:todo,call:*",
@@ -53,6 +54,7 @@ fn what_makes_no_sense_is_wrong_usage() {
         "highlander list todo --limit 0",
         "highlander dev --listen localhost",
         "highlander dev --log-format xml",
+        "highlander serve --web example-objects/web",
         "highlander serve --confg highlander.toml",
         "highlander watch todo",
         "highlander token ci",

@@ -67,6 +67,11 @@ impl Access {
         }
     }
 
+    /// Whether whoever makes a request has to say who they are.
+    pub(super) fn needs_token(&self) -> bool {
+        self.tokens.is_some()
+    }
+
     /// Who calls, if they may do what the request is for.
     ///
     /// # Errors
@@ -170,7 +175,9 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 fn need_of<'a>(route: &'a Route<'_>) -> Need<'a> {
     Need::Right(match route {
-        Route::Root | Route::Health | Route::Ready | Route::Problem(_) => return Need::Nothing,
+        Route::Root | Route::Health | Route::Ready | Route::Problem(_) | Route::Web(_) => {
+            return Need::Nothing;
+        }
         Route::RehearsalShare(_) => return Need::Node,
         Route::Call { id, .. }
         | Route::Get(id)

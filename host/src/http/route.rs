@@ -81,6 +81,8 @@ pub enum Route<'a> {
     Metrics,
     /// Explain an error's code.
     Problem(Cow<'a, str>),
+    /// A file of a page, by its name as it was written.
+    Web(&'a str),
 }
 
 /// Whether a handler of this name cannot be called by its name.
@@ -138,6 +140,9 @@ fn named_route<'a>(method: &Method, path: &'a str) -> Result<Route<'a>, Problem>
             return Err(not_allowed(method, "POST"));
         }
         return Ok(Route::Drain(decode(name)?));
+    }
+    if let Some(name) = path.strip_prefix("/web/") {
+        return read_only(method, Route::Web(name));
     }
     if let Some(name) = named("/problems/") {
         return read_only(method, Route::Problem(decode(name)?));
@@ -247,7 +252,7 @@ fn invalid_id(error: &crate::id::Error) -> Problem {
     Error::new(Code::InvalidObjectId, error.to_string()).into()
 }
 
-fn unknown_route(path: &str) -> Error {
+pub(super) fn unknown_route(path: &str) -> Error {
     let path: String = path.chars().take(100).collect();
     Error::new(Code::UnknownRoute, format!("there is nothing at {path:?}"))
 }

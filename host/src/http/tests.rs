@@ -1,13 +1,14 @@
 //! The HTTP side over a real listener, with a scripted engine and a store in memory below it.
 //!
 //! [`Harness`] is the node under test; [`callers`] looks at who may do what, [`codes`] reaches the problem codes,
-//! [`limits`] the limits of connections and requests.
+//! [`limits`] the limits of connections and requests, [`pages`] looks at pages in browsers.
 
 mod callers;
 mod calls;
 mod codes;
 mod events;
 mod limits;
+mod pages;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -77,7 +77,7 @@ fn every_request_needs_what_the_table_says() {
         assert_eq!(admitted(&Access::open(), &HeaderMap::new(), method, path), 200);
         assert_eq!(admitted(&Access::open(), &with_token("other"), method, path), 200);
     }
-    for path in ["/", "/healthz", "/readyz", "/problems/forbidden"] {
+    for path in ["/", "/healthz", "/readyz", "/problems/forbidden", "/web/app.js"] {
         for headers in [HeaderMap::new(), with_token("other"), with_token("metrics")] {
             assert_eq!(admitted(&access, &headers, "GET", path), 200, "{path}");
         }

@@ -33,6 +33,8 @@ fn every_route_is_found() {
         (Method::GET, "/readyz", Route::Ready),
         (Method::GET, "/metrics", Route::Metrics),
         (Method::GET, "/problems/draining", Route::Problem("draining".into())),
+        (Method::GET, "/web/", Route::Web("")),
+        (Method::HEAD, "/web/app.js", Route::Web("app.js")),
     ];
     for (method, path, route) in routes {
         assert_eq!(find(&method, path).unwrap(), route, "{method} {path}");

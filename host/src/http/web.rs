@@ -1,0 +1,90 @@
+//! The files of one folder at `/web/`: a page that is of one origin with the node, so that browsers let it call objects.
+//! For development: read only, one level deep, read anew for each request, and without a look at what they say.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderName, HeaderValue};
+use rustix::fs::OFlags;
+
+use super::problem::Problem;
+use super::route::unknown_route;
+use super::{Api, Reply, reply};
+use crate::error::Error;
+
+/// Largest file that is sent: each one is in memory as a whole.
+const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// What is sent for `/web/`.
+const INDEX: &str = "index.html";
+/// What browsers are told that the files are, by the ends of their names. Other files are not there.
+const TYPES: [(&str, &str); 6] = [
+    ("html", "text/html; charset=utf-8"),
+    ("js", "text/javascript; charset=utf-8"),
+    ("css", "text/css; charset=utf-8"),
+    ("svg", "image/svg+xml"),
+    ("png", "image/png"),
+    ("json", "application/json"),
+];
+const HEADERS: [(HeaderName, &str); 2] =
+    [(CACHE_CONTROL, "no-cache"), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
+
+impl Api {
+    /// The file at `/web/{name}`.
+    pub(super) async fn web(&self, name: &str) -> Result<Reply, Problem> {
+        let path = format!("/web/{name}");
+        let Some(folder) = &self.config.web else {
+            let hint = "for a page of your own, start the node with: highlander dev --web FOLDER";
+            return Err(unknown_route(&path).with_hint(hint).into());
+        };
+        let name = if name.is_empty() { INDEX } else { name };
+        let media_type = media_type(name).ok_or_else(|| absent(&path))?;
+        let file = folder.join(name);
+        let reading = tokio::task::spawn_blocking(move || read(&file));
+        let read = reading.await.map_err(io::Error::other).and_then(|read| read);
+        let bytes = read.map_err(|error| {
+            tracing::debug!(%error, path, "a file is not sent");
+            absent(&path)
+        })?;
+        let mut reply = reply::text(media_type, bytes);
+        for (name, value) in HEADERS {
+            reply.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        Ok(reply)
+    }
+}
+
+fn absent(path: &str) -> Error {
+    let ends = TYPES.map(|(end, _)| end).join(", ");
+    unknown_route(path).with_hint(format!(
+        "files are there that are in the folder itself, and whose names end with one of {ends}"
+    ))
+}
+
+/// What a file of this name is; none where no file of this name is sent, whatever the folder holds.
+fn media_type(name: &str) -> Option<&'static str> {
+    let is_plain =
+        name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
+    let (stem, end) = name.rsplit_once('.')?;
+    if !is_plain || stem.is_empty() || name.starts_with('.') {
+        return None;
+    }
+    TYPES.iter().find(|(known, _)| *known == end).map(|(_, media_type)| *media_type)
+}
+
+/// A whole file, if it is one: a link may lead anywhere, and reading a pipe may never end.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let file: File = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no plain file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(io::Error::other(format!("it has more than {FILE_BYTES_MAX} bytes")));
+    }
+    Ok(bytes)
+}
