@@ -99,12 +99,18 @@ async fn give_all(router: &Router, id: &ObjectId) {
 
 /// Looks through this node's part of the index now and then.
 async fn look_on(router: Weak<Router>) {
-    let mut woken = HashMap::new();
+    let (mut woken, mut nodes) = (HashMap::new(), Vec::new());
     loop {
         tokio::time::sleep(LOOK_PAUSE).await;
         let Some(router) = router.upgrade() else { return };
         let now_ms = wall_ms();
         woken.retain(|_, at_ms: &mut u64| *at_ms + REPEAT_MS > now_ms);
+        let present = router.present_nodes();
+        if nodes != present {
+            // What was woken may have gone down with its node.
+            nodes = present;
+            woken.clear();
+        }
         for shard in (0..SHARD_COUNT).filter(|shard| router.is_keeper_of(*shard)) {
             if let Err(error) = look(&router, shard, now_ms, &mut woken).await {
                 tracing::warn!(shard, "objects that are to be woken were not looked for: {error}");

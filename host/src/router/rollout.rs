@@ -107,6 +107,12 @@ impl Router {
         self.is_preferred_for("wake", &shard.to_string())
     }
 
+    /// The nodes of the cluster, as far as this one knows.
+    #[must_use]
+    pub fn present_nodes(&self) -> Vec<NodeId> {
+        self.look().members.iter().map(|member| member.node.clone()).collect()
+    }
+
     /// Whether this node is the one that an object of this name would be on.
     fn is_preferred_for(&self, type_name: &str, key: &str) -> bool {
         let known = self.look();

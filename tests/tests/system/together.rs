@@ -8,13 +8,18 @@ use highlander_tests::wait;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+/// Compiling what so many tests deploy at the same moment takes a while.
+fn options() -> Options {
+    Options::new().with("sandbox.compile_time_max", "2m")
+}
+
 async fn node() -> Node {
-    Node::with_guests(&["together"]).await
+    Node::start_with(options(), &["together"]).await
 }
 
 /// One on which an object can be kept busy for some time.
 async fn with_misbehaving() -> Node {
-    let options = Options::new().with("sandbox.cpu_max", "2s");
+    let options = options().with("sandbox.cpu_max", "2s");
     Node::start_with(options, &["together", "misbehaving"]).await
 }
 
@@ -344,7 +349,7 @@ async fn an_alarm_whose_handler_refuses_rings_again() {
 
 #[tokio::test]
 async fn objects_with_alarms_become_files_again_and_are_woken() {
-    let options = Options::new().with("objects.idle_timeout", "1s");
+    let options = options().with("objects.idle_timeout", "1s");
     let node = Node::start_with(options, &["together"]).await;
     let client = node.client();
     let set = json!({ "name": "later", "after_ms": 4_000 });

@@ -40,12 +40,13 @@ impl<T> Live<T> {
         let is_due = |waiting: &mut Waiting<T>| {
             waiting.is_due(committed, proven) && (has_lease || !waiting.is_change)
         };
+        // First, so that whoever is told a version finds its events told.
+        if has_lease {
+            let is_committed = |change: &mut Change| change.version <= committed;
+            actions.extend(self.unpublished.extract_if(.., is_committed).map(Action::Publish));
+        }
         for waiting in self.waiting.extract_if(.., is_due) {
             actions.push(waiting.released(now));
-        }
-        if has_lease {
-            let is_due = |change: &mut Change| change.version <= committed;
-            actions.extend(self.unpublished.extract_if(.., is_due).map(Action::Publish));
         }
         self.has_held =
             !has_lease && self.waiting.iter().any(|waiting| waiting.is_due(committed, proven));

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 async fn cluster() -> Cluster {
     let options = ClusterOptions::new().guests(&["together"]);
+    let options = options.with("sandbox.compile_time_max", "2m");
     Cluster::start(options.session(Duration::from_secs(4))).await
 }
 
