@@ -56,7 +56,6 @@ fn what_makes_no_sense_is_wrong_usage() {
         "highlander dev --log-format xml",
         "highlander serve --web example-objects/web",
         "highlander serve --confg highlander.toml",
-        "highlander watch todo/42",
         "highlander token ci",
         "highlander token ci --scopes root",
         "highlander drain",
