@@ -12,6 +12,7 @@
 )]
 
 pub mod artifacts;
+pub mod browser;
 pub mod client;
 pub mod cluster;
 pub mod command;

@@ -14,10 +14,11 @@ use crate::command::{self, Ended};
 use crate::process::Process;
 use crate::wait;
 
-/// What a node is told by its environment.
+/// What a node is told by its environment, and by arguments.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     variables: Vec<(String, String)>,
+    arguments: Vec<String>,
 }
 
 impl Options {
@@ -42,16 +43,24 @@ impl Options {
         self
     }
 
+    /// The same with an argument of the command.
+    #[must_use]
+    pub fn with_argument(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
+        self
+    }
+
     /// The same with what others say, which counts where both say something.
     #[must_use]
     pub fn and(mut self, others: &Self) -> Self {
         self.variables.extend(others.variables.iter().cloned());
+        self.arguments.extend(others.arguments.iter().cloned());
         self
     }
 
     /// Tells a process that is to be started.
     pub fn apply(&self, command: &mut Command) {
-        command.envs(self.variables.iter().cloned());
+        command.envs(self.variables.iter().cloned()).args(&self.arguments);
     }
 }
 

@@ -99,7 +99,8 @@ impl Step {
                 system::ensure_all(&root)?;
                 let target = Workspace::load()?.target;
                 system::ensure_ministack(&target)?;
-                system::ensure_typescript(&root, &target)
+                system::ensure_typescript(&root, &target)?;
+                system::ensure_browser()
             }
             Self::Fmt => process::run(process::cargo(&root).args(["fmt", "--all", "--check"])),
             Self::Tidy if tidy::run(&root)? => Ok(()),

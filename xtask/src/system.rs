@@ -109,6 +109,18 @@ pub(crate) fn ensure_typescript(root: &Path, target: &Path) -> Result<()> {
     fs::write(&stamp, lock).with_context(|| format!("{} cannot be written", stamp.display()))
 }
 
+/// Installs the browser that shows the example page, if it is not there and wanted at all.
+pub(crate) fn ensure_browser() -> Result<()> {
+    let chromium = Package { name: "chromium", programs: &["chromium"] };
+    if env::var_os("HIGHLANDER_SKIP_BROWSER").is_some() || is_there(&chromium) {
+        return Ok(());
+    }
+    ensure_installed(&[chromium.name]).context(
+        "Chromium cannot be installed, with which example-objects/web is tested\n\
+         hint: without it set HIGHLANDER_SKIP_BROWSER=1, and its tests are left out",
+    )
+}
+
 /// Adds the target for components if the toolchain lacks it.
 pub(crate) fn ensure_wasm_target(root: &Path) -> Result<()> {
     let mut rustc = Command::new("rustc");

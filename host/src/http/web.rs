@@ -1,4 +1,4 @@
-//! The files of one folder at `/web/`: a page that is of one origin with the node, so that browsers let it call objects.
+//! The files of one folder at `/web/`: a page of one origin with the node, so that browsers let it call objects.
 //! For development: read only, one level deep, read anew for each request, and without a look at what they say.
 
 use std::fs::{File, OpenOptions};

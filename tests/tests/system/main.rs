@@ -12,6 +12,7 @@
 )]
 
 mod application;
+mod browser;
 mod callers;
 mod cluster;
 mod commands;

@@ -1,4 +1,5 @@
 //! Pages: the files at `/web/`, and what a page of another site cannot have a visitor's browser do.
+//! What the example page does in a browser is a system test.
 
 use std::path::Path;
 
