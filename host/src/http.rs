@@ -1,9 +1,9 @@
 //! HTTP, version 1: turns requests into calls, and what comes of them into answers.
 //!
-//! Everything malformed ends here, and so does what the caller may not do ([`access`], [`cross_site`]); every error has
-//! one form ([`problem`]). The routes are a pure function ([`route`]), the limits of a connection are kept in [`accept`]
-//! and [`wire`]. Nothing here decides anything about an object: a request that is well formed is the router's. [`peers`] is
-//! the other side of the same routes: how this node asks others.
+//! Everything malformed ends here, and so does what the caller may not do ([`access`], [`cross_site`]); every error
+//! has one form ([`problem`]). The routes are a pure function ([`route`]), the limits of a connection are kept in
+//! [`accept`] and [`wire`]. Nothing here decides anything about an object: a request that is well formed is the
+//! router's. [`peers`] is the other side of the same routes: how this node asks others.
 
 pub mod accept;
 pub mod access;
