@@ -89,7 +89,7 @@ async fn give_all(router: &Router, id: &ObjectId) {
             Ok(Woken { given: Some(_), .. }) => router.node().metrics().alarms.inc(),
             Ok(_) => return,
             Err(error) => {
-                tracing::debug!(object = %id, "an alarm is tried again: {error}");
+                note(id, &error);
                 let now_ms = wall_ms();
                 return router.node().timers().set(id, now_ms + AGAIN_MS, now_ms);
             }
@@ -148,7 +148,7 @@ async fn look(
                     woken.insert(entry.name, now_ms);
                 }
                 Err(error) => {
-                    tracing::debug!(object = %entry.id, "it is woken again later: {error}");
+                    note(&entry.id, &error);
                 }
             }
         }
@@ -161,10 +161,20 @@ fn is_needless(entry: &Entry, answer: &Woken, now_ms: u64) -> bool {
     !answer.marks.contains(&mark) && entry.wake.minute + KEPT_MINUTES < minute_of(now_ms)
 }
 
+/// Objects are woken again whatever came of it; what repetition does not mend is for the operator.
+fn note(id: &ObjectId, error: &Error) {
+    if error.code.is_retryable() {
+        tracing::debug!(object = %id, "it was not woken, and is again later: {error}");
+    } else {
+        tracing::warn!(object = %id, "it cannot be woken: {error}");
+    }
+}
+
 async fn wake(router: &Router, id: &ObjectId) -> Result<Woken, Box<Error>> {
     let call = Call {
         operation: Operation::Wake,
-        caller: Caller::Object(id.clone()),
+        // In the node's own name: whom the handler of an alarm sees as its caller, the machine says.
+        caller: Caller::Anonymous,
         origin: Origin::default(),
         precondition: Precondition::None,
         key: None,
