@@ -149,6 +149,10 @@ async fn look(
                 }
                 Err(error) => {
                     note(&entry.id, &error);
+                    // What repetition does not mend is not tried, and told, at each look.
+                    if !error.code.is_retryable() {
+                        woken.insert(entry.name, now_ms);
+                    }
                 }
             }
         }
