@@ -1,6 +1,6 @@
 //! Speaks with other nodes: over HTTP/2, on their public routes, with a few headers that clients do not send.
 //!
-//! Connections are made when they are needed, shared by many requests, and dropped when they break ([`link`]). A
+//! Connections are made when they are needed, shared by many requests, and dropped when they break (`link`). A
 //! failure says whether the request can have been seen: only what was never sent, or was refused before it was looked
 //! at, counts as "not sent". What a node answers is data from outside: it is bounded, and what cannot be understood is
 //! as good as no answer.

@@ -34,7 +34,7 @@ async fn what_is_not_there_is_not_found() {
         ("/v1/objects/counter/a/get", "unknown-handler"),
         ("/v1/objects/counter/a/put", "unknown-handler"),
         ("/v1/objects/nothing/a/increment", "unknown-type"),
-        ("/v1/objects/counter/a/events", "unknown-route"),
+        ("/v1/objects/counter/a/events", "method-not-allowed"),
         ("/v1/objects/counter/a/b/increment", "unknown-route"),
         ("/v2/objects/counter/a/increment", "unknown-route"),
         ("/favicon.ico", "unknown-route"),

@@ -44,17 +44,17 @@ async fn objects_on(cluster: &Cluster, node: usize, prefix: &str, count: usize) 
 
 /// Calls until it is done, with one key: whatever happens to nodes meanwhile, it is done once.
 async fn surely(
-    clients: &[Client],
+    cluster: &Cluster,
     object: &str,
     handler: &str,
     argument: &Value,
     key: &str,
 ) -> Value {
-    let mut node = 0;
+    let (mut node, any) = (0, cluster.client(0));
     wait::within("the call is done", async {
         loop {
             node += 1;
-            let client = &clients[node % clients.len()];
+            let client = any.at(&cluster.node(node % 3).url());
             let call = client.call(object, handler).json(argument.clone()).key(key);
             let call = call.header("highlander-timeout", "10s");
             match call.try_send().await {
@@ -104,20 +104,22 @@ async fn objects_that_call_each_other_at_random_do_not_wait_for_ever_when_nodes_
         "objects_that_call_each_other_at_random_do_not_wait_for_ever_when_nodes_die",
     );
     let cluster = Arc::new(cluster().await);
+    let any = cluster.client(0);
     let among: Vec<String> = (0..100).map(|n| n.to_string()).collect();
-    let clients: Vec<Client> = (0..3).map(|node| cluster.client(node)).collect();
     let (through, done, refused, failed) = Default::default();
     let (through, done, refused, failed): (AtomicU64, AtomicU64, AtomicU64, AtomicU64) =
         (through, done, refused, failed);
     let calls: Vec<_> = (0..rounds(1_500, 20_000)).map(|_| random.next_u64()).collect();
     let made = stream::iter(calls).map(|seed| {
-        let (clients, among) = (&clients, &among);
+        let (cluster, any, among) = (&cluster, &any, &among);
         let (through, done, refused, failed) = (&through, &done, &refused, &failed);
         async move {
             let first = format!("together/{}", seed % 100);
             let hops = seed % 6;
             let wander = json!({ "hops": hops, "seed": seed >> 12, "among": among });
-            let call = clients[seed as usize % 3].call(&first, "wander").json(wander);
+            // Where a node listens changes when it is started again.
+            let client = any.at(&cluster.node(seed as usize % 3).url());
+            let call = client.call(&first, "wander").json(wander);
             match call.header("highlander-timeout", "20s").try_send().await {
                 Ok(reply) if reply.status == 200 => {
                     through.fetch_add(reply.json().as_u64().unwrap(), Ordering::Relaxed);
@@ -150,7 +152,7 @@ async fn objects_that_call_each_other_at_random_do_not_wait_for_ever_when_nodes_
     assert!(done > enough, "{done} done, {refused} refused, {failed} failed");
     let mut wandered = 0;
     for key in &among {
-        wandered += state(&clients[0], key).await["wanders"].as_u64().unwrap();
+        wandered += state(&cluster.client(0), key).await["wanders"].as_u64().unwrap();
     }
     let through = through.into_inner();
     assert!(wandered >= through, "{through} were answered, {wandered} happened");
@@ -171,7 +173,6 @@ async fn every_message_has_its_effect_once_and_in_order_whatever_happens() {
         seed::random_numbers("every_message_has_its_effect_once_and_in_order_whatever_happens");
     let cluster = Arc::new(cluster().await);
     let (objects, per_pair) = (rounds(30, 100), 10);
-    let clients: Vec<Client> = (0..3).map(|node| cluster.client(node)).collect();
     let mut to: BTreeMap<u64, Vec<String>> = BTreeMap::new();
     for sender in 0..objects {
         let receivers = (0..10).map(|n| ((sender + 1 + n * 7) % objects).to_string());
@@ -187,11 +188,11 @@ async fn every_message_has_its_effect_once_and_in_order_whatever_happens() {
         (0..per_pair).map(move |round| (*sender, receivers.clone(), round))
     });
     let sends = stream::iter(sends).map(|(sender, receivers, round)| {
-        let clients = &clients;
+        let cluster = &cluster;
         async move {
             let send = json!({ "to": receivers, "count": 1, "tag": "t" });
             let key = format!("{sender}-{round}");
-            surely(clients, &format!("together/{sender}"), "send", &send, &key).await;
+            surely(cluster, &format!("together/{sender}"), "send", &send, &key).await;
         }
     });
     let sends = sends.buffer_unordered(24).collect::<Vec<_>>();
@@ -216,7 +217,8 @@ async fn every_message_has_its_effect_once_and_in_order_whatever_happens() {
     for (sender, receivers) in &to {
         for receiver in receivers {
             let sender = sender.to_string();
-            let account = async || state(&clients[0], receiver).await["received"][&sender].clone();
+            let account =
+                async || state(&cluster.client(0), receiver).await["received"][&sender].clone();
             wait::within_of(Duration::from_mins(3), "all messages arrive", async {
                 while account().await["count"].as_u64() < Some(per_pair) {
                     tokio::time::sleep(Duration::from_millis(200)).await;
