@@ -136,6 +136,11 @@ async fn look(
         let fresh: Vec<_> = fresh.collect();
         let found = stream::iter(fresh).map(|entry| async move {
             let answer = wake(router, &entry.id).await;
+            // Its time had come before it was looked for. There may be more of them.
+            if answer.as_ref().is_ok_and(|woken| woken.given.is_some()) {
+                router.node().metrics().alarms.inc();
+                give_all(router, &entry.id).await;
+            }
             (entry, answer)
         });
         let mut found = found.buffer_unordered(AT_ONCE);
