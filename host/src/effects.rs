@@ -50,6 +50,19 @@ pub struct Alarm {
 }
 
 impl Alarm {
+    /// An alarm that calls `handler` at `due_ms` with `argument`, and then every `every_ms`, if that is given.
+    #[must_use]
+    pub fn new(
+        name: &str,
+        due_ms: u64,
+        every_ms: Option<u64>,
+        handler: &str,
+        argument: impl Into<Bytes>,
+    ) -> Self {
+        let (name, handler, argument) = (name.into(), handler.into(), argument.into());
+        Self { name, due_ms, every_ms, handler, argument, tries: 0, retry_ms: 0 }
+    }
+
     /// When it is to be given.
     #[must_use]
     pub fn next_ms(&self) -> u64 {

@@ -62,7 +62,11 @@ async fn follow(router: Weak<Router>) {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             let router = Arc::clone(&now_router);
             tokio::spawn(async move {
-                give_all(&router, &id).await;
+                if let Err(error) = give_all(&router, &id).await {
+                    note(&id, &error);
+                    let now_ms = wall_ms();
+                    router.node().timers().set(&id, now_ms + AGAIN_MS, now_ms);
+                }
                 drop(place);
             });
         }
@@ -82,18 +86,14 @@ async fn wait(timers: &crate::activation::timers::Timers) {
     }
 }
 
-/// Wakes an object until none of its alarms is due.
-async fn give_all(router: &Router, id: &ObjectId) {
+/// Wakes an object until none of its alarms is due; what it said last.
+async fn give_all(router: &Router, id: &ObjectId) -> Result<Woken, Box<Error>> {
     loop {
-        match wake(router, id).await {
-            Ok(Woken { given: Some(_), .. }) => router.node().metrics().alarms.inc(),
-            Ok(_) => return,
-            Err(error) => {
-                note(id, &error);
-                let now_ms = wall_ms();
-                return router.node().timers().set(id, now_ms + AGAIN_MS, now_ms);
-            }
+        let woken = wake(router, id).await?;
+        if woken.given.is_none() {
+            return Ok(woken);
         }
+        router.node().metrics().alarms.inc();
     }
 }
 
@@ -135,12 +135,7 @@ async fn look(
         let fresh = entries.into_iter().filter(|entry| !woken.contains_key(&entry.name));
         let fresh: Vec<_> = fresh.collect();
         let found = stream::iter(fresh).map(|entry| async move {
-            let answer = wake(router, &entry.id).await;
-            // Its time had come before it was looked for. There may be more of them.
-            if answer.as_ref().is_ok_and(|woken| woken.given.is_some()) {
-                router.node().metrics().alarms.inc();
-                give_all(router, &entry.id).await;
-            }
+            let answer = give_all(router, &entry.id).await;
             (entry, answer)
         });
         let mut found = found.buffer_unordered(AT_ONCE);

@@ -33,6 +33,7 @@ use super::mailbox::{Expired, Mailbox};
 use super::protocol::{Action, Change, Event, Now, Settings};
 use super::{Answer, Call, Reason, refuse};
 use crate::clock::BootTime;
+use crate::effects;
 use crate::error::{Code, Error};
 use crate::id::{CodeId, ObjectId};
 use crate::store::record::{Epoch, Record, Version};
@@ -308,13 +309,18 @@ impl<T> Live<T> {
             && self.head.version == self.base.version
     }
 
-    /// What is not the state's becomes a change of its own.
-    fn bump(&mut self, now: Now<'_>) {
+    /// What the head is now is a version of its own, of which those who watch are told with these events.
+    fn new_version(&mut self, events: Vec<effects::Event>, now: Now<'_>) {
         self.head.version += 1;
         if now.is_watched {
             let (version, state) = (self.head.version, self.head.state.clone());
-            self.unpublished.push(Change { version, events: Vec::new(), state });
+            self.unpublished.push(Change { version, events, state });
         }
+    }
+
+    /// What is not the state's becomes a change of its own.
+    fn bump(&mut self, now: Now<'_>) {
+        self.new_version(Vec::new(), now);
     }
 
     fn is_gathering(&self) -> bool {

@@ -62,17 +62,10 @@ impl<T> Mailbox<T> {
 
     /// Takes out every call that `chosen` picks.
     pub fn take_all(&mut self, mut chosen: impl FnMut(&Call) -> bool) -> Vec<T> {
-        let (taken, kept): (Vec<_>, VecDeque<_>) = (Vec::new(), VecDeque::new());
-        let (mut taken, mut kept) = (taken, kept);
-        for queued in self.calls.drain(..) {
-            if chosen(&queued.call) {
-                taken.push(queued.caller);
-            } else {
-                kept.push_back(queued);
-            }
-        }
+        let calls = std::mem::take(&mut self.calls).into_iter();
+        let (taken, kept): (VecDeque<_>, _) = calls.partition(|queued| chosen(&queued.call));
         self.calls = kept;
-        taken
+        taken.into_iter().map(|queued| queued.caller).collect()
     }
 
     /// Whether nothing waits.

@@ -20,7 +20,7 @@ use super::surroundings::Surroundings;
 use crate::catalog::Revision;
 use crate::clock::{BootTime, wall_ms};
 use crate::events;
-use crate::store::record::JSON;
+use crate::store::record::State;
 use io::{Io, Sent};
 pub(super) use run::jittered;
 
@@ -203,8 +203,7 @@ impl Task {
         let shows_state = |revision: &Arc<Revision>| revision.description.shows_state;
         let is_shown = self.revision.as_ref().is_some_and(shows_state);
         let is_deleted = state.is_none();
-        let shown = state.filter(|state| is_shown && &*state.content_type == JSON);
-        let shown = shown.map(|state| state.bytes);
+        let shown = state.as_ref().filter(|_| is_shown).and_then(State::as_json).cloned();
         self.around
             .hub
             .publish(self.cell.id(), events::Change { version, events, shown, is_deleted });

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use clap::Args;
 use http::Method;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::client::{Client, Request, object_path};
@@ -59,7 +59,7 @@ struct Shown {
     dead: Vec<Message>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Alarm {
     name: String,
     due_ms: u64,
@@ -132,23 +132,16 @@ impl Messages {
 impl Alarms {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
         let shown: Shown = client.send(Request::get(path_of(&self.id)?)).await?.read()?;
+        if client.is_json {
+            // What was read as JSON can be written as JSON.
+            return output::json(&serde_json::to_vec(&shown.alarms).unwrap_or_default());
+        }
         let mut rows = vec![row(["NAME", "DUE", "EVERY", "HANDLER", "ARGUMENT", "FAILED"])];
         for alarm in &shown.alarms {
             let due = output::time(alarm.due_ms);
             let every = alarm.every_ms.map_or("once".to_owned(), |every| format!("{every}ms"));
             let (argument, tries) = (short(&alarm.argument), alarm.tries.to_string());
             rows.push(row([&alarm.name, &due, &every, &alarm.handler, &argument, &tries]));
-        }
-        if client.is_json {
-            let alarms = shown.alarms.iter().map(|alarm| {
-                let Alarm { name, due_ms, every_ms, handler, argument, tries } = alarm;
-                serde_json::json!({
-                    "name": name, "due_ms": due_ms, "every_ms": every_ms, "handler": handler,
-                    "argument": argument, "tries": tries,
-                })
-            });
-            let alarms = Value::from_iter(alarms);
-            return output::json(alarms.to_string().as_bytes());
         }
         output::table(&rows)
     }

@@ -316,15 +316,8 @@ fn send(bytes: &[u8], effects: &mut Effects) -> Result<Value, Stop> {
 fn set_alarm(call: GuestCall<'_>, effects: &mut Effects) -> Result<Value, Stop> {
     let after_ms: u64 = argument(call.argument)?;
     let set = call.alarms.map(|alarms| alarms.to_vec()).unwrap_or_default();
-    let alarm = Alarm {
-        name: "scripted".into(),
-        due_ms: crate::clock::wall_ms() + after_ms,
-        every_ms: None,
-        handler: "increment".into(),
-        argument: Bytes::from_static(b"null"),
-        tries: 0,
-        retry_ms: 0,
-    };
+    let due_ms = crate::clock::wall_ms() + after_ms;
+    let alarm = Alarm::new("scripted", due_ms, None, "increment", "null");
     let kept = set.into_iter().filter(|known| known.name != alarm.name);
     effects.alarms = Some(kept.chain([alarm.clone()]).collect());
     Ok(Value::Null)

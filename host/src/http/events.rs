@@ -36,13 +36,13 @@ impl Api {
     pub(super) async fn events(&self, parts: &mut Parts, id: ObjectId) -> Result<Reply, Problem> {
         let asked = Asked::read(parts).map_err(|error| Problem::of(error, &id))?;
         let context = request::context(&parts.headers).map_err(|error| Problem::of(error, &id))?;
-        let call =
-            self.read_call(parts, Operation::Watch { shows_state: true }, Precondition::None);
-        let call: Call = call.map_err(|error| Problem::of(error, &id))?;
         let after = match asked {
             Asked::Stand => return self.stand(parts, &id).await,
             Asked::Events(after) => after,
         };
+        let call =
+            self.read_call(parts, Operation::Watch { shows_state: true }, Precondition::None);
+        let call: Call = call.map_err(|error| Problem::of(error, &id))?;
         let upgrade = websocket::Upgrade::read(parts).map_err(|error| Problem::of(error, &id))?;
         let exchange = Exchange::of(parts)?;
         let listener = self.router.watch(&id, call, after, context).await;

@@ -87,6 +87,14 @@ pub struct State {
     pub bytes: Bytes,
 }
 
+impl State {
+    /// The snapshot, where it is JSON.
+    #[must_use]
+    pub fn as_json(&self) -> Option<&Bytes> {
+        (&*self.content_type == JSON).then_some(&self.bytes)
+    }
+}
+
 /// Media type of states that are JSON.
 pub const JSON: &str = "application/json";
 

@@ -79,20 +79,10 @@ fn pause(tries: u32) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
 
     fn alarm(name: &str, due_ms: u64, every_ms: Option<u64>) -> Alarm {
-        Alarm {
-            name: name.into(),
-            due_ms,
-            every_ms,
-            handler: "ring".into(),
-            argument: Bytes::from_static(b"null"),
-            tries: 0,
-            retry_ms: 0,
-        }
+        Alarm::new(name, due_ms, every_ms, "ring", "null")
     }
 
     fn dealings(alarms: &[Alarm]) -> Dealings {

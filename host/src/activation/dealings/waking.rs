@@ -90,15 +90,7 @@ mod tests {
     const MARK: WriteId = WriteId([7; 16]);
 
     fn with_alarm(due_ms: u64) -> Dealings {
-        let alarm = Alarm {
-            name: "a".into(),
-            due_ms,
-            every_ms: None,
-            handler: "ring".into(),
-            argument: Bytes::from_static(b"null"),
-            tries: 0,
-            retry_ms: 0,
-        };
+        let alarm = Alarm::new("a", due_ms, None, "ring", "null");
         Dealings { alarms: Some([alarm].into()), ..Dealings::default() }
     }
 

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -254,19 +255,19 @@ impl<T> Live<T> {
         let mut dealings = self.dealings().cloned().unwrap_or_default();
         let count =
             if is_retry { dealings.retry_dead(number) } else { Ok(dealings.drop_dead(number)) };
-        let (count, answer) = match count {
-            Ok(0) => (0, Ok(self.done(Bytes::from_static(b"0"), self.head.version))),
-            Ok(count) => (count, Ok(self.done(Bytes::new(), self.head.version))),
-            Err(full) => (0, refuse(Code::OutboxFull, format!("{id} was not changed: {full}"))),
+        let version = self.head.version;
+        let answer = match count {
+            Ok(0) => Ok(self.done(Bytes::from_static(b"0"), version)),
+            Ok(count) => {
+                self.head.dealings = Some(Arc::new(dealings));
+                let (state, reply) = (self.head.state.clone(), Bytes::from(count.to_string()));
+                return self.changed(running, state, reply, None, now);
+            }
+            Err(full) => refuse(Code::OutboxFull, format!("{id} was not changed: {full}")),
         };
-        if count == 0 {
-            let Running { caller, deadline, consistency, .. } = running;
-            let seen = self.seen(caller, self.head.version, answer, deadline, consistency);
-            return self.hold(seen, now, actions);
-        }
-        self.head.dealings = Some(Arc::new(dealings));
-        let (state, reply) = (self.head.state.clone(), Bytes::from(count.to_string()));
-        self.changed(running, state, reply, None, now);
+        let Running { caller, deadline, consistency, .. } = running;
+        let seen = self.seen(caller, version, answer, deadline, consistency);
+        self.hold(seen, now, actions);
     }
 
     /// Sends what is committed on its way, one message to each receiver.
@@ -284,19 +285,14 @@ impl<T> Live<T> {
         for pending in fresh {
             let (number, message) = (pending.number, pending.message);
             self.post.under_way.insert(message.to.clone(), (number, 0));
-            let pause = std::time::Duration::ZERO;
+            let pause = Duration::ZERO;
             actions.push(Action::Deliver(Box::new(Delivery { number, message, pause })));
         }
     }
 
-    fn deliver_again(
-        &mut self,
-        number: u64,
-        pause: std::time::Duration,
-        actions: &mut Vec<Action<T>>,
-    ) {
-        let outbox = self.head.dealings.iter().flat_map(|dealings| dealings.outbox.iter());
-        let pending = outbox.clone().find(|pending| pending.number == number);
+    fn deliver_again(&self, number: u64, pause: Duration, actions: &mut Vec<Action<T>>) {
+        let mut outbox = self.dealings().into_iter().flat_map(|dealings| &dealings.outbox);
+        let pending = outbox.find(|pending| pending.number == number);
         if let Some(message) = pending.map(|pending| pending.message.clone()) {
             actions.push(Action::Deliver(Box::new(Delivery { number, message, pause })));
         }
@@ -313,12 +309,7 @@ impl<T> Live<T> {
         if let Some(wake) = wake_before.filter(|wake| wake_of(now) != Some(*wake)) {
             actions.push(Action::Forget(wake));
         }
-        let is_same = match (&before, now) {
-            (Some(before), Some(now)) => Arc::ptr_eq(before, now),
-            (None, None) => true,
-            _ => false,
-        };
-        if !is_same {
+        if before.as_ref().map(Arc::as_ptr) != now.map(Arc::as_ptr) {
             self.post.is_seen_to = false;
             self.announce_alarm(actions);
         }

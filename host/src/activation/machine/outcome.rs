@@ -5,14 +5,14 @@ use bytes::Bytes;
 
 use super::swap::Next;
 use super::{Head, LEASE_OVER, Live, Machine, Phase, Running, Waiting};
-use crate::activation::protocol::{Action, Change, Now, Ran};
+use crate::activation::protocol::{Action, Now, Ran};
 use crate::activation::{Answer, refuse};
 use crate::effects::Event;
 use crate::engine::{Fault, Rejection, RestoreError};
 use crate::error::{Code, Error};
 use crate::events::frame::stand;
 use crate::id::ObjectId;
-use crate::store::record::{JSON, State};
+use crate::store::record::State;
 
 impl<T> Machine<T> {
     pub(super) fn ran(&mut self, ran: Ran, now: Now<'_>, actions: &mut Vec<Action<T>>) {
@@ -78,8 +78,8 @@ impl<T> Live<T> {
     /// Where the object stands, as those who begin to watch it are told.
     pub(super) fn stand(&self, shows_state: bool) -> Bytes {
         let Head { version, state, .. } = &self.head;
-        let shown = state.as_ref().filter(|state| shows_state && &*state.content_type == JSON);
-        stand(*version, shown.map(|state| &state.bytes), *version > 0 && state.is_none())
+        let shown = state.as_ref().filter(|_| shows_state).and_then(State::as_json);
+        stand(*version, shown, *version > 0 && state.is_none())
     }
 
     /// The instance is gone, and with it what the call had done.
@@ -98,14 +98,10 @@ impl<T> Live<T> {
         events: Option<Vec<Event>>,
         now: Now<'_>,
     ) {
-        let version = self.head.version + 1;
-        self.head.version = version;
         self.head.state = state;
+        self.new_version(events.unwrap_or_default(), now);
+        let version = self.head.version;
         let reply = self.note(&running.notes, reply, now);
-        if now.is_watched {
-            let (events, state) = (events.unwrap_or_default(), self.head.state.clone());
-            self.unpublished.push(Change { version, events, state });
-        }
         let done = self.done(reply, version);
         if let Some(key) = running.key {
             let time_ms = self.time_ms(now);

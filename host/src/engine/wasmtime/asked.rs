@@ -5,19 +5,20 @@
 use std::sync::Arc;
 
 use super::bindings::highlander::object::types::EffectError;
+use super::describe::is_handler_name;
 use crate::effects::{Alarm, Effects, Event, Message};
 use crate::engine::{HandlerKind, Outward};
+use crate::events::frame::{CHANGED, CLOSED, RESET};
+use crate::events::is_event_name;
 use crate::id::ObjectId;
 use crate::json::is_json;
 use crate::limits::{
     ALARM_BYTES_MAX, ALARM_EVERY_MIN, ALARM_NAME_BYTES_MAX, ALARMS_MAX, EVENT_BYTES_MAX,
-    EVENTS_PER_CALL_MAX, HANDLER_NAME_BYTES_MAX, MESSAGE_BYTES_MAX, MESSAGES_PER_CALL_MAX,
+    EVENTS_PER_CALL_MAX, MESSAGE_BYTES_MAX, MESSAGES_PER_CALL_MAX,
 };
 
 /// Names of events that the host gives.
-const OWN_EVENTS: [&str; 3] = ["changed", "reset", "closed"];
-/// Longest name of an event.
-const EVENT_NAME_BYTES_MAX: usize = 63;
+const OWN_EVENTS: [&str; 3] = [CHANGED, RESET, CLOSED];
 
 type Effect<T> = Result<T, EffectError>;
 
@@ -73,8 +74,7 @@ impl Asked {
 
     pub(super) fn publish(&mut self, name: &str, data: Vec<u8>) -> Effect<()> {
         self.may()?;
-        let is_name = name.len() <= EVENT_NAME_BYTES_MAX && is_plain(name, b"-");
-        if !is_name || OWN_EVENTS.contains(&name) {
+        if !is_event_name(name) || OWN_EVENTS.contains(&name) {
             return invalid(format!("an event cannot be called {name:?}"));
         }
         check_json("the event's data", &data, EVENT_BYTES_MAX)?;
@@ -91,6 +91,7 @@ impl Asked {
 
     pub(super) fn set_alarm(&mut self, alarm: Alarm) -> Effect<()> {
         self.may()?;
+        let is_letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
         let is_name = (1..=ALARM_NAME_BYTES_MAX).contains(&alarm.name.len())
             && alarm.name.bytes().all(|byte| is_letter(byte) || b"-_".contains(&byte));
         if !is_name {
@@ -142,7 +143,7 @@ impl Asked {
 }
 
 fn check_handler(name: &str) -> Effect<()> {
-    if name.len() <= HANDLER_NAME_BYTES_MAX && is_plain(name, b"-_") {
+    if is_handler_name(name) {
         Ok(())
     } else {
         invalid(format!("a handler cannot be called {name:?}"))
@@ -165,23 +166,12 @@ fn check_count(what: &str, count: usize, max: usize) -> Effect<()> {
     }
 }
 
-fn is_plain(name: &str, besides: &[u8]) -> bool {
-    name.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase())
-        && name.bytes().all(|byte| is_letter(byte) || besides.contains(&byte))
-}
-
-fn is_letter(byte: u8) -> bool {
-    byte.is_ascii_lowercase() || byte.is_ascii_digit()
-}
-
 fn invalid<T>(text: String) -> Effect<T> {
     Err(EffectError::Invalid(text))
 }
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
 
     fn update() -> Asked {
@@ -193,15 +183,7 @@ mod tests {
     }
 
     fn alarm(name: &str, due_ms: u64) -> Alarm {
-        Alarm {
-            name: name.into(),
-            due_ms,
-            every_ms: None,
-            handler: "ring".into(),
-            argument: Bytes::from_static(b"null"),
-            tries: 0,
-            retry_ms: 0,
-        }
+        Alarm::new(name, due_ms, None, "ring", "null")
     }
 
     #[test]

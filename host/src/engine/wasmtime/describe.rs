@@ -107,7 +107,8 @@ fn is_of_wrong_kind(handler: &Handler) -> bool {
     )
 }
 
-fn is_handler_name(name: &str) -> bool {
+/// Whether a handler may be called so, but for the names that are reserved.
+pub(super) fn is_handler_name(name: &str) -> bool {
     let mut bytes = name.bytes();
     name.len() <= HANDLER_NAME_BYTES_MAX
         && bytes.next().is_some_and(|first| first.is_ascii_lowercase())

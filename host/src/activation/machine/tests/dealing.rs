@@ -21,15 +21,7 @@ fn messages(keys: &[&str]) -> Effects {
 }
 
 fn alarms(due: &[(&str, u64)]) -> Effects {
-    let alarm = |(name, due_ms): &(&str, u64)| Alarm {
-        name: (*name).into(),
-        due_ms: *due_ms,
-        every_ms: None,
-        handler: "ring".into(),
-        argument: Bytes::from_static(b"null"),
-        tries: 0,
-        retry_ms: 0,
-    };
+    let alarm = |(name, due_ms): &(&str, u64)| Alarm::new(name, *due_ms, None, "ring", "null");
     Effects { alarms: Some(due.iter().map(alarm).collect()), ..Effects::default() }
 }
 

@@ -18,8 +18,7 @@ pub(super) fn define(to: &mut Functions<'_>) -> Result<()> {
             Due::AtMs(at) => at,
             Due::AfterMs(after) => guest.now_ms.saturating_add(after),
         };
-        let (name, handler, argument) = (name.into(), handler.into(), argument.into());
-        let alarm = Alarm { name, due_ms, every_ms, handler, argument, tries: 0, retry_ms: 0 };
+        let alarm = Alarm::new(&name, due_ms, every_ms, &handler, argument);
         Ok((guest.asked.set_alarm(alarm),))
     })?;
     to.linker.func_wrap("cancel", |mut cx: StoreContextMut<'_, Guest>, (name,): (String,)| {
