@@ -5,6 +5,7 @@
 
 #![allow(clippy::panic, reason = "a failed check ends the test that called it")]
 
+pub mod patient;
 mod sessions;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use rand::RngExt as _;
 use super::{Claimed, Error, Registry};
 use crate::clock::BootTime;
 use crate::id::{Hex, NodeId, ObjectId};
+use patient::{claim, hand_over, owner, release};
 
 /// Longest time that a registry may take to free the claims of a session that has ended.
 const ENDING_TIME_MAX: Duration = Duration::from_secs(30);
@@ -58,31 +60,31 @@ pub async fn check<C: Cluster>(cluster: &C) {
 /// # Panics
 /// Where it does not keep a promise.
 pub async fn check_partitions<C: Cluster>(cluster: &C) {
-    let a = cluster.join(NodeId::new("partitions-a-1")).await;
-    let b = cluster.join(NodeId::new("partitions-b-1")).await;
-    let (first, second) = two_of_one_claim(&a);
+    let a = &cluster.join(NodeId::new("partitions-a-1")).await;
+    let b = &cluster.join(NodeId::new("partitions-b-1")).await;
+    let (first, second) = two_of_one_claim(a);
     let key = a.granularity().key_of(&first);
-    assert_eq!(a.claim(&first).await, Ok(Claimed::Granted));
-    assert_eq!(a.claim(&second).await, Ok(Claimed::Granted));
+    assert_eq!(claim(a, &first).await, Ok(Claimed::Granted));
+    assert_eq!(claim(a, &second).await, Ok(Claimed::Granted));
     assert_eq!((a.claim_count(), a.held()), (1, vec![key]));
-    assert_eq!(b.claim(&second).await, Ok(Claimed::Held(a.node().clone())));
-    assert_eq!(b.owner(&second).await, Ok(Some(a.node().clone())));
-    assert_eq!(a.hand_over(key).await, Ok(false), "two objects are claimed under it");
-    assert_eq!(a.release(&first).await, Ok(()));
-    assert_eq!(a.release(&first).await, Ok(()), "a release is idempotent");
-    assert_eq!(a.hand_over(key).await, Ok(false), "one object is claimed under it");
-    assert_eq!(a.release(&second).await, Ok(()));
+    assert_eq!(claim(b, &second).await, Ok(Claimed::Held(a.node().clone())));
+    assert_eq!(owner(b, &second).await, Ok(Some(a.node().clone())));
+    assert_eq!(hand_over(a, key).await, Ok(false), "two objects are claimed under it");
+    assert_eq!(release(a, &first).await, Ok(()));
+    assert_eq!(release(a, &first).await, Ok(()), "a release is idempotent");
+    assert_eq!(hand_over(a, key).await, Ok(false), "one object is claimed under it");
+    assert_eq!(release(a, &second).await, Ok(()));
     assert_eq!(a.held(), [key], "it stays with the session");
-    assert_eq!(b.claim(&first).await, Ok(Claimed::Held(a.node().clone())));
-    assert_eq!(b.hand_over(key).await, Ok(true), "there is nothing to hand over");
-    assert_eq!(a.owner(&first).await, Ok(Some(a.node().clone())));
-    assert_eq!(a.hand_over(key).await, Ok(true));
-    assert_eq!(a.hand_over(key).await, Ok(true), "it is idempotent");
+    assert_eq!(claim(b, &first).await, Ok(Claimed::Held(a.node().clone())));
+    assert_eq!(hand_over(b, key).await, Ok(true), "there is nothing to hand over");
+    assert_eq!(owner(a, &first).await, Ok(Some(a.node().clone())));
+    assert_eq!(hand_over(a, key).await, Ok(true));
+    assert_eq!(hand_over(a, key).await, Ok(true), "it is idempotent");
     assert_eq!((a.claim_count(), a.held()), (0, vec![]));
-    assert_eq!(b.claim(&first).await, Ok(Claimed::Granted), "it is free at once");
-    assert_eq!(a.claim(&first).await, Ok(Claimed::Held(b.node().clone())));
+    assert_eq!(claim(b, &first).await, Ok(Claimed::Granted), "it is free at once");
+    assert_eq!(claim(a, &first).await, Ok(Claimed::Held(b.node().clone())));
     b.leave().await;
-    assert_eq!(a.claim(&first).await, Ok(Claimed::Granted), "who leaves leaves nothing behind");
+    assert_eq!(claim(a, &first).await, Ok(Claimed::Granted), "who leaves leaves nothing behind");
 }
 
 /// Two objects that one claim covers.
@@ -102,50 +104,50 @@ fn new_object() -> ObjectId {
 async fn claims_are_exclusive_and_idempotent(a: &impl Registry, b: &impl Registry) {
     let (id, other) = (new_object(), new_object());
     let count = a.claim_count();
-    assert_eq!(a.owner(&id).await, Ok(None));
-    assert_eq!(a.claim(&id).await, Ok(Claimed::Granted));
-    assert_eq!(a.claim(&id).await, Ok(Claimed::Granted), "a claim is idempotent");
+    assert_eq!(owner(a, &id).await, Ok(None));
+    assert_eq!(claim(a, &id).await, Ok(Claimed::Granted));
+    assert_eq!(claim(a, &id).await, Ok(Claimed::Granted), "a claim is idempotent");
     assert_eq!(a.claim_count(), count + 1);
-    assert_eq!(b.claim(&id).await, Ok(Claimed::Held(a.node().clone())));
+    assert_eq!(claim(b, &id).await, Ok(Claimed::Held(a.node().clone())));
     assert_eq!(
-        b.claim(&other).await,
+        claim(b, &other).await,
         Ok(Claimed::Granted),
         "claims of two objects are independent"
     );
-    for session in [a.owner(&id).await, b.owner(&id).await] {
+    for session in [owner(a, &id).await, owner(b, &id).await] {
         assert_eq!(session, Ok(Some(a.node().clone())));
     }
     assert!(a.lease_until() > BootTime::now());
-    a.release(&id).await.expect("the claim is given back");
-    b.release(&other).await.expect("the claim is given back");
+    release(a, &id).await.expect("the claim is given back");
+    release(b, &other).await.expect("the claim is given back");
     assert_eq!(a.claim_count(), count);
 }
 
 async fn only_the_holder_can_release(a: &impl Registry, b: &impl Registry) {
     let id = new_object();
-    assert_eq!(a.claim(&id).await, Ok(Claimed::Granted));
-    assert_eq!(b.release(&id).await, Ok(()), "to release what one does not hold is no error");
-    assert_eq!(b.owner(&id).await, Ok(Some(a.node().clone())), "and changes nothing");
-    assert_eq!(a.release(&id).await, Ok(()));
-    assert_eq!(b.owner(&id).await, Ok(None));
-    assert_eq!(b.claim(&id).await, Ok(Claimed::Granted), "a released claim is free at once");
-    assert_eq!(a.release(&id).await, Ok(()), "a release is idempotent");
-    assert_eq!(a.owner(&id).await, Ok(Some(b.node().clone())), "and spares the next holder");
-    assert_eq!(b.release(&id).await, Ok(()));
+    assert_eq!(claim(a, &id).await, Ok(Claimed::Granted));
+    assert_eq!(release(b, &id).await, Ok(()), "to release what one does not hold is no error");
+    assert_eq!(owner(b, &id).await, Ok(Some(a.node().clone())), "and changes nothing");
+    assert_eq!(release(a, &id).await, Ok(()));
+    assert_eq!(owner(b, &id).await, Ok(None));
+    assert_eq!(claim(b, &id).await, Ok(Claimed::Granted), "a released claim is free at once");
+    assert_eq!(release(a, &id).await, Ok(()), "a release is idempotent");
+    assert_eq!(owner(a, &id).await, Ok(Some(b.node().clone())), "and spares the next holder");
+    assert_eq!(release(b, &id).await, Ok(()));
 }
 
 async fn what_is_in_use_is_not_handed_over(a: &impl Registry, b: &impl Registry) {
     let id = new_object();
     let key = a.granularity().key_of(&id);
-    assert_eq!(a.hand_over(key).await, Ok(true), "there is nothing to hand over");
-    assert_eq!(a.claim(&id).await, Ok(Claimed::Granted));
+    assert_eq!(hand_over(a, key).await, Ok(true), "there is nothing to hand over");
+    assert_eq!(claim(a, &id).await, Ok(Claimed::Granted));
     assert!(a.held().contains(&key) && !b.held().contains(&key));
-    assert_eq!(a.hand_over(key).await, Ok(false));
-    assert_eq!(b.hand_over(key).await, Ok(true), "what another session holds is not touched");
-    assert_eq!(b.owner(&id).await, Ok(Some(a.node().clone())));
-    assert_eq!(a.release(&id).await, Ok(()));
+    assert_eq!(hand_over(a, key).await, Ok(false));
+    assert_eq!(hand_over(b, key).await, Ok(true), "what another session holds is not touched");
+    assert_eq!(owner(b, &id).await, Ok(Some(a.node().clone())));
+    assert_eq!(release(a, &id).await, Ok(()));
     assert!(!a.held().contains(&key));
-    assert_eq!(a.hand_over(key).await, Ok(true));
+    assert_eq!(hand_over(a, key).await, Ok(true));
 }
 
 async fn one_of_many_racing_claims_is_granted<C: Cluster>(cluster: &C) {
@@ -157,7 +159,7 @@ async fn one_of_many_racing_claims_is_granted<C: Cluster>(cluster: &C) {
         // Tasks of their own, so that they may run at the same moment.
         let racers = sessions.iter().map(|session| {
             let (session, id) = (Arc::clone(session), id.clone());
-            tokio::spawn(async move { session.claim(&id).await })
+            tokio::spawn(async move { claim(&*session, &id).await })
         });
         let outcomes = join_all(racers.collect::<Vec<_>>()).await;
         let outcomes: Vec<_> = outcomes.into_iter().map(|task| task.expect("no panic")).collect();
@@ -169,7 +171,7 @@ async fn one_of_many_racing_claims_is_granted<C: Cluster>(cluster: &C) {
         for outcome in outcomes.iter().filter(|outcome| !is_granted(outcome)) {
             assert_eq!(outcome, &Ok(Claimed::Held(winner.node().clone())));
         }
-        winner.release(&id).await.expect("the claim is given back");
+        release(&**winner, &id).await.expect("the claim is given back");
     }
     join_all(sessions.iter().map(|session| cluster.end(session))).await;
 }
@@ -182,12 +184,12 @@ async fn claims_and_releases_do_not_mix<R: Registry>(a: &Arc<R>, b: &Arc<R>) {
         let holder_count = Arc::clone(&holder_count);
         tokio::spawn(async move {
             for _ in 0..100 {
-                if session.claim(&id).await == Ok(Claimed::Granted) {
+                if claim(&*session, &id).await == Ok(Claimed::Granted) {
                     let before = holder_count.fetch_add(1, Ordering::SeqCst);
                     assert_eq!(before, 0, "two sessions hold one claim");
                     tokio::task::yield_now().await;
                     holder_count.fetch_sub(1, Ordering::SeqCst);
-                    session.release(&id).await.expect("the claim is given back");
+                    release(&*session, &id).await.expect("the claim is given back");
                 }
             }
         })
@@ -204,7 +206,7 @@ async fn an_ended_session_trusts_nothing_and_holds_nothing<C: Cluster>(
     let ended = cluster.join(NodeId::new("ended-1")).await;
     let ids: Vec<_> = (0..50).map(|_| new_object()).collect();
     for id in &ids {
-        assert_eq!(ended.claim(id).await, Ok(Claimed::Granted));
+        assert_eq!(claim(&ended, id).await, Ok(Claimed::Granted));
     }
     assert_eq!(ended.claim_count(), ids.len());
     cluster.end(&ended).await;
@@ -230,7 +232,7 @@ async fn an_ended_session_trusts_nothing_and_holds_nothing<C: Cluster>(
     // What the former node still sends does not reach the claims of the next.
     for id in &ids {
         let _ = ended.release(id).await;
-        assert_eq!(other.owner(id).await, Ok(Some(other.node().clone())));
-        other.release(id).await.expect("the claim is given back");
+        assert_eq!(owner(other, id).await, Ok(Some(other.node().clone())));
+        release(other, id).await.expect("the claim is given back");
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
+use highlander_host::registry::conformance::patient::{claim, release};
 use highlander_host::registry::zookeeper::Session;
 use highlander_host::registry::{Claimed, Error, Registry};
 use highlander_services::zookeeper::Config;
@@ -10,7 +11,7 @@ use highlander_services::zookeeper::Config;
 use crate::cluster::{Cluster, id, lease_holds, until};
 
 async fn claim_all(session: &Session, count: usize) {
-    let claims = stream::iter(0..count).map(async |number| session.claim(&id(number)).await);
+    let claims = stream::iter(0..count).map(async |number| claim(session, &id(number)).await);
     let outcomes: Vec<_> = claims.buffer_unordered(256).collect().await;
     assert!(outcomes.iter().all(|outcome| *outcome == Ok(Claimed::Granted)));
 }
@@ -20,16 +21,16 @@ async fn a_session_at_its_cap_claims_nothing_more() {
     let mut cluster = Cluster::start().await;
     cluster.options.claims_max = 3;
     let (session, other) = (cluster.join("a-1").await, cluster.join("b-1").await);
-    assert_eq!(other.claim(&id(9)).await, Ok(Claimed::Granted));
+    assert_eq!(claim(&other, &id(9)).await, Ok(Claimed::Granted));
     claim_all(&session, 2).await;
-    assert_eq!(session.claim(&id(9)).await, Ok(Claimed::Held(other.node().clone())));
+    assert_eq!(claim(&session, &id(9)).await, Ok(Claimed::Held(other.node().clone())));
     claim_all(&session, 3).await;
     for _ in 0..2 {
-        assert_eq!(session.claim(&id(3)).await, Err(Error::Full(3)));
+        assert_eq!(claim(&session, &id(3)).await, Err(Error::Full(3)));
     }
-    assert_eq!(session.claim(&id(2)).await, Ok(Claimed::Granted), "what it holds it may claim");
-    assert_eq!(session.release(&id(2)).await, Ok(()));
-    assert_eq!(session.claim(&id(3)).await, Ok(Claimed::Granted));
+    assert_eq!(claim(&session, &id(2)).await, Ok(Claimed::Granted), "what it holds it may claim");
+    assert_eq!(release(&session, &id(2)).await, Ok(()));
+    assert_eq!(claim(&session, &id(3)).await, Ok(Claimed::Granted));
     assert_eq!((session.claim_count(), session.held().len()), (3, 3));
 }
 
@@ -42,7 +43,7 @@ async fn servers_survive_the_end_of_a_session_at_its_cap_and_a_restart_after_it(
     let (session, link) = cluster.join_by_link("a-1", 0).await;
     claim_all(&session, count).await;
     assert_eq!(session.claim_count(), count);
-    assert_eq!(session.claim(&id(count)).await, Err(Error::Full(count)));
+    assert_eq!(claim(&session, &id(count)).await, Err(Error::Full(count)));
     assert!(lease_holds(&session));
     link.cut();
     until("the session is ended", async || {

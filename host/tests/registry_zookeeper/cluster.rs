@@ -27,9 +27,9 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// One server, and sessions that end after two seconds of silence.
+    /// One server, and sessions that end after four seconds of silence.
     pub(crate) async fn start() -> Self {
-        Self::start_with(Config::default(), Duration::from_secs(2)).await
+        Self::start_with(Config::default(), Duration::from_secs(4)).await
     }
 
     pub(crate) async fn start_with(config: Config, session_timeout: Duration) -> Self {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use highlander_host::clock::BootTime;
+use highlander_host::registry::conformance::patient::{claim, release};
 use highlander_host::registry::zookeeper::Session;
 use highlander_host::registry::{Claimed, Notice, Registry};
 use highlander_services::link::Link;
@@ -42,7 +43,7 @@ async fn the_lease_is_over_before_another_session_has_the_claim() {
         let joining = names.map(async |name| cluster.join_by_link(&name, 0).await);
         let (holders, links): (Vec<_>, Vec<_>) = join_all(joining).await.into_iter().unzip();
         for (number, holder) in holders.iter().enumerate() {
-            assert_eq!(holder.claim(&id(number)).await, Ok(Claimed::Granted));
+            assert_eq!(claim(holder, &id(number)).await, Ok(Claimed::Granted));
         }
         for link in &links {
             // At any moment of the heartbeats and of the servers' ticks.
@@ -52,7 +53,7 @@ async fn the_lease_is_over_before_another_session_has_the_claim() {
         }
         take_over(&holders, &taker).await;
         for number in 0..SESSIONS {
-            assert_eq!(taker.release(&id(number)).await, Ok(()));
+            assert_eq!(release(&taker, &id(number)).await, Ok(()));
         }
     }
 }
@@ -74,7 +75,7 @@ async fn the_lease_is_over_before_the_leader_ends_sessions_on_a_server_that_is_c
         sync_limit: 30,
         ..Config::with_servers(3)
     };
-    let cluster = Cluster::start_with(config, Duration::from_secs(2)).await;
+    let cluster = Cluster::start_with(config, Duration::from_secs(4)).await;
     for round in 0..4 {
         let mut leader = None;
         until("there is a leader", async || {
@@ -90,7 +91,7 @@ async fn the_lease_is_over_before_the_leader_ends_sessions_on_a_server_that_is_c
         let joined = join_all(joining).await;
         let (holders, _links): (Vec<_>, Vec<_>) = joined.into_iter().unzip();
         for (number, holder) in holders.iter().enumerate() {
-            assert_eq!(holder.claim(&id(number)).await, Ok(Claimed::Granted));
+            assert_eq!(claim(holder, &id(number)).await, Ok(Claimed::Granted));
         }
         before_a_bad_moment().await;
         links[follower * 3 + leader].cut();
@@ -117,7 +118,7 @@ async fn past_its_lease_a_session_claims_nothing_and_afterwards_keeps_what_it_he
     for round in 0.. {
         let (session, link) = cluster.join_by_link(&format!("a-{round}"), 0).await;
         for number in 0..3 {
-            assert_eq!(session.claim(&id(number)).await, Ok(Claimed::Granted));
+            assert_eq!(claim(&session, &id(number)).await, Ok(Claimed::Granted));
         }
         link.cut();
         until("the lease is over", async || !lease_holds(&session)).await;
@@ -147,8 +148,8 @@ async fn past_its_lease_a_session_claims_nothing_and_afterwards_keeps_what_it_he
         if within("word of the session", notices).await {
             assert!(lease_holds(&session));
             assert_eq!(session.claim_count(), 2);
-            assert_eq!(session.claim(&id(0)).await, Ok(Claimed::Granted));
-            assert_eq!(session.claim(&id(1)).await, Ok(Claimed::Granted), "it was free");
+            assert_eq!(claim(&session, &id(0)).await, Ok(Claimed::Granted));
+            assert_eq!(claim(&session, &id(1)).await, Ok(Claimed::Granted), "it was free");
             return;
         }
         // The machine was too slow, and the servers have ended the session.

@@ -1,6 +1,7 @@
 //! What a short cut leaves as it was, and what it may not hide.
 
 use highlander_host::id::TypeName;
+use highlander_host::registry::conformance::patient::{claim, owner, release};
 use highlander_host::registry::members::Standing;
 use highlander_host::registry::{Claimed, Error, Notice, Registry};
 use highlander_services::zookeeper::Config;
@@ -13,7 +14,7 @@ async fn a_reconnect_in_time_keeps_claims_and_shows_what_was_missed() {
     let cluster = Cluster::start_with(Config::default(), Duration::from_secs(6)).await;
     let other = cluster.join("b-1").await;
     let (session, link) = cluster.join_by_link("a-1", 0).await;
-    assert_eq!(session.claim(&id(1)).await, Ok(Claimed::Granted));
+    assert_eq!(claim(&session, &id(1)).await, Ok(Claimed::Granted));
     // More than once: what the client library forgets, it forgets each time.
     for round in 0..3 {
         link.cut();
@@ -42,7 +43,7 @@ async fn a_reconnect_in_time_keeps_claims_and_shows_what_was_missed() {
         .await;
         assert!(lease_holds(&session));
         assert_eq!(session.held(), [session.granularity().key_of(&id(1))]);
-        assert_eq!(other.owner(&id(1)).await, Ok(Some(session.node().clone())));
+        assert_eq!(owner(&other, &id(1)).await, Ok(Some(session.node().clone())));
     }
 }
 
@@ -52,7 +53,7 @@ async fn a_claim_that_an_operator_removes_is_lost_and_the_session_goes_on() {
     let operator = cluster.operator().await;
     let session = cluster.join("a-1").await;
     for number in 0..3 {
-        assert_eq!(session.claim(&id(number)).await, Ok(Claimed::Granted));
+        assert_eq!(claim(&session, &id(number)).await, Ok(Claimed::Granted));
     }
     operator.delete(&claim_path(&id(1)), None).await.unwrap();
     let lost = Notice::ClaimsLost(vec![session.granularity().key_of(&id(1))]);
@@ -61,13 +62,13 @@ async fn a_claim_that_an_operator_removes_is_lost_and_the_session_goes_on() {
     assert_eq!(session.claim_count(), 2);
     // Another session has it by now, whose claim is not touched.
     let other = cluster.join("b-1").await;
-    assert_eq!(other.claim(&id(1)).await, Ok(Claimed::Granted));
-    assert_eq!(session.release(&id(1)).await, Ok(()));
+    assert_eq!(claim(&other, &id(1)).await, Ok(Claimed::Granted));
+    assert_eq!(release(&session, &id(1)).await, Ok(()));
     operator.delete(&claim_path(&id(2)), None).await.unwrap();
-    assert_eq!(other.claim(&id(2)).await, Ok(Claimed::Granted));
-    assert_eq!(session.release(&id(2)).await, Ok(()), "before it knows");
+    assert_eq!(claim(&other, &id(2)).await, Ok(Claimed::Granted));
+    assert_eq!(release(&session, &id(2)).await, Ok(()), "before it knows");
     for number in 1..3 {
-        assert_eq!(session.owner(&id(number)).await, Ok(Some(other.node().clone())));
+        assert_eq!(owner(&session, &id(number)).await, Ok(Some(other.node().clone())));
     }
 }
 
@@ -78,7 +79,7 @@ async fn a_session_whose_own_znodes_are_removed_is_over() {
     for folder in ["/n", "/h"] {
         let session = cluster.join("a-1").await;
         let other = cluster.join("b-1").await;
-        assert_eq!(session.claim(&id(1)).await, Ok(Claimed::Granted));
+        assert_eq!(claim(&session, &id(1)).await, Ok(Claimed::Granted));
         operator.delete(&format!("{folder}/a-1"), None).await.unwrap();
         notices_until(&session, &Notice::SessionOver).await;
         assert!(!lease_holds(&session));

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use super::patient::{claim, patiently, release};
 use super::{Cluster, ENDING_TIME_MAX, new_object};
 use crate::clock::BootTime;
 use crate::id::{NodeId, TypeName};
@@ -45,7 +46,7 @@ async fn nodes_see_each_other<C: Cluster>(cluster: &C, a: &C::Session, b: &C::Se
 
 async fn standings_are_seen(a: &impl Registry, b: &impl Registry) {
     for standing in [Standing::Draining, Standing::Unwell, Standing::Ready] {
-        assert_eq!(b.set_standing(standing).await, Ok(()));
+        assert_eq!(patiently(|| b.set_standing(standing)).await, Ok(()));
         for session in [a, b as &dyn Registry] {
             until(session, "the standing is seen", |members| {
                 members.find(b.node()).is_some_and(|member| member.standing == standing)
@@ -59,23 +60,32 @@ async fn other_nodes_are_told_of_a_type(a: &impl Registry, b: &impl Registry) {
     let type_name = TypeName::new("conformance").expect("a valid name");
     // The second time what is told exists already.
     for _ in 0..2 {
-        assert_eq!(a.announce(&type_name).await, Ok(()));
-        while next_notice(b).await != Notice::TypeChanged(type_name.clone()) {}
+        assert_eq!(patiently(|| a.announce(&type_name)).await, Ok(()));
+        loop {
+            match next_notice(b).await {
+                Notice::TypeChanged(changed) if changed == type_name => break,
+                // Its connection was made anew, and what was told meanwhile is lost.
+                Notice::TypesUncertain => {
+                    assert_eq!(patiently(|| a.announce(&type_name)).await, Ok(()));
+                }
+                _ => {}
+            }
+        }
     }
 }
 
 async fn who_leaves_leaves_nothing_behind<C: Cluster>(cluster: &C, other: &C::Session) {
     let leaving = cluster.join(NodeId::new("leaving-1")).await;
     let id = new_object();
-    assert_eq!(leaving.claim(&id).await, Ok(Claimed::Granted));
+    assert_eq!(claim(&leaving, &id).await, Ok(Claimed::Granted));
     leaving.leave().await;
-    assert_eq!(other.claim(&id).await, Ok(Claimed::Granted), "its claims are free at once");
+    assert_eq!(claim(other, &id).await, Ok(Claimed::Granted), "its claims are free at once");
     assert!(leaving.lease_until() <= BootTime::now());
     assert_eq!(leaving.claim(&id).await, Err(Error::SessionOver));
     assert_eq!((leaving.claim_count(), leaving.held()), (0, vec![]));
     check_last_notice(&leaving).await;
     leaving.leave().await;
-    assert_eq!(other.release(&id).await, Ok(()));
+    assert_eq!(release(other, &id).await, Ok(()));
     until(other, "it is no member", |members| members.find(leaving.node()).is_none()).await;
 }
 
