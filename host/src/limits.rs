@@ -34,6 +34,9 @@ pub const RECENT_WRITES_MAX: usize = 8;
 pub const AWAITING_COMMIT_MAX: usize = 1024;
 /// How long a call may wait for room in a full mailbox before it is answered "mailbox full".
 pub const LOBBY_WAIT: Duration = Duration::from_millis(50);
+/// How long a call of a chain waits for an object that waits itself, in an older chain. Two chains that wait for each
+/// other go on after this time, with one of them refused; waits that are no circle are mostly shorter.
+pub const CONFLICT_WAIT: Duration = Duration::from_millis(250);
 /// A write that took at least this long is worth gathering calls for the next one.
 pub const GATHER_FROM: Duration = Duration::from_millis(8);
 /// How long calls are gathered at most, as a part of what the last write took.

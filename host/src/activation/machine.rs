@@ -202,16 +202,14 @@ impl<T> Machine<T> {
             self.live.iter().flat_map(|live| &live.waiting).map(|waiting| waiting.deadline);
         let gather = self.live.as_ref().filter(|live| live.is_gathering()).and_then(|l| l.gather);
         let timers = self.mailbox.next_expiry(settings.mailbox_len).into_iter();
-        waiting.chain(timers).chain(gather.map(|gather| gather.until)).min()
+        let gather = gather.map(|gather| gather.until);
+        waiting.chain(timers).chain(gather).chain(self.next_conflict()).min()
     }
 
     fn offer(&mut self, call: Call, caller: T, now: Now<'_>, actions: &mut Vec<Action<T>>) {
         if self.is_departing() {
             let answer = refuse(Code::Draining, format!("{}: {DEPARTING}", self.id));
             return actions.push(Action::Answer(caller, answer));
-        }
-        if let Some(why) = self.conflict_with(&call) {
-            return actions.push(Action::Answer(caller, refuse(Code::CallConflict, why)));
         }
         let len_max = now.settings.mailbox_len;
         if let Some(caller) = self.mailbox.offer(call, caller, now.time, len_max) {
@@ -235,6 +233,7 @@ impl<T> Machine<T> {
             };
             actions.push(Action::Answer(caller, answer));
         }
+        self.refuse_conflicts(now, actions);
         if let Some(live) = &mut self.live {
             live.gather = live.gather.filter(|gather| now.time < gather.until);
             live.expire_waiting(&self.id, now, actions);

@@ -39,8 +39,9 @@ pub async fn offer(
         core.last_used = now.time;
         core.step(Event::Call(call, caller), now);
         let is_in_lobby = core.machine.mailbox_len() > around.settings.mailbox_len;
-        let expiry = if is_in_lobby { now.time + LOBBY_WAIT } else { deadline };
-        rouse(cell, &mut core, expiry.min(deadline))
+        let room = is_in_lobby.then(|| now.time + LOBBY_WAIT);
+        let expiry = room.into_iter().chain(core.machine.next_conflict()).fold(deadline, Ord::min);
+        rouse(cell, &mut core, expiry)
     };
     if must_begin {
         begin(cell, around).await;

@@ -85,7 +85,9 @@ async fn a_chain_of_objects_is_bounded() {
 async fn a_handler_is_told_why_a_call_has_no_reply() {
     let node = with_misbehaving().await;
     let client = node.client();
-    let called = |type_name: &str, key: &str, handler: &str| json!({ "type": type_name, "key": key, "handler": handler });
+    let called = |type_name: &str, key: &str, handler: &str| -> Value {
+        json!({ "type": type_name, "key": key, "handler": handler })
+    };
     let refused = failure(&client, "a", called("together", "b", "ring")).await;
     assert_eq!((&refused["kind"], &refused["code"]), (&json!("refused"), &json!("no-alarm")));
     for absent in [called("nobody", "b", "get"), called("together", "b", "nothing")] {

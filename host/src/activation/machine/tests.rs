@@ -1,5 +1,6 @@
 //! What the machine decides, one situation at a time.
 
+mod circles;
 mod dealing;
 mod depart;
 mod lease;
@@ -100,6 +101,14 @@ impl Bench {
 
     fn call(&mut self, caller: u32, handler: &str) {
         self.step(Event::Call(call(handler), caller));
+    }
+
+    /// The time at which the machine asked to be woken has come.
+    fn wake_at(&mut self, time_ms: u64) {
+        let due = self.machine.next_wake(&self.settings);
+        assert_eq!(due, Some(BootTime::from_boot(Duration::from_millis(time_ms))));
+        self.time_ms = time_ms;
+        self.step(Event::Wake);
     }
 
     fn updated(&mut self, n: u64) {
@@ -246,12 +255,7 @@ fn after_a_slow_write_the_next_one_waits_for_those_who_were_just_answered() {
     bench.step(Event::Stored(Put::Applied(etag("e2"))));
     updates(&mut bench, 5..6);
     assert_eq!(writes(&mut bench), 0, "the others are not");
-    assert_eq!(
-        bench.machine.next_wake(&bench.settings),
-        Some(BootTime::from_boot(Duration::from_millis(34)))
-    );
-    bench.time_ms = 34;
-    bench.step(Event::Wake);
+    bench.wake_at(34);
     assert_eq!(writes(&mut bench), 1, "and are waited for only so long");
 }
 

@@ -1,8 +1,8 @@
 //! Objects that work together across nodes, under faults (contract S5, S7, O3).
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
@@ -106,13 +106,12 @@ async fn objects_that_call_each_other_at_random_do_not_wait_for_ever_when_nodes_
     let cluster = Arc::new(cluster().await);
     let any = cluster.client(0);
     let among: Vec<String> = (0..100).map(|n| n.to_string()).collect();
-    let (through, done, refused, failed) = Default::default();
-    let (through, done, refused, failed): (AtomicU64, AtomicU64, AtomicU64, AtomicU64) =
-        (through, done, refused, failed);
+    let (through, done, failed): (AtomicU64, AtomicU64, AtomicU64) = Default::default();
+    let refusals = Mutex::new(BTreeMap::<String, u64>::new());
     let calls: Vec<_> = (0..rounds(1_500, 20_000)).map(|_| random.next_u64()).collect();
     let made = stream::iter(calls).map(|seed| {
         let (cluster, any, among) = (&cluster, &any, &among);
-        let (through, done, refused, failed) = (&through, &done, &refused, &failed);
+        let (through, done, refusals, failed) = (&through, &done, &refusals, &failed);
         async move {
             let first = format!("together/{}", seed % 100);
             let hops = seed % 6;
@@ -126,8 +125,7 @@ async fn objects_that_call_each_other_at_random_do_not_wait_for_ever_when_nodes_
                     done.fetch_add(1, Ordering::Relaxed);
                 }
                 Ok(reply) if reply.status == 422 => {
-                    refused.fetch_add(1, Ordering::Relaxed);
-                    check_refusal(&reply);
+                    *refusals.lock().unwrap().entry(refusal(&reply)).or_default() += 1;
                 }
                 // A node is dead, or dies.
                 _ => drop(failed.fetch_add(1, Ordering::Relaxed)),
@@ -146,10 +144,11 @@ async fn objects_that_call_each_other_at_random_do_not_wait_for_ever_when_nodes_
     let both = Box::pin(async { tokio::join!(made, dying) });
     let (_, ()) = wait::within_of(Duration::from_mins(4), "all are answered", both).await;
     cluster.is_whole().await;
-    let (done, refused, failed) = (done.into_inner(), refused.into_inner(), failed.into_inner());
-    println!("{done} done, {refused} refused, {failed} lost with a node");
-    let enough = rounds(1_500, 20_000) / 5;
-    assert!(done > enough, "{done} done, {refused} refused, {failed} failed");
+    let (done, failed) = (done.into_inner(), failed.into_inner());
+    let told =
+        format!("{done} done, refused {:?}, {failed} lost with a node", refusals.lock().unwrap());
+    println!("{told}");
+    assert!(done > rounds(1_500, 20_000) / 5, "{told}");
     let mut wandered = 0;
     for key in &among {
         wandered += state(&cluster.client(0), key).await["wanders"].as_u64().unwrap();
@@ -158,13 +157,14 @@ async fn objects_that_call_each_other_at_random_do_not_wait_for_ever_when_nodes_
     assert!(wandered >= through, "{through} were answered, {wandered} happened");
 }
 
-/// A refusal that says why: another chain was in the way, or an object of the chain was lost with its node.
-fn check_refusal(reply: &Reply) {
+/// Why a chain was refused: another chain was in the way, or an object of the chain was lost with its node.
+fn refusal(reply: &Reply) -> String {
     let problem = reply.problem("object-rejected");
     let code = problem["rejection"]["code"].as_str().unwrap();
     let expected =
         ["call-conflict", "call-cycle", "callee-unavailable", "call-unknown", "call-timed-out"];
     assert!(expected.contains(&code), "{problem}");
+    code.to_owned()
 }
 
 #[tokio::test]

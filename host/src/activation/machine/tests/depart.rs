@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::limits::CONFLICT_WAIT;
 use crate::origin::chain::{Age, Chain};
 
 fn age(began_ms: u64) -> Age {
@@ -60,24 +61,47 @@ fn a_call_does_not_leave_past_the_lease() {
 }
 
 #[test]
-fn only_older_chains_wait_for_an_object_that_waits() {
+fn younger_chains_do_not_wait_for_long_for_an_object_that_waits() {
+    let conflict = Err(Code::CallConflict);
+    let wait = u64::try_from(CONFLICT_WAIT.as_millis()).unwrap();
     let mut bench = Bench::live(None);
+    bench.settings.mailbox_len = 4;
     bench.call(1, "add");
     bench.step(Event::Call(chained("add", 30), 2));
+    bench.time_ms = 10;
     bench.step(Event::Departing(age(20), 9));
-    assert_eq!(
-        bench.outcomes(),
-        [(2, Err(Code::CallConflict)), (9, Ok(0))],
-        "who waits is sent away"
-    );
+    bench.time_ms = 20;
     bench.step(Event::Call(chained("add", 21), 3));
     bench.step(Event::Call(chained("add", 19), 4));
     bench.call(5, "add");
-    assert_eq!(bench.outcomes(), [(3, Err(Code::CallConflict))], "older ones and clients wait");
+    assert_eq!(bench.outcomes(), [(9, Ok(0))]);
+    bench.wake_at(10 + wait);
+    assert_eq!(bench.outcomes(), [(2, conflict)], "who waited before, from when the object waits");
+    bench.wake_at(20 + wait);
+    assert_eq!(bench.outcomes(), [(3, conflict)], "who came later, from then");
+    bench.time_ms = 999;
+    bench.step(Event::Wake);
+    assert_eq!(bench.outcomes(), [], "older chains and clients wait");
+}
+
+#[test]
+fn an_object_that_goes_on_is_waited_for() {
+    let mut bench = Bench::live(None);
+    bench.call(1, "add");
+    bench.step(Event::Departing(age(20), 9));
+    bench.step(Event::Call(chained("add", 30), 2));
+    let wait = u64::try_from(CONFLICT_WAIT.as_millis()).unwrap();
+    for round in 0..3 {
+        bench.step(Event::Returned);
+        bench.time_ms = (round + 1) * (wait - 1);
+        bench.step(Event::Departing(age(20), 9));
+        bench.step(Event::Wake);
+        assert_eq!(bench.outcomes().last(), Some(&(9, Ok(0))), "no call of it took too long");
+    }
     bench.step(Event::Returned);
-    bench.time_ms = 60;
-    bench.step(Event::Call(chained("add", 22), 6));
-    assert_eq!(bench.outcomes(), [], "it waits no more, so it can be waited for");
+    bench.time_ms = 999;
+    bench.step(Event::Wake);
+    assert_eq!(bench.outcomes(), []);
 }
 
 #[test]
@@ -86,6 +110,7 @@ fn a_chain_keeps_its_age_from_object_to_object() {
     bench.step(Event::Call(chained("add", 10), 1));
     bench.step(Event::Departing(age(99), 9));
     bench.step(Event::Call(chained("add", 20), 2));
+    bench.wake_at(u64::try_from(CONFLICT_WAIT.as_millis()).unwrap());
     assert_eq!(bench.outcomes(), [(9, Ok(0)), (2, Err(Code::CallConflict))]);
 }
 

@@ -1,0 +1,201 @@
+//! Many chains of calls among few objects, in any order of arrival: none waits for ever, and none is refused that is
+//! in no circle.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom as _;
+use rand::{RngExt as _, SeedableRng as _};
+
+use super::*;
+use crate::limits::CONFLICT_WAIT;
+use crate::origin::chain::{Age, Chain};
+
+/// How long callers would wait, in milliseconds: nobody gets there.
+const PATIENCE_MS: u64 = 3_600_000;
+const OBJECTS: usize = 6;
+
+/// A chain: the objects that it goes through, and how old it is.
+struct Way {
+    objects: Vec<usize>,
+    age: Age,
+}
+
+/// What somebody waits for: the answer of a call of a chain, or leave to make the next.
+#[derive(Debug, Clone, Copy)]
+enum Token {
+    Answer { way: usize, depth: usize },
+    Leave { way: usize, depth: usize },
+}
+
+impl Token {
+    fn number(self) -> u32 {
+        let number = match self {
+            Self::Answer { way, depth } => (way * 16 + depth) * 2,
+            Self::Leave { way, depth } => (way * 16 + depth) * 2 + 1,
+        };
+        u32::try_from(number).unwrap()
+    }
+
+    fn of(number: u32) -> Self {
+        let place = number as usize / 2;
+        let (way, depth) = (place / 16, place % 16);
+        if number.is_multiple_of(2) {
+            Self::Answer { way, depth }
+        } else {
+            Self::Leave { way, depth }
+        }
+    }
+}
+
+/// Objects whose handlers call the next one of their chain and pass its answer on.
+struct Circles {
+    rng: StdRng,
+    benches: Vec<Bench>,
+    ways: Vec<Way>,
+    under_way: Vec<(usize, Event<u32>)>,
+    /// What chains were refused somewhere, which their handlers take for an answer.
+    refusals: BTreeMap<usize, Code>,
+    outcomes: BTreeMap<usize, Result<(), Code>>,
+    time_ms: u64,
+}
+
+impl Circles {
+    fn new(seed: u64, is_ordered: bool) -> Self {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let benches = std::iter::repeat_with(|| {
+            let mut bench = Bench::live(None);
+            bench.settings.mailbox_len = 1000;
+            bench
+        });
+        let benches = benches.take(OBJECTS).collect();
+        let ways = std::iter::repeat_with(|| {
+            let mut objects: Vec<_> = (0..OBJECTS).collect();
+            objects.shuffle(&mut rng);
+            objects.truncate(rng.random_range(1..=OBJECTS));
+            if is_ordered {
+                objects.sort_unstable();
+            }
+            Way { objects, age: Age { began_ms: rng.random_range(0..9), mark: rng.random() } }
+        });
+        let ways = ways.take(20).collect();
+        let (under_way, refusals, outcomes) = Default::default();
+        Self { rng, benches, ways, under_way, refusals, outcomes, time_ms: 0 }
+    }
+
+    /// Whether the call of this depth is the chain's last.
+    fn is_last(&self, way: usize, depth: usize) -> bool {
+        self.ways[way].objects.len() == depth + 1
+    }
+
+    fn call(&mut self, way: usize, depth: usize) {
+        let Way { objects, age } = &self.ways[way];
+        let behind = (0..depth).map(|n| ObjectId::new("counter", &n.to_string()).unwrap());
+        let chain = Chain::of(behind.collect(), *age).map(Arc::new);
+        let call = Call {
+            origin: Origin { chain, ..Origin::default() },
+            deadline: BootTime::from_boot(Duration::from_millis(PATIENCE_MS)),
+            ..call(&format!("{way} {depth}"))
+        };
+        let event = Event::Call(call, Token::Answer { way, depth }.number());
+        self.under_way.push((objects[depth], event));
+    }
+
+    fn step(&mut self, object: usize, event: Event<u32>) {
+        let bench = &mut self.benches[object];
+        bench.time_ms = self.time_ms;
+        bench.step(event);
+        let actions = std::mem::take(&mut bench.actions);
+        for (number, outcome) in bench.outcomes() {
+            self.answered(Token::of(number), outcome.map(drop));
+        }
+        for action in actions {
+            let Action::Run(run) = action else { panic!("only calls are made: {action:?}") };
+            let (way, depth) = run.handler.split_once(' ').unwrap();
+            let (way, depth) = (way.parse().unwrap(), depth.parse().unwrap());
+            let event = match self.is_last(way, depth) {
+                true => Event::Ran(Ran::Queried { reply: Bytes::new() }),
+                false => Event::Departing(self.ways[way].age, Token::Leave { way, depth }.number()),
+            };
+            self.under_way.push((object, event));
+        }
+    }
+
+    fn answered(&mut self, token: Token, outcome: Result<(), Code>) {
+        match token {
+            Token::Leave { way, depth } => {
+                assert_eq!(outcome, Ok(()), "everything is committed");
+                self.call(way, depth + 1);
+            }
+            Token::Answer { way, depth: 0 } => {
+                let outcome = self.refusals.remove(&way).map_or(outcome, Err);
+                assert_eq!(self.outcomes.insert(way, outcome), None, "one answer");
+            }
+            Token::Answer { way, depth } => {
+                if let Err(code) = outcome {
+                    self.refusals.insert(way, code);
+                }
+                let object = self.ways[way].objects[depth - 1];
+                self.step(object, Event::Returned);
+                self.step(object, Event::Ran(Ran::Queried { reply: Bytes::new() }));
+            }
+        }
+    }
+
+    /// Until everything is answered; and how often somebody had to wait for time to pass.
+    fn run(&mut self) -> u64 {
+        (0..self.ways.len()).for_each(|way| self.call(way, 0));
+        let mut waits = 0;
+        while self.outcomes.len() < self.ways.len() || !self.under_way.is_empty() {
+            if self.under_way.is_empty() {
+                waits += 1;
+                self.pass();
+            } else {
+                let next = self.rng.random_range(0..self.under_way.len());
+                let (object, event) = self.under_way.swap_remove(next);
+                self.step(object, event);
+            }
+        }
+        waits
+    }
+
+    /// Nothing moves: time passes until somebody wants to wake.
+    fn pass(&mut self) {
+        let wakes = self.benches.iter().map(|bench| bench.machine.next_wake(&bench.settings));
+        let due = wakes.enumerate().filter_map(|(object, due)| Some((due?, object))).min();
+        let (due, object) = due.expect("somebody waits");
+        let due_ms = due.since(BootTime::from_boot(Duration::ZERO)).as_millis();
+        self.time_ms = u64::try_from(due_ms).unwrap();
+        assert!(self.time_ms < PATIENCE_MS, "a circle of waiting lasts");
+        self.step(object, Event::Wake);
+    }
+}
+
+#[test]
+fn no_circle_of_waiting_lasts() {
+    let (mut circles, mut done) = (0, 0);
+    for seed in 0..2_000 {
+        let mut world = Circles::new(seed, false);
+        circles += world.run();
+        for outcome in world.outcomes.values() {
+            assert!(
+                matches!(outcome, Ok(()) | Err(Code::CallConflict)),
+                "seed {seed}: {outcome:?}"
+            );
+            done += u64::from(outcome.is_ok());
+        }
+        let longest = CONFLICT_WAIT * u32::try_from(world.ways.len()).unwrap();
+        assert!(Duration::from_millis(world.time_ms) <= longest, "seed {seed}");
+    }
+    assert!(circles > 1_000 && done > 10_000, "{circles} circles, {done} done");
+}
+
+#[test]
+fn chains_that_form_no_circle_are_never_refused() {
+    for seed in 0..1_000 {
+        let mut world = Circles::new(seed, true);
+        assert_eq!(world.run(), 0, "seed {seed}");
+        assert!(world.outcomes.values().all(Result::is_ok), "seed {seed}: {:?}", world.outcomes);
+    }
+}
