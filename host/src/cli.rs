@@ -189,7 +189,7 @@ fn dev_config(
     }
     let data_dir = data.unwrap_or_else(|| config.data_dir.clone());
     let listen = listen.unwrap_or(config.listen);
-    Ok(Config { data_dir, listen, web, ..config })
+    Ok(Config { data_dir, listen, is_dev: true, web, ..config })
 }
 
 fn start(run_node: RunNode, config: Config, log: &Log) -> Result<(), Failure> {

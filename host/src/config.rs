@@ -59,6 +59,8 @@ pub struct Config {
     pub advertise: Option<String>,
     /// `node.data_dir`: the embedded store and compiled code.
     pub data_dir: PathBuf,
+    /// Whether it is a developer's node: no key, but what `highlander dev` is.
+    pub is_dev: bool,
     /// The folder whose files are at `/web/`: no key, but an option of `highlander dev` alone.
     pub web: Option<PathBuf>,
     /// `node.insecure`: whether plain HTTP may be answered beyond loopback.
@@ -110,6 +112,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 7410)),
             advertise: None,
             data_dir: PathBuf::from(".highlander"),
+            is_dev: false,
             web: None,
             insecure: false,
             component_max: 4 * 1024 * 1024,

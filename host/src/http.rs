@@ -62,6 +62,9 @@ pub struct Config {
     pub address: String,
     /// Who is let in.
     pub access: Arc<Access>,
+    /// Whether only this machine is to be answered: by an address or as localhost it is called then, unless it asks for
+    /// tokens.
+    pub is_for_this_machine: bool,
     /// The folder whose files are at `/web/`, if there is one.
     pub web: Option<PathBuf>,
     /// How long a call may take that names no time of its own.
@@ -85,6 +88,7 @@ impl Config {
         Self {
             address,
             access: Arc::new(Access::open()),
+            is_for_this_machine: false,
             web: None,
             call_timeout: Duration::from_secs(10),
             component_max: 4 * 1024 * 1024,
@@ -146,9 +150,8 @@ impl Api {
     async fn route(&self, parts: &mut Parts, body: Incoming) -> Result<Reply, Problem> {
         request::check_head(parts)?;
         let route = route::find(&parts.method, parts.uri.path())?;
-        let access = &self.config.access;
-        let admitted = cross_site::check(parts, access.needs_token())
-            .and_then(|()| access.admit(&parts.headers, &route));
+        let admitted = cross_site::check(parts, &self.config)
+            .and_then(|()| self.config.access.admit(&parts.headers, &route));
         match admitted {
             Ok(caller) => parts.extensions.insert(caller),
             Err(error) => {

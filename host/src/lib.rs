@@ -1,9 +1,11 @@
 //! Highlander's host: objects with one owner, a durable state, and sandboxed behaviour.
 //!
-//! Read from the bottom up: names, limits, time, errors, callers and metrics; [`events`] (what watchers are told); the
-//! three ports [`registry`], [`store`] and [`engine`] with their adapters; [`catalog`] (one type's code) and
-//! [`activation`] (one object's life); [`node`] (all objects of this process); [`router`] (which node a call is for);
-//! [`http`] and [`cli`] at the edge. Nothing below knows anything above.
+//! Read from the bottom up: names, limits, time, errors, callers, how a call came about ([`origin`]), what a handler
+//! asks for besides its reply ([`effects`]) and metrics; [`events`] (what watchers are told); the three ports
+//! [`registry`], [`store`] and [`engine`] with their adapters; [`catalog`] (one type's code) and [`activation`] (one
+//! object's life); [`node`] (all objects of this process); [`router`] (which node a call is for); [`rollout`],
+//! [`rehearsal`], [`collection`] and [`waking`] (what nodes do by themselves); [`http`] and [`cli`] at the edge.
+//! Nothing below knows anything above.
 
 pub mod activation;
 pub mod caller;

@@ -235,6 +235,7 @@ fn retention(config: &Config) -> Retention {
 fn http_config(config: &Config, address: SocketAddr, access: Arc<Access>) -> http::Config {
     http::Config {
         access,
+        is_for_this_machine: config.is_dev && config.listen.ip().is_loopback(),
         web: config.web.clone(),
         call_timeout: config.call_timeout,
         component_max: config.component_max,

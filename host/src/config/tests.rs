@@ -106,6 +106,7 @@ fn a_file_sets_every_key() {
         listen: "0.0.0.0:7411".parse().unwrap(),
         advertise: Some("10.0.0.5:7411".to_owned()),
         data_dir: "/var/lib/highlander".into(),
+        is_dev: false,
         web: None,
         insecure: true,
         component_max: 16 << 20,

@@ -1,25 +1,34 @@
 //! Refuses what pages of other sites would have a visitor's browser do: `Origin` says where a page comes from.
 //! That they cannot read answers is left to browsers, which let nobody read who is not allowed to. A request without
 //! `Origin`, as from a command or a node, is none of a page.
+//! A page whose own name is made to point at this machine (DNS rebinding) is of one origin with the node, for its
+//! browser, and is known by that name alone.
+
+use std::net::IpAddr;
 
 use http::header::{HOST, ORIGIN, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 
+use super::Config;
 use crate::error::{Code, Error};
 
 /// Refuses a request of a page from elsewhere that begins a WebSocket, which browsers let it read, or that would change
-/// something where `needs_token` is false: a page does not have the visitor's token, and needs none there.
+/// something where no token is needed: a page does not have the visitor's token. Refuses any request to another name
+/// than this machine's, where the node is for this machine alone.
 ///
 /// # Errors
 /// [`Code::Forbidden`].
-pub(super) fn check(parts: &Parts, needs_token: bool) -> Result<(), Error> {
+pub(super) fn check(parts: &Parts, config: &Config) -> Result<(), Error> {
+    let (host, needs_token) = (host_of(parts), config.access.needs_token());
+    if config.is_for_this_machine && !needs_token {
+        check_name(host)?;
+    }
     let begins_socket = parts.headers.contains_key(UPGRADE);
     let may_change = !parts.method.is_safe() && !needs_token;
     if !(begins_socket || may_change) {
         return Ok(());
     }
-    let host = host_of(parts);
     let foreign = parts.headers.get_all(ORIGIN).iter().find(|origin| !is_same(origin, host));
     let Some(origin) = foreign else { return Ok(()) };
     let origin: String = String::from_utf8_lossy(origin.as_bytes()).chars().take(100).collect();
@@ -27,6 +36,27 @@ pub(super) fn check(parts: &Parts, needs_token: bool) -> Result<(), Error> {
     Err(Error::new(Code::Forbidden, text).with_hint(
         "serve the page and the node from one host and port; a proxy in front of a node passes Host on as it was sent",
     ))
+}
+
+/// Whoever names nobody, as old clients may, is no browser.
+fn check_name(host: Option<&str>) -> Result<(), Error> {
+    let Some(host) = host.filter(|host| !is_this_machine(host)) else { return Ok(()) };
+    let host: String = host.chars().take(100).collect();
+    let text = format!("the request was sent to {host:?}, which is no name of this machine");
+    Err(Error::new(Code::Forbidden, text).with_hint(
+        "highlander dev answers to addresses and to localhost alone, unless it asks for tokens (auth.tokens_file)",
+    ))
+}
+
+/// Whether a host, with or without a port, is an address, which no page can be named, or localhost.
+fn is_this_machine(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    let name = bare.to_ascii_lowercase();
+    name == "localhost" || name.ends_with(".localhost") || name.parse::<IpAddr>().is_ok()
 }
 
 /// Where the request was sent, as the client names it.
@@ -87,5 +117,18 @@ mod tests {
             assert!(!is_same(&origin.parse().unwrap(), Some(host)), "{origin} {host}");
         }
         assert!(!is_same(&"http://node.example".parse().unwrap(), None));
+    }
+
+    #[test]
+    fn this_machine_is_an_address_or_localhost() {
+        for host in ["127.0.0.1:7410", "127.0.0.1", "[::1]:7410", "LocalHost:1", "a.localhost:7410"]
+        {
+            assert!(is_this_machine(host), "{host}");
+        }
+        for host in
+            ["evil.example:7410", "localhost.evil.example", "127.0.0.1.evil.example", "", ":7410"]
+        {
+            assert!(!is_this_machine(host), "{host}");
+        }
     }
 }

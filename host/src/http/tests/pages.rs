@@ -150,6 +150,26 @@ async fn where_tokens_are_asked_for_they_decide() {
     answer.is_problem(Code::Unauthenticated);
 }
 
+/// A page of evil.example for whose name its server answers, after a while, 127.0.0.1.
+#[tokio::test]
+async fn a_page_that_takes_this_machine_for_its_own_is_refused() {
+    let harness = Harness::with(|config| config.is_for_this_machine = true).await;
+    let (_, port) = harness.address.rsplit_once(':').unwrap();
+    let asked = async |host: String, path: &str| {
+        let origin = format!("http://{host}");
+        let request = harness.request(Method::GET, path).header("host", host);
+        send(request.header("origin", origin)).await.status
+    };
+    for path in ["/v1/objects/counter/a", "/metrics", "/"] {
+        assert_eq!(asked(format!("evil.example:{port}"), path).await, 403, "{path}");
+        assert_eq!(asked(format!("localhost:{port}"), path).await, 200, "{path}");
+        assert_eq!(asked(format!("127.0.0.1:{port}"), path).await, 200, "{path}");
+    }
+    let anywhere = Harness::start().await;
+    let request = anywhere.request(Method::GET, "/v1/objects/counter/a");
+    assert_eq!(send(request.header("host", "node.example")).await.status, 200);
+}
+
 #[tokio::test]
 async fn a_page_from_elsewhere_gets_no_websocket() {
     let harness = Harness::start().await;
