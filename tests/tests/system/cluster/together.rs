@@ -172,7 +172,7 @@ async fn every_message_has_its_effect_once_and_in_order_whatever_happens() {
     let mut random =
         seed::random_numbers("every_message_has_its_effect_once_and_in_order_whatever_happens");
     let cluster = Arc::new(cluster().await);
-    let (objects, per_pair) = (rounds(30, 100), 10);
+    let (objects, per_pair) = (100, 10);
     let mut to: BTreeMap<u64, Vec<String>> = BTreeMap::new();
     for sender in 0..objects {
         let receivers = (0..10).map(|n| ((sender + 1 + n * 7) % objects).to_string());
@@ -197,7 +197,7 @@ async fn every_message_has_its_effect_once_and_in_order_whatever_happens() {
     });
     let sends = sends.buffer_unordered(24).collect::<Vec<_>>();
     let faults = async {
-        for round in 0..rounds(2, 12) {
+        for round in 0..rounds(4, 12) {
             tokio::time::sleep(Duration::from_millis(random.random_range(500..2_500))).await;
             let victim = random.random_range(0..3);
             if round % 2 == 0 {
