@@ -35,8 +35,8 @@ pub enum CallFailed {
     Cycle(String),
     /// The chain of objects that wait for each other is as long as it may be: `call-too-deep`.
     TooDeep(String),
-    /// The object waits for another one in an older chain of calls, perhaps in a circle: `call-conflict`.
-    /// Whoever refuses the own call now can be called again.
+    /// The object waits, in an older chain of calls, for one that waits for this call: `call-conflict`. The text names
+    /// the circle. Whoever refuses the own call now can be called again.
     Conflict(String),
     /// The time was over before the call began: `call-timed-out`.
     TimedOut(String),

@@ -100,7 +100,7 @@ codes! {
     ObjectNotFound = "object-not-found", 404, None, false;
     /// The route exists, but not with this method.
     MethodNotAllowed = "method-not-allowed", 405, None, false;
-    /// The call may wait for itself: its object waits for another one, in an older chain of calls.
+    /// The call would wait for itself: its object waits, in an older chain, for one that waits for the call.
     CallConflict = "call-conflict", 409, None, true;
     /// Another deployment of the type was faster.
     DeploymentConflict = "deployment-conflict", 409, None, true;

@@ -34,9 +34,11 @@ pub const RECENT_WRITES_MAX: usize = 8;
 pub const AWAITING_COMMIT_MAX: usize = 1024;
 /// How long a call may wait for room in a full mailbox before it is answered "mailbox full".
 pub const LOBBY_WAIT: Duration = Duration::from_millis(50);
-/// How long a call of a chain waits for an object that waits itself, in an older chain. Two chains that wait for each
-/// other go on after this time, with one of them refused; waits that are no circle are mostly shorter.
-pub const CONFLICT_WAIT: Duration = Duration::from_millis(250);
+/// After so long it is looked for a circle of waiting, where a call waits for an object that waits itself. Most such
+/// waits are over sooner.
+pub const LOOK_AFTER: Duration = Duration::from_millis(20);
+/// Longest pause between two such looks; it doubles from one to the next.
+pub const LOOK_PAUSE_MAX: Duration = Duration::from_millis(320);
 /// A write that took at least this long is worth gathering calls for the next one.
 pub const GATHER_FROM: Duration = Duration::from_millis(8);
 /// How long calls are gathered at most, as a part of what the last write took.

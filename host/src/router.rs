@@ -385,4 +385,8 @@ impl Route for Router {
     async fn bring(&self, id: &ObjectId, call: Call) -> Answer {
         self.call(id, call, Context::default()).await
     }
+
+    async fn waits_for(&self, id: &ObjectId) -> Option<ObjectId> {
+        self.whereabouts(id, Context::default()).await.ok()?.waits_for
+    }
 }

@@ -42,7 +42,7 @@ const LEASE_OVER: &str = "this node cannot reach the registry, and its lease is 
 const DEPARTING: &str = "it is being handed over to another node";
 
 /// Where a live activation stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
     /// The committed version.
     pub version: Version,
@@ -57,6 +57,8 @@ pub struct Position {
     pub exists: bool,
     /// How many calls wait.
     pub mailbox_len: usize,
+    /// The object that the running call has called and waits for, if it does.
+    pub waits_for: Option<ObjectId>,
 }
 
 /// How far an activation is.
@@ -144,8 +146,9 @@ impl<T> Machine<T> {
             Event::Wanted(code) => self.want(code),
             Event::Probe => self.probe(now, actions),
             Event::Probed(code, probed) => self.probed(code, probed, actions),
-            Event::Departing(age, caller) => self.departing(age, caller, now, actions),
+            Event::Departing(age, to, caller) => self.departing(age, to, caller, now, actions),
             Event::Returned => self.returned(),
+            Event::Followed(departure, path) => self.followed(departure, &path, actions),
             Event::Delivered(to, number, delivered) => {
                 self.delivered(&to, number, delivered, now, actions);
             }
@@ -192,6 +195,7 @@ impl<T> Machine<T> {
             own_revision: live.code.revision,
             exists: live.head.state.is_some(),
             mailbox_len: self.mailbox.len(),
+            waits_for: self.waits_for().cloned(),
         })
     }
 
@@ -203,7 +207,7 @@ impl<T> Machine<T> {
         let gather = self.live.as_ref().filter(|live| live.is_gathering()).and_then(|l| l.gather);
         let timers = self.mailbox.next_expiry(settings.mailbox_len).into_iter();
         let gather = gather.map(|gather| gather.until);
-        waiting.chain(timers).chain(gather).chain(self.next_conflict()).min()
+        waiting.chain(timers).chain(gather).chain(self.next_look()).min()
     }
 
     fn offer(&mut self, call: Call, caller: T, now: Now<'_>, actions: &mut Vec<Action<T>>) {
@@ -233,7 +237,7 @@ impl<T> Machine<T> {
             };
             actions.push(Action::Answer(caller, answer));
         }
-        self.refuse_conflicts(now, actions);
+        self.look(now, actions);
         if let Some(live) = &mut self.live {
             live.gather = live.gather.filter(|gather| now.time < gather.until);
             live.expire_waiting(&self.id, now, actions);

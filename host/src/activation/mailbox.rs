@@ -5,7 +5,6 @@
 //! A call's place decides which of the two it is in, so nothing is ever moved between them.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use super::Call;
 use crate::clock::BootTime;
@@ -61,25 +60,12 @@ impl<T> Mailbox<T> {
         taken
     }
 
-    /// Takes out the calls that `chosen` picks and that have waited for `patience` at `now`, counted from `since` or
-    /// from when they came, if that was later.
-    pub fn take_waiting(
-        &mut self,
-        chosen: impl Fn(&Call) -> bool,
-        since: BootTime,
-        patience: Duration,
-        now: BootTime,
-    ) -> Vec<T> {
-        let is_over = |queued: &Queued<T>| {
-            queued.arrived.max(since) + patience <= now && chosen(&queued.call)
-        };
-        if !self.calls.iter().any(is_over) {
-            return Vec::new();
-        }
+    /// Takes out every call that `chosen` picks.
+    pub fn take_all(&mut self, chosen: impl Fn(&Call) -> bool) -> Vec<Queued<T>> {
         let calls = std::mem::take(&mut self.calls).into_iter();
-        let (taken, kept): (VecDeque<_>, _) = calls.partition(is_over);
+        let (taken, kept): (VecDeque<_>, _) = calls.partition(|queued| chosen(&queued.call));
         self.calls = kept;
-        taken.into_iter().map(|queued| queued.caller).collect()
+        taken.into()
     }
 
     /// When the first call that `chosen` picks came.
@@ -137,6 +123,8 @@ impl<T> Default for Mailbox<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::activation::{Operation, Precondition};
 
@@ -189,22 +177,17 @@ mod tests {
     }
 
     #[test]
-    fn patience_is_counted_from_the_later_of_two_moments() {
+    fn chosen_calls_leave_and_the_others_keep_their_order() {
         let mut mailbox = Mailbox::new();
-        for (caller, arrived_ms) in [('a', 0), ('b', 20), ('c', 30)] {
-            let deadline_ms = if caller == 'c' { 500 } else { 1000 };
+        for (caller, arrived_ms, deadline_ms) in [('a', 0, 500), ('b', 20, 1000), ('c', 30, 500)] {
             mailbox.offer(call(deadline_ms), caller, at(arrived_ms), 9);
         }
-        let is_chosen = |call: &Call| call.deadline == at(1000);
-        assert_eq!(mailbox.first_arrival(is_chosen), Some(at(0)));
-        let mut taken = |now_ms| {
-            mailbox.take_waiting(is_chosen, at(10), Duration::from_millis(100), at(now_ms))
-        };
-        assert!(taken(109).is_empty());
-        assert_eq!(taken(110), ['a'], "it waits since 10");
-        assert_eq!(taken(120), ['b'], "it came at 20");
-        assert!(taken(999).is_empty());
-        assert_eq!((mailbox.len(), mailbox.first_arrival(is_chosen)), (1, None));
+        let is_late = |call: &Call| call.deadline == at(1000);
+        assert_eq!(mailbox.first_arrival(is_late), Some(at(20)));
+        let taken: Vec<_> = mailbox.take_all(is_late).into_iter().map(|q| q.caller).collect();
+        assert_eq!((taken, mailbox.first_arrival(is_late)), (vec!['b'], None));
+        let order: Vec<_> = std::iter::from_fn(|| mailbox.take()).map(|q| q.caller).collect();
+        assert_eq!(order, ['a', 'c']);
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub async fn offer(
         core.step(Event::Call(call, caller), now);
         let is_in_lobby = core.machine.mailbox_len() > around.settings.mailbox_len;
         let room = is_in_lobby.then(|| now.time + LOBBY_WAIT);
-        let expiry = room.into_iter().chain(core.machine.next_conflict()).fold(deadline, Ord::min);
+        let expiry = room.into_iter().chain(core.machine.next_look()).fold(deadline, Ord::min);
         rouse(cell, &mut core, expiry)
     };
     if must_begin {

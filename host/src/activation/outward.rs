@@ -30,6 +30,8 @@ use crate::origin::chain::{self, Age, Chain};
 
 /// What a handler has left of its caller's time after it has waited for another object: it can still answer itself.
 const RESERVE_MAX: Duration = Duration::from_millis(50);
+/// Objects that are followed from one to the next, at most: a circle of several chains can be longer than one.
+const FOLLOW_LEN_MAX: usize = 64;
 
 /// Brings calls of objects to other objects, wherever these are.
 #[async_trait]
@@ -39,6 +41,12 @@ pub trait Route: std::fmt::Debug + Send + Sync + 'static {
     /// # Cancel safety
     /// A call that was begun runs to its end; only the answer is lost.
     async fn bring(&self, id: &ObjectId, call: Call) -> Answer;
+
+    /// The object that the running call of `id` waits for, if there is one and that can be told.
+    ///
+    /// # Cancel safety
+    /// Nothing is changed.
+    async fn waits_for(&self, id: &ObjectId) -> Option<ObjectId>;
 }
 
 /// The way to other objects, which is there as soon as somebody above has opened it.
@@ -90,9 +98,9 @@ impl Outgoing {
     }
 
     /// Waits until what the call has seen is committed, and may be acted upon.
-    async fn depart(&self, age: Age) -> Result<(), OutwardError> {
+    async fn depart(&self, age: Age, to: &ObjectId) -> Result<(), OutwardError> {
         let (leave, left) = oneshot::channel();
-        tell(&self.cell, Event::Departing(age, leave), &self.around);
+        tell(&self.cell, Event::Departing(age, to.clone(), leave), &self.around);
         match left.await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(OutwardError::Unavailable(error.message)),
@@ -159,7 +167,7 @@ impl Outward for Outgoing {
         let place = self.around.calls_out.try_acquire();
         let _place =
             place.map_err(|_| unavailable("too many calls of this node wait for others"))?;
-        self.depart(chain.age()).await?;
+        self.depart(chain.age(), to).await?;
         let (to, call) = self.call_of(call, chain)?;
         self.around.metrics.calls_out.inc();
         let answer = route.bring(&to, call).await;
@@ -200,6 +208,26 @@ fn is_failure(code: Code) -> bool {
             | Code::StateTooLarge
             | Code::StateUnreadable
     )
+}
+
+/// Finds out whom `callee` waits for, and whom that one, and so on, and tells the object that asks.
+pub(super) async fn follow(
+    cell: Arc<Cell>,
+    around: Arc<Surroundings>,
+    departure: u32,
+    callee: ObjectId,
+) {
+    let mut path = vec![callee];
+    let Some(route) = around.exit.route() else { return };
+    while path.len() < FOLLOW_LEN_MAX
+        && let Some(last) = path.last()
+        && let Some(next) = route.waits_for(last).await
+        && next != *cell.id()
+        && !path.contains(&next)
+    {
+        path.push(next);
+    }
+    tell(&cell, Event::Followed(departure, path), &around);
 }
 
 /// Brings a message to its receiver, and tells the sender what came of it.

@@ -162,11 +162,14 @@ pub enum Event<T> {
     Probe,
     /// [`Action::Probe`] ended.
     Probed(CodeId, Probed),
-    /// The call that runs is about to call another object, in a chain of this age. The answer, which says nothing but
+    /// The call that runs is about to call this object, in a chain of this age. The answer, which says nothing but
     /// that, comes when what the call has seen is committed.
-    Departing(Age, T),
+    Departing(Age, ObjectId, T),
     /// The call that runs has its answer from another object.
     Returned,
+    /// [`Action::Follow`] ended: the objects that wait for one another from the one that was named, and the number of
+    /// the departure that it was for.
+    Followed(u32, Vec<ObjectId>),
     /// [`Action::Deliver`] ended.
     Delivered(ObjectId, u64, Delivered),
     /// The activation is to end.
@@ -211,6 +214,8 @@ pub enum Action<T> {
     HeldBack(CodeId, String),
     /// The object failed so often in a row that it is called no more for this long.
     Quarantined(Duration),
+    /// Find out whom this object waits for, and whom that one, and so on. The number is to be told again.
+    Follow(u32, ObjectId),
     /// Bring this message to its receiver.
     Deliver(Box<Delivery>),
     /// Tell those who watch the object.

@@ -127,6 +127,10 @@ impl Task {
                 let (cell, around) = (Arc::clone(&self.cell), Arc::clone(&self.around));
                 tokio::spawn(outward::deliver(cell, around, *delivery));
             }
+            Action::Follow(departure, callee) => {
+                let (cell, around) = (Arc::clone(&self.cell), Arc::clone(&self.around));
+                tokio::spawn(outward::follow(cell, around, departure, callee));
+            }
             Action::Publish(change) => self.publish(change),
             Action::Due(at_ms) => self.around.timers.set(self.cell.id(), at_ms, wall_ms()),
             Action::Forget(wake) => self.forget(&wake),

@@ -218,6 +218,8 @@ struct Whereabouts {
     revision: u32,
     exists: bool,
     mailbox_len: usize,
+    #[serde(default)]
+    waits_for: Option<String>,
 }
 
 impl One {
@@ -238,6 +240,7 @@ impl One {
             row("epoch", found.epoch.to_string()),
             row("revision", found.revision.to_string()),
             row("mailbox", found.mailbox_len.to_string()),
+            row("waits for", found.waits_for.unwrap_or_else(|| "none".to_owned())),
         ])
     }
 

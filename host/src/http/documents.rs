@@ -21,6 +21,9 @@ pub(super) struct Whereabouts {
     pub(super) revision: u32,
     pub(super) exists: bool,
     pub(super) mailbox_len: usize,
+    /// Nodes that do not know of it do not say it.
+    #[serde(default)]
+    pub(super) waits_for: Option<String>,
 }
 
 /// A tier in a word.
@@ -119,6 +122,7 @@ impl Whereabouts {
             revision: found.revision,
             exists: found.exists,
             mailbox_len: found.mailbox_len,
+            waits_for: found.waits_for.map(|id| id.to_string()),
         }
     }
 }
@@ -137,6 +141,7 @@ impl From<Whereabouts> for whereabouts::Whereabouts {
             revision: document.revision,
             exists: document.exists,
             mailbox_len: document.mailbox_len,
+            waits_for: document.waits_for.and_then(|id| id.parse().ok()),
         }
     }
 }

@@ -47,6 +47,8 @@ pub struct Whereabouts {
     pub exists: bool,
     /// How many calls wait.
     pub mailbox_len: usize,
+    /// The object that the running call has called and waits for, if it does.
+    pub waits_for: Option<ObjectId>,
 }
 
 impl Node {
@@ -74,6 +76,7 @@ impl Node {
                 revision: live.revision,
                 exists: live.exists,
                 mailbox_len: live.mailbox_len,
+                waits_for: live.waits_for,
             });
         }
         let blob = self.store.get(&id.blob_key()).await;
@@ -90,6 +93,7 @@ impl Node {
             revision: record.as_ref().map_or(0, |record| record.revision),
             exists: record.is_some_and(|record| record.state.is_some()),
             mailbox_len: 0,
+            waits_for: None,
         })
     }
 }

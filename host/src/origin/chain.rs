@@ -1,8 +1,8 @@
 //! The objects that wait for a call, each for the next one.
 //!
 //! An object runs one call at a time, so objects that wait for each other in a circle would wait for ever. A chain that
-//! comes back to one of its own objects is seen here and refused. Chains that meet in opposite directions are told
-//! apart by their age, so that of those that wait for each other a younger one is refused.
+//! comes back to one of its own objects is seen here and refused. In a circle of several chains it is their age that
+//! says which one is refused.
 
 use std::fmt;
 

@@ -109,7 +109,7 @@ async fn who_does_not_read_is_sent_away_and_delays_nobody() {
     let node = Node::with_guests(&["together"]).await;
     let client = node.client();
     let mut slow = Wire::connect(node.url()).await;
-    let head = "GET /v1/objects/together/a/events HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n";
+    let head = "GET /v1/objects/together/a/events HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     assert!(slow.write(head.as_bytes()).await);
     let mut quick = Watching::begin(&client, "together/a", None).await;
     let data = json!("x".repeat(4_000));

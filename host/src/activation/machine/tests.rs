@@ -54,8 +54,12 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
+        Self::of(id())
+    }
+
+    fn of(id: ObjectId) -> Self {
         Self {
-            machine: Machine::new(id()),
+            machine: Machine::new(id),
             settings: Settings { node: NodeId::new("n1"), mailbox_len: 2, fault_max: 3 },
             time_ms: 0,
             lease_ms: u64::MAX,
@@ -69,13 +73,17 @@ impl Bench {
     /// Claimed, loaded, and with this record.
     fn live(record: Option<(Record, ETag)>) -> Self {
         let mut bench = Self::new();
-        bench.call(0, "value");
-        bench.step(Event::Claimed(Ok(Claimed::Granted)));
-        bench.step(Event::Loaded(Ok(Loaded { record, code: revision(), wanted: revision() })));
-        bench.step(Event::Ran(Ran::Queried { reply: Bytes::from_static(b"0") }));
-        bench.actions.clear();
-        bench.answers.clear();
+        bench.activate(record);
         bench
+    }
+
+    fn activate(&mut self, record: Option<(Record, ETag)>) {
+        self.call(0, "value");
+        self.step(Event::Claimed(Ok(Claimed::Granted)));
+        self.step(Event::Loaded(Ok(Loaded { record, code: revision(), wanted: revision() })));
+        self.step(Event::Ran(Ran::Queried { reply: Bytes::from_static(b"0") }));
+        self.actions.clear();
+        self.answers.clear();
     }
 
     fn step(&mut self, event: Event<u32>) {

@@ -97,7 +97,7 @@ async fn an_objects_whereabouts_follow_its_life() {
     let expected = json!({
         "object": "counter/a", "node": harness.node.id().as_str(),
         "tier": "resident", "version": 1, "epoch": 1, "revision": 1,
-        "exists": true, "mailbox_len": 0,
+        "exists": true, "mailbox_len": 0, "waits_for": null,
     });
     assert_eq!(found, expected);
     harness.post("/v1/objects/counter/a/deactivate", "").await;

@@ -9,7 +9,7 @@ use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 
 use super::*;
-use crate::limits::CONFLICT_WAIT;
+use crate::limits::LOOK_PAUSE_MAX;
 use crate::origin::chain::{Age, Chain};
 
 /// How long callers would wait, in milliseconds: nobody gets there.
@@ -64,12 +64,13 @@ struct Circles {
 impl Circles {
     fn new(seed: u64, is_ordered: bool) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
-        let benches = std::iter::repeat_with(|| {
-            let mut bench = Bench::live(None);
+        let benches = (0..OBJECTS).map(|object| {
+            let mut bench = Bench::of(name(object));
+            bench.activate(None);
             bench.settings.mailbox_len = 1000;
             bench
         });
-        let benches = benches.take(OBJECTS).collect();
+        let benches = benches.collect();
         let ways = std::iter::repeat_with(|| {
             let mut objects: Vec<_> = (0..OBJECTS).collect();
             objects.shuffle(&mut rng);
@@ -91,7 +92,7 @@ impl Circles {
 
     fn call(&mut self, way: usize, depth: usize) {
         let Way { objects, age } = &self.ways[way];
-        let behind = (0..depth).map(|n| ObjectId::new("counter", &n.to_string()).unwrap());
+        let behind = objects.iter().take(depth).map(|object| name(*object));
         let chain = Chain::of(behind.collect(), *age).map(Arc::new);
         let call = Call {
             origin: Origin { chain, ..Origin::default() },
@@ -111,15 +112,43 @@ impl Circles {
             self.answered(Token::of(number), outcome.map(drop));
         }
         for action in actions {
-            let Action::Run(run) = action else { panic!("only calls are made: {action:?}") };
+            let run = match action {
+                Action::Run(run) => run,
+                Action::Follow(departure, callee) => {
+                    let path = self.path(object, callee);
+                    self.under_way.push((object, Event::Followed(departure, path)));
+                    continue;
+                }
+                other => panic!("objects only call: {other:?}"),
+            };
             let (way, depth) = run.handler.split_once(' ').unwrap();
             let (way, depth) = (way.parse().unwrap(), depth.parse().unwrap());
             let event = match self.is_last(way, depth) {
                 true => Event::Ran(Ran::Queried { reply: Bytes::new() }),
-                false => Event::Departing(self.ways[way].age, Token::Leave { way, depth }.number()),
+                false => {
+                    let Way { objects, age } = &self.ways[way];
+                    let leave = Token::Leave { way, depth }.number();
+                    Event::Departing(*age, name(objects[depth + 1]), leave)
+                }
             };
             self.under_way.push((object, event));
         }
+    }
+
+    /// Whom `callee` waits for, and whom that one, as `object` is told it.
+    fn path(&self, object: usize, callee: ObjectId) -> Vec<ObjectId> {
+        let mut path = vec![callee];
+        let waits_for = |id: &ObjectId| {
+            let bench = self.benches.iter().find(|bench| bench.machine.id == *id)?;
+            bench.machine.position()?.waits_for
+        };
+        while let Some(next) = path.last().and_then(waits_for)
+            && next != name(object)
+            && !path.contains(&next)
+        {
+            path.push(next);
+        }
+        path
     }
 
     fn answered(&mut self, token: Token, outcome: Result<(), Code>) {
@@ -144,7 +173,7 @@ impl Circles {
     }
 
     /// Until everything is answered; and how often somebody had to wait for time to pass.
-    fn run(&mut self) -> u64 {
+    fn run(&mut self) -> u32 {
         (0..self.ways.len()).for_each(|way| self.call(way, 0));
         let mut waits = 0;
         while self.outcomes.len() < self.ways.len() || !self.under_way.is_empty() {
@@ -172,12 +201,17 @@ impl Circles {
     }
 }
 
+fn name(object: usize) -> ObjectId {
+    ObjectId::new("counter", &object.to_string()).unwrap()
+}
+
 #[test]
 fn no_circle_of_waiting_lasts() {
     let (mut circles, mut done) = (0, 0);
     for seed in 0..2_000 {
         let mut world = Circles::new(seed, false);
-        circles += world.run();
+        let waits = world.run();
+        circles += waits;
         for outcome in world.outcomes.values() {
             assert!(
                 matches!(outcome, Ok(()) | Err(Code::CallConflict)),
@@ -185,7 +219,7 @@ fn no_circle_of_waiting_lasts() {
             );
             done += u64::from(outcome.is_ok());
         }
-        let longest = CONFLICT_WAIT * u32::try_from(world.ways.len()).unwrap();
+        let longest = LOOK_PAUSE_MAX * waits;
         assert!(Duration::from_millis(world.time_ms) <= longest, "seed {seed}");
     }
     assert!(circles > 1_000 && done > 10_000, "{circles} circles, {done} done");

@@ -1,18 +1,27 @@
-//! Calls that leave the object while one of its own runs: when they may, and who may wait for it meanwhile.
+//! Calls that leave the object while one of its own runs: when they may, and who cannot wait for it meanwhile.
 //! How a chain grows is tested in `origin/chain.rs`.
 
 use std::sync::Arc;
 
 use super::*;
-use crate::limits::CONFLICT_WAIT;
+use crate::limits::{LOOK_AFTER, LOOK_PAUSE_MAX};
 use crate::origin::chain::{Age, Chain};
 
 fn age(began_ms: u64) -> Age {
     Age { began_ms, mark: 0 }
 }
 
+fn depart(began_ms: u64, to: &str) -> Event<u32> {
+    Event::Departing(age(began_ms), object(to), 9)
+}
+
 fn chained(handler: &str, began_ms: u64) -> Call {
-    let chain = Chain::begin(ObjectId::new("counter", "z").unwrap(), age(began_ms));
+    chained_behind("z", handler, began_ms)
+}
+
+/// A call of a chain that this object waits in.
+fn chained_behind(waiting: &str, handler: &str, began_ms: u64) -> Call {
+    let chain = Chain::begin(object(waiting), age(began_ms));
     Call { origin: Origin { chain: Some(Arc::new(chain)), ..Origin::default() }, ..call(handler) }
 }
 
@@ -20,7 +29,7 @@ fn chained(handler: &str, began_ms: u64) -> Call {
 fn a_call_leaves_at_once_where_all_is_committed() {
     let mut bench = Bench::live(None);
     bench.call(1, "add");
-    bench.step(Event::Departing(age(1), 9));
+    bench.step(depart(1, "m"));
     assert_eq!(bench.outcomes(), [(9, Ok(0))]);
 }
 
@@ -32,7 +41,7 @@ fn a_call_leaves_only_after_the_commit_of_what_it_saw() {
     bench.updated(1);
     bench.written();
     bench.call(2, "add");
-    bench.step(Event::Departing(age(1), 9));
+    bench.step(depart(1, "m"));
     assert_eq!(bench.outcomes(), []);
     bench.step(Event::Stored(Put::Applied(etag("1"))));
     assert_eq!(bench.outcomes(), [(1, Ok(1)), (9, Ok(1))]);
@@ -44,7 +53,7 @@ fn a_call_does_not_leave_after_a_commit_that_failed() {
     bench.call(1, "add");
     bench.updated(1);
     bench.call(2, "add");
-    bench.step(Event::Departing(age(1), 9));
+    bench.step(depart(1, "m"));
     bench.step(Event::Stored(Put::Denied("no".to_owned())));
     let refused = Err(Code::StoreUnavailable);
     assert_eq!(bench.outcomes(), [(1, refused), (9, refused)]);
@@ -56,61 +65,97 @@ fn a_call_does_not_leave_past_the_lease() {
     bench.call(1, "add");
     bench.lease_ms = 5;
     bench.time_ms = 5;
-    bench.step(Event::Departing(age(1), 9));
+    bench.step(depart(1, "m"));
     assert_eq!(bench.outcomes(), [(9, Err(Code::RegistryUnavailable))]);
 }
 
-#[test]
-fn younger_chains_do_not_wait_for_long_for_an_object_that_waits() {
-    let conflict = Err(Code::CallConflict);
-    let wait = u64::try_from(CONFLICT_WAIT.as_millis()).unwrap();
-    let mut bench = Bench::live(None);
-    bench.settings.mailbox_len = 4;
-    bench.call(1, "add");
-    bench.step(Event::Call(chained("add", 30), 2));
-    bench.time_ms = 10;
-    bench.step(Event::Departing(age(20), 9));
-    bench.time_ms = 20;
-    bench.step(Event::Call(chained("add", 21), 3));
-    bench.step(Event::Call(chained("add", 19), 4));
-    bench.call(5, "add");
-    assert_eq!(bench.outcomes(), [(9, Ok(0))]);
-    bench.wake_at(10 + wait);
-    assert_eq!(bench.outcomes(), [(2, conflict)], "who waited before, from when the object waits");
-    bench.wake_at(20 + wait);
-    assert_eq!(bench.outcomes(), [(3, conflict)], "who came later, from then");
-    bench.time_ms = 999;
-    bench.step(Event::Wake);
-    assert_eq!(bench.outcomes(), [], "older chains and clients wait");
+fn object(key: &str) -> ObjectId {
+    ObjectId::new("counter", key).unwrap()
+}
+
+/// What the machine wants to be followed.
+#[track_caller]
+fn followed(bench: &mut Bench) -> (u32, ObjectId) {
+    match bench.actions.pop() {
+        Some(Action::Follow(departure, callee)) => (departure, callee),
+        other => panic!("nothing to follow: {other:?}"),
+    }
 }
 
 #[test]
-fn an_object_that_goes_on_is_waited_for() {
+fn a_younger_chain_that_is_waited_for_is_refused_and_nobody_else() {
     let mut bench = Bench::live(None);
+    bench.settings.mailbox_len = 9;
     bench.call(1, "add");
-    bench.step(Event::Departing(age(20), 9));
-    bench.step(Event::Call(chained("add", 30), 2));
-    let wait = u64::try_from(CONFLICT_WAIT.as_millis()).unwrap();
-    for round in 0..3 {
-        bench.step(Event::Returned);
-        bench.time_ms = (round + 1) * (wait - 1);
-        bench.step(Event::Departing(age(20), 9));
-        bench.step(Event::Wake);
-        assert_eq!(bench.outcomes().last(), Some(&(9, Ok(0))), "no call of it took too long");
+    bench.step(depart(20, "m"));
+    assert_eq!(bench.machine.waits_for(), Some(&object("m")));
+    for (caller, began_ms) in [(2, 30), (3, 19)] {
+        bench.step(Event::Call(chained("add", began_ms), caller));
     }
-    bench.step(Event::Returned);
+    bench.step(Event::Call(chained_behind("y", "add", 31), 4));
+    bench.call(5, "add");
+    bench.actions.clear();
+    bench.wake_at(20);
+    let (departure, callee) = followed(&mut bench);
+    assert_eq!(callee, object("m"));
+    bench.answers.clear();
+    bench
+        .step(Event::Followed(departure, vec![object("m"), object("n"), object("z"), object("o")]));
+    let [(2, Err(refused))] = bench.answers.as_slice() else { panic!("{:?}", bench.answers) };
+    assert_eq!(refused.code, Code::CallConflict);
+    let circle = "counter/a -> counter/m -> counter/n -> counter/z -> counter/a";
+    assert!(refused.message.ends_with(circle), "{}", refused.message);
+    bench.answers.clear();
     bench.time_ms = 999;
     bench.step(Event::Wake);
-    assert_eq!(bench.outcomes(), []);
+    assert_eq!(bench.outcomes(), [], "older chains, those in no circle and clients wait");
+}
+
+#[test]
+fn it_is_looked_for_circles_only_where_there_can_be_one_and_less_and_less() {
+    let wait = |from_ms: u64, after: Duration| from_ms + u64::try_from(after.as_millis()).unwrap();
+    let mut bench = Bench::live(None);
+    bench.call(1, "add");
+    bench.step(depart(20, "m"));
+    bench.step(Event::Call(chained("add", 19), 2));
+    let expiry = bench.machine.next_wake(&bench.settings);
+    assert_eq!(expiry, Some(BootTime::from_boot(Duration::from_millis(1000))), "nobody is younger");
+    bench.time_ms = 100;
+    bench.step(Event::Call(chained("add", 30), 3));
+    bench.actions.clear();
+    let mut due = wait(100, LOOK_AFTER);
+    for pause in [40, 80, 160, 320, 320] {
+        bench.wake_at(due);
+        let _ = followed(&mut bench);
+        assert!(pause <= LOOK_PAUSE_MAX.as_millis());
+        due = (due + u64::try_from(pause).unwrap()).min(1000);
+    }
+}
+
+#[test]
+fn what_was_found_for_another_departure_is_out_of_date() {
+    let mut bench = Bench::live(None);
+    bench.call(1, "add");
+    bench.step(depart(20, "m"));
+    bench.step(Event::Call(chained("add", 30), 2));
+    bench.step(Event::Returned);
+    assert_eq!(bench.machine.waits_for(), None);
+    bench.step(Event::Followed(1, vec![object("m"), object("z")]));
+    bench.step(depart(20, "m"));
+    bench.step(Event::Followed(1, vec![object("m"), object("z")]));
+    bench.step(Event::Followed(2, vec![object("o"), object("z")]));
+    bench.answers.clear();
+    bench.step(Event::Followed(2, vec![object("m"), object("z")]));
+    assert_eq!(bench.outcomes(), [(2, Err(Code::CallConflict))]);
 }
 
 #[test]
 fn a_chain_keeps_its_age_from_object_to_object() {
     let mut bench = Bench::live(None);
     bench.step(Event::Call(chained("add", 10), 1));
-    bench.step(Event::Departing(age(99), 9));
-    bench.step(Event::Call(chained("add", 20), 2));
-    bench.wake_at(u64::try_from(CONFLICT_WAIT.as_millis()).unwrap());
+    bench.step(depart(99, "m"));
+    bench.step(Event::Call(chained_behind("m", "add", 20), 2));
+    bench.step(Event::Followed(1, vec![object("m")]));
     assert_eq!(bench.outcomes(), [(9, Ok(0)), (2, Err(Code::CallConflict))]);
 }
 
@@ -120,7 +165,7 @@ fn a_call_that_has_called_others_is_not_tried_again_with_the_old_code() {
     let newer = CodeId { revision: 2, component: Digest::of(b"newer") };
     bench.step(Event::Wanted(newer));
     bench.call(1, "add");
-    bench.step(Event::Departing(age(1), 9));
+    bench.step(depart(1, "m"));
     bench.step(Event::Returned);
     bench.actions.clear();
     bench.step(Event::Ran(Ran::Faulted(Fault::Stack)));
