@@ -387,6 +387,9 @@ impl Route for Router {
     }
 
     async fn waits_for(&self, id: &ObjectId) -> Option<ObjectId> {
+        if self.node.is_active(id) {
+            return self.node.waits_for(id);
+        }
         self.whereabouts(id, Context::default()).await.ok()?.waits_for
     }
 }

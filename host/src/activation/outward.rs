@@ -74,6 +74,8 @@ pub(super) struct Outgoing {
     deadline: BootTime,
     /// How many calls were made: repetitions of the whole call make the same ones again.
     count: AtomicU64,
+    /// The age of the chain that begins here, if one does: all its calls are of one age.
+    age: OnceLock<Age>,
 }
 
 impl Outgoing {
@@ -85,6 +87,7 @@ impl Outgoing {
             key: run.key.clone(),
             deadline: run.deadline,
             count: AtomicU64::new(0),
+            age: OnceLock::new(),
         })
     }
 
@@ -93,7 +96,10 @@ impl Outgoing {
         let me = self.cell.id().clone();
         match &self.origin.chain {
             Some(chain) => chain.with(me),
-            None => Chain::begin(me, Age { began_ms: wall_ms(), mark: rand::random() }),
+            None => {
+                let now = || Age { began_ms: wall_ms(), mark: rand::random() };
+                Chain::begin(me, *self.age.get_or_init(now))
+            }
         }
     }
 

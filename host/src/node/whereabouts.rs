@@ -52,6 +52,12 @@ pub struct Whereabouts {
 }
 
 impl Node {
+    /// The object that the running call of an object of this node waits for, if there is one.
+    #[must_use]
+    pub fn waits_for(&self, id: &ObjectId) -> Option<ObjectId> {
+        self.present()?.around.table.get(id)?.position()?.waits_for
+    }
+
     /// What is known of an object, from memory or else from its record. Nothing is activated.
     ///
     /// # Errors

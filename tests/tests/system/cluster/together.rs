@@ -164,6 +164,10 @@ fn refusal(reply: &Reply) -> String {
     let expected =
         ["call-conflict", "call-cycle", "callee-unavailable", "call-unknown", "call-timed-out"];
     assert!(expected.contains(&code), "{problem}");
+    if ["call-conflict", "call-cycle"].contains(&code) {
+        let message = problem["rejection"]["message"].as_str().unwrap();
+        assert!(message.contains(" -> together/"), "the circle is named: {message}");
+    }
     code.to_owned()
 }
 
