@@ -8,7 +8,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::reading;
 use crate::rejection::Rejection;
+use crate::writing;
 
 /// Why a call has no reply. Whatever the handler did to the state before is undone.
 ///
@@ -162,7 +164,7 @@ impl<T, E: Into<Rejection>> Fallible for Result<T, E> {
 /// Reads the argument of a handler that takes one.
 #[doc(hidden)]
 pub fn argument<T: Argument>(bytes: &[u8]) -> Result<T, CallError> {
-    serde_json::from_slice(bytes).map_err(invalid_argument)
+    reading::read(bytes).map_err(invalid_argument)
 }
 
 /// Reads an argument that is a JSON object: the whole state, or several arguments by their names.
@@ -195,14 +197,14 @@ pub fn no_argument(bytes: &[u8]) -> Result<(), CallError> {
 
 /// Writes the reply of a handler.
 ///
-/// A value that cannot be JSON (a map whose keys are not text, say) is a mistake in the object, so it ends like any
-/// other bug of a handler: in a trap, which leaves the state as it was.
+/// A value that cannot be JSON (a map whose keys are not text, or a float that is no number, say) is a mistake in the
+/// object, so it ends like any other bug of a handler: in a trap, which leaves the state as it was.
 #[doc(hidden)]
 #[track_caller]
 pub fn reply<T: Reply + ?Sized>(reply: &T) -> Result<Vec<u8>, CallError> {
-    match serde_json::to_vec(reply) {
+    match writing::to_json(reply) {
         Ok(bytes) => Ok(bytes),
-        Err(error) => cannot_be_json("reply", &error),
+        Err(error) => cannot_be_written("reply", &error),
     }
 }
 
@@ -210,8 +212,8 @@ pub fn reply<T: Reply + ?Sized>(reply: &T) -> Result<Vec<u8>, CallError> {
 #[track_caller]
 #[cold]
 #[expect(clippy::panic, reason = "a bug in an object's code is a trap, and its message is logged")]
-pub(crate) fn cannot_be_json(what: &str, error: &serde_json::Error) -> ! {
-    panic!("the {what} cannot be written as JSON: {error}")
+pub(crate) fn cannot_be_written(what: &str, why: &dyn fmt::Display) -> ! {
+    panic!("the {what} cannot be written: {why}")
 }
 
 /// Kept out of line: one copy of the formatting instead of one for every argument type.

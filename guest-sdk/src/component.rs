@@ -139,7 +139,7 @@ fn description(description: Description) -> behavior::Description {
         name: description.name.to_owned(),
         documentation: description.documentation.to_owned(),
         schema_version: description.schema_version,
-        state_content_type: "application/json".to_owned(),
+        state_content_type: description.state_content_type.to_owned(),
         state_schema: description.state_schema,
         handlers: description.handlers.into_iter().map(handler).collect(),
         shows_state: description.shows_state,
@@ -164,8 +164,8 @@ fn rejection(error: CallError) -> behavior::Rejection {
         CallError::InvalidArgument(reason) => behavior::Rejection::InvalidArgument(reason),
         CallError::UnknownHandler => behavior::Rejection::UnknownHandler,
         CallError::Refused(rejection) => {
-            let (code, message) = rejection.into_parts();
-            behavior::Rejection::Refused(behavior::Refusal { code, message })
+            let (code, message, detail) = rejection.into_parts();
+            behavior::Rejection::Refused(behavior::Refusal { code, message, detail })
         }
     }
 }

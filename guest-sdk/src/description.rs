@@ -7,6 +7,7 @@ use schemars::{Schema, SchemaGenerator};
 
 use crate::Json;
 use crate::call::Described;
+use crate::codec::StateCodec as _;
 use crate::object::{Object, ObjectState};
 
 /// What a handler may do with the state.
@@ -125,7 +126,9 @@ pub struct Description {
     pub documentation: &'static str,
     /// Version of the shape of the state.
     pub schema_version: u32,
-    /// JSON Schema of the state, as JSON text.
+    /// Media type of stored states.
+    pub state_content_type: &'static str,
+    /// JSON Schema of the state as callers see it, as JSON text.
     pub state_schema: String,
     /// All handlers.
     pub handlers: Vec<Handler>,
@@ -150,6 +153,7 @@ impl Description {
             name: O::TYPE_NAME,
             documentation: <O as Object>::DOCUMENTATION,
             schema_version: <O as ObjectState>::SCHEMA_VERSION,
+            state_content_type: <O as ObjectState>::Codec::CONTENT_TYPE,
             state_schema: schema_of::<O>(Contract::Deserialize),
             handlers: O::handlers(),
             shows_state: O::SHOWS_STATE,

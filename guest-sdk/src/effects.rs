@@ -119,7 +119,8 @@ impl SetAlarm<'_> {
     ///
     /// # Errors
     ///
-    /// Where the own handler is a query, the alarm is not well-formed, or there are too many.
+    /// Where the own handler is a query, the alarm is not well-formed, the object's type has no such update, or there
+    /// are too many.
     ///
     /// # Panics
     ///
@@ -153,7 +154,8 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// Where the handler is a query, the message is not well-formed, or there are too many.
+    /// Where the handler is a query, the message is not well-formed, the receiver is of the object's own type and that
+    /// has no such handler, or there are too many.
     ///
     /// # Panics
     ///
@@ -243,6 +245,10 @@ impl Context {
     }
 
     /// All alarms that are set, by name, as this call left them so far.
+    ///
+    /// # Panics
+    ///
+    /// Where the argument of one is more than a [`Json`](crate::Json) can hold: an integer of more than 64 bits, say.
     ///
     /// # Examples
     ///

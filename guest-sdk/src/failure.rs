@@ -9,9 +9,11 @@ use crate::rejection::Rejection;
 
 /// Why the call of another object has no reply.
 ///
-/// Each but [`Unknown`](CallFailed::Unknown) says that the call changed nothing at the object it was made to.
-/// With `?` it becomes the rejection of the own handler: a refusal is passed on as it is, and the others have codes
-/// of their own, as [`code`](CallFailed::code) names them.
+/// [`Unknown`](CallFailed::Unknown) says that the call may have taken effect,
+/// [`ReplyUnreadable`](CallFailed::ReplyUnreadable) that it was done, and each other one that it changed nothing at the
+/// object it was made to.
+/// With `?` it becomes the rejection of the own handler: a refusal is passed on as it is, with its detail, and the
+/// others have codes of their own, as [`code`](CallFailed::code) names them.
 ///
 /// # Examples
 ///
@@ -46,6 +48,9 @@ pub enum CallFailed {
     Failed(String),
     /// The call may have taken effect, or may still: `call-unknown`.
     Unknown(String),
+    /// The call was done, and its reply is not what was expected, or more than the type of the caller can hold exactly:
+    /// `reply-unreadable`.
+    ReplyUnreadable(String),
 }
 
 impl CallFailed {
@@ -88,6 +93,7 @@ impl CallFailed {
             CallFailed::Unavailable(text) => ("callee-unavailable", text),
             CallFailed::Failed(text) => ("callee-failed", text),
             CallFailed::Unknown(text) => ("call-unknown", text),
+            CallFailed::ReplyUnreadable(text) => ("reply-unreadable", text),
         }
     }
 }

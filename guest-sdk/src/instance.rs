@@ -5,8 +5,9 @@
 
 use std::cell::Cell;
 
-use crate::call::{CallError, cannot_be_json};
+use crate::call::{CallError, cannot_be_written};
 use crate::caller::{Caller, ObjectId, Occasion};
+use crate::codec::StateCodec as _;
 use crate::context::Context;
 use crate::host::Host;
 use crate::migration::{self, RestoreError};
@@ -58,8 +59,8 @@ impl<O: Object> Instance<O> {
     /// The whole state, so that `restore` reads it back.
     pub(crate) fn snapshot(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.snapshot_bytes.get() + 64);
-        if let Err(error) = serde_json::to_writer(&mut bytes, &self.state) {
-            cannot_be_json("state", &error);
+        if let Err(why) = O::Codec::encode(&self.state, &mut bytes) {
+            cannot_be_written("state", &why);
         }
         self.snapshot_bytes.set(bytes.len());
         bytes

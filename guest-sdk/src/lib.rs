@@ -71,20 +71,23 @@
     allow(dead_code, reason = "only components and tests drive objects")
 )]
 
+mod bytes;
 mod call;
 mod caller;
 mod client;
+mod codec;
 mod context;
 mod description;
 mod effects;
 mod failure;
 mod host;
 mod instance;
-mod lenient;
 mod migration;
 mod object;
+mod reading;
 mod reference;
 mod rejection;
+mod writing;
 
 #[cfg(target_family = "wasm")]
 mod component;
@@ -98,9 +101,11 @@ pub mod __private;
 pub use highlander_macros::{ObjectState, data, object};
 pub use serde_json::{Value as Json, json};
 
+pub use crate::bytes::Bytes;
 pub use crate::call::{Argument, CallError, Described, Fallible, Reply};
 pub use crate::caller::{Caller, ObjectId, Occasion};
 pub use crate::client::Client;
+pub use crate::codec::{JsonCodec, StateCodec};
 pub use crate::context::Context;
 pub use crate::description::{Description, Handler, HandlerKind};
 pub use crate::effects::{Alarm, Due, SetAlarm};
@@ -134,7 +139,7 @@ pub use crate::rejection::Rejection;
 pub mod prelude {
     pub use crate::Client as _;
     pub use crate::{
-        CallError, CallFailed, Caller, Context, Due, EffectError, Json, Object, ObjectId,
+        Bytes, CallError, CallFailed, Caller, Context, Due, EffectError, Json, Object, ObjectId,
         ObjectRef, ObjectState, Occasion, Rejection, data, json, object, reject,
     };
 }

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::call::is_object;
+use crate::codec::StateCodec as _;
 use crate::object::ObjectState;
 
 /// Why a snapshot cannot be read. The object keeps it, and answers nothing until other code reads it.
@@ -97,13 +97,10 @@ pub(crate) fn read<S: ObjectState>(
     if schema_version < S::OLDEST_VERSION {
         return Err(unread::<S>(schema_version));
     }
-    if !is_object(snapshot) {
-        return Err(RestoreError::InvalidSnapshot("expected a JSON object".to_owned()));
-    }
     if schema_version < S::SCHEMA_VERSION {
         return S::migrate(schema_version, snapshot);
     }
-    serde_json::from_slice(snapshot).map_err(invalid_snapshot)
+    S::Codec::decode(snapshot).map_err(RestoreError::InvalidSnapshot)
 }
 
 /// Reads an older snapshot as an `Old`, or as what that is migrated from, and takes it one version further.
@@ -141,11 +138,4 @@ fn too_old(found: u32, oldest: u32, newest: u32) -> RestoreError {
 fn refused(from: u32, reason: &str) -> RestoreError {
     let to = from.saturating_add(1);
     RestoreError::InvalidSnapshot(format!("from schema version {from} to {to}: {reason}"))
-}
-
-#[inline(never)]
-#[cold]
-#[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` calls")]
-fn invalid_snapshot(error: serde_json::Error) -> RestoreError {
-    RestoreError::InvalidSnapshot(error.to_string())
 }

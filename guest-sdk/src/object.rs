@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::call::{CallError, no_argument, object_argument, reply};
+use crate::codec::StateCodec;
 use crate::context::Context;
 use crate::description::Handler;
 use crate::migration::{RestoreError, unread};
@@ -43,6 +44,9 @@ pub trait ObjectState: Default + Serialize + DeserializeOwned + JsonSchema + 'st
 
     /// The doc comment of the struct.
     const DOCUMENTATION: &'static str;
+
+    /// How the state is written: `#[state(codec = ..)]`, JSON unless it says otherwise.
+    type Codec: StateCodec;
 
     /// The oldest version whose snapshots are read, by way of the structs that `#[state(migrate_from = ..)]` names.
     const OLDEST_VERSION: u32 = Self::SCHEMA_VERSION;

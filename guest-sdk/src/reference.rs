@@ -7,11 +7,12 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::call::cannot_be_json;
+use crate::call::cannot_be_written;
 use crate::caller::ObjectId;
 use crate::failure::{CallFailed, EffectError};
 use crate::host::Host;
-use crate::lenient;
+use crate::reading;
+use crate::writing;
 
 /// What a call of another object may have besides its argument.
 #[derive(Clone, Debug, Default)]
@@ -127,7 +128,8 @@ impl ObjectRef {
     ///
     /// # Errors
     ///
-    /// Why there is no reply. A reply that is no `R` is [`CallFailed::Unknown`], since the call was made.
+    /// Why there is no reply. One that is no `R`, or that `R` cannot hold exactly, is
+    /// [`CallFailed::ReplyUnreadable`]: the call was done.
     ///
     /// # Panics
     ///
@@ -149,14 +151,15 @@ impl ObjectRef {
     ) -> Result<R, CallFailed> {
         let argument = to_json("argument", argument);
         let reply = Host::current().call(&self.id, handler, &argument, &self.options)?;
-        lenient::read(&reply).map_err(|error| self.unreadable(handler, &error.to_string()))
+        reading::read_reply(&reply).map_err(|error| self.unreadable(handler, &error.to_string()))
     }
 
     /// Sends a message: has a handler called after this call's change is committed, in order and with effect once.
     ///
     /// # Errors
     ///
-    /// Where the own handler is a query, the message is not well-formed, or there are too many.
+    /// Where the own handler is a query, the message is not well-formed, the receiver is of the object's own type and
+    /// that has no such handler, or there are too many.
     ///
     /// # Panics
     ///
@@ -182,8 +185,8 @@ impl ObjectRef {
     #[cold]
     fn unreadable(&self, handler: &str, why: &str) -> CallFailed {
         let id = &self.id;
-        CallFailed::Unknown(format!(
-            "the reply of {id} to `{handler}` is not what was expected: {why}"
+        CallFailed::ReplyUnreadable(format!(
+            "{id} did `{handler}`, and its reply is not what was expected: {why}"
         ))
     }
 }
@@ -202,8 +205,8 @@ pub(crate) fn whole_ms(duration: Duration) -> u64 {
 /// A value as the JSON that another object, or whoever watches, is to get.
 #[track_caller]
 pub(crate) fn to_json(what: &str, value: &(impl Serialize + ?Sized)) -> Vec<u8> {
-    match serde_json::to_vec(value) {
+    match writing::to_json(value) {
         Ok(bytes) => bytes,
-        Err(error) => cannot_be_json(what, &error),
+        Err(error) => cannot_be_written(what, &error),
     }
 }

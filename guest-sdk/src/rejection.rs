@@ -6,7 +6,14 @@
 use std::borrow::Cow;
 use std::fmt;
 
-/// The refusal of a call: a stable code for programs, and one sentence for people.
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::call::cannot_be_written;
+use crate::reading;
+use crate::writing;
+
+/// The refusal of a call: a stable code for programs, one sentence for people, and perhaps a detail for programs.
 ///
 /// A handler rejects by returning it as the error of a `Result`. Whatever it changed before is undone.
 /// Any error type will do that converts into a `Rejection`, so that an object may have an `enum` of its own.
@@ -24,6 +31,8 @@ use std::fmt;
 pub struct Rejection {
     code: Cow<'static, str>,
     message: Cow<'static, str>,
+    /// JSON.
+    detail: Option<Vec<u8>>,
 }
 
 impl Rejection {
@@ -43,7 +52,60 @@ impl Rejection {
         code: impl Into<Cow<'static, str>>,
         message: impl Into<Cow<'static, str>>,
     ) -> Rejection {
-        Rejection { code: code.into(), message: message.into() }
+        Rejection { code: code.into(), message: message.into(), detail: None }
+    }
+
+    /// The same with what programs may want to know besides: anything that can be JSON, at most 16 KiB of it.
+    ///
+    /// Callers find it beside code and message: over HTTP as `rejection.detail`, other objects with
+    /// [`detail`](Rejection::detail).
+    ///
+    /// # Panics
+    ///
+    /// Where the detail cannot be JSON.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use highlander_sdk::prelude::*;
+    ///
+    /// /// How much is left.
+    /// #[data]
+    /// struct Left {
+    ///     coins: u64,
+    /// }
+    ///
+    /// let rejection = Rejection::new("too-little", "there are 3 coins").with_detail(&Left { coins: 3 });
+    /// assert_eq!(rejection.detail(), Some(Left { coins: 3 }));
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn with_detail(self, detail: &(impl Serialize + ?Sized)) -> Rejection {
+        match writing::to_json(detail) {
+            Ok(detail) => self.with_detail_json(Some(detail)),
+            Err(error) => cannot_be_written("detail of a rejection", &error),
+        }
+    }
+
+    /// The same with a detail that is JSON already.
+    pub(crate) fn with_detail_json(self, detail: Option<Vec<u8>>) -> Rejection {
+        Rejection { detail: detail.filter(|detail| detail != b"null"), ..self }
+    }
+
+    /// The detail as a `T`; none where there is none, or where it is no `T`.
+    ///
+    /// Fields that `T` does not know are passed over, since the next revision of the object may say more.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use highlander_sdk::Rejection;
+    /// let rejection = Rejection::new("full", "the list is full").with_detail(&[100, 100]);
+    /// assert_eq!(rejection.detail::<(u32, u32)>(), Some((100, 100)));
+    /// assert_eq!(rejection.detail::<String>(), None);
+    /// ```
+    pub fn detail<T: DeserializeOwned>(&self) -> Option<T> {
+        reading::read_reply(self.detail.as_deref()?).ok()
     }
 
     /// The code, for programs.
@@ -70,10 +132,10 @@ impl Rejection {
         &self.message
     }
 
-    /// Takes the code and the message apart without copying them.
+    /// Takes the code, the message and the detail apart without copying them.
     #[cfg(target_family = "wasm")]
-    pub(crate) fn into_parts(self) -> (String, String) {
-        (self.code.into_owned(), self.message.into_owned())
+    pub(crate) fn into_parts(self) -> (String, String, Option<Vec<u8>>) {
+        (self.code.into_owned(), self.message.into_owned(), self.detail)
     }
 }
 
@@ -90,11 +152,20 @@ impl std::error::Error for Rejection {}
 /// Leaves a handler with a [`Rejection`]: a code, then a message as `format!` takes it.
 ///
 /// It returns `Err` with the rejection converted into the error type of the function that it stands in.
+/// `detail = EXPRESSION` may stand between the two: see [`Rejection::with_detail`](crate::Rejection::with_detail).
 ///
 /// # Examples
 ///
 /// ```
 /// use highlander_sdk::prelude::*;
+///
+/// fn take(coins: u64, wanted: u64) -> Result<u64, Rejection> {
+///     let Some(left) = coins.checked_sub(wanted) else {
+///         reject!("too-little", detail = json!({ "left": coins }), "there are {coins} coins");
+///     };
+///     Ok(left)
+/// }
+/// assert_eq!(take(3, 5).unwrap_err().detail(), Some(json!({ "left": 3 })));
 ///
 /// fn check(title: &str) -> Result<(), Rejection> {
 ///     if title.len() > 200 {
@@ -106,6 +177,12 @@ impl std::error::Error for Rejection {}
 /// ```
 #[macro_export]
 macro_rules! reject {
+    ($code:expr, detail = $detail:expr, $($message:tt)+) => {
+        return ::core::result::Result::Err(::core::convert::Into::into(
+            $crate::Rejection::new($code, $crate::__private::format!($($message)+))
+                .with_detail(&$detail),
+        ))
+    };
     ($code:expr, $($message:tt)+) => {
         return ::core::result::Result::Err(::core::convert::Into::into($crate::Rejection::new(
             $code,

@@ -3,9 +3,10 @@
 //! A [`Harness`] does with an object what the host does: JSON in, JSON out, a snapshot after each update, the last
 //! snapshot again after a rejected one. It restores the object before *every* call, as if it had been idle for long
 //! in between, so that whatever is not in the state is seen to be lost. It has no budget of CPU time or memory.
-//! What surrounds the object is in `surroundings.rs`.
+//! What surrounds the object is in `surroundings.rs`, and what is stored of it in `snapshots.rs`.
 
 mod failing;
+mod snapshots;
 mod surroundings;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use serde::de::DeserializeOwned;
 
 use self::failing::{fail, to_json};
 pub use self::surroundings::Message;
+use crate::Json;
 use crate::call::CallError;
 use crate::caller::{Caller, ObjectId, Occasion};
 use crate::description::{Description, HandlerKind};
@@ -22,8 +24,8 @@ use crate::host::Host;
 use crate::instance::{Call, Instance};
 use crate::migration::RestoreError;
 use crate::object::Object;
+use crate::reading;
 use crate::rejection::Rejection;
-use crate::{Json, json};
 
 /// One object under test.
 ///
@@ -118,41 +120,6 @@ impl<O: Object> Harness<O> {
         }
     }
 
-    /// The object that a stored snapshot holds, which was written with `schema_version`.
-    ///
-    /// A snapshot of an older version is migrated, as a node would do it before the object's first call.
-    ///
-    /// # Errors
-    ///
-    /// Where this code cannot read it, as the host would be told.
-    ///
-    /// # Panics
-    ///
-    /// Where a migration panics.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use highlander_sdk::prelude::*;
-    /// # use highlander_sdk::testing::Harness;
-    /// # #[derive(ObjectState)] struct CounterV1 { value: u32 }
-    /// # #[derive(ObjectState)] #[state(version = 2, migrate_from = CounterV1)] struct Counter { total: u64 }
-    /// # impl From<CounterV1> for Counter {
-    /// #     fn from(old: CounterV1) -> Counter { Counter { total: old.value.into() } }
-    /// # }
-    /// # #[object] impl Counter {}
-    /// let counter = Harness::<Counter>::restored(json!({ "value": 7 }), 1).unwrap();
-    /// assert_eq!(counter.state().total, 7);
-    /// assert_eq!(counter.snapshot(), json!({ "total": 7 }));
-    /// ```
-    pub fn restored(
-        snapshot: impl Serialize,
-        schema_version: u32,
-    ) -> Result<Harness<O>, RestoreError> {
-        let bytes = to_json(&snapshot);
-        Harness::open(ObjectId::new(O::TYPE_NAME, "test"), Some(&bytes), schema_version)
-    }
-
     fn open(
         id: ObjectId,
         snapshot: Option<&[u8]>,
@@ -163,6 +130,8 @@ impl<O: Object> Harness<O> {
         let version = u64::from(snapshot.is_some());
         let snapshot = instance.snapshot();
         let description = Description::of::<O>();
+        let handlers = description.handlers.iter().map(|handler| (handler.name, handler.kind));
+        host.set_own((O::TYPE_NAME, handlers.collect()));
         let caller = Caller::Anonymous;
         let received = BTreeMap::new();
         Ok(Harness { id, host, instance, snapshot, version, caller, description, received })
@@ -223,7 +192,7 @@ impl<O: Object> Harness<O> {
         let argument = to_json(&argument);
         let (caller, occasion) = (self.caller.clone(), Occasion::Called);
         let reply = self.run(Run { handler, argument: &argument, caller, occasion })?;
-        match serde_json::from_slice(&reply) {
+        match reading::read(&reply) {
             Ok(reply) => Ok(reply),
             Err(error) => fail(&format!("the reply of `{handler}` does not fit: {error}")),
         }
@@ -272,24 +241,6 @@ impl<O: Object> Harness<O> {
     /// ```
     pub fn state(&self) -> &O {
         self.instance.state()
-    }
-
-    /// The state as it is stored.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use highlander_sdk::prelude::*;
-    /// # use highlander_sdk::testing::Harness;
-    /// # #[derive(ObjectState)] struct Counter { value: u64 }
-    /// # #[object] impl Counter {}
-    /// assert_eq!(Harness::<Counter>::new().snapshot(), json!({ "value": 0 }));
-    /// ```
-    pub fn snapshot(&self) -> Json {
-        match serde_json::from_slice(&self.snapshot) {
-            Ok(snapshot) => snapshot,
-            Err(error) => fail(&format!("the snapshot is not JSON: {error}")),
-        }
     }
 
     /// How many updates there were that were not rejected. A restored object begins at 1.
@@ -365,12 +316,15 @@ impl<O: Object> Harness<O> {
 
     fn keep_change(&mut self, handler: &str) {
         self.host.keep();
+        let changed = to_json(self.state());
         self.snapshot = self.instance.snapshot();
         self.version += 1;
         self.instance = self.reopen();
+        let again = to_json(self.state());
         // Compared as JSON: the order of a hash map may differ, though it is better to have none in a state.
-        let again: Json = serde_json::from_slice(&self.instance.snapshot()).unwrap_or(json!(null));
-        if again != self.snapshot() {
+        let json = |bytes: &[u8]| serde_json::from_slice::<Json>(bytes).ok();
+        if again != changed && json(&again) != json(&changed) {
+            let again = String::from_utf8_lossy(&again);
             fail(&format!("what `{handler}` changed is not the same after a snapshot: {again}"));
         }
     }

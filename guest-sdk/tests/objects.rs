@@ -65,6 +65,10 @@ impl Purse {
                 "message" => {
                     ctx.send(&ObjectId::new("till", "1"), "note", &"x".repeat(65 << 10))?;
                 }
+                "lost-alarm" => ctx.set_alarm("a", Due::AtMs(1)).call("gone", &())?,
+                "asking-alarm" => ctx.set_alarm("a", Due::AtMs(1)).call("peek", &())?,
+                "lost-message" => ctx.send(&ObjectId::new("purse", "other"), "gone", &())?,
+                "Lost" => ctx.send(&ObjectId::new("till", "1"), "Lost", &())?,
                 name => ctx.publish(name, &number)?,
             }
         }
@@ -131,7 +135,7 @@ fn what_a_call_brings_about_is_dropped_with_its_rejection() {
 #[test]
 fn each_failure_of_a_call_has_its_code_and_keeps_its_text() {
     type Failure = fn(String) -> CallFailed;
-    let failures: [(Failure, &str); 9] = [
+    let failures: [(Failure, &str); 10] = [
         (CallFailed::InvalidArgument, "callee-invalid-argument"),
         (CallFailed::NotFound, "callee-not-found"),
         (CallFailed::Cycle, "call-cycle"),
@@ -141,6 +145,7 @@ fn each_failure_of_a_call_has_its_code_and_keeps_its_text() {
         (CallFailed::Unavailable, "callee-unavailable"),
         (CallFailed::Failed, "callee-failed"),
         (CallFailed::Unknown, "call-unknown"),
+        (CallFailed::ReplyUnreadable, "reply-unreadable"),
     ];
     let mut purse = purse();
     for (failed, code) in failures {
@@ -151,13 +156,15 @@ fn each_failure_of_a_call_has_its_code_and_keeps_its_text() {
 }
 
 #[test]
-fn a_reply_that_is_something_else_leaves_open_what_happened() {
+fn a_reply_that_is_something_else_is_told_as_done() {
     let mut purse = purse();
     purse.answer("till", "1", "take", |_| Ok("three"));
     let rejection = purse.rejection("pay", 3);
-    assert_eq!(rejection.code(), "call-unknown");
+    assert_eq!(rejection.code(), "reply-unreadable");
     assert!(
-        rejection.message().starts_with("the reply of till/1 to `take` is not what was expected"),
+        rejection
+            .message()
+            .starts_with("till/1 did `take`, and its reply is not what was expected"),
         "{rejection}"
     );
 }
@@ -191,6 +198,14 @@ fn there_is_an_end_to_effects() {
         ("alarms", "effect-too-much", "there are at most 64 alarms"),
         ("No", "effect-invalid", "`No` cannot name an event"),
         ("changed", "effect-invalid", "the event `changed` is the host's own"),
+        ("lost-alarm", "effect-invalid", "the type purse has no handler `gone`"),
+        (
+            "asking-alarm",
+            "effect-invalid",
+            "`peek` of purse is a query, and an alarm calls an update",
+        ),
+        ("lost-message", "effect-invalid", "the type purse has no handler `gone`"),
+        ("Lost", "effect-invalid", "`Lost` cannot name a handler"),
     ] {
         assert_eq!(purse.rejection("exaggerate", what), Rejection::new(code, text));
     }

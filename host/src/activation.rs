@@ -64,6 +64,13 @@ pub enum Operation {
         /// Which one.
         number: Option<u64>,
     },
+    /// Do something with alarms that were given up: the one of this number, or all. Answered with how many.
+    FailedAlarms {
+        /// Whether they are set anew, or else dropped.
+        is_retry: bool,
+        /// Which one.
+        number: Option<u64>,
+    },
 }
 
 /// Which version the object must be at for a call to run.

@@ -3,6 +3,7 @@
 //! Standard output carries data and nothing else. Every failure ends in one form ([`failure`]), and what a node sent is
 //! printed with its control characters escaped ([`output`]). A node is run by what `main` hands in, above this layer.
 
+mod alarms;
 mod client;
 mod deploy;
 mod doctor;
@@ -125,8 +126,8 @@ enum Command {
     ///
     /// Example: highlander messages list/home --retry all
     Messages(messages::Messages),
-    /// List the alarms that an object has set
-    Alarms(messages::Alarms),
+    /// List the alarms that an object has set and those that were given up; set or drop the latter
+    Alarms(alarms::Alarms),
     /// Make an object a file again until its next call
     Deactivate(objects::One),
     /// List the nodes

@@ -47,6 +47,8 @@ pub struct Alarm {
     pub tries: u32,
     /// When it is given again after that, in the same milliseconds; 0 where it has not failed.
     pub retry_ms: u64,
+    /// Why its handler failed last, until it does its work again.
+    pub failure: Option<Arc<str>>,
 }
 
 impl Alarm {
@@ -60,7 +62,8 @@ impl Alarm {
         argument: impl Into<Bytes>,
     ) -> Self {
         let (name, handler, argument) = (name.into(), handler.into(), argument.into());
-        Self { name, due_ms, every_ms, handler, argument, tries: 0, retry_ms: 0 }
+        let (tries, retry_ms, failure) = (0, 0, None);
+        Self { name, due_ms, every_ms, handler, argument, tries, retry_ms, failure }
     }
 
     /// When it is to be given.

@@ -163,6 +163,9 @@ pub struct GuestCall<'a> {
     pub occasion: &'a Occasion,
     /// The alarms that are set, by name; none where none is.
     pub alarms: Option<&'a Arc<[Alarm]>>,
+    /// What the component says of itself, by which alarms and messages to handlers that it lacks are refused; none
+    /// where that is not to be done.
+    pub own: Option<&'a Arc<Description>>,
     /// The way to other objects; none where there are no others.
     pub outward: Option<&'a Arc<dyn Outward>>,
 }
@@ -172,8 +175,8 @@ impl<'a> GuestCall<'a> {
     #[must_use]
     pub fn new(handler: &'a str, kind: HandlerKind, argument: &'a [u8], version: u64) -> Self {
         let (caller, occasion) = (&Caller::Anonymous, &Occasion::Called);
-        let (alarms, outward) = (None, None);
-        Self { handler, kind, argument, version, caller, occasion, alarms, outward }
+        let (alarms, own, outward) = (None, None, None);
+        Self { handler, kind, argument, version, caller, occasion, alarms, own, outward }
     }
 }
 

@@ -7,6 +7,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::id::NodeId;
 
 /// Whether the call took effect, or may have.
@@ -102,6 +104,8 @@ codes! {
     MethodNotAllowed = "method-not-allowed", 405, None, false;
     /// The call would wait for itself: its object waits, in an older chain, for one that waits for the call.
     CallConflict = "call-conflict", 409, None, true;
+    /// A failed alarm cannot be set anew: another one has its name, or there are as many as there may be.
+    AlarmConflict = "alarm-conflict", 409, None, true;
     /// Another deployment of the type was faster.
     DeploymentConflict = "deployment-conflict", 409, None, true;
     /// The repeated call was done, but its answer is no longer kept.
@@ -171,6 +175,8 @@ pub struct Refusal {
     pub code: String,
     /// Sentence for people.
     pub message: String,
+    /// What programs may want to know besides: JSON.
+    pub detail: Option<Bytes>,
 }
 
 /// Why a call has no reply.

@@ -182,6 +182,8 @@ impl Api {
             Route::Messages(id) => self.messages(parts, id).await,
             Route::RetryMessages(id) => self.dead_letters(parts, id, true).await,
             Route::DropMessages(id) => self.dead_letters(parts, id, false).await,
+            Route::RetryAlarms(id) => self.failed_alarms(parts, id, true).await,
+            Route::DropAlarms(id) => self.failed_alarms(parts, id, false).await,
             Route::Nodes => self.nodes(parts).await,
             Route::Drain(name) => self.drain(parts, &name).await,
             Route::Root => Ok(self.root()),

@@ -1,4 +1,7 @@
 //! Whether bytes are JSON: what comes in from callers and from components is checked before it is stored or passed on.
+//! What is passed on is passed on byte for byte. Whether two texts are one value, [`canonical`](mod@canonical) says.
+
+pub mod canonical;
 
 /// Whether `bytes` are one JSON value in UTF-8, with nothing but white space around it.
 #[must_use]

@@ -16,6 +16,8 @@ pub const HANDLER_COUNT_MAX: usize = 256;
 pub const ARGUMENT_BYTES_MAX: usize = 1024 * 1024;
 /// Largest reply of a call.
 pub const REPLY_BYTES_MAX: usize = 1024 * 1024;
+/// Largest detail of a rejection.
+pub const REJECTION_DETAIL_BYTES_MAX: usize = 16 * 1024;
 /// Largest value that `state_max` may be set to.
 pub const STATE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Longest idempotency key.
@@ -91,7 +93,9 @@ pub const ALARM_NAME_BYTES_MAX: usize = 64;
 pub const ALARM_BYTES_MAX: usize = 16 * 1024;
 /// Shortest time from one firing of a repeating alarm to the next.
 pub const ALARM_EVERY_MIN: Duration = Duration::from_secs(1);
-/// How often an alarm is given whose handler fails, before it is given up until its next time.
+/// Alarms that were given up, and that an object keeps; beyond it the oldest are dropped.
+pub const FAILED_ALARMS_MAX: usize = 64;
+/// How often an alarm is given whose handler fails, before it is given up, or passed over until its next time.
 pub const ALARM_TRIES_MAX: u32 = 8;
 /// First pause before an alarm is given again whose handler failed; it doubles up to [`ALARM_PAUSE_MAX`].
 pub const ALARM_PAUSE_MIN: Duration = Duration::from_secs(1);

@@ -277,7 +277,10 @@ impl Router {
             Operation::Handle { handler, .. } => handler,
             // Being woken twice is as being woken once.
             Operation::Wake | Operation::ShowDealings | Operation::Watch { .. } => return true,
-            Operation::Delete | Operation::Resume | Operation::DeadLetters { .. } => return false,
+            Operation::Delete
+            | Operation::Resume
+            | Operation::DeadLetters { .. }
+            | Operation::FailedAlarms { .. } => return false,
         };
         let Ok(revision) = self.node.catalog().current(id.type_name()).await else { return false };
         let handlers = &revision.description.handlers;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Every component that `cargo xtask build-guests` makes.
 pub const GUESTS: &[&str] = &[
+    "album",
     "chat-room",
     "counter",
     "counter-moody",
@@ -16,6 +17,7 @@ pub const GUESTS: &[&str] = &[
     "liar-describe",
     "liar-names",
     "liar-schema",
+    "limiter",
     "list",
     "misbehaving",
     "reminder",

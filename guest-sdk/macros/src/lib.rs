@@ -19,7 +19,7 @@ use proc_macro::TokenStream;
 ///
 /// It implements `Default`, `serde::Serialize`, `serde::Deserialize`, `schemars::JsonSchema` and `ObjectState`, so
 /// none of them may be derived besides. The struct has named fields and no generic parameters. It is stored as a JSON
-/// object.
+/// object, unless it names a codec of its own.
 ///
 /// A field that a snapshot or the argument of `put` leaves out takes its default, so that a new field needs neither a
 /// higher version nor a migration. A field that they have and the struct has not is an error, since dropping it would
@@ -38,6 +38,7 @@ use proc_macro::TokenStream;
 /// |---|---|---|
 /// | `version = 2` | `1` | version of the shape of the state |
 /// | `migrate_from = OlderState` | none | the state of the version before, which converts into this one |
+/// | `codec = MyCodec` | JSON | how the state is written: a type that implements `StateCodec` |
 ///
 /// On a field, `#[state(..)]`:
 ///

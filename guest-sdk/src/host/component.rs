@@ -7,6 +7,7 @@ use crate::caller::ObjectId;
 use crate::component::bindings::highlander::object::{alarms, clock, events, log, objects, types};
 use crate::effects::{Alarm, Due};
 use crate::failure::{CallFailed, EffectError};
+use crate::reading;
 use crate::reference::{CallOptions, whole_ms};
 use crate::rejection::Rejection;
 
@@ -90,21 +91,26 @@ impl Host {
     }
 }
 
+#[expect(clippy::panic, reason = "its author chose an argument that `Json` cannot hold")]
 fn alarm(alarm: alarms::Alarm) -> Alarm {
+    let argument: Json = match reading::read(&alarm.argument) {
+        Ok(argument) => argument,
+        Err(error) => panic!("the argument of the alarm {} is no `Json`: {error}", alarm.name),
+    };
     Alarm {
         name: alarm.name,
         due_ms: alarm.due_ms,
         every_ms: alarm.every_ms,
         handler: alarm.handler,
-        // It was JSON when it was set.
-        argument: serde_json::from_slice(&alarm.argument).unwrap_or(Json::Null),
+        argument,
     }
 }
 
 fn call_failed(error: objects::CallError) -> CallFailed {
     match error {
         objects::CallError::Refused(refusal) => {
-            CallFailed::Refused(Rejection::new(refusal.code, refusal.message))
+            let rejection = Rejection::new(refusal.code, refusal.message);
+            CallFailed::Refused(rejection.with_detail_json(refusal.detail))
         }
         objects::CallError::InvalidArgument(text) => CallFailed::InvalidArgument(text),
         objects::CallError::NotFound(text) => CallFailed::NotFound(text),

@@ -49,6 +49,17 @@ pub(super) fn alarm(
     at_most(count, ALARMS_MAX, "alarms")
 }
 
+/// Whether it can name a handler.
+pub(super) fn handler_name(name: &str) -> Result<(), EffectError> {
+    let is_allowed =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
+    let begins = name.bytes().next().is_some_and(|first| first.is_ascii_lowercase());
+    if begins && name.len() <= 63 && name.bytes().all(is_allowed) {
+        return Ok(());
+    }
+    Err(EffectError::Invalid(format!("`{name}` cannot name a handler")))
+}
+
 /// Whether it can name an alarm.
 pub(super) fn alarm_name(name: &str) -> Result<(), EffectError> {
     let is_allowed =

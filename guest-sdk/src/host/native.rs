@@ -13,14 +13,14 @@ use crate::Json;
 use crate::caller::ObjectId;
 #[cfg(feature = "testing")]
 use crate::caller::Occasion;
-#[cfg(feature = "testing")]
 use crate::description::HandlerKind;
 use crate::effects::{Alarm, Due};
 use crate::failure::{CallFailed, EffectError};
+use crate::reading;
 use crate::reference::{CallOptions, whole_ms};
 
-/// What another object answers.
-pub(crate) type Answer = Box<dyn FnMut(Json) -> Result<Json, CallFailed>>;
+/// What another object answers: JSON, which is not read before the one that calls says as what.
+pub(crate) type Answer = Box<dyn FnMut(Json) -> Result<Vec<u8>, CallFailed>>;
 
 /// An object and one of its handlers.
 type HandlerOf = (ObjectId, String);
@@ -46,7 +46,12 @@ pub(crate) struct Host {
     /// Of the handler that runs, which is an update where there are any.
     effects: Rc<RefCell<Option<Effects>>>,
     kept: Rc<RefCell<Effects>>,
+    /// The type of the object, with its handlers; nothing where they do not matter.
+    own: Rc<RefCell<Option<Own>>>,
 }
+
+/// A type and its handlers.
+type Own = (&'static str, Vec<(&'static str, HandlerKind)>);
 
 #[derive(Default)]
 struct Answers(BTreeMap<HandlerOf, Answer>);
@@ -111,7 +116,7 @@ impl Host {
         };
         let reply = answer(json(argument));
         self.answers.borrow_mut().0.entry(of).or_insert(answer);
-        reply.map(|reply| reply.to_string().into_bytes())
+        reply
     }
 
     pub(crate) fn send(
@@ -121,6 +126,8 @@ impl Host {
         argument: &[u8],
     ) -> Result<(), EffectError> {
         self.update(|effects| {
+            limits::handler_name(handler)?;
+            self.handler_of(id.object_type(), handler)?;
             limits::message(effects, argument)?;
             effects.messages.push((id.clone(), handler.to_owned(), json(argument)));
             Ok(())
@@ -150,6 +157,8 @@ impl Host {
         };
         self.update(|effects| {
             limits::alarm(effects, name, every_ms, argument)?;
+            limits::handler_name(handler)?;
+            self.update_of_own(handler)?;
             let (name, handler) = (name.to_owned(), handler.to_owned());
             let argument = json(argument);
             let alarm = Alarm { name: name.clone(), due_ms, every_ms, handler, argument };
@@ -173,6 +182,36 @@ impl Host {
         }
     }
 
+    /// Refuses a handler that the object's own type lacks. What another type has is not known here.
+    fn handler_of(
+        &self,
+        object_type: &str,
+        handler: &str,
+    ) -> Result<Option<HandlerKind>, EffectError> {
+        let own = self.own.borrow();
+        let Some((_, handlers)) = own.as_ref().filter(|(name, _)| *name == object_type) else {
+            return Ok(None);
+        };
+        match handlers.iter().find(|(name, _)| *name == handler) {
+            Some((_, kind)) => Ok(Some(*kind)),
+            None => Err(EffectError::Invalid(format!(
+                "the type {object_type} has no handler `{handler}`"
+            ))),
+        }
+    }
+
+    /// Refuses what an alarm of the object cannot call.
+    fn update_of_own(&self, handler: &str) -> Result<(), EffectError> {
+        let own = self.own.borrow().as_ref().map(|(name, _)| *name);
+        let Some(own) = own else { return Ok(()) };
+        match self.handler_of(own, handler)? {
+            Some(HandlerKind::Query) => Err(EffectError::Invalid(format!(
+                "`{handler}` of {own} is a query, and an alarm calls an update"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     fn update<R>(
         &self,
         change: impl FnOnce(&mut Effects) -> Result<R, EffectError>,
@@ -187,6 +226,11 @@ impl Host {
 /// What the harness does with it.
 #[cfg(feature = "testing")]
 impl Host {
+    /// Says of which type the object is, and what handlers it has.
+    pub(crate) fn set_own(&self, own: Own) {
+        *self.own.borrow_mut() = Some(own);
+    }
+
     pub(crate) fn set_now_ms(&self, now_ms: u64) {
         self.now_ms.set(now_ms);
     }
@@ -229,9 +273,13 @@ impl Host {
     }
 }
 
-/// What the SDK itself has written.
+/// What the SDK itself has written, for the test to look at.
+#[track_caller]
 fn json(bytes: &[u8]) -> Json {
-    serde_json::from_slice(bytes).unwrap_or(Json::Null)
+    match reading::read(bytes) {
+        Ok(json) => json,
+        Err(error) => fail(&format!("a test cannot look at this as `Json`: {error}")),
+    }
 }
 
 #[track_caller]

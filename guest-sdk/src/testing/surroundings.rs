@@ -14,6 +14,7 @@ use crate::effects::Alarm;
 use crate::failure::CallFailed;
 use crate::host::LogLevel;
 use crate::object::Object;
+use crate::reading;
 
 /// A message that the object under test has sent.
 ///
@@ -150,7 +151,7 @@ impl<O: Object> Harness<O> {
         handler: &str,
         mut answer: impl FnMut(Json) -> Result<R, CallFailed> + 'static,
     ) {
-        let answer = move |argument| Ok(read(&to_json(&answer(argument)?)));
+        let answer = move |argument| Ok(to_json(&answer(argument)?));
         let id = ObjectId::new(object_type, key);
         self.host.answer(id, handler.to_owned(), Box::new(answer));
     }
@@ -298,8 +299,8 @@ impl<O: Object> Harness<O> {
 }
 
 fn read(bytes: &[u8]) -> Json {
-    match serde_json::from_slice(bytes) {
+    match reading::read(bytes) {
         Ok(value) => value,
-        Err(error) => fail(&format!("what should be JSON is none: {error}")),
+        Err(error) => fail(&format!("it cannot be read as `Json`: {error}")),
     }
 }

@@ -10,6 +10,7 @@ use sha2::Digest as _;
 
 use super::{Done, IdempotencyKey, Operation};
 use crate::caller::Caller;
+use crate::json::canonical::canonical;
 use crate::limits::{
     ANSWERED_COUNT_MAX, ANSWERED_REPLY_BYTES_MAX, ANSWERED_REPLY_COUNT_MAX, ANSWERED_RETENTION,
 };
@@ -27,7 +28,7 @@ pub enum Known {
 }
 
 /// What tells two calls apart: the first 8 bytes of the SHA-256 of caller, operation and argument. Nobody is given the
-/// answer that another caller got.
+/// answer that another caller got. Arguments are compared by their value.
 #[must_use]
 pub fn fingerprint(operation: &Operation, caller: &Caller) -> [u8; 8] {
     let mut hash = sha2::Sha256::new();
@@ -40,7 +41,7 @@ pub fn fingerprint(operation: &Operation, caller: &Caller) -> [u8; 8] {
         Operation::Handle { handler, argument } => {
             hash.update(handler.as_bytes());
             hash.update([0]);
-            hash.update(argument);
+            hash.update(canonical(argument));
         }
         Operation::Delete => hash.update([1]),
         Operation::Resume => hash.update([2]),
@@ -51,6 +52,10 @@ pub fn fingerprint(operation: &Operation, caller: &Caller) -> [u8; 8] {
             hash.update(number.unwrap_or_default().to_be_bytes());
         }
         Operation::Watch { .. } => hash.update([6]),
+        Operation::FailedAlarms { is_retry, number } => {
+            hash.update([7, u8::from(*is_retry)]);
+            hash.update(number.unwrap_or_default().to_be_bytes());
+        }
     }
     let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(hash.finalize());
     [a, b, c, d, e, f, g, h]

@@ -11,6 +11,7 @@ mod begin;
 mod dealing;
 mod depart;
 mod end;
+mod given_up;
 mod outcome;
 mod parts;
 mod proof;

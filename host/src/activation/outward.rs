@@ -130,8 +130,10 @@ impl Outgoing {
         };
         let operation = Operation::Handle { handler: made.handler, argument: made.argument };
         let caller = Caller::Object(self.cell.id().clone());
-        let fingerprint = fingerprint(&operation, &caller);
-        let key = key.map(|key| IdempotencyKey { key, fingerprint });
+        let key = key.map(|key| {
+            let fingerprint = fingerprint(&operation, &caller);
+            IdempotencyKey { key, fingerprint }
+        });
         let chain = Some(Arc::new(chain));
         let origin = Origin { chain, message: None, trace: self.origin.trace };
         let call = Call {

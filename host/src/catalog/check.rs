@@ -44,13 +44,19 @@ fn compare_states(
         breaks
             .push(format!("its schema version is {version}, and states may be written with {old}"));
     }
-    if new.state_content_type != present.state_content_type {
-        breaks.push(format!("states are no longer {}", present.state_content_type));
-    } else if version == present.schema_version {
-        // With a higher version there is a migration, which only real states can show to be right.
+    // With a higher version there is a migration, which only real states can show to be right.
+    if version != present.schema_version {
+        return;
+    }
+    if new.state_content_type == present.state_content_type {
         let narrowed = schema::narrowed("the state", &present.state, &new.state, steps);
         let still = |line| format!("{line}, and its schema version is {version} as before");
         breaks.extend(narrowed.into_iter().map(still));
+    } else {
+        let old = &present.state_content_type;
+        breaks.push(format!(
+            "states are no longer {old}, and its schema version is {version} as before"
+        ));
     }
 }
 
@@ -139,6 +145,18 @@ mod tests {
         }
         let error = compatible(&present, &Description { schema_version: 2, ..new }).unwrap_err();
         assert!(!error.message.contains("the state"), "{}", error.message);
+    }
+
+    #[test]
+    fn another_codec_of_the_state_needs_another_version() {
+        let present = description(1, &[]);
+        let in_cbor = |schema_version| Description {
+            state_content_type: "application/cbor".to_owned(),
+            ..description(schema_version, &[])
+        };
+        let error = compatible(&present, &in_cbor(1)).unwrap_err();
+        assert!(error.message.contains("no longer application/json"), "{}", error.message);
+        assert_eq!(compatible(&present, &in_cbor(2)), Ok(()));
     }
 
     #[test]

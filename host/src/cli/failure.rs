@@ -59,7 +59,10 @@ impl Failure {
     /// What a node answered.
     pub(super) fn of_problem(problem: Document) -> Self {
         let exit = exit_of(&problem);
-        let said = problem.rejection.map(|rejection| format!(" ({})", rejection.code));
+        let said = problem.rejection.map(|rejection| match rejection.detail {
+            Some(detail) => format!(" ({} {})", rejection.code, detail.get()),
+            None => format!(" ({})", rejection.code),
+        });
         let message = format!("{}{} [{}]", problem.detail, said.unwrap_or_default(), problem.code);
         Self { exit, message, hint: hint_of(&problem.code).or(problem.hint) }
     }
@@ -133,8 +136,23 @@ fn exit_of(problem: &Document) -> Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::{Code, Error};
+    use crate::error::{Code, Error, Refusal};
     use crate::http::problem::Problem;
+
+    #[test]
+    fn a_rejection_is_printed_with_its_code_and_its_detail_as_it_was_given() {
+        let rejected = |detail: Option<&'static str>| {
+            let (code, message) = ("limited".to_owned(), "wait".to_owned());
+            let refusal = Refusal { code, message, detail: detail.map(Into::into) };
+            let error = Error::new(Code::ObjectRejected, "todo/1 rejected the call: wait");
+            let error = Error { refusal: Some(Box::new(refusal)), ..error };
+            Failure::of_problem(Problem::from(error).document()).message
+        };
+        let before = "todo/1 rejected the call: wait (limited";
+        assert_eq!(rejected(None), format!("{before}) [object-rejected]"));
+        let detail = r#"{"ms":0.12345678901234567890123}"#;
+        assert_eq!(rejected(Some(detail)), format!("{before} {detail}) [object-rejected]"));
+    }
 
     #[test]
     fn exit_codes_follow_from_the_effect() {

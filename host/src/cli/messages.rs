@@ -1,11 +1,11 @@
-//! The commands about what an object has to do with others and with time: its messages and its alarms.
+//! The command about the messages that an object has sent.
 //! Arguments are cut short in tables; `--json` has them whole.
 
 use std::str::FromStr;
 
 use clap::Args;
 use http::Method;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::client::{Client, Request, object_path};
@@ -27,17 +27,9 @@ pub(super) struct Messages {
     drop: Option<Which>,
 }
 
-/// `highlander alarms`
-#[derive(Debug, Args)]
-pub(super) struct Alarms {
-    /// The object, like reminder/home
-    #[arg(value_name = "TYPE/KEY")]
-    id: ObjectId,
-}
-
-/// One message, or all.
+/// One of those that were given up, or all.
 #[derive(Debug, Clone, Copy)]
-struct Which(Option<u64>);
+pub(super) struct Which(pub(super) Option<u64>);
 
 impl FromStr for Which {
     type Err = String;
@@ -45,28 +37,18 @@ impl FromStr for Which {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "all" => Ok(Self(None)),
-            number => number.parse().map(|number| Self(Some(number))).map_err(|_| {
-                "it is the number of a message, as the list of them shows it, or all".to_owned()
-            }),
+            number => number
+                .parse()
+                .map(|number| Self(Some(number)))
+                .map_err(|_| "it is a number, as the list shows it, or all".to_owned()),
         }
     }
 }
 
 #[derive(Debug, Deserialize)]
 struct Shown {
-    alarms: Vec<Alarm>,
     pending: Vec<Message>,
     dead: Vec<Message>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Alarm {
-    name: String,
-    due_ms: u64,
-    every_ms: Option<u64>,
-    handler: String,
-    argument: Value,
-    tries: u32,
 }
 
 #[derive(Debug, Deserialize)]
@@ -129,34 +111,16 @@ impl Messages {
     }
 }
 
-impl Alarms {
-    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
-        let shown: Shown = client.send(Request::get(path_of(&self.id)?)).await?.read()?;
-        if client.is_json {
-            // What was read as JSON can be written as JSON.
-            return output::json(&serde_json::to_vec(&shown.alarms).unwrap_or_default());
-        }
-        let mut rows = vec![row(["NAME", "DUE", "EVERY", "HANDLER", "ARGUMENT", "FAILED"])];
-        for alarm in &shown.alarms {
-            let due = output::time(alarm.due_ms);
-            let every = alarm.every_ms.map_or("once".to_owned(), |every| format!("{every}ms"));
-            let (argument, tries) = (short(&alarm.argument), alarm.tries.to_string());
-            rows.push(row([&alarm.name, &due, &every, &alarm.handler, &argument, &tries]));
-        }
-        output::table(&rows)
-    }
-}
-
-fn path_of(id: &ObjectId) -> Result<String, Failure> {
+pub(super) fn path_of(id: &ObjectId) -> Result<String, Failure> {
     Ok(format!("{}/messages", object_path(id)?))
 }
 
-fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
+pub(super) fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
     cells.map(ToOwned::to_owned).into()
 }
 
 /// The beginning of an argument: enough to recognise it.
-fn short(argument: &Value) -> String {
+pub(super) fn short(argument: &Value) -> String {
     let text = argument.to_string();
     match text.char_indices().nth(60) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),

@@ -344,6 +344,7 @@ fn refused(code: &str) -> Stop {
     Stop::Rejected(Rejection::Refused(Refusal {
         code: code.to_owned(),
         message: "the script says no".to_owned(),
+        detail: Some(Bytes::from_static(b"{\"left\": 18446744073709551616}")),
     }))
 }
 

@@ -185,9 +185,11 @@ fn need_of<'a>(route: &'a Route<'_>) -> Need<'a> {
         | Route::Delete(id)
         | Route::Events(id) => Right::Call(id.type_name()),
         Route::Messages(id) => Right::See(id.type_name()),
-        Route::Wake(id) | Route::RetryMessages(id) | Route::DropMessages(id) => {
-            Right::Operate(id.type_name())
-        }
+        Route::Wake(id)
+        | Route::RetryMessages(id)
+        | Route::DropMessages(id)
+        | Route::RetryAlarms(id)
+        | Route::DropAlarms(id) => Right::Operate(id.type_name()),
         Route::List(name) => Right::Call(name.as_str()),
         Route::Owner(id) => Right::See(id.type_name()),
         Route::Deactivate(id) | Route::Resume(id) => Right::Operate(id.type_name()),

@@ -86,14 +86,19 @@ impl Api {
         id: ObjectId,
         is_retry: bool,
     ) -> Result<Reply, Problem> {
-        let mut number = None;
-        for (name, value) in query::parameters(&parts.uri, &["number"])? {
-            let read = value.parse().map_err(|_| {
-                malformed(format!("the parameter {name:?} is the number of a message"))
-            });
-            number = Some(read?);
-        }
+        let number = read_number(parts, "a message")?;
         self.change(parts, id, Operation::DeadLetters { is_retry, number }).await
+    }
+
+    /// Sets alarms anew that were given up, or drops them.
+    pub(super) async fn failed_alarms(
+        &self,
+        parts: &Parts,
+        id: ObjectId,
+        is_retry: bool,
+    ) -> Result<Reply, Problem> {
+        let number = read_number(parts, "a failed alarm")?;
+        self.change(parts, id, Operation::FailedAlarms { is_retry, number }).await
     }
 
     async fn change(
@@ -182,6 +187,18 @@ impl Api {
         };
         Ok(reply::json(StatusCode::OK, &document))
     }
+}
+
+/// The number of one of an object's things, where one is meant.
+fn read_number(parts: &Parts, of_what: &str) -> Result<Option<u64>, Error> {
+    let mut number = None;
+    for (name, value) in query::parameters(&parts.uri, &["number"])? {
+        let read = value.parse();
+        number = Some(read.map_err(|_| {
+            malformed(format!("the parameter {name:?} is the number of {of_what}"))
+        })?);
+    }
+    Ok(number)
 }
 
 fn read_query(parts: &Parts, type_name: TypeName) -> Result<Query, Error> {

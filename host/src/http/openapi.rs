@@ -242,6 +242,15 @@ fn problem() -> Value {
             "effect": { "enum": ["none", "applied", "unknown"] },
             "retryable": { "type": "boolean" },
             "hint": { "type": "string" },
+            "rejection": {
+                "type": "object",
+                "properties": {
+                    "code": { "type": "string" },
+                    "message": { "type": "string" },
+                    "detail": {},
+                },
+                "required": ["code", "message"],
+            },
         },
         "required": ["type", "title", "status", "detail", "code", "effect", "retryable"],
     });

@@ -8,10 +8,11 @@ use std::time::Duration;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::content::Content;
 use super::{Reply, reply};
-use crate::error::{Code, Error};
+use crate::error::{Code, Error, Refusal};
 use crate::id::ObjectId;
 
 /// Media type of a problem.
@@ -61,6 +62,26 @@ pub struct Rejection {
     pub code: String,
     /// For people.
     pub message: String,
+    /// What programs may want to know besides, as the object wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<Box<RawValue>>,
+}
+
+impl From<Refusal> for Rejection {
+    fn from(said: Refusal) -> Self {
+        let Refusal { code, message, detail } = said;
+        // What was not checked to be JSON is left out.
+        let detail = detail.and_then(|detail| serde_json::from_slice(&detail).ok());
+        Self { code, message, detail }
+    }
+}
+
+impl From<Rejection> for Refusal {
+    fn from(said: Rejection) -> Self {
+        let Rejection { code, message, detail } = said;
+        let detail = detail.map(|detail| Box::<str>::from(detail).into_string().into());
+        Self { code, message, detail }
+    }
 }
 
 impl Problem {
@@ -102,7 +123,7 @@ impl Problem {
             retryable: code.is_retryable(),
             object: self.object.map(|id| id.as_str().to_owned()),
             hint,
-            rejection: refusal.map(|said| Rejection { code: said.code, message: said.message }),
+            rejection: refusal.map(|said| Rejection::from(*said)),
         }
     }
 

@@ -43,6 +43,10 @@ pub enum Route<'a> {
     RetryMessages(ObjectId),
     /// Drop messages that were given up.
     DropMessages(ObjectId),
+    /// Set alarms anew that were given up.
+    RetryAlarms(ObjectId),
+    /// Drop alarms that were given up.
+    DropAlarms(ObjectId),
     /// Give an object's alarm that is due.
     Wake(ObjectId),
     /// List the objects of a type.
@@ -171,6 +175,9 @@ fn object_route<'a>(method: &Method, rest: &'a str) -> Result<Route<'a>, Problem
         ("messages", Some("retry"), None) if method == Method::POST => {
             return Ok(Route::RetryMessages(id));
         }
+        ("alarms", Some("retry"), None) if method == Method::POST => {
+            return Ok(Route::RetryAlarms(id));
+        }
         ("alarms", Some("due"), None) if method == Method::POST => return Ok(Route::Wake(id)),
         _ => {}
     }
@@ -189,6 +196,7 @@ fn handler_route<'a>(
     match (handler.as_ref(), method) {
         ("quarantine", &Method::DELETE) => return Ok(Route::Resume(id)),
         ("messages", &Method::DELETE) => return Ok(Route::DropMessages(id)),
+        ("alarms", &Method::DELETE) => return Ok(Route::DropAlarms(id)),
         ("messages", &Method::GET | &Method::HEAD) => return Ok(Route::Messages(id)),
         _ => {}
     }

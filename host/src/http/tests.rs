@@ -1,8 +1,9 @@
 //! The HTTP side over a real listener, with a scripted engine and a store in memory below it.
 //!
-//! [`Harness`] is the node under test; [`callers`] looks at who may do what, [`codes`] reaches the problem codes,
-//! [`limits`] the limits of connections and requests, [`pages`] looks at pages in browsers.
+//! [`Harness`] is the node under test; [`alarms`] looks at those that failed, [`callers`] at who may do what, [`codes`]
+//! reaches the problem codes, [`limits`] the limits of connections and requests, [`pages`] looks at pages in browsers.
 
+mod alarms;
 mod callers;
 mod calls;
 mod codes;

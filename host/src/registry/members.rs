@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::NodeId;
 
 /// How nodes of this build speak with each other. Nodes of another number are not forwarded to.
-pub const PROTOCOL: u32 = 3;
+pub const PROTOCOL: u32 = 4;
 
 /// What others may expect of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

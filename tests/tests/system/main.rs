@@ -20,6 +20,7 @@ mod compiling;
 mod configuration;
 mod connections;
 mod crashes;
+mod data;
 mod deployments;
 mod documents;
 mod events;

@@ -316,6 +316,22 @@ async fn alarms_ring_when_they_are_due_and_not_after_they_were_cancelled() {
 }
 
 #[tokio::test]
+async fn an_alarm_for_a_handler_that_the_type_lacks_is_refused_when_it_is_set() {
+    let node = node().await;
+    let client = node.client();
+    for (handler, why) in [("nothing", "has no handler"), ("get", "is a query")] {
+        let set = json!({ "name": "x", "after_ms": 1, "handler": handler });
+        let call = client.call("together/a", "set_alarm").json(set);
+        let problem = call.send().await.problem("object-rejected");
+        assert_eq!(problem["rejection"]["code"], "effect-invalid", "{problem}");
+        let message = problem["rejection"]["message"].as_str().unwrap();
+        assert!(message.contains(why), "{message}");
+    }
+    let shown = client.get("/v1/objects/together/a/messages").send().await.done().json();
+    assert_eq!(shown["alarms"], json!([]));
+}
+
+#[tokio::test]
 async fn an_alarm_rings_although_the_node_was_down_and_nobody_calls() {
     let mut node = node().await;
     let set = json!({ "name": "later", "after_ms": 1_000 });

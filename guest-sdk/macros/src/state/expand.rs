@@ -156,11 +156,16 @@ fn state_impl(input: &Input<'_>) -> TokenStream {
     let Input { version, documentation, .. } = input;
     let name = &input.item.ident;
     let migrate = input.migrate_from.as_ref().map(migrate);
+    let codec = match &input.codec {
+        Some(codec) => quote! { #codec },
+        None => quote! { ::highlander_sdk::JsonCodec },
+    };
     quote! {
         #[automatically_derived]
         impl ::highlander_sdk::ObjectState for #name {
             const SCHEMA_VERSION: u32 = #version;
             const DOCUMENTATION: &'static str = #documentation;
+            type Codec = #codec;
             #migrate
         }
     }

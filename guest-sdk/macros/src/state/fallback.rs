@@ -48,6 +48,7 @@ pub(super) fn stubs(input: &Input<'_>) -> TokenStream {
             impl ::highlander_sdk::ObjectState for #name {
                 const SCHEMA_VERSION: u32 = 1;
                 const DOCUMENTATION: &'static str = "";
+                type Codec = ::highlander_sdk::JsonCodec;
             }
         };
     }

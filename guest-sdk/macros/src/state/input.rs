@@ -10,7 +10,7 @@ use crate::errors::Errors;
 
 const ON_STRUCT: Place = Place {
     name: "`#[state]` on a struct",
-    known: &["version", "migrate_from"],
+    known: &["version", "migrate_from", "codec"],
     elsewhere: &[
         ("default", "`#[state]` on a field"),
         ("rename", "`#[state]` on a field"),
@@ -25,6 +25,7 @@ const ON_FIELD: Place = Place {
     elsewhere: &[
         ("version", "`#[state]` on the struct"),
         ("migrate_from", "`#[state]` on the struct"),
+        ("codec", "`#[state]` on the struct"),
     ],
     repeatable: &["alias"],
 };
@@ -36,6 +37,8 @@ pub(super) struct Input<'a> {
     pub(super) version: u32,
     /// The state of the version before.
     pub(super) migrate_from: Option<Path>,
+    /// How it is written, where that is not JSON.
+    pub(super) codec: Option<Path>,
     pub(super) fields: Vec<StateField<'a>>,
 }
 
@@ -57,7 +60,10 @@ impl<'a> Input<'a> {
             item,
             documentation: attr::documentation(&item.attrs),
             version: find("version").and_then(|found| version(found, errors)).unwrap_or(1),
-            migrate_from: find("migrate_from").and_then(|found| older_state(found, errors)),
+            migrate_from: find("migrate_from")
+                .and_then(|found| path(found, "the name of the older struct", "OldState", errors)),
+            codec: find("codec")
+                .and_then(|found| path(found, "the name of a type", "MyCodec", errors)),
             fields: named_fields(item)
                 .filter_map(|field| StateField::read(field, errors))
                 .collect(),
@@ -131,9 +137,9 @@ fn version(setting: &Setting, errors: &mut Errors) -> Option<u32> {
     }
 }
 
-fn older_state(setting: &Setting, errors: &mut Errors) -> Option<Path> {
-    match setting.expression("OldState", errors)? {
+fn path(setting: &Setting, wanted: &str, example: &str, errors: &mut Errors) -> Option<Path> {
+    match setting.expression(example, errors)? {
         Expr::Path(path) => Some(path.path.clone()),
-        other => setting.wrong("the name of the older struct", "OldState", other, errors),
+        other => setting.wrong(wanted, example, other, errors),
     }
 }

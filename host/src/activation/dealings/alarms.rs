@@ -5,16 +5,31 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::effects::Alarm;
-use crate::limits::{ALARM_PAUSE_MAX, ALARM_PAUSE_MIN, ALARM_TRIES_MAX};
-use crate::store::record::dealings::Dealings;
+use crate::limits::{
+    ALARM_PAUSE_MAX, ALARM_PAUSE_MIN, ALARM_TRIES_MAX, ALARMS_MAX, FAILED_ALARMS_MAX,
+};
+use crate::store::record::dealings::{Dealings, FailedAlarm};
 
 /// What follows from an alarm whose handler failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failed {
     /// It is given again later.
     Again,
-    /// It is given no more, or not before its next time.
-    GivenUp,
+    /// It repeats, and is given again at its next time.
+    PassedOver,
+    /// It is given no more, and kept under this number.
+    Kept(u64),
+}
+
+/// Why a failed alarm cannot be set anew.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotRetried {
+    /// Another alarm of its name is set.
+    #[error("another alarm {0} is set")]
+    NameTaken(Arc<str>),
+    /// There are as many alarms as there may be.
+    #[error("it has {ALARMS_MAX} alarms set, as many as it may have")]
+    Full,
 }
 
 impl Dealings {
@@ -39,23 +54,72 @@ impl Dealings {
             let every_ms = alarm.every_ms?;
             let passed = now_ms.saturating_sub(alarm.due_ms) / every_ms.max(1);
             let due_ms = alarm.due_ms.saturating_add((passed + 1).saturating_mul(every_ms));
-            Some(Alarm { due_ms, tries: 0, retry_ms: 0, ..alarm })
+            Some(Alarm { due_ms, tries: 0, retry_ms: 0, failure: None, ..alarm })
         })
     }
 
-    /// Takes in that the handler of this alarm failed.
-    pub fn alarm_failed(&mut self, name: &str, now_ms: u64) -> Failed {
-        let known = self.alarms.iter().flat_map(|alarms| alarms.iter());
-        let tries = known.filter(|alarm| &*alarm.name == name).map(|alarm| alarm.tries + 1).max();
-        if tries.is_some_and(|tries| tries >= ALARM_TRIES_MAX) {
-            self.alarms = self.alarms_after(name, now_ms);
-            return Failed::GivenUp;
-        }
-        self.alarms = self.with_alarm(name, |alarm| {
+    /// Takes in that the handler of this alarm failed, and why.
+    pub fn alarm_failed(&mut self, name: &str, why: &Arc<str>, now_ms: u64) -> Failed {
+        let mut known = self.alarms.iter().flat_map(|alarms| alarms.iter());
+        let Some(alarm) = known.find(|alarm| &*alarm.name == name).cloned() else {
+            return Failed::Again;
+        };
+        let failed =
+            Alarm { tries: alarm.tries + 1, failure: Some(Arc::clone(why)), ..alarm.clone() };
+        if failed.tries < ALARM_TRIES_MAX {
             let retry_ms = now_ms.saturating_add(pause(alarm.tries).as_millis() as u64);
-            Some(Alarm { tries: alarm.tries + 1, retry_ms, ..alarm })
-        });
-        Failed::Again
+            self.alarms = self.with_alarm(name, |_| Some(Alarm { retry_ms, ..failed.clone() }));
+            return Failed::Again;
+        }
+        self.alarms = self.alarms_after(name, now_ms);
+        if alarm.every_ms.is_some() {
+            let failure = failed.failure;
+            self.alarms =
+                self.with_alarm(name, |alarm| Some(Alarm { failure: failure.clone(), ..alarm }));
+            return Failed::PassedOver;
+        }
+        self.failures += 1;
+        self.failed.push(FailedAlarm { number: self.failures, alarm: failed, time_ms: now_ms });
+        let surplus = self.failed.len().saturating_sub(FAILED_ALARMS_MAX);
+        self.failed.drain(..surplus);
+        Failed::Kept(self.failures)
+    }
+
+    /// Sets alarms anew that were given up: the one of this number, or all that can be. They are due at once, and bear
+    /// the time at which they were due at first. How many there were.
+    ///
+    /// # Errors
+    /// [`NotRetried`], where one was chosen: nothing was changed.
+    pub fn retry_alarms(&mut self, number: Option<u64>) -> Result<usize, NotRetried> {
+        let mut alarms: Vec<Alarm> =
+            self.alarms.iter().flat_map(|alarms| alarms.iter().cloned()).collect();
+        let mut retried = Vec::new();
+        let is_chosen = |failed: &&FailedAlarm| number.is_none_or(|number| failed.number == number);
+        for failed in self.failed.iter().filter(is_chosen) {
+            let refused = match alarms.binary_search_by(|known| known.name.cmp(&failed.alarm.name))
+            {
+                Ok(_) => NotRetried::NameTaken(Arc::clone(&failed.alarm.name)),
+                Err(_) if alarms.len() >= ALARMS_MAX => NotRetried::Full,
+                Err(index) => {
+                    alarms.insert(index, Alarm { tries: 0, retry_ms: 0, ..failed.alarm.clone() });
+                    retried.push(failed.number);
+                    continue;
+                }
+            };
+            if number.is_some() {
+                return Err(refused);
+            }
+        }
+        self.failed.retain(|failed| !retried.contains(&failed.number));
+        self.alarms = (!alarms.is_empty()).then(|| alarms.into());
+        Ok(retried.len())
+    }
+
+    /// Drops alarms that were given up: the one of this number, or all. How many there were.
+    pub fn drop_alarms(&mut self, number: Option<u64>) -> usize {
+        let before = self.failed.len();
+        self.failed.retain(|failed| number.is_some_and(|number| failed.number != number));
+        before - self.failed.len()
     }
 
     fn with_alarm(
@@ -109,12 +173,26 @@ mod tests {
         assert_eq!(after.iter().map(|alarm| &*alarm.name).collect::<Vec<_>>(), ["often"]);
     }
 
+    fn fail(dealings: &mut Dealings, name: &str) -> Failed {
+        loop {
+            let failed = dealings.alarm_failed(name, &"no".into(), 2_000);
+            if failed != Failed::Again {
+                return failed;
+            }
+        }
+    }
+
+    fn numbers(dealings: &Dealings) -> Vec<u64> {
+        dealings.failed.iter().map(|failed| failed.number).collect()
+    }
+
     #[test]
-    fn a_failing_alarm_is_given_again_at_growing_pauses_and_then_given_up() {
+    fn a_failing_alarm_is_given_again_at_growing_pauses_and_a_repeating_one_goes_on() {
         let mut dealings = dealings(&[alarm("a", 1_000, Some(60_000))]);
         let mut pauses = Vec::new();
         let mut now_ms = 1_000;
-        while dealings.alarm_failed("a", now_ms) == Failed::Again {
+        let why = Arc::from("no");
+        while dealings.alarm_failed("a", &why, now_ms) == Failed::Again {
             let next_ms = dealings.next_alarm_ms().unwrap();
             assert_eq!(dealings.due_alarm(next_ms).map(|alarm| alarm.due_ms), Some(1_000));
             pauses.push((next_ms - now_ms) / 1_000);
@@ -122,8 +200,53 @@ mod tests {
         }
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64]);
         assert_eq!(dealings.next_alarm_ms(), Some(181_000), "it goes on at its next time");
-        let mut once = self::dealings(&[alarm("a", 1_000, None)]);
-        while once.alarm_failed("a", 2_000) == Failed::Again {}
-        assert_eq!(once.alarms, None);
+        let failure = |dealings: &Dealings| dealings.alarms.as_ref().unwrap()[0].failure.clone();
+        assert_eq!((failure(&dealings).as_deref(), numbers(&dealings)), (Some("no"), vec![]));
+        dealings.alarms = dealings.alarms_after("a", 181_000);
+        assert_eq!(failure(&dealings), None, "until it does its work");
+    }
+
+    #[test]
+    fn a_one_time_alarm_that_was_given_up_is_kept_with_its_reason() {
+        let mut dealings = dealings(&[alarm("a", 1_000, None)]);
+        assert_eq!(fail(&mut dealings, "a"), Failed::Kept(1));
+        assert_eq!((dealings.alarms.as_ref(), dealings.next_alarm_ms()), (None, None));
+        let failed = dealings.failed.first().unwrap();
+        assert_eq!((failed.alarm.tries, failed.time_ms), (ALARM_TRIES_MAX, 2_000));
+        assert_eq!(failed.alarm.failure.as_deref(), Some("no"));
+        assert_eq!(dealings.retry_alarms(Some(9)), Ok(0));
+        assert_eq!(dealings.retry_alarms(Some(1)), Ok(1));
+        let due = dealings.due_alarm(2_000).map(|alarm| (alarm.due_ms, alarm.tries));
+        assert_eq!((due, numbers(&dealings)), (Some((1_000, 0)), vec![]));
+        assert_eq!(fail(&mut dealings, "a"), Failed::Kept(2), "numbers are not used again");
+        assert_eq!((dealings.drop_alarms(Some(1)), dealings.drop_alarms(Some(2))), (0, 1));
+    }
+
+    #[test]
+    fn a_failed_alarm_takes_no_other_ones_name_or_place() {
+        let mut dealings = dealings(&[alarm("a", 1, None)]);
+        fail(&mut dealings, "a");
+        dealings.alarms = Some([alarm("a", 2, None), alarm("b", 1, None)].into());
+        fail(&mut dealings, "b");
+        let before = dealings.clone();
+        assert_eq!(dealings.retry_alarms(Some(1)), Err(NotRetried::NameTaken("a".into())));
+        assert_eq!(dealings, before);
+        assert_eq!(dealings.retry_alarms(None), Ok(1), "all that can be");
+        assert_eq!(numbers(&dealings), [1]);
+        let many = (0..ALARMS_MAX).map(|n| alarm(&format!("n{n:02}"), 1, None));
+        dealings.alarms = Some(many.collect());
+        assert_eq!(dealings.retry_alarms(Some(1)), Err(NotRetried::Full));
+        assert_eq!(dealings.retry_alarms(None), Ok(0));
+    }
+
+    #[test]
+    fn failed_alarms_are_bounded() {
+        let mut dealings = Dealings::default();
+        for _ in 0..FAILED_ALARMS_MAX + 3 {
+            dealings.alarms = Some([alarm("a", 1, None)].into());
+            fail(&mut dealings, "a");
+        }
+        assert_eq!((dealings.failed.len(), dealings.failed[0].number), (FAILED_ALARMS_MAX, 4));
+        assert_eq!(dealings.drop_alarms(None), FAILED_ALARMS_MAX);
     }
 }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::effects::Message;
+use crate::effects::{Alarm, Message};
 use crate::id::Hex;
 use crate::store::record::dealings::{Dealings, Wake};
 
@@ -22,18 +22,25 @@ pub struct Woken {
 #[derive(Debug, Serialize)]
 pub struct Shown<'a> {
     alarms: Vec<ShownAlarm<'a>>,
+    failed_alarms: Vec<ShownAlarm<'a>>,
     pending: Vec<ShownMessage<'a>>,
     dead: Vec<ShownMessage<'a>>,
 }
 
 #[derive(Debug, Serialize)]
 struct ShownAlarm<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    number: Option<u64>,
     name: &'a str,
     due_ms: u64,
     every_ms: Option<u64>,
     handler: &'a str,
     argument: Option<&'a RawValue>,
     tries: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_ms: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -64,13 +71,11 @@ pub(in crate::activation) fn shown(dealings: Option<&Dealings>) -> Bytes {
     let none = Dealings::default();
     let dealings = dealings.unwrap_or(&none);
     let alarms = dealings.alarms.iter().flat_map(|alarms| alarms.iter());
-    let alarms = alarms.map(|alarm| ShownAlarm {
-        name: &alarm.name,
-        due_ms: alarm.due_ms,
-        every_ms: alarm.every_ms,
-        handler: &alarm.handler,
-        argument: serde_json::from_slice(&alarm.argument).ok(),
-        tries: alarm.tries,
+    let alarms = alarms.map(shown_alarm);
+    let failed = dealings.failed.iter().map(|failed| ShownAlarm {
+        number: Some(failed.number),
+        time_ms: Some(failed.time_ms),
+        ..shown_alarm(&failed.alarm)
     });
     let pending = dealings.outbox.iter().map(|pending| ShownMessage {
         tries: Some(pending.tries),
@@ -81,7 +86,26 @@ pub(in crate::activation) fn shown(dealings: Option<&Dealings>) -> Bytes {
         time_ms: Some(letter.time_ms),
         ..message(letter.number, &letter.message)
     });
-    json(&Shown { alarms: alarms.collect(), pending: pending.collect(), dead: dead.collect() })
+    json(&Shown {
+        alarms: alarms.collect(),
+        failed_alarms: failed.collect(),
+        pending: pending.collect(),
+        dead: dead.collect(),
+    })
+}
+
+fn shown_alarm(alarm: &Alarm) -> ShownAlarm<'_> {
+    ShownAlarm {
+        number: None,
+        name: &alarm.name,
+        due_ms: alarm.due_ms,
+        every_ms: alarm.every_ms,
+        handler: &alarm.handler,
+        argument: serde_json::from_slice(&alarm.argument).ok(),
+        tries: alarm.tries,
+        why: alarm.failure.as_deref(),
+        time_ms: None,
+    }
 }
 
 fn message(number: u64, message: &Message) -> ShownMessage<'_> {

@@ -216,9 +216,9 @@ impl<T> Live<T> {
                 self.running = Some(running(caller, attempt));
                 actions.push(Action::Run(run));
             }
-            Operation::DeadLetters { is_retry, number } => {
+            operation @ (Operation::DeadLetters { .. } | Operation::FailedAlarms { .. }) => {
                 let running = running(caller, Attempt::Settled);
-                self.change_dead_letters(id, (is_retry, number), running, now, actions);
+                self.change_given_up(id, &operation, running, now, actions);
             }
             Operation::Resume => {
                 self.recovered();

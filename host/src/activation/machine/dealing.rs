@@ -15,10 +15,9 @@ use crate::activation::dealings::alarms::Failed;
 use crate::activation::dealings::outbox::{Full, Refused, delivery_pause, reason};
 use crate::activation::dealings::{edit, shown};
 use crate::activation::protocol::{Action, Delivered, Delivery, Now};
-use crate::activation::{Answer, Call, Operation, refuse};
+use crate::activation::{Answer, Call, Operation};
 use crate::caller::Caller;
 use crate::effects::{Alarm, Effects, Occasion};
-use crate::error::Code;
 use crate::id::ObjectId;
 use crate::limits::DELIVERIES_MAX;
 use crate::store::record::dealings::{Dealings, Wake};
@@ -140,7 +139,7 @@ impl<T> Live<T> {
         self.head.dealings.as_ref()?.alarms.clone()
     }
 
-    fn dealings(&self) -> Option<&Dealings> {
+    pub(super) fn dealings(&self) -> Option<&Dealings> {
         self.head.dealings.as_deref()
     }
 
@@ -224,50 +223,20 @@ impl<T> Live<T> {
         match &answer {
             Ok(_) => dealings.alarms.clone_from(after),
             Err(error) => {
-                let failed = dealings.alarm_failed(name, now.wall_ms);
-                let then = match failed {
-                    Failed::Again => "it is given again later",
-                    Failed::GivenUp => "it was given up for this time",
+                let why = reason(&error.message);
+                let then = match dealings.alarm_failed(name, &why, now.wall_ms) {
+                    Failed::Again => "it is given again later".to_owned(),
+                    Failed::PassedOver => "it is passed over until its next time".to_owned(),
+                    Failed::Kept(number) => {
+                        format!("it was given up, and is kept as failed alarm {number}")
+                    }
                 };
-                let text =
-                    format!("the alarm {name} was answered with an error, and {then}: {error}");
+                let text = format!("the alarm {name} was answered with an error; {then}: {why}");
                 actions.push(Action::Warn(text));
             }
         }
         self.bump(now);
         Ok(self.done(self.woken(Some(name)), self.head.version))
-    }
-
-    pub(super) fn cancel_alarms(&mut self) {
-        if self.alarms().is_some() {
-            edit(&mut self.head.dealings).alarms = None;
-        }
-    }
-
-    pub(super) fn change_dead_letters(
-        &mut self,
-        id: &ObjectId,
-        (is_retry, number): (bool, Option<u64>),
-        running: Running<T>,
-        now: Now<'_>,
-        actions: &mut Vec<Action<T>>,
-    ) {
-        let mut dealings = self.dealings().cloned().unwrap_or_default();
-        let count =
-            if is_retry { dealings.retry_dead(number) } else { Ok(dealings.drop_dead(number)) };
-        let version = self.head.version;
-        let answer = match count {
-            Ok(0) => Ok(self.done(Bytes::from_static(b"0"), version)),
-            Ok(count) => {
-                self.head.dealings = Some(Arc::new(dealings));
-                let (state, reply) = (self.head.state.clone(), Bytes::from(count.to_string()));
-                return self.changed(running, state, reply, None, now);
-            }
-            Err(full) => refuse(Code::OutboxFull, format!("{id} was not changed: {full}")),
-        };
-        let Running { caller, deadline, consistency, .. } = running;
-        let seen = self.seen(caller, version, answer, deadline, consistency);
-        self.hold(seen, now, actions);
     }
 
     /// Sends what is committed on its way, one message to each receiver.

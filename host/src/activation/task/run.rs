@@ -138,6 +138,7 @@ async fn attempt(
         caller,
         occasion,
         alarms: alarms.as_ref(),
+        own: Some(&revision.description),
         outward: outward.as_ref(),
     };
     let Handled { reply, effects } =

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::bindings::highlander::object::types::EffectError;
 use super::describe::is_handler_name;
 use crate::effects::{Alarm, Effects, Event, Message};
-use crate::engine::{HandlerKind, Outward};
+use crate::engine::{Description, GuestCall, HandlerKind, Outward};
 use crate::events::frame::{CHANGED, CLOSED, RESET};
 use crate::events::is_event_name;
 use crate::id::ObjectId;
@@ -28,6 +28,7 @@ pub(super) struct Asked {
     /// None outside of `handle`, and in queries.
     is_update: bool,
     pub(super) outward: Option<Arc<dyn Outward>>,
+    own: Option<Arc<Description>>,
     set: Option<Arc<[Alarm]>>,
     /// All alarms, once one was changed.
     changed: Option<Vec<Alarm>>,
@@ -38,15 +39,12 @@ pub(super) struct Asked {
 
 impl Asked {
     /// What the handler of a call begins with.
-    pub(super) fn new(
-        kind: HandlerKind,
-        alarms: Option<&Arc<[Alarm]>>,
-        outward: Option<&Arc<dyn Outward>>,
-    ) -> Self {
+    pub(super) fn new(call: &GuestCall<'_>) -> Self {
         Self {
-            is_update: kind == HandlerKind::Update,
-            outward: outward.cloned(),
-            set: alarms.cloned(),
+            is_update: call.kind == HandlerKind::Update,
+            outward: call.outward.cloned(),
+            own: call.own.cloned(),
+            set: call.alarms.cloned(),
             ..Self::default()
         }
     }
@@ -66,6 +64,10 @@ impl Asked {
         self.may()?;
         let to = to.map_err(EffectError::Invalid)?;
         check_handler(handler)?;
+        // Another type may have the handler by the time that the message is there.
+        if let Some(own) = self.own.as_ref().filter(|own| own.name.as_str() == to.type_name()) {
+            handler_of(own, handler)?;
+        }
         check_json("the argument", &argument, MESSAGE_BYTES_MAX)?;
         check_count("messages within one call", self.messages.len(), MESSAGES_PER_CALL_MAX)?;
         self.messages.push(Message { to, handler: handler.into(), argument: argument.into() });
@@ -98,6 +100,14 @@ impl Asked {
             return invalid(format!("an alarm cannot be called {:?}", alarm.name));
         }
         check_handler(&alarm.handler)?;
+        if let Some(own) = &self.own
+            && handler_of(own, &alarm.handler)? == HandlerKind::Query
+        {
+            let (name, handler) = (&own.name, &alarm.handler);
+            return invalid(format!(
+                "{handler} of {name} is a query, and an alarm calls an update"
+            ));
+        }
         check_json("the argument", &alarm.argument, ALARM_BYTES_MAX)?;
         let every_min = ALARM_EVERY_MIN.as_millis() as u64;
         if alarm.every_ms.is_some_and(|every| every < every_min) {
@@ -150,6 +160,14 @@ fn check_handler(name: &str) -> Effect<()> {
     }
 }
 
+/// What kind of handler the object's own type has under this name.
+fn handler_of(own: &Description, name: &str) -> Effect<HandlerKind> {
+    match own.handler(name) {
+        Some(handler) => Ok(handler.kind),
+        None => invalid(format!("the type {} has no handler {name:?}", own.name)),
+    }
+}
+
 fn check_json(what: &str, bytes: &[u8], bytes_max: usize) -> Effect<()> {
     if bytes.len() > bytes_max {
         let text = format!("{what} has {} bytes, and may have {bytes_max}", bytes.len());
@@ -173,9 +191,48 @@ fn invalid<T>(text: String) -> Effect<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::caller::Caller;
+    use crate::effects::Occasion;
+    use crate::engine::Handler;
+    use crate::id::TypeName;
+
+    const UPDATE: GuestCall<'_> = GuestCall {
+        handler: "a",
+        kind: HandlerKind::Update,
+        argument: b"null",
+        version: 0,
+        caller: &Caller::Anonymous,
+        occasion: &Occasion::Called,
+        alarms: None,
+        own: None,
+        outward: None,
+    };
 
     fn update() -> Asked {
-        Asked::new(HandlerKind::Update, None, None)
+        Asked::new(&UPDATE)
+    }
+
+    /// A `list` with the update `ring` and the query `get`.
+    fn list() -> Arc<Description> {
+        let handler = |name: &str, kind| Handler {
+            name: name.to_owned(),
+            kind,
+            documentation: String::new(),
+            argument: true.into(),
+            reply: true.into(),
+        };
+        Arc::new(Description {
+            name: TypeName::new("list").unwrap(),
+            documentation: String::new(),
+            schema_version: 1,
+            state_content_type: "application/json".to_owned(),
+            state: true.into(),
+            handlers: vec![
+                handler("get", HandlerKind::Query),
+                handler("ring", HandlerKind::Update),
+            ],
+            shows_state: false,
+        })
     }
 
     fn to() -> Result<ObjectId, String> {
@@ -200,7 +257,7 @@ mod tests {
     #[test]
     fn alarms_are_replaced_cancelled_and_listed_by_name() {
         let set: Arc<[Alarm]> = Arc::from([alarm("b", 1)]);
-        let mut asked = Asked::new(HandlerKind::Update, Some(&set), None);
+        let mut asked = Asked::new(&GuestCall { alarms: Some(&set), ..UPDATE });
         assert_eq!(asked.cancel_alarm("a"), Ok(false));
         asked.set_alarm(alarm("a", 2)).unwrap();
         asked.set_alarm(alarm("b", 3)).unwrap();
@@ -212,12 +269,32 @@ mod tests {
 
     #[test]
     fn queries_have_no_effects() {
-        let mut asked = Asked::new(HandlerKind::Query, None, None);
+        let mut asked = Asked::new(&GuestCall { kind: HandlerKind::Query, ..UPDATE });
         assert_eq!(asked.send(to(), "a", b"1".to_vec()), Err(EffectError::NotInQuery));
         assert_eq!(asked.publish("said", b"1".to_vec()), Err(EffectError::NotInQuery));
         assert_eq!(asked.set_alarm(alarm("a", 1)), Err(EffectError::NotInQuery));
         assert_eq!(asked.cancel_alarm("a"), Err(EffectError::NotInQuery));
         assert_eq!(asked.into_effects(), Effects::default());
+    }
+
+    #[test]
+    fn what_the_own_type_has_no_handler_for_is_refused_when_it_is_set() {
+        let own = list();
+        let mut asked = Asked::new(&GuestCall { own: Some(&own), ..UPDATE });
+        let refused = |effect: Effect<()>, why: &str| match effect {
+            Err(EffectError::Invalid(text)) => assert!(text.contains(why), "{text}"),
+            other => panic!("{other:?}"),
+        };
+        let calls = |handler: &str| Alarm { handler: handler.into(), ..alarm("a", 1) };
+        refused(asked.set_alarm(calls("gone")), "the type list has no handler \"gone\"");
+        refused(asked.set_alarm(calls("get")), "is a query");
+        refused(asked.send(to(), "gone", b"1".to_vec()), "the type list has no handler");
+        assert_eq!(asked.set_alarm(calls("ring")), Ok(()));
+        assert_eq!(asked.send(to(), "get", b"1".to_vec()), Ok(()));
+        let other = Ok("todo/1".parse().unwrap());
+        assert_eq!(asked.send(other, "gone", b"1".to_vec()), Ok(()), "it may come to have it");
+        let asked = asked.into_effects();
+        assert_eq!((asked.messages.len(), asked.alarms.map(|alarms| alarms.len())), (2, Some(1)));
     }
 
     #[test]

@@ -22,7 +22,7 @@ use crate::engine::{Fault, GuestCall, Handled, Instance, Rejection, RestoreError
 use crate::error::Refusal;
 use crate::id::ObjectId;
 use crate::json::is_json;
-use crate::limits::REPLY_BYTES_MAX;
+use crate::limits::{REJECTION_DETAIL_BYTES_MAX, REPLY_BYTES_MAX};
 
 /// Longest text of a rejection.
 const MESSAGE_BYTES_MAX: usize = 4 * 1024;
@@ -139,9 +139,8 @@ impl Instance for WasmInstance {
         self.begin_restored()?;
         let sandbox = &mut self.sandbox;
         let _lane = sandbox.begin(clock::wall_ms());
-        let GuestCall { handler, kind, argument, version, caller, occasion, alarms, outward } =
-            call;
-        sandbox.store.data_mut().asked = Asked::new(kind, alarms, outward);
+        sandbox.store.data_mut().asked = Asked::new(&call);
+        let GuestCall { handler, argument, version, caller, occasion, .. } = call;
         let (caller, occasion) = (vouched(caller), occasion_of(occasion));
         let wit_call = wit::Call { handler, argument, version, caller, occasion };
         let behavior = sandbox.bindings.highlander_object_behavior();
@@ -153,7 +152,7 @@ impl Instance for WasmInstance {
                 check_reply(&reply)?;
                 Ok(Handled { reply: Bytes::from(reply), effects: asked.into_effects() })
             }
-            Err(rejection) => Err(rejected(rejection)),
+            Err(rejection) => Err(rejected(rejection)?),
         };
         self.usable = true;
         Ok(answer)
@@ -218,8 +217,8 @@ fn check_reply(reply: &[u8]) -> Result<(), Fault> {
     Ok(())
 }
 
-fn rejected(rejection: wit::Rejection) -> Rejection {
-    match rejection {
+fn rejected(rejection: wit::Rejection) -> Result<Rejection, Fault> {
+    Ok(match rejection {
         wit::Rejection::InvalidArgument(why) => {
             Rejection::InvalidArgument(cut(&why, MESSAGE_BYTES_MAX).to_owned())
         }
@@ -227,8 +226,24 @@ fn rejected(rejection: wit::Rejection) -> Rejection {
         wit::Rejection::Refused(refusal) => Rejection::Refused(Refusal {
             code: cut(&refusal.code, REFUSAL_CODE_BYTES_MAX).to_owned(),
             message: cut(&refusal.message, MESSAGE_BYTES_MAX).to_owned(),
+            detail: refusal.detail.map(checked_detail).transpose()?.flatten(),
         }),
+    })
+}
+
+/// Text can be cut, and a detail cannot: it would be no JSON any more.
+fn checked_detail(detail: Vec<u8>) -> Result<Option<Bytes>, Fault> {
+    if detail.len() > REJECTION_DETAIL_BYTES_MAX {
+        let bytes = detail.len();
+        let text = format!(
+            "the detail of its rejection has {bytes} bytes, of {REJECTION_DETAIL_BYTES_MAX}"
+        );
+        return Err(contract(&text));
     }
+    if !is_json(&detail) {
+        return Err(contract("the detail of its rejection is not JSON"));
+    }
+    Ok(Some(Bytes::from(detail)).filter(|detail| detail.trim_ascii() != b"null"))
 }
 
 fn contract(text: &str) -> Fault {

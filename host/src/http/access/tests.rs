@@ -34,7 +34,7 @@ fn admitted(access: &Access, headers: &HeaderMap, method: &str, path: &str) -> u
 }
 
 /// What every request needs: whether `call:todo`, `deploy:todo`, `admin`, `metrics` and a node may do it.
-const TABLE: [(&str, &str, &str); 23] = [
+const TABLE: [(&str, &str, &str); 25] = [
     ("POST", "/v1/objects/todo/1/complete", "1 0 0 0 0"),
     ("GET", "/v1/objects/todo/1", "1 0 0 0 0"),
     ("PUT", "/v1/objects/todo/1", "1 0 0 0 0"),
@@ -44,6 +44,8 @@ const TABLE: [(&str, &str, &str); 23] = [
     ("GET", "/v1/objects/todo/1/owner", "1 1 1 0 1"),
     ("POST", "/v1/objects/todo/1/deactivate", "0 1 1 0 1"),
     ("DELETE", "/v1/objects/todo/1/quarantine", "0 1 1 0 1"),
+    ("POST", "/v1/objects/todo/1/alarms/retry", "0 1 1 0 1"),
+    ("DELETE", "/v1/objects/todo/1/alarms", "0 1 1 0 1"),
     ("POST", "/v1/types", "0 1 0 0 1"),
     ("POST", "/v1/rehearsals", "0 1 0 0 1"),
     ("GET", "/v1/types/todo/rehearsal", "0 1 0 0 1"),

@@ -69,8 +69,7 @@ pub(super) fn error(parts: &Parts, body: &[u8]) -> Result<Error, String> {
         None if said.effect == Effect::None.as_str() => Code::Internal,
         _ => return Err(format!("answered {:?} with the effect {:?}", said.code, said.effect)),
     };
-    let refusal =
-        said.rejection.map(|said| Box::new(Refusal { code: said.code, message: said.message }));
+    let refusal = said.rejection.map(|said| Box::new(Refusal::from(said)));
     let pause = parts.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
     Ok(Error {
         hint: said.hint,
@@ -136,7 +135,10 @@ mod tests {
         for code in Code::ALL {
             assert_eq!(Code::from_word(code.as_str()), Some(*code));
             let plain = Error::new(*code, "so it was");
-            let refusal = Refusal { code: "full".to_owned(), message: "no more".to_owned() };
+            // Too long for a float: it is passed on as it is.
+            let detail = Some("{\"left\": [1e0, 0.12345678901234567890123]}".into());
+            let (code, message) = ("full".to_owned(), "no more".to_owned());
+            let refusal = Refusal { code, message, detail };
             let whole = Error { refusal: Some(Box::new(refusal)), ..plain.clone() }
                 .with_hint("do this")
                 .with_retry_after(Duration::from_secs(3))

@@ -232,15 +232,24 @@ fn asked(
             (Method::GET, Bytes::new())
         }
         Operation::DeadLetters { is_retry, number } => {
-            path.push_str(if *is_retry { "/messages/retry" } else { "/messages" });
-            if let Some(number) = number {
-                // Writing to a string does not fail.
-                let _ = write!(path, "?number={number}");
-            }
-            (if *is_retry { Method::POST } else { Method::DELETE }, Bytes::new())
+            (given_up(path, "/messages", *is_retry, *number), Bytes::new())
+        }
+        Operation::FailedAlarms { is_retry, number } => {
+            (given_up(path, "/alarms", *is_retry, *number), Bytes::new())
         }
     };
     Ok(asked)
+}
+
+/// Completes the path for what was given up, and says the method.
+fn given_up(path: &mut String, what: &str, is_retry: bool, number: Option<u64>) -> Method {
+    path.push_str(what);
+    path.push_str(if is_retry { "/retry" } else { "" });
+    if let Some(number) = number {
+        // Writing to a string does not fail.
+        let _ = write!(path, "?number={number}");
+    }
+    if is_retry { Method::POST } else { Method::DELETE }
 }
 
 fn object_path(id: &ObjectId) -> String {

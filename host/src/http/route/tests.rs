@@ -22,6 +22,8 @@ fn every_route_is_found() {
         (Method::DELETE, "/v1/objects/todo/42", Route::Delete(id("todo/42"))),
         (Method::GET, "/v1/objects/todo/42/owner", Route::Owner(id("todo/42"))),
         (Method::POST, "/v1/objects/todo/42/deactivate", Route::Deactivate(id("todo/42"))),
+        (Method::POST, "/v1/objects/todo/42/alarms/retry", Route::RetryAlarms(id("todo/42"))),
+        (Method::DELETE, "/v1/objects/todo/42/alarms", Route::DropAlarms(id("todo/42"))),
         (Method::GET, "/v1/objects/todo", Route::List(TypeName::new("todo").unwrap())),
         (Method::POST, "/v1/types", Route::Deploy),
         (Method::GET, "/v1/types", Route::Types),

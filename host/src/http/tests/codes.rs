@@ -60,8 +60,11 @@ async fn what_the_object_says_is_passed_on() {
     let path = |handler: &str| format!("/v1/objects/counter/a/{handler}");
     harness.post(&path("add"), "\"x\"").await.is_problem(Code::InvalidArgument);
     let document = harness.post(&path("reject"), "").await.is_problem(Code::ObjectRejected);
-    let expected = json!({ "code": "scripted", "message": "the script says no" });
-    assert_eq!(document["rejection"], expected);
+    assert_eq!(document["rejection"]["code"], "scripted");
+    assert_eq!(document["rejection"]["message"], "the script says no");
+    let answer = harness.post(&path("reject"), "").await;
+    let detail = r#""detail":{"left": 18446744073709551616}"#;
+    assert!(answer.body.contains(detail), "as it was given: {}", answer.body);
     harness.post(&path("trap"), "").await.is_problem(Code::ObjectTrapped);
     harness.post(&path("grow"), "2000").await.is_problem(Code::StateTooLarge);
     assert_eq!(harness.get("/v1/objects/counter/a").await.header("etag"), Some("\"0\""));
@@ -76,6 +79,12 @@ async fn a_key_that_was_used_for_another_call_is_refused() {
     };
     assert_eq!(call("1").await.status, 200);
     call("2").await.is_problem(Code::IdempotencyKeyReused);
+    call("\"1\"").await.is_problem(Code::IdempotencyKeyReused);
+    for same in [" 1\n", "1.0", "10e-1"] {
+        let answer = call(same).await;
+        let is_replayed = answer.header("idempotency-replayed");
+        assert_eq!((answer.body.as_str(), is_replayed), ("1", Some("true")), "{same}");
+    }
 }
 
 #[tokio::test]

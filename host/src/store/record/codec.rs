@@ -19,7 +19,7 @@ use crate::id::{ObjectId, parse_hex};
 use crate::limits::{ANSWERED_COUNT_MAX, IDEMPOTENCY_KEY_BYTES_MAX, STATE_BYTES_MAX};
 
 /// The newest format that this reader knows.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 /// The format of records of objects that have no dealings with others: readers of it lose nothing of them.
 const FORMAT_ALONE: u32 = 1;
 
@@ -137,6 +137,9 @@ pub fn decode(expected: &ObjectId, bytes: &Bytes) -> Result<Record, DecodeError>
     let format = format_of(bytes)?;
     if format > FORMAT {
         return Err(DecodeError::NewerFormat(format));
+    }
+    if format != FORMAT && format != FORMAT_ALONE {
+        return Err(damaged(format!("there is no format {format}")));
     }
     let fields: Fields<'_> =
         serde_json::from_slice(bytes).map_err(|error| damaged(error.to_string()))?;

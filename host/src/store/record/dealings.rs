@@ -12,6 +12,10 @@ use crate::id::ObjectId;
 pub struct Dealings {
     /// The alarms that are set, by name; none where none is.
     pub alarms: Option<Arc<[Alarm]>>,
+    /// One-time alarms that were given up, oldest first.
+    pub failed: Vec<FailedAlarm>,
+    /// The number of the newest of those that there ever was; 0 before the first.
+    pub failures: u64,
     /// The number of the newest message that it sent; 0 before the first.
     pub sent: u64,
     /// Messages that are not known to be delivered, oldest first.
@@ -45,6 +49,17 @@ pub struct DeadLetter {
     /// Why it was given up.
     pub why: Arc<str>,
     /// When, in milliseconds since 1970-01-01 00:00 UTC.
+    pub time_ms: u64,
+}
+
+/// An alarm that was given up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedAlarm {
+    /// What tells it from every other one that the object ever had: its name may be in use again.
+    pub number: u64,
+    /// What it calls, when it was due, and why it failed.
+    pub alarm: Alarm,
+    /// When it was given up, in milliseconds since 1970-01-01 00:00 UTC.
     pub time_ms: u64,
 }
 

@@ -144,7 +144,8 @@ fn handle(state: &mut State, call: &Call) -> Result<Vec<u8>, Rejection> {
 fn change(state: &mut State, value: Option<u64>, code: &str) -> Result<Vec<u8>, Rejection> {
     let Some(value) = value else {
         let message = format!("{} is as far as it goes", state.value);
-        return Err(Rejection::Refused(Refusal { code: code.to_owned(), message }));
+        let detail = None;
+        return Err(Rejection::Refused(Refusal { code: code.to_owned(), message, detail }));
     };
     *state = State { value, changes: state.changes + 1 };
     Ok(written(&value))

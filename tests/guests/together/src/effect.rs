@@ -90,6 +90,11 @@ pub(crate) fn failed(error: &CallFailed) -> Json {
         CallFailed::Unavailable(_) => "unavailable",
         CallFailed::Failed(_) => "failed",
         CallFailed::Unknown(_) => "unknown",
+        CallFailed::ReplyUnreadable(_) => "reply-unreadable",
     };
-    json!({ "error": { "kind": kind, "code": error.code(), "text": error.text() } })
+    let detail: Option<Json> = match error {
+        CallFailed::Refused(rejection) => rejection.detail(),
+        _ => None,
+    };
+    json!({ "error": { "kind": kind, "code": error.code(), "text": error.text(), "detail": detail } })
 }

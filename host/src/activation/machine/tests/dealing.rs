@@ -5,7 +5,7 @@ use super::*;
 use crate::activation::dealings::shown::Woken;
 use crate::activation::protocol::{Change, Delivered};
 use crate::effects::{Alarm, Effects, Event as Published, Message};
-use crate::limits::MESSAGE_TRIES_MAX;
+use crate::limits::{ALARM_TRIES_MAX, MESSAGE_TRIES_MAX};
 
 fn to(key: &str) -> ObjectId {
     ObjectId::new("counter", key).unwrap()
@@ -236,6 +236,86 @@ fn an_alarm_whose_handler_fails_is_given_again() {
     bench.actions.clear();
     bench.wake(3);
     assert_eq!(&*bench.runs().handler, "ring");
+}
+
+/// An object whose alarm was given up, and the record that says so.
+fn given_up() -> (Bench, Record) {
+    let mut bench = Bench::live(None);
+    bench.call(1, "add");
+    bench.updated_with(1, alarms(&[("a", 500)]));
+    bench.stored("1");
+    let mut records = (0..ALARM_TRIES_MAX).map(|n| {
+        bench.time_ms += 700_000;
+        bench.actions.clear();
+        bench.wake(2);
+        assert_eq!(&*bench.runs().handler, "ring");
+        let rejection = Rejection::InvalidArgument("no".to_owned());
+        bench.step(Event::Ran(Ran::Rejected { rejection, may_have_changed: true }));
+        let record = bench.writes();
+        bench.stored(&format!("a{n}"));
+        record
+    });
+    let record = records.by_ref().last().unwrap();
+    drop(records);
+    bench.answers.clear();
+    bench.actions.clear();
+    (bench, record)
+}
+
+impl Bench {
+    fn failed_alarms(&mut self, caller: u32, is_retry: bool, number: Option<u64>) {
+        let (operation, deadline) =
+            (Operation::FailedAlarms { is_retry, number }, BootTime::FOREVER);
+        self.step(Event::Call(Call { operation, deadline, ..call("") }, caller));
+    }
+}
+
+#[test]
+fn an_alarm_that_is_given_up_is_in_the_record_with_the_reason() {
+    let (mut bench, record) = given_up();
+    let dealings = record.dealings.unwrap();
+    assert_eq!((dealings.alarms.as_ref(), dealings.wake), (None, None), "nothing wakes it");
+    let failed = dealings.failed.first().unwrap();
+    assert!(failed.alarm.failure.as_deref().is_some_and(|why| why.contains("no")), "{failed:?}");
+    bench.time_ms += 700_000;
+    bench.wake(3);
+    assert_eq!(bench.woken().given, None, "it is not given any more");
+}
+
+#[test]
+fn a_failed_alarm_is_set_anew_or_dropped_and_the_answer_waits_for_the_commit() {
+    let (mut bench, _) = given_up();
+    bench.failed_alarms(3, true, Some(2));
+    assert_eq!(bench.outcomes(), [(3, Ok(9))], "there is no such one, and nothing is written");
+    bench.failed_alarms(4, true, Some(1));
+    assert_eq!(bench.outcomes(), []);
+    let dealings = bench.writes().dealings.unwrap();
+    assert_eq!((dealings.failed.len(), dealings.next_alarm_ms()), (0, Some(500)));
+    assert!(dealings.wake.is_some(), "somebody sees to it");
+    bench.stored("b");
+    assert_eq!(bench.outcomes(), [(4, Ok(10))]);
+    let (mut bench, _) = given_up();
+    bench.failed_alarms(5, false, None);
+    assert_eq!(bench.writes().dealings.unwrap().failed, []);
+}
+
+#[test]
+fn a_failed_alarm_does_not_take_the_place_of_one_that_is_set() {
+    let (mut bench, _) = given_up();
+    bench.call(3, "add");
+    bench.updated_with(2, alarms(&[("a", 900_000_000)]));
+    bench.stored("b");
+    bench.outcomes();
+    bench.failed_alarms(4, true, Some(1));
+    assert_eq!(bench.outcomes(), [(4, Err(Code::AlarmConflict))]);
+}
+
+#[test]
+fn an_object_that_is_deleted_has_no_failed_alarms() {
+    let (mut bench, _) = given_up();
+    let (operation, deadline) = (Operation::Delete, BootTime::FOREVER);
+    bench.step(Event::Call(Call { operation, deadline, ..call("") }, 3));
+    assert_eq!(bench.writes().dealings.unwrap().failed, []);
 }
 
 #[test]

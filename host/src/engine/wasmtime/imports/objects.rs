@@ -82,8 +82,8 @@ fn read((type_name, key, handler, argument, options): Call) -> Result<OutwardCal
 fn told(error: OutwardError) -> CallError {
     match error {
         OutwardError::Refused(refusal) => {
-            let crate::error::Refusal { code, message } = refusal;
-            CallError::Refused(Refusal { code, message })
+            let crate::error::Refusal { code, message, detail } = refusal;
+            CallError::Refused(Refusal { code, message, detail: detail.map(Vec::from) })
         }
         OutwardError::InvalidArgument(text) => CallError::InvalidArgument(text),
         OutwardError::NotFound(text) => CallError::NotFound(text),

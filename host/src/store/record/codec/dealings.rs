@@ -12,7 +12,7 @@ use super::{DecodeError, damaged};
 use crate::effects::{Alarm, Message};
 use crate::id::{Hex, ObjectId, parse_hex};
 use crate::store::record::WriteId;
-use crate::store::record::dealings::{DeadLetter, Dealings, Pending, Received, Wake};
+use crate::store::record::dealings::{DeadLetter, Dealings, FailedAlarm, Pending, Received, Wake};
 
 /// The field as it is written. A part that is not among these is refused, so that none is ever lost by rewriting.
 #[derive(Serialize, Deserialize)]
@@ -20,6 +20,10 @@ use crate::store::record::dealings::{DeadLetter, Dealings, Pending, Received, Wa
 pub(super) struct DealingsFields<'a> {
     #[serde(borrow)]
     alarms: Vec<AlarmFields<'a>>,
+    /// Number, alarm, time.
+    #[serde(borrow)]
+    failed: Vec<(u64, AlarmFields<'a>, u64)>,
+    failures: u64,
     sent: u64,
     #[serde(borrow)]
     outbox: Vec<PendingFields<'a>>,
@@ -46,6 +50,8 @@ struct AlarmFields<'a> {
     argument: &'a RawValue,
     tries: u32,
     retry_ms: u64,
+    #[serde(borrow)]
+    failure: Option<Cow<'a, str>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -81,6 +87,12 @@ pub(super) fn encode(dealings: &Dealings) -> Vec<u8> {
     let alarms = dealings.alarms.iter().flat_map(|alarms| alarms.iter());
     let fields = DealingsFields {
         alarms: alarms.map(AlarmFields::of).collect(),
+        failed: dealings
+            .failed
+            .iter()
+            .map(|failed| (failed.number, AlarmFields::of(&failed.alarm), failed.time_ms))
+            .collect(),
+        failures: dealings.failures,
         sent: dealings.sent,
         outbox: dealings.outbox.iter().map(PendingFields::of).collect(),
         dead: dealings.dead.iter().map(DeadFields::of).collect(),
@@ -109,6 +121,8 @@ impl DealingsFields<'_> {
         });
         let dealings = Dealings {
             alarms: (!alarms.is_empty()).then(|| alarms.into()),
+            failed: self.failed.iter().map(failed_alarm).collect(),
+            failures: self.failures,
             sent: self.sent,
             outbox: self.outbox.iter().map(PendingFields::to_pending).collect::<Result<_, _>>()?,
             dead: self.dead.iter().map(DeadFields::to_letter).collect::<Result<_, _>>()?,
@@ -120,6 +134,12 @@ impl DealingsFields<'_> {
             || numbers.last().is_some_and(|last| last > dealings.sent)
         {
             return Err(damaged("its messages are out of order"));
+        }
+        let numbers = dealings.failed.iter().map(|failed| failed.number);
+        if !numbers.clone().is_sorted_by(|earlier, later| earlier < later)
+            || numbers.last().is_some_and(|last| last > dealings.failures)
+        {
+            return Err(damaged("its failed alarms are out of order"));
         }
         Ok(dealings)
     }
@@ -135,6 +155,7 @@ impl<'a> AlarmFields<'a> {
             argument: raw(&alarm.argument),
             tries: alarm.tries,
             retry_ms: alarm.retry_ms,
+            failure: alarm.failure.as_deref().map(Into::into),
         }
     }
 
@@ -147,6 +168,7 @@ impl<'a> AlarmFields<'a> {
             argument: kept(self.argument),
             tries: self.tries,
             retry_ms: self.retry_ms,
+            failure: self.failure.as_deref().map(Into::into),
         }
     }
 }
@@ -187,6 +209,10 @@ impl<'a> DeadFields<'a> {
         let why: Arc<str> = self.why.as_ref().into();
         Ok(DeadLetter { number: self.number, message, why, time_ms: self.time_ms })
     }
+}
+
+fn failed_alarm((number, alarm, time_ms): &(u64, AlarmFields<'_>, u64)) -> FailedAlarm {
+    FailedAlarm { number: *number, alarm: alarm.to_alarm(), time_ms: *time_ms }
 }
 
 fn message(to: &str, handler: &str, argument: &RawValue) -> Result<Message, DecodeError> {

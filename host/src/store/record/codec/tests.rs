@@ -12,7 +12,7 @@ use crate::effects::{Alarm, Message};
 use crate::id::{Digest, NodeId};
 use crate::json::is_json;
 use crate::limits::RECENT_WRITES_MAX;
-use crate::store::record::dealings::{DeadLetter, Dealings, Pending, Received, Wake};
+use crate::store::record::dealings::{DeadLetter, Dealings, FailedAlarm, Pending, Received, Wake};
 use crate::store::record::{AnsweredCall, RecentWrites, Write, WriteId};
 
 /// A new seed for each run; printed, and taken from `HIGHLANDER_SEED` to run the same again.
@@ -103,17 +103,22 @@ fn message(random: &mut StdRng) -> Message {
 }
 
 fn dealings(random: &mut StdRng) -> Dealings {
-    let alarms: Arc<[Alarm]> = (0..random.random_range(0..4))
-        .map(|n| Alarm {
-            name: format!("alarm-{n}").into(),
-            due_ms: random.random(),
-            every_ms: random.random_bool(0.5).then(|| random.random()),
-            handler: "ring".into(),
-            argument: Bytes::from_static(b"{\"a\": [1]}"),
-            tries: random.random(),
-            retry_ms: random.random(),
-        })
-        .collect();
+    let alarm = |random: &mut StdRng, n| Alarm {
+        name: format!("alarm-{n}").into(),
+        due_ms: random.random(),
+        every_ms: random.random_bool(0.5).then(|| random.random()),
+        handler: "ring".into(),
+        argument: Bytes::from_static(b"{\"a\": [1]}"),
+        tries: random.random(),
+        retry_ms: random.random(),
+        failure: random.random_bool(0.5).then(|| "it \"fails\"".into()),
+    };
+    let alarms: Arc<[Alarm]> = (0..random.random_range(0..4)).map(|n| alarm(random, n)).collect();
+    let failed = |random: &mut StdRng, number| FailedAlarm {
+        number,
+        alarm: alarm(random, number),
+        time_ms: random.random(),
+    };
     let pending = |random: &mut StdRng, number| Pending {
         number,
         message: message(random),
@@ -133,6 +138,8 @@ fn dealings(random: &mut StdRng) -> Dealings {
     let wake = Wake { minute: random.random(), mark: WriteId(random.random()) };
     Dealings {
         alarms: Some(alarms).filter(|alarms| !alarms.is_empty()),
+        failed: (5..random.random_range(5..8)).map(|n| failed(random, n)).collect(),
+        failures: 9,
         sent: 9,
         outbox: (3..random.random_range(3..8)).map(|n| pending(random, n)).collect(),
         dead: (1..random.random_range(1..3)).map(|n| letter(random, n)).collect(),
@@ -290,13 +297,14 @@ fn a_record_of_another_object_is_named() {
 
 #[test]
 fn a_newer_format_is_told_from_damage() {
-    let newer = sealed(r#"{"format":3,"everything":"else","is":["different"]"#);
-    assert_eq!(decode(&small().id, &newer), Err(DecodeError::NewerFormat(3)));
+    let newer = sealed(r#"{"format":4,"everything":"else","is":["different"]"#);
+    assert_eq!(decode(&small().id, &newer), Err(DecodeError::NewerFormat(4)));
     let mut damaged = newer.to_vec();
     damaged[20] ^= 1;
     is_damaged(&decode(&small().id, &damaged.into()).unwrap_err(), "checksum");
     is_damaged(&edited("\"format\":1", "\"format\":0"), "format 0");
     is_damaged(&edited("\"format\":1", "\"format\":2"), "format 2");
+    is_damaged(&edited("\"format\":1", "\"format\":3"), "format 3");
     is_damaged(&edited("\"format\":1", "\"format\":99999999999"), "format");
     is_damaged(&edited("\"format\":1", "\"format\":-1"), "format");
 }

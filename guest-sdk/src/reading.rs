@@ -1,0 +1,74 @@
+//! Reads JSON into the types of an object: arguments, states, and the replies of others.
+//!
+//! What a type cannot hold exactly is refused with a reason, and never rounded or dropped: numbers that `Json` would
+//! round, names that stand twice in an object. An integer is one by its value, as JSON Schema has it: `5.0` is 5.
+//! `reading/reader.rs` is the deserializer, `reading/numbers.rs` the arithmetic, `reading/names.rs` the search for
+//! names that stand twice.
+
+mod names;
+mod numbers;
+mod reader;
+
+use serde::de::{DeserializeOwned, Error as _};
+
+use self::reader::Reader;
+
+/// What becomes of fields of a struct that it does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum UnknownFields {
+    /// The struct decides. Those that `#[data]` and the state stand on refuse them, since what is dropped is lost.
+    AsDeclared,
+    /// They are passed over: the next revision of another type may answer with more.
+    PassedOver,
+}
+
+/// Reads the argument of a call, or anything else that comes from outside.
+pub(crate) fn read<T: DeserializeOwned>(json: &[u8]) -> Result<T, serde_json::Error> {
+    check_names(json)?;
+    read_as(json, UnknownFields::AsDeclared)
+}
+
+/// Reads a snapshot, which this SDK has written: no name stands there twice.
+pub(crate) fn read_snapshot<T: DeserializeOwned>(json: &[u8]) -> Result<T, serde_json::Error> {
+    read_as(json, UnknownFields::AsDeclared)
+}
+
+/// Reads the reply of another object.
+pub(crate) fn read_reply<T: DeserializeOwned>(json: &[u8]) -> Result<T, serde_json::Error> {
+    check_names(json)?;
+    read_as(json, UnknownFields::PassedOver)
+}
+
+fn read_as<T: DeserializeOwned>(
+    json: &[u8],
+    unknown: UnknownFields,
+) -> Result<T, serde_json::Error> {
+    let mut json = serde_json::Deserializer::from_slice(json);
+    let read = T::deserialize(Reader { json: &mut json, unknown })?;
+    json.end()?;
+    Ok(read)
+}
+
+#[inline(never)]
+fn check_names(json: &[u8]) -> Result<(), serde_json::Error> {
+    match names::twice(json) {
+        None => Ok(()),
+        Some(name) => Err(serde_json::Error::custom(format_args!(
+            "the name {name:?} stands twice in one object"
+        ))),
+    }
+}
+
+/// The length of the text that `json` begins with, with both of its quotation marks.
+fn text_length(json: &[u8]) -> usize {
+    let mut is_escaped = false;
+    let ends = |byte: &u8| {
+        let ends = *byte == b'"' && !is_escaped;
+        is_escaped = *byte == b'\\' && !is_escaped;
+        ends
+    };
+    json.iter().skip(1).position(ends).map_or(json.len(), |length| length + 2)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,387 @@
+//! A deserializer around that of `serde_json`, which reads numbers by their value and passes over fields.
+//! It looks at each value once and keeps nothing.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde::de::value::CowStrDeserializer;
+use serde::de::{
+    DeserializeSeed, Deserializer, EnumAccess, Error, IgnoredAny, IntoDeserializer, MapAccess,
+    SeqAccess, Unexpected, VariantAccess, Visitor,
+};
+use serde_json::value::RawValue;
+
+use super::UnknownFields;
+use super::numbers::{self, Integer};
+
+/// What `serde_json` calls the types that it reads in ways of its own.
+const OWN_TYPES: &str = "$serde_json::";
+
+/// Reads one value.
+pub(super) struct Reader<D> {
+    pub(super) json: D,
+    pub(super) unknown: UnknownFields,
+}
+
+/// Has what is within a value read in the same way. `known` are the fields of a struct where others are passed over.
+struct Within<T> {
+    inner: T,
+    unknown: UnknownFields,
+    known: Option<&'static [&'static str]>,
+}
+
+impl<T> Within<T> {
+    fn reader<D>(&self, json: D) -> Reader<D> {
+        Reader { json, unknown: self.unknown }
+    }
+
+    fn next<U>(&self, inner: U) -> Within<U> {
+        Within { inner, unknown: self.unknown, known: self.known }
+    }
+}
+
+impl<'de, D: Deserializer<'de>> Reader<D> {
+    fn within<V>(&self, inner: V) -> Within<V> {
+        Within { inner, unknown: self.unknown, known: None }
+    }
+
+    fn known(&self, fields: &'static [&'static str]) -> Option<&'static [&'static str]> {
+        (self.unknown == UnknownFields::PassedOver).then_some(fields)
+    }
+
+    fn integer<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        let raw = <&RawValue>::deserialize(self.json)?.get();
+        match numbers::integer(raw) {
+            Some(Integer::Unsigned(integer)) => visitor.visit_u64(integer),
+            Some(Integer::Negative(integer)) => visitor.visit_i64(integer),
+            Some(Integer::Large(integer)) => visitor.visit_u128(integer),
+            Some(Integer::LargeNegative(integer)) => visitor.visit_i128(integer),
+            None => Err(no_integer(raw, &visitor)),
+        }
+    }
+}
+
+/// What stands where an integer is expected, in the words that serde has for it.
+#[cold]
+fn no_integer<E: Error>(json: &str, expected: &dyn serde::de::Expected) -> E {
+    if numbers::is_number(json) {
+        let float = serde_json::from_str::<f64>(json);
+        return match float {
+            Ok(float) if float.fract() != 0.0 => {
+                E::invalid_type(Unexpected::Float(float), expected)
+            }
+            _ => E::invalid_value(Unexpected::Other(&format!("the number {json}")), expected),
+        };
+    }
+    let text;
+    let found = match json.bytes().next() {
+        Some(b'"') => {
+            text = serde_json::from_str::<String>(json).unwrap_or_default();
+            Unexpected::Str(&text)
+        }
+        Some(b't') => Unexpected::Bool(true),
+        Some(b'f') => Unexpected::Bool(false),
+        Some(b'[') => Unexpected::Seq,
+        Some(b'{') => Unexpected::Map,
+        _ => Unexpected::Other("null"),
+    };
+    E::invalid_type(found, expected)
+}
+
+/// What `Json` and the like read: anything, and so numbers without a type that would say how exact they are.
+fn any<'de, V: Visitor<'de>, E: Error>(json: &'de str, visitor: V) -> Result<V::Value, E> {
+    if let Some(number) = numbers::inexact(json) {
+        let number: String = number.chars().take(60).collect();
+        return Err(E::custom(format_args!(
+            "the number {number} would be rounded here; send it as text, or read it as a type that holds it"
+        )));
+    }
+    let mut json = serde_json::Deserializer::from_str(json);
+    json.deserialize_any(visitor).map_err(|error| {
+        let text = error.to_string();
+        // It counts from where this value begins, and the caller from where everything does.
+        E::custom(text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what))
+    })
+}
+
+macro_rules! integers {
+    ($($method:ident)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+            self.integer(visitor)
+        }
+    )*};
+}
+
+macro_rules! passed_on {
+    ($($method:ident)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+            self.json.$method(visitor)
+        }
+    )*};
+}
+
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for Reader<D> {
+    type Error = D::Error;
+
+    integers! {
+        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
+        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128
+    }
+
+    passed_on! {
+        deserialize_bool deserialize_f32 deserialize_f64 deserialize_char deserialize_str
+        deserialize_string deserialize_bytes deserialize_byte_buf deserialize_unit
+        deserialize_identifier deserialize_ignored_any
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        any(<&RawValue>::deserialize(self.json)?.get(), visitor)
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        self.json.deserialize_unit_struct(name, visitor)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        let within = self.within(visitor);
+        self.json.deserialize_option(within)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        if name.starts_with(OWN_TYPES) {
+            return self.json.deserialize_newtype_struct(name, visitor);
+        }
+        let within = self.within(visitor);
+        self.json.deserialize_newtype_struct(name, within)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        let within = self.within(visitor);
+        self.json.deserialize_seq(within)
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(
+        self,
+        length: usize,
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        let within = self.within(visitor);
+        self.json.deserialize_tuple(length, within)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        length: usize,
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        let within = self.within(visitor);
+        self.json.deserialize_tuple_struct(name, length, within)
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        let within = self.within(visitor);
+        self.json.deserialize_map(within)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        let within = Within { known: self.known(fields), ..self.within(visitor) };
+        self.json.deserialize_struct(name, fields, within)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        let within = self.within(visitor);
+        self.json.deserialize_enum(name, variants, within)
+    }
+}
+
+macro_rules! visited {
+    ($($method:ident($($value:ident: $type:ty)?);)*) => {$(
+        fn $method<E: Error>(self, $($value: $type)?) -> Result<V::Value, E> {
+            self.inner.$method($($value)?)
+        }
+    )*};
+}
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for Within<V> {
+    type Value = V::Value;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.inner.expecting(f)
+    }
+
+    visited! {
+        visit_bool(value: bool); visit_i64(value: i64); visit_i128(value: i128); visit_u64(value: u64);
+        visit_u128(value: u128); visit_f64(value: f64); visit_char(value: char);
+        visit_str(value: &str); visit_borrowed_str(value: &'de str); visit_string(value: String);
+        visit_bytes(value: &[u8]); visit_borrowed_bytes(value: &'de [u8]);
+        visit_byte_buf(value: Vec<u8>); visit_none(); visit_unit();
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, json: D) -> Result<V::Value, D::Error> {
+        let reader = self.reader(json);
+        self.inner.visit_some(reader)
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, json: D) -> Result<V::Value, D::Error> {
+        let reader = self.reader(json);
+        self.inner.visit_newtype_struct(reader)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<V::Value, A::Error> {
+        let items = self.next(items);
+        self.inner.visit_seq(items)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<V::Value, A::Error> {
+        let fields = self.next(fields);
+        self.inner.visit_map(fields)
+    }
+
+    fn visit_enum<A: EnumAccess<'de>>(self, variant: A) -> Result<V::Value, A::Error> {
+        let variant = self.next(variant);
+        self.inner.visit_enum(variant)
+    }
+}
+
+impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Within<S> {
+    type Value = S::Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<S::Value, D::Error> {
+        let reader = self.reader(json);
+        self.inner.deserialize(reader)
+    }
+}
+
+impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Within<A> {
+    type Error = A::Error;
+
+    fn next_element_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, A::Error> {
+        let seed = self.next(seed);
+        self.inner.next_element_seed(seed)
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        self.inner.size_hint()
+    }
+}
+
+/// The name of a field, borrowed where it has no escapes.
+struct Name<'de>(Cow<'de, str>);
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Name<'de>, D::Error> {
+        struct AnyName;
+        impl<'de> Visitor<'de> for AnyName {
+            type Value = Name<'de>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("the name of a field")
+            }
+
+            fn visit_str<E: Error>(self, name: &str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Owned(name.to_owned())))
+            }
+
+            fn visit_borrowed_str<E: Error>(self, name: &'de str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Borrowed(name)))
+            }
+        }
+        json.deserialize_str(AnyName)
+    }
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Within<A> {
+    type Error = A::Error;
+
+    fn next_key_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, A::Error> {
+        let Some(known) = self.known else { return self.inner.next_key_seed(seed) };
+        while let Some(Name(name)) = self.inner.next_key::<Name<'de>>()? {
+            if known.contains(&name.as_ref()) {
+                let name: CowStrDeserializer<'de, A::Error> = name.into_deserializer();
+                return seed.deserialize(name).map(Some);
+            }
+            self.inner.next_value::<IgnoredAny>()?;
+        }
+        Ok(None)
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
+        let seed = Within { known: None, ..self.next(seed) };
+        self.inner.next_value_seed(seed)
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        self.inner.size_hint()
+    }
+}
+
+impl<'de, A: EnumAccess<'de>> EnumAccess<'de> for Within<A> {
+    type Error = A::Error;
+    type Variant = Within<A::Variant>;
+
+    fn variant_seed<S: DeserializeSeed<'de>>(
+        self,
+        seed: S,
+    ) -> Result<(S::Value, Within<A::Variant>), A::Error> {
+        let unknown = self.unknown;
+        let (name, inner) = self.inner.variant_seed(seed)?;
+        Ok((name, Within { inner, unknown, known: None }))
+    }
+}
+
+impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Within<A> {
+    type Error = A::Error;
+
+    fn unit_variant(self) -> Result<(), A::Error> {
+        self.inner.unit_variant()
+    }
+
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, A::Error> {
+        let seed = self.next(seed);
+        self.inner.newtype_variant_seed(seed)
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(
+        self,
+        length: usize,
+        visitor: V,
+    ) -> Result<V::Value, A::Error> {
+        let within = self.next(visitor);
+        self.inner.tuple_variant(length, within)
+    }
+
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, A::Error> {
+        let known = (self.unknown == UnknownFields::PassedOver).then_some(fields);
+        let within = Within { known, ..self.next(visitor) };
+        self.inner.struct_variant(fields, within)
+    }
+}
