@@ -2,13 +2,16 @@
 //!
 //! Everything malformed ends here, and so does what the caller may not do ([`access`], [`cross_site`]); every error
 //! has one form ([`problem`]). The routes are a pure function ([`route`]), the limits of a connection are kept in
-//! [`accept`] and [`wire`]. Nothing here decides anything about an object: a request that is well formed is the
-//! router's. [`peers`] is the other side of the same routes: how this node asks others.
+//! [`accept`], [`patience`], [`unsent`] and [`wire`]. Nothing here decides anything about an object: a request that
+//! is well formed is the router's. [`peers`] is the other side of the same routes: how this node asks others.
 
 pub mod accept;
 pub mod access;
+mod announced;
+mod backlog;
 mod body;
 mod content;
+mod conversation;
 mod cross_site;
 mod documents;
 mod events;
@@ -16,6 +19,7 @@ mod exchange;
 mod objects;
 mod openapi;
 mod pages;
+mod patience;
 pub mod peers;
 pub mod problem;
 mod query;
@@ -26,6 +30,7 @@ pub mod route;
 #[cfg(test)]
 mod tests;
 mod types;
+mod unsent;
 mod web;
 mod websocket;
 mod wire;
@@ -42,6 +47,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
 
+use crate::caller::Caller;
 use crate::error::{Code, Error};
 use crate::id::NodeId;
 use crate::limits::ARGUMENT_BYTES_MAX;
@@ -77,6 +83,12 @@ pub struct Config {
     pub body_timeout: Duration,
     /// How long a connection may be open without a request.
     pub idle_timeout: Duration,
+    /// How long a client may take none of what it is sent.
+    pub write_timeout: Duration,
+    /// How many bytes of answers all clients together may leave unread.
+    pub unsent_max: usize,
+    /// How many of them the client of one connection may leave unread.
+    pub unsent_connection_max: usize,
     /// Connections at a time; one more is answered and closed.
     pub connection_max: usize,
 }
@@ -95,6 +107,10 @@ impl Config {
             header_timeout: Duration::from_secs(5),
             body_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_mins(1),
+            // Streams of events are written to every 15 s: who is gone is found out after 45 s.
+            write_timeout: Duration::from_secs(30),
+            unsent_max: 256 * 1024 * 1024,
+            unsent_connection_max: 16 * 1024 * 1024,
             connection_max: 16_384,
         }
     }
@@ -148,15 +164,16 @@ impl Api {
     }
 
     async fn route(&self, parts: &mut Parts, body: Incoming) -> Result<Reply, Problem> {
-        request::check_head(parts)?;
-        let route = route::find(&parts.method, parts.uri.path())?;
-        let admitted = cross_site::check(parts, &self.config)
-            .and_then(|()| self.config.access.admit(&parts.headers, &route));
-        match admitted {
-            Ok(caller) => parts.extensions.insert(caller),
-            Err(error) => {
-                body::turn_away(body, self.config.component_max).await;
-                return Err(error.into());
+        let route = match self.admit(parts, parts.uri.path(), &body) {
+            Ok((route, caller)) => {
+                parts.extensions.insert(caller);
+                route
+            }
+            Err(problem) => {
+                if !announced::awaits_continue(parts.version, &parts.headers) {
+                    body::turn_away(body, self.config.component_max).await;
+                }
+                return Err(problem);
             }
         };
         match route {
@@ -193,6 +210,21 @@ impl Api {
             Route::Problem(code) => pages::problem(&code),
             Route::Web(name) => self.web(name).await,
         }
+    }
+
+    /// All that the head of a request decides: where it goes, who makes it, and whether its body is read.
+    fn admit<'a>(
+        &self,
+        parts: &Parts,
+        path: &'a str,
+        body: &Incoming,
+    ) -> Result<(Route<'a>, Caller), Problem> {
+        request::check_head(parts)?;
+        let route = route::find(&parts.method, path)?;
+        cross_site::check(parts, &self.config)?;
+        let caller = self.config.access.admit(&parts.headers, &route)?;
+        announced::check(parts, &route, body, &self.config)?;
+        Ok((route, caller))
     }
 
     /// The body of a call: at most one argument long.

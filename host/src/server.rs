@@ -24,7 +24,7 @@ use crate::catalog::retirement::Retention;
 use crate::cli::output;
 use crate::config::backends::RegistryKind;
 use crate::config::{self, Config};
-use crate::http::accept::Server;
+use crate::http::accept::{self, Server, Stage};
 use crate::http::access::Access;
 use crate::http::peers::HttpPeers;
 use crate::http::{self, Api};
@@ -37,7 +37,9 @@ const DRAIN_PATIENCE_ALONE: Duration = Duration::from_secs(10);
 /// How long they may take to be handed to other nodes, one after another.
 const DRAIN_PATIENCE: Duration = Duration::from_mins(1);
 /// How long open connections may take after that.
-const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+const CLOSE_PATIENCE_ALONE: Duration = Duration::from_secs(2);
+/// How long they may take where calls are still brought to other nodes.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Runs a node until it is told to stop.
 ///
@@ -72,6 +74,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let opened = tokio::select! {
         opened = ports::open(&config, &advertised) => opened?,
         () = signals.next() => {
+            accept::close_unused(listener).await;
             output::note("stopped before the node began");
             return Ok(());
         }
@@ -88,9 +91,10 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     tokio::spawn(rollout::run(Arc::downgrade(&router)));
     tokio::spawn(collection::run(Arc::downgrade(&router), retention(&config)));
     let api = Api::new(router, http_config(&config, address, access));
-    let (stop, stopped) = watch::channel(());
-    let serving = tokio::spawn(Server::new(api, listener).run(stopped, CLOSE_PATIENCE));
-    let running = Running { node, entrance, stop, serving, patience: patience(&config) };
+    let (stage, staged) = watch::channel(Stage::Open);
+    let (patience, close_patience) = patience(&config);
+    let serving = tokio::spawn(Server::new(api, listener).run(staged, close_patience));
+    let running = Running { node, entrance, stage, serving, patience };
     // A registry of another machine may be down for long, and until then it is told that this node is not ready.
     if config.registry.kind == RegistryKind::Local {
         running.node.joined().await;
@@ -114,7 +118,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 struct Running {
     node: Arc<Node>,
     entrance: Arc<Entrance>,
-    stop: watch::Sender<()>,
+    stage: watch::Sender<Stage>,
     serving: JoinHandle<()>,
     patience: Duration,
 }
@@ -133,13 +137,15 @@ impl Running {
             "draining: objects are handed over, and none is begun; press Ctrl-C again to quit at once",
         );
         let ending = async {
+            // Clients that call again and again are gone by the time that connections end.
+            self.stage.send_replace(Stage::Leaving);
             let left = self.node.drain(self.patience).await;
             if left > 0 {
                 tracing::warn!(left, "objects were still active when their time was over");
             }
             self.entrance.close();
             // Calls under way are still brought to other nodes, for which the session is needed.
-            drop(self.stop);
+            self.stage.send_replace(Stage::Closing);
             let served = self.serving.await;
             self.node.leave().await;
             served
@@ -207,10 +213,11 @@ fn fitted(config: Config) -> Config {
     Config { resident_max: allowed, ..config }
 }
 
-fn patience(config: &Config) -> Duration {
+/// How long objects may take to be handed over, and connections to end then.
+fn patience(config: &Config) -> (Duration, Duration) {
     match config.registry.kind {
-        RegistryKind::Local => DRAIN_PATIENCE_ALONE,
-        RegistryKind::ZooKeeper => DRAIN_PATIENCE,
+        RegistryKind::Local => (DRAIN_PATIENCE_ALONE, CLOSE_PATIENCE_ALONE),
+        RegistryKind::ZooKeeper => (DRAIN_PATIENCE, CLOSE_PATIENCE),
     }
 }
 

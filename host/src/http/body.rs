@@ -69,7 +69,8 @@ pub(super) async fn collect(body: &mut Incoming, limit: usize) -> Result<Bytes, 
     Ok(if rest.is_empty() { first } else { rest.freeze() })
 }
 
-/// Reads some of a body that nobody wants, of a request that is refused for another reason.
+/// Reads some of a body that nobody wants, of a request that its head decides. A client that waits to be told whether
+/// it is to send one would be told so by that.
 pub(super) async fn turn_away(mut body: Incoming, limit: usize) {
     if !body.is_end_stream() {
         // What is left after the time is lost together with the connection.
@@ -87,6 +88,6 @@ async fn discard(body: &mut Incoming, mut bytes_left: usize) {
     }
 }
 
-fn too_large(limit: usize) -> Error {
+pub(super) fn too_large(limit: usize) -> Error {
     Error::new(Code::BodyTooLarge, format!("the body has more than {limit} bytes"))
 }

@@ -107,7 +107,7 @@ fn streamed(listener: Listener, exchange: Exchange) -> Reply {
         })
     });
     let pieces = stream::once(std::future::ready(RETRY)).chain(events);
-    let mut reply = Response::new(Content::Stream(pieces.boxed()));
+    let mut reply = Response::new(Content::stream(pieces.boxed()));
     let headers = reply.headers_mut();
     headers.insert(CONTENT_TYPE, EVENT_STREAM);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -9,21 +9,32 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use super::wire::{Activity, Streaming};
 use crate::error::{Code, Error};
 
+/// How far a node is with its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Requests are taken.
+    Open,
+    /// Requests are taken, and clients are told to go elsewhere with the next ones.
+    Leaving,
+    /// No connection is taken any more, and those that there are end.
+    Closing,
+}
+
 /// The connection that a request came on.
 #[derive(Debug, Clone)]
 pub(super) struct Exchange {
     activity: Arc<Activity>,
-    closing: watch::Receiver<()>,
+    stage: watch::Receiver<Stage>,
     place: Arc<OwnedSemaphorePermit>,
 }
 
 impl Exchange {
     pub(super) fn new(
         activity: Arc<Activity>,
-        closing: watch::Receiver<()>,
+        stage: watch::Receiver<Stage>,
         place: Arc<OwnedSemaphorePermit>,
     ) -> Self {
-        Self { activity, closing, place }
+        Self { activity, stage, place }
     }
 
     /// That of a request.
@@ -38,7 +49,12 @@ impl Exchange {
     /// Nothing is lost.
     pub(super) async fn closing(&mut self) {
         // A sender that is gone means the same.
-        let _ = self.closing.changed().await;
+        let _ = self.stage.wait_for(|stage| *stage == Stage::Closing).await;
+    }
+
+    /// Whether the client is to go elsewhere with its next request.
+    pub(super) fn is_leaving(&self) -> bool {
+        *self.stage.borrow() != Stage::Open
     }
 
     /// The connection sends events as long as the guard lives.

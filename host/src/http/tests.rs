@@ -1,15 +1,20 @@
 //! The HTTP side over a real listener, with a scripted engine and a store in memory below it.
 //!
 //! [`Harness`] is the node under test; [`alarms`] looks at those that failed, [`callers`] at who may do what, [`codes`]
-//! reaches the problem codes, [`limits`] the limits of connections and requests, [`pages`] looks at pages in browsers.
+//! reaches the problem codes, [`limits`] the limits of connections and requests, [`closing`] looks at how connections
+//! end, [`unread`] at clients that do not read, [`expect`] at those that ask before they send, [`pages`] at pages in
+//! browsers.
 
 mod alarms;
 mod callers;
 mod calls;
+mod closing;
 mod codes;
 mod events;
+mod expect;
 mod limits;
 mod pages;
+mod unread;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +25,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use super::accept::Server;
+use super::accept::{Server, Stage};
 use super::peers::HttpPeers;
 use super::{Api, Config};
 use crate::catalog::rollout::Terms;
@@ -39,7 +44,7 @@ struct Harness {
     node: Arc<Node>,
     store: Arc<Memory>,
     http: reqwest::Client,
-    stop: watch::Sender<()>,
+    stage: watch::Sender<Stage>,
 }
 
 /// An answer, read to its end.
@@ -108,15 +113,15 @@ impl Harness {
         let address = listener.local_addr().unwrap().to_string();
         let mut config = Config::new(address.clone());
         adjust(&mut config);
-        let (stop, stopped) = watch::channel(());
+        let (stage, staged) = watch::channel(Stage::Open);
         let peers = Arc::new(HttpPeers::new());
         let router = Router::new(Arc::clone(&node), peers, &router::Config::default());
         let router = Arc::new(router);
         tokio::spawn(rollout::run(Arc::downgrade(&router)));
         let server = Server::new(Api::new(router, config), listener);
-        tokio::spawn(server.run(stopped, Duration::from_secs(1)));
+        tokio::spawn(server.run(staged, Duration::from_secs(1)));
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { url: format!("http://{address}"), address, node, store, http, stop }
+        Self { url: format!("http://{address}"), address, node, store, http, stage }
     }
 
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {

@@ -170,6 +170,11 @@ struct Asked {
     rehearse: Option<Sample>,
 }
 
+/// Refuses a request for a deployment whose parameters cannot be read.
+pub(super) fn check_parameters(parts: &Parts) -> Result<(), Error> {
+    asked(parts).map(|_| ())
+}
+
 fn asked(parts: &Parts) -> Result<Asked, Error> {
     const KNOWN: [&str; 6] = ["canary", "canary_key", "force", "max_failures", "rehearse", "wait"];
     let mut terms = Terms { by: request::caller(parts), ..Terms::default() };

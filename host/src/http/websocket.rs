@@ -1,5 +1,6 @@
 //! Watching by WebSocket (RFC 6455): one text message for each event, over HTTP/1.1.
-//! What the client sends is read, within bounds, and not looked at.
+//! What the client sends is read, within bounds, and not looked at. Who breaks the protocol is told how, and who does
+//! not answer pings is taken for gone, however much is sent to it.
 
 use std::time::Duration;
 
@@ -12,25 +13,31 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt as _;
+use tokio::time::{Instant, interval_at, timeout};
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::Reply;
 use super::content::Content;
 use super::events::{self, Heard, KEEP_ALIVE};
 use super::exchange::Exchange;
 use super::request::malformed;
-use crate::error::Error;
+use crate::error;
 use crate::events::frame::Frame;
 use crate::events::listener::Listener;
 
 /// Largest message of a client.
 const MESSAGE_BYTES_MAX: usize = 4096;
-/// How long a client may take none of what is sent, or send nothing though it is pinged.
-const PATIENCE: Duration = Duration::from_secs(45);
+/// How long a client may take none of what is sent, or send nothing though it is pinged. That is looked at with each
+/// ping, so that who is gone is found out within three of them.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a client may take to close its side too.
+const FAREWELL_TIME: Duration = Duration::from_secs(1);
 
 type Socket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
 
@@ -43,7 +50,7 @@ pub(super) struct Upgrade {
 
 impl Upgrade {
     /// What a request says of it; none where it asks for no upgrade.
-    pub(super) fn read(parts: &mut Parts) -> Result<Option<Self>, Error> {
+    pub(super) fn read(parts: &mut Parts) -> Result<Option<Self>, error::Error> {
         if !has_word(&parts.headers, &UPGRADE, "websocket") {
             return Ok(None);
         }
@@ -94,36 +101,63 @@ async fn converse(
     config.max_message_size = Some(MESSAGE_BYTES_MAX);
     config.max_frame_size = Some(MESSAGE_BYTES_MAX);
     let mut socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
-    let mut silence = Duration::ZERO;
+    let mut pings = interval_at(Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
+    let mut heard_at = Instant::now();
     loop {
         tokio::select! {
             biased;
             received = socket.next() => match received {
-                Some(Ok(_)) => silence = Duration::ZERO,
-                // Closed by the client, which was answered, or broken.
-                Some(Err(_)) | None => return,
+                Some(Ok(_)) => heard_at = Instant::now(),
+                Some(Err(error)) => return fail(socket, &error).await,
+                // Closed by the client, which was answered.
+                None => return part(socket).await,
             },
-            heard = events::heard(&mut listener, &mut exchange) => {
-                let is_sent = match heard {
-                    Heard::Event(frame) => send(&mut socket, message(&frame)).await,
-                    Heard::Nothing if silence >= PATIENCE => return,
-                    Heard::Nothing => {
-                        silence += KEEP_ALIVE;
-                        send(&mut socket, Message::Ping(Bytes::new())).await
-                    }
-                    Heard::End(closed) => return end(&mut socket, &closed).await,
-                };
-                if !is_sent {
+            now = pings.tick() => {
+                let is_gone = now.duration_since(heard_at) >= PATIENCE;
+                if is_gone || !send(&mut socket, Message::Ping(Bytes::new())).await {
                     return;
                 }
+            }
+            heard = events::heard(&mut listener, &mut exchange) => match heard {
+                Heard::Event(frame) if send(&mut socket, message(&frame)).await => {}
+                Heard::Event(_) => return,
+                // It is pinged.
+                Heard::Nothing => {}
+                Heard::End(closed) => return end(&mut socket, &closed).await,
             }
         }
     }
 }
 
+/// Tells a client how it broke the protocol (RFC 6455, 7.4.1), where it did.
+async fn fail(mut socket: Socket, error: &Error) {
+    let Some(code) = close_code(error) else { return };
+    let reason = error.to_string().chars().take(100).collect::<String>();
+    let close = CloseFrame { code, reason: reason.into() };
+    if send(&mut socket, Message::Close(Some(close))).await {
+        part(socket).await;
+    }
+}
+
+/// Closes the connection so that the close frame arrives, whatever the client has sent on.
+async fn part(mut socket: Socket) {
+    let _ = timeout(FAREWELL_TIME, socket.get_mut().shutdown()).await;
+}
+
+/// What an error says to the client; nothing where the connection is broken.
+fn close_code(error: &Error) -> Option<CloseCode> {
+    match error {
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
+        Error::Protocol(_) => Some(CloseCode::Protocol),
+        Error::Utf8(_) => Some(CloseCode::Invalid),
+        Error::Capacity(_) => Some(CloseCode::Size),
+        _ => None,
+    }
+}
+
 /// Sends a message, if the client takes it in time.
 async fn send(socket: &mut Socket, message: Message) -> bool {
-    matches!(tokio::time::timeout(PATIENCE, socket.send(message)).await, Ok(Ok(())))
+    matches!(timeout(PATIENCE, socket.send(message)).await, Ok(Ok(())))
 }
 
 fn message(frame: &Frame) -> Message {
@@ -137,7 +171,7 @@ async fn end(socket: &mut Socket, closed: &Frame) {
     let close = CloseFrame { code: CloseCode::Again, reason: reason.into() };
     if send(socket, message(closed)).await && send(socket, Message::Close(Some(close))).await {
         let farewell = async { while let Some(Ok(_)) = socket.next().await {} };
-        let _ = tokio::time::timeout(Duration::from_secs(1), farewell).await;
+        let _ = timeout(FAREWELL_TIME, farewell).await;
     }
 }
 

@@ -1,5 +1,5 @@
-//! The bytes of one connection: notices whether a client is slow, and gives hyper's own refusals the form of all
-//! others.
+//! The bytes of one connection: notices whether a client is slow, gives hyper's own refusals the form of all others,
+//! and closes so that the last answer arrives.
 //!
 //! hyper answers a head that it cannot read by itself, with a status and no body. [`Wire`] replaces such an answer as
 //! it is written. [`Activity`] is set on the path of a request and looked at by a timer from time to time, so that no
@@ -10,12 +10,19 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
 
 use super::problem::{CONTENT, Problem};
 use crate::error::{Code, Error};
+
+/// How long it is waited for a client to close its side too, and what is read from it meanwhile: a connection that is
+/// closed with unread bytes is reset, and takes the last answer with it.
+const LINGER_TIME: Duration = Duration::from_millis(500);
+const LINGER_BYTES_MAX: usize = 1024 * 1024;
 
 /// What a connection waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +43,7 @@ pub(super) struct Activity {
     answering: AtomicUsize,
     streams: AtomicUsize,
     has_begun: AtomicBool,
+    has_asked: AtomicBool,
     is_between_requests: AtomicBool,
     is_http2: AtomicBool,
     changes: AtomicU64,
@@ -58,6 +66,7 @@ impl Activity {
 
     /// A request's head is whole; its answer is awaited until the guard is dropped.
     pub(super) fn begin_answer(self: &Arc<Self>) -> Answering {
+        self.has_asked.store(true, Ordering::Relaxed);
         self.answering.fetch_add(1, Ordering::Relaxed);
         self.changes.fetch_add(1, Ordering::Relaxed);
         Answering(Arc::clone(self))
@@ -70,10 +79,10 @@ impl Activity {
         Streaming(Arc::clone(self))
     }
 
-    fn has_written(&self) {
-        if self.streams.load(Ordering::Relaxed) > 0 {
-            self.changes.fetch_add(1, Ordering::Relaxed);
-        }
+    /// Whether the client learns which of its requests were not looked at: HTTP/2 says so when it ends, though clients
+    /// that have sent none yet may not listen.
+    pub(super) fn is_told_what_is_lost(&self) -> bool {
+        self.is_http2.load(Ordering::Relaxed) && self.has_asked.load(Ordering::Relaxed)
     }
 
     fn has_read(&self, bytes: &[u8]) {
@@ -123,11 +132,19 @@ pub(super) struct Wire<S> {
     activity: Arc<Activity>,
     /// What is written in place of hyper's own refusal, as far as it is not written yet.
     instead: Bytes,
+    farewell: Option<Farewell>,
+}
+
+/// The time between the close of this side and that of the other one.
+#[derive(Debug)]
+struct Farewell {
+    time: Pin<Box<Sleep>>,
+    bytes_left: usize,
 }
 
 impl<S: AsyncWrite + Unpin> Wire<S> {
     pub(super) fn new(stream: S, activity: Arc<Activity>) -> Self {
-        Self { stream, activity, instead: Bytes::new() }
+        Self { stream, activity, instead: Bytes::new(), farewell: None }
     }
 
     fn poll_instead(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -155,7 +172,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -166,9 +183,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
             self.instead = refusal;
             return Poll::Ready(Ok(bytes.len()));
         }
-        let written = ready!(Pin::new(&mut self.stream).poll_write(context, bytes));
-        self.activity.has_written();
-        Poll::Ready(written)
+        Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
     fn poll_write_vectored(
@@ -183,9 +198,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
             self.instead = refusal;
             return Poll::Ready(Ok(bytes.len()));
         }
-        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(context, slices));
-        self.activity.has_written();
-        Poll::Ready(written)
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -199,7 +212,36 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_instead(context))?;
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        let Self { stream, farewell, .. } = &mut *self;
+        if farewell.is_none() {
+            ready!(Pin::new(&mut *stream).poll_shutdown(context))?;
+        }
+        farewell.get_or_insert_with(Farewell::new).poll(stream, context).map(Ok)
+    }
+}
+
+impl Farewell {
+    fn new() -> Self {
+        Self { time: Box::pin(sleep(LINGER_TIME)), bytes_left: LINGER_BYTES_MAX }
+    }
+
+    /// Ready when the other side has closed, or has had its time.
+    fn poll(
+        &mut self,
+        stream: &mut (impl AsyncRead + Unpin),
+        context: &mut Context<'_>,
+    ) -> Poll<()> {
+        let mut bytes = [0; 4096];
+        while self.time.as_mut().poll(context).is_pending() {
+            let mut buffer = ReadBuf::new(&mut bytes);
+            let read = ready!(Pin::new(&mut *stream).poll_read(context, &mut buffer));
+            let length = buffer.filled().len();
+            self.bytes_left = self.bytes_left.saturating_sub(length);
+            if read.is_err() || length == 0 || self.bytes_left == 0 {
+                break;
+            }
+        }
+        Poll::Ready(())
     }
 }
 
@@ -236,6 +278,8 @@ pub(super) fn refusal(error: Error) -> Bytes {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
 
     #[test]
@@ -269,12 +313,28 @@ mod tests {
         assert_eq!(phase(), Phase::Answer);
         let streaming = activity.begin_stream();
         drop(answering);
-        let (_, before) = activity.observe();
-        activity.has_written();
-        assert_eq!(activity.observe(), (Phase::Stream, before + 1), "it is read");
+        assert_eq!(phase(), Phase::Stream);
         drop(streaming);
         assert_eq!(phase(), Phase::Request);
         activity.has_read(b"G");
         assert_eq!(phase(), Phase::Head);
+        assert!(!activity.is_told_what_is_lost(), "HTTP/1 does not tell");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_client_still_sends_is_read_until_it_closes_or_had_its_time() {
+        for is_closed in [false, true] {
+            let (server, mut client) = tokio::io::duplex(64);
+            let mut wire = Wire::new(server, Arc::default());
+            let begun = tokio::time::Instant::now();
+            let closing = tokio::spawn(async move { wire.shutdown().await.map(|()| wire) });
+            client.write_all(&[0; 1000]).await.unwrap();
+            assert_eq!(client.read(&mut [0]).await.unwrap(), 0, "this side is closed at once");
+            if is_closed {
+                client.shutdown().await.unwrap();
+            }
+            let _wire = closing.await.unwrap().unwrap();
+            assert_eq!(begun.elapsed() >= LINGER_TIME, !is_closed);
+        }
     }
 }

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use super::*;
 use crate::clock::BootTime;
 use crate::error::Code;
-use crate::http::accept::Server;
+use crate::http::accept::{Server, Stage};
 use crate::http::access::Access;
 use crate::http::{Api, Config};
 use crate::id::NodeId;
@@ -27,7 +27,7 @@ struct Listening {
     place: Place,
     url: String,
     http: reqwest::Client,
-    stop: watch::Sender<()>,
+    stage: watch::Sender<Stage>,
     serving: tokio::task::JoinHandle<()>,
 }
 
@@ -49,11 +49,11 @@ impl Listening {
         let place = cluster.join_at(name, &address, Arc::new(peers)).await;
         let config = Config { access: Arc::new(access), ..Config::new(address.clone()) };
         let api = Api::new(Arc::clone(&place.router), config);
-        let (stop, stopped) = watch::channel(());
+        let (stage, staged) = watch::channel(Stage::Open);
         let server = Server::new(api, listener);
-        let serving = tokio::spawn(server.run(stopped, Duration::from_millis(10)));
+        let serving = tokio::spawn(server.run(staged, Duration::from_millis(10)));
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { place, url: format!("http://{address}"), http, stop, serving }
+        Self { place, url: format!("http://{address}"), http, stage, serving }
     }
 
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
@@ -182,7 +182,7 @@ async fn an_object_of_a_node_that_stops_answers_elsewhere() {
     let id = cluster.counter_at("b", "x");
     nodes[0].post(&id, "add", "1").await;
     let stopped = nodes.remove(1);
-    drop(stopped.stop);
+    drop(stopped.stage);
     stopped.serving.await.unwrap();
     let waiting = nodes[0].post(&id, "add", "1");
     let ending = async {

@@ -121,7 +121,7 @@ async fn a_client_is_told_that_the_node_stops() {
     let mut socket = socket(&harness, "").await;
     stream.says("0", "reset", "{\"version\":0}").await;
     assert_eq!(said(&mut socket).await["event"], "reset");
-    harness.stop.send_replace(());
+    harness.stage.send_replace(Stage::Closing);
     let closed = stream.next().await.unwrap();
     assert_eq!((closed.id, closed.name.as_str()), (None, "closed"));
     assert!(String::from_utf8_lossy(&closed.data).contains("\"reason\":\"node-stopping\""));
@@ -213,6 +213,55 @@ async fn a_websocket_tells_the_same() {
     first.close(None).await.unwrap();
     while let Some(Ok(_)) = first.next().await {}
     while harness.node.metrics().watchers.get() > 1 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Frames of a client, whose masks are zero.
+#[tokio::test]
+async fn who_breaks_the_protocol_is_told_how() {
+    const MASK: [u8; 4] = [0; 4];
+    let frame = |first: u8, payload: &[u8]| {
+        let length = u16::try_from(payload.len()).unwrap().to_be_bytes();
+        let length = if payload.len() < 126 {
+            vec![0x80 | length[1]]
+        } else {
+            vec![0x80 | 126, length[0], length[1]]
+        };
+        [&[first], &length[..], &MASK, payload].concat()
+    };
+    let half = vec![b'x'; 3000];
+    let harness = Harness::start().await;
+    for (what, bytes, code) in [
+        ("an unknown kind", frame(0x83, b""), 1002),
+        ("an unknown control frame", frame(0x8b, b""), 1002),
+        ("a reserved bit", frame(0xc1, b""), 1002),
+        ("no mask", vec![0x81, 1, b'x'], 1002),
+        ("a ping in parts", frame(0x09, b""), 1002),
+        ("a long ping", frame(0x89, &[b'x'; 126]), 1002),
+        ("the end of nothing", frame(0x80, b""), 1002),
+        ("a message within another", [frame(0x01, b"x"), frame(0x81, b"x")].concat(), 1002),
+        ("a close with a code that is none", frame(0x88, &1005_u16.to_be_bytes()), 1002),
+        ("text that is none", frame(0x81, b"\xff"), 1007),
+        ("text that is none, in parts", [frame(0x01, b"x"), frame(0x80, b"\xff")].concat(), 1007),
+        ("a reason that is no text", frame(0x88, b"\x03\xe8\xff"), 1007),
+        ("a large frame", frame(0x82, &[0; 5000]), 1009),
+        ("a large message", [frame(0x02, &half), frame(0x80, &half)].concat(), 1009),
+    ] {
+        let mut socket = socket(&harness, "").await;
+        said(&mut socket).await;
+        socket.get_mut().write_all(&bytes).await.unwrap();
+        let mut last = None;
+        let reading = async {
+            while let Some(received) = socket.next().await {
+                last = Some(received.unwrap_or_else(|error| panic!("{what}: {error}")));
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), reading).await.expect("it is closed");
+        let Some(Message::Close(Some(close))) = last else { panic!("{what}: {last:?}") };
+        assert_eq!(u16::from(close.code), code, "{what}: {close}");
+    }
+    while harness.node.metrics().watchers.get() > 0 {
         tokio::task::yield_now().await;
     }
 }

@@ -143,6 +143,6 @@ async fn connections_end_when_the_server_is_stopped() {
     stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: h\r\n\r\n").await.unwrap();
     let mut byte = [0];
     stream.read_exact(&mut byte).await.unwrap();
-    harness.stop.send_replace(());
+    harness.stage.send_replace(Stage::Closing);
     assert!(rest(&mut stream).await.contains("ok\n"));
 }

@@ -40,7 +40,7 @@ async fn active_objects_are_listed_through_any_node() {
         assert_eq!(own.await.json()["keys"].as_array().map(Vec::len), Some(1));
     }
     let stopped = nodes.pop().unwrap();
-    drop(stopped.stop);
+    drop(stopped.stage);
     stopped.serving.await.unwrap();
     let page = send(nodes[0].request(Method::GET, "/v1/objects/counter?active")).await.json();
     assert_eq!(page["unanswered"], json!(["c"]), "{page}");

@@ -1,0 +1,125 @@
+//! Ends a listener without losing a connection that a client believes to have.
+//!
+//! Linux resets what is still in a listener's queue when it is closed, and also every handshake whose last packet comes
+//! later. So the queue is emptied before, and new handshakes are kept out meanwhile: a socket filter drops what would
+//! begin one. A client that is dropped so tries again after a second, as for any lost packet, and finds the port closed
+//! or the next process. What is not prevented: a handshake that takes longer than [`HANDSHAKE_TIME`], and, where the
+//! system has no such filter, one that ends between the last look at the queue and the close.
+
+use std::io;
+use std::time::Duration;
+
+use socket2::{SockFilter, SockRef};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, timeout_at};
+
+/// How long handshakes that have begun may take to end.
+const HANDSHAKE_TIME: Duration = Duration::from_millis(100);
+/// Connections that are taken after that at most, where nothing keeps new ones out.
+const REST_COUNT_MAX: usize = 4096;
+
+/// Takes every connection that the system has accepted, gives each to `take`, and closes the listener.
+pub(super) async fn close(listener: TcpListener, mut take: impl FnMut(TcpStream)) {
+    if let Err(error) = keep_out(&listener) {
+        tracing::debug!(%error, "new connections cannot be kept out while the listener is closed");
+    }
+    let deadline = Instant::now() + HANDSHAKE_TIME;
+    while let Ok(accepted) = timeout_at(deadline, listener.accept()).await {
+        match accepted {
+            Ok((stream, _)) => take(stream),
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be taken while the listener closes");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+    }
+    // What the runtime has not heard of yet.
+    let rest = listener.into_std().and_then(|listener| take_rest(&listener, take));
+    if let Err(error) = rest {
+        tracing::warn!(%error, "connections may be lost as the listener is closed");
+    }
+}
+
+fn take_rest(listener: &std::net::TcpListener, mut take: impl FnMut(TcpStream)) -> io::Result<()> {
+    for _ in 0..REST_COUNT_MAX {
+        match listener.accept() {
+            Ok((stream, _)) => {
+                stream.set_nonblocking(true)?;
+                take(TcpStream::from_std(stream)?);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Drops every packet that would begin a connection. Those that end a handshake pass.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn keep_out(listener: &TcpListener) -> io::Result<()> {
+    // In classic BPF, over the TCP header: load the byte of flags, and let everything pass that has no SYN.
+    const LOAD_BYTE: u16 = 0x30;
+    const JUMP_IF_SET: u16 = 0x45;
+    const RETURN: u16 = 0x06;
+    const FLAGS_OFFSET: u32 = 13;
+    const SYN: u32 = 0x02;
+    SockRef::from(listener).attach_filter(&[
+        SockFilter::new(LOAD_BYTE, 0, 0, FLAGS_OFFSET),
+        SockFilter::new(JUMP_IF_SET, 0, 1, SYN),
+        SockFilter::new(RETURN, 0, 0, 0),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+    ])
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn keep_out(_: &TcpListener) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{SocketAddr, TcpStream as Client};
+
+    use super::*;
+
+    async fn listener() -> (TcpListener, SocketAddr) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        (listener, address)
+    }
+
+    #[tokio::test]
+    async fn every_connection_in_the_queue_is_taken() {
+        let (listener, address) = listener().await;
+        let clients: Vec<_> = (0..50).map(|_| Client::connect(address).unwrap()).collect();
+        let mut taken = Vec::new();
+        close(listener, |stream| taken.push(stream)).await;
+        assert_eq!(taken.len(), clients.len());
+        assert!(Client::connect(address).is_err(), "the port is closed");
+    }
+
+    #[tokio::test]
+    async fn whoever_was_connected_while_the_listener_closed_was_taken() {
+        for _ in 0..3 {
+            let (listener, address) = listener().await;
+            let connecting: Vec<_> = (0..4)
+                .map(|_| {
+                    tokio::task::spawn_blocking(move || {
+                        let mut connected = Vec::new();
+                        while let Ok(client) = Client::connect(address) {
+                            connected.push(client);
+                        }
+                        connected
+                    })
+                })
+                .collect();
+            let mut taken = vec![listener.accept().await.unwrap().0];
+            close(listener, |stream| taken.push(stream)).await;
+            let mut connected_count = 0;
+            for client in connecting {
+                connected_count += client.await.unwrap().len();
+            }
+            assert_eq!(taken.len(), connected_count);
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! Bounds how much of their answers clients may leave unread: on a connection, on the node, and for how long.
+//!
+//! An answer counts from when it is made until the system has taken its bytes. HTTP/2 lets a client keep answers here
+//! for as long as it likes, by giving them no room, and go on as if it were well. [`Outbox`] hands bodies over in
+//! pieces and knows since when the oldest one waits. What is done about it is [`patience`](super::patience)'s.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout};
+
+/// How long an answer waits for room on its connection.
+const ROOM_TIMEOUT: Duration = Duration::from_secs(1);
+/// An answer up to this size is sent on a full node too, where it is the only one that its connection waits for.
+const SMALL_BYTES_MAX: usize = 16 * 1024;
+
+/// How many bytes may be unsent.
+#[derive(Debug)]
+pub(super) struct Budget {
+    node: Arc<Semaphore>,
+    node_max: usize,
+    connection_max: usize,
+}
+
+/// The answers that one connection sends. Clones share them.
+#[derive(Debug, Clone)]
+pub(super) struct Outbox {
+    budget: Arc<Budget>,
+    own: Arc<Semaphore>,
+    pieces: Arc<Pieces>,
+}
+
+/// Room for the bytes of one answer, or of a part of it.
+#[derive(Debug)]
+pub(super) struct Room {
+    own: Option<OwnedSemaphorePermit>,
+    node: Option<OwnedSemaphorePermit>,
+}
+
+/// The pieces that were handed over and are not sent yet, in order, each with its time.
+#[derive(Debug, Default)]
+struct Pieces(Mutex<Waiting>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    next: u64,
+    since: Vec<(u64, Instant)>,
+}
+
+/// Some bytes of an answer, until they are sent or given up.
+struct Piece {
+    bytes: Bytes,
+    number: u64,
+    pieces: Arc<Pieces>,
+    _room: Option<Room>,
+}
+
+impl Budget {
+    pub(super) fn new(node_max: usize, connection_max: usize) -> Self {
+        Self { node: Arc::new(Semaphore::new(node_max)), node_max, connection_max }
+    }
+
+    /// Whether most of it is used up.
+    fn is_pressed(&self) -> bool {
+        self.node.available_permits() < self.node_max / 2
+    }
+}
+
+impl Outbox {
+    pub(super) fn new(budget: &Arc<Budget>) -> Self {
+        let own = Arc::new(Semaphore::new(budget.connection_max));
+        Self { budget: Arc::clone(budget), own, pieces: Arc::default() }
+    }
+
+    /// Whether a request may be begun: not while its client leaves as much unread as it may, for longer than a moment.
+    pub(super) async fn has_room(&self) -> bool {
+        if self.own.available_permits() > 0 {
+            return true;
+        }
+        matches!(timeout(ROOM_TIMEOUT, self.own.acquire()).await, Ok(Ok(_)))
+    }
+
+    /// Room for an answer; none where its client, or all clients together, leave too much unread.
+    pub(super) async fn reserve(&self, bytes: usize) -> Option<Room> {
+        // One that is larger than all room there is has to be alone.
+        let size = bytes.min(self.budget.connection_max).min(self.budget.node_max);
+        let size = u32::try_from(size).ok()?;
+        let is_alone = self.own.available_permits() == self.budget.connection_max;
+        let node = Arc::clone(&self.budget.node).try_acquire_many_owned(size).ok();
+        if node.is_none() && !(is_alone && bytes <= SMALL_BYTES_MAX) {
+            return None;
+        }
+        let own = Arc::clone(&self.own);
+        let own = match Arc::clone(&own).try_acquire_many_owned(size) {
+            Ok(permit) => permit,
+            Err(_) => timeout(ROOM_TIMEOUT, own.acquire_many_owned(size)).await.ok()?.ok()?,
+        };
+        Some(Room { own: Some(own), node })
+    }
+
+    /// Hands a piece of a body over. It takes its share of the answer's room with it.
+    pub(super) fn hand_over(&self, bytes: Bytes, room: Option<&mut Room>) -> Bytes {
+        let room = room.map(|room| room.split(bytes.len()));
+        let pieces = Arc::clone(&self.pieces);
+        let number = pieces.add();
+        Bytes::from_owner(Piece { bytes, number, pieces, _room: room })
+    }
+
+    /// Since when the oldest piece waits, if one does.
+    pub(super) fn oldest_unread(&self) -> Option<Instant> {
+        self.pieces.lock().since.first().map(|(_, since)| *since)
+    }
+
+    /// Whether the node has little room left.
+    pub(super) fn is_pressed(&self) -> bool {
+        self.budget.is_pressed()
+    }
+}
+
+impl Room {
+    fn split(&mut self, bytes: usize) -> Self {
+        Self { own: share(&mut self.own, bytes), node: share(&mut self.node, bytes) }
+    }
+}
+
+fn share(held: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> Option<OwnedSemaphorePermit> {
+    let held = held.as_mut()?;
+    held.split(bytes.min(held.num_permits()))
+}
+
+impl Pieces {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        // Nothing panics while it is held.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self) -> u64 {
+        let mut waiting = self.lock();
+        let number = waiting.next;
+        waiting.next += 1;
+        waiting.since.push((number, Instant::now()));
+        number
+    }
+
+    fn remove(&self, number: u64) {
+        let mut waiting = self.lock();
+        // Mostly it is the first one, or the only one.
+        if let Some(index) = waiting.since.iter().position(|(found, _)| *found == number) {
+            waiting.since.remove(index);
+        }
+    }
+}
+
+impl AsRef<[u8]> for Piece {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        self.pieces.remove(self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outboxes(node_max: usize, connection_max: usize) -> [Outbox; 2] {
+        let budget = Arc::new(Budget::new(node_max, connection_max));
+        [Outbox::new(&budget), Outbox::new(&budget)]
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_has_room_again_when_a_piece_is_sent() {
+        let [outbox, _] = outboxes(1000, 100);
+        let mut room = outbox.reserve(100).await.unwrap();
+        assert!(!outbox.has_room().await);
+        assert!(outbox.reserve(1).await.is_none());
+        let first = outbox.hand_over(Bytes::from_static(&[0; 60]), Some(&mut room));
+        let copy = first.clone();
+        drop(first);
+        assert!(!outbox.has_room().await, "a copy holds the same bytes");
+        drop(copy);
+        assert!(outbox.has_room().await);
+        assert!(outbox.reserve(61).await.is_none());
+        let waiting = outbox.reserve(61);
+        let freeing = async {
+            tokio::time::sleep(ROOM_TIMEOUT / 2).await;
+            // An answer that is given up gives its room back.
+            drop(room);
+        };
+        assert!(tokio::join!(waiting, freeing).0.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_node_sends_small_answers_to_those_who_read() {
+        let [one, other] = outboxes(1 << 20, 1 << 20);
+        let held = one.reserve(1 << 20).await.unwrap();
+        assert!(one.is_pressed());
+        assert!(one.reserve(1).await.is_none(), "it does not read");
+        assert!(other.reserve(SMALL_BYTES_MAX + 1).await.is_none());
+        let small = other.reserve(SMALL_BYTES_MAX).await.unwrap();
+        assert!(other.reserve(1).await.is_none(), "it has one to read");
+        drop((held, small));
+        assert!(!other.is_pressed());
+        assert!(other.reserve(1 << 20).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn an_answer_larger_than_all_room_is_sent_alone() {
+        let [outbox, _] = outboxes(1000, 100);
+        let mut room = outbox.reserve(5000).await.unwrap();
+        let pieces: Vec<_> = (0..5)
+            .map(|_| outbox.hand_over(Bytes::from_static(&[0; 1000]), Some(&mut room)))
+            .collect();
+        assert!(outbox.own.available_permits() == 0);
+        drop((pieces, room));
+        assert_eq!(
+            (outbox.own.available_permits(), outbox.budget.node.available_permits()),
+            (100, 1000)
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_oldest_piece_tells_how_long_nothing_was_read() {
+        let [outbox, _] = outboxes(1000, 100);
+        assert_eq!(outbox.oldest_unread(), None);
+        let first = outbox.hand_over(Bytes::from_static(b"1"), None);
+        let begun = Instant::now();
+        tokio::time::advance(Duration::from_secs(3)).await;
+        let second = outbox.hand_over(Bytes::from_static(b"2"), None);
+        assert_eq!(outbox.oldest_unread(), Some(begun));
+        drop(first);
+        assert_eq!(outbox.oldest_unread(), Some(begun + Duration::from_secs(3)));
+        drop(second);
+        assert_eq!(outbox.oldest_unread(), None);
+    }
+}
