@@ -120,6 +120,11 @@ async fn verify(store: &dyn Store) -> anyhow::Result<()> {
     loop {
         match probe::check(store).await {
             Ok(()) => return Ok(()),
+            // It answers: other nodes start at the same time, and each has its turn.
+            Err(error @ probe::Error::Busy) => {
+                tracing::debug!("{error}");
+                pause = CHECK_PAUSE_MIN;
+            }
             Err(probe::Error::Unavailable(why)) => {
                 tracing::warn!("the store does not answer yet, and is asked again: {why}");
             }

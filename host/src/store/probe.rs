@@ -25,10 +25,14 @@ pub const NAME: &str = "probe/conditions.json";
 pub const START_ROUND_COUNT: usize = 8;
 /// Writers of one race.
 const RACER_COUNT: usize = 8;
-/// How often a step is tried while the store does not answer, or another node is faster.
+/// How often a step is tried while the store does not answer.
 const ATTEMPT_COUNT_MAX: u32 = 4;
 /// After the first of them; twice as long after each of the next.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How often a write is tried while other nodes are faster. A whole fleet that starts at once is through long before.
+const LOST_COUNT_MAX: u32 = 40;
+/// Longest pause after a write that another node was faster with.
+const LOST_PAUSE_MAX: Duration = Duration::from_millis(200);
 
 /// Why a store is not to be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -77,6 +81,9 @@ pub enum Error {
     /// It does not let itself be asked.
     #[error("the store refuses: {0}")]
     Denied(String),
+    /// It answers, and other nodes that check it at the same time were always faster: nothing is wrong.
+    #[error("the store is being checked by other nodes too, and they were always faster")]
+    Busy,
     /// It does not answer, or not in time: nothing is known about it.
     #[error("the store cannot be checked: {0}")]
     Unavailable(String),
@@ -135,7 +142,7 @@ struct Probe<'a> {
 /// Checks a store as every start does.
 ///
 /// # Errors
-/// See [`Error`]: only after [`Error::Unavailable`] is there a point in trying again.
+/// See [`Error`]: only after [`Error::Unavailable`] and [`Error::Busy`] is there a point in trying again.
 ///
 /// # Cancel safety
 /// It can be begun anew at any time.
@@ -186,7 +193,7 @@ impl Probe<'_> {
 
     /// A write that must take place, on what is there or on what another node put there meanwhile, and is read back.
     async fn write(&mut self, mut before: Option<Known>) -> Result<Known, Error> {
-        for attempt in 0..ATTEMPT_COUNT_MAX {
+        for _ in 0..LOST_COUNT_MAX {
             let content = Content::after(before.as_ref().map(|known| &known.content));
             let condition = match &before {
                 Some(known) => Condition::Matches(known.etag.clone()),
@@ -203,9 +210,10 @@ impl Probe<'_> {
                 return Err(Error::RefusesWhatHolds);
             }
             before = found;
-            pause(attempt).await;
+            // Of random length: nodes that start together must not go on in step.
+            tokio::time::sleep(LOST_PAUSE_MAX.mul_f64(rand::rng().random())).await;
         }
-        Err(Error::Unavailable("other nodes always write first".to_owned()))
+        Err(Error::Busy)
     }
 
     /// Several writers on the same content: one may win, or none where another node was faster.
@@ -264,7 +272,16 @@ impl Probe<'_> {
             is_repeated = true;
             pause(attempt).await;
         }
-        Err(Error::Unavailable(self.unclear.clone()))
+        // While several nodes write, some stores decide on none of their writes for a moment. Once another one is
+        // through, this one cannot take place any more.
+        match self.read().await? {
+            Some(found) if found.content == *content => {
+                self.untold_count += 1;
+                Ok(Some(found.etag))
+            }
+            Some(found) if found.content.number >= content.number => Ok(None),
+            _ => Err(Error::Unavailable(self.unclear.clone())),
+        }
     }
 
     async fn read(&self) -> Result<Option<Known>, Error> {

@@ -25,6 +25,7 @@ mod refusals;
 mod rollouts;
 mod routing;
 mod slow_store;
+mod starts;
 mod store_faults;
 mod swap_deaths;
 mod swap_faults;

@@ -59,6 +59,9 @@ async fn conditions(store: &dyn Store) -> Finding {
             error.to_string(),
             "look at the store, at store.endpoint and at the network",
         ),
+        Err(error @ probe::Error::Busy) => {
+            Finding::warn(CHECK, error.to_string(), "try again when fewer nodes start")
+        }
         Err(error @ probe::Error::Denied(_)) => {
             let mend = "give the credentials the rights in \"The bucket\" of docs/operations.md, and see that the \
                         bucket exists";

@@ -1,0 +1,31 @@
+//! Nodes that start at the same moment.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use highlander_s3_server::faults::{Fault, Operation, Rule};
+use highlander_tests::cluster::Cluster;
+use highlander_tests::cluster::options::ClusterOptions;
+use highlander_tests::rounds::rounds;
+
+/// They check the store by one blob, each in the others' way.
+#[tokio::test]
+async fn nodes_that_start_together_do_not_say_that_the_store_does_not_answer() {
+    let cluster = Cluster::start(ClusterOptions { nodes: 5, ..ClusterOptions::new() }).await;
+    // Some of their writes meet, as AWS says it: of two at the same moment neither is decided.
+    let conflict = Fault::Refuse(409, "ConditionalRequestConflict");
+    let meet = Rule::new(conflict).on(Operation::Put).key_with("probe/").with_chance(0.1);
+    let slow = Rule::new(Fault::Delay(Duration::from_millis(10))).key_with("probe/");
+    cluster.faults().add(meet);
+    cluster.faults().add(slow);
+    for _ in 0..rounds(2, 10) {
+        cluster.nodes().iter().for_each(|node| node.kill9());
+        join_all(cluster.nodes().iter().map(|node| node.restart())).await;
+        for node in cluster.nodes() {
+            let log = node.log().join("\n");
+            assert!(log.contains("listening on"), "{log}");
+            assert!(!log.contains("does not answer"), "{}: {log}", node.name());
+        }
+        cluster.is_whole().await;
+    }
+}
