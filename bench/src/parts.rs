@@ -177,7 +177,7 @@ pub(crate) async fn node(
         fault_max: 1000,
         resident_max: RESIDENT_MAX,
         // What limits stampedes would be all that is measured.
-        activation_rate: 1_000_000,
+        activation_rate: None,
         store_patience: Duration::from_mins(1),
     };
     let node = Node::start(ports, &config);

@@ -46,7 +46,7 @@ async fn main() {
         mailbox_len: 128,
         fault_max: 10,
         resident_max: 16,
-        activation_rate: 1000,
+        activation_rate: Some(1000),
         store_patience: Duration::from_secs(10),
     };
     let node = Node::start(ports, &config);

@@ -18,13 +18,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use auth::AuthConfig;
-use backends::{RegistryConfig, StoreConfig};
+use backends::{RegistryConfig, RegistryKind, StoreConfig};
 
 /// Mappings of memory that the process needs beside those of resident instances: its own, and those of the 64
 /// instances that the sandbox adds for describing and replacing others.
 const MAPPINGS_MARGIN: u64 = 4096 + 64 * MAPPINGS_PER_INSTANCE;
 /// Open files beside the connections of clients.
 const FILES_MARGIN: u64 = 1024;
+/// Activations that a node of a cluster begins in a second, where nothing is said.
+const ACTIVATION_RATE: u32 = 1000;
 /// Mappings of memory that one resident instance holds.
 const MAPPINGS_PER_INSTANCE: u64 = 4;
 
@@ -89,8 +91,8 @@ pub struct Config {
     pub collect_after: Duration,
     /// `objects.call_timeout`.
     pub call_timeout: Duration,
-    /// `objects.activation_rate`: activations begun in a second, at most.
-    pub activation_rate: u32,
+    /// `objects.activation_rate`, where it was said: activations begun in a second, at most.
+    pub activation_rate: Option<u32>,
     /// `objects.store_patience`.
     pub store_patience: Duration,
     /// `sandbox.memory_max`, in bytes.
@@ -127,7 +129,7 @@ impl Default for Config {
             revisions_kept: 10,
             collect_after: Duration::from_hours(24),
             call_timeout: Duration::from_secs(10),
-            activation_rate: 1000,
+            activation_rate: None,
             store_patience: Duration::from_secs(10),
             memory_max: 64 * 1024 * 1024,
             cpu_max: Duration::from_millis(100),
@@ -194,6 +196,17 @@ impl Config {
             let listen = self.listen;
             format!("everybody who reaches {listen} may call, deploy and drain: auth.tokens_file is not set")
         })
+    }
+
+    /// Activations that may begin in a second; nothing means any number. Unless it was said, that is so where
+    /// registry and store are in this process and serve no other.
+    #[must_use]
+    pub fn activations_per_s(&self) -> Option<u32> {
+        let by_default = match self.registry.kind {
+            RegistryKind::Local => None,
+            RegistryKind::ZooKeeper => Some(ACTIVATION_RATE),
+        };
+        self.activation_rate.or(by_default)
     }
 
     /// The address that others are told.

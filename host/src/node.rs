@@ -57,8 +57,8 @@ pub struct Config {
     pub fault_max: u32,
     /// Instances that are kept at most.
     pub resident_max: usize,
-    /// Activations that may begin per second.
-    pub activation_rate: u32,
+    /// Activations that may begin per second; nothing where neither registry nor store needs that.
+    pub activation_rate: Option<u32>,
     /// How long the store may leave everything unanswered before the node gives its objects up.
     pub store_patience: Duration,
 }

@@ -227,7 +227,7 @@ fn node_config(config: &Config) -> node::Config {
         mailbox_len: config.mailbox_len,
         fault_max: config.quarantine_after,
         resident_max: usize::try_from(config.resident_max).unwrap_or(usize::MAX),
-        activation_rate: config.activation_rate,
+        activation_rate: config.activations_per_s(),
         store_patience: config.store_patience,
     }
 }

@@ -1,7 +1,8 @@
 //! How fast a node begins activations: each costs the registry and the store a request or two, and many objects may
 //! want to come back at the same moment, as after the loss of a node.
 //!
-//! Those who wait are served in the order in which they came.
+//! Those who wait are served in the order in which they came. Where registry and store are in the node's own process,
+//! there is nobody to protect: then only the number of activations under way is bounded.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -19,7 +20,7 @@ const BURST: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub struct Gate {
     places: Semaphore,
-    /// Time that one start takes up.
+    /// Time that one start takes up; zero where starts are not paced.
     interval: Duration,
     /// When the next start is free.
     next: Mutex<BootTime>,
@@ -32,12 +33,13 @@ pub struct Pass<'a> {
 }
 
 impl Gate {
-    /// A gate for so many starts per second; at least one.
+    /// A gate for so many starts per second, at least one; without a rate, starts are not paced.
     #[must_use]
-    pub fn new(rate_per_s: u32) -> Self {
+    pub fn new(rate_per_s: Option<u32>) -> Self {
+        let interval = rate_per_s.map(|rate| Duration::from_secs(1) / rate.max(1));
         Self {
             places: Semaphore::new(UNDER_WAY_MAX),
-            interval: Duration::from_secs(1) / rate_per_s.max(1),
+            interval: interval.unwrap_or(Duration::ZERO),
             next: Mutex::new(BootTime::from_boot(Duration::ZERO)),
         }
     }
@@ -49,9 +51,11 @@ impl Gate {
     pub async fn pass(&self) -> Pass<'_> {
         // The semaphore is never closed.
         let place = self.places.acquire().await.expect("the gate stays open");
-        let pause = self.reserve(BootTime::now());
-        if !pause.is_zero() {
-            tokio::time::sleep(pause).await;
+        if !self.interval.is_zero() {
+            let pause = self.reserve(BootTime::now());
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
         }
         Pass { _place: place }
     }
@@ -70,6 +74,8 @@ impl Gate {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
 
     fn at(ms: u64) -> BootTime {
@@ -78,7 +84,7 @@ mod tests {
 
     #[test]
     fn starts_beyond_the_burst_are_spread_by_the_rate() {
-        let gate = Gate::new(100);
+        let gate = Gate::new(Some(100));
         let pauses: Vec<_> = (0..60).map(|_| gate.reserve(at(10_000)).as_millis()).collect();
         assert_eq!(pauses.iter().filter(|pause| **pause == 0).count(), 26, "{pauses:?}");
         assert_eq!(pauses.last(), Some(&340));
@@ -86,9 +92,22 @@ mod tests {
 
     #[test]
     fn a_pause_earns_no_more_than_the_burst() {
-        let gate = Gate::new(100);
+        let gate = Gate::new(Some(100));
         gate.reserve(at(1_000));
         let free = (0..100).filter(|_| gate.reserve(at(100_000)).is_zero()).count();
         assert_eq!(free, 26);
+    }
+
+    #[test]
+    fn without_a_rate_only_the_number_under_way_is_bounded() {
+        let gate = Gate::new(None);
+        for _ in 0..100 {
+            let passes: Vec<_> = (0..UNDER_WAY_MAX).map(|_| gate.pass().now_or_never()).collect();
+            assert!(passes.iter().all(Option::is_some), "a start waited");
+            assert!(
+                gate.pass().now_or_never().is_none(),
+                "more are under way than there are places"
+            );
+        }
     }
 }

@@ -308,11 +308,11 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "objects.activation_rate",
-        default: "1000",
+        default: "1000 in a cluster, none for a node on its own",
         unit: "number, 1 to 1000000",
         meaning: "activations that a node begins in a second, at most",
         set: |config, text| {
-            value::number(text, 1..=1_000_000).map(|rate| config.activation_rate = rate)
+            value::number(text, 1..=1_000_000).map(|rate| config.activation_rate = Some(rate))
         },
     },
     Key {

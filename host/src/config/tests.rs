@@ -121,7 +121,7 @@ fn a_file_sets_every_key() {
         revisions_kept: 4,
         collect_after: Duration::from_hours(2),
         call_timeout: Duration::from_secs(90),
-        activation_rate: 200,
+        activation_rate: Some(200),
         store_patience: Duration::from_secs(20),
         memory_max: 128 << 20,
         cpu_max: Duration::from_secs(1),
@@ -318,6 +318,16 @@ fn the_bucket_is_in_the_path_where_the_server_is_not_aws() {
 }
 
 #[test]
+fn activations_are_paced_where_an_ensemble_serves_them() {
+    assert_eq!(Config::default().activations_per_s(), None);
+    assert_eq!(from_environment(&CLUSTER).unwrap().activations_per_s(), Some(1000));
+    let said = ("HIGHLANDER_OBJECTS__ACTIVATION_RATE", "70");
+    assert_eq!(from_environment(&[said]).unwrap().activations_per_s(), Some(70));
+    let said = [CLUSTER.as_slice(), &[said]].concat();
+    assert_eq!(from_environment(&said).unwrap().activations_per_s(), Some(70));
+}
+
+#[test]
 fn a_node_without_a_name_has_its_hosts() {
     let name = Config::default().node_name();
     assert_eq!(value::name(&name), Ok(name));
@@ -350,7 +360,9 @@ fn resident_instances_fit_into_the_kernels_mappings() {
 fn the_defaults_in_the_table_are_those_that_hold() {
     // What these are when nothing is said cannot be said.
     let unsaid = ["none", "the host's name", "the address listened on", "as the AWS SDK finds it"];
-    let unsaid = [unsaid.as_slice(), &["true where an endpoint is set"]].concat();
+    let by_kind =
+        ["true where an endpoint is set", "1000 in a cluster, none for a node on its own"];
+    let unsaid = [unsaid.as_slice(), &by_kind].concat();
     for key in KEYS.iter().filter(|key| !unsaid.contains(&key.default)) {
         let mut config = Config::default();
         (key.set)(&mut config, key.default).unwrap();

@@ -104,7 +104,7 @@ impl Harness {
             mailbox_len: 4,
             fault_max: 100,
             resident_max: 16,
-            activation_rate: 1000,
+            activation_rate: Some(1000),
             store_patience: Duration::from_secs(10),
         };
         let node = Node::start(ports, &config);

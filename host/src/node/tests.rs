@@ -90,7 +90,7 @@ fn config() -> Config {
         mailbox_len: 128,
         fault_max: 100,
         resident_max: 100,
-        activation_rate: 10_000,
+        activation_rate: Some(10_000),
         store_patience: Duration::from_secs(10),
     }
 }

@@ -308,7 +308,7 @@ impl Cluster {
             mailbox_len: 4,
             fault_max: 100,
             resident_max: 16,
-            activation_rate: 10_000,
+            activation_rate: Some(10_000),
             store_patience: Duration::from_secs(10),
         };
         let node = Node::start(ports, &config);
