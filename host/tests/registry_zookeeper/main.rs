@@ -18,4 +18,5 @@ mod conformance;
 mod lease;
 mod outcomes;
 mod reconnects;
+mod repairs;
 mod servers;

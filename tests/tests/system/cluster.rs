@@ -22,6 +22,7 @@ mod partitions;
 mod quarantines;
 mod races;
 mod refusals;
+mod repairs;
 mod rollouts;
 mod routing;
 mod slow_store;

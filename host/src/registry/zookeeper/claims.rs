@@ -144,7 +144,7 @@ async fn acquire(shared: Arc<Shared>, turn: Turn, id: ObjectId) -> Result<Acquir
                     return Ok(Acquired::Theirs(node));
                 }
             }
-            Err(Failure::Refused(Reason::NoNode)) => make_shard(&shared.link, turn.key()).await?,
+            Err(Failure::Refused(Reason::NoNode)) => make_shard(&shared, turn.key()).await?,
             Err(Failure::Unknown(why)) => {
                 if let State::Unsure(mark) = turn.state() {
                     settle(&shared, &turn, mark).await?;
@@ -187,12 +187,19 @@ async fn holder(shared: &Shared, key: ClaimKey) -> Result<Option<NodeId>, Error>
     }
 }
 
-async fn make_shard(link: &Link, key: ClaimKey) -> Result<(), Error> {
-    let (path, options) = (znode::shard(key), CreateMode::Persistent.with_acls(link.acls()));
+async fn make_shard(shared: &Shared, key: ClaimKey) -> Result<(), Error> {
+    let path = znode::shard(key);
+    let options = CreateMode::Persistent.with_acls(shared.link.acls());
     let create = async |client: Client| client.create(&path, b"", &options).await.map(drop);
-    match link.ask(create).await {
+    match shared.link.ask(create).await {
         // Many nodes need the same one at the same time.
         Ok(()) | Err(Failure::Refused(Reason::NodeExists)) => Ok(()),
+        Err(Failure::Refused(Reason::NoNode)) => {
+            // Somebody removed the parent of all, and whatever was claimed with it.
+            shared.look.notify_one();
+            let make = async |client: Client| client.mkdir(&path, &options).await;
+            Ok(shared.link.ask(make).await?)
+        }
         Err(failure) => Err(failure.into()),
     }
 }

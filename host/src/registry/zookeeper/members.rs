@@ -87,7 +87,11 @@ async fn keep_fresh(shared: &Shared, changed: &Notify) {
 
 async fn refresh(shared: &Shared) -> Result<(), Failure> {
     let list = async |client: Client| client.list_children(FOLDER).await;
-    let names = shared.link.ask(list).await?;
+    let names = match shared.link.ask(list).await {
+        // The descriptions are gone with their folder, this node's own among them.
+        Err(Failure::Refused(Reason::NoNode)) => Vec::new(),
+        outcome => outcome?,
+    };
     if !names.iter().any(|name| name == shared.node.as_str()) {
         // Others take this node for dead, so it may not go on.
         shared.end("its description is gone");

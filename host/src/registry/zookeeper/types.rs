@@ -58,7 +58,16 @@ pub(super) async fn announce(shared: &Shared, type_name: &TypeName) -> Result<()
     let create = async |client: Client| {
         client.create(&path, shared.node.as_str().as_bytes(), &options).await.map(drop)
     };
-    match shared.link.ask(create).await {
+    let made = match shared.link.ask(create).await {
+        Err(Failure::Refused(Reason::NoNode)) => {
+            // Somebody removed the folder. The watches of all nodes stay, with what is made there again.
+            let make = async |client: Client| client.mkdir(FOLDER, &options).await;
+            shared.link.ask(make).await?;
+            shared.link.ask(create).await
+        }
+        made => made,
+    };
+    match made {
         // Another node was first, and might have been so before what this word is about.
         Err(Failure::Refused(Reason::NodeExists)) => Ok(shared.link.ask(rewrite).await?),
         outcome => Ok(outcome?),
