@@ -78,8 +78,13 @@ pub(crate) fn settings(server_count: usize, durability: Durability) -> zookeeper
 
 /// Sessions of a node `name` with these servers.
 pub(crate) fn sessions(ensemble: &Ensemble, name: &str, claims: Granularity) -> ZooKeeperSessions {
+    // Nodes of one chroot must agree on what a claim covers.
+    let chroot = match claims {
+        Granularity::Object => CHROOT.to_owned(),
+        Granularity::Partitions(count) => format!("{CHROOT}-{count}"),
+    };
     ZooKeeperSessions::new(Options {
-        connect: format!("{}{CHROOT}", ensemble.connect_string()),
+        connect: format!("{}{chroot}", ensemble.connect_string()),
         session_timeout: SESSION_TIMEOUT,
         granularity: claims,
         claims_max: CLAIMS_MAX,
@@ -87,6 +92,7 @@ pub(crate) fn sessions(ensemble: &Ensemble, name: &str, claims: Granularity) -> 
         tls: None,
         node_name: name.to_owned(),
         address: "127.0.0.1:1".to_owned(),
+        store: None,
     })
 }
 

@@ -5,6 +5,7 @@
 //! refuses late writes. It stores nothing of an object.
 //! Every adapter passes [`conformance`].
 
+pub mod agreement;
 pub mod claims;
 pub mod conformance;
 pub mod local;

@@ -5,6 +5,7 @@
 mod descriptors;
 mod entrance;
 mod ports;
+mod records;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

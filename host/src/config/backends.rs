@@ -127,7 +127,18 @@ impl Config {
             tls: tls_ca.map(|ca| zookeeper::Tls { ca, identity: tls_cert.zip(tls_key) }),
             node_name: self.node_name(),
             address: address.to_owned(),
+            store: None,
         })
+    }
+
+    /// What the records' place is called, alike on all nodes: the bucket, and the prefix where there is one.
+    #[must_use]
+    pub fn store_name(&self) -> String {
+        let bucket = self.store.bucket.as_deref().unwrap_or_default();
+        match self.store.prefix.as_str() {
+            "" => bucket.to_owned(),
+            prefix => format!("{bucket}/{prefix}"),
+        }
     }
 
     /// Where the records are.

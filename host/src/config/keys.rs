@@ -128,7 +128,7 @@ pub const KEYS: &[Key] = &[
         name: "registry.session_timeout",
         default: "6s",
         unit: "time, 1s to 1m",
-        meaning: "after how long without a sign of life a node's claims are free; all nodes alike",
+        meaning: "after how long without a sign of life a node's claims are free",
         set: |config, text| {
             value::time(text, Duration::from_secs(1)..=Duration::from_mins(1))
                 .map(|time| config.registry.session_timeout = time)
@@ -138,7 +138,7 @@ pub const KEYS: &[Key] = &[
         name: "registry.claims",
         default: "object",
         unit: "object, or partitions = N with N from 1 to 16384",
-        meaning: "how much one claim covers; all nodes alike",
+        meaning: "how much one claim covers; checked to be alike on all nodes",
         set: |config, text| {
             value::granularity(text).map(|granularity| config.registry.claims = granularity)
         },

@@ -51,6 +51,16 @@ impl ClaimKey {
     }
 }
 
+/// As in the settings.
+impl fmt::Display for Granularity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Object => f.write_str("object"),
+            Self::Partitions(count) => write!(f, "partitions = {count}"),
+        }
+    }
+}
+
 /// 32 hexadecimal digits.
 impl fmt::Display for ClaimKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

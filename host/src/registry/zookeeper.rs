@@ -8,6 +8,7 @@
 //! | `/n/NODE` | a node's description, as JSON | with its session |
 //! | `/h/NODE` | what the node's heartbeats rewrite | with its session |
 //! | `/t/TYPE` | changes when nodes are to look at a type again | for good, and may be removed |
+//! | `/cluster` | which cluster this is, as in the store | for good, and is put back where it was removed |
 //!
 //! The client library repeats nothing and forgets some of its watches, so whatever depends on an outcome or on having
 //! seen every change is settled here: an operation without an answer is looked up after a later write of the same
@@ -15,6 +16,7 @@
 //! trusted, never the library's view of the connection. No session is taken over or stored, and no other session's
 //! claim is ever removed.
 
+mod agreement;
 mod claims;
 mod connection;
 mod failure;
@@ -38,6 +40,7 @@ use async_trait::async_trait;
 use rand::RngExt as _;
 use tokio::sync::watch;
 
+use super::agreement::ClusterStore;
 use super::claims::{ClaimKey, Granularity};
 use super::members::{Members, Standing};
 use super::{Claimed, Error, Notice, Registry, Sessions};
@@ -66,6 +69,8 @@ pub struct Options {
     pub node_name: String,
     /// Where the node answers: host and port.
     pub address: String,
+    /// The records that belong to this cluster and to no other; not looked at where there are none.
+    pub store: Option<Arc<dyn ClusterStore>>,
 }
 
 /// How a node and the servers know each other.
@@ -215,6 +220,7 @@ impl fmt::Debug for Options {
             .field("tls", &self.tls)
             .field("node_name", &self.node_name)
             .field("address", &self.address)
+            .field("store", &self.store)
             .finish()
     }
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::entrance::Entrance;
+use super::records::{Place, Records};
 use crate::config::Config;
 use crate::config::backends::{RegistryKind, StoreKind};
 use crate::engine::wasmtime::{CompileLimits, Compiler, SandboxConfig, WasmtimeEngine};
@@ -62,7 +63,7 @@ pub(super) async fn open(config: &Config, address: &str) -> anyhow::Result<Opene
         compiler: Compiler::own_binary(limits),
         ..SandboxConfig::default()
     })?;
-    let (sessions, registry_about) = find_sessions(config, address)?;
+    let (sessions, registry_about) = find_sessions(config, address, &store)?;
     let entrance = Arc::new(Entrance::new(sessions));
     let compilations = engine.compilations().clone();
     let ports = Ports {
@@ -74,14 +75,25 @@ pub(super) async fn open(config: &Config, address: &str) -> anyhow::Result<Opene
     Ok(Opened { ports, entrance, compilations, about })
 }
 
-fn find_sessions(config: &Config, address: &str) -> anyhow::Result<(Arc<dyn Sessions>, String)> {
+fn find_sessions(
+    config: &Config,
+    address: &str,
+    store: &Arc<dyn Store>,
+) -> anyhow::Result<(Arc<dyn Sessions>, String)> {
     match config.registry.kind {
         RegistryKind::Local => {
             let sessions = LocalSessions::new(Directory::new(), &config.node_name(), address);
             Ok((Arc::new(sessions), "local".to_owned()))
         }
         RegistryKind::ZooKeeper => {
-            let options = config.zookeeper_options(address)?;
+            let mut options = config.zookeeper_options(address)?;
+            let place = Place {
+                registry: options.connect.clone(),
+                name: config.store_name(),
+                endpoint: config.store.endpoint.clone().unwrap_or_default(),
+            };
+            let records = Records::new(Arc::clone(store), place, &config.data_dir);
+            options.store = Some(Arc::new(records));
             let about = format!("zookeeper at {}, where this node is {address}", options.connect);
             Ok((Arc::new(ZooKeeperSessions::new(options)), about))
         }

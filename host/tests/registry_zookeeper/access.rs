@@ -137,6 +137,7 @@ async fn sessions_speak_tls_and_refuse_servers_that_they_do_not_know() {
         tls: Some(Tls { ca: ca.certificate.clone(), identity }),
         node_name: "node".to_owned(),
         address: "127.0.0.1:1".to_owned(),
+        store: None,
     };
     let session = begin(&options(&ours, Some(ours.issue("client"))), "a-1").await.unwrap();
     assert_eq!(session.claim(&id(1)).await, Ok(Claimed::Granted));

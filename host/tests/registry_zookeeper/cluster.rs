@@ -43,6 +43,7 @@ impl Cluster {
             tls: None,
             node_name: "node".to_owned(),
             address: "127.0.0.1:1".to_owned(),
+            store: None,
         };
         Self { ensemble, options, links: Mutex::default() }
     }

@@ -12,6 +12,7 @@
 )]
 
 mod access;
+mod agreement;
 mod bounds;
 mod cluster;
 mod conformance;

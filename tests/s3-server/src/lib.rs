@@ -139,6 +139,17 @@ impl Server {
         self.blobs.keys(prefix)
     }
 
+    /// Removes a blob, past script and signature.
+    ///
+    /// # Panics
+    /// When its file cannot be removed.
+    ///
+    /// # Cancel safety
+    /// It is removed all the same.
+    pub async fn remove(&self, key: &str) {
+        self.blobs.delete(key.to_owned()).await.expect("the blob's file can be removed");
+    }
+
     /// Ends it, as dropping does, and waits until no write is under way and the folder is free.
     ///
     /// # Cancel safety

@@ -3,6 +3,7 @@
 //! Each test of a fault calls objects through all nodes while it happens, and ends when the faults are over, every
 //! object answers again, and all histories have been judged: by what callers saw, and by what lies in the store.
 
+mod agreement;
 mod callers;
 mod clients;
 mod clocks;

@@ -15,10 +15,11 @@ use super::failure::{Failure, Reason};
 use super::link::Link;
 use super::members::{self, Description};
 use super::shared::{Beginning, Shared};
-use super::{Options, Tls, heartbeat, types};
+use super::{Options, Tls, agreement, heartbeat, types};
 use crate::clock::BootTime;
 use crate::id::NodeId;
 use crate::registry::Error;
+use crate::registry::agreement::Terms;
 
 /// Length of paths that `claims_max` is meant for.
 const PATH_BYTES_USUAL: usize = 48;
@@ -45,17 +46,25 @@ pub(super) async fn begin(options: &Options, node: NodeId) -> Result<Arc<Shared>
     };
     let link = Link::new(enter(client, chroot, acls).await?, acls);
     make_folders(&link, options.credentials.is_some()).await?;
+    let cluster = match &options.store {
+        Some(store) => Some(agreement::join(&link, &**store).await?),
+        None => None,
+    };
+    let terms = Terms::new(options.granularity, options.store.as_ref().map(|store| store.name()));
+    agreement::check_terms(&link, &node, &terms).await?;
     let shared = Shared::new(
         link,
         Beginning {
-            description: Description::new(node.clone(), &options.address),
+            description: Description::new(node.clone(), &options.address, terms.clone()),
             node,
+            cluster,
             granularity: options.granularity,
             places_max: places_max(options.claims_max, chroot.len() + znode::PATH_BYTES),
             begun,
         },
     );
     publish(&shared).await?;
+    agreement::check_terms(&shared.link, &shared.node, &terms).await?;
     tracing::info!(
         node = %shared.node,
         timeout = ?shared.link.timeout(),
@@ -212,7 +221,7 @@ async fn publish(shared: &Shared) -> Result<(), Error> {
 }
 
 /// The error of a step of the beginning, with what it was about.
-fn refused(path: &str, failure: Failure) -> Error {
+pub(super) fn refused(path: &str, failure: Failure) -> Error {
     match failure {
         Failure::Denied(why) => Error::Denied(format!(
             "the znode {path} in ZooKeeper: {why} (do the credentials fit those of the other nodes?)"

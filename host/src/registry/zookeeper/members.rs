@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use serde::Serialize;
 use tokio::sync::Notify;
 use zookeeper_client::{Client, CreateMode};
 
@@ -15,6 +16,7 @@ use super::follow::follow;
 use super::shared::Shared;
 use crate::id::NodeId;
 use crate::registry::Error;
+use crate::registry::agreement::Terms;
 use crate::registry::members::{Member, Members, PROTOCOL, Standing};
 
 /// Parent of all nodes' znodes.
@@ -30,20 +32,31 @@ const BYTES_MAX: usize = 4096;
 #[derive(Debug)]
 pub(super) struct Description {
     member: Mutex<Member>,
+    terms: Terms,
+}
+
+/// The same as it is written.
+#[derive(Serialize)]
+struct Written<'a> {
+    #[serde(flatten)]
+    member: &'a Member,
+    #[serde(flatten)]
+    terms: &'a Terms,
 }
 
 impl Description {
     /// A node that takes objects.
-    pub(super) fn new(node: NodeId, address: &str) -> Self {
+    pub(super) fn new(node: NodeId, address: &str, terms: Terms) -> Self {
         let address = address.into();
         let member = Member { node, address, protocol: PROTOCOL, standing: Standing::Ready };
-        Self { member: Mutex::new(member) }
+        Self { member: Mutex::new(member), terms }
     }
 
     /// As it stands in the znode.
     pub(super) fn bytes(&self) -> Vec<u8> {
         let member = self.member.lock().unwrap_or_else(PoisonError::into_inner);
-        serde_json::to_vec(&*member).expect("names and numbers are JSON")
+        let written = Written { member: &member, terms: &self.terms };
+        serde_json::to_vec(&written).expect("names and numbers are JSON")
     }
 
     fn set_standing(&self, standing: Standing) {
@@ -129,6 +142,12 @@ fn understand(name: &str, bytes: &[u8]) -> Option<Member> {
     member
 }
 
+/// The terms in a description, if it can be understood.
+pub(super) fn terms(bytes: &[u8]) -> Option<Terms> {
+    let bytes = Some(bytes).filter(|bytes| bytes.len() <= BYTES_MAX)?;
+    serde_json::from_slice(bytes).ok()
+}
+
 /// Tells all nodes what to expect of this one.
 pub(super) async fn set_standing(shared: &Shared, standing: Standing) -> Result<(), Error> {
     shared.description.set_standing(standing);
@@ -152,18 +171,28 @@ pub(super) async fn publish(shared: &Shared) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::registry::claims::Granularity;
+
+    fn description(address: &str) -> Description {
+        let terms = Terms::new(Granularity::Partitions(8), Some("objects/prod"));
+        Description::new(NodeId::new("a-1"), address, terms)
+    }
 
     #[test]
     fn a_description_reads_back() {
-        let description = Description::new(NodeId::new("a-1"), "10.0.0.1:4400");
+        let description = description("10.0.0.1:4400");
         description.set_standing(Standing::Draining);
         let member = understand("a-1", &description.bytes()).unwrap();
         assert_eq!((&*member.address, member.standing), ("10.0.0.1:4400", Standing::Draining));
+        assert_eq!(terms(&description.bytes()).as_ref(), Some(&description.terms));
+        let text = String::from_utf8(description.bytes()).unwrap();
+        let told = r#""claims":"partitions = 8","store":"objects/prod""#;
+        assert!(text.contains(told), "{text}");
     }
 
     #[test]
     fn what_is_not_a_nodes_own_description_is_left_out() {
-        let bytes = Description::new(NodeId::new("a-1"), "x").bytes();
+        let bytes = description("x").bytes();
         assert_eq!(understand("b-1", &bytes), None, "it speaks for another node");
         assert_eq!(understand("a-1", b"{}"), None);
         assert_eq!(understand("a-1", b""), None);

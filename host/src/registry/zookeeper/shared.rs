@@ -17,6 +17,7 @@ use super::members::Description;
 use super::notices::Notices;
 use crate::clock::BootTime;
 use crate::id::NodeId;
+use crate::registry::agreement::ClusterId;
 use crate::registry::claims::{ClaimKey, Granularity};
 use crate::registry::members::Members;
 use crate::registry::{Error, Notice};
@@ -25,6 +26,8 @@ use crate::registry::{Error, Notice};
 pub(super) struct Shared {
     pub(super) node: NodeId,
     pub(super) granularity: Granularity,
+    /// The cluster that registry and store belong to, where there is a store.
+    pub(super) cluster: Option<ClusterId>,
     pub(super) link: Link,
     pub(super) claims: Arc<Table>,
     pub(super) notices: Notices,
@@ -45,6 +48,7 @@ pub(super) struct Shared {
 pub(super) struct Beginning {
     pub(super) node: NodeId,
     pub(super) granularity: Granularity,
+    pub(super) cluster: Option<ClusterId>,
     pub(super) places_max: usize,
     pub(super) description: Description,
     /// Before the session was asked for.
@@ -53,11 +57,12 @@ pub(super) struct Beginning {
 
 impl Shared {
     pub(super) fn new(link: Link, beginning: Beginning) -> Self {
-        let Beginning { node, granularity, places_max, description, begun } = beginning;
+        let Beginning { node, granularity, cluster, places_max, description, begun } = beginning;
         let lease = Lease::new(link.timeout(), begun);
         Self {
             node,
             granularity,
+            cluster,
             claims: Arc::new(Table::new(places_max)),
             notices: Notices::default(),
             members: watch::Sender::default(),

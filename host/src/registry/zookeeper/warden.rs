@@ -1,4 +1,4 @@
-//! Watches over a session: sees its end, and looks at its claims.
+//! Watches over a session: sees its end, and looks at its claims and at its cluster's identity.
 //!
 //! Claims are looked at after each reconnect, after the lease ran out and a heartbeat was answered, and every few
 //! seconds besides: that is when a claim that an operator removed is found. A watch on the claims would deliver every
@@ -11,17 +11,17 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 use zookeeper_client::SessionState;
 
-use super::claims;
 use super::failure::Failure;
 use super::link::is_terminal;
 use super::shared::Shared;
+use super::{agreement, claims};
 
 /// How often the claims are looked at when nothing asks for it.
-const LOOK_INTERVAL: Duration = Duration::from_secs(4);
+pub(super) const LOOK_INTERVAL: Duration = Duration::from_secs(4);
 
 /// Watches until the session is over.
 pub(super) async fn run(shared: Arc<Shared>) {
-    tokio::join!(watch_states(&shared), look_after_claims(&shared));
+    tokio::join!(watch_states(&shared), look_after_claims(&shared), agreement::keep(&shared));
 }
 
 async fn watch_states(shared: &Shared) {

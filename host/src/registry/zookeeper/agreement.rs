@@ -1,0 +1,149 @@
+//! What nodes agree on, as it stands in ZooKeeper: which cluster this is, and the terms that live nodes tell.
+//!
+//! Terms are looked at before this node is announced, which spares the others a member that does not stay, and after
+//! it: of two nodes that come at the same moment, the one that was announced later sees the other.
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use tokio::time::{MissedTickBehavior, interval};
+use zookeeper_client::{Client, CreateMode};
+
+use super::connection::refused;
+use super::failure::{Failure, Reason};
+use super::link::Link;
+use super::members;
+use super::shared::Shared;
+use super::warden::LOOK_INTERVAL;
+use crate::id::NodeId;
+use crate::registry::Error;
+use crate::registry::agreement::{ClusterId, ClusterStore, Identity, Step, Terms, next_step};
+
+/// The znode that names the cluster.
+const PATH: &str = "/cluster";
+/// How often what changes between two questions is asked for again.
+const ATTEMPTS_MAX: usize = 20;
+
+/// What stands in the znode, and its version.
+type Found = Option<(Identity, i32)>;
+
+/// Makes sure that registry and store belong to the same cluster, and founds one where neither belongs to any.
+pub(super) async fn join(link: &Link, store: &dyn ClusterStore) -> Result<ClusterId, Error> {
+    for _ in 0..ATTEMPTS_MAX {
+        let found = read(link).await?;
+        let identity = found.map(|(identity, _)| identity);
+        if let Some(id) = store.joined().filter(|id| identity == Some(Identity::of(*id))) {
+            // The store was looked at before, and may be out of reach now.
+            return Ok(id);
+        }
+        let of_store = store.read().await?;
+        if read(link).await? != found {
+            continue;
+        }
+        match next_step(identity, of_store, store.known(), ClusterId::random()) {
+            Step::Join(id) => {
+                store.remember(id);
+                return Ok(id);
+            }
+            Step::WriteRegistry(identity) => write(link, identity, found).await?,
+            Step::WriteStore(identity) => store.write(identity).await?,
+            Step::Refuse(why) => return Err(Error::Denied(why.to_string())),
+        }
+    }
+    Err(Error::Unavailable(format!("the znode {PATH} changes too quickly")))
+}
+
+/// Makes sure that no live node tells other terms than these of `me`.
+pub(super) async fn check_terms(link: &Link, me: &NodeId, terms: &Terms) -> Result<(), Error> {
+    let list = async |client: Client| client.list_children(members::FOLDER).await;
+    let names = link.ask(list).await.map_err(|failure| refused(members::FOLDER, failure))?;
+    let others = names.iter().filter(|name| *name != me.as_str());
+    let read = join_all(others.map(|name| async move { (name, read_terms(link, name).await) }));
+    for (name, theirs) in read.await {
+        let Some(theirs) = theirs? else { continue };
+        if let Some((setting, here, there)) = terms.difference(&theirs) {
+            return Err(Error::Denied(format!(
+                "{setting} is `{here}` here and `{there}` on node {name}, and must be alike on all nodes of a \
+                 cluster: correct it here, or stop all nodes before it is changed. A node that was killed counts \
+                 until its session is over"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Puts the znode back where an operator removed it, until the session is over; ends the session where it names
+/// another cluster.
+pub(super) async fn keep(shared: &Arc<Shared>) {
+    let Some(id) = shared.cluster else { return };
+    let mut looks = interval(LOOK_INTERVAL);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shared.link.over() => return,
+            _ = looks.tick() => {}
+        }
+        let kept = match read(&shared.link).await {
+            Ok(Some((found, _))) if found == Identity::of(id) => Ok(()),
+            Ok(Some(_)) => return shared.end("the registry belongs to another cluster now"),
+            Ok(None) => {
+                tracing::warn!(node = %shared.node, "the znode {PATH} was removed, and is put back");
+                write(&shared.link, Identity::of(id), None).await
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = kept {
+            tracing::debug!(node = %shared.node, "the znode {PATH}: {error}");
+        }
+    }
+}
+
+async fn read(link: &Link) -> Result<Found, Error> {
+    let read = async |client: Client| {
+        // Both are on their way at once. Without the first, a server that is behind would tell what was.
+        let synced = client.sync(PATH);
+        let found = client.get_data(PATH);
+        synced.await?;
+        found.await
+    };
+    match link.ask(read).await {
+        Ok((bytes, stat)) => {
+            let identity = Identity::read(&bytes, &format!("the znode {PATH} in ZooKeeper"))?;
+            Ok(Some((identity, stat.version)))
+        }
+        Err(Failure::Refused(Reason::NoNode)) => Ok(None),
+        Err(failure) => Err(refused(PATH, failure)),
+    }
+}
+
+/// Writes it if it is as it was found. Where another node was faster there is something else to be read.
+async fn write(link: &Link, identity: Identity, found: Found) -> Result<(), Error> {
+    let bytes = identity.bytes();
+    let options = CreateMode::Persistent.with_acls(link.acls());
+    let outcome = match found {
+        None => {
+            let create =
+                async |client: Client| client.create(PATH, &bytes, &options).await.map(drop);
+            link.ask(create).await
+        }
+        Some((_, version)) => {
+            let set =
+                async |client: Client| client.set_data(PATH, &bytes, Some(version)).await.map(drop);
+            link.ask(set).await
+        }
+    };
+    match outcome {
+        Ok(()) | Err(Failure::Refused(_)) => Ok(()),
+        Err(failure) => Err(refused(PATH, failure)),
+    }
+}
+
+/// What the node of this name tells, if it is there and can be understood.
+async fn read_terms(link: &Link, name: &str) -> Result<Option<Terms>, Error> {
+    let path = format!("{}/{name}", members::FOLDER);
+    match link.ask(async |client: Client| client.get_data(&path).await).await {
+        Ok((bytes, _)) => Ok(members::terms(&bytes)),
+        Err(Failure::Refused(Reason::NoNode)) => Ok(None),
+        Err(failure) => Err(refused(&path, failure)),
+    }
+}

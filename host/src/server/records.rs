@@ -1,0 +1,193 @@
+//! Which cluster the records belong to, by a blob beside them; and in which cluster this node was, by a file.
+//!
+//! The file is what lets a node put back what ZooKeeper has lost, also after a restart: without it nobody could tell a
+//! cluster whose registry was emptied from another one that was given the same bucket by mistake.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::registry::Error;
+use crate::registry::agreement::{ClusterId, ClusterStore, Identity};
+use crate::store::{Condition, Put, Store};
+
+/// The blob that names the cluster.
+const BLOB: &str = "cluster.json";
+/// The file of the same name, in the node's data directory.
+const FILE: &str = "cluster.json";
+
+/// What a node remembers between two starts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Memory {
+    id: ClusterId,
+    /// `registry.connect` of that time.
+    registry: String,
+    /// Where the records were.
+    store: String,
+}
+
+/// Where a node's registry and its records are, as its settings say.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    /// `registry.connect`.
+    pub(super) registry: String,
+    /// Bucket and prefix.
+    pub(super) name: String,
+    /// The server of the bucket; empty for AWS.
+    pub(super) endpoint: String,
+}
+
+/// The records of a cluster, as its registry needs them.
+#[derive(Debug)]
+pub(super) struct Records {
+    store: Arc<dyn Store>,
+    place: Place,
+    file: PathBuf,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// Of this process or an earlier one.
+    id: Option<ClusterId>,
+    has_joined: bool,
+}
+
+impl Records {
+    /// The records in `store`, of a node that remembers in `data_dir`.
+    pub(super) fn new(store: Arc<dyn Store>, place: Place, data_dir: &Path) -> Self {
+        let file = data_dir.join(FILE);
+        let remembered = std::fs::read(&file).ok();
+        let remembered: Option<Memory> =
+            remembered.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let id = remembered.filter(|memory| *memory == place.memory(memory.id)).map(|m| m.id);
+        Self { store, place, file, known: Mutex::new(Known { id, has_joined: false }) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps what the next process of this node is to know.
+    fn save(&self, id: ClusterId) -> std::io::Result<()> {
+        let bytes = serde_json::to_vec(&self.place.memory(id))?;
+        let temporary = self.file.with_extension("json.new");
+        std::fs::write(&temporary, bytes)?;
+        std::fs::rename(&temporary, &self.file)
+    }
+}
+
+impl Place {
+    fn memory(&self, id: ClusterId) -> Memory {
+        let store = format!("{}/{}", self.endpoint, self.name);
+        Memory { id, registry: self.registry.clone(), store }
+    }
+}
+
+#[async_trait]
+impl ClusterStore for Records {
+    fn name(&self) -> &str {
+        &self.place.name
+    }
+
+    async fn read(&self) -> Result<Option<Identity>, Error> {
+        match self.store.get(BLOB).await {
+            Ok(None) => Ok(None),
+            Ok(Some(blob)) => {
+                let place = format!("the blob {BLOB} of bucket {}", self.place.name);
+                Identity::read(&blob.bytes, &place).map(Some)
+            }
+            Err(error @ crate::store::Error::Unavailable(_)) => {
+                Err(Error::Unavailable(error.to_string()))
+            }
+            Err(error @ crate::store::Error::Denied(_)) => Err(Error::Denied(error.to_string())),
+        }
+    }
+
+    async fn write(&self, identity: Identity) -> Result<(), Error> {
+        match self.store.put(BLOB, identity.bytes().into(), Condition::Absent).await {
+            // What another node wrote is read next.
+            Put::Applied(_) | Put::Refused => Ok(()),
+            Put::Undecided(why) => {
+                Err(Error::Unavailable(format!("the store does not answer: {why}")))
+            }
+            Put::Denied(why) => Err(Error::Denied(format!("the store refuses: {why}"))),
+        }
+    }
+
+    fn known(&self) -> Option<ClusterId> {
+        self.lock().id
+    }
+
+    fn joined(&self) -> Option<ClusterId> {
+        let known = self.lock();
+        known.id.filter(|_| known.has_joined)
+    }
+
+    fn remember(&self, id: ClusterId) {
+        let before = std::mem::replace(&mut *self.lock(), Known { id: Some(id), has_joined: true });
+        if before.id != Some(id)
+            && let Err(error) = self.save(id)
+        {
+            let file = self.file.display();
+            tracing::warn!("the cluster of this node cannot be kept in {file}: {error}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::memory::{Memory as Blobs, PutFault};
+
+    fn place() -> Place {
+        let (registry, name) = ("zk1:2181/a".to_owned(), "objects/prod".to_owned());
+        Place { registry, name, endpoint: String::new() }
+    }
+
+    fn records(place: Place, folder: &Path) -> Records {
+        Records::new(Arc::new(Blobs::new()), place, folder)
+    }
+
+    #[test]
+    fn a_node_remembers_its_cluster_for_the_same_registry_and_the_same_bucket_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let id = ClusterId::random();
+        let first = records(place(), folder.path());
+        assert_eq!((first.known(), first.joined()), (None, None));
+        first.remember(id);
+        assert_eq!((first.known(), first.joined()), (Some(id), Some(id)));
+        let second = records(place(), folder.path());
+        assert_eq!((second.known(), second.joined()), (Some(id), None), "it has not joined yet");
+        for other in [
+            Place { registry: "zk1:2181/b".to_owned(), ..place() },
+            Place { name: "objects/test".to_owned(), ..place() },
+            Place { endpoint: "http://127.0.0.1:9000".to_owned(), ..place() },
+        ] {
+            assert_eq!(records(other.clone(), folder.path()).known(), None, "{other:?}");
+        }
+        std::fs::write(folder.path().join(FILE), "{}").unwrap();
+        assert_eq!(records(place(), folder.path()).known(), None);
+    }
+
+    #[tokio::test]
+    async fn the_first_identity_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = Arc::new(Blobs::new());
+        let records = Records::new(Arc::clone(&blobs) as Arc<dyn Store>, place(), folder.path());
+        assert_eq!(records.read().await, Ok(None));
+        let (first, second) =
+            (Identity::of(ClusterId::random()), Identity::of(ClusterId::random()));
+        assert_eq!(records.write(first).await, Ok(()));
+        assert_eq!(records.write(second).await, Ok(()));
+        assert_eq!(records.read().await, Ok(Some(first)));
+        blobs.script_puts([PutFault::Denied, PutFault::LostAnswer]);
+        assert!(matches!(records.write(second).await, Err(Error::Denied(_))));
+        assert!(matches!(records.write(second).await, Err(Error::Unavailable(_))));
+        blobs.plant(BLOB, bytes::Bytes::from_static(b"something else"));
+        let refused = records.read().await;
+        assert!(matches!(&refused, Err(Error::Denied(why)) if why.contains(BLOB)), "{refused:?}");
+    }
+}
