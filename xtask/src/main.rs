@@ -19,6 +19,7 @@ mod expect;
 mod guests;
 mod node;
 mod process;
+mod prose;
 mod script;
 mod shell;
 mod suite;
@@ -46,6 +47,8 @@ enum Command {
     Ci,
     /// Checks the rules of this repository that no compiler knows
     Tidy,
+    /// Counts patterns of prose that reads as translated, per 10,000 words
+    Prose,
     /// Builds example objects and test guests into `target/guests`
     BuildGuests(guests::Options),
     /// Measures; without a name it lists what can be measured
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Command::Test(options) => suite::test(&options),
         Command::Ci => suite::ci(),
         Command::Tidy => tidy_once(),
+        Command::Prose => prose::run(),
         Command::BuildGuests(options) => guests::run(&options),
         Command::Bench(options) => bench::run(&options),
     };

@@ -88,6 +88,11 @@ fn check_file(file: &File) -> Vec<Finding> {
     findings
 }
 
+/// Path and text of every file that [`run`] checks.
+pub(crate) fn texts(root: &Path) -> Result<Vec<(String, String)>> {
+    Ok(files(root)?.into_iter().map(|file| (file.path, file.text)).collect())
+}
+
 /// Every file that is tracked or could be: what Git ignores is not looked at, nor what is no text.
 fn files(root: &Path) -> Result<Vec<File>> {
     let mut git = Command::new("git");
