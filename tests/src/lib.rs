@@ -19,6 +19,7 @@ pub mod command;
 pub mod history;
 pub mod load;
 pub mod node;
+pub mod plain;
 pub mod problem;
 pub mod process;
 pub mod rounds;

@@ -6,9 +6,12 @@ use highlander_tests::client::Reply;
 use highlander_tests::history::recorder::Recorder;
 use highlander_tests::load::Load;
 use highlander_tests::node::{Node, Options};
+use highlander_tests::plain::Connection;
 use highlander_tests::wait;
+use highlander_tests::wire::Wire;
 use rustix::process::Signal;
-use tokio::task::JoinHandle;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
 
 #[tokio::test]
 async fn a_node_that_is_stopped_under_load_keeps_every_answer() {
@@ -77,4 +80,37 @@ async fn ctrl_c_stops_in_order_too() {
     assert!(status.success(), "{status}");
     node.restart().await;
     assert_eq!(node.client().value("counter/a").await, 1);
+}
+
+/// Connects and asks, again and again, until nobody listens any more. Says what went wrong before.
+async fn ask_until_refused(url: String, answered: watch::Sender<u64>) -> Result<(), String> {
+    while let Ok(mut connection) = Connection::open(&url).await {
+        match connection.ask("GET /healthz").await {
+            Ok(answer) if answer.status == 200 => answered.send_modify(|count| *count += 1),
+            other => return Err(format!("connected, and then: {other:?}")),
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_connection_that_was_made_is_reset_as_a_node_stops() {
+    let mut node = Node::start(Options::new()).await;
+    for round in 0..20 {
+        // Whoever sends half a head is in nobody's way.
+        let mut half = Wire::connect(node.url()).await;
+        assert!(half.write(b"GET /hea").await);
+        let (answered, mut counted) = watch::channel(0);
+        let mut clients = JoinSet::new();
+        for _ in 0..8 {
+            clients.spawn(ask_until_refused(node.url().to_owned(), answered.clone()));
+        }
+        wait::within("answers", counted.wait_for(|count| *count >= 200)).await.unwrap();
+        let status = node.terminate().await;
+        assert!(status.success(), "{status}");
+        while let Some(ended) = clients.join_next().await {
+            assert_eq!(ended.unwrap(), Ok(()), "in round {round}");
+        }
+        node.restart().await;
+    }
 }

@@ -1,13 +1,18 @@
 //! Nodes that leave in order: nobody's call fails (contract L2).
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use highlander_tests::cluster::Cluster;
 use highlander_tests::cluster::load::{Load, Manner};
+use highlander_tests::cluster::member::Member;
 use highlander_tests::cluster::objects::Objects;
 use highlander_tests::cluster::options::ClusterOptions;
+use highlander_tests::plain::Connection;
 use highlander_tests::rounds::rounds;
 use highlander_tests::{command, seed, wait};
+use tokio::task::JoinSet;
 
 /// A session that a busy machine does not end.
 fn options() -> ClusterOptions {
@@ -65,4 +70,85 @@ async fn no_call_fails_while_a_node_hands_its_objects_over() {
     cluster.node(0).kill9();
     let totals = objects.judge(&cluster).await;
     assert_eq!((totals.not_executed, totals.unknown), (0, 0), "{totals:?}");
+}
+
+/// Clients that take another node only when they cannot connect, and repeat nothing.
+#[derive(Debug)]
+struct Clients {
+    nodes: Vec<Arc<Member>>,
+    is_over: AtomicBool,
+    done: AtomicU64,
+}
+
+impl Clients {
+    /// Calls a counter again and again, and says how often, or what went wrong. Every other client keeps its
+    /// connection for as long as it may.
+    async fn call(self: Arc<Self>, number: usize) -> Result<u64, String> {
+        let (mut done, mut kept, mut at) = (0, None, number);
+        while !self.is_over.load(Ordering::Relaxed) {
+            let mut connection = match kept.take() {
+                Some(connection) => connection,
+                None => self.connect(&mut at).await,
+            };
+            let answer = connection.ask(&format!("POST /v1/objects/counter/c-{number}/increment"));
+            match answer.await {
+                Ok(answer) if answer.status == 200 => {
+                    done += 1;
+                    self.done.fetch_add(1, Ordering::Relaxed);
+                    assert_eq!(answer.body, done.to_string());
+                    kept = (number % 2 == 0 && !answer.is_last).then_some(connection);
+                }
+                other => return Err(format!("client {number} after {done} calls: {other:?}")),
+            }
+            if kept.is_none() {
+                at += 1;
+            }
+        }
+        Ok(done)
+    }
+
+    async fn connect(&self, at: &mut usize) -> Connection {
+        loop {
+            match Connection::open(&self.nodes[*at % self.nodes.len()].url()).await {
+                Ok(connection) => return connection,
+                Err(_) => *at += 1,
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_call_fails_while_all_nodes_are_restarted() {
+    let cluster = Cluster::start(options().guests(&["counter"])).await;
+    let nodes = cluster.nodes().to_vec();
+    let clients = Arc::new(Clients { nodes, is_over: false.into(), done: 0.into() });
+    let mut calling = JoinSet::new();
+    for number in 0..super::CALLERS {
+        calling.spawn(Arc::clone(&clients).call(number));
+    }
+    let more_calls = async || {
+        let enough = clients.done.load(Ordering::Relaxed) + super::ANSWERS;
+        wait::until("more calls are done", async || clients.done.load(Ordering::Relaxed) >= enough)
+            .await;
+    };
+    let rounds = rounds(1, 20);
+    for _ in 0..rounds {
+        for node in cluster.nodes() {
+            more_calls().await;
+            let status = node.terminate().await;
+            assert!(status.success(), "{status}");
+            more_calls().await;
+            node.restart().await;
+            cluster.is_whole().await;
+        }
+    }
+    more_calls().await;
+    clients.is_over.store(true, Ordering::Relaxed);
+    let mut failed = Vec::new();
+    while let Some(ended) = calling.join_next().await {
+        failed.extend(ended.unwrap().err());
+    }
+    let done = clients.done.load(Ordering::Relaxed);
+    eprintln!("{rounds} rolling restarts, {done} calls done, {} clients failed", failed.len());
+    assert_eq!(failed, Vec::<String>::new());
 }
