@@ -29,7 +29,7 @@ async fn integers_of_128_bits_are_exact_over_http_the_command_line_and_between_o
 async fn a_reply_that_the_caller_cannot_hold_is_told_as_done() {
     let node = node(&["album"]).await;
     let client = node.client();
-    client.call("album/a", "appraise").body(LARGE).send().await.done();
+    let _ = client.call("album/a", "appraise").body(LARGE).send().await.done();
     let problem = client.call("album/b", "guess").json(json!("a")).send().await;
     let problem = problem.problem("object-rejected");
     assert_eq!(problem["rejection"]["code"], "reply-unreadable", "{problem}");
