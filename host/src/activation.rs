@@ -163,7 +163,7 @@ pub enum Reason {
     RecordDamaged,
     /// No code is there for the object's type, or it could not be loaded.
     CodeUnavailable,
-    /// The store refused a write for good.
+    /// The store refused a write.
     StoreDenied,
     /// Another owner committed past this one.
     Fenced,

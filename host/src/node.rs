@@ -105,6 +105,7 @@ pub struct Node {
     turned: Mutex<BTreeMap<TypeName, Turned>>,
     is_draining: AtomicBool,
     is_unwell: AtomicBool,
+    is_unwritable: AtomicBool,
     /// Closed when the node is gone, which its tasks watch.
     _gone: watch::Sender<()>,
 }
@@ -136,6 +137,7 @@ impl Node {
             turned: Mutex::default(),
             is_draining: AtomicBool::new(false),
             is_unwell: AtomicBool::new(false),
+            is_unwritable: AtomicBool::new(false),
             _gone: alive,
         });
         tokio::spawn(life::run(Arc::downgrade(&node), ports.sessions, gone));
@@ -255,6 +257,7 @@ impl Node {
             let revision = Box::pin(self.catalog.current(id.type_name())).await;
             *shows_state &= revision.map_err(Box::new)?.description.shows_state;
         }
+        self.check_writable(id, &call.operation).await?;
         let session = self.present().ok_or_else(|| no_session(id))?;
         let (caller, answer) = oneshot::channel();
         let mut pending = (call, caller);

@@ -63,6 +63,9 @@ pub enum Put {
     Refused,
     /// It cannot be told whether the write took place, or will: send the same bytes under the same condition again.
     Undecided(String),
+    /// The store cannot take a write now, a full disk for example, and this attempt changed nothing. An earlier one may
+    /// have, and a later one may be taken.
+    Unavailable(String),
     /// The store will not take this write, now or later; it did not take place.
     Denied(String),
 }
@@ -85,6 +88,9 @@ pub enum Error {
     /// The store refuses to be read: nothing that repetition mends.
     #[error("the store refuses: {0}")]
     Denied(String),
+    /// What was asked for is there, and not as it was written: nothing that repetition mends. All else can be read.
+    #[error("the store has damage: {0}")]
+    Damaged(String),
 }
 
 /// Holds blobs.

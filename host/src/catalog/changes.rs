@@ -133,7 +133,9 @@ impl Catalog {
                     tracing::warn!(%type_name, "a change of the type was not confirmed: {why}");
                     undecided = Some(changed);
                 }
-                Put::Denied(why) => return Err(not_stored(&why)),
+                // It says nothing of an attempt before it.
+                Put::Unavailable(_) | Put::Denied(_) if undecided.is_some() => {}
+                Put::Unavailable(why) | Put::Denied(why) => return Err(not_stored(&why)),
             }
         }
         if undecided.is_some() {
@@ -148,7 +150,7 @@ impl Catalog {
     pub(super) async fn keep(&self, name: &str, wasm: Bytes) -> Result<(), Error> {
         match self.store.put(name, wasm, Condition::Absent).await {
             Put::Applied(_) | Put::Refused => Ok(()),
-            Put::Undecided(why) | Put::Denied(why) => Err(not_stored(&why)),
+            Put::Undecided(why) | Put::Unavailable(why) | Put::Denied(why) => Err(not_stored(&why)),
         }
     }
 }

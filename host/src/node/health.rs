@@ -3,33 +3,41 @@
 //! A node whose store has not answered for a while takes no objects and gives up those that it has, so that another one
 //! can serve them. Whoever waits for the outcome of a write is told "unknown": the write may still take place, as after
 //! a crash, and the next owner finds out.
+//!
+//! Where the store answers reads and takes no writes, on a full disk for example, the node is not ready either, and its
+//! objects are given up once. From then on it refuses updates before anything is done, and goes on answering queries:
+//! the other nodes may write no better. Whether writes take place again is found out by writing.
 
-use std::sync::Weak;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
+
+use tokio::sync::Semaphore;
 
 use super::Node;
 use super::session::Session;
-use crate::activation::Reason;
 use crate::activation::offer::deactivate;
+use crate::activation::{Operation, Reason};
 use crate::clock::BootTime;
+use crate::engine::HandlerKind;
 use crate::error::{Code, Error};
+use crate::id::ObjectId;
 use crate::registry::members::Standing;
-use crate::store::Store as _;
 
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_millis(500);
-/// A name that no blob has: whether the store answers is all that is asked.
-const PROBE: &str = "probe/health";
+/// After so long without an answer the store is asked: nobody else may, and a single lost request says little.
+const PROBE_FROM: Duration = Duration::from_millis(500);
 
 /// Looks after the node until it is gone.
 pub(super) async fn run(node: Weak<Node>, store_patience: Duration) {
+    let probes = Arc::new(Semaphore::new(1));
     loop {
         tokio::time::sleep(PAUSE).await;
         let Some(node) = node.upgrade() else { return };
-        node.look_at_store(store_patience).await;
+        let has_become_unwritable = node.look_at_store(store_patience, &probes);
         if let Some(session) = node.present() {
-            if node.is_unwell() {
+            if node.is_unwell() || has_become_unwritable {
                 give_up(&session).await;
             }
             node.tell_standing(&session).await;
@@ -58,7 +66,39 @@ impl Node {
             let text = "the store has not answered this node for some time";
             return Err(Error::new(Code::StoreUnavailable, text));
         }
+        if self.is_unwritable() {
+            return Err(Error::new(Code::StoreUnavailable, self.unwritable()));
+        }
         Ok(())
+    }
+
+    /// Refuses what changes an object while the store takes no writes.
+    pub(super) async fn check_writable(
+        &self,
+        id: &ObjectId,
+        operation: &Operation,
+    ) -> Result<(), Box<Error>> {
+        if !self.is_unwritable() {
+            return Ok(());
+        }
+        let is_change = match operation {
+            Operation::Watch { .. } | Operation::ShowDealings => false,
+            Operation::Handle { handler, .. } => {
+                let revision = Box::pin(self.catalog.current(id.type_name())).await;
+                let revision = revision.map_err(Box::new)?;
+                let handler = revision.description.handler(handler);
+                handler.is_some_and(|handler| handler.kind == HandlerKind::Update)
+            }
+            Operation::Delete
+            | Operation::Resume
+            | Operation::Wake
+            | Operation::DeadLetters { .. } => true,
+        };
+        if !is_change {
+            return Ok(());
+        }
+        let text = format!("{id} was not called: {}", self.unwritable());
+        Err(Box::new(Error::new(Code::StoreUnavailable, text)))
     }
 
     /// Whether the store has not answered for longer than the node's patience.
@@ -66,23 +106,51 @@ impl Node {
         self.is_unwell.load(Ordering::SeqCst)
     }
 
-    async fn look_at_store(&self, patience: Duration) {
-        if self.is_unwell() {
-            // Nobody else asks while no object is activated.
-            let _ = self.store.get(PROBE).await;
+    /// Whether no write has taken place for longer than the node's patience, though some were sent.
+    fn is_unwritable(&self) -> bool {
+        self.is_unwritable.load(Ordering::SeqCst)
+    }
+
+    fn unwritable(&self) -> String {
+        format!("the store takes no writes: {}", self.store.write_failure())
+    }
+
+    /// `true` where the store has just become one that takes no writes.
+    fn look_at_store(&self, patience: Duration, probes: &Arc<Semaphore>) -> bool {
+        let (silent, unwritten) = (self.store.failing_for(), self.store.failing_writes_for());
+        // In a task of its own: a probe that is not answered must not hold up the look at the clock.
+        if silent.max(unwritten) >= PROBE_FROM.min(patience)
+            && let Ok(only) = Arc::clone(probes).try_acquire_owned()
+        {
+            let store = Arc::clone(&self.store);
+            tokio::spawn(async move {
+                // One that takes longer has found out what it was to find out.
+                let _ = tokio::time::timeout(patience, store.probe()).await;
+                drop(only);
+            });
         }
-        let is_unwell = self.store.failing_for() >= patience;
+        let is_unwell = silent >= patience;
         match (self.is_unwell.swap(is_unwell, Ordering::SeqCst), is_unwell) {
             (false, true) => tracing::error!("the store does not answer: objects are given up"),
             (true, false) => tracing::info!("the store answers again"),
             _ => {}
         }
+        let is_unwritable = unwritten >= patience;
+        match (self.is_unwritable.swap(is_unwritable, Ordering::SeqCst), is_unwritable) {
+            (false, true) => {
+                tracing::error!("{}: updates are refused", self.unwritable());
+                return true;
+            }
+            (true, false) => tracing::info!("the store takes writes again"),
+            _ => {}
+        }
+        false
     }
 
     async fn tell_standing(&self, session: &Session) {
         let standing = if self.is_draining() {
             Standing::Draining
-        } else if self.is_unwell() {
+        } else if self.is_unwell() || self.is_unwritable() {
             Standing::Unwell
         } else {
             Standing::Ready

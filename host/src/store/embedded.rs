@@ -3,12 +3,17 @@
 //! A write is answered when it is fsynced, and a read never finds one that is not: the database shows a write only
 //! after its log is on the disk. Where the disk fails in the middle of a write, nobody can say what of it a restart
 //! will find; so the store answers "undecided", takes no further write until it is opened again, and goes on reading.
+//! What was answered is there when it is opened again, or it is not opened ([`recovery`]).
 //!
 //! One folder is open in one process at most. What lies in it is in `docs/formats.md`, and why fjall in
 //! `docs/decisions/embedded-store.md`.
 
 mod database;
 mod folder;
+mod journal;
+mod last_answered;
+mod manifest;
+mod recovery;
 mod writer;
 
 use std::fmt;
@@ -54,6 +59,57 @@ pub enum OpenError {
         /// The newest format that this host knows.
         known: u32,
     },
+    /// An older host made it.
+    #[error(
+        "the folder {path} has format {found}, this host reads format {known} alone: use the host \
+         that made it, or choose another folder"
+    )]
+    OlderFormat {
+        /// The folder.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The format that this host knows.
+        known: u32,
+    },
+    /// Something in it is not what was written there.
+    #[error(
+        "the store in the folder {path} is damaged: {what}; restore the folder from a backup \
+         (docs/operations.md, \"A damaged store\")"
+    )]
+    Damaged {
+        /// The folder.
+        path: PathBuf,
+        /// What is damaged, and how that shows.
+        what: String,
+    },
+    /// Answered writes are missing.
+    #[error(
+        "the store in the folder {path} is damaged: write {answered} was answered, but the newest \
+         that is left is {found}; restore the folder from a backup, or give the others up: write \
+         {found} into {path}/accept-loss and start again"
+    )]
+    Lost {
+        /// The folder.
+        path: PathBuf,
+        /// The newest write that was answered.
+        answered: u64,
+        /// The newest write that is there.
+        found: u64,
+    },
+    /// It cannot be told whether answered writes are missing.
+    #[error(
+        "the store in the folder {path} is damaged: {path}/last-answered is missing or unreadable, \
+         so that it cannot be told whether write {found}, the newest that is there, is the newest \
+         that was answered; restore the folder from a backup, or give up what may be missing: \
+         write {found} into {path}/accept-loss and start again"
+    )]
+    Unproven {
+        /// The folder.
+        path: PathBuf,
+        /// The newest write that is there.
+        found: u64,
+    },
     /// The disk does not do what it should.
     #[error("the folder {path} cannot be used")]
     Io {
@@ -89,12 +145,8 @@ impl Embedded {
     /// See [`OpenError`]; nothing was changed in a folder that holds something else.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let lock = folder::open(path)?;
-        let why = |error: database::Error| OpenError::Database {
-            path: path.to_owned(),
-            why: error.to_string(),
-        };
-        let database = Arc::new(Database::open(path, lock).map_err(why)?);
-        let newest_etag = database.newest_etag().map_err(why)?;
+        let (database, newest_etag) = recovery::open(path, lock)?;
+        let database = Arc::new(database);
         let (queue, waiting) = mpsc::channel(WAITING_MAX);
         let disk = Arc::clone(&database);
         let writer = std::thread::Builder::new()
@@ -137,6 +189,10 @@ impl Embedded {
             found
         });
         match reading.await {
+            Ok(Err(error @ database::Error::Damaged { .. })) => {
+                tracing::error!("the embedded store cannot read: {error}");
+                Err(Error::Damaged(error.to_string()))
+            }
             Ok(found) => found.map_err(|error| Error::Unavailable(error.to_string())),
             Err(error) => Err(Error::Unavailable(error.to_string())),
         }
@@ -167,7 +223,9 @@ impl Store for Embedded {
             Put::Applied(_) => Ok(()),
             // Another write of the name was in the same batch: it was there a moment ago, and may be tried again.
             Put::Refused => Err(Error::Unavailable(format!("{name} is being written"))),
-            Put::Undecided(why) | Put::Denied(why) => Err(Error::Unavailable(why)),
+            Put::Undecided(why) | Put::Unavailable(why) | Put::Denied(why) => {
+                Err(Error::Unavailable(why))
+            }
         }
     }
 

@@ -28,6 +28,8 @@ pub enum PutFault {
     LostAnswer,
     /// It is undecided, and decided only by [`Memory::release_held`].
     Held,
+    /// The store cannot take it now.
+    Unavailable,
     /// The store denies it.
     Denied,
 }
@@ -57,6 +59,7 @@ pub struct Memory {
     contents: Mutex<Contents>,
     latency: Duration,
     is_down: AtomicBool,
+    is_silent: AtomicBool,
     put_count: AtomicU64,
     get_count: AtomicU64,
 }
@@ -66,6 +69,8 @@ struct Contents {
     blobs: BTreeMap<String, Versions>,
     newest_etag: u64,
     put_faults: VecDeque<PutFault>,
+    /// What befalls every write that the script says nothing of.
+    every_put: Option<PutFault>,
     get_faults: VecDeque<GetFault>,
     held: Vec<Write>,
 }
@@ -84,6 +89,11 @@ struct Write {
 }
 
 impl Contents {
+    fn next_put_fault(&mut self) -> PutFault {
+        let scripted = self.put_faults.pop_front().or_else(|| self.every_put.clone());
+        scripted.unwrap_or(PutFault::Nothing)
+    }
+
     fn decide(&mut self, write: Write) -> Put {
         let present = self.blobs.get(&write.name).map(|versions| &versions.newest.etag);
         let holds = match &write.condition {
@@ -131,6 +141,16 @@ impl Memory {
         self.is_down.store(is_down, Ordering::SeqCst);
     }
 
+    /// From now on requests get no answer at all, not even that there is none; those that are open then never get one.
+    pub fn set_silent(&self, is_silent: bool) {
+        self.is_silent.store(is_silent, Ordering::SeqCst);
+    }
+
+    /// What befalls every write from now on of which the script says nothing.
+    pub fn set_every_put(&self, fault: Option<PutFault>) {
+        self.contents().every_put = fault;
+    }
+
     /// Decides the held writes, in the order in which they came, as writes that arrive now.
     pub fn release_held(&self) -> Vec<Put> {
         let mut contents = self.contents();
@@ -176,6 +196,9 @@ impl Memory {
     }
 
     async fn wait(&self, more: Duration) {
+        if self.is_silent.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         let pause = self.latency + more;
         if !pause.is_zero() {
             tokio::time::sleep(pause).await;
@@ -228,7 +251,7 @@ impl Store for Memory {
             self.wait(Duration::ZERO).await;
             return undecided();
         }
-        let fault = self.contents().put_faults.pop_front().unwrap_or(PutFault::Nothing);
+        let fault = self.contents().next_put_fault();
         self.wait(if let PutFault::Delay(delay) = fault { delay } else { Duration::ZERO }).await;
         let write = Write { name: name.to_owned(), bytes, condition };
         match fault {
@@ -242,6 +265,7 @@ impl Store for Memory {
                 self.contents().held.push(write);
                 undecided()
             }
+            PutFault::Unavailable => Put::Unavailable("scripted: full".to_owned()),
             PutFault::Denied => Put::Denied("scripted: denied".to_owned()),
         }
     }

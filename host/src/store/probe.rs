@@ -229,7 +229,7 @@ impl Probe<'_> {
             match put {
                 Put::Applied(etag) => winners.push(Known { content, etag }),
                 Put::Refused => {}
-                Put::Undecided(reason) => self.unclear = reason,
+                Put::Undecided(reason) | Put::Unavailable(reason) => self.unclear = reason,
                 Put::Denied(reason) => return Err(Error::Denied(reason)),
             }
         }
@@ -266,7 +266,7 @@ impl Probe<'_> {
                     self.untold_count += usize::from(found.is_some());
                     return Ok(found.map(|found| found.etag));
                 }
-                Put::Undecided(reason) => self.unclear = reason,
+                Put::Undecided(reason) | Put::Unavailable(reason) => self.unclear = reason,
                 Put::Denied(reason) => return Err(Error::Denied(reason)),
             }
             is_repeated = true;
@@ -293,7 +293,9 @@ impl Probe<'_> {
                         blob.map(|blob| Known { content: Content::of(&blob), etag: blob.etag })
                     );
                 }
-                Err(super::Error::Denied(reason)) => return Err(Error::Denied(reason)),
+                Err(super::Error::Denied(reason) | super::Error::Damaged(reason)) => {
+                    return Err(Error::Denied(reason));
+                }
                 Err(super::Error::Unavailable(reason)) => unavailable = reason,
             }
             pause(attempt).await;

@@ -26,6 +26,7 @@ mod documents;
 mod events;
 mod files;
 mod first_object;
+mod full_stores;
 mod hostile;
 mod idempotency;
 mod idle;

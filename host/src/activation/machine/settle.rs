@@ -27,10 +27,10 @@ impl<T> Machine<T> {
             Put::Refused => actions.push(Action::Reread(Duration::ZERO)),
             Put::Undecided(_) => actions.push(Action::Resend(writing.next_pause())),
             // An attempt before this one may still take place: only a write that was sent once is surely not done.
-            Put::Denied(_) if writing.attempts > 1 => {
+            Put::Denied(_) | Put::Unavailable(_) if writing.attempts > 1 => {
                 actions.push(Action::Resend(writing.next_pause()));
             }
-            Put::Denied(why) => {
+            Put::Denied(why) | Put::Unavailable(why) => {
                 let why = format!("the store refused the write: {why}");
                 live.undone(&self.id, Code::StoreUnavailable, &why, actions);
                 self.close(Reason::StoreDenied);

@@ -293,8 +293,11 @@ fn an_undecided_write_is_sent_again_until_it_is_decided() {
     bench.actions.clear();
     bench.step(Event::Stored(Put::Undecided("timeout".into())));
     assert!(matches!(bench.action(), Action::Resend(_)));
-    bench.step(Event::Stored(Put::Denied("403".into())));
-    assert!(matches!(bench.action(), Action::Resend(_)), "an earlier attempt may take place yet");
+    for put in [Put::Denied("403".into()), Put::Unavailable("a full disk".into())] {
+        bench.step(Event::Stored(put));
+        let is_resent = matches!(bench.action(), Action::Resend(_));
+        assert!(is_resent, "an earlier attempt may take place yet");
+    }
     bench.time_ms = 1000;
     bench.step(Event::Wake);
     assert_eq!(bench.outcomes(), [(1, Err(Code::OutcomeUnknown))]);
@@ -311,15 +314,17 @@ fn an_undecided_write_is_sent_again_until_it_is_decided() {
 }
 
 #[test]
-fn a_write_that_was_sent_once_and_denied_was_not_executed() {
-    let mut bench = Bench::live(None);
-    bench.call(1, "add");
-    bench.updated(1);
-    bench.actions.clear();
-    bench.step(Event::Stored(Put::Denied("403".into())));
-    assert_eq!(bench.outcomes(), [(1, Err(Code::StoreUnavailable))]);
-    bench.step(Event::Released);
-    assert!(matches!(bench.actions.last(), Some(Action::Ended(Reason::StoreDenied))));
+fn a_write_that_was_sent_once_and_not_taken_was_not_executed() {
+    for put in [Put::Denied("403".into()), Put::Unavailable("a full disk".into())] {
+        let mut bench = Bench::live(None);
+        bench.call(1, "add");
+        bench.updated(1);
+        bench.actions.clear();
+        bench.step(Event::Stored(put));
+        assert_eq!(bench.outcomes(), [(1, Err(Code::StoreUnavailable))]);
+        bench.step(Event::Released);
+        assert!(matches!(bench.actions.last(), Some(Action::Ended(Reason::StoreDenied))));
+    }
 }
 
 #[test]

@@ -171,7 +171,7 @@ impl Task {
             }
             Io::Loaded(Err(failure)) => Event::Loaded(Err(failure)),
             Io::Stored(put) => {
-                if let Put::Undecided(why) | Put::Denied(why) = &put {
+                if let Put::Undecided(why) | Put::Unavailable(why) | Put::Denied(why) = &put {
                     tracing::warn!(object = %self.cell.id(), "a write was not confirmed: {why}");
                 }
                 Event::Stored(put)
@@ -219,7 +219,7 @@ async fn enter(around: &Surroundings, name: &str) -> Option<Put> {
     match around.store.put(name, content, condition).await {
         // It is there: an earlier attempt of this very write made it.
         Put::Applied(_) | Put::Refused => None,
-        failed @ (Put::Undecided(_) | Put::Denied(_)) => Some(failed),
+        failed @ (Put::Undecided(_) | Put::Unavailable(_) | Put::Denied(_)) => Some(failed),
     }
 }
 
@@ -231,8 +231,15 @@ async fn load(id: &ObjectId, around: &Surroundings) -> Result<(Found, Choice), L
 }
 
 async fn read(id: &ObjectId, around: &Surroundings) -> Result<Found, LoadFailure> {
-    let blob = around.store.get(&id.blob_key()).await.map_err(LoadFailure::Store)?;
-    let Some(blob) = blob else { return Ok(None) };
+    let blob = match around.store.get(&id.blob_key()).await {
+        Ok(Some(blob)) => blob,
+        Ok(None) => return Ok(None),
+        Err(store::Error::Damaged(why)) => {
+            around.metrics.damaged_records.inc();
+            return Err(LoadFailure::Record(why));
+        }
+        Err(error) => return Err(LoadFailure::Store(error)),
+    };
     match codec::decode(id, &blob.bytes) {
         Ok(record) => Ok(Some((record, blob.etag))),
         Err(error) => {

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::registry::members::Standing;
+use crate::store::memory::PutFault;
 
 async fn add(node: &Node, key: &str) -> Result<Value, Code> {
     ask(node, key, "increment", Value::Null).await
@@ -155,4 +156,51 @@ async fn a_node_whose_store_does_not_answer_gives_its_objects_up_until_it_does()
     assert_eq!(ask(&node, "b", "value", Value::Null).await, Ok(json!(0)));
     let reached = add(&node, "a").await;
     assert!([Ok(json!(2)), Ok(json!(3))].contains(&reached), "{reached:?}");
+}
+
+#[tokio::test]
+async fn a_request_that_nobody_answers_counts_from_its_beginning() {
+    let world = World::new();
+    let impatient = Config { store_patience: Duration::from_millis(100), ..config() };
+    let (node, sessions) = world.node_with("a", &impatient).await;
+    node.deploy(Bytes::from_static(b"scripted:counter"), &Terms::default()).await.unwrap();
+    add(&node, "a").await.unwrap();
+    world.store.set_silent(true);
+    // It has no end, so that no failure is ever noted.
+    let caller = Arc::clone(&node);
+    let unsure = tokio::spawn(async move { add(&caller, "a").await });
+    until(|| node.readiness().is_err_and(|error| error.code == Code::StoreUnavailable)).await;
+    until(|| sessions.last().claim_count() == 0).await;
+    assert_eq!(unsure.await.unwrap(), Err(Code::OutcomeUnknown));
+    world.store.set_silent(false);
+    until(|| standing_of(&world, "a") == Some(Standing::Ready)).await;
+    assert_eq!(ask(&node, "a", "value", Value::Null).await, Ok(json!(1)));
+}
+
+/// Full disks say that they took nothing, and other stores leave it open.
+#[tokio::test]
+async fn a_node_whose_store_takes_no_writes_refuses_updates_and_answers_queries() {
+    for (fault, first) in [
+        (PutFault::Unavailable, Code::StoreUnavailable),
+        (PutFault::LostRequest, Code::OutcomeUnknown),
+    ] {
+        let world = World::new();
+        let impatient = Config { store_patience: Duration::from_millis(100), ..config() };
+        let (node, _sessions) = world.node_with("a", &impatient).await;
+        node.deploy(Bytes::from_static(b"scripted:counter"), &Terms::default()).await.unwrap();
+        add(&node, "a").await.unwrap();
+        world.store.set_every_put(Some(fault.clone()));
+        let failed = add(&node, "a").await;
+        assert_eq!(failed, Err(first), "{fault:?}");
+        until(|| node.readiness().is_err_and(|error| error.code == Code::StoreUnavailable)).await;
+        until(|| standing_of(&world, "a") == Some(Standing::Unwell)).await;
+        let refused = node.call(&counter("a"), call("increment", &Value::Null)).await.unwrap_err();
+        assert_eq!((refused.code, refused.effect()), (Code::StoreUnavailable, Effect::None));
+        assert!(refused.message.contains("the store takes no writes: scripted: "), "{refused:?}");
+        assert_eq!(ask(&node, "a", "value", Value::Null).await, Ok(json!(1)), "{fault:?}");
+        assert_eq!(ask(&node, "b", "value", Value::Null).await, Ok(json!(0)), "{fault:?}");
+        world.store.set_every_put(None);
+        until(|| standing_of(&world, "a") == Some(Standing::Ready)).await;
+        assert_eq!(add(&node, "a").await, Ok(json!(2)), "{fault:?}");
+    }
 }

@@ -1,15 +1,23 @@
-//! What fjall does for the embedded store: blobs by name, each behind the number of the write that made it.
+//! What fjall does for the embedded store: blobs by name, each behind the number of the write that made it, and a
+//! checksum of its own.
 //!
 //! Fjall shows a batch only after its journal is synced, which is what makes direct reads right. Memory is bounded: a
-//! cache, the memtables, and no more.
+//! cache, the memtable, and no more. One tree holds all, so that what it has on the disk is always a beginning of all
+//! writes.
 
+use std::io;
 use std::ops::Bound;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use fjall::{Keyspace, KeyspaceCreateOptions, KvSeparationOptions, PersistMode, UserValue};
+use xxhash_rust::xxh3::Xxh3;
 
 use super::folder::Lock;
+use super::journal::{LINK, Link};
+use super::last_answered::{FILE, LastAnswered};
 use super::writer::{Accepted, Disk};
 use crate::store::{Blob, ETag, Page};
 
@@ -17,8 +25,6 @@ use crate::store::{Blob, ETag, Page};
 const CACHE_BYTES: u64 = 32 * 1024 * 1024;
 /// Writes that are in the journal and not yet in a table.
 const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
-/// The same for the one number that every batch writes anew.
-const META_MEMTABLE_BYTES: u64 = 1024 * 1024;
 /// Journals at most, before memtables are written out to be rid of them.
 const JOURNAL_BYTES: u64 = 256 * 1024 * 1024;
 /// From this size on a blob has a place of its own, so that sorting names does not copy it.
@@ -28,66 +34,111 @@ const RESERVE_BYTES: u64 = 128 * 1024 * 1024;
 /// A value that is larger is not copied when it is read. One that is smaller is, because it is a part of a block, and
 /// would keep the whole block in memory for as long as an object keeps its state.
 const COPY_BYTES_MAX: usize = SEPARATE_BYTES as usize;
-/// The number of the write before each blob.
-const ETAG_BYTES: usize = size_of::<u64>();
-/// Under which name the number of the newest write is kept.
-const NEWEST_ETAG: &str = "newest-etag";
+/// Before each blob: the number of the write that made it, and the checksum of name, number and blob.
+const HEAD_BYTES: usize = 2 * size_of::<u64>();
+/// The tree that holds the blobs.
+pub(super) const TREE: &str = "blobs";
 
 /// What fjall could not do.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
     /// In its own words.
-    #[error("{0}")]
+    #[error("the database of the store: {0}")]
     Fjall(#[from] fjall::Error),
-    /// A value that this store did not write.
-    #[error("the value of {0} is damaged")]
-    Damaged(String),
+    /// What it has is not what was written.
+    #[error("{name} is damaged on the disk ({why}): restore the store from a backup")]
+    Damaged {
+        /// The blob, or what else.
+        name: String,
+        /// In the words of whoever noticed.
+        why: String,
+    },
+}
+
+/// Fjall's database with the blobs, before anything is known of it.
+pub(super) struct Opened {
+    pub(super) blobs: Keyspace,
+    pub(super) database: fjall::Database,
 }
 
 /// The database of one store.
 pub(super) struct Database {
     path: PathBuf,
     blobs: Keyspace,
-    meta: Keyspace,
     database: fjall::Database,
+    progress: Mutex<Progress>,
     // The last field, so that the folder is free when all else is closed: a read may outlive the call and the store.
     _lock: Lock,
 }
 
-impl Database {
-    pub(super) fn open(folder: &Path, lock: Lock) -> Result<Self, Error> {
-        let database = fjall::Database::builder(folder.join("blobs"))
+/// What the next batch goes on from.
+struct Progress {
+    /// The newest write of the batch before it in the journals.
+    previous: u64,
+    last_answered: LastAnswered,
+}
+
+impl Opened {
+    /// Opens the database in `folder`, or makes one.
+    pub(super) fn open(folder: &Path, is_new: bool) -> Result<Self, Error> {
+        let database = fjall::Database::builder(folder)
             .cache_size(CACHE_BYTES)
             .max_journaling_size(JOURNAL_BYTES)
             .manual_journal_persist(true)
             .worker_threads(1)
             .open()?;
-        let separate = || KvSeparationOptions::default().separation_threshold(SEPARATE_BYTES);
-        let blobs = database.keyspace("blobs", || {
+        if !is_new && !database.keyspace_exists(TREE) {
+            let (name, why) =
+                ("the list of trees".to_owned(), "the blobs are not in it".to_owned());
+            return Err(Error::Damaged { name, why });
+        }
+        let separate = KvSeparationOptions::default().separation_threshold(SEPARATE_BYTES);
+        let blobs = database.keyspace(TREE, || {
             KeyspaceCreateOptions::default()
                 .max_memtable_size(MEMTABLE_BYTES)
-                .with_kv_separation(Some(separate()))
+                .with_kv_separation(Some(separate))
         })?;
-        let meta = database.keyspace("meta", || {
-            KeyspaceCreateOptions::default().max_memtable_size(META_MEMTABLE_BYTES)
-        })?;
-        Ok(Self { path: folder.to_owned(), blobs, meta, database, _lock: lock })
+        Ok(Self { blobs, database })
     }
 
-    /// The number of the newest write.
-    pub(super) fn newest_etag(&self) -> Result<u64, Error> {
-        match self.meta.get(NEWEST_ETAG)? {
-            Some(value) => Ok(split(NEWEST_ETAG, &value)?.0),
-            None => Ok(0),
+    /// The number of the newest write; 0 where there is none.
+    pub(super) fn newest(&self) -> Result<u64, Error> {
+        const NAME: &str = "the number of the newest write";
+        let Some(value) = read(NAME, || self.blobs.get(LINK))? else { return Ok(0) };
+        match Link::decode(&value) {
+            Some(link) => Ok(link.newest),
+            None => Err(Error::Damaged { name: NAME.to_owned(), why: "not a number".to_owned() }),
         }
     }
 
+    /// The number of the newest write of `name`, which need not be text.
+    pub(super) fn number(&self, name: &[u8]) -> Result<Option<u64>, Error> {
+        let text = String::from_utf8_lossy(name);
+        let Some(value) = read(&text, || self.blobs.get(name))? else { return Ok(None) };
+        Ok(Some(decode(&text, &value)?.0))
+    }
+}
+
+impl Database {
+    /// Goes on with what was opened, after the write `previous` in its journals.
+    pub(super) fn new(
+        folder: &Path,
+        opened: Opened,
+        previous: u64,
+        last_answered: LastAnswered,
+        lock: Lock,
+    ) -> Self {
+        let Opened { blobs, database } = opened;
+        let progress = Mutex::new(Progress { previous, last_answered });
+        Self { path: folder.to_owned(), blobs, database, progress, _lock: lock }
+    }
+
     pub(super) fn get(&self, name: &str) -> Result<Option<Blob>, Error> {
-        let Some(value) = self.blobs.get(name)? else { return Ok(None) };
-        let (etag, bytes) = split(name, &value)?;
-        let etag = ETag::new(&etag.to_string());
+        let Some(value) = read(name, || self.blobs.get(name))? else { return Ok(None) };
+        let (number, bytes) = decode(name, &value)?;
+        let etag = ETag::new(&number.to_string());
         let bytes = if value.len() > COPY_BYTES_MAX {
-            Bytes::from_owner(value).slice(ETAG_BYTES..)
+            Bytes::from_owner(value).slice(HEAD_BYTES..)
         } else {
             Bytes::copy_from_slice(bytes)
         };
@@ -101,11 +152,16 @@ impl Database {
         limit: usize,
     ) -> Result<Page, Error> {
         let from = match after {
-            Some(after) if after >= prefix => Bound::Excluded(after),
-            _ => Bound::Included(prefix),
+            Some(after) if after >= prefix => Bound::Excluded(after.as_bytes()),
+            _ => Bound::Included(prefix.as_bytes()),
         };
+        let listed = || self.page(from, prefix, limit);
+        read(&format!("the list of names that begin with {prefix:?}"), listed)
+    }
+
+    fn page(&self, from: Bound<&[u8]>, prefix: &str, limit: usize) -> Result<Page, fjall::Error> {
         let mut page = Page::default();
-        for entry in self.blobs.range::<&str, _>((from, Bound::Unbounded)) {
+        for entry in self.blobs.range::<&[u8], _>((from, Bound::Excluded(LINK))) {
             let name = entry.key()?;
             if !name.starts_with(prefix.as_bytes()) {
                 break;
@@ -121,10 +177,65 @@ impl Database {
     }
 }
 
+#[cfg(test)]
+impl Database {
+    /// Moves what is in memory into a table.
+    pub(super) fn flush(&self) {
+        self.blobs.rotate_memtable_and_wait().unwrap();
+    }
+}
+
+/// A blob as it lies in the database.
+fn encode(name: &str, number: u64, bytes: &[u8]) -> Vec<u8> {
+    let number = number.to_be_bytes();
+    let checksum = checksum(name.as_bytes(), number, bytes).to_be_bytes();
+    [&number[..], &checksum, bytes].concat()
+}
+
 /// A value as the number of its write and the blob.
-fn split<'a>(name: &str, value: &'a UserValue) -> Result<(u64, &'a [u8]), Error> {
-    let (etag, bytes) = value.split_first_chunk().ok_or_else(|| Error::Damaged(name.to_owned()))?;
-    Ok((u64::from_be_bytes(*etag), bytes))
+fn decode<'a>(name: &str, value: &'a UserValue) -> Result<(u64, &'a [u8]), Error> {
+    let damaged = || Error::Damaged {
+        name: name.to_owned(),
+        why: "it does not have the content that its checksum is of".to_owned(),
+    };
+    let (number, rest) = value.split_first_chunk().ok_or_else(damaged)?;
+    let (sum, bytes) = rest.split_first_chunk().ok_or_else(damaged)?;
+    if u64::from_be_bytes(*sum) != checksum(name.as_bytes(), *number, bytes) {
+        return Err(damaged());
+    }
+    Ok((u64::from_be_bytes(*number), bytes))
+}
+
+fn checksum(name: &[u8], number: [u8; 8], bytes: &[u8]) -> u64 {
+    let mut checksum = Xxh3::new();
+    checksum.update(&number);
+    checksum.update(name);
+    checksum.update(bytes);
+    checksum.digest()
+}
+
+/// Reads something, and says what is damaged where that cannot be read. Fjall may also panic over damage.
+fn read<T>(name: &str, work: impl FnOnce() -> Result<T, fjall::Error>) -> Result<T, Error> {
+    let damaged = |why: String| Error::Damaged { name: name.to_owned(), why };
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) if is_passing(&error) => Err(Error::Fjall(error)),
+        Ok(Err(error)) => Err(damaged(error.to_string())),
+        Err(_) => Err(damaged("the database panicked over it".to_owned())),
+    }
+}
+
+/// Whether the error is the system's, and not one about what was read. A bad sector is damage.
+fn is_passing(error: &fjall::Error) -> bool {
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = source {
+        if let Some(io) = error.downcast_ref::<io::Error>() {
+            let bad_sector = rustix::io::Errno::IO.raw_os_error();
+            return io.raw_os_error().is_some_and(|code| code != bad_sector);
+        }
+        source = error.source();
+    }
+    matches!(error, fjall::Error::Poisoned)
 }
 
 /// Whether `free` bytes are enough for `bytes` more, the database's own work included.
@@ -139,8 +250,8 @@ fn room(folder: &Path, free: u64, bytes: usize) -> Result<(), String> {
 
 impl Disk for Database {
     fn etag(&self, name: &str) -> Result<Option<u64>, String> {
-        let etag = || match self.blobs.get(name)? {
-            Some(value) => Ok(Some(split(name, &value)?.0)),
+        let etag = || match read(name, || self.blobs.get(name))? {
+            Some(value) => Ok(Some(decode(name, &value)?.0)),
             None => Ok(None),
         };
         etag().map_err(|error: Error| error.to_string())
@@ -153,20 +264,25 @@ impl Disk for Database {
     }
 
     fn commit(&self, writes: &[Accepted<'_>]) -> Result<(), String> {
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
         let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
         let mut newest = 0;
         for write in writes {
             newest = write.etag.max(newest);
             match write.bytes {
                 Some(bytes) => {
-                    let value = [&write.etag.to_be_bytes()[..], bytes].concat();
-                    batch.insert(&self.blobs, write.name, value);
+                    batch.insert(&self.blobs, write.name, encode(write.name, write.etag, bytes));
                 }
                 None => batch.remove(&self.blobs, write.name),
             }
         }
-        batch.insert(&self.meta, NEWEST_ETAG, newest.to_be_bytes());
-        batch.commit().map_err(|error| format!("{}: {error}", self.path.display()))
+        let link = Link { newest, previous: progress.previous };
+        batch.insert(&self.blobs, LINK, link.encode());
+        batch.commit().map_err(|error| format!("{}: {error}", self.path.display()))?;
+        progress.previous = newest;
+        // Only now: the file must not name a write that a crash may still undo.
+        let named = progress.last_answered.set(newest);
+        named.map_err(|error| format!("{}: {FILE}: {error}", self.path.display()))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The folder of an embedded store: who may use it, and what it is.
 //!
-//! `lock` is locked while a process has the store open, `format` says what the rest is. The database is in `blobs`,
-//! and no business of this file.
+//! `lock` is locked while a process has the store open, `format` says what the rest is. Before it is there,
+//! `last-answered` is: a store without that file is damaged. The database is in `blobs`, and no business of this file.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write as _};
@@ -9,9 +9,10 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use super::OpenError;
+use super::last_answered::{self, LastAnswered};
 
 /// The newest format of the folder that this host knows, and the only one that it makes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// What `format` holds before the number.
 const HEAD: &str = "highlander embedded store, format ";
 
@@ -49,7 +50,11 @@ pub(super) fn open(path: &Path) -> Result<Lock, OpenError> {
 fn is_empty(path: &Path) -> io::Result<bool> {
     for entry in fs::read_dir(path)? {
         let name = entry?.file_name();
-        if name != "lock" && name != "format.new" {
+        let is_left = name.to_str().is_some_and(|name| {
+            ["lock", "format.new", last_answered::FILE].contains(&name)
+                || name.strip_suffix(".new") == Some(last_answered::FILE)
+        });
+        if !is_left {
             return Ok(false);
         }
     }
@@ -61,15 +66,17 @@ fn check_format(path: &Path, marker: &[u8]) -> Result<(), OpenError> {
     let number = text.strip_prefix(HEAD).and_then(|number| number.trim_end().parse().ok());
     match number {
         Some(FORMAT) => Ok(()),
-        Some(found) if found > FORMAT => {
-            Err(OpenError::NewerFormat { path: path.to_owned(), found, known: FORMAT })
+        Some(found) if found < FORMAT => {
+            Err(OpenError::OlderFormat { path: path.to_owned(), found, known: FORMAT })
         }
+        Some(found) => Err(OpenError::NewerFormat { path: path.to_owned(), found, known: FORMAT }),
         _ => Err(OpenError::NotAStore(path.to_owned())),
     }
 }
 
-/// Writes the marker whole or not at all.
+/// Writes the marker whole or not at all, in a folder where nothing was answered yet.
 fn mark(path: &Path) -> io::Result<()> {
+    LastAnswered::create(path, 0)?;
     let new = path.join("format.new");
     let mut file = File::create(&new)?;
     writeln!(file, "{HEAD}{FORMAT}")?;

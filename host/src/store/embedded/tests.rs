@@ -11,6 +11,8 @@ use futures_util::future::join_all;
 use super::*;
 use crate::store::conformance;
 
+mod damage;
+
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
 }
@@ -101,9 +103,11 @@ fn a_newer_or_unreadable_format_is_refused() {
     let folder = folder();
     drop(Embedded::open(folder.path()).unwrap());
     let marker = folder.path().join("format");
-    assert_eq!(fs::read_to_string(&marker).unwrap(), "highlander embedded store, format 1\n");
-    fs::write(&marker, "highlander embedded store, format 2\n").unwrap();
-    assert!(matches!(open_error(folder.path()), OpenError::NewerFormat { found: 2, known: 1, .. }));
+    assert_eq!(fs::read_to_string(&marker).unwrap(), "highlander embedded store, format 2\n");
+    fs::write(&marker, "highlander embedded store, format 3\n").unwrap();
+    assert!(matches!(open_error(folder.path()), OpenError::NewerFormat { found: 3, known: 2, .. }));
+    fs::write(&marker, "highlander embedded store, format 1\n").unwrap();
+    assert!(matches!(open_error(folder.path()), OpenError::OlderFormat { found: 1, known: 2, .. }));
     fs::write(&marker, "something else").unwrap();
     assert!(matches!(open_error(folder.path()), OpenError::NotAStore(_)));
 }

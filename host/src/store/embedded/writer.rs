@@ -96,14 +96,14 @@ struct Writer<'a, D> {
 impl<D: Disk> Writer<'_, D> {
     /// One outcome for each write of `batch`.
     fn write(&mut self, batch: &[Write], byte_count: usize) -> Vec<Put> {
-        // Undecided and not denied, because an earlier attempt of the same write may be what failed.
-        let undecided = |why: &str| batch.iter().map(|_| Put::Undecided(why.to_owned())).collect();
+        let unavailable =
+            |why: &str| batch.iter().map(|_| Put::Unavailable(why.to_owned())).collect();
         if let Some(why) = &self.failed {
-            return undecided(why);
+            return unavailable(why);
         }
         // A full disk is met before it can tear a batch: writes go on when there is room again, without a restart.
         if let Err(why) = self.disk.check_room(byte_count) {
-            return undecided(&why);
+            return unavailable(&why);
         }
         let mut accepted: Vec<Accepted<'_>> = Vec::with_capacity(batch.len());
         let mut names = HashSet::with_capacity(batch.len());
@@ -125,9 +125,9 @@ impl<D: Disk> Writer<'_, D> {
         if let Err(why) = self.disk.commit(&accepted) {
             let why = format!("{why}; the store takes no more writes until it is opened again");
             tracing::error!(%why, "the embedded store cannot write");
-            let outcomes = undecided(&why);
+            let undecided = batch.iter().map(|_| Put::Undecided(why.clone())).collect();
             self.failed = Some(why);
-            return outcomes;
+            return undecided;
         }
         outcomes
     }
@@ -136,8 +136,8 @@ impl<D: Disk> Writer<'_, D> {
     fn decide(&mut self, write: &Write) -> Put {
         let present = match self.disk.etag(&write.name) {
             Ok(present) => present,
-            // It did not take place, but whether an earlier attempt did cannot be read either.
-            Err(why) => return Put::Undecided(why),
+            // Whether an earlier attempt took place cannot be read either.
+            Err(why) => return Put::Unavailable(why),
         };
         let holds = match (&write.change, present) {
             (Change::Removal, _) => true,

@@ -114,6 +114,27 @@ async fn a_node_cut_from_the_store_gives_its_objects_up() {
     let _ = quiet.judge(&cluster).await;
 }
 
+/// The request that is open has a minute to fail, and the node does not wait for that.
+#[tokio::test]
+async fn a_silent_store_is_noticed_before_a_request_to_it_has_failed() {
+    let options = ClusterOptions::new()
+        .with("objects.store_patience", "1s")
+        .with("store.request_timeout", "1m");
+    let cluster = Cluster::start(options).await;
+    let objects = Objects::new(cluster.objects_on(0, "journal", 1).await);
+    let client = cluster.client(0);
+    cluster.node(0).links().store.cut();
+    let recorder = &objects.recorders()[0];
+    let change = recorder.change(&client, None);
+    let unready = wait::until("the node is not ready", async || !client.is_ready().await);
+    let (outcome, ()) = tokio::join!(change, unready);
+    assert!(!matches!(outcome, Outcome::Done(_)), "{outcome:?}");
+    has_left(&cluster, 0, recorder.object()).await;
+    cluster.node(0).links().heal();
+    wait::until("the node is ready", async || client.is_ready().await).await;
+    let _ = objects.judge(&cluster).await;
+}
+
 #[tokio::test]
 async fn a_node_that_the_others_cannot_reach_keeps_its_objects() {
     let mut random = seed::random_numbers("a_node_that_the_others_cannot_reach_keeps_its_objects");

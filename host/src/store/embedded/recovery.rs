@@ -1,0 +1,178 @@
+//! Opens the store of a folder, or says what is damaged in it: whatever was answered is there afterwards, or the folder
+//! is refused.
+//!
+//! 1. What the database would believe unseen is compared before it is opened: its manifests and its journals.
+//! 2. A journal's torn end is cut off, after a copy was made in `damaged`.
+//! 3. The database is opened on a thread of its own, so that a panic or an endless loop in it is an error here.
+//! 4. What it shows is compared with its journals, and with the number of the newest answered write.
+//!
+//! Damage in a table or a blob is found when it is read ([`super::database`]).
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use super::OpenError;
+use super::database::{self, Database, Opened};
+use super::folder::Lock;
+use super::journal::{self, Journals};
+use super::last_answered::LastAnswered;
+use super::manifest;
+
+/// How long the database may take. It reads 256 MiB of journals at most, and has ended long before on any disk.
+const OPEN_TIME_MAX: Duration = Duration::from_mins(10);
+/// What an operator writes, to go on without the writes that are lost.
+const ACCEPT_LOSS: &str = "accept-loss";
+/// Copies of journals that were cut.
+const DAMAGED: &str = "damaged";
+
+/// Opens the store in the folder `path`, which `lock` is of; also the newest number that a write has had.
+pub(super) fn open(path: &Path, lock: Lock) -> Result<(Database, u64), OpenError> {
+    let failed = |path: &Path, source| OpenError::Io { path: path.to_owned(), source };
+    let damaged = |what| OpenError::Damaged { path: path.to_owned(), what };
+    let answered = LastAnswered::read(path).map_err(|source| failed(path, source))?;
+    // Nothing was answered yet: the database may be missing or half made.
+    let is_new = answered == Some(0);
+    let blobs = path.join("blobs");
+    manifest::check(&blobs, is_new).map_err(damaged)?;
+    let unusable = |error| match error {
+        journal::Error::Io(path, source) => OpenError::Io { path, source },
+        journal::Error::Damaged(what) => damaged(what),
+    };
+    let journals = Journals::read(&blobs).map_err(unusable)?;
+    let kept = path.join(DAMAGED);
+    let was_cut = journals.cut(&kept).map_err(unusable)?;
+    let accepted = accepted(path).map_err(|source| failed(&path.join(ACCEPT_LOSS), source))?;
+    let journal_newest = journals.newest;
+    let plan = Plan { path: path.to_owned(), blobs, answered, accepted, is_new };
+    let opened = guarded(OPEN_TIME_MAX, move || plan.carry_out(journals));
+    let (opened, newest, is_loss) = opened.unwrap_or_else(|what| Err(damaged(what)))?;
+    let last_answered =
+        LastAnswered::create(path, newest).map_err(|source| failed(path, source))?;
+    if is_loss {
+        tracing::warn!(
+            newest,
+            "the store goes on without writes that were lost, as it was told to"
+        );
+    } else if was_cut {
+        // A torn write that nobody was answered for: nobody will ask for it.
+        fs::remove_dir_all(&kept).map_err(|source| failed(&kept, source))?;
+    }
+    if accepted.is_some() {
+        // Once: the next loss is to be accepted anew.
+        let path = path.join(ACCEPT_LOSS);
+        fs::remove_file(&path).map_err(|source| failed(&path, source))?;
+    }
+    let previous = journal_newest.unwrap_or(newest);
+    let database = Database::new(path, opened, previous, last_answered, lock);
+    // Not even the number of a lost write is used again.
+    Ok((database, answered.unwrap_or_default().max(newest)))
+}
+
+/// The newest write that the operator goes on with.
+fn accepted(path: &Path) -> io::Result<Option<u64>> {
+    match fs::read_to_string(path.join(ACCEPT_LOSS)) {
+        Ok(text) => Ok(text.trim().parse().ok()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What the database is opened with.
+struct Plan {
+    path: PathBuf,
+    blobs: PathBuf,
+    answered: Option<u64>,
+    accepted: Option<u64>,
+    is_new: bool,
+}
+
+impl Plan {
+    /// The database, the number of its newest write, and whether others are lost.
+    fn carry_out(self, journals: Journals) -> Result<(Opened, u64, bool), OpenError> {
+        let path = self.path;
+        let why = |error: database::Error| match error {
+            database::Error::Damaged { .. } => {
+                OpenError::Damaged { path: path.clone(), what: error.to_string() }
+            }
+            database::Error::Fjall(error) => {
+                OpenError::Database { path: path.clone(), why: error.to_string() }
+            }
+        };
+        let opened = Opened::open(&self.blobs, self.is_new).map_err(why)?;
+        let newest = opened.newest().map_err(why)?;
+        if let Some(read) = journals.newest.filter(|read| newest < *read) {
+            let what = format!("the journals have write {read}, but the database shows {newest}");
+            return Err(OpenError::Damaged { path, what });
+        }
+        let is_loss = match self.answered {
+            Some(answered) if answered <= newest => false,
+            _ if self.accepted == Some(newest) => true,
+            Some(answered) => return Err(OpenError::Lost { path, answered, found: newest }),
+            None => return Err(OpenError::Unproven { path, found: newest }),
+        };
+        // Where the journals end before the database, all that they have is in its tables, and later writes too.
+        if journals.newest == Some(newest) {
+            compare(&opened, journals.expected)
+                .map_err(why)?
+                .map_err(|what| OpenError::Damaged { path: path.clone(), what })?;
+        }
+        Ok((opened, newest, is_loss))
+    }
+}
+
+/// Whether the database shows what its journals say.
+fn compare(
+    opened: &Opened,
+    expected: HashMap<Vec<u8>, Option<u64>>,
+) -> Result<Result<(), String>, database::Error> {
+    for (name, expected) in expected {
+        let shown = opened.number(&name)?;
+        if shown != expected {
+            let name = String::from_utf8_lossy(&name);
+            return Ok(Err(format!(
+                "{name} is of write {expected:?} in the journals, and of write {shown:?} in the database"
+            )));
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// Runs `work` on a thread of its own; an error where that panics, or takes longer than `limit`.
+fn guarded<T: Send + 'static>(
+    limit: Duration,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, String> {
+    let (sender, receiver) = sync_channel(1);
+    let thread = thread::Builder::new().name("store-opener".to_owned());
+    let started = thread.spawn(move || {
+        // Nobody waits any more where it took too long.
+        let _ = sender.send(work());
+    });
+    started.map_err(|error| format!("no thread can be started: {error}"))?;
+    receiver.recv_timeout(limit).map_err(|error| match error {
+        RecvTimeoutError::Timeout => format!("the database was not open after {limit:?}"),
+        RecvTimeoutError::Disconnected => "the database panicked over it".to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_and_an_endless_wait_are_errors() {
+        assert_eq!(guarded(Duration::from_mins(1), || 7), Ok(7));
+        let panicked = guarded(Duration::from_mins(1), || panic!("as a damaged table makes it"));
+        assert_eq!(panicked, Err::<(), _>("the database panicked over it".to_owned()));
+        let (_never, waits) = sync_channel::<()>(0);
+        let endless = guarded(Duration::from_millis(10), move || {
+            let _ = waits.recv();
+        });
+        assert_eq!(endless, Err("the database was not open after 10ms".to_owned()));
+    }
+}

@@ -1,0 +1,67 @@
+//! What counts as an answer, and as a write that took place.
+
+use super::*;
+use crate::store::memory::{GetFault, Memory, PutFault};
+
+/// Writes to a new blob of a store that meets `fault`, and whether reads and writes fail after it.
+async fn after_put(fault: PutFault) -> (bool, bool) {
+    let memory = Arc::new(Memory::new());
+    let watched = Watched::new(Arc::clone(&memory) as Arc<dyn Store>);
+    memory.script_puts([fault]);
+    watched.put("a", Bytes::new(), Condition::Absent).await;
+    (watched.reads.lasts() > Duration::ZERO, watched.writes.lasts() > Duration::ZERO)
+}
+
+#[tokio::test]
+async fn only_a_write_that_took_place_shows_that_writes_do() {
+    assert_eq!(after_put(PutFault::Nothing).await, (false, false));
+    assert_eq!(after_put(PutFault::LostRequest).await, (false, true));
+    assert_eq!(after_put(PutFault::LostAnswer).await, (false, true));
+    assert_eq!(after_put(PutFault::Denied).await, (false, true));
+    assert_eq!(after_put(PutFault::Unavailable).await, (false, true));
+}
+
+#[tokio::test]
+async fn reads_that_are_answered_do_not_hide_writes_that_fail() {
+    let memory = Arc::new(Memory::new());
+    let watched = Watched::new(Arc::clone(&memory) as Arc<dyn Store>);
+    memory.plant("a", Bytes::new());
+    memory.script_puts([PutFault::LostRequest]);
+    watched.put("a", Bytes::new(), Condition::Absent).await;
+    watched.get("a").await.unwrap();
+    assert_eq!(watched.failing_for(), Duration::ZERO);
+    let refused = watched.put("a", Bytes::new(), Condition::Absent).await;
+    assert_eq!(refused, Put::Refused);
+    assert!(watched.failing_writes_for() > Duration::ZERO);
+    assert_eq!(watched.write_failure(), "scripted: no answer");
+}
+
+#[tokio::test]
+async fn a_probe_finds_out_whether_writes_take_place() {
+    let memory = Arc::new(Memory::new());
+    let watched = Watched::new(Arc::clone(&memory) as Arc<dyn Store>);
+    memory.script_puts([PutFault::LostRequest, PutFault::Unavailable]);
+    for _ in 0..2 {
+        watched.probe().await;
+        assert!(watched.failing_writes_for() > Duration::ZERO);
+        assert_eq!(memory.peek(PROBE), None);
+    }
+    watched.probe().await;
+    assert_eq!(watched.failing_writes_for(), Duration::ZERO);
+    let first = memory.peek(PROBE).unwrap();
+    watched.probe().await;
+    assert_ne!(memory.peek(PROBE).unwrap().etag, first.etag, "it is written, not only read");
+}
+
+#[tokio::test]
+async fn a_probe_that_another_node_was_faster_than_shows_that_writes_take_place() {
+    let memory = Arc::new(Memory::new());
+    let watched = Watched::new(Arc::clone(&memory) as Arc<dyn Store>);
+    memory.script_puts([PutFault::LostRequest]);
+    watched.probe().await;
+    memory.plant(PROBE, Bytes::new());
+    memory.plant(PROBE, Bytes::from_static(b"by another node"));
+    memory.script_gets([GetFault::Stale]);
+    watched.probe().await;
+    assert_eq!(watched.failing_writes_for(), Duration::ZERO);
+}
