@@ -43,6 +43,13 @@ pub enum Operation {
         /// The argument, JSON.
         argument: Bytes,
     },
+    /// Run a handler of its type that is a query; one that is an update is refused.
+    Query {
+        /// The handler's name, as the caller wrote it.
+        handler: Box<str>,
+        /// The argument, JSON.
+        argument: Bytes,
+    },
     /// Delete it.
     Delete,
     /// End its quarantine.
@@ -74,12 +81,16 @@ pub enum Operation {
 }
 
 /// Which version the object must be at for a call to run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Precondition {
     /// Any.
     None,
     /// Exactly this one.
     Version(Version),
+    /// One of these; where there are none, no call runs.
+    OneOf(Arc<[Version]>),
+    /// The object exists: it was changed, and is not deleted.
+    Present,
     /// The object was never changed, or is deleted.
     Absent,
 }

@@ -46,6 +46,20 @@ pub struct Handler {
     pub reply: serde_json::Value,
 }
 
+impl Handler {
+    /// What it is called with where the caller gives no argument: `null`, or an object without members where it takes
+    /// an object all of whose members are optional. To replace the whole state there has to be one.
+    #[must_use]
+    pub fn no_argument(&self) -> &'static [u8] {
+        let has = |name: &str, empty: &serde_json::Value| {
+            self.argument.get(name).is_some_and(|value| value != empty)
+        };
+        let is_object = self.argument.get("type").is_some_and(|kind| kind == "object");
+        let is_given = has("required", &serde_json::json!([])) || has("minProperties", &0.into());
+        if is_object && !is_given && self.name != "put" { b"{}" } else { b"null" }
+    }
+}
+
 /// What a component says of itself, checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Description {
@@ -131,6 +145,8 @@ pub enum Rejection {
     InvalidArgument(String),
     /// There is no handler of this name.
     UnknownHandler,
+    /// The handler is an update, and only a query may be called so.
+    NoQuery,
     /// The object refuses, in its own words.
     Refused(Refusal),
 }

@@ -102,6 +102,8 @@ codes! {
     ObjectNotFound = "object-not-found", 404, None, false;
     /// The route exists, but not with this method.
     MethodNotAllowed = "method-not-allowed", 405, None, false;
+    /// The client accepts none of the media types that the answer can have.
+    NotAcceptable = "not-acceptable", 406, None, false;
     /// The call would wait for itself: its object waits, in an older chain, for one that waits for the call.
     CallConflict = "call-conflict", 409, None, true;
     /// A failed alarm cannot be set anew: another one has its name, or there are as many as there may be.
@@ -114,6 +116,8 @@ codes! {
     VersionMismatch = "version-mismatch", 412, None, false;
     /// The body is larger than the limit.
     BodyTooLarge = "body-too-large", 413, None, false;
+    /// The body is compressed, or encoded in another way that is not decoded.
+    UnsupportedEncoding = "unsupported-encoding", 415, None, false;
     /// Objects failed to be read by the component, which was therefore not deployed.
     RehearsalFailed = "rehearsal-failed", 422, None, false;
     /// The revision failed too many objects, or a node cannot run it, and is not current.

@@ -7,15 +7,19 @@
 
 pub mod accept;
 pub mod access;
+mod allow;
 mod announced;
 mod backlog;
 mod body;
+mod conditions;
 mod content;
 mod conversation;
 mod cross_site;
 mod documents;
 mod events;
 mod exchange;
+mod head;
+mod media;
 mod objects;
 mod openapi;
 mod pages;
@@ -56,6 +60,7 @@ use crate::router::Router;
 use access::Access;
 use content::Content;
 use problem::Problem;
+use query::Parameters;
 use route::Route;
 
 /// What is answered.
@@ -164,11 +169,16 @@ impl Api {
     }
 
     async fn route(&self, parts: &mut Parts, body: Incoming) -> Result<Reply, Problem> {
-        let route = match self.admit(parts, parts.uri.path(), &body) {
-            Ok((route, caller)) => {
+        let admitted = match self.admit(parts, parts.uri.path()) {
+            Ok((route, caller, parameters)) => {
                 parts.extensions.insert(caller);
-                route
+                parts.extensions.insert(parameters);
+                announced::check(parts, &route, &body, &self.config).map(|()| route)
             }
+            Err(problem) => Err(problem),
+        };
+        let route = match admitted {
+            Ok(route) => route,
             Err(problem) => {
                 if !announced::awaits_continue(parts.version, &parts.headers) {
                     body::turn_away(body, self.config.component_max).await;
@@ -178,6 +188,10 @@ impl Api {
         };
         match route {
             Route::Call { id, handler } => self.call(parts, body, id, handler).await,
+            Route::Query { id, handler } => self.query(parts, id, handler).await,
+            Route::Misfit { id, handler } => {
+                Err(self.misfit(&parts.method, &id, handler.as_deref()).await)
+            }
             Route::Get(id) => self.get(parts, id).await,
             Route::Put(id) => self.put(parts, body, id).await,
             Route::Delete(id) => self.delete(parts, id).await,
@@ -212,19 +226,21 @@ impl Api {
         }
     }
 
-    /// All that the head of a request decides: where it goes, who makes it, and whether its body is read.
+    /// All that the head of a request decides: where it goes, who makes it, and its parameters.
     fn admit<'a>(
         &self,
         parts: &Parts,
         path: &'a str,
-        body: &Incoming,
-    ) -> Result<(Route<'a>, Caller), Problem> {
-        request::check_head(parts)?;
+    ) -> Result<(Route<'a>, Caller, Parameters), Problem> {
+        head::check(parts)?;
         let route = route::find(&parts.method, path)?;
         cross_site::check(parts, &self.config)?;
         let caller = self.config.access.admit(&parts.headers, &route)?;
-        announced::check(parts, &route, body, &self.config)?;
-        Ok((route, caller))
+        let parameters = match route.parameters() {
+            Some(known) => query::read(&parts.uri, known)?,
+            None => Parameters::default(),
+        };
+        Ok((route, caller, parameters))
     }
 
     /// The body of a call: at most one argument long.

@@ -277,6 +277,7 @@ impl Router {
             Operation::Handle { handler, .. } => handler,
             // Being woken twice is as being woken once.
             Operation::Wake | Operation::ShowDealings | Operation::Watch { .. } => return true,
+            Operation::Query { .. } => return true,
             Operation::Delete
             | Operation::Resume
             | Operation::DeadLetters { .. }

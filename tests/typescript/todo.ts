@@ -24,7 +24,7 @@ const make = () =>
   });
 const made = await make();
 assert.equal(made.error, undefined);
-assert.equal(made.response.headers.get("etag"), '"1"');
+assert.equal(made.response.headers.get("etag"), '"1-r1"');
 const again = await make();
 assert.equal(again.error?.code, "version-mismatch");
 assert.equal(again.error?.effect, "none");
@@ -36,7 +36,7 @@ const complete = () =>
 const [first, repeat] = [await complete(), await complete()];
 assert.equal(first.response.headers.get("idempotency-replayed"), null);
 assert.equal(repeat.response.headers.get("idempotency-replayed"), "true");
-assert.equal(repeat.response.headers.get("etag"), '"2"');
+assert.equal(repeat.response.headers.get("etag"), '"2-r1"');
 
 const { data: state } = await objects.GET("/v1/objects/todo/{key}", { params: { path } });
 assert(state !== undefined);

@@ -38,7 +38,7 @@ pub fn fingerprint(operation: &Operation, caller: &Caller) -> [u8; 8] {
         hash.update([0xff]);
     }
     match operation {
-        Operation::Handle { handler, argument } => {
+        Operation::Handle { handler, argument } | Operation::Query { handler, argument } => {
             hash.update(handler.as_bytes());
             hash.update([0]);
             hash.update(canonical(argument));

@@ -281,6 +281,8 @@ pub struct Run {
     pub handler: Box<str>,
     /// The argument.
     pub argument: Bytes,
+    /// Whether a handler that may change the state is refused.
+    pub must_be_query: bool,
     /// Who calls.
     pub caller: Caller,
     /// Why the handler runs.

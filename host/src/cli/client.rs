@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
@@ -71,7 +71,7 @@ pub(super) struct Answer {
 impl Answer {
     /// The version that the answer speaks of.
     pub(super) fn version(&self) -> Option<&str> {
-        self.headers.get(ETAG)?.to_str().ok().map(|tag| tag.trim_matches('"'))
+        self.headers.get("highlander-version")?.to_str().ok()
     }
 
     /// Whether it is the kept answer of an earlier call.

@@ -180,6 +180,8 @@ fn need_of<'a>(route: &'a Route<'_>) -> Need<'a> {
         }
         Route::RehearsalShare(_) => return Need::Node,
         Route::Call { id, .. }
+        | Route::Query { id, .. }
+        | Route::Misfit { id, .. }
         | Route::Get(id)
         | Route::Put(id)
         | Route::Delete(id)

@@ -10,7 +10,7 @@ use hyper::body::{Body as _, Incoming};
 
 use super::problem::Problem;
 use super::route::Route;
-use super::{Config, request, types};
+use super::{Config, conditions, request, types};
 use crate::error::{Code, Error};
 use crate::limits::ARGUMENT_BYTES_MAX;
 
@@ -75,7 +75,7 @@ fn check_body(
 
 /// All that is read of a call's headers, later once more.
 fn check_call(headers: &HeaderMap, config: &Config) -> Result<(), Error> {
-    request::precondition(headers)?;
+    conditions::of_change(headers)?;
     request::consistency(headers)?;
     request::timeout(headers, config.call_timeout)?;
     request::idempotency_key(headers)?;

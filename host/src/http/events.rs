@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _};
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, UPGRADE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Response};
+use http::{HeaderName, HeaderValue, Method, Response};
 
 use super::content::Content;
 use super::exchange::Exchange;
 use super::problem::Problem;
 use super::request::{LAST_EVENT_ID, malformed};
 use super::wire::Streaming;
-use super::{Api, Reply, query, reply, request, websocket};
+use super::{Api, Reply, media, query, reply, request, websocket};
 use crate::activation::{Call, Operation, Precondition};
 use crate::error::Error;
 use crate::events::event_id::EventId;
@@ -30,7 +30,9 @@ pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const ALIVE: Bytes = Bytes::from_static(b":\n\n");
 /// After how many milliseconds a browser comes back.
 const RETRY: Bytes = Bytes::from_static(b"retry: 1000\n\n");
-const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
+const EVENT_STREAM: &str = "text/event-stream";
+/// Asks a proxy to pass each event on as it comes, and not to collect them first: nginx and others look for it.
+const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 impl Api {
     pub(super) async fn events(&self, parts: &mut Parts, id: ObjectId) -> Result<Reply, Problem> {
@@ -58,7 +60,7 @@ impl Api {
         let precondition = Ok(Precondition::None);
         let (done, owner) =
             self.operate(parts, id, Operation::Watch { shows_state: true }, precondition).await?;
-        Ok(reply::done(done, owner.as_ref()))
+        Ok(reply::of_the_moment(done, owner.as_ref()))
     }
 }
 
@@ -75,7 +77,7 @@ impl Asked {
     fn read(parts: &Parts) -> Result<Self, Error> {
         // Browsers can set no header for a WebSocket; those that reconnect by themselves repeat the first URL, and
         // name what they have seen since in the header.
-        let parameters = query::parameters(&parts.uri, &["last_event_id"])?;
+        let parameters = query::parameters(parts);
         let parameter = parameters.first().map(|(_, value)| value.as_str());
         let header = parts.headers.get(LAST_EVENT_ID).map(|value| value.to_str().unwrap_or("?"));
         let after = match header.or(parameter) {
@@ -85,13 +87,12 @@ impl Asked {
                 malformed(text).with_hint("take it from an event of this object, or leave it out")
             })?),
         };
-        let is_stand = parts.method == Method::HEAD || wants_json(&parts.headers);
+        // A WebSocket has no media type, and a program that makes one may say nothing, or anything, of those it takes.
+        let is_socket = parts.headers.contains_key(UPGRADE);
+        let is_stand = parts.method == Method::HEAD
+            || !is_socket && media::prefers(&parts.headers, "application/json", EVENT_STREAM)?;
         Ok(if is_stand { Self::Stand } else { Self::Events(after) })
     }
-}
-
-fn wants_json(headers: &HeaderMap) -> bool {
-    headers.get(ACCEPT).is_some_and(|accepted| accepted == reply::JSON)
 }
 
 /// The events of `listener` as server-sent events.
@@ -109,8 +110,9 @@ fn streamed(listener: Listener, exchange: Exchange) -> Reply {
     let pieces = stream::once(std::future::ready(RETRY)).chain(events);
     let mut reply = Response::new(Content::stream(pieces.boxed()));
     let headers = reply.headers_mut();
-    headers.insert(CONTENT_TYPE, EVENT_STREAM);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(UNBUFFERED, HeaderValue::from_static("no"));
     reply
 }
 

@@ -2,15 +2,17 @@
 //!
 //! A client that goes away does not take its call with it: the node runs what it has begun to its end.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
-use http::StatusCode;
 use http::request::Parts;
+use http::{Method, StatusCode};
 use hyper::body::Incoming;
 use tracing::Instrument as _;
 
 use super::problem::Problem;
 use super::request::malformed;
-use super::{Api, Reply, documents, query, reply, request};
+use super::{Api, Reply, allow, conditions, documents, query, reply, request, route};
 use crate::activation::answered::fingerprint;
 use crate::activation::{Call, Done, IdempotencyKey, Operation, Precondition};
 use crate::clock::BootTime;
@@ -29,27 +31,42 @@ impl Api {
         parts: &Parts,
         body: Incoming,
         id: ObjectId,
-        handler: std::borrow::Cow<'_, str>,
+        handler: Cow<'_, str>,
     ) -> Result<Reply, Problem> {
-        if handler.len() > HANDLER_NAME_BYTES_MAX {
-            let text = format!("the type {} has no such handler", id.type_name());
-            return Err(Problem::of(Error::new(Code::UnknownHandler, text), &id));
-        }
+        check_name(&handler, &id)?;
         let argument = self.argument(parts, body).await.map_err(|e| Problem::of(e, &id))?;
         let operation = Operation::Handle { handler: handler.into(), argument };
         self.change(parts, id, operation).await
     }
 
+    /// Calls a handler by `GET`, which changes nothing: an update is refused, by whatever code the object runs.
+    pub(super) async fn query(
+        &self,
+        parts: &Parts,
+        id: ObjectId,
+        handler: Cow<'_, str>,
+    ) -> Result<Reply, Problem> {
+        check_name(&handler, &id)?;
+        let argument = query::parameters(parts).into_iter().next().map(|(_, argument)| argument);
+        let argument = request::json_text(argument.unwrap_or_default().into());
+        let argument = argument.map_err(|error| {
+            let hint = "write it as JSON, percent-encoded: ?argument=%7B%22limit%22%3A5%7D";
+            Problem::of(error.with_hint(hint), &id)
+        })?;
+        let operation = Operation::Query { handler: handler.clone().into(), argument };
+        match self.read(parts, &id, operation).await {
+            Err(problem) if problem.code() == Code::MethodNotAllowed => {
+                Err(self.with_allow(problem, &id, Some(&handler)).await)
+            }
+            read => read,
+        }
+    }
+
     pub(super) async fn get(&self, parts: &Parts, id: ObjectId) -> Result<Reply, Problem> {
         let argument = Bytes::from_static(b"null");
         let operation = Operation::Handle { handler: "get".into(), argument };
-        let context = request::context(&parts.headers).map_err(|error| Problem::of(error, &id))?;
-        let precondition = request::read_precondition(&parts.headers, context);
-        let (done, owner) = self.operate(parts, &id, operation, precondition).await?;
-        if request::is_known(&parts.headers, done.version) {
-            return Ok(reply::not_modified(&done, owner.as_ref()));
-        }
-        Ok(reply::done(done, owner.as_ref()))
+        let read = self.read(parts, &id, operation).await;
+        self.whole(parts, read, &id).await
     }
 
     pub(super) async fn put(
@@ -59,7 +76,50 @@ impl Api {
         id: ObjectId,
     ) -> Result<Reply, Problem> {
         let argument = self.argument(parts, body).await.map_err(|e| Problem::of(e, &id))?;
-        self.change(parts, id, Operation::Handle { handler: "put".into(), argument }).await
+        let operation = Operation::Handle { handler: "put".into(), argument };
+        let put = self.change(parts, id.clone(), operation).await;
+        self.whole(parts, put, &id).await
+    }
+
+    /// An object without `get` or `put` has no such method. Another node is told that there is no such handler: it may
+    /// ask for an object, which calls handlers and knows of no methods.
+    async fn whole(
+        &self,
+        parts: &Parts,
+        answer: Result<Reply, Problem>,
+        id: &ObjectId,
+    ) -> Result<Reply, Problem> {
+        let is_forwarded = parts.headers.contains_key(request::HOPS);
+        match answer {
+            Err(problem) if problem.code() == Code::UnknownHandler && !is_forwarded => {
+                Err(self.misfit(&parts.method, id, None).await)
+            }
+            answer => answer,
+        }
+    }
+
+    /// What is said of a method that an object, or one of its handlers, does not take.
+    pub(super) async fn misfit(
+        &self,
+        method: &Method,
+        id: &ObjectId,
+        handler: Option<&str>,
+    ) -> Problem {
+        match self.router.node().catalog().current(id.type_name()).await {
+            Err(error) => Problem::of(error, id),
+            Ok(revision) => match allow::methods(&revision.description, handler) {
+                Some(methods) => route::not_allowed(method, methods),
+                None => Problem::of(no_handler(id), id),
+            },
+        }
+    }
+
+    async fn with_allow(&self, problem: Problem, id: &ObjectId, handler: Option<&str>) -> Problem {
+        let current = self.router.node().catalog().current(id.type_name()).await;
+        let methods = current.ok().and_then(|known| allow::methods(&known.description, handler));
+        // The object may run other code than the current revision.
+        let methods = methods.filter(|methods| !methods.contains("GET"));
+        problem.with_allow(methods.unwrap_or_else(|| "POST".to_owned()))
     }
 
     pub(super) async fn delete(&self, parts: &Parts, id: ObjectId) -> Result<Reply, Problem> {
@@ -76,7 +136,9 @@ impl Api {
     }
 
     pub(super) async fn messages(&self, parts: &Parts, id: ObjectId) -> Result<Reply, Problem> {
-        self.change(parts, id, Operation::ShowDealings).await
+        let precondition = conditions::of_read(&parts.headers);
+        let (done, owner) = self.operate(parts, &id, Operation::ShowDealings, precondition).await?;
+        Ok(reply::of_the_moment(done, owner.as_ref()))
     }
 
     /// Sends messages anew that were given up, or drops them.
@@ -107,9 +169,23 @@ impl Api {
         id: ObjectId,
         operation: Operation,
     ) -> Result<Reply, Problem> {
-        let precondition = request::precondition(&parts.headers);
+        let precondition = conditions::of_change(&parts.headers);
         let (done, owner) = self.operate(parts, &id, operation, precondition).await?;
         Ok(reply::done(done, owner.as_ref()))
+    }
+
+    /// Answers a `GET`: not again what the client has.
+    async fn read(
+        &self,
+        parts: &Parts,
+        id: &ObjectId,
+        operation: Operation,
+    ) -> Result<Reply, Problem> {
+        let headers = &parts.headers;
+        let known = conditions::known(headers).map_err(|error| Problem::of(error, id))?;
+        let precondition = conditions::of_read(headers);
+        let (done, owner) = self.operate(parts, id, operation, precondition).await?;
+        Ok(reply::read(done, owner.as_ref(), &known))
     }
 
     /// Has a call done, wherever its object is; with the node where it was done, if that is another one.
@@ -192,7 +268,7 @@ impl Api {
 /// The number of one of an object's things, where one is meant.
 fn read_number(parts: &Parts, of_what: &str) -> Result<Option<u64>, Error> {
     let mut number = None;
-    for (name, value) in query::parameters(&parts.uri, &["number"])? {
+    for (name, value) in query::parameters(parts) {
         let read = value.parse();
         number = Some(read.map_err(|_| {
             malformed(format!("the parameter {name:?} is the number of {of_what}"))
@@ -201,10 +277,22 @@ fn read_number(parts: &Parts, of_what: &str) -> Result<Option<u64>, Error> {
     Ok(number)
 }
 
+/// Refuses a name that is longer than any handler's.
+fn check_name(handler: &str, id: &ObjectId) -> Result<(), Problem> {
+    if handler.len() > HANDLER_NAME_BYTES_MAX {
+        return Err(Problem::of(no_handler(id), id));
+    }
+    Ok(())
+}
+
+fn no_handler(id: &ObjectId) -> Error {
+    Error::new(Code::UnknownHandler, format!("the type {} has no such handler", id.type_name()))
+}
+
 fn read_query(parts: &Parts, type_name: TypeName) -> Result<Query, Error> {
     let (prefix, after, limit) = (String::new(), None, LIST_COUNT);
     let mut read = Query { type_name, prefix, after, limit, is_active: false };
-    for (name, value) in query::parameters(&parts.uri, &["prefix", "after", "limit", "active"])? {
+    for (name, value) in query::parameters(parts) {
         match name.as_str() {
             "prefix" => read.prefix = value,
             "after" => read.after = Some(value).filter(|key| !key.is_empty()),

@@ -3,6 +3,8 @@
 //! Pure: what the types say of themselves goes in, a document of OpenAPI 3.1 comes out. Its schemas are those of the
 //! types, which are JSON Schemas as OpenAPI 3.1 has them; only their definitions are moved to where it wants them.
 
+mod names;
+mod parameters;
 mod schemas;
 #[cfg(test)]
 mod tests;
@@ -10,35 +12,36 @@ mod tests;
 use serde_json::{Map, Value, json};
 
 use crate::engine::{Description, Handler, HandlerKind};
+use names::Names;
+use parameters::{CONSISTENCY, IDEMPOTENCY_KEY, IF_ABSENT, IF_MATCH, IF_NONE_MATCH, KEY, TIMEOUT};
 use schemas::Schemas;
 
-const KEY: &str = "#/components/parameters/key";
-const TIMEOUT: &str = "#/components/parameters/timeout";
-const IDEMPOTENCY_KEY: &str = "#/components/parameters/idempotencyKey";
-const IF_MATCH: &str = "#/components/parameters/ifMatch";
-const IF_ABSENT: &str = "#/components/parameters/ifAbsent";
-const CONSISTENCY: &str = "#/components/parameters/consistency";
-/// What a query may be told, and what a change may be.
-const OF_QUERIES: [&str; 3] = [KEY, TIMEOUT, CONSISTENCY];
+/// What a query may be told, by `GET` too, and what a change may be.
+const OF_QUERIES: [&str; 4] = [KEY, TIMEOUT, CONSISTENCY, IF_MATCH];
+const OF_READS: [&str; 5] = [KEY, TIMEOUT, CONSISTENCY, IF_MATCH, IF_NONE_MATCH];
 const OF_CHANGES: [&str; 5] = [KEY, TIMEOUT, IDEMPOTENCY_KEY, IF_MATCH, IF_ABSENT];
-const LAST_EVENT_ID: &str = "#/components/parameters/lastEventId";
 const PROBLEM: &str = "#/components/responses/Problem";
 
 /// The document for these types.
 pub(super) fn document<'a>(types: impl Iterator<Item = &'a Description>) -> Value {
-    let mut schemas = Schemas::default();
+    let (mut schemas, mut names) = (Schemas::default(), Names::default());
     let (mut paths, mut tags) = (Map::new(), Vec::new());
     for description in types {
         let name = description.name.as_str();
         tags.push(json!({ "name": name, "description": description.documentation }));
-        paths.insert(format!("/v1/objects/{name}"), json!({ "get": list(name) }));
-        paths.insert(format!("/v1/objects/{name}/{{key}}"), whole(description, &mut schemas));
-        paths.insert(format!("/v1/objects/{name}/{{key}}/events"), json!({ "get": events(name) }));
+        let object = format!("/v1/objects/{name}/{{key}}");
+        // First, so that a handler is called by its own name, whatever the host's operations are called.
         for handler in description.handlers.iter().filter(|handler| !is_whole(handler)) {
-            let path = format!("/v1/objects/{name}/{{key}}/{}", handler.name);
-            paths.insert(path, json!({ "post": call(name, handler, &mut schemas) }));
+            let path = format!("{object}/{}", handler.name);
+            paths.insert(path, handler_item(name, handler, &mut schemas, &mut names));
         }
+        paths.insert(format!("/v1/objects/{name}"), json!({ "get": list(name, &mut names) }));
+        paths.insert(object.clone(), whole(description, &mut schemas, &mut names));
+        paths.insert(format!("{object}/events"), events());
     }
+    let mut schemas = schemas.into_map();
+    // Those of types have a dot in their names.
+    schemas.insert("Problem".to_owned(), problem_schema());
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -50,8 +53,8 @@ pub(super) fn document<'a>(types: impl Iterator<Item = &'a Description>) -> Valu
         "paths": paths,
         "security": [{}, { "token": [] }],
         "components": {
-            "schemas": schemas.into_map(),
-            "parameters": parameters(),
+            "schemas": schemas,
+            "parameters": parameters::shared(),
             "responses": { "Problem": problem() },
             "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
         },
@@ -63,26 +66,13 @@ fn is_whole(handler: &Handler) -> bool {
     matches!(handler.name.as_str(), "get" | "put")
 }
 
-fn list(type_name: &str) -> Value {
-    let query = |name: &str, schema: Value, what: &str| {
-        let place = json!("query");
-        json!({ "name": name, "in": place, "schema": schema, "description": what })
-    };
+fn list(type_name: &str, names: &mut Names) -> Value {
     json!({
-        "operationId": format!("{type_name}.list"),
+        "operationId": names.take(format!("{type_name}.list_objects")),
         "tags": [type_name],
         "summary": format!("The keys of the {type_name} objects, page by page"),
-        "parameters": [
-            query("prefix", json!({ "type": "string" }), "Only keys that begin with this."),
-            query("after", json!({ "type": "string" }), "Only keys after this one: next of the page before."),
-            query(
-                "limit",
-                json!({ "type": "integer", "minimum": 1, "maximum": 1000 }),
-                "So many keys at most.",
-            ),
-            query("active", json!({ "type": "boolean" }), "Only objects that are active on some node."),
-        ],
-        "responses": answers(&json!({
+        "parameters": parameters::of_list(),
+        "responses": of_document(&json!({
             "type": "object",
             "properties": {
                 "type": { "type": "string" },
@@ -100,20 +90,22 @@ fn list(type_name: &str) -> Value {
 }
 
 /// The operations on an object's state as a whole.
-fn whole(description: &Description, schemas: &mut Schemas) -> Value {
+fn whole(description: &Description, schemas: &mut Schemas, names: &mut Names) -> Value {
     let name = description.name.as_str();
     let mut operations = Map::new();
     if let Some(get) = description.handler("get") {
-        let mut operation = call(name, get, schemas);
         // A state is read with nothing but its key.
-        operation.as_object_mut().map(|operation| operation.remove("requestBody"));
-        operations.insert("get".to_owned(), operation);
+        let (_, reply) = types_of(name, get, schemas);
+        let id = names.take(format!("{name}.get"));
+        operations.insert("get".to_owned(), read(name, get, id, None, &reply));
     }
     if let Some(put) = description.handler("put") {
-        operations.insert("put".to_owned(), call(name, put, schemas));
+        let (argument, reply) = types_of(name, put, schemas);
+        let id = names.take(format!("{name}.put"));
+        operations.insert("put".to_owned(), call(name, put, id, &argument, &reply));
     }
     let delete = json!({
-        "operationId": format!("{name}.delete"),
+        "operationId": names.take(format!("{name}.delete_object")),
         "tags": [name],
         "summary": "Deletes the object",
         "parameters": references(&[KEY, TIMEOUT, IDEMPOTENCY_KEY, IF_MATCH]),
@@ -123,48 +115,98 @@ fn whole(description: &Description, schemas: &mut Schemas) -> Value {
     Value::Object(operations)
 }
 
-/// Watching an object.
-fn events(type_name: &str) -> Value {
+/// Watching an object, of which there is no operation: it has no answer that a client could wait for.
+fn events() -> Value {
     json!({
-        "operationId": format!("{type_name}.events"),
-        "tags": [type_name],
         "summary": "What happens to the object, as it happens",
-        "parameters": references(&[KEY, LAST_EVENT_ID]),
-        "responses": {
-            "200": {
-                "description": "Server-sent events without an end.",
-                "content": { "text/event-stream": { "schema": { "type": "string" } } },
-            },
-            "default": { "$ref": PROBLEM },
-        },
+        "description": "GET answers with server-sent events without an end, which this document has no words for.",
     })
 }
 
-/// One handler as an operation.
-fn call(type_name: &str, handler: &Handler, schemas: &mut Schemas) -> Value {
-    let operation = format!("{type_name}.{}", handler.name);
-    let argument = schemas.take(type_name, &format!("{operation}.argument"), &handler.argument);
-    let reply = schemas.take(type_name, &format!("{operation}.reply"), &handler.reply);
+/// The operations of a handler.
+fn handler_item(
+    type_name: &str,
+    handler: &Handler,
+    schemas: &mut Schemas,
+    names: &mut Names,
+) -> Value {
+    let (argument, reply) = types_of(type_name, handler, schemas);
+    let id = names.take(format!("{type_name}.{}", handler.name));
+    let mut item = Map::new();
+    item.insert("post".to_owned(), call(type_name, handler, id, &argument, &reply));
+    // These names have a meaning of their own in paths.
+    let is_readable = !matches!(handler.name.as_str(), "messages" | "quarantine");
+    if handler.kind == HandlerKind::Query && is_readable {
+        let id = names.take(format!("{type_name}.{}.read", handler.name));
+        item.insert("get".to_owned(), read(type_name, handler, id, Some(&argument), &reply));
+    }
+    Value::Object(item)
+}
+
+/// The schemas of a handler's argument and reply.
+fn types_of(type_name: &str, handler: &Handler, schemas: &mut Schemas) -> (Value, Value) {
+    let own = |part: &str| format!("{type_name}.{}.{part}", handler.name);
+    let argument = schemas.take(type_name, &own("argument"), &handler.argument);
+    (argument, schemas.take(type_name, &own("reply"), &handler.reply))
+}
+
+/// A handler that is called by `POST`, or by `PUT`.
+fn call(type_name: &str, handler: &Handler, id: String, argument: &Value, reply: &Value) -> Value {
     let named: &[&str] = match handler.kind {
         HandlerKind::Query => &OF_QUERIES,
         HandlerKind::Update => &OF_CHANGES,
     };
-    let mut document = Map::new();
-    let mut say = |name: &str, value: Value| drop(document.insert(name.to_owned(), value));
-    say("operationId", json!(operation));
-    say("tags", json!([type_name]));
-    say("parameters", references(named));
-    say("responses", answers(&reply));
-    if !handler.documentation.is_empty() {
-        say("description", json!(handler.documentation));
-    }
+    let mut document = operation(type_name, handler, id);
+    document.insert("parameters".to_owned(), references(named));
+    document.insert("responses".to_owned(), answers(reply));
     // Nothing at all stands for null.
-    if argument.get("type") != Some(&json!("null")) {
-        let is_required = is_never_null(&argument);
+    if takes_something(argument) {
         let content = json!({ "application/json": { "schema": argument } });
-        say("requestBody", json!({ "content": content, "required": is_required }));
+        let body = json!({ "content": content, "required": is_required(handler, argument) });
+        document.insert("requestBody".to_owned(), body);
     }
     Value::Object(document)
+}
+
+/// A handler that is called by `GET`.
+fn read(
+    type_name: &str,
+    handler: &Handler,
+    id: String,
+    argument: Option<&Value>,
+    reply: &Value,
+) -> Value {
+    let mut document = operation(type_name, handler, id);
+    let mut parameters = references(&OF_READS);
+    if let Some(argument) = argument.filter(|argument| takes_something(argument))
+        && let Some(parameters) = parameters.as_array_mut()
+    {
+        parameters.push(parameters::argument(argument, is_required(handler, argument)));
+    }
+    document.insert("parameters".to_owned(), parameters);
+    let mut responses = answers(reply);
+    responses["304"] = json!({ "description": "The client has the answer." });
+    document.insert("responses".to_owned(), responses);
+    Value::Object(document)
+}
+
+fn operation(type_name: &str, handler: &Handler, id: String) -> Map<String, Value> {
+    let mut document = Map::new();
+    document.insert("operationId".to_owned(), json!(id));
+    document.insert("tags".to_owned(), json!([type_name]));
+    if !handler.documentation.is_empty() {
+        document.insert("description".to_owned(), json!(handler.documentation));
+    }
+    document
+}
+
+fn takes_something(argument: &Value) -> bool {
+    argument.get("type") != Some(&json!("null"))
+}
+
+/// Whether a handler has to be given an argument.
+fn is_required(handler: &Handler, argument: &Value) -> bool {
+    handler.no_argument() == b"null" && is_never_null(argument)
 }
 
 /// Whether a schema says of its types that null is none of them.
@@ -180,58 +222,39 @@ fn references(names: &[&str]) -> Value {
     names.iter().map(|name| json!({ "$ref": name })).collect()
 }
 
+/// The answers to a call.
 fn answers(schema: &Value) -> Value {
-    let version = json!({
-        "description": "The version of the object that the answer saw.",
-        "schema": { "type": "string" },
+    let text = |what: &str| json!({ "description": what, "schema": { "type": "string" } });
+    let mut answers = of_document(schema);
+    answers["200"]["headers"] = json!({
+        "ETag": text("What the answer is told apart by: its version, its revision, and more where it was read."),
+        "Highlander-Version": text("The version of the object that the call made or saw."),
     });
+    answers
+}
+
+/// The answers to a question that is none to an object.
+fn of_document(schema: &Value) -> Value {
     json!({
         "200": {
             "description": "The reply.",
-            "headers": { "ETag": version },
             "content": { "application/json": { "schema": schema } },
         },
         "default": { "$ref": PROBLEM },
     })
 }
 
-fn parameters() -> Value {
-    let header = |name: &str, what: &str| {
-        let schema = json!({ "type": "string" });
-        json!({ "name": name, "in": "header", "schema": schema, "description": what })
-    };
+fn problem() -> Value {
     json!({
-        "key": {
-            "name": "key",
-            "in": "path",
-            "required": true,
-            "schema": { "type": "string", "minLength": 1, "maxLength": 256 },
-            "description": "The object's key.",
-        },
-        "timeout": header("Highlander-Timeout", "How long the call may take, like 5s."),
-        "idempotencyKey": header(
-            "Idempotency-Key",
-            "1 to 128 visible characters: the same call with the same key is done once.",
-        ),
-        "lastEventId": header("Last-Event-ID", "What was seen last: what came after it comes first."),
-        "ifMatch": header("If-Match", "Only if the object is at this version, in quotes."),
-        "ifAbsent": {
-            "name": "If-None-Match",
-            "in": "header",
-            "schema": { "const": "*" },
-            "description": "Only if the object was never changed, or is deleted.",
-        },
-        "consistency": {
-            "name": "Highlander-Consistency",
-            "in": "header",
-            "schema": { "const": "strict" },
-            "description": "The answer is compared with the store.",
+        "description": "Why there is no reply, and whether anything was changed.",
+        "content": {
+            "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } },
         },
     })
 }
 
-fn problem() -> Value {
-    let schema = json!({
+fn problem_schema() -> Value {
+    json!({
         "type": "object",
         "properties": {
             "type": { "type": "string" },
@@ -239,8 +262,9 @@ fn problem() -> Value {
             "status": { "type": "integer" },
             "detail": { "type": "string" },
             "code": { "type": "string" },
-            "effect": { "enum": ["none", "applied", "unknown"] },
+            "effect": { "type": "string", "enum": ["none", "applied", "unknown"] },
             "retryable": { "type": "boolean" },
+            "object": { "type": "string" },
             "hint": { "type": "string" },
             "rejection": {
                 "type": "object",
@@ -253,9 +277,5 @@ fn problem() -> Value {
             },
         },
         "required": ["type", "title", "status", "detail", "code", "effect", "retryable"],
-    });
-    json!({
-        "description": "Why there is no reply, and whether anything was changed.",
-        "content": { "application/problem+json": { "schema": schema } },
     })
 }

@@ -3,9 +3,12 @@
 //! `type` is `/problems/<code>`, a reference that this node answers with the code's section of `docs/errors.md`.
 //! A problem carries no path of a machine and nothing of the host's inside.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{
+    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use http::{HeaderValue, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -23,7 +26,7 @@ pub const CONTENT: &str = "application/problem+json";
 pub struct Problem {
     error: Box<Error>,
     object: Option<ObjectId>,
-    allow: Option<&'static str>,
+    allow: Option<Cow<'static, str>>,
 }
 
 /// What a problem looks like to a client. The command line reads it back.
@@ -93,8 +96,8 @@ impl Problem {
 
     /// The same with the methods that the path takes.
     #[must_use]
-    pub fn with_allow(self, methods: &'static str) -> Self {
-        Self { allow: Some(methods), ..self }
+    pub fn with_allow(self, methods: impl Into<Cow<'static, str>>) -> Self {
+        Self { allow: Some(methods.into()), ..self }
     }
 
     /// What went wrong.
@@ -105,8 +108,8 @@ impl Problem {
 
     /// The methods that the path takes, where it was the method that did not fit.
     #[must_use]
-    pub fn allow(&self) -> Option<&'static str> {
-        self.allow
+    pub fn allow(&self) -> Option<&str> {
+        self.allow.as_deref()
     }
 
     /// What a client sees.
@@ -132,7 +135,7 @@ impl Problem {
         let code = self.error.code;
         let status =
             StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let (retry_after, allow) = (self.error.retry_after, self.allow);
+        let (retry_after, allow) = (self.error.retry_after, self.allow.clone());
         let owner = self.error.owner.clone();
         // Writing plain text members as JSON does not fail.
         let document = serde_json::to_vec(&self.document()).unwrap_or_default();
@@ -150,8 +153,12 @@ impl Problem {
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if let Some(methods) = allow {
-            headers.insert(ALLOW, HeaderValue::from_static(methods));
+        // Names of methods.
+        if let Some(methods) = allow.and_then(|methods| HeaderValue::from_str(&methods).ok()) {
+            headers.insert(ALLOW, methods);
+        }
+        if code == Code::UnsupportedEncoding {
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         reply
     }

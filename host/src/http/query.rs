@@ -1,40 +1,57 @@
-//! Reads the query of a URL: a few known parameters, each at most once.
+//! Reads the query of a URL: the few parameters that its route knows, each at most once.
 //!
-//! An unknown parameter is refused, so that a misspelled one is not taken for its absence.
+//! An unknown parameter is refused on every route, so that a misspelled one is not taken for its absence, and one of
+//! another route not for nothing: `DELETE` of one message must not delete the object.
 
 use http::Uri;
+use http::request::Parts;
 use percent_encoding::percent_decode_str;
 
 use super::request::malformed;
 use crate::error::Error;
 
-/// The parameters of a query, in their order.
-pub(super) fn parameters(uri: &Uri, known: &[&str]) -> Result<Vec<(String, String)>, Error> {
-    parameters_of(uri, known, &[])
+/// The parameters that a route knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Known {
+    pub(super) names: &'static [&'static str],
+    /// Those among them that may be given more than once.
+    pub(super) repeated: &'static [&'static str],
 }
 
-/// The same, where those of `repeated` may be given more than once.
-pub(super) fn parameters_of(
-    uri: &Uri,
-    known: &[&str],
-    repeated: &[&str],
-) -> Result<Vec<(String, String)>, Error> {
+/// The parameters of a request, as they were found to be known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Parameters(Vec<(String, String)>);
+
+/// Those of a request, in their order.
+pub(super) fn parameters(parts: &Parts) -> Vec<(String, String)> {
+    parts.extensions.get::<Parameters>().cloned().unwrap_or_default().0
+}
+
+/// The parameters of a URL.
+pub(super) fn read(uri: &Uri, known: Known) -> Result<Parameters, Error> {
     let mut found: Vec<(String, String)> = Vec::new();
     for pair in uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let (name, value) = (decode(name)?, decode(value)?);
-        if !known.contains(&name.as_str()) {
-            let name: String = name.chars().take(50).collect();
-            let text = format!("the parameter {name:?} is not one of {}", known.join(", "));
-            return Err(malformed(text));
+        if !known.names.contains(&name.as_str()) {
+            return Err(unknown(&name, known.names));
         }
         let is_repeated = found.iter().any(|(other, _)| *other == name);
-        if is_repeated && !repeated.contains(&name.as_str()) {
+        if is_repeated && !known.repeated.contains(&name.as_str()) {
             return Err(malformed(format!("the parameter {name:?} is given twice")));
         }
         found.push((name, value));
     }
-    Ok(found)
+    Ok(Parameters(found))
+}
+
+fn unknown(name: &str, known: &[&str]) -> Error {
+    let name: String = name.chars().take(50).collect();
+    if known.is_empty() {
+        let text = format!("the parameter {name:?} is not for this request, which takes none");
+        return malformed(text).with_hint("look whether the path is the one that was meant");
+    }
+    malformed(format!("the parameter {name:?} is not one of {}", known.join(", ")))
 }
 
 /// A whole number.
@@ -62,18 +79,32 @@ fn decode(text: &str) -> Result<String, Error> {
 mod tests {
     use super::*;
 
-    fn read(url: &str) -> Option<Vec<(String, String)>> {
-        parameters(&url.parse().unwrap(), &["prefix", "limit"]).ok()
+    const LIST: Known = Known { names: &["prefix", "limit", "key"], repeated: &["key"] };
+
+    fn found(url: &str, known: Known) -> Option<Vec<(String, String)>> {
+        read(&url.parse().unwrap(), known).ok().map(|parameters| parameters.0)
     }
 
     #[test]
     fn parameters_are_decoded_and_known() {
-        let expected =
-            vec![("prefix".to_owned(), "a b/ä".to_owned()), ("limit".to_owned(), String::new())];
-        assert_eq!(read("/?prefix=a+b%2F%C3%A4&limit"), Some(expected));
-        assert_eq!(read("/"), Some(Vec::new()));
-        for bad in ["/?prefx=a", "/?limit=1&limit=2", "/?prefix=%FF"] {
-            assert_eq!(read(bad), None, "{bad}");
+        let pairs = |pairs: &[(&str, &str)]| {
+            Some(pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect())
+        };
+        let expected = pairs(&[("prefix", "a b/ä"), ("limit", "")]);
+        assert_eq!(found("/?prefix=a+b%2F%C3%A4&limit", LIST), expected);
+        assert_eq!(found("/?key=1&key=2", LIST), pairs(&[("key", "1"), ("key", "2")]));
+        assert_eq!(found("/", LIST), pairs(&[]));
+        for bad in ["/?prefx=a", "/?limit=1&limit=2", "/?prefix=%FF", "/?Limit=1", "/?=1", "/?a"] {
+            assert_eq!(found(bad, LIST), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn where_none_is_known_any_is_refused_by_its_name() {
+        let none = Known { names: &[], repeated: &[] };
+        let error = read(&"/v1/objects/todo/x?number=7".parse().unwrap(), none).unwrap_err();
+        assert!(error.message.contains("\"number\""), "{error}");
+        assert_eq!(found("/?", none), Some(Vec::new()));
+        assert_eq!(found("/?&", none), Some(Vec::new()));
     }
 }

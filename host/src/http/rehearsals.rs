@@ -19,7 +19,7 @@ impl Api {
     pub(super) async fn rehearse(&self, parts: &Parts, body: Incoming) -> Result<Reply, Problem> {
         let wasm = self.component(parts, body).await?;
         let (mut sample, mut is_followed) = (Sample::All, true);
-        for (name, value) in query::parameters(&parts.uri, &["sample", "wait"])? {
+        for (name, value) in query::parameters(parts) {
             match name.as_str() {
                 "sample" => sample = value.parse().map_err(malformed)?,
                 _ => is_followed = query::flag(&name, &value)?,

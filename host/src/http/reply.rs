@@ -3,15 +3,15 @@
 //! On the path of a call nothing is formatted but numbers, and the reply's bytes are sent as the object gave them.
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, ETAG};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
 use super::Reply;
+use super::conditions::{self, Known};
 use super::content::Content;
 use crate::activation::Done;
 use crate::id::NodeId;
-use crate::store::record::Version;
 
 pub(super) const NODE: HeaderName = HeaderName::from_static("highlander-node");
 pub(super) const VERSION: HeaderName = HeaderName::from_static("highlander-version");
@@ -24,13 +24,46 @@ pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json"
 /// Names of headers are spread over twice as many places; room for all of them avoids growing.
 const HEADER_COUNT: usize = 12;
 
+/// How the answers to reads may be kept: by who asked alone, and asked for again before each use.
+const REVALIDATED: HeaderValue = HeaderValue::from_static("private, no-cache");
+
 /// The answer to a call that was done, at another node if one is given.
 pub(super) fn done(done: Done, owner: Option<&NodeId>) -> Reply {
+    let tag = conditions::tag(&done);
+    let mut reply = untagged(done, owner);
+    reply.headers_mut().insert(ETAG, tag);
+    reply
+}
+
+/// The answer to a read that a client may have, unless the client has it already.
+pub(super) fn read(done: Done, owner: Option<&NodeId>, known: &Known<'_>) -> Reply {
+    let (tag, version) = (conditions::tag_of_read(&done), done.version);
+    let is_known = known.has(&tag, version);
+    let reply = if is_known { Bytes::new() } else { done.reply.clone() };
+    let mut reply = untagged(Done { reply, ..done }, owner);
+    if is_known {
+        *reply.status_mut() = StatusCode::NOT_MODIFIED;
+        // There is nothing that would be of a type.
+        reply.headers_mut().remove(CONTENT_TYPE);
+    }
+    let headers = reply.headers_mut();
+    headers.insert(ETAG, tag);
+    headers.insert(CACHE_CONTROL, REVALIDATED);
+    reply
+}
+
+/// The answer to a read of what changes without a new version: nobody can know that it is still so.
+pub(super) fn of_the_moment(done: Done, owner: Option<&NodeId>) -> Reply {
+    let mut reply = untagged(done, owner);
+    reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
+}
+
+fn untagged(done: Done, owner: Option<&NodeId>) -> Reply {
     let mut reply = Response::new(Content::whole(done.reply));
     let headers = reply.headers_mut();
     headers.reserve(HEADER_COUNT);
     headers.insert(CONTENT_TYPE, JSON);
-    headers.insert(ETAG, tag(done.version));
     headers.insert(VERSION, HeaderValue::from(done.version));
     headers.insert(EPOCH, HeaderValue::from(done.epoch));
     headers.insert(REVISION, HeaderValue::from(done.revision));
@@ -50,13 +83,6 @@ pub(super) fn name_owner(headers: &mut HeaderMap, owner: &NodeId) {
     }
 }
 
-/// The answer to a read of a version that the caller has already.
-pub(super) fn not_modified(seen: &Done, owner: Option<&NodeId>) -> Reply {
-    let mut reply = done(Done { reply: Bytes::new(), ..seen.clone() }, owner);
-    *reply.status_mut() = StatusCode::NOT_MODIFIED;
-    reply
-}
-
 /// A document made by the host.
 pub(super) fn json(status: StatusCode, document: &impl Serialize) -> Reply {
     // The documents are plain data, which can always be written.
@@ -72,34 +98,4 @@ pub(super) fn text(media_type: &'static str, text: impl Into<Bytes>) -> Reply {
     let mut reply = Response::new(Content::whole(text));
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     reply
-}
-
-/// A version in quotes, written from its last digit to its first.
-pub(super) fn tag(version: Version) -> HeaderValue {
-    let mut text = [b'"'; 22];
-    let (mut left, mut start) = (version, 21);
-    loop {
-        start -= 1;
-        if let Some(digit) = text.get_mut(start) {
-            *digit = b'0' + u8::try_from(left % 10).unwrap_or(0);
-        }
-        left /= 10;
-        if left == 0 {
-            break;
-        }
-    }
-    let quoted = text.get(start - 1..).unwrap_or_default();
-    HeaderValue::from_bytes(quoted).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tags_are_versions_in_quotes() {
-        for version in [0, 1, 9, 10, 42, 1_000_000, u64::MAX] {
-            assert_eq!(tag(version), format!("\"{version}\""));
-        }
-    }
 }

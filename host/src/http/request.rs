@@ -1,18 +1,18 @@
-//! What a request says beside its path: time, idempotency key, conditions, and whether its body is JSON.
+//! What a request says beside its path: time, idempotency key, origin, and whether its body is JSON.
 //!
-//! Each header is read here and nowhere else. A header that cannot be understood is refused, never passed over: a
-//! caller that sets a condition relies on it.
+//! Each header is read here, in `head`, in `conditions` or in `media`, and nowhere else. A header that cannot be
+//! understood is refused, never passed over.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH};
+use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 
 use super::access::vouched;
-use crate::activation::{Consistency, Precondition};
+use crate::activation::Consistency;
 use crate::caller::Caller;
 use crate::error::{Code, Error};
 use crate::json::is_json;
@@ -20,10 +20,6 @@ use crate::limits::{CALL_TIMEOUT_MAX, IDEMPOTENCY_KEY_BYTES_MAX};
 use crate::origin::Origin;
 use crate::origin::trace::TraceParent;
 use crate::router::context::Context;
-use crate::store::record::Version;
-
-/// Longest path and query.
-pub(super) const URL_BYTES_MAX: usize = 2048;
 
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 pub(super) const TIMEOUT: HeaderName = HeaderName::from_static("highlander-timeout");
@@ -39,16 +35,6 @@ pub(super) const CHAIN: HeaderName = HeaderName::from_static("highlander-chain")
 pub(super) const MESSAGE: HeaderName = HeaderName::from_static("highlander-message");
 pub(super) const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 const NULL: Bytes = Bytes::from_static(b"null");
-
-/// Refuses a head that is too long in parts that hyper does not bound.
-pub(super) fn check_head(parts: &Parts) -> Result<(), Error> {
-    let url = parts.uri.path_and_query().map_or(0, |url| url.as_str().len());
-    if url > URL_BYTES_MAX {
-        let text = format!("the URL has {url} bytes, and may have {URL_BYTES_MAX}");
-        return Err(Error::new(Code::HeadTooLarge, text));
-    }
-    Ok(())
-}
 
 /// How long the caller waits.
 pub(super) fn timeout(headers: &HeaderMap, default: Duration) -> Result<Duration, Error> {
@@ -83,9 +69,10 @@ pub(super) fn context(headers: &HeaderMap) -> Result<Context, Error> {
 
 /// How the call came about besides. Only a node can say more than the trace: that is checked where callers are.
 pub(super) fn origin(headers: &HeaderMap) -> Result<Origin, Error> {
-    // One that is malformed is no reason to refuse the call: so says its specification.
-    let trace =
-        headers.get(TRACE_PARENT).and_then(|value| TraceParent::parse(value.to_str().ok()?));
+    // One that is malformed, or one of several, is no reason to refuse the call: so says its specification.
+    let mut traces = headers.get_all(TRACE_PARENT).iter();
+    let trace = traces.next().filter(|_| traces.next().is_none());
+    let trace = trace.and_then(|value| TraceParent::parse(value.to_str().ok()?));
     let chain = headers.get(CHAIN).map(|value| {
         vouched::read_chain(value).ok_or_else(|| malformed("Highlander-Chain names no chain"))
     });
@@ -113,60 +100,16 @@ pub(super) fn consistency(headers: &HeaderMap) -> Result<Consistency, Error> {
 
 /// The caller's mark of the call.
 pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Error> {
-    let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
-    let Some(value) = values.next() else { return Ok(None) };
+    let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
     let key = value.to_str().ok().filter(|key| {
         (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len())
             && key.bytes().all(|byte| byte.is_ascii_graphic())
     });
-    match (key, values.next()) {
-        (Some(key), None) => Ok(Some(key)),
-        _ => Err(malformed(format!(
+    key.map(Some).ok_or_else(|| {
+        malformed(format!(
             "Idempotency-Key is one of 1 to {IDEMPOTENCY_KEY_BYTES_MAX} visible ASCII characters"
-        ))),
-    }
-}
-
-/// The condition under which the call may run.
-pub(super) fn precondition(headers: &HeaderMap) -> Result<Precondition, Error> {
-    match (headers.get(IF_MATCH), headers.get(IF_NONE_MATCH)) {
-        (None, None) => Ok(Precondition::None),
-        (Some(tag), None) => {
-            let version = tag.to_str().ok().and_then(version_of_tag);
-            version.map(Precondition::Version).ok_or_else(|| {
-                malformed("If-Match takes one version in quotes")
-                    .with_hint("take it from the ETag of an earlier answer: If-Match: \"7\"")
-            })
-        }
-        (None, Some(tag)) if tag == "*" => Ok(Precondition::Absent),
-        (None, Some(_)) => Err(malformed("If-None-Match takes * alone")),
-        (Some(_), Some(_)) => Err(malformed("If-Match and If-None-Match exclude each other")),
-    }
-}
-
-/// The condition under which the state may be read. A client's `If-None-Match` is about the answer, and is looked at
-/// then; another node means by it what it means elsewhere.
-pub(super) fn read_precondition(
-    headers: &HeaderMap,
-    context: Context,
-) -> Result<Precondition, Error> {
-    if context.hops > 0 || headers.contains_key(IF_MATCH) {
-        precondition(headers)
-    } else {
-        Ok(Precondition::None)
-    }
-}
-
-/// Whether the caller has this version already.
-pub(super) fn is_known(headers: &HeaderMap, version: Version) -> bool {
-    let tag = headers.get(IF_NONE_MATCH).and_then(|tag| tag.to_str().ok());
-    tag.and_then(version_of_tag) == Some(version)
-}
-
-fn version_of_tag(tag: &str) -> Option<Version> {
-    let digits = tag.strip_prefix('"')?.strip_suffix('"')?;
-    // `parse` would take a sign too.
-    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
+        ))
+    })
 }
 
 /// The argument that a body is: one JSON value, or `null` where there is none.
@@ -179,6 +122,15 @@ pub(super) fn json_argument(headers: &HeaderMap, body: Bytes) -> Result<Bytes, E
         return Err(malformed("the body is not one JSON value in UTF-8"));
     }
     Ok(body)
+}
+
+/// The argument that a parameter is: the same, where it is empty or not there.
+pub(super) fn json_text(text: Bytes) -> Result<Bytes, Error> {
+    match text.is_empty() {
+        true => Ok(NULL),
+        false if is_json(&text) => Ok(text),
+        false => Err(malformed("the parameter \"argument\" is not one JSON value")),
+    }
 }
 
 /// Refuses a body that says it is something else. One that says nothing is taken.
@@ -215,19 +167,6 @@ mod tests {
     }
 
     #[test]
-    fn conditions_are_one_version_or_absence() {
-        let read = |name, value| precondition(&headers(name, value)).ok();
-        assert_eq!(read(IF_MATCH, "\"7\""), Some(Precondition::Version(7)));
-        assert_eq!(read(IF_NONE_MATCH, "*"), Some(Precondition::Absent));
-        for bad in
-            ["7", "W/\"7\"", "\"7\", \"8\"", "*", "\"\"", "\"+7\"", "\"18446744073709551616\""]
-        {
-            assert_eq!(read(IF_MATCH, bad), None, "{bad:?}");
-        }
-        assert_eq!(read(IF_NONE_MATCH, "\"7\""), None);
-    }
-
-    #[test]
     fn hops_are_a_small_number_and_traces_no_reason_to_refuse() {
         let read = |value| context(&headers(HOPS, value)).ok().map(|context| context.hops);
         assert_eq!((read("0"), read("2"), read("255")), (Some(0), Some(2), Some(255)));
@@ -239,6 +178,9 @@ mod tests {
         let trace = |value| origin(&headers(TRACE_PARENT, value)).unwrap().trace;
         assert_eq!(trace(good).map(|trace| trace.as_str().to_owned()).as_deref(), Some(good));
         assert_eq!(trace("whatever"), None);
+        let mut twice = headers(TRACE_PARENT, good);
+        twice.append(TRACE_PARENT, good.parse().unwrap());
+        assert_eq!(origin(&twice).unwrap().trace, None, "none of several is the one");
     }
 
     #[test]
@@ -250,9 +192,6 @@ mod tests {
         for bad in ["", "a b", &"k".repeat(129)] {
             assert!(idempotency_key(&headers(IDEMPOTENCY_KEY, bad)).is_err(), "{bad:?}");
         }
-        let mut twice = headers(IDEMPOTENCY_KEY, "a");
-        twice.append(IDEMPOTENCY_KEY, "b".parse().unwrap());
-        assert!(idempotency_key(&twice).is_err());
     }
 
     #[test]

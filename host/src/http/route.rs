@@ -2,6 +2,7 @@
 //!
 //! Each part of a path is percent-decoded exactly once, after the path was cut at its slashes: `%2F` in a key is a
 //! slash of the key, and `%252F` is the text `%2F`. No part is ever taken for a step in a path.
+//! Which methods an object takes depends on its type, which is not looked at here.
 
 use std::borrow::Cow;
 
@@ -9,6 +10,7 @@ use http::Method;
 use percent_encoding::percent_decode_str;
 
 use super::problem::Problem;
+use super::query::Known;
 use crate::error::{Code, Error};
 use crate::id::{ObjectId, TypeName};
 
@@ -24,6 +26,20 @@ pub enum Route<'a> {
         id: ObjectId,
         /// With this name.
         handler: Cow<'a, str>,
+    },
+    /// Call a handler that is a query, by reading.
+    Query {
+        /// Of this object.
+        id: ObjectId,
+        /// With this name.
+        handler: Cow<'a, str>,
+    },
+    /// Something that this method does not do with an object, or with one of its handlers: what does, its type knows.
+    Misfit {
+        /// The object.
+        id: ObjectId,
+        /// Its handler, if it is about one.
+        handler: Option<Cow<'a, str>>,
     },
     /// Read an object's state.
     Get(ObjectId),
@@ -87,6 +103,31 @@ pub enum Route<'a> {
     Problem(Cow<'a, str>),
     /// A file of a page, by its name as it was written.
     Web(&'a str),
+}
+
+impl Route<'_> {
+    /// The parameters that its URL may have. Those of a page are its own, for its scripts.
+    pub(super) fn parameters(&self) -> Option<Known> {
+        let (names, repeated): (&'static [&'static str], &'static [&'static str]) = match self {
+            Self::Web(_) => return None,
+            Self::List(_) => (&["prefix", "after", "limit", "active"], &[]),
+            Self::Events(_) => (&["last_event_id"], &[]),
+            Self::Query { .. } => (&["argument"], &[]),
+            Self::RetryMessages(_)
+            | Self::DropMessages(_)
+            | Self::RetryAlarms(_)
+            | Self::DropAlarms(_) => (&["number"], &[]),
+            Self::Deploy => (
+                &["canary", "canary_key", "force", "max_failures", "rehearse", "wait"],
+                &["canary_key"],
+            ),
+            Self::Rehearse => (&["sample", "wait"], &[]),
+            Self::Rollout(_) => (&["live"], &[]),
+            Self::Rollback(_) => (&["to", "wait"], &[]),
+            _ => (&[], &[]),
+        };
+        Some(Known { names, repeated })
+    }
 }
 
 /// Whether a handler of this name cannot be called by its name.
@@ -167,19 +208,18 @@ fn object_route<'a>(method: &Method, rest: &'a str) -> Result<Route<'a>, Problem
             &Method::GET | &Method::HEAD => Ok(Route::Get(id)),
             &Method::PUT => Ok(Route::Put(id)),
             &Method::DELETE => Ok(Route::Delete(id)),
-            _ => Err(not_allowed(method, "GET, HEAD, PUT, DELETE")),
+            _ => Ok(Route::Misfit { id, handler: None }),
         };
     };
     let rest_of = parts.next();
-    match (handler, rest_of, parts.next()) {
-        ("messages", Some("retry"), None) if method == Method::POST => {
-            return Ok(Route::RetryMessages(id));
-        }
-        ("alarms", Some("retry"), None) if method == Method::POST => {
-            return Ok(Route::RetryAlarms(id));
-        }
-        ("alarms", Some("due"), None) if method == Method::POST => return Ok(Route::Wake(id)),
-        _ => {}
+    let two_parts = match (handler, rest_of, parts.next()) {
+        ("messages", Some("retry"), None) => Some(Route::RetryMessages(id.clone())),
+        ("alarms", Some("retry"), None) => Some(Route::RetryAlarms(id.clone())),
+        ("alarms", Some("due"), None) => Some(Route::Wake(id.clone())),
+        _ => None,
+    };
+    if let Some(route) = two_parts {
+        return if method == Method::POST { Ok(route) } else { Err(not_allowed(method, "POST")) };
     }
     if rest_of.is_some() || handler.is_empty() {
         let error = unknown_route(rest).with_hint("a slash within a key is written %2F");
@@ -201,10 +241,11 @@ fn handler_route<'a>(
         _ => {}
     }
     if !is_reserved(&handler) {
-        if method == Method::POST {
-            return Ok(Route::Call { id, handler });
-        }
-        return Err(not_allowed(method, "POST"));
+        return Ok(match method {
+            &Method::POST => Route::Call { id, handler },
+            &Method::GET | &Method::HEAD if handler != "quarantine" => Route::Query { id, handler },
+            _ => Route::Misfit { id, handler: Some(handler) },
+        });
     }
     match handler.as_ref() {
         "owner" => read_only(method, Route::Owner(id)),
@@ -265,7 +306,9 @@ pub(super) fn unknown_route(path: &str) -> Error {
     Error::new(Code::UnknownRoute, format!("there is nothing at {path:?}"))
 }
 
-fn not_allowed(method: &Method, allowed: &'static str) -> Problem {
+/// What is said of a method that a path does not take, with those that it takes.
+pub(super) fn not_allowed(method: &Method, allowed: impl Into<Cow<'static, str>>) -> Problem {
+    let allowed = allowed.into();
     let text = format!("{method} is not for this path, which takes {allowed}");
     Problem::from(Error::new(Code::MethodNotAllowed, text)).with_allow(allowed)
 }

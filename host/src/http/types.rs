@@ -117,7 +117,7 @@ impl Api {
     pub(super) async fn rollout(&self, parts: &Parts, name: &TypeName) -> Result<Reply, Problem> {
         let context = request::context(&parts.headers)?;
         let mut counts_live = false;
-        for (parameter, value) in query::parameters(&parts.uri, &["live"])? {
+        for (parameter, value) in query::parameters(parts) {
             counts_live = query::flag(&parameter, &value)?;
         }
         let reports = self.router.progress(name, counts_live, context).await;
@@ -141,7 +141,7 @@ impl Api {
 
     pub(super) async fn roll_back(&self, parts: &Parts, name: &TypeName) -> Result<Reply, Problem> {
         let (mut to, mut is_followed) = (None, true);
-        for (parameter, value) in query::parameters(&parts.uri, &["to", "wait"])? {
+        for (parameter, value) in query::parameters(parts) {
             match parameter.as_str() {
                 "to" => to = Some(query::number(&parameter, &value)?),
                 _ => is_followed = query::flag(&parameter, &value)?,
@@ -176,10 +176,9 @@ pub(super) fn check_parameters(parts: &Parts) -> Result<(), Error> {
 }
 
 fn asked(parts: &Parts) -> Result<Asked, Error> {
-    const KNOWN: [&str; 6] = ["canary", "canary_key", "force", "max_failures", "rehearse", "wait"];
     let mut terms = Terms { by: request::caller(parts), ..Terms::default() };
     let (mut is_followed, mut rehearse, mut keys) = (true, None, Vec::new());
-    for (name, value) in query::parameters_of(&parts.uri, &KNOWN, &["canary_key"])? {
+    for (name, value) in query::parameters(parts) {
         match name.as_str() {
             "canary" => terms.share = Share::Percent(percent(&name, &value)?),
             "canary_key" => keys.push(value),

@@ -68,7 +68,8 @@ async fn document(client: &Client) -> Value {
 #[tokio::test]
 async fn the_document_of_live_types_is_valid_and_a_wrong_one_would_be_found() {
     let Some(workshop) = Workshop::open() else { return };
-    let guests = ["counter", "counter-v2", "journal", "list", "misbehaving", "todo", "user"];
+    let guests =
+        ["counter", "counter-v2", "journal", "list", "misbehaving", "shelf", "todo", "user"];
     let node = Node::with_guests(&guests).await;
     let valid = document(&node.client()).await;
     for path in ["/v1/objects/list/{key}/insert_todo", "/v1/objects/counter/{key}/decrement"] {

@@ -96,8 +96,8 @@ async fn requests_that_cannot_be_read_are_refused() {
     let long_key = "k".repeat(129);
     for (name, value) in [
         ("if-match", "7"),
-        ("if-match", "*"),
-        ("if-match", "\"1\", \"2\""),
+        ("if-match", "\"1\" \"2\""),
+        ("if-match", "*, \"1\""),
         ("if-none-match", "\"1\""),
         ("idempotency-key", "a b"),
         ("idempotency-key", &long_key),
@@ -132,7 +132,14 @@ async fn other_methods_are_refused_with_those_that_are_allowed() {
 #[tokio::test]
 async fn conditions_that_do_not_hold_are_refused() {
     let (_node, client) = node_with_object().await;
-    for (name, value) in [("if-match", "\"0\""), ("if-match", "\"2\""), ("if-none-match", "*")] {
+    for (name, value) in [
+        ("if-match", "\"0\""),
+        ("if-match", "\"2\""),
+        ("if-match", "\"0\", \"2-r1\""),
+        ("if-match", "W/\"1\""),
+        ("if-match", "\"x\""),
+        ("if-none-match", "*"),
+    ] {
         for request in [
             client.object(Method::PUT, OBJECT).json(json!({ "value": 1 })),
             client.object(Method::DELETE, OBJECT),
@@ -145,9 +152,120 @@ async fn conditions_that_do_not_hold_are_refused() {
     assert_eq!(put.header("if-match", "\"1\"").send().await.done().version(), 2);
     let put = client.object(Method::PUT, "counter/new").json(json!({ "value": 1 }));
     assert_eq!(put.header("if-none-match", "*").send().await.done().version(), 1);
-    // The same version again costs nothing to read.
-    let read = client.object(Method::GET, OBJECT).header("if-none-match", "\"2\"").send().await;
+    let absent = client.object(Method::PUT, "counter/absent").json(json!({ "value": 1 }));
+    absent.header("if-match", "*").send().await.problem("version-mismatch");
+    for holds in ["*", "\"9\", \"2-r1\""] {
+        let call = client.call(OBJECT, "value").header("if-match", holds);
+        assert_eq!(call.send().await.done().version(), 2, "{holds}");
+    }
+    // The same answer again costs nothing to read.
+    let tag = client.state(OBJECT).await.header("etag").to_owned();
+    let read = client.object(Method::GET, OBJECT).header("if-none-match", &tag).send().await;
     assert_eq!((read.status, read.version(), read.body.len()), (304, 2, 0));
+}
+
+#[tokio::test]
+async fn a_parameter_or_a_header_that_was_meant_otherwise_is_refused() {
+    let (_node, client) = node_with_object().await;
+    let path = format!("/v1/objects/{OBJECT}");
+    for (method, query) in [
+        (Method::DELETE, "?number=7"),
+        (Method::PUT, "?if_match=1"),
+        (Method::GET, "?limit=1"),
+        (Method::POST, "/increment?key=a"),
+        (Method::GET, "/owner?x"),
+        (Method::POST, "/deactivate?now=true"),
+        (Method::GET, "/messages?number=1"),
+        (Method::GET, "/value?argumemt=1"),
+        (Method::DELETE, "/quarantine?x=1"),
+    ] {
+        let request = client.request(method, &format!("{path}{query}"));
+        let problem = refused(&client, request, "malformed-request").await.json();
+        let name = query.split(['?', '=']).nth(1).unwrap();
+        assert!(problem["detail"].as_str().unwrap().contains(&format!("{name:?}")), "{problem}");
+    }
+    let call = || client.call(OBJECT, "increment");
+    for (name, first, second) in [
+        ("if-match", "\"1\"", "\"2\""),
+        ("if-none-match", "*", "*"),
+        ("idempotency-key", "a", "b"),
+        ("highlander-timeout", "5s", "1s"),
+        ("content-type", "application/json", "text/plain"),
+    ] {
+        let request = call().header(name, first).header(name, second);
+        let problem = refused(&client, request, "malformed-request").await.json();
+        assert!(problem["detail"].as_str().unwrap().contains(name), "{problem}");
+    }
+    let packed = client.call(OBJECT, "add").header("content-encoding", "gzip").body("1");
+    let reply = refused(&client, packed, "unsupported-encoding").await;
+    assert_eq!(reply.header("accept-encoding"), "identity");
+}
+
+#[tokio::test]
+async fn a_handler_is_read_by_get_if_it_only_reads() {
+    let (_node, client) = node_with_object().await;
+    let read = |path: &str| client.get(&format!("/v1/objects/{OBJECT}/{path}"));
+    let value = read("value").send().await.done();
+    assert_eq!((value.json(), value.version()), (json!(7), 1));
+    assert_eq!(value.header("cache-control"), "private, no-cache");
+    let again = read("value").header("if-none-match", value.header("etag")).send().await;
+    assert_eq!((again.status, again.body.len()), (304, 0));
+    for update in ["increment", "add?argument=1"] {
+        let refused = refused(&client, read(update), "method-not-allowed").await;
+        assert_eq!(refused.header("allow"), "POST");
+    }
+    refused(&client, read("nothing"), "unknown-handler").await;
+    refused(&client, read("value?argument=7"), "invalid-argument").await;
+    refused(&client, read("value?argument=%7B"), "malformed-request").await;
+    let _ = client.call(OBJECT, "increment").send().await.done();
+    let after = read("value").header("if-none-match", value.header("etag")).send().await.done();
+    assert_eq!(after.json(), json!(8));
+}
+
+#[tokio::test]
+async fn arguments_that_are_all_optional_may_be_left_out() {
+    let node = Node::with_guests(&["shelf"]).await;
+    let client = node.client();
+    for body in ["", "null", "{}", "{\"label\": null}"] {
+        let call = client.call("shelf/a", "arrange").body(body);
+        assert_eq!(call.send().await.done().json(), json!(0), "{body:?}");
+    }
+    let place = client.call("shelf/a", "place");
+    let _ = place.json(json!({ "name": "cup", "grams": 300 })).send().await.done();
+    for query in ["", "?argument=", "?argument=null", "?argument=%7B%22prefix%22%3A%22c%22%7D"] {
+        let read = client.get(&format!("/v1/objects/shelf/a/list{query}")).send().await.done();
+        assert_eq!(read.json(), json!([{ "name": "cup", "grams": 300 }]), "{query}");
+    }
+    let none = client.get("/v1/objects/shelf/a/list?argument=%7B%22grams_max%22%3A1%7D");
+    assert_eq!(none.send().await.done().json(), json!([]));
+    // One argument that has to be given is one too many.
+    client.call("shelf/a", "place").send().await.problem("invalid-argument");
+    client.call("shelf/a", "delete").send().await.problem("invalid-argument");
+}
+
+/// A shelf has no `get` and no `put`.
+#[tokio::test]
+async fn only_methods_that_are_there_are_named() {
+    let node = Node::with_guests(&["shelf"]).await;
+    let client = node.client();
+    for (method, path, allowed) in [
+        (Method::GET, "/v1/objects/shelf/a", "DELETE"),
+        (Method::PUT, "/v1/objects/shelf/a", "DELETE"),
+        (Method::PATCH, "/v1/objects/shelf/a", "DELETE"),
+        (Method::GET, "/v1/objects/shelf/a/place", "POST"),
+        (Method::PUT, "/v1/objects/shelf/a/list", "GET, HEAD, POST"),
+        (Method::PUT, "/v1/objects/shelf/a/messages", "GET, HEAD, DELETE"),
+        (Method::GET, "/v1/objects/shelf/a/quarantine", "DELETE"),
+        (Method::GET, "/v1/objects/shelf/a/messages/retry", "POST"),
+        (Method::GET, "/v1/objects/shelf/a/alarms/due", "POST"),
+    ] {
+        let reply = client.request(method, path).send().await;
+        reply.problem("method-not-allowed");
+        assert_eq!(reply.header("allow"), allowed, "{path}");
+    }
+    let unknown = client.request(Method::PATCH, "/v1/objects/shelf/a/nothing").send().await;
+    unknown.problem("unknown-handler");
+    client.request(Method::PATCH, "/v1/objects/nothing/a").send().await.problem("unknown-type");
 }
 
 #[tokio::test]

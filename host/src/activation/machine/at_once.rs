@@ -23,7 +23,7 @@ impl<T> Live<T> {
             return Some(known);
         }
         let version = self.head.version;
-        if let Some(answer) = self.precondition_failure(id, call.precondition) {
+        if let Some(answer) = self.precondition_failure(id, &call.precondition) {
             return Some((version, answer));
         }
         let answer = match &call.operation {
@@ -31,7 +31,9 @@ impl<T> Live<T> {
                 let done = self.done(Bytes::from_static(b"null"), version);
                 Ok(Done { replayed: true, ..done })
             }
-            Operation::Handle { .. } if self.is_quarantined(now) => self.quarantined(id, now),
+            Operation::Handle { .. } | Operation::Query { .. } if self.is_quarantined(now) => {
+                self.quarantined(id, now)
+            }
             Operation::Wake if self.is_alarm_due(now) => {
                 if !self.is_quarantined(now) {
                     return None;
@@ -83,11 +85,17 @@ impl<T> Live<T> {
         }
     }
 
-    fn precondition_failure(&self, id: &ObjectId, precondition: Precondition) -> Option<Answer> {
+    fn precondition_failure(&self, id: &ObjectId, precondition: &Precondition) -> Option<Answer> {
         let version = self.head.version;
         let text = match precondition {
-            Precondition::Version(expected) if expected != version => {
+            Precondition::Version(expected) if *expected != version => {
                 format!("{id} is at version {version}, not at {expected}")
+            }
+            Precondition::OneOf(expected) if !expected.contains(&version) => {
+                format!("{id} is at version {version}, and at none that the call is for")
+            }
+            Precondition::Present if self.head.state.is_none() => {
+                format!("{id} does not exist, at version {version}")
             }
             Precondition::Absent if self.head.state.is_some() => {
                 format!("{id} exists already, at version {version}")

@@ -196,12 +196,14 @@ impl<T> Live<T> {
             let (is_stale, key) = (false, call.key);
             Running { caller, key, consistency, deadline, is_stale, attempt, notes, away }
         };
+        let must_be_query = matches!(call.operation, Operation::Query { .. });
         match call.operation {
-            Operation::Handle { handler, argument } => {
+            Operation::Handle { handler, argument } | Operation::Query { handler, argument } => {
                 let mut run = Run {
                     code: self.code.clone(),
                     handler,
                     argument,
+                    must_be_query,
                     caller: call.caller,
                     occasion,
                     origin: call.origin,

@@ -173,6 +173,11 @@ fn rejected(id: &ObjectId, rejection: Rejection) -> Answer {
         Rejection::UnknownHandler => {
             refuse(Code::UnknownHandler, format!("the type {} has no such handler", id.type_name()))
         }
+        Rejection::NoQuery => {
+            let text = format!("the handler of {id} may change it, and is not called by GET");
+            let error = Error::new(Code::MethodNotAllowed, text);
+            Err(Box::new(error.with_hint("call it by POST, with the argument as the body")))
+        }
         Rejection::Refused(refusal) => {
             let text = format!("{id} rejected the call: {}", refusal.message);
             let error = Error::new(Code::ObjectRejected, text);

@@ -239,8 +239,10 @@ impl<T> Live<T> {
 fn says(ran: &Ran) -> Says {
     match ran {
         Ran::Updated { .. } | Ran::Queried { .. } => Says::Works,
-        // A handler that is gone is refused before the code runs.
-        Ran::Rejected { rejection: Rejection::UnknownHandler, .. } => Says::Nothing,
+        // A handler that is gone, or is of the other kind, is refused before the code runs.
+        Ran::Rejected { rejection: Rejection::UnknownHandler | Rejection::NoQuery, .. } => {
+            Says::Nothing
+        }
         Ran::Rejected { .. } => Says::Works,
         Ran::Faulted(Fault::Exhausted(_))
         | Ran::Unreadable(RestoreError::Fault(Fault::Exhausted(_)))

@@ -423,10 +423,14 @@ fn a_call_runs_only_at_the_version_it_asks_for() {
     for (precondition, runs) in [
         (Precondition::Version(3), true),
         (Precondition::Version(2), false),
+        (Precondition::OneOf(Arc::from([2, 3])), true),
+        (Precondition::OneOf(Arc::from([2, 4])), false),
+        (Precondition::OneOf(Arc::from([])), false),
+        (Precondition::Present, true),
         (Precondition::Absent, false),
     ] {
         let mut bench = Bench::live(record());
-        bench.step(Event::Call(Call { precondition, ..call("put") }, 1));
+        bench.step(Event::Call(Call { precondition: precondition.clone(), ..call("put") }, 1));
         assert_eq!(bench.actions.len() == 1, runs, "{precondition:?}");
         let refused = if runs { vec![] } else { vec![(1, Err(Code::VersionMismatch))] };
         assert_eq!(bench.outcomes(), refused);

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::{Finished, Task};
 use crate::activation::cell::Cell;
 use crate::activation::outward::Outgoing;
@@ -83,6 +85,15 @@ async fn run_call(
     let Some(handler) = revision.description.handler(&run.handler) else {
         let rejection = Rejection::UnknownHandler;
         return finished(Ran::Rejected { rejection, may_have_changed: false }, resident);
+    };
+    if run.must_be_query && handler.kind != HandlerKind::Query {
+        let rejection = Rejection::NoQuery;
+        return finished(Ran::Rejected { rejection, may_have_changed: false }, resident);
+    }
+    let run = if run.argument == "null" {
+        Run { argument: Bytes::from_static(handler.no_argument()), ..run }
+    } else {
+        run
     };
     let time_left = run.deadline.since(BootTime::now());
     let attempt = attempt(&around, &revision, &cell, resident, &run, handler.kind);

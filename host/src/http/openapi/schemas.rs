@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::names::comparable;
+
 const PLACE: &str = "#/components/schemas/";
 /// Where JSON Schemas keep their definitions, now and in earlier drafts.
 const FOLDERS: [&str; 2] = ["$defs", "definitions"];
@@ -29,6 +31,7 @@ impl Schemas {
     /// A schema as it may stand anywhere in the document. `own_name` is what it is called where it refers to itself.
     pub(super) fn take(&mut self, type_name: &str, own_name: &str, schema: &Value) -> Value {
         let mut schema = schema.clone();
+        bound(&mut schema);
         let definitions = definitions(&mut schema);
         let suffix = self.suffix(type_name, &definitions);
         let placed = |definition: &Definition| format!("{type_name}.{}{suffix}", definition.name);
@@ -63,7 +66,11 @@ impl Schemas {
         let fits = |suffix: &String| {
             definitions.iter().all(|definition| {
                 let name = format!("{type_name}.{}{suffix}", definition.name);
-                self.given.get(&name).is_none_or(|given| *given == definition.schema)
+                match self.given.get(&name) {
+                    Some(given) => *given == definition.schema,
+                    // Tools write names in their own way, and then they are not to be one.
+                    None => !self.given.keys().any(|known| comparable(known) == comparable(&name)),
+                }
             })
         };
         let numbered = (2..).map(|number: u32| format!("-{number}"));
@@ -87,6 +94,41 @@ fn definitions(schema: &mut Value) -> Vec<Definition> {
         }));
     }
     definitions
+}
+
+/// Says of whole numbers what their formats mean: not every tool knows these names, and a number past them is refused.
+fn bound(schema: &mut Value) {
+    let Some(members) = schema.as_object_mut() else {
+        return schema.as_array_mut().into_iter().flatten().for_each(bound);
+    };
+    let format = members.get("format").and_then(Value::as_str);
+    let bounds: Option<(Value, Value)> = match format {
+        Some("uint8") => Some((0.into(), u8::MAX.into())),
+        Some("uint16") => Some((0.into(), u16::MAX.into())),
+        Some("uint32") => Some((0.into(), u32::MAX.into())),
+        // A component has 32 bits for its sizes.
+        Some("uint") => Some((0.into(), u32::MAX.into())),
+        Some("uint64") => Some((0.into(), u64::MAX.into())),
+        Some("int8") => Some((i8::MIN.into(), i8::MAX.into())),
+        Some("int16") => Some((i16::MIN.into(), i16::MAX.into())),
+        Some("int32" | "int") => Some((i32::MIN.into(), i32::MAX.into())),
+        Some("int64") => Some((i64::MIN.into(), i64::MAX.into())),
+        _ => None,
+    };
+    if let Some((least, most)) = bounds {
+        for (name, others, value) in
+            [("minimum", "exclusiveMinimum", least), ("maximum", "exclusiveMaximum", most)]
+        {
+            if !members.contains_key(others) {
+                members.entry(name).or_insert(value);
+            }
+        }
+    }
+    for (name, value) in members {
+        if !matches!(name.as_str(), "const" | "enum" | "default" | "examples") {
+            bound(value);
+        }
+    }
 }
 
 /// A name as OpenAPI takes it.

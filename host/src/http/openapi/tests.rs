@@ -53,8 +53,97 @@ fn every_handler_is_an_operation() {
     let schema = &complete["responses"]["200"]["content"]["application/json"]["schema"];
     assert_eq!(*schema, json!({ "type": "integer" }));
     let references = |operation: &Value| operation["parameters"].as_array().unwrap().len();
-    assert_eq!((references(complete), references(&object["get"])), (5, 3));
+    assert_eq!((references(complete), references(&object["get"])), (5, 5));
     assert_eq!((references(&object["put"]), references(&object["delete"])), (5, 4));
+}
+
+/// Every operation of a document, with its id.
+fn ids(document: &Value) -> Vec<String> {
+    let items = document["paths"].as_object().unwrap().values();
+    let operations = items.flat_map(|item| item.as_object().unwrap().values());
+    operations.filter_map(|one| Some(one.get("operationId")?.as_str()?.to_owned())).collect()
+}
+
+#[test]
+fn every_operation_has_a_name_of_its_own() {
+    let handler = |name| handler(name, HandlerKind::Query, null(), null());
+    let names =
+        ["delete", "delete_object", "get", "list", "list-objects", "list_objects", "list_read"];
+    let shelf = description("shelf", names.map(handler).into());
+    let other = description("shelf-list", vec![handler("objects"), handler("a_b"), handler("a-b")]);
+    let document = document([&shelf, &other].into_iter());
+    let ids = ids(&document);
+    let comparable: std::collections::BTreeSet<_> =
+        ids.iter().map(|id| names::comparable(id)).collect();
+    assert_eq!(comparable.len(), ids.len(), "{ids:?}");
+    for name in ["shelf.list", "shelf.delete", "shelf.list-objects", "shelf.get"] {
+        assert!(ids.iter().any(|id| id == name), "{name}: {ids:?}");
+    }
+}
+
+#[test]
+fn a_query_is_read_too_and_its_argument_is_a_parameter() {
+    let schema = json!({ "type": "integer" });
+    let optional = json!({ "type": "object", "properties": { "limit": schema } });
+    let counter = description(
+        "counter",
+        vec![
+            handler("add", HandlerKind::Update, schema.clone(), null()),
+            handler("find", HandlerKind::Query, optional, null()),
+            handler("messages", HandlerKind::Query, null(), null()),
+            handler("over", HandlerKind::Query, schema, null()),
+            handler("value", HandlerKind::Query, null(), null()),
+        ],
+    );
+    let document = document([&counter].into_iter());
+    let item = |name: &str| &document["paths"][format!("/v1/objects/counter/{{key}}/{name}")];
+    for (name, is_read) in [("add", false), ("find", true), ("messages", false), ("value", true)] {
+        assert_eq!(item(name).get("get").is_some(), is_read, "{name}");
+        assert!(item(name).get("post").is_some(), "{name}");
+    }
+    let argument = |name: &str| item(name)["get"]["parameters"].as_array().unwrap().get(5);
+    assert_eq!(argument("value"), None);
+    assert_eq!(argument("over").unwrap()["required"], true);
+    assert_eq!(argument("find").unwrap()["required"], false);
+    assert_eq!(item("find")["post"]["requestBody"]["required"], false);
+}
+
+/// Tools make arguments of what has a type, and tests of what has a pattern.
+#[test]
+fn every_header_has_a_type_and_a_pattern() {
+    let shared = parameters::shared();
+    for parameter in shared.as_object().unwrap().values() {
+        let schema = &parameter["schema"];
+        assert_eq!(schema["type"], "string", "{parameter}");
+        let pattern = schema["pattern"].as_str().unwrap();
+        assert!(pattern.starts_with('^') && pattern.ends_with('$'), "{pattern}");
+    }
+}
+
+#[test]
+fn whole_numbers_have_the_bounds_of_their_formats() {
+    let argument = json!({
+        "type": "object",
+        "properties": {
+            "a": { "type": "integer", "format": "uint64", "minimum": 1 },
+            "b": { "type": ["integer", "null"], "format": "int32", "exclusiveMaximum": 7 },
+            "c": { "const": { "format": "uint8" } },
+        },
+    });
+    let counter =
+        description("counter", vec![handler("add", HandlerKind::Update, argument, null())]);
+    let document = document([&counter].into_iter());
+    let body = &document["paths"]["/v1/objects/counter/{key}/add"]["post"]["requestBody"];
+    let properties = &body["content"]["application/json"]["schema"]["properties"];
+    assert_eq!(
+        (&properties["a"]["minimum"], &properties["a"]["maximum"]),
+        (&json!(1), &json!(u64::MAX))
+    );
+    assert_eq!(
+        (&properties["b"]["minimum"], properties["b"].get("maximum")),
+        (&json!(i32::MIN), None)
+    );
+    assert_eq!(properties["c"]["const"], json!({ "format": "uint8" }));
 }
 
 /// No body stands for null, which not every argument may be.

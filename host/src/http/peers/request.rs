@@ -19,7 +19,7 @@ use super::super::request::{
     CALLER, CHAIN, CONSISTENCY, HOPS, IDEMPOTENCY_KEY, LAST_EVENT_ID, MESSAGE, TIMEOUT,
     TRACE_PARENT,
 };
-use super::super::{reply, route};
+use super::super::{conditions, reply, route};
 use super::address::Address;
 use crate::activation::{Call, Consistency, Operation, Precondition};
 use crate::error::{Code, Error};
@@ -62,10 +62,16 @@ impl Outgoing {
         outgoing.body = body;
         let headers = &mut outgoing.headers;
         headers.insert(TIMEOUT, milliseconds(time_left));
-        match call.precondition {
+        match &call.precondition {
             Precondition::None => {}
             Precondition::Version(version) => {
-                headers.insert(IF_MATCH, reply::tag(version));
+                headers.insert(IF_MATCH, conditions::if_match(*version));
+            }
+            Precondition::OneOf(versions) => {
+                headers.insert(IF_MATCH, conditions::if_match_any(versions));
+            }
+            Precondition::Present => {
+                headers.insert(IF_MATCH, HeaderValue::from_static("*"));
             }
             Precondition::Absent => {
                 headers.insert(IF_NONE_MATCH, HeaderValue::from_static("*"));
@@ -214,6 +220,19 @@ fn asked(
                 (Method::POST, argument.clone())
             }
         },
+        // By GET there too, so that a node of an older build does not take it for a call of an update.
+        Operation::Query { handler, argument } => {
+            push_part(path, handler);
+            if argument != "null" {
+                let argument = utf8_percent_encode(
+                    std::str::from_utf8(argument).unwrap_or_default(),
+                    PART_SAFE,
+                );
+                // Writing to a string does not fail.
+                let _ = write!(path, "?argument={argument}");
+            }
+            (Method::GET, Bytes::new())
+        }
         Operation::Delete => (Method::DELETE, Bytes::new()),
         Operation::Resume => {
             push_part(path, "quarantine");

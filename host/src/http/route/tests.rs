@@ -16,6 +16,25 @@ fn every_route_is_found() {
     let call = Route::Call { id: id("todo/42"), handler: "complete".into() };
     let routes = [
         (Method::POST, "/v1/objects/todo/42/complete", call),
+        (
+            Method::GET,
+            "/v1/objects/todo/42/complete",
+            Route::Query { id: id("todo/42"), handler: "complete".into() },
+        ),
+        (
+            Method::PUT,
+            "/v1/objects/todo/42/complete",
+            Route::Misfit { id: id("todo/42"), handler: Some("complete".into()) },
+        ),
+        (
+            Method::GET,
+            "/v1/objects/todo/42/quarantine",
+            Route::Misfit { id: id("todo/42"), handler: Some("quarantine".into()) },
+        ),
+        (Method::PATCH, "/v1/objects/todo/42", Route::Misfit { id: id("todo/42"), handler: None }),
+        (Method::GET, "/v1/objects/todo/42/messages", Route::Messages(id("todo/42"))),
+        (Method::POST, "/v1/objects/todo/42/messages/retry", Route::RetryMessages(id("todo/42"))),
+        (Method::POST, "/v1/objects/todo/42/alarms/due", Route::Wake(id("todo/42"))),
         (Method::GET, "/v1/objects/todo/42", Route::Get(id("todo/42"))),
         (Method::HEAD, "/v1/objects/todo/42", Route::Get(id("todo/42"))),
         (Method::PUT, "/v1/objects/todo/42", Route::Put(id("todo/42"))),
@@ -115,9 +134,8 @@ fn other_paths_are_unknown() {
 #[test]
 fn other_methods_are_refused_with_those_that_are_allowed() {
     for (method, path, allowed) in [
-        (Method::PATCH, "/v1/objects/todo/42", "GET, HEAD, PUT, DELETE"),
-        (Method::POST, "/v1/objects/todo/42", "GET, HEAD, PUT, DELETE"),
-        (Method::GET, "/v1/objects/todo/42/complete", "POST"),
+        (Method::GET, "/v1/objects/todo/42/messages/retry", "POST"),
+        (Method::DELETE, "/v1/objects/todo/42/alarms/due", "POST"),
         (Method::POST, "/v1/objects/todo/42/owner", "GET, HEAD"),
         (Method::GET, "/v1/objects/todo/42/deactivate", "POST"),
         (Method::DELETE, "/v1/types", "GET, HEAD, POST"),
@@ -125,6 +143,32 @@ fn other_methods_are_refused_with_those_that_are_allowed() {
     ] {
         let problem = find(&method, path).unwrap_err();
         assert_eq!((problem.code(), problem.allow()), (Code::MethodNotAllowed, Some(allowed)));
+    }
+}
+
+/// Whoever adds a route with parameters says so where the routes are.
+#[test]
+fn a_route_knows_its_parameters() {
+    let names = |method: Method, path: &str| {
+        let route = find(&method, path).unwrap();
+        route.parameters().map(|known| known.names.join(","))
+    };
+    let table = [
+        (Method::GET, "/v1/objects/todo", Some("prefix,after,limit,active")),
+        (Method::GET, "/v1/objects/todo/1/events", Some("last_event_id")),
+        (Method::GET, "/v1/objects/todo/1/value", Some("argument")),
+        (Method::POST, "/v1/objects/todo/1/value", Some("")),
+        (Method::DELETE, "/v1/objects/todo/1/messages", Some("number")),
+        (Method::GET, "/v1/objects/todo/1/messages", Some("")),
+        (Method::DELETE, "/v1/objects/todo/1", Some("")),
+        (Method::GET, "/v1/objects/todo/1", Some("")),
+        (Method::POST, "/v1/types/todo/rollback", Some("to,wait")),
+        (Method::GET, "/v1/types/todo/rollout", Some("live")),
+        (Method::GET, "/healthz", Some("")),
+        (Method::GET, "/web/", None),
+    ];
+    for (method, path, expected) in table {
+        assert_eq!(names(method, path).as_deref(), expected, "{path}");
     }
 }
 

@@ -27,6 +27,7 @@ impl Stream {
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         assert_eq!(response.headers()["cache-control"], "no-store");
+        assert_eq!(response.headers()["x-accel-buffering"], "no");
         assert!(response.headers().contains_key("highlander-node"));
         Self { response, reader: Reader::default() }
     }
@@ -94,10 +95,15 @@ async fn a_stream_is_resumed_after_the_last_event_that_was_seen() {
 async fn where_an_object_stands_is_told_once_too() {
     let harness = Harness::start().await;
     add(&harness).await;
-    let request = harness.request(Method::GET, PATH).header("accept", "application/json");
-    let answer = send(request).await;
-    assert_eq!((answer.status, &answer.body), (200, &stand(1)));
-    assert_eq!(answer.header("highlander-version"), Some("1"));
+    for accept in
+        ["application/json", "application/json, text/plain, */*", "Application/JSON;q=0.1"]
+    {
+        let request = harness.request(Method::GET, PATH).header("accept", accept);
+        let answer = send(request).await;
+        assert_eq!((answer.status, &answer.body), (200, &stand(1)));
+        assert_eq!(answer.header("highlander-version"), Some("1"));
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+    }
     let head = send(harness.request(Method::HEAD, PATH)).await;
     assert_eq!((head.status, head.header("highlander-version")), (200, Some("1")));
 }
@@ -108,6 +114,10 @@ async fn what_cannot_be_watched_is_a_problem() {
     harness.get("/v1/objects/nothing/a/events").await.is_problem(Code::UnknownType);
     let request = harness.request(Method::GET, PATH).header("last-event-id", "x");
     send(request).await.is_problem(Code::MalformedRequest);
+    for (accept, code) in [("image/png", Code::NotAcceptable), ("json", Code::MalformedRequest)] {
+        let request = harness.request(Method::GET, PATH).header("accept", accept);
+        send(request).await.is_problem(code);
+    }
     harness.post(PATH, "").await.is_problem(Code::MethodNotAllowed);
     let half = harness.request(Method::GET, PATH).header("upgrade", "websocket");
     send(half).await.is_problem(Code::MalformedRequest);

@@ -1,0 +1,87 @@
+//! Which methods an object and its handlers take: what `Allow` names.
+//!
+//! Pure. A type may have no `get` and no `put`, and its handlers have one method or two: that a method is refused
+//! cannot be told from the path alone.
+
+use crate::engine::{Description, HandlerKind};
+
+const READS: &str = "GET, HEAD";
+
+/// The methods of an object of this type, or of one of its handlers; none where there is no such handler.
+pub(super) fn methods(description: &Description, handler: Option<&str>) -> Option<String> {
+    let has = |name: &str| description.handler(name).is_some();
+    let mut methods = Vec::new();
+    match handler {
+        None => {
+            methods.extend(has("get").then_some(READS));
+            methods.extend(has("put").then_some("PUT"));
+            methods.push("DELETE");
+        }
+        Some(name) => {
+            let kind = description.handler(name).map(|handler| handler.kind);
+            match name {
+                "messages" => methods.extend([READS, "DELETE"]),
+                "quarantine" => methods.push("DELETE"),
+                "alarms" => {
+                    methods.extend((kind == Some(HandlerKind::Query)).then_some(READS));
+                    methods.push("DELETE");
+                }
+                _ => methods.extend((kind == Some(HandlerKind::Query)).then_some(READS)),
+            }
+            methods.extend(kind.map(|_| "POST"));
+        }
+    }
+    (!methods.is_empty()).then(|| methods.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::engine::Handler;
+    use crate::id::TypeName;
+
+    fn of(handlers: &[(&str, HandlerKind)]) -> Description {
+        let handler = |&(name, kind): &(&str, HandlerKind)| Handler {
+            name: name.to_owned(),
+            kind,
+            documentation: String::new(),
+            argument: json!(true),
+            reply: json!(true),
+        };
+        Description {
+            name: TypeName::new("todo").unwrap(),
+            documentation: String::new(),
+            schema_version: 1,
+            state_content_type: "application/json".to_owned(),
+            state: json!(true),
+            handlers: handlers.iter().map(handler).collect(),
+            shows_state: false,
+        }
+    }
+
+    #[test]
+    fn only_what_is_there_is_named() {
+        use HandlerKind::{Query, Update};
+        let whole = of(&[("add", Update), ("get", Query), ("put", Update), ("value", Query)]);
+        let bare = of(&[("messages", Update), ("quarantine", Query)]);
+        let table = [
+            (&whole, None, Some("GET, HEAD, PUT, DELETE")),
+            (&bare, None, Some("DELETE")),
+            (&of(&[("put", Update)]), None, Some("PUT, DELETE")),
+            (&of(&[("get", Query)]), None, Some("GET, HEAD, DELETE")),
+            (&whole, Some("add"), Some("POST")),
+            (&whole, Some("value"), Some("GET, HEAD, POST")),
+            (&whole, Some("nothing"), None),
+            (&whole, Some("messages"), Some("GET, HEAD, DELETE")),
+            (&bare, Some("messages"), Some("GET, HEAD, DELETE, POST")),
+            (&whole, Some("quarantine"), Some("DELETE")),
+            (&whole, Some("alarms"), Some("DELETE")),
+            (&bare, Some("quarantine"), Some("DELETE, POST")),
+        ];
+        for (description, handler, expected) in table {
+            assert_eq!(methods(description, handler).as_deref(), expected, "{handler:?}");
+        }
+    }
+}

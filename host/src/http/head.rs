@@ -1,0 +1,211 @@
+//! What the head of every request must be, whatever it is for: a URL of bounded length, one host, no header twice that
+//! has one value, and a body as it is.
+//!
+//! Pure. What the headers of one kind of request say is read elsewhere, by functions that may rely on this: where one
+//! of several lines would be looked at, a proxy may have looked at another.
+
+use http::header::{
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, IF_MATCH, IF_NONE_MATCH, ORIGIN,
+    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION,
+};
+use http::request::Parts;
+use http::uri::Authority;
+use http::{HeaderMap, HeaderName, HeaderValue, Version};
+
+use super::request::{
+    CALLER, CHAIN, CONSISTENCY, HOPS, IDEMPOTENCY_KEY, LAST_EVENT_ID, MESSAGE, TIMEOUT, malformed,
+};
+use crate::error::{Code, Error};
+
+/// Longest path and query.
+const URL_BYTES_MAX: usize = 2048;
+/// The same of a request that a node passes on: it encodes each byte that needs no encoding, too.
+const FORWARDED_URL_BYTES_MAX: usize = 3 * URL_BYTES_MAX;
+
+/// The headers that are read, and that are given on one line. Those with lists are among them: whoever makes one
+/// condition of two lines cannot know that everybody on the way does.
+const SINGLE: [HeaderName; 16] = [
+    AUTHORIZATION,
+    CALLER,
+    CHAIN,
+    CONSISTENCY,
+    CONTENT_TYPE,
+    HOPS,
+    HOST,
+    IDEMPOTENCY_KEY,
+    IF_MATCH,
+    IF_NONE_MATCH,
+    LAST_EVENT_ID,
+    MESSAGE,
+    ORIGIN,
+    SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_VERSION,
+    TIMEOUT,
+];
+
+/// Refuses a head that can be read in more than one way, or is too long in parts that hyper does not bound.
+///
+/// # Errors
+/// [`Code::HeadTooLarge`], [`Code::MalformedRequest`] and [`Code::UnsupportedEncoding`].
+pub(super) fn check(parts: &Parts) -> Result<(), Error> {
+    check_url(parts)?;
+    check_repetitions(&parts.headers)?;
+    check_host(parts)?;
+    check_encoding(&parts.headers)
+}
+
+fn check_url(parts: &Parts) -> Result<(), Error> {
+    let url = parts.uri.path_and_query().map_or(0, |url| url.as_str().len());
+    let is_forwarded = parts.headers.contains_key(HOPS);
+    let limit = if is_forwarded { FORWARDED_URL_BYTES_MAX } else { URL_BYTES_MAX };
+    if url > limit {
+        let text = format!("the URL has {url} bytes, and may have {limit}");
+        return Err(Error::new(Code::HeadTooLarge, text));
+    }
+    Ok(())
+}
+
+fn check_repetitions(headers: &HeaderMap) -> Result<(), Error> {
+    // Most requests repeat nothing.
+    if headers.len() == headers.keys_len() {
+        return Ok(());
+    }
+    let repeated = SINGLE.into_iter().find(|name| headers.get_all(name).iter().nth(1).is_some());
+    repeated.map_or(Ok(()), |name| {
+        Err(malformed(format!("the header {name} is given more than once"))
+            .with_hint("send it on one line; which of several counts is not guessed"))
+    })
+}
+
+/// RFC 9112, 3.2, and RFC 9113, 8.3.1: one host, and the same in both places that may name it.
+fn check_host(parts: &Parts) -> Result<(), Error> {
+    let is_http2 = parts.version >= Version::HTTP_2;
+    let named = parts.uri.authority();
+    let Some(host) = parts.headers.get(HOST) else {
+        // Before HTTP/1.1 there was no such header, and in HTTP/2 the URL says it.
+        let is_known = if is_http2 { named.is_some() } else { parts.version < Version::HTTP_11 };
+        if is_known {
+            return Ok(());
+        }
+        let error = malformed("the request does not say which host it is for");
+        return Err(error.with_hint("send the header Host, once"));
+    };
+    let host = authority(host).ok_or_else(|| {
+        malformed("the header Host is no host, with or without a port")
+            .with_hint("write it like node.example:7410, as in the URL")
+    })?;
+    match named {
+        Some(named) if is_http2 && !named.as_str().eq_ignore_ascii_case(host.as_str()) => {
+            Err(malformed("the header Host names another host than :authority"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn authority(host: &HeaderValue) -> Option<Authority> {
+    let authority: Authority = host.to_str().ok()?.parse().ok()?;
+    let text = authority.as_str();
+    let port = text.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.contains(']'));
+    let is_number = port.is_none_or(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
+    (is_number && !authority.host().is_empty() && !text.contains('@')).then_some(authority)
+}
+
+/// A body is read as it comes: one that says that it is packed would be taken for what it is not.
+fn check_encoding(headers: &HeaderMap) -> Result<(), Error> {
+    let values = headers.get_all(CONTENT_ENCODING).iter();
+    let mut codings = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let is_plain = codings.all(|coding| {
+        let coding = coding.trim_ascii();
+        coding.is_empty() || coding.eq_ignore_ascii_case(b"identity")
+    });
+    if is_plain {
+        return Ok(());
+    }
+    let text = "the body's Content-Encoding is one that this node does not decode";
+    Err(Error::new(Code::UnsupportedEncoding, text)
+        .with_hint("send the body as it is, without Content-Encoding"))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn parts(version: Version, url: &str, headers: &[(&str, &str)]) -> Parts {
+        let mut request = Request::get(url).version(version);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    #[track_caller]
+    fn code(version: Version, url: &str, headers: &[(&str, &str)]) -> Option<Code> {
+        check(&parts(version, url, headers)).err().map(|error| error.code)
+    }
+
+    #[test]
+    fn a_header_with_one_value_is_given_once() {
+        for name in SINGLE {
+            let twice = [("host", "h"), (name.as_str(), "\"1\""), (name.as_str(), "\"2\"")];
+            let error = check(&parts(Version::HTTP_11, "/", &twice)).unwrap_err();
+            assert_eq!(error.code, Code::MalformedRequest, "{name}");
+            assert!(error.message.contains(name.as_str()), "{error}");
+            // Not even if both lines say the same.
+            let same = [("host", "h"), (name.as_str(), "\"1\""), (name.as_str(), "\"1\"")];
+            assert_eq!(code(Version::HTTP_11, "/", &same), Some(Code::MalformedRequest), "{name}");
+        }
+        let lists = [("host", "h"), ("accept", "a/b"), ("accept", "c/d"), ("x", "1"), ("x", "2")];
+        assert_eq!(code(Version::HTTP_11, "/", &lists), None);
+    }
+
+    #[test]
+    fn a_request_names_one_host() {
+        let bad = Some(Code::MalformedRequest);
+        assert_eq!(code(Version::HTTP_11, "/", &[]), bad);
+        assert_eq!(code(Version::HTTP_11, "http://node.example/", &[]), bad);
+        assert_eq!(code(Version::HTTP_10, "/", &[]), None, "it had no such header");
+        assert_eq!(code(Version::HTTP_2, "/", &[]), bad);
+        assert_eq!(code(Version::HTTP_2, "http://node.example/", &[]), None);
+        for good in ["h", "node.example:7410", "127.0.0.1:80", "[::1]:7410", "[::1]", "h:"] {
+            for version in [Version::HTTP_10, Version::HTTP_11] {
+                assert_eq!(code(version, "/", &[("host", good)]), None, "{good}");
+            }
+        }
+        for host in ["", "a b", "h/", "h:x", "a@h", ":80", "http://h", "h?x", "[::1"] {
+            for version in [Version::HTTP_10, Version::HTTP_11, Version::HTTP_2] {
+                assert_eq!(code(version, "http://h/", &[("host", host)]), bad, "{host:?}");
+            }
+        }
+        let both = |host| code(Version::HTTP_2, "http://h:1/", &[("host", host)]);
+        assert_eq!((both("H:1"), both("h:2"), both("other:1")), (None, bad, bad));
+        // The URL of a request to a proxy stands above the header.
+        assert_eq!(code(Version::HTTP_11, "http://h:1/", &[("host", "other")]), None);
+    }
+
+    #[test]
+    fn a_body_is_not_packed() {
+        let read =
+            |value| code(Version::HTTP_11, "/", &[("host", "h"), ("content-encoding", value)]);
+        for good in ["", "identity", "Identity", "identity, identity"] {
+            assert_eq!(read(good), None, "{good}");
+        }
+        for bad in ["gzip", "GZIP", "identity, gzip", "br", "x", "gzip;q=0"] {
+            assert_eq!(read(bad), Some(Code::UnsupportedEncoding), "{bad}");
+        }
+        let lines = [("host", "h"), ("content-encoding", "identity"), ("content-encoding", "br")];
+        assert_eq!(code(Version::HTTP_11, "/", &lines), Some(Code::UnsupportedEncoding));
+    }
+
+    #[test]
+    fn a_url_is_longer_where_a_node_has_encoded_it_again() {
+        let url = |length: usize| format!("/{}", "x".repeat(length - 1));
+        let read = |url: &str, headers: &[_]| code(Version::HTTP_10, url, headers);
+        assert_eq!(read(&url(2048), &[]), None);
+        assert_eq!(read(&url(2049), &[]), Some(Code::HeadTooLarge));
+        let hops = [("highlander-hops", "1")];
+        assert_eq!(read(&url(6144), &hops), None);
+        assert_eq!(read(&url(6145), &hops), Some(Code::HeadTooLarge));
+    }
+}

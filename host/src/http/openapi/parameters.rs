@@ -1,0 +1,94 @@
+//! The parameters that operations share: each with its type and a pattern, so that tools make arguments of them, and
+//! values that the host takes.
+
+use serde_json::{Value, json};
+
+pub(super) const KEY: &str = "#/components/parameters/key";
+pub(super) const TIMEOUT: &str = "#/components/parameters/timeout";
+pub(super) const IDEMPOTENCY_KEY: &str = "#/components/parameters/idempotencyKey";
+pub(super) const IF_MATCH: &str = "#/components/parameters/ifMatch";
+pub(super) const IF_ABSENT: &str = "#/components/parameters/ifAbsent";
+pub(super) const IF_NONE_MATCH: &str = "#/components/parameters/ifNoneMatch";
+pub(super) const CONSISTENCY: &str = "#/components/parameters/consistency";
+
+/// A key of 256 bytes at most, which a schema cannot count: as many characters of one byte, or so many that no bytes of
+/// theirs are too many.
+const KEY_PATTERN: &str = r"^([ -~]{1,256}|[^\x00-\x1f\x7f-\x9f]{1,64})$";
+/// The same, or nothing.
+const PART_OF_KEY_PATTERN: &str = r"^([ -~]{0,256}|[^\x00-\x1f\x7f-\x9f]{0,64})$";
+const TAGS_PATTERN: &str = r#"^(\*|(W/)?"[!#-~]*"(, ?(W/)?"[!#-~]*")*)$"#;
+const TIMEOUT_PATTERN: &str = "^([1-9][0-9]{2,4}ms|([1-9][0-9]?|[12][0-9]{2}|300)s|[1-5]m)$";
+
+/// Those that are referred to.
+pub(super) fn shared() -> Value {
+    json!({
+        "key": {
+            "name": "key",
+            "in": "path",
+            "required": true,
+            "schema": { "type": "string", "pattern": KEY_PATTERN },
+            "description": "The object's key: 1 to 256 bytes of UTF-8 without control characters.",
+        },
+        "timeout": header("Highlander-Timeout", TIMEOUT_PATTERN, "How long the call may take, like 5s or 500ms."),
+        "idempotencyKey": header(
+            "Idempotency-Key",
+            "^[!-~]{1,128}$",
+            "1 to 128 visible characters: the same call with the same key is done once.",
+        ),
+        "ifMatch": header(
+            "If-Match",
+            TAGS_PATTERN,
+            "Only if the object is at this version: its ETag, or the number in quotes.",
+        ),
+        "ifNoneMatch": header(
+            "If-None-Match",
+            TAGS_PATTERN,
+            "The ETags of answers that the client has: one of these is not sent again.",
+        ),
+        "ifAbsent": header(
+            "If-None-Match",
+            r"^\*$",
+            "With *: only if the object was never changed, or is deleted.",
+        ),
+        "consistency": header(
+            "Highlander-Consistency",
+            "^strict$",
+            "With strict: the answer is compared with the store.",
+        ),
+    })
+}
+
+fn header(name: &str, pattern: &str, what: &str) -> Value {
+    let schema = json!({ "type": "string", "pattern": pattern });
+    json!({ "name": name, "in": "header", "schema": schema, "description": what })
+}
+
+/// Those of a list of keys.
+pub(super) fn of_list() -> Value {
+    let query = |name: &str, schema: Value, what: &str| {
+        let place = json!("query");
+        json!({ "name": name, "in": place, "schema": schema, "description": what })
+    };
+    let part_of_key = || json!({ "type": "string", "pattern": PART_OF_KEY_PATTERN });
+    json!([
+        query("prefix", part_of_key(), "Only keys that begin with this."),
+        query("after", part_of_key(), "Only keys after this one: next of the page before."),
+        query(
+            "limit",
+            json!({ "type": "integer", "minimum": 1, "maximum": 1000 }),
+            "So many keys at most.",
+        ),
+        query("active", json!({ "type": "boolean" }), "Only objects that are active on some node."),
+    ])
+}
+
+/// The argument of a query that is called by `GET`.
+pub(super) fn argument(schema: &Value, is_required: bool) -> Value {
+    json!({
+        "name": "argument",
+        "in": "query",
+        "required": is_required,
+        "content": { "application/json": { "schema": schema } },
+        "description": "The argument, as JSON.",
+    })
+}
