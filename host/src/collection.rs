@@ -19,7 +19,6 @@ use crate::clock::wall_ms;
 use crate::error::Error;
 use crate::id::{Digest, TypeName};
 use crate::router::Router;
-use crate::router::context::Context;
 use crate::router::rollout::Report;
 
 /// How often to look: a part of the time that a component is kept, within bounds.
@@ -50,7 +49,8 @@ async fn look(
     let catalog = router.node().catalog();
     catalog.tidy_up().await?;
     for name in catalog.known_types() {
-        if !router.is_steward_of(&name) {
+        // Without a session it is not known what the objects of the other nodes run.
+        if !router.membership().is_some_and(|present| present.coordinates_rollout(&name)) {
             continue;
         }
         catalog.look_again(&name).await?;
@@ -85,8 +85,12 @@ async fn collect(
         return Ok(record);
     }
     // The live objects first: what runs none of these revisions comes to do so only where its record names it.
-    let reports = router.progress(&record.name, true, Context::default()).await;
-    let Some(running) = running(&record, &reports) else { return Ok(record) };
+    let Some(survey) = router.survey(&record.name, true).await else { return Ok(record) };
+    let Some(running) = running(&record, &survey.reports) else { return Ok(record) };
+    // A node that was not asked may have objects that run any of them.
+    if !survey.membership.is_confirmed().await {
+        return Ok(record);
+    }
     let mut in_use: BTreeSet<_> = overdue.intersection(&running).copied().collect();
     if in_use.len() < overdue.len() {
         in_use.extend(named(router, &record.name, &overdue).await?);

@@ -17,7 +17,7 @@ mod tests;
 pub mod waking;
 pub mod whereabouts;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -103,6 +103,8 @@ pub struct Node {
     config: Config,
     /// How far the objects were told of changes of their types.
     turned: Mutex<BTreeMap<TypeName, Turned>>,
+    /// Types that have changed, of which the other nodes could not be told yet.
+    untold: Mutex<BTreeSet<TypeName>>,
     is_draining: AtomicBool,
     is_unwell: AtomicBool,
     is_unwritable: AtomicBool,
@@ -135,6 +137,7 @@ impl Node {
             metrics,
             config: config.clone(),
             turned: Mutex::default(),
+            untold: Mutex::default(),
             is_draining: AtomicBool::new(false),
             is_unwell: AtomicBool::new(false),
             is_unwritable: AtomicBool::new(false),

@@ -126,6 +126,16 @@ pub trait Registry: fmt::Debug + Send + Sync + 'static {
     /// The live nodes, this one among them.
     fn members(&self) -> watch::Receiver<Members>;
 
+    /// The live nodes at a moment after this was asked for: every node that had joined or left by then is taken into
+    /// account, however far [`members`](Self::members) is behind. It costs a committed write.
+    ///
+    /// # Errors
+    /// Where the registry does not answer, or the session is over: nothing is known then.
+    ///
+    /// # Cancel safety
+    /// Nothing is changed.
+    async fn confirm_members(&self) -> Result<Members, Error>;
+
     /// Tells the other nodes what they may expect of this one.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ pub mod context;
 mod decide;
 mod elsewhere;
 pub mod listing;
+pub mod membership;
 mod owners;
 pub mod peers;
 mod places;

@@ -22,6 +22,7 @@ use crate::error::Error;
 use crate::id::{Hex, ObjectId};
 use crate::node::waking::Entry;
 use crate::origin::Origin;
+use crate::registry::members::Members;
 use crate::router::Router;
 use crate::router::context::Context;
 
@@ -99,19 +100,20 @@ async fn give_all(router: &Router, id: &ObjectId) -> Result<Woken, Box<Error>> {
 
 /// Looks through this node's part of the index now and then.
 async fn look_on(router: Weak<Router>) {
-    let (mut woken, mut nodes) = (HashMap::new(), Vec::new());
+    let (mut woken, mut nodes) = (HashMap::new(), Members::default());
     loop {
         tokio::time::sleep(LOOK_PAUSE).await;
         let Some(router) = router.upgrade() else { return };
         let now_ms = wall_ms();
         woken.retain(|_, at_ms: &mut u64| *at_ms + REPEAT_MS > now_ms);
-        let present = router.present_nodes();
-        if nodes != present {
+        // Without a session it is not known which shards are this node's, and nothing can be woken.
+        let Some(membership) = router.membership() else { continue };
+        if nodes != *membership.members() {
             // What was woken may have gone down with its node.
-            nodes = present;
+            nodes = membership.members().clone();
             woken.clear();
         }
-        for shard in (0..SHARD_COUNT).filter(|shard| router.is_keeper_of(*shard)) {
+        for shard in (0..SHARD_COUNT).filter(|shard| membership.owns_wakeup_shard(*shard)) {
             if let Err(error) = look(&router, shard, now_ms, &mut woken).await {
                 tracing::warn!(shard, "objects that are to be woken were not looked for: {error}");
             }

@@ -29,7 +29,8 @@ impl Catalog {
     ///
     /// # Errors
     /// [`Code::ComponentRefused`] with the reason; [`Code::Forbidden`] where who asks may not deploy its type, which is
-    /// known only now; [`Code::DeploymentConflict`] where another revision is on its way,
+    /// known only now; [`Code::IdempotencyKeyReused`]; [`Code::DeploymentConflict`] where another revision is on its
+    /// way,
     /// or others were faster again and again; the others where store or engine fail. Nothing is changed by a refused
     /// component.
     ///
@@ -49,10 +50,17 @@ impl Catalog {
         // Asked before anything is stored, which nobody would remove.
         let present = self.read(type_name.as_str()).await?.map(|(record, _)| record);
         let present = present.unwrap_or_else(|| TypeRecord::new(type_name.clone()));
+        if let Some(revision) = present.repeated(digest, terms)? {
+            self.refresh(type_name.as_str()).await?;
+            return Ok(Deployed { type_name, revision, digest, is_new: false });
+        }
         fits(&present)?;
         let copy = present.copy_of(digest);
         self.keep(&record::component_blob(digest, copy), wasm).await?;
         let changed = self.amend(&type_name, |record| {
+            if record.repeated(digest, terms)?.is_some() {
+                return Ok(None);
+            }
             fits(record)?;
             if record.copy_of(digest) != copy {
                 return Err(overtaken(&type_name));
@@ -70,7 +78,8 @@ impl Catalog {
         }
         let record = &known?.record;
         let same = record.revisions.iter().rev().find(|entry| entry.digest == digest);
-        let revision = same.map_or(0, |entry| entry.number);
+        let repeated = record.repeated(digest, terms)?;
+        let revision = repeated.or(same.map(|entry| entry.number)).unwrap_or_default();
         Ok(Deployed { type_name, revision, digest, is_new: false })
     }
 

@@ -4,13 +4,13 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::rollout::Rollout;
+use super::rollout::{Rollout, Terms};
 use crate::engine::Description;
 use crate::id::{Digest, TypeName};
 
 /// What the names of all types' records begin with.
 pub const PREFIX: &str = "types/";
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 /// The format before there were roll-outs, which reads as one without any.
 const FORMAT_MIN: u32 = 1;
 
@@ -27,6 +27,9 @@ pub struct RevisionEntry {
     /// Who deployed it.
     #[serde(default)]
     pub deployed_by: String,
+    /// The idempotency keys of the deployments that it comes from, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<String>,
     /// Bytes of the component.
     #[serde(default)]
     pub size: u64,
@@ -91,7 +94,7 @@ impl TypeRecord {
         digest: Digest,
         size: u64,
         description: Description,
-        by: &str,
+        terms: &Terms,
         now_ms: u64,
     ) -> RevisionEntry {
         let number = self.revisions.last().map_or(1, |newest| newest.number + 1);
@@ -101,7 +104,8 @@ impl TypeRecord {
             number,
             digest,
             deployed_at_ms: now_ms,
-            deployed_by: by.to_owned(),
+            deployed_by: terms.by.to_string(),
+            keys: terms.key.iter().cloned().collect(),
             size,
             taken_back: None,
             copy,
@@ -187,9 +191,9 @@ mod tests {
             TypeRecord::decode("list", &record.encode()),
             Err("it is of the type todo".to_owned())
         );
-        let newer = TypeRecord { format: 3, ..record };
+        let newer = TypeRecord { format: 4, ..record };
         let refused = TypeRecord::decode("todo", &newer.encode()).unwrap_err();
-        assert!(refused.contains("format 3"), "{refused}");
+        assert!(refused.contains("format 4"), "{refused}");
     }
 
     #[test]

@@ -80,7 +80,12 @@ pub struct Terms {
     pub failures_per_mille_max: Option<u16>,
     /// Who asks.
     pub by: Caller,
+    /// What a repetition of the same deployment is recognised by.
+    pub key: Option<String>,
 }
+
+/// Keys of deployments that a revision remembers.
+const KEYS_MAX: usize = 16;
 
 /// How many of a thousand objects may fail, where nothing else is said.
 pub const FAILURES_PER_MILLE_MAX: u16 = 10;
@@ -92,6 +97,7 @@ impl Default for Terms {
             share: Share::All,
             failures_per_mille_max: Some(FAILURES_PER_MILLE_MAX),
             by: Caller::Anonymous,
+            key: None,
         }
     }
 }
@@ -127,6 +133,26 @@ impl TypeRecord {
         numbers.into_iter().filter_map(|number| self.entry(number))
     }
 
+    /// The revision that was deployed with the same idempotency key before, whatever has become of it since.
+    ///
+    /// # Errors
+    /// [`Code::IdempotencyKeyReused`] where it was another component.
+    pub fn repeated(&self, digest: Digest, terms: &Terms) -> Result<Option<u32>, Error> {
+        let Some(key) = &terms.key else { return Ok(None) };
+        let found = self.revisions.iter().rev().find(|entry| entry.keys.contains(key));
+        match found {
+            Some(entry) if entry.digest != digest => {
+                let (name, number) = (&self.name, entry.number);
+                let text = format!(
+                    "nothing was deployed: revision {number} of {name}, another component, was \
+                     deployed with this idempotency key"
+                );
+                Err(Error::new(Code::IdempotencyKeyReused, text).with_hint("take another key"))
+            }
+            found => Ok(found.map(|entry| entry.number)),
+        }
+    }
+
     /// Takes in a component that is to be deployed. `None` where it is deployed like that already.
     ///
     /// # Errors
@@ -144,6 +170,7 @@ impl TypeRecord {
             match coming.cloned() {
                 Some(_) if rollout.share == terms.share => return Ok(None),
                 Some(entry) => {
+                    self.remember(entry.number, terms);
                     self.widen(rollout, terms, now_ms);
                     return Ok(Some(entry));
                 }
@@ -157,13 +184,22 @@ impl TypeRecord {
             return Ok(None);
         }
         let previous = self.current;
-        let entry = self.add(digest, size, description.clone(), &terms.by.to_string(), now_ms);
+        let entry = self.add(digest, size, description.clone(), terms, now_ms);
         if previous == 0 {
             self.current = entry.number;
         } else {
             self.begin(entry.number, terms, now_ms);
         }
         Ok(Some(entry))
+    }
+
+    fn remember(&mut self, number: u32, terms: &Terms) {
+        let found = self.revisions.iter_mut().find(|entry| entry.number == number);
+        if let (Some(entry), Some(key)) = (found, &terms.key) {
+            entry.keys.push(key.clone());
+            let excess = entry.keys.len().saturating_sub(KEYS_MAX);
+            entry.keys.drain(..excess);
+        }
     }
 
     /// The revision that is coming is for more objects now.
@@ -265,6 +301,10 @@ impl TypeRecord {
             }
         };
         let entry = found.ok_or_else(|| self.no_such_revision(to))?;
+        let is_coming = |open: &Rollout| open.revision == entry.number && open.share == Share::All;
+        if self.rollout.as_ref().is_some_and(is_coming) {
+            return Ok(entry.number);
+        }
         if entry.is_collected {
             let text =
                 format!("the code of revision {} of {} was removed", entry.number, self.name);

@@ -70,6 +70,13 @@ impl Catalog {
         self.find(type_name).map(|known| known.record.mark)
     }
 
+    /// The marks of the newest changes that are known here, of all types.
+    #[must_use]
+    pub fn marks(&self) -> Vec<(TypeName, u64)> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.values().map(|known| (known.record.name.clone(), known.record.mark)).collect()
+    }
+
     /// The records of the types that are being rolled out, as they were last read here.
     #[must_use]
     pub fn rolling_out(&self) -> Vec<TypeRecord> {

@@ -34,11 +34,14 @@ pub(super) struct Request {
     pub(super) path: String,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
+    /// What to do where it was sent and not answered.
+    when_unanswered: Option<String>,
 }
 
 impl Request {
     pub(super) fn new(method: Method, path: impl Into<String>) -> Self {
-        Self { method, path: path.into(), headers: HeaderMap::new(), body: Bytes::new() }
+        let (headers, body) = (HeaderMap::new(), Bytes::new());
+        Self { method, path: path.into(), headers, body, when_unanswered: None }
     }
 
     pub(super) fn get(path: impl Into<String>) -> Self {
@@ -49,6 +52,11 @@ impl Request {
     pub(super) fn with_body(mut self, media_type: &'static str, body: impl Into<Bytes>) -> Self {
         self.headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
         Self { body: body.into(), ..self }
+    }
+
+    /// The same with what to do where it is not answered, and may have been executed.
+    pub(super) fn when_unanswered(self, hint: impl Into<String>) -> Self {
+        Self { when_unanswered: Some(hint.into()), ..self }
     }
 
     /// The same with one header more.
@@ -123,12 +131,14 @@ impl Client {
     }
 
     /// Sends a request and waits for its answer.
-    pub(super) async fn send(&self, request: Request) -> Result<Answer, Failure> {
+    pub(super) async fn send(&self, mut request: Request) -> Result<Answer, Failure> {
         let is_read = request.method.is_safe();
+        let hint = request.when_unanswered.take();
+        let unanswered = |error: reqwest::Error| self.unanswered(&error, is_read, hint.clone());
         let sent = self.request(&self.http, request).send().await;
-        let response = sent.map_err(|error| self.unanswered(&error, is_read))?;
+        let response = sent.map_err(unanswered)?;
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = response.bytes().await.map_err(|error| self.unanswered(&error, is_read))?;
+        let body = response.bytes().await.map_err(unanswered)?;
         if status.is_success() {
             return Ok(Answer { headers, body });
         }
@@ -138,12 +148,12 @@ impl Client {
     /// Sends a request whose answer has no end.
     pub(super) async fn stream(&self, request: Request) -> Result<reqwest::Response, Failure> {
         let sent = self.request(&self.streaming, request).send().await;
-        let response = sent.map_err(|error| self.unanswered(&error, true))?;
+        let response = sent.map_err(|error| self.unanswered(&error, true, None))?;
         let (status, headers) = (response.status(), response.headers().clone());
         if status.is_success() {
             return Ok(response);
         }
-        let body = response.bytes().await.map_err(|error| self.unanswered(&error, true))?;
+        let body = response.bytes().await.map_err(|error| self.unanswered(&error, true, None))?;
         Err(self.refused(status, &headers, &body))
     }
 
@@ -170,7 +180,7 @@ impl Client {
         }
     }
 
-    fn unanswered(&self, error: &reqwest::Error, is_read: bool) -> Failure {
+    fn unanswered(&self, error: &reqwest::Error, is_read: bool, hint: Option<String>) -> Failure {
         let url = &self.url;
         if error.is_builder() {
             return Failure::usage(format!("{url} is no address of a node"));
@@ -185,8 +195,9 @@ impl Client {
         if is_read {
             return Failure { exit: Exit::Unavailable, message, hint: None };
         }
-        let hint = "repeat it with the same --idempotency-key, or look at the object first";
-        Failure { exit: Exit::Unknown, message, hint: Some(hint.to_owned()) }
+        let hint =
+            hint.unwrap_or_else(|| "it may have been done: look before it is repeated".into());
+        Failure { exit: Exit::Unknown, message, hint: Some(hint) }
     }
 }
 

@@ -1,6 +1,8 @@
-//! Deploys a component or an older revision, and shows how it spreads.
+//! Uploads a component, or goes back to an older revision, and rehearses components before.
 //!
-//! Whether a component fits is the node's to say; here it is only read and sent.
+//! Whether a component fits is the node's to say; here it is only read and sent. How it spreads is shown by `spread`.
+
+mod spread;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,17 +13,19 @@ use bytesize::ByteSize;
 use clap::Args;
 use http::Method;
 use serde::Deserialize;
+use spread::spread;
 
-use super::client::{Answer, Client, Request, encoded};
+use super::client::{Client, Request, encoded};
 use super::failure::Failure;
 use super::output;
 use crate::catalog::rollout::{Share, Stage};
 use crate::id::Digest;
 use crate::node::rehearsal::Rehearsed;
-use crate::node::revisions::{Progress, Readiness};
 use crate::rehearsal::{Rehearsal, Sample};
 
-/// Pause between two looks at a roll-out.
+/// What to do where a rehearsal was not answered.
+const REPEATABLE: &str = "repeat it: a rehearsal changes nothing";
+/// Pause between two looks at a rehearsal.
 const LOOK_PAUSE: Duration = Duration::from_millis(100);
 
 /// `highlander deploy`
@@ -43,6 +47,9 @@ pub(super) struct Deploy {
     /// Take it back when more of the objects fail, like 1%, or never: none [default: 1%]
     #[arg(long, value_name = "P%|none")]
     max_failures: Option<String>,
+    /// Deploy it once, however often it is repeated with this key [default: a random one]
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
 }
 
 /// `highlander rehearse`
@@ -65,19 +72,6 @@ pub(super) struct Rollback {
     /// The revision that is to be current [default: the one before]
     #[arg(long, value_name = "N")]
     to: Option<u32>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Deployed {
-    #[serde(rename = "type")]
-    type_name: String,
-    revision: u32,
-    #[serde(default = "yes")]
-    is_new: bool,
-}
-
-fn yes() -> bool {
-    true
 }
 
 /// A revision that is taking the place of another.
@@ -103,30 +97,6 @@ impl fmt::Display for Rollout {
     }
 }
 
-#[derive(Debug, Deserialize)]
-struct Standing {
-    rollout: Option<Rollout>,
-    nodes: Vec<NodeStanding>,
-}
-
-#[derive(Debug, Deserialize)]
-struct NodeStanding {
-    progress: Option<Progress>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Ended {
-    current: u32,
-    revisions: Vec<EndedRevision>,
-    held_back: std::collections::BTreeMap<String, String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct EndedRevision {
-    number: u32,
-    taken_back: Option<String>,
-}
-
 impl Deploy {
     pub(super) async fn run(mut self, client: &Client) -> Result<(), Failure> {
         let wasm = component(&self.file()?, client)?;
@@ -140,7 +110,14 @@ impl Deploy {
             }
         }
         let path = format!("/v1/types?{}wait={}", self.parameters(), client.is_json);
-        let request = Request::new(Method::POST, path).with_body("application/wasm", wasm);
+        let key = self.idempotency_key.clone().unwrap_or_else(random_key);
+        let hint = format!(
+            "repeat it through any node with --idempotency-key {key}: it is deployed once, and followed"
+        );
+        let request = Request::new(Method::POST, path)
+            .with_body("application/wasm", wasm)
+            .with_header("idempotency-key", &key)?
+            .when_unanswered(hint);
         spread(client, client.send(request).await?).await
     }
 
@@ -173,6 +150,10 @@ impl Deploy {
     }
 }
 
+fn random_key() -> String {
+    format!("{:016x}", rand::random::<u64>())
+}
+
 fn component(file: &Path, client: &Client) -> Result<Bytes, Failure> {
     let shown = file.display();
     let wasm = std::fs::read(file).map_err(|error| {
@@ -194,7 +175,9 @@ impl Rehearse {
         let sample = self.sample.unwrap_or(Sample::All);
         if client.is_json {
             let path = format!("/v1/rehearsals?sample={sample}");
-            let request = Request::new(Method::POST, path).with_body("application/wasm", wasm);
+            let request = Request::new(Method::POST, path)
+                .with_body("application/wasm", wasm)
+                .when_unanswered(REPEATABLE);
             return output::json(&client.send(request).await?.body);
         }
         let rehearsal = rehearsed(client, wasm, sample).await?;
@@ -216,7 +199,9 @@ async fn rehearsed(client: &Client, wasm: Bytes, sample: Sample) -> Result<Rehea
         digest: Digest,
     }
     let path = format!("/v1/rehearsals?sample={sample}&wait=false");
-    let request = Request::new(Method::POST, path).with_body("application/wasm", wasm);
+    let request = Request::new(Method::POST, path)
+        .with_body("application/wasm", wasm)
+        .when_unanswered(REPEATABLE);
     let Begun { type_name, digest } = client.send(request).await?.read()?;
     let path = format!("/v1/types/{}/rehearsal", encoded(&type_name));
     let mut shown = 0;
@@ -271,66 +256,17 @@ impl Rollback {
         let to = self.to.map(|to| format!("to={to}&")).unwrap_or_default();
         let name = encoded(&self.type_name);
         let path = format!("/v1/types/{name}/rollback?{to}wait={}", client.is_json);
-        spread(client, client.send(Request::new(Method::POST, path)).await?).await
+        let look = format!("see which revision is current: highlander types {}", self.type_name);
+        let hint = match self.to {
+            Some(to) => {
+                format!("{look}; while {to} is, or is on its way, to repeat it does nothing")
+            }
+            // The one before is another one the second time.
+            None => format!("{look}; name the one that you want with --to"),
+        };
+        let request = Request::new(Method::POST, path).when_unanswered(hint);
+        spread(client, client.send(request).await?).await
     }
-}
-
-/// Shows how what was asked for spreads, until every node serves it.
-async fn spread(client: &Client, answer: Answer) -> Result<(), Failure> {
-    if client.is_json {
-        return output::json(&answer.body);
-    }
-    let Deployed { type_name, revision, is_new } = answer.read()?;
-    if !is_new {
-        output::note("this component is deployed like that already");
-    }
-    let mut shown = String::new();
-    let name = encoded(&type_name);
-    loop {
-        let answer = client.send(Request::get(format!("/v1/types/{name}/rollout"))).await?;
-        let standing: Standing = answer.read()?;
-        let Some(open) = standing.rollout.filter(|open| open.revision == revision) else { break };
-        let text = format!("revision {revision} {open}: {}", summary(&standing.nodes));
-        if text != shown {
-            output::note(&text);
-            shown = text;
-        }
-        if open.stage == Stage::Watching {
-            break;
-        }
-        tokio::time::sleep(LOOK_PAUSE).await;
-    }
-    let answer = client.send(Request::get(format!("/v1/types/{name}"))).await?;
-    conclude(&type_name, revision, &answer.read()?)
-}
-
-fn summary(nodes: &[NodeStanding]) -> String {
-    let said: Vec<_> = nodes.iter().filter_map(|node| node.progress.as_ref()).collect();
-    let ready = said.iter().filter(|progress| progress.readiness == Readiness::Ready).count();
-    let turned = said.iter().filter(|progress| progress.is_turned).count();
-    let well: usize = said.iter().map(|progress| progress.taken.well).sum();
-    let failed: usize = said.iter().map(|progress| progress.taken.failed).sum();
-    let count = nodes.len();
-    format!(
-        "ready on {ready} of {count} nodes, told to the objects of {turned}; {well} objects took it, {failed} failed"
-    )
-}
-
-fn conclude(type_name: &str, revision: u32, ended: &Ended) -> Result<(), Failure> {
-    let entry = ended.revisions.iter().find(|entry| entry.number == revision);
-    let why = entry.and_then(|entry| entry.taken_back.as_ref());
-    if let Some(why) = why.filter(|_| ended.current != revision) {
-        let text = format!("revision {revision} of {type_name} was taken back: {why}");
-        let hint = format!("see which objects it failed: highlander types {type_name}");
-        return Err(Failure::rejected(text).with_hint(&hint));
-    }
-    if !ended.held_back.is_empty() {
-        let count = ended.held_back.len();
-        output::note(&format!(
-            "{count} objects stay on their own revision; see why: highlander types {type_name}"
-        ));
-    }
-    output::line(&format!("{type_name} revision {revision}"))
 }
 
 #[cfg(test)]

@@ -101,7 +101,12 @@ impl Messages {
         let query = which.0.map_or(String::new(), |number| format!("?number={number}"));
         let path = format!("{}{rest}{query}", path_of(&self.id)?);
         let word = if method == Method::POST { "sent anew" } else { "dropped" };
-        let answer = client.send(Request::new(method, path)).await?;
+        let answer = client
+            .send(Request::new(method, path).when_unanswered(format!(
+                "it may have been done: look before you repeat it: highlander messages {}",
+                self.id
+            )))
+            .await?;
         if client.is_json {
             return output::json(&answer.body);
         }

@@ -105,9 +105,16 @@ impl Call {
         let path = format!("{}/{}", object_path(&self.id)?, encoded(&self.handler));
         let argument = self.argument.as_deref().map_or(Ok(Bytes::new()), read_json)?;
         let mut request = Request::new(Method::POST, path).with_body(JSON, argument);
-        if let Some(key) = &self.idempotency_key {
-            request = request.with_header("idempotency-key", key)?;
-        }
+        request = match &self.idempotency_key {
+            Some(key) => {
+                let hint = format!("repeat it with --idempotency-key {key}: it is done once");
+                request.with_header("idempotency-key", key)?.when_unanswered(hint)
+            }
+            None => request.when_unanswered(
+                "look at the object before you repeat it; with --idempotency-key KEY a call can be \
+                 repeated",
+            ),
+        };
         if let Some(timeout) = self.timeout {
             let text = humantime::format_duration(timeout).to_string();
             request = request.with_header("highlander-timeout", &text)?;
@@ -130,7 +137,8 @@ impl Get {
 
 impl Put {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
-        let request = Request::new(Method::PUT, object_path(&self.id)?);
+        let request =
+            Request::new(Method::PUT, object_path(&self.id)?).when_unanswered(look_first(&self.id));
         let mut request = request.with_body(JSON, read_json(&self.state)?);
         if let Some(version) = self.if_match {
             request = request.with_header("if-match", &format!("\"{version}\""))?;
@@ -146,7 +154,8 @@ impl Put {
 
 impl Delete {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
-        let mut request = Request::new(Method::DELETE, object_path(&self.id)?);
+        let mut request = Request::new(Method::DELETE, object_path(&self.id)?)
+            .when_unanswered(look_first(&self.id));
         if let Some(version) = self.if_match {
             request = request.with_header("if-match", &format!("\"{version}\""))?;
         }
@@ -246,7 +255,8 @@ impl One {
 
     pub(super) async fn resume(self, client: &Client) -> Result<(), Failure> {
         let path = format!("{}/quarantine", object_path(&self.id)?);
-        let answer = client.send(Request::new(Method::DELETE, path)).await?;
+        let answer =
+            client.send(Request::new(Method::DELETE, path).when_unanswered(REPEATABLE)).await?;
         if client.is_json {
             return output::json(&answer.body);
         }
@@ -258,7 +268,8 @@ impl One {
 
     pub(super) async fn deactivate(self, client: &Client) -> Result<(), Failure> {
         let path = format!("{}/deactivate", object_path(&self.id)?);
-        let answer = client.send(Request::new(Method::POST, path)).await?;
+        let answer =
+            client.send(Request::new(Method::POST, path).when_unanswered(REPEATABLE)).await?;
         if client.is_json {
             return output::json(&answer.body);
         }
@@ -273,11 +284,18 @@ impl One {
     }
 }
 
+fn look_first(id: &ObjectId) -> String {
+    format!("it may have been done: look before you repeat it: highlander get {id}")
+}
+
 fn note_version(id: &ObjectId, answer: &Answer) {
     if let Some(version) = answer.version() {
         output::note(&format!("{id} is at version {version}"));
     }
 }
+
+/// What to do where a command was not answered that may be given twice.
+const REPEATABLE: &str = "repeat it: to do it twice does no harm";
 
 /// JSON from the command line, or from standard input.
 fn read_json(argument: &str) -> Result<Bytes, Failure> {

@@ -12,6 +12,7 @@ use crate::error::Code;
 use crate::registry::Registry as _;
 use crate::rehearsal::{Rehearsals, Sample};
 use crate::rollout;
+use crate::router::context::Context;
 use crate::router::testing::{Cluster, Place, call, counter};
 use crate::store::Store as _;
 
@@ -173,6 +174,29 @@ async fn nothing_is_collected_while_a_node_does_not_say_what_its_objects_run() {
         cluster.nearby.kill(&place.node);
     }
     assert_eq!(look_all(&places).await, [0; 0]);
+    assert!(has_blob(&cluster, "first", 0));
+}
+
+/// It would think itself alone, with no object that runs anything.
+#[tokio::test]
+async fn nothing_is_collected_by_a_node_that_does_not_know_the_others() {
+    let (cluster, places) = cluster(&["a", "b"]).await;
+    for text in ["first", "second"] {
+        deploy(&places[0], text).await.unwrap();
+    }
+    for place in &places {
+        place.session.session.freeze();
+    }
+    assert_eq!(look_all(&places).await, [0; 0], "their leases are over");
+    for place in &places {
+        place.session.session.end();
+    }
+    assert_eq!(look_all(&places).await, [0; 0], "their sessions are");
+    let outsider = cluster.outsider();
+    outsider.node().catalog().look_again(&counters()).await.unwrap();
+    for _ in 0..QUIET_COUNT {
+        look(&outsider, AT_ONCE, &mut BTreeSet::new()).await.unwrap();
+    }
     assert!(has_blob(&cluster, "first", 0));
 }
 

@@ -22,6 +22,7 @@ use crate::id::TypeName;
 use crate::rehearsal::{self, Sample};
 use crate::rollout;
 use crate::router::context::Context;
+use crate::router::membership::unknown_members;
 use crate::router::rollout::Report;
 use documents::NodeProgress;
 
@@ -106,6 +107,7 @@ impl Api {
         let document = json!({
             "name": record.name.as_str(),
             "current": record.current,
+            "mark": record.mark,
             "rollout": record.rollout,
             "description": current.map(|entry| &entry.description),
             "revisions": revisions,
@@ -120,7 +122,11 @@ impl Api {
         for (parameter, value) in query::parameters(parts) {
             counts_live = query::flag(&parameter, &value)?;
         }
-        let reports = self.router.progress(name, counts_live, context).await;
+        let reports = match context.hops {
+            // Who asks concludes from it whether every node serves a revision.
+            0 => self.router.survey(name, counts_live).await.ok_or_else(unknown_members)?.reports,
+            _ => self.router.progress(name, counts_live, context).await,
+        };
         let record = self.router.node().catalog().record(name.as_str());
         // A node that never used the type has no word of it; one that asks every node wants to know, though.
         if record.is_none() && context.hops == 0 {
@@ -176,7 +182,8 @@ pub(super) fn check_parameters(parts: &Parts) -> Result<(), Error> {
 }
 
 fn asked(parts: &Parts) -> Result<Asked, Error> {
-    let mut terms = Terms { by: request::caller(parts), ..Terms::default() };
+    let key = request::idempotency_key(&parts.headers)?.map(str::to_owned);
+    let mut terms = Terms { by: request::caller(parts), key, ..Terms::default() };
     let (mut is_followed, mut rehearse, mut keys) = (true, None, Vec::new());
     for (name, value) in query::parameters(parts) {
         match name.as_str() {

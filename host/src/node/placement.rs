@@ -14,6 +14,16 @@ pub fn preferred(key: ClaimKey, members: &Members) -> Option<&Member> {
     order(key, members).next()
 }
 
+/// The node that sees to something for the whole cluster, which `key` stands for: as [`preferred`], and where no node
+/// takes objects, as when all drain, one of them all the same. None where nobody can be asked.
+#[must_use]
+pub fn coordinator(key: ClaimKey, members: &Members) -> Option<&Member> {
+    preferred(key, members).or_else(|| {
+        let speaking = members.iter().filter(|member| member.protocol == PROTOCOL);
+        speaking.max_by_key(|member| (score(key, member), &member.node))
+    })
+}
+
 /// The nodes that take objects, from the one that should own what `key` covers to the last resort.
 ///
 /// Each is found when it is asked for, by a look at all members: most callers want only the first.
@@ -137,6 +147,29 @@ mod tests {
         }
         assert_eq!(preferred(key(1), &Members::new(vec![draining])), None);
         assert_eq!(preferred(key(1), &Members::default()), None);
+    }
+
+    #[test]
+    fn one_node_coordinates_whatever_the_nodes_are_like_unless_there_is_none() {
+        let with = |standing, name: &str| Member { standing, ..member(name) };
+        let coordinators = |members: &Members| -> Vec<String> {
+            let found = (0..64).filter_map(|n| coordinator(key(n), members));
+            let mut names: Vec<_> = found.map(|member| member.node.to_string()).collect();
+            names.sort_unstable();
+            names.dedup();
+            names
+        };
+        let (ready, draining, unwell) = (Standing::Ready, Standing::Draining, Standing::Unwell);
+        let stranger = Member { protocol: PROTOCOL + 1, ..member("s") };
+        for (members, expected) in [
+            (vec![], &[][..]),
+            (vec![stranger.clone()], &[]),
+            (vec![with(ready, "a"), with(draining, "b"), with(unwell, "c")], &["a"]),
+            (vec![with(draining, "a"), with(draining, "b"), stranger], &["a", "b"]),
+            (vec![with(unwell, "a")], &["a"]),
+        ] {
+            assert_eq!(coordinators(&Members::new(members.clone())), expected, "{members:?}");
+        }
     }
 
     #[test]

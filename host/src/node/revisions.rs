@@ -4,7 +4,7 @@
 //! run; it changes over between two calls. Who moves a roll-out on is decided above, from what each node reports.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -147,16 +147,40 @@ impl Node {
         live
     }
 
-    /// Tells the other nodes that a type has changed; where that fails, they find it later.
+    /// Tells the other nodes that a type has changed; what cannot be told is kept for
+    /// [`announce_untold`](Self::announce_untold), and found by them later. Whether they were told.
     ///
     /// # Cancel safety
     /// They may or may not be told.
-    pub async fn announce(&self, type_name: &TypeName) {
-        if let Some(registry) = self.session()
-            && let Err(error) = registry.announce(type_name).await
-        {
-            tracing::warn!(%type_name, "the other nodes were not told of a change: {error}");
+    pub async fn announce(&self, type_name: &TypeName) -> bool {
+        let told = match self.session() {
+            Some(registry) => registry.announce(type_name).await.map_err(|error| error.to_string()),
+            None => Err("there is no session".to_owned()),
+        };
+        let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
+        match &told {
+            Ok(()) => drop(untold.remove(type_name)),
+            Err(why) => {
+                if untold.insert(type_name.clone()) {
+                    tracing::warn!(%type_name, "the other nodes are told of a change later: {why}");
+                }
+            }
         }
+        told.is_ok()
+    }
+
+    /// Tells the other nodes what could not be told before; whether nothing is left.
+    ///
+    /// # Cancel safety
+    /// What was not told yet is kept.
+    pub async fn announce_untold(&self) -> bool {
+        let untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for type_name in &untold {
+            if !self.announce(type_name).await {
+                return false;
+            }
+        }
+        true
     }
 
     /// Reads a type again. `false` where the store did not answer, so that it is worth another try.

@@ -171,6 +171,16 @@ impl Session {
         }
     }
 
+    fn check_reachable(&self) -> Result<(), Error> {
+        if self.is_over() {
+            return Err(Error::SessionOver);
+        }
+        if self.holder.is_frozen.load(Ordering::SeqCst) {
+            return Err(Error::Unavailable("the session is frozen".to_owned()));
+        }
+        Ok(())
+    }
+
     fn is_over(&self) -> bool {
         self.holder.is_over.load(Ordering::SeqCst)
     }
@@ -254,6 +264,11 @@ impl Registry for Session {
         self.directory.members.subscribe()
     }
 
+    async fn confirm_members(&self) -> Result<Members, Error> {
+        self.check_reachable()?;
+        Ok(self.directory.members.borrow().clone())
+    }
+
     async fn set_standing(&self, standing: Standing) -> Result<(), Error> {
         *lock(&self.holder.standing) = standing;
         self.directory.publish_members();
@@ -261,6 +276,7 @@ impl Registry for Session {
     }
 
     async fn announce(&self, type_name: &TypeName) -> Result<(), Error> {
+        self.check_reachable()?;
         let sessions = lock(&self.directory.sessions);
         for holder in sessions.iter().filter(|holder| !Arc::ptr_eq(holder, &self.holder)) {
             holder.notice(Notice::TypeChanged(type_name.clone()));

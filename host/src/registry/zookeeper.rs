@@ -175,6 +175,10 @@ impl Registry for Session {
         self.shared.members.subscribe()
     }
 
+    async fn confirm_members(&self) -> Result<Members, Error> {
+        members::confirm(&self.shared).await
+    }
+
     async fn set_standing(&self, standing: Standing) -> Result<(), Error> {
         members::set_standing(&self.shared, standing).await
     }

@@ -42,7 +42,8 @@ impl Step {
     }
 }
 
-/// The next step of a roll-out. Without a report of every node it waits: one that is gone for good is soon no node.
+/// The next step of a roll-out, by the reports of all members. Without a report of every one it waits: a node that is
+/// gone for good is soon no member.
 pub(super) fn decide(
     record: &TypeRecord,
     rollout: &Rollout,
@@ -56,12 +57,8 @@ pub(super) fn decide(
             if let Some(why) = too_many_failures(rollout, reports) {
                 return Step::TakeBack(why);
             }
-            let is_done = |progress: &Progress| progress.is_turned && progress.is_tried;
             match rollout.stage {
-                Stage::Rolling if !all(record, reports, is_done) => Step::Wait,
-                // Nothing takes a roll-back back, so there is nothing to watch.
-                Stage::Rolling if rollout.failures_per_mille_max.is_none() => Step::Close,
-                Stage::Rolling => Step::Watch,
+                Stage::Rolling => roll(record, rollout, reports),
                 // What is for a part of the objects waits for somebody to decide about the rest.
                 _ if rollout.share == Share::All && passed_ms >= WATCH_MS => Step::Close,
                 _ => Step::Wait,
@@ -70,13 +67,37 @@ pub(super) fn decide(
     }
 }
 
-fn prepare(record: &TypeRecord, reports: &[Report], passed_ms: u64) -> Step {
-    for Report { node, progress } in reports {
-        if let Some(Readiness::Failed(why)) =
-            progress.as_ref().filter(|p| p.mark == record.mark).map(|p| &p.readiness)
-        {
-            return Step::TakeBack(format!("{node} cannot run it: {why}"));
+fn roll(record: &TypeRecord, rollout: &Rollout, reports: &[Report]) -> Step {
+    // Nothing takes a roll-back back.
+    let is_backed = rollout.failures_per_mille_max.is_some();
+    // A node that has joined since all were ready: its objects would stay on the revision that is going.
+    if let Some(why) = unable(record, reports).filter(|_| is_backed) {
+        return Step::TakeBack(why);
+    }
+    let is_done = |progress: &Progress| {
+        progress.readiness == Readiness::Ready && progress.is_turned && progress.is_tried
+    };
+    match (all(record, reports, is_done), is_backed) {
+        (false, _) => Step::Wait,
+        (true, true) => Step::Watch,
+        // There is nothing to watch.
+        (true, false) => Step::Close,
+    }
+}
+
+/// Why a node cannot run the revision that is coming, if one cannot.
+fn unable(record: &TypeRecord, reports: &[Report]) -> Option<String> {
+    reports.iter().find_map(|Report { node, progress }| {
+        match progress.as_ref().filter(|p| p.mark == record.mark).map(|p| &p.readiness) {
+            Some(Readiness::Failed(why)) => Some(format!("{node} cannot run it: {why}")),
+            _ => None,
         }
+    })
+}
+
+fn prepare(record: &TypeRecord, reports: &[Report], passed_ms: u64) -> Step {
+    if let Some(why) = unable(record, reports) {
+        return Step::TakeBack(why);
     }
     if all(record, reports, |progress| progress.readiness == Readiness::Ready) {
         return Step::Roll;

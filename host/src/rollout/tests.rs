@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
+use super::coordinate::look_around;
+use super::decide::{Step, decide};
 use super::*;
 use crate::activation::Operation;
 use crate::caller::{Caller, Principal};
-use crate::catalog::rollout::Share;
+use crate::catalog::rollout::{Rollout, Share};
 use crate::catalog::{Catalog, Taken};
 use crate::engine::scripted::ScriptedEngine;
 use crate::error::Code;
@@ -16,6 +19,7 @@ use crate::id::NodeId;
 use crate::node::revisions::{Progress, Readiness};
 use crate::registry::Registry as _;
 use crate::rehearsal::{Rehearsals, Sample, passed};
+use crate::router::context::Context;
 use crate::router::testing::{Cluster, Place, call, counter};
 use crate::store::memory::GetFault;
 
@@ -207,10 +211,69 @@ async fn a_revision_that_nobody_tells_of_is_found() {
         (record.current, record.revisions.len())
     };
     assert!(places.iter().all(|place| known(place) == (1, 1)));
+    // Each finds it by itself, whoever moves it on.
     for place in &places {
-        look_around(&place.router, false).await.unwrap();
+        look_around(&place.router).await.unwrap();
+        assert_eq!(place.node.catalog().record("counter").unwrap().revisions.len(), 2);
     }
     until(async || places.iter().all(|place| known(place) == (2, 2))).await;
+}
+
+/// Whoever deployed it does not know what became of it: the node died before it answered.
+#[tokio::test]
+async fn a_deployment_that_is_repeated_with_its_key_is_made_once_whatever_came_between() {
+    let (_cluster, places) = cluster(&["a", "b"]).await;
+    let keyed = |key: &str| Terms { key: Some(key.to_owned()), ..Terms::default() };
+    let (router, other) = (&places[0].router, &places[1].router);
+    let second = || component("second");
+    let first_time = deploy(router, second(), &keyed("k"), true).await.unwrap();
+    assert_eq!((first_time.revision, first_time.is_new), (2, true));
+    let repeated = deploy(other, second(), &keyed("k"), true).await.unwrap();
+    assert_eq!((repeated.revision, repeated.is_new), (2, false));
+    deploy(router, component("third"), &terms(Share::All), true).await.unwrap();
+    let repeated = deploy(other, second(), &keyed("k"), true).await.unwrap();
+    assert_eq!((repeated.revision, repeated.is_new), (2, false));
+    assert_eq!(add(&places[0], "x").await.1, 3, "the later one stays");
+    let reused = deploy(router, component("other"), &keyed("k"), true).await.unwrap_err();
+    assert_eq!(reused.code, Code::IdempotencyKeyReused);
+    let anew = deploy(other, second(), &keyed("l"), true).await.unwrap();
+    assert_eq!((anew.revision, anew.is_new), (4, true), "with another key it is another one");
+    roll_back(router, &counters(), None, &me(), true).await.unwrap();
+    let repeated = deploy(other, second(), &keyed("l"), true).await.unwrap_err();
+    assert_eq!(repeated.code, Code::RevisionTakenBack, "it is told what became of it");
+}
+
+#[tokio::test]
+async fn a_share_that_is_made_larger_with_a_key_is_so_once() {
+    let (_cluster, places) = cluster(&["a"]).await;
+    let router = &places[0].router;
+    let second = || component("second");
+    let keyed = |key: &str, share| Terms { key: Some(key.to_owned()), ..terms(share) };
+    let part = keyed("part", Share::Percent(10));
+    let all = keyed("all", Share::All);
+    assert!(deploy(router, second(), &part, true).await.unwrap().is_new);
+    assert!(deploy(router, second(), &all, true).await.unwrap().is_new);
+    for terms in [&part, &all] {
+        let repeated = deploy(router, second(), terms, true).await.unwrap();
+        assert_eq!((repeated.revision, repeated.is_new), (2, false));
+    }
+    assert_eq!(places[0].node.catalog().record("counter").unwrap().current, 2);
+}
+
+#[tokio::test]
+async fn going_back_to_what_is_on_its_way_changes_nothing() {
+    let (_cluster, places) = cluster(&["a"]).await;
+    let router = &places[0].router;
+    deploy(router, component("second"), &terms(Share::All), true).await.unwrap();
+    let mut record = places[0].node.catalog().record("counter").unwrap();
+    record.close();
+    assert_eq!(record.roll_back(Some(1), &me(), 1000), Ok(1));
+    let on_its_way = record.clone();
+    assert_eq!(record.roll_back(Some(1), &me(), 2000), Ok(1));
+    assert_eq!(record, on_its_way);
+    record.roll(3000);
+    record.close();
+    assert_eq!((record.roll_back(Some(1), &me(), 4000), record.current), (Ok(1), 1));
 }
 
 #[tokio::test]
@@ -249,7 +312,7 @@ async fn an_object_with_a_newer_schema_stays_where_it_can_be_read_after_a_roll_b
 async fn what_another_node_began_is_brought_to_its_end() {
     let (cluster, places) = cluster(&["a", "b"]).await;
     add(&places[0], "x").await;
-    let steward = usize::from(!places[0].router.is_steward_of(&counters()));
+    let steward = coordinator(&places);
     let other = &places[1 - steward];
     // The one that would move it on is gone as soon as it is recorded.
     deploy(&other.router, component("second"), &terms(Share::All), false).await.unwrap();
@@ -277,6 +340,12 @@ async fn an_object_can_be_resumed_through_any_node() {
         let done = place.router.call(&counter("x"), resume.clone(), Context::default()).await;
         assert_eq!(done.unwrap().reply, "false", "it was not quarantined");
     }
+}
+
+/// Which of these nodes moves the roll-outs of the counters on.
+fn coordinator(places: &[Place]) -> usize {
+    let is_it = |place: &Place| place.router.membership().unwrap().coordinates_rollout(&counters());
+    places.iter().position(is_it).expect("one of them does")
 }
 
 /// Somebody who may deploy.
@@ -338,12 +407,38 @@ fn a_roll_out_is_watched_and_closed_when_every_node_serves_it() {
     assert_eq!(decide(&record, &rollout, &some, 1000), Step::Wait);
     assert_eq!(decide(&record, &rollout, &all, 1000), Step::Watch);
     let back = Rollout { failures_per_mille_max: None, ..rollout };
+    assert_eq!(decide(&record, &back, &some, 1000), Step::Wait);
     assert_eq!(decide(&record, &back, &all, 1000), Step::Close);
     let (record, rollout) = rolling(Stage::Watching);
     assert_eq!(decide(&record, &rollout, &all, 60_999), Step::Wait);
     assert_eq!(decide(&record, &rollout, &all, 61_000), Step::Close);
     let part = Rollout { share: Share::Percent(10), ..rollout };
     assert_eq!(decide(&record, &part, &all, 90_000), Step::Wait);
+}
+
+/// It has joined since all were ready, and its objects would stay on the revision that is going.
+#[test]
+fn nothing_is_served_everywhere_while_a_node_that_came_late_cannot_run_it() {
+    let done = Progress { is_turned: true, is_tried: true, ..ready() };
+    let (record, rollout) = rolling(Stage::Rolling);
+    let back = Rollout { failures_per_mille_max: None, ..rollout.clone() };
+    let with = |late: Option<Progress>| [report("a", Some(done.clone())), report("b", late)];
+    let unknown = Progress { readiness: Readiness::Unknown, ..done.clone() };
+    let failed = Progress { readiness: Readiness::Failed("damaged".to_owned()), ..done.clone() };
+    let behind = Progress { mark: 6, ..done.clone() };
+    let taken_back = Step::TakeBack("b cannot run it: damaged".to_owned());
+    for (late, step, step_back) in [
+        (None, Step::Wait, Step::Wait),
+        (Some(behind), Step::Wait, Step::Wait),
+        (Some(unknown), Step::Wait, Step::Wait),
+        (Some(failed), taken_back, Step::Wait),
+        (Some(done.clone()), Step::Watch, Step::Close),
+    ] {
+        let reports = with(late);
+        assert_eq!(decide(&record, &rollout, &reports, 90_000), step, "{reports:?}");
+        assert_eq!(decide(&record, &back, &reports, 90_000), step_back, "back: {reports:?}");
+    }
+    assert_eq!(decide(&record, &rollout, &[], 90_000), Step::Wait);
 }
 
 #[test]

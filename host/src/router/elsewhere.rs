@@ -37,6 +37,16 @@ pub struct NodeStatus {
     pub active_count: Option<usize>,
 }
 
+/// Who owns an object, as the registry has it.
+enum Owner {
+    /// This node, or nobody.
+    Here,
+    /// Another node.
+    There(Member),
+    /// Another node that this one does not know, or does not understand.
+    Stranger(NodeId),
+}
+
 impl Router {
     /// What is known of an object: by its owner, or else from its record. Nothing is activated.
     ///
@@ -46,7 +56,7 @@ impl Router {
     /// # Cancel safety
     /// Nothing is changed.
     pub async fn whereabouts(&self, id: &ObjectId, context: Context) -> Result<Whereabouts, Error> {
-        let Some(owner) = self.other_owner(id, context).await? else {
+        let Owner::There(owner) = self.owner(id, context).await? else {
             return self.node.whereabouts(id).await;
         };
         let told = self.peers.whereabouts(&owner, id, ANSWER_PATIENCE).await;
@@ -56,31 +66,37 @@ impl Router {
     /// Makes an object a file again, wherever it is active. `false` where it was not.
     ///
     /// # Errors
-    /// Where registry or owner do not answer.
+    /// Where registry or owner do not answer; [`Code::NotOwner`] where this node does not know how to reach the owner.
     ///
     /// # Cancel safety
     /// The object may be deactivated all the same.
     pub async fn deactivate(&self, id: &ObjectId, context: Context) -> Result<bool, Error> {
-        let Some(owner) = self.other_owner(id, context).await? else {
-            return Ok(self.node.deactivate(id).await);
+        let owner = match self.owner(id, context).await? {
+            Owner::Here => return Ok(self.node.deactivate(id).await),
+            Owner::There(member) => member,
+            Owner::Stranger(node) => return Err(unreachable(id, node)),
         };
         let told = self.peers.deactivate(&owner, id, ANSWER_PATIENCE).await;
         told.unwrap_or_else(|failure| Err(silent(id, &owner, &failure)))
     }
 
-    /// The other node that owns an object, if one does and this is the node to ask it.
-    async fn other_owner(&self, id: &ObjectId, context: Context) -> Result<Option<Member>, Error> {
+    /// Who owns an object, where this is the node to find out.
+    async fn owner(&self, id: &ObjectId, context: Context) -> Result<Owner, Error> {
         if context.hops > 0 || self.node.is_active(id) {
-            return Ok(None);
+            return Ok(Owner::Here);
         }
-        let Some(session) = self.node.session() else { return Ok(None) };
+        // Without a session nothing is known of the owner, which is not that there is none.
+        let session = self.node.session().ok_or_else(|| unknown_owner(id, "it has no session"))?;
         let owner = session.owner(id).await;
-        let owner =
-            owner.map_err(|error| Error::new(Code::RegistryUnavailable, error.to_string()))?;
-        let members = session.members().borrow().clone();
-        let other = owner.filter(|owner| owner != session.node());
-        let other = other.and_then(|owner| members.find(&owner).cloned());
-        Ok(other.filter(|member| member.protocol == PROTOCOL))
+        let owner = owner.map_err(|error| unknown_owner(id, &error.to_string()))?;
+        let Some(owner) = owner.filter(|owner| owner != session.node()) else {
+            return Ok(Owner::Here);
+        };
+        let member = session.members().borrow().find(&owner).cloned();
+        Ok(match member.filter(|member| member.protocol == PROTOCOL) {
+            Some(member) => Owner::There(member),
+            None => Owner::Stranger(owner),
+        })
     }
 
     /// Has a node hand its objects over: the one with this name, or the only one whose name begins so. Returns its
@@ -178,6 +194,16 @@ fn named<'a>(
         }
         (only, _) => Ok(only),
     }
+}
+
+fn unknown_owner(id: &ObjectId, why: &str) -> Error {
+    let text = format!("this node cannot ask the registry who owns {id}: {why}");
+    Error::new(Code::RegistryUnavailable, text).with_retry_after(Duration::from_secs(1))
+}
+
+fn unreachable(id: &ObjectId, owner: NodeId) -> Error {
+    let text = format!("{id} is owned by {owner}, which this node does not know how to reach");
+    Error::new(Code::NotOwner, text).with_owner(owner).with_retry_after(Duration::from_secs(1))
 }
 
 fn silent(id: &ObjectId, owner: &Member, failure: &Failure) -> Error {

@@ -10,8 +10,9 @@ use futures_util::future::join_all;
 
 use super::Router;
 use super::context::Context;
+use super::membership::unknown_members;
 use super::peers::{Failure, Told};
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::id::{NodeId, ObjectId};
 use crate::limits::LIST_COUNT_MAX;
 use crate::node::list::{Page, Query};
@@ -33,7 +34,8 @@ impl Router {
     /// The keys of a type's objects, page by page; those that are active on this node alone, where another node asks.
     ///
     /// # Errors
-    /// As [`Node::list`](crate::node::Node::list); [`Code::RegistryUnavailable`] where active objects are asked for and
+    /// As [`Node::list`](crate::node::Node::list); [`RegistryUnavailable`](crate::error::Code::RegistryUnavailable)
+    /// where active objects are asked for and
     /// this node does not know which nodes there are.
     ///
     /// # Cancel safety
@@ -43,14 +45,9 @@ impl Router {
             let page = self.node.list(query).await?;
             return Ok(Listing { page, unanswered: Vec::new() });
         }
-        let known = self.look();
-        if self.node.session().is_none() || known.members.find(&known.me).is_none() {
-            let text = "the node has no session with the registry, and so does not know which nodes to ask";
-            return Err(Error::new(Code::RegistryUnavailable, text)
-                .with_retry_after(Duration::from_secs(1)));
-        }
+        let membership = self.membership().ok_or_else(unknown_members)?;
         let own = self.node.list(query).await?;
-        let others = known.members.iter().filter(|member| member.node != known.me);
+        let others = membership.members().iter().filter(|member| member.node != *membership.me());
         let told =
             others.map(|member| async { (&member.node, self.active_on(member, query).await) });
         let (mut pages, mut unanswered) = (vec![own], Vec::new());

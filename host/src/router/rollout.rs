@@ -1,5 +1,5 @@
-//! What the nodes of a cluster do about a type together: how far each is, which of them moves its roll-out on, and who
-//! rehearses which objects.
+//! What the nodes of a cluster do about a type together: how far each is, and who rehearses
+//! which objects.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use futures_util::future::join_all;
 
 use super::Router;
 use super::context::Context;
+use super::membership::Membership;
 use crate::catalog::staged::Staged;
 use crate::error::Error;
 use crate::id::{NodeId, ObjectId, TypeName};
-use crate::node::placement;
 use crate::node::rehearsal::Rehearsed;
 use crate::node::revisions::Progress;
 use crate::registry::members::PROTOCOL;
@@ -30,8 +30,18 @@ pub struct Report {
     pub progress: Option<Progress>,
 }
 
+/// What all nodes of the cluster say of a type.
+#[derive(Debug, Clone)]
+pub struct Survey {
+    /// Who was asked, and may be relied on to be all.
+    pub membership: Membership,
+    /// What each of them said.
+    pub reports: Vec<Report>,
+}
+
 impl Router {
-    /// Asks all nodes how far they are with a type; only this one, where it is another node that asks. See
+    /// Asks all nodes how far they are with a type; only this one, where it is another node that asks, or where this
+    /// node does not know which nodes there are. It is for information: nothing is decided by it. See
     /// [`Node::progress`](crate::node::Node::progress).
     ///
     /// # Cancel safety
@@ -42,28 +52,38 @@ impl Router {
         counts_live: bool,
         context: Context,
     ) -> Vec<Report> {
+        if context.hops == 0
+            && let Some(survey) = self.survey(type_name, counts_live).await
+        {
+            return survey.reports;
+        }
+        let _ = self.node.catalog().know(type_name.as_str()).await;
+        let progress = Some(self.node.progress(type_name, counts_live));
+        vec![Report { node: self.node.id(), progress }]
+    }
+
+    /// Asks all nodes how far they are with a type. `None` without a session whose lease holds.
+    ///
+    /// # Cancel safety
+    /// Nothing is changed.
+    pub async fn survey(&self, type_name: &TypeName, counts_live: bool) -> Option<Survey> {
         // A node that has never used the type learns of it here, so that it does not hold a roll-out up.
         let _ = self.node.catalog().know(type_name.as_str()).await;
-        let known = self.look();
-        let own = || {
-            let progress = self.node.progress(type_name, counts_live);
-            Report { node: known.me.clone(), progress: Some(progress) }
-        };
-        if context.hops > 0 || known.members.find(&known.me).is_none() {
-            return vec![own()];
-        }
-        let reports = known.members.iter().map(|member| async {
-            if member.node == known.me {
-                return own();
-            }
+        let membership = self.membership()?;
+        let me = membership.me();
+        let reports = membership.members().iter().map(|member| async move {
             let node = member.node.clone();
+            if node == *me {
+                return Report { node, progress: Some(self.node.progress(type_name, counts_live)) };
+            }
             if member.protocol != PROTOCOL {
                 return Report { node, progress: None };
             }
             let told = self.peers.progress(member, type_name, counts_live, PATIENCE).await;
             Report { node, progress: told.ok().and_then(Result::ok) }
         });
-        join_all(reports).await
+        let reports = join_all(reports).await;
+        Some(Survey { membership, reports })
     }
 
     /// Has one node after another, by `turn`, rehearse a component with some objects; this one, where that cannot.
@@ -93,35 +113,5 @@ impl Router {
             }
         }
         self.node.rehearse(staged, ids).await
-    }
-
-    /// Whether this node is the one to move the roll-outs of a type on: placed by its name, as an object is by its id.
-    #[must_use]
-    pub fn is_steward_of(&self, type_name: &TypeName) -> bool {
-        self.is_preferred_for(type_name.as_str(), "roll-out")
-    }
-
-    /// Whether this node looks through this part of the index of those to be woken.
-    #[must_use]
-    pub fn is_keeper_of(&self, shard: u8) -> bool {
-        self.is_preferred_for("wake", &shard.to_string())
-    }
-
-    /// The nodes of the cluster, as far as this one knows.
-    #[must_use]
-    pub fn present_nodes(&self) -> Vec<NodeId> {
-        self.look().members.iter().map(|member| member.node.clone()).collect()
-    }
-
-    /// Whether this node is the one that an object of this name would be on.
-    fn is_preferred_for(&self, type_name: &str, key: &str) -> bool {
-        let known = self.look();
-        let Ok(stand_in) = ObjectId::new(type_name, key) else { return false };
-        let key = known.granularity.key_of(&stand_in);
-        match placement::preferred(key, &known.members) {
-            Some(member) => member.node == known.me,
-            // Alone between two sessions, or all drain: better two than none.
-            None => true,
-        }
     }
 }

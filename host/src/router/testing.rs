@@ -97,6 +97,10 @@ impl Registry for Counting {
         self.session.members()
     }
 
+    async fn confirm_members(&self) -> Result<Members, Error> {
+        self.session.confirm_members().await
+    }
+
     async fn set_standing(&self, standing: Standing) -> Result<(), Error> {
         self.session.set_standing(standing).await
     }
@@ -293,12 +297,23 @@ impl Cluster {
         Place { node, router, session }
     }
 
-    /// The one function that makes nodes.
     async fn start(&self, name: &str, address: &str) -> (Arc<Node>, Arc<Counting>) {
         let session = self.directory.join_at(NodeId::new(name), address);
         let session = Arc::new(Counting { session, claims: AtomicU64::new(0) });
+        let node = self.node(Arc::new(OneSession(Arc::clone(&session))));
+        node.joined().await;
+        (node, session)
+    }
+
+    /// A node that has no session, and gets none.
+    pub(crate) fn outsider(&self) -> Arc<Router> {
+        let node = self.node(Arc::new(NoSession));
+        Arc::new(Router::new(node, Arc::new(self.nearby.clone()), &Config::default()))
+    }
+
+    fn node(&self, sessions: Arc<dyn Sessions>) -> Arc<Node> {
         let ports = Ports {
-            sessions: Arc::new(OneSession(Arc::clone(&session))),
+            sessions,
             store: Arc::clone(&self.store) as Arc<_>,
             engine: Arc::new(ScriptedEngine::new()),
         };
@@ -311,9 +326,7 @@ impl Cluster {
             activation_rate: Some(10_000),
             store_patience: Duration::from_secs(10),
         };
-        let node = Node::start(ports, &config);
-        node.joined().await;
-        (node, session)
+        Node::start(ports, &config)
     }
 
     /// Deploys the type `counter`.
@@ -348,5 +361,16 @@ struct OneSession(Arc<Counting>);
 impl Sessions for OneSession {
     async fn begin(&self) -> Result<Arc<dyn Registry>, Error> {
         Ok(Arc::clone(&self.0) as Arc<_>)
+    }
+}
+
+/// Begins nothing, as while the registry is silent.
+#[derive(Debug)]
+struct NoSession;
+
+#[async_trait]
+impl Sessions for NoSession {
+    async fn begin(&self) -> Result<Arc<dyn Registry>, Error> {
+        std::future::pending().await
     }
 }

@@ -287,3 +287,36 @@ async fn operators_reach_the_node_that_knows() {
     assert_eq!(here.drain("other", context).await.unwrap_err().code, Code::UnknownRoute);
     assert_eq!(here.drain("node-b", context).await.unwrap_err().code, Code::NotOwner);
 }
+
+/// Not "no object", and not "it was not active".
+#[tokio::test]
+async fn a_node_that_does_not_know_the_others_says_nothing_about_what_is_active_there() {
+    let (cluster, places) = cluster(&["a", "b"]).await;
+    let id = cluster.counter_at("b", "x");
+    assert_eq!(ask(&places[0], &id, add(1)).await, "1");
+    let type_name = crate::id::TypeName::new("counter").unwrap();
+    let query = crate::node::list::Query {
+        type_name,
+        prefix: String::new(),
+        after: None,
+        limit: 10,
+        is_active: true,
+    };
+    let router = &places[0].router;
+    let listed = router.list(&query, Context::default()).await.unwrap();
+    assert_eq!(listed.page.keys, [id.key()]);
+    places[0].session.session.freeze();
+    let listed = router.list(&query, Context::default()).await.unwrap_err();
+    assert_eq!(listed.code, Code::RegistryUnavailable, "it may not know of a node that has joined");
+    places[0].session.session.thaw();
+    let outsider = cluster.outsider();
+    for asked in [
+        outsider.deactivate(&id, Context::default()).await.map(|_| ()),
+        outsider.list(&query, Context::default()).await.map(|_| ()),
+        outsider.whereabouts(&id, Context::default()).await.map(|_| ()),
+    ] {
+        assert_eq!(asked.unwrap_err().code, Code::RegistryUnavailable);
+    }
+    assert_eq!(router.deactivate(&id, Context::default()).await, Ok(true));
+    assert_eq!(router.deactivate(&id, Context::default()).await, Ok(false));
+}

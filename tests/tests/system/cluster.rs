@@ -19,6 +19,7 @@ mod herds;
 mod keys;
 mod leaving;
 mod listings;
+mod lone_nodes;
 mod partitions;
 mod quarantines;
 mod races;

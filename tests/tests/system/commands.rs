@@ -128,6 +128,15 @@ async fn no_node_is_exit_code_3() {
 
 #[tokio::test]
 async fn a_connection_that_breaks_is_exit_code_4_unless_it_only_read() {
+    let (url, rude) = rude_server().await;
+    let (_, hint) = highlander().url(&url).run(&["call", "counter/a", "increment"]).await.error(4);
+    assert!(hint.unwrap().contains("--idempotency-key"));
+    let _ = highlander().url(&url).run(&["get", "counter/a"]).await.error(3);
+    rude.abort();
+}
+
+/// A server that reads a little of each request and hangs up.
+async fn rude_server() -> (String, tokio::task::AbortHandle) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let rude = tokio::spawn(async move {
@@ -136,10 +145,57 @@ async fn a_connection_that_breaks_is_exit_code_4_unless_it_only_read() {
             let _ = stream.read(&mut some).await;
         }
     });
-    let (_, hint) = highlander().url(&url).run(&["call", "counter/a", "increment"]).await.error(4);
-    assert!(hint.unwrap().contains("--idempotency-key"));
-    let _ = highlander().url(&url).run(&["get", "counter/a"]).await.error(3);
+    (url, rude.abort_handle())
+}
+
+#[tokio::test]
+async fn what_to_do_without_an_answer_names_no_option_that_the_command_lacks() {
+    let (url, rude) = rude_server().await;
+    let file = artifacts::guest("counter");
+    let file = file.to_str().unwrap();
+    for (arguments, expected) in [
+        (&["call", "counter/a", "increment"][..], "--idempotency-key"),
+        (&["call", "counter/a", "increment", "--idempotency-key", "k"], "--idempotency-key k"),
+        (&["put", "counter/a", "{}"], "highlander get counter/a"),
+        (&["delete", "counter/a"], "highlander get counter/a"),
+        (&["deploy", file], "--idempotency-key"),
+        (&["rehearse", file], "repeat it"),
+        (&["rollback", "counter"], "--to"),
+        (&["rollback", "counter", "--to", "2"], "highlander types counter"),
+        (&["deactivate", "counter/a"], "repeat it"),
+        (&["resume", "counter/a"], "repeat it"),
+        (&["messages", "counter/a", "--drop", "1"], "highlander messages counter/a"),
+    ] {
+        let (_, hint) = highlander().url(&url).run(arguments).await.error(4);
+        let hint = hint.unwrap_or_else(|| panic!("no hint: {arguments:?}"));
+        assert!(hint.contains(expected), "{arguments:?}: {hint}");
+        let help = highlander().run(&[arguments[0], "--help"]).await.done().stdout;
+        let is_option = |word: &&str| word.starts_with("--");
+        for option in hint.split([' ', ':', ';', ',']).filter(is_option) {
+            assert!(help.contains(option), "{} has no {option}: {hint}", arguments[0]);
+        }
+    }
     rude.abort();
+}
+
+#[tokio::test]
+async fn a_deployment_that_was_not_answered_is_repeated_as_the_hint_says() {
+    let (url, rude) = rude_server().await;
+    let file = artifacts::guest("counter");
+    let deploy = ["deploy", file.to_str().unwrap()];
+    let (_, hint) = highlander().url(&url).run(&deploy).await.error(4);
+    rude.abort();
+    let hint = hint.expect("a hint");
+    let key = hint.split("--idempotency-key ").nth(1).and_then(|rest| rest.split(':').next());
+    let repeat = [&deploy[..], &["--idempotency-key", key.expect("a key")]].concat();
+    let node = Node::start(highlander_tests::node::Options::new()).await;
+    assert_eq!(node.cli(&repeat).await.done().stdout, "counter revision 1\n");
+    assert_eq!(node.client().deploy("counter-v2").await, 2);
+    let again = node.cli(&repeat).await.done();
+    assert_eq!(again.stdout, "counter revision 1\n");
+    assert!(again.stderr.contains("already"), "{}", again.stderr);
+    let types = node.client().get("/v1/types/counter").send().await.done().json();
+    assert_eq!((&types["current"], types["revisions"].as_array().unwrap().len()), (&2.into(), 2));
 }
 
 #[tokio::test]

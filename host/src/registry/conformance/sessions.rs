@@ -36,12 +36,16 @@ async fn nodes_see_each_other<C: Cluster>(cluster: &C, a: &C::Session, b: &C::Se
         .await;
     }
     let guest = cluster.join(NodeId::new("guest-1")).await;
+    let confirmed = patiently(|| a.confirm_members()).await.expect("the registry answers");
+    assert!(confirmed.find(guest.node()).is_some(), "who has joined is confirmed at once");
     assert!(guest.members().borrow().find(a.node()).is_some(), "it sees those before it at once");
     until(a, "the guest is there", |members| members.find(guest.node()).is_some()).await;
     let seen = a.members().borrow().find(guest.node()).cloned().expect("it was there");
     assert_eq!((seen.protocol, seen.standing), (PROTOCOL, Standing::Ready));
     cluster.end(&guest).await;
     until(a, "the guest is gone", |members| members.find(guest.node()).is_none()).await;
+    let confirmed = patiently(|| a.confirm_members()).await.expect("the registry answers");
+    assert!(confirmed.find(guest.node()).is_none(), "and who was seen to leave is not there");
 }
 
 async fn standings_are_seen(a: &impl Registry, b: &impl Registry) {
@@ -82,6 +86,7 @@ async fn who_leaves_leaves_nothing_behind<C: Cluster>(cluster: &C, other: &C::Se
     assert_eq!(claim(other, &id).await, Ok(Claimed::Granted), "its claims are free at once");
     assert!(leaving.lease_until() <= BootTime::now());
     assert_eq!(leaving.claim(&id).await, Err(Error::SessionOver));
+    assert_eq!(leaving.confirm_members().await, Err(Error::SessionOver));
     assert_eq!((leaving.claim_count(), leaving.held()), (0, vec![]));
     check_last_notice(&leaving).await;
     leaving.leave().await;

@@ -14,6 +14,7 @@ use zookeeper_client::{Client, CreateMode};
 use super::failure::{Failure, Reason};
 use super::follow::follow;
 use super::shared::Shared;
+use crate::clock::BootTime;
 use crate::id::NodeId;
 use crate::registry::Error;
 use crate::registry::agreement::Terms;
@@ -98,7 +99,28 @@ async fn keep_fresh(shared: &Shared, changed: &Notify) {
     }
 }
 
+/// The members after a write of this session that was asked for now: the server that answers has applied everything
+/// that was committed before it. A watch, and a read alone, may be as far behind as that server is.
+pub(super) async fn confirm(shared: &Shared) -> Result<Members, Error> {
+    let written = shared.written_since(BootTime::now());
+    match tokio::time::timeout(shared.link.patience(), written).await {
+        Ok(written) => written?,
+        Err(_) => return Err(Error::Unavailable("no write was answered in time".to_owned())),
+    }
+    Ok(read_all(shared).await?)
+}
+
 async fn refresh(shared: &Shared) -> Result<(), Failure> {
+    let members = read_all(shared).await?;
+    shared.members.send_if_modified(|present| {
+        let is_new = *present != members;
+        *present = members;
+        is_new
+    });
+    Ok(())
+}
+
+async fn read_all(shared: &Shared) -> Result<Members, Failure> {
     let list = async |client: Client| client.list_children(FOLDER).await;
     let names = match shared.link.ask(list).await {
         // The descriptions are gone with their folder, this node's own among them.
@@ -112,13 +134,7 @@ async fn refresh(shared: &Shared) -> Result<(), Failure> {
     }
     let read = join_all(names.iter().map(|name| read(shared, name))).await;
     let members: Vec<_> = read.into_iter().collect::<Result<_, _>>()?;
-    let members = Members::new(members.into_iter().flatten().collect());
-    shared.members.send_if_modified(|present| {
-        let is_new = *present != members;
-        *present = members;
-        is_new
-    });
-    Ok(())
+    Ok(Members::new(members.into_iter().flatten().collect()))
 }
 
 /// What the node of this name says of itself, if it is there and can be understood.

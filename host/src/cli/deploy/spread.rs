@@ -1,0 +1,239 @@
+//! Follows a revision that was recorded, until every node serves it, and shows how far it is.
+//!
+//! The node that is asked may be behind, and may be gone a moment later: nothing is concluded before every member has
+//! said that it serves the same record, or the record itself says that the revision was taken back.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::super::client::{Answer, Client, Request, encoded};
+use super::super::failure::{Exit, Failure};
+use super::super::output;
+use super::Rollout;
+use crate::catalog::rollout::Stage;
+use crate::clock::BootTime;
+use crate::node::revisions::{Progress, Readiness};
+
+/// Pause between two looks at a roll-out.
+const LOOK_PAUSE: Duration = Duration::from_millis(100);
+/// How long a node may fail to answer: as long as it takes to start it again.
+const SILENCE_MAX: Duration = Duration::from_secs(10);
+/// How long the nodes may take to hear of what is decided.
+const HEAR_MAX: Duration = Duration::from_mins(2);
+
+#[derive(Debug, Deserialize)]
+struct Deployed {
+    #[serde(rename = "type")]
+    type_name: String,
+    revision: u32,
+    #[serde(default = "yes")]
+    is_new: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[derive(Debug, Deserialize)]
+struct Standing {
+    rollout: Option<Rollout>,
+    nodes: Vec<NodeStanding>,
+}
+
+#[derive(Debug, Deserialize)]
+struct NodeStanding {
+    progress: Option<Progress>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Recorded {
+    current: u32,
+    mark: u64,
+    rollout: Option<Rollout>,
+    revisions: Vec<RecordedRevision>,
+    held_back: std::collections::BTreeMap<String, String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct RecordedRevision {
+    number: u32,
+    taken_back: Option<String>,
+}
+
+/// Shows how what was asked for spreads, until every node serves it.
+pub(super) async fn spread(client: &Client, answer: Answer) -> Result<(), Failure> {
+    if client.is_json {
+        return output::json(&answer.body);
+    }
+    let Deployed { type_name, revision, is_new } = answer.read()?;
+    if !is_new {
+        output::note("this component was deployed like that already");
+    }
+    let followed = follow(client, &type_name, revision).await;
+    followed.map_err(|failure| match failure.exit {
+        Exit::Unavailable => goes_on(&type_name, revision, &failure.message),
+        _ => failure,
+    })
+}
+
+async fn follow(client: &Client, type_name: &str, revision: u32) -> Result<(), Failure> {
+    let name = encoded(type_name);
+    let (mut shown, mut closed_at) = (String::new(), None);
+    loop {
+        let standing: Standing = read(client, &format!("/v1/types/{name}/rollout")).await?;
+        let open = standing.rollout.as_ref().filter(|open| open.revision == revision);
+        if let Some(open) = open {
+            let text = format!("revision {revision} {open}: {}", summary(&standing.nodes));
+            if text != shown {
+                output::note(&text);
+                shown = text;
+            }
+        }
+        if open.is_none_or(|open| open.stage == Stage::Watching) {
+            // As this node has it, which may be behind: what counts is the record.
+            let recorded: Recorded = read(client, &format!("/v1/types/{name}")).await?;
+            if recorded.has_ended(revision, &standing.nodes) {
+                return conclude(type_name, revision, &recorded);
+            }
+            let since = *closed_at.get_or_insert_with(BootTime::now);
+            if BootTime::now().since(since) >= HEAR_MAX {
+                let why = format!(
+                    "not every node has said that it serves it: {}",
+                    summary(&standing.nodes)
+                );
+                return Err(goes_on(type_name, revision, &why));
+            }
+        } else {
+            closed_at = None;
+        }
+        tokio::time::sleep(LOOK_PAUSE).await;
+    }
+}
+
+/// A document of the node, which may be about to start again or to get its session back.
+async fn read<D: serde::de::DeserializeOwned>(client: &Client, path: &str) -> Result<D, Failure> {
+    let since = BootTime::now();
+    loop {
+        match client.send(Request::get(path)).await {
+            Err(failure)
+                if failure.exit == Exit::Unavailable
+                    && BootTime::now().since(since) < SILENCE_MAX =>
+            {
+                tokio::time::sleep(LOOK_PAUSE).await;
+            }
+            answer => return answer?.read(),
+        }
+    }
+}
+
+fn goes_on(type_name: &str, revision: u32, why: &str) -> Failure {
+    let message =
+        format!("revision {revision} of {type_name} is recorded, and goes on by itself: {why}");
+    let hint = format!("see how far it is, through any node: highlander types {type_name}");
+    Failure { exit: Exit::Unknown, message, hint: Some(hint) }
+}
+
+impl Recorded {
+    fn taken_back(&self, revision: u32) -> Option<&str> {
+        let entry = self.revisions.iter().find(|entry| entry.number == revision);
+        entry.and_then(|entry| entry.taken_back.as_deref()).filter(|_| self.current != revision)
+    }
+
+    /// Whether it is decided what becomes of a revision, and these nodes, which are all, have heard of it.
+    fn has_ended(&self, revision: u32, nodes: &[NodeStanding]) -> bool {
+        let is_open = |open: &Rollout| open.revision == revision && open.stage != Stage::Watching;
+        if self.rollout.as_ref().is_some_and(is_open) {
+            return false;
+        }
+        self.taken_back(revision).is_some() || has_settled(nodes, self.mark)
+    }
+}
+
+/// Whether all nodes have read the record of this mark, and told their objects.
+fn has_settled(nodes: &[NodeStanding], mark: u64) -> bool {
+    let has_heard = |progress: &Progress| progress.mark == mark && progress.is_turned;
+    !nodes.is_empty() && nodes.iter().all(|node| node.progress.as_ref().is_some_and(has_heard))
+}
+
+fn summary(nodes: &[NodeStanding]) -> String {
+    let said: Vec<_> = nodes.iter().filter_map(|node| node.progress.as_ref()).collect();
+    let ready = said.iter().filter(|progress| progress.readiness == Readiness::Ready).count();
+    let turned = said.iter().filter(|progress| progress.is_turned).count();
+    let well: usize = said.iter().map(|progress| progress.taken.well).sum();
+    let failed: usize = said.iter().map(|progress| progress.taken.failed).sum();
+    let count = nodes.len();
+    format!(
+        "ready on {ready} of {count} nodes, told to the objects of {turned}; {well} objects took it, {failed} failed"
+    )
+}
+
+fn conclude(type_name: &str, revision: u32, recorded: &Recorded) -> Result<(), Failure> {
+    if let Some(why) = recorded.taken_back(revision) {
+        let text = format!("revision {revision} of {type_name} was taken back: {why}");
+        let hint = format!("see which objects it failed: highlander types {type_name}");
+        return Err(Failure::rejected(text).with_hint(&hint));
+    }
+    let is_open = recorded.rollout.as_ref().is_some_and(|open| open.revision == revision);
+    if recorded.current != revision && !is_open {
+        output::note(&format!("revision {} has been made current since", recorded.current));
+    }
+    if !recorded.held_back.is_empty() {
+        let count = recorded.held_back.len();
+        output::note(&format!(
+            "{count} objects stay on their own revision; see why: highlander types {type_name}"
+        ));
+    }
+    output::line(&format!("{type_name} revision {revision}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn nodes(said: &[Option<(u64, bool)>]) -> Vec<NodeStanding> {
+        let progress = |said: &Option<(u64, bool)>| {
+            said.map(|(mark, is_turned)| Progress { mark, is_turned, ..Progress::default() })
+        };
+        said.iter().map(|said| NodeStanding { progress: progress(said) }).collect()
+    }
+
+    fn recorded(current: u32, stage: Option<&str>, taken_back: Option<&str>) -> Recorded {
+        let rollout = stage.map(|stage| json!({ "revision": 2, "stage": stage, "share": "all" }));
+        let document: Value = json!({
+            "current": current,
+            "mark": 7,
+            "rollout": rollout,
+            "revisions": [{ "number": 2, "taken_back": taken_back }],
+            "held_back": {},
+        });
+        serde_json::from_value(document).unwrap()
+    }
+
+    #[test]
+    fn nothing_has_ended_before_all_nodes_serve_what_the_record_says() {
+        let all = || nodes(&[Some((7, true)), Some((7, true))]);
+        for (current, stage, said, expected) in [
+            (2, Some("watching"), all(), true),
+            (2, None, all(), true),
+            (1, Some("preparing"), all(), false),
+            (2, Some("rolling"), all(), false),
+            (2, None, nodes(&[Some((7, true)), None]), false),
+            (2, None, nodes(&[Some((7, true)), Some((6, true))]), false),
+            (2, None, nodes(&[Some((7, true)), Some((7, false))]), false),
+            (2, None, nodes(&[Some((6, true)), Some((6, true))]), false),
+            (2, None, nodes(&[]), false),
+        ] {
+            let shown = format!("{current} {stage:?} {said:?}");
+            assert_eq!(recorded(current, stage, None).has_ended(2, &said), expected, "{shown}");
+        }
+        let silent = nodes(&[None]);
+        assert!(recorded(1, None, Some("it failed")).has_ended(2, &silent), "it is decided");
+        let forward = recorded(2, None, Some("it failed before"));
+        assert!(!forward.has_ended(2, &silent), "it is current once more");
+        let again = recorded(1, Some("preparing"), Some("it failed before"));
+        assert!(!again.has_ended(2, &silent), "it is on its way once more");
+    }
+}

@@ -1,0 +1,203 @@
+//! Moves roll-outs on where that is this node's part, and keeps what nodes know of the types the same everywhere.
+//!
+//! The steps are changes of the type's record, by conditional write, so that two nodes that both take themselves for
+//! the chosen one do no harm, and whichever node is left goes on where another stopped. A node takes none without a
+//! session whose lease holds, and none before the registry has confirmed that the nodes that it asked are all.
+//! Whoever changes a type tells the others, and may die before it does. So every node reads all types again now and
+//! then, and the one that moves a type's roll-outs on tells the others what it finds.
+
+use std::collections::BTreeMap;
+use std::sync::Weak;
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt as _};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::decide::{Step, decide};
+use crate::catalog::record::TypeRecord;
+use crate::catalog::rollout::Rollout;
+use crate::clock::wall_ms;
+use crate::error::Error;
+use crate::id::TypeName;
+use crate::router::Router;
+use crate::router::rollout::Report;
+
+/// Pauses between two looks at a roll-out: short while it moves.
+const LOOK_MIN: Duration = Duration::from_millis(5);
+const LOOK_MAX: Duration = Duration::from_millis(250);
+/// How often a type that is being rolled out is read again, whatever notices say, and told of to nodes that are behind.
+const REREAD: Duration = Duration::from_secs(1);
+/// How often all types are read again, by every node: whoever changed one may have died before it could tell.
+const LOOK_AROUND: Duration = Duration::from_secs(10);
+/// Types that are read again at the same time.
+const READS_AT_ONCE: usize = 4;
+
+/// Moves the roll-outs of a cluster on, where that is this node's part, until the router is gone.
+pub async fn run(router: Weak<Router>) {
+    let Some(mut news) = router.upgrade().map(|router| router.node().catalog().news().subscribe())
+    else {
+        return;
+    };
+    let mut pace = Pace::new();
+    tokio::spawn(keep_up(router.clone()));
+    loop {
+        let Some(present) = router.upgrade() else { return };
+        let is_busy = attend(&present, &mut pace).await;
+        drop(present);
+        let pause = if is_busy { pace.pause } else { Duration::MAX };
+        if matches!(timeout(pause, news.changed()).await, Ok(Err(_))) {
+            return;
+        }
+    }
+}
+
+/// How often to look, and what was seen and told last.
+struct Pace {
+    pause: Duration,
+    marks: BTreeMap<TypeName, u64>,
+    /// The newest change of each type that the other nodes need not be told of by this one any more.
+    told: BTreeMap<TypeName, u64>,
+    reread_at: Instant,
+    is_reread: bool,
+}
+
+impl Pace {
+    fn new() -> Self {
+        let (marks, told) = (BTreeMap::new(), BTreeMap::new());
+        Self { pause: LOOK_MIN, marks, told, reread_at: Instant::now(), is_reread: false }
+    }
+}
+
+/// Learns of what nobody has told this node: the types that were deployed before it began, so that what a first call
+/// needs is compiled by then, and changes whose maker died before it could tell.
+async fn keep_up(router: Weak<Router>) {
+    let mut pause = LOOK_MAX;
+    while let Some(present) = router.upgrade() {
+        match look_around(&present).await {
+            Ok(()) => pause = LOOK_AROUND,
+            Err(error) => {
+                tracing::warn!("the types could not be listed: {error}");
+                pause = (pause * 2).min(LOOK_AROUND);
+            }
+        }
+        drop(present);
+        sleep(pause).await;
+    }
+}
+
+/// Reads all types again; those that this node knows, where they cannot be listed.
+pub(super) async fn look_around(router: &Router) -> Result<(), Error> {
+    let catalog = router.node().catalog();
+    let listed = catalog.type_names().await;
+    let names = listed.as_ref().map_or_else(|_| catalog.known_types(), Clone::clone);
+    // Those that are new are compiled, one after the other.
+    let (known, new): (Vec<_>, Vec<_>) =
+        names.into_iter().partition(|name| catalog.mark(name.as_str()).is_some());
+    let read = move |name: TypeName| async move {
+        if let Err(error) = catalog.look_again(&name).await {
+            tracing::debug!(type_name = %name, "the type was not read again: {error}");
+        }
+    };
+    stream::iter(known).for_each_concurrent(READS_AT_ONCE, read).await;
+    for name in new {
+        read(name).await;
+    }
+    listed.map(drop)
+}
+
+/// Looks at every type that is being rolled out, and tells what is new; whether there is more to do soon.
+async fn attend(router: &Router, pace: &mut Pace) -> bool {
+    let catalog = router.node().catalog();
+    let is_told = pass_on(router, pace).await;
+    pace.is_reread = pace.reread_at.elapsed() >= REREAD;
+    let mut has_moved = false;
+    let open = catalog.rolling_out();
+    pace.marks.retain(|name, _| open.iter().any(|record| record.name == *name));
+    for record in &open {
+        let (name, Some(rollout)) = (&record.name, &record.rollout) else { continue };
+        has_moved |= pace.marks.insert(name.clone(), record.mark) != Some(record.mark);
+        if pace.is_reread {
+            pace.reread_at = Instant::now();
+            let _ = catalog.look_again(name).await;
+        }
+        if router.membership().is_some_and(|present| present.coordinates_rollout(name)) {
+            has_moved |= step(router, record, rollout, pace).await;
+        }
+    }
+    pace.pause = if has_moved { LOOK_MIN } else { (pace.pause * 2).min(LOOK_MAX) };
+    !(open.is_empty() && is_told)
+}
+
+/// Tells the other nodes what has changed about the types whose roll-outs this one moves on, however it learned of it:
+/// who made the change may be dead. What it learns without a session it tells when there is one. Whether nothing is
+/// left to be told.
+async fn pass_on(router: &Router, pace: &mut Pace) -> bool {
+    let node = router.node();
+    let marks = node.catalog().marks();
+    pace.told.retain(|told, _| marks.iter().any(|(name, _)| name == told));
+    for (name, mark) in marks {
+        if pace.told.get(&name) == Some(&mark) {
+            continue;
+        }
+        let Some(present) = router.membership() else { return false };
+        if present.coordinates_rollout(&name) {
+            node.announce(&name).await;
+        }
+        pace.told.insert(name, mark);
+    }
+    node.announce_untold().await
+}
+
+/// Takes the next step of one roll-out, if it is time; whether it was taken.
+async fn step(router: &Router, record: &TypeRecord, rollout: &Rollout, pace: &mut Pace) -> bool {
+    let (name, node) = (&record.name, router.node());
+    let Some(survey) = router.survey(name, false).await else { return false };
+    let step = decide(record, rollout, &survey.reports, wall_ms());
+    if step == Step::Wait {
+        let is_behind = |report: &Report| {
+            report.progress.as_ref().is_some_and(|progress| progress.mark != record.mark)
+        };
+        if pace.is_reread && survey.reports.iter().any(is_behind) {
+            node.announce(name).await;
+        }
+        return false;
+    }
+    // A node that has joined meanwhile is asked, too, before anything is changed.
+    if !survey.membership.is_confirmed().await {
+        return false;
+    }
+    let changed = node.amend_type(name, |present| {
+        // Somebody else was faster.
+        if present.rollout.as_ref() != Some(rollout) {
+            return Ok(None);
+        }
+        step.apply(present, wall_ms());
+        Ok(Some(()))
+    });
+    match changed.await {
+        Ok(Some(())) => {
+            tell(record, rollout, &step);
+            // By the change itself.
+            pace.told.extend(node.catalog().mark(name.as_str()).map(|mark| (name.clone(), mark)));
+            true
+        }
+        Ok(None) => true,
+        Err(error) => {
+            tracing::warn!(type_name = %name, "the roll-out was not moved on: {error}");
+            false
+        }
+    }
+}
+
+fn tell(record: &TypeRecord, rollout: &Rollout, step: &Step) {
+    let (type_name, revision) = (&record.name, rollout.revision);
+    match step {
+        Step::TakeBack(why) => {
+            tracing::warn!(%type_name, revision, "the revision is taken back: {why}");
+        }
+        step => tracing::info!(%type_name, revision, ?step, "the roll-out goes on"),
+    }
+}
+
+#[cfg(test)]
+mod tests;
