@@ -107,7 +107,8 @@ impl<T: Serialize + ?Sized> Reply for T {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be described to callers",
     label = "has no JSON Schema",
-    note = "put `#[data]` on its definition, or derive `schemars::JsonSchema`"
+    note = "put `#[data]` on its definition, or derive `schemars::JsonSchema`",
+    note = "a handler that may reject writes its reply out as `Result<..>`: an alias for it is not recognised"
 )]
 pub trait Described: JsonSchema {}
 

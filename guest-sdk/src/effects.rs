@@ -119,7 +119,7 @@ impl SetAlarm<'_> {
     ///
     /// # Errors
     ///
-    /// Where the own handler is a query, the alarm is not well-formed, the object's type has no such update, or there
+    /// If the calling handler is a query, the alarm is not well-formed, the object's type has no such update, or there
     /// are too many.
     ///
     /// # Panics

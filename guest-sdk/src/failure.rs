@@ -12,7 +12,7 @@ use crate::rejection::Rejection;
 /// [`Unknown`](CallFailed::Unknown) says that the call may have taken effect,
 /// [`ReplyUnreadable`](CallFailed::ReplyUnreadable) that it was done, and each other one that it changed nothing at the
 /// object it was made to.
-/// With `?` it becomes the rejection of the own handler: a refusal is passed on as it is, with its detail, and the
+/// With `?` it becomes the rejection of the calling handler: a refusal is passed on as it is, with its detail, and the
 /// others have codes of their own, as [`code`](CallFailed::code) names them.
 ///
 /// # Examples

@@ -142,4 +142,7 @@ pub mod prelude {
         Bytes, CallError, CallFailed, Caller, Context, Due, EffectError, Json, Object, ObjectId,
         ObjectRef, ObjectState, Occasion, Rejection, data, json, object, reject,
     };
+    // What states and alarms are made of all the time.
+    pub use std::collections::{BTreeMap, BTreeSet};
+    pub use std::time::Duration;
 }

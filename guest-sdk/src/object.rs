@@ -175,6 +175,22 @@ pub trait Object: ObjectState {
     ) -> Result<Vec<u8>, CallError>;
 }
 
+/// Type that a field of a state can have.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be in the state of an object",
+    label = "cannot be stored",
+    note = "put `#[data]` on its definition; messages about `serde` and `schemars` for the same type follow from this"
+)]
+pub trait Storable {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned + JsonSchema> Storable for T {}
+
+/// Compiles for a type that can be stored.
+#[doc(hidden)]
+pub fn state_field<T: Storable>() {}
+
 /// A state with its defaults.
 #[doc(hidden)]
 pub fn new<S: ObjectState>() -> S {

@@ -9,7 +9,7 @@ pub use crate::call::{CallError, Fallible, argument, no_argument, object_argumen
 pub use crate::client::{Calls, Messages, Owned, Plain, Reach, Rejecting};
 pub use crate::description::{Handler, HandlerKind, with_aliases};
 pub use crate::migration::migrate;
-pub use crate::object::{get, new, put};
+pub use crate::object::{get, new, put, state_field};
 
 #[cfg(target_family = "wasm")]
 pub use crate::__export_component as export;

@@ -81,7 +81,7 @@ impl ObjectRef {
 
     /// The same object, whose calls wait so long for their reply.
     ///
-    /// Never longer than the caller of the own handler waits, which is also the default.
+    /// Never longer than the caller of the calling handler waits, which is also the default.
     ///
     /// # Examples
     ///
@@ -101,7 +101,7 @@ impl ObjectRef {
     /// The same object, whose calls bear a mark by which a repetition is recognised: 1 to 128 visible characters of
     /// ASCII.
     ///
-    /// Without one, and where the own handler was called with one, the host derives one from that.
+    /// Without one, if the calling handler was itself called with a key, the host derives one from that.
     ///
     /// # Examples
     ///
@@ -123,8 +123,8 @@ impl ObjectRef {
     /// The reply may have fields that `R` does not know, since the next revision of the other type may answer with
     /// more.
     ///
-    /// What the own handler has done to its state so far is seen by nobody yet, and is lost if it rejects afterwards,
-    /// while what the other object did stays done.
+    /// What the calling handler has done to its state so far is seen by nobody yet, and is lost if the handler rejects
+    /// afterwards, while what the other object did stays done.
     ///
     /// # Errors
     ///
@@ -158,7 +158,7 @@ impl ObjectRef {
     ///
     /// # Errors
     ///
-    /// Where the own handler is a query, the message is not well-formed, the receiver is of the object's own type and
+    /// If the calling handler is a query, the message is not well-formed, the receiver is of the object's own type and
     /// that has no such handler, or there are too many.
     ///
     /// # Panics

@@ -182,7 +182,7 @@ pub fn data(arguments: TokenStream, item: TokenStream) -> TokenStream {
 
 #[expect(clippy::print_stderr, reason = "the only way in which a macro can show something")]
 fn print_when_asked(expansion: proc_macro2::TokenStream) -> proc_macro2::TokenStream {
-    if std::env::var_os("HIGHLANDER_MACRO_DEBUG").is_some() {
+    if std::env::var_os("HIGHLANDER_MACRO_DEBUG").is_some_and(|value| !value.is_empty()) {
         eprintln!("{expansion}");
     }
     expansion

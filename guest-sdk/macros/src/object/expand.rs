@@ -34,6 +34,12 @@ pub(super) fn expand(input: &Input<'_>) -> TokenStream {
                 #handlers
                 #dispatch
             }
+            #[automatically_derived]
+            impl #state {
+                // A second block is an error by the name of this, beside those that name only traits.
+                #[allow(dead_code, non_upper_case_globals, reason = "for messages of the compiler")]
+                const a_type_has_one_block_with_the_attribute_object: () = ();
+            }
             // Outside of a component nothing would make one, and everything would be reported as unused.
             const _: fn() -> #state = ::highlander_sdk::__private::new::<#state>;
         };

@@ -17,15 +17,26 @@ pub(super) fn expand(input: &Input<'_>) -> TokenStream {
     let schema = schema_impl(input);
     let state = state_impl(input);
     let check_older = check_older(input);
+    let check_fields = input.fields.iter().map(check_field);
     quote! {
         const _: () = {
             #check_older
+            #(#check_fields)*
             #twin
             #default
             #serde
             #schema
             #state
         };
+    }
+}
+
+/// A type that cannot be stored is named with what its author is to write, before the messages of the derives below,
+/// which advise a dependency that the author's crate does not have.
+fn check_field(field: &StateField<'_>) -> TokenStream {
+    let ty = field.ty;
+    quote_spanned! {ty.span()=>
+        const _: fn() = || ::highlander_sdk::__private::state_field::<#ty>();
     }
 }
 
