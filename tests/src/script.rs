@@ -1,78 +1,104 @@
-//! The commands in a document, as a script: so that what users read is what works.
+//! The code blocks of a document, as one shell script: so that what users read is what works.
 //!
-//! The convention: code blocks marked `sh` are commands, run in order by one shell in an empty folder, in which
-//! `highlander` is the binary and `target/guests` holds the components. Blocks with any other mark are not run.
-//! What prepares a machine or builds the host is left out ([`Line::Elsewhere`]), and of `cargo xtask` it is only asked
-//! whether it knows the command. A command that ends with `&` is a node, and the next one waits until it is ready.
+//! The convention, by the mark of a block:
+//!
+//! | mark | is |
+//! |---|---|
+//! | `sh` | commands, one a line; a backslash at the end goes on in the next line |
+//! | `console` | commands behind `$ `, each with the lines that it prints |
+//! | `rust` | a whole `src/lib.rs` if it begins with the SDK's prelude, else a part of one, which is not run |
+//! | `text` | commands for people alone: of those of `cargo xtask` a test asks whether they exist |
+//!
+//! All commands are run in order by one shell. A command that ends with `&` is a node: the next one is run when it
+//! listens, and a node that ends instead fails the script.
 
-/// Commands that other tests, or the build that made the binary, have run already.
-const ELSEWHERE: &[&str] =
-    &["git clone ", "cd ", "rustup ", "apt-get ", "sudo ", "cargo build ", "export PATH="];
+use std::path::Path;
 
-/// What is done about one line.
+/// The beginning of a whole source file.
+const WHOLE_SOURCE: &str = "use highlander_sdk::prelude::*;\n";
+
+/// One thing that a document has its reader do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Line {
-    /// It is run.
-    Run(String),
-    /// This must be a command of `cargo xtask`.
-    Xtask(String),
-    /// It is run elsewhere.
-    Elsewhere(String),
+pub enum Step {
+    /// A command, and what it prints if the document says so.
+    Run(String, Option<String>),
+    /// The content of `src/lib.rs`.
+    Source(String),
+    /// A command that is run by people alone.
+    Mention(String),
 }
 
-/// The command lines of a Markdown document. A line that ends with a backslash goes on in the next one.
-#[must_use]
-pub fn lines(markdown: &str) -> Vec<Line> {
-    let (mut found, mut is_inside, mut begun) = (Vec::new(), false, String::new());
-    for line in markdown.lines() {
-        let text = line.trim();
-        if let Some(mark) = text.strip_prefix("```") {
-            is_inside = !is_inside && mark.split([' ', ',']).next() == Some("sh");
-        } else if is_inside && let Some(part) = text.strip_suffix('\\') {
-            begun.push_str(part);
-        } else if is_inside {
-            let whole = std::mem::take(&mut begun) + text;
-            found.extend(sort(whole.strip_prefix("$ ").unwrap_or(&whole)));
-        }
-    }
-    found
-}
-
-fn sort(line: &str) -> Option<Line> {
-    if line.is_empty() || line.starts_with('#') {
-        return None;
-    }
-    if let Some(rest) = line.strip_prefix("cargo xtask ") {
-        let command = rest.split_whitespace().next().unwrap_or_default();
-        return Some(Line::Xtask(command.to_owned()));
-    }
-    let is_elsewhere = ELSEWHERE.iter().any(|start| line.starts_with(start));
-    let line = line.to_owned();
-    Some(if is_elsewhere { Line::Elsewhere(line) } else { Line::Run(line) })
-}
-
-/// One script that runs the lines in order, each shown before it is run, and stops at the first that fails.
+/// The steps of a Markdown document, in order.
 ///
-/// `address` takes the place of the default one.
+/// # Panics
+/// If a block has a mark that is none of those above.
 #[must_use]
-pub fn script(lines: &[Line], address: &str) -> String {
-    let mut script = String::from("set -eu\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n");
-    for line in lines {
-        let Line::Run(line) = line else { continue };
-        let line = line.replace("127.0.0.1:7410", address);
-        script.push_str(&format!("echo {} >&2\n{line}\n", quoted(&format!("$ {line}"))));
-        if line.starts_with("kill ") {
-            // A person types the next line when the node is gone.
-            script.push_str("wait $! || true\n");
+pub fn steps(markdown: &str) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut rest = markdown;
+    while let Some((_, begun)) = rest.split_once("```") {
+        let (mark, content) = begun.split_once('\n').unwrap_or((begun, ""));
+        let (content, after) = content.split_once("```").expect("every code block ends");
+        match mark.trim() {
+            "sh" => steps.extend(commands(content).map(|line| Step::Run(line, None))),
+            "console" => steps.extend(content.split("$ ").skip(1).map(|one| {
+                let (line, printed) = one.split_once('\n').unwrap_or((one, ""));
+                Step::Run(line.to_owned(), Some(printed.trim_end().to_owned()))
+            })),
+            "rust" if content.starts_with(WHOLE_SOURCE) => {
+                steps.push(Step::Source(content.to_owned()))
+            }
+            "rust" => {}
+            "text" => steps.extend(commands(content).map(Step::Mention)),
+            other => panic!("a block is marked {other:?}, and nobody would run it:\n{content}"),
         }
-        if line.ends_with('&') {
-            script.push_str(&format!(
-                "tries=0; until curl -fsS http://{address}/readyz >/dev/null 2>&1; do \
-                 tries=$((tries + 1)); [ $tries -lt 600 ]; sleep 0.05; done\n"
-            ));
+        rest = after;
+    }
+    steps
+}
+
+fn commands(block: &str) -> impl Iterator<Item = String> {
+    let whole = block.replace("\\\n", " ");
+    let lines: Vec<_> = whole.lines().map(|line| line.trim().to_owned()).collect();
+    lines.into_iter().filter(|line| !line.is_empty() && !line.starts_with('#'))
+}
+
+/// One script that takes the steps in order, shows each, and stops at the first that fails. What the step of a number
+/// prints is in the file of this number in `outputs`. `address` takes the place of the default one.
+#[must_use]
+pub fn script(steps: &[Step], address: &str, outputs: &Path) -> String {
+    let mut script = String::from("set -eu\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n");
+    for (number, step) in steps.iter().enumerate() {
+        let output = outputs.join(number.to_string());
+        let output = quoted(&output.to_string_lossy());
+        match step {
+            Step::Mention(_) => {}
+            Step::Source(text) => {
+                script.push_str(&format!("printf %s {} > src/lib.rs\n", quoted(text)));
+            }
+            Step::Run(line, _) => {
+                let line = line.replace("127.0.0.1:7410", address);
+                script.push_str(&format!("echo {} >&2\n", quoted(&format!("$ {line}"))));
+                script.push_str(&run(&line, &output));
+            }
         }
     }
     script
+}
+
+/// One command, whose output goes into a file, and which this shell itself runs: it may change the folder.
+fn run(line: &str, output: &str) -> String {
+    if line.ends_with('&') {
+        return format!(
+            "{{ {line}\n}} > {output} 2> {output}.log\n\
+             tries=0; until grep -q 'listening on http' {output}.log; do\n\
+             kill -0 $! || {{ cat {output}.log >&2; exit 1; }}\n\
+             tries=$((tries + 1)); [ $tries -lt 600 ]; sleep 0.05; done\n"
+        );
+    }
+    // A person types the next line when the process is gone.
+    let after = if line.starts_with("kill ") { "wait $! || true\n" } else { "" };
+    format!("{{ {line}\n}} > {output}\n{after}")
 }
 
 fn quoted(text: &str) -> String {
@@ -83,27 +109,57 @@ fn quoted(text: &str) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn only_blocks_marked_sh_are_commands() {
-        let text = "a\n```toml\nx = 1\n```\n```sh\n# why\n$ highlander get \\\n  todo/42\n\ncargo xtask demo --once\n\
-                    rustup target add x\n```\nb\n```\nhighlander delete todo/42\n```\n";
-        let expected = [
-            Line::Run("highlander get todo/42".to_owned()),
-            Line::Xtask("demo".to_owned()),
-            Line::Elsewhere("rustup target add x".to_owned()),
-        ];
-        assert_eq!(lines(text), expected);
+    fn ran(line: &str, printed: Option<&str>) -> Step {
+        Step::Run(line.to_owned(), printed.map(str::to_owned))
     }
 
     #[test]
-    fn a_node_is_waited_for_and_listens_elsewhere() {
-        let lines =
-            [Line::Run("curl http://127.0.0.1:7410/ 'x'".to_owned()), Line::Run("a &".to_owned())];
-        let script = script(&lines, "127.0.0.1:9");
-        assert!(script.contains("\ncurl http://127.0.0.1:9/ 'x'\n"), "{script}");
-        assert!(
-            script.contains("\na &\ntries=0; until curl -fsS http://127.0.0.1:9/readyz"),
-            "{script}"
-        );
+    fn blocks_are_steps_by_their_mark() {
+        let text = "a\n```sh\n# why\nhighlander get \\\n  todo/42\n\n```\n```console\n$ a 'b'\n1\n2\n$ c\n```\n\
+                    ```rust\nfn part() {}\n```\n```rust\nuse highlander_sdk::prelude::*;\n```\n\
+                    ```text\ncargo xtask demo # shows it\n```\n";
+        let expected = [
+            ran("highlander get    todo/42", None),
+            ran("a 'b'", Some("1\n2")),
+            ran("c", Some("")),
+            Step::Source(WHOLE_SOURCE.to_owned()),
+            Step::Mention("cargo xtask demo # shows it".to_owned()),
+        ];
+        assert_eq!(steps(text), expected);
+    }
+
+    #[test]
+    #[should_panic(expected = "nobody would run it")]
+    fn a_block_of_another_kind_is_not_passed_over() {
+        let _ = steps("```bash\nrm x\n```\n");
+    }
+
+    fn bash(steps: &[Step]) -> (bool, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let script = script(steps, "127.0.0.1:9", folder.path());
+        let mut bash = std::process::Command::new("bash");
+        let output = bash.current_dir(folder.path()).args(["-c", &script]).output().unwrap();
+        (output.status.success(), folder)
+    }
+
+    #[test]
+    fn steps_are_taken_by_one_shell() {
+        let steps = [
+            ran("mkdir src; cd src; cd ..; x=http://127.0.0.1:7410/'a'", None),
+            Step::Source("it's".to_owned()),
+            ran("cat src/lib.rs; echo $x", None),
+        ];
+        let (is_done, folder) = bash(&steps);
+        assert!(is_done);
+        let printed = std::fs::read_to_string(folder.path().join("2")).unwrap();
+        assert_eq!(printed, "it'shttp://127.0.0.1:9/a\n");
+    }
+
+    #[test]
+    fn a_node_is_waited_for_and_one_that_ends_is_a_failure() {
+        let node = ran("(echo listening on http://x >&2; exec sleep 60) &", None);
+        assert!(bash(&[node.clone(), ran("kill $!", None), ran("true", None)]).0);
+        assert!(!bash(&[ran("(echo address in use >&2; exit 2) &", None)]).0);
+        assert!(!bash(&[ran("false", None), ran("true", None)]).0);
     }
 }

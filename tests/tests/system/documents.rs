@@ -1,67 +1,110 @@
-//! What is written for users is what works. The demo is a step of its own in `cargo xtask test`.
+//! What is written for users is what works. The README's section on clusters is run by `cargo xtask cluster --once`, a
+//! step of `cargo xtask test`, and `cargo xtask tidy` compares the two line by line.
 
 use std::net::TcpListener;
-use std::process::{Command, Stdio};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use highlander_tests::artifacts;
 use highlander_tests::command;
-use highlander_tests::script::{self, Line};
+use highlander_tests::script::{self, Step};
+
+use crate::projects::TARGET;
+
+/// In the place of `cargo`: what the tests were built with is not built again, and only what is asked for is there.
+const CARGO: &str = r#"#!/bin/bash
+set -eu
+if [ "$*" = "build --release --package highlander" ]; then
+    mkdir -p target/release && ln -s "$BINARY" target/release/highlander
+elif [ "${1:-} ${2:-}" = "xtask build-guests" ]; then
+    mkdir -p target/guests && for guest in "${@:3}"; do cp "$GUESTS/$guest.wasm" target/guests/; done
+elif [ "${1:-}" = xtask ]; then
+    echo "cargo xtask ${2:-} is not for this script" >&2; exit 1
+else
+    # The dependencies take a while to compile, and are kept between two runs.
+    [ -e target ] || ln -s "$PROJECTS" target
+    exec "$REAL_CARGO" "$@"
+fi
+"#;
 
 #[tokio::test]
-async fn the_commands_in_the_readme_work() {
-    let Some(readme) = artifacts::text("README.md") else {
-        eprintln!("skipped: there is no README.md");
-        return;
-    };
-    let lines = script::lines(&without_cluster(&readme));
-    assert!(!lines.is_empty(), "README.md has no block marked `sh`");
-    check_xtask(&lines).await;
+async fn every_block_of_the_readme_works_in_order() {
+    let readme = artifacts::text("README.md").expect("there is a README.md");
+    let steps = script::steps(&without_cluster(&readme));
+    let count = |is: fn(&Step) -> bool| steps.iter().filter(|step| is(step)).count();
+    assert!(count(|step| matches!(step, Step::Run(_, None))) > 0, "no block is marked `sh`");
+    assert!(count(|step| matches!(step, Step::Run(_, Some(_)))) > 0, "none is marked `console`");
+    assert_eq!(count(|step| matches!(step, Step::Source(_))), 1, "one is a whole object");
+    check_mentions(&steps).await;
 
     let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir(folder.path().join("target")).unwrap();
-    let guests = std::fs::canonicalize(artifacts::guests_folder()).unwrap();
-    std::os::unix::fs::symlink(guests, folder.path().join("target/guests")).unwrap();
-    std::fs::create_dir(folder.path().join("bin")).unwrap();
-    let binary = std::fs::canonicalize(artifacts::binary()).unwrap();
-    std::os::unix::fs::symlink(binary, folder.path().join("bin/highlander")).unwrap();
-
+    let made = |name: &str| {
+        let path = folder.path().join(name);
+        std::fs::create_dir(&path).unwrap();
+        path
+    };
+    let (checkout, outputs, bin) = (made("checkout"), made("outputs"), made("bin"));
+    std::fs::create_dir_all(TARGET).unwrap();
     let address = free_address();
+    let mut shell = shell(&steps, &address, &outputs);
+    std::fs::write(bin.join("cargo"), CARGO).unwrap();
+    std::fs::set_permissions(bin.join("cargo"), std::fs::Permissions::from_mode(0o755)).unwrap();
     let path = std::env::var("PATH").unwrap();
-    let mut shell = Command::new("bash");
-    command::clear_environment(&mut shell);
-    shell.current_dir(folder.path()).args(["-c", &script::script(&lines, &address)]);
-    shell.env("PATH", format!("{}:{path}", folder.path().join("bin").display()));
-    shell
-        .env("HIGHLANDER_NODE__LISTEN", &address)
-        .env("HIGHLANDER_URL", format!("http://{address}"));
-    let ended = command::run(shell, &[], Stdio::piped()).await;
+    shell.current_dir(&checkout).env("PATH", format!("{}:{path}", bin.display()));
+    shell.env("TMPDIR", made("tmp")).env("REAL_CARGO", real_cargo()).env("PROJECTS", TARGET);
+    shell.env("BINARY", std::fs::canonicalize(artifacts::binary()).unwrap());
+    shell.env("GUESTS", std::fs::canonicalize(artifacts::guests_folder()).unwrap());
+    shell.env_remove("CARGO_TARGET_DIR");
+    let ended = command::run_for_long(shell).await;
     assert_eq!(ended.code, 0, "{}\n{}", ended.stderr, ended.stdout);
+    for (number, step) in steps.iter().enumerate() {
+        let Step::Run(line, Some(expected)) = step else { continue };
+        let printed = std::fs::read_to_string(outputs.join(number.to_string())).unwrap();
+        assert_eq!(printed.trim_end(), expected, "{line}");
+    }
 }
 
-/// What is said of a cluster needs one: `cargo xtask cluster --once`, a step of `cargo xtask test`, runs those
-/// commands.
+/// The whole document as one script, for a node at this address.
+fn shell(steps: &[Step], address: &str, outputs: &Path) -> Command {
+    let script = script::script(steps, address, outputs);
+    // In the script, since whoever runs it removes such variables from its environment.
+    let variables = format!(
+        "export HIGHLANDER_NODE__LISTEN={address} HIGHLANDER_URL=http://{address}\n{script}"
+    );
+    let mut shell = Command::new("bash");
+    shell.args(["-c", &variables]);
+    shell
+}
+
+/// The section on clusters is left out.
 fn without_cluster(readme: &str) -> String {
-    let Some((before, section)) = readme.split_once("\n## A cluster\n") else {
-        return readme.to_owned();
-    };
+    let (before, section) = readme.split_once("\n## A cluster\n").expect("a section on clusters");
     let after = section.split_once("\n## ").map_or("", |(_, after)| after);
     format!("{before}\n## {after}")
 }
 
-/// Every `cargo xtask` that is named is a command of it.
-async fn check_xtask(lines: &[Line]) {
-    let mut named = lines.iter().filter_map(|line| match line {
-        Line::Xtask(name) => Some(name),
-        _ => None,
-    });
-    let Some(first) = named.next() else { return };
+/// Every `cargo xtask` that is for people alone is a command of it.
+async fn check_mentions(steps: &[Step]) {
     let mut help = Command::new("cargo");
     help.current_dir(artifacts::repository()).args(["xtask", "--help"]);
     let help = command::run_for_long(help).await.done().stdout;
     let known: Vec<_> = help.lines().filter_map(|line| line.split_whitespace().next()).collect();
-    for name in [first].into_iter().chain(named) {
-        assert!(known.contains(&name.as_str()), "`cargo xtask {name}` is not there:\n{help}");
+    let mut count = 0;
+    for step in steps {
+        let Step::Mention(line) = step else { continue };
+        let name = line.strip_prefix("cargo xtask ").and_then(|rest| rest.split(' ').next());
+        let name = name.unwrap_or_else(|| panic!("nobody knows whether `{line}` works"));
+        assert!(known.contains(&name), "`cargo xtask {name}` is not there:\n{help}");
+        count += 1;
     }
+    assert!(count > 0, "README.md names `cargo xtask demo`");
+}
+
+fn real_cargo() -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap();
+    let mut found = std::env::split_paths(&path).map(|folder| folder.join("cargo"));
+    found.find(|cargo| cargo.is_file()).expect("cargo is in the path")
 }
 
 /// An address that is free now. A command may not say `port 0` to another one, so that a small chance of a collision

@@ -25,7 +25,6 @@ mod deployments;
 mod documents;
 mod events;
 mod files;
-mod first_object;
 mod full_stores;
 mod hostile;
 mod idempotency;

@@ -37,9 +37,9 @@ pub(super) const STEPS: &[Step<Does>] = &[
         does: Does::BuildHost,
     },
     Step {
-        why: "Compile three objects to WebAssembly.",
-        line: "cargo xtask build-guests counter todo counter-v2",
-        does: Does::BuildGuests(&["counter", "todo", "counter-v2"]),
+        why: "Compile four objects to WebAssembly.",
+        line: "cargo xtask build-guests counter todo counter-v2 todo-v2",
+        does: Does::BuildGuests(&["counter", "todo", "counter-v2", "todo-v2"]),
     },
     Step {
         why: "From now on `highlander` is what was built.",
@@ -105,6 +105,26 @@ pub(super) const STEPS: &[Step<Does>] = &[
         Expect::Json("1"),
     ),
     run("List the todos.", "highlander list todo", Expect::Mentions("43")),
+    run(
+        "Try the next revision of the todo with all of them, and change nothing.",
+        "highlander rehearse target/guests/todo-v2.wasm",
+        Expect::Mentions("2 objects passed the rehearsal"),
+    ),
+    run(
+        "Give it to a tenth of the todos.",
+        "highlander deploy target/guests/todo-v2.wasm --canary 10%",
+        Expect::Mentions("for 10 % of the objects; revision 1 stays current"),
+    ),
+    run(
+        "Give it to all of them.",
+        "highlander deploy target/guests/todo-v2.wasm",
+        Expect::Mentions("todo revision 2"),
+    ),
+    run(
+        "Take it back. What it has written stays on it.",
+        "highlander rollback todo",
+        Expect::Mentions("todo revision 1"),
+    ),
 ];
 
 #[cfg(test)]
@@ -134,7 +154,8 @@ mod tests {
                 built = packages;
                 assert!(step.line.ends_with(&packages.join(" ")), "{}", step.line);
             }
-            if let Some(file) = step.line.strip_prefix("highlander deploy target/guests/") {
+            if let Some(rest) = step.line.strip_prefix("highlander deploy target/guests/") {
+                let file = rest.split(' ').next().unwrap();
                 assert!(built.iter().any(|package| file == format!("{package}.wasm")), "{file}");
             }
         }

@@ -1,5 +1,5 @@
 //! The rule that README and scripts do not differ: every command line of the demo and of the cluster stands in
-//! README.md.
+//! README.md, and every line of its section on clusters is one of the cluster's, so that a test runs it.
 //!
 //! Which lines these are, and that they work, is the scripts'.
 
@@ -12,7 +12,26 @@ pub(super) fn check(files: &[File]) -> Vec<Finding> {
     // A checkout that has no README yet has nothing that could differ.
     let Some(readme) = files.iter().find(|file| file.path == README) else { return Vec::new() };
     let mut findings = missing(readme, "demo", &demo::command_lines());
-    findings.extend(missing(readme, "cluster", &cluster::command_lines()));
+    let cluster = cluster::command_lines();
+    findings.extend(missing(readme, "cluster", &cluster));
+    findings.extend(untested(readme, &cluster));
+    findings
+}
+
+/// Lines of blocks in the section on clusters that the cluster's script does not run.
+fn untested(readme: &File, lines: &[String]) -> Vec<Finding> {
+    let (mut is_cluster, mut is_block, mut findings) = (false, false, Vec::new());
+    for (index, line) in readme.text.lines().enumerate() {
+        if line.starts_with("## ") {
+            is_cluster = line == "## A cluster";
+        } else if line.starts_with("```") {
+            is_block = !is_block;
+        } else if is_cluster && is_block && !line.is_empty() && !lines.iter().any(|run| run == line)
+        {
+            let what = format!("`{line}` is not run by `cargo xtask cluster --once`");
+            findings.push(Finding::new(readme, index + 1, &what, "add it to cluster/lines.rs"));
+        }
+    }
     findings
 }
 
@@ -36,6 +55,13 @@ mod tests {
         let lines = ["highlander get todo/42".to_owned(), "highlander list todo".to_owned()];
         let expected = ["1: the demo's `highlander list todo` is not here"];
         assert_findings(&missing(&readme, "demo", &lines), &expected);
+    }
+
+    #[test]
+    fn a_line_on_clusters_that_no_script_runs_is_found() {
+        let text = "```sh\nelsewhere\n```\n## A cluster\nprose\n```sh\na\nb\n```\n## Next\n```sh\nc\n```\n";
+        let findings = untested(&file(README, text), &["a".to_owned()]);
+        assert_findings(&findings, &["8: `b` is not run by `cargo xtask cluster --once`"]);
     }
 
     #[test]
