@@ -1,8 +1,11 @@
-//! `highlander new`: a project of one object that builds, is tested and deploys unchanged.
+//! `highlander new`: a project of one object that builds, is tested and deploys unchanged, or one object more in a
+//! workspace ([`member`]).
 //!
 //! The SDK is in no registry, so it comes out of this binary ([`vendor`]), unless a path to it is given. Nothing that
-//! exists is overwritten.
+//! exists is overwritten; of a workspace the manifest is edited.
 
+mod manifest;
+mod member;
 mod vendor;
 
 use std::fs;
@@ -10,12 +13,18 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
+use self::manifest::Workspace;
+use self::member::Member;
 use super::failure::Failure;
 use super::output;
 use crate::id::TypeName;
 
 const MANIFEST: &str = include_str!("new/templates/Cargo.toml.txt");
+const MEMBER: &str = include_str!("new/templates/member.toml.txt");
+const CLIENT: &str = include_str!("new/templates/client.toml.txt");
 const OBJECT: &str = include_str!("new/templates/lib.rs.txt");
+const LIBRARY_MANIFEST: &str = include_str!("new/templates/library.toml.txt");
+const LIBRARY: &str = include_str!("new/templates/library.rs.txt");
 const README: &str = include_str!("new/templates/README.md.txt");
 const IGNORED: &str = "/target\n/.highlander\n";
 
@@ -88,7 +97,7 @@ const HIDING: &[&str] =
 /// `highlander new`
 #[derive(Debug, Args)]
 pub(super) struct New {
-    /// Name of the project and of its object type, like shared-list
+    /// Name of the object type, and of its project or package, like shared-list
     name: String,
     /// The language
     #[arg(long, value_enum, default_value_t = Language::Rust)]
@@ -96,6 +105,12 @@ pub(super) struct New {
     /// Use the SDK in this folder in place of a copy
     #[arg(long, value_name = "PATH")]
     sdk: Option<PathBuf>,
+    /// In a project: make a crate for what its objects share, in place of an object
+    #[arg(long)]
+    library: bool,
+    /// In a project: depend on this library, or on the client of this object; can be repeated
+    #[arg(long, value_name = "NAME")]
+    uses: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -120,6 +135,22 @@ impl New {
             );
         }
         let sdk = self.sdk.as_deref().map(sdk_path).transpose()?;
+        let here = std::env::current_dir().map_err(|error| {
+            Failure::environment(format!("the current directory cannot be used: {error}"))
+        })?;
+        if let Some(workspace) = Workspace::find(&here).map_err(Failure::usage)? {
+            let (is_library, uses) = (self.library, self.uses.as_slice());
+            let root = workspace.root.clone();
+            let member = Member { name, is_library, uses, sdk: sdk.as_deref() };
+            member.add(workspace, &here)?;
+            output::note(&format!("added {name} to the project in {}; next:", root.display()));
+            return member_steps(name, is_library).iter().try_for_each(|line| output::line(line));
+        }
+        if self.library || !self.uses.is_empty() {
+            let failure =
+                Failure::usage("this folder is in no project, and --library and --uses need one");
+            return Err(failure.with_hint(format!("make its first object: highlander new {name}")));
+        }
         let folder = Path::new(name);
         write_project(folder, name, sdk.as_deref()).map_err(|error| {
             let text = match error.kind() {
@@ -129,10 +160,7 @@ impl New {
             Failure::usage(text).with_hint("choose another name, or another folder to be in")
         })?;
         output::note(&format!("made {name}; next:"));
-        for line in next_steps(name) {
-            output::line(&line)?;
-        }
-        Ok(())
+        next_steps(name).iter().try_for_each(|line| output::line(line))
     }
 }
 
@@ -150,12 +178,15 @@ pub(super) fn write_project(folder: &Path, name: &str, sdk: Option<&str>) -> std
     fs::create_dir(folder)?;
     let fill = |template: &str| fill(template, name, sdk.unwrap_or(VENDORED));
     write(folder, "Cargo.toml", fill(MANIFEST).as_bytes())?;
+    write(folder, "client/Cargo.toml", fill(CLIENT).replace("{{uses}}\n", "").as_bytes())?;
     write(folder, "src/lib.rs", fill(OBJECT).as_bytes())?;
     write(folder, "README.md", fill(README).as_bytes())?;
     write(folder, ".gitignore", IGNORED.as_bytes())?;
-    if sdk.is_some() {
-        return Ok(());
-    }
+    if sdk.is_none() { write_sdk(folder) } else { Ok(()) }
+}
+
+/// Writes the SDK into the folder of a project.
+fn write_sdk(folder: &Path) -> std::io::Result<()> {
     for (path, content) in vendor::files()? {
         write(folder, &format!("vendor/highlander/{path}"), &content)?;
     }
@@ -210,6 +241,19 @@ fn next_steps(name: &str) -> [String; 6] {
         "highlander dev    # in another terminal".to_owned(),
         format!("highlander deploy target/wasm32-wasip2/release/{file}.wasm"),
         format!("highlander call {name}/1 greet '\"world\"'"),
+    ]
+}
+
+/// What to do with a package that joined a workspace, in the workspace's folder.
+fn member_steps(name: &str, is_library: bool) -> Vec<String> {
+    if is_library {
+        return vec![format!("highlander new NAME --uses {name}    # an object that uses it")];
+    }
+    let file = name.replace('-', "_");
+    vec![
+        format!("cargo test --package {name}"),
+        format!("cargo build --release --target wasm32-wasip2 --package {name}"),
+        format!("highlander deploy target/wasm32-wasip2/release/{file}.wasm"),
     ]
 }
 

@@ -32,6 +32,72 @@ async fn a_new_project_works_unchanged() {
     assert!(state.is_object(), "{state}");
 }
 
+/// The second object of a project: it calls the first one with types, and has an argument of the shared crate.
+const GUESTBOOK: &str = r#"
+use highlander_sdk::prelude::*;
+use my_first::MyFirst;
+use people::Person;
+
+#[derive(ObjectState)]
+pub struct Guestbook {
+    answers: Vec<String>,
+}
+
+#[object]
+impl Guestbook {
+    fn sign(&mut self, person: Person) -> Result<String, Rejection> {
+        person.check()?;
+        let answer = MyFirst::at("door").greet(person.name)?;
+        self.answers.push(answer.clone());
+        Ok(answer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use highlander_sdk::prelude::*;
+    use highlander_sdk::testing::Harness;
+
+    use super::Guestbook;
+
+    #[test]
+    fn a_person_without_a_name_cannot_sign() {
+        let mut book = Harness::<Guestbook>::new();
+        assert_eq!(book.rejection("sign", json!({ "name": "" })).code(), "no-name");
+    }
+}
+"#;
+
+#[tokio::test]
+async fn objects_of_a_project_share_a_crate_and_call_each_other_with_types() {
+    let folder = tempfile::tempdir().unwrap();
+    let new = async |place: &Path, arguments: &[&str]| {
+        let arguments = [&["new"], arguments].concat();
+        let _ = highlander().run_in(place, &arguments).await.done();
+    };
+    new(folder.path(), &["my-first"]).await;
+    let project = folder.path().join("my-first");
+    new(&project, &["people", "--library"]).await;
+    new(&project, &["guestbook", "--uses", "my-first", "--uses", "people"]).await;
+    new(&project, &["untouched"]).await;
+    std::fs::write(project.join("guestbook/src/lib.rs"), GUESTBOOK).unwrap();
+    cargo(&project, &["test", "--quiet"]).await;
+    cargo(&project, &["build", "--quiet", "--release", "--target", "wasm32-wasip2"]).await;
+
+    let node = Node::start(Options::new()).await;
+    for file in ["my_first", "guestbook", "untouched"] {
+        let wasm = Path::new(TARGET).join(format!("wasm32-wasip2/release/{file}.wasm"));
+        let _ = node.cli(&["deploy", wasm.to_str().unwrap()]).await.done();
+    }
+    let sign = ["call", "guestbook/hall", "sign", r#"{"name":"Ada"}"#];
+    assert_eq!(node.cli(&sign).await.done().json(), "Hello, Ada! You are number 1.");
+    assert_eq!(node.cli(&["call", "my-first/door", "greeted"]).await.done().json(), 1);
+    assert_eq!(
+        node.cli(&["call", "untouched/1", "greet", "\"Bo\""]).await.done().json(),
+        "Hello, Bo! You are number 1."
+    );
+}
+
 #[tokio::test]
 async fn a_project_is_not_made_over_another_one() {
     let folder = tempfile::tempdir().unwrap();

@@ -69,7 +69,84 @@ fn structs_are_named_after_the_project() {
 #[test]
 fn names_that_cannot_be_packages_are_refused() {
     for name in ["test", "self", "Todo", "a--b", "a-", "../x", "1st"] {
-        let new = New { name: name.to_owned(), lang: Language::Rust, sdk: None };
+        let (name, uses) = (name.to_owned(), Vec::new());
+        let new = New { name, lang: Language::Rust, sdk: None, library: false, uses };
+        let name = new.name.clone();
         assert!(new.run().is_err(), "{name}");
     }
+}
+
+fn member<'a>(name: &'a str, uses: &'a [String]) -> Member<'a> {
+    Member { name, is_library: false, uses, sdk: None }
+}
+
+fn add(member: Member<'_>, folder: &Path) -> Result<(), String> {
+    let workspace = Workspace::find(folder).unwrap().unwrap();
+    member.add(workspace, folder).map_err(|failure| failure.message)
+}
+
+fn package(folder: &Path) -> toml::Table {
+    fs::read_to_string(folder.join("Cargo.toml")).unwrap().parse().unwrap()
+}
+
+#[test]
+fn objects_join_a_project_and_share_its_sdk() {
+    let folder = project("first", None);
+    let root = folder.path().join("first");
+    add(member("second", &[]), &root).unwrap();
+    add(Member { is_library: true, ..member("shared", &[]) }, &root).unwrap();
+    let uses = ["first".to_owned(), "shared".to_owned()];
+    fs::create_dir(root.join("more")).unwrap();
+    add(member("third", &uses), &root.join("more")).unwrap();
+    let workspace = &package(&root)["workspace"];
+    let members =
+        ["client", "second", "second/client", "shared", "more/third", "more/third/client"];
+    let listed: Vec<_> =
+        workspace["members"].as_array().unwrap().iter().map(|m| m.as_str().unwrap()).collect();
+    assert_eq!(listed, members);
+    for member in members {
+        let manifest = package(&root.join(member));
+        let sdk = &manifest["dependencies"]["highlander-sdk"];
+        assert_eq!(sdk["workspace"].as_bool(), Some(true), "{member}");
+        assert!(!root.join(member).join("vendor").exists(), "{member}");
+    }
+    for manifest in [root.join("more/third"), root.join("more/third/client")] {
+        let dependencies = package(&manifest)["dependencies"].as_table().unwrap().clone();
+        assert_eq!(dependencies.keys().collect::<Vec<_>>(), ["first", "highlander-sdk", "shared"]);
+    }
+}
+
+#[test]
+fn what_cannot_join_a_project_changes_nothing() {
+    let folder = project("first", None);
+    let root = folder.path().join("first");
+    add(member("second", &[]), &root).unwrap();
+    let before = fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    for (name, uses, expected) in [
+        ("first", &[][..], "has a package or dependency first already"),
+        ("second", &[], "has a package or dependency second already"),
+        ("client", &[], "client exists already"),
+        ("third", &["fourth".to_owned()], "has nothing that is called fourth"),
+    ] {
+        let error = add(member(name, uses), &root).unwrap_err();
+        assert!(error.contains(expected), "{name}: {error}");
+    }
+    let error = add(Member { sdk: Some("/sdk"), ..member("third", &[]) }, &root).unwrap_err();
+    assert!(error.contains("has an SDK already"), "{error}");
+    assert_eq!(fs::read_to_string(root.join("Cargo.toml")).unwrap(), before);
+    assert!(!root.join("third").exists());
+}
+
+#[test]
+fn a_workspace_without_the_sdk_gets_it_once() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("Cargo.toml"), "[workspace]\nmembers = []\n").unwrap();
+    for name in ["a", "b"] {
+        add(member(name, &[]), folder.path()).unwrap();
+    }
+    let sdk = folder.path().join(VENDORED);
+    assert!(sdk.join("Cargo.toml").is_file());
+    let workspace = &package(folder.path())["workspace"];
+    assert_eq!(workspace["dependencies"]["highlander-sdk"]["path"].as_str(), Some(VENDORED));
+    assert!(!folder.path().join("a/vendor").exists() && !folder.path().join("b/vendor").exists());
 }
