@@ -273,7 +273,7 @@ async fn raise(store: &S3, name: &str, writer: usize) -> usize {
         loop {
             match store.put(name, bytes.clone(), condition.clone()).await {
                 Put::Applied(_) => raised += 1,
-                Put::Undecided(_) => continue,
+                Put::Undecided(_) | Put::Unavailable(_) => continue,
                 Put::Refused => match store.get(name).await {
                     Ok(found) => {
                         let found = found.map(|blob| {

@@ -82,7 +82,7 @@ impl Node {
             return Ok(());
         }
         let is_change = match operation {
-            Operation::Watch { .. } | Operation::ShowDealings => false,
+            Operation::Query { .. } | Operation::Watch { .. } | Operation::ShowDealings => false,
             Operation::Handle { handler, .. } => {
                 let revision = Box::pin(self.catalog.current(id.type_name())).await;
                 let revision = revision.map_err(Box::new)?;
@@ -92,7 +92,8 @@ impl Node {
             Operation::Delete
             | Operation::Resume
             | Operation::Wake
-            | Operation::DeadLetters { .. } => true,
+            | Operation::DeadLetters { .. }
+            | Operation::FailedAlarms { .. } => true,
         };
         if !is_change {
             return Ok(());

@@ -102,7 +102,9 @@ impl ClusterStore for Records {
             Err(error @ crate::store::Error::Unavailable(_)) => {
                 Err(Error::Unavailable(error.to_string()))
             }
-            Err(error @ crate::store::Error::Denied(_)) => Err(Error::Denied(error.to_string())),
+            Err(error @ (crate::store::Error::Denied(_) | crate::store::Error::Damaged(_))) => {
+                Err(Error::Denied(error.to_string()))
+            }
         }
     }
 
@@ -110,7 +112,7 @@ impl ClusterStore for Records {
         match self.store.put(BLOB, identity.bytes().into(), Condition::Absent).await {
             // What another node wrote is read next.
             Put::Applied(_) | Put::Refused => Ok(()),
-            Put::Undecided(why) => {
+            Put::Undecided(why) | Put::Unavailable(why) => {
                 Err(Error::Unavailable(format!("the store does not answer: {why}")))
             }
             Put::Denied(why) => Err(Error::Denied(format!("the store refuses: {why}"))),

@@ -85,7 +85,7 @@ async fn a_bucket_that_takes_no_writes_makes_the_node_unready_until_it_does() {
             .with("objects.call_timeout", "5s");
         let cluster = Cluster::start(options.guests(&["counter"])).await;
         let client = cluster.client(0);
-        client.call("counter/a", "increment").send().await.done();
+        drop(client.call("counter/a", "increment").send().await.done());
         cluster.faults().add(Rule::new(Fault::Refuse(status, code)).on(Operation::Put));
         client.call("counter/a", "increment").send().await.problem(first);
         until_ready(&client, false).await;

@@ -177,6 +177,7 @@ mod tests {
             digest: Digest::of(b""),
             deployed_at_ms: 0,
             deployed_by: String::new(),
+            keys: Vec::new(),
             size: 0,
             taken_back: None,
             copy: 0,

@@ -90,8 +90,8 @@ impl Clients {
                 Some(connection) => connection,
                 None => self.connect(&mut at).await,
             };
-            let answer = connection.ask(&format!("POST /v1/objects/counter/c-{number}/increment"));
-            match answer.await {
+            let request = format!("POST /v1/objects/counter/c-{number}/increment");
+            match connection.ask(&request).await {
                 Ok(answer) if answer.status == 200 => {
                     done += 1;
                     self.done.fetch_add(1, Ordering::Relaxed);
