@@ -50,6 +50,25 @@ fn upload(client: &Client, wasm: Vec<u8>) -> JoinHandle<Reply> {
     tokio::spawn(async move { client.upload(wasm).await })
 }
 
+/// An object of two components that call each other, each with a memory of its own.
+const COMPOSED: &str = include_str!("../../../host/src/engine/wasmtime/tests/composed.wat");
+
+/// The same with a schema of its state that is nested so deeply.
+fn with_nested_schema(depth: usize) -> Vec<u8> {
+    let schema = format!("{}true{}", "{\\22not\\22:".repeat(depth), "}".repeat(depth));
+    let length = "{\"not\":".len() * depth + "true".len() + depth;
+    let bytes: String =
+        u32::try_from(length).unwrap().to_le_bytes().map(|byte| format!("\\{byte:02x}")).concat();
+    // Where `true` is named as the schema of the state, by its place and its length.
+    let named = r#""\08\00\00\00\10\00\00\00" "\18\00\00\00\04\00\00\00""#;
+    assert_eq!(COMPOSED.matches(named).count(), 1);
+    let other = format!(r#""\08\00\00\00\10\00\00\00" "\00\10\00\00{bytes}""#);
+    let text = COMPOSED.replace(named, &other);
+    let begin = r#"(data (i32.const 0) "composed"#;
+    let text = text.replace(begin, &format!(r#"(data (i32.const 4096) "{schema}") {begin}"#));
+    wat::parse_str(text).unwrap()
+}
+
 /// The processes that this one started and that live.
 fn children(process: u32) -> Vec<u32> {
     let is_child = |id: &u32| {
@@ -152,6 +171,36 @@ async fn check_bomb(bomb: Vec<u8>, options: Options, limit: &str) {
     node.client().deploy("todo").await;
 }
 
+#[tokio::test]
+async fn a_composed_component_is_compiled_and_called() {
+    let node = Node::start(Options::new()).await;
+    let client = node.client();
+    let wasm = wat::parse_str(COMPOSED).unwrap();
+    assert_eq!(client.upload(wasm).await.done().status, 201);
+    let reply = client.call("composed/a", "echo").json(serde_json::json!(21)).send().await.done();
+    assert_eq!(reply.json(), 2121);
+    let _ = client.call("composed/a", "grow").send().await.problem("memory-exceeded");
+    let reply = client.call("composed/a", "echo").json(serde_json::json!(4)).send().await.done();
+    assert_eq!(reply.json(), 44);
+}
+
+#[tokio::test]
+async fn a_schema_that_is_nested_too_deeply_is_refused_and_harms_no_other_type() {
+    let node = Node::with_guests(&["counter"]).await;
+    let client = node.client();
+    assert_eq!(client.upload(with_nested_schema(48)).await.done().status, 201);
+    for depth in [49, 121, 124, 130] {
+        let problem = client.upload(with_nested_schema(depth)).await.problem("component-refused");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains(&format!("{depth} levels")), "{detail}");
+    }
+    for path in ["/v1/types", "/v1/types/composed", "/v1/openapi.json"] {
+        let shown = client.get(path).send().await.done();
+        assert!(String::from_utf8_lossy(&shown.body).contains("composed"), "{path}");
+    }
+    assert_eq!(client.increment("counter/a").await, 1);
+}
+
 /// In a soak with the limit that nodes have where nothing is said.
 #[tokio::test]
 async fn what_takes_too_long_to_compile_is_refused() {
@@ -181,7 +230,10 @@ async fn a_compiler_has_nothing_but_its_component_and_little_of_the_machine() {
     assert_eq!(descriptors, ["0", "1", "2"]);
     let environment = fs::read_to_string(format!("/proc/{child}/environ")).unwrap();
     let names = environment.split_terminator('\0').filter_map(|pair| pair.split('=').next());
-    assert_eq!(names.collect::<Vec<_>>(), ["RAYON_NUM_THREADS", "_RJEM_MALLOC_CONF"]);
+    assert_eq!(
+        names.collect::<Vec<_>>(),
+        ["RAYON_NUM_THREADS", "RUST_MIN_STACK", "_RJEM_MALLOC_CONF"]
+    );
     let limit = |name| {
         let values = field(child, "limits", name).unwrap();
         values.split_whitespace().take(2).map(str::to_owned).collect::<Vec<_>>()

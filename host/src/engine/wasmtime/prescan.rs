@@ -1,12 +1,15 @@
 //! A first look at an uploaded component, before the compiler sees it.
 //!
 //! It refuses what is no component, what imports more than objects are given, and what is shaped to keep a compiler
-//! busy: the time of a function grows with its length times its locals. The bounds are far above what the
-//! JavaScript and Python runtimes need. It does not validate: the compiler does that.
+//! busy or to overflow its stack: the time of a function grows with its length times its locals, and types within
+//! types ([`types`]) are read recursively. The bounds are far above what the JavaScript and Python runtimes need.
+//! It does not validate: the compiler does that.
 
-use std::ops::Range;
+mod types;
 
-use wasmparser::{CanonicalOption, Encoding, FunctionBody, Parser, Payload};
+use wasmparser::{
+    CanonicalOption, Encoding, FunctionBody, ImportSectionReader, Parser, Payload, TypeRef,
+};
 
 use super::config::CORE_INSTANCES_MAX;
 use super::imports;
@@ -24,15 +27,19 @@ const FUNCTION_WORK_MAX: u64 = 200_000_000;
 const COMPONENT_WORK_MAX: u64 = 2_000_000_000;
 /// Core modules and nested components.
 const NESTED_COUNT_MAX: usize = 2 * CORE_INSTANCES_MAX;
+/// Memories of one core module, imported ones included. The engine takes more, because the code that it generates
+/// between two components of a composition reads one memory and writes another one; guests do without.
+const MODULE_MEMORY_COUNT_MAX: u64 = 1;
 
 /// What has been seen so far.
 #[derive(Debug, Default)]
 struct Scan {
-    /// Nesting of the section that is read; 1 is the component itself.
-    depth: usize,
+    /// The component, and what is open within it, with the number of memories of each.
+    open: Vec<u64>,
     nested_count: usize,
     function_count: u64,
     work: u64,
+    type_count: u64,
 }
 
 /// Looks the component over.
@@ -44,15 +51,15 @@ pub(super) fn scan(wasm: &[u8]) -> Result<(), LoadError> {
             let text = error.message().lines().next().unwrap_or_default();
             refused(&format!("it is no component: {text} at byte {}", error.offset()))
         })?;
-        scan.payload(&payload)?;
+        scan.payload(&payload, wasm)?;
     }
     Ok(())
 }
 
 impl Scan {
-    fn payload(&mut self, payload: &Payload<'_>) -> Result<(), LoadError> {
+    fn payload(&mut self, payload: &Payload<'_>, wasm: &[u8]) -> Result<(), LoadError> {
         match payload {
-            Payload::Version { encoding, range, .. } => self.version(*encoding, range),
+            Payload::Version { encoding, .. } => self.begin(*encoding),
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => {
                 self.nested_count += 1;
                 bound(
@@ -62,36 +69,49 @@ impl Scan {
                 )
             }
             Payload::End(_) => {
-                self.depth = self.depth.saturating_sub(1);
+                self.open.pop();
                 Ok(())
             }
-            Payload::ComponentImportSection(section) if self.depth == 1 => {
+            Payload::ComponentTypeSection(section) => {
+                let range = section.range();
+                let offset = range.start;
+                let bytes = wasm.get(range).unwrap_or_default();
+                types::check(bytes, offset, &mut self.type_count)
+            }
+            Payload::ComponentImportSection(section) if self.open.len() == 1 => {
                 for import in section.clone() {
-                    let import = import.map_err(|error| refused(&error.to_string()))?;
-                    check_import(import.name.name)?;
+                    check_import(import.map_err(invalid)?.name.name)?;
                 }
                 Ok(())
             }
             Payload::ComponentCanonicalSection(section) => {
                 for function in section.clone() {
-                    let function = function.map_err(|error| refused(&error.to_string()))?;
-                    check_encoding(&function)?;
+                    check_encoding(&function.map_err(invalid)?)?;
                 }
                 Ok(())
             }
+            Payload::ImportSection(section) => self.memories(count_imported_memories(section)?),
+            Payload::MemorySection(section) => self.memories(section.count().into()),
             Payload::CodeSectionEntry(body) => self.function(body),
             _ => Ok(()),
         }
     }
 
-    fn version(&mut self, encoding: Encoding, _range: &Range<usize>) -> Result<(), LoadError> {
-        if self.depth == 0 && encoding == Encoding::Module {
+    fn begin(&mut self, encoding: Encoding) -> Result<(), LoadError> {
+        if self.open.is_empty() && encoding == Encoding::Module {
             return Err(refused(
                 "it is a core module, and not a component: build it for wasm32-wasip2",
             ));
         }
-        self.depth += 1;
+        self.open.push(0);
         Ok(())
+    }
+
+    /// Counts more memories of the module that is open.
+    fn memories(&mut self, more: u64) -> Result<(), LoadError> {
+        let Some(count) = self.open.last_mut() else { return Ok(()) };
+        *count = count.saturating_add(more);
+        bound("memories in one module", *count, MODULE_MEMORY_COUNT_MAX)
     }
 
     fn function(&mut self, body: &FunctionBody<'_>) -> Result<(), LoadError> {
@@ -109,11 +129,18 @@ impl Scan {
 }
 
 fn count_locals(body: &FunctionBody<'_>) -> Result<u64, LoadError> {
-    let invalid = |error: wasmparser::BinaryReaderError| refused(&error.to_string());
     let mut count = 0_u64;
     for group in body.get_locals_reader().map_err(invalid)? {
         let (in_group, _) = group.map_err(invalid)?;
         count = count.saturating_add(u64::from(in_group));
+    }
+    Ok(count)
+}
+
+fn count_imported_memories(section: &ImportSectionReader<'_>) -> Result<u64, LoadError> {
+    let mut count = 0;
+    for import in section.clone().into_imports() {
+        count += u64::from(matches!(import.map_err(invalid)?.ty, TypeRef::Memory(_)));
     }
     Ok(count)
 }
@@ -146,6 +173,11 @@ fn bound(what: &str, count: u64, max: u64) -> Result<(), LoadError> {
         return Err(refused(&format!("it has {count} {what}, and may have {max}")));
     }
     Ok(())
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
+fn invalid(error: wasmparser::BinaryReaderError) -> LoadError {
+    refused(&error.to_string())
 }
 
 fn refused(text: &str) -> LoadError {

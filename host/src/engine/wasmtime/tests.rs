@@ -2,6 +2,7 @@
 //!
 //! The guests are built by `cargo xtask build-guests`.
 
+mod composed;
 mod limits;
 mod refusals;
 mod restores;

@@ -32,6 +32,13 @@ const THREADS_MAX: usize = 4;
 const ALLOCATOR: &str = "retain:false,narenas:4,background_thread:false";
 /// What the standard library says before it ends a process that gets no memory.
 const NO_MEMORY: &str = "memory allocation of ";
+/// What it says before it ends one whose thread is out of stack.
+const NO_STACK: &str = "has overflowed its stack";
+/// Stack of each of the compiler's other threads.
+const THREAD_STACK_BYTES: usize = 4 * 1024 * 1024;
+/// The signals of a process that runs into an error of its own, and not into somebody else's wish.
+const CRASHES: [Signal; 6] =
+    [Signal::ABORT, Signal::BUS, Signal::FPE, Signal::ILL, Signal::SEGV, Signal::TRAP];
 
 /// A child that got less than this part of its time on a processor was kept waiting by others.
 const STARVED_DIVISOR: u32 = 10;
@@ -83,6 +90,7 @@ pub(super) fn run(command: &mut Command, time_max: Duration, wasm: &[u8]) -> io:
         .current_dir("/")
         .env_clear()
         .env("RAYON_NUM_THREADS", (cores / 2).clamp(1, THREADS_MAX).to_string())
+        .env("RUST_MIN_STACK", THREAD_STACK_BYTES.to_string())
         .env("_RJEM_MALLOC_CONF", ALLOCATOR)
         .stdin(component)
         .stdout(answer.try_clone()?)
@@ -176,7 +184,11 @@ pub(super) fn judge(ended: Ended, limits: CompileLimits) -> Result<Vec<u8>, Load
         (_, Some(signal)) if signal == Signal::ABORT.as_raw() && ended.said.contains(NO_MEMORY) => {
             Err(over_memory(limits))
         }
-        // Such as "signal: 9 (SIGKILL)", or "exit status: 101".
+        (_, Some(signal)) if CRASHES.iter().any(|crash| crash.as_raw() == signal) => {
+            tracing::warn!("a compiler ended with {status}: {}", ended.said);
+            Err(crashed(status, &ended.said))
+        }
+        // Such as "signal: 9 (SIGKILL)", or "exit status: 101": before it read the component, or by somebody else.
         _ => {
             let said = cut(&ended.said, REASON_BYTES_MAX);
             tracing::error!("a compiler ended with {status}: {said}");
@@ -201,6 +213,15 @@ fn answered(mut answer: Vec<u8>, limits: CompileLimits) -> Result<Vec<u8>, LoadE
             }
         },
     }
+}
+
+/// The same compiler compiles all others: what it crashes on is refused.
+fn crashed(status: ExitStatus, said: &str) -> LoadError {
+    let why = match said.contains(NO_STACK) {
+        true => "it is nested so deeply that the compiler runs out of stack".to_owned(),
+        false => format!("the compiler crashes on it: {status}"),
+    };
+    LoadError::Refused(reason(&why))
 }
 
 fn starved(used: Duration, limits: CompileLimits) -> LoadError {

@@ -42,8 +42,21 @@ fn check_refused(script: &str, why: &str) {
 #[test]
 fn a_child_that_is_killed_is_our_failure() {
     check_failed("kill -KILL $$", "signal: 9");
-    check_failed("kill -SEGV $$", "signal: 11");
-    check_failed("kill -ABRT $$", "signal: 6");
+    check_failed("kill -TERM $$", "signal: 15");
+}
+
+#[test]
+fn a_child_that_crashes_is_the_components_fault() {
+    for (signal, number) in [("SEGV", 11), ("ABRT", 6), ("BUS", 7), ("ILL", 4), ("FPE", 8)] {
+        let why = format!("it cannot be compiled: the compiler crashes on it: signal: {number} ");
+        check_refused(&format!("kill -{signal} $$"), &why);
+    }
+    let said = "echo \"thread 'compile' has overflowed its stack\" >&2";
+    check_refused(&format!("{said}; kill -ABRT $$"), "the compiler runs out of stack");
+    check_refused(
+        "printf 'refused\\nthe compiler panicked: multiple memories'",
+        "panicked: multiple",
+    );
 }
 
 #[test]
@@ -135,7 +148,7 @@ fn a_child_is_given_the_component_and_nothing_else() {
     });
     said.sort_unstable();
     let names: Vec<_> = said.iter().filter_map(|line| line.split('=').next()).collect();
-    assert_eq!(names, ["RAYON_NUM_THREADS", "_RJEM_MALLOC_CONF"]);
+    assert_eq!(names, ["RAYON_NUM_THREADS", "RUST_MIN_STACK", "_RJEM_MALLOC_CONF"]);
 }
 
 #[test]

@@ -71,7 +71,6 @@ async fn features_that_objects_do_not_need_are_refused() {
     for module in [
         "(memory 1 1 shared)",
         "(memory i64 1)",
-        "(memory 1) (memory 1)",
         "(tag)",
         "(type (struct))",
         "(func (result v128) v128.const i32x4 0 0 0 0)",
@@ -87,6 +86,56 @@ async fn features_that_objects_do_not_need_are_refused() {
         "it cannot be compiled",
     )
     .await;
+}
+
+/// The engine takes several, for what it generates between the components of a composition; modules of guests may not.
+#[tokio::test]
+async fn a_module_with_more_than_one_memory_is_refused() {
+    let why = "it has 2 memories in one module, and may have 1";
+    for module in [
+        "(memory 1) (memory 1)",
+        r#"(import "a" "m" (memory 1)) (memory 1)"#,
+        r#"(import "a" "m" (memory 1)) (import "a" "n" (memory 1))"#,
+    ] {
+        check(&format!("(component (core module {module}))"), why).await;
+        check(&format!("(component (component (core module {module})))"), why).await;
+    }
+    let one_each = "(component (core module (memory 1)) (core module (memory 1)))";
+    check(one_each, "no component of the world").await;
+}
+
+/// Three bytes a level, which are read recursively by whatever reads them.
+#[tokio::test]
+async fn types_that_are_nested_deeply_are_refused_before_anything_reads_them() {
+    let nested = |depth: usize, kind: u8| {
+        let mut types = vec![1];
+        (1..depth).for_each(|_| types.extend([kind, 1, 1]));
+        types.extend([kind, 0]);
+        let mut wasm = b"\0asm\x0d\0\x01\0\x07".to_vec();
+        let mut rest = types.len();
+        while rest >= 0x80 {
+            wasm.push((rest & 0x7f) as u8 | 0x80);
+            rest >>= 7;
+        }
+        wasm.push(rest as u8);
+        wasm.extend(types);
+        Bytes::from(wasm)
+    };
+    for kind in [0x41, 0x42] {
+        for (depth, why) in [
+            (300_000, "33 levels of types within types, and may have 32"),
+            (33, "33 levels of types within types"),
+            (32, "no component of the world"),
+        ] {
+            let wasm = nested(depth, kind);
+            let refused = engine().load(Digest::of(&wasm), wasm).await;
+            let Err(LoadError::Refused(reason)) = refused else { panic!("{depth}: {refused:?}") };
+            assert!(reason.contains(why), "{depth}: {reason}");
+        }
+    }
+    // Values within values: the compiler has a bound of its own.
+    let lists = (0..200).map(|i| format!("(type $t{} (list $t{i}))", i + 1)).collect::<String>();
+    check(&format!("(component (type $t0 (list u8)) {lists})"), "it cannot be compiled").await;
 }
 
 #[tokio::test]

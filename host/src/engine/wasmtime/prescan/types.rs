@@ -1,0 +1,146 @@
+//! How deep the types of a component are nested, without recursion.
+//!
+//! A component type or an instance type is a list of declarations, some of which are again such types. Parsers and
+//! compilers read them recursively, three bytes a level, so that the depth is bounded before any of them does: here the
+//! lists that are open are on a stack of their own, and only what cannot nest is left to the parser.
+
+use wasmparser::{
+    BinaryReader, ComponentAlias, ComponentExternName, ComponentImport, ComponentType,
+    ComponentTypeRef, CoreType, FromReader,
+};
+
+use super::{bound, invalid, refused};
+use crate::engine::LoadError;
+
+/// Component types and instance types within each other. Toolchains give 3 levels at most.
+const DEPTH_MAX: usize = 32;
+/// Declarations of all types together. A world of all of WASI has about 1,000.
+const COUNT_MAX: u64 = 100_000;
+
+/// What a byte stands for, in the binary format of component types.
+mod byte {
+    pub(super) const CORE_TYPE: u8 = 0x00;
+    pub(super) const TYPE: u8 = 0x01;
+    pub(super) const ALIAS: u8 = 0x02;
+    pub(super) const IMPORT: u8 = 0x03;
+    pub(super) const EXPORT: u8 = 0x04;
+    pub(super) const COMPONENT: u8 = 0x41;
+    pub(super) const INSTANCE: u8 = 0x42;
+}
+
+/// Refuses a section of types that is nested too deeply. `section` are its bytes, which begin at `offset`; `count` are
+/// the declarations so far.
+pub(super) fn check(section: &[u8], offset: usize, count: &mut u64) -> Result<(), LoadError> {
+    let mut reader = BinaryReader::new(section, offset);
+    // How many declarations are left in each of the lists that are open. The section itself is one of types alone.
+    let mut left = vec![reader.read_var_u32().map_err(invalid)?];
+    while let Some(innermost) = left.last_mut() {
+        let Some(others) = innermost.checked_sub(1) else {
+            left.pop();
+            continue;
+        };
+        *innermost = others;
+        *count += 1;
+        bound("declarations of types", *count, COUNT_MAX)?;
+        let is_in_section = left.len() == 1;
+        if let Some(inner) = read_one(&mut reader, is_in_section)? {
+            left.push(inner);
+            bound("levels of types within types", left.len() as u64 - 1, DEPTH_MAX as u64)?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads one declaration; of a type that is a list of them only the head, which says how many follow.
+fn read_one(reader: &mut BinaryReader<'_>, is_in_section: bool) -> Result<Option<u32>, LoadError> {
+    let kind = if is_in_section { byte::TYPE } else { reader.read_u8().map_err(invalid)? };
+    match kind {
+        byte::TYPE => {
+            let mut ahead = reader.clone();
+            if matches!(ahead.read_u8().map_err(invalid)?, byte::COMPONENT | byte::INSTANCE) {
+                let inner = ahead.read_var_u32().map_err(invalid)?;
+                *reader = ahead;
+                return Ok(Some(inner));
+            }
+            skip::<ComponentType<'_>>(reader)?;
+        }
+        byte::CORE_TYPE => skip::<CoreType<'_>>(reader)?,
+        byte::ALIAS => skip::<ComponentAlias<'_>>(reader)?,
+        byte::IMPORT => skip::<ComponentImport<'_>>(reader)?,
+        byte::EXPORT => {
+            skip::<ComponentExternName<'_>>(reader)?;
+            skip::<ComponentTypeRef>(reader)?;
+        }
+        other => {
+            let offset = reader.original_position();
+            return Err(refused(&format!("it declares a type by {other:#x} at byte {offset}")));
+        }
+    }
+    Ok(None)
+}
+
+fn skip<'a, T: FromReader<'a>>(reader: &mut BinaryReader<'a>) -> Result<(), LoadError> {
+    reader.read::<T>().map(drop).map_err(invalid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A section with one type that has `depth` levels.
+    fn nested(depth: usize, kind: u8) -> Vec<u8> {
+        let mut section = vec![1];
+        for level in 1..=depth {
+            section.push(kind);
+            section.push(u8::from(level < depth));
+            if level < depth {
+                section.push(byte::TYPE);
+            }
+        }
+        section
+    }
+
+    fn checked(section: &[u8]) -> Result<(), String> {
+        check(section, 0, &mut 0).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn types_are_nested_to_a_bound() {
+        for kind in [byte::COMPONENT, byte::INSTANCE] {
+            assert_eq!(checked(&nested(DEPTH_MAX, kind)), Ok(()));
+            for depth in [DEPTH_MAX + 1, 300_000] {
+                let text = checked(&nested(depth, kind)).unwrap_err();
+                assert!(text.contains("levels of types within types, and may have 32"), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn many_types_beside_each_other_are_bounded_in_number() {
+        let types = |count: u32| {
+            let mut section = Vec::new();
+            let mut rest = count;
+            while rest >= 0x80 {
+                section.push((rest & 0x7f) as u8 | 0x80);
+                rest >>= 7;
+            }
+            section.push(rest as u8);
+            // Each is a list of bytes.
+            (0..count).for_each(|_| section.extend([0x70, 0x7d]));
+            section
+        };
+        assert_eq!(checked(&types(100_000)), Ok(()));
+        let text = checked(&types(100_001)).unwrap_err();
+        assert!(text.contains("declarations of types, and may have 100000"), "{text}");
+    }
+
+    #[test]
+    fn a_section_that_is_cut_off_or_lies_of_its_length_is_refused() {
+        let whole = nested(3, byte::INSTANCE);
+        for length in 0..whole.len() {
+            assert!(checked(&whole[..length]).is_err(), "cut to {length}");
+        }
+        assert!(checked(&[0xff, 0xff, 0xff, 0xff, 0x0f, 0x42, 0x00]).is_err());
+        assert!(checked(&[1, 0x42, 1, 0x09]).unwrap_err().contains("declares a type by 0x9"));
+    }
+}
