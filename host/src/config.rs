@@ -105,6 +105,8 @@ pub struct Config {
     pub compile_time_max: Duration,
     /// `sandbox.compile_memory_max`, in bytes.
     pub compile_memory_max: usize,
+    /// `sandbox.code_cache_max`, in bytes.
+    pub code_cache_max: usize,
 }
 
 impl Default for Config {
@@ -136,6 +138,7 @@ impl Default for Config {
             resident_max: 4096,
             compile_time_max: Duration::from_secs(20),
             compile_memory_max: 1024 * 1024 * 1024,
+            code_cache_max: 1024 * 1024 * 1024,
         }
     }
 }

@@ -3,8 +3,6 @@
 //! Tokens are never part of a [`Config`](super::Config), never shown, and not repeated in an error.
 
 use std::fmt;
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use http::HeaderValue;
@@ -56,19 +54,10 @@ impl AuthConfig {
 /// The tokens of a file.
 ///
 /// # Errors
-/// Where it cannot be read, can be changed by others, or has a line that is no token's.
+/// Where it cannot be read, is somebody else's, can be changed by others, or has a line that is no token's.
 pub fn read_tokens(path: &Path) -> Result<Tokens, Error> {
     let shown = path.display();
-    let cannot = |error: std::io::Error| Error::new(format!("cannot read {shown}: {error}"));
-    let metadata = fs::metadata(path).map_err(cannot)?;
-    if metadata.permissions().mode() & 0o022 != 0 {
-        let text = format!("{shown} can be changed by others than its owner");
-        return Err(Error::new(text).with_hint(format!("chmod 600 {shown}")));
-    }
-    if metadata.len() > TOKENS_BYTES_MAX {
-        return Err(Error::new(format!("{shown} is too long for a file of tokens")));
-    }
-    let text = fs::read_to_string(path).map_err(cannot)?;
+    let text = secret::read_text(path, 0o022, TOKENS_BYTES_MAX)?;
     Tokens::parse(&text).map_err(|malformed| {
         Error::new(format!("{shown}, {malformed}"))
             .with_hint("make the line with: highlander token NAME --scopes call:TYPE")
@@ -102,6 +91,9 @@ impl fmt::Debug for NodeTokens {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt as _, chown};
+
     use super::*;
 
     fn file(text: &str, mode: u32) -> tempfile::NamedTempFile {
@@ -121,6 +113,31 @@ mod tests {
         }
         let error = read_tokens(Path::new("/nowhere/tokens")).unwrap_err();
         assert!(error.message.starts_with("cannot read /nowhere/tokens"), "{error:?}");
+    }
+
+    #[test]
+    fn a_file_of_another_user_is_refused() {
+        let token = file(&"n".repeat(32), 0o600);
+        let tokens = file(&format!("ci {} deploy:todo\n", Digest::of(b"x")), 0o644);
+        // Only root may give a file away.
+        if chown(token.path(), Some(1), None).is_err() {
+            return;
+        }
+        chown(tokens.path(), Some(1), None).unwrap();
+        let errors =
+            [read_tokens(tokens.path()).unwrap_err(), read_node_tokens(token.path()).unwrap_err()];
+        for error in errors {
+            assert!(error.message.contains("belongs to another user"), "{error:?}");
+            assert!(error.hint.unwrap().starts_with("chown "));
+        }
+    }
+
+    #[test]
+    fn a_file_of_tokens_is_a_file_of_a_bounded_length() {
+        let error = read_tokens(Path::new("/dev/zero")).unwrap_err();
+        assert!(error.message.contains("no regular file"), "{error:?}");
+        let error = read_tokens(file(&"#".repeat(1024 * 1024 + 1), 0o600).path()).unwrap_err();
+        assert!(error.message.contains("more than 1048576 bytes"), "{error:?}");
     }
 
     #[test]

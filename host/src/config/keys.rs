@@ -370,4 +370,13 @@ pub const KEYS: &[Key] = &[
             value::size(text, 256 * MIB..=65_536 * MIB).map(|size| config.compile_memory_max = size)
         },
     },
+    Key {
+        name: "sandbox.code_cache_max",
+        default: "1GiB",
+        unit: "size, 1MiB to 64GiB",
+        meaning: "compiled code that is kept in `node.data_dir`; what was not used for longest goes first",
+        set: |config, text| {
+            value::size(text, MIB..=65_536 * MIB).map(|size| config.code_cache_max = size)
+        },
+    },
 ];

@@ -2,31 +2,48 @@
 //!
 //! What is read here is handed to who needs it, and is never logged, shown, or kept in the configuration.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use super::Error;
+use crate::files::{self, Rules, Untrusted};
 
 /// A file longer than this holds no secret of ours.
 const SECRET_BYTES_MAX: u64 = 4096;
+/// The bits of a mode by which others may read a file, or change it.
+const FOR_OTHERS: u32 = 0o077;
 
 /// The file's text, without white space around it.
 ///
 /// # Errors
-/// Where it cannot be read, or can be read by others.
+/// Where it cannot be read, is somebody else's, or can be read by others.
 pub fn read(path: &Path) -> Result<String, Error> {
+    Ok(read_text(path, FOR_OTHERS, SECRET_BYTES_MAX)?.trim().to_owned())
+}
+
+/// The text of a file whose mode has none of the bits `mode_denied`.
+///
+/// # Errors
+/// Where it cannot be read, is somebody else's, has another mode, or is too long.
+pub(super) fn read_text(path: &Path, mode_denied: u32, bytes_max: u64) -> Result<String, Error> {
     let shown = path.display();
-    let cannot = |error: std::io::Error| Error::new(format!("cannot read {shown}: {error}"));
-    let metadata = fs::metadata(path).map_err(cannot)?;
-    if metadata.permissions().mode() & 0o077 != 0 {
-        let text = format!("{shown} can be read by others than its owner");
-        return Err(Error::new(text).with_hint(format!("chmod 600 {shown}")));
-    }
-    if metadata.len() > SECRET_BYTES_MAX {
-        return Err(Error::new(format!("{shown} is too long for a secret")));
-    }
-    Ok(fs::read_to_string(path).map_err(cannot)?.trim().to_owned())
+    let bytes = files::read(path, &Rules::of_operator(mode_denied, bytes_max));
+    let bytes = bytes.map_err(|untrusted| match untrusted {
+        Untrusted::TooOpen(mode) => {
+            let what = if mode & mode_denied & 0o022 == 0 { "read" } else { "changed" };
+            let text = format!("{shown} can be {what} by others than its owner");
+            Error::new(text).with_hint(format!("chmod 600 {shown}"))
+        }
+        Untrusted::OtherOwner(owner) => {
+            let text = format!(
+                "{shown} belongs to another user (number {owner}), who could change what it says"
+            );
+            Error::new(text).with_hint(format!("chown USER {shown}, to the user who runs this"))
+        }
+        Untrusted::TooLong(max) => Error::new(format!("{shown} has more than {max} bytes")),
+        Untrusted::NotRegular => Error::new(format!("{shown} is no regular file")),
+        Untrusted::Unreadable(error) => Error::new(format!("cannot read {shown}: {error}")),
+    })?;
+    String::from_utf8(bytes).map_err(|_| Error::new(format!("{shown} is no text")))
 }
 
 /// A user's name and password, as `user:password`.
@@ -47,6 +64,9 @@ pub fn read_credentials(path: &Path) -> Result<String, Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt as _, chown};
+
     use super::*;
 
     fn file(text: &str, mode: u32) -> tempfile::NamedTempFile {
@@ -58,12 +78,31 @@ mod tests {
 
     #[test]
     fn a_secret_that_others_can_read_is_refused() {
-        for mode in [0o640, 0o604, 0o666] {
+        for (mode, what) in [(0o640, "read"), (0o604, "read"), (0o666, "changed")] {
             let error = read(file("user:password", mode).path()).unwrap_err();
-            assert!(error.message.contains("can be read by others"), "{error:?}");
+            assert!(error.message.contains(&format!("can be {what} by others")), "{error:?}");
             assert!(error.hint.unwrap().starts_with("chmod 600"));
         }
         assert_eq!(read(file("secret\n", 0o600).path()), Ok("secret".to_owned()));
+    }
+
+    #[test]
+    fn a_secret_of_another_user_is_refused() {
+        let file = file("user:password", 0o600);
+        // Only root may give a file away.
+        if chown(file.path(), Some(1), None).is_ok() {
+            let error = read(file.path()).unwrap_err();
+            assert!(error.message.contains("belongs to another user (number 1)"), "{error:?}");
+            assert!(error.hint.unwrap().starts_with("chown "));
+        }
+    }
+
+    #[test]
+    fn what_is_no_file_or_no_text_is_refused() {
+        let error = read(Path::new("/dev/zero")).unwrap_err();
+        assert!(error.message.contains("no regular file"), "{error:?}");
+        let error = read(file(&"x".repeat(4097), 0o600).path()).unwrap_err();
+        assert!(error.message.contains("more than 4096 bytes"), "{error:?}");
     }
 
     #[test]

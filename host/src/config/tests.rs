@@ -72,6 +72,7 @@ cpu_max = "1s"
 resident_max = 12
 compile_time_max = "10s"
 compile_memory_max = "2GiB"
+code_cache_max = "3GiB"
 "#;
 
 #[test]
@@ -128,6 +129,7 @@ fn a_file_sets_every_key() {
         resident_max: 12,
         compile_time_max: Duration::from_secs(10),
         compile_memory_max: 2 << 30,
+        code_cache_max: 3 << 30,
     };
     assert_eq!(config, expected);
 }
@@ -176,6 +178,7 @@ fn values_out_of_range_or_without_unit_are_refused() {
         ("sandbox.compile_time_max", "999ms"),
         ("sandbox.compile_time_max", "11m"),
         ("sandbox.compile_memory_max", "255MiB"),
+        ("sandbox.code_cache_max", "1023KiB"),
         ("node.listen", "localhost:7410"),
         ("node.advertise", "10.0.0.5"),
         ("node.data_dir", ""),

@@ -110,7 +110,7 @@ impl WasmtimeEngine {
         })?;
         let ticker = Ticker::start(engine.weak()).map_err(Error::Ticker)?;
         let cache = sandbox.cache_dir.as_deref().and_then(|dir| {
-            let opened = CodeCache::open(dir, &engine);
+            let opened = CodeCache::open(dir, sandbox.cache_max, &engine);
             opened
                 .inspect_err(|error| {
                     tracing::warn!(%error, dir = %dir.display(), "compiled code is not kept on disk");

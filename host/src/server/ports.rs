@@ -60,6 +60,7 @@ pub(super) async fn open(config: &Config, address: &str) -> anyhow::Result<Opene
         resident_max: config.resident_max,
         state_max: config.state_max,
         cache_dir: Some(dir.join("code")),
+        cache_max: config.code_cache_max as u64,
         compiler: Compiler::own_binary(limits),
         ..SandboxConfig::default()
     })?;

@@ -1,15 +1,16 @@
 //! Compiled code on the local disk, so that a start need not compile again.
 //!
 //! Loading compiled code means to run whatever the file holds, so a file is used only if it carries a keyed MAC of
-//! this node over the code, the component's digest and the engine's configuration. The key never leaves the directory
-//! (mode 0700). Anything that does not match counts as absent. The cache is a convenience: where it fails, components
-//! are compiled, and nothing else happens.
+//! this node over the code, the component's digest and the engine's configuration. The key never leaves the folder,
+//! which is this user's alone ([`folder`]), and neither do files that somebody else may have written. Anything that
+//! does not match counts as absent. The cache is a convenience: where it fails, components are compiled, and nothing
+//! else happens.
 
-use std::fs;
+mod folder;
+
 use std::hash::{Hash as _, Hasher};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -19,7 +20,10 @@ use sha2::Sha256;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use self::folder::Folder;
 use super::code::Code;
+use super::compiler::CODE_BYTES_MAX;
+use crate::files::Untrusted;
 use crate::id::{Digest, Hex};
 
 /// What each file begins with: the format, and its number.
@@ -27,31 +31,45 @@ const MAGIC: &[u8; 8] = b"HLCODE\x00\x01";
 const MAC_BYTES: usize = 32;
 const KEY_BYTES: usize = 32;
 const KEY_FILE: &str = "cache.key";
+/// What the names of all files with code end with.
+const ENDING: &str = ".code";
+/// Longest file with code.
+const FILE_BYTES_MAX: u64 = (MAGIC.len() + MAC_BYTES) as u64 + CODE_BYTES_MAX;
 
-/// The directory of compiled code.
+/// The folder of compiled code.
 #[derive(Debug)]
 pub(super) struct CodeCache {
-    dir: PathBuf,
+    folder: Folder,
     key: [u8; KEY_BYTES],
     environment: Digest,
+    /// Bytes of all files together.
+    bytes_max: u64,
     failed_count: AtomicU64,
 }
 
 impl CodeCache {
-    /// Opens the directory, and creates it and the key where they are missing.
-    pub(super) fn open(dir: &Path, engine: &Engine) -> io::Result<Self> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-        Ok(Self {
-            dir: dir.to_owned(),
-            key: read_or_create_key(dir)?,
-            environment: environment(engine),
-            failed_count: AtomicU64::new(0),
-        })
+    /// Opens the folder, and creates it and the key where they are missing. Its files have `bytes_max` together at
+    /// most.
+    pub(super) fn open(dir: &Path, bytes_max: u64, engine: &Engine) -> io::Result<Self> {
+        let folder = Folder::open(dir)?;
+        let key = read_or_create_key(&folder)?;
+        folder.evict(ENDING, bytes_max)?;
+        let failed_count = AtomicU64::new(0);
+        Ok(Self { folder, key, environment: environment(engine), bytes_max, failed_count })
     }
 
     /// The compiled code of the component, if it is there and is what this node wrote.
     pub(super) fn load(&self, engine: &Engine, digest: Digest) -> Option<Component> {
-        let file = fs::read(self.path(digest)).ok()?;
+        let file = match self.folder.read(&self.name(digest), FILE_BYTES_MAX) {
+            Ok(file) => file,
+            Err(Untrusted::Unreadable(error)) if error.kind() == io::ErrorKind::NotFound => {
+                return None;
+            }
+            Err(untrusted) => {
+                tracing::warn!(%digest, "compiled code on disk is not used, and is compiled anew: {untrusted}");
+                return None;
+            }
+        };
         let Some(code) = self.verified(&file, digest) else {
             tracing::warn!(%digest, "compiled code on disk is not what this node wrote; compiling");
             return None;
@@ -76,22 +94,21 @@ impl CodeCache {
         self.failed_count.load(Ordering::Relaxed)
     }
 
-    fn path(&self, digest: Digest) -> PathBuf {
-        self.dir.join(format!("{digest}-{}.code", self.environment))
+    fn name(&self, digest: Digest) -> String {
+        format!("{digest}-{}{ENDING}", self.environment)
     }
 
     fn write(&self, digest: Digest, code: &[u8]) -> io::Result<()> {
-        let path = self.path(digest);
-        // Two processes may share the directory: each writes a file of its own, and the last one stays.
+        // Two processes may share the folder: each writes a file of its own, and the last one stays.
         let mut nonce = [0; 8];
         SysRng.try_fill_bytes(&mut nonce).map_err(io::Error::other)?;
-        let temporary = path.with_extension(format!("{}.tmp", Hex(&nonce)));
-        let written = write_private(&temporary, &[MAGIC, &self.mac(code, digest), code])
-            .and_then(|()| fs::rename(&temporary, &path));
-        if written.is_err() {
-            let _ = fs::remove_file(&temporary);
+        let parts: [&[u8]; 3] = [MAGIC, &self.mac(code, digest), code];
+        self.folder.replace(&self.name(digest), &Hex(&nonce).to_string(), &parts)?;
+        let removed_count = self.folder.evict(ENDING, self.bytes_max)?;
+        if removed_count > 0 {
+            tracing::debug!(removed_count, "compiled code that was not used for long was removed");
         }
-        written
+        Ok(())
     }
 
     fn verified(&self, file: &[u8], digest: Digest) -> Option<Code> {
@@ -137,24 +154,16 @@ impl Hasher for Collected {
     }
 }
 
-fn read_or_create_key(dir: &Path) -> io::Result<[u8; KEY_BYTES]> {
-    let path = dir.join(KEY_FILE);
+fn read_or_create_key(folder: &Folder) -> io::Result<[u8; KEY_BYTES]> {
     let mut key = [0; KEY_BYTES];
     SysRng.try_fill_bytes(&mut key).map_err(io::Error::other)?;
-    match write_private(&path, &[&key]) {
-        Ok(()) => Ok(key),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let wrong = |_| io::Error::other(format!("{KEY_FILE} has not {KEY_BYTES} bytes"));
-            fs::read(&path)?.try_into().map_err(wrong)
-        }
-        Err(error) => Err(error),
+    if folder.create(KEY_FILE, &[&key])? {
+        return Ok(key);
     }
-}
-
-/// Writes a new file that only this user may read.
-fn write_private(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    parts.iter().try_for_each(|part| file.write_all(part))
+    let wrong = |why: String| io::Error::other(format!("{KEY_FILE}: {why}"));
+    let bytes =
+        folder.read(KEY_FILE, KEY_BYTES as u64).map_err(|error| wrong(error.to_string()))?;
+    bytes.try_into().map_err(|_| wrong(format!("it has not {KEY_BYTES} bytes")))
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use crate::engine::LoadError;
 pub const COMMAND: &str = "compile-component";
 
 /// Largest machine code of one component. It is several times what the largest component needs.
-const CODE_BYTES_MAX: u64 = 512 * 1024 * 1024;
+pub(super) const CODE_BYTES_MAX: u64 = 512 * 1024 * 1024;
 /// Longest reason that is passed on.
 const REASON_BYTES_MAX: usize = 1024;
 

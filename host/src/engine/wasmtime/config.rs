@@ -56,6 +56,8 @@ pub struct SandboxConfig {
     pub long_calls_max: usize,
     /// Where compiled code is kept between starts. None keeps it in memory only.
     pub cache_dir: Option<PathBuf>,
+    /// Bytes that are kept there at most; what was not used for the longest time goes first.
+    pub cache_max: u64,
     /// What compiles. A node is to use a child process.
     pub compiler: Compiler,
 }
@@ -70,6 +72,7 @@ impl Default for SandboxConfig {
             state_max: 1024 * 1024,
             long_calls_max: (workers / 2).max(1),
             cache_dir: None,
+            cache_max: 1024 * 1024 * 1024,
             compiler: Compiler::default(),
         }
     }
@@ -128,11 +131,12 @@ pub(super) fn code_config() -> Config {
     config
 }
 
-/// What guests of today's toolchains do without. Asynchronous components are not even compiled in.
+/// What guests of today's toolchains do without. Asynchronous components are not even compiled in. Several memories in
+/// one module are on for the code between two components of a composition alone: the first look refuses modules that
+/// have them.
 const WITHOUT: WasmFeatures = WasmFeatures::THREADS
     .union(WasmFeatures::SIMD)
     .union(WasmFeatures::RELAXED_SIMD)
-    .union(WasmFeatures::MULTI_MEMORY)
     .union(WasmFeatures::MEMORY64)
     .union(WasmFeatures::TAIL_CALL)
     .union(WasmFeatures::EXCEPTIONS)

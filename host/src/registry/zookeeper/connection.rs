@@ -7,7 +7,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::fs;
 use zookeeper_client::{Acls, Client, Connector, CreateMode, Error as ClientError, TlsOptions};
 
 use super::claims::znode;
@@ -17,10 +16,16 @@ use super::members::{self, Description};
 use super::shared::{Beginning, Shared};
 use super::{Options, Tls, agreement, heartbeat, types};
 use crate::clock::BootTime;
+use crate::files::{self, Rules};
 use crate::id::NodeId;
 use crate::registry::Error;
 use crate::registry::agreement::Terms;
 
+/// Longest file of certificates: those of all public authorities have less than 1 MiB.
+const PEM_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// The bits of a mode by which others may change a file, and those by which they may read it too.
+const CHANGEABLE: u32 = 0o022;
+const READABLE: u32 = 0o077;
 /// Length of paths that `claims_max` is meant for.
 const PATH_BYTES_USUAL: usize = 48;
 /// So many servers are given to the client library at least, by naming each of them several times. Its pauses double
@@ -119,7 +124,7 @@ pub(super) async fn connect(options: &Options, servers: &str) -> Result<Client, 
         connector = connector.with_auth("digest", credentials.as_bytes());
     }
     if let Some(tls) = &options.tls {
-        connector = connector.with_tls(tls_options(tls).await?);
+        connector = connector.with_tls(tls_options(tls)?);
     }
     let has_tls = options.tls.is_some();
     let connecting = connect_within(connector, repeated(servers), has_tls);
@@ -159,21 +164,23 @@ fn connect_error(error: &ClientError, servers: &str, has_tls: bool) -> Error {
     }
 }
 
-async fn tls_options(tls: &Tls) -> Result<TlsOptions, Error> {
+fn tls_options(tls: &Tls) -> Result<TlsOptions, Error> {
     let refused = |path: &Path, error: ClientError| {
         Error::Denied(format!("TLS with ZooKeeper: {}: {error}", path.display()))
     };
-    let ca = read(&tls.ca).await?;
+    let ca = read(&tls.ca, CHANGEABLE)?;
     let options = TlsOptions::new().with_pem_ca(&ca).map_err(|error| refused(&tls.ca, error))?;
     let Some((certificate, key)) = &tls.identity else { return Ok(options) };
     options
-        .with_pem_identity(&read(certificate).await?, &read(key).await?)
+        .with_pem_identity(&read(certificate, CHANGEABLE)?, &read(key, READABLE)?)
         .map_err(|error| refused(certificate, error))
 }
 
-async fn read(path: &Path) -> Result<String, Error> {
-    let text = fs::read_to_string(path).await;
-    text.map_err(|error| Error::Denied(format!("TLS with ZooKeeper: {}: {error}", path.display())))
+fn read(path: &Path, mode_denied: u32) -> Result<String, Error> {
+    let rules = Rules::of_operator(mode_denied, PEM_BYTES_MAX);
+    let read = files::read(path, &rules).map_err(|untrusted| untrusted.to_string());
+    let text = read.and_then(|bytes| String::from_utf8(bytes).map_err(|error| error.to_string()));
+    text.map_err(|why| Error::Denied(format!("TLS with ZooKeeper: {}: {why}", path.display())))
 }
 
 /// Goes into the chroot, and makes it if it is not there.

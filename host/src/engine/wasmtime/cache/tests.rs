@@ -1,11 +1,21 @@
 //! The cache against files that are not what this node wrote.
 
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
+use std::path::PathBuf;
+
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+
 use super::super::tests::guest;
 use super::*;
+
+/// More than any test needs.
+const AMPLE: u64 = 1 << 30;
 
 /// A cache with one component in it.
 struct Kept {
     _dir: tempfile::TempDir,
+    path: PathBuf,
     engine: Engine,
     cache: CodeCache,
     digest: Digest,
@@ -14,11 +24,12 @@ struct Kept {
 fn kept() -> Kept {
     let dir = tempfile::tempdir().unwrap();
     let engine = Engine::default();
-    let cache = CodeCache::open(&dir.path().join("code"), &engine).unwrap();
+    let path = dir.path().join("code");
+    let cache = CodeCache::open(&path, AMPLE, &engine).unwrap();
     let wasm = guest("counter");
     let digest = Digest::of(&wasm);
     cache.keep(digest, &compiled(&engine, &wasm));
-    Kept { _dir: dir, engine, cache, digest }
+    Kept { _dir: dir, path, engine, cache, digest }
 }
 
 fn compiled(engine: &Engine, wasm: &[u8]) -> Code {
@@ -31,7 +42,25 @@ impl Kept {
     }
 
     fn path(&self) -> PathBuf {
-        self.cache.path(self.digest)
+        self.path_of(self.digest)
+    }
+
+    fn path_of(&self, digest: Digest) -> PathBuf {
+        self.path.join(self.cache.name(digest))
+    }
+
+    fn reopened(&self, bytes_max: u64) -> io::Result<CodeCache> {
+        CodeCache::open(&self.path, bytes_max, &self.engine)
+    }
+
+    /// Another file of code, of that many bytes, that was used so many minutes ago.
+    fn add(&self, name: &str, bytes: usize, minutes: u64) -> PathBuf {
+        let path = self.path.join(name);
+        fs::write(&path, vec![0; bytes]).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        let used_at = std::time::SystemTime::now() - std::time::Duration::from_mins(minutes);
+        fs::File::options().write(true).open(&path).unwrap().set_modified(used_at).unwrap();
+        path
     }
 }
 
@@ -40,18 +69,17 @@ fn code_that_was_kept_is_loaded() {
     let kept = kept();
     assert!(kept.is_loaded());
     assert_eq!(kept.cache.failed_count(), 0);
-    let again = CodeCache::open(&kept.cache.dir, &kept.engine).unwrap();
+    let again = kept.reopened(AMPLE).unwrap();
     assert!(again.load(&kept.engine, kept.digest).is_some(), "the key is the same after a restart");
 }
 
 #[test]
 fn nobody_else_may_read_it() {
-    use std::os::unix::fs::PermissionsExt as _;
     let kept = kept();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode(&kept.cache.dir), 0o700);
+    assert_eq!(mode(&kept.path), 0o700);
     assert_eq!(mode(&kept.path()), 0o600);
-    assert_eq!(mode(&kept.cache.dir.join(KEY_FILE)), 0o600);
+    assert_eq!(mode(&kept.path.join(KEY_FILE)), 0o600);
 }
 
 #[test]
@@ -79,15 +107,15 @@ fn a_flipped_byte_anywhere_is_refused() {
 fn code_of_another_component_is_refused() {
     let kept = kept();
     let other = Digest::of(b"another one");
-    fs::copy(kept.path(), kept.cache.path(other)).unwrap();
+    fs::copy(kept.path(), kept.path_of(other)).unwrap();
     assert!(kept.cache.load(&kept.engine, other).is_none());
 }
 
 #[test]
 fn code_under_another_key_is_refused() {
     let mut kept = kept();
-    fs::remove_file(kept.cache.dir.join(KEY_FILE)).unwrap();
-    kept.cache = CodeCache::open(&kept.cache.dir, &kept.engine).unwrap();
+    fs::remove_file(kept.path.join(KEY_FILE)).unwrap();
+    kept.cache = kept.reopened(AMPLE).unwrap();
     assert!(!kept.is_loaded());
 }
 
@@ -96,24 +124,132 @@ fn code_of_another_configuration_is_refused() {
     let kept = kept();
     let mut config = wasmtime::Config::new();
     config.epoch_interruption(true);
-    let other = CodeCache::open(&kept.cache.dir, &Engine::new(&config).unwrap()).unwrap();
-    assert_ne!(other.path(kept.digest), kept.path());
-    fs::copy(kept.path(), other.path(kept.digest)).unwrap();
+    let other = CodeCache::open(&kept.path, AMPLE, &Engine::new(&config).unwrap()).unwrap();
+    assert_ne!(other.name(kept.digest), kept.cache.name(kept.digest));
+    fs::copy(kept.path(), kept.path.join(other.name(kept.digest))).unwrap();
     assert!(other.load(&kept.engine, kept.digest).is_none());
 }
 
 #[test]
 fn a_key_that_is_cut_short_is_refused() {
     let kept = kept();
-    fs::write(kept.cache.dir.join(KEY_FILE), b"short").unwrap();
-    assert!(CodeCache::open(&kept.cache.dir, &kept.engine).is_err());
+    fs::write(kept.path.join(KEY_FILE), b"short").unwrap();
+    assert!(kept.reopened(AMPLE).is_err());
 }
 
 #[test]
 fn a_directory_that_cannot_be_written_is_only_counted() {
     let kept = kept();
-    fs::remove_dir_all(&kept.cache.dir).unwrap();
+    fs::remove_dir_all(&kept.path).unwrap();
     kept.cache.keep(kept.digest, &compiled(&kept.engine, &guest("counter")));
     assert_eq!(kept.cache.failed_count(), 1);
     assert!(!kept.is_loaded());
+}
+
+#[test]
+fn a_file_that_others_may_have_written_is_refused_and_written_anew() {
+    let kept = kept();
+    for mode in [0o640, 0o602, 0o666] {
+        fs::set_permissions(kept.path(), fs::Permissions::from_mode(mode)).unwrap();
+        assert!(!kept.is_loaded(), "{mode:o}");
+    }
+    // Only root may give a file away.
+    if chown(kept.path(), Some(1), None).is_ok() {
+        fs::set_permissions(kept.path(), fs::Permissions::from_mode(0o600)).unwrap();
+        assert!(!kept.is_loaded());
+    }
+    kept.cache.keep(kept.digest, &compiled(&kept.engine, &guest("counter")));
+    assert!(kept.is_loaded());
+    assert_eq!(kept.cache.failed_count(), 0);
+}
+
+#[test]
+fn links_pipes_and_devices_are_refused_at_once_and_replaced() {
+    let kept = kept();
+    let aside = kept.path.join("aside");
+    fs::rename(kept.path(), &aside).unwrap();
+    let links = [PathBuf::from("/dev/zero"), aside.clone(), PathBuf::from("/nowhere")];
+    for target in &links {
+        symlink(target, kept.path()).unwrap();
+        assert!(!kept.is_loaded(), "{}", target.display());
+        kept.cache.keep(kept.digest, &compiled(&kept.engine, &guest("counter")));
+        assert!(kept.is_loaded(), "{}", target.display());
+        assert!(!fs::symlink_metadata(kept.path()).unwrap().is_symlink());
+        fs::remove_file(kept.path()).unwrap();
+    }
+    mknodat(CWD, kept.path(), FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+    assert!(!kept.is_loaded());
+    assert!(aside.exists(), "what a link led to is left alone");
+}
+
+#[test]
+fn a_file_that_is_longer_than_any_code_is_not_read() {
+    let kept = kept();
+    // It has no blocks on the disk.
+    fs::File::options().write(true).open(kept.path()).unwrap().set_len(FILE_BYTES_MAX + 1).unwrap();
+    assert!(!kept.is_loaded());
+}
+
+#[test]
+fn a_folder_that_others_own_or_may_enter_is_not_used() {
+    let kept = kept();
+    for mode in [0o750, 0o701, 0o777] {
+        fs::set_permissions(&kept.path, fs::Permissions::from_mode(mode)).unwrap();
+        let error = kept.reopened(AMPLE).unwrap_err().to_string();
+        assert!(error.contains(&format!("mode is {mode:o}")), "{error}");
+    }
+    fs::set_permissions(&kept.path, fs::Permissions::from_mode(0o700)).unwrap();
+    let link = kept.path.with_file_name("link");
+    symlink(&kept.path, &link).unwrap();
+    assert!(CodeCache::open(&link, AMPLE, &kept.engine).is_err());
+    if chown(&kept.path, Some(1), None).is_ok() {
+        let error = kept.reopened(AMPLE).unwrap_err().to_string();
+        assert!(error.contains("belongs to another user"), "{error}");
+    }
+}
+
+#[test]
+fn a_key_that_others_may_know_is_not_used() {
+    let kept = kept();
+    let key = kept.path.join(KEY_FILE);
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(kept.reopened(AMPLE).is_err());
+    fs::remove_file(&key).unwrap();
+    symlink("/dev/zero", &key).unwrap();
+    assert!(kept.reopened(AMPLE).is_err());
+}
+
+#[test]
+fn what_was_not_used_for_longest_is_removed_when_there_is_too_much() {
+    let kept = kept();
+    let own = fs::metadata(kept.path()).unwrap().len();
+    let (oldest, older) = (kept.add("a.code", 1000, 30), kept.add("b.code", 1000, 20));
+    let unfinished = [kept.add("c.tmp", 1000, 61), kept.add("d.tmp", 1000, 59)];
+    let foreign = kept.add("note.txt", 100_000, 99);
+    let exist = || [&oldest, &older, &kept.path()].map(|path| path.exists());
+    kept.reopened(own + 2000).unwrap();
+    assert_eq!(exist(), [true, true, true]);
+    assert_eq!(unfinished.map(|path| path.exists()), [false, true], "one of them is being written");
+    kept.reopened(own + 1999).unwrap();
+    assert_eq!(exist(), [false, true, true]);
+    let tight = kept.reopened(own).unwrap();
+    assert_eq!(exist(), [false, false, true]);
+    assert!(foreign.exists(), "what is no code is not ours to remove");
+    // What is written last is the newest.
+    let digest = Digest::of(b"another one");
+    tight.keep(digest, &compiled(&kept.engine, &guest("counter")));
+    assert!(kept.path_of(digest).exists() && !kept.path().exists());
+}
+
+#[test]
+fn code_that_is_loaded_counts_as_used() {
+    let kept = kept();
+    let before = kept.path();
+    let age = std::time::Duration::from_hours(5);
+    let used_at = std::time::SystemTime::now() - age;
+    fs::File::options().write(true).open(&before).unwrap().set_modified(used_at).unwrap();
+    let other = kept.add("a.code", 1000, 60);
+    assert!(kept.is_loaded());
+    kept.reopened(fs::metadata(&before).unwrap().len()).unwrap();
+    assert!(before.exists() && !other.exists());
 }
