@@ -8,12 +8,13 @@ mod changes;
 pub mod check;
 mod known;
 pub mod record;
+pub mod removal;
 pub mod retirement;
 pub mod rollout;
 pub mod staged;
 mod tally;
 mod turns;
-mod views;
+pub mod views;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -123,9 +124,10 @@ impl Catalog {
     pub async fn know(&self, type_name: &str) -> Result<(), Error> {
         let is_known = {
             let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-            known.contains_key(type_name)
+            known.get(type_name).is_some_and(|known| known.is_there().is_ok())
         };
-        if is_known { Ok(()) } else { self.refresh(type_name).await.map(drop) }
+        // What was removed may be there again, and is as rare a case as what was never there.
+        if is_known { Ok(()) } else { self.refresh(type_name).await?.is_there() }
     }
 
     /// The current revision of a type.
@@ -139,14 +141,21 @@ impl Catalog {
         self.get(type_name).await?.current()
     }
 
-    /// The code for an object whose state was made by the revision `written_with`, or by none (0).
+    /// The code for an object whose record was written by the revision `written_with`, or by none (0), and holds a
+    /// state or none.
     ///
     /// # Errors
-    /// As [`current`](Self::current).
+    /// As [`current`](Self::current); [`Code::StateUnreadable`] for the state of an object of a type of this name that
+    /// was removed.
     ///
     /// # Cancel safety
     /// Nothing is changed.
-    pub async fn choose(&self, id: &ObjectId, written_with: u32) -> Result<Choice, Error> {
+    pub async fn choose(
+        &self,
+        id: &ObjectId,
+        written_with: u32,
+        has_state: bool,
+    ) -> Result<Choice, Error> {
         let mut known = self.get(id.type_name()).await?;
         // While objects may be about to change over, another node may know of it already, and the object may come
         // from there: it must not go back.
@@ -154,6 +163,9 @@ impl Catalog {
         let newest = known.record.revisions.last().map_or(0, |entry| entry.number);
         if stage == Some(Stage::Preparing) || written_with > newest {
             known = self.refresh(id.type_name()).await?;
+        }
+        if has_state {
+            known.record.may_open(id.key(), written_with)?;
         }
         known.choose(id)
     }

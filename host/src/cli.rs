@@ -100,7 +100,7 @@ enum Command {
     Rehearse(deploy::Rehearse),
     /// Make an older revision of a type current again
     Rollback(deploy::Rollback),
-    /// List the types, or show one with its handlers and its revisions
+    /// List the types, show one with its handlers and its revisions, or remove one
     Types(types::Types),
     /// Call a handler of an object
     ///

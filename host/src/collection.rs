@@ -40,7 +40,8 @@ pub async fn run(router: Weak<Router>, retention: Retention) {
     }
 }
 
-/// Looks once at everything that is this node's part. `removed` are the blobs that were removed before.
+/// Looks once at everything that is this node's part: a type that cannot be looked at keeps no other one from it.
+/// `removed` are the blobs that were removed before.
 async fn look(
     router: &Router,
     retention: Retention,
@@ -50,18 +51,30 @@ async fn look(
     catalog.tidy_up().await?;
     for name in catalog.known_types() {
         // Without a session it is not known what the objects of the other nodes run.
-        if !router.membership().is_some_and(|present| present.coordinates_rollout(&name)) {
-            continue;
+        if router.membership().is_some_and(|present| present.coordinates_rollout(&name))
+            && let Err(error) = look_at(router, &name, retention, removed).await
+        {
+            tracing::warn!(type_name = %name, "its components were not collected: {error}");
         }
-        catalog.look_again(&name).await?;
-        let Some(record) = catalog.record(name.as_str()) else { continue };
-        let record = collect(router, record, retention).await?;
-        for entry in record.revisions.iter().filter(|entry| entry.is_collected) {
-            let blob = component_blob(entry.digest, entry.copy);
-            if !removed.contains(&blob) {
-                catalog.remove_component(entry).await?;
-                removed.insert(blob);
-            }
+    }
+    Ok(())
+}
+
+async fn look_at(
+    router: &Router,
+    name: &TypeName,
+    retention: Retention,
+    removed: &mut BTreeSet<String>,
+) -> Result<(), Error> {
+    let catalog = router.node().catalog();
+    catalog.look_again(name).await?;
+    let Some(record) = catalog.record(name.as_str()) else { return Ok(()) };
+    let record = collect(router, record, retention).await?;
+    for entry in record.revisions.iter().filter(|entry| entry.is_collected) {
+        let blob = component_blob(entry.digest, entry.copy);
+        if !removed.contains(&blob) {
+            catalog.remove_component(entry).await?;
+            removed.insert(blob);
         }
     }
     Ok(())

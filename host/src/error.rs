@@ -110,6 +110,8 @@ codes! {
     AlarmConflict = "alarm-conflict", 409, None, true;
     /// Another deployment of the type was faster.
     DeploymentConflict = "deployment-conflict", 409, None, true;
+    /// The type has objects, and is removed only where that is meant.
+    TypeInUse = "type-in-use", 409, None, false;
     /// The repeated call was done, but its answer is no longer kept.
     AnswerExpired = "answer-expired", 410, Applied, false;
     /// The object is at another version than the caller asked for.

@@ -208,6 +208,7 @@ impl Api {
             Route::Rehearsal(name) => self.rehearsal(&name),
             Route::RehearsalShare(name) => self.rehearse_share(parts, body, &name).await,
             Route::Rollback(name) => self.roll_back(parts, &name).await,
+            Route::RemoveType(name) => self.remove_type(parts, name).await,
             Route::Resume(id) => self.resume(parts, id).await,
             Route::Wake(id) => self.wake(parts, id).await,
             Route::Messages(id) => self.messages(parts, id).await,

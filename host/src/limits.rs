@@ -12,6 +12,13 @@ pub const KEY_BYTES_MAX: usize = 256;
 pub const HANDLER_NAME_BYTES_MAX: usize = 63;
 /// Most handlers that a type may have.
 pub const HANDLER_COUNT_MAX: usize = 256;
+/// Largest description of a component in all: its schemas, its documentation and its names.
+pub const DESCRIPTION_BYTES_MAX: usize = 1024 * 1024;
+/// Objects and arrays within each other in one schema. Many parsers of JSON stop at 64 or 128 levels, and a schema
+/// stands some levels deep in the documents that hold it.
+pub const SCHEMA_DEPTH_MAX: usize = 48;
+/// Largest record of a type, with all its revisions.
+pub const TYPE_RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Largest argument of a call.
 pub const ARGUMENT_BYTES_MAX: usize = 1024 * 1024;
 /// Largest reply of a call.

@@ -9,6 +9,7 @@ mod life;
 pub mod list;
 pub mod placement;
 pub mod rehearsal;
+mod removal;
 pub mod revisions;
 mod session;
 mod sweep;

@@ -18,7 +18,7 @@ use crate::activation::dealings::waking::{SHARD_COUNT, minute_of};
 use crate::activation::{Call, Consistency, Operation, Precondition};
 use crate::caller::Caller;
 use crate::clock::{BootTime, wall_ms};
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::id::{Hex, ObjectId};
 use crate::node::waking::Entry;
 use crate::origin::Origin;
@@ -169,7 +169,8 @@ fn is_needless(entry: &Entry, answer: &Woken, now_ms: u64) -> bool {
 
 /// Objects are woken again whatever came of it; what repetition does not mend is for the operator.
 fn note(id: &ObjectId, error: &Error) {
-    if error.code.is_retryable() {
+    // The entries of a type that was removed stay, for its objects to be woken if it comes again.
+    if error.code.is_retryable() || error.code == Code::UnknownType {
         tracing::debug!(object = %id, "it was not woken, and is again later: {error}");
     } else {
         tracing::warn!(object = %id, "it cannot be woken: {error}");

@@ -6,13 +6,15 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 
 use super::record::{self, RevisionEntry, TypeRecord};
+use super::removal::Removal;
 use super::rollout::Terms;
-use super::{Catalog, Deployed, check, not_stored, refused, unavailable};
+use super::{Catalog, Deployed, check, not_stored, refused, unavailable, unknown_type};
 use crate::caller::scopes::Right;
 use crate::clock::wall_ms;
 use crate::engine::Description;
 use crate::error::{Code, Error};
 use crate::id::{Digest, TypeName};
+use crate::limits::TYPE_RECORD_BYTES_MAX;
 use crate::store::{Condition, Put};
 
 /// How often a change of a type looks again when another one was faster.
@@ -42,6 +44,7 @@ impl Catalog {
         let type_name = description.name.clone();
         terms.by.check(Right::Deploy(type_name.as_str()))?;
         let fits = |record: &TypeRecord| match record.current_entry() {
+            _ if record.removed.is_some() => record.may_come_again(digest, terms),
             Some(present) if present.digest != digest && !terms.force => {
                 check::compatible(&present.description, &description)
             }
@@ -135,7 +138,7 @@ impl Catalog {
             record.mark = mark;
             let Some(changed) = change(&mut record)? else { return Ok(None) };
             let name = record::type_blob(type_name.as_str());
-            match self.store.put(&name, record.encode(), condition).await {
+            match self.store.put(&name, readable(&record)?, condition).await {
                 Put::Applied(_) => return Ok(Some(changed)),
                 Put::Refused => {}
                 Put::Undecided(why) => {
@@ -155,11 +158,67 @@ impl Catalog {
         Err(overtaken(type_name))
     }
 
+    /// Puts that a type was removed in the place of its damaged record, which is kept aside.
+    ///
+    /// # Errors
+    /// [`Code::RecordDamaged`] where a newer host has written it; [`Code::DeploymentConflict`] where it is not damaged,
+    /// or changes; the others where the store fails.
+    ///
+    /// # Cancel safety
+    /// The change may or may not have been made.
+    pub async fn give_up(&self, type_name: &TypeName, removal: Removal) -> Result<(), Error> {
+        let name = record::type_blob(type_name.as_str());
+        let blob = self.store.get(&name).await.map_err(|error| unavailable(&error))?;
+        let blob = blob.ok_or_else(|| unknown_type(type_name.as_str()))?;
+        if TypeRecord::decode(type_name.as_str(), &blob.bytes).is_ok() {
+            return Err(overtaken(type_name));
+        }
+        if record::is_newer(&blob.bytes) {
+            let text = format!("a newer version of the host has written the record of {type_name}");
+            return Err(
+                Error::new(Code::RecordDamaged, text).with_hint("use a node of that version")
+            );
+        }
+        self.keep(&record::damaged_blob(type_name.as_str(), &blob.bytes), blob.bytes).await?;
+        let mut record = TypeRecord::new(type_name.clone());
+        (record.mark, record.removed) = (rand::random(), Some(removal));
+        match self.store.put(&name, record.encode(), Condition::Matches(blob.etag)).await {
+            Put::Applied(_) => Ok(()),
+            Put::Refused => Err(overtaken(type_name)),
+            Put::Undecided(why) => Err(Error::new(Code::OutcomeUnknown, why)),
+            Put::Denied(why) => Err(not_stored(&why)),
+        }
+    }
+
     /// Stores a component under a name that has its digest, so that what is there already is the same.
     pub(super) async fn keep(&self, name: &str, wasm: Bytes) -> Result<(), Error> {
         match self.store.put(name, wasm, Condition::Absent).await {
             Put::Applied(_) | Put::Refused => Ok(()),
             Put::Undecided(why) | Put::Unavailable(why) | Put::Denied(why) => Err(not_stored(&why)),
+        }
+    }
+}
+
+/// The record as it is stored. What could not be read back would take the whole type away, for as long as it is there.
+fn readable(record: &TypeRecord) -> Result<Bytes, Error> {
+    let bytes = record.encode();
+    if bytes.len() > TYPE_RECORD_BYTES_MAX {
+        let text = format!(
+            "the record of the type {} would have {} bytes with all its revisions, and may have \
+             {TYPE_RECORD_BYTES_MAX}",
+            record.name,
+            bytes.len()
+        );
+        return Err(Error::new(Code::ComponentRefused, text).with_hint(
+            "wait until revisions that no object needs are removed: objects.collect_after",
+        ));
+    }
+    match TypeRecord::decode(record.name.as_str(), &bytes) {
+        Ok(_) => Ok(bytes),
+        Err(why) => {
+            let text =
+                format!("the record of the type {} could not be read back: {why}", record.name);
+            Err(Error::new(Code::ComponentRefused, text))
         }
     }
 }

@@ -27,6 +27,7 @@ pub(super) struct Known {
 impl Known {
     /// Which code is to run an object.
     pub(super) fn choose(&self, id: &ObjectId) -> Result<Choice, Error> {
+        self.is_there()?;
         let chosen = self.record.chosen(id);
         let fallback = chosen.fallback.and_then(|number| self.ready.get(&number));
         match (self.ready.get(&chosen.wanted), fallback) {
@@ -40,14 +41,22 @@ impl Known {
         }
     }
 
+    /// Refuses what is asked of a type that was removed.
+    pub(super) fn is_there(&self) -> Result<(), Error> {
+        if self.record.removed.is_some() { Err(self.record.gone()) } else { Ok(()) }
+    }
+
     pub(super) fn current(&self) -> Result<Arc<Revision>, Error> {
+        self.is_there()?;
         let current = self.ready.get(&self.record.current);
         current.cloned().ok_or_else(|| self.not_ready(self.record.current))
     }
 
     /// The entry of the component that has written a record, unless it was removed.
     pub(super) fn entry_of(&self, code: &CodeId) -> Option<&RevisionEntry> {
-        let is_it = |entry: &&RevisionEntry| entry.digest == code.component && !entry.is_collected;
+        let is_it = |entry: &&RevisionEntry| {
+            entry.digest == code.component && !entry.is_collected && self.record.has(entry.number)
+        };
         let by_number = self.record.entry(code.revision).filter(is_it);
         by_number.or_else(|| self.record.revisions.iter().find(is_it))
     }

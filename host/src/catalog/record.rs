@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::removal::Removal;
 use super::rollout::{Rollout, Terms};
 use crate::engine::Description;
 use crate::id::{Digest, TypeName};
@@ -65,6 +66,12 @@ pub struct TypeRecord {
     /// The revision that is taking the place of another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<Rollout>,
+    /// That it was removed, where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed: Option<Removal>,
+    /// Number of the first revision of the type as it is now; those before were of one that was removed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub first: u32,
     /// The revisions, oldest first.
     pub revisions: Vec<RevisionEntry>,
 }
@@ -73,7 +80,16 @@ impl TypeRecord {
     /// A type without revisions.
     #[must_use]
     pub fn new(name: TypeName) -> Self {
-        Self { format: FORMAT, name, current: 0, mark: 0, rollout: None, revisions: Vec::new() }
+        Self {
+            format: FORMAT,
+            name,
+            current: 0,
+            mark: 0,
+            rollout: None,
+            removed: None,
+            first: 0,
+            revisions: Vec::new(),
+        }
     }
 
     /// The current revision.
@@ -131,10 +147,6 @@ impl TypeRecord {
     /// # Errors
     /// Why it must not be used.
     pub fn decode(name: &str, bytes: &[u8]) -> Result<Self, String> {
-        #[derive(Deserialize)]
-        struct Head {
-            format: u32,
-        }
         let head: Head = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
         if !(FORMAT_MIN..=FORMAT).contains(&head.format) {
             return Err(format!("it has format {}, this host reads {FORMAT}", head.format));
@@ -146,6 +158,17 @@ impl TypeRecord {
         record.format = FORMAT;
         Ok(record)
     }
+}
+
+#[derive(Deserialize)]
+struct Head {
+    format: u32,
+}
+
+/// Whether this is a record that a newer host has written, and that is not damaged for that.
+#[must_use]
+pub fn is_newer(bytes: &[u8]) -> bool {
+    serde_json::from_slice(bytes).is_ok_and(|head: Head| head.format > FORMAT)
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
@@ -162,6 +185,12 @@ fn is_false(value: &bool) -> bool {
 #[must_use]
 pub fn type_blob(name: &str) -> String {
     format!("{PREFIX}{name}.json")
+}
+
+/// Name of the blob that keeps a damaged record of the type `name` aside.
+#[must_use]
+pub fn damaged_blob(name: &str, bytes: &[u8]) -> String {
+    format!("damaged/{name}-{}.json", Digest::of(bytes))
 }
 
 /// The type whose record the blob `name` holds.
@@ -191,9 +220,10 @@ mod tests {
             TypeRecord::decode("list", &record.encode()),
             Err("it is of the type todo".to_owned())
         );
-        let newer = TypeRecord { format: 4, ..record };
-        let refused = TypeRecord::decode("todo", &newer.encode()).unwrap_err();
-        assert!(refused.contains("format 4"), "{refused}");
+        let newer = format!(r#"{{"format":{},"name":"todo"}}"#, FORMAT + 1);
+        let refused = TypeRecord::decode("todo", newer.as_bytes()).unwrap_err();
+        assert!(refused.contains("format 4") && is_newer(newer.as_bytes()), "{refused}");
+        assert!(!is_newer(&record.encode()) && !is_newer(b"{"));
     }
 
     #[test]

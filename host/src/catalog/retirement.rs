@@ -81,7 +81,10 @@ impl TypeRecord {
     /// The components that are needed, or that one may go back to.
     fn kept(&self, retention: Retention) -> BTreeSet<Digest> {
         let mut newest = Vec::new();
-        let good = |entry: &&RevisionEntry| entry.taken_back.is_none() && !entry.is_collected;
+        let good = |entry: &&RevisionEntry| {
+            let is_there = self.removed.is_none() && self.has(entry.number);
+            is_there && entry.taken_back.is_none() && !entry.is_collected
+        };
         for entry in self.revisions.iter().rev().filter(good) {
             if newest.len() < retention.kept_count && !newest.contains(&entry.digest) {
                 newest.push(entry.digest);

@@ -123,14 +123,15 @@ impl TypeRecord {
         }
     }
 
-    /// The revisions that objects may be given at present, or soon.
+    /// The revisions that objects may be given at present, or soon; none of a type that was removed.
     pub fn needed(&self) -> impl Iterator<Item = &RevisionEntry> {
         let coming = self.rollout.as_ref().map(|rollout| [rollout.revision, rollout.previous]);
         let numbers = coming.into_iter().flatten().chain([self.current]);
         let mut numbers: Vec<_> = numbers.collect();
         numbers.sort_unstable();
         numbers.dedup();
-        numbers.into_iter().filter_map(|number| self.entry(number))
+        let numbers = numbers.into_iter().filter(|_| self.removed.is_none());
+        numbers.filter_map(|number| self.entry(number))
     }
 
     /// The revision that was deployed with the same idempotency key before, whatever has become of it since.
@@ -165,6 +166,9 @@ impl TypeRecord {
         terms: &Terms,
         now_ms: u64,
     ) -> Result<Option<RevisionEntry>, Error> {
+        if self.removed.is_some() {
+            return self.come_again(digest, size, description, terms, now_ms).map(Some);
+        }
         if let Some(rollout) = self.rollout.clone() {
             let coming = self.entry(rollout.revision).filter(|entry| entry.digest == digest);
             match coming.cloned() {
@@ -232,7 +236,7 @@ impl TypeRecord {
         });
     }
 
-    fn conflict(&self, rollout: &Rollout) -> Error {
+    pub(super) fn conflict(&self, rollout: &Rollout) -> Error {
         let (name, coming) = (&self.name, rollout.revision);
         let text = match rollout.share {
             Share::All => format!("revision {coming} of {name} is being rolled out"),
@@ -284,6 +288,9 @@ impl TypeRecord {
     /// # Errors
     /// [`Code::RevisionNotFound`] where there is no such revision.
     pub fn roll_back(&mut self, to: Option<u32>, by: &Caller, now_ms: u64) -> Result<u32, Error> {
+        if self.removed.is_some() {
+            return Err(self.gone());
+        }
         if let Some(rollout) = &self.rollout
             && to.is_none_or(|to| to == rollout.previous)
         {
@@ -291,9 +298,11 @@ impl TypeRecord {
             self.revert(&format!("rolled back by {by}"));
             return Ok(to);
         }
-        let is_good = |entry: &&RevisionEntry| entry.taken_back.is_none() && !entry.is_collected;
+        let is_good = |entry: &&RevisionEntry| {
+            entry.taken_back.is_none() && !entry.is_collected && self.has(entry.number)
+        };
         let found = match to {
-            Some(to) => self.entry(to),
+            Some(to) => self.entry(to).filter(|entry| self.has(entry.number)),
             None => {
                 let older = self.revisions.iter().rev().filter(|e| e.number < self.current);
                 let present = self.entry(self.current).map(|entry| entry.digest);

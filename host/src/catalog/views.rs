@@ -5,33 +5,49 @@ use std::sync::PoisonError;
 
 use super::record::{self, TypeRecord};
 use super::{Catalog, Taken, unavailable, unknown_type};
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::id::{ObjectId, TypeName};
+
+/// All types that have a record.
+#[derive(Debug, Default)]
+pub struct Types {
+    /// Those whose record can be used, in the order of their names.
+    pub records: Vec<TypeRecord>,
+    /// The others, and why they cannot.
+    pub damaged: Vec<(TypeName, String)>,
+}
 
 impl Catalog {
     /// The record of a type: its revisions.
     ///
     /// # Errors
-    /// [`UnknownType`](crate::error::Code::UnknownType), or where the store fails.
+    /// [`UnknownType`](crate::error::Code::UnknownType), also for a type that was removed, or where the store fails.
     ///
     /// # Cancel safety
     /// Nothing is changed.
     pub async fn revisions(&self, type_name: &str) -> Result<TypeRecord, Error> {
         let found = self.read(type_name).await?;
-        found.map(|(record, _)| record).ok_or_else(|| unknown_type(type_name))
+        let (record, _) = found.ok_or_else(|| unknown_type(type_name))?;
+        if record.removed.is_some() { Err(record.gone()) } else { Ok(record) }
     }
 
-    /// The records of all types, in the order of their names.
+    /// The records of all types, removed ones included; one that cannot be used hides no other one.
     ///
     /// # Errors
     /// Where the store fails.
     ///
     /// # Cancel safety
     /// Nothing is changed.
-    pub async fn types(&self) -> Result<Vec<TypeRecord>, Error> {
-        let mut types = Vec::new();
+    pub async fn types(&self) -> Result<Types, Error> {
+        let mut types = Types::default();
         for name in self.type_names().await? {
-            types.extend(self.read(name.as_str()).await?.map(|(record, _)| record));
+            match self.read(name.as_str()).await {
+                Ok(found) => types.records.extend(found.map(|(record, _)| record)),
+                Err(error) if error.code == Code::RecordDamaged => {
+                    types.damaged.push((name, error.message));
+                }
+                Err(error) => return Err(error),
+            }
         }
         Ok(types)
     }
@@ -93,6 +109,12 @@ impl Catalog {
             Some(why) => Some(Err(why.clone())),
             None => known.ready.contains_key(&number).then_some(Ok(())),
         }
+    }
+
+    /// Whether a type that is known here was removed.
+    #[must_use]
+    pub fn is_removed(&self, type_name: &str) -> bool {
+        self.find(type_name).is_some_and(|known| known.record.removed.is_some())
     }
 
     /// The types that are known here.

@@ -1,10 +1,11 @@
 //! Looks at what is deployed: the types, or one with its handlers, its revisions, and the objects that stay behind.
-//! Nothing is changed here.
+//! What is changed here is that a type is removed.
 
 use std::collections::BTreeMap;
 
 use bytesize::ByteSize;
-use clap::Args;
+use clap::{Args, Subcommand};
+use http::Method;
 use serde::Deserialize;
 
 use super::client::{Client, Request, encoded};
@@ -15,15 +16,53 @@ use crate::engine::Description;
 
 /// `highlander types`
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 pub(super) struct Types {
     /// Show this one with its handlers
     #[arg(value_name = "TYPE")]
     type_name: Option<String>,
+    #[command(subcommand)]
+    change: Option<Change>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Change {
+    /// Remove a type, so that its name is free again
+    ///
+    /// Example: highlander types remove todo
+    Remove(Remove),
+}
+
+/// `highlander types remove`
+#[derive(Debug, Args)]
+struct Remove {
+    /// The type
+    #[arg(value_name = "TYPE")]
+    type_name: String,
+    /// Remove it although it has objects, whose records stay in the store, or although its record is damaged
+    #[arg(long)]
+    force: bool,
 }
 
 #[derive(Debug, Deserialize)]
 struct Summaries {
     types: Vec<Summary>,
+    #[serde(default)]
+    removed: Vec<Removed>,
+    #[serde(default)]
+    damaged: Vec<Damaged>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Removed {
+    name: String,
+    objects: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Damaged {
+    name: String,
+    reason: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -59,6 +98,9 @@ struct Revision {
 
 impl Types {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        if let Some(Change::Remove(remove)) = self.change {
+            return remove.run(client).await;
+        }
         let path = match &self.type_name {
             Some(name) => format!("/v1/types/{}", encoded(name)),
             None => "/v1/types".to_owned(),
@@ -71,7 +113,41 @@ impl Types {
     }
 }
 
+impl Remove {
+    async fn run(self, client: &Client) -> Result<(), Failure> {
+        #[derive(Deserialize)]
+        struct Done {
+            #[serde(rename = "type")]
+            type_name: String,
+            objects: u64,
+            is_counted_whole: bool,
+        }
+        let path = format!("/v1/types/{}?force={}", encoded(&self.type_name), self.force);
+        let answer = client.send(Request::new(Method::DELETE, path)).await?;
+        if client.is_json {
+            return output::json(&answer.body);
+        }
+        let Done { type_name, objects, is_counted_whole } = answer.read()?;
+        if objects > 0 {
+            let more = if is_counted_whole { "" } else { "or more " };
+            output::note(&format!("records of {objects} {more}objects are left in the store"));
+        }
+        output::line(&format!("{type_name} removed"))
+    }
+}
+
+/// What has no place among the types that can be used.
+fn note_others(summaries: &Summaries) {
+    for Damaged { name, reason } in &summaries.damaged {
+        output::note(&format!("{name} cannot be used: {reason}"));
+    }
+    for Removed { name, objects } in summaries.removed.iter().filter(|found| found.objects > 0) {
+        output::note(&format!("{name} was removed, and records of {objects} objects are left"));
+    }
+}
+
 fn list(summaries: Summaries) -> Result<(), Failure> {
+    note_others(&summaries);
     if summaries.types.is_empty() {
         output::note("no type is deployed yet; deploy one with: highlander deploy FILE.wasm");
         return Ok(());

@@ -199,7 +199,9 @@ fn need_of<'a>(route: &'a Route<'_>) -> Need<'a> {
         Route::Types | Route::OpenApi => Right::SeeSome,
         Route::Type(name) => Right::See(name),
         Route::Rollout(name) => Right::See(name.as_str()),
-        Route::Rehearsal(name) | Route::Rollback(name) => Right::Deploy(name.as_str()),
+        Route::Rehearsal(name) | Route::Rollback(name) | Route::RemoveType(name) => {
+            Right::Deploy(name.as_str())
+        }
         Route::Nodes | Route::Drain(_) => Right::Administer,
         Route::Metrics => Right::Measure,
     })

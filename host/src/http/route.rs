@@ -81,6 +81,8 @@ pub enum Route<'a> {
     Rehearsal(TypeName),
     /// Try a component with the states of these objects: asked by another node.
     RehearsalShare(TypeName),
+    /// Remove a type.
+    RemoveType(TypeName),
     /// Make an older revision current.
     Rollback(TypeName),
     /// End an object's quarantine.
@@ -163,7 +165,14 @@ pub fn find<'a>(method: &Method, path: &'a str) -> Result<Route<'a>, Problem> {
 fn named_route<'a>(method: &Method, path: &'a str) -> Result<Route<'a>, Problem> {
     let named = |prefix| path.strip_prefix(prefix).filter(|name: &&str| is_one_part(name));
     if let Some(name) = named("/v1/types/") {
-        return read_only(method, Route::Type(decode(name)?));
+        let name = decode(name)?;
+        return match method {
+            &Method::GET | &Method::HEAD => Ok(Route::Type(name)),
+            &Method::DELETE => {
+                TypeName::new(&name).map(Route::RemoveType).map_err(|error| invalid_id(&error))
+            }
+            _ => Err(not_allowed(method, "GET, HEAD, DELETE")),
+        };
     }
     if let Some((name, rest)) =
         path.strip_prefix("/v1/types/").and_then(|rest| rest.split_once('/'))

@@ -3,7 +3,7 @@
 //! [`Harness`] is the node under test; [`alarms`] looks at those that failed, [`callers`] at who may do what, [`codes`]
 //! reaches the problem codes, [`limits`] the limits of connections and requests, [`closing`] looks at how connections
 //! end, [`unread`] at clients that do not read, [`expect`] at those that ask before they send, [`pages`] at pages in
-//! browsers, [`semantics`] at what HTTP itself wants.
+//! browsers, [`semantics`] at what HTTP itself wants, [`types`] at types that are damaged or removed.
 
 mod alarms;
 mod callers;
@@ -15,6 +15,7 @@ mod expect;
 mod limits;
 mod pages;
 mod semantics;
+mod types;
 mod unread;
 
 use std::sync::Arc;

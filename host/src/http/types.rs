@@ -17,9 +17,11 @@ use super::{Api, Reply, body, documents, openapi, query, reply, request};
 use crate::caller::scopes::Right;
 use crate::catalog::record::{RevisionEntry, TypeRecord};
 use crate::catalog::rollout::{Share, Terms};
+use crate::catalog::views::Types;
 use crate::error::{Code, Error};
 use crate::id::TypeName;
 use crate::rehearsal::{self, Sample};
+use crate::removal;
 use crate::rollout;
 use crate::router::context::Context;
 use crate::router::membership::unknown_members;
@@ -76,21 +78,35 @@ impl Api {
     }
 
     pub(super) async fn types(&self, parts: &Parts) -> Result<Reply, Problem> {
-        let types: Vec<_> = self.seen(parts).await?.iter().filter_map(summary).collect();
-        Ok(reply::json(StatusCode::OK, &json!({ "types": types })))
+        let seen = self.seen(parts).await?;
+        let (removed, live): (Vec<_>, Vec<_>) =
+            seen.records.iter().partition(|record| record.removed.is_some());
+        let types: Vec<_> = live.into_iter().filter_map(summary).collect();
+        let removed: Vec<_> = removed.into_iter().map(removed_type).collect();
+        let damaged = seen.damaged.iter();
+        let damaged = damaged.map(|(name, why)| json!({ "name": name.as_str(), "reason": why }));
+        let document = json!({
+            "types": types,
+            "removed": removed,
+            "damaged": damaged.collect::<Vec<_>>(),
+        });
+        Ok(reply::json(StatusCode::OK, &document))
     }
 
     pub(super) async fn openapi(&self, parts: &Parts) -> Result<Reply, Problem> {
-        let types = self.seen(parts).await?;
-        let live = types.iter().filter_map(|record| Some(&record.current_entry()?.description));
+        let types = self.seen(parts).await?.records;
+        let live = types.iter().filter(|record| record.removed.is_none());
+        let live = live.filter_map(|record| Some(&record.current_entry()?.description));
         Ok(reply::json(StatusCode::OK, &openapi::document(live)))
     }
 
     /// The types that the caller may see.
-    async fn seen(&self, parts: &Parts) -> Result<Vec<TypeRecord>, Error> {
+    async fn seen(&self, parts: &Parts) -> Result<Types, Error> {
         let caller = request::caller(parts);
+        let may_see = |name: &TypeName| caller.check(Right::See(name.as_str())).is_ok();
         let mut types = self.router.node().catalog().types().await?;
-        types.retain(|record| caller.check(Right::See(record.name.as_str())).is_ok());
+        types.records.retain(|record| may_see(&record.name));
+        types.damaged.retain(|(name, _)| may_see(name));
         Ok(types)
     }
 
@@ -142,6 +158,32 @@ impl Api {
             rollout: record.and_then(|record| record.rollout),
             nodes: nodes.collect(),
         };
+        Ok(reply::json(StatusCode::OK, &document))
+    }
+
+    pub(super) async fn remove_type(
+        &self,
+        parts: &Parts,
+        name: TypeName,
+    ) -> Result<Reply, Problem> {
+        let mut force = false;
+        for (parameter, value) in query::parameters(&parts.uri, &["force"])? {
+            force = query::flag(&parameter, &value)?;
+        }
+        let (router, by, type_name) =
+            (Arc::clone(&self.router), request::caller(parts), name.clone());
+        // In a task of its own: a client that goes away must not leave a type removed that has objects unasked.
+        let removing =
+            tokio::spawn(async move { removal::remove(&router, &type_name, force, &by).await });
+        let objects = removing.await.map_err(|_| {
+            let text = "the removal ended in an error of the node, and may have taken place";
+            Error::new(Code::OutcomeUnknown, text)
+        })??;
+        let document = json!({
+            "type": name.as_str(),
+            "objects": objects,
+            "is_counted_whole": objects < removal::COUNT_MAX,
+        });
         Ok(reply::json(StatusCode::OK, &document))
     }
 
@@ -241,6 +283,15 @@ fn summary(record: &TypeRecord) -> Option<Value> {
         "documentation": current.description.documentation,
         "handlers": current.description.handlers.iter().map(|handler| &handler.name).collect::<Vec<_>>(),
     }))
+}
+
+fn removed_type(record: &TypeRecord) -> Value {
+    json!({
+        "name": record.name.as_str(),
+        "at_ms": record.removed.as_ref().map(|removal| removal.at_ms),
+        "by": record.removed.as_ref().map(|removal| &removal.by),
+        "objects": record.removed.as_ref().map(|removal| removal.objects),
+    })
 }
 
 fn revision(entry: &RevisionEntry, live_count: usize) -> Value {

@@ -130,7 +130,7 @@ impl Node {
     }
 
     /// Whether an object that has a record, or is active, is not deleted. What cannot be read is there.
-    async fn is_there(&self, id: &ObjectId) -> bool {
+    pub(super) async fn is_there(&self, id: &ObjectId) -> bool {
         let cell = self.present().and_then(|session| session.around.table.get(id));
         if let Some(live) = cell.and_then(|cell| cell.position()) {
             return live.exists;

@@ -72,8 +72,8 @@ pub struct Live {
 /// Up to which change of a type's record this node has told its objects, and had them try.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Turned {
-    told: u64,
-    tried: u64,
+    pub(super) told: u64,
+    pub(super) tried: u64,
 }
 
 impl Node {
@@ -190,7 +190,7 @@ impl Node {
         error.code != Code::StoreUnavailable
     }
 
-    fn cells_of(&self, type_name: &TypeName) -> Vec<Arc<Cell>> {
+    pub(super) fn cells_of(&self, type_name: &TypeName) -> Vec<Arc<Cell>> {
         let Some(session) = self.present() else { return Vec::new() };
         session.around.table.select(|cell| cell.id().type_name() == type_name.as_str())
     }
@@ -255,7 +255,12 @@ pub(super) async fn follow(node: Weak<Node>, mut gone: watch::Receiver<()>) {
             false
         });
         if let Some(type_name) = changed {
-            node.turn(&type_name).await;
+            if node.catalog.is_removed(type_name.as_str()) {
+                // A call that is under way may take long, and other types do not wait for it.
+                tokio::spawn(async move { node.end_objects(&type_name).await });
+            } else {
+                node.turn(&type_name).await;
+            }
             continue;
         }
         drop(node);

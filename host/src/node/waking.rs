@@ -35,13 +35,22 @@ impl Node {
         minute: u64,
         after: Option<&str>,
     ) -> Result<Vec<Entry>, Error> {
-        let page = self.store.list(&shard_prefix(shard), after, LIST_COUNT_MAX).await;
-        let page = page.map_err(|error| Error::new(Code::StoreUnavailable, error.to_string()))?;
-        let entries = page.names.into_iter().filter_map(|name| {
-            let (id, wake) = read_entry(&name)?;
-            Some(Entry { name, id, wake })
-        });
-        Ok(entries.take_while(|entry| entry.wake.minute <= minute).collect())
+        let (prefix, mut after) = (shard_prefix(shard), after.map(str::to_owned));
+        loop {
+            let page = self.store.list(&prefix, after.as_deref(), LIST_COUNT_MAX);
+            let page = page.await.map_err(|e| Error::new(Code::StoreUnavailable, e.to_string()))?;
+            let entries = page.names.iter().filter_map(|name| {
+                let (id, wake) = read_entry(name)?;
+                Some(Entry { name: name.clone(), id, wake })
+            });
+            let entries: Vec<_> = entries.collect();
+            // A page of nothing but what others put there is not the last one.
+            if !entries.is_empty() || !page.has_more {
+                let due = entries.into_iter().take_while(|entry| entry.wake.minute <= minute);
+                return Ok(due.collect());
+            }
+            after = page.names.into_iter().next_back();
+        }
     }
 
     /// Removes an entry that no record names, and none will.

@@ -41,6 +41,17 @@ async fn every_command_does_its_work() {
     assert_eq!(run(&["delete", "counter/a"]).await, "");
     assert_eq!(run(&["call", "counter/a", "value"]).await, "0\n");
     assert!(run(&["nodes"]).await.contains("ready"));
+
+    assert_eq!(run(&["types", "remove", "counter"]).await, "counter removed\n", "it has no object");
+    assert!(!run(&["types"]).await.contains("counter"));
+    let (refused, hint) = node.cli(&["types", "remove", "todo"]).await.error(2);
+    assert!(refused.contains("1 object") && hint.contains("--force"), "{refused} {hint}");
+    let forced = node.cli(&["types", "remove", "todo", "--force"]).await.done();
+    assert_eq!(forced.stdout, "todo removed\n");
+    assert!(forced.stderr.contains("records of 1 objects are left"), "{}", forced.stderr);
+    assert!(node.cli(&["types"]).await.done().stderr.contains("todo was removed"));
+    assert_eq!(run(&["deploy", &file("todo")]).await, "todo revision 1\n");
+    assert!(run(&["get", "todo/42"]).await.contains("Hello"));
 }
 
 #[tokio::test]

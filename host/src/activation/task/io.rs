@@ -226,7 +226,9 @@ async fn enter(around: &Surroundings, name: &str) -> Option<Put> {
 async fn load(id: &ObjectId, around: &Surroundings) -> Result<(Found, Choice), LoadFailure> {
     let found = read(id, around).await?;
     let written_with = found.as_ref().map_or(0, |(record, _)| record.revision);
-    let choice = around.catalog.choose(id, written_with).await.map_err(LoadFailure::Code)?;
+    let has_state = found.as_ref().is_some_and(|(record, _)| record.state.is_some());
+    let choice = around.catalog.choose(id, written_with, has_state).await;
+    let choice = choice.map_err(LoadFailure::Code)?;
     Ok((found, choice))
 }
 

@@ -8,10 +8,10 @@ use serde_json::Value;
 use super::bindings::exports::highlander::object::behavior as wit;
 use crate::engine::{Description, Handler, HandlerKind};
 use crate::id::TypeName;
-use crate::limits::{HANDLER_COUNT_MAX, HANDLER_NAME_BYTES_MAX};
+use crate::limits::{
+    DESCRIPTION_BYTES_MAX, HANDLER_COUNT_MAX, HANDLER_NAME_BYTES_MAX, SCHEMA_DEPTH_MAX,
+};
 
-/// Largest description in all.
-const DESCRIPTION_BYTES_MAX: usize = 1024 * 1024;
 /// Longest name of a media type.
 const CONTENT_TYPE_BYTES_MAX: usize = 127;
 /// Names that are taken by routes of their own.
@@ -93,10 +93,38 @@ fn handler(said: wit::Handler) -> Result<Handler, String> {
 }
 
 fn schema_of(text: &str, of: &str) -> Result<Value, String> {
+    let depth = depth_of(text);
+    if depth > SCHEMA_DEPTH_MAX {
+        return Err(format!(
+            "the schema of {of} has {depth} levels of objects and arrays within each other, and may have \
+             {SCHEMA_DEPTH_MAX}: give parts of it a name in $defs, and refer to them"
+        ));
+    }
     let schema = serde_json::from_str(text)
         .map_err(|invalid| format!("the schema of {of} is not JSON: {invalid}"))?;
     schema::check(&schema).map_err(|why| format!("the schema of {of} is no JSON Schema: {why}"))?;
     Ok(schema)
+}
+
+/// How many objects and arrays of a JSON text are open at most, whether it is JSON or not.
+fn depth_of(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let (mut is_in_text, mut is_escaped) = (false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_in_text => is_escaped = true,
+            b'"' => is_in_text = !is_in_text,
+            _ if is_in_text => {}
+            b'{' | b'[' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 /// Reading and replacing the whole state are calls of these two.
@@ -160,6 +188,33 @@ mod tests {
         let names: Vec<_> = description.handlers.iter().map(|h| h.name.as_str()).collect();
         assert_eq!(names, ["add", "value"]);
         assert!(description.handler("value").is_some());
+    }
+
+    /// A schema of so many levels, with brackets in texts that count for nothing.
+    fn nested(depth: usize) -> String {
+        let levels = depth - 1;
+        format!(r#"{}{{"title":"[{{\"["}}{}"#, r#"{"not":"#.repeat(levels), "}".repeat(levels))
+    }
+
+    #[test]
+    fn schemas_are_nested_to_a_bound() {
+        for change in [
+            |d: &mut wit::Description, text: String| d.state_schema = text,
+            |d: &mut wit::Description, text: String| d.handlers[0].argument_schema = text,
+            |d: &mut wit::Description, text: String| d.handlers[0].reply_schema = text,
+        ] {
+            let checked = |depth: usize| {
+                let mut said = said();
+                change(&mut said, nested(depth));
+                check(said)
+            };
+            assert!(checked(SCHEMA_DEPTH_MAX).is_ok());
+            for depth in [SCHEMA_DEPTH_MAX + 1, 120, 124, 1_000, 100_000] {
+                let text = checked(depth).unwrap_err();
+                let why = format!("has {depth} levels of objects and arrays within each other");
+                assert!(text.contains(&why) && text.contains("may have 48"), "{text}");
+            }
+        }
     }
 
     #[test]

@@ -59,6 +59,8 @@ const TABLE: [(&str, &str, &str); 28] = [
     ("GET", "/v1/types/todo/rollout", "1 1 1 0 1"),
     ("POST", "/v1/types/todo/rollback", "0 1 0 0 1"),
     ("POST", "/v1/types/list/rollback", "0 0 0 0 1"),
+    ("DELETE", "/v1/types/todo", "0 1 0 0 1"),
+    ("DELETE", "/v1/types/list", "0 0 0 0 1"),
     ("GET", "/v1/nodes", "0 0 1 0 1"),
     ("POST", "/v1/nodes/n1/drain", "0 0 1 0 1"),
     ("GET", "/metrics", "0 0 1 1 1"),

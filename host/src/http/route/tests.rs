@@ -48,6 +48,7 @@ fn every_route_is_found() {
         (Method::GET, "/v1/types", Route::Types),
         (Method::GET, "/v1/openapi.json", Route::OpenApi),
         (Method::GET, "/v1/types/todo", Route::Type("todo".into())),
+        (Method::DELETE, "/v1/types/todo", Route::RemoveType(TypeName::new("todo").unwrap())),
         (Method::GET, "/v1/nodes", Route::Nodes),
         (Method::GET, "/", Route::Root),
         (Method::GET, "/healthz", Route::Health),

@@ -110,7 +110,10 @@ async fn an_objects_whereabouts_follow_its_life() {
 #[tokio::test]
 async fn components_are_deployed_and_shown() {
     let harness = Harness::without_types(|_| {}).await;
-    assert_eq!(harness.get("/v1/types").await.json(), json!({ "types": [] }));
+    assert_eq!(
+        harness.get("/v1/types").await.json(),
+        json!({ "types": [], "removed": [], "damaged": [] })
+    );
     let deploy = |body: &'static str| {
         let request = harness.request(Method::POST, "/v1/types");
         send(request.header("content-type", "application/wasm").body(body))

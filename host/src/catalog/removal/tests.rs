@@ -1,0 +1,144 @@
+//! Removing a type and deploying its name again, as changes of the record.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::catalog::retirement::Retention;
+use crate::id::TypeName;
+
+const NOW: u64 = 1_000;
+const AT_ONCE: Retention = Retention { kept_count: 10, after_ms: 0 };
+
+fn digest(text: &str) -> Digest {
+    Digest::of(text.as_bytes())
+}
+
+fn description() -> Description {
+    serde_json::from_value(serde_json::json!({
+        "name": "todo", "documentation": "", "schema_version": 1,
+        "state_content_type": "application/json", "state": true, "handlers": [],
+    }))
+    .unwrap()
+}
+
+fn terms(force: bool) -> Terms {
+    Terms { force, ..Terms::default() }
+}
+
+fn deploy(record: &mut TypeRecord, text: &str, force: bool) -> Result<Option<u32>, Error> {
+    let deployed = record.deploy(digest(text), 7, &description(), &terms(force), NOW)?;
+    Ok(deployed.map(|entry| entry.number))
+}
+
+/// A type with two revisions, removed with so many objects.
+fn removed(objects: u64) -> TypeRecord {
+    let mut record = TypeRecord::new(TypeName::new("todo").unwrap());
+    assert_eq!(deploy(&mut record, "a", false), Ok(Some(1)));
+    assert_eq!(deploy(&mut record, "b", false), Ok(Some(2)));
+    record.roll(NOW);
+    record.watch(NOW);
+    record.remove(objects, &Caller::Anonymous, NOW).unwrap();
+    record
+}
+
+#[test]
+fn a_removed_type_is_unknown_and_says_why() {
+    let mut record = removed(3);
+    let again = record.remove(0, &Caller::Anonymous, NOW).unwrap_err();
+    assert_eq!(again.code, Code::UnknownType);
+    assert!(again.message.contains("was removed by anonymous, with 3 objects"), "{again}");
+    assert_eq!(
+        record.roll_back(None, &Caller::Anonymous, NOW).unwrap_err().code,
+        Code::UnknownType
+    );
+    assert_eq!(record.needed().count(), 0);
+    assert_eq!(TypeRecord::decode("todo", &record.encode()), Ok(record));
+    let mut empty = TypeRecord::new(TypeName::new("todo").unwrap());
+    assert_eq!(empty.remove(0, &Caller::Anonymous, NOW).unwrap_err().code, Code::UnknownType);
+}
+
+#[test]
+fn a_type_whose_roll_out_is_under_way_is_not_removed() {
+    let mut record = TypeRecord::new(TypeName::new("todo").unwrap());
+    deploy(&mut record, "a", false).unwrap();
+    deploy(&mut record, "b", false).unwrap();
+    for step in [|_: &mut TypeRecord| {}, |record: &mut TypeRecord| record.roll(NOW)] {
+        step(&mut record);
+        let before = record.clone();
+        let error = record.remove(0, &Caller::Anonymous, NOW).unwrap_err();
+        assert_eq!(error.code, Code::DeploymentConflict);
+        assert!(error.hint.unwrap().contains("highlander rollback todo"));
+        assert_eq!(record, before);
+    }
+    record.watch(NOW);
+    assert_eq!(record.remove(0, &Caller::Anonymous, NOW), Ok(()));
+}
+
+#[test]
+fn the_name_of_a_type_without_objects_is_free_and_its_numbers_go_on() {
+    let mut record = removed(0);
+    assert_eq!(deploy(&mut record, "c", false), Ok(Some(3)));
+    assert_eq!((record.current, record.removed.clone(), record.rollout.clone()), (3, None, None));
+    for (written_with, is_open) in [(1, false), (2, false), (3, true), (4, true)] {
+        let opened = record.may_open("milk", written_with);
+        assert_eq!(opened.is_ok(), is_open, "{written_with}");
+        if let Err(error) = opened {
+            assert_eq!(error.code, Code::StateUnreadable);
+            assert!(error.message.contains("todo/milk"), "{error}");
+        }
+    }
+    // Code of the type that was removed is not gone back to.
+    let nowhere = record.clone().roll_back(None, &Caller::Anonymous, NOW).unwrap_err();
+    let before = record.clone().roll_back(Some(2), &Caller::Anonymous, NOW).unwrap_err();
+    assert_eq!([nowhere.code, before.code], [Code::RevisionNotFound; 2]);
+    assert_eq!(
+        deploy(&mut record, "b", false),
+        Ok(Some(4)),
+        "the same component, and another revision"
+    );
+}
+
+#[test]
+fn objects_that_are_left_are_for_the_code_that_they_had() {
+    let mut record = removed(3);
+    for other in ["a", "c"] {
+        let error = deploy(&mut record, other, false).unwrap_err();
+        assert_eq!(error.code, Code::ComponentRefused);
+        assert!(error.message.contains("3 objects") && error.hint.unwrap().contains("--force"));
+    }
+    assert!(record.removed.is_some(), "a refusal changes nothing");
+    let mut same = record.clone();
+    assert_eq!(deploy(&mut same, "b", false), Ok(Some(2)), "it is there again as it was");
+    assert_eq!((same.current, same.removed.clone(), same.revisions.len()), (2, None, 2));
+    assert!(same.may_open("milk", 1).is_ok());
+    let mut forced = record;
+    assert_eq!(deploy(&mut forced, "c", true), Ok(Some(3)));
+    assert!(forced.may_open("milk", 1).is_ok(), "that was asked for");
+}
+
+#[test]
+fn components_of_a_removed_type_are_retired_and_not_kept_to_roll_back_to() {
+    let mut record = removed(3);
+    assert!(record.retire(AT_ONCE, NOW));
+    assert_eq!(record.overdue(AT_ONCE, NOW + 1), BTreeSet::from([digest("a"), digest("b")]));
+    record.collect(digest("b"));
+    assert_eq!(
+        deploy(&mut record, "b", false),
+        Ok(Some(3)),
+        "its blob is gone, and has another name now"
+    );
+    assert_eq!(record.copy_of(digest("b")), 1);
+    assert!(record.may_open("milk", 2).is_ok());
+}
+
+#[test]
+fn older_hosts_read_records_of_types_that_were_never_removed() {
+    let mut record = TypeRecord::new(TypeName::new("todo").unwrap());
+    deploy(&mut record, "a", false).unwrap();
+    let text = |record: &TypeRecord| String::from_utf8(record.encode().to_vec()).unwrap();
+    assert!(text(&record).contains("\"format\": 2") && !text(&record).contains("removed"));
+    record.remove(0, &Caller::Anonymous, NOW).unwrap();
+    assert!(text(&record).contains("\"format\": 3"));
+    deploy(&mut record, "b", false).unwrap();
+    assert!(text(&record).contains("\"format\": 3") && text(&record).contains("\"first\": 2"));
+}

@@ -1,0 +1,88 @@
+//! Types whose records are damaged, and types that are removed.
+
+use serde_json::json;
+
+use super::*;
+
+/// A record as it was before schemas had a bound: it cannot be read back, because it is nested too deeply.
+fn too_deep(type_name: &str) -> String {
+    let schema = format!("{}true{}", r#"{"not":"#.repeat(124), "}".repeat(124));
+    let description = format!(
+        r#"{{"name":"{type_name}","documentation":"","schema_version":1,
+            "state_content_type":"application/json","state":{schema},"handlers":[]}}"#
+    );
+    let revision = format!(
+        r#"{{"number":1,"digest":"{}","deployed_at_ms":0,"description":{description}}}"#,
+        "ab".repeat(32)
+    );
+    format!(r#"{{"format":2,"name":"{type_name}","current":1,"revisions":[{revision}]}}"#)
+}
+
+#[tokio::test]
+async fn a_damaged_type_is_listed_and_harms_no_other_one() {
+    let harness = Harness::start().await;
+    harness.store.plant("types/deep.json", too_deep("deep").into());
+    harness.store.plant("types/half.json", "{\"format\":2,".into());
+    harness.store.plant("types/other.json", too_deep("counter").into());
+    harness.store.plant("types/newer.json", "{\"format\":99,\"name\":\"newer\"}".into());
+    harness.store.plant("types/No-Type.json", "{}".into());
+    let listed = harness.get("/v1/types").await;
+    assert_eq!(listed.status, 200);
+    let listed = listed.json();
+    let names = |list: &Value| -> Vec<String> {
+        let list = list.as_array().unwrap().iter();
+        list.map(|found| found["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(&listed["types"]), ["counter"]);
+    assert_eq!(names(&listed["damaged"]), ["deep", "half", "newer", "other"]);
+    for damaged in listed["damaged"].as_array().unwrap() {
+        let reason = damaged["reason"].as_str().unwrap();
+        assert!(
+            reason.contains("the record of the type") && reason.contains("damaged"),
+            "{reason}"
+        );
+    }
+    let described = harness.get("/v1/openapi.json").await;
+    assert_eq!(described.status, 200);
+    assert!(described.json()["paths"]["/v1/objects/counter"].is_object());
+    assert!(described.json()["paths"]["/v1/objects/deep"].is_null());
+    for path in ["/v1/types/deep", "/v1/objects/deep", "/v1/objects/deep/a"] {
+        harness.get(path).await.is_problem(Code::RecordDamaged);
+    }
+    assert_eq!(harness.post("/v1/objects/counter/a/increment", "").await.json(), json!(1));
+    assert_eq!(harness.get("/v1/types/counter").await.status, 200);
+}
+
+async fn remove(harness: &Harness, path: &str) -> Answered {
+    send(harness.request(Method::DELETE, path)).await
+}
+
+#[tokio::test]
+async fn a_type_is_removed_by_its_route() {
+    let harness = Harness::start().await;
+    harness.post("/v1/objects/counter/a/increment", "").await;
+    let refused = remove(&harness, "/v1/types/counter").await.is_problem(Code::TypeInUse);
+    assert!(refused["detail"].as_str().unwrap().contains("1 object"), "{refused}");
+    remove(&harness, "/v1/types/counter?force=perhaps").await.is_problem(Code::MalformedRequest);
+    remove(&harness, "/v1/types/nothing").await.is_problem(Code::UnknownType);
+    remove(&harness, "/v1/types/No-Type").await.is_problem(Code::InvalidObjectId);
+    let removed = remove(&harness, "/v1/types/counter?force").await;
+    assert_eq!(removed.status, 200);
+    assert_eq!(
+        removed.json(),
+        json!({ "type": "counter", "objects": 1, "is_counted_whole": true })
+    );
+    let listed = harness.get("/v1/types").await.json();
+    assert_eq!((&listed["types"], &listed["damaged"]), (&json!([]), &json!([])));
+    assert_eq!(listed["removed"][0]["name"], "counter");
+    assert_eq!(listed["removed"][0]["objects"], 1);
+    assert_eq!(harness.get("/v1/openapi.json").await.json()["paths"], json!({}));
+    for path in ["/v1/types/counter", "/v1/objects/counter", "/v1/objects/counter/a"] {
+        let problem = harness.get(path).await.is_problem(Code::UnknownType);
+        assert!(problem["detail"].as_str().unwrap().contains("was removed"), "{problem}");
+    }
+    let other = harness.post("/v1/types", "scripted:counter another").await;
+    other.is_problem(Code::ComponentRefused);
+    assert_eq!(harness.post("/v1/types", "scripted:counter").await.status, 201);
+    assert_eq!(harness.post("/v1/objects/counter/a/increment", "").await.json(), json!(2));
+}

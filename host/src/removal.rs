@@ -1,0 +1,140 @@
+//! Removes a type: nobody calls its objects any more, its live ones end on all nodes, and its record says so.
+//!
+//! A type that has objects is removed only where that is meant; their records stay in the store, and are not opened by
+//! other code unasked (`catalog/removal.rs`). What a removed type's components still serve, `collection` finds out.
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+
+use crate::caller::Caller;
+use crate::catalog::removal::Removal;
+use crate::clock::wall_ms;
+use crate::error::{Code, Error};
+use crate::id::TypeName;
+use crate::router::Router;
+use crate::router::context::Context;
+use crate::router::rollout::Report;
+
+/// So many objects are counted at most.
+pub const COUNT_MAX: usize = 10_000;
+/// How long the ends of live objects are waited for.
+const PATIENCE: Duration = Duration::from_mins(2);
+/// Pause between two looks at the nodes.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Removes a type. How many objects are left in the store; [`COUNT_MAX`] for that many or more.
+///
+/// # Errors
+/// [`Code::UnknownType`]; [`Code::TypeInUse`] where it has objects and it is not forced; [`Code::DeploymentConflict`]
+/// while a revision is on its way; [`Code::RecordDamaged`] where the type's record is and it is not forced;
+/// [`Code::OutcomeUnknown`] where it was removed and a node does not say that its objects have ended; the others where
+/// the store fails.
+///
+/// # Cancel safety
+/// The type may be removed all the same.
+pub async fn remove(
+    router: &Router,
+    type_name: &TypeName,
+    force: bool,
+    by: &Caller,
+) -> Result<usize, Error> {
+    let node = router.node();
+    let present = match node.catalog().revisions(type_name.as_str()).await {
+        Err(error) if error.code == Code::RecordDamaged => {
+            return give_up(router, type_name, force, by, error).await;
+        }
+        present => present?,
+    };
+    // Refused before anything is counted.
+    present.clone().remove(0, by, 0)?;
+    let before = node.count_objects(type_name, COUNT_MAX).await?;
+    if before > 0 && !force {
+        return Err(in_use(type_name, before));
+    }
+    let at_ms = wall_ms();
+    node.amend_type(type_name, |record| record.remove(before as u64, by, at_ms).map(Some)).await?;
+    ended(router, type_name).await?;
+    // An object that was live may have got its first state meanwhile.
+    let left = node.count_objects(type_name, COUNT_MAX).await?;
+    let is_refused = left > 0 && !force;
+    if is_refused || left != before {
+        let changed = node.amend_type(type_name, |record| {
+            let Some(removal) = record.removed.take_if(|removal| removal.at_ms == at_ms) else {
+                return Ok(None);
+            };
+            record.removed = (!is_refused).then(|| Removal { objects: left as u64, ..removal });
+            Ok(Some(()))
+        });
+        changed.await?;
+    }
+    if is_refused {
+        return Err(in_use(type_name, left));
+    }
+    tracing::info!(%type_name, %by, left, "the type was removed");
+    Ok(left)
+}
+
+/// Removes a type whose record cannot be used. It is kept aside.
+async fn give_up(
+    router: &Router,
+    type_name: &TypeName,
+    force: bool,
+    by: &Caller,
+    damaged: Error,
+) -> Result<usize, Error> {
+    let node = router.node();
+    if !force {
+        return Err(damaged.with_hint(format!(
+            "restore types/{type_name}.json in the store, or give the type up: \
+             highlander types remove {type_name} --force"
+        )));
+    }
+    let left = node.count_objects(type_name, COUNT_MAX).await?;
+    let removal = Removal { at_ms: wall_ms(), by: by.to_string(), objects: left as u64 };
+    node.catalog().give_up(type_name, removal).await?;
+    node.announce(type_name).await;
+    node.catalog().look_again(type_name).await?;
+    ended(router, type_name).await?;
+    tracing::warn!(%type_name, %by, left, "the type, whose record was damaged, was removed");
+    Ok(left)
+}
+
+/// Waits until no node has a live object of a type that was removed.
+async fn ended(router: &Router, type_name: &TypeName) -> Result<(), Error> {
+    let catalog = router.node().catalog();
+    let mut news = catalog.news().subscribe();
+    let ends = Instant::now() + PATIENCE;
+    loop {
+        let mark = catalog.mark(type_name.as_str());
+        let reports = router.progress(type_name, false, Context::default()).await;
+        let has_ended = |report: &&Report| {
+            report.progress.as_ref().is_some_and(|p| Some(p.mark) == mark && p.is_turned)
+        };
+        let Some(silent) = reports.iter().find(|report| !has_ended(report)) else { return Ok(()) };
+        if Instant::now() >= ends {
+            let text = format!(
+                "the type {type_name} is removed, and {} has not said that its objects have ended",
+                silent.node
+            );
+            return Err(Error::new(Code::OutcomeUnknown, text)
+                .with_hint("they end by themselves: look at the nodes with highlander nodes"));
+        }
+        let _ = timeout(LOOK, news.changed()).await;
+    }
+}
+
+fn in_use(type_name: &TypeName, count: usize) -> Error {
+    let count = match count {
+        COUNT_MAX.. => format!("{COUNT_MAX} objects or more"),
+        1 => "1 object".to_owned(),
+        count => format!("{count} objects"),
+    };
+    let text = format!("the type {type_name} has {count}, and was not removed");
+    Error::new(Code::TypeInUse, text).with_hint(format!(
+        "delete them, or leave them in the store: highlander types remove {type_name} --force"
+    ))
+}

@@ -1,0 +1,211 @@
+//! Removing types on a cluster of nodes in one process.
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use super::*;
+use crate::activation::Operation;
+use crate::catalog::record::{TypeRecord, type_blob};
+use crate::catalog::rollout::{Share, Terms};
+use crate::registry::Registry as _;
+use crate::rollout;
+use crate::router::testing::{Cluster, Place, call, counter};
+use crate::store::Store as _;
+
+fn counters() -> TypeName {
+    TypeName::new("counter").unwrap()
+}
+
+/// Two nodes that know each other, and the type `counter`.
+async fn cluster() -> (Cluster, [Place; 2]) {
+    let cluster = Cluster::new();
+    let places = [cluster.join("a").await, cluster.join("b").await];
+    for place in &places {
+        tokio::spawn(rollout::run(std::sync::Arc::downgrade(&place.router)));
+        let mut members = place.session.members();
+        members.wait_for(|members| members.iter().count() == 2).await.unwrap();
+    }
+    cluster.deploy(&places[0]).await;
+    (cluster, places)
+}
+
+async fn deploy(place: &Place, text: &'static str, terms: &Terms) -> Result<u32, Error> {
+    let wasm = Bytes::from_static(text.as_bytes());
+    rollout::deploy(&place.router, wasm, terms, true).await.map(|deployed| deployed.revision)
+}
+
+fn forced() -> Terms {
+    Terms { force: true, ..Terms::default() }
+}
+
+/// Calls a handler; the reply, and the revision that gave it.
+async fn asked(place: &Place, key: &str, handler: &str) -> Result<(Value, u32), Code> {
+    let asking = call(handler, &Value::Null);
+    let answer = place.router.call(&counter(key), asking, Context::default()).await;
+    let done = answer.map_err(|error| error.code)?;
+    Ok((serde_json::from_slice(&done.reply).unwrap(), done.revision))
+}
+
+async fn add(place: &Place, key: &str) -> Result<(Value, u32), Code> {
+    asked(place, key, "increment").await
+}
+
+async fn removed(place: &Place, force: bool) -> Result<usize, Error> {
+    remove(&place.router, &counters(), force, &Caller::Anonymous).await
+}
+
+#[tokio::test]
+async fn a_type_without_objects_is_removed_everywhere_and_its_name_is_free() {
+    let (_cluster, [a, b]) = cluster().await;
+    // Live on both nodes, and never changed: there is no record of any.
+    for key in ["one", "two", "three", "four", "five", "six"] {
+        assert_eq!(asked(&a, key, "value").await, Ok((json!(0), 1)));
+    }
+    // One was, and is deleted.
+    add(&a, "gone").await.unwrap();
+    let deleting =
+        crate::activation::Call { operation: Operation::Delete, ..call("", &json!(null)) };
+    a.router.call(&counter("gone"), deleting, Context::default()).await.unwrap();
+    assert_eq!(removed(&b, false).await, Ok(0));
+    assert_eq!((a.node.active_count(), b.node.active_count()), (0, 0));
+    for place in [&a, &b] {
+        assert_eq!(add(place, "one").await, Err(Code::UnknownType));
+        let again = removed(place, true).await.unwrap_err();
+        assert_eq!(again.code, Code::UnknownType);
+        assert!(again.message.contains("was removed by anonymous"), "{again}");
+    }
+    let listed = a.node.catalog().types().await.unwrap();
+    assert!(listed.records.iter().all(|record| record.removed.is_some()));
+    assert_eq!(deploy(&a, "scripted:counter another", &Terms::default()).await, Ok(2));
+    for place in [&a, &b] {
+        assert_eq!(asked(place, "gone", "value").await, Ok((json!(0), 2)));
+    }
+    assert_eq!(add(&b, "gone").await, Ok((json!(1), 2)));
+}
+
+#[tokio::test]
+async fn a_type_with_objects_is_removed_only_where_that_is_meant() {
+    let (cluster, [a, b]) = cluster().await;
+    for key in ["one", "two", "three"] {
+        add(&a, key).await.unwrap();
+    }
+    let refused = removed(&b, false).await.unwrap_err();
+    assert_eq!(refused.code, Code::TypeInUse);
+    assert!(refused.message.contains("counter has 3 objects"), "{refused}");
+    assert!(refused.hint.unwrap().contains("highlander types remove counter --force"));
+    assert_eq!(add(&b, "one").await, Ok((json!(2), 1)), "a refusal harms nobody");
+
+    assert_eq!(removed(&b, true).await, Ok(3));
+    assert_eq!((a.node.active_count(), b.node.active_count()), (0, 0));
+    for place in [&a, &b] {
+        assert_eq!(add(place, "one").await, Err(Code::UnknownType));
+    }
+    assert!(cluster.store.peek(&counter("one").blob_key()).is_some(), "its record is left");
+    // Other code does not read the records that are left, unless that is meant.
+    let other = deploy(&a, "scripted:counter another", &Terms::default()).await.unwrap_err();
+    assert_eq!(other.code, Code::ComponentRefused);
+    assert!(other.message.contains("3 objects"), "{other}");
+    assert_eq!(add(&a, "one").await, Err(Code::UnknownType));
+    // The code that they had last does.
+    assert_eq!(deploy(&b, "scripted:counter", &Terms::default()).await, Ok(1));
+    assert_eq!(add(&a, "one").await, Ok((json!(3), 1)));
+    assert_eq!(removed(&a, true).await, Ok(3));
+    assert_eq!(deploy(&b, "scripted:counter another", &forced()).await, Ok(2));
+    assert_eq!(add(&a, "one").await, Ok((json!(4), 2)));
+}
+
+#[tokio::test]
+async fn alarms_of_objects_that_are_left_are_not_lost() {
+    let (cluster, [a, b]) = cluster().await;
+    let setting = call("set_alarm", &json!(3_600_000));
+    a.router.call(&counter("one"), setting, Context::default()).await.unwrap();
+    let entries = async || cluster.store.list("wake/", None, 10).await.unwrap().names;
+    let before = entries().await;
+    assert_eq!(before.len(), 1);
+    assert_eq!(removed(&b, true).await, Ok(1));
+    assert_eq!(entries().await, before);
+    deploy(&b, "scripted:counter", &Terms::default()).await.unwrap();
+    assert_eq!(asked(&a, "one", "value").await, Ok((json!(0), 1)));
+    assert_eq!(entries().await, before);
+}
+
+#[tokio::test]
+async fn a_record_that_comes_back_from_before_a_removal_is_not_opened() {
+    let (cluster, [a, b]) = cluster().await;
+    add(&a, "late").await.unwrap();
+    a.node.deactivate(&counter("late")).await;
+    b.node.deactivate(&counter("late")).await;
+    let name = counter("late").blob_key();
+    let record = cluster.store.peek(&name).unwrap().bytes;
+    cluster.store.remove(&name).await.unwrap();
+    assert_eq!(removed(&a, false).await, Ok(0));
+    deploy(&a, "scripted:counter another", &Terms::default()).await.unwrap();
+    cluster.store.plant(&name, record);
+    assert_eq!(add(&b, "late").await, Err(Code::StateUnreadable));
+    assert_eq!(add(&b, "other").await, Ok((json!(1), 2)));
+}
+
+#[tokio::test]
+async fn a_type_whose_roll_out_is_under_way_is_not_removed() {
+    let (_cluster, [a, b]) = cluster().await;
+    let terms = Terms { share: Share::Percent(50), ..Terms::default() };
+    deploy(&a, "scripted:counter another", &terms).await.unwrap();
+    for force in [false, true] {
+        assert_eq!(removed(&b, force).await.unwrap_err().code, Code::DeploymentConflict);
+    }
+    assert_eq!(asked(&a, "one", "value").await.map(|(value, _)| value), Ok(json!(0)));
+}
+
+#[tokio::test]
+async fn a_call_that_is_under_way_ends_before_the_type_is_removed() {
+    let (cluster, [a, b]) = cluster().await;
+    let router = std::sync::Arc::clone(&a.router);
+    let sleeping = tokio::spawn(async move {
+        router.call(&counter("one"), call("sleep", &json!(200)), Context::default()).await
+    });
+    while a.node.active_count() + b.node.active_count() == 0 {
+        sleep(Duration::from_millis(1)).await;
+    }
+    let left = removed(&b, true).await.unwrap();
+    assert!(sleeping.await.unwrap().is_ok(), "it was begun, and is done");
+    let has_record = cluster.store.peek(&counter("one").blob_key()).is_some();
+    assert_eq!(left, usize::from(has_record), "what it left is counted");
+}
+
+#[tokio::test]
+async fn a_damaged_type_is_given_up_only_where_that_is_meant() {
+    let (cluster, [a, b]) = cluster().await;
+    add(&a, "one").await.unwrap();
+    cluster.store.plant(&type_blob("counter"), "{\"format\":2,".into());
+    let refused = removed(&b, false).await.unwrap_err();
+    assert_eq!(refused.code, Code::RecordDamaged);
+    assert!(refused.hint.unwrap().contains("highlander types remove counter --force"));
+    assert_eq!(removed(&b, true).await, Ok(1));
+    assert_eq!((a.node.active_count(), b.node.active_count()), (0, 0));
+    let aside = cluster.store.list("damaged/", None, 10).await.unwrap().names;
+    assert_eq!(aside.len(), 1);
+    assert_eq!(cluster.store.peek(&aside[0]).unwrap().bytes, "{\"format\":2,");
+    assert_eq!(add(&a, "one").await, Err(Code::UnknownType));
+    let refused = deploy(&a, "scripted:counter", &Terms::default()).await.unwrap_err();
+    assert_eq!(refused.code, Code::ComponentRefused, "which code they had is not known any more");
+    deploy(&a, "scripted:counter", &forced()).await.unwrap();
+    assert_eq!(add(&b, "one").await, Ok((json!(2), 1)));
+}
+
+#[tokio::test]
+async fn a_record_of_a_newer_host_is_not_given_up() {
+    let (cluster, [a, _b]) = cluster().await;
+    let newer = Bytes::from_static(b"{\"format\":99,\"name\":\"counter\"}");
+    cluster.store.plant(&type_blob("counter"), newer.clone());
+    let refused = removed(&a, true).await.unwrap_err();
+    assert_eq!(refused.code, Code::RecordDamaged);
+    assert!(refused.message.contains("newer version"), "{refused}");
+    assert_eq!(cluster.store.peek(&type_blob("counter")).unwrap().bytes, newer);
+    // One that changed meanwhile is not given up either.
+    let record = TypeRecord::new(counters());
+    cluster.store.plant(&type_blob("counter"), record.encode());
+    let removal = Removal { at_ms: 1, by: String::new(), objects: 0 };
+    let refused = a.node.catalog().give_up(&counters(), removal).await.unwrap_err();
+    assert_eq!(refused.code, Code::DeploymentConflict);
+}
