@@ -40,8 +40,8 @@ pub async fn run(router: Weak<Router>, retention: Retention) {
     }
 }
 
-/// Looks once at everything that is this node's part: a type that cannot be looked at keeps no other one from it.
-/// `removed` are the blobs that were removed before.
+/// Looks once at everything that is this node's part: a type that cannot be looked at keeps no other one from it, and
+/// the first such error is given at the end. `removed` are the blobs that were removed before.
 async fn look(
     router: &Router,
     retention: Retention,
@@ -49,15 +49,17 @@ async fn look(
 ) -> Result<(), Error> {
     let catalog = router.node().catalog();
     catalog.tidy_up().await?;
+    let mut outcome = Ok(());
     for name in catalog.known_types() {
         // Without a session it is not known what the objects of the other nodes run.
         if router.membership().is_some_and(|present| present.coordinates_rollout(&name))
             && let Err(error) = look_at(router, &name, retention, removed).await
         {
-            tracing::warn!(type_name = %name, "its components were not collected: {error}");
+            tracing::debug!(type_name = %name, "its components were not collected: {error}");
+            outcome = outcome.and(Err(error));
         }
     }
-    Ok(())
+    outcome
 }
 
 async fn look_at(
