@@ -34,7 +34,7 @@ fn admitted(access: &Access, headers: &HeaderMap, method: &str, path: &str) -> u
 }
 
 /// What every request needs: whether `call:todo`, `deploy:todo`, `admin`, `metrics` and a node may do it.
-const TABLE: [(&str, &str, &str); 28] = [
+const TABLE: [(&str, &str, &str); 30] = [
     ("POST", "/v1/objects/todo/1/complete", "1 0 0 0 0"),
     ("GET", "/v1/objects/todo/1", "1 0 0 0 0"),
     ("GET", "/v1/objects/todo/1/value", "1 0 0 0 0"),

@@ -121,7 +121,8 @@
       (field "handler" string) (field "argument" (list u8)) (field "version" u64)
       (field "caller" $caller) (field "occasion" $occasion)))
     (export $call "call" (type $call-record))
-    (type $refusal-record (record (field "code" string) (field "message" string)))
+    (type $refusal-record (record
+      (field "code" string) (field "message" string) (field "detail" (option (list u8)))))
     (export $refusal "refusal" (type $refusal-record))
     (type $rejection-variant (variant
       (case "invalid-argument" string) (case "unknown-handler") (case "refused" $refusal)))
