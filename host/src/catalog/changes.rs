@@ -186,7 +186,7 @@ impl Catalog {
             Put::Applied(_) => Ok(()),
             Put::Refused => Err(overtaken(type_name)),
             Put::Undecided(why) => Err(Error::new(Code::OutcomeUnknown, why)),
-            Put::Denied(why) => Err(not_stored(&why)),
+            Put::Unavailable(why) | Put::Denied(why) => Err(not_stored(&why)),
         }
     }
 

@@ -92,9 +92,10 @@ impl TypeRecord {
         let same = self.current_entry().filter(|entry| entry.digest == digest);
         if let Some(entry) = same.filter(|entry| !entry.is_collected).cloned() {
             self.recall(digest);
+            self.remember(entry.number, terms);
             return Ok(entry);
         }
-        let entry = self.add(digest, size, description.clone(), &terms.by.to_string(), now_ms);
+        let entry = self.add(digest, size, description.clone(), terms, now_ms);
         self.current = entry.number;
         if is_empty {
             // Nothing that was written before belongs to this one.

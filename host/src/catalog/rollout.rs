@@ -197,7 +197,7 @@ impl TypeRecord {
         Ok(Some(entry))
     }
 
-    fn remember(&mut self, number: u32, terms: &Terms) {
+    pub(super) fn remember(&mut self, number: u32, terms: &Terms) {
         let found = self.revisions.iter_mut().find(|entry| entry.number == number);
         if let (Some(entry), Some(key)) = (found, &terms.key) {
             entry.keys.push(key.clone());

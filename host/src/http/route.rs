@@ -124,6 +124,7 @@ impl Route<'_> {
                 &["canary_key"],
             ),
             Self::Rehearse => (&["sample", "wait"], &[]),
+            Self::RemoveType(_) => (&["force"], &[]),
             Self::Rollout(_) => (&["live"], &[]),
             Self::Rollback(_) => (&["to", "wait"], &[]),
             _ => (&[], &[]),

@@ -167,7 +167,7 @@ impl Api {
         name: TypeName,
     ) -> Result<Reply, Problem> {
         let mut force = false;
-        for (parameter, value) in query::parameters(&parts.uri, &["force"])? {
+        for (parameter, value) in query::parameters(parts) {
             force = query::flag(&parameter, &value)?;
         }
         let (router, by, type_name) =

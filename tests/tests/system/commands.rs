@@ -45,6 +45,7 @@ async fn every_command_does_its_work() {
     assert_eq!(run(&["types", "remove", "counter"]).await, "counter removed\n", "it has no object");
     assert!(!run(&["types"]).await.contains("counter"));
     let (refused, hint) = node.cli(&["types", "remove", "todo"]).await.error(2);
+    let hint = hint.expect("there is a way");
     assert!(refused.contains("1 object") && hint.contains("--force"), "{refused} {hint}");
     let forced = node.cli(&["types", "remove", "todo", "--force"]).await.done();
     assert_eq!(forced.stdout, "todo removed\n");
