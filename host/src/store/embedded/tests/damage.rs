@@ -211,6 +211,29 @@ async fn no_flipped_bit_loses_an_answered_write_silently() {
     }
 }
 
+/// The database would take memory for as many entries as it says, and the process would end.
+#[tokio::test]
+async fn a_damaged_table_of_contents_is_refused_before_it_is_believed() {
+    let (killed, _, answered) = small_store().await;
+    let mut tried = 0;
+    for (name, content) in &killed.0 {
+        let contents = content.bytes.windows(4).rposition(|bytes| bytes == b"TOC!");
+        for place in contents.into_iter().flat_map(|start| start + 4..start + 8) {
+            for bit in 0..8 {
+                let mut damaged = killed.clone();
+                damaged.0.get_mut(name).unwrap().bytes[place] ^= 1 << bit;
+                let folder = quick_folder();
+                damaged.put(folder.path());
+                if let Err(why) = outcome(folder.path(), &answered).await {
+                    panic!("{}, byte {place}, bit {bit}: {why}", name.display());
+                }
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried >= 4 * 32, "{tried}");
+}
+
 #[tokio::test]
 async fn no_missing_or_shortened_file_loses_an_answered_write_silently() {
     let (killed, _, answered) = small_store().await;
