@@ -5,14 +5,17 @@
 
 mod alarms;
 mod client;
+mod completions;
 mod deploy;
 mod doctor;
+mod environment;
 mod failure;
 mod messages;
 mod new;
 mod nodes;
 mod objects;
 pub mod output;
+mod schema;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -23,9 +26,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use self::client::Client;
+use self::environment::{Global, Log};
 use self::failure::Failure;
 use crate::config::Config;
 use crate::config::backends::RegistryKind;
@@ -34,7 +38,7 @@ use crate::telemetry;
 
 /// Objects with one owner, a durable state, and sandboxed behaviour.
 #[derive(Debug, Parser)]
-#[command(name = "highlander", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(name = "highlander", version, max_term_width = 100)]
 #[command(
     after_help = "Exit codes: 0 done, 1 the object rejected the call, 2 wrong usage or environment,\n\
     3 unavailable and nothing executed, 4 outcome unknown."
@@ -44,20 +48,6 @@ struct Cli {
     global: Global,
     #[command(subcommand)]
     command: Command,
-}
-
-/// What every command that talks to a node takes.
-#[derive(Debug, Args)]
-struct Global {
-    /// The node to talk to
-    #[arg(long, global = true, env = "HIGHLANDER_URL", default_value = "http://127.0.0.1:7410")]
-    url: String,
-    /// Print documents as the node sends them
-    #[arg(long, global = true)]
-    json: bool,
-    /// File that holds the bearer token, readable by its owner alone
-    #[arg(long, global = true, value_name = "FILE", env = "HIGHLANDER_TOKEN_FILE")]
-    token_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -90,7 +80,7 @@ enum Command {
     ///
     /// Example: highlander token ci --scopes deploy:todo,call:todo
     Token(token::Token),
-    /// Make a new object project that builds and deploys unchanged
+    /// Make a new object project, or add an object to the project you are in
     New(new::New),
     /// Upload a component and make it the current revision of its type
     ///
@@ -100,11 +90,11 @@ enum Command {
     Rehearse(deploy::Rehearse),
     /// Make an older revision of a type current again
     Rollback(deploy::Rollback),
-    /// List the types, show one with its handlers and its revisions, or remove one
+    /// List the types, show one with its handlers, their arguments, and its revisions, or remove one
     Types(types::Types),
     /// Call a handler of an object
     ///
-    /// Example: highlander call todo/42 complete
+    /// Examples: highlander call todo/42 complete, highlander call counter/hits add -5
     Call(objects::Call),
     /// Print an object's state
     Get(objects::Get),
@@ -128,7 +118,7 @@ enum Command {
     Messages(messages::Messages),
     /// List the alarms that an object has set and those that were given up; set or drop the latter
     Alarms(alarms::Alarms),
-    /// Make an object a file again until its next call
+    /// Unload an object from memory; its record stays in the store
     Deactivate(objects::One),
     /// List the nodes
     Nodes,
@@ -136,16 +126,13 @@ enum Command {
     Drain(nodes::Drain),
     /// Check this machine and this configuration, and say how to mend what is wrong
     Doctor(doctor::Doctor),
+    /// Print a script that completes commands and options in a shell
+    ///
+    /// Example: highlander completions bash > ~/.local/share/bash-completion/completions/highlander
+    Completions(completions::Completions),
     /// Compile a component from standard input: what nodes run in a process of its own
     #[command(name = COMMAND, hide = true)]
     CompileComponent(Confinement),
-}
-
-#[derive(Debug, Args)]
-struct Log {
-    /// How log lines are written: text or json
-    #[arg(long, value_name = "FORMAT", env = "HIGHLANDER_LOG_FORMAT", default_value = "text")]
-    log_format: telemetry::Format,
 }
 
 /// What runs a node until it is told to stop.
@@ -154,7 +141,8 @@ pub type RunNode = fn(Config) -> anyhow::Result<()>;
 /// Does what the process's arguments ask for. `run_node` is called for `dev` and `serve`.
 #[must_use]
 pub fn main(run_node: RunNode) -> ExitCode {
-    let cli = Cli::parse();
+    let matches = command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let done = match cli.command {
         Command::Dev { data, listen, web, log } => {
             dev_config(data, listen, web).and_then(|config| start(run_node, config, &log))
@@ -164,6 +152,7 @@ pub fn main(run_node: RunNode) -> ExitCode {
         }
         Command::New(new) => new.run(),
         Command::Token(token) => token.run(cli.global.json),
+        Command::Completions(completions) => completions.run(command()),
         Command::CompileComponent(confinement) => return compile(&confinement),
         command => on_runtime(&cli.global, command),
     };
@@ -171,6 +160,31 @@ pub fn main(run_node: RunNode) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+/// Commands that talk to no node, and those options of [`Global`] that they use nevertheless.
+const OFFLINE: &[(&str, &[&str])] =
+    &[("dev", &[]), ("serve", &[]), ("new", &[]), ("token", &["json"]), ("completions", &[])];
+
+/// The command as users see it: the help of a command lists the options that it uses.
+fn command() -> clap::Command {
+    let command = Cli::command();
+    let global: Vec<_> =
+        command.get_arguments().filter(|argument| argument.is_global_set()).cloned().collect();
+    OFFLINE.iter().fold(command, |command, (name, used)| {
+        let unused = global.iter().filter(|argument| !used.contains(&argument.get_id().as_str()));
+        command.mut_subcommand(name, |offline| {
+            offline.args(unused.map(|argument| argument.clone().hide(true)))
+        })
+    })
+}
+
+/// A number of things, of which nobody wants none.
+fn at_least_one(text: &str) -> Result<u64, String> {
+    text.parse()
+        .ok()
+        .filter(|count| *count > 0)
+        .ok_or_else(|| "it is a number, 1 or more".to_owned())
 }
 
 /// The configuration of a node on its own: the environment's, and over it what the command says.
@@ -185,7 +199,7 @@ fn dev_config(
         return Err(failure.with_hint("for a node of a cluster: highlander serve --config FILE"));
     }
     if let Some(folder) = web.as_deref().filter(|folder| !folder.is_dir()) {
-        let failure = Failure::usage(format!("{} is no directory", folder.display()));
+        let failure = Failure::usage(format!("{} is not a directory", folder.display()));
         return Err(failure.with_hint("--web takes the directory of a page, with its index.html"));
     }
     let data_dir = data.unwrap_or_else(|| config.data_dir.clone());
@@ -194,7 +208,7 @@ fn dev_config(
 }
 
 fn start(run_node: RunNode, config: Config, log: &Log) -> Result<(), Failure> {
-    telemetry::init(log.log_format);
+    telemetry::init(log.format()?);
     run_node(config).map_err(Failure::of_node)
 }
 
@@ -233,6 +247,7 @@ fn on_runtime(global: &Global, command: Command) -> Result<(), Failure> {
             | Command::Serve { .. }
             | Command::New(_)
             | Command::Token(_)
+            | Command::Completions(_)
             | Command::CompileComponent(_) => Ok(()),
         }
     })

@@ -28,6 +28,7 @@ pub struct Run {
     url: Option<String>,
     input: Vec<u8>,
     stdout: Option<Stdio>,
+    variables: Vec<(String, String)>,
 }
 
 /// The binary, without a node to talk to, and with nothing to read.
@@ -41,6 +42,13 @@ impl Run {
     #[must_use]
     pub fn url(self, url: &str) -> Self {
         Self { url: Some(url.to_owned()), ..self }
+    }
+
+    /// With this variable in its environment.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     /// With this on standard input.
@@ -68,6 +76,7 @@ impl Run {
         if let Some(url) = &self.url {
             command.env("HIGHLANDER_URL", url);
         }
+        command.envs(self.variables);
         run(command, &self.input, self.stdout.unwrap_or_else(Stdio::piped)).await
     }
 }

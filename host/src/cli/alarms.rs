@@ -1,12 +1,12 @@
 //! The command about the alarms of an object: those that are set, and those that were given up.
-//! Arguments are cut short in tables; `--json` has them whole.
+//! Arguments are cut short in tables; `--json` has them whole. Their numbers are printed as the node sent them.
 
 use clap::Args;
 use http::Method;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
-use super::client::{Client, Request, object_path};
+use super::client::{self, Client, Request, object_path};
 use super::failure::Failure;
 use super::messages::{Which, path_of, row, short};
 use super::output;
@@ -28,8 +28,8 @@ pub(super) struct Alarms {
 
 #[derive(Debug, Deserialize)]
 struct Shown {
-    alarms: Vec<Alarm>,
-    failed_alarms: Vec<Alarm>,
+    alarms: Vec<Box<RawValue>>,
+    failed_alarms: Vec<Box<RawValue>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -39,7 +39,7 @@ struct Alarm {
     due_ms: u64,
     every_ms: Option<u64>,
     handler: String,
-    argument: Value,
+    argument: Box<RawValue>,
     tries: u32,
     why: Option<String>,
 }
@@ -54,15 +54,16 @@ impl Alarms {
     }
 
     async fn show(&self, client: &Client) -> Result<(), Failure> {
-        let answer = client.send(Request::get(path_of(&self.id)?)).await?;
+        let shown: Shown = client.send(Request::get(path_of(&self.id))).await?.read()?;
+        let all = || shown.alarms.iter().chain(&shown.failed_alarms);
         if client.is_json {
-            return output::json(&answer.body);
+            return output::documents(all());
         }
-        let shown: Shown = answer.read()?;
         let head = ["NUMBER", "STATE", "NAME", "DUE", "EVERY", "HANDLER", "ARGUMENT", "WHY"];
         let mut rows = vec![row(head)];
-        rows.extend(shown.alarms.iter().map(Alarm::row));
-        rows.extend(shown.failed_alarms.iter().map(Alarm::row));
+        for document in all() {
+            rows.push(client::read::<Alarm>(document)?.row());
+        }
         output::table(&rows)
     }
 
@@ -74,8 +75,8 @@ impl Alarms {
         which: Which,
     ) -> Result<(), Failure> {
         let query = which.0.map_or(String::new(), |number| format!("?number={number}"));
-        let path = format!("{}/alarms{rest}{query}", object_path(&self.id)?);
-        let word = if method == Method::POST { "set anew" } else { "dropped" };
+        let path = format!("{}/alarms{rest}{query}", object_path(&self.id));
+        let word = if method == Method::POST { "are set again" } else { "are dropped" };
         let answer = client.send(Request::new(method, path)).await?;
         if client.is_json {
             return output::json(&answer.body);

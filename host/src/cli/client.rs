@@ -1,17 +1,24 @@
 //! Talks to a node: one request, one answer, and what it means when there is none.
 //!
 //! A request that was sent and not answered may have been executed. Only where no connection came about, or the
-//! request only reads, nothing was.
+//! request only reads, nothing was. How a request is sent is [`transport`]'s.
+
+mod transport;
 
 use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http_body_util::Full;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
+use self::transport::Address;
+pub(super) use self::transport::Stream;
+use self::transport::Unanswered;
 use super::Global;
 use super::failure::{Exit, Failure};
 use crate::config::secret;
@@ -21,9 +28,6 @@ use crate::limits::CALL_TIMEOUT_MAX;
 
 /// What is written as itself in a path or a query; every other byte becomes `%XX`.
 const URL_SAFE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a stream of events may be silent: it is kept alive every 15 seconds.
-const SILENCE_MAX: Duration = Duration::from_secs(40);
 /// How much longer than the call the answer may take.
 const ANSWER_MARGIN: Duration = Duration::from_secs(10);
 
@@ -89,21 +93,26 @@ impl Answer {
 
     /// The answer as a `T`.
     pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        serde_json::from_slice(&self.body).map_err(|error| {
-            Failure::environment(format!("the node's answer cannot be understood: {error}"))
-                .with_hint(
-                    "node and command are of different versions, or it is no Highlander node",
-                )
-        })
+        serde_json::from_slice(&self.body).map_err(|error| unreadable(&error))
     }
+}
+
+/// A part of an answer as a `T`.
+pub(super) fn read<T: DeserializeOwned>(part: &RawValue) -> Result<T, Failure> {
+    serde_json::from_str(part.get()).map_err(|error| unreadable(&error))
+}
+
+fn unreadable(error: &serde_json::Error) -> Failure {
+    Failure::environment(format!("the node's answer cannot be read: {error}")).with_hint(
+        "node and command are of different versions, or it is not a Highlander node: compare \
+         highlander --version on both sides, and look at --url",
+    )
 }
 
 /// A way to one node.
 #[derive(Debug)]
 pub(super) struct Client {
-    http: reqwest::Client,
-    /// For answers that have no end.
-    streaming: reqwest::Client,
+    address: Address,
     url: String,
     token: Option<HeaderValue>,
     /// Whether documents are printed as they come.
@@ -112,17 +121,10 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(global: &Global) -> Result<Self, Failure> {
-        let url = global.url.trim_end_matches('/').to_owned();
-        if !url.starts_with("http://") {
-            let text = format!("{url} is no address of a node: this build talks plain HTTP only");
-            return Err(Failure::usage(text).with_hint("--url http://127.0.0.1:7410"));
-        }
-        let token = global.token_file.as_deref().map(read_token).transpose()?;
-        let builder = || reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).no_proxy();
-        let none = |error| Failure::environment(format!("no HTTP client: {error}"));
-        let http = builder().timeout(CALL_TIMEOUT_MAX + ANSWER_MARGIN).build().map_err(none)?;
-        let streaming = builder().read_timeout(SILENCE_MAX).build().map_err(none)?;
-        Ok(Self { http, streaming, url, token, is_json: global.json })
+        let url = global.url().trim_end_matches('/').to_owned();
+        let address = Address::parse(&url).ok_or_else(|| no_address(&url))?;
+        let token = global.token_file().as_deref().map(read_token).transpose()?;
+        Ok(Self { address, url, token, is_json: global.json })
     }
 
     /// The address that it talks to.
@@ -134,38 +136,46 @@ impl Client {
     pub(super) async fn send(&self, mut request: Request) -> Result<Answer, Failure> {
         let is_read = request.method.is_safe();
         let hint = request.when_unanswered.take();
-        let unanswered = |error: reqwest::Error| self.unanswered(&error, is_read, hint.clone());
-        let sent = self.request(&self.http, request).send().await;
-        let response = sent.map_err(unanswered)?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let body = response.bytes().await.map_err(unanswered)?;
-        if status.is_success() {
-            return Ok(Answer { headers, body });
+        let exchange = async {
+            let response = self.address.begin(self.message(request)?).await;
+            let (head, body) = response.map_err(Failed::Unanswered)?.into_parts();
+            let body = transport::whole(body).await.map_err(Failed::Unanswered)?;
+            Ok::<_, Failed>((head, body))
+        };
+        let exchanged = tokio::time::timeout(CALL_TIMEOUT_MAX + ANSWER_MARGIN, exchange).await;
+        match exchanged.unwrap_or(Err(Failed::Unanswered(Unanswered::TimedOut))) {
+            Ok((head, body)) if head.status.is_success() => {
+                Ok(Answer { headers: head.headers, body })
+            }
+            Ok((head, body)) => Err(self.refused(head.status, &head.headers, &body)),
+            Err(failed) => Err(self.failed(failed, is_read, hint)),
         }
-        Err(self.refused(status, &headers, &body))
     }
 
     /// Sends a request whose answer has no end.
-    pub(super) async fn stream(&self, request: Request) -> Result<reqwest::Response, Failure> {
-        let sent = self.request(&self.streaming, request).send().await;
-        let response = sent.map_err(|error| self.unanswered(&error, true, None))?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        if status.is_success() {
-            return Ok(response);
+    pub(super) async fn stream(&self, request: Request) -> Result<Stream, Failure> {
+        let message = self.message(request).map_err(|failed| self.failed(failed, true, None))?;
+        let begun = Stream::begin(&self.address, message).await;
+        let unanswered = |why| self.unanswered(why, true, None);
+        let (head, body) = begun.map_err(unanswered)?.into_parts();
+        if head.status.is_success() {
+            return Ok(Stream::new(body));
         }
-        let body = response.bytes().await.map_err(|error| self.unanswered(&error, true, None))?;
-        Err(self.refused(status, &headers, &body))
+        let body = transport::whole(body).await.map_err(unanswered)?;
+        Err(self.refused(head.status, &head.headers, &body))
     }
 
-    fn request(&self, http: &reqwest::Client, request: Request) -> reqwest::RequestBuilder {
-        let sending = http
-            .request(request.method, format!("{}{}", self.url, request.path))
-            .headers(request.headers)
-            .body(request.body);
-        match &self.token {
-            Some(token) => sending.header(AUTHORIZATION, token.clone()),
-            None => sending,
+    fn message(&self, request: Request) -> Result<http::Request<Full<Bytes>>, Failed> {
+        let uri = self.address.path(&request.path).ok_or(Failed::Unsendable)?;
+        let host = HeaderValue::from_str(self.address.host()).map_err(|_| Failed::Unsendable)?;
+        let mut message = http::Request::new(Full::new(request.body));
+        (*message.method_mut(), *message.uri_mut()) = (request.method, uri);
+        *message.headers_mut() = request.headers;
+        message.headers_mut().insert(HOST, host);
+        if let Some(token) = &self.token {
+            message.headers_mut().insert(AUTHORIZATION, token.clone());
         }
+        Ok(message)
     }
 
     /// What an answer means that is an error.
@@ -180,17 +190,25 @@ impl Client {
         }
     }
 
-    fn unanswered(&self, error: &reqwest::Error, is_read: bool, hint: Option<String>) -> Failure {
+    fn failed(&self, failed: Failed, is_read: bool, hint: Option<String>) -> Failure {
+        match failed {
+            Failed::Unsendable => no_address(&self.url),
+            Failed::Unanswered(why) => self.unanswered(why, is_read, hint),
+        }
+    }
+
+    fn unanswered(&self, why: Unanswered, is_read: bool, hint: Option<String>) -> Failure {
         let url = &self.url;
-        if error.is_builder() {
-            return Failure::usage(format!("{url} is no address of a node"));
-        }
-        if error.is_connect() {
-            let text = format!("no node answers at {url}");
-            let failure = Failure { exit: Exit::Unavailable, message: text, hint: None };
-            return failure.with_hint("start one with: highlander dev, or name another with --url");
-        }
-        let why = if error.is_timeout() { "in time" } else { "before the connection broke" };
+        let why = match why {
+            Unanswered::NotConnected => {
+                let text = format!("no node answers at {url}; nothing was executed");
+                let failure = Failure { exit: Exit::Unavailable, message: text, hint: None };
+                return failure
+                    .with_hint("start one with: highlander dev, or name another with --url");
+            }
+            Unanswered::TimedOut => "in time",
+            Unanswered::Broken => "before the connection broke",
+        };
         let message = format!("the node at {url} did not answer {why}");
         if is_read {
             return Failure { exit: Exit::Unavailable, message, hint: None };
@@ -201,15 +219,41 @@ impl Client {
     }
 }
 
-/// The path of an object.
-pub(super) fn object_path(id: &ObjectId) -> Result<String, Failure> {
-    if matches!(id.key(), "." | "..") {
-        let text = format!(
-            "{id} cannot be called over HTTP, whose clients take such a key for a step in a path"
-        );
-        return Err(Failure::usage(text));
+/// Why a request has no answer.
+enum Failed {
+    /// It cannot be written as HTTP.
+    Unsendable,
+    Unanswered(Unanswered),
+}
+
+/// What is wrong with the address of a node.
+fn no_address(url: &str) -> Failure {
+    if let Some(rest) = url.strip_prefix("https://") {
+        let text = format!("{url} asks for TLS, which this build does not have");
+        return Failure::usage(text).with_hint(format!(
+            "over a trusted network, or to a proxy on this machine: --url http://{rest}"
+        ));
     }
-    Ok(format!("/v1/objects/{}/{}", id.type_name(), encoded(id.key())))
+    let is_bare = !url.contains("://") && Address::parse(&format!("http://{url}")).is_some();
+    if is_bare {
+        let text = format!("the address {url} lacks http:// in front");
+        return Failure::usage(text).with_hint(format!("--url http://{url}"));
+    }
+    // It may hold a password.
+    let shown = if url.contains('@') { "the address" } else { url };
+    let text = format!("{shown} is not the address of a node: http://HOST:PORT, without a user");
+    Failure::usage(text).with_hint("--url http://127.0.0.1:7410")
+}
+
+/// The path of an object.
+pub(super) fn object_path(id: &ObjectId) -> String {
+    let key = match id.key() {
+        // Escaped, so that what lies between is less likely to take them for steps in the path.
+        "." => "%2E".to_owned(),
+        ".." => "%2E%2E".to_owned(),
+        key => encoded(key),
+    };
+    format!("/v1/objects/{}/{key}", id.type_name())
 }
 
 /// Text as a part of a path, or as a value of a query.

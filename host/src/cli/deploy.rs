@@ -2,31 +2,27 @@
 //!
 //! Whether a component fits is the node's to say; here it is only read and sent. How it spreads is shown by `spread`.
 
+mod rehearse;
+mod share;
 mod spread;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use bytes::Bytes;
 use bytesize::ByteSize;
 use clap::Args;
 use http::Method;
 use serde::Deserialize;
-use spread::spread;
 
+pub(super) use self::rehearse::Rehearse;
+use self::rehearse::{nothing_tried, rehearsed};
+use self::spread::spread;
 use super::client::{Client, Request, encoded};
 use super::failure::Failure;
 use super::output;
 use crate::catalog::rollout::{Share, Stage};
-use crate::id::Digest;
-use crate::node::rehearsal::Rehearsed;
-use crate::rehearsal::{Rehearsal, Sample};
-
-/// What to do where a rehearsal was not answered.
-const REPEATABLE: &str = "repeat it: a rehearsal changes nothing";
-/// Pause between two looks at a rehearsal.
-const LOOK_PAUSE: Duration = Duration::from_millis(100);
+use crate::rehearsal::Sample;
 
 /// `highlander deploy`
 #[derive(Debug, Args)]
@@ -44,23 +40,15 @@ pub(super) struct Deploy {
     /// For a share of the objects, like 10%, or for these keys
     #[arg(long, value_name = "P%|KEY", num_args = 1..)]
     canary: Vec<String>,
+    /// For the object with this key, which may look like a number or a share
+    #[arg(long, value_name = "KEY")]
+    canary_key: Vec<String>,
     /// Take it back when more of the objects fail, like 1%, or never: none [default: 1%]
-    #[arg(long, value_name = "P%|none")]
+    #[arg(long, value_name = "P%|none", value_parser = share::max_failures)]
     max_failures: Option<String>,
     /// Deploy it once, however often it is repeated with this key [default: a random one]
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
-}
-
-/// `highlander rehearse`
-#[derive(Debug, Args)]
-pub(super) struct Rehearse {
-    /// The component
-    #[arg(value_name = "FILE.wasm")]
-    file: PathBuf,
-    /// With so many objects, chosen at random [default: all]
-    #[arg(long, value_name = "N")]
-    sample: Option<Sample>,
 }
 
 /// `highlander rollback`
@@ -89,19 +77,23 @@ impl fmt::Display for Rollout {
             Stage::Rolling => "being rolled out",
             Stage::Watching => "served, and watched",
         };
-        match &self.share {
-            Share::All => f.write_str(stage),
-            Share::Percent(percent) => write!(f, "{stage}, for {percent} % of the objects"),
-            Share::Keys(keys) => write!(f, "{stage}, for {} objects", keys.len()),
+        match share::whom(&self.share) {
+            None => f.write_str(stage),
+            Some(whom) => write!(f, "{stage}, {whom}"),
         }
     }
 }
 
 impl Deploy {
     pub(super) async fn run(mut self, client: &Client) -> Result<(), Failure> {
-        let wasm = component(&self.file()?, client)?;
+        let file = self.file()?;
+        let parameters = self.parameters()?;
+        let wasm = component(&file, client)?;
         if let Some(sample) = self.rehearse {
-            let rehearsal = rehearsed(client, wasm.clone(), sample).await?;
+            let (type_name, rehearsal) = rehearsed(client, wasm.clone(), sample).await?;
+            if rehearsal.rehearsed.tried == 0 {
+                output::note(&nothing_tried(&type_name));
+            }
             let failed = rehearsal.rehearsed.failed;
             if failed > 0 && !self.force {
                 let text = format!("it was not deployed: {failed} objects failed the rehearsal");
@@ -109,7 +101,7 @@ impl Deploy {
                     .with_hint("mend the component, or deploy it with --force if that is meant"));
             }
         }
-        let path = format!("/v1/types?{}wait={}", self.parameters(), client.is_json);
+        let path = format!("/v1/types?{parameters}wait={}", client.is_json);
         let key = self.idempotency_key.clone().unwrap_or_else(random_key);
         let hint = format!(
             "repeat it through any node with --idempotency-key {key}: it is deployed once, and followed"
@@ -131,7 +123,7 @@ impl Deploy {
         })
     }
 
-    fn parameters(&self) -> String {
+    fn parameters(&self) -> Result<String, Failure> {
         let mut parameters = String::new();
         let mut add = |name: &str, value: &str| {
             parameters.push_str(&format!("{name}={}&", encoded(value)));
@@ -139,14 +131,13 @@ impl Deploy {
         if self.force {
             add("force", "true");
         }
-        for value in &self.canary {
-            let is_share = self.canary.len() == 1 && value.ends_with('%');
-            add(if is_share { "canary" } else { "canary_key" }, value);
+        for (name, value) in share::parameters(&self.canary, &self.canary_key)? {
+            add(name, &value);
         }
         if let Some(max) = &self.max_failures {
             add("max_failures", max);
         }
-        parameters
+        Ok(parameters)
     }
 }
 
@@ -161,94 +152,12 @@ fn component(file: &Path, client: &Client) -> Result<Bytes, Failure> {
         failure.with_hint("build it with: cargo build --release --target wasm32-wasip2")
     })?;
     if !wasm.starts_with(b"\0asm") {
-        let failure = Failure::usage(format!("{shown} is no WebAssembly"));
-        return Err(failure.with_hint("deploy what lies in target/wasm32-wasip2/release/"));
+        let failure = Failure::usage(format!("{shown} is not a WebAssembly file"));
+        return Err(failure.with_hint("deploy a file in target/wasm32-wasip2/release/"));
     }
     let size = ByteSize(wasm.len() as u64);
     output::note(&format!("uploading {shown} ({size}) to {}", client.url()));
     Ok(wasm.into())
-}
-
-impl Rehearse {
-    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
-        let wasm = component(&self.file, client)?;
-        let sample = self.sample.unwrap_or(Sample::All);
-        if client.is_json {
-            let path = format!("/v1/rehearsals?sample={sample}");
-            let request = Request::new(Method::POST, path)
-                .with_body("application/wasm", wasm)
-                .when_unanswered(REPEATABLE);
-            return output::json(&client.send(request).await?.body);
-        }
-        let rehearsal = rehearsed(client, wasm, sample).await?;
-        let (tried, failed) = (rehearsal.rehearsed.tried, rehearsal.rehearsed.failed);
-        if failed > 0 {
-            let text = format!("{failed} of {tried} objects failed the rehearsal");
-            return Err(Failure::rejected(text));
-        }
-        output::line(&format!("{tried} objects passed the rehearsal"))
-    }
-}
-
-/// Rehearses a component, and shows how far that is and what it came to.
-async fn rehearsed(client: &Client, wasm: Bytes, sample: Sample) -> Result<Rehearsal, Failure> {
-    #[derive(Deserialize)]
-    struct Begun {
-        #[serde(rename = "type")]
-        type_name: String,
-        digest: Digest,
-    }
-    let path = format!("/v1/rehearsals?sample={sample}&wait=false");
-    let request = Request::new(Method::POST, path)
-        .with_body("application/wasm", wasm)
-        .when_unanswered(REPEATABLE);
-    let Begun { type_name, digest } = client.send(request).await?.read()?;
-    let path = format!("/v1/types/{}/rehearsal", encoded(&type_name));
-    let mut shown = 0;
-    let rehearsal = loop {
-        let rehearsal: Rehearsal = client.send(Request::get(path.as_str())).await?.read()?;
-        if rehearsal.digest != digest {
-            let text = "another rehearsal of the type was begun through this node";
-            return Err(Failure::environment(text));
-        }
-        let tried = rehearsal.rehearsed.tried;
-        if let Some(total) = rehearsal.total.filter(|_| tried > shown) {
-            output::note(&format!(
-                "{tried} of {total} objects tried, {} failed",
-                rehearsal.rehearsed.failed
-            ));
-            shown = tried;
-        }
-        if rehearsal.is_done {
-            break rehearsal;
-        }
-        tokio::time::sleep(LOOK_PAUSE).await;
-    };
-    if let Some(why) = &rehearsal.stopped {
-        return Err(Failure::environment(format!("the rehearsal ended early: {why}")));
-    }
-    show(&rehearsal.rehearsed);
-    Ok(rehearsal)
-}
-
-fn show(rehearsed: &Rehearsed) {
-    let size = |bytes| ByteSize(bytes).to_string();
-    let each = |total: u64| total.checked_div(rehearsed.tried).unwrap_or_default();
-    output::note(&format!(
-        "states: {} as they are, {} as the component writes them, the largest {}",
-        size(rehearsed.bytes_before),
-        size(rehearsed.bytes_after),
-        size(rehearsed.largest_after),
-    ));
-    output::note(&format!(
-        "time for an object: {} us on average, {} us at most",
-        each(rehearsed.micros),
-        rehearsed.micros_max,
-    ));
-    for (cause, failures) in &rehearsed.causes {
-        let examples = failures.examples.join(", ");
-        output::note(&format!("{} failed, like {examples}: {cause}", failures.count));
-    }
 }
 
 impl Rollback {
@@ -286,7 +195,7 @@ mod tests {
         let read = |line: &str| {
             let mut deploy = Line::parse_from(line.split(' ')).deploy;
             let file = deploy.file().map_err(|failure| failure.message);
-            (file, deploy.parameters())
+            (file, deploy.parameters().map_err(|failure| failure.message).unwrap())
         };
         let file = || Ok(PathBuf::from("a.wasm"));
         assert_eq!(read("deploy a.wasm --canary 10%"), (file(), "canary=10%25&".to_owned()));

@@ -96,7 +96,9 @@ impl Doctor {
 
 fn report(findings: &[Finding], is_json: bool) -> Result<(), Failure> {
     if is_json {
-        output::json(&serde_json::to_vec(findings).unwrap_or_default())?;
+        for finding in findings {
+            output::document(&serde_json::to_string(finding).unwrap_or_default())?;
+        }
     } else {
         for finding in findings {
             let verdict = format!("{:?}", finding.verdict).to_lowercase();

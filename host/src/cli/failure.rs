@@ -2,6 +2,7 @@
 //!
 //! The exit code follows from what the node said of the effect, so that a script can tell "not done" from "not known".
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use super::output;
@@ -74,6 +75,20 @@ impl Failure {
             return error.clone().into();
         }
         let failure = Self::environment(format!("{error:#}"));
+        let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+        match causes.next().map(std::io::Error::kind) {
+            Some(ErrorKind::AddrInUse) => {
+                return failure.with_hint(
+                    "does a node run there already? highlander dev --listen 127.0.0.1:0 takes a free \
+                     port; two nodes need two data directories: --data",
+                );
+            }
+            Some(ErrorKind::AddrNotAvailable) => {
+                return failure
+                    .with_hint("this machine does not have that address: see ip address");
+            }
+            _ => {}
+        }
         // Where there is a cause, it is of this machine.
         if error.chain().nth(1).is_some() {
             return failure.with_hint("look at this machine with: highlander doctor");

@@ -1,14 +1,15 @@
 //! The command about the messages that an object has sent.
-//! Arguments are cut short in tables; `--json` has them whole.
+//! Arguments are cut short in tables; `--json` has them whole. They are never read, so that their numbers are printed
+//! as the node sent them.
 
 use std::str::FromStr;
 
 use clap::Args;
 use http::Method;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
-use super::client::{Client, Request, object_path};
+use super::client::{self, Client, Request, object_path};
 use super::failure::Failure;
 use super::output;
 use crate::id::ObjectId;
@@ -19,7 +20,7 @@ pub(super) struct Messages {
     /// The object that sent them, like list/home
     #[arg(value_name = "TYPE/KEY")]
     id: ObjectId,
-    /// Send one that was given up anew, or all
+    /// Send one that was given up again, or all
     #[arg(long, value_name = "NUMBER|all", conflicts_with = "drop")]
     retry: Option<Which>,
     /// Drop one that was given up, or all
@@ -45,10 +46,11 @@ impl FromStr for Which {
     }
 }
 
+/// An object's messages, each as a document of its own.
 #[derive(Debug, Deserialize)]
 struct Shown {
-    pending: Vec<Message>,
-    dead: Vec<Message>,
+    pending: Vec<Box<RawValue>>,
+    dead: Vec<Box<RawValue>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -56,7 +58,7 @@ struct Message {
     number: u64,
     to: String,
     handler: String,
-    argument: Value,
+    argument: Box<RawValue>,
     tries: Option<u32>,
     why: Option<String>,
 }
@@ -71,22 +73,23 @@ impl Messages {
     }
 
     async fn show(&self, client: &Client) -> Result<(), Failure> {
-        let answer = client.send(Request::get(path_of(&self.id)?)).await?;
+        let shown: Shown = client.send(Request::get(path_of(&self.id))).await?.read()?;
         if client.is_json {
-            return output::json(&answer.body);
+            return output::documents(shown.pending.iter().chain(&shown.dead));
         }
-        let shown: Shown = answer.read()?;
         let mut rows = vec![row(["NUMBER", "STATE", "TO", "HANDLER", "ARGUMENT", "WHY"])];
-        for Message { number, to, handler, argument, tries, .. } in &shown.pending {
+        for document in &shown.pending {
+            let Message { number, to, handler, argument, tries, .. } = client::read(document)?;
             let tried = tries.filter(|tries| *tries > 0);
             let why = tried.map_or(String::new(), |tries| format!("refused {tries} times"));
-            let (number, argument) = (number.to_string(), short(argument));
-            rows.push(row([&number, "pending", to, handler, &argument, &why]));
+            let (number, argument) = (number.to_string(), short(&argument));
+            rows.push(row([&number, "pending", &to, &handler, &argument, &why]));
         }
-        for Message { number, to, handler, argument, why, .. } in &shown.dead {
-            let why = why.as_deref().unwrap_or_default();
-            let (number, argument) = (number.to_string(), short(argument));
-            rows.push(row([&number, "given up", to, handler, &argument, why]));
+        for document in &shown.dead {
+            let Message { number, to, handler, argument, why, .. } = client::read(document)?;
+            let (number, argument) = (number.to_string(), short(&argument));
+            let why = why.unwrap_or_default();
+            rows.push(row([&number, "given up", &to, &handler, &argument, &why]));
         }
         output::table(&rows)
     }
@@ -99,8 +102,8 @@ impl Messages {
         which: Which,
     ) -> Result<(), Failure> {
         let query = which.0.map_or(String::new(), |number| format!("?number={number}"));
-        let path = format!("{}{rest}{query}", path_of(&self.id)?);
-        let word = if method == Method::POST { "sent anew" } else { "dropped" };
+        let path = format!("{}{rest}{query}", path_of(&self.id));
+        let word = if method == Method::POST { "are sent again" } else { "are dropped" };
         let answer = client
             .send(Request::new(method, path).when_unanswered(format!(
                 "it may have been done: look before you repeat it: highlander messages {}",
@@ -116,8 +119,8 @@ impl Messages {
     }
 }
 
-pub(super) fn path_of(id: &ObjectId) -> Result<String, Failure> {
-    Ok(format!("{}/messages", object_path(id)?))
+pub(super) fn path_of(id: &ObjectId) -> String {
+    format!("{}/messages", object_path(id))
 }
 
 pub(super) fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
@@ -125,10 +128,35 @@ pub(super) fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
 }
 
 /// The beginning of an argument: enough to recognise it.
-pub(super) fn short(argument: &Value) -> String {
-    let text = argument.to_string();
+pub(super) fn short(argument: &RawValue) -> String {
+    let text = output::compact(argument.get());
     match text.char_indices().nth(60) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers that are another one as `f64`.
+    const ARGUMENT: &str =
+        "{\"id\": 9007199254740993, \"sum\": 0.10000000000000000001, \"none\": -0}";
+
+    #[test]
+    fn arguments_keep_their_numbers() {
+        let text =
+            format!(r#"{{"number":1,"to":"a/b","handler":"h","argument":{ARGUMENT},"tries":0}}"#);
+        let document = RawValue::from_string(text).unwrap();
+        let message: Message = client::read(&document).unwrap();
+        let expected = r#"{"id":9007199254740993,"sum":0.10000000000000000001,"none":-0}"#;
+        assert_eq!(short(&message.argument), expected);
+    }
+
+    #[test]
+    fn a_long_argument_is_cut() {
+        let long = RawValue::from_string(format!("\"{}\"", "ä".repeat(80))).unwrap();
+        assert_eq!(short(&long), format!("\"{}…", "ä".repeat(59)));
     }
 }

@@ -8,6 +8,7 @@ use clap::Args;
 use http::Method;
 use humantime_serde::re::humantime;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::client::{Client, Request, encoded};
 use super::failure::{Exit, Failure};
@@ -52,9 +53,13 @@ pub(super) struct Drain {
 
 /// Prints the nodes.
 pub(super) async fn list(client: &Client) -> Result<(), Failure> {
+    #[derive(Deserialize)]
+    struct Documents {
+        nodes: Vec<Box<RawValue>>,
+    }
     let answer = client.send(Request::get("/v1/nodes")).await?;
     if client.is_json {
-        return output::json(&answer.body);
+        return output::documents(&answer.read::<Documents>()?.nodes);
     }
     let Nodes { nodes } = answer.read()?;
     let mut rows = vec![["NODE", "ADDRESS", "STANDING", "ACTIVE"].map(str::to_owned).to_vec()];

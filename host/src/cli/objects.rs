@@ -7,14 +7,14 @@ use std::io::Read as _;
 use std::time::Duration;
 
 use bytes::Bytes;
-use clap::{Args, value_parser};
+use clap::Args;
 use http::Method;
 use humantime_serde::re::humantime;
 use serde::Deserialize;
 
 use super::client::{Answer, Client, Request, encoded, object_path};
 use super::failure::{Exit, Failure};
-use super::output;
+use super::{at_least_one, output};
 use crate::id::ObjectId;
 use crate::limits::{ARGUMENT_BYTES_MAX, LIST_COUNT_MAX};
 
@@ -37,7 +37,7 @@ pub(super) struct Call {
     /// The handler
     handler: String,
     /// The argument as JSON, or - for standard input [default: null]
-    #[arg(value_name = "JSON")]
+    #[arg(value_name = "JSON", allow_hyphen_values = true, value_parser = json_argument)]
     argument: Option<String>,
     /// Do it once, however often it is repeated with this key
     #[arg(long, value_name = "KEY")]
@@ -62,7 +62,7 @@ pub(super) struct Put {
     #[arg(value_name = "TYPE/KEY")]
     id: ObjectId,
     /// The state as JSON, or - for standard input
-    #[arg(value_name = "JSON")]
+    #[arg(value_name = "JSON", allow_hyphen_values = true, value_parser = json_argument)]
     state: String,
     /// Only if the object is at this version
     #[arg(long, value_name = "VERSION", conflicts_with = "if_absent")]
@@ -96,13 +96,13 @@ pub(super) struct List {
     #[arg(long)]
     active: bool,
     /// At most so many keys [default: all]
-    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     limit: Option<u64>,
 }
 
 impl Call {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
-        let path = format!("{}/{}", object_path(&self.id)?, encoded(&self.handler));
+        let path = format!("{}/{}", object_path(&self.id), encoded(&self.handler));
         let argument = self.argument.as_deref().map_or(Ok(Bytes::new()), read_json)?;
         let mut request = Request::new(Method::POST, path).with_body(JSON, argument);
         request = match &self.idempotency_key {
@@ -129,7 +129,7 @@ impl Call {
 
 impl Get {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
-        let answer = client.send(Request::get(object_path(&self.id)?)).await?;
+        let answer = client.send(Request::get(object_path(&self.id))).await?;
         note_version(&self.id, &answer);
         output::json(&answer.body)
     }
@@ -138,7 +138,7 @@ impl Get {
 impl Put {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
         let request =
-            Request::new(Method::PUT, object_path(&self.id)?).when_unanswered(look_first(&self.id));
+            Request::new(Method::PUT, object_path(&self.id)).when_unanswered(look_first(&self.id));
         let mut request = request.with_body(JSON, read_json(&self.state)?);
         if let Some(version) = self.if_match {
             request = request.with_header("if-match", &format!("\"{version}\""))?;
@@ -154,7 +154,7 @@ impl Put {
 
 impl Delete {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
-        let mut request = Request::new(Method::DELETE, object_path(&self.id)?)
+        let mut request = Request::new(Method::DELETE, object_path(&self.id))
             .when_unanswered(look_first(&self.id));
         if let Some(version) = self.if_match {
             request = request.with_header("if-match", &format!("\"{version}\""))?;
@@ -183,7 +183,7 @@ impl List {
             let page: Page = client.send(self.request(left, after.as_deref())).await?.read()?;
             for key in &page.keys {
                 if client.is_json {
-                    output::json(&serde_json::to_vec(key).unwrap_or_default())?;
+                    output::document(&serde_json::to_string(key).unwrap_or_default())?;
                 } else {
                     output::line(key)?;
                 }
@@ -233,7 +233,7 @@ struct Whereabouts {
 
 impl One {
     pub(super) async fn locate(self, client: &Client) -> Result<(), Failure> {
-        let path = format!("{}/owner", object_path(&self.id)?);
+        let path = format!("{}/owner", object_path(&self.id));
         let answer = client.send(Request::get(path)).await?;
         if client.is_json {
             return output::json(&answer.body);
@@ -254,7 +254,7 @@ impl One {
     }
 
     pub(super) async fn resume(self, client: &Client) -> Result<(), Failure> {
-        let path = format!("{}/quarantine", object_path(&self.id)?);
+        let path = format!("{}/quarantine", object_path(&self.id));
         let answer =
             client.send(Request::new(Method::DELETE, path).when_unanswered(REPEATABLE)).await?;
         if client.is_json {
@@ -267,7 +267,7 @@ impl One {
     }
 
     pub(super) async fn deactivate(self, client: &Client) -> Result<(), Failure> {
-        let path = format!("{}/deactivate", object_path(&self.id)?);
+        let path = format!("{}/deactivate", object_path(&self.id));
         let answer =
             client.send(Request::new(Method::POST, path).when_unanswered(REPEATABLE)).await?;
         if client.is_json {
@@ -278,7 +278,11 @@ impl One {
             was_active: bool,
         }
         let Deactivated { was_active } = answer.read()?;
-        let text = if was_active { "is a file again" } else { "was not active" };
+        let text = if was_active {
+            "is unloaded; its record stays in the store"
+        } else {
+            "was not active"
+        };
         output::note(&format!("{} {text}", self.id));
         Ok(())
     }
@@ -296,6 +300,16 @@ fn note_version(id: &ObjectId, answer: &Answer) {
 
 /// What to do where a command was not answered that may be given twice.
 const REPEATABLE: &str = "repeat it: to do it twice does no harm";
+
+/// A word in the place of an argument. A negative number begins as an option does; anything else that begins so is one
+/// that does not exist.
+fn json_argument(word: &str) -> Result<String, String> {
+    let is_number = |rest: &str| rest.is_empty() || rest.starts_with(|c: char| c.is_ascii_digit());
+    match word.strip_prefix('-') {
+        Some(rest) if !is_number(rest) => Err("there is no such option".to_owned()),
+        _ => Ok(word.to_owned()),
+    }
+}
 
 /// JSON from the command line, or from standard input.
 fn read_json(argument: &str) -> Result<Bytes, Failure> {

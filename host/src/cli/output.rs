@@ -6,6 +6,10 @@
 use std::io::{self, ErrorKind, Write as _};
 
 use humantime_serde::re::humantime;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use serde_json::value::RawValue;
+use tokio::sync::oneshot;
 
 use super::failure::Failure;
 
@@ -20,6 +24,54 @@ pub(super) fn line(text: &str) -> Result<(), Failure> {
 /// Prints a JSON document to standard output, as it was sent.
 pub(super) fn json(document: &[u8]) -> Result<(), Failure> {
     write(&escaped_json(&String::from_utf8_lossy(document)))
+}
+
+/// Prints a JSON document to standard output as one line, for those who read one document a line.
+pub(super) fn document(document: &str) -> Result<(), Failure> {
+    write(&escaped_json(&compact(document)))
+}
+
+/// Prints JSON documents to standard output, one a line.
+pub(super) fn documents<'a>(
+    documents: impl IntoIterator<Item = &'a Box<RawValue>>,
+) -> Result<(), Failure> {
+    documents.into_iter().try_for_each(|one| document(one.get()))
+}
+
+/// Prints text of this program to standard output, as it is.
+pub(super) fn text(text: &str) -> Result<(), Failure> {
+    write(text.trim_end())
+}
+
+/// A JSON document without the white space between its values. Nothing else is changed, numbers least of all.
+pub(super) fn compact(document: &str) -> String {
+    let (mut is_text, mut is_escaped) = (false, false);
+    let is_kept = |c: &char| {
+        let was_text = is_text;
+        is_text ^= *c == '"' && !is_escaped;
+        is_escaped = was_text && *c == '\\' && !is_escaped;
+        was_text || !matches!(c, ' ' | '\n' | '\t' | '\r')
+    };
+    document.chars().filter(is_kept).collect()
+}
+
+/// Waits until the reader of standard output has gone; for ever if it is a file.
+pub(super) async fn closed() {
+    let (tell, told) = oneshot::channel();
+    // Not one of the runtime's threads, whose end the runtime would wait for: this one ends with the process.
+    std::thread::spawn(move || {
+        let stdout = io::stdout();
+        let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
+        while poll(&mut polled, None) == Err(Errno::INTR) {}
+        let gone = PollFlags::ERR | PollFlags::HUP;
+        if polled.iter().any(|polled| polled.revents().intersects(gone)) {
+            // Nobody waits any more if the command has ended.
+            let _ = tell.send(());
+        }
+    });
+    if told.await.is_err() {
+        std::future::pending().await
+    }
 }
 
 /// A time in milliseconds since 1970-01-01 00:00 UTC, as people read it.
@@ -105,6 +157,20 @@ mod tests {
     fn a_terminal_is_given_nothing_to_act_on() {
         assert_eq!(escaped("a\u{1b}[31mb\nc\u{202e}"), "a\\u{1b}[31mb\\u{a}c\\u{202e}");
         assert_eq!(escaped("Grüße, 世界"), "Grüße, 世界");
+    }
+
+    #[test]
+    fn a_compact_document_has_the_same_numbers_and_texts() {
+        for (document, expected) in [
+            (
+                "{ \"a\" : [1.0, 123456789012345678901234567890 ,\n-0] }",
+                "{\"a\":[1.0,123456789012345678901234567890,-0]}",
+            ),
+            (r#"" a \" b \\" "#, r#"" a \" b \\""#),
+            ("null", "null"),
+        ] {
+            assert_eq!(compact(document), expected);
+        }
     }
 
     #[test]

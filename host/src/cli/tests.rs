@@ -5,12 +5,12 @@ use clap::CommandFactory as _;
 use super::*;
 
 fn parse(line: &str) -> Result<Cli, clap::Error> {
-    Cli::try_parse_from(line.split_whitespace())
+    Cli::from_arg_matches(&command().try_get_matches_from(line.split_whitespace())?)
 }
 
 #[test]
 fn every_command_can_be_written_as_documented() {
-    Cli::command().debug_assert();
+    command().debug_assert();
     for line in [
         "highlander dev",
         "highlander dev --data /tmp/x --listen 127.0.0.1:0 --log-format json",
@@ -21,6 +21,13 @@ fn every_command_can_be_written_as_documented() {
         "highlander new shared-list",
         "highlander new shared-list --lang js",
         "highlander deploy todo.wasm --force",
+        "highlander deploy todo.wasm --canary-key 10 --canary-key 11 --max-failures 0.5%",
+        "highlander completions bash",
+        "highlander call counter/hits add -5",
+        "highlander call counter/hits add -1.5e-3 --timeout 5s",
+        "highlander call counter/hits add --timeout 5s -5",
+        "highlander put counter/hits -5",
+        "highlander get todo/..",
         "highlander types",
         "highlander types todo --json",
         "highlander call todo/42 complete",
@@ -57,6 +64,13 @@ fn what_makes_no_sense_is_wrong_usage() {
         "highlander serve --web example-objects/web",
         "highlander serve --confg highlander.toml",
         "highlander watch todo",
+        "highlander call todo/42 complete --no-such-option",
+        "highlander call todo/42 complete -x",
+        "highlander put todo/42 -x",
+        "highlander watch todo/42 --count 0",
+        "highlander deploy todo.wasm --max-failures 1",
+        "highlander completions",
+        "highlander completions tcsh",
         "highlander token ci",
         "highlander token ci --scopes root",
         "highlander drain",
@@ -64,6 +78,42 @@ fn what_makes_no_sense_is_wrong_usage() {
     ] {
         let error = parse(line).expect_err(line);
         assert!(matches!(error.exit_code(), 2), "{line}: {}", error.exit_code());
+    }
+}
+
+#[test]
+fn errors_of_usage_say_what_would_be_right() {
+    for (line, expected) in [
+        ("highlander list todo --limit 0", "it is a number, 1 or more"),
+        ("highlander watch todo/42 --count 0", "it is a number, 1 or more"),
+        ("highlander deploy a.wasm --max-failures 1", "it lacks its percent sign: 1%"),
+        ("highlander call todo/42 complete --timout 5s", "there is no such option"),
+    ] {
+        let error = parse(line).expect_err(line).to_string();
+        assert!(error.contains(expected), "{line}: {error}");
+    }
+}
+
+#[test]
+fn the_help_of_a_command_lists_the_options_that_it_uses() {
+    let help = |name: &str| {
+        let mut command = command();
+        command.build();
+        let found = command.find_subcommand_mut(name).unwrap();
+        found.render_long_help().to_string()
+    };
+    for (name, used, unused) in [
+        ("dev", &["--listen"][..], &["--url", "--json", "--token-file"][..]),
+        ("serve", &["--config"], &["--url", "--json", "--token-file"]),
+        ("new", &["--sdk"], &["--url", "--json", "--token-file"]),
+        ("token", &["--scopes", "--json"], &["--url", "--token-file"]),
+        ("completions", &[], &["--url", "--json", "--token-file"]),
+        ("call", &["--url", "--json", "--token-file", "--timeout"], &[]),
+        ("doctor", &["--url", "--json", "--token-file"], &[]),
+    ] {
+        let text = help(name);
+        assert!(used.iter().all(|option| text.contains(option)), "{name}: {text}");
+        assert!(!unused.iter().any(|option| text.contains(option)), "{name}: {text}");
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) struct Token {
 impl Token {
     pub(super) fn run(self, is_json: bool) -> Result<(), Failure> {
         let Some(principal) = Principal::new(&self.name, self.scopes) else {
-            let text = format!("{:?} is no name for a principal", self.name);
+            let text = format!("{:?} is not a valid name", self.name);
             let hint = "1 to 64 of A-Z, a-z, 0-9, -, _, . and @, and not \"anonymous\"";
             return Err(Failure::usage(text).with_hint(hint));
         };

@@ -7,11 +7,12 @@ use bytesize::ByteSize;
 use clap::{Args, Subcommand};
 use http::Method;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
-use super::client::{Client, Request, encoded};
+use super::client::{self, Client, Request, encoded};
 use super::deploy::Rollout;
 use super::failure::Failure;
-use super::output;
+use super::{output, schema};
 use crate::engine::Description;
 
 /// `highlander types`
@@ -46,7 +47,7 @@ struct Remove {
 
 #[derive(Debug, Deserialize)]
 struct Summaries {
-    types: Vec<Summary>,
+    types: Vec<Box<RawValue>>,
     #[serde(default)]
     removed: Vec<Removed>,
     #[serde(default)]
@@ -106,10 +107,12 @@ impl Types {
             None => "/v1/types".to_owned(),
         };
         let answer = client.send(Request::get(path)).await?;
-        if client.is_json {
-            return output::json(&answer.body);
+        match (self.type_name.is_some(), client.is_json) {
+            (true, true) => output::json(&answer.body),
+            (true, false) => show(&answer.read()?),
+            (false, true) => output::documents(&answer.read::<Summaries>()?.types),
+            (false, false) => list(&answer.read()?),
         }
-        if self.type_name.is_some() { show(&answer.read()?) } else { list(answer.read()?) }
     }
 }
 
@@ -146,18 +149,30 @@ fn note_others(summaries: &Summaries) {
     }
 }
 
-fn list(summaries: Summaries) -> Result<(), Failure> {
-    note_others(&summaries);
+fn list(summaries: &Summaries) -> Result<(), Failure> {
+    note_others(summaries);
     if summaries.types.is_empty() {
         output::note("no type is deployed yet; deploy one with: highlander deploy FILE.wasm");
         return Ok(());
     }
     let mut rows = vec![["TYPE", "REVISION", "SCHEMA", "HANDLERS"].map(str::to_owned).to_vec()];
-    rows.extend(summaries.types.into_iter().map(|found| {
-        let Summary { name, current, schema_version, handlers } = found;
-        vec![name, current.to_string(), schema_version.to_string(), handlers.join(" ")]
-    }));
+    for document in &summaries.types {
+        let Summary { name, current, schema_version, handlers } = client::read(document)?;
+        rows.push(vec![name, current.to_string(), schema_version.to_string(), handlers.join(" ")]);
+    }
     output::table(&rows)
+}
+
+/// The handlers as rows: what one takes and answers with, and the first line of its documentation.
+fn handlers(description: &Description) -> Vec<Vec<String>> {
+    let mut rows = vec![["  HANDLER", "KIND", "ARGUMENT", "REPLY", ""].map(str::to_owned).to_vec()];
+    rows.extend(description.handlers.iter().map(|handler| {
+        let first = handler.documentation.lines().next().unwrap_or_default().to_owned();
+        let kind = format!("{:?}", handler.kind).to_lowercase();
+        let (argument, reply) = (schema::short(&handler.argument), schema::short(&handler.reply));
+        vec![format!("  {}", handler.name), kind, argument, reply, first]
+    }));
+    rows
 }
 
 fn show(record: &Record) -> Result<(), Failure> {
@@ -165,12 +180,7 @@ fn show(record: &Record) -> Result<(), Failure> {
     let Some(description) = &record.description else { return Ok(()) };
     description.documentation.lines().try_for_each(|text| output::line(&format!("  {text}")))?;
     output::line("handlers")?;
-    let handlers = description.handlers.iter().map(|handler| {
-        let first = handler.documentation.lines().next().unwrap_or_default().to_owned();
-        let kind = format!("{:?}", handler.kind).to_lowercase();
-        vec![format!("  {}", handler.name), kind, first]
-    });
-    output::table(&handlers.collect::<Vec<_>>())?;
+    output::table(&handlers(description))?;
     output::line("revisions")?;
     let head = ["  NUMBER", "COMPONENT", "SIZE", "SCHEMA", "DEPLOYED", "BY", "LIVE OBJECTS", ""];
     let mut rows = vec![head.map(str::to_owned).to_vec()];

@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
-use clap::{Args, value_parser};
+use clap::Args;
 
-use super::client::{Client, Request, object_path};
+use super::client::{Client, Request, Stream, object_path};
 use super::failure::{Exit, Failure};
-use super::output;
+use super::{at_least_one, output};
 use crate::events::event_id::EventId;
 use crate::events::frame::CLOSED;
 use crate::events::is_event_name;
@@ -30,7 +30,7 @@ pub(super) struct Watch {
     #[arg(long, value_name = "ID")]
     after: Option<EventId>,
     /// End after so many events [default: never]
-    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     count: Option<u64>,
 }
 
@@ -46,11 +46,13 @@ struct Progress {
 
 impl Watch {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
-        let path = format!("{}/events", object_path(&self.id)?);
+        let path = format!("{}/events", object_path(&self.id));
         tokio::select! {
             watched = self.watch(client, &path) => watched,
             // What a person ends is no failure.
             _ = tokio::signal::ctrl_c() => Ok(()),
+            // Between two events nothing is written that would show it.
+            () = output::closed() => Ok(()),
         }
     }
 
@@ -64,9 +66,9 @@ impl Watch {
                 request = request.with_header("last-event-id", after)?;
             }
             let why = match client.stream(request).await {
-                Ok(response) => {
+                Ok(stream) => {
                     has_begun = true;
-                    progress.follow(client, response).await?
+                    progress.follow(client, stream).await?
                 }
                 Err(failure) if has_begun && failure.exit == Exit::Unavailable => failure.message,
                 Err(failure) => return Err(failure),
@@ -85,11 +87,7 @@ impl Watch {
 
 impl Progress {
     /// Prints events until the stream ends, and says why it did.
-    async fn follow(
-        &mut self,
-        client: &Client,
-        mut response: reqwest::Response,
-    ) -> Result<String, Failure> {
+    async fn follow(&mut self, client: &Client, mut stream: Stream) -> Result<String, Failure> {
         let mut reader = Reader::default();
         loop {
             while let Some(event) = reader.take().map_err(|error| foreign(&error.to_string()))? {
@@ -101,22 +99,22 @@ impl Progress {
                 let id: Option<EventId> = id.and_then(|id| id.parse().ok());
                 let id = id.filter(|_| is_event_name(&name));
                 let id = id.ok_or_else(|| foreign("sent an event that cannot be read"))?;
-                let line = if client.is_json {
-                    format!("{{\"id\":\"{id}\",\"event\":\"{name}\",\"data\":{data}}}")
+                if client.is_json {
+                    let document = format!(r#"{{"id":"{id}","event":"{name}","data":{data}}}"#);
+                    output::document(&document)?;
                 } else {
-                    format!("{id} {name} {data}")
-                };
-                output::line(&line)?;
+                    output::line(&format!("{id} {name} {data}"))?;
+                }
                 (self.after, self.has_heard) = (Some(id.to_string()), true);
                 self.left = self.left.map(|left| left.saturating_sub(1));
                 if self.left == Some(0) {
                     return Ok(String::new());
                 }
             }
-            match response.chunk().await {
+            match stream.chunk().await {
                 Ok(Some(bytes)) => reader.push(&bytes),
                 Ok(None) => return Ok("the node said nothing more".to_owned()),
-                Err(_) => return Ok("the connection broke".to_owned()),
+                Err(()) => return Ok("the connection broke".to_owned()),
             }
         }
     }

@@ -34,6 +34,7 @@ impl Api {
         let Asked { terms, is_followed, rehearse } = asked(parts)?;
         // In a task of its own: a client that goes away must not leave a revision current that no object runs.
         let (router, rehearsals) = (Arc::clone(&self.router), Arc::clone(&self.rehearsals));
+        let share = terms.share.clone();
         let deploying = tokio::spawn(async move {
             if let Some(sample) = rehearse {
                 let rehearsal = rehearsals.run(&router, wasm.clone(), sample, &terms.by).await?;
@@ -58,6 +59,7 @@ impl Api {
             "revision": deployed.revision,
             "digest": deployed.digest.to_string(),
             "is_new": deployed.is_new,
+            "share": share,
         });
         Ok(reply::json(status, &document))
     }
@@ -72,7 +74,7 @@ impl Api {
         })?;
         request::check_content_type(&parts.headers, "application/wasm")?;
         if wasm.is_empty() {
-            return Err(malformed("the body is empty; it is to be a component"));
+            return Err(malformed("the body is empty; send the component in it"));
         }
         Ok(wasm)
     }

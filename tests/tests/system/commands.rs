@@ -67,9 +67,9 @@ async fn json_is_what_the_node_sent() {
     assert_eq!(run(&["get", "counter/a"]).await, json!({ "value": 1 }));
     assert_eq!(run(&["list", "counter"]).await, "a");
     assert_eq!(run(&["where", "counter/a"]).await["version"], 1);
-    assert_eq!(run(&["types"]).await["types"][0]["name"], "counter");
+    assert_eq!(run(&["types"]).await["name"], "counter");
     assert_eq!(run(&["types", "counter"]).await["current"], 1);
-    assert_eq!(run(&["nodes"]).await["nodes"][0]["state"], "ready");
+    assert_eq!(run(&["nodes"]).await["state"], "ready");
     assert_eq!(run(&["deactivate", "counter/a"]).await["was_active"], true);
 }
 
@@ -96,13 +96,15 @@ async fn wrong_usage_is_exit_code_2() {
         (&["call", "nothing/a", "x"], "[unknown-type]"),
         (&["list", "nothing"], "[unknown-type]"),
         (&["types", "nothing"], "[unknown-type]"),
-        (&["get", "counter/.."], "step in a path"),
+        (&["deploy", &file("counter"), "--canary", "10"], "percent sign"),
         (&["deploy", "no-such-file.wasm"], "no-such-file.wasm"),
-        (&["deploy", "Cargo.toml"], "no WebAssembly"),
+        (&["deploy", "Cargo.toml"], "not a WebAssembly file"),
         (&["deploy", &file("liar-describe")], "[component-refused]"),
         (&["delete", "counter/never"], "[object-not-found]"),
         (&["no-such-command"], "no-such-command"),
         (&["--url", "ftp://x", "nodes"], "ftp://x"),
+        (&["--url", "https://x", "nodes"], "TLS"),
+        (&["--url", "127.0.0.1:1", "nodes"], "lacks http:// in front"),
         (&["dev", "--listen", "0.0.0.0:0"], "0.0.0.0"),
         (&["serve", "--config", "no-such.toml"], "no-such.toml"),
     ] {
@@ -119,6 +121,10 @@ async fn errors_say_what_to_do_next() {
     for (arguments, expected) in [
         (&["call", "nothing/a", "x"][..], "highlander deploy"),
         (&["call", "counter/a", "add", "text"], "quotes"),
+        (&["call", "counter/a", "incremnt"], "highlander types counter"),
+        (&["call", "counter/a", "add", "{}"], "highlander types counter"),
+        (&["--url", "127.0.0.1:1", "nodes"], "--url http://127.0.0.1:1"),
+        (&["deploy", &file("counter"), "--canary", "10"], "--canary 10%"),
     ] {
         let (message, hint) = node.cli(arguments).await.error(2);
         let hint = hint.unwrap_or_else(|| panic!("no hint beside {message:?}"));
@@ -214,14 +220,176 @@ async fn a_deployment_that_was_not_answered_is_repeated_as_the_hint_says() {
 async fn a_closed_pipe_is_success() {
     let node = Node::with_guests(&["counter"]).await;
     assert_eq!(node.client().increment("counter/a").await, 1);
-    for arguments in
-        [&["list", "counter"][..], &["types"], &["call", "counter/a", "value"], &["--help"]]
-    {
+    for arguments in [
+        &["list", "counter"][..],
+        &["types"],
+        &["types", "counter"],
+        &["nodes"],
+        &["call", "counter/a", "value"],
+        &["watch", "counter/a"],
+        &["completions", "bash"],
+        &["help"],
+        &["--help"],
+    ] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let ended = highlander().url(node.url()).stdout(writer).run(arguments).await;
         assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{arguments:?}");
     }
+}
+
+#[tokio::test]
+async fn watching_ends_with_its_reader_though_nothing_happens() {
+    let node = Node::with_guests(&["counter"]).await;
+    assert_eq!(node.client().increment("counter/a").await, 1);
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let watching = highlander().url(node.url()).stdout(writer).run(&["watch", "counter/a"]);
+    let reading = tokio::task::spawn_blocking(move || {
+        // As `head -1` does: one line, and away.
+        let mut first = [0; 1];
+        std::io::Read::read_exact(&mut reader, &mut first).unwrap();
+        first
+    });
+    let (ended, first) = tokio::join!(watching, reading);
+    assert_eq!((ended.code, ended.stderr.as_str(), first.unwrap()), (0, "", *b"1"));
+}
+
+#[tokio::test]
+async fn a_canary_says_for_whom_it_is() {
+    let node = Node::with_guests(&["counter"]).await;
+    let deploy = async |more: &[&str]| {
+        let file = file("counter-v2");
+        let arguments = [&["deploy", file.as_str()], more].concat();
+        node.cli(&arguments).await.done().stdout
+    };
+    assert_eq!(
+        deploy(&["--canary", "10%"]).await,
+        "counter revision 2 for 10 % of the objects; revision 1 stays current\n"
+    );
+    assert_eq!(
+        deploy(&["--canary-key", "10"]).await,
+        "counter revision 2 for the object 10; revision 1 stays current\n"
+    );
+    let types = node.cli(&["types", "counter"]).await.done().stdout;
+    assert!(types.contains("counter revision 1"), "{types}");
+    assert_eq!(deploy(&[]).await, "counter revision 2\n");
+}
+
+#[tokio::test]
+async fn keys_that_look_like_steps_of_a_path_are_reached() {
+    let node = Node::with_guests(&["counter"]).await;
+    let run = async |arguments: &[&str]| node.cli(arguments).await.done().stdout;
+    for (key, count) in [(".", "1\n"), ("..", "2\n"), ("a/../b", "3\n")] {
+        let id = format!("counter/{key}");
+        assert_eq!(run(&["call", &id, "add", count.trim()]).await, count);
+        assert_eq!(run(&["call", &id, "value"]).await, count);
+        let state = format!("{{\"value\":{}}}\n", count.trim());
+        assert_eq!(run(&["get", &id]).await, state);
+        assert!(run(&["where", &id]).await.contains(&id));
+    }
+    let mut listed: Vec<_> = run(&["list", "counter"]).await.lines().map(str::to_owned).collect();
+    listed.sort_unstable();
+    assert_eq!(listed, [".", "..", "a/../b"]);
+    assert_eq!(run(&["delete", "counter/.."]).await, "");
+    assert_eq!(run(&["call", "counter/..", "value"]).await, "0\n");
+}
+
+#[tokio::test]
+async fn empty_variables_count_as_unset() {
+    let node = Node::with_guests(&["counter"]).await;
+    for name in ["HIGHLANDER_TOKEN_FILE", "HIGHLANDER_LOG_FORMAT", "HIGHLANDER_NODE__LISTEN"] {
+        let run = highlander().url(node.url()).variable(name, "");
+        assert!(run.run(&["types"]).await.done().stdout.contains("counter"), "{name}");
+    }
+    // Port 1 is nobody's: that it is asked shows that the default is not, and 7410 may be somebody's.
+    let run = highlander().url("").run(&["types", "--url", "http://127.0.0.1:1"]);
+    let (message, _) = run.await.error(3);
+    assert!(message.contains("127.0.0.1:1"), "{message}");
+    let options = highlander_tests::node::Options::new()
+        .with("objects.idle_timeout", "")
+        .with_variable("HIGHLANDER_LOG_FORMAT", "");
+    let started = Node::start(options).await;
+    assert_eq!(started.cli(&["types"]).await.done().stdout, "");
+}
+
+#[tokio::test]
+async fn negative_numbers_are_arguments() {
+    let node = Node::with_guests(&["counter"]).await;
+    let (message, _) = node.cli(&["call", "counter/a", "add", "-5"]).await.error(2);
+    assert!(message.contains("[invalid-argument]"), "it was sent, and counters cannot: {message}");
+}
+
+#[tokio::test]
+async fn a_type_is_shown_with_what_its_handlers_take() {
+    let node = Node::with_guests(&["counter", "todo", "list"]).await;
+    let shown = async |name: &str| node.cli(&["types", name]).await.done().stdout;
+    let row = |text: &str, handler: &str| {
+        let line = text.lines().find(|line| line.trim_start().starts_with(&format!("{handler} ")));
+        let line = line.unwrap_or_else(|| panic!("no {handler} in {text}"));
+        line.split("  ")
+            .filter(|cell| !cell.is_empty())
+            .map(|cell| cell.trim().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(row(&shown("counter").await, "add")[..4], ["add", "update", "integer", "integer"]);
+    let put = row(&shown("todo").await, "put");
+    assert!(put[2].contains("title?: string") && put[2].contains("\"blue\""), "{put:?}");
+}
+
+#[tokio::test]
+async fn help_is_a_command_too() {
+    let help = async |arguments: &[&str]| highlander().run(arguments).await.done().stdout;
+    assert_eq!(help(&["help"]).await, help(&["--help"]).await);
+    assert_eq!(help(&["help", "call"]).await, help(&["call", "--help"]).await);
+}
+
+#[tokio::test]
+async fn shells_accept_their_completions() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = highlander().run(&["completions", shell]).await.done().stdout;
+        assert!(script.contains("--canary-key"), "{shell}");
+    }
+    let script = highlander().run(&["completions", "bash"]).await.done().stdout;
+    let asked = "COMP_WORDS=(highlander de); COMP_CWORD=1; _highlander highlander de highlander; \
+                 echo \"${COMPREPLY[@]}\"";
+    let mut bash = std::process::Command::new("bash");
+    bash.args(["-c", &format!("{script}\n{asked}")]);
+    let ended =
+        highlander_tests::command::run(bash, &[], std::process::Stdio::piped()).await.done();
+    for command in ["deploy", "delete", "deactivate"] {
+        assert!(ended.stdout.contains(command), "{}", ended.stdout);
+    }
+}
+
+#[tokio::test]
+async fn errors_name_what_there_is() {
+    let node = Node::with_guests(&["counter", "reminder"]).await;
+    let (message, _) = node.cli(&["call", "counter/a", "incremnt"]).await.error(2);
+    assert!(message.starts_with("counter has no handler \"incremnt\"; it has "), "{message}");
+    assert!(message.contains("increment") && message.contains("get"), "{message}");
+    let (message, _) = node.cli(&["put", "reminder/ada", "{}"]).await.error(2);
+    assert!(
+        message.starts_with("reminder does not allow put: its author turned it off"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_suggests_another_one() {
+    let node = Node::start(highlander_tests::node::Options::new()).await;
+    let address = node.url().trim_start_matches("http://");
+    let folder = tempfile::tempdir().unwrap();
+    let ended = highlander().run_in(folder.path(), &["dev", "--listen", address]).await;
+    let (message, hint) = ended.error(2);
+    assert!(message.contains(address), "{message}");
+    assert!(hint.unwrap().contains("--listen 127.0.0.1:0"));
+}
+
+#[tokio::test]
+async fn a_developers_node_tells_what_a_panic_said() {
+    let node = Node::with_guests(&["misbehaving"]).await;
+    let (message, _) = node.cli(&["call", "misbehaving/a", "trap"]).await.error(1);
+    assert!(message.contains("its code trapped: "), "{message}");
 }
 
 #[tokio::test]

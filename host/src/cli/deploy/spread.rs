@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::super::client::{Answer, Client, Request, encoded};
 use super::super::failure::{Exit, Failure};
 use super::super::output;
-use super::Rollout;
+use super::{Rollout, share};
 use crate::catalog::rollout::Stage;
 use crate::clock::BootTime;
 use crate::node::revisions::{Progress, Readiness};
@@ -84,7 +84,8 @@ async fn follow(client: &Client, type_name: &str, revision: u32) -> Result<(), F
         let standing: Standing = read(client, &format!("/v1/types/{name}/rollout")).await?;
         let open = standing.rollout.as_ref().filter(|open| open.revision == revision);
         if let Some(open) = open {
-            let text = format!("revision {revision} {open}: {}", summary(&standing.nodes));
+            let whom = share::whom(&open.share).map_or_else(String::new, |whom| format!(" {whom}"));
+            let text = format!("revision {revision}{whom}: {}", summary(&standing.nodes));
             if text != shown {
                 output::note(&text);
                 shown = text;
@@ -164,7 +165,7 @@ fn summary(nodes: &[NodeStanding]) -> String {
     let failed: usize = said.iter().map(|progress| progress.taken.failed).sum();
     let count = nodes.len();
     format!(
-        "ready on {ready} of {count} nodes, told to the objects of {turned}; {well} objects took it, {failed} failed"
+        "compiled on {ready} of {count} nodes, in use on {turned}, {well} objects switched, {failed} failed"
     )
 }
 
@@ -174,8 +175,8 @@ fn conclude(type_name: &str, revision: u32, recorded: &Recorded) -> Result<(), F
         let hint = format!("see which objects it failed: highlander types {type_name}");
         return Err(Failure::rejected(text).with_hint(&hint));
     }
-    let is_open = recorded.rollout.as_ref().is_some_and(|open| open.revision == revision);
-    if recorded.current != revision && !is_open {
+    let open = recorded.rollout.as_ref().filter(|open| open.revision == revision);
+    if recorded.current != revision && open.is_none() {
         output::note(&format!("revision {} has been made current since", recorded.current));
     }
     if !recorded.held_back.is_empty() {
@@ -184,7 +185,19 @@ fn conclude(type_name: &str, revision: u32, recorded: &Recorded) -> Result<(), F
             "{count} objects stay on their own revision; see why: highlander types {type_name}"
         ));
     }
-    output::line(&format!("{type_name} revision {revision}"))
+    output::line(&concluded(type_name, revision, recorded))
+}
+
+/// What the command prints: for whom the revision is, if it is not for all objects.
+fn concluded(type_name: &str, revision: u32, recorded: &Recorded) -> String {
+    let open = recorded.rollout.as_ref().filter(|open| open.revision == revision);
+    match open.and_then(|open| share::whom(&open.share)) {
+        None => format!("{type_name} revision {revision}"),
+        Some(whom) => {
+            let current = recorded.current;
+            format!("{type_name} revision {revision} {whom}; revision {current} stays current")
+        }
+    }
 }
 
 #[cfg(test)]
@@ -210,6 +223,27 @@ mod tests {
             "held_back": {},
         });
         serde_json::from_value(document).unwrap()
+    }
+
+    #[test]
+    fn the_end_of_a_canary_says_for_whom_it_is() {
+        for (share, expected) in [
+            (json!("all"), "todo revision 2"),
+            (
+                json!({ "percent": 10 }),
+                "todo revision 2 for 10 % of the objects; revision 1 stays current",
+            ),
+            (
+                json!({ "keys": ["a"] }),
+                "todo revision 2 for the object a; revision 1 stays current",
+            ),
+        ] {
+            let mut open = recorded(1, Some("watching"), None);
+            open.rollout.as_mut().unwrap().share = serde_json::from_value(share).unwrap();
+            assert_eq!(concluded("todo", 2, &open), expected);
+        }
+        let replaced = recorded(3, None, None);
+        assert_eq!(concluded("todo", 2, &replaced), "todo revision 2");
     }
 
     #[test]

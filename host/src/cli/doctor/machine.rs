@@ -90,9 +90,9 @@ pub(super) fn wall_clock() -> Finding {
     let built = program.and_then(|program| program.modified());
     match built {
         Ok(built) if SystemTime::now() < built => {
-            let found = "the date is before this program was made";
+            let found = "the date is wrong: earlier than this build";
             Finding::warn(CHECK, found, "timedatectl set-ntp true")
         }
-        _ => Finding::ok(CHECK, "the date is not before this program was made"),
+        _ => Finding::ok(CHECK, "the date is plausible: later than this build"),
     }
 }

@@ -1,0 +1,132 @@
+//! For which objects a revision is deployed: reads `--canary` and its relatives, and says it in words.
+//!
+//! A number without a percent sign is no share and may be a key, so that it is refused rather than guessed at.
+
+use super::Failure;
+use crate::catalog::rollout::Share;
+
+/// Parameters of a request that deploys for these words of `--canary` and keys of `--canary-key`.
+pub(super) fn parameters(
+    words: &[String],
+    keys: &[String],
+) -> Result<Vec<(&'static str, String)>, Failure> {
+    let is_share = |word: &String| word.contains('%');
+    match words {
+        [] => {}
+        [share] if is_share(share) && keys.is_empty() => {
+            return Ok(vec![("canary", percent(share)?)]);
+        }
+        words if words.iter().any(is_share) => {
+            let failure = Failure::usage("--canary takes one share or several keys, not both");
+            return Err(failure.with_hint(
+                "a share alone: --canary 10%; a key that has a percent sign: --canary-key KEY",
+            ));
+        }
+        [number] if number.parse::<f64>().is_ok() => {
+            let text =
+                format!("--canary {number} may be a share without its percent sign, or a key");
+            return Err(Failure::usage(text).with_hint(format!(
+                "for {number} % of the objects: --canary {number}%; for the object with this key: \
+                 --canary-key {number}"
+            )));
+        }
+        _ => {}
+    }
+    Ok(words.iter().chain(keys).map(|key| ("canary_key", key.clone())).collect())
+}
+
+fn percent(text: &str) -> Result<String, Failure> {
+    let number = text.strip_suffix('%').map(str::trim_end);
+    let percent = number.and_then(|number| number.parse::<u8>().ok());
+    let percent = percent.filter(|percent| (1..=99).contains(percent)).ok_or_else(|| {
+        Failure::usage(format!("--canary {text} is not a share: a whole number from 1% to 99%"))
+            .with_hint("for all objects leave --canary out")
+    })?;
+    Ok(format!("{percent}%"))
+}
+
+/// Value of `--max-failures`: `none`, or a share in percent with at most one digit after the point.
+pub(super) fn max_failures(text: &str) -> Result<String, String> {
+    let is_digits = |digits: &str| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    let Some(number) = text.strip_suffix('%') else {
+        let is_number = text.parse::<f64>().is_ok();
+        return match (text, is_number) {
+            ("none", _) => Ok(text.to_owned()),
+            (number, true) => Err(format!("it lacks its percent sign: {number}%")),
+            _ => Err("it is a share, such as 1% or 0.5%, or none".to_owned()),
+        };
+    };
+    let is_exact = match number.split_once('.') {
+        Some((whole, tenths)) => is_digits(whole) && is_digits(tenths) && tenths.len() == 1,
+        None => is_digits(number),
+    };
+    let is_share = number.parse::<f64>().is_ok_and(|percent| percent <= 100.0);
+    let range = "it is a share from 0% to 100%, in tenths of a percent at most, such as 0.5%";
+    if is_exact && is_share { Ok(text.to_owned()) } else { Err(range.to_owned()) }
+}
+
+/// The objects that take part, if these are not all: `for 10 % of the objects`.
+pub(super) fn whom(share: &Share) -> Option<String> {
+    match share {
+        Share::All => None,
+        Share::Percent(percent) => Some(format!("for {percent} % of the objects")),
+        Share::Keys(keys) => match keys.as_slice() {
+            [key] => Some(format!("for the object {key}")),
+            keys => Some(format!("for {} objects", keys.len())),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(words: &[&str], keys: &[&str]) -> Result<Vec<(&'static str, String)>, String> {
+        let owned =
+            |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        parameters(&owned(words), &owned(keys))
+            .map_err(|failure| failure.hint.unwrap_or(failure.message))
+    }
+
+    #[test]
+    fn a_number_without_percent_sign_is_refused_with_both_spellings() {
+        for number in ["10", "0.5", "100", "1e1"] {
+            let hint = read(&[number], &[]).unwrap_err();
+            assert!(hint.contains(&format!("--canary {number}%")), "{hint}");
+            assert!(hint.contains(&format!("--canary-key {number}")), "{hint}");
+        }
+    }
+
+    #[test]
+    fn a_share_is_a_whole_percentage_that_stands_alone() {
+        for words in [&["0%"][..], &["100%"], &["10.5%"], &["%"], &["-1%"], &["x%"], &["10%", "a"]]
+        {
+            assert!(read(words, &[]).is_err(), "{words:?}");
+        }
+        assert!(read(&["10%"], &["a"]).is_err());
+        assert_eq!(read(&["10 %"], &[]), Ok(vec![("canary", "10%".to_owned())]));
+    }
+
+    #[test]
+    fn keys_are_words_and_whatever_is_named_as_a_key() {
+        let keys = |keys: &[&str]| {
+            Ok(keys.iter().map(|key| ("canary_key", (*key).to_owned())).collect::<Vec<_>>())
+        };
+        assert_eq!(read(&[], &[]), keys(&[]));
+        assert_eq!(read(&["a"], &[]), keys(&["a"]));
+        assert_eq!(read(&["1", "2"], &[]), keys(&["1", "2"]));
+        assert_eq!(read(&[], &["10", "5%"]), keys(&["10", "5%"]));
+        assert_eq!(read(&["a"], &["10"]), keys(&["a", "10"]));
+    }
+
+    #[test]
+    fn failures_are_a_share_in_tenths_of_a_percent() {
+        for good in ["none", "1%", "0.5%", "0%", "100%"] {
+            assert_eq!(max_failures(good), Ok(good.to_owned()));
+        }
+        for bad in ["1", "0.01%", "101%", "-1%", "1e1%", "%", "all", "inf%", ""] {
+            assert!(max_failures(bad).is_err(), "{bad}");
+        }
+        assert_eq!(max_failures("2.5").unwrap_err(), "it lacks its percent sign: 2.5%");
+    }
+}
