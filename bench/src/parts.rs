@@ -181,6 +181,7 @@ pub(crate) async fn node(
         idle_timeout: Duration::from_mins(30),
         mailbox_len: 1024,
         fault_max: 1000,
+        shows_traps: false,
         resident_max: RESIDENT_MAX,
         // What limits stampedes would be all that is measured.
         activation_rate: None,

@@ -45,6 +45,7 @@ async fn main() {
         idle_timeout: Duration::from_mins(5),
         mailbox_len: 128,
         fault_max: 10,
+        shows_traps: false,
         resident_max: 16,
         activation_rate: Some(1000),
         store_patience: Duration::from_secs(10),

@@ -21,6 +21,9 @@ use crate::effects::{Alarm, Effects, Occasion};
 use crate::error::Refusal;
 use crate::id::{Digest, ObjectId, TypeName};
 
+/// Handlers that an error names, of a type that may have 256.
+const HANDLERS_SHOWN_MAX: usize = 20;
+
 /// What a handler may do with the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -88,6 +91,25 @@ impl Description {
             self.handlers.binary_search_by(|handler| handler.name.as_str().cmp(name)).ok()?;
         self.handlers.get(index)
     }
+
+    /// Why there is no handler of this name.
+    #[must_use]
+    pub fn no_handler(&self, name: &str) -> String {
+        let type_name = &self.name;
+        if matches!(name, "get" | "put") {
+            return format!("{type_name} does not allow {name}: its author turned it off");
+        }
+        let (shown, rest) = self.handlers.split_at(self.handlers.len().min(HANDLERS_SHOWN_MAX));
+        let names: Vec<_> = shown.iter().map(|handler| handler.name.as_str()).collect();
+        let rest =
+            if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+        match names.as_slice() {
+            [] => format!("{type_name} has no handler {name:?}, and no other one"),
+            names => {
+                format!("{type_name} has no handler {name:?}; it has {}{rest}", names.join(", "))
+            }
+        }
+    }
 }
 
 /// Why an instance ended. The object goes on with the state it had before.
@@ -143,8 +165,8 @@ pub enum RestoreError {
 pub enum Rejection {
     /// The argument does not fit.
     InvalidArgument(String),
-    /// There is no handler of this name.
-    UnknownHandler,
+    /// There is no handler of this name; the text says which there are.
+    UnknownHandler(String),
     /// The handler is an update, and only a query may be called so.
     NoQuery,
     /// The object refuses, in its own words.

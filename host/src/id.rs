@@ -35,7 +35,7 @@ pub enum Error {
     #[error("{0:?} names no object: write TYPE/KEY, like todo/42")]
     NoSlash(String),
     /// The text is no SHA-256 in hexadecimal.
-    #[error("{0:?} is no digest: 64 hexadecimal digits")]
+    #[error("{0:?} is not a digest: 64 hexadecimal digits")]
     Digest(String),
 }
 

@@ -56,6 +56,8 @@ pub struct Config {
     pub mailbox_len: usize,
     /// Failures in a row after which an object is quarantined.
     pub fault_max: u32,
+    /// Whether callers are told what code said that trapped: on the node of a developer, who wrote it.
+    pub shows_traps: bool,
     /// Instances that are kept at most.
     pub resident_max: usize,
     /// Activations that may begin per second; nothing where neither registry nor store needs that.
@@ -186,6 +188,7 @@ impl Node {
                 node: node.clone(),
                 mailbox_len: self.config.mailbox_len,
                 fault_max: self.config.fault_max,
+                shows_traps: self.config.shows_traps,
             },
             hub: Arc::clone(&self.hub),
             metrics: Arc::clone(&self.metrics),
@@ -306,7 +309,7 @@ impl Node {
         self.present().is_some_and(|session| session.around.table.get(id).is_some())
     }
 
-    /// Makes an object a file again, after what is under way. `false` where it was not active.
+    /// Unloads an object from memory, after what is under way. `false` where it was not active.
     ///
     /// # Cancel safety
     /// The object ends all the same.

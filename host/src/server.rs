@@ -227,6 +227,7 @@ fn node_config(config: &Config) -> node::Config {
         idle_timeout: config.idle_timeout,
         mailbox_len: config.mailbox_len,
         fault_max: config.quarantine_after,
+        shows_traps: config.is_dev && config.listen.ip().is_loopback(),
         resident_max: usize::try_from(config.resident_max).unwrap_or(usize::MAX),
         activation_rate: config.activations_per_s(),
         store_patience: config.store_patience,

@@ -32,7 +32,8 @@ impl std::str::FromStr for Format {
 /// Sets up logging for the whole process. A second call changes nothing.
 pub fn init(format: Format) {
     let directives =
-        ["HIGHLANDER_LOG", "RUST_LOG"].iter().find_map(|name| std::env::var(name).ok());
+        ["HIGHLANDER_LOG", "RUST_LOG"].iter().filter_map(|name| std::env::var(name).ok());
+    let directives = directives.into_iter().find(|directives| !directives.is_empty());
     let filter = EnvFilter::builder()
         .with_default_directive(LevelFilter::INFO.into())
         .parse_lossy(directives.unwrap_or_default());

@@ -127,7 +127,7 @@ impl Client {
         spinning
     }
 
-    /// Makes an object a file again.
+    /// Unloads an object from memory.
     pub async fn deactivate(&self, object: &str) {
         let _ = self.call(object, "deactivate").send().await.done();
     }

@@ -31,6 +31,8 @@ pub struct Settings {
     pub mailbox_len: usize,
     /// After how many failures in a row an object is quarantined.
     pub fault_max: u32,
+    /// Whether callers are told what code said that trapped.
+    pub shows_traps: bool,
 }
 
 /// What a decision may depend on besides the machine's own state.

@@ -91,7 +91,7 @@ fn read(line: &str) -> Result<(Digest, Principal), String> {
         .map_err(|_| "its second word is not the SHA-256 of a token: 64 hexadecimal digits")?;
     let scopes: Scopes = scopes.parse()?;
     let principal = Principal::new(name, scopes).ok_or(
-        "its first word is no name: 1 to 64 of A-Z, a-z, 0-9, -, _, . and @, and not \"anonymous\"",
+        "its first word is not a valid name: 1 to 64 of A-Z, a-z, 0-9, -, _, . and @, and not \"anonymous\"",
     )?;
     Ok((digest, principal))
 }

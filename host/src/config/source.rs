@@ -58,13 +58,14 @@ fn text_of(value: &Value) -> Option<String> {
     }
 }
 
-/// Sets what the environment says. Variables without a double underscore are not about configuration.
+/// Sets what the environment says. Variables without a double underscore are not about configuration, and those that
+/// are empty count as unset: many programs that start others cannot remove one.
 pub(super) fn apply_environment(
     config: &mut Config,
     given: &mut Given,
     variables: impl Iterator<Item = (String, String)>,
 ) -> Result<(), Error> {
-    let ours = variables.filter_map(|(variable, text)| {
+    let ours = variables.filter(|(_, text)| !text.is_empty()).filter_map(|(variable, text)| {
         let (section, key) = variable.strip_prefix("HIGHLANDER_")?.split_once("__")?;
         let name = format!("{section}.{key}").to_lowercase();
         Some((name, variable, text))
@@ -91,16 +92,44 @@ fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
 }
 
+/// Last parts of names that other programs use, and the key that means the same here.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("port", "node.listen"),
+    ("host", "node.listen"),
+    ("address", "node.listen"),
+    ("bind", "node.listen"),
+    ("addr", "node.listen"),
+    ("dir", "node.data_dir"),
+    ("directory", "node.data_dir"),
+    ("path", "node.data_dir"),
+    ("url", "store.endpoint"),
+    ("servers", "registry.connect"),
+    ("timeout", "objects.call_timeout"),
+    ("memory", "sandbox.memory_max"),
+    ("cpu", "sandbox.cpu_max"),
+    ("token", "auth.tokens_file"),
+    ("tokens", "auth.tokens_file"),
+];
+
 fn unknown(name: &str, source: &str) -> Error {
     let error = Error::new(format!("{source}: there is no key {name:?}"));
+    let (section, last) = name.rsplit_once('.').unwrap_or(("", name));
     let likeness = |key: &Key| {
-        let last = key.name.split('.').next_back().unwrap_or_default();
-        strsim::jaro_winkler(name, key.name).max(strsim::jaro_winkler(name, last))
+        let (of, key_last) = key.name.rsplit_once('.').unwrap_or(("", key.name));
+        let like = strsim::jaro_winkler(name, key.name).max(strsim::jaro_winkler(last, key_last));
+        // Of two that are as alike the one of the same section is meant.
+        if of == section { like } else { like * 0.95 }
     };
+    let same = ELSEWHERE.iter().find(|(word, _)| *word == last).and_then(|(_, key)| find(key));
     let nearest = KEYS.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-    match nearest.filter(|key| likeness(key) >= LIKENESS_MIN) {
-        Some(key) => error.with_hint(format!("did you mean {} ({})?", key.name, key.variable())),
-        None => error,
+    match same.or(nearest.filter(|key| likeness(key) >= LIKENESS_MIN)) {
+        Some(key) => error.with_hint(format!(
+            "did you mean {} ({})? It takes: {}",
+            key.name,
+            key.variable(),
+            key.unit
+        )),
+        None => error.with_hint("all keys are in docs/configuration.md"),
     }
 }
 

@@ -153,6 +153,10 @@ fn unknown_keys_are_refused_with_the_nearest_one() {
         ("[object]\nidle_timeout = \"1s\"", "objects.idle_timeout"),
         ("listen = \"1.1.1.1:1\"", "node.listen"),
         ("[sandbox]\nresidents_max = 1", "sandbox.resident_max"),
+        ("[node]\nport = 7410", "node.listen"),
+        ("[server]\nhost = \"0.0.0.0\"", "node.listen"),
+        ("[node]\nnaem = \"a\"", "node.name"),
+        ("[store]\nkin = \"s3\"", "store.kind"),
     ] {
         let error = from_file(text).unwrap_err();
         let hint = error.hint.clone().unwrap_or_default();
@@ -181,9 +185,7 @@ fn values_out_of_range_or_without_unit_are_refused() {
         ("sandbox.code_cache_max", "1023KiB"),
         ("node.listen", "localhost:7410"),
         ("node.advertise", "10.0.0.5"),
-        ("node.data_dir", ""),
         ("node.insecure", "yes"),
-        ("node.name", ""),
         ("node.name", "a.b"),
         ("node.name", &"n".repeat(41)),
         ("registry.kind", "ZooKeeper"),
@@ -198,7 +200,6 @@ fn values_out_of_range_or_without_unit_are_refused() {
         ("registry.claims", "partitions = 0"),
         ("registry.claims", "partitions = 16385"),
         ("registry.claims_max", "40001"),
-        ("registry.credentials_file", ""),
         ("store.kind", "S3"),
         ("store.bucket", "a/b"),
         ("store.bucket", "ab"),
@@ -209,7 +210,6 @@ fn values_out_of_range_or_without_unit_are_refused() {
         ("store.endpoint", "127.0.0.1:9000"),
         ("store.endpoint", "ftp://127.0.0.1:9000"),
         ("store.endpoint", "http://user:hunter2@127.0.0.1:9000"),
-        ("store.region", ""),
         ("store.path_style", "1"),
         ("store.request_timeout", "50ms"),
         ("objects.activation_rate", "0"),
@@ -220,6 +220,39 @@ fn values_out_of_range_or_without_unit_are_refused() {
         assert!(error.message.starts_with(&key.variable()), "{error:?}");
         assert!(!error.message.contains("hunter2"), "{error:?}");
         assert!(error.hint.unwrap().contains(key.unit));
+    }
+}
+
+#[test]
+fn a_value_out_of_its_range_is_told_on_which_side() {
+    for (variable, text, expected) in [
+        ("HIGHLANDER_SANDBOX__CPU_MAX", "20s", "20s is more than the 10s allowed"),
+        ("HIGHLANDER_OBJECTS__IDLE_TIMEOUT", "1ms", "1ms is less than the 1s required"),
+        ("HIGHLANDER_OBJECTS__STATE_MAX", "9MiB", "9MiB is more than the 8.0 MiB allowed"),
+        ("HIGHLANDER_OBJECTS__MAILBOX_LEN", "0", "0 is less than the 1 required"),
+        (
+            "HIGHLANDER_OBJECTS__MAILBOX_LEN",
+            "99999999999",
+            "99999999999 is more than the 65536 allowed",
+        ),
+        ("HIGHLANDER_SANDBOX__CPU_MAX", "20", "\"20\" is not a time with a unit"),
+    ] {
+        let error = from_environment(&[(variable, text)]).unwrap_err();
+        assert!(error.message.starts_with(&format!("{variable}: {expected}")), "{error:?}");
+    }
+}
+
+#[test]
+fn empty_values_are_unset_in_the_environment_and_wrong_in_a_file() {
+    let empty = [("HIGHLANDER_NODE__LISTEN", ""), ("HIGHLANDER_NODE__NO_SUCH_KEY", "")];
+    assert_eq!(from_environment(&empty), Ok(Config::default()));
+    for text in [
+        "[node]\ndata_dir = \"\"",
+        "[node]\nname = \"\"",
+        "[registry]\ncredentials_file = \"\"",
+        "[store]\nregion = \"\"",
+    ] {
+        assert!(from_file(text).unwrap_err().message.contains("highlander.toml: "), "{text}");
     }
 }
 

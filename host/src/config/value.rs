@@ -32,9 +32,24 @@ pub fn size(text: &str, range: RangeInclusive<usize>) -> Result<usize, String> {
         return Err(format!("{text:?} has no unit: it takes {}, like 64MiB", wanted()));
     }
     let parsed = text.parse::<ByteSize>().ok().and_then(|size| usize::try_from(size.0).ok());
-    parsed
-        .filter(|bytes| range.contains(bytes))
-        .ok_or_else(|| format!("{text:?} is not {}", wanted()))
+    let bytes = parsed.ok_or_else(|| format!("{text:?} is not {}", wanted()))?;
+    within(text, bytes, &range, show)
+}
+
+/// The value, if it is in its range; the error says on which side of it the value is.
+fn within<T: PartialOrd>(
+    text: &str,
+    value: T,
+    range: &RangeInclusive<T>,
+    show: impl Fn(&T) -> String,
+) -> Result<T, String> {
+    if value > *range.end() {
+        return Err(format!("{text} is more than the {} allowed", show(range.end())));
+    }
+    if value < *range.start() {
+        return Err(format!("{text} is less than the {} required", show(range.start())));
+    }
+    Ok(value)
 }
 
 /// A time with unit.
@@ -43,11 +58,11 @@ pub fn size(text: &str, range: RangeInclusive<usize>) -> Result<usize, String> {
 /// What it should look like.
 pub fn time(text: &str, range: RangeInclusive<Duration>) -> Result<Duration, String> {
     let show = |time: &Duration| humantime::format_duration(*time).to_string();
-    let parsed = humantime::parse_duration(text).ok();
-    parsed.filter(|time| range.contains(time)).ok_or_else(|| {
+    let parsed = humantime::parse_duration(text).map_err(|_| {
         let (from, to) = (show(range.start()), show(range.end()));
         format!("{text:?} is not a time with a unit, from {from} to {to}, like 30s")
-    })
+    });
+    within(text, parsed?, &range, show)
 }
 
 /// A number without unit.
@@ -55,9 +70,12 @@ pub fn time(text: &str, range: RangeInclusive<Duration>) -> Result<Duration, Str
 /// # Errors
 /// What it should look like.
 pub fn number(text: &str, range: RangeInclusive<u32>) -> Result<u32, String> {
-    text.parse().ok().filter(|number| range.contains(number)).ok_or_else(|| {
-        format!("{text:?} is not a number from {} to {}", range.start(), range.end())
-    })
+    let not_a_number =
+        || format!("{text:?} is not a number from {} to {}", range.start(), range.end());
+    let number: u64 = text.parse().map_err(|_| not_a_number())?;
+    let whole = u64::from(*range.start())..=u64::from(*range.end());
+    let number = within(text, number, &whole, u64::to_string)?;
+    u32::try_from(number).map_err(|_| not_a_number())
 }
 
 /// Yes or no.
@@ -172,7 +190,7 @@ pub fn ensemble(text: &str) -> Result<String, String> {
     };
     if let Some(wrong) = servers.split(',').find(|server| host_and_port(server).is_err()) {
         return Err(format!(
-            "{wrong:?} in {text:?} is not a host and a port: it is to look like zk1:2181,zk2:2181/highlander"
+            "{wrong:?} in {text:?} is not a host and a port; the whole looks like zk1:2181,zk2:2181/highlander"
         ));
     }
     let mut steps = chroot.split('/').skip(1);
@@ -184,9 +202,7 @@ pub fn ensemble(text: &str) -> Result<String, String> {
     if chroot.is_empty() || steps.all(is_step) {
         return Ok(text.to_owned());
     }
-    Err(format!(
-        "{chroot:?} is no path below which a cluster can be: it is to look like /highlander"
-    ))
+    Err(format!("{chroot:?} is not a path for a cluster; it looks like /highlander"))
 }
 
 /// The name of a bucket.

@@ -227,7 +227,7 @@ impl CounterInstance {
                 state.add(1)?;
                 return Err(trapped());
             }
-            _ => return Err(Stop::Rejected(Rejection::UnknownHandler)),
+            _ => return Err(Stop::Rejected(Rejection::UnknownHandler(String::new()))),
         })
     }
 }

@@ -14,9 +14,9 @@ pub struct EventId {
     index: u32,
 }
 
-/// Why a text is no id of an event.
+/// Why a text is not the id of an event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no id of an event: a version, or a version and a number like 7.2")]
+#[error("{0:?} is not the id of an event: a version, or a version and a number like 7.2")]
 pub struct NoEventId(String);
 
 impl EventId {

@@ -42,7 +42,7 @@ pub(super) fn check(parts: &Parts, config: &Config) -> Result<(), Error> {
 fn check_name(host: Option<&str>) -> Result<(), Error> {
     let Some(host) = host.filter(|host| !is_this_machine(host)) else { return Ok(()) };
     let host: String = host.chars().take(100).collect();
-    let text = format!("the request was sent to {host:?}, which is no name of this machine");
+    let text = format!("the request was sent to {host:?}, which is not a name of this machine");
     Err(Error::new(Code::Forbidden, text).with_hint(
         "highlander dev answers to addresses and to localhost alone, unless it asks for tokens (auth.tokens_file)",
     ))

@@ -16,6 +16,7 @@ use super::{Api, Reply, allow, conditions, documents, query, reply, request, rou
 use crate::activation::answered::fingerprint;
 use crate::activation::{Call, Done, IdempotencyKey, Operation, Precondition};
 use crate::clock::BootTime;
+use crate::engine::Description;
 use crate::error::{Code, Error};
 use crate::id::{NodeId, ObjectId, TypeName};
 use crate::limits::{HANDLER_NAME_BYTES_MAX, LIST_COUNT_MAX};
@@ -107,10 +108,7 @@ impl Api {
     ) -> Problem {
         match self.router.node().catalog().current(id.type_name()).await {
             Err(error) => Problem::of(error, id),
-            Ok(revision) => match allow::methods(&revision.description, handler) {
-                Some(methods) => route::not_allowed(method, methods),
-                None => Problem::of(no_handler(id), id),
-            },
+            Ok(revision) => misfit(&revision.description, method, id, handler),
         }
     }
 
@@ -280,13 +278,41 @@ fn read_number(parts: &Parts, of_what: &str) -> Result<Option<u64>, Error> {
 /// Refuses a name that is longer than any handler's.
 fn check_name(handler: &str, id: &ObjectId) -> Result<(), Problem> {
     if handler.len() > HANDLER_NAME_BYTES_MAX {
-        return Err(Problem::of(no_handler(id), id));
+        let text = format!(
+            "{} has no handler of this name: names have {HANDLER_NAME_BYTES_MAX} characters at most",
+            id.type_name()
+        );
+        return Err(no_handler(text, id));
     }
     Ok(())
 }
 
-fn no_handler(id: &ObjectId) -> Error {
-    Error::new(Code::UnknownHandler, format!("the type {} has no such handler", id.type_name()))
+fn no_handler(text: String, id: &ObjectId) -> Problem {
+    let hint = format!("see its handlers: highlander types {}", id.type_name());
+    Problem::of(Error::new(Code::UnknownHandler, text).with_hint(hint), id)
+}
+
+fn misfit(
+    description: &Description,
+    method: &Method,
+    id: &ObjectId,
+    handler: Option<&str>,
+) -> Problem {
+    let Some(methods) = allow::methods(description, handler) else {
+        return no_handler(description.no_handler(handler.unwrap_or_default()), id);
+    };
+    let whole = match *method {
+        Method::GET | Method::HEAD => Some("get"),
+        Method::PUT => Some("put"),
+        _ => None,
+    };
+    match whole.filter(|name| handler.is_none() && description.handler(name).is_none()) {
+        Some(name) => {
+            let error = Error::new(Code::MethodNotAllowed, description.no_handler(name));
+            Problem::of(error, id).with_allow(methods)
+        }
+        None => route::not_allowed(method, methods),
+    }
 }
 
 fn read_query(parts: &Parts, type_name: TypeName) -> Result<Query, Error> {

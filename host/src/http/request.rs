@@ -43,7 +43,7 @@ pub(super) fn timeout(headers: &HeaderMap, default: Duration) -> Result<Duration
     let read = humantime_serde::re::humantime::parse_duration(text).ok();
     read.filter(|timeout| !timeout.is_zero() && *timeout <= CALL_TIMEOUT_MAX).ok_or_else(|| {
         let minutes = CALL_TIMEOUT_MAX.as_secs() / 60;
-        let text = format!("Highlander-Timeout is no time with a unit, up to {minutes} minutes");
+        let text = format!("Highlander-Timeout is not a time with a unit, up to {minutes} minutes");
         malformed(text).with_hint("write it like 5s or 500ms")
     })
 }
@@ -133,6 +133,9 @@ pub(super) fn json_text(text: Bytes) -> Result<Bytes, Error> {
     }
 }
 
+/// Characters of a media type that an error repeats.
+const CONTENT_TYPE_CHARS_MAX: usize = 80;
+
 /// Refuses a body that says it is something else. One that says nothing is taken.
 pub(super) fn check_content_type(headers: &HeaderMap, expected: &str) -> Result<(), Error> {
     let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(()) };
@@ -140,7 +143,15 @@ pub(super) fn check_content_type(headers: &HeaderMap, expected: &str) -> Result<
     if media_type.trim().eq_ignore_ascii_case(expected) {
         return Ok(());
     }
-    Err(malformed(format!("the body's Content-Type is not {expected}")))
+    let sent: String = media_type.trim().escape_debug().take(CONTENT_TYPE_CHARS_MAX).collect();
+    let hint = match sent.as_str() {
+        "text/plain" => " (fetch sends text/plain for a string unless it is told otherwise)",
+        "application/x-www-form-urlencoded" => {
+            " (curl -d sends it unless it is told otherwise: use --json)"
+        }
+        _ => "",
+    };
+    Err(malformed(format!("Content-Type is {sent}, send {expected} or none{hint}")))
 }
 
 pub(super) fn malformed(text: impl Into<String>) -> Error {

@@ -51,7 +51,7 @@ pub enum Route<'a> {
     Owner(ObjectId),
     /// Watch an object.
     Events(ObjectId),
-    /// Make an object a file again.
+    /// Unload an object from memory.
     Deactivate(ObjectId),
     /// Show an object's alarms and messages.
     Messages(ObjectId),

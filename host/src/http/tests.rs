@@ -105,6 +105,7 @@ impl Harness {
             idle_timeout,
             mailbox_len: 4,
             fault_max: 100,
+            shows_traps: false,
             resident_max: 16,
             activation_rate: Some(1000),
             store_patience: Duration::from_secs(10),

@@ -89,6 +89,7 @@ fn config() -> Config {
         idle_timeout: Duration::from_secs(300),
         mailbox_len: 128,
         fault_max: 100,
+        shows_traps: false,
         resident_max: 100,
         activation_rate: Some(10_000),
         store_patience: Duration::from_secs(10),

@@ -63,7 +63,7 @@ impl Router {
         told.unwrap_or_else(|failure| Err(silent(id, &owner, &failure)))
     }
 
-    /// Makes an object a file again, wherever it is active. `false` where it was not.
+    /// Unloads an object from memory, wherever it is active. `false` where it was not.
     ///
     /// # Errors
     /// Where registry or owner do not answer; [`Code::NotOwner`] where this node does not know how to reach the owner.

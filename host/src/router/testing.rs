@@ -322,6 +322,7 @@ impl Cluster {
             idle_timeout,
             mailbox_len: 4,
             fault_max: 100,
+            shows_traps: false,
             resident_max: 16,
             activation_rate: Some(10_000),
             store_patience: Duration::from_secs(10),

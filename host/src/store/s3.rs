@@ -75,7 +75,7 @@ impl fmt::Debug for AccessKey {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectError {
     /// The bucket's name is none.
-    #[error("{0:?} is no name of a bucket: 3 to 63 of a-z, 0-9, - and .")]
+    #[error("{0:?} is not the name of a bucket: 3 to 63 of a-z, 0-9, - and .")]
     Bucket(String),
     /// The prefix cannot be part of a name.
     #[error(
@@ -83,7 +83,7 @@ pub enum ConnectError {
     )]
     Prefix(String),
     /// The endpoint is no address.
-    #[error("the endpoint {0:?} is no address: it looks like https://host:port")]
+    #[error("the endpoint {0:?} is not an address; it looks like https://host:port")]
     Endpoint(String),
     /// There is no region.
     #[error(

@@ -95,7 +95,7 @@ async fn an_object_that_is_watched_stays_in_memory() {
     client.increment("counter/watched").await;
     client.increment("counter/other").await;
     let mut watching = Watching::begin(&client, "counter/watched", None).await;
-    wait::until("the other is a file again", async || client.tier("counter/other").await == "cold")
+    wait::until("the other is unloaded", async || client.tier("counter/other").await == "cold")
         .await;
     assert_ne!(client.tier("counter/watched").await, "cold");
     client.increment("counter/watched").await;

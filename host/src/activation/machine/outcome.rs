@@ -58,8 +58,8 @@ impl<T> Machine<T> {
                 live.is_in_sync &= !may_have_changed;
                 rejected(&self.id, rejection)
             }
-            Ran::Faulted(fault) => live.ended(faulted(&self.id, &fault), actions),
-            Ran::Unreadable(error) => live.ended(unreadable(&self.id, &error), actions),
+            Ran::Faulted(fault) => live.ended(faulted(&self.id, &fault, now), actions),
+            Ran::Unreadable(error) => live.ended(unreadable(&self.id, &error, now), actions),
             Ran::NoCode(error) => Err(Box::new(error)),
             Ran::TimedOut => {
                 let text = format!("the time for the call to {} ran out while it ran", self.id);
@@ -168,10 +168,13 @@ pub(super) fn unknown(id: &ObjectId, why: &str) -> Answer {
 fn rejected(id: &ObjectId, rejection: Rejection) -> Answer {
     match rejection {
         Rejection::InvalidArgument(why) => {
-            refuse(Code::InvalidArgument, format!("the argument for {id} does not fit: {why}"))
+            let text = format!("the argument for {id} does not fit: {why}");
+            let hint = format!("see what its handlers take: highlander types {}", id.type_name());
+            Err(Box::new(Error::new(Code::InvalidArgument, text).with_hint(hint)))
         }
-        Rejection::UnknownHandler => {
-            refuse(Code::UnknownHandler, format!("the type {} has no such handler", id.type_name()))
+        Rejection::UnknownHandler(why) => {
+            let hint = format!("see its handlers: highlander types {}", id.type_name());
+            Err(Box::new(Error::new(Code::UnknownHandler, why).with_hint(hint)))
         }
         Rejection::NoQuery => {
             let text = format!("the handler of {id} may change it, and is not called by GET");
@@ -186,7 +189,7 @@ fn rejected(id: &ObjectId, rejection: Rejection) -> Answer {
     }
 }
 
-fn faulted(id: &ObjectId, fault: &Fault) -> Answer {
+fn faulted(id: &ObjectId, fault: &Fault, now: Now<'_>) -> Answer {
     let code = match fault {
         Fault::Trapped(_) => Code::ObjectTrapped,
         Fault::Cpu(_) => Code::CpuExceeded,
@@ -197,19 +200,26 @@ fn faulted(id: &ObjectId, fault: &Fault) -> Answer {
         Fault::Contract(_) => Code::ContractBroken,
         Fault::Exhausted(_) => Code::NodeFull,
     };
-    // What the code said of itself is for the operator's log: it may hold paths of the machine that compiled it.
+    refuse(code, format!("{id} was not changed: {}", told(fault, now)))
+}
+
+/// Text of a fault for the caller. The last words of code that trapped are for the operator's log, since they may hold
+/// paths of the machine that compiled it; on a developer's node the caller is the one who compiled it.
+fn told(fault: &Fault, now: Now<'_>) -> String {
     match fault {
-        Fault::Trapped(_) => refuse(code, format!("{id} was not changed: its code trapped")),
-        _ => refuse(code, format!("{id} was not changed: {fault}")),
+        Fault::Trapped(_) if !now.settings.shows_traps => {
+            "its code trapped; the node's log has the reason".to_owned()
+        }
+        fault => fault.to_string(),
     }
 }
 
-fn unreadable(id: &ObjectId, error: &RestoreError) -> Answer {
+fn unreadable(id: &ObjectId, error: &RestoreError, now: Now<'_>) -> Answer {
     match error {
-        RestoreError::Fault(fault @ Fault::Exhausted(_)) => faulted(id, fault),
+        RestoreError::Fault(fault @ Fault::Exhausted(_)) => faulted(id, fault, now),
         _ => {
             let why = match error {
-                RestoreError::Fault(Fault::Trapped(_)) => "its code trapped".to_owned(),
+                RestoreError::Fault(fault) => told(fault, now),
                 error => error.to_string(),
             };
             let text = format!("{id} cannot be used: {why}");

@@ -75,7 +75,9 @@ impl<T> Live<T> {
         match ran {
             Ran::Faulted(Fault::Exhausted(_))
             | Ran::Unreadable(RestoreError::Fault(Fault::Exhausted(_)))
-            | Ran::Rejected { rejection: Rejection::UnknownHandler | Rejection::NoQuery, .. }
+            | Ran::Rejected {
+                rejection: Rejection::UnknownHandler(_) | Rejection::NoQuery, ..
+            }
             | Ran::NoCode(_)
             | Ran::TimedOut => {}
             Ran::Faulted(_) | Ran::Unreadable(_) => {

@@ -240,7 +240,7 @@ fn says(ran: &Ran) -> Says {
     match ran {
         Ran::Updated { .. } | Ran::Queried { .. } => Says::Works,
         // A handler that is gone, or is of the other kind, is refused before the code runs.
-        Ran::Rejected { rejection: Rejection::UnknownHandler | Rejection::NoQuery, .. } => {
+        Ran::Rejected { rejection: Rejection::UnknownHandler(_) | Rejection::NoQuery, .. } => {
             Says::Nothing
         }
         Ran::Rejected { .. } => Says::Works,

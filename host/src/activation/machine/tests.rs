@@ -60,7 +60,12 @@ impl Bench {
     fn of(id: ObjectId) -> Self {
         Self {
             machine: Machine::new(id),
-            settings: Settings { node: NodeId::new("n1"), mailbox_len: 2, fault_max: 3 },
+            settings: Settings {
+                node: NodeId::new("n1"),
+                mailbox_len: 2,
+                fault_max: 3,
+                shows_traps: false,
+            },
             time_ms: 0,
             lease_ms: u64::MAX,
             is_watched: false,
@@ -272,7 +277,10 @@ fn a_failed_call_leaves_no_trace() {
     for ran in [
         Ran::Faulted(Fault::Trapped(String::new())),
         Ran::TimedOut,
-        Ran::Rejected { rejection: Rejection::UnknownHandler, may_have_changed: true },
+        Ran::Rejected {
+            rejection: Rejection::UnknownHandler(String::new()),
+            may_have_changed: true,
+        },
     ] {
         let mut bench = Bench::live(Some((foreign(3, &[(3, 99)]), etag("e"))));
         bench.call(1, "add");

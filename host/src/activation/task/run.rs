@@ -83,7 +83,7 @@ async fn run_call(
 ) -> Finished {
     let id = cell.id();
     let Some(handler) = revision.description.handler(&run.handler) else {
-        let rejection = Rejection::UnknownHandler;
+        let rejection = Rejection::UnknownHandler(revision.description.no_handler(&run.handler));
         return finished(Ran::Rejected { rejection, may_have_changed: false }, resident);
     };
     if run.must_be_query && handler.kind != HandlerKind::Query {

@@ -222,7 +222,10 @@ fn rejected(rejection: wit::Rejection) -> Result<Rejection, Fault> {
         wit::Rejection::InvalidArgument(why) => {
             Rejection::InvalidArgument(cut(&why, MESSAGE_BYTES_MAX).to_owned())
         }
-        wit::Rejection::UnknownHandler => Rejection::UnknownHandler,
+        wit::Rejection::UnknownHandler => {
+            let text = "the component describes this handler and does not have it";
+            Rejection::UnknownHandler(text.to_owned())
+        }
         wit::Rejection::Refused(refusal) => Rejection::Refused(Refusal {
             code: cut(&refusal.code, REFUSAL_CODE_BYTES_MAX).to_owned(),
             message: cut(&refusal.message, MESSAGE_BYTES_MAX).to_owned(),

@@ -1,4 +1,4 @@
-//! WASI 0.2 as objects get it: inert.
+//! WASI 0.2 as objects get it: it reaches nothing of the host.
 //!
 //! The standard libraries of most languages import it, so it has to be there, but it leads nowhere: no arguments, no
 //! environment, no files, nothing to read; what is written is dropped, but for the last words of a panic. Clocks show

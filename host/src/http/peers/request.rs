@@ -212,8 +212,9 @@ fn asked(
             "get" => (Method::GET, Bytes::new()),
             "put" => (Method::PUT, argument.clone()),
             name if name.is_empty() || route::is_reserved(name) => {
-                let text = format!("the type {} has no such handler", id.type_name());
-                return Err(Box::new(Error::new(Code::UnknownHandler, text)));
+                let text = format!("{name:?} is not the name of a handler that {id} can have");
+                let hint = format!("see its handlers: highlander types {}", id.type_name());
+                return Err(Box::new(Error::new(Code::UnknownHandler, text).with_hint(hint)));
             }
             name => {
                 push_part(path, name);

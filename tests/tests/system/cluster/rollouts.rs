@@ -50,7 +50,7 @@ impl<'a> Counters<'a> {
         keys.filter(|(_, by)| *by == revision).map(|(key, _)| key.clone()).collect()
     }
 
-    /// Makes every object a file again, so that it is activated anew.
+    /// Unloads every object, so that it is activated anew.
     async fn deactivate(&self) {
         let client = self.cluster.client(0);
         let objects = self.keys.iter().map(|key| format!("counter/{key}"));

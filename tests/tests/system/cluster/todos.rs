@@ -119,7 +119,7 @@ impl Todos {
         self.cluster.client(node).get("/v1/types/todo").send().await.done().json()
     }
 
-    /// Makes every second one a file again, so that half of them are live and half are not.
+    /// Unloads every second one, so that half of them are live and half are not.
     async fn deactivate_half(&self) {
         let numbers = self.all().filter(|number| number % 2 == 1);
         let _ = self

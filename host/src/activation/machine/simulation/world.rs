@@ -130,6 +130,7 @@ impl World {
                 node: NodeId::new(&format!("n{n}")),
                 mailbox_len: 4,
                 fault_max: u32::MAX,
+                shows_traps: false,
             },
             sent: None,
             todo: Vec::new(),

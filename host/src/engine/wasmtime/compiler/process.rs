@@ -233,11 +233,18 @@ fn starved(used: Duration, limits: CompileLimits) -> LoadError {
 
 fn over_time(limits: CompileLimits) -> LoadError {
     let text = "compiling it takes longer than this node allows";
-    LoadError::Refused(format!("{text}: {:?} (sandbox.compile_time_max)", limits.time_max))
+    LoadError::Refused(format!(
+        "{text}: {:?} (sandbox.compile_time_max); set HIGHLANDER_SANDBOX__COMPILE_TIME_MAX=2m and start \
+         the node again: a component with a JavaScript or Python runtime needs about 20 s of processor time",
+        limits.time_max
+    ))
 }
 
 fn over_memory(limits: CompileLimits) -> LoadError {
     let text = "compiling it takes more memory than this node allows";
     let max = ByteSize(limits.memory_max);
-    LoadError::Refused(format!("{text}: {max} (sandbox.compile_memory_max)"))
+    LoadError::Refused(format!(
+        "{text}: {max} (sandbox.compile_memory_max); set HIGHLANDER_SANDBOX__COMPILE_MEMORY_MAX to more \
+         and start the node again"
+    ))
 }

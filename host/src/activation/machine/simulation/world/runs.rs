@@ -24,7 +24,10 @@ impl World {
             // Odd revisions work better than even ones.
             0..=4 if run.code.revision.is_multiple_of(2) => Ran::Faulted(Fault::Stack),
             0 => Ran::Faulted(Fault::Stack),
-            1 => Ran::Rejected { rejection: Rejection::UnknownHandler, may_have_changed: true },
+            1 => {
+                let rejection = Rejection::UnknownHandler(String::new());
+                Ran::Rejected { rejection, may_have_changed: true }
+            }
             _ if &*run.handler == "value" => Ran::Queried { reply: Bytes::from_static(b"0") },
             _ => {
                 let mut calls = applied(run.state.as_ref());
