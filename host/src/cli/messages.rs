@@ -141,8 +141,7 @@ mod tests {
     use super::*;
 
     /// Numbers that are another one as `f64`.
-    const ARGUMENT: &str =
-        "{\"id\": 9007199254740993, \"sum\": 0.10000000000000000001, \"none\": -0}";
+    const ARGUMENT: &str = "{\"id\": 9007199254740993, \"sum\": 0.10000000000000000001, \"x\": -0}";
 
     #[test]
     fn arguments_keep_their_numbers() {
@@ -150,7 +149,7 @@ mod tests {
             format!(r#"{{"number":1,"to":"a/b","handler":"h","argument":{ARGUMENT},"tries":0}}"#);
         let document = RawValue::from_string(text).unwrap();
         let message: Message = client::read(&document).unwrap();
-        let expected = r#"{"id":9007199254740993,"sum":0.10000000000000000001,"none":-0}"#;
+        let expected = r#"{"id":9007199254740993,"sum":0.10000000000000000001,"x":-0}"#;
         assert_eq!(short(&message.argument), expected);
     }
 

@@ -87,7 +87,7 @@ fn errors_of_usage_say_what_would_be_right() {
         ("highlander list todo --limit 0", "it is a number, 1 or more"),
         ("highlander watch todo/42 --count 0", "it is a number, 1 or more"),
         ("highlander deploy a.wasm --max-failures 1", "it lacks its percent sign: 1%"),
-        ("highlander call todo/42 complete --timout 5s", "there is no such option"),
+        ("highlander call todo/42 complete --timout=5s", "there is no such option"),
     ] {
         let error = parse(line).expect_err(line).to_string();
         assert!(error.contains(expected), "{line}: {error}");

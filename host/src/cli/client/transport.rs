@@ -46,7 +46,10 @@ impl Address {
     pub(super) fn parse(url: &str) -> Option<Self> {
         let url: Uri = url.parse().ok()?;
         let authority = url.authority().filter(|authority| !authority.as_str().contains('@'))?;
-        let is_plain = url.scheme_str() == Some("http") && url.query().is_none();
+        // A port that is no number is still an authority to the parser.
+        let has_port =
+            authority.host().len() == authority.as_str().len() || authority.port_u16().is_some();
+        let is_plain = url.scheme_str() == Some("http") && url.query().is_none() && has_port;
         let prefix = url.path().trim_end_matches('/').to_owned();
         is_plain.then(|| Self { authority: authority.clone(), prefix })
     }
