@@ -345,9 +345,10 @@ async fn help_is_a_command_too() {
 
 #[tokio::test]
 async fn shells_accept_their_completions() {
+    // fish writes the name of an option without its dashes.
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = highlander().run(&["completions", shell]).await.done().stdout;
-        assert!(script.contains("--canary-key"), "{shell}");
+        assert!(script.contains("canary-key"), "{shell}");
     }
     let script = highlander().run(&["completions", "bash"]).await.done().stdout;
     let asked = "COMP_WORDS=(highlander de); COMP_CWORD=1; _highlander highlander de highlander; \
