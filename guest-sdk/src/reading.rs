@@ -11,40 +11,28 @@ mod reader;
 
 use serde::de::{DeserializeOwned, Error as _};
 
-use self::reader::Reader;
-
-/// What becomes of fields of a struct that it does not know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum UnknownFields {
-    /// The struct decides. Those that `#[data]` and the state stand on refuse them, since what is dropped is lost.
-    AsDeclared,
-    /// They are passed over: the next revision of another type may answer with more.
-    PassedOver,
-}
+use self::reader::{AS_DECLARED, PASSED_OVER, Reader};
 
 /// Reads the argument of a call, or anything else that comes from outside.
 pub(crate) fn read<T: DeserializeOwned>(json: &[u8]) -> Result<T, serde_json::Error> {
     check_names(json)?;
-    read_as(json, UnknownFields::AsDeclared)
+    read_as::<T, AS_DECLARED>(json)
 }
 
 /// Reads a snapshot, which this SDK has written: no name stands there twice.
 pub(crate) fn read_snapshot<T: DeserializeOwned>(json: &[u8]) -> Result<T, serde_json::Error> {
-    read_as(json, UnknownFields::AsDeclared)
+    read_as::<T, AS_DECLARED>(json)
 }
 
 /// Reads the reply of another object.
 pub(crate) fn read_reply<T: DeserializeOwned>(json: &[u8]) -> Result<T, serde_json::Error> {
     check_names(json)?;
-    read_as(json, UnknownFields::PassedOver)
+    read_as::<T, PASSED_OVER>(json)
 }
 
-fn read_as<T: DeserializeOwned>(
-    json: &[u8],
-    unknown: UnknownFields,
-) -> Result<T, serde_json::Error> {
+fn read_as<T: DeserializeOwned, const UNKNOWN: bool>(json: &[u8]) -> Result<T, serde_json::Error> {
     let mut json = serde_json::Deserializer::from_slice(json);
-    let read = T::deserialize(Reader { json: &mut json, unknown })?;
+    let read = T::deserialize(Reader::<_, UNKNOWN>(&mut json))?;
     json.end()?;
     Ok(read)
 }
@@ -54,7 +42,8 @@ fn check_names(json: &[u8]) -> Result<(), serde_json::Error> {
     match names::twice(json) {
         None => Ok(()),
         Some(name) => Err(serde_json::Error::custom(format_args!(
-            "the name {name:?} stands twice in one object"
+            "the name {:?} stands twice in one object",
+            names::shown(&name)
         ))),
     }
 }

@@ -80,7 +80,7 @@ fn is_exact(number: &str) -> bool {
         return true;
     }
     // It becomes a float, and is exact if the float is written as the same number.
-    let Ok(float) = serde_json::from_str::<f64>(number) else { return false };
+    let Ok(float) = serde_json::from_slice::<f64>(number.as_bytes()) else { return false };
     let Ok(again) = serde_json::to_string(&float) else { return false };
     Decimal::read(number).is_some_and(|decimal| Decimal::read(&again) == Some(decimal))
 }

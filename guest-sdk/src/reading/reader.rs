@@ -1,5 +1,6 @@
 //! A deserializer around that of `serde_json`, which reads numbers by their value and passes over fields.
-//! It looks at each value once and keeps nothing.
+//! It looks at each value once and keeps nothing. Parts of a value are read from their bytes, as the whole is: from
+//! text they would be read by a second copy of `serde_json`.
 
 use std::borrow::Cow;
 
@@ -11,46 +12,45 @@ use serde::de::{
 };
 use serde_json::value::RawValue;
 
-use super::UnknownFields;
 use super::numbers::{self, Integer};
 
 /// What `serde_json` calls the types that it reads in ways of its own.
 const OWN_TYPES: &str = "$serde_json::";
 
-/// Reads one value.
-pub(super) struct Reader<D> {
-    pub(super) json: D,
-    pub(super) unknown: UnknownFields,
-}
+/// Fields that a struct does not know: the struct decides. Those that `#[data]` and the state stand on refuse them,
+/// since what is dropped is lost.
+pub(super) const AS_DECLARED: bool = false;
+
+/// They are passed over: the next revision of another type may answer with more.
+pub(super) const PASSED_OVER: bool = true;
+
+/// Reads one value. `UNKNOWN` is what becomes of fields that a struct does not know: a matter of the type, so that a
+/// component that reads no replies has nothing of the way to pass over them.
+pub(super) struct Reader<D, const UNKNOWN: bool>(pub(super) D);
 
 /// Has what is within a value read in the same way. `known` are the fields of a struct where others are passed over.
-struct Within<T> {
+struct Within<T, const UNKNOWN: bool> {
     inner: T,
-    unknown: UnknownFields,
     known: Option<&'static [&'static str]>,
 }
 
-impl<T> Within<T> {
-    fn reader<D>(&self, json: D) -> Reader<D> {
-        Reader { json, unknown: self.unknown }
+impl<T, const UNKNOWN: bool> Within<T, UNKNOWN> {
+    fn new(inner: T) -> Self {
+        Within { inner, known: None }
     }
 
-    fn next<U>(&self, inner: U) -> Within<U> {
-        Within { inner, unknown: self.unknown, known: self.known }
+    fn of_struct(inner: T, fields: &'static [&'static str]) -> Self {
+        Within { inner, known: (UNKNOWN == PASSED_OVER).then_some(fields) }
+    }
+
+    fn next<U>(&self, inner: U) -> Within<U, UNKNOWN> {
+        Within { inner, known: self.known }
     }
 }
 
-impl<'de, D: Deserializer<'de>> Reader<D> {
-    fn within<V>(&self, inner: V) -> Within<V> {
-        Within { inner, unknown: self.unknown, known: None }
-    }
-
-    fn known(&self, fields: &'static [&'static str]) -> Option<&'static [&'static str]> {
-        (self.unknown == UnknownFields::PassedOver).then_some(fields)
-    }
-
+impl<'de, D: Deserializer<'de>, const UNKNOWN: bool> Reader<D, UNKNOWN> {
     fn integer<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        let raw = <&RawValue>::deserialize(self.json)?.get();
+        let raw = <&RawValue>::deserialize(self.0)?.get();
         match numbers::integer(raw) {
             Some(Integer::Unsigned(integer)) => visitor.visit_u64(integer),
             Some(Integer::Negative(integer)) => visitor.visit_i64(integer),
@@ -65,7 +65,7 @@ impl<'de, D: Deserializer<'de>> Reader<D> {
 #[cold]
 fn no_integer<E: Error>(json: &str, expected: &dyn serde::de::Expected) -> E {
     if numbers::is_number(json) {
-        let float = serde_json::from_str::<f64>(json);
+        let float = serde_json::from_slice::<f64>(json.as_bytes());
         return match float {
             Ok(float) if float.fract() != 0.0 => {
                 E::invalid_type(Unexpected::Float(float), expected)
@@ -76,7 +76,7 @@ fn no_integer<E: Error>(json: &str, expected: &dyn serde::de::Expected) -> E {
     let text;
     let found = match json.bytes().next() {
         Some(b'"') => {
-            text = serde_json::from_str::<String>(json).unwrap_or_default();
+            text = serde_json::from_slice::<String>(json.as_bytes()).unwrap_or_default();
             Unexpected::Str(&text)
         }
         Some(b't') => Unexpected::Bool(true),
@@ -91,12 +91,11 @@ fn no_integer<E: Error>(json: &str, expected: &dyn serde::de::Expected) -> E {
 /// What `Json` and the like read: anything, and so numbers without a type that would say how exact they are.
 fn any<'de, V: Visitor<'de>, E: Error>(json: &'de str, visitor: V) -> Result<V::Value, E> {
     if let Some(number) = numbers::inexact(json) {
-        let number: String = number.chars().take(60).collect();
         return Err(E::custom(format_args!(
-            "the number {number} would be rounded here; send it as text, or read it as a type that holds it"
+            "the number {number:.60} would be rounded here; send it as text, or read it as a type that holds it"
         )));
     }
-    let mut json = serde_json::Deserializer::from_str(json);
+    let mut json = serde_json::Deserializer::from_slice(json.as_bytes());
     json.deserialize_any(visitor).map_err(|error| {
         let text = error.to_string();
         // It counts from where this value begins, and the caller from where everything does.
@@ -115,12 +114,12 @@ macro_rules! integers {
 macro_rules! passed_on {
     ($($method:ident)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-            self.json.$method(visitor)
+            self.0.$method(visitor)
         }
     )*};
 }
 
-impl<'de, D: Deserializer<'de>> Deserializer<'de> for Reader<D> {
+impl<'de, D: Deserializer<'de>, const UNKNOWN: bool> Deserializer<'de> for Reader<D, UNKNOWN> {
     type Error = D::Error;
 
     integers! {
@@ -135,7 +134,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Reader<D> {
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        any(<&RawValue>::deserialize(self.json)?.get(), visitor)
+        any(<&RawValue>::deserialize(self.0)?.get(), visitor)
     }
 
     fn deserialize_unit_struct<V: Visitor<'de>>(
@@ -143,12 +142,11 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Reader<D> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        self.json.deserialize_unit_struct(name, visitor)
+        self.0.deserialize_unit_struct(name, visitor)
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        let within = self.within(visitor);
-        self.json.deserialize_option(within)
+        self.0.deserialize_option(Within::<_, UNKNOWN>::new(visitor))
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -157,15 +155,13 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Reader<D> {
         visitor: V,
     ) -> Result<V::Value, D::Error> {
         if name.starts_with(OWN_TYPES) {
-            return self.json.deserialize_newtype_struct(name, visitor);
+            return self.0.deserialize_newtype_struct(name, visitor);
         }
-        let within = self.within(visitor);
-        self.json.deserialize_newtype_struct(name, within)
+        self.0.deserialize_newtype_struct(name, Within::<_, UNKNOWN>::new(visitor))
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        let within = self.within(visitor);
-        self.json.deserialize_seq(within)
+        self.0.deserialize_seq(Within::<_, UNKNOWN>::new(visitor))
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(
@@ -173,8 +169,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Reader<D> {
         length: usize,
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        let within = self.within(visitor);
-        self.json.deserialize_tuple(length, within)
+        self.0.deserialize_tuple(length, Within::<_, UNKNOWN>::new(visitor))
     }
 
     fn deserialize_tuple_struct<V: Visitor<'de>>(
@@ -183,13 +178,11 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Reader<D> {
         length: usize,
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        let within = self.within(visitor);
-        self.json.deserialize_tuple_struct(name, length, within)
+        self.0.deserialize_tuple_struct(name, length, Within::<_, UNKNOWN>::new(visitor))
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        let within = self.within(visitor);
-        self.json.deserialize_map(within)
+        self.0.deserialize_map(Within::<_, UNKNOWN>::new(visitor))
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -198,8 +191,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Reader<D> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        let within = Within { known: self.known(fields), ..self.within(visitor) };
-        self.json.deserialize_struct(name, fields, within)
+        self.0.deserialize_struct(name, fields, Within::<_, UNKNOWN>::of_struct(visitor, fields))
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -208,8 +200,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Reader<D> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        let within = self.within(visitor);
-        self.json.deserialize_enum(name, variants, within)
+        self.0.deserialize_enum(name, variants, Within::<_, UNKNOWN>::new(visitor))
     }
 }
 
@@ -221,7 +212,7 @@ macro_rules! visited {
     )*};
 }
 
-impl<'de, V: Visitor<'de>> Visitor<'de> for Within<V> {
+impl<'de, V: Visitor<'de>, const UNKNOWN: bool> Visitor<'de> for Within<V, UNKNOWN> {
     type Value = V::Value;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -237,13 +228,11 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Within<V> {
     }
 
     fn visit_some<D: Deserializer<'de>>(self, json: D) -> Result<V::Value, D::Error> {
-        let reader = self.reader(json);
-        self.inner.visit_some(reader)
+        self.inner.visit_some(Reader::<_, UNKNOWN>(json))
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, json: D) -> Result<V::Value, D::Error> {
-        let reader = self.reader(json);
-        self.inner.visit_newtype_struct(reader)
+        self.inner.visit_newtype_struct(Reader::<_, UNKNOWN>(json))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<V::Value, A::Error> {
@@ -262,16 +251,17 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Within<V> {
     }
 }
 
-impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Within<S> {
+impl<'de, S: DeserializeSeed<'de>, const UNKNOWN: bool> DeserializeSeed<'de>
+    for Within<S, UNKNOWN>
+{
     type Value = S::Value;
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<S::Value, D::Error> {
-        let reader = self.reader(json);
-        self.inner.deserialize(reader)
+        self.inner.deserialize(Reader::<_, UNKNOWN>(json))
     }
 }
 
-impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Within<A> {
+impl<'de, A: SeqAccess<'de>, const UNKNOWN: bool> SeqAccess<'de> for Within<A, UNKNOWN> {
     type Error = A::Error;
 
     fn next_element_seed<S: DeserializeSeed<'de>>(
@@ -312,14 +302,16 @@ impl<'de> Deserialize<'de> for Name<'de> {
     }
 }
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Within<A> {
+impl<'de, A: MapAccess<'de>, const UNKNOWN: bool> MapAccess<'de> for Within<A, UNKNOWN> {
     type Error = A::Error;
 
     fn next_key_seed<S: DeserializeSeed<'de>>(
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, A::Error> {
-        let Some(known) = self.known else { return self.inner.next_key_seed(seed) };
+        let (PASSED_OVER, Some(known)) = (UNKNOWN, self.known) else {
+            return self.inner.next_key_seed(seed);
+        };
         while let Some(Name(name)) = self.inner.next_key::<Name<'de>>()? {
             if known.contains(&name.as_ref()) {
                 let name: CowStrDeserializer<'de, A::Error> = name.into_deserializer();
@@ -331,8 +323,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Within<A> {
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
-        let seed = Within { known: None, ..self.next(seed) };
-        self.inner.next_value_seed(seed)
+        self.inner.next_value_seed(Within::<_, UNKNOWN>::new(seed))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -340,21 +331,20 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Within<A> {
     }
 }
 
-impl<'de, A: EnumAccess<'de>> EnumAccess<'de> for Within<A> {
+impl<'de, A: EnumAccess<'de>, const UNKNOWN: bool> EnumAccess<'de> for Within<A, UNKNOWN> {
     type Error = A::Error;
-    type Variant = Within<A::Variant>;
+    type Variant = Within<A::Variant, UNKNOWN>;
 
     fn variant_seed<S: DeserializeSeed<'de>>(
         self,
         seed: S,
-    ) -> Result<(S::Value, Within<A::Variant>), A::Error> {
-        let unknown = self.unknown;
+    ) -> Result<(S::Value, Within<A::Variant, UNKNOWN>), A::Error> {
         let (name, inner) = self.inner.variant_seed(seed)?;
-        Ok((name, Within { inner, unknown, known: None }))
+        Ok((name, Within::new(inner)))
     }
 }
 
-impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Within<A> {
+impl<'de, A: VariantAccess<'de>, const UNKNOWN: bool> VariantAccess<'de> for Within<A, UNKNOWN> {
     type Error = A::Error;
 
     fn unit_variant(self) -> Result<(), A::Error> {
@@ -380,8 +370,6 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Within<A> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, A::Error> {
-        let known = (self.unknown == UnknownFields::PassedOver).then_some(fields);
-        let within = Within { known, ..self.next(visitor) };
-        self.inner.struct_variant(fields, within)
+        self.inner.struct_variant(fields, Within::<_, UNKNOWN>::of_struct(visitor, fields))
     }
 }
