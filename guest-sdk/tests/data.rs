@@ -53,13 +53,13 @@ const LARGE: u128 = u128::MAX - 1;
 fn refusal(answer: Result<Json, CallError>) -> String {
     match answer {
         Err(CallError::InvalidArgument(why)) => why,
-        other => panic!("{other:?}"),
+        other => unreachable!("{other:?}"),
     }
 }
 
 /// JSON as it stands.
 fn raw(json: &str) -> Box<serde_json::value::RawValue> {
-    serde_json::value::RawValue::from_string(json.to_owned()).unwrap()
+    serde_json::value::RawValue::from_string(json.to_owned()).expect("it is JSON")
 }
 
 #[test]

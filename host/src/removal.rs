@@ -66,7 +66,7 @@ pub async fn remove(
             let Some(removal) = record.removed.take_if(|removal| removal.at_ms == at_ms) else {
                 return Ok(None);
             };
-            record.removed = (!is_refused).then(|| Removal { objects: left as u64, ..removal });
+            record.removed = (!is_refused).then_some(Removal { objects: left as u64, ..removal });
             Ok(Some(()))
         });
         changed.await?;

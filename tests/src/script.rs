@@ -46,7 +46,7 @@ pub fn steps(markdown: &str) -> Vec<Step> {
                 Step::Run(line.to_owned(), Some(printed.trim_end().to_owned()))
             })),
             "rust" if content.starts_with(WHOLE_SOURCE) => {
-                steps.push(Step::Source(content.to_owned()))
+                steps.push(Step::Source(content.to_owned()));
             }
             "rust" => {}
             "text" => steps.extend(commands(content).map(Step::Mention)),

@@ -148,13 +148,13 @@ impl Client {
                 Ok(Answer { headers: head.headers, body })
             }
             Ok((head, body)) => Err(self.refused(head.status, &head.headers, &body)),
-            Err(failed) => Err(self.failed(failed, is_read, hint)),
+            Err(failed) => Err(self.failed(&failed, is_read, hint)),
         }
     }
 
     /// Sends a request whose answer has no end.
     pub(super) async fn stream(&self, request: Request) -> Result<Stream, Failure> {
-        let message = self.message(request).map_err(|failed| self.failed(failed, true, None))?;
+        let message = self.message(request).map_err(|failed| self.failed(&failed, true, None))?;
         let begun = Stream::begin(&self.address, message).await;
         let unanswered = |why| self.unanswered(why, true, None);
         let (head, body) = begun.map_err(unanswered)?.into_parts();
@@ -190,10 +190,10 @@ impl Client {
         }
     }
 
-    fn failed(&self, failed: Failed, is_read: bool, hint: Option<String>) -> Failure {
+    fn failed(&self, failed: &Failed, is_read: bool, hint: Option<String>) -> Failure {
         match failed {
             Failed::Unsendable => no_address(&self.url),
-            Failed::Unanswered(why) => self.unanswered(why, is_read, hint),
+            Failed::Unanswered(why) => self.unanswered(*why, is_read, hint),
         }
     }
 

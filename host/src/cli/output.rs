@@ -70,7 +70,7 @@ pub(super) async fn closed() {
         }
     });
     if told.await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -97,12 +97,12 @@ fn whole(description: &Description, schemas: &mut Schemas, names: &mut Names) ->
         // A state is read with nothing but its key.
         let (_, reply) = types_of(name, get, schemas);
         let id = names.take(format!("{name}.get"));
-        operations.insert("get".to_owned(), read(name, get, id, None, &reply));
+        operations.insert("get".to_owned(), read(name, get, &id, None, &reply));
     }
     if let Some(put) = description.handler("put") {
         let (argument, reply) = types_of(name, put, schemas);
         let id = names.take(format!("{name}.put"));
-        operations.insert("put".to_owned(), call(name, put, id, &argument, &reply));
+        operations.insert("put".to_owned(), call(name, put, &id, &argument, &reply));
     }
     let delete = json!({
         "operationId": names.take(format!("{name}.delete_object")),
@@ -133,12 +133,12 @@ fn handler_item(
     let (argument, reply) = types_of(type_name, handler, schemas);
     let id = names.take(format!("{type_name}.{}", handler.name));
     let mut item = Map::new();
-    item.insert("post".to_owned(), call(type_name, handler, id, &argument, &reply));
+    item.insert("post".to_owned(), call(type_name, handler, &id, &argument, &reply));
     // These names have a meaning of their own in paths.
     let is_readable = !matches!(handler.name.as_str(), "messages" | "quarantine");
     if handler.kind == HandlerKind::Query && is_readable {
         let id = names.take(format!("{type_name}.{}.read", handler.name));
-        item.insert("get".to_owned(), read(type_name, handler, id, Some(&argument), &reply));
+        item.insert("get".to_owned(), read(type_name, handler, &id, Some(&argument), &reply));
     }
     Value::Object(item)
 }
@@ -151,7 +151,7 @@ fn types_of(type_name: &str, handler: &Handler, schemas: &mut Schemas) -> (Value
 }
 
 /// A handler that is called by `POST`, or by `PUT`.
-fn call(type_name: &str, handler: &Handler, id: String, argument: &Value, reply: &Value) -> Value {
+fn call(type_name: &str, handler: &Handler, id: &str, argument: &Value, reply: &Value) -> Value {
     let named: &[&str] = match handler.kind {
         HandlerKind::Query => &OF_QUERIES,
         HandlerKind::Update => &OF_CHANGES,
@@ -172,7 +172,7 @@ fn call(type_name: &str, handler: &Handler, id: String, argument: &Value, reply:
 fn read(
     type_name: &str,
     handler: &Handler,
-    id: String,
+    id: &str,
     argument: Option<&Value>,
     reply: &Value,
 ) -> Value {
@@ -185,12 +185,15 @@ fn read(
     }
     document.insert("parameters".to_owned(), parameters);
     let mut responses = answers(reply);
-    responses["304"] = json!({ "description": "The client has the answer." });
+    if let Some(responses) = responses.as_object_mut() {
+        let known = json!({ "description": "The client has the answer." });
+        responses.insert("304".to_owned(), known);
+    }
     document.insert("responses".to_owned(), responses);
     Value::Object(document)
 }
 
-fn operation(type_name: &str, handler: &Handler, id: String) -> Map<String, Value> {
+fn operation(type_name: &str, handler: &Handler, id: &str) -> Map<String, Value> {
     let mut document = Map::new();
     document.insert("operationId".to_owned(), json!(id));
     document.insert("tags".to_owned(), json!([type_name]));
@@ -226,10 +229,13 @@ fn references(names: &[&str]) -> Value {
 fn answers(schema: &Value) -> Value {
     let text = |what: &str| json!({ "description": what, "schema": { "type": "string" } });
     let mut answers = of_document(schema);
-    answers["200"]["headers"] = json!({
+    let headers = json!({
         "ETag": text("What the answer is told apart by: its version, its revision, and more where it was read."),
         "Highlander-Version": text("The version of the object that the call made or saw."),
     });
+    if let Some(reply) = answers.pointer_mut("/200").and_then(Value::as_object_mut) {
+        reply.insert("headers".to_owned(), headers);
+    }
     answers
 }
 

@@ -36,11 +36,13 @@ pub(super) fn done(done: Done, owner: Option<&NodeId>) -> Reply {
 }
 
 /// The answer to a read that a client may have, unless the client has it already.
-pub(super) fn read(done: Done, owner: Option<&NodeId>, known: &Known<'_>) -> Reply {
+pub(super) fn read(mut done: Done, owner: Option<&NodeId>, known: &Known<'_>) -> Reply {
     let (tag, version) = (conditions::tag_of_read(&done), done.version);
     let is_known = known.has(&tag, version);
-    let reply = if is_known { Bytes::new() } else { done.reply.clone() };
-    let mut reply = untagged(Done { reply, ..done }, owner);
+    if is_known {
+        done.reply = Bytes::new();
+    }
+    let mut reply = untagged(done, owner);
     if is_known {
         *reply.status_mut() = StatusCode::NOT_MODIFIED;
         // There is nothing that would be of a type.

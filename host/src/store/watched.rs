@@ -101,7 +101,7 @@ impl Store for Watched {
             // The condition did not hold: whether a write would take place is not known.
             Put::Refused => write.says_nothing(),
             Put::Undecided(why) | Put::Unavailable(why) | Put::Denied(why) => {
-                self.note_failure(why)
+                self.note_failure(why);
             }
         }
         put

@@ -96,7 +96,7 @@ impl Clients {
                     done += 1;
                     self.done.fetch_add(1, Ordering::Relaxed);
                     assert_eq!(answer.body, done.to_string());
-                    kept = (number % 2 == 0 && !answer.is_last).then_some(connection);
+                    kept = (number.is_multiple_of(2) && !answer.is_last).then_some(connection);
                 }
                 other => return Err(format!("client {number} after {done} calls: {other:?}")),
             }

@@ -58,7 +58,7 @@ impl Kept {
         let path = self.path.join(name);
         fs::write(&path, vec![0; bytes]).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        let used_at = std::time::SystemTime::now() - std::time::Duration::from_mins(minutes);
+        let used_at = now() - std::time::Duration::from_mins(minutes);
         fs::File::options().write(true).open(&path).unwrap().set_modified(used_at).unwrap();
         path
     }
@@ -241,12 +241,16 @@ fn what_was_not_used_for_longest_is_removed_when_there_is_too_much() {
     assert!(kept.path_of(digest).exists() && !kept.path().exists());
 }
 
+fn now() -> std::time::SystemTime {
+    std::time::UNIX_EPOCH + std::time::Duration::from_millis(crate::clock::wall_ms())
+}
+
 #[test]
 fn code_that_is_loaded_counts_as_used() {
     let kept = kept();
     let before = kept.path();
     let age = std::time::Duration::from_hours(5);
-    let used_at = std::time::SystemTime::now() - age;
+    let used_at = now() - age;
     fs::File::options().write(true).open(&before).unwrap().set_modified(used_at).unwrap();
     let other = kept.add("a.code", 1000, 60);
     assert!(kept.is_loaded());
