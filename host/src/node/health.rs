@@ -118,7 +118,10 @@ impl Node {
 
     /// `true` where the store has just become one that takes no writes.
     fn look_at_store(&self, patience: Duration, probes: &Arc<Semaphore>) -> bool {
-        let (silent, unwritten) = (self.store.failing_for(), self.store.failing_writes_for());
+        let (unread, unwritten) = (self.store.failing_for(), self.store.failing_writes_for());
+        // A store that answers neither has been silent since the first request of both kinds.
+        let answers_reads = unread < PROBE_FROM.min(patience) / 2;
+        let silent = if answers_reads { unread } else { unread.max(unwritten) };
         // In a task of its own: a probe that is not answered must not hold up the look at the clock.
         if silent.max(unwritten) >= PROBE_FROM.min(patience)
             && let Ok(only) = Arc::clone(probes).try_acquire_owned()
