@@ -315,7 +315,7 @@ fn a_failed_alarm_does_not_take_the_place_of_one_that_is_set() {
     let (mut bench, _) = given_up();
     bench.call(3, "add");
     bench.updated_with(2, alarms(&[("a", 900_000_000)]));
-    bench.stored("b");
+    bench.settle();
     bench.outcomes();
     bench.failed_alarms(4, true, Some(1));
     assert_eq!(bench.outcomes(), [(4, Err(Code::AlarmConflict))]);
