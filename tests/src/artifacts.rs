@@ -21,6 +21,7 @@ pub const GUESTS: &[&str] = &[
     "list",
     "misbehaving",
     "reminder",
+    "shelf",
     "todo",
     "todo-v2",
     "together",

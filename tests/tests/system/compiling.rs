@@ -176,7 +176,7 @@ async fn a_composed_component_is_compiled_and_called() {
     let node = Node::start(Options::new()).await;
     let client = node.client();
     let wasm = wat::parse_str(COMPOSED).unwrap();
-    assert_eq!(client.upload(wasm).await.done().status, 201);
+    assert_eq!(client.upload(wasm).await.status, 201);
     let reply = client.call("composed/a", "echo").json(serde_json::json!(21)).send().await.done();
     assert_eq!(reply.json(), 2121);
     let _ = client.call("composed/a", "grow").send().await.problem("memory-exceeded");
@@ -188,7 +188,7 @@ async fn a_composed_component_is_compiled_and_called() {
 async fn a_schema_that_is_nested_too_deeply_is_refused_and_harms_no_other_type() {
     let node = Node::with_guests(&["counter"]).await;
     let client = node.client();
-    assert_eq!(client.upload(with_nested_schema(48)).await.done().status, 201);
+    assert_eq!(client.upload(with_nested_schema(48)).await.status, 201);
     for depth in [49, 121, 124, 130] {
         let problem = client.upload(with_nested_schema(depth)).await.problem("component-refused");
         let detail = problem["detail"].as_str().unwrap();

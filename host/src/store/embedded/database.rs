@@ -244,8 +244,9 @@ fn room(folder: &Path, free: u64, bytes: usize) -> Result<(), String> {
     if free >= needed {
         return Ok(());
     }
-    let folder = folder.display();
-    Err(format!("the disk of {folder} has {free} bytes left, {needed} are needed: make room"))
+    // Callers read it, too: where the folder is, is for the log alone.
+    tracing::debug!(folder = %folder.display(), free, needed, "the disk is full");
+    Err(format!("its disk has {free} bytes left, {needed} are needed: make room"))
 }
 
 impl Disk for Database {
@@ -294,7 +295,7 @@ mod tests {
     fn a_disk_without_room_is_named() {
         let room = |free, bytes| room(Path::new("/data"), free, bytes);
         assert_eq!(room(RESERVE_BYTES + 5, 5), Ok(()));
-        let why = "the disk of /data has 134217732 bytes left, 134217733 are needed: make room";
+        let why = "its disk has 134217732 bytes left, 134217733 are needed: make room";
         assert_eq!(room(RESERVE_BYTES + 4, 5), Err(why.to_owned()));
     }
 }
