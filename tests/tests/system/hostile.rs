@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use highlander_tests::client::Client;
+use highlander_tests::cluster::Cluster;
+use highlander_tests::cluster::options::ClusterOptions;
 use highlander_tests::node::{Node, Options};
 use highlander_tests::wait;
 use serde_json::{Value, json};
@@ -100,17 +102,25 @@ async fn a_trap_undoes_what_the_call_changed() {
     check_harmless("trap_after_change", Value::Null, "object-trapped").await;
 }
 
-/// What a panic says may be about anything, and is for the operator.
+/// What a panic says may be about anything, and is for the operator; a developer is both operator and author.
 #[tokio::test]
-async fn the_message_of_a_panic_is_in_the_log_alone() {
+async fn the_message_of_a_panic_is_in_the_log_and_reaches_callers_of_a_developers_node_alone() {
     let (node, client) = node().await;
     let reply = client.call("misbehaving/a", "trap").send().await;
     reply.problem("object-trapped");
+    assert!(reply.text().contains("told to trap"), "{}", reply.text());
+    is_logged("told to trap", || node.log()).await;
+
+    let options = ClusterOptions { nodes: 1, ..ClusterOptions::new() };
+    let cluster = Cluster::start(options.guests(&["misbehaving"])).await;
+    let reply = cluster.client(0).call("misbehaving/a", "trap").send().await;
+    reply.problem("object-trapped");
     assert!(!reply.text().contains("told to trap"), "{}", reply.text());
-    wait::until("the panic is in the log", async || {
-        node.log().iter().any(|line| line.contains("told to trap"))
-    })
-    .await;
+    is_logged("told to trap", || cluster.node(0).log()).await;
+}
+
+async fn is_logged(text: &str, log: impl Fn() -> Vec<String>) {
+    wait::until("it is in the log", async || log().iter().any(|line| line.contains(text))).await;
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
 //! Types whose records are damaged, and types that are removed.
+//! What becomes of their objects is tested with the catalog and the removal.
 
 use serde_json::json;
 

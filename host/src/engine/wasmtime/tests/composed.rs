@@ -1,4 +1,5 @@
 //! Components that are composed of others, each with a memory of its own.
+//! How they are refused is tested in `super`.
 
 use super::*;
 
