@@ -70,6 +70,8 @@ async fn a_full_disk_makes_the_node_unready_until_there_is_room() {
     until_ready(client, false).await;
     client.call("counter/a", "increment").send().await.problem("store-unavailable");
     assert_eq!(client.call("counter/a", "value").send().await.done().json(), json!(1));
+    // The room of a file is free when nobody has it open any more.
+    drop(filling);
     std::fs::remove_file(node.filling()).unwrap();
     until_ready(client, true).await;
     assert_eq!(client.call("counter/a", "increment").send().await.done().json(), json!(2));
