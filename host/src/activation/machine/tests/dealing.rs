@@ -313,7 +313,7 @@ fn a_failed_alarm_is_set_anew_or_dropped_and_the_answer_waits_for_the_commit() {
 #[test]
 fn a_failed_alarm_does_not_take_the_place_of_one_that_is_set() {
     let (mut bench, _) = given_up();
-    bench.call(3, "add");
+    bench.step(Event::Call(Call { deadline: BootTime::FOREVER, ..call("add") }, 3));
     bench.updated_with(2, alarms(&[("a", 900_000_000)]));
     bench.settle();
     bench.outcomes();
