@@ -92,9 +92,11 @@ pub(crate) fn failed(error: &CallFailed) -> Json {
         CallFailed::Unknown(_) => "unknown",
         CallFailed::ReplyUnreadable(_) => "reply-unreadable",
     };
-    let detail: Option<Json> = match error {
-        CallFailed::Refused(rejection) => rejection.detail(),
-        _ => None,
-    };
-    json!({ "error": { "kind": kind, "code": error.code(), "text": error.text(), "detail": detail } })
+    let mut described = json!({ "kind": kind, "code": error.code(), "text": error.text() });
+    if let CallFailed::Refused(rejection) = error
+        && let Some(detail) = rejection.detail::<Json>()
+    {
+        described["detail"] = detail;
+    }
+    json!({ "error": described })
 }
