@@ -8,8 +8,6 @@ use super::{File, Finding};
 const LINES_MAX: usize = 400;
 /// The most lines a file of tests may have.
 const TEST_LINES_MAX: usize = 600;
-/// A file up to this length may say what it owns in one line.
-const SHORT_LINES_MAX: usize = 40;
 /// A `main.rs` up to this length needs no head.
 const TINY_LINES_MAX: usize = 10;
 
@@ -46,14 +44,9 @@ fn head(file: &File) -> Option<Finding> {
     if !file.is_source() || file.path.ends_with("/tests.rs") || is_tiny_main {
         return None;
     }
-    let head = file.text.lines().take_while(|line| line.starts_with("//!")).count();
-    // Examples and test guests are written as their users would write them.
-    let is_guest =
-        file.path.starts_with("example-objects/") || file.path.starts_with("tests/guests/");
-    let wanted = if is_guest || lines <= SHORT_LINES_MAX { 1 } else { 2 };
-    (head < wanted).then(|| {
-        let what = if head == 0 { "no head" } else { "head of a single line" };
-        Finding::new(file, 1, what, "say with `//!` what the file owns and what it does not do")
+    let has_head = file.text.starts_with("//!");
+    (!has_head).then(|| {
+        Finding::new(file, 1, "no head", "say with `//!` what the file owns, and its invariant")
     })
 }
 
@@ -62,7 +55,7 @@ mod tests {
     use super::super::{assert_findings, file};
     use super::*;
 
-    const HEAD: &str = "//! One.\n//! Two.\n";
+    const HEAD: &str = "//! One.\n";
 
     #[track_caller]
     fn find(path: &str, lines: usize, head: &str, expected: &[&str]) {
@@ -88,8 +81,7 @@ mod tests {
 
     #[test]
     fn a_head_is_wanted_where_there_is_something_to_say() {
-        find("host/src/a.rs", 41, "//! One.\n", &["1: head of a single line"]);
-        find("host/src/a.rs", 40, "//! One.\n", &[]);
+        find("host/src/a.rs", 41, "//! One.\n", &[]);
         find("host/src/a.rs", 40, "", &["1: no head"]);
         find("host/src/main.rs", 10, "", &[]);
         find("example-objects/todo/src/lib.rs", 90, "//! One.\n", &[]);
