@@ -85,7 +85,7 @@ impl Identity {
             Some(identity) if identity.id.is_some() || identity.founding.is_some() => Ok(identity),
             _ => Err(Error::Denied(format!(
                 "{place} does not name a cluster: put its content back, or remove it as \
-                 \"Another cluster for the records\" of docs/operations.md says"
+                 \"Moving a cluster or its records\" of docs/operations.md says"
             ))),
         }
     }
@@ -226,7 +226,7 @@ impl Terms {
 /// What to do about it, for an operator.
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let see = "see \"Another cluster for the records\" in docs/operations.md";
+        let see = "see \"Moving a cluster or its records\" in docs/operations.md";
         match self {
             Self::Differ { registry, store } => write!(
                 f,
