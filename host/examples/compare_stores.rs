@@ -2,7 +2,7 @@
 //!
 //! Run with `cargo run --release -p highlander --example compare_stores [NAMES]`, 1,000 names by default.
 //! The folder of the databases is made in the
-//! present directory, because a temporary one may be in memory. What came of it: `docs/decisions/embedded-store.md`.
+//! present directory, because a temporary one may be in memory. Results: `docs/decisions/embedded-store.md`.
 //!
 //! Both get the same writer: one thread takes all writes that wait, checks their conditions in order, makes one
 //! transaction of them with one fsync, and answers all.
