@@ -1,9 +1,9 @@
-//! HTTP, version 1: turns requests into calls, and what comes of them into answers.
+//! HTTP API, version 1: parses requests into calls and renders their results as responses.
 //!
-//! Everything malformed ends here, and so does what the caller may not do ([`access`], [`cross_site`]); every error
-//! has one form ([`problem`]). The routes are a pure function ([`route`]), the limits of a connection are kept in
-//! [`accept`], [`patience`], [`unsent`] and [`wire`]. Nothing here decides anything about an object: a request that
-//! is well formed is the router's. [`peers`] is the other side of the same routes: how this node asks others.
+//! Malformed and unauthorized requests are rejected here ([`access`], [`cross_site`]), and every error has the
+//! same format ([`problem`]). Routing is a pure function ([`route`]). Connection limits are enforced in
+//! [`accept`], [`patience`], [`unsent`] and [`wire`]. Well-formed requests go to the router, which decides
+//! everything about objects. [`peers`] is the client side of the same routes, for requests to other nodes.
 
 pub mod accept;
 pub mod access;
@@ -63,43 +63,42 @@ use problem::Problem;
 use query::Parameters;
 use route::Route;
 
-/// What is answered.
+/// Response of the HTTP API.
 pub(crate) type Reply = Response<Content>;
 
-/// What the HTTP side of a node is told.
+/// Configuration of a node's HTTP side.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where other machines reach this node, as `/v1/nodes` shows it.
+    /// Address at which other machines reach this node, as listed in `/v1/nodes`.
     pub address: String,
-    /// Who is let in.
+    /// Authentication and authorization of requests.
     pub access: Arc<Access>,
-    /// Whether only this machine is to be answered: by an address or as localhost it is called then, unless it asks for
-    /// tokens.
+    /// Whether to accept only requests whose `Host` is an IP address or `localhost`. Ignored if tokens are required.
     pub is_for_this_machine: bool,
-    /// The folder whose files are at `/web/`, if there is one.
+    /// Directory whose files are served at `/web/`, if any.
     pub web: Option<PathBuf>,
-    /// How long a call may take that names no time of its own.
+    /// Timeout of calls that do not set one.
     pub call_timeout: Duration,
-    /// Largest component that may be uploaded, in bytes.
+    /// Maximum size of an uploaded component, in bytes.
     pub component_max: usize,
-    /// How long a request's head may take to arrive, from its first byte.
+    /// Maximum time for a request's head to arrive, counted from its first byte.
     pub header_timeout: Duration,
-    /// How long a request's body may take to arrive.
+    /// Maximum time for a request's body to arrive.
     pub body_timeout: Duration,
-    /// How long a connection may be open without a request.
+    /// Maximum time for which a connection may stay open without a request.
     pub idle_timeout: Duration,
-    /// How long a client may take none of what it is sent.
+    /// Maximum time for which a client may accept none of the data sent to it.
     pub write_timeout: Duration,
-    /// How many bytes of answers all clients together may leave unread.
+    /// Maximum number of response bytes that all clients together may leave unread.
     pub unsent_max: usize,
-    /// How many of them the client of one connection may leave unread.
+    /// Maximum number of response bytes that the client of one connection may leave unread.
     pub unsent_connection_max: usize,
-    /// Connections at a time; one more is answered and closed.
+    /// Maximum number of concurrent connections. A connection above the limit gets an error response and is closed.
     pub connection_max: usize,
 }
 
 impl Config {
-    /// The defaults for a node that is reached at `address`, and lets everybody in.
+    /// Returns the defaults for a node that is reached at `address` and accepts every caller.
     #[must_use]
     pub fn new(address: String) -> Self {
         Self {
@@ -112,7 +111,7 @@ impl Config {
             header_timeout: Duration::from_secs(5),
             body_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_mins(1),
-            // Streams of events are written to every 15 s: who is gone is found out after 45 s.
+            // Event streams are written to at least every 15 s, so a client that is gone is detected within 45 s.
             write_timeout: Duration::from_secs(30),
             unsent_max: 256 * 1024 * 1024,
             unsent_connection_max: 16 * 1024 * 1024,
@@ -121,18 +120,18 @@ impl Config {
     }
 }
 
-/// Answers requests for one node.
+/// Request handler of one node.
 #[derive(Debug)]
 pub struct Api {
     router: Arc<Router>,
     rehearsals: Arc<Rehearsals>,
     config: Config,
-    /// The node's name, ready to be sent with every answer. It changes with each session.
+    /// The node's name as a header value, ready to add to every response. It changes with each session.
     node_header: RwLock<(NodeId, HeaderValue)>,
 }
 
 impl Api {
-    /// What answers for the node of `router`, and brings calls wherever they belong.
+    /// Creates the handler for the router's node. It routes calls to the objects' owners.
     #[must_use]
     pub fn new(router: Arc<Router>, config: Config) -> Self {
         let id = router.node().id();
@@ -144,7 +143,7 @@ impl Api {
     fn node_header(&self) -> HeaderValue {
         let id = self.router.node().id();
         {
-            // The pair is replaced as a whole.
+            // No panic leaves the pair half-updated, so a poisoned lock is safe to use.
             let known = self.node_header.read().unwrap_or_else(PoisonError::into_inner);
             if known.0 == id {
                 return known.1.clone();
@@ -156,7 +155,7 @@ impl Api {
         header
     }
 
-    /// Answers one request. Never fails: a panic becomes an answer too.
+    /// Handles one request. Never fails: a panic becomes an error response too.
     pub(crate) async fn answer(&self, request: Request<Incoming>) -> Result<Reply, Infallible> {
         let (mut parts, body) = request.into_parts();
         let answering = AssertUnwindSafe(self.route(&mut parts, body)).catch_unwind();
@@ -227,7 +226,7 @@ impl Api {
         }
     }
 
-    /// All that the head of a request decides: where it goes, who makes it, and its parameters.
+    /// Evaluates the request's head: its route, its caller and its query parameters.
     fn admit<'a>(
         &self,
         parts: &Parts,
@@ -244,7 +243,7 @@ impl Api {
         Ok((route, caller, parameters))
     }
 
-    /// The body of a call: at most one argument long.
+    /// Reads the body of a call, of at most [`ARGUMENT_BYTES_MAX`] bytes.
     async fn argument(&self, parts: &Parts, incoming: Incoming) -> Result<Bytes, Error> {
         let bytes = body::read(incoming, ARGUMENT_BYTES_MAX, self.config.body_timeout).await?;
         request::json_argument(&parts.headers, bytes)
@@ -252,16 +251,16 @@ impl Api {
 }
 
 fn header_of(node: &NodeId) -> HeaderValue {
-    // A name that cannot be a header is one that no node of this program has.
+    // Names generated by this program are always valid header values.
     HeaderValue::from_str(node.as_str()).unwrap_or_else(|_| HeaderValue::from_static("unnamed"))
 }
 
-/// What is said of a request in whose handling the host panicked. The panic itself went to the log.
+/// Returns the error for a request during which the host panicked. The panic itself was logged.
 fn after_panic(method: &Method) -> Error {
     if method.is_safe() {
         return Error::new(Code::Internal, "the node ran into an error of its own");
     }
-    // The call may have reached its object, so "not executed" would be a guess.
+    // The call may have reached its object, so "not executed" could be wrong.
     let text = "the node ran into an error of its own, and the request may have taken effect";
     Error::new(Code::OutcomeUnknown, text)
 }

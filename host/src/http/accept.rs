@@ -1,6 +1,6 @@
-//! Takes connections, bounds their number, and lets them end in order.
+//! HTTP server: accepts connections, limits their number, and shuts them down gracefully.
 //!
-//! What goes on in a connection is [`conversation`](super::conversation)'s, what is answered on it [`Api`]'s.
+//! [`conversation`](super::conversation) serves a single connection, [`Api`] its requests.
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,17 +21,18 @@ use super::wire::{Wire, refusal};
 use super::{Api, backlog};
 use crate::error::{Code, Error};
 
-/// Largest head of a request, and thereby largest piece that is read at a time.
+/// Maximum size of a request's head, and therefore of a single read.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
-/// Requests at a time on an HTTP/2 connection; other nodes have many callers behind a few connections.
+/// Maximum number of concurrent requests on an HTTP/2 connection. Another node multiplexes many callers over a few
+/// connections.
 const STREAM_COUNT_MAX: u32 = 256;
-/// How often an HTTP/2 client is asked whether it is still there, and how long it may take to say so.
+/// Interval between pings to an HTTP/2 client, and the time it has to answer one.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
-/// Pause after a connection could not be taken, as when there are no file descriptors left.
+/// Pause after a failed `accept`, for example when no file descriptors are left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How long the refusal of one connection too many may take.
+/// Maximum time for rejecting a connection above the limit.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
-/// Connections that are being refused at a time. Those past it are closed without a word.
+/// Maximum number of connections being rejected concurrently. Further ones are closed without a response.
 const REFUSAL_COUNT_MAX: usize = 256;
 
 /// The HTTP side of a node: one listener and its connections.
@@ -41,7 +42,7 @@ pub struct Server {
     entry: Entry,
 }
 
-/// Where connections come in.
+/// Admission of new connections.
 #[derive(Debug)]
 struct Entry {
     shared: Arc<Shared>,
@@ -50,7 +51,7 @@ struct Entry {
 }
 
 impl Server {
-    /// What answers with `api` on `listener`.
+    /// Creates a server that handles requests on `listener` with `api`.
     #[must_use]
     pub fn new(api: Api, listener: TcpListener) -> Self {
         let places = Arc::new(Semaphore::new(api.config.connection_max));
@@ -61,19 +62,20 @@ impl Server {
         Self { listener, entry: Entry { shared, places, refusals } }
     }
 
-    /// The address that is listened on.
+    /// Returns the address of the listener.
     ///
     /// # Errors
-    /// Where the system does not say.
+    /// Returns the operating system's error.
     pub fn local_address(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
-    /// Answers requests until `stage` is [`Stage::Closing`] or its sender dropped. Then the listener is closed at once,
-    /// and what is under way on connections ends within `patience`.
+    /// Serves requests until `stage` becomes [`Stage::Closing`] or its sender is dropped. Then the listener is
+    /// closed immediately, and open connections have `patience` to finish their requests.
     ///
     /// # Cancel safety
-    /// Connections live on until their next request was answered.
+    /// Dropping the future drops the listener without draining its queue. Open connections close as in
+    /// [`Stage::Closing`].
     pub async fn run(self, mut stage: watch::Receiver<Stage>, patience: Duration) {
         let Self { listener, entry } = self;
         let (telling, told) = watch::channel(*stage.borrow());
@@ -95,11 +97,11 @@ impl Server {
                 }
             }
         }
-        // Whoever connects meanwhile is told to go elsewhere with the next request.
+        // Clients that connect from now on are directed to another node by the response to their next request.
         telling.send_replace(Stage::Leaving);
         backlog::close(listener, |stream| entry.welcome(stream, &told)).await;
         drop(told);
-        // Every connection holds a receiver, so that the channel is closed when the last one has ended.
+        // Every connection holds a receiver, so the channel closes when the last connection has ended.
         telling.send_replace(Stage::Closing);
         if tokio::time::timeout(patience, telling.closed()).await.is_err() {
             tracing::warn!("connections were still open when their time was over");
@@ -136,7 +138,7 @@ fn builder() -> Builder<TokioExecutor> {
     builder
         .http1()
         .timer(TokioTimer::new())
-        // hyper's own limit counts the pause between two requests as part of the second one's head.
+        // hyper's own timeout counts the pause between two requests towards the head of the second one.
         .header_read_timeout(None)
         .max_buf_size(HEAD_BYTES_MAX);
     builder
@@ -149,7 +151,8 @@ fn builder() -> Builder<TokioExecutor> {
     builder
 }
 
-/// Closes a listener of a node that ends before it has begun. Who has connected is told to go elsewhere.
+/// Closes the listener of a node that stops before it has started serving. Clients that have already connected get
+/// an error that directs them to another node.
 pub async fn close_unused(listener: TcpListener) {
     let mut refusing = JoinSet::new();
     let refuse = |stream| {
@@ -162,7 +165,7 @@ pub async fn close_unused(listener: TcpListener) {
     while refusing.join_next().await.is_some() {}
 }
 
-/// Tells a client why it is not served.
+/// Rejects a connection with an error response.
 async fn turn_away(stream: TcpStream, error: Error) {
     let answer = refusal(error);
     let mut wire = Wire::new(stream, Arc::default());
@@ -170,6 +173,6 @@ async fn turn_away(stream: TcpStream, error: Error) {
         wire.write_all(&answer).await?;
         wire.shutdown().await
     };
-    // It is being turned away either way.
+    // The client is rejected whether or not the response reaches it.
     let _ = tokio::time::timeout(REFUSAL_TIMEOUT, writing).await;
 }

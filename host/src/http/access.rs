@@ -1,7 +1,8 @@
-//! Who sends a request, and whether they may: decided for every request before anything of it is done.
+//! Authentication and authorization: identifies the sender of every request and checks its permissions before
+//! anything is executed.
 //!
-//! A bearer token names the client's principal, or says that the request comes from a node. Who calls is believed from
-//! nodes alone. What a scope is good for is decided below, and what an object makes of its caller is its own.
+//! A bearer token identifies the client's principal, or marks the request as coming from a node. A forwarded
+//! caller identity is accepted only from nodes.
 
 pub(super) mod vouched;
 
@@ -19,63 +20,63 @@ use crate::caller::tokens::{Tokens, is_same};
 use crate::error::{Code, Error};
 use crate::id::Digest;
 
-/// Whom a node lets in.
+/// Access policy of a node.
 pub struct Access {
-    /// None where everybody may do everything.
+    /// Tokens of the known principals; `None` if every caller may do everything.
     tokens: Option<RwLock<Arc<Tokens>>>,
-    /// What the nodes of the cluster show each other; empty where they show nothing.
+    /// Tokens with which the cluster's nodes authenticate to each other; empty if they use none.
     node_tokens: Vec<Digest>,
 }
 
-/// What a request needs.
+/// Authorization that a request requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Need<'a> {
     Nothing,
-    /// To come from a node.
+    /// The sender must be a node.
     Node,
     Right(Right<'a>),
 }
 
-/// Who sent a request.
+/// Authenticated sender of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Sender {
-    /// A node, in its own name.
+    /// A node that acts on its own behalf.
     Node,
-    /// A client, or the client for whom a node asks.
+    /// A client, or the client on whose behalf a node forwards the request.
     Caller(Caller),
 }
 
 impl Access {
-    /// Lets everybody in.
+    /// Creates a policy that accepts every caller.
     #[must_use]
     pub fn open() -> Self {
         Self::new(None, Vec::new())
     }
 
-    /// Lets those in whose tokens are known, or everybody where there is no list of them, and believes nodes that show
-    /// one of `node_tokens`.
+    /// Creates a policy that accepts callers with a token from `tokens`, or every caller if that is `None`. Nodes
+    /// are recognized by any of `node_tokens`.
     #[must_use]
     pub fn new(tokens: Option<Tokens>, node_tokens: Vec<Digest>) -> Self {
         Self { tokens: tokens.map(|tokens| RwLock::new(Arc::new(tokens))), node_tokens }
     }
 
-    /// Lets those in whose tokens these are, from now on. Where everybody is let in, that stays so.
+    /// Replaces the accepted tokens. Has no effect if the policy accepts every caller.
     pub fn replace(&self, tokens: Tokens) {
         if let Some(known) = &self.tokens {
-            // It is replaced as a whole.
+            // The whole value is replaced, so a poisoned lock is safe to use.
             *known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tokens);
         }
     }
 
-    /// Whether whoever makes a request has to say who they are.
+    /// Whether callers must authenticate.
     pub(super) fn needs_token(&self) -> bool {
         self.tokens.is_some()
     }
 
-    /// Who calls, if they may do what the request is for.
+    /// Returns the caller if it is authorized for the route.
     ///
     /// # Errors
-    /// [`Code::Unauthenticated`], [`Code::Forbidden`], and [`Code::MalformedRequest`] for what a node got wrong.
+    /// [`Code::Unauthenticated`], [`Code::Forbidden`], and [`Code::MalformedRequest`] if a node sent an invalid caller.
     pub(super) fn admit(&self, headers: &HeaderMap, route: &Route<'_>) -> Result<Caller, Error> {
         let need = need_of(route);
         if need == Need::Nothing {
@@ -83,9 +84,9 @@ impl Access {
         }
         let sender = self.sender(headers)?;
         let caller = match (sender, need, route) {
-            // What is active here it asks for in its own name.
+            // The node lists this node's active objects on its own behalf.
             (Sender::Node, _, Route::List(_)) => return Ok(Caller::Anonymous),
-            // It brings the call of somebody who did not say who they are.
+            // The node forwards a call of an unauthenticated client.
             (Sender::Node, Need::Right(Right::Call(_)), _) => Caller::Anonymous,
             (Sender::Node, ..) => return Ok(Caller::Anonymous),
             (Sender::Caller(caller), ..) => caller,
@@ -141,13 +142,13 @@ impl Access {
         })
     }
 
-    /// Whether everybody may do everything, and nodes show nothing. There are no principals then, and whoever could say
-    /// that an object calls could as well deploy one that does.
+    /// Whether every caller may do everything and nodes do not authenticate. No principals exist then, and a
+    /// client that could claim to be an object could just as well deploy an object that makes the call.
     fn is_open(&self) -> bool {
         self.tokens.is_none() && self.node_tokens.is_empty()
     }
 
-    /// How long that takes says nothing of the tokens.
+    /// Whether the token is a node's. The time that the comparison takes reveals nothing about the tokens.
     fn is_of_a_node(&self, token: &str) -> bool {
         if self.node_tokens.is_empty() {
             return false;

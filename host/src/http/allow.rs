@@ -1,13 +1,13 @@
-//! Which methods an object and its handlers take: what `Allow` names.
+//! Methods that an object and its handlers accept, for the `Allow` header.
 //!
-//! Pure. A type may have no `get` and no `put`, and its handlers have one method or two: that a method is refused
-//! cannot be told from the path alone.
+//! Pure. The methods depend on the type, not only on the path: a type may lack `get` and `put`, and a handler
+//! accepts one method or two.
 
 use crate::engine::{Description, HandlerKind};
 
 const READS: &str = "GET, HEAD";
 
-/// The methods of an object of this type, or of one of its handlers; none where there is no such handler.
+/// Returns the methods of an object of this type, or of one of its handlers; `None` if the type has no such handler.
 pub(super) fn methods(description: &Description, handler: Option<&str>) -> Option<String> {
     let has = |name: &str| description.handler(name).is_some();
     let mut methods = Vec::new();

@@ -1,7 +1,7 @@
-//! Judges a body by the head that announces it, before any of it is read.
+//! Validates a request by its head before any of the body is read.
 //!
-//! Most of what is wrong with a request shows in its head. A client that waits for `100 Continue` is told so instead,
-//! and keeps its body; any other one learns the same, in the same order of checks.
+//! A client that waits for `100 Continue` gets the error instead and keeps its body. Other clients get the same
+//! errors, in the same order of checks.
 
 use http::header::EXPECT;
 use http::request::Parts;
@@ -17,8 +17,8 @@ use crate::limits::ARGUMENT_BYTES_MAX;
 const JSON: &str = "application/json";
 const WASM: &str = "application/wasm";
 
-/// Refuses a body that is too large, or of another kind than the route takes, and headers of its call that cannot be
-/// read. A request without a body is left to its route.
+/// Rejects a body that is too large or of the wrong media type, and a call whose headers are invalid. A request
+/// without a body is validated by its route.
 pub(super) fn check(
     parts: &Parts,
     route: &Route<'_>,
@@ -47,7 +47,7 @@ pub(super) fn check(
     }
 }
 
-/// Whether the client sends its body only when it is told to go on.
+/// Whether the client waits for `100 Continue` before it sends its body.
 pub(super) fn awaits_continue(version: Version, headers: &HeaderMap) -> bool {
     let expected = headers.get(EXPECT);
     version == Version::HTTP_11
@@ -73,7 +73,7 @@ fn check_body(
     request::check_content_type(headers, media_type)
 }
 
-/// All that is read of a call's headers, later once more.
+/// Validates all headers of a call. The route parses them again later.
 fn check_call(headers: &HeaderMap, config: &Config) -> Result<(), Error> {
     conditions::of_change(headers)?;
     request::consistency(headers)?;

@@ -1,10 +1,12 @@
-//! Ends a listener without losing a connection that a client believes to have.
+//! Closes a listener without losing connections that clients consider established.
 //!
-//! Linux resets what is still in a listener's queue when it is closed, and also every handshake whose last packet comes
-//! later. So the queue is emptied before, and new handshakes are kept out meanwhile: a socket filter drops what would
-//! begin one. A client that is dropped so tries again after a second, as for any lost packet, and finds the port closed
-//! or the next process. What is not prevented: a handshake that takes longer than [`HANDSHAKE_TIME`], and, where the
-//! system has no such filter, one that ends between the last look at the queue and the close.
+//! When a listener is closed, Linux resets the connections left in its queue, and every handshake whose last
+//! packet arrives later. Therefore the queue is drained first, while a socket filter drops packets that would
+//! start a new handshake. A client whose packet was dropped retries after a second, as after any packet loss, and
+//! finds the port closed or the next process.
+//!
+//! Two cases are not covered: a handshake that takes longer than [`HANDSHAKE_TIME`], and, on systems without such
+//! a filter, one that completes between the last `accept` and the close.
 
 use std::io;
 use std::time::Duration;
@@ -13,12 +15,12 @@ use socket2::{SockFilter, SockRef};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, timeout_at};
 
-/// How long handshakes that have begun may take to end.
+/// Time for handshakes in progress to complete.
 const HANDSHAKE_TIME: Duration = Duration::from_millis(100);
-/// Connections that are taken after that at most, where nothing keeps new ones out.
+/// Maximum number of connections accepted after that, in case new ones cannot be kept out.
 const REST_COUNT_MAX: usize = 4096;
 
-/// Takes every connection that the system has accepted, gives each to `take`, and closes the listener.
+/// Passes every connection that the system has accepted to `take`, then closes the listener.
 pub(super) async fn close(listener: TcpListener, mut take: impl FnMut(TcpStream)) {
     if let Err(error) = keep_out(&listener) {
         tracing::debug!(%error, "new connections cannot be kept out while the listener is closed");
@@ -33,7 +35,7 @@ pub(super) async fn close(listener: TcpListener, mut take: impl FnMut(TcpStream)
             }
         }
     }
-    // What the runtime has not heard of yet.
+    // Accepts connections of which the runtime has not yet been notified.
     let rest = listener.into_std().and_then(|listener| take_rest(&listener, take));
     if let Err(error) = rest {
         tracing::warn!(%error, "connections may be lost as the listener is closed");
@@ -54,10 +56,10 @@ fn take_rest(listener: &std::net::TcpListener, mut take: impl FnMut(TcpStream)) 
     Ok(())
 }
 
-/// Drops every packet that would begin a connection. Those that end a handshake pass.
+/// Drops every packet that would start a connection. Packets that complete a handshake pass.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn keep_out(listener: &TcpListener) -> io::Result<()> {
-    // In classic BPF, over the TCP header: load the byte of flags, and let everything pass that has no SYN.
+    // Classic BPF over the TCP header: load the flags byte, and pass every packet without SYN.
     const LOAD_BYTE: u16 = 0x30;
     const JUMP_IF_SET: u16 = 0x45;
     const RETURN: u16 = 0x06;

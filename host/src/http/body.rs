@@ -1,7 +1,7 @@
-//! Reads a request's body: bounded in size and in time, without a copy where it arrives in one piece.
+//! Reads request bodies, limited in size and time, and without copying a body that arrives in one piece.
 //!
-//! A body that is refused is still read for a little while, because a connection that is closed with unread bytes
-//! takes the answer with it.
+//! A rejected body is still read for a short time: closing a connection with unread bytes resets it, and the
+//! response is lost.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use hyper::body::{Body as _, Incoming};
 use super::request::malformed;
 use crate::error::{Code, Error};
 
-/// How much of a refused body is read, as a multiple of its limit.
+/// Number of bytes of a rejected body that are read, as a multiple of its limit.
 const DISCARD_FACTOR: usize = 8;
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The whole body, of at most `limit` bytes, if it arrives within `patience`.
+/// Reads a whole body of at most `limit` bytes, if it arrives within `patience`.
 pub(super) async fn read(
     mut body: Incoming,
     limit: usize,
@@ -39,19 +39,19 @@ pub(super) async fn read(
     };
     if matches!(&read, Err(error) if error.code == Code::BodyTooLarge) {
         let discarding = discard(&mut body, limit.saturating_mul(DISCARD_FACTOR));
-        // What is left after the time is lost together with the connection.
+        // Bytes left after the timeout are lost when the connection closes.
         let _ = tokio::time::timeout(DISCARD_TIMEOUT, discarding).await;
     }
     read
 }
 
-/// All that is left of a body, of at most `limit` bytes.
+/// Reads the rest of a body, of at most `limit` bytes.
 pub(super) async fn collect(body: &mut Incoming, limit: usize) -> Result<Bytes, Error> {
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| malformed("the body ended before it was whole"))?;
-        // Trailers say nothing that is asked for here.
+        // Trailers are ignored.
         let Ok(data) = frame.into_data() else { continue };
         if first.len() + rest.len() + data.len() > limit {
             return Err(too_large(limit));
@@ -69,11 +69,11 @@ pub(super) async fn collect(body: &mut Incoming, limit: usize) -> Result<Bytes, 
     Ok(if rest.is_empty() { first } else { rest.freeze() })
 }
 
-/// Reads some of a body that nobody wants, of a request that its head decides. A client that waits to be told whether
-/// it is to send one would be told so by that.
+/// Discards part of the body of a request that was rejected by its head. Must not be used if the client waits for
+/// `100 Continue`, because reading triggers that response.
 pub(super) async fn turn_away(mut body: Incoming, limit: usize) {
     if !body.is_end_stream() {
-        // What is left after the time is lost together with the connection.
+        // Bytes left after the timeout are lost when the connection closes.
         let _ = tokio::time::timeout(DISCARD_TIMEOUT, discard(&mut body, limit)).await;
     }
 }

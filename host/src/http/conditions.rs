@@ -1,9 +1,10 @@
-//! Conditions of requests, and the validators of answers: RFC 9110, 8.8.3 and 13.1, as far as objects have them.
+//! Conditional requests and ETags: RFC 9110, 8.8.3 and 13.1, as far as they apply to objects.
 //!
-//! The entity tag of an answer names the version and the revision that made it, and where a `GET` is answered also what
-//! the answer says: another revision, the time or another caller may make another answer of the same version.
-//! `If-Match` is about the object, and compares versions alone. `If-None-Match` of a `GET` is about the answer, and
-//! compares whole tags. What follows no grammar is refused, never passed over: whoever sets a condition relies on it.
+//! An ETag names the version and the revision that produced the response. For a `GET`, it also contains a hash of
+//! the reply, because another revision, time or caller may produce another reply at the same version. `If-Match`
+//! is a precondition on the object and compares only versions. `If-None-Match` of a `GET` is about the cached
+//! response and compares whole ETags. Invalid values are rejected, never ignored, because a client that sets a
+//! condition relies on it.
 
 use std::hash::Hasher as _;
 use std::sync::Arc;
@@ -16,56 +17,56 @@ use crate::activation::{Done, Precondition};
 use crate::error::Error;
 use crate::store::record::Version;
 
-/// A list of entity tags, or anything at all.
+/// List of entity tags, or `*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Tags<'a> {
     Any,
     These(Vec<Tag<'a>>),
 }
 
-/// An entity tag.
+/// Entity tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Tag<'a> {
     is_weak: bool,
-    /// What stands between the quotes.
+    /// Text between the quotes.
     opaque: &'a [u8],
 }
 
-/// What a client has already of the answer that it asks for.
+/// ETags of the responses that the client has cached (`If-None-Match`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Known<'a>(Option<Tags<'a>>);
 
-/// The tag of an answer to a change.
+/// Returns the ETag of the response to a change.
 pub(super) fn tag(done: &Done) -> HeaderValue {
     written(format!("\"{}-r{}\"", done.version, done.revision))
 }
 
-/// The tag of an answer to a `GET`.
+/// Returns the ETag of the response to a `GET`.
 pub(super) fn tag_of_read(done: &Done) -> HeaderValue {
-    // Without a key of its own, so that all nodes of a build make the same tag of the same answer.
+    // The hasher has fixed keys, so all nodes of a build compute the same ETag for the same response.
     let mut hasher = std::hash::DefaultHasher::new();
     hasher.write(&done.reply);
     written(format!("\"{}-r{}-{:016x}\"", done.version, done.revision, hasher.finish()))
 }
 
-/// The condition that the object is at this version, as one node tells it another.
+/// Formats the precondition that the object is at this version, for a forwarded call.
 pub(super) fn if_match(version: Version) -> HeaderValue {
     written(format!("\"{version}\""))
 }
 
-/// The condition that the object is at one of these versions, as one node tells it another.
+/// Formats the precondition that the object is at one of these versions, for a forwarded call.
 pub(super) fn if_match_any(versions: &[Version]) -> HeaderValue {
     let tags: Vec<_> = versions.iter().map(|version| format!("\"{version}\"")).collect();
-    // A list has one tag at least. Weak ones match nothing.
+    // A list must have at least one tag. A weak tag matches nothing.
     written(if tags.is_empty() { "W/\"0\"".to_owned() } else { tags.join(", ") })
 }
 
 fn written(text: String) -> HeaderValue {
-    // Digits, letters and quotes.
+    // The text consists of digits, letters and quotes.
     HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
 }
 
-/// The condition under which a call may run that may change something.
+/// Parses the precondition of a call that may change the object.
 pub(super) fn of_change(headers: &HeaderMap) -> Result<Precondition, Error> {
     match (headers.get(IF_MATCH), headers.get(IF_NONE_MATCH)) {
         (None, None) => Ok(Precondition::None),
@@ -79,11 +80,11 @@ pub(super) fn of_change(headers: &HeaderMap) -> Result<Precondition, Error> {
     }
 }
 
-/// The condition under which an object may be read: what the client has of the answer is another matter.
+/// Parses the precondition of a read. Does not cover `If-None-Match`, which is about the client's cached response.
 pub(super) fn of_read(headers: &HeaderMap) -> Result<Precondition, Error> {
     let Some(tags) = tags(headers, &IF_MATCH)? else { return Ok(Precondition::None) };
     let Tags::These(tags) = tags else { return Ok(Precondition::Present) };
-    // Weak tags and those of others are no version that any object is at.
+    // Weak and foreign tags match no version of any object.
     let versions: Vec<_> = tags.into_iter().filter_map(version).collect();
     Ok(match *versions {
         [version] => Precondition::Version(version),
@@ -91,17 +92,17 @@ pub(super) fn of_read(headers: &HeaderMap) -> Result<Precondition, Error> {
     })
 }
 
-/// What a client has that reads.
+/// Parses the ETags that a reading client has cached.
 pub(super) fn known(headers: &HeaderMap) -> Result<Known<'_>, Error> {
     tags(headers, &IF_NONE_MATCH).map(Known)
 }
 
 impl Known<'_> {
-    /// Whether the client has the answer with this tag, which is of an object at `version`.
+    /// Whether the client has cached the response with this ETag, which is of an object at `version`.
     pub(super) fn has(&self, tag: &HeaderValue, version: Version) -> bool {
         match &self.0 {
             None => false,
-            // There is something, unless the object was never changed.
+            // `*` matches anything, unless the object was never changed.
             Some(Tags::Any) => version > 0,
             Some(Tags::These(known)) => {
                 let Some(tag) = list(tag.as_bytes()).and_then(|tags| tags.first().copied()) else {
@@ -113,7 +114,8 @@ impl Known<'_> {
     }
 }
 
-/// The version in a tag that may be compared strongly: alone, as people write it, or as answers have it.
+/// Returns the version in a tag that permits strong comparison. The tag is either the plain version, as people
+/// write it, or one that this host generated.
 fn version(tag: Tag<'_>) -> Option<Version> {
     let text = std::str::from_utf8(tag.opaque).ok().filter(|_| !tag.is_weak)?;
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
@@ -143,7 +145,7 @@ fn tags<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<Tags<'a>
     Ok(Some(Tags::These(tags)))
 }
 
-/// The tags of a list: `#entity-tag`, where empty elements are passed over.
+/// Parses a list of tags (`#entity-tag`). Empty elements are ignored.
 fn list(mut text: &[u8]) -> Option<Vec<Tag<'_>>> {
     let mut tags = Vec::new();
     let mut may_begin = true;
@@ -162,7 +164,7 @@ fn list(mut text: &[u8]) -> Option<Vec<Tag<'_>>> {
     }
 }
 
-/// The tag that a text begins with, and what follows it.
+/// Splits the first tag off a text.
 fn first(text: &[u8]) -> Option<(Tag<'_>, &[u8])> {
     let (is_weak, text) = match text.strip_prefix(b"W/") {
         Some(rest) => (true, rest),
@@ -238,7 +240,7 @@ mod tests {
         let some = |versions: &[Version]| Precondition::OneOf(Arc::from(versions));
         assert_eq!(read("\"7\",\"8-r1\" ,\t\"9\""), some(&[7, 8, 9]));
         assert_eq!(read("*"), Precondition::Present);
-        // Well-formed, and no version that an object can be at.
+        // Well-formed tags that match no version.
         for none in [
             "W/\"7\"",
             "\"\"",
@@ -307,7 +309,7 @@ mod tests {
         ] {
             assert!(has(&list, 7), "{list}");
         }
-        // The version alone says nothing of the answer.
+        // The version alone does not identify the response.
         for list in ["\"7\"", "\"7-r3\"", "W/\"7-r3\"", "\"8\", \"9\"", "\"*\""] {
             assert!(!has(list, 7), "{list}");
         }

@@ -1,5 +1,6 @@
-//! The body of an answer: whole, because replies are bounded, or a stream of events without an end.
-//! What is in it is not known here. It is handed over in pieces, so that it can be seen whether the client reads.
+//! Body of a response: complete in memory, since replies are bounded, or an endless stream of events.
+//!
+//! The body is sent in pieces, so that a client that does not read can be detected.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -12,14 +13,14 @@ use hyper::body::{Body, Frame, SizeHint};
 
 use super::unsent::{Outbox, Room};
 
-/// Largest piece: a client that takes less than this within the write timeout does not read.
+/// Maximum size of a piece. A client that accepts less than this within the write timeout is considered not to read.
 const PIECE_BYTES_MAX: usize = 64 * 1024;
 
-/// The body of an answer.
+/// Body of a response.
 pub(crate) struct Content {
-    /// What comes next.
+    /// Bytes to send next.
     bytes: Bytes,
-    /// What comes after it, as it comes.
+    /// Source of the bytes that follow.
     stream: Option<BoxStream<'static, Bytes>>,
     delivery: Option<(Outbox, Option<Room>)>,
 }
@@ -33,12 +34,12 @@ impl Content {
         Self { bytes: Bytes::new(), stream: Some(pieces), delivery: None }
     }
 
-    /// How many bytes it holds.
+    /// Number of bytes in memory.
     pub(super) fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// The same, sent through `outbox`, where it may have taken room.
+    /// Sends the body through `outbox`, with the room reserved for it, if any.
     pub(super) fn through(self, outbox: Outbox, room: Option<Room>) -> Self {
         Self { delivery: Some((outbox, room)), ..self }
     }

@@ -1,5 +1,5 @@
-//! One connection from its first byte to its last: its requests are [`Api`]'s, and how long it may stay as it is
-//! [`patience`](super::patience)'s.
+//! Serves one connection from its first byte to its last. [`Api`] handles the requests;
+//! [`patience`](super::patience) enforces the timeouts.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -23,7 +23,7 @@ use super::wire::{Activity, Wire};
 use super::{Api, Reply, announced};
 use crate::error::{Code, Error};
 
-/// What connections have in common.
+/// State shared by all connections.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) api: Api,
@@ -31,17 +31,17 @@ pub(super) struct Shared {
     pub(super) budget: Arc<Budget>,
 }
 
-/// Serves one connection to its end.
+/// Serves one connection until it ends.
 pub(super) async fn converse(
     shared: Arc<Shared>,
     stream: TcpStream,
     mut stage: watch::Receiver<Stage>,
     place: OwnedSemaphorePermit,
 ) {
-    // Without it a small answer may wait for the client's acknowledgement of the previous one.
+    // Otherwise Nagle's algorithm may hold back a small response until the client acknowledges the previous one.
     let _ = stream.set_nodelay(true);
-    // A client that is gone without a word acknowledges nothing. What it is sent would otherwise be sent again for a
-    // quarter of an hour.
+    // A client that vanished without closing the connection acknowledges nothing. Without this timeout, TCP would
+    // retransmit to it for a quarter of an hour.
     let write_timeout = shared.api.config.write_timeout;
     let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(write_timeout));
     let activity = Arc::new(Activity::default());
@@ -88,7 +88,7 @@ pub(super) async fn converse(
     }
 }
 
-/// Answers one request, if its client reads its answers.
+/// Handles one request, if the client reads its responses.
 async fn answer(
     api: &Api,
     mut request: Request<Incoming>,
@@ -108,12 +108,13 @@ async fn answer(
         let text = "the client leaves its answers on this connection unread; nothing was executed";
         Problem::from(Error::new(Code::NodeFull, text)).into_reply()
     };
-    // A client that does not wait after all would send its body where the next request is expected.
+    // A client that sends its body without waiting would send it where the next request is expected, so the
+    // connection must be closed.
     let is_unread = awaits_continue && reply.status().as_u16() >= 400;
     told_to_leave(reply, version, is_unread || exchange.is_leaving())
 }
 
-/// The answer with room for it, or what is sent in its place.
+/// Reserves room for the response and returns it, or an error to send in its place.
 async fn sent_through(outbox: Outbox, reply: Reply, method: &Method) -> Reply {
     let bytes = reply.body().len();
     if bytes == 0 {
@@ -128,7 +129,7 @@ async fn sent_through(outbox: Outbox, reply: Reply, method: &Method) -> Reply {
     Problem::from(error).into_reply().map(|content| content.through(outbox, None))
 }
 
-/// Says that the connection ends with this answer, where it does. HTTP/2 says so by itself.
+/// Adds `Connection: close` to the last response on a connection. HTTP/2 signals this on the protocol level.
 fn told_to_leave(mut reply: Reply, version: Version, is_last: bool) -> Reply {
     let is_http1 = version < Version::HTTP_2;
     if is_last && is_http1 && reply.status() != StatusCode::SWITCHING_PROTOCOLS {

@@ -1,8 +1,9 @@
-//! Refuses what pages of other sites would have a visitor's browser do: `Origin` says where a page comes from.
-//! That they cannot read answers is left to browsers, which let nobody read who is not allowed to. A request without
-//! `Origin`, as from a command or a node, is none of a page.
-//! A page whose own name is made to point at this machine (DNS rebinding) is of one origin with the node, for its
-//! browser, and is known by that name alone.
+//! Rejects cross-site requests from browsers: CSRF, WebSocket hijacking and DNS rebinding.
+//!
+//! `Origin` names the site of the page that makes the request; a request without it, as from a command-line tool
+//! or a node, does not come from a page. Reads need no check, because browsers keep pages from reading responses
+//! of other sites. With DNS rebinding, a page's own name is made to resolve to this machine. The browser then
+//! treats the page and the node as the same origin, and only the name reveals the page.
 
 use std::net::IpAddr;
 
@@ -13,9 +14,9 @@ use http::{HeaderMap, HeaderValue};
 use super::Config;
 use crate::error::{Code, Error};
 
-/// Refuses a request of a page from elsewhere that begins a WebSocket, which browsers let it read, or that would change
-/// something where no token is needed: a page does not have the visitor's token. Refuses any request to another name
-/// than this machine's, where the node is for this machine alone.
+/// Rejects three kinds of requests. A page of another site may not open a WebSocket, because browsers let it read
+/// the messages. It may not change anything if no tokens are required; if they are, it lacks the visitor's token.
+/// If the node serves only this machine and requires no tokens, `Host` must be an IP address or `localhost`.
 ///
 /// # Errors
 /// [`Code::Forbidden`].
@@ -38,7 +39,8 @@ pub(super) fn check(parts: &Parts, config: &Config) -> Result<(), Error> {
     ))
 }
 
-/// Whoever names nobody, as old clients may, is no browser.
+/// Rejects a `Host` other than this machine. A request without `Host`, as from an old client, does not come from a
+/// browser.
 fn check_name(host: Option<&str>) -> Result<(), Error> {
     let Some(host) = host.filter(|host| !is_this_machine(host)) else { return Ok(()) };
     let host: String = host.chars().take(100).collect();
@@ -48,7 +50,8 @@ fn check_name(host: Option<&str>) -> Result<(), Error> {
     ))
 }
 
-/// Whether a host, with or without a port, is an address, which no page can be named, or localhost.
+/// Whether a host, with or without a port, is `localhost` or an IP address. A DNS name under an attacker's control
+/// is neither.
 fn is_this_machine(host: &str) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => name,
@@ -59,9 +62,9 @@ fn is_this_machine(host: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost") || name.parse::<IpAddr>().is_ok()
 }
 
-/// Where the request was sent, as the client names it.
+/// Returns the host to which the client sent the request.
 fn host_of(parts: &Parts) -> Option<&str> {
-    // A URL with a host, as in HTTP/2, stands above the header.
+    // The authority in the URL, as in HTTP/2, takes precedence over the header.
     let named = parts.uri.authority().map(http::uri::Authority::as_str);
     named.or_else(|| single(&parts.headers)?.to_str().ok())
 }
@@ -71,8 +74,8 @@ fn single(headers: &HeaderMap) -> Option<&HeaderValue> {
     hosts.next().filter(|_| hosts.next().is_none())
 }
 
-/// Whether an origin has this host and port. Its scheme may be another one: who ends TLS in front of a node knows that,
-/// and the node does not.
+/// Whether an origin has this host and port. The scheme may differ, because the node cannot know whether a proxy
+/// terminates TLS in front of it.
 fn is_same(origin: &HeaderValue, host: Option<&str>) -> bool {
     let parts = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
     let (Some((scheme, named)), Some(host)) = (parts, host) else { return false };

@@ -1,5 +1,4 @@
-//! The documents that nodes read from each other as well as clients do: one form for writing and for reading.
-//! They are data alone: who fills them in, and who reads them, is elsewhere.
+//! JSON documents that clients and other nodes read. One definition serves both serialization and parsing.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +8,7 @@ use crate::id::NodeId;
 use crate::node::revisions::Progress;
 use crate::node::whereabouts::{self, Tier};
 
-/// Where an object is.
+/// Location of an object.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Whereabouts {
     #[serde(default)]
@@ -21,12 +20,12 @@ pub(super) struct Whereabouts {
     pub(super) revision: u32,
     pub(super) exists: bool,
     pub(super) mailbox_len: usize,
-    /// Nodes that do not know of it do not say it.
+    /// Object for which this object waits; missing in responses of older nodes.
     #[serde(default)]
     pub(super) waits_for: Option<String>,
 }
 
-/// A tier in a word.
+/// Wire name of a tier.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum TierWord {
@@ -35,7 +34,7 @@ pub(super) enum TierWord {
     Resident,
 }
 
-/// What came of deactivating an object.
+/// Result of deactivating an object.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Deactivated {
     #[serde(default)]
@@ -43,22 +42,22 @@ pub(super) struct Deactivated {
     pub(super) was_active: bool,
 }
 
-/// What came of draining a node.
+/// Result of draining a node.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Drained {
     pub(super) node: NodeId,
     pub(super) active_objects: usize,
 }
 
-/// A page of keys.
+/// Page of keys.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct List {
     #[serde(rename = "type")]
     pub(super) type_name: String,
     pub(super) keys: Vec<String>,
-    /// What to give as `after` for the next page.
+    /// Value of `after` for the next page.
     pub(super) next: Option<String>,
-    /// The nodes whose objects may be missing; nothing where no node was asked.
+    /// Nodes whose objects may be missing; `None` if no nodes were queried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) unanswered: Option<Vec<NodeId>>,
 }
@@ -69,37 +68,37 @@ pub(super) struct Nodes {
     pub(super) nodes: Vec<Listed>,
 }
 
-/// One of them.
+/// Entry of a node in [`Nodes`].
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Listed {
     pub(super) id: String,
     pub(super) address: String,
     pub(super) state: String,
-    /// Nothing where the node did not say.
+    /// `None` if the node did not report it.
     pub(super) active_objects: Option<usize>,
 }
 
-/// How far the nodes are with a type.
+/// Progress of the nodes with a type's roll-out.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Rollout {
     #[serde(rename = "type")]
     pub(super) type_name: String,
     /// Number of the current revision.
     pub(super) current: u32,
-    /// The revision that is taking the place of another, if one is.
+    /// Roll-out in progress, if any.
     pub(super) rollout: Option<rollout::Rollout>,
     pub(super) nodes: Vec<NodeProgress>,
 }
 
-/// How far one node is.
+/// Progress of one node.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct NodeProgress {
     pub(super) id: String,
-    /// Nothing where the node did not say.
+    /// `None` if the node did not report it.
     pub(super) progress: Option<Progress>,
 }
 
-/// The objects of a rehearsal that one node is given.
+/// Objects of a rehearsal that are assigned to one node.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct RehearsalShare {
     pub(super) staged: Staged,
@@ -107,7 +106,7 @@ pub(super) struct RehearsalShare {
 }
 
 impl Whereabouts {
-    /// What is known of the object that is shown so.
+    /// Creates the document for an object under the given id.
     pub(super) fn new(object: &str, found: whereabouts::Whereabouts) -> Self {
         Self {
             object: object.to_owned(),

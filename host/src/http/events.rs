@@ -1,7 +1,7 @@
-//! The route of those who watch an object: as server-sent events, as a WebSocket, or once, as JSON.
+//! Route for watching an object: as server-sent events, over a WebSocket, or once as JSON.
 //!
-//! A stream begins with `reset`, which says where the object stands, or with the first event after the one that the
-//! client has seen last. It ends with `closed`, which says why, or breaks; a client then comes back.
+//! A stream begins with `reset`, which contains the object's current state, or with the first event after the last
+//! one that the client received. It ends with `closed` and a reason, or breaks off; the client then reconnects.
 
 use std::time::Duration;
 
@@ -24,14 +24,14 @@ use crate::events::frame::{CLOSED, Frame};
 use crate::events::listener::{End, Listener};
 use crate::id::ObjectId;
 
-/// How often a stream is written to, at the least.
+/// Maximum time between two writes to a stream.
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// A comment.
+/// Comment that keeps the stream alive.
 const ALIVE: Bytes = Bytes::from_static(b":\n\n");
-/// After how many milliseconds a browser comes back.
+/// Reconnection delay for browsers, in milliseconds.
 const RETRY: Bytes = Bytes::from_static(b"retry: 1000\n\n");
 const EVENT_STREAM: &str = "text/event-stream";
-/// Asks a proxy to pass each event on as it comes, and not to collect them first: nginx and others look for it.
+/// Asks a proxy to forward each event immediately instead of buffering. nginx and others honor it.
 const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 impl Api {
@@ -55,7 +55,7 @@ impl Api {
         })
     }
 
-    /// Where the object stands, without a stream.
+    /// Returns the object's current version and state, without a stream.
     async fn stand(&self, parts: &Parts, id: &ObjectId) -> Result<Reply, Problem> {
         let precondition = Ok(Precondition::None);
         let (done, owner) =
@@ -64,19 +64,19 @@ impl Api {
     }
 }
 
-/// What a client wants to know.
+/// Kind of response that a client requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Asked {
-    /// Where the object stands.
+    /// The object's current version and state.
     Stand,
-    /// What happens after this event, or from now on.
+    /// Events after this one, or from now on.
     Events(Option<EventId>),
 }
 
 impl Asked {
     fn read(parts: &Parts) -> Result<Self, Error> {
-        // Browsers can set no header for a WebSocket; those that reconnect by themselves repeat the first URL, and
-        // name what they have seen since in the header.
+        // Browsers cannot set headers for a WebSocket, hence the parameter. An `EventSource` that reconnects
+        // repeats the original URL and sends the newest id in the header, so the header takes precedence.
         let parameters = query::parameters(parts);
         let parameter = parameters.first().map(|(_, value)| value.as_str());
         let header = parts.headers.get(LAST_EVENT_ID).map(|value| value.to_str().unwrap_or("?"));
@@ -87,7 +87,7 @@ impl Asked {
                 malformed(text).with_hint("take it from an event of this object, or leave it out")
             })?),
         };
-        // A WebSocket has no media type, and a program that makes one may say nothing, or anything, of those it takes.
+        // A WebSocket has no media type, and its client may send any `Accept` header or none.
         let is_socket = parts.headers.contains_key(UPGRADE);
         let is_stand = parts.method == Method::HEAD
             || !is_socket && media::prefers(&parts.headers, "application/json", EVENT_STREAM)?;
@@ -95,7 +95,7 @@ impl Asked {
     }
 }
 
-/// The events of `listener` as server-sent events.
+/// Returns the listener's events as server-sent events.
 fn streamed(listener: Listener, exchange: Exchange) -> Reply {
     let streaming = exchange.begin_stream();
     let watching = Some(Watching { listener, exchange, _streaming: streaming });
@@ -128,17 +128,17 @@ impl Watching {
     }
 }
 
-/// What somebody who watches is sent next.
+/// Next item for a watching client.
 #[derive(Debug)]
 pub(super) enum Heard {
     Event(std::sync::Arc<Frame>),
-    /// Nothing happened for [`KEEP_ALIVE`].
+    /// No event occurred for [`KEEP_ALIVE`].
     Nothing,
-    /// The last event, which says why.
+    /// Final event, with the reason.
     End(Frame),
 }
 
-/// What comes next for a listener on this connection.
+/// Returns the next item for a listener on this connection.
 ///
 /// # Cancel safety
 /// No event is lost.

@@ -1,5 +1,4 @@
-//! What a request that lasts has to know of its connection: that the node closes it, that it keeps its place among
-//! all connections, and that its bytes are read.
+//! Connection state for long-running requests: the node's shutdown stage, the connection's permit, and its activity.
 
 use std::sync::Arc;
 
@@ -9,18 +8,18 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use super::wire::{Activity, Streaming};
 use crate::error::{Code, Error};
 
-/// How far a node is with its end.
+/// Stage of a node's shutdown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// Requests are taken.
+    /// The node accepts requests.
     Open,
-    /// Requests are taken, and clients are told to go elsewhere with the next ones.
+    /// The node accepts requests, and its responses direct clients to another node.
     Leaving,
-    /// No connection is taken any more, and those that there are end.
+    /// The node accepts no connections, and open ones end.
     Closing,
 }
 
-/// The connection that a request came on.
+/// Connection over which a request arrived.
 #[derive(Debug, Clone)]
 pub(super) struct Exchange {
     activity: Arc<Activity>,
@@ -37,32 +36,29 @@ impl Exchange {
         Self { activity, stage, place }
     }
 
-    /// That of a request.
+    /// Returns the connection of a request.
     pub(super) fn of(parts: &Parts) -> Result<Self, Error> {
         let found = parts.extensions.get::<Self>().cloned();
         found.ok_or_else(|| Error::new(Code::Internal, "the request came without a connection"))
     }
 
-    /// Returns when the node closes its connections.
-    ///
-    /// # Cancel safety
-    /// Nothing is lost.
+    /// Returns when the node starts to close its connections.
     pub(super) async fn closing(&mut self) {
-        // A sender that is gone means the same.
+        // A dropped sender means the same.
         let _ = self.stage.wait_for(|stage| *stage == Stage::Closing).await;
     }
 
-    /// Whether the client is to go elsewhere with its next request.
+    /// Whether the client should use another node for its next request.
     pub(super) fn is_leaving(&self) -> bool {
         *self.stage.borrow() != Stage::Open
     }
 
-    /// The connection sends events as long as the guard lives.
+    /// Marks the connection as sending events while the guard lives.
     pub(super) fn begin_stream(&self) -> Streaming {
         self.activity.begin_stream()
     }
 
-    /// The connection's place, for what goes on after it is no more HTTP.
+    /// Returns the connection's permit, to hold after an upgrade from HTTP.
     pub(super) fn place(&self) -> Arc<OwnedSemaphorePermit> {
         Arc::clone(&self.place)
     }

@@ -1,8 +1,7 @@
-//! What the head of every request must be, whatever it is for: a URL of bounded length, one host, no header twice that
-//! has one value, and a body as it is.
+//! Checks that apply to the head of every request: length of the URL, `Host`, repeated headers and `Content-Encoding`.
 //!
-//! Pure. What the headers of one kind of request say is read elsewhere, by functions that may rely on this: where one
-//! of several lines would be looked at, a proxy may have looked at another.
+//! Pure. Code that parses individual headers relies on these checks. If it picked one of several values, a proxy
+//! might have used another.
 
 use http::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, IF_MATCH, IF_NONE_MATCH, ORIGIN,
@@ -17,13 +16,14 @@ use super::request::{
 };
 use crate::error::{Code, Error};
 
-/// Longest path and query.
+/// Maximum length of path and query.
 const URL_BYTES_MAX: usize = 2048;
-/// The same of a request that a node passes on: it encodes each byte that needs no encoding, too.
+/// Maximum length in a forwarded request. A node also percent-encodes bytes that clients may send as they are,
+/// which can triple the length.
 const FORWARDED_URL_BYTES_MAX: usize = 3 * URL_BYTES_MAX;
 
-/// The headers that are read, and that are given on one line. Those with lists are among them: whoever makes one
-/// condition of two lines cannot know that everybody on the way does.
+/// Headers that may appear only once. This includes lists: even if a node combined two lines into one condition, a
+/// proxy might not.
 const SINGLE: [HeaderName; 16] = [
     AUTHORIZATION,
     CALLER,
@@ -43,7 +43,7 @@ const SINGLE: [HeaderName; 16] = [
     TIMEOUT,
 ];
 
-/// Refuses a head that can be read in more than one way, or is too long in parts that hyper does not bound.
+/// Rejects a head that is ambiguous, or too long in parts that hyper does not limit.
 ///
 /// # Errors
 /// [`Code::HeadTooLarge`], [`Code::MalformedRequest`] and [`Code::UnsupportedEncoding`].
@@ -66,7 +66,7 @@ fn check_url(parts: &Parts) -> Result<(), Error> {
 }
 
 fn check_repetitions(headers: &HeaderMap) -> Result<(), Error> {
-    // Most requests repeat nothing.
+    // Most requests repeat no header.
     if headers.len() == headers.keys_len() {
         return Ok(());
     }
@@ -77,12 +77,12 @@ fn check_repetitions(headers: &HeaderMap) -> Result<(), Error> {
     })
 }
 
-/// RFC 9112, 3.2, and RFC 9113, 8.3.1: one host, and the same in both places that may name it.
+/// Requires exactly one host, the same in `Host` and in the URL (RFC 9112, 3.2, and RFC 9113, 8.3.1).
 fn check_host(parts: &Parts) -> Result<(), Error> {
     let is_http2 = parts.version >= Version::HTTP_2;
     let named = parts.uri.authority();
     let Some(host) = parts.headers.get(HOST) else {
-        // Before HTTP/1.1 there was no such header, and in HTTP/2 the URL says it.
+        // HTTP/1.0 does not require the header, and in HTTP/2 the URL contains the host.
         let is_known = if is_http2 { named.is_some() } else { parts.version < Version::HTTP_11 };
         if is_known {
             return Ok(());
@@ -110,7 +110,7 @@ fn authority(host: &HeaderValue) -> Option<Authority> {
     (is_number && !authority.host().is_empty() && !text.contains('@')).then_some(authority)
 }
 
-/// A body is read as it comes: one that says that it is packed would be taken for what it is not.
+/// Rejects encoded bodies. The node does not decode them, so it would take the encoded bytes for the content.
 fn check_encoding(headers: &HeaderMap) -> Result<(), Error> {
     let values = headers.get_all(CONTENT_ENCODING).iter();
     let mut codings = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
@@ -152,7 +152,7 @@ mod tests {
             let error = check(&parts(Version::HTTP_11, "/", &twice)).unwrap_err();
             assert_eq!(error.code, Code::MalformedRequest, "{name}");
             assert!(error.message.contains(name.as_str()), "{error}");
-            // Not even if both lines say the same.
+            // Even identical lines are rejected.
             let same = [("host", "h"), (name.as_str(), "\"1\""), (name.as_str(), "\"1\"")];
             assert_eq!(code(Version::HTTP_11, "/", &same), Some(Code::MalformedRequest), "{name}");
         }
@@ -180,7 +180,7 @@ mod tests {
         }
         let both = |host| code(Version::HTTP_2, "http://h:1/", &[("host", host)]);
         assert_eq!((both("H:1"), both("h:2"), both("other:1")), (None, bad, bad));
-        // The URL of a request to a proxy stands above the header.
+        // The URL of a request to a proxy takes precedence over the header.
         assert_eq!(code(Version::HTTP_11, "http://h:1/", &[("host", "other")]), None);
     }
 

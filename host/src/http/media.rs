@@ -1,6 +1,6 @@
-//! Which of two media types a client would rather have: `Accept`, RFC 9110, 12.5.1.
+//! Content negotiation between two media types (`Accept`, RFC 9110, 12.5.1).
 //!
-//! Pure. Only the route of those who watch has two kinds of answers.
+//! Pure. Only the route for watching an object has two kinds of responses.
 
 use http::HeaderMap;
 use http::header::ACCEPT;
@@ -8,21 +8,22 @@ use http::header::ACCEPT;
 use super::request::malformed;
 use crate::error::{Code, Error};
 
-/// Most ranges of a header: further ones are refused.
+/// Maximum number of ranges in a header. A header with more is rejected.
 const RANGE_COUNT_MAX: usize = 64;
 
-/// How much a client likes a media type: how well the range that names it fits, and its quality.
+/// Client's preference for a media type: the quality, then the specificity of the range that matches it.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 struct Liking {
     quality: f32,
-    /// 2 where it is named, 1 for its kind, 0 for `*/*`.
+    /// 2 for the exact type, 1 for `type/*`, 0 for `*/*`.
     fit: u8,
 }
 
-/// Whether the client would rather have `other` than `usual`, which it gets where it likes both alike.
+/// Whether the client prefers `other` to `usual`. If it prefers neither, it gets `usual`.
 ///
 /// # Errors
-/// [`Code::NotAcceptable`] where it takes neither, [`Code::MalformedRequest`] for what is no list of media types.
+/// [`Code::NotAcceptable`] if it accepts neither, [`Code::MalformedRequest`] if the header is not a list of media
+/// types.
 pub(super) fn prefers(headers: &HeaderMap, other: &str, usual: &str) -> Result<bool, Error> {
     let mut likings: [Option<Liking>; 2] = [None; 2];
     let (mut count, mut is_said) = (0, false);
@@ -35,14 +36,14 @@ pub(super) fn prefers(headers: &HeaderMap, other: &str, usual: &str) -> Result<b
                 read(range).filter(|_| count <= RANGE_COUNT_MAX).ok_or_else(no_list)?;
             for (liking, media_type) in likings.iter_mut().zip([other, usual]) {
                 let Some(fit) = fit(name, media_type) else { continue };
-                // The range that says most of a type counts.
+                // The most specific range that matches a type counts.
                 if liking.is_none_or(|known| fit > known.fit) {
                     *liking = Some(Liking { quality, fit });
                 }
             }
         }
     }
-    // An empty header says nothing.
+    // An empty header counts as missing.
     if !is_said || count == 0 {
         return Ok(false);
     }
@@ -55,12 +56,12 @@ pub(super) fn prefers(headers: &HeaderMap, other: &str, usual: &str) -> Result<b
     Ok(other_liking > usual_liking)
 }
 
-/// A media range in lower case letters is compared with, and its quality, 1 where it says none.
+/// Parses a media range and its quality, which defaults to 1. The range is compared case-insensitively.
 fn read(range: &str) -> Option<(&str, f32)> {
     let mut parts = elements(range, b';').map(str::trim);
     let name = parts.next()?;
     let is_token = |text: &str| !text.is_empty() && text.bytes().all(is_token_byte);
-    // Some clients write * for */*.
+    // Some clients send `*` for `*/*`.
     let is_range = name == "*"
         || name.split_once('/').is_some_and(|(kind, rest)| is_token(kind) && is_token(rest));
     let mut quality = 1.0;
@@ -77,7 +78,7 @@ fn read(range: &str) -> Option<(&str, f32)> {
     is_range.then_some((name, quality))
 }
 
-/// The parts of a text between separators, which say nothing within quotes.
+/// Splits a text at a separator, except within quotes.
 fn elements(text: &str, separator: u8) -> impl Iterator<Item = &str> {
     let (mut is_quoted, mut is_escaped) = (false, false);
     text.split(move |char: char| {
@@ -88,7 +89,7 @@ fn elements(text: &str, separator: u8) -> impl Iterator<Item = &str> {
     })
 }
 
-/// How well a range names a media type, if at all.
+/// Returns how specifically a range matches a media type, or `None` if it does not.
 fn fit(range: &str, media_type: &str) -> Option<u8> {
     let kind = media_type.split('/').next().unwrap_or_default();
     match range.split_once('/') {

@@ -1,6 +1,6 @@
-//! The routes of objects: calls, the state as a whole, listings, whereabouts.
+//! Routes of objects: calls, reading and replacing the state, listings, and the object's location.
 //!
-//! A client that goes away does not take its call with it: the node runs what it has begun to its end.
+//! A call continues if its client disconnects: the node completes every call that it has started.
 
 use std::borrow::Cow;
 
@@ -23,7 +23,7 @@ use crate::limits::{HANDLER_NAME_BYTES_MAX, LIST_COUNT_MAX};
 use crate::node::list::Query;
 use crate::router::listing::Listing;
 
-/// Length of a page for those that name none.
+/// Default page size.
 const LIST_COUNT: usize = 100;
 
 impl Api {
@@ -40,7 +40,8 @@ impl Api {
         self.change(parts, id, operation).await
     }
 
-    /// Calls a handler by `GET`, which changes nothing: an update is refused, by whatever code the object runs.
+    /// Calls a handler by `GET`, which must not change anything. An update is rejected, whichever revision the
+    /// object runs.
     pub(super) async fn query(
         &self,
         parts: &Parts,
@@ -82,8 +83,8 @@ impl Api {
         self.whole(parts, put, &id).await
     }
 
-    /// An object without `get` or `put` has no such method. Another node is told that there is no such handler: it may
-    /// ask for an object, which calls handlers and knows of no methods.
+    /// Reports a missing `get` or `put` handler as a method that the object does not support. A node that forwards
+    /// the call gets the original error: it may act for an object, which calls handlers and not methods.
     async fn whole(
         &self,
         parts: &Parts,
@@ -99,7 +100,7 @@ impl Api {
         }
     }
 
-    /// What is said of a method that an object, or one of its handlers, does not take.
+    /// Returns the error for a method that an object, or one of its handlers, does not support.
     pub(super) async fn misfit(
         &self,
         method: &Method,
@@ -115,7 +116,7 @@ impl Api {
     async fn with_allow(&self, problem: Problem, id: &ObjectId, handler: Option<&str>) -> Problem {
         let current = self.router.node().catalog().current(id.type_name()).await;
         let methods = current.ok().and_then(|known| allow::methods(&known.description, handler));
-        // The object may run other code than the current revision.
+        // The object may run another revision than the current one.
         let methods = methods.filter(|methods| !methods.contains("GET"));
         problem.with_allow(methods.unwrap_or_else(|| "POST".to_owned()))
     }
@@ -128,7 +129,7 @@ impl Api {
         self.change(parts, id, Operation::Resume).await
     }
 
-    /// Has the alarm given that is due, if one is: asked by another node, or by an operator.
+    /// Fires the earliest due alarm, if any, at the request of another node or an operator.
     pub(super) async fn wake(&self, parts: &Parts, id: ObjectId) -> Result<Reply, Problem> {
         self.change(parts, id, Operation::Wake).await
     }
@@ -139,7 +140,7 @@ impl Api {
         Ok(reply::of_the_moment(done, owner.as_ref()))
     }
 
-    /// Sends messages anew that were given up, or drops them.
+    /// Retries or drops dead letters.
     pub(super) async fn dead_letters(
         &self,
         parts: &Parts,
@@ -150,7 +151,7 @@ impl Api {
         self.change(parts, id, Operation::DeadLetters { is_retry, number }).await
     }
 
-    /// Sets alarms anew that were given up, or drops them.
+    /// Retries or drops failed alarms.
     pub(super) async fn failed_alarms(
         &self,
         parts: &Parts,
@@ -172,7 +173,7 @@ impl Api {
         Ok(reply::done(done, owner.as_ref()))
     }
 
-    /// Answers a `GET`: not again what the client has.
+    /// Handles a `GET`. The body is omitted if the client has the response cached.
     async fn read(
         &self,
         parts: &Parts,
@@ -186,7 +187,7 @@ impl Api {
         Ok(reply::read(done, owner.as_ref(), &known))
     }
 
-    /// Has a call done, wherever its object is; with the node where it was done, if that is another one.
+    /// Routes a call to its object. Also returns the owner if that is another node.
     pub(super) async fn operate(
         &self,
         parts: &Parts,
@@ -263,7 +264,7 @@ impl Api {
     }
 }
 
-/// The number of one of an object's things, where one is meant.
+/// Parses the number of a message or a failed alarm; `None` means all of them.
 fn read_number(parts: &Parts, of_what: &str) -> Result<Option<u64>, Error> {
     let mut number = None;
     for (name, value) in query::parameters(parts) {
@@ -275,7 +276,7 @@ fn read_number(parts: &Parts, of_what: &str) -> Result<Option<u64>, Error> {
     Ok(number)
 }
 
-/// Refuses a name that is longer than any handler's.
+/// Rejects a name that is longer than any handler's.
 fn check_name(handler: &str, id: &ObjectId) -> Result<(), Problem> {
     if handler.len() > HANDLER_NAME_BYTES_MAX {
         let text = format!(

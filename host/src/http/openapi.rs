@@ -1,7 +1,7 @@
-//! `GET /v1/openapi.json`: how the objects of the live types are called, for tools that make clients of it.
+//! `GET /v1/openapi.json`: describes how to call the objects of the live types, for tools that generate clients.
 //!
-//! Pure: what the types say of themselves goes in, a document of OpenAPI 3.1 comes out. Its schemas are those of the
-//! types, which are JSON Schemas as OpenAPI 3.1 has them; only their definitions are moved to where it wants them.
+//! Pure: builds an OpenAPI 3.1 document from the types' descriptions. The types' schemas are JSON Schemas, which
+//! OpenAPI 3.1 uses as well; only their definitions move to the place that OpenAPI requires.
 
 mod names;
 mod parameters;
@@ -16,13 +16,13 @@ use names::Names;
 use parameters::{CONSISTENCY, IDEMPOTENCY_KEY, IF_ABSENT, IF_MATCH, IF_NONE_MATCH, KEY, TIMEOUT};
 use schemas::Schemas;
 
-/// What a query may be told, by `GET` too, and what a change may be.
+/// Parameters of queries by `POST`, of queries by `GET`, and of changes.
 const OF_QUERIES: [&str; 4] = [KEY, TIMEOUT, CONSISTENCY, IF_MATCH];
 const OF_READS: [&str; 5] = [KEY, TIMEOUT, CONSISTENCY, IF_MATCH, IF_NONE_MATCH];
 const OF_CHANGES: [&str; 5] = [KEY, TIMEOUT, IDEMPOTENCY_KEY, IF_MATCH, IF_ABSENT];
 const PROBLEM: &str = "#/components/responses/Problem";
 
-/// The document for these types.
+/// Returns the document for these types.
 pub(super) fn document<'a>(types: impl Iterator<Item = &'a Description>) -> Value {
     let (mut schemas, mut names) = (Schemas::default(), Names::default());
     let (mut paths, mut tags) = (Map::new(), Vec::new());
@@ -30,7 +30,7 @@ pub(super) fn document<'a>(types: impl Iterator<Item = &'a Description>) -> Valu
         let name = description.name.as_str();
         tags.push(json!({ "name": name, "description": description.documentation }));
         let object = format!("/v1/objects/{name}/{{key}}");
-        // First, so that a handler is called by its own name, whatever the host's operations are called.
+        // Handlers come first, so that they get their own names even if an operation of the host has the same name.
         for handler in description.handlers.iter().filter(|handler| !is_whole(handler)) {
             let path = format!("{object}/{}", handler.name);
             paths.insert(path, handler_item(name, handler, &mut schemas, &mut names));
@@ -40,7 +40,7 @@ pub(super) fn document<'a>(types: impl Iterator<Item = &'a Description>) -> Valu
         paths.insert(format!("{object}/events"), events());
     }
     let mut schemas = schemas.into_map();
-    // Those of types have a dot in their names.
+    // Does not collide with a type's schema, because those have a dot in their names.
     schemas.insert("Problem".to_owned(), problem_schema());
     json!({
         "openapi": "3.1.0",
@@ -61,7 +61,7 @@ pub(super) fn document<'a>(types: impl Iterator<Item = &'a Description>) -> Valu
     })
 }
 
-/// Handlers that the state itself stands for in paths.
+/// Whether the handler is called on the object's path, as a method on the whole state.
 fn is_whole(handler: &Handler) -> bool {
     matches!(handler.name.as_str(), "get" | "put")
 }
@@ -89,12 +89,12 @@ fn list(type_name: &str, names: &mut Names) -> Value {
     })
 }
 
-/// The operations on an object's state as a whole.
+/// Returns the operations on an object's whole state.
 fn whole(description: &Description, schemas: &mut Schemas, names: &mut Names) -> Value {
     let name = description.name.as_str();
     let mut operations = Map::new();
     if let Some(get) = description.handler("get") {
-        // A state is read with nothing but its key.
+        // A state is read by key alone, without an argument.
         let (_, reply) = types_of(name, get, schemas);
         let id = names.take(format!("{name}.get"));
         operations.insert("get".to_owned(), read(name, get, &id, None, &reply));
@@ -115,7 +115,8 @@ fn whole(description: &Description, schemas: &mut Schemas, names: &mut Names) ->
     Value::Object(operations)
 }
 
-/// Watching an object, of which there is no operation: it has no answer that a client could wait for.
+/// Returns the path item for watching an object. It has no operations, because a stream never completes and
+/// generated clients wait for a whole response.
 fn events() -> Value {
     json!({
         "summary": "What happens to the object, as it happens",
@@ -123,7 +124,7 @@ fn events() -> Value {
     })
 }
 
-/// The operations of a handler.
+/// Returns the path item of a handler.
 fn handler_item(
     type_name: &str,
     handler: &Handler,
@@ -134,7 +135,7 @@ fn handler_item(
     let id = names.take(format!("{type_name}.{}", handler.name));
     let mut item = Map::new();
     item.insert("post".to_owned(), call(type_name, handler, &id, &argument, &reply));
-    // These names have a meaning of their own in paths.
+    // These names have another meaning as `GET` paths.
     let is_readable = !matches!(handler.name.as_str(), "messages" | "quarantine");
     if handler.kind == HandlerKind::Query && is_readable {
         let id = names.take(format!("{type_name}.{}.read", handler.name));
@@ -143,14 +144,14 @@ fn handler_item(
     Value::Object(item)
 }
 
-/// The schemas of a handler's argument and reply.
+/// Returns the schemas of a handler's argument and reply.
 fn types_of(type_name: &str, handler: &Handler, schemas: &mut Schemas) -> (Value, Value) {
     let own = |part: &str| format!("{type_name}.{}.{part}", handler.name);
     let argument = schemas.take(type_name, &own("argument"), &handler.argument);
     (argument, schemas.take(type_name, &own("reply"), &handler.reply))
 }
 
-/// A handler that is called by `POST`, or by `PUT`.
+/// Returns the operation that calls a handler by `POST` or `PUT`.
 fn call(type_name: &str, handler: &Handler, id: &str, argument: &Value, reply: &Value) -> Value {
     let named: &[&str] = match handler.kind {
         HandlerKind::Query => &OF_QUERIES,
@@ -159,7 +160,7 @@ fn call(type_name: &str, handler: &Handler, id: &str, argument: &Value, reply: &
     let mut document = operation(type_name, handler, id);
     document.insert("parameters".to_owned(), references(named));
     document.insert("responses".to_owned(), answers(reply));
-    // Nothing at all stands for null.
+    // A missing body means `null`.
     if takes_something(argument) {
         let content = json!({ "application/json": { "schema": argument } });
         let body = json!({ "content": content, "required": is_required(handler, argument) });
@@ -168,7 +169,7 @@ fn call(type_name: &str, handler: &Handler, id: &str, argument: &Value, reply: &
     Value::Object(document)
 }
 
-/// A handler that is called by `GET`.
+/// Returns the operation that calls a handler by `GET`.
 fn read(
     type_name: &str,
     handler: &Handler,
@@ -207,12 +208,12 @@ fn takes_something(argument: &Value) -> bool {
     argument.get("type") != Some(&json!("null"))
 }
 
-/// Whether a handler has to be given an argument.
+/// Whether calls of a handler must have an argument.
 fn is_required(handler: &Handler, argument: &Value) -> bool {
     handler.no_argument() == b"null" && is_never_null(argument)
 }
 
-/// Whether a schema says of its types that null is none of them.
+/// Whether the schema's `type` excludes null.
 fn is_never_null(schema: &Value) -> bool {
     match schema.get("type") {
         Some(Value::String(only)) => only != "null",
@@ -225,7 +226,7 @@ fn references(names: &[&str]) -> Value {
     names.iter().map(|name| json!({ "$ref": name })).collect()
 }
 
-/// The answers to a call.
+/// Returns the responses of a call.
 fn answers(schema: &Value) -> Value {
     let text = |what: &str| json!({ "description": what, "schema": { "type": "string" } });
     let mut answers = of_document(schema);
@@ -239,7 +240,7 @@ fn answers(schema: &Value) -> Value {
     answers
 }
 
-/// The answers to a question that is none to an object.
+/// Returns the responses of a request that is not a call to an object.
 fn of_document(schema: &Value) -> Value {
     json!({
         "200": {

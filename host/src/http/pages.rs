@@ -1,6 +1,6 @@
-//! The routes about the node itself: health, metrics, nodes, and what its errors mean.
+//! Routes about the node: health, readiness, metrics, nodes, and explanations of error codes.
 //!
-//! Health says that the process answers, readiness that it takes calls; neither looks into any object.
+//! Health means that the process responds, readiness that it accepts calls. Neither accesses an object.
 
 use http::StatusCode;
 use http::request::Parts;
@@ -13,7 +13,7 @@ use crate::error::{Code, Error};
 use crate::registry::members::Standing;
 use crate::router::NodeStatus;
 
-/// What each code means, section by section.
+/// Explanations of the error codes, one section each.
 const ERRORS: &str = include_str!("../../../docs/errors.md");
 
 impl Api {
@@ -35,7 +35,7 @@ impl Api {
 
     fn state_of(&self, status: &NodeStatus) -> &'static str {
         let node = self.router.node();
-        // It knows of its own draining before the others do.
+        // The local state is newer than the status from the registry.
         if status.node == node.id() && node.is_draining() {
             return Standing::Draining.as_str();
         }
@@ -81,7 +81,7 @@ pub(super) fn health() -> Reply {
     reply::text("text/plain; charset=utf-8", "ok\n")
 }
 
-/// The section of `docs/errors.md` that explains a code.
+/// Returns the section of `docs/errors.md` that explains a code.
 pub(super) fn problem(code: &str) -> Result<Reply, Problem> {
     let known = Code::ALL.iter().find(|known| known.as_str() == code);
     let section = known

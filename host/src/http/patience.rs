@@ -1,5 +1,4 @@
-//! How long a connection may stay as it is, and what is done when that is over: a pure decision, and the timer that
-//! asks for it from time to time.
+//! Connection timeouts: a pure decision on how a connection proceeds, and the timer that evaluates it periodically.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,17 +9,17 @@ use super::Config;
 use super::unsent::Outbox;
 use super::wire::{Activity, Phase};
 
-/// Shortest pause between two looks.
+/// Minimum interval between two checks.
 const LOOK_PAUSE_MIN: Duration = Duration::from_millis(50);
-/// How long an answer may be left unread while the node has little room for more of them.
+/// Maximum time for which a response may stay unread while the node has little room for more of them.
 const WRITE_TIMEOUT_PRESSED: Duration = Duration::from_secs(5);
-/// How long a connection may still send a request when the node closes, after its last sign of life: whoever has just
-/// connected, or calls again and again, is answered once more, and told that the connection ends.
+/// Time after a client's last activity during which it may still send a request while the node closes. A client that
+/// has just connected, or that calls repeatedly, gets one more response, which announces the end of the connection.
 const LAST_REQUEST_TIME: Duration = Duration::from_millis(500);
-/// How long an HTTP/2 client may take to agree that its connection ends.
+/// Minimum time that an HTTP/2 client has to acknowledge the end of its connection.
 const GOODBYE_TIME: Duration = Duration::from_secs(1);
 
-/// The times of a connection.
+/// Timeouts of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     header: Duration,
@@ -28,28 +27,28 @@ pub(super) struct Limits {
     write: Duration,
 }
 
-/// What is to become of a connection.
+/// Decision on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     Stay,
-    /// What is under way ends, and nothing more is begun.
+    /// Complete requests in progress and accept no more.
     Finish,
     Drop,
 }
 
-/// What is known of a connection.
+/// State of a connection at one check.
 #[derive(Debug, Clone, Copy)]
 struct View {
     phase: Phase,
-    /// How long nothing has changed.
+    /// Time since the last change.
     quiet: Duration,
-    /// How long the oldest piece of an answer has waited to be taken, if one waits.
+    /// Age of the oldest piece of a response that the client has not read, if any.
     unread: Option<Duration>,
-    /// Whether the node has little room for answers that wait.
+    /// Whether the node has little room left for unread responses.
     is_pressed: bool,
-    /// How long the node has been closing its connections, if it is.
+    /// Time since the node started to close its connections, if it has.
     closing: Option<Duration>,
-    /// Whether the protocol tells the client which requests were not looked at.
+    /// Whether the protocol reports to the client which of its requests were not processed.
     is_told_what_is_lost: bool,
 }
 
@@ -62,7 +61,7 @@ impl Limits {
         let is_under_way =
             matches!(view.phase, Phase::Answer | Phase::Stream) || view.unread.is_some();
         if is_under_way {
-            // The body and the call have limits of their own.
+            // The body and the call have separate timeouts.
             return if view.closing.is_some() { Verdict::Finish } else { Verdict::Stay };
         }
         let is_half_sent = view.phase == Phase::Head;
@@ -82,7 +81,7 @@ impl Limits {
     }
 }
 
-/// Looks at one connection.
+/// Monitors the timeouts of one connection.
 #[derive(Debug)]
 pub(super) struct Patience {
     activity: Arc<Activity>,
@@ -98,23 +97,20 @@ impl Patience {
     pub(super) fn new(activity: Arc<Activity>, outbox: Outbox, config: &Config) -> Self {
         let (header, idle) = (config.header_timeout, config.idle_timeout);
         let limits = Limits { header, idle, write: config.write_timeout };
-        // A limit is kept to a fifth of itself, for the price of a look now and then.
+        // Five checks per timeout enforce it with an error of a fifth at most, at little cost.
         let pause = header.min(idle).min(limits.write) / 5;
         let look = interval(pause.max(LOOK_PAUSE_MIN));
         let (seen, since) = (activity.observe(), Instant::now());
         Self { activity, outbox, limits, seen, since, look, closing_since: None }
     }
 
-    /// The node closes its connections.
+    /// Records that the node closes its connections.
     pub(super) fn begin_closing(&mut self) {
         self.closing_since = Some(Instant::now());
         self.look = interval(LOOK_PAUSE_MIN);
     }
 
-    /// Returns when the connection is not to stay as it is.
-    ///
-    /// # Cancel safety
-    /// Nothing is lost.
+    /// Returns when the connection must not stay as it is.
     pub(super) async fn is_over(&mut self) -> Verdict {
         loop {
             let now = self.look.tick().await;

@@ -1,9 +1,9 @@
-//! Speaks with other nodes: over HTTP/2, on their public routes, with a few headers that clients do not send.
+//! Client for other nodes: HTTP/2 on their public routes, with a few headers that clients do not send.
 //!
-//! Connections are made when they are needed, shared by many requests, and dropped when they break (`link`). A
-//! failure says whether the request can have been seen: only what was never sent, or was refused before it was looked
-//! at, counts as "not sent". What a node answers is data from outside: it is bounded, and what cannot be understood is
-//! as good as no answer.
+//! Connections are opened on demand, shared by many requests, and dropped when they break (`link`). A failure
+//! reports whether the other node may have processed the request. It is "not sent" only if it was never sent, or
+//! was rejected before processing. Responses are untrusted: their size is limited, and one that cannot be parsed
+//! counts as no response.
 
 mod address;
 mod answer;
@@ -43,34 +43,36 @@ use address::Address;
 use link::{Link, Shape};
 use request::Outgoing;
 
-/// How much longer than a call an answer is waited for: the owner says itself what became of it.
+/// Additional time to wait for a response after the call's deadline, because the owner itself reports the outcome
+/// at the deadline.
 const GRACE: Duration = Duration::from_millis(250);
-/// Requests share few connections, and their system calls.
+/// Requests share a few connections, and thereby system calls.
 const FOR_REQUESTS: Shape = Shape { connection_count: 4, spill_count: 32 };
-/// Streams stay. A connection takes 256 of them: what is left is for those that are chosen at the same moment.
+/// Streams are long-lived. A connection takes 256 of them; the difference from `spill_count` is a margin for
+/// streams that choose the same connection concurrently.
 const FOR_STREAMS: Shape = Shape { connection_count: 64, spill_count: 240 };
-/// Longest answer: a whole state, or a reply, with room for a problem's words.
+/// Maximum size of a response: a whole state or a reply, plus room for the text of a problem.
 const ANSWER_BYTES_MAX: usize =
     if STATE_BYTES_MAX > REPLY_BYTES_MAX { STATE_BYTES_MAX } else { REPLY_BYTES_MAX } + 64 * 1024;
 
-/// The other nodes, over HTTP/2.
+/// The other nodes of the cluster, reached over HTTP/2.
 #[derive(Debug, Default)]
 pub struct HttpPeers {
-    /// For requests, which are answered soon.
+    /// Connections for requests, which are short.
     links: Links,
-    /// For streams of events, which last.
+    /// Connections for event streams, which are long-lived.
     streams: Links,
-    /// What shows the others that this is a node of their cluster.
+    /// Token that identifies this node to the others as a member of their cluster.
     token: Option<HeaderValue>,
-    /// Whether it was logged that another node does not believe that.
+    /// Whether a warning was logged that another node rejects the token.
     has_warned: AtomicBool,
 }
 
 type Links = Mutex<HashMap<Arc<str>, Arc<Link>>>;
 
-/// The link to a node, which is made where there is none.
+/// Returns the link to a node and creates it if necessary.
 fn link(links: &Links, to: &Member, shape: Shape) -> Result<Arc<Link>, Failure> {
-    // What is behind the lock is whole at every moment.
+    // No panic leaves the map inconsistent, so a poisoned lock is safe to use.
     let mut links = links.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(link) = links.get(&to.address) {
         return Ok(Arc::clone(link));
@@ -79,7 +81,7 @@ fn link(links: &Links, to: &Member, shape: Shape) -> Result<Arc<Link>, Failure> 
         let address: String = to.address.chars().take(100).collect();
         Failure::NotSent(format!("has {address:?} for its address, which is no host and port"))
     })?;
-    // A new node is rare enough to look for those that are gone.
+    // New nodes are rare, so this is a cheap moment to drop links without an open connection.
     links.retain(|_, link| link.is_open());
     let link = Arc::new(Link::new(address, shape));
     links.insert(Arc::clone(&to.address), Arc::clone(&link));
@@ -87,19 +89,19 @@ fn link(links: &Links, to: &Member, shape: Shape) -> Result<Arc<Link>, Failure> 
 }
 
 impl HttpPeers {
-    /// Without connections; each is made when it is first needed.
+    /// Creates a client without connections. Each is opened on first use.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The same with what shows the others that this is a node of their cluster, which is marked as a secret.
+    /// Sets the token that identifies this node to the others. It must be marked as sensitive.
     #[must_use]
     pub fn with_token(self, token: Option<HeaderValue>) -> Self {
         Self { token, ..self }
     }
 
-    /// Sends a request, and waits for the whole answer until `until`.
+    /// Sends a request and waits for the complete response until `until`.
     async fn exchange(
         &self,
         to: &Member,
@@ -111,7 +113,7 @@ impl HttpPeers {
         link.exchange(request, until, ANSWER_BYTES_MAX).await
     }
 
-    /// Asks for a document, and reads it.
+    /// Requests a document and parses it.
     async fn ask<D: serde::de::DeserializeOwned>(
         &self,
         to: &Member,
@@ -124,7 +126,8 @@ impl HttpPeers {
         self.believed(to, told)
     }
 
-    /// An answer, unless it is that the other does not take this for a node: that is no answer to who asked here.
+    /// Returns the answer, unless the other node rejects this node's token: that error does not concern this
+    /// node's caller, so it becomes a failure.
     fn believed<T, E: Borrow<Error>>(
         &self,
         to: &Member,
@@ -133,7 +136,7 @@ impl HttpPeers {
         match answer {
             Err(error) if error.borrow().code == Code::Unauthenticated => {
                 let why = "does not believe that this is a node of its cluster: look at auth.node_token_file on both";
-                // Every call that is brought there would say the same.
+                // Logged once, because every call that is forwarded to the node fails in the same way.
                 if !self.has_warned.swap(true, Ordering::Relaxed) {
                     tracing::warn!(node = %to.node, "another node {why}");
                 }

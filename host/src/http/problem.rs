@@ -1,7 +1,7 @@
-//! The one form of every error: `application/problem+json` as RFC 9457 has it, with Highlander's own members.
+//! The only format for errors: `application/problem+json` (RFC 9457) with Highlander's extension members.
 //!
-//! `type` is `/problems/<code>`, a reference that this node answers with the code's section of `docs/errors.md`.
-//! A problem carries no path of a machine and nothing of the host's inside.
+//! `type` is `/problems/<code>`, under which the node serves the code's section of `docs/errors.md`. A problem
+//! contains no paths of a machine and no internals of the host.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use crate::id::ObjectId;
 /// Media type of a problem.
 pub const CONTENT: &str = "application/problem+json";
 
-/// An error on its way to a client.
+/// Error to be sent to a client.
 #[derive(Debug)]
 pub struct Problem {
     error: Box<Error>,
@@ -29,43 +29,43 @@ pub struct Problem {
     allow: Option<Cow<'static, str>>,
 }
 
-/// What a problem looks like to a client. The command line reads it back.
+/// Problem as clients see it. The command line parses it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Document {
-    /// Where the code is explained.
+    /// URL that explains the code.
     #[serde(rename = "type")]
     pub reference: String,
-    /// The code in words.
+    /// Title of the error, derived from the code.
     pub title: String,
-    /// The HTTP status.
+    /// HTTP status.
     pub status: u16,
-    /// What went wrong, for people.
+    /// Description of the error, for people.
     pub detail: String,
-    /// What went wrong, for programs.
+    /// Error code, for programs.
     pub code: String,
     /// `none`, `applied` or `unknown`.
     pub effect: String,
-    /// Whether the very same call may succeed later.
+    /// Whether the identical call may succeed later.
     pub retryable: bool,
     /// The object that was called.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object: Option<String>,
-    /// What to do next.
+    /// Suggested next step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
-    /// The object's own words, where it rejected the call.
+    /// The object's own error, if it rejected the call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejection: Option<Rejection>,
 }
 
-/// The words with which an object rejects a call.
+/// Error with which an object rejects a call.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Rejection {
     /// For programs.
     pub code: String,
     /// For people.
     pub message: String,
-    /// What programs may want to know besides, as the object wrote it.
+    /// Additional data for programs, as the object wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<Box<RawValue>>,
 }
@@ -73,7 +73,7 @@ pub struct Rejection {
 impl From<Refusal> for Rejection {
     fn from(said: Refusal) -> Self {
         let Refusal { code, message, detail } = said;
-        // What was not checked to be JSON is left out.
+        // Text that is not valid JSON is omitted.
         let detail = detail.and_then(|detail| serde_json::from_slice(&detail).ok());
         Self { code, message, detail }
     }
@@ -88,31 +88,31 @@ impl From<Rejection> for Refusal {
 }
 
 impl Problem {
-    /// A problem with one object.
+    /// Creates a problem with one object.
     #[must_use]
     pub fn of(error: impl Into<Box<Error>>, object: &ObjectId) -> Self {
         Self { error: error.into(), object: Some(object.clone()), allow: None }
     }
 
-    /// The same with the methods that the path takes.
+    /// Adds the methods that the path accepts.
     #[must_use]
     pub fn with_allow(self, methods: impl Into<Cow<'static, str>>) -> Self {
         Self { allow: Some(methods.into()), ..self }
     }
 
-    /// What went wrong.
+    /// Returns the error code.
     #[must_use]
     pub fn code(&self) -> Code {
         self.error.code
     }
 
-    /// The methods that the path takes, where it was the method that did not fit.
+    /// Returns the methods that the path accepts, if the method was the problem.
     #[must_use]
     pub fn allow(&self) -> Option<&str> {
         self.allow.as_deref()
     }
 
-    /// What a client sees.
+    /// Returns the problem as clients see it.
     #[must_use]
     pub fn document(self) -> Document {
         let Error { code, message, hint, refusal, .. } = *self.error;
@@ -130,14 +130,14 @@ impl Problem {
         }
     }
 
-    /// The answer.
+    /// Returns the response.
     pub(crate) fn into_reply(self) -> Reply {
         let code = self.error.code;
         let status =
             StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let (retry_after, allow) = (self.error.retry_after, self.allow.clone());
         let owner = self.error.owner.clone();
-        // Writing plain text members as JSON does not fail.
+        // Serializing members of plain text does not fail.
         let document = serde_json::to_vec(&self.document()).unwrap_or_default();
         let mut reply = Response::new(Content::whole(document));
         *reply.status_mut() = status;
@@ -153,7 +153,7 @@ impl Problem {
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        // Names of methods.
+        // Names of methods are valid header values.
         if let Some(methods) = allow.and_then(|methods| HeaderValue::from_str(&methods).ok()) {
             headers.insert(ALLOW, methods);
         }
@@ -170,7 +170,7 @@ impl From<Error> for Problem {
     }
 }
 
-/// `Retry-After` knows seconds only; less than one is one.
+/// Rounds up to whole seconds, the unit of `Retry-After`.
 fn whole_seconds(pause: Duration) -> u64 {
     pause.as_secs() + u64::from(pause.subsec_nanos() > 0)
 }

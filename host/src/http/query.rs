@@ -1,7 +1,7 @@
-//! Reads the query of a URL: the few parameters that its route knows, each at most once.
+//! Parses a URL's query: the few parameters that the route supports, each at most once.
 //!
-//! An unknown parameter is refused on every route, so that a misspelled one is not taken for its absence, and one of
-//! another route not for nothing: `DELETE` of one message must not delete the object.
+//! Unknown parameters are rejected on every route, so that a misspelled one does not count as missing. So are
+//! parameters of other routes: a `DELETE` intended for one message must not delete the object.
 
 use http::Uri;
 use http::request::Parts;
@@ -10,24 +10,24 @@ use percent_encoding::percent_decode_str;
 use super::request::malformed;
 use crate::error::Error;
 
-/// The parameters that a route knows.
+/// Parameters that a route supports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Known {
     pub(super) names: &'static [&'static str],
-    /// Those among them that may be given more than once.
+    /// Parameters that may occur more than once.
     pub(super) repeated: &'static [&'static str],
 }
 
-/// The parameters of a request, as they were found to be known.
+/// Parameters of a request, all supported by its route.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Parameters(Vec<(String, String)>);
 
-/// Those of a request, in their order.
+/// Returns the parameters of a request, in their order.
 pub(super) fn parameters(parts: &Parts) -> Vec<(String, String)> {
     parts.extensions.get::<Parameters>().cloned().unwrap_or_default().0
 }
 
-/// The parameters of a URL.
+/// Parses the parameters of a URL.
 pub(super) fn read(uri: &Uri, known: Known) -> Result<Parameters, Error> {
     let mut found: Vec<(String, String)> = Vec::new();
     for pair in uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
@@ -54,12 +54,12 @@ fn unknown(name: &str, known: &[&str]) -> Error {
     malformed(format!("the parameter {name:?} is not one of {}", known.join(", ")))
 }
 
-/// A whole number.
+/// Parses a whole number.
 pub(super) fn number(name: &str, value: &str) -> Result<u32, Error> {
     value.parse().map_err(|_| malformed(format!("the parameter {name:?} is a whole number")))
 }
 
-/// A yes or no. A parameter without value is a yes.
+/// Parses a boolean. A parameter without a value means true.
 pub(super) fn flag(name: &str, value: &str) -> Result<bool, Error> {
     match value {
         "" | "true" => Ok(true),
@@ -69,7 +69,7 @@ pub(super) fn flag(name: &str, value: &str) -> Result<bool, Error> {
 }
 
 fn decode(text: &str) -> Result<String, Error> {
-    // In a query, unlike in a path, a plus sign is a space.
+    // In a query, unlike in a path, a plus sign encodes a space.
     let text = text.replace('+', " ");
     let decoded = percent_decode_str(&text).decode_utf8();
     decoded.map(Into::into).map_err(|_| malformed("the query is not UTF-8 after percent-decoding"))

@@ -1,5 +1,4 @@
-//! The routes of rehearsals: trying a component with real states, how far that is, and the share of one node.
-//! What a rehearsal is, and who takes part, is decided below.
+//! Routes of rehearsals: trying a component on real states, the progress of a rehearsal, and one node's share of it.
 
 use std::sync::Arc;
 

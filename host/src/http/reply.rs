@@ -1,6 +1,6 @@
-//! Builds answers that are no errors.
+//! Builds successful responses.
 //!
-//! On the path of a call nothing is formatted but numbers, and the reply's bytes are sent as the object gave them.
+//! On the path of a call, only numbers are formatted, and the reply's bytes are sent as the object returned them.
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
@@ -17,17 +17,18 @@ pub(super) const NODE: HeaderName = HeaderName::from_static("highlander-node");
 pub(super) const VERSION: HeaderName = HeaderName::from_static("highlander-version");
 pub(super) const EPOCH: HeaderName = HeaderName::from_static("highlander-epoch");
 pub(super) const REVISION: HeaderName = HeaderName::from_static("highlander-revision");
-/// The node that owns the object, where that is not the one that answers.
+/// The object's owner, if another node responds.
 pub(super) const OWNER: HeaderName = HeaderName::from_static("highlander-owner");
 pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
-/// Names of headers are spread over twice as many places; room for all of them avoids growing.
+/// Initial capacity of the headers. `HeaderMap` keeps some of its slots free; reserving room for all headers
+/// avoids growing it.
 const HEADER_COUNT: usize = 12;
 
-/// How the answers to reads may be kept: by who asked alone, and asked for again before each use.
+/// Caching of read responses: only by the client itself, and revalidated before each use.
 const REVALIDATED: HeaderValue = HeaderValue::from_static("private, no-cache");
 
-/// The answer to a call that was done, at another node if one is given.
+/// Returns the response to a completed call. `owner` is set if another node executed it.
 pub(super) fn done(done: Done, owner: Option<&NodeId>) -> Reply {
     let tag = conditions::tag(&done);
     let mut reply = untagged(done, owner);
@@ -35,7 +36,7 @@ pub(super) fn done(done: Done, owner: Option<&NodeId>) -> Reply {
     reply
 }
 
-/// The answer to a read that a client may have, unless the client has it already.
+/// Returns the cacheable response to a read, without a body if the client has it cached.
 pub(super) fn read(mut done: Done, owner: Option<&NodeId>, known: &Known<'_>) -> Reply {
     let (tag, version) = (conditions::tag_of_read(&done), done.version);
     let is_known = known.has(&tag, version);
@@ -45,7 +46,7 @@ pub(super) fn read(mut done: Done, owner: Option<&NodeId>, known: &Known<'_>) ->
     let mut reply = untagged(done, owner);
     if is_known {
         *reply.status_mut() = StatusCode::NOT_MODIFIED;
-        // There is nothing that would be of a type.
+        // Without a body there is no content type.
         reply.headers_mut().remove(CONTENT_TYPE);
     }
     let headers = reply.headers_mut();
@@ -54,7 +55,7 @@ pub(super) fn read(mut done: Done, owner: Option<&NodeId>, known: &Known<'_>) ->
     reply
 }
 
-/// The answer to a read of what changes without a new version: nobody can know that it is still so.
+/// Returns the response to a read of data that can change without a new version, so it must not be cached.
 pub(super) fn of_the_moment(done: Done, owner: Option<&NodeId>) -> Reply {
     let mut reply = untagged(done, owner);
     reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -78,16 +79,16 @@ fn untagged(done: Done, owner: Option<&NodeId>) -> Reply {
     reply
 }
 
-/// Says who owns the object. A name that cannot be a header is one that no node of this program has.
+/// Adds the object's owner. The name of a node of this program is always a valid header value.
 pub(super) fn name_owner(headers: &mut HeaderMap, owner: &NodeId) {
     if let Ok(name) = HeaderValue::from_str(owner.as_str()) {
         headers.insert(OWNER, name);
     }
 }
 
-/// A document made by the host.
+/// Returns a JSON document of the host.
 pub(super) fn json(status: StatusCode, document: &impl Serialize) -> Reply {
-    // The documents are plain data, which can always be written.
+    // The documents are plain data, which can always be serialized.
     let bytes = serde_json::to_vec(document).unwrap_or_default();
     let mut reply = Response::new(Content::whole(bytes));
     *reply.status_mut() = status;
@@ -95,7 +96,7 @@ pub(super) fn json(status: StatusCode, document: &impl Serialize) -> Reply {
     reply
 }
 
-/// Text of a media type that the caller of this function fixes.
+/// Returns text of a fixed media type.
 pub(super) fn text(media_type: &'static str, text: impl Into<Bytes>) -> Reply {
     let mut reply = Response::new(Content::whole(text));
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));

@@ -1,7 +1,7 @@
-//! What a request says beside its path: time, idempotency key, origin, and whether its body is JSON.
+//! Parses the headers of a request and checks its body: timeout, idempotency key, origin, and whether the body is JSON.
 //!
-//! Each header is read here, in `head`, in `conditions` or in `media`, and nowhere else. A header that cannot be
-//! understood is refused, never passed over.
+//! Every header is parsed in this module, `head`, `conditions` or `media`, and nowhere else. An invalid header is
+//! rejected, never ignored.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,18 +25,18 @@ pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempote
 pub(super) const TIMEOUT: HeaderName = HeaderName::from_static("highlander-timeout");
 pub(super) const CONSISTENCY: HeaderName = HeaderName::from_static("highlander-consistency");
 pub(super) const HOPS: HeaderName = HeaderName::from_static("highlander-hops");
-/// Who calls, as another node says.
+/// The call's caller, as reported by another node.
 pub(super) const CALLER: HeaderName = HeaderName::from_static("highlander-caller");
-/// What a client that watches has seen.
+/// The last event that a watching client received.
 pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-/// The objects that wait for the call, as another node says.
+/// The objects that wait for the call, as reported by another node.
 pub(super) const CHAIN: HeaderName = HeaderName::from_static("highlander-chain");
-/// The number of the message that the call delivers, as another node says.
+/// The number of the message that the call delivers, as reported by another node.
 pub(super) const MESSAGE: HeaderName = HeaderName::from_static("highlander-message");
 pub(super) const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 const NULL: Bytes = Bytes::from_static(b"null");
 
-/// How long the caller waits.
+/// Returns the time for which the caller waits.
 pub(super) fn timeout(headers: &HeaderMap, default: Duration) -> Result<Duration, Error> {
     let Some(value) = headers.get(TIMEOUT) else { return Ok(default) };
     let text = value.to_str().unwrap_or_default();
@@ -48,11 +48,10 @@ pub(super) fn timeout(headers: &HeaderMap, default: Duration) -> Result<Duration
     })
 }
 
-/// How the request came here.
+/// Returns how the request was routed here.
 ///
-/// Nodes say how often they have forwarded a call, and are believed, and so is a client that says so: it only takes
-/// from
-/// its own call what forwarding and waiting could do for it.
+/// Nodes report how often they have forwarded a call, and the number is not verified. A client can also send it,
+/// but only loses the forwarding and the waiting that its call could benefit from.
 pub(super) fn context(headers: &HeaderMap) -> Result<Context, Error> {
     let hops = match headers.get(HOPS) {
         None => 0,
@@ -67,9 +66,9 @@ pub(super) fn context(headers: &HeaderMap) -> Result<Context, Error> {
     Ok(Context { hops })
 }
 
-/// How the call came about besides. Only a node can say more than the trace: that is checked where callers are.
+/// Parses the call's origin. Only a node may send more than the trace, which `access` enforces.
 pub(super) fn origin(headers: &HeaderMap) -> Result<Origin, Error> {
-    // One that is malformed, or one of several, is no reason to refuse the call: so says its specification.
+    // As the specification requires, a malformed or repeated header does not make the call fail.
     let mut traces = headers.get_all(TRACE_PARENT).iter();
     let trace = traces.next().filter(|_| traces.next().is_none());
     let trace = trace.and_then(|value| TraceParent::parse(value.to_str().ok()?));
@@ -84,12 +83,12 @@ pub(super) fn origin(headers: &HeaderMap) -> Result<Origin, Error> {
     Ok(Origin { chain, message: message.transpose()?, trace })
 }
 
-/// Who was found to make the request.
+/// Returns the caller that was authenticated for the request.
 pub(super) fn caller(parts: &Parts) -> Caller {
     parts.extensions.get().cloned().unwrap_or_default()
 }
 
-/// How sure the caller wants to be.
+/// Parses the consistency that the caller requests.
 pub(super) fn consistency(headers: &HeaderMap) -> Result<Consistency, Error> {
     match headers.get(CONSISTENCY) {
         None => Ok(Consistency::Lease),
@@ -98,7 +97,7 @@ pub(super) fn consistency(headers: &HeaderMap) -> Result<Consistency, Error> {
     }
 }
 
-/// The caller's mark of the call.
+/// Parses the key that identifies retries of the call.
 pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Error> {
     let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
     let key = value.to_str().ok().filter(|key| {
@@ -112,7 +111,7 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Error
     })
 }
 
-/// The argument that a body is: one JSON value, or `null` where there is none.
+/// Returns the body as an argument: one JSON value, or `null` if the body is empty.
 pub(super) fn json_argument(headers: &HeaderMap, body: Bytes) -> Result<Bytes, Error> {
     if body.is_empty() {
         return Ok(NULL);
@@ -124,7 +123,7 @@ pub(super) fn json_argument(headers: &HeaderMap, body: Bytes) -> Result<Bytes, E
     Ok(body)
 }
 
-/// The argument that a parameter is: the same, where it is empty or not there.
+/// Returns the parameter as an argument: one JSON value, or `null` if the parameter is empty or missing.
 pub(super) fn json_text(text: Bytes) -> Result<Bytes, Error> {
     match text.is_empty() {
         true => Ok(NULL),
@@ -133,10 +132,10 @@ pub(super) fn json_text(text: Bytes) -> Result<Bytes, Error> {
     }
 }
 
-/// Characters of a media type that an error repeats.
+/// Maximum number of characters of a media type that an error repeats.
 const CONTENT_TYPE_CHARS_MAX: usize = 80;
 
-/// Refuses a body that says it is something else. One that says nothing is taken.
+/// Rejects a body of another media type. A body without a media type is accepted.
 pub(super) fn check_content_type(headers: &HeaderMap, expected: &str) -> Result<(), Error> {
     let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(()) };
     let media_type = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();

@@ -1,8 +1,8 @@
-//! Which route a request takes: a pure function of its method and its path.
+//! Maps a request's method and path to its route. Pure.
 //!
-//! Each part of a path is percent-decoded exactly once, after the path was cut at its slashes: `%2F` in a key is a
-//! slash of the key, and `%252F` is the text `%2F`. No part is ever taken for a step in a path.
-//! Which methods an object takes depends on its type, which is not looked at here.
+//! A path is split at its slashes first, and then each segment is percent-decoded exactly once: `%2F` in a key is
+//! a slash in the key, and `%252F` is the text `%2F`. No segment is interpreted as a relative path. The methods of
+//! an object depend on its type and are not checked here.
 
 use std::borrow::Cow;
 
@@ -14,101 +14,102 @@ use super::query::Known;
 use crate::error::{Code, Error};
 use crate::id::{ObjectId, TypeName};
 
-/// Handlers whose names have a meaning of their own in paths.
+/// Handlers whose names have another meaning in paths.
 const RESERVED: [&str; 5] = ["get", "put", "owner", "events", "deactivate"];
 
-/// What a request is for.
+/// Purpose of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route<'a> {
-    /// Call a handler.
+    /// Calling a handler.
     Call {
-        /// Of this object.
+        /// The called object.
         id: ObjectId,
-        /// With this name.
+        /// Name of the handler.
         handler: Cow<'a, str>,
     },
-    /// Call a handler that is a query, by reading.
+    /// Calling a query handler by `GET`.
     Query {
-        /// Of this object.
+        /// The called object.
         id: ObjectId,
-        /// With this name.
+        /// Name of the handler.
         handler: Cow<'a, str>,
     },
-    /// Something that this method does not do with an object, or with one of its handlers: what does, its type knows.
+    /// Method that does not apply to an object or a handler. The object's type determines which methods do.
     Misfit {
         /// The object.
         id: ObjectId,
-        /// Its handler, if it is about one.
+        /// Its handler, if the request names one.
         handler: Option<Cow<'a, str>>,
     },
-    /// Read an object's state.
+    /// Reading an object's state.
     Get(ObjectId),
-    /// Replace an object's state.
+    /// Replacing an object's state.
     Put(ObjectId),
-    /// Delete an object.
+    /// Deleting an object.
     Delete(ObjectId),
-    /// Tell where an object is.
+    /// Showing an object's location.
     Owner(ObjectId),
-    /// Watch an object.
+    /// Watching an object.
     Events(ObjectId),
-    /// Unload an object from memory.
+    /// Unloading an object from memory.
     Deactivate(ObjectId),
-    /// Show an object's alarms and messages.
+    /// Showing an object's alarms and messages.
     Messages(ObjectId),
-    /// Send messages that were given up anew.
+    /// Retrying dead letters.
     RetryMessages(ObjectId),
-    /// Drop messages that were given up.
+    /// Dropping dead letters.
     DropMessages(ObjectId),
-    /// Set alarms anew that were given up.
+    /// Retrying failed alarms.
     RetryAlarms(ObjectId),
-    /// Drop alarms that were given up.
+    /// Dropping failed alarms.
     DropAlarms(ObjectId),
-    /// Give an object's alarm that is due.
+    /// Firing an object's earliest due alarm.
     Wake(ObjectId),
-    /// List the objects of a type.
+    /// Listing the objects of a type.
     List(TypeName),
-    /// Upload a component.
+    /// Uploading a component.
     Deploy,
-    /// List the types.
+    /// Listing the types.
     Types,
-    /// Show one type.
+    /// Showing one type.
     Type(Cow<'a, str>),
-    /// Tell how far the nodes are with a type.
+    /// Showing the progress of the nodes with a type's roll-out.
     Rollout(TypeName),
-    /// Try a component with real states.
+    /// Rehearsing a component on real states.
     Rehearse,
-    /// Tell how far the last rehearsal is.
+    /// Showing the progress of the last rehearsal.
     Rehearsal(TypeName),
-    /// Try a component with the states of these objects: asked by another node.
+    /// Rehearsing a component on the states of the given objects, at the request of another node.
     RehearsalShare(TypeName),
-    /// Remove a type.
+    /// Removing a type.
     RemoveType(TypeName),
-    /// Make an older revision current.
+    /// Making an older revision current.
     Rollback(TypeName),
-    /// End an object's quarantine.
+    /// Lifting an object's quarantine.
     Resume(ObjectId),
-    /// Describe the objects of all types for tools.
+    /// Describing the objects of all types for tools.
     OpenApi,
-    /// List the nodes.
+    /// Listing the nodes.
     Nodes,
-    /// Have a node hand its objects over.
+    /// Draining a node.
     Drain(Cow<'a, str>),
-    /// Say what this is.
+    /// Describing the API.
     Root,
-    /// Whether the process runs.
+    /// Reporting that the process runs.
     Health,
-    /// Whether calls are taken.
+    /// Reporting whether the node accepts calls.
     Ready,
-    /// What the node counts.
+    /// Exporting the node's metrics.
     Metrics,
-    /// Explain an error's code.
+    /// Explaining an error code.
     Problem(Cow<'a, str>),
-    /// A file of a page, by its name as it was written.
+    /// Serving a static file, by its name without decoding.
     Web(&'a str),
 }
 
 impl Route<'_> {
-    /// The parameters that its URL may have. Those of a page are its own, for its scripts.
+    /// Returns the parameters that the URL may have; `None` for static files, whose parameters are for the page's
+    /// scripts.
     pub(super) fn parameters(&self) -> Option<Known> {
         let (names, repeated): (&'static [&'static str], &'static [&'static str]) = match self {
             Self::Web(_) => return None,
@@ -138,7 +139,7 @@ pub(super) fn is_reserved(handler: &str) -> bool {
     RESERVED.contains(&handler)
 }
 
-/// The route of a request.
+/// Returns the route of a request.
 ///
 /// # Errors
 /// [`Code::UnknownRoute`], [`Code::MethodNotAllowed`], [`Code::UnknownHandler`] for a reserved name, and
@@ -284,7 +285,7 @@ fn read_only<'a>(method: &Method, route: Route<'a>) -> Result<Route<'a>, Problem
 }
 
 fn decode(part: &str) -> Result<Cow<'_, str>, Error> {
-    // Most parts have nothing to decode. A request's path is ASCII, or else its bytes are checked below.
+    // Most segments need no decoding. A valid path is ASCII; other bytes are checked below.
     if part.is_ascii() && !part.contains('%') {
         return Ok(Cow::Borrowed(part));
     }
@@ -297,8 +298,8 @@ fn decode(part: &str) -> Result<Cow<'_, str>, Error> {
     })
 }
 
-/// Whether each `%` is followed by two digits: the decoder would leave a stray one as it is, and then two spellings
-/// would name one object.
+/// Whether two hexadecimal digits follow each `%`. The decoder would leave a stray one unchanged, and then two
+/// spellings would name the same object.
 fn has_whole_escapes(part: &str) -> bool {
     part.split('%').skip(1).all(|rest| {
         let mut digits = rest.bytes().take(2);
@@ -316,7 +317,7 @@ pub(super) fn unknown_route(path: &str) -> Error {
     Error::new(Code::UnknownRoute, format!("there is nothing at {path:?}"))
 }
 
-/// What is said of a method that a path does not take, with those that it takes.
+/// Returns the error for a method that a path does not accept, with the methods that it accepts.
 pub(super) fn not_allowed(method: &Method, allowed: impl Into<Cow<'static, str>>) -> Problem {
     let allowed = allowed.into();
     let text = format!("{method} is not for this path, which takes {allowed}");

@@ -1,9 +1,9 @@
-//! The HTTP side over a real listener, with a scripted engine and a store in memory below it.
+//! HTTP tests over a real listener, with a scripted engine and an in-memory store.
 //!
-//! [`Harness`] is the node under test; [`alarms`] looks at those that failed, [`callers`] at who may do what, [`codes`]
-//! reaches the problem codes, [`limits`] the limits of connections and requests, [`closing`] looks at how connections
-//! end, [`unread`] at clients that do not read, [`expect`] at those that ask before they send, [`pages`] at pages in
-//! browsers, [`semantics`] at what HTTP itself wants, [`types`] at types that are damaged or removed.
+//! [`Harness`] is the node under test. The modules: [`alarms`] failed alarms, [`callers`] authorization, [`codes`]
+//! the problem codes, [`limits`] the limits of connections and requests, [`closing`] the end of connections,
+//! [`unread`] clients that do not read, [`expect`] clients that wait for `100 Continue`, [`pages`] pages in
+//! browsers, [`semantics`] requirements of HTTP itself, [`types`] damaged and removed types.
 
 mod alarms;
 mod callers;
@@ -39,7 +39,7 @@ use crate::rollout;
 use crate::router::{self, Router};
 use crate::store::memory::Memory;
 
-/// A node with one type, `counter`.
+/// Node with one type, `counter`.
 struct Harness {
     url: String,
     address: String,
@@ -49,7 +49,7 @@ struct Harness {
     stage: watch::Sender<Stage>,
 }
 
-/// An answer, read to its end.
+/// Response with its complete body.
 #[derive(Debug)]
 struct Answered {
     status: u16,
@@ -67,7 +67,7 @@ impl Answered {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    /// Asserts that it is a whole problem document with this code.
+    /// Asserts that the response is a complete problem document with this code.
     #[track_caller]
     fn is_problem(&self, code: Code) -> Value {
         let document = self.json();
@@ -139,7 +139,7 @@ impl Harness {
         send(self.request(Method::POST, path).body(body.to_owned())).await
     }
 
-    /// Sends bytes as they are, and reads until the connection is closed.
+    /// Sends bytes unchanged, and reads until the connection is closed.
     async fn raw(&self, bytes: &[u8]) -> String {
         let mut stream = self.connect().await;
         stream.write_all(bytes).await.unwrap();
@@ -161,7 +161,7 @@ async fn send(request: reqwest::RequestBuilder) -> Answered {
 async fn rest(stream: &mut TcpStream) -> String {
     let mut text = Vec::new();
     let reading = stream.read_to_end(&mut text);
-    // A connection that was reset was closed, too.
+    // A reset connection is closed too.
     let _ = tokio::time::timeout(Duration::from_secs(20), reading).await.expect("it is closed");
     String::from_utf8(text).unwrap()
 }

@@ -1,6 +1,6 @@
-//! The routes of types: uploading a component, and what is deployed.
+//! Routes of types: deploying and rehearsing components, roll-backs, removals, and lists of types.
 //!
-//! What a component may be is the catalog's; here it is only bytes of a bounded number.
+//! A component is only a limited number of bytes here; the catalog validates it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,7 +32,8 @@ impl Api {
     pub(super) async fn deploy(&self, parts: &Parts, body: Incoming) -> Result<Reply, Problem> {
         let wasm = self.component(parts, body).await?;
         let Asked { terms, is_followed, rehearse } = asked(parts)?;
-        // In a task of its own: a client that goes away must not leave a revision current that no object runs.
+        // Runs in a separate task: if the client disconnects, a revision must not stay current without any object
+        // that runs it.
         let (router, rehearsals) = (Arc::clone(&self.router), Arc::clone(&self.rehearsals));
         let share = terms.share.clone();
         let deploying = tokio::spawn(async move {
@@ -64,9 +65,9 @@ impl Api {
         Ok(reply::json(status, &document))
     }
 
-    /// The component in a request's body.
+    /// Reads the component from a request's body.
     pub(super) async fn component(&self, parts: &Parts, body: Incoming) -> Result<Bytes, Error> {
-        // Read before anything is judged: a refusal that leaves bytes unread may be lost with the connection.
+        // The body is read before it is validated: a connection that closes with unread bytes may lose the response.
         let (limit, patience) = (self.config.component_max, self.config.body_timeout);
         let wasm = body::read(body, limit, patience).await.map_err(|error| match error.code {
             Code::BodyTooLarge => error.with_hint("the node's limit is node.component_max"),
@@ -102,7 +103,7 @@ impl Api {
         Ok(reply::json(StatusCode::OK, &openapi::document(live)))
     }
 
-    /// The types that the caller may see.
+    /// Returns the types that the caller may see.
     async fn seen(&self, parts: &Parts) -> Result<Types, Error> {
         let caller = request::caller(parts);
         let may_see = |name: &TypeName| caller.check(Right::See(name.as_str())).is_ok();
@@ -141,12 +142,13 @@ impl Api {
             counts_live = query::flag(&parameter, &value)?;
         }
         let reports = match context.hops {
-            // Who asks concludes from it whether every node serves a revision.
+            // The client infers from the reports whether every node serves a revision, so all members must be included.
             0 => self.router.survey(name, counts_live).await.ok_or_else(unknown_members)?.reports,
             _ => self.router.progress(name, counts_live, context).await,
         };
         let record = self.router.node().catalog().record(name.as_str());
-        // A node that never used the type has no word of it; one that asks every node wants to know, though.
+        // A node that has never used the type reports none to another node. A client must get an error if the type
+        // does not exist.
         if record.is_none() && context.hops == 0 {
             self.router.node().catalog().revisions(name.as_str()).await?;
         }
@@ -174,7 +176,8 @@ impl Api {
         }
         let (router, by, type_name) =
             (Arc::clone(&self.router), request::caller(parts), name.clone());
-        // In a task of its own: a client that goes away must not leave a type removed that has objects unasked.
+        // Runs in a separate task: if the client disconnects, a type that has objects must not stay removed
+        // without `force`.
         let removing =
             tokio::spawn(async move { removal::remove(&router, &type_name, force, &by).await });
         let objects = removing.await.map_err(|_| {
@@ -211,16 +214,16 @@ impl Api {
     }
 }
 
-/// What a request for a deployment asks for.
+/// Parameters of a deployment.
 struct Asked {
     terms: Terms,
-    /// Whether the answer is to wait until every node serves it.
+    /// Whether to respond only when every node serves the revision.
     is_followed: bool,
-    /// With how many objects it is to be tried before.
+    /// Number of objects on which to rehearse the revision first, if at all.
     rehearse: Option<Sample>,
 }
 
-/// Refuses a request for a deployment whose parameters cannot be read.
+/// Rejects a deployment with invalid parameters.
 pub(super) fn check_parameters(parts: &Parts) -> Result<(), Error> {
     asked(parts).map(|_| ())
 }
@@ -248,14 +251,14 @@ fn asked(parts: &Parts) -> Result<Asked, Error> {
     Ok(Asked { terms, is_followed, rehearse })
 }
 
-/// A whole number of percent, from 1 to 99.
+/// Parses a whole percentage from 1 to 99.
 fn percent(name: &str, value: &str) -> Result<u8, Error> {
     let digits = value.strip_suffix('%').unwrap_or(value);
     let percent = digits.parse().ok().filter(|percent| (1..=99).contains(percent));
     percent.ok_or_else(|| malformed(format!("the parameter {name:?} is a share from 1% to 99%")))
 }
 
-/// A share of at most one digit after the point, such as `2.5%`, in thousandths.
+/// Parses a percentage such as `2.5%`, rounded to thousandths.
 fn per_mille(name: &str, value: &str) -> Result<u16, Error> {
     let digits = value.strip_suffix('%').unwrap_or(value);
     let percent: Option<f64> = digits.parse().ok().filter(|p| (0.0..=100.0).contains(p));
@@ -265,7 +268,7 @@ fn per_mille(name: &str, value: &str) -> Result<u16, Error> {
     Ok((percent * 10.0).round() as u16)
 }
 
-/// How many live objects run each revision.
+/// Counts the live objects of each revision.
 fn live(reports: &[Report]) -> BTreeMap<u32, usize> {
     let mut live = BTreeMap::new();
     let all = reports.iter().filter_map(|report| report.progress.as_ref()?.live.as_ref());

@@ -1,8 +1,8 @@
-//! Bounds how much of their answers clients may leave unread: on a connection, on the node, and for how long.
+//! Limits how much of their responses clients may leave unread, per connection and per node, and measures for how long.
 //!
-//! An answer counts from when it is made until the system has taken its bytes. HTTP/2 lets a client keep answers here
-//! for as long as it likes, by giving them no room, and go on as if it were well. [`Outbox`] hands bodies over in
-//! pieces and knows since when the oldest one waits. What is done about it is [`patience`](super::patience)'s.
+//! A response counts from its creation until the operating system has accepted its bytes. HTTP/2 lets a client
+//! delay responses indefinitely with flow control, while its connection otherwise looks healthy. [`Outbox`] sends
+//! bodies in pieces and reports the age of the oldest one; [`patience`](super::patience) enforces the timeout.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,12 +11,13 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
-/// How long an answer waits for room on its connection.
+/// Maximum time for which a response waits for room on its connection.
 const ROOM_TIMEOUT: Duration = Duration::from_secs(1);
-/// An answer up to this size is sent on a full node too, where it is the only one that its connection waits for.
+/// Maximum size of a response that is sent even if the node has no room, provided that its connection has no other
+/// unread response.
 const SMALL_BYTES_MAX: usize = 16 * 1024;
 
-/// How many bytes may be unsent.
+/// Limits for unsent bytes.
 #[derive(Debug)]
 pub(super) struct Budget {
     node: Arc<Semaphore>,
@@ -24,7 +25,7 @@ pub(super) struct Budget {
     connection_max: usize,
 }
 
-/// The answers that one connection sends. Clones share them.
+/// Responses sent on one connection. Clones share the state.
 #[derive(Debug, Clone)]
 pub(super) struct Outbox {
     budget: Arc<Budget>,
@@ -32,14 +33,14 @@ pub(super) struct Outbox {
     pieces: Arc<Pieces>,
 }
 
-/// Room for the bytes of one answer, or of a part of it.
+/// Room for the bytes of a response, or of a part of it.
 #[derive(Debug)]
 pub(super) struct Room {
     own: Option<OwnedSemaphorePermit>,
     node: Option<OwnedSemaphorePermit>,
 }
 
-/// The pieces that were handed over and are not sent yet, in order, each with its time.
+/// Pieces in transit, in order, each with the time at which it was handed over.
 #[derive(Debug, Default)]
 struct Pieces(Mutex<Waiting>);
 
@@ -49,7 +50,7 @@ struct Waiting {
     since: Vec<(u64, Instant)>,
 }
 
-/// Some bytes of an answer, until they are sent or given up.
+/// Part of a response, until it is sent or dropped.
 struct Piece {
     bytes: Bytes,
     number: u64,
@@ -62,7 +63,7 @@ impl Budget {
         Self { node: Arc::new(Semaphore::new(node_max)), node_max, connection_max }
     }
 
-    /// Whether most of it is used up.
+    /// Whether most of the node's budget is used.
     fn is_pressed(&self) -> bool {
         self.node.available_permits() < self.node_max / 2
     }
@@ -74,7 +75,7 @@ impl Outbox {
         Self { budget: Arc::clone(budget), own, pieces: Arc::default() }
     }
 
-    /// Whether a request may be begun: not while its client leaves as much unread as it may, for longer than a moment.
+    /// Whether a request may start. Waits up to [`ROOM_TIMEOUT`] if the client has reached its limit for unread bytes.
     pub(super) async fn has_room(&self) -> bool {
         if self.own.available_permits() > 0 {
             return true;
@@ -82,9 +83,9 @@ impl Outbox {
         matches!(timeout(ROOM_TIMEOUT, self.own.acquire()).await, Ok(Ok(_)))
     }
 
-    /// Room for an answer; none where its client, or all clients together, leave too much unread.
+    /// Reserves room for a response. Returns `None` if the client, or all clients together, leave too much unread.
     pub(super) async fn reserve(&self, bytes: usize) -> Option<Room> {
-        // One that is larger than all room there is has to be alone.
+        // A response larger than the whole budget reserves all of it, so it must be the only one.
         let size = bytes.min(self.budget.connection_max).min(self.budget.node_max);
         let size = u32::try_from(size).ok()?;
         let is_alone = self.own.available_permits() == self.budget.connection_max;
@@ -100,7 +101,7 @@ impl Outbox {
         Some(Room { own: Some(own), node })
     }
 
-    /// Hands a piece of a body over. It takes its share of the answer's room with it.
+    /// Hands a piece of a body over, together with its share of the response's room.
     pub(super) fn hand_over(&self, bytes: Bytes, room: Option<&mut Room>) -> Bytes {
         let room = room.map(|room| room.split(bytes.len()));
         let pieces = Arc::clone(&self.pieces);
@@ -108,7 +109,7 @@ impl Outbox {
         Bytes::from_owner(Piece { bytes, number, pieces, _room: room })
     }
 
-    /// Since when the oldest piece waits, if one does.
+    /// Returns the time since which the oldest piece waits, if any.
     pub(super) fn oldest_unread(&self) -> Option<Instant> {
         self.pieces.lock().since.first().map(|(_, since)| *since)
     }
@@ -132,7 +133,7 @@ fn share(held: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> Option<OwnedS
 
 impl Pieces {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // Nothing panics while it is held.
+        // Nothing panics while the lock is held.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -146,7 +147,7 @@ impl Pieces {
 
     fn remove(&self, number: u64) {
         let mut waiting = self.lock();
-        // Mostly it is the first one, or the only one.
+        // Usually the first piece or the only one.
         if let Some(index) = waiting.since.iter().position(|(found, _)| *found == number) {
             waiting.since.remove(index);
         }
@@ -190,7 +191,7 @@ mod tests {
         let waiting = outbox.reserve(61);
         let freeing = async {
             tokio::time::sleep(ROOM_TIMEOUT / 2).await;
-            // An answer that is given up gives its room back.
+            // A response that is dropped releases its room.
             drop(room);
         };
         assert!(tokio::join!(waiting, freeing).0.is_some());

@@ -1,5 +1,7 @@
-//! The files of one folder at `/web/`: a page of one origin with the node, so that browsers let it call objects.
-//! For development: read only, one level deep, read anew for each request, and without a look at what they say.
+//! Serves the files of one directory at `/web/`, so that a page has the same origin as the node and browsers let
+//! it call objects.
+//!
+//! Intended for development: read-only, one level deep, read again for each request, and without checks of the content.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
@@ -15,11 +17,11 @@ use super::route::unknown_route;
 use super::{Api, Reply, reply};
 use crate::error::Error;
 
-/// Largest file that is sent: each one is in memory as a whole.
+/// Maximum file size. Each file is loaded into memory as a whole.
 const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024;
-/// What is sent for `/web/`.
+/// File served for `/web/`.
 const INDEX: &str = "index.html";
-/// What browsers are told that the files are, by the ends of their names. Other files are not there.
+/// Media types by file name extension. Other files are not served.
 const TYPES: [(&str, &str); 6] = [
     ("html", "text/html; charset=utf-8"),
     ("js", "text/javascript; charset=utf-8"),
@@ -32,7 +34,7 @@ const HEADERS: [(HeaderName, &str); 2] =
     [(CACHE_CONTROL, "no-cache"), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
 
 impl Api {
-    /// The file at `/web/{name}`.
+    /// Serves the file at `/web/{name}`.
     pub(super) async fn web(&self, name: &str) -> Result<Reply, Problem> {
         let path = format!("/web/{name}");
         let Some(folder) = &self.config.web else {
@@ -63,7 +65,7 @@ fn absent(path: &str) -> Error {
     ))
 }
 
-/// What a file of this name is; none where no file of this name is sent, whatever the folder holds.
+/// Returns the media type for a file name, or `None` if files of this name are never served.
 fn media_type(name: &str) -> Option<&'static str> {
     let is_plain =
         name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
@@ -74,7 +76,7 @@ fn media_type(name: &str) -> Option<&'static str> {
     TYPES.iter().find(|(known, _)| *known == end).map(|(_, media_type)| *media_type)
 }
 
-/// A whole file, if it is one: a link may lead anywhere, and reading a pipe may never end.
+/// Reads a whole regular file. Other kinds are rejected: a link may lead anywhere, and reading a pipe may never end.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let file: File = OpenOptions::new().read(true).custom_flags(flags).open(path)?;

@@ -1,6 +1,7 @@
-//! Watching by WebSocket (RFC 6455): one text message for each event, over HTTP/1.1.
-//! What the client sends is read, within bounds, and not looked at. Who breaks the protocol is told how, and who does
-//! not answer pings is taken for gone, however much is sent to it.
+//! Watching over a WebSocket (RFC 6455), on HTTP/1.1: one text message per event.
+//!
+//! Messages from the client are read, within limits, and ignored. A client that violates the protocol gets a close
+//! frame with the reason. A client that does not answer pings is considered gone, however much is sent to it.
 
 use std::time::Duration;
 
@@ -31,17 +32,17 @@ use crate::error;
 use crate::events::frame::Frame;
 use crate::events::listener::Listener;
 
-/// Largest message of a client.
+/// Maximum size of a client's message.
 const MESSAGE_BYTES_MAX: usize = 4096;
-/// How long a client may take none of what is sent, or send nothing though it is pinged. That is looked at with each
-/// ping, so that who is gone is found out within three of them.
+/// Maximum time for a client to accept a message, or to send nothing despite pings. Checked at each ping, so that
+/// a client that is gone is detected within three of them.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long a client may take to close its side too.
+/// Maximum time for a client to close its side.
 const FAREWELL_TIME: Duration = Duration::from_secs(1);
 
 type Socket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
 
-/// A request to go on as a WebSocket.
+/// Valid request to switch to the WebSocket protocol.
 #[derive(Debug)]
 pub(super) struct Upgrade {
     accept: HeaderValue,
@@ -49,7 +50,7 @@ pub(super) struct Upgrade {
 }
 
 impl Upgrade {
-    /// What a request says of it; none where it asks for no upgrade.
+    /// Parses the upgrade; `None` if the request is not for a WebSocket.
     pub(super) fn read(parts: &mut Parts) -> Result<Option<Self>, error::Error> {
         if !has_word(&parts.headers, &UPGRADE, "websocket") {
             return Ok(None);
@@ -70,11 +71,11 @@ impl Upgrade {
         Ok(Some(Self { accept, upgrading }))
     }
 
-    /// The answer, after which the connection sends the events of `listener`.
+    /// Returns the response, after which the connection sends the listener's events.
     pub(super) fn begin(self, listener: Listener, exchange: Exchange) -> Reply {
         let upgrading = self.upgrading;
         tokio::spawn(async move {
-            // It keeps its place among the connections, though it is none of HTTP any more.
+            // The connection counts against the connection limit after the upgrade, too.
             let _place = exchange.place();
             match upgrading.await {
                 Ok(upgraded) => converse(TokioIo::new(upgraded), listener, exchange).await,
@@ -91,7 +92,7 @@ impl Upgrade {
     }
 }
 
-/// Sends events until the client or the node has enough.
+/// Sends events until the client or the node ends the connection.
 async fn converse(
     stream: TokioIo<hyper::upgrade::Upgraded>,
     mut listener: Listener,
@@ -109,7 +110,7 @@ async fn converse(
             received = socket.next() => match received {
                 Some(Ok(_)) => heard_at = Instant::now(),
                 Some(Err(error)) => return fail(socket, &error).await,
-                // Closed by the client, which was answered.
+                // The client has closed the WebSocket and got a close frame in return.
                 None => return part(socket).await,
             },
             now = pings.tick() => {
@@ -121,7 +122,7 @@ async fn converse(
             heard = events::heard(&mut listener, &mut exchange) => match heard {
                 Heard::Event(frame) if send(&mut socket, message(&frame)).await => {}
                 Heard::Event(_) => return,
-                // It is pinged.
+                // The client gets a ping instead.
                 Heard::Nothing => {}
                 Heard::End(closed) => return end(&mut socket, &closed).await,
             }
@@ -129,7 +130,7 @@ async fn converse(
     }
 }
 
-/// Tells a client how it broke the protocol (RFC 6455, 7.4.1), where it did.
+/// Reports a protocol violation to the client (RFC 6455, 7.4.1), if the error is one.
 async fn fail(mut socket: Socket, error: &Error) {
     let Some(code) = close_code(error) else { return };
     let reason = error.to_string().chars().take(100).collect::<String>();
@@ -139,12 +140,12 @@ async fn fail(mut socket: Socket, error: &Error) {
     }
 }
 
-/// Closes the connection so that the close frame arrives, whatever the client has sent on.
+/// Closes the connection so that the close frame arrives even if the client has sent more data.
 async fn part(mut socket: Socket) {
     let _ = timeout(FAREWELL_TIME, socket.get_mut().shutdown()).await;
 }
 
-/// What an error says to the client; nothing where the connection is broken.
+/// Returns the close code for an error; `None` if the connection is broken.
 fn close_code(error: &Error) -> Option<CloseCode> {
     match error {
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
@@ -155,17 +156,17 @@ fn close_code(error: &Error) -> Option<CloseCode> {
     }
 }
 
-/// Sends a message, if the client takes it in time.
+/// Sends a message. Returns whether the client accepted it in time.
 async fn send(socket: &mut Socket, message: Message) -> bool {
     matches!(timeout(PATIENCE, socket.send(message)).await, Ok(Ok(())))
 }
 
 fn message(frame: &Frame) -> Message {
-    // Names are ASCII, and data is JSON, which was checked to be UTF-8.
+    // Event names are ASCII, and data is JSON that was validated as UTF-8.
     frame.as_message().try_into().map_or_else(|_| Message::Ping(Bytes::new()), Message::Text)
 }
 
-/// Tells the client why, in an event and in the close frame, and waits for its own.
+/// Sends the reason to the client, in an event and in the close frame, and waits for the client's close frame.
 async fn end(socket: &mut Socket, closed: &Frame) {
     let reason = String::from_utf8_lossy(&closed.data).chars().take(120).collect::<String>();
     let close = CloseFrame { code: CloseCode::Again, reason: reason.into() };
@@ -175,7 +176,7 @@ async fn end(socket: &mut Socket, closed: &Frame) {
     }
 }
 
-/// Whether a header holds `word` among others.
+/// Whether a comma-separated header contains `word`.
 fn has_word(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
     let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|found| found.trim().eq_ignore_ascii_case(word))

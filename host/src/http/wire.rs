@@ -1,9 +1,8 @@
-//! The bytes of one connection: notices whether a client is slow, gives hyper's own refusals the form of all others,
-//! and closes so that the last answer arrives.
+//! I/O of one connection: detects slow clients, gives hyper's own error responses the common format, and closes so
+//! that the last response arrives.
 //!
-//! hyper answers a head that it cannot read by itself, with a status and no body. [`Wire`] replaces such an answer as
-//! it is written. [`Activity`] is set on the path of a request and looked at by a timer from time to time, so that no
-//! request has to wind a clock of its own.
+//! hyper itself responds to a head that it cannot parse, with a status and no body. [`Wire`] replaces such a response
+//! while writing it. Requests update [`Activity`], and a timer polls it, so that no request needs a timer.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -19,17 +18,17 @@ use tokio::time::{Sleep, sleep};
 use super::problem::{CONTENT, Problem};
 use crate::error::{Code, Error};
 
-/// How long it is waited for a client to close its side too, and what is read from it meanwhile: a connection that is
-/// closed with unread bytes is reset, and takes the last answer with it.
+/// Maximum time to wait for a client to close its side, and maximum number of bytes read from it during that time.
+/// Closing a connection with unread bytes resets it, and the last response is lost.
 const LINGER_TIME: Duration = Duration::from_millis(500);
 const LINGER_BYTES_MAX: usize = 1024 * 1024;
 
-/// What a connection waits for.
+/// Next thing that a connection waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     /// The rest of a request's head.
     Head,
-    /// The answer to a request.
+    /// The response to a request.
     Answer,
     /// The next request.
     Request,
@@ -37,7 +36,7 @@ pub(super) enum Phase {
     Stream,
 }
 
-/// What goes on in a connection. Every change of it is counted.
+/// Activity of a connection. Every change is counted.
 #[derive(Debug, Default)]
 pub(super) struct Activity {
     answering: AtomicUsize,
@@ -50,7 +49,7 @@ pub(super) struct Activity {
 }
 
 impl Activity {
-    /// The present phase, and how many changes there were.
+    /// Returns the current phase and the number of changes so far.
     pub(super) fn observe(&self) -> (Phase, u64) {
         let phase = if self.answering.load(Ordering::Relaxed) > 0 {
             Phase::Answer
@@ -64,7 +63,7 @@ impl Activity {
         (phase, self.changes.load(Ordering::Relaxed))
     }
 
-    /// A request's head is whole; its answer is awaited until the guard is dropped.
+    /// Marks a request as in progress from its complete head until the guard is dropped.
     pub(super) fn begin_answer(self: &Arc<Self>) -> Answering {
         self.has_asked.store(true, Ordering::Relaxed);
         self.answering.fetch_add(1, Ordering::Relaxed);
@@ -72,15 +71,15 @@ impl Activity {
         Answering(Arc::clone(self))
     }
 
-    /// A stream of events has begun; it lasts until the guard is dropped.
+    /// Marks an event stream as active until the guard is dropped.
     pub(super) fn begin_stream(self: &Arc<Self>) -> Streaming {
         self.streams.fetch_add(1, Ordering::Relaxed);
         self.changes.fetch_add(1, Ordering::Relaxed);
         Streaming(Arc::clone(self))
     }
 
-    /// Whether the client learns which of its requests were not looked at: HTTP/2 says so when it ends, though clients
-    /// that have sent none yet may not listen.
+    /// Whether the client learns which of its requests were not processed. HTTP/2 reports that when the connection
+    /// ends, but a client that has not yet sent a request may ignore it.
     pub(super) fn is_told_what_is_lost(&self) -> bool {
         self.is_http2.load(Ordering::Relaxed) && self.has_asked.load(Ordering::Relaxed)
     }
@@ -93,7 +92,7 @@ impl Activity {
             self.is_http2.store(true, Ordering::Relaxed);
             self.is_between_requests.store(true, Ordering::Relaxed);
         }
-        // HTTP/2 has frames that belong to no request; each shows that the client is there.
+        // HTTP/2 has frames that belong to no request. Each shows that the client is alive.
         if self.is_http2.load(Ordering::Relaxed)
             || self.is_between_requests.swap(false, Ordering::Relaxed)
         {
@@ -102,7 +101,7 @@ impl Activity {
     }
 }
 
-/// A request is being answered as long as this lives.
+/// A request is in progress while this lives.
 #[derive(Debug)]
 pub(super) struct Answering(Arc<Activity>);
 
@@ -114,7 +113,7 @@ impl Drop for Answering {
     }
 }
 
-/// Events are being sent as long as this lives.
+/// An event stream is active while this lives.
 #[derive(Debug)]
 pub(super) struct Streaming(Arc<Activity>);
 
@@ -125,17 +124,17 @@ impl Drop for Streaming {
     }
 }
 
-/// A stream with an eye on it.
+/// Stream that records activity and replaces hyper's own errors.
 #[derive(Debug)]
 pub(super) struct Wire<S> {
     stream: S,
     activity: Arc<Activity>,
-    /// What is written in place of hyper's own refusal, as far as it is not written yet.
+    /// Unwritten rest of the response that replaces hyper's own.
     instead: Bytes,
     farewell: Option<Farewell>,
 }
 
-/// The time between the close of this side and that of the other one.
+/// State while waiting for the client to close its side, after this side has closed.
 #[derive(Debug)]
 struct Farewell {
     time: Pin<Box<Sleep>>,
@@ -225,7 +224,7 @@ impl Farewell {
         Self { time: Box::pin(sleep(LINGER_TIME)), bytes_left: LINGER_BYTES_MAX }
     }
 
-    /// Ready when the other side has closed, or has had its time.
+    /// Ready when the client has closed its side or a limit is reached.
     fn poll(
         &mut self,
         stream: &mut (impl AsyncRead + Unpin),
@@ -245,7 +244,7 @@ impl Farewell {
     }
 }
 
-/// What is to be sent instead of `head`, if that is a refusal of hyper's own: an error without body, which the
+/// Returns the replacement for `head` if that is hyper's own error response: an error without a body, which the
 /// host itself never sends.
 fn refusal_for(head: &[u8]) -> Option<Bytes> {
     let status = head.strip_prefix(b"HTTP/1.1 4")?;
@@ -261,12 +260,12 @@ fn refusal_for(head: &[u8]) -> Option<Bytes> {
     Some(refusal(error))
 }
 
-/// A whole answer as bytes, after which the connection is closed.
+/// Formats a complete response, after which the connection is closed.
 pub(super) fn refusal(error: Error) -> Bytes {
     let code = error.code;
     let retry_after = if code.is_retryable() { "retry-after: 1\r\n" } else { "" };
     let status = http::StatusCode::from_u16(code.status()).unwrap_or_default();
-    // Writing plain text members as JSON does not fail.
+    // Serializing members of plain text does not fail.
     let body = serde_json::to_string(&Problem::from(error).document()).unwrap_or_default();
     let length = body.len();
     let head = format!(

@@ -1,4 +1,4 @@
-//! Who is let in, and for what: every route with every kind of token.
+//! Authorization of every route with every kind of token.
 
 use http::{HeaderValue, Method};
 
@@ -12,7 +12,7 @@ const NODE_TOKEN: &str = "node-token-of-the-cluster";
 fn closed() -> Access {
     let line = |scopes: &str| {
         let principal = Principal::new("ada", scopes.parse().unwrap()).unwrap();
-        // The scopes stand for the token: it is good for exactly them.
+        // The scopes serve as the token, which grants exactly them.
         line(&principal, scopes)
     };
     let lines = ["call:todo", "deploy:todo", "admin", "metrics"].map(line);
@@ -33,7 +33,7 @@ fn admitted(access: &Access, headers: &HeaderMap, method: &str, path: &str) -> u
     access.admit(headers, &route).map_or_else(|error| error.code.status(), |_| 200)
 }
 
-/// What every request needs: whether `call:todo`, `deploy:todo`, `admin`, `metrics` and a node may do it.
+/// Access to every route with a token for `call:todo`, `deploy:todo`, `admin`, `metrics`, and a node's token.
 const TABLE: [(&str, &str, &str); 30] = [
     ("POST", "/v1/objects/todo/1/complete", "1 0 0 0 0"),
     ("GET", "/v1/objects/todo/1", "1 0 0 0 0"),
@@ -73,7 +73,7 @@ fn every_request_needs_what_the_table_says() {
     let tokens = ["call:todo", "deploy:todo", "admin", "metrics", NODE_TOKEN];
     for (method, path, given) in TABLE {
         for (token, is_given) in tokens.iter().zip(given.split(' ')) {
-            // A node that names nobody calls for somebody without a token.
+            // A node that names no caller forwards the call of an unauthenticated client.
             let refused = if *token == NODE_TOKEN { 401 } else { 403 };
             let expected = if is_given == "1" { 200 } else { refused };
             let status = admitted(&access, &with_token(token), method, path);
@@ -125,7 +125,7 @@ fn who_calls_is_believed_from_nodes_alone() {
         let admit = |caller| access.admit(&headers(Some(NODE_TOKEN), caller), &route);
         assert_eq!(admit("principal bob call:todo").unwrap().to_string(), "bob");
         assert_eq!(admit("object list%2Fhome").unwrap().to_string(), "list/home");
-        // Looked at again, whatever the other node has found.
+        // The owner checks the permission again, regardless of the forwarding node's result.
         assert_eq!(admit("principal bob call:list").unwrap_err().code, Code::Forbidden);
         assert_eq!(admit("bob").unwrap_err().code, Code::MalformedRequest);
     }

@@ -1,5 +1,5 @@
-//! `Highlander-Caller` and `Highlander-Chain`: how a node tells another one for whom it asks, and who waits.
-//! Whether it is believed is decided elsewhere.
+//! Headers `Highlander-Caller` and `Highlander-Chain`, with which a node forwards a call's caller and the objects
+//! that wait for the call.
 
 use http::HeaderValue;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -8,7 +8,8 @@ use crate::caller::{Caller, Principal};
 use crate::id::parse_hex;
 use crate::origin::chain::{Age, Chain};
 
-/// The header's value: `principal NAME SCOPE,SCOPE` or `object ID`, percent-encoded. None for a caller without a name.
+/// Formats the header's value: `principal NAME SCOPE,SCOPE` or `object ID`, percent-encoded. Returns `None` for an
+/// anonymous caller.
 pub(in crate::http) fn write(caller: &Caller) -> Option<HeaderValue> {
     let text = match caller {
         Caller::Anonymous => return None,
@@ -19,11 +20,11 @@ pub(in crate::http) fn write(caller: &Caller) -> Option<HeaderValue> {
             format!("object {}", utf8_percent_encode(id.as_str(), NON_ALPHANUMERIC))
         }
     };
-    // Names, scopes and what was encoded are visible ASCII.
+    // Names, scopes and percent-encoded text are visible ASCII.
     HeaderValue::try_from(text).ok()
 }
 
-/// The caller that the header names.
+/// Parses the caller from the header.
 pub(in crate::http) fn read(value: &HeaderValue) -> Option<Caller> {
     let words: Vec<_> = value.to_str().ok()?.split(' ').collect();
     match *words.as_slice() {
@@ -36,7 +37,7 @@ pub(in crate::http) fn read(value: &HeaderValue) -> Option<Caller> {
     }
 }
 
-/// The header's value: the chain's age, then its objects, percent-encoded.
+/// Formats the header's value: the chain's age, then its objects, percent-encoded.
 pub(in crate::http) fn write_chain(chain: &Chain) -> Option<HeaderValue> {
     let Age { began_ms, mark } = chain.age();
     let mut text = format!("{began_ms}-{mark:016x}");
@@ -47,7 +48,7 @@ pub(in crate::http) fn write_chain(chain: &Chain) -> Option<HeaderValue> {
     HeaderValue::try_from(text).ok()
 }
 
-/// The chain that the header names.
+/// Parses the chain from the header.
 pub(in crate::http) fn read_chain(value: &HeaderValue) -> Option<Chain> {
     let mut words = value.to_str().ok()?.split(' ');
     let (began_ms, mark) = words.next()?.split_once('-')?;

@@ -1,4 +1,4 @@
-//! What requests to watch say.
+//! Parsing of requests to watch an object.
 
 use http::Request;
 

@@ -1,23 +1,23 @@
-//! The names of operations: no two alike, even for tools that write them in their own way.
+//! Unique operation names. They stay distinct after tools have converted them to their own spelling.
 
 use std::collections::BTreeSet;
 
-/// All names so far.
+/// All names assigned so far.
 #[derive(Debug, Default)]
 pub(super) struct Names(BTreeSet<String>);
 
 impl Names {
-    /// The name as it is wanted, or with a number behind it where another one is written like it.
+    /// Assigns the wanted name. Appends a number if another name would have the same spelling.
     pub(super) fn take(&mut self, wanted: String) -> String {
         let numbered = (2..).map(|number: u32| format!("{wanted}-{number}"));
         let names = std::iter::once(wanted.clone()).chain(numbered);
-        // There are more numbers than names.
+        // The range of numbers exceeds the number of names, so this always finds one.
         names.into_iter().find(|name| self.0.insert(comparable(name))).unwrap_or(wanted)
     }
 }
 
-/// What tools make of a name: they write it in lower case with underscores, with capitals, or in other ways that keep
-/// letters and digits alone.
+/// Normalizes a name. Tools convert names to snake case, camel case or other spellings, and all of these preserve
+/// letters and digits.
 pub(super) fn comparable(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|char| char.to_ascii_lowercase()).collect()
 }

@@ -1,5 +1,5 @@
-//! The parameters that operations share: each with its type and a pattern, so that tools make arguments of them, and
-//! values that the host takes.
+//! Parameters shared by operations. Each has a type and a pattern, so that tools generate arguments for it and
+//! values that the host accepts.
 
 use serde_json::{Value, json};
 
@@ -11,15 +11,15 @@ pub(super) const IF_ABSENT: &str = "#/components/parameters/ifAbsent";
 pub(super) const IF_NONE_MATCH: &str = "#/components/parameters/ifNoneMatch";
 pub(super) const CONSISTENCY: &str = "#/components/parameters/consistency";
 
-/// A key of 256 bytes at most, which a schema cannot count: as many characters of one byte, or so many that no bytes of
-/// theirs are too many.
+/// Pattern for a key of at most 256 bytes. A schema counts characters, so the pattern accepts 256 characters of
+/// one byte each, or 64 of up to four bytes.
 const KEY_PATTERN: &str = r"^([ -~]{1,256}|[^\x00-\x1f\x7f-\x9f]{1,64})$";
-/// The same, or nothing.
+/// The same pattern, but also matches the empty string.
 const PART_OF_KEY_PATTERN: &str = r"^([ -~]{0,256}|[^\x00-\x1f\x7f-\x9f]{0,64})$";
 const TAGS_PATTERN: &str = r#"^(\*|(W/)?"[!#-~]*"(, ?(W/)?"[!#-~]*")*)$"#;
 const TIMEOUT_PATTERN: &str = "^([1-9][0-9]{2,4}ms|([1-9][0-9]?|[12][0-9]{2}|300)s|[1-5]m)$";
 
-/// Those that are referred to.
+/// Returns the parameters that operations reference.
 pub(super) fn shared() -> Value {
     json!({
         "key": {
@@ -63,7 +63,7 @@ fn header(name: &str, pattern: &str, what: &str) -> Value {
     json!({ "name": name, "in": "header", "schema": schema, "description": what })
 }
 
-/// Those of a list of keys.
+/// Returns the parameters for listing keys.
 pub(super) fn of_list() -> Value {
     let query = |name: &str, schema: Value, what: &str| {
         let place = json!("query");
@@ -82,7 +82,7 @@ pub(super) fn of_list() -> Value {
     ])
 }
 
-/// The argument of a query that is called by `GET`.
+/// Returns the parameter for the argument of a query by `GET`.
 pub(super) fn argument(schema: &Value, is_required: bool) -> Value {
     json!({
         "name": "argument",

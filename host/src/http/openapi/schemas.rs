@@ -1,5 +1,5 @@
-//! The schemas of all types in one document: definitions that a schema carries move to `components/schemas`, under the
-//! name of its type, and what refers to them follows.
+//! Combines the schemas of all types into one document. Definitions inside a schema move to `components/schemas`,
+//! prefixed with the type's name, and references are rewritten.
 
 use std::collections::BTreeMap;
 
@@ -8,27 +8,29 @@ use serde_json::{Map, Value, json};
 use super::names::comparable;
 
 const PLACE: &str = "#/components/schemas/";
-/// Where JSON Schemas keep their definitions, now and in earlier drafts.
+/// Keywords that contain definitions, in current and earlier drafts of JSON Schema.
 const FOLDERS: [&str; 2] = ["$defs", "definitions"];
 
 /// All definitions so far.
 #[derive(Debug, Default)]
 pub(super) struct Schemas {
     placed: Map<String, Value>,
-    /// As they were given, by the names that they have now: handlers of a type share most of theirs.
+    /// Original definitions by their assigned names. The handlers of a type share most of theirs, so equal ones
+    /// are stored once.
     given: BTreeMap<String, Value>,
 }
 
-/// A definition that a schema carries.
+/// Definition inside a schema.
 struct Definition {
-    /// How the schema refers to it.
+    /// Reference by which the schema refers to it.
     reference: String,
     name: String,
     schema: Value,
 }
 
 impl Schemas {
-    /// A schema as it may stand anywhere in the document. `own_name` is what it is called where it refers to itself.
+    /// Returns the schema so that it is valid anywhere in the document. If it refers to itself, it is stored under
+    /// `own_name`, and a reference is returned.
     pub(super) fn take(&mut self, type_name: &str, own_name: &str, schema: &Value) -> Value {
         let mut schema = schema.clone();
         bound(&mut schema);
@@ -60,15 +62,15 @@ impl Schemas {
         self.placed
     }
 
-    /// What follows the names of a schema's definitions, so that none is another's: one for all, because they refer to
-    /// each other.
+    /// Returns a suffix that makes the names of a schema's definitions unique. All share one suffix, because they
+    /// refer to each other.
     fn suffix(&self, type_name: &str, definitions: &[Definition]) -> String {
         let fits = |suffix: &String| {
             definitions.iter().all(|definition| {
                 let name = format!("{type_name}.{}{suffix}", definition.name);
                 match self.given.get(&name) {
                     Some(given) => *given == definition.schema,
-                    // Tools write names in their own way, and then they are not to be one.
+                    // Tools normalize names, and the names must stay distinct afterwards.
                     None => !self.given.keys().any(|known| comparable(known) == comparable(&name)),
                 }
             })
@@ -78,13 +80,13 @@ impl Schemas {
     }
 }
 
-/// Takes the definitions out of a schema.
+/// Removes the definitions from a schema and returns them.
 fn definitions(schema: &mut Value) -> Vec<Definition> {
     let Some(schema) = schema.as_object_mut() else { return Vec::new() };
     schema.remove("$schema");
     let mut definitions = Vec::new();
     for folder in FOLDERS {
-        // A folder that is no object is a mistake of the type's, which its own schema shows.
+        // A keyword that does not contain an object is an error in the type's own schema, and is visible there.
         let Some(Value::Object(found)) = schema.get_mut(folder).map(Value::take) else { continue };
         schema.remove(folder);
         definitions.extend(found.into_iter().map(|(name, schema)| Definition {
@@ -96,7 +98,8 @@ fn definitions(schema: &mut Value) -> Vec<Definition> {
     definitions
 }
 
-/// Says of whole numbers what their formats mean: not every tool knows these names, and a number past them is refused.
+/// Adds explicit bounds to integers according to their formats. Not every tool supports these formats, and the
+/// host rejects numbers outside the bounds.
 fn bound(schema: &mut Value) {
     let Some(members) = schema.as_object_mut() else {
         return schema.as_array_mut().into_iter().flatten().for_each(bound);
@@ -106,7 +109,7 @@ fn bound(schema: &mut Value) {
         Some("uint8") => Some((0.into(), u8::MAX.into())),
         Some("uint16") => Some((0.into(), u16::MAX.into())),
         Some("uint32") => Some((0.into(), u32::MAX.into())),
-        // A component has 32 bits for its sizes.
+        // Components are 32-bit, and so is their `usize`.
         Some("uint") => Some((0.into(), u32::MAX.into())),
         Some("uint64") => Some((0.into(), u64::MAX.into())),
         Some("int8") => Some((i8::MIN.into(), i8::MAX.into())),
@@ -131,13 +134,13 @@ fn bound(schema: &mut Value) {
     }
 }
 
-/// A name as OpenAPI takes it.
+/// Replaces the characters that OpenAPI does not allow in names.
 fn plain(name: &str) -> String {
     let is_plain = |char: char| char.is_ascii_alphanumeric() || "._-".contains(char);
     name.chars().map(|char| if is_plain(char) { char } else { '_' }).collect()
 }
 
-/// Has all references follow what moved; whether one of them is to the schema itself.
+/// Rewrites all references to moved definitions. Returns whether one of them is to the schema itself.
 fn follow(schema: &mut Value, moves: &BTreeMap<String, String>) -> bool {
     match schema {
         Value::Object(members) => {
@@ -150,7 +153,7 @@ fn follow(schema: &mut Value, moves: &BTreeMap<String, String>) -> bool {
                             *value = json!(to);
                         }
                     }
-                    // Values, which may look like anything.
+                    // These contain values, in which anything may look like a reference.
                     ("const" | "enum" | "default" | "examples", _) => {}
                     _ => refers_to_itself |= follow(value, moves),
                 }

@@ -1,4 +1,4 @@
-//! What the document says of types, by what they say of themselves.
+//! The document generated from the types' descriptions.
 
 use super::*;
 use crate::id::TypeName;
@@ -57,7 +57,7 @@ fn every_handler_is_an_operation() {
     assert_eq!((references(&object["put"]), references(&object["delete"])), (5, 4));
 }
 
-/// Every operation of a document, with its id.
+/// Returns the ids of all operations in a document.
 fn ids(document: &Value) -> Vec<String> {
     let items = document["paths"].as_object().unwrap().values();
     let operations = items.flat_map(|item| item.as_object().unwrap().values());
@@ -108,7 +108,7 @@ fn a_query_is_read_too_and_its_argument_is_a_parameter() {
     assert_eq!(item("find")["post"]["requestBody"]["required"], false);
 }
 
-/// Tools make arguments of what has a type, and tests of what has a pattern.
+/// Tools generate arguments from types, and test values from patterns.
 #[test]
 fn every_header_has_a_type_and_a_pattern() {
     let shared = parameters::shared();
@@ -146,7 +146,7 @@ fn whole_numbers_have_the_bounds_of_their_formats() {
     assert_eq!(properties["c"]["const"], json!({ "format": "uint8" }));
 }
 
-/// No body stands for null, which not every argument may be.
+/// A missing body means `null`, which not every argument may be.
 #[test]
 fn an_argument_that_cannot_be_null_is_required() {
     let arguments = [

@@ -1,22 +1,22 @@
-//! Where a node says it answers: a host and a port, and nothing else.
+//! Address of another node: a host and a port, and nothing else.
 //!
-//! Addresses come from the registry, that is, from outside: one that is anything but these two is refused, so that
-//! none can be read in two ways.
+//! Addresses come from the registry and are therefore untrusted. Anything else is rejected, so that no address is
+//! ambiguous.
 
 use http::uri::Authority;
 
-/// A host and a port.
+/// Host and port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Address {
-    /// Both, as a URL has them.
+    /// Both, as they appear in a URL.
     pub(super) authority: Authority,
-    /// A name or an address, without brackets.
+    /// Name or IP address, without brackets.
     pub(super) host: Box<str>,
     pub(super) port: u16,
 }
 
 impl Address {
-    /// Reads `host:port`; the host is a name, an IPv4 address, or an IPv6 address in brackets.
+    /// Parses `host:port`. The host is a name, an IPv4 address, or an IPv6 address in brackets.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (host, port) = text.rsplit_once(':')?;
         let is_number = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
@@ -30,7 +30,7 @@ impl Address {
     }
 }
 
-/// Whether a host is a name or an IPv4 address, as far as letters go.
+/// Whether a host has the syntax of a name or an IPv4 address.
 fn is_name(host: &str) -> bool {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())

@@ -1,7 +1,7 @@
-//! Reads what other nodes answer: pure functions of an answer's head and body.
+//! Parses the responses of other nodes: pure functions of head and body.
 //!
-//! A success is read from its headers alone, and its reply passed on as it is. What cannot be understood is said to be
-//! so, for a wrong guess would turn "unknown" into "not executed".
+//! A success is parsed from its headers alone, and the reply is passed on unchanged. A response that cannot be
+//! parsed is reported as such: a wrong guess would turn "unknown" into "not executed".
 
 use std::time::Duration;
 
@@ -18,10 +18,10 @@ use crate::error::{Code, Effect, Error, Refusal};
 use crate::id::NodeId;
 use crate::router::peers::Heard;
 
-/// Longest name of a node that is believed.
+/// Maximum length of a node's name.
 const NODE_BYTES_MAX: usize = 128;
 
-/// What a node answered to a call, or why that cannot be told.
+/// Parses the response to a call, or returns why that is not possible.
 pub(super) fn heard(parts: &Parts, body: Bytes) -> Result<Heard, String> {
     if parts.status != StatusCode::OK {
         let answer = Err(Box::new(error(parts, &body)?));
@@ -35,7 +35,7 @@ pub(super) fn heard(parts: &Parts, body: Bytes) -> Result<Heard, String> {
         revision: number(headers, &REVISION)?,
         replayed: headers.contains_key(REPLAYED),
     };
-    // Who answered may be another than was asked: a name may outlive its node, and an address too.
+    // The node that responds may not be the expected one, because a name or an address can be reused.
     let owner = match owner(headers)? {
         Some(owner) => Some(owner),
         None => node_in(headers, &NODE)?,
@@ -43,7 +43,7 @@ pub(super) fn heard(parts: &Parts, body: Bytes) -> Result<Heard, String> {
     Ok(Heard { answer: Ok(done), owner })
 }
 
-/// A document that a node was asked for, or its error, or why neither can be told.
+/// Parses a document or the node's error, or returns why neither is possible.
 pub(super) fn document<D: DeserializeOwned>(
     parts: &Parts,
     body: &[u8],
@@ -65,7 +65,7 @@ pub(super) fn error(parts: &Parts, body: &[u8]) -> Result<Error, String> {
         read.map_err(|error| format!("gave a problem that cannot be read: {error}"))?;
     let code = match Code::from_word(&said.code) {
         Some(code) if code.effect().as_str() == said.effect => code,
-        // A code of another build: what matters to the caller is that nothing was executed.
+        // Code of another build: it is enough for the caller to learn that nothing was executed.
         None if said.effect == Effect::None.as_str() => Code::Internal,
         _ => return Err(format!("answered {:?} with the effect {:?}", said.code, said.effect)),
     };
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
     use crate::activation::Answer;
 
-    /// What is read from an answer as this node would give it.
+    /// Parses a response that this node would give.
     fn round_trip(answer: Answer, owner: Option<&str>) -> Result<Heard, String> {
         let owner = owner.map(NodeId::new);
         let reply = match answer {
@@ -135,7 +135,7 @@ mod tests {
         for code in Code::ALL {
             assert_eq!(Code::from_word(code.as_str()), Some(*code));
             let plain = Error::new(*code, "so it was");
-            // Too long for a float: it is passed on as it is.
+            // More digits than a float holds: the detail must be passed on unchanged.
             let detail = Some("{\"left\": [1e0, 0.12345678901234567890123]}".into());
             let (code, message) = ("full".to_owned(), "no more".to_owned());
             let refusal = Refusal { code, message, detail };

@@ -1,5 +1,5 @@
-//! Reads the stream of events that another node sends: what is not as this host writes it ends the stream.
-//! Nothing is begun again here: that is the router's.
+//! Parses an event stream from another node. Input that this host would not write ends the stream; the router
+//! decides whether to reconnect.
 
 use futures_util::stream::{self, StreamExt as _};
 use http::Response;
@@ -16,7 +16,7 @@ use crate::events::sse::{Reader, Received};
 use crate::json::is_json;
 use crate::router::peers::Events;
 
-/// The stream that an answer begins, or its error, or why neither can be told.
+/// Returns the stream, the node's error, or why the response cannot be parsed.
 pub(super) async fn begun(
     response: Response<Incoming>,
     under_way: UnderWay,

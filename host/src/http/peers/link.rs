@@ -1,11 +1,12 @@
-//! The connections to one node.
+//! Connection pool for one node.
 //!
-//! A further connection is used only when those before it are busy, so that requests share system calls. Each begins
-//! with a greeting, so that no call is entrusted to what only accepts connections: a proxy whose node is gone, or the
-//! machine of a node that is frozen. Each is pinged, in idleness too, so that the node on the other side does not close
-//! it just as it is used.
-//! A link that is cut is noticed within a few seconds, because nothing is acknowledged on it. A node that is only
-//! paused is waited for: its machine acknowledges what it has not read, and it may go on before its lease is over.
+//! A further connection is used only if the earlier ones are busy, so that requests share system calls. Each
+//! connection starts with a greeting request. It proves that a node responds, and not only a proxy whose node is
+//! gone or the kernel of a frozen node. Connections are pinged even when idle, so that the other node does not
+//! close one just as it is used.
+//!
+//! A cut link is detected within a few seconds, because nothing is acknowledged on it. A paused node is waited
+//! for: its kernel acknowledges data that the node has not read, and the node may resume before its lease expires.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,27 +27,27 @@ use super::request::Outgoing;
 use crate::clock::BootTime;
 use crate::router::peers::Failure;
 
-/// Until the greeting is answered.
+/// Maximum time until the greeting is answered.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const GREETING_BYTES_MAX: usize = 1024;
-/// How long a node that could not be connected with is not tried again.
+/// Time after a failed connection attempt during which no other attempt is made.
 const TROUBLE_PAUSE: Duration = Duration::from_millis(200);
 const PING_INTERVAL: Duration = Duration::from_secs(2);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long what was sent may stay without acknowledgement.
+/// Maximum time for which sent data may stay unacknowledged.
 const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(3);
-/// Bytes that may be on their way without having been read: of one answer, and of all on a connection.
+/// Maximum number of bytes in transit and unread, per response and per connection.
 const STREAM_WINDOW: u32 = 1024 * 1024;
 const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
 
 type Sender = SendRequest<Full<Bytes>>;
 
-/// How many connections there are to one node, and when which is used.
+/// Size of the connection pool for one node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shape {
-    /// Connections at most.
+    /// Maximum number of connections.
     pub(super) connection_count: usize,
-    /// Requests under way on a connection from which on another one is used.
+    /// Number of requests in progress on a connection at which the next connection is used.
     pub(super) spill_count: usize,
 }
 
@@ -56,19 +57,19 @@ pub(super) struct Link {
     address: Address,
     shape: Shape,
     connections: Box<[Arc<Connection>]>,
-    /// When a connection could not be made, and why.
+    /// Time and cause of the last failed connection attempt.
     trouble: Mutex<Option<(BootTime, String)>>,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Connection {
     sender: Mutex<Option<Sender>>,
-    /// Held while it is being made.
+    /// Held while the connection is being established.
     making: tokio::sync::Mutex<()>,
     under_way: AtomicUsize,
 }
 
-/// A request is under way on a connection as long as this lives.
+/// Counts a request as in progress on a connection while it lives.
 #[derive(Debug)]
 pub(super) struct UnderWay(Arc<Connection>);
 
@@ -89,14 +90,14 @@ impl Connection {
     }
 }
 
-/// What is behind these locks is replaced as a whole.
+/// The values behind these locks are replaced as a whole, so a poisoned lock is safe to use.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Link {
     pub(super) fn new(address: Address, shape: Shape) -> Self {
-        // One at least, which is what is fallen back on.
+        // At least one, which is the fallback.
         let connections = (0..shape.connection_count.max(1)).map(|_| Arc::default()).collect();
         Self { address, shape, connections, trouble: Mutex::default() }
     }
@@ -105,12 +106,12 @@ impl Link {
         &self.address
     }
 
-    /// Whether there is a connection.
+    /// Whether any connection is open.
     pub(super) fn is_open(&self) -> bool {
         self.connections.iter().any(|connection| connection.open().is_some())
     }
 
-    /// Sends a request, and reads the whole answer, of at most `bytes_max`, until `until`.
+    /// Sends a request and reads the whole response, of at most `bytes_max`, until `until`.
     pub(super) async fn exchange(
         &self,
         request: Request<Full<Bytes>>,
@@ -122,7 +123,8 @@ impl Link {
         tokio::time::timeout(patience, whole(response, bytes_max)).await.unwrap_or_else(|_| late())
     }
 
-    /// Sends a request, and waits for the head of the answer until `until`. It is under way for as long as is said.
+    /// Sends a request and waits for the head of the response until `until`. The request counts as in progress
+    /// until the returned guard is dropped.
     pub(super) async fn begin(
         &self,
         request: Request<Full<Bytes>>,
@@ -131,7 +133,7 @@ impl Link {
         let connection = self.choose();
         let under_way = connection.begin();
         let mut request = request;
-        // A connection may be closed from the other side just as it is used; then another one is made, once.
+        // The other node may close a connection just as it is used. In that case, a new connection is tried once.
         for _ in 0..2 {
             let mut sender = self.sender(connection, until).await.map_err(Failure::NotSent)?;
             let patience = until.since(BootTime::now());
@@ -150,7 +152,7 @@ impl Link {
         Err(Failure::NotSent("closes its connections".to_owned()))
     }
 
-    /// The first connection that is not busy, or else the least busy one.
+    /// Returns the first connection that is not busy, or else the least busy one.
     fn choose(&self) -> &Arc<Connection> {
         let load = |connection: &&Arc<Connection>| connection.under_way.load(Ordering::Relaxed);
         let mut connections = self.connections.iter();
@@ -172,7 +174,8 @@ impl Link {
             if let Some(why) = self.recent_trouble() {
                 return Err(why);
             }
-            // Its own time, so that what a caller in a hurry found out is not taken for the node's fault.
+            // The attempt has a separate timeout, so that a caller with a short deadline does not record a failure
+            // of the node.
             let made = tokio::time::timeout(CONNECT_TIMEOUT, connect(&self.address)).await;
             let made = made.unwrap_or_else(|_| Err("took too long to connect with".to_owned()));
             match made {
@@ -187,7 +190,7 @@ impl Link {
                 }
             }
         };
-        // A little longer than an attempt takes, so that its own word for what is wrong is heard.
+        // Waits a little longer than an attempt takes, so that the attempt's own error is returned.
         let waited = tokio::time::timeout(patience + TROUBLE_PAUSE, making).await;
         waited.unwrap_or_else(|_| Err("took too long to connect with".to_owned()))
     }
@@ -202,9 +205,9 @@ impl Link {
 async fn connect(address: &Address) -> Result<Sender, String> {
     let connecting = TcpStream::connect((&*address.host, address.port));
     let stream = connecting.await.map_err(|error| format!("cannot be reached: {error}"))?;
-    // Without it a small request may wait for the acknowledgement of the one before.
+    // Otherwise Nagle's algorithm may hold back a small request until the previous one is acknowledged.
     let _ = stream.set_nodelay(true);
-    // Without it the connection breaks later, by the ping.
+    // If this fails, only the ping detects a broken connection, which takes longer.
     let _ = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(ACKNOWLEDGE_TIMEOUT));
     let mut builder = Builder::new(TokioExecutor::new());
     builder
@@ -224,7 +227,7 @@ async fn connect(address: &Address) -> Result<Sender, String> {
     });
     let greeting = sender.send_request(Outgoing::greeting().addressed(address));
     let greeted = greeting.await.map_err(|error| format!("does not answer: {error}"))?;
-    // What it answers does not matter. It is read to its end, so that it leaves nothing behind on the connection.
+    // The status does not matter. The body is read to its end, so that nothing of it is left on the connection.
     let _ = body::collect(&mut greeted.into_body(), GREETING_BYTES_MAX).await;
     Ok(sender)
 }
@@ -242,10 +245,10 @@ async fn whole(response: Response<Incoming>, bytes_max: usize) -> Result<(Parts,
     Ok((parts, body))
 }
 
-/// What an error says of whether the request was seen.
+/// Determines from an error whether the node may have processed the request.
 ///
-/// A node that goes away names the last request that it has looked at, and one that refuses a request does so before it
-/// looks. Any other end of a connection or a request proves nothing.
+/// A node that closes a connection names the last request that it processed (`GOAWAY`). A node that refuses a
+/// stream does so before processing it. Any other end of a connection or a request proves nothing.
 fn failure(error: &hyper::Error) -> Failure {
     let source = std::error::Error::source(error);
     let cause = source.and_then(|source| source.downcast_ref::<h2::Error>());

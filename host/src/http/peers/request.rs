@@ -1,7 +1,7 @@
-//! Writes requests to other nodes: the public routes, and how a call's terms go into headers.
+//! Builds requests to other nodes: the public routes, with the parameters of a call in headers.
 //!
-//! The other node makes the same call of it: the operation's bytes are sent as they are, so that even the fingerprint
-//! of its idempotency key comes out equal.
+//! The other node reconstructs the same call. The operation's bytes are sent unchanged, so that even the
+//! fingerprint of its idempotency key is equal.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -29,14 +29,15 @@ use crate::node::list::Query;
 use crate::origin::Origin;
 use crate::router::context::Context;
 
-/// What stands for itself in a part of a path, or in a query.
+/// Characters that need no escape in a path segment or a query.
 const PART_SAFE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-/// Names of headers are spread over twice as many places; room for all of them avoids growing.
+/// Initial capacity of the headers. `HeaderMap` keeps some of its slots free; reserving room for all headers
+/// avoids growing it.
 const HEADER_COUNT: usize = 12;
-/// A request that is answered by the node that gets it.
+/// Hop count of a request that the receiving node must answer itself.
 const LAST_HOP: u8 = 1;
 
-/// A request, but for whom it is to.
+/// Request without its destination.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     method: Method,
@@ -46,10 +47,10 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
-    /// A call.
+    /// Builds the request for a call.
     ///
     /// # Errors
-    /// What is answered to a call that HTTP has no words for, and that would be refused here too.
+    /// The call cannot be expressed in HTTP. This node would reject it with the same error.
     pub(super) fn call(
         id: &ObjectId,
         call: &Call,
@@ -103,7 +104,7 @@ impl Outgoing {
         Self::new(Method::GET, path, LAST_HOP)
     }
 
-    /// Asks for the events of an object from after `after`, for a node that passes them on to its own clients alone.
+    /// Requests the events of an object after `after`, for a node that forwards them only to its own clients.
     pub(super) fn events(id: &ObjectId, after: Option<EventId>) -> Self {
         let mut path = object_path(id);
         push_part(&mut path, "events");
@@ -131,12 +132,12 @@ impl Outgoing {
         let mut outgoing =
             Self::new(Method::POST, format!("/v1/types/{type_name}/rehearsal"), LAST_HOP);
         outgoing.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        // Digests and keys can be written as JSON.
+        // Digests and keys can always be serialized as JSON.
         outgoing.body = serde_json::to_vec(share).unwrap_or_default().into();
         outgoing
     }
 
-    /// What changes nothing, costs nothing, and is answered in every state of a node.
+    /// Builds a request that changes nothing, is cheap, and is answered in every state of a node.
     pub(super) fn greeting() -> Self {
         Self::new(Method::GET, "/healthz".to_owned(), LAST_HOP)
     }
@@ -163,7 +164,7 @@ impl Outgoing {
         Self { method, path, headers, body: Bytes::new() }
     }
 
-    /// The same with what shows that a node sends it.
+    /// Adds the token that identifies the sender as a node.
     pub(super) fn signed(mut self, token: Option<&HeaderValue>) -> Self {
         if let Some(token) = token {
             self.headers.insert(AUTHORIZATION, token.clone());
@@ -171,12 +172,12 @@ impl Outgoing {
         self
     }
 
-    /// The request, to a node.
+    /// Returns the complete request to a node.
     pub(super) fn addressed(self, address: &Address) -> Request<Full<Bytes>> {
         let mut parts = http::uri::Parts::default();
         parts.scheme = Some(Scheme::HTTP);
         parts.authority = Some(address.authority.clone());
-        // Every part of the path was encoded, and each of these is set: neither can fail.
+        // Every segment of the path is percent-encoded, and all parts of the URL are set, so neither can fail.
         parts.path_and_query = PathAndQuery::from_maybe_shared(Bytes::from(self.path)).ok();
         let mut request = Request::new(Full::new(self.body));
         *request.method_mut() = self.method;
@@ -186,7 +187,7 @@ impl Outgoing {
     }
 }
 
-/// What the other node is to know of how a call came about.
+/// Writes the headers for the call's origin: waiting objects, message number and trace.
 fn write_origin(origin: &Origin, headers: &mut HeaderMap) {
     if let Some(chain) = origin.chain.as_ref().and_then(|chain| vouched::write_chain(chain)) {
         headers.insert(CHAIN, chain);
@@ -194,14 +195,14 @@ fn write_origin(origin: &Origin, headers: &mut HeaderMap) {
     if let Some(number) = origin.message {
         headers.insert(MESSAGE, HeaderValue::from(number));
     }
-    // It was checked to be letters, digits and dashes.
+    // The value was checked to consist of letters, digits and dashes.
     let trace = origin.trace.and_then(|trace| HeaderValue::from_str(trace.as_str()).ok());
     if let Some(trace) = trace {
         headers.insert(TRACE_PARENT, trace);
     }
 }
 
-/// The method and the body of a call, whose path goes on with what is asked of the object.
+/// Returns the method and the body of a call, and completes its path.
 fn asked(
     path: &mut String,
     id: &ObjectId,
@@ -221,7 +222,7 @@ fn asked(
                 (Method::POST, argument.clone())
             }
         },
-        // By GET there too, so that a node of an older build does not take it for a call of an update.
+        // The other node receives a `GET` too, so that an older build does not call an update.
         Operation::Query { handler, argument } => {
             push_part(path, handler);
             if argument != "null" {
@@ -261,7 +262,7 @@ fn asked(
     Ok(asked)
 }
 
-/// Completes the path for what was given up, and says the method.
+/// Completes the path for dead letters or failed alarms, and returns the method.
 fn given_up(path: &mut String, what: &str, is_retry: bool, number: Option<u64>) -> Method {
     path.push_str(what);
     path.push_str(if is_retry { "/retry" } else { "" });
@@ -289,7 +290,7 @@ fn encoded(part: &str) -> PercentEncode<'_> {
     utf8_percent_encode(part, PART_SAFE)
 }
 
-/// A time that the other node can read; less than a millisecond is one.
+/// Formats a time in milliseconds, rounded down but at least one.
 fn milliseconds(time: Duration) -> HeaderValue {
     let text = format!("{}ms", time.as_millis().max(1));
     HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("1ms"))

@@ -1,4 +1,4 @@
-//! Nodes that speak with each other over loopback, and nodes that do it badly.
+//! Nodes that communicate over loopback, and peers that misbehave.
 
 mod callers;
 mod listings;
@@ -22,7 +22,7 @@ use crate::id::NodeId;
 use crate::registry::members::{PROTOCOL, Standing};
 use crate::router::testing::{Cluster, Place, call, counter, keyed};
 
-/// A node that listens.
+/// Node with a listener.
 struct Listening {
     place: Place,
     url: String,
@@ -36,7 +36,7 @@ impl Listening {
         Self::start_with(cluster, name, Access::open(), None).await
     }
 
-    /// One that lets in whom `access` says, and shows other nodes `token`.
+    /// Starts a node with this access policy. It shows `token` to other nodes.
     async fn start_with(
         cluster: &Cluster,
         name: &str,
@@ -126,7 +126,7 @@ async fn terms_and_answers_come_through_whole() {
     let request = |node: usize, method: Method, end: &str| {
         nodes[node].request(method, &format!("{path}{end}"))
     };
-    // The same key by two ways is the same call.
+    // The same key identifies the same call through either node.
     for (node, replayed) in [(0, None), (1, Some("true")), (0, Some("true"))] {
         let call = request(node, Method::POST, "/add").header("idempotency-key", "k");
         let answer = send(call.body(" 5 ")).await;
@@ -217,14 +217,14 @@ async fn operators_may_ask_any_node() {
     let drained = post("/v1/nodes/node-b/drain".to_owned()).await;
     assert_eq!((drained.status, drained.json()["active_objects"].clone()), (200, json!(0)));
     assert!(nodes[1].place.node.is_draining());
-    // It still answers, through the other.
+    // The drained node still responds, by forwarding to the other one.
     assert_eq!(nodes[1].post(&id, "add", "1").await.body, "3");
     assert_eq!(post("/v1/nodes/node/drain".to_owned()).await.status, 400);
     assert_eq!(post("/v1/nodes/nobody/drain".to_owned()).await.status, 404);
     assert_eq!(get("/v1/nodes/node-b/drain".to_owned()).await.status, 405);
 }
 
-/// A peer that does something to each connection.
+/// Starts a peer that applies `behaviour` to each connection.
 async fn peer<F>(behaviour: impl Fn(TcpStream) -> F + Send + 'static) -> Member
 where
     F: Future<Output = ()> + Send + 'static,
@@ -239,7 +239,7 @@ where
     member(&address)
 }
 
-/// A connection whose greeting was answered.
+/// Returns a connection whose greeting was answered.
 async fn greeted(stream: TcpStream) -> h2::server::Connection<TcpStream, Bytes> {
     let mut connection = h2::server::handshake(stream).await.unwrap();
     let (_greeting, mut respond) = connection.accept().await.unwrap().unwrap();
@@ -252,7 +252,7 @@ fn member(address: &str) -> Member {
     Member { node, address: address.into(), protocol: PROTOCOL, standing: Standing::Ready }
 }
 
-/// What a call to a peer comes to, in a word.
+/// Returns the outcome of a call to a peer.
 async fn outcome(to: &Member) -> &'static str {
     outcome_within(to, Duration::from_secs(10)).await
 }
@@ -268,7 +268,7 @@ async fn outcome_within(to: &Member, time: Duration) -> &'static str {
     }
 }
 
-/// Answers every request of a connection alike.
+/// Sends the same response to every request on a connection.
 async fn answer_with(stream: TcpStream, response: Response<()>, body: Vec<u8>) {
     let mut connection = greeted(stream).await;
     while let Some(Ok((_request, mut respond))) = connection.accept().await {
@@ -284,7 +284,7 @@ async fn what_was_not_sent_and_what_may_have_been_are_told_apart() {
     for address in ["", "nowhere", "user@127.0.0.1:80"] {
         assert_eq!(outcome(&member(address)).await, "not sent", "{address:?}");
     }
-    // A proxy whose node is gone, a server of something else, and a node that is frozen.
+    // A proxy whose node is gone, a server of another protocol, and a frozen node.
     let closing = peer(async |stream| drop(stream));
     assert_eq!(outcome(&closing.await).await, "not sent");
     let babbling = peer(async |mut stream| {
@@ -308,7 +308,7 @@ async fn what_was_not_sent_and_what_may_have_been_are_told_apart() {
         let mut connection = greeted(stream).await;
         connection.abrupt_shutdown(h2::Reason::NO_ERROR);
         while connection.accept().await.is_some() {}
-        // The socket stays open, so that the farewell is read before the end.
+        // The socket stays open, so that the `GOAWAY` frame is read before the end of the connection.
         std::future::pending::<()>().await;
     });
     assert_eq!(outcome(&leaving.await).await, "not sent");
@@ -372,7 +372,7 @@ async fn a_connection_is_used_again_and_made_anew_when_it_broke() {
     });
     let to = to.await;
     let peers = HttpPeers::new();
-    // What HTTP has no words for is not sent.
+    // A call that HTTP cannot express is not sent.
     let reserved = call("owner", &Value::Null);
     let heard = peers.call(&to, &counter("a"), &reserved, Context::default()).await.unwrap();
     assert_eq!(heard.answer.unwrap_err().code, Code::UnknownHandler);

@@ -1,4 +1,4 @@
-//! The routes, and a corpus of keys as they may be spelled in a path.
+//! Routes, and a corpus of spellings of keys in a path.
 
 use super::*;
 
@@ -147,7 +147,7 @@ fn other_methods_are_refused_with_those_that_are_allowed() {
     }
 }
 
-/// Whoever adds a route with parameters says so where the routes are.
+/// A new route with parameters must declare them in `Route::parameters`.
 #[test]
 fn a_route_knows_its_parameters() {
     let names = |method: Method, path: &str| {

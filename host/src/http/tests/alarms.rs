@@ -1,5 +1,5 @@
-//! Alarms that were given up: listed, set anew and dropped over HTTP.
-//! How they come to be given up is tested in the machine; here they are in a record that is found.
+//! Failed alarms: listing, retrying and dropping them over HTTP. The machine's tests cover how alarms fail; these
+//! start from a record that contains failed ones.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::id::{Digest, NodeId, ObjectId};
 use crate::store::record::dealings::{Dealings, FailedAlarm};
 use crate::store::record::{JSON, RecentWrites, Record, State, Write, WriteId, codec};
 
-/// The record of `counter/a`, whose alarms of these names were given up.
+/// Returns the record of `counter/a` with failed alarms of these names.
 fn record(names: &[&str]) -> bytes::Bytes {
     let failed = |(number, name): (u64, &&str)| {
         let alarm = Alarm::new(name, 1_000, None, "increment", "null");
@@ -84,7 +84,7 @@ async fn failed_alarms_are_dropped_one_by_one_or_all() {
 #[tokio::test]
 async fn a_failed_alarm_that_is_set_anew_is_given() {
     let harness = with_failed(&["tea", "tea"]).await;
-    // Both have one name, so one of them stays where it is.
+    // Both alarms have the same name, so one of them stays failed.
     let answer = harness.post("/v1/objects/counter/a/alarms/retry", "").await;
     assert_eq!(answer.json(), 1);
     assert_eq!(numbers(&harness).await, [2]);

@@ -1,5 +1,5 @@
-//! Who may do what, by their tokens, at one node: what is answered, and what is left undone.
-//! What each request takes is looked at beside the gate itself.
+//! Authorization by token at one node: the responses, and that rejected requests change nothing. The permission
+//! that each request requires is tested in `access`.
 
 use super::*;
 use crate::caller::Principal;
@@ -7,7 +7,7 @@ use crate::caller::tokens::{Tokens, line};
 use crate::http::access::Access;
 use crate::store::Store as _;
 
-/// A node that knows these principals, whose names are their tokens.
+/// Starts a node with these principals, whose tokens equal their names.
 async fn closed() -> Harness {
     let line = |(name, scopes): (&str, &str)| {
         line(&Principal::new(name, scopes.parse().unwrap()).unwrap(), name)
@@ -51,7 +51,7 @@ async fn a_request_without_a_token_is_told_which_kind_is_wanted() {
     assert_eq!(forbidden.header("www-authenticate"), None);
 }
 
-/// The answer comes through though nobody wants the body that is still being sent.
+/// The client receives the response although it is still sending a body that the node discards.
 #[tokio::test]
 async fn a_large_upload_is_refused_with_an_answer() {
     let harness = closed().await;
@@ -109,7 +109,7 @@ async fn everybody_sees_the_types_that_they_have_to_do_with() {
     assert_eq!(harness.ask("scraper", Method::GET, "/metrics", Vec::new()).await.status, 200);
 }
 
-/// A key is its caller's: nobody gets the answer that somebody else was given.
+/// An idempotency key belongs to its caller: no other caller gets the recorded reply.
 #[tokio::test]
 async fn an_idempotency_key_is_for_one_caller() {
     let harness = closed().await;

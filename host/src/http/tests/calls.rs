@@ -1,6 +1,6 @@
-//! What works: calls, states, conditions, repetitions, listings, deployments, and the pages of the node.
+//! Successful requests: calls, states, conditions, retries, listings, deployments, and the pages of the node.
 //!
-//! Errors are in `codes`.
+//! Errors are tested in `codes`.
 
 use serde_json::json;
 
@@ -182,7 +182,7 @@ async fn a_client_that_goes_away_does_not_take_its_call_with_it() {
     let request =
         "POST /v1/objects/counter/a/sleep HTTP/1.1\r\nhost: h\r\ncontent-length: 3\r\n\r\n100";
     stream.write_all(request.as_bytes()).await.unwrap();
-    // The call is begun when the object is active.
+    // The call has started once the object is active.
     while harness.get("/v1/objects/counter?active").await.json()["keys"] != json!(["a"]) {
         tokio::task::yield_now().await;
     }

@@ -1,5 +1,5 @@
-//! How connections end when the node does: none is reset, and what was sent is answered.
-//! Whole processes that stop under load are looked at by the system tests.
+//! End of connections when the node stops: none is reset, and requests already sent get a response. The system
+//! tests cover whole processes that stop under load.
 
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -9,7 +9,7 @@ use crate::http::accept;
 
 const HEALTH: &[u8] = b"GET /healthz HTTP/1.1\r\nhost: h\r\n\r\n";
 
-/// Reads until the connection is closed in order.
+/// Reads until the connection is closed without a reset.
 async fn to_the_end(stream: &mut TcpStream) -> String {
     let mut text = Vec::new();
     let reading = stream.read_to_end(&mut text);

@@ -1,6 +1,6 @@
-//! The problem codes that a request can meet on one node, each by its own way.
+//! Problem codes that a request to a single node can produce, each triggered separately.
 //!
-//! The codes that only a fault within the engine makes are tested there.
+//! Codes that only a fault inside the engine produces are tested there.
 
 use serde_json::json;
 
@@ -179,7 +179,7 @@ async fn an_object_that_traps_again_and_again_is_quarantined_until_it_is_resumed
 #[tokio::test]
 async fn a_store_that_does_not_answer_is_named_with_its_effect() {
     let harness = Harness::start().await;
-    // The node tries again, but not for ever.
+    // The node retries, but only a limited number of times.
     harness.store.script_gets([GetFault::Unavailable]);
     assert_eq!(harness.post("/v1/objects/counter/b/increment", "").await.status, 200);
     harness.store.script_gets((0..3).map(|_| GetFault::Unavailable));

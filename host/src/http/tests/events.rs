@@ -1,5 +1,5 @@
-//! Watching one node, as clients do.
-//! What a cluster adds is looked at beside the peers, and by the system tests.
+//! Watching an object at one node, as clients do. Streams between nodes are covered by the tests of `peers` and
+//! the system tests.
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio_tungstenite::WebSocketStream;
@@ -11,7 +11,7 @@ use crate::events::sse::{Reader, Received};
 
 const PATH: &str = "/v1/objects/counter/a/events";
 
-/// A stream of server-sent events.
+/// Stream of server-sent events.
 struct Stream {
     response: reqwest::Response,
     reader: Reader,
@@ -32,7 +32,7 @@ impl Stream {
         Self { response, reader: Reader::default() }
     }
 
-    /// The next event; none at the end.
+    /// Returns the next event; `None` at the end.
     async fn next(&mut self) -> Option<Received> {
         loop {
             if let Some(event) = self.reader.take().unwrap() {
@@ -51,7 +51,7 @@ impl Stream {
     }
 }
 
-/// Where a counter stands that was changed so often by one: its type shows the state.
+/// Returns the version and state of a counter after `version` increments, as JSON. Its type publishes the state.
 fn stand(version: u64) -> String {
     format!("{{\"version\":{version},\"state\":{{\"value\":{version}}}}}")
 }
@@ -192,7 +192,7 @@ async fn socket(harness: &Harness, query: &str) -> WebSocketStream<TcpStream> {
     socket
 }
 
-/// The next event of a WebSocket.
+/// Returns the next event of a WebSocket.
 async fn said(socket: &mut WebSocketStream<TcpStream>) -> Value {
     loop {
         let next = tokio::time::timeout(Duration::from_secs(20), socket.next()).await;
@@ -227,7 +227,7 @@ async fn a_websocket_tells_the_same() {
     }
 }
 
-/// Frames of a client, whose masks are zero.
+/// Sends client frames with masks of zero.
 #[tokio::test]
 async fn who_breaks_the_protocol_is_told_how() {
     const MASK: [u8; 4] = [0; 4];

@@ -1,4 +1,4 @@
-//! Clients that ask before they send a body: what the head decides is answered at once, and nothing else before
+//! Clients that wait for `100 Continue`. Errors found in the head are sent immediately, and nothing else precedes
 //! `100 Continue`.
 
 use super::*;
@@ -6,7 +6,7 @@ use crate::caller::Principal;
 use crate::caller::tokens::{Tokens, line};
 use crate::http::access::Access;
 
-/// What is answered to a head, and to a body that follows only if it is asked for.
+/// Sends a head and returns the response. Sends the body only if the node requests it.
 async fn asked(harness: &Harness, first_line: &str, headers: &str, body: &str) -> String {
     let mut stream = harness.connect().await;
     let head = format!("{first_line} HTTP/1.1\r\nhost: h\r\nexpect: 100-continue\r\n{headers}\r\n");

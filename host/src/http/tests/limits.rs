@@ -1,13 +1,13 @@
-//! The limits of requests and connections, at the limit and one past it.
+//! Limits of requests and connections, tested at the limit and one above it.
 //!
-//! Times are short here; their defaults are in `Config::new`.
+//! Timeouts are short here; their defaults are in `Config::new`.
 
 use tokio::time::Instant;
 
 use super::*;
 use crate::limits::ARGUMENT_BYTES_MAX;
 
-/// The problem in an answer that was read as it came over the wire.
+/// Asserts that a raw response contains this problem.
 #[track_caller]
 fn problem(answer: &str, code: Code) {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer:?}"));
@@ -22,7 +22,7 @@ async fn an_argument_may_have_one_mebibyte() {
     let harness = Harness::start().await;
     let text = |length: usize| format!("\"{}\"", "x".repeat(length - 2));
     let path = "/v1/objects/counter/a/add";
-    // It arrives whole: the object looks at it.
+    // The argument arrives whole: the error is the object's.
     harness.post(path, &text(ARGUMENT_BYTES_MAX)).await.is_problem(Code::InvalidArgument);
     harness.post(path, &text(ARGUMENT_BYTES_MAX + 1)).await.is_problem(Code::BodyTooLarge);
     let head = "POST /v1/objects/counter/a/add HTTP/1.1\r\nhost: h\r\nconnection: close\r\n";

@@ -1,5 +1,4 @@
-//! Pages: the files at `/web/`, and what a page of another site cannot have a visitor's browser do.
-//! What the example page does in a browser is a system test.
+//! Static files at `/web/`, and cross-site requests from browsers. A system test covers the example page in a browser.
 
 use std::path::Path;
 
@@ -7,7 +6,7 @@ use super::*;
 use crate::caller::tokens::Tokens;
 use crate::http::access::Access;
 
-/// A node that serves a folder with these files.
+/// Starts a node that serves a directory with these files.
 async fn serving(files: &[&str]) -> (Harness, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     for file in files {
@@ -17,7 +16,7 @@ async fn serving(files: &[&str]) -> (Harness, tempfile::TempDir) {
     (Harness::with(|config| config.web = Some(web)).await, folder)
 }
 
-/// Asks for a path as it is: a client of HTTP would take its steps first.
+/// Requests a path without normalization. An HTTP client would resolve its dot segments first.
 async fn asked(harness: &Harness, path: &str) -> String {
     let head = format!("GET {path} HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n");
     harness.raw(head.as_bytes()).await
@@ -105,7 +104,7 @@ async fn a_node_without_a_folder_has_no_pages() {
     harness.get("/web/").await.is_problem(Code::UnknownRoute);
 }
 
-/// Asks with `Origin`, and gives the status.
+/// Sends a request with this `Origin` and returns the status.
 async fn from(harness: &Harness, origin: Option<&str>, method: &str, path: &str) -> u16 {
     let method = Method::from_bytes(method.as_bytes()).unwrap();
     let mut request = harness.request(method, path);
@@ -136,11 +135,11 @@ async fn a_page_from_elsewhere_changes_nothing_on_an_open_node() {
     assert!(problem["detail"].as_str().unwrap().contains("evil.example"), "{problem}");
     assert_eq!(from(&harness, Some(&harness.url), "POST", &add).await, 200);
     assert_eq!(from(&harness, None, "POST", &add).await, 200);
-    // Whether it may read the answer is decided by its browser.
+    // The browser decides whether the page may read the response.
     assert_eq!(from(&harness, elsewhere, "GET", object).await, 200);
 }
 
-/// A page from elsewhere has no token but its own.
+/// A page of another site does not have the visitor's token.
 #[tokio::test]
 async fn where_tokens_are_asked_for_they_decide() {
     let access = Arc::new(Access::new(Some(Tokens::parse("").unwrap()), Vec::new()));
@@ -150,7 +149,7 @@ async fn where_tokens_are_asked_for_they_decide() {
     answer.is_problem(Code::Unauthenticated);
 }
 
-/// A page of evil.example for whose name its server answers, after a while, 127.0.0.1.
+/// DNS rebinding: evil.example's name server resolves its name to 127.0.0.1 after a while.
 #[tokio::test]
 async fn a_page_that_takes_this_machine_for_its_own_is_refused() {
     let harness = Harness::with(|config| config.is_for_this_machine = true).await;

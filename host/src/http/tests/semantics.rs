@@ -1,5 +1,5 @@
-//! What HTTP itself wants of a server: headers that are given twice, hosts, validators, parameters, methods.
-//! What a head may be is looked at in `head`, what a condition says in `conditions`: here it is whether they are asked.
+//! Requirements of HTTP on a server: repeated headers, hosts, validators, parameters, methods. The rules
+//! themselves are tested in `head` and `conditions`; these tests check that they are applied.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use super::*;
 
 const OBJECT: &str = "/v1/objects/counter/a";
 
-/// The code of a problem that was read as it came over the wire.
+/// Returns the code of a problem in a raw response.
 #[track_caller]
 fn code(answer: &str) -> String {
     let (_, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer:?}"));
@@ -105,12 +105,12 @@ async fn a_client_is_spared_only_the_answer_that_it_has() {
     for garbage in ["1", "\"1", "*, \"1\"", "", "etag"] {
         read(garbage).await.is_problem(Code::MalformedRequest);
     }
-    // Another revision: the same version, and no answer that the client has.
+    // The new revision has the same version, but the client does not have its response cached.
     assert_eq!(harness.post("/v1/types", "scripted:counter another").await.status, 201);
     let second = read(tag).await;
     assert_eq!((second.status, second.header("highlander-version")), (200, Some("1")));
     assert_eq!(second.header("highlander-revision"), Some("2"));
-    // The condition on the version holds all the same, by the tag of either revision and by the number.
+    // The precondition on the version still holds, with the tag of either revision and with the plain number.
     for holds in [tag, second.header("etag").unwrap(), "\"1\"", "\"0\", \"1-r9\"", "*"] {
         let answer = harness.with_headers(Method::GET, OBJECT, &[("if-match", holds)]).await;
         assert_eq!(answer.status, 200, "{holds}");

@@ -1,11 +1,10 @@
-//! Types whose records are damaged, and types that are removed.
-//! What becomes of their objects is tested with the catalog and the removal.
+//! Types with damaged records, and removed types. The tests of the catalog and of removals cover their objects.
 
 use serde_json::json;
 
 use super::*;
 
-/// A record as it was before schemas had a bound: it cannot be read back, because it is nested too deeply.
+/// Returns a record from before schemas were limited in depth. It is nested too deeply to be parsed.
 fn too_deep(type_name: &str) -> String {
     let schema = format!("{}true{}", r#"{"not":"#.repeat(124), "}".repeat(124));
     let description = format!(

@@ -1,5 +1,5 @@
-//! Clients that do not read their answers, and clients that are gone without a word.
-//! How long they are waited for is decided, and tested as a table, in `patience`.
+//! Clients that do not read their responses, and clients that vanish without closing the connection. The timeouts
+//! are tested as a table in `patience`.
 
 use bytes::Bytes;
 use http_body_util::Empty;
@@ -14,10 +14,10 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use super::*;
 
 const KIB: usize = 1024;
-/// Longer than a test takes.
+/// Longer than any test takes.
 const LONG: Duration = Duration::from_mins(10);
 
-/// A node with a file of this size.
+/// Starts a node that serves a file of this size.
 async fn with_file(bytes: usize, adjust: impl FnOnce(&mut Config)) -> (Harness, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("large.json"), vec![b' '; bytes]).unwrap();
@@ -29,7 +29,7 @@ async fn with_file(bytes: usize, adjust: impl FnOnce(&mut Config)) -> (Harness, 
     (harness.await, folder)
 }
 
-/// An HTTP/2 client that answers pings, and gives answers no room.
+/// HTTP/2 client that answers pings but never opens the window for responses.
 struct Unwilling {
     sender: SendRequest<Empty<Bytes>>,
     ended: JoinHandle<hyper::Result<()>>,
@@ -47,7 +47,7 @@ impl Unwilling {
         Self { sender, ended, url, unread: Vec::new() }
     }
 
-    /// The status of an answer whose body is left where it is.
+    /// Returns the status of a response and leaves the body unread.
     async fn ask(&mut self, method: Method, path: &str) -> u16 {
         let request = http::Request::builder().method(method).uri(self.url.clone() + path);
         let answering = self.sender.send_request(request.body(Empty::new()).unwrap());
@@ -105,7 +105,7 @@ async fn what_was_done_is_not_called_undone_because_its_answer_is_not_read() {
     for _ in 0..8 {
         assert_eq!(client.ask(Method::POST, increment).await, 200);
     }
-    // No room at all: it is not begun.
+    // There is no room at all, so the call is not executed.
     assert_eq!(client.ask(Method::POST, increment).await, Code::NodeFull.status());
     assert_eq!(harness.post("/v1/objects/counter/a/value", "").await.body, "8");
     let mut client = Unwilling::connect(&harness).await;
@@ -116,7 +116,7 @@ async fn what_was_done_is_not_called_undone_because_its_answer_is_not_read() {
         );
     }
     assert_eq!(harness.post("/v1/objects/counter/b/add", "1000").await.status, 200);
-    // Room for one byte, and an answer of four.
+    // There is room for one byte, but the response has four.
     let unread = "/v1/objects/counter/b/increment";
     assert_eq!(client.ask(Method::POST, unread).await, Code::OutcomeUnknown.status());
     assert_eq!(harness.post("/v1/objects/counter/b/value", "").await.body, "1001");
@@ -133,7 +133,7 @@ async fn a_node_holds_so_many_unsent_bytes_and_goes_on() {
     assert_eq!(client.ask(Method::GET, "/web/large.json").await, 200);
     harness.get("/web/large.json").await.is_problem(Code::NodeFull);
     assert_eq!(harness.post("/v1/objects/counter/a/increment", "").await.status, 200);
-    // With so little room left, who does not read is sent away sooner.
+    // With so little room left, a client that does not read is disconnected sooner.
     closes(client.ended).await;
     closes(async { while harness.get("/web/large.json").await.status != 200 {} }).await;
 }
@@ -151,13 +151,13 @@ async fn an_http1_client_that_does_not_read_is_cut_off() {
     let mut stream = socket.connect(harness.address.parse().unwrap()).await.unwrap();
     let request = b"GET /web/large.json HTTP/1.1\r\nhost: h\r\n\r\n";
     stream.write_all(request).await.unwrap();
-    // Its place is free when it is cut off.
+    // The connection's permit is free again once the connection is dropped.
     let health = b"GET /healthz HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n";
     closes(async { while !harness.raw(health).await.starts_with("HTTP/1.1 200") {} }).await;
     assert!(rest(&mut stream).await.len() < bytes);
 }
 
-/// From now on nothing that is sent to this client arrives, and nothing is acknowledged.
+/// Drops everything that is sent to this client from now on, so that it acknowledges nothing.
 fn vanish(stream: &TcpStream) {
     const RETURN: u16 = 0x06;
     SockRef::from(stream).attach_filter(&[SockFilter::new(RETURN, 0, 0, 0)]).unwrap();

@@ -1,5 +1,5 @@
-//! Who calls, on its way from node to node. The scripted component says whom it was told of;
-//! what each request takes is looked at beside the gate itself.
+//! Caller identity forwarded between nodes. The scripted component returns the caller that it received. The
+//! permission that each request requires is tested in `access`.
 
 use super::*;
 use crate::caller::Principal;
@@ -8,7 +8,7 @@ use crate::id::Digest;
 
 const NODE_TOKEN: &str = "node-token-of-the-cluster";
 
-/// Lets in ada, who may call counters, and bob, who may not; their names are their tokens.
+/// Returns the tokens of ada, who may call counters, and of bob, who may not. Their tokens equal their names.
 fn tokens() -> Tokens {
     let line =
         |name, scopes: &str| line(&Principal::new(name, scopes.parse().unwrap()).unwrap(), name);
@@ -16,7 +16,7 @@ fn tokens() -> Tokens {
     Tokens::parse(&lines.join("\n")).unwrap()
 }
 
-/// A node with these tokens, if it has any, that shows this one to others and takes it from them.
+/// Starts a node that accepts these tokens, if any, and shares the given node token with the other nodes.
 async fn start(
     cluster: &Cluster,
     name: &str,
@@ -28,7 +28,7 @@ async fn start(
     Listening::start_with(cluster, name, Access::new(tokens, taken), shown).await
 }
 
-/// Two nodes, of which the first is called and the second owns the object.
+/// Starts two nodes: the first is called, the second owns the object.
 async fn pair(
     first: (Option<Tokens>, Option<&str>),
     second: (Option<Tokens>, Option<&str>),
@@ -72,7 +72,7 @@ async fn who_may_not_call_is_refused_before_anything_happens() {
         }
     }
     assert_eq!(a.place.node.active_count() + b.place.node.active_count(), 0);
-    // Whatever the node that was asked first made of it.
+    // The owner rejects the call, whichever decision the first node made.
     let forwarded = b.request(Method::POST, &format!("/v1/objects/{id}/increment"));
     let forwarded = forwarded.bearer_auth(NODE_TOKEN).header("highlander-hops", "1");
     let bob = forwarded.header("highlander-caller", "principal bob call:todo");
@@ -95,7 +95,7 @@ async fn what_operators_ask_for_reaches_other_nodes() {
     assert_eq!(b.place.node.active_count(), 0);
 }
 
-/// Nodes that do not know each other do nothing for each other, and nobody's token is blamed for it.
+/// Nodes with different tokens do not serve each other. The client's token is not blamed.
 #[tokio::test]
 async fn nodes_with_other_tokens_refuse_each_other() {
     let other = "another-node-token";
@@ -110,7 +110,7 @@ async fn nodes_with_other_tokens_refuse_each_other() {
         assert_eq!(answer.status, 503, "{taken}: {}", answer.body);
         assert_eq!(call(&b, &id, Some("ada"), "value").await.body, "1", "{taken}");
     }
-    // One that lets everybody in cannot vouch for those whom the other one asks for a name.
+    // A node that accepts every caller cannot authenticate callers for a node that requires tokens.
     let second = (Some(tokens()), Some(NODE_TOKEN));
     let (_cluster, [a, b], id) = pair((None, Some(NODE_TOKEN)), second).await;
     assert_eq!(call(&b, &id, Some("ada"), "increment").await.body, "1");

@@ -1,18 +1,17 @@
-//! Lists of active objects, to which every node adds its own.
-//! How pages are merged is looked at where that is done.
+//! Listings of active objects across nodes. Merging of pages is tested in the router.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::*;
 
-/// What needs escapes in a path and in a query.
+/// Characters that need escapes in a path and in a query.
 const PREFIX: &str = "x &=+%/\u{e4}";
 
 fn encoded(text: &str) -> impl std::fmt::Display + '_ {
     utf8_percent_encode(text, NON_ALPHANUMERIC)
 }
 
-/// An object on each node, and a node that is gone before its session is.
+/// One object per node, and a node that stops before its session ends.
 #[tokio::test]
 async fn active_objects_are_listed_through_any_node() {
     let (cluster, mut nodes) = cluster(&["a", "b", "c"]).await;

@@ -1,10 +1,10 @@
-//! Watching an object of another node: one stream between the nodes, whoever listens here.
-//! What happens when the owner changes is looked at by the router's tests and the system tests.
+//! Watching an object of another node: all listeners of a node share one stream between the nodes. Changes of the
+//! owner are covered by the router's tests and the system tests.
 
 use super::*;
 use crate::events::sse::Reader;
 
-/// A client's stream of events.
+/// A client's event stream.
 struct Stream {
     response: reqwest::Response,
     reader: Reader,
@@ -47,7 +47,8 @@ async fn events_come_from_the_owner_over_one_stream() {
             assert_eq!(stream.next().await, expected);
         }
     }
-    // The node goes on as owner; its stream to the other one does not end with an activation.
+    // The activation ends, and with it the stream between the nodes. The clients' streams continue with the next
+    // activation.
     assert!(nodes[1].place.node.deactivate(&id).await);
     assert_eq!(nodes[1].post(&id, "add", "1").await.status, 200);
     for stream in &mut streams {
