@@ -1,4 +1,4 @@
-//! What the store said of a write, and what follows: the table "Resolving a write" of ARCHITECTURE.md.
+//! What the store said of a write, and what follows: the table "Write outcomes" of ARCHITECTURE.md.
 //!
 //! The activation owns the retries: an undecided write is sent again, byte for byte under the same condition, until
 //! it is decided. It cannot apply twice, because the first success changes the ETag.
