@@ -1,8 +1,7 @@
-//! The store port: blobs that are read whole and written under a condition.
+//! The store port: named blobs that are read whole and written with conditional writes.
 //!
-//! The condition is what keeps an object's history one line, so an adapter that cannot enforce it for two writers at
-//! the same moment is not an adapter. The port knows blobs and ETags, not records: those are in [`record`].
-//! Every adapter passes [`conformance`].
+//! Conditional writes keep each object's history linear. An adapter must enforce the condition even for two writes
+//! at the same moment. Every adapter passes [`conformance`]. The content of an object's blob is its [`record`].
 
 pub mod conformance;
 pub mod embedded;
@@ -18,119 +17,115 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-/// What the store calls one content of a blob: it changes with every write. Cheap to clone.
+/// ETag: identifies one content of a blob and changes with every write. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ETag(Arc<str>);
 
 impl ETag {
-    /// An ETag from what the store calls it.
+    /// Creates an ETag from the store's representation.
     #[must_use]
     pub fn new(text: &str) -> Self {
         Self(text.into())
     }
 
-    /// What the store calls it.
+    /// Returns the store's representation.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// One blob as it was read.
+/// Content of a blob with its ETag, as returned by a read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blob {
-    /// Its content.
+    /// The content.
     pub bytes: Bytes,
-    /// What the store calls this content.
+    /// ETag of this content.
     pub etag: ETag,
 }
 
-/// Under which condition a write may take place.
+/// Precondition of a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Condition {
-    /// There is no blob of this name.
+    /// The blob does not exist.
     Absent,
-    /// The blob has this content still.
+    /// The blob still has the content with this ETag.
     Matches(ETag),
 }
 
-/// What came of a conditional write.
+/// Outcome of a conditional write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Put {
     /// The write took place and is durable.
     Applied(ETag),
-    /// The condition does not hold, and this attempt changed nothing. An earlier attempt may have: read, and compare.
+    /// The precondition failed, and this attempt changed nothing. An earlier attempt of the same write may have
+    /// succeeded: read the blob and compare.
     Refused,
-    /// It cannot be told whether the write took place, or will: send the same bytes under the same condition again.
+    /// The outcome is unknown: the write may have taken place, or may still. Send the same bytes under the same
+    /// condition again.
     Undecided(String),
-    /// The store cannot take a write now, a full disk for example, and this attempt changed nothing. An earlier one may
-    /// have, and a later one may be taken.
+    /// The store cannot take writes now, for example because the disk is full. This attempt changed nothing. An
+    /// earlier attempt may have succeeded, and a later one may.
     Unavailable(String),
-    /// The store will not take this write, now or later; it did not take place.
+    /// The store rejected this write permanently; it did not take place.
     Denied(String),
 }
 
 /// One page of a listing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Page {
-    /// Names of blobs, in the order of their bytes.
+    /// Names of blobs in byte order.
     pub names: Vec<String>,
-    /// Whether more follow after the last of them.
+    /// Whether more names follow the last one.
     pub has_more: bool,
 }
 
-/// Why something could not be read.
+/// Reason why a read, listing or removal failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The store does not answer, or not in a way that can be understood: try again.
+    /// The store sends no answer, or none that can be interpreted. Retry.
     #[error("the store does not answer: {0}")]
     Unavailable(String),
-    /// The store refuses to be read: nothing that repetition mends.
+    /// The store denies the read. Retrying does not help.
     #[error("the store refuses: {0}")]
     Denied(String),
-    /// What was asked for is there, and not as it was written: nothing that repetition mends. All else can be read.
+    /// The requested data exists but is damaged. Retrying does not help. Everything else remains readable.
     #[error("the store has damage: {0}")]
     Damaged(String),
 }
 
-/// Holds blobs.
+/// Blob storage with conditional writes.
 ///
 /// Names are at most 1,024 bytes of ASCII. For one name, reads and writes are linearizable.
 #[async_trait]
 pub trait Store: fmt::Debug + Send + Sync + 'static {
-    /// The blob `name`, or nothing where there is none.
+    /// Returns the blob `name`, or `None` if it does not exist.
     ///
     /// # Errors
     /// See [`Error`].
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
     async fn get(&self, name: &str) -> Result<Option<Blob>, Error>;
 
-    /// Writes the whole blob `name` if `condition` holds, and returns when it is durable.
+    /// Writes the whole blob `name` if `condition` holds, and returns once it is durable.
     ///
     /// # Cancel safety
-    /// The write may or may not take place, as after [`Put::Undecided`].
+    /// If the future is dropped, the write may or may not take place, as after [`Put::Undecided`].
     async fn put(&self, name: &str, bytes: Bytes, condition: Condition) -> Put;
 
-    /// Removes the blob `name`, if it is there.
+    /// Deletes the blob `name` if it exists.
     ///
-    /// No condition guards it, so that it is only for names that no content is written under again: a removal that was
-    /// held up on its way would take the new content with it.
+    /// The deletion is unconditional. Use it only for names that are never written again: a delayed deletion would
+    /// remove the new content.
     ///
     /// # Errors
-    /// See [`Error`]; the blob may have been removed all the same, or be removed later.
+    /// See [`Error`]. The blob may have been deleted anyway, or may be deleted later.
     ///
     /// # Cancel safety
-    /// As after an error.
+    /// If the future is dropped, the blob may or may not be deleted, as after an error.
     async fn remove(&self, name: &str) -> Result<(), Error>;
 
-    /// Names beginning with `prefix` and greater than `after`, at most `limit` of them.
+    /// Returns at most `limit` names that begin with `prefix` and are greater than `after`.
     ///
     /// # Errors
     /// See [`Error`].
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
     async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Page, Error>;
 }

@@ -1,7 +1,7 @@
-//! What every store must do, as checks that its tests call.
+//! Conformance checks that every store must pass.
 //!
-//! The checks panic where the store is wrong. They use names of their own and leave most of their blobs behind. A write
-//! that stays undecided is sent again, as an activation would do it.
+//! A check panics if the store misbehaves. Each uses fresh names and leaves most of its blobs behind. A write whose
+//! outcome is unknown is sent again, as an activation would do.
 
 #![allow(clippy::panic, reason = "a failed check ends the test that called it")]
 
@@ -16,17 +16,17 @@ use crate::id::{Hex, ObjectId};
 
 /// Writers that race for one name.
 const RACER_COUNT: usize = 16;
-/// Times that they race.
+/// Number of races.
 const RACE_COUNT: usize = 30;
-/// A component of 16 MiB, and one byte that fits no block.
+/// A 16 MiB component plus one byte, so that the size is not a multiple of a block.
 const LARGE_BYTES: usize = 16 * 1024 * 1024 + 1;
-/// How often an undecided write is sent again.
+/// Attempts per write while its outcome is unknown.
 const ATTEMPT_COUNT_MAX: usize = 20;
 
-/// Checks everything that a store promises while it is open.
+/// Checks every guarantee that a store gives while it is open.
 ///
 /// # Panics
-/// Where it does not keep a promise.
+/// If the store violates a guarantee.
 pub async fn check(store: Arc<dyn Store>) {
     let place = new_place();
     conditions_decide(&*store, &format!("{place}/conditions.json")).await;
@@ -39,10 +39,10 @@ pub async fn check(store: Arc<dyn Store>) {
     what_is_removed_is_gone(&*store, &format!("{place}/removed")).await;
 }
 
-/// Checks that what was written is there after the store was closed and opened again, and that no ETag comes twice.
+/// Checks that writes survive closing and reopening the store, and that no ETag is used twice.
 ///
 /// # Panics
-/// Where it is not.
+/// If a check fails.
 pub async fn check_reopening(open: impl AsyncFn() -> Arc<dyn Store>) {
     let place = new_place();
     let name = |number: usize| format!("{place}/{number}.json");
@@ -62,28 +62,28 @@ pub async fn check_reopening(open: impl AsyncFn() -> Arc<dyn Store>) {
     }
 }
 
-/// Checks that of many writers one wins, so many times, on a name that is not there at first.
+/// Checks, `race_count` times, that exactly one of many racing writers wins. The name does not exist at first.
 ///
 /// # Panics
-/// Where none does, or several.
+/// If no writer wins, or several do.
 pub async fn check_races(store: Arc<dyn Store>, race_count: usize) {
     let place = new_place();
     one_of_many_racing_writers_wins(&store, &format!("{place}/race.json"), race_count).await;
 }
 
-/// The beginning of names that no other check uses.
+/// Returns a name prefix that no other check uses.
 fn new_place() -> String {
     let random: [u8; 8] = rand::rng().random();
     format!("conformance/{}", Hex(&random))
 }
 
-/// Sends a write until it is decided.
+/// Sends a write until its outcome is known.
 async fn settle(store: &dyn Store, name: &str, bytes: Bytes, condition: Condition) -> Put {
     let mut reason = String::new();
     for attempt in 0..ATTEMPT_COUNT_MAX {
         match store.put(name, bytes.clone(), condition.clone()).await {
             Put::Undecided(why) => reason = why,
-            // An earlier attempt may have been the one that made the condition false.
+            // An earlier attempt may have succeeded and made the precondition fail.
             Put::Refused if attempt > 0 => match read(store, name).await {
                 Some(blob) if blob.bytes == bytes => return Put::Applied(blob.etag),
                 _ => return Put::Refused,
@@ -94,7 +94,7 @@ async fn settle(store: &dyn Store, name: &str, bytes: Bytes, condition: Conditio
     panic!("{name} stays undecided: {reason}")
 }
 
-/// A write that must take place.
+/// Performs a write that must succeed.
 async fn write(store: &dyn Store, name: &str, bytes: &'static [u8], condition: Condition) -> ETag {
     match settle(store, name, Bytes::from_static(bytes), condition).await {
         Put::Applied(etag) => etag,
@@ -128,7 +128,7 @@ async fn conditions_decide(store: &dyn Store, name: &str) {
 }
 
 async fn every_write_has_an_etag_of_its_own(store: &dyn Store, name: &str) {
-    // All contents differ, as those of records do by their write id: a store may name contents by their digest.
+    // All contents differ, as records do by their write id, because a store may derive ETags from content digests.
     let first = write(store, name, b"1", Condition::Absent).await;
     let second = write(store, name, b"2", Condition::Matches(first.clone())).await;
     let third = write(store, name, b"3", Condition::Matches(second.clone())).await;
@@ -141,7 +141,7 @@ async fn every_write_has_an_etag_of_its_own(store: &dyn Store, name: &str) {
 async fn one_of_many_racing_writers_wins(store: &Arc<dyn Store>, name: &str, race_count: usize) {
     let mut condition = Condition::Absent;
     for round in 0..race_count {
-        // Tasks of their own, so that they may run at the same moment.
+        // Separate tasks, so that the writers can run at the same moment.
         let racers = (0..RACER_COUNT).map(|racer| {
             let (store, name, condition) = (Arc::clone(store), name.to_owned(), condition.clone());
             let bytes = Bytes::from(format!("round {round}, racer {racer}"));
@@ -238,7 +238,7 @@ async fn listings_are_ordered_and_paged(store: &dyn Store, place: &str) {
         }
         assert_eq!(found, names, "limit {limit}");
     }
-    // A beginning that is no whole step, a place between two names, and one before all of them.
+    // A prefix that ends inside a segment, a start position between two names, and one before all names.
     for (prefix, after, expected) in [
         ("c/1", None, &["c/1", "c/10"][..]),
         ("", Some("c/0"), &["c/1", "c/10", "c/2"]),
@@ -278,7 +278,7 @@ async fn odd_names_are_kept_apart(store: &dyn Store, place: &str) {
 async fn blobs_of_every_size_come_back(store: &dyn Store, place: &str) {
     for size in [0, 1, 4096, 65_536, 1_000_000, LARGE_BYTES] {
         let name = format!("{place}/{size}");
-        // Bytes that do not compress and do not repeat at the length of a block.
+        // Bytes that do not compress and do not repeat with the period of a block.
         let mut word = size as u64 | 1;
         let bytes: Vec<u8> = (0..size)
             .map(|_| {

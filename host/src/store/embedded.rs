@@ -1,12 +1,12 @@
-//! The store of a single node: a folder on its disk.
+//! The store of a single node: a directory on its disk.
 //!
-//! A write is answered when it is fsynced, and a read never finds one that is not: the database shows a write only
-//! after its log is on the disk. Where the disk fails in the middle of a write, nobody can say what of it a restart
-//! will find; so the store answers "undecided", takes no further write until it is opened again, and goes on reading.
-//! What was answered is there when it is opened again, or it is not opened ([`recovery`]).
+//! A write is answered after its fsync, and a read never returns an unsynced write: the database shows a write only
+//! once its journal is on disk. If the disk fails during a write, it is unknown what a restart will find. The store
+//! then answers "undecided", rejects further writes until it is reopened, and continues to serve reads. When it is
+//! reopened, every answered write is present, or the store refuses to open ([`recovery`]).
 //!
-//! One folder is open in one process at most. What lies in it is in `docs/formats.md`, and why fjall in
-//! `docs/decisions/embedded-store.md`.
+//! A directory is open in at most one process. `docs/formats.md` describes its content;
+//! `docs/decisions/embedded-store.md` explains the choice of fjall.
 
 mod database;
 mod folder;
@@ -29,58 +29,58 @@ use self::database::Database;
 use self::writer::{Change, Write};
 use super::{Blob, Condition, Error, Page, Put, Store};
 
-/// Writes that wait for the writer's thread at most; the next one waits with its caller.
+/// Capacity of the queue to the writer thread. Further writes wait in their callers.
 const WAITING_MAX: usize = 1024;
-/// Reads that are on the disk at the same time; more would only make threads.
+/// Maximum number of concurrent disk reads; more would only add threads.
 const READING_MAX: usize = 16;
 /// Largest blob: a component.
 const BLOB_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Longest name.
 const NAME_BYTES_MAX: usize = 1024;
 
-/// Why the folder cannot be opened.
+/// Reason why the directory cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another process has it open.
     #[error("the folder {0} is in use by another process: stop that one, or choose another folder")]
     InUse(PathBuf),
-    /// It holds something else.
+    /// It contains something other than a store.
     #[error("the folder {0} is not empty and holds no store: choose an empty one")]
     NotAStore(PathBuf),
-    /// A newer host made it.
+    /// A newer host created it.
     #[error(
         "the folder {path} has format {found}, this host reads up to {known}: use a newer host"
     )]
     NewerFormat {
-        /// The folder.
+        /// The directory.
         path: PathBuf,
-        /// Its format.
+        /// Format of the directory.
         found: u32,
-        /// The newest format that this host knows.
+        /// Newest format that this host supports.
         known: u32,
     },
-    /// An older host made it.
+    /// An older host created it.
     #[error(
         "the folder {path} has format {found}, this host reads format {known} alone: use the host \
          that made it, or choose another folder"
     )]
     OlderFormat {
-        /// The folder.
+        /// The directory.
         path: PathBuf,
-        /// Its format.
+        /// Format of the directory.
         found: u32,
-        /// The format that this host knows.
+        /// The format that this host supports.
         known: u32,
     },
-    /// Something in it is not what was written there.
+    /// Its content differs from what was written.
     #[error(
         "the store in the folder {path} is damaged: {what}; restore the folder from a backup \
          (docs/operations.md, \"A damaged store\")"
     )]
     Damaged {
-        /// The folder.
+        /// The directory.
         path: PathBuf,
-        /// What is damaged, and how that shows.
+        /// The damaged part and how the damage was detected.
         what: String,
     },
     /// Answered writes are missing.
@@ -90,14 +90,14 @@ pub enum OpenError {
          {found} into {path}/accept-loss and start again"
     )]
     Lost {
-        /// The folder.
+        /// The directory.
         path: PathBuf,
-        /// The newest write that was answered.
+        /// Number of the newest answered write.
         answered: u64,
-        /// The newest write that is there.
+        /// Number of the newest write found.
         found: u64,
     },
-    /// It cannot be told whether answered writes are missing.
+    /// Whether answered writes are missing cannot be determined.
     #[error(
         "the store in the folder {path} is damaged: {path}/last-answered is missing or unreadable, \
          so that it cannot be told whether write {found}, the newest that is there, is the newest \
@@ -105,44 +105,45 @@ pub enum OpenError {
          write {found} into {path}/accept-loss and start again"
     )]
     Unproven {
-        /// The folder.
+        /// The directory.
         path: PathBuf,
-        /// The newest write that is there.
+        /// Number of the newest write found.
         found: u64,
     },
-    /// The disk does not do what it should.
+    /// An I/O operation failed.
     #[error("the folder {path} cannot be used")]
     Io {
-        /// The folder, or what in it.
+        /// The directory, or a file in it.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
     /// The database in it cannot be opened.
     #[error("the database in the folder {path} cannot be opened: {why}")]
     Database {
-        /// The folder.
+        /// The directory.
         path: PathBuf,
-        /// Why, in the words of the database.
+        /// The database's error message.
         why: String,
     },
 }
 
-/// A store in a folder. When it is dropped, what was accepted is written, and the folder is free.
+/// Store in a directory. Dropping it writes everything that was accepted and then unlocks the directory.
 pub struct Embedded {
     path: PathBuf,
     database: Arc<Database>,
     reading: Arc<Semaphore>,
-    /// Nothing only while this is dropped.
+    /// `None` only during drop.
     queue: Option<mpsc::Sender<Write>>,
     writer: Option<JoinHandle<()>>,
 }
 
 impl Embedded {
-    /// Opens the store in the folder `path`, which is made if there is none. It blocks: a start may wait for it.
+    /// Opens the store in the directory `path`, which is created if it does not exist. Blocks, which is acceptable
+    /// at startup.
     ///
     /// # Errors
-    /// See [`OpenError`]; nothing was changed in a folder that holds something else.
+    /// See [`OpenError`]. A directory with other content is left unchanged.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let lock = folder::open(path)?;
         let (database, newest_etag) = recovery::open(path, lock)?;
@@ -173,8 +174,8 @@ impl Embedded {
         answered.await.unwrap_or_else(|_| stopped())
     }
 
-    /// Reads on a thread that may wait for the disk. Where the content is in memory anyway this costs 20 µs more than
-    /// reading here would, once per activation; where it is not, every other object of this thread would wait.
+    /// Reads on a blocking thread. If the content is cached, this costs 20 µs more than reading in place, once per
+    /// activation. If it is not, a read in place would block all other objects of the thread.
     async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Database) -> Result<T, database::Error> + Send + 'static,
@@ -183,7 +184,8 @@ impl Embedded {
         let database = Arc::clone(&self.database);
         let reading = tokio::task::spawn_blocking(move || {
             let found = work(&database);
-            // Before the answer, so that a store that is dropped after its last answer frees the folder at once.
+            // Dropped before the answer, so that a store that is dropped after its last answer unlocks the
+            // directory at once.
             drop(database);
             drop(permit);
             found
@@ -221,7 +223,7 @@ impl Store for Embedded {
     async fn remove(&self, name: &str) -> Result<(), Error> {
         match self.write(name, Change::Removal).await {
             Put::Applied(_) => Ok(()),
-            // Another write of the name was in the same batch: it was there a moment ago, and may be tried again.
+            // The same batch contained another write of this name; the removal can be retried.
             Put::Refused => Err(Error::Unavailable(format!("{name} is being written"))),
             Put::Undecided(why) | Put::Unavailable(why) | Put::Denied(why) => {
                 Err(Error::Unavailable(why))
@@ -239,7 +241,7 @@ impl Drop for Embedded {
     fn drop(&mut self) {
         self.queue = None;
         if let Some(writer) = self.writer.take() {
-            // A panic of that thread was told when it happened, and by every write since.
+            // A panic of the writer thread was reported when it happened, and by every write since.
             let _ = writer.join();
         }
     }

@@ -1,8 +1,8 @@
-//! A store in memory whose misbehaviour is scripted, for tests and for measurements.
+//! An in-memory store with scripted faults, for tests and measurements.
 //!
-//! It enforces conditions as every store must, and forgets everything with the process. Each scripted fault meets one
-//! operation, in the order of scripting; where none is left, operations succeed.
-//! Delays use tokio's time, so that tests may pause it.
+//! It enforces conditions as every store must, and its content ends with the process. Each scripted fault affects
+//! one operation, in script order; once the script is empty, operations succeed. Delays use tokio's clock, which
+//! tests can pause.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
@@ -15,41 +15,41 @@ use bytes::Bytes;
 
 use super::{Blob, Condition, ETag, Error, Page, Put, Store};
 
-/// What befalls one write.
+/// Fault of one write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PutFault {
-    /// Nothing: a gap in the script.
+    /// No fault: a gap in the script.
     Nothing,
-    /// It takes this much longer.
+    /// Delays the write by this duration.
     Delay(Duration),
-    /// It is lost on its way: undecided, and never applied.
+    /// The request is lost: the outcome is unknown, and the write is never applied.
     LostRequest,
-    /// It is decided, and the answer is lost.
+    /// The answer is lost: the write is decided, but its outcome is unknown to the caller.
     LostAnswer,
-    /// It is undecided, and decided only by [`Memory::release_held`].
+    /// The outcome is unknown, and the write is decided only by [`Memory::release_held`].
     Held,
-    /// The store cannot take it now.
+    /// The store cannot take the write now.
     Unavailable,
-    /// The store denies it.
+    /// The store denies the write.
     Denied,
 }
 
-/// What befalls one read.
+/// Fault of one read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GetFault {
-    /// Nothing: a gap in the script.
+    /// No fault: a gap in the script.
     Nothing,
-    /// It takes this much longer.
+    /// Delays the read by this duration.
     Delay(Duration),
-    /// There is no answer.
+    /// No answer arrives.
     Unavailable,
-    /// The store denies it.
+    /// The store denies the read.
     Denied,
-    /// The lowest bit of the byte at this place, counted around the blob, is the other one.
+    /// Flips the lowest bit of the byte at this index, modulo the length of the blob.
     FlippedBit(usize),
     /// Only this many bytes arrive.
     Truncated(usize),
-    /// It finds what the blob was before its newest write.
+    /// Returns the blob as it was before its newest write.
     Stale,
 }
 
@@ -69,7 +69,7 @@ struct Contents {
     blobs: BTreeMap<String, Versions>,
     newest_etag: u64,
     put_faults: VecDeque<PutFault>,
-    /// What befalls every write that the script says nothing of.
+    /// Fault of every write that the script does not cover.
     every_put: Option<PutFault>,
     get_faults: VecDeque<GetFault>,
     held: Vec<Write>,
@@ -114,51 +114,51 @@ impl Contents {
 }
 
 impl Memory {
-    /// An empty store that answers at once.
+    /// Creates an empty store that answers immediately.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// An empty store whose every answer takes `latency`.
+    /// Creates an empty store in which every answer takes `latency`.
     #[must_use]
     pub fn with_latency(latency: Duration) -> Self {
         Self { latency, ..Self::default() }
     }
 
-    /// Scripts what befalls the writes to come.
+    /// Scripts the faults of the next writes.
     pub fn script_puts(&self, faults: impl IntoIterator<Item = PutFault>) {
         self.contents().put_faults.extend(faults);
     }
 
-    /// Scripts what befalls the reads to come.
+    /// Scripts the faults of the next reads.
     pub fn script_gets(&self, faults: impl IntoIterator<Item = GetFault>) {
         self.contents().get_faults.extend(faults);
     }
 
-    /// From now on the store answers nothing, until it is called with `false`. The script waits.
+    /// Makes every operation fail until it is called with `false`. The script is paused.
     pub fn set_down(&self, is_down: bool) {
         self.is_down.store(is_down, Ordering::SeqCst);
     }
 
-    /// From now on requests get no answer at all, not even that there is none; those that are open then never get one.
+    /// Makes requests hang without any answer, not even an error. Requests that hang then are never answered.
     pub fn set_silent(&self, is_silent: bool) {
         self.is_silent.store(is_silent, Ordering::SeqCst);
     }
 
-    /// What befalls every write from now on of which the script says nothing.
+    /// Sets the fault of every further write that the script does not cover.
     pub fn set_every_put(&self, fault: Option<PutFault>) {
         self.contents().every_put = fault;
     }
 
-    /// Decides the held writes, in the order in which they came, as writes that arrive now.
+    /// Decides the held writes in order of arrival, as if they arrived now.
     pub fn release_held(&self) -> Vec<Put> {
         let mut contents = self.contents();
         let held = std::mem::take(&mut contents.held);
         held.into_iter().map(|write| contents.decide(write)).collect()
     }
 
-    /// How many writes are held.
+    /// Returns the number of held writes.
     #[must_use]
     pub fn held_count(&self) -> usize {
         self.contents().held.len()
@@ -175,13 +175,13 @@ impl Memory {
         self.contents().blobs.get(name).map(|versions| versions.newest.clone())
     }
 
-    /// How many writes were asked for, whatever came of them.
+    /// Returns the number of writes that were requested, regardless of their outcome.
     #[must_use]
     pub fn put_count(&self) -> u64 {
         self.put_count.load(Ordering::SeqCst)
     }
 
-    /// How many reads were asked for, whatever came of them.
+    /// Returns the number of reads that were requested, regardless of their outcome.
     #[must_use]
     pub fn get_count(&self) -> u64 {
         self.get_count.load(Ordering::SeqCst)
@@ -210,7 +210,7 @@ fn no_answer() -> Error {
     Error::Unavailable("scripted: no answer".to_owned())
 }
 
-/// What a read finds under `fault`.
+/// Returns the result of a read under `fault`.
 fn seen(versions: Option<&Versions>, fault: &GetFault) -> Option<Blob> {
     let newest = &versions?.newest;
     let bytes = match *fault {

@@ -1,12 +1,13 @@
-//! Whether a store decides conditional writes as it must, asked at each start.
+//! Startup check that a store enforces conditional writes.
 //!
-//! Four writes, two of which must fail, reads between them, and a short race of several writers. Everything happens to
-//! one blob, `probe/conditions.json`, whose number only grows: nothing piles up, and nodes that start at the same
-//! moment do not take each other's writes for the store's faults.
+//! The probe makes four writes, two of which must fail, with reads between them, and then races several writers. It
+//! uses a single blob, `probe/conditions.json`, whose number only rises. So nothing accumulates, and nodes that
+//! start concurrently do not mistake each other's writes for faults of the store.
 //!
-//! A store that ignores conditions is always found. One that checks and writes in two steps is found by chance: if one
-//! of 800 races has two winners, a start with [`START_ROUND_COUNT`] rounds finds it once in a hundred times, and 2,000
-//! rounds find it nine times in ten. The probe keeps the wrong store out; it does not prove a store right.
+//! A store that ignores conditions is always detected. A store that checks and writes in two steps is detected by
+//! chance. If one of 800 races has two winners, a start with [`START_ROUND_COUNT`] rounds detects it once in a
+//! hundred times, and 2,000 rounds detect it nine times in ten. The probe rejects unsuitable stores; it does not
+//! prove a store correct.
 
 use std::cmp::Ordering;
 use std::time::Duration;
@@ -19,41 +20,41 @@ use serde::{Deserialize, Serialize};
 use super::{Blob, Condition, ETag, Put, Store};
 use crate::id::Hex;
 
-/// The one blob.
+/// Name of the probe's only blob.
 pub const NAME: &str = "probe/conditions.json";
-/// Races at each start: a fraction of a second, and a fraction of a cent.
+/// Races per start: they take a fraction of a second and cost a fraction of a cent.
 pub const START_ROUND_COUNT: usize = 8;
-/// Writers of one race.
+/// Writers per race.
 const RACER_COUNT: usize = 8;
-/// How often a step is tried while the store does not answer.
+/// Attempts per step while the store does not answer.
 const ATTEMPT_COUNT_MAX: u32 = 4;
-/// After the first of them; twice as long after each of the next.
+/// Pause after the first attempt; it doubles after each further one.
 const PAUSE: Duration = Duration::from_millis(50);
-/// How often a write is tried while other nodes are faster. A whole fleet that starts at once is through long before.
+/// Attempts per write while other nodes win. A whole fleet that starts at once finishes well below this limit.
 const LOST_COUNT_MAX: u32 = 40;
-/// Longest pause after a write that another node was faster with.
+/// Longest pause after losing a write to another node.
 const LOST_PAUSE_MAX: Duration = Duration::from_millis(200);
 
-/// Why a store is not to be used.
+/// Reason why a store must not be used, or could not be checked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// It wrote over a blob that had to be absent.
+    /// The store overwrote a blob that had to be absent.
     #[error(
         "the store ignores If-None-Match: it replaced a blob that was to be made only if absent{REFUSED}"
     )]
     IgnoresIfNoneMatch,
-    /// It wrote over a blob that had changed.
+    /// The store overwrote a blob that had changed.
     #[error("the store ignores If-Match: it replaced a blob that had changed{REFUSED}")]
     IgnoresIfMatch,
-    /// It told several writers that they had replaced the same content.
+    /// The store reported success to several writers that replaced the same content.
     #[error(
         "the store does not decide conditional writes one by one: {winner_count} of {RACER_COUNT} writers won in \
              race {round}{REFUSED}"
     )]
     SeveralWinners {
-        /// In which race, from 1; 0 is before the first.
+        /// Number of the race, from 1; 0 is before the first race.
         round: usize,
-        /// How many won.
+        /// Number of winners.
         winner_count: usize,
     },
     /// A read did not show a write that was answered before.
@@ -61,44 +62,45 @@ pub enum Error {
         "the store answers reads with what was there before a write that it had answered{REFUSED}"
     )]
     StaleRead,
-    /// Writes and reads name the same content differently.
+    /// Writes and reads return different ETags for the same content.
     #[error(
         "the store names a content {written:?} when it is written and {read:?} when it is read, so that no \
              condition on it can hold{REFUSED}"
     )]
     ETagsDiffer {
-        /// As the write was answered.
+        /// ETag returned by the write.
         written: String,
-        /// As it was read.
+        /// ETag returned by the read.
         read: String,
     },
-    /// A condition that must hold was refused.
+    /// The store rejected a write whose condition holds.
     #[error("the store refuses a conditional write whose condition holds{REFUSED}")]
     RefusesWhatHolds,
-    /// Writes take place, and are answered in a way that cannot be used.
+    /// Writes take place, but their answers cannot be used.
     #[error("the store writes, but does not tell the ETag: {0}{REFUSED}")]
     NoETag(String),
-    /// It does not let itself be asked.
+    /// The store denied the probe.
     #[error("the store refuses: {0}")]
     Denied(String),
-    /// It answers, and other nodes that check it at the same time were always faster: nothing is wrong.
+    /// The store answers, but other nodes that check it concurrently won every write. This is not a fault of the
+    /// store.
     #[error("the store is being checked by other nodes too, and they were always faster")]
     Busy,
-    /// It does not answer, or not in time: nothing is known about it.
+    /// The store does not answer, or not in time, so its behaviour is unknown.
     #[error("the store cannot be checked: {0}")]
     Unavailable(String),
 }
 
-/// The end of what every finding says.
+/// Common end of every finding's message.
 const REFUSED: &str =
     "; records would be lost, so it is not used: take a store that enforces conditional writes";
 
-/// What the blob says.
+/// Content of the blob.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Content {
     /// One more than in the content that this one replaced.
     number: u64,
-    /// New for each write.
+    /// Unique for each write.
     write_id: String,
 }
 
@@ -109,7 +111,7 @@ impl Content {
         Self { number, write_id: Hex(&random).to_string() }
     }
 
-    /// What cannot be read counts as the beginning: somebody put it there, and it is written over.
+    /// Parses a blob. Unreadable content, which another program wrote, counts as number 0 and is overwritten.
     fn of(blob: &Blob) -> Self {
         let beginning = Self { number: 0, write_id: String::new() };
         serde_json::from_slice(&blob.bytes).unwrap_or(beginning)
@@ -120,7 +122,7 @@ impl Content {
     }
 }
 
-/// One content and what the store calls it.
+/// Content and its ETag.
 #[derive(Debug, Clone)]
 struct Known {
     content: Content,
@@ -131,26 +133,26 @@ struct Known {
 #[derive(Debug)]
 struct Probe<'a> {
     store: &'a dyn Store,
-    /// Writes that were answered with an ETag.
+    /// Number of writes that were answered with an ETag.
     told_count: usize,
-    /// Writes that took place without such an answer, as a read showed.
+    /// Number of writes that a read showed to have taken place although they had no such answer.
     untold_count: usize,
-    /// Why the newest of them was not told.
+    /// Error message of the newest unanswered write.
     unclear: String,
 }
 
 /// Checks a store as every start does.
 ///
 /// # Errors
-/// See [`Error`]: only after [`Error::Unavailable`] and [`Error::Busy`] is there a point in trying again.
+/// See [`Error`]. Only [`Error::Unavailable`] and [`Error::Busy`] are worth a retry.
 ///
 /// # Cancel safety
-/// It can be begun anew at any time.
+/// The check writes only its own blob, and can be restarted at any time.
 pub async fn check(store: &dyn Store) -> Result<(), Error> {
     check_rounds(store, START_ROUND_COUNT).await
 }
 
-/// Checks a store with so many races.
+/// Checks a store with `round_count` races.
 ///
 /// # Errors
 /// As [`check`].
@@ -163,7 +165,7 @@ pub async fn check_rounds(store: &dyn Store, round_count: usize) -> Result<(), E
     for round in 1..=round_count {
         known = probe.race(known, round).await?;
     }
-    // One lost answer is the network's; an answer that is never there is the store's.
+    // A single lost answer is the network's fault; answers that never carry an ETag are the store's.
     if probe.told_count == 0 && probe.untold_count > 1 {
         Err(Error::NoETag(probe.unclear))
     } else {
@@ -172,9 +174,9 @@ pub async fn check_rounds(store: &dyn Store, round_count: usize) -> Result<(), E
 }
 
 impl Probe<'_> {
-    /// The four writes.
+    /// Performs the four writes.
     async fn check_conditions(&mut self) -> Result<Known, Error> {
-        // Another node may write between two of these steps; what must fail fails all the same.
+        // Another node may write between two of these steps; the writes that must fail still fail.
         let first = match self.read().await? {
             Some(known) => known,
             None => self.write(None).await?,
@@ -191,7 +193,8 @@ impl Probe<'_> {
         Ok(second)
     }
 
-    /// A write that must take place, on what is there or on what another node put there meanwhile, and is read back.
+    /// Performs a write that must succeed, on the present content or on what another node wrote concurrently, and
+    /// reads it back.
     async fn write(&mut self, mut before: Option<Known>) -> Result<Known, Error> {
         for _ in 0..LOST_COUNT_MAX {
             let content = Content::after(before.as_ref().map(|known| &known.content));
@@ -205,18 +208,18 @@ impl Probe<'_> {
                 return confirmed(&Known { content, etag }, found, 0);
             }
             let etag = |known: &Option<Known>| known.as_ref().map(|known| known.etag.clone());
-            // Refused, although nobody else was faster.
+            // The write was refused although no other node had written.
             if etag(&found) == etag(&before) {
                 return Err(Error::RefusesWhatHolds);
             }
             before = found;
-            // Of random length: nodes that start together must not go on in step.
+            // Randomized, so that nodes that start together do not stay in step.
             tokio::time::sleep(LOST_PAUSE_MAX.mul_f64(rand::rng().random())).await;
         }
         Err(Error::Busy)
     }
 
-    /// Several writers on the same content: one may win, or none where another node was faster.
+    /// Races several writers on the same content. At most one may win; none wins if another node was faster.
     async fn race(&mut self, known: Known, round: usize) -> Result<Known, Error> {
         let contents: Vec<_> =
             (0..RACER_COUNT).map(|_| Content::after(Some(&known.content))).collect();
@@ -246,7 +249,7 @@ impl Probe<'_> {
         Ok(found)
     }
 
-    /// Sends a write until it is decided: its ETag, or nothing where it was refused.
+    /// Sends a write until its outcome is known. Returns its ETag, or `None` if it was refused.
     async fn settle(
         &mut self,
         content: &Content,
@@ -261,7 +264,7 @@ impl Probe<'_> {
                 }
                 Put::Refused if !is_repeated => return Ok(None),
                 Put::Refused => {
-                    // An earlier attempt may have been the one that took place.
+                    // An earlier attempt may have succeeded.
                     let found = self.read().await?.filter(|found| found.content == *content);
                     self.untold_count += usize::from(found.is_some());
                     return Ok(found.map(|found| found.etag));
@@ -272,8 +275,8 @@ impl Probe<'_> {
             is_repeated = true;
             pause(attempt).await;
         }
-        // While several nodes write, some stores decide on none of their writes for a moment. Once another one is
-        // through, this one cannot take place any more.
+        // While several nodes write, some stores decide none of their writes for a moment. Once another write has
+        // succeeded, this one can no longer take place.
         match self.read().await? {
             Some(found) if found.content == *content => {
                 self.untold_count += 1;
@@ -304,7 +307,7 @@ impl Probe<'_> {
     }
 }
 
-/// What was read after a write that was answered, if it shows that write or one that was built on it.
+/// Returns the content read after an answered write, if it shows that write or a later one built on it.
 fn confirmed(written: &Known, found: Option<Known>, round: usize) -> Result<Known, Error> {
     let found = found.ok_or(Error::StaleRead)?;
     if found.content == written.content {

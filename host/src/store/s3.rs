@@ -1,9 +1,9 @@
-//! The store on S3, or on what speaks like it.
+//! The store on S3 or an S3-compatible server.
 //!
-//! One blob is one S3 object under the configured prefix, and one write is one PUT under `If-None-Match: *` or
-//! `If-Match`. The SDK never sends a write twice: its second attempt would meet the first one's success and call it
-//! refused. Reads and removals are tried again, a little. What an answer means is decided in [`verdict`], and nowhere
-//! else. Whether the store enforces conditions at all is not known here: [`super::probe`] asks.
+//! A blob is an S3 object under the configured prefix, and a write is a single PUT under `If-None-Match: *` or
+//! `If-Match`. The SDK never retries a write: a second attempt would fail its precondition because of the first
+//! one's success. Reads and removals are retried a few times. [`verdict`] alone interprets the answers.
+//! [`super::probe`] checks whether the store enforces conditions at all.
 
 use std::fmt;
 use std::time::Duration;
@@ -32,36 +32,36 @@ mod verdict;
 use endpoint::OneBucket;
 use verdict::{Answer, Verdict};
 
-/// Establishing a connection takes no longer, or not at all.
+/// Upper bound of the connection timeout.
 const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(2);
-/// How often one read is sent. What lasts longer is the caller's to repeat.
+/// Attempts per read. Callers retry longer outages.
 const READ_ATTEMPT_COUNT_MAX: u32 = 3;
 const READ_PAUSE_MIN: Duration = Duration::from_millis(50);
-/// No blob of ours is larger; the largest are components.
+/// Size limit for blobs; the largest are components.
 const BLOB_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Where the blobs are.
+/// Location of the blobs, and how to access them.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The bucket, which must exist.
     pub bucket: String,
-    /// What all names begin with, as one or more folders; may be empty.
+    /// Prefix of all names: one or more path segments, or empty.
     pub prefix: String,
-    /// Another address than that of AWS.
+    /// Endpoint to use instead of AWS.
     pub endpoint: Option<String>,
-    /// The region, where the SDK does not find it by itself.
+    /// Region, unless the SDK finds it.
     pub region: Option<String>,
-    /// Whether the bucket is named in the path, and not in the host's name.
+    /// Whether the bucket name is in the path rather than in the host name.
     pub path_style: bool,
-    /// After which a request is given up, with all its attempts.
+    /// Time limit for a request, including all its attempts.
     pub request_timeout: Duration,
 }
 
-/// Who signs requests, and with what.
+/// Credentials for signing requests.
 #[derive(Clone)]
 pub struct AccessKey {
-    /// Its public half.
+    /// Public key id.
     pub id: String,
-    /// Its secret half.
+    /// Secret key.
     pub secret: String,
 }
 
@@ -71,10 +71,10 @@ impl fmt::Debug for AccessKey {
     }
 }
 
-/// Why no store can be made of the options. The bucket is not asked here.
+/// Reason why no store can be created from the options. This check does not contact the bucket.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectError {
-    /// The bucket's name is none.
+    /// The bucket name is invalid.
     #[error("{0:?} is not the name of a bucket: 3 to 63 of a-z, 0-9, - and .")]
     Bucket(String),
     /// The prefix cannot be part of a name.
@@ -82,35 +82,35 @@ pub enum ConnectError {
         "the prefix {0:?} is not valid: at most 256 printable characters of ASCII, and no empty step"
     )]
     Prefix(String),
-    /// The endpoint is no address.
+    /// The endpoint is not a valid address.
     #[error("the endpoint {0:?} is not an address; it looks like https://host:port")]
     Endpoint(String),
-    /// There is no region.
+    /// The region is missing.
     #[error(
         "no region is configured, and AWS_REGION and the AWS profile name none: set one of them"
     )]
     Region,
-    /// There are no credentials.
+    /// The credentials are missing.
     #[error(
         "no credentials for bucket {bucket}: {reason}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, an AWS \
              profile, or a role of this machine"
     )]
     Credentials {
-        /// For which bucket.
+        /// The bucket.
         bucket: String,
-        /// What the SDK says.
+        /// The SDK's error message.
         reason: String,
     },
 }
 
-/// Blobs in a bucket.
+/// Store in an S3 bucket.
 pub struct S3 {
-    /// Sends each request once.
+    /// Client that sends each request once.
     writer: Client,
-    /// Sends a request again where it failed for the moment.
+    /// Client that retries transient failures.
     reader: Client,
     bucket: String,
-    /// Empty, or with a slash at the end.
+    /// Empty, or ends with a slash.
     prefix: String,
     request_timeout: Duration,
 }
@@ -127,25 +127,19 @@ impl fmt::Debug for S3 {
 }
 
 impl S3 {
-    /// A store on a bucket. Credentials and what is not in the options are looked for where the SDK looks: in the
-    /// environment, the AWS profile, and the metadata of the machine.
+    /// Creates a store on a bucket. The SDK looks up credentials and missing options in its usual places: the
+    /// environment, the AWS profile, and the machine's metadata service.
     ///
     /// # Errors
-    /// See [`ConnectError`]: the options or the surroundings must be changed.
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
+    /// See [`ConnectError`]. The options or the environment must be corrected.
     pub async fn connect(options: Options) -> Result<Self, ConnectError> {
         Self::connect_as(options, None).await
     }
 
-    /// As [`S3::connect`], with an access key that the caller has from elsewhere, as tests have it.
+    /// Like [`S3::connect`], with an access key from the caller. Used by tests.
     ///
     /// # Errors
     /// As [`S3::connect`].
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
     pub async fn connect_with_key(options: Options, key: AccessKey) -> Result<Self, ConnectError> {
         Self::connect_as(options, Some(key)).await
     }
@@ -153,7 +147,7 @@ impl S3 {
     async fn connect_as(options: Options, key: Option<AccessKey>) -> Result<Self, ConnectError> {
         let prefix = surroundings::checked_prefix(&options)?;
         let config = surroundings::config(&options, key).await?;
-        // Asked here, so that their lack is told at the start and not by the first write.
+        // Checked here, so that missing credentials are reported at startup rather than by the first write.
         if let Some(provider) = config.credentials_provider()
             && let Err(error) = provider.provide_credentials().await
         {
@@ -165,14 +159,15 @@ impl S3 {
         let builder = aws_sdk_s3::config::Builder::from(&config)
             .endpoint_resolver(OneBucket::default())
             .force_path_style(options.path_style)
-            // Small bodies are hashed for the signature, which the store verifies: a checksum beside it, in a trailer
-            // that not every store understands, protects nothing more. Checksums of answers are compared where given.
+            // The signature, which the store verifies, covers a hash of a small body. An additional checksum would
+            // protect nothing more, and not every store supports the trailer that carries it. Checksums of answers
+            // are verified if present.
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenSupported);
         let (connect_timeout, total) =
             (options.request_timeout.min(CONNECT_TIMEOUT_MAX), options.request_timeout);
         let timeouts = TimeoutConfig::builder().connect_timeout(connect_timeout);
-        // One attempt that gets no answer must leave time for another.
+        // An attempt without an answer must leave time for another one.
         let read_timeouts = timeouts.clone().operation_attempt_timeout(total / 2);
         let retries = RetryConfig::standard()
             .with_max_attempts(READ_ATTEMPT_COUNT_MAX)
@@ -198,7 +193,7 @@ impl S3 {
         format!("{doing} in bucket {}: no answer within {seconds} s", self.bucket)
     }
 
-    /// What an error of the SDK says about the request.
+    /// Classifies an SDK error.
     fn answer<E>(&self, doing: &str, error: &SdkError<E>) -> Answer
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -213,7 +208,7 @@ impl S3 {
         }
     }
 
-    /// The whole body, or why there is none.
+    /// Reads the whole body.
     async fn read(&self, name: &str, output: GetObjectOutput) -> Result<Blob, Error> {
         let unavailable = |what: &str| {
             Error::Unavailable(format!("blob {name} in bucket {}: {what}", self.bucket))
@@ -278,8 +273,8 @@ impl S3 {
             .body(ByteStream::from(bytes));
         let put = match condition {
             Condition::Absent => put.if_none_match("*"),
-            // Without quotes, against the grammar of HTTP: AWS takes both, and some stores compare the text as it is
-            // with what they keep, which is without. None was found that insists on quotes.
+            // Unquoted, contrary to the grammar of HTTP. AWS accepts both forms. Some stores compare the header
+            // literally with their unquoted ETag, and no store is known to require quotes.
             Condition::Matches(etag) => put.if_match(etag.as_str()),
         };
         let put = if name.ends_with(".json") { put.content_type("application/json") } else { put };
@@ -295,7 +290,7 @@ impl S3 {
             Err(error) => {
                 let answer = self.answer(&doing, &error);
                 match answer.verdict {
-                    // There is nothing that could match, or, as some stores say it, nothing that does.
+                    // There is no blob that could match; some stores report a failed match the same way.
                     Verdict::Refused | Verdict::Absent => Put::Refused,
                     Verdict::Denied => Put::Denied(answer.text),
                     Verdict::Unclear => Put::Undecided(answer.text),
@@ -332,20 +327,20 @@ impl Store for S3 {
     }
 }
 
-/// What the store calls a content, without the quotes around it and without the mark of a proxy that recompressed it.
+/// Returns the ETag without quotes and without the weak prefix that a recompressing proxy adds.
 fn etag_of(header: &str) -> Option<ETag> {
     let text = header.trim();
     let text = text.strip_prefix("W/").unwrap_or(text).trim_matches('"');
     (!text.is_empty()).then(|| ETag::new(text))
 }
 
-/// An error with its causes, in one line.
+/// Formats an error and its causes on one line.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
         let cause = error.to_string();
-        // Some errors repeat their cause in their own text.
+        // Some errors include their cause in their own text.
         if !text.ends_with(&cause) {
             text.push_str(": ");
             text.push_str(&cause);

@@ -1,8 +1,8 @@
-//! A store whose silence is noticed: since when has it left every read unanswered, and since when every write?
+//! Health tracking of a store: how long every read, and every write, has been without success.
 //!
-//! It passes everything on unchanged. One answer of any kind ends the first count, and one write that took place the
-//! second: a full disk, or a bucket over its quota, answers reads all the same. Both begin with the first request that
-//! has no answer, not when that is given up.
+//! All requests are forwarded unchanged. Any answer resets the first duration, and only a completed write resets
+//! the second, because a full disk or a bucket over its quota still answers reads. Both durations start with the
+//! first unanswered request, not when that request times out.
 
 mod silence;
 
@@ -15,24 +15,24 @@ use bytes::Bytes;
 use self::silence::Silence;
 use super::{Blob, Condition, Error, Page, Put, Store};
 
-/// The blob that is rewritten to learn whether the store takes writes.
+/// Blob that is rewritten to check whether the store accepts writes.
 const PROBE: &str = "probe/writes.json";
-/// What it holds; a write changes its ETag alone.
+/// Content of the probe blob. A write changes only its ETag.
 const PROBE_CONTENT: &[u8] =
     br#"{"about":"rewritten by nodes to learn whether the store takes writes"}"#;
 
-/// A store, and since when it fails.
+/// Store wrapper that records since when the store has been failing.
 #[derive(Debug)]
 pub struct Watched {
     inner: Arc<dyn Store>,
     reads: Silence,
     writes: Silence,
-    /// What came of the newest write that did not take place.
+    /// Error message of the newest failed write.
     failure: Mutex<String>,
 }
 
 impl Watched {
-    /// Watches `inner`.
+    /// Wraps `inner`.
     #[must_use]
     pub fn new(inner: Arc<dyn Store>) -> Self {
         Self {
@@ -43,34 +43,34 @@ impl Watched {
         }
     }
 
-    /// For how long no read was answered although some were sent.
+    /// Returns for how long no read was answered although some were sent.
     #[must_use]
     pub fn failing_for(&self) -> Duration {
         self.reads.lasts()
     }
 
-    /// For how long no write took place although some were sent.
+    /// Returns for how long no write took place although some were sent.
     #[must_use]
     pub fn failing_writes_for(&self) -> Duration {
         self.writes.lasts()
     }
 
-    /// What the store said of the newest write that did not take place.
+    /// Returns the store's error message for the newest failed write.
     #[must_use]
     pub fn write_failure(&self) -> String {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Reads and rewrites a blob of its own: what comes of that is counted as any other request is.
+    /// Reads and rewrites a separate blob. The result counts like that of any other request.
     ///
     /// # Cancel safety
-    /// The write may or may not take place.
+    /// If the future is dropped, the write may or may not take place.
     pub async fn probe(&self) {
         let Ok(found) = self.get(PROBE).await else { return };
         let condition = found.map_or(Condition::Absent, |blob| Condition::Matches(blob.etag));
         let content = Bytes::from_static(PROBE_CONTENT);
         if self.put(PROBE, content, condition).await == Put::Refused {
-            // Another node has rewritten it since it was read here.
+            // Another node has rewritten the blob since it was read, so writes succeed.
             self.writes.begin().answered();
         }
     }
@@ -92,13 +92,13 @@ impl Store for Watched {
     async fn put(&self, name: &str, bytes: Bytes, condition: Condition) -> Put {
         let write = self.writes.begin();
         let put = self.inner.put(name, bytes, condition).await;
-        // A write that has no answer says nothing of reads: the probe asks.
+        // An unanswered write is no evidence about reads; the probe sends a read.
         if matches!(put, Put::Applied(_) | Put::Refused | Put::Unavailable(_)) {
             self.reads.begin().answered();
         }
         match &put {
             Put::Applied(_) => write.answered(),
-            // The condition did not hold: whether a write would take place is not known.
+            // The precondition failed, which is no evidence that a write would succeed.
             Put::Refused => write.says_nothing(),
             Put::Undecided(why) | Put::Unavailable(why) | Put::Denied(why) => {
                 self.note_failure(why);
@@ -119,7 +119,7 @@ impl Store for Watched {
     }
 }
 
-/// Damage of one blob is found by reading: the store answers.
+/// Whether the store answered. Damage of one blob is detected by a read that was answered.
 fn has_answered<T>(read: &Result<T, Error>) -> bool {
     matches!(read, Ok(_) | Err(Error::Damaged(_)))
 }

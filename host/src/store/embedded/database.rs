@@ -1,9 +1,9 @@
-//! What fjall does for the embedded store: blobs by name, each behind the number of the write that made it, and a
-//! checksum of its own.
+//! The fjall database of the embedded store. Each blob is stored under its name, with the number of its write and a
+//! checksum.
 //!
-//! Fjall shows a batch only after its journal is synced, which is what makes direct reads right. Memory is bounded: a
-//! cache, the memtable, and no more. One tree holds all, so that what it has on the disk is always a beginning of all
-//! writes.
+//! Fjall makes a batch visible only after syncing its journal, which makes direct reads correct. Memory is bounded
+//! by the block cache and the memtable. A single tree holds everything, so its tables always contain a prefix of
+//! all writes.
 
 use std::io;
 use std::ops::Bound;
@@ -21,65 +21,66 @@ use super::last_answered::{FILE, LastAnswered};
 use super::writer::{Accepted, Disk};
 use crate::store::{Blob, ETag, Page};
 
-/// Blocks that were read and may be read again.
+/// Block cache.
 const CACHE_BYTES: u64 = 32 * 1024 * 1024;
-/// Writes that are in the journal and not yet in a table.
+/// Memtable: writes that are in the journal but not yet in a table.
 const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
-/// Journals at most, before memtables are written out to be rid of them.
+/// Journal size that forces memtables to be flushed, so that old journals can be deleted.
 const JOURNAL_BYTES: u64 = 256 * 1024 * 1024;
-/// From this size on a blob has a place of its own, so that sorting names does not copy it.
+/// From this size on, blobs are stored outside the tree, so that compaction does not copy them.
 const SEPARATE_BYTES: u32 = 32 * 1024;
-/// Room that is left for the database's own work.
+/// Disk space reserved for the database's own work.
 const RESERVE_BYTES: u64 = 128 * 1024 * 1024;
-/// A value that is larger is not copied when it is read. One that is smaller is, because it is a part of a block, and
-/// would keep the whole block in memory for as long as an object keeps its state.
+/// Larger values are not copied when read. Smaller values are copied: they are slices of a block, and would keep
+/// the whole block in memory for as long as an object keeps its state.
 const COPY_BYTES_MAX: usize = SEPARATE_BYTES as usize;
-/// Before each blob: the number of the write that made it, and the checksum of name, number and blob.
+/// Prefix of each stored blob: the number of its write, and a checksum of name, number and blob.
 const HEAD_BYTES: usize = 2 * size_of::<u64>();
 /// The tree that holds the blobs.
 pub(super) const TREE: &str = "blobs";
 
-/// What fjall could not do.
+/// Failure of the database.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
-    /// In its own words.
+    /// An error reported by fjall.
     #[error("the database of the store: {0}")]
     Fjall(#[from] fjall::Error),
-    /// What it has is not what was written.
+    /// Stored data differs from what was written.
     #[error("{name} is damaged on the disk ({why}): restore the store from a backup")]
     Damaged {
-        /// The blob, or what else.
+        /// Name of the blob or of the other damaged part.
         name: String,
-        /// In the words of whoever noticed.
+        /// Error message of the component that detected the damage.
         why: String,
     },
 }
 
-/// Fjall's database with the blobs, before anything is known of it.
+/// Opened fjall database whose content has not been checked yet.
 pub(super) struct Opened {
     pub(super) blobs: Keyspace,
     pub(super) database: fjall::Database,
 }
 
-/// The database of one store.
+/// Database of one store.
 pub(super) struct Database {
     path: PathBuf,
     blobs: Keyspace,
     database: fjall::Database,
     progress: Mutex<Progress>,
-    // The last field, so that the folder is free when all else is closed: a read may outlive the call and the store.
+    // Declared last, so that the directory is unlocked after everything else is closed: a read may outlive its
+    // caller and the store.
     _lock: Lock,
 }
 
-/// What the next batch goes on from.
+/// Position from which the next batch continues.
 struct Progress {
-    /// The newest write of the batch before it in the journals.
+    /// Number of the newest write in the preceding batch of the journals.
     previous: u64,
     last_answered: LastAnswered,
 }
 
 impl Opened {
-    /// Opens the database in `folder`, or makes one.
+    /// Opens the database in `folder`, or creates it.
     pub(super) fn open(folder: &Path, is_new: bool) -> Result<Self, Error> {
         let database = fjall::Database::builder(folder)
             .cache_size(CACHE_BYTES)
@@ -101,7 +102,7 @@ impl Opened {
         Ok(Self { blobs, database })
     }
 
-    /// The number of the newest write; 0 where there is none.
+    /// Returns the number of the newest write, or 0 if there is none.
     pub(super) fn newest(&self) -> Result<u64, Error> {
         const NAME: &str = "the number of the newest write";
         let Some(value) = read(NAME, || self.blobs.get(LINK))? else { return Ok(0) };
@@ -111,7 +112,7 @@ impl Opened {
         }
     }
 
-    /// The number of the newest write of `name`, which need not be text.
+    /// Returns the number of the newest write of `name`, which need not be UTF-8.
     pub(super) fn number(&self, name: &[u8]) -> Result<Option<u64>, Error> {
         let text = String::from_utf8_lossy(name);
         let Some(value) = read(&text, || self.blobs.get(name))? else { return Ok(None) };
@@ -120,7 +121,7 @@ impl Opened {
 }
 
 impl Database {
-    /// Goes on with what was opened, after the write `previous` in its journals.
+    /// Continues with an opened database, after the write `previous` in its journals.
     pub(super) fn new(
         folder: &Path,
         opened: Opened,
@@ -179,20 +180,20 @@ impl Database {
 
 #[cfg(test)]
 impl Database {
-    /// Moves what is in memory into a table.
+    /// Moves the memtable into a table.
     pub(super) fn flush(&self) {
         self.blobs.rotate_memtable_and_wait().unwrap();
     }
 }
 
-/// A blob as it lies in the database.
+/// Encodes a blob for the database.
 fn encode(name: &str, number: u64, bytes: &[u8]) -> Vec<u8> {
     let number = number.to_be_bytes();
     let checksum = checksum(name.as_bytes(), number, bytes).to_be_bytes();
     [&number[..], &checksum, bytes].concat()
 }
 
-/// A value as the number of its write and the blob.
+/// Splits a value into the number of its write and the blob.
 fn decode<'a>(name: &str, value: &'a UserValue) -> Result<(u64, &'a [u8]), Error> {
     let damaged = || Error::Damaged {
         name: name.to_owned(),
@@ -214,7 +215,8 @@ fn checksum(name: &[u8], number: [u8; 8], bytes: &[u8]) -> u64 {
     checksum.digest()
 }
 
-/// Reads something, and says what is damaged where that cannot be read. Fjall may also panic over damage.
+/// Runs a read and maps its failure to damage of `name`, unless the failure is transient. Fjall may also panic on
+/// damaged data.
 fn read<T>(name: &str, work: impl FnOnce() -> Result<T, fjall::Error>) -> Result<T, Error> {
     let damaged = |why: String| Error::Damaged { name: name.to_owned(), why };
     match catch_unwind(AssertUnwindSafe(work)) {
@@ -225,7 +227,7 @@ fn read<T>(name: &str, work: impl FnOnce() -> Result<T, fjall::Error>) -> Result
     }
 }
 
-/// Whether the error is the system's, and not one about what was read. A bad sector is damage.
+/// Whether the error comes from the operating system rather than from the data. A bad sector counts as damage.
 fn is_passing(error: &fjall::Error) -> bool {
     let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = source {
@@ -238,13 +240,13 @@ fn is_passing(error: &fjall::Error) -> bool {
     matches!(error, fjall::Error::Poisoned)
 }
 
-/// Whether `free` bytes are enough for `bytes` more, the database's own work included.
+/// Checks that `free` bytes are enough for `bytes` more, including the database's own work.
 fn room(folder: &Path, free: u64, bytes: usize) -> Result<(), String> {
     let needed = RESERVE_BYTES.saturating_add(bytes as u64);
     if free >= needed {
         return Ok(());
     }
-    // Callers read it, too: where the folder is, is for the log alone.
+    // The error text reaches callers, so the directory is written only to the log.
     tracing::debug!(folder = %folder.display(), free, needed, "the disk is full");
     Err(format!("its disk has {free} bytes left, {needed} are needed: make room"))
 }
@@ -259,7 +261,7 @@ impl Disk for Database {
     }
 
     fn check_room(&self, bytes: usize) -> Result<(), String> {
-        // A disk that cannot tell is not full; if it is, the commit says so.
+        // If the disk does not report its free space, it is assumed to have some. If it is full, the commit fails.
         let Ok(disk) = rustix::fs::statvfs(&self.path) else { return Ok(()) };
         room(&self.path, disk.f_bavail.saturating_mul(disk.f_frsize), bytes)
     }
@@ -281,7 +283,7 @@ impl Disk for Database {
         batch.insert(&self.blobs, LINK, link.encode());
         batch.commit().map_err(|error| format!("{}: {error}", self.path.display()))?;
         progress.previous = newest;
-        // Only now: the file must not name a write that a crash may still undo.
+        // Only after the commit: the file must not name a write that a crash may still undo.
         let named = progress.last_answered.set(newest);
         named.map_err(|error| format!("{}: {FILE}: {error}", self.path.display()))
     }

@@ -1,7 +1,7 @@
-//! The folder of an embedded store: who may use it, and what it is.
+//! The directory of an embedded store: exclusive access and format.
 //!
-//! `lock` is locked while a process has the store open, `format` says what the rest is. Before it is there,
-//! `last-answered` is: a store without that file is damaged. The database is in `blobs`, and no business of this file.
+//! `lock` is locked while a process has the store open. `format` states the format of the other files and is
+//! created after `last-answered`, so a store without `last-answered` is damaged. The database is in `blobs`.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write as _};
@@ -11,21 +11,21 @@ use std::path::Path;
 use super::OpenError;
 use super::last_answered::{self, LastAnswered};
 
-/// The newest format of the folder that this host knows, and the only one that it makes.
+/// Newest supported format, and the only one that this host creates.
 const FORMAT: u32 = 2;
-/// What `format` holds before the number.
+/// Text in `format` before the number.
 const HEAD: &str = "highlander embedded store, format ";
 
-/// The folder is this process's own until this is dropped.
+/// Exclusive lock on the directory, held until it is dropped.
 #[derive(Debug)]
 pub(super) struct Lock(#[expect(dead_code, reason = "the open file is the lock")] File);
 
-/// Takes the folder `path`, and makes it one of a store where it is empty.
+/// Locks the directory `path`, and initializes it if it is empty.
 pub(super) fn open(path: &Path) -> Result<Lock, OpenError> {
     let failed = |source| OpenError::Io { path: path.to_owned(), source };
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
     let marker = path.join("format");
-    // Before anything is made in it: a wrong path must not leave traces in somebody's folder.
+    // Checked before any file is created: a wrong path must not leave traces in an unrelated directory.
     if !marker.exists() && !is_empty(path).map_err(failed)? {
         return Err(OpenError::NotAStore(path.to_owned()));
     }
@@ -41,12 +41,12 @@ pub(super) fn open(path: &Path) -> Result<Lock, OpenError> {
     } else {
         mark(path).map_err(failed)?;
     }
-    // Records are nobody else's to read on this machine.
+    // Other users of this machine must not read the records.
     fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(failed)?;
     Ok(Lock(lock))
 }
 
-/// Whether there is nothing but what a start that was cut short may have left.
+/// Whether the directory is empty except for files that an interrupted start may have left.
 fn is_empty(path: &Path) -> io::Result<bool> {
     for entry in fs::read_dir(path)? {
         let name = entry?.file_name();
@@ -74,7 +74,7 @@ fn check_format(path: &Path, marker: &[u8]) -> Result<(), OpenError> {
     }
 }
 
-/// Writes the marker whole or not at all, in a folder where nothing was answered yet.
+/// Writes the format file atomically, in a directory in which no write was answered yet.
 fn mark(path: &Path) -> io::Result<()> {
     LastAnswered::create(path, 0)?;
     let new = path.join("format.new");

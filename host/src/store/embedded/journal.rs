@@ -1,10 +1,10 @@
-//! Reads the journals of the database before the database does, and changes nothing.
+//! Reads the database's journals before the database does, without changing them.
 //!
-//! The database takes the first thing that it does not understand for the torn end of its journal and cuts off all that
-//! follows, without a word, whatever it was. It also believes the sequence number of a batch, which its checksums do
-//! not cover. So the journals are read here first: every batch names the write before it, which makes them one chain,
-//! and sequence numbers must rise along it. A gap in the chain is damage; whether its end is damage too is not known
-//! here, but by comparison with the newest answered write.
+//! The database treats the first entry that it cannot parse as the torn end of its journal, and silently truncates
+//! everything after it. It also trusts a batch's sequence number, which its checksums do not cover. Therefore the
+//! journals are checked here first: every batch names the write before it, so the batches form a chain along which
+//! sequence numbers must rise. A gap in the chain is damage. Whether its end is damaged too is decided by
+//! comparison with the newest answered write.
 
 mod batch;
 
@@ -18,15 +18,15 @@ use rustix::fs::{SeekFrom, seek};
 
 use self::batch::Reader;
 
-/// Under which key each batch has its [`Link`]. No name is like it, because a name is UTF-8.
+/// Key of the [`Link`] in each batch. No name can equal it, because names are UTF-8.
 pub(super) const LINK: &[u8] = b"\xffnewest";
 
-/// What each batch says of itself.
+/// Position of a batch in the chain, stored in the batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Link {
-    /// The number of its newest write.
+    /// Number of the batch's newest write.
     pub(super) newest: u64,
-    /// The number of the newest write of the batch before it in the journals.
+    /// Number of the newest write of the preceding batch in the journals.
     pub(super) previous: u64,
 }
 
@@ -46,39 +46,39 @@ impl Link {
     }
 }
 
-/// Why journals cannot be used.
+/// Reason why the journals cannot be used.
 #[derive(Debug)]
 pub(super) enum Error {
     /// They cannot be read.
     Io(PathBuf, io::Error),
-    /// Something in the middle of them is missing or changed.
+    /// Part of them is missing or changed, before their end.
     Damaged(String),
 }
 
-/// What is in the journals.
+/// Content of the journals.
 #[derive(Debug, Default)]
 pub(super) struct Journals {
-    /// The number of the newest write in an unbroken batch.
+    /// Number of the newest write in an intact batch.
     pub(super) newest: Option<u64>,
-    /// What the database must show of some names if it has understood the sequence numbers as they were written: the
-    /// number of the newest write, or nothing where the blob was removed.
+    /// Number of the newest write that the database must show for some names, or `None` if the blob was removed. A
+    /// difference means that the database has read other sequence numbers than were written.
     pub(super) expected: HashMap<Vec<u8>, Option<u64>>,
-    /// The last journal, if it goes on behind its last unbroken batch with something else than zeros.
+    /// The last journal, if its last intact batch is followed by anything but zeros.
     torn: Option<Torn>,
 }
 
-/// A journal with something behind its last unbroken batch.
+/// Journal with data after its last intact batch.
 #[derive(Debug)]
 struct Torn {
     path: PathBuf,
-    /// Where the last unbroken batch ends.
+    /// End of the last intact batch.
     sound: u64,
-    /// Where nothing but zeros follows.
+    /// Offset after which only zeros follow.
     end: u64,
 }
 
 impl Journals {
-    /// Reads the journals in the folder `database`.
+    /// Reads the journals in the directory `database`.
     pub(super) fn read(database: &Path) -> Result<Self, Error> {
         let mut journals = Self::default();
         let mut seqno = None;
@@ -93,7 +93,7 @@ impl Journals {
             let sound = reader.sound();
             let end = data_end(path, sound).map_err(failed)?;
             if end > sound && index + 1 < paths.len() {
-                // A journal is synced before the next one is begun.
+                // Each journal is synced before the next one is created.
                 let path = path.display();
                 return Err(Error::Damaged(format!("{path} holds no batch at byte {sound}")));
             }
@@ -102,7 +102,7 @@ impl Journals {
         Ok(journals)
     }
 
-    /// Takes the next batch into the chain.
+    /// Appends a batch to the chain.
     fn follow(&mut self, batch: batch::Batch, seqno: &mut Option<u64>) -> Result<(), String> {
         let link = batch.link.ok_or("a batch says not which writes it has")?;
         if let Some(newest) = self.newest
@@ -114,8 +114,8 @@ impl Journals {
         if seqno.is_some_and(|before| batch.seqno <= before) {
             return Err(format!("the sequence number of write {} is damaged", link.newest));
         }
-        // With the next number in turn there is no other that would fit. Else the database may have taken another one
-        // for it, and what it shows is compared.
+        // A sequence number that follows directly on the last one is certain, because no other value fits.
+        // Otherwise the database may have read a different number, and the values that it shows are compared.
         let is_certain = seqno.is_some_and(|before| batch.seqno == before + 1);
         let count = batch.writes.len() as u64;
         for (write, number) in
@@ -131,8 +131,8 @@ impl Journals {
         Ok(())
     }
 
-    /// Cuts off what follows the last unbroken batch, so that the database does not have to make sense of it. The
-    /// journal as it was is copied into the folder `kept` first. `true` where there was anything to cut.
+    /// Truncates the last journal after its last intact batch, so that the database does not have to interpret the
+    /// rest. First copies the original journal into the directory `kept`. Returns whether anything was truncated.
     pub(super) fn cut(&self, kept: &Path) -> Result<bool, Error> {
         let Some(torn) = &self.torn else { return Ok(false) };
         let failed = |error| Error::Io(torn.path.clone(), error);
@@ -150,7 +150,7 @@ impl Journals {
     }
 }
 
-/// The journals, oldest first.
+/// Returns the journals, oldest first.
 fn paths(database: &Path) -> Result<Vec<PathBuf>, Error> {
     let failed = |error| Error::Io(database.to_owned(), error);
     let entries = match fs::read_dir(database) {
@@ -170,8 +170,8 @@ fn paths(database: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(journals.into_iter().map(|(_, path)| path).collect())
 }
 
-/// Where in a file, from `start` on, nothing but zeros follows. A journal is allocated before it is written, so that
-/// it has a long hole at its end, which is skipped.
+/// Returns the offset in a file, from `start` on, after which only zeros follow. A journal is preallocated and
+/// therefore ends in a long hole, which is skipped.
 fn data_end(path: &Path, start: u64) -> io::Result<u64> {
     static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
     let file = File::open(path)?;

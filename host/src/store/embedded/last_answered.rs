@@ -1,8 +1,8 @@
-//! The number of the newest answered write, in a file beside the database.
+//! Durable number of the newest answered write, in a file next to the database.
 //!
-//! After a crash a journal may end in a torn batch that nobody was answered for, and damage looks the same. This file
-//! tells them apart: a write is answered only when its number stands here, on the disk.
-//! It has two slots that are written in turn, so that a torn slot leaves the other one, which names the write before.
+//! After a crash, a journal may end in a torn batch that was never answered, and damage looks the same. This file
+//! distinguishes the two cases: a write is answered only once its number is in this file on disk. The file has two
+//! slots that are written alternately. If one is torn, the other still names the preceding write.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -11,9 +11,9 @@ use std::path::Path;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Its name in the folder.
+/// Name of the file in the directory.
 pub(super) const FILE: &str = "last-answered";
-/// Slots lie in blocks of their own: a write that tears one block does not touch the other.
+/// Distance between slots. Each has a separate block, so that a torn write of one does not affect the other.
 const SLOT_STEP: u64 = 4096;
 const SLOT_COUNT: u64 = 2;
 /// 20 digits, a space, 16 hexadecimal digits, a line break.
@@ -27,7 +27,7 @@ pub(super) struct LastAnswered {
 }
 
 impl LastAnswered {
-    /// Puts a file that names `number` in place of what is there.
+    /// Atomically replaces the file by one that names `number`.
     pub(super) fn create(folder: &Path, number: u64) -> io::Result<Self> {
         let (path, new) = (folder.join(FILE), folder.join(format!("{FILE}.new")));
         let mut file = File::create(&new)?;
@@ -41,7 +41,7 @@ impl LastAnswered {
         Ok(Self { file, next_slot: 0 })
     }
 
-    /// The number that the file names; nothing where it is missing, or both slots are damaged.
+    /// Returns the number in the file, or `None` if the file is missing or both slots are damaged.
     pub(super) fn read(folder: &Path) -> io::Result<Option<u64>> {
         let path = folder.join(FILE);
         let file = match File::open(&path) {
@@ -58,13 +58,13 @@ impl LastAnswered {
             }
         }
         if newest.is_some() && damaged > 0 {
-            // As after a loss of power in the middle of a write; damage of this one place loses nothing either.
+            // Expected after a power loss during a write. Damage to a single slot loses nothing either.
             tracing::warn!(path = %path.display(), "one of two slots is unreadable, the other one counts");
         }
         Ok(newest)
     }
 
-    /// Names `number`, and returns when that is on the disk.
+    /// Writes `number`, and returns once it is on disk.
     pub(super) fn set(&mut self, number: u64) -> io::Result<()> {
         self.file.write_all_at(&encode(number), self.next_slot * SLOT_STEP)?;
         self.file.sync_data()?;

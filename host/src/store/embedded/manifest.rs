@@ -1,12 +1,11 @@
-//! The manifests of the database: which tables belong to it.
+//! Verifies the database's manifests, which list its tables, before the database is opened.
 //!
-//! The database stores a checksum of each manifest beside it, in `current`, and does not compare it when it opens.
-//! A manifest with a flipped bit may then name fewer tables, and the others would be deleted. So it is compared here,
-//! before the database is opened.
+//! The database stores a checksum of each manifest in `current`, but does not verify it when it opens. A manifest
+//! with a flipped bit may name fewer tables, and the database would delete the others.
 //!
-//! So are the tables of contents at the end of tables and of files with blobs: the database takes memory for as many
-//! entries as one says before it compares its checksum, and ends the process where there is not so much. What is in
-//! these files besides is compared whenever it is read.
+//! The tables of contents at the end of table and blob files are verified too. The database allocates memory for
+//! the number of entries that one claims before it verifies its checksum, and aborts if the allocation fails. The
+//! database verifies the rest of these files on every read.
 
 use std::fs::{self, File};
 use std::io;
@@ -15,32 +14,32 @@ use std::path::Path;
 
 use xxhash_rust::xxh3::xxh3_128;
 
-/// In the database's folder: the version of its format.
+/// In the database's directory: the version of its format.
 const VERSION: &str = "version";
-/// In the database's folder: one folder for each tree.
+/// In the database's directory: one directory per tree.
 const TREES: &str = "keyspaces";
-/// In a tree's folder: the number of its manifest, and its checksum.
+/// In a tree's directory: the number of the current manifest and its checksum.
 const CURRENT: &str = "current";
-/// In a tree's folder: tables, and files with blobs that are not in tables.
+/// In a tree's directory: tables, and files with blobs that are stored outside the tables.
 const ARCHIVES: [&str; 2] = ["tables", "blobs"];
-/// How such a file ends: this, the checksum of its table of contents (16 bytes), where that begins, and its length (8
-/// bytes each), little-endian.
+/// Start of the footer of such a file. After it follow the checksum of the table of contents (16 bytes), its offset
+/// and its length (8 bytes each), little-endian.
 const END_MAGIC: &[u8] = b"SFA!\x01\x00";
 const END_BYTES: usize = 38;
-/// How a table of contents begins.
+/// Start of a table of contents.
 const CONTENTS_MAGIC: &[u8] = b"TOC!";
-/// It has a handful of entries.
+/// Size limit for a table of contents, which has only a few entries.
 const CONTENTS_BYTES_MAX: usize = 1024 * 1024;
 /// The number (8 bytes), the checksum (16 bytes), both little-endian, and the kind of the checksum (1 byte).
 const CURRENT_BYTES: usize = 25;
 
-/// Compares all manifests with their checksums. A database `is_new` if nothing in it was ever answered: it may be
-/// half made.
+/// Verifies the checksums of all manifests. A database `is_new` if no write in it was ever answered; it may be
+/// incomplete.
 ///
 /// # Errors
-/// What is damaged, or missing.
+/// Describes the damaged or missing part.
 pub(super) fn check(database: &Path, is_new: bool) -> Result<(), String> {
-    // Without it the database would be made anew.
+    // Without this file the database would be created from scratch.
     let version = database.join(VERSION);
     if !is_new && !version.is_file() {
         return Err(format!("{} is missing", version.display()));
@@ -59,7 +58,7 @@ pub(super) fn check(database: &Path, is_new: bool) -> Result<(), String> {
         count += 1;
         check_tree(&tree, is_new)?;
     }
-    // The tree of the database's own names, and that of the blobs: a tree that is missing would be made anew.
+    // The tree of the database's own names, and the tree of blobs. A missing tree would be created from scratch.
     if count < 2 && !is_new {
         return Err(format!("{} has {count} trees instead of 2", database.join(TREES).display()));
     }
@@ -91,7 +90,7 @@ fn check_tree(tree: &Path, is_new: bool) -> Result<(), String> {
 fn check_archives(folder: &Path) -> Result<(), String> {
     let files = match fs::read_dir(folder) {
         Ok(files) => files,
-        // The database misses what its manifest names.
+        // The database reports a missing file that its manifest names.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(format!("{}: {error}", folder.display())),
     };
@@ -104,8 +103,8 @@ fn check_archives(folder: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether the table of contents has the checksum that the file says. A file without one is not judged: a flush that a
-/// crash cut short leaves such, and the database refuses it where it is needed.
+/// Whether the table of contents matches the checksum in the footer. A file without a footer passes: a flush that a
+/// crash interrupted leaves such files, and the database rejects them when it needs them.
 fn is_sound(path: &Path) -> io::Result<bool> {
     let file = File::open(path)?;
     let Some(contents_end) = file.metadata()?.len().checked_sub(END_BYTES as u64) else {
@@ -121,7 +120,7 @@ fn is_sound(path: &Path) -> io::Result<bool> {
     Ok(!contents.starts_with(CONTENTS_MAGIC) || xxh3_128(&contents) == checksum)
 }
 
-/// The checksum of the table of contents, and where it begins.
+/// Returns the checksum and the offset of the table of contents.
 fn split_end(end: &[u8; END_BYTES]) -> Option<(u128, u64)> {
     let rest = end.strip_prefix(END_MAGIC)?;
     let (checksum, rest) = rest.split_first_chunk()?;

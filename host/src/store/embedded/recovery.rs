@@ -1,12 +1,12 @@
-//! Opens the store of a folder, or says what is damaged in it: whatever was answered is there afterwards, or the folder
-//! is refused.
+//! Opens the store in a directory. Afterwards every answered write is present; otherwise it reports the damage and
+//! refuses to open.
 //!
-//! 1. What the database would believe unseen is compared before it is opened: its manifests and its journals.
-//! 2. A journal's torn end is cut off, after a copy was made in `damaged`.
-//! 3. The database is opened on a thread of its own, so that a panic or an endless loop in it is an error here.
-//! 4. What it shows is compared with its journals, and with the number of the newest answered write.
+//! 1. Manifests and journals, which the database would trust, are verified before it is opened.
+//! 2. A journal's torn end is truncated, after a copy was made in `damaged`.
+//! 3. The database is opened on a separate thread, so that a panic or an endless loop in it becomes an error here.
+//! 4. Its content is compared with its journals and with the number of the newest answered write.
 //!
-//! Damage in a table or a blob is found when it is read ([`super::database`]).
+//! Damage in a table or a blob is detected when it is read ([`super::database`]).
 
 use std::collections::HashMap;
 use std::fs;
@@ -23,19 +23,19 @@ use super::journal::{self, Journals};
 use super::last_answered::LastAnswered;
 use super::manifest;
 
-/// How long the database may take. It reads 256 MiB of journals at most, and has ended long before on any disk.
+/// Time limit for opening the database. It reads at most 256 MiB of journals, which any disk finishes much earlier.
 const OPEN_TIME_MAX: Duration = Duration::from_mins(10);
-/// What an operator writes, to go on without the writes that are lost.
+/// File that an operator writes to continue without the lost writes.
 const ACCEPT_LOSS: &str = "accept-loss";
-/// Copies of journals that were cut.
+/// Directory for copies of truncated journals.
 const DAMAGED: &str = "damaged";
 
-/// Opens the store in the folder `path`, which `lock` is of; also the newest number that a write has had.
+/// Opens the store in the directory `path`, which `lock` holds. Also returns the highest write number ever used.
 pub(super) fn open(path: &Path, lock: Lock) -> Result<(Database, u64), OpenError> {
     let failed = |path: &Path, source| OpenError::Io { path: path.to_owned(), source };
     let damaged = |what| OpenError::Damaged { path: path.to_owned(), what };
     let answered = LastAnswered::read(path).map_err(|source| failed(path, source))?;
-    // Nothing was answered yet: the database may be missing or half made.
+    // No write was answered yet, so the database may be missing or incomplete.
     let is_new = answered == Some(0);
     let blobs = path.join("blobs");
     manifest::check(&blobs, is_new).map_err(damaged)?;
@@ -59,21 +59,21 @@ pub(super) fn open(path: &Path, lock: Lock) -> Result<(Database, u64), OpenError
             "the store goes on without writes that were lost, as it was told to"
         );
     } else if was_cut {
-        // A torn write that nobody was answered for: nobody will ask for it.
+        // The torn write was never answered, so the copy is not needed.
         fs::remove_dir_all(&kept).map_err(|source| failed(&kept, source))?;
     }
     if accepted.is_some() {
-        // Once: the next loss is to be accepted anew.
+        // The file is good for one start: the next loss must be accepted again.
         let path = path.join(ACCEPT_LOSS);
         fs::remove_file(&path).map_err(|source| failed(&path, source))?;
     }
     let previous = journal_newest.unwrap_or(newest);
     let database = Database::new(path, opened, previous, last_answered, lock);
-    // Not even the number of a lost write is used again.
+    // The number of a lost write is not reused either.
     Ok((database, answered.unwrap_or_default().max(newest)))
 }
 
-/// The newest write that the operator goes on with.
+/// Returns the newest write number that the operator accepts to continue with.
 fn accepted(path: &Path) -> io::Result<Option<u64>> {
     match fs::read_to_string(path.join(ACCEPT_LOSS)) {
         Ok(text) => Ok(text.trim().parse().ok()),
@@ -82,7 +82,7 @@ fn accepted(path: &Path) -> io::Result<Option<u64>> {
     }
 }
 
-/// What the database is opened with.
+/// Inputs for opening the database.
 struct Plan {
     path: PathBuf,
     blobs: PathBuf,
@@ -92,7 +92,7 @@ struct Plan {
 }
 
 impl Plan {
-    /// The database, the number of its newest write, and whether others are lost.
+    /// Returns the database, the number of its newest write, and whether later writes are lost.
     fn carry_out(self, journals: Journals) -> Result<(Opened, u64, bool), OpenError> {
         let path = self.path;
         let why = |error: database::Error| match error {
@@ -115,7 +115,7 @@ impl Plan {
             Some(answered) => return Err(OpenError::Lost { path, answered, found: newest }),
             None => return Err(OpenError::Unproven { path, found: newest }),
         };
-        // Where the journals end before the database, all that they have is in its tables, and later writes too.
+        // If the journals end before the database, all their writes are in its tables, along with later ones.
         if journals.newest == Some(newest) {
             compare(&opened, journals.expected)
                 .map_err(why)?
@@ -125,7 +125,7 @@ impl Plan {
     }
 }
 
-/// Whether the database shows what its journals say.
+/// Checks that the database shows the content of its journals.
 fn compare(
     opened: &Opened,
     expected: HashMap<Vec<u8>, Option<u64>>,
@@ -142,7 +142,7 @@ fn compare(
     Ok(Ok(()))
 }
 
-/// Runs `work` on a thread of its own; an error where that panics, or takes longer than `limit`.
+/// Runs `work` on a separate thread. Returns an error if it panics or takes longer than `limit`.
 fn guarded<T: Send + 'static>(
     limit: Duration,
     work: impl FnOnce() -> T + Send + 'static,
@@ -150,7 +150,7 @@ fn guarded<T: Send + 'static>(
     let (sender, receiver) = sync_channel(1);
     let thread = thread::Builder::new().name("store-opener".to_owned());
     let started = thread.spawn(move || {
-        // Nobody waits any more where it took too long.
+        // After a timeout the receiver is gone.
         let _ = sender.send(work());
     });
     started.map_err(|error| format!("no thread can be started: {error}"))?;

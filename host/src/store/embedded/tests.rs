@@ -1,4 +1,4 @@
-//! The embedded store is a store, also after a restart, and refuses folders that are not its own.
+//! The embedded store conforms to the store port, also after a restart, and refuses foreign directories.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -117,14 +117,14 @@ async fn a_write_that_nobody_waits_for_is_written_before_the_folder_is_free() {
     let folder = folder();
     let store = Embedded::open(folder.path()).unwrap();
     let put = store.put("a", Bytes::from_static(b"a"), Condition::Absent);
-    // Polled once, so that it is in the queue, and dropped.
+    // Polled once, so that the write is queued, then dropped.
     assert!(futures_util::FutureExt::now_or_never(put).is_none());
     drop(store);
     let store = Embedded::open(folder.path()).unwrap();
     assert!(store.get("a").await.unwrap().is_some());
 }
 
-/// Names the folder to the process that is killed.
+/// Passes the directory to the process that is killed.
 const KILLED_FOLDER: &str = "HIGHLANDER_TEST_KILLED_FOLDER";
 
 #[tokio::test(flavor = "multi_thread")]

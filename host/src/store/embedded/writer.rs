@@ -1,8 +1,9 @@
-//! The one thread that writes: it takes all writes that wait, checks their conditions in the order in which they came,
-//! and makes one batch of them, durable with one fsync (**group commit**). All are answered after it.
+//! The writer thread. It takes all waiting writes, checks their conditions in order of arrival, commits them as one
+//! batch with a single fsync (**group commit**), and then answers all of them.
 //!
-//! Being the only writer, it may check first and write later. After a batch whose fate is unknown it writes nothing
-//! any more, because a later batch could not be told from it after a restart.
+//! As the only writer, it can check conditions first and write later. After a batch with an unknown outcome it
+//! rejects every further write, because a later batch could not be told apart from the uncertain one after a
+//! restart.
 
 use std::collections::HashSet;
 
@@ -11,12 +12,12 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::store::{Condition, ETag, Put};
 
-/// Writes in one batch at most.
+/// Maximum number of writes in a batch.
 const BATCH_COUNT_MAX: usize = 256;
-/// A batch takes no further write when it has these many bytes.
+/// Size from which a batch takes no further write.
 const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// A write that waits.
+/// A queued write.
 #[derive(Debug)]
 pub(super) struct Write {
     pub(super) name: String,
@@ -24,12 +25,12 @@ pub(super) struct Write {
     pub(super) answer: oneshot::Sender<Put>,
 }
 
-/// What a write does to its blob.
+/// Change that a write makes to its blob.
 #[derive(Debug)]
 pub(super) enum Change {
-    /// It has this content, if the condition holds.
+    /// Sets the content if the condition holds.
     Content(Bytes, Condition),
-    /// It is no more.
+    /// Removes the blob.
     Removal,
 }
 
@@ -46,28 +47,28 @@ impl Change {
     }
 }
 
-/// A write whose condition holds.
+/// Write whose condition holds.
 #[derive(Debug)]
 pub(super) struct Accepted<'a> {
     pub(super) name: &'a str,
-    /// Nothing where the blob is removed.
+    /// `None` if the blob is removed.
     pub(super) bytes: Option<&'a Bytes>,
     pub(super) etag: u64,
 }
 
-/// What the writer needs of a database.
+/// Database operations that the writer needs.
 pub(super) trait Disk {
-    /// The newest write of `name`; an error is a blob that cannot be read.
+    /// Returns the number of the newest write of `name`, or an error if the blob cannot be read.
     fn etag(&self, name: &str) -> Result<Option<u64>, String>;
 
-    /// Whether there is room for `bytes` more; an error is why not.
+    /// Checks that there is space for `bytes` more. The error describes the shortage.
     fn check_room(&self, bytes: usize) -> Result<(), String>;
 
-    /// Makes `writes` durable, all or none; after an error it is not known which.
+    /// Commits `writes` durably, all or none. After an error the outcome is unknown.
     fn commit(&self, writes: &[Accepted<'_>]) -> Result<(), String>;
 }
 
-/// Writes until the queue is closed and empty.
+/// Processes writes until the queue is closed and empty.
 pub(super) fn run(disk: &impl Disk, newest_etag: u64, mut queue: mpsc::Receiver<Write>) {
     let mut writer = Writer { disk, newest_etag, failed: None };
     while let Some(first) = queue.blocking_recv() {
@@ -80,7 +81,7 @@ pub(super) fn run(disk: &impl Disk, newest_etag: u64, mut queue: mpsc::Receiver<
         }
         let outcomes = writer.write(&batch, byte_count);
         for (write, outcome) in batch.into_iter().zip(outcomes) {
-            // Nobody waits any more: the write took place all the same.
+            // The caller may be gone; the write took place anyway.
             let _ = write.answer.send(outcome);
         }
     }
@@ -89,19 +90,19 @@ pub(super) fn run(disk: &impl Disk, newest_etag: u64, mut queue: mpsc::Receiver<
 struct Writer<'a, D> {
     disk: &'a D,
     newest_etag: u64,
-    /// Why nothing is written any more.
+    /// Reason why no further write is accepted.
     failed: Option<String>,
 }
 
 impl<D: Disk> Writer<'_, D> {
-    /// One outcome for each write of `batch`.
+    /// Returns one outcome for each write of `batch`.
     fn write(&mut self, batch: &[Write], byte_count: usize) -> Vec<Put> {
         let unavailable =
             |why: &str| batch.iter().map(|_| Put::Unavailable(why.to_owned())).collect();
         if let Some(why) = &self.failed {
             return unavailable(why);
         }
-        // A full disk is met before it can tear a batch: writes go on when there is room again, without a restart.
+        // A full disk is detected before it can tear a batch. Writes resume once there is space, without a restart.
         if let Err(why) = self.disk.check_room(byte_count) {
             return unavailable(&why);
         }
@@ -109,7 +110,8 @@ impl<D: Disk> Writer<'_, D> {
         let mut names = HashSet::with_capacity(batch.len());
         let mut outcomes = Vec::with_capacity(batch.len());
         for write in batch {
-            // A second write of a name in one batch knows neither that it is absent nor the ETag that it has now.
+            // A second write of a name in the same batch fails its precondition. Its caller cannot have seen the
+            // outcome of the first: neither that the blob is absent nor its new ETag.
             let outcome =
                 if names.contains(write.name.as_str()) { Put::Refused } else { self.decide(write) };
             if let Put::Applied(_) = outcome {
@@ -132,11 +134,11 @@ impl<D: Disk> Writer<'_, D> {
         outcomes
     }
 
-    /// What comes of `write` if the batch is made durable; an accepted one has the newest ETag.
+    /// Returns the outcome of `write`, provided that the batch is committed. An accepted write takes the next ETag.
     fn decide(&mut self, write: &Write) -> Put {
         let present = match self.disk.etag(&write.name) {
             Ok(present) => present,
-            // Whether an earlier attempt took place cannot be read either.
+            // Whether an earlier attempt succeeded cannot be read either.
             Err(why) => return Put::Unavailable(why),
         };
         let holds = match (&write.change, present) {

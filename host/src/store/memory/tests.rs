@@ -1,4 +1,4 @@
-//! The store in memory is a store, and its faults are what their names say.
+//! The in-memory store conforms to the store port, and its faults act as their names say.
 
 use tokio::time::Instant;
 

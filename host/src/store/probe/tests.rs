@@ -1,5 +1,5 @@
-//! The probe on a store in memory. Stores that decide wrongly are found in the tests of the S3 store, whose server can
-//! be told to.
+//! The probe on an in-memory store. The tests of the S3 store cover stores that decide wrongly, because their
+//! server can simulate them.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ async fn nodes_that_check_at_the_same_moment_do_not_accuse_the_store() {
     }
 }
 
-/// AWS answers 409 to writes that meet another one of the same blob.
+/// AWS answers 409 to concurrent writes of the same blob.
 #[tokio::test(start_paused = true)]
 async fn a_write_that_met_others_until_one_was_through_has_lost_to_it() {
     let store = Memory::new();
@@ -81,7 +81,7 @@ async fn lost_requests_and_answers_are_no_finding() {
 #[tokio::test(start_paused = true)]
 async fn a_store_that_never_tells_the_etag_is_found() {
     let store = Memory::new();
-    // Each write that takes place is answered by nothing.
+    // Each write takes place, but its answer is lost.
     store.script_puts(std::iter::repeat_n(PutFault::LostAnswer, 1000));
     assert!(matches!(check(&store).await, Err(Error::NoETag(_) | Error::Unavailable(_))));
 }

@@ -1,9 +1,9 @@
-//! How a record is written: one JSON object, field by field as `docs/formats.md` has it.
+//! Encoding of a record: one JSON object, with the fields that `docs/formats.md` specifies.
 //!
-//! What is read is refused unless it is whole, of a known format, of the object that was asked for, and consistent in
-//! itself: a damaged record is never served, and no field is ever dropped. Two things hold for every format number, so
-//! that a newer record can be told from a damaged one: the first field is `format`, and the last is the checksum of
-//! every byte before it. Nothing here decides what a record should say.
+//! Decoding rejects a record unless it is complete, of a known format, of the requested object, and consistent. So
+//! a damaged record is never served, and no field is ever dropped. Two properties hold for every format number, so
+//! that a newer record can be distinguished from a damaged one: the first field is `format`, and the last is the
+//! checksum of every byte before it.
 
 mod dealings;
 mod fields;
@@ -18,38 +18,38 @@ use super::{JSON, Record, State};
 use crate::id::{ObjectId, parse_hex};
 use crate::limits::{ANSWERED_COUNT_MAX, IDEMPOTENCY_KEY_BYTES_MAX, STATE_BYTES_MAX};
 
-/// The newest format that this reader knows.
+/// Newest supported format.
 pub const FORMAT: u32 = 3;
-/// The format of records of objects that have no dealings with others: readers of it lose nothing of them.
+/// Format of records without durable effects. Hosts that support only this format can read them without loss.
 const FORMAT_ALONE: u32 = 1;
 
-/// What every record begins with, whatever its format; the number follows.
+/// Start of every record in any format, followed by the format number.
 const HEAD: &[u8] = b"{\"format\":";
-/// What stands between the bytes that the checksum covers and its 64 hexadecimal digits.
+/// Separator between the bytes that the checksum covers and its 64 hexadecimal digits.
 const CHECKSUM: &[u8] = b",\"checksum\":\"sha256:";
-/// What every record ends with, after those digits.
+/// End of every record, after those digits.
 const TAIL: &[u8] = b"\"}";
-/// The checksum's field: `head -c -86` gives the bytes that it covers.
+/// Length of the checksum field: `head -c -86` returns the bytes that it covers.
 const CHECKSUM_FIELD_BYTES: usize = CHECKSUM.len() + 64 + TAIL.len();
-/// A state of full size in base64, and all that a record holds beside it, with room to spare.
+/// Size limit for a record: a state of full size in base64 and everything else in a record, with room to spare.
 const RECORD_BYTES_MAX: usize = 2 * STATE_BYTES_MAX;
 
-/// Why bytes are not the record that was asked for.
+/// Reason why bytes are not the requested record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// They are not what was written.
+    /// The bytes differ from what was written.
     #[error("the record is damaged: {why}")]
     Damaged {
-        /// What is wrong with them.
+        /// Description of the damage.
         why: String,
     },
-    /// They are the record of another object.
+    /// The bytes are the record of another object.
     #[error("the record is of {found:?}")]
     Foreign {
-        /// Whose record they are.
+        /// Type and key of that object.
         found: String,
     },
-    /// A newer host wrote them.
+    /// A newer host wrote the record.
     #[error("the record has format {0}, this host reads up to {FORMAT}")]
     NewerFormat(u32),
 }
@@ -58,9 +58,9 @@ fn damaged(why: impl Into<String>) -> DecodeError {
     DecodeError::Damaged { why: why.into() }
 }
 
-/// Writes `record`.
+/// Encodes `record`.
 ///
-/// A state of the content type [`JSON`] must be JSON ([`crate::json::is_json`]); white space around it is not kept.
+/// A state of the content type [`JSON`] must be JSON ([`crate::json::is_json`]). White space around it is not kept.
 #[must_use]
 pub fn encode(record: &Record) -> Bytes {
     debug_assert_eq!(check(record), Ok(()), "only a consistent record is written");
@@ -116,7 +116,8 @@ fn write_state<'a>(out: &'a mut Writer, state: &State) -> &'a mut Writer {
     }
 }
 
-/// An upper bound of the record's size for all but keys full of escapes, so that the buffer grows at most once.
+/// Returns an upper bound of the record's size, except for keys full of escapes, so that the buffer grows at most
+/// once.
 fn encoded_bytes_about(record: &Record) -> usize {
     let state = record.state.as_ref().map_or(0, |state| state.bytes.len());
     let is_json = record.state.as_ref().is_some_and(|state| &*state.content_type == JSON);
@@ -128,10 +129,10 @@ fn encoded_bytes_about(record: &Record) -> usize {
     640 + record.recent.as_slice().len() * 60 + names + state + answered.sum::<usize>()
 }
 
-/// Reads the record of `expected`. A large state is not copied: it stays a part of `bytes`.
+/// Decodes the record of `expected`. A large state is not copied: it remains a slice of `bytes`.
 ///
 /// # Errors
-/// See [`DecodeError`]. Whatever the bytes are, what comes back is an error or what was written.
+/// See [`DecodeError`]. For any input, the result is either an error or exactly what was written.
 pub fn decode(expected: &ObjectId, bytes: &Bytes) -> Result<Record, DecodeError> {
     verify_checksum(bytes)?;
     let format = format_of(bytes)?;
@@ -176,7 +177,7 @@ fn verify_checksum(bytes: &[u8]) -> Result<(), DecodeError> {
     }
 }
 
-/// Reads the format number alone, because in a newer format nothing else may be as it is here.
+/// Reads only the format number, because a newer format may differ in everything else.
 fn format_of(bytes: &[u8]) -> Result<u32, DecodeError> {
     let number = bytes.strip_prefix(HEAD).and_then(|rest| {
         let digits = rest.split(|byte| !byte.is_ascii_digit()).next()?;
@@ -185,7 +186,7 @@ fn format_of(bytes: &[u8]) -> Result<u32, DecodeError> {
     number.ok_or_else(|| damaged("it does not begin with its format"))
 }
 
-/// What holds of every record: it is asserted before one is written, and demanded of one that is read.
+/// Checks the invariants of a record. They are asserted before encoding and required after decoding.
 fn check(record: &Record) -> Result<(), &'static str> {
     let recent = record.recent.as_slice();
     if record.version == 0 {

@@ -1,5 +1,4 @@
-//! What a record holds of an object's dealings with other objects and with time: alarms, messages.
-//! Plain data; what becomes of it is decided in the activation.
+//! Durable effects in a record: an object's alarms and messages. Plain data; the activation implements the rules.
 
 use std::sync::Arc;
 
@@ -7,78 +6,78 @@ use super::WriteId;
 use crate::effects::{Alarm, Message};
 use crate::id::ObjectId;
 
-/// An object's dealings. Most objects have none.
+/// An object's durable effects. Most objects have none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Dealings {
-    /// The alarms that are set, by name; none where none is.
+    /// The alarms that are set, sorted by name; `None` if no alarm is set.
     pub alarms: Option<Arc<[Alarm]>>,
-    /// One-time alarms that were given up, oldest first.
+    /// One-time alarms that failed permanently, oldest first.
     pub failed: Vec<FailedAlarm>,
-    /// The number of the newest of those that there ever was; 0 before the first.
+    /// Number of the newest failed alarm so far; 0 before the first.
     pub failures: u64,
-    /// The number of the newest message that it sent; 0 before the first.
+    /// Number of the newest message sent; 0 before the first.
     pub sent: u64,
-    /// Messages that are not known to be delivered, oldest first.
+    /// Outbox: messages without confirmed delivery, oldest first.
     pub outbox: Vec<Pending>,
-    /// Messages that were given up, oldest first.
+    /// Dead letters: messages that were given up, oldest first.
     pub dead: Vec<DeadLetter>,
-    /// The newest message of each sender, the one heard of last at the end.
+    /// Newest message of each sender. The sender heard from most recently is last.
     pub received: Vec<Received>,
-    /// Its entry in the index of objects that are to be woken.
+    /// Entry in the wake-up index.
     pub wake: Option<Wake>,
 }
 
-/// A message that is not known to be delivered.
+/// Message without confirmed delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pending {
-    /// Its number: those to one receiver rise.
+    /// Number of the message. The numbers of messages to one receiver rise.
     pub number: u64,
-    /// What it says.
+    /// The message.
     pub message: Message,
-    /// How often its receiver refused it, or failed.
+    /// Number of times that the receiver rejected it or failed.
     pub tries: u32,
 }
 
-/// A message that was given up.
+/// Message that was given up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
-    /// The number that it had.
+    /// Number of the message.
     pub number: u64,
-    /// What it says.
+    /// The message.
     pub message: Message,
-    /// Why it was given up.
+    /// Reason why it was given up.
     pub why: Arc<str>,
-    /// When, in milliseconds since 1970-01-01 00:00 UTC.
+    /// Time at which it was given up, in milliseconds since 1970-01-01 00:00 UTC.
     pub time_ms: u64,
 }
 
-/// An alarm that was given up.
+/// Alarm that was given up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailedAlarm {
-    /// What tells it from every other one that the object ever had: its name may be in use again.
+    /// Number that is unique among all failed alarms of the object. The alarm's name may be in use again.
     pub number: u64,
-    /// What it calls, when it was due, and why it failed.
+    /// The alarm, with its handler, its due time and the failure.
     pub alarm: Alarm,
-    /// When it was given up, in milliseconds since 1970-01-01 00:00 UTC.
+    /// Time at which it was given up, in milliseconds since 1970-01-01 00:00 UTC.
     pub time_ms: u64,
 }
 
-/// The newest message of one sender.
+/// Newest message of one sender.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
     /// The sender.
     pub sender: ObjectId,
-    /// The message's number.
+    /// Number of the message.
     pub number: u64,
-    /// When, in the receiver's own time.
+    /// Time of receipt in the receiver's own time.
     pub time_ms: u64,
 }
 
-/// An entry in the index of objects that are to be woken.
+/// Entry in the wake-up index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wake {
-    /// When: minutes since 1970-01-01 00:00 UTC.
+    /// Due minute, counted since 1970-01-01 00:00 UTC.
     pub minute: u64,
-    /// What tells it from every other entry that the object ever had.
+    /// Nonce that distinguishes the entry from every other entry of the object.
     pub mark: WriteId,
 }

@@ -1,7 +1,7 @@
-//! Where requests go: worked out once, and not for each key.
+//! Resolves the endpoint once per client instead of once per request.
 //!
-//! The rules of the SDK lead from bucket, region and options to an address, and do not look at the key, but run for
-//! each request with another one. They are a good part of what the SDK adds to a request.
+//! The SDK's rules derive the address from bucket, region and options, not from the key. The SDK still evaluates
+//! them for every new key, and they account for much of its overhead per request.
 
 use std::sync::OnceLock;
 
@@ -9,7 +9,7 @@ use aws_sdk_s3::config::endpoint::{
     DefaultResolver, Endpoint, EndpointFuture, Params, ResolveEndpoint,
 };
 
-/// The address of the one bucket of a client.
+/// Cached endpoint of a client that uses a single bucket.
 #[derive(Debug, Default)]
 pub(super) struct OneBucket {
     rules: DefaultResolver,

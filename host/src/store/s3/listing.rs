@@ -1,7 +1,7 @@
-//! Listings: pages of S3 put together to one of ours, and checked.
+//! Listings: combines pages of S3 into one page of the port, and verifies their order.
 //!
-//! The port promises names in the order of their bytes, after a given one. AWS keeps that, but for directory buckets;
-//! a store that does not is refused rather than sorted, because its order is also the order in which it goes on.
+//! The port guarantees names in byte order after a given one. AWS lists in this order, except in directory buckets.
+//! A store with another order is rejected rather than sorted, because it also continues its listing in that order.
 
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::types::EncodingType;
@@ -11,9 +11,9 @@ use super::super::{Error, Page};
 use super::S3;
 use super::verdict::Verdict;
 
-/// The most keys that S3 gives at once.
+/// Maximum number of keys that S3 returns at once.
 const PAGE_KEYS_MAX: usize = 1000;
-/// Pages without a key in a row, after which a store is not believed.
+/// Number of consecutive pages without a key after which the listing fails.
 const EMPTY_PAGE_COUNT_MAX: usize = 100;
 
 pub(super) async fn list(
@@ -52,7 +52,7 @@ async fn next_page(
     token: Option<String>,
     count: usize,
 ) -> Result<ListObjectsV2Output, Error> {
-    // A token says where to go on; where a store gives none, the newest name does.
+    // A continuation token has precedence; if the store sends none, the newest name is the position.
     let start_after = if token.is_none() { found.newest.clone() } else { None };
     let request = store
         .reader
@@ -71,12 +71,12 @@ async fn next_page(
     })
 }
 
-/// What was listed until now.
+/// State of a listing.
 struct Found<'a> {
     store: &'a S3,
-    /// With the prefix of the store.
+    /// Listed prefix, including the store's own prefix.
     prefix: String,
-    /// The key after which to go on.
+    /// Key after which to continue.
     newest: Option<String>,
     names: Vec<String>,
 }
@@ -87,7 +87,7 @@ impl<'a> Found<'a> {
         Self { store, prefix: store.key(prefix), newest, names: Vec::new() }
     }
 
-    /// Adds the names of a page, and whether there were more than wanted.
+    /// Adds the names of a page. Returns whether it had more than `wanted`.
     fn take(&mut self, page: &ListObjectsV2Output, wanted: usize) -> Result<bool, Error> {
         let is_encoded = page.encoding_type() == Some(&EncodingType::Url);
         for object in page.contents().iter().take(wanted) {

@@ -1,6 +1,6 @@
-//! What a store is connected with: the options, checked, and what the SDK finds around the process.
+//! Client configuration: the validated options, completed with what the SDK finds in the environment.
 //!
-//! Nothing is asked of the store here.
+//! This module does not contact the store.
 
 use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
@@ -11,21 +11,21 @@ use aws_sdk_s3::config::Credentials;
 
 use super::{AccessKey, ConnectError, Options};
 
-/// The SDK changes its ways with a new version of its behaviour only, and we with it when this is changed.
+/// Pinned version of the SDK's defaults, which change only when this version is raised.
 fn behavior() -> BehaviorVersion {
     BehaviorVersion::v2026_01_12()
 }
 
-/// For stores that do not care where they are.
+/// Default region for servers that ignore the region.
 const REGION_OF_ENDPOINTS: &str = "us-east-1";
 
-/// What the SDK needs to know, from the options and from where it looks itself.
+/// Builds the SDK configuration from the options and from the SDK's own sources.
 pub(super) async fn config(
     options: &Options,
     key: Option<AccessKey>,
 ) -> Result<SdkConfig, ConnectError> {
     let mut loader = aws_config::defaults(behavior())
-        // Every request has a deadline of its own.
+        // Every request has its own timeout.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
     if let Some(AccessKey { id, secret }) = key {
         loader =
@@ -36,7 +36,7 @@ pub(super) async fn config(
     }
     loader = match (&options.region, &options.endpoint) {
         (Some(region), _) => loader.region(Region::new(region.clone())),
-        // The SDK would ask the metadata of the machine last, and elsewhere than at AWS wait for it in vain.
+        // The SDK would query the machine's metadata service last and, outside AWS, wait for it in vain.
         (None, Some(_)) => loader.region(
             RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
                 .or_else(ProfileFileRegionProvider::new())
@@ -48,7 +48,7 @@ pub(super) async fn config(
     if config.region().is_some() { Ok(config) } else { Err(ConnectError::Region) }
 }
 
-/// The prefix as names begin with it, if all options can be used.
+/// Validates all options and returns the prefix as it begins every key.
 pub(super) fn checked_prefix(options: &Options) -> Result<String, ConnectError> {
     let Options { bucket, prefix, endpoint, .. } = options;
     let is_bucket_byte =

@@ -1,33 +1,33 @@
-//! What an answer of the store, or its absence, says about the request.
+//! Interprets the store's answer to a request, or the lack of one.
 //!
-//! The rule where it is not clear: a request is only called refused or denied on the store's own word that nothing was
-//! done. All else may have happened, or may still.
+//! In doubt the outcome is unknown: a request counts as refused or denied only if the store itself reports that
+//! nothing was done. Anything else may have taken effect, or may still.
 
-/// What is known of a request that was not answered with success.
+/// Known effect of a request that did not succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// The condition does not hold; nothing was done.
+    /// The precondition failed; nothing was done.
     Refused,
-    /// There is no such blob; nothing was done.
+    /// The blob does not exist; nothing was done.
     Absent,
-    /// It was not done, and will not be when it is repeated.
+    /// Nothing was done, and a retry would have the same result.
     Denied,
-    /// It may have been done, or may be when it is repeated.
+    /// The request may have taken effect, or may if it is retried.
     Unclear,
 }
 
-/// A verdict, and what to tell about it.
+/// Verdict and its description.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Answer {
     pub(super) verdict: Verdict,
-    /// What happened, to which blob, and what to do; in no case a credential.
+    /// Description of the failure, with the blob and the remedy. Never contains credentials.
     pub(super) text: String,
 }
 
-/// Errors that pass although their status says otherwise.
+/// Error codes that are transient although their status suggests otherwise.
 ///
-/// A request that arrived damaged or too late is sent again whole. Credentials that have expired are fetched anew by
-/// the SDK, and it takes the store's clock for signing once it has seen that its own is wrong.
+/// A request that arrived damaged or too late is sent again in full. The SDK renews expired credentials. Once it
+/// has detected that its own clock is wrong, it signs by the store's clock.
 const PASSING: [&str; 13] = [
     "BadDigest",
     "ExpiredToken",
@@ -44,11 +44,11 @@ const PASSING: [&str; 13] = [
     "XAmzContentSHA256Mismatch",
 ];
 
-/// The longest message of a store that is passed on.
+/// Length limit for a message of the store in the description.
 const MESSAGE_CHARS_MAX: usize = 200;
 
 impl Answer {
-    /// From an error that the store sent.
+    /// Interprets an error that the store sent.
     pub(super) fn new(
         bucket: &str,
         doing: &str,
@@ -73,7 +73,7 @@ impl Answer {
         Self { verdict, text }
     }
 
-    /// From no answer, or one that nobody can understand.
+    /// Describes a missing or unintelligible answer.
     pub(super) fn none(bucket: &str, doing: &str, status: Option<u16>, reason: &str) -> Self {
         let text = match status {
             Some(status) => {
@@ -85,18 +85,18 @@ impl Answer {
     }
 }
 
-/// What a status and a code of S3 mean.
+/// Returns the meaning of an HTTP status and an S3 error code.
 pub(super) fn verdict(status: u16, code: Option<&str>) -> Verdict {
     match (status, code) {
         (_, Some(code)) if PASSING.contains(&code) => Verdict::Unclear,
         (412, _) => Verdict::Refused,
         (404, Some("NoSuchKey")) => Verdict::Absent,
         (404, Some("NoSuchBucket")) => Verdict::Denied,
-        // Any web server says so, and one that is in the way by mistake knows nothing about the blob.
+        // Any web server answers this way; one that was reached by mistake has no information about the blob.
         (404, _) => Verdict::Unclear,
-        // 409: another write of the same blob is under way, and S3 decided on neither for this one.
+        // 409: another write of the same blob is in progress, and S3 has decided neither.
         (408 | 409 | 425 | 429, _) => Verdict::Unclear,
-        // The one failure of a server that repetition does not mend.
+        // The only server error for which a retry does not help.
         (501, _) => Verdict::Denied,
         (300..=499, _) => Verdict::Denied,
         _ => Verdict::Unclear,

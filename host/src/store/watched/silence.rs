@@ -1,18 +1,18 @@
-//! Since when have requests been without an answer?
+//! Tracks since when requests have been unanswered.
 //!
-//! [`Count`] decides, and is told the time; [`Silence`] holds one and reads the clock. A request that ends without a
-//! word, also because nobody waits for it any more, is one that was not answered.
+//! [`Count`] holds the logic and takes the time as an argument; [`Silence`] guards one and reads the clock. A
+//! request that ends without an answer counts as unanswered, even if its caller dropped it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::clock::BootTime;
 
-/// Requests without an answer.
+/// Tracker of unanswered requests.
 #[derive(Debug, Default)]
 pub(super) struct Silence(Mutex<Count>);
 
-/// A request that is open. Dropped, it was not answered.
+/// A pending request. Dropping it counts as unanswered.
 #[derive(Debug)]
 #[must_use]
 pub(super) struct Open<'a>(Option<&'a Silence>);
@@ -28,7 +28,7 @@ impl Silence {
     }
 
     fn lock(&self) -> MutexGuard<'_, Count> {
-        // What is behind the lock is whole at every moment.
+        // The value behind the lock is consistent at every moment.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -40,7 +40,7 @@ impl Open<'_> {
         }
     }
 
-    /// The answer says nothing of what is counted.
+    /// Ends the request with an answer that is no evidence either way.
     pub(super) fn says_nothing(mut self) {
         if let Some(silence) = self.0.take() {
             silence.lock().says_nothing(BootTime::now());
@@ -65,7 +65,7 @@ impl Drop for Open<'_> {
 #[derive(Debug, Default)]
 struct Count {
     open: usize,
-    /// When the first request began that has no answer since the last one that had.
+    /// Start of the first request that has been unanswered since the last answer.
     since: Option<BootTime>,
     /// Whether a request since then has ended without an answer.
     has_failed: bool,
@@ -108,7 +108,7 @@ mod tests {
     }
     use Step::{Answered, Begin, SaysNothing, Unanswered};
 
-    /// Since when requests are without an answer after `steps`, each of which has its second.
+    /// Returns since when requests are unanswered after `steps`, each at its second.
     fn since(steps: &[(u64, Step)]) -> Option<u64> {
         let mut count = Count::default();
         for (second, step) in steps {

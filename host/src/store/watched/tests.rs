@@ -1,9 +1,9 @@
-//! What counts as an answer, and as a write that took place.
+//! Criteria for an answered request and for a completed write.
 
 use super::*;
 use crate::store::memory::{GetFault, Memory, PutFault};
 
-/// Writes to a new blob of a store that meets `fault`, and whether reads and writes fail after it.
+/// Writes to a new blob of a store with `fault`. Returns whether reads and writes are failing afterwards.
 async fn after_put(fault: PutFault) -> (bool, bool) {
     let memory = Arc::new(Memory::new());
     let watched = Watched::new(Arc::clone(&memory) as Arc<dyn Store>);

@@ -1,10 +1,9 @@
-//! One batch in a journal, as fjall 3 writes it.
+//! Parses the batches of a journal in the format of fjall 3.
 //!
-//! A start (tag 1, count of items as 4 bytes, sequence number as 8), the items, and an end (tag 3, checksum of all
-//! items as 8 bytes, a magic word).
-//! An item is the tag 2, its kind and its compression as 1 byte each, its tree as 8, the length of its key as 2, of its
-//! value as 4, of its value as it is stored as 4, the key, and the stored value.
-//! All numbers are little-endian, and the checksum is XXH3 with 64 bits.
+//! A batch is a start (tag 1, item count as 4 bytes, sequence number as 8), the items, and an end (tag 3, checksum
+//! of all items as 8 bytes, a magic word). An item is the tag 2, its kind and its compression (1 byte each), its
+//! tree (8 bytes), the length of its key (2), of its value (4) and of its stored value (4), then the key and the
+//! stored value. All numbers are little-endian, and the checksum is 64-bit XXH3.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read as _};
@@ -18,39 +17,39 @@ const START: u8 = 1;
 const ITEM: u8 = 2;
 const END: u8 = 3;
 const MAGIC: [u8; 4] = *b"FJL\x03";
-/// The kind of an item that removes its key.
+/// Kind of an item that removes its key.
 const REMOVAL: u8 = 1;
-/// The compression of a value that is stored as it is.
+/// Compression value of an uncompressed item.
 const PLAIN: u8 = 0;
 
-/// A batch whose checksum is right.
+/// Batch with a valid checksum.
 #[derive(Debug)]
 pub(super) struct Batch {
-    /// Where the database has it among all others.
+    /// Sequence number of the batch in the database.
     pub(super) seqno: u64,
-    /// What it says of itself.
+    /// The batch's own [`Link`], if it has one.
     pub(super) link: Option<Link>,
-    /// All other items, in their order.
+    /// All other items, in order.
     pub(super) writes: Vec<Write>,
 }
 
-/// One blob that is written or removed.
+/// Write or removal of one blob.
 #[derive(Debug)]
 pub(super) struct Write {
     pub(super) name: Vec<u8>,
     pub(super) is_removal: bool,
 }
 
-/// Why there is no further batch.
+/// Reason why no further batch was read.
 enum Stop {
-    /// What comes is no whole batch.
+    /// The next bytes are not a whole batch.
     Broken,
     Io(io::Error),
 }
 
 impl From<io::Error> for Stop {
     fn from(error: io::Error) -> Self {
-        // The file became shorter: it is as if it had always been.
+        // The file was truncated concurrently; treat it as if it had always been this short.
         if error.kind() == io::ErrorKind::UnexpectedEof { Self::Broken } else { Self::Io(error) }
     }
 }
@@ -58,7 +57,7 @@ impl From<io::Error> for Stop {
 /// Reads a journal batch by batch.
 pub(super) struct Reader {
     file: BufReader<File>,
-    /// What the file has behind what was read: no length in it is believed beyond that.
+    /// Bytes left in the file. Bounds every length that is read from it.
     left: u64,
     len: u64,
     sound: u64,
@@ -71,12 +70,12 @@ impl Reader {
         Ok(Self { file: BufReader::with_capacity(64 * 1024, file), left: len, len, sound: 0 })
     }
 
-    /// Where the last unbroken batch ends.
+    /// Returns the offset at which the last intact batch ends.
     pub(super) fn sound(&self) -> u64 {
         self.sound
     }
 
-    /// The next batch; nothing where what comes is none.
+    /// Returns the next batch, or `None` if the next bytes are not an intact one.
     pub(super) fn next(&mut self) -> io::Result<Option<Batch>> {
         match self.batch() {
             Ok(batch) => {
@@ -129,7 +128,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Reads a value of any size piece by piece, and returns it where it `is_wanted`.
+    /// Reads a value of any size in pieces. Returns its bytes if `is_wanted`, otherwise an empty vector.
     fn value(&mut self, len: u32, is_wanted: bool, checksum: &mut Xxh3) -> Result<Vec<u8>, Stop> {
         let mut left = len as usize;
         let mut piece = vec![0; left.min(64 * 1024)];

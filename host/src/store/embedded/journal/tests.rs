@@ -1,9 +1,9 @@
-//! Journals as fjall writes them, whole, cut and changed.
+//! Journals as fjall writes them: intact, truncated and modified.
 
 use super::super::database::Opened;
 use super::*;
 
-/// A database with three batches of two writes each; the second item of the last one is a removal.
+/// Creates a database with three batches of two writes each. The second item of the last batch is a removal.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let opened = Opened::open(folder.path(), true).unwrap();
@@ -33,7 +33,7 @@ fn change(folder: &tempfile::TempDir, work: impl FnOnce(&mut Vec<u8>)) {
     fs::write(path, bytes).unwrap();
 }
 
-/// Where each batch begins, and where the last one ends.
+/// Returns the offset of each batch, and the end of the last one.
 fn bounds(folder: &tempfile::TempDir) -> Vec<u64> {
     let mut reader = Reader::open(&journal(folder)).unwrap();
     let mut bounds = vec![0];
@@ -93,7 +93,7 @@ fn journals_in_one_chain_may_break_off_only_at_its_end() {
     fs::write(journal(&folder), first).unwrap();
     fs::write(folder.path().join("10.jnl"), second).unwrap();
     assert_eq!(Journals::read(folder.path()).unwrap().newest, Some(6));
-    // Whatever is wrong with it, also with its first byte, where nothing before it is left to be compared.
+    // Any damage is detected, even in the first byte, where no preceding batch is left for comparison.
     let oldest = paths(folder.path()).unwrap().remove(0);
     for offset in [0, first.len() - 1] {
         let mut broken = first.to_vec();

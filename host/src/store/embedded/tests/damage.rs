@@ -1,7 +1,7 @@
-//! Damage of a store on the disk, bit by bit: what was answered is there, or something says that it is not.
+//! Bit-level damage to a store on disk: every answered write is present, or an error reports that it is not.
 //!
-//! A store as a kill leaves it is one whose files are copied while nothing is written. What a loss of power makes of
-//! writes that were not synced is not tried here.
+//! The state after a kill is simulated by copying the files while nothing is written. The effects of a power loss
+//! on unsynced writes are not covered.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -15,13 +15,13 @@ use rand::{RngExt as _, SeedableRng as _};
 use super::*;
 use crate::store::ETag;
 
-/// The files of a store as they lie on the disk.
+/// The files of a store on disk.
 #[derive(Clone)]
 struct Image(BTreeMap<PathBuf, Content>);
 
 #[derive(Clone)]
 struct Content {
-    /// All up to the zeros at the end, and some of those.
+    /// The content up to the trailing zeros, and some of those.
     bytes: Vec<u8>,
     len: u64,
 }
@@ -58,7 +58,7 @@ impl Image {
         }
     }
 
-    /// Every place of every file, but for those in the middle of many zeros.
+    /// Returns every offset of every file, except those in the middle of long runs of zeros.
     fn places(&self) -> Vec<(PathBuf, usize)> {
         let places = |(name, content): (&PathBuf, &Content)| {
             let is_data = |offset: &usize| {
@@ -72,10 +72,10 @@ impl Image {
     }
 }
 
-/// What must be read: nothing where the blob was removed.
+/// Expected content by name: `None` if the blob was removed.
 type Answered = BTreeMap<&'static str, Option<Bytes>>;
 
-/// A folder in memory where there is one: it is filled a thousand times.
+/// Returns a directory in memory if the system has one, because it is filled a thousand times.
 fn quick_folder() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| folder())
 }
@@ -91,7 +91,8 @@ async fn write(store: &Embedded, answered: &mut Answered, name: &'static str, bl
     answered.insert(name, Some(blob));
 }
 
-/// A store with two tables, a blob outside of them, and a journal: as a kill leaves it, and as a stop does.
+/// Returns a store with two tables, a blob stored outside them, and a journal: after a kill, and after a clean
+/// stop.
 async fn small_store() -> (Image, Image, Answered) {
     let folder = folder();
     let mut answered = Answered::new();
@@ -114,14 +115,14 @@ async fn small_store() -> (Image, Image, Answered) {
     (killed, Image::of(folder.path()), answered)
 }
 
-/// What came of a store with damage.
+/// Outcome of opening and reading a damaged store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
-    /// Everything is there.
+    /// Everything is present.
     Whole,
-    /// It was not opened, and the folder is named.
+    /// The store refused to open and named the directory.
     Refused,
-    /// A blob, or the list of them, is refused by name, and all others are there.
+    /// A blob, or the listing, is reported as damaged by name. All other blobs are present.
     BlobRefused,
 }
 
@@ -151,7 +152,7 @@ async fn outcome(folder: &Path, answered: &Answered) -> Result<Outcome, String> 
     Ok(outcome)
 }
 
-/// Flips one bit at each of `places`, each in a store of its own, and counts what came of it.
+/// Flips one bit at each of `places`, each time in a fresh store, and counts the outcomes.
 fn flip_all(
     image: &Image,
     answered: &Answered,
@@ -182,7 +183,7 @@ fn flip_all(
     counts.map(AtomicUsize::into_inner)
 }
 
-/// Decides which bit of a byte is flipped. `HIGHLANDER_SEED` repeats a run.
+/// Returns the seed that selects the bit to flip in each byte. `HIGHLANDER_SEED` repeats a run.
 fn seed() -> u64 {
     let given = std::env::var("HIGHLANDER_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = given.unwrap_or_else(|| rand::rng().random());
@@ -198,7 +199,7 @@ async fn no_flipped_bit_loses_an_answered_write_silently() {
         let folder = quick_folder();
         image.put(folder.path());
         assert_eq!(outcome(folder.path(), &answered).await, Ok(Outcome::Whole), "{what}");
-        // A stop leaves what a kill leaves, so that fewer places are enough.
+        // A clean stop leaves the same kinds of files as a kill, so fewer offsets are enough.
         let places: Vec<_> = image.places().into_iter().step_by(step).collect();
         let [whole, refused, blob_refused] = flip_all(image, &answered, &places, seed);
         println!(
@@ -211,7 +212,7 @@ async fn no_flipped_bit_loses_an_answered_write_silently() {
     }
 }
 
-/// The database would take memory for as many entries as it says, and the process would end.
+/// Otherwise the database would allocate memory for the claimed number of entries, and the process would abort.
 #[tokio::test]
 async fn a_damaged_table_of_contents_is_refused_before_it_is_believed() {
     let (killed, _, answered) = small_store().await;
@@ -256,7 +257,7 @@ async fn no_missing_or_shortened_file_loses_an_answered_write_silently() {
     }
 }
 
-/// A store with three writes, one after the other, as a kill leaves it.
+/// Returns a store after a kill, with three consecutive writes.
 async fn three_writes() -> Image {
     let folder = folder();
     let mut answered = Answered::new();
@@ -271,7 +272,7 @@ fn journal(folder: &Path) -> PathBuf {
     folder.join("blobs/0.jnl")
 }
 
-/// Cuts the last of three writes off, in the middle of it.
+/// Truncates the journal in the middle of the last of three writes.
 fn tear(folder: &Path) {
     let bytes = fs::read(journal(folder)).unwrap();
     let end = bytes.iter().rposition(|byte| *byte != 0).unwrap();

@@ -1,4 +1,4 @@
-//! Group commit against a disk that counts, fails and fills up as it is told.
+//! Group commit against a fake disk that counts, fails and fills up on request.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -36,7 +36,7 @@ impl Disk for Scripted {
     }
 }
 
-/// What comes of writes that wait together, and the sizes of the batches.
+/// Returns the outcomes of writes that are queued together, and the sizes of the batches.
 fn outcomes(disk: &Scripted, writes: &[(&str, Condition)]) -> (Vec<Put>, Vec<usize>) {
     let (sender, queue) = mpsc::channel(1000);
     let answers: Vec<_> = writes

@@ -1,5 +1,4 @@
-//! How an object's dealings are written: the field `dealings` of a record, from format 2 on.
-//! Like the rest of a record it is refused unless it is whole.
+//! Encoding of the record field `dealings` (durable effects), from format 2 on. Decoding rejects incomplete fields.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -14,7 +13,7 @@ use crate::id::{Hex, ObjectId, parse_hex};
 use crate::store::record::WriteId;
 use crate::store::record::dealings::{DeadLetter, Dealings, FailedAlarm, Pending, Received, Wake};
 
-/// The field as it is written. A part that is not among these is refused, so that none is ever lost by rewriting.
+/// Serialized form of the field. Unknown parts are rejected, so that rewriting a record never drops one.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DealingsFields<'a> {
@@ -32,7 +31,7 @@ pub(super) struct DealingsFields<'a> {
     /// Sender, number, time.
     #[serde(borrow)]
     received: Vec<(Cow<'a, str>, u64, u64)>,
-    /// Minute, mark.
+    /// Minute, nonce.
     #[serde(borrow)]
     wake: Option<(u64, Cow<'a, str>)>,
 }
@@ -82,7 +81,7 @@ struct DeadFields<'a> {
     time_ms: u64,
 }
 
-/// The field's value.
+/// Returns the encoded value of the field.
 pub(super) fn encode(dealings: &Dealings) -> Vec<u8> {
     let alarms = dealings.alarms.iter().flat_map(|alarms| alarms.iter());
     let fields = DealingsFields {
@@ -223,7 +222,7 @@ fn id(text: &str) -> Result<ObjectId, DecodeError> {
     text.parse().map_err(|error: crate::id::Error| damaged(error.to_string()))
 }
 
-/// What was checked to be JSON when it came in.
+/// The JSON was validated when it was accepted.
 fn raw(json: &Bytes) -> &RawValue {
     serde_json::from_slice(json).unwrap_or(RawValue::NULL)
 }

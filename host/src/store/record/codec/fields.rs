@@ -1,5 +1,4 @@
-//! The fields of a record as they are read, and how they become a record.
-//! Their order in the file is the order here.
+//! Serialized fields of a record, in file order, and their conversion into a record.
 
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
@@ -16,10 +15,10 @@ use crate::id::{Digest, NodeId, ObjectId, parse_hex};
 use crate::limits::RECENT_WRITES_MAX;
 use crate::store::record::{AnsweredCall, JSON, RecentWrites, Record, State, Write, WriteId};
 
-/// Most states are JSON, and all of them share this one name of it.
+/// Shared media type, because most states are JSON.
 static JSON_TYPE: LazyLock<Arc<str>> = LazyLock::new(|| JSON.into());
 
-/// The fields of all formats. A field that is not among them is refused, so that none is ever lost by rewriting.
+/// Fields of all formats. Unknown fields are rejected, so that rewriting a record never drops one.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Fields<'a> {
@@ -46,7 +45,7 @@ pub(super) struct Fields<'a> {
     schema_version: Option<u32>,
     #[serde(borrow)]
     content_type: Option<Cow<'a, str>>,
-    // A state may be the JSON value null, which is not the same as no state.
+    // A state may be the JSON value null, which differs from a missing state.
     #[serde(borrow, default, deserialize_with = "present")]
     state: Option<&'a RawValue>,
     state_base64: Option<&'a str>,
@@ -141,8 +140,8 @@ impl Fields<'_> {
     }
 }
 
-/// `part` without a copy, unless that would keep more bytes in memory that nobody needs than bytes that are needed:
-/// a node holds the states of a million objects.
+/// Returns `part` without a copy, unless that would retain more unused than used bytes. This matters because a node
+/// holds the states of a million objects.
 fn kept(whole: &Bytes, part: &[u8]) -> Bytes {
     if part.len() < whole.len() / 2 { Bytes::copy_from_slice(part) } else { whole.slice_ref(part) }
 }

@@ -1,4 +1,4 @@
-//! Round trips over generated records, and every kind of damage.
+//! Round trips of generated records, and every kind of damage.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use crate::limits::RECENT_WRITES_MAX;
 use crate::store::record::dealings::{DeadLetter, Dealings, FailedAlarm, Pending, Received, Wake};
 use crate::store::record::{AnsweredCall, RecentWrites, Write, WriteId};
 
-/// A new seed for each run; printed, and taken from `HIGHLANDER_SEED` to run the same again.
+/// Creates a generator with a new seed for each run. The seed is printed, and `HIGHLANDER_SEED` repeats a run.
 fn generator() -> StdRng {
     let seed = std::env::var("HIGHLANDER_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = seed.unwrap_or_else(|| rand::rng().random());
@@ -148,7 +148,7 @@ fn dealings(random: &mut StdRng) -> Dealings {
     }
 }
 
-/// A small record that is the same in every run.
+/// Returns a small record that is the same in every run.
 fn small() -> Record {
     let id = WriteId([0xab; 16]);
     let call = AnsweredCall {
@@ -180,13 +180,13 @@ fn small() -> Record {
     }
 }
 
-/// `body` with a checksum that fits.
+/// Returns `body` with a valid checksum.
 fn sealed(body: &str) -> Bytes {
     let sum = Digest::of(body.as_bytes());
     format!("{body},\"checksum\":\"sha256:{sum}\"}}").into()
 }
 
-/// What comes of reading `small` with `from` replaced by `to`, under a checksum that fits.
+/// Returns the error of decoding `small` with `from` replaced by `to`, under a valid checksum.
 #[track_caller]
 fn edited(from: &str, to: &str) -> DecodeError {
     let record = small();
@@ -271,7 +271,7 @@ fn arbitrary_bytes_are_refused_without_a_panic() {
     let body = &body[..body.len() - CHECKSUM_FIELD_BYTES];
     for _ in 0..20_000 {
         assert!(decode(&id, &bytes(&mut random, 300)).is_err());
-        // Past the checksum too, where only the grammar and the rules are left to refuse.
+        // With a valid checksum too, so that only the grammar and the consistency checks can reject the record.
         let mut changed = body.to_vec();
         for _ in 0..random.random_range(1..4) {
             let index = random.random_range(0..changed.len());

@@ -1,10 +1,9 @@
-//! Writes JSON into memory, piece by piece. That the pieces make one JSON value is the caller's to see to.
-//! It writes and never fails; what is written is the caller's choice.
+//! Writes JSON into memory piece by piece. The caller ensures that the pieces form one JSON value.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-/// Writes JSON into memory.
+/// JSON writer on a byte buffer.
 pub(super) struct Writer(pub(super) Vec<u8>);
 
 impl Writer {
