@@ -1,8 +1,7 @@
-//! The engine port: components, and their instances.
+//! The engine port: components and their instances.
 //!
-//! An engine runs untrusted code within its budget and gives back values or a [`Fault`]; it knows nothing of stores,
-//! owners or calls of others. An instance that faulted is never used again.
-//! Every adapter passes [`conformance`].
+//! An engine runs untrusted code within a budget and returns values or a [`Fault`]. An instance that faulted is
+//! never used again. Every adapter passes [`conformance`].
 
 pub mod conformance;
 pub mod scripted;
@@ -21,37 +20,37 @@ use crate::effects::{Alarm, Effects, Occasion};
 use crate::error::Refusal;
 use crate::id::{Digest, ObjectId, TypeName};
 
-/// Handlers that an error names, of a type that may have 256.
+/// Maximum number of handlers that an error lists; a type may have 256.
 const HANDLERS_SHOWN_MAX: usize = 20;
 
-/// What a handler may do with the state.
+/// Access of a handler to the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HandlerKind {
-    /// May change it.
+    /// May change the state.
     Update,
-    /// May not.
+    /// Reads the state only.
     Query,
 }
 
 /// One handler of a type, as its component describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Handler {
-    /// Its name, unique within the type.
+    /// Name, unique within the type.
     pub name: String,
     /// Whether it may change the state.
     pub kind: HandlerKind,
-    /// What it does, for people.
+    /// Description for people.
     pub documentation: String,
-    /// JSON Schema of its argument.
+    /// JSON Schema of the argument.
     pub argument: serde_json::Value,
-    /// JSON Schema of its reply.
+    /// JSON Schema of the reply.
     pub reply: serde_json::Value,
 }
 
 impl Handler {
-    /// What it is called with where the caller gives no argument: `null`, or an object without members where it takes
-    /// an object all of whose members are optional. To replace the whole state there has to be one.
+    /// Returns the argument for calls without one: `null`, or `{}` if the handler takes an object whose members are
+    /// all optional. `put` always gets `null`, because replacing the whole state requires an explicit argument.
     #[must_use]
     pub fn no_argument(&self) -> &'static [u8] {
         let has = |name: &str, empty: &serde_json::Value| {
@@ -63,14 +62,14 @@ impl Handler {
     }
 }
 
-/// What a component says of itself, checked.
+/// Validated description that a component gives of its type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Description {
     /// The object type.
     pub name: TypeName,
-    /// What objects of the type are, for people.
+    /// Description of the type for people.
     pub documentation: String,
-    /// Version of the shape of the state, from 1.
+    /// Schema version of the state, from 1.
     pub schema_version: u32,
     /// Media type of snapshots.
     pub state_content_type: String,
@@ -78,13 +77,13 @@ pub struct Description {
     pub state: serde_json::Value,
     /// The handlers, sorted by name.
     pub handlers: Vec<Handler>,
-    /// Whether those who watch an object are shown its state.
+    /// Whether subscribers receive the object's state.
     #[serde(default)]
     pub shows_state: bool,
 }
 
 impl Description {
-    /// The handler of this name.
+    /// Returns the handler with this name.
     #[must_use]
     pub fn handler(&self, name: &str) -> Option<&Handler> {
         let index =
@@ -92,7 +91,7 @@ impl Description {
         self.handlers.get(index)
     }
 
-    /// Why there is no handler of this name.
+    /// Returns the error text for a missing handler.
     #[must_use]
     pub fn no_handler(&self, name: &str) -> String {
         let type_name = &self.name;
@@ -112,104 +111,104 @@ impl Description {
     }
 }
 
-/// Why an instance ended. The object goes on with the state it had before.
+/// Reason why an instance failed. The object keeps the state that it had before the call.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// The code trapped or panicked.
     #[error("its code trapped: {0}")]
     Trapped(String),
-    /// The processor time of a call was used up.
+    /// The call exceeded its processor time.
     #[error("its code used up its {0:?} of processor time")]
     Cpu(Duration),
-    /// More memory was asked for than an instance may have.
+    /// The code requested more memory than an instance may have.
     #[error("its code asked for more than its {0} bytes of memory")]
     Memory(usize),
-    /// The stack was used up.
+    /// The stack overflowed.
     #[error("its code ran out of stack")]
     Stack,
-    /// Too much data was passed between code and host within a call.
+    /// Too much data passed between guest and host within one call.
     #[error("its code passed more data to the host than a call may")]
     HostCalls,
-    /// A snapshot is larger than a state may be.
+    /// The snapshot exceeds the size limit for a state.
     #[error("its state would have {bytes} bytes or more, and may have {limit}")]
     StateTooLarge {
-        /// The snapshot's size, or what it has at least.
+        /// Size of the snapshot, or a lower bound of it.
         bytes: usize,
         /// The limit.
         limit: usize,
     },
-    /// A value is not what the contract says.
+    /// A value violates the rules of the WIT world.
     #[error("its code broke the contract: {0}")]
     Contract(String),
-    /// No instance could be made: too many live ones, or the host is out of memory.
+    /// No instance could be created: too many are live, or the host is out of memory.
     #[error("no instance can be made: {0}")]
     Exhausted(String),
 }
 
-/// Why the state of an object could not be loaded into an instance.
+/// Reason why an object's state could not be loaded into an instance.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RestoreError {
     /// The snapshot was written with a newer schema.
     #[error("its state has a newer schema than the code, which reads up to {0}")]
     NewerSchema(u32),
-    /// The snapshot does not fit.
+    /// The code cannot read the snapshot.
     #[error("its state cannot be read by the code: {0}")]
     InvalidSnapshot(String),
-    /// The code failed while it read.
+    /// The code failed while reading it.
     #[error(transparent)]
     Fault(#[from] Fault),
 }
 
-/// Why an object gives no reply to a call.
+/// Reason why an object does not reply to a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rejection {
-    /// The argument does not fit.
+    /// The argument is invalid.
     InvalidArgument(String),
-    /// There is no handler of this name; the text says which there are.
+    /// The handler does not exist; the text lists the existing ones.
     UnknownHandler(String),
-    /// The handler is an update, and only a query may be called so.
+    /// The handler is an update, but the call allows only queries.
     NoQuery,
-    /// The object refuses, in its own words.
+    /// The object rejected the call with its own code and message.
     Refused(Refusal),
 }
 
-/// Why a component cannot be used.
+/// Reason why a component cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LoadError {
-    /// The bytes are no component of the world `highlander:object`, or ask for what is not granted.
+    /// The bytes are not a component of the world `highlander:object`, or import something that is not available.
     #[error("{0}")]
     Refused(String),
-    /// The host could not compile or load it, for a reason of its own.
+    /// The host could not compile or load the component; this is not the component's fault.
     #[error("the component could not be compiled: {0}")]
     Failed(String),
 }
 
-/// One call as an instance sees it.
+/// One call as an instance receives it.
 #[derive(Debug, Clone, Copy)]
 pub struct GuestCall<'a> {
-    /// Name of the handler, one that the description has.
+    /// Name of the handler; the description contains it.
     pub handler: &'a str,
-    /// What that handler may do.
+    /// Kind of that handler.
     pub kind: HandlerKind,
     /// The argument, JSON.
     pub argument: &'a [u8],
     /// Version of the state.
     pub version: u64,
-    /// Who calls.
+    /// The caller.
     pub caller: &'a Caller,
-    /// Why the handler runs.
+    /// Trigger of the handler.
     pub occasion: &'a Occasion,
-    /// The alarms that are set, by name; none where none is.
+    /// The alarms that are set, sorted by name; `None` if no alarm is set.
     pub alarms: Option<&'a Arc<[Alarm]>>,
-    /// What the component says of itself, by which alarms and messages to handlers that it lacks are refused; none
-    /// where that is not to be done.
+    /// The component's description. Alarms and messages for handlers that it lacks are rejected; `None` disables
+    /// this check.
     pub own: Option<&'a Arc<Description>>,
-    /// The way to other objects; none where there are no others.
+    /// Port for calls to other objects; `None` if there are no other objects.
     pub outward: Option<&'a Arc<dyn Outward>>,
 }
 
 impl<'a> GuestCall<'a> {
-    /// A call that somebody makes to an object that has no alarms, and is alone.
+    /// Creates an anonymous call to an object that has no alarms and cannot call other objects.
     #[must_use]
     pub fn new(handler: &'a str, kind: HandlerKind, argument: &'a [u8], version: u64) -> Self {
         let (caller, occasion) = (&Caller::Anonymous, &Occasion::Called);
@@ -218,118 +217,114 @@ impl<'a> GuestCall<'a> {
     }
 }
 
-/// What a handler gave back.
+/// Result of a handler.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Handled {
     /// The reply, JSON.
     pub reply: Bytes,
-    /// What it asked for besides. Nothing, where it is a query.
+    /// Requested effects; empty for a query.
     pub effects: Effects,
 }
 
-/// A call that a handler makes to another object.
+/// Call from a handler to another object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutwardCall {
-    /// The object.
+    /// The called object.
     pub to: ObjectId,
-    /// Its handler.
+    /// The called handler.
     pub handler: Box<str>,
     /// The argument: JSON.
     pub argument: Bytes,
-    /// How long to wait, if that was said.
+    /// Timeout for the reply, if specified.
     pub timeout: Option<Duration>,
-    /// The caller's mark, if it gave one: 1 to 128 visible ASCII characters.
+    /// Idempotency key, if the handler set one: 1 to 128 visible ASCII characters.
     pub key: Option<Box<str>>,
 }
 
-/// Why a call to another object has no reply. Each but [`Unknown`](Self::Unknown) changed nothing there.
+/// Reason why a call to another object has no reply. Except for [`Unknown`](Self::Unknown), the call changed
+/// nothing there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OutwardError {
-    /// The object refuses, in its own words.
+    /// The object rejected the call with its own code and message.
     Refused(Refusal),
-    /// The argument does not fit, or the call is not well-formed.
+    /// The argument is invalid, or the call is malformed.
     InvalidArgument(String),
-    /// There is no such type or handler.
+    /// The type or the handler does not exist.
     NotFound(String),
-    /// The object waits for the one that calls.
+    /// The called object waits for the calling one.
     Cycle(String),
-    /// Too many objects wait for each other.
+    /// The chain of waiting objects is too long.
     TooDeep(String),
-    /// Waiting could last for ever.
+    /// The call could wait forever in a deadlock with another chain.
     Conflict(String),
     /// The time was over before the call began.
     TimedOut(String),
-    /// Not now.
+    /// The object is temporarily unavailable.
     Unavailable(String),
     /// The object's code failed.
     Failed(String),
-    /// It may have taken effect.
+    /// The call may have taken effect.
     Unknown(String),
 }
 
-/// The way of a handler to other objects.
+/// Port through which a handler calls other objects.
 #[async_trait]
 pub trait Outward: fmt::Debug + Send + Sync + 'static {
-    /// Makes a call and waits for its reply: JSON.
+    /// Calls a handler of another object and waits for its JSON reply.
     ///
     /// # Errors
     /// See [`OutwardError`].
     ///
     /// # Cancel safety
-    /// The call may have taken effect, or may still.
+    /// If the future is dropped, the call may have taken effect, or may still.
     async fn call(&self, call: OutwardCall) -> Result<Bytes, OutwardError>;
 }
 
-/// Turns components into something that runs.
+/// Loads components for execution.
 #[async_trait]
 pub trait Engine: fmt::Debug + Send + Sync + 'static {
-    /// Checks and compiles the component, or loads what was compiled before. Does not block a worker thread.
+    /// Validates and compiles the component, or loads previously compiled code. Does not block a worker thread.
     ///
     /// # Errors
-    /// [`LoadError`].
+    /// See [`LoadError`].
     ///
     /// # Cancel safety
-    /// A compilation that has begun goes on in the background and is thrown away.
+    /// A compilation in progress continues in the background, and its component is discarded.
     async fn load(&self, digest: Digest, wasm: Bytes) -> Result<Arc<dyn Component>, LoadError>;
 }
 
 /// One compiled component.
 #[async_trait]
 pub trait Component: fmt::Debug + Send + Sync + 'static {
-    /// The component's digest.
+    /// Returns the component's digest.
     fn digest(&self) -> Digest;
 
     /// Whether its code can call other objects.
     fn reaches_out(&self) -> bool;
 
-    /// Asks the component what it is, in an instance of its own.
+    /// Returns the description of the component, which runs in a separate instance.
     ///
     /// # Errors
-    /// [`LoadError::Refused`] where it fails, or says what makes no sense.
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
+    /// [`LoadError::Refused`] if the component fails or its description is invalid.
     async fn describe(&self) -> Result<Description, LoadError>;
 
-    /// Makes an instance, which is no object yet.
+    /// Creates an instance, which becomes an object only by [`Instance::restore`].
     ///
     /// # Errors
-    /// [`Fault`].
-    ///
-    /// # Cancel safety
-    /// Nothing is left behind.
+    /// See [`Fault`].
     async fn instantiate(&self) -> Result<Box<dyn Instance>, Fault>;
 }
 
-/// One instance of a component. It is one object after [`restore`](Self::restore).
+/// One instance of a component. It represents an object after [`restore`](Self::restore).
 ///
-/// After a [`Fault`], and after any of its futures was dropped before its end, an instance is not used again.
+/// After a [`Fault`], or after any of its futures was dropped before completion, an instance must not be used
+/// again.
 #[async_trait]
 pub trait Instance: fmt::Debug + Send + 'static {
-    /// Becomes the object `id` with the state `snapshot`, or with defaults.
+    /// Becomes the object `id` with the state `snapshot`, or with the type's defaults.
     ///
     /// # Errors
-    /// [`RestoreError`]: the instance is used no more.
+    /// See [`RestoreError`]. The instance must not be used after an error.
     async fn restore(
         &mut self,
         id: &ObjectId,
@@ -339,12 +334,12 @@ pub trait Instance: fmt::Debug + Send + 'static {
     /// Runs one handler.
     ///
     /// # Errors
-    /// [`Fault`]: the instance is used no more.
+    /// See [`Fault`]. The instance must not be used after an error.
     async fn handle(&mut self, call: GuestCall<'_>) -> Result<Result<Handled, Rejection>, Fault>;
 
-    /// Encodes the state: at most the configured `state_max`, and valid where it says JSON.
+    /// Encodes the state: at most the configured `state_max`, and valid JSON if the type declares JSON.
     ///
     /// # Errors
-    /// [`Fault`]: the instance is used no more.
+    /// See [`Fault`]. The instance must not be used after an error.
     async fn snapshot(&mut self) -> Result<Bytes, Fault>;
 }

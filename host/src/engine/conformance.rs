@@ -1,8 +1,8 @@
-//! What every engine must do, as checks that any adapter can be given to.
+//! Conformance checks that every engine must pass.
 //!
-//! They need a component that counts: state `{"value":0}`; updates `increment` and `add`, which answer with the sum
-//! and refuse an overflow of 64 bits with the code `overflow`; a query `value`. The checks panic where an engine
-//! does not keep the port's contract.
+//! They need a counter component: state `{"value":0}`; updates `increment` and `add`, which return the sum and
+//! reject a 64-bit overflow with the code `overflow`; a query `value`. A check panics if the engine violates the
+//! port's rules.
 
 use std::sync::Arc;
 
@@ -13,13 +13,13 @@ use crate::engine::{
 };
 use crate::id::{Digest, ObjectId};
 
-/// Runs all checks with the counting component `wasm`.
+/// Runs all checks with the counter component `wasm`.
 ///
 /// # Panics
-/// Where the engine does not do what the port says.
+/// If the engine violates the port's rules.
 ///
 /// # Cancel safety
-/// Nothing is left behind but instances, which end with the engine.
+/// Instances may be left behind; they end with the engine.
 pub async fn check(engine: &dyn Engine, wasm: Bytes) {
     what_is_no_component_is_refused(engine).await;
     let component = engine.load(Digest::of(&wasm), wasm.clone()).await.expect("it loads");
@@ -108,7 +108,7 @@ async fn a_snapshot_that_does_not_fit_is_refused(component: &dyn Component) {
         let refused = restore(counter.as_mut(), Some(snapshot)).await;
         let is_right = matches!(refused, Err(RestoreError::InvalidSnapshot(_)));
         assert!(is_right, "{snapshot}: {refused:?}");
-        // After an error the instance is used no more.
+        // The instance must not be used after an error.
         assert!(matches!(counter.snapshot().await, Err(Fault::Contract(_))));
     }
 }

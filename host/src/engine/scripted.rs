@@ -1,7 +1,7 @@
-//! An engine without Wasm, for tests and simulations: every component is the same counter, written in Rust.
+//! A fake engine without Wasm for tests and simulations: every component is the same counter, written in Rust.
 //!
-//! It is deterministic, instant but for `sleep`, and keeps the port's contract, so that what lies above it can be
-//! tested without a compiler. It isolates nothing and is no choice for a real node.
+//! It is deterministic, instant except for `sleep`, and conforms to the port, so that the layers above can be
+//! tested without a compiler. It isolates nothing and must not be used in a real node.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,10 +19,10 @@ use crate::engine::{
 use crate::error::Refusal;
 use crate::id::{Digest, ObjectId, TypeName};
 
-/// What the bytes of a scripted component begin with.
+/// Prefix of a scripted component's bytes.
 const PREFIX: &str = "scripted:";
 
-/// Every handler of a scripted component: its name, its kind, and what it does.
+/// All handlers of a scripted component: name, kind and description.
 const HANDLERS: &[(&str, HandlerKind, &str)] = &[
     ("add", HandlerKind::Update, "Adds the argument, and answers with the sum."),
     ("call", HandlerKind::Update, "Calls the handler of another object: [type, key, handler]."),
@@ -43,24 +43,24 @@ const HANDLERS: &[(&str, HandlerKind, &str)] = &[
     ("version", HandlerKind::Query, "The version of the state, as the call has it."),
 ];
 
-/// Loads bytes such as `scripted:counter`, or `scripted:counter@2 any text` for schema version 2.
+/// Engine that loads bytes such as `scripted:counter`, or `scripted:counter@2 any text` for schema version 2.
 ///
-/// The text behind a space makes another digest. Its words may name objects that the component fails, by what their
-/// keys begin with: `unreadable:a` for those whose state it does not read, `trapping:a` for those that trap in every
-/// call. Anything else is refused, as bytes that are no component are.
+/// Text after a space changes the digest. Its words may select objects by key prefix: `unreadable:a` makes
+/// restoring their state fail, and `trapping:a` makes every call trap. Any other bytes are rejected like bytes that
+/// are not a component.
 #[derive(Debug, Clone)]
 pub struct ScriptedEngine {
     state_max: usize,
 }
 
 impl ScriptedEngine {
-    /// An engine whose states may have up to 1 MiB.
+    /// Creates an engine whose states may have up to 1 MiB.
     #[must_use]
     pub fn new() -> Self {
         Self { state_max: 1024 * 1024 }
     }
 
-    /// The same with another limit of a state, in bytes.
+    /// Returns the engine with another size limit for states, in bytes.
     #[must_use]
     pub fn with_state_max(self, state_max: usize) -> Self {
         Self { state_max }
@@ -96,7 +96,7 @@ impl Engine for ScriptedEngine {
     }
 }
 
-/// The one component there is.
+/// The only component.
 #[derive(Debug)]
 struct Counter {
     digest: Digest,
@@ -152,7 +152,7 @@ impl Component for Counter {
     }
 }
 
-/// The state of a counter. Ballast is left out where there is none.
+/// State of a counter. Empty ballast is omitted.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct State {
@@ -164,15 +164,15 @@ struct State {
 
 #[derive(Debug)]
 struct CounterInstance {
-    /// None before the first `restore`.
+    /// `None` before the first `restore`.
     state: Option<State>,
     schema_version: u32,
     state_max: usize,
     unreadable: Option<String>,
     trapping: Option<String>,
-    /// Whether the object is one that traps in every call.
+    /// Whether the object traps in every call.
     is_trapping: bool,
-    /// False while a function runs, so that it stays false where one faults or is dropped.
+    /// False while a function runs, so that it remains false if the function faults or is dropped.
     usable: bool,
 }
 
@@ -323,7 +323,7 @@ fn set_alarm(call: GuestCall<'_>, effects: &mut Effects) -> Result<Value, Stop> 
     Ok(Value::Null)
 }
 
-/// Why a handler gives no reply.
+/// Reason why a handler does not reply.
 enum Stop {
     Rejected(Rejection),
     Faulted(Fault),

@@ -1,8 +1,8 @@
-//! The engine that runs components with wasmtime: the sandbox.
+//! The engine that runs components in wasmtime: the sandbox.
 //!
-//! Guests are taken to be hostile. They get what [`imports`] lists and nothing else; their time, memory, stack and
-//! output are bounded; one that fails is thrown away with its `wasmtime::Store`. One engine serves the whole node.
-//! It knows nothing of owners, stores or other calls, and `wasmtime` is named nowhere else in the host.
+//! Guests are assumed to be hostile. They can import only what [`imports`] lists. Their time, memory, stack and
+//! output are bounded, and an instance that fails is dropped with its `wasmtime::Store`. One engine serves the
+//! whole node. No other part of the host uses `wasmtime`.
 
 mod asked;
 mod bindings;
@@ -46,42 +46,42 @@ use crate::engine::{Component, Engine, LoadError};
 use crate::id::Digest;
 use crate::metrics::compilations::{Compilations, Outcome};
 
-/// Why no engine can be made.
+/// Reason why the engine cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// wasmtime refuses the configuration, or gets no address space for the instances.
+    /// wasmtime rejects the configuration, or cannot reserve address space for the instances.
     #[error("no sandbox for {resident_max} instances of {memory_max} bytes: {reason}")]
     Sandbox {
-        /// Instances that were asked for.
+        /// Requested number of instances.
         resident_max: u32,
-        /// Memory of each.
+        /// Memory of each instance.
         memory_max: usize,
-        /// What wasmtime says.
+        /// Error message of wasmtime.
         reason: String,
     },
-    /// The kernel allows fewer memory mappings than that many instances need.
+    /// The kernel allows fewer memory mappings than the instances need.
     #[error(
         "{resident_max} instances need {needed} memory mappings, and vm.max_map_count is {allowed}"
     )]
     Mappings {
-        /// Instances that were asked for.
+        /// Requested number of instances.
         resident_max: u32,
         /// Mappings that they need.
         needed: u64,
-        /// Mappings that a process may have.
+        /// Mappings that the kernel allows a process.
         allowed: u64,
     },
-    /// The thread that makes guests pause cannot be started.
+    /// The ticker thread cannot be started.
     #[error("no thread for the ticker")]
     Ticker(#[source] std::io::Error),
 }
 
-/// Runs components in wasmtime. Cheap to clone.
+/// Engine based on wasmtime. Cheap to clone.
 #[derive(Clone)]
 pub struct WasmtimeEngine {
     shared: Arc<Shared>,
     cache: Option<Arc<CodeCache>>,
-    /// One compilation at a time: each uses all cores it gets, and much memory.
+    /// One compilation at a time, because each uses many cores and much memory.
     turns: Arc<Semaphore>,
     compilations: Compilations,
 }
@@ -96,10 +96,10 @@ impl fmt::Debug for WasmtimeEngine {
 impl WasmtimeEngine {
     /// Reserves address space for all instances, and starts the ticker.
     ///
-    /// A directory for compiled code that cannot be used is only warned of.
+    /// If the directory for compiled code cannot be used, the engine only logs a warning.
     ///
     /// # Errors
-    /// [`Error`].
+    /// See [`Error`].
     pub fn new(sandbox: SandboxConfig) -> Result<Self, Error> {
         if let Some(allowed) = config::mappings_allowed() {
             config::check_mappings(sandbox.resident_max, allowed)?;
@@ -134,39 +134,39 @@ impl WasmtimeEngine {
         })
     }
 
-    /// Memory of all live instances together, in bytes.
+    /// Returns the memory of all live instances, in bytes.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         self.shared.memory.bytes()
     }
 
-    /// Live instances.
+    /// Returns the number of live instances.
     #[must_use]
     pub fn instance_count(&self) -> usize {
         self.shared.instances.load(Ordering::Relaxed)
     }
 
-    /// How often compiled code could not be kept on disk.
+    /// Returns how often compiled code could not be written to disk.
     #[must_use]
     pub fn cache_failed_count(&self) -> u64 {
         self.cache.as_ref().map_or(0, |cache| cache.failed_count())
     }
 
-    /// What is counted of compilations.
+    /// Returns the metrics of compilations.
     #[must_use]
     pub fn compilations(&self) -> &Compilations {
         &self.compilations
     }
 
-    /// The component from the cache, if it is there.
+    /// Loads the component from the cache, if it is there.
     fn load_kept(&self, digest: Digest) -> Result<Option<WasmComponent>, LoadError> {
         let kept = self.cache.as_ref().and_then(|cache| cache.load(&self.shared.engine, digest));
         kept.map(|compiled| self.bind(digest, &compiled)).transpose()
     }
 
-    /// Compiles the component, and keeps the code.
+    /// Compiles the component and caches the code.
     fn load_compiled(&self, digest: Digest, wasm: &[u8]) -> Result<WasmComponent, LoadError> {
-        // Whoever had the turn before may have compiled the same.
+        // The previous holder of the permit may have compiled the same component.
         if let Some(component) = self.load_kept(digest)? {
             return Ok(component);
         }
@@ -180,7 +180,7 @@ impl WasmtimeEngine {
             Err(LoadError::Failed(_)) => Outcome::Failed,
         });
         let code = code?;
-        // More memory or more tables than an instance may have are found only here.
+        // Excessive memories and tables are detected only here.
         let compiled = code.load(engine).map_err(|error| compiler::uncompilable(&error))?;
         if let Some(cache) = &self.cache {
             cache.keep(digest, &code);
@@ -197,7 +197,7 @@ impl WasmtimeEngine {
     }
 }
 
-/// Runs what may take long on a thread that may.
+/// Runs slow work on a blocking thread.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, LoadError> + Send + 'static,
 ) -> Result<T, LoadError> {
@@ -216,7 +216,7 @@ impl Engine for WasmtimeEngine {
             prescan::scan(&scanned)?;
             engine.load_kept(digest)
         });
-        // What is kept does not wait for what is compiled.
+        // Loading from the cache does not wait for compilations.
         if let Some(component) = kept.await? {
             return Ok(Arc::new(component));
         }

@@ -1,6 +1,6 @@
-//! What the handler of one call asks for besides its reply, within its bounds.
+//! Collects the effects that the handler of one call requests, and enforces their limits.
 //!
-//! It is collected here and takes effect elsewhere, together with the change of the call.
+//! They take effect later, together with the change of the call.
 
 use std::sync::Arc;
 
@@ -17,20 +17,20 @@ use crate::limits::{
     EVENTS_PER_CALL_MAX, MESSAGE_BYTES_MAX, MESSAGES_PER_CALL_MAX,
 };
 
-/// Names of events that the host gives.
+/// Event names reserved for the host.
 const OWN_EVENTS: [&str; 3] = [CHANGED, RESET, CLOSED];
 
 type Effect<T> = Result<T, EffectError>;
 
-/// What the handler of one call may do beside its state, and has asked for.
+/// Effects requested so far by the handler of one call, and what it may request.
 #[derive(Debug, Default)]
 pub(super) struct Asked {
-    /// None outside of `handle`, and in queries.
+    /// False outside of `handle`, and in queries.
     is_update: bool,
     pub(super) outward: Option<Arc<dyn Outward>>,
     own: Option<Arc<Description>>,
     set: Option<Arc<[Alarm]>>,
-    /// All alarms, once one was changed.
+    /// All alarms, once the call has changed one.
     changed: Option<Vec<Alarm>>,
     messages: Vec<Message>,
     events: Vec<Event>,
@@ -38,7 +38,7 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// What the handler of a call begins with.
+    /// Creates the collector for a call.
     pub(super) fn new(call: &GuestCall<'_>) -> Self {
         Self {
             is_update: call.kind == HandlerKind::Update,
@@ -49,7 +49,7 @@ impl Asked {
         }
     }
 
-    /// What the call asked for.
+    /// Returns the requested effects.
     pub(super) fn into_effects(self) -> Effects {
         let alarms = self.changed.map(Arc::from);
         Effects { messages: self.messages, alarms, events: self.events }
@@ -64,7 +64,7 @@ impl Asked {
         self.may()?;
         let to = to.map_err(EffectError::Invalid)?;
         check_handler(handler)?;
-        // Another type may have the handler by the time that the message is there.
+        // A message to another type is not checked, because the type may have the handler by the time of delivery.
         if let Some(own) = self.own.as_ref().filter(|own| own.name.as_str() == to.type_name()) {
             handler_of(own, handler)?;
         }
@@ -137,7 +137,7 @@ impl Asked {
         Ok(is_set)
     }
 
-    /// All alarms as the call left them so far, by name.
+    /// Returns all alarms as the call has left them so far, sorted by name.
     pub(super) fn alarms(&self) -> &[Alarm] {
         self.changed.as_deref().or(self.set.as_deref()).unwrap_or_default()
     }
@@ -160,7 +160,7 @@ fn check_handler(name: &str) -> Effect<()> {
     }
 }
 
-/// What kind of handler the object's own type has under this name.
+/// Returns the kind of this handler of the object's own type.
 fn handler_of(own: &Description, name: &str) -> Effect<HandlerKind> {
     match own.handler(name) {
         Some(handler) => Ok(handler.kind),
@@ -212,7 +212,7 @@ mod tests {
         Asked::new(&UPDATE)
     }
 
-    /// A `list` with the update `ring` and the query `get`.
+    /// Returns the description of a `list` with the update `ring` and the query `get`.
     fn list() -> Arc<Description> {
         let handler = |name: &str, kind| Handler {
             name: name.to_owned(),

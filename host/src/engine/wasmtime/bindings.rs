@@ -1,6 +1,6 @@
-//! The Rust side of the contract in `wit/`, generated from it.
+//! Rust bindings generated from the WIT world in `wit/`.
 //!
-//! Arguments are borrowed, so that a call copies its payload once: into the guest.
+//! Arguments are borrowed, so that a call copies its payload only once, into the guest.
 
 #![allow(missing_docs, unreachable_pub, dead_code, reason = "generated")]
 

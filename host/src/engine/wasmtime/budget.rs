@@ -1,9 +1,9 @@
-//! The processor time of a call, and the lane for calls that take long.
+//! Processor time of a call, and the lane for long calls.
 //!
-//! A guest pauses at each tick. The ticks count wall time, which a busy machine stretches, so only the first slice
-//! is charged by them, with one tick; from then on the thread's own processor time is measured between two pauses.
-//! After its first slice a guest needs a place in the long lane to go on, and gives it back at each pause: however
-//! many guests loop, worker threads stay free for calls that are short.
+//! A guest pauses at each tick. Ticks count wall time, which a busy machine stretches. So only the first slice is
+//! charged by ticks, as one tick; later slices are charged by the thread's own processor time between two pauses.
+//! After its first slice, a guest needs a permit of the long lane to continue, and returns it at each pause.
+//! However many guests loop, worker threads remain free for short calls.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,15 +15,15 @@ use super::config::TICK;
 use super::ticker::Ticker;
 use crate::clock;
 
-/// Ticks until the first pause of a call: with one, a call that happens to begin just before a tick would pause.
+/// Ticks until the first pause of a call. With a single tick, a call that begins just before a tick would pause.
 pub(super) const FIRST_SLICE_TICKS: u64 = 2;
 
-/// The processor time of the call was used up.
+/// The call exceeded its processor time.
 #[derive(Debug, thiserror::Error)]
 #[error("the processor time is used up")]
 pub(super) struct CpuSpent;
 
-/// What one instance's calls may use and have used.
+/// Limit and consumption of one instance's calls.
 #[derive(Debug)]
 pub(super) struct Budget {
     max: Duration,
@@ -33,10 +33,10 @@ pub(super) struct Budget {
     ticker: Ticker,
 }
 
-/// What is known of the slice that runs, from its second one on.
+/// State of the current slice, from the second one on.
 #[derive(Debug, Default)]
 struct Slice {
-    /// The thread's processor time when it went on. None in the first slice.
+    /// Processor time of the thread when the slice began; `None` in the first slice.
     began: Option<Duration>,
     place: Option<OwnedSemaphorePermit>,
 }
@@ -46,20 +46,20 @@ impl Budget {
         Self { max, spent: Duration::ZERO, lane, slice: Arc::default(), ticker }
     }
 
-    /// The next call begins. The guard gives its place in the lane back, also where the call is dropped midway.
+    /// Starts a call. The guard releases the lane permit, even if the call is dropped midway.
     pub(super) fn begin_call(&mut self) -> LaneGuard {
         self.spent = Duration::ZERO;
         self.ticker.guest_runs();
         LaneGuard(Arc::clone(&self.slice))
     }
 
-    /// The time that a call may use.
+    /// Returns the time limit of a call.
     pub(super) fn max(&self) -> Duration {
         self.max
     }
 
-    /// The guest is about to wait for another object. What it has used is charged, but for a first slice, which no
-    /// tick has ended; its place in the lane is free for others.
+    /// Suspends the guest while it waits for another object. Charges the time since the slice began, except for a
+    /// first slice, which no tick has ended. Releases the lane permit.
     pub(super) fn suspend(&mut self) -> Result<(), CpuSpent> {
         let mut slice = lock(&self.slice);
         slice.place = None;
@@ -69,13 +69,13 @@ impl Budget {
         if self.spent >= self.max { Err(CpuSpent) } else { Ok(()) }
     }
 
-    /// The guest goes on, perhaps on another thread, with a slice that is measured from here.
+    /// Resumes the guest, possibly on another thread, in a slice that is measured from here.
     pub(super) fn resume(&mut self) {
         self.ticker.guest_runs();
         lock(&self.slice).began = Some(clock::thread_cpu());
     }
 
-    /// A tick: charges the slice that ends, and pauses the guest.
+    /// Handles a tick: charges the slice that ends, and pauses the guest.
     pub(super) fn tick(&mut self) -> Result<UpdateDeadline, CpuSpent> {
         self.ticker.guest_runs();
         let mut slice = lock(&self.slice);
@@ -91,17 +91,17 @@ impl Budget {
     }
 }
 
-/// Lets others run, then waits for a place in the lane.
+/// Yields to other tasks, then waits for a lane permit.
 async fn pause(slice: Arc<Mutex<Slice>>, lane: Arc<Semaphore>) {
     tokio::task::yield_now().await;
-    // The lane is never closed; a guest that found it closed would run without a place.
+    // The lane is never closed. If it were, the guest would run without a permit.
     let place = lane.acquire_owned().await.ok();
     let mut slice = lock(&slice);
     slice.place = place;
     slice.began = Some(clock::thread_cpu());
 }
 
-/// Frees the place in the lane when a call ends, in whatever way.
+/// Releases the lane permit when a call ends in any way.
 #[derive(Debug)]
 pub(super) struct LaneGuard(Arc<Mutex<Slice>>);
 

@@ -1,10 +1,9 @@
-//! Compiled code on the local disk, so that a start need not compile again.
+//! Cache of compiled code on the local disk, so that a restart does not need to compile again.
 //!
-//! Loading compiled code means to run whatever the file holds, so a file is used only if it carries a keyed MAC of
-//! this node over the code, the component's digest and the engine's configuration. The key never leaves the folder,
-//! which is this user's alone ([`folder`]), and neither do files that somebody else may have written. Anything that
-//! does not match counts as absent. The cache is a convenience: where it fails, components are compiled, and nothing
-//! else happens.
+//! Loading compiled code executes the content of a file. So a file is used only if it carries this node's keyed MAC
+//! over the code, the component's digest and the engine's configuration. The key never leaves the directory, which
+//! only this user can access ([`folder`]); files that another user may have written are ignored. Anything that does
+//! not match counts as absent. If the cache fails, components are compiled and nothing else changes.
 
 mod folder;
 
@@ -26,30 +25,30 @@ use super::compiler::CODE_BYTES_MAX;
 use crate::files::Untrusted;
 use crate::id::{Digest, Hex};
 
-/// What each file begins with: the format, and its number.
+/// Magic bytes of each file, with the format number.
 const MAGIC: &[u8; 8] = b"HLCODE\x00\x01";
 const MAC_BYTES: usize = 32;
 const KEY_BYTES: usize = 32;
 const KEY_FILE: &str = "cache.key";
-/// What the names of all files with code end with.
+/// Suffix of all files with code.
 const ENDING: &str = ".code";
-/// Longest file with code.
+/// Size limit of a file with code.
 const FILE_BYTES_MAX: u64 = (MAGIC.len() + MAC_BYTES) as u64 + CODE_BYTES_MAX;
 
-/// The folder of compiled code.
+/// Cache directory with its key.
 #[derive(Debug)]
 pub(super) struct CodeCache {
     folder: Folder,
     key: [u8; KEY_BYTES],
     environment: Digest,
-    /// Bytes of all files together.
+    /// Size limit of all files together.
     bytes_max: u64,
     failed_count: AtomicU64,
 }
 
 impl CodeCache {
-    /// Opens the folder, and creates it and the key where they are missing. Its files have `bytes_max` together at
-    /// most.
+    /// Opens the directory, and creates it and the key if they are missing. Its files may have `bytes_max` in
+    /// total.
     pub(super) fn open(dir: &Path, bytes_max: u64, engine: &Engine) -> io::Result<Self> {
         let folder = Folder::open(dir)?;
         let key = read_or_create_key(&folder)?;
@@ -58,7 +57,7 @@ impl CodeCache {
         Ok(Self { folder, key, environment: environment(engine), bytes_max, failed_count })
     }
 
-    /// The compiled code of the component, if it is there and is what this node wrote.
+    /// Returns the component's compiled code, if this node has written it.
     pub(super) fn load(&self, engine: &Engine, digest: Digest) -> Option<Component> {
         let file = match self.folder.read(&self.name(digest), FILE_BYTES_MAX) {
             Ok(file) => file,
@@ -80,7 +79,7 @@ impl CodeCache {
             .ok()
     }
 
-    /// Keeps the compiled code. Says a failure once, and counts it.
+    /// Writes the compiled code to the cache. Logs only the first failure, and counts all of them.
     pub(super) fn keep(&self, digest: Digest, code: &Code) {
         if let Err(error) = self.write(digest, code.bytes())
             && self.failed_count.fetch_add(1, Ordering::Relaxed) == 0
@@ -89,7 +88,7 @@ impl CodeCache {
         }
     }
 
-    /// How often code could not be kept.
+    /// Returns how often code could not be written.
     pub(super) fn failed_count(&self) -> u64 {
         self.failed_count.load(Ordering::Relaxed)
     }
@@ -99,7 +98,7 @@ impl CodeCache {
     }
 
     fn write(&self, digest: Digest, code: &[u8]) -> io::Result<()> {
-        // Two processes may share the folder: each writes a file of its own, and the last one stays.
+        // Two processes may share the directory: each writes a separate file, and the last rename wins.
         let mut nonce = [0; 8];
         SysRng.try_fill_bytes(&mut nonce).map_err(io::Error::other)?;
         let parts: [&[u8]; 3] = [MAGIC, &self.mac(code, digest), code];
@@ -124,7 +123,7 @@ impl CodeCache {
     fn keyed(&self, code: &[u8], digest: Digest) -> Hmac<Sha256> {
         let mut mac =
             Hmac::<Sha256>::new_from_slice(&self.key).expect("a MAC takes keys of any length");
-        // Fields of fixed length first, so that no byte can move from one field to the next.
+        // Fixed-length fields come first, so that no byte can move from one field to the next.
         mac.update(self.environment.as_bytes());
         mac.update(digest.as_bytes());
         mac.update(code);
@@ -132,15 +131,15 @@ impl CodeCache {
     }
 }
 
-/// What compiled code depends on besides the component: the engine's configuration, the machine, and wasmtime's
-/// version.
+/// Returns a digest of everything besides the component that compiled code depends on: the engine's configuration,
+/// the machine, and the version of wasmtime.
 fn environment(engine: &Engine) -> Digest {
     let mut hashed = Collected::default();
     engine.precompile_compatibility_hash().hash(&mut hashed);
     Digest::of(&hashed.0)
 }
 
-/// Collects what is hashed: the hashers of the standard library may change between builds.
+/// Collects the hashed bytes, because the standard library's hashers may change between builds.
 #[derive(Default)]
 struct Collected(Vec<u8>);
 

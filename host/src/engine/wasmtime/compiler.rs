@@ -1,8 +1,8 @@
-//! Who turns components into machine code: a child process with limits, or this process.
+//! Compiles components to machine code, in a child process with limits or in this process.
 //!
-//! A component of 200 KB can keep a compiler busy for a minute and take more than a gigabyte, and no look at its shape
-//! finds all of these. So a node compiles only in a child ([`process`]), which is its own binary executed again
-//! ([`inside`]) and locks itself up first ([`confinement`]). Nothing is kept here: that is `cache`.
+//! A component of 200 KB can occupy a compiler for a minute and take more than a gigabyte, and no inspection of its
+//! shape detects all such components. So a node compiles only in a child ([`process`]), which executes the same
+//! binary ([`inside`]) and sandboxes itself first ([`confinement`]). The result is cached in `cache`.
 
 pub(super) mod confinement;
 pub(super) mod inside;
@@ -16,20 +16,20 @@ use super::code::Code;
 use super::guest::{cut, escape};
 use crate::engine::LoadError;
 
-/// The hidden command of the binary that compiles what standard input holds.
+/// Hidden command of the binary that compiles the component on standard input.
 pub const COMMAND: &str = "compile-component";
 
-/// Largest machine code of one component. It is several times what the largest component needs.
+/// Size limit for the machine code of one component; several times the need of the largest one.
 pub(super) const CODE_BYTES_MAX: u64 = 512 * 1024 * 1024;
-/// Longest reason that is passed on.
+/// Length limit for the reason in an error.
 const REASON_BYTES_MAX: usize = 1024;
 
-/// What one compilation may take.
+/// Limits of one compilation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CompileLimits {
-    /// Processor time of all its threads together, and also the time that passes meanwhile.
+    /// Processor time of all threads together, and also the elapsed time.
     pub time_max: Duration,
-    /// Address space of the compiling process, its own code included, in bytes.
+    /// Address space of the compiling process in bytes, including its own code.
     pub memory_max: u64,
 }
 
@@ -39,33 +39,33 @@ impl Default for CompileLimits {
     }
 }
 
-/// Where components are compiled.
+/// Location in which components are compiled.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Compiler {
-    /// In this process and without limits: for tests and tools, which know what they compile.
+    /// In this process and without limits, for tests and tools that compile trusted components.
     #[default]
     InProcess,
-    /// In a child process with limits: for nodes.
+    /// In a child process with limits, for nodes.
     Child {
-        /// What is executed.
+        /// Executable.
         program: PathBuf,
-        /// Its first arguments; what confines it follows.
+        /// Its first arguments; the arguments of `Confinement` follow.
         arguments: Vec<String>,
-        /// What it may take.
+        /// Limits of the compilation.
         limits: CompileLimits,
     },
 }
 
 impl Compiler {
-    /// The running binary as the compiler. For `highlander` only: another binary does not know [`COMMAND`].
+    /// Returns a compiler that executes the running binary. Only `highlander` implements [`COMMAND`].
     #[must_use]
     pub fn own_binary(limits: CompileLimits) -> Self {
-        // Not its path: another version may be there by now.
+        // Not the binary's path: a different version may have been installed there.
         let program = PathBuf::from("/proc/self/exe");
         Self::Child { program, arguments: vec![COMMAND.to_owned()], limits }
     }
 
-    /// Compiles. Blocks until it is done, or over its limits.
+    /// Compiles a component. Blocks until it is done or exceeds a limit.
     pub(super) fn compile(
         &self,
         engine: &wasmtime::Engine,
@@ -84,7 +84,7 @@ impl Compiler {
     }
 }
 
-/// The refusal of a component that the compiler finds fault with.
+/// Returns the error for a component that the compiler rejects.
 pub(super) fn uncompilable(error: &wasmtime::Error) -> LoadError {
     LoadError::Refused(reason(&format!("{error:#}")))
 }

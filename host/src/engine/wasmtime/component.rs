@@ -1,5 +1,4 @@
-//! One compiled component: makes instances, and asks what it is.
-//! What an instance does once it is made is in `instance`.
+//! A compiled component: creates instances and returns the component's description.
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,7 +21,7 @@ use super::ticker::Ticker;
 use crate::engine::{Component, Description, Fault, Instance, LoadError};
 use crate::id::Digest;
 
-/// What all instances of an engine share.
+/// State shared by all instances of an engine.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) sandbox: SandboxConfig,
@@ -30,11 +29,11 @@ pub(super) struct Shared {
     pub(super) ticker: Ticker,
     pub(super) memory: MemoryGauge,
     pub(super) instances: Arc<AtomicUsize>,
-    /// Places for calls that outran their first slice.
+    /// Permits for calls that exceeded their first slice.
     pub(super) lane: Arc<Semaphore>,
 }
 
-/// A component that is ready to run.
+/// Component that is ready to run.
 pub(super) struct WasmComponent {
     digest: Digest,
     shared: Arc<Shared>,
@@ -51,7 +50,7 @@ impl fmt::Debug for WasmComponent {
 }
 
 impl WasmComponent {
-    /// Binds what the component imports, and checks what it exports.
+    /// Binds the component's imports and checks its exports.
     pub(super) fn new(
         shared: Arc<Shared>,
         digest: Digest,
@@ -83,7 +82,7 @@ impl WasmComponent {
         let _lane = store.data_mut().budget.begin_call();
         let made = self.pre.instantiate_async(&mut store).await;
         let instance = made.map_err(|error| fault_of(&error, store.data()))?;
-        // Types are compared here: names were when it was loaded.
+        // Function types are checked here; their names were checked when the component was loaded.
         let bindings = self.exports.load(&mut store, &instance);
         let bindings = bindings.map_err(|error| Fault::Contract(other_contract(&error)))?;
         Ok(Sandbox { store, bindings })
@@ -118,7 +117,7 @@ impl Component for WasmComponent {
     }
 
     async fn instantiate(&self) -> Result<Box<dyn Instance>, Fault> {
-        // What the state is made of has to be known before the first snapshot is taken.
+        // The content type of the state must be known before the first snapshot.
         let description = self.description.get_or_try_init(|| self.described()).await;
         let description = description.map_err(|error| match error {
             LoadError::Refused(reason) => Fault::Contract(reason),
@@ -132,7 +131,7 @@ impl Component for WasmComponent {
     }
 }
 
-/// What is said of a component whose functions have the right names and other types.
+/// Returns the error text for a component whose functions have the right names but other types.
 fn other_contract(error: &wasmtime::Error) -> String {
     let text = format!(
         "it was built against another version of the contract than this node's, highlander:object@0.1.0, so build it \
@@ -141,7 +140,7 @@ fn other_contract(error: &wasmtime::Error) -> String {
     cut(&escape(&text), 1024).to_owned()
 }
 
-/// Counts one live instance as long as it lives.
+/// Counts one live instance for as long as it exists.
 #[derive(Debug)]
 pub(super) struct InstanceCount(Arc<AtomicUsize>);
 

@@ -1,7 +1,7 @@
-//! What the sandbox is made of: its limits, and the engine configuration that follows from them.
+//! Limits of the sandbox, and the engine configuration derived from them.
 //!
-//! [`engine_config`] is a pure function, and a test pins its choices. Whatever a guest does not need is off: every
-//! feature is code that an attacker can reach.
+//! [`engine_config`] is a pure function, and a test pins its choices. Features that guests do not need are
+//! disabled, because attackers can reach every enabled one.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -16,49 +16,50 @@ use super::Error;
 use super::compiler::Compiler;
 use crate::limits::{ARGUMENT_BYTES_MAX, REPLY_BYTES_MAX};
 
-/// How often a running guest is asked to pause, in wall time. Bounds how long it can hold a worker thread.
+/// Interval at which a running guest must pause, in wall time. Bounds how long a guest can hold a worker thread.
 pub(super) const TICK: Duration = Duration::from_millis(2);
-/// Stack that a guest may use.
+/// Stack available to a guest.
 const GUEST_STACK_BYTES: usize = 512 * 1024;
 /// Stack of one call, guest and host functions together; only touched pages cost memory.
 const FIBER_STACK_BYTES: usize = 2 * 1024 * 1024;
-/// Most elements of one table. Rust needs a few hundred, the JavaScript and Python runtimes more than 10,000.
+/// Maximum number of elements of one table. Rust needs a few hundred, JavaScript and Python runtimes more than
+/// 10,000.
 pub(super) const TABLE_ELEMENTS_MAX: usize = 20_000;
 /// Core instances, memories and tables of one component. Python components link a dozen libraries.
 pub(super) const CORE_INSTANCES_MAX: usize = 64;
-/// Memories of one instance. They share `memory_max`.
+/// Maximum number of memories of an instance. They share `memory_max`.
 pub(super) const MEMORIES_MAX: usize = 4;
-/// Tables of one instance.
+/// Maximum number of tables of an instance.
 pub(super) const TABLES_MAX: usize = 8;
-/// Handles that an instance may hold at a time, such as its standard output.
+/// Maximum number of handles that an instance holds at a time, such as its standard output.
 pub(super) const HANDLES_MAX: usize = 1_000;
-/// Frames that are counted where a guest traps.
+/// Number of frames that are counted when a guest traps.
 pub(super) const TRAP_DEPTH_MAX: usize = 256;
-/// Instances that may exist besides the resident ones: those that describe, rehearse, or replace another one.
+/// Additional instances beyond the resident ones: for describing, rehearsing, and replacing other instances.
 const INSTANCES_MARGIN: u32 = 64;
-/// Memory mappings of one instance: two of its memory, two of its stack.
+/// Memory mappings per instance: two for its memory, two for its stack.
 const MAPPINGS_PER_INSTANCE: u64 = 4;
-/// Memory mappings of everything else.
+/// Memory mappings of the rest of the process.
 const MAPPINGS_OF_HOST: u64 = 4096;
 
-/// What an instance may use, and how many there may be.
+/// Limits of an instance, and the number of instances.
 #[derive(Debug, Clone)]
 pub struct SandboxConfig {
     /// Memory of one instance, in bytes.
     pub memory_max: usize,
     /// Processor time of one call.
     pub cpu_max: Duration,
-    /// Instances that may be kept at a time.
+    /// Maximum number of resident instances.
     pub resident_max: u32,
     /// Size of a snapshot, in bytes.
     pub state_max: usize,
-    /// Guests that outran their first tick and may run at the same time; the others wait. At least 1.
+    /// Maximum number of guests that run concurrently past their first tick; the others wait. At least 1.
     pub long_calls_max: usize,
-    /// Where compiled code is kept between starts. None keeps it in memory only.
+    /// Directory in which compiled code is cached between starts; `None` disables this cache.
     pub cache_dir: Option<PathBuf>,
-    /// Bytes that are kept there at most; what was not used for the longest time goes first.
+    /// Size limit of that directory in bytes; the least recently used files are removed first.
     pub cache_max: u64,
-    /// What compiles. A node is to use a child process.
+    /// Compiler of components. A node must use a child process.
     pub compiler: Compiler,
 }
 
@@ -79,13 +80,14 @@ impl Default for SandboxConfig {
 }
 
 impl SandboxConfig {
-    /// Bytes that a guest may pass to the host at a time: the largest payload twice.
+    /// Returns how many bytes a guest may pass to the host at a time: twice the largest payload.
     pub(super) fn transfer_max(&self) -> usize {
         2 * self.state_max.max(REPLY_BYTES_MAX).max(ARGUMENT_BYTES_MAX)
     }
 }
 
-/// Refuses more instances than the kernel lets a process map memory for: it would fail midway, and for everyone.
+/// Checks that the kernel allows a process enough memory mappings. Otherwise mapping would fail at run time, for
+/// all objects.
 pub(super) fn check_mappings(resident_max: u32, allowed: u64) -> Result<(), Error> {
     let instances = u64::from(resident_max) + u64::from(INSTANCES_MARGIN);
     let needed = instances * MAPPINGS_PER_INSTANCE + MAPPINGS_OF_HOST;
@@ -95,19 +97,20 @@ pub(super) fn check_mappings(resident_max: u32, allowed: u64) -> Result<(), Erro
     Ok(())
 }
 
-/// How many mappings a process may have. None where the kernel does not say.
+/// Returns how many mappings a process may have, or `None` if the kernel does not report it.
 pub(super) fn mappings_allowed() -> Option<u64> {
     std::fs::read_to_string("/proc/sys/vm/max_map_count").ok()?.trim().parse().ok()
 }
 
-/// The engine for this sandbox.
+/// Returns the engine configuration for this sandbox.
 pub(super) fn engine_config(sandbox: &SandboxConfig) -> Config {
     let mut config = code_config();
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(sandbox)));
     config
 }
 
-/// What decides about the code that is made of a component, and no more: a compiler has no use for instances.
+/// Returns the configuration that affects code generation. A compiler needs nothing else, because it has no
+/// instances.
 pub(super) fn code_config() -> Config {
     let mut config = Config::new();
     config
@@ -117,23 +120,23 @@ pub(super) fn code_config() -> Config {
         .strategy(Strategy::Cranelift)
         .cranelift_opt_level(OptLevel::Speed)
         .cranelift_regalloc_algorithm(RegallocAlgorithm::Backtracking)
-        // The same state gives the same bytes on every machine.
+        // Deterministic: the same state gives the same bytes on every machine.
         .cranelift_nan_canonicalization(true)
         .epoch_interruption(true)
         .max_wasm_stack(GUEST_STACK_BYTES)
         .async_stack_size(FIBER_STACK_BYTES)
-        // A stack goes from one object to another one of perhaps another owner.
+        // A stack is reused by another object, possibly of another owner.
         .async_stack_zeroing(true)
         .memory_init_cow(true)
-        // Only the depth of a trap is of interest, so no maps from code to source are kept.
+        // Only the depth of a trap is needed, so there are no maps from code to source.
         .wasm_backtrace_max_frames(NonZeroUsize::new(TRAP_DEPTH_MAX))
         .generate_address_map(false);
     config
 }
 
-/// What guests of today's toolchains do without. Asynchronous components are not even compiled in. Several memories in
-/// one module are on for the code between two components of a composition alone: the first look refuses modules that
-/// have them.
+/// Disabled features, which guests of current toolchains do not need. Asynchronous components are not even compiled
+/// in. Multiple memories are enabled only for the code that connects two components of a composition: the prescan
+/// rejects modules with several memories.
 const WITHOUT: WasmFeatures = WasmFeatures::THREADS
     .union(WasmFeatures::SIMD)
     .union(WasmFeatures::RELAXED_SIMD)
@@ -150,7 +153,7 @@ pub(super) fn pool(sandbox: &SandboxConfig) -> PoolingAllocationConfig {
     let instances = sandbox.resident_max.saturating_add(INSTANCES_MARGIN);
     let count = |per_instance: usize| u32::try_from(per_instance).unwrap_or(u32::MAX);
     let mut pool = PoolingAllocationConfig::new();
-    // An instance keeps its stack as long as it lives, so there are as many of these.
+    // An instance keeps its stack for its whole life, so there are as many stacks as instances.
     pool.total_component_instances(instances)
         .total_stacks(instances)
         .total_memories(instances)
@@ -161,7 +164,7 @@ pub(super) fn pool(sandbox: &SandboxConfig) -> PoolingAllocationConfig {
         .max_tables_per_component(count(TABLES_MAX))
         .max_memory_size(sandbox.memory_max)
         .table_elements(TABLE_ELEMENTS_MAX)
-        // What an ended instance had goes back to the kernel at once.
+        // The memory of an ended instance is returned to the kernel immediately.
         .linear_memory_keep_resident(0)
         .table_keep_resident(0)
         .async_stack_keep_resident(0);

@@ -1,5 +1,4 @@
-//! Checks what a component says of itself.
-//! Whatever does not follow the contract refuses the upload, with the reason.
+//! Validates a component's description. An invalid description rejects the upload and states the reason.
 
 mod schema;
 
@@ -12,12 +11,12 @@ use crate::limits::{
     DESCRIPTION_BYTES_MAX, HANDLER_COUNT_MAX, HANDLER_NAME_BYTES_MAX, SCHEMA_DEPTH_MAX,
 };
 
-/// Longest name of a media type.
+/// Length limit for a media type.
 const CONTENT_TYPE_BYTES_MAX: usize = 127;
-/// Names that are taken by routes of their own.
+/// Names that are used by HTTP routes.
 const RESERVED_NAMES: &[&str] = &["owner", "events", "deactivate"];
 
-/// The description, or what is wrong with it.
+/// Returns the validated description, or the reason why it is invalid.
 pub(super) fn check(said: wit::Description) -> Result<Description, String> {
     let bytes = size(&said);
     if bytes > DESCRIPTION_BYTES_MAX {
@@ -106,7 +105,7 @@ fn schema_of(text: &str, of: &str) -> Result<Value, String> {
     Ok(schema)
 }
 
-/// How many objects and arrays of a JSON text are open at most, whether it is JSON or not.
+/// Returns the maximum nesting depth of objects and arrays in a text, which need not be valid JSON.
 fn depth_of(text: &str) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     let (mut is_in_text, mut is_escaped) = (false, false);
@@ -127,7 +126,7 @@ fn depth_of(text: &str) -> usize {
     deepest
 }
 
-/// Reading and replacing the whole state are calls of these two.
+/// Whether `get` is an update or `put` a query. Reading and replacing the whole state call these two handlers.
 fn is_of_wrong_kind(handler: &Handler) -> bool {
     matches!(
         (handler.name.as_str(), handler.kind),
@@ -135,7 +134,7 @@ fn is_of_wrong_kind(handler: &Handler) -> bool {
     )
 }
 
-/// Whether a handler may be called so, but for the names that are reserved.
+/// Whether a handler may have this name, apart from reserved names.
 pub(super) fn is_handler_name(name: &str) -> bool {
     let mut bytes = name.bytes();
     name.len() <= HANDLER_NAME_BYTES_MAX
@@ -190,7 +189,7 @@ mod tests {
         assert!(description.handler("value").is_some());
     }
 
-    /// A schema of so many levels, with brackets in texts that count for nothing.
+    /// Returns a schema with `depth` levels, with brackets in strings that must not count.
     fn nested(depth: usize) -> String {
         let levels = depth - 1;
         format!(r#"{}{{"title":"[{{\"["}}{}"#, r#"{"not":"#.repeat(levels), "}".repeat(levels))

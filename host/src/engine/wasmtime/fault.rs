@@ -1,5 +1,5 @@
-//! From wasmtime's errors to ours, without paths, addresses or anything else of the host's.
-//! Texts of wasmtime are cut and cleaned here, so that no path of the machine gets out.
+//! Converts errors of wasmtime to faults. Texts are truncated and escaped, so that no path or address of the host
+//! gets out.
 
 use wasmtime::{Error, PoolConcurrencyLimitError, Trap, WasmBacktrace};
 
@@ -9,12 +9,12 @@ use super::guest::{Guest, cut, escape};
 use super::wasi::Exited;
 use crate::engine::Fault;
 
-/// Longest text of a fault.
+/// Length limit for the text of a fault.
 const TEXT_BYTES_MAX: usize = 1024;
-/// How wasmtime says that the data which a guest passes to the host exceed the limit; the type is its own secret.
+/// wasmtime's message when a guest exceeds the limit of data passed to the host; the error type is not public.
 const TRANSFER_EXHAUSTED: &str = "fuel allocated for hostcalls has been exhausted";
 
-/// Why the guest failed.
+/// Returns the fault for an error.
 pub(super) fn fault_of(error: &Error, guest: &Guest) -> Fault {
     if error.is::<CpuSpent>() {
         return Fault::Cpu(guest.budget.max());
@@ -29,7 +29,7 @@ pub(super) fn fault_of(error: &Error, guest: &Guest) -> Fault {
     if trap.is_some_and(|trap| is_stack_overflow(*trap, error)) {
         return Fault::Stack;
     }
-    // A guest that gets no memory ends itself in its own way, mostly by a trap.
+    // A guest whose allocation fails usually traps in its own way.
     if let Some(limit) = guest.memory.exceeded() {
         return Fault::Memory(limit);
     }
@@ -48,8 +48,8 @@ pub(super) fn fault_of(error: &Error, guest: &Guest) -> Fault {
     Fault::Trapped(cut(&escape(&text), TEXT_BYTES_MAX).to_owned())
 }
 
-/// Compiled languages keep a second stack in the guest's own memory, which mostly overflows first: at the lower end of
-/// the memory, deep in calls.
+/// Whether the trap is a stack overflow. Compiled languages keep a second stack in the guest's own memory. It
+/// usually overflows first, at the lower end of the memory and deep in calls.
 fn is_stack_overflow(trap: Trap, error: &Error) -> bool {
     let depth = || error.downcast_ref::<WasmBacktrace>().map_or(0, |trace| trace.frames().len());
     match trap {

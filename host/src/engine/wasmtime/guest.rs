@@ -1,6 +1,6 @@
-//! What the host keeps for one instance, inside its `wasmtime::Store`.
+//! Host state of one instance, inside its `wasmtime::Store`.
 //!
-//! Text from guests is data: control characters are escaped before it goes anywhere.
+//! Text from guests is untrusted: control characters are escaped before it is used.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -14,28 +14,28 @@ use super::budget::Budget;
 use super::memory::Memory;
 use crate::id::ObjectId;
 
-/// Longest line of a guest's log.
+/// Length limit for a line of a guest's log.
 const LOG_LINE_BYTES_MAX: usize = 8 * 1024;
-/// What a guest may log within one call.
+/// Log volume that a guest may write within one call.
 const LOG_CALL_BYTES_MAX: usize = 64 * 1024;
-/// How much is kept of what a guest said last, for the message of its panic.
+/// Amount of a guest's last output that is kept, because it may contain the message of a panic.
 const LAST_WORDS_BYTES_MAX: usize = 1024;
 
-/// The data of one instance.
+/// Host state of one instance.
 #[derive(Debug)]
 pub(super) struct Guest {
     pub(super) memory: Memory,
     pub(super) budget: Budget,
-    /// None before the first `restore`.
+    /// `None` before the first `restore`.
     pub(super) object: Option<ObjectId>,
-    /// The time of the call, in milliseconds since 1970; 0 outside of `handle`.
+    /// Time of the call, in milliseconds since 1970; 0 outside of `handle`.
     pub(super) now_ms: u64,
-    /// What the handler of the call asked for.
+    /// Effects that the handler has requested in this call.
     pub(super) asked: Asked,
     log: LogQuota,
-    /// The end of what it wrote to its standard error within the call.
+    /// End of what the guest wrote to standard error within the call.
     last_words: Vec<u8>,
-    /// Most guests never ask for randomness.
+    /// Created on demand, because most guests never use randomness.
     random: Option<Box<StdRng>>,
 }
 
@@ -59,7 +59,7 @@ impl Guest {
         }
     }
 
-    /// Forgets the call before, and sets the time of the next one.
+    /// Resets the state of the previous call, and sets the time of the next one.
     pub(super) fn begin_call(&mut self, now_ms: u64) {
         self.now_ms = now_ms;
         self.memory.begin_call();
@@ -72,7 +72,7 @@ impl Guest {
     pub(super) fn write_log(&mut self, level: Level, message: &str) {
         let line = cut(message, LOG_LINE_BYTES_MAX);
         if matches!(level, Level::Error) {
-            // What a guest logs in its panic hook.
+            // A panic hook logs this way.
             self.last_words.clear();
             self.say(line.as_bytes());
         }
@@ -80,7 +80,7 @@ impl Guest {
             self.log.dropped_count += 1;
             return;
         }
-        // An empty line costs too.
+        // An empty line counts too.
         self.log.bytes += line.len().max(16);
         let (line, object) = (escape(line), self.object_name());
         match level {
@@ -91,7 +91,7 @@ impl Guest {
         }
     }
 
-    /// Says once, after the call, how many lines were dropped.
+    /// After a call, logs how many lines were dropped, if any.
     pub(super) fn end_call(&mut self) {
         let dropped_count = std::mem::take(&mut self.log.dropped_count);
         if dropped_count > 0 {
@@ -100,7 +100,7 @@ impl Guest {
         }
     }
 
-    /// Keeps the end of what the guest writes to its standard error, or says last in another way.
+    /// Keeps the end of the guest's standard error or error log.
     pub(super) fn say(&mut self, bytes: &[u8]) {
         let tail = bytes.len().saturating_sub(LAST_WORDS_BYTES_MAX);
         self.last_words.extend_from_slice(bytes.get(tail..).unwrap_or_default());
@@ -108,16 +108,16 @@ impl Guest {
         self.last_words.drain(..excess);
     }
 
-    /// What the guest said last within this call, as one line.
+    /// Returns the guest's last output within this call, as one line.
     pub(super) fn last_words(&self) -> Option<String> {
         let text = String::from_utf8_lossy(&self.last_words);
-        // Rust adds a note about a variable that a guest cannot have.
+        // Rust adds a note about an environment variable that a guest cannot have.
         let text = text.split("\nnote: ").next().unwrap_or_default();
         let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
         (!line.is_empty()).then(|| escape(&line).into_owned())
     }
 
-    /// This instance's own source of randomness, seeded by the system's.
+    /// Returns this instance's random number generator, which the system's generator seeds.
     pub(super) fn random(&mut self) -> wasmtime::Result<&mut impl Rng> {
         if self.random.is_none() {
             let seeded = StdRng::try_from_rng(&mut SysRng);
@@ -131,7 +131,7 @@ impl Guest {
     }
 }
 
-/// At most the first `bytes_max` of `text`, cut between two characters.
+/// Returns at most the first `bytes_max` bytes of `text`, without splitting a character.
 pub(super) fn cut(text: &str, bytes_max: usize) -> &str {
     let mut end = bytes_max.min(text.len());
     while !text.is_char_boundary(end) {
@@ -140,7 +140,7 @@ pub(super) fn cut(text: &str, bytes_max: usize) -> &str {
     text.get(..end).unwrap_or_default()
 }
 
-/// Makes control characters visible, so that no guest can steer a terminal or forge a line.
+/// Escapes control characters, so that no guest can control a terminal or forge a log line.
 pub(super) fn escape(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_unsafe) {
         return Cow::Borrowed(text);
@@ -156,7 +156,7 @@ pub(super) fn escape(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// Control characters, and those that change the direction of the text around them.
+/// Whether the character is a control character or changes the direction of the surrounding text.
 fn is_unsafe(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')

@@ -1,7 +1,7 @@
-//! What a component may import, and the host functions behind it.
+//! Imports available to components, and their host functions.
 //!
-//! The list is closed: an import that it does not name refuses the component, and a function of a named interface
-//! that nobody wrote traps when it is called.
+//! The list is closed: any other import rejects the component. An unimplemented function of a listed interface
+//! traps when it is called.
 
 mod alarms;
 mod events;
@@ -15,18 +15,18 @@ use super::bindings::highlander::object::log::Level;
 use super::guest::Guest;
 use super::wasi::{self, Define, Functions};
 
-/// The interfaces of our own package, and what defines them.
+/// Interfaces of the package `highlander:object`, with the functions that define them.
 const OWN_INTERFACES: &[(&str, Define)] = &[
     ("highlander:object/clock", clock),
     ("highlander:object/log", log),
-    // Types alone.
+    // Types only.
     ("highlander:object/types", |_| Ok(())),
     ("highlander:object/objects", objects::define),
     ("highlander:object/alarms", alarms::define),
     ("highlander:object/events", events::define),
 ];
 
-/// Whether objects may import this, with its version: `wasi:io/streams@0.2.3`.
+/// Whether objects may import this interface and version, such as `wasi:io/streams@0.2.3`.
 pub(super) fn is_allowed(import: &str) -> bool {
     definition(import).is_some()
 }
@@ -51,7 +51,7 @@ pub(super) fn reaches_out(engine: &Engine, component: &Component) -> bool {
     ty.imports(engine).any(|(import, _)| import.starts_with("highlander:object/objects@"))
 }
 
-/// Defines all that `component` imports, each name exactly as the component spells it, patch version included.
+/// Defines all imports of `component` under the exact names that it uses, including the patch version.
 pub(super) fn link(engine: &Engine, component: &Component) -> Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
     for (import, item) in component.component_type().imports(engine) {
@@ -120,7 +120,7 @@ mod tests {
         }
     }
 
-    /// What guests can reach, in full. A line more here is a decision about security.
+    /// The complete list of what guests can reach. Adding a line is a security decision.
     #[test]
     fn every_host_function_is_on_this_list() {
         let engine = Engine::default();
@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(listed, include_str!("host_functions.txt"));
     }
 
-    /// Interfaces with their functions as WASI has them.
+    /// Interfaces and functions as WASI defines them.
     const WASI: &[(&str, &str)] = &[
         ("wasi:cli/environment", r#"(export "initial-cwd" (func (result (option string))))"#),
         (
@@ -202,7 +202,7 @@ mod tests {
         ),
     ];
 
-    /// The types are WASI's, so that no component is refused for a stub of ours: the linker compares them.
+    /// The linker compares types. Stubs with the types of WASI ensure that it rejects no valid component.
     #[test]
     fn stubs_that_few_languages_import_have_the_types_of_wasi() {
         for (interface, functions) in WASI {

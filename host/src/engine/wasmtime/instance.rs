@@ -1,7 +1,7 @@
-//! One live instance: the calls into it, and the checks of what comes out.
+//! A live instance: calls into the guest, and validation of its results.
 //!
-//! An instance is marked as unusable before guest code runs and as usable again after it returned, so that one that
-//! faulted, or whose call was dropped midway, refuses everything that follows.
+//! An instance is marked unusable before guest code runs, and usable again after it returns. So an instance that
+//! faulted, or whose call was dropped midway, rejects every further call.
 
 use std::fmt;
 
@@ -24,19 +24,19 @@ use crate::id::ObjectId;
 use crate::json::is_json;
 use crate::limits::{REJECTION_DETAIL_BYTES_MAX, REPLY_BYTES_MAX};
 
-/// Longest text of a rejection.
+/// Length limit for the text of a rejection.
 const MESSAGE_BYTES_MAX: usize = 4 * 1024;
-/// Longest code of a refusal.
+/// Length limit for the code of a rejection.
 const REFUSAL_CODE_BYTES_MAX: usize = 63;
 
-/// A component in a `wasmtime::Store` of its own.
+/// A component in a separate `wasmtime::Store`.
 pub(super) struct Sandbox {
     pub(super) store: wasmtime::Store<Guest>,
     pub(super) bindings: Object,
 }
 
 impl Sandbox {
-    /// Makes ready for a call: budget and quotas are full, and it is `now_ms` for the guest.
+    /// Prepares a call: resets budget and quotas, and sets the guest's time to `now_ms`.
     fn begin(&mut self, now_ms: u64) -> LaneGuard {
         self.store.set_epoch_deadline(FIRST_SLICE_TICKS);
         let guest = self.store.data_mut();
@@ -58,7 +58,7 @@ impl Sandbox {
     }
 }
 
-/// One instance, which is an object after `restore`.
+/// One instance, which represents an object after `restore`.
 pub(super) struct WasmInstance {
     sandbox: Sandbox,
     usable: bool,
@@ -92,7 +92,7 @@ impl WasmInstance {
         }
     }
 
-    /// Marks the instance as unusable until the call has come to a good end.
+    /// Marks the instance as unusable until the call completes successfully.
     fn begin(&mut self) -> Result<(), Fault> {
         if std::mem::replace(&mut self.usable, false) {
             Ok(())
@@ -165,7 +165,7 @@ impl Instance for WasmInstance {
         let behavior = sandbox.bindings.highlander_object_behavior();
         let result = behavior.call_snapshot(&mut sandbox.store).await;
         let state = sandbox.end(result).map_err(|fault| match fault {
-            // It is so large that it was not even copied: more than twice what it may be.
+            // The snapshot was too large even to copy: more than twice the limit.
             Fault::HostCalls => {
                 Fault::StateTooLarge { bytes: 2 * self.state_max, limit: self.state_max }
             }
@@ -186,7 +186,7 @@ fn named(id: &ObjectId) -> wit::ObjectId<'_> {
     wit::ObjectId { type_: id.type_name(), key: id.key() }
 }
 
-/// The caller as the guest is told.
+/// Converts the caller for the guest.
 fn vouched(caller: &Caller) -> wit::Caller<'_> {
     match caller {
         Caller::Anonymous => wit::Caller::Anonymous,
@@ -195,7 +195,7 @@ fn vouched(caller: &Caller) -> wit::Caller<'_> {
     }
 }
 
-/// Why the handler runs, as the guest is told.
+/// Converts the trigger for the guest.
 fn occasion_of(occasion: &Occasion) -> wit::Occasion<'_> {
     match occasion {
         Occasion::Called => wit::Occasion::Called,
@@ -234,7 +234,7 @@ fn rejected(rejection: wit::Rejection) -> Result<Rejection, Fault> {
     })
 }
 
-/// Text can be cut, and a detail cannot: it would be no JSON any more.
+/// Rejects an oversized detail: unlike text, JSON cannot be truncated.
 fn checked_detail(detail: Vec<u8>) -> Result<Option<Bytes>, Fault> {
     if detail.len() > REJECTION_DETAIL_BYTES_MAX {
         let bytes = detail.len();

@@ -1,5 +1,4 @@
-//! The memory of instances: bounded per instance, all its memories together, and summed over the node.
-//! Nothing is allocated here: wasmtime asks, and this file says yes or no.
+//! Memory accounting of guests: limits an instance's memories together, and sums the memory of the node.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,12 +17,12 @@ impl MemoryGauge {
     }
 }
 
-/// What one instance has, and may have.
+/// Memory use and limit of one instance.
 #[derive(Debug)]
 pub(super) struct Memory {
     used: usize,
     max: usize,
-    /// Whether growth was denied since the call began: the trap that follows is then a lack of memory.
+    /// Whether growth was denied in this call, which explains a subsequent trap as lack of memory.
     denied: bool,
     gauge: MemoryGauge,
 }
@@ -37,7 +36,7 @@ impl Memory {
         self.denied = false;
     }
 
-    /// The limit, where the guest ran into it in this call.
+    /// Returns the limit if the guest reached it in this call.
     pub(super) fn exceeded(&self) -> Option<usize> {
         self.denied.then_some(self.max)
     }

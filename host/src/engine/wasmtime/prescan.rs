@@ -1,9 +1,9 @@
-//! A first look at an uploaded component, before the compiler sees it.
+//! Inspects an uploaded component before the compiler processes it.
 //!
-//! It refuses what is no component, what imports more than objects are given, and what is shaped to keep a compiler
-//! busy or to overflow its stack: the time of a function grows with its length times its locals, and types within
-//! types ([`types`]) are read recursively. The bounds are far above what the JavaScript and Python runtimes need.
-//! It does not validate: the compiler does that.
+//! The prescan rejects bytes that are not a component, unavailable imports, and shapes that would occupy a compiler
+//! for long or overflow its stack. The compile time of a function grows with its length times its locals, and
+//! nested types ([`types`]) are read recursively. The bounds are far above the needs of JavaScript and Python
+//! runtimes. The compiler validates the component; the prescan does not.
 
 mod types;
 
@@ -15,26 +15,27 @@ use super::config::CORE_INSTANCES_MAX;
 use super::imports;
 use crate::engine::LoadError;
 
-/// Most functions of a component, in all its modules.
+/// Maximum number of functions of a component, in all its modules.
 const FUNCTION_COUNT_MAX: u64 = 100_000;
-/// Longest body of a function.
+/// Maximum size of a function body.
 const BODY_BYTES_MAX: u64 = 1024 * 1024;
-/// Most locals of a function.
+/// Maximum number of locals of a function.
 const LOCAL_COUNT_MAX: u64 = 20_000;
-/// Length times locals of one function. 220 KB with 3,000 locals, 660 million, took a compiler 39 s and 1.2 GB.
+/// Limit for length times locals of one function. 220 KB with 3,000 locals (660 million) took a compiler 39 s and
+/// 1.2 GB.
 const FUNCTION_WORK_MAX: u64 = 200_000_000;
-/// The same, summed over all functions.
+/// The same limit for the sum over all functions.
 const COMPONENT_WORK_MAX: u64 = 2_000_000_000;
-/// Core modules and nested components.
+/// Maximum number of core modules and nested components.
 const NESTED_COUNT_MAX: usize = 2 * CORE_INSTANCES_MAX;
-/// Memories of one core module, imported ones included. The engine takes more, because the code that it generates
-/// between two components of a composition reads one memory and writes another one; guests do without.
+/// Maximum number of memories of one core module, including imported ones. The engine accepts more, because the
+/// code that it generates between two components of a composition accesses two memories; guests do not need this.
 const MODULE_MEMORY_COUNT_MAX: u64 = 1;
 
-/// What has been seen so far.
+/// State of the scan.
 #[derive(Debug, Default)]
 struct Scan {
-    /// The component, and what is open within it, with the number of memories of each.
+    /// Number of memories of the component and of each open module or component within it.
     open: Vec<u64>,
     nested_count: usize,
     function_count: u64,
@@ -42,12 +43,12 @@ struct Scan {
     type_count: u64,
 }
 
-/// Looks the component over.
+/// Scans the component.
 pub(super) fn scan(wasm: &[u8]) -> Result<(), LoadError> {
     let mut scan = Scan::default();
     for payload in Parser::new(0).parse_all(wasm) {
         let payload = payload.map_err(|error| {
-            // Some messages go on with dumps of bytes.
+            // Some messages continue with byte dumps.
             let text = error.message().lines().next().unwrap_or_default();
             refused(&format!("it is no component: {text} at byte {}", error.offset()))
         })?;
@@ -107,7 +108,7 @@ impl Scan {
         Ok(())
     }
 
-    /// Counts more memories of the module that is open.
+    /// Counts further memories of the innermost open module.
     fn memories(&mut self, more: u64) -> Result<(), LoadError> {
         let Some(count) = self.open.last_mut() else { return Ok(()) };
         *count = count.saturating_add(more);
@@ -152,7 +153,8 @@ fn check_import(name: &str) -> Result<(), LoadError> {
     Err(refused(&format!("it imports {name}, which objects are not given")))
 }
 
-/// Text passes between guest and host as UTF-8 only: the other encodings are seldom-used code on the border.
+/// Only UTF-8 strings may pass between guest and host: the other encodings are rarely used code on a trust
+/// boundary.
 fn check_encoding(function: &wasmparser::CanonicalFunction) -> Result<(), LoadError> {
     let options = match function {
         wasmparser::CanonicalFunction::Lift { options, .. }

@@ -1,6 +1,6 @@
-//! The sandbox against guests that keep the contract, and against those that do not.
+//! The sandbox with guests that follow the WIT world, and with guests that do not.
 //!
-//! The guests are built by `cargo xtask build-guests`.
+//! `cargo xtask build-guests` builds the guests.
 
 mod composed;
 mod limits;
@@ -21,7 +21,8 @@ use crate::engine::{
 };
 use crate::id::ObjectId;
 
-/// The sandbox of most tests: small, and with a budget that even a busy machine leaves innocent guests alone with.
+/// Returns the sandbox of most tests: few instances, and a time limit that harmless guests meet even on a busy
+/// machine.
 pub(super) fn sandbox() -> SandboxConfig {
     SandboxConfig { resident_max: 16, ..SandboxConfig::default() }
 }
@@ -30,7 +31,7 @@ fn engine() -> WasmtimeEngine {
     WasmtimeEngine::new(sandbox()).unwrap()
 }
 
-/// The bytes of a built guest.
+/// Returns the bytes of a built guest.
 pub(super) fn guest(name: &str) -> Bytes {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/guests");
     let dir = std::env::var_os("HIGHLANDER_GUESTS").map_or(workspace, PathBuf::from);

@@ -1,7 +1,7 @@
 //! The thread that makes running guests pause.
 //!
-//! It raises the engine's tick counter every [`TICK`] while guests run, and every [`IDLE_TICK`] while none does.
-//! Even if it should miss that one has begun, it is back at full pace with the next idle tick.
+//! It raises the engine's tick counter every [`TICK`] while guests run, and every [`IDLE_TICK`] otherwise. If it
+//! misses the start of a guest, it returns to the full rate at the next idle tick.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,12 +12,12 @@ use wasmtime::EngineWeak;
 
 use super::config::TICK;
 
-/// Pace while no guest runs.
+/// Interval while no guest runs.
 const IDLE_TICK: Duration = Duration::from_millis(50);
-/// Ticks without any guest before the pace is reduced.
+/// Number of ticks without a guest after which the rate is reduced.
 const IDLE_AFTER_TICKS: u32 = 50;
 
-/// Tells the ticker that a guest runs. Cheap to clone.
+/// Signals to the ticker that a guest runs. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Ticker {
     signal: Arc<Signal>,
@@ -32,7 +32,7 @@ struct Signal {
 }
 
 impl Ticker {
-    /// Starts the thread. It ends by itself when the engine is gone.
+    /// Starts the thread, which ends when the engine is dropped.
     pub(super) fn start(engine: EngineWeak) -> std::io::Result<Self> {
         let signal = Arc::new(Signal::default());
         let for_thread = Arc::clone(&signal);
@@ -42,9 +42,9 @@ impl Ticker {
         Ok(Self { signal, thread: handle.thread().clone() })
     }
 
-    /// To be called whenever a guest begins, and whenever it goes on after a tick.
+    /// Must be called whenever a guest begins or continues after a tick.
     ///
-    /// It nearly always only reads, so that cores do not fight for the flag.
+    /// It usually only reads the flag, so that cores do not contend for its cache line.
     pub(super) fn guest_runs(&self) {
         if !self.signal.seen.load(Ordering::Relaxed) {
             self.signal.seen.store(true, Ordering::Relaxed);

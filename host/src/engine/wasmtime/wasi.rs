@@ -1,9 +1,10 @@
-//! WASI 0.2 as objects get it: it reaches nothing of the host.
+//! WASI 0.2 for objects, without access to the host.
 //!
-//! The standard libraries of most languages import it, so it has to be there, but it leads nowhere: no arguments, no
-//! environment, no files, nothing to read; what is written is dropped, but for the last words of a panic. Clocks show
-//! the time of the call, in milliseconds, and stand still within it; waiting ends at once. What is not written
-//! here traps when it is called. Nothing of it touches the system, and handles carry no pointer: they are constants.
+//! The standard libraries of most languages import it, so it must exist. There are no arguments, no environment, no
+//! files and no input. Output is dropped, except for the last words of a panic. Clocks show the time of the call,
+//! in milliseconds, and stand still within it; waiting ends immediately. Functions that are not defined here trap
+//! when they are called. Nothing accesses the system, except that the system seeds the random numbers. Handles are
+//! constants and carry no pointers.
 
 use rand::Rng;
 use wasmtime::component::{ComponentType, LinkerInstance, Lower, Resource, ResourceType};
@@ -11,13 +12,13 @@ use wasmtime::{Result, StoreContextMut, bail};
 
 use super::guest::Guest;
 
-/// Random bytes that a guest may ask for at a time.
+/// Number of random bytes that a guest may request at a time.
 const RANDOM_BYTES_MAX: u64 = 64 * 1024;
 /// Handles of the output streams.
 const STDOUT: u32 = 1;
 const STDERR: u32 = 2;
 
-/// Kinds of handles. They are only names: none of them is ever built.
+/// Kinds of handles. They are only used as types and never constructed.
 enum IoError {}
 enum InputStream {}
 enum OutputStream {}
@@ -35,12 +36,12 @@ struct Datetime {
     nanoseconds: u32,
 }
 
-/// The guest ended itself, which an object cannot do.
+/// The guest called `exit`, which an object cannot do.
 #[derive(Debug, thiserror::Error)]
 #[error("it called exit")]
 pub(super) struct Exited;
 
-/// The interfaces that a component may import from WASI 0.2, and what defines them.
+/// WASI 0.2 interfaces that a component may import, with the functions that define them.
 pub(super) const INTERFACES: &[(&str, Define)] = &[
     ("wasi:cli/environment", environment),
     ("wasi:cli/exit", exit),
@@ -55,7 +56,7 @@ pub(super) const INTERFACES: &[(&str, Define)] = &[
     ("wasi:clocks/monotonic-clock", monotonic_clock),
     ("wasi:clocks/wall-clock", wall_clock),
     ("wasi:filesystem/preopens", preopens),
-    // No descriptor is ever given out, so that none of its functions can be reached.
+    // No descriptor is ever handed out, so none of its functions can be reached.
     ("wasi:filesystem/types", nothing),
     ("wasi:io/error", nothing),
     ("wasi:io/poll", poll),
@@ -68,13 +69,13 @@ pub(super) const INTERFACES: &[(&str, Define)] = &[
 /// Defines the functions of one interface.
 pub(super) type Define = fn(&mut Functions<'_>) -> Result<()>;
 
-/// One interface that is being defined. It notes every name, so that a test can list all that guests can reach.
+/// Interface under definition. Records every name, so that a test can list everything that guests can reach.
 pub(super) struct Functions<'a> {
     pub(super) linker: LinkerInstance<'a, Guest>,
     pub(super) names: Vec<&'static str>,
 }
 
-/// The kind of handle that WASI means by a name: the same one wherever an interface takes it over from another.
+/// Returns the type of a handle by its WASI name. It is the same in every interface that uses it.
 pub(super) fn resource_type(name: &str) -> ResourceType {
     match name {
         "error" => ResourceType::host::<IoError>(),
@@ -84,12 +85,12 @@ pub(super) fn resource_type(name: &str) -> ResourceType {
         "descriptor" => ResourceType::host::<Descriptor>(),
         "terminal-input" => ResourceType::host::<TerminalInput>(),
         "terminal-output" => ResourceType::host::<TerminalOutput>(),
-        // Never given out by anything that is defined here.
+        // Never handed out by a function that is defined here.
         _ => ResourceType::host::<()>(),
     }
 }
 
-/// Defines a function, with the types of its parameters and its result as the closure has them.
+/// Defines a function whose parameter and result types are those of the closure.
 macro_rules! define {
     ($functions:expr, $name:literal, $body:expr) => {{
         $functions.names.push($name);
@@ -184,7 +185,7 @@ fn poll(to: &mut Functions<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Good enough for keys: a generator of its own per instance, seeded by the system's.
+/// Suitable for keys: each instance has a separate generator, which the system's generator seeds.
 fn random(to: &mut Functions<'_>) -> Result<()> {
     define!(to, "get-random-bytes", random_bytes);
     define!(to, "get-random-u64", random_number);

@@ -1,8 +1,8 @@
-//! The folder of compiled code: files of this user alone, bounded in their sum.
+//! The directory of compiled code: files of this user only, with a bounded total size.
 //!
-//! The folder is opened once and looked at, and everything in it is reached through it: whoever may rename it or put
-//! another one in its place changes nothing. Nothing in it is followed, waited for, or read beyond its bound. What was
-//! not used for the longest time goes first.
+//! The directory is opened and checked once, and its files are accessed only relative to that descriptor, so
+//! renaming or replacing the directory has no effect. Files are read without following links, without blocking, and
+//! only up to a size limit. The least recently used files are evicted first.
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -20,29 +20,29 @@ use rustix::process::geteuid;
 use crate::clock::wall_ms;
 use crate::files::{self, Rules, Untrusted};
 
-/// The bits of a mode that nothing here has: others may neither read nor write.
+/// Mode bits that no file may have: other users can neither read nor write.
 const MODE_DENIED: u32 = 0o077;
-/// What files have that are still being written.
+/// Suffix of files that are still being written.
 const UNFINISHED: &str = ".tmp";
-/// After so long a file that is still being written was left behind.
+/// Age from which an unfinished file counts as abandoned.
 const LEFT_BEHIND: Duration = Duration::from_hours(1);
 
-/// A folder that is this user's alone.
+/// Directory that only this user can access.
 #[derive(Debug)]
 pub(super) struct Folder {
     folder: OwnedFd,
 }
 
-/// A file in it.
+/// File in the directory.
 struct Entry {
     name: OsString,
     bytes: u64,
-    /// When it was written or used last, in seconds since 1970 and nanoseconds.
+    /// Time of the last write or use, in seconds since 1970 and nanoseconds.
     used_at: (i64, i64),
 }
 
 impl Folder {
-    /// Opens the folder, which is made where it is missing.
+    /// Opens the directory, and creates it if it is missing.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         use std::os::unix::fs::DirBuilderExt as _;
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
@@ -61,7 +61,7 @@ impl Folder {
         Ok(Self { folder })
     }
 
-    /// The content of a file, which counts as used by that.
+    /// Returns the content of a file and marks it as used.
     pub(super) fn read(&self, name: &str, bytes_max: u64) -> Result<Vec<u8>, Untrusted> {
         let rules = Rules {
             mode_denied: MODE_DENIED,
@@ -73,12 +73,12 @@ impl Folder {
         let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
         let unchanged = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
         let times = Timestamps { last_access: unchanged, last_modification: now };
-        // Where it cannot be noted, the file goes earlier than it should.
+        // If this fails, the file is evicted earlier than it should be.
         let _ = utimensat(&self.folder, name, &times, AtFlags::SYMLINK_NOFOLLOW);
         Ok(bytes)
     }
 
-    /// Writes a new file. `false` where there is one of this name.
+    /// Writes a new file. Returns `false` if the name is taken.
     pub(super) fn create(&self, name: &str, parts: &[&[u8]]) -> io::Result<bool> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let file = match openat(&self.folder, name, flags, Mode::from_raw_mode(0o600)) {
@@ -90,7 +90,7 @@ impl Folder {
         parts.iter().try_for_each(|part| file.write_all(part)).map(|()| true)
     }
 
-    /// Writes a file, in the place of whatever has the name. `mark` is another one for each writer.
+    /// Writes a file atomically, replacing any file of this name. `mark` must be unique for each writer.
     pub(super) fn replace(&self, name: &str, mark: &str, parts: &[&[u8]]) -> io::Result<()> {
         let unfinished = format!("{name}.{mark}{UNFINISHED}");
         let written = self.create(&unfinished, parts).and_then(|is_new| {
@@ -105,8 +105,8 @@ impl Folder {
         written
     }
 
-    /// Removes files whose names end so until the others have `bytes_max` at most, those first that were not used for
-    /// the longest time, and what was left behind unfinished. How many were removed.
+    /// Removes abandoned unfinished files, then the least recently used files with the suffix `ending` until the
+    /// rest has at most `bytes_max`. Returns the number of removed files.
     pub(super) fn evict(&self, ending: &str, bytes_max: u64) -> io::Result<usize> {
         let has_ending = |entry: &Entry, ending: &str| {
             entry.name.as_encoded_bytes().ends_with(ending.as_bytes())
@@ -132,12 +132,12 @@ impl Folder {
         Ok(removed)
     }
 
-    /// All regular files. Links, pipes and folders are not ours, and stay.
+    /// Returns all regular files. Links, pipes and directories do not belong to the cache and are left alone.
     fn entries(&self) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
         for entry in Dir::read_from(&self.folder)? {
             let name = OsString::from_vec(entry?.file_name().to_bytes().to_vec());
-            // It may be gone by now.
+            // The file may have been removed concurrently.
             let Ok(stat) = statat(&self.folder, &name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
             if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile {
                 let bytes = u64::try_from(stat.st_size).unwrap_or_default();
@@ -151,7 +151,7 @@ impl Folder {
     fn remove(&self, entry: &Entry) -> io::Result<usize> {
         match unlinkat(&self.folder, &entry.name, AtFlags::empty()) {
             Ok(()) => Ok(1),
-            // Another process was faster.
+            // Another process removed it first.
             Err(rustix::io::Errno::NOENT) => Ok(0),
             Err(error) => Err(error.into()),
         }

@@ -1,4 +1,4 @@
-//! The cache against files that are not what this node wrote.
+//! The cache rejects files that this node has not written.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
@@ -12,7 +12,7 @@ use super::*;
 /// More than any test needs.
 const AMPLE: u64 = 1 << 30;
 
-/// A cache with one component in it.
+/// A cache that contains one component.
 struct Kept {
     _dir: tempfile::TempDir,
     path: PathBuf,
@@ -53,7 +53,7 @@ impl Kept {
         CodeCache::open(&self.path, bytes_max, &self.engine)
     }
 
-    /// Another file of code, of that many bytes, that was used so many minutes ago.
+    /// Adds another file of code with `bytes` bytes that was last used `minutes` minutes ago.
     fn add(&self, name: &str, bytes: usize, minutes: u64) -> PathBuf {
         let path = self.path.join(name);
         fs::write(&path, vec![0; bytes]).unwrap();
@@ -153,7 +153,7 @@ fn a_file_that_others_may_have_written_is_refused_and_written_anew() {
         fs::set_permissions(kept.path(), fs::Permissions::from_mode(mode)).unwrap();
         assert!(!kept.is_loaded(), "{mode:o}");
     }
-    // Only root may give a file away.
+    // Only root can change the owner of a file.
     if chown(kept.path(), Some(1), None).is_ok() {
         fs::set_permissions(kept.path(), fs::Permissions::from_mode(0o600)).unwrap();
         assert!(!kept.is_loaded());
@@ -185,7 +185,7 @@ fn links_pipes_and_devices_are_refused_at_once_and_replaced() {
 #[test]
 fn a_file_that_is_longer_than_any_code_is_not_read() {
     let kept = kept();
-    // It has no blocks on the disk.
+    // The file is sparse and has no blocks on disk.
     fs::File::options().write(true).open(kept.path()).unwrap().set_len(FILE_BYTES_MAX + 1).unwrap();
     assert!(!kept.is_loaded());
 }
@@ -235,7 +235,7 @@ fn what_was_not_used_for_longest_is_removed_when_there_is_too_much() {
     let tight = kept.reopened(own).unwrap();
     assert_eq!(exist(), [false, false, true]);
     assert!(foreign.exists(), "what is no code is not ours to remove");
-    // What is written last is the newest.
+    // The file that was written last is the newest.
     let digest = Digest::of(b"another one");
     tight.keep(digest, &compiled(&kept.engine, &guest("counter")));
     assert!(kept.path_of(digest).exists() && !kept.path().exists());

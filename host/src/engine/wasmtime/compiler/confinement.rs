@@ -1,9 +1,10 @@
-//! What a compiling child gives up before it reads its first byte of hostile input.
+//! Sandbox of the compiling child, which it enters before it reads the first byte of hostile input.
 //!
-//! It does so itself, as its first step: that needs no unsafe code between fork and exec, and what is given up cannot
-//! be taken back. It dies with its parent, yields to everybody else on the machine, and is the first to go
-//! where memory runs out. With no descriptor beyond the three standard ones it can open no file and no socket, and
-//! [`syscalls`] leaves it little else to ask the kernel for. Where the kernel has no such filter it goes on without.
+//! The child drops its own privileges as its first step, so that no unsafe code runs between fork and exec, and
+//! dropped privileges cannot be regained. It dies with its parent, has a low priority, and is the kernel's first
+//! victim when memory runs out. With no descriptor beyond the three standard ones it can open no file and no
+//! socket, and [`syscalls`] permits few other system calls. If the kernel does not support such a filter, the child
+//! continues without it.
 
 use std::time::Duration;
 use std::{fs, io, process};
@@ -19,11 +20,11 @@ use super::{CompileLimits, syscalls};
 
 /// Standard input, output and error.
 const DESCRIPTORS_MAX: u64 = 3;
-/// A tenth of the node's share of a processor that both want. With the lowest priority there is, code that is already
-/// published would hardly be compiled on a node that has just taken the objects of another one over.
+/// Gives the child about a tenth of the node's share of a contended processor. At the lowest priority, published
+/// code would hardly be compiled on a node that has just taken over another node's objects.
 const NICE: i32 = 10;
 
-/// What a child may take, as the arguments of its command.
+/// Limits of a child, as arguments of its command.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Confinement {
     /// Address space, in bytes
@@ -41,7 +42,7 @@ pub struct Confinement {
 }
 
 impl Confinement {
-    /// That of a child of this process.
+    /// Returns the limits for a child of this process.
     pub(super) fn of_child(limits: CompileLimits, answer_max: u64) -> Self {
         Self {
             memory_max: limits.memory_max,
@@ -51,7 +52,7 @@ impl Confinement {
         }
     }
 
-    /// What the command is told.
+    /// Returns the arguments of the child's command.
     pub(super) fn to_arguments(&self) -> Vec<String> {
         vec![
             format!("--memory-max={}", self.memory_max),
@@ -61,19 +62,20 @@ impl Confinement {
         ]
     }
 
-    /// Gives everything up. There is no way back.
+    /// Drops all privileges irrevocably.
     pub(super) fn enter(&self) -> io::Result<()> {
         set_parent_process_death_signal(Some(Signal::KILL))?;
         if getppid().map(Pid::as_raw_pid) != Some(self.parent) {
             return Err(io::Error::other("the node that wanted this has ended"));
         }
         close_inherited()?;
-        // A node that is nicer itself has no right to give more than it has.
+        // A node with a higher nice value cannot lower it for the child.
         setpriority_process(None, getpriority_process(None)?.max(NICE))?;
-        // Without it the node itself could be chosen, which is worse, but no reason not to compile.
+        // Without this the kernel could kill the node itself. That would be worse, but it is no reason not to
+        // compile.
         let _ = fs::write("/proc/self/oom_score_adj", "1000");
         lower(Resource::As, self.memory_max, self.memory_max)?;
-        // At the first limit the kernel says why it ends the child, at the second one it would not.
+        // At the soft limit the kernel sends a signal that states the reason; at the hard limit it just kills.
         lower(Resource::Cpu, self.cpu_max, self.cpu_max + 1)?;
         lower(Resource::Fsize, self.answer_max, self.answer_max)?;
         lower(Resource::Core, 0, 0)?;
@@ -85,13 +87,13 @@ impl Confinement {
     }
 }
 
-/// Whole seconds, and one at least.
+/// Rounds up to whole seconds, at least one.
 fn seconds(time: Duration) -> u64 {
     (time.as_secs() + u64::from(time.subsec_nanos() > 0)).max(1)
 }
 
-/// Closes whatever it was not given on purpose. A node opens nothing that a child would inherit, but may itself have
-/// inherited something from whoever started it.
+/// Closes every descriptor except the standard ones. A node opens none that a child would inherit, but may itself
+/// have inherited some from its parent process.
 fn close_inherited() -> io::Result<()> {
     let names = fs::read_dir("/proc/self/fd")?.map(|entry| Ok(entry?.file_name()));
     let names = names.collect::<io::Result<Vec<_>>>()?;
@@ -107,12 +109,13 @@ fn close_inherited() -> io::Result<()> {
     reason = "no safe function closes a descriptor that nothing in this process owns"
 )]
 fn close(number: i32) {
-    // SAFETY: this is the first step of a process with one thread, in which nothing holds a descriptor but the three
-    // standard ones. The folder that the numbers were read from is closed already, and its number means nothing.
+    // SAFETY: this is the first step of a process with one thread, in which nothing owns a descriptor except the
+    // three standard ones. The directory that the numbers were read from is already closed, and its number is
+    // unused.
     let _ = unsafe { libc::close(number) };
 }
 
-/// Lowers a limit for good; where it is lower already it stays so.
+/// Lowers a limit permanently. A limit that is already lower remains.
 fn lower(resource: Resource, current: u64, maximum: u64) -> io::Result<()> {
     let present = getrlimit(resource).maximum.unwrap_or(u64::MAX);
     let (current, maximum) = (current.min(present), maximum.min(present));

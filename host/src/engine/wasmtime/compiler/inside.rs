@@ -1,7 +1,7 @@
-//! The child's side of a compilation: locks itself up, reads a component, compiles it, and answers.
+//! The child's side of a compilation: enters the sandbox, reads a component, compiles it, and writes the answer.
 //!
-//! It has standard input, output and error, and nothing else. It keeps nothing and logs nothing: what it says on
-//! standard error is for the parent, which judges it by how it ends.
+//! It has only standard input, output and error. Its text on standard error is for the parent, which interprets the
+//! child's exit status.
 
 use std::io::{self, Read as _, Write as _};
 use std::process::ExitCode;
@@ -12,17 +12,17 @@ use wasmtime::{Engine, OutOfMemory};
 use super::confinement::Confinement;
 use crate::engine::wasmtime::config::code_config;
 
-/// Stack of the thread that reads the component: far more than what passes the first look needs.
+/// Stack of the compiling thread: far more than any component needs that passes the prescan.
 const STACK_BYTES: usize = 32 * 1024 * 1024;
 
-/// What an answer begins with.
+/// First line of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tag {
     /// Machine code follows.
     Compiled,
-    /// The compiler's reason follows.
+    /// The compiler's error message follows.
     Refused,
-    /// The memory was not enough, and nothing follows.
+    /// Memory ran out; nothing follows.
     NoMemory,
 }
 
@@ -37,7 +37,7 @@ impl Tag {
         }
     }
 
-    /// Takes the tag off an answer.
+    /// Removes the tag from an answer and returns it.
     pub(super) fn take(answer: &mut Vec<u8>) -> Option<Self> {
         let tag = Self::ALL.into_iter().find(|tag| answer.starts_with(tag.as_str().as_bytes()))?;
         answer.drain(..tag.as_str().len());
@@ -45,7 +45,8 @@ impl Tag {
     }
 }
 
-/// Compiles the component on standard input, and answers on standard output: the whole life of the child.
+/// Compiles the component on standard input and writes the answer to standard output. This is the child's whole
+/// program.
 #[must_use]
 pub fn compile(confinement: &Confinement) -> ExitCode {
     match confinement.enter().and_then(|()| answer()) {
@@ -57,16 +58,16 @@ pub fn compile(confinement: &Confinement) -> ExitCode {
     }
 }
 
-/// Tells the parent something that is no answer.
+/// Writes a text for the parent that is not part of the answer.
 pub(super) fn say(text: &str) {
-    // A parent that has gone hears nothing.
+    // The parent may be gone.
     let _ = writeln!(io::stderr(), "{text}");
 }
 
 fn answer() -> io::Result<()> {
     let mut wasm = Vec::new();
     io::stdin().lock().read_to_end(&mut wasm)?;
-    // What fails up to here is none of the component's doing.
+    // Failures before this point are not the component's fault.
     let engine = Engine::new(&code_config()).map_err(io::Error::other)?;
     let (tag, body) = compiled(move || engine.precompile_component(&wasm))?;
     let mut output = io::stdout().lock();
@@ -75,8 +76,8 @@ fn answer() -> io::Result<()> {
     output.flush()
 }
 
-/// Compiles on a thread with a large stack, and gives what is to be answered. A panic is the component's doing too: the
-/// same compiler compiles all others.
+/// Compiles on a thread with a large stack and returns the answer. A panic counts as the component's fault, because
+/// the same compiler compiles all others.
 fn compiled(
     compile: impl FnOnce() -> wasmtime::Result<Vec<u8>> + Send + 'static,
 ) -> io::Result<(Tag, Vec<u8>)> {

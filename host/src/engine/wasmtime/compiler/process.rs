@@ -1,8 +1,8 @@
-//! The parent's side of a compilation: starts the child, bounds its time, and judges how it ended.
+//! The parent's side of a compilation: starts the child, bounds its time, and interprets its exit.
 //!
-//! Component, answer and whatever else the child says are files in memory, so that nobody has to read and write at
-//! the same time, and the answer's size is bounded by the kernel. The thread that calls waits for the child: the kernel
-//! ends the child together with it, and so with the node.
+//! Component, answer and error text are in-memory files, so that no concurrent reading and writing is needed, and
+//! the kernel bounds the size of the answer. The calling thread waits for the child. The kernel kills the child
+//! when this thread ends, and therefore with the node.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -25,42 +25,42 @@ use crate::clock::BootTime;
 use crate::engine::LoadError;
 use crate::engine::wasmtime::guest::{cut, escape};
 
-/// Threads of the compiler. Each takes memory of its own from the common limit, and a core that calls may wait for: the
-/// lowest priority alone does not keep their times, so that half of the cores are left to them.
+/// Maximum number of compiler threads. Each takes memory from the common limit, and a core that calls may need. Low
+/// priority alone does not protect the latency of calls, so half of the cores are left to them.
 const THREADS_MAX: usize = 4;
-/// The child's allocator takes no more address space than it needs, and starts no thread.
+/// Allocator settings of the child: it reserves no spare address space and starts no thread.
 const ALLOCATOR: &str = "retain:false,narenas:4,background_thread:false";
-/// What the standard library says before it ends a process that gets no memory.
+/// Message of the standard library before it aborts because memory ran out.
 const NO_MEMORY: &str = "memory allocation of ";
-/// What it says before it ends one whose thread is out of stack.
+/// Message of the standard library before it aborts because of a stack overflow.
 const NO_STACK: &str = "has overflowed its stack";
-/// Stack of each of the compiler's other threads.
+/// Stack of each additional compiler thread.
 const THREAD_STACK_BYTES: usize = 4 * 1024 * 1024;
-/// The signals of a process that runs into an error of its own, and not into somebody else's wish.
+/// Signals of a process that crashes, as opposed to one that is killed by another process.
 const CRASHES: [Signal; 6] =
     [Signal::ABORT, Signal::BUS, Signal::FPE, Signal::ILL, Signal::SEGV, Signal::TRAP];
 
-/// A child that got less than this part of its time on a processor was kept waiting by others.
+/// A child that got less than this fraction of its time limit on a processor was starved by other processes.
 const STARVED_DIVISOR: u32 = 10;
 
-/// How a child came to its end.
+/// Outcome of a child process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
-    /// By itself, or by somebody else.
+    /// It exited or was killed by another process.
     Ended(ExitStatus),
-    /// Its time was over, of which it had so much on a processor.
+    /// It exceeded its time limit, after this much processor time.
     OverTime(Duration),
 }
 
-/// What is left of a child.
+/// Result of a finished child.
 pub(super) struct Ended {
     pub(super) end: End,
     pub(super) answer: Vec<u8>,
-    /// The beginning of what it wrote to standard error, escaped.
+    /// Beginning of its standard error, escaped.
     pub(super) said: String,
 }
 
-/// Compiles in a child, and gives the machine code.
+/// Compiles in a child and returns the machine code.
 pub(super) fn compile(
     program: &Path,
     arguments: &[String],
@@ -77,14 +77,15 @@ pub(super) fn compile(
     judge(ended, limits)
 }
 
-/// Runs a child to its end, which comes at the latest when its time is over.
+/// Runs a child until it exits or exceeds its time limit.
 pub(super) fn run(command: &mut Command, time_max: Duration, wasm: &[u8]) -> io::Result<Ended> {
     let mut component = file("component")?;
     component.write_all(wasm)?;
     component.rewind()?;
     let (mut answer, mut said) = (file("answer")?, file("said")?);
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    // A group of its own: what it may start, if it is taken over, ends with it, and Ctrl-C is for the node alone.
+    // A separate process group: processes that a compromised child might start end with it, and Ctrl-C reaches only
+    // the node.
     command
         .process_group(0)
         .current_dir("/")
@@ -101,7 +102,7 @@ pub(super) fn run(command: &mut Command, time_max: Duration, wasm: &[u8]) -> io:
     Ok(Ended { end, answer: read(&mut answer, CODE_BYTES_MAX)?, said })
 }
 
-/// A file that is in memory alone, and that no other process gets unless it is handed over.
+/// Creates an in-memory file that no other process can access unless it receives the descriptor.
 fn file(name: &str) -> io::Result<File> {
     Ok(memfd_create(name, MemfdFlags::CLOEXEC)?.into())
 }
@@ -113,15 +114,15 @@ fn read(file: &mut File, bytes_max: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// A child that is ended and reaped, whatever happens.
+/// Child that is killed and reaped in every case.
 struct Running {
     child: Child,
-    /// Its number may be another process's by then.
+    /// After reaping, the process id may belong to another process.
     is_reaped: bool,
 }
 
 impl Running {
-    /// Waits until it has ended, or its time is over.
+    /// Waits until the child exits or exceeds its time limit.
     fn wait(mut self, time_max: Duration) -> io::Result<End> {
         let pidfd = pidfd_open(Pid::from_child(&self.child), PidfdFlags::empty())?;
         let deadline = BootTime::now() + time_max;
@@ -140,7 +141,7 @@ impl Running {
     }
 
     fn reap(&mut self) -> io::Result<ExitStatus> {
-        // Where nobody is left in the group, there is nothing to end.
+        // If the group is empty, there is nothing to kill.
         let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
         self.is_reaped = true;
         self.child.wait()
@@ -150,22 +151,22 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if !self.is_reaped {
-            // Why it is ended is told by whoever drops it.
+            // The dropping function reports the reason.
             let _ = self.reap();
         }
     }
 }
 
-/// What all threads of a process have had on a processor; nothing where the kernel does not say.
+/// Returns the processor time of all threads of a process; zero if the kernel does not report it.
 fn processor_time(process: u32) -> Duration {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    // After the name, which may hold anything: the times are fields 12 and 13, counted from the state.
+    // Parsed after the name, which may contain anything: the times are fields 12 and 13, counted from the state.
     let fields = stat.rsplit(") ").next().unwrap_or_default().split(' ').skip(11).take(2);
     let ticks: u64 = fields.filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
     Duration::from_millis(ticks * 1000 / clock_ticks_per_second().max(1))
 }
 
-/// What a child's end means.
+/// Interprets the exit of a child.
 pub(super) fn judge(ended: Ended, limits: CompileLimits) -> Result<Vec<u8>, LoadError> {
     let status = match ended.end {
         End::Ended(status) => status,
@@ -188,7 +189,8 @@ pub(super) fn judge(ended: Ended, limits: CompileLimits) -> Result<Vec<u8>, Load
             tracing::warn!("a compiler ended with {status}: {}", ended.said);
             Err(crashed(status, &ended.said))
         }
-        // Such as "signal: 9 (SIGKILL)", or "exit status: 101": before it read the component, or by somebody else.
+        // For example "signal: 9 (SIGKILL)" or "exit status: 101": it failed before it read the component, or
+        // another process killed it.
         _ => {
             let said = cut(&ended.said, REASON_BYTES_MAX);
             tracing::error!("a compiler ended with {status}: {said}");
@@ -215,7 +217,7 @@ fn answered(mut answer: Vec<u8>, limits: CompileLimits) -> Result<Vec<u8>, LoadE
     }
 }
 
-/// The same compiler compiles all others: what it crashes on is refused.
+/// The same compiler compiles all other components, so a component on which it crashes is rejected.
 fn crashed(status: ExitStatus, said: &str) -> LoadError {
     let why = match said.contains(NO_STACK) {
         true => "it is nested so deeply that the compiler runs out of stack".to_owned(),

@@ -1,8 +1,8 @@
-//! The system calls that a compiler needs; every other one fails for the child from then on.
+//! System call filter of the compiling child: everything that a compiler does not need fails.
 //!
-//! The list is what threads, memory, the three standard descriptors and an orderly end take. Memory can never be made
-//! executable, and no program started, so that an attacker who took the compiler over could run only what is there
-//! already. A call that is not on the list fails and does not kill: another C library may try it, and do without.
+//! The list covers threads, memory, the three standard descriptors and an orderly exit. Memory can never be made
+//! executable and no program started, so an attacker who takes over the compiler can run only code that is already
+//! there. Other calls fail instead of killing the process, because another C library may try one and do without it.
 
 use std::collections::BTreeMap;
 use std::{env, process};
@@ -24,12 +24,13 @@ const ALLOWED: &[c_long] = &[
     libc::SYS_statx,
     libc::SYS_newfstatat,
     libc::SYS_close,
-    // Memory; what else gives some is below.
+    // Memory; `mmap` and `mprotect` are restricted below.
     libc::SYS_brk,
     libc::SYS_madvise,
     libc::SYS_munmap,
     libc::SYS_mremap,
-    // Threads. `clone3` cannot be looked into, and with neither programs nor files a further process is no use.
+    // Threads. The filter cannot inspect the flags of `clone3`, but another process without programs and files is
+    // useless.
     libc::SYS_clone,
     libc::SYS_clone3,
     libc::SYS_futex,
@@ -39,7 +40,7 @@ const ALLOWED: &[c_long] = &[
     libc::SYS_sched_getaffinity,
     libc::SYS_sched_yield,
     libc::SYS_set_robust_list,
-    // Signals to itself, and the end.
+    // Signals to itself, and exit.
     libc::SYS_rt_sigaction,
     libc::SYS_rt_sigprocmask,
     libc::SYS_rt_sigreturn,
@@ -47,14 +48,14 @@ const ALLOWED: &[c_long] = &[
     libc::SYS_restart_syscall,
     libc::SYS_exit,
     libc::SYS_exit_group,
-    // Time and chance.
+    // Time and randomness.
     libc::SYS_clock_gettime,
     libc::SYS_clock_nanosleep,
     libc::SYS_nanosleep,
     libc::SYS_getrandom,
 ];
 
-/// Restricts all threads of this process, and those that they start, for good.
+/// Restricts all threads of this process, and those that they start, permanently.
 pub(super) fn restrict() -> Result<(), Error> {
     apply_filter_all_threads(&filter()?)
 }
@@ -64,7 +65,7 @@ fn filter() -> Result<BpfProgram, BackendError> {
     let never_executable = SeccompCmpOp::MaskedEq(libc::PROT_EXEC.cast_unsigned().into());
     rules.insert(libc::SYS_mmap, vec![argument(2, never_executable.clone(), 0)?]);
     rules.insert(libc::SYS_mprotect, vec![argument(2, never_executable, 0)?]);
-    // By which a process aborts; nobody else is to be signalled.
+    // Used by `abort`; other processes must not be signalled.
     rules.insert(libc::SYS_tgkill, vec![argument(0, SeccompCmpOp::Eq, process::id().into())?]);
     // Names of threads and of memory.
     let named = [libc::PR_SET_NAME, libc::PR_SET_VMA]
@@ -75,7 +76,7 @@ fn filter() -> Result<BpfProgram, BackendError> {
         .try_into()
 }
 
-/// A rule that holds where an argument, of which 32 bits count, compares so.
+/// Creates a rule that compares the lower 32 bits of an argument.
 fn argument(index: u8, compares: SeccompCmpOp, with: u64) -> Result<SeccompRule, BackendError> {
     let condition = SeccompCondition::new(index, SeccompCmpArgLen::Dword, compares, with)?;
     SeccompRule::new(vec![condition])
@@ -90,7 +91,7 @@ mod tests {
 
     use super::*;
 
-    /// The filter is for the thread that asks for it, and for those that it starts.
+    /// The filter applies to the calling thread and the threads that it starts.
     #[test]
     fn what_a_compiler_needs_is_left_and_nothing_else() {
         let filtered = || {

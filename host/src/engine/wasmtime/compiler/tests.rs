@@ -1,5 +1,5 @@
-//! The parent's side of a compilation against children that end in every way there is. They are scripts, so that each
-//! shows what it does; the real child is tested with real nodes.
+//! The parent's side of a compilation against children that end in every possible way. They are scripts, so that
+//! each shows its behaviour; system tests cover the real child.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
@@ -19,7 +19,7 @@ use crate::id::Digest;
 const LIMITS: CompileLimits =
     CompileLimits { time_max: Duration::from_secs(60), memory_max: 512 << 20 };
 
-/// What becomes of a child that does this.
+/// Returns the result of a child that runs `script`.
 fn compile_by(script: &str, limits: CompileLimits) -> Result<Vec<u8>, LoadError> {
     let arguments = ["-c", script, "sh"].map(str::to_owned);
     process::compile(Path::new("/bin/sh"), &arguments, limits, b"the component")
@@ -118,7 +118,7 @@ fn a_child_over_its_time_is_ended_with_all_that_it_started() {
     let script = format!("sleep 1000 & echo $! > {}; wait", file.display());
     let limits = CompileLimits { time_max: Duration::from_millis(500), ..LIMITS };
     let failed = compile_by(&script, limits);
-    // It did nothing but wait, which is no fault of the component's.
+    // The child did nothing but wait, which is not the component's fault.
     let Err(LoadError::Failed(reason)) = failed else { panic!("{failed:?}") };
     assert!(reason.contains("too busy") && reason.contains("within 500ms"), "{reason}");
     let started = std::fs::read_to_string(file).unwrap();
@@ -126,7 +126,7 @@ fn a_child_over_its_time_is_ended_with_all_that_it_started() {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", started.trim()));
         stat.is_ok_and(|stat| !stat.contains(") Z "))
     };
-    // It is signalled before the refusal is there, and gone some moments later.
+    // The process is signalled before the error is returned, and ends shortly afterwards.
     while is_running() {
         std::thread::yield_now();
     }
@@ -142,7 +142,7 @@ fn a_child_is_given_the_component_and_nothing_else() {
     let said = ended.said.replace("\\n", "\n");
     let mut said: Vec<_> = said.lines().collect();
     assert_eq!(said.remove(0), "/");
-    // The shell sets some by itself.
+    // The shell sets these variables itself.
     said.retain(|line| {
         !["PWD=", "OLDPWD=", "SHLVL=", "_="].iter().any(|own| line.starts_with(own))
     });

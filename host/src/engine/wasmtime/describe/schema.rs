@@ -1,27 +1,27 @@
-//! Whether JSON is a JSON Schema: the keywords that it has are of the right form, and what it refers to is there.
-//! Keywords that are not known pass; what a schema allows is not looked at.
+//! Validates the form of a JSON Schema: known keywords have the right form, and local references resolve. Unknown
+//! keywords are accepted, and the meaning of the schema is not checked.
 
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 const TYPES: [&str; 7] = ["null", "boolean", "integer", "number", "string", "array", "object"];
 
-/// What a keyword holds.
+/// Form of a keyword's value.
 enum Form {
     Schema,
-    /// A schema, or a list of them as in older dialects.
+    /// A schema, or a list of schemas as in older dialects.
     SchemaOrSchemas,
     /// A list of schemas, at least one.
     Schemas,
     /// Schemas by name.
     Named,
-    /// A list of text.
+    /// A list of strings.
     Names,
     /// One of the types, or a list of them.
     Types,
     List,
     Number,
-    /// A whole number that is not negative.
+    /// A non-negative integer.
     Count,
     Reference,
 }
@@ -55,7 +55,7 @@ const KEYWORDS: &[(&[&str], Form)] = &[
     (&["$ref"], Form::Reference),
 ];
 
-/// What is wrong with the schema, and where.
+/// Validates a schema; the error names the problem and its location.
 pub(super) fn check(schema: &Value) -> Result<(), String> {
     check_within(schema, schema)
 }
@@ -116,12 +116,13 @@ fn is_type(value: &Value) -> bool {
     value.as_str().is_some_and(|name| TYPES.contains(&name))
 }
 
-/// 3.0 is a whole number too.
+/// 3.0 counts as an integer.
 fn is_count(value: &Value) -> bool {
     value.as_f64().is_some_and(|number| number >= 0.0 && number.fract() == 0.0)
 }
 
-/// A reference into the schema itself must lead somewhere; others are nobody's to follow here, nor are names of places.
+/// Whether a reference resolves. Only JSON pointers into the schema itself are checked; external references and
+/// anchors pass.
 fn is_there(root: &Value, reference: &str) -> bool {
     let Some(pointer) = reference.strip_prefix('#') else { return true };
     let is_pointer = pointer.is_empty() || pointer.starts_with('/');

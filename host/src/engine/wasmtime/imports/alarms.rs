@@ -1,4 +1,4 @@
-//! Alarms of the object.
+//! Host functions for alarms of the object.
 
 use wasmtime::{Result, StoreContextMut};
 

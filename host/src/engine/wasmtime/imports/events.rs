@@ -1,4 +1,4 @@
-//! News for those who watch the object.
+//! Host functions for events to subscribers of the object.
 
 use wasmtime::{Result, StoreContextMut};
 

@@ -1,5 +1,5 @@
-//! Calls and messages to other objects. What a call may be is checked here; where it goes is not known.
-//! Messages are only noted: see `asked`.
+//! Host functions for calls and messages to other objects. Calls are validated here and made through the outbound
+//! port; messages are only collected (see `asked`).
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ pub(super) fn define(to: &mut Functions<'_>) -> Result<()> {
     )
 }
 
-/// Makes the call while the guest waits: its time stands still, and its place is free for others.
+/// Makes a call while the guest waits: its processor time is not charged, and its lane permit is released.
 async fn bring(
     mut cx: StoreContextMut<'_, Guest>,
     call: Call,

@@ -1,8 +1,8 @@
-//! How deep the types of a component are nested, without recursion.
+//! Bounds the nesting of a component's types, without recursion.
 //!
-//! A component type or an instance type is a list of declarations, some of which are again such types. Parsers and
-//! compilers read them recursively, three bytes a level, so that the depth is bounded before any of them does: here the
-//! lists that are open are on a stack of their own, and only what cannot nest is left to the parser.
+//! A component type or an instance type is a list of declarations, some of which are such types again. Parsers and
+//! compilers read them recursively, at three bytes per level, so the depth must be bounded before any of them runs.
+//! This module keeps the open lists on an explicit stack, and leaves only types that cannot nest to the parser.
 
 use wasmparser::{
     BinaryReader, ComponentAlias, ComponentExternName, ComponentImport, ComponentType,
@@ -12,12 +12,12 @@ use wasmparser::{
 use super::{bound, invalid, refused};
 use crate::engine::LoadError;
 
-/// Component types and instance types within each other. Toolchains give 3 levels at most.
+/// Maximum nesting of component types and instance types. Toolchains generate at most 3 levels.
 const DEPTH_MAX: usize = 32;
-/// Declarations of all types together. A world of all of WASI has about 1,000.
+/// Maximum number of declarations of all types together. A world with all of WASI has about 1,000.
 const COUNT_MAX: u64 = 100_000;
 
-/// What a byte stands for, in the binary format of component types.
+/// Byte values in the binary format of component types.
 mod byte {
     pub(super) const CORE_TYPE: u8 = 0x00;
     pub(super) const TYPE: u8 = 0x01;
@@ -28,11 +28,11 @@ mod byte {
     pub(super) const INSTANCE: u8 = 0x42;
 }
 
-/// Refuses a section of types that is nested too deeply. `section` are its bytes, which begin at `offset`; `count` are
-/// the declarations so far.
+/// Rejects a section of types that is nested too deeply. `section` is its content, which begins at `offset`;
+/// `count` is the number of declarations so far.
 pub(super) fn check(section: &[u8], offset: usize, count: &mut u64) -> Result<(), LoadError> {
     let mut reader = BinaryReader::new(section, offset);
-    // How many declarations are left in each of the lists that are open. The section itself is one of types alone.
+    // Number of declarations left in each open list. The section itself contains only types.
     let mut left = vec![reader.read_var_u32().map_err(invalid)?];
     while let Some(innermost) = left.last_mut() {
         let Some(others) = innermost.checked_sub(1) else {
@@ -51,7 +51,7 @@ pub(super) fn check(section: &[u8], offset: usize, count: &mut u64) -> Result<()
     Ok(())
 }
 
-/// Reads one declaration; of a type that is a list of them only the head, which says how many follow.
+/// Reads one declaration. Of a type that is a list of declarations, reads only the head and returns their number.
 fn read_one(reader: &mut BinaryReader<'_>, is_in_section: bool) -> Result<Option<u32>, LoadError> {
     let kind = if is_in_section { byte::TYPE } else { reader.read_u8().map_err(invalid)? };
     match kind {
@@ -87,7 +87,7 @@ fn skip<'a, T: FromReader<'a>>(reader: &mut BinaryReader<'a>) -> Result<(), Load
 mod tests {
     use super::*;
 
-    /// A section with one type that has `depth` levels.
+    /// Returns a section with one type of `depth` levels.
     fn nested(depth: usize, kind: u8) -> Vec<u8> {
         let mut section = vec![1];
         for level in 1..=depth {
@@ -125,7 +125,7 @@ mod tests {
                 rest >>= 7;
             }
             section.push(rest as u8);
-            // Each is a list of bytes.
+            // Each one is a list of bytes.
             (0..count).for_each(|_| section.extend([0x70, 0x7d]));
             section
         };

@@ -1,9 +1,9 @@
-//! Components that are composed of others, each with a memory of its own.
-//! How they are refused is tested in `super`.
+//! Components composed of other components, each with a separate memory. `super` tests how such components are
+//! rejected.
 
 use super::*;
 
-/// Two components that pass data from one memory to the other.
+/// Returns a composition of two components that pass data from one memory to the other.
 fn composed() -> Bytes {
     wat::parse_str(include_str!("composed.wat")).unwrap().into()
 }
@@ -24,7 +24,7 @@ async fn components_with_a_memory_each_call_each_other() {
     for argument in ["5", "12345", "\"a\""] {
         let twice = call(instance.as_mut(), "echo", argument).await;
         match argument {
-            // Two texts after each other are no JSON, and so what came out is known to be this.
+            // Two consecutive strings are not JSON, which proves that the output is this.
             "\"a\"" => {
                 assert_eq!(twice, Err(Fault::Contract("its reply is not JSON".to_owned())));
             }
@@ -40,7 +40,7 @@ async fn the_memories_of_a_composition_share_one_limit() {
     let engine = engine();
     let component = loaded(&engine).await;
     let mut instance = object(component.as_ref(), "k").await;
-    // Each is within the limit, and both together are not.
+    // Each memory is within the limit, but both together are not.
     let fault = call(instance.as_mut(), "grow", "null").await.unwrap_err();
     assert_eq!(fault, Fault::Memory(64 * 1024 * 1024));
     drop(instance);

@@ -1,7 +1,7 @@
-;; An object of two components, each with a memory of its own, that call each other: what tools for composition make.
-;; The outer half keeps the contract; the inner half is called by it with data that pass from one memory to the other.
+;; An object composed of two components with separate memories, as composition tools generate it. The outer component
+;; implements the WIT world and calls the inner one with data that pass from one memory to the other.
 ;;
-;; Handlers: `echo` has the inner half write the argument twice; `grow` has each half take 40 MiB more.
+;; Handlers: `echo` returns the argument twice, as written by the inner component; `grow` grows each memory by 40 MiB.
 (component
   (component $inner
     (core module $module
@@ -21,7 +21,7 @@
         (memory.copy (i32.add (local.get $to) (local.get $length)) (local.get $at) (local.get $length))
         (i32.store (i32.const 16) (local.get $to))
         (i32.store (i32.const 20) (i32.mul (local.get $length) (i32.const 2)))
-        ;; The next call begins anew.
+        ;; Frees everything for the next call.
         (global.set $free (i32.const 1024))
         (i32.const 16))
       (func (export "grow") (param $pages i32) (result i32)
@@ -36,7 +36,7 @@
   (component $outer
     (import "twice" (func $twice (param "bytes" (list u8)) (result (list u8))))
     (import "grow" (func $grow (param "pages" u32) (result bool)))
-    ;; What the host passes lies in a memory that exists before the functions that use it are lowered.
+    ;; The host passes data in this memory, which must exist before the functions that use it are lowered.
     (core module $storage
       (memory (export "memory") 1)
       (global $free (mut i32) (i32.const 1024))
@@ -57,7 +57,7 @@
       (import "inner" "twice" (func $twice (param i32 i32 i32)))
       (import "inner" "grow" (func $grow (param i32) (result i32)))
       (data (i32.const 0) "composedapplication/jsontrueechogrow")
-      ;; The description: name, documentation, schema version, content type, schema, two handlers, shows no state.
+      ;; The description: name, documentation, schema version, content type, schema, two handlers, no public state.
       (data (i32.const 64)
         "\00\00\00\00\08\00\00\00" "\00\00\00\00\00\00\00\00" "\01\00\00\00"
         "\08\00\00\00\10\00\00\00" "\18\00\00\00\04\00\00\00" "\70\00\00\00\02\00\00\00" "\00\00\00\00")

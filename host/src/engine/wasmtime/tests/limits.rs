@@ -1,9 +1,9 @@
-//! Each limit, and what is left of the object after a guest ran into it.
-//! Each guest is one that was written to break it.
+//! Each limit of the sandbox, and the state of the object after a guest exceeded it. Each guest is written to break
+//! one limit.
 
 use super::*;
 
-/// Calls a handler of a fresh misbehaving object. The instance must not be usable after a fault.
+/// Calls a handler of a fresh misbehaving object. The instance must be unusable after a fault.
 async fn fault_of(engine: &WasmtimeEngine, handler: &str, argument: &str) -> Fault {
     let component = load(engine, "misbehaving").await;
     let mut instance = object(component.as_ref(), "k").await;
@@ -44,7 +44,7 @@ async fn a_guest_cannot_spin_outside_of_handlers_either() {
     assert!(matches!(instance.snapshot().await, Err(Fault::Cpu(_))));
 }
 
-/// On a runtime with a single thread nothing else would ever run if guests did not pause.
+/// On a single-threaded runtime, nothing else would run if guests did not pause.
 #[tokio::test]
 async fn a_guest_that_loops_lets_others_run() {
     let sandbox = SandboxConfig { cpu_max: Duration::from_secs(2), ..sandbox() };

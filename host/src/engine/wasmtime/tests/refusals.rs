@@ -1,5 +1,5 @@
-//! Components that are refused before any of their code runs, or when they say what they are.
-//! They are text, so that each shows what it asks for.
+//! Components that are rejected before their code runs, or because of their description. They are written as text,
+//! so that each shows what it imports or contains.
 
 use super::*;
 use crate::engine::wasmtime::config::{engine_config, pool};
@@ -45,7 +45,7 @@ async fn a_component_of_another_world_is_refused() {
     .await;
 }
 
-/// The same names with other types, as in a component that was built before the contract changed.
+/// The right names with other types, as in a component that was built before the WIT world changed.
 #[tokio::test]
 async fn a_component_of_another_version_of_the_contract_is_to_be_built_again() {
     let component = load_text(
@@ -88,7 +88,8 @@ async fn features_that_objects_do_not_need_are_refused() {
     .await;
 }
 
-/// The engine takes several, for what it generates between the components of a composition; modules of guests may not.
+/// The engine accepts several memories for the code that it generates between composed components; guest modules
+/// may not have them.
 #[tokio::test]
 async fn a_module_with_more_than_one_memory_is_refused() {
     let why = "it has 2 memories in one module, and may have 1";
@@ -104,7 +105,7 @@ async fn a_module_with_more_than_one_memory_is_refused() {
     check(one_each, "no component of the world").await;
 }
 
-/// Three bytes a level, which are read recursively by whatever reads them.
+/// Parsers read these types recursively, at three bytes per level.
 #[tokio::test]
 async fn types_that_are_nested_deeply_are_refused_before_anything_reads_them() {
     let nested = |depth: usize, kind: u8| {
@@ -133,7 +134,7 @@ async fn types_that_are_nested_deeply_are_refused_before_anything_reads_them() {
             assert!(reason.contains(why), "{depth}: {reason}");
         }
     }
-    // Values within values: the compiler has a bound of its own.
+    // Nested value types: the compiler has its own limit.
     let lists = (0..200).map(|i| format!("(type $t{} (list $t{i}))", i + 1)).collect::<String>();
     check(&format!("(component (type $t0 (list u8)) {lists})"), "it cannot be compiled").await;
 }
@@ -191,7 +192,7 @@ async fn a_description_that_makes_no_sense_is_refused() {
     }
 }
 
-/// Whoever changes this configuration changes what attackers can reach, or what compiled code means.
+/// A change of this configuration changes the attack surface, or the meaning of compiled code.
 #[test]
 fn the_configuration_is_what_was_decided() {
     let sandbox = SandboxConfig::default();

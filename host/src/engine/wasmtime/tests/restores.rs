@@ -1,9 +1,9 @@
-//! A revision that cannot restore some of the objects that it is given: what becomes of those, and of the next one.
-//! Each way to fail is the first word of a key of the guest counter-moody.
+//! A revision that cannot restore some objects: the effect on those objects and on the next one. Each failure mode
+//! is the first word of a key of the guest counter-moody.
 
 use super::*;
 
-/// A state as the first revision of the counter wrote it.
+/// A state as written by the first revision of the counter.
 const OLD_STATE: (&[u8], u32) = (br#"{"value":41}"#, 1);
 
 async fn restored(component: &dyn Component, key: &str) -> Result<Box<dyn Instance>, RestoreError> {
@@ -19,7 +19,7 @@ async fn restored(component: &dyn Component, key: &str) -> Result<Box<dyn Instan
     }
 }
 
-/// Restores the object of this key, which must fail, and then one that must not be any the worse for it.
+/// Restores the object with this key, which must fail, and then another one, which must be unaffected.
 async fn error_of(key: &str) -> RestoreError {
     let engine = engine();
     let component = load(&engine, "counter-moody").await;
@@ -65,7 +65,7 @@ async fn code_that_restores_well_may_fail_at_the_first_call() {
     assert!(matches!(fault, Err(Fault::Trapped(_))), "{fault:?}");
 }
 
-/// The way from version to version within the SDK, on the real engine.
+/// Migration between schema versions in the SDK, on the real engine.
 #[tokio::test]
 async fn a_state_of_the_first_version_is_migrated() {
     let component = load(&engine(), "todo-v2").await;

@@ -1,18 +1,18 @@
-//! Streams of WASI: standard input is at its end, standard output and error take everything and keep nothing, but for
-//! the last words of a guest that panics.
+//! WASI streams. Standard input is at its end. Standard output and error accept everything and keep nothing, except
+//! for the last words of a guest that panics.
 
 use wasmtime::Result;
 use wasmtime::component::{ComponentType, Lower, Resource};
 
 use super::{Cx, Functions, InputStream, IoError, OutputStream, STDERR, ready};
 
-/// What a guest may write to a stream at a time.
+/// Number of bytes that a guest may write to a stream at a time.
 const WRITE_BYTES_MAX: u64 = 64 * 1024;
 
 type Input = Resource<InputStream>;
 type Output = Resource<OutputStream>;
 
-/// Why a stream cannot go on. Ours are closed or work, so the other case is never made.
+/// Reason why a stream cannot continue. These streams either work or are closed, so the other case never occurs.
 #[derive(ComponentType, Lower)]
 #[component(variant)]
 enum StreamError {
