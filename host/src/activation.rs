@@ -1,9 +1,8 @@
-//! One object's life on this node, from claim to release.
+//! Life cycle of one object on this node, from claim to release; enforces S1 to S8.
 //!
-//! [`machine`] decides: a function of its state, an event and the time, without I/O, clock or randomness of its own.
-//! [`cell`] is the object's entry in the node's [`table`], [`offer`](mod@offer) brings events to it, and [`task`]
-//! performs what the machine decides.
-//! The rules of contract S1 to S8 are kept here; which objects exist, and who calls them, is not known here.
+//! [`machine`] makes all decisions. It is a pure function of its state, an event and the time, without I/O, clock or
+//! randomness. [`cell`] is the object's entry in the node's [`table`], [`offer`](mod@offer) delivers events to it,
+//! and [`task`] performs the machine's actions.
 
 pub mod answered;
 pub mod cell;
@@ -33,130 +32,130 @@ use crate::error::{Code, Error};
 use crate::origin::Origin;
 use crate::store::record::{Epoch, Version};
 
-/// What is asked of an object.
+/// Operation that a call requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
-    /// Run a handler of its type.
+    /// Handler call.
     Handle {
-        /// The handler's name, as the caller wrote it.
+        /// Handler name, as the caller wrote it.
         handler: Box<str>,
-        /// The argument, JSON.
+        /// Argument as JSON.
         argument: Bytes,
     },
-    /// Run a handler of its type that is a query; one that is an update is refused.
+    /// Handler call that accepts only a query; an update is rejected.
     Query {
-        /// The handler's name, as the caller wrote it.
+        /// Handler name, as the caller wrote it.
         handler: Box<str>,
-        /// The argument, JSON.
+        /// Argument as JSON.
         argument: Bytes,
     },
-    /// Delete it.
+    /// Deletion of the object.
     Delete,
-    /// End its quarantine.
+    /// End of the object's quarantine.
     Resume,
-    /// Say where it stands, as a `reset` does: for those who begin to watch it.
+    /// The object's current position, in the form of a `reset` event; used when a subscription starts.
     Watch {
-        /// Whether with its state, if that is JSON. Its node sees to it that this is as the type says.
+        /// Whether to include the state, if that is JSON. The object's node sets this according to the type.
         shows_state: bool,
     },
-    /// Give the first alarm that is due, if one is, and see to its entry in the index of those to be woken. Answered
-    /// with [`dealings::shown::Woken`].
+    /// Fires the earliest due alarm, if any, and updates the wake-up index entry. The reply is
+    /// [`dealings::shown::Woken`].
     Wake,
-    /// Show its alarms and messages. Answered with [`dealings::shown::Shown`].
+    /// The object's alarms and messages. The reply is [`dealings::shown::Shown`].
     ShowDealings,
-    /// Do something with messages that were given up: the one of this number, or all. Answered with how many.
+    /// Retries or discards dead letters: the one with this number, or all. The reply is their count.
     DeadLetters {
-        /// Whether they are sent anew, or else dropped.
+        /// Whether to send them again; otherwise they are discarded.
         is_retry: bool,
-        /// Which one.
+        /// Number of the dead letter; `None` for all.
         number: Option<u64>,
     },
-    /// Do something with alarms that were given up: the one of this number, or all. Answered with how many.
+    /// Retries or discards failed alarms: the one with this number, or all. The reply is their count.
     FailedAlarms {
-        /// Whether they are set anew, or else dropped.
+        /// Whether to set them again; otherwise they are discarded.
         is_retry: bool,
-        /// Which one.
+        /// Number of the failed alarm; `None` for all.
         number: Option<u64>,
     },
 }
 
-/// Which version the object must be at for a call to run.
+/// Version that the object must be at for the call to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Precondition {
-    /// Any.
+    /// Any version.
     None,
-    /// Exactly this one.
+    /// Exactly this version.
     Version(Version),
-    /// One of these; where there are none, no call runs.
+    /// One of these versions; with an empty list, no call runs.
     OneOf(Arc<[Version]>),
-    /// The object exists: it was changed, and is not deleted.
+    /// The object exists: it has been changed and is not deleted.
     Present,
-    /// The object was never changed, or is deleted.
+    /// The object has never been changed, or is deleted.
     Absent,
 }
 
-/// How sure a caller wants to be that what it is told is the newest (contract S4).
+/// Read consistency that the caller requests (S4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Consistency {
-    /// As sure as the lease: this machine's clock runs about as fast as the registry's.
+    /// Relies on the lease: assumes that this machine's clock runs at about the same rate as the registry's.
     #[default]
     Lease,
-    /// Whatever clocks do: the store is asked too.
+    /// Independent of clocks: a read barrier also queries the store.
     Strict,
 }
 
-/// How a caller marks a call so that its repetition is recognised (contract S7).
+/// Idempotency key that identifies retries of the same call (S7).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyKey {
-    /// The caller's key.
+    /// Key chosen by the caller.
     pub key: Arc<str>,
-    /// What the key was given for: see [`answered::fingerprint`].
+    /// Fingerprint of the call that the key was used for; see [`answered::fingerprint`].
     pub fingerprint: [u8; 8],
 }
 
-/// One call to one object.
+/// Call to one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
-    /// What is asked.
+    /// Requested operation.
     pub operation: Operation,
-    /// Who asks.
+    /// Principal or object that makes the call.
     pub caller: Caller,
-    /// How it came about besides.
+    /// Call chain, message number and trace.
     pub origin: Origin,
-    /// Under which condition.
+    /// Precondition on the object's version.
     pub precondition: Precondition,
-    /// The caller's mark, if it gave one.
+    /// Idempotency key, if the caller sent one.
     pub key: Option<IdempotencyKey>,
-    /// How sure the caller wants to be that an answer is the newest.
+    /// Requested read consistency.
     pub consistency: Consistency,
-    /// When the caller stops waiting.
+    /// Time at which the caller stops waiting.
     pub deadline: BootTime,
 }
 
-/// What a call that ran came to.
+/// Result of a call that ran.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Done {
-    /// The reply, JSON.
+    /// Reply as JSON.
     pub reply: Bytes,
-    /// The version that the call made, or saw.
+    /// Version that the call created or read.
     pub version: Version,
-    /// The epoch of that version.
+    /// Epoch of that version.
     pub epoch: Epoch,
-    /// The revision whose code answered.
+    /// Revision whose code produced the reply.
     pub revision: u32,
-    /// Whether this is the kept answer of an earlier call with the same idempotency key.
+    /// Whether this is the cached answer to an earlier call with the same idempotency key.
     pub replayed: bool,
 }
 
-/// What a caller gets. Boxed, because most calls have no error to carry.
+/// Answer to a caller. The error is boxed because most calls succeed.
 pub type Answer = Result<Done, Box<Error>>;
 
-/// Why an activation ended.
+/// Reason why an activation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reason {
-    /// Nobody called for the idle timeout.
+    /// No calls arrived for the idle timeout.
     Idle,
-    /// An operator asked for it.
+    /// An operator requested it.
     Requested,
     /// The node is shutting down.
     Draining,
@@ -164,52 +163,55 @@ pub enum Reason {
     Replaced,
     /// Another node owns the object.
     NotOwner,
-    /// The node holds as many claims as it may.
+    /// The node has reached its claim limit.
     NodeFull,
-    /// The registry did not answer when the object was to be claimed.
+    /// The registry was unavailable when the object was being claimed.
     RegistryUnavailable,
-    /// The store did not answer when the record was to be read.
+    /// The store was unavailable when the record was being read.
     StoreUnavailable,
-    /// The record is damaged, of another object, or of a newer format.
+    /// The record is damaged, belongs to another object, or has a newer format.
     RecordDamaged,
-    /// No code is there for the object's type, or it could not be loaded.
+    /// The code of the object's type is missing or could not be loaded.
     CodeUnavailable,
-    /// The store refused a write.
+    /// The store rejected a write.
     StoreDenied,
-    /// Another owner committed past this one.
+    /// Another owner committed a newer version.
     Fenced,
-    /// The node's lease ran out.
+    /// The node's lease expired.
     LeaseOver,
-    /// The claim is gone though the session lives.
+    /// The claim is gone although the session is alive.
     ClaimLost,
-    /// The session is over, and all its claims with it.
+    /// The session ended, and all its claims with it.
     SessionOver,
-    /// The store has not answered the node for so long that another node is to try, whatever is open here.
+    /// The store has been unavailable to this node for so long that another node should take over, despite open
+    /// writes.
     GivenUp,
-    /// Another node is to have it.
+    /// Another node should take over the object.
     Moved,
 }
 
 impl Reason {
-    /// Whether the activation ends because its claim is another's by now, or is to be: it answers nothing any more.
+    /// Whether the claim already belongs, or is about to pass, to another owner, so that this activation must not
+    /// answer any more.
     #[must_use]
     pub fn is_dispossession(self) -> bool {
         matches!(self, Self::ClaimLost | Self::SessionOver | Self::GivenUp)
     }
 
-    /// Whether the object goes on elsewhere: calls are turned away from the moment that this is asked for.
+    /// Whether the object continues on another node. From the moment such an end is requested, new calls are
+    /// rejected.
     #[must_use]
     pub fn is_departure(self) -> bool {
         matches!(self, Self::Draining | Self::Moved)
     }
 
-    /// Whether what is left to be written may still be written before the claim is given back.
+    /// Whether outstanding bookkeeping may still be written before the claim is released.
     #[must_use]
     pub fn is_orderly(self) -> bool {
         self.is_departure() || matches!(self, Self::Idle | Self::Requested | Self::Replaced)
     }
 
-    /// The reason in a word: for logs and metrics.
+    /// Short name for logs and metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -234,7 +236,7 @@ impl Reason {
     }
 }
 
-/// An answer that is an error.
+/// Returns an error answer.
 fn refuse(code: Code, message: impl Into<String>) -> Answer {
     Err(Box::new(Error::new(code, message)))
 }

@@ -1,8 +1,8 @@
-//! Memory of the calls that had an idempotency key (contract S7).
+//! Idempotency cache: the calls with an idempotency key that this object has answered (S7).
 //!
-//! It is part of the record and committed together with the change it belongs to, so it survives crashes and moves.
-//! Age is counted in the object's own time, which advances only while the object is active: no wall clock can make it
-//! forget too early.
+//! The cache is part of the record and is committed together with the change that it belongs to, so it survives
+//! crashes and moves. Age is measured in the object's active time, which advances only while the object is active: no
+//! wall clock can expire an entry too early.
 
 use std::sync::Arc;
 
@@ -16,25 +16,26 @@ use crate::limits::{
 };
 use crate::store::record::AnsweredCall;
 
-/// What is known of a key.
+/// Result of looking up an idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Known {
-    /// Nothing: the call may run.
+    /// The key is new: the call may run.
     New,
-    /// It was given for this very call, which came to this.
+    /// The key was used for this very call, and this is its answer.
     Answered(AnsweredCall),
-    /// It was given for another call.
+    /// The key was used for a different call.
     Reused,
 }
 
-/// What tells two calls apart: the first 8 bytes of the SHA-256 of caller, operation and argument. Nobody is given the
-/// answer that another caller got. Arguments are compared by their value.
+/// Returns the first 8 bytes of the SHA-256 of caller, operation and argument, which distinguish two calls.
+///
+/// The caller is included so that no caller receives another caller's answer. Arguments are compared by JSON value.
 #[must_use]
 pub fn fingerprint(operation: &Operation, caller: &Caller) -> [u8; 8] {
     let mut hash = sha2::Sha256::new();
     if *caller != Caller::Anonymous {
         hash.update(caller.to_string());
-        // A byte that neither a name nor what follows can hold.
+        // A byte that UTF-8 text cannot contain separates the caller from the rest.
         hash.update([0xff]);
     }
     match operation {
@@ -61,23 +62,23 @@ pub fn fingerprint(operation: &Operation, caller: &Caller) -> [u8; 8] {
     [a, b, c, d, e, f, g, h]
 }
 
-/// The answered keyed calls of one object.
+/// Idempotency cache of one object.
 #[derive(Debug, Clone)]
 pub struct Answered {
-    /// As in the newest record that was made.
+    /// Entries in the newest record built.
     recorded: Arc<[AnsweredCall]>,
-    /// Those that no record holds yet.
+    /// Entries that no record contains yet.
     fresh: Vec<AnsweredCall>,
 }
 
 impl Answered {
-    /// The memory that a record holds.
+    /// Returns the cache stored in a record.
     #[must_use]
     pub fn from_record(recorded: Arc<[AnsweredCall]>) -> Self {
         Self { recorded, fresh: Vec::new() }
     }
 
-    /// What is known of `key`.
+    /// Looks up `key`.
     #[must_use]
     pub fn lookup(&self, key: &IdempotencyKey) -> Known {
         let newest_first = self.fresh.iter().rev().chain(self.recorded.iter().rev());
@@ -88,7 +89,7 @@ impl Answered {
         }
     }
 
-    /// Remembers what the call with `key` came to, at the object's own time `time_ms`.
+    /// Stores the result of the call with `key`, at the object's active time `time_ms`.
     pub fn remember(&mut self, key: IdempotencyKey, done: &Done, time_ms: u64) {
         self.fresh.push(AnsweredCall {
             key: key.key,
@@ -101,7 +102,7 @@ impl Answered {
         });
     }
 
-    /// What the next record is to hold: bounded in age, number and bytes. The oldest are forgotten first.
+    /// Returns the entries for the next record, bounded in age, count and bytes. The oldest are evicted first.
     pub fn to_record(&mut self, time_ms: u64) -> Arc<[AnsweredCall]> {
         let oldest_ms = time_ms.saturating_sub(ANSWERED_RETENTION.as_millis() as u64);
         let is_stale = self.recorded.first().is_some_and(|call| call.time_ms < oldest_ms);
@@ -118,7 +119,7 @@ impl Answered {
     }
 }
 
-/// Keeps the newest replies within their bounds, and of the others only that the call was done.
+/// Keeps the newest replies within their limits; for older calls, keeps only the fact that they were done.
 fn drop_old_replies(calls: &mut [AnsweredCall]) {
     let mut bytes_left = ANSWERED_REPLY_BYTES_MAX;
     let mut count_left = ANSWERED_REPLY_COUNT_MAX;
@@ -149,7 +150,7 @@ mod tests {
         Done { reply: reply.into(), version, epoch: 1, revision: 1, replayed: false }
     }
 
-    /// The version and the reply that are known of a key.
+    /// Returns the cached version and reply of a key.
     fn known(answered: &Answered, text: &str) -> Option<(Version, Option<Bytes>)> {
         match answered.lookup(&key(text, 1)) {
             Known::Answered(call) => Some((call.version, call.reply)),

@@ -1,6 +1,6 @@
-//! An object's entry in the table: its machine behind a lock, and the bell of its task.
+//! Entry of one object in the table: its machine behind a lock, and the notification for its task.
 //!
-//! An object has at most one task, and a warm one has none: see [`super::offer`] and [`super::task`].
+//! An object has at most one task, and a warm object has none: see [`super::offer`] and [`super::task`].
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,35 +14,35 @@ use crate::catalog::Revision;
 use crate::clock::BootTime;
 use crate::id::ObjectId;
 
-/// Whom a machine answers to.
+/// Reply channel of a call.
 pub type Caller = oneshot::Sender<Answer>;
 
-/// One object's entry.
+/// Entry of one object.
 #[derive(Debug)]
 pub struct Cell {
     id: ObjectId,
     core: Mutex<Core>,
-    /// Rung when the task has something new to look at.
+    /// Notified when the task has new work.
     pub(super) bell: Notify,
 }
 
-/// What an entry holds under its lock.
+/// State of an entry, protected by its lock.
 #[derive(Debug)]
 pub(super) struct Core {
     pub(super) machine: Machine<Caller>,
-    /// Decided, and not yet done.
+    /// Actions decided but not yet performed.
     pub(super) actions: Vec<Action<Caller>>,
-    /// The code of the present activation, while no task holds it.
+    /// Code of the current activation, while no task holds it.
     pub(super) revision: Option<Arc<Revision>>,
-    /// When the task wakes by itself.
+    /// Time at which the task will wake without a notification.
     pub(super) wake_at: BootTime,
     /// Whether a task acts for the object.
     pub(super) is_driven: bool,
-    /// Whether the entry was taken out of the table: nothing may be begun here any more.
+    /// Whether the entry was removed from the table; no work may start here any more.
     pub(super) is_gone: bool,
-    /// How many activations have ended here.
+    /// Number of activations that have ended here.
     pub(super) ended: u64,
-    /// When it was called last.
+    /// Time of the last call.
     pub(super) last_used: BootTime,
 }
 
@@ -67,51 +67,52 @@ impl Core {
 }
 
 impl Cell {
-    /// The entry of an object that nobody has called yet.
+    /// Returns the entry of an object that has received no calls yet.
     #[must_use]
     pub fn new(id: ObjectId) -> Self {
         Self { core: Mutex::new(Core::new(id.clone())), id, bell: Notify::new() }
     }
 
-    /// Whose entry it is.
+    /// Returns the object's id.
     #[must_use]
     pub fn id(&self) -> &ObjectId {
         &self.id
     }
 
-    /// Whether nobody has called for `idle`, and nothing is under way.
+    /// Whether the object has received no calls for `idle` and has no work in progress.
     #[must_use]
     pub fn is_idle_since(&self, idle: Duration) -> bool {
         let core = self.lock();
         core.machine.is_idle() && BootTime::now().since(core.last_used) >= idle
     }
 
-    /// Where the object stands, while it is live.
+    /// Returns the object's position, while it is live.
     #[must_use]
     pub fn position(&self) -> Option<Position> {
         self.lock().machine.position()
     }
 
-    /// Whether a revision is being tried on it without a call.
+    /// Whether a revision is being probed on the object without a call.
     #[must_use]
     pub fn is_probing(&self) -> bool {
         self.lock().machine.is_probing()
     }
 
-    /// How many activations have ended in this entry: it changes when the present one has given its claim back.
+    /// Returns the number of activations that have ended in this entry. It changes once the current one has released
+    /// its claim.
     #[must_use]
     pub fn ended(&self) -> u64 {
         self.lock().ended
     }
 
-    /// Whether nothing is claimed for it and nothing waits.
+    /// Whether the object holds no claim and no calls wait.
     #[must_use]
     pub fn is_cold(&self) -> bool {
         self.lock().machine.is_cold()
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Core> {
-        // A panic of a task is caught by its own guard, which starts the machine anew.
+        // The drop guard of a panicking task resets the machine.
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

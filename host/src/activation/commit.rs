@@ -1,36 +1,36 @@
-//! Resolving a write: what a refused write and the record found instead of it say about its outcome.
+//! Resolves the outcome of a rejected write from the record found in its place.
 //!
-//! The rule is the contract's S6 in one function: "not executed" is said only of a write that can never take effect.
+//! Enforces S6: "not executed" is reported only for a write that can never take effect.
 
 use crate::limits::RECENT_WRITES_MAX;
 use crate::store::Condition;
 use crate::store::ETag;
 use crate::store::record::{Record, Write};
 
-/// What became of a write that the store refused.
+/// Outcome of a write that the store rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resolution {
-    /// An earlier attempt of it took place, and it is the newest.
+    /// An earlier attempt succeeded, and it is the newest write.
     Committed,
-    /// It took place, and another owner has committed after it.
+    /// The write succeeded, and another owner has committed after it.
     CommittedThenFenced,
-    /// So many writes came after it that the record no longer tells.
+    /// Too many writes came after it: the record no longer shows whether it succeeded.
     CannotTell,
-    /// It did not take place and never will.
+    /// The write did not take effect and never will.
     NotExecuted,
-    /// It may still take place: send it again.
+    /// The write may still take effect: it must be sent again.
     Undecided,
 }
 
-/// Compares the write `mine`, sent under `condition`, with the record found after the store refused it.
+/// Compares the write `mine`, sent under `condition`, with the record found after the store rejected it.
 #[must_use]
 pub fn resolve(mine: Write, condition: &Condition, found: Option<&Record>) -> Resolution {
     let Some(record) = found else {
         return match condition {
-            // The blob was there when the write was refused and is gone now: the condition holds again, and an
-            // attempt that is still under way could meet it.
+            // The blob existed when the write was rejected and is gone now. The condition holds again, and an attempt
+            // that is still in flight could satisfy it.
             Condition::Absent => Resolution::Undecided,
-            // No write ever brings this ETag back.
+            // No write ever restores this ETag.
             Condition::Matches(_) => Resolution::NotExecuted,
         };
     };
@@ -48,7 +48,7 @@ pub fn resolve(mine: Write, condition: &Condition, found: Option<&Record>) -> Re
     }
 }
 
-/// The condition under which the next write of an owner is sent, who knows the record as `etag`.
+/// Returns the precondition of an owner's next write, if `etag` is the ETag of the last record it read or wrote.
 #[must_use]
 pub fn condition(etag: Option<&ETag>) -> Condition {
     etag.cloned().map_or(Condition::Absent, Condition::Matches)

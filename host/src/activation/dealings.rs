@@ -1,8 +1,8 @@
-//! What becomes of an object's alarms and messages: rules over [`Dealings`], without clock, I/O or randomness.
+//! Rules for an object's alarms and messages: pure functions over [`Dealings`], without clock, I/O or randomness.
 //!
-//! [`alarms`] says which alarm is due and what follows from having given it, [`outbox`] which messages are to be
-//! delivered and which are given up, [`inbox`] which of another object's messages are repetitions, and [`waking`] when
-//! the object is to be woken though it may not be active by then.
+//! [`alarms`] selects the due alarm and reschedules it, [`outbox`] selects the messages to deliver and those to give
+//! up, [`inbox`] detects duplicate messages of other objects, and [`waking`] computes when an inactive object must be
+//! woken.
 
 pub mod alarms;
 pub mod inbox;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use crate::store::record::dealings::Dealings;
 
-/// The dealings of an object that may have none, to be changed. What is shared with a record is copied first.
+/// Returns mutable dealings, created if there are none. Data shared with a record is copied first.
 pub(super) fn edit(dealings: &mut Option<Arc<Dealings>>) -> &mut Dealings {
     Arc::make_mut(dealings.get_or_insert_default())
 }

@@ -1,8 +1,8 @@
-//! How fast a node begins activations: each costs the registry and the store a request or two, and many objects may
-//! want to come back at the same moment, as after the loss of a node.
+//! Limits the rate and the number of concurrent activations on a node (token bucket).
 //!
-//! Those who wait are served in the order in which they came. Where registry and store are in the node's own process,
-//! there is nobody to protect: then only the number of activations under way is bounded.
+//! Each activation costs the registry and the store one or two requests, and many objects may start at once, for
+//! example after the loss of a node. Waiting activations start in FIFO order. If registry and store run in this
+//! process, they need no protection, and only the number of concurrent activations is limited.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -11,29 +11,29 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::clock::BootTime;
 
-/// Activations that may be under way at a time.
+/// Maximum number of concurrent activations.
 const UNDER_WAY_MAX: usize = 256;
-/// For how long unused starts are kept for a burst.
+/// Time for which unused starts accumulate for a burst.
 const BURST: Duration = Duration::from_millis(250);
 
-/// Lets a bounded number of activations per second begin.
+/// Limits activations per second and concurrent activations.
 #[derive(Debug)]
 pub struct Gate {
     places: Semaphore,
-    /// Time that one start takes up; zero where starts are not paced.
+    /// Time between two starts; zero if the rate is unlimited.
     interval: Duration,
-    /// When the next start is free.
+    /// Time of the next available start.
     next: Mutex<BootTime>,
 }
 
-/// The right to be one of the activations under way.
+/// Permit for one activation in progress.
 #[derive(Debug)]
 pub struct Pass<'a> {
     _place: SemaphorePermit<'a>,
 }
 
 impl Gate {
-    /// A gate for so many starts per second, at least one; without a rate, starts are not paced.
+    /// Returns a limiter for this many starts per second, at least one; `None` means an unlimited rate.
     #[must_use]
     pub fn new(rate_per_s: Option<u32>) -> Self {
         let interval = rate_per_s.map(|rate| Duration::from_secs(1) / rate.max(1));
@@ -44,10 +44,10 @@ impl Gate {
         }
     }
 
-    /// Waits for a turn.
+    /// Waits for a permit.
     ///
     /// # Cancel safety
-    /// A turn that was reached is lost.
+    /// A start that was already reserved is lost.
     pub async fn pass(&self) -> Pass<'_> {
         // The semaphore is never closed.
         let place = self.places.acquire().await.expect("the gate stays open");
@@ -60,12 +60,12 @@ impl Gate {
         Pass { _place: place }
     }
 
-    /// How long to wait from `now` for the start that is reserved here.
+    /// Reserves a start and returns the time to wait for it from `now`.
     fn reserve(&self, now: BootTime) -> Duration {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let start = *next;
         let unused = now.since(start);
-        // Starts that nobody took are given to a burst, up to a bound.
+        // Unused starts are available to a burst, up to a bound.
         let from = if unused > BURST { start + (unused - BURST) } else { start };
         *next = from + self.interval;
         from.since(now)

@@ -1,8 +1,8 @@
-//! The calls that wait for one object: bounded, first come first served.
+//! Bounded FIFO mailbox of one object.
 //!
-//! Behind the mailbox proper stands a lobby: a call that finds the mailbox full waits there for room, but only for
-//! [`LOBBY_WAIT`], so that a burst passes and an overload is told so at once (contract L4).
-//! A call's place decides which of the two it is in, so nothing is ever moved between them.
+//! Behind the mailbox is an overflow queue (the lobby). A call that finds the mailbox full waits there for at most
+//! [`LOBBY_WAIT`]: short bursts succeed, and an overload is reported quickly (L4). A call's index determines which of
+//! the two it is in, so entries never move between them.
 
 use std::collections::VecDeque;
 
@@ -10,39 +10,39 @@ use super::Call;
 use crate::clock::BootTime;
 use crate::limits::{LOBBY_FACTOR, LOBBY_WAIT};
 
-/// A waiting call, and whom to tell.
+/// Waiting call and its reply channel.
 #[derive(Debug)]
 pub struct Queued<T> {
     /// The call.
     pub call: Call,
-    /// Whom to tell.
+    /// Reply channel.
     pub caller: T,
     arrived: BootTime,
 }
 
-/// Why a call left the mailbox without having run.
+/// Reason why a call left the mailbox without having run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expired {
-    /// It waited in the lobby, and no room was made in time.
+    /// It waited in the lobby, and no space became free in time.
     Full,
     /// Its own deadline passed.
     Deadline,
 }
 
-/// The waiting calls of one object.
+/// Waiting calls of one object.
 #[derive(Debug)]
 pub struct Mailbox<T> {
     calls: VecDeque<Queued<T>>,
 }
 
 impl<T> Mailbox<T> {
-    /// An empty mailbox; it holds no memory until a call comes.
+    /// Returns an empty mailbox; it allocates nothing until a call arrives.
     #[must_use]
     pub fn new() -> Self {
         Self { calls: VecDeque::new() }
     }
 
-    /// Puts a call last, or gives its caller back where mailbox and lobby are full.
+    /// Appends a call, or returns its reply channel if mailbox and lobby are full.
     pub fn offer(&mut self, call: Call, caller: T, now: BootTime, len_max: usize) -> Option<T> {
         if self.calls.len() >= len_max * (1 + LOBBY_FACTOR) {
             return Some(caller);
@@ -51,7 +51,7 @@ impl<T> Mailbox<T> {
         None
     }
 
-    /// The call that waits longest.
+    /// Removes the call that has waited longest.
     pub fn take(&mut self) -> Option<Queued<T>> {
         let taken = self.calls.pop_front();
         if self.calls.is_empty() {
@@ -60,7 +60,7 @@ impl<T> Mailbox<T> {
         taken
     }
 
-    /// Takes out every call that `chosen` picks.
+    /// Removes every call that matches `chosen`.
     pub fn take_all(&mut self, chosen: impl Fn(&Call) -> bool) -> Vec<Queued<T>> {
         let calls = std::mem::take(&mut self.calls).into_iter();
         let (taken, kept): (VecDeque<_>, _) = calls.partition(|queued| chosen(&queued.call));
@@ -68,25 +68,25 @@ impl<T> Mailbox<T> {
         taken.into()
     }
 
-    /// When the first call that `chosen` picks came.
+    /// Returns the arrival time of the first call that matches `chosen`.
     #[must_use]
     pub fn first_arrival(&self, chosen: impl Fn(&Call) -> bool) -> Option<BootTime> {
         self.calls.iter().find(|queued| chosen(&queued.call)).map(|queued| queued.arrived)
     }
 
-    /// Whether nothing waits.
+    /// Whether no calls are waiting.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.calls.is_empty()
     }
 
-    /// How many wait.
+    /// Returns the number of waiting calls.
     #[must_use]
     pub fn len(&self) -> usize {
         self.calls.len()
     }
 
-    /// Takes out every call whose time is up.
+    /// Removes every call whose deadline or lobby wait has passed.
     pub fn expire(&mut self, now: BootTime, len_max: usize) -> Vec<(T, Expired)> {
         if self.next_expiry(len_max).is_none_or(|expiry| expiry > now) {
             return Vec::new();
@@ -106,7 +106,7 @@ impl<T> Mailbox<T> {
         expired
     }
 
-    /// When the next call's time will be up, if nothing happens before.
+    /// Returns when the next call expires if no other event occurs first.
     #[must_use]
     pub fn next_expiry(&self, len_max: usize) -> Option<BootTime> {
         let deadline = self.calls.iter().map(|queued| queued.call.deadline).min();

@@ -1,7 +1,7 @@
-//! Brings events to an object from outside, and begins its task where there is none.
+//! Delivers external events to an object and starts its task if none is running.
 //!
-//! Whoever brings an event steps the machine and leaves the actions in the cell. A task that acts for the object
-//! already finds them there; else one is begun, which ends as soon as there is nothing left to do.
+//! The sender of an event steps the machine and leaves the resulting actions in the cell. A running task picks them
+//! up there. Otherwise a new task starts, and it ends as soon as no work is left.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,12 +16,12 @@ use crate::clock::BootTime;
 use crate::id::CodeId;
 use crate::limits::LOBBY_WAIT;
 
-/// Brings a call to the object; the answer comes through `caller`.
+/// Submits a call to the object; the answer arrives through `caller`.
 ///
-/// Gives both back where the entry is no longer in the table: look there again.
+/// Returns both arguments if the entry is no longer in the table: the caller must look the object up again.
 ///
 /// # Cancel safety
-/// Once polled, the call runs to its end whether anybody waits for the answer or not.
+/// Once polled, the call runs to completion even if the caller no longer waits for the answer.
 pub async fn offer(
     cell: &Arc<Cell>,
     call: Call,
@@ -49,7 +49,8 @@ pub async fn offer(
     None
 }
 
-/// Asks the activation to end for this reason, after what is under way. Nothing happens where none is live.
+/// Requests the end of the activation for this reason, after the work in progress. Does nothing if no activation is
+/// live.
 ///
 /// # Panics
 /// Outside of a tokio runtime.
@@ -57,7 +58,7 @@ pub fn deactivate(cell: &Arc<Cell>, reason: Reason, around: &Arc<Surroundings>) 
     tell(cell, Event::Deactivate(reason), around);
 }
 
-/// Lets the object go on with what waits for the lease to hold again.
+/// Lets the object continue with work that waited for the lease to be valid again.
 ///
 /// # Panics
 /// Outside of a tokio runtime.
@@ -65,7 +66,7 @@ pub fn wake(cell: &Arc<Cell>, around: &Arc<Surroundings>) {
     tell(cell, Event::Wake, around);
 }
 
-/// Has the object change over to this revision at its next call. Nothing happens where none is live.
+/// Requests that the object switch to this revision at its next call. Does nothing if no activation is live.
 ///
 /// # Panics
 /// Outside of a tokio runtime.
@@ -73,7 +74,7 @@ pub fn want(cell: &Arc<Cell>, code: CodeId, around: &Arc<Surroundings>) {
     tell(cell, Event::Wanted(code), around);
 }
 
-/// Has the object try the revision that is wanted for it, if it has nothing else to do.
+/// Requests that the object probe its wanted revision if it is otherwise idle.
 ///
 /// # Panics
 /// Outside of a tokio runtime.
@@ -81,7 +82,7 @@ pub fn probe(cell: &Arc<Cell>, around: &Arc<Surroundings>) {
     tell(cell, Event::Probe, around);
 }
 
-/// Brings an event to the object, and begins its task if that is needed.
+/// Sends an event to the object and starts its task if needed.
 ///
 /// # Panics
 /// Outside of a tokio runtime.
@@ -94,7 +95,8 @@ pub(super) fn tell(cell: &Arc<Cell>, event: Event<Caller>, around: &Arc<Surround
     }
 }
 
-/// Rings for the task if it has to look, or has to wake at `expiry`; says whether one must be begun.
+/// Notifies a running task if there are actions or if it must wake by `expiry`; returns whether a new task must be
+/// started.
 fn rouse(cell: &Cell, core: &mut Core, expiry: BootTime) -> bool {
     let has_actions = !core.actions.is_empty();
     if core.is_driven {
@@ -107,8 +109,8 @@ fn rouse(cell: &Cell, core: &mut Core, expiry: BootTime) -> bool {
     has_actions
 }
 
-/// Begins the object's task. Its first stretch runs here and now: most calls to a resident object are over at its end,
-/// and cost no change of tasks.
+/// Starts the object's task. The first poll runs inline in the caller's task: most calls to a resident object finish
+/// in it and need no task switch.
 async fn begin(cell: &Arc<Cell>, around: &Arc<Surroundings>) {
     let mut task = Box::pin(drive(Arc::clone(cell), Arc::clone(around)));
     let first = |cx: &mut std::task::Context<'_>| Poll::Ready(Pin::new(&mut task).poll(cx));

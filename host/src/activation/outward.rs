@@ -1,7 +1,7 @@
-//! The way from one object to others: the calls that its handlers make, and the messages that it has sent.
+//! Outbound calls of an object's handlers, and delivery of its outbox messages.
 //!
-//! A call leaves when what its handler has seen is committed, and a message after the commit that holds it. Whoever
-//! knows on which node the other object is sits above and is reached by a trait.
+//! A call leaves only after the state that its handler has read is committed, and a message only after the commit
+//! that contains it. The router implements [`Route`], which locates the other object.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -28,33 +28,33 @@ use crate::limits::DELIVERY_TIMEOUT;
 use crate::origin::Origin;
 use crate::origin::chain::{self, Age, Chain};
 
-/// What a handler has left of its caller's time after it has waited for another object: it can still answer itself.
+/// Upper bound on the part of the caller's time that an outbound call leaves to the handler, so that it can still
+/// answer.
 const RESERVE_MAX: Duration = Duration::from_millis(50);
-/// Objects that are followed from one to the next, at most: a circle of several chains can be longer than one.
+/// Limit on the number of objects followed from one to the next. A cycle across several chains can be longer than one
+/// chain.
 const FOLLOW_LEN_MAX: usize = 64;
 
-/// Brings calls of objects to other objects, wherever these are.
+/// Forwards calls of objects to other objects, on whatever node they are.
 #[async_trait]
 pub trait Route: std::fmt::Debug + Send + Sync + 'static {
-    /// Brings one call to its object and waits for the answer.
+    /// Forwards one call to its object and waits for the answer.
     ///
     /// # Cancel safety
-    /// A call that was begun runs to its end; only the answer is lost.
+    /// A call that has started runs to completion; only the answer is lost.
     async fn bring(&self, id: &ObjectId, call: Call) -> Answer;
 
-    /// The object that the running call of `id` waits for, if there is one and that can be told.
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
+    /// Returns the object that the running call of `id` waits for, or `None` if there is no such object or it cannot
+    /// be determined.
     async fn waits_for(&self, id: &ObjectId) -> Option<ObjectId>;
 }
 
-/// The way to other objects, which is there as soon as somebody above has opened it.
+/// Port for calls to other objects, connected by the router once it is built.
 #[derive(Debug, Default)]
 pub struct Exit(OnceLock<Weak<dyn Route>>);
 
 impl Exit {
-    /// Opens the way. Once open it stays as it is.
+    /// Connects the port. Later calls have no effect.
     pub fn open(&self, route: Weak<dyn Route>) {
         let _ = self.0.set(route);
     }
@@ -64,7 +64,7 @@ impl Exit {
     }
 }
 
-/// The way out for one call that runs.
+/// Outbound port of one running call.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     cell: Arc<Cell>,
@@ -72,9 +72,10 @@ pub(super) struct Outgoing {
     origin: Origin,
     key: Option<Arc<str>>,
     deadline: BootTime,
-    /// How many calls were made: repetitions of the whole call make the same ones again.
+    /// Number of calls made. Together with the key it identifies a call, so a retry of the whole call repeats the
+    /// same calls.
     count: AtomicU64,
-    /// The age of the chain that begins here, if one does: all its calls are of one age.
+    /// Age of the chain that starts here, if one does. All calls of this chain have the same age.
     age: OnceLock<Age>,
 }
 
@@ -91,7 +92,7 @@ impl Outgoing {
         })
     }
 
-    /// The chain of objects that wait for what this one calls.
+    /// Returns the chain of objects that wait for the objects called here.
     fn chain(&self) -> Chain {
         let me = self.cell.id().clone();
         match &self.origin.chain {
@@ -103,7 +104,7 @@ impl Outgoing {
         }
     }
 
-    /// Waits until what the call has seen is committed, and may be acted upon.
+    /// Waits until the state that the call has read is committed and may be acted upon.
     async fn depart(&self, age: Age, to: &ObjectId) -> Result<(), OutwardError> {
         let (leave, left) = oneshot::channel();
         tell(&self.cell, Event::Departing(age, to.clone(), leave), &self.around);
@@ -148,7 +149,8 @@ impl Outgoing {
         Ok((made.to, call))
     }
 
-    /// The mark of the call of this number within a call that has a mark itself: the same in each repetition.
+    /// Derives the idempotency key of the `count`-th outbound call from the key of the enclosing call: it is the same
+    /// in each retry.
     fn derived(&self, key: &str, count: u64, to: &ObjectId) -> Arc<str> {
         let mut hash = sha2::Sha256::new();
         for part in [key, self.cell.id().as_str(), to.as_str()] {
@@ -184,7 +186,7 @@ impl Outward for Outgoing {
     }
 }
 
-/// What the handler is told of a call that has no reply.
+/// Maps the error of a failed call to the error that the handler receives.
 fn told(error: Error) -> OutwardError {
     let text = error.message;
     match (error.code, error.refusal) {
@@ -203,7 +205,7 @@ fn told(error: Error) -> OutwardError {
     }
 }
 
-/// Whether the object's own code is to blame.
+/// Whether the object's own code caused the error.
 fn is_failure(code: Code) -> bool {
     matches!(
         code,
@@ -218,7 +220,7 @@ fn is_failure(code: Code) -> bool {
     )
 }
 
-/// Finds out whom `callee` waits for, and whom that one, and so on, and tells the object that asks.
+/// Follows the wait-for edges from `callee` across nodes (edge chasing) and reports the path to the machine.
 pub(super) async fn follow(
     cell: Arc<Cell>,
     around: Arc<Surroundings>,
@@ -238,13 +240,14 @@ pub(super) async fn follow(
     tell(&cell, Event::Followed(departure, path), &around);
 }
 
-/// Brings a message to its receiver, and tells the sender what came of it.
+/// Delivers a message to its receiver and reports the outcome to the sender.
 pub(super) async fn deliver(cell: Arc<Cell>, around: Arc<Surroundings>, delivery: Delivery) {
     let Delivery { number, message, pause } = delivery;
     if !pause.is_zero() {
         tokio::time::sleep(jittered(pause)).await;
     }
-    // The object may have been given up meanwhile, or be another's: then it is not this node's to deliver.
+    // During the pause the outbox may have changed, or the object may have moved to another node, which then
+    // delivers.
     let is_own = cell.lock().machine.is_bringing(&message.to, number);
     if !is_own || !around.now(cell.id()).has_lease() {
         return tell(&cell, Event::Delivered(message.to, number, Delivered::NotYet), &around);

@@ -1,7 +1,7 @@
-//! What goes into the machine, and what comes out of it.
+//! Inputs and outputs of the machine.
 //!
-//! Each action is answered by the event that its comment names; nothing else passes between a machine and the task
-//! that acts for it.
+//! For each action that has a result, the task that acts for the object sends exactly one event: the one whose
+//! comment names the action. Machine and task exchange nothing else.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,33 +22,34 @@ use crate::store::record::dealings::Wake;
 use crate::store::record::{Record, State, Version, WriteId};
 use crate::store::{self, Condition, ETag, Put};
 
-/// What every activation of a node is told once.
+/// Settings shared by all activations of a node.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The node's name, as it stands in records.
+    /// Node name, as written to records.
     pub node: NodeId,
-    /// Calls that may wait for one object.
+    /// Maximum number of calls that may wait for one object.
     pub mailbox_len: usize,
-    /// After how many failures in a row an object is quarantined.
+    /// Number of consecutive failures after which an object is quarantined.
     pub fault_max: u32,
-    /// Whether callers are told what code said that trapped.
+    /// Whether callers receive the message of a trap.
     pub shows_traps: bool,
 }
 
-/// What a decision may depend on besides the machine's own state.
+/// Inputs of a decision in addition to the machine's own state.
 #[derive(Debug, Clone, Copy)]
 pub struct Now<'a> {
-    /// The present moment.
+    /// Current time.
     pub time: BootTime,
-    /// Until when this node may trust its claims.
+    /// End of this node's lease, up to which it may trust its claims.
     pub lease_until: BootTime,
-    /// The mark of a write, if one is begun now.
+    /// Id for a write that starts with this event.
     pub write_id: WriteId,
-    /// The time of day: milliseconds since 1970-01-01 00:00 UTC. Alarms go by it, and nothing else.
+    /// Wall-clock time in milliseconds since 1970-01-01 00:00 UTC. Used only for alarms, wake-ups and the timestamps
+    /// of dead letters.
     pub wall_ms: u64,
-    /// Whether anybody watches the object.
+    /// Whether the object has subscribers.
     pub is_watched: bool,
-    /// What never changes.
+    /// Constant settings.
     pub settings: &'a Settings,
 }
 
@@ -60,247 +61,248 @@ impl Now<'_> {
     }
 }
 
-/// What was found in the store, with the code that is to run on it.
+/// Record found in the store, with the code to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loaded {
-    /// The record and what the store calls it; nothing where the object was never changed.
+    /// Record and its ETag; `None` if the object was never changed.
     pub record: Option<(Record, ETag)>,
-    /// The code that made the state; where there is none, the one to fall back on.
+    /// Code that wrote the state; without a record, the code to fall back on.
     pub code: CodeId,
-    /// The code that is to run. It is tried first where it is another one.
+    /// Code to run. If it differs from `code`, it is tried first.
     pub wanted: CodeId,
 }
 
-/// Why an object could not be loaded.
+/// Reason why an object could not be loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LoadFailure {
-    /// The store did not answer, or refused to.
+    /// The store was unavailable or rejected the request.
     Store(store::Error),
     /// The record must not be used.
     Record(String),
-    /// The code is not there: what to tell callers.
+    /// The code is unavailable, with the error for callers.
     Code(error::Error),
 }
 
-/// What came of running a call.
+/// Outcome of running a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ran {
-    /// An update ran, and this is the state now.
+    /// An update ran.
     Updated {
-        /// The reply.
+        /// Reply as JSON.
         reply: Bytes,
-        /// The state after it.
+        /// State after the update.
         state: State,
-        /// What it asked for besides.
+        /// Messages, alarms and events that the handler requested.
         effects: Option<Box<Effects>>,
     },
     /// A query ran.
     Queried {
-        /// The reply.
+        /// Reply as JSON.
         reply: Bytes,
     },
-    /// The object refused, or has no such handler.
+    /// The object rejected the call, or has no such handler.
     Rejected {
-        /// In these words.
+        /// Details of the rejection.
         rejection: Rejection,
-        /// Whether the instance may have been changed before it refused.
+        /// Whether the instance may have been changed before the rejection.
         may_have_changed: bool,
     },
-    /// The instance ended, or none could be made.
+    /// The instance failed, or could not be created.
     Faulted(Fault),
     /// The code cannot read the state.
     Unreadable(RestoreError),
     /// The call's deadline passed while it ran.
     TimedOut,
-    /// The code could not be had: what to tell the caller.
+    /// The code is unavailable, with the error for the caller.
     NoCode(error::Error),
 }
 
-/// What came of reading the state with other code.
+/// Outcome of reading the state with another revision's code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Probed {
-    /// It reads the state.
+    /// The code reads the state.
     Reads {
-        /// Whether the instance that has read it is kept as the object's.
+        /// Whether the instance that read it is kept as the object's instance.
         is_kept: bool,
     },
-    /// It does not, or could not be asked.
+    /// The code does not read the state, or the attempt failed.
     Failed(Ran),
 }
 
-/// What a record that was read again looked like.
+/// Outcome of reading the record again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reread {
-    /// As it is now, or that there is none.
+    /// Current record and its ETag; `None` if there is no record.
     Found(Option<(Record, ETag)>),
-    /// It must not be used.
+    /// The record must not be used.
     Damaged(String),
     /// The store did not answer.
     Failed(store::Error),
 }
 
-/// What happened.
+/// Input of the machine.
 #[derive(Debug)]
 pub enum Event<T> {
-    /// Somebody calls.
+    /// A call arrived.
     Call(Call, T),
-    /// The registry answered to [`Action::Claim`].
+    /// Result of [`Action::Claim`].
     Claimed(Result<Claimed, registry::Error>),
-    /// [`Action::Load`] ended.
+    /// Result of [`Action::Load`].
     Loaded(Result<Loaded, LoadFailure>),
-    /// [`Action::Run`] ended.
+    /// Result of [`Action::Run`].
     Ran(Ran),
-    /// The store answered to [`Action::Write`] or [`Action::Resend`].
+    /// Result of [`Action::Write`] or [`Action::Resend`].
     Stored(Put),
-    /// [`Action::Reread`] ended.
+    /// Result of [`Action::Reread`].
     Reread(Reread),
-    /// [`Action::Prove`] ended.
+    /// Result of [`Action::Prove`].
     Proven(Reread),
-    /// [`Action::Release`] ended, well or not.
+    /// [`Action::Release`] finished, successfully or not.
     Released,
     /// This revision is wanted for the object from now on.
     Wanted(CodeId),
-    /// The revision that is wanted is to be tried without waiting for a call.
+    /// The wanted revision should be tried without waiting for a call.
     Probe,
-    /// [`Action::Probe`] ended.
+    /// Result of [`Action::Probe`].
     Probed(CodeId, Probed),
-    /// The call that runs is about to call this object, in a chain of this age. The answer, which says nothing but
-    /// that, comes when what the call has seen is committed.
+    /// The running call is about to call this object, in a chain of this age. The answer is sent once the state that
+    /// the call has read is committed; it carries no other information.
     Departing(Age, ObjectId, T),
-    /// The call that runs has its answer from another object.
+    /// The running call has received its answer from the other object.
     Returned,
-    /// [`Action::Follow`] ended: the objects that wait for one another from the one that was named, and the number of
-    /// the departure that it was for.
+    /// Result of [`Action::Follow`]: the number of the departure, and the path of wait-for edges from the object that
+    /// it called.
     Followed(u32, Vec<ObjectId>),
-    /// [`Action::Deliver`] ended.
+    /// Result of [`Action::Deliver`].
     Delivered(ObjectId, u64, Delivered),
-    /// The activation is to end.
+    /// The activation must end.
     Deactivate(Reason),
-    /// Time has passed, or the lease holds again.
+    /// Time has passed, or the lease is valid again.
     Wake,
 }
 
-/// What is to be done.
+/// Output of the machine.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "a box for each call that runs would cost more")]
 pub enum Action<T> {
     /// Claim the object in the registry.
     Claim,
-    /// Read the record, and find the code.
+    /// Read the record and select the code.
     Load,
     /// Run a handler on the newest state.
     Run(Run),
-    /// Read the newest state with other code, in an instance of its own.
+    /// Read the newest state with another revision's code, in a separate instance.
     Probe(Probe),
-    /// Write this record under this condition, once. An entry of the index of those to be woken is written before.
+    /// Write this record under this condition, once. If a wake-up index entry is given, write that first.
     Write(Box<Record>, Condition, Option<Wake>),
     /// Send the identical write again, after about this pause.
     Resend(Duration),
     /// Read the record again, after about this pause.
     Reread(Duration),
-    /// Read the record after about this pause, to see whether it is still the one that is known here.
+    /// Read the record after about this pause, to verify that it is still the one committed last (read barrier).
     Prove(Duration),
-    /// Drop the instance: its state is no longer the object's.
+    /// Drop the instance: its state is stale.
     DropInstance,
-    /// Give the claim back.
+    /// Release the claim.
     Release,
-    /// Tell a caller.
+    /// Send an answer to a caller.
     Answer(T, Answer),
-    /// A commit is durable: how many calls it carried.
+    /// A commit is durable, with the number of calls that it covered.
     Committed(usize),
     /// The activation has ended, for this reason.
     Ended(Reason),
     /// This revision reads the object's state, or has run its first call.
     TookWell(CodeId),
-    /// This revision failed where the object's own code did not, in these words: the object stays on its own.
+    /// This revision failed where the object's own revision did not, for this reason: the object stays on its own.
     HeldBack(CodeId, String),
-    /// The object failed so often in a row that it is called no more for this long.
+    /// The object failed so often in a row that calls are rejected for this long.
     Quarantined(Duration),
-    /// Find out whom this object waits for, and whom that one, and so on. The number is to be told again.
+    /// Follow the wait-for edges from this object. The number identifies the departure and is returned with the
+    /// result.
     Follow(u32, ObjectId),
-    /// Bring this message to its receiver.
+    /// Deliver this message to its receiver.
     Deliver(Box<Delivery>),
-    /// Tell those who watch the object.
+    /// Publish this change to the object's subscribers.
     Publish(Change),
-    /// An alarm is to be given at this time of day.
+    /// Schedule a wake-up for an alarm at this wall-clock time in milliseconds.
     Due(u64),
-    /// Remove this entry from the index of those to be woken: no record names it any more.
+    /// Remove this entry from the wake-up index: no record refers to it any more.
     Forget(Wake),
-    /// Tell the operator.
+    /// Log a warning for the operator.
     Warn(String),
 }
 
-/// A message on its way.
+/// Message to be delivered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// The message's number.
+    /// Number of the message.
     pub number: u64,
-    /// What it says, and to whom.
+    /// Content and receiver.
     pub message: Message,
-    /// How long to wait before.
+    /// Pause before the delivery.
     pub pause: Duration,
 }
 
-/// What came of a delivery.
+/// Outcome of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivered {
-    /// The message had its effect, now or before.
+    /// The message took effect, now or earlier.
     Done,
-    /// The receiver refuses it or fails at it, in these words.
+    /// The receiver rejected the message or failed on it, for this reason.
     Refused(String),
-    /// It could not be brought to the receiver, or what became of it is not known.
+    /// The message did not reach the receiver, or its outcome is unknown.
     NotYet,
 }
 
-/// A committed change, as those who watch the object are told of it.
+/// Committed change, as published to the object's subscribers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// The version that it made.
+    /// Version that the change created.
     pub version: Version,
-    /// What its handler published, in that order.
+    /// Events that the handler published, in that order.
     pub events: Vec<EventOfCall>,
-    /// The state after it; nothing where the object is deleted.
+    /// State after the change; `None` if the object was deleted.
     pub state: Option<State>,
 }
 
-/// A state to be read with other code than the object's.
+/// State to read with another revision's code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Probe {
-    /// The code.
+    /// Code to try.
     pub code: CodeId,
-    /// The state; nothing where it is the type's defaults.
+    /// State; `None` for the type's defaults.
     pub state: Option<State>,
-    /// How long it may take.
+    /// Time by which the probe must finish.
     pub deadline: BootTime,
 }
 
-/// One call to run.
+/// Call to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
-    /// The code to run it with.
+    /// Code to run it with.
     pub code: CodeId,
-    /// The handler.
+    /// Handler name.
     pub handler: Box<str>,
-    /// The argument.
+    /// Argument as JSON.
     pub argument: Bytes,
-    /// Whether a handler that may change the state is refused.
+    /// Whether to reject a handler that is an update.
     pub must_be_query: bool,
-    /// Who calls.
+    /// Principal or object that makes the call.
     pub caller: Caller,
-    /// Why the handler runs.
+    /// Trigger of the handler: a call, a message or an alarm.
     pub occasion: Occasion,
-    /// How the call came about.
+    /// Call chain, message number and trace.
     pub origin: Origin,
-    /// The caller's mark, if it gave one.
+    /// Caller's idempotency key, if it sent one.
     pub key: Option<Arc<str>>,
-    /// The alarms that are set; none where none is.
+    /// Alarms that are set; `None` if there are none.
     pub alarms: Option<Arc<[Alarm]>>,
-    /// The version that the call sees.
+    /// Version that the call reads.
     pub version: Version,
-    /// The state that the call sees; nothing where it is the type's defaults.
+    /// State that the call reads; `None` for the type's defaults.
     pub state: Option<State>,
     /// Whether the instance, if there is one, holds the newest state.
     pub is_in_sync: bool,
-    /// When the caller stops waiting.
+    /// Time at which the caller stops waiting.
     pub deadline: BootTime,
 }

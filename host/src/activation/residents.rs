@@ -1,7 +1,7 @@
-//! The instances that are kept: a bounded cache, least recently used first out.
+//! Bounded LRU cache of instances.
 //!
-//! Dropping an instance is always safe, because the snapshot in the activation is the truth.
-//! An instance in use is held by its task and not in the cache; both kinds together never exceed the bound.
+//! Dropping an instance is always safe, because the snapshot in the activation is authoritative. An instance in use
+//! is held by its task and not by the cache; together they never exceed the limit.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,17 +13,17 @@ use crate::engine::Instance;
 use crate::id::{Digest, ObjectId};
 use crate::metrics::Metrics;
 
-/// An instance with its place under the bound.
+/// Instance with its permit under the limit.
 #[derive(Debug)]
 pub struct Resident {
     /// The instance.
     pub instance: Box<dyn Instance>,
-    /// The component it is of.
+    /// Digest of its component.
     pub component: Digest,
     place: Place,
 }
 
-/// The right to hold one instance.
+/// Permit to hold one instance.
 #[derive(Debug)]
 pub struct Place {
     _permit: OwnedSemaphorePermit,
@@ -31,7 +31,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// Fills the place.
+    /// Attaches an instance to the permit.
     #[must_use]
     pub fn fill(self, instance: Box<dyn Instance>, component: Digest) -> Resident {
         Resident { instance, component, place: self }
@@ -39,7 +39,7 @@ impl Place {
 }
 
 impl Resident {
-    /// Drops the instance and keeps its place.
+    /// Drops the instance and keeps its permit.
     #[must_use]
     pub fn vacate(self) -> Place {
         self.place
@@ -52,18 +52,18 @@ impl Drop for Place {
     }
 }
 
-/// The cache of instances that nobody uses at present.
+/// Cache of idle instances.
 #[derive(Debug)]
 pub struct Residents {
     idle: Mutex<LruCache<ObjectId, Resident>>,
     places: Arc<Semaphore>,
-    /// Tasks that wait for a place because every instance is in use.
+    /// Number of tasks that wait for a permit because every instance is in use.
     waiting: AtomicUsize,
     metrics: Arc<Metrics>,
 }
 
 impl Residents {
-    /// A cache for at most `resident_max` instances, used and unused.
+    /// Returns a cache for at most `resident_max` instances, idle and in use.
     #[must_use]
     pub fn new(resident_max: usize, metrics: Arc<Metrics>) -> Self {
         Self {
@@ -74,39 +74,37 @@ impl Residents {
         }
     }
 
-    /// Takes the object's instance out, if it is kept.
+    /// Removes and returns the object's instance, if it is cached.
     #[must_use]
     pub fn take(&self, id: &ObjectId) -> Option<Resident> {
         self.idle().pop(id)
     }
 
-    /// Keeps an instance for the object's next call.
+    /// Caches an instance for the object's next call.
     pub fn put(&self, id: ObjectId, resident: Resident) {
         let mut idle = self.idle();
         let replaced = idle.put(id, resident);
         let is_wanted = self.waiting.load(Ordering::SeqCst) > 0;
         let yielded = if is_wanted { idle.pop_lru() } else { None };
-        // Instances are dropped without the lock: to tear one down takes a while.
+        // Instances are dropped outside the lock, because teardown is slow.
         drop(idle);
         drop((replaced, yielded));
     }
 
-    /// Whether an unused instance of the object is kept.
+    /// Whether an idle instance of the object is cached.
     #[must_use]
     pub fn contains(&self, id: &ObjectId) -> bool {
         self.idle().contains(id)
     }
 
-    /// A place for one more instance: a free one, or that of the unused instance that was used least recently.
-    /// Where all are in use it waits for one.
-    ///
-    /// # Cancel safety
-    /// Nothing is taken.
+    /// Returns a permit for one more instance: a free one, or that of the least recently used idle instance. Waits if
+    /// all are in use.
     pub async fn place(&self) -> Place {
         if let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() {
             return self.occupy(permit);
         }
-        // Counted before the look at the unused ones, so that an instance put back after it is yielded.
+        // Counted before the idle instances are checked, so that an instance put back afterwards is evicted for this
+        // task.
         let _waiting = Waiting::new(&self.waiting);
         let evicted = self.idle().pop_lru();
         if let Some((_, resident)) = evicted {
@@ -122,7 +120,7 @@ impl Residents {
         Place { _permit: permit, metrics: Arc::clone(&self.metrics) }
     }
 
-    /// Makes the object's unused instance go, if one is kept.
+    /// Drops the object's idle instance, if one is cached.
     pub fn remove(&self, id: &ObjectId) {
         drop(self.take(id));
     }

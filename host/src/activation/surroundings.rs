@@ -1,7 +1,7 @@
-//! What the tasks of a node share during one session: its ports, its table and caches, its counters.
+//! Ports, table, caches and metrics that the tasks of a node share during one session.
 //!
-//! The node makes one of these for each session and wires it up; nothing here acts. What belonged to an ended session
-//! can therefore never be mistaken for the present one's.
+//! The node builds a new value for each session, so state of an ended session can never be mistaken for that of the
+//! current one.
 
 use std::sync::Arc;
 
@@ -22,39 +22,40 @@ use crate::registry::Registry;
 use crate::store::Store;
 use crate::store::record::WriteId;
 
-/// What the tasks of a node share during one session.
+/// Context that the tasks of a node share during one session.
 #[derive(Debug)]
 pub struct Surroundings {
-    /// Who owns what: this node's session.
+    /// Registry session of this node.
     pub registry: Arc<dyn Registry>,
-    /// Where records are.
+    /// Store that holds the records.
     pub store: Arc<dyn Store>,
-    /// Which code is current.
+    /// Object types and their current revisions.
     pub catalog: Arc<Catalog>,
-    /// The active objects.
+    /// Active objects.
     pub table: Table,
-    /// The kept instances.
+    /// Cache of idle instances.
     pub residents: Residents,
-    /// How fast activations begin.
+    /// Rate limiter for new activations.
     pub gate: Arc<Gate>,
-    /// What machines are told.
+    /// Settings passed to the machines.
     pub settings: Settings,
-    /// Who watches which object.
+    /// Hub that publishes events to subscribers.
     pub hub: Arc<Hub>,
-    /// What is counted.
+    /// Metrics of the node.
     pub metrics: Arc<Metrics>,
-    /// The way to other objects.
+    /// Port for calls to other objects.
     pub exit: Arc<Exit>,
-    /// Places for calls that wait for other objects: each holds an instance, of which there are only so many.
+    /// Permits for calls that wait for other objects. Each such call holds an instance, and the number of instances
+    /// is limited.
     pub calls_out: Semaphore,
-    /// When alarms are due.
+    /// Due times of alarms.
     pub timers: Arc<Timers>,
-    /// Rung whenever an object has tried a revision without a call.
+    /// Notified when an object finishes a probe of a revision.
     pub probe_ended: Notify,
 }
 
 impl Surroundings {
-    /// What a machine's next decision may depend on.
+    /// Returns the inputs for a machine's next decision.
     pub(super) fn now(&self, id: &ObjectId) -> Now<'_> {
         Now {
             time: BootTime::now(),

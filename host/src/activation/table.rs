@@ -1,7 +1,7 @@
-//! The active objects of this node, by name.
+//! Active objects of this node, by id.
 //!
-//! A warm object is an entry here and nothing else: no task, no channel, no timer.
-//! The table is sharded, so that calls to different objects seldom meet at the same lock.
+//! A warm object is only an entry here: it has no task, no channel and no timer. The table is sharded, so that calls
+//! to different objects seldom contend for the same lock.
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
@@ -12,7 +12,7 @@ use super::cell::Cell;
 use crate::id::ObjectId;
 
 const SHARD_COUNT: usize = 64;
-/// A shard that is emptier than this fraction of its room gives memory back.
+/// A shard shrinks when it uses less than one part in this many of its capacity.
 const SHRINK_FACTOR: usize = 4;
 
 type Shard = HashMap<ObjectId, Arc<Cell>>;
@@ -25,14 +25,14 @@ pub struct Table {
 }
 
 impl Table {
-    /// An empty table.
+    /// Returns an empty table.
     #[must_use]
     pub fn new() -> Self {
         let shards = (0..SHARD_COUNT).map(|_| Mutex::default()).collect();
         Self { shards, hasher: RandomState::new() }
     }
 
-    /// The object's entry, made if there is none.
+    /// Returns the object's entry, and creates it if there is none.
     #[must_use]
     pub fn enter(&self, id: &ObjectId) -> Arc<Cell> {
         let mut shard = self.shard(id);
@@ -44,13 +44,13 @@ impl Table {
         cell
     }
 
-    /// The object's entry, if it has one.
+    /// Returns the object's entry, if it has one.
     #[must_use]
     pub fn get(&self, id: &ObjectId) -> Option<Arc<Cell>> {
         self.shard(id).get(id).cloned()
     }
 
-    /// Takes out this very entry.
+    /// Removes this entry, unless another has replaced it.
     pub fn remove(&self, cell: &Arc<Cell>) {
         let mut shard = self.shard(cell.id());
         if shard.get(cell.id()).is_some_and(|found| Arc::ptr_eq(found, cell)) {
@@ -62,7 +62,7 @@ impl Table {
         }
     }
 
-    /// How many objects are active.
+    /// Returns the number of active objects.
     #[must_use]
     pub fn len(&self) -> usize {
         self.shards.iter().map(|shard| lock(shard).len()).sum()
@@ -74,7 +74,8 @@ impl Table {
         self.len() == 0
     }
 
-    /// Every entry that `chosen` picks. One shard is locked at a time, so entries come and go meanwhile.
+    /// Returns every entry that matches `chosen`. Only one shard is locked at a time, so entries may come and go
+    /// concurrently.
     pub fn select(&self, mut chosen: impl FnMut(&Arc<Cell>) -> bool) -> Vec<Arc<Cell>> {
         let mut selected = Vec::new();
         for shard in &self.shards {
@@ -95,7 +96,8 @@ impl Default for Table {
     }
 }
 
-/// A poisoned lock only says that another thread panicked: each change below is complete or was not begun.
+/// Locks a shard. A poisoned lock is safe to use, because each change in this module is atomic with respect to
+/// panics.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,7 +1,7 @@
-//! The task that acts for one object: it performs what the machine decides, and reports back.
+//! Task that acts for one object: it performs the machine's actions and reports their results.
 //!
-//! At most one input or output and one guest call are under way at a time, and both while the other is.
-//! It decides nothing but how long to pause between two attempts of the same write.
+//! At most one I/O operation and one guest call are in progress at a time; the two may overlap. The only decision
+//! made here is the jitter of pauses between attempts of the same write.
 
 mod io;
 mod run;
@@ -24,10 +24,10 @@ use crate::store::record::State;
 use io::{Io, Sent};
 pub(super) use run::jittered;
 
-/// Calls that an object runs before its task lets others have the thread.
+/// Number of calls after which a task yields its thread.
 const CALLS_IN_A_ROW_MAX: u32 = 32;
 
-/// What the end of a guest call brings.
+/// Result of a guest call.
 struct Finished {
     event: Event<Caller>,
     resident: Option<Resident>,
@@ -36,21 +36,21 @@ struct Finished {
 struct Task {
     cell: Arc<Cell>,
     around: Arc<Surroundings>,
-    /// The code of the present activation.
+    /// Code of the current activation.
     revision: Option<Arc<Revision>>,
-    /// The instance, while it is neither in use nor in the cache.
+    /// Instance, while it is neither in use nor in the cache.
     resident: Option<Resident>,
     running: Option<BoxFuture<'static, Finished>>,
     io: Option<BoxFuture<'static, Io>>,
-    /// The write that is under way, to be sent again as it is.
+    /// Write in progress, kept so that it can be sent again unchanged.
     sent: Option<Sent>,
     activating_since: BootTime,
     calls_in_a_row: u32,
-    /// Room for actions, kept from one round to the next.
+    /// Buffer for actions, reused between rounds.
     actions: Vec<Action<Caller>>,
 }
 
-/// Acts for `cell` until there is nothing to do.
+/// Acts for `cell` until no work is left.
 pub(super) async fn drive(cell: Arc<Cell>, around: Arc<Surroundings>) {
     let mut task = Task::new(cell, around);
     loop {
@@ -79,7 +79,7 @@ impl Task {
         }
     }
 
-    /// Performs everything that is decided.
+    /// Performs all decided actions.
     fn perform_all(&mut self) {
         let mut actions = std::mem::take(&mut self.actions);
         loop {
@@ -97,7 +97,7 @@ impl Task {
     fn perform(&mut self, action: Action<Caller>) {
         match action {
             Action::Answer(caller, answer) => {
-                // Nobody waits any more: the call took its course all the same.
+                // The caller may have stopped waiting; the call has completed anyway.
                 let _ = caller.send(answer);
             }
             Action::Run(run) => self.begin_run(run),
@@ -139,16 +139,17 @@ impl Task {
         }
     }
 
-    /// Waits until something happens, and steps the machine with it.
+    /// Waits for the next event and steps the machine with it.
     async fn wait(&mut self) {
-        // Looked at first, so that a stream of calls cannot keep a commit from being answered.
+        // Polled first, so that a stream of calls cannot delay the answers of a commit.
         if let Some(io) = &mut self.io
             && let Poll::Ready(io) = futures_util::poll!(io)
         {
             return self.done_io(io);
         }
         if let Some(running) = &mut self.running {
-            // Most guest calls are over at once: bell and timer are not worth setting up for them.
+            // Most guest calls finish immediately: setting up the notification and the timer for them would be
+            // wasteful.
             if let Poll::Ready(finished) = futures_util::poll!(running) {
                 self.ran(finished);
                 return self.pause_now_and_then().await;
@@ -168,7 +169,7 @@ impl Task {
         }
     }
 
-    /// Lets other tasks run after some calls in a row: a busy object shares its thread.
+    /// Yields after a number of calls in a row, so that a busy object shares its thread.
     async fn pause_now_and_then(&mut self) {
         self.calls_in_a_row += 1;
         if self.calls_in_a_row >= CALLS_IN_A_ROW_MAX {
@@ -193,7 +194,8 @@ impl Task {
         }
     }
 
-    /// When the machine wants to be woken; noted in the cell, so that a call with an earlier deadline rings.
+    /// Returns when the machine must wake. The time is also stored in the cell, so that a call with an earlier
+    /// deadline notifies the task.
     fn wake_at(&self) -> Option<Instant> {
         let mut core = self.cell.lock();
         let wake_at = core.machine.next_wake(&self.around.settings);
@@ -201,7 +203,7 @@ impl Task {
         wake_at.map(|at| Instant::now() + at.since(BootTime::now()))
     }
 
-    /// Tells those who watch the object.
+    /// Publishes a change to the object's subscribers.
     fn publish(&self, change: Change) {
         let Change { version, events, state } = change;
         let shows_state = |revision: &Arc<Revision>| revision.description.shows_state;
@@ -217,14 +219,14 @@ impl Task {
         self.cell.lock().step(event, self.around.now(self.cell.id()));
     }
 
-    /// Puts the instance where it may be evicted: nobody uses it for now.
+    /// Puts the unused instance into the cache, where it may be evicted.
     fn keep_instance(&mut self) {
         if let Some(resident) = self.resident.take() {
             self.around.residents.put(self.cell.id().clone(), resident);
         }
     }
 
-    /// Whether the task may end; from then on the next event begins another.
+    /// Whether the task may end. If it returns true, the next event starts a new task.
     fn is_done(&mut self) -> bool {
         if self.running.is_some() || self.io.is_some() {
             return false;
@@ -235,7 +237,7 @@ impl Task {
             return false;
         }
         core.is_driven = false;
-        // A warm object keeps no room for what it may have to do one day.
+        // A warm object keeps no buffer for future actions.
         core.actions = Vec::new();
         core.revision = self.revision.take();
         if core.machine.is_cold() {
@@ -247,8 +249,10 @@ impl Task {
     }
 }
 
-/// A task that is dropped before its end has panicked, or the runtime is shutting down. What was under way is not
-/// known any more, so the object starts anew: the condition of its next write keeps history one line.
+/// Resets the object if the task is dropped early, because it panicked or the runtime is shutting down.
+///
+/// The outcome of work in progress is unknown then, so the object starts from a fresh entry. The condition of its
+/// next write keeps the history linear.
 impl Drop for Task {
     fn drop(&mut self) {
         if self.running.is_none() && self.io.is_none() && !std::thread::panicking() {

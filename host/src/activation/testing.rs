@@ -1,4 +1,4 @@
-//! What tests of the layers above call objects with.
+//! Test helper that builds calls to objects, for the layers above.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::caller::Caller;
 use crate::clock::BootTime;
 use crate::origin::Origin;
 
-/// A call without key and condition, for which its caller waits ten seconds.
+/// Returns a call without key and precondition, and with a deadline in ten seconds.
 pub(crate) fn call(handler: &str, argument: &Value) -> Call {
     Call {
         operation: Operation::Handle {

@@ -1,8 +1,7 @@
-//! When the alarms of this node's objects are due: one list for all of them, so that an object needs no timer of its
-//! own.
+//! Due times of the alarms of all objects on this node, in one list, so that an object needs no timer.
 //!
-//! What is far away is not kept here: the index of those to be woken has it. The list is a hint; which alarm is due is
-//! in the object's record.
+//! Times far in the future are not kept here but in the wake-up index. The list is a hint; the object's record
+//! determines which alarm is due.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,14 +10,14 @@ use tokio::sync::Notify;
 
 use crate::id::ObjectId;
 
-/// How far ahead alarms are kept.
+/// Maximum time ahead for which alarms are kept.
 const AHEAD_MS: u64 = 150_000;
 
-/// The objects that are to be woken soon.
+/// Objects to wake soon.
 #[derive(Debug, Default)]
 pub struct Timers {
     list: Mutex<List>,
-    /// Rung when the first of them is another one.
+    /// Notified when the earliest entry changes.
     pub changed: Notify,
 }
 
@@ -29,8 +28,8 @@ struct List {
 }
 
 impl Timers {
-    /// The object is to be woken at `at_ms`, in milliseconds since 1970-01-01 00:00 UTC, and not before, unless that is
-    /// far from `now_ms`.
+    /// Sets the wake-up time of an object to `at_ms`, in milliseconds since 1970-01-01 00:00 UTC. This replaces an
+    /// earlier entry. If the time is far after `now_ms`, no entry is kept.
     pub fn set(&self, id: &ObjectId, at_ms: u64, now_ms: u64) {
         let mut list = self.list();
         let before = list.by_object.remove(id);
@@ -49,13 +48,13 @@ impl Timers {
         }
     }
 
-    /// When the next object is to be woken.
+    /// Returns the time at which the next object is due.
     #[must_use]
     pub fn next_ms(&self) -> Option<u64> {
         self.list().by_time.first().map(|(at_ms, _)| *at_ms)
     }
 
-    /// Takes out the objects whose time has come, at most `count`.
+    /// Removes and returns the objects that are due, at most `count`.
     #[must_use]
     pub fn take_due(&self, now_ms: u64, count: usize) -> Vec<ObjectId> {
         let mut list = self.list();
@@ -69,7 +68,7 @@ impl Timers {
     }
 
     fn list(&self) -> MutexGuard<'_, List> {
-        // A panic between two changes leaves at most an object that is woken for nothing.
+        // A panic between two changes leaves at most one object that is woken unnecessarily.
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
