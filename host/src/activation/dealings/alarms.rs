@@ -1,5 +1,4 @@
-//! Which alarm is due, and what follows from having given it, or from a handler that failed.
-//! What the handler does is not known here.
+//! Selection of due alarms, and rescheduling after an alarm fired or its handler failed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,44 +9,44 @@ use crate::limits::{
 };
 use crate::store::record::dealings::{Dealings, FailedAlarm};
 
-/// What follows from an alarm whose handler failed.
+/// Consequence of a failed alarm handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failed {
-    /// It is given again later.
+    /// The alarm fires again later.
     Again,
-    /// It repeats, and is given again at its next time.
+    /// The alarm repeats, and fires again at its next regular time.
     PassedOver,
-    /// It is given no more, and kept under this number.
+    /// The alarm is given up and kept as a failed alarm with this number.
     Kept(u64),
 }
 
-/// Why a failed alarm cannot be set anew.
+/// Reason why a failed alarm cannot be set again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotRetried {
-    /// Another alarm of its name is set.
+    /// Another alarm with its name is set.
     #[error("another alarm {0} is set")]
     NameTaken(Arc<str>),
-    /// There are as many alarms as there may be.
+    /// The object has the maximum number of alarms.
     #[error("it has {ALARMS_MAX} alarms set, as many as it may have")]
     Full,
 }
 
 impl Dealings {
-    /// When the first alarm is to be given.
+    /// Returns when the earliest alarm is due.
     #[must_use]
     pub fn next_alarm_ms(&self) -> Option<u64> {
         self.alarms.iter().flat_map(|alarms| alarms.iter()).map(Alarm::next_ms).min()
     }
 
-    /// The alarm that has waited longest of those that are to be given at `now_ms`.
+    /// Returns the alarm that is due at `now_ms` and has been due for longest.
     #[must_use]
     pub fn due_alarm(&self, now_ms: u64) -> Option<&Alarm> {
         let alarms = self.alarms.iter().flat_map(|alarms| alarms.iter());
         alarms.filter(|alarm| alarm.next_ms() <= now_ms).min_by_key(|alarm| alarm.next_ms())
     }
 
-    /// The alarms after this one was given: it is set to its next time, or is there no more. Times that were missed
-    /// are passed over.
+    /// Returns the alarms after this one fired: it is rescheduled to its next time, or removed if it does not repeat.
+    /// Missed repetitions are skipped.
     #[must_use]
     pub fn alarms_after(&self, name: &str, now_ms: u64) -> Option<Arc<[Alarm]>> {
         self.with_alarm(name, |alarm| {
@@ -58,7 +57,7 @@ impl Dealings {
         })
     }
 
-    /// Takes in that the handler of this alarm failed, and why.
+    /// Records that the handler of this alarm failed, with the reason.
     pub fn alarm_failed(&mut self, name: &str, why: &Arc<str>, now_ms: u64) -> Failed {
         let mut known = self.alarms.iter().flat_map(|alarms| alarms.iter());
         let Some(alarm) = known.find(|alarm| &*alarm.name == name).cloned() else {
@@ -85,11 +84,11 @@ impl Dealings {
         Failed::Kept(self.failures)
     }
 
-    /// Sets alarms anew that were given up: the one of this number, or all that can be. They are due at once, and bear
-    /// the time at which they were due at first. How many there were.
+    /// Sets failed alarms again: the one with this number, or all that can be set. They are due immediately, and keep
+    /// the time at which they were originally due. Returns their count.
     ///
     /// # Errors
-    /// [`NotRetried`], where one was chosen: nothing was changed.
+    /// [`NotRetried`], if a number was given; nothing was changed.
     pub fn retry_alarms(&mut self, number: Option<u64>) -> Result<usize, NotRetried> {
         let mut alarms: Vec<Alarm> =
             self.alarms.iter().flat_map(|alarms| alarms.iter().cloned()).collect();
@@ -115,7 +114,7 @@ impl Dealings {
         Ok(retried.len())
     }
 
-    /// Drops alarms that were given up: the one of this number, or all. How many there were.
+    /// Discards failed alarms: the one with this number, or all. Returns their count.
     pub fn drop_alarms(&mut self, number: Option<u64>) -> usize {
         let before = self.failed.len();
         self.failed.retain(|failed| number.is_some_and(|number| failed.number != number));
@@ -136,7 +135,7 @@ impl Dealings {
     }
 }
 
-/// The pause after this many failures before.
+/// Returns the pause before the next attempt, after this many earlier failures.
 fn pause(tries: u32) -> Duration {
     (ALARM_PAUSE_MIN * 2_u32.pow(tries.min(16))).min(ALARM_PAUSE_MAX)
 }

@@ -1,22 +1,22 @@
-//! Which of another object's messages are repetitions.
+//! Detection of duplicate messages from other objects.
 //!
-//! Messages of one sender to one receiver come in the order of their numbers, and the next one only after the one
-//! before was answered; so the newest number tells all. Age is counted in the receiver's own time, which advances only
-//! while it is active.
+//! A sender delivers its messages to one receiver in ascending order, and each only after the previous one was
+//! answered. The newest number per sender is therefore sufficient. Age is measured in the receiver's active time,
+//! which advances only while it is active.
 
 use crate::id::ObjectId;
 use crate::limits::{ANSWERED_RETENTION, SENDERS_MAX};
 use crate::store::record::dealings::{Dealings, Received};
 
 impl Dealings {
-    /// Whether this message had its effect already.
+    /// Whether this message has already taken effect.
     #[must_use]
     pub fn has_received(&self, sender: &ObjectId, number: u64) -> bool {
         let newest = self.received.iter().rev().find(|known| known.sender == *sender);
         newest.is_some_and(|newest| number <= newest.number)
     }
 
-    /// Takes in that this message has its effect now, and forgets senders that were not heard of for long.
+    /// Records that this message takes effect now, and evicts senders beyond the retention time or the limit.
     pub fn receive(&mut self, sender: &ObjectId, number: u64, time_ms: u64) {
         let oldest_ms = time_ms.saturating_sub(ANSWERED_RETENTION.as_millis() as u64);
         self.received.retain(|known| known.sender != *sender && known.time_ms >= oldest_ms);

@@ -1,5 +1,4 @@
-//! Which messages are to be delivered, which are given up, and what may be done with those.
-//! How they are brought, and whether they are on their way, is not known here.
+//! Outbox: selection of messages to deliver, and dead letters with their retry and removal.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,27 +12,27 @@ use crate::limits::{
 };
 use crate::store::record::dealings::{DeadLetter, Dealings, Pending};
 
-/// The object has as many undelivered messages as it may have.
+/// The object has reached its limit of undelivered messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "it would have more than {OUTBOX_COUNT_MAX} undelivered messages, or more than {OUTBOX_BYTES_MAX} bytes of them"
 )]
 pub struct Full;
 
-/// What follows from a message that its receiver refused.
+/// Consequence of a message that its receiver rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
-    /// It is tried again after this pause.
+    /// The message is sent again after this pause.
     Again(Duration),
-    /// It is a dead letter now.
+    /// The message is now a dead letter.
     Dead,
 }
 
 impl Dealings {
-    /// Puts messages at the end.
+    /// Appends messages to the outbox.
     ///
     /// # Errors
-    /// [`Full`]: nothing was changed.
+    /// [`Full`]; nothing was changed.
     pub fn post(&mut self, messages: &[Message]) -> Result<(), Full> {
         let sizes = self.outbox.iter().map(|pending| &pending.message).chain(messages);
         let bytes: usize = sizes.map(|message| message.argument.len()).sum();
@@ -47,7 +46,8 @@ impl Dealings {
         Ok(())
     }
 
-    /// The oldest message to each receiver, of those up to `committed` whose receiver is not `busy`.
+    /// Returns the oldest message for each receiver, among those up to number `committed` whose receiver is not
+    /// `busy`.
     pub fn deliverable<'a>(
         &'a self,
         committed: u64,
@@ -58,14 +58,14 @@ impl Dealings {
         sent.filter(move |pending| seen.insert(&pending.message.to) && !busy(&pending.message.to))
     }
 
-    /// Takes out the message of this number; whether it was there.
+    /// Removes the message with this number; returns whether it existed.
     pub fn delivered(&mut self, number: u64) -> bool {
         let before = self.outbox.len();
         self.outbox.retain(|pending| pending.number != number);
         self.outbox.len() < before
     }
 
-    /// Takes in that the receiver refused this message, or failed at it. None where it is not there.
+    /// Records that the receiver rejected this message or failed on it. Returns `None` if the message does not exist.
     pub fn refused(&mut self, number: u64, why: &str, now_ms: u64) -> Option<Refused> {
         let index = self.outbox.iter().position(|pending| pending.number == number)?;
         let pending = self.outbox.get_mut(index)?;
@@ -79,7 +79,7 @@ impl Dealings {
         Some(Refused::Dead)
     }
 
-    /// Forgets the oldest dead letters past their bounds.
+    /// Evicts the oldest dead letters beyond the limits.
     fn bound_dead(&mut self) {
         let mut bytes = 0;
         let kept = self.dead.iter().rev().take(DEAD_LETTERS_MAX).take_while(|letter| {
@@ -90,10 +90,10 @@ impl Dealings {
         self.dead.drain(..surplus);
     }
 
-    /// Sends dead letters anew, as messages of their own: the one of this number, or all. How many there were.
+    /// Sends dead letters again, as new messages: the one with this number, or all. Returns their count.
     ///
     /// # Errors
-    /// [`Full`]: nothing was changed.
+    /// [`Full`]; nothing was changed.
     pub fn retry_dead(&mut self, number: Option<u64>) -> Result<usize, Full> {
         let messages: Vec<_> = self.chosen(number).map(|letter| letter.message.clone()).collect();
         self.post(&messages)?;
@@ -101,7 +101,7 @@ impl Dealings {
         Ok(messages.len())
     }
 
-    /// Drops dead letters: the one of this number, or all. How many there were.
+    /// Discards dead letters: the one with this number, or all. Returns their count.
     pub fn drop_dead(&mut self, number: Option<u64>) -> usize {
         let before = self.dead.len();
         self.dead.retain(|letter| number.is_some_and(|number| letter.number != number));
@@ -113,13 +113,13 @@ impl Dealings {
     }
 }
 
-/// The pause after this many attempts.
+/// Returns the pause after this many attempts.
 #[must_use]
 pub fn delivery_pause(attempts: u32) -> Duration {
     (DELIVERY_PAUSE_MIN * 2_u32.pow(attempts.saturating_sub(1).min(16))).min(DELIVERY_PAUSE_MAX)
 }
 
-/// What is told of a message's receiver that refused it.
+/// Truncates a failure reason to 500 characters.
 #[must_use]
 pub fn reason(text: &str) -> Arc<str> {
     let end = text.char_indices().nth(500).map_or(text.len(), |(index, _)| index);

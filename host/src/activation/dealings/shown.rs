@@ -1,5 +1,5 @@
-//! An object's dealings as JSON: for whoever woke it, and for operators.
-//! The record has a form of its own.
+//! JSON view of an object's alarms and messages, for wake-up replies and for operators. The record uses a different
+//! format.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -9,16 +9,16 @@ use crate::effects::{Alarm, Message};
 use crate::id::Hex;
 use crate::store::record::dealings::{Dealings, Wake};
 
-/// What whoever woke an object is told.
+/// Reply to a wake-up.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Woken {
-    /// The alarm that was given, if one was due. There may be more.
+    /// Alarm that fired, if one was due. More alarms may be due.
     pub given: Option<String>,
-    /// The marks of the entries that the object may need.
+    /// Marks of the index entries that the object may still need.
     pub marks: Vec<String>,
 }
 
-/// What an operator is shown.
+/// View for operators.
 #[derive(Debug, Serialize)]
 pub struct Shown<'a> {
     alarms: Vec<ShownAlarm<'a>>,
@@ -57,7 +57,7 @@ struct ShownMessage<'a> {
     time_ms: Option<u64>,
 }
 
-/// What whoever woke an object is told.
+/// Returns the reply to a wake-up.
 pub(in crate::activation) fn woken(
     given: Option<&str>,
     wakes: impl Iterator<Item = Wake>,
@@ -66,7 +66,7 @@ pub(in crate::activation) fn woken(
     json(&Woken { given: given.map(ToOwned::to_owned), marks })
 }
 
-/// What an operator is shown.
+/// Returns the view for operators.
 pub(in crate::activation) fn shown(dealings: Option<&Dealings>) -> Bytes {
     let none = Dealings::default();
     let dealings = dealings.unwrap_or(&none);
@@ -121,6 +121,6 @@ fn message(number: u64, message: &Message) -> ShownMessage<'_> {
 }
 
 fn json(document: &impl Serialize) -> Bytes {
-    // Names, numbers and what was checked to be JSON can be written.
+    // Names, numbers and arguments already validated as JSON can always be serialized.
     serde_json::to_vec(document).unwrap_or_default().into()
 }

@@ -1,7 +1,8 @@
-//! When an object is to be woken though it may not be active by then, and the entry in the store that says so.
+//! Wake-up index: computes when an object must be woken, and names the store entry that says so.
 //!
-//! The entry is a hint, and the record the truth. It is written before the record that names it, and removed after the
-//! record that names it no more, so that a crash leaves at most an entry too many. Its name is never used again.
+//! The entry is a hint, and the record is authoritative. An entry is written before the record that refers to it, and
+//! removed after the record no longer refers to it. A crash therefore leaves at most a surplus entry. Entry names are
+//! never reused.
 
 use sha2::Digest as _;
 
@@ -9,22 +10,22 @@ use crate::id::{Hex, ObjectId, parse_hex};
 use crate::store::record::WriteId;
 use crate::store::record::dealings::{Dealings, Wake};
 
-/// Milliseconds of a minute.
+/// Milliseconds per minute.
 const MINUTE_MS: u64 = 60_000;
-/// Parts of the index, which nodes share among each other.
+/// Number of index shards, which are distributed among the nodes.
 pub const SHARD_COUNT: u8 = 16;
-/// What the names of all entries begin with.
+/// Common prefix of all entry names.
 const PREFIX: &str = "wake/";
 
-/// The minute that a moment is in.
+/// Returns the minute that contains a time.
 #[must_use]
 pub fn minute_of(time_ms: u64) -> u64 {
     time_ms / MINUTE_MS
 }
 
 impl Dealings {
-    /// The entry that the next record needs: the present one where it is early enough and not over, else one with this
-    /// mark.
+    /// Returns the entry that the next record needs: the current one if it is early enough and not past, otherwise a
+    /// new one with this mark.
     #[must_use]
     pub fn wake_for(&self, now_ms: u64, mark: WriteId) -> Option<Wake> {
         let minute = self.wanted_minute(now_ms)?;
@@ -32,15 +33,15 @@ impl Dealings {
         Some(self.wake.filter(is_good).unwrap_or(Wake { minute, mark }))
     }
 
-    /// Whether the record's entry is not the one that it needs.
+    /// Whether the record needs a different entry from the one it has.
     #[must_use]
     pub fn needs_other_wake(&self, now_ms: u64) -> bool {
         let mark = self.wake.map_or(WriteId([0; 16]), |wake| wake.mark);
         self.wake_for(now_ms, mark) != self.wake
     }
 
-    /// In which minute the object is to be woken, if in any: when its first alarm is due, and soon where messages are
-    /// not delivered.
+    /// Returns the minute in which the object must be woken, if any: when its first alarm is due, and in the next
+    /// minute if messages are undelivered.
     fn wanted_minute(&self, now_ms: u64) -> Option<u64> {
         let now = minute_of(now_ms);
         let alarm = self.next_alarm_ms().map(|at| minute_of(at).max(now));
@@ -49,7 +50,7 @@ impl Dealings {
     }
 }
 
-/// The name of an entry.
+/// Returns the name of an entry.
 #[must_use]
 pub fn entry_name(id: &ObjectId, wake: &Wake) -> String {
     let object = id.blob_key();
@@ -58,13 +59,13 @@ pub fn entry_name(id: &ObjectId, wake: &Wake) -> String {
     format!("{}{:012}/{object}/{}", shard_prefix(shard_of(id)), wake.minute, Hex(&wake.mark.0))
 }
 
-/// What the names of a shard's entries begin with; the rest of them is in the order of minutes.
+/// Returns the common prefix of a shard's entries. Within a shard, names sort by minute.
 #[must_use]
 pub fn shard_prefix(shard: u8) -> String {
     format!("{PREFIX}{shard:02x}/")
 }
 
-/// Of which object and which entry a name is. None for a name that is none of an entry.
+/// Parses an entry name. Returns `None` if the name is not a valid entry name.
 #[must_use]
 pub fn read_entry(name: &str) -> Option<(ObjectId, Wake)> {
     let mut parts = name.strip_prefix(PREFIX)?.split('/');

@@ -1,5 +1,4 @@
-//! The inputs and outputs of an activation: one at a time, each ending as one event.
-//! They carry out what the machine decided and judge nothing.
+//! I/O operations of an activation. One is in progress at a time, and each ends with exactly one event.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,10 +21,10 @@ use crate::store::record::dealings::Wake;
 use crate::store::record::{Record, codec};
 use crate::store::{self, Condition, ETag, Put};
 
-/// A record and what the store calls it, or nothing where there is none.
+/// Record and its ETag, or `None` if there is no record.
 type Found = Option<(Record, ETag)>;
 
-/// What an input or output brought.
+/// Result of an I/O operation.
 pub(super) enum Io {
     Claimed(Result<Claimed, registry::Error>),
     Loaded(Result<(Found, Choice), LoadFailure>),
@@ -35,13 +34,13 @@ pub(super) enum Io {
     Released,
 }
 
-/// The write that is under way, as it is sent each time.
+/// Write in progress, exactly as each attempt sends it.
 #[derive(Clone)]
 pub(super) struct Sent {
     name: Arc<str>,
     bytes: Bytes,
     condition: Condition,
-    /// What is to be there before.
+    /// Wake-up index entry that must exist before the write.
     entry: Option<Arc<str>>,
     since: BootTime,
 }
@@ -102,7 +101,8 @@ impl Task {
         })
     }
 
-    /// Removes an entry that no record names any more. One that stays is found by whoever looks through the index.
+    /// Removes an index entry that no record refers to any more. If removal fails, a later scan of the index finds
+    /// the entry.
     pub(super) fn forget(&self, wake: &Wake) {
         let (around, name) = (Arc::clone(&self.around), entry_name(self.cell.id(), wake));
         tokio::spawn(async move {
@@ -152,7 +152,7 @@ impl Task {
         })
     }
 
-    /// Turns what came into the machine's event, and keeps what only the task needs.
+    /// Converts a result to the machine's event, and keeps the parts that only the task needs.
     pub(super) fn received(&mut self, io: Io) -> Event<Caller> {
         match io {
             Io::Claimed(outcome) => Event::Claimed(outcome),
@@ -213,11 +213,11 @@ impl Task {
     }
 }
 
-/// Writes an entry of the index of those to be woken; what came of it unless it is there now.
+/// Writes a wake-up index entry. Returns `None` once the entry exists, otherwise the failed outcome.
 async fn enter(around: &Surroundings, name: &str) -> Option<Put> {
     let (content, condition) = (Bytes::from_static(b"{}"), Condition::Absent);
     match around.store.put(name, content, condition).await {
-        // It is there: an earlier attempt of this very write made it.
+        // The entry exists: an earlier attempt of this same write created it.
         Put::Applied(_) | Put::Refused => None,
         failed @ (Put::Undecided(_) | Put::Unavailable(_) | Put::Denied(_)) => Some(failed),
     }

@@ -1,5 +1,4 @@
-//! Runs one call in the object's instance, which is made or brought up to date first where it has to be.
-//! What the outcome means for the object is the machine's to say.
+//! Runs one call in the object's instance, which is created or restored first if necessary.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +28,7 @@ impl Task {
         }
         let revision = self.revision.clone();
         self.running = Some(Box::pin(async move {
-            // Old code of an object that new code fails: most objects never need it.
+            // Fallback to the old revision after the new one failed, which most objects never need.
             let found = match revision {
                 Some(revision) => Ok(revision),
                 None => around.catalog.revision(id.type_name(), &run.code).await,
@@ -42,7 +41,7 @@ impl Task {
     }
 
     pub(super) fn begin_probe(&mut self, probe: Probe) {
-        // The object's own instance stays as it is until the new one has proved itself.
+        // The object's current instance is kept until the new one has been validated.
         self.keep_instance();
         let (id, around) = (self.cell.id().clone(), Arc::clone(&self.around));
         self.running = Some(Box::pin(async move {
@@ -57,7 +56,7 @@ impl Task {
     }
 }
 
-/// Reads a state with other code than the object's, in a new instance.
+/// Reads a state with another revision's code, in a new instance.
 async fn run_probe(around: &Surroundings, id: &ObjectId, probe: &Probe) -> Result<Resident, Ran> {
     let trying = async {
         let found = around.catalog.revision(id.type_name(), &probe.code).await;
@@ -104,7 +103,7 @@ async fn run_call(
             around.catalog.faulted(id, revision.number);
             finished(ran, None)
         }
-        // The instance went with the attempt: one that was left in the middle of a call is never used again.
+        // The instance was dropped with the attempt: one that was interrupted during a call is never reused.
         Err(_) => finished(Ran::TimedOut, None),
     }
 }
@@ -121,7 +120,7 @@ async fn restore(resident: &mut Resident, id: &ObjectId, state: Option<&State>) 
     })
 }
 
-/// Runs the call. An error means that the instance is gone.
+/// Runs the call. On an error, the instance has been dropped.
 async fn attempt(
     around: &Arc<Surroundings>,
     revision: &Revision,
@@ -203,7 +202,8 @@ fn fault_word(fault: &Fault) -> &'static str {
     }
 }
 
-/// A pause with up to a quarter of it more or less, so that many objects do not knock at the same moment.
+/// Returns the pause with up to 25 % of jitter in either direction, so that many objects do not retry at the same
+/// moment.
 pub(in crate::activation) fn jittered(pause: Duration) -> Duration {
     pause.mul_f64(0.75 + rand::random::<f64>() / 2.0)
 }
