@@ -1,10 +1,11 @@
-//! The activation as a pure state machine: (state, event, now) → (state, actions).
+//! Activation as a pure state machine: (state, event, now) → (state, actions).
 //!
-//! It decides when to claim, load, run, write, answer and release; [`super::task`] does it.
-//! Kept here: one call at a time (O1), nothing leaves before the commit it depends on (S5), an outcome is definite or
-//! said to be unknown (S6), keyed calls take effect once (S7), failed calls leave no trace (S8), and a claim is given
-//! back only when no write is undecided and no answer is owed.
-//! No I/O, no clock, no randomness: the caller hands all three in with [`Now`].
+//! It decides when to claim, load, run, write, answer and release; [`super::task`] performs these actions. It has no
+//! I/O, clock or randomness; the caller passes their results in with events and [`Now`].
+//!
+//! Invariants: one call runs at a time (O1), nothing leaves before the commit it depends on (S5), outcomes are
+//! definite or reported as unknown (S6), keyed calls take effect once (S7), and failed calls leave no trace (S8). A
+//! claim is released only when no write is undecided and no answer is owed.
 
 mod at_once;
 mod begin;
@@ -42,57 +43,58 @@ use crate::store::record::{Epoch, Record, Version};
 const LEASE_OVER: &str = "this node cannot reach the registry, and its lease is over";
 const DEPARTING: &str = "it is being handed over to another node";
 
-/// Where a live activation stands.
+/// Position of a live activation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
-    /// The committed version.
+    /// Committed version.
     pub version: Version,
-    /// The epoch of that version.
+    /// Epoch of that version.
     pub epoch: Epoch,
-    /// The revision that the next call runs.
+    /// Revision that the next call runs.
     pub revision: u32,
-    /// The revision whose code the object has: another one where it has read its state with a newer one, and was not
-    /// called since. It still goes on with this one where the newer one fails that call.
+    /// Revision whose code the object has adopted. It differs from `revision` if the object has read its state with a
+    /// newer revision and has not been called since. If the newer revision fails on that call, the object continues
+    /// with this one.
     pub own_revision: u32,
-    /// Whether the object exists: it was changed, and is not deleted.
+    /// Whether the object exists: it has been changed and is not deleted.
     pub exists: bool,
-    /// How many calls wait.
+    /// Number of waiting calls.
     pub mailbox_len: usize,
-    /// The object that the running call has called and waits for, if it does.
+    /// Object that the running call has called and waits for, if any.
     pub waits_for: Option<ObjectId>,
 }
 
-/// How far an activation is.
+/// Phase of an activation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Nothing is held.
+    /// No claim is held.
     Cold,
-    /// The claim is asked for.
+    /// The claim has been requested.
     Claiming,
     /// The record is being read.
     Loading,
-    /// It answers.
+    /// Calls are served.
     Live,
-    /// It begins nothing more, and ends when all is settled.
+    /// No new work starts; the activation ends once everything is settled.
     Closing(Reason),
-    /// The claim is being given back.
+    /// The claim is being released.
     Releasing(Reason),
 }
 
-/// One object's activation. `T` is whom to answer.
+/// Activation of one object. `T` is the reply channel of a call.
 #[derive(Debug)]
 pub struct Machine<T> {
     id: ObjectId,
     phase: Phase,
     mailbox: Mailbox<T>,
-    /// Why no further call is taken, while those that wait have their turn.
+    /// Reason why no further calls are accepted while the waiting ones are served.
     leaving: Option<Reason>,
-    /// Which code is wanted, where that was said before the record was there.
+    /// Wanted code, if it was announced before the record was loaded.
     wanted: Option<CodeId>,
     live: Option<Box<Live<T>>>,
 }
 
-/// What an activation holds while it is live.
+/// State of a live activation.
 #[derive(Debug)]
 struct Live<T> {
     code: CodeId,
@@ -101,24 +103,24 @@ struct Live<T> {
     base: Base,
     head: Head,
     answered: Answered,
-    /// The epoch that this owner commits with: one above the one it found.
+    /// Epoch of this owner's commits: one above the epoch of the record that it loaded.
     epoch: Epoch,
-    /// Whether the instance, if there is one, holds `head`.
+    /// Whether the instance, if there is one, holds the state in `head`.
     is_in_sync: bool,
     running: Option<Running<T>>,
     waiting: Vec<Waiting<T>>,
     writing: Option<Writing>,
     gather: Option<Gather>,
     proof: proof::Proof,
-    /// Whether changes are committed whose answers wait for the lease to hold again.
+    /// Whether answers to committed changes wait for the lease to be valid again.
     has_held: bool,
-    /// Changes that those who watch the object are not told of yet.
+    /// Changes not yet published to subscribers.
     unpublished: Vec<Change>,
     post: dealing::Post,
 }
 
 impl<T> Machine<T> {
-    /// The machine of an object that nobody has called yet.
+    /// Returns the machine of an object that has received no calls yet.
     #[must_use]
     pub fn new(id: ObjectId) -> Self {
         Self {
@@ -131,7 +133,7 @@ impl<T> Machine<T> {
         }
     }
 
-    /// Takes in one event, and pushes what is to be done onto `actions`.
+    /// Processes one event and appends the resulting actions to `actions`.
     pub fn step(&mut self, event: Event<T>, now: Now<'_>, actions: &mut Vec<Action<T>>) {
         let now = self.trusting(now);
         match event {
@@ -159,13 +161,13 @@ impl<T> Machine<T> {
         self.advance(self.trusting(now), actions);
     }
 
-    /// Whether nothing is held and nothing waits: the machine can be dropped.
+    /// Whether no claim is held and no calls wait, so that the machine can be dropped.
     #[must_use]
     pub fn is_cold(&self) -> bool {
         self.phase == Phase::Cold && self.mailbox.is_empty()
     }
 
-    /// Whether it is live and has nothing to do.
+    /// Whether it is live and has no work.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.phase == Phase::Live
@@ -173,19 +175,19 @@ impl<T> Machine<T> {
             && self.live.as_ref().is_some_and(|live| live.is_settled() && !live.is_delivering())
     }
 
-    /// Whether a write is put off for a moment: [`Event::Wake`] is needed to begin it.
+    /// Whether a write is delayed briefly to gather more calls: it needs [`Event::Wake`] to start.
     #[must_use]
     pub fn is_gathering(&self) -> bool {
         self.live.as_ref().is_some_and(|live| live.is_gathering())
     }
 
-    /// How many calls wait to run.
+    /// Returns the number of calls that wait to run.
     #[must_use]
     pub fn mailbox_len(&self) -> usize {
         self.mailbox.len()
     }
 
-    /// Where it stands, while it is live.
+    /// Returns the position of a live activation.
     #[must_use]
     pub fn position(&self) -> Option<Position> {
         let live = self.live.as_ref()?;
@@ -200,7 +202,7 @@ impl<T> Machine<T> {
         })
     }
 
-    /// When [`Event::Wake`] is due, if nothing else happens before.
+    /// Returns when [`Event::Wake`] is due if no other event occurs first.
     #[must_use]
     pub fn next_wake(&self, settings: &Settings) -> Option<BootTime> {
         let waiting =
@@ -228,7 +230,7 @@ impl<T> Machine<T> {
             .map_err(|error| Box::new(error.with_retry_after(Duration::from_secs(1))))
     }
 
-    /// Answers the calls whose time is up.
+    /// Answers the calls whose time has run out.
     fn expire(&mut self, now: Now<'_>, actions: &mut Vec<Action<T>>) {
         let len_max = now.settings.mailbox_len;
         for (caller, expired) in self.mailbox.expire(now.time, len_max) {
@@ -245,7 +247,7 @@ impl<T> Machine<T> {
         }
     }
 
-    /// Begins whatever can be begun.
+    /// Starts all work that can start now.
     fn advance(&mut self, now: Now<'_>, actions: &mut Vec<Action<T>>) {
         match self.phase {
             Phase::Cold if !now.has_lease() => {
@@ -288,7 +290,7 @@ impl<T> Machine<T> {
         }
     }
 
-    /// Answers every call that waits with the same error.
+    /// Answers every waiting call with the same error.
     fn refuse_all(&mut self, code: Code, why: &str, actions: &mut Vec<Action<T>>) {
         if !self.mailbox.is_empty() {
             self.refuse_all_with(&Error::new(code, format!("{}: {why}", self.id)), actions);
@@ -313,7 +315,7 @@ impl<T> Live<T> {
             && self.head.version == self.base.version
     }
 
-    /// What the head is now is a version of its own, of which those who watch are told with these events.
+    /// Makes the current head a new version, to be published to subscribers with these events.
     fn new_version(&mut self, events: Vec<effects::Event>, now: Now<'_>) {
         self.head.version += 1;
         if now.is_watched {
@@ -322,7 +324,7 @@ impl<T> Live<T> {
         }
     }
 
-    /// What is not the state's becomes a change of its own.
+    /// Makes bookkeeping outside the state a separate version.
     fn bump(&mut self, now: Now<'_>) {
         self.new_version(Vec::new(), now);
     }
@@ -337,7 +339,7 @@ impl<T> Live<T> {
     }
 }
 
-/// The answer to a call whose time ran out before it began.
+/// Returns the answer to a call whose deadline passed before it started.
 fn too_late(id: &ObjectId) -> Answer {
     refuse(Code::DeadlineExceeded, format!("the time for the call to {id} ran out before it began"))
 }

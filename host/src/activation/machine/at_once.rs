@@ -1,5 +1,5 @@
-//! Answers that need no run and change nothing: to repetitions, under conditions that do not hold, about the object.
-//! What has to run is begun in `begin`.
+//! Fast path: replies that need no handler run and change nothing, such as idempotent replays, failed preconditions
+//! and metadata queries.
 
 use bytes::Bytes;
 
@@ -12,7 +12,7 @@ use crate::id::ObjectId;
 use crate::store::record::{AnsweredCall, Version};
 
 impl<T> Live<T> {
-    /// The answer to a call that needs no run and changes nothing, and the version it stands for.
+    /// Returns the answer to a call that needs no run and changes nothing, with the version it depends on.
     pub(super) fn answer_at_once(
         &self,
         id: &ObjectId,
@@ -55,7 +55,7 @@ impl<T> Live<T> {
         Some((version, answer))
     }
 
-    /// The answer that the call with this key has had, and the version it stands for.
+    /// Returns the cached answer to the call with this key, with the version it depends on.
     fn known_answer(
         &self,
         id: &ObjectId,
@@ -106,7 +106,7 @@ impl<T> Live<T> {
     }
 }
 
-/// Whether an answer tells of the change that an earlier call with the same key made.
+/// Whether an answer reports a change made by an earlier call with the same key.
 pub(super) fn is_repetition(answer: &Answer) -> bool {
     match answer {
         Ok(done) => done.replayed,

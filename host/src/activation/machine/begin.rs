@@ -1,5 +1,4 @@
-//! Beginnings: an activation from claim to live, the next call, the next write.
-//! Nothing is decided about outcomes here.
+//! Starts work: an activation from claim to live, the next call, the next write.
 
 use std::sync::Arc;
 
@@ -52,14 +51,14 @@ impl<T> Machine<T> {
             }
             Err(error) => {
                 self.refuse_all(Code::RegistryUnavailable, &error.to_string(), actions);
-                // The claim may have been granted all the same.
+                // The claim may have been granted anyway.
                 self.phase = Phase::Releasing(Reason::RegistryUnavailable);
                 actions.push(Action::Release);
             }
         }
     }
 
-    /// Ends an activation that was to end before it was live.
+    /// Ends an activation whose end was requested before it was live.
     fn turn_back(&mut self, actions: &mut Vec<Action<T>>) {
         let Some(reason) = self.leaving.take() else { return };
         if reason.is_dispossession() {
@@ -132,9 +131,9 @@ impl<T> Machine<T> {
         actions.push(Action::Release);
     }
 
-    /// Runs the next call, and answers those before it that need no run.
+    /// Runs the next call, and answers calls before it that need no run.
     pub(super) fn begin_calls(&mut self, now: Now<'_>, actions: &mut Vec<Action<T>>) {
-        // Frozen: the claims may still be this node's, and the next heartbeat will tell.
+        // Frozen: this node may still hold its claims, and the next heartbeat will show whether it does.
         if !now.has_lease() {
             return self.refuse_all(Code::RegistryUnavailable, LEASE_OVER, actions);
         }
@@ -167,7 +166,7 @@ impl<T> Live<T> {
             self.see_to_waking(now, actions);
         }
         if let Some((version, answer)) = self.answer_at_once(id, &call, now) {
-            // What becomes of the change becomes of the call that repeats it.
+            // A repetition has the same outcome as the change that it repeats.
             let is_change = is_repetition(&answer);
             let seen = self.seen(caller, version, answer, deadline, consistency);
             return self.hold(Waiting { is_change, ..seen }, now, actions);
@@ -179,7 +178,7 @@ impl<T> Live<T> {
         self.begin_started(id, started, caller, now, actions);
     }
 
-    /// Begins what has to run, or does at once what has not.
+    /// Starts a handler run, or performs an operation that needs none.
     fn begin_started(
         &mut self,
         id: &ObjectId,
@@ -234,12 +233,12 @@ impl<T> Live<T> {
                 self.cancel_alarms();
                 self.changed(running(caller, Attempt::Settled), None, reply, None, now);
             }
-            // Answered before.
+            // Answered by the fast path.
             Operation::Wake | Operation::ShowDealings | Operation::Watch { .. } => {}
         }
     }
 
-    /// Sends the newest state on its way, unless a write is under way or there is nothing new.
+    /// Writes the newest state, unless a write is in progress or nothing has changed.
     pub(super) fn begin_write(
         &mut self,
         id: &ObjectId,
@@ -295,14 +294,14 @@ impl<T> Live<T> {
         Done {
             reply,
             version,
-            // A version that is not committed yet will be by this owner.
+            // A version that is not committed yet will be committed by this owner.
             epoch: if version > self.base.version { self.epoch } else { self.base.epoch },
             revision: self.code.revision,
             replayed: false,
         }
     }
 
-    /// Puts an answer behind the commit of its version and its proof, or gives it at once where it needs neither.
+    /// Queues an answer until its commit and proof, or sends it immediately if it needs neither.
     pub(super) fn hold(&mut self, waiting: Waiting<T>, now: Now<'_>, actions: &mut Vec<Action<T>>) {
         if self.is_due(&waiting) {
             actions.push(waiting.released(now));

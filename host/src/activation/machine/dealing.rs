@@ -1,8 +1,7 @@
-//! What calls do beside the state: alarms that they set and answer, messages that they send and are.
+//! Messages and alarms of the calls that a machine runs, and their wake-up index entries.
 //!
-//! It all lives in the head beside the state, and is committed and undone with it. What was merely delivered is not
-//! worth a write: it goes along with the next one, and at the latest with one of its own before the claim is given
-//! back.
+//! They are part of the head and are committed or discarded with the state. A completed delivery alone does not
+//! trigger a write: it is recorded with the next write, at the latest before the claim is released.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,28 +21,28 @@ use crate::id::ObjectId;
 use crate::limits::DELIVERIES_MAX;
 use crate::store::record::dealings::{Dealings, Wake};
 
-/// What is to be noted of a call if it changes the object.
+/// Bookkeeping to record if a call changes the object.
 #[derive(Debug, Default)]
 pub(super) struct Notes {
-    /// The message that it is, if it is one.
+    /// Sender and number, if the call is a message.
     message: Option<(ObjectId, u64)>,
-    /// The alarm that it answers, if it does.
+    /// Alarm, if the call was triggered by one.
     alarm: Option<Given>,
 }
 
-/// An alarm that is being given.
+/// Alarm whose handler is running.
 #[derive(Debug)]
 struct Given {
     name: Arc<str>,
-    /// The alarms without it, or with its next time.
+    /// Alarms without it, or with its next time.
     after: Option<Arc<[Alarm]>>,
 }
 
-/// A call as it is begun.
+/// Call prepared to start.
 pub(super) struct Started {
     pub(super) call: Call,
     pub(super) occasion: Occasion,
-    /// The alarms as the handler finds them.
+    /// Alarms that the handler sees.
     pub(super) alarms: Option<Arc<[Alarm]>>,
     pub(super) notes: Notes,
 }
@@ -62,19 +61,19 @@ impl Started {
     }
 }
 
-/// The messages that are on their way.
+/// Deliveries in progress.
 #[derive(Debug, Default)]
 pub(super) struct Post {
-    /// Per receiver the number of the message, and how often it could not be brought.
+    /// Message number and count of failed attempts, for each receiver.
     under_way: BTreeMap<ObjectId, (u64, u32)>,
-    /// Whether there is nothing more to be brought before something changes.
+    /// Whether no further delivery can start until something changes.
     is_seen_to: bool,
-    /// Whether the record does not say what is known here.
+    /// Whether completed deliveries are not recorded in the record yet.
     owes_record: bool,
 }
 
 impl<T> Machine<T> {
-    /// A delivery ended.
+    /// Processes the outcome of a delivery.
     pub(super) fn delivered(
         &mut self,
         to: &ObjectId,
@@ -122,7 +121,7 @@ impl<T> Machine<T> {
         }
     }
 
-    /// Whether this very message is on its way: whoever brings it asks before each attempt.
+    /// Whether this very message is being delivered. Checked before each attempt.
     #[must_use]
     pub fn is_bringing(&self, to: &ObjectId, number: u64) -> bool {
         let post = self.live.as_ref().map(|live| &live.post);
@@ -143,7 +142,7 @@ impl<T> Live<T> {
         self.head.dealings.as_deref()
     }
 
-    /// Whether a call is a message that had its effect already.
+    /// Whether a call is a message that has already taken effect.
     pub(super) fn has_received(&self, call: &Call) -> bool {
         match (&call.caller, call.origin.message, self.dealings()) {
             (Caller::Object(sender), Some(number), Some(dealings)) => {
@@ -157,7 +156,7 @@ impl<T> Live<T> {
         self.dealings().is_some_and(|dealings| dealings.due_alarm(now.wall_ms).is_some())
     }
 
-    /// The call of the alarm that is due, by which an object is woken; the call as it was where none is.
+    /// Returns the call of the due alarm for a wake-up, or the original call if no alarm is due.
     pub(super) fn of_alarm(&self, id: &ObjectId, call: Call, now: Now<'_>) -> Started {
         let due = |dealings: &Dealings| dealings.due_alarm(now.wall_ms).cloned();
         let dealings = self.dealings();
@@ -176,7 +175,7 @@ impl<T> Live<T> {
         Started { call, occasion, alarms, notes }
     }
 
-    /// Takes in what a call that changes the object asked for besides.
+    /// Applies the messages and alarms that a call requested.
     pub(super) fn take_in(
         &mut self,
         effects: Option<&Effects>,
@@ -198,7 +197,7 @@ impl<T> Live<T> {
         Ok(())
     }
 
-    /// Notes what a call was that changed the object, and gives its reply.
+    /// Records the message or alarm that triggered a call that changed the object, and returns the call's reply.
     pub(super) fn note(&mut self, notes: &Notes, reply: Bytes, now: Now<'_>) -> Bytes {
         if let Some((sender, number)) = &notes.message {
             let time_ms = self.time_ms(now);
@@ -210,7 +209,8 @@ impl<T> Live<T> {
         }
     }
 
-    /// Takes in that the handler of an alarm failed, if that is what the call was; a query has done its work.
+    /// Records the end of an alarm's handler that changed nothing. An error is a failed attempt; a query has
+    /// completed the alarm.
     pub(super) fn alarm_ended(
         &mut self,
         running: &Running<T>,
@@ -239,7 +239,7 @@ impl<T> Live<T> {
         Ok(self.done(self.woken(Some(name)), self.head.version))
     }
 
-    /// Sends what is committed on its way, one message to each receiver.
+    /// Starts delivery of committed messages, at most one for each receiver.
     pub(super) fn begin_deliveries(&mut self, actions: &mut Vec<Action<T>>) {
         if self.post.is_seen_to {
             return;
@@ -267,7 +267,7 @@ impl<T> Live<T> {
         }
     }
 
-    /// The record's dealings are these now.
+    /// Updates the committed dealings, and removes the index entry if the record no longer refers to it.
     pub(super) fn committed_dealings(
         &mut self,
         committed: Option<Arc<Dealings>>,
@@ -284,13 +284,13 @@ impl<T> Live<T> {
         }
     }
 
-    /// Says when the next alarm is to be given.
+    /// Schedules a wake-up for the next alarm.
     pub(super) fn announce_alarm(&self, actions: &mut Vec<Action<T>>) {
         let next_ms = self.base.dealings.as_ref().and_then(|dealings| dealings.next_alarm_ms());
         actions.extend(next_ms.map(Action::Due));
     }
 
-    /// The object was woken: what its record should say, and does not, becomes a change of its own.
+    /// Writes outstanding bookkeeping as a separate change when the object is woken.
     pub(super) fn see_to_waking(&mut self, now: Now<'_>, actions: &mut Vec<Action<T>>) {
         self.announce_alarm(actions);
         let is_outdated = |dealings: &Dealings| dealings.needs_other_wake(now.wall_ms);
@@ -300,14 +300,15 @@ impl<T> Live<T> {
         }
     }
 
-    /// Before the claim is given back: what only this activation knows is written.
+    /// Writes outstanding bookkeeping before the claim is released.
     pub(super) fn tidy_up(&mut self, now: Now<'_>) {
         if now.has_lease() && std::mem::take(&mut self.post.owes_record) {
             self.bump(now);
         }
     }
 
-    /// The entry that is to be written before the record, if the record needs another one than it has.
+    /// Returns the index entry to write before the record, if the record needs a different one from the committed
+    /// one.
     pub(super) fn enter_wake(&mut self, now: Now<'_>) -> Option<Wake> {
         self.post.owes_record = false;
         let dealings = self.head.dealings.as_ref()?;
@@ -318,7 +319,7 @@ impl<T> Live<T> {
         wake.filter(|wake| wake_of(self.base.dealings.as_ref()) != Some(*wake))
     }
 
-    /// What whoever woke the object is told.
+    /// Returns the reply to a wake-up.
     pub(super) fn woken(&self, given: Option<&str>) -> Bytes {
         let written = self.writing.as_ref().and_then(|writing| writing.dealings.as_ref());
         let wakes = [

@@ -1,10 +1,13 @@
-//! Calls that leave the object while one of its own runs, and circles of waiting.
+//! Outbound calls of the running call, and deadlock detection by edge chasing.
 //!
-//! Nothing leaves before what it depends on is committed: the call that runs asks, and is answered like a query that
-//! saw the newest state (S5). While it waits for another object, this one is held, and chains that hold what the others
-//! wait for would wait for ever. In every such circle somebody waits for an older chain than the own: where a younger
-//! one waits for this object, it is looked now and then whom the object waits for, whom that one waits for, and so on.
-//! If that leads to an object that the younger chain holds itself, the younger chain is refused. Nobody else is.
+//! Nothing leaves before the state it depends on is committed: the running call requests its departure and is
+//! answered like a query of the newest state (S5). While it waits for another object, this object is held, so several
+//! chains could wait for each other forever.
+//!
+//! In every such cycle, some call waits for a chain older than its own. So if a younger chain waits for this object,
+//! the machine checks the wait-for edges from time to time: from the object that the running call waits for to the
+//! next one, and so on. If the path reaches an object that the younger chain holds, the younger call is rejected. No
+//! other call is rejected.
 
 use std::time::Duration;
 
@@ -20,12 +23,12 @@ use crate::limits::{LOOK_AFTER, LOOK_PAUSE_MAX};
 use crate::origin::Origin;
 use crate::origin::chain::Age;
 
-/// Whether a running call waits for another object, and how old its chain is.
+/// Outbound state of a running call.
 #[derive(Debug, Default)]
 pub(super) struct Away {
-    /// The age of the chain that it is in, or has begun.
+    /// Age of the chain that it belongs to or has started.
     age: Option<Age>,
-    /// How often it has called another object.
+    /// Number of outbound calls so far.
     departures: u32,
     wait: Option<Wait>,
 }
@@ -33,7 +36,7 @@ pub(super) struct Away {
 #[derive(Debug)]
 struct Wait {
     callee: ObjectId,
-    /// When it is looked next whether somebody waits in a circle.
+    /// Time of the next deadlock check.
     look_at: BootTime,
     pause: Duration,
 }
@@ -51,7 +54,7 @@ impl Away {
 }
 
 impl<T> Machine<T> {
-    /// The call that runs is about to call another object.
+    /// Processes the request of the running call to call another object.
     pub(super) fn departing(
         &mut self,
         age: Age,
@@ -75,19 +78,19 @@ impl<T> Machine<T> {
         live.hold(seen, now, actions);
     }
 
-    /// The call that runs goes on.
+    /// Records that the outbound call has returned.
     pub(super) fn returned(&mut self) {
         if let Some(away) = self.away_mut() {
             away.wait = None;
         }
     }
 
-    /// The object that the running call waits for.
+    /// Returns the object that the running call waits for.
     pub(super) fn waits_for(&self) -> Option<&ObjectId> {
         Some(&self.away()?.wait.as_ref()?.callee)
     }
 
-    /// When it is to be looked for a circle: a while after somebody has begun to wait who could be in one.
+    /// Returns when the next deadlock check is due: some time after a younger chain started to wait.
     pub(in crate::activation) fn next_look(&self) -> Option<BootTime> {
         let away = self.away()?;
         let (wait, age) = (away.wait.as_ref()?, away.age?);
@@ -106,8 +109,8 @@ impl<T> Machine<T> {
         wait.look_at = now.time + wait.pause;
     }
 
-    /// Refuses those younger calls whose own chains are waited for. What was found for another departure of the running
-    /// call, or another call, is out of date.
+    /// Rejects the younger calls that are part of a cycle. A path found for another departure, or for another call,
+    /// is ignored as outdated.
     pub(super) fn followed(
         &mut self,
         departure: u32,
@@ -125,7 +128,7 @@ impl<T> Machine<T> {
         }
     }
 
-    /// What is said to a call that waits for this object, and holds the last one of `path`.
+    /// Returns the error text for a call that waits for this object while its chain holds the last object of `path`.
     fn circle(&self, path: &[ObjectId]) -> String {
         let path: String = path.iter().map(|object| format!("{object} -> ")).collect();
         let id = &self.id;
@@ -147,7 +150,7 @@ fn is_younger(call: &Call, age: Age) -> bool {
     call.origin.chain.as_ref().is_some_and(|chain| age < chain.age())
 }
 
-/// Where on `path` the first object is that the chain of this call holds.
+/// Returns the index on `path` of the first object that the chain of this call holds.
 fn met(call: &Call, path: &[ObjectId]) -> Option<usize> {
     let held = call.origin.chain.as_ref()?.objects();
     path.iter().position(|object| held.contains(object))

@@ -1,5 +1,4 @@
-//! Endings: who may ask for one, what it means for the calls that wait, and what follows.
-//! What becomes of answers that are still owed is decided in `trust` and `settle`.
+//! Ends of an activation: precedence of reasons, and their effect on waiting calls.
 
 use super::{DEPARTING, Machine, Phase};
 use crate::activation::Reason;
@@ -9,16 +8,17 @@ use crate::error::Code;
 impl<T> Machine<T> {
     pub(super) fn deactivate(&mut self, reason: Reason) {
         match self.phase {
-            // Calls that wait have their turn, new ones go elsewhere.
+            // Waiting calls are served; new ones go to another node.
             Phase::Live if reason.is_departure() => self.leaving = Some(reason),
             Phase::Live => self.phase = Phase::Closing(reason),
-            // Who lost the claim answers nothing more, whatever else is asked for.
+            // After the claim was lost nothing may be answered, whatever other end is requested.
             Phase::Closing(earlier) if earlier.is_dispossession() => {}
-            // Who leaves does not start again afterwards.
+            // A departure or a lost claim overrides an ordinary end; after a departure the object does not start
+            // again here.
             Phase::Closing(_) if reason.is_departure() || reason.is_dispossession() => {
                 self.phase = Phase::Closing(reason);
             }
-            // It ends as soon as what is under way is over.
+            // The activation ends as soon as the claim or load in progress is over.
             Phase::Claiming | Phase::Loading if reason.is_dispossession() => {
                 self.leaving = Some(reason);
             }
@@ -29,7 +29,7 @@ impl<T> Machine<T> {
         }
     }
 
-    /// Whether calls are turned away because the object is to go on elsewhere.
+    /// Whether new calls are rejected because the object moves to another node.
     pub(super) fn is_departing(&self) -> bool {
         let ending = match self.phase {
             Phase::Closing(reason) | Phase::Releasing(reason) => Some(reason),
@@ -44,7 +44,7 @@ impl<T> Machine<T> {
         }
     }
 
-    /// Ends the activation. Calls that wait start a new one, but for a reason that would meet them again at once.
+    /// Ends the activation. Waiting calls start a new one, except after a departure: then they are rejected.
     pub(super) fn end(&mut self, reason: Reason, actions: &mut Vec<Action<T>>) {
         self.phase = Phase::Cold;
         self.leaving = None;

@@ -1,5 +1,4 @@
-//! What a call that ran came to, and the answers that wait for a commit.
-//! What the store says of the commit is not looked at here: see `settle`.
+//! Outcome of a call that ran, and the answers that wait for a commit.
 
 use bytes::Bytes;
 
@@ -54,7 +53,7 @@ impl<T> Machine<T> {
                 Ok(live.done(reply, live.head.version))
             }
             Ran::Rejected { rejection, may_have_changed } => {
-                // What the handler did before it refused is undone by restoring the state that the host holds.
+                // Any changes by the handler before the rejection are reverted by restoring the host's snapshot.
                 live.is_in_sync &= !may_have_changed;
                 rejected(&self.id, rejection)
             }
@@ -75,21 +74,21 @@ impl<T> Machine<T> {
 }
 
 impl<T> Live<T> {
-    /// Where the object stands, as those who begin to watch it are told.
+    /// Returns the object's current position for new subscribers.
     pub(super) fn stand(&self, shows_state: bool) -> Bytes {
         let Head { version, state, .. } = &self.head;
         let shown = state.as_ref().filter(|_| shows_state).and_then(State::as_json);
         stand(*version, shown, *version > 0 && state.is_none())
     }
 
-    /// The instance is gone, and with it what the call had done.
+    /// Drops the instance, and with it the changes of the call.
     fn ended(&mut self, answer: Answer, actions: &mut Vec<Action<T>>) -> Answer {
         self.is_in_sync = false;
         actions.push(Action::DropInstance);
         answer
     }
 
-    /// The call made a new version; its answer waits for the commit.
+    /// Records that the call created a new version; its answer waits for the commit.
     pub(super) fn changed(
         &mut self,
         running: Running<T>,
@@ -117,7 +116,7 @@ impl<T> Live<T> {
         });
     }
 
-    /// Answers the callers that will not wait longer for a commit.
+    /// Answers the callers whose deadline passes while they wait for a commit.
     pub(super) fn expire_waiting(
         &mut self,
         id: &ObjectId,
@@ -141,12 +140,12 @@ impl<T> Live<T> {
 }
 
 impl<T> Waiting<T> {
-    /// The answer may leave, if this node may still trust its claim: that is checked last, after all else.
+    /// Returns the action that answers the caller. The lease is the last check before an answer leaves.
     pub(super) fn released(self, now: Now<'_>) -> Action<T> {
         if now.has_lease() { Action::Answer(self.caller, self.answer) } else { self.withheld() }
     }
 
-    /// What the caller is told instead of an answer that this node may no longer give.
+    /// Returns the action for a caller whose answer this node may no longer send.
     pub(super) fn withheld(self) -> Action<T> {
         let answer = if self.is_change {
             let text = "the change may have taken effect: the lease of this node ran out meanwhile";
@@ -203,8 +202,9 @@ fn faulted(id: &ObjectId, fault: &Fault, now: Now<'_>) -> Answer {
     refuse(code, format!("{id} was not changed: {}", told(fault, now)))
 }
 
-/// Text of a fault for the caller. The last words of code that trapped are for the operator's log, since they may hold
-/// paths of the machine that compiled it; on a developer's node the caller is the one who compiled it.
+/// Returns the text of a fault for the caller. The message of a trap goes only to the operator's log, because it may
+/// contain paths of the machine that compiled the component. On a developer's node the caller compiled it and
+/// receives the message.
 fn told(fault: &Fault, now: Now<'_>) -> String {
     match fault {
         Fault::Trapped(_) if !now.settings.shows_traps => {

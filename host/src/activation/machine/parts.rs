@@ -1,5 +1,4 @@
-//! What a live activation knows: the newest state, what the store holds, and what is under way between the two.
-//! Plain data; what becomes of it is decided beside.
+//! State of a live activation: the newest state, the state in the store, and the work in progress between the two.
 
 use std::sync::Arc;
 
@@ -11,7 +10,7 @@ use crate::store::record::dealings::Dealings;
 use crate::store::record::{Epoch, RecentWrites, Record, State, Version, Write};
 use crate::store::{Condition, ETag};
 
-/// The newest state, committed or not.
+/// Newest state, committed or not.
 #[derive(Debug, Clone)]
 pub(super) struct Head {
     pub(super) version: Version,
@@ -19,60 +18,60 @@ pub(super) struct Head {
     pub(super) dealings: Option<Arc<Dealings>>,
 }
 
-/// What the store holds, as far as it is known here.
+/// Committed state, as far as this activation has observed it.
 #[derive(Debug, Clone)]
 pub(super) struct Base {
     pub(super) version: Version,
     pub(super) epoch: Epoch,
     pub(super) etag: Option<ETag>,
     pub(super) recent: RecentWrites,
-    /// Failures in a row, as the record says.
+    /// Consecutive failures stored in the record.
     pub(super) faults: u32,
     pub(super) dealings: Option<Arc<Dealings>>,
-    /// The object's own time when it was loaded, and when that was.
+    /// Object's active time when it was loaded, and the clock time of the load.
     pub(super) time_ms: u64,
     pub(super) loaded_at: BootTime,
 }
 
-/// The call that is running.
+/// Running call.
 #[derive(Debug)]
 pub(super) struct Running<T> {
     pub(super) caller: T,
     pub(super) key: Option<IdempotencyKey>,
     pub(super) consistency: Consistency,
     pub(super) deadline: BootTime,
-    /// Whether the state it runs on turned out to be one that never was.
+    /// Whether the state it runs on was never committed.
     pub(super) is_stale: bool,
     pub(super) attempt: swap::Attempt,
-    /// What is to be noted of it if it changes the object.
+    /// Bookkeeping to record if the call changes the object.
     pub(super) notes: dealing::Notes,
-    /// Whether it waits for another object, and how old its chain is, once it has called one.
+    /// Whether the call waits for another object, and the age of its chain once it has called one.
     pub(super) away: depart::Away,
 }
 
-/// A call that has run, and whose answer waits until `version` is committed.
+/// Call that has run, and whose answer waits until `version` is committed.
 #[derive(Debug)]
 pub(super) struct Waiting<T> {
     pub(super) caller: T,
     pub(super) version: Version,
-    /// Whether it tells of a change: of its call's own, or of the one that an earlier call with its key made.
+    /// Whether the answer reports a change: by this call, or by an earlier call with the same key.
     pub(super) is_change: bool,
-    /// Which proof it waits for as well; 0 for none.
+    /// Ticket of the read barrier that the answer also needs; 0 for none.
     pub(super) proof: proof::Ticket,
     pub(super) answer: Answer,
     pub(super) deadline: BootTime,
 }
 
-/// A pause before the next write, in which the callers that were just answered may call again: without it they would
+/// Pause before the next write, in which the callers that were just answered may call again. Without it they would
 /// miss that write and wait for two.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Gather {
     pub(super) until: BootTime,
-    /// With this many answers waiting, everybody who was answered is back.
+    /// Number of waiting answers at which all callers that were answered have called again.
     pub(super) expected: usize,
 }
 
-/// The write that is under way.
+/// Write in progress.
 #[derive(Debug)]
 pub(super) struct Writing {
     pub(super) began: BootTime,
@@ -83,11 +82,11 @@ pub(super) struct Writing {
     pub(super) faults: u32,
     pub(super) dealings: Option<Arc<Dealings>>,
     pub(super) attempts: u32,
-    /// Answers up to this ticket are proven when it is applied: they were asked for before it began.
+    /// Newest ticket that the success of this write proves: answers up to it were requested before the write started.
     pub(super) proves: proof::Ticket,
 }
 
-/// What a record that was found says of the store.
+/// Returns the committed state contained in a record.
 pub(super) fn base(found: Option<&(Record, ETag)>, now: Now<'_>) -> Base {
     let record = found.map(|(record, _)| record);
     Base {

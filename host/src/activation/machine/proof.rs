@@ -1,8 +1,9 @@
-//! Strict answers: what an activation knows is compared with the store before it is told (contract S4).
+//! Read barrier (ReadIndex) for strict answers: compares the cached version with the store before an answer leaves
+//! (S4).
 //!
-//! An answer that is asked for strictly takes a ticket. It is proven when the store, asked after the ticket was taken,
-//! still holds the version that this owner committed last: by reading the record, or by the success of a conditional
-//! write that began later. One proof serves all tickets that were taken before it began.
+//! Each strict answer takes a ticket. A ticket is proven once the store is found to still hold the version that this
+//! owner committed last, at a time after the ticket was taken. The proof is a read of the record, or the success of a
+//! conditional write, that started after the ticket. One proof serves all earlier tickets.
 
 use std::time::Duration;
 
@@ -14,17 +15,17 @@ use crate::error::Code;
 use crate::limits::{RETRY_PAUSE_MAX, RETRY_PAUSE_MIN};
 use crate::store::record::Version;
 
-/// Number of an answer that needs a proof; tickets rise.
+/// Ticket number of an answer that needs a proof; numbers ascend.
 pub(super) type Ticket = u64;
 
-/// Which tickets there are, and how far they are proven.
+/// Issued and proven tickets.
 #[derive(Debug, Default)]
 pub(super) struct Proof {
     asked: Ticket,
     proven: Ticket,
-    /// The newest ticket that the proof under way serves.
+    /// Newest ticket that the proof in progress serves.
     under_way: Option<Ticket>,
-    /// How often in a row the store did not answer.
+    /// Consecutive reads that the store did not answer.
     failures: u32,
 }
 
@@ -41,7 +42,7 @@ impl Proof {
         self.under_way.is_some()
     }
 
-    /// The tickets up to this one are proven.
+    /// Marks all tickets up to this one as proven.
     pub(super) fn done(&mut self, ticket: Ticket) {
         self.proven = self.proven.max(ticket);
     }
@@ -55,7 +56,7 @@ impl Proof {
 }
 
 impl<T> Machine<T> {
-    /// The record was read to prove what is known here.
+    /// Compares a record that was read as proof with the committed version.
     pub(super) fn proven(&mut self, reread: Reread, now: Now<'_>, actions: &mut Vec<Action<T>>) {
         let Some(live) = &mut self.live else { return };
         let Some(ticket) = live.proof.under_way.take() else { return };
@@ -88,7 +89,7 @@ impl<T> Machine<T> {
 }
 
 impl<T> Live<T> {
-    /// An answer that saw `version`, and changed nothing.
+    /// Queues the answer of a call that read `version` and changed nothing.
     pub(super) fn seen(
         &mut self,
         caller: T,
@@ -107,7 +108,7 @@ impl<T> Live<T> {
         Waiting { caller, version, is_change: false, proof, answer, deadline }
     }
 
-    /// Asks the store, if an answer waits for that alone.
+    /// Starts a read of the record if an answer waits for a proof and no write is in progress.
     pub(super) fn begin_proof(&mut self, actions: &mut Vec<Action<T>>) {
         let proof = &mut self.proof;
         if proof.asked == proof.proven || proof.is_under_way() || self.writing.is_some() {
@@ -121,7 +122,7 @@ impl<T> Live<T> {
 }
 
 impl<T> Waiting<T> {
-    /// Whether nothing keeps the answer any more, but for the lease.
+    /// Whether the answer's commit and proof are complete. The lease is checked separately.
     pub(super) fn is_due(&self, committed: Version, proven: Ticket) -> bool {
         self.version <= committed && self.proof <= proven
     }

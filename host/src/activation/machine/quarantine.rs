@@ -1,8 +1,9 @@
-//! Quarantine: an object whose code fails again and again is not run for a while, so that it does not take the
-//! processor from others.
+//! Quarantine: an object whose code fails repeatedly is not run for a while, so that it does not take processor time
+//! from others.
 //!
-//! Failures in a row are counted. From a limit on they are committed, so that the next owner knows; after each pause,
-//! which doubles, one call is let through. A call that does not fail, other code, or an operator ends it.
+//! Consecutive failures are counted. Once they reach a limit, the count is committed, so that the next owner has it.
+//! After each pause, which doubles each time, one call is let through. A successful call, new code, or an operator
+//! ends the quarantine.
 
 use std::time::Duration;
 
@@ -14,12 +15,12 @@ use crate::error::Code;
 use crate::id::ObjectId;
 use crate::limits::{QUARANTINE_MAX, QUARANTINE_MIN};
 
-/// How often the object has failed, and until when it is not run.
+/// Failure count, and the start of the current pause.
 #[derive(Debug)]
 pub(super) struct Quarantine {
-    /// Failures in a row.
+    /// Consecutive failures.
     faults: u32,
-    /// When the last one was, in the object's own time.
+    /// Object's active time at the last failure.
     since_ms: u64,
 }
 
@@ -32,7 +33,7 @@ impl Quarantine {
         self.faults
     }
 
-    /// How long after its last failure an object is not run.
+    /// Returns the time after the last failure for which the object is not run.
     fn pause(&self, fault_max: u32) -> Duration {
         let doublings = self.faults.saturating_sub(fault_max).min(16);
         (QUARANTINE_MIN * 2_u32.pow(doublings)).min(QUARANTINE_MAX)
@@ -40,7 +41,7 @@ impl Quarantine {
 }
 
 impl<T> Live<T> {
-    /// Whether calls are answered without being run. New code is always given its try.
+    /// Whether calls are rejected without being run. New code always gets a trial.
     pub(super) fn is_quarantined(&self, now: Now<'_>) -> bool {
         self.quarantine.faults >= now.settings.fault_max
             && self.swap.wanted().is_none()
@@ -69,7 +70,8 @@ impl<T> Live<T> {
         self.quarantine.faults = 0;
     }
 
-    /// Takes in whether a call failed. What the next owner is to know becomes a change of its own.
+    /// Updates the failure count after a run. If the next owner must learn of the change, it becomes a separate
+    /// version.
     pub(super) fn count(&mut self, ran: &Ran, now: Now<'_>, actions: &mut Vec<Action<T>>) {
         let fault_max = now.settings.fault_max;
         match ran {
@@ -92,7 +94,7 @@ impl<T> Live<T> {
                 let under_way = self.writing.as_ref().map_or(0, |writing| writing.faults);
                 let is_committed = self.base.faults.max(under_way) >= fault_max;
                 self.recovered();
-                // An update commits it anyway.
+                // An update commits the count anyway.
                 if is_committed && !matches!(ran, Ran::Updated { .. }) {
                     self.bump(now);
                 }

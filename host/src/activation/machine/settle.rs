@@ -1,4 +1,4 @@
-//! What the store said of a write, and what follows: the table "Write outcomes" of ARCHITECTURE.md.
+//! Processes the outcome of a write, according to the table "Write outcomes" in ARCHITECTURE.md.
 //!
 //! The activation owns the retries: an undecided write is sent again, byte for byte under the same condition, until
 //! it is decided. It cannot apply twice, because the first success changes the ETag.
@@ -26,7 +26,7 @@ impl<T> Machine<T> {
             Put::Applied(etag) => live.committed(etag, now, actions),
             Put::Refused => actions.push(Action::Reread(Duration::ZERO)),
             Put::Undecided(_) => actions.push(Action::Resend(writing.next_pause())),
-            // An attempt before this one may still take place: only a write that was sent once is surely not done.
+            // An earlier attempt may still take effect: only a write that was sent once is known not to be executed.
             Put::Denied(_) | Put::Unavailable(_) if writing.attempts > 1 => {
                 actions.push(Action::Resend(writing.next_pause()));
             }
@@ -68,7 +68,8 @@ impl<T> Machine<T> {
                 let why = "another owner changed the object meanwhile";
                 live.undone(&self.id, Code::CommitRefused, why, actions);
                 if now.has_lease() {
-                    // A former owner's late write: the claim is this node's, so it goes on from there.
+                    // This was a late write by a former owner. This node holds the claim, so it continues from that
+                    // record.
                     live.reload(found.as_ref(), now);
                 } else {
                     self.close(Reason::LeaseOver);
@@ -83,7 +84,7 @@ impl<T> Machine<T> {
 }
 
 impl Writing {
-    /// The pause before the next attempt: it doubles, and the task adds jitter.
+    /// Returns the pause before the next attempt: exponential backoff, to which the task adds jitter.
     fn next_pause(&mut self) -> Duration {
         let doublings = self.attempts.saturating_sub(1).min(10);
         self.attempts = self.attempts.saturating_add(1);
@@ -92,7 +93,7 @@ impl Writing {
 }
 
 impl<T> Live<T> {
-    /// The write is durable: what waited for it may leave.
+    /// Records that the write is durable, and releases the answers that waited for it.
     fn committed(&mut self, etag: ETag, now: Now<'_>, actions: &mut Vec<Action<T>>) {
         let Some(writing) = self.writing.take() else { return };
         self.base.version = writing.write.version;
@@ -115,7 +116,8 @@ impl<T> Live<T> {
         }
     }
 
-    /// The write took place, and another owner went on from there: the changes are done, all else is not answered.
+    /// The write succeeded, and another owner has committed after it: its changes are answered as done, all other
+    /// calls as not executed.
     fn committed_then_fenced(&mut self, id: &ObjectId, actions: &mut Vec<Action<T>>) {
         let committed = self.writing.as_ref().map_or(0, |writing| writing.write.version);
         let is_done = |version: Version, is_change: bool| is_change && version <= committed;
@@ -125,7 +127,8 @@ impl<T> Live<T> {
         self.undone(id, Code::CommitRefused, "another owner has taken over the object", actions);
     }
 
-    /// It is not known whether the write took place; what was to come after it did not.
+    /// The outcome of the write is unknown: its changes are answered as unknown, and everything after it as not
+    /// executed.
     pub(super) fn cannot_tell(&mut self, id: &ObjectId, why: &str, actions: &mut Vec<Action<T>>) {
         let sent = self.writing.as_ref().map_or(0, |writing| writing.write.version);
         for waiting in self.waiting.extract_if(.., |w| w.is_change && w.version <= sent) {
@@ -134,8 +137,8 @@ impl<T> Live<T> {
         self.undone(id, Code::CommitRefused, why, actions);
     }
 
-    /// The write will never take place: nothing that depended on it happened. What waits to tell of a change that was
-    /// committed before, for the sake of a proof, may tell it.
+    /// The write will never take effect: all changes that depended on it are discarded. Answers about changes that
+    /// were committed earlier, and that waited only for a proof, are sent.
     pub(super) fn undone(
         &mut self,
         id: &ObjectId,
@@ -162,7 +165,7 @@ impl<T> Live<T> {
         actions.push(Action::DropInstance);
     }
 
-    /// Goes on from the record that was found.
+    /// Continues from the record that was found.
     pub(super) fn reload(&mut self, found: Option<&(Record, ETag)>, now: Now<'_>) {
         let record = found.map(|(record, _)| record);
         self.answered = answered(record);

@@ -1,8 +1,9 @@
-//! New code for a live object: what is wanted, what was tried, and what became of it.
+//! Upgrades of a live object to a new revision: the wanted revision, trials of it, and their results.
 //!
-//! An object changes over between two calls. The first call runs with the new code; where that cannot read the state or
-//! fails, nothing was changed, and the same call runs with the old code. If that does better, the object stays on it
-//! ("held back") until another revision is wanted. A call that fails with both says nothing of the new code.
+//! An object switches between two calls. The first call runs with the new code. If that cannot read the state or
+//! fails, nothing was changed, and the same call runs with the old code. If the old code succeeds, the object stays
+//! on it ("held back") until another revision is wanted. A call that fails with both is no evidence against the new
+//! code.
 
 use std::time::Duration;
 
@@ -11,78 +12,79 @@ use crate::activation::protocol::{Action, Now, Probe, Probed, Ran, Run};
 use crate::engine::{Fault, Rejection, RestoreError};
 use crate::id::CodeId;
 
-/// How long a new revision may take to read a state when no caller waits for it.
+/// Time limit for a new revision to read a state when no caller waits for it.
 const PROBE_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Which code a live object is to change over to.
+/// Upgrade state of a live object.
 #[derive(Debug, Default)]
 pub(super) struct Swap {
-    /// To be tried at the next call.
+    /// Revision to try at the next call.
     wanted: Option<CodeId>,
-    /// The revision that was tried in vain.
+    /// Revision that was tried and failed.
     held_back: Option<u32>,
-    /// Whether it is being tried without a call, and then whether the state was replaced meanwhile.
+    /// Set while a revision is probed without a call, with a flag: whether the state was replaced after the probe
+    /// started.
     probing: Option<IsStale>,
-    /// The revision that is known to read the state.
+    /// Revision known to read the state.
     reads: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct IsStale(bool);
 
-/// With which code a call runs.
+/// Code that a call runs with.
 #[derive(Debug)]
 pub(super) enum Attempt {
-    /// With the code of the object.
+    /// The object's current code.
     Settled,
-    /// With the code that is wanted; the same call may run again.
+    /// The wanted code; the same call may run again.
     New(Box<Run>),
-    /// With the code of the object, after the one that is wanted had failed.
+    /// The object's current code, after the wanted one failed.
     Old {
         tried: CodeId,
-        /// What it had come to.
+        /// Outcome of the first run.
         first: Box<Ran>,
-        /// Why, unless it says nothing of the code.
+        /// Reason of the failure; `None` if it is no evidence against the code.
         why: Option<String>,
     },
 }
 
-/// What one run says of the code it ran.
+/// Evidence of one run about its code.
 enum Says {
     Works,
     Fails(String),
-    /// It was not there to be run.
+    /// The code was not available.
     Missing,
     Nothing,
 }
 
-/// What follows from a run.
+/// Next step after a run.
 #[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 pub(super) enum Next {
-    /// This is what the call came to.
+    /// This is the outcome of the call.
     Take(Ran),
-    /// The call runs once more.
+    /// The call runs again.
     Again(Run),
 }
 
 impl<T> Machine<T> {
-    /// Whether a revision is being tried without a call.
+    /// Whether a revision is being probed without a call.
     #[must_use]
     pub fn is_probing(&self) -> bool {
         self.live.as_ref().is_some_and(|live| live.swap.is_probing())
     }
 
-    /// Another revision is wanted for the object.
+    /// Records that another revision is wanted for the object.
     pub(super) fn want(&mut self, code: CodeId) {
         match (self.phase, &mut self.live) {
             (Phase::Live, Some(live)) => live.want(code),
-            // It is wanted as soon as the record is there.
+            // Applied once the record is loaded.
             (Phase::Claiming | Phase::Loading, _) => self.wanted = Some(code),
             _ => {}
         }
     }
 
-    /// Tries the code that is wanted without a call, if nothing is to be done.
+    /// Probes the wanted code without a call, if the object is idle.
     pub(super) fn probe(&mut self, now: Now<'_>, actions: &mut Vec<Action<T>>) {
         if self.phase != Phase::Live || !now.has_lease() {
             return;
@@ -101,7 +103,7 @@ impl<T> Machine<T> {
         let Some(IsStale(is_stale)) = live.swap.probing.take() else { return };
         match probed {
             Probed::Reads { is_kept } => {
-                // What it read may have been undone meanwhile.
+                // The state that was read may have been discarded since.
                 live.is_in_sync = if is_kept { !is_stale } else { live.is_in_sync };
                 live.swap.reads = Some(code.revision);
                 actions.push(Action::TookWell(code));
@@ -115,7 +117,7 @@ impl<T> Machine<T> {
 }
 
 impl Swap {
-    /// A live object that was loaded with the code `present`, where `wanted` is current.
+    /// Returns the upgrade state of an object loaded with the code `present`, if `wanted` is the current revision.
     pub(super) fn new(present: &mut CodeId, wanted: CodeId) -> Self {
         let mut swap = Self::default();
         swap.want(present, wanted);
@@ -125,19 +127,19 @@ impl Swap {
     fn want(&mut self, present: &mut CodeId, wanted: CodeId) {
         self.wanted = None;
         if wanted.component == present.component {
-            // The same code under another number: there is nothing to try.
+            // The same component under another revision number: no trial is needed.
             *present = wanted;
         } else if self.held_back != Some(wanted.revision) {
             self.wanted = Some(wanted);
         }
     }
 
-    /// What is wanted, and of which it is not known whether it reads the state.
+    /// Returns the wanted revision if it is not known whether it reads the state.
     fn unproven(&self) -> Option<CodeId> {
         self.wanted.clone().filter(|wanted| self.reads != Some(wanted.revision))
     }
 
-    /// What is wanted, and is known to read the state.
+    /// Returns the wanted revision if it is known to read the state.
     pub(super) fn proven(&self) -> Option<&CodeId> {
         self.wanted.as_ref().filter(|wanted| self.reads == Some(wanted.revision))
     }
@@ -150,7 +152,7 @@ impl Swap {
         self.probing.is_some()
     }
 
-    /// The state is another one than what is being read.
+    /// Records that the state being probed was discarded.
     pub(super) fn undone(&mut self) {
         if let Some(IsStale(is_stale)) = &mut self.probing {
             *is_stale = true;
@@ -164,14 +166,14 @@ impl<T> Live<T> {
         self.swap.want(&mut self.code, code);
     }
 
-    /// The code for the next call, and the call as it may be run again.
+    /// Selects the code for the next call, and keeps a copy of the call in case it must run again.
     pub(super) fn attempt(&self, run: &mut Run) -> Attempt {
         let Some(wanted) = self.swap.wanted() else { return Attempt::Settled };
         run.code = wanted.clone();
         Attempt::New(Box::new(run.clone()))
     }
 
-    /// What a run says of the code, and whether the call is to run once more.
+    /// Evaluates a run as evidence about its code, and decides whether the call runs again.
     pub(super) fn judge(
         &mut self,
         running: &mut Running<T>,
@@ -180,7 +182,7 @@ impl<T> Live<T> {
     ) -> Next {
         match std::mem::replace(&mut running.attempt, Attempt::Settled) {
             Attempt::Settled => Next::Take(ran),
-            // What other objects did for it is done: it does not run twice.
+            // Effects on other objects cannot be reverted, so the call must not run twice.
             Attempt::New(_) if running.away.has_departed() => Next::Take(ran),
             Attempt::New(run) => match says(&ran) {
                 Says::Works => {
@@ -204,7 +206,7 @@ impl<T> Live<T> {
         }
     }
 
-    /// Has the call run with the object's own code.
+    /// Runs the call again with the object's current code.
     fn again(
         &mut self,
         running: &mut Running<T>,
@@ -239,7 +241,7 @@ impl<T> Live<T> {
 fn says(ran: &Ran) -> Says {
     match ran {
         Ran::Updated { .. } | Ran::Queried { .. } => Says::Works,
-        // A handler that is gone, or is of the other kind, is refused before the code runs.
+        // A missing handler, or one of the wrong kind, is rejected before the code runs.
         Ran::Rejected { rejection: Rejection::UnknownHandler(_) | Rejection::NoQuery, .. } => {
             Says::Nothing
         }
@@ -247,7 +249,8 @@ fn says(ran: &Ran) -> Says {
         Ran::Faulted(Fault::Exhausted(_))
         | Ran::Unreadable(RestoreError::Fault(Fault::Exhausted(_)))
         | Ran::TimedOut => Says::Nothing,
-        // What the code said of itself is for the operator's log: it may hold paths of the machine that compiled it.
+        // The trap message goes only to the operator's log: it may contain paths of the machine that compiled the
+        // component.
         Ran::Faulted(Fault::Trapped(_))
         | Ran::Unreadable(RestoreError::Fault(Fault::Trapped(_))) => {
             Says::Fails("its code trapped".to_owned())
