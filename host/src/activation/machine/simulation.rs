@@ -1,9 +1,9 @@
-//! Many machines, one store, and everything that can go wrong between them, from a seed.
+//! Deterministic simulation from a seed: many machines, one store, and all faults between them.
 //!
-//! Three nodes run the production machine for one object each; the store is a chain of conditional writes whose
-//! attempts may be delayed without bound, applied with the answer lost, or refused for good; sessions expire, with
-//! lease before claim; tasks crash. After each step, and at the end, the promises S1 to S8 that one object can break
-//! are checked. `seeded_bugs_are_found` shows that the checks see: each bug it plants is caught.
+//! Three nodes run the production machine for one object each. The store is a chain of conditional writes whose
+//! attempts may be delayed without bound, applied with the answer lost, or rejected permanently. Sessions expire, the
+//! lease before the claim; tasks crash. After each step, and at the end, the guarantees S1 to S8 that concern a
+//! single object are checked. `seeded_bugs_are_found` validates the checks: it plants bugs, and each must be caught.
 
 mod world;
 

@@ -1,4 +1,4 @@
-//! What the machine decides, one situation at a time.
+//! Decisions of the machine, one situation per test.
 
 mod circles;
 mod dealing;
@@ -40,7 +40,7 @@ fn write_id(n: u64) -> WriteId {
     WriteId(u128::from(n).to_be_bytes())
 }
 
-/// A machine with a clock, that collects what it is told to do.
+/// Machine with a simulated clock that collects its actions.
 struct Bench {
     machine: Machine<u32>,
     settings: Settings,
@@ -75,7 +75,7 @@ impl Bench {
         }
     }
 
-    /// Claimed, loaded, and with this record.
+    /// Returns a machine that has claimed the object and loaded this record.
     fn live(record: Option<(Record, ETag)>) -> Self {
         let mut bench = Self::new();
         bench.activate(record);
@@ -116,7 +116,7 @@ impl Bench {
         self.step(Event::Call(call(handler), caller));
     }
 
-    /// The time at which the machine asked to be woken has come.
+    /// Advances the clock to the time at which the machine requested to wake.
     fn wake_at(&mut self, time_ms: u64) {
         let due = self.machine.next_wake(&self.settings);
         assert_eq!(due, Some(BootTime::from_boot(Duration::from_millis(time_ms))));
@@ -132,7 +132,7 @@ impl Bench {
         }));
     }
 
-    /// The only action since the last look, of those that are not answers.
+    /// Returns the only action since the last check, ignoring answers.
     #[track_caller]
     fn action(&mut self) -> Action<u32> {
         assert_eq!(self.actions.len(), 1, "{:?}", self.actions);
@@ -147,7 +147,7 @@ impl Bench {
         }
     }
 
-    /// Outcomes since the last look: the version, or the error's code.
+    /// Returns the outcomes since the last check: the version, or the error's code.
     fn outcomes(&mut self) -> Vec<(u32, Result<Version, Code>)> {
         let outcome = |answer: Answer| answer.map(|done| done.version).map_err(|e| e.code);
         self.answers.drain(..).map(|(caller, answer)| (caller, outcome(answer))).collect()
@@ -175,7 +175,7 @@ fn keyed(fingerprint: u8) -> Call {
     Call { key: Some(key), ..call("add") }
 }
 
-/// A record at `version`, written by another owner.
+/// Returns a record at `version`, written by another owner.
 fn foreign(version: Version, writes: &[(Version, u64)]) -> Record {
     let recent = writes.iter().map(|&(version, id)| Write { version, id: write_id(id) }).collect();
     Record {

@@ -1,6 +1,6 @@
-//! The simulated world: nodes, their registry, one store, and the checks of what they do to an object.
+//! Simulated world: nodes, their registry, one store, and the checks on the object's history.
 //!
-//! All chance comes from the seed. The machine is the production one; everything around it is a model.
+//! All randomness comes from the seed. The machine is the production one; everything around it is a model.
 
 mod disturb;
 mod runs;
@@ -28,41 +28,41 @@ use crate::store::{Condition, ETag, Put};
 pub(super) const NODES: usize = 3;
 pub(super) const CALLS: u32 = 60;
 
-/// A bug planted into the world around the machine, that the checks must find.
+/// Bug planted into the world around the machine, which the checks must find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Bug {
     None,
     /// The store ignores conditions.
     NoCondition,
-    /// A timeout is read as "not executed".
+    /// A timeout is treated as "not executed".
     TimeoutIsDenial,
-    /// Every refused write is read as lost: records do not remember who wrote them.
+    /// Every rejected write is treated as lost: records do not list their writers.
     RefusedIsLost,
     /// Answers leave before the write is sent.
     AnswerBeforeWrite,
-    /// The lease never ends in the owner's eyes.
+    /// The owner believes that the lease never ends.
     NoLease,
-    /// The same, which must do no harm where every call is strict.
+    /// As `NoLease`, but every call is strict, so that no violation may occur.
     NoLeaseButStrict,
-    /// A claim that was lost is not noticed, and the lease goes on.
+    /// The loss of a claim goes unnoticed, and the lease continues.
     LossUnnoticed,
-    /// Each attempt of a write gets a new mark.
+    /// Each attempt of a write gets a new id.
     NewMarkPerAttempt,
-    /// Keyed calls are forgotten by every new owner.
+    /// Each new owner loses the idempotency cache.
     ForgetKeys,
 }
 
-/// One call as its caller saw it.
+/// Call as observed by its caller.
 #[derive(Debug)]
 struct Asked {
     is_update: bool,
     key: Option<u32>,
-    /// Highest version that anybody had been answered when it was made.
+    /// Highest version answered to any caller before the call was made.
     seen_before: Version,
     outcome: Option<Result<Version, Effect>>,
 }
 
-/// One attempt of a write on its way to the store.
+/// Attempt of a write in flight to the store.
 #[derive(Debug)]
 pub(super) struct Flight {
     from: usize,
@@ -74,14 +74,14 @@ pub(super) struct Flight {
 #[derive(Debug)]
 struct Node {
     machine: Machine<u32>,
-    /// The attempt whose answer the task waits for.
+    /// Attempt whose answer the task waits for.
     awaited: Option<u64>,
     lease_ms: u64,
     is_session_over: bool,
     settings: Settings,
-    /// The write that may be sent again.
+    /// Write that may be sent again.
     sent: Option<(Record, Condition)>,
-    /// What the task has to do next.
+    /// Actions that the task must still perform.
     todo: Vec<Action<u32>>,
     run: Option<Run>,
 }
@@ -92,7 +92,7 @@ pub(super) struct World {
     pub(super) time_ms: u64,
     nodes: Vec<Node>,
     owner: Option<usize>,
-    /// The blob, and every record that was ever in it.
+    /// Every record ever stored in the blob; the last is the current one.
     pub(super) chain: Vec<Record>,
     pub(super) flights: Vec<Flight>,
     attempts: u64,
@@ -108,12 +108,12 @@ fn etag(version: usize) -> ETag {
     ETag::new(&version.to_string())
 }
 
-/// One of several revisions, each of another component.
+/// Returns one of several revisions, each with a different component.
 pub(super) fn code(revision: u32) -> CodeId {
     CodeId { revision, component: Digest::of(&revision.to_be_bytes()) }
 }
 
-/// The state is the list of calls that changed it.
+/// Decodes the state, which is the list of calls that changed it.
 fn applied(state: Option<&State>) -> Vec<u32> {
     state.map(|state| serde_json::from_slice(&state.bytes).unwrap()).unwrap_or_default()
 }
@@ -217,7 +217,7 @@ impl World {
         self.step(node, Event::Call(call, caller));
     }
 
-    /// Lets one node's task do the next thing it has to do.
+    /// Performs the next pending action of one node's task.
     pub(super) fn act(&mut self, node: usize) {
         if self.nodes[node].todo.is_empty() {
             return self.finish_run(node);
@@ -263,7 +263,7 @@ impl World {
                 self.step(node, Event::Reread(Reread::Found(found)));
             }
             Action::Release => {
-                // Nobody waits for the answer to a write that was given up.
+                // The answer to a write that was given up is ignored.
                 self.nodes[node].awaited = None;
                 if self.owner == Some(node) {
                     self.owner = None;
@@ -286,7 +286,7 @@ impl World {
             record.answered = Arc::from([]);
         }
         let record = record.map(|record| (record, etag(self.chain.len())));
-        // What wrote the record, or else the first revision, goes on where what is wanted fails.
+        // The code that wrote the record, or else the first revision, is the fallback if the wanted code fails.
         let code = code(record.as_ref().map_or(1, |(record, _)| record.revision));
         self.step(node, Event::Loaded(Ok(Loaded { record, wanted: code.clone(), code })));
     }
@@ -304,7 +304,7 @@ impl World {
         self.flights.push(Flight { from: node, attempt, record, condition });
     }
 
-    /// Lets one write on its way arrive, or its answer be lost, or its sender stop waiting for it.
+    /// Delivers one write in flight, loses its answer, or times out its sender.
     pub(super) fn deliver(&mut self) {
         if self.flights.is_empty() {
             return;
@@ -314,7 +314,7 @@ impl World {
         if luck == 0 && self.bug != Bug::TimeoutIsDenial
             || luck < 3 && self.bug == Bug::TimeoutIsDenial
         {
-            // The sender hears nothing in time; the write stays on its way.
+            // The sender times out; the write stays in flight.
             let Flight { from, attempt, .. } = self.flights[index];
             let put = if self.bug == Bug::TimeoutIsDenial {
                 Put::Denied("timeout".into())
@@ -341,7 +341,8 @@ impl World {
         self.stored(from, attempt, put);
     }
 
-    /// The task hears the answer to the attempt it waits for; answers to earlier ones go down with their connections.
+    /// Delivers an answer if the task waits for this attempt. Answers to earlier attempts are lost with their
+    /// connections.
     fn stored(&mut self, node: usize, attempt: u64, put: Put) {
         if self.nodes[node].awaited == Some(attempt) {
             self.nodes[node].awaited = None;
@@ -349,7 +350,7 @@ impl World {
         }
     }
 
-    /// S1 and S3: each record is made from the one before it.
+    /// Checks S1 and S3: each record follows from the one before it.
     fn check_link(&self, record: &Record) {
         let Some(before) = self.chain.last() else { return };
         assert!(record.version > before.version, "a fork at version {}", record.version);
@@ -359,7 +360,7 @@ impl World {
         assert_eq!(new.len() as u64, record.version, "a gap");
     }
 
-    /// S5 to S7, once everything has come to rest.
+    /// Checks S5 to S7 once no work is left.
     pub(super) fn check_end(&self) {
         let calls = applied(self.chain.last().and_then(|record| record.state.as_ref()));
         let distinct: BTreeSet<_> = calls.iter().collect();

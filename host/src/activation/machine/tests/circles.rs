@@ -1,5 +1,5 @@
-//! Many chains of calls among few objects, in any order of arrival: none waits for ever, and none is refused that is
-//! in no circle.
+//! Many call chains among few objects, in any order of arrival: none waits forever, and none is rejected unless it is
+//! part of a cycle.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,17 +12,17 @@ use super::*;
 use crate::limits::LOOK_PAUSE_MAX;
 use crate::origin::chain::{Age, Chain};
 
-/// How long callers would wait, in milliseconds: nobody gets there.
+/// Caller deadline in milliseconds; never reached.
 const PATIENCE_MS: u64 = 3_600_000;
 const OBJECTS: usize = 6;
 
-/// A chain: the objects that it goes through, and how old it is.
+/// Call chain: its objects and its age.
 struct Way {
     objects: Vec<usize>,
     age: Age,
 }
 
-/// What somebody waits for: the answer of a call of a chain, or leave to make the next.
+/// Pending answer of a call in a chain, or pending permission to make the next call.
 #[derive(Debug, Clone, Copy)]
 enum Token {
     Answer { way: usize, depth: usize },
@@ -49,13 +49,13 @@ impl Token {
     }
 }
 
-/// Objects whose handlers call the next one of their chain and pass its answer on.
+/// Objects whose handlers call the next object of their chain and return its answer.
 struct Circles {
     rng: StdRng,
     benches: Vec<Bench>,
     ways: Vec<Way>,
     under_way: Vec<(usize, Event<u32>)>,
-    /// What chains were refused somewhere, which their handlers take for an answer.
+    /// Error of the chains in which a call was rejected; it becomes the outcome of the whole chain.
     refusals: BTreeMap<usize, Code>,
     outcomes: BTreeMap<usize, Result<(), Code>>,
     time_ms: u64,
@@ -85,7 +85,7 @@ impl Circles {
         Self { rng, benches, ways, under_way, refusals, outcomes, time_ms: 0 }
     }
 
-    /// Whether the call of this depth is the chain's last.
+    /// Whether the call at this depth is the chain's last.
     fn is_last(&self, way: usize, depth: usize) -> bool {
         self.ways[way].objects.len() == depth + 1
     }
@@ -135,7 +135,7 @@ impl Circles {
         }
     }
 
-    /// Whom `callee` waits for, and whom that one, as `object` is told it.
+    /// Returns the wait-for path from `callee`, as it is reported to `object`.
     fn path(&self, object: usize, callee: ObjectId) -> Vec<ObjectId> {
         let mut path = vec![callee];
         let waits_for = |id: &ObjectId| {
@@ -172,7 +172,7 @@ impl Circles {
         }
     }
 
-    /// Until everything is answered; and how often somebody had to wait for time to pass.
+    /// Runs until everything is answered; returns how often the clock had to advance.
     fn run(&mut self) -> u32 {
         (0..self.ways.len()).for_each(|way| self.call(way, 0));
         let mut waits = 0;
@@ -189,7 +189,7 @@ impl Circles {
         waits
     }
 
-    /// Nothing moves: time passes until somebody wants to wake.
+    /// Advances the clock to the next requested wake time when no event is left.
     fn pass(&mut self) {
         let wakes = self.benches.iter().map(|bench| bench.machine.next_wake(&bench.settings));
         let due = wakes.enumerate().filter_map(|(object, due)| Some((due?, object))).min();

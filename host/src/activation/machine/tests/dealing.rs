@@ -1,5 +1,5 @@
-//! Messages, alarms and events: what is committed with the state, and what follows from it.
-//! The rules of each are tested in `activation/dealings/`.
+//! Messages, alarms and events: what is committed with the state, and its consequences. The rules themselves are
+//! tested in `activation/dealings/`.
 
 use super::*;
 use crate::activation::dealings::shown::Woken;
@@ -32,7 +32,7 @@ impl Bench {
         self.step(Event::Ran(Ran::Updated { reply, state: state(n), effects }));
     }
 
-    /// The record that is being written, after which nothing is left to be looked at.
+    /// Removes the write action and returns its record.
     #[track_caller]
     fn writes(&mut self) -> Record {
         let is_write = |action: &Action<u32>| matches!(action, Action::Write(..));
@@ -53,7 +53,7 @@ impl Bench {
         }
     }
 
-    /// Numbers and receivers of the messages that were sent on their way.
+    /// Returns numbers and receivers of the messages whose delivery has started.
     fn deliveries(&mut self) -> Vec<(u64, String)> {
         let taken = std::mem::take(&mut self.actions);
         let sent = taken.into_iter().filter_map(|action| match action {
@@ -65,7 +65,7 @@ impl Bench {
         sent.collect()
     }
 
-    /// Every write takes place, one after the other; the last of their records.
+    /// Completes every write in sequence; returns the last record.
     fn settle(&mut self) -> Option<Record> {
         let mut last = None;
         while self.actions.iter().any(|action| matches!(action, Action::Write(..))) {
@@ -248,7 +248,7 @@ fn an_alarm_whose_handler_fails_is_given_again() {
     assert_eq!(&*bench.runs().handler, "ring");
 }
 
-/// An object whose alarm was given up, and the record that says so.
+/// Returns an object whose alarm was given up, and the record that contains the failed alarm.
 fn given_up() -> (Bench, Record) {
     let mut bench = Bench::live(None);
     bench.call(1, "add");
@@ -260,7 +260,7 @@ fn given_up() -> (Bench, Record) {
         bench.actions.clear();
         bench.wake(2);
         assert_eq!(&*bench.runs().handler, "ring");
-        // The entry that wakes it is late, and is moved by a write of its own.
+        // The wake-up entry is late, and a separate write moves it.
         bench.settle();
         let rejection = Rejection::InvalidArgument("no".to_owned());
         bench.step(Event::Ran(Ran::Rejected { rejection, may_have_changed: true }));

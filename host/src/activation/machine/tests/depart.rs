@@ -1,5 +1,5 @@
-//! Calls that leave the object while one of its own runs: when they may, and who cannot wait for it meanwhile.
-//! How a chain grows is tested in `origin/chain.rs`.
+//! Outbound calls of a running call: when they may leave, and which calls are rejected to break a deadlock. The
+//! growth of a chain is tested in `origin/chain.rs`.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ fn chained(handler: &str, began_ms: u64) -> Call {
     chained_behind("z", handler, began_ms)
 }
 
-/// A call of a chain that this object waits in.
+/// Returns a call of a chain that holds the object `waiting`.
 fn chained_behind(waiting: &str, handler: &str, began_ms: u64) -> Call {
     let chain = Chain::begin(object(waiting), age(began_ms));
     Call { origin: Origin { chain: Some(Arc::new(chain)), ..Origin::default() }, ..call(handler) }
@@ -73,7 +73,7 @@ fn object(key: &str) -> ObjectId {
     ObjectId::new("counter", key).unwrap()
 }
 
-/// What the machine wants to be followed.
+/// Returns the departure and the object that the machine asks to follow.
 #[track_caller]
 fn followed(bench: &mut Bench) -> (u32, ObjectId) {
     match bench.actions.pop() {

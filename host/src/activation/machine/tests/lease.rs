@@ -1,10 +1,9 @@
-//! Past the lease, without the claim, and on the way to another node.
-//! What an operator or a network may do to a claim is an event like any other; nothing here waits.
+//! Activations past the lease, without a claim, and during a move to another node.
 
 use super::*;
 use crate::registry;
 
-/// A change whose commit was confirmed when the lease was over.
+/// Returns a machine with a change whose commit was confirmed after the lease ended.
 fn committed_past_the_lease() -> Bench {
     let mut bench = Bench::live(None);
     bench.lease_ms = 100;

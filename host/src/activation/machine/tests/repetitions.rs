@@ -1,9 +1,8 @@
-//! Calls that repeat one whose change is not committed yet: what becomes of it becomes of them (contract S6, S7).
-//! None of them runs.
+//! Retries of a call whose change is not committed yet have the same outcome as that change (S6, S7). No retry runs.
 
 use super::*;
 
-/// A keyed change whose write is under way, and a repetition with its own time.
+/// Returns a machine with a keyed change whose write is in progress, and a retry with a separate deadline.
 fn repeated(deadline_ms: u64) -> Bench {
     let mut bench = Bench::live(None);
     bench.step(Event::Call(keyed(1), 1));

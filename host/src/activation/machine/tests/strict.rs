@@ -1,5 +1,4 @@
-//! Strict answers wait until the store has been asked.
-//! The store is what the test says it is; no machine reads anything by itself.
+//! Strict answers wait for the read barrier.
 
 use super::*;
 

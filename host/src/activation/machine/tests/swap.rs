@@ -1,5 +1,4 @@
-//! New code for a live object, and objects that fail again and again.
-//! That a whole node does so is tested above.
+//! Upgrades of a live object, and quarantine after repeated failures.
 
 use super::*;
 use crate::activation::protocol::Probed;
@@ -14,7 +13,7 @@ fn record(version: Version) -> Record {
     foreign(version, &[(version, 99)])
 }
 
-/// Live with revision 1, where `number` is wanted.
+/// Returns a live object with revision 1, for which revision `number` is wanted.
 fn wanting(number: u32) -> Bench {
     let mut bench = Bench::live(Some((record(1), etag("1"))));
     bench.step(Event::Wanted(code(number)));
@@ -30,7 +29,7 @@ fn queried() -> Event<u32> {
 }
 
 impl Bench {
-    /// With which revision the call is run that was begun last.
+    /// Returns the revision with which the latest call runs.
     #[track_caller]
     fn runs_with(&mut self) -> u32 {
         let runs: Vec<_> = self
@@ -108,7 +107,7 @@ fn where_new_code_fails_the_same_call_runs_with_the_old_and_the_object_stays_on_
         bench.step(Event::Stored(Put::Applied(etag("2"))));
         assert_eq!(bench.outcomes(), [(1, Ok(2))]);
         bench.actions.clear();
-        // It is not tried again with every call, nor when the same is wanted again.
+        // The revision is not tried again at each call, nor when it is announced again.
         bench.step(Event::Wanted(code(2)));
         bench.call(2, "value");
         assert_eq!(bench.runs_with(), 1);

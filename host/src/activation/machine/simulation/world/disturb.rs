@@ -1,5 +1,5 @@
-//! What goes wrong in the world around a node: crashes, sessions that expire, claims that are removed, objects that are
-//! sent elsewhere. The store's own faults are the world's.
+//! Faults around a node: crashes, expired sessions, removed claims, objects moved to other nodes. Store faults are in
+//! `world`.
 
 use rand::RngExt as _;
 
@@ -9,20 +9,20 @@ use crate::activation::machine::Machine;
 use crate::activation::protocol::Event;
 
 impl World {
-    /// Something goes wrong with one node.
+    /// Applies a random fault to one node.
     pub(in super::super) fn disturb(&mut self, node: usize) {
         let is_lease_over = self.time_ms >= self.nodes[node].lease_ms;
         match self.rng.random_range(0..9) {
             // The task is gone; the claim stays until the session expires.
             0 => self.crash(node),
-            // The session expires: never before the lease.
+            // The session expires, never before the lease.
             1 if is_lease_over => {
                 self.nodes[node].is_session_over = true;
                 self.owner = self.owner.filter(|&owner| owner != node);
             }
             2 => self.step(node, Event::Deactivate(Reason::Requested)),
-            // A heartbeat is confirmed: what was frozen goes on. Or the node learns that its session is over, ends
-            // everything, and begins anew.
+            // A heartbeat succeeds, and frozen work continues. Or the node learns that its session is over, ends
+            // everything, and starts again.
             3..=4 if self.nodes[node].is_session_over => {
                 self.step(node, Event::Deactivate(Reason::SessionOver));
                 if self.nodes[node].machine.is_cold() {
@@ -34,14 +34,14 @@ impl World {
                 self.nodes[node].lease_ms = self.time_ms + 50;
                 self.step(node, Event::Wake);
             }
-            // An operator removes the claim, and the node is told so later than anybody else.
+            // An operator removes the claim, and this node is the last to be notified.
             5 if self.owner == Some(node) && self.rng.random_range(0..4) == 0 => {
                 self.owner = None;
                 if self.bug != Bug::LossUnnoticed {
                     self.step(node, Event::Deactivate(Reason::ClaimLost));
                 }
             }
-            // Another revision is wanted, and perhaps tried at once.
+            // Another revision is wanted, and may be probed immediately.
             7 if self.rng.random_bool(0.5) => {
                 let wanted = code(self.rng.random_range(1..5));
                 self.step(node, Event::Wanted(wanted));

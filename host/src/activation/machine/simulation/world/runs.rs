@@ -1,5 +1,4 @@
-//! What object code does in the simulated world: it works, refuses or fails, as chance has it.
-//! What that means for the object is the machine's to say.
+//! Object code in the simulated world: it succeeds, rejects or fails at random.
 
 use bytes::Bytes;
 use rand::RngExt as _;
@@ -21,7 +20,7 @@ impl World {
     pub(super) fn finish_run(&mut self, node: usize) {
         let Some(run) = self.nodes[node].run.take() else { return };
         let ran = match self.rng.random_range(0..10) {
-            // Odd revisions work better than even ones.
+            // Odd revisions fail less often than even ones.
             0..=4 if run.code.revision.is_multiple_of(2) => Ran::Faulted(Fault::Stack),
             0 => Ran::Faulted(Fault::Stack),
             1 => {
