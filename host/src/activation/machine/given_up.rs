@@ -1,5 +1,4 @@
-//! What an operator does with messages and alarms that were given up, and what becomes of alarms with their object.
-//! When something is given up is decided in `dealings`.
+//! Operator actions on dead letters and failed alarms, and removal of alarms with their object.
 
 use bytes::Bytes;
 
@@ -12,7 +11,7 @@ use crate::id::ObjectId;
 use crate::store::record::dealings::Dealings;
 
 impl<T> Live<T> {
-    /// An object that is deleted has no alarms any more, not even failed ones: they would bring it back.
+    /// Removes all alarms of a deleted object, including failed ones: they would recreate it.
     pub(super) fn cancel_alarms(&mut self) {
         let is_there = |known: &Dealings| known.alarms.is_some() || !known.failed.is_empty();
         if self.dealings().is_some_and(is_there) {
@@ -22,7 +21,7 @@ impl<T> Live<T> {
         }
     }
 
-    /// Does what `operation` says with messages or alarms that were given up.
+    /// Applies `operation` to dead letters or failed alarms.
     pub(super) fn change_given_up(
         &mut self,
         id: &ObjectId,
@@ -48,7 +47,7 @@ impl<T> Live<T> {
     }
 }
 
-/// How many were sent anew, set anew, or dropped.
+/// Returns how many messages or alarms were retried or discarded.
 fn changed(dealings: &mut Dealings, id: &ObjectId, operation: &Operation) -> Result<usize, Answer> {
     match *operation {
         Operation::DeadLetters { is_retry: true, number } => {

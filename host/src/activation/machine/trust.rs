@@ -1,9 +1,9 @@
-//! What an activation may do past the lease, and what becomes of the answers it owes then.
+//! Behaviour of an activation past the lease, and the outcome of the answers that it still owes.
 //!
-//! Past the lease an activation is frozen: it begins nothing, and what it has in memory it keeps to itself. Answers to
-//! changes whose commit was confirmed meanwhile are held: if a heartbeat commits in the same session, the claim was
-//! held all the time, and they may leave. If the activation ends instead, they end as "unknown", and what was never
-//! sent to the store ends as "not executed".
+//! Past the lease an activation is frozen: it starts nothing and answers nothing from memory. Answers to changes
+//! whose commit was confirmed past the lease are held. If a heartbeat succeeds in the same session, the claim was
+//! held throughout, and the answers leave. If the activation ends instead, they become "unknown", and changes never
+//! sent to the store become "not executed".
 
 use std::time::Duration;
 
@@ -15,7 +15,8 @@ use crate::error::Code;
 use crate::id::ObjectId;
 
 impl<T> Machine<T> {
-    /// The time as this activation may see it: once its claim is gone, the lease says nothing for it any more.
+    /// Returns the inputs with the effective lease: once the claim is gone, the session's lease no longer covers this
+    /// activation.
     pub(super) fn trusting<'a>(&self, now: Now<'a>) -> Now<'a> {
         match self.phase {
             Phase::Closing(reason) if reason.is_dispossession() => {
@@ -25,7 +26,7 @@ impl<T> Machine<T> {
         }
     }
 
-    /// Whether something waits that goes on when the lease holds again.
+    /// Whether answers wait that may continue once the lease is valid again.
     #[must_use]
     pub fn is_owing(&self) -> bool {
         self.live.as_ref().is_some_and(|live| !live.waiting.is_empty())
@@ -33,14 +34,14 @@ impl<T> Machine<T> {
 }
 
 impl<T> Live<T> {
-    /// Gives every answer that is due, but holds those to changes while the lease is over.
+    /// Sends every answer that is due, but holds those to changes while the lease is over.
     pub(super) fn release_due(&mut self, now: Now<'_>, actions: &mut Vec<Action<T>>) {
         let has_lease = now.has_lease();
         let (committed, proven) = (self.base.version, self.proof.proven());
         let is_due = |waiting: &mut Waiting<T>| {
             waiting.is_due(committed, proven) && (has_lease || !waiting.is_change)
         };
-        // First, so that whoever is told a version finds its events told.
+        // Published before the answers, so that a caller that receives a version finds its events published.
         if has_lease {
             let is_committed = |change: &mut Change| change.version <= committed;
             actions.extend(self.unpublished.extract_if(.., is_committed).map(Action::Publish));
@@ -52,16 +53,18 @@ impl<T> Live<T> {
             !has_lease && self.waiting.iter().any(|waiting| waiting.is_due(committed, proven));
     }
 
-    /// Gives the answers that were held, now that the lease holds.
+    /// Sends the held answers once the lease is valid.
     pub(super) fn release_held(&mut self, now: Now<'_>, actions: &mut Vec<Action<T>>) {
         if self.has_held {
             self.release_due(now, actions);
         }
     }
 
-    /// The activation ends without being trusted again: what was not sent will not be, what was confirmed is told as
-    /// "unknown". A write under way is waited for, unless the store is out of reach: then it is as if this node had
-    /// crashed, and its callers are told "unknown".
+    /// Ends the activation without a valid lease: changes that were not sent will never be, and confirmed ones are
+    /// answered as "unknown".
+    ///
+    /// A write in progress is awaited, unless the store is unavailable. Then the activation ends as if this node had
+    /// crashed, and its callers receive "unknown".
     pub(super) fn give_up(&mut self, id: &ObjectId, why: Reason, actions: &mut Vec<Action<T>>) {
         if self.running.is_some() || (self.writing.is_some() && why != Reason::GivenUp) {
             return;
