@@ -1,9 +1,9 @@
-//! What an operator may set: one table of keys ([`keys`]), read from a file and from the environment ([`source`]).
+//! Operator configuration: one table of keys ([`keys`]), read from a file and from the environment ([`source`]).
 //!
-//! Every value is checked once, here, and is valid from then on, alone ([`value`]) and beside the others ([`agree`]).
-//! Nothing here touches the network or a store, and nothing has two spellings: a size or a time without unit is
-//! refused, an unknown key too. Secrets are in files of their own ([`secret`],
-//! [`auth`]), never in a [`Config`].
+//! Each value is validated once, first alone ([`value`]) and then together with the others ([`agree`]), and is
+//! valid from then on. This module performs no network or store I/O. Each setting has one spelling: sizes and
+//! times without a unit and unknown keys are rejected. Secrets are in separate files ([`secret`], [`auth`]), never
+//! in a [`Config`].
 
 mod agree;
 pub mod auth;
@@ -20,23 +20,23 @@ use std::time::Duration;
 use auth::AuthConfig;
 use backends::{RegistryConfig, RegistryKind, StoreConfig};
 
-/// Mappings of memory that the process needs beside those of resident instances: its own, and those of the 64
-/// instances that the sandbox adds for describing and replacing others.
+/// Memory mappings reserved in addition to those of resident instances: those of the process itself, and of the 64
+/// additional instances that the sandbox uses to describe components and to replace other instances.
 const MAPPINGS_MARGIN: u64 = 4096 + 64 * MAPPINGS_PER_INSTANCE;
-/// Open files beside the connections of clients.
+/// Open files reserved in addition to client connections.
 const FILES_MARGIN: u64 = 1024;
-/// Activations that a node of a cluster begins in a second, where nothing is said.
+/// Default rate of activations per second for a node of a cluster.
 const ACTIVATION_RATE: u32 = 1000;
-/// Mappings of memory that one resident instance holds.
+/// Memory mappings used by one resident instance.
 const MAPPINGS_PER_INSTANCE: u64 = 4;
 
-/// Why a configuration is refused.
+/// Rejection of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {
-    /// What is wrong, and where.
+    /// Description of the problem and its location.
     pub message: String,
-    /// What to write instead.
+    /// Suggested fix.
     pub hint: Option<String>,
 }
 
@@ -50,32 +50,32 @@ impl Error {
     }
 }
 
-/// A whole configuration, checked.
+/// Complete, validated configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// `node.name`; nothing means the host's name.
+    /// `node.name`; `None` means the host's name.
     pub name: Option<String>,
-    /// `node.listen`: where HTTP is answered.
+    /// `node.listen`: HTTP listen address.
     pub listen: SocketAddr,
-    /// `node.advertise`: where others reach this node; nothing means `listen`.
+    /// `node.advertise`: address for other nodes; `None` means `listen`.
     pub advertise: Option<String>,
-    /// `node.data_dir`: the embedded store and compiled code.
+    /// `node.data_dir`: directory of the embedded store and of compiled code.
     pub data_dir: PathBuf,
-    /// Whether it is a developer's node: no key, but what `highlander dev` is.
+    /// Whether this is a development node (`highlander dev`). Not a configuration key.
     pub is_dev: bool,
-    /// The folder whose files are at `/web/`: no key, but an option of `highlander dev` alone.
+    /// Directory served at `/web/`. Not a configuration key, but an option of `highlander dev`.
     pub web: Option<PathBuf>,
-    /// `node.insecure`: whether plain HTTP may be answered beyond loopback.
+    /// `node.insecure`: whether to permit plain HTTP beyond loopback.
     pub insecure: bool,
-    /// `node.component_max`: largest component, in bytes.
+    /// `node.component_max`: maximum component size, in bytes.
     pub component_max: usize,
     /// `node.connections_max`.
     pub connections_max: u32,
-    /// `auth.…`: who is let in.
+    /// `auth.…`: authentication.
     pub auth: AuthConfig,
-    /// `registry.…`: who grants claims.
+    /// `registry.…`: registry that grants claims.
     pub registry: RegistryConfig,
-    /// `store.…`: where records are kept.
+    /// `store.…`: store of the records.
     pub store: StoreConfig,
     /// `objects.idle_timeout`.
     pub idle_timeout: Duration,
@@ -91,7 +91,7 @@ pub struct Config {
     pub collect_after: Duration,
     /// `objects.call_timeout`.
     pub call_timeout: Duration,
-    /// `objects.activation_rate`, where it was said: activations begun in a second, at most.
+    /// `objects.activation_rate`, if set: maximum number of activations per second.
     pub activation_rate: Option<u32>,
     /// `objects.store_patience`.
     pub store_patience: Duration,
@@ -144,10 +144,10 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The configuration of a file, where there is one, with what the environment sets over it.
+    /// Loads the configuration from a file, if given, and from the environment, which takes precedence.
     ///
     /// # Errors
-    /// The first thing that is wrong with it.
+    /// The first problem found.
     pub fn load(
         file: Option<&Path>,
         environment: impl Iterator<Item = (String, String)>,
@@ -164,7 +164,7 @@ impl Config {
         Ok(config)
     }
 
-    /// The node's name: the one that was given, else the host's.
+    /// Returns the configured node name, or else the host's name.
     #[must_use]
     pub fn node_name(&self) -> String {
         self.name.clone().unwrap_or_else(|| {
@@ -173,10 +173,10 @@ impl Config {
         })
     }
 
-    /// Refuses to answer plain HTTP beyond loopback unless that was asked for.
+    /// Rejects a listen address beyond loopback, because it means plain HTTP, unless `node.insecure` permits it.
     ///
     /// # Errors
-    /// With what to write.
+    /// The exposed address, with a hint that names the setting.
     pub fn check_exposure(&self) -> Result<(), Error> {
         if self.listen.ip().is_loopback() || self.insecure {
             return Ok(());
@@ -191,7 +191,7 @@ impl Config {
         ))
     }
 
-    /// What an operator is to know of a node that everybody may use, from other machines too.
+    /// Returns a warning if the node accepts anonymous callers from other machines.
     #[must_use]
     pub fn openness(&self) -> Option<String> {
         let is_open = self.auth.tokens_file.is_none() && !self.listen.ip().is_loopback();
@@ -201,8 +201,8 @@ impl Config {
         })
     }
 
-    /// Activations that may begin in a second; nothing means any number. Unless it was said, that is so where
-    /// registry and store are in this process and serve no other.
+    /// Returns the maximum activation rate per second; `None` means unlimited. This is the default if registry and
+    /// store are in this process and serve no other node.
     #[must_use]
     pub fn activations_per_s(&self) -> Option<u32> {
         let by_default = match self.registry.kind {
@@ -212,33 +212,33 @@ impl Config {
         self.activation_rate.or(by_default)
     }
 
-    /// The address that others are told.
+    /// Returns the address published to other nodes.
     #[must_use]
     pub fn advertised(&self, listening: SocketAddr) -> String {
         self.advertise.clone().unwrap_or_else(|| listening.to_string())
     }
 }
 
-/// Resident instances that a kernel with `max_map_count` mappings per process allows.
+/// Returns the number of resident instances possible with `max_map_count` mappings per process.
 #[must_use]
 pub fn resident_allowed(max_map_count: u64) -> u32 {
     let instances = max_map_count.saturating_sub(MAPPINGS_MARGIN) / MAPPINGS_PER_INSTANCE;
     u32::try_from(instances).unwrap_or(u32::MAX).max(1)
 }
 
-/// The kernel's `vm.max_map_count` that `resident_max` instances need.
+/// Returns the `vm.max_map_count` that `resident_max` instances need.
 #[must_use]
 pub fn map_count_needed(resident_max: u32) -> u64 {
     u64::from(resident_max) * MAPPINGS_PER_INSTANCE + MAPPINGS_MARGIN
 }
 
-/// The open files that a node with so many connections needs.
+/// Returns the number of open files that a node with this many connections needs.
 #[must_use]
 pub fn files_needed(connections_max: u32) -> u64 {
     u64::from(connections_max) + FILES_MARGIN
 }
 
-/// The kernel's present `vm.max_map_count`; nothing where it does not say.
+/// Returns the kernel's current `vm.max_map_count`, or `None` if it cannot be read.
 #[must_use]
 pub fn max_map_count() -> Option<u64> {
     std::fs::read_to_string("/proc/sys/vm/max_map_count").ok()?.trim().parse().ok()

@@ -1,12 +1,12 @@
-//! Whether values that are right alone are right together.
+//! Validates combinations of values that are each valid alone.
 //!
-//! A key that would not be looked at is refused like one that does not exist: who writes it expects something of it.
+//! A key that would have no effect is rejected, like an unknown key, because its author expects it to have one.
 
 use super::backends::{RegistryKind, StoreKind};
 use super::source::Given;
 use super::{Config, Error};
 
-/// The first thing that does not fit.
+/// Returns the first conflict found.
 pub(super) fn check(config: &Config, given: &Given) -> Result<(), Error> {
     let is_local = config.registry.kind == RegistryKind::Local;
     let is_embedded = config.store.kind == StoreKind::Embedded;

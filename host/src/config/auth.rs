@@ -1,6 +1,6 @@
-//! Who is let in: where that stands, and how it is read.
+//! Authentication settings, and the files with tokens that they name.
 //!
-//! Tokens are never part of a [`Config`](super::Config), never shown, and not repeated in an error.
+//! Tokens are never part of a [`Config`](super::Config), never displayed, and never repeated in an error.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,50 +11,50 @@ use super::{Error, secret};
 use crate::caller::tokens::Tokens;
 use crate::id::Digest;
 
-/// A file of tokens longer than this holds something else.
+/// Maximum size of a token file; a larger file is something else.
 const TOKENS_BYTES_MAX: u64 = 1024 * 1024;
-/// Shorter ones could be guessed.
+/// Minimum length of a node token; shorter ones could be guessed.
 const NODE_TOKEN_CHARS_MIN: usize = 32;
 
 /// `auth.…`
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AuthConfig {
-    /// `auth.tokens_file`; nothing lets everybody in.
+    /// `auth.tokens_file`; `None` means that all callers are accepted.
     pub tokens_file: Option<PathBuf>,
     /// `auth.node_token_file`.
     pub node_token_file: Option<PathBuf>,
 }
 
-/// What the nodes of a cluster show each other.
+/// Tokens with which the nodes of a cluster authenticate each other.
 pub struct NodeTokens {
-    /// What this node shows, as the value of a header.
+    /// Token that this node presents, as a header value.
     pub shown: HeaderValue,
-    /// The digests of all that it takes.
+    /// Digests of all accepted tokens.
     pub taken: Vec<Digest>,
 }
 
 impl AuthConfig {
-    /// The tokens, if there is to be a list of them.
+    /// Reads the client tokens, if a file is configured.
     ///
     /// # Errors
-    /// As [`read_tokens`].
+    /// See [`read_tokens`].
     pub fn tokens(&self) -> Result<Option<Tokens>, Error> {
         self.tokens_file.as_deref().map(read_tokens).transpose()
     }
 
-    /// What nodes show each other, if they do.
+    /// Reads the node tokens, if a file is configured.
     ///
     /// # Errors
-    /// Where the file cannot be read, can be read by others, or holds something else.
+    /// The file cannot be read, is readable by others, or does not hold node tokens.
     pub fn node_tokens(&self) -> Result<Option<NodeTokens>, Error> {
         self.node_token_file.as_deref().map(read_node_tokens).transpose()
     }
 }
 
-/// The tokens of a file.
+/// Reads a token file.
 ///
 /// # Errors
-/// Where it cannot be read, is somebody else's, can be changed by others, or has a line that is no token's.
+/// The file cannot be read, belongs to another user, is writable by others, or has an invalid line.
 pub fn read_tokens(path: &Path) -> Result<Tokens, Error> {
     let shown = path.display();
     let text = secret::read_text(path, 0o022, TOKENS_BYTES_MAX)?;
@@ -119,7 +119,7 @@ mod tests {
     fn a_file_of_another_user_is_refused() {
         let token = file(&"n".repeat(32), 0o600);
         let tokens = file(&format!("ci {} deploy:todo\n", Digest::of(b"x")), 0o644);
-        // Only root may give a file away.
+        // Only root may change a file's owner.
         if chown(token.path(), Some(1), None).is_err() {
             return;
         }

@@ -1,7 +1,6 @@
-//! What a node is told of its registry and its store: which kind each is, how it is reached, and what that comes to as
-//! options of the adapters.
+//! Registry and store settings, and the adapters' options derived from them.
 //!
-//! Fields of a kind that was not chosen hold their defaults, and mean nothing.
+//! Fields of a kind that was not selected hold their defaults and are unused.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,21 +10,21 @@ use crate::registry::claims::Granularity;
 use crate::registry::zookeeper;
 use crate::store::s3;
 
-/// Who grants claims.
+/// Registry implementation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RegistryKind {
-    /// This process alone.
+    /// Within this process.
     Local,
     /// A ZooKeeper ensemble.
     ZooKeeper,
 }
 
-/// Where records are kept.
+/// Store implementation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreKind {
-    /// In a database in `node.data_dir`.
+    /// Database in `node.data_dir`.
     Embedded,
-    /// In a bucket.
+    /// S3 bucket.
     S3,
 }
 
@@ -36,7 +35,7 @@ pub struct RegistryConfig {
     pub kind: RegistryKind,
     /// `registry.connect`: servers and chroot.
     pub connect: Option<String>,
-    /// `registry.session_timeout`: what is asked for; the servers may grant another one.
+    /// `registry.session_timeout`: requested timeout; the servers may grant a different one.
     pub session_timeout: Duration,
     /// `registry.claims`.
     pub claims: Granularity,
@@ -44,9 +43,9 @@ pub struct RegistryConfig {
     pub claims_max: usize,
     /// `registry.credentials_file`.
     pub credentials_file: Option<PathBuf>,
-    /// `registry.tls_ca`: asks for TLS.
+    /// `registry.tls_ca`: CA certificates; enables TLS.
     pub tls_ca: Option<PathBuf>,
-    /// `registry.tls_cert`: what this node shows; never without [`tls_key`](Self::tls_key).
+    /// `registry.tls_cert`: client certificate; never set without [`tls_key`](Self::tls_key).
     pub tls_cert: Option<PathBuf>,
     /// `registry.tls_key`.
     pub tls_key: Option<PathBuf>,
@@ -75,20 +74,20 @@ pub struct StoreConfig {
     pub kind: StoreKind,
     /// `store.bucket`.
     pub bucket: Option<String>,
-    /// `store.prefix`; empty for none.
+    /// `store.prefix`; may be empty.
     pub prefix: String,
-    /// `store.endpoint`; nothing for AWS.
+    /// `store.endpoint`; `None` means AWS.
     pub endpoint: Option<String>,
-    /// `store.region`; nothing means as the SDK finds it.
+    /// `store.region`; `None` means that the AWS SDK resolves it.
     pub region: Option<String>,
-    /// `store.path_style`, where it was said.
+    /// `store.path_style`, if set.
     pub path_style: Option<bool>,
     /// `store.request_timeout`.
     pub request_timeout: Duration,
 }
 
 impl StoreConfig {
-    /// Whether the bucket is a part of the path, as most servers that are not AWS want it.
+    /// Whether requests have the bucket in the path, as most servers other than AWS require.
     #[must_use]
     pub fn is_path_style(&self) -> bool {
         self.path_style.unwrap_or(self.endpoint.is_some())
@@ -110,10 +109,11 @@ impl Default for StoreConfig {
 }
 
 impl Config {
-    /// How this node, reached at `address`, takes part in the cluster. Reads the file of credentials.
+    /// Returns the ZooKeeper options of this node, which other nodes reach at `address`. Reads the credentials
+    /// file.
     ///
     /// # Errors
-    /// Where that cannot be read, or holds something else.
+    /// The credentials file cannot be read or is malformed.
     pub fn zookeeper_options(&self, address: &str) -> Result<zookeeper::Options, Error> {
         let RegistryConfig { connect, credentials_file, tls_ca, tls_cert, tls_key, .. } =
             self.registry.clone();
@@ -131,7 +131,8 @@ impl Config {
         })
     }
 
-    /// What the records' place is called, alike on all nodes: the bucket, and the prefix where there is one.
+    /// Returns the location of the records, equal on all nodes: the bucket, followed by the prefix if there is
+    /// one.
     #[must_use]
     pub fn store_name(&self) -> String {
         let bucket = self.store.bucket.as_deref().unwrap_or_default();
@@ -141,7 +142,7 @@ impl Config {
         }
     }
 
-    /// Where the records are.
+    /// Returns the S3 options.
     #[must_use]
     pub fn s3_options(&self) -> s3::Options {
         let StoreConfig { bucket, prefix, endpoint, region, request_timeout, .. } =

@@ -1,6 +1,6 @@
-//! The table of keys: each with its default, its unit, its meaning, and how its value is read.
+//! Table of the configuration keys: default, range, purpose, and parser of each.
 //!
-//! `docs/configuration.md` holds the same table, and a test compares the two.
+//! A test compares it with the table in `docs/configuration.md`.
 
 use std::time::Duration;
 
@@ -12,71 +12,71 @@ use crate::limits::{CALL_TIMEOUT_MAX, STATE_BYTES_MAX};
 const KIB: usize = 1024;
 const MIB: usize = 1024 * 1024;
 
-/// One key.
+/// Configuration key.
 #[derive(Debug)]
 pub struct Key {
-    /// `section.key`, as in the file.
+    /// Name as `section.key`.
     pub name: &'static str,
-    /// What holds where nothing is said.
+    /// Default, for display.
     pub default: &'static str,
-    /// What kind of value it takes, and in which range.
+    /// Type and range of the value, for display.
     pub unit: &'static str,
-    /// What it is for.
+    /// Purpose, for display.
     pub meaning: &'static str,
-    /// Reads a value into the configuration.
+    /// Parses a value and stores it in the configuration.
     pub set: fn(&mut Config, &str) -> Result<(), String>,
 }
 
 impl Key {
-    /// The environment variable that sets it.
+    /// Returns the environment variable that sets the key.
     #[must_use]
     pub fn variable(&self) -> String {
         format!("HIGHLANDER_{}", self.name.replace('.', "__").to_uppercase())
     }
 }
 
-/// Every key, by section.
+/// All keys, by section.
 pub const KEYS: &[Key] = &[
     Key {
         name: "node.name",
         default: "the host's name",
         unit: "1 to 40 letters, digits and -",
-        meaning: "what the node is called; each of its sessions adds 8 digits of its own",
+        meaning: "name of the node; each of its sessions appends 8 hexadecimal digits",
         set: |config, text| value::name(text).map(|name| config.name = Some(name)),
     },
     Key {
         name: "node.listen",
         default: "127.0.0.1:7410",
         unit: "address and port",
-        meaning: "where HTTP is answered; beyond loopback only with `node.insecure`",
+        meaning: "HTTP listen address; an address other than loopback requires `node.insecure`",
         set: |config, text| value::address(text).map(|address| config.listen = address),
     },
     Key {
         name: "node.advertise",
         default: "the address listened on",
         unit: "host and port",
-        meaning: "where the other nodes reach this one; needed where a node of a cluster listens on `0.0.0.0`",
+        meaning: "address for the other nodes; required if a node of a cluster listens on `0.0.0.0`",
         set: |config, text| value::host_and_port(text).map(|host| config.advertise = Some(host)),
     },
     Key {
         name: "node.data_dir",
         default: ".highlander",
         unit: "path",
-        meaning: "the embedded store's files, and compiled code",
+        meaning: "directory of the embedded store and of compiled code",
         set: |config, text| value::path(text).map(|dir| config.data_dir = dir),
     },
     Key {
         name: "node.insecure",
         default: "false",
         unit: "true or false",
-        meaning: "whether plain HTTP may be answered beyond loopback",
+        meaning: "whether to permit plain HTTP on addresses other than loopback",
         set: |config, text| value::boolean(text).map(|is_on| config.insecure = is_on),
     },
     Key {
         name: "node.component_max",
         default: "4MiB",
         unit: "size, 64KiB to 64MiB",
-        meaning: "largest component that may be uploaded",
+        meaning: "maximum size of an uploaded component",
         set: |config, text| {
             value::size(text, 64 * KIB..=64 * MIB).map(|size| config.component_max = size)
         },
@@ -85,7 +85,7 @@ pub const KEYS: &[Key] = &[
         name: "node.connections_max",
         default: "16384",
         unit: "number, 16 to 1000000",
-        meaning: "connections at a time, of which everybody who watches an object takes one",
+        meaning: "maximum number of open connections; each client that watches an object uses one",
         set: |config, text| {
             value::number(text, 16..=1_000_000).map(|max| config.connections_max = max)
         },
@@ -94,21 +94,21 @@ pub const KEYS: &[Key] = &[
         name: "auth.tokens_file",
         default: "none",
         unit: "path",
-        meaning: "who may do what: a line with the SHA-256 of each token; without it everybody may do everything",
+        meaning: "file with the digest and scopes of each client token; without it, every client may do everything",
         set: |config, text| value::path(text).map(|path| config.auth.tokens_file = Some(path)),
     },
     Key {
         name: "auth.node_token_file",
         default: "none",
         unit: "path",
-        meaning: "the secret by which nodes of a cluster know each other, readable by its owner alone",
+        meaning: "file with the secret with which nodes authenticate each other, readable only by its owner",
         set: |config, text| value::path(text).map(|path| config.auth.node_token_file = Some(path)),
     },
     Key {
         name: "registry.kind",
         default: "local",
         unit: "local or zookeeper",
-        meaning: "who grants claims: `local` is this process alone, `zookeeper` an ensemble",
+        meaning: "registry that grants claims: `local` is this process alone, `zookeeper` is an ensemble",
         set: |config, text| {
             let kinds = [("local", RegistryKind::Local), ("zookeeper", RegistryKind::ZooKeeper)];
             value::one_of(text, &kinds).map(|kind| config.registry.kind = kind)
@@ -118,8 +118,7 @@ pub const KEYS: &[Key] = &[
         name: "registry.connect",
         default: "none",
         unit: "hosts with ports, and a path",
-        meaning: "servers of the ensemble, and below which path the cluster is: \
-                  `zk1:2181,zk2:2181/highlander`",
+        meaning: "servers of the ensemble, and the chroot of the cluster: `zk1:2181,zk2:2181/highlander`",
         set: |config, text| {
             value::ensemble(text).map(|connect| config.registry.connect = Some(connect))
         },
@@ -128,7 +127,7 @@ pub const KEYS: &[Key] = &[
         name: "registry.session_timeout",
         default: "6s",
         unit: "time, 1s to 1m",
-        meaning: "after how long without a sign of life a node's claims are free",
+        meaning: "time without a heartbeat after which a node's claims are released",
         set: |config, text| {
             value::time(text, Duration::from_secs(1)..=Duration::from_mins(1))
                 .map(|time| config.registry.session_timeout = time)
@@ -138,7 +137,7 @@ pub const KEYS: &[Key] = &[
         name: "registry.claims",
         default: "object",
         unit: "object, or partitions = N with N from 1 to 16384",
-        meaning: "how much one claim covers; checked to be alike on all nodes",
+        meaning: "scope of one claim: an object, or one of N partitions; checked to be the same on all nodes",
         set: |config, text| {
             value::granularity(text).map(|granularity| config.registry.claims = granularity)
         },
@@ -147,7 +146,7 @@ pub const KEYS: &[Key] = &[
         name: "registry.claims_max",
         default: "25000",
         unit: "number, 1 to 40000",
-        meaning: "claims that this node holds at most",
+        meaning: "maximum number of claims that this node holds",
         set: |config, text| {
             value::number(text, 1..=40_000).map(|max| config.registry.claims_max = max as usize)
         },
@@ -156,7 +155,7 @@ pub const KEYS: &[Key] = &[
         name: "registry.credentials_file",
         default: "none",
         unit: "path",
-        meaning: "file with `user:password` for digest authentication, readable by its owner alone",
+        meaning: "file with `user:password` for digest authentication, readable only by its owner",
         set: |config, text| {
             value::path(text).map(|path| config.registry.credentials_file = Some(path))
         },
@@ -165,28 +164,28 @@ pub const KEYS: &[Key] = &[
         name: "registry.tls_ca",
         default: "none",
         unit: "path",
-        meaning: "certificates that the servers' own must come from; asks for TLS",
+        meaning: "file with the CA certificates that the servers' certificates must chain to; enables TLS",
         set: |config, text| value::path(text).map(|path| config.registry.tls_ca = Some(path)),
     },
     Key {
         name: "registry.tls_cert",
         default: "none",
         unit: "path",
-        meaning: "certificate that this node shows to the servers",
+        meaning: "file with the client certificate that this node presents to the servers",
         set: |config, text| value::path(text).map(|path| config.registry.tls_cert = Some(path)),
     },
     Key {
         name: "registry.tls_key",
         default: "none",
         unit: "path",
-        meaning: "key of that certificate",
+        meaning: "file with the private key of that certificate",
         set: |config, text| value::path(text).map(|path| config.registry.tls_key = Some(path)),
     },
     Key {
         name: "store.kind",
         default: "embedded",
         unit: "embedded or s3",
-        meaning: "where records are kept: `embedded` is a database in `node.data_dir`, `s3` a bucket",
+        meaning: "store of the records: `embedded` is a database in `node.data_dir`, `s3` is a bucket",
         set: |config, text| {
             let kinds = [("embedded", StoreKind::Embedded), ("s3", StoreKind::S3)];
             value::one_of(text, &kinds).map(|kind| config.store.kind = kind)
@@ -196,28 +195,28 @@ pub const KEYS: &[Key] = &[
         name: "store.bucket",
         default: "none",
         unit: "name",
-        meaning: "the bucket; credentials are found as the AWS SDK finds them",
+        meaning: "name of the bucket; the AWS SDK resolves the credentials",
         set: |config, text| value::bucket(text).map(|name| config.store.bucket = Some(name)),
     },
     Key {
         name: "store.prefix",
         default: "none",
         unit: "names with / between them",
-        meaning: "what the names of all blobs begin with, so that clusters can share a bucket",
+        meaning: "prefix of all blob names, so that clusters can share a bucket",
         set: |config, text| value::prefix(text).map(|prefix| config.store.prefix = prefix),
     },
     Key {
         name: "store.endpoint",
         default: "none",
         unit: "address with http:// or https://",
-        meaning: "the server, for anything but AWS",
+        meaning: "URL of the S3 server, unless it is AWS",
         set: |config, text| value::endpoint(text).map(|url| config.store.endpoint = Some(url)),
     },
     Key {
         name: "store.region",
         default: "as the AWS SDK finds it",
         unit: "name",
-        meaning: "the bucket's region",
+        meaning: "region of the bucket",
         set: |config, text| {
             value::not_empty(text).map(|name| config.store.region = Some(name.to_owned()))
         },
@@ -226,14 +225,14 @@ pub const KEYS: &[Key] = &[
         name: "store.path_style",
         default: "true where an endpoint is set",
         unit: "true or false",
-        meaning: "whether the bucket stands in the path, not in the host's name",
+        meaning: "whether requests name the bucket in the path instead of the host name",
         set: |config, text| value::boolean(text).map(|is_on| config.store.path_style = Some(is_on)),
     },
     Key {
         name: "store.request_timeout",
         default: "5s",
         unit: "time, 100ms to 1m",
-        meaning: "how long one request may take; a write past it is undecided, and sent again",
+        meaning: "timeout of one request; a write that exceeds it is undecided, and is sent again",
         set: |config, text| {
             value::time(text, Duration::from_millis(100)..=Duration::from_mins(1))
                 .map(|time| config.store.request_timeout = time)
@@ -243,7 +242,7 @@ pub const KEYS: &[Key] = &[
         name: "objects.idle_timeout",
         default: "5m",
         unit: "time, 1s to 7d",
-        meaning: "after how long without a call an object is torn down to its record",
+        meaning: "time without a call after which an object is unloaded, so that only its record remains",
         set: |config, text| {
             let longest = Duration::from_hours(7 * 24);
             value::time(text, Duration::from_secs(1)..=longest)
@@ -254,7 +253,7 @@ pub const KEYS: &[Key] = &[
         name: "objects.state_max",
         default: "1MiB",
         unit: "size, 1KiB to 8MiB",
-        meaning: "largest state of one object, as its component encodes it",
+        meaning: "maximum size of an object's state, as its component encodes it",
         set: |config, text| {
             value::size(text, KIB..=STATE_BYTES_MAX).map(|size| config.state_max = size)
         },
@@ -263,7 +262,7 @@ pub const KEYS: &[Key] = &[
         name: "objects.mailbox_len",
         default: "128",
         unit: "number, 1 to 65536",
-        meaning: "calls that may wait for one object",
+        meaning: "maximum number of calls waiting for one object",
         set: |config, text| {
             value::number(text, 1..=65_536).map(|len| config.mailbox_len = len as usize)
         },
@@ -272,7 +271,7 @@ pub const KEYS: &[Key] = &[
         name: "objects.quarantine_after",
         default: "10",
         unit: "number, 1 to 1000000",
-        meaning: "failures of its code in a row after which an object is not run for a while",
+        meaning: "number of consecutive failures of its code after which an object is quarantined",
         set: |config, text| {
             value::number(text, 1..=1_000_000).map(|count| config.quarantine_after = count)
         },
@@ -281,7 +280,7 @@ pub const KEYS: &[Key] = &[
         name: "objects.revisions_kept",
         default: "10",
         unit: "number, 1 to 1000",
-        meaning: "newest revisions of a type whose components are kept to roll back to",
+        meaning: "number of newest revisions of a type whose components are kept for rollbacks",
         set: |config, text| {
             value::number(text, 1..=1000).map(|count| config.revisions_kept = count)
         },
@@ -290,7 +289,7 @@ pub const KEYS: &[Key] = &[
         name: "objects.collect_after",
         default: "1d",
         unit: "time, 1s to 365d",
-        meaning: "how long nothing may ask for a revision until its component is removed, if no object names it",
+        meaning: "time without use after which a revision's component is removed, unless an object's record names it",
         set: |config, text| {
             value::time(text, Duration::from_secs(1)..=Duration::from_hours(365 * 24))
                 .map(|time| config.collect_after = time)
@@ -300,7 +299,7 @@ pub const KEYS: &[Key] = &[
         name: "objects.call_timeout",
         default: "10s",
         unit: "time, 10ms to 5m",
-        meaning: "how long a call may take that names no time of its own",
+        meaning: "timeout of a call that does not specify one",
         set: |config, text| {
             let shortest = Duration::from_millis(10);
             value::time(text, shortest..=CALL_TIMEOUT_MAX).map(|time| config.call_timeout = time)
@@ -310,7 +309,7 @@ pub const KEYS: &[Key] = &[
         name: "objects.activation_rate",
         default: "1000 in a cluster, none for a node on its own",
         unit: "number, 1 to 1000000",
-        meaning: "activations that a node begins in a second, at most",
+        meaning: "maximum number of activations that a node starts per second",
         set: |config, text| {
             value::number(text, 1..=1_000_000).map(|rate| config.activation_rate = Some(rate))
         },
@@ -319,7 +318,7 @@ pub const KEYS: &[Key] = &[
         name: "objects.store_patience",
         default: "10s",
         unit: "time, 1s to 5m",
-        meaning: "how long the store may fail before a node gives its objects up to others",
+        meaning: "time for which the store may fail before a node gives up its objects to other nodes",
         set: |config, text| {
             value::time(text, Duration::from_secs(1)..=Duration::from_mins(5))
                 .map(|time| config.store_patience = time)
@@ -329,7 +328,7 @@ pub const KEYS: &[Key] = &[
         name: "sandbox.memory_max",
         default: "64MiB",
         unit: "size, 1MiB to 4GiB",
-        meaning: "memory of one instance",
+        meaning: "maximum memory of one instance",
         set: |config, text| {
             value::size(text, MIB..=4096 * MIB).map(|size| config.memory_max = size)
         },
@@ -338,7 +337,7 @@ pub const KEYS: &[Key] = &[
         name: "sandbox.cpu_max",
         default: "100ms",
         unit: "time, 1ms to 10s",
-        meaning: "processor time of one call",
+        meaning: "maximum CPU time of one call",
         set: |config, text| {
             let range = Duration::from_millis(1)..=Duration::from_secs(10);
             value::time(text, range).map(|time| config.cpu_max = time)
@@ -348,14 +347,14 @@ pub const KEYS: &[Key] = &[
         name: "sandbox.resident_max",
         default: "4096",
         unit: "number, 1 to 20000",
-        meaning: "instances kept at a time; the kernel's `vm.max_map_count` bounds it too",
+        meaning: "maximum number of cached instances; the kernel's `vm.max_map_count` limits it, too",
         set: |config, text| value::number(text, 1..=20_000).map(|max| config.resident_max = max),
     },
     Key {
         name: "sandbox.compile_time_max",
         default: "20s",
         unit: "time, 1s to 10m",
-        meaning: "how long compiling one component may take, in processor time and in all",
+        meaning: "maximum time for compiling one component, both in CPU time and in elapsed time",
         set: |config, text| {
             let range = Duration::from_secs(1)..=Duration::from_mins(10);
             value::time(text, range).map(|time| config.compile_time_max = time)
@@ -365,7 +364,7 @@ pub const KEYS: &[Key] = &[
         name: "sandbox.compile_memory_max",
         default: "1GiB",
         unit: "size, 256MiB to 64GiB",
-        meaning: "memory that compiling one component may take, in a process of its own",
+        meaning: "maximum memory for compiling one component, which takes place in a separate process",
         set: |config, text| {
             value::size(text, 256 * MIB..=65_536 * MIB).map(|size| config.compile_memory_max = size)
         },
@@ -374,7 +373,7 @@ pub const KEYS: &[Key] = &[
         name: "sandbox.code_cache_max",
         default: "1GiB",
         unit: "size, 1MiB to 64GiB",
-        meaning: "compiled code that is kept in `node.data_dir`; what was not used for longest goes first",
+        meaning: "maximum size of the cache of compiled code in `node.data_dir`; evicts the least recently used",
         set: |config, text| {
             value::size(text, MIB..=65_536 * MIB).map(|size| config.code_cache_max = size)
         },

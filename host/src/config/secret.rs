@@ -1,29 +1,29 @@
-//! Secrets in files that nobody but their owner can read.
+//! Secret files, which only their owner may be able to read.
 //!
-//! What is read here is handed to who needs it, and is never logged, shown, or kept in the configuration.
+//! Secrets are passed to the code that needs them, and are never logged, displayed, or kept in the configuration.
 
 use std::path::Path;
 
 use super::Error;
 use crate::files::{self, Rules, Untrusted};
 
-/// A file longer than this holds no secret of ours.
+/// Maximum size of a secret file; a larger file is something else.
 const SECRET_BYTES_MAX: u64 = 4096;
-/// The bits of a mode by which others may read a file, or change it.
+/// Permission bits with which others can read or write a file.
 const FOR_OTHERS: u32 = 0o077;
 
-/// The file's text, without white space around it.
+/// Reads a secret, without surrounding white space.
 ///
 /// # Errors
-/// Where it cannot be read, is somebody else's, or can be read by others.
+/// The file cannot be read, belongs to another user, or is readable by others.
 pub fn read(path: &Path) -> Result<String, Error> {
     Ok(read_text(path, FOR_OTHERS, SECRET_BYTES_MAX)?.trim().to_owned())
 }
 
-/// The text of a file whose mode has none of the bits `mode_denied`.
+/// Reads the text of a file whose mode has none of the bits in `mode_denied`.
 ///
 /// # Errors
-/// Where it cannot be read, is somebody else's, has another mode, or is too long.
+/// The file cannot be read, belongs to another user, has a denied mode bit, or is too long.
 pub(super) fn read_text(path: &Path, mode_denied: u32, bytes_max: u64) -> Result<String, Error> {
     let shown = path.display();
     let bytes = files::read(path, &Rules::of_operator(mode_denied, bytes_max));
@@ -46,10 +46,10 @@ pub(super) fn read_text(path: &Path, mode_denied: u32, bytes_max: u64) -> Result
     String::from_utf8(bytes).map_err(|_| Error::new(format!("{shown} is no text")))
 }
 
-/// A user's name and password, as `user:password`.
+/// Reads credentials of the form `user:password`.
 ///
 /// # Errors
-/// As [`read`], and where it is something else.
+/// As for [`read`]; also if the content has another form.
 pub fn read_credentials(path: &Path) -> Result<String, Error> {
     let text = read(path)?;
     let parts = text.split_once(':');
@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn a_secret_of_another_user_is_refused() {
         let file = file("user:password", 0o600);
-        // Only root may give a file away.
+        // Only root may change a file's owner.
         if chown(file.path(), Some(1), None).is_ok() {
             let error = read(file.path()).unwrap_err();
             assert!(error.message.contains("belongs to another user (number 1)"), "{error:?}");

@@ -1,6 +1,6 @@
-//! Where values come from: the sections of a TOML file, and variables `HIGHLANDER_<SECTION>__<KEY>`.
+//! Sources of configuration values: sections of a TOML file, and variables `HIGHLANDER_<SECTION>__<KEY>`.
 //!
-//! Both end in the same table of keys. A key that is not in it is refused with the nearest one that is.
+//! Both refer to the same table of keys. An unknown key is rejected, with the most similar known key as a hint.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +9,13 @@ use toml::{Table, Value};
 use super::keys::{KEYS, Key};
 use super::{Config, Error};
 
-/// How alike two names must be for one to be proposed for the other; 1 is the same.
+/// Minimum similarity for suggesting a name; 1 means equal.
 const LIKENESS_MIN: f64 = 0.6;
 
-/// The keys that were set, each with the place that set it last.
+/// Keys that were set, each with the source that set it last.
 pub(super) type Given = BTreeMap<&'static str, String>;
 
-/// Sets what the file's `text` says. `path` is how messages call the file.
+/// Applies the file's content. Messages refer to the file as `path`.
 pub(super) fn apply_file(
     config: &mut Config,
     given: &mut Given,
@@ -45,7 +45,7 @@ pub(super) fn apply_file(
     Ok(())
 }
 
-/// A value as it would be written in the environment. An inline table of one entry is `name = value` there.
+/// Converts a value to its form in the environment. An inline table with one entry becomes `name = value`.
 fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -58,8 +58,8 @@ fn text_of(value: &Value) -> Option<String> {
     }
 }
 
-/// Sets what the environment says. Variables without a double underscore are not about configuration, and those that
-/// are empty count as unset: many programs that start others cannot remove one.
+/// Applies the environment. Variables without a double underscore are not configuration keys. Empty variables
+/// count as unset, because many launchers cannot remove one.
 pub(super) fn apply_environment(
     config: &mut Config,
     given: &mut Given,
@@ -71,7 +71,7 @@ pub(super) fn apply_environment(
         Some((name, variable, text))
     });
     let mut ours: Vec<_> = ours.collect();
-    // The environment has no order, and the first mistake that is told should always be the same one.
+    // Environment variables are unordered; sorting ensures that the same error is always reported first.
     ours.sort_unstable();
     for (name, variable, text) in ours {
         let key = find(&name).ok_or_else(|| unknown(&name, &variable))?;
@@ -92,7 +92,7 @@ fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
 }
 
-/// Last parts of names that other programs use, and the key that means the same here.
+/// Key names common in other programs, by last component, with the equivalent key here.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("port", "node.listen"),
     ("host", "node.listen"),
@@ -117,7 +117,7 @@ fn unknown(name: &str, source: &str) -> Error {
     let likeness = |key: &Key| {
         let (of, key_last) = key.name.rsplit_once('.').unwrap_or(("", key.name));
         let like = strsim::jaro_winkler(name, key.name).max(strsim::jaro_winkler(last, key_last));
-        // Of two that are as alike the one of the same section is meant.
+        // With equal similarity, prefer the key in the same section.
         if of == section { like } else { like * 0.95 }
     };
     let same = ELSEWHERE.iter().find(|(word, _)| *word == last).and_then(|(_, key)| find(key));

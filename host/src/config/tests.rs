@@ -1,11 +1,11 @@
-//! What a configuration may say, what it may not, and that the documentation says the same.
+//! Valid and invalid configurations, and agreement with the documentation.
 
 use super::backends::{RegistryKind, StoreKind};
 use super::keys::KEYS;
 use super::*;
 use crate::registry::claims::Granularity;
 
-/// What every cluster must say.
+/// Settings required in every cluster.
 const CLUSTER: [(&str, &str); 4] = [
     ("HIGHLANDER_REGISTRY__KIND", "zookeeper"),
     ("HIGHLANDER_REGISTRY__CONNECT", "127.0.0.1:2181"),
@@ -25,7 +25,7 @@ fn from_environment(variables: &[(&str, &str)]) -> Result<Config, Error> {
     Config::load(None, owned)
 }
 
-/// A file with every key.
+/// File with every key.
 const EVERY_KEY: &str = r#"
 [node]
 name = "node-a"
@@ -310,7 +310,7 @@ fn nodes_that_ask_for_tokens_know_each_other_by_one() {
     check_cluster(&variables, "auth.node_token_file is missing");
     variables.push(("HIGHLANDER_AUTH__NODE_TOKEN_FILE", "node-token"));
     assert!(from_environment(&variables).is_ok());
-    // Before anybody asks for tokens: so a cluster can be closed node by node.
+    // Without `tokens_file`, so that authentication can be enabled node by node.
     variables.retain(|(name, _)| *name != "HIGHLANDER_AUTH__TOKENS_FILE");
     assert!(from_environment(&variables).is_ok());
     check_cluster(&[("HIGHLANDER_AUTH__NODE_TOKEN_FILE", "x")], "means nothing without");
@@ -394,7 +394,7 @@ fn resident_instances_fit_into_the_kernels_mappings() {
 
 #[test]
 fn the_defaults_in_the_table_are_those_that_hold() {
-    // What these are when nothing is said cannot be said.
+    // These defaults are descriptions, which cannot be set as values.
     let unsaid = ["none", "the host's name", "the address listened on", "as the AWS SDK finds it"];
     let by_kind =
         ["true where an endpoint is set", "1000 in a cluster, none for a node on its own"];

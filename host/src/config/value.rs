@@ -1,6 +1,6 @@
-//! Reads single values: sizes and times with units, numbers, names, addresses.
+//! Parsers for single values: sizes and times with units, numbers, names, addresses.
 //!
-//! Each function says what would have been right, and never falls back on a guess.
+//! Each error states the expected form; no parser guesses.
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -12,22 +12,23 @@ use humantime_serde::re::humantime;
 
 use crate::registry::claims::Granularity;
 
-/// More partitions than a few hundred nodes can share out are only more claims.
+/// Maximum number of partitions; more would not help to distribute objects over a few hundred nodes, and would
+/// only add claims.
 const PARTITIONS_MAX: u32 = 16_384;
-/// Long enough for a host's name, and short enough for a path and a header.
+/// Maximum length of a node name: long enough for a host name, short enough for a path and a header.
 const NAME_CHARS_MAX: usize = 40;
-/// Leaves room for type and key in S3's 1,024 bytes.
+/// Maximum length of a prefix, which leaves room for type and key within S3's limit of 1,024 bytes.
 const PREFIX_BYTES_MAX: usize = 128;
 
-/// A size with unit.
+/// Parses a size with a unit.
 ///
 /// # Errors
-/// What it should look like.
+/// A description of the expected form.
 pub fn size(text: &str, range: RangeInclusive<usize>) -> Result<usize, String> {
     let show = |bytes: &usize| ByteSize(*bytes as u64).to_string();
     let wanted =
         || format!("a size with a unit, from {} to {}", show(range.start()), show(range.end()));
-    // The crate would take a bare number for bytes.
+    // `ByteSize` would accept a bare number as bytes.
     if !text.ends_with(|last: char| last.is_ascii_alphabetic()) {
         return Err(format!("{text:?} has no unit: it takes {}, like 64MiB", wanted()));
     }
@@ -36,7 +37,7 @@ pub fn size(text: &str, range: RangeInclusive<usize>) -> Result<usize, String> {
     within(text, bytes, &range, show)
 }
 
-/// The value, if it is in its range; the error says on which side of it the value is.
+/// Checks that the value is in its range; the error names the bound that the value exceeds.
 fn within<T: PartialOrd>(
     text: &str,
     value: T,
@@ -52,10 +53,10 @@ fn within<T: PartialOrd>(
     Ok(value)
 }
 
-/// A time with unit.
+/// Parses a time with a unit.
 ///
 /// # Errors
-/// What it should look like.
+/// A description of the expected form.
 pub fn time(text: &str, range: RangeInclusive<Duration>) -> Result<Duration, String> {
     let show = |time: &Duration| humantime::format_duration(*time).to_string();
     let parsed = humantime::parse_duration(text).map_err(|_| {
@@ -65,10 +66,10 @@ pub fn time(text: &str, range: RangeInclusive<Duration>) -> Result<Duration, Str
     within(text, parsed?, &range, show)
 }
 
-/// A number without unit.
+/// Parses a number without a unit.
 ///
 /// # Errors
-/// What it should look like.
+/// A description of the expected form.
 pub fn number(text: &str, range: RangeInclusive<u32>) -> Result<u32, String> {
     let not_a_number =
         || format!("{text:?} is not a number from {} to {}", range.start(), range.end());
@@ -78,27 +79,27 @@ pub fn number(text: &str, range: RangeInclusive<u32>) -> Result<u32, String> {
     u32::try_from(number).map_err(|_| not_a_number())
 }
 
-/// Yes or no.
+/// Parses `true` or `false`.
 ///
 /// # Errors
-/// What it should look like.
+/// A description of the expected form.
 pub fn boolean(text: &str) -> Result<bool, String> {
     text.parse().map_err(|_| format!("{text:?} is neither true nor false"))
 }
 
-/// An IP address and a port.
+/// Parses an IP address with a port.
 ///
 /// # Errors
-/// What it should look like.
+/// A description of the expected form.
 pub fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse()
         .map_err(|_| format!("{text:?} is not an IP address and a port, like 127.0.0.1:7410"))
 }
 
-/// A host, by name or address, and a port.
+/// Parses a host name or address with a port.
 ///
 /// # Errors
-/// What it should look like.
+/// A description of the expected form.
 pub fn host_and_port(text: &str) -> Result<String, String> {
     let parts = text.rsplit_once(':');
     let is_valid = parts.is_some_and(|(host, port)| {
@@ -113,26 +114,26 @@ pub fn host_and_port(text: &str) -> Result<String, String> {
     }
 }
 
-/// Some text.
+/// Accepts any text that is not empty.
 ///
 /// # Errors
-/// Where it is empty.
+/// The text is empty.
 pub fn not_empty(text: &str) -> Result<&str, String> {
     if text.is_empty() { Err("it is empty".to_owned()) } else { Ok(text) }
 }
 
-/// The path of a file or a folder.
+/// Parses a path.
 ///
 /// # Errors
-/// Where it is empty.
+/// The text is empty.
 pub fn path(text: &str) -> Result<PathBuf, String> {
     not_empty(text).map(PathBuf::from)
 }
 
-/// One of a few words, each of which stands for something.
+/// Parses one of several words, each of which maps to a value.
 ///
 /// # Errors
-/// Which words there are.
+/// The list of words.
 pub fn one_of<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String> {
     let found = words.iter().find(|(word, _)| *word == text);
     found.map(|(_, meaning)| *meaning).ok_or_else(|| {
@@ -141,10 +142,10 @@ pub fn one_of<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String> {
     })
 }
 
-/// How much one claim covers: `object`, or `partitions = 4096`.
+/// Parses the claim granularity: `object`, or `partitions = 4096`.
 ///
 /// # Errors
-/// What it should look like.
+/// A description of the expected form.
 pub fn granularity(text: &str) -> Result<Granularity, String> {
     if text == "object" {
         return Ok(Granularity::Object);
@@ -160,10 +161,10 @@ pub fn granularity(text: &str) -> Result<Granularity, String> {
     )
 }
 
-/// A node's name.
+/// Parses a node name.
 ///
 /// # Errors
-/// What it should look like.
+/// A description of the expected form.
 pub fn name(text: &str) -> Result<String, String> {
     if !text.is_empty() && fitting_name(text) == text {
         return Ok(text.to_owned());
@@ -171,7 +172,7 @@ pub fn name(text: &str) -> Result<String, String> {
     Err(format!("{text:?} is not 1 to {NAME_CHARS_MAX} letters, digits and -"))
 }
 
-/// What of `text` can be a node's name.
+/// Converts `text` to a valid node name by removing all other characters.
 #[must_use]
 pub fn fitting_name(text: &str) -> String {
     let fits = |c: &char| c.is_ascii_alphanumeric() || *c == '-';
@@ -179,10 +180,10 @@ pub fn fitting_name(text: &str) -> String {
     if name.is_empty() { "node".to_owned() } else { name }
 }
 
-/// Servers of an ensemble, each with its port, and the path below which everything is.
+/// Parses an ensemble: servers with ports, and a chroot.
 ///
 /// # Errors
-/// What it should look like.
+/// A description of the expected form.
 pub fn ensemble(text: &str) -> Result<String, String> {
     let (servers, chroot) = match text.find('/') {
         Some(index) => text.split_at(index),
@@ -205,10 +206,10 @@ pub fn ensemble(text: &str) -> Result<String, String> {
     Err(format!("{chroot:?} is not a path for a cluster; it looks like /highlander"))
 }
 
-/// The name of a bucket.
+/// Parses a bucket name.
 ///
 /// # Errors
-/// What it should look like.
+/// A description of the expected form.
 pub fn bucket(text: &str) -> Result<String, String> {
     let is_plain =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
@@ -218,10 +219,10 @@ pub fn bucket(text: &str) -> Result<String, String> {
     Err(format!("{text:?} is not the name of a bucket: 3 to 63 of a-z, 0-9, - and ."))
 }
 
-/// What the names of all blobs begin with, without a slash at either end.
+/// Parses a prefix for blob names, which has no slash at either end.
 ///
 /// # Errors
-/// What it should look like.
+/// A description of the expected form.
 pub fn prefix(text: &str) -> Result<String, String> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     let is_step = |step: &str| !matches!(step, "" | "." | "..") && step.bytes().all(is_plain);
@@ -234,17 +235,17 @@ pub fn prefix(text: &str) -> Result<String, String> {
     ))
 }
 
-/// The address of a server over HTTP.
+/// Parses an HTTP or HTTPS endpoint.
 ///
 /// # Errors
-/// What it should look like.
+/// A description of the expected form.
 pub fn endpoint(text: &str) -> Result<String, String> {
     let url = text.parse::<http::Uri>().ok().filter(|url| {
         let is_http = matches!(url.scheme_str(), Some("http" | "https"));
         let is_plain = url.authority().is_some_and(|host| !host.as_str().contains('@'));
         is_http && is_plain && url.query().is_none()
     });
-    // What was refused may hold a password, so it is not repeated.
+    // The rejected text may contain a password, so the error does not repeat it.
     url.map(|_| text.trim_end_matches('/').to_owned()).ok_or_else(|| {
         "it is not the address of a server without user and password, like http://127.0.0.1:9000"
             .to_owned()
