@@ -1,7 +1,8 @@
-//! The `highlander` command: its arguments, and which part of this module does what they ask for.
+//! The `highlander` command line: argument definitions and dispatch to the subcommands.
 //!
-//! Standard output carries data and nothing else. Every failure ends in one form ([`failure`]), and what a node sent is
-//! printed with its control characters escaped ([`output`]). A node is run by what `main` hands in, above this layer.
+//! Standard output carries only data. All failures are printed in one format ([`failure`]), and control characters
+//! in data from a node are escaped ([`output`]). The function that runs a node is passed in by `main`, because it
+//! belongs to a higher layer.
 
 mod alarms;
 mod client;
@@ -36,7 +37,7 @@ use crate::config::backends::RegistryKind;
 use crate::engine::wasmtime::{COMMAND, Confinement, compile};
 use crate::telemetry;
 
-/// Objects with one owner, a durable state, and sandboxed behaviour.
+/// Run durable, single-owner objects with sandboxed behaviour
 #[derive(Debug, Parser)]
 #[command(name = "highlander", version, max_term_width = 100)]
 #[command(
@@ -56,41 +57,41 @@ enum Command {
     ///
     /// Example: highlander dev --data /tmp/objects
     Dev {
-        /// Directory of the store and of compiled code [default: .highlander]
+        /// Directory for the store and compiled code [default: .highlander]
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
-        /// Address to listen on; port 0 takes a free one [default: 127.0.0.1:7410]
+        /// Address to listen on; port 0 selects a free one [default: 127.0.0.1:7410]
         #[arg(long, value_name = "ADDR")]
         listen: Option<SocketAddr>,
-        /// Directory of a page: its files are served at /web/, to everybody
+        /// Directory of a web page; its files are served at /web/, without authentication
         #[arg(long, value_name = "DIR")]
         web: Option<PathBuf>,
         #[command(flatten)]
         log: Log,
     },
-    /// Run a node as a configuration file, or the environment, says
+    /// Run a node from a configuration file or the environment
     Serve {
-        /// The configuration; see docs/configuration.md [default: the environment alone]
+        /// Configuration file; see docs/configuration.md [default: the environment alone]
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
         #[command(flatten)]
         log: Log,
     },
-    /// Make a token, and the line that lets it in
+    /// Generate a token and its line for the token file
     ///
     /// Example: highlander token ci --scopes deploy:todo,call:todo
     Token(token::Token),
-    /// Make a new object project, or add an object to the project you are in
+    /// Create an object project, or add an object to the current project
     New(new::New),
     /// Upload a component and make it the current revision of its type
     ///
     /// Example: highlander deploy todo.wasm --canary 10%
     Deploy(deploy::Deploy),
-    /// Try a component with the states of real objects, and change nothing
+    /// Test a component on the states of existing objects, without changing anything
     Rehearse(deploy::Rehearse),
     /// Make an older revision of a type current again
     Rollback(deploy::Rollback),
-    /// List the types, show one with its handlers, their arguments, and its revisions, or remove one
+    /// List the types, show the handlers and revisions of one, or remove one
     Types(types::Types),
     /// Call a handler of an object
     ///
@@ -104,41 +105,41 @@ enum Command {
     Delete(objects::Delete),
     /// Print the keys of a type's objects, in order
     List(objects::List),
-    /// Print what happens to an object, until Ctrl-C
+    /// Print the events of an object until interrupted with Ctrl-C
     ///
     /// Example: highlander watch todo/42 --count 3
     Watch(watch::Watch),
-    /// Say which node owns an object, and where its bytes are
+    /// Show the owner, tier and version of an object
     Where(objects::One),
-    /// Run an object again whose code failed so often that it is quarantined
+    /// Resume an object that was quarantined after repeated failures
     Resume(objects::One),
-    /// List the messages that an object has not delivered, and what became of them
+    /// List the undelivered and failed messages of an object; retry or drop failed ones
     ///
     /// Example: highlander messages list/home --retry all
     Messages(messages::Messages),
-    /// List the alarms that an object has set and those that were given up; set or drop the latter
+    /// List the scheduled and failed alarms of an object; retry or drop failed ones
     Alarms(alarms::Alarms),
     /// Unload an object from memory; its record stays in the store
     Deactivate(objects::One),
     /// List the nodes
     Nodes,
-    /// Let a node give all its objects to others, and wait until it has
+    /// Move all objects of a node to other nodes, and wait until they have moved
     Drain(nodes::Drain),
-    /// Check this machine and this configuration, and say how to mend what is wrong
+    /// Check this machine and its configuration, and suggest fixes
     Doctor(doctor::Doctor),
-    /// Print a script that completes commands and options in a shell
+    /// Print a shell completion script for commands and options
     ///
     /// Example: highlander completions bash > ~/.local/share/bash-completion/completions/highlander
     Completions(completions::Completions),
-    /// Compile a component from standard input: what nodes run in a process of its own
+    /// Compile a component from standard input; nodes run this in a child process
     #[command(name = COMMAND, hide = true)]
     CompileComponent(Confinement),
 }
 
-/// What runs a node until it is told to stop.
+/// Runs a node until the process is asked to stop.
 pub type RunNode = fn(Config) -> anyhow::Result<()>;
 
-/// Does what the process's arguments ask for. `run_node` is called for `dev` and `serve`.
+/// Parses the process's arguments and runs the command. `dev` and `serve` call `run_node`.
 #[must_use]
 pub fn main(run_node: RunNode) -> ExitCode {
     let matches = command().get_matches();
@@ -162,11 +163,11 @@ pub fn main(run_node: RunNode) -> ExitCode {
     }
 }
 
-/// Commands that talk to no node, and those options of [`Global`] that they use nevertheless.
+/// Commands that contact no node, each with the [`Global`] options that it uses anyway.
 const OFFLINE: &[(&str, &[&str])] =
     &[("dev", &[]), ("serve", &[]), ("new", &[]), ("token", &["json"]), ("completions", &[])];
 
-/// The command as users see it: the help of a command lists the options that it uses.
+/// Command definition as users see it: the help of each command lists only the options that it uses.
 fn command() -> clap::Command {
     let command = Cli::command();
     let global: Vec<_> =
@@ -179,7 +180,7 @@ fn command() -> clap::Command {
     })
 }
 
-/// A number of things, of which nobody wants none.
+/// Parses a positive number.
 fn at_least_one(text: &str) -> Result<u64, String> {
     text.parse()
         .ok()
@@ -187,7 +188,7 @@ fn at_least_one(text: &str) -> Result<u64, String> {
         .ok_or_else(|| "it is a number, 1 or more".to_owned())
 }
 
-/// The configuration of a node on its own: the environment's, and over it what the command says.
+/// Returns the configuration of a single node: the environment's, overridden by the command's options.
 fn dev_config(
     data: Option<PathBuf>,
     listen: Option<SocketAddr>,
@@ -218,7 +219,7 @@ fn load(file: Option<&Path>) -> Result<Config, Failure> {
     Ok(Config::load(file, variables)?)
 }
 
-/// Runs a command that talks to a node.
+/// Runs a command that needs a runtime, usually to send requests to a node.
 fn on_runtime(global: &Global, command: Command) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::environment(format!("no runtime: {error}")))?;

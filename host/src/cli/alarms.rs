@@ -1,5 +1,5 @@
-//! The command about the alarms of an object: those that are set, and those that were given up.
-//! Arguments are cut short in tables; `--json` has them whole. Their numbers are printed as the node sent them.
+//! The `alarms` command: lists an object's scheduled and failed alarms, and retries or drops failed ones.
+//! Tables truncate arguments; `--json` prints them whole. Numbers in arguments are printed as the node sent them.
 
 use clap::Args;
 use http::Method;
@@ -15,13 +15,13 @@ use crate::id::ObjectId;
 /// `highlander alarms`
 #[derive(Debug, Args)]
 pub(super) struct Alarms {
-    /// The object, like reminder/home
+    /// Object, such as reminder/home
     #[arg(value_name = "TYPE/KEY")]
     id: ObjectId,
-    /// Set one that was given up anew, or all
+    /// Schedule one failed alarm again, or all
     #[arg(long, value_name = "NUMBER|all", conflicts_with = "drop")]
     retry: Option<Which>,
-    /// Drop one that was given up, or all
+    /// Drop one failed alarm, or all
     #[arg(long, value_name = "NUMBER|all")]
     drop: Option<Which>,
 }

@@ -1,7 +1,7 @@
-//! Talks to a node: one request, one answer, and what it means when there is none.
+//! Client for a node's HTTP API: one request, one response, and the meaning of a missing response.
 //!
-//! A request that was sent and not answered may have been executed. Only where no connection came about, or the
-//! request only reads, nothing was. How a request is sent is [`transport`]'s.
+//! A request without a response may have been executed, unless no connection was established or the request only
+//! reads. [`transport`] handles the connection.
 
 mod transport;
 
@@ -26,19 +26,18 @@ use crate::http::problem::{CONTENT, Document};
 use crate::id::ObjectId;
 use crate::limits::CALL_TIMEOUT_MAX;
 
-/// What is written as itself in a path or a query; every other byte becomes `%XX`.
+/// Characters that are left unescaped in a path or query; every other byte becomes `%XX`.
 const URL_SAFE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-/// How much longer than the call the answer may take.
+/// Time that a response may take beyond the maximum timeout of a call.
 const ANSWER_MARGIN: Duration = Duration::from_secs(10);
 
-/// One request.
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) method: Method,
     pub(super) path: String,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
-    /// What to do where it was sent and not answered.
+    /// Hint for the user if the request was sent but not answered.
     when_unanswered: Option<String>,
 }
 
@@ -52,18 +51,18 @@ impl Request {
         Self::new(Method::GET, path)
     }
 
-    /// The same with a body of this media type.
+    /// Adds a body with this media type.
     pub(super) fn with_body(mut self, media_type: &'static str, body: impl Into<Bytes>) -> Self {
         self.headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
         Self { body: body.into(), ..self }
     }
 
-    /// The same with what to do where it is not answered, and may have been executed.
+    /// Sets the hint to show if the request gets no response, and so may have been executed.
     pub(super) fn when_unanswered(self, hint: impl Into<String>) -> Self {
         Self { when_unanswered: Some(hint.into()), ..self }
     }
 
-    /// The same with one header more.
+    /// Adds one header.
     pub(super) fn with_header(mut self, name: &'static str, value: &str) -> Result<Self, Failure> {
         let value = HeaderValue::from_str(value).map_err(|_| {
             Failure::usage(format!("{value:?} holds characters that no header may"))
@@ -73,7 +72,7 @@ impl Request {
     }
 }
 
-/// An answer that is no error.
+/// Successful response.
 #[derive(Debug)]
 pub(super) struct Answer {
     headers: HeaderMap,
@@ -81,23 +80,23 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// The version that the answer speaks of.
+    /// Returns the object version that the response reports.
     pub(super) fn version(&self) -> Option<&str> {
         self.headers.get("highlander-version")?.to_str().ok()
     }
 
-    /// Whether it is the kept answer of an earlier call.
+    /// Whether this is the stored reply of an earlier call with the same idempotency key.
     pub(super) fn is_replayed(&self) -> bool {
         self.headers.contains_key("idempotency-replayed")
     }
 
-    /// The answer as a `T`.
+    /// Deserializes the body.
     pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         serde_json::from_slice(&self.body).map_err(|error| unreadable(&error))
     }
 }
 
-/// A part of an answer as a `T`.
+/// Deserializes a part of a response.
 pub(super) fn read<T: DeserializeOwned>(part: &RawValue) -> Result<T, Failure> {
     serde_json::from_str(part.get()).map_err(|error| unreadable(&error))
 }
@@ -109,13 +108,13 @@ fn unreadable(error: &serde_json::Error) -> Failure {
     )
 }
 
-/// A way to one node.
+/// Client for one node.
 #[derive(Debug)]
 pub(super) struct Client {
     address: Address,
     url: String,
     token: Option<HeaderValue>,
-    /// Whether documents are printed as they come.
+    /// Whether documents are printed unchanged.
     pub(super) is_json: bool,
 }
 
@@ -127,12 +126,12 @@ impl Client {
         Ok(Self { address, url, token, is_json: global.json })
     }
 
-    /// The address that it talks to.
+    /// Returns the node's address.
     pub(super) fn url(&self) -> &str {
         &self.url
     }
 
-    /// Sends a request and waits for its answer.
+    /// Sends a request and waits for its response.
     pub(super) async fn send(&self, mut request: Request) -> Result<Answer, Failure> {
         let is_read = request.method.is_safe();
         let hint = request.when_unanswered.take();
@@ -152,7 +151,7 @@ impl Client {
         }
     }
 
-    /// Sends a request whose answer has no end.
+    /// Sends a request whose response is an endless stream.
     pub(super) async fn stream(&self, request: Request) -> Result<Stream, Failure> {
         let message = self.message(request).map_err(|failed| self.failed(&failed, true, None))?;
         let begun = Stream::begin(&self.address, message).await;
@@ -178,7 +177,7 @@ impl Client {
         Ok(message)
     }
 
-    /// What an answer means that is an error.
+    /// Converts an error response into a failure.
     fn refused(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Failure {
         let is_problem = headers.get(CONTENT_TYPE).is_some_and(|media_type| media_type == CONTENT);
         match serde_json::from_slice::<Document>(body) {
@@ -219,14 +218,14 @@ impl Client {
     }
 }
 
-/// Why a request has no answer.
+/// Reason why a request has no response.
 enum Failed {
-    /// It cannot be written as HTTP.
+    /// The request cannot be written as HTTP.
     Unsendable,
     Unanswered(Unanswered),
 }
 
-/// What is wrong with the address of a node.
+/// Explains why a node's address is invalid.
 fn no_address(url: &str) -> Failure {
     if let Some(rest) = url.strip_prefix("https://") {
         let text = format!("{url} asks for TLS, which this build does not have");
@@ -239,16 +238,16 @@ fn no_address(url: &str) -> Failure {
         let text = format!("the address {url} lacks http:// in front");
         return Failure::usage(text).with_hint(format!("--url http://{url}"));
     }
-    // It may hold a password.
+    // The address may contain a password.
     let shown = if url.contains('@') { "the address" } else { url };
     let text = format!("{shown} is not the address of a node: http://HOST:PORT, without a user");
     Failure::usage(text).with_hint("--url http://127.0.0.1:7410")
 }
 
-/// The path of an object.
+/// Returns the path of an object.
 pub(super) fn object_path(id: &ObjectId) -> String {
     let key = match id.key() {
-        // Escaped, so that what lies between is less likely to take them for steps in the path.
+        // The keys `.` and `..` are escaped so that proxies are less likely to resolve them as path segments.
         "." => "%2E".to_owned(),
         ".." => "%2E%2E".to_owned(),
         key => encoded(key),
@@ -256,7 +255,7 @@ pub(super) fn object_path(id: &ObjectId) -> String {
     format!("/v1/objects/{}/{key}", id.type_name())
 }
 
-/// Text as a part of a path, or as a value of a query.
+/// Percent-encodes text for a path segment or a query value.
 pub(super) fn encoded(text: &str) -> String {
     utf8_percent_encode(text, URL_SAFE).to_string()
 }

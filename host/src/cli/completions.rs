@@ -1,4 +1,4 @@
-//! `highlander completions`: prints a script by which a shell completes commands and options. It contacts no node.
+//! The `completions` command: prints a shell completion script. It contacts no node.
 
 use clap::Args;
 use clap_complete::{Shell, generate};
@@ -9,14 +9,14 @@ use super::output;
 /// `highlander completions`
 #[derive(Debug, Args)]
 pub(super) struct Completions {
-    /// The shell that is to read it
+    /// Shell to generate the script for
     shell: Shell,
 }
 
 impl Completions {
     pub(super) fn run(self, mut command: clap::Command) -> Result<(), Failure> {
         let name = command.get_name().to_owned();
-        // Into memory first: a reader that goes away would end the generator with a panic.
+        // Generate into memory first: the generator panics if its output pipe is closed.
         let mut script = Vec::new();
         generate(self.shell, &mut command, name, &mut script);
         output::text(&String::from_utf8_lossy(&script))

@@ -1,6 +1,7 @@
-//! Uploads a component, or goes back to an older revision, and rehearses components before.
+//! The `deploy`, `rehearse` and `rollback` commands.
 //!
-//! Whether a component fits is the node's to say; here it is only read and sent. How it spreads is shown by `spread`.
+//! The node decides whether a component is acceptable; the command only reads and uploads it. `spread` shows the
+//! progress of the roll-out.
 
 mod rehearse;
 mod share;
@@ -27,26 +28,26 @@ use crate::rehearsal::Sample;
 /// `highlander deploy`
 #[derive(Debug, Args)]
 pub(super) struct Deploy {
-    /// The component
-    // Not required by the parser, because --canary takes it for a key where it is the last word: see `file`.
+    /// Component to deploy
+    // Optional for the parser, because `--canary` consumes it as a key if it is the last argument: see `file`.
     #[arg(value_name = "FILE.wasm")]
     file: Option<PathBuf>,
-    /// Deploy it even where it breaks what the current revision offers
+    /// Deploy the component even if it breaks compatibility with the current revision
     #[arg(long)]
     force: bool,
-    /// Try it first with the states of all objects, or of so many
+    /// First rehearse it on the states of all objects, or of this many
     #[arg(long, value_name = "all|N")]
     rehearse: Option<Sample>,
-    /// For a share of the objects, like 10%, or for these keys
+    /// Deploy it for a share of the objects, such as 10%, or for these keys
     #[arg(long, value_name = "P%|KEY", num_args = 1..)]
     canary: Vec<String>,
-    /// For the object with this key, which may look like a number or a share
+    /// Deploy it for the object with this key, which may look like a number or a share
     #[arg(long, value_name = "KEY")]
     canary_key: Vec<String>,
-    /// Take it back when more of the objects fail, like 1%, or never: none [default: 1%]
+    /// Roll it back if more of the objects fail, such as 1%; none disables this [default: 1%]
     #[arg(long, value_name = "P%|none", value_parser = share::max_failures)]
     max_failures: Option<String>,
-    /// Deploy it once, however often it is repeated with this key [default: a random one]
+    /// Deploy only once, even if repeated with this key [default: a random key]
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
 }
@@ -54,15 +55,15 @@ pub(super) struct Deploy {
 /// `highlander rollback`
 #[derive(Debug, Args)]
 pub(super) struct Rollback {
-    /// The type
+    /// Type to roll back
     #[arg(value_name = "TYPE")]
     type_name: String,
-    /// The revision that is to be current [default: the one before]
+    /// Revision to make current [default: the previous one]
     #[arg(long, value_name = "N")]
     to: Option<u32>,
 }
 
-/// A revision that is taking the place of another.
+/// Roll-out in progress.
 #[derive(Debug, Deserialize)]
 pub(super) struct Rollout {
     pub(super) revision: u32,
@@ -113,7 +114,7 @@ impl Deploy {
         spread(client, client.send(request).await?).await
     }
 
-    /// The component's file, which may have come last: `--canary 10% FILE.wasm`.
+    /// Returns the component's file, which may be the last argument: `--canary 10% FILE.wasm`.
     fn file(&mut self) -> Result<PathBuf, Failure> {
         let is_component = |word: &mut String| word.ends_with(".wasm");
         let last = || self.canary.pop_if(is_component).map(PathBuf::from);
@@ -170,7 +171,7 @@ impl Rollback {
             Some(to) => {
                 format!("{look}; while {to} is, or is on its way, to repeat it does nothing")
             }
-            // The one before is another one the second time.
+            // Without a number, a second rollback would go back one more revision.
             None => format!("{look}; name the one that you want with --to"),
         };
         let request = Request::new(Method::POST, path).when_unanswered(hint);

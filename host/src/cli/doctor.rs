@@ -1,7 +1,7 @@
-//! `highlander doctor`: looks at what a node needs, and says how to mend what is missing.
+//! The `doctor` command: checks everything that a node needs, and suggests how to fix problems.
 //!
-//! It measures and tries, and leaves nothing behind but the blob by which every start of a node tries the store. A
-//! check that cannot be made is a warning, not a failure.
+//! It leaves nothing behind except the probe blob that every node start also writes to the store. A check that
+//! cannot be carried out results in a warning, not a failure.
 
 mod access;
 mod bucket;
@@ -25,12 +25,12 @@ use crate::config::backends::{RegistryKind, StoreKind};
 /// `highlander doctor`
 #[derive(Debug, Args)]
 pub(super) struct Doctor {
-    /// The configuration that the node is to run with [default: that of `highlander dev`]
+    /// Configuration file of the node to check [default: that of `highlander dev`]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
-/// How one check ended.
+/// Result of one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Verdict {
@@ -39,7 +39,7 @@ enum Verdict {
     Fail,
 }
 
-/// What one check found.
+/// Report of one check.
 #[derive(Debug, Serialize)]
 struct Finding {
     check: &'static str,

@@ -1,7 +1,8 @@
-//! Options that an environment variable can set as well.
+//! Options that can also be set by an environment variable.
 //!
-//! A variable that is empty counts as unset: shells and unit files often cannot remove one. They are read here and not
-//! by the parser, which would take an empty one for a value, and list every option that is set so in its usage lines.
+//! An empty variable counts as unset, because shells and unit files often cannot remove one. The variables are
+//! read here instead of by clap, which would accept an empty value and list every option that has a variable in
+//! its usage lines.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -13,16 +14,16 @@ use crate::telemetry;
 
 const URL_DEFAULT: &str = "http://127.0.0.1:7410";
 
-/// Options of every command that talks to a node.
+/// Options of every command that sends requests to a node.
 #[derive(Debug, Args)]
 pub(super) struct Global {
-    /// The node to talk to [env: HIGHLANDER_URL] [default: http://127.0.0.1:7410]
+    /// URL of the node [env: HIGHLANDER_URL] [default: http://127.0.0.1:7410]
     #[arg(long, global = true)]
     url: Option<String>,
-    /// Print documents as the node sends them, one a line
+    /// Print documents as the node sends them, one per line
     #[arg(long, global = true, action = ArgAction::SetTrue)]
     pub(super) json: bool,
-    /// File that holds the bearer token, readable by its owner alone [env: HIGHLANDER_TOKEN_FILE]
+    /// File with the bearer token, readable only by its owner [env: HIGHLANDER_TOKEN_FILE]
     #[arg(long, global = true, value_name = "FILE")]
     token_file: Option<PathBuf>,
 }
@@ -30,26 +31,26 @@ pub(super) struct Global {
 /// Options of every command that runs a node.
 #[derive(Debug, Args)]
 pub(super) struct Log {
-    /// How log lines are written: text or json [env: HIGHLANDER_LOG_FORMAT] [default: text]
+    /// Log format: text or json [env: HIGHLANDER_LOG_FORMAT] [default: text]
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<telemetry::Format>,
 }
 
 impl Global {
-    /// The node's address.
+    /// Returns the node's URL.
     pub(super) fn url(&self) -> String {
         let variable = || variable("HIGHLANDER_URL")?.into_string().ok();
         self.url.clone().or_else(variable).unwrap_or_else(|| URL_DEFAULT.to_owned())
     }
 
-    /// The file with the token, if there is one.
+    /// Returns the token file, if set.
     pub(super) fn token_file(&self) -> Option<PathBuf> {
         self.token_file.clone().or_else(|| variable("HIGHLANDER_TOKEN_FILE").map(PathBuf::from))
     }
 }
 
 impl Log {
-    /// The format of log lines.
+    /// Returns the log format.
     pub(super) fn format(&self) -> Result<telemetry::Format, Failure> {
         const VARIABLE: &str = "HIGHLANDER_LOG_FORMAT";
         if let Some(format) = self.log_format {
@@ -61,7 +62,7 @@ impl Log {
     }
 }
 
-/// Value of an environment variable that is set and not empty.
+/// Returns the value of an environment variable, unless it is unset or empty.
 fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }

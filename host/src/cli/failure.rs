@@ -1,6 +1,7 @@
-//! Why a command failed: what is printed, and the code that it exits with.
+//! Command failures: message, hint and exit code.
 //!
-//! The exit code follows from what the node said of the effect, so that a script can tell "not done" from "not known".
+//! The exit code follows from the effect that the node reported, so that scripts can tell "not executed" from
+//! "outcome unknown".
 
 use std::io::ErrorKind;
 use std::process::ExitCode;
@@ -9,22 +10,22 @@ use super::output;
 use crate::config;
 use crate::http::problem::Document;
 
-/// What a script is told.
+/// Exit code of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Exit {
-    /// Nobody reads on: no failure at all.
+    /// Success. A failure has this code only if the reader of standard output closed the pipe.
     Done = 0,
-    /// The object did not do it, and will not if it is asked again.
+    /// The object did not complete the call; a retry would not change this.
     Rejected = 1,
-    /// The command, the machine or the request is wrong.
+    /// Wrong usage, wrong environment, or a request that cannot succeed as it is.
     Usage = 2,
-    /// Nothing was executed; it can be tried again.
+    /// Nothing was executed; a retry may succeed.
     Unavailable = 3,
-    /// It may have been executed.
+    /// The request may have been executed.
     Unknown = 4,
 }
 
-/// Why a command failed.
+/// Failure of a command.
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) exit: Exit,
@@ -33,17 +34,17 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    /// The command was used in a wrong way.
+    /// Wrong usage of the command.
     pub(super) fn usage(message: impl Into<String>) -> Self {
         Self { exit: Exit::Usage, message: message.into(), hint: None }
     }
 
-    /// The machine is not as it should be.
+    /// Problem with the local environment.
     pub(super) fn environment(message: impl Into<String>) -> Self {
         Self::usage(message)
     }
 
-    /// The reader of standard output has gone, which is its right.
+    /// The reader of standard output closed the pipe, which is not an error.
     pub(super) fn nobody_reads() -> Self {
         Self { exit: Exit::Done, message: String::new(), hint: None }
     }
@@ -52,12 +53,12 @@ impl Failure {
         Self { hint: Some(hint.into()), ..self }
     }
 
-    /// What was asked for was not done, and will not be if it is asked again.
+    /// The request was rejected; a retry would be rejected again.
     pub(super) fn rejected(message: String) -> Self {
         Self { exit: Exit::Rejected, message, hint: None }
     }
 
-    /// What a node answered.
+    /// Converts a node's error response.
     pub(super) fn of_problem(problem: Document) -> Self {
         let exit = exit_of(&problem);
         let said = problem.rejection.map(|rejection| match rejection.detail {
@@ -68,7 +69,7 @@ impl Failure {
         Self { exit, message, hint: hint_of(&problem.code).or(problem.hint) }
     }
 
-    /// Why a node could not run.
+    /// Converts the error with which a node stopped.
     #[allow(clippy::needless_pass_by_value, reason = "it is handed over by `map_err`")]
     pub(super) fn of_node(error: anyhow::Error) -> Self {
         if let Some(error) = error.downcast_ref::<config::Error>() {
@@ -89,14 +90,14 @@ impl Failure {
             }
             _ => {}
         }
-        // Where there is a cause, it is of this machine.
+        // An error with a cause comes from the environment.
         if error.chain().nth(1).is_some() {
             return failure.with_hint("look at this machine with: highlander doctor");
         }
         failure
     }
 
-    /// Prints it, and says what to exit with.
+    /// Prints the failure and returns the exit code.
     pub(super) fn report(&self) -> ExitCode {
         if self.exit != Exit::Done {
             output::error(&self.message, self.hint.as_deref());
@@ -111,7 +112,7 @@ impl From<config::Error> for Failure {
     }
 }
 
-/// What is to be done about a code on the command line, where that is not what the node says.
+/// Returns a hint that names command-line options, for codes where the node's hint does not.
 fn hint_of(code: &str) -> Option<String> {
     let hint = match code {
         "unauthenticated" => {
@@ -123,7 +124,7 @@ fn hint_of(code: &str) -> Option<String> {
     Some(hint.to_owned())
 }
 
-/// Codes that say that the object itself did not do what it was asked.
+/// Error codes for calls that the object itself did not complete.
 const BY_THE_OBJECT: &[&str] = &[
     "object-rejected",
     "revision-taken-back",
@@ -143,7 +144,7 @@ fn exit_of(problem: &Document) -> Exit {
         "none" if BY_THE_OBJECT.contains(&problem.code.as_str()) => Exit::Rejected,
         "none" if problem.retryable => Exit::Unavailable,
         "none" => Exit::Usage,
-        // "applied" without an answer: the script has to look, too.
+        // The effect is "applied", but the reply is lost: the script has to check the state here, too.
         _ => Exit::Unknown,
     }
 }

@@ -1,5 +1,5 @@
-//! The command about the messages that an object has sent.
-//! Arguments are cut short in tables; `--json` has them whole. They are never read, so that their numbers are printed
+//! The `messages` command: lists the messages that an object has sent, and retries or drops the failed ones.
+//! Tables truncate arguments; `--json` prints them whole. Arguments are never parsed, so their numbers are printed
 //! as the node sent them.
 
 use std::str::FromStr;
@@ -17,18 +17,18 @@ use crate::id::ObjectId;
 /// `highlander messages`
 #[derive(Debug, Args)]
 pub(super) struct Messages {
-    /// The object that sent them, like list/home
+    /// Object that sent the messages, such as list/home
     #[arg(value_name = "TYPE/KEY")]
     id: ObjectId,
-    /// Send one that was given up again, or all
+    /// Send one failed message again, or all
     #[arg(long, value_name = "NUMBER|all", conflicts_with = "drop")]
     retry: Option<Which>,
-    /// Drop one that was given up, or all
+    /// Drop one failed message, or all
     #[arg(long, value_name = "NUMBER|all")]
     drop: Option<Which>,
 }
 
-/// One of those that were given up, or all.
+/// One failed message or alarm, by number, or all (`None`).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Which(pub(super) Option<u64>);
 
@@ -46,7 +46,7 @@ impl FromStr for Which {
     }
 }
 
-/// An object's messages, each as a document of its own.
+/// An object's messages, each as a raw document.
 #[derive(Debug, Deserialize)]
 struct Shown {
     pending: Vec<Box<RawValue>>,
@@ -127,7 +127,7 @@ pub(super) fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
     cells.map(ToOwned::to_owned).into()
 }
 
-/// The beginning of an argument: enough to recognise it.
+/// Returns the beginning of an argument, for recognition.
 pub(super) fn short(argument: &RawValue) -> String {
     let text = output::compact(argument.get());
     match text.char_indices().nth(60) {
@@ -140,7 +140,7 @@ pub(super) fn short(argument: &RawValue) -> String {
 mod tests {
     use super::*;
 
-    /// Numbers that are another one as `f64`.
+    /// Numbers that `f64` cannot represent exactly.
     const ARGUMENT: &str = "{\"id\": 9007199254740993, \"sum\": 0.10000000000000000001, \"x\": -0}";
 
     #[test]

@@ -1,8 +1,8 @@
-//! `highlander new`: a project of one object that builds, is tested and deploys unchanged, or one object more in a
-//! workspace ([`member`]).
+//! The `new` command: creates a project with one object that builds, passes its tests and deploys without changes,
+//! or adds an object to a workspace ([`member`]).
 //!
-//! The SDK is in no registry, so it comes out of this binary ([`vendor`]), unless a path to it is given. Nothing that
-//! exists is overwritten; of a workspace the manifest is edited.
+//! The SDK is in no package registry, so this binary contains it ([`vendor`]) unless a path is given. Existing
+//! files are never overwritten; only a workspace's manifest is edited.
 
 mod manifest;
 mod member;
@@ -28,10 +28,10 @@ const LIBRARY: &str = include_str!("new/templates/library.rs.txt");
 const README: &str = include_str!("new/templates/README.md.txt");
 const IGNORED: &str = "/target\n/.highlander\n";
 
-/// Where the SDK lies within a new project.
+/// Path of the SDK within a new project.
 const VENDORED: &str = "vendor/highlander/guest-sdk";
 
-/// Names that no package, or no struct of one, may have.
+/// Names that are not valid for a package, or for its struct.
 const RESERVED: &[&str] = &[
     "abstract",
     "alloc",
@@ -90,22 +90,22 @@ const RESERVED: &[&str] = &[
     "while",
     "yield",
 ];
-/// Names whose struct would hide something that the template uses.
+/// Struct names that would shadow an item used by the template.
 const HIDING: &[&str] =
     &["String", "Result", "Rejection", "Harness", "Ok", "Err", "ObjectState", "Context"];
 
 /// `highlander new`
 #[derive(Debug, Args)]
 pub(super) struct New {
-    /// Name of the object type, and of its project or package, like shared-list
+    /// Name of the object type and of its project or package, such as shared-list
     name: String,
-    /// The language
+    /// Programming language
     #[arg(long, value_enum, default_value_t = Language::Rust)]
     lang: Language,
-    /// Use the SDK in this folder in place of a copy
+    /// Use the SDK in this folder instead of a copy within the project
     #[arg(long, value_name = "PATH")]
     sdk: Option<PathBuf>,
-    /// In a project: make a crate for what its objects share, in place of an object
+    /// In a project: create a crate for code that its objects share, instead of an object
     #[arg(long)]
     library: bool,
     /// In a project: depend on this library, or on the client of this object; can be repeated
@@ -164,7 +164,7 @@ impl New {
     }
 }
 
-/// The folder of an SDK, as it can be written into a manifest.
+/// Returns the absolute path of an SDK folder, for a manifest.
 fn sdk_path(path: &Path) -> Result<String, Failure> {
     let absolute = path.canonicalize().ok().filter(|path| path.join("Cargo.toml").is_file());
     let text = absolute.and_then(|path| path.to_str().map(str::to_owned));
@@ -185,7 +185,7 @@ pub(super) fn write_project(folder: &Path, name: &str, sdk: Option<&str>) -> std
     if sdk.is_none() { write_sdk(folder) } else { Ok(()) }
 }
 
-/// Writes the SDK into the folder of a project.
+/// Writes the SDK into a project folder.
 fn write_sdk(folder: &Path) -> std::io::Result<()> {
     for (path, content) in vendor::files()? {
         write(folder, &format!("vendor/highlander/{path}"), &content)?;
@@ -199,13 +199,13 @@ fn write(folder: &Path, path: &str, content: &[u8]) -> std::io::Result<()> {
     fs::write(path, content)
 }
 
-/// A template with its placeholders filled in.
+/// Fills in a template's placeholders.
 fn fill(template: &str, name: &str, sdk: &str) -> String {
     let mut object = struct_name(name);
     if HIDING.contains(&object.as_str()) {
         object.push_str("Object");
     }
-    // A struct's name leads back to the type's, except where a digit follows a hyphen and the like.
+    // The SDK derives the type's name from the struct's, except for example if a digit follows a hyphen.
     let attribute = match is_derived(name) && !object.ends_with("Object") {
         true => "#[object]".to_owned(),
         false => format!("#[object(type = \"{name}\")]"),
@@ -218,7 +218,7 @@ fn fill(template: &str, name: &str, sdk: &str) -> String {
         .replace("{{sdk}}", sdk)
 }
 
-/// `shared-list` as `SharedList`.
+/// Converts `shared-list` to `SharedList`.
 fn struct_name(name: &str) -> String {
     let capital = |word: &str| {
         let mut letters = word.chars();
@@ -227,7 +227,7 @@ fn struct_name(name: &str) -> String {
     name.split('-').map(|word| -> String { capital(word) }).collect()
 }
 
-/// Whether the SDK makes this type's name of its struct's: each word is to begin with a letter.
+/// Whether the SDK derives this type name from the struct name; every word must begin with a letter.
 fn is_derived(name: &str) -> bool {
     name.split('-').all(|word| word.len() > 1 && word.starts_with(|c: char| c.is_ascii_lowercase()))
 }
@@ -244,7 +244,7 @@ fn next_steps(name: &str) -> [String; 6] {
     ]
 }
 
-/// What to do with a package that joined a workspace, in the workspace's folder.
+/// Returns the next steps after a package joined a workspace, for use in the workspace's folder.
 fn member_steps(name: &str, is_library: bool) -> Vec<String> {
     if is_library {
         return vec![format!("highlander new NAME --uses {name}    # an object that uses it")];

@@ -1,6 +1,6 @@
-//! The commands about nodes: which there are, what they are doing, and how one gives its objects away.
+//! The `nodes` and `drain` commands.
 //!
-//! They show what the node that is asked knows. A node may be named without the digits of its session.
+//! Both show the contacted node's view of the cluster. A node may be named without the digits of its session.
 
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ use super::failure::{Exit, Failure};
 use super::output;
 use crate::clock::BootTime;
 
-/// How often it is looked how far a node is.
+/// Pause between two polls of a node.
 const LOOK_PAUSE: Duration = Duration::from_millis(250);
-/// A node is asked again to drain after this.
+/// Pause before the drain request is repeated.
 const ASK_PAUSE: Duration = Duration::from_secs(1);
-/// A drain that gets no further is shown again after this.
+/// Interval at which a drain without progress is shown again.
 const PROGRESS_PAUSE: Duration = Duration::from_secs(5);
-/// Digits that a session adds to a node's name.
+/// Number of digits that a session adds to a node's name.
 const SESSION_DIGITS: usize = 8;
 
 #[derive(Debug, Deserialize)]
@@ -33,20 +33,20 @@ struct Nodes {
 struct Node {
     id: String,
     address: String,
-    /// What may be expected of it.
+    /// Node status.
     #[serde(alias = "state")]
     standing: String,
-    /// Nothing where the node that was asked could not find out.
+    /// `None` if the contacted node could not find out.
     active_objects: Option<u64>,
 }
 
 /// `highlander drain`
 #[derive(Debug, Args)]
 pub(super) struct Drain {
-    /// The node, with or without the digits of its session
+    /// Node to drain, with or without the digits of its session
     #[arg(value_name = "NODE")]
     node: String,
-    /// How long to wait until it has given all its objects away, like 30s
+    /// Time to wait until the node owns no objects, such as 30s
     #[arg(long, value_name = "TIME", default_value = "2m", value_parser = humantime::parse_duration)]
     timeout: Duration,
 }
@@ -70,7 +70,7 @@ pub(super) async fn list(client: &Client) -> Result<(), Failure> {
     output::table(&rows)
 }
 
-/// What `drain --json` prints at the end.
+/// Output of `drain --json`.
 #[derive(Debug, Serialize)]
 struct Drained<'a> {
     node: &'a str,
@@ -93,12 +93,13 @@ impl Drain {
         Ok(())
     }
 
-    /// Looks again and again until the node owns nothing any more, or is gone.
+    /// Polls until the node owns no objects or has left the cluster.
     async fn wait(&self, client: &Client, id: &str) -> Result<(), Failure> {
         let begun = BootTime::now();
         let mut shown: Option<(Option<u64>, BootTime)> = None;
         loop {
-            // The node that is asked may be the one that drains, and may end meanwhile: the deadline decides.
+            // The contacted node may be the one that drains, and may stop during this; only the deadline ends the
+            // wait.
             let now = BootTime::now();
             let active = match nodes(client).await {
                 Ok(nodes) => match nodes.into_iter().find(|node| node.id == id) {
@@ -129,11 +130,12 @@ impl Drain {
     }
 }
 
-/// Asks the node to drain, and again when it says that it could not in its time; returns only where it refuses.
+/// Requests the drain repeatedly, because one request may end before the drain does; returns only if the node
+/// rejects it.
 async fn ask(client: &Client, path: &str) -> Failure {
     loop {
         match client.send(Request::new(Method::POST, path)).await {
-            // To drain twice does no harm, and whether it was heard is seen by what the node does.
+            // A drain is idempotent; the node's status shows whether the request was received.
             Ok(_) => {}
             Err(failure) if matches!(failure.exit, Exit::Unavailable | Exit::Unknown) => {}
             Err(failure) => return failure,
@@ -150,7 +152,7 @@ async fn nodes(client: &Client) -> Result<Vec<Node>, Failure> {
     Ok(client.send(Request::get("/v1/nodes")).await?.read::<Nodes>()?.nodes)
 }
 
-/// The one node that is called `name`, by its whole name or without the digits of its session.
+/// Finds the one node with this name, either in full or without the digits of its session.
 fn find<'a>(nodes: &'a [Node], name: &str) -> Result<&'a Node, Failure> {
     if let Some(node) = nodes.iter().find(|node| node.id == name) {
         return Ok(node);

@@ -1,6 +1,6 @@
-//! The commands about single objects: call, read, replace, delete, list, find, tear down.
+//! The commands for single objects (`call`, `get`, `put`, `delete`, `where`, `resume`, `deactivate`), and `list`.
 //!
-//! Replies are printed as the object gave them. What the version is goes to standard error.
+//! Replies are printed as the object returned them; the version is printed to standard error.
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
@@ -20,10 +20,10 @@ use crate::limits::{ARGUMENT_BYTES_MAX, LIST_COUNT_MAX};
 
 const JSON: &str = "application/json";
 
-/// One object.
+/// Arguments of commands that take only an object.
 #[derive(Debug, Args)]
 pub(super) struct One {
-    /// The object, like todo/42
+    /// Object, such as todo/42
     #[arg(value_name = "TYPE/KEY")]
     id: ObjectId,
 }
@@ -31,18 +31,18 @@ pub(super) struct One {
 /// `highlander call`
 #[derive(Debug, Args)]
 pub(super) struct Call {
-    /// The object, like todo/42
+    /// Object, such as todo/42
     #[arg(value_name = "TYPE/KEY")]
     id: ObjectId,
-    /// The handler
+    /// Handler to call
     handler: String,
-    /// The argument as JSON, or - for standard input [default: null]
+    /// Argument as JSON, or - for standard input [default: null]
     #[arg(value_name = "JSON", allow_hyphen_values = true, value_parser = json_argument)]
     argument: Option<String>,
-    /// Do it once, however often it is repeated with this key
+    /// Execute the call only once, even if repeated with this key
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
-    /// How long the call may take, like 5s
+    /// Timeout of the call, such as 5s
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     timeout: Option<Duration>,
 }
@@ -50,7 +50,7 @@ pub(super) struct Call {
 /// `highlander get`
 #[derive(Debug, Args)]
 pub(super) struct Get {
-    /// The object, like todo/42
+    /// Object, such as todo/42
     #[arg(value_name = "TYPE/KEY")]
     id: ObjectId,
 }
@@ -58,10 +58,10 @@ pub(super) struct Get {
 /// `highlander put`
 #[derive(Debug, Args)]
 pub(super) struct Put {
-    /// The object, like todo/42
+    /// Object, such as todo/42
     #[arg(value_name = "TYPE/KEY")]
     id: ObjectId,
-    /// The state as JSON, or - for standard input
+    /// New state as JSON, or - for standard input
     #[arg(value_name = "JSON", allow_hyphen_values = true, value_parser = json_argument)]
     state: String,
     /// Only if the object is at this version
@@ -75,7 +75,7 @@ pub(super) struct Put {
 /// `highlander delete`
 #[derive(Debug, Args)]
 pub(super) struct Delete {
-    /// The object, like todo/42
+    /// Object, such as todo/42
     #[arg(value_name = "TYPE/KEY")]
     id: ObjectId,
     /// Only if the object is at this version
@@ -86,16 +86,16 @@ pub(super) struct Delete {
 /// `highlander list`
 #[derive(Debug, Args)]
 pub(super) struct List {
-    /// The type
+    /// Type whose objects to list
     #[arg(value_name = "TYPE")]
     type_name: String,
-    /// Only keys that begin with this
+    /// Only keys that begin with this prefix
     #[arg(long, default_value = "", hide_default_value = true)]
     prefix: String,
-    /// Only objects that are active
+    /// Only active objects
     #[arg(long)]
     active: bool,
-    /// At most so many keys [default: all]
+    /// Print at most this many keys [default: all]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     limit: Option<u64>,
 }
@@ -207,7 +207,7 @@ impl List {
     }
 }
 
-/// What was printed is not all where nodes did not answer.
+/// Fails if nodes did not respond, because the printed list may be incomplete.
 fn complete(unanswered: BTreeSet<String>) -> Result<(), Failure> {
     if unanswered.is_empty() {
         return Ok(());
@@ -298,11 +298,11 @@ fn note_version(id: &ObjectId, answer: &Answer) {
     }
 }
 
-/// What to do where a command was not answered that may be given twice.
+/// Hint for idempotent commands that got no response.
 const REPEATABLE: &str = "repeat it: to do it twice does no harm";
 
-/// A word in the place of an argument. A negative number begins as an option does; anything else that begins so is one
-/// that does not exist.
+/// Parses an argument. A negative number starts with a hyphen, as an option does; anything else that starts with
+/// one is an unknown option.
 fn json_argument(word: &str) -> Result<String, String> {
     let is_number = |rest: &str| rest.is_empty() || rest.starts_with(|c: char| c.is_ascii_digit());
     match word.strip_prefix('-') {
@@ -311,12 +311,12 @@ fn json_argument(word: &str) -> Result<String, String> {
     }
 }
 
-/// JSON from the command line, or from standard input.
+/// Reads JSON from the command line or standard input.
 fn read_json(argument: &str) -> Result<Bytes, Failure> {
     let text = match argument {
         "-" => {
             let mut text = Vec::new();
-            // One byte more than the node takes is enough for it to say so.
+            // One byte more than the node accepts is enough for the node to report the limit.
             let mut input = std::io::stdin().lock().take(ARGUMENT_BYTES_MAX as u64 + 1);
             input.read_to_end(&mut text).map_err(|error| {
                 Failure::environment(format!("cannot read standard input: {error}"))

@@ -1,7 +1,7 @@
-//! The only place that writes to standard output and standard error.
+//! Writes to standard output and standard error; no other module does.
 //!
-//! What comes from a node or from object code is data: its control characters are escaped, so that no text can move a
-//! terminal's cursor or pass for a message of this program. A closed pipe ends a command quietly.
+//! Text from a node or from object code is untrusted: its control characters are escaped, so that it cannot
+//! control the terminal or imitate a message of this program. A closed pipe ends a command without an error.
 
 use std::io::{self, ErrorKind, Write as _};
 
@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use super::failure::Failure;
 
-/// From here on the format has no years.
+/// First timestamp that the date format cannot represent.
 const YEAR_10000_MS: u64 = 253_402_300_800_000;
 
 /// Prints one line of text to standard output.
@@ -21,29 +21,30 @@ pub(super) fn line(text: &str) -> Result<(), Failure> {
     write(&escaped(text))
 }
 
-/// Prints a JSON document to standard output, as it was sent.
+/// Prints a JSON document to standard output, unchanged.
 pub(super) fn json(document: &[u8]) -> Result<(), Failure> {
     write(&escaped_json(&String::from_utf8_lossy(document)))
 }
 
-/// Prints a JSON document to standard output as one line, for those who read one document a line.
+/// Prints a JSON document to standard output on one line, for readers that expect one document per line.
 pub(super) fn document(document: &str) -> Result<(), Failure> {
     write(&escaped_json(&compact(document)))
 }
 
-/// Prints JSON documents to standard output, one a line.
+/// Prints JSON documents to standard output, one per line.
 pub(super) fn documents<'a>(
     documents: impl IntoIterator<Item = &'a Box<RawValue>>,
 ) -> Result<(), Failure> {
     documents.into_iter().try_for_each(|one| document(one.get()))
 }
 
-/// Prints text of this program to standard output, as it is.
+/// Prints text of this program to standard output without escaping.
 pub(super) fn text(text: &str) -> Result<(), Failure> {
     write(text.trim_end())
 }
 
-/// A JSON document without the white space between its values. Nothing else is changed, numbers least of all.
+/// Removes white space between the values of a JSON document. Everything else, numbers in particular, is
+/// unchanged.
 pub(super) fn compact(document: &str) -> String {
     let (mut is_text, mut is_escaped) = (false, false);
     let is_kept = |c: &char| {
@@ -55,17 +56,18 @@ pub(super) fn compact(document: &str) -> String {
     document.chars().filter(is_kept).collect()
 }
 
-/// Waits until the reader of standard output has gone; for ever if it is a file.
+/// Waits until the reader of standard output closes the pipe; never returns if standard output is a file.
 pub(super) async fn closed() {
     let (tell, told) = oneshot::channel();
-    // Not one of the runtime's threads, whose end the runtime would wait for: this one ends with the process.
+    // Not on a runtime thread, because the runtime's shutdown would wait for it. A plain thread ends with the
+    // process.
     std::thread::spawn(move || {
         let stdout = io::stdout();
         let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
         while poll(&mut polled, None) == Err(Errno::INTR) {}
         let gone = PollFlags::ERR | PollFlags::HUP;
         if polled.iter().any(|polled| polled.revents().intersects(gone)) {
-            // Nobody waits any more if the command has ended.
+            // The receiver is dropped if the command has already ended.
             let _ = tell.send(());
         }
     });
@@ -74,14 +76,14 @@ pub(super) async fn closed() {
     }
 }
 
-/// A time in milliseconds since 1970-01-01 00:00 UTC, as people read it.
+/// Formats a Unix time in milliseconds for people.
 pub(super) fn time(ms: u64) -> String {
     let at = std::time::UNIX_EPOCH.checked_add(std::time::Duration::from_millis(ms));
     let shown = at.filter(|_| ms < YEAR_10000_MS).map(humantime::format_rfc3339_seconds);
     shown.map_or_else(|| format!("{ms}ms"), |shown| shown.to_string())
 }
 
-/// Prints rows in columns that are as wide as they need to be.
+/// Prints rows as aligned columns.
 pub(super) fn table(rows: &[Vec<String>]) -> Result<(), Failure> {
     let rows: Vec<Vec<String>> =
         rows.iter().map(|row| row.iter().map(|cell| escaped(cell)).collect()).collect();
@@ -100,11 +102,11 @@ pub(super) fn table(rows: &[Vec<String>]) -> Result<(), Failure> {
 
 /// Prints a remark to standard error.
 pub fn note(text: &str) {
-    // A standard error that is closed is no reason to end.
+    // A closed standard error does not end the command.
     let _ = writeln!(io::stderr().lock(), "{}", escaped(text));
 }
 
-/// Prints why a command failed, and what to do about it.
+/// Prints an error message and its hint.
 pub(super) fn error(message: &str, hint: Option<&str>) {
     note(&format!("error: {message}"));
     if let Some(hint) = hint {
@@ -121,13 +123,13 @@ fn write(text: &str) -> Result<(), Failure> {
     })
 }
 
-/// Text with everything escaped that a terminal would act on, or that would change the order of letters.
+/// Escapes all characters that control a terminal or change the text direction.
 fn escaped(text: &str) -> String {
     replace(text, |c| c.is_control() || is_direction(c), |c| format!("\\u{{{:x}}}", u32::from(c)))
 }
 
-/// The same for a JSON document, in which such characters are escaped in JSON's own way. Those below U+0020 that JSON
-/// allows raw are white space between values.
+/// Escapes a JSON document likewise, with JSON's own escapes. The control characters below U+0020 that JSON
+/// permits unescaped are white space between values.
 fn escaped_json(text: &str) -> String {
     let is_space = |c: char| matches!(c, '\n' | '\t' | '\r');
     let acts = |c: char| (c.is_control() && !is_space(c)) || c == '\r' || is_direction(c);

@@ -1,19 +1,19 @@
-//! JSON Schemas in a few characters, for people: `{title: string, at?: integer}`.
+//! Formats JSON Schemas briefly for people: `{title: string, at?: integer}`.
 //!
-//! Bounds, lengths and texts are left out; `--json` has the schema itself. Schemas come from components, so that depth
-//! and length of the output are bounded.
+//! Bounds, lengths and descriptions are omitted; `--json` prints the full schema. Schemas come from components and
+//! are untrusted, so the depth and length of the output are bounded.
 
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
-/// Deeper parts are shown as `…`: a schema may refer to itself.
+/// Maximum nesting; deeper parts are shown as `…`, because a schema may refer to itself.
 const DEPTH_MAX: usize = 5;
-/// Characters of the whole text.
+/// Maximum length of the whole text, in characters.
 const CHARS_MAX: usize = 100;
-/// Alternatives, properties and elements that are shown of one schema.
+/// Maximum number of alternatives, properties or elements shown for one schema.
 const PARTS_MAX: usize = 12;
 
-/// Short form of a schema.
+/// Returns the short form of a schema.
 pub(super) fn short(schema: &Value) -> String {
     let text = shown(schema, schema, 0);
     match text.char_indices().nth(CHARS_MAX) {
@@ -44,7 +44,7 @@ fn shown(root: &Value, schema: &Value, depth: usize) -> String {
     if let Some(alternatives) = alternatives {
         return joined(alternatives.iter().map(inner), "|");
     }
-    // What schemars writes around a reference that has a description of its own.
+    // schemars wraps a reference in `allOf` to add a description.
     if let Some([only]) = schema.get("allOf").and_then(Value::as_array).map(Vec::as_slice) {
         return inner(only);
     }
@@ -89,7 +89,7 @@ fn typed(root: &Value, schema: &Map<String, Value>, name: &str, depth: usize) ->
     }
 }
 
-/// A schema within the same document that a reference leads to.
+/// Resolves a reference within the same document.
 fn resolved<'a>(root: &'a Value, reference: &str) -> Option<&'a Value> {
     let pointer = percent_decode_str(reference.strip_prefix('#')?).decode_utf8().ok()?;
     root.pointer(&pointer)

@@ -1,4 +1,4 @@
-//! The arguments of the command.
+//! Tests of the command-line arguments.
 
 use clap::CommandFactory as _;
 

@@ -1,4 +1,4 @@
-//! `highlander token`: makes a token, and the line that lets it in. It asks no node, and writes no file.
+//! The `token` command: generates a token and its line for the token file. It contacts no node and writes no file.
 
 use clap::Args;
 use serde_json::json;
@@ -12,9 +12,9 @@ use crate::caller::tokens;
 /// `highlander token`
 #[derive(Debug, Args)]
 pub(super) struct Token {
-    /// Whom the token speaks for: 1 to 64 of A-Z, a-z, 0-9, -, _, . and @
+    /// Principal that the token authenticates: 1 to 64 of A-Z, a-z, 0-9, -, _, . and @
     name: String,
-    /// What it is good for: call:TYPE, deploy:TYPE, admin, metrics, with commas between them; * is every type
+    /// Scopes of the token, comma-separated: call:TYPE, deploy:TYPE, admin, metrics; * means every type
     #[arg(long, value_name = "SCOPES")]
     scopes: Scopes,
 }

@@ -1,5 +1,4 @@
-//! Looks at what is deployed: the types, or one with its handlers, its revisions, and the objects that stay behind.
-//! What is changed here is that a type is removed.
+//! The `types` command: lists the types; shows the handlers, revisions and pinned objects of one; removes one.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +18,7 @@ use crate::engine::Description;
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 pub(super) struct Types {
-    /// Show this one with its handlers
+    /// Type to show with its handlers
     #[arg(value_name = "TYPE")]
     type_name: Option<String>,
     #[command(subcommand)]
@@ -28,7 +27,7 @@ pub(super) struct Types {
 
 #[derive(Debug, Subcommand)]
 enum Change {
-    /// Remove a type, so that its name is free again
+    /// Remove a type, so that its name can be used again
     ///
     /// Example: highlander types remove todo
     Remove(Remove),
@@ -37,10 +36,10 @@ enum Change {
 /// `highlander types remove`
 #[derive(Debug, Args)]
 struct Remove {
-    /// The type
+    /// Type to remove
     #[arg(value_name = "TYPE")]
     type_name: String,
-    /// Remove it although it has objects, whose records stay in the store, or although its record is damaged
+    /// Remove the type even if it has objects, whose records stay in the store, or if its record is damaged
     #[arg(long)]
     force: bool,
 }
@@ -139,7 +138,7 @@ impl Remove {
     }
 }
 
-/// What has no place among the types that can be used.
+/// Reports types that cannot be used: damaged ones, and removed ones that still have objects.
 fn note_others(summaries: &Summaries) {
     for Damaged { name, reason } in &summaries.damaged {
         output::note(&format!("{name} cannot be used: {reason}"));
@@ -163,7 +162,7 @@ fn list(summaries: &Summaries) -> Result<(), Failure> {
     output::table(&rows)
 }
 
-/// The handlers as rows: what one takes and answers with, and the first line of its documentation.
+/// Returns the handlers as rows: argument, reply, and the first line of the documentation.
 fn handlers(description: &Description) -> Vec<Vec<String>> {
     let mut rows = vec![["  HANDLER", "KIND", "ARGUMENT", "REPLY", ""].map(str::to_owned).to_vec()];
     rows.extend(description.handlers.iter().map(|handler| {

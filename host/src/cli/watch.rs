@@ -1,7 +1,7 @@
-//! `highlander watch`: prints the events of an object, and comes back by itself whenever the stream ends.
+//! The `watch` command: prints the events of an object, and reconnects whenever the stream ends.
 //!
-//! What cannot be watched at all ends the command; what breaks off later is resumed after the last event that was
-//! printed, so that nothing is printed twice, and what is missing is told by a `reset`.
+//! The command fails if the first connection fails. A later interruption resumes after the last printed event, so
+//! nothing is printed twice, and a `reset` event reports a gap.
 
 use std::time::Duration;
 
@@ -16,31 +16,31 @@ use crate::events::is_event_name;
 use crate::events::sse::{Reader, Received};
 use crate::id::ObjectId;
 
-/// Pauses before the stream is begun again.
+/// Minimum and maximum backoff before reconnecting.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(3);
 
 /// `highlander watch`
 #[derive(Debug, Args)]
 pub(super) struct Watch {
-    /// The object, like todo/42
+    /// Object to watch, such as todo/42
     #[arg(value_name = "TYPE/KEY")]
     id: ObjectId,
-    /// Begin after this event, or this version, if it is still known [default: where the object stands]
+    /// Start after this event ID or version, if it is still available [default: the current state]
     #[arg(long, value_name = "ID")]
     after: Option<EventId>,
-    /// End after so many events [default: never]
+    /// Exit after this many events [default: never]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     count: Option<u64>,
 }
 
-/// How far a command is.
+/// Progress of the command.
 struct Progress {
-    /// The last event that was printed.
+    /// ID of the last printed event.
     after: Option<String>,
-    /// Events that are still to be printed.
+    /// Number of events left to print.
     left: Option<u64>,
-    /// Whether something came since the stream was last begun.
+    /// Whether an event has arrived since the last connection.
     has_heard: bool,
 }
 
@@ -49,9 +49,9 @@ impl Watch {
         let path = format!("{}/events", object_path(&self.id));
         tokio::select! {
             watched = self.watch(client, &path) => watched,
-            // What a person ends is no failure.
+            // An interrupt by the user is not a failure.
             _ = tokio::signal::ctrl_c() => Ok(()),
-            // Between two events nothing is written that would show it.
+            // Detects a closed pipe between two events, when nothing is written that would fail.
             () = output::closed() => Ok(()),
         }
     }
@@ -86,7 +86,7 @@ impl Watch {
 }
 
 impl Progress {
-    /// Prints events until the stream ends, and says why it did.
+    /// Prints events until the stream ends, and returns the reason for the end.
     async fn follow(&mut self, client: &Client, mut stream: Stream) -> Result<String, Failure> {
         let mut reader = Reader::default();
         loop {
@@ -120,7 +120,7 @@ impl Progress {
     }
 }
 
-/// Why the node ended the stream, as far as it said so.
+/// Returns the reason that the node gave for ending the stream.
 fn reason(data: &str) -> String {
     let read = serde_json::from_str::<serde_json::Value>(data).ok();
     let reason = read.as_ref().and_then(|data| data.get("reason")?.as_str());

@@ -1,7 +1,7 @@
-//! One HTTP/1.1 exchange over a connection of its own.
+//! HTTP/1.1 exchanges, each on a separate connection.
 //!
-//! The path of a request is sent byte for byte as it was written. Clients that follow the URL standard remove the
-//! segments `.`, `..` and their escaped forms, so that objects with these keys could not be reached.
+//! The request path is sent byte for byte as written. Clients that follow the URL standard remove the segments
+//! `.`, `..` and their escaped forms, which would make objects with these keys unreachable.
 
 use std::time::Duration;
 
@@ -16,37 +16,37 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a stream of events may be silent: it is kept alive every 15 seconds.
+/// Maximum silence of an event stream, which the node keeps alive every 15 seconds.
 const SILENCE_MAX: Duration = Duration::from_secs(40);
-/// Bound of one answer; the largest are pages of keys and states of 8 MiB.
+/// Maximum size of one response; the largest are pages of keys and states of 8 MiB.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 const HTTP_PORT: u16 = 80;
 
-/// Address of a node, as `--url` names it.
+/// Address of a node, as given by `--url`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Address {
     authority: Authority,
-    /// What stands before every path, without a slash at its end: a node behind a proxy may have one.
+    /// Path prefix without a trailing slash, for a node behind a proxy.
     prefix: String,
 }
 
-/// Why an exchange has no answer.
+/// Reason why an exchange has no response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unanswered {
-    /// No connection came about, so that nothing was sent.
+    /// No connection was established, so nothing was sent.
     NotConnected,
-    /// The answer did not come in time.
+    /// The response did not arrive in time.
     TimedOut,
     /// The connection broke.
     Broken,
 }
 
 impl Address {
-    /// Reads `http://HOST[:PORT][/PREFIX]`; nothing if it is anything else.
+    /// Parses `http://HOST[:PORT][/PREFIX]`; returns `None` for anything else.
     pub(super) fn parse(url: &str) -> Option<Self> {
         let url: Uri = url.parse().ok()?;
         let authority = url.authority().filter(|authority| !authority.as_str().contains('@'))?;
-        // A port that is no number is still an authority to the parser.
+        // The URI parser also accepts an authority whose port is not a number.
         let has_port =
             authority.host().len() == authority.as_str().len() || authority.port_u16().is_some();
         let is_plain = url.scheme_str() == Some("http") && url.query().is_none() && has_port;
@@ -54,46 +54,47 @@ impl Address {
         is_plain.then(|| Self { authority: authority.clone(), prefix })
     }
 
-    /// Value of the header `Host`.
+    /// Returns the value of the `Host` header.
     pub(super) fn host(&self) -> &str {
         self.authority.as_str()
     }
 
-    /// The path as it is sent.
+    /// Returns the path with the prefix, as sent.
     pub(super) fn path(&self, path: &str) -> Option<Uri> {
         format!("{}{path}", self.prefix).parse().ok()
     }
 
-    /// Sends a request and waits for the head of the answer.
+    /// Sends a request and waits for the head of the response.
     pub(super) async fn begin(
         &self,
         request: http::Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>, Unanswered> {
-        // An IPv6 address stands in brackets there.
+        // The authority has an IPv6 address in brackets.
         let host = self.authority.host().trim_matches(['[', ']']);
         let connecting = TcpStream::connect((host, self.authority.port_u16().unwrap_or(HTTP_PORT)));
         let connected = timeout(CONNECT_TIMEOUT, connecting).await;
         let stream = connected.ok().and_then(Result::ok).ok_or(Unanswered::NotConnected)?;
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|_| Unanswered::Broken)?;
-        // It ends with the exchange: the sender is dropped here, and the body at its reader's.
+        // The connection task ends with the exchange, when the sender (here) and the body (by its reader) are
+        // dropped.
         tokio::spawn(connection);
         sender.send_request(request).await.map_err(|_| Unanswered::Broken)
     }
 }
 
-/// The whole body of an answer.
+/// Reads the whole body of a response.
 pub(super) async fn whole(body: Incoming) -> Result<Bytes, Unanswered> {
     let collected = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
     collected.map(http_body_util::Collected::to_bytes).map_err(|_| Unanswered::Broken)
 }
 
-/// Answer without an end, of which nothing may stay silent for long.
+/// Endless response whose chunks must arrive within a time limit.
 #[derive(Debug)]
 pub(in crate::cli) struct Stream(Incoming);
 
 impl Stream {
-    /// Waits for the head of an answer as long as for any later part of it.
+    /// Waits for the head of the response, with the same time limit as for every later chunk.
     pub(super) async fn begin(
         address: &Address,
         request: http::Request<Full<Bytes>>,
@@ -106,12 +107,13 @@ impl Stream {
         Self(body)
     }
 
-    /// The next bytes; nothing at the end. The error says that the connection broke, or was silent for too long.
+    /// Returns the next bytes, or `None` at the end. An error means that the connection broke or was silent for
+    /// too long.
     pub(in crate::cli) async fn chunk(&mut self) -> Result<Option<Bytes>, ()> {
         loop {
             let frame = timeout(SILENCE_MAX, self.0.frame()).await.map_err(|_| ())?;
             let Some(frame) = frame else { return Ok(None) };
-            // What is not data is a trailer.
+            // A frame without data holds trailers.
             if let Ok(data) = frame.map_err(|_| ())?.into_data() {
                 return Ok(Some(data));
             }

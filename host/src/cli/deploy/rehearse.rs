@@ -1,5 +1,5 @@
-//! Tries a component with the states of real objects, and shows what it came to.
-//! Nothing is changed, and whether a state can be read is for the nodes to say.
+//! The `rehearse` command: tests a component on the states of real objects and shows the results. The nodes run
+//! the test; nothing is changed.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,18 +18,18 @@ use crate::id::Digest;
 use crate::node::rehearsal::Rehearsed;
 use crate::rehearsal::{Rehearsal, Sample};
 
-/// What to do where a rehearsal was not answered.
+/// Hint for a rehearsal request that got no response.
 const REPEATABLE: &str = "repeat it: a rehearsal changes nothing";
-/// Pause between two looks at a rehearsal.
+/// Pause between two polls of a rehearsal.
 const LOOK_PAUSE: Duration = Duration::from_millis(100);
 
 /// `highlander rehearse`
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Rehearse {
-    /// The component
+    /// Component to rehearse
     #[arg(value_name = "FILE.wasm")]
     file: PathBuf,
-    /// With so many objects, chosen at random [default: all]
+    /// Use this many objects, chosen at random [default: all]
     #[arg(long, value_name = "N")]
     sample: Option<Sample>,
 }
@@ -62,7 +62,7 @@ pub(super) fn nothing_tried(type_name: &str) -> String {
     format!("no object of the type {type_name} exists yet: nothing was tried")
 }
 
-/// Rehearses a component, and shows how far that is and what it came to, with the name of its type.
+/// Rehearses a component, shows the progress and the results, and returns them with the name of its type.
 pub(super) async fn rehearsed(
     client: &Client,
     wasm: Bytes,

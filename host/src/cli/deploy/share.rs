@@ -1,11 +1,11 @@
-//! For which objects a revision is deployed: reads `--canary` and its relatives, and says it in words.
+//! Roll-out scope: parses `--canary`, `--canary-key` and `--max-failures`, and describes the scope in words.
 //!
-//! A number without a percent sign is no share and may be a key, so that it is refused rather than guessed at.
+//! A number without a percent sign could be a share or a key, so it is rejected as ambiguous.
 
 use super::Failure;
 use crate::catalog::rollout::Share;
 
-/// Parameters of a request that deploys for these words of `--canary` and keys of `--canary-key`.
+/// Returns the request parameters for these values of `--canary` and `--canary-key`.
 pub(super) fn parameters(
     words: &[String],
     keys: &[String],
@@ -45,7 +45,7 @@ fn percent(text: &str) -> Result<String, Failure> {
     Ok(format!("{percent}%"))
 }
 
-/// Value of `--max-failures`: `none`, or a share in percent with at most one digit after the point.
+/// Parses `--max-failures`: `none`, or a percentage with at most one decimal place.
 pub(super) fn max_failures(text: &str) -> Result<String, String> {
     let is_digits = |digits: &str| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
     let Some(number) = text.strip_suffix('%') else {
@@ -65,7 +65,7 @@ pub(super) fn max_failures(text: &str) -> Result<String, String> {
     if is_exact && is_share { Ok(text.to_owned()) } else { Err(range.to_owned()) }
 }
 
-/// The objects that take part, if these are not all: `for 10 % of the objects`.
+/// Describes the objects in scope, or returns `None` for all: `for 10 % of the objects`.
 pub(super) fn whom(share: &Share) -> Option<String> {
     match share {
         Share::All => None,

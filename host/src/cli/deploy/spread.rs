@@ -1,7 +1,7 @@
-//! Follows a revision that was recorded, until every node serves it, and shows how far it is.
+//! Follows the roll-out of a recorded revision and shows its progress, until every node serves the revision.
 //!
-//! The node that is asked may be behind, and may be gone a moment later: nothing is concluded before every member has
-//! said that it serves the same record, or the record itself says that the revision was taken back.
+//! The contacted node may be behind, or stop at any moment. The command therefore ends only when every member
+//! reports that it serves the same record, or when the record itself says that the revision was rolled back.
 
 use std::time::Duration;
 
@@ -15,11 +15,11 @@ use crate::catalog::rollout::Stage;
 use crate::clock::BootTime;
 use crate::node::revisions::{Progress, Readiness};
 
-/// Pause between two looks at a roll-out.
+/// Pause between two polls of a roll-out.
 const LOOK_PAUSE: Duration = Duration::from_millis(100);
-/// How long a node may fail to answer: as long as it takes to start it again.
+/// Time for which a node may fail to respond; long enough for a restart.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
-/// How long the nodes may take to hear of what is decided.
+/// Time within which all nodes must report the final decision.
 const HEAR_MAX: Duration = Duration::from_mins(2);
 
 #[derive(Debug, Deserialize)]
@@ -61,7 +61,7 @@ struct RecordedRevision {
     taken_back: Option<String>,
 }
 
-/// Shows how what was asked for spreads, until every node serves it.
+/// Shows the progress of a deployment or rollback until every node serves the revision.
 pub(super) async fn spread(client: &Client, answer: Answer) -> Result<(), Failure> {
     if client.is_json {
         return output::json(&answer.body);
@@ -92,7 +92,7 @@ async fn follow(client: &Client, type_name: &str, revision: u32) -> Result<(), F
             }
         }
         if open.is_none_or(|open| open.stage == Stage::Watching) {
-            // As this node has it, which may be behind: what counts is the record.
+            // The polled node's roll-out status may be behind; only the record is authoritative.
             let recorded: Recorded = read(client, &format!("/v1/types/{name}")).await?;
             if recorded.has_ended(revision, &standing.nodes) {
                 return conclude(type_name, revision, &recorded);
@@ -112,7 +112,7 @@ async fn follow(client: &Client, type_name: &str, revision: u32) -> Result<(), F
     }
 }
 
-/// A document of the node, which may be about to start again or to get its session back.
+/// Fetches a document, with retries while the node restarts or opens a new session.
 async fn read<D: serde::de::DeserializeOwned>(client: &Client, path: &str) -> Result<D, Failure> {
     let since = BootTime::now();
     loop {
@@ -141,7 +141,7 @@ impl Recorded {
         entry.and_then(|entry| entry.taken_back.as_deref()).filter(|_| self.current != revision)
     }
 
-    /// Whether it is decided what becomes of a revision, and these nodes, which are all, have heard of it.
+    /// Whether the revision's outcome is decided and all members, given as `nodes`, have applied it.
     fn has_ended(&self, revision: u32, nodes: &[NodeStanding]) -> bool {
         let is_open = |open: &Rollout| open.revision == revision && open.stage != Stage::Watching;
         if self.rollout.as_ref().is_some_and(is_open) {
@@ -151,7 +151,7 @@ impl Recorded {
     }
 }
 
-/// Whether all nodes have read the record of this mark, and told their objects.
+/// Whether all nodes have read the record with this mark and notified their objects.
 fn has_settled(nodes: &[NodeStanding], mark: u64) -> bool {
     let has_heard = |progress: &Progress| progress.mark == mark && progress.is_turned;
     !nodes.is_empty() && nodes.iter().all(|node| node.progress.as_ref().is_some_and(has_heard))
@@ -188,7 +188,7 @@ fn conclude(type_name: &str, revision: u32, recorded: &Recorded) -> Result<(), F
     output::line(&concluded(type_name, revision, recorded))
 }
 
-/// What the command prints: for whom the revision is, if it is not for all objects.
+/// Returns the command's output line, which names the scope unless the revision is for all objects.
 fn concluded(type_name: &str, revision: u32, recorded: &Recorded) -> String {
     let open = recorded.rollout.as_ref().filter(|open| open.revision == revision);
     match open.and_then(|open| share::whom(&open.share)) {

@@ -1,10 +1,10 @@
-//! Who is let in: whether anybody is asked, and whether the files that say so can be used.
-//! Whether the nodes of a cluster have the same files cannot be seen from here.
+//! Access checks: whether requests need a token, and whether the token files are usable.
+//! One machine cannot check whether all nodes of a cluster have the same files.
 
 use super::Finding;
 use crate::config::Config;
 
-/// Everything about tokens.
+/// Runs all checks of tokens.
 pub(super) fn check(config: &Config) -> Vec<Finding> {
     let mut findings = vec![tokens(config)];
     findings.extend(node_tokens(config));

@@ -1,8 +1,7 @@
-//! The bucket of a cluster: can it be reached, does it enforce conditions also for writers that race, how long do
-//! writes
-//! and reads take.
+//! Bucket checks: connectivity, enforcement of conditional writes (also under concurrent writers), and the latency
+//! of writes and reads.
 //!
-//! All of it happens to the one blob that every start of a node tries the store with.
+//! All checks use the same probe blob that every node start writes.
 
 use std::time::Duration;
 
@@ -13,13 +12,14 @@ use crate::store::s3::S3;
 use crate::store::{Condition, Put, Store, probe};
 
 const CHECK: &str = "conditional writes";
-/// Races in which a store that checks and writes in two steps is to be found: more than at a start.
+/// Number of races run to detect a store that checks the condition and writes in two steps; more than at a node
+/// start.
 const ROUND_COUNT: usize = 200;
 const SAMPLE_COUNT: usize = 9;
-/// Updates of one object take at least as long as a write.
+/// Write latency above which the check warns; every update takes at least as long as a write.
 const WRITE_SLOW: Duration = Duration::from_millis(200);
 
-/// Everything about the store of the node that `config` is for.
+/// Runs all checks of the S3 store in `config`.
 pub(super) async fn check(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::from_iter(endpoint(config.store.endpoint.as_deref()));
     let store = match S3::connect(config.s3_options()).await {
@@ -39,7 +39,7 @@ pub(super) async fn check(config: &Config) -> Vec<Finding> {
     findings
 }
 
-/// Whether states cross the network readable.
+/// Warns if object states cross the network unencrypted.
 fn endpoint(endpoint: Option<&str>) -> Option<Finding> {
     let host = endpoint?.strip_prefix("http://")?;
     let is_near = ["127.", "localhost", "[::1]"].iter().any(|near| host.starts_with(near));
@@ -78,7 +78,7 @@ async fn latency(store: &dyn Store) -> Finding {
         let before = BootTime::now();
         let Ok(Some(blob)) = store.get(probe::NAME).await else { continue };
         reads.push(BootTime::now().since(before));
-        // The same content again, so that a node that starts meanwhile finds nothing new.
+        // The content stays the same, so that a node that starts at this moment finds the blob unchanged.
         let before = BootTime::now();
         let put = store.put(probe::NAME, blob.bytes, Condition::Matches(blob.etag)).await;
         if matches!(put, Put::Applied(_)) {

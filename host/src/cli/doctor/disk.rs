@@ -1,7 +1,8 @@
-//! The disk under the data directory: can it be written, is there room, how long does it take to be sure, and does a
-//! store on it keep its conditions.
+//! Disk checks: whether the data directory is writable, free space, fsync latency, and whether the embedded store
+//! enforces conditional writes.
 //!
-//! All of it happens in a folder of its own beside the data, which is removed again; a node may run meanwhile.
+//! All checks use a temporary directory next to the data, which is removed afterwards. They are safe while a node
+//! is running.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -19,23 +20,23 @@ use crate::store::embedded::Embedded;
 use crate::store::{Condition, ETag, Put, Store};
 
 const SYNC_COUNT: usize = 15;
-/// A disk that takes longer to be sure makes every update this slow.
+/// Fsync latency above which the check warns; every update takes at least this long.
 const SYNC_SLOW: Duration = Duration::from_millis(20);
 const SPACE_LOW: u64 = 1 << 30;
 const SPACE_NONE: u64 = 64 << 20;
 
-/// A folder that is removed at the end.
+/// Temporary directory, removed on drop.
 struct Probe(PathBuf);
 
 impl Drop for Probe {
     fn drop(&mut self) {
-        // What cannot be removed is empty but for a few kilobytes.
+        // If the removal fails, only a few kilobytes are left behind.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
 
-/// Everything about the disk that `data_dir` is on, or would be on. Where records are elsewhere, it holds compiled code
-/// alone, and need not be quick.
+/// Runs all checks of the disk that holds `data_dir`, or would hold it. With a store other than the embedded one,
+/// the directory only holds compiled code, so its latency does not matter.
 pub(super) async fn check(data_dir: &Path, store_kind: StoreKind) -> Vec<Finding> {
     let shown = data_dir.display();
     let probe = match open(data_dir) {
@@ -113,7 +114,7 @@ fn median_sync(path: &Path) -> io::Result<Duration> {
     Ok(times.get(SYNC_COUNT / 2).copied().unwrap_or_default())
 }
 
-/// Four conditional writes, two of which must fail.
+/// Makes four conditional writes, two of which must fail.
 async fn store(folder: &Path) -> Finding {
     const CHECK: &str = "conditional writes";
     let mend = "set node.data_dir to a local disk; report it if it is one";

@@ -1,8 +1,8 @@
-//! The servers of a ZooKeeper ensemble, as they describe themselves: which answer, in which versions, with which
-//! settings, and whether those fit the session timeout of this cluster.
+//! ZooKeeper ensemble checks: reachability, versions and settings of the servers, and whether the settings fit the
+//! cluster's session timeout.
 //!
-//! They are asked by their four-letter words, which cost them nothing and need no session ([`words`]). What this file
-//! decides, it decides from their answers alone.
+//! The servers are queried with four-letter words, which are cheap and need no session ([`words`]). All findings
+//! derive from the replies alone.
 
 mod words;
 
@@ -16,12 +16,12 @@ use super::Finding;
 use crate::config::backends::RegistryConfig;
 
 const SERVERS: &str = "ZooKeeper servers";
-/// The first versions without the flaws that [`version`] names.
+/// Lowest versions without the vulnerabilities that [`version`] lists.
 const SAFE_VERSIONS: [Version; 2] = [Version([3, 8, 6]), Version([3, 9, 5])];
-/// Heap of a server for each of so many znodes.
+/// Number of znodes for which a server needs one more MB of heap.
 const ZNODES_PER_MB: u64 = 1000;
 
-/// Everything about the ensemble of `registry`.
+/// Runs all checks of the ensemble in `registry`.
 pub(super) async fn check(registry: &RegistryConfig) -> Vec<Finding> {
     let connect = registry.connect.as_deref().unwrap_or_default();
     if registry.tls_ca.is_some() {
@@ -41,7 +41,7 @@ pub(super) async fn check(registry: &RegistryConfig) -> Vec<Finding> {
     findings
 }
 
-/// Whether enough of them answer.
+/// Checks that a majority of the servers responds.
 fn reachable(servers: &[Server]) -> Finding {
     let silent: Vec<_> = servers.iter().filter(|server| server.mode.is_none()).collect();
     let serving = servers.len() - silent.len();
@@ -59,7 +59,7 @@ fn reachable(servers: &[Server]) -> Finding {
     Finding::fail(SERVERS, found, mend)
 }
 
-/// Whether they make one ensemble, and one that survives the loss of a server.
+/// Checks that the servers form one ensemble, which survives the loss of a server.
 fn together(servers: &[Server]) -> Finding {
     const CHECK: &str = "ZooKeeper ensemble";
     let count =
@@ -87,7 +87,7 @@ fn together(servers: &[Server]) -> Finding {
     Finding::ok(CHECK, format!("{} servers, one of which leads", servers.len()))
 }
 
-/// Whether they have the flaws that were found in older versions.
+/// Checks for versions with known vulnerabilities.
 fn version(servers: &[Server]) -> Finding {
     const CHECK: &str = "ZooKeeper version";
     let versions: BTreeSet<_> = servers.iter().filter_map(|server| server.version).collect();
@@ -114,7 +114,7 @@ impl Version {
     }
 }
 
-/// Whether a session gets the timeout that is asked for, and is looked at often enough.
+/// Checks that the servers grant the requested session timeout, and that their tick is short enough for leases.
 fn timeout(servers: &[Server], asked: Duration) -> Finding {
     const CHECK: &str = "session timeout";
     let known: Vec<_> =
@@ -142,8 +142,8 @@ fn timeout(servers: &[Server], asked: Duration) -> Finding {
         );
         return Finding::warn(CHECK, found, mend);
     }
-    // Leases count on a server that reports its clients' signs of life within an eighth of a session, and that is half
-    // a tick.
+    // A server reports its clients' heartbeats to the leader every half tick. Leases require this within an eighth
+    // of the session timeout, so a tick may be a quarter of it at most.
     if let Some((server, settings)) = known.iter().find(|(_, settings)| settings.tick * 4 > granted)
     {
         let (tick, address) = (shown(&settings.tick), &server.address);
@@ -157,7 +157,7 @@ fn timeout(servers: &[Server], asked: Duration) -> Finding {
     Finding::ok(CHECK, format!("{} are asked for and granted", shown(&asked)))
 }
 
-/// Whether a follower that is cut off from its leader notices before the sessions of its clients are over.
+/// Checks that a follower cut off from its leader notices this before its clients' sessions expire.
 fn silence(servers: &[Server], asked: Duration) -> Finding {
     const CHECK: &str = "syncLimit";
     let known: Vec<_> =
@@ -188,7 +188,7 @@ fn silence(servers: &[Server], asked: Duration) -> Finding {
     Finding::warn(CHECK, found, mend)
 }
 
-/// Whether their heaps hold what is in them.
+/// Checks that the servers' heaps are large enough for their znodes.
 fn memory(servers: &[Server]) -> Finding {
     const CHECK: &str = "ZooKeeper memory";
     let known: Vec<_> = servers

@@ -1,6 +1,6 @@
-//! What the kernel grants: mappings, open files, address space, a clock that goes on during sleep.
+//! Kernel limits: memory mappings, open files, address space, and a clock that advances during suspend.
 //!
-//! Everything is read, nothing is changed.
+//! The checks only read.
 
 use std::fs::read_to_string;
 use std::time::SystemTime;
@@ -11,7 +11,7 @@ use super::Finding;
 use crate::clock::BootTime;
 use crate::config::{files_needed, map_count_needed, max_map_count, resident_allowed};
 
-/// Whether all resident instances find their mappings.
+/// Checks that the kernel allows enough mappings for all resident instances.
 pub(super) fn mappings(resident_max: u32) -> Finding {
     const CHECK: &str = "vm.max_map_count";
     let Some(count) = max_map_count() else {
@@ -27,11 +27,11 @@ pub(super) fn mappings(resident_max: u32) -> Finding {
     Finding::warn(CHECK, found, mend)
 }
 
-/// Whether as many connections can be open as the node takes.
+/// Checks that the file limit allows the configured number of connections.
 pub(super) fn open_files(connections_max: u32) -> Finding {
     const CHECK: &str = "open files";
     let needed = files_needed(connections_max);
-    // The soft limit is raised by the node itself.
+    // The node raises the soft limit at startup, so only the hard limit matters.
     match getrlimit(Resource::Nofile).maximum {
         Some(limit) if limit < needed => {
             let found = format!("the limit is {limit}, and all connections together need {needed}");
@@ -43,7 +43,7 @@ pub(super) fn open_files(connections_max: u32) -> Finding {
     }
 }
 
-/// Whether the sandbox may reserve its address space, far more than it uses.
+/// Checks that the sandbox may reserve address space, far more than it uses.
 pub(super) fn address_space() -> Finding {
     const CHECK: &str = "address space";
     if let Some(limit) = getrlimit(Resource::As).current {
@@ -60,11 +60,11 @@ pub(super) fn address_space() -> Finding {
     }
 }
 
-/// Whether leases can be measured by a clock that goes on while the machine sleeps.
+/// Checks the clock that measures leases, which must advance while the machine is suspended.
 pub(super) fn clock() -> Finding {
     const CHECK: &str = "clock";
     let before = BootTime::now();
-    // Read again and again, because a coarse clock stands still for a few milliseconds.
+    // Read repeatedly, because a coarse clock does not advance for a few milliseconds.
     let moves = (0..10_000_000).any(|_| BootTime::now() > before);
     if !moves {
         return Finding::fail(CHECK, "CLOCK_BOOTTIME stands still", "use a kernel since 2.6.39");
@@ -81,8 +81,8 @@ pub(super) fn clock() -> Finding {
     }
 }
 
-/// Whether the date can be right: a store refuses requests whose date is minutes off, and certificates end by it.
-/// Ownership does not depend on it.
+/// Checks that the date is plausible. Stores reject requests whose date is minutes off, and certificates expire by
+/// date. Ownership does not depend on the wall clock.
 #[allow(clippy::disallowed_methods, reason = "the wall clock is what is looked at")]
 pub(super) fn wall_clock() -> Finding {
     const CHECK: &str = "wall clock";

@@ -1,6 +1,6 @@
-//! The addresses of a node: can it listen where it is to, and is what it tells the others an address of it.
+//! Network checks: whether the node can listen on its address, and whether the advertised address is plausible.
 //!
-//! Whether other machines get through to it cannot be seen from here.
+//! Reachability from other machines cannot be checked from here.
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
@@ -11,7 +11,7 @@ use super::Finding;
 use crate::config::Config;
 use crate::config::backends::RegistryKind;
 
-/// Everything about the addresses of this node.
+/// Runs all checks of this node's addresses.
 pub(super) async fn check(config: &Config) -> Vec<Finding> {
     let mut findings = vec![listen(config.listen).await];
     if config.registry.kind == RegistryKind::ZooKeeper {
@@ -24,7 +24,7 @@ async fn listen(address: SocketAddr) -> Finding {
     const CHECK: &str = "node.listen";
     match TcpListener::bind(address).await {
         Ok(_) => Finding::ok(CHECK, format!("{address} is free")),
-        // The node itself, most of the time.
+        // Usually the node itself is running.
         Err(error) if error.kind() == ErrorKind::AddrInUse => {
             let found = format!("{address} is in use, by a node that runs or by another program");
             Finding::warn(

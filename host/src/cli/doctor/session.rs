@@ -1,7 +1,7 @@
-//! A session with ZooKeeper, as a node would have it: does it come about, how quick is it, and who else may touch what
-//! the nodes rely on.
+//! ZooKeeper session checks: opens a session as a node would, measures its latency, and checks access to the
+//! znodes that nodes rely on.
 //!
-//! No node is announced by it.
+//! The session registers no node.
 
 use std::time::Duration;
 
@@ -13,10 +13,11 @@ use crate::registry::Error;
 use crate::registry::zookeeper::inspect::{Inspection, inspect};
 
 const CHECK: &str = "ZooKeeper session";
-/// Heartbeats are written each sixth of a session; one that takes half of that comes too late too often.
+/// Divisor of the session timeout that yields the write latency above which the check warns. Heartbeats are
+/// written every sixth of the timeout; a write that takes half of that is too often late.
 const WRITE_PARTS: u32 = 12;
 
-/// Everything about a session of the node that `config` is for.
+/// Runs all checks of a session for the node in `config`.
 pub(super) async fn check(config: &Config) -> Vec<Finding> {
     let options = match config.zookeeper_options(&config.advertised(config.listen)) {
         Ok(options) => options,

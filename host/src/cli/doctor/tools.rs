@@ -1,6 +1,6 @@
-//! What is around a node: the target that objects are built for, and a node that runs already.
+//! Development checks: the compilation target for objects, and a running node.
 //!
-//! Neither is needed to start one, so that nothing here is a failure.
+//! Neither is required to start a node, so these checks never fail; they only warn.
 
 use std::process::Command;
 
@@ -9,7 +9,7 @@ use super::Finding;
 
 const TARGET: &str = "wasm32-wasip2";
 
-/// Whether objects can be built on this machine.
+/// Checks whether objects can be built on this machine.
 pub(super) fn wasm_target() -> Finding {
     const CHECK: &str = "wasm32-wasip2";
     let mend = "rustup target add wasm32-wasip2";
@@ -32,7 +32,7 @@ pub(super) fn wasm_target() -> Finding {
     }
 }
 
-/// Whether a node runs and takes calls.
+/// Checks whether a node is running and accepts calls.
 pub(super) async fn node(client: &Client) -> Finding {
     const CHECK: &str = "node";
     match client.send(Request::get("/readyz")).await {

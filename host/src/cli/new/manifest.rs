@@ -1,35 +1,35 @@
-//! The manifest of a workspace: where it is, and how a package joins it.
+//! Workspace manifest: finds it, and adds packages to it.
 //!
-//! An edit keeps the rest of the file as its author wrote it. Nothing is written here.
+//! Edits keep the rest of the file as its author wrote it. This module only edits in memory.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, Value};
 
-/// The SDK's name among the dependencies.
+/// Name of the SDK dependency.
 pub(super) const SDK: &str = "highlander-sdk";
 const FILE: &str = "Cargo.toml";
 
-/// A workspace that a package can join.
+/// Workspace that a package can join.
 #[derive(Debug)]
 pub(super) struct Workspace {
     pub(super) root: PathBuf,
     document: DocumentMut,
 }
 
-/// A package that joins, with its folder below the root.
+/// Package that joins the workspace, with its folder relative to the root.
 #[derive(Debug, Clone)]
 pub(super) struct Joining {
     pub(super) folder: String,
-    /// Name under which others depend on it, and the package and folder that they get.
+    /// Dependency name for other members, with the package and the folder that it resolves to.
     pub(super) dependency: (String, String, String),
     /// Whether a plain `cargo build` builds it.
     pub(super) is_default: bool,
 }
 
 impl Workspace {
-    /// The workspace that a package in `folder` would belong to, if there is one.
+    /// Finds the workspace that a package in `folder` would belong to.
     pub(super) fn find(folder: &Path) -> Result<Option<Self>, String> {
         for root in folder.ancestors() {
             let path = root.join(FILE);
@@ -45,12 +45,12 @@ impl Workspace {
         Ok(None)
     }
 
-    /// Where its manifest is.
+    /// Returns the manifest's path.
     pub(super) fn path(&self) -> PathBuf {
         self.root.join(FILE)
     }
 
-    /// Its text.
+    /// Returns the manifest's text.
     pub(super) fn text(&self) -> String {
         self.document.to_string()
     }
@@ -70,12 +70,12 @@ impl Workspace {
         self.document.get("package")?.get("name")?.as_str()
     }
 
-    /// Names of packages and dependencies that no other one may have.
+    /// Returns the names of packages and dependencies, which a new package must not reuse.
     pub(super) fn names(&self) -> BTreeSet<String> {
         let mut names: BTreeSet<_> = self.shared().into_iter().collect();
         names.extend(self.package().map(ToOwned::to_owned));
         for member in self.texts("members") {
-            // Those that a pattern stands for are Cargo's to find.
+            // Members listed by a glob pattern are skipped; Cargo itself reports their conflicts.
             let text = std::fs::read_to_string(self.root.join(member).join(FILE));
             let manifest = text.ok().and_then(|text| text.parse::<DocumentMut>().ok());
             let name = manifest.as_ref().and_then(|manifest| manifest.get("package")?.get("name"));
@@ -84,14 +84,14 @@ impl Workspace {
         names
     }
 
-    /// Names of the dependencies that members can take from the workspace.
+    /// Returns the names of the dependencies that members can inherit from the workspace.
     pub(super) fn shared(&self) -> Vec<String> {
         let shared = self.document.get("workspace").and_then(|table| table.get("dependencies"));
         let names = shared.and_then(Item::as_table_like).map(|table| table.iter());
         names.into_iter().flatten().map(|(name, _)| name.to_owned()).collect()
     }
 
-    /// Adds a package. The error says which part of the manifest is not what Cargo takes.
+    /// Adds a package. The error names the part of the manifest that is malformed.
     pub(super) fn join(&mut self, joining: &Joining) -> Result<(), String> {
         let has_package = self.package().is_some();
         let has_defaults = !self.texts("default-members").is_empty();
@@ -112,7 +112,7 @@ impl Workspace {
         self.depend(name, value)
     }
 
-    /// Gives all members the SDK in this folder, which may be below the root.
+    /// Adds the SDK in this folder, which may be below the root, as a dependency for all members.
     pub(super) fn add_sdk(&mut self, path: &str) -> Result<(), String> {
         if let Some(("vendor", _)) = path.split_once('/') {
             push(self.list("exclude")?, "vendor");
@@ -143,7 +143,7 @@ impl Workspace {
     }
 }
 
-/// Adds a text to a list that lacks it.
+/// Adds a text to a list unless the list contains it.
 fn push(list: &mut Array, text: &str) {
     if !list.iter().any(|present| present.as_str() == Some(text)) {
         list.push(text);

@@ -1,7 +1,7 @@
-//! An object, or a library, that joins the workspace in whose folders it is made.
+//! Adds an object or a library to an existing workspace.
 //!
-//! Everything is checked before anything is written, and the manifest of the workspace is written last: a failure in
-//! between leaves a workspace that is as it was, and a folder that it does not know.
+//! All checks precede the first write, and the workspace's manifest is written last. A failure in between leaves
+//! the workspace unchanged, plus a folder that is not a member.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -11,19 +11,19 @@ use super::manifest::{Joining, SDK, Workspace};
 use super::{CLIENT, LIBRARY, LIBRARY_MANIFEST, MEMBER, OBJECT, VENDORED, fill, write, write_sdk};
 use crate::cli::failure::Failure;
 
-/// A package that is to join a workspace.
+/// Package to add to a workspace.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Member<'a> {
     pub(super) name: &'a str,
     pub(super) is_library: bool,
-    /// Dependencies of the workspace that it takes.
+    /// Workspace dependencies that it inherits.
     pub(super) uses: &'a [String],
-    /// The SDK that the workspace is to use, if it has none yet.
+    /// SDK to use if the workspace has none yet.
     pub(super) sdk: Option<&'a str>,
 }
 
 impl Member<'_> {
-    /// Adds it below `folder`, which is in the workspace.
+    /// Adds the package below `folder`, which is in the workspace.
     pub(super) fn add(self, mut workspace: Workspace, folder: &Path) -> Result<(), Failure> {
         let name = self.name;
         self.check(&workspace)?;
@@ -85,7 +85,7 @@ impl Member<'_> {
         vec![own.clone(), Joining { folder: client, is_default: false, ..own }]
     }
 
-    /// Gives the workspace an SDK, if it has none. `true` if it is to be written into it.
+    /// Adds the SDK to the manifest if it is missing. Returns whether the SDK must be copied into the workspace.
     fn bring_sdk(self, workspace: &mut Workspace) -> Result<bool, Failure> {
         let has_sdk = workspace.shared().iter().any(|name| name == SDK);
         if has_sdk && self.sdk.is_some() {

@@ -1,4 +1,4 @@
-//! What a new project consists of. That it builds, is tested and deploys is checked by the system tests.
+//! Contents of a new project. The system tests check that it builds, passes its tests and deploys.
 
 use super::*;
 

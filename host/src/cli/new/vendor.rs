@@ -1,6 +1,6 @@
-//! The SDK as it is put into a new project: its sources, and manifests that need no workspace.
+//! The SDK for a new project: its sources, and manifests that need no workspace.
 //!
-//! The sources are those of the checkout that this binary was built from, so SDK and host always fit together.
+//! The sources come from the checkout that this binary was built from, so the SDK always matches the host.
 
 use std::io;
 
@@ -14,10 +14,10 @@ const WORKSPACE: &str = include_str!("../../../../Cargo.toml");
 const SDK_MANIFEST: &str = include_str!("../../../../guest-sdk/Cargo.toml");
 const MACROS_MANIFEST: &str = include_str!("../../../../guest-sdk/macros/Cargo.toml");
 
-/// Sections that mean nothing outside of the checkout.
+/// Manifest sections that apply only within the checkout.
 const LEFT_OUT: [&str; 2] = ["dev-dependencies", "lints"];
 
-/// Every file, with its path below the folder that they go to.
+/// Returns every file, with its path relative to the target folder.
 pub(super) fn files() -> io::Result<Vec<(String, Vec<u8>)>> {
     let mut files = vec![
         ("guest-sdk/Cargo.toml".to_owned(), standalone(SDK_MANIFEST)?.into_bytes()),
@@ -36,7 +36,7 @@ fn collect(folder: &Dir<'_>, path: &str, files: &mut Vec<(String, Vec<u8>)>) {
     folder.dirs().for_each(|inner| collect(inner, path, files));
 }
 
-/// A member's manifest with everything in it that it would take from the workspace.
+/// Resolves everything that a member's manifest inherits from the workspace.
 fn standalone(manifest: &str) -> io::Result<String> {
     let invalid = |why: &dyn std::fmt::Display| io::Error::other(format!("manifest: {why}"));
     let workspace: Table = WORKSPACE.parse().map_err(|error| invalid(&error))?;
@@ -66,7 +66,7 @@ fn table(value: Option<&Value>) -> Table {
     value.and_then(Value::as_table).cloned().unwrap_or_default()
 }
 
-/// Puts the workspace's value in the place of each `workspace = true`, and keeps what is said beside it.
+/// Replaces each `workspace = true` with the workspace's value, and keeps the member's additional keys.
 fn resolve(section: &mut Table, shared: &Table) {
     for (name, value) in section {
         let Value::Table(own) = value else { continue };
@@ -87,7 +87,7 @@ fn resolve(section: &mut Table, shared: &Table) {
     }
 }
 
-/// Features of both sides, and for the rest what the member says.
+/// Merges a dependency: features of both sides; for all other keys, the member's value takes precedence.
 fn merged(mut shared: Table, own: Table) -> Table {
     for (name, value) in own {
         match (shared.get_mut(&name), value) {
@@ -98,7 +98,7 @@ fn merged(mut shared: Table, own: Table) -> Table {
     shared
 }
 
-/// A path is the workspace's, and the only one that the SDK needs lies within it.
+/// Adjusts a path that is relative to the workspace; the SDK's only path dependency is inside the SDK.
 fn rebase(dependency: &mut Value) {
     if let Some(Value::String(path)) = dependency.get_mut("path")
         && let Some(inner) = path.strip_prefix("guest-sdk/")

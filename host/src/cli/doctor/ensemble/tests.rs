@@ -1,4 +1,4 @@
-//! What is found in the answers of servers.
+//! Findings derived from the replies of servers.
 
 use super::super::Verdict;
 use super::*;

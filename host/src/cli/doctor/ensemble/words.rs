@@ -1,6 +1,6 @@
-//! The four-letter words by which a ZooKeeper server describes itself.
+//! Client for ZooKeeper's four-letter words, with which a server describes itself.
 //!
-//! Answers come from outside: they are bounded in size and time, and what is not understood counts as not said.
+//! Replies are untrusted: their size and time are bounded, and anything that cannot be parsed counts as missing.
 
 use std::fmt;
 use std::io;
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 const ANSWER_BYTES_MAX: u64 = 256 * 1024;
 
-/// A version of ZooKeeper.
+/// ZooKeeper version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Version(pub(super) [u32; 3]);
 
@@ -24,29 +24,29 @@ impl fmt::Display for Version {
     }
 }
 
-/// The settings of a server that matter here.
+/// Server settings that the checks use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Settings {
     pub(super) tick: Duration,
-    /// Ticks; a standalone server has no such limit.
+    /// In ticks; a standalone server has no such limit.
     pub(super) sync_limit: Option<u32>,
     pub(super) timeout_min: Duration,
     pub(super) timeout_max: Duration,
 }
 
 impl Settings {
-    /// The session timeout that a client gets which asks for this one.
+    /// Returns the session timeout granted to a client that requests `asked`.
     pub(super) fn granted(&self, asked: Duration) -> Duration {
         asked.min(self.timeout_max).max(self.timeout_min)
     }
 
-    /// How long a follower goes on without its leader.
+    /// Returns how long a follower keeps serving without its leader.
     pub(super) fn silence(&self) -> Option<Duration> {
         self.sync_limit.map(|ticks| self.tick * ticks)
     }
 }
 
-/// What is known of one server.
+/// Self-description of one server.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Server {
     pub(super) address: String,
@@ -55,17 +55,17 @@ pub(super) struct Server {
     pub(super) settings: Option<Settings>,
     pub(super) znode_count: Option<u64>,
     pub(super) heap_mb: Option<u64>,
-    /// Why it does not answer.
+    /// Reason why the server does not respond.
     pub(super) error: Option<String>,
 }
 
 impl Server {
-    /// Why nothing is known of it.
+    /// Returns the reason why the server is not serving.
     pub(super) fn silence(&self) -> &str {
         self.error.as_deref().unwrap_or("it answers, and does not serve")
     }
 
-    /// What a server at `address` that answered like this tells of itself.
+    /// Parses the replies of the server at `address`.
     pub(super) fn read(address: &str, srvr: &str, conf: &str, mntr: &str, envi: &str) -> Self {
         Self {
             address: address.to_owned(),
@@ -80,7 +80,7 @@ impl Server {
     }
 }
 
-/// Asks the server at `address` for all that it tells.
+/// Queries the server at `address` with all four-letter words.
 pub(super) async fn describe(address: &str) -> Server {
     let srvr = match ask(address, "srvr").await {
         Ok(answer) => answer,
@@ -107,7 +107,7 @@ async fn ask(address: &str, word: &str) -> io::Result<String> {
         .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in time")))
 }
 
-/// What follows on the line that begins with `name`.
+/// Returns the rest of the line that begins with `name`.
 fn after<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
     answer.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
 }
