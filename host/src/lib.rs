@@ -1,12 +1,17 @@
-//! Highlander's host: objects with one owner, a durable state, and sandboxed behaviour.
+//! Highlander's host: objects with one owner, durable state, and sandboxed behaviour.
 //!
-//! Read from the bottom up: names, limits, trusted files, time, errors, callers, how a call came about ([`origin`]),
-//! what a handler asks for besides its reply ([`effects`]) and metrics; [`events`] (what watchers are told); the three
-//! ports [`registry`], [`store`] and [`engine`] with their adapters; [`catalog`] (one type's code) and [`activation`]
-//! (one object's life); [`node`] (all objects of this process); [`router`] (which node a call is for); [`rollout`],
-//! [`rehearsal`], [`removal`], [`collection`] and [`waking`] (what nodes do by themselves, or together); [`http`] and
-//! [`cli`] at the edge.
-//! Nothing below knows anything above.
+//! The layers, from the bottom up; no module depends on one above it:
+//!
+//! - names, limits, trusted files, time, errors, callers, the context of a call ([`origin`]), a handler's effects
+//!   other than its reply ([`effects`]), and metrics
+//! - [`events`]: committed changes for subscribers
+//! - the three ports [`registry`], [`store`] and [`engine`], with their adapters
+//! - [`catalog`] (the code of one type) and [`activation`] (the lifecycle of one object)
+//! - [`node`]: all objects of this process
+//! - [`router`]: the node that handles a call
+//! - [`rollout`], [`rehearsal`], [`removal`], [`collection`] and [`waking`]: background work of nodes, alone or
+//!   together
+//! - [`http`] and [`cli`]: the edge
 
 pub mod activation;
 pub mod caller;

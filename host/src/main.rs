@@ -1,14 +1,14 @@
-//! The `highlander` binary: its allocator and its way into the library.
+//! The `highlander` binary: sets the allocator and calls the library.
 //!
-//! Everything else is in the library, where tests reach it.
+//! All other code is in the library, where tests can reach it.
 
 use std::process::ExitCode;
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// A thread of the allocator's own gives memory back to the system a second after it became free, so that a node that
-/// was busy once is small again when its objects are torn down.
+/// A background thread of the allocator returns memory to the system one second after it is freed, so that a node
+/// shrinks once its objects are unloaded.
 #[allow(unsafe_code, reason = "the allocator reads its settings from a symbol of this name")]
 #[unsafe(export_name = "_rjem_malloc_conf")]
 pub static ALLOCATOR_SETTINGS: &[u8; 63] =

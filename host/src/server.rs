@@ -1,6 +1,6 @@
-//! A node as a process: opens its ports, answers HTTP, and ends in order.
+//! A node as a process: opens its ports, serves HTTP, and shuts down gracefully.
 //!
-//! Everything is wired here and nowhere else. What a call means is decided far below.
+//! All components are wired here and nowhere else.
 
 mod descriptors;
 mod entrance;
@@ -33,32 +33,32 @@ use crate::node::{self, Node};
 use crate::router::{self, Router};
 use crate::{collection, rollout, waking};
 
-/// How long objects may take to be handed back, where no other node can take them.
+/// Maximum time for releasing objects on a standalone node.
 const DRAIN_PATIENCE_ALONE: Duration = Duration::from_secs(10);
-/// How long they may take to be handed to other nodes, one after another.
+/// Maximum time for handing objects over to other nodes, one batch after another.
 const DRAIN_PATIENCE: Duration = Duration::from_mins(1);
-/// How long open connections may take after that.
+/// Maximum time for closing open connections afterwards.
 const CLOSE_PATIENCE_ALONE: Duration = Duration::from_secs(2);
-/// How long they may take where calls are still brought to other nodes.
+/// The same in a cluster, where calls in flight are still forwarded to other nodes.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Runs a node until it is told to stop.
+/// Runs a node until it is signalled to stop.
 ///
 /// # Errors
-/// Why it could not start.
+/// The reason why the node could not start, or stopped early.
 pub fn run(config: Config) -> anyhow::Result<()> {
     config.check_exposure()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(serve(config));
-    // What still blocks a thread, such as a compilation, is not waited for.
+    // Work that still blocks a thread, such as a compilation, is abandoned.
     runtime.shutdown_timeout(Duration::from_secs(1));
     ended
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
-    // Before anything else, so that no signal meets the default, which is to end at once.
+    // Installed first, because a signal's default action would end the process immediately.
     let mut signals = Signals::new()?;
-    // Before the first session begins, which tells the other nodes the address.
+    // Bound before the first session begins, because the session publishes the address to the other nodes.
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("cannot listen on {}", config.listen))?;
@@ -96,7 +96,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let (patience, close_patience) = patience(&config);
     let serving = tokio::spawn(Server::new(api, listener).run(staged, close_patience));
     let running = Running { node, entrance, stage, serving, patience };
-    // A registry of another machine may be down for long, and until then it is told that this node is not ready.
+    // A remote registry may be unavailable for a long time; until then, readiness probes report that the node is
+    // not ready.
     if config.registry.kind == RegistryKind::Local {
         running.node.joined().await;
     }
@@ -115,7 +116,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     }
 }
 
-/// What is to be ended.
+/// Running node, with everything that its shutdown needs.
 struct Running {
     node: Arc<Node>,
     entrance: Arc<Entrance>,
@@ -125,27 +126,28 @@ struct Running {
 }
 
 impl Running {
-    /// Says under which name the node is known, once that is so. Never returns.
+    /// Prints the node's name once it has joined. Never returns.
     async fn tell_name(&self) {
         self.node.joined().await;
         output::note(&format!("node {}", self.node.id()));
         std::future::pending::<()>().await;
     }
 
-    /// Ends in order: objects, session, connections. Calls are taken until the end, and brought to other nodes.
+    /// Shuts down gracefully: objects, session, connections. Until the end, calls are accepted and forwarded to
+    /// other nodes.
     async fn end(self, signals: &mut Signals) -> anyhow::Result<()> {
         output::note(
             "draining: objects are handed over, and none is begun; press Ctrl-C again to quit at once",
         );
         let ending = async {
-            // Clients that call again and again are gone by the time that connections end.
+            // From now on, responses send clients to other nodes, so that few are left when connections close.
             self.stage.send_replace(Stage::Leaving);
             let left = self.node.drain(self.patience).await;
             if left > 0 {
                 tracing::warn!(left, "objects were still active when their time was over");
             }
             self.entrance.close();
-            // Calls under way are still brought to other nodes, for which the session is needed.
+            // Calls in flight are still forwarded to other nodes, for which the session is needed.
             self.stage.send_replace(Stage::Closing);
             let served = self.serving.await;
             self.node.leave().await;
@@ -162,7 +164,7 @@ impl Running {
     }
 }
 
-/// SIGINT and SIGTERM, which mean the same here.
+/// SIGINT and SIGTERM, which are equivalent here.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
@@ -184,7 +186,7 @@ impl Signals {
     }
 }
 
-/// Reads the tokens again whenever the process is told to. A file that is wrong changes nothing.
+/// Reloads the token file on every SIGHUP. An invalid file leaves the tokens unchanged.
 async fn reread_tokens(access: Arc<Access>, path: PathBuf, mut hangup: Signal) {
     while hangup.recv().await.is_some() {
         match config::auth::read_tokens(&path) {
@@ -197,7 +199,7 @@ async fn reread_tokens(access: Arc<Access>, path: PathBuf, mut hangup: Signal) {
     }
 }
 
-/// The configuration with no more resident instances than the kernel has mappings for.
+/// Reduces `resident_max` to the number of instances that the kernel's mapping limit allows.
 fn fitted(config: Config) -> Config {
     let Some(allowed) = config::max_map_count().map(config::resident_allowed) else {
         return config;
@@ -214,7 +216,7 @@ fn fitted(config: Config) -> Config {
     Config { resident_max: allowed, ..config }
 }
 
-/// How long objects may take to be handed over, and connections to end then.
+/// Returns the timeouts for handing over objects and, after that, for closing connections.
 fn patience(config: &Config) -> (Duration, Duration) {
     match config.registry.kind {
         RegistryKind::Local => (DRAIN_PATIENCE_ALONE, CLOSE_PATIENCE_ALONE),

@@ -1,19 +1,19 @@
-//! Where log lines go: standard error, as text or as JSON, filtered by `HIGHLANDER_LOG` or `RUST_LOG`.
+//! Logging: lines go to standard error, as text or JSON, filtered by `HIGHLANDER_LOG` or `RUST_LOG`.
 //!
-//! Nothing is set up twice, and nothing here counts anything: that is `metrics.rs`.
+//! Logging is set up once per process. Metrics are in `metrics.rs`.
 
 use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-/// How a log line is written.
+/// Log format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Format {
-    /// For people.
+    /// Plain text, for people.
     #[default]
     Text,
-    /// One JSON document a line.
+    /// One JSON document per line.
     Json,
 }
 
@@ -29,7 +29,7 @@ impl std::str::FromStr for Format {
     }
 }
 
-/// Sets up logging for the whole process. A second call changes nothing.
+/// Sets up logging for the whole process. A second call has no effect.
 pub fn init(format: Format) {
     let directives =
         ["HIGHLANDER_LOG", "RUST_LOG"].iter().filter_map(|name| std::env::var(name).ok());
@@ -48,6 +48,6 @@ pub fn init(format: Format) {
         Format::Text => lines.try_init(),
         Format::Json => lines.json().try_init(),
     };
-    // Another one is set up already, as in tests.
+    // Fails if a logger is already set up, as in tests.
     drop(done);
 }

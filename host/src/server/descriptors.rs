@@ -1,11 +1,10 @@
-//! File descriptors: every connection takes one.
+//! Limit of open file descriptors; each connection uses one.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::files_needed;
 
-/// Allows this process as many file descriptors as the system lets it have, and says so where they are not enough for
-/// so many connections.
+/// Raises the soft limit to the hard limit, and warns if that is not enough for this many connections.
 pub(super) fn raise(connections_max: u32) {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };

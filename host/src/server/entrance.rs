@@ -1,7 +1,8 @@
-//! The way into the registry, which a process watches: a node that is not let in at all ends, and one that ends does
-//! not come in again.
+//! Guards session creation: if the registry rejects the node before its first session, the process exits; once
+//! shutdown has begun, no session is opened.
 //!
-//! A registry that does not answer is no reason to end, and one that refuses a node which it let in before may mend.
+//! An unavailable registry is not a reason to exit. A rejection after an accepted session may be temporary, so it
+//! is retried.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::registry::{Error, Registry, Sessions};
 
-/// Begins sessions until it is closed.
+/// Opens sessions until it is closed.
 #[derive(Debug)]
 pub(super) struct Entrance {
     sessions: Arc<dyn Sessions>,
@@ -30,15 +31,15 @@ impl Entrance {
         }
     }
 
-    /// No session begins any more.
+    /// Prevents further sessions.
     pub(super) fn close(&self) {
         self.is_closed.store(true, Ordering::SeqCst);
     }
 
-    /// Returns when the node is refused that had no session yet.
+    /// Waits until the registry rejects a node that has had no session yet, and returns the error.
     pub(super) async fn denied(&self) -> Error {
         let mut denied = self.denied.subscribe();
-        // The sender is this value's own, so that waiting cannot fail.
+        // `self` owns the sender, so the wait cannot fail.
         let found = denied.wait_for(Option::is_some).await.ok().and_then(|error| error.clone());
         match found {
             Some(error) => error,
@@ -78,7 +79,7 @@ mod tests {
     use super::*;
     use crate::registry::local::{Directory, LocalSessions};
 
-    /// Gives these errors first, and sessions then.
+    /// Returns these errors first, the last one first, and then sessions.
     #[derive(Debug)]
     struct Refusing(Mutex<Vec<Error>>, LocalSessions);
 

@@ -1,7 +1,7 @@
-//! The adapters that a configuration asks for, opened and checked.
+//! Opens and checks the adapters that the configuration selects.
 //!
-//! What does not answer is asked again until it does; what refuses ends the start with its reason. A store is used only
-//! after it was seen to enforce conditions.
+//! An unavailable backend is retried until it responds; a rejection ends the start with its reason. A remote store
+//! is used only after a probe has shown that it enforces conditional writes.
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -25,25 +25,25 @@ use crate::store::embedded::Embedded;
 use crate::store::s3::S3;
 use crate::store::{Store, probe};
 
-/// Pauses between two checks of a store that does not answer.
+/// Minimum and maximum backoff between two probes of an unavailable store.
 const CHECK_PAUSE_MIN: Duration = Duration::from_millis(250);
 const CHECK_PAUSE_MAX: Duration = Duration::from_secs(5);
 
-/// What a node runs on.
+/// Ports of a node, with their handles.
 pub(super) struct Opened {
     pub(super) ports: Ports,
-    /// The way to its sessions.
+    /// Guard for the node's sessions.
     pub(super) entrance: Arc<Entrance>,
-    /// What the engine counts.
+    /// The engine's compilation metrics.
     pub(super) compilations: Compilations,
-    /// What they are, for an operator.
+    /// Description of the adapters, for operators.
     pub(super) about: String,
 }
 
-/// Opens what a node runs on that is reached at `address`.
+/// Opens the ports of a node that other nodes reach at `address`.
 pub(super) async fn open(config: &Config, address: &str) -> anyhow::Result<Opened> {
     let dir = &config.data_dir;
-    // Whoever can read states can read all that objects know.
+    // Access to the records means access to the state of every object, so only the owner may enter the directory.
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -127,13 +127,13 @@ fn open_embedded(dir: &Path) -> anyhow::Result<Embedded> {
         .with_context(|| format!("cannot open the store in {}", dir.display()))
 }
 
-/// Asks a store until it is known whether it enforces conditions.
+/// Probes a store until it is known whether it enforces conditions.
 async fn verify(store: &dyn Store) -> anyhow::Result<()> {
     let mut pause = CHECK_PAUSE_MIN;
     loop {
         match probe::check(store).await {
             Ok(()) => return Ok(()),
-            // It answers: other nodes start at the same time, and each has its turn.
+            // The store responds. Other nodes that start at the same time are probing it, so wait for a turn.
             Err(error @ probe::Error::Busy) => {
                 tracing::debug!("{error}");
                 pause = CHECK_PAUSE_MIN;

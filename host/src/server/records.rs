@@ -1,7 +1,8 @@
-//! Which cluster the records belong to, by a blob beside them; and in which cluster this node was, by a file.
+//! The cluster identity of this node: a blob next to the records names their cluster, and a local file names the
+//! cluster that this node was in.
 //!
-//! The file is what lets a node put back what ZooKeeper has lost, also after a restart: without it nobody could tell a
-//! cluster whose registry was emptied from another one that was given the same bucket by mistake.
+//! The file allows a node to restore what ZooKeeper has lost, even after a restart. Without it, a cluster whose
+//! registry was emptied could not be distinguished from another cluster that was given the same bucket by mistake.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,33 +14,33 @@ use crate::registry::Error;
 use crate::registry::agreement::{ClusterId, ClusterStore, Identity};
 use crate::store::{Condition, Put, Store};
 
-/// The blob that names the cluster.
+/// Name of the blob with the cluster's identity.
 const BLOB: &str = "cluster.json";
-/// The file of the same name, in the node's data directory.
+/// Name of the file in the node's data directory.
 const FILE: &str = "cluster.json";
 
-/// What a node remembers between two starts.
+/// Content of the local file, which persists across restarts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Memory {
     id: ClusterId,
-    /// `registry.connect` of that time.
+    /// `registry.connect` at that time.
     registry: String,
-    /// Where the records were.
+    /// Location of the records at that time.
     store: String,
 }
 
-/// Where a node's registry and its records are, as its settings say.
+/// Configured locations of the registry and the records.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
     /// `registry.connect`.
     pub(super) registry: String,
     /// Bucket and prefix.
     pub(super) name: String,
-    /// The server of the bucket; empty for AWS.
+    /// Endpoint of the bucket's server; empty for AWS.
     pub(super) endpoint: String,
 }
 
-/// The records of a cluster, as its registry needs them.
+/// Implementation of [`ClusterStore`] on the node's store and local file.
 #[derive(Debug)]
 pub(super) struct Records {
     store: Arc<dyn Store>,
@@ -50,13 +51,13 @@ pub(super) struct Records {
 
 #[derive(Debug, Default)]
 struct Known {
-    /// Of this process or an earlier one.
+    /// Cluster of this process, or of an earlier process of this node.
     id: Option<ClusterId>,
     has_joined: bool,
 }
 
 impl Records {
-    /// The records in `store`, of a node that remembers in `data_dir`.
+    /// Creates it for the records in `store` and a node with this data directory.
     pub(super) fn new(store: Arc<dyn Store>, place: Place, data_dir: &Path) -> Self {
         let file = data_dir.join(FILE);
         let remembered = std::fs::read(&file).ok();
@@ -70,7 +71,7 @@ impl Records {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps what the next process of this node is to know.
+    /// Writes the file for the next process of this node.
     fn save(&self, id: ClusterId) -> std::io::Result<()> {
         let bytes = serde_json::to_vec(&self.place.memory(id))?;
         let temporary = self.file.with_extension("json.new");
@@ -110,7 +111,7 @@ impl ClusterStore for Records {
 
     async fn write(&self, identity: Identity) -> Result<(), Error> {
         match self.store.put(BLOB, identity.bytes().into(), Condition::Absent).await {
-            // What another node wrote is read next.
+            // If another node wrote the blob first, the caller reads that one next.
             Put::Applied(_) | Put::Refused => Ok(()),
             Put::Undecided(why) | Put::Unavailable(why) => {
                 Err(Error::Unavailable(format!("the store does not answer: {why}")))
