@@ -1,7 +1,7 @@
-//! What a node counts, in Prometheus' terms. Names and meanings are in `docs/operations.md`.
+//! Prometheus metrics of a node. `docs/operations.md` describes them.
 //!
-//! Every counter is created once, so that counting on the hot path is one atomic addition.
-//! Nothing here is read by anything that decides.
+//! Each counter is created once, so that counting on the hot path is one atomic addition. Metrics never influence
+//! decisions.
 
 pub mod compilations;
 
@@ -10,90 +10,90 @@ use prometheus::{
     Registry, TextEncoder, core::Collector,
 };
 
-/// Seconds, from 50 µs to 10 s.
+/// Bucket bounds in seconds, from 50 µs to 10 s.
 const LATENCY_BUCKETS: &[f64] = &[
     0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
     1.0, 2.5, 5.0, 10.0,
 ];
 const COUNT_BUCKETS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
 
-/// All counters of a node.
+/// All metrics of a node.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    /// Answered calls, by `outcome`: `done`, or the code of the error.
+    /// Answered calls, by `outcome`: `done`, or the error code.
     pub calls: IntCounterVec,
-    /// Calls that were done: the hottest of `calls`, without a lookup.
+    /// Calls with outcome `done`: the most frequent child of `calls`, without a lookup.
     pub calls_done: IntCounter,
     /// Seconds from the arrival of a call at the node to its answer.
     pub call_seconds: Histogram,
     /// Writes that the store confirmed.
     pub commits: IntCounter,
-    /// Answers that one commit released.
+    /// Answers released by one commit.
     pub commit_answers: Histogram,
-    /// Seconds from sending a write to its confirmation, with all attempts.
+    /// Seconds from sending a write to its confirmation, including all attempts.
     pub commit_seconds: Histogram,
-    /// Writes sent again because the store left them undecided.
+    /// Writes sent again because their outcome was unknown.
     pub commit_retries: IntCounter,
-    /// Activations begun.
+    /// Activations started.
     pub activations: IntCounter,
-    /// Seconds from claim to the first call.
+    /// Seconds from the claim to the first call.
     pub activation_seconds: Histogram,
-    /// Activations ended, by `reason`.
+    /// Ended activations, by `reason`.
     pub deactivations: IntCounterVec,
-    /// Instances made.
+    /// Created instances.
     pub instances_made: IntCounter,
-    /// Instances dropped to make room for others.
+    /// Instances evicted to make room for others.
     pub instances_evicted: IntCounter,
     /// Instances ended by a trap or a limit, by `fault`.
     pub faults: IntCounterVec,
-    /// Objects that were quarantined.
+    /// Quarantined objects.
     pub quarantines: IntCounter,
     /// Active objects: warm and resident.
     pub active_objects: IntGauge,
     /// Objects with an instance.
     pub resident_objects: IntGauge,
-    /// Calls waiting in the mailbox that a new call found.
+    /// Calls already waiting in the mailbox when a new call arrives.
     pub mailbox_length: Histogram,
-    /// Records that were refused.
+    /// Damaged records that were refused.
     pub damaged_records: IntCounter,
     /// Sessions begun with the registry.
     pub sessions: IntCounter,
-    /// Claims that the present session holds.
+    /// Claims of the current session.
     pub claims: IntGauge,
-    /// Seconds until the lease ends, unless it is renewed; at most an hour.
+    /// Seconds until the lease ends unless it is renewed; at most an hour.
     pub lease_seconds: Gauge,
-    /// 1 where the node takes calls for any object.
+    /// 1 while the node accepts calls for any object.
     pub ready: IntGauge,
-    /// Attempts to have a call answered by another node, by `outcome`: `done`, the code of the error, `not-sent`,
+    /// Attempts to forward a call to another node, by `outcome`: `done`, the error code, `not-sent`,
     /// `interrupted`, or `no-place`.
     pub forwards: IntCounterVec,
-    /// Attempts that were answered "done": the hottest of `forwards`, without a lookup.
+    /// Forwards with outcome `done`: the most frequent child of `forwards`, without a lookup.
     pub forwards_done: IntCounter,
-    /// Seconds from sending a call to another node to its answer.
+    /// Seconds from forwarding a call to its answer.
     pub forward_seconds: Histogram,
-    /// Calls for whose object the owner was remembered.
+    /// Calls whose owner was in the owner cache.
     pub owner_cache_hits: IntCounter,
-    /// Calls for whose object it was not.
+    /// Calls whose owner was not in the owner cache.
     pub owner_cache_misses: IntCounter,
-    /// Calls that objects made to others.
+    /// Calls that objects made to other objects.
     pub calls_out: IntCounter,
     /// Attempts to deliver a message, by `outcome`: `done`, `refused` or `not-yet`.
     pub deliveries: IntCounterVec,
-    /// Alarms that were given, well or not.
+    /// Alarms fired, whether their handler succeeded or not.
     pub alarms: IntCounter,
-    /// Pauses of calls that no node could take.
+    /// Pauses of calls that no node could accept at the moment.
     pub route_pauses: IntCounter,
-    /// Those who watch an object by this node, clients and other nodes.
+    /// Clients and other nodes that watch an object through this node.
     pub watchers: IntGauge,
-    /// Events that were given to one of them.
+    /// Events sent to watchers.
     pub events_sent: IntCounter,
-    /// Those who were sent away because they read too slowly.
+    /// Watchers disconnected because they read too slowly.
     pub slow_watchers: IntCounter,
 }
 
 impl Metrics {
-    /// Counters at zero.
+    /// Creates all metrics with the value zero.
     ///
     /// # Panics
     /// Never: the names are fixed and valid.
@@ -101,68 +101,77 @@ impl Metrics {
     pub fn new() -> Self {
         let registry = Registry::new();
         let calls = counters(&registry, "calls_total", "Answered calls.", "outcome");
-        let forwards = counters(&registry, "forwards_total", "Calls sent to others.", "outcome");
+        let forwards = counters(&registry, "forwards_total", "Forwarded calls.", "outcome");
         Self {
             calls_done: calls.with_label_values(&["done"]),
             calls,
             call_seconds: seconds(&registry, "call_seconds", "From arrival to answer."),
-            calls_out: counter(&registry, "calls_out_total", "Calls that objects made to others."),
-            deliveries: counters(&registry, "deliveries_total", "Messages brought.", "outcome"),
-            alarms: counter(&registry, "alarms_total", "Alarms given."),
+            calls_out: counter(&registry, "calls_out_total", "Calls from object to object."),
+            deliveries: counters(&registry, "deliveries_total", "Delivery attempts.", "outcome"),
+            alarms: counter(&registry, "alarms_total", "Alarms fired."),
             commits: counter(&registry, "commits_total", "Writes the store confirmed."),
-            commit_answers: counts(&registry, "commit_answers", "Answers released by a commit."),
-            commit_seconds: seconds(&registry, "commit_seconds", "From first sending to durable."),
+            commit_answers: counts(&registry, "commit_answers", "Answers per commit."),
+            commit_seconds: seconds(&registry, "commit_seconds", "From sending to commit."),
             commit_retries: counter(&registry, "commit_retries_total", "Writes sent again."),
-            activations: counter(&registry, "activations_total", "Activations begun."),
-            activation_seconds: seconds(&registry, "activation_seconds", "From claim to live."),
-            deactivations: counters(&registry, "deactivations_total", "Ended.", "reason"),
-            instances_made: counter(&registry, "instances_made_total", "Instances made."),
-            instances_evicted: counter(&registry, "instances_evicted_total", "Evicted instances."),
+            activations: counter(&registry, "activations_total", "Activations started."),
+            activation_seconds: seconds(&registry, "activation_seconds", "From claim to call."),
+            deactivations: counters(
+                &registry,
+                "deactivations_total",
+                "Activations ended.",
+                "reason",
+            ),
+            instances_made: counter(&registry, "instances_made_total", "Instances created."),
+            instances_evicted: counter(&registry, "instances_evicted_total", "Instances evicted."),
             quarantines: counter(
                 &registry,
                 "quarantines_total",
-                "Objects that are not run for a while, because their code failed again and again.",
+                "Objects quarantined because their code failed repeatedly.",
             ),
-            faults: counters(&registry, "faults_total", "Traps and broken limits.", "fault"),
+            faults: counters(&registry, "faults_total", "Traps and exceeded limits.", "fault"),
             active_objects: gauge(&registry, "active_objects", "Warm and resident objects."),
             resident_objects: gauge(&registry, "resident_objects", "Objects with an instance."),
-            mailbox_length: counts(&registry, "mailbox_length", "Calls found waiting."),
-            damaged_records: counter(&registry, "damaged_records_total", "Records refused."),
+            mailbox_length: counts(&registry, "mailbox_length", "Calls waiting on arrival."),
+            damaged_records: counter(&registry, "damaged_records_total", "Damaged records."),
             sessions: counter(&registry, "sessions_total", "Sessions begun."),
-            claims: gauge(&registry, "claims", "Claims of the present session."),
+            claims: gauge(&registry, "claims", "Claims of the current session."),
             lease_seconds: register(
                 &registry,
                 Gauge::with_opts(options("lease_seconds", "Seconds until the lease ends.")),
             ),
-            ready: gauge(&registry, "ready", "Whether the node takes calls for any object."),
+            ready: gauge(&registry, "ready", "1 while calls for any object are accepted."),
             forwards_done: forwards.with_label_values(&["done"]),
             forwards,
             forward_seconds: seconds(&registry, "forward_seconds", "From sending to answer."),
-            owner_cache_hits: counter(&registry, "owner_cache_hits_total", "Owners remembered."),
-            owner_cache_misses: counter(&registry, "owner_cache_misses_total", "Not remembered."),
-            route_pauses: counter(&registry, "route_pauses_total", "Calls no node could take."),
-            watchers: gauge(&registry, "watchers", "Who watches an object by this node."),
-            events_sent: counter(&registry, "events_sent_total", "Events given to watchers."),
-            slow_watchers: counter(&registry, "slow_watchers_total", "Watchers sent away."),
+            owner_cache_hits: counter(&registry, "owner_cache_hits_total", "Owner was cached."),
+            owner_cache_misses: counter(&registry, "owner_cache_misses_total", "Not cached."),
+            route_pauses: counter(&registry, "route_pauses_total", "Waits for an available node."),
+            watchers: gauge(&registry, "watchers", "Clients and nodes that watch an object."),
+            events_sent: counter(&registry, "events_sent_total", "Events sent to watchers."),
+            slow_watchers: counter(
+                &registry,
+                "slow_watchers_total",
+                "Watchers disconnected because they read too slowly.",
+            ),
             registry,
         }
     }
 
-    /// Shows what the engine counts together with what the node counts. To be called once.
+    /// Adds the engine's compilation metrics to the node's metrics. Must be called only once.
     ///
     /// # Panics
-    /// Where it is called twice.
+    /// If it is called twice.
     pub fn add_compilations(&self, compilations: &compilations::Compilations) {
         for collector in compilations.collectors() {
             self.registry.register(collector).expect("each metric is registered once");
         }
     }
 
-    /// All counters as Prometheus reads them.
+    /// Returns all metrics in Prometheus' text format.
     #[must_use]
     pub fn render(&self) -> String {
         let mut text = Vec::new();
-        // Encoding fails only where writing does, and writing to memory does not.
+        // Encoding fails only if writing fails, and writing to memory does not.
         let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);
         String::from_utf8(text).unwrap_or_default()
     }

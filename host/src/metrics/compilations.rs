@@ -1,18 +1,18 @@
-//! What an engine counts of its compilations. An engine is there before its node, so it brings its counters along.
-//! Loading code that was compiled before counts nothing.
+//! Compilation metrics of an engine, which creates them itself because it exists before its node.
+//! Loading cached code counts as no compilation.
 
 use prometheus::core::Collector;
 use prometheus::{Histogram, HistogramOpts, IntCounterVec};
 
 use super::options;
 
-/// Seconds, from 10 ms to 5 minutes.
+/// Bucket bounds in seconds, from 10 ms to 5 minutes.
 const BUCKETS: &[f64] = &[0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 300.0];
 
-/// How a compilation ended.
+/// Outcome of a compilation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// With code.
+    /// The compiler produced code.
     Done,
     /// The component cannot be compiled, or not within the limits.
     Refused,
@@ -20,16 +20,16 @@ pub enum Outcome {
     Failed,
 }
 
-/// Counters of compilations. Clones share them.
+/// Compilation metrics. Clones share the same counters.
 #[derive(Debug, Clone)]
 pub struct Compilations {
     by_outcome: IntCounterVec,
-    /// Seconds of a compilation, however it ended.
+    /// Seconds per compilation, whatever its outcome.
     pub seconds: Histogram,
 }
 
 impl Compilations {
-    /// Counters at zero.
+    /// Creates the metrics with the value zero.
     ///
     /// # Panics
     /// Never: the names are fixed and valid.
@@ -37,7 +37,7 @@ impl Compilations {
     pub fn new() -> Self {
         let by_outcome = options("compilations_total", "Components compiled.");
         let by_outcome = IntCounterVec::new(by_outcome, &["outcome"]);
-        let seconds = options("compilation_seconds", "Of a compilation, however it ended.");
+        let seconds = options("compilation_seconds", "Seconds per compilation.");
         let seconds = HistogramOpts::from(seconds).buckets(BUCKETS.to_vec());
         Self {
             by_outcome: by_outcome.expect("the names of metrics are valid"),
@@ -45,7 +45,7 @@ impl Compilations {
         }
     }
 
-    /// Counts one that ended so.
+    /// Counts one compilation.
     pub fn count(&self, outcome: Outcome) {
         let outcome = match outcome {
             Outcome::Done => "done",
