@@ -1,7 +1,7 @@
-//! Who makes a call, and what they may do.
+//! Callers and their permissions: [`scopes`] maps the scopes of a token to rights, [`tokens`] maps a token to a
+//! principal.
 //!
-//! [`scopes`] says which rights a token gives, [`tokens`] who a token speaks for. Pure: where a token comes from is the
-//! edge's, and what an object makes of its caller is the object's.
+//! Pure values: the HTTP edge authenticates callers, and objects decide how to treat them.
 
 pub mod scopes;
 pub mod tokens;
@@ -13,24 +13,24 @@ use crate::error::{Code, Error};
 use crate::id::ObjectId;
 use scopes::{Right, Scopes};
 
-/// Longest name of a principal.
+/// Maximum length of a principal's name.
 const NAME_BYTES_MAX: usize = 64;
-/// What callers without a name are called, and nobody else.
+/// Name displayed for anonymous callers; reserved for them.
 const ANONYMOUS: &str = "anonymous";
 
-/// Who makes a call. Cheap to clone.
+/// Identity of a caller. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Caller {
-    /// Nobody in particular: the node takes calls from everybody.
+    /// Unauthenticated caller, on a node that accepts them.
     #[default]
     Anonymous,
-    /// Somebody with a token.
+    /// Principal with a token.
     Principal(Arc<Principal>),
     /// Another object.
     Object(ObjectId),
 }
 
-/// Somebody with a name, and what they may do.
+/// Named principal with its scopes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
     name: String,
@@ -38,8 +38,8 @@ pub struct Principal {
 }
 
 impl Principal {
-    /// A principal of this name. None where the name is not 1 to 64 of `A-Z`, `a-z`, `0-9`, `-`, `_`, `.` and `@`, or
-    /// is `anonymous`.
+    /// Creates a principal. Returns `None` if the name is not 1 to 64 of `A-Z`, `a-z`, `0-9`, `-`, `_`, `.` and
+    /// `@`, or is `anonymous`.
     #[must_use]
     pub fn new(name: &str, scopes: Scopes) -> Option<Self> {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte);
@@ -47,13 +47,13 @@ impl Principal {
         (is_name && name != ANONYMOUS).then(|| Self { name: name.to_owned(), scopes })
     }
 
-    /// The name.
+    /// Returns the name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What they may do.
+    /// Returns the scopes.
     #[must_use]
     pub fn scopes(&self) -> &Scopes {
         &self.scopes
@@ -61,11 +61,11 @@ impl Principal {
 }
 
 impl Caller {
-    /// Refuses what the caller may not do. Where nobody has to say who they are, everybody may do everything: whether
-    /// that is so is for the edge to know.
+    /// Checks that the caller has a right. Anonymous callers have all rights, because the edge accepts them only
+    /// if authentication is disabled.
     ///
     /// # Errors
-    /// [`Code::Forbidden`] with the scope that is missing.
+    /// [`Code::Forbidden`] with the missing scope.
     pub fn check(&self, right: Right<'_>) -> Result<(), Error> {
         let may = match self {
             Self::Anonymous => true,
@@ -89,7 +89,7 @@ impl From<Principal> for Caller {
     }
 }
 
-/// The name that people know the caller by.
+/// Name of the caller for people.
 impl fmt::Display for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,33 +1,33 @@
-//! Time. [`BootTime`] decides, [`wall_ms`] is only ever shown.
+//! Clocks. Decisions use [`BootTime`]; [`wall_ms`] is for display.
 //!
-//! Decisions use `CLOCK_BOOTTIME`, which goes on while the machine sleeps, because a node that wakes up must see that
-//! its lease is over. Nothing else in the host reads a clock; pure code is handed the time.
+//! [`BootTime`] reads `CLOCK_BOOTTIME`, which advances while the machine is suspended, because a resumed node must
+//! notice that its lease has expired. No other module reads a clock; pure code receives the time as an argument.
 
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// A moment by this machine's boot-time clock, with a resolution of one nanosecond.
+/// Instant of this machine's boot-time clock, with a resolution of one nanosecond.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BootTime(Duration);
 
 impl BootTime {
-    /// Later than every other moment.
+    /// Instant later than all others.
     pub const FOREVER: Self = Self(Duration::MAX);
 
-    /// The present moment.
+    /// Returns the current instant.
     #[must_use]
     pub fn now() -> Self {
         Self(read(ClockId::Boottime))
     }
 
-    /// The moment `since_boot` after the machine started: for tests and simulations.
+    /// Returns the instant `since_boot` after the machine started. For tests and simulations.
     #[must_use]
     pub const fn from_boot(since_boot: Duration) -> Self {
         Self(since_boot)
     }
 
-    /// How long after `earlier` this is; zero where it is before.
+    /// Returns the time elapsed since `earlier`; zero if `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
@@ -42,13 +42,13 @@ impl std::ops::Add<Duration> for BootTime {
     }
 }
 
-/// Milliseconds since 1970 by the wall clock: for people and for guests, never for a decision.
+/// Returns the wall-clock time in milliseconds since 1970. For people and guests, never for decisions.
 #[must_use]
 pub fn wall_ms() -> u64 {
     u64::try_from(read(ClockId::Realtime).as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Processor time that the calling thread has used.
+/// Returns the CPU time that the calling thread has used.
 #[must_use]
 pub fn thread_cpu() -> Duration {
     read(ClockId::ThreadCPUTime)

@@ -1,6 +1,6 @@
-//! What a handler asks for besides its reply: messages, alarms, events.
+//! Effects of a handler other than its reply: messages, alarms, events.
 //!
-//! Pure values. They take effect together with the change of the call that asked for them, or not at all.
+//! Pure values. They take effect atomically with the change of the call that produced them, or not at all.
 
 use std::sync::Arc;
 
@@ -8,51 +8,51 @@ use bytes::Bytes;
 
 use crate::id::ObjectId;
 
-/// What one call asked for.
+/// Effects of one call.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Effects {
     /// Messages, in the order in which they were sent.
     pub messages: Vec<Message>,
-    /// All alarms as the call left them, if it set or cancelled one.
+    /// Complete set of alarms after the call, if the call set or cancelled one.
     pub alarms: Option<Arc<[Alarm]>>,
     /// Events, in the order in which they were published.
     pub events: Vec<Event>,
 }
 
-/// A call that is made after the commit, and for whose reply nobody waits.
+/// Asynchronous call, sent after the commit, without a reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Whose handler is called.
+    /// Receiver.
     pub to: ObjectId,
-    /// The handler.
+    /// Handler to call.
     pub handler: Arc<str>,
-    /// Its argument: JSON.
+    /// Argument, as JSON.
     pub argument: Bytes,
 }
 
-/// A call that an object has made to itself at a later time.
+/// Call that an object schedules to itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alarm {
-    /// Its name, unique within the object.
+    /// Name, unique within the object.
     pub name: Arc<str>,
-    /// When it is due next: milliseconds since 1970-01-01 00:00 UTC.
+    /// Next due time in milliseconds since 1970-01-01 00:00 UTC.
     pub due_ms: u64,
-    /// For a repeating one, milliseconds from one time to the next.
+    /// Interval of a repeating alarm, in milliseconds.
     pub every_ms: Option<u64>,
-    /// The handler that is called.
+    /// Handler to call.
     pub handler: Arc<str>,
-    /// Its argument: JSON.
+    /// Argument, as JSON.
     pub argument: Bytes,
-    /// How often in a row its handler has failed.
+    /// Number of consecutive failures of the handler.
     pub tries: u32,
-    /// When it is given again after that, in the same milliseconds; 0 where it has not failed.
+    /// Time of the next attempt after a failure, in milliseconds since 1970; 0 if there was no failure.
     pub retry_ms: u64,
-    /// Why its handler failed last, until it does its work again.
+    /// Reason for the last failure, until the handler succeeds again.
     pub failure: Option<Arc<str>>,
 }
 
 impl Alarm {
-    /// An alarm that calls `handler` at `due_ms` with `argument`, and then every `every_ms`, if that is given.
+    /// Creates an alarm that calls `handler` at `due_ms` with `argument`, and then every `every_ms`, if given.
     #[must_use]
     pub fn new(
         name: &str,
@@ -66,35 +66,35 @@ impl Alarm {
         Self { name, due_ms, every_ms, handler, argument, tries, retry_ms, failure }
     }
 
-    /// When it is to be given.
+    /// Returns the time at which the alarm fires next.
     #[must_use]
     pub fn next_ms(&self) -> u64 {
         self.due_ms.max(self.retry_ms)
     }
 }
 
-/// News for those who watch an object.
+/// Notification for the watchers of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// What happened.
+    /// Name of the event.
     pub name: Arc<str>,
-    /// JSON.
+    /// Data, as JSON.
     pub data: Bytes,
 }
 
-/// Why a handler runs.
+/// Trigger of a handler run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Occasion {
-    /// Somebody called it.
+    /// Call.
     #[default]
     Called,
-    /// A message, with its number among those of its sender.
+    /// Message, with its number in the sender's sequence.
     Message(u64),
-    /// An alarm of the object's own.
+    /// Alarm of the object.
     Alarm {
-        /// Its name.
+        /// Name of the alarm.
         name: Arc<str>,
-        /// When it was due.
+        /// Time at which the alarm was due.
         due_ms: u64,
     },
 }

@@ -1,8 +1,8 @@
-//! What a caller is told when a call has no reply.
+//! The error of a call.
 //!
-//! An [`Error`] answers the two questions a caller has: did it happen, and is it worth trying again.
-//! The codes are stable and each has a section in `docs/errors.md`; `cargo xtask tidy` holds the two together.
-//! Causes inside the host (ports, formats) have their own small error types and become one of these at its border.
+//! An [`Error`] answers the caller's two questions: whether the call took effect, and whether a retry may succeed.
+//! The codes are stable, and each has a section in `docs/errors.md`; `cargo xtask tidy` compares the two. Internal
+//! causes (ports, formats) have separate error types, which are converted to [`Error`] at the boundary.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,19 +11,19 @@ use bytes::Bytes;
 
 use crate::id::NodeId;
 
-/// Whether the call took effect, or may have.
+/// Effect of a failed call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// Nothing of it happened, and nothing of it ever will.
+    /// The call had no effect, and never will.
     None,
-    /// It took effect.
+    /// The call took effect.
     Applied,
-    /// It may have taken effect, or may still; the same call with the same idempotency key tells.
+    /// The call may have taken effect, or may still do so. A retry with the same idempotency key resolves this.
     Unknown,
 }
 
 impl Effect {
-    /// The word for it in a problem document.
+    /// Returns the word used in a problem document.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -36,39 +36,39 @@ impl Effect {
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $word:literal, $status:literal, $effect:ident, $retry:literal;)*) => {
-        /// What went wrong: a stable word, its HTTP status, its effect, and whether the same call may be repeated.
+        /// Error code: a stable word, its HTTP status, its effect, and whether the same call may be retried.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Code { $($(#[$doc])* $name,)* }
 
         impl Code {
-            /// Every code.
+            /// All codes.
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
-            /// The stable word.
+            /// Returns the stable word.
             #[must_use]
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $word,)* }
             }
 
-            /// The code of this word.
+            /// Returns the code with this word.
             #[must_use]
             pub fn from_word(word: &str) -> Option<Self> {
                 match word { $($word => Some(Self::$name),)* _ => None }
             }
 
-            /// The HTTP status it is answered with.
+            /// Returns the HTTP status.
             #[must_use]
             pub fn status(self) -> u16 {
                 match self { $(Self::$name => $status,)* }
             }
 
-            /// Whether the call took effect.
+            /// Returns the effect of the call.
             #[must_use]
             pub fn effect(self) -> Effect {
                 match self { $(Self::$name => Effect::$effect,)* }
             }
 
-            /// Whether the very same call may succeed later.
+            /// Whether the same call may succeed later.
             #[must_use]
             pub fn is_retryable(self) -> bool {
                 match self { $(Self::$name => $retry,)* }
@@ -78,21 +78,21 @@ macro_rules! codes {
 }
 
 codes! {
-    /// The request cannot be read.
+    /// The request is malformed.
     MalformedRequest = "malformed-request", 400, None, false;
-    /// Type or key do not follow their grammar.
+    /// Type or key are malformed.
     InvalidObjectId = "invalid-object-id", 400, None, false;
-    /// The argument does not fit the handler's schema.
+    /// The argument does not match the handler's schema.
     InvalidArgument = "invalid-argument", 400, None, false;
-    /// The uploaded component is not one that this host can run.
+    /// This host cannot run the uploaded component.
     ComponentRefused = "component-refused", 400, None, false;
-    /// The request does not prove who makes it.
+    /// The request has no valid credentials.
     Unauthenticated = "unauthenticated", 401, None, false;
-    /// Who makes the request may not do it.
+    /// The caller lacks the required scope.
     Forbidden = "forbidden", 403, None, false;
-    /// No route of this method and path.
+    /// No route has this method and path.
     UnknownRoute = "unknown-route", 404, None, false;
-    /// The type has no such revision, or its code is gone.
+    /// The type has no such revision, or its component was deleted.
     RevisionNotFound = "revision-not-found", 404, None, false;
     /// No component was uploaded for the type.
     UnknownType = "unknown-type", 404, None, false;
@@ -100,111 +100,111 @@ codes! {
     UnknownHandler = "unknown-handler", 404, None, false;
     /// The object was never changed, or is deleted.
     ObjectNotFound = "object-not-found", 404, None, false;
-    /// The route exists, but not with this method.
+    /// The route does not support this method.
     MethodNotAllowed = "method-not-allowed", 405, None, false;
-    /// The client accepts none of the media types that the answer can have.
+    /// The client accepts none of the response's possible media types.
     NotAcceptable = "not-acceptable", 406, None, false;
-    /// The call would wait for itself: its object waits, in an older chain, for one that waits for the call.
+    /// The call would deadlock: its object waits, in an older chain, for an object that waits for the call.
     CallConflict = "call-conflict", 409, None, true;
-    /// A failed alarm cannot be set anew: another one has its name, or there are as many as there may be.
+    /// A failed alarm cannot be scheduled again: another alarm has its name, or the maximum number is reached.
     AlarmConflict = "alarm-conflict", 409, None, true;
-    /// Another deployment of the type was faster.
+    /// A concurrent deployment of the type was recorded first.
     DeploymentConflict = "deployment-conflict", 409, None, true;
-    /// The type has objects, and is removed only where that is meant.
+    /// The type has objects; removing it anyway must be requested explicitly.
     TypeInUse = "type-in-use", 409, None, false;
-    /// The repeated call was done, but its answer is no longer kept.
+    /// The repeated call was executed earlier, but its reply is no longer in the idempotency cache.
     AnswerExpired = "answer-expired", 410, Applied, false;
-    /// The object is at another version than the caller asked for.
+    /// The object is not at the version that the caller requires.
     VersionMismatch = "version-mismatch", 412, None, false;
     /// The body is larger than the limit.
     BodyTooLarge = "body-too-large", 413, None, false;
-    /// The body is compressed, or encoded in another way that is not decoded.
+    /// The body has a content encoding that is not supported.
     UnsupportedEncoding = "unsupported-encoding", 415, None, false;
-    /// Objects failed to be read by the component, which was therefore not deployed.
+    /// The component failed the rehearsal on some objects, and was therefore not deployed.
     RehearsalFailed = "rehearsal-failed", 422, None, false;
-    /// The revision failed too many objects, or a node cannot run it, and is not current.
+    /// The revision failed on too many objects, or a node cannot run it, and was rolled back.
     RevisionTakenBack = "revision-taken-back", 422, None, false;
-    /// The call would have made the state larger than the limit.
+    /// The new state would exceed the size limit.
     StateTooLarge = "state-too-large", 413, None, false;
-    /// The object refused the call in its own words.
+    /// The object rejected the call.
     ObjectRejected = "object-rejected", 422, None, false;
-    /// The idempotency key was used for another call.
+    /// The idempotency key was already used for a different call.
     IdempotencyKeyReused = "idempotency-key-reused", 422, None, false;
-    /// The object has as many undelivered messages as it may have.
+    /// The object has the maximum number of undelivered messages.
     OutboxFull = "outbox-full", 429, None, true;
-    /// Too many calls wait for this object.
+    /// Too many calls are waiting for this object.
     MailboxFull = "mailbox-full", 429, None, true;
-    /// Too many calls or connections wait for this node.
+    /// Too many calls or connections are waiting for this node.
     NodeFull = "node-full", 429, None, true;
-    /// The request's head is larger than the limit.
+    /// The request's head exceeds the size limit.
     HeadTooLarge = "head-too-large", 431, None, false;
-    /// A bug of the host.
+    /// Bug in the host.
     Internal = "internal", 500, None, false;
     /// The object's code trapped.
     ObjectTrapped = "object-trapped", 500, None, false;
-    /// The object's code used up its processor time.
+    /// The object's code exceeded its CPU time.
     CpuExceeded = "cpu-exceeded", 500, None, false;
-    /// The object's code asked for more memory than it may have.
+    /// The object's code exceeded its memory limit.
     MemoryExceeded = "memory-exceeded", 500, None, false;
-    /// The object's code ran out of stack.
+    /// The object's code overflowed its stack.
     StackExceeded = "stack-exceeded", 500, None, false;
-    /// The object's code passed too much data between itself and the host.
+    /// The object's code exchanged too much data with the host.
     HostCallsExceeded = "host-calls-exceeded", 500, None, false;
-    /// The object's code broke the contract: a snapshot or a reply that is not what it should be.
+    /// The object's code violated the WIT world, for example with an invalid snapshot or reply.
     ContractBroken = "contract-broken", 500, None, false;
     /// The current code cannot read the object's state.
     StateUnreadable = "state-unreadable", 500, None, false;
     /// The object's record is damaged, of another object, or of a newer format.
     RecordDamaged = "record-damaged", 500, None, false;
-    /// The object's code failed so often in a row that it is not run for a while.
+    /// The object is quarantined after repeated failures of its code.
     ObjectQuarantined = "object-quarantined", 503, None, true;
-    /// The call's time ran out before it began.
+    /// The call's deadline passed before it started.
     DeadlineExceeded = "deadline-exceeded", 503, None, true;
     /// The node is shutting down.
     Draining = "draining", 503, None, true;
-    /// This node may not answer for the object at present.
+    /// This node may not handle calls for the object at present.
     NotOwner = "not-owner", 503, None, true;
-    /// The registry does not answer.
+    /// The registry is unavailable.
     RegistryUnavailable = "registry-unavailable", 503, None, true;
-    /// The store does not answer, or refused the write.
+    /// The store is unavailable or rejected the write.
     StoreUnavailable = "store-unavailable", 503, None, true;
-    /// A commit that this call depended on did not take place.
+    /// A commit that the call depended on did not take place.
     CommitRefused = "commit-refused", 503, None, true;
     /// The call may have taken effect.
     OutcomeUnknown = "outcome-unknown", 504, Unknown, true;
 }
 
-/// The object's own words when it refuses a call.
+/// Rejection of a call by the object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// Stable word for programs.
     pub code: String,
     /// Sentence for people.
     pub message: String,
-    /// What programs may want to know besides: JSON.
+    /// Additional data for programs, as JSON.
     pub detail: Option<Bytes>,
 }
 
-/// Why a call has no reply.
+/// Failure of a call.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {
-    /// What went wrong.
+    /// Error code.
     pub code: Code,
-    /// To which object or component and why, for people. No paths, no internals.
+    /// Message for people: the object or component, and the reason. Contains no paths or internals.
     pub message: String,
-    /// What to do next, where there is something to paste or to change.
+    /// Suggested next step, if there is something to enter or change.
     pub hint: Option<String>,
-    /// The object's own words, for [`Code::ObjectRejected`].
+    /// The object's rejection, for [`Code::ObjectRejected`].
     pub refusal: Option<Box<Refusal>>,
-    /// When a repetition makes sense.
+    /// Time after which a retry may succeed.
     pub retry_after: Option<Duration>,
-    /// The node that can answer instead, where it is known.
+    /// Node that can handle the call instead, if known.
     pub owner: Option<NodeId>,
 }
 
 impl Error {
-    /// An error without hint.
+    /// Creates an error without a hint.
     #[must_use]
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
@@ -217,25 +217,25 @@ impl Error {
         }
     }
 
-    /// The same with a hint.
+    /// Adds a hint.
     #[must_use]
     pub fn with_hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }
 
-    /// The same with the time after which a repetition makes sense.
+    /// Adds the time after which a retry may succeed.
     #[must_use]
     pub fn with_retry_after(self, pause: Duration) -> Self {
         Self { retry_after: Some(pause), ..self }
     }
 
-    /// The same with the node that can answer instead.
+    /// Adds the node that can handle the call instead.
     #[must_use]
     pub fn with_owner(self, owner: NodeId) -> Self {
         Self { owner: Some(owner), ..self }
     }
 
-    /// Whether the call took effect.
+    /// Returns the effect of the call.
     #[must_use]
     pub fn effect(&self) -> Effect {
         self.code.effect()

@@ -1,8 +1,8 @@
-//! Reads files that the process trusts: secrets, lists of tokens, compiled code.
+//! Reads files that the process trusts: secrets, token files, compiled code.
 //!
-//! Whoever owns such a file, or may write to it, decides what the node believes, so that owner and mode are looked at
-//! before a byte of it is. They are those of the open file: no other one can take its place in between. Nothing but a
-//! regular file is read, so that a pipe or a device does not keep the reader waiting, and none beyond its bound.
+//! The owner and any writer of such a file control what the node trusts, so owner and mode are checked before a
+//! byte is read. The checks use the open file, so no other file can be substituted in between. Only regular files
+//! are read, because a pipe or a device could block the reader, and only up to a size limit.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -13,63 +13,63 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, Stat, fstat, openat};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
-/// What is asked of a file.
+/// Requirements for a trusted file.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules {
-    /// Bits of its mode that it must not have: `0o077` for what others may not even read.
+    /// Mode bits that the file must not have, such as `0o077` to deny others all access.
     pub mode_denied: u32,
-    /// Whether it may be root's too, who may do everything anyway; else it is this user's alone.
+    /// Whether root may own the file, too; otherwise it must belong to the process's user.
     pub may_be_of_root: bool,
-    /// Whether a symbolic link may lead to it.
+    /// Whether the path may be a symbolic link.
     pub may_be_link: bool,
-    /// Its greatest length.
+    /// Maximum size.
     pub bytes_max: u64,
 }
 
 impl Rules {
-    /// For a file that an operator puts where the configuration says.
+    /// Returns the rules for a file that an operator provides.
     #[must_use]
     pub fn of_operator(mode_denied: u32, bytes_max: u64) -> Self {
         Self { mode_denied, may_be_of_root: true, may_be_link: true, bytes_max }
     }
 }
 
-/// Why a file is not read.
+/// Reason why a file is not trusted.
 #[derive(Debug, thiserror::Error)]
 pub enum Untrusted {
-    /// It cannot be read, or is not there.
+    /// The file does not exist or cannot be read.
     #[error("{0}")]
     Unreadable(#[from] io::Error),
-    /// It is a folder, a pipe, a device, or a link where none may be.
+    /// The path is a directory, a pipe, a device, or a link that is not permitted.
     #[error("it is no regular file")]
     NotRegular,
-    /// It belongs to somebody else.
+    /// The file belongs to another user.
     #[error("it belongs to another user, of the number {0}")]
     OtherOwner(u32),
-    /// Others may do with it what they may not.
+    /// The mode grants others a denied permission.
     #[error("its mode is {0:o}")]
     TooOpen(u32),
-    /// It is longer than it may be.
+    /// The file exceeds the size limit.
     #[error("it has more than {0} bytes")]
     TooLong(u64),
 }
 
-/// The whole content of a file.
+/// Reads a whole file.
 ///
 /// # Errors
-/// Where it is not as the rules want it.
+/// The file violates the rules.
 pub fn read(path: &Path, rules: &Rules) -> Result<Vec<u8>, Untrusted> {
     read_at(CWD, path, rules)
 }
 
-/// The whole content of a file in a folder that is open.
+/// Reads a whole file in an open directory.
 ///
 /// # Errors
-/// As [`read`].
+/// As for [`read`].
 pub fn read_at(folder: impl AsFd, name: &Path, rules: &Rules) -> Result<Vec<u8>, Untrusted> {
     let file = open_at(folder, name, rules)?;
     let mut bytes = Vec::new();
-    // It may grow meanwhile.
+    // Bounded, because the file may have grown since the check.
     File::from(file).take(rules.bytes_max.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > rules.bytes_max {
         return Err(Untrusted::TooLong(rules.bytes_max));
@@ -77,13 +77,13 @@ pub fn read_at(folder: impl AsFd, name: &Path, rules: &Rules) -> Result<Vec<u8>,
     Ok(bytes)
 }
 
-/// Opens a file for reading, and looks at whose it is.
+/// Opens a file for reading, and checks its type, owner, mode and size.
 fn open_at(folder: impl AsFd, name: &Path, rules: &Rules) -> Result<OwnedFd, Untrusted> {
-    // A pipe without a writer would be waited for.
+    // Without `NONBLOCK`, opening a pipe would wait for a writer.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let flags = if rules.may_be_link { flags } else { flags | OFlags::NOFOLLOW };
     let file = openat(folder, name, flags, Mode::empty()).map_err(|error| match error {
-        // A socket, or a device that is not there.
+        // A socket, or a device without a driver.
         Errno::LOOP if !rules.may_be_link => Untrusted::NotRegular,
         Errno::NXIO => Untrusted::NotRegular,
         error => Untrusted::Unreadable(error.into()),
@@ -93,7 +93,7 @@ fn open_at(folder: impl AsFd, name: &Path, rules: &Rules) -> Result<OwnedFd, Unt
     Ok(file)
 }
 
-/// Whether a file is as the rules want it, for a process of this user.
+/// Checks a file's metadata against the rules, for a process of this user.
 fn judge(stat: &Stat, rules: &Rules, user: u32) -> Result<(), Untrusted> {
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(Untrusted::NotRegular);
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn a_file_of_somebody_else_is_refused() {
         let file = file("x", 0o600);
-        // Only root may give a file away; for the others the table above has to do.
+        // Only root may change a file's owner; otherwise the table above must suffice.
         if chown(file.path(), Some(1), None).is_ok() {
             check_refused(file.path(), &SECRET, "another user, of the number 1");
         }

@@ -1,7 +1,6 @@
 //! Names: object types, objects, nodes, and the digests of components.
 //!
-//! Every name is checked once, where it enters, and is valid from then on.
-//! Nothing here does I/O, and nothing here knows where an object lives.
+//! Each name is validated once, on construction, and is valid from then on.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,13 +10,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::{KEY_BYTES_MAX, TYPE_NAME_BYTES_MAX};
 
-/// What is written as itself in the name of a blob; every other byte becomes `%XX`.
+/// Characters that are left unescaped in a blob name; every other byte becomes `%XX`.
 const BLOB_SAFE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// Why a name was refused.
+/// Rejection of a name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The type's name does not follow its grammar.
+    /// The type name is malformed.
     #[error(
         "type name {0:?} is not valid: 1 to {TYPE_NAME_BYTES_MAX} of a-z, 0-9 and -, beginning with a letter"
     )]
@@ -28,13 +27,13 @@ pub enum Error {
     /// The key is too long.
     #[error("the key has {0} bytes: a key has 1 to {KEY_BYTES_MAX} bytes")]
     KeyTooLong(usize),
-    /// The key holds a control character.
+    /// The key contains a control character.
     #[error("the key holds the control character U+{0:04X}")]
     KeyControl(u32),
-    /// The text is not `TYPE/KEY`.
+    /// The text does not have the form `TYPE/KEY`.
     #[error("{0:?} names no object: write TYPE/KEY, like todo/42")]
     NoSlash(String),
-    /// The text is no SHA-256 in hexadecimal.
+    /// The text is not a SHA-256 digest in hexadecimal.
     #[error("{0:?} is not a digest: 64 hexadecimal digits")]
     Digest(String),
 }
@@ -45,10 +44,10 @@ pub enum Error {
 pub struct TypeName(Arc<str>);
 
 impl TypeName {
-    /// Checks `name` against the grammar.
+    /// Validates `name`.
     ///
     /// # Errors
-    /// [`Error::TypeName`] with the text that was given.
+    /// [`Error::TypeName`] with the rejected text.
     pub fn new(name: &str) -> Result<Self, Error> {
         if is_type_name(name) {
             Ok(Self(name.into()))
@@ -57,7 +56,7 @@ impl TypeName {
         }
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -71,24 +70,24 @@ fn is_type_name(name: &str) -> bool {
         && bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
-/// Name of a node, unique in its cluster, with a part that is new for every session of it. Cheap to clone.
+/// Node name, unique in its cluster and different for each session of the node. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct NodeId(Arc<str>);
 
 impl NodeId {
-    /// A node's name from text.
+    /// Creates a node name from text.
     #[must_use]
     pub fn new(text: &str) -> Self {
         Self(text.into())
     }
 
-    /// The name of one session of the node `name`: `generation` is drawn anew for each.
+    /// Creates the name of one session of the node `name`. Each session uses a new random `generation`.
     #[must_use]
     pub fn of_session(name: &str, generation: [u8; 4]) -> Self {
         Self::new(&format!("{name}-{}", Hex(&generation)))
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -101,19 +100,19 @@ impl fmt::Display for NodeId {
     }
 }
 
-/// One object: its type and its key, shown `todo/42`. Cheap to clone.
+/// Object identity: its type and its key, displayed as `todo/42`. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectId {
-    /// `type/key`. A type holds no slash, so the first one is the border.
+    /// `type/key`. A type name contains no slash, so the first slash separates them.
     text: Arc<str>,
     type_bytes: u8,
 }
 
 impl ObjectId {
-    /// Names the object `key` of the type `type_name`.
+    /// Creates the identity of the object `key` of the type `type_name`.
     ///
     /// # Errors
-    /// Where either does not follow its grammar.
+    /// Type name or key are malformed.
     pub fn new(type_name: &str, key: &str) -> Result<Self, Error> {
         if !is_type_name(type_name) {
             return Err(Error::TypeName(type_name.chars().take(100).collect()));
@@ -135,33 +134,33 @@ impl ObjectId {
         Ok(Self { text: text.into(), type_bytes })
     }
 
-    /// The object's type.
+    /// Returns the object's type.
     #[must_use]
     pub fn type_name(&self) -> &str {
         self.text.get(..usize::from(self.type_bytes)).unwrap_or_default()
     }
 
-    /// The object's key.
+    /// Returns the object's key.
     #[must_use]
     pub fn key(&self) -> &str {
         self.text.get(usize::from(self.type_bytes) + 1..).unwrap_or_default()
     }
 
-    /// `type/key`.
+    /// Returns `type/key`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Name of the blob that holds the object's record, below the store's prefix.
+    /// Returns the name of the blob with the object's record, relative to the store's prefix.
     ///
-    /// Type and key are percent-encoded, so that no byte of them can make a path step.
+    /// Type and key are percent-encoded, so that no byte of them can act as a path segment.
     #[must_use]
     pub fn blob_key(&self) -> String {
         format!("{}{}.json", blob_prefix(self.type_name(), ""), encode(self.key()))
     }
 
-    /// The object whose record is in the blob `blob_key`, if it is one's.
+    /// Returns the object whose record is in the blob `blob_key`, if it is an object's record.
     #[must_use]
     pub fn from_blob_key(blob_key: &str) -> Option<Self> {
         let (type_name, file) = blob_key.strip_prefix("objects/")?.split_once('/')?;
@@ -170,7 +169,7 @@ impl ObjectId {
     }
 }
 
-/// What the blobs of all objects of `type_name` begin with whose keys begin with `key_prefix`.
+/// Returns the common prefix of the blobs of all `type_name` objects whose keys begin with `key_prefix`.
 #[must_use]
 pub fn blob_prefix(type_name: &str, key_prefix: &str) -> String {
     format!("objects/{type_name}/{}", encode(key_prefix))
@@ -183,7 +182,7 @@ fn encode(text: &str) -> impl fmt::Display + '_ {
 impl std::str::FromStr for ObjectId {
     type Err = Error;
 
-    /// Reads `type/key`. The key may hold further slashes.
+    /// Parses `type/key`. The key may contain further slashes.
     fn from_str(text: &str) -> Result<Self, Error> {
         let (type_name, key) =
             text.split_once('/').ok_or_else(|| Error::NoSlash(text.chars().take(100).collect()))?;
@@ -191,12 +190,12 @@ impl std::str::FromStr for ObjectId {
     }
 }
 
-/// SHA-256 of a component: its name in the catalog and in the store.
+/// SHA-256 digest of a component; identifies it in the catalog and in the store.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Digest([u8; 32]);
 
-/// Which code: a revision of a type, and its component.
+/// Identity of code: a revision of a type, and its component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CodeId {
     /// Number of the revision.
@@ -206,14 +205,14 @@ pub struct CodeId {
 }
 
 impl Digest {
-    /// The digest of `bytes`.
+    /// Computes the digest of `bytes`.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         use sha2::Digest as _;
         Self(sha2::Sha256::digest(bytes).into())
     }
 
-    /// The 32 bytes.
+    /// Returns the 32 bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -228,12 +227,12 @@ impl TryFrom<String> for Digest {
     }
 }
 
-/// Reads exactly `2 * N` lower-case hexadecimal digits.
+/// Parses exactly `2 * N` lower-case hexadecimal digits.
 #[must_use]
 pub fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     let digits = text.as_bytes();
-    // Checked here, because `from_str_radix` takes a sign and upper case too.
+    // Checked here, because `from_str_radix` also accepts a sign and upper-case digits.
     let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     if digits.len() != 2 * N || !digits.iter().all(is_digit) {
         return None;
@@ -244,7 +243,7 @@ pub fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     Some(bytes)
 }
 
-/// Shows bytes as lower-case hexadecimal digits.
+/// Displays bytes as lower-case hexadecimal digits.
 #[derive(Debug)]
 pub struct Hex<'a>(pub &'a [u8]);
 

@@ -1,11 +1,11 @@
-//! Whether bytes are JSON: what comes in from callers and from components is checked before it is stored or passed on.
-//! What is passed on is passed on byte for byte. Whether two texts are one value, [`canonical`](mod@canonical) says.
+//! JSON validation: input from callers and components is checked before it is stored or forwarded.
+//! Data is forwarded byte for byte. [`canonical`](mod@canonical) compares values.
 
 pub mod canonical;
 
-/// Whether `bytes` are one JSON value in UTF-8, with nothing but white space around it.
+/// Whether `bytes` are exactly one JSON value in UTF-8, with optional white space around it.
 #[must_use]
 pub fn is_json(bytes: &[u8]) -> bool {
-    // Reading a raw value checks grammar and UTF-8, in one pass, and builds nothing.
+    // Parsing a raw value checks grammar and UTF-8 in one pass, and allocates nothing.
     serde_json::from_slice::<&serde_json::value::RawValue>(bytes).is_ok()
 }

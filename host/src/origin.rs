@@ -1,6 +1,6 @@
-//! How a call came about, besides who makes it: the objects that wait for it, the message that it delivers, its trace.
+//! Context of a call other than its caller: the chain of waiting objects, the delivered message, and the trace.
 //!
-//! Pure values. Who may say so of a call is the edge's to know.
+//! Pure values; the HTTP edge decides which senders may set them.
 
 pub mod chain;
 pub mod trace;
@@ -10,13 +10,13 @@ use std::sync::Arc;
 use chain::Chain;
 use trace::TraceParent;
 
-/// How a call came about. Cheap to clone; most calls have nothing to say here.
+/// Context of a call. Cheap to clone; empty for most calls.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Origin {
-    /// The objects that wait for it, if an object makes it.
+    /// Objects that wait for the call, if an object makes it.
     pub chain: Option<Arc<Chain>>,
-    /// The number of the message that it delivers, if it does: the caller is the sender then.
+    /// Number of the message that the call delivers, if any; the caller is then the sender.
     pub message: Option<u64>,
-    /// The trace it belongs to, if its caller named one.
+    /// Trace that the call belongs to, if its caller named one.
     pub trace: Option<TraceParent>,
 }

@@ -1,15 +1,15 @@
-//! Scopes, as tokens have them, and rights, as requests need them: one table, in [`Scope::gives`].
-//! Which request needs which right is the edge's.
+//! Scopes of tokens and rights required by requests, with one mapping between them: [`Scope::gives`].
+//! The HTTP edge defines the right that each request requires.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::id::TypeName;
 
-/// The words that scopes are written with.
+/// Syntax of scopes, for messages.
 pub const WORDS: &str = "call:TYPE, deploy:TYPE, admin and metrics, with * for every type";
 
-/// What a request needs. Types are named as the request names them.
+/// Right that a request requires, with the type as named in the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Right<'a> {
     /// Call objects of a type.
@@ -18,19 +18,19 @@ pub enum Right<'a> {
     Deploy(&'a str),
     /// Deploy a component whose type is not known yet.
     DeploySome,
-    /// Deactivate objects of a type, or end their quarantine.
+    /// Deactivate objects of a type, or lift their quarantine.
     Operate(&'a str),
-    /// See a type, and where its objects are.
+    /// View a type and the location of its objects.
     See(&'a str),
-    /// See some types; which ones is looked at one by one.
+    /// View some types; each one is checked separately.
     SeeSome,
-    /// See the nodes, and drain them.
+    /// View the nodes, and drain them.
     Administer,
-    /// Read what a node counts.
+    /// Read the metrics.
     Measure,
 }
 
-/// Types that a scope is for.
+/// Types that a scope covers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Reach {
     Every,
@@ -46,7 +46,7 @@ impl Reach {
     }
 }
 
-/// One scope.
+/// Single scope.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Scope {
     Call(Reach),
@@ -79,19 +79,19 @@ impl Scope {
     }
 }
 
-/// What a token is good for.
+/// Scopes of a token.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Scopes(Vec<Scope>);
 
 impl Scopes {
-    /// Whether one of them gives this right.
+    /// Whether one of the scopes grants this right.
     #[must_use]
     pub fn give(&self, right: Right<'_>) -> bool {
         self.0.iter().any(|scope| scope.gives(right))
     }
 }
 
-/// Some scopes with commas between them. The error says nothing of the text, which may be a token in the wrong place.
+/// Parses comma-separated scopes. The error does not repeat the text, which may be a misplaced token.
 impl FromStr for Scopes {
     type Err = String;
 
@@ -115,7 +115,7 @@ fn read(word: &str) -> Option<Scope> {
     }
 }
 
-/// As they are read.
+/// Comma-separated, as they are parsed.
 impl fmt::Display for Scopes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, scope) in self.0.iter().enumerate() {
@@ -141,7 +141,7 @@ impl fmt::Display for Scopes {
     }
 }
 
-/// The scopes that give it.
+/// Scopes that grant the right.
 impl fmt::Display for Right<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -150,7 +150,7 @@ impl fmt::Display for Right<'_> {
             Self::DeploySome => write!(f, "deploy:TYPE, with the component's own type"),
             Self::Operate(name) => write!(f, "deploy:{name} or admin"),
             Self::See(name) => {
-                // It comes from a path, and may be no type's name.
+                // The name comes from a path and may not be a valid type name.
                 let name = name.escape_debug();
                 write!(f, "call:{name}, deploy:{name} or admin")
             }
@@ -181,7 +181,7 @@ mod tests {
             Right::Administer,
             Right::Measure,
         ];
-        // Call, deploy, deploy some, operate, see, see some, administer, measure.
+        // Columns: call, deploy, deploy some, operate, see, see some, administer, measure.
         for (scopes, given) in [
             ("call:todo", "10 00 0 00 10 1 0 0"),
             ("call:*", "11 00 0 00 11 1 0 0"),

@@ -1,7 +1,7 @@
-//! Tokens that a node knows: the SHA-256 of each, whom it speaks for, and what it is good for.
+//! Accepted client tokens: the SHA-256 of each, its principal, and its scopes.
 //!
-//! A token has 256 random bits, so that a fast hash is enough. No token is kept, shown, or repeated in an error: a file
-//! of tokens may hold one by mistake.
+//! A token has 256 random bits, so a fast hash is sufficient. Tokens are never kept or displayed, and never
+//! repeated in an error, because a token file may contain one by mistake.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,31 +14,30 @@ use super::Principal;
 use super::scopes::Scopes;
 use crate::id::Digest;
 
-/// What tokens that are made here begin with, so that one that lies about is known for what it is.
+/// Prefix of generated tokens, so that a leaked one can be recognised.
 const PREFIX: &str = "hl_";
-/// Random bytes of a token.
+/// Number of random bytes in a token.
 const RANDOM_BYTES: usize = 32;
 
-/// The tokens of a file.
+/// Tokens of a file.
 #[derive(Clone, Default)]
 pub struct Tokens(Vec<(Digest, Arc<Principal>)>);
 
-/// Why a file of tokens is refused.
+/// Rejection of a token file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {why}")]
 pub struct Malformed {
-    /// The line, from 1.
+    /// Line number, from 1.
     pub line: usize,
-    /// What is wrong with it.
+    /// Description of the problem.
     pub why: String,
 }
 
 impl Tokens {
-    /// Reads lines of the form `NAME SHA256 SCOPE,SCOPE`. Empty lines count for nothing, nor do those that begin
-    /// with `#`.
+    /// Parses lines of the form `NAME SHA256 SCOPE,SCOPE`. Empty lines and lines that begin with `#` are ignored.
     ///
     /// # Errors
-    /// The first line that is something else.
+    /// The first malformed line.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
         let mut tokens = Self::default();
         for (number, line) in text.lines().enumerate() {
@@ -56,7 +55,7 @@ impl Tokens {
         Ok(tokens)
     }
 
-    /// Whom a token speaks for. How long that takes says nothing of the tokens that are known.
+    /// Returns the principal of a token. The duration reveals nothing about the accepted tokens.
     #[must_use]
     pub fn find(&self, token: &str) -> Option<Arc<Principal>> {
         let presented = Digest::of(token.as_bytes());
@@ -69,14 +68,14 @@ impl Tokens {
         found.cloned()
     }
 
-    /// How many there are.
+    /// Returns the number of tokens.
     #[must_use]
     pub fn count(&self) -> usize {
         self.0.len()
     }
 }
 
-/// Whether two digests are the same, in a time that does not depend on where they differ.
+/// Whether two digests are equal. Takes constant time.
 #[must_use]
 pub fn is_same(one: &Digest, other: &Digest) -> bool {
     one.as_bytes().ct_eq(other.as_bytes()).into()
@@ -103,14 +102,14 @@ impl fmt::Debug for Tokens {
     }
 }
 
-/// A token that nobody has had before.
+/// Generates a random token.
 #[must_use]
 pub fn random() -> String {
     let bytes: [u8; RANDOM_BYTES] = rand::random();
     format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(bytes))
 }
 
-/// The line of a file of tokens for a principal's token.
+/// Returns the token file's line for a principal's token.
 #[must_use]
 pub fn line(principal: &Principal, token: &str) -> String {
     format!("{} {} {}", principal.name(), Digest::of(token.as_bytes()), principal.scopes())

@@ -1,15 +1,15 @@
-//! One spelling for each JSON value, by which two texts are compared: white space, the order of members, and how
-//! numbers and letters are written do not count.
+//! Canonical form of a JSON value, for comparison: white space, the order of members, and the spelling of numbers
+//! and strings do not matter.
 //!
-//! It works on the text, because numbers of any length have to be told apart; parsers round them. The form is for
-//! comparing alone, and is not meant to be read: `docs/formats.md` has it.
+//! The form derives from the text, because parsers round long numbers, which would make different numbers equal.
+//! It is for comparison only; `docs/formats.md` specifies it.
 
 use std::borrow::Cow;
 
-/// Deeper values are compared as they are written: each level may copy what is in it.
+/// Maximum depth, because each level may copy its content. Deeper values are compared as text.
 const DEPTH_MAX: u32 = 32;
 
-/// The canonical form of `json`; what is no JSON, or too deep, as it is.
+/// Returns the canonical form of `json`, or `json` unchanged if it is not JSON or too deep.
 #[must_use]
 pub fn canonical(json: &[u8]) -> Cow<'_, [u8]> {
     let mut reader = Reader { rest: json };
@@ -25,7 +25,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// The next byte that is not white space. It is not taken.
+    /// Returns the next byte that is not white space, without consuming it.
     fn next_byte(&mut self) -> Option<u8> {
         self.rest = self.rest.trim_ascii_start();
         self.rest.first().copied()
@@ -84,7 +84,7 @@ impl<'a> Reader<'a> {
             }
         }
         self.skip();
-        // Of a name that stands twice the order counts: which of them is meant is the reader's to say.
+        // A stable sort keeps the order of duplicate names, because the reader decides which of them counts.
         members.sort_by(|(a, _), (b, _)| a.cmp(b));
         form.push(b'{');
         for (name, value) in members {
@@ -118,7 +118,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// `true`, `false` or `null`.
+    /// Reads `true`, `false` or `null`.
     fn word(&mut self, form: &mut Vec<u8>) -> Option<()> {
         let length = self.rest.iter().take_while(|byte| byte.is_ascii_lowercase()).count();
         let word = self.take(length)?;
@@ -134,7 +134,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Writes a number as its sign, its significant digits without zeros at either end, and a power of ten.
+/// Writes a number as its sign, its significant digits without leading or trailing zeros, and a power of ten.
 fn write_number(form: &mut Vec<u8>, number: &str) -> Option<()> {
     let size = number.strip_prefix('-').unwrap_or(number);
     let (digits, power) = size.split_once(['e', 'E']).unwrap_or((size, "0"));
@@ -202,7 +202,7 @@ mod tests {
             (r#"{"a":1}"#, r#"{"a":1,"b":null}"#),
             (r#"{"a":1,"a":2}"#, r#"{"a":2,"a":1}"#),
             (r#"["a","b"]"#, r#"["a,b"]"#),
-            // Both are the same float.
+            // Both round to the same float.
             ("12345678901234567890123", "12345678901234567890124"),
             ("0.1000000000000000000001", "0.1"),
             ("1e400", "1e401"),

@@ -1,58 +1,58 @@
-//! The objects that wait for a call, each for the next one.
+//! Call chain: the objects that wait for a call, each for the next one.
 //!
-//! An object runs one call at a time, so objects that wait for each other in a circle would wait for ever. A chain that
-//! comes back to one of its own objects is seen here and refused. In a circle of several chains it is their age that
-//! says which one is refused.
+//! An object runs one call at a time, so objects that wait for each other in a cycle would wait forever. A chain
+//! that returns to one of its objects is rejected here. In a cycle across several chains, their age determines
+//! which one is rejected.
 
 use std::fmt;
 
 use crate::id::ObjectId;
 use crate::limits::CHAIN_LEN_MAX;
 
-/// When a chain began, and random bits for those that began at the same moment: no two are equal.
+/// Age of a chain: its start time, with random bits as a tie-breaker, so that no two are equal.
 ///
-/// The smaller is the older. Clocks of nodes that differ make a chain younger or older than it is, which only changes
-/// who waits for whom.
+/// The smaller value is older. Clock skew between nodes makes a chain appear younger or older, which only changes
+/// which chain is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Age {
-    /// Milliseconds since 1970-01-01 00:00 UTC, by the clock of the node where it began.
+    /// Start time in milliseconds since 1970-01-01 00:00 UTC, by the clock of the node where the chain began.
     pub began_ms: u64,
-    /// Random.
+    /// Random tie-breaker.
     pub mark: u64,
 }
 
-/// The objects that wait, the first one first.
+/// Waiting objects, the first caller first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chain {
     age: Age,
     objects: Vec<ObjectId>,
 }
 
-/// Why a chain cannot grow.
+/// Reason why a chain cannot be extended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The object is in it already.
+    /// The object is already in the chain.
     #[error("the call would wait for itself: {0}")]
     Cycle(String),
-    /// It is as long as it may be.
+    /// The chain has reached its maximum length.
     #[error("a chain of calls has at most {CHAIN_LEN_MAX} objects: {0}")]
     TooDeep(String),
 }
 
 impl Chain {
-    /// The chain that begins with `first`, which is about to call another object.
+    /// Starts a chain at `first`, which is about to call another object.
     #[must_use]
     pub fn begin(first: ObjectId, age: Age) -> Self {
         Self { age, objects: vec![first] }
     }
 
-    /// The chain of these objects, as it was told by another node. None where it is empty or too long.
+    /// Creates a chain that another node sent. Returns `None` if it is empty or too long.
     #[must_use]
     pub fn of(objects: Vec<ObjectId>, age: Age) -> Option<Self> {
         (1..CHAIN_LEN_MAX).contains(&objects.len()).then_some(Self { age, objects })
     }
 
-    /// The same with one more object that waits.
+    /// Returns the chain extended by one waiting object.
     #[must_use]
     pub fn with(&self, next: ObjectId) -> Self {
         let mut objects = Vec::with_capacity(self.objects.len() + 1);
@@ -61,7 +61,7 @@ impl Chain {
         Self { age: self.age, objects }
     }
 
-    /// Whether the last of them may wait for `callee`.
+    /// Checks that the last object may wait for `callee`.
     ///
     /// # Errors
     /// See [`Error`].
@@ -75,13 +75,13 @@ impl Chain {
         Ok(())
     }
 
-    /// How old it is.
+    /// Returns the age.
     #[must_use]
     pub fn age(&self) -> Age {
         self.age
     }
 
-    /// The objects that wait, the first one first; never none.
+    /// Returns the waiting objects, the first caller first; never empty.
     #[must_use]
     pub fn objects(&self) -> &[ObjectId] {
         &self.objects

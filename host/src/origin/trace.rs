@@ -1,16 +1,16 @@
-//! The trace that a call belongs to, if its caller named one. It comes from outside and is checked where it enters;
-//! nothing is decided by it.
+//! Trace context of a call, if its caller sent one. It is untrusted, so it is validated on entry and never
+//! influences decisions.
 
 use std::fmt;
 
 const LENGTH: usize = 55;
 
-/// The header `traceparent` as W3C Trace Context has it, checked. It is passed on as it came.
+/// Validated `traceparent` header of W3C Trace Context. It is forwarded unchanged.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TraceParent([u8; LENGTH]);
 
 impl TraceParent {
-    /// Reads the value of the header. None where it is not one, which says nothing of the call it came with.
+    /// Parses the header's value. Returns `None` if it is malformed; the call itself remains valid.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let bytes: [u8; LENGTH] = text.as_bytes().try_into().ok()?;
@@ -18,18 +18,18 @@ impl TraceParent {
         let mut part = |length: usize| parts.next().filter(|part| is_hex(part, length));
         let (version, trace, parent, flags) = (part(2)?, part(32)?, part(16)?, part(2));
         let is_zero = |part: &str| part.bytes().all(|digit| digit == b'0');
-        // Later versions may have further parts, whose meaning nobody here knows.
+        // Later versions may have further parts, whose meaning is unknown here.
         let is_known = version == "00" && flags.is_some() && parts.next().is_none();
         (is_known && !is_zero(trace) && !is_zero(parent)).then_some(Self(bytes))
     }
 
-    /// The header's value.
+    /// Returns the header's value.
     #[must_use]
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
-    /// The part that all calls of a trace share: 32 hexadecimal digits.
+    /// Returns the trace ID, which all calls of a trace share: 32 hexadecimal digits.
     #[must_use]
     pub fn trace_id(&self) -> &str {
         self.as_str().get(3..35).unwrap_or_default()
