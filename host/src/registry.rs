@@ -1,9 +1,9 @@
-//! The registry port: who owns what, and which nodes there are.
+//! The registry port: object claims, node sessions and cluster membership.
 //!
-//! A claim is the exclusive right to own an object, held under a node's session for as long as that lives.
-//! The registry only makes conflicts rare: history stays one line even if it is completely wrong, because the store
-//! refuses late writes. It stores nothing of an object.
-//! Every adapter passes [`conformance`].
+//! A claim is the exclusive right to own an object. It is held under a node's session and ends with it. The
+//! registry only makes ownership conflicts rare. Correctness does not depend on it: each object keeps a single
+//! history even if the registry is completely wrong, because the store rejects writes from stale owners (fencing).
+//! The registry holds no object state. Every adapter passes [`conformance`].
 
 pub mod agreement;
 pub mod claims;
@@ -23,50 +23,50 @@ use crate::id::{NodeId, ObjectId, TypeName};
 use claims::{ClaimKey, Granularity};
 use members::{Members, Standing};
 
-/// What came of trying to claim an object.
+/// Outcome of an attempt to claim an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claimed {
-    /// The claim is this session's, now or already before.
+    /// The claim belongs to this session; it may have been granted earlier.
     Granted,
-    /// Another session holds it.
+    /// Another session holds the claim.
     Held(NodeId),
 }
 
-/// Why a registry could not answer.
+/// Failure of a registry operation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// It cannot be reached, or gave no answer in time; whether the operation took place is not known.
+    /// The registry is unreachable or did not answer in time. The operation may or may not have taken effect.
     #[error("the registry does not answer: {0}")]
     Unavailable(String),
-    /// It answered, and will not have this node: nothing that repetition mends.
+    /// The registry rejects this node. Retrying does not help.
     #[error("the registry refuses: {0}")]
     Denied(String),
-    /// This node's session is over, and all its claims with it.
+    /// This node's session has ended, and all its claims with it.
     #[error("the session of this node is over")]
     SessionOver,
-    /// The session holds as many claims as it may.
+    /// The session has reached its claim limit.
     #[error("the session holds {0} claims, as many as it may")]
     Full(usize),
 }
 
-/// What a session has to tell its node.
+/// Event that a session reports to its node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
-    /// These claims are gone though the session lives, as when an operator removed them: what they covered ends.
+    /// These claims were lost while the session lives, for example because an operator removed them. The node must
+    /// end the activations that they covered.
     ClaimsLost(Vec<ClaimKey>),
-    /// The lease was over and holds again, with all claims that were not reported lost.
+    /// The lease had expired and is valid again, with all claims that were not reported lost.
     LeaseResumed,
-    /// Look again at this type: another revision may be current.
+    /// The node must read this type again: another revision may be current.
     TypeChanged(TypeName),
-    /// Look again at every type: notices may have been missed.
+    /// The node must read every type again: notifications may have been missed.
     TypesUncertain,
-    /// The session is over, and all its claims with it. Nothing follows.
+    /// The session has ended, and all its claims with it. No event follows.
     SessionOver,
 }
 
-/// Grants claims, says who owns what, and until when this node may trust its own claims.
-///
-/// One value is one node's session.
+/// One node's session with the registry: grants claims, locates owners, and reports how long this node may trust
+/// its own claims.
 #[async_trait]
 pub trait Registry: fmt::Debug + Send + Sync + 'static {
     /// Claims `id` for this session. Idempotent.
@@ -75,107 +75,102 @@ pub trait Registry: fmt::Debug + Send + Sync + 'static {
     /// After [`Error::Unavailable`] the claim may have been granted: call again, or [`release`](Self::release).
     ///
     /// # Cancel safety
-    /// As after an error: the claim may have been granted.
+    /// If the future is dropped, the claim may have been granted.
     async fn claim(&self, id: &ObjectId) -> Result<Claimed, Error>;
 
-    /// Gives the claim back. Idempotent; a claim of another session is left alone.
+    /// Releases the claim of `id`. Idempotent; a claim of another session is not affected.
     ///
     /// A claim that covers several objects stays with the session until [`hand_over`](Self::hand_over).
     ///
     /// # Errors
-    /// After an error the claim may still be held, until the session ends.
+    /// After an error the claim may remain held until the session ends.
     ///
     /// # Cancel safety
-    /// As after an error.
+    /// If the future is dropped, the claim may remain held until the session ends.
     async fn release(&self, id: &ObjectId) -> Result<(), Error>;
 
-    /// Who holds the claim of `id`, if anybody does.
+    /// Returns the node that holds the claim of `id`, if any.
     ///
     /// # Errors
     /// [`Error::Unavailable`]: try again.
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
     async fn owner(&self, id: &ObjectId) -> Result<Option<NodeId>, Error>;
 
-    /// Until when this node may trust its claims. Past it nothing is answered from memory. Never falls while the
-    /// session lives, and never rises again once it is over.
+    /// Returns the end of the lease: the time until which this node may trust its claims. After it, the node must
+    /// not answer from memory. The value never decreases while the session lives, and never increases after the
+    /// session has ended.
     fn lease_until(&self) -> BootTime;
 
-    /// How many claims this session holds.
+    /// Returns the number of claims that this session holds.
     fn claim_count(&self) -> usize;
 
-    /// The node that this session is for.
+    /// Returns the node to which this session belongs.
     fn node(&self) -> &NodeId;
 
-    /// Which claim covers which object.
+    /// Returns the granularity that maps objects to claims.
     fn granularity(&self) -> Granularity;
 
-    /// The keys of the claims that this session holds.
+    /// Returns the keys of the claims that this session holds.
     fn held(&self) -> Vec<ClaimKey>;
 
-    /// Gives a whole claim back, if no object is claimed under it: `false` where one is.
+    /// Releases a whole claim if no object is claimed under it. Returns `false` if one is.
     ///
     /// # Errors
-    /// After an error the claim may still be held, until the session ends.
+    /// After an error the claim may remain held until the session ends.
     ///
     /// # Cancel safety
-    /// As after an error.
+    /// If the future is dropped, the claim may remain held until the session ends.
     async fn hand_over(&self, key: ClaimKey) -> Result<bool, Error>;
 
-    /// The live nodes, this one among them.
+    /// Returns a watch on the live nodes, including this one.
     fn members(&self) -> watch::Receiver<Members>;
 
-    /// The live nodes at a moment after this was asked for: every node that had joined or left by then is taken into
-    /// account, however far [`members`](Self::members) is behind. It costs a committed write.
+    /// Returns the live nodes at some moment after the call started. The result includes every join and every
+    /// departure up to the call, however far [`members`](Self::members) lags behind. Costs a committed write.
     ///
     /// # Errors
-    /// Where the registry does not answer, or the session is over: nothing is known then.
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
+    /// The registry does not answer, or the session has ended. The membership is unknown then.
     async fn confirm_members(&self) -> Result<Members, Error>;
 
-    /// Tells the other nodes what they may expect of this one.
+    /// Publishes this node's status to the other nodes.
     ///
     /// # Errors
-    /// After an error they may not know yet: call again.
+    /// After an error the other nodes may not see it yet: call again.
     ///
     /// # Cancel safety
-    /// As after an error.
+    /// If the future is dropped, the other nodes may or may not see the new status.
     async fn set_standing(&self, standing: Standing) -> Result<(), Error>;
 
-    /// Tells all other nodes to look again at a type; this one may be told too.
+    /// Notifies all other nodes to read a type again. This node may be notified too.
     ///
     /// # Errors
-    /// After an error they may not know; they look again by themselves when their connection is made anew.
+    /// After an error the other nodes may not be notified. They read all types again when they reconnect.
     ///
     /// # Cancel safety
-    /// As after an error.
+    /// If the future is dropped, the other nodes may or may not be notified.
     async fn announce(&self, type_name: &TypeName) -> Result<(), Error>;
 
-    /// Waits for the next notice. For one consumer.
+    /// Waits for the next session event. Supports a single consumer.
     ///
     /// # Cancel safety
-    /// No notice is lost.
+    /// No event is lost.
     async fn next_notice(&self) -> Notice;
 
-    /// Ends the session in order, and returns when its claims are free or nothing more can be done for that.
+    /// Closes the session. Returns when its claims are free or nothing more can be done to free them.
     ///
     /// # Cancel safety
-    /// The session ends all the same, later.
+    /// If the future is dropped, the session still ends, but later.
     async fn leave(&self);
 }
 
-/// Begins sessions of one node, one after another as each ends.
+/// Opens sessions of one node, each after the previous one has ended.
 #[async_trait]
 pub trait Sessions: fmt::Debug + Send + Sync + 'static {
-    /// Begins a session, under a name that no session before it had.
+    /// Opens a session under a name that no earlier session had.
     ///
     /// # Errors
-    /// Where the registry cannot be reached or refuses this node.
+    /// The registry is unreachable or rejects this node.
     ///
     /// # Cancel safety
-    /// A session that was begun ends by itself.
+    /// If the future is dropped, a session that was already opened ends automatically.
     async fn begin(&self) -> Result<Arc<dyn Registry>, Error>;
 }

@@ -1,14 +1,14 @@
-//! What the nodes of one cluster must have in common, and whether they do: decisions without I/O.
+//! Admission check of a node that joins a cluster, and the founding of clusters: decisions without I/O.
 //!
-//! Two things are checked before a node joins. The registry and the store name the same cluster ([`Identity`]): so
-//! two clusters can share neither, whichever of their settings is wrong. And the settings by which nodes find out who
-//! owns an object are alike on all live nodes ([`Terms`]). Everything else may differ from node to node, so that it
-//! can be changed by restarting one after the other: a session timeout counts for its own session alone, and limits
-//! for the calls that a node takes.
+//! A node joins only after two checks. The registry and the store must name the same cluster ([`Identity`]), so
+//! two clusters can share neither, whichever setting is wrong. The settings by which nodes locate an object's
+//! owner must be equal on all live nodes ([`Terms`]). Everything else may differ between nodes and can be changed
+//! by a rolling restart: a session timeout applies to its own session only, and limits apply to the calls that a
+//! node handles.
 //!
-//! A cluster is founded in three writes: a founding in the registry, the identity in the store, the identity in the
-//! registry. Whoever comes in between goes on with them, and a founding that was interrupted is told from another
-//! cluster by its random number.
+//! A cluster is founded by three writes: a founding in the registry, the identity in the store, and the identity
+//! in the registry. A node that starts in between continues with the remaining writes. The founding's random
+//! number distinguishes an interrupted founding from another cluster.
 
 use std::fmt;
 
@@ -19,18 +19,18 @@ use super::Error;
 use super::claims::Granularity;
 use crate::id::{Hex, parse_hex};
 
-/// The newest form of an [`Identity`] that is understood.
+/// Newest supported format of an [`Identity`].
 const FORMAT: u32 = 1;
-/// Longest identity that is read.
+/// Maximum accepted length of an encoded identity.
 const BYTES_MAX: usize = 4096;
 
-/// Random bits that name a cluster, or its founding.
+/// Random identifier of a cluster, or of its founding.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ClusterId([u8; 16]);
 
 impl ClusterId {
-    /// One that nothing else has.
+    /// Generates a random identifier.
     #[must_use]
     pub fn random() -> Self {
         use rand::RngExt as _;
@@ -38,32 +38,32 @@ impl ClusterId {
     }
 }
 
-/// Which cluster a registry, or a store, belongs to. Both hold it in the same form.
+/// Cluster to which a registry or a store belongs. Both hold it in the same format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     format: u32,
-    /// The cluster; missing while it is being founded.
+    /// The cluster; absent while it is being founded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     id: Option<ClusterId>,
-    /// By which founding it came about; missing where that is not told any more.
+    /// Founding that created the cluster; absent if it is no longer recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     founding: Option<ClusterId>,
 }
 
 impl Identity {
-    /// That of a cluster.
+    /// Returns the identity of an existing cluster.
     #[must_use]
     pub fn of(id: ClusterId) -> Self {
         Self { format: FORMAT, id: Some(id), founding: None }
     }
 
-    /// That of a cluster which is being founded.
+    /// Returns the identity of a cluster that is being founded.
     #[must_use]
     pub fn founding(founding: ClusterId) -> Self {
         Self { format: FORMAT, id: None, founding: Some(founding) }
     }
 
-    /// As it is written.
+    /// Encodes the identity.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
         let mut bytes = serde_json::to_vec(self).expect("numbers and digits are JSON");
@@ -71,10 +71,10 @@ impl Identity {
         bytes
     }
 
-    /// As it was read from `place`.
+    /// Decodes the identity that was read from `place`.
     ///
     /// # Errors
-    /// [`Error::Denied`] where it is something else, or of a newer form.
+    /// [`Error::Denied`] if the content is not an identity, or has a newer format.
     pub fn read(bytes: &[u8], place: &str) -> Result<Self, Error> {
         let parsed = Some(bytes).filter(|bytes| bytes.len() <= BYTES_MAX);
         let parsed: Option<Self> = parsed.and_then(|bytes| serde_json::from_slice(bytes).ok());
@@ -91,37 +91,39 @@ impl Identity {
     }
 }
 
-/// What is to be done next, before a node may join.
+/// Next step towards joining the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// It may: this is its cluster.
+    /// Join: this node belongs to the cluster.
     Join(ClusterId),
-    /// Write this into the registry if it is as it was read, and look again.
+    /// Write this into the registry if its content has not changed, then check again.
     WriteRegistry(Identity),
-    /// Write this into the store if nothing is there, and look again.
+    /// Write this into the store if it has no identity, then check again.
     WriteStore(Identity),
-    /// It may not.
+    /// Do not join.
     Refuse(Mismatch),
 }
 
-/// Why registry and store do not belong together.
+/// Mismatch between the registry and the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mismatch {
     /// They name different clusters.
     Differ {
-        /// What the registry says.
+        /// Cluster in the registry.
         registry: ClusterId,
-        /// What the store says.
+        /// Cluster in the store.
         store: ClusterId,
     },
-    /// The store belongs to a cluster of which the registry knows nothing.
+    /// The store belongs to a cluster that the registry does not name.
     StoreTaken(ClusterId),
-    /// The registry belongs to a cluster of which the store knows nothing.
+    /// The registry belongs to a cluster, and the store to none.
     StoreBlank(ClusterId),
 }
 
-/// Decides from what registry and store say, both read at one moment. `known` is the cluster in which this node was
-/// with this very registry and this very store; `fresh` is a new random number.
+/// Decides the next step from the identities in the registry and the store, both read at one moment.
+///
+/// `known` is the cluster of which this node was a member with exactly this registry and this store. `fresh` is a
+/// new random number.
 #[must_use]
 pub fn next_step(
     registry: Option<Identity>,
@@ -133,7 +135,7 @@ pub fn next_step(
     let is_known = |id| known == Some(id);
     match (registry, of_store) {
         (None, None) => Step::WriteRegistry(Identity::founding(fresh)),
-        // Everything in the registry was lost; who was there puts it back.
+        // The registry lost all its data. A former member restores the identity.
         (None, Some(id)) if is_known(id) => Step::WriteRegistry(Identity::of(id)),
         (None, Some(id)) => Step::Refuse(Mismatch::StoreTaken(id)),
         (Some(Identity { id: Some(mine), .. }), None) if is_known(mine) => {
@@ -157,41 +159,39 @@ pub fn next_step(
     }
 }
 
-/// The store's part in it, as the registry needs it.
+/// The store's part of the admission check, as the registry needs it.
 #[async_trait]
 pub trait ClusterStore: fmt::Debug + Send + Sync + 'static {
-    /// What the store is called in the settings: alike on all nodes.
+    /// Returns the store's name as configured; equal on all nodes.
     fn name(&self) -> &str;
 
-    /// What the store says.
+    /// Returns the identity in the store, if any.
     ///
     /// # Errors
-    /// Where it does not answer, or holds something else.
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
+    /// The store does not answer, or holds something else.
     async fn read(&self) -> Result<Option<Identity>, Error>;
 
-    /// Writes it, unless there is one.
+    /// Writes the identity if the store has none.
     ///
     /// # Errors
-    /// Where the store does not answer or refuses; it may have been written.
+    /// The store does not answer or rejects the write; the identity may have been written.
     ///
     /// # Cancel safety
-    /// As after an error.
+    /// If the future is dropped, the identity may have been written.
     async fn write(&self, identity: Identity) -> Result<(), Error>;
 
-    /// In which cluster this node was, with this registry and this store, in this process or an earlier one.
+    /// Returns the cluster of which this node was a member with this registry and this store, in this process or
+    /// an earlier one.
     fn known(&self) -> Option<ClusterId>;
 
-    /// In which cluster this process was.
+    /// Returns the cluster that this process has joined before, if any.
     fn joined(&self) -> Option<ClusterId>;
 
-    /// Takes note that this process may join.
+    /// Records that this process may join the cluster.
     fn remember(&self, id: ClusterId);
 }
 
-/// The settings that decide who owns an object, as every node tells them.
+/// Settings that determine an object's owner, as every node publishes them.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Terms {
     /// `registry.claims`.
@@ -203,13 +203,13 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// Those of a node.
+    /// Creates the settings of a node.
     #[must_use]
     pub fn new(claims: Granularity, store: Option<&str>) -> Self {
         Self { claims: Some(claims.to_string()), store: store.map(str::to_owned) }
     }
 
-    /// The first setting that differs from another node's: its name, the value here, the value there.
+    /// Returns the first setting that differs from another node's: its name, the local value, the remote value.
     #[must_use]
     pub fn difference<'a>(&'a self, other: &'a Self) -> Option<(&'static str, &'a str, &'a str)> {
         let pairs = [
@@ -223,7 +223,7 @@ impl Terms {
     }
 }
 
-/// What to do about it, for an operator.
+/// Formats the mismatch and its fix for an operator.
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let see = "see \"Moving a cluster or its records\" in docs/operations.md";
@@ -247,7 +247,7 @@ impl fmt::Display for Mismatch {
     }
 }
 
-/// 32 hexadecimal digits.
+/// Formats the identifier as 32 hexadecimal digits.
 impl fmt::Display for ClusterId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Hex(&self.0).fmt(f)

@@ -1,4 +1,4 @@
-//! Which claim covers which object: the one function from an object to its claim's key.
+//! Mapping from objects to claim keys.
 //!
 //! A key is a number of fixed width, so that no byte of an object's name reaches the registry's paths.
 
@@ -8,27 +8,27 @@ use sha2::{Digest as _, Sha256};
 
 use crate::id::ObjectId;
 
-/// How much one claim covers.
+/// Scope of one claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Granularity {
-    /// One object: full freedom of placement, one write to the registry for each activation.
+    /// One object: unrestricted placement, one registry write per activation.
     Object,
-    /// All objects of one of so many partitions: activations cost the registry nothing.
+    /// All objects of one of this many partitions: activations need no registry write.
     Partitions(u32),
 }
 
-/// Names one claim: a hash of what it covers.
+/// Identifier of a claim: a hash of the object or partition that it covers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClaimKey(u128);
 
 impl Granularity {
-    /// The key of the claim that covers `id`.
+    /// Returns the key of the claim that covers `id`.
     #[must_use]
     pub fn key_of(self, id: &ObjectId) -> ClaimKey {
         let hash = hash_of(id.as_str());
         match self {
             Self::Object => ClaimKey(hash),
-            // Hashed again, so that keys of neighbouring partitions are spread like those of objects.
+            // A second hash spreads the keys of neighbouring partitions as evenly as those of objects.
             Self::Partitions(count) => {
                 let partition = hash % u128::from(count.max(1));
                 ClaimKey(hash_of(&format!("partition {partition} of {count}")))
@@ -38,20 +38,20 @@ impl Granularity {
 }
 
 impl ClaimKey {
-    /// The key as a number, spread evenly over all of its bits.
+    /// Returns the key as a number, evenly distributed over all of its bits.
     #[must_use]
     pub fn as_u128(self) -> u128 {
         self.0
     }
 
-    /// The key with this number, as it was read back from a name.
+    /// Creates the key with this number, as parsed from a znode name.
     #[must_use]
     pub fn from_u128(number: u128) -> Self {
         Self(number)
     }
 }
 
-/// As in the settings.
+/// Formats the value as the configuration writes it.
 impl fmt::Display for Granularity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -61,7 +61,7 @@ impl fmt::Display for Granularity {
     }
 }
 
-/// 32 hexadecimal digits.
+/// Formats the key as 32 hexadecimal digits.
 impl fmt::Display for ClaimKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)

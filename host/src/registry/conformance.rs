@@ -1,7 +1,7 @@
-//! What every registry must do, as checks that its tests call.
+//! Conformance checks for registry adapters, called by the adapters' tests.
 //!
-//! The checks panic where the registry is wrong. They use names of their own, so that a registry that others use at
-//! the same time can be checked too, and wait where a registry may take its time.
+//! The checks panic if the registry violates the port. They use unique names, so they can run on a registry that
+//! others use at the same time. They wait for effects that a registry may delay.
 
 #![allow(clippy::panic, reason = "a failed check ends the test that called it")]
 
@@ -21,28 +21,28 @@ use crate::clock::BootTime;
 use crate::id::{Hex, NodeId, ObjectId};
 use patient::{claim, hand_over, owner, release};
 
-/// Longest time that a registry may take to free the claims of a session that has ended.
+/// Maximum time that a registry may take to free the claims of an ended session.
 const ENDING_TIME_MAX: Duration = Duration::from_secs(30);
-/// Pause between two looks.
+/// Interval between two polls.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// A registry whose sessions can be begun and ended.
+/// A registry in which sessions can be opened and ended.
 #[async_trait]
 pub trait Cluster: Sync {
     /// One node's session.
     type Session: Registry;
 
-    /// Begins a session for `node`.
+    /// Opens a session for `node`.
     async fn join(&self, node: NodeId) -> Self::Session;
 
     /// Ends `session` as a crash of its node would. Its claims may become free later.
     async fn end(&self, session: &Self::Session);
 }
 
-/// Checks everything that a registry promises.
+/// Checks every guarantee of the port.
 ///
 /// # Panics
-/// Where it does not keep a promise.
+/// The registry violates a guarantee.
 pub async fn check<C: Cluster>(cluster: &C) {
     let a = Arc::new(cluster.join(NodeId::new("a-1")).await);
     let b = Arc::new(cluster.join(NodeId::new("b-1")).await);
@@ -55,10 +55,10 @@ pub async fn check<C: Cluster>(cluster: &C) {
     an_ended_session_trusts_nothing_and_holds_nothing(cluster, &*b).await;
 }
 
-/// Checks what a registry promises besides where a claim covers a partition.
+/// Checks the additional guarantees of a registry whose claims cover partitions.
 ///
 /// # Panics
-/// Where it does not keep a promise.
+/// The registry violates a guarantee.
 pub async fn check_partitions<C: Cluster>(cluster: &C) {
     let a = &cluster.join(NodeId::new("partitions-a-1")).await;
     let b = &cluster.join(NodeId::new("partitions-b-1")).await;
@@ -87,7 +87,7 @@ pub async fn check_partitions<C: Cluster>(cluster: &C) {
     assert_eq!(claim(a, &first).await, Ok(Claimed::Granted), "who leaves leaves nothing behind");
 }
 
-/// Two objects that one claim covers.
+/// Returns two objects that one claim covers.
 fn two_of_one_claim(session: &impl Registry) -> (ObjectId, ObjectId) {
     let first = new_object();
     let key_of = |id: &ObjectId| session.granularity().key_of(id);
@@ -95,7 +95,7 @@ fn two_of_one_claim(session: &impl Registry) -> (ObjectId, ObjectId) {
     (first, second.expect("there is no end of objects"))
 }
 
-/// An object that no other check uses.
+/// Returns an object that no other check uses.
 fn new_object() -> ObjectId {
     let random: [u8; 12] = rand::rng().random();
     ObjectId::new("conformance", &format!("{} /ä%", Hex(&random))).expect("a valid name")
@@ -156,7 +156,7 @@ async fn one_of_many_racing_claims_is_granted<C: Cluster>(cluster: &C) {
     let sessions: Vec<_> = sessions.into_iter().map(Arc::new).collect();
     for _ in 0..25 {
         let id = new_object();
-        // Tasks of their own, so that they may run at the same moment.
+        // Separate tasks, so that the claims can race.
         let racers = sessions.iter().map(|session| {
             let (session, id) = (Arc::clone(session), id.clone());
             tokio::spawn(async move { claim(&*session, &id).await })
@@ -218,7 +218,7 @@ async fn an_ended_session_trusts_nothing_and_holds_nothing<C: Cluster>(
         }
         assert!(ended.lease_until() <= BootTime::now(), "{id} is free and the lease goes on");
     }
-    // A node may learn late that its session is over, but never believes in a new claim.
+    // A node may learn late that its session has ended, but it must never get a new claim.
     loop {
         match ended.claim(&new_object()).await {
             Err(Error::SessionOver) => break,
@@ -229,7 +229,7 @@ async fn an_ended_session_trusts_nothing_and_holds_nothing<C: Cluster>(
     }
     assert_eq!((ended.claim_count(), ended.held()), (0, vec![]));
     sessions::check_last_notice(&ended).await;
-    // What the former node still sends does not reach the claims of the next.
+    // Late requests of the ended session do not affect the claims of the next holder.
     for id in &ids {
         let _ = ended.release(id).await;
         assert_eq!(owner(other, id).await, Ok(Some(other.node().clone())));

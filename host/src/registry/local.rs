@@ -1,9 +1,9 @@
-//! The registry of a single process: claims are entries of a table.
+//! In-process registry: claims are entries of a table.
 //!
-//! A [`Directory`] is what ZooKeeper is to a cluster, a [`Session`] is one node's part in it. A session ends when it
-//! is dropped or by [`Session::end`], never by time; its lease is over before its first claim is free. Tests freeze
-//! sessions and take claims away, as a real registry would.
-//! Claims are spread over several locks, and a lock is held for one look-up only.
+//! A [`Directory`] corresponds to a ZooKeeper ensemble, and a [`Session`] to one node's session with it. A session
+//! ends when it is dropped or by [`Session::end`], never by timeout. Its lease ends before its first claim becomes
+//! free. Tests can freeze sessions and remove claims, as a real registry would. Claims are sharded over several
+//! locks, and each lock is held for a single look-up.
 
 use std::collections::hash_map::{Entry, RandomState};
 use std::collections::{HashMap, VecDeque};
@@ -23,14 +23,14 @@ use super::{Claimed, Error, Notice, Registry, Sessions};
 use crate::clock::BootTime;
 use crate::id::{NodeId, ObjectId, TypeName};
 
-/// Locks that the claims are spread over.
+/// Number of locks over which claims are sharded.
 const SHARD_COUNT: usize = 32;
-/// A table with fewer free places than this is left as it is.
+/// Spare table capacity that is never released.
 const SPARE_MAX: usize = 1024;
 
 type Claims = HashMap<ObjectId, Arc<Holder>>;
 
-/// All claims of one cluster within one process. Cheap to clone.
+/// All claims of one cluster in this process. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Directory {
     shards: Arc<[Mutex<Claims>; SHARD_COUNT]>,
@@ -39,7 +39,7 @@ pub struct Directory {
     members: watch::Sender<Members>,
 }
 
-/// What is known of a session by its claims.
+/// State of a session, shared with its claims.
 struct Holder {
     node: NodeId,
     address: Arc<str>,
@@ -68,19 +68,19 @@ impl Holder {
 }
 
 impl Directory {
-    /// A directory without claims.
+    /// Creates a directory without claims.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A new session for `node`, which is reached nowhere.
+    /// Opens a session for `node`, which has no address.
     #[must_use]
     pub fn join(&self, node: NodeId) -> Session {
         self.join_at(node, "")
     }
 
-    /// A new session for `node`, which is reached at `address`.
+    /// Opens a session for `node`, which listens at `address`.
     #[must_use]
     pub fn join_at(&self, node: NodeId, address: &str) -> Session {
         let holder = Arc::new(Holder {
@@ -116,12 +116,12 @@ impl Directory {
     }
 }
 
-/// What is behind a lock that was poisoned is whole all the same: no step of a change to it can panic halfway.
+/// Locks a mutex and ignores poisoning: no critical section can panic halfway through a change.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Gives memory back where most of it is unused, so that a node that was busy once is small again.
+/// Releases memory when most of it is unused, so that a node shrinks again after a burst of load.
 fn shrink(claims: &mut Claims) {
     if claims.capacity() > claims.len().saturating_mul(4).saturating_add(SPARE_MAX) {
         claims.shrink_to(claims.len().saturating_mul(2));
@@ -137,7 +137,8 @@ pub struct Session {
 impl Session {
     /// Ends the session: first its lease, then its claims.
     pub fn end(&self) {
-        // A claim looks at this under the lock of its shard, so none can slip in behind the loop below.
+        // `claim` checks this flag under its shard's lock, so no claim can be added after the loop below has
+        // passed.
         self.holder.is_over.store(true, Ordering::SeqCst);
         for shard in self.directory.shards.iter() {
             let mut claims = lock(shard);
@@ -150,18 +151,18 @@ impl Session {
         self.holder.notice(Notice::SessionOver);
     }
 
-    /// Lets the lease run out, as when the registry is out of reach.
+    /// Expires the lease, as when the registry is unreachable.
     pub fn freeze(&self) {
         self.holder.is_frozen.store(true, Ordering::SeqCst);
     }
 
-    /// Lets the lease hold again.
+    /// Makes the lease valid again.
     pub fn thaw(&self) {
         self.holder.is_frozen.store(false, Ordering::SeqCst);
         self.holder.notice(Notice::LeaseResumed);
     }
 
-    /// Takes the claim of `id` away, as an operator would.
+    /// Removes the claim of `id`, as an operator would.
     pub fn take_away(&self, id: &ObjectId) {
         let mut claims = self.directory.shard(id);
         if claims.get(id).is_some_and(|holder| Arc::ptr_eq(holder, &self.holder)) {
@@ -256,7 +257,7 @@ impl Registry for Session {
     }
 
     async fn hand_over(&self, key: ClaimKey) -> Result<bool, Error> {
-        // A claim covers one object: while it is held, the object is claimed under it.
+        // A claim covers a single object, so a held claim is always in use.
         Ok(!self.held().contains(&key))
     }
 
@@ -299,7 +300,7 @@ impl Registry for Session {
     }
 }
 
-/// Begins sessions of one node, each in the same directory.
+/// Opens sessions of one node in the same directory.
 #[derive(Debug)]
 pub struct LocalSessions {
     directory: Directory,
@@ -308,7 +309,7 @@ pub struct LocalSessions {
 }
 
 impl LocalSessions {
-    /// Sessions of the node `name`, which is reached at `address`.
+    /// Creates a factory for sessions of the node `name`, which listens at `address`.
     #[must_use]
     pub fn new(directory: Directory, name: &str, address: &str) -> Self {
         Self { directory, name: name.to_owned(), address: address.to_owned() }

@@ -1,7 +1,7 @@
-//! The live nodes of a cluster, as each of them describes itself in the registry.
+//! Live nodes of a cluster, as each node describes itself in the registry.
 //!
-//! A description comes from outside this process: it is read with care, and a node that cannot be understood is left
-//! out.
+//! Descriptions come from outside this process, so they are validated. A node whose description cannot be parsed
+//! is omitted.
 
 use std::sync::Arc;
 
@@ -9,23 +9,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::NodeId;
 
-/// How nodes of this build speak with each other. Nodes of another number are not forwarded to.
+/// Version of the protocol between nodes. A node forwards calls only to nodes with the same version.
 pub const PROTOCOL: u32 = 4;
 
-/// What others may expect of a node.
+/// Status of a node, as other nodes see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Standing {
-    /// It takes objects.
+    /// The node accepts objects.
     Ready,
-    /// It hands its objects over, and takes none.
+    /// The node hands its objects over and accepts none.
     Draining,
-    /// Its store does not answer: it takes no objects for the time being.
+    /// The node's store does not answer: it accepts no objects until the store recovers.
     Unwell,
 }
 
 impl Standing {
-    /// The word for it.
+    /// Returns the status as a string.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -39,34 +39,34 @@ impl Standing {
 /// One live node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
-    /// Its name, new for each session.
+    /// Name of the node, new for each session.
     pub node: NodeId,
-    /// Where it answers: host and port.
+    /// Host and port at which the node listens.
     pub address: Arc<str>,
-    /// How it speaks with other nodes: see [`PROTOCOL`].
+    /// Version of the protocol between nodes: see [`PROTOCOL`].
     pub protocol: u32,
-    /// What may be expected of it.
+    /// Current status.
     pub standing: Standing,
 }
 
-/// All live nodes, in the order of their names. Cheap to clone.
+/// All live nodes, sorted by name. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Members(Arc<[Member]>);
 
 impl Members {
-    /// These nodes.
+    /// Creates a list of these nodes, sorted by name.
     #[must_use]
     pub fn new(mut members: Vec<Member>) -> Self {
         members.sort_by(|a, b| a.node.cmp(&b.node));
         Self(members.into())
     }
 
-    /// Every node.
+    /// Iterates over all nodes.
     pub fn iter(&self) -> std::slice::Iter<'_, Member> {
         self.0.iter()
     }
 
-    /// The node of this name.
+    /// Finds the node with this name.
     #[must_use]
     pub fn find(&self, node: &NodeId) -> Option<&Member> {
         let index = self.0.binary_search_by(|member| member.node.cmp(node)).ok()?;

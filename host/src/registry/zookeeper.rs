@@ -1,20 +1,20 @@
-//! The registry of a cluster: ZooKeeper. A claim is an ephemeral znode, a node's session is a session there.
+//! ZooKeeper registry. A claim is an ephemeral znode, and a node's session is a ZooKeeper session.
 //!
-//! Below the chroot, and nothing is touched outside of it:
+//! All znodes are below the chroot; nothing outside it is touched:
 //!
-//! | path | what | lives |
+//! | path | content | lifetime |
 //! |---|---|---|
-//! | `/c/abc/abc…` | a claim: 32 digits of its key in one of 4,096 shards, holding who and what | with its session |
-//! | `/n/NODE` | a node's description, as JSON | with its session |
-//! | `/h/NODE` | what the node's heartbeats rewrite | with its session |
-//! | `/t/TYPE` | changes when nodes are to look at a type again | for good, and may be removed |
-//! | `/cluster` | which cluster this is, as in the store | for good, and is put back where it was removed |
+//! | `/c/abc/abc…` | a claim: 32 digits of its key in one of 4,096 shards, with its scope and its holder | session |
+//! | `/n/NODE` | a node's description, as JSON | session |
+//! | `/h/NODE` | the znode that the node's heartbeats rewrite | session |
+//! | `/t/TYPE` | changes when nodes must read a type again | permanent; may be removed |
+//! | `/cluster` | the cluster's identity, as in the store | permanent; restored if removed |
 //!
-//! The client library repeats nothing and forgets some of its watches, so whatever depends on an outcome or on having
-//! seen every change is settled here: an operation without an answer is looked up after a later write of the same
-//! session, and after each reconnect everything is watched and read again. Only the lease says whether claims may be
-//! trusted, never the library's view of the connection. No session is taken over or stored, and no other session's
-//! claim is ever removed.
+//! The client library retries nothing and loses some of its watches. Operations whose outcome matters, and watches
+//! that must see every change, are therefore handled here. The outcome of an unanswered operation is read after a
+//! later write of the same session. After each reconnect, every watch is set again and everything is read again.
+//! Only the lease decides whether claims may be trusted, never the library's view of the connection. Sessions are
+//! never taken over or persisted, and another session's claim is never removed.
 
 mod agreement;
 mod claims;
@@ -48,63 +48,65 @@ use crate::clock::BootTime;
 use crate::id::{NodeId, ObjectId, TypeName};
 use shared::Shared;
 
-/// How a node takes part in a cluster.
+/// Settings with which a node takes part in a cluster.
 #[derive(Clone)]
 pub struct Options {
-    /// Servers, and the chroot of this cluster: `h1:2181,h2:2181/highlander`.
+    /// Servers and the cluster's chroot: `h1:2181,h2:2181/highlander`.
     pub connect: String,
-    /// How long the servers wait for a silent session before they end it. They may grant another time, and four of
-    /// their ticks is the least with which the lease is safe.
+    /// Time after which the servers end a silent session. They may grant a different time. The lease is safe only
+    /// if the granted time is at least four of their ticks.
     pub session_timeout: Duration,
-    /// What one claim covers. Alike on all nodes.
+    /// Scope of one claim. Equal on all nodes.
     pub granularity: Granularity,
-    /// Most claims of one session, for a chroot that leaves their paths at 48 bytes; fewer where they are longer.
-    /// Closing a session writes all its paths at once, and too many of them stop the whole ensemble for good.
+    /// Maximum number of claims of one session, if the chroot leaves claim paths at 48 bytes or less; longer paths
+    /// reduce it. Closing a session writes all its paths at once, and too many of them stop the whole ensemble
+    /// permanently.
     pub claims_max: usize,
-    /// `user:password` for digest authentication. With it all znodes are the creator's alone, without it everybody's.
+    /// `user:password` for digest authentication. With credentials, only their owner can access the znodes;
+    /// without them, everybody can.
     pub credentials: Option<String>,
-    /// Speak TLS with the servers.
+    /// TLS settings; plain TCP if absent.
     pub tls: Option<Tls>,
-    /// The node's name, to which each session adds a part of its own.
+    /// Name of the node. Each session appends a unique suffix.
     pub node_name: String,
-    /// Where the node answers: host and port.
+    /// Host and port at which the node listens.
     pub address: String,
-    /// The records that belong to this cluster and to no other; not looked at where there are none.
+    /// Store that must belong to the same cluster. The check is skipped if absent.
     pub store: Option<Arc<dyn ClusterStore>>,
 }
 
-/// How a node and the servers know each other.
+/// Certificates with which the node and the servers authenticate each other.
 #[derive(Debug, Clone)]
 pub struct Tls {
-    /// A PEM file of the certificates that servers' certificates are checked with.
+    /// PEM file of the certificates that verify the servers' certificates.
     pub ca: PathBuf,
-    /// PEM files of the node's own certificate and private key, if the servers want one.
+    /// PEM files of the node's certificate and private key, if the servers require one.
     pub identity: Option<(PathBuf, PathBuf)>,
 }
 
-/// Begins sessions of one node, one after another.
+/// Opens sessions of one node, each after the previous one has ended.
 #[derive(Debug, Clone)]
 pub struct ZooKeeperSessions {
     options: Arc<Options>,
 }
 
 impl ZooKeeperSessions {
-    /// Sessions with these options. Nothing is connected yet.
+    /// Creates a factory with these options. It does not connect yet.
     #[must_use]
     pub fn new(options: Options) -> Self {
         Self { options: Arc::new(options) }
     }
 
-    /// Begins a session under a name that the caller answers for: no live session may have it.
+    /// Opens a session under the given name. The caller must ensure that no live session has it.
     ///
     /// # Errors
-    /// As of [`Sessions::begin`].
+    /// The errors of [`Sessions::begin`].
     ///
     /// # Cancel safety
-    /// A session that was begun ends by itself.
+    /// If the future is dropped, a session that was already opened ends automatically.
     pub async fn begin_as(&self, node: NodeId) -> Result<Session, Error> {
         let shared = connection::begin(&self.options, node).await?;
-        // From here on the session ends with the value, also where what follows fails or is cancelled.
+        // From here on, dropping the value ends the session, including when a later step fails or is cancelled.
         let session = Session { shared };
         tokio::spawn(heartbeat::run(Arc::clone(&session.shared)));
         tokio::spawn(warden::run(Arc::clone(&session.shared)));
@@ -122,7 +124,7 @@ impl Sessions for ZooKeeperSessions {
     }
 }
 
-/// One node's session. It ends with the value, at the latest.
+/// One node's session. It ends at the latest when the value is dropped.
 pub struct Session {
     shared: Arc<Shared>,
 }
@@ -190,8 +192,8 @@ impl Registry for Session {
     async fn next_notice(&self) -> Notice {
         let notice = self.shared.notices.next().await;
         if notice == Notice::LeaseResumed {
-            // Where claims were lost, the lease was held down until now: the notice of them was dealt with before
-            // this one was asked for.
+            // After lost claims, the lease is withheld until now: the caller handled their event before it
+            // requested this one.
             self.shared.resume_lease();
         }
         notice
@@ -212,7 +214,7 @@ impl fmt::Debug for Session {
     }
 }
 
-/// Without the credentials.
+/// Omits the credentials.
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")

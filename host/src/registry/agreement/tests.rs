@@ -1,4 +1,4 @@
-//! Which registries and stores belong together, and that founding a cluster ends well however it is interrupted.
+//! Pairs of registry and store that belong together, and the founding of clusters under every interruption.
 
 use super::*;
 
@@ -25,7 +25,7 @@ fn a_node_joins_only_where_registry_and_store_name_one_cluster() {
     );
     let new_store =
         |n| Step::WriteStore(Identity { id: Some(fresh), ..Identity::founding(number(n)) });
-    // (registry, store, known, what is next)
+    // (registry, store, known, expected step)
     let table = [
         (None, None, None, begin),
         (None, None, Some(1), begin),
@@ -71,7 +71,7 @@ fn nodes_that_found_a_cluster_together_join_the_same_one() {
         while joined.len() < 6 {
             let node = below(3);
             if below(2) == 0 {
-                // It looks again, as after a restart.
+                // The node reads both again, as after a restart.
                 seen[node] = (registry, store);
                 continue;
             }
@@ -81,7 +81,7 @@ fn nodes_that_found_a_cluster_together_join_the_same_one() {
                 Step::Join(id) => joined.push(id),
                 Step::WriteRegistry(new) if registry == r => registry = Some(new),
                 Step::WriteStore(new) if store.is_none() => store = Some(new),
-                // Somebody else was faster.
+                // Another node was faster.
                 Step::WriteRegistry(_) | Step::WriteStore(_) => {}
                 Step::Refuse(why) => panic!("{why:?} at {r:?} and {s:?}"),
             }
@@ -90,7 +90,7 @@ fn nodes_that_found_a_cluster_together_join_the_same_one() {
     }
 }
 
-/// Two stores and one registry that all are new: the nodes of one of them are let in at most.
+/// With two new stores and one new registry, the nodes of at most one store may join.
 #[test]
 fn of_two_stores_with_one_registry_one_is_refused() {
     for order in 0..64_u32 {

@@ -1,6 +1,6 @@
-//! Asking again where a registry gave no answer in time, as the port has its callers do.
+//! Registry operations that retry while the registry is unavailable, as the port requires of its callers.
 //!
-//! A session that is to end soon waits for an answer no longer than a busy machine can be still for.
+//! The retries stop after a time that is longer than a busy machine can stall.
 
 use super::{ENDING_TIME_MAX, PAUSE};
 use crate::clock::BootTime;
@@ -8,26 +8,26 @@ use crate::id::{NodeId, ObjectId};
 use crate::registry::claims::ClaimKey;
 use crate::registry::{Claimed, Error, Registry};
 
-/// Claims `id` for the session, or says who has it.
+/// Claims `id` for the session, or returns the current holder.
 ///
 /// # Errors
-/// As of [`Registry::claim`]; [`Error::Unavailable`] if there was no answer for long.
+/// The errors of [`Registry::claim`]; [`Error::Unavailable`] only after retries.
 pub async fn claim<R: Registry + ?Sized>(session: &R, id: &ObjectId) -> Result<Claimed, Error> {
     patiently(|| session.claim(id)).await
 }
 
-/// Gives the claim of `id` back.
+/// Releases the claim of `id`.
 ///
 /// # Errors
-/// As of [`Registry::release`]; [`Error::Unavailable`] if there was no answer for long.
+/// The errors of [`Registry::release`]; [`Error::Unavailable`] only after retries.
 pub async fn release<R: Registry + ?Sized>(session: &R, id: &ObjectId) -> Result<(), Error> {
     patiently(|| session.release(id)).await
 }
 
-/// Who holds the claim of `id`.
+/// Returns the node that holds the claim of `id`.
 ///
 /// # Errors
-/// As of [`Registry::owner`]; [`Error::Unavailable`] if there was no answer for long.
+/// The errors of [`Registry::owner`]; [`Error::Unavailable`] only after retries.
 pub async fn owner<R: Registry + ?Sized>(
     session: &R,
     id: &ObjectId,
@@ -35,15 +35,15 @@ pub async fn owner<R: Registry + ?Sized>(
     patiently(|| session.owner(id)).await
 }
 
-/// Gives a whole claim back, if no object is claimed under it.
+/// Releases a whole claim if no object is claimed under it.
 ///
 /// # Errors
-/// As of [`Registry::hand_over`]; [`Error::Unavailable`] if there was no answer for long.
+/// The errors of [`Registry::hand_over`]; [`Error::Unavailable`] only after retries.
 pub async fn hand_over<R: Registry + ?Sized>(session: &R, key: ClaimKey) -> Result<bool, Error> {
     patiently(|| session.hand_over(key)).await
 }
 
-/// What an operation that may be repeated comes to.
+/// Retries an idempotent operation until it has a definite outcome, for at most [`ENDING_TIME_MAX`].
 pub(super) async fn patiently<T, F>(mut ask: impl FnMut() -> F) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>>,

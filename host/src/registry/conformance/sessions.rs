@@ -1,6 +1,6 @@
-//! What every registry must do beside claims: which nodes there are, what they are told, and how a session ends.
+//! Conformance checks for membership, notifications, and the end of sessions.
 //!
-//! Everything here may take its time, but comes.
+//! Every effect checked here may be delayed, but must happen eventually.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::id::{NodeId, TypeName};
 use crate::registry::members::{Members, PROTOCOL, Standing};
 use crate::registry::{Claimed, Error, Notice, Registry};
 
-/// How long it is watched that nothing follows the last notice.
+/// Time during which no event may follow the last one.
 const SILENCE: Duration = Duration::from_millis(50);
 
 pub(super) async fn check<C: Cluster>(cluster: &C, a: &C::Session, b: &C::Session) {
@@ -62,13 +62,13 @@ async fn standings_are_seen(a: &impl Registry, b: &impl Registry) {
 
 async fn other_nodes_are_told_of_a_type(a: &impl Registry, b: &impl Registry) {
     let type_name = TypeName::new("conformance").expect("a valid name");
-    // The second time what is told exists already.
+    // The second time, the notified znode already exists.
     for _ in 0..2 {
         assert_eq!(patiently(|| a.announce(&type_name)).await, Ok(()));
         loop {
             match next_notice(b).await {
                 Notice::TypeChanged(changed) if changed == type_name => break,
-                // Its connection was made anew, and what was told meanwhile is lost.
+                // The session reconnected; notifications from before were lost.
                 Notice::TypesUncertain => {
                     assert_eq!(patiently(|| a.announce(&type_name)).await, Ok(()));
                 }
@@ -94,7 +94,7 @@ async fn who_leaves_leaves_nothing_behind<C: Cluster>(cluster: &C, other: &C::Se
     until(other, "it is no member", |members| members.find(leaving.node()).is_none()).await;
 }
 
-/// Checks that the end of a session is told, and nothing after it.
+/// Checks that the end of a session is reported and that no event follows it.
 pub(super) async fn check_last_notice(session: &impl Registry) {
     while next_notice(session).await != Notice::SessionOver {}
     let next = timeout(SILENCE, session.next_notice()).await;

@@ -1,4 +1,4 @@
-//! The local registry is a registry, and stays one when sessions end under load.
+//! Conformance of the local registry, and its behavior when sessions end under load.
 
 use super::*;
 use crate::registry::conformance;

@@ -1,7 +1,8 @@
-//! What nodes agree on, as it stands in ZooKeeper: which cluster this is, and the terms that live nodes tell.
+//! Admission check in ZooKeeper: the cluster's identity, and the settings that live nodes publish.
 //!
-//! Terms are looked at before this node is announced, which spares the others a member that does not stay, and after
-//! it: of two nodes that come at the same moment, the one that was announced later sees the other.
+//! Settings are compared twice. The check before this node publishes itself spares the others a member that leaves
+//! immediately. The check afterwards handles two nodes that start concurrently: the one that was published later
+//! sees the other.
 
 use std::sync::Arc;
 
@@ -19,21 +20,21 @@ use crate::id::NodeId;
 use crate::registry::Error;
 use crate::registry::agreement::{ClusterId, ClusterStore, Identity, Step, Terms, next_step};
 
-/// The znode that names the cluster.
+/// Path of the znode that holds the cluster's identity.
 const PATH: &str = "/cluster";
-/// How often what changes between two questions is asked for again.
+/// Maximum number of attempts while the content changes between two reads.
 const ATTEMPTS_MAX: usize = 20;
 
-/// What stands in the znode, and its version.
+/// Content of the znode and its version.
 type Found = Option<(Identity, i32)>;
 
-/// Makes sure that registry and store belong to the same cluster, and founds one where neither belongs to any.
+/// Ensures that registry and store belong to the same cluster; founds a cluster if neither belongs to one.
 pub(super) async fn join(link: &Link, store: &dyn ClusterStore) -> Result<ClusterId, Error> {
     for _ in 0..ATTEMPTS_MAX {
         let found = read(link).await?;
         let identity = found.map(|(identity, _)| identity);
         if let Some(id) = store.joined().filter(|id| identity == Some(Identity::of(*id))) {
-            // The store was looked at before, and may be out of reach now.
+            // This process has checked the store before. It may be unreachable now.
             return Ok(id);
         }
         let of_store = store.read().await?;
@@ -53,7 +54,7 @@ pub(super) async fn join(link: &Link, store: &dyn ClusterStore) -> Result<Cluste
     Err(Error::Unavailable(format!("the znode {PATH} changes too quickly")))
 }
 
-/// Makes sure that no live node tells other terms than these of `me`.
+/// Ensures that no live node publishes settings that differ from those of `me`.
 pub(super) async fn check_terms(link: &Link, me: &NodeId, terms: &Terms) -> Result<(), Error> {
     let list = async |client: Client| client.list_children(members::FOLDER).await;
     let names = link.ask(list).await.map_err(|failure| refused(members::FOLDER, failure))?;
@@ -72,7 +73,7 @@ pub(super) async fn check_terms(link: &Link, me: &NodeId, terms: &Terms) -> Resu
     Ok(())
 }
 
-/// Puts the znode back where an operator removed it, until the session is over; ends the session where it names
+/// Restores the znode when an operator has removed it, until the session ends. Ends the session if the znode names
 /// another cluster.
 pub(super) async fn keep(shared: &Arc<Shared>) {
     let Some(id) = shared.cluster else { return };
@@ -100,7 +101,7 @@ pub(super) async fn keep(shared: &Arc<Shared>) {
 
 async fn read(link: &Link) -> Result<Found, Error> {
     let read = async |client: Client| {
-        // Both are on their way at once. Without the first, a server that is behind would tell what was.
+        // Both requests are pipelined. Without the sync, a lagging server could return stale content.
         let synced = client.sync(PATH);
         let found = client.get_data(PATH);
         synced.await?;
@@ -116,7 +117,8 @@ async fn read(link: &Link) -> Result<Found, Error> {
     }
 }
 
-/// Writes it if it is as it was found. Where another node was faster there is something else to be read.
+/// Writes the identity if the znode is unchanged since it was read. If another node was faster, the caller must
+/// read again.
 async fn write(link: &Link, identity: Identity, found: Found) -> Result<(), Error> {
     let bytes = identity.bytes();
     let options = CreateMode::Persistent.with_acls(link.acls());
@@ -138,7 +140,7 @@ async fn write(link: &Link, identity: Identity, found: Found) -> Result<(), Erro
     }
 }
 
-/// What the node of this name tells, if it is there and can be understood.
+/// Returns the settings that a node publishes, if it exists and its description is valid.
 async fn read_terms(link: &Link, name: &str) -> Result<Option<Terms>, Error> {
     let path = format!("{}/{name}", members::FOLDER);
     match link.ask(async |client: Client| client.get_data(&path).await).await {

@@ -1,9 +1,10 @@
-//! Claiming, giving back and looking after claims: what is asked of the servers, and what their answers mean.
+//! Claim operations: requests to the servers, and the interpretation of their answers.
 //!
-//! Whatever changes a claim runs in a task of its own that holds the claim's turn: a caller who goes away changes
-//! nothing about it. That an attempt is under way is noted before it is sent, and only an answer, or a look after a
-//! later write of this session, settles it. A claim is this session's if the servers name the session as its owner
-//! *and* it carries the mark of the attempt; that a znode exists never means by itself that another session has it.
+//! Every change of a claim runs in a separate task that holds the claim's turn, so a cancelled caller cannot
+//! interrupt it. An attempt is recorded before it is sent. Only an answer, or a read after a later write of this
+//! session, resolves it. A claim belongs to this session if the servers name the session as its owner *and* it
+//! carries the mark of the attempt. The existence of the znode alone never proves that another session holds the
+//! claim.
 
 pub(super) mod table;
 pub(super) mod znode;
@@ -24,10 +25,10 @@ use crate::registry::{Claimed, Error};
 use table::{Freeing, Grant, State, Turn};
 use znode::{Content, Mark};
 
-/// How often a claim that slips away between two questions is asked for again.
+/// Maximum number of attempts to acquire a claim that changes between two requests.
 const ATTEMPTS_MAX: usize = 5;
 
-/// What came of asking for a claim.
+/// Outcome of an attempt to acquire a claim.
 enum Acquired {
     Ours,
     Theirs(NodeId),
@@ -49,7 +50,8 @@ pub(super) async fn claim(shared: &Arc<Shared>, id: &ObjectId) -> Result<Claimed
                     if let Acquired::Theirs(node) = outcome(acquiring).await? {
                         return Ok(Claimed::Held(node));
                     }
-                    // It is the session's. Whether it is the object's too is decided above, at once.
+                    // The session holds the claim. The next iteration decides immediately whether the object gets
+                    // it too.
                 }
             }
         }
@@ -57,7 +59,7 @@ pub(super) async fn claim(shared: &Arc<Shared>, id: &ObjectId) -> Result<Claimed
     .await
 }
 
-/// Gives the claim of `id` back; one that covers several objects stays.
+/// Releases the claim of `id`. A claim that covers several objects stays with the session.
 pub(super) async fn release(shared: &Arc<Shared>, id: &ObjectId) -> Result<(), Error> {
     let key = shared.granularity.key_of(id);
     shared.claims.forget(key, id);
@@ -67,7 +69,7 @@ pub(super) async fn release(shared: &Arc<Shared>, id: &ObjectId) -> Result<(), E
     }
 }
 
-/// Gives a whole claim back, if no object is claimed under it.
+/// Releases a whole claim if no object is claimed under it.
 pub(super) async fn hand_over(shared: &Arc<Shared>, key: ClaimKey) -> Result<bool, Error> {
     in_time(&shared.link, async {
         loop {
@@ -84,11 +86,11 @@ pub(super) async fn hand_over(shared: &Arc<Shared>, key: ClaimKey) -> Result<boo
     .await
 }
 
-/// Who holds the claim of `id`.
+/// Returns the node that holds the claim of `id`.
 pub(super) async fn owner(shared: &Shared, id: &ObjectId) -> Result<Option<NodeId>, Error> {
     let path = znode::path(shared.granularity.key_of(id));
     let read = async |client: Client| {
-        // Both are on their way at once. Without the first, a server that is behind would tell what was.
+        // Both requests are pipelined. Without the sync, a lagging server could return a stale owner.
         let synced = client.sync(&path);
         let found = client.get_data(&path);
         synced.await?;
@@ -101,10 +103,10 @@ pub(super) async fn owner(shared: &Shared, id: &ObjectId) -> Result<Option<NodeI
     }
 }
 
-/// Looks for claims that this session should hold and does not, and lets them go; adopts those that it holds without
-/// knowing.
+/// Finds the claims that this session lost without releasing them, and drops them from the table. Adopts claims
+/// that the session holds but that are missing from the table.
 pub(super) async fn missing(shared: &Shared) -> Result<Vec<ClaimKey>, Failure> {
-    // What is claimed after this need not be in the list.
+    // Claims made after this moment may be missing from the list.
     let moment = shared.claims.moment();
     let list = async |client: Client| client.list_ephemerals(znode::FOLDER).await;
     let paths = shared.link.ask(list).await?;
@@ -117,7 +119,7 @@ pub(super) async fn missing(shared: &Shared) -> Result<Vec<ClaimKey>, Failure> {
     Ok(shared.claims.let_go_of_missing(&listed, moment))
 }
 
-/// Gives back what nobody came for, as when a caller did not wait for the outcome.
+/// Releases claims without an object, for example those whose caller did not wait for the outcome.
 pub(super) fn tidy(shared: &Arc<Shared>) {
     if shared.granularity == Granularity::Object {
         for key in shared.claims.left_over() {
@@ -127,7 +129,7 @@ pub(super) fn tidy(shared: &Arc<Shared>) {
     }
 }
 
-/// Makes sure who holds the claim, asking for it if nobody does.
+/// Determines the holder of the claim; tries to acquire the claim if it has none.
 async fn acquire(shared: Arc<Shared>, turn: Turn, id: ObjectId) -> Result<Acquired, Error> {
     if let State::Unsure(mark) = turn.state() {
         settle(&shared, &turn, mark).await?;
@@ -159,7 +161,7 @@ async fn acquire(shared: Arc<Shared>, turn: Turn, id: ObjectId) -> Result<Acquir
     Err(Error::Unavailable(format!("the claim of {id} changes hands too quickly")))
 }
 
-/// Asks for the claim, once.
+/// Makes a single attempt to create the claim.
 async fn create(shared: &Shared, turn: &Turn, id: &ObjectId) -> Result<(), Failure> {
     let content = Content::new(shared.granularity, id, &shared.node);
     let (path, bytes) = (znode::path(turn.key()), content.bytes());
@@ -175,11 +177,11 @@ async fn create(shared: &Shared, turn: &Turn, id: &ObjectId) -> Result<(), Failu
     outcome
 }
 
-/// Which other session's node holds a claim that exists; nobody if it is gone again.
+/// Returns the node of the other session that holds an existing claim, or `None` if the claim is gone.
 async fn holder(shared: &Shared, key: ClaimKey) -> Result<Option<NodeId>, Error> {
     match read(&shared.link, key).await? {
         None => Ok(None),
-        // Not of the attempts that are known. The next look at the claims finds it.
+        // It comes from no recorded attempt. The next check of the claims adopts it.
         Some((_, stat)) if stat.ephemeral_owner == shared.link.session_id() => {
             Err(Error::Unavailable("a claim of this session is not accounted for yet".to_owned()))
         }
@@ -192,10 +194,10 @@ async fn make_shard(shared: &Shared, key: ClaimKey) -> Result<(), Error> {
     let options = CreateMode::Persistent.with_acls(shared.link.acls());
     let create = async |client: Client| client.create(&path, b"", &options).await.map(drop);
     match shared.link.ask(create).await {
-        // Many nodes need the same one at the same time.
+        // Several nodes may create the same shard concurrently.
         Ok(()) | Err(Failure::Refused(Reason::NodeExists)) => Ok(()),
         Err(Failure::Refused(Reason::NoNode)) => {
-            // Somebody removed the parent of all, and whatever was claimed with it.
+            // The parent of all shards was removed, and all claims with it.
             shared.look.notify_one();
             let make = async |client: Client| client.mkdir(&path, &options).await;
             Ok(shared.link.ask(make).await?)
@@ -204,10 +206,10 @@ async fn make_shard(shared: &Shared, key: ClaimKey) -> Result<(), Error> {
     }
 }
 
-/// Finds out whether an attempt with this mark, or one to give such a claim back, took place.
+/// Determines whether the attempt with this mark, or an attempt to release its claim, took effect.
 async fn settle(shared: &Shared, turn: &Turn, mark: Mark) -> Result<(), Error> {
     loop {
-        // Before this write is answered the attempt may still be on its way.
+        // Until this write is answered, the attempt may still be in flight.
         shared.written_since(BootTime::now()).await?;
         match read_own(&shared.link, turn.key()).await {
             Ok(Some((content, _))) if content.mark == mark => {
@@ -224,7 +226,7 @@ async fn settle(shared: &Shared, turn: &Turn, mark: Mark) -> Result<(), Error> {
     }
 }
 
-/// Gives a claim back, if it is this session's.
+/// Releases a claim if this session holds it.
 async fn free(shared: Arc<Shared>, turn: Turn) -> Result<(), Error> {
     loop {
         let mark = match turn.state() {
@@ -235,7 +237,8 @@ async fn free(shared: Arc<Shared>, turn: Turn) -> Result<(), Error> {
             }
             State::Held(mark) => mark,
         };
-        // An operator may have removed it, and another session made it anew: that one is left alone.
+        // An operator may have removed the claim, and another session may have created it again. Leave that one
+        // alone.
         let Some((_, stat)) =
             read_own(&shared.link, turn.key()).await?.filter(|(content, _)| content.mark == mark)
         else {
@@ -257,7 +260,7 @@ async fn free(shared: Arc<Shared>, turn: Turn) -> Result<(), Error> {
     }
 }
 
-/// The claim as it stands there, if it is this session's.
+/// Reads the claim from ZooKeeper; `None` if this session does not hold it.
 async fn read_own(link: &Link, key: ClaimKey) -> Result<Option<(Content, Stat)>, Failure> {
     let found = read(link, key).await?;
     Ok(found.filter(|(_, stat)| stat.ephemeral_owner == link.session_id()))
@@ -272,12 +275,12 @@ async fn read(link: &Link, key: ClaimKey) -> Result<Option<(Content, Stat)>, Fai
     }
 }
 
-/// The outcome of work in a task of its own, which goes on where the caller does not wait for it.
+/// Waits for a separate task, which continues if the caller is cancelled.
 async fn outcome<T>(task: JoinHandle<Result<T, Error>>) -> Result<T, Error> {
     task.await.unwrap_or_else(|_| Err(Error::Unavailable("the work was not finished".to_owned())))
 }
 
-/// The outcome, if there is one within the time that an operation may take.
+/// Waits for the work, at most for the time limit of one operation.
 async fn in_time<T>(link: &Link, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let patience = link.patience();
     tokio::select! {

@@ -1,7 +1,7 @@
-//! Beginning a session: servers, chroot, credentials, TLS, and the few znodes that everything is below.
+//! Opens a session: servers, chroot, credentials, TLS, and the parent znodes of everything else.
 //!
-//! What is wrong with the settings is said here, once, in words that an operator can act on. Nothing outside of the
-//! chroot is made, changed or read.
+//! Invalid settings are reported here, once, in terms that an operator can act on. Nothing outside the chroot is
+//! created, changed or read.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,28 +21,28 @@ use crate::id::NodeId;
 use crate::registry::Error;
 use crate::registry::agreement::Terms;
 
-/// Longest file of certificates: those of all public authorities have less than 1 MiB.
+/// Maximum length of a certificate file: the certificates of all public authorities take less than 1 MiB.
 const PEM_BYTES_MAX: u64 = 4 * 1024 * 1024;
-/// The bits of a mode by which others may change a file, and those by which they may read it too.
+/// Mode bits that let other users write a file, and those that let them read or write it.
 const CHANGEABLE: u32 = 0o022;
 const READABLE: u32 = 0o077;
-/// Length of paths that `claims_max` is meant for.
+/// Path length for which `claims_max` is defined.
 const PATH_BYTES_USUAL: usize = 48;
-/// So many servers are given to the client library at least, by naming each of them several times. Its pauses double
-/// from one round over all of them to the next, and grow slowly within a round: with few servers it would sleep
-/// through the rest of a session after an outage of a third of it.
+/// Minimum length of the server list given to the client library; servers are repeated to reach it. The library
+/// doubles its pause from one round over all servers to the next, and increases it slowly within a round. With a
+/// short list, an outage of a third of the session timeout would let it sleep through the rest of the session.
 const SERVER_NAMES_MIN: usize = 20;
-/// A connection is given up after this part of the session timeout without a word, and so is an attempt to make one:
-/// two machines that are down must not cost the lease.
+/// The connection is abandoned after this fraction of the session timeout without traffic, and so is an attempt to
+/// connect: two machines that are down must not cost the lease.
 const SILENCE_DIVISOR: u32 = 4;
-/// What is waited for beyond the time in which the client library gives up.
+/// Time to wait beyond the client library's own timeout.
 const CONNECT_SLACK: Duration = Duration::from_secs(2);
 
-/// Begins a session for `node`, whose description is published when this returns.
+/// Opens a session for `node`. The node's description is published when this returns.
 pub(super) async fn begin(options: &Options, node: NodeId) -> Result<Arc<Shared>, Error> {
     check_name(&node)?;
     let (servers, chroot) = split(&options.connect);
-    // The servers count the session's time from then on at the earliest.
+    // The servers count the session timeout from this time at the earliest.
     let begun = BootTime::now();
     let client = connect(options, servers).await?;
     let acls = match &options.credentials {
@@ -78,7 +78,7 @@ pub(super) async fn begin(options: &Options, node: NodeId) -> Result<Arc<Shared>
     Ok(Arc::new(shared))
 }
 
-/// A node's name is a part of paths.
+/// Validates a node's name, because it becomes part of paths.
 fn check_name(node: &NodeId) -> Result<(), Error> {
     let name = node.as_str();
     let is_bad = |c: char| c == '/' || c.is_control();
@@ -90,9 +90,9 @@ fn check_name(node: &NodeId) -> Result<(), Error> {
     Ok(())
 }
 
-/// The servers and the chroot of a connect string; the chroot is empty where there is none.
+/// Splits a connect string into servers and chroot; the chroot is empty if there is none.
 pub(super) fn split(connect: &str) -> (&str, &str) {
-    // The last server's, behind its scheme.
+    // Start of the last server, then of its host after an optional scheme.
     let last = connect.rfind(',').map_or(0, |comma| comma + 1);
     let host =
         connect.get(last..).and_then(|server| server.find("://")).map_or(last, |at| last + at + 3);
@@ -101,13 +101,13 @@ pub(super) fn split(connect: &str) -> (&str, &str) {
     (servers, chroot.trim_end_matches('/'))
 }
 
-/// The servers, each so often that there are enough of them.
+/// Repeats the servers until the list is long enough.
 fn repeated(servers: &str) -> String {
     let count = servers.split(',').count();
     vec![servers; SERVER_NAMES_MIN.div_ceil(count)].join(",")
 }
 
-/// How many claims there may be, if each path has so many bytes.
+/// Returns the maximum number of claims for paths of this length.
 fn places_max(claims_max: usize, path_bytes: usize) -> usize {
     match path_bytes {
         ..=PATH_BYTES_USUAL => claims_max,
@@ -115,7 +115,7 @@ fn places_max(claims_max: usize, path_bytes: usize) -> usize {
     }
 }
 
-/// A new session with the servers.
+/// Opens a session with the servers.
 pub(super) async fn connect(options: &Options, servers: &str) -> Result<Client, Error> {
     let mut connector = Client::connector()
         .with_session_timeout(options.session_timeout)
@@ -129,7 +129,7 @@ pub(super) async fn connect(options: &Options, servers: &str) -> Result<Client, 
     let has_tls = options.tls.is_some();
     let connecting = connect_within(connector, repeated(servers), has_tls);
     let patience = options.session_timeout + CONNECT_SLACK;
-    // A task of its own, because the client library panics where a host's name cannot stand in a certificate.
+    // A separate task, because the client library panics if a host name is not valid in a certificate.
     let connected = tokio::time::timeout(patience, tokio::spawn(connecting)).await;
     match connected {
         Ok(Ok(Ok(client))) => Ok(client),
@@ -156,7 +156,7 @@ fn connect_error(error: &ClientError, servers: &str, has_tls: bool) -> Error {
         ClientError::AuthFailed => {
             Error::Denied(format!("ZooKeeper at {servers} refuses the credentials"))
         }
-        // Certificates that do not fit look the same from here as servers that are down.
+        // From here, invalid certificates look the same as servers that are down.
         _ if has_tls => Error::Unavailable(format!(
             "no session with ZooKeeper at {servers}: {error} (is this its port for TLS, and do the certificates fit?)"
         )),
@@ -183,7 +183,7 @@ fn read(path: &Path, mode_denied: u32) -> Result<String, Error> {
     text.map_err(|why| Error::Denied(format!("TLS with ZooKeeper: {}: {why}", path.display())))
 }
 
-/// Goes into the chroot, and makes it if it is not there.
+/// Enters the chroot; creates it if it does not exist.
 async fn enter(client: Client, chroot: &str, acls: Acls<'static>) -> Result<Client, Error> {
     if chroot.is_empty() {
         return Ok(client);
@@ -203,7 +203,8 @@ async fn make_folders(link: &Link, must_be_closed: bool) -> Result<(), Error> {
         if must_be_closed {
             let look = async |client: Client| client.get_acl(folder).await;
             let (acls, _) = link.ask(look).await.map_err(|failure| refused(folder, failure))?;
-            // Whoever may remove children of a znode may remove claims, whatever these say of themselves.
+            // Permission to delete a znode's children suffices to delete claims, whatever the claims' own
+            // permissions.
             if acls.iter().any(|acl| acl.scheme() == "world") {
                 return Err(Error::Denied(format!(
                     "the znode {folder} in ZooKeeper is open to everybody, from a time without credentials: \
@@ -227,7 +228,7 @@ async fn publish(shared: &Shared) -> Result<(), Error> {
     Ok(())
 }
 
-/// The error of a step of the beginning, with what it was about.
+/// Converts a failure during session setup into an error that names the znode.
 pub(super) fn refused(path: &str, failure: Failure) -> Error {
     match failure {
         Failure::Denied(why) => Error::Denied(format!(

@@ -1,25 +1,25 @@
-//! What came of an operation that did not succeed, by what the caller has to do next.
+//! Failures of ZooKeeper operations, grouped by what the caller must do next.
 //!
-//! The client library's errors are read here and nowhere else.
+//! This is the only place that interprets the client library's errors.
 
 use zookeeper_client::Error as ClientError;
 
 use crate::registry::Error;
 
-/// Why an operation did not succeed.
+/// Failure of an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// There is no answer: it may have taken place, and may still.
+    /// No answer: the operation may have taken effect, and may still do so.
     Unknown(String),
-    /// The session is over.
+    /// The session has ended.
     Over,
-    /// It is not allowed, and did not take place.
+    /// The operation is not permitted and did not take effect.
     Denied(String),
-    /// It did not take place, for a reason that the caller knows what to do with.
+    /// The operation did not take effect, for a reason that the caller can handle.
     Refused(Reason),
 }
 
-/// Why an operation was refused.
+/// Reason for a rejected operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reason {
     NoNode,
@@ -40,8 +40,8 @@ impl From<ClientError> for Failure {
             | ClientError::QuotaExceeded
             | ClientError::NoChildrenForEphemerals
             | ClientError::BadArguments(_) => Self::Denied(error.to_string()),
-            // Among them the loss of the connection, which has two names. Where it is only likely that nothing
-            // happened, as with `Throttled`, to look costs little.
+            // This includes the two errors for a lost connection. Errors after which the operation probably did
+            // not take effect, such as `Throttled`, are included because checking is cheap.
             other => Self::Unknown(other.to_string()),
         }
     }

@@ -1,7 +1,7 @@
-//! Following the changes below a znode, across reconnects.
+//! Watches the znodes below a folder, across reconnects.
 //!
-//! What happens while the connection is down is not told by anybody, and the client library forgets watches of this
-//! kind when it connects anew. So each connection begins with a new watch and with the word to read everything.
+//! Changes during a disconnection are not reported, and the client library loses persistent watches when it
+//! reconnects. Each connection therefore starts with a new watch and a request to read everything.
 
 use std::time::Duration;
 
@@ -11,26 +11,26 @@ use super::failure::Failure;
 use super::link::is_terminal;
 use super::shared::Shared;
 
-/// Pause before a watch that failed is tried again.
+/// Pause before a failed watch is set again.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What there is to look at.
+/// Part of the folder that may have changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Change {
-    /// Everything: changes may have been missed.
+    /// Any of it: changes may have been missed.
     All,
-    /// The znode of this path, which was created, changed or removed.
+    /// The znode at this path, which was created, changed or removed.
     One(String),
 }
 
-/// Calls `see` for every change below `folder`, and once at first, until the session is over.
+/// Calls `see` once at the start and then for every change below `folder`, until the session ends.
 pub(super) async fn follow(shared: &Shared, folder: &str, see: impl Fn(Change)) {
     loop {
         let watch =
             async |client: Client| client.watch(folder, AddWatchMode::PersistentRecursive).await;
         match shared.link.ask(watch).await {
             Ok(mut watcher) => {
-                // Only now: what changes after this is told by the watch.
+                // Only after the watch is set: it reports every later change.
                 see(Change::All);
                 tokio::select! {
                     () = shared.link.over() => return,
@@ -46,14 +46,14 @@ pub(super) async fn follow(shared: &Shared, folder: &str, see: impl Fn(Change)) 
     }
 }
 
-/// Passes changes on, until the watch cannot be relied on any longer.
+/// Forwards changes until the watch is no longer reliable.
 async fn changes(watcher: &mut PersistentWatcher, see: &impl Fn(Change)) {
     loop {
         let event = watcher.changed().await;
         match (event.event_type, event.session_state) {
             (EventType::Session, SessionState::SyncConnected) => return,
             (EventType::Session, state) if is_terminal(state) => {
-                // To ask once more would be a panic. The session's end is on its way.
+                // Polling the watcher again would panic. The session is about to end.
                 std::future::pending::<()>().await;
             }
             (EventType::Session, _) => {}

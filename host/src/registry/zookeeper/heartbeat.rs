@@ -1,7 +1,7 @@
-//! The writes that prove that a session lives.
+//! Heartbeats: the writes that prove that a session is alive.
 //!
-//! Each rewrites a znode of the session's own, which nobody watches: were it the node's description, every heartbeat
-//! of every node would wake all others. A slow answer keeps no later heartbeat from being sent.
+//! Each heartbeat rewrites a separate znode that has no watchers. If it rewrote the node's description, every
+//! heartbeat of every node would wake all other nodes. A slow answer does not delay later heartbeats.
 
 use std::sync::Arc;
 
@@ -16,28 +16,28 @@ use super::shared::Shared;
 use crate::clock::BootTime;
 use crate::id::NodeId;
 
-/// Parent of all heartbeats' znodes.
+/// Parent of all heartbeat znodes.
 pub(super) const FOLDER: &str = "/h";
-/// Heartbeats without an answer at most. Older ones than the session timeout are given up.
+/// Maximum number of unanswered heartbeats. Those older than the session timeout are abandoned.
 const UNDER_WAY_MAX: usize = 2 * BEATS_PER_TIMEOUT as usize;
 
-/// The znode that heartbeats of `node` rewrite.
+/// Returns the path of the znode that heartbeats of `node` rewrite.
 pub(super) fn path(node: &NodeId) -> String {
     format!("{FOLDER}/{node}")
 }
 
-/// Makes the znode that heartbeats rewrite.
+/// Creates the znode that heartbeats rewrite.
 pub(super) async fn begin(shared: &Shared) -> Result<(), Failure> {
     let (path, options) = (path(&shared.node), CreateMode::Ephemeral.with_acls(shared.link.acls()));
     let create = async |client: Client| client.create(&path, b"", &options).await.map(drop);
     shared.link.ask(create).await
 }
 
-/// Sends heartbeats until the session is over.
+/// Sends heartbeats until the session ends.
 pub(super) async fn run(shared: Arc<Shared>) {
     let path = path(&shared.node);
     let mut beats = interval(shared.link.timeout() / BEATS_PER_TIMEOUT);
-    // After a pause one heartbeat now is worth as much as all that were missed.
+    // After a pause, a single heartbeat is worth as much as all that were missed.
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut under_way = FuturesUnordered::new();
     loop {
@@ -54,7 +54,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
 }
 
 async fn beat(shared: &Shared, path: &str) {
-    // Before the request is handed over: it may wait there for a connection.
+    // Taken before the request is queued, because it may wait for a connection.
     let sent = BootTime::now();
     let rewrite = async |client: Client| client.set_data(path, b"", None).await;
     match shared.link.ask_within(shared.link.timeout(), rewrite).await {

@@ -1,7 +1,7 @@
-//! A look at a cluster's ZooKeeper without taking part in it: what a session is granted, how long a write takes, who
-//! may change what.
+//! Diagnosis of a cluster's ZooKeeper without joining the cluster: granted timeout, write latency, and
+//! permissions.
 //!
-//! No node is announced and nothing stays behind: the one znode that is written ends with the session, at the latest.
+//! No node is published and nothing remains: the single znode that is written ends with the session at the latest.
 
 use std::time::Duration;
 
@@ -17,28 +17,28 @@ use crate::clock::BootTime;
 use crate::id::Hex;
 use crate::registry::Error;
 
-/// What was found.
+/// Result of a diagnosis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inspection {
-    /// The session timeout that the servers granted.
+    /// Session timeout that the servers granted.
     pub granted: Duration,
-    /// How long it took until there was a session.
+    /// Time until the session was established.
     pub connected_after: Duration,
-    /// How long a write took, which a majority of the servers confirmed; nothing where there is no place for it yet.
+    /// Latency of a write confirmed by a majority of the servers; `None` if the chroot does not exist yet.
     pub written_after: Option<Duration>,
-    /// Whether the chroot exists; the first node makes it.
+    /// Whether the chroot exists; the first node creates it.
     pub has_chroot: bool,
-    /// Whether everybody who reaches the servers may remove claims.
+    /// Whether anyone who can reach the servers may remove claims.
     pub is_open: bool,
 }
 
-/// Begins a session as a node would, looks, and ends it.
+/// Opens a session as a node would, runs the diagnosis, and ends the session.
 ///
 /// # Errors
-/// As beginning a node's session.
+/// The errors of opening a node's session.
 ///
 /// # Cancel safety
-/// The session ends by itself.
+/// If the future is dropped, the session ends automatically.
 pub async fn inspect(options: &Options) -> Result<Inspection, Error> {
     let (servers, chroot) = split(&options.connect);
     let begun = BootTime::now();
@@ -63,7 +63,7 @@ async fn look(link: &Link, chroot: &str) -> Result<(Option<Duration>, bool, bool
         return Ok((None, false, false));
     };
     let claims = format!("{chroot}{}", znode::FOLDER);
-    // Claims are removed by whoever may delete below the folders that they are in.
+    // Deleting a claim requires the delete permission on the folder that contains it.
     let is_open = is_open(link, &claims).await?.unwrap_or(root_is_open);
     let digits: [u8; 8] = rand::rng().random();
     let path = format!("{chroot}/doctor-{}", Hex(&digits));
@@ -72,12 +72,12 @@ async fn look(link: &Link, chroot: &str) -> Result<(Option<Duration>, bool, bool
     let create = async |client: Client| client.create(&path, b"", &options).await.map(drop);
     link.ask(create).await.map_err(|failure| denied(&path, failure))?;
     let written_after = BootTime::now().since(before);
-    // What is not removed ends with the session.
+    // If the deletion fails, the znode ends with the session.
     let _ = link.ask(async |client: Client| client.delete(&path, None).await).await;
     Ok((Some(written_after), true, is_open))
 }
 
-/// Whether everybody may remove what is below a znode; nothing where there is no such znode.
+/// Returns whether everybody may delete the children of a znode; `None` if the znode does not exist.
 async fn is_open(link: &Link, path: &str) -> Result<Option<bool>, Error> {
     let look = async |client: Client| client.get_acl(path).await;
     match link.ask(look).await {

@@ -1,34 +1,39 @@
-//! Until when a session's claims may be trusted: arithmetic without a clock, a lock or I/O.
+//! Lease of a session: the time until which its claims may be trusted. Pure arithmetic without a clock, a lock or
+//! I/O.
 //!
-//! The servers end a session that was silent for the session timeout *T*, so a lease lasts *T* from a moment at which
-//! they certainly had heard of it. Answers to reads and pings prove nothing: a server that is cut off from its leader
-//! goes on giving them. An answered write proves that the leader had not ended the session, but not that it counts
-//! the time from there: a server that follows reports the sessions it heard of only each half tick, in answer to the
-//! leader's ping. The report of a heartbeat is on the same stream as the requests, so an answered *later* heartbeat,
-//! sent more than half a tick after it, proves that it arrived. The lease therefore counts from the newest heartbeat
-//! that has such a witness; with heartbeats each sixth of *T* that is the last but one.
+//! The servers end a session that is silent for the session timeout *T*. A lease therefore lasts *T* from a moment
+//! at which the leader has certainly heard of the session.
 //!
-//! Clients are not told the tick. What is needed is that half of it is below [`witness_gap`](Lease::witness_gap),
-//! which holds for timeouts of four ticks and more. Servers round expiry up to the next tick, so that their part of
-//! the margin is on the safe side, and 1 % of *T* remains for clocks of different speed.
+//! Answers to reads and pings prove nothing: a server that is cut off from its leader still answers them. An
+//! answered write proves that the leader had not ended the session, but not that the leader restarted the
+//! session's timeout. A follower reports the sessions that it has heard from only every half tick, in reply to the
+//! leader's ping. That report travels on the same stream as the requests. So the answer to a *later* heartbeat,
+//! sent more than half a tick after an earlier one, proves that the report of the earlier one has arrived: the
+//! later heartbeat is its witness. The lease counts from the newest heartbeat with a witness. With a heartbeat
+//! every sixth of *T*, that is the last but one.
+//!
+//! Clients cannot query the tick. The lease requires half a tick to be shorter than
+//! [`witness_gap`](Lease::witness_gap), which holds for timeouts of at least four ticks. Servers round expiry up
+//! to the next tick, so their error is on the safe side. A margin of 1 % of *T* covers clocks that run at
+//! different speeds.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::clock::BootTime;
 
-/// Heartbeats in one session timeout.
+/// Heartbeats per session timeout.
 pub(super) const BEATS_PER_TIMEOUT: u32 = 6;
 
-/// Whether the lease rises with heartbeats.
+/// Whether heartbeats extend the lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Holds,
-    /// It ran out, and a heartbeat since then came too late. The claims are to be looked at.
+    /// The lease expired, and a heartbeat was answered only afterwards. The claims must be checked.
     Lapsed,
-    /// It ran out, and the claims were looked at since then.
+    /// The lease expired, and the claims have been checked since then.
     Checked,
-    /// The session is over.
+    /// The session has ended.
     Over,
 }
 
@@ -38,15 +43,15 @@ pub(super) struct Lease {
     timeout: Duration,
     phase: Phase,
     until: BootTime,
-    /// When the newest heartbeat was sent that the leader certainly heard of.
+    /// Send time of the newest heartbeat that the leader has certainly heard of.
     heard: BootTime,
-    /// When later heartbeats were sent that were answered, oldest first.
+    /// Send times of later answered heartbeats, oldest first.
     answered: VecDeque<BootTime>,
 }
 
 impl Lease {
-    /// The lease of a session that was asked for at `begun`: beginning a session is a write that the leader counts
-    /// from.
+    /// Creates the lease of a session that was requested at `begun`. Opening a session is a write from which the
+    /// leader counts the timeout.
     pub(super) fn new(timeout: Duration, begun: BootTime) -> Self {
         let mut lease = Self {
             timeout,
@@ -59,14 +64,14 @@ impl Lease {
         lease
     }
 
-    /// How much later a heartbeat must have been sent to be the witness of an earlier one: a little less than the
-    /// time between two, so that one that was sent early still is.
+    /// Minimum interval between the send times of a heartbeat and its witness. It is slightly shorter than the
+    /// heartbeat interval, so that a heartbeat that was sent a little early still qualifies.
     pub(super) fn witness_gap(timeout: Duration) -> Duration {
         timeout * 9 / 10 / BEATS_PER_TIMEOUT
     }
 
-    /// Takes note that the heartbeat sent at `sent` was answered. Says whether the claims must be looked at before
-    /// the lease can hold again.
+    /// Records the answer to the heartbeat that was sent at `sent`. Returns whether the claims must be checked
+    /// before the lease can be valid again.
     #[must_use]
     pub(super) fn acknowledge(&mut self, sent: BootTime, now: BootTime) -> bool {
         self.note(sent);
@@ -80,21 +85,21 @@ impl Lease {
         self.has_lapsed()
     }
 
-    /// Whether the lease ran out, and the claims were not looked at since then.
+    /// Whether the lease has expired and the claims have not been checked since.
     pub(super) fn has_lapsed(&self) -> bool {
         self.phase == Phase::Lapsed
     }
 
-    /// Takes note that the claims were looked at, after the last heartbeat of which [`acknowledge`](Self::acknowledge)
-    /// asked for that.
+    /// Records that the claims were checked after the last heartbeat for which [`acknowledge`](Self::acknowledge)
+    /// required it.
     pub(super) fn check(&mut self) {
         if self.phase == Phase::Lapsed {
             self.phase = Phase::Checked;
         }
     }
 
-    /// Lets the lease hold again, if the claims were looked at and heartbeats allow it. Says whether it does now and
-    /// did not before.
+    /// Makes the lease valid again if the claims were checked and the heartbeats suffice. Returns whether it
+    /// became valid by this call.
     pub(super) fn resume(&mut self, now: BootTime) -> bool {
         if self.phase != Phase::Checked {
             return false;
@@ -108,7 +113,7 @@ impl Lease {
         true
     }
 
-    /// Ends it for good. Says whether it was not ended before.
+    /// Ends the lease permanently. Returns `false` if it had already ended.
     pub(super) fn end(&mut self) -> bool {
         let is_first = self.phase != Phase::Over;
         self.phase = Phase::Over;
@@ -116,7 +121,7 @@ impl Lease {
         is_first
     }
 
-    /// Until when claims may be trusted.
+    /// Returns the end of the lease.
     pub(super) fn until(&self) -> BootTime {
         self.until
     }
@@ -143,7 +148,7 @@ impl Lease {
 mod tests {
     use super::*;
 
-    /// T = 6 s: a heartbeat each second, and 60 ms for the clocks.
+    /// T = 6 s: one heartbeat per second, and a clock margin of 60 ms.
     const TIMEOUT: Duration = Duration::from_secs(6);
 
     fn at(ms: u64) -> BootTime {
@@ -160,11 +165,11 @@ mod tests {
         let table = [
             (100, 110, 5940),
             (1000, 1010, 6040),
-            // Too early to be a witness of the one before.
+            // Too early to be a witness of the previous one.
             (1500, 1510, 6040),
             (2000, 2010, 6940),
             (2100, 2110, 6940),
-            // An answer that arrives out of order counts for what it is.
+            // Answers may arrive out of order; only the send times count.
             (4100, 4110, 8040),
             (3100, 4200, 9040),
             (9030, 9039, 10_040),

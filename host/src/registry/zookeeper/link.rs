@@ -1,7 +1,7 @@
-//! The one way to the servers: the client library, with a time limit on everything and an end that ends everything.
+//! ZooKeeper client of one session, with a time limit on every operation. Ending the session ends every operation.
 //!
-//! Operations that are called while the connection is down wait in the library's queue without a word, and one whose
-//! caller has gone still takes place. So each has a limit here, and passing it means that the outcome is unknown.
+//! The client library silently queues operations while the connection is down, and an operation whose caller was
+//! cancelled may still take effect. Every operation therefore has a time limit; after it, the outcome is unknown.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -11,9 +11,9 @@ use zookeeper_client::{Acls, Client, Error as ClientError, SessionState, StateWa
 
 use super::failure::Failure;
 
-/// The connection of one session.
+/// Connection of one session.
 pub(super) struct Link {
-    /// Gone once the session is over: the library closes a session when the last of its clients is dropped.
+    /// `None` once the session has ended: the library closes a session when its last client is dropped.
     client: Mutex<Option<Client>>,
     states: Mutex<StateWatcher>,
     is_over: watch::Sender<bool>,
@@ -34,27 +34,27 @@ impl Link {
         }
     }
 
-    /// The session timeout that the servers granted.
+    /// Returns the session timeout that the servers granted.
     pub(super) fn timeout(&self) -> Duration {
         self.timeout
     }
 
-    /// How long the answer to one operation is waited for.
+    /// Returns the time limit of one operation.
     pub(super) fn patience(&self) -> Duration {
         self.timeout / 2
     }
 
-    /// What a znode that is this session's names as its owner.
+    /// Returns the session's id, which the servers report as the owner of its ephemeral znodes.
     pub(super) fn session_id(&self) -> i64 {
         self.session_id
     }
 
-    /// Who may do what with a new znode.
+    /// Returns the access control list of new znodes.
     pub(super) fn acls(&self) -> Acls<'static> {
         self.acls
     }
 
-    /// Waits for the answer to an operation, for as long as is usual.
+    /// Runs an operation with the usual time limit.
     pub(super) async fn ask<T, F>(&self, act: impl FnOnce(Client) -> F) -> Result<T, Failure>
     where
         F: Future<Output = Result<T, ClientError>>,
@@ -62,7 +62,7 @@ impl Link {
         self.ask_within(self.patience(), act).await
     }
 
-    /// Waits for the answer to an operation. It may take place though there was none in time.
+    /// Runs an operation with a time limit. After a timeout it may still take effect.
     pub(super) async fn ask_within<T, F>(
         &self,
         patience: Duration,
@@ -74,7 +74,7 @@ impl Link {
         let client = lock(&self.client).clone().ok_or(Failure::Over)?;
         tokio::select! {
             biased;
-            // What waits must not keep a client, and the session with it, alive.
+            // A waiting operation must not keep a client, and with it the session, alive.
             () = self.over() => Err(Failure::Over),
             answer = tokio::time::timeout(patience, act(client)) => match answer {
                 Ok(answer) => Ok(answer?),
@@ -83,35 +83,35 @@ impl Link {
         }
     }
 
-    /// Changes of the connection's state, from now on.
+    /// Returns a watcher of the connection's future states.
     pub(super) fn states(&self) -> StateWatcher {
         lock(&self.states).clone()
     }
 
-    /// Lets go of the session, which the library then closes.
+    /// Drops the client; the library then closes the session.
     pub(super) fn close(&self) {
         self.is_over.send_replace(true);
         drop(lock(&self.client).take());
     }
 
-    /// Waits until the session is over.
+    /// Waits until the session has ended.
     pub(super) async fn over(&self) {
-        // The sender is this value's own, so that waiting cannot fail.
+        // The wait cannot fail, because `self` owns the sender.
         let _ = self.is_over.subscribe().wait_for(|is_over| *is_over).await;
     }
 
-    /// Waits until the servers know that the session is over, or they end it by themselves.
+    /// Waits until the servers have closed the session, or have expired it.
     pub(super) async fn closed(&self) {
         let mut states = self.states();
         let closed = async {
             while !is_terminal(states.peek_state()) && !is_terminal(states.changed().await) {}
         };
-        // After the session timeout the servers need no telling.
+        // After the session timeout, the servers have expired the session anyway.
         let _ = tokio::time::timeout(self.timeout, closed).await;
     }
 }
 
-/// Whether the library has given the session up.
+/// Whether the library has given up the session.
 pub(super) fn is_terminal(state: SessionState) -> bool {
     matches!(state, SessionState::Expired | SessionState::Closed | SessionState::AuthFailed)
 }

@@ -1,7 +1,7 @@
-//! The live nodes: what each says of itself in a znode that lives with its session.
+//! Membership: each node publishes its description in an ephemeral znode.
 //!
-//! All of it is read again at every change, after a moment in which further changes gather: nodes come and go
-//! seldom, but together. What cannot be understood is left out.
+//! After a change, all descriptions are read again, with a short delay that batches further changes: nodes join
+//! and leave rarely, but often together. Invalid descriptions are omitted.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -20,23 +20,23 @@ use crate::registry::Error;
 use crate::registry::agreement::Terms;
 use crate::registry::members::{Member, Members, PROTOCOL, Standing};
 
-/// Parent of all nodes' znodes.
+/// Parent of all node znodes.
 pub(super) const FOLDER: &str = "/n";
-/// How long further changes are waited for.
+/// Time to wait for further changes.
 const GATHERING: Duration = Duration::from_millis(20);
-/// Pause before a reading that failed is tried again.
+/// Pause before a failed read is retried.
 const PAUSE: Duration = Duration::from_millis(200);
-/// Longest description that is read.
+/// Maximum accepted length of a description.
 const BYTES_MAX: usize = 4096;
 
-/// What a node says of itself.
+/// Description that a node publishes.
 #[derive(Debug)]
 pub(super) struct Description {
     member: Mutex<Member>,
     terms: Terms,
 }
 
-/// The same as it is written.
+/// Serialized form of a description.
 #[derive(Serialize)]
 struct Written<'a> {
     #[serde(flatten)]
@@ -46,14 +46,14 @@ struct Written<'a> {
 }
 
 impl Description {
-    /// A node that takes objects.
+    /// Creates the description of a node that accepts objects.
     pub(super) fn new(node: NodeId, address: &str, terms: Terms) -> Self {
         let address = address.into();
         let member = Member { node, address, protocol: PROTOCOL, standing: Standing::Ready };
         Self { member: Mutex::new(member), terms }
     }
 
-    /// As it stands in the znode.
+    /// Encodes the description as the content of its znode.
     pub(super) fn bytes(&self) -> Vec<u8> {
         let member = self.member.lock().unwrap_or_else(PoisonError::into_inner);
         let written = Written { member: &member, terms: &self.terms };
@@ -65,12 +65,12 @@ impl Description {
     }
 }
 
-/// The znode of `node`.
+/// Returns the path of the znode of `node`.
 pub(super) fn path(node: &NodeId) -> String {
     format!("{FOLDER}/{node}")
 }
 
-/// Reads the members, and goes on doing so until the session is over.
+/// Reads the members, then keeps them current until the session ends.
 pub(super) async fn begin(shared: &Arc<Shared>) -> Result<(), Error> {
     refresh(shared).await?;
     tokio::spawn(run(Arc::clone(shared)));
@@ -99,8 +99,8 @@ async fn keep_fresh(shared: &Shared, changed: &Notify) {
     }
 }
 
-/// The members after a write of this session that was asked for now: the server that answers has applied everything
-/// that was committed before it. A watch, and a read alone, may be as far behind as that server is.
+/// Returns the members after a new write of this session. The server that answers the write has applied everything
+/// committed before it. A watch or a plain read may lag as far behind as the server.
 pub(super) async fn confirm(shared: &Shared) -> Result<Members, Error> {
     let written = shared.written_since(BootTime::now());
     match tokio::time::timeout(shared.link.patience(), written).await {
@@ -123,12 +123,12 @@ async fn refresh(shared: &Shared) -> Result<(), Failure> {
 async fn read_all(shared: &Shared) -> Result<Members, Failure> {
     let list = async |client: Client| client.list_children(FOLDER).await;
     let names = match shared.link.ask(list).await {
-        // The descriptions are gone with their folder, this node's own among them.
+        // The descriptions were removed with their folder, including this node's.
         Err(Failure::Refused(Reason::NoNode)) => Vec::new(),
         outcome => outcome?,
     };
     if !names.iter().any(|name| name == shared.node.as_str()) {
-        // Others take this node for dead, so it may not go on.
+        // Other nodes treat this node as dead, so it must stop.
         shared.end("its description is gone");
         return Err(Failure::Over);
     }
@@ -137,7 +137,7 @@ async fn read_all(shared: &Shared) -> Result<Members, Failure> {
     Ok(Members::new(members.into_iter().flatten().collect()))
 }
 
-/// What the node of this name says of itself, if it is there and can be understood.
+/// Reads the description of the node with this name; `None` if it is missing or invalid.
 async fn read(shared: &Shared, name: &str) -> Result<Option<Member>, Failure> {
     let path = format!("{FOLDER}/{name}");
     let get = async |client: Client| client.get_data(&path).await;
@@ -158,25 +158,24 @@ fn understand(name: &str, bytes: &[u8]) -> Option<Member> {
     member
 }
 
-/// The terms in a description, if it can be understood.
+/// Returns the settings in a description, if it is valid.
 pub(super) fn terms(bytes: &[u8]) -> Option<Terms> {
     let bytes = Some(bytes).filter(|bytes| bytes.len() <= BYTES_MAX)?;
     serde_json::from_slice(bytes).ok()
 }
 
-/// Tells all nodes what to expect of this one.
+/// Publishes this node's status to all nodes.
 pub(super) async fn set_standing(shared: &Shared, standing: Standing) -> Result<(), Error> {
     shared.description.set_standing(standing);
     let path = path(&shared.node);
-    // The bytes are those of the moment at which the request is handed over, so that of two calls the later one
-    // stands.
+    // The description is encoded when the request is sent, so that of two concurrent calls the later one wins.
     let rewrite =
         async |client: Client| client.set_data(&path, &shared.description.bytes(), None).await;
     shared.link.ask(rewrite).await?;
     Ok(())
 }
 
-/// Puts the description where others find it.
+/// Publishes the description to the other nodes.
 pub(super) async fn publish(shared: &Shared) -> Result<(), Failure> {
     let (path, bytes) = (path(&shared.node), shared.description.bytes());
     let options = CreateMode::Ephemeral.with_acls(shared.link.acls());

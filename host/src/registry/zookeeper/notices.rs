@@ -1,6 +1,6 @@
-//! What a session has to tell its node, in order, until it is taken.
+//! Ordered queue of the session events that the node has not consumed yet.
 //!
-//! What is waiting is not said twice, so that a node that is slow to listen keeps no queue without bound.
+//! An event that is already queued is not added again, so a slow consumer cannot grow the queue without bound.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,10 +9,10 @@ use tokio::sync::Notify;
 
 use crate::registry::Notice;
 
-/// Types that may wait to be looked at one by one; past it all are.
+/// Maximum number of queued type changes; above it they become [`Notice::TypesUncertain`].
 const TYPES_MAX: usize = 256;
 
-/// Notices of one session.
+/// Event queue of one session.
 #[derive(Debug, Default)]
 pub(super) struct Notices {
     queue: Mutex<Queue>,
@@ -26,7 +26,7 @@ struct Queue {
 }
 
 impl Notices {
-    /// Adds a notice, unless it is waiting already or the session is over.
+    /// Adds an event, unless it is already queued or the session has ended.
     pub(super) fn push(&self, notice: Notice) {
         let mut queue = self.lock();
         let is_type = |notice: &Notice| matches!(notice, Notice::TypeChanged(_));
@@ -44,7 +44,7 @@ impl Notices {
         self.arrived.notify_one();
     }
 
-    /// Adds the last one.
+    /// Adds the last event.
     pub(super) fn close(&self) {
         let mut queue = self.lock();
         if !queue.is_closed {
@@ -54,7 +54,7 @@ impl Notices {
         }
     }
 
-    /// Waits for the next one, for a single consumer. Cancel safe.
+    /// Waits for the next event. Supports a single consumer. Cancel safe.
     pub(super) async fn next(&self) -> Notice {
         loop {
             let arrived = self.arrived.notified();

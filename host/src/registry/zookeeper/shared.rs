@@ -1,7 +1,8 @@
-//! What the parts of one session share: its connection, its lease, its claims, and how it ends.
+//! State shared by the parts of one session: connection, lease and claims, and the order in which the session
+//! ends.
 //!
-//! A session ends once, in an order that leaves no moment at which more is promised than holds: the lease, the
-//! claims, the connection, the notice.
+//! A session ends once: first the lease, then the claims, the connection, and the last event. In this order, the
+//! session never promises more than it holds.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,32 +27,32 @@ use crate::registry::{Error, Notice};
 pub(super) struct Shared {
     pub(super) node: NodeId,
     pub(super) granularity: Granularity,
-    /// The cluster that registry and store belong to, where there is a store.
+    /// Cluster of the registry and the store, if there is a store.
     pub(super) cluster: Option<ClusterId>,
     pub(super) link: Link,
     pub(super) claims: Arc<Table>,
     pub(super) notices: Notices,
     pub(super) members: watch::Sender<Members>,
     pub(super) description: Description,
-    /// Asks for a heartbeat now.
+    /// Requests an immediate heartbeat.
     pub(super) beat: Notify,
-    /// Asks for a look at the claims now.
+    /// Requests an immediate check of the claims.
     pub(super) look: Notify,
     lease: Mutex<Lease>,
-    /// What the lease says, in nanoseconds, for those who ask with every answer they give.
+    /// End of the lease in nanoseconds, readable without a lock because every reply checks it.
     lease_until: AtomicU64,
-    /// When the newest answered heartbeat was sent.
+    /// Time at which the newest answered heartbeat was sent.
     committed: watch::Sender<BootTime>,
 }
 
-/// What a session begins with.
+/// Initial values of a session.
 pub(super) struct Beginning {
     pub(super) node: NodeId,
     pub(super) granularity: Granularity,
     pub(super) cluster: Option<ClusterId>,
     pub(super) places_max: usize,
     pub(super) description: Description,
-    /// Before the session was asked for.
+    /// A time before the session was requested.
     pub(super) begun: BootTime,
 }
 
@@ -80,7 +81,7 @@ impl Shared {
         BootTime::from_boot(Duration::from_nanos(self.lease_until.load(Ordering::SeqCst)))
     }
 
-    /// That claims can be trusted at this moment; nothing is begun otherwise.
+    /// Fails unless the claims can be trusted now; no work may start otherwise.
     pub(super) fn check_lease(&self) -> Result<(), Error> {
         if self.claims.is_closed() {
             return Err(Error::SessionOver);
@@ -91,7 +92,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Takes note that a write of this session, sent at `sent`, was answered.
+    /// Records the answer to a write of this session that was sent at `sent`.
     pub(super) fn acknowledge(&self, sent: BootTime) {
         let needs_look = self.change_lease(|lease| lease.acknowledge(sent, BootTime::now()));
         self.committed.send_if_modified(|newest| {
@@ -104,23 +105,23 @@ impl Shared {
         }
     }
 
-    /// Waits until a write has been answered that was sent after `moment`: whatever this session asked for before
-    /// that moment has taken place by then, or never will.
+    /// Waits for the answer to a write that was sent after `moment`. By then, every request that this session sent
+    /// before `moment` has taken effect or never will.
     pub(super) async fn written_since(&self, moment: BootTime) -> Result<(), Failure> {
         self.beat.notify_one();
         tokio::select! {
             () = self.link.over() => Err(Failure::Over),
-            // The sender is this value's own, so that waiting cannot fail.
+            // The wait cannot fail, because `self` owns the sender.
             _ = async { self.committed.subscribe().wait_for(|sent| *sent > moment).await.map(drop) } => Ok(()),
         }
     }
 
-    /// Whether the lease waits for a look at the claims.
+    /// Returns whether the lease is withheld until the claims are checked.
     pub(super) fn is_look_due(&self) -> bool {
         self.change_lease(|lease| lease.has_lapsed())
     }
 
-    /// Takes note that the claims were looked at after an answered heartbeat, and that these were missing.
+    /// Records the result of a check of the claims: the lost claims, and whether the lease required the check.
     pub(super) fn looked(&self, lost: Vec<ClaimKey>, was_asked: bool) {
         let has_lost = !lost.is_empty();
         if has_lost {
@@ -132,20 +133,20 @@ impl Shared {
         }
         self.change_lease(Lease::check);
         if has_lost {
-            // What was lost must have ended before anything is answered again: the lease holds from when its notice
-            // is taken.
+            // Activations under lost claims must end before anything is answered again. The lease therefore
+            // resumes only when the consumer takes this event.
             self.notices.push(Notice::LeaseResumed);
         } else if self.resume_lease() {
             self.notices.push(Notice::LeaseResumed);
         }
     }
 
-    /// Lets the lease hold again, where nothing is against it.
+    /// Makes the lease valid again if its conditions are met.
     pub(super) fn resume_lease(&self) -> bool {
         self.change_lease(|lease| lease.resume(BootTime::now()))
     }
 
-    /// Ends the session, whatever is under way. The first reason is told.
+    /// Ends the session, whatever is in progress. Only the first reason is logged.
     pub(super) fn end(&self, why: &str) {
         if !self.change_lease(Lease::end) {
             return;

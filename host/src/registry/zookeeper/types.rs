@@ -1,7 +1,7 @@
-//! The word that a type is to be looked at again, passed to all nodes by a znode that nobody reads.
+//! Notifications about changed types, broadcast through znodes whose content is never read.
 //!
-//! Nothing is kept there: a type's revisions are in the store, and a node looks at all types whenever it may have
-//! missed a word.
+//! The znodes hold no state: a type's revisions are in the store, and a node reads all types whenever it may have
+//! missed a notification.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,15 +14,15 @@ use super::shared::Shared;
 use crate::id::TypeName;
 use crate::registry::{Error, Notice};
 
-/// Parent of all types' znodes.
+/// Parent of all type znodes.
 pub(super) const FOLDER: &str = "/t";
 
-/// Begins to pass words on, until the session is over. Returns when none is missed any more: a node reads types anew
-/// when its session begins, and what changed before the watch was there would be missed by both.
+/// Forwards notifications until the session ends. Returns once the watch is set: a node reads all types when its
+/// session begins, and a change between that read and the watch would otherwise go unnoticed.
 pub(super) async fn begin(shared: &Arc<Shared>) {
     let (watching, is_watching) = oneshot::channel();
     tokio::spawn(run(Arc::clone(shared), watching));
-    // An error is the end of the session, which whoever uses it will find.
+    // An error means that the session has ended, which its users will notice.
     let _ = is_watching.await;
 }
 
@@ -35,7 +35,7 @@ async fn run(shared: Arc<Shared>, watching: oneshot::Sender<()>) {
         },
         Change::One(path) => {
             let name = path.strip_prefix(FOLDER).and_then(|rest| rest.strip_prefix('/'));
-            // Of the folder itself, or of what is no type's: nothing to look at.
+            // Ignore the folder itself and names that are not valid types.
             if let Some(Ok(type_name)) = name.map(TypeName::new) {
                 shared.notices.push(Notice::TypeChanged(type_name));
             }
@@ -44,7 +44,7 @@ async fn run(shared: Arc<Shared>, watching: oneshot::Sender<()>) {
     .await;
 }
 
-/// Gives the word.
+/// Notifies all nodes about a type.
 pub(super) async fn announce(shared: &Shared, type_name: &TypeName) -> Result<(), Error> {
     let path = format!("{FOLDER}/{type_name}");
     let rewrite = async |client: Client| {
@@ -60,7 +60,7 @@ pub(super) async fn announce(shared: &Shared, type_name: &TypeName) -> Result<()
     };
     let made = match shared.link.ask(create).await {
         Err(Failure::Refused(Reason::NoNode)) => {
-            // Somebody removed the folder. The watches of all nodes stay, with what is made there again.
+            // The folder was removed. The nodes' watches survive and cover the new folder.
             let make = async |client: Client| client.mkdir(FOLDER, &options).await;
             shared.link.ask(make).await?;
             shared.link.ask(create).await
@@ -68,7 +68,7 @@ pub(super) async fn announce(shared: &Shared, type_name: &TypeName) -> Result<()
         made => made,
     };
     match made {
-        // Another node was first, and might have been so before what this word is about.
+        // Another node created it first, possibly before the change that this notification announces.
         Err(Failure::Refused(Reason::NodeExists)) => Ok(shared.link.ask(rewrite).await?),
         outcome => Ok(outcome?),
     }

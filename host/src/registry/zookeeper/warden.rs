@@ -1,9 +1,10 @@
-//! Watches over a session: sees its end, and looks at its claims and at its cluster's identity.
+//! Monitors a session: detects its end, and checks its claims and its cluster's identity.
 //!
-//! Claims are looked at after each reconnect, after the lease ran out and a heartbeat was answered, and every few
-//! seconds besides: that is when a claim that an operator removed is found. A watch on the claims would deliver every
-//! claim of the cluster to every node, and one watch for each claim would cost the servers as much memory as the
-//! claims and a registration with each activation; a list of this session's own is one read from memory.
+//! The claims are checked after each reconnect, after the first answered heartbeat that follows an expired lease,
+//! and every few seconds. The periodic check finds claims that an operator removed. A watch on all claims would
+//! deliver every claim of the cluster to every node. A watch per claim would cost the servers as much memory as
+//! the claims themselves, and one registration per activation. Listing this session's claims is a single read from
+//! memory.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,10 +17,10 @@ use super::link::is_terminal;
 use super::shared::Shared;
 use super::{agreement, claims};
 
-/// How often the claims are looked at when nothing asks for it.
+/// Interval of the periodic check of the claims.
 pub(super) const LOOK_INTERVAL: Duration = Duration::from_secs(4);
 
-/// Watches until the session is over.
+/// Monitors until the session ends.
 pub(super) async fn run(shared: Arc<Shared>) {
     tokio::join!(watch_states(&shared), look_after_claims(&shared), agreement::keep(&shared));
 }
@@ -32,7 +33,7 @@ async fn watch_states(shared: &Shared) {
             state = states.changed() => match state {
                 state if is_terminal(state) => shared.end(&format!("the client says {state}")),
                 SessionState::SyncConnected => {
-                    // A heartbeat that waited through the outage counts from before it.
+                    // A heartbeat that was queued during the outage counts only from before it.
                     shared.beat.notify_one();
                     shared.look.notify_one();
                 }
@@ -51,12 +52,12 @@ async fn look_after_claims(shared: &Arc<Shared>) {
             _ = looks.tick() => {}
             () = shared.look.notified() => {}
         }
-        // Asked before the claims are read: a heartbeat that comes in meanwhile asks again.
+        // Read before the claims: a heartbeat that is answered during the check requests another one.
         let was_asked = shared.is_look_due();
         match claims::missing(shared).await {
             Ok(lost) => shared.looked(lost, was_asked),
             Err(Failure::Over) => return,
-            // The lease stays as it is. The next answered heartbeat asks again.
+            // The lease stays as it is. The next answered heartbeat requests another check.
             Err(failure) => {
                 tracing::debug!(node = %shared.node, "the claims were not read: {failure:?}");
             }

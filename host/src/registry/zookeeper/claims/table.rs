@@ -1,8 +1,8 @@
-//! What this session knows of its claims: no I/O, and no waiting but for a claim's turn.
+//! In-memory table of this session's claims, without I/O. It waits only for a claim's turn.
 //!
-//! There is an entry for every claim that the session holds, may hold, or is asking about. Whoever changes a claim at
-//! the servers has its turn, so that nobody else does at the same time; what is known to be held is granted to
-//! objects without a turn. A place is taken before a claim is asked for, so that there are never too many.
+//! The table has an entry for every claim that the session holds, may hold, or is requesting. Changing a claim at
+//! the servers requires its turn, a per-claim mutex. Objects are granted a claim that is already held without a
+//! turn. A place in the table is reserved before a claim is requested, so the limit is never exceeded.
 
 use std::collections::HashSet;
 use std::collections::hash_map::{Entry as Place, HashMap};
@@ -15,40 +15,40 @@ use super::znode::Mark;
 use crate::id::ObjectId;
 use crate::registry::claims::ClaimKey;
 
-/// What is known of one claim.
+/// State of one claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
     /// This session does not hold it.
     Absent,
-    /// An attempt with this mark, or one to give such a claim back, has no outcome yet.
+    /// An attempt with this mark, or an attempt to release its claim, has no outcome yet.
     Unsure(Mark),
-    /// This session holds it, by the attempt with this mark.
+    /// This session holds it through the attempt with this mark.
     Held(Mark),
 }
 
-/// What comes of asking for a claim here.
+/// Outcome of a request for a claim.
 pub(crate) enum Grant {
-    /// It is the session's, and the object's too from now on.
+    /// The session holds the claim, and it now covers the object too.
     Granted,
-    /// Somebody has its turn; ask again when it is over.
+    /// Another task has the turn; try again when the turn is over.
     Wait(OwnedNotified),
-    /// The caller has its turn, to ask the servers.
+    /// The caller has the turn and must request the claim from the servers.
     Turn(Turn),
-    /// There is no place for it.
+    /// The table is full.
     Full(usize),
-    /// The session is over.
+    /// The session has ended.
     Over,
 }
 
-/// What comes of giving a claim back here.
+/// Outcome of a request to release a claim.
 pub(crate) enum Freeing {
     /// The session does not hold it.
     Free,
     /// Objects are claimed under it.
     InUse,
-    /// Somebody has its turn; ask again when it is over.
+    /// Another task has the turn; try again when the turn is over.
     Wait(OwnedNotified),
-    /// The caller has its turn, to tell the servers.
+    /// The caller has the turn and must release the claim at the servers.
     Turn(Turn),
 }
 
@@ -63,7 +63,7 @@ pub(crate) struct Table {
 struct Inner {
     entries: HashMap<ClaimKey, Entry>,
     is_closed: bool,
-    /// Counts the claims that were made, so that "before" and "after" are known without a clock.
+    /// Logical clock that counts changes of claims, so that "before" and "after" need no wall clock.
     moment: u64,
 }
 
@@ -72,9 +72,9 @@ struct Entry {
     state: State,
     objects: HashSet<ObjectId>,
     is_busy: bool,
-    /// The moment at which it was made.
+    /// Logical time of the entry's last change.
     since: u64,
-    /// Whether it was without an object when it was last looked at.
+    /// Whether the entry had no object at the previous check.
     is_left_over: bool,
     turn_is_over: Arc<Notify>,
 }
@@ -105,7 +105,7 @@ impl Table {
         Self { inner: Mutex::default(), places_max }
     }
 
-    /// Grants a claim that is held to an object.
+    /// Grants the claim to an object if the session holds it.
     pub(crate) fn grant(self: &Arc<Self>, key: ClaimKey, id: &ObjectId) -> Grant {
         let mut inner = self.lock();
         if inner.is_closed {
@@ -132,14 +132,14 @@ impl Table {
         Grant::Turn(Turn { table: Arc::clone(self), key })
     }
 
-    /// Takes note that an object is not claimed any longer. The claim stays.
+    /// Removes an object from its claim. The claim stays held.
     pub(crate) fn forget(&self, key: ClaimKey, id: &ObjectId) {
         if let Some(entry) = self.lock().entries.get_mut(&key) {
             entry.objects.remove(id);
         }
     }
 
-    /// Begins to give a claim back that no object is claimed under. Until that is over none can be.
+    /// Starts to release a claim that covers no object. No object can be added until the release ends.
     pub(crate) fn begin_freeing(self: &Arc<Self>, key: ClaimKey) -> Freeing {
         let mut inner = self.lock();
         let Some(entry) = inner.entries.get_mut(&key) else { return Freeing::Free };
@@ -153,23 +153,23 @@ impl Table {
         Freeing::Turn(Turn { table: Arc::clone(self), key })
     }
 
-    /// How many claims the session holds, or may hold.
+    /// Returns the number of claims that the session holds or may hold.
     pub(crate) fn count(&self) -> usize {
         self.lock().entries.values().filter(|entry| entry.state != State::Absent).count()
     }
 
-    /// The claims that the session holds.
+    /// Returns the claims that the session holds.
     pub(crate) fn held(&self) -> Vec<ClaimKey> {
         let inner = self.lock();
         inner.entries.iter().filter(|(_, entry)| entry.is_held()).map(|(key, _)| *key).collect()
     }
 
-    /// The present moment, among those at which claims are made.
+    /// Returns the current logical time.
     pub(crate) fn moment(&self) -> u64 {
         self.lock().moment
     }
 
-    /// Lets go of claims that were held before `moment` and are not among those that the servers list.
+    /// Removes and returns the claims that were held before `moment` and are missing from the servers' list.
     pub(crate) fn let_go_of_missing(
         &self,
         listed: &HashSet<ClaimKey>,
@@ -191,23 +191,23 @@ impl Table {
         lost
     }
 
-    /// Those of the listed claims that are not known here.
+    /// Returns the listed claims that have no entry.
     pub(crate) fn unknown(&self, listed: &HashSet<ClaimKey>) -> Vec<ClaimKey> {
         let inner = self.lock();
         listed.iter().filter(|key| !inner.entries.contains_key(key)).copied().collect()
     }
 
-    /// Takes note of a claim that the session holds without having known.
+    /// Adds a claim that the session holds without an entry.
     pub(crate) fn adopt(&self, key: ClaimKey, mark: Mark) {
         let mut inner = self.lock();
         if !inner.is_closed {
             let since = inner.next_moment();
-            // Not over a newer truth.
+            // Keep an existing entry: it is newer.
             inner.entries.entry(key).or_insert_with(|| Entry::new(State::Held(mark), false, since));
         }
     }
 
-    /// The claims that had no object at the last two looks.
+    /// Returns the claims that had no object at the last two checks.
     pub(crate) fn left_over(&self) -> Vec<ClaimKey> {
         let mut left_over = Vec::new();
         for (key, entry) in &mut self.lock().entries {
@@ -220,7 +220,7 @@ impl Table {
         left_over
     }
 
-    /// Forgets everything: the session is over.
+    /// Clears the table because the session has ended.
     pub(crate) fn close(&self) {
         let mut inner = self.lock();
         inner.is_closed = true;
@@ -245,7 +245,7 @@ impl Inner {
     }
 }
 
-/// The right to change one claim at the servers. Dropped, it is the next one's.
+/// Exclusive right to change one claim at the servers. Dropping it passes the turn to the next task.
 #[derive(Debug)]
 pub(crate) struct Turn {
     table: Arc<Table>,

@@ -1,7 +1,7 @@
-//! A claim as a znode: its path, and what stands in it.
+//! Representation of a claim as a znode: its path and content.
 //!
-//! Paths are short and of one length, because the servers write all of a session's paths at once when it ends. No
-//! byte of an object's name is in them.
+//! Paths are short and of equal length, because the servers write all of a session's paths at once when it ends.
+//! They contain no byte of an object's name.
 
 use std::fmt;
 
@@ -12,14 +12,14 @@ use super::super::failure::Failure;
 use crate::id::{Hex, NodeId, ObjectId, parse_hex};
 use crate::registry::claims::{ClaimKey, Granularity};
 
-/// Parent of all claims' shards.
+/// Parent of all claim shards.
 pub(crate) const FOLDER: &str = "/c";
-/// Digits of a key that name its shard: 4,096 shards keep lists of children short.
+/// Leading digits of a key that form its shard: 4,096 shards keep lists of children short.
 const SHARD_DIGITS: usize = 3;
 /// Length of a claim's path below the chroot.
 pub(crate) const PATH_BYTES: usize = FOLDER.len() + 1 + SHARD_DIGITS + 1 + 32;
 
-/// Names one attempt to claim, as no other attempt of any session is named.
+/// Unique identifier of one attempt to claim, across all sessions.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct Mark([u8; 16]);
@@ -30,15 +30,15 @@ impl Mark {
     }
 }
 
-/// What stands in a claim, for people too.
+/// Content of a claim's znode, readable for operators too.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Content {
-    /// The object, where the claim covers one.
+    /// The object, if the claim covers a single one.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     type_name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     key: Option<String>,
-    /// How many partitions there are, where the claim covers one.
+    /// Number of partitions, if the claim covers one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     partitions: Option<u32>,
     pub(crate) node: NodeId,
@@ -47,7 +47,7 @@ pub(crate) struct Content {
 }
 
 impl Content {
-    /// Of a new attempt of `node`.
+    /// Creates the content for a new attempt of `node`.
     pub(crate) fn new(granularity: Granularity, id: &ObjectId, node: &NodeId) -> Self {
         let (object, partitions) = match granularity {
             Granularity::Object => (Some(id), None),
@@ -66,26 +66,26 @@ impl Content {
         serde_json::to_vec(self).expect("names and numbers are JSON")
     }
 
-    /// As it was read. What is no claim is nobody's, and nothing may be made of it.
+    /// Decodes the content. Content that is not a claim has no known holder and must not be interpreted.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, Failure> {
         serde_json::from_slice(bytes)
             .map_err(|_| Failure::Denied("a claim's znode holds something else".to_owned()))
     }
 }
 
-/// The znode of a claim.
+/// Returns the path of a claim's znode.
 pub(crate) fn path(key: ClaimKey) -> String {
     format!("{}/{key}", shard(key))
 }
 
-/// The parent of a claim's znode.
+/// Returns the path of the parent of a claim's znode.
 pub(crate) fn shard(key: ClaimKey) -> String {
-    // The first digits of 32.
+    // The leading digits of 32.
     let shard = key.as_u128() >> (128 - 4 * SHARD_DIGITS);
     format!("{FOLDER}/{shard:0SHARD_DIGITS$x}")
 }
 
-/// The claim whose znode this is.
+/// Returns the claim of the znode at this path.
 pub(crate) fn key_of(path: &str) -> Option<ClaimKey> {
     let (_, digits) = path.rsplit_once('/')?;
     let key = ClaimKey::from_u128(u128::from_be_bytes(parse_hex(digits)?));

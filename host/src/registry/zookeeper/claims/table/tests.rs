@@ -22,7 +22,7 @@ fn turn(grant: Grant) -> Turn {
     turn
 }
 
-/// Claims for `id` as if the servers had said yes.
+/// Acquires the claim for `id` as if the servers had granted it.
 #[track_caller]
 fn hold(table: &Arc<Table>, key: ClaimKey, id: &ObjectId) -> Mark {
     let mark = Mark::random();
