@@ -1,11 +1,11 @@
-//! Which node a call is for: brings calls to the owners of their objects, wherever in the cluster these are.
+//! Routes calls to the owners of their objects, anywhere in the cluster.
 //!
-//! A call to an object that is active here goes no further than this node. For any other the owner is remembered, or
-//! else the placement says who should own it, and the call is forwarded there before anybody claims anything: a call
-//! to a cold object costs one claim and one read, whichever node it enters by. A node that is not the owner says who
-//! is, as far as it knows, and the memory is corrected.
-//! What to do next with a call is decided in `decide`, which does nothing itself; here it is done. The router asks
-//! nothing of the registry on the path of a call, and decides nothing about objects.
+//! A call to an object that is active here stays on this node. For other objects, the router uses the cached
+//! owner, or else the node that placement prefers, and forwards the call before any node claims the object. A call
+//! to a cold object therefore costs one claim and one read, whichever node receives it. A node that is not the
+//! owner replies with the owner that it last saw, and the cache is corrected. `decide` holds the routing policy
+//! without side effects, and this module carries it out. The router never queries the registry while it routes a
+//! call.
 
 pub mod context;
 mod decide;
@@ -47,16 +47,16 @@ use places::Places;
 pub use decide::HOPS_MAX;
 pub use elsewhere::NodeStatus;
 
-/// What a router is told.
+/// Settings of a router.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Owners that are remembered at most.
+    /// Maximum number of cached owners.
     pub owner_cache_len: usize,
-    /// Calls that may be under way to each other node.
+    /// Maximum number of concurrent calls to each other node.
     pub calls_per_peer: usize,
-    /// How long a call waits for one of these places.
+    /// Maximum time that a call waits for a permit to be forwarded.
     pub place_wait: Duration,
-    /// Calls that may wait, in pauses, for some node to take them.
+    /// Maximum number of calls that may wait between attempts.
     pub waiting_max: usize,
 }
 
@@ -71,12 +71,12 @@ impl Default for Config {
     }
 }
 
-/// An answer, and where it comes from.
+/// Answer to a call, and the node that gave it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answered {
     /// The answer.
     pub answer: Answer,
-    /// The node at which the call was done, where it is another one.
+    /// Node that executed the call, if it is another one.
     pub owner: Option<NodeId>,
 }
 
@@ -86,7 +86,7 @@ impl Answered {
     }
 }
 
-/// What this node knows of its cluster.
+/// This node's view of its cluster.
 #[derive(Debug, Clone)]
 struct Known {
     me: NodeId,
@@ -94,7 +94,7 @@ struct Known {
     granularity: Granularity,
 }
 
-/// A call on its way.
+/// A call while it is routed.
 #[derive(Debug, Clone, Copy)]
 struct Trip<'a> {
     id: &'a ObjectId,
@@ -103,7 +103,7 @@ struct Trip<'a> {
     context: Context,
 }
 
-/// Brings calls to the owners of their objects.
+/// Routes calls to the owners of their objects.
 #[derive(Debug)]
 pub struct Router {
     node: Arc<Node>,
@@ -111,12 +111,12 @@ pub struct Router {
     owners: OwnerCache,
     places: Places,
     waiting: Semaphore,
-    /// As of the last session, for the time between two.
+    /// View of the last session, for the time between two sessions.
     known: Mutex<Known>,
 }
 
 impl Router {
-    /// What routes for `node`, and reaches the others by `peers`.
+    /// Creates the router of `node`, which reaches the other nodes through `peers`.
     #[must_use]
     pub fn new(node: Arc<Node>, peers: Arc<dyn Peers>, config: &Config) -> Self {
         let known =
@@ -131,27 +131,27 @@ impl Router {
         }
     }
 
-    /// The node that this router is of.
+    /// Returns the node of this router.
     #[must_use]
     pub fn node(&self) -> &Arc<Node> {
         &self.node
     }
 
-    /// Brings one call to its object, here or elsewhere, and waits for the answer.
+    /// Routes a call to its object, here or on another node, and waits for the answer.
     ///
     /// # Errors
-    /// As [`Node::call`], after all that could be tried in the call's time was tried.
+    /// The errors of [`Node::call`], after every attempt that the call's deadline permits.
     ///
     /// # Cancel safety
-    /// A call that was begun runs to its end; only the answer is lost.
+    /// A call that has started runs to its end; only the answer is lost.
     pub async fn call(&self, id: &ObjectId, call: Call, context: Context) -> Answer {
         self.route(id, &call, context).await.answer
     }
 
-    /// As [`call`](Self::call), and says where the answer comes from.
+    /// Does the same as [`call`](Self::call), and also returns the node that gave the answer.
     ///
     /// # Cancel safety
-    /// As [`call`](Self::call).
+    /// A call that has started runs to its end; only the answer is lost.
     pub async fn route(&self, id: &ObjectId, call: &Call, context: Context) -> Answered {
         if !self.node.is_active(id) {
             return Box::pin(self.travel(id, call, context, None)).await;
@@ -164,7 +164,7 @@ impl Router {
         }
     }
 
-    /// Takes a call from step to step. `refusal` is what this node said already, as the one where the object is active.
+    /// Attempts a call until it has an answer. `refusal` is the error of this node, if the object is active here.
     async fn travel(
         &self,
         id: &ObjectId,
@@ -215,7 +215,7 @@ impl Router {
         }
     }
 
-    /// Sends a call to another node; what came of it, and where it was done if further on.
+    /// Forwards a call to another node. Returns the result, and the node that executed it if that is a third one.
     async fn forward(
         &self,
         member: &Member,
@@ -272,11 +272,11 @@ impl Router {
         self.node.metrics().forwards.with_label_values(&[outcome]).inc();
     }
 
-    /// Whether an operation cannot change its object, as far as this node knows the object's type.
+    /// Returns whether an operation is read-only; `false` if the object's type is unavailable.
     async fn is_query(&self, id: &ObjectId, operation: &Operation) -> bool {
         let handler = match operation {
             Operation::Handle { handler, .. } => handler,
-            // Being woken twice is as being woken once.
+            // Waking an object twice has the same effect as waking it once.
             Operation::Wake | Operation::ShowDealings | Operation::Watch { .. } => return true,
             Operation::Query { .. } => return true,
             Operation::Delete
@@ -290,10 +290,10 @@ impl Router {
         found.map_or(&**handler == "get", |known| known.kind == HandlerKind::Query)
     }
 
-    /// Corrects the memory of owners by what `asked` answered.
+    /// Updates the owner cache from the answer of `asked`.
     fn learn(&self, key: ClaimKey, asked: &NodeId, answer: &Answer, done_at: Option<&NodeId>) {
         match answer {
-            // What this node owns it finds in its own table.
+            // Objects that this node owns are found in its own table.
             Ok(_) if *asked == self.known().me => {}
             Ok(_) => self.owners.put(key, done_at.unwrap_or(asked).clone()),
             Err(error) => match (error.code, &error.owner) {
@@ -310,7 +310,7 @@ impl Router {
 
     fn remembered(&self, key: ClaimKey, members: &Members) -> Option<NodeId> {
         let owner = self.owners.get(key);
-        // What a node owned that is gone is nobody's.
+        // A node that has left the cluster owns nothing.
         let (alive, dead) = match owner {
             Some(owner) if members.find(&owner).is_some() => (Some(owner), None),
             owner => (None, owner),
@@ -327,7 +327,7 @@ impl Router {
         alive
     }
 
-    /// Waits a while, or until the members change; `false` where too many calls wait already.
+    /// Waits for `span` or until the members change. Returns `false` if too many calls wait already.
     async fn wait(&self, span: Duration) -> bool {
         let Ok(_place) = self.waiting.try_acquire() else { return false };
         self.node.metrics().route_pauses.inc();
@@ -347,7 +347,7 @@ impl Router {
         true
     }
 
-    /// Returns when `node` was seen among the members and is there no more: it will not answer.
+    /// Returns once `node` has left the members after it was one of them: it will not answer.
     async fn departure(&self, node: &NodeId) {
         let Some(mut members) = self.node.session().map(|session| session.members()) else {
             return std::future::pending().await;
@@ -365,7 +365,7 @@ impl Router {
         }
     }
 
-    /// What this node knows of its cluster: from its session, or else from the one before.
+    /// Returns this node's view of its cluster: that of its session, or of the previous one.
     fn look(&self) -> Known {
         let present = self.node.session().map(|session| Known {
             me: session.node().clone(),
@@ -380,7 +380,7 @@ impl Router {
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
-        // It is replaced as a whole.
+        // Poisoning is harmless, because the value is only replaced as a whole.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,15 +1,14 @@
-//! What travels with a call from node to node and is not part of it: how often it was forwarded.
-//! It comes from outside and is checked where it enters.
+//! Routing metadata of a call: the number of hops. Received hop counts are validated at the edge.
 
-/// How a call came to this node.
+/// Routing metadata of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Context {
-    /// How often it was forwarded already: 0 for a call that comes from a client.
+    /// Number of times the call has been forwarded: 0 for a call from a client.
     pub hops: u8,
 }
 
 impl Context {
-    /// The same, once more forwarded.
+    /// Returns the context with one more hop.
     #[must_use]
     pub fn forwarded(self) -> Self {
         Self { hops: self.hops.saturating_add(1) }

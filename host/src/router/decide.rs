@@ -1,10 +1,9 @@
-//! Decides where a call goes next: a function of what was tried, what came back, and what is known now.
+//! Routing policy: a pure function of the attempts so far, their results, and the current view of the cluster.
 //!
-//! There is no I/O, no clock and no randomness of its own in here; the router acts on what [`Course::next`] says and
-//! brings what came of it to [`Course::take`].
-//! Only what provably was not executed is tried again, or what may be repeated: a query, or a call with an idempotency
-//! key. Once a keyed update may have taken effect, no later refusal of it is believed to mean "not executed"
-//! (contract S6).
+//! There is no I/O, no clock and no source of randomness. The router executes the step that [`Course::next`]
+//! returns and passes its result to [`Course::take`]. A call is repeated only if it provably was not executed, or
+//! if it is safe to repeat: a query, or a call with an idempotency key. Once a keyed update may have taken effect,
+//! no later rejection of it proves "not executed" (guarantee S6).
 
 use std::time::Duration;
 
@@ -16,19 +15,19 @@ use crate::node::placement;
 use crate::registry::claims::ClaimKey;
 use crate::registry::members::{Member, Members, PROTOCOL};
 
-/// A call that arrives after so many hops is not forwarded again.
+/// A call that arrives with this many hops is not forwarded again.
 pub const HOPS_MAX: u8 = 2;
-/// Nodes that are asked between two pauses at most.
+/// Maximum number of nodes tried between two pauses.
 const ASKED_MAX: usize = 4;
-/// First pause before all is tried again; it doubles up to [`PAUSE_MAX`].
+/// First pause before a new round of attempts; it doubles up to [`PAUSE_MAX`].
 const PAUSE_MIN: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_millis(500);
-/// What is left of a call's time for its last attempt.
+/// Part of a call's time that is reserved for its last attempt.
 const LAST_ATTEMPT: Duration = Duration::from_millis(20);
-/// How often a call is tried again whose refusal may as well be for good.
+/// Maximum number of retries after a rejection that may be permanent.
 const DOUBTS_MAX: u8 = 2;
 
-/// What is known at the moment of a decision.
+/// View of the cluster at the moment of a decision.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct View<'a> {
     /// This node.
@@ -37,37 +36,37 @@ pub(super) struct View<'a> {
     /// Whether the object is active here.
     pub(super) is_active: bool,
     pub(super) now: BootTime,
-    /// Spreads pauses.
+    /// Random number that jitters pauses.
     pub(super) random: u32,
 }
 
-/// What to do next with a call.
+/// Next step of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Bring it to its object on this node.
+    /// Call the object on this node.
     Here,
-    /// Send it to this node.
+    /// Forward the call to this node.
     Forward(Member),
-    /// Wait so long, or until the members change.
+    /// Wait for this time, or until the members change.
     Pause(Duration),
-    /// Answer this.
+    /// Return this error.
     Answer(Box<Error>),
 }
 
-/// What came of a step.
+/// Result of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Came {
-    /// An answer, from here or from the node that was asked.
+    /// An answer, from this node or the node that was called.
     Answered(Answer),
     /// Nothing reached the node.
     NotSent(String),
-    /// Whether the call was executed is not known. A query leaves no trace either way.
+    /// The call may or may not have been executed. A query has no effect either way.
     Interrupted { why: String, is_query: bool },
-    /// As many calls are under way to the node as may be.
+    /// The limit of concurrent calls to the node is reached.
     NoPlace,
 }
 
-/// A node that was asked since the last pause.
+/// A node that was tried since the last pause.
 #[derive(Debug)]
 struct Asked {
     node: NodeId,
@@ -76,7 +75,7 @@ struct Asked {
     is_reached: bool,
 }
 
-/// The course of one call.
+/// Routing state of one call.
 #[derive(Debug)]
 pub(super) struct Course {
     id: ObjectId,
@@ -84,14 +83,14 @@ pub(super) struct Course {
     hops: u8,
     deadline: BootTime,
     is_keyed: bool,
-    /// Who is thought to own the object.
+    /// Presumed owner of the object.
     owner: Option<NodeId>,
-    /// Whether a node said so just now.
+    /// Whether a node named the owner just now.
     is_owner_fresh: bool,
     asked: Vec<Asked>,
-    /// Whether the node that is being asked is thought to own the object.
+    /// Whether the node being tried is the presumed owner.
     is_owner_asked: bool,
-    /// Nobody else can answer before the present owner gives its claim back or loses it.
+    /// No other node can answer until the current owner releases or loses its claim.
     is_stuck: bool,
     forwards: u8,
     pause: Duration,
@@ -102,7 +101,8 @@ pub(super) struct Course {
 }
 
 impl Course {
-    /// The course of a call that arrives after `hops` hops; `owner` is who is remembered to own the object.
+    /// Creates the routing state of a call that arrives with `hops` hops; `owner` is the cached owner of the
+    /// object.
     pub(super) fn new(
         id: &ObjectId,
         key: ClaimKey,
@@ -130,7 +130,7 @@ impl Course {
         }
     }
 
-    /// What to do next.
+    /// Returns the next step.
     pub(super) fn next(&mut self, view: View<'_>) -> Step {
         if view.now >= self.deadline {
             return Step::Answer(self.give_up());
@@ -142,7 +142,7 @@ impl Course {
         step.unwrap_or_else(|| self.pause(view))
     }
 
-    /// The next node to ask, if there is one that could answer now.
+    /// Returns the next node to try, if any could answer now.
     fn candidate(&mut self, view: View<'_>) -> Option<Step> {
         self.is_owner_asked = true;
         let is_here_open = !self.has_asked(view.me);
@@ -155,7 +155,7 @@ impl Course {
             }
             match view.members.find(&owner).filter(|member| member.protocol == PROTOCOL) {
                 Some(member) if self.may_forward() => return Some(Step::Forward(member.clone())),
-                // Its claim is on its way out.
+                // The owner has left the cluster; its claim is about to become free.
                 None if self.is_owner_fresh => self.is_stuck = true,
                 _ => {}
             }
@@ -165,7 +165,7 @@ impl Course {
         }
         self.is_owner_asked = false;
         if self.hops > 0 {
-            // Whoever sent the call here did so because this node is to own the object.
+            // The sender forwarded the call because this node should own the object.
             return is_here_open.then_some(Step::Here);
         }
         if self.asked.len() >= ASKED_MAX {
@@ -173,7 +173,7 @@ impl Course {
         }
         let mut order = placement::order(self.key, view.members).peekable();
         if order.peek().is_none() {
-            // Without anybody who takes objects it is for this node to say why.
+            // If no node accepts objects, this node reports the reason.
             return is_here_open.then_some(Step::Here);
         }
         let member = order.find(|member| !self.has_asked(&member.node))?;
@@ -185,19 +185,20 @@ impl Course {
         self.hops == 0 || (self.hops < HOPS_MAX && self.forwards == 0)
     }
 
-    /// Waits before all is tried again, if this is the node to do so and there is time and hope.
+    /// Waits before a new round of attempts, if this node is the entry node and a retry in the remaining time can
+    /// succeed.
     fn pause(&mut self, view: View<'_>) -> Step {
         let is_hopeless = self.last.as_ref().is_some_and(|error| match error.code {
-            // Overload is told, not waited out.
+            // Overload is reported at once instead of waited out.
             Code::NodeFull => true,
-            // Nobody is there to hand the object over to.
+            // There is no other node to take the object.
             Code::Draining => {
                 !placement::order(self.key, view.members).any(|member| member.node != *view.me)
             }
             _ => false,
         });
         let time_left = self.deadline.since(view.now).saturating_sub(LAST_ATTEMPT);
-        // Those before this node on the call's way wait themselves, and have more to choose from.
+        // Earlier nodes on the call's path do the waiting, and have more nodes to choose from.
         if self.hops > 0 || is_hopeless || time_left.is_zero() {
             return Step::Answer(self.give_up());
         }
@@ -209,7 +210,8 @@ impl Course {
         Step::Pause((half + jitter).min(time_left))
     }
 
-    /// Takes what came of the last step, from this node if `is_here`; the answer to the caller, if that is it.
+    /// Records the result of the last step, which ran on this node if `is_here`. Returns the answer to the caller
+    /// if the result is final.
     pub(super) fn take(&mut self, node: &NodeId, is_here: bool, came: Came) -> Option<Answer> {
         let is_reached = matches!(came, Came::Answered(_));
         self.asked.push(Asked { node: node.clone(), is_here, is_reached });
@@ -245,7 +247,7 @@ impl Course {
         }
     }
 
-    /// A node that did not execute the call said why.
+    /// Handles the error of a node that did not execute the call.
     fn refused(&mut self, node: &NodeId, error: Box<Error>) -> Option<Answer> {
         let was_owner = self.is_owner_asked;
         match error.code {
@@ -265,7 +267,8 @@ impl Course {
                 self.is_stuck |= was_owner && self.is_owner_fresh;
                 self.owner = None;
             }
-            // Overload of the owner is told at once; one that has no room for more objects is not asked again.
+            // Overload of the owner is reported at once. Another node without room for more objects is not tried
+            // again.
             Code::NodeFull if !was_owner => self.last = Some(error),
             Code::StoreUnavailable | Code::CommitRefused if self.doubts < DOUBTS_MAX => {
                 self.doubts += 1;
@@ -277,7 +280,7 @@ impl Course {
         None
     }
 
-    /// A node could not be reached, or was lost.
+    /// Handles a node that is unreachable or was lost.
     fn lost(&mut self, node: &NodeId, why: &str) {
         let error = Error::new(Code::NotOwner, why);
         let was_owner = self.is_owner_asked;
@@ -287,7 +290,8 @@ impl Course {
         self.owner = None;
     }
 
-    /// Whether nobody can help while `owner` has its claim: it answered itself, or another node tried to reach it.
+    /// Whether no node can help while `owner` has its claim: the owner itself answered, or another node tried to
+    /// reach it.
     fn is_out_of_reach(&self, owner: &NodeId) -> bool {
         let is_known = |asked: &Asked| asked.is_reached && (asked.node == *owner || !asked.is_here);
         self.asked.iter().any(is_known)
@@ -297,7 +301,7 @@ impl Course {
         self.asked.iter().any(|asked| asked.node == *node)
     }
 
-    /// The last word, where there is none better.
+    /// Returns the final error, if no better one is available.
     pub(super) fn give_up(&mut self) -> Box<Error> {
         let error = self.last.take().unwrap_or_else(|| {
             let text = format!("the time for the call to {} ran out before it began", self.id);
@@ -310,7 +314,7 @@ impl Course {
         Some(Err(self.certain(error)))
     }
 
-    /// What may be said of the call, whose last attempt came to `error`.
+    /// Adjusts the last attempt's error to the certainty about the whole call.
     fn certain(&self, error: Box<Error>) -> Box<Error> {
         if self.is_uncertain && error.effect() == Effect::None {
             return self.unknown(&error.message);
@@ -329,7 +333,7 @@ fn again_later(error: Error) -> Box<Error> {
     Box::new(error.with_retry_after(Duration::from_secs(1)))
 }
 
-/// Whether a call that was refused so may be taken by another node, or by the same one a little later.
+/// Whether another node, or the same one a little later, may accept a call that was rejected with this error.
 pub(super) fn is_worth_another_try(error: &Error) -> bool {
     matches!(
         error.code,

@@ -1,6 +1,6 @@
-//! What operators ask of objects and nodes, brought to the node that knows.
+//! Administrative operations on objects and nodes, forwarded to the node that can execute them.
 //!
-//! Unlike calls, these ask the registry who owns an object, and are tried once.
+//! Unlike calls, they query the registry for an object's owner, and are tried once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,46 +15,44 @@ use crate::id::{NodeId, ObjectId};
 use crate::node::whereabouts::Whereabouts;
 use crate::registry::members::{Member, Members, PROTOCOL, Standing};
 
-/// How long another node may take to say something of an object.
+/// Time limit for another node's answer about an object.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(5);
-/// How long nodes may take to say how many objects they have.
+/// Time limit for the object counts of other nodes.
 const COUNT_PATIENCE: Duration = Duration::from_millis(500);
-/// How long a node may take to hand its objects over.
+/// Time limit for a drain.
 const DRAIN_PATIENCE: Duration = Duration::from_mins(1);
-/// What another node may take longer for its answer than for what it does.
+/// Additional time for another node's answer, beyond the time for the operation itself.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// A node, as a list of nodes shows it.
+/// Entry of the node list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeStatus {
-    /// Its name.
+    /// Name of the node.
     pub node: NodeId,
-    /// Where it answers.
+    /// Address at which the node listens.
     pub address: Arc<str>,
-    /// What it takes; none for a node without a session, which is this one then.
+    /// Status of the node; `None` for a node without a session, which can only be this one.
     pub standing: Option<Standing>,
-    /// How many objects are active on it, if it said so.
+    /// Number of active objects, if the node reported it.
     pub active_count: Option<usize>,
 }
 
-/// Who owns an object, as the registry has it.
+/// Owner of an object according to the registry.
 enum Owner {
-    /// This node, or nobody.
+    /// This node, or no node.
     Here,
     /// Another node.
     There(Member),
-    /// Another node that this one does not know, or does not understand.
+    /// A node that is not a member, or that uses another protocol version.
     Stranger(NodeId),
 }
 
 impl Router {
-    /// What is known of an object: by its owner, or else from its record. Nothing is activated.
+    /// Returns the location and status of an object, from its owner or else from its record. Activates nothing.
     ///
     /// # Errors
-    /// As [`crate::node::Node::whereabouts`]; [`Code::NotOwner`] with the owner where that does not answer.
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
+    /// The errors of [`crate::node::Node::whereabouts`]; [`Code::NotOwner`] with the owner if the owner does not
+    /// answer.
     pub async fn whereabouts(&self, id: &ObjectId, context: Context) -> Result<Whereabouts, Error> {
         let Owner::There(owner) = self.owner(id, context).await? else {
             return self.node.whereabouts(id).await;
@@ -63,13 +61,13 @@ impl Router {
         told.unwrap_or_else(|failure| Err(silent(id, &owner, &failure)))
     }
 
-    /// Unloads an object from memory, wherever it is active. `false` where it was not.
+    /// Deactivates an object on whichever node it is active. Returns `false` if it was not active.
     ///
     /// # Errors
-    /// Where registry or owner do not answer; [`Code::NotOwner`] where this node does not know how to reach the owner.
+    /// The registry or the owner does not answer; [`Code::NotOwner`] if this node cannot reach the owner.
     ///
     /// # Cancel safety
-    /// The object may be deactivated all the same.
+    /// If the future is dropped, the object may still be deactivated.
     pub async fn deactivate(&self, id: &ObjectId, context: Context) -> Result<bool, Error> {
         let owner = match self.owner(id, context).await? {
             Owner::Here => return Ok(self.node.deactivate(id).await),
@@ -80,12 +78,12 @@ impl Router {
         told.unwrap_or_else(|failure| Err(silent(id, &owner, &failure)))
     }
 
-    /// Who owns an object, where this is the node to find out.
+    /// Returns the owner of an object. A forwarded request is always handled by this node.
     async fn owner(&self, id: &ObjectId, context: Context) -> Result<Owner, Error> {
         if context.hops > 0 || self.node.is_active(id) {
             return Ok(Owner::Here);
         }
-        // Without a session nothing is known of the owner, which is not that there is none.
+        // Without a session the owner is unknown, which does not mean that there is none.
         let session = self.node.session().ok_or_else(|| unknown_owner(id, "it has no session"))?;
         let owner = session.owner(id).await;
         let owner = owner.map_err(|error| unknown_owner(id, &error.to_string()))?;
@@ -99,20 +97,20 @@ impl Router {
         })
     }
 
-    /// Has a node hand its objects over: the one with this name, or the only one whose name begins so. Returns its
-    /// name, and how many objects it still has.
+    /// Drains a node, given by its name or a unique prefix of it. Returns the node's name, and the number of
+    /// objects that it still holds.
     ///
     /// # Errors
-    /// [`Code::UnknownRoute`] for a node that is not there, [`Code::MalformedRequest`] where several names begin so,
-    /// and
-    /// [`Code::NotOwner`] or [`Code::OutcomeUnknown`] where the node does not answer.
+    /// - [`Code::UnknownRoute`]: there is no such node.
+    /// - [`Code::MalformedRequest`]: several names have this prefix.
+    /// - [`Code::NotOwner`] or [`Code::OutcomeUnknown`]: the node does not answer.
     ///
     /// # Cancel safety
-    /// The node may drain all the same.
+    /// If the future is dropped, the node may still drain.
     pub async fn drain(&self, name: &str, context: Context) -> Result<(NodeId, usize), Error> {
         let known = self.look();
         let Some(member) = named(name, &known.members, context)? else {
-            // Between two sessions this node is no member.
+            // Between two sessions this node is not a member.
             if known.me.as_str().starts_with(name) {
                 return Ok((known.me, self.drain_here().await?));
             }
@@ -134,7 +132,7 @@ impl Router {
 
     async fn drain_here(&self) -> Result<usize, Error> {
         let node = Arc::clone(&self.node);
-        // In a task of its own: a client that goes away does not leave the node half drained.
+        // A separate task, so that a client that disconnects does not leave the node half drained.
         let draining = tokio::spawn(async move { node.drain(DRAIN_PATIENCE).await });
         draining.await.map_err(|_| {
             let text = "the node ran into an error of its own while it drained";
@@ -142,10 +140,8 @@ impl Router {
         })
     }
 
-    /// All live nodes. The others are asked how many objects they have, unless it is another node that asks.
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
+    /// Returns all live nodes. Queries the others for their object counts, unless the request comes from another
+    /// node.
     pub async fn nodes(&self, context: Context) -> Vec<NodeStatus> {
         let known = self.look();
         let count = async |member: &Member| -> Told<usize> {
@@ -176,7 +172,7 @@ impl Router {
     }
 }
 
-/// The member of this name, or the only one whose name begins so. Another node that asks knows the whole name.
+/// Finds the member by its name or a unique prefix of it. Other nodes always send the whole name.
 fn named<'a>(
     name: &str,
     members: &'a Members,

@@ -1,7 +1,7 @@
-//! Lists the objects of a type: those that have a record, from the store, and those that are active, from all nodes.
+//! Lists the objects of a type: stored objects from the store, active objects from all nodes.
 //!
-//! Which objects are active only the nodes know. Each is asked once, and one that does not answer is named beside the
-//! page, so that what is missing is not taken for what is not there.
+//! The store does not record which objects are active, so each node is queried once. Nodes that do not answer are
+//! named with the page, so that missing objects are not mistaken for inactive ones.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,28 +18,26 @@ use crate::limits::LIST_COUNT_MAX;
 use crate::node::list::{Page, Query};
 use crate::registry::members::{Member, PROTOCOL};
 
-/// How long a node may take to say which objects are active on it.
+/// Time limit for a node's list of active objects.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A page of keys, and who has not helped to fill it.
+/// Page of keys, and the nodes that are missing from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing {
     /// The keys.
     pub page: Page,
-    /// The nodes whose active objects may be missing, because they did not answer.
+    /// Nodes that did not answer, so that their active objects may be missing.
     pub unanswered: Vec<NodeId>,
 }
 
 impl Router {
-    /// The keys of a type's objects, page by page; those that are active on this node alone, where another node asks.
+    /// Returns a page of the keys of a type's objects. A query for active objects that comes from another node
+    /// covers only this node.
     ///
     /// # Errors
-    /// As [`Node::list`](crate::node::Node::list); [`RegistryUnavailable`](crate::error::Code::RegistryUnavailable)
-    /// where active objects are asked for and
-    /// this node does not know which nodes there are.
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
+    /// The errors of [`Node::list`](crate::node::Node::list);
+    /// [`RegistryUnavailable`](crate::error::Code::RegistryUnavailable) if the query is for active objects and the
+    /// members are unknown.
     pub async fn list(&self, query: &Query, context: Context) -> Result<Listing, Error> {
         if !query.is_active || context.hops > 0 {
             let page = self.node.list(query).await?;
@@ -71,13 +69,13 @@ impl Router {
     }
 }
 
-/// One page of several nodes' pages that begin at the same key and are as long as this one may be: what a node left
-/// out comes after all that it gave, and so after the end of this one.
+/// Merges the pages of several nodes, which start at the same key and have the same limit as the result. Keys that
+/// a node left out come after all keys that it returned, and so after the end of the result.
 fn merge(query: &Query, pages: Vec<Page>) -> Page {
     let limit = query.limit.clamp(1, LIST_COUNT_MAX);
     let mut has_more = pages.iter().any(|page| page.next.is_some());
     let keys = pages.into_iter().flat_map(|page| page.keys);
-    // In the order of all listings. While an object moves, two nodes may have it.
+    // Ordered as in all lists. While an object moves, two nodes may report it.
     let ordered: BTreeMap<_, _> = keys
         .filter_map(|key| {
             Some((ObjectId::new(query.type_name.as_str(), &key).ok()?.blob_key(), key))
@@ -122,7 +120,7 @@ mod tests {
 
     #[test]
     fn the_order_is_that_of_the_store() {
-        // A percent sign comes before letters, and the end of a name is a dot.
+        // A percent sign sorts before letters, and a dot ends a name.
         let pages = vec![page(&["a", "ä"], None), page(&["a-1", "a/b"], None)];
         assert_eq!(merge(&query(9), pages).keys, ["ä", "a/b", "a-1", "a"]);
     }

@@ -1,8 +1,9 @@
-//! Whether this node may decide something for its whole cluster at present, and for what it is the one to do so.
+//! Authority to decide for the whole cluster, and the deterministic choice of the node that coordinates a task.
 //!
-//! Such a decision needs to know all nodes. A node that is between two sessions, or past its lease, knows those that
-//! there were; it still brings calls to them, where a mistake costs a detour, and decides nothing. What must not be
-//! decided without a node that has just joined is decided after the members were [confirmed](Membership::is_confirmed).
+//! Such decisions require a current list of all nodes. A node between two sessions or past its lease has only an
+//! old list. It still routes calls with that list, where an error costs a detour, but decides nothing. If a
+//! decision must not miss a node that has just joined, the members must be [confirmed](Membership::is_confirmed)
+//! first.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use crate::node::placement;
 use crate::registry::Registry;
 use crate::registry::members::Members;
 
-/// The nodes of the cluster, as a session of this node that is alive has them.
+/// Nodes of the cluster, according to a live session of this node.
 #[derive(Debug, Clone)]
 pub struct Membership {
     session: Arc<dyn Registry>,
@@ -23,38 +24,38 @@ pub struct Membership {
 }
 
 impl Membership {
-    /// What a session knows. `None` past its lease, and where this node is not among its members itself.
+    /// Returns the membership of a session. `None` past its lease, or if this node is not among its members.
     fn of(session: Arc<dyn Registry>, now: BootTime) -> Option<Self> {
         let members = session.members().borrow().clone();
         let is_alive = session.lease_until() > now && members.find(session.node()).is_some();
         is_alive.then_some(Self { session, members })
     }
 
-    /// This node.
+    /// Returns this node.
     #[must_use]
     pub fn me(&self) -> &NodeId {
         self.session.node()
     }
 
-    /// All nodes, this one among them.
+    /// Returns all nodes, including this one.
     #[must_use]
     pub fn members(&self) -> &Members {
         &self.members
     }
 
-    /// Whether this node is the one to move the roll-outs of a type on: placed by its name, as an object is by its id.
+    /// Whether this node coordinates the roll-outs of a type. The type's name is placed as an object's id is.
     #[must_use]
     pub fn coordinates_rollout(&self, type_name: &TypeName) -> bool {
         self.coordinates(type_name.as_str(), "roll-out")
     }
 
-    /// Whether this node looks through this part of the index of those to be woken.
+    /// Whether this node scans this shard of the wake-up index.
     #[must_use]
     pub fn owns_wakeup_shard(&self, shard: u8) -> bool {
         self.coordinates("wake", &shard.to_string())
     }
 
-    /// Whether this node is the one that an object of this name would be on.
+    /// Whether placement assigns an object with this name to this node.
     fn coordinates(&self, type_name: &str, key: &str) -> bool {
         let Ok(stand_in) = ObjectId::new(type_name, key) else { return false };
         let key = self.session.granularity().key_of(&stand_in);
@@ -62,11 +63,7 @@ impl Membership {
         coordinator.is_some_and(|member| member.node == *self.me())
     }
 
-    /// Whether these are all nodes still, as the registry itself says, and the session is alive. It costs a write to
-    /// the registry.
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
+    /// Whether the registry confirms these members and the session is alive. Costs a registry write.
     pub async fn is_confirmed(&self) -> bool {
         match self.session.confirm_members().await {
             Ok(members) => members == self.members && self.session.lease_until() > BootTime::now(),
@@ -78,7 +75,7 @@ impl Membership {
     }
 }
 
-/// What whoever asks is told where an answer would need all nodes.
+/// Returns the error for a request that needs all members when they are unknown.
 #[must_use]
 pub fn unknown_members() -> Error {
     let text = "the node has no session with the registry, and so does not know which nodes to ask";
@@ -86,7 +83,7 @@ pub fn unknown_members() -> Error {
 }
 
 impl Router {
-    /// The nodes of the cluster, where this node may decide something for them: `None` without a session whose lease
+    /// Returns the nodes of the cluster if this node may decide for it; `None` without a session whose lease
     /// holds.
     #[must_use]
     pub fn membership(&self) -> Option<Membership> {

@@ -1,6 +1,6 @@
-//! Which node was the owner when it was last heard of: a bounded memory, which may be wrong at any time.
+//! Bounded LRU cache of object owners. Any entry may be stale.
 //!
-//! A wrong entry costs a hop, never more: who owns an object is decided by its claim.
+//! A stale entry costs at most a hop, because ownership is decided by the claim.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -11,18 +11,18 @@ use lru::LruCache;
 use crate::id::NodeId;
 use crate::registry::claims::ClaimKey;
 
-/// Locks that the entries are spread over.
+/// Number of locks over which the entries are sharded.
 const SHARD_COUNT: usize = 16;
 
 type Shard = Mutex<LruCache<ClaimKey, NodeId>>;
 
-/// Owners by what they own.
+/// Cached owners by claim key.
 pub(super) struct OwnerCache {
     shards: [Shard; SHARD_COUNT],
 }
 
 impl OwnerCache {
-    /// A memory of about `length` owners; the least used are forgotten first.
+    /// Creates a cache of about `length` owners that evicts the least recently used.
     pub(super) fn new(length: usize) -> Self {
         let length = NonZeroUsize::new(length / SHARD_COUNT).unwrap_or(NonZeroUsize::MIN);
         Self { shards: std::array::from_fn(|_| Mutex::new(LruCache::new(length))) }
@@ -36,7 +36,7 @@ impl OwnerCache {
         self.shard(key).put(key, owner);
     }
 
-    /// Forgets the owner, if it is still thought to be `node`.
+    /// Removes the entry if it still names `node`.
     pub(super) fn forget(&self, key: ClaimKey, node: &NodeId) {
         let mut shard = self.shard(key);
         if shard.peek(&key) == Some(node) {
@@ -45,10 +45,10 @@ impl OwnerCache {
     }
 
     fn shard(&self, key: ClaimKey) -> MutexGuard<'_, LruCache<ClaimKey, NodeId>> {
-        // Any bits of a key will do, and a remainder is below the number of shards.
+        // Any bits of a key are equally good, and a remainder is below the number of shards.
         let index = (key.as_u128() % SHARD_COUNT as u128) as usize;
         let shard = self.shards.get(index).expect("a remainder is below its divisor");
-        // No step of a change can panic halfway.
+        // Poisoning is harmless, because no change can panic halfway.
         shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,6 +1,6 @@
-//! How the router speaks with other nodes: a trait, whose adapter is above it.
+//! Port through which the router calls other nodes. Its adapter is in a higher layer.
 //!
-//! What matters in a failure is one thing only: whether the call can have reached the other node.
+//! A failure distinguishes only whether the request can have reached the other node.
 
 use std::fmt;
 use std::time::Duration;
@@ -21,42 +21,42 @@ use crate::node::revisions::Progress;
 use crate::node::whereabouts::Whereabouts;
 use crate::registry::members::Member;
 
-/// Why another node gave no answer that could be understood.
+/// Failure to get a valid answer from another node.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// Nothing of the request reached it, and nothing ever will.
+    /// Nothing of the request has reached the node, and nothing will.
     #[error("{0}")]
     NotSent(String),
-    /// The request may have reached it, and may still take effect.
+    /// The request may have reached the node, and may still take effect.
     #[error("{0}")]
     Interrupted(String),
 }
 
-/// What another node answered to a call.
+/// Another node's answer to a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heard {
-    /// The answer. The owner that an error names is that of [`Error::owner`].
+    /// The answer. An error names the owner in [`Error::owner`].
     pub answer: Answer,
-    /// The node at which the call was done, where it is not the one that was asked.
+    /// Node that executed the call, if it is not the one that was called.
     pub owner: Option<NodeId>,
 }
 
-/// What another node answered to anything else.
+/// Another node's answer to any other request.
 pub type Told<T> = Result<Result<T, Error>, Failure>;
 
-/// What another node tells of an object, until it says why it tells no more.
+/// Stream of an object's events from another node; it ends with the reason for its end.
 pub type Events = BoxStream<'static, Result<Frame, String>>;
 
 /// The other nodes.
 #[async_trait]
 pub trait Peers: fmt::Debug + Send + Sync + 'static {
-    /// Brings a call to another node, which may bring it to a further one if `context` leaves a hop.
+    /// Forwards a call to another node, which may forward it again if `context` has a hop left.
     ///
     /// # Errors
-    /// Where there is no answer by the call's deadline and a little later.
+    /// No answer arrives by the call's deadline plus a short grace period.
     ///
     /// # Cancel safety
-    /// As after [`Failure::Interrupted`].
+    /// If the future is dropped, the call may still take effect, as after [`Failure::Interrupted`].
     async fn call(
         &self,
         to: &Member,
@@ -65,13 +65,13 @@ pub trait Peers: fmt::Debug + Send + Sync + 'static {
         context: Context,
     ) -> Result<Heard, Failure>;
 
-    /// Listens to what the owner of an object tells of it: from after `after`, or from where it stands.
+    /// Subscribes to an object's events at its owner, after the event `after` or from its current state.
     ///
     /// # Errors
-    /// Where it does not begin within `patience`, and where the other node does not own the object.
+    /// The stream does not start within `patience`, or the other node does not own the object.
     ///
     /// # Cancel safety
-    /// The object may be active all the same.
+    /// If the future is dropped, the object may have been activated.
     async fn watch(
         &self,
         to: &Member,
@@ -80,13 +80,10 @@ pub trait Peers: fmt::Debug + Send + Sync + 'static {
         patience: Duration,
     ) -> Told<Events>;
 
-    /// Asks the owner of an object what it knows of it.
+    /// Queries the owner of an object for its location and status.
     ///
     /// # Errors
-    /// Where there is no answer within `patience`.
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
+    /// There is no answer within `patience`.
     async fn whereabouts(
         &self,
         to: &Member,
@@ -94,40 +91,34 @@ pub trait Peers: fmt::Debug + Send + Sync + 'static {
         patience: Duration,
     ) -> Told<Whereabouts>;
 
-    /// Has the owner of an object deactivate it; whether it was active.
+    /// Requests that the owner of an object deactivate it. Returns whether it was active.
     ///
     /// # Errors
-    /// Where there is no answer within `patience`.
+    /// There is no answer within `patience`.
     ///
     /// # Cancel safety
-    /// The object may be deactivated all the same.
+    /// If the future is dropped, the object may still be deactivated.
     async fn deactivate(&self, to: &Member, id: &ObjectId, patience: Duration) -> Told<bool>;
 
-    /// Has another node hand its objects over; how many it still has when it answers.
+    /// Requests that another node drain. Returns the number of objects that it still holds when it answers.
     ///
     /// # Errors
-    /// Where there is no answer within `patience`.
+    /// There is no answer within `patience`.
     ///
     /// # Cancel safety
-    /// The node may drain all the same.
+    /// If the future is dropped, the node may still drain.
     async fn drain(&self, to: &Member, patience: Duration) -> Told<usize>;
 
-    /// Asks another node which objects of a type are active on it, a page of them.
+    /// Queries another node for a page of its active objects of a type.
     ///
     /// # Errors
-    /// Where there is no answer within `patience`.
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
+    /// There is no answer within `patience`.
     async fn active(&self, to: &Member, query: &Query, patience: Duration) -> Told<Page>;
 
-    /// Asks another node how far it is with a type.
+    /// Queries another node for its progress with a type's roll-out.
     ///
     /// # Errors
-    /// Where there is no answer within `patience`.
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
+    /// There is no answer within `patience`.
     async fn progress(
         &self,
         to: &Member,
@@ -136,13 +127,10 @@ pub trait Peers: fmt::Debug + Send + Sync + 'static {
         patience: Duration,
     ) -> Told<Progress>;
 
-    /// Has another node rehearse a component with these objects.
+    /// Requests that another node rehearse a component with these objects.
     ///
     /// # Errors
-    /// Where there is no answer within `patience`.
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
+    /// There is no answer within `patience`.
     async fn rehearse(
         &self,
         to: &Member,
@@ -152,12 +140,9 @@ pub trait Peers: fmt::Debug + Send + Sync + 'static {
         patience: Duration,
     ) -> Told<Rehearsed>;
 
-    /// Asks another node how many objects are active on it.
+    /// Queries another node for its number of active objects.
     ///
     /// # Errors
-    /// Where there is no answer within `patience`.
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
+    /// There is no answer within `patience`.
     async fn active_count(&self, to: &Member, patience: Duration) -> Told<usize>;
 }

@@ -1,6 +1,7 @@
-//! How many calls may be under way to each other node, so that a slow one cannot fill this one with waiting calls.
+//! Bulkhead: limits the concurrent calls to each other node, so that a slow node cannot fill this one with waiting
+//! calls.
 //!
-//! A place is taken for as long as the call is under way. Nothing is known here of what a call is.
+//! A permit is held for as long as the call is in progress.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::id::NodeId;
 use crate::registry::members::Members;
 
-/// The places of all peers.
+/// Limits of all peers.
 #[derive(Debug)]
 pub(super) struct Places {
     peers: Mutex<HashMap<NodeId, Arc<Semaphore>>>,
@@ -20,12 +21,12 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// `per_peer` places for each, for which a call waits no longer than `wait`.
+    /// Creates limits of `per_peer` permits per node. A call waits at most `wait` for a permit.
     pub(super) fn new(per_peer: usize, wait: Duration) -> Self {
         Self { peers: Mutex::default(), per_peer, wait }
     }
 
-    /// A place for a call to `node`; none if none became free in time.
+    /// Acquires a permit for a call to `node`; `None` if none is available in time.
     pub(super) async fn take(
         &self,
         node: &NodeId,
@@ -39,12 +40,12 @@ impl Places {
     }
 
     fn of(&self, node: &NodeId, members: &Members) -> Arc<Semaphore> {
-        // What is behind the lock is whole at every moment.
+        // Poisoning is harmless: the map is complete at every moment.
         let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(places) = peers.get(node) {
             return Arc::clone(places);
         }
-        // A new node is rare enough to look for those that are gone.
+        // New nodes are rare enough to remove former members here.
         peers.retain(|known, _| members.find(known).is_some());
         let places = Arc::new(Semaphore::new(self.per_peer));
         peers.insert(node.clone(), Arc::clone(&places));
@@ -71,7 +72,7 @@ mod tests {
             },
             places.take(&node, &members)
         );
-        // Taking a place of another node has made this one's be forgotten, for it is no member.
+        // Taking a permit of another node removed the entry of this one, because it is not a member.
         assert!(third.is_some());
     }
 }

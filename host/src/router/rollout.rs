@@ -1,5 +1,4 @@
-//! What the nodes of a cluster do about a type together: how far each is, and who rehearses
-//! which objects.
+//! Cluster-wide operations on a type: progress of all nodes, and distribution of a rehearsal.
 
 use std::time::Duration;
 
@@ -15,37 +14,34 @@ use crate::node::rehearsal::Rehearsed;
 use crate::node::revisions::Progress;
 use crate::registry::members::PROTOCOL;
 
-/// How long a node may take to say how far it is.
+/// Time limit for a node's progress report.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long a node may take for its share of a rehearsal.
+/// Time limit for a node's share of a rehearsal.
 const BATCH_PATIENCE: Duration = Duration::from_mins(2);
 
-/// What one node says of a type.
+/// Report of one node about a type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// Its name.
+    /// Name of the node.
     pub node: NodeId,
-    /// How far it is; nothing where it did not say.
+    /// Progress of the node, if it answered.
     pub progress: Option<Progress>,
 }
 
-/// What all nodes of the cluster say of a type.
+/// Reports of all nodes of the cluster about a type.
 #[derive(Debug, Clone)]
 pub struct Survey {
-    /// Who was asked, and may be relied on to be all.
+    /// Nodes that were queried, which are all members.
     pub membership: Membership,
-    /// What each of them said.
+    /// One report per node.
     pub reports: Vec<Report>,
 }
 
 impl Router {
-    /// Asks all nodes how far they are with a type; only this one, where it is another node that asks, or where this
-    /// node does not know which nodes there are. It is for information: nothing is decided by it. See
+    /// Returns the progress of all nodes with a type, for information only. Returns only this node's progress if
+    /// the request comes from another node, or if the members are unknown. See
     /// [`Node::progress`](crate::node::Node::progress).
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
     pub async fn progress(
         &self,
         type_name: &TypeName,
@@ -62,12 +58,9 @@ impl Router {
         vec![Report { node: self.node.id(), progress }]
     }
 
-    /// Asks all nodes how far they are with a type. `None` without a session whose lease holds.
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
+    /// Queries all nodes for their progress with a type. `None` without a session whose lease holds.
     pub async fn survey(&self, type_name: &TypeName, counts_live: bool) -> Option<Survey> {
-        // A node that has never used the type learns of it here, so that it does not hold a roll-out up.
+        // A node that has never used the type loads it here, so that it does not delay a roll-out.
         let _ = self.node.catalog().know(type_name.as_str()).await;
         let membership = self.membership()?;
         let me = membership.me();
@@ -86,13 +79,11 @@ impl Router {
         Some(Survey { membership, reports })
     }
 
-    /// Has one node after another, by `turn`, rehearse a component with some objects; this one, where that cannot.
+    /// Rehearses a component with some objects on one node. `turn` selects nodes in rotation; if the selected node
+    /// fails, this node does the work.
     ///
     /// # Errors
-    /// As [`Node::rehearse`](crate::node::Node::rehearse).
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
+    /// The errors of [`Node::rehearse`](crate::node::Node::rehearse).
     pub async fn rehearse(
         &self,
         turn: usize,

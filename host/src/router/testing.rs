@@ -1,5 +1,5 @@
-//! Several nodes in one process, for tests: one directory, one store, the scripted engine, and peers that are
-//! reached by a function call, unless a test has it otherwise.
+//! Test cluster: several nodes in one process that share one directory, one store and the scripted engine. Peers
+//! are called as functions, unless a test replaces them.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -47,7 +47,7 @@ pub(crate) fn counter(key: &str) -> ObjectId {
     ObjectId::new("counter", key).unwrap()
 }
 
-/// A session that counts how often it is asked for a claim.
+/// Session that counts requests for claims.
 #[derive(Debug)]
 pub(crate) struct Counting {
     pub(crate) session: Session,
@@ -118,16 +118,16 @@ impl Registry for Counting {
     }
 }
 
-/// What befalls one call to a peer.
+/// Fault of one call to a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// It does not reach the peer.
+    /// The call does not reach the peer.
     NotSent,
-    /// It does not reach the peer, and nobody can tell.
+    /// The call does not reach the peer, and the caller cannot detect that.
     LostRequest,
-    /// It is executed, and the answer is lost.
+    /// The call is executed, and the answer is lost.
     LostAnswer,
-    /// It is neither executed nor answered.
+    /// The call is neither executed nor answered.
     Silence,
 }
 
@@ -140,18 +140,18 @@ pub(crate) struct Nearby {
 }
 
 impl Nearby {
-    /// Has one fault befall each of the next calls to any peer.
+    /// Injects one fault into each of the next calls to any peer.
     pub(crate) fn script(&self, faults: impl IntoIterator<Item = Fault>) {
         self.faults.lock().unwrap().extend(faults);
     }
 
-    /// The calls since the last look: to whom, and with how many hops.
+    /// Returns the calls since the previous query: their targets and hops.
     pub(crate) fn take_calls(&self) -> Vec<(String, u8)> {
         let calls = std::mem::take(&mut *self.calls.lock().unwrap());
         calls.into_iter().map(|(node, hops)| (node.to_string(), hops)).collect()
     }
 
-    /// Makes a node unreachable, as when its process was killed.
+    /// Makes a node unreachable, as if its process had been killed.
     pub(crate) fn kill(&self, node: &Arc<Node>) {
         self.routers.lock().unwrap().remove(&node.id());
     }
@@ -255,7 +255,7 @@ impl Peers for Nearby {
     }
 }
 
-/// A cluster without nodes.
+/// A cluster, initially without nodes.
 #[derive(Debug)]
 pub(crate) struct Cluster {
     pub(crate) directory: Directory,
@@ -263,7 +263,7 @@ pub(crate) struct Cluster {
     pub(crate) nearby: Nearby,
 }
 
-/// One node of it.
+/// One node of the cluster.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
     pub(crate) node: Arc<Node>,
@@ -277,13 +277,13 @@ impl Cluster {
         Self { directory: Directory::new(), store, nearby: Nearby::default() }
     }
 
-    /// A node that is reached within this process.
+    /// Adds a node that is reached within this process.
     pub(crate) async fn join(&self, name: &str) -> Place {
         let (node, session) = self.start(name, "").await;
         self.place(node, session, Arc::new(self.nearby.clone()))
     }
 
-    /// A node that reaches the others by `peers`, and is reached at `address`.
+    /// Adds a node that reaches the others through `peers`, and listens at `address`.
     pub(crate) async fn join_at(&self, name: &str, address: &str, peers: Arc<dyn Peers>) -> Place {
         let (node, session) = self.start(name, address).await;
         self.place(node, session, peers)
@@ -305,7 +305,7 @@ impl Cluster {
         (node, session)
     }
 
-    /// A node that has no session, and gets none.
+    /// Creates a node that never has a session.
     pub(crate) fn outsider(&self) -> Arc<Router> {
         let node = self.node(Arc::new(NoSession));
         Arc::new(Router::new(node, Arc::new(self.nearby.clone()), &Config::default()))
@@ -339,7 +339,7 @@ impl Cluster {
             .unwrap();
     }
 
-    /// A new counter that should be at the node of this name.
+    /// Returns a new counter that placement assigns to the node with this name.
     pub(crate) fn counter_at(&self, name: &str, salt: &str) -> ObjectId {
         let session = self.directory.join_at(NodeId::new("probe"), "");
         let mut members = session.members();
@@ -354,7 +354,7 @@ impl Cluster {
     }
 }
 
-/// Begins this one session again and again: once it is over, there is no other.
+/// Always opens the same session: once it has ended, there is no other.
 #[derive(Debug)]
 struct OneSession(Arc<Counting>);
 
@@ -365,7 +365,7 @@ impl Sessions for OneSession {
     }
 }
 
-/// Begins nothing, as while the registry is silent.
+/// Never opens a session, as if the registry did not answer.
 #[derive(Debug)]
 struct NoSession;
 

@@ -1,4 +1,4 @@
-//! Several nodes in one process, with peers whose faults are scripted.
+//! Routing between several nodes in one process, with scripted faults of peers.
 
 use std::sync::atomic::Ordering;
 
@@ -9,7 +9,7 @@ use super::testing::{Cluster, Fault, Place, call, counter, keyed};
 use super::*;
 use crate::registry::Registry as _;
 
-/// What a call through a node's router came to: its reply, or the word for why there is none.
+/// Returns the result of a call through a node's router: its reply, or the error's code.
 async fn ask(place: &Place, id: &ObjectId, call: Call) -> String {
     let answer = place.router.call(id, call, Context::default()).await;
     match answer {
@@ -54,7 +54,7 @@ async fn an_object_started_on_one_node_is_found_and_changed_from_another() {
 #[tokio::test]
 async fn a_call_to_a_cold_object_costs_one_claim_and_one_read_from_any_node() {
     let (cluster, places) = cluster(&["a", "b", "c"]).await;
-    // Each node reads the type once, which is not what is counted here.
+    // Each node reads the type once, which must not count here.
     for place in &places {
         place.node.catalog().current("counter").await.unwrap();
     }
@@ -92,7 +92,7 @@ async fn a_wrong_memory_is_corrected() {
     let id = cluster.counter_at("b", "x");
     assert_eq!(ask(&places[0], &id, add(1)).await, "1");
     cluster.nearby.take_calls();
-    // It goes over to `c`, which nobody told `a`.
+    // The object moves to `c`, and `a` is not notified.
     places[1].node.deactivate(&id).await;
     assert!(places[2].node.call(&id, add(1)).await.is_ok());
     assert_eq!(ask(&places[0], &id, add(1)).await, "3");
@@ -108,7 +108,7 @@ async fn a_wrong_memory_is_corrected() {
 async fn no_call_runs_in_circles() {
     let (cluster, places) = cluster(&["a", "b", "c"]).await;
     let id = cluster.counter_at("b", "x");
-    // A session of nobody holds the claim, and all nodes think it is one another's.
+    // A session that is not a member holds the claim, and each node has another one cached as the owner.
     let key = Granularity::Object.key_of(&id);
     let elsewhere = cluster.directory.join_at(NodeId::new("d"), "");
     elsewhere.claim(&id).await.unwrap();
@@ -142,11 +142,11 @@ async fn an_object_of_a_dead_node_answers_elsewhere_once_its_claim_is_free() {
     assert_eq!(ask(&places[0], &id, add(1)).await, "1");
     cluster.nearby.kill(&places[1].node);
     let early = ask(&places[0], &id, within(Duration::from_millis(150), add(1))).await;
-    // Its claim is held: not executed, and said in time.
+    // The claim is held: the call is not executed, and the error arrives in time.
     assert!(["not-owner", "deadline-exceeded"].contains(&early.as_str()), "{early}");
     let waiting = async { ask(&places[0], &id, add(1)).await };
     let dying = async {
-        // Some attempts later, its session ends.
+        // After some more attempts, its session ends.
         while places[0].node.metrics().route_pauses.get() < 12 {
             tokio::task::yield_now().await;
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -288,7 +288,7 @@ async fn operators_reach_the_node_that_knows() {
     assert_eq!(here.drain("node-b", context).await.unwrap_err().code, Code::NotOwner);
 }
 
-/// Not "no object", and not "it was not active".
+/// Neither "no object" nor "it was not active".
 #[tokio::test]
 async fn a_node_that_does_not_know_the_others_says_nothing_about_what_is_active_there() {
     let (cluster, places) = cluster(&["a", "b"]).await;

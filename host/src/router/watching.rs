@@ -1,9 +1,9 @@
-//! Watching: finds the owner of a watched object again and again, and keeps the object's topic here fed.
+//! Subscriptions: locates the owner of a watched object and keeps feeding the object's topic on this node.
 //!
-//! Whoever listens does so at the node they are connected with. Where that is the owner, its commits feed the topic;
-//! where not, one stream from the owner does, for all who listen here. When the owner changes or does not answer, the
-//! object is looked for as by any call, and the stream goes on from the last event that was seen; what cannot be told
-//! any more becomes a `reset`.
+//! A client subscribes at the node that it is connected to. If that node is the owner, its commits feed the topic.
+//! If not, a single stream from the owner feeds it, for all clients of this node. When the owner changes or does
+//! not answer, it is located again as for any call. The stream then resumes after the last event seen, or with a
+//! `reset` if events are no longer available.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -26,36 +26,40 @@ use crate::id::{NodeId, ObjectId};
 use crate::origin::Origin;
 use crate::registry::members::PROTOCOL;
 
-/// How long looking for an owner may take at a time.
+/// Time limit for one attempt to locate an owner.
 const FIND_PATIENCE: Duration = Duration::from_secs(5);
-/// First pause before the owner is looked for again; it doubles up to [`PAUSE_MAX`].
+/// First pause before the owner is located again; it doubles up to [`PAUSE_MAX`].
 const PAUSE_MIN: Duration = Duration::from_millis(25);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
-/// A topic is kept for one to two of these after the last has gone, so that who comes back can resume.
+/// A topic is kept for one to two of these intervals after its last listener has left, so that a returning client
+/// can resume.
 const LINGER: Duration = Duration::from_secs(30);
 
-/// Where an object was found.
+/// Location of a watched object.
 #[derive(Debug)]
 struct Found {
     version: u64,
     /// The data of a `reset`.
     stand: Bytes,
-    /// The node that owns it, where that is another one.
+    /// Node that owns the object, if it is another one.
     owner: Option<NodeId>,
-    /// Activations on this node that were over before it was looked for.
+    /// Number of activations on this node that had ended before the object was located.
     endings: u64,
 }
 
 impl Router {
-    /// Listens to the object that `call` asks for its stand: from after `after`, or from where it stands.
+    /// Subscribes to an object's events, after the event `after` or from its current state. `call` reads that
+    /// state.
     ///
-    /// For another node, as `context` tells, only the owner listens, and only as long as it is the owner.
+    /// A subscription from another node, according to `context`, is served only by the owner, and only while it
+    /// stays the owner.
     ///
     /// # Errors
-    /// As [`Router::call`], and [`Code::NotOwner`] where the owner does not tell of the object in the call's time.
+    /// The errors of [`Router::call`]; [`Code::NotOwner`] if the owner sends nothing about the object by the
+    /// call's deadline.
     ///
     /// # Cancel safety
-    /// The object may have become active all the same.
+    /// If the future is dropped, the object may have been activated.
     pub async fn watch(
         self: &Arc<Self>,
         id: &ObjectId,
@@ -63,7 +67,7 @@ impl Router {
         after: Option<EventId>,
         context: Context,
     ) -> Result<Listener, Box<Error>> {
-        // Before the version is asked for: a change is then in the answer, or seen here.
+        // Taken before the version is read, so that each change is either in the answer or seen here.
         let mut seat = self.node.hub().seat(id);
         let topic = Arc::clone(seat.topic());
         let span = if context.hops > 0 { Span::Activation } else { Span::Always };
@@ -76,7 +80,7 @@ impl Router {
                 let text = format!("{id} is not watched here: the node {owner} owns it");
                 return Err(Box::new(Error::new(Code::NotOwner, text).with_owner(owner.clone())));
             }
-            // Nobody can have seen more than there is, but of another history.
+            // An id beyond the current version belongs to another history.
             after = after.filter(|after| after.version() <= found.version);
             if found.owner.is_none() {
                 topic.place(found.version, found.stand.clone());
@@ -112,7 +116,7 @@ impl Router {
         Ok(Found { version: done.version, stand: done.reply, owner: answered.owner, endings })
     }
 
-    /// Passes on what another node tells, until it tells no more. `false` where it told nothing.
+    /// Feeds the topic from another node's stream until the stream ends. Returns `false` if no event arrived.
     async fn hear(&self, owner: &NodeId, topic: &Topic) -> bool {
         let member = self.look().members.find(owner).cloned();
         let Some(member) = member.filter(|member| member.protocol == PROTOCOL) else {
@@ -150,7 +154,7 @@ impl Router {
     }
 }
 
-/// Feeds a topic until nobody has listened to it for a while.
+/// Feeds a topic until it has had no listener for a while.
 async fn feed(router: Weak<Router>, hub: Arc<Hub>, topic: Arc<Topic>, found: Found) {
     let mut following = Box::pin(follow(router, Arc::clone(&topic), found));
     loop {
@@ -164,7 +168,7 @@ async fn feed(router: Weak<Router>, hub: Arc<Hub>, topic: Arc<Topic>, found: Fou
     }
 }
 
-/// Follows an object from owner to owner, as long as this node is there.
+/// Follows an object from owner to owner while this node exists.
 async fn follow(router: Weak<Router>, topic: Arc<Topic>, found: Found) {
     let (mut found, mut pause) = (found, PAUSE_MIN);
     loop {
@@ -182,7 +186,7 @@ async fn follow(router: Weak<Router>, topic: Arc<Topic>, found: Found) {
             }
         }
         found = loop {
-            // Many who lost the same owner do not come all at once.
+            // Jitter, so that the nodes that lost the same owner do not return all at once.
             let part = rand::rng().random_range(0.5..1.0);
             tokio::time::sleep(pause.mul_f64(part)).await;
             pause = (pause * 2).min(PAUSE_MAX);
@@ -198,7 +202,7 @@ async fn follow(router: Weak<Router>, topic: Arc<Topic>, found: Found) {
     }
 }
 
-/// Returns when nobody has listened for a while.
+/// Returns once the topic has had no listener for a while.
 async fn unheard(topic: &Topic) {
     let mut quiet_since = None;
     loop {
@@ -213,7 +217,7 @@ async fn unheard(topic: &Topic) {
     }
 }
 
-/// Asks an object where it stands, in this node's own name.
+/// Creates the call that reads an object's current state, in this node's own name.
 fn look() -> Call {
     Call {
         operation: Operation::Watch { shows_state: true },

@@ -1,4 +1,4 @@
-//! Tables of what is asked of whom, in which order. This node is `a`, the others are `b`, `c` and `d`.
+//! Tables of routing attempts in their expected order. This node is `a`, the others are `b`, `c` and `d`.
 
 use bytes::Bytes;
 
@@ -17,7 +17,7 @@ fn members(names: &str) -> Members {
     Members::new(names.split_whitespace().map(member).collect())
 }
 
-/// A key whose objects should be at these nodes, in this order.
+/// Returns a key for which placement prefers these nodes, in this order.
 fn key(order: &str) -> ClaimKey {
     let members = members(order);
     let found = (0..100_000).map(|n| ClaimKey::from_u128((n << 64) | n)).find(|key| {
@@ -36,7 +36,7 @@ struct Table {
 }
 
 impl Table {
-    /// A call that comes from a client, to an object that should be at these nodes in this order.
+    /// Creates a client's call to an object for which placement prefers these nodes, in this order.
     fn new(order: &str) -> Self {
         Self::at(order, 0, None, false)
     }
@@ -49,7 +49,7 @@ impl Table {
         Self { course, members: members(order), is_active: false, now }
     }
 
-    /// `here`, the name of a node, `pause`, or the code of an answer.
+    /// Returns the next step: `here`, the name of a node, `pause`, or the code of an error.
     fn next(&mut self) -> String {
         let view = View {
             me: &NodeId::new("a"),
@@ -69,7 +69,7 @@ impl Table {
         }
     }
 
-    /// Asserts that the next step is this one, and brings what came of it; the answer, if that is one.
+    /// Asserts the next step and passes its result on. Returns the answer if the result is final.
     #[track_caller]
     fn step(&mut self, expected: &str, came: Came) -> Option<String> {
         assert_eq!(self.next(), expected);
@@ -78,7 +78,7 @@ impl Table {
         Some(answer.map_or_else(|error| error.code.to_string(), |_| "done".to_owned()))
     }
 
-    /// Goes through steps, of which none but the last is the answer.
+    /// Runs steps of which only the last is final.
     #[track_caller]
     fn check(&mut self, steps: Vec<(&str, Came)>, end: &str) {
         let mut answer = None;
@@ -116,7 +116,7 @@ fn interrupted(is_query: bool) -> Came {
     Came::Interrupted { why: "broke off".to_owned(), is_query }
 }
 
-/// In place of what comes of a pause.
+/// Placeholder for the result of a pause.
 fn waited() -> Came {
     Came::NoPlace
 }
@@ -255,7 +255,7 @@ fn a_refusal_after_an_interrupted_update_is_no_proof() {
 
 #[test]
 fn a_call_makes_two_hops_at_most() {
-    // Sent here because this node should own the object: it tries, and knows one further.
+    // Forwarded here because this node should own the object: it tries, and may forward once more.
     Table::at("b c a", 1, None, false).check(vec![("here", done())], "done");
     let steps = vec![("here", owned_by("b")), ("b", done())];
     Table::at("b c a", 1, None, false).check(steps, "done");

@@ -1,4 +1,4 @@
-//! Watching in a cluster within one process.
+//! Subscriptions in a cluster within one process.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ async fn add(place: &Place, id: &ObjectId) {
     place.router.call(id, call, Context::default()).await.unwrap();
 }
 
-/// What is heard up to the end of `version`.
+/// Returns the events up to the end of `version`.
 async fn heard(listener: &mut Listener, version: u64) -> Vec<String> {
     let mut heard = Vec::new();
     loop {
@@ -73,7 +73,7 @@ async fn who_comes_back_to_another_node_resumes_there() {
     assert_eq!(heard(&mut first, 2).await, ["0 reset", "1 changed", "2 changed"]);
     drop(first);
     let mut second = watch(&places[2], &id, Some("1")).await;
-    // The stream from the owner begins where the first client on this node has to.
+    // The stream from the owner starts at the position of the first client on this node.
     assert_eq!(heard(&mut second, 2).await, ["2 reset"]);
     let mut third = watch(&places[1], &id, Some("1")).await;
     assert_eq!(heard(&mut third, 2).await, ["2 changed"]);
