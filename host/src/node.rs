@@ -1,7 +1,8 @@
-//! All objects of this process: brings calls to them, tears down what is idle, and hands them over when it goes.
+//! All objects of this process: dispatches calls, unloads idle objects, and hands objects over when the node
+//! stops.
 //!
-//! The node knows types, objects and their whereabouts; it does not know HTTP, calls no other node, and decides nothing
-//! within an object. It lives through one session with the registry after another ([`life`]).
+//! A node passes through a sequence of registry sessions ([`life`]). Activations belong to one session and end
+//! with it.
 
 mod departure;
 mod health;
@@ -47,33 +48,33 @@ use crate::store::watched::Watched;
 use revisions::Turned;
 use session::Session;
 
-/// What a node is told about its objects.
+/// Settings of a node.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// After how long without a call an object is torn down.
+    /// Time without a call after which an object is unloaded.
     pub idle_timeout: Duration,
-    /// Calls that may wait for one object.
+    /// Maximum number of calls that wait for one object.
     pub mailbox_len: usize,
-    /// Failures in a row after which an object is quarantined.
+    /// Number of consecutive failures after which an object is quarantined.
     pub fault_max: u32,
-    /// Whether callers are told what code said that trapped: on the node of a developer, who wrote it.
+    /// Whether callers see the message of a trap: for a developer's node, whose callers wrote the code.
     pub shows_traps: bool,
-    /// Instances that are kept at most.
+    /// Maximum number of cached instances.
     pub resident_max: usize,
-    /// Activations that may begin per second; nothing where neither registry nor store needs that.
+    /// Maximum number of activations per second; unlimited if neither the registry nor the store needs a limit.
     pub activation_rate: Option<u32>,
-    /// How long the store may leave everything unanswered before the node gives its objects up.
+    /// Time without any answer from the store after which the node gives up its objects.
     pub store_patience: Duration,
 }
 
-/// The adapters of a node's three ports.
+/// Adapters of a node's three ports.
 #[derive(Debug, Clone)]
 pub struct Ports {
-    /// Who owns what: begins the node's sessions.
+    /// Opens the node's sessions with the registry.
     pub sessions: Arc<dyn Sessions>,
-    /// Where records are.
+    /// Holds the records.
     pub store: Arc<dyn Store>,
-    /// What runs components.
+    /// Runs components.
     pub engine: Arc<dyn Engine>,
 }
 
@@ -86,7 +87,7 @@ pub struct Ports {
 /// # async fn example(ports: Ports, config: Config) {
 /// let node = Node::start(ports, &config);
 /// node.joined().await;
-/// // … bring calls with `node.call` …
+/// // … dispatch calls with `node.call` …
 /// node.drain(std::time::Duration::from_secs(10)).await;
 /// node.leave().await;
 /// # }
@@ -94,7 +95,7 @@ pub struct Ports {
 #[derive(Debug)]
 pub struct Node {
     present: watch::Sender<Option<Arc<Session>>>,
-    /// The name of the present session's node, or of the last one's.
+    /// Name of the node in its current session, or in the previous one.
     id: watch::Sender<NodeId>,
     store: Arc<Watched>,
     catalog: Arc<Catalog>,
@@ -104,23 +105,23 @@ pub struct Node {
     metrics: Arc<Metrics>,
     hub: Arc<Hub>,
     config: Config,
-    /// How far the objects were told of changes of their types.
+    /// Progress of the live objects with changes of their types.
     turned: Mutex<BTreeMap<TypeName, Turned>>,
-    /// Types that have changed, of which the other nodes could not be told yet.
+    /// Changed types whose notification of the other nodes is pending.
     untold: Mutex<BTreeSet<TypeName>>,
     is_draining: AtomicBool,
     is_unwell: AtomicBool,
     is_unwritable: AtomicBool,
-    /// Closed when the node is gone, which its tasks watch.
+    /// Closed when the node is dropped, which ends its tasks.
     _gone: watch::Sender<()>,
 }
 
 impl Node {
-    /// Starts a node on its ports. It begins its first session in the background: see [`joined`](Self::joined).
-    /// Its tasks end with the last handle to it.
+    /// Starts a node on its ports. The first session opens in the background: see [`joined`](Self::joined). The
+    /// node's tasks end when its last handle is dropped.
     ///
     /// # Panics
-    /// Outside of a tokio runtime.
+    /// Called outside a tokio runtime.
     #[must_use]
     pub fn start(ports: Ports, config: &Config) -> Arc<Self> {
         let store = Arc::new(Watched::new(ports.store));
@@ -153,27 +154,24 @@ impl Node {
         node
     }
 
-    /// Lets objects call others by this way. Without one they call nobody.
+    /// Sets the route for calls between objects. Without a route, objects cannot call others.
     pub fn open_exit(&self, route: Weak<dyn Route>) {
         self.exit.open(route);
     }
 
-    /// When alarms of the node's objects are due.
+    /// Returns the due times of the alarms of this node's objects.
     #[must_use]
     pub fn timers(&self) -> &Arc<Timers> {
         &self.timers
     }
 
     /// Waits until the node has a session.
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
     pub async fn joined(&self) {
-        // The sender is this node's own, so that the channel is open.
+        // The wait cannot fail, because `self` owns the sender.
         let _ = self.present.subscribe().wait_for(Option::is_some).await;
     }
 
-    /// Goes on under a new session.
+    /// Starts a new session.
     fn enter(&self, registry: Arc<dyn Registry>) -> Arc<Session> {
         let node = registry.node().clone();
         let resident_max = self.config.resident_max;
@@ -193,7 +191,7 @@ impl Node {
             hub: Arc::clone(&self.hub),
             metrics: Arc::clone(&self.metrics),
             exit: Arc::clone(&self.exit),
-            // The others are for what these wait for.
+            // The other half is reserved for the objects that these calls wait for.
             calls_out: Semaphore::new((resident_max / 2).max(1)),
             timers: Arc::clone(&self.timers),
             probe_ended: Notify::new(),
@@ -201,19 +199,19 @@ impl Node {
         tracing::info!(%node, "a session has begun");
         self.metrics.sessions.inc();
         self.id.send_replace(node);
-        // Before anything is activated: what changed while there was no session was told to nobody here.
+        // Before any activation: this node received no notifications of changes while it had no session.
         self.catalog.doubt();
         self.present.send_replace(Some(Arc::clone(&session)));
         session
     }
 
-    /// The session is over: nothing is taken until the next one.
+    /// Ends the current session. The node accepts no calls until the next one starts.
     fn exit(&self) {
         self.present.send_replace(None);
     }
 
     fn turned(&self) -> MutexGuard<'_, BTreeMap<TypeName, Turned>> {
-        // What is behind the lock is whole at every moment.
+        // Poisoning is harmless: the map is complete at every moment.
         self.turned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -221,16 +219,16 @@ impl Node {
         self.present.borrow().clone()
     }
 
-    /// The node's present session with the registry, if it has one.
+    /// Returns the node's current session with the registry, if any.
     #[must_use]
     pub fn session(&self) -> Option<Arc<dyn Registry>> {
         Some(Arc::clone(&self.present()?.around.registry))
     }
 
-    /// Ends the session in order: all claims are free at its end.
+    /// Closes the session and frees all its claims.
     ///
     /// # Cancel safety
-    /// The session ends all the same, later.
+    /// If the future is dropped, the session still ends, but later.
     pub async fn leave(&self) {
         self.is_draining.store(true, Ordering::SeqCst);
         if let Some(registry) = self.session() {
@@ -238,13 +236,13 @@ impl Node {
         }
     }
 
-    /// Brings one call to its object and waits for the answer.
+    /// Dispatches one call to its object and waits for the answer.
     ///
     /// # Errors
-    /// Every [`Code`] that says something of a call; `docs/errors.md` has them.
+    /// Every [`Code`] that applies to calls; see `docs/errors.md`.
     ///
     /// # Cancel safety
-    /// A call that was begun runs to its end; only the answer is lost.
+    /// A call that has started runs to its end; only the answer is lost.
     pub async fn call(&self, id: &ObjectId, call: Call) -> Answer {
         let arrived = BootTime::now();
         let answer = self.bring(id, call).await;
@@ -258,7 +256,7 @@ impl Node {
     }
 
     async fn bring(&self, id: &ObjectId, mut call: Call) -> Answer {
-        // Found before anything is claimed, so that calls to types that do not exist cost nothing.
+        // Checked before a claim is requested, so that calls to unknown types cost nothing.
         self.catalog.know(id.type_name()).await.map_err(Box::new)?;
         if let Operation::Watch { shows_state } = &mut call.operation {
             let revision = Box::pin(self.catalog.current(id.type_name())).await;
@@ -280,7 +278,7 @@ impl Node {
                 None => break,
                 Some(returned) => pending = returned,
             }
-            // The entry is being taken out of the table by another thread.
+            // Another thread is removing the entry from the table.
             tokio::task::yield_now().await;
         }
         answer.await.unwrap_or_else(|_| {
@@ -289,7 +287,7 @@ impl Node {
         })
     }
 
-    /// Whether an object that is not active here may become so.
+    /// Rejects the activation of an object that this node must not activate now.
     fn admit(&self, session: &Session, id: &ObjectId) -> Result<(), Box<Error>> {
         let (code, why) = if self.is_draining() {
             (Code::Draining, "this node hands its objects over")
@@ -303,16 +301,16 @@ impl Node {
         Err(Box::new(Error::new(code, format!("{id} was not called: {why}"))))
     }
 
-    /// Whether the object is active here, or on its way there.
+    /// Whether the object is active here, or is being activated.
     #[must_use]
     pub fn is_active(&self, id: &ObjectId) -> bool {
         self.present().is_some_and(|session| session.around.table.get(id).is_some())
     }
 
-    /// Unloads an object from memory, after what is under way. `false` where it was not active.
+    /// Deactivates an object after its work in progress. Returns `false` if it was not active.
     ///
     /// # Cancel safety
-    /// The object ends all the same.
+    /// If the future is dropped, the object is still deactivated.
     pub async fn deactivate(&self, id: &ObjectId) -> bool {
         let Some(session) = self.present() else { return false };
         let Some(cell) = session.around.table.get(id) else { return false };
@@ -328,43 +326,43 @@ impl Node {
         true
     }
 
-    /// Whether the node hands its objects over.
+    /// Whether the node is handing its objects over.
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.is_draining.load(Ordering::SeqCst)
     }
 
-    /// The node's name under its present session, or its last one.
+    /// Returns the node's name in its current session, or in the previous one.
     #[must_use]
     pub fn id(&self) -> NodeId {
         self.id.borrow().clone()
     }
 
-    /// The types and their revisions.
+    /// Returns the catalog of types and revisions.
     #[must_use]
     pub fn catalog(&self) -> &Catalog {
         &self.catalog
     }
 
-    /// What the node counts.
+    /// Returns the node's metrics.
     #[must_use]
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
     }
 
-    /// Who watches which object by this node.
+    /// Returns the hub of the subscriptions on this node.
     #[must_use]
     pub fn hub(&self) -> &Arc<Hub> {
         &self.hub
     }
 
-    /// How many objects are active on this node.
+    /// Returns the number of objects that are active on this node.
     #[must_use]
     pub fn active_count(&self) -> usize {
         self.present().map_or(0, |session| session.around.table.len())
     }
 
-    /// What the node counts, as Prometheus reads it.
+    /// Renders the node's metrics in the Prometheus text format.
     #[must_use]
     pub fn render_metrics(&self) -> String {
         let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
@@ -386,7 +384,7 @@ fn no_session(id: &ObjectId) -> Box<Error> {
     Box::new(Error::new(Code::RegistryUnavailable, text))
 }
 
-/// Looks at `condition` again and again, at growing pauses, until it holds.
+/// Polls `condition` with growing pauses until it holds.
 async fn until(mut condition: impl FnMut() -> bool) {
     let mut pause = Duration::from_millis(1);
     while !condition() {

@@ -1,7 +1,7 @@
-//! Objects that go on elsewhere: handed over one claim after another, a few at a time.
+//! Drain and rebalancing: hands objects over to other nodes, in batches of claims.
 //!
-//! An object answers until its turn comes. From then on its callers are turned away with "not executed", so that their
-//! router finds the next owner, and its claim is free as soon as it has nothing open.
+//! An object serves calls until its batch starts. From then on, callers get "not executed", so that their router
+//! finds the next owner. The claim becomes free as soon as the object has no work in progress.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,24 +16,24 @@ use crate::activation::offer::deactivate;
 use crate::registry::claims::ClaimKey;
 use crate::registry::members::Standing;
 
-/// Claims that are handed over together.
+/// Number of claims handed over together.
 const BATCH: usize = 64;
-/// How long one batch may take before the next one begins; what is left is tried again.
+/// Time limit for one batch before the next one starts; the remainder is retried.
 const BATCH_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Pause before what is left is tried again.
+/// Pause before the remainder is retried.
 const ROUND_PAUSE: Duration = Duration::from_millis(50);
 
 type Groups = BTreeMap<ClaimKey, Vec<Arc<Cell>>>;
 
 impl Node {
-    /// Begins nothing more, hands every object over, and gives every claim back, within `patience`.
+    /// Stops activating objects, hands every object over, and releases every claim, within `patience`.
     ///
-    /// Returns how many objects were still active when the time was over: their claims end with the session, and
-    /// nothing that was answered is lost.
+    /// Returns the number of objects that are still active at the end. Their claims end with the session, and no
+    /// confirmed change is lost.
     ///
     /// # Cancel safety
-    /// The node goes on refusing to activate objects.
+    /// If the future is dropped, the node continues to refuse activations.
     pub async fn drain(&self, patience: Duration) -> usize {
         self.is_draining.store(true, Ordering::SeqCst);
         let draining = async {
@@ -49,13 +49,13 @@ impl Node {
                 tokio::time::sleep(ROUND_PAUSE).await;
             }
         };
-        // Past the patience, what is left is reported.
+        // After the time limit, the remainder is only counted.
         let _ = tokio::time::timeout(patience, draining).await;
         self.active_count()
     }
 }
 
-/// Hands over what there is; says whether nothing is left.
+/// Hands over all objects and claims. Returns whether none is left.
 async fn hand_over_all(session: &Session) -> bool {
     let mut groups = groups(session);
     for key in session.around.registry.held() {
@@ -65,7 +65,7 @@ async fn hand_over_all(session: &Session) -> bool {
     session.around.table.is_empty() && session.around.registry.held().is_empty()
 }
 
-/// Hands over the claims that `chosen` picks, with all objects under them.
+/// Hands over the claims that `chosen` selects, with all objects under them.
 pub(super) async fn hand_over_chosen(session: &Session, chosen: impl Fn(ClaimKey) -> bool) {
     let keys = session.around.registry.held().into_iter().filter(|key| chosen(*key));
     let mut chosen: Groups = keys.map(|key| (key, Vec::new())).collect();

@@ -1,12 +1,13 @@
-//! Whether the node can do its work, and what the others are told about it.
+//! Health of the node: detects an unavailable store, and publishes the node's status.
 //!
-//! A node whose store has not answered for a while takes no objects and gives up those that it has, so that another one
-//! can serve them. Whoever waits for the outcome of a write is told "unknown": the write may still take place, as after
-//! a crash, and the next owner finds out.
+//! A node whose store has not answered for a while accepts no objects and gives up its own, so that another node
+//! can serve them. Callers that wait for a write get "unknown": the write may still take effect, as after a crash,
+//! and the next owner finds out.
 //!
-//! Where the store answers reads and takes no writes, on a full disk for example, the node is not ready either, and its
-//! objects are given up once. From then on it refuses updates before anything is done, and goes on answering queries:
-//! the other nodes may write no better. Whether writes take place again is found out by writing.
+//! A store may answer reads but accept no writes, for example on a full disk. The node is then not ready either,
+//! and gives up its objects once. From then on it rejects updates before executing anything and still answers
+//! queries, because the other nodes may be unable to write too. Only an actual write shows that the store accepts
+//! writes again.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -24,12 +25,13 @@ use crate::error::{Code, Error};
 use crate::id::ObjectId;
 use crate::registry::members::Standing;
 
-/// Pause between two looks.
+/// Interval of the health check.
 const PAUSE: Duration = Duration::from_millis(500);
-/// After so long without an answer the store is asked: nobody else may, and a single lost request says little.
+/// Time without an answer after which the store is probed. There may be no other requests, and a single lost one
+/// proves little.
 const PROBE_FROM: Duration = Duration::from_millis(500);
 
-/// Looks after the node until it is gone.
+/// Monitors the node's health until the node is dropped.
 pub(super) async fn run(node: Weak<Node>, store_patience: Duration) {
     let probes = Arc::new(Semaphore::new(1));
     loop {
@@ -46,10 +48,10 @@ pub(super) async fn run(node: Weak<Node>, store_patience: Duration) {
 }
 
 impl Node {
-    /// Whether the node takes calls for objects that are not active yet.
+    /// Checks whether the node accepts calls to objects that are not active yet.
     ///
     /// # Errors
-    /// Why it does not, with effect "none".
+    /// The reason why it does not, with effect "none".
     pub fn readiness(&self) -> Result<(), Error> {
         let Some(session) = self.present() else {
             let text = "this node has no session with the registry";
@@ -72,7 +74,7 @@ impl Node {
         Ok(())
     }
 
-    /// Refuses what changes an object while the store takes no writes.
+    /// Rejects operations that change an object while the store accepts no writes.
     pub(super) async fn check_writable(
         &self,
         id: &ObjectId,
@@ -107,7 +109,7 @@ impl Node {
         self.is_unwell.load(Ordering::SeqCst)
     }
 
-    /// Whether no write has taken place for longer than the node's patience, though some were sent.
+    /// Whether no write has succeeded for longer than the node's patience, although some were sent.
     fn is_unwritable(&self) -> bool {
         self.is_unwritable.load(Ordering::SeqCst)
     }
@@ -116,7 +118,8 @@ impl Node {
         format!("the store takes no writes: {}", self.store.write_failure())
     }
 
-    /// `true` where the store has just become one that takes no writes.
+    /// Updates the store's health and probes it if necessary. Returns `true` if it has just stopped accepting
+    /// writes.
     fn look_at_store(&self, patience: Duration, probes: &Arc<Semaphore>) -> bool {
         let (unread, unwritten) = (self.store.failing_for(), self.store.failing_writes_for());
         // A store that answers neither has been silent since the first request of both kinds.
@@ -128,7 +131,7 @@ impl Node {
         {
             let store = Arc::clone(&self.store);
             tokio::spawn(async move {
-                // One that takes longer has found out what it was to find out.
+                // A probe that takes longer has already shown that the store does not answer.
                 let _ = tokio::time::timeout(patience, store.probe()).await;
                 drop(only);
             });
@@ -175,7 +178,7 @@ async fn give_up(session: &Session) {
         deactivate(&cell, Reason::GivenUp, &session.around);
     }
     for key in session.around.registry.held() {
-        // What is still claimed stays; an error means that it stays too.
+        // A claim that is still in use stays held, and so does one whose release fails.
         let _ = session.around.registry.hand_over(key).await;
     }
 }

@@ -1,6 +1,6 @@
-//! The life of a node: one session after another, and what each of them has to tell.
+//! Session loop of a node: opens one session after another, and handles the events of each.
 //!
-//! When a session is over, every activation under it ends at once; the next session starts from nothing.
+//! When a session ends, every activation under it ends at once. The next session starts with an empty table.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -19,14 +19,14 @@ use crate::registry::claims::{ClaimKey, Granularity};
 use crate::registry::members::Members;
 use crate::registry::{Notice, Registry, Sessions};
 
-/// Pauses between two attempts to begin a session.
+/// Bounds of the pause between two attempts to open a session.
 const BEGIN_PAUSE_MIN: Duration = Duration::from_millis(100);
 const BEGIN_PAUSE_MAX: Duration = Duration::from_secs(2);
-/// Pauses between two attempts to read a type again.
+/// Bounds of the pause between two attempts to read a type again.
 const LOOK_PAUSE_MIN: Duration = Duration::from_millis(100);
 const LOOK_PAUSE_MAX: Duration = Duration::from_secs(5);
 
-/// Lives until the node is gone.
+/// Runs until the node is dropped.
 pub(super) async fn run(
     node: Weak<Node>,
     sessions: Arc<dyn Sessions>,
@@ -45,7 +45,7 @@ pub(super) async fn run(
         let rebalancing = rebalance(Arc::clone(&session), members);
         tokio::select! {
             () = attend(&node, &session) => {}
-            // Ends only when the registry's side is gone, of which there is a notice too.
+            // Never completes: the end of the session is reported as an event.
             () = rebalancing.then(|()| std::future::pending()) => {}
             _ = gone.changed() => return registry.leave().await,
         }
@@ -71,7 +71,7 @@ async fn begin(sessions: &dyn Sessions) -> Arc<dyn Registry> {
     }
 }
 
-/// Does what the notices of a session ask for, until it is over.
+/// Handles the events of a session until it ends.
 async fn attend(node: &Weak<Node>, session: &Arc<Session>) {
     loop {
         match session.around.registry.next_notice().await {
@@ -92,8 +92,8 @@ async fn attend(node: &Weak<Node>, session: &Arc<Session>) {
     }
 }
 
-/// Reads types again in a task of its own, so that a slow store keeps no notice waiting. What the store does not give
-/// is asked for again, for the notice of it does not come a second time.
+/// Reads types again in a separate task, so that a slow store does not delay events. A failed read is retried,
+/// because the notification does not come a second time.
 fn look_again(node: &Weak<Node>, names: Vec<crate::id::TypeName>) {
     let node = node.clone();
     tokio::spawn(async move {
@@ -111,7 +111,7 @@ fn look_again(node: &Weak<Node>, names: Vec<crate::id::TypeName>) {
     });
 }
 
-/// Ends what was active under claims that are gone.
+/// Ends the activations under lost claims.
 fn lose(session: &Arc<Session>, keys: &[ClaimKey]) {
     tracing::warn!(count = keys.len(), "claims are gone, and what was active under them ends");
     for cell in session.cells() {
@@ -121,7 +121,7 @@ fn lose(session: &Arc<Session>, keys: &[ClaimKey]) {
     }
 }
 
-/// Ends everything under a session that is over; writes under way are resolved first.
+/// Ends all activations of an ended session; writes in progress are resolved first.
 async fn end_all(session: &Session) {
     let table: &Table = &session.around.table;
     until(|| {
@@ -133,11 +133,11 @@ async fn end_all(session: &Session) {
     .await;
 }
 
-/// Where a claim covers many objects, hands over those that other nodes are to have, whenever the nodes change.
+/// Hands over the claims that belong on other nodes whenever the members change, if a claim covers many objects.
 async fn rebalance(session: Arc<Session>, mut members: watch::Receiver<Members>) {
     let registry = &session.around.registry;
     if registry.granularity() == Granularity::Object {
-        // An object moves when it has nothing to do, or when its node drains.
+        // A single object moves when it becomes idle or its node drains.
         return;
     }
     let me = registry.node();

@@ -1,5 +1,5 @@
-//! Which objects of a type there are: from the store, or those that are active on this node.
-//! Listing activates nothing.
+//! Lists the objects of a type, from the store or among the active objects of this node. Listing activates no
+//! object.
 
 use std::collections::BTreeSet;
 
@@ -12,41 +12,38 @@ use crate::limits::LIST_COUNT_MAX;
 use crate::store::Store as _;
 use crate::store::record::codec;
 
-/// Records that are looked at together.
+/// Number of records read concurrently.
 const LOOKS_AT_ONCE: usize = 16;
 
-/// What is to be listed.
+/// Parameters of a list.
 #[derive(Debug, Clone)]
 pub struct Query {
-    /// Objects of this type.
+    /// Type of the objects.
     pub type_name: TypeName,
-    /// Only keys that begin with this.
+    /// Prefix of the keys.
     pub prefix: String,
-    /// Only keys that come after this one.
+    /// Key after which the page starts.
     pub after: Option<String>,
-    /// At most so many, 1 to 1,000.
+    /// Maximum number of keys, 1 to 1,000.
     pub limit: usize,
-    /// Only those that are active on this node.
+    /// Restricts the list to the objects that are active on this node.
     pub is_active: bool,
 }
 
-/// One page of keys, in the order of their percent-encoded names.
+/// Page of keys, ordered by their percent-encoded names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// The keys. There may be fewer than asked for, because deleted objects are left out.
+    /// The keys. There may be fewer than requested, because deleted objects are omitted.
     pub keys: Vec<String>,
-    /// Where the next page begins: hand it in as `after`. Nothing where this page is the last.
+    /// Start of the next page: pass it as `after`. `None` on the last page.
     pub next: Option<String>,
 }
 
 impl Node {
-    /// The keys of a type's objects, page by page.
+    /// Returns a page of the keys of a type's objects.
     ///
     /// # Errors
-    /// [`Code::UnknownType`], [`Code::StoreUnavailable`], or [`Code::InvalidObjectId`] for a bad `after`.
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
+    /// [`Code::UnknownType`], [`Code::StoreUnavailable`], or [`Code::InvalidObjectId`] for an invalid `after`.
     pub async fn list(&self, query: &Query) -> Result<Page, Error> {
         let type_name = query.type_name.as_str();
         self.catalog.current(type_name).await?;
@@ -66,7 +63,7 @@ impl Node {
         Ok(Page { keys, next })
     }
 
-    /// A page of the objects that have a record, deleted or not, and whether there are more.
+    /// Returns a page of the objects that have a record, including deleted ones, and whether there are more.
     async fn recorded_ids(
         &self,
         query: &Query,
@@ -80,7 +77,7 @@ impl Node {
             let page = page.map_err(|e| Error::new(Code::StoreUnavailable, e.to_string()))?;
             let ids: Vec<_> =
                 page.names.iter().filter_map(|name| ObjectId::from_blob_key(name)).collect();
-            // A page of nothing but what others put there has no key to go on after, and is not the last.
+            // A page that contains only foreign blobs has no key to continue after, but is not the last one.
             if !ids.is_empty() || !page.has_more {
                 return Ok((ids, page.has_more));
             }
@@ -88,13 +85,11 @@ impl Node {
         }
     }
 
-    /// A page of the objects of a type that have a record, deleted or not, and what to go on after.
+    /// Returns a page of a type's objects that have a record, including deleted ones, and the position to continue
+    /// after.
     ///
     /// # Errors
     /// [`Code::StoreUnavailable`].
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
     pub async fn record_ids(
         &self,
         type_name: &TypeName,
@@ -107,13 +102,10 @@ impl Node {
         Ok((ids, page.names.into_iter().next_back().filter(|_| page.has_more)))
     }
 
-    /// The components that the records of these objects name.
+    /// Returns the components that the records of these objects reference.
     ///
     /// # Errors
-    /// Where a record cannot be read, and so might name any.
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
+    /// A record cannot be read, and so might reference any component.
     pub async fn components_of(&self, ids: Vec<ObjectId>) -> Result<BTreeSet<Digest>, Error> {
         let reads = ids.into_iter().map(|id| async move {
             let blob = self.store.get(&id.blob_key()).await;
@@ -129,7 +121,7 @@ impl Node {
         components.try_filter_map(async |component| Ok(component)).try_collect().await
     }
 
-    /// Whether an object that has a record, or is active, is not deleted. What cannot be read is there.
+    /// Whether an object that has a record or is active exists. An unreadable record counts as an existing object.
     pub(super) async fn is_there(&self, id: &ObjectId) -> bool {
         let cell = self.present().and_then(|session| session.around.table.get(id));
         if let Some(live) = cell.and_then(|cell| cell.position()) {

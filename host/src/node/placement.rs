@@ -1,21 +1,21 @@
-//! Which node an object is to live on when nobody owns it: rendezvous hashing over the live nodes.
+//! Placement: rendezvous hashing over the live nodes selects the node for an object that has no owner.
 //!
-//! Every node computes the same order from the same members, so that all send a cold object's first call to one node
-//! before anybody claims, and a node that joins or leaves moves only its own share. It is a wish, not a right: who
-//! owns an object is decided by its claim alone.
-//! The functions are pure. Their numbers are part of how nodes speak with each other: see [`PROTOCOL`].
+//! Every node computes the same order from the same members. All nodes therefore send the first call to a cold
+//! object to one node, before any node requests the claim, and a node that joins or leaves moves only its own
+//! share. Placement is a preference: only the claim decides who owns an object. The functions are pure. Their
+//! results are part of the protocol between nodes: see [`PROTOCOL`].
 
 use crate::registry::claims::ClaimKey;
 use crate::registry::members::{Member, Members, PROTOCOL, Standing};
 
-/// The node that should own what `key` covers. None where no node takes objects.
+/// Returns the node that should own the objects under `key`. `None` if no node accepts objects.
 #[must_use]
 pub fn preferred(key: ClaimKey, members: &Members) -> Option<&Member> {
     order(key, members).next()
 }
 
-/// The node that sees to something for the whole cluster, which `key` stands for: as [`preferred`], and where no node
-/// takes objects, as when all drain, one of them all the same. None where nobody can be asked.
+/// Returns the node that performs the cluster-wide task that `key` stands for: the [`preferred`] node, or, if no
+/// node accepts objects (all drain, for example), any reachable one. `None` if no node can be reached.
 #[must_use]
 pub fn coordinator(key: ClaimKey, members: &Members) -> Option<&Member> {
     preferred(key, members).or_else(|| {
@@ -24,14 +24,14 @@ pub fn coordinator(key: ClaimKey, members: &Members) -> Option<&Member> {
     })
 }
 
-/// The nodes that take objects, from the one that should own what `key` covers to the last resort.
+/// Returns the nodes that accept objects, in order of preference for `key`.
 ///
-/// Each is found when it is asked for, by a look at all members: most callers want only the first.
+/// Each step scans all members, because most callers need only the first node.
 pub fn order(key: ClaimKey, members: &Members) -> impl Iterator<Item = &Member> {
     let mut last = None;
     std::iter::from_fn(move || {
         let ranked = members.iter().filter(|member| takes_objects(member)).map(|member| {
-            // Equal scores are as good as impossible; names, which differ, decide between them.
+            // Equal scores are practically impossible; names, which are unique, break the tie.
             (score(key, member), &member.node, member)
         });
         let below = ranked.filter(|&(score, node, _)| last.is_none_or(|last| (score, node) < last));
@@ -41,29 +41,30 @@ pub fn order(key: ClaimKey, members: &Members) -> impl Iterator<Item = &Member> 
     })
 }
 
-/// Whether a member is given objects that nobody owns.
+/// Whether unowned objects may be placed on a member.
 fn takes_objects(member: &Member) -> bool {
     member.standing == Standing::Ready && member.protocol == PROTOCOL
 }
 
-/// How much `key` wants to be with `member`.
+/// Returns the preference of `key` for `member`.
 ///
-/// The whole name is hashed, with the part that is new for each session: a node that comes back has none of its former
-/// objects in memory, so nothing is lost by other ones coming to it.
+/// The hash covers the whole name, including the part that is new for each session. A node that returns has none
+/// of its former objects in memory, so nothing is lost if it gets different ones.
 fn score(key: ClaimKey, member: &Member) -> u64 {
     let key = key.as_u128();
     let (high, low) = ((key >> 64) as u64, key as u64);
     mix(mix(name_hash(member.node.as_str()) ^ low).wrapping_add(high))
 }
 
-/// FNV-1a: short, and the same everywhere and for ever, which the standard library's hashers do not promise.
+/// FNV-1a: short, and stable on every platform and in every version, which the standard library's hashers do not
+/// guarantee.
 fn name_hash(name: &str) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
 }
 
-/// Spreads each bit over all others: the last steps of SplitMix64, a permutation.
+/// Spreads each bit over all others: the final steps of SplitMix64, a permutation.
 fn mix(mut bits: u64) -> u64 {
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

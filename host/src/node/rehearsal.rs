@@ -1,6 +1,6 @@
-//! A revision reads real states without becoming any object's code: the part of one node.
+//! One node's part of a rehearsal: a revision reads real states without becoming any object's code.
 //!
-//! Records are read from the store, in instances of their own; nothing is claimed, activated or written.
+//! Records are read from the store into separate instances; nothing is claimed, activated or written.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,47 +18,48 @@ use crate::id::ObjectId;
 use crate::store::Store as _;
 use crate::store::record::{Record, codec};
 
-/// States that are read together: few, so that calls hardly notice.
+/// Number of states read concurrently; low, so that calls are hardly affected.
 const READ_AT_ONCE: usize = 4;
-/// How long one state may take, with its queries.
+/// Time limit for one state, including its queries.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Objects that are named for each cause.
+/// Number of objects named per cause.
 const EXAMPLES_MAX: usize = 5;
-/// Causes that are told apart.
+/// Maximum number of distinct causes.
 const CAUSES_MAX: usize = 100;
 
-/// What a rehearsal came to so far.
+/// Accumulated result of a rehearsal.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Rehearsed {
     /// Objects whose state was read, or should have been.
     pub tried: u64,
-    /// How many of them failed.
+    /// Number of objects that failed.
     pub failed: u64,
-    /// Why, with some of the keys.
+    /// Causes of the failures, each with some of the keys.
     pub causes: BTreeMap<String, Failures>,
-    /// Bytes of all states as they are.
+    /// Total size of all states as stored, in bytes.
     pub bytes_before: u64,
-    /// Bytes of the same states as the new code writes them; those that failed count as they are.
+    /// Total size of the same states as the new code writes them, in bytes. States that failed count with their
+    /// stored size.
     pub bytes_after: u64,
-    /// Bytes of the largest state as the new code writes it.
+    /// Size of the largest state as the new code writes it, in bytes.
     pub largest_after: u64,
-    /// Time that all of them took, in microseconds, one after another.
+    /// Sum of the processing times of all objects, in microseconds.
     pub micros: u64,
-    /// Time that the slowest of them took, in microseconds.
+    /// Processing time of the slowest object, in microseconds.
     pub micros_max: u64,
 }
 
 /// Objects that failed for the same cause.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Failures {
-    /// How many.
+    /// Number of objects.
     pub count: u64,
     /// Some of their keys.
     pub examples: Vec<String>,
 }
 
 impl Rehearsed {
-    /// Adds what others came to.
+    /// Adds another result.
     pub fn add(&mut self, other: Self) {
         self.tried += other.tried;
         self.failed += other.failed;
@@ -84,13 +85,10 @@ impl Rehearsed {
 }
 
 impl Node {
-    /// Has a component read the states of these objects, and answer its queries that take no argument.
+    /// Reads the states of these objects with a component, and runs the queries that take no argument.
     ///
     /// # Errors
-    /// Where the component cannot be had.
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
+    /// The component cannot be loaded.
     pub async fn rehearse(&self, staged: &Staged, ids: Vec<ObjectId>) -> Result<Rehearsed, Error> {
         let component = self.catalog.staged(staged).await?;
         let described = component.describe().await;
@@ -116,7 +114,7 @@ impl Node {
         id: &ObjectId,
     ) -> Rehearsed {
         let record = match self.record_of(id).await {
-            // What is deleted, or gone meanwhile, has no state to be read.
+            // An object that is deleted or gone has no state to read.
             Ok(None) => return Rehearsed::default(),
             Ok(Some(record)) => record,
             Err(why) => return failed(id, why, 0),
@@ -159,7 +157,8 @@ fn failed(id: &ObjectId, why: String, bytes: u64) -> Rehearsed {
     }
 }
 
-/// The size of a state as the component writes it, after it has read it and answered its queries.
+/// Reads a state with the component and runs its queries. Returns the size of the state as the component writes
+/// it.
 async fn read(
     component: &dyn Component,
     description: &Description,
@@ -174,7 +173,7 @@ async fn read(
     })?;
     for name in queries(description) {
         let call = GuestCall::new(name, HandlerKind::Query, b"null", record.version);
-        // That an object refuses is its right.
+        // A rejection by the object is a valid result.
         let answered = instance.handle(call).await;
         answered.map_err(|fault| format!("the query {name}: {}", shown(&fault))).map(drop)?;
     }
@@ -183,7 +182,7 @@ async fn read(
     Ok(written.len() as u64)
 }
 
-/// The queries that can be called without an argument.
+/// Returns the queries that can be called without an argument.
 fn queries(description: &Description) -> impl Iterator<Item = &str> {
     let takes_none =
         |schema: &serde_json::Value| schema.as_bool() == Some(true) || schema["type"] == "null";
@@ -194,7 +193,7 @@ fn queries(description: &Description) -> impl Iterator<Item = &str> {
         .map(|handler| handler.name.as_str())
 }
 
-/// A fault without what the code said of itself, which may hold paths of the machine that compiled it.
+/// Formats a fault without the message of the code, which may contain paths of the machine that compiled it.
 fn shown(fault: &Fault) -> String {
     match fault {
         Fault::Trapped(_) => "its code trapped".to_owned(),

@@ -1,5 +1,4 @@
-//! The objects of a type that is removed: how many there are, and their end on this node.
-//! Whether a type may be removed is decided above.
+//! Objects of a removed type: counts them, and ends them on this node.
 
 use std::time::Duration;
 
@@ -12,21 +11,18 @@ use super::revisions::Turned;
 use crate::error::Error;
 use crate::id::TypeName;
 
-/// Records that are looked at together.
+/// Number of records read concurrently.
 const LOOKS_AT_ONCE: usize = 16;
-/// Objects that end at the same time.
+/// Number of objects ended concurrently.
 const ENDS_AT_ONCE: usize = 64;
-/// After so long those that have not ended are looked for again.
+/// Time after which objects that have not ended are looked up again.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 impl Node {
-    /// How many objects of a type have a state, or a record that cannot be read; no more than `max` are counted.
+    /// Counts the objects of a type that have a state or an unreadable record, up to `max`.
     ///
     /// # Errors
-    /// Where the store fails.
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
+    /// The store fails.
     pub async fn count_objects(&self, type_name: &TypeName, max: usize) -> Result<usize, Error> {
         let (mut count, mut after) = (0, None);
         loop {
@@ -46,8 +42,8 @@ impl Node {
         }
     }
 
-    /// Ends all objects of a type that was removed, unless it is there again. None begins meanwhile: whoever looks for
-    /// its code finds none.
+    /// Ends all objects of a removed type, unless it has been deployed again. New activations cannot
+    /// start, because the type has no code.
     pub(super) async fn end_objects(&self, type_name: &TypeName) {
         loop {
             let Some(mark) = self.catalog.mark(type_name.as_str()) else { return };
@@ -61,7 +57,7 @@ impl Node {
                 return;
             }
             for some in cells.chunks(ENDS_AT_ONCE) {
-                // A call that is under way is waited for.
+                // Calls in progress finish first.
                 let ends = some.iter().map(|cell| timeout(LOOK_AGAIN, self.deactivate(cell.id())));
                 join_all(ends).await;
             }

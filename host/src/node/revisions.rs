@@ -1,7 +1,8 @@
-//! New code for living objects: a deployment here, or the notice of one elsewhere.
+//! Roll-out on this node: moves live objects to new code after a deployment here or on another node.
 //!
-//! Whatever changes about a type ends in one walk over its live objects, each of which is told which revision it is to
-//! run; it changes over between two calls. Who moves a roll-out on is decided above, from what each node reports.
+//! Every change of a type leads to one pass over its live objects. The pass sets the revision of each object, and
+//! the object changes over between two calls. Nodes report their progress to the coordinator, which advances the
+//! roll-out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, Weak};
@@ -23,53 +24,53 @@ use crate::catalog::{Deployed, Taken};
 use crate::error::{Code, Error};
 use crate::id::TypeName;
 
-/// Objects of a node that try a revision at the same time without a call: few, so that calls hardly notice.
+/// Number of idle objects that try a revision concurrently; low, so that calls are hardly affected.
 const PROBE_COUNT: usize = 4;
-/// How often those are looked at although none has said that it is done.
+/// Interval at which they are checked without a notification.
 const PROBE_LOOK: Duration = Duration::from_millis(50);
-/// Objects that are visited in a row before others have their turn on the thread.
+/// Number of objects visited before the pass yields the thread.
 const WALK_LEN: usize = 64;
 
-/// Whether a revision can be run.
+/// Whether a revision can run on this node.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Readiness {
-    /// It was not tried yet.
+    /// It has not been tried yet.
     #[default]
     Unknown,
-    /// It can.
+    /// It can run.
     Ready,
-    /// It cannot, for this reason.
+    /// It cannot run, for this reason.
     Failed(String),
 }
 
-/// How far this node is with a type.
+/// Progress of this node with a type.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Progress {
-    /// The mark of the type's record as this node knows it.
+    /// Mark of the newest record of the type that this node has read.
     pub mark: u64,
-    /// Whether the revision that is coming can be run here.
+    /// Whether the new revision can run here.
     pub readiness: Readiness,
-    /// Whether every call to a live object runs what the record says.
+    /// Whether every call to a live object runs the revision of the record.
     pub is_turned: bool,
     /// Whether every live object has tried it.
     pub is_tried: bool,
-    /// How they took to it.
+    /// Results of the live objects with it.
     pub taken: Taken,
-    /// Which revisions the live objects run, where that was asked for.
+    /// Revisions that the live objects run, if requested.
     pub live: Option<Live>,
 }
 
-/// Which revisions the live objects of a type run.
+/// Revisions that the live objects of a type run.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Live {
-    /// How many run each of them at their next call.
+    /// Number of objects by the revision of their next call.
     pub counts: BTreeMap<u32, usize>,
-    /// All that any of them may still run, one that fails with what its next call runs included.
+    /// All revisions that an object may still run, including the fallback if its next call fails.
     pub may_run: BTreeSet<u32>,
 }
 
-/// Up to which change of a type's record this node has told its objects, and had them try.
+/// Newest marks of a type's record of which this node's objects have been notified, and which they have tried.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Turned {
     pub(super) told: u64,
@@ -77,14 +78,14 @@ pub(super) struct Turned {
 }
 
 impl Node {
-    /// Deploys a component. The first of a type serves at once; what takes the place of another is rolled out, by the
-    /// nodes together.
+    /// Deploys a component. The first revision of a type serves at once. A later one is rolled out by all nodes
+    /// together.
     ///
     /// # Errors
-    /// As [`Catalog::deploy`](crate::catalog::Catalog::deploy).
+    /// The errors of [`Catalog::deploy`](crate::catalog::Catalog::deploy).
     ///
     /// # Cancel safety
-    /// The component may or may not have been deployed.
+    /// If the future is dropped, the component may or may not have been deployed.
     pub async fn deploy(&self, wasm: Bytes, terms: &Terms) -> Result<Deployed, Error> {
         let deployed = self.catalog.deploy(wasm, terms).await?;
         if deployed.is_new {
@@ -96,13 +97,15 @@ impl Node {
         Ok(deployed)
     }
 
-    /// Changes the record of a type, and tells all nodes. See [`Catalog::amend`](crate::catalog::Catalog::amend).
+    /// Changes the record of a type and notifies all nodes. See
+    /// [`Catalog::amend`](crate::catalog::Catalog::amend).
     ///
     /// # Errors
-    /// As there.
+    /// The errors of [`Catalog::amend`](crate::catalog::Catalog::amend).
     ///
     /// # Cancel safety
-    /// As there; the other nodes may learn of it later.
+    /// If the future is dropped, the record may or may not have changed, and the other nodes may learn of it
+    /// later.
     pub async fn amend_type<C>(
         &self,
         type_name: &TypeName,
@@ -116,8 +119,8 @@ impl Node {
         Ok(changed)
     }
 
-    /// How far this node is with a type. Which revisions run is looked up only if it `counts_live`: every object of the
-    /// node is visited for that.
+    /// Returns this node's progress with a type. Visits every object of the node to collect the running revisions,
+    /// but only if `counts_live`.
     #[must_use]
     pub fn progress(&self, type_name: &TypeName, counts_live: bool) -> Progress {
         let name = type_name.as_str();
@@ -147,11 +150,12 @@ impl Node {
         live
     }
 
-    /// Tells the other nodes that a type has changed; what cannot be told is kept for
-    /// [`announce_untold`](Self::announce_untold), and found by them later. Whether they were told.
+    /// Notifies the other nodes that a type has changed. Returns whether that succeeded. After a failure the
+    /// notification is kept for [`announce_untold`](Self::announce_untold), and the other nodes find the change
+    /// later.
     ///
     /// # Cancel safety
-    /// They may or may not be told.
+    /// If the future is dropped, the other nodes may or may not be notified.
     pub async fn announce(&self, type_name: &TypeName) -> bool {
         let told = match self.session() {
             Some(registry) => registry.announce(type_name).await.map_err(|error| error.to_string()),
@@ -169,10 +173,10 @@ impl Node {
         told.is_ok()
     }
 
-    /// Tells the other nodes what could not be told before; whether nothing is left.
+    /// Sends the pending notifications to the other nodes. Returns whether none is left.
     ///
     /// # Cancel safety
-    /// What was not told yet is kept.
+    /// If the future is dropped, unsent notifications are kept.
     pub async fn announce_untold(&self) -> bool {
         let untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for type_name in &untold {
@@ -183,7 +187,7 @@ impl Node {
         true
     }
 
-    /// Reads a type again. `false` where the store did not answer, so that it is worth another try.
+    /// Reads a type again. Returns `false` if the store did not answer, so that a retry may succeed.
     pub(super) async fn look_again(&self, type_name: &TypeName) -> bool {
         let Err(error) = self.catalog.look_again(type_name).await else { return true };
         tracing::warn!(%type_name, "the type could not be read again: {error}");
@@ -195,7 +199,7 @@ impl Node {
         session.around.table.select(|cell| cell.id().type_name() == type_name.as_str())
     }
 
-    /// Tells the live objects of a type which revision they are to run, and has them try it.
+    /// Sets the revision of a type's live objects, and lets them try it.
     async fn turn(&self, type_name: &TypeName) {
         let present = || self.catalog.mark(type_name.as_str());
         let Some(mark) = present() else { return };
@@ -214,7 +218,7 @@ impl Node {
             let mut trying = Vec::with_capacity(PROBE_COUNT);
             for some in cells.chunks(WALK_LEN) {
                 if present() != Some(mark) {
-                    // Another walk is to follow.
+                    // Another pass follows.
                     return;
                 }
                 for cell in some {
@@ -232,19 +236,19 @@ impl Node {
     }
 }
 
-/// Waits until at most `left` of these objects still try a revision, and forgets the others.
+/// Waits until at most `left` of these objects still try a revision, and drops the others from the list.
 async fn ended(trying: &mut Vec<Arc<Cell>>, left: usize, around: &Surroundings) {
     loop {
         trying.retain(|cell| cell.is_probing());
         if trying.len() <= left {
             return;
         }
-        // An activation that ends meanwhile rings no bell.
+        // An activation that ends during its trial sends no notification.
         let _ = timeout(PROBE_LOOK, around.probe_ended.notified()).await;
     }
 }
 
-/// Tells live objects of every change of their types, until the node is gone.
+/// Applies every change of a type to its live objects, until the node is dropped.
 pub(super) async fn follow(node: Weak<Node>, mut gone: watch::Receiver<()>) {
     let Some(mut news) = node.upgrade().map(|node| node.catalog.news().subscribe()) else { return };
     loop {
@@ -256,7 +260,7 @@ pub(super) async fn follow(node: Weak<Node>, mut gone: watch::Receiver<()>) {
         });
         if let Some(type_name) = changed {
             if node.catalog.is_removed(type_name.as_str()) {
-                // A call that is under way may take long, and other types do not wait for it.
+                // A call in progress may take long, and other types must not wait for it.
                 tokio::spawn(async move { node.end_objects(&type_name).await });
             } else {
                 node.turn(&type_name).await;

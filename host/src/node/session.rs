@@ -1,7 +1,7 @@
-//! One session of the node: everything that is active under it, and nothing that outlives it.
+//! One session of the node, with every activation under it.
 //!
-//! A session that is over takes all its activations with it. What follows it starts from nothing, with a table of its
-//! own, so that no activation can ever mistake the new session's lease for its own.
+//! When a session ends, all its activations end. The next session has a separate, empty table, so that no
+//! activation can mistake the new session's lease for its own.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,13 +12,13 @@ use crate::activation::surroundings::Surroundings;
 use crate::id::ObjectId;
 use crate::registry::claims::ClaimKey;
 
-/// A session, and what is active under it.
+/// A session and its activations.
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) around: Arc<Surroundings>,
-    /// Claims that are being handed over: nothing is activated under them.
+    /// Claims that are being handed over; no object may be activated under them.
     leaving: RwLock<HashSet<ClaimKey>>,
-    /// How many those are, to be looked at without the lock.
+    /// Number of these claims, readable without the lock.
     leaving_count: AtomicUsize,
 }
 
@@ -27,7 +27,7 @@ impl Session {
         Self { around, leaving: RwLock::default(), leaving_count: AtomicUsize::new(0) }
     }
 
-    /// The key of the claim that covers `id`.
+    /// Returns the key of the claim that covers `id`.
     pub(super) fn key_of(&self, id: &ObjectId) -> ClaimKey {
         self.around.registry.granularity().key_of(id)
     }
@@ -53,7 +53,7 @@ impl Session {
         self.leaving_count.store(leaving.len(), Ordering::SeqCst);
     }
 
-    /// Every entry, live or not.
+    /// Returns every entry, live or not.
     pub(super) fn cells(&self) -> Vec<Arc<Cell>> {
         self.around.table.select(|_| true)
     }

@@ -1,6 +1,6 @@
-//! Tears down the objects that nobody has called for a while.
+//! Idle reaper: unloads objects that have had no calls for the idle timeout.
 //!
-//! One task visits the table now and then: an object needs no timer of its own.
+//! One task scans the table periodically, so objects need no timers.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -10,12 +10,12 @@ use crate::activation::Reason;
 use crate::activation::cell::Cell;
 use crate::activation::offer::deactivate;
 
-/// How many visits make one idle timeout: an object is torn down at most this fraction of it late.
+/// Scans per idle timeout: an object is unloaded late by at most this fraction of it.
 const VISITS_PER_TIMEOUT: u32 = 8;
 const PAUSE_MIN: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_secs(10);
 
-/// Visits the node's table until the node is gone.
+/// Scans the node's table until the node is dropped.
 pub(super) async fn run(node: Weak<Node>, idle_timeout: Duration) {
     let pause = (idle_timeout / VISITS_PER_TIMEOUT).clamp(PAUSE_MIN, PAUSE_MAX);
     loop {
@@ -24,15 +24,15 @@ pub(super) async fn run(node: Weak<Node>, idle_timeout: Duration) {
         let Some(session) = node.present() else { continue };
         let around = &session.around;
         let hub = &around.hub;
-        // An object that somebody watches is in use.
+        // A watched object is in use.
         let is_idle =
             |cell: &Arc<Cell>| cell.is_idle_since(idle_timeout) && !hub.is_watched(cell.id());
         for cell in around.table.select(is_idle) {
-            // Looked at again: it may have been called since it was selected.
+            // Checked again: the object may have been called since it was selected.
             if is_idle(&cell) {
                 deactivate(&cell, Reason::Idle, around);
             }
-            // Each teardown is a task of its own: let them run while the next are begun.
+            // Each teardown is a separate task: let them run while the next ones start.
             tokio::task::consume_budget().await;
         }
     }

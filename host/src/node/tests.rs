@@ -1,4 +1,4 @@
-//! A node over the store in memory, the registry within the process, and the scripted engine.
+//! A node on the in-memory store, the in-process registry and the scripted engine.
 
 mod sessions;
 
@@ -34,7 +34,7 @@ impl World {
         Self { store: Arc::new(Memory::new()), directory: Directory::new() }
     }
 
-    /// A node in its first session; the sessions can be had one after another.
+    /// Starts a node and returns it in its first session, together with its sessions in order.
     async fn node_with(&self, name: &str, config: &Config) -> (Arc<Node>, Arc<Begun>) {
         let begun = Arc::new(Begun {
             directory: self.directory.clone(),
@@ -51,7 +51,7 @@ impl World {
         (node, begun)
     }
 
-    /// A node on which counters are deployed.
+    /// Starts a node on which counters are deployed.
     async fn node(&self, name: &str) -> Arc<Node> {
         let (node, _) = self.node_with(name, &config()).await;
         node.deploy(Bytes::from_static(b"scripted:counter"), &Terms::default()).await.unwrap();

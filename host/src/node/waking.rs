@@ -1,5 +1,4 @@
-//! The index of objects that are to be woken, as it is in the store: read and tidied up here.
-//! Who is woken, and when, is decided above.
+//! Access to the wake-up index in the store: reads and removes entries.
 
 use super::Node;
 use crate::activation::dealings::waking::{read_entry, shard_prefix};
@@ -9,26 +8,23 @@ use crate::limits::LIST_COUNT_MAX;
 use crate::store::Store as _;
 use crate::store::record::dealings::Wake;
 
-/// An entry of the index.
+/// Entry of the wake-up index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Its name in the store.
+    /// Name of the entry in the store.
     pub name: String,
-    /// The object that is to be woken.
+    /// Object to be woken.
     pub id: ObjectId,
-    /// When, and the entry's mark.
+    /// Minute of the wake-up, and the entry's mark.
     pub wake: Wake,
 }
 
 impl Node {
-    /// The entries of a shard up to this minute, the earliest first, at most a page of them. `after` is the name of an
-    /// entry to go on after.
+    /// Returns the entries of a shard up to this minute, the earliest first, at most one page. `after` is the name
+    /// of the entry to continue after.
     ///
     /// # Errors
     /// [`Code::StoreUnavailable`].
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
     pub async fn wake_entries(
         &self,
         shard: u8,
@@ -44,7 +40,7 @@ impl Node {
                 Some(Entry { name: name.clone(), id, wake })
             });
             let entries: Vec<_> = entries.collect();
-            // A page of nothing but what others put there is not the last one.
+            // A page that contains only foreign blobs is not the last one.
             if !entries.is_empty() || !page.has_more {
                 let due = entries.into_iter().take_while(|entry| entry.wake.minute <= minute);
                 return Ok(due.collect());
@@ -53,13 +49,13 @@ impl Node {
         }
     }
 
-    /// Removes an entry that no record names, and none will.
+    /// Removes an entry that no record references or will ever reference.
     ///
     /// # Errors
     /// [`Code::StoreUnavailable`].
     ///
     /// # Cancel safety
-    /// It may be removed all the same.
+    /// If the future is dropped, the entry may still be removed.
     pub async fn remove_wake_entry(&self, entry: &Entry) -> Result<(), Error> {
         let removed = self.store.remove(&entry.name).await;
         removed.map_err(|error| Error::new(Code::StoreUnavailable, error.to_string()))

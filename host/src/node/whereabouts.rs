@@ -1,5 +1,5 @@
-//! Where an object is: who owns it, and whether it is a file, a state in memory, or an instance.
-//! Looking activates nothing and changes nothing.
+//! Location and status of an object: its owner, and whether it is cold, warm or resident. Queries activate nothing
+//! and change nothing.
 
 use super::{Node, no_session};
 use crate::error::{Code, Error};
@@ -7,19 +7,19 @@ use crate::id::{NodeId, ObjectId};
 use crate::store::Store as _;
 use crate::store::record::{Epoch, Version, codec};
 
-/// Where an object's bytes are.
+/// Storage tier of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tier {
-    /// Only in the store.
+    /// The object is only in the store.
     Cold,
-    /// Claimed, with its state in memory.
+    /// The object is claimed, with its state in memory.
     Warm,
-    /// Claimed, with an instance.
+    /// The object is claimed, with an instance.
     Resident,
 }
 
 impl Tier {
-    /// The word for it.
+    /// Returns the tier as a string.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -30,41 +30,38 @@ impl Tier {
     }
 }
 
-/// What is known of an object without activating it.
+/// Location and status of an object, available without activating it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Whereabouts {
-    /// The node that owns it, if one does.
+    /// Node that owns the object, if any.
     pub owner: Option<NodeId>,
-    /// Where its bytes are.
+    /// Storage tier.
     pub tier: Tier,
-    /// The committed version; 0 where it was never changed.
+    /// Committed version; 0 if the object was never changed.
     pub version: Version,
-    /// The epoch of that version.
+    /// Epoch of that version.
     pub epoch: Epoch,
-    /// The revision that runs, or that wrote the record; 0 where neither is.
+    /// Revision that runs, or that wrote the record; 0 if there is neither.
     pub revision: u32,
-    /// Whether it exists: it was changed, and is not deleted.
+    /// Whether the object exists: it was changed and is not deleted.
     pub exists: bool,
-    /// How many calls wait.
+    /// Number of waiting calls.
     pub mailbox_len: usize,
-    /// The object that the running call has called and waits for, if it does.
+    /// Object that the running call has called and waits for, if any.
     pub waits_for: Option<ObjectId>,
 }
 
 impl Node {
-    /// The object that the running call of an object of this node waits for, if there is one.
+    /// Returns the object that the running call of one of this node's objects waits for, if any.
     #[must_use]
     pub fn waits_for(&self, id: &ObjectId) -> Option<ObjectId> {
         self.present()?.around.table.get(id)?.position()?.waits_for
     }
 
-    /// What is known of an object, from memory or else from its record. Nothing is activated.
+    /// Returns the location and status of an object, from memory or else from its record. Activates nothing.
     ///
     /// # Errors
-    /// Where registry or store do not answer, or the record is refused.
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
+    /// The registry or the store does not answer, or the record is invalid.
     pub async fn whereabouts(&self, id: &ObjectId) -> Result<Whereabouts, Error> {
         self.catalog.current(id.type_name()).await?;
         let session = self.present().ok_or_else(|| *no_session(id))?;

@@ -1,5 +1,5 @@
-//! Sessions that freeze, end, lose claims or are left; stores that stop answering.
-//! The registry is the one within the process, which can be told to do all of this.
+//! Sessions that freeze, end, lose claims or are closed, and stores that stop answering. The tests use the
+//! in-process registry, which simulates all of these faults.
 
 use super::*;
 use crate::registry::members::Standing;
@@ -80,7 +80,7 @@ async fn a_new_session_reads_types_anew_before_it_activates_anything() {
     let (node, sessions) = world.node_with("a", &config()).await;
     node.deploy(Bytes::from_static(b"scripted:counter"), &Terms::default()).await.unwrap();
     add(&node, "a").await.unwrap();
-    // Changes that nobody tells this node of.
+    // Changes of which this node is not notified.
     let elsewhere =
         Catalog::new(Arc::clone(&world.store) as Arc<_>, Arc::new(ScriptedEngine::new()));
     let second = Bytes::from_static(b"scripted:counter second");
@@ -166,7 +166,7 @@ async fn a_request_that_nobody_answers_counts_from_its_beginning() {
     node.deploy(Bytes::from_static(b"scripted:counter"), &Terms::default()).await.unwrap();
     add(&node, "a").await.unwrap();
     world.store.set_silent(true);
-    // It has no end, so that no failure is ever noted.
+    // It waits forever, so that no failure is ever recorded.
     let caller = Arc::clone(&node);
     let unsure = tokio::spawn(async move { add(&caller, "a").await });
     until(|| node.readiness().is_err_and(|error| error.code == Code::StoreUnavailable)).await;
@@ -177,7 +177,7 @@ async fn a_request_that_nobody_answers_counts_from_its_beginning() {
     assert_eq!(ask(&node, "a", "value", Value::Null).await, Ok(json!(1)));
 }
 
-/// Full disks say that they took nothing, and other stores leave it open.
+/// A full disk rejects writes definitely; other stores leave the outcome open.
 #[tokio::test]
 async fn a_node_whose_store_takes_no_writes_refuses_updates_and_answers_queries() {
     for (fault, first) in [
