@@ -1,9 +1,9 @@
-//! What those who watch objects are told, between a commit and all who listen on this node.
+//! Event distribution on this node, from committed changes to subscribers.
 //!
-//! The [`Hub`] has a [`topic`] for each object that somebody watches, and for no other: where nobody watches, a commit
-//! costs one look at a number. A topic outlives activations, and is fed by the commits of this node or by the events of
-//! another one; who that is, and how to find it, is not known here.
-//! A reader never makes anybody wait: one that is too slow loses its place, and is told so.
+//! The [`Hub`] has a [`topic`] for each watched object and for no other. Without subscribers, a commit costs a
+//! single counter check. A topic outlives activations. It is fed by the commits of this node or by another node's
+//! events. Publishers never wait for a reader: a reader that is too slow loses its position and is notified of
+//! that.
 
 pub mod event_id;
 pub mod frame;
@@ -26,23 +26,23 @@ use crate::metrics::Metrics;
 use listener::Seat;
 use topic::Topic;
 
-/// Locks that the topics are spread over.
+/// Number of locks over which the topics are sharded.
 const SHARD_COUNT: usize = 32;
 
 /// One committed change of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// The version that it made.
+    /// Version that the change created.
     pub version: u64,
-    /// What its handler published, in that order.
+    /// Events that the handler published, in order.
     pub events: Vec<Event>,
-    /// The state as JSON, if the type shows it. One of more than [`frame::SHOWN_BYTES_MAX`] is not shown.
+    /// State as JSON, if the type publishes its state. States of more than [`frame::SHOWN_BYTES_MAX`] are omitted.
     pub shown: Option<Bytes>,
-    /// Whether the object is deleted now.
+    /// Whether the change deleted the object.
     pub is_deleted: bool,
 }
 
-/// Whether an event may have this name, as far as letters go: `[a-z][a-z0-9-]{0,62}`.
+/// Whether the characters of a name are valid for an event: `[a-z][a-z0-9-]{0,62}`.
 #[must_use]
 pub fn is_event_name(name: &str) -> bool {
     let mut bytes = name.bytes();
@@ -53,7 +53,7 @@ pub fn is_event_name(name: &str) -> bool {
 
 type Shard = RwLock<HashMap<ObjectId, Arc<Topic>>>;
 
-/// The watched objects of one node. It outlives the node's sessions.
+/// Watched objects of one node. The hub outlives the node's sessions.
 pub struct Hub {
     shards: Box<[Shard]>,
     hasher: RandomState,
@@ -62,7 +62,7 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// Without topics.
+    /// Creates a hub without topics.
     #[must_use]
     pub fn new(metrics: Arc<Metrics>) -> Self {
         Self {
@@ -73,39 +73,39 @@ impl Hub {
         }
     }
 
-    /// Tells those who watch `id` of a change that is committed, while this node's lease holds.
+    /// Publishes a committed change of `id` to its subscribers, while this node's lease holds.
     ///
-    /// Every version of an activation is to be told, in order: a version that is left out is taken for one that was
-    /// made elsewhere, and those who watch get a `reset` in its place.
+    /// Every version of an activation must be published, in order. A missing version counts as one that another
+    /// node committed, and subscribers get a `reset` in its place.
     pub fn publish(&self, id: &ObjectId, change: Change) {
         if let Some(topic) = self.topic(id) {
             topic.publish(change);
         }
     }
 
-    /// Whether somebody here listens: such an object is in use.
+    /// Whether `id` has subscribers on this node; such an object is in use.
     #[must_use]
     pub fn is_watched(&self, id: &ObjectId) -> bool {
         self.topic(id).is_some_and(|topic| topic.has_listeners())
     }
 
-    /// Whether anybody wants to be told of changes of `id`: where not, nobody needs to prepare any.
+    /// Whether changes of `id` must be published. If not, they need not be prepared.
     #[must_use]
     pub fn is_followed(&self, id: &ObjectId) -> bool {
         self.topic(id).is_some()
     }
 
-    /// Learns that the activation of `id` on this node is over: changes are made elsewhere from now on, if at all.
+    /// Records that the activation of `id` on this node has ended: any later change is made on another node.
     pub fn ended(&self, id: &ObjectId) {
         if let Some(topic) = self.topic(id) {
             topic.ended();
         }
     }
 
-    /// A place among those who listen to `id`.
+    /// Reserves a seat in the topic of `id`; creates the topic if necessary.
     #[must_use]
     pub fn seat(self: &Arc<Self>, id: &ObjectId) -> Seat {
-        // No step of a change can panic halfway.
+        // Poisoning is harmless, because no change can panic halfway.
         let mut shard = self.shard(id).write().unwrap_or_else(PoisonError::into_inner);
         let topic = shard.get(id).cloned().unwrap_or_else(|| {
             let topic = Arc::new(Topic::new(id.clone()));
@@ -113,11 +113,11 @@ impl Hub {
             self.topic_count.fetch_add(1, Ordering::SeqCst);
             topic
         });
-        // Within the lock, so that a topic that somebody comes to is not forgotten.
+        // Created under the lock, so that `close` cannot remove the topic first.
         Seat::new(topic, Arc::clone(self))
     }
 
-    /// Forgets a topic that nobody listens to; `false` where somebody does.
+    /// Removes a topic without subscribers. Returns `false` if it has any.
     pub fn close(&self, topic: &Arc<Topic>) -> bool {
         let mut shard = self.shard(topic.id()).write().unwrap_or_else(PoisonError::into_inner);
         if topic.has_listeners() {
@@ -131,7 +131,8 @@ impl Hub {
     }
 
     fn topic(&self, id: &ObjectId) -> Option<Arc<Topic>> {
-        // Whoever begins to watch asks for the version afterwards, so that a change that is not seen here is in it.
+        // A new subscriber reads the version after it gets its seat, so that version includes any change skipped
+        // here.
         if self.topic_count.load(Ordering::SeqCst) == 0 {
             return None;
         }

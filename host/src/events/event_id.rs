@@ -1,38 +1,38 @@
-//! Where an event stands in the history of its object: its id, as those who watch see it and resume by it.
+//! Position of an event in its object's history: the id that subscribers see and resume from.
 //!
-//! The end of a version has an id too, that of `changed` and `reset`, after which nothing of the version follows. So
-//! whoever has seen it can resume wherever the object goes, also where nobody remembers the version's events.
+//! The end of a version has an id too, carried by `changed` and `reset`. It follows all events of the version. A
+//! subscriber that has seen it can resume at any owner, even one that no longer holds the version's events.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The id of an event: `V.N` for the N-th event that version V published, `V` for the end of version V.
+/// Id of an event: `V.N` for the N-th event that version V published, `V` for the end of version V.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId {
     version: u64,
-    /// From 1. The end of a version is after all of them.
+    /// Counted from 1. The end of a version sorts after all of its events.
     index: u32,
 }
 
-/// Why a text is not the id of an event.
+/// Error for a text that is not an event id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not the id of an event: a version, or a version and a number like 7.2")]
 pub struct NoEventId(String);
 
 impl EventId {
-    /// The `index`-th event of a version, counted from 1.
+    /// Creates the id of the `index`-th event of a version, counted from 1.
     #[must_use]
     pub const fn within(version: u64, index: u32) -> Self {
         Self { version, index }
     }
 
-    /// The end of a version.
+    /// Creates the id of the end of a version.
     #[must_use]
     pub const fn end_of(version: u64) -> Self {
         Self { version, index: u32::MAX }
     }
 
-    /// The version whose event, or whose end, this is.
+    /// Returns the version of the event or the end.
     #[must_use]
     pub const fn version(self) -> u64 {
         self.version

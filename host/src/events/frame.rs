@@ -1,5 +1,5 @@
-//! One event as it is sent: written once for each form, and shared by all who get it.
-//! Whether data is JSON was checked before; nothing here is looked into.
+//! An encoded event: each form is encoded once and shared by all recipients. The data must be valid JSON; it is
+//! not parsed here.
 
 use std::sync::{Arc, OnceLock};
 
@@ -7,21 +7,21 @@ use bytes::Bytes;
 
 use super::event_id::EventId;
 
-/// Largest state that is shown.
+/// Maximum size of a published state.
 pub const SHOWN_BYTES_MAX: usize = 256 * 1024;
-/// The automatic event after each committed change.
+/// Name of the automatic event after each committed change.
 pub const CHANGED: &str = "changed";
-/// Tells where the object stands, to whom it cannot be told how it got there.
+/// Name of the event that carries the current state in place of missing events.
 pub const RESET: &str = "reset";
-/// The last event of a stream that the node ends.
+/// Name of the last event of a stream that the node ends.
 pub const CLOSED: &str = "closed";
 
-/// An event on its way to those who watch.
+/// Event for subscribers.
 #[derive(Debug)]
 pub struct Frame {
-    /// Its place in the history; none for what is said of the stream itself.
+    /// Position in the history; `None` for events about the stream itself.
     pub id: Option<EventId>,
-    /// Its name.
+    /// Name of the event.
     pub name: Arc<str>,
     /// JSON on one line.
     pub data: Bytes,
@@ -30,14 +30,14 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// An event; `data` is JSON.
+    /// Creates an event; `data` must be JSON.
     #[must_use]
     pub fn new(id: Option<EventId>, name: impl Into<Arc<str>>, data: Bytes) -> Self {
         let (sse, message) = (OnceLock::new(), OnceLock::new());
         Self { id, name: name.into(), data: on_one_line(data), sse, message }
     }
 
-    /// As a server-sent event.
+    /// Encodes the event as a server-sent event.
     pub fn as_sse(&self) -> Bytes {
         let text = self.sse.get_or_init(|| {
             let id = self.id.map(|id| format!("id: {id}\n"));
@@ -48,25 +48,25 @@ impl Frame {
         text.clone()
     }
 
-    /// As a JSON object on one line.
+    /// Encodes the event as a JSON object on one line.
     pub fn as_message(&self) -> Bytes {
         let text = self.message.get_or_init(|| {
             let id = self.id.map(|id| format!("\"id\":\"{id}\","));
             let id = id.unwrap_or_default();
-            // Names have no letter that JSON would escape.
+            // Names contain no characters that JSON escapes.
             let head = format!("{{{id}\"event\":\"{}\",\"data\":", self.name);
             [head.as_bytes(), &self.data, b"}"].concat().into()
         });
         text.clone()
     }
 
-    /// What it takes of a window's bytes.
+    /// Returns the number of bytes that the event counts in a window.
     pub(super) fn size(&self) -> usize {
         self.name.len() + self.data.len()
     }
 }
 
-/// Where an object stands, as the data of `changed` and `reset`. A state that is too large is not shown.
+/// Encodes an object's current state as the data of `changed` and `reset`. A state that is too large is omitted.
 #[must_use]
 pub fn stand(version: u64, shown: Option<&Bytes>, is_deleted: bool) -> Bytes {
     let deleted = if is_deleted { ",\"deleted\":true" } else { "" };
@@ -77,7 +77,7 @@ pub fn stand(version: u64, shown: Option<&Bytes>, is_deleted: bool) -> Bytes {
     }
 }
 
-/// JSON may have line breaks between its tokens, never within them; a server-sent event ends with its line.
+/// Replaces line breaks, which end the data of a server-sent event. JSON has them only between tokens.
 fn on_one_line(data: Bytes) -> Bytes {
     let is_break = |byte: &u8| matches!(byte, b'\n' | b'\r');
     if !data.iter().any(is_break) {

@@ -1,7 +1,7 @@
-//! Somebody who listens: a place in a topic, and what comes next there.
+//! A subscriber of a topic: its seat and its position in the event stream.
 //!
-//! A listener holds no events of its own: it reads the topic's window, and whoever has not read an event when the
-//! window drops it is too slow.
+//! A listener has no queue: it reads the topic's window. A listener that has not read an event before the window
+//! drops it is too slow.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::frame::Frame;
 use super::topic::{Signs, Topic};
 use super::window::Start;
 
-/// A place in a topic, which keeps the object in use.
+/// Reserved seat in a topic. It keeps the object in use.
 #[derive(Debug)]
 pub struct Seat {
     topic: Arc<Topic>,
@@ -22,26 +22,26 @@ pub struct Seat {
     endings: u64,
 }
 
-/// Until when somebody listens.
+/// Lifetime of a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Span {
-    /// Wherever the object goes.
+    /// The subscription follows the object to any owner.
     Always,
-    /// As long as the activation lasts that was there when the place was taken.
+    /// The subscription ends with the activation that existed when the seat was reserved.
     Activation,
 }
 
-/// Why a listener hears nothing more.
+/// Reason for the end of a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// It did not read events before they had to make room for others.
+    /// The listener did not read events before the window dropped them.
     TooSlow,
-    /// The activation on this node is over.
+    /// The activation on this node has ended.
     Moved,
 }
 
 impl End {
-    /// The reason in a word.
+    /// Returns the reason as a string.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -60,22 +60,22 @@ impl Seat {
         Self { topic, hub, signs, endings }
     }
 
-    /// Activations on this node that were over when the place was taken.
+    /// Returns the number of activations on this node that had ended when the seat was reserved.
     #[must_use]
     pub fn endings(&self) -> u64 {
         self.endings
     }
 
-    /// The topic.
+    /// Returns the topic.
     #[must_use]
     pub fn topic(&self) -> &Arc<Topic> {
         &self.topic
     }
 
-    /// Listens from after `after`, or from where the object stands. Gives the seat back until that is known.
+    /// Subscribes after the event `after`, or from the object's current state.
     ///
     /// # Errors
-    /// The seat, until it is known where the object stands.
+    /// Returns the seat if the object's current state is not available yet.
     pub fn listen(self, after: Option<EventId>, span: Span) -> Result<Listener, Self> {
         let Some(start) = self.topic.start(after) else { return Err(self) };
         let (next, first) = match start {
@@ -91,27 +91,27 @@ impl Drop for Seat {
     fn drop(&mut self) {
         self.topic.stand_up();
         self.hub.metrics.watchers.dec();
-        // Whoever feeds a topic closes it too, a while after the last has gone.
+        // The task that feeds a topic also closes it, a while after the last listener has left.
         if !self.topic.is_fed() {
             self.hub.close(&self.topic);
         }
     }
 }
 
-/// Somebody who listens to one object.
+/// Subscriber of one object's events.
 #[derive(Debug)]
 pub struct Listener {
     seat: Seat,
-    /// What is read next, as the topic counts.
+    /// Position of the next event to read in the topic.
     next: u64,
     first: Option<Arc<Frame>>,
-    /// What the listener has seen elsewhere, which may be more than this node.
+    /// Newest event that the listener has already seen on another node; it may be newer than this node's.
     skipped: Option<EventId>,
     span: Span,
 }
 
 impl Listener {
-    /// The next event, or that there is none any more.
+    /// Waits for the next event, or returns the reason for the end of the subscription.
     ///
     /// # Cancel safety
     /// No event is lost.
@@ -122,7 +122,7 @@ impl Listener {
                 return Ok(found);
             }
             if self.seat.signs.changed().await.is_err() {
-                // The topic is the seat's own, and its sender with it.
+                // Unreachable: the seat owns the topic, and with it the sender.
                 return std::future::pending().await;
             }
         }
@@ -132,7 +132,7 @@ impl Listener {
         if let Some(first) = self.first.take() {
             return Ok(Some(first));
         }
-        // What is published after this look changes it again.
+        // Marked as seen before the window is read, so that a later event triggers another read.
         let endings = self.seat.signs.borrow_and_update().endings;
         loop {
             let Ok(found) = self.seat.topic.get(self.next) else {

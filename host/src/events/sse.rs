@@ -1,51 +1,51 @@
-//! Reads server-sent events, as nodes write them, from bytes as they come.
-//! What an event means, and whether its data is JSON, is for its reader to say.
+//! Incremental parser of the server-sent events that nodes send each other. It checks neither the meaning of an
+//! event nor whether its data is JSON.
 
 use bytes::Bytes;
 
-/// Longest event: what a handler may publish, or a state that is shown, with room for what is around it.
+/// Maximum size of an event: the largest event or published state, plus its envelope.
 const EVENT_BYTES_MAX: usize = 512 * 1024;
 
-/// One event as it was read: nothing in it is checked.
+/// An event as received, not validated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
-    /// Its id, if it has one.
+    /// The event's id, if any.
     pub id: Option<String>,
-    /// Its name.
+    /// Name of the event.
     pub name: String,
-    /// Its data.
+    /// Data of the event.
     pub data: Bytes,
 }
 
-/// Cuts bytes into events.
+/// Splits a byte stream into events.
 #[derive(Debug, Default)]
 pub struct Reader {
     buffer: Vec<u8>,
-    /// How much of the buffer holds no end of an event.
+    /// Length of the buffer's prefix that contains no end of an event.
     searched: usize,
 }
 
-/// What is no stream of events.
+/// Error for bytes that are not a valid event stream.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoEvents {
-    /// An event that does not end.
+    /// An event exceeds the size limit.
     #[error("sent an event of more than {EVENT_BYTES_MAX} bytes")]
     TooLong,
-    /// Bytes that are no text.
+    /// The bytes are not UTF-8.
     #[error("sent an event that is not UTF-8")]
     NotText,
 }
 
 impl Reader {
-    /// Adds bytes to those that no event was made of yet.
+    /// Appends received bytes to the buffer.
     pub fn push(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next whole event; comments and settings are passed over.
+    /// Returns the next complete event; ignores comments and settings.
     ///
     /// # Errors
-    /// Where the bytes are no events.
+    /// The bytes are not a valid event stream.
     pub fn take(&mut self) -> Result<Option<Received>, NoEvents> {
         loop {
             let unsearched = self.buffer.get(self.searched..).unwrap_or_default();
@@ -64,7 +64,7 @@ impl Reader {
     }
 }
 
-/// The event in a block of lines; none where there is no data.
+/// Parses a block of lines as an event; `None` if it has no data.
 fn read(text: &str) -> Option<Received> {
     let (mut id, mut name, mut data) = (None, "message".to_owned(), None::<String>);
     for line in text.lines() {

@@ -1,6 +1,6 @@
-//! One watched object: its recent events, and who waits for the next.
+//! A watched object: its recent events, and notification of its listeners.
 //!
-//! It does not know where its events come from, and waits for nobody.
+//! Publishing an event never blocks.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,12 +15,12 @@ use super::window::{Gone, Start, Window};
 use crate::clock::BootTime;
 use crate::id::ObjectId;
 
-/// What those who wait look at.
+/// Counters that wake waiting listeners.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Signs {
-    /// How often there was something new.
+    /// Number of changes of the window.
     pub(super) news: u64,
-    /// Activations of the object on this node that are over.
+    /// Number of ended activations of the object on this node.
     pub(super) endings: u64,
 }
 
@@ -31,9 +31,10 @@ pub struct Topic {
     window: Mutex<Window>,
     signs: watch::Sender<Signs>,
     listener_count: AtomicUsize,
-    /// How often somebody has come to listen.
+    /// Number of seats ever reserved.
     visit_count: AtomicU64,
-    /// Whether somebody cares that it learns of all changes, and forgets it in the end.
+    /// Whether a task feeds the topic. That task ensures that no change is missed, and closes the topic in the
+    /// end.
     is_fed: AtomicBool,
 }
 
@@ -49,7 +50,7 @@ impl Topic {
         }
     }
 
-    /// The object.
+    /// Returns the object.
     #[must_use]
     pub fn id(&self) -> &ObjectId {
         &self.id
@@ -60,26 +61,26 @@ impl Topic {
         self.signs.send_modify(|signs| signs.news += 1);
     }
 
-    /// Takes an event that the owner sent from another node.
+    /// Adds an event that the owner sent from another node.
     pub fn take(&self, frame: Frame) {
         self.window().take(frame, BootTime::now());
         self.signs.send_modify(|signs| signs.news += 1);
     }
 
-    /// Learns that the object is at `version`, where it stands so: the data of a `reset`. Whoever knows of less missed
-    /// something, and is told.
+    /// Records that the object is at `version`, with `stand` as the data of a `reset`. Listeners at an older
+    /// version have missed events and get the `reset`.
     pub fn place(&self, version: u64, stand: Bytes) {
         self.window().place(version, stand, BootTime::now());
         self.signs.send_modify(|signs| signs.news += 1);
     }
 
-    /// The newest event that is known; none until it is known where the object stands.
+    /// Returns the newest known event; `None` until the object's version is known.
     #[must_use]
     pub fn head(&self) -> Option<EventId> {
         self.window().head()
     }
 
-    /// Drops what is too old to be kept.
+    /// Drops events that have expired.
     pub fn trim(&self) {
         self.window().trim(BootTime::now());
     }
@@ -88,22 +89,19 @@ impl Topic {
         self.signs.send_modify(|signs| signs.endings += 1);
     }
 
-    /// How many activations on this node are over.
+    /// Returns the number of ended activations on this node.
     #[must_use]
     pub fn endings(&self) -> u64 {
         self.signs.borrow().endings
     }
 
-    /// Returns when another activation on this node is over than those that were counted as `seen`.
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
+    /// Waits until the number of ended activations differs from `seen`.
     pub async fn ending_after(&self, seen: u64) {
-        // The sender is this value's own, so that the channel is open.
+        // The wait cannot fail, because `self` owns the sender.
         let _ = self.signs.subscribe().wait_for(|signs| signs.endings != seen).await;
     }
 
-    /// Whether anybody listens.
+    /// Whether the topic has listeners.
     #[must_use]
     pub fn has_listeners(&self) -> bool {
         self.listener_count.load(Ordering::SeqCst) > 0
@@ -113,30 +111,27 @@ impl Topic {
         self.signs.subscribe()
     }
 
-    /// How often somebody has come to listen.
+    /// Returns the number of seats ever reserved.
     #[must_use]
     pub fn visit_count(&self) -> u64 {
         self.visit_count.load(Ordering::SeqCst)
     }
 
-    /// Whether somebody feeds it.
+    /// Whether a task feeds the topic.
     #[must_use]
     pub fn is_fed(&self) -> bool {
         self.is_fed.load(Ordering::SeqCst)
     }
 
-    /// Takes it on to feed the topic, and to close it in the end; `false` where somebody does already.
+    /// Makes the caller responsible for feeding and closing the topic. Returns `false` if another task already is.
     #[must_use]
     pub fn begin_feeding(&self) -> bool {
         !self.is_fed.swap(true, Ordering::SeqCst)
     }
 
-    /// Returns when it is known where the object stands.
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
+    /// Waits until the object's version is known.
     pub async fn placed(&self) {
-        // The sender is this value's own, so that the channel is open.
+        // The wait cannot fail, because `self` owns the sender.
         let _ = self.signs.subscribe().wait_for(|_| self.head().is_some()).await;
     }
 
@@ -158,7 +153,7 @@ impl Topic {
     }
 
     fn window(&self) -> MutexGuard<'_, Window> {
-        // No step of a change can panic halfway.
+        // Poisoning is harmless, because no change can panic halfway.
         self.window.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,7 +1,7 @@
-//! The recent events of one object, in the order of its history: bounded, and never with a hole that is not told.
+//! Bounded window of an object's recent events, in the order of its history. Every gap is marked by a `reset`.
 //!
-//! Events come from the object's commits on this node, or from the node that owns it, or from both in turn; what was
-//! seen before is left out, and what was missed becomes a `reset`. No lock and no waiting here.
+//! Events come from the object's commits on this node, from the node that owns it, or from both in turn.
+//! Duplicates are dropped, and missing events become a `reset`. The window has no lock and never blocks.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,46 +14,46 @@ use super::event_id::EventId;
 use super::frame::{CHANGED, Frame, RESET, stand};
 use crate::clock::BootTime;
 
-/// Events that are kept to resume from.
+/// Number of events kept for resuming.
 pub(super) const KEPT_COUNT: usize = 256;
-/// Their bytes: more than one version can publish, so that what is dropped ends with a version.
+/// Bytes of events kept for resuming. One version publishes less, so that the dropped part ends with a version.
 pub(super) const KEPT_BYTES: usize = 512 * 1024;
-/// What is younger is kept besides, so that a burst overtakes nobody who reads at all.
+/// Events younger than this are kept in addition, so that a burst does not overtake an active reader.
 const YOUTH: Duration = Duration::from_secs(2);
-/// Past these a window does not grow, however young its events are.
+/// Limits of the window's size, however young its events are.
 const YOUNG_COUNT_MAX: usize = 8192;
 const YOUNG_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// The recent events of one object.
+/// Recent events of one object.
 #[derive(Debug, Default)]
 pub(super) struct Window {
     frames: VecDeque<(BootTime, Arc<Frame>)>,
     bytes: usize,
-    /// How many events were here before the first in `frames`.
+    /// Number of events dropped before the first in `frames`.
     dropped: u64,
-    /// All that came after this, and is not past `head`, is in `frames`. None until it is known where the object is.
+    /// `frames` holds every event after this one, up to `head`. `None` until the object's version is known.
     floor: Option<EventId>,
     head: Option<EventId>,
-    /// The last end of a version, and where the object stood then.
+    /// Newest end of a version, and the object's state at that point.
     stand: Option<(EventId, Bytes)>,
 }
 
-/// From where somebody listens.
+/// Starting point of a subscription.
 #[derive(Debug)]
 pub(super) enum Start {
-    /// From this event on, counted from the first that was ever in the window.
+    /// This event, counted from the first that was ever in the window.
     At(u64),
-    /// The same, after being told where the object stands.
+    /// The same, after a `reset` with the current state.
     Reset(u64, Frame),
 }
 
 impl Window {
-    /// The newest id that is known.
+    /// Returns the newest known id.
     pub(super) fn head(&self) -> Option<EventId> {
         self.head
     }
 
-    /// Takes a change that was committed here.
+    /// Adds a change that was committed on this node.
     pub(super) fn publish(&mut self, change: Change, now: BootTime) {
         let Change { version, events, shown, is_deleted } = change;
         if self.head >= Some(EventId::end_of(version)) {
@@ -72,7 +72,7 @@ impl Window {
         self.take(Frame::new(Some(EventId::end_of(version)), CHANGED, stand), now);
     }
 
-    /// Takes one event, as the owner sends it. What was seen before is left out.
+    /// Adds an event from the owner. Events that are already known are ignored.
     pub(super) fn take(&mut self, frame: Frame, now: BootTime) {
         let Some(id) = frame.id else { return };
         if *frame.name == *RESET {
@@ -88,7 +88,7 @@ impl Window {
         self.push(id, frame, now);
     }
 
-    /// Learns that the object is at `version`, where it stands so. Those who listen are told if they missed something.
+    /// Records that the object is at `version` with this state. Adds a `reset` if events were missed.
     pub(super) fn place(&mut self, version: u64, stand: Bytes, now: BootTime) {
         let id = EventId::end_of(version);
         if self.head >= Some(id) {
@@ -101,7 +101,8 @@ impl Window {
         (self.floor, self.head) = (Some(id), Some(id));
     }
 
-    /// From where somebody listens who has seen everything up to `after`. None until it is known where the object is.
+    /// Returns the starting point for a subscriber that has seen all events up to `after`. `None` until the
+    /// object's version is known.
     pub(super) fn start(&self, after: Option<EventId>) -> Option<Start> {
         let floor = self.floor?;
         if let Some(after) = after.filter(|after| *after >= floor) {
@@ -111,13 +112,13 @@ impl Window {
         Some(Start::Reset(self.count_of(id), Frame::new(Some(id), RESET, data)))
     }
 
-    /// What the first event after `id` is counted as.
+    /// Returns the position of the first event after `id`.
     fn count_of(&self, id: EventId) -> u64 {
         let is_seen = |(_, frame): &(BootTime, Arc<Frame>)| frame.id <= Some(id);
         self.dropped + self.frames.partition_point(is_seen) as u64
     }
 
-    /// The event that is counted as `count`; none where it is still to come, an error where it is gone.
+    /// Returns the event at position `count`; `None` if it has not happened yet, an error if it was dropped.
     pub(super) fn get(&self, count: u64) -> Result<Option<Arc<Frame>>, Gone> {
         let index = count.checked_sub(self.dropped).ok_or(Gone)?;
         let index = usize::try_from(index).map_err(|_| Gone)?;
@@ -131,14 +132,14 @@ impl Window {
         self.trim(now);
     }
 
-    /// Drops the oldest events, as far as there are too many.
+    /// Drops the oldest events beyond the limits.
     pub(super) fn trim(&mut self, now: BootTime) {
         while let Some((at, frame)) = self.frames.front() {
             let (count, bytes) = (self.frames.len(), self.bytes);
             let is_small = count <= KEPT_COUNT && bytes <= KEPT_BYTES;
             let is_young =
                 now.since(*at) < YOUTH && count <= YOUNG_COUNT_MAX && bytes <= YOUNG_BYTES_MAX;
-            // The newest is kept, however large.
+            // The newest event is kept, whatever its size.
             if is_small || is_young || count == 1 {
                 return;
             }
@@ -150,7 +151,7 @@ impl Window {
     }
 }
 
-/// An event that is no more in the window.
+/// Error for an event that is no longer in the window.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Gone;
 

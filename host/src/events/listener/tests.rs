@@ -1,4 +1,4 @@
-//! What listeners hear, through a hub.
+//! Events that listeners receive through a hub.
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
@@ -20,7 +20,7 @@ fn shown(frame: &Frame) -> String {
     format!("{} {}", frame.id.unwrap(), frame.name)
 }
 
-/// What a listener hears without waiting.
+/// Returns the events that a listener receives without waiting.
 fn heard(listener: &mut Listener) -> Vec<String> {
     let mut heard = Vec::new();
     while let Some(frame) = listener.next().now_or_never() {

@@ -1,4 +1,4 @@
-//! Order, bounds, and what is told of what is missing.
+//! Order and bounds of a window, and the marking of missing events.
 
 use super::*;
 use crate::effects::Event;
@@ -15,7 +15,7 @@ fn frame(id: &str, name: &str) -> Frame {
     Frame::new(Some(id.parse().unwrap()), name, Bytes::from_static(b"{}"))
 }
 
-/// The events from `after` on, as `id name`, until there is none.
+/// Returns all events from `after` on, as `id name`.
 fn heard(window: &Window, after: Option<&str>) -> Vec<String> {
     let after = after.map(|text| text.parse().unwrap());
     let (mut count, mut heard) = match window.start(after).unwrap() {
