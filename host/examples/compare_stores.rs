@@ -1,11 +1,12 @@
-//! Measures two embedded databases under the load of a node: 64 writers, small conditional writes, each durable.
+//! Benchmark of two embedded databases under the load of a node: 64 writers, small conditional writes, each
+//! durable.
 //!
-//! Run with `cargo run --release -p highlander --example compare_stores [NAMES]`, 1,000 names by default.
-//! The folder of the databases is made in the
-//! present directory, because a temporary one may be in memory. Results: `docs/decisions/embedded-store.md`.
+//! Run with `cargo run --release -p highlander --example compare_stores [NAMES]`, 1,000 names by default. The
+//! databases are created in the current directory, because a temporary directory may be in memory. Results:
+//! `docs/decisions/embedded-store.md`.
 //!
-//! Both get the same writer: one thread takes all writes that wait, checks their conditions in order, makes one
-//! transaction of them with one fsync, and answers all.
+//! Both databases get the same writer: one thread takes all waiting writes, checks their conditions in order,
+//! commits them in one transaction with a single fsync, and answers all of them.
 
 #![allow(clippy::disallowed_methods, clippy::print_stdout, reason = "a measurement, run by hand")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "no result is a result too")]
@@ -25,7 +26,7 @@ const MEASURED: Duration = Duration::from_secs(10);
 const CACHE_BYTES: usize = 32 * 1024 * 1024;
 const TABLE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("blobs");
 
-/// One conditional write: the blob must begin with `expected` (0: be absent) and gets `number` there.
+/// One conditional write: the blob must begin with `expected` (0: be absent) and is replaced by `number`.
 struct Write {
     name: String,
     expected: u64,
@@ -34,14 +35,14 @@ struct Write {
 }
 
 trait Candidate: Send + 'static {
-    /// Applies what of `writes` may be applied, durably.
+    /// Commits the writes whose conditions hold, durably. Returns for each write whether it was applied.
     fn commit(&mut self, writes: &[Write]) -> Vec<bool>;
     fn get(&self, name: &str) -> Option<Vec<u8>>;
 }
 
 fn blob(number: u64) -> Vec<u8> {
     let mut blob = number.to_be_bytes().to_vec();
-    // Text that compresses about as well as JSON does.
+    // Text that compresses about as well as JSON.
     blob.extend((0..BLOB_BYTES).map(|place| b'a' + ((place as u64 * number) % 23) as u8));
     blob
 }
@@ -129,7 +130,7 @@ fn cpu() -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-/// Writes until the time is over; the latencies of all writes.
+/// Writes until the time is over. Returns the latencies of all writes.
 fn write(
     writer: usize,
     name_count: usize,

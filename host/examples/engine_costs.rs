@@ -1,8 +1,10 @@
-//! What an object costs: times of the wasmtime engine by the size of the state, and the memory of a live instance.
+//! Benchmark of the wasmtime engine: latencies by state size, and the memory of a live instance.
 //!
 //! Run it with the built guests:
-//! `cargo run --release -p highlander --example engine_costs -- target/guests/counter.wasm \
-//! target/guests/misbehaving.wasm [ROUNDS]`.
+//! ```text
+//! cargo run --release -p highlander --example engine_costs -- \
+//!     target/guests/counter.wasm target/guests/misbehaving.wasm [ROUNDS]
+//! ```
 //! It prints lines of JSON, which `cargo xtask bench costs` reads.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "it measures, and prints")]
@@ -17,7 +19,7 @@ use highlander_host::id::{Digest, ObjectId};
 use serde_json::json;
 use tokio::time::Instant;
 
-/// Sizes of the state, and how often they are measured in a round: large ones take long.
+/// State sizes, and their measurements per round: large states take long.
 const SIZES: [(&str, usize, usize); 5] = [
     ("100 B", 100, 1_000),
     ("1 KB", 1_000, 1_000),
@@ -26,9 +28,9 @@ const SIZES: [(&str, usize, usize); 5] = [
     ("1 MB", 1_000_000, 10),
 ];
 const COUNTER: &str = "counter";
-/// What the larger guest's state has beside what `grow_state` fills, about.
+/// Approximate size of the larger guest's state beyond the part that `grow_state` fills.
 const FRAME_BYTES: usize = 30;
-/// Operations that are too short to be timed one by one.
+/// Number of operations timed together, because one is too short to time.
 const BATCH: u32 = 2_000;
 const LIVE_COUNT: usize = 2_000;
 
@@ -43,7 +45,7 @@ async fn main() {
     let engine = WasmtimeEngine::new(sandbox).unwrap();
     let small = engine.load(Digest::of(&counter), counter.clone()).await.unwrap();
     let large = engine.load(Digest::of(&larger), larger).await.unwrap();
-    // Both say what they are, which makes them ready for instances.
+    // `describe` prepares both components for instances.
     small.describe().await.unwrap();
     large.describe().await.unwrap();
     for round in 0..round_count {
@@ -52,14 +54,14 @@ async fn main() {
         for (name, bytes, count) in SIZES {
             states(large.as_ref(), name, bytes, count).await;
         }
-        // The first round's instances leave room behind, which the next ones are made in.
+        // The instances of the first round leave free memory behind, which later instances reuse.
         if round == 0 {
             memory(small.as_ref()).await;
         }
     }
 }
 
-/// Compiling a component, and loading it when it was compiled before.
+/// Measures compiling a component, and loading it precompiled.
 async fn load(wasm: &Bytes) {
     let cache = std::env::temp_dir().join(format!("engine-costs-{}", std::process::id()));
     let compile = time_load(wasm, &cache).await;
@@ -82,7 +84,7 @@ async fn time_load(wasm: &Bytes, cache: &Path) -> Duration {
     began.elapsed()
 }
 
-/// Making instances, and the shortest calls.
+/// Measures instantiation and the shortest calls.
 async fn instances(component: &dyn Component) {
     let time = median(1_000, async || drop(component.instantiate().await.unwrap())).await;
     print("instantiate and drop, µs", COUNTER, time);
@@ -110,7 +112,7 @@ async fn instances(component: &dyn Component) {
     print("update and snapshot, µs", COUNTER, time.await / f64::from(BATCH));
 }
 
-/// What depends on the size of the state.
+/// Measures the operations that depend on the size of the state.
 async fn states(component: &dyn Component, name: &str, bytes: usize, count: usize) {
     let id = ObjectId::new("misbehaving", "k").unwrap();
     let mut instance = component.instantiate().await.unwrap();
@@ -144,7 +146,7 @@ enum Step {
     Update,
 }
 
-/// What an instance takes that was called once.
+/// Measures the memory of an instance that was called once.
 async fn memory(component: &dyn Component) {
     let id = ObjectId::new("counter", "k").unwrap();
     let (bytes, mappings) = (resident_bytes(), mapping_count());
@@ -165,7 +167,7 @@ async fn call(instance: &mut dyn Instance, handler: &str, argument: &str) {
     instance.handle(call).await.unwrap().unwrap();
 }
 
-/// The median of `count` runs, in microseconds.
+/// Returns the median of `count` runs, in microseconds.
 async fn median(count: usize, mut run: impl AsyncFnMut()) -> f64 {
     let mut times = Vec::with_capacity(count);
     for _ in 0..count {

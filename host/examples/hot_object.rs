@@ -1,5 +1,5 @@
-//! Measures what one object can do when its store is slow: 64 clients increment one counter, and every answer of the
-//! store takes 20 ms. How many updates share a write is seen beside it.
+//! Benchmark of one hot object on a slow store: 64 clients increment one counter, and every answer of the store
+//! takes 20 ms. The output includes the number of updates that share a write.
 //!
 //! Run with `cargo run --release -p highlander --example hot_object target/guests/counter.wasm [ROUNDS [MILLIS]]`.
 //! It prints lines of JSON, which `cargo xtask bench hot-object` reads.
@@ -65,7 +65,7 @@ async fn main() {
     }
 }
 
-/// Increments from all clients, each after its answer; how often.
+/// Increments from all clients, each after its previous answer. Returns the number of increments.
 async fn load(node: &Arc<Node>, limit: Duration) -> u64 {
     let began = Instant::now();
     let mut clients = JoinSet::new();

@@ -1,6 +1,7 @@
-//! The S3 store against servers: ours, whose faults and quirks are scripted, and ministack, which is not ours.
+//! The S3 store against two servers: our own, with scripted faults and quirks, and ministack, an independent one.
 //!
-//! Rounds of races: `HIGHLANDER_ROUNDS`, else few. ministack must be there, unless `HIGHLANDER_SKIP_MINISTACK` is set.
+//! `HIGHLANDER_ROUNDS` sets the number of race rounds; the default is small. ministack is required, unless
+//! `HIGHLANDER_SKIP_MINISTACK` is set.
 
 #![allow(
     clippy::unwrap_used,
@@ -98,7 +99,7 @@ fn round_count(default: usize) -> usize {
         .map_or(default, |text| text.parse().expect("a number of rounds"))
 }
 
-/// Nothing where the run was told to do without it.
+/// Returns `None` if the run skips ministack.
 async fn ministack() -> Option<(Ministack, Arc<S3>)> {
     if std::env::var_os("HIGHLANDER_SKIP_MINISTACK").is_some() {
         eprintln!("ministack is left out, as HIGHLANDER_SKIP_MINISTACK says");
@@ -210,7 +211,7 @@ async fn a_write_without_an_answer_is_undecided_and_may_land_late() {
     let first = put(&store, "a.json", "late", Condition::Absent).await;
     let Put::Undecided(text) = first else { panic!("{first:?}") };
     assert!(text.contains("no answer within 0.3 s"), "{text}");
-    // The answers of another client with more patience.
+    // A client with a longer timeout gets its answers.
     let store = place.store().await;
     let etag = make(&store, "a.json", "in time").await;
     place.faults().release();
@@ -226,20 +227,20 @@ async fn reads_that_go_wrong_are_tried_again_and_then_unavailable() {
     let place = Place::new().await;
     let store = place.store().await;
     make(&store, "a.json", "0123456789").await;
-    // Sent again by the SDK, unseen.
+    // The SDK retries these transparently.
     for fault in
         [Fault::Refuse(503, "SlowDown"), Fault::Refuse(500, "InternalError"), Fault::LoseAnswer]
     {
         place.add(fault, Operation::Get);
         assert_eq!(read(&store, "a.json").await.as_deref(), Some(&b"0123456789"[..]));
     }
-    // Not sent again, since the answer had begun.
+    // Not retried, because the answer had already begun.
     for fault in [Fault::Truncate(3), Fault::Truncate(0), Fault::NoETag, Fault::Garbage] {
         place.add(fault.clone(), Operation::Get);
         let outcome = store.get("a.json").await;
         assert!(matches!(outcome, Err(Error::Unavailable(_))), "{fault:?}: {outcome:?}");
     }
-    // Any web server may say 404; only the store's own word means that there is no blob.
+    // Any web server may return 404; only the store's own error code proves that there is no blob.
     for _ in 0..3 {
         place.add(Fault::Refuse(404, "NotFound"), Operation::Get);
     }
@@ -253,7 +254,7 @@ async fn reads_that_go_wrong_are_tried_again_and_then_unavailable() {
     assert!(matches!(store.list("", None, 10).await, Err(Error::Unavailable(_))));
 }
 
-/// A counter, and who raised it: what an activation keeps in its record, in short.
+/// Increments a counter that lists its writers: a reduced model of an activation's record.
 async fn raise(store: &S3, name: &str, writer: usize) -> usize {
     let mut raised = 0;
     while raised < 10 {
@@ -325,7 +326,7 @@ async fn the_probe_refuses_stores_that_decide_wrongly() {
         let store = place.store().await;
         assert_eq!(probe::check(&*store).await, Ok(()));
         place.faults().set_quirks(quirks);
-        // Enough for the one whose mistakes are by chance.
+        // Enough rounds for the quirk that fails at random.
         probe::check_rounds(&*store, 30).await.unwrap_err()
     };
     let quirks = Quirks::default();
@@ -429,7 +430,7 @@ async fn wrong_surroundings_are_told_clearly() {
     assert!(matches!(&error, probe::Error::Unavailable(text) if text.contains(BUCKET)), "{error}");
 }
 
-/// Run by [`credentials_come_from_where_the_sdk_looks`] with another environment.
+/// Run by [`credentials_come_from_where_the_sdk_looks`] with a different environment.
 #[tokio::test]
 #[ignore = "only as a process of its own"]
 async fn with_another_environment() {

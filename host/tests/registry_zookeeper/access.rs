@@ -1,4 +1,4 @@
-//! Credentials, chroots, TLS, and settings that cannot be.
+//! Credentials, chroots, TLS, and invalid settings.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,7 +24,7 @@ fn assert_denied(outcome: Result<Session, Error>, word: &str) {
     }
 }
 
-/// Every znode below the chroot, with that itself.
+/// Returns every znode of the chroot, including the chroot itself.
 async fn znodes(client: &Client) -> Vec<String> {
     let mut found = vec!["/".to_owned()];
     let mut next = 0;
@@ -110,7 +110,7 @@ async fn settings_that_cannot_be_are_refused_with_the_reason() {
     assert_denied(begin(&with("127.0.0.1:port"), "b-1").await, "127.0.0.1:port");
     let server = cluster.ensemble.connect_string();
     assert_denied(begin(&with(&format!("{server}/a//b")), "b-1").await, "/a//b");
-    // Nobody listens there.
+    // No server listens on this port.
     let unreachable = Options { session_timeout: Duration::from_secs(1), ..with("127.0.0.1:1") };
     assert!(matches!(begin(&unreachable, "b-1").await, Err(Error::Unavailable(_))));
 }
@@ -159,7 +159,7 @@ async fn sessions_speak_tls_and_refuse_servers_that_they_do_not_know() {
     assert_denied(begin(&options, "b-1").await, "no-such-file");
 }
 
-/// Somebody who signs certificates.
+/// A certificate authority.
 struct Authority {
     folder: PathBuf,
     name: String,
@@ -180,7 +180,7 @@ impl Authority {
         Self { folder: folder.to_owned(), name: name.to_owned(), certificate, key }
     }
 
-    /// A certificate for 127.0.0.1, and its key.
+    /// Issues a certificate for 127.0.0.1, and its key.
     fn issue(&self, subject: &str) -> (PathBuf, PathBuf) {
         let file = |ending: &str| self.folder.join(format!("{}-{subject}.{ending}", self.name));
         let (certificate, key, request, extensions) =

@@ -1,4 +1,5 @@
-//! Who is let in: nodes whose registry and store belong to one cluster, and that agree on what a claim covers.
+//! Admission: only nodes whose registry and store belong to one cluster, and that agree on the claim granularity,
+//! may join.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,10 +14,10 @@ use zookeeper_client::Client;
 
 use crate::cluster::{Cluster, notices_until, until};
 
-/// What a bucket says, for all nodes that use it.
+/// Content of a bucket, shared by all nodes that use it.
 type Blob = Arc<Mutex<Option<Identity>>>;
 
-/// The records of one node.
+/// Store of one node.
 #[derive(Debug, Default)]
 struct Records {
     name: String,
@@ -56,12 +57,12 @@ impl ClusterStore for Records {
     }
 }
 
-/// The records of a node that starts for the first time.
+/// Creates the store of a node that starts for the first time.
 fn records(name: &str, blob: &Blob) -> Arc<Records> {
     Arc::new(Records { name: name.to_owned(), blob: Arc::clone(blob), ..Records::default() })
 }
 
-/// The same of one that was in this cluster before.
+/// Creates the store of a node that was a member of the cluster `known`.
 fn records_of_a_member(name: &str, blob: &Blob, known: Option<ClusterId>) -> Arc<Records> {
     let known = Mutex::new(known);
     Arc::new(Records { name: name.to_owned(), blob: Arc::clone(blob), known, ..Records::default() })
@@ -121,15 +122,15 @@ async fn two_clusters_share_neither_a_bucket_nor_a_registry() {
         elsewhere("b-1", &blob).await,
         &["bucket belongs to cluster", "chroot knows nothing"],
     );
-    // The same bucket name, on another server: nothing is in it.
+    // A bucket of the same name on another server, which is empty.
     let blank = join(&cluster, "c-1", records("bucket", &other_blob)).await;
     assert_denied(blank, &["chroot belongs to cluster", "bucket knows nothing"]);
     assert_eq!(*other_blob.lock().unwrap(), None, "who is refused leaves nothing behind");
-    // And then another cluster is in it.
+    // Now another cluster uses it.
     let other = elsewhere("d-1", &other_blob).await.unwrap();
     let theirs = join(&cluster, "e-1", records("bucket", &other_blob)).await;
     assert_denied(theirs, &["bucket belongs to cluster", "chroot to cluster"]);
-    // Nobody but the members was announced, and they go on.
+    // Only the admitted nodes were published, and they are still members.
     for (session, name) in [(&session, "a-1"), (&other, "d-1")] {
         let members = session.members().borrow().clone();
         let names: Vec<_> = members.iter().map(|member| member.node.as_str()).collect();
@@ -147,7 +148,7 @@ async fn nodes_that_count_claims_differently_are_not_in_one_cluster() {
         assert_denied(outcome, &["registry.claims", &claims.to_string(), "object", "a-1"]);
     }
     assert_eq!(session.members().borrow().iter().count(), 1, "who is refused is not announced");
-    // Once nobody is there, the setting may be another one.
+    // Once no node is left, the setting may change.
     session.leave().await;
     let eight = Granularity::Partitions(8);
     let session = begin(&cluster, "b-2", |options| options.granularity = eight).await.unwrap();
@@ -182,7 +183,7 @@ async fn records_of_another_place_are_refused_though_they_name_the_cluster() {
     let cluster = Cluster::start().await;
     let blob = Blob::default();
     let _session = join(&cluster, "a-1", records("objects/prod", &blob)).await.unwrap();
-    // A bucket that was copied, with all that was in it.
+    // A copy of the bucket with all its content.
     let copy = Arc::new(Mutex::new(*blob.lock().unwrap()));
     let outcome = join(&cluster, "b-1", records("objects/copy", &copy)).await;
     assert_denied(outcome, &["store.bucket", "objects/prod", "objects/copy", "a-1"]);
@@ -200,7 +201,7 @@ async fn the_identity_is_put_back_where_an_operator_removed_it() {
         .await;
     assert_eq!(operator.get_data("/cluster").await.unwrap().0, before);
     assert!(join(&cluster, "b-1", records("bucket", &blob)).await.is_ok());
-    // It is another cluster's all of a sudden.
+    // The znode suddenly names another cluster.
     let other = Identity::of(ClusterId::random());
     operator.set_data("/cluster", &other.bytes(), None).await.unwrap();
     notices_until(&session, &Notice::SessionOver).await;
@@ -217,7 +218,7 @@ async fn a_registry_that_forgot_everything_is_known_to_those_who_were_there() {
     let session = join(&cluster, "a-1", Arc::clone(&first)).await.unwrap();
     session.leave().await;
     let known = first.known();
-    // As good as new servers: nothing is there.
+    // Equivalent to new servers: the chroot is empty.
     cluster.options.connect = format!("{}/test/emptied", cluster.ensemble.connect_string());
     let stranger = join(&cluster, "b-1", records("bucket", &blob)).await;
     assert_denied(stranger, &["chroot knows nothing"]);
@@ -242,7 +243,7 @@ async fn an_operator_gives_records_to_another_cluster_by_removing_their_identity
     let second = records("bucket", &blob);
     let _session = join(&cluster, "b-1", Arc::clone(&second)).await.unwrap();
     assert_ne!(first.known(), second.known());
-    // The former one is kept out.
+    // A member of the former cluster is rejected.
     cluster.options.connect = format!("{}/test/c", cluster.ensemble.connect_string());
     let former = records_of_a_member("bucket", &blob, first.known());
     assert_denied(join(&cluster, "a-2", former).await, &["bucket belongs to cluster"]);

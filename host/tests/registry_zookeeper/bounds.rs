@@ -1,4 +1,4 @@
-//! How many claims there are, at most, and what becomes of so many.
+//! Limit of claims per session, and the end of a session that has reached it.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ async fn a_session_at_its_cap_claims_nothing_more() {
     assert_eq!((session.claim_count(), session.held().len()), (3, 3));
 }
 
-/// With too many claims the ensemble would stop here, and stay so.
+/// With too many claims, the ensemble would stop here permanently.
 #[tokio::test(flavor = "multi_thread")]
 async fn servers_survive_the_end_of_a_session_at_its_cap_and_a_restart_after_it() {
     let config = Config { heap_mb: 512, java_arguments: default_buffer(), ..Config::default() };
@@ -61,7 +61,7 @@ async fn servers_survive_the_end_of_a_session_at_its_cap_and_a_restart_after_it(
     assert_eq!(started, 100);
 }
 
-/// The servers' own default, with which the cap must hold.
+/// The servers' default buffer size, with which the limit must be safe.
 fn default_buffer() -> Vec<String> {
     vec!["-Djute.maxbuffer=1048575".to_owned()]
 }

@@ -1,4 +1,4 @@
-//! Servers, sessions that reach them by links of their own, and an operator who can change anything.
+//! Test environment: servers, sessions with a separate link each, and an operator that can change any znode.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -15,11 +15,11 @@ use highlander_services::link::Link;
 use highlander_services::zookeeper::{Config, Ensemble};
 use zookeeper_client::Client;
 
-/// Longer than anything takes unless it hangs.
+/// Longer than any step takes unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// What sessions of a test have in common.
+/// Environment shared by the sessions of a test.
 pub(crate) struct Cluster {
     pub(crate) ensemble: Ensemble,
     pub(crate) options: Options,
@@ -27,7 +27,7 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// One server, and sessions that end after four seconds of silence.
+    /// Starts one server, with a session timeout of four seconds.
     pub(crate) async fn start() -> Self {
         Self::start_with(Config::default(), Duration::from_secs(4)).await
     }
@@ -48,13 +48,13 @@ impl Cluster {
         Self { ensemble, options, links: Mutex::default() }
     }
 
-    /// A session that reaches the servers directly.
+    /// Opens a session that is connected to the servers directly.
     pub(crate) async fn join(&self, name: &str) -> Session {
         let sessions = ZooKeeperSessions::new(self.options.clone());
         sessions.begin_as(NodeId::new(name)).await.unwrap()
     }
 
-    /// A session that reaches one server by a link.
+    /// Opens a session that is connected to one server through a link.
     pub(crate) async fn join_by_link(&self, name: &str, server: usize) -> (Session, Link) {
         let link = Link::to(self.ensemble.server_address(server).parse().unwrap()).await.unwrap();
         let mut options = self.options.clone();
@@ -63,7 +63,7 @@ impl Cluster {
         (session, link)
     }
 
-    /// An operator, within the chroot.
+    /// Connects an operator, within the chroot.
     pub(crate) async fn operator(&self) -> Client {
         let client = Client::connect(&self.ensemble.connect_string()).await.unwrap();
         client.chroot("/test/c".to_owned()).unwrap()
@@ -85,12 +85,12 @@ impl conformance::Cluster for Cluster {
     }
 }
 
-/// An object by its number.
+/// Returns the object with this number.
 pub(crate) fn id(number: usize) -> ObjectId {
     ObjectId::new("todo", &number.to_string()).unwrap()
 }
 
-/// The znode of an object's claim, as documents describe it.
+/// Returns the path of an object's claim, as documented.
 pub(crate) fn claim_path(id: &ObjectId) -> String {
     path_of(Granularity::Object.key_of(id))
 }
@@ -104,7 +104,7 @@ pub(crate) fn lease_holds(session: &impl Registry) -> bool {
     session.lease_until() > BootTime::now()
 }
 
-/// Asks again and again until the answer is yes.
+/// Polls until the condition holds.
 pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let asking = async {
         while !is_so().await {
@@ -121,7 +121,7 @@ pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T 
     }
 }
 
-/// The notices up to one, and that one.
+/// Returns the events up to and including `last`.
 pub(crate) async fn notices_until(session: &impl Registry, last: &Notice) -> Vec<Notice> {
     let mut notices = Vec::new();
     while notices.last() != Some(last) {

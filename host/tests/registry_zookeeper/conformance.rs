@@ -1,4 +1,4 @@
-//! ZooKeeper is a registry, whatever a claim covers.
+//! Conformance of the ZooKeeper registry, for each claim granularity.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ async fn three_servers_are_a_registry() {
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_a_registry_of_partitions() {
     for count in [1, 16] {
-        // Servers of its own each time: the sessions of the one before may not be over yet.
+        // Separate servers for each check: the previous check's sessions may not have ended yet.
         let mut cluster = Cluster::start().await;
         cluster.options.granularity = Granularity::Partitions(count);
         conformance::check_partitions(&cluster).await;

@@ -1,4 +1,4 @@
-//! A session never trusts a claim that another session can have.
+//! A session never trusts a claim that another session can hold.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,7 +17,8 @@ use crate::cluster::{Cluster, claim_path, id, lease_holds, notices_until, until,
 
 const SESSIONS: usize = 20;
 
-/// Takes every claim that sessions hold as soon as it can be had, and checks that its holder had given up by then.
+/// Acquires every claim of the sessions as soon as it is free, and checks that its holder's lease has ended by
+/// then.
 async fn take_over(holders: &[Session], taker: &Session) {
     let take = async |number: usize, holder: &Session| {
         while taker.claim(&id(number)).await != Ok(Claimed::Granted) {
@@ -46,7 +47,7 @@ async fn the_lease_is_over_before_another_session_has_the_claim() {
             assert_eq!(claim(holder, &id(number)).await, Ok(Claimed::Granted));
         }
         for link in &links {
-            // At any moment of the heartbeats and of the servers' ticks.
+            // At a random phase of the heartbeats and of the servers' ticks.
             let pause = rand::rng().random_range(0..200);
             tokio::time::sleep(Duration::from_millis(pause)).await;
             link.cut();
@@ -58,8 +59,8 @@ async fn the_lease_is_over_before_another_session_has_the_claim() {
     }
 }
 
-/// A server that does not lead goes on answering reads and pings when it is cut off from its leader, which ends the
-/// sessions on it.
+/// A follower that is cut off from its leader still answers reads and pings, while the leader ends the follower's
+/// sessions.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_lease_is_over_before_the_leader_ends_sessions_on_a_server_that_is_cut_off() {
     let links: Vec<_> = join_all((0..9).map(|_| Link::unaimed())).await;
@@ -71,7 +72,7 @@ async fn the_lease_is_over_before_the_leader_ends_sessions_on_a_server_that_is_c
             link.aim(address.parse::<SocketAddr>().unwrap());
             link.address().to_string()
         })),
-        // A server that is cut off stays one for longer than sessions live.
+        // A server that is cut off stays a follower for longer than the sessions live.
         sync_limit: 30,
         ..Config::with_servers(3)
     };
@@ -101,8 +102,9 @@ async fn the_lease_is_over_before_the_leader_ends_sessions_on_a_server_that_is_c
     }
 }
 
-/// The leader counts in whole ticks, by the clock of the machine, from reports that come each half tick. What is sent
-/// just after a tick has begun, and not reported any more, is what it knows least about.
+/// Waits for the worst phase. The leader counts whole ticks of the machine's clock, from reports that arrive every
+/// half tick. It has the least information about requests that are sent just after a tick has begun and are not
+/// reported any more.
 async fn before_a_bad_moment() {
     let since_boot = BootTime::now().since(BootTime::from_boot(Duration::ZERO));
     let tick_ms = u128::from(Config::default().tick_ms);

@@ -1,7 +1,7 @@
-//! The ZooKeeper registry against real ZooKeeper: its conformance, and every way of going wrong that is known.
+//! The ZooKeeper registry against real ZooKeeper servers: conformance, and every known way to fail.
 //!
-//! Each test has servers of its own, in which it can do harm. Nothing here asserts how long something takes, only in
-//! which order things happen.
+//! Each test has separate servers and may damage them. No test asserts how long something takes, only the order of
+//! events.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! Operations whose answers are lost, and callers who do not wait for one.
+//! Operations whose answers are lost, and callers that do not wait for the answer.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ async fn a_claim_whose_answer_was_lost_is_ours() {
     let (session, link) = cluster.join_by_link("a-1", 0).await;
     let session = Arc::new(session);
     for id in (0..5).map(id) {
-        // Once before, so that its shard is there and one request is all it takes.
+        // A first claim creates the shard, so that each later one takes a single request.
         assert_eq!(session.claim(&id).await, Ok(Claimed::Granted));
         assert_eq!(session.release(&id).await, Ok(()));
         let count = session.claim_count();
@@ -29,14 +29,14 @@ async fn a_claim_whose_answer_was_lost_is_ours() {
             made.is_some()
         })
         .await;
-        // Its answer goes with the connection.
+        // Its answer is lost with the connection.
         link.reset();
         link.heal();
         let outcome = within("an outcome", claiming).await.unwrap();
         if !matches!(outcome, Err(Error::Unavailable(_))) {
             assert_eq!(outcome, Ok(Claimed::Granted));
         }
-        // Whatever was answered, it is ours when we ask again, and it is the one that was made first.
+        // Whatever the first answer was, a repeated request finds the claim granted by the first attempt.
         until("the claim is granted", async || session.claim(&id).await == Ok(Claimed::Granted))
             .await;
         assert_eq!(session.claim_count(), count + 1);
@@ -54,7 +54,7 @@ async fn a_claim_whose_request_was_lost_is_not_ours_while_another_has_it() {
     link.set(Mode::CutTowards);
     let claiming = Arc::clone(&session);
     let claiming = tokio::spawn(async move { claiming.claim(&id(1)).await });
-    // Granted to another while the first asks.
+    // Granted to another session while the first request is in flight.
     assert_eq!(other.claim(&id(1)).await, Ok(Claimed::Granted));
     link.reset();
     link.heal();
@@ -77,7 +77,7 @@ async fn a_release_whose_answer_was_lost_took_place() {
     link.set(Mode::CutFrom);
     let releasing = Arc::clone(&session);
     let releasing = tokio::spawn(async move { releasing.release(&id(1)).await });
-    // It looks before it removes, so that the removal is sent only when answers pass again.
+    // A release reads before it deletes, so the deletion is sent only when answers arrive again.
     link.reset();
     link.heal();
     let _ = within("an outcome", releasing).await.unwrap();
@@ -93,7 +93,7 @@ async fn what_a_caller_did_not_wait_for_is_given_back() {
     let count = 50;
     let ids: Vec<_> = (0..count).map(id).collect();
     for id in &ids {
-        // Dropped at its first pause, when the request is on its way.
+        // Dropped at its first await point, when the request has been sent.
         tokio::select! {
             biased;
             _ = session.claim(id) => panic!("granted without asking"),

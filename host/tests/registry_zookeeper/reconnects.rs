@@ -1,4 +1,4 @@
-//! What a short cut leaves as it was, and what it may not hide.
+//! Short network interruptions: state that survives them, and changes that must be noticed after them.
 
 use highlander_host::id::TypeName;
 use highlander_host::registry::conformance::patient::{claim, owner, release};
@@ -15,7 +15,7 @@ async fn a_reconnect_in_time_keeps_claims_and_shows_what_was_missed() {
     let other = cluster.join("b-1").await;
     let (session, link) = cluster.join_by_link("a-1", 0).await;
     assert_eq!(claim(&session, &id(1)).await, Ok(Claimed::Granted));
-    // More than once: what the client library forgets, it forgets each time.
+    // Repeated, because the client library loses its watches at each reconnect.
     for round in 0..3 {
         link.cut();
         link.reset();
@@ -29,7 +29,7 @@ async fn a_reconnect_in_time_keeps_claims_and_shows_what_was_missed() {
                 && members.find(other.node()).is_some_and(|it| it.standing == Standing::Draining)
         })
         .await;
-        // The watches are there again.
+        // The watches are set again.
         let type_name = TypeName::new(&format!("t{round}")).unwrap();
         assert_eq!(other.announce(&type_name).await, Ok(()));
         notices_until(&session, &Notice::TypeChanged(type_name)).await;
@@ -60,7 +60,7 @@ async fn a_claim_that_an_operator_removes_is_lost_and_the_session_goes_on() {
     assert_eq!(notices_until(&session, &lost).await, [lost]);
     assert!(lease_holds(&session));
     assert_eq!(session.claim_count(), 2);
-    // Another session has it by now, whose claim is not touched.
+    // Another session holds it by now. Its claim must not be touched.
     let other = cluster.join("b-1").await;
     assert_eq!(claim(&other, &id(1)).await, Ok(Claimed::Granted));
     assert_eq!(release(&session, &id(1)).await, Ok(()));

@@ -1,4 +1,5 @@
-//! What nodes make of it when an operator removes whole folders: what vanished is lost, and the rest mends itself.
+//! Recovery after an operator removes whole folders: their claims and sessions are lost, and everything else is
+//! repaired.
 
 use highlander_host::id::{NodeId, TypeName};
 use highlander_host::registry::conformance::patient::claim;
@@ -8,7 +9,7 @@ use zookeeper_client::{Client, Error};
 
 use crate::cluster::{Cluster, claim_path, id, lease_holds, notices_until, until};
 
-/// Removes a znode and all below it, as `deleteall` does, though it be made again meanwhile.
+/// Removes a znode and everything below it, as `deleteall` does, even if it is created again concurrently.
 async fn delete_all(operator: &Client, folder: &str) {
     let mut paths = vec![folder.to_owned()];
     while let Some(path) = paths.last() {
@@ -34,7 +35,7 @@ async fn claims_whose_folder_was_removed_are_lost_and_made_anew() {
         assert_eq!(claim(&session, &id(number)).await, Ok(Claimed::Granted));
     }
     delete_all(&operator, "/c").await;
-    // Who comes first has what nobody holds any more: in the registry, the claims are gone.
+    // The claims are gone from the registry, so the first session to request one gets it.
     assert_eq!(claim(&other, &id(1)).await, Ok(Claimed::Granted));
     let notice = loop {
         match session.next_notice().await {

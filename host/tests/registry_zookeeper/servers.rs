@@ -1,4 +1,4 @@
-//! Servers that end, and come back with what they had or without it.
+//! Servers that stop and return, with or without their data.
 
 use std::time::Duration;
 
