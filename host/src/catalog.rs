@@ -1,8 +1,8 @@
-//! The types of a cluster: which components there are, and which revision of each is current.
+//! Object types of the cluster: their components, revisions, and current revision.
 //!
-//! A component is an immutable blob named by its SHA-256; a type's record lists its revisions and changes by
-//! conditional write ([`record`], [`rollout`]). This node keeps those revisions compiled that its objects may be given.
-//! Who moves a roll-out on, and how a live object changes over, is not decided here.
+//! A component is an immutable blob named by its SHA-256. The record of a type lists its revisions and changes
+//! only by conditional write ([`record`], [`rollout`]). A node keeps every revision compiled that its objects may
+//! need.
 
 mod changes;
 pub mod check;
@@ -33,68 +33,68 @@ pub use tally::Taken;
 use tally::Tally;
 use turns::Turns;
 
-/// One revision of a type, ready to run.
+/// Revision of a type, ready to run.
 #[derive(Debug)]
 pub struct Revision {
-    /// Its number within the type, from 1.
+    /// Number within the type, from 1.
     pub number: u32,
-    /// Digest of its component.
+    /// Digest of the component.
     pub digest: Digest,
-    /// What the component says of itself.
+    /// Description that the component exports.
     pub description: Arc<Description>,
     /// Media type of its snapshots, shared by all states.
     pub state_content_type: Arc<str>,
-    /// The compiled component.
+    /// Compiled component.
     pub component: Arc<dyn Component>,
 }
 
 impl Revision {
-    /// Which code it is.
+    /// Returns the identity of its code.
     #[must_use]
     pub fn id(&self) -> CodeId {
         CodeId { revision: self.number, component: self.digest }
     }
 }
 
-/// The code for one object.
+/// Code selected for one object.
 #[derive(Debug, Clone)]
 pub struct Choice {
-    /// What is to run it.
+    /// Revision that should run the object.
     pub wanted: Arc<Revision>,
-    /// What goes on where that fails, if the object has no code of its own yet.
+    /// Code to continue with if `wanted` fails and the object has not adopted any code yet.
     pub fallback: Option<CodeId>,
 }
 
-/// What a deployment came to.
+/// Result of a deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deployed {
-    /// The type.
+    /// Name of the type.
     pub type_name: TypeName,
-    /// The revision that is current now, or on its way.
+    /// Revision that is current now or is being rolled out.
     pub revision: u32,
     /// Digest of its component.
     pub digest: Digest,
-    /// Whether anything changed: a component that is deployed like that already is not deployed again.
+    /// Whether anything changed: deploying a component again with the same options changes nothing.
     pub is_new: bool,
 }
 
-/// The types, as this node knows them.
+/// Cached view of the object types on this node.
 #[derive(Debug)]
 pub struct Catalog {
     store: Arc<dyn Store>,
     engine: Arc<dyn Engine>,
     known: RwLock<HashMap<Box<str>, Arc<Known>>>,
-    /// Held while a type is read, so that its component is compiled once.
+    /// Serializes reads of each type, so that its component is compiled once.
     reading: Turns,
     tally: Tally,
-    /// How often changes may have been missed.
+    /// Number of times that changes may have been missed.
     doubts: AtomicU64,
-    /// Whom to tell that a type is known in another way than before.
+    /// Names of the types whose cached view has changed since a subscriber last removed them.
     news: watch::Sender<BTreeSet<TypeName>>,
 }
 
 impl Catalog {
-    /// A catalog of what `store` holds; each type is read at its first use.
+    /// Creates a catalog over `store`. Each type is read on first use.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, engine: Arc<dyn Engine>) -> Self {
         Self {
@@ -108,48 +108,40 @@ impl Catalog {
         }
     }
 
-    /// The types that changed; whoever acts on them takes them out.
+    /// Returns the channel of changed types. The subscriber that handles an entry removes it.
     #[must_use]
     pub fn news(&self) -> &watch::Sender<BTreeSet<TypeName>> {
         &self.news
     }
 
-    /// Makes sure that a type is known here: most calls cost a look at a table.
+    /// Ensures that a type is loaded. For most calls this costs one table lookup.
     ///
     /// # Errors
     /// As [`current`](Self::current).
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
     pub async fn know(&self, type_name: &str) -> Result<(), Error> {
         let is_known = {
             let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
             known.get(type_name).is_some_and(|known| known.is_there().is_ok())
         };
-        // What was removed may be there again, and is as rare a case as what was never there.
+        // A removed type may have been deployed again. Reading it again is as rare as reading a type that never
+        // existed.
         if is_known { Ok(()) } else { self.refresh(type_name).await?.is_there() }
     }
 
-    /// The current revision of a type.
+    /// Returns the current revision of a type.
     ///
     /// # Errors
-    /// [`Code::UnknownType`] where nothing was deployed; the others where store or engine fail.
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
+    /// [`Code::UnknownType`] if nothing is deployed under the name; other codes if the store or the engine fails.
     pub async fn current(&self, type_name: &str) -> Result<Arc<Revision>, Error> {
         self.get(type_name).await?.current()
     }
 
-    /// The code for an object whose record was written by the revision `written_with`, or by none (0), and holds a
-    /// state or none.
+    /// Returns the code for an object whose record was written by revision `written_with` (0 for no revision).
+    /// `has_state` states whether the record holds a state.
     ///
     /// # Errors
-    /// As [`current`](Self::current); [`Code::StateUnreadable`] for the state of an object of a type of this name that
-    /// was removed.
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
+    /// As [`current`](Self::current); [`Code::StateUnreadable`] if the state belongs to a removed type of the same
+    /// name.
     pub async fn choose(
         &self,
         id: &ObjectId,
@@ -157,8 +149,8 @@ impl Catalog {
         has_state: bool,
     ) -> Result<Choice, Error> {
         let mut known = self.get(id.type_name()).await?;
-        // While objects may be about to change over, another node may know of it already, and the object may come
-        // from there: it must not go back.
+        // While a roll-out is preparing, another node may already have started to roll. An object that moved here
+        // from that node must not go back to the old revision.
         let stage = known.record.rollout.as_ref().map(|rollout| rollout.stage);
         let newest = known.record.revisions.last().map_or(0, |entry| entry.number);
         if stage == Some(Stage::Preparing) || written_with > newest {
@@ -170,25 +162,22 @@ impl Catalog {
         known.choose(id)
     }
 
-    /// The code for an object, as far as it is known without asking anybody.
+    /// Returns the code for an object from the cache alone, without I/O.
     #[must_use]
     pub fn chosen(&self, id: &ObjectId) -> Option<CodeId> {
         Some(self.find(id.type_name())?.choose(id).ok()?.wanted.id())
     }
 
-    /// A revision that is ready to run.
+    /// Returns a revision if it is ready to run.
     #[must_use]
     pub fn ready(&self, type_name: &str, number: u32) -> Option<Arc<Revision>> {
         self.find(type_name)?.ready.get(&number).cloned()
     }
 
-    /// The code that a record names, made ready to run if it is not.
+    /// Returns the code that a record names, and compiles it if necessary.
     ///
     /// # Errors
-    /// [`Code::RevisionNotFound`] where it is gone; the others where store or engine fail.
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
+    /// [`Code::RevisionNotFound`] if it has been collected; other codes if the store or the engine fails.
     pub async fn revision(&self, type_name: &str, code: &CodeId) -> Result<Arc<Revision>, Error> {
         if let Some(ready) = self.ready(type_name, code.revision)
             && ready.digest == code.component
@@ -211,13 +200,10 @@ impl Catalog {
         Ok(revision)
     }
 
-    /// Reads a type again, and makes what its objects may be given ready to run.
+    /// Reads a type again and compiles the revisions that its objects may need.
     ///
     /// # Errors
-    /// Where the store fails: what was known stays in use.
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
+    /// If the store fails. The cached view stays in use.
     pub async fn look_again(&self, type_name: &TypeName) -> Result<(), Error> {
         self.refresh(type_name.as_str()).await.map(drop)
     }
@@ -237,7 +223,7 @@ impl Catalog {
     async fn refresh(&self, type_name: &str) -> Result<Arc<Known>, Error> {
         let _turn = self.reading.take(type_name).await;
         let before = self.find(type_name);
-        // Before it is read: a doubt that comes meanwhile stays.
+        // Loaded before the read, so that an invalidation during the read stays in effect.
         let doubts = self.doubts.load(Ordering::SeqCst);
         let (record, etag) = self.read(type_name).await?.ok_or_else(|| unknown_type(type_name))?;
         if let Some(before) = before.as_ref().filter(|known| known.etag == etag) {
@@ -248,7 +234,7 @@ impl Catalog {
         }
         let mut known =
             Known { record, etag, doubts, ready: BTreeMap::new(), failed: BTreeMap::new() };
-        // What was ready stays so for as long as anybody runs it.
+        // Revisions that were ready stay ready while any object runs them.
         if let Some(before) = &before {
             let in_use = before.ready.iter().filter(|(_, ready)| Arc::strong_count(ready) > 1);
             known.ready.extend(in_use.map(|(number, ready)| (*number, Arc::clone(ready))));
@@ -304,7 +290,7 @@ impl Catalog {
         }))
     }
 
-    /// The component that a blob holds.
+    /// Loads the component stored in a blob.
     async fn fetch(&self, name: &str, digest: Digest) -> Result<Arc<dyn Component>, Error> {
         let blob = self.store.get(name).await.map_err(|error| unavailable(&error))?;
         let wasm = blob.map(|blob| blob.bytes).filter(|wasm| Digest::of(wasm) == digest);

@@ -1,5 +1,4 @@
-//! Changes of a type's record, by conditional write: each is made whole, once, or not at all.
-//! What a change means for live objects is decided elsewhere.
+//! Changes of a type's record by conditional write: each change takes effect completely and once, or not at all.
 
 use std::sync::atomic::Ordering;
 
@@ -17,24 +16,24 @@ use crate::id::{Digest, TypeName};
 use crate::limits::TYPE_RECORD_BYTES_MAX;
 use crate::store::{Condition, Put};
 
-/// How often a change of a type looks again when another one was faster.
+/// Attempts of a change that loses against concurrent changes of the same type.
 const ATTEMPTS_MAX: usize = 5;
 
 impl Catalog {
-    /// Changes may have been missed: no object is given code before its type has been read again.
+    /// Invalidates the cached types, because changes may have been missed. Each type is read again before an
+    /// object gets code.
     pub fn doubt(&self) {
         self.doubts.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Stores a component and makes it the newest revision of its type. The first is current at once; the others take
-    /// the place of the one before by a roll-out.
+    /// Stores a component and makes it the newest revision of its type. The first revision is current at once.
+    /// Each later one replaces its predecessor by a roll-out.
     ///
     /// # Errors
-    /// [`Code::ComponentRefused`] with the reason; [`Code::Forbidden`] where who asks may not deploy its type, which is
-    /// known only now; [`Code::IdempotencyKeyReused`]; [`Code::DeploymentConflict`] where another revision is on its
-    /// way,
-    /// or others were faster again and again; the others where store or engine fail. Nothing is changed by a refused
-    /// component.
+    /// [`Code::ComponentRefused`] with the reason; [`Code::Forbidden`] if the caller may not deploy the type,
+    /// whose name is known only after the component is loaded; [`Code::IdempotencyKeyReused`];
+    /// [`Code::DeploymentConflict`] if another revision is being rolled out, or concurrent changes won every
+    /// attempt; other codes if the store or the engine fails. A rejected component changes nothing.
     ///
     /// # Cancel safety
     /// The component may or may not have been deployed.
@@ -50,7 +49,7 @@ impl Catalog {
             }
             _ => Ok(()),
         };
-        // Asked before anything is stored, which nobody would remove.
+        // Checked before the component is stored: nothing would remove the blob of a rejected one.
         let present = self.read(type_name.as_str()).await?.map(|(record, _)| record);
         let present = present.unwrap_or_else(|| TypeRecord::new(type_name.clone()));
         if let Some(revision) = present.repeated(digest, terms)? {
@@ -74,7 +73,7 @@ impl Catalog {
         let known = self.refresh(type_name.as_str()).await;
         if let Some(entry) = deployed {
             if let Err(error) = known {
-                // It is recorded all the same, and this node learns of it as every other one does.
+                // The deployment is recorded anyway. This node reads it later, as every other node does.
                 tracing::warn!(%type_name, "the type could not be read again: {error}");
             }
             return Ok(Deployed { type_name, revision: entry.number, digest, is_new: true });
@@ -86,20 +85,20 @@ impl Catalog {
         Ok(Deployed { type_name, revision, digest, is_new: false })
     }
 
-    /// Removes the component of a revision that was collected.
+    /// Removes the component of a collected revision from the store.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// If the store fails.
     ///
     /// # Cancel safety
-    /// It may or may not be removed.
+    /// The component may or may not have been removed.
     pub async fn remove_component(&self, entry: &RevisionEntry) -> Result<(), Error> {
         debug_assert!(entry.is_collected, "revision {} may be asked for", entry.number);
         let name = record::component_blob(entry.digest, entry.copy);
         self.store.remove(&name).await.map_err(|error| unavailable(&error))
     }
 
-    /// What a component says of itself.
+    /// Loads a component and returns its description.
     pub(super) async fn described(
         &self,
         digest: Digest,
@@ -109,15 +108,16 @@ impl Catalog {
         component.describe().await.map_err(refused)
     }
 
-    /// Changes the record of a type, which `change` is given as it is; `None` from it leaves it so. What it gives back
-    /// has been done, and by this change alone.
+    /// Applies `change` to the record of a type by conditional write. `change` receives the current record and
+    /// returns `None` to leave it unchanged. A returned value means that this change was applied, and applied
+    /// once.
     ///
     /// # Errors
-    /// Those of `change`; [`Code::DeploymentConflict`] where others were faster again and again; the others where the
-    /// store fails.
+    /// Those of `change`; [`Code::DeploymentConflict`] if concurrent changes won every attempt;
+    /// [`Code::OutcomeUnknown`] if the change may have been applied; other codes if the store fails.
     ///
     /// # Cancel safety
-    /// The change may or may not have been made.
+    /// The change may or may not have been applied.
     pub async fn amend<C>(
         &self,
         type_name: &TypeName,
@@ -131,7 +131,7 @@ impl Catalog {
                 None => (TypeRecord::new(type_name.clone()), Condition::Absent),
             };
             if found.mark == mark {
-                // The answer to an earlier attempt was lost.
+                // An earlier attempt was applied, but its response was lost.
                 return Ok(undecided);
             }
             let mut record = found;
@@ -145,7 +145,7 @@ impl Catalog {
                     tracing::warn!(%type_name, "a change of the type was not confirmed: {why}");
                     undecided = Some(changed);
                 }
-                // It says nothing of an attempt before it.
+                // A rejection of this attempt proves nothing about an earlier one.
                 Put::Unavailable(_) | Put::Denied(_) if undecided.is_some() => {}
                 Put::Unavailable(why) | Put::Denied(why) => return Err(not_stored(&why)),
             }
@@ -158,11 +158,13 @@ impl Catalog {
         Err(overtaken(type_name))
     }
 
-    /// Puts that a type was removed in the place of its damaged record, which is kept aside.
+    /// Replaces the damaged record of a type by one that marks the type as removed. The damaged record is kept
+    /// under another name.
     ///
     /// # Errors
-    /// [`Code::RecordDamaged`] where a newer host has written it; [`Code::DeploymentConflict`] where it is not damaged,
-    /// or changes; the others where the store fails.
+    /// [`Code::RecordDamaged`] if a newer host has written it; [`Code::DeploymentConflict`] if it is not damaged,
+    /// or changes concurrently; [`Code::OutcomeUnknown`] if the replacement may have been stored; other codes if
+    /// the store fails.
     ///
     /// # Cancel safety
     /// The change may or may not have been made.
@@ -190,7 +192,7 @@ impl Catalog {
         }
     }
 
-    /// Stores a component under a name that has its digest, so that what is there already is the same.
+    /// Stores bytes under a name that contains their digest, so that a blob of that name has the same content.
     pub(super) async fn keep(&self, name: &str, wasm: Bytes) -> Result<(), Error> {
         match self.store.put(name, wasm, Condition::Absent).await {
             Put::Applied(_) | Put::Refused => Ok(()),
@@ -199,7 +201,8 @@ impl Catalog {
     }
 }
 
-/// The record as it is stored. What could not be read back would take the whole type away, for as long as it is there.
+/// Encodes the record and checks that it can be decoded. A record that cannot be decoded would make the whole type
+/// unusable until it is replaced.
 fn readable(record: &TypeRecord) -> Result<Bytes, Error> {
     let bytes = record.encode();
     if bytes.len() > TYPE_RECORD_BYTES_MAX {

@@ -1,18 +1,18 @@
-//! Whether a new revision keeps what the present one offers: its handlers, what they take and give, its states.
-//! What schemas allow is compared in [`schema`]; nothing is run here, and no state is looked at.
+//! Compatibility check: a new revision must keep the handlers of the present one, their arguments and replies, and
+//! the schema of the state. [`schema`] compares the schemas. The check runs no code and reads no states.
 
 mod schema;
 
 use crate::engine::{Description, Handler};
 use crate::error::{Code, Error};
 
-/// How many breaks are written out.
+/// Maximum number of breaking changes that the error lists.
 const BREAKS_MAX: usize = 100;
 
-/// Refuses a description that takes away what callers or stored states rely on.
+/// Rejects a description that removes anything on which callers or stored states rely.
 ///
 /// # Errors
-/// [`Code::ComponentRefused`] with the whole list of breaks.
+/// [`Code::ComponentRefused`] with the list of breaking changes.
 pub fn compatible(present: &Description, new: &Description) -> Result<(), Error> {
     let mut breaks = Vec::new();
     let mut steps = schema::Steps::default();
@@ -44,7 +44,7 @@ fn compare_states(
         breaks
             .push(format!("its schema version is {version}, and states may be written with {old}"));
     }
-    // With a higher version there is a migration, which only real states can show to be right.
+    // A higher version means a migration, whose correctness only real states can show.
     if version != present.schema_version {
         return;
     }

@@ -1,5 +1,5 @@
-//! What this node has of one type: its record as last read, and the revisions that are ready to run.
-//! It is data and what follows from it: nothing is fetched or compiled here.
+//! Cached view of one type: its record as last read, and the revisions that are ready to run. Pure data, without
+//! I/O or compilation.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,21 +11,21 @@ use crate::error::{Code, Error};
 use crate::id::{CodeId, Digest, ObjectId};
 use crate::store::ETag;
 
-/// One type, as this node knows it. It is replaced as a whole.
+/// Cached view of a type, always replaced as a whole.
 #[derive(Debug, Clone)]
 pub(super) struct Known {
     pub(super) record: TypeRecord,
     pub(super) etag: ETag,
-    /// How often changes may have been missed before it was read.
+    /// Value of the catalog's `doubts` when the record was read.
     pub(super) doubts: u64,
-    /// By their numbers.
+    /// Revisions ready to run, by number.
     pub(super) ready: BTreeMap<u32, Arc<Revision>>,
-    /// Why a revision that is needed is not ready.
+    /// Reasons why needed revisions are not ready, by number.
     pub(super) failed: BTreeMap<u32, String>,
 }
 
 impl Known {
-    /// Which code is to run an object.
+    /// Returns the code that should run an object.
     pub(super) fn choose(&self, id: &ObjectId) -> Result<Choice, Error> {
         self.is_there()?;
         let chosen = self.record.chosen(id);
@@ -35,13 +35,13 @@ impl Known {
                 wanted: Arc::clone(wanted),
                 fallback: fallback.map(|revision| revision.id()),
             }),
-            // This node cannot run what is coming: what is going still can be run.
+            // This node cannot run the new revision, so the object continues with the previous one.
             (None, Some(previous)) => Ok(Choice { wanted: Arc::clone(previous), fallback: None }),
             (None, None) => Err(self.not_ready(chosen.wanted)),
         }
     }
 
-    /// Refuses what is asked of a type that was removed.
+    /// Returns an error if the type has been removed.
     pub(super) fn is_there(&self) -> Result<(), Error> {
         if self.record.removed.is_some() { Err(self.record.gone()) } else { Ok(()) }
     }
@@ -52,7 +52,7 @@ impl Known {
         current.cloned().ok_or_else(|| self.not_ready(self.record.current))
     }
 
-    /// The entry of the component that has written a record, unless it was removed.
+    /// Returns the entry of the component that has written a record, unless the component has been collected.
     pub(super) fn entry_of(&self, code: &CodeId) -> Option<&RevisionEntry> {
         let is_it = |entry: &&RevisionEntry| {
             entry.digest == code.component && !entry.is_collected && self.record.has(entry.number)
@@ -61,7 +61,7 @@ impl Known {
         by_number.or_else(|| self.record.revisions.iter().find(is_it))
     }
 
-    /// The component, if a revision with it is ready.
+    /// Returns the component, if a revision that uses it is ready.
     pub(super) fn component(&self, digest: Digest) -> Option<Arc<dyn Component>> {
         let found = self.ready.values().find(|revision| revision.digest == digest)?;
         Some(Arc::clone(&found.component))

@@ -1,5 +1,5 @@
-//! What the store holds for one type: its revisions, and which is current. `docs/formats.md` has it field by field.
-//! The components themselves are blobs of their own, named by their digest.
+//! Record of a type in the store: its revisions, and which of them is current. `docs/formats.md` documents every
+//! field. Components are separate blobs, named by their digest.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -9,75 +9,75 @@ use super::rollout::{Rollout, Terms};
 use crate::engine::Description;
 use crate::id::{Digest, TypeName};
 
-/// What the names of all types' records begin with.
+/// Prefix of the blob names of all type records.
 pub const PREFIX: &str = "types/";
 const FORMAT: u32 = 3;
-/// The format before there were roll-outs, which reads as one without any.
+/// Oldest readable format, from before roll-outs: it is read as a record without a roll-out.
 const FORMAT_MIN: u32 = 1;
 
-/// One published component.
+/// Published component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RevisionEntry {
-    /// Its number, from 1.
+    /// Revision number, from 1.
     pub number: u32,
     /// SHA-256 of the component.
     pub digest: Digest,
-    /// When it was deployed, in milliseconds since 1970.
+    /// Time of deployment, in milliseconds since 1970.
     pub deployed_at_ms: u64,
-    /// Who deployed it.
+    /// Principal that deployed it.
     #[serde(default)]
     pub deployed_by: String,
-    /// The idempotency keys of the deployments that it comes from, oldest first.
+    /// Idempotency keys of its deployments, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<String>,
-    /// Bytes of the component.
+    /// Size of the component in bytes.
     #[serde(default)]
     pub size: u64,
-    /// Why it was taken back, where it was.
+    /// Reason of the roll-back, if the revision was rolled back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_back: Option<String>,
-    /// Which of the blobs of this component is its own: one more for each time that it was removed and came again.
+    /// Number of the component's blob: it increases each time the component is deployed again after its removal.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub copy: u32,
-    /// Since when nothing asks for it any more, in milliseconds since 1970.
+    /// Time since which nothing needs the revision, in milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retired_at_ms: Option<u64>,
-    /// Whether its component was removed, because no object needs it.
+    /// Whether its component has been removed because no object needs it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_collected: bool,
-    /// What the component says of itself.
+    /// Description that the component exports.
     pub description: Description,
 }
 
-/// All revisions of a type.
+/// Record of a type with all its revisions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TypeRecord {
-    /// Number of this format.
+    /// Format number.
     format: u32,
-    /// The type.
+    /// Name of the type.
     pub name: TypeName,
     /// Number of the current revision; 0 before the first.
     pub current: u32,
-    /// The mark of the last change: how whoever made it recognises it.
+    /// Random number set by the last change. The writer of that change recognizes it by this number.
     #[serde(default)]
     pub mark: u64,
-    /// The revision that is taking the place of another.
+    /// Roll-out in progress.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<Rollout>,
-    /// That it was removed, where it was.
+    /// Removal of the type, if it was removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removed: Option<Removal>,
-    /// Number of the first revision of the type as it is now; those before were of one that was removed.
+    /// First revision of the present type. Older revisions belong to a removed type of the same name.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub first: u32,
-    /// The revisions, oldest first.
+    /// Revisions, oldest first.
     pub revisions: Vec<RevisionEntry>,
 }
 
 impl TypeRecord {
-    /// A type without revisions.
+    /// Creates the record of a type without revisions.
     #[must_use]
     pub fn new(name: TypeName) -> Self {
         Self {
@@ -92,19 +92,19 @@ impl TypeRecord {
         }
     }
 
-    /// The current revision.
+    /// Returns the current revision.
     #[must_use]
     pub fn current_entry(&self) -> Option<&RevisionEntry> {
         self.entry(self.current)
     }
 
-    /// The revision of this number.
+    /// Returns the revision with this number.
     #[must_use]
     pub fn entry(&self, number: u32) -> Option<&RevisionEntry> {
         self.revisions.iter().find(|entry| entry.number == number)
     }
 
-    /// Adds a revision.
+    /// Appends a revision.
     pub(super) fn add(
         &mut self,
         digest: Digest,
@@ -133,7 +133,7 @@ impl TypeRecord {
         entry
     }
 
-    /// The record as it is stored.
+    /// Encodes the record for the store.
     ///
     /// # Panics
     /// Never: all its parts can be written as JSON.
@@ -142,10 +142,10 @@ impl TypeRecord {
         serde_json::to_vec_pretty(self).expect("a type's record is plain data").into()
     }
 
-    /// Reads the record of the type `name`.
+    /// Decodes the record of the type `name`.
     ///
     /// # Errors
-    /// Why it must not be used.
+    /// The reason why the record must not be used.
     pub fn decode(name: &str, bytes: &[u8]) -> Result<Self, String> {
         let head: Head = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
         if !(FORMAT_MIN..=FORMAT).contains(&head.format) {
@@ -165,7 +165,7 @@ struct Head {
     format: u32,
 }
 
-/// Whether this is a record that a newer host has written, and that is not damaged for that.
+/// Whether a newer host has written this record, so that it is not damaged but only unreadable here.
 #[must_use]
 pub fn is_newer(bytes: &[u8]) -> bool {
     serde_json::from_slice(bytes).is_ok_and(|head: Head| head.format > FORMAT)
@@ -181,25 +181,25 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
-/// Name of the blob that holds the record of the type `name`.
+/// Returns the blob name of the record of the type `name`.
 #[must_use]
 pub fn type_blob(name: &str) -> String {
     format!("{PREFIX}{name}.json")
 }
 
-/// Name of the blob that keeps a damaged record of the type `name` aside.
+/// Returns the blob name under which a damaged record of the type `name` is kept.
 #[must_use]
 pub fn damaged_blob(name: &str, bytes: &[u8]) -> String {
     format!("damaged/{name}-{}.json", Digest::of(bytes))
 }
 
-/// The type whose record the blob `name` holds.
+/// Returns the type whose record is stored in the blob `name`.
 #[must_use]
 pub fn type_of_blob(name: &str) -> Option<&str> {
     name.strip_prefix(PREFIX)?.strip_suffix(".json")
 }
 
-/// Name of the blob that holds a component; no name comes again after it was removed.
+/// Returns the blob name of a component. After a removal, the name is never used again.
 #[must_use]
 pub fn component_blob(digest: Digest, copy: u32) -> String {
     match copy {

@@ -1,7 +1,7 @@
-//! Types that were removed: what the record keeps, and what may be deployed under the name again.
+//! Removed types: what their record keeps, and which components can be deployed under the name again.
 //!
-//! Pure, as all changes of a type's record. The record stays, so that the numbers of revisions and the names of
-//! components' blobs are never used again, and so that objects which are left are not opened by other code unasked.
+//! Pure functions on the type's record. The record remains, so that revision numbers and component blob names are
+//! never used again, and so that code of another component opens remaining objects only on request.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,23 +12,24 @@ use crate::engine::Description;
 use crate::error::{Code, Error};
 use crate::id::Digest;
 
-/// That a type was removed.
+/// Removal of a type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Removal {
-    /// When, in milliseconds since 1970.
+    /// Time, in milliseconds since 1970.
     pub at_ms: u64,
-    /// Who asked for it.
+    /// Principal that requested it.
     pub by: String,
-    /// How many objects were left, as far as they were counted.
+    /// Number of objects left, as far as they were counted.
     pub objects: u64,
 }
 
 impl TypeRecord {
-    /// Removes the type, which has so many objects.
+    /// Marks the type as removed. `objects` is the number of its objects.
     ///
     /// # Errors
-    /// [`Code::UnknownType`] where there is none, and [`Code::DeploymentConflict`] while a revision is on its way.
+    /// [`Code::UnknownType`] if there is no such type, and [`Code::DeploymentConflict`] while a revision is being
+    /// rolled out.
     pub fn remove(&mut self, objects: u64, by: &Caller, now_ms: u64) -> Result<(), Error> {
         if self.removed.is_some() || self.current == 0 {
             return Err(self.gone());
@@ -43,7 +44,7 @@ impl TypeRecord {
         Ok(())
     }
 
-    /// That there is no such type, or none any more.
+    /// Returns the error for a type that never existed or has been removed.
     #[must_use]
     pub fn gone(&self) -> Error {
         let Some(removal) = &self.removed else {
@@ -58,8 +59,8 @@ impl TypeRecord {
             .with_hint("deploy its component again: highlander deploy FILE.wasm")
     }
 
-    /// Whether this component may be deployed where the type was removed: where objects are left, only the code that
-    /// had them last, unless it is meant.
+    /// Checks whether this component may be deployed under the name of the removed type. If objects are left, only
+    /// the component that last ran them is accepted, unless the deployment is forced.
     ///
     /// # Errors
     /// [`Code::ComponentRefused`].
@@ -78,7 +79,7 @@ impl TypeRecord {
             .with_hint("deploy that component again, or this one with --force if that is meant"))
     }
 
-    /// Takes in a component where the type was removed: it serves at once, since no object is live.
+    /// Deploys a component under the name of the removed type. It is current at once, since no object is live.
     pub(super) fn come_again(
         &mut self,
         digest: Digest,
@@ -98,19 +99,19 @@ impl TypeRecord {
         let entry = self.add(digest, size, description.clone(), terms, now_ms);
         self.current = entry.number;
         if is_empty {
-            // Nothing that was written before belongs to this one.
+            // No object record written earlier belongs to this type.
             self.first = entry.number;
         }
         Ok(entry)
     }
 
-    /// Whether a revision is one of the type as it is now, and not of one of the same name that was removed before.
+    /// Whether a revision belongs to the present type, and not to a removed type of the same name.
     #[must_use]
     pub fn has(&self, revision: u32) -> bool {
         revision >= self.first
     }
 
-    /// Refuses a state that was written by a revision of a type that was removed.
+    /// Rejects a state that was written by a revision of a removed type.
     ///
     /// # Errors
     /// [`Code::StateUnreadable`].

@@ -1,24 +1,24 @@
-//! Components that nothing asks for any more: from when on, and what makes them safe to remove.
+//! Garbage collection of components: when a component becomes unused, and when it may be removed.
 //!
-//! Pure, as all changes of a type's record. Whether an object still names a component is not known here; whoever
-//! removes it looks first, and a component that was removed is never stored under the same name again.
+//! Pure functions on the type's record. The caller must check that no object names a component before it removes
+//! it. A removed component is never stored under the same blob name again.
 
 use std::collections::BTreeSet;
 
 use super::record::{RevisionEntry, TypeRecord};
 use crate::id::Digest;
 
-/// What is kept although no object runs it.
+/// Retention of components that no object runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
-    /// So many of the newest revisions, for rolling back to them.
+    /// Number of the newest revisions to keep for roll-backs.
     pub kept_count: usize,
-    /// A component that was not asked for until then may be removed after so many milliseconds.
+    /// Time in milliseconds for which a component must be unused before it may be removed.
     pub after_ms: u64,
 }
 
 impl TypeRecord {
-    /// Notes which revisions nothing asks for any more, and which it does again; whether there are any such news.
+    /// Updates which revisions are unused, and returns whether anything changed.
     pub fn retire(&mut self, retention: Retention, now_ms: u64) -> bool {
         let kept = self.kept(retention);
         let mut has_news = false;
@@ -32,7 +32,7 @@ impl TypeRecord {
         has_news
     }
 
-    /// The components that may be removed, if no object names them.
+    /// Returns the components that may be removed if no object names them.
     #[must_use]
     pub fn overdue(&self, retention: Retention, now_ms: u64) -> BTreeSet<Digest> {
         let kept = self.kept(retention);
@@ -45,40 +45,40 @@ impl TypeRecord {
         digests.filter(|digest| !kept.contains(digest) && !recent.contains(digest)).collect()
     }
 
-    /// An object names the component, or may: it is looked for again after as long a time.
+    /// Restarts the retention time of a component that an object names, or may name.
     pub fn found_in_use(&mut self, digest: Digest, now_ms: u64) {
         for entry in self.of_mut(digest).filter(|entry| entry.retired_at_ms.is_some()) {
             entry.retired_at_ms = Some(now_ms);
         }
     }
 
-    /// No object names the component: from now on it is not there any more.
+    /// Marks a component as collected, since no object names it.
     pub fn collect(&mut self, digest: Digest) {
         for entry in self.of_mut(digest) {
             entry.is_collected = true;
-            // What can never run again need not say how it is called, and a type that is deployed every day must not
-            // grow without bound.
+            // A revision that can never run again needs no handler descriptions, and the record of a type that is
+            // deployed every day must not grow without bound.
             entry.description.documentation.clear();
             entry.description.handlers.clear();
             entry.description.state = serde_json::Value::Bool(true);
         }
     }
 
-    /// It is asked for again, whatever comes next.
+    /// Marks a component as used again.
     pub(super) fn recall(&mut self, digest: Digest) {
         for entry in self.of_mut(digest) {
             entry.retired_at_ms = None;
         }
     }
 
-    /// Which of the blobs of this component is the one to use: none that was removed before.
+    /// Returns the blob number to use for this component: one that no removed blob had.
     #[must_use]
     pub fn copy_of(&self, digest: Digest) -> u32 {
         let newest = self.revisions.iter().rev().find(|entry| entry.digest == digest);
         newest.map_or(0, |entry| entry.copy + u32::from(entry.is_collected))
     }
 
-    /// The components that are needed, or that one may go back to.
+    /// Returns the components that are needed or are kept for roll-backs.
     fn kept(&self, retention: Retention) -> BTreeSet<Digest> {
         let mut newest = Vec::new();
         let good = |entry: &&RevisionEntry| {

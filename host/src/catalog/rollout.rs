@@ -1,6 +1,4 @@
-//! How a revision takes the place of another: the stages of a roll-out, and which objects take part.
-//!
-//! Pure: each change of a type's record is a function here; who makes it, and when, is decided elsewhere.
+//! Roll-out of a revision: its stages, and the objects that take part. Pure functions on the type's record.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,27 +8,27 @@ use crate::engine::Description;
 use crate::error::{Code, Error};
 use crate::id::{Digest, ObjectId};
 
-/// How far a roll-out is.
+/// Stage of a roll-out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
-    /// The nodes fetch and compile the revision. No object runs it.
+    /// The nodes fetch and compile the revision. No object runs it yet.
     Preparing,
-    /// Objects change over.
+    /// Objects change over to the revision.
     Rolling,
-    /// Every node serves it. Failures are still counted, and too many take it back.
+    /// Every node serves the revision. Failures are still counted, and too many cause a roll-back.
     Watching,
 }
 
-/// Which objects of the type take part.
+/// Objects of the type that take part in a roll-out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Share {
-    /// All.
+    /// All objects.
     All,
-    /// This many of a hundred, chosen by the hash of their ids: a larger share holds every smaller one.
+    /// Percentage of the objects, selected by the hash of their ids: a larger share contains every smaller one.
     Percent(u8),
-    /// Those with these keys.
+    /// Objects with these keys.
     Keys(Vec<String>),
 }
 
@@ -49,45 +47,47 @@ impl Share {
     }
 }
 
-/// A revision that is taking the place of another.
+/// Roll-out: one revision replaces another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rollout {
-    /// The revision that is coming.
+    /// New revision.
     pub revision: u32,
-    /// The one that is going.
+    /// Revision that it replaces.
     pub previous: u32,
-    /// How far it is.
+    /// Current stage.
     pub stage: Stage,
-    /// Which objects take part.
+    /// Objects that take part.
     pub share: Share,
-    /// How many of a thousand objects may fail before it is taken back; none where it is not taken back.
+    /// Number of failed objects per thousand above which the revision is rolled back; `None` disables the
+    /// roll-back.
     pub failures_per_mille_max: Option<u16>,
-    /// When the stage began, in milliseconds since 1970.
+    /// Start of the stage, in milliseconds since 1970.
     pub since_ms: u64,
-    /// Who asked for it.
+    /// Principal that requested it.
     pub by: String,
 }
 
-/// How a component is to be deployed.
+/// Options of a deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
-    /// Even where it breaks what the present revision offers.
+    /// Whether to deploy a component that is not compatible with the present revision.
     pub force: bool,
-    /// For these objects.
+    /// Objects that take part.
     pub share: Share,
-    /// How many of a thousand objects may fail before it is taken back; none for any number.
+    /// Number of failed objects per thousand above which the revision is rolled back; `None` disables the
+    /// roll-back.
     pub failures_per_mille_max: Option<u16>,
-    /// Who asks.
+    /// Caller that requested it.
     pub by: Caller,
-    /// What a repetition of the same deployment is recognised by.
+    /// Idempotency key of the deployment.
     pub key: Option<String>,
 }
 
-/// Keys of deployments that a revision remembers.
+/// Maximum number of deployment keys that a revision remembers.
 const KEYS_MAX: usize = 16;
 
-/// How many of a thousand objects may fail, where nothing else is said.
+/// Default for the number of objects per thousand that may fail.
 pub const FAILURES_PER_MILLE_MAX: u16 = 10;
 
 impl Default for Terms {
@@ -102,17 +102,17 @@ impl Default for Terms {
     }
 }
 
-/// The revisions for one object.
+/// Revisions selected for one object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Chosen {
-    /// The one that is to run.
+    /// Revision that should run the object.
     pub wanted: u32,
-    /// The one that goes on where that fails, if the object has no code of its own yet.
+    /// Revision to continue with if `wanted` fails and the object has not adopted any code yet.
     pub fallback: Option<u32>,
 }
 
 impl TypeRecord {
-    /// Which revision is to run an object.
+    /// Returns the revision that should run an object.
     #[must_use]
     pub fn chosen(&self, id: &ObjectId) -> Chosen {
         match &self.rollout {
@@ -123,7 +123,7 @@ impl TypeRecord {
         }
     }
 
-    /// The revisions that objects may be given at present, or soon; none of a type that was removed.
+    /// Returns the revisions that objects may need now or soon; none for a removed type.
     pub fn needed(&self) -> impl Iterator<Item = &RevisionEntry> {
         let coming = self.rollout.as_ref().map(|rollout| [rollout.revision, rollout.previous]);
         let numbers = coming.into_iter().flatten().chain([self.current]);
@@ -134,10 +134,10 @@ impl TypeRecord {
         numbers.filter_map(|number| self.entry(number))
     }
 
-    /// The revision that was deployed with the same idempotency key before, whatever has become of it since.
+    /// Returns the revision that was deployed with the same idempotency key, whatever its state is now.
     ///
     /// # Errors
-    /// [`Code::IdempotencyKeyReused`] where it was another component.
+    /// [`Code::IdempotencyKeyReused`] if the key was used for another component.
     pub fn repeated(&self, digest: Digest, terms: &Terms) -> Result<Option<u32>, Error> {
         let Some(key) = &terms.key else { return Ok(None) };
         let found = self.revisions.iter().rev().find(|entry| entry.keys.contains(key));
@@ -154,10 +154,11 @@ impl TypeRecord {
         }
     }
 
-    /// Takes in a component that is to be deployed. `None` where it is deployed like that already.
+    /// Applies a deployment to the record. Returns `None` if the component is already deployed with the same
+    /// share.
     ///
     /// # Errors
-    /// [`Code::DeploymentConflict`] where another revision is on its way.
+    /// [`Code::DeploymentConflict`] if another revision is being rolled out.
     pub fn deploy(
         &mut self,
         digest: Digest,
@@ -206,7 +207,7 @@ impl TypeRecord {
         }
     }
 
-    /// The revision that is coming is for more objects now.
+    /// Extends the roll-out to another share of the objects.
     fn widen(&mut self, rollout: Rollout, terms: &Terms, now_ms: u64) {
         let stage = match rollout.stage {
             Stage::Preparing => Stage::Preparing,
@@ -248,7 +249,7 @@ impl TypeRecord {
         ))
     }
 
-    /// Every node is ready: objects may change over.
+    /// Starts the stage rolling, once every node is ready.
     pub fn roll(&mut self, now_ms: u64) {
         if let Some(rollout) = &mut self.rollout {
             rollout.stage = Stage::Rolling;
@@ -259,7 +260,7 @@ impl TypeRecord {
         }
     }
 
-    /// Every node serves it.
+    /// Starts the stage watching, once every node serves the revision.
     pub fn watch(&mut self, now_ms: u64) {
         if let Some(rollout) = &mut self.rollout {
             rollout.stage = Stage::Watching;
@@ -267,12 +268,12 @@ impl TypeRecord {
         }
     }
 
-    /// It has held: what it took the place of is history.
+    /// Ends the roll-out: the new revision is accepted.
     pub fn close(&mut self) {
         self.rollout = None;
     }
 
-    /// The revision that is coming is taken back, for this reason.
+    /// Rolls back the new revision for this reason.
     pub fn revert(&mut self, why: &str) {
         let Some(rollout) = self.rollout.take() else { return };
         self.current = rollout.previous;
@@ -283,10 +284,11 @@ impl TypeRecord {
         }
     }
 
-    /// Makes an older revision current: the one before the present, or `to`.
+    /// Makes an older revision current: `to`, or by default the one before the present revision.
     ///
     /// # Errors
-    /// [`Code::RevisionNotFound`] where there is no such revision.
+    /// [`Code::RevisionNotFound`] if there is no such revision; [`Code::UnknownType`] if the type was removed;
+    /// [`Code::DeploymentConflict`] if another revision is being rolled out.
     pub fn roll_back(&mut self, to: Option<u32>, by: &Caller, now_ms: u64) -> Result<u32, Error> {
         if self.removed.is_some() {
             return Err(self.gone());

@@ -1,5 +1,5 @@
-//! Components that lie in the store only to be tried: each for one rehearsal, under a name of its own.
-//! Whoever put one there removes it; what a node that died left behind is removed after a day.
+//! Components stored only for a rehearsal, each under a separate name. The node that stored one removes it; what a
+//! crashed node leaves behind is removed after a day.
 
 use std::sync::Arc;
 
@@ -15,17 +15,17 @@ use crate::error::Error;
 use crate::id::{Digest, TypeName};
 
 const PREFIX: &str = "staged/";
-/// No rehearsal takes longer.
+/// Upper bound of the duration of a rehearsal.
 const LEFT_BEHIND_MS: u64 = 24 * 60 * 60 * 1000;
 
-/// A component that is to be tried.
+/// Component of a rehearsal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Staged {
     /// SHA-256 of the component.
     pub digest: Digest,
-    /// When it was stored, in milliseconds since 1970.
+    /// Time of storage, in milliseconds since 1970.
     pub at_ms: u64,
-    /// Random, so that no two rehearsals share a blob.
+    /// Random number, so that no two rehearsals share a blob.
     pub mark: u32,
 }
 
@@ -35,22 +35,22 @@ impl Staged {
     }
 }
 
-/// Whether a node must have died that put the blob of this name there.
+/// Whether the blob with this name is so old that its node must have crashed.
 fn is_left_behind(name: &str, now_ms: u64) -> bool {
     let at_ms = name.strip_prefix(PREFIX).and_then(|name| name.split('-').next()?.parse().ok());
     at_ms.is_some_and(|at_ms: u64| now_ms.saturating_sub(at_ms) > LEFT_BEHIND_MS)
 }
 
 impl Catalog {
-    /// Stores a component without deploying it, and says of which type it is.
+    /// Stores a component without deploying it, and returns the name of its type.
     ///
     /// # Errors
     /// [`ComponentRefused`](crate::error::Code::ComponentRefused) with the reason;
-    /// [`Forbidden`](crate::error::Code::Forbidden) where `by` may not deploy its type; the others where store or
-    /// engine fail.
+    /// [`Forbidden`](crate::error::Code::Forbidden) if `by` may not deploy the type; other codes if the store or
+    /// the engine fails.
     ///
     /// # Cancel safety
-    /// The component may or may not be stored; if so, it is removed a day later.
+    /// The component may or may not have been stored. If it was, it is removed a day later.
     pub async fn stage(&self, wasm: Bytes, by: &Caller) -> Result<(TypeName, Staged), Error> {
         let staged = Staged { digest: Digest::of(&wasm), at_ms: wall_ms(), mark: rand::random() };
         let description = self.described(staged.digest, wasm.clone()).await?;
@@ -59,36 +59,33 @@ impl Catalog {
         Ok((description.name, staged))
     }
 
-    /// A component that was stored to be tried.
+    /// Loads a staged component.
     ///
     /// # Errors
-    /// Where store or engine fail.
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
+    /// If the store or the engine fails.
     pub async fn staged(&self, staged: &Staged) -> Result<Arc<dyn Component>, Error> {
         self.fetch(&staged.blob(), staged.digest).await
     }
 
-    /// It was tried. Where the store does not answer, it is removed a day later.
+    /// Removes a staged component. If the store does not answer, it is removed a day later.
     ///
     /// # Cancel safety
-    /// It may or may not be removed.
+    /// The component may or may not have been removed.
     pub async fn unstage(&self, staged: &Staged) {
         if let Err(error) = self.store.remove(&staged.blob()).await {
             tracing::debug!(component = %staged.digest, "stays in the store for a day: {error}");
         }
     }
 
-    /// Removes what nodes that died have left behind.
+    /// Removes the components that crashed nodes left behind.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// If the store fails.
     ///
     /// # Cancel safety
-    /// The rest is removed the next time.
+    /// The next call removes the rest.
     pub async fn tidy_up(&self) -> Result<(), Error> {
-        // The oldest come first, so that the first page is enough.
+        // The oldest names come first, so the first page is enough.
         let page = self.store.list(PREFIX, None, 100).await.map_err(|error| unavailable(&error))?;
         let now_ms = wall_ms();
         for name in page.names.iter().filter(|name| is_left_behind(name, now_ms)) {

@@ -1,6 +1,8 @@
-//! How the objects of this node take to the newest revisions of their types: which have failed, and how many have not.
+//! Statistics of how the objects of this node upgrade to the newest revisions of their types: succeeded and
+//! failed.
 //!
-//! It is lost with the process: whoever needs it asks again, and an object that is used again is tried again.
+//! They are lost with the process. A poller queries them again, and an object is tried again when it is used
+//! again.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
@@ -10,30 +12,30 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::ObjectId;
 
-/// Objects that are named for one revision at most; the others are counted.
+/// Maximum number of objects listed by key for one revision; further ones are only counted.
 const NAMED_MAX: usize = 1000;
 
-/// How the objects of this node took to one revision.
+/// Upgrade statistics of one revision on this node.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Taken {
-    /// Objects that read their state with it, or have run a call.
+    /// Number of objects that read their state or ran a call with it.
     pub well: usize,
-    /// Objects that it failed: those that stay on their own code, and those that it faulted later.
+    /// Number of objects on which it failed: those that stay on their old code, and those that faulted later.
     pub failed: usize,
-    /// The keys of objects that stay on their own code, and why.
+    /// Keys of the objects that stay on their old code, with the reason.
     pub held_back: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Default)]
 struct Count {
     revision: u32,
-    /// Hashes of ids: what is counted is a rate, not a list.
+    /// Hashes of ids, since only their number is needed.
     well: HashSet<u64>,
     failed: HashSet<u64>,
     held_back: BTreeMap<String, String>,
 }
 
-/// The counts of all types.
+/// Statistics of all types.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     types: Mutex<HashMap<Box<str>, Count>>,
@@ -41,7 +43,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Counts for this revision of a type from now on.
+    /// Starts counting for this revision of a type, unless it is already counted.
     pub(super) fn begin(&self, type_name: &str, revision: u32) {
         let mut types = self.types();
         if types.get(type_name).is_none_or(|count| count.revision != revision) {
@@ -53,7 +55,7 @@ impl Tally {
         let hash = self.hasher.hash_one(id.as_str());
         self.with(id, revision, |count| {
             count.well.insert(hash);
-            // It may have failed when it was tried before.
+            // An earlier trial of the object may have failed.
             if count.held_back.remove(id.key()).is_some() {
                 count.failed.remove(&hash);
             }
@@ -71,7 +73,7 @@ impl Tally {
         });
     }
 
-    /// The revision failed in an object that had changed over to it.
+    /// Counts a fault of an object that had already changed over to the revision.
     pub(super) fn faulted(&self, id: &ObjectId, revision: u32) {
         let hash = self.hasher.hash_one(id.as_str());
         self.with(id, revision, |count| {

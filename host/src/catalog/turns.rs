@@ -1,5 +1,5 @@
-//! One at a time for each type: who reads a type waits for nobody who reads another.
-//! A type that nobody reads costs nothing.
+//! Mutex per type: readers of one type take turns, readers of different types run concurrently. A type without
+//! readers uses no memory.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,13 +8,13 @@ use tokio::sync::OwnedMutexGuard;
 
 type Lane = Arc<tokio::sync::Mutex<()>>;
 
-/// The lanes of those types that are being read.
+/// Mutexes of the types that are being read.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
     lanes: Mutex<HashMap<Box<str>, Lane>>,
 }
 
-/// The turn of one reader, over when it is dropped.
+/// Guard of one reader, released on drop.
 #[derive(Debug)]
 pub(super) struct Turn<'a> {
     turns: &'a Turns,
@@ -23,10 +23,10 @@ pub(super) struct Turn<'a> {
 }
 
 impl Turns {
-    /// Waits until nobody else reads the type. Cancel safe.
+    /// Waits until no other reader holds the type. Cancel safe.
     pub(super) async fn take(&self, type_name: &str) -> Turn<'_> {
         let lane = Arc::clone(self.lanes().entry(type_name.into()).or_default());
-        // Made before it waits, so that one who goes away cleans up too.
+        // Created before the wait, so that a canceled reader cleans up too.
         let mut turn = Turn { turns: self, type_name: type_name.into(), held: None };
         turn.held = Some(lane.lock_owned().await);
         turn
@@ -41,7 +41,7 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let mut lanes = self.turns.lanes();
         drop(self.held.take());
-        // Nobody holds it and nobody waits: the others are made under this lock.
+        // No other reader holds the lane or waits for it: references to it are created only under this lock.
         if lanes.get(&self.type_name).is_some_and(|lane| Arc::strong_count(lane) == 1) {
             lanes.remove(&self.type_name);
         }

@@ -1,5 +1,4 @@
-//! What may be asked of a catalog, and told to it, about the types and how their objects take to new revisions.
-//! Nothing here changes what is deployed.
+//! Queries about types, and the report of upgrade results. Nothing here changes what is deployed.
 
 use std::sync::PoisonError;
 
@@ -11,33 +10,27 @@ use crate::id::{ObjectId, TypeName};
 /// All types that have a record.
 #[derive(Debug, Default)]
 pub struct Types {
-    /// Those whose record can be used, in the order of their names.
+    /// Records that can be used, ordered by name.
     pub records: Vec<TypeRecord>,
-    /// The others, and why they cannot.
+    /// Types whose record cannot be used, with the reason.
     pub damaged: Vec<(TypeName, String)>,
 }
 
 impl Catalog {
-    /// The record of a type: its revisions.
+    /// Reads the record of a type.
     ///
     /// # Errors
-    /// [`UnknownType`](crate::error::Code::UnknownType), also for a type that was removed, or where the store fails.
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
+    /// [`UnknownType`](crate::error::Code::UnknownType), also for a removed type; other codes if the store fails.
     pub async fn revisions(&self, type_name: &str) -> Result<TypeRecord, Error> {
         let found = self.read(type_name).await?;
         let (record, _) = found.ok_or_else(|| unknown_type(type_name))?;
         if record.removed.is_some() { Err(record.gone()) } else { Ok(record) }
     }
 
-    /// The records of all types, removed ones included; one that cannot be used hides no other one.
+    /// Reads the records of all types, including removed ones. An unusable record does not hide the others.
     ///
     /// # Errors
-    /// Where the store fails.
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
+    /// If the store fails.
     pub async fn types(&self) -> Result<Types, Error> {
         let mut types = Types::default();
         for name in self.type_names().await? {
@@ -52,13 +45,10 @@ impl Catalog {
         Ok(types)
     }
 
-    /// The names of all types that have a record, in order.
+    /// Returns the names of all types that have a record, in order.
     ///
     /// # Errors
-    /// Where the store fails.
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
+    /// If the store fails.
     pub async fn type_names(&self) -> Result<Vec<TypeName>, Error> {
         let mut found = Vec::new();
         let mut after = None;
@@ -74,26 +64,26 @@ impl Catalog {
         }
     }
 
-    /// The record of a type as it was last read here.
+    /// Returns the cached record of a type.
     #[must_use]
     pub fn record(&self, type_name: &str) -> Option<TypeRecord> {
         self.find(type_name).map(|known| known.record.clone())
     }
 
-    /// The mark of the newest change of a type that is known here.
+    /// Returns the mark of the newest change in the cached record of a type.
     #[must_use]
     pub fn mark(&self, type_name: &str) -> Option<u64> {
         self.find(type_name).map(|known| known.record.mark)
     }
 
-    /// The marks of the newest changes that are known here, of all types.
+    /// Returns the mark of the newest change in each cached record.
     #[must_use]
     pub fn marks(&self) -> Vec<(TypeName, u64)> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         known.values().map(|known| (known.record.name.clone(), known.record.mark)).collect()
     }
 
-    /// The records of the types that are being rolled out, as they were last read here.
+    /// Returns the cached records of the types with a roll-out in progress.
     #[must_use]
     pub fn rolling_out(&self) -> Vec<TypeRecord> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
@@ -101,7 +91,8 @@ impl Catalog {
         open.map(|known| known.record.clone()).collect()
     }
 
-    /// Whether a revision is ready to run here, or why it is not. `None` where it was not tried yet.
+    /// Returns whether a revision is ready to run here, or the reason why not. `None` if it has not been tried
+    /// yet.
     #[must_use]
     pub fn readiness(&self, type_name: &str, number: u32) -> Option<Result<(), String>> {
         let known = self.find(type_name)?;
@@ -111,35 +102,35 @@ impl Catalog {
         }
     }
 
-    /// Whether a type that is known here was removed.
+    /// Whether a cached type has been removed.
     #[must_use]
     pub fn is_removed(&self, type_name: &str) -> bool {
         self.find(type_name).is_some_and(|known| known.record.removed.is_some())
     }
 
-    /// The types that are known here.
+    /// Returns the names of the cached types.
     #[must_use]
     pub fn known_types(&self) -> Vec<TypeName> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         known.values().map(|known| known.record.name.clone()).collect()
     }
 
-    /// An object has taken to a revision.
+    /// Records that an object has accepted a revision.
     pub fn took_well(&self, id: &ObjectId, revision: u32) {
         self.tally.took_well(id, revision);
     }
 
-    /// An object stays on its own code, because this revision failed.
+    /// Records that an object stays on its old code because this revision failed.
     pub fn held_back(&self, id: &ObjectId, revision: u32, why: String) {
         self.tally.held_back(id, revision, why);
     }
 
-    /// A call of an object failed with this revision.
+    /// Records that a call of an object failed with this revision.
     pub fn faulted(&self, id: &ObjectId, revision: u32) {
         self.tally.faulted(id, revision);
     }
 
-    /// How the objects of this node took to a revision.
+    /// Returns the upgrade statistics of a revision on this node.
     #[must_use]
     pub fn taken(&self, type_name: &str, revision: u32) -> Taken {
         self.tally.taken(type_name, revision)

@@ -1,13 +1,14 @@
-//! Whether everything that fits one JSON Schema fits another: what was accepted still is, and what is given was
-//! promised. It compares what the schemas say alone, and in doubt says nothing.
+//! Subset check of two JSON Schemas: every value that fits one must fit the other. Arguments that were accepted
+//! must still be accepted, and replies must stay within what was promised. The check reads only the schemas, and
+//! reports no break in doubt.
 //!
-//! Understood are `type`, `enum`, `const`, `anyOf`, `oneOf`, local `$ref`, `properties`, `required`,
-//! `additionalProperties`, `items`, `prefixItems`, bounds of numbers and lengths. Other keywords are passed over, and a
-//! schema that only makes sense with them is taken to fit. Two rules are kinder than the letter: a new property that
-//! may be left out is no break though an open object accepted any value there, and a new property of a reply is none
-//! though the old schema was closed, because who reads a reply passes over what it does not know.
+//! It supports `type`, `enum`, `const`, `anyOf`, `oneOf`, local `$ref`, `properties`, `required`,
+//! `additionalProperties`, `items`, `prefixItems`, and bounds of numbers and lengths. It ignores other keywords,
+//! and a schema that depends on them counts as compatible. Two rules are more lenient than JSON Schema. A new
+//! optional property is compatible although an open object accepted any value there. A new property of a reply is
+//! compatible even if the old schema was closed, because readers ignore unknown properties.
 //!
-//! Schemas come from strangers: steps and depth are bounded, and what lies beyond is not compared.
+//! Schemas are untrusted input: steps and depth are bounded, and nothing beyond the bounds is compared.
 
 mod alternatives;
 mod limits;
@@ -23,14 +24,14 @@ use serde_json::Value;
 use alternatives::{Alternative, Keywords, Kind};
 use words::{Place, Role};
 
-/// What one comparison of two descriptions may cost, in alternatives and properties looked at.
+/// Budget of one comparison of two descriptions, counted in visited alternatives and properties.
 const STEPS_MAX: u32 = 200_000;
-/// How many lines are kept of one schema.
+/// Maximum number of lines that are kept for one schema.
 const LINES_MAX: usize = 1_000;
-/// How deep a comparison goes; deeper than any JSON that a call may carry.
+/// Maximum depth of a comparison; deeper than any JSON that a call may carry.
 const DEPTH_MAX: usize = 64;
 
-/// What is left of the work that a comparison may be.
+/// Remaining budget of a comparison.
 #[derive(Debug)]
 pub(super) struct Steps(u32);
 
@@ -41,7 +42,7 @@ impl Default for Steps {
 }
 
 impl Steps {
-    /// Whether there is enough left for this much more.
+    /// Takes `count` steps from the budget and returns whether it sufficed.
     fn spend(&mut self, count: usize) -> bool {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         let left = self.0.checked_sub(count);
@@ -50,29 +51,32 @@ impl Steps {
     }
 }
 
-/// What `old` accepts and `new` does not, one line for each. `of` names whose schemas they are.
+/// Returns one line for each kind of value that `old` accepts and `new` does not. `of` names the subject of the
+/// schemas.
 pub(super) fn narrowed(of: &str, old: &Value, new: &Value, steps: &mut Steps) -> Vec<String> {
     Comparison::new(Role::Taken, new, old, steps).run(of)
 }
 
-/// What `new` may give and `old` did not promise, one line for each. `of` names whose schemas they are.
+/// Returns one line for each kind of value that `new` may return and `old` did not promise. `of` names the subject
+/// of the schemas.
 pub(super) fn widened(of: &str, old: &Value, new: &Value, steps: &mut Steps) -> Vec<String> {
     Comparison::new(Role::Given, old, new, steps).run(of)
 }
 
-/// Whether what fits `narrow` fits `wide`. Each value of a schema is looked up in its own root.
+/// Comparison that checks whether every value that fits `narrow` also fits `wide`. References are resolved within the
+/// schema that contains them.
 struct Comparison<'a> {
     role: Role,
     wide: &'a Value,
     narrow: &'a Value,
     steps: &'a mut Steps,
-    /// Pairs that are being compared further up: a schema that contains itself.
+    /// Pairs under comparison further up the stack, for schemas that contain themselves.
     open: HashSet<Pair>,
-    /// Pairs that were compared, without a break.
+    /// Pairs that were compared and are compatible.
     fine: HashSet<Pair>,
 }
 
-/// Where two schemas are in memory, which says which they are.
+/// Addresses of two schemas in memory, which identify them.
 type Pair = (*const Value, *const Value);
 
 impl<'a> Comparison<'a> {
@@ -89,7 +93,7 @@ impl<'a> Comparison<'a> {
     }
 
     fn compare(&mut self, wide: &'a Value, narrow: &'a Value, place: &Place) -> Vec<String> {
-        // A reference and what it refers to are the same.
+        // A reference and its target are the same schema.
         let wide = alternatives::resolved(self.wide, wide).unwrap_or(wide);
         let narrow = alternatives::resolved(self.narrow, narrow).unwrap_or(narrow);
         let pair = (std::ptr::from_ref(wide), std::ptr::from_ref(narrow));
@@ -106,7 +110,7 @@ impl<'a> Comparison<'a> {
         breaks
     }
 
-    /// A schema with keywords beside its alternatives has two parts, each of which must hold.
+    /// A schema with keywords in addition to its alternatives has two parts, and both must hold.
     fn compare_parts(&mut self, wide: &'a Value, narrow: &'a Value, place: &Place) -> Vec<String> {
         let wide = alternatives::parts(self.wide, wide, self.steps);
         let narrow = alternatives::parts(self.narrow, narrow, self.steps);
@@ -162,8 +166,8 @@ impl<'a> Comparison<'a> {
         breaks
     }
 
-    /// None where one of the candidates takes it all. Else the breaks against the likeliest, and of those the one that
-    /// has the fewest.
+    /// Returns no breaks if one of the candidates accepts everything. Otherwise returns the breaks against the
+    /// most likely candidate, and among equally likely ones the shortest list.
     fn compare_with_each(
         &mut self,
         candidates: &[Candidate<'a>],
@@ -214,26 +218,26 @@ impl<'a> Comparison<'a> {
     }
 }
 
-/// Which alternatives of the wide schema could take all values of a kind.
+/// Alternatives of the wide schema that could accept all values of a kind.
 enum Candidates<'a> {
-    /// Nobody knows, or all values that there are stand one by one.
+    /// Unknown alternatives may accept them, or single values cover the kind completely.
     Any,
-    /// None does.
+    /// No alternative does.
     None,
-    /// Whole numbers only, where any number may come.
+    /// Whole numbers only, although any number may occur.
     WholeOnly,
     /// One of these.
     These(Vec<Candidate<'a>>),
 }
 
-/// An alternative of the right kind.
+/// Alternative of the right kind.
 struct Candidate<'a> {
     keywords: Keywords<'a>,
     /// Whether it is the same variant of an enum.
     is_likely: bool,
 }
 
-/// `variant` is the name of the object where it is one variant among several.
+/// Returns the candidates for a kind. `variant` is the name of the object if it is one variant among several.
 fn candidates<'a>(wide: &[Alternative<'a>], kind: Kind, variant: Option<&str>) -> Candidates<'a> {
     if wide.iter().any(|wide| matches!(wide, Alternative::Unknown)) || is_counted_out(wide, kind) {
         return Candidates::Any;
@@ -258,7 +262,7 @@ fn candidates<'a>(wide: &[Alternative<'a>], kind: Kind, variant: Option<&str>) -
     }
 }
 
-/// Whether all values of the kind, which has few, stand there one by one.
+/// Whether single values list the whole kind, which has few values.
 fn is_counted_out(wide: &[Alternative<'_>], kind: Kind) -> bool {
     let has = |wanted: &Value| {
         wide.iter().any(|wide| matches!(wide, Alternative::Value(value) if *value == wanted))

@@ -1,4 +1,4 @@
-//! Removing a type and deploying its name again, as changes of the record.
+//! Removal of a type and deployment under its name, as changes of the record.
 
 use std::collections::BTreeSet;
 
@@ -30,7 +30,7 @@ fn deploy(record: &mut TypeRecord, text: &str, force: bool) -> Result<Option<u32
     Ok(deployed.map(|entry| entry.number))
 }
 
-/// A type with two revisions, removed with so many objects.
+/// Returns a type with two revisions that was removed with this number of objects.
 fn removed(objects: u64) -> TypeRecord {
     let mut record = TypeRecord::new(TypeName::new("todo").unwrap());
     assert_eq!(deploy(&mut record, "a", false), Ok(Some(1)));
@@ -87,7 +87,7 @@ fn the_name_of_a_type_without_objects_is_free_and_its_numbers_go_on() {
             assert!(error.message.contains("todo/milk"), "{error}");
         }
     }
-    // Code of the type that was removed is not gone back to.
+    // A roll-back never selects code of the removed type.
     let nowhere = record.clone().roll_back(None, &Caller::Anonymous, NOW).unwrap_err();
     let before = record.clone().roll_back(Some(2), &Caller::Anonymous, NOW).unwrap_err();
     assert_eq!([nowhere.code, before.code], [Code::RevisionNotFound; 2]);

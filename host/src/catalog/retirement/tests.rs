@@ -1,4 +1,4 @@
-//! What may be removed, by who came after it and when.
+//! Removable components, by their successors and by time.
 
 use super::*;
 use crate::caller::Caller;
@@ -34,7 +34,7 @@ fn deploy(record: &mut TypeRecord, n: u32, now_ms: u64) -> u32 {
     deployed.number
 }
 
-/// A type with the revisions 1 to `count`, one after the other.
+/// Returns a type with the revisions 1 to `count`, deployed one after the other.
 fn deployed(count: u32) -> TypeRecord {
     let mut record = TypeRecord::new(TypeName::new("todo").unwrap());
     (1..=count).for_each(|n| assert_eq!(deploy(&mut record, n, 0), n));

@@ -1,15 +1,15 @@
-//! What a schema allows, as a list of alternatives: single values, and kinds of values under their keywords.
-//! References are followed here and unions are spread out; nothing is compared.
+//! Alternatives of a schema: single values, and kinds of values with their keywords. This module follows
+//! references and flattens unions.
 
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use super::Steps;
 
-/// How many references, and how many unions within unions, are followed.
+/// Maximum number of references, and of nested unions, that are followed.
 const NESTING_MAX: usize = 16;
 
-/// Keywords that say something of a value in place, without alternatives.
+/// Keywords that constrain a value directly, without alternatives.
 const PLAIN: &[&str] = &[
     "type",
     "enum",
@@ -30,22 +30,22 @@ const PLAIN: &[&str] = &[
     "exclusiveMaximum",
 ];
 
-/// Keywords that may change what all others mean together.
+/// Keywords that may change the combined meaning of all others.
 const OPAQUE: &[&str] =
     &["allOf", "if", "dependentRequired", "dependentSchemas", "$dynamicRef", "$recursiveRef"];
 
-/// One of the ways to fit a schema.
+/// One way to fit a schema.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Alternative<'a> {
-    /// Something that is not understood.
+    /// Unsupported construct.
     Unknown,
     /// Exactly this value.
     Value(&'a Value),
-    /// Values of this kind, as far as the keywords allow them.
+    /// Values of this kind that satisfy the keywords.
     Kind(Kind, Keywords<'a>),
 }
 
-/// A kind of JSON. A whole number is a number too.
+/// JSON type. A whole number is also a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Null,
@@ -57,7 +57,7 @@ pub(super) enum Kind {
     Object,
 }
 
-/// Every kind, without the one that another one holds.
+/// Every kind, except `Whole`, which `Number` contains.
 const ALL: [Kind; 6] =
     [Kind::Null, Kind::Boolean, Kind::Number, Kind::Text, Kind::List, Kind::Object];
 
@@ -91,7 +91,7 @@ impl Kind {
     }
 }
 
-/// The keywords of one schema; none at all for `true`.
+/// Keywords of one schema; `None` for the schema `true`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Keywords<'a>(Option<&'a Map<String, Value>>);
 
@@ -100,23 +100,24 @@ impl<'a> Keywords<'a> {
         self.0?.get(name)
     }
 
-    /// The schemas by name in an object of schemas.
+    /// Returns the schemas of the named properties.
     pub(super) fn properties(self) -> Option<&'a Map<String, Value>> {
         self.get("properties")?.as_object()
     }
 
-    /// The schemas, or whatever else is in the list.
+    /// Returns the items of a keyword that is a list.
     pub(super) fn list(self, name: &str) -> &'a [Value] {
         self.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
     }
 
-    /// The names that are required.
+    /// Returns the names of the required properties.
     pub(super) fn required(self) -> impl Iterator<Item = &'a str> {
         self.list("required").iter().filter_map(Value::as_str)
     }
 }
 
-/// The alternatives of a schema; two lists, both of which must hold, where it has keywords beside its union.
+/// Returns the alternatives of a schema. If the schema has keywords in addition to its union, the result is two
+/// lists, and both must hold.
 pub(super) fn parts<'a>(
     root: &'a Value,
     schema: &'a Value,
@@ -188,7 +189,7 @@ fn of_keywords<'a>(map: &'a Map<String, Value>, found: &mut Vec<Alternative<'a>>
     }
 }
 
-/// The schema itself, or the one that it refers to; none where that cannot be told.
+/// Returns the schema itself, or the target of its reference; `None` if the target cannot be determined.
 pub(super) fn resolved<'a>(root: &'a Value, mut schema: &'a Value) -> Option<&'a Value> {
     for _ in 0..NESTING_MAX {
         let Value::Object(map) = schema else { return Some(schema) };

@@ -1,5 +1,5 @@
-//! Bounds: of numbers, of the lengths of texts and lists, and what they mean for a single value.
-//! Patterns and formats of texts are not understood.
+//! Bounds of numbers and of the lengths of texts and lists, and whether a single value satisfies them. Patterns
+//! and formats of texts are not supported.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::alternatives::{Alternative, Keywords, Kind};
 use super::words::{Bound, Place, Role};
 
-/// A number of a schema; whole ones are compared exactly.
+/// Number of a schema; whole numbers are compared exactly.
 #[derive(Debug, Clone, Copy)]
 enum Number {
     Whole(i128),
@@ -48,7 +48,7 @@ impl fmt::Display for Number {
     }
 }
 
-/// One end of a range.
+/// End of a range.
 #[derive(Debug, Clone, Copy)]
 struct End {
     number: Number,
@@ -56,12 +56,12 @@ struct End {
 }
 
 impl End {
-    /// Which of two lower ends lets less through; with `toward` reversed, of two upper ends.
+    /// Returns the tighter of two lower ends; with `toward` reversed, of two upper ends.
     fn tighter(self, other: Self, toward: Ordering) -> Self {
         if other.keeps_to(self, toward) { other } else { self }
     }
 
-    /// Whether nothing that keeps to this end lies beyond `other`.
+    /// Whether every value within this end is also within `other`.
     fn keeps_to(self, other: Self, toward: Ordering) -> bool {
         match self.number.compare(other.number) {
             Ordering::Equal => self.is_strict || !other.is_strict,
@@ -74,7 +74,7 @@ impl End {
     }
 }
 
-/// The lower and the upper end of what the keywords allow.
+/// Returns the lower and the upper end of the range that the keywords allow.
 fn range(kind: Kind, keywords: Keywords<'_>) -> (Option<End>, Option<End>) {
     let end = |name: &str, is_strict: bool| {
         let number = keywords.get(name).and_then(Number::of)?;
@@ -100,7 +100,7 @@ fn range(kind: Kind, keywords: Keywords<'_>) -> (Option<End>, Option<End>) {
     (tightest(lower, Ordering::Greater, 1), tightest(upper, Ordering::Less, -1))
 }
 
-/// More than 3 is at least 4, among whole numbers.
+/// Replaces a strict end of whole numbers by an inclusive one: more than 3 is at least 4.
 fn inclusive(end: End, kind: Kind, step: i128) -> End {
     match (end, kind) {
         (End { number: Number::Whole(number), is_strict: true }, Kind::Whole) => {
@@ -110,7 +110,7 @@ fn inclusive(end: End, kind: Kind, step: i128) -> End {
     }
 }
 
-/// The formats of whole numbers that say how large they may be.
+/// Returns the range of a whole-number format.
 fn format_range(format: &str) -> Option<(i128, i128)> {
     let (is_signed, bits) = match format.strip_prefix('u') {
         Some(rest) => (false, rest.strip_prefix("int")?),
@@ -121,7 +121,7 @@ fn format_range(format: &str) -> Option<(i128, i128)> {
     Some(if is_signed { (-below, below - 1) } else { (0, above - 1) })
 }
 
-/// Bounds that the wide schema has and the narrow one does not keep to.
+/// Returns the bounds of the wide schema that the narrow one does not guarantee.
 pub(super) fn numbers(
     role: Role,
     kind: Kind,
@@ -146,7 +146,8 @@ pub(super) fn numbers(
     lines.collect()
 }
 
-/// Lengths that the wide schema demands and the narrow one does not keep to: `minLength` or `minItems` and the like.
+/// Returns the length limits of the wide schema that the narrow one does not guarantee: `minLength`, `minItems`
+/// and the like.
 pub(super) fn lengths(
     role: Role,
     what: &str,
@@ -166,13 +167,13 @@ pub(super) fn lengths(
     lower.into_iter().chain(upper.map(|limit| line(limit, false))).collect()
 }
 
-/// The least and the most that there may be.
+/// Returns the minimum and the maximum length.
 pub(super) fn length_range(what: &str, keywords: Keywords<'_>) -> (u64, Option<u64>) {
     let number = |side: &str| keywords.get(&format!("{side}{what}")).and_then(Value::as_u64);
     (number("min").unwrap_or(0), number("max"))
 }
 
-/// Whether a single value fits an alternative, as far as that can be told.
+/// Whether a single value fits an alternative, as far as this can be determined.
 pub(super) fn admits(wide: &Alternative<'_>, value: &Value) -> bool {
     let (kind, keywords) = match wide {
         Alternative::Unknown => return true,
@@ -198,7 +199,7 @@ pub(super) fn admits(wide: &Alternative<'_>, value: &Value) -> bool {
     }
 }
 
-/// 1 and 1.0 are the same number.
+/// Whether two values are equal; 1 and 1.0 are the same number.
 fn is_same(one: &Value, other: &Value) -> bool {
     match (Number::of(one), Number::of(other)) {
         (Some(one), Some(other)) => one.compare(other) == Ordering::Equal,

@@ -1,5 +1,5 @@
-//! Objects and lists: what is compared property by property and item by item, and what tells variants apart.
-//! Names that are given by a pattern are not understood.
+//! Comparison of objects and lists, property by property and item by item, and the labels of variants. Property
+//! names given by a pattern are not supported.
 
 use std::collections::HashSet;
 
@@ -9,17 +9,17 @@ use super::alternatives::Keywords;
 use super::words::{Place, Role};
 use super::{Comparison, limits};
 
-/// What a schema is that is not there.
+/// Schema that stands in for a missing one.
 static ANYTHING: Value = Value::Bool(true);
 
-/// What an object says of properties that it does not name.
+/// Rule of an object for properties that it does not name.
 #[derive(Clone, Copy)]
 enum Rest<'a> {
-    /// Nothing, or what is not understood.
+    /// No rule, or an unsupported one.
     Unsaid,
-    /// There are none.
+    /// Such properties are rejected.
     Closed,
-    /// They fit this.
+    /// Such properties must fit this schema.
     Fits(&'a Value),
 }
 
@@ -36,7 +36,7 @@ impl<'a> Rest<'a> {
     }
 }
 
-/// What tells this variant from the others of its enum: the text of its tag, or its only property.
+/// Returns the label of a variant within its enum: the text of its tag, or the name of its only property.
 pub(super) fn label(keywords: Keywords<'_>) -> Option<&str> {
     let properties = keywords.properties()?;
     let constant = |name: &str| properties.get(name)?.get("const")?.as_str();
@@ -139,7 +139,7 @@ impl<'a> Comparison<'a> {
     }
 }
 
-/// Whether it says nothing at all of properties that it does not name, so that they are accepted.
+/// Whether the keywords have no rule for unnamed properties, so that these are accepted.
 fn is_open(keywords: Keywords<'_>) -> bool {
     ["additionalProperties", "patternProperties", "propertyNames", "unevaluatedProperties"]
         .iter()

@@ -1,4 +1,4 @@
-//! What is a break and what is none, case by case, in the words that authors read.
+//! Compatible and breaking changes, case by case, with the messages that authors read.
 
 #![expect(clippy::needless_pass_by_value, reason = "cases are written where they are checked")]
 
@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// What callers may no longer send.
+/// Checks which arguments callers may no longer send.
 #[track_caller]
 fn check_argument(old: Value, new: Value, lines: &[&str]) {
     check(narrowed("the argument of a", &old, &new, &mut Steps::default()), "argument", lines);
 }
 
-/// What callers may now get.
+/// Checks which replies callers may now receive.
 #[track_caller]
 fn check_reply(old: Value, new: Value, lines: &[&str]) {
     check(widened("the reply of a", &old, &new, &mut Steps::default()), "reply", lines);
@@ -26,7 +26,7 @@ fn check(found: Vec<String>, what: &str, lines: &[&str]) {
     assert_eq!(found, lines);
 }
 
-/// A struct as the SDK describes it where unknown fields are refused.
+/// Returns a struct as the SDK describes it if it rejects unknown fields.
 fn closed(properties: Value, required: &[&str]) -> Value {
     json!({
         "type": "object", "properties": properties, "required": required,
@@ -314,7 +314,7 @@ fn what_is_not_understood_is_passed_over() {
     ] {
         check_argument(old, new, &[]);
     }
-    // Beside it, what is understood still counts.
+    // The supported keywords next to unsupported ones still count.
     let new = json!({"type": "integer", "pattern": "^a$"});
     check_argument(text(), new, &["it no longer accepts a text"]);
 }
@@ -348,7 +348,7 @@ fn schemas_that_grow_without_end_cost_a_bounded_number_of_steps() {
             _ => json!({"type": "array", "items": next}),
         }
     };
-    // The lists are only deep; the others double with each level.
+    // The lists are only deep; the other schemas double with each level.
     for (kind, depth, is_exhausting) in
         [("union", 2_000, true), ("object", 30, true), ("list", 2_000, false)]
     {
@@ -364,7 +364,7 @@ fn schemas_that_grow_without_end_cost_a_bounded_number_of_steps() {
         assert_eq!(steps.0 == 0, is_exhausting, "{kind}");
         assert!(found.len() <= LINES_MAX, "{kind}: {}", found.len());
     }
-    // Nothing is compared when nothing is left.
+    // Nothing is compared once the budget is used up.
     assert_eq!(narrowed("it", &text(), &json!(false), &mut Steps(0)), Vec::<String>::new());
 }
 

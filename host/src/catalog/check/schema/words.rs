@@ -1,28 +1,28 @@
-//! How breaks are put into words: what no longer fits, and where. Names and values come from strangers, so that they
-//! are quoted and cut. What a break is, is not decided here.
+//! Messages about breaking changes: which values no longer fit, and at which path. Names and values are untrusted, so
+//! they are quoted and truncated.
 
 use serde_json::Value;
 
 use super::alternatives::Kind;
 
-/// Longest name or value that is shown, in characters.
+/// Maximum length of a displayed name or value, in characters.
 const SHOWN_MAX: usize = 60;
-/// From this length on, in bytes, a path is not written out further.
+/// Length in bytes from which on a path is not extended further.
 const PATH_MAX: usize = 300;
-/// How many values are named in one line.
+/// Maximum number of values named in one line.
 const LOST_MAX: usize = 8;
 
-/// What becomes of the values whose schemas are compared.
+/// Direction in which values pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
-    /// Callers give them: arguments, and stored states.
+    /// Given by callers: arguments, and stored states.
     Taken,
-    /// Callers get them: replies.
+    /// Received by callers: replies.
     Given,
 }
 
 impl Role {
-    /// Values that no longer fit.
+    /// Describes values that no longer fit.
     pub(super) fn lost(self, place: &Place, lost: &[String]) -> String {
         let mut what = lost.get(..LOST_MAX).unwrap_or(lost).join(" or ");
         if let Some(more_count) = lost.len().checked_sub(LOST_MAX).filter(|count| *count > 0) {
@@ -34,7 +34,7 @@ impl Role {
         }
     }
 
-    /// All values of a kind, of which a part may fit.
+    /// Describes all values of a kind, some of which may still fit.
     pub(super) fn kind(self, kind: Kind, is_partly_held: bool) -> String {
         let (article, noun) = match kind {
             Kind::Null => return "null".to_owned(),
@@ -52,7 +52,7 @@ impl Role {
         }
     }
 
-    /// A bound that values keep to on one side and need not on the other.
+    /// Describes a bound that one schema has and the other lacks.
     pub(super) fn bound(self, place: &Place, bound: &Bound<'_>) -> String {
         let Bound { verb, is_lower, is_strict, limit, unit } = bound;
         let limit = format!("{limit}{unit}");
@@ -69,20 +69,20 @@ impl Role {
     }
 }
 
-/// A bound in words.
+/// Bound, as described in a message.
 #[derive(Debug)]
 pub(super) struct Bound<'a> {
-    /// What the values do: "be" or "have".
+    /// Verb of the message: "be" or "have".
     pub(super) verb: &'a str,
     pub(super) is_lower: bool,
-    /// Whether the limit itself lies beyond it.
+    /// Whether the limit itself is excluded.
     pub(super) is_strict: bool,
     pub(super) limit: String,
-    /// As in " items".
+    /// Unit with a leading space, as in " items".
     pub(super) unit: &'a str,
 }
 
-/// Where in a value something is: `point.x`, `items[].name`, `counts.*`; "it" for the whole.
+/// Path within a value: `point.x`, `items[].name`, `counts.*`; "it" for the whole value.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
     path: String,
@@ -98,12 +98,12 @@ impl Place {
         self.below(&name(property))
     }
 
-    /// Any property that is not named.
+    /// Returns the path of any property that is not named.
     pub(super) fn rest(&self) -> Self {
         self.below("*")
     }
 
-    /// All items of a list, or the one at `index`.
+    /// Returns the path of all items of a list, or of the item at `index`.
     pub(super) fn item(&self, index: Option<usize>) -> Self {
         let index = index.map(|index| index.to_string()).unwrap_or_default();
         self.longer(&format!("[{index}]"))
@@ -135,7 +135,7 @@ impl std::fmt::Display for Place {
     }
 }
 
-/// A name as it is, or in quotes where it is no plain word.
+/// Returns a name as it is, or quoted if it is not a plain word.
 pub(super) fn name(name: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if !name.is_empty() && name.len() <= SHOWN_MAX && name.chars().all(is_plain) {
@@ -145,7 +145,7 @@ pub(super) fn name(name: &str) -> String {
     }
 }
 
-/// A value as JSON, cut where it is long.
+/// Returns a value as JSON, truncated if it is long.
 pub(super) fn value(value: &Value) -> String {
     match value {
         Value::String(text) => quoted(text),

@@ -1,5 +1,5 @@
-//! Schemas and values at random, from fixed seeds: nothing that would break a caller is passed over, and what only
-//! gives way breaks nobody.
+//! Random schemas and values from fixed seeds: every change that would break a caller is reported, and a change
+//! that only relaxes a schema breaks no caller.
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -26,7 +26,7 @@ fn bounded(rng: &mut StdRng, mut schema: Value, least: &str, most: &str) -> Valu
     schema
 }
 
-/// A schema of what is understood, with closed objects.
+/// Returns a schema of supported keywords, with closed objects.
 fn schema(rng: &mut StdRng, depth: usize) -> Value {
     match rng.random_range(0..if depth == 0 { 5 } else { 9 }) {
         0 => json!({"type": "null"}),
@@ -62,7 +62,7 @@ fn object(rng: &mut StdRng, depth: usize) -> Value {
     })
 }
 
-/// A value that may well fit the schema.
+/// Returns a value that is likely to fit the schema.
 fn value(rng: &mut StdRng, schema: &Value) -> Value {
     if let Some(choice) = schema["anyOf"].as_array().or(schema["enum"].as_array()) {
         let chosen = choice[rng.random_range(0..choice.len())].clone();
@@ -92,7 +92,7 @@ fn value(rng: &mut StdRng, schema: &Value) -> Value {
     }
 }
 
-/// Whether the value fits, where readers may pass over properties that they do not know.
+/// Whether the value fits; a tolerant reader ignores unknown properties.
 fn fits(schema: &Value, value: &Value, is_tolerant: bool) -> bool {
     if let Some(choice) = schema["anyOf"].as_array() {
         return choice.iter().any(|schema| fits(schema, value, is_tolerant));
@@ -126,7 +126,7 @@ fn fits(schema: &Value, value: &Value, is_tolerant: bool) -> bool {
     }
 }
 
-/// The schema with less that it demands, here or further in.
+/// Returns the schema with weaker constraints, at the top or further inside.
 fn relaxed(rng: &mut StdRng, old: &Value) -> Value {
     let mut new = old.clone();
     if rng.random_range(0..6) == 0 {
@@ -173,7 +173,7 @@ fn a_schema_is_compatible_with_itself() {
         };
         for role in [Role::Taken, Role::Given] {
             let mut steps = Steps::default();
-            // Not by way of `run`, which sees at once that they are equal.
+            // `run` would return at once, because the schemas are equal.
             let mut comparison = Comparison::new(role, &one, &same, &mut steps);
             let breaks = comparison.compare(&one, &same, &Place::root());
             assert_eq!(breaks, Vec::<String>::new(), "seed {seed}: {one}");
