@@ -1,8 +1,9 @@
-//! Removes components that no object needs any more.
+//! Garbage collection of components that no object needs.
 //!
-//! The node that moves a type's roll-outs on looks after it: a revision that nothing has asked for since long, that no
-//! live object may run on any node, and that no record names, is marked as collected by conditional write, and only
-//! then its component is removed. Whether a revision is asked for is decided in `catalog/retirement.rs`.
+//! The node that coordinates the roll-outs of a type also collects its components. A revision qualifies if it has
+//! been unused for the retention time, no live object on any node may run it, and no record names it. It is first
+//! marked as collected by conditional write, and only then is its component removed. `catalog/retirement.rs`
+//! decides which revisions are unused.
 
 #[cfg(test)]
 mod tests;
@@ -21,12 +22,12 @@ use crate::id::{Digest, TypeName};
 use crate::router::Router;
 use crate::router::rollout::Report;
 
-/// How often to look: a part of the time that a component is kept, within bounds.
+/// Number of passes per retention time. The resulting pause is clamped to the bounds below.
 const LOOKS: u32 = 8;
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_mins(30);
 
-/// Collects components until the router is gone.
+/// Collects components until the router is dropped.
 pub async fn run(router: Weak<Router>, retention: Retention) {
     let pause = Duration::from_millis(retention.after_ms) / LOOKS;
     let pause = pause.clamp(PAUSE_MIN, PAUSE_MAX);
@@ -40,8 +41,8 @@ pub async fn run(router: Weak<Router>, retention: Retention) {
     }
 }
 
-/// Looks once at everything that is this node's part: a type that cannot be looked at keeps no other one from it, and
-/// the first such error is given at the end. `removed` are the blobs that were removed before.
+/// Makes one pass over all types of this node. A type that fails does not stop the others, and the first such
+/// error is returned at the end. `removed` lists the blobs that earlier passes removed.
 async fn look(
     router: &Router,
     retention: Retention,
@@ -51,7 +52,7 @@ async fn look(
     catalog.tidy_up().await?;
     let mut outcome = Ok(());
     for name in catalog.known_types() {
-        // Without a session it is not known what the objects of the other nodes run.
+        // Without a session, this node cannot determine which revisions the objects of other nodes run.
         if router.membership().is_some_and(|present| present.coordinates_rollout(&name))
             && let Err(error) = look_at(router, &name, retention, removed).await
         {
@@ -82,13 +83,13 @@ async fn look_at(
     Ok(())
 }
 
-/// The record of a type after what can be collected at present was.
+/// Collects what can be collected now, and returns the resulting record.
 async fn collect(
     router: &Router,
     record: TypeRecord,
     retention: Retention,
 ) -> Result<TypeRecord, Error> {
-    // Which revisions live objects run changes at present.
+    // The set of revisions that live objects run changes during a roll-out.
     if record.rollout.is_some() {
         return Ok(record);
     }
@@ -99,10 +100,11 @@ async fn collect(
     if overdue.is_empty() {
         return Ok(record);
     }
-    // The live objects first: what runs none of these revisions comes to do so only where its record names it.
+    // Live objects are checked before records: an object that runs none of these revisions can start to do so only
+    // if its record names one.
     let Some(survey) = router.survey(&record.name, true).await else { return Ok(record) };
     let Some(running) = running(&record, &survey.reports) else { return Ok(record) };
-    // A node that was not asked may have objects that run any of them.
+    // A node that was not queried may have objects that run any of them.
     if !survey.membership.is_confirmed().await {
         return Ok(record);
     }
@@ -112,7 +114,7 @@ async fn collect(
     }
     let name = record.name.clone();
     let record = amend(router, record, |record| {
-        // It may have been asked for again meanwhile.
+        // A revision may have come into use again since the check.
         let overdue_still = record.overdue(retention, wall_ms());
         for digest in overdue.intersection(&overdue_still) {
             match in_use.contains(digest) {
@@ -128,7 +130,7 @@ async fn collect(
     Ok(record)
 }
 
-/// The components that live objects may run; nothing while it is not known of every node.
+/// Returns the components that live objects may run, or `None` while the report of a node is missing or outdated.
 fn running(record: &TypeRecord, reports: &[Report]) -> Option<BTreeSet<Digest>> {
     let digests: BTreeMap<_, _> =
         record.revisions.iter().map(|entry| (entry.number, entry.digest)).collect();
@@ -141,7 +143,7 @@ fn running(record: &TypeRecord, reports: &[Report]) -> Option<BTreeSet<Digest>> 
     Some(running)
 }
 
-/// Which of these components records name.
+/// Returns those of the given components that records name.
 async fn named(
     router: &Router,
     type_name: &TypeName,
@@ -159,7 +161,7 @@ async fn named(
     }
 }
 
-/// Changes the record, and gives it back as it is then.
+/// Changes the record and returns the result.
 async fn amend(
     router: &Router,
     record: TypeRecord,

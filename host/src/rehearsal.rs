@@ -1,8 +1,8 @@
-//! Rehearsals: a component reads the states of a type's objects, all or some, before anything is deployed.
+//! Rehearsals: before a deployment, a component reads the states of all or some objects of its type.
 //!
-//! The node that is asked lists the objects and spreads them over all nodes; each reads its share for itself. Nothing
-//! is written but the component, which is removed at the end. Progress is kept by the node that was asked, for the last
-//! rehearsal of each type.
+//! The node that receives the request lists the objects and distributes them over all nodes; each node reads its
+//! share. Nothing is written except the component, which is removed at the end. The receiving node keeps the
+//! progress of the last rehearsal of each type.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -20,17 +20,17 @@ use crate::id::{Digest, ObjectId, TypeName};
 use crate::node::rehearsal::Rehearsed;
 use crate::router::Router;
 
-/// Objects that one node is given at once.
+/// Number of objects in one batch for a node.
 const BATCH_LEN: usize = 100;
-/// Batches under way.
+/// Number of concurrent batches.
 const BATCH_COUNT: usize = 4;
 
-/// How many objects are to be tried.
+/// Number of objects to try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sample {
-    /// Every one.
+    /// All objects.
     All,
-    /// So many, chosen at random.
+    /// This number of objects, chosen at random.
     Some(usize),
 }
 
@@ -59,45 +59,42 @@ impl std::str::FromStr for Sample {
     }
 }
 
-/// How far a rehearsal is.
+/// Progress of a rehearsal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rehearsal {
-    /// The type.
+    /// Name of the type.
     #[serde(rename = "type")]
     pub type_name: TypeName,
     /// Digest of the component.
     pub digest: Digest,
-    /// How many objects are to be tried; nothing while they are being listed.
+    /// Number of objects to try; `None` until they are listed.
     pub total: Option<usize>,
     /// Whether it has ended.
     pub is_done: bool,
-    /// Why it ended early.
+    /// Reason why it ended early.
     pub stopped: Option<String>,
-    /// What it came to so far.
+    /// Results so far.
     pub rehearsed: Rehearsed,
 }
 
-/// The last rehearsal of each type that this node was asked for.
+/// Last rehearsal of each type that this node was asked to run.
 #[derive(Debug, Default)]
 pub struct Rehearsals {
     last: Mutex<HashMap<TypeName, Rehearsal>>,
 }
 
 impl Rehearsals {
-    /// The last rehearsal of a type, on its way or done.
+    /// Returns the last rehearsal of a type, whether or not it has ended.
     #[must_use]
     pub fn last(&self, type_name: &TypeName) -> Option<Rehearsal> {
         self.lock().get(type_name).cloned()
     }
 
-    /// Rehearses a component to the end.
+    /// Runs a rehearsal from start to end.
     ///
     /// # Errors
-    /// [`Code::ComponentRefused`]; [`Code::Forbidden`]; the others where store or engine fail. Objects that fail are no
-    /// error.
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
+    /// [`Code::ComponentRefused`]; [`Code::Forbidden`] if `by` may not deploy the type; other codes if the store
+    /// or the engine fails. Objects that fail are not an error.
     pub async fn run(
         &self,
         router: &Arc<Router>,
@@ -109,14 +106,14 @@ impl Rehearsals {
         self.go_on(router, type_name, staged, sample).await
     }
 
-    /// Takes a component in, so that how far its rehearsal is can be asked for.
+    /// Stores the component and registers its rehearsal, so that its progress can be queried.
     ///
     /// # Errors
-    /// [`Code::ComponentRefused`]; [`Code::Forbidden`] where `by` may not deploy its type; the others where store or
-    /// engine fail.
+    /// [`Code::ComponentRefused`]; [`Code::Forbidden`] if `by` may not deploy the type; other codes if the store
+    /// or the engine fails.
     ///
     /// # Cancel safety
-    /// The component may or may not be stored; if so, it is removed a day later.
+    /// The component may or may not have been stored. If it was, it is removed a day later.
     pub async fn begin(
         &self,
         router: &Router,
@@ -136,13 +133,10 @@ impl Rehearsals {
         Ok((type_name, staged))
     }
 
-    /// Rehearses what was begun.
+    /// Runs a rehearsal that [`begin`](Self::begin) has registered.
     ///
     /// # Errors
-    /// Where the store fails.
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
+    /// If the store fails.
     pub async fn go_on(
         &self,
         router: &Arc<Router>,
@@ -189,12 +183,12 @@ impl Rehearsals {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<TypeName, Rehearsal>> {
-        // Each change is complete or was not begun.
+        // Each change is complete or has not begun.
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The objects to be tried: of some, each is as likely as any other.
+/// Returns the objects to try. In a random sample, every object has the same chance.
 async fn chosen(
     router: &Router,
     type_name: &TypeName,
@@ -223,7 +217,7 @@ async fn chosen(
     }
 }
 
-/// Refuses to deploy what failed its rehearsal.
+/// Rejects a deployment whose rehearsal failed.
 ///
 /// # Errors
 /// [`Code::RehearsalFailed`] with the causes.

@@ -1,7 +1,9 @@
-//! Removes a type: nobody calls its objects any more, its live ones end on all nodes, and its record says so.
+//! Removal of a type: its record is marked, calls to its objects are rejected, and its live objects end on all
+//! nodes.
 //!
-//! A type that has objects is removed only where that is meant; their records stay in the store, and are not opened by
-//! other code unasked (`catalog/removal.rs`). What a removed type's components still serve, `collection` finds out.
+//! A type that has objects is removed only on request (`force`). Their records stay in the store, and other code
+//! opens them only on request (`catalog/removal.rs`). `collection` later removes the components that are no longer
+//! needed.
 
 #[cfg(test)]
 mod tests;
@@ -19,23 +21,23 @@ use crate::router::Router;
 use crate::router::context::Context;
 use crate::router::rollout::Report;
 
-/// So many objects are counted at most.
+/// Maximum number of objects that are counted.
 pub const COUNT_MAX: usize = 10_000;
-/// How long the ends of live objects are waited for.
+/// Time limit for the live objects to end.
 const PATIENCE: Duration = Duration::from_mins(2);
-/// Pause between two looks at the nodes.
+/// Interval between polls of the nodes.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Removes a type. How many objects are left in the store; [`COUNT_MAX`] for that many or more.
+/// Removes a type. Returns the number of objects left in the store; [`COUNT_MAX`] means that many or more.
 ///
 /// # Errors
-/// [`Code::UnknownType`]; [`Code::TypeInUse`] where it has objects and it is not forced; [`Code::DeploymentConflict`]
-/// while a revision is on its way; [`Code::RecordDamaged`] where the type's record is and it is not forced;
-/// [`Code::OutcomeUnknown`] where it was removed and a node does not say that its objects have ended; the others where
-/// the store fails.
+/// [`Code::UnknownType`]; [`Code::TypeInUse`] if it has objects and `force` is not set;
+/// [`Code::DeploymentConflict`] while a revision is being rolled out; [`Code::RecordDamaged`] if the record of the
+/// type is damaged and `force` is not set; [`Code::OutcomeUnknown`] if the type was removed but a node has not
+/// reported that its objects ended; other codes if the store fails.
 ///
 /// # Cancel safety
-/// The type may be removed all the same.
+/// The type may have been removed.
 pub async fn remove(
     router: &Router,
     type_name: &TypeName,
@@ -49,7 +51,7 @@ pub async fn remove(
         }
         present => present?,
     };
-    // Refused before anything is counted.
+    // Rejects an invalid request before counting any objects.
     present.clone().remove(0, by, 0)?;
     let before = node.count_objects(type_name, COUNT_MAX).await?;
     if before > 0 && !force {
@@ -58,7 +60,7 @@ pub async fn remove(
     let at_ms = wall_ms();
     node.amend_type(type_name, |record| record.remove(before as u64, by, at_ms).map(Some)).await?;
     ended(router, type_name).await?;
-    // An object that was live may have got its first state meanwhile.
+    // A live object may have committed its first state after the first count.
     let left = node.count_objects(type_name, COUNT_MAX).await?;
     let is_refused = left > 0 && !force;
     if is_refused || left != before {
@@ -78,7 +80,7 @@ pub async fn remove(
     Ok(left)
 }
 
-/// Removes a type whose record cannot be used. It is kept aside.
+/// Removes a type whose record cannot be used. The damaged record is kept under another name.
 async fn give_up(
     router: &Router,
     type_name: &TypeName,
@@ -103,7 +105,7 @@ async fn give_up(
     Ok(left)
 }
 
-/// Waits until no node has a live object of a type that was removed.
+/// Waits until no node has a live object of the removed type.
 async fn ended(router: &Router, type_name: &TypeName) -> Result<(), Error> {
     let catalog = router.node().catalog();
     let mut news = catalog.news().subscribe();

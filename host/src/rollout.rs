@@ -1,8 +1,8 @@
-//! Deployments and roll-backs, followed until every node serves what they make current.
+//! Deployments and roll-backs, followed until every node serves the resulting revision.
 //!
-//! What is asked for is a change of the type's record. From there on it goes by itself: one node, chosen by the type's
-//! name, asks all nodes how far they are and takes the next step ([`coordinate`]). What the step is to be is decided in
-//! `rollout/decide.rs`, which does nothing itself.
+//! A request changes the record of the type. The roll-out then proceeds automatically: one node, chosen by the
+//! name of the type, polls all nodes and takes the next step ([`coordinate`]). `rollout/decide.rs` selects that
+//! step, as a pure function.
 
 mod coordinate;
 mod decide;
@@ -27,19 +27,20 @@ use crate::router::rollout::Report;
 
 pub use coordinate::run;
 
-/// Pause between two looks at what is followed, unless something is told before.
+/// Interval between checks of a followed roll-out, unless a notification arrives earlier.
 const LOOK_PAUSE: Duration = Duration::from_millis(5);
-/// How long a deployment is followed until it is said that it goes on by itself.
+/// Time after which following ends and the roll-out continues in the background.
 const FOLLOW_MAX: Duration = Duration::from_mins(2);
 
-/// Deploys a component, and follows until every node serves it.
+/// Deploys a component. If `is_followed`, waits until every node serves it.
 ///
 /// # Errors
-/// As [`Node::deploy`](crate::node::Node::deploy); [`Code::RevisionTakenBack`] where it failed too many objects, or a
-/// node could not run it; [`Code::OutcomeUnknown`] where it takes long, and goes on by itself.
+/// As [`Node::deploy`](crate::node::Node::deploy); [`Code::RevisionTakenBack`] if it failed on too many objects,
+/// or a node could not run it; [`Code::OutcomeUnknown`] if it takes too long, in which case the roll-out
+/// continues.
 ///
 /// # Cancel safety
-/// What was begun goes on by itself.
+/// A roll-out that has begun continues.
 pub async fn deploy(
     router: &Router,
     wasm: bytes::Bytes,
@@ -53,13 +54,13 @@ pub async fn deploy(
     Ok(deployed)
 }
 
-/// Makes an older revision current, and follows until every node serves it. Returns its number.
+/// Makes an older revision current, and returns its number. If `is_followed`, waits until every node serves it.
 ///
 /// # Errors
 /// [`Code::UnknownType`], [`Code::RevisionNotFound`], [`Code::DeploymentConflict`], and those of [`deploy`].
 ///
 /// # Cancel safety
-/// What was begun goes on by itself.
+/// A roll-back that has begun continues.
 pub async fn roll_back(
     router: &Router,
     type_name: &TypeName,
@@ -73,7 +74,8 @@ pub async fn roll_back(
         node.amend_type(type_name, |record| record.roll_back(to, by, wall_ms()).map(Some)).await?;
     let revision = changed.unwrap_or_default();
     if is_followed {
-        // What this node knows of the type may be from before, where no roll-out is to be seen either.
+        // The cached record may be older than the roll-back. It shows no open roll-out either, so that following
+        // it would end too early.
         node.catalog().look_again(type_name).await.map_err(|error| {
             let text = format!("{type_name} goes back to revision {revision} by itself: {error}");
             let hint = format!("look at it with: highlander types {type_name}");
@@ -85,7 +87,8 @@ pub async fn roll_back(
     Ok(revision)
 }
 
-/// Waits until every node has told its objects what is current: what is taken back goes at once, without a roll-out.
+/// Waits until every node has applied the current revision to its objects. A reverted roll-out ends at once, so
+/// there are no stages to follow.
 async fn heard(router: &Router, type_name: &TypeName, revision: u32) -> Result<(), Error> {
     let mut news = router.node().catalog().news().subscribe();
     let ends = Instant::now() + FOLLOW_MAX;
@@ -94,7 +97,7 @@ async fn heard(router: &Router, type_name: &TypeName, revision: u32) -> Result<(
         let has_heard = |report: &Report| {
             report.progress.as_ref().is_some_and(|p| Some(p.mark) == mark && p.is_turned)
         };
-        // Without a session it is not known who has to hear of it.
+        // Without a session, this node cannot determine which nodes must report.
         let survey = router.survey(type_name, false).await;
         if survey.is_some_and(|survey| survey.reports.iter().all(has_heard)) {
             return Ok(());
@@ -109,7 +112,7 @@ async fn follow(router: &Router, type_name: &TypeName, revision: u32) -> Result<
     let mut news = catalog.news().subscribe();
     let ends = Instant::now() + FOLLOW_MAX;
     loop {
-        // As long as this node has not read the record, it does not know the revision.
+        // Until this node has read the new record, its cached record lacks the revision.
         let record = catalog.record(type_name.as_str());
         if let Some(record) = record.filter(|record| record.entry(revision).is_some()) {
             let is_open = record
@@ -149,7 +152,7 @@ fn ended(record: &TypeRecord, revision: u32) -> Result<(), Error> {
     Err(Error::new(Code::RevisionTakenBack, text).with_hint(hint))
 }
 
-/// What all nodes say of a type, in one.
+/// Adds up the reports of all nodes.
 #[must_use]
 pub fn total(reports: &[Report]) -> Taken {
     let mut total = Taken::default();

@@ -1,9 +1,10 @@
-//! Wakes objects: those of this node when their alarms are due, and those that may not be active anywhere.
+//! Wake-ups of objects: at the time of their alarms on this node, and from the wake-up index for objects that may
+//! not be active anywhere.
 //!
-//! Two loops. One follows the node's list of alarms and calls each object when its time has come. The other looks
-//! through the part of the store's index that is this node's, a little ahead of time, and wakes what it finds there;
-//! what is woken says when it is due. Both only call objects, wherever those are: that an alarm is given once for its
-//! time, and whether it is due at all, is decided by the object's owner.
+//! The first loop follows the node's alarm timers and calls each object whose alarm is due. The second loop scans
+//! this node's shards of the wake-up index, slightly ahead of time, and wakes the objects found there; each woken
+//! object then reports when its alarm is due. Both loops only call objects, on whatever node they are active. The
+//! owner of an object decides whether an alarm is due, and fires it once for its time.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -26,22 +27,23 @@ use crate::registry::members::Members;
 use crate::router::Router;
 use crate::router::context::Context;
 
-/// Objects that are woken at the same time, by each loop.
+/// Maximum number of concurrent wake-ups of each loop.
 const AT_ONCE: usize = 64;
-/// How long a call that wakes an object may take.
+/// Deadline of a call that wakes an object.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// After how long an alarm is tried again that could not be brought to its object.
+/// Delay before retrying an alarm that could not be delivered to its object.
 const AGAIN_MS: u64 = 1_000;
-/// How often the index is looked through.
+/// Interval between scans of the index.
 const LOOK_PAUSE: Duration = Duration::from_secs(5);
-/// How long before its minute begins an object is woken.
+/// Lead time before the minute of an entry, at which its object is woken.
 const AHEAD_MS: u64 = 15_000;
-/// After how long an object is woken again that still has the same entry.
+/// Interval after which an object that still has the same entry is woken again.
 const REPEAT_MS: u64 = 60_000;
-/// How long past its minute an entry is kept that no record names: a write that was held up may still bring one.
+/// Minutes past its own minute for which an entry is kept although no record names it: a delayed write may still
+/// commit a record that does.
 const KEPT_MINUTES: u64 = 60;
 
-/// Wakes objects until the router is gone.
+/// Wakes objects until the router is dropped.
 pub async fn run(router: Weak<Router>) {
     tokio::join!(follow(router.clone()), look_on(router));
 }
@@ -74,9 +76,9 @@ async fn follow(router: Weak<Router>) {
     }
 }
 
-/// Waits until the next alarm is due, or another one is the next.
+/// Waits until the next alarm is due or changes.
 async fn wait(timers: &crate::activation::timers::Timers) {
-    // The time of day may be set anew: it is looked at now and then whatever it was.
+    // The wall clock may be adjusted, so the wait is bounded and the time is read again.
     let pause = match timers.next_ms() {
         Some(at_ms) => Duration::from_millis(at_ms.saturating_sub(wall_ms())).min(LOOK_PAUSE),
         None => LOOK_PAUSE,
@@ -87,7 +89,7 @@ async fn wait(timers: &crate::activation::timers::Timers) {
     }
 }
 
-/// Wakes an object until none of its alarms is due; what it said last.
+/// Wakes an object until none of its alarms is due, and returns its last response.
 async fn give_all(router: &Router, id: &ObjectId) -> Result<Woken, Box<Error>> {
     loop {
         let woken = wake(router, id).await?;
@@ -98,7 +100,7 @@ async fn give_all(router: &Router, id: &ObjectId) -> Result<Woken, Box<Error>> {
     }
 }
 
-/// Looks through this node's part of the index now and then.
+/// Scans this node's shards of the index periodically.
 async fn look_on(router: Weak<Router>) {
     let (mut woken, mut nodes) = (HashMap::new(), Members::default());
     loop {
@@ -106,10 +108,10 @@ async fn look_on(router: Weak<Router>) {
         let Some(router) = router.upgrade() else { return };
         let now_ms = wall_ms();
         woken.retain(|_, at_ms: &mut u64| *at_ms + REPEAT_MS > now_ms);
-        // Without a session it is not known which shards are this node's, and nothing can be woken.
+        // Without a session, this node cannot determine its shards, and cannot wake any object.
         let Some(membership) = router.membership() else { continue };
         if nodes != *membership.members() {
-            // What was woken may have gone down with its node.
+            // Objects woken earlier may have been lost with their node.
             nodes = membership.members().clone();
             woken.clear();
         }
@@ -121,7 +123,7 @@ async fn look_on(router: Weak<Router>) {
     }
 }
 
-/// Wakes what is to be woken of a shard. `woken` are the entries whose objects were woken not long ago.
+/// Wakes the due objects of a shard. `woken` holds the entries whose objects were woken recently.
 async fn look(
     router: &Router,
     shard: u8,
@@ -151,7 +153,7 @@ async fn look(
                 }
                 Err(error) => {
                     note(&entry.id, &error);
-                    // What repetition does not mend is not tried, and told, at each look.
+                    // An error that a retry cannot fix is neither retried nor logged at each scan.
                     if !error.code.is_retryable() {
                         woken.insert(entry.name, now_ms);
                     }
@@ -167,9 +169,9 @@ fn is_needless(entry: &Entry, answer: &Woken, now_ms: u64) -> bool {
     !answer.marks.contains(&mark) && entry.wake.minute + KEPT_MINUTES < minute_of(now_ms)
 }
 
-/// Objects are woken again whatever came of it; what repetition does not mend is for the operator.
+/// Logs a failed wake-up. The object is woken again in any case; errors that a retry cannot fix need an operator.
 fn note(id: &ObjectId, error: &Error) {
-    // The entries of a type that was removed stay, for its objects to be woken if it comes again.
+    // The entries of a removed type stay, so that its objects can be woken if it is deployed again.
     if error.code.is_retryable() || error.code == Code::UnknownType {
         tracing::debug!(object = %id, "it was not woken, and is again later: {error}");
     } else {
@@ -180,7 +182,7 @@ fn note(id: &ObjectId, error: &Error) {
 async fn wake(router: &Router, id: &ObjectId) -> Result<Woken, Box<Error>> {
     let call = Call {
         operation: Operation::Wake,
-        // In the node's own name: whom the handler of an alarm sees as its caller, the machine says.
+        // The call is the node's own; the machine sets the caller that the alarm handler sees.
         caller: Caller::Anonymous,
         origin: Origin::default(),
         precondition: Precondition::None,
@@ -189,7 +191,7 @@ async fn wake(router: &Router, id: &ObjectId) -> Result<Woken, Box<Error>> {
         deadline: BootTime::now() + PATIENCE,
     };
     let done = router.call(id, call, Context::default()).await?;
-    // A node of an older release may answer something else; it knows no alarms.
+    // A node of an older release has no alarms, and may return another response.
     Ok(serde_json::from_slice(&done.reply).unwrap_or_default())
 }
 

@@ -1,4 +1,4 @@
-//! Collection on a cluster of nodes in one process.
+//! Garbage collection on a cluster of nodes in one process.
 
 use std::sync::Arc;
 
@@ -16,9 +16,9 @@ use crate::router::context::Context;
 use crate::router::testing::{Cluster, Place, call, counter};
 use crate::store::Store as _;
 
-/// The present revision alone is kept, and the others no longer than they are needed.
+/// Keeps only the present revision, and removes the others as soon as nothing needs them.
 const AT_ONCE: Retention = Retention { kept_count: 1, after_ms: 0 };
-/// So many looks at nothing new are enough.
+/// Number of passes without a change after which a test stops.
 const QUIET_COUNT: usize = 20;
 
 fn component(text: &str) -> Bytes {
@@ -44,7 +44,7 @@ async fn cluster(names: &[&str]) -> (Cluster, Vec<Place>) {
     (cluster, places)
 }
 
-/// Deploys a component, and has its roll-out over.
+/// Deploys a component and ends its roll-out.
 async fn deploy(place: &Place, text: &str) -> Result<u32, Error> {
     let terms = Terms { share: Share::All, ..Terms::default() };
     let deployed = rollout::deploy(&place.router, component(text), &terms, true).await?;
@@ -57,13 +57,13 @@ async fn deploy(place: &Place, text: &str) -> Result<u32, Error> {
     Ok(deployed.revision)
 }
 
-/// Calls the object `key`; which revision answered.
+/// Calls the object `key` and returns the revision that replied.
 async fn add(place: &Place, key: &str) -> u32 {
     let adding = call("increment", &Value::Null);
     place.router.call(&counter(key), adding, Context::default()).await.unwrap().revision
 }
 
-/// Has every node look until none finds anything more to remove; which revisions are gone then.
+/// Runs passes on every node until none removes anything more, and returns the collected revisions.
 async fn look_all(places: &[Place]) -> Vec<u32> {
     let mut gone = Vec::new();
     let mut quiet_count = 0;
@@ -71,7 +71,7 @@ async fn look_all(places: &[Place]) -> Vec<u32> {
         for place in places {
             look(&place.router, AT_ONCE, &mut BTreeSet::new()).await.unwrap();
         }
-        // What is overdue is noted first, and the nodes must have heard of the note.
+        // The first pass only records what is unused, and the nodes must read that record.
         sleep(Duration::from_millis(2)).await;
         let record = places[0].node.catalog().revisions("counter").await.unwrap();
         let collected = record.revisions.iter().filter(|entry| entry.is_collected);
@@ -124,7 +124,7 @@ async fn a_component_that_a_record_names_stays() {
 async fn a_component_that_a_live_object_may_run_stays() {
     let (cluster, places) = cluster(&["a", "b"]).await;
     deploy(&places[0], "first").await.unwrap();
-    // It was read and never changed, so that there is no record that could name anything.
+    // The object was read and never changed, so no record can name a component.
     let looking = call("get", &Value::Null);
     places[0].router.call(&counter("idle"), looking, Context::default()).await.unwrap();
     deploy(&places[0], "second").await.unwrap();
@@ -177,7 +177,7 @@ async fn nothing_is_collected_while_a_node_does_not_say_what_its_objects_run() {
     assert!(has_blob(&cluster, "first", 0));
 }
 
-/// It would think itself alone, with no object that runs anything.
+/// Such a node would consider itself alone, with no object that runs any revision.
 #[tokio::test]
 async fn nothing_is_collected_by_a_node_that_does_not_know_the_others() {
     let (cluster, places) = cluster(&["a", "b"]).await;

@@ -1,4 +1,4 @@
-//! Removing types on a cluster of nodes in one process.
+//! Removal of types on a cluster of nodes in one process.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ fn counters() -> TypeName {
     TypeName::new("counter").unwrap()
 }
 
-/// Two nodes that know each other, and the type `counter`.
+/// Returns two nodes of one cluster, with the type `counter` deployed.
 async fn cluster() -> (Cluster, [Place; 2]) {
     let cluster = Cluster::new();
     let places = [cluster.join("a").await, cluster.join("b").await];
@@ -39,7 +39,7 @@ fn forced() -> Terms {
     Terms { force: true, ..Terms::default() }
 }
 
-/// Calls a handler; the reply, and the revision that gave it.
+/// Calls a handler and returns the reply and the revision that ran.
 async fn asked(place: &Place, key: &str, handler: &str) -> Result<(Value, u32), Code> {
     let asking = call(handler, &Value::Null);
     let answer = place.router.call(&counter(key), asking, Context::default()).await;
@@ -58,11 +58,11 @@ async fn removed(place: &Place, force: bool) -> Result<usize, Error> {
 #[tokio::test]
 async fn a_type_without_objects_is_removed_everywhere_and_its_name_is_free() {
     let (_cluster, [a, b]) = cluster().await;
-    // Live on both nodes, and never changed: there is no record of any.
+    // These objects are live on both nodes and were never changed, so they have no records.
     for key in ["one", "two", "three", "four", "five", "six"] {
         assert_eq!(asked(&a, key, "value").await, Ok((json!(0), 1)));
     }
-    // One was, and is deleted.
+    // This object had a record, which is deleted.
     add(&a, "gone").await.unwrap();
     let deleting =
         crate::activation::Call { operation: Operation::Delete, ..call("", &json!(null)) };
@@ -102,12 +102,12 @@ async fn a_type_with_objects_is_removed_only_where_that_is_meant() {
         assert_eq!(add(place, "one").await, Err(Code::UnknownType));
     }
     assert!(cluster.store.peek(&counter("one").blob_key()).is_some(), "its record is left");
-    // Other code does not read the records that are left, unless that is meant.
+    // Other code reads the remaining records only on request.
     let other = deploy(&a, "scripted:counter another", &Terms::default()).await.unwrap_err();
     assert_eq!(other.code, Code::ComponentRefused);
     assert!(other.message.contains("3 objects"), "{other}");
     assert_eq!(add(&a, "one").await, Err(Code::UnknownType));
-    // The code that they had last does.
+    // The component that last ran them can be deployed.
     assert_eq!(deploy(&b, "scripted:counter", &Terms::default()).await, Ok(1));
     assert_eq!(add(&a, "one").await, Ok((json!(3), 1)));
     assert_eq!(removed(&a, true).await, Ok(3));
@@ -202,7 +202,7 @@ async fn a_record_of_a_newer_host_is_not_given_up() {
     assert_eq!(refused.code, Code::RecordDamaged);
     assert!(refused.message.contains("newer version"), "{refused}");
     assert_eq!(cluster.store.peek(&type_blob("counter")).unwrap().bytes, newer);
-    // One that changed meanwhile is not given up either.
+    // A record that has changed concurrently is not given up either.
     let record = TypeRecord::new(counters());
     cluster.store.plant(&type_blob("counter"), record.encode());
     let removal = Removal { at_ms: 1, by: String::new(), objects: 0 };

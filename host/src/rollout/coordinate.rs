@@ -1,10 +1,10 @@
-//! Moves roll-outs on where that is this node's part, and keeps what nodes know of the types the same everywhere.
+//! Coordination of roll-outs on the node chosen for each type, and propagation of type changes to all nodes.
 //!
-//! The steps are changes of the type's record, by conditional write, so that two nodes that both take themselves for
-//! the chosen one do no harm, and whichever node is left goes on where another stopped. A node takes none without a
-//! session whose lease holds, and none before the registry has confirmed that the nodes that it asked are all.
-//! Whoever changes a type tells the others, and may die before it does. So every node reads all types again now and
-//! then, and the one that moves a type's roll-outs on tells the others what it finds.
+//! Each step changes the record of the type by conditional write. So two nodes that both act as coordinator do no
+//! harm, and any remaining node can continue where another stopped. A node takes no step without a session whose
+//! lease holds, nor before the registry has confirmed that all members were polled. The node that changes a type
+//! notifies the others, but may die before it does. So every node periodically reads all types again, and the
+//! coordinator of a type notifies the others of changes that it finds.
 
 use std::collections::BTreeMap;
 use std::sync::Weak;
@@ -22,17 +22,19 @@ use crate::id::TypeName;
 use crate::router::Router;
 use crate::router::rollout::Report;
 
-/// Pauses between two looks at a roll-out: short while it moves.
+/// Bounds of the pause between checks of a roll-out: short while it progresses.
 const LOOK_MIN: Duration = Duration::from_millis(5);
 const LOOK_MAX: Duration = Duration::from_millis(250);
-/// How often a type that is being rolled out is read again, whatever notices say, and told of to nodes that are behind.
+/// Interval at which a type with an open roll-out is read again regardless of notifications, and announced to
+/// nodes that are behind.
 const REREAD: Duration = Duration::from_secs(1);
-/// How often all types are read again, by every node: whoever changed one may have died before it could tell.
+/// Interval at which every node reads all types again: the node that changed a type may have died before it
+/// notified the others.
 const LOOK_AROUND: Duration = Duration::from_secs(10);
-/// Types that are read again at the same time.
+/// Maximum number of concurrent reads of types.
 const READS_AT_ONCE: usize = 4;
 
-/// Moves the roll-outs of a cluster on, where that is this node's part, until the router is gone.
+/// Advances the roll-outs that this node coordinates, until the router is dropped.
 pub async fn run(router: Weak<Router>) {
     let Some(mut news) = router.upgrade().map(|router| router.node().catalog().news().subscribe())
     else {
@@ -51,11 +53,11 @@ pub async fn run(router: Weak<Router>) {
     }
 }
 
-/// How often to look, and what was seen and told last.
+/// Polling state: the pause, and the changes last seen and announced.
 struct Pace {
     pause: Duration,
     marks: BTreeMap<TypeName, u64>,
-    /// The newest change of each type that the other nodes need not be told of by this one any more.
+    /// Newest change of each type that this node need not announce any more.
     told: BTreeMap<TypeName, u64>,
     reread_at: Instant,
     is_reread: bool,
@@ -68,8 +70,8 @@ impl Pace {
     }
 }
 
-/// Learns of what nobody has told this node: the types that were deployed before it began, so that what a first call
-/// needs is compiled by then, and changes whose maker died before it could tell.
+/// Loads types that no notification announced to this node: those deployed before it started, so that their
+/// components are compiled before the first call, and changes whose author died before it notified the others.
 async fn keep_up(router: Weak<Router>) {
     let mut pause = LOOK_MAX;
     while let Some(present) = router.upgrade() {
@@ -85,12 +87,12 @@ async fn keep_up(router: Weak<Router>) {
     }
 }
 
-/// Reads all types again; those that this node knows, where they cannot be listed.
+/// Reads all types again. If they cannot be listed, reads the cached types again.
 pub(super) async fn look_around(router: &Router) -> Result<(), Error> {
     let catalog = router.node().catalog();
     let listed = catalog.type_names().await;
     let names = listed.as_ref().map_or_else(|_| catalog.known_types(), Clone::clone);
-    // Those that are new are compiled, one after the other.
+    // New types are compiled one after the other.
     let (known, new): (Vec<_>, Vec<_>) =
         names.into_iter().partition(|name| catalog.mark(name.as_str()).is_some());
     let read = move |name: TypeName| async move {
@@ -105,7 +107,7 @@ pub(super) async fn look_around(router: &Router) -> Result<(), Error> {
     listed.map(drop)
 }
 
-/// Looks at every type that is being rolled out, and tells what is new; whether there is more to do soon.
+/// Checks every type with an open roll-out, and announces changes. Returns whether there is more work soon.
 async fn attend(router: &Router, pace: &mut Pace) -> bool {
     let catalog = router.node().catalog();
     let is_told = pass_on(router, pace).await;
@@ -128,9 +130,9 @@ async fn attend(router: &Router, pace: &mut Pace) -> bool {
     !(open.is_empty() && is_told)
 }
 
-/// Tells the other nodes what has changed about the types whose roll-outs this one moves on, however it learned of it:
-/// who made the change may be dead. What it learns without a session it tells when there is one. Whether nothing is
-/// left to be told.
+/// Announces the changes of the types that this node coordinates, including those made by other nodes: their
+/// author may be dead. Changes found without a session are announced once there is one. Returns whether nothing is
+/// left to announce.
 async fn pass_on(router: &Router, pace: &mut Pace) -> bool {
     let node = router.node();
     let marks = node.catalog().marks();
@@ -148,7 +150,7 @@ async fn pass_on(router: &Router, pace: &mut Pace) -> bool {
     node.announce_untold().await
 }
 
-/// Takes the next step of one roll-out, if it is time; whether it was taken.
+/// Takes the next step of one roll-out if it is due, and returns whether it was taken.
 async fn step(router: &Router, record: &TypeRecord, rollout: &Rollout, pace: &mut Pace) -> bool {
     let (name, node) = (&record.name, router.node());
     let Some(survey) = router.survey(name, false).await else { return false };
@@ -162,12 +164,12 @@ async fn step(router: &Router, record: &TypeRecord, rollout: &Rollout, pace: &mu
         }
         return false;
     }
-    // A node that has joined meanwhile is asked, too, before anything is changed.
+    // A node that has joined since the survey must be polled before anything changes.
     if !survey.membership.is_confirmed().await {
         return false;
     }
     let changed = node.amend_type(name, |present| {
-        // Somebody else was faster.
+        // Another node was faster.
         if present.rollout.as_ref() != Some(rollout) {
             return Ok(None);
         }
@@ -177,7 +179,7 @@ async fn step(router: &Router, record: &TypeRecord, rollout: &Rollout, pace: &mu
     match changed.await {
         Ok(Some(())) => {
             tell(record, rollout, &step);
-            // By the change itself.
+            // The change itself has already announced it.
             pace.told.extend(node.catalog().mark(name.as_str()).map(|mark| (name.clone(), mark)));
             true
         }

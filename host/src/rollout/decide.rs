@@ -1,5 +1,4 @@
-//! The next step of a roll-out, as a function of what the nodes say: no input, no output, no clock of its own.
-//! Who takes the step is not known here.
+//! Roll-out policy: the next step, as a pure function of the nodes' reports and the time.
 
 use super::total;
 use crate::catalog::record::TypeRecord;
@@ -7,30 +6,30 @@ use crate::catalog::rollout::{Rollout, Share, Stage};
 use crate::node::revisions::{Progress, Readiness};
 use crate::router::rollout::Report;
 
-/// How long nodes may take to fetch and compile a revision.
+/// Time limit for the nodes to fetch and compile a revision.
 const PREPARE_MAX_MS: u64 = 60_000;
-/// How long failures are counted after every node serves a revision.
+/// Time for which failures are counted after every node serves a revision.
 const WATCH_MS: u64 = 60_000;
-/// With fewer failed objects than this nothing is taken back.
+/// Number of failed objects below which nothing is rolled back.
 const FAILURES_MIN: usize = 5;
 
-/// What is to be done.
+/// Next step of a roll-out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Nothing yet.
+    /// Nothing is due yet.
     Wait,
-    /// Objects change over.
+    /// Objects start to change over.
     Roll,
-    /// Every node serves it: it is watched.
+    /// Every node serves the revision: the watching stage starts.
     Watch,
-    /// It has held.
+    /// The revision is accepted.
     Close,
-    /// It is taken back, for this reason.
+    /// The revision is rolled back, for this reason.
     TakeBack(String),
 }
 
 impl Step {
-    /// Changes the record accordingly.
+    /// Applies the step to the record.
     pub(super) fn apply(&self, record: &mut TypeRecord, now_ms: u64) {
         match self {
             Self::Wait => {}
@@ -42,8 +41,8 @@ impl Step {
     }
 }
 
-/// The next step of a roll-out, by the reports of all members. Without a report of every one it waits: a node that is
-/// gone for good is soon no member.
+/// Returns the next step of a roll-out from the reports of all members. It waits while a report is missing: a node
+/// that is permanently gone soon ceases to be a member.
 pub(super) fn decide(
     record: &TypeRecord,
     rollout: &Rollout,
@@ -59,7 +58,7 @@ pub(super) fn decide(
             }
             match rollout.stage {
                 Stage::Rolling => roll(record, rollout, reports),
-                // What is for a part of the objects waits for somebody to decide about the rest.
+                // A roll-out for a part of the objects stays open until an operator decides about the rest.
                 _ if rollout.share == Share::All && passed_ms >= WATCH_MS => Step::Close,
                 _ => Step::Wait,
             }
@@ -68,9 +67,9 @@ pub(super) fn decide(
 }
 
 fn roll(record: &TypeRecord, rollout: &Rollout, reports: &[Report]) -> Step {
-    // Nothing takes a roll-back back.
+    // A roll-out without a failure limit, such as a roll-back, is never rolled back.
     let is_backed = rollout.failures_per_mille_max.is_some();
-    // A node that has joined since all were ready: its objects would stay on the revision that is going.
+    // The objects of a node that joined after all were ready would stay on the previous revision.
     if let Some(why) = unable(record, reports).filter(|_| is_backed) {
         return Step::TakeBack(why);
     }
@@ -80,12 +79,12 @@ fn roll(record: &TypeRecord, rollout: &Rollout, reports: &[Report]) -> Step {
     match (all(record, reports, is_done), is_backed) {
         (false, _) => Step::Wait,
         (true, true) => Step::Watch,
-        // There is nothing to watch.
+        // Without a failure limit there is nothing to watch for.
         (true, false) => Step::Close,
     }
 }
 
-/// Why a node cannot run the revision that is coming, if one cannot.
+/// Returns the reason why a node cannot run the new revision, if there is such a node.
 fn unable(record: &TypeRecord, reports: &[Report]) -> Option<String> {
     reports.iter().find_map(|Report { node, progress }| {
         match progress.as_ref().filter(|p| p.mark == record.mark).map(|p| &p.readiness) {
@@ -116,7 +115,7 @@ fn prepare(record: &TypeRecord, reports: &[Report], passed_ms: u64) -> Step {
     ))
 }
 
-/// Whether every node knows the record as it is, and something of it holds.
+/// Whether every node has read the present record, and `holds` is true of its progress.
 fn all(record: &TypeRecord, reports: &[Report], holds: impl Fn(&Progress) -> bool) -> bool {
     !reports.is_empty()
         && reports.iter().all(|report| {

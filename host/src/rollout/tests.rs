@@ -35,7 +35,7 @@ fn counters() -> TypeName {
     TypeName::new("counter").unwrap()
 }
 
-/// Nodes whose roll-outs move on.
+/// Returns nodes that coordinate roll-outs.
 async fn cluster(names: &[&str]) -> (Cluster, Vec<Place>) {
     let cluster = Cluster::new();
     let mut places = Vec::new();
@@ -51,7 +51,7 @@ async fn cluster(names: &[&str]) -> (Cluster, Vec<Place>) {
     (cluster, places)
 }
 
-/// Waits until a node knows of this many.
+/// Waits until a node sees this number of members.
 async fn sees(place: &Place, count: usize) {
     let members = place.session.members();
     until(async || members.borrow().iter().count() == count).await;
@@ -115,7 +115,7 @@ async fn an_object_that_new_code_fails_stays_on_the_old_and_is_named() {
     let reports = places[1].router.progress(&counters(), false, Context::default()).await;
     let held: Vec<_> = total(&reports).held_back.into_keys().collect();
     assert_eq!(held, ["bad", "ugly"]);
-    // The next revision gets its try.
+    // The object tries the next revision.
     deploy(&places[0].router, component("third"), &terms(Share::All), true).await.unwrap();
     assert_eq!(add(&places[0], "bad").await, (json!(3), 3));
     let reports = places[1].router.progress(&counters(), false, Context::default()).await;
@@ -144,7 +144,7 @@ async fn a_roll_out_that_fails_too_many_objects_takes_itself_back() {
     assert_eq!(error.code, Code::RevisionTakenBack);
     assert!(error.message.contains("objects; bad-"), "{}", error.message);
     for (n, place) in places.iter().enumerate() {
-        // In this order, so that what was tried is what is recorded last.
+        // In this order, so that `is_tried` refers to the last record.
         let record = || place.node.catalog().record("counter").unwrap();
         until(async || {
             record().rollout.is_none() && place.node.progress(&counters(), false).is_tried
@@ -177,7 +177,7 @@ async fn a_part_of_the_objects_goes_first_and_then_all() {
     assert_eq!(add(&places[1], "y").await.1, 2);
 }
 
-/// The node that recorded it cannot read it again at once.
+/// The node that recorded the revision cannot read it again at once.
 #[tokio::test]
 async fn what_is_recorded_is_deployed_whatever_the_store_does_next() {
     let cluster = Cluster::new();
@@ -196,7 +196,7 @@ async fn what_is_recorded_is_deployed_whatever_the_store_does_next() {
     assert_eq!(add(&place, "1").await, (json!(1), 2));
 }
 
-/// The node that recorded it died before it could tell.
+/// The node that recorded the revision died before it could notify the others.
 #[tokio::test]
 async fn a_revision_that_nobody_tells_of_is_found() {
     let (cluster, places) = cluster(&["a", "b", "c"]).await;
@@ -211,7 +211,7 @@ async fn a_revision_that_nobody_tells_of_is_found() {
         (record.current, record.revisions.len())
     };
     assert!(places.iter().all(|place| known(place) == (1, 1)));
-    // Each finds it by itself, whoever moves it on.
+    // Each node finds the revision, whichever coordinates the roll-out.
     for place in &places {
         look_around(&place.router).await.unwrap();
         assert_eq!(place.node.catalog().record("counter").unwrap().revisions.len(), 2);
@@ -219,7 +219,7 @@ async fn a_revision_that_nobody_tells_of_is_found() {
     until(async || places.iter().all(|place| known(place) == (2, 2))).await;
 }
 
-/// Whoever deployed it does not know what became of it: the node died before it answered.
+/// The client did not receive the outcome of its deployment: the node died before it responded.
 #[tokio::test]
 async fn a_deployment_that_is_repeated_with_its_key_is_made_once_whatever_came_between() {
     let (_cluster, places) = cluster(&["a", "b"]).await;
@@ -314,7 +314,7 @@ async fn what_another_node_began_is_brought_to_its_end() {
     add(&places[0], "x").await;
     let steward = coordinator(&places);
     let other = &places[1 - steward];
-    // The one that would move it on is gone as soon as it is recorded.
+    // The coordinator disappears as soon as the revision is recorded.
     deploy(&other.router, component("second"), &terms(Share::All), false).await.unwrap();
     cluster.nearby.kill(&places[steward].node);
     places[steward].node.leave().await;
@@ -342,13 +342,13 @@ async fn an_object_can_be_resumed_through_any_node() {
     }
 }
 
-/// Which of these nodes moves the roll-outs of the counters on.
+/// Returns the index of the node that coordinates the roll-outs of the counters.
 fn coordinator(places: &[Place]) -> usize {
     let is_it = |place: &Place| place.router.membership().unwrap().coordinates_rollout(&counters());
     places.iter().position(is_it).expect("one of them does")
 }
 
-/// Somebody who may deploy.
+/// Returns a principal that may deploy.
 fn me() -> Caller {
     Principal::new("me", "deploy:counter".parse().unwrap()).unwrap().into()
 }
@@ -416,7 +416,7 @@ fn a_roll_out_is_watched_and_closed_when_every_node_serves_it() {
     assert_eq!(decide(&record, &part, &all, 90_000), Step::Wait);
 }
 
-/// It has joined since all were ready, and its objects would stay on the revision that is going.
+/// The node joined after all were ready, and its objects would stay on the previous revision.
 #[test]
 fn nothing_is_served_everywhere_while_a_node_that_came_late_cannot_run_it() {
     let done = Progress { is_turned: true, is_tried: true, ..ready() };

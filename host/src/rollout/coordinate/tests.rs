@@ -1,4 +1,4 @@
-//! Who may move a roll-out on, and who learns of a change: nodes in one process that look only when they are told to.
+//! Coordination of a roll-out and propagation of changes: nodes in one process that check only on request.
 
 use std::sync::Arc;
 
@@ -11,16 +11,16 @@ use crate::engine::scripted::ScriptedEngine;
 use crate::registry::Registry as _;
 use crate::router::testing::{Cluster, Place};
 
-/// So many looks that come to nothing are enough.
+/// Number of passes without a change after which a test stops.
 const QUIET_COUNT: usize = 20;
-/// So often the other tasks of a test have their turn until they have done what there was to do.
+/// Number of yields that let the other tasks of a test finish their work.
 const YIELDS: usize = 100;
 
 fn counters() -> TypeName {
     TypeName::new("counter").unwrap()
 }
 
-/// Nodes that know a first revision, those that move its roll-outs on first.
+/// Returns nodes that have loaded a first revision; the coordinator of its roll-outs comes first.
 async fn cluster(names: &[&str]) -> (Cluster, Vec<Place>) {
     let cluster = Cluster::new();
     let mut places = Vec::new();
@@ -35,7 +35,7 @@ async fn cluster(names: &[&str]) -> (Cluster, Vec<Place>) {
     for place in &places {
         place.node.catalog().look_again(&counters()).await.unwrap();
     }
-    // What was told of that is read by now, so that nothing else is found by it.
+    // The announcements have been processed by now, so that they trigger no later reads.
     for _ in 0..YIELDS {
         tokio::task::yield_now().await;
     }
@@ -44,7 +44,7 @@ async fn cluster(names: &[&str]) -> (Cluster, Vec<Place>) {
     (cluster, places)
 }
 
-/// Records another revision, of which nobody is told.
+/// Records another revision without notifying any node.
 async fn record(cluster: &Cluster) {
     let writer = Catalog::new(cluster.store.clone(), Arc::new(ScriptedEngine::new()));
     let wasm = Bytes::from_static(b"scripted:counter second");
@@ -52,19 +52,19 @@ async fn record(cluster: &Cluster) {
     assert_eq!(deployed.revision, 2);
 }
 
-/// How far the roll-out is, as it is recorded.
+/// Returns the recorded stage of the roll-out.
 async fn stage(place: &Place) -> Option<Stage> {
     let record = place.node.catalog().revisions("counter").await.unwrap();
     record.rollout.map(|rollout| rollout.stage)
 }
 
-/// How many revisions each node knows of.
+/// Returns the number of revisions in the cached record of each node.
 fn known(places: &[Place]) -> Vec<usize> {
     let count = |place: &Place| place.node.catalog().record("counter").unwrap().revisions.len();
     places.iter().map(count).collect()
 }
 
-/// Has nodes look until this is so.
+/// Lets the nodes check until the condition holds.
 async fn look_until(places: &[Place], mut is_so: impl AsyncFnMut() -> bool) {
     let mut paces: Vec<_> = places.iter().map(|_| Pace::new()).collect();
     let looking = async {
@@ -78,7 +78,7 @@ async fn look_until(places: &[Place], mut is_so: impl AsyncFnMut() -> bool) {
     timeout(Duration::from_secs(20), looking).await.expect("it never became so");
 }
 
-/// Has one node look again and again: the roll-out stays where it is.
+/// Lets one node check repeatedly, and verifies that the roll-out stays in its stage.
 async fn check_moves_nothing(place: &Place, why: &str) {
     let mut pace = Pace::new();
     for _ in 0..QUIET_COUNT {
@@ -101,7 +101,7 @@ async fn a_node_past_its_lease_moves_nothing_and_goes_on_when_it_holds_again() {
     look_until(&places, async || stage(&places[0]).await == Some(Stage::Watching)).await;
 }
 
-/// It would be alone, and find itself ready.
+/// Such a node would consider itself alone, and ready.
 #[tokio::test]
 async fn a_node_without_a_session_moves_nothing() {
     let (cluster, places) = cluster(&["a", "b"]).await;
@@ -133,7 +133,7 @@ async fn a_node_that_is_not_ready_and_one_that_does_not_answer_hold_a_roll_out_u
     look_until(&places[..1], async || stage(&places[0]).await == Some(Stage::Watching)).await;
 }
 
-/// Whoever recorded it is dead, and has told nobody.
+/// The node that recorded the revision is dead and has notified no other.
 #[tokio::test]
 async fn what_the_coordinator_finds_it_tells_the_others() {
     let (cluster, places) = cluster(&["a", "b", "c"]).await;
