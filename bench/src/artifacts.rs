@@ -1,7 +1,7 @@
-//! Finds what is measured, and builds what is not there: the host's binary, its examples, the components.
+//! Locates the measured programs and builds missing ones: the host's binary, its examples, the components.
 //!
-//! Everything stands in the target folder that this program was built into. `HIGHLANDER_BIN` names a binary that was
-//! built before, with its examples in the folder `examples` beside it, and `HIGHLANDER_GUESTS` a folder of components.
+//! All of them are in the target folder of this program. `HIGHLANDER_BIN` names a prebuilt binary, with its
+//! examples in the adjacent folder `examples`; `HIGHLANDER_GUESTS` names a folder of components.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -10,22 +10,22 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-/// Where things are.
+/// Locations of the programs and components.
 #[derive(Debug)]
 pub(crate) struct Artifacts {
-    /// The checkout.
+    /// Checkout.
     pub(crate) root: PathBuf,
-    /// Where Cargo puts what it builds.
+    /// Target folder of Cargo.
     target: PathBuf,
-    /// The host.
+    /// Binary of the host.
     pub(crate) host: PathBuf,
-    /// Whether the host and its examples are taken as they are.
+    /// Whether the host and its examples are prebuilt.
     is_prebuilt: bool,
     guests: PathBuf,
 }
 
 impl Artifacts {
-    /// Looks for everything, and builds the host.
+    /// Locates everything, and builds the host.
     pub(crate) fn find() -> Result<Self> {
         let package = env::var_os("CARGO_MANIFEST_DIR")
             .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
@@ -44,14 +44,15 @@ impl Artifacts {
         Ok(Self { root, target, host, is_prebuilt, guests })
     }
 
-    /// A folder for the data of one process, on the disk of the target folder: a temporary one may be in memory.
+    /// Creates a data folder for one process, on the disk of the target folder: a temporary folder may be in
+    /// memory.
     pub(crate) fn data_folder(&self) -> Result<tempfile::TempDir> {
         let parent = self.target.join("bench-data");
         std::fs::create_dir_all(&parent)?;
         Ok(tempfile::tempdir_in(parent)?)
     }
 
-    /// A component's file.
+    /// Returns the file of a component, and builds it if necessary.
     pub(crate) fn guest(&self, name: &str) -> Result<PathBuf> {
         let path = self.guests.join(format!("{name}.wasm"));
         if !path.exists() {
@@ -67,7 +68,7 @@ impl Artifacts {
         Ok(path)
     }
 
-    /// Builds an example of the host, runs it, and reads the lines of JSON that it prints.
+    /// Builds and runs an example of the host, and returns the JSON lines that it prints.
     pub(crate) fn example(&self, name: &str, arguments: &[&str]) -> Result<Vec<Value>> {
         if !self.is_prebuilt {
             build(&self.root, &["--package", "highlander", "--example", name])?;
@@ -86,11 +87,11 @@ impl Artifacts {
     }
 }
 
-/// A component that does the same and has other bytes: to the host, it is another revision.
+/// Returns a component with the same behavior and other bytes: to the host, it is another revision.
 pub(crate) fn variant(wasm: &[u8], name: &str) -> Result<Vec<u8>> {
     let length = u8::try_from(name.len())?;
     ensure!(length < 127, "the lengths of a section and of its name are one byte here");
-    // A custom section, which nobody reads: its id, the length of what follows, a name and no content.
+    // A custom section, which no program reads: its id, the length of the rest, a name and no content.
     let mut variant = wasm.to_vec();
     variant.extend([0, length + 1, length]);
     variant.extend(name.as_bytes());

@@ -1,6 +1,6 @@
-//! A cluster to be measured: processes of `highlander serve`, with claims in ZooKeeper and records on S3.
+//! Cluster to measure: processes of `highlander serve`, with claims in ZooKeeper and records on S3.
 //!
-//! ZooKeeper is one server in a process of its own; the S3 server is part of this process.
+//! ZooKeeper is one server in a separate process; the S3 server is part of this process.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -19,7 +19,7 @@ use crate::wire;
 
 const JOIN_PATIENCE: Duration = Duration::from_secs(60);
 
-/// A running cluster. Dropping it ends it: the nodes first, then what they stand on.
+/// Running cluster. On drop, it ends the nodes first and then the services.
 pub(crate) struct Cluster {
     pub(crate) nodes: Vec<Server>,
     pub(crate) blobs: Blobs,
@@ -27,7 +27,8 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Starts nodes with these names, to which each session adds a part of its own, and waits until all take calls.
+    /// Starts nodes with these names, to which each session appends a unique part, and waits until all accept
+    /// calls.
     pub(crate) async fn start(artifacts: &Artifacts, names: &[&str]) -> Result<Self> {
         let ensemble = parts::ensemble(1, Durability::Synced)?;
         let blobs = Blobs::start(artifacts).await?;
@@ -39,17 +40,17 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Where the nodes listen.
+    /// Returns the addresses of the nodes.
     pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
         self.nodes.iter().map(|node| node.address).collect()
     }
 
-    /// Any node.
+    /// Returns the address of any node.
     pub(crate) fn address(&self) -> Result<SocketAddr> {
         self.nodes.first().map(|node| node.address).context("the cluster has no node")
     }
 
-    /// Calls each object of a target once, and makes sure that as many are active then.
+    /// Calls each object of a target once, and checks that all of them are active afterwards.
     pub(crate) async fn fill(&self, target: &Target) -> Result<()> {
         let until = Until::Count(target.key_count);
         let addresses = self.addresses();
@@ -80,7 +81,7 @@ impl Cluster {
         command.env("HIGHLANDER_STORE__BUCKET", bucket);
         command.env("HIGHLANDER_STORE__ENDPOINT", self.blobs.url());
         command.env("HIGHLANDER_STORE__REGION", "us-east-1");
-        // What is active stays so while it is measured.
+        // Active objects stay active during the measurement.
         command.env("HIGHLANDER_OBJECTS__IDLE_TIMEOUT", "1h");
         command.env("AWS_ACCESS_KEY_ID", &access.id);
         command.env("AWS_SECRET_ACCESS_KEY", &access.secret);

@@ -1,7 +1,7 @@
-//! The floors: servers that do the least that can be done with the host's HTTP libraries.
+//! Baselines ("floors"): servers that do the minimum that is possible with the host's HTTP libraries.
 //!
-//! They are child processes of this program, on ports of their own. Each connection is served as the host serves its
-//! own; the settings below are the host's. What is left out is what is being measured: objects.
+//! They are child processes of this program, each on a separate port. They serve connections as the host does,
+//! with the settings of the host. The objects, whose cost is measured, are left out.
 
 mod constant;
 mod log;
@@ -19,22 +19,22 @@ use tokio::net::TcpListener;
 
 use crate::process::ANNOUNCEMENT;
 
-/// Largest head of a request, as in the host.
+/// Largest request head in bytes, as in the host.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Which floor.
+/// Kind of baseline.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum Kind {
-    /// Answers everything with a constant
+    /// Responds to every request with a constant
     Constant,
-    /// Counts, in tasks of its own, and syncs what it counts
+    /// Counts in one task per counter, and syncs the counts
     Native,
-    /// Answers nothing, and takes all of one processor
+    /// Uses one processor fully
     Spin,
 }
 
-/// Serves until it is killed.
+/// Serves until the process is killed.
 pub(crate) fn run(kind: Kind) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match kind {
@@ -64,7 +64,7 @@ async fn serve(router: Router) -> Result<()> {
         let service = TowerToHyperService::new(router.clone());
         let builder = builder.clone();
         tokio::spawn(async move {
-            // A connection that ends badly is the client's to report.
+            // The client reports a connection that fails.
             let _ = builder.serve_connection(TokioIo::new(stream), service).await;
         });
     }

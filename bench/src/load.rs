@@ -1,7 +1,8 @@
-//! The load: clients that call handlers of objects over kept connections, and what they saw.
+//! Load generator: clients that call handlers of objects over persistent connections, and its results.
 //!
-//! A **closed** load has each client wait for its answer before it sends the next request: it finds out what a server
-//! can do. An **open** load sends at a fixed rate, whatever the server does: it finds out how long callers wait.
+//! In a **closed** load, each client waits for a response before it sends the next request, which measures the
+//! capacity of a server. An **open** load sends at a fixed rate, regardless of the server, which measures how long
+//! callers wait.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,28 +16,28 @@ use tokio::time::Instant;
 use crate::samples::Latencies;
 use crate::wire::{Body, Connection, write_request};
 
-/// Clients of a load.
+/// Number of clients of a load.
 pub(crate) const CONNECTION_COUNT: usize = 64;
 
-/// Which objects are called, and how. The key of call `i` is `prefix` and `i % key_count`.
+/// Objects and handler to call. The key of call `i` is `prefix` followed by `i % key_count`.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
     pub(crate) type_name: &'static str,
     pub(crate) prefix: String,
     pub(crate) key_count: u64,
     pub(crate) handler: String,
-    /// The argument, JSON.
+    /// Argument as JSON.
     pub(crate) argument: String,
 }
 
 impl Target {
-    /// Calls of a handler of counters.
+    /// Returns a target of calls to a handler of counters.
     pub(crate) fn counters(prefix: impl Into<String>, key_count: u64, handler: &str) -> Self {
         let (prefix, handler, argument) = (prefix.into(), handler.to_owned(), "null".to_owned());
         Self { type_name: "counter", prefix, key_count, handler, argument }
     }
 
-    /// Replaces what is in `request` by call `index`.
+    /// Replaces the content of `request` by call `index`.
     pub(crate) fn write(&self, request: &mut Vec<u8>, index: u64) {
         let Self { type_name, prefix, key_count, handler, argument } = self;
         let key = index % key_count;
@@ -47,21 +48,21 @@ impl Target {
     }
 }
 
-/// When a closed load ends.
+/// End of a closed load.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Until {
     /// After this time.
     Elapsed(Duration),
-    /// After these many calls.
+    /// After this number of calls.
     Count(u64),
 }
 
-/// What came of a load.
+/// Result of a load.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
-    /// Calls that were done.
+    /// Number of successful calls.
     pub(crate) done_count: u64,
-    /// Calls that were answered with an error.
+    /// Number of calls that returned an error.
     pub(crate) error_count: u64,
     pub(crate) elapsed: Duration,
     pub(crate) latencies: Latencies,
@@ -72,7 +73,7 @@ impl Outcome {
         self.done_count as f64 / self.elapsed.as_secs_f64().max(1e-9)
     }
 
-    /// Refuses figures that errors are part of.
+    /// Returns an error if any call failed.
     pub(crate) fn all_done(self) -> Result<Self> {
         let Self { error_count, done_count, .. } = self;
         ensure!(error_count == 0, "{error_count} calls failed, {done_count} were done");
@@ -95,7 +96,7 @@ impl Outcome {
     }
 }
 
-/// Calls one server as fast as `connection_count` clients get answers.
+/// Calls one server with `connection_count` clients, each as fast as it gets responses.
 pub(crate) async fn closed(
     address: SocketAddr,
     target: &Target,
@@ -105,7 +106,7 @@ pub(crate) async fn closed(
     closed_over(&[address], target, connection_count, until).await
 }
 
-/// The same, with the clients spread over servers of which each takes every call.
+/// As [`closed`], with the clients distributed over several servers, each of which accepts every call.
 pub(crate) async fn closed_over(
     addresses: &[SocketAddr],
     target: &Target,
@@ -139,10 +140,10 @@ pub(crate) async fn closed_over(
     gather(clients, began).await
 }
 
-/// Calls servers, of which each takes every call, `per_second` times a second for `limit`.
+/// Calls servers, each of which accepts every call, `per_second` times a second for `limit`.
 ///
-/// A call that cannot be sent when it is due, because its client still waits for the one before, has waited since it
-/// was due. That the load's own thread is late is not part of any latency.
+/// The latency of a call counts from the time at which it is due, even if its client still waits for the previous
+/// response. Delays of the load generator's own thread are not part of any latency.
 pub(crate) async fn open(
     addresses: &[SocketAddr],
     target: &Target,

@@ -1,8 +1,7 @@
-//! Three ways to take a lock in ZooKeeper, each over one session: our claim, the recipe that is in every book, and
-//! the least that can be done.
+//! Three ways to take a lock in ZooKeeper, each over one session: our claim, the textbook recipe, and the minimum.
 //!
-//! The recipe is that of the talk that Highlander comes from: a parent for each lock, an ephemeral sequential child of
-//! it, and a look at who came first. A lock that nobody had before costs three operations, and its parent stays.
+//! The recipe creates a parent for each lock and an ephemeral sequential child below it, and then lists the
+//! children to determine the first. A new lock costs three operations, and its parent remains.
 
 use anyhow::{Result, ensure};
 use highlander_host::id::{NodeId, ObjectId};
@@ -14,26 +13,26 @@ use zookeeper_client::{Acls, Client, CreateMode, Error};
 
 use crate::parts::{self, CHROOT, SESSION_TIMEOUT};
 
-/// Who holds a lock of the recipe or of the floor, as the data of its znode.
+/// Holder of a lock of the recipe or of the baseline, stored in its znode.
 const HOLDER: &[u8] = b"bench-00000000";
 const RECIPE_FOLDER: &str = "/recipe";
 const BARE_FOLDER: &str = "/bare";
 
-/// How a lock is taken.
+/// Way to take a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
     /// Through the registry's adapter, as a node does.
     Claim,
     /// By the recipe.
     Recipe,
-    /// One ephemeral znode, and nothing else: the floor.
+    /// A single ephemeral znode: the baseline.
     Bare,
 }
 
 impl Way {
     pub(crate) const ALL: [Self; 3] = [Self::Claim, Self::Recipe, Self::Bare];
 
-    /// How tables name it.
+    /// Returns the name in tables.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Claim => "claim",
@@ -43,7 +42,7 @@ impl Way {
     }
 }
 
-/// A session that takes locks in one way.
+/// Session that takes locks in one way.
 #[derive(Debug)]
 pub(crate) enum Locker {
     Claim(Session),
@@ -51,7 +50,7 @@ pub(crate) enum Locker {
     Bare(Client),
 }
 
-/// A lock that is held.
+/// Lock that is held.
 #[derive(Debug)]
 pub(crate) enum Lock {
     Claim(ObjectId),
@@ -59,7 +58,7 @@ pub(crate) enum Lock {
 }
 
 impl Locker {
-    /// A new session with these servers.
+    /// Opens a session with these servers.
     pub(crate) async fn open(way: Way, ensemble: &Ensemble) -> Result<Self> {
         if way == Way::Claim {
             let sessions = parts::sessions(ensemble, "bench", Granularity::Object);
@@ -72,7 +71,7 @@ impl Locker {
         Ok(if way == Way::Recipe { Self::Recipe(client) } else { Self::Bare(client) })
     }
 
-    /// Takes the lock of this number, which nobody else takes.
+    /// Takes the lock of this number, which no other client takes.
     pub(crate) async fn take(&self, number: u64) -> Result<Lock> {
         match self {
             Self::Claim(session) => {
@@ -92,7 +91,7 @@ impl Locker {
         }
     }
 
-    /// Gives a lock back.
+    /// Releases a lock.
     pub(crate) async fn give_back(&self, lock: &Lock) -> Result<()> {
         match (self, lock) {
             (Self::Claim(session), Lock::Claim(id)) => Ok(session.release(id).await?),
@@ -104,7 +103,7 @@ impl Locker {
     }
 }
 
-/// A client of its own session, in the benchmarks' chroot.
+/// Opens a client with a separate session, in the benchmarks' chroot.
 pub(crate) async fn client(ensemble: &Ensemble) -> Result<Client> {
     let connector = Client::connector().with_session_timeout(SESSION_TIMEOUT);
     let client = connector.connect(&ensemble.connect_string()).await?;

@@ -1,6 +1,5 @@
-//! What there is to say of the machine, so that figures can be read: processors, kernel, the disk's patience.
-//!
-//! Nothing here changes what is measured, or how.
+//! Facts of the machine that help to interpret the figures: processors, kernel, disk latency. They do not affect
+//! the measurements.
 
 use std::fs;
 use std::io::Write as _;
@@ -12,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::samples::Latencies;
 
-/// As many appends as are timed, and their length.
+/// Number of timed appends, and their length.
 const SYNC_COUNT: usize = 200;
 const SYNC_BYTES: usize = 600;
 
@@ -23,17 +22,17 @@ pub(crate) struct Facts {
     processor: String,
     kernel: String,
     memory_gib: f64,
-    /// Load of the last minute, before anything is measured.
+    /// Load average of one minute, before any measurement.
     load_before: String,
-    /// An append of 600 bytes and `fdatasync`, in microseconds.
+    /// Time of an append of 600 bytes with `fdatasync`, in microseconds.
     fsync_p50_us: f64,
     fsync_p99_us: f64,
-    /// How this program was built: what it measures within its own process was built alike.
+    /// Build profile of this program, and so of everything that it measures within its process.
     profile: &'static str,
 }
 
 impl Facts {
-    /// Reads and measures them; `folder` is on the disk that counts.
+    /// Reads and measures the facts; `folder` is on the disk under test.
     pub(crate) fn gather(folder: &Path) -> Result<Self> {
         let mut syncs = time_syncs(folder)?;
         let line = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
@@ -59,7 +58,7 @@ impl Facts {
         })
     }
 
-    /// The facts in a line.
+    /// Returns the facts as one line.
     pub(crate) fn describe(&self) -> String {
         let Self { cores, processor, kernel, memory_gib, load_before, profile, .. } = self;
         format!(

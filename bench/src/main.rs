@@ -1,8 +1,8 @@
-//! `cargo xtask bench`: measures Highlander beside servers that do the same work without it.
+//! `cargo xtask bench`: compares Highlander with servers that do the same work without it.
 //!
-//! It drives the real binary over HTTP, as a client would, and the **floors** beside it: child processes of this very
-//! program with the same HTTP libraries and nothing between a request and its answer.
-//! It asserts nothing: what it finds is printed, and written as JSON and as pictures into `bench-results`.
+//! It calls the real binary over HTTP, as a client would, and for comparison the baselines (**floors**): child
+//! processes of this program that use the same HTTP libraries and have nothing between request and response. It
+//! asserts nothing: it prints the results, and writes them as JSON and as SVG into `bench-results`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for terminals")]
 
@@ -29,20 +29,20 @@ mod wire;
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// Measures Highlander beside servers that do the same work without it.
+/// Compares Highlander with servers that do the same work without it.
 #[derive(Debug, Parser)]
 #[command(bin_name = "cargo xtask bench", args_conflicts_with_subcommands = true)]
 struct Arguments {
-    /// What to measure
+    /// Benchmark to run
     #[arg(value_enum, default_value = "all")]
     name: runs::Name,
-    /// Measure at full length, for figures that are published
+    /// Measure at full length, for published figures
     #[arg(long)]
     full: bool,
-    /// Measure little, to see that everything works: the figures are worth nothing
+    /// Measure briefly, to check that everything works; the figures are meaningless
     #[arg(long, conflicts_with = "full")]
     quick: bool,
-    /// How often each subject has its turn
+    /// Number of rounds, in each of which every subject is measured once
     #[arg(long, value_name = "COUNT")]
     rounds: Option<usize>,
     #[command(subcommand)]
@@ -51,22 +51,22 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Be one of the servers to compare with
+    /// Run one of the baseline servers
     #[command(hide = true)]
     Floor {
         #[arg(value_enum)]
         kind: floor::Kind,
     },
-    /// Load a server that runs already, so that a profiler may look at it
+    /// Generate load on a running server, for example to profile it
     Load {
-        /// Where it listens
+        /// Address of the server
         address: std::net::SocketAddr,
-        /// The handler of counters to call
+        /// Handler of the counters to call
         handler: String,
-        /// How many counters are called in turn
+        /// Number of counters to call in turn
         #[arg(long, default_value_t = 1)]
         keys: u64,
-        /// For how many seconds
+        /// Duration in seconds
         #[arg(long, default_value_t = 10)]
         seconds: u64,
     },
@@ -84,7 +84,8 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
-    // One thread for the load of all connections: it must not take the processors that it measures.
+    // One thread generates the load of all connections, so that it does not take processors from the measured
+    // server.
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build();
     match &arguments.command {
         Some(Command::Floor { kind }) => floor::run(*kind),

@@ -1,7 +1,7 @@
-//! What the cluster's benchmarks run on: ZooKeeper servers, an S3 server, and nodes of this very process.
+//! Services for the cluster benchmarks: ZooKeeper servers, an S3 server, and nodes within this process.
 //!
-//! Servers have the settings of docs/operations.md, with more patience for a busy machine, and write to the disk before
-//! they answer. What is measured here is measured at the host's ports, without HTTP.
+//! The servers have the settings of docs/operations.md, with longer timeouts for a busy machine, and sync to disk
+//! before they respond. These benchmarks measure at the host's ports, without HTTP.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,16 +28,17 @@ use tempfile::TempDir;
 
 use crate::artifacts::Artifacts;
 
-/// Below which znode everything of a benchmark is.
+/// Root znode of all benchmarks.
 pub(crate) const CHROOT: &str = "/bench";
-/// Long, so that a busy machine ends no session, and heartbeats are few.
+/// Long, so that no session ends on a busy machine and heartbeats are rare.
 pub(crate) const SESSION_TIMEOUT: Duration = Duration::from_secs(40);
-/// More than any benchmark claims: what a cap is good for is what some of them find out.
+/// More than any benchmark claims; some of them measure the use of a limit.
 const CLAIMS_MAX: usize = 1_000_000;
-/// How long one call may take.
+/// Deadline of one call.
 const CALL_PATIENCE: Duration = Duration::from_secs(30);
 
-/// Runs work on a thread for each processor, as a node does. The load's own runtime has one thread, and waits.
+/// Runs work on a runtime with a thread for each processor, as a node does. The single-threaded load runtime
+/// waits.
 pub(crate) fn in_threads<T, F>(work: impl FnOnce() -> F + Send) -> Result<T>
 where
     T: Send,
@@ -51,20 +52,20 @@ where
         .unwrap_or_else(|_| Err(anyhow!("a benchmark broke off")))
 }
 
-/// Whether ZooKeeper's servers sync what they write.
+/// Whether the ZooKeeper servers sync their writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Durability {
     Synced,
-    /// For what depends on no disk, to be quicker.
+    /// Faster, for measurements that do not depend on the disk.
     Unsynced,
 }
 
-/// ZooKeeper servers, as operators are told to run them.
+/// Starts ZooKeeper servers with the settings that operators should use.
 pub(crate) fn ensemble(server_count: usize, durability: Durability) -> Result<Ensemble> {
     Ensemble::try_start(settings(server_count, durability))
 }
 
-/// How ZooKeeper servers are run.
+/// Returns the configuration of the ZooKeeper servers.
 pub(crate) fn settings(server_count: usize, durability: Durability) -> zookeeper::Config {
     zookeeper::Config {
         tick_ms: 1000,
@@ -76,9 +77,9 @@ pub(crate) fn settings(server_count: usize, durability: Durability) -> zookeeper
     }
 }
 
-/// Sessions of a node `name` with these servers.
+/// Returns a factory for sessions of the node `name` with these servers.
 pub(crate) fn sessions(ensemble: &Ensemble, name: &str, claims: Granularity) -> ZooKeeperSessions {
-    // Nodes of one chroot must agree on what a claim covers.
+    // Nodes of one chroot must agree on the extent of a claim.
     let chroot = match claims {
         Granularity::Object => CHROOT.to_owned(),
         Granularity::Partitions(count) => format!("{CHROOT}-{count}"),
@@ -96,7 +97,7 @@ pub(crate) fn sessions(ensemble: &Ensemble, name: &str, claims: Granularity) -> 
     })
 }
 
-/// Our S3 server, in this process: it syncs what it writes, and counts what it is asked.
+/// Our S3 server, in this process: it syncs its writes and counts its requests.
 pub(crate) struct Blobs {
     server: server::Server,
     access: AccessKey,
@@ -105,7 +106,7 @@ pub(crate) struct Blobs {
 }
 
 impl Blobs {
-    /// Starts it on the disk that counts.
+    /// Starts the server on the disk under test.
     pub(crate) async fn start(artifacts: &Artifacts) -> Result<Self> {
         let folder = artifacts.data_folder()?;
         let options = server::Options::new(folder.path().join("blobs"));
@@ -115,7 +116,7 @@ impl Blobs {
         Ok(Self { server: server::Server::start(options).await?, access, bucket, _folder: folder })
     }
 
-    /// The host's client of it, with connections of its own.
+    /// Returns the host's client of this server, with separate connections.
     pub(crate) async fn store(&self) -> Result<Arc<S3>> {
         let options = s3::Options {
             bucket: self.bucket.clone(),
@@ -128,7 +129,7 @@ impl Blobs {
         Ok(Arc::new(S3::connect_with_key(options, self.access.clone()).await?))
     }
 
-    /// Makes every request take so much longer from now on.
+    /// Adds this latency to every request from now on.
     pub(crate) fn set_latency(&self, latency: Duration) {
         self.server.faults().clear();
         if !latency.is_zero() {
@@ -136,28 +137,28 @@ impl Blobs {
         }
     }
 
-    /// Requests of a kind that arrived until now.
+    /// Returns the number of requests of a kind so far.
     pub(crate) fn count(&self, request: Request) -> f64 {
         self.server.request_count(request) as f64
     }
 
-    /// Where it listens.
+    /// Returns the URL of the server.
     pub(crate) fn url(&self) -> String {
         self.server.url()
     }
 
-    /// Its bucket, and who may use it.
+    /// Returns its bucket and the access key.
     pub(crate) fn access(&self) -> (&str, &AccessKey) {
         (&self.bucket, &self.access)
     }
 
-    /// What a blob holds.
+    /// Returns the content of a blob.
     pub(crate) fn blob(&self, name: &str) -> Result<bytes::Bytes> {
         self.server.blob(name).with_context(|| format!("there is no blob {name}"))
     }
 }
 
-/// Writes a blob, and refuses figures that other outcomes are part of.
+/// Writes a blob, and returns an error unless the write is applied.
 pub(crate) async fn put(
     store: &S3,
     name: &str,
@@ -169,7 +170,7 @@ pub(crate) async fn put(
     Ok(etag)
 }
 
-/// A node that has joined, with the counter deployed.
+/// Starts a node that has joined, with the counter deployed.
 pub(crate) async fn node(
     artifacts: &Artifacts,
     sessions: Arc<dyn Sessions>,
@@ -183,7 +184,7 @@ pub(crate) async fn node(
         fault_max: 1000,
         shows_traps: false,
         resident_max: RESIDENT_MAX,
-        // What limits stampedes would be all that is measured.
+        // Without a limit on activations, which would dominate the measurement.
         activation_rate: None,
         store_patience: Duration::from_mins(1),
     };
@@ -196,15 +197,15 @@ pub(crate) async fn node(
     Ok(node)
 }
 
-/// Instances that a node keeps.
+/// Maximum number of instances on a node.
 const RESIDENT_MAX: usize = 1_000;
 
-/// The counter of this name.
+/// Returns the id of the counter with this name.
 pub(crate) fn counter(name: &str) -> Result<ObjectId> {
     Ok(ObjectId::new("counter", name)?)
 }
 
-/// A call of a handler without an argument.
+/// Returns a call of a handler without an argument.
 pub(crate) fn call_of(handler: &str) -> Call {
     Call {
         operation: Operation::Handle { handler: handler.into(), argument: "null".into() },
@@ -217,18 +218,18 @@ pub(crate) fn call_of(handler: &str) -> Call {
     }
 }
 
-/// The same with an idempotency key.
+/// Returns the call with an idempotency key.
 pub(crate) fn keyed(call: Call, key: &str) -> Call {
     let fingerprint = answered::fingerprint(&call.operation, &call.caller);
     Call { key: Some(IdempotencyKey { key: key.into(), fingerprint }), ..call }
 }
 
-/// Calls a handler, and refuses figures that errors are part of.
+/// Calls a handler, and returns an error if the call fails.
 pub(crate) async fn call(node: &Node, id: &ObjectId, handler: &str) -> Result<Done> {
     done(node.call(id, call_of(handler)).await)
 }
 
-/// What a call came to, if it was done.
+/// Returns the result of a call if it succeeded.
 pub(crate) fn done(answer: highlander_host::activation::Answer) -> Result<Done> {
     answer.map_err(|error| anyhow!("a call failed: {error}"))
 }

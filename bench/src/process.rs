@@ -1,6 +1,6 @@
-//! A server as a child process: started on a free port, read through `/proc`, ended by its handle.
+//! Server as a child process: started on a free port, measured through `/proc`, ended by its handle.
 //!
-//! Its standard error goes to a file in its data folder, where it also says which address it took.
+//! Its standard error goes to a file in its data folder, which also contains the address that it reports.
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
@@ -12,44 +12,44 @@ use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
-/// What a server says when it is ready, before its address.
+/// Text before the address in the line that a ready server prints.
 pub(crate) const ANNOUNCEMENT: &str = "listening on http://";
 
 const START_PATIENCE: Duration = Duration::from_secs(30);
-/// Length of the kernel's unit of processor time in `/proc`, which is the same on all machines.
+/// Unit of processor time in `/proc`: 10 ms on all machines.
 const TICK: Duration = Duration::from_millis(10);
 const KIB: f64 = 1024.0;
 
-/// A running server. Dropping it ends it.
+/// Running server. On drop, the process ends.
 #[derive(Debug)]
 pub(crate) struct Server {
     child: Child,
-    /// Where it answers.
+    /// Address at which it listens.
     pub(crate) address: SocketAddr,
     _folder: TempDir,
 }
 
 impl Server {
-    /// Runs `command` until it says where it listens.
+    /// Runs `command` until it reports its address.
     pub(crate) async fn start(mut command: Command, folder: TempDir) -> Result<Self> {
         let log = folder.path().join("server.log");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log)?);
         let mut child = command.spawn().with_context(|| format!("cannot run {command:?}"))?;
         let address = listening(&mut child, &log).await;
         if address.is_err() {
-            // It may have ended by itself.
+            // The process may have ended already.
             let _ = child.kill();
             let _ = child.wait();
         }
         Ok(Self { child, address: address?, _folder: folder })
     }
 
-    /// Processor time that it has used.
+    /// Returns the processor time that the process has used.
     pub(crate) fn cpu(&self) -> Result<Duration> {
         cpu_of(&self.child.id().to_string())
     }
 
-    /// Bytes that it has in memory, files that it has mapped excepted.
+    /// Returns the bytes that the process has in memory, without mapped files.
     pub(crate) fn memory(&self) -> Result<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
@@ -61,20 +61,20 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Where it is gone already there is nothing to end.
+        // Both calls fail only if the process has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Processor time that this very process has used.
+/// Returns the processor time that this process has used.
 pub(crate) fn own_cpu() -> Result<Duration> {
     cpu_of("self")
 }
 
 fn cpu_of(process: &str) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
-    // The second field is a name in parentheses, which may hold anything; user and system time are 14th and 15th.
+    // The second field is a name in parentheses with any content; user and system time are fields 14 and 15.
     let (_, fields) = stat.rsplit_once(')').context("/proc/PID/stat has an unknown form")?;
     let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u32>);
     let ticks: Vec<u32> = ticks.collect::<Result<_, _>>()?;

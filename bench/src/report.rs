@@ -1,6 +1,6 @@
-//! What one benchmark found: figures by metric and subject, aims, notes. And its three forms: table, JSON, picture.
+//! Results of one benchmark: figures by metric and subject, aims, notes. Published as table, JSON and SVG.
 //!
-//! A figure is all its samples; what is shown of it is the median with the smallest and the largest.
+//! A figure consists of all its samples; reports show the median with the minimum and the maximum.
 
 mod chart;
 mod table;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::machine::Facts;
 use crate::samples::{max, median, min};
 
-/// The samples of one subject in one metric.
+/// Samples of one subject in one metric.
 #[derive(Debug)]
 struct Figure {
     metric: String,
@@ -22,17 +22,17 @@ struct Figure {
     samples: Vec<f64>,
 }
 
-/// On which side of its limit a figure should be.
+/// Side of the limit on which a figure should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bound {
     AtMost,
     AtLeast,
 }
 
-/// What was hoped for, and what came of it.
+/// Target value of a comparison, and the value that was measured.
 #[derive(Debug)]
 pub(crate) struct Aim {
-    /// What is compared with what, and in which unit.
+    /// Compared quantities and their unit.
     pub(crate) text: String,
     pub(crate) bound: Bound,
     pub(crate) limit: f64,
@@ -48,7 +48,7 @@ impl Aim {
     }
 }
 
-/// What one benchmark found. Metrics and subjects are shown in the order in which they came.
+/// Results of one benchmark. Metrics and subjects are shown in the order of their first sample.
 #[derive(Debug)]
 pub(crate) struct Report {
     pub(crate) name: &'static str,
@@ -63,7 +63,7 @@ impl Report {
         Self { name, title, figures: Vec::new(), aims: Vec::new(), notes: Vec::new() }
     }
 
-    /// Adds one sample. A metric's name says its unit.
+    /// Adds one sample. The name of a metric contains its unit.
     pub(crate) fn add(&mut self, metric: &str, subject: &str, sample: f64) {
         let found = self.figures.iter_mut().find(|f| f.metric == metric && f.subject == subject);
         match found {
@@ -76,7 +76,7 @@ impl Report {
         }
     }
 
-    /// Adds what an example printed: lines with `metric`, `subject` and `value`.
+    /// Adds the lines that an example printed, with `metric`, `subject` and `value`.
     pub(crate) fn add_lines(&mut self, lines: &[Value]) -> Result<()> {
         for line in lines {
             let text = |name: &str| line.get(name).and_then(Value::as_str);
@@ -101,7 +101,8 @@ impl Report {
         median(self.samples(metric, subject))
     }
 
-    /// The median of the ratios of two subjects, round by round: what disturbs a round disturbs both.
+    /// Returns the median of the per-round ratios of two subjects: a disturbance of one round affects both
+    /// subjects.
     pub(crate) fn ratio(&self, metric: &str, subject: &str, to: &str) -> f64 {
         let pairs = self.samples(metric, subject).iter().zip(self.samples(metric, to));
         let ratios: Vec<f64> = pairs.map(|(value, base)| value / base.max(1e-9)).collect();
@@ -112,7 +113,7 @@ impl Report {
         self.aims.push(Aim { text: text.into(), bound, limit, value });
     }
 
-    /// Prints it, and writes it into `folder`.
+    /// Prints the report, and writes it into `folder`.
     pub(crate) fn publish(&self, folder: &Path, facts: &Facts) -> Result<()> {
         println!("\n{}\n\n{}", self.title, table::figures(self));
         print!("{}", table::aims(&self.aims));
@@ -144,18 +145,18 @@ impl Report {
         })
     }
 
-    /// The metrics, each once.
+    /// Returns the distinct metrics.
     fn metrics(&self) -> Vec<&str> {
         distinct(self.figures.iter().map(|figure| figure.metric.as_str()))
     }
 
-    /// The subjects, each once.
+    /// Returns the distinct subjects.
     fn subjects(&self) -> Vec<&str> {
         distinct(self.figures.iter().map(|figure| figure.subject.as_str()))
     }
 }
 
-/// The table of aims alone.
+/// Returns the table of aims.
 pub(crate) fn summary<'a>(aims: impl IntoIterator<Item = &'a Aim>) -> String {
     table::aims(aims)
 }
@@ -170,7 +171,7 @@ fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     distinct
 }
 
-/// A number with three digits that count, and thousands apart.
+/// Formats a number with three significant digits and separated thousands.
 fn number(value: f64) -> String {
     let digits = match value.abs() {
         size if size >= 100.0 || size == 0.0 => 0,

@@ -1,6 +1,6 @@
-//! The benchmarks by name, what they share, and their order.
+//! Benchmarks by name, their shared code, and their order.
 //!
-//! Subjects take turns: A B C A B C …, so that what disturbs the machine for a while disturbs all of them.
+//! Subjects alternate: A B C A B C …, so that a temporary disturbance of the machine affects all of them.
 
 mod alarms;
 mod costs;
@@ -32,21 +32,21 @@ use crate::process::Server;
 use crate::report::{self, Report};
 use crate::wire;
 
-/// Rounds, where nothing is said and not just tried out.
+/// Default number of rounds, except for a quick run.
 const ROUND_COUNT: usize = 5;
-/// Between two measurements, so that what the one left to do is not done in the other.
+/// Pause between two measurements, so that work left over from one does not fall into the next.
 const SETTLING: Duration = Duration::from_millis(200);
 
-/// What can be measured.
+/// Benchmark, or group of benchmarks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Name {
-    /// Everything, in turn
+    /// All benchmarks, in order
     All,
     /// Queries of a hot object
     Query,
     /// Durable updates of 1,000 objects
     Update,
-    /// The first call of a new object
+    /// First call of a new object
     FirstCall,
     /// Updates of one object on a slow store
     HotObject,
@@ -54,52 +54,52 @@ pub(crate) enum Name {
     Warm,
     /// Memory after objects went idle
     Idle,
-    /// Subscribers that are idle, and many of one object
+    /// Idle subscribers, and many subscribers of one object
     Events,
-    /// Other objects beside a hostile one
+    /// Other objects next to a hostile one
     Hostile,
     /// Times and memory of one instance
     Costs,
-    /// All that begins with `lock-`
+    /// All benchmarks that begin with `lock-`
     Locks,
-    /// Claims in ZooKeeper, taken and given back
+    /// Rates of taking and releasing claims in ZooKeeper
     LockRates,
     /// Memory of claims on ZooKeeper's servers
     LockMemory,
-    /// The end of a session with many claims
+    /// End of a session with many claims
     LockClose,
     /// Activations with and without partitions
     LockPartitions,
-    /// All that begins with `s3-`
+    /// All benchmarks that begin with `s3-`
     S3,
     /// Updates of many objects on S3
     S3Updates,
     /// Updates of one object on a slow S3
     S3Hot,
-    /// The first call of an object on S3
+    /// First call of an object on S3
     S3Activation,
     /// Calls through a node that is not the owner
     Forward,
     /// Calls between objects, on one node and across nodes
     Objects,
-    /// How late alarms are that are due within one minute
+    /// Delay of alarms that are due within one minute
     Alarms,
-    /// What each kind of call asks of S3 and ZooKeeper, and what that costs
+    /// Requests to S3 and ZooKeeper by each kind of call, and their cost
     Requests,
-    /// All that begins with `swap-`
+    /// All benchmarks that begin with `swap-`
     Swaps,
-    /// How long one object pauses for another revision
+    /// Pause of one object that changes to another revision
     SwapPause,
-    /// From a deployment until all objects of three nodes run it
+    /// Time from a deployment until all objects of three nodes run it
     SwapServed,
-    /// Calls through roll-outs, and without
+    /// Calls during roll-outs and without them
     SwapLoad,
-    /// How fast a rehearsal reads states, and the bare client of the store
+    /// Rate at which a rehearsal reads states, compared with the bare store client
     SwapRehearsal,
 }
 
 impl Name {
-    /// What it stands for.
+    /// Returns the benchmarks of a group.
     fn measured(self) -> Vec<Self> {
         let locks = [Self::LockRates, Self::LockMemory, Self::LockClose, Self::LockPartitions];
         let s3 = [Self::S3Updates, Self::S3Hot, Self::S3Activation];
@@ -116,17 +116,17 @@ impl Name {
     }
 }
 
-/// For how long is measured.
+/// Duration of the measurements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Length {
-    /// Just so that everything was done once.
+    /// Just long enough to execute everything once.
     Quick,
     Usual,
-    /// For figures that are published.
+    /// For published figures.
     Full,
 }
 
-/// How much is measured, and with what.
+/// Extent and prerequisites of the measurements.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) artifacts: Artifacts,
@@ -134,7 +134,7 @@ pub(crate) struct Plan {
     results: PathBuf,
     pub(crate) length: Length,
     pub(crate) round_count: usize,
-    /// How long one subject has its turn.
+    /// Duration of one turn of a subject.
     pub(crate) turn: Duration,
 }
 
@@ -159,7 +159,7 @@ impl Plan {
     }
 }
 
-/// Measures what is named, and publishes each report as soon as it is there.
+/// Runs the named benchmarks, and publishes each report as soon as it is complete.
 pub(crate) async fn run(name: Name, plan: &Plan) -> Result<()> {
     let mut reports = Vec::new();
     for name in name.measured() {
@@ -207,20 +207,20 @@ async fn measure(name: Name, plan: &Plan) -> Result<Report> {
     }
 }
 
-/// Calls each object once, from many connections.
+/// Calls each object once, over many connections.
 async fn touch(server: &Server, target: &Target, count: u64) -> Result<load::Outcome> {
     let outcome = load::closed(server.address, target, CONNECTION_COUNT, Until::Count(count)).await;
     outcome?.all_done()
 }
 
-/// Makes a server warm for a target, and reports nothing.
+/// Warms up a server for a target, without recording results.
 async fn warm_up(server: &Server, target: &Target) -> Result<()> {
     touch(server, target, target.key_count.max(2_000)).await?;
     tokio::time::sleep(SETTLING).await;
     Ok(())
 }
 
-/// A figure from a node's own metrics.
+/// Returns a value from the metrics of a node.
 async fn node_metric(server: &Server, name: &str) -> Result<f64> {
     let text = wire::get(server.address, "/metrics").await?.done()?;
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());

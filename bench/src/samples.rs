@@ -1,10 +1,8 @@
-//! Small statistics: medians, extremes, percentiles.
-//!
-//! Percentiles are those of a sorted list, without interpolation.
+//! Statistics: medians, extremes, percentiles. Percentiles are those of a sorted list, without interpolation.
 
 use std::time::Duration;
 
-/// The median; 0 of nothing. Of an even number of values it is the mean of the middle two.
+/// Returns the median, or 0 without values. For an even number of values it is the mean of the middle two.
 pub(crate) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -17,17 +15,17 @@ pub(crate) fn median(values: &[f64]) -> f64 {
     lower.map_or(upper, |lower| f64::midpoint(*lower, upper))
 }
 
-/// The smallest value; 0 of nothing.
+/// Returns the smallest value, or 0 without values.
 pub(crate) fn min(values: &[f64]) -> f64 {
     values.iter().copied().min_by(f64::total_cmp).unwrap_or_default()
 }
 
-/// The largest value; 0 of nothing.
+/// Returns the largest value, or 0 without values.
 pub(crate) fn max(values: &[f64]) -> f64 {
     values.iter().copied().max_by(f64::total_cmp).unwrap_or_default()
 }
 
-/// Durations, to be asked for percentiles.
+/// Durations, sorted on demand for percentiles.
 #[derive(Debug, Default)]
 pub(crate) struct Latencies {
     nanos: Vec<u64>,
@@ -45,7 +43,7 @@ impl Latencies {
         self.is_sorted = false;
     }
 
-    /// The latency in microseconds that `share` of all do not exceed; 0 of none.
+    /// Returns the latency in microseconds that `share` of all values do not exceed, or 0 without values.
     pub(crate) fn micros_at(&mut self, share: f64) -> f64 {
         if !self.is_sorted {
             self.nanos.sort_unstable();

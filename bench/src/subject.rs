@@ -1,6 +1,6 @@
-//! What is measured: the host, and the floors beside it. All answer the same requests.
+//! Subjects of the measurements: the host and the baselines. All of them serve the same requests.
 //!
-//! Each is a process of its own, with data of its own that goes when it ends.
+//! Each is a separate process, with data that is removed when it ends.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -12,19 +12,19 @@ use crate::artifacts::Artifacts;
 use crate::process::Server;
 use crate::wire::{self, Body};
 
-/// One of the servers.
+/// Server to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Subject {
-    /// A node with the embedded store.
+    /// Node with the embedded store.
     Highlander,
-    /// Floor b: a task per counter, and a log that is synced for many at a time.
+    /// Baseline b: a task per counter, and a log with group commit.
     Native,
-    /// Floor a: a handler that answers with a constant.
+    /// Baseline a: a handler that responds with a constant.
     Constant,
 }
 
 impl Subject {
-    /// How tables name it.
+    /// Returns the name in tables.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Highlander => "highlander",
@@ -33,7 +33,7 @@ impl Subject {
         }
     }
 
-    /// Starts it; a node with default settings, and with the counter deployed.
+    /// Starts the server; a node has default settings, and the counter deployed.
     pub(crate) async fn start(self, artifacts: &Artifacts) -> Result<Server> {
         match self {
             Self::Highlander => node(artifacts, &[], &["counter"]).await,
@@ -67,7 +67,7 @@ pub(crate) async fn deploy(artifacts: &Artifacts, server: &Server, guest: &str) 
     upload(server.address, &std::fs::read(artifacts.guest(guest)?)?).await.map(drop)
 }
 
-/// Deploys a component, and gives the number of its revision when every node serves it.
+/// Deploys a component, and returns the number of its revision once every node serves it.
 pub(crate) async fn upload(address: SocketAddr, wasm: &[u8]) -> Result<u32> {
     let body = Body { media_type: "application/wasm", bytes: wasm };
     let text = wire::ask(address, "POST", "/v1/types", &body).await?.done()?;
@@ -80,7 +80,7 @@ pub(crate) async fn upload(address: SocketAddr, wasm: &[u8]) -> Result<u32> {
 async fn floor(artifacts: &Artifacts, kind: &str) -> Result<Server> {
     let folder = artifacts.data_folder()?;
     let mut command = Command::new(std::env::current_exe()?);
-    // Its log is made in the folder it is started in.
+    // The log is created in the working folder.
     command.args(["floor", kind]).current_dir(folder.path());
     Server::start(command, folder).await
 }

@@ -1,6 +1,6 @@
-//! A client's side of one HTTP/1.1 connection, as cheap as it can be: the load must not cost more than what it loads.
+//! Minimal HTTP/1.1 client: the load must not cost more than the server.
 //!
-//! One request at a time. Answers have a `content-length`; anything else is an error.
+//! A connection carries one request at a time. Responses must have a `content-length`; others are errors.
 
 use std::net::SocketAddr;
 
@@ -8,19 +8,19 @@ use anyhow::{Context, Result, bail, ensure};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// What ends a head.
+/// End of a head.
 const HEAD_END: &[u8] = b"\r\n\r\n";
 
-/// A connection that stays open.
+/// Persistent connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
-    /// Bytes of the buffer that were read.
+    /// Bytes of the buffer that are filled.
     filled: usize,
 }
 
-/// An answer, in the connection's memory.
+/// Response, borrowed from the buffer of the connection.
 #[derive(Debug)]
 pub(crate) struct Answer<'a> {
     pub(crate) status: u16,
@@ -29,7 +29,7 @@ pub(crate) struct Answer<'a> {
 }
 
 impl Answer<'_> {
-    /// The revision of the code that answered.
+    /// Returns the revision of the code that replied.
     pub(crate) fn revision(&self) -> Result<u32> {
         let head = std::str::from_utf8(self.head)?;
         let value = header(head.split("\r\n"), "highlander-revision");
@@ -38,7 +38,7 @@ impl Answer<'_> {
     }
 }
 
-/// An answer that was waited for alone.
+/// Response with an owned body.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -46,7 +46,7 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    /// What was answered, if it is no error.
+    /// Returns the body, or an error for a status other than 2xx.
     pub(crate) fn done(self) -> Result<String> {
         let Self { status, text } = self;
         ensure!((200..300).contains(&status), "status {status}: {text}");
@@ -54,7 +54,7 @@ impl Reply {
     }
 }
 
-/// Where an answer's parts are.
+/// Status of a response, and the lengths of its parts.
 #[derive(Debug, PartialEq, Eq)]
 struct Head {
     status: u16,
@@ -71,7 +71,7 @@ impl Connection {
         Ok(Self { stream, buffer: vec![0; 16 * 1024], filled: 0 })
     }
 
-    /// Sends a request and waits for its answer.
+    /// Sends a request and waits for its response.
     pub(crate) async fn exchange(&mut self, request: &[u8]) -> Result<Answer<'_>> {
         self.stream.write_all(request).await?;
         self.filled = 0;
@@ -104,7 +104,7 @@ impl Connection {
     }
 }
 
-/// Sends one request on a connection of its own.
+/// Sends one request on a separate connection.
 pub(crate) async fn ask(
     address: SocketAddr,
     method: &str,
@@ -118,7 +118,7 @@ pub(crate) async fn ask(
     Ok(Reply { status: answer.status, text: String::from_utf8_lossy(answer.body).into_owned() })
 }
 
-/// Reads what a server says at a path.
+/// Returns the response of a server to a GET request.
 pub(crate) async fn get(address: SocketAddr, path: &str) -> Result<Reply> {
     ask(address, "GET", path, &Body { media_type: "application/json", bytes: b"" }).await
 }
@@ -135,14 +135,14 @@ pub(crate) fn write_request(into: &mut Vec<u8>, method: &str, path: &str, body: 
     into.extend_from_slice(bytes);
 }
 
-/// What a request carries.
+/// Body of a request.
 #[derive(Debug)]
 pub(crate) struct Body<'a> {
     pub(crate) media_type: &'a str,
     pub(crate) bytes: &'a [u8],
 }
 
-/// The head in `bytes`, once it is complete.
+/// Parses the head in `bytes`, once it is complete.
 fn read_head(bytes: &[u8]) -> Result<Option<Head>> {
     let Some(end) = bytes.windows(HEAD_END.len()).position(|window| window == HEAD_END) else {
         return Ok(None);
@@ -156,7 +156,7 @@ fn read_head(bytes: &[u8]) -> Result<Option<Head>> {
     Ok(Some(Head { status, head_bytes: end + HEAD_END.len(), body_bytes }))
 }
 
-/// The value of a header.
+/// Returns the value of a header.
 fn header<'a>(mut lines: impl Iterator<Item = &'a str>, name: &str) -> Option<&'a str> {
     lines.find_map(|line| {
         let (found, value) = line.split_once(':')?;

@@ -1,4 +1,4 @@
-//! Floor a: an axum handler that answers with a constant.
+//! Baseline a: an axum handler that responds with a constant.
 
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;

@@ -1,6 +1,6 @@
-//! A log whose writer syncs for all who wait, and answers them after it.
+//! Log with group commit: one sync serves all waiting callers.
 //!
-//! It is never read: a floor has the cost of durability, not its use.
+//! It is never read: a baseline has the cost of durability, but no use for it.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -8,12 +8,12 @@ use std::io::Write as _;
 use anyhow::Result;
 use tokio::sync::{mpsc, oneshot};
 
-/// Entries that may wait.
+/// Capacity of the queue of entries.
 const QUEUE_LEN: usize = 1024;
-/// Entries in one batch at most, as in the host.
+/// Maximum number of entries in one batch, as in the host.
 const BATCH_COUNT_MAX: usize = 256;
 
-/// A new number of a counter, and who waits for it to be durable.
+/// New value of a counter, with the channel on which the caller waits for its durability.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) key: String,
@@ -21,12 +21,12 @@ pub(super) struct Entry {
     pub(super) durable: oneshot::Sender<u64>,
 }
 
-/// Starts the writer of a log in the present folder.
+/// Starts the writer of a log in the current folder.
 pub(super) fn start() -> Result<mpsc::Sender<Entry>> {
     let file = File::create("log")?;
     let (entries, queue) = mpsc::channel(QUEUE_LEN);
     std::thread::Builder::new().name("log".to_owned()).spawn(move || {
-        // Without a log no update is answered any more, which the load reports.
+        // After an error, no update gets a response any more, which the load reports.
         let _ = write(file, queue);
     })?;
     Ok(entries)

@@ -1,6 +1,6 @@
-//! Floor b: counters as tasks with channels, and a log that is synced before an update is answered.
+//! Baseline b: counters as tasks with channels, and a log that is synced before the response to an update.
 //!
-//! It is what one would write by hand for this one type: no sandbox, no ownership, no versions, nothing to deploy.
+//! This is a handwritten solution for this one type: without sandbox, ownership, versions or deployments.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,7 +19,7 @@ use super::log::{self, Entry};
 /// Calls that may wait for one counter, as in the host.
 const MAILBOX_LEN: usize = 128;
 
-/// What is asked of a counter; its answer is what it stands at.
+/// Request to a counter, which replies with its value.
 #[derive(Debug)]
 enum Message {
     Increment(oneshot::Sender<u64>),
@@ -59,7 +59,7 @@ async fn call(
 }
 
 impl Counters {
-    /// The mailbox of a counter, which is begun if there is none.
+    /// Returns the mailbox of a counter, and starts the counter if there is none.
     fn mailbox(&self, key: String) -> mpsc::Sender<Message> {
         let mut mailboxes = self.lock();
         if let Some(mailbox) = mailboxes.get(&key) {
@@ -76,7 +76,7 @@ impl Counters {
     }
 }
 
-/// One counter. It goes on while its updates are being synced: the log keeps their order.
+/// Runs one counter. It continues while its updates are being synced: the log keeps their order.
 async fn count(key: String, mut messages: mpsc::Receiver<Message>, log: mpsc::Sender<Entry>) {
     let mut value = 0;
     while let Some(message) = messages.recv().await {

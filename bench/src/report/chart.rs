@@ -1,7 +1,7 @@
-//! Reports as pictures: a panel for each metric, a bar for each subject, a whisker from the smallest to the largest.
+//! Charts: a panel for each metric, a bar for each subject, a whisker from the minimum to the maximum.
 //!
-//! SVG is text, so nothing is needed to write it. Every panel has a scale of its own, which begins at 0; where the
-//! bars differ too much to be seen side by side it is logarithmic, and says so.
+//! SVG is text, so no library is needed. Every panel has a separate scale that begins at 0. If the bars differ too
+//! much to be compared on it, the scale is logarithmic, and labeled so.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ use crate::samples::{max, median, min};
 
 const WIDTH: f64 = 760.0;
 const MARGIN: f64 = 20.0;
-/// Where bars begin, and how long the longest whisker is.
+/// Left edge of the bars, and length of the longest whisker.
 const BAR_LEFT: f64 = 190.0;
 const BAR_LENGTH: f64 = 440.0;
 const ROW: f64 = 24.0;
@@ -19,12 +19,12 @@ const BAR: f64 = 14.0;
 const PANEL_HEAD: f64 = 30.0;
 const PANEL_GAP: f64 = 14.0;
 const TITLE: f64 = 58.0;
-/// Where the largest is this many times the smallest, the scale is logarithmic.
+/// Ratio of largest to smallest value from which the scale is logarithmic.
 const LOGARITHMIC_FROM: f64 = 100.0;
-/// Colours of the subjects, in turn; they can be told apart by people who do not see all colours.
+/// Colors of the subjects, in turn; they can be distinguished with color blindness.
 const COLOURS: [&str; 6] = ["#3b6ea8", "#d08c2f", "#8a8f98", "#5a9a68", "#a8557a", "#6f5fa8"];
 
-/// The whole picture.
+/// Returns the whole chart.
 pub(super) fn draw(report: &Report, facts: &Facts) -> String {
     let metrics = report.metrics();
     let panels: Vec<String> = metrics.iter().map(|metric| panel(report, metric)).collect();
@@ -105,10 +105,10 @@ fn row(samples: &[f64], subject: &str, scale: &Scale, top: f64, colour: Option<&
     svg
 }
 
-/// From a value to a length.
+/// Scale from a value to a length.
 struct Scale {
     largest: f64,
-    /// The value at the left end; nothing where the scale is linear.
+    /// Value at the left end of a logarithmic scale; `None` if the scale is linear.
     logarithmic_from: Option<f64>,
 }
 
@@ -117,7 +117,7 @@ impl Scale {
         let largest = max(values).max(1e-9);
         let smallest = min(values);
         let is_wide = smallest > 0.0 && largest / smallest >= LOGARITHMIC_FROM;
-        // The smallest has a bar too.
+        // The smallest value needs a visible bar.
         Self { largest, logarithmic_from: is_wide.then_some(smallest / 2.0) }
     }
 

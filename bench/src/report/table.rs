@@ -1,11 +1,10 @@
-//! Reports as text: a table of figures, a table of aims.
-//!
-//! They are Markdown, so that they can be pasted into documents.
+//! Markdown tables: the figures, and the aims.
 
 use super::{Aim, Bound, Report, number};
 use crate::samples::{max, median, min};
 
-/// A line for each subject, a column for each metric: the median, and in parentheses the smallest and the largest.
+/// Returns a row for each subject and a column for each metric: the median, with minimum and maximum in
+/// parentheses.
 pub(super) fn figures(report: &Report) -> String {
     let metrics = report.metrics();
     let mut rows = vec![vec![String::new()]];
@@ -36,7 +35,7 @@ fn rows_of(report: &Report, metrics: &[&str]) -> Vec<Vec<String>> {
     report.subjects().into_iter().map(row).collect()
 }
 
-/// A line for each aim.
+/// Returns a row for each aim.
 pub(super) fn aims<'a>(aims: impl IntoIterator<Item = &'a Aim>) -> String {
     let row = |aim: &Aim| {
         let sign = if aim.bound == Bound::AtMost { "≤" } else { "≥" };
@@ -58,7 +57,7 @@ pub(super) fn aims<'a>(aims: impl IntoIterator<Item = &'a Aim>) -> String {
     render(&rows)
 }
 
-/// A table with columns as wide as their widest cell.
+/// Renders a table with columns as wide as their widest cell.
 fn render(rows: &[Vec<String>]) -> String {
     let column_count = rows.iter().map(Vec::len).max().unwrap_or_default();
     let width = |column: usize| {

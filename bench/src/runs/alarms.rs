@@ -1,7 +1,7 @@
-//! `alarms`: how late alarms are that are due within one minute, on one node with the embedded store.
+//! `alarms`: delay of alarms that are due within one minute, on one node with the embedded store.
 //!
-//! The objects set their alarms and are torn down, so that each has to be woken. How late an alarm is, its object says:
-//! it notes when it was due, and when its handler ran.
+//! The objects set their alarms and are unloaded, so that each needs a wake-up. Each object records when its alarm
+//! was due and when its handler ran.
 
 use std::time::Duration;
 
@@ -21,9 +21,9 @@ use crate::{runs::Length, subject};
 const TYPE: &str = "together";
 const COUNT: u64 = 10_000;
 const COUNT_QUICK: u64 = 500;
-/// Requests at a time, where the objects are told and asked.
+/// Concurrent requests while the alarms are set and the results are queried.
 const AT_ONCE: u64 = 32;
-/// How long alarms may take that are lost otherwise.
+/// Time after which missing alarms count as lost.
 const PATIENCE: Duration = Duration::from_mins(4);
 const NAME: &str = "10,000 alarms in one minute";
 
@@ -32,7 +32,7 @@ pub(super) async fn run(plan: &Plan) -> Result<Report> {
     let count = if plan.length == Length::Quick { COUNT_QUICK } else { COUNT };
     let settings = [("HIGHLANDER_OBJECTS__IDLE_TIMEOUT", "5s")];
     let node = subject::node(&plan.artifacts, &settings, &[TYPE]).await?;
-    // The minute after the next one: all are set before, and torn down.
+    // The minute after the next one: all alarms are set, and all objects unloaded, before it begins.
     let minute = wall_ms() / 60_000 + 2;
     let began = Instant::now();
     let done = over(count, |index| {
@@ -80,7 +80,7 @@ fn ask(node: &Server, method: &'static str, path: String, body: String) -> Askin
     })
 }
 
-/// Has something done for each index, a few at a time; what came of it.
+/// Runs a request for each index, a few at a time, and returns the results.
 async fn over(count: u64, begin: impl Fn(u64) -> Asking) -> Result<Vec<String>> {
     let mut under_way = JoinSet::new();
     let mut done = Vec::new();

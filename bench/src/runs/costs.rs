@@ -1,6 +1,6 @@
-//! `costs`: what one instance takes, by the size of its state, and what a component takes before its first.
+//! `costs`: cost of one instance by the size of its state, and of a component before its first instance.
 //!
-//! The host's example `engine_costs` measures it within one process.
+//! The host's example `engine_costs` measures them within one process.
 
 use anyhow::Result;
 

@@ -1,6 +1,7 @@
-//! `events`: 10,000 subscribers on one node who hear nothing, and 1,000 of one object who all hear every change.
+//! `events`: 10,000 idle subscribers on one node, and 1,000 subscribers of one object that all receive every
+//! change.
 //!
-//! Subscribers are connections with server-sent events. Each reads to the last version, and checks that none is
+//! Subscribers are connections with server-sent events. Each reads up to the last version, and checks that none is
 //! missing.
 
 use std::net::SocketAddr;
@@ -18,14 +19,14 @@ use crate::process::Server;
 use crate::report::{Bound, Report};
 use crate::subject;
 
-/// Objects that the idle subscribers share.
+/// Number of objects that the idle subscribers share.
 const OBJECT_COUNT: u64 = 1_000;
-/// The object that many watch, as calls of the target `shared` name it.
+/// Object with many subscribers, as calls of the target `shared` name it.
 const SHARED: &str = "shared0";
-/// Changes that are told to all subscribers of one object, in each round.
+/// Changes in each round, sent to all subscribers of the object.
 const CHANGE_COUNT: u64 = 50;
 const PATIENCE: Duration = Duration::from_secs(120);
-/// How long the allocator may take to give back what it does not need.
+/// Time for the allocator to return unused memory.
 const DECAY: Duration = Duration::from_secs(2);
 const HIGHLANDER: &str = "highlander";
 const BYTES: &str = "bytes per idle subscriber";
@@ -82,7 +83,7 @@ pub(super) async fn run(plan: &Plan) -> Result<Report> {
     Ok(report)
 }
 
-/// Has the shared object changed so often, and every subscriber read all of it.
+/// Changes the shared object `count` times, and lets every subscriber read all changes.
 async fn tell(
     server: &Server,
     subscribers: Vec<Subscriber>,
@@ -105,12 +106,12 @@ async fn tell(
     timeout(PATIENCE, all).await.context("not every subscriber heard everything")?
 }
 
-/// A client that watches an object.
+/// Client that subscribes to an object.
 struct Subscriber {
     stream: TcpStream,
-    /// What was read of a line that has not ended.
+    /// Incomplete line read so far.
     line: Vec<u8>,
-    /// The last version that was told.
+    /// Last version received.
     version: u64,
 }
 
@@ -129,7 +130,7 @@ impl Subscriber {
         self.read(|told| told >= version).await
     }
 
-    /// Reads until the last version is one that will do.
+    /// Reads until the last version satisfies the condition.
     async fn read(&mut self, will_do: impl Fn(u64) -> bool) -> Result<()> {
         let mut bytes = [0; 4096];
         while !will_do(self.version) {

@@ -1,6 +1,6 @@
-//! `first-call`: what the first call of a new object takes, beside a call that finds it in memory.
+//! `first-call`: time of the first call of a new object, compared with a call of an object in memory.
 //!
-//! One client, and the four kinds of calls in turn, so that what slows the machine down slows all of them.
+//! One client makes the four kinds of calls in turn, so that a slowdown of the machine affects all of them.
 
 use anyhow::{Result, ensure};
 use tokio::time::Instant;

@@ -1,7 +1,8 @@
-//! `forward`: a query through a node that is not the owner, against the same query at the owner.
+//! `forward`: a query through a node that is not the owner, compared with the same query at the owner.
 //!
-//! Two real nodes, with claims in ZooKeeper and records on S3. The processor time of both counts, whichever is called.
-//! How long a call takes is seen by one client; by 64 clients it is mostly waiting for a processor.
+//! The two nodes are real, with claims in ZooKeeper and records on S3. The processor time of both counts,
+//! whichever receives the call. One client measures the latency; with 64 clients it consists mostly of waiting for
+//! a processor.
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use crate::process::Server;
 use crate::report::{Bound, Report};
 use crate::{subject, wire};
 
-/// Names of the nodes, to which each session adds a part of its own.
+/// Names of the nodes, to which each session appends a unique part.
 const FIRST: &str = "first";
 const SECOND: &str = "second";
 const OWNER: &str = "at the owner";
@@ -32,7 +33,7 @@ pub(super) async fn run(plan: &Plan) -> Result<Report> {
     subject::deploy(&plan.artifacts, first, "counter").await?;
     let updates = Target::counters("hot", 1, "increment");
     touch(first, &updates, 1).await?;
-    // The other one learns of the type and of the owner.
+    // The other node loads the type, and caches the owner.
     touch(second, &updates, 1).await?;
     let is_first = owner(first).await?.starts_with(FIRST);
     let (at_owner, elsewhere) = if is_first { (first, second) } else { (second, first) };
@@ -76,7 +77,7 @@ async fn turn(
     Ok(())
 }
 
-/// Which node owns the hot object.
+/// Returns the node that owns the hot object.
 async fn owner(node: &Server) -> Result<String> {
     let text = wire::get(node.address, "/v1/objects/counter/hot0/owner").await?.done()?;
     let document: serde_json::Value = serde_json::from_str(&text)?;

@@ -1,7 +1,7 @@
-//! `hostile`: how long callers of other objects wait while one object does harm, again and again.
+//! `hostile`: latency of calls to other objects while one object does harm again and again.
 //!
-//! The others are called at a fixed, moderate rate: where the processors are full, the load waits for itself.
-//! A process that spins beside the node shows what the machine's scheduler alone does to them.
+//! The others are called at a fixed, moderate rate: on fully used processors, the load would wait for itself. A
+//! process that spins next to the node shows the effect of the machine's scheduler alone.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -29,7 +29,7 @@ const UPDATE_P99: &str = "p99 of updates of others, µs";
 const HARM_RATE: &str = "harmful calls per second";
 const ALONE: &str = "no harm";
 const BESIDE: &str = "a process beside spins";
-/// What the harm is, and the handler that does it.
+/// Kinds of harm, and the handlers that do it.
 const HARMS: [(&str, &str); 6] = [
     ("it loops", "spin"),
     ("it eats memory", "eat_memory"),
@@ -101,7 +101,7 @@ async fn turn(plan: &Plan, report: &mut Report, name: &str, server: &Server) -> 
     Ok(())
 }
 
-/// One client that calls a harmful handler as often as it is answered.
+/// Client that calls a harmful handler as often as it gets a response.
 struct Harm {
     client: JoinHandle<Result<()>>,
     count: Arc<AtomicU64>,
@@ -131,7 +131,7 @@ impl Harm {
         Self { client, count }
     }
 
-    /// Stops, and says how many calls there were in a second.
+    /// Stops the client, and returns its calls per second.
     async fn end(self, elapsed: Duration) -> Result<f64> {
         let Self { client, count } = self;
         if client.is_finished() {

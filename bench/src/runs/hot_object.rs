@@ -1,6 +1,6 @@
-//! `hot-object`: updates of one object on a store whose every answer takes 20 ms.
+//! `hot-object`: updates of one object on a store whose every response takes 20 ms.
 //!
-//! The host's example `hot_object` does it, within one process: the node is real, its store is one in memory.
+//! The host's example `hot_object` measures them within one process: with a real node, and a store in memory.
 
 use anyhow::Result;
 

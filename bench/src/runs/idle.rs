@@ -1,7 +1,8 @@
-//! `idle`: 10,000 objects, called once and left alone. Afterwards none is active, the memory is back, and each answers.
+//! `idle`: 10,000 objects, called once and left alone. Afterwards none is active, the memory is released, and each
+//! still responds.
 //!
-//! The same again as often as there are rounds, with other objects. The first round is the one that counts: what is in
-//! memory before it is a node that has hardly worked.
+//! Each round uses other objects. The first round is the significant one, because the node before it has hardly
+//! worked.
 
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use crate::subject;
 
 const COUNT: u64 = 10_000;
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long the allocator may take to give back what it does not need.
+/// Time for the allocator to return unused memory.
 const DECAY: Duration = Duration::from_secs(2);
 const MEGABYTE: f64 = 1e6;
 const HIGHLANDER: &str = "highlander";
@@ -63,7 +64,7 @@ async fn turn(report: &mut Report, server: &Server, round: usize) -> Result<()> 
     Ok(())
 }
 
-/// Waits until no object is active and the allocator had its time.
+/// Waits until no object is active and the allocator had time to return memory.
 async fn until_idle(server: &Server) -> Result<Duration> {
     let began = Instant::now();
     while node_metric(server, "highlander_active_objects ").await? > 0.0 {

@@ -1,7 +1,7 @@
 //! `lock-…`: how many locks a small ZooKeeper cluster can handle.
 //!
-//! Four measurements: how quickly locks are taken and given back, what memory each costs the servers, what the end of a
-//! session with many of them costs the others, and what partitions change.
+//! Four measurements: the rates of taking and releasing locks, their memory on the servers, the effect on others
+//! of the end of a session with many locks, and the effect of partitions.
 
 pub(super) mod close;
 pub(super) mod memory;
@@ -18,10 +18,10 @@ use tokio::time::Instant;
 
 use crate::locker::{Lock, Locker};
 
-/// As many locks are taken at once where only their number counts.
+/// Concurrency of taking locks when only their number matters.
 const FILLING: usize = 512;
 
-/// Numbers of locks, each given out once.
+/// Numbers of locks, each issued once.
 #[derive(Debug, Clone, Default)]
 struct Numbers(Arc<AtomicU64>);
 
@@ -31,14 +31,14 @@ impl Numbers {
     }
 }
 
-/// When to stop taking locks.
+/// End of taking locks.
 #[derive(Debug, Clone, Copy)]
 enum Until {
     Elapsed(Duration),
     Count(u64),
 }
 
-/// Takes new locks, so many at once; each task's own, and how many there were in a second.
+/// Takes new locks with this concurrency; returns the locks of each task, and the rate per second.
 async fn take(
     locker: &Arc<Locker>,
     numbers: &Numbers,
@@ -72,7 +72,7 @@ async fn take(
     Ok((locks, count as f64 / began.elapsed().as_secs_f64()))
 }
 
-/// Gives locks back, as many at once as there are lists of them; how many in a second.
+/// Releases locks with one task for each list, and returns the rate per second.
 async fn give_back(locker: &Arc<Locker>, locks: Vec<Vec<Lock>>) -> Result<f64> {
     let began = Instant::now();
     let count: usize = locks.iter().map(Vec::len).sum();
@@ -92,7 +92,7 @@ async fn give_back(locker: &Arc<Locker>, locks: Vec<Vec<Lock>>) -> Result<f64> {
     Ok(count as f64 / began.elapsed().as_secs_f64())
 }
 
-/// Takes and gives back as many locks as make a server warm, and all shards of claims.
+/// Takes and releases enough locks to warm up a server and to create all shards of claims.
 async fn warm_up(locker: &Arc<Locker>, numbers: &Numbers) -> Result<()> {
     let (locks, _) = take(locker, numbers, FILLING, Until::Count(12_000)).await?;
     give_back(locker, locks).await?;

@@ -1,7 +1,7 @@
-//! `warm`: memory of objects that are active and have nothing to do.
+//! `warm`: memory of active objects without work.
 //!
-//! A **warm** object is claimed and has its state in memory; a **resident** one has an instance as well. Objects are
-//! added in as many steps as there are rounds, and each step is a sample.
+//! A **warm** object is claimed and has its state in memory; a **resident** one has an instance as well. The
+//! benchmark adds objects in as many steps as there are rounds, and each step is a sample.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const RESIDENT_COUNT: u64 = 2_500;
 const BYTES: &str = "bytes per object";
 const RATE: &str = "first updates per second";
 const TOTAL: &str = "memory of the process, MB";
-/// How long the allocator may take to give back what it does not need.
+/// Time for the allocator to return unused memory.
 const DECAY: Duration = Duration::from_millis(1_500);
 const MILLION: f64 = 1e6;
 
@@ -59,7 +59,7 @@ pub(super) async fn run(plan: &Plan) -> Result<Report> {
     Ok(report)
 }
 
-/// Makes `count` new objects in steps, by one durable update each.
+/// Creates `count` new objects in steps, by one durable update each.
 async fn fill(
     plan: &Plan,
     report: &mut Report,

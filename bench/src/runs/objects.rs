@@ -1,8 +1,8 @@
-//! `objects`: a query that an object makes of another one, on the same node and on another, beside the query itself.
+//! `objects`: a query from one object to another, on the same node and across nodes, compared with a direct query.
 //!
-//! What a call between objects costs is the difference of two medians, seen by one client: an object that asks another
-//! one and answers with its reply, and that other one asked by the client. Both nodes are real, with claims in
-//! ZooKeeper and records on S3; queries write nothing.
+//! The cost of a call between objects is the difference of two medians, measured by one client: of a call to an
+//! object that queries another one and returns its reply, and of the direct query. Both nodes are real, with
+//! claims in ZooKeeper and records on S3; queries write nothing.
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ const SAME: &str = "asked by an object of the same node";
 const OTHER: &str = "asked by an object of another node";
 const P50: &str = "p50 of one client, µs";
 const P99: &str = "p99 of one client, µs";
-/// How many objects are tried to find one on each node.
+/// Number of objects that are tried to find one on each node.
 const TRIES: usize = 64;
 
 pub(super) async fn run(plan: &Plan) -> Result<Report> {
@@ -31,7 +31,7 @@ pub(super) async fn run(plan: &Plan) -> Result<Report> {
     let here = find(first, "first", "a").await?;
     let near = find(first, "first", "b").await?;
     let far = find(first, "second", "c").await?;
-    // The other node is called once, so that it knows the type.
+    // The other node is called once, so that it has loaded the type.
     touch(second, &target(&far, "alarms", &Value::Null), 1).await?;
     let turns = [
         (ASKED, target(&near, "alarms", &Value::Null)),
@@ -67,7 +67,7 @@ fn target(key: &str, handler: &str, argument: &Value) -> Target {
     }
 }
 
-/// The key that a target makes of `key`.
+/// Returns the key that a target derives from `key`.
 fn whole(key: &str) -> String {
     format!("{key}0")
 }
@@ -76,7 +76,7 @@ fn query_of(key: &str) -> Value {
     json!({ "type": TYPE, "key": whole(key), "handler": "alarms" })
 }
 
-/// A key whose object is on the node whose name begins with `node`.
+/// Finds a key whose object is on the node whose name begins with `node`.
 async fn find(through: &Server, node: &str, prefix: &str) -> Result<String> {
     for index in 0..TRIES {
         let key = format!("{prefix}{index}-");

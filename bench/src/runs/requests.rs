@@ -1,7 +1,7 @@
-//! `requests`: what each kind of call asks of S3 and of ZooKeeper, and what that costs at a stated price.
+//! `requests`: requests that each kind of call makes to S3 and ZooKeeper, and their cost at a stated price.
 //!
-//! S3 requests are those that arrived at the server. Operations of ZooKeeper are counted by the server too, less what
-//! it had to do in an idle time: heartbeats go on whatever is called.
+//! S3 requests are counted at the server. ZooKeeper operations are counted at its server too, less the operations
+//! of an idle period: heartbeats continue regardless of calls.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,12 +20,12 @@ use super::s3::hot;
 use crate::parts::{self, Blobs, Durability};
 use crate::report::Report;
 
-/// Assumed: dollars for a thousand writes, and for a thousand reads. Traffic and what is stored come on top.
+/// Assumed prices in dollars for a thousand writes, and for a thousand reads. Traffic and storage cost extra.
 const PUT_PRICE: f64 = 0.005;
 const GET_PRICE: f64 = 0.0004;
-/// Objects, each of which is called once in each way.
+/// Number of objects, each called once in each way.
 const OBJECT_COUNT: u32 = 300;
-/// How long the idle servers are watched.
+/// Time for which the idle servers are observed.
 const IDLE: Duration = Duration::from_secs(10);
 const PUTS: &str = "S3 writes per call";
 const GETS: &str = "S3 reads per call";
@@ -68,14 +68,14 @@ pub(super) async fn run(plan: &Plan) -> Result<Report> {
 /// Few, so that all are held after a few hundred objects.
 const PARTITION_COUNT: u32 = 16;
 
-/// New objects, and objects that are in the store only.
+/// Measures new objects, and objects that exist only in the store.
 async fn of_cold_objects(
     report: &mut Report,
     counter: &Counter<'_>,
     node: &Arc<Node>,
     suffix: &str,
 ) -> Result<()> {
-    // Partitions are claimed by those that came before.
+    // Earlier objects have claimed the partitions.
     each(node, "before", || parts::call_of("increment")).await?;
     let before = counter.now()?;
     each(node, "o", || parts::call_of("increment")).await?;
@@ -97,7 +97,7 @@ async fn of_cold_objects(
     Ok(())
 }
 
-/// Objects that are in memory, one call after another.
+/// Measures objects in memory, one call after another.
 async fn of_warm_objects(
     report: &mut Report,
     counter: &Counter<'_>,
@@ -122,7 +122,7 @@ async fn of_warm_objects(
     Ok(())
 }
 
-/// One object that 64 clients update at once, on a store as slow as S3 is.
+/// Measures one object that 64 clients update concurrently, on a store as slow as S3.
 async fn of_a_hot_object(
     plan: &Plan,
     report: &mut Report,
@@ -156,7 +156,7 @@ fn id(prefix: &str, index: u32) -> Result<ObjectId> {
     parts::counter(&format!("{prefix}-{index}"))
 }
 
-/// What the servers have counted at a moment.
+/// Counters of the servers at one moment.
 #[derive(Debug, Clone, Copy)]
 struct Counts {
     at: Instant,
@@ -169,7 +169,7 @@ struct Counts {
 struct Counter<'a> {
     ensemble: &'a Ensemble,
     blobs: Blobs,
-    /// What ZooKeeper has to do without calls: writes and reads per second.
+    /// ZooKeeper operations without calls: writes and reads per second.
     idle: (f64, f64),
 }
 
@@ -181,14 +181,14 @@ impl Counter<'_> {
         Ok(Counts {
             at: Instant::now(),
             puts: self.blobs.count(Operation::Put),
-            // Priced as reads, except listings; there should be none.
+            // Priced as reads, except listings, which should not occur.
             gets: self.blobs.count(Operation::Get) + others,
             updates,
             reads,
         })
     }
 
-    /// Adds what was counted since `before`, by the call.
+    /// Adds the requests per call since `before`.
     fn add(&self, report: &mut Report, name: &str, before: &Counts, calls: u32) -> Result<()> {
         let after = self.now()?;
         let (seconds, calls) = ((after.at - before.at).as_secs_f64(), f64::from(calls));
@@ -206,12 +206,12 @@ impl Counter<'_> {
     }
 }
 
-/// Heartbeats leave a few hundredths more or less.
+/// Rounds to a fiftieth: heartbeats cause an error of a few hundredths.
 fn rounded(share: f64) -> f64 {
     (share * 50.0).round() / 50.0
 }
 
-/// Writes and reads that a server has done.
+/// Returns the writes and reads that a server has executed.
 fn operations(ensemble: &Ensemble) -> Result<(f64, f64)> {
     let figure = |name| {
         let figure = ensemble.figure(0, name);

@@ -1,7 +1,7 @@
-//! `s3-…`: what Highlander adds to its S3 store: to writes of many objects, to one hot object, to an activation.
+//! `s3-…`: overhead of Highlander on its S3 store: writes of many objects, one hot object, and an activation.
 //!
-//! Node, client and S3 server share one process and its threads, in every subject alike, and there is no HTTP before
-//! the node.
+//! In every subject, node, client and S3 server share one process and its threads, and there is no HTTP in front
+//! of the node.
 
 pub(super) mod activation;
 pub(super) mod hot;

@@ -1,7 +1,7 @@
-//! `swap-…`: what it costs that another revision takes the place of one, while objects are called.
+//! `swap-…`: cost of replacing one revision by another while objects are called.
 //!
-//! The two revisions do the same and have different bytes, so that the host loads, tries and swaps as with any other.
-//! They alternate by roll-backs to one and the other: a deployment would make the type's record longer each time.
+//! The two revisions behave equally but have different bytes, so the host loads, tries and swaps them like any
+//! other. They alternate by roll-backs, because each deployment would make the type's record longer.
 
 pub(super) mod load;
 pub(super) mod pause;
@@ -17,7 +17,7 @@ use crate::artifacts::variant;
 use crate::subject;
 use crate::wire::{self, Body};
 
-/// A type with two revisions that every node has compiled, of which one is current.
+/// Type with two revisions that every node has compiled; one of them is current.
 struct Alternation {
     address: SocketAddr,
     type_name: &'static str,
@@ -31,12 +31,13 @@ impl Alternation {
         subject::upload(address, &wasm).await?;
         let current = subject::upload(address, &variant(&wasm, "other")?).await?;
         let mut alternation = Self { address, type_name, current };
-        // What is still being watched goes at once, without a roll-out: that is another thing than those that follow.
+        // The first swap ends the roll-out of the deployment, which is still in the stage watching. That takes
+        // effect at once, unlike the swaps that follow.
         alternation.next().await?;
         Ok(alternation)
     }
 
-    /// Makes the other revision current, and gives its number when every object runs it at its next call.
+    /// Makes the other revision current, and returns its number once every object runs it at its next call.
     async fn next(&mut self) -> Result<u32> {
         let to = 3 - self.current;
         let path = format!("/v1/types/{}/rollback?to={to}", self.type_name);

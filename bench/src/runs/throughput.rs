@@ -1,7 +1,7 @@
-//! `query` and `update`: how many calls a second, how long they take, and what each costs the server.
+//! `query` and `update`: calls per second, latency, and cost of a call at the server.
 //!
-//! Processor time of the server per call is the figure to trust: other work on the machine moves it least. What the
-//! server does shortly after the last answer is part of it.
+//! The processor time of the server per call is the most reliable figure, because other work on the machine
+//! affects it least. It includes the work of the server shortly after the last response.
 
 use anyhow::Result;
 
@@ -15,10 +15,10 @@ const RATE: &str = "calls per second";
 const P50: &str = "p50, µs";
 const P99: &str = "p99, µs";
 const CPU: &str = "CPU per call, µs";
-/// Objects that are updated, one after the other.
+/// Number of objects that are updated in turn.
 const UPDATED_COUNT: u64 = 1_000;
 
-/// Queries of one object.
+/// Measures queries of one object.
 pub(super) async fn query(plan: &Plan) -> Result<Report> {
     let mut report = Report::new("query", "Query of a hot object, 64 connections");
     let subjects = [Subject::Highlander, Subject::Native, Subject::Constant];
@@ -27,7 +27,7 @@ pub(super) async fn query(plan: &Plan) -> Result<Report> {
     Ok(report)
 }
 
-/// Increments of 1,000 objects, each durable before it is answered.
+/// Measures increments of 1,000 objects, each durable before its response.
 pub(super) async fn update(plan: &Plan) -> Result<Report> {
     let mut report = Report::new("update", "Durable update of 1,000 objects, 64 connections");
     let target = Target::counters("u", UPDATED_COUNT, "increment");

@@ -1,7 +1,7 @@
-//! What the end of a session costs: how long until all its claims are free, and how long others wait meanwhile.
+//! Cost of the end of a session: the time until all its claims are free, and the delay of other sessions.
 //!
-//! Another session writes all the time, each write after the answer to the one before. The longest of its writes is
-//! the stall, and the longest in an equal time before is what the machine does anyway.
+//! Another session writes continuously, each write after the response to the previous one. Its longest write is
+//! the stall. The longest write in an equal time before shows the variation of the machine.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,9 +22,9 @@ use crate::report::Report;
 use crate::runs::Plan;
 
 const CLAIM_COUNTS: [u64; 3] = [1_000, 10_000, 50_000];
-/// Filling takes most of the time.
+/// Limited, because creating the claims takes most of the time.
 const ROUND_COUNT_MAX: usize = 3;
-/// How long the other session is watched before, and after the last claim is free.
+/// Time for which the other session is measured before the end, and after the last claim is free.
 const WATCHED: Duration = Duration::from_secs(1);
 const CLOSED: &str = "session closed after, ms";
 const STALL: &str = "longest write of another session, ms";

@@ -1,7 +1,7 @@
-//! What memory a lock costs each server, while it is held and after it was given back.
+//! Memory of one lock on each server, while it is held and after its release.
 //!
-//! The heap is what a Java tool counts of live objects, after a collection; where there is no such tool, only what
-//! the server says of its data is told, which is paths and contents alone.
+//! The heap is the size of live objects that a Java tool reports after a collection. Without that tool, the report
+//! has only the server's own figure, which covers paths and contents alone.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -22,9 +22,9 @@ const DATA: &str = "paths and contents while it is held, bytes";
 pub(in crate::runs) async fn run() -> Result<Report> {
     let mut report = Report::new("lock-memory", "Memory of one lock on each ZooKeeper server");
     for way in Way::ALL {
-        // What one left behind would be counted with the next.
+        // A new ensemble for each way, because remains of one would count for the next.
         let ensemble = Ensemble::try_start(Config {
-            // The collector leaves some dead objects where they are, and makes them look alive.
+            // By default, the collector leaves some dead objects in place, and they would count as live.
             java_arguments: vec!["-XX:MarkSweepDeadRatio=0".to_owned()],
             ..parts::settings(1, Durability::Unsynced)
         })?;
@@ -48,7 +48,7 @@ pub(in crate::runs) async fn run() -> Result<Report> {
     Ok(report)
 }
 
-/// What a server holds, in bytes.
+/// Memory of a server, in bytes.
 struct Size {
     heap: Option<f64>,
     data: f64,
@@ -63,7 +63,8 @@ impl Size {
     }
 }
 
-/// Bytes of all live objects of a Java process: the last line of a histogram is `Total INSTANCES BYTES`.
+/// Returns the bytes of all live objects of a Java process: the last line of a histogram is
+/// `Total INSTANCES BYTES`.
 fn live_heap(process: u32) -> Option<f64> {
     let output = Command::new("jcmd").arg(process.to_string()).arg("GC.class_histogram").output();
     let text = String::from_utf8(output.ok()?.stdout).ok()?;

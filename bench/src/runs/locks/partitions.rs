@@ -1,7 +1,7 @@
-//! What partitions change: first calls of new objects on one node, where each object has a claim of its own, where
-//! 4,096 partitions are held already, and where claims cost nothing at all.
+//! Effect of partitions: first calls of new objects on one node with a claim for each object, with 4,096
+//! partitions that are already held, and with claims that cost nothing.
 //!
-//! The store is in memory, so that the registry is what is seen.
+//! The store is in memory, so that the registry dominates.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,7 +87,7 @@ async fn hold_all(session: &Arc<dyn Registry>) -> Result<()> {
     Ok(())
 }
 
-/// Calls new objects for `limit`; how many a second.
+/// Calls new objects for `limit`, and returns the rate per second.
 async fn activate(node: &Arc<Node>, numbers: &Numbers, limit: Duration) -> Result<f64> {
     let began = Instant::now();
     let mut tasks = JoinSet::new();

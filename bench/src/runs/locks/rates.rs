@@ -1,4 +1,4 @@
-//! How many locks are taken and given back in a second: claims, the recipe, and the floor, in turn.
+//! Rates of taking and releasing locks per second: claims, the recipe, and the baseline, in turn.
 //!
 //! Each way has one session, over which all its operations go, as those of a node do.
 
@@ -49,7 +49,7 @@ pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
     Ok(report)
 }
 
-/// The aim of one znode for each claim.
+/// Adds the aims that compare claims, of one znode each, with the recipe.
 fn compare(report: &mut Report) {
     for server_count in SERVER_COUNTS {
         let metric = taken_metric(server_count);

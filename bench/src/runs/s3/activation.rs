@@ -1,7 +1,6 @@
-//! The first call of an object that is in the store, against the same done by hand: claim, GET, restore, call.
+//! First call of an object that is in the store, compared with the same steps by hand: claim, GET, restore, call.
 //!
-//! One client, and both in turn. What is done by hand uses the host's adapters and its engine, and nothing of its
-//! activations.
+//! One client does both in turn. The manual version uses the host's adapters and its engine, but no activations.
 
 use std::sync::Arc;
 
@@ -46,10 +45,10 @@ pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
         ids.push(id);
     }
     let ids = Arc::new(ids);
-    // One round more than is counted, for shards of claims and connections that are made once.
+    // One additional round, which is not counted, creates the shards of claims and the connections.
     for round in 0..=plan.round_count {
         let (node, hand, ids) = (Arc::clone(&node), Arc::clone(&hand), Arc::clone(&ids));
-        // In a task, as calls of a node are: the main thread would be woken for each step that is done by hand.
+        // In a task, like the calls of a node: otherwise each manual step would wake the main thread.
         let [mut of_node, mut by_hand] =
             tokio::spawn(async move { turn(&node, &hand, &ids).await }).await??;
         if round > 0 {
@@ -81,7 +80,7 @@ async fn turn(node: &Node, hand: &Hand, ids: &[ObjectId]) -> Result<[Latencies; 
     Ok([of_node, by_hand])
 }
 
-/// What activates objects without a node.
+/// Activates objects without a node.
 struct Hand {
     session: Arc<dyn Registry>,
     store: Arc<S3>,
@@ -93,7 +92,7 @@ impl Hand {
         let wasm = bytes::Bytes::from(std::fs::read(plan.artifacts.guest("counter")?)?);
         let engine = WasmtimeEngine::new(SandboxConfig::default())?;
         let component = engine.load(Digest::of(&wasm), wasm).await?;
-        // It says what it is, which makes it ready for instances.
+        // The description makes the component ready for instances.
         component.describe().await?;
         Ok(Self { session, store, component })
     }

@@ -1,4 +1,4 @@
-//! Updates of one object by 64 clients, where every request to S3 takes 20 ms longer.
+//! Updates of one object by 64 clients, with 20 ms added to every request to S3.
 //!
 //! As `hot-object`, whose store is in memory, but through the S3 client and a server that syncs.
 
@@ -45,7 +45,7 @@ pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
     Ok(report)
 }
 
-/// Increments from all clients, each after its answer; how often.
+/// Runs increments from all clients, each after its response, and returns their number.
 pub(in crate::runs) async fn load(node: &Arc<Node>, limit: Duration) -> Result<u64> {
     let began = Instant::now();
     let mut clients = JoinSet::new();

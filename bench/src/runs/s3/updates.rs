@@ -1,7 +1,7 @@
-//! Updates of distinct objects through a node, against conditional PUTs of equal blobs by the same client.
+//! Updates of distinct objects through a node, compared with conditional PUTs of equal blobs by the same client.
 //!
-//! Each update is a write of its own, because no object is updated twice at once. Real S3 takes 10 to 50 ms for a
-//! request, so both are measured with 20 ms added too.
+//! Each update is a separate write, because no object is updated concurrently. Real S3 takes 10 to 50 ms for a
+//! request, so both are also measured with 20 ms added.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use crate::report::{Bound, Report};
 use crate::runs::Plan;
 
 const CONCURRENCY: usize = 64;
-/// Objects, and blobs, of each of the clients.
+/// Objects, and blobs, of each client.
 const NAME_COUNT: usize = 16;
 const LATENCIES: [(&str, Duration); 2] =
     [("no latency", Duration::ZERO), ("20 ms latency", Duration::from_millis(20))];
@@ -34,7 +34,7 @@ pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
     let blobs = Blobs::start(&plan.artifacts).await?;
     let sessions = Arc::new(LocalSessions::new(Directory::new(), "bench", "127.0.0.1:1"));
     let node = parts::node(&plan.artifacts, sessions, blobs.store().await?).await?;
-    // Makes every object, and compiles what is compiled once.
+    // Creates every object, and completes one-time compilation.
     let updates = Load::Updates(node);
     load(&updates, Duration::from_secs(1)).await?;
     let record = blobs.blob(&parts::counter(&name(0, 0))?.blob_key())?;
@@ -42,7 +42,7 @@ pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
     load(&puts, Duration::from_millis(500)).await?;
     let mut subjects = [("PUT", &puts), ("update", &updates)];
     for _ in 0..plan.round_count {
-        // Whoever is second finds the disk as the first left it.
+        // The second subject finds the disk as the first left it.
         subjects.reverse();
         for (latency_name, latency) in LATENCIES {
             blobs.set_latency(latency);
@@ -64,7 +64,7 @@ pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
     Ok(report)
 }
 
-/// What 64 clients do.
+/// Work of the 64 clients.
 #[derive(Clone)]
 enum Load {
     Puts(Arc<Puts>),
@@ -79,7 +79,7 @@ struct Puts {
 }
 
 impl Puts {
-    /// Makes all blobs.
+    /// Creates all blobs.
     async fn new(store: Arc<S3>, record: Bytes) -> Result<Self> {
         let mut clients = JoinSet::new();
         for client in 0..CONCURRENCY {
@@ -107,7 +107,7 @@ fn blob_name(client: usize, index: usize) -> String {
     format!("puts/{}.json", name(client, index))
 }
 
-/// Has all clients at work for `limit`: how many writes, in which time.
+/// Runs all clients for `limit`, and returns the number of writes and the elapsed time.
 async fn load(load: &Load, limit: Duration) -> Result<(u64, Duration)> {
     let began = Instant::now();
     let mut clients = JoinSet::new();
@@ -128,7 +128,7 @@ async fn load(load: &Load, limit: Duration) -> Result<(u64, Duration)> {
     Ok((count, began.elapsed()))
 }
 
-/// Writes blobs in turn. The server names equal bytes by equal ETags, so that one is the condition of all.
+/// Writes blobs in turn. The server gives equal bytes equal ETags, so one ETag is the condition of all writes.
 async fn put(puts: &Puts, client: usize, began: Instant, limit: Duration) -> Result<u64> {
     let mut count = 0;
     loop {

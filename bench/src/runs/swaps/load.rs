@@ -1,7 +1,7 @@
-//! `swap-load`: what callers of many objects on three nodes see while one roll-out follows another, and without.
+//! `swap-load`: calls of many objects on three nodes, during successive roll-outs and without.
 //!
-//! Windows of either kind take turns. In each, 64 clients call as fast as they are answered, and then as often as
-//! a fixed rate says: where the processors are full, the first is mostly waiting for one.
+//! Windows of either kind alternate. In each, 64 clients call as fast as they get responses, and then at a fixed
+//! rate: with fully used processors, the first load consists mostly of waiting.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +18,7 @@ use crate::runs::Plan;
 const OBJECT_COUNT: u64 = 200;
 /// Calls per second of the second load.
 const FIXED_RATE: u64 = 300;
-/// What is called, and the names of both kinds of windows.
+/// Handlers, and the names of both kinds of windows.
 const KINDS: [(&str, [&str; 2]); 2] = [
     ("value", ["queries", "queries, roll-outs"]),
     ("increment", ["updates", "updates, roll-outs"]),
@@ -61,7 +61,7 @@ fn target(handler: &str) -> Target {
     Target::counters("loaded", OBJECT_COUNT, handler)
 }
 
-/// One window of both loads.
+/// Measures one window of both loads.
 async fn window(
     plan: &Plan,
     report: &mut Report,
@@ -81,7 +81,7 @@ async fn window(
     Ok(())
 }
 
-/// Roll-outs, one after another.
+/// Successive roll-outs.
 struct Rollouts {
     work: JoinHandle<Result<(Alternation, f64)>>,
     is_over: Arc<AtomicBool>,
@@ -104,7 +104,7 @@ impl Rollouts {
         Self { work, is_over }
     }
 
-    /// Lets the last one end, and says how many there were in a second.
+    /// Waits for the last roll-out, and returns the roll-outs per second.
     async fn end(self) -> Result<(Alternation, f64)> {
         self.is_over.store(true, Ordering::Relaxed);
         self.work.await?

@@ -1,9 +1,10 @@
-//! `swap-pause`: how much slower the calls of one object are when it changes over, by the size of its state.
+//! `swap-pause`: delay of the calls of one object when it changes over, by the size of its state.
 //!
-//! One client calls a resident object without a pause, the worst case: an object that is idle reads its state with the
-//! new code before it is called. The pause is the slowest of the calls around the first answer of the new revision,
-//! less the median of the calls before; without a swap the same is taken of as many calls before it. The slowest call
-//! from the order to its answer is told too: what a node does for a roll-out may disturb calls that are not the first.
+//! One client calls a resident object continuously, which is the worst case: an idle object reads its state with
+//! the new code before its next call. The pause is the slowest call around the first response of the new revision,
+//! less the median of the earlier calls. The baseline is the same figure of as many earlier calls, without a swap.
+//! The report also has the slowest call from the request for the swap to its response, because the work of a node
+//! for a roll-out may disturb other calls too.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -22,14 +23,14 @@ use crate::wire::{Body, Connection, write_request};
 const TYPE: &str = "journal";
 const SIZES: [(&str, usize); 4] =
     [("1 KB", 1_000), ("10 KB", 10_000), ("100 KB", 100_000), ("1 MB", 1_000_000)];
-/// The size that the aim is about.
+/// State size of the aim.
 const AIM: (&str, f64) = ("10 KB", 5_000.0);
 /// Swaps of each size in a round.
 const SWAP_COUNT: usize = 30;
 const SWAP_COUNT_QUICK: usize = 5;
-/// Calls that are looked at on either side of one.
+/// Number of calls considered before and after a call.
 const REACH: usize = 5;
-/// For how long the object is called before a swap is asked for.
+/// Time for which the object is called before a swap is requested.
 const BEFORE: Duration = Duration::from_millis(30);
 const PAUSE: &str = "pause, µs";
 const PAUSE_P99: &str = "p99 of the pause, µs";
@@ -69,7 +70,7 @@ pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
     Ok(report)
 }
 
-/// A node with one object.
+/// Node with one object.
 struct Subject {
     name: &'static str,
     alternation: Alternation,
@@ -94,7 +95,7 @@ impl Subject {
         Ok(Self { name, alternation, client, pauses, floors, _server: server })
     }
 
-    /// One swap.
+    /// Measures one swap.
     async fn turn(&mut self, report: &mut Report) -> Result<()> {
         let before = self.alternation.current;
         let (is_over, asked_at) = (Cell::new(false), Cell::new(0));
@@ -104,7 +105,7 @@ impl Subject {
             sleep(BEFORE).await;
             asked_at.set(call_count.get());
             let next = self.alternation.next().await;
-            // Also where it failed: the client waits for it.
+            // Also after an error, because the client waits for it.
             is_over.set(true);
             next
         };
@@ -120,7 +121,7 @@ impl Subject {
     }
 }
 
-/// Calls until the swap is over, and a few times more: how long each call took, and which revision answered.
+/// Calls until the swap is over, and a few times more. Returns the time and the revision of each call.
 async fn call(
     client: &mut Connection,
     call_count: &Cell<usize>,
@@ -145,18 +146,18 @@ async fn call(
     Ok(calls)
 }
 
-/// What a client saw of one swap.
+/// Observation of one swap by a client.
 #[derive(Debug)]
 struct Seen {
     median: Duration,
     pause: Duration,
     floor: Duration,
-    /// Of all calls from when the swap was asked for.
+    /// Slowest call since the swap was requested.
     slowest: Duration,
 }
 
 impl Seen {
-    /// Looks at calls, of which the first `asked_at` were over before the swap was asked for.
+    /// Evaluates calls, of which the first `asked_at` had ended when the swap was requested.
     fn of(calls: &[(Duration, u32)], asked_at: usize, [old, new]: [u32; 2]) -> Result<Self> {
         let first = calls.iter().position(|(_, revision)| *revision != old);
         let first = first.with_context(|| format!("no answer was of revision {new}"))?;
@@ -182,7 +183,7 @@ impl Seen {
     }
 }
 
-/// A state of about so many bytes, of many small values.
+/// Returns a state of about this many bytes, made of many small values.
 fn state_of(bytes: usize) -> String {
     const ENTRY: &str = "1234567890123456789";
     let entries = vec![ENTRY; bytes / (ENTRY.len() + 1)];
@@ -193,7 +194,7 @@ fn state_of(bytes: usize) -> String {
 mod tests {
     use super::*;
 
-    /// Calls of 10 µs each but those that are named.
+    /// Returns calls of 10 µs each, except the given ones.
     fn calls(count: usize, slow: &[(usize, u64)], first_new: usize) -> Vec<(Duration, u32)> {
         let micros = |index| slow.iter().find(|(at, _)| *at == index).map_or(10, |(_, it)| *it);
         (0..count)

@@ -1,9 +1,9 @@
-//! `swap-rehearsal`: how many objects a rehearsal reads in a second, and the bare client of the store with the same
-//! records.
+//! `swap-rehearsal`: objects per second that a rehearsal reads, compared with the bare client of the store.
 //!
-//! A rehearsal lists the objects, spreads them over three nodes, reads each record, and has the component restore and
-//! answer. By hand they are listed and read by one S3 client in this process, as many at once. On the embedded store
-//! of one node there is nothing to compare with: nobody else can open it.
+//! A rehearsal lists the objects, distributes them over three nodes, reads each record, and lets the component
+//! restore the state and reply. The manual version lists and reads the same records by one S3 client in this
+//! process, with the same concurrency. There is no comparison for the embedded store of one node, because no other
+//! process can open it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ use crate::wire::{self, Body};
 
 const OBJECT_COUNT: u64 = 10_000;
 const OBJECT_COUNT_QUICK: u64 = 300;
-/// Records that a rehearsal reads at once: four batches, of which each reads four.
+/// Records that a rehearsal reads concurrently: four batches, each of which reads four.
 const CONCURRENCY: usize = 16;
 /// Names in a page of a listing.
 const PAGE_LEN: usize = 1_000;
@@ -53,7 +53,7 @@ pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
     touch(&embedded, &objects, count).await?;
     let store = cluster.blobs.store().await?;
 
-    // One round more than is counted: the component is compiled in it, and connections are made.
+    // One additional round, which is not counted, compiles the component and opens connections.
     for round in 0..=plan.round_count {
         let rehearsed = rehearse(cluster.address()?, &other, count).await?;
         let began = Instant::now();
@@ -80,7 +80,7 @@ pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
     Ok(report)
 }
 
-/// Has a component read the states of all objects, and says how long that takes.
+/// Rehearses a component with all objects, and returns the elapsed time.
 async fn rehearse(address: SocketAddr, wasm: &[u8], count: u64) -> Result<Duration> {
     let body = Body { media_type: "application/wasm", bytes: wasm };
     let began = Instant::now();
@@ -118,7 +118,7 @@ async fn read(store: &Arc<S3>, names: &Arc<Vec<String>>, count: u64) -> Result<(
     Ok(())
 }
 
-/// The names of all counters' records.
+/// Returns the names of the records of all counters.
 async fn names(store: &S3) -> Result<Vec<String>> {
     let prefix = id::blob_prefix("counter", "");
     let mut names: Vec<String> = Vec::new();

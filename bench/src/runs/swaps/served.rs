@@ -1,7 +1,7 @@
-//! `swap-served`: from a deployment until every one of many active objects on three nodes runs the new revision.
+//! `swap-served`: time from a deployment until all of many active objects on three nodes run the new revision.
 //!
-//! How far the roll-out is, is read off the type's record, at the S3 server and not by asking the nodes. After each
-//! deployment every object is called, and has to be answered by the new revision.
+//! The benchmark reads the stage of the roll-out from the type's record at the S3 server, without polling the
+//! nodes. After each deployment it calls every object, and the new revision must reply.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use crate::wire::Connection;
 
 const OBJECT_COUNT: u64 = 10_000;
 const OBJECT_COUNT_QUICK: u64 = 300;
-/// How often the type's record is looked at.
+/// Polling interval of the type's record.
 const LOOK: Duration = Duration::from_millis(2);
 const NEW: &str = "a component new to the nodes";
 const KNOWN: &str = "one that they have compiled";
@@ -43,7 +43,7 @@ pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
     let mut newest = subject::upload(cluster.address()?, &wasm).await?;
     let queries = Target::counters("served", count, "value");
     cluster.fill(&Target { handler: "increment".to_owned(), ..queries.clone() }).await?;
-    // The first swap makes what is made once.
+    // The first deployment completes one-time work.
     let rounds = std::iter::once(None).chain((0..plan.round_count).map(Some));
     for round in rounds {
         let other = variant(&wasm, &round.map_or("first".to_owned(), |round| round.to_string()))?;
@@ -63,7 +63,7 @@ pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
     Ok(report)
 }
 
-/// When the parts of a deployment were over, from its beginning.
+/// Ends of the phases of a deployment, as times since its beginning.
 #[derive(Debug, Clone, Copy, Default)]
 struct Times {
     recorded: Option<Duration>,
@@ -77,7 +77,7 @@ impl Times {
         let Self { recorded, prepared, rolled, served } = *self;
         let mut before = Duration::ZERO;
         for (metric, time) in [(RECORDED, recorded), (PREPARED, prepared), (ROLLED, rolled)] {
-            // What was over between two looks was over at the second.
+            // A phase that ended between two polls counts as ended at the second.
             let time = time.unwrap_or(served);
             report.add(metric, name, time.saturating_sub(before).as_secs_f64());
             before = time;
@@ -86,7 +86,7 @@ impl Times {
     }
 }
 
-/// Deploys the revision after `newest`, and watches how far it is.
+/// Deploys the revision after `newest`, and observes its phases.
 async fn deploy(cluster: &Arc<Cluster>, wasm: Vec<u8>, newest: u32) -> Result<Times> {
     let address = cluster.address()?;
     let began = Instant::now();
@@ -104,7 +104,7 @@ async fn deploy(cluster: &Arc<Cluster>, wasm: Vec<u8>, newest: u32) -> Result<Ti
 }
 
 impl Times {
-    /// Notes what is over according to the type's record.
+    /// Records the phases that have ended according to the type's record.
     fn look(&mut self, record: &TypeRecord, newest: u32, at: Duration) {
         if record.entry(newest + 1).is_none() {
             return;
@@ -121,13 +121,13 @@ impl Times {
     }
 }
 
-/// The record of the counters' type as it is.
+/// Returns the present record of the counters' type.
 fn record(blobs: &Blobs) -> Result<TypeRecord> {
     let blob = blobs.blob(&record::type_blob("counter"))?;
     TypeRecord::decode("counter", &blob).map_err(|why| anyhow!("the type cannot be read: {why}"))
 }
 
-/// Calls each object once, through all nodes in turn, and makes sure that the revision answers.
+/// Calls each object once, through all nodes in turn, and checks that the revision replies.
 async fn all_answer(cluster: &Cluster, target: &Target, revision: u32) -> Result<()> {
     let addresses = cluster.addresses();
     let mut clients = JoinSet::new();
@@ -168,7 +168,7 @@ mod tests {
 
     use super::*;
 
-    /// A record with revisions 1 and 2, the second of which is in this stage.
+    /// Returns a record with revisions 1 and 2, the second of which is in this stage.
     fn record_in(stage: Option<Stage>) -> TypeRecord {
         let name = TypeName::new("counter").unwrap();
         let mut record = TypeRecord::new(name.clone());
