@@ -1,6 +1,4 @@
-//! `cargo xtask bench`: hands over to the package that measures.
-//!
-//! It knows neither the names of the measurements nor what they print; `highlander-bench` does.
+//! `cargo xtask bench`: runs the package `highlander-bench`, which defines the benchmarks and their output.
 
 use std::process::ExitCode;
 
@@ -11,20 +9,20 @@ use crate::{process, workspace};
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// What to measure
+    /// Benchmark to run, by default all
     name: Option<String>,
-    /// Measures at full length, for figures that are published
+    /// Measure at full length, for published figures
     #[arg(long)]
     full: bool,
-    /// Measures little, to see that everything works
+    /// Measure briefly, to check that everything works
     #[arg(long, conflicts_with = "full")]
     quick: bool,
-    /// How often each subject has its turn
+    /// Number of rounds, in each of which every subject is measured once
     #[arg(long, value_name = "COUNT")]
     rounds: Option<usize>,
 }
 
-/// Runs one measurement in a release build.
+/// Runs a benchmark in a release build.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let root = workspace::root()?;
     let mut command = process::cargo(&root);

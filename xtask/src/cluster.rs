@@ -1,8 +1,7 @@
-//! `cargo xtask cluster`: a whole cluster on this machine, and what to try with it.
+//! `cargo xtask cluster`: a complete cluster on this machine, and a script of commands to try.
 //!
-//! The script is data, in `lines.rs`, and the same as in README.md. A person gets it printed and tries it; with
-//! `--once` it is carried out and checked line by line, so that it is a test. Everything that is started ends with
-//! this program, by its process id.
+//! The script is data, in `lines.rs`, and the same as in README.md. By default it is printed for the user to try.
+//! With `--once` each line is run and checked, as a test. All processes end with this program, by process id.
 
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -27,10 +26,10 @@ use cast::{Cast, NODE_COUNT};
 use lines::{Does, FOLDER, OBJECT, STEPS};
 use parts::{Folder, Store};
 
-/// The objects that are uploaded.
+/// Objects that are uploaded.
 const OBJECTS: &[&str] = &["counter", "list", "todo", "user"];
 
-/// The command lines of the script, as README.md has them.
+/// Returns the command lines of the script, as in README.md.
 pub(crate) fn command_lines() -> Vec<String> {
     script::command_lines(STEPS)
 }
@@ -43,7 +42,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     }
     let workspace = Workspace::load()?;
     system::ensure_all(&workspace.root)?;
-    // Before anything is started, so that no signal ends this program without what it started.
+    // Before any process starts, so that no signal ends this program without them.
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGCHLD])?;
     build(&workspace, options.debug)?;
     let mut cluster = Cluster::start(workspace, options)?;
@@ -61,7 +60,8 @@ fn build(workspace: &Workspace, is_debug: bool) -> Result<()> {
     println!("\n# Build the host, an S3 server, and the example objects.");
     let mut cargo = process::cargo(&workspace.root);
     if is_debug {
-        // As the tests build it, so that dependencies have the same features, and nothing is built a second time.
+        // With the build options of the tests, so that dependencies have the same features and nothing is built a
+        // second time.
         cargo.args(["build", "--workspace", "--all-targets"]);
     } else {
         cargo.args(["build", "--release", "--package", "highlander"]);
@@ -71,7 +71,7 @@ fn build(workspace: &Workspace, is_debug: bool) -> Result<()> {
     guests::build_only(OBJECTS)
 }
 
-/// Everything that runs; what uses another part ends before it.
+/// All parts of the cluster; the drop order ends a part before the parts that it uses.
 struct Cluster {
     nodes: [Option<Node>; NODE_COUNT],
     cast: Cast,
@@ -133,7 +133,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// Carries the script out.
+    /// Runs and checks the script.
     fn carry_out(&mut self, signals: &mut Signals) -> Result<()> {
         for (index, step) in STEPS.iter().enumerate() {
             println!("\n# [{}/{}] {}", index + 1, STEPS.len(), step.why);
@@ -170,7 +170,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// The node that owns the object of the script, by what the line prints as a document.
+    /// Returns the node that owns the object of the script, from the JSON output of the line.
     fn owner(&self, line: &str) -> Result<usize> {
         let document = self.shell().run_quietly(&format!("{} --json", self.here(line)), &[])?;
         let document: serde_json::Value = serde_json::from_str(&document)?;
@@ -183,14 +183,14 @@ impl Cluster {
         Shell { root: &self.workspace.root, binaries: &self.binaries }
     }
 
-    /// A line of the script for this checkout and the nodes of this run.
+    /// Adapts a line of the script to this checkout and the nodes of this run.
     fn here(&self, line: &str) -> String {
         let line = self.cast.rewrite(line).replace(FOLDER, &shell::shown(self.folder.path()));
         let binaries = self.binaries.display().to_string();
         line.replace("$PWD/target/release", &binaries)
     }
 
-    /// Prints what to try, and waits for Ctrl-C.
+    /// Prints the script, and waits for Ctrl-C.
     fn wait(&mut self, signals: &mut Signals) -> Result<()> {
         println!("\nThe cluster is ready. What to try:");
         for step in STEPS {
@@ -220,7 +220,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// Stops the nodes in order, each after it gave its objects away; the other parts just end.
+    /// Stops the nodes one by one, each after it has handed over its objects; the other parts are killed.
     fn stop(mut self) -> Result<()> {
         println!("\n# Stop the nodes: each gives its objects away first.");
         for node in self.nodes.iter_mut().filter_map(Option::take) {
@@ -242,14 +242,14 @@ impl Cluster {
     }
 }
 
-/// The usual addresses where a person is to use them and they are free, else such as the system picks.
+/// Returns the usual addresses if they are free and the cluster is interactive, else free ones.
 fn addresses(is_once: bool) -> Result<[String; NODE_COUNT]> {
     let usual = std::array::from_fn(|index| cast::usual_address(index + 1));
     if !is_once && usual.iter().all(|address| TcpListener::bind(address).is_ok()) {
         return Ok(usual);
     }
     let mut free = usual;
-    // All at once, so that they differ.
+    // All listeners are open at once, so that the addresses differ.
     let listeners: Vec<_> =
         (0..NODE_COUNT).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
     for (address, listener) in free.iter_mut().zip(listeners) {

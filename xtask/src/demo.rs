@@ -1,8 +1,8 @@
-//! `cargo xtask demo`: the main job, shown and checked line by line.
+//! `cargo xtask demo`: the walkthrough of README.md, shown and checked line by line.
 //!
-//! The script is data, in `lines.rs`; this file carries it out. Every command line is really run, by a shell, and what
-//! it prints is compared with what the script expects, so that `demo --once` is a test. It keeps nothing: the node's
-//! data is in a folder that goes when the demo ends.
+//! The script is data, in `lines.rs`; this file runs it. A shell runs every command line, and its output is
+//! compared with the expected one, so that `demo --once` is a test. The node's data is in a temporary folder,
+//! removed when the demo ends.
 
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -23,10 +23,10 @@ mod lines;
 
 use lines::{Does, STEPS};
 
-/// Where a node listens unless it is told otherwise, and so what stands in the script.
+/// Default address of a node, which the script therefore contains.
 const DEFAULT_ADDRESS: &str = "127.0.0.1:7410";
 
-/// The command lines of the script, as README.md has them.
+/// Returns the command lines of the script, as in README.md.
 pub(crate) fn command_lines() -> Vec<String> {
     script::command_lines(STEPS)
 }
@@ -49,11 +49,11 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
 
 struct Demo {
     workspace: Workspace,
-    /// Whether the host is built as for development.
+    /// Whether to use a development build of the host.
     is_debug: bool,
     address: String,
     signals: Signals,
-    /// Before the folder, so that it ends before its data goes.
+    /// Declared before the folder, so that the node ends before its data is removed.
     node: Option<Node>,
     folder: TempDir,
 }
@@ -91,7 +91,8 @@ impl Demo {
         let root = &self.workspace.root;
         match step.does {
             Does::BuildHost => {
-                // As the tests build it, so that dependencies have the same features, and nothing is built twice.
+                // With the build options of the tests, so that dependencies have the same features and nothing is
+                // built twice.
                 let debug = ["build", "--workspace", "--all-targets"];
                 let release = ["build", "--release", "--package", "highlander"];
                 let mut cargo = process::cargo(root);
@@ -135,7 +136,7 @@ impl Demo {
         Ok(())
     }
 
-    /// What the node prints, from all its starts.
+    /// Opens the log with the output of all starts of the node.
     fn log(&self) -> Result<std::fs::File> {
         let path = self.folder.path().join("node.log");
         Ok(std::fs::OpenOptions::new().create(true).append(true).open(path)?)
@@ -150,7 +151,7 @@ impl Demo {
         }
     }
 
-    /// The line of the script for this checkout and this run's address.
+    /// Adapts a line of the script to this checkout and the address of this run.
     fn here(&self, line: &str) -> String {
         let line = line.replace(DEFAULT_ADDRESS, &self.address);
         if self.workspace.target == self.workspace.root.join("target") {
@@ -160,7 +161,7 @@ impl Demo {
         line.replace("$PWD/target/", &target).replace(" target/", &format!(" {target}"))
     }
 
-    /// Runs one line by a shell and gives what it printed.
+    /// Runs one line by a shell and returns its output.
     fn run_line(&self, line: &str) -> Result<String> {
         let shell = Shell { root: &self.workspace.root, binaries: &self.binaries() };
         shell.run(line, &[("HIGHLANDER_URL", format!("http://{}", self.address))])
@@ -182,7 +183,7 @@ impl Demo {
     }
 }
 
-/// The address that users know if it is free and a person is to use it, else one that the system picks.
+/// Returns the default address if it is free and the demo is interactive, else a free one.
 fn free_address(is_once: bool) -> Result<String> {
     if !is_once && TcpListener::bind(DEFAULT_ADDRESS).is_ok() {
         return Ok(DEFAULT_ADDRESS.into());

@@ -1,23 +1,22 @@
-//! What a command of a script must print.
+//! Expected output of a command in a script.
 //!
-//! Data is compared whole; text for people only by a word in it, because its wording may improve.
-//! That the command succeeded is checked elsewhere.
+//! Data is compared as a whole. Text for people is only searched for a word, because its wording may improve.
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 #[derive(Clone, Copy)]
 pub(crate) enum Expect {
-    /// That it succeeds is enough.
+    /// Any output.
     Success,
-    /// This value, however it is laid out.
+    /// This JSON value, in any layout.
     Json(&'static str),
-    /// This somewhere, in whatever case.
+    /// Output that contains this text, in any case.
     Mentions(&'static str),
 }
 
 impl Expect {
-    /// Compares with what was printed.
+    /// Compares the expectation with the output.
     pub(crate) fn check(self, output: &str) -> Result<()> {
         match self {
             Self::Success => {}

@@ -1,7 +1,7 @@
 //! `cargo xtask build-guests`: example objects and test guests as components in `target/guests`.
 //!
-//! One invocation of Cargo builds them all, so that they share their dependencies. The size of what users will read
-//! as an example is held within a limit.
+//! One invocation of Cargo builds them all, so that they share their dependencies. The sizes of examples for users
+//! have limits.
 
 use std::fs;
 use std::process::ExitCode;
@@ -12,14 +12,14 @@ use clap::Args;
 use crate::workspace::{Guest, Workspace};
 use crate::{process, system};
 
-/// The largest that these components may be, in bytes: what a small object costs is something users see.
+/// Maximum sizes of these components in bytes, because users see the cost of a small object.
 const BYTES_MAX: &[(&str, u64)] = &[("todo", 150_000)];
 
 #[derive(Debug, Default, Args)]
 pub(crate) struct Options {
-    /// Only these packages
+    /// Build only these packages
     packages: Vec<String>,
-    /// Only the packages in `example-objects`
+    /// Build only the packages in `example-objects`
     #[arg(long, conflicts_with = "packages")]
     example_only: bool,
 }
@@ -32,12 +32,12 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds all of them.
+/// Builds all guests.
 pub(crate) fn build_all() -> Result<()> {
     run(&Options::default()).map(drop)
 }
 
-/// Builds these packages only.
+/// Builds only these packages.
 pub(crate) fn build_only(packages: &[&str]) -> Result<()> {
     let packages = packages.iter().map(|name| (*name).to_owned()).collect();
     run(&Options { packages, ..Options::default() }).map(drop)
@@ -83,12 +83,12 @@ fn build(workspace: &Workspace, guests: &[Guest]) -> Result<()> {
     Ok(())
 }
 
-/// Puts one component where tests and people look for it, and gives its size.
+/// Copies one component to the folder for tests and users, and returns its size.
 fn publish(workspace: &Workspace, guest: &Guest) -> Result<u64> {
     let built = workspace.target.join(system::WASM_TARGET).join("guest");
     let built = built.join(format!("{}.wasm", guest.library));
     let folder = workspace.guests_folder();
-    // A test that runs at the same time sees the old file or the new one, never half of it.
+    // Renamed into place, so that a concurrent test never reads half of the file.
     let partial = folder.join(format!(".{}.wasm.partial", guest.package));
     let bytes = fs::copy(&built, &partial).with_context(|| {
         format!("cannot copy {}, which should have been built", built.display())

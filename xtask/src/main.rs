@@ -1,6 +1,5 @@
-//! `cargo xtask`: everything that a developer or CI runs.
+//! `cargo xtask`: the command line of all development and CI tasks; each command has a separate module.
 //!
-//! This file owns the command line; each command has a module of its own.
 //! Nothing here is part of the product: the host and the SDK never depend on it.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for terminals")]
@@ -27,7 +26,7 @@ mod system;
 mod tidy;
 mod workspace;
 
-/// Everything that a developer or CI of Highlander runs.
+/// Development and CI tasks of Highlander.
 #[derive(Debug, Parser)]
 #[command(bin_name = "cargo xtask")]
 struct Arguments {
@@ -37,21 +36,21 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Builds everything, starts a node, and shows the main job; leaves the node running until Ctrl-C
+    /// Build everything, start a node, and run the walkthrough; the node runs until Ctrl-C
     Demo(Options),
-    /// Starts 3 nodes with ZooKeeper and an S3 server, and says what to try; runs until Ctrl-C
+    /// Start 3 nodes with ZooKeeper and an S3 server, and print commands to try; runs until Ctrl-C
     Cluster(Options),
-    /// Runs every check and test, and installs what they need
+    /// Run all checks and tests, and install what they need
     Test(suite::Options),
-    /// Runs `test` and the check of dependencies
+    /// Run `test` and the check of dependencies
     Ci,
-    /// Checks the rules of this repository that no compiler knows
+    /// Check repository rules that the compiler does not enforce
     Tidy,
-    /// Counts patterns of prose that reads as translated, per 10,000 words
+    /// Count patterns of prose that reads as translated, per 10,000 words
     Prose,
-    /// Builds example objects and test guests into `target/guests`
+    /// Build example objects and test guests into `target/guests`
     BuildGuests(guests::Options),
-    /// Measures; without a name it lists what can be measured
+    /// Run benchmarks; without a name, all of them
     Bench(bench::Options),
 }
 

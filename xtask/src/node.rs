@@ -1,6 +1,5 @@
-//! One node as a process: started, waited for, killed or stopped.
-//!
-//! It knows neither what the node does nor where its data is. A node never outlives the value that stands for it.
+//! Node as a process: started, polled, killed or stopped. The process ends at the latest when its value is
+//! dropped.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -13,24 +12,24 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::process::Stopwatch;
 
-/// How long a node may take until it is ready.
+/// Time limit for a node to become ready.
 const START_TIME_MAX: Duration = Duration::from_secs(60);
-/// How long a node may take to stop in order.
+/// Time limit for an orderly stop of a node.
 const STOP_TIME_MAX: Duration = Duration::from_secs(30);
-/// How long one question whether it is ready may take.
+/// Timeout of one readiness probe.
 const PROBE_TIME_MAX: Duration = Duration::from_secs(2);
 
-/// How much of its answer is read.
+/// Maximum number of bytes read from the response to a probe.
 const PROBE_BYTES_MAX: u64 = 64 * 1024;
 
-/// A running node.
+/// Running node.
 pub(crate) struct Node(Child);
 
 impl Node {
-    /// Starts it and waits until it says at `address` that it is ready.
+    /// Starts the node and waits until it reports at `address` that it is ready.
     ///
-    /// It gets a process group of its own: a Ctrl-C at the terminal reaches this program alone, which stops it in
-    /// order.
+    /// It gets a separate process group: a Ctrl-C at the terminal reaches only this program, which then stops the
+    /// node in order.
     pub(crate) fn start(command: &mut Command, address: &str) -> Result<Self> {
         let child = command.process_group(0).spawn().context("cannot start the node")?;
         let mut node = Self(child);
@@ -44,24 +43,24 @@ impl Node {
         Ok(node)
     }
 
-    /// The number of its process.
+    /// Returns its process id.
     pub(crate) fn pid(&self) -> u32 {
         self.0.id()
     }
 
-    /// How it ended, if it has.
+    /// Returns its exit status, if it has ended.
     pub(crate) fn exit_status(&mut self) -> Option<ExitStatus> {
         self.0.try_wait().ok().flatten()
     }
 
-    /// Ends it as a crash would.
+    /// Kills it, as in a crash.
     pub(crate) fn kill(mut self) -> Result<()> {
         self.0.kill()?;
         self.0.wait()?;
         Ok(())
     }
 
-    /// Asks it to stop, and waits until it has.
+    /// Requests an orderly stop, and waits until the node has ended.
     pub(crate) fn stop(mut self) -> Result<()> {
         let pid = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
         kill_process(pid.context("the node has no process id")?, Signal::TERM)?;
@@ -76,13 +75,13 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        // Both fail only where the process is gone, which is what is wanted.
+        // Both calls fail only if the process has ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// Asks again and again until there is an answer or the time is over.
+/// Calls `ask` repeatedly until it returns a value or the time is over.
 pub(crate) fn poll<T>(time_max: Duration, mut ask: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     let watch = Stopwatch::start();
     while watch.elapsed() < time_max {
@@ -102,14 +101,14 @@ fn pause(duration: Duration) {
     std::thread::sleep(duration);
 }
 
-/// Asks `/readyz`. Any failure to get an answer means "not yet".
+/// Probes `/readyz`. Any failure to get a response means "not yet".
 fn is_ready(address: &str) -> bool {
     let probe = || -> Result<bool> {
         let mut stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(PROBE_TIME_MAX))?;
         stream.set_write_timeout(Some(PROBE_TIME_MAX))?;
         write!(stream, "GET /readyz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")?;
-        // To the end, so that the node does not see a connection that breaks.
+        // Read to the end, so that the node does not see a broken connection.
         let mut reply = Vec::new();
         stream.take(PROBE_BYTES_MAX).read_to_end(&mut reply)?;
         let reply = String::from_utf8_lossy(&reply);

@@ -1,6 +1,5 @@
-//! Running other programs: shown as one would type them, with their output as it comes.
-//!
-//! It knows nothing of what they do. A program that fails is an error that carries its command line.
+//! Execution of other programs: command lines are shown as typed, output is shown live, and a failure is an error
+//! with the command line.
 
 use std::env;
 use std::ffi::OsStr;
@@ -11,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-/// Cargo of the toolchain that runs this, in the workspace's root.
+/// Returns a command for Cargo of the present toolchain, in the root of the workspace.
 ///
-/// What Cargo tells this program about its own package is taken out: scripts that look at those variables would
-/// otherwise be run again at each change between `cargo` and `cargo xtask`.
+/// It removes the variables that Cargo sets for this program's own package. Build scripts that depend on them
+/// would otherwise run again at each change between `cargo` and `cargo xtask`.
 pub(crate) fn cargo(root: &Path) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root);
@@ -27,14 +26,14 @@ pub(crate) fn cargo(root: &Path) -> Command {
     command
 }
 
-/// Runs it with its output shown live.
+/// Runs a command and shows its output live.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     eprintln!("$ {}", shown(command));
     let status = command.status().with_context(|| cannot_run(command))?;
     succeeded(command, status)
 }
 
-/// Runs it with its output shown live, and hands each line of its standard output over as well.
+/// Runs a command, shows its output live, and passes each line of its standard output to `on_line`.
 pub(crate) fn run_with_lines(command: &mut Command, mut on_line: impl FnMut(&str)) -> Result<()> {
     eprintln!("$ {}", shown(command));
     let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| cannot_run(command))?;
@@ -52,7 +51,7 @@ pub(crate) fn run_with_lines(command: &mut Command, mut on_line: impl FnMut(&str
     succeeded(command, status)
 }
 
-/// Runs it quietly and gives its standard output.
+/// Runs a command without showing its output, and returns its standard output.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let output = command.stderr(Stdio::inherit()).output().with_context(|| cannot_run(command))?;
     succeeded(command, output.status)?;
@@ -77,7 +76,7 @@ fn cannot_run(command: &Command) -> String {
     format!("cannot run `{}`", shown(command))
 }
 
-/// The command line as one would type it: the program without its folder.
+/// Returns the command line as typed: the program without its folder.
 fn shown(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let program = program.file_name().unwrap_or(program.as_os_str());
@@ -85,7 +84,7 @@ fn shown(command: &Command) -> String {
     words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
 }
 
-/// Measures how long a step took, only to show it.
+/// Measures the duration of a step, for display only.
 pub(crate) struct Stopwatch(Instant);
 
 impl Stopwatch {

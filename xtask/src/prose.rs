@@ -1,6 +1,7 @@
-//! `cargo xtask prose`: how often comments and documents use patterns that read as translated, per 10,000 words.
+//! `cargo xtask prose`: frequency of patterns in comments and documents that read as translated, per 10,000 words.
 //!
-//! The counts compare two states of the repository; they judge no single sentence, and nothing fails because of them.
+//! The figures compare two states of the repository. They do not judge single sentences, and no check depends on
+//! them.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,13 +11,13 @@ use anyhow::Result;
 
 use crate::{tidy, workspace};
 
-/// A pattern, and whether a sentence of these words uses it; the count of its uses in the sentence.
+/// Pattern of prose. `count` returns the number of its uses in a sentence, given as words.
 struct Pattern {
     name: &'static str,
     count: fn(&[&str]) -> usize,
 }
 
-/// Phrases that have a plainer counterpart: "of its own" is *separate*, "anew" is *again*.
+/// Phrases with a plainer counterpart: "of its own" is *separate*, "anew" is *again*.
 const IDIOMS: [&[&str]; 13] = [
     &["of", "its", "own"],
     &["of", "their", "own"],
@@ -51,14 +52,14 @@ const PATTERNS: [Pattern; 9] = [
     },
 ];
 
-/// What was counted in one or more texts.
+/// Counts of one or more texts.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Counts {
     words: usize,
-    /// Sentences that end with a full stop, and their words: headings and cells of tables have neither.
+    /// Sentences that end with a full stop, and their words, which excludes headings and cells of tables.
     sentences: usize,
     sentence_words: usize,
-    /// By the pattern's index in [`PATTERNS`].
+    /// Uses by the pattern's index in [`PATTERNS`].
     found: BTreeMap<usize, usize>,
 }
 
@@ -109,7 +110,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The lines that are comments as a whole; an empty line stands between two comments.
+/// Returns the lines that are entirely comments, with an empty line between two comments.
 fn comments(source: &str) -> String {
     let mut prose = String::new();
     let mut is_code = false;
@@ -129,7 +130,7 @@ fn comments(source: &str) -> String {
     prose
 }
 
-/// A document without its blocks of code, and with an empty line around headings, rows and items.
+/// Returns a document without its code blocks, and with an empty line around headings, rows and items.
 fn document(markdown: &str) -> String {
     let mut prose = String::new();
     let mut is_code = false;
@@ -142,7 +143,7 @@ fn document(markdown: &str) -> String {
         }
         let stands_alone = line.starts_with(['#', '|', '-', '*']);
         prose += if stands_alone { "\n" } else { "" };
-        // Each cell of a table is a text for itself.
+        // Each cell of a table is a separate text.
         prose += &line.replace('|', "\n\n");
         prose += if stands_alone { "\n\n" } else { "\n" };
     }
@@ -156,7 +157,8 @@ struct Sentence {
     is_whole: bool,
 }
 
-/// Sentences in small letters, cut into words; commas and question marks count as words, code in backticks as one.
+/// Splits text into sentences of lower-case words. Commas and question marks count as words, code in backticks as
+/// one.
 fn sentences(prose: &str) -> Vec<Sentence> {
     let mut all = Vec::new();
     for paragraph in prose.split("\n\n") {
@@ -185,7 +187,7 @@ fn sentences(prose: &str) -> Vec<Sentence> {
     all
 }
 
-/// A sentence whose subject is a relative clause; a question is none.
+/// Counts a sentence whose subject is a relative clause, unless it is a question.
 fn relative_subject(words: &[&str]) -> usize {
     let is_question = words.last() == Some(&"?");
     if is_question { 0 } else { begins(words, &["what", "which", "whom", "whose", "who"]) }

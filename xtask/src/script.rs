@@ -1,43 +1,41 @@
-//! What the scripts of README.md have in common: lines with their reasons, and how they are asked for.
-//!
-//! How a line is carried out is each script's own.
+//! Shared code of the scripts in README.md: steps with their reasons, and command-line options.
 
 use clap::Args;
 
 #[cfg(test)]
 use crate::expect::Expect;
 
-/// One line of a script.
+/// Line of a script.
 pub(crate) struct Step<D> {
-    /// What it is for, for the reader.
+    /// Reason, shown to the reader.
     pub(crate) why: &'static str,
-    /// What a person would type in the checkout.
+    /// Command line as typed in the checkout.
     pub(crate) line: &'static str,
-    /// How it is carried out and checked.
+    /// Action and check of the line.
     pub(crate) does: D,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Carries out the script, checks it, and ends, instead of waiting for Ctrl-C
+    /// Run the script, check it, and end, instead of waiting for Ctrl-C
     #[arg(long)]
     pub(crate) once: bool,
-    /// Prints the command lines and runs nothing
+    /// Print the command lines and run nothing
     #[arg(long)]
     pub(crate) print: bool,
-    /// Builds the host as for development: in less time, and not as fast
+    /// Use a development build of the host, which takes less time and runs slower
     #[arg(long)]
     pub(crate) debug: bool,
 }
 
 impl Options {
-    /// The script as a test.
+    /// Returns the options for running the script as a test.
     pub(crate) fn check() -> Self {
         Self { once: true, print: false, debug: true }
     }
 }
 
-/// The command lines of a script, as README.md has them.
+/// Returns the command lines of a script, as in README.md.
 pub(crate) fn command_lines<D>(steps: &[Step<D>]) -> Vec<String> {
     steps.iter().map(|step| step.line.to_owned()).collect()
 }
@@ -48,7 +46,7 @@ pub(crate) fn print<D>(steps: &[Step<D>]) {
     }
 }
 
-/// Checks that what a script expects can come true at all.
+/// Checks that the expectations of a script are valid.
 #[cfg(test)]
 pub(crate) fn check_expectations(expected: impl Iterator<Item = Expect>) {
     let mut count = 0;

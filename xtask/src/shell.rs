@@ -1,6 +1,5 @@
-//! Running one line of a script as a person would type it: by a shell, with `highlander` in its path.
-//!
-//! The line and what it prints are shown. What it must print is checked elsewhere.
+//! Execution of one line of a script as typed: by a shell, with `highlander` in its path. The line and its output
+//! are shown.
 
 use std::env;
 use std::path::Path;
@@ -11,19 +10,19 @@ use anyhow::{Context, Result, bail};
 
 use crate::node;
 
-/// How long one line may take.
+/// Time limit of one line.
 const LINE_TIME_MAX: Duration = Duration::from_secs(120);
 
-/// Where lines are run.
+/// Environment of the lines.
 pub(crate) struct Shell<'a> {
-    /// The checkout.
+    /// Checkout.
     pub(crate) root: &'a Path,
-    /// Where `highlander` is.
+    /// Folder of `highlander`.
     pub(crate) binaries: &'a Path,
 }
 
 impl Shell<'_> {
-    /// Runs one line and gives what it printed.
+    /// Runs one line, shows it, and returns its output.
     pub(crate) fn run(&self, line: &str, variables: &[(&str, String)]) -> Result<String> {
         println!("$ {line}");
         let output = self.run_quietly(line, variables)?;
@@ -34,7 +33,7 @@ impl Shell<'_> {
         Ok(output)
     }
 
-    /// The same without showing it.
+    /// Runs one line without showing it, and returns its output.
     pub(crate) fn run_quietly(&self, line: &str, variables: &[(&str, String)]) -> Result<String> {
         let path = env::var_os("PATH").unwrap_or_default();
         let folders = std::iter::once(self.binaries.to_owned()).chain(env::split_paths(&path));
@@ -55,7 +54,7 @@ impl Shell<'_> {
     }
 }
 
-/// Waits for the end of a command that prints little, and gives what it printed.
+/// Waits for the end of a command with little output, and returns that output.
 fn read_to_end(child: &mut Child) -> Result<String> {
     let ended = node::poll(LINE_TIME_MAX, || Ok(child.try_wait()?));
     if ended.is_err() {
@@ -66,7 +65,7 @@ fn read_to_end(child: &mut Child) -> Result<String> {
     Ok(std::io::read_to_string(&mut stdout)?)
 }
 
-/// A path as a person here would write it.
+/// Returns a path relative to the current folder, if it is below.
 pub(crate) fn shown(path: &Path) -> String {
     let here = env::current_dir().unwrap_or_default();
     path.strip_prefix(here).unwrap_or(path).display().to_string()

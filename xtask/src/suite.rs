@@ -1,7 +1,7 @@
-//! `cargo xtask test` and `cargo xtask ci`: all checks, in order, and one count at the end.
+//! `cargo xtask test` and `cargo xtask ci`: all checks in order, and a summary at the end.
 //!
-//! Each step is what a person would run by hand, and says how to repeat it alone. A step that fails does not stop
-//! those that do not depend on it. The last line of the output is the count, whatever happens.
+//! Each step is a command that a developer could run, and reports how to repeat it alone. A failed step stops only
+//! the steps that depend on it. The last line of the output is always the summary.
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -21,33 +21,34 @@ use counts::Counts;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Only these steps
+    /// Run only these steps
     #[arg(long, value_name = "STEP", value_delimiter = ',')]
     only: Vec<Step>,
-    /// Lists the steps
+    /// List the steps
     #[arg(long)]
     list: bool,
-    /// Tests of faults run as often, and as long, as it takes to believe them: for hours; says how often
+    /// Repeat tests of faults until their results are reliable, which takes hours; prints the numbers of
+    /// repetitions
     #[arg(long)]
     soak: bool,
 }
 
-/// How often tests of faults are repeated.
+/// Number of repetitions of tests of faults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rounds {
-    /// As often as a run has time for.
+    /// As many as fit into a normal run.
     Few,
-    /// As often as it takes to believe them.
+    /// As many as give reliable results.
     Soak,
 }
 
-/// The variable by which tests know of [`Rounds::Soak`].
+/// Environment variable that selects [`Rounds::Soak`] in the tests.
 const SOAK_VARIABLE: &str = "HIGHLANDER_SOAK";
 
-/// One step, in the order in which they run.
+/// Steps, in the order in which they run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 enum Step {
-    /// installs what the tests need
+    /// install what the tests need
     Setup,
     /// cargo fmt --check
     Fmt,
@@ -57,7 +58,7 @@ enum Step {
     Clippy,
     /// components for the tests
     BuildGuests,
-    /// host and tests, not run yet
+    /// host and tests, without running them
     Build,
     /// unit, conformance, macro, documentation and system tests
     Test,
@@ -81,7 +82,7 @@ impl Step {
         value.and_then(|value| value.get_help().map(ToString::to_string)).unwrap_or_default()
     }
 
-    /// Steps without whose success this one cannot succeed.
+    /// Returns the steps that must succeed before this one can.
     fn needs(self) -> &'static [Self] {
         match self {
             Self::BuildGuests | Self::Clippy | Self::Build | Self::Doc => &[Self::Setup],
@@ -110,13 +111,13 @@ impl Step {
                 process::run(process::cargo(&root).args(arguments))
             }
             Self::BuildGuests => guests::build_all(),
-            // With all targets, so that dependencies get the features that `cargo test` gives them, and the host that
-            // the system tests start is not built a second time.
+            // With all targets, so that dependencies get the same features as in `cargo test`, and the host for
+            // the system tests is not built a second time.
             Self::Build => {
                 process::run(process::cargo(&root).args(["build", "--workspace", "--all-targets"]))
             }
             Self::Test => run_tests(counts, rounds),
-            // The host as the tests have it: to build it for release too would take as long as all else.
+            // With the build of the tests: a release build would take as long as everything else.
             Self::Demo => demo::run(&ScriptOptions::check()).map(drop),
             Self::Cluster => cluster::run(&ScriptOptions::check()).map(drop),
             Self::Doc => {
@@ -164,7 +165,7 @@ pub(crate) fn ci() -> Result<ExitCode> {
     Ok(run_steps(&steps, |step, counts| step.run(counts, Rounds::Few)))
 }
 
-/// Cargo finds its own subcommands, and also those in its own folder.
+/// Cargo finds its subcommands in the path and also in its own folder.
 fn is_deny_installed() -> bool {
     let home = std::env::var_os("CARGO_HOME").map(std::path::PathBuf::from);
     process::is_in_path("cargo-deny")
@@ -189,7 +190,7 @@ fn run_steps(steps: &[Step], run: impl Fn(Step, &mut Counts) -> Result<()>) -> E
         let took = watch.elapsed().as_secs_f64();
         if let Err(error) = outcome {
             println!("{head}: FAILED after {took:.1} s: {error:#}");
-            // Where tests have failed they are counted; anything else that fails must show in the count as well.
+            // Failed tests are already counted; any other failure must appear in the summary too.
             if counts.failed == failed_before {
                 counts.fail_step();
             }
@@ -210,7 +211,7 @@ fn conclude(failed: &BTreeSet<Step>, counts: Counts) -> ExitCode {
     if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Runs the tests of all packages to the end, whatever fails, and counts them.
+/// Runs the tests of all packages to the end, regardless of failures, and counts them.
 fn run_tests(counts: &mut Counts, rounds: Rounds) -> Result<()> {
     let workspace = Workspace::load()?;
     let mut command = process::cargo(&workspace.root);
@@ -224,7 +225,7 @@ fn run_tests(counts: &mut Counts, rounds: Rounds) -> Result<()> {
     }
     command.args(["test", "--workspace", "--no-fail-fast"]);
     if rounds == Rounds::Soak {
-        // What tests print are the figures that many rounds are for.
+        // The tests print figures, which are the purpose of a soak.
         command.args(["--", "--show-output"]);
     }
     let outcome = process::run_with_lines(&mut command, |line| counts.add_line(line));

@@ -1,7 +1,7 @@
-//! What a machine must have besides a Rust toolchain, and how it gets there.
+//! Installation of system packages that are needed in addition to a Rust toolchain.
 //!
-//! Only what is missing is installed, and only what a check or the demo uses. What cannot be installed from here is an
-//! error with the line to paste.
+//! Only missing packages that a check or the demo uses are installed. If a package cannot be installed, the error
+//! contains the command to run.
 
 use std::env;
 use std::fs;
@@ -12,56 +12,56 @@ use anyhow::{Context, Result, bail};
 
 use crate::process;
 
-/// The target that components are built for.
+/// Compilation target of components.
 pub(crate) const WASM_TARGET: &str = "wasm32-wasip2";
 
-/// A package of Debian, and the programs that tell that it is there, on any system; or files, by their whole path.
+/// Debian package, and the programs that indicate its presence on any system; or files, by their absolute path.
 struct Package {
     name: &'static str,
     programs: &'static [&'static str],
 }
 
-/// What the tests and the demo need.
+/// Packages that the tests and the demo need.
 const PACKAGES: &[Package] = &[
     // Some dependencies compile C.
     Package { name: "build-essential", programs: &["cc", "make"] },
-    // The commands that users read are run by a test, those with curl too.
+    // A test runs the commands of the documentation, including those with curl.
     Package { name: "curl", programs: &["curl"] },
-    // ZooKeeper servers, as plain processes. The package `zookeeper` would bring a whole desktop.
+    // ZooKeeper servers, as plain processes. The package `zookeeper` would install a whole desktop.
     Package { name: "openjdk-17-jre-headless", programs: &["java"] },
     Package { name: "libzookeeper-java", programs: &["/usr/share/java/zookeeper.jar"] },
     Package { name: "libslf4j-java", programs: &["/usr/share/java/slf4j-simple.jar"] },
-    // Links that are cut, where tests run as root.
+    // Cut network links, if tests run as root.
     Package { name: "nftables", programs: &["nft"] },
     Package { name: "iproute2", programs: &["ip", "ss"] },
-    // A node whose wall clock is wrong.
+    // A node with a wrong wall clock.
     Package { name: "faketime", programs: &["faketime"] },
-    // The certificates of a test.
+    // Certificates of a test.
     Package { name: "openssl", programs: &["openssl"] },
-    // A client that is generated from a node's description of its objects.
+    // A client that is generated from a node's API description.
     Package { name: "nodejs", programs: &["node"] },
     Package { name: "npm", programs: &["npm"] },
 ];
 
-/// The S3 server that is not ours, which the store is tested with too: a package of Python, with its version.
+/// Third-party S3 server with which the store is also tested: a Python package, with its version.
 const MINISTACK: &str = "ministack==1.5.33";
 
-/// What pins npm's packages.
+/// Lock file of the npm packages.
 const NPM_LOCK: &str = "package-lock.json";
 
-/// Makes sure of everything: the target for components and the system's packages.
+/// Installs the target for components and the system's packages, if they are missing.
 pub(crate) fn ensure_all(root: &Path) -> Result<()> {
     ensure_packages()?;
     ensure_wasm_target(root)
 }
 
-/// Installs ministack into a folder of its own below `target`, if it is not there in this version and wanted at all.
+/// Installs ministack into a separate folder below `target`, unless this version is installed or it is disabled.
 pub(crate) fn ensure_ministack(target: &Path) -> Result<()> {
     if env::var_os("HIGHLANDER_SKIP_MINISTACK").is_some() {
         return Ok(());
     }
     let folder = target.join("ministack");
-    // Written last, so that an installation that broke off is done again.
+    // Written last, so that an interrupted installation is repeated.
     let stamp = folder.join("installed");
     if fs::read_to_string(&stamp).is_ok_and(|version| version == MINISTACK) {
         return Ok(());
@@ -69,7 +69,7 @@ pub(crate) fn ensure_ministack(target: &Path) -> Result<()> {
     let hint = "ministack cannot be installed, with which the S3 store is tested\n\
          hint: it needs Python 3 with venv (apt-get install -y python3-venv) and PyPI; without it set \
          HIGHLANDER_SKIP_MINISTACK=1, and its tests are left out";
-    // Debian has Python without the part that makes environments.
+    // Debian's Python lacks the module that creates environments.
     let has_venv =
         process::output(Command::new("python3").args(["-c", "import venv, ensurepip"])).is_ok();
     if !has_venv {
@@ -83,8 +83,8 @@ pub(crate) fn ensure_ministack(target: &Path) -> Result<()> {
     fs::write(&stamp, MINISTACK).with_context(|| format!("{} cannot be written", stamp.display()))
 }
 
-/// Installs what makes, checks and compiles clients in TypeScript into a folder of its own below `target`, as
-/// `tests/typescript` has it, if it is not there in these versions and wanted at all.
+/// Installs the tools that generate, check and compile TypeScript clients into a separate folder below `target`,
+/// in the versions of `tests/typescript`, unless they are installed or disabled.
 pub(crate) fn ensure_typescript(root: &Path, target: &Path) -> Result<()> {
     if env::var_os("HIGHLANDER_SKIP_TYPESCRIPT").is_some() {
         return Ok(());
@@ -109,7 +109,7 @@ pub(crate) fn ensure_typescript(root: &Path, target: &Path) -> Result<()> {
     fs::write(&stamp, lock).with_context(|| format!("{} cannot be written", stamp.display()))
 }
 
-/// Installs the browser that shows the example page, if it is not there and wanted at all.
+/// Installs the browser for the example page, unless it is installed or disabled.
 pub(crate) fn ensure_browser() -> Result<()> {
     let chromium = Package { name: "chromium", programs: &["chromium"] };
     if env::var_os("HIGHLANDER_SKIP_BROWSER").is_some() || is_there(&chromium) {
@@ -153,7 +153,7 @@ fn ensure_installed(missing: &[&str]) -> Result<()> {
     if !rustix::process::geteuid().is_root() {
         bail!("needed and not there: {names}, and only root can install it\n{hint}");
     }
-    // On a machine whose lists of packages were never read, or are old, the first attempt fails.
+    // The first attempt fails if the package lists are missing or outdated.
     if install(missing).is_err() {
         process::run(apt_get().arg("update"))?;
         install(missing).context(hint)?;
@@ -161,7 +161,7 @@ fn ensure_installed(missing: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Programs are looked at first: what is there by another way than apt need not be installed by apt.
+/// Checks for programs first: they may have been installed by other means than apt.
 fn is_there(package: &Package) -> bool {
     package.programs.iter().all(|program| process::is_in_path(program))
         || is_installed(package.name)

@@ -1,7 +1,7 @@
-//! `cargo xtask tidy`: the rules of this repository that no compiler knows.
+//! `cargo xtask tidy`: rules of this repository that the compiler does not enforce.
 //!
-//! Each rule is a function from a file's text to findings, and has its own module. This file finds the files, applies
-//! the rules to those they are for, and prints. It changes nothing.
+//! Each rule is a function from a file's text to findings, in a separate module. This file lists the files,
+//! applies the rules, and prints the findings. It changes nothing.
 
 use std::fs;
 use std::path::Path;
@@ -19,7 +19,7 @@ mod readme;
 mod shape;
 mod text;
 
-/// A file of the repository; its path is relative to the root and has slashes.
+/// File of the repository; its path is relative to the root and uses slashes.
 #[derive(Debug)]
 struct File {
     path: String,
@@ -31,14 +31,14 @@ impl File {
         self.path.ends_with(".rs")
     }
 
-    /// Tests may be longer than what they test: files named so, and those of the package of system tests.
+    /// Whether the file contains tests, which may be longer: by its name, or in the package of system tests.
     fn is_test(&self) -> bool {
         self.path.ends_with("/tests.rs")
             || self.path.contains("/tests/")
             || self.path.starts_with("tests/")
     }
 
-    /// A program that is wrong on purpose, so that the macros' messages can be tested.
+    /// Whether the file is an intentionally wrong program, which tests the messages of the macros.
     fn is_specimen(&self) -> bool {
         self.path.contains("/ui/")
     }
@@ -48,12 +48,12 @@ impl File {
     }
 }
 
-/// Something to change.
+/// Violation of a rule.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Finding {
     path: String,
     line: usize,
-    /// What is wrong, and what to do about it.
+    /// Description of the violation and its fix.
     text: String,
 }
 
@@ -63,7 +63,7 @@ impl Finding {
     }
 }
 
-/// Prints the findings; whether there are none.
+/// Prints the findings, and returns whether there are none.
 pub(crate) fn run(root: &Path) -> Result<bool> {
     let files = files(root)?;
     let mut findings: Vec<_> = files.iter().flat_map(check_file).collect();
@@ -88,19 +88,19 @@ fn check_file(file: &File) -> Vec<Finding> {
     findings
 }
 
-/// Path and text of every file that [`run`] checks.
+/// Returns path and text of every file that [`run`] checks.
 pub(crate) fn texts(root: &Path) -> Result<Vec<(String, String)>> {
     Ok(files(root)?.into_iter().map(|file| (file.path, file.text)).collect())
 }
 
-/// Every file that is tracked or could be: what Git ignores is not looked at, nor what is no text.
+/// Returns every text file that is tracked or not ignored by Git.
 fn files(root: &Path) -> Result<Vec<File>> {
     let mut git = Command::new("git");
     git.current_dir(root).args(["ls-files", "-co", "--exclude-standard", "-z"]);
     let list = process::output(&mut git).context("Git is needed to tell which files count")?;
     let mut files = Vec::new();
     for path in list.split_terminator('\0') {
-        // Listed, but deleted in the working tree, or a link to somewhere else, or no text.
+        // Skips files deleted in the working tree, links, and files that are not text.
         let Ok(bytes) = fs::read(root.join(path)) else { continue };
         let Ok(text) = String::from_utf8(bytes) else { continue };
         files.push(File { path: path.to_owned(), text });
@@ -108,13 +108,13 @@ fn files(root: &Path) -> Result<Vec<File>> {
     Ok(files)
 }
 
-/// A file for the tests of the rules.
+/// Returns a file for the tests of the rules.
 #[cfg(test)]
 fn file(path: &str, text: &str) -> File {
     File { path: path.into(), text: text.into() }
 }
 
-/// Compares findings in the form in which they are printed, as far as the semicolon.
+/// Compares findings in their printed form, up to the semicolon.
 #[cfg(test)]
 #[track_caller]
 fn assert_findings(findings: &[Finding], expected: &[&str]) {

@@ -1,6 +1,6 @@
-//! Where things are: the checkout, its target folder, its packages that are components.
+//! Locations of the checkout, its target folder, and its packages that are components.
 //!
-//! Cargo is asked instead of guessed at, so that `CARGO_TARGET_DIR` and configuration files are respected.
+//! Cargo reports them, so that `CARGO_TARGET_DIR` and configuration files are respected.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -13,29 +13,29 @@ use crate::process;
 /// Folders whose packages are built into components.
 const GUEST_FOLDERS: [&str; 2] = ["example-objects", "tests/guests"];
 
-/// The workspace as Cargo sees it.
+/// Workspace, as Cargo reports it.
 pub(crate) struct Workspace {
-    /// The checkout.
+    /// Checkout.
     pub(crate) root: PathBuf,
-    /// Where Cargo puts what it builds.
+    /// Target folder of Cargo.
     pub(crate) target: PathBuf,
     /// Packages below the folders of guests, by name.
     pub(crate) guests: Vec<Guest>,
 }
 
-/// A package that is built into a component.
+/// Package that is built into a component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Guest {
-    /// The package's name, and so the file's name in `target/guests`.
+    /// Name of the package, and of the file in `target/guests`.
     pub(crate) package: String,
-    /// The name of its library, which is what Cargo calls the component.
+    /// Name of its library, which Cargo gives to the component.
     pub(crate) library: String,
-    /// Whether it stands in `example-objects`.
+    /// Whether it is in `example-objects`.
     pub(crate) is_example: bool,
 }
 
 impl Workspace {
-    /// Asks Cargo.
+    /// Loads the workspace from Cargo's metadata.
     pub(crate) fn load() -> Result<Self> {
         let root = root()?;
         let mut command = process::cargo(&root);
@@ -46,13 +46,13 @@ impl Workspace {
         Ok(Self { target: target.into(), guests: guests(&root, &metadata), root })
     }
 
-    /// Where components are put for tests and people.
+    /// Returns the folder of components for tests and users.
     pub(crate) fn guests_folder(&self) -> PathBuf {
         self.target.join("guests")
     }
 }
 
-/// The checkout that this program was started in.
+/// Returns the checkout in which this program was started.
 pub(crate) fn root() -> Result<PathBuf> {
     let xtask = env::var_os("CARGO_MANIFEST_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);

@@ -1,42 +1,42 @@
-//! Which node of a run plays which part of the script.
+//! Assignment of the nodes of a run to the roles of the script.
 //!
-//! The script speaks of node-1, node-2 and node-3 and of their usual addresses. The parts are handed out anew when it
-//! turns out who owns the object.
+//! The script names node-1, node-2 and node-3 and their usual addresses. The roles are reassigned once the owner
+//! of the object is known.
 
-/// How many nodes there are.
+/// Number of nodes.
 pub(super) const NODE_COUNT: usize = 3;
 
-/// The usual address of a node, by its number from 1.
+/// Returns the usual address of a node, by its number from 1.
 pub(super) fn usual_address(number: usize) -> String {
     format!("127.0.0.1:741{number}")
 }
 
-/// Who plays which part.
+/// Assignment of nodes to roles.
 #[derive(Debug, Clone)]
 pub(super) struct Cast {
-    /// Where each node listens.
+    /// Address of each node.
     addresses: [String; NODE_COUNT],
-    /// The index of the node that plays each part.
+    /// Index of the node in each role.
     players: [usize; NODE_COUNT],
 }
 
 impl Cast {
-    /// Each node plays itself.
+    /// Creates the assignment of each node to its own role.
     pub(super) fn new(addresses: [String; NODE_COUNT]) -> Self {
         Self { addresses, players: [0, 1, 2] }
     }
 
-    /// Where the node of this index listens.
+    /// Returns the address of the node with this index.
     pub(super) fn address(&self, index: usize) -> &str {
         self.addresses.get(index).map_or("", String::as_str)
     }
 
-    /// The index of the node that plays the part of this number.
+    /// Returns the index of the node in the role of this number.
     pub(super) fn player(&self, number: usize) -> usize {
         self.players.get(number.wrapping_sub(1)).copied().unwrap_or_default()
     }
 
-    /// From now on the node of this index plays the part of this number.
+    /// Assigns the role of this number to the node of this index, which swaps roles with the previous one.
     pub(super) fn give(&mut self, number: usize, index: usize) {
         let present = self.players.iter().position(|player| *player == index);
         if let Some(present) = present {
@@ -44,9 +44,9 @@ impl Cast {
         }
     }
 
-    /// A line of the script with the nodes of this run.
+    /// Replaces the names and addresses in a line of the script by those of this run.
     pub(super) fn rewrite(&self, line: &str) -> String {
-        // In two passes, so that what was put in is not taken for a part again.
+        // In two passes, so that a replacement is not replaced again.
         let mut line = line.to_owned();
         for number in 1..=NODE_COUNT {
             line = line.replace(&usual_address(number), &format!("\u{1}{number}"));
@@ -61,12 +61,12 @@ impl Cast {
     }
 }
 
-/// What the node of this index is called.
+/// Returns the name of the node with this index.
 pub(super) fn name(index: usize) -> String {
     format!("node-{}", index + 1)
 }
 
-/// The index of the node whose session has this name.
+/// Returns the index of the node whose session has this name.
 pub(super) fn index_of(node: &str) -> Option<usize> {
     (0..NODE_COUNT).find(|index| node.starts_with(&format!("{}-", name(*index))))
 }

@@ -1,26 +1,25 @@
-//! What there is to try with a cluster, as data: the reason, the command line as one would type it, and what must come
-//! of it.
+//! Script of the cluster, as data: the reason, the command line as typed, and the expected output.
 //!
-//! README.md carries the same lines, and `cargo xtask tidy` compares them. Which node owns an object differs from run
-//! to run: in the script `node-2` is the first owner of the counter and `node-3` the second, and who carries it out
-//! puts the real ones in their places.
+//! README.md has the same lines, and `cargo xtask tidy` compares them. The owner of an object differs from run to
+//! run. In the script `node-2` is the first owner of the counter and `node-3` the second; the runner replaces them
+//! by the real ones.
 
 use crate::expect::Expect;
 use crate::script::Step;
 
-/// Where the nodes' files are, as the script has it.
+/// Folder of the nodes' files, as in the script.
 pub(super) const FOLDER: &str = "target/cluster";
 
-/// How a line is carried out and checked.
+/// Action and check of a line.
 #[derive(Clone, Copy)]
 pub(super) enum Does {
-    /// Nothing: lines are run where the host is found.
+    /// Nothing: lines run with the host in their path.
     FindHost,
     /// Runs the line as it is.
     Run(Expect),
-    /// Runs the line, which must name the counter's owner. From here on that is the node of this number.
+    /// Runs the line, which must print the counter's owner. That node takes the role of this number.
     NameOwner(usize),
-    /// Ends the node of this number as a crash would.
+    /// Kills the node of this number, as in a crash.
     Kill(usize),
 }
 
@@ -28,10 +27,10 @@ const fn run(why: &'static str, line: &'static str, expect: Expect) -> Step<Does
     Step { why, line, does: Does::Run(expect) }
 }
 
-/// The object that the script is about.
+/// Object of the script.
 pub(super) const OBJECT: &str = "counter/hits";
 
-/// The script, in order.
+/// Steps of the script, in order.
 pub(super) const STEPS: &[Step<Does>] = &[
     Step {
         why: "In another terminal: from now on `highlander` is what was built.",

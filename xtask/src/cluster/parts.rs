@@ -1,6 +1,5 @@
-//! The parts of a cluster as processes: ZooKeeper servers, an S3 server, nodes, and the files that nodes are told by.
-//!
-//! Each is started here and ends with the value that stands for it. What is done with them is not known here.
+//! Parts of a cluster as processes: ZooKeeper servers, an S3 server, nodes, and the nodes' configuration files.
+//! Each process ends when its value is dropped.
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
@@ -15,22 +14,22 @@ use tempfile::TempDir;
 use super::cast;
 use crate::node::Node;
 
-/// The bucket of all nodes.
+/// Bucket of all nodes.
 const BUCKET: &str = "objects";
-/// What the S3 server and the nodes know each other by. Both listen on this machine alone.
+/// Credentials shared by the S3 server and the nodes. Both listen only on this machine.
 const CREDENTIALS: [(&str, &str); 2] =
     [("AWS_ACCESS_KEY_ID", "cluster"), ("AWS_SECRET_ACCESS_KEY", "cluster-of-this-machine")];
 
-/// Where a cluster's files are.
+/// Folder of a cluster's files.
 pub(super) enum Folder {
-    /// Where a person finds them, and until the next run.
+    /// Kept for the user until the next run.
     Kept(PathBuf),
-    /// Gone with the run.
+    /// Removed after the run.
     Temporary(TempDir),
 }
 
 impl Folder {
-    /// An empty folder at `path`.
+    /// Creates an empty folder at `path`.
     pub(super) fn keep(path: PathBuf) -> Result<Self> {
         if path.exists() {
             fs::remove_dir_all(&path)?;
@@ -54,7 +53,7 @@ impl Folder {
         self.path().join(name)
     }
 
-    /// The end of what a part wrote.
+    /// Returns the end of a part's log.
     pub(super) fn log_end(&self, name: &str) -> String {
         let log = fs::read_to_string(self.file(name)).unwrap_or_default();
         let lines: Vec<_> = log.lines().collect();
@@ -66,7 +65,7 @@ impl Folder {
     }
 }
 
-/// Three servers with the settings that docs/operations.md asks for.
+/// Starts three servers with the settings that docs/operations.md requires.
 pub(super) fn start_ensemble() -> Result<Ensemble> {
     Ensemble::try_start(Config {
         tick_ms: 1000,
@@ -77,7 +76,7 @@ pub(super) fn start_ensemble() -> Result<Ensemble> {
     })
 }
 
-/// An S3 server.
+/// S3 server as a process.
 pub(super) struct Store {
     process: Child,
     url: String,
@@ -108,13 +107,13 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        // Both fail only where the process is gone, which is what is wanted.
+        // Both calls fail only if the process has ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// Writes the configuration of the node of this index.
+/// Writes the configuration of the node with this index.
 pub(super) fn write_config(
     folder: &Folder,
     index: usize,
@@ -133,7 +132,7 @@ pub(super) fn write_config(
     Ok(fs::write(folder.file(&format!("{name}.toml")), text)?)
 }
 
-/// Starts the node of this index by its configuration, and waits until it is ready.
+/// Starts the node with this index by its configuration, and waits until it is ready.
 pub(super) fn start_node(
     binaries: &Path,
     folder: &Folder,
@@ -152,7 +151,7 @@ pub(super) fn start_node(
     Ok(node)
 }
 
-/// What commands that reach the store need.
+/// Returns the environment of commands that access the store.
 pub(super) fn credentials() -> Vec<(&'static str, String)> {
     CREDENTIALS.iter().map(|(name, value)| (*name, (*value).to_owned())).collect()
 }

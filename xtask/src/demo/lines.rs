@@ -1,22 +1,22 @@
-//! What the demo shows, as data: the reason, the command line as one would type it, and what must come of it.
+//! Script of the demo, as data: the reason, the command line as typed, and the expected output.
 //!
-//! README.md carries the same lines, and `cargo xtask tidy` compares them. Nothing is carried out here.
+//! README.md has the same lines, and `cargo xtask tidy` compares them.
 
 use crate::expect::Expect;
 use crate::script::Step;
 
-/// How the demo carries a line out.
+/// Action of a line.
 #[derive(Clone, Copy)]
 pub(super) enum Does {
     /// Builds the host, with progress.
     BuildHost,
     /// Builds these guests, with progress.
     BuildGuests(&'static [&'static str]),
-    /// Nothing: lines are run where the host is found.
+    /// Nothing: lines run with the host in their path.
     FindHost,
-    /// Starts the node on data of its own, and waits until it is ready.
+    /// Starts the node with a new data folder, and waits until it is ready.
     StartNode,
-    /// Ends the node as a crash would.
+    /// Kills the node, as in a crash.
     KillNode,
     /// Runs the line as it is.
     Run(Expect),
@@ -26,10 +26,10 @@ const fn run(why: &'static str, line: &'static str, expect: Expect) -> Step<Does
     Step { why, line, does: Does::Run(expect) }
 }
 
-/// The state that the demo writes and must find again.
+/// State that the demo writes and must read back.
 const HELLO: &str = r#"{"title":"Hello","completed":false,"color":"blue"}"#;
 
-/// The script, in order.
+/// Steps of the script, in order.
 pub(super) const STEPS: &[Step<Does>] = &[
     Step {
         why: "Build the host. The first time takes minutes: it contains a compiler for WebAssembly.",

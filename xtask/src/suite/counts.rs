@@ -1,11 +1,11 @@
-//! Adding up what test binaries say about themselves.
+//! Summary of the results that test binaries report.
 //!
 //! Only the summaries of Rust's test runner are read, never the lines of single tests. A step that fails without
-//! failing tests counts as one failure, so that the last line never says `0 failed` of a run that failed.
+//! failed tests counts as one failure, so that the last line of a failed run never contains `0 failed`.
 
 use std::fmt;
 
-/// Tests of a whole run.
+/// Counts of tests of a whole run.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) passed: u64,
@@ -14,9 +14,9 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    /// Adds a line of the form `test result: ok. 3 passed; 0 failed; 1 ignored; …`; any other line is nothing.
+    /// Adds a line of the form `test result: ok. 3 passed; 0 failed; 1 ignored; …`, and ignores any other line.
     pub(crate) fn add_line(&mut self, line: &str) {
-        // Something that a test printed without a newline may stand before it.
+        // The line may begin with text that a test printed without a newline.
         let Some((_, summary)) = line.split_once("test result: ") else { return };
         let numbers = summary.split_once(". ").map_or(summary, |(_, numbers)| numbers);
         for part in numbers.split(';') {

@@ -1,16 +1,15 @@
-//! How often tests of faults are repeated, as they say it themselves: `rounds(few, many)`.
-//!
-//! The numbers stand in the tests alone. Here they are read from their text, to be shown; nothing depends on them.
+//! Numbers of repetitions of tests of faults, read from their source for display: `rounds(few, many)`. Only the
+//! tests define these numbers, and no decision depends on this reader.
 
 use std::fs;
 use std::path::Path;
 
 use anyhow::Result;
 
-/// Where these tests are.
+/// Folder of these tests.
 const FOLDER: &str = "tests/tests";
 
-/// One place where a test repeats something.
+/// Place where a test repeats something.
 #[derive(Debug, PartialEq, Eq)]
 struct Place {
     line: usize,
@@ -18,7 +17,7 @@ struct Place {
     many: String,
 }
 
-/// Prints what a soak repeats how often.
+/// Prints the repetitions of a soak.
 pub(super) fn print(root: &Path) -> Result<()> {
     println!("A soak repeats more:");
     let mut folders = vec![root.join(FOLDER)];

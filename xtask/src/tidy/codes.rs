@@ -1,6 +1,5 @@
-//! The rule that every error code has its section in `docs/errors.md`, and every section its code.
-//!
-//! It compares names only; whether a section says what is true is for its reader.
+//! Rule: every error code has a section in `docs/errors.md`, and every section a code. Only the names are
+//! compared.
 
 use super::{File, Finding};
 
@@ -40,7 +39,7 @@ fn compare(codes: &File, sections: &File) -> Vec<Finding> {
     findings
 }
 
-/// The strings of the table `codes! { Name = "word", …; }`, with their lines.
+/// Returns the strings of the table `codes! { Name = "word", …; }`, with their lines.
 fn codes_of(text: &str) -> Vec<(usize, &str)> {
     numbered(text)
         .skip_while(|(_, line)| !line.starts_with("codes! {"))
@@ -50,7 +49,7 @@ fn codes_of(text: &str) -> Vec<(usize, &str)> {
         .collect()
 }
 
-/// The names in headings of the form ## `name`, with their lines.
+/// Returns the names in headings of the form ## `name`, with their lines.
 fn sections_of(text: &str) -> Vec<(usize, &str)> {
     numbered(text)
         .filter_map(|(number, line)| Some((number, line.strip_prefix("## `")?.strip_suffix('`')?)))

@@ -1,7 +1,7 @@
-//! Rules for what stands in a Rust file: the length of functions, and words that public names must not use.
+//! Rules for the items of a Rust file: the length of functions, and words that public names must not use.
 //!
-//! Files are parsed, so that neither strings nor comments are mistaken for code. One that does not parse has no
-//! findings here; the compiler has something to say about it. Bodies of macros are not looked at.
+//! Files are parsed, so that strings and comments are not mistaken for code. A file that does not parse has no
+//! findings here; the compiler rejects it. Bodies of macros are not checked.
 
 use proc_macro2::Span;
 use syn::visit::{self, Visit};
@@ -9,10 +9,10 @@ use syn::{Block, Ident, Signature, Visibility};
 
 use super::{File, Finding};
 
-/// The most lines of a function, from `fn` to its closing brace: what fits a screen.
+/// Maximum lines of a function, from `fn` to its closing brace: one screen.
 const FUNCTION_LINES_MAX: usize = 70;
 
-/// Words of others for what has a name here, and that name.
+/// Words of other systems, and the project's term for each.
 const GLOSSARY: [(&str, &str); 3] =
     [("actor", "object"), ("grain", "object"), ("entity", "object")];
 
@@ -59,7 +59,7 @@ impl Visitor<'_> {
     }
 }
 
-/// Checks the names of items that all have a visibility and a name.
+/// Checks the names of items that have a visibility and a name.
 macro_rules! check_names {
     ($($visit:ident($item:ident);)*) => {
         $(fn $visit(&mut self, item: &'ast syn::$item) {
@@ -112,7 +112,7 @@ fn line(span: Span) -> usize {
     span.start().line
 }
 
-/// The words of a name in snake, camel or screaming case, in small letters.
+/// Splits a name in snake, camel or screaming case into lower-case words.
 fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut was_lower = false;

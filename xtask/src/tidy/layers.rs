@@ -1,8 +1,8 @@
-//! The layers of the host, and the rule that a module uses only its own layer and those below.
+//! Layers of the host, and the rule that a module uses only its own layer and those below.
 //!
-//! The table is here and nowhere else. Paths are read from the tokens of a file: what begins with `crate::`, in `use`
-//! or in code, in macros too. Comments do not count: documentation may point upwards.
-//! A path that begins with `super::` stays within its top-level module, or is not followed.
+//! This table is the only definition of the layers. Paths are taken from the tokens of a file: those that begin
+//! with `crate::`, in `use` and in other code, including macros. Comments do not count: documentation may link
+//! upwards. A path that begins with `super::` stays within its top-level module, or is not checked.
 
 use std::iter::Peekable;
 
@@ -10,11 +10,11 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree, token_stream};
 
 use super::{File, Finding};
 
-/// One layer: modules that may use each other, unless said otherwise, and all those in the layers before it.
+/// Layer: its modules may use each other, unless it is divided, and all modules in lower layers.
 struct Layer {
     name: &'static str,
     modules: &'static [&'static str],
-    /// Whether its modules are strangers to each other.
+    /// Whether its modules must not use each other.
     is_divided: bool,
 }
 
@@ -22,7 +22,7 @@ const fn layer(name: &'static str, modules: &'static [&'static str]) -> Layer {
     Layer { name, modules, is_divided: false }
 }
 
-/// From the bottom up.
+/// Layers from the bottom up.
 const LAYERS: &[Layer] = &[
     layer(
         "base",
@@ -41,7 +41,7 @@ const LAYERS: &[Layer] = &[
         ],
     ),
     layer("events", &["events"]),
-    // A port that knew another one could not be replaced alone.
+    // A port that uses another one could not be replaced alone.
     Layer { name: "ports", modules: &["registry", "store", "engine"], is_divided: true },
     layer("catalog", &["catalog"]),
     layer("activation", &["activation"]),
@@ -54,7 +54,7 @@ const LAYERS: &[Layer] = &[
     layer("server", &["server", "main"]),
 ];
 
-/// A path that begins with `crate::`, without that, and its line.
+/// Path that begins with `crate::`, without that prefix, and its line.
 #[derive(Debug, PartialEq, Eq)]
 struct Use {
     path: String,
@@ -78,10 +78,10 @@ pub(super) fn check(file: &File) -> Vec<Finding> {
     findings
 }
 
-/// What is wrong with a use of `path` in `module`, which is in the layer of this index.
+/// Returns the violation by a use of `path` in `module`, which is in the layer of this index.
 fn offence(module: &str, index: usize, path: &str) -> Option<String> {
     let (own, other) = (top(module), top(path));
-    // What is in no layer is reported where it stands, or is no module.
+    // A path without a layer is reported at its own file, or is not a module.
     let other_index = layer_of(path)?;
     if own == other {
         return None;
@@ -97,7 +97,8 @@ fn offence(module: &str, index: usize, path: &str) -> Option<String> {
         .then(|| format!("`{module}` uses `{path}`, and {} do not know each other", layer.name))
 }
 
-/// `host/src/store/record.rs` is `store::record`; the crate's root and other crates are nothing.
+/// Returns the module of a file: `host/src/store/record.rs` is `store::record`. `None` for the crate root and
+/// other crates.
 fn module_of(path: &str) -> Option<String> {
     let module = path.strip_prefix("host/src/")?.strip_suffix(".rs")?;
     (module != "lib").then(|| module.replace('/', "::"))
@@ -111,7 +112,7 @@ fn top(path: &str) -> &str {
     path.split("::").next().unwrap_or(path)
 }
 
-/// All paths into the crate; none in a text that is no Rust.
+/// Returns all paths into the crate; none if the text is not Rust.
 fn uses(text: &str) -> Vec<Use> {
     let mut found = Vec::new();
     if let Ok(tokens) = text.parse() {
@@ -158,7 +159,7 @@ fn collect_tree(rest: &mut Tokens, prefix: &str, found: &mut Vec<Use>) {
             let mut inner = group.stream().into_iter().peekable();
             while inner.peek().is_some() {
                 collect_tree(&mut inner, prefix, found);
-                // What is left of this path, ` as name`, is nothing new.
+                // The remainder of this path, ` as name`, contains no other path.
                 let _ =
                     inner.find(|token| matches!(token, TokenTree::Punct(p) if p.as_char() == ','));
             }

@@ -1,6 +1,6 @@
-//! The rule that dependencies stand in alphabetical order in every `Cargo.toml`.
+//! Rule: dependencies are in alphabetical order in every `Cargo.toml`.
 //!
-//! The order keeps additions by several people apart. Other tables are in the order that explains them best.
+//! The order keeps concurrent additions apart. Other tables may have any order that explains them best.
 
 use super::{File, Finding};
 
@@ -27,7 +27,7 @@ pub(super) fn check(file: &File) -> Vec<Finding> {
     findings
 }
 
-/// The name at the beginning of a line; what continues an entry is indented or begins with no letter.
+/// Returns the name at the beginning of a line; continuation lines are indented or do not begin with a letter.
 fn dependency(line: &str) -> Option<&str> {
     let end = line.find(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_')?;
     let name = line.get(..end)?;

@@ -1,7 +1,5 @@
-//! The rule that README and scripts do not differ: every command line of the demo and of the cluster stands in
-//! README.md, and every line of its section on clusters is one of the cluster's, so that a test runs it.
-//!
-//! Which lines these are, and that they work, is the scripts'.
+//! Rule: README and scripts agree. README.md contains every command line of the demo and of the cluster. Every
+//! line in its section on clusters is part of the cluster's script, so that a test runs it.
 
 use super::{File, Finding};
 use crate::{cluster, demo};
@@ -9,7 +7,7 @@ use crate::{cluster, demo};
 const README: &str = "README.md";
 
 pub(super) fn check(files: &[File]) -> Vec<Finding> {
-    // A checkout that has no README yet has nothing that could differ.
+    // A checkout without a README has nothing to compare.
     let Some(readme) = files.iter().find(|file| file.path == README) else { return Vec::new() };
     let mut findings = missing(readme, "demo", &demo::command_lines());
     let cluster = cluster::command_lines();
@@ -18,7 +16,7 @@ pub(super) fn check(files: &[File]) -> Vec<Finding> {
     findings
 }
 
-/// Lines of blocks in the section on clusters that the cluster's script does not run.
+/// Returns lines of blocks in the section on clusters that the cluster's script does not run.
 fn untested(readme: &File, lines: &[String]) -> Vec<Finding> {
     let (mut is_cluster, mut is_block, mut findings) = (false, false, Vec::new());
     for (index, line) in readme.text.lines().enumerate() {

@@ -1,17 +1,15 @@
-//! Rules for a Rust file as a whole: its name, its length, and the head that says what it owns.
-//!
-//! What is inside its functions is not looked at here.
+//! Rules for a Rust file as a whole: its name, its length, and the head that states what it owns.
 
 use super::{File, Finding};
 
-/// The most lines a source file may have.
+/// Maximum lines of a source file.
 const LINES_MAX: usize = 400;
-/// The most lines a file of tests may have.
+/// Maximum lines of a test file.
 const TEST_LINES_MAX: usize = 600;
-/// A `main.rs` up to this length needs no head.
+/// Maximum lines of a `main.rs` without a head.
 const TINY_LINES_MAX: usize = 10;
 
-/// Names that say nothing of what is in the file.
+/// File names that do not describe the content.
 const BANNED: [&str; 4] = ["mod.rs", "utils.rs", "common.rs", "helpers.rs"];
 
 pub(super) fn check(file: &File) -> Vec<Finding> {

@@ -1,18 +1,18 @@
-//! Rules for any text: line ends, line lengths, the end of the file, and work left undone.
+//! Rules for any text: line ends, line lengths, the end of the file, and unfinished work.
 //!
-//! Lines are counted in characters, since people read them. What tools generate and compare is not looked at.
+//! Lengths are in characters, since people read the lines. Generated files are not checked.
 
 use super::{File, Finding};
 
-/// The longest line of Rust, in characters. rustfmt wraps code at 100; comments and strings may go on to here.
+/// Maximum length of a line of Rust, in characters. rustfmt wraps code at 100; comments and strings may be longer.
 const LINE_CHARS_MAX: usize = 120;
 
-/// Endings of the files that people write.
+/// Endings of files that people write.
 const WRITTEN: [&str; 12] = [
     ".rs", ".toml", ".md", ".wit", ".sh", ".html", ".css", ".js", ".mjs", ".ts", ".json", ".ci/run",
 ];
 
-/// Words for work left undone; put together here so that this file does not contain them.
+/// Markers of unfinished work, assembled here so that this file does not contain them.
 const UNDONE: [&str; 2] = [concat!("TO", "DO"), concat!("FIX", "ME")];
 
 pub(super) fn check(file: &File) -> Vec<Finding> {
@@ -43,7 +43,8 @@ pub(super) fn check(file: &File) -> Vec<Finding> {
     findings
 }
 
-/// In Rust only comments are looked at: a name may well be one of these words, in a program about todos.
+/// Returns the marker in a line. Only comments of Rust files are checked: names may contain such a word in a
+/// program about todos.
 fn undone(file: &File, line: &str) -> Option<&'static str> {
     let prose = match file.is_rust() {
         true => line.split_once("//")?.1,
