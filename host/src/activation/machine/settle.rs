@@ -103,14 +103,14 @@ impl<T> Live<T> {
         self.base.faults = writing.faults;
         self.committed_dealings(writing.dealings, actions);
         self.proof.done(writing.proves);
-        let before = actions.len();
+        let before = self.waiting.len();
         self.release_due(now, actions);
-        let released = actions.len() - before;
+        let released = before - self.waiting.len();
         actions.push(Action::Committed(released));
         let took = now.time.since(writing.began);
         let pause = (took / GATHER_DIVISOR).min(GATHER_MAX);
         self.gather = (took >= GATHER_FROM)
-            .then_some(Gather { until: now.time + pause, expected: self.waiting.len() + released });
+            .then_some(Gather { until: now.time + pause, expected: before });
         if self.waiting.is_empty() {
             self.waiting.shrink_to_fit();
         }

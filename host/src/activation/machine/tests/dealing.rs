@@ -359,3 +359,19 @@ fn those_who_watch_are_told_after_the_commit_and_in_order() {
     bench.step(Event::Stored(Put::Denied("no".to_owned())));
     assert_eq!(published(&mut bench), [], "what was not committed is never told");
 }
+
+#[test]
+fn a_commit_counts_replies_and_not_the_events_that_are_published_with_them() {
+    let mut bench = Bench::live(None);
+    bench.is_watched = true;
+    bench.call(1, "add");
+    bench.updated(1);
+    bench.actions.clear();
+    bench.step(Event::Stored(Put::Applied(etag("e"))));
+    let counted = bench.actions.iter().find_map(|action| match action {
+        Action::Committed(count) => Some(*count),
+        _ => None,
+    });
+    assert_eq!(counted, Some(1), "{:?}", bench.actions);
+    assert!(bench.actions.iter().any(|action| matches!(action, Action::Publish(_))));
+}
