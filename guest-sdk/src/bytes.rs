@@ -1,6 +1,6 @@
 //! Binary data in states, arguments, replies and events.
 //!
-//! JSON has no bytes, and a `Vec<u8>` would be an array of numbers, three or four times as long.
+//! JSON has no type for bytes. A `Vec<u8>` would be encoded as an array of numbers, three or four times as long.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,10 +12,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Bytes, which are text in base64 wherever they are JSON: the standard alphabet with padding (RFC 4648, section 4).
+/// A byte string. In JSON it is base64 text: the standard alphabet with padding (RFC 4648, section 4).
 ///
-/// Their schema is `{"type": "string", "contentEncoding": "base64"}`. In a state that is not JSON they are bytes: see
-/// [`StateCodec`](crate::StateCodec).
+/// Its schema is `{"type": "string", "contentEncoding": "base64"}`. A serde format that is not human-readable
+/// stores the raw bytes: see [`StateCodec`](crate::StateCodec).
 ///
 /// # Examples
 ///
@@ -45,7 +45,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Bytes(Vec<u8>);
 
 impl Bytes {
-    /// The bytes without the type.
+    /// Returns the bytes as a `Vec<u8>`, without copying them.
     ///
     /// # Examples
     ///
@@ -186,7 +186,7 @@ mod tests {
             assert_eq!(serde_json::to_string(&Bytes::from(bytes)).unwrap(), json);
             assert_eq!(read::<Bytes>(json.as_bytes()).unwrap(), Bytes::from(bytes));
         }
-        // Without padding, with bits that mean nothing, of another alphabet, with white space, and no text at all.
+        // Missing padding, stray trailing bits, another alphabet, white space, no string (twice), too short.
         for bad in ["\"AA\"", "\"AB==\"", "\"__4=\"", "\"YWJ j\"", "[1, 2]", "null", "\"Y\""] {
             let error = read::<Bytes>(bad.as_bytes()).unwrap_err().to_string();
             assert!(error.contains("base64"), "{bad}: {error}");

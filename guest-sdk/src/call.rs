@@ -1,6 +1,6 @@
-//! One call: its argument out of JSON, its reply into JSON, and the ways in which it can fail.
+//! One call: reading its argument from JSON, writing its reply as JSON, and the errors that it can end with.
 //!
-//! The functions here are what the expansion of `#[object]` calls. They know nothing about states or handlers.
+//! The expansion of `#[object]` calls these functions.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use crate::reading;
 use crate::rejection::Rejection;
 use crate::writing;
 
-/// Why a call has no reply. Whatever the handler did to the state before is undone.
+/// Reason why a call has no reply. All changes that the handler made to the state are undone.
 ///
 /// # Examples
 ///
@@ -24,11 +24,11 @@ use crate::writing;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallError {
-    /// The argument does not fit the handler. The text says where and why.
+    /// The argument does not match the handler. The text says where and why.
     InvalidArgument(String),
-    /// There is no handler of this name.
+    /// The object type has no handler of this name.
     UnknownHandler,
-    /// The object refuses the call.
+    /// The object rejects the call.
     Refused(Rejection),
 }
 
@@ -53,7 +53,7 @@ impl From<Rejection> for CallError {
     }
 }
 
-/// What a handler can take as its argument: any owned type that reads itself from JSON.
+/// Argument of a handler: any owned type that can be deserialized from JSON.
 ///
 /// # Examples
 ///
@@ -79,7 +79,7 @@ pub trait Argument: DeserializeOwned {}
 
 impl<T: DeserializeOwned> Argument for T {}
 
-/// What a handler can answer: any type that writes itself as JSON.
+/// Reply of a handler: any type that can be serialized as JSON.
 ///
 /// # Examples
 ///
@@ -96,7 +96,7 @@ pub trait Reply: Serialize {}
 
 impl<T: Serialize + ?Sized> Reply for T {}
 
-/// What can be described to those who call a handler: any type that has a JSON Schema.
+/// Type that can be described to callers: any type with a JSON Schema.
 ///
 /// # Examples
 ///
@@ -114,7 +114,7 @@ pub trait Described: JsonSchema {}
 
 impl<T: JsonSchema> Described for T {}
 
-/// The `Result` of a handler that may reject: its error converts into a [`Rejection`].
+/// Return type of a handler that may reject: a `Result` whose error converts into a [`Rejection`].
 ///
 /// # Examples
 ///
@@ -143,14 +143,14 @@ impl<T: JsonSchema> Described for T {}
     note = "use `Rejection` as the error, or implement `From<YourError> for Rejection`"
 )]
 pub trait Fallible {
-    /// What is answered when the call is not rejected.
+    /// Reply of a call that is not rejected.
     type Reply;
 
-    /// The reply, or the rejection.
+    /// Converts the returned value into the reply of the call.
     ///
     /// # Errors
     ///
-    /// The rejection, where the handler returned an error.
+    /// [`CallError::Refused`] with the rejection, if the handler returned an error.
     fn into_reply(self) -> Result<Self::Reply, CallError>;
 }
 
@@ -162,13 +162,13 @@ impl<T, E: Into<Rejection>> Fallible for Result<T, E> {
     }
 }
 
-/// Reads the argument of a handler that takes one.
+/// Deserializes the argument of a handler that takes one.
 #[doc(hidden)]
 pub fn argument<T: Argument>(bytes: &[u8]) -> Result<T, CallError> {
     reading::read(bytes).map_err(invalid_argument)
 }
 
-/// Reads an argument that is a JSON object: the whole state, or several arguments by their names.
+/// Deserializes an argument that must be a JSON object: the whole state, or several arguments by name.
 #[doc(hidden)]
 pub fn object_argument<T: Argument>(bytes: &[u8]) -> Result<T, CallError> {
     if !is_object(bytes) {
@@ -177,15 +177,15 @@ pub fn object_argument<T: Argument>(bytes: &[u8]) -> Result<T, CallError> {
     argument(bytes)
 }
 
-/// Whether the JSON is an object, if it is any JSON.
+/// Whether `bytes` is a JSON object, provided that it is valid JSON.
 ///
-/// serde reads a struct from an array too, field by field. For a state that would mean that `[]` is a state in which
-/// everything has its default, so that a caller's slip could wipe an object.
+/// serde also deserializes a struct from an array, field by field. Then `[]` would be a state with all defaults,
+/// and a caller's mistake could wipe an object.
 pub(crate) fn is_object(bytes: &[u8]) -> bool {
     bytes.trim_ascii_start().first() == Some(&b'{')
 }
 
-/// Checks that there is no argument where the handler takes none.
+/// Checks that the argument is `null`, for a handler that takes none.
 #[doc(hidden)]
 pub fn no_argument(bytes: &[u8]) -> Result<(), CallError> {
     if bytes.trim_ascii() == b"null" {
@@ -196,10 +196,10 @@ pub fn no_argument(bytes: &[u8]) -> Result<(), CallError> {
     ))
 }
 
-/// Writes the reply of a handler.
+/// Serializes the reply of a handler.
 ///
-/// A value that cannot be JSON (a map whose keys are not text, or a float that is no number, say) is a mistake in the
-/// object, so it ends like any other bug of a handler: in a trap, which leaves the state as it was.
+/// A value that cannot be JSON, such as a map with keys that are not text or a float that is not finite, is a bug
+/// in the object. Like any other bug in a handler it causes a trap, which leaves the state unchanged.
 #[doc(hidden)]
 #[track_caller]
 pub fn reply<T: Reply + ?Sized>(reply: &T) -> Result<Vec<u8>, CallError> {
@@ -209,7 +209,7 @@ pub fn reply<T: Reply + ?Sized>(reply: &T) -> Result<Vec<u8>, CallError> {
     }
 }
 
-/// Ends the call, because something that only the object's code decides is wrong with it.
+/// Ends the call with a panic, because the object's code produced a value that cannot be serialized.
 #[track_caller]
 #[cold]
 #[expect(clippy::panic, reason = "a bug in an object's code is a trap, and its message is logged")]
@@ -217,7 +217,7 @@ pub(crate) fn cannot_be_written(what: &str, why: &dyn fmt::Display) -> ! {
     panic!("the {what} cannot be written: {why}")
 }
 
-/// Kept out of line: one copy of the formatting instead of one for every argument type.
+/// Not inlined: one copy of the formatting code instead of one per argument type.
 #[inline(never)]
 #[cold]
 #[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` calls")]

@@ -1,10 +1,10 @@
-//! Who is who in a call: the object, its caller, and why the handler runs.
+//! Identities in a call: the object, its caller, and the trigger of the handler.
 //!
-//! Owns [`ObjectId`], [`Caller`] and [`Occasion`]: plain values, which the host vouches for.
+//! Owns [`ObjectId`], [`Caller`] and [`Occasion`]: plain values, which the host has authenticated.
 
 use std::fmt;
 
-/// Who an object is: its type and its key.
+/// Identity of an object: its type and its key.
 ///
 /// # Examples
 ///
@@ -20,7 +20,7 @@ pub struct ObjectId {
 }
 
 impl ObjectId {
-    /// Names the object of type `object_type` with the key `key`.
+    /// Creates the identity of the object of type `object_type` with the key `key`.
     ///
     /// # Examples
     ///
@@ -32,7 +32,7 @@ impl ObjectId {
         ObjectId { object_type: object_type.into(), key: key.into() }
     }
 
-    /// The object's type, such as `todo`.
+    /// Returns the object's type, such as `todo`.
     ///
     /// # Examples
     ///
@@ -44,7 +44,7 @@ impl ObjectId {
         &self.object_type
     }
 
-    /// The object's key: 1 to 256 bytes of UTF-8 without control characters.
+    /// Returns the object's key: 1 to 256 bytes of UTF-8 without control characters.
     ///
     /// # Examples
     ///
@@ -65,10 +65,10 @@ impl fmt::Display for ObjectId {
     }
 }
 
-/// Who makes a call, as the host vouches for it.
+/// Caller of a handler, as authenticated by the host.
 ///
-/// Whether a caller may call objects of the type at all was decided before. A handler decides what it may do with this
-/// one object.
+/// The host has already checked whether the caller may call objects of this type. The handler decides about
+/// permissions for the individual object.
 ///
 /// # Examples
 ///
@@ -79,17 +79,17 @@ impl fmt::Display for ObjectId {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Caller {
-    /// Nobody in particular: the node takes calls from everybody.
+    /// An unauthenticated caller: the node accepts calls without a token.
     #[default]
     Anonymous,
-    /// Somebody whose token the node knows, by the name that goes with it.
+    /// A caller with a token that the node accepts, by the name of the principal.
     Principal(String),
-    /// Another object.
+    /// Another object of the same cluster, or this object for its alarms.
     Object(ObjectId),
 }
 
 impl Caller {
-    /// The name of the principal, where the caller is one.
+    /// Returns the name of the principal, if the caller is one.
     ///
     /// # Examples
     ///
@@ -115,7 +115,7 @@ impl fmt::Display for Caller {
     }
 }
 
-/// Why a handler runs.
+/// Trigger of a handler.
 ///
 /// # Examples
 ///
@@ -128,16 +128,17 @@ impl fmt::Display for Caller {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Occasion {
-    /// Somebody called it and waits for the reply.
+    /// A call whose caller waits for the reply.
     #[default]
     Called,
-    /// Another object, which is the caller, sent a message: its number among all messages of that object.
+    /// A message from another object, which is the caller. The number counts all messages of that object.
     Message(u64),
-    /// An alarm of this object, which is the caller, is due.
+    /// An alarm of this object, which is the caller.
     Alarm {
-        /// Its name.
+        /// Name of the alarm.
         name: String,
-        /// When it was due: milliseconds since 1970-01-01 00:00 UTC. The same however often it is given.
+        /// Time at which it was due: milliseconds since 1970-01-01 00:00 UTC. Does not change when the alarm is
+        /// retried.
         due_ms: u64,
     },
 }

@@ -1,6 +1,6 @@
-//! The typed side of calls between objects: what the expansion of `#[object]` implements and others use.
+//! Typed calls between objects: the options of a client, and its handlers by call or by message.
 //!
-//! The handlers of a client are generated; here are its options, and how a handler is reached by call or by message.
+//! The macro `#[object]` generates the methods for the handlers.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,11 +12,11 @@ use crate::call::Fallible;
 use crate::failure::{CallFailed, EffectError};
 use crate::reference::ObjectRef;
 
-/// Another object with the handlers of its type: what [`Object::at`](crate::Object::at) gives.
+/// Typed client of another object, with a method for each handler. Returned by [`Object::at`](crate::Object::at).
 ///
-/// A client has a method for each handler, with the handler's arguments, which answers with a
-/// `Result<Reply, CallFailed>`. The options here belong to every client. Where a handler has the name of one of them,
-/// the handler is meant, and the option is written `Client::timeout(&client, ..)`.
+/// Each method takes the handler's arguments and returns a `Result<Reply, CallFailed>`. Every client has the
+/// options below. If a handler has the name of an option, the method calls the handler. Call the option as
+/// `Client::timeout(&client, ..)` in that case.
 ///
 /// # Examples
 ///
@@ -44,51 +44,51 @@ use crate::reference::ObjectRef;
 /// }
 /// ```
 pub trait Client: From<ObjectRef> + AsRef<ObjectRef> {
-    /// The same object, whose calls wait so long for their reply: see [`ObjectRef::timeout`].
+    /// Returns a client whose calls have this timeout: see [`ObjectRef::timeout`].
     #[must_use]
     fn timeout(&self, timeout: Duration) -> Self {
         self.as_ref().clone().timeout(timeout).into()
     }
 
-    /// The same object, whose calls bear a mark by which a repetition is recognised: see
-    /// [`ObjectRef::idempotency_key`].
+    /// Returns a client whose calls have this idempotency key: see [`ObjectRef::idempotency_key`].
     #[must_use]
     fn idempotency_key(&self, key: impl Into<String>) -> Self {
         self.as_ref().clone().idempotency_key(key).into()
     }
 }
 
-/// Handlers that are called.
+/// Marker of clients that call handlers.
 #[doc(hidden)]
 #[derive(Clone, Debug)]
 pub struct Calls;
 
-/// Handlers that are sent messages.
+/// Marker of clients that send messages to handlers.
 #[doc(hidden)]
 #[derive(Clone, Debug)]
 pub struct Messages;
 
-/// What a handler answers that does not reject.
+/// Marker of a handler that does not reject, with its return type.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Plain<R>(R);
 
-/// What a handler answers that may reject: its whole `Result`.
+/// Marker of a handler that may reject, with its whole `Result`.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Rejecting<R>(R);
 
-/// How a handler with the argument `A` and the answer `R` is reached.
+/// Invocation of a handler with the argument `A` and the return type `R`.
 ///
-/// The bounds stand here and not at the generated methods, so that an object whose arguments or replies go one way
-/// only has a client all the same, and only the calls that need the other way do not compile.
+/// The bounds are here and not on the generated methods. So an object whose arguments or replies can only be
+/// serialized, or only be deserialized, still has a client. Only calls that need the other direction fail to
+/// compile.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "this handler cannot be called from another object",
     note = "its argument is to be written as JSON and its reply to be read: put `#[data]` on their definitions"
 )]
 pub trait Reach<A, R> {
-    /// What the generated method answers.
+    /// Return type of the generated method.
     type Answer;
 
     /// Calls the handler, or sends it a message.
@@ -125,7 +125,7 @@ impl<A: Serialize, R> Reach<A, R> for Messages {
     }
 }
 
-/// What a caller gets where a handler answers with a reference: its own.
+/// Owned form of a type that a handler returns, for the caller.
 #[doc(hidden)]
 pub trait Owned {
     /// The type without `&`.

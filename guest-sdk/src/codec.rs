@@ -1,19 +1,19 @@
-//! How a state is written: as JSON, or in whatever way its author chooses.
+//! Encoding of stored states: JSON, or a codec that the author provides.
 //!
-//! What callers see is JSON in any case: the codec is between the object and its record alone.
+//! Callers always see JSON. A codec affects only the record.
 
 use crate::object::ObjectState;
 use crate::reading;
 use crate::writing;
 
-/// A way of writing states: `#[state(codec = ..)]` names a type that implements it.
+/// Encoding of stored states. `#[state(codec = ..)]` names a type that implements it.
 ///
-/// The host stores what is written as it is, and says in the record which content type it has. A state that is not JSON
-/// is stored in base64, and is not shown to those who watch the object (`shows_state`).
+/// The host stores the encoded bytes unchanged, and records their content type. A state that is not JSON is stored
+/// as base64, and is not published to subscribers (`shows_state`).
 ///
-/// A state in another codec is one of another shape: raise the version, and keep the older struct with the codec that
-/// it had. Formats that do not name their fields, as postcard, know neither fields that are left out nor other names
-/// of them, so that with them every change of the struct needs a new version.
+/// A change of the codec is a change of the schema: raise the version, and keep the older struct with its old
+/// codec. Formats without field names, such as postcard, support neither missing fields nor aliases. With them,
+/// every change of the struct needs a new version.
 ///
 /// # Examples
 ///
@@ -59,25 +59,26 @@ use crate::writing;
 /// assert_eq!(picture.snapshot(), json!({ "pixels": "/wAA" }));
 /// ```
 pub trait StateCodec {
-    /// Media type of what is written, such as `application/cbor`.
+    /// Media type of encoded states, such as `application/cbor`.
     const CONTENT_TYPE: &'static str;
 
-    /// Writes a state into an empty buffer. The same state should give the same bytes.
+    /// Encodes a state into an empty buffer. The same state should give the same bytes.
     ///
     /// # Errors
     ///
-    /// Why it cannot be written. The call that made it ends in a trap then.
+    /// The reason why the state cannot be encoded. The call that produced it then ends in a trap.
     fn encode<S: ObjectState>(state: &S, snapshot: &mut Vec<u8>) -> Result<(), String>;
 
-    /// Reads a state that this codec wrote with the same version of its shape.
+    /// Decodes a state that this codec encoded with the same schema version.
     ///
     /// # Errors
     ///
-    /// Why it cannot be read. The object keeps it, and answers nothing until other code reads it.
+    /// The reason why the snapshot cannot be decoded. The object keeps it, and answers no calls until other code
+    /// can read it.
     fn decode<S: ObjectState>(snapshot: &[u8]) -> Result<S, String>;
 }
 
-/// States as JSON objects: what every state is unless it says otherwise.
+/// States as JSON objects: the default codec.
 ///
 /// # Examples
 ///

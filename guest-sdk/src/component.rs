@@ -1,7 +1,7 @@
-//! The component: the contract's exports, answered by an [`Object`].
+//! Component of an object type: implements the exports of the WIT world for an [`Object`].
 //!
-//! The bindings are generated here once, for all objects. What an object's own crate gets from `#[object]` is one
-//! static for its state and the exported symbols, which have to stand in the crate that is linked last.
+//! The bindings are generated here once, for all objects. In the object's own crate, `#[object]` adds only a static
+//! for the state and the exported symbols, which must be in the crate that is linked last.
 
 use std::cell::{Cell, RefCell};
 
@@ -35,7 +35,7 @@ pub mod bindings {
     });
 }
 
-/// Where a component keeps its one object.
+/// Storage of the one object of a component.
 #[derive(Debug)]
 pub struct Slot<O> {
     instance: RefCell<Option<Instance<O>>>,
@@ -43,16 +43,16 @@ pub struct Slot<O> {
 }
 
 impl<O> Slot<O> {
-    /// A slot without an object.
+    /// Creates an empty slot.
     #[expect(clippy::new_without_default, reason = "a static needs a `const` constructor")]
     pub const fn new() -> Slot<O> {
         Slot { instance: RefCell::new(None), has_hook: Cell::new(false) }
     }
 }
 
-/// An object type that is a component.
+/// Object type that is compiled as a component.
 pub trait Component: Object {
-    /// Runs `work` with the slot of this component.
+    /// Calls `work` with the slot of this component.
     fn with_slot<R>(work: impl FnOnce(&Slot<Self>) -> R) -> R
     where
         Self: Sized;
@@ -103,13 +103,13 @@ impl<O: Component> behavior::Guest for O {
     }
 }
 
-/// The host calls nothing before a successful `restore`: where it does, there is no object to speak for.
+/// Traps: the host called `handle` or `snapshot` before a successful `restore`, so there is no object.
 #[cold]
 fn not_restored() -> ! {
     core::arch::wasm32::unreachable()
 }
 
-/// Sends the messages of panics to the operator's log; what is printed goes nowhere in a component.
+/// Sends panic messages to the operator's log, because the output of a component is not kept.
 fn log_panics<O>(slot: &Slot<O>) {
     if !slot.has_hook.replace(true) {
         std::panic::set_hook(Box::new(|panic| log::write(log::Level::Error, &panic.to_string())));
@@ -177,7 +177,7 @@ fn restore_error(error: RestoreError) -> behavior::RestoreError {
     }
 }
 
-/// Makes a crate the component of `$object`. Written by `#[object]`.
+/// Exports the component of `$object` from the crate that contains it. Used by `#[object]`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __export_component {

@@ -1,13 +1,11 @@
-//! What a handler may know about its object and the call that it answers.
-//!
-//! Owns [`Context`]. It reads no clock and writes no log itself: that is `host.rs`.
+//! [`Context`]: a handler's view of its object and of the current call, and its log.
 
 use crate::caller::{Caller, ObjectId, Occasion};
 use crate::host::{Host, LogLevel};
 
-/// The object and the call that a handler is working for.
+/// Object and call of the running handler.
 ///
-/// A handler that wants it takes `&Context` right after its receiver. Nobody else can make one; in tests the
+/// A handler that needs it takes `&Context` right after its receiver. Only the SDK creates contexts; in tests,
 /// `testing::Harness` does.
 ///
 /// # Examples
@@ -53,7 +51,7 @@ impl Context {
         &self.host
     }
 
-    /// Who this object is.
+    /// Returns the identity of this object.
     ///
     /// # Examples
     ///
@@ -67,7 +65,7 @@ impl Context {
         &self.id
     }
 
-    /// The key of this object.
+    /// Returns the key of this object.
     ///
     /// # Examples
     ///
@@ -81,7 +79,7 @@ impl Context {
         self.id.key()
     }
 
-    /// The type of this object.
+    /// Returns the type of this object.
     ///
     /// # Examples
     ///
@@ -95,7 +93,7 @@ impl Context {
         self.id.object_type()
     }
 
-    /// Version of the state that the call sees: how many changes were made before it, 0 for a new object.
+    /// Returns the version of the state that the call sees: the number of changes before it, 0 for a new object.
     ///
     /// # Examples
     ///
@@ -109,7 +107,7 @@ impl Context {
         self.version
     }
 
-    /// Who makes the call.
+    /// Returns the caller.
     ///
     /// # Examples
     ///
@@ -126,7 +124,7 @@ impl Context {
         &self.caller
     }
 
-    /// Why the handler runs: for a call, a message or an alarm.
+    /// Returns the trigger of the handler: a call, a message or an alarm.
     ///
     /// # Examples
     ///
@@ -140,9 +138,10 @@ impl Context {
         &self.occasion
     }
 
-    /// When the call began: milliseconds since 1970-01-01 00:00 UTC, by the node's wall clock.
+    /// Returns the time when the call began: milliseconds since 1970-01-01 00:00 UTC, by the node's wall clock.
     ///
-    /// It stands still within a call. Between two calls it may go backwards, since another node may answer the next.
+    /// The time stands still within a call. It may go backwards between two calls, because another node may run the
+    /// next one.
     ///
     /// # Examples
     ///
@@ -156,10 +155,10 @@ impl Context {
         self.host.now_ms()
     }
 
-    /// Writes a line to the operator's log that matters only while developing.
+    /// Writes a line to the operator's log, with information for development.
     ///
-    /// A line is cut at 8 KiB, and past 64 KiB within one call further lines are dropped. The same is true of
-    /// [`info`](Context::info), [`warn`](Context::warn) and [`error`](Context::error).
+    /// A line is truncated after 8 KiB. After 64 KiB within one call, further lines are dropped. The same applies
+    /// to [`info`](Context::info), [`warn`](Context::warn) and [`error`](Context::error).
     ///
     /// # Examples
     ///
@@ -173,7 +172,7 @@ impl Context {
         self.host.log(LogLevel::Debug, message.as_ref());
     }
 
-    /// Writes a line of ordinary news to the operator's log.
+    /// Writes a line to the operator's log about normal operation.
     ///
     /// # Examples
     ///
@@ -187,7 +186,7 @@ impl Context {
         self.host.log(LogLevel::Info, message.as_ref());
     }
 
-    /// Writes a line to the operator's log about something that may need attention.
+    /// Writes a line to the operator's log about a condition that may need attention.
     ///
     /// # Examples
     ///
@@ -203,7 +202,7 @@ impl Context {
         self.host.log(LogLevel::Warn, message.as_ref());
     }
 
-    /// Writes a line to the operator's log about something that went wrong.
+    /// Writes a line to the operator's log about a failure.
     ///
     /// # Examples
     ///

@@ -1,6 +1,7 @@
-//! What an object type says of itself: its name, its state's shape and its handlers.
+//! Description of an object type: its name, the schema of its state, and its handlers.
 //!
-//! Owns the plain data; `component.rs` turns it into the contract's records. The schemas are made here.
+//! Owns the plain data and generates the schemas; `component.rs` converts the data into the records of the WIT
+//! world.
 
 use schemars::generate::{Contract, SchemaSettings};
 use schemars::{Schema, SchemaGenerator};
@@ -10,7 +11,7 @@ use crate::call::Described;
 use crate::codec::StateCodec as _;
 use crate::object::{Object, ObjectState};
 
-/// What a handler may do with the state.
+/// Access of a handler to the state.
 ///
 /// # Examples
 ///
@@ -23,7 +24,7 @@ use crate::object::{Object, ObjectState};
 pub enum HandlerKind {
     /// May change the state.
     Update,
-    /// May not change the state.
+    /// Must not change the state.
     Query,
 }
 
@@ -55,15 +56,15 @@ pub enum HandlerKind {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Handler {
-    /// Its name: that of the method.
+    /// Name of the handler: the name of the method.
     pub name: &'static str,
-    /// Whether it may change the state.
+    /// Access to the state.
     pub kind: HandlerKind,
-    /// The doc comment of the method.
+    /// Doc comment of the method.
     pub documentation: &'static str,
-    /// JSON Schema of its argument, as JSON text.
+    /// JSON Schema of the argument, as JSON text.
     pub argument_schema: String,
-    /// JSON Schema of its reply, as JSON text.
+    /// JSON Schema of the reply, as JSON text.
     pub reply_schema: String,
 }
 
@@ -84,13 +85,13 @@ impl Handler {
         }
     }
 
-    /// Describes the handler `get` that comes with every object.
+    /// Describes the generated handler `get`.
     #[doc(hidden)]
     pub fn get<S: ObjectState>() -> Handler {
         Handler::new::<(), S>("get", HandlerKind::Query, "Answers with the whole state.")
     }
 
-    /// Describes the handler `put` that comes with every object.
+    /// Describes the generated handler `put`.
     #[doc(hidden)]
     pub fn put<S: ObjectState>() -> Handler {
         let documentation = "Replaces the whole state. What is left out takes its default.";
@@ -98,7 +99,7 @@ impl Handler {
     }
 }
 
-/// What an object type says of itself.
+/// Description of an object type.
 ///
 /// # Examples
 ///
@@ -120,11 +121,11 @@ impl Handler {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Description {
-    /// The name of the object type.
+    /// Name of the object type.
     pub name: &'static str,
-    /// What objects of this type are, for people.
+    /// Description of the object type for people.
     pub documentation: &'static str,
-    /// Version of the shape of the state.
+    /// Version of the state's schema.
     pub schema_version: u32,
     /// Media type of stored states.
     pub state_content_type: &'static str,
@@ -132,7 +133,7 @@ pub struct Description {
     pub state_schema: String,
     /// All handlers.
     pub handlers: Vec<Handler>,
-    /// Whether those who watch an object are shown its state after every change.
+    /// Whether subscribers of an object receive its state after every change.
     pub shows_state: bool,
 }
 
@@ -161,12 +162,12 @@ impl Description {
     }
 }
 
-/// The JSON Schema of `T` as compact JSON text, without the key that names the dialect (2020-12).
+/// Returns the JSON Schema of `T` (draft 2020-12) as compact JSON text, without `$schema`.
 fn schema_of<T: Described>(contract: Contract) -> String {
     schema_text(contract, T::json_schema)
 }
 
-/// Adds the other names under which fields are read to the schema of what is read.
+/// Adds the aliases of fields as deprecated properties to a schema for deserialization.
 #[doc(hidden)]
 pub fn with_aliases(
     mut schema: Schema,
@@ -187,7 +188,7 @@ pub fn with_aliases(
     schema
 }
 
-/// The part of it that does not depend on the type, once per component and not once per type.
+/// Type-independent part of `schema_of`: compiled once per component instead of once per type.
 #[inline(never)]
 fn schema_text(contract: Contract, schema: fn(&mut SchemaGenerator) -> Schema) -> String {
     let settings = SchemaSettings::draft2020_12().with(|settings| settings.contract = contract);
@@ -197,6 +198,6 @@ fn schema_text(contract: Contract, schema: fn(&mut SchemaGenerator) -> Schema) -
     if !definitions.is_empty() {
         schema.insert("$defs".to_owned(), Json::Object(definitions));
     }
-    // Not its `Display`, which would bring a second writer, for indented JSON.
+    // Not its `Display`, which would link a second serializer, for indented JSON.
     serde_json::to_string(schema.as_value()).unwrap_or_else(|_| "true".to_owned())
 }

@@ -1,7 +1,7 @@
-//! What a handler can bring about besides its change and its reply: messages, events and alarms.
+//! Effects of a handler in addition to its change and its reply: messages, events and alarms.
 //!
-//! Owns [`Alarm`], [`Due`] and these methods of [`Context`]. All of it takes effect with the change of the call, and
-//! none of it where the call is rejected.
+//! Owns [`Alarm`], [`Due`] and these methods of [`Context`]. All effects take place with the change of the call,
+//! and none of them if the call is rejected.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::failure::EffectError;
 use crate::reference::{to_json, whole_ms};
 
-/// When an alarm is due.
+/// Time at which an alarm is due.
 ///
 /// # Examples
 ///
@@ -24,9 +24,9 @@ use crate::reference::{to_json, whole_ms};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due {
-    /// At this time: milliseconds since 1970-01-01 00:00 UTC.
+    /// An absolute time: milliseconds since 1970-01-01 00:00 UTC.
     AtMs(u64),
-    /// So long after this call began.
+    /// A delay, counted from the start of this call.
     After(Duration),
 }
 
@@ -48,19 +48,19 @@ impl From<Duration> for Due {
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Alarm {
-    /// Its name, unique within the object.
+    /// Name, unique within the object.
     pub name: String,
-    /// When it is due next: milliseconds since 1970-01-01 00:00 UTC.
+    /// Next time at which it is due: milliseconds since 1970-01-01 00:00 UTC.
     pub due_ms: u64,
-    /// For a repeating one, milliseconds from one time to the next.
+    /// Interval of a repeating alarm in milliseconds.
     pub every_ms: Option<u64>,
-    /// The handler that is called.
+    /// Handler that is called.
     pub handler: String,
-    /// Its argument.
+    /// Argument of that call.
     pub argument: Json,
 }
 
-/// An alarm that is about to be set: [`call`](SetAlarm::call) says what it calls, and sets it.
+/// Builder of an alarm: [`call`](SetAlarm::call) selects the handler and sets the alarm.
 ///
 /// # Examples
 ///
@@ -96,7 +96,7 @@ pub struct SetAlarm<'a> {
 }
 
 impl SetAlarm<'_> {
-    /// Has the alarm repeat, at least a second apart.
+    /// Makes the alarm repeat at this interval, at least one second.
     ///
     /// # Examples
     ///
@@ -113,18 +113,20 @@ impl SetAlarm<'_> {
         self
     }
 
-    /// Sets the alarm: when it is due, `handler`, an update, is called with `argument`, `&()` for none.
+    /// Sets the alarm: when it is due, the host calls the update `handler` with `argument`. Pass `&()` for no
+    /// argument.
     ///
-    /// It is given at least once and never before it is due, with [`Occasion::Alarm`](crate::Occasion::Alarm).
+    /// The alarm fires at least once and never early. The handler's trigger is then
+    /// [`Occasion::Alarm`](crate::Occasion::Alarm).
     ///
     /// # Errors
     ///
-    /// If the calling handler is a query, the alarm is not well-formed, the object's type has no such update, or there
-    /// are too many.
+    /// Returns an error if the calling handler is a query, the alarm is malformed, the object's type has no update
+    /// of this name, or the object has too many alarms.
     ///
     /// # Panics
     ///
-    /// Where the argument cannot be JSON.
+    /// Panics if the argument cannot be serialized as JSON.
     ///
     /// # Examples
     ///
@@ -147,19 +149,19 @@ impl SetAlarm<'_> {
 }
 
 impl Context {
-    /// Sends a message: has a handler of another object called after this call's change is committed.
+    /// Sends a message: the host calls a handler of another object after this call's change is committed.
     ///
-    /// Messages from one object to another arrive in the order in which they were sent, with effect once. The argument
-    /// is written as JSON, `&()` for none, at most 64 KiB.
+    /// Messages from one object to another are delivered in the order in which they were sent, and each takes
+    /// effect once. The argument is serialized as JSON, at most 64 KiB. Pass `&()` for no argument.
     ///
     /// # Errors
     ///
-    /// Where the handler is a query, the message is not well-formed, the receiver is of the object's own type and that
-    /// has no such handler, or there are too many.
+    /// Returns an error if the handler is a query, the message is malformed, or there are too many messages. Also
+    /// returns an error if the receiver is of the object's own type, and that type has no such handler.
     ///
     /// # Panics
     ///
-    /// Where the argument cannot be JSON.
+    /// Panics if the argument cannot be serialized as JSON.
     ///
     /// # Examples
     ///
@@ -179,18 +181,19 @@ impl Context {
         self.host().send(to, handler, &to_json("argument", argument))
     }
 
-    /// Tells everybody who watches the object, after this call's change is committed.
+    /// Publishes an event to all subscribers of the object, after this call's change is committed.
     ///
-    /// `name` is lower case words with hyphens between them; `changed`, `reset` and `closed` are the host's own. The
-    /// data is written as JSON. At most 64 events and 256 KiB of data within one call.
+    /// `name` consists of lower-case words, joined by hyphens. The names `changed`, `reset` and `closed` are
+    /// reserved for the host. The data is serialized as JSON. At most 64 events and 256 KiB of data within one
+    /// call.
     ///
     /// # Errors
     ///
-    /// Where the handler is a query, the event is not well-formed, or there are too many.
+    /// Returns an error if the handler is a query, the event is malformed, or there are too many events.
     ///
     /// # Panics
     ///
-    /// Where the data cannot be JSON.
+    /// Panics if the data cannot be serialized as JSON.
     ///
     /// # Examples
     ///
@@ -205,10 +208,10 @@ impl Context {
         self.host().publish(name, &to_json("event", data))
     }
 
-    /// Begins to set the alarm `name`, in place of the one that has this name already.
+    /// Starts setting the alarm `name`, which replaces an existing alarm of this name. [`SetAlarm::call`] sets it.
     ///
-    /// `due` is a [`Duration`] from now, or a [`Due`]. The name has 1 to 64 of `a-z`, `0-9`, `-` and `_`. At most 64
-    /// alarms.
+    /// `due` is a [`Duration`] from the start of this call, or a [`Due`]. The name has 1 to 64 characters of `a-z`,
+    /// `0-9`, `-` and `_`. An object may have at most 64 alarms.
     ///
     /// # Examples
     ///
@@ -223,11 +226,11 @@ impl Context {
         SetAlarm { ctx: self, name, due: due.into(), every: None }
     }
 
-    /// Cancels the alarm `name`; whether it was set.
+    /// Cancels the alarm `name`. Returns whether it was set.
     ///
     /// # Errors
     ///
-    /// Where the handler is a query, or the name is none.
+    /// Returns an error if the handler is a query, or the name is invalid.
     ///
     /// # Examples
     ///
@@ -244,11 +247,12 @@ impl Context {
         self.host().cancel_alarm(name)
     }
 
-    /// All alarms that are set, by name, as this call left them so far.
+    /// Returns all alarms that are set, sorted by name, including the changes of this call so far.
     ///
     /// # Panics
     ///
-    /// Where the argument of one is more than a [`Json`](crate::Json) can hold: an integer of more than 64 bits, say.
+    /// Panics if a [`Json`](crate::Json) cannot hold the argument of an alarm: an integer of more than 64 bits, for
+    /// example.
     ///
     /// # Examples
     ///

@@ -1,19 +1,21 @@
-//! Why another object gave no reply, and why an effect is not to be had.
+//! Errors of calls to other objects, and of requested effects.
 //!
-//! Owns [`CallFailed`] and [`EffectError`], and how both become the [`Rejection`] of the handler that met them.
+//! Owns [`CallFailed`] and [`EffectError`], and the conversion of both into the [`Rejection`] of the calling
+//! handler.
 
 use std::fmt;
 
 use crate::call::CallError;
 use crate::rejection::Rejection;
 
-/// Why the call of another object has no reply.
+/// Reason why the call of another object has no reply.
 ///
-/// [`Unknown`](CallFailed::Unknown) says that the call may have taken effect,
-/// [`ReplyUnreadable`](CallFailed::ReplyUnreadable) that it was done, and each other one that it changed nothing at the
-/// object it was made to.
-/// With `?` it becomes the rejection of the calling handler: a refusal is passed on as it is, with its detail, and the
-/// others have codes of their own, as [`code`](CallFailed::code) names them.
+/// [`Unknown`](CallFailed::Unknown) means that the call may have taken effect, and
+/// [`ReplyUnreadable`](CallFailed::ReplyUnreadable) that it did. With every other variant, the call changed nothing
+/// in the called object.
+///
+/// With `?`, it becomes the rejection of the calling handler. A rejection by the called object is passed on
+/// unchanged, with its detail. The other variants have separate codes: see [`code`](CallFailed::code).
 ///
 /// # Examples
 ///
@@ -27,34 +29,35 @@ use crate::rejection::Rejection;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallFailed {
-    /// The object refuses the call.
+    /// The object rejects the call.
     Refused(Rejection),
-    /// The argument does not fit the handler, or the call is not well-formed: `callee-invalid-argument`.
+    /// The argument does not match the handler, or the call is malformed: `callee-invalid-argument`.
     InvalidArgument(String),
-    /// There is no such type, or the type has no such handler: `callee-not-found`.
+    /// The type does not exist, or has no such handler: `callee-not-found`.
     NotFound(String),
     /// The object waits, directly or through others, for this one: `call-cycle`.
     Cycle(String),
-    /// The chain of objects that wait for each other is as long as it may be: `call-too-deep`.
+    /// The chain of waiting objects has reached its maximum length: `call-too-deep`.
     TooDeep(String),
-    /// The object waits, in an older chain of calls, for one that waits for this call: `call-conflict`. The text names
-    /// the circle. Whoever refuses the own call now can be called again.
+    /// Deadlock (`call-conflict`): the object waits, in an older chain of calls, for an object that waits for this
+    /// call. The text names the cycle. If this handler then rejects its own call, that call can be retried.
     Conflict(String),
     /// The time was over before the call began: `call-timed-out`.
     TimedOut(String),
-    /// The object cannot be reached, or takes no call now; later it may: `callee-unavailable`.
+    /// The object is unreachable or temporarily accepts no calls: `callee-unavailable`.
     Unavailable(String),
-    /// The object's code failed: it trapped, or broke its limits: `callee-failed`.
+    /// The object's code trapped or exceeded its limits: `callee-failed`.
     Failed(String),
     /// The call may have taken effect, or may still: `call-unknown`.
     Unknown(String),
-    /// The call was done, and its reply is not what was expected, or more than the type of the caller can hold exactly:
+    /// The call was executed, but its reply does not match the expected type, or that type cannot hold it exactly:
     /// `reply-unreadable`.
     ReplyUnreadable(String),
 }
 
 impl CallFailed {
-    /// The code that a rejection has which was made from this: that of the refusal, or one that says what failed.
+    /// Returns the code that the resulting rejection has: that of the object's own rejection, or one that names the
+    /// failure.
     ///
     /// # Examples
     ///
@@ -68,7 +71,7 @@ impl CallFailed {
         self.parts().0
     }
 
-    /// What happened, for people.
+    /// Returns the description of the failure, for people.
     ///
     /// # Examples
     ///
@@ -117,7 +120,8 @@ impl From<CallFailed> for Rejection {
     }
 }
 
-/// What one object answers is what another one meets, as in tests where a harness answers for an object.
+/// Converts the error of one object into the error that its caller receives: for tests in which a harness answers
+/// calls.
 impl From<CallError> for CallFailed {
     fn from(error: CallError) -> CallFailed {
         match error {
@@ -130,9 +134,10 @@ impl From<CallError> for CallFailed {
     }
 }
 
-/// Why a message, an event or an alarm is not to be had. Nothing of it is done, and the handler goes on.
+/// Reason why a message, an event or an alarm is rejected. It does not take place at all, and the handler
+/// continues.
 ///
-/// With `?` it becomes the rejection of the handler.
+/// With `?`, it becomes the rejection of the handler.
 ///
 /// # Examples
 ///
@@ -146,9 +151,9 @@ impl From<CallError> for CallFailed {
 pub enum EffectError {
     /// The handler is a query, which has no effects: `effect-in-query`.
     NotInQuery,
-    /// What was named is not well-formed: `effect-invalid`.
+    /// The request is malformed: `effect-invalid`.
     Invalid(String),
-    /// The call, or the object, has as much of it as it may have: `effect-too-much`.
+    /// A limit of the call or of the object is reached: `effect-too-much`.
     TooMuch(String),
 }
 

@@ -1,9 +1,9 @@
-//! The functions of the host that an object may call: its clock, its log, other objects, alarms and events.
+//! Functions of the host that an object may call: clock, log, other objects, alarms and events.
 //!
-//! In a component they are imports. Natively they are played by a value that the test harness can read and set, so
-//! that handlers under test need neither Wasm nor a clock.
+//! In a component they are imports. In a native build they are a mock that the test harness can read and set, so
+//! handlers under test need neither Wasm nor a real clock.
 
-/// How much a line of the log matters.
+/// Severity of a log line.
 ///
 /// # Examples
 ///
@@ -13,13 +13,13 @@
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
-    /// For the author, while developing.
+    /// Information for the author during development.
     Debug,
-    /// Ordinary news.
+    /// Normal operation.
     Info,
-    /// Something that may need attention.
+    /// A condition that may need attention.
     Warn,
-    /// Something went wrong.
+    /// A failure.
     Error,
 }
 

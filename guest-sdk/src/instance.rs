@@ -1,7 +1,7 @@
 //! One object in memory: its state, and the calls on it.
 //!
-//! The component and the test harness both drive objects through this, so that a test sees what the host will see.
-//! Undoing a rejected call is not here: the host restores the last snapshot.
+//! The component and the test harness both drive objects through this module, so tests run the same code as the
+//! host. Undoing a rejected call is the host's task: it restores the last snapshot.
 
 use std::cell::Cell;
 
@@ -30,12 +30,13 @@ pub(crate) struct Call<'a> {
 pub(crate) struct Instance<O> {
     ctx: Context,
     state: O,
-    /// Size of the last snapshot: the next one is about as long, which saves growing its buffer step by step.
+    /// Size of the last snapshot. The next one is about as long, so this capacity avoids growing its buffer step by
+    /// step.
     snapshot_bytes: Cell<usize>,
 }
 
 impl<O: Object> Instance<O> {
-    /// The object `id` with the state in `snapshot`, or with the defaults of its type where there is none.
+    /// Restores the object `id` from `snapshot`, or with the defaults of its type if there is none.
     pub(crate) fn restore(
         id: ObjectId,
         host: Host,
@@ -50,13 +51,13 @@ impl<O: Object> Instance<O> {
         Ok(Instance { ctx: Context::new(id, host), state, snapshot_bytes })
     }
 
-    /// Runs one handler. After an error the instance has to be restored before it is used again.
+    /// Runs one handler. After an error, the instance must be restored before it is used again.
     pub(crate) fn handle(&mut self, call: Call<'_>) -> Result<Vec<u8>, CallError> {
         self.ctx.begin_call(call.version, call.caller, call.occasion);
         self.ctx.host().run(|| self.state.dispatch(&self.ctx, call.handler, call.argument))
     }
 
-    /// The whole state, so that `restore` reads it back.
+    /// Encodes the whole state so that `restore` can read it.
     pub(crate) fn snapshot(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.snapshot_bytes.get() + 64);
         if let Err(why) = O::Codec::encode(&self.state, &mut bytes) {
@@ -66,7 +67,6 @@ impl<O: Object> Instance<O> {
         bytes
     }
 
-    /// The state itself.
     #[cfg(all(feature = "testing", not(target_family = "wasm")))]
     pub(crate) fn state(&self) -> &O {
         &self.state

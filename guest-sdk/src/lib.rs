@@ -1,16 +1,16 @@
-//! What an author of Highlander objects uses.
+//! SDK for authors of Highlander objects.
 //!
-//! An **object** is an identity (`todo/42`), a state and the handlers that may read or change it. An object type is a
-//! struct with [`#[derive(ObjectState)]`](derive@ObjectState) and an `impl` block with [`#[object]`](macro@object):
-//! a method with `&mut self` is an **update**, one with `&self` a **query**. Compiled for `wasm32-wasip2`, the crate
-//! is a component that the host can be given while it runs.
+//! An **object** has an identity (`todo/42`), a state, and handlers that read or change the state. An object type
+//! is a struct with [`#[derive(ObjectState)]`](derive@ObjectState) and an `impl` block with
+//! [`#[object]`](macro@object). A method with `&mut self` is an **update**, one with `&self` a **query**. Compiled
+//! for `wasm32-wasip2`, the crate is a component that can be deployed to a running host.
 //!
-//! This crate owns the typed side of the contract in `wit/`: JSON in and out, schemas, defaults, rejections. It keeps
-//! nothing between calls but the state, and it does not reach the network or the file system; neither can an object.
+//! The SDK is the typed layer over the WIT world in `wit/`: JSON arguments and replies, schemas, defaults and
+//! rejections. Only the state survives between calls. Objects have no access to the network or the file system.
 //!
 //! # Examples
 //!
-//! A complete object, and a test of it:
+//! A complete object and a test of it:
 //!
 //! ```
 //! use highlander_sdk::prelude::*;
@@ -65,7 +65,7 @@
 //! ```
 
 #![deny(missing_docs)]
-// Objects are driven by a component or by a test, and a plain native build is neither.
+// Only components and tests drive objects; a plain native build has neither.
 #![cfg_attr(
     not(any(target_family = "wasm", feature = "testing")),
     allow(dead_code, reason = "only components and tests drive objects")
@@ -116,7 +116,7 @@ pub use crate::object::{Object, ObjectState};
 pub use crate::reference::ObjectRef;
 pub use crate::rejection::Rejection;
 
-/// Everything that an object needs, with one `use`.
+/// Everything that an object needs, for import with one `use`.
 ///
 /// # Examples
 ///
@@ -142,7 +142,7 @@ pub mod prelude {
         Bytes, CallError, CallFailed, Caller, Context, Due, EffectError, Json, Object, ObjectId,
         ObjectRef, ObjectState, Occasion, Rejection, data, json, object, reject,
     };
-    // What states and alarms are made of all the time.
+    // Types that states and alarms use frequently.
     pub use std::collections::{BTreeMap, BTreeSet};
     pub use std::time::Duration;
 }

@@ -1,14 +1,14 @@
-//! From a snapshot to a state: which versions of its shape are read, and the way from an old one to today's.
+//! Reads snapshots, and migrates those of older schema versions.
 //!
-//! Every struct reads the snapshots of its own version alone, and hands older ones to the struct that it names. What
-//! becomes of an old state is the author's: `From` or `TryFrom`.
+//! Each struct reads only the snapshots of its own version, and passes older ones to the struct in its
+//! `migrate_from`. The author converts old states with `From` or `TryFrom`.
 
 use std::fmt;
 
 use crate::codec::StateCodec as _;
 use crate::object::ObjectState;
 
-/// Why a snapshot cannot be read. The object keeps it, and answers nothing until other code reads it.
+/// Reason why a snapshot cannot be read. The object keeps it, and answers no calls until other code can read it.
 ///
 /// # Examples
 ///
@@ -19,12 +19,12 @@ use crate::object::ObjectState;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RestoreError {
-    /// The snapshot was written with a newer schema than this code knows.
+    /// The snapshot was written with a newer schema version than this code supports.
     NewerSchema {
-        /// The newest schema version that this code reads.
+        /// Newest schema version that this code reads.
         known: u32,
     },
-    /// The snapshot does not fit. The text says where and why.
+    /// The snapshot is invalid. The text says where and why.
     InvalidSnapshot(String),
 }
 
@@ -44,7 +44,7 @@ impl fmt::Display for RestoreError {
 
 impl std::error::Error for RestoreError {}
 
-/// An older state that has a way into the next one: any type with `From` or `TryFrom` between them.
+/// Older state that converts into the next version: any type with `From` or `TryFrom` between them.
 ///
 /// # Examples
 ///
@@ -69,11 +69,11 @@ impl std::error::Error for RestoreError {}
     note = "write `impl From<{Self}> for {New}`, or `TryFrom` where a state may be refused"
 )]
 pub trait MigrateInto<New> {
-    /// The newer state.
+    /// Converts the state into the newer version.
     ///
     /// # Errors
     ///
-    /// The text says why there is none. The object keeps its old state then.
+    /// The reason why the state cannot be converted. The object then keeps its old state.
     fn migrate_into(self) -> Result<New, String>;
 }
 
@@ -86,7 +86,7 @@ where
     }
 }
 
-/// The state in a snapshot that was written with `schema_version`.
+/// Reads a snapshot that was written with `schema_version`, and migrates it if it is older than `S`.
 pub(crate) fn read<S: ObjectState>(
     schema_version: u32,
     snapshot: &[u8],
@@ -103,7 +103,8 @@ pub(crate) fn read<S: ObjectState>(
     S::Codec::decode(snapshot).map_err(RestoreError::InvalidSnapshot)
 }
 
-/// Reads an older snapshot as an `Old`, or as what that is migrated from, and takes it one version further.
+/// Reads an older snapshot as an `Old`, which may itself be migrated from an older one, and converts it to the next
+/// version.
 #[doc(hidden)]
 pub fn migrate<Old, New>(from_version: u32, snapshot: &[u8]) -> Result<New, RestoreError>
 where
@@ -115,7 +116,7 @@ where
         .map_err(|reason| refused(Old::SCHEMA_VERSION, &reason))
 }
 
-/// The answer to a snapshot that is too old.
+/// Returns the error for a snapshot of an unsupported older version.
 pub(crate) fn unread<S: ObjectState>(schema_version: u32) -> RestoreError {
     too_old(schema_version, S::OLDEST_VERSION, S::SCHEMA_VERSION)
 }

@@ -1,7 +1,7 @@
-//! The two traits behind the macros: the shape of a state, and the handlers on it.
+//! Traits that the macros implement: the state of an object, and the handlers on it.
 //!
-//! Nobody implements them by hand. They are public so that bounds can name them, and so that the compiler has a place
-//! to say which macro is missing.
+//! They are public so that bounds can name them, and so that compiler errors can report which macro is missing. Do
+//! not implement them by hand.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -14,7 +14,7 @@ use crate::description::Handler;
 use crate::migration::{RestoreError, unread};
 use crate::reference::ObjectRef;
 
-/// The state of an object. Made by `#[derive(ObjectState)]`.
+/// State of an object. Implemented by `#[derive(ObjectState)]`.
 ///
 /// # Examples
 ///
@@ -39,16 +39,17 @@ use crate::reference::ObjectRef;
     note = "put `#[derive(ObjectState)]` on `struct {Self}`"
 )]
 pub trait ObjectState: Default + Serialize + DeserializeOwned + JsonSchema + 'static {
-    /// Version of the shape of the state, from 1: `#[state(version = 2)]`.
+    /// Version of the state's schema, from 1: `#[state(version = 2)]`.
     const SCHEMA_VERSION: u32;
 
-    /// The doc comment of the struct.
+    /// Doc comment of the struct.
     const DOCUMENTATION: &'static str;
 
-    /// How the state is written: `#[state(codec = ..)]`, JSON unless it says otherwise.
+    /// Encoding of stored states: `#[state(codec = ..)]`, JSON by default.
     type Codec: StateCodec;
 
-    /// The oldest version whose snapshots are read, by way of the structs that `#[state(migrate_from = ..)]` names.
+    /// Oldest schema version whose snapshots can be read, through the structs that `#[state(migrate_from = ..)]`
+    /// names.
     const OLDEST_VERSION: u32 = Self::SCHEMA_VERSION;
 
     /// Reads a snapshot of a version from `OLDEST_VERSION` to the one before `SCHEMA_VERSION`.
@@ -59,7 +60,7 @@ pub trait ObjectState: Default + Serialize + DeserializeOwned + JsonSchema + 'st
     }
 }
 
-/// A state with handlers: a whole object type. Made by `#[object]` on an `impl` of the state.
+/// A complete object type: a state with handlers. Implemented by `#[object]` on an `impl` block of the state.
 ///
 /// # Examples
 ///
@@ -87,28 +88,28 @@ pub trait ObjectState: Default + Serialize + DeserializeOwned + JsonSchema + 'st
     note = "put `#[object]` on `impl {Self} {{ .. }}`; its methods become the handlers"
 )]
 pub trait Object: ObjectState {
-    /// The name of the object type, such as `shopping-list`.
+    /// Name of the object type, such as `shopping-list`.
     const TYPE_NAME: &'static str;
 
-    /// The doc comment of the `impl` block, or that of the struct where it has none.
+    /// Doc comment of the `impl` block, or of the struct if the block has none.
     const DOCUMENTATION: &'static str;
 
-    /// Whether those who watch an object are shown its state after every change: `#[object(shows_state = true)]`.
+    /// Whether subscribers of an object receive its state after every change: `#[object(shows_state = true)]`.
     const SHOWS_STATE: bool = false;
 
-    /// The object of this type that has a certain key, with a method for each handler.
+    /// Client with a method that calls each handler.
     #[doc(hidden)]
     type Client: From<ObjectRef>;
 
-    /// The same, by message.
+    /// Client with a method that sends a message to each handler.
     #[doc(hidden)]
     type Messages: From<ObjectRef>;
 
-    /// The object with the key `key`, to be called from a handler of another one.
+    /// Returns a client that calls the object with the key `key`, for use in a handler of another object.
     ///
-    /// It has a method for each handler, with the handler's arguments, which answers with a `Result<Reply,
-    /// CallFailed>`; and the options of [`Client`](crate::Client). Where the type has a handler `at`, it is written
-    /// `<Todo as Object>::at("42")`.
+    /// The client has one method per handler, with the handler's arguments. Each method returns a
+    /// `Result<Reply, CallFailed>`. The client also has the options of [`Client`](crate::Client). If the type has a
+    /// handler named `at`, write `<Todo as Object>::at("42")`.
     ///
     /// # Examples
     ///
@@ -137,10 +138,11 @@ pub trait Object: ObjectState {
         ObjectRef::new(Self::TYPE_NAME, key).into()
     }
 
-    /// The object with the key `key`, to be sent messages from a handler of another one.
+    /// Returns a client that sends messages to the object with the key `key`, for use in a handler of another
+    /// object.
     ///
-    /// It has a method for each handler, with the handler's arguments, which answers with a `Result<(), EffectError>`
-    /// at once. The handler is called after this call's change is committed: see
+    /// The client has one method per handler, with the handler's arguments. Each method returns a
+    /// `Result<(), EffectError>` at once. The host calls the handler after this call's change is committed: see
     /// [`Context::send`](crate::Context::send).
     ///
     /// # Examples
@@ -161,11 +163,11 @@ pub trait Object: ObjectState {
         ObjectRef::new(Self::TYPE_NAME, key).into()
     }
 
-    /// All handlers, `get` and `put` first.
+    /// Returns the descriptions of all handlers, `get` and `put` first.
     #[doc(hidden)]
     fn handlers() -> Vec<Handler>;
 
-    /// Runs the handler that is called `handler`. After an error the state is not to be used any more.
+    /// Runs the handler named `handler`. After an error, the state must not be used again.
     #[doc(hidden)]
     fn dispatch(
         &mut self,
@@ -187,24 +189,24 @@ pub trait Storable {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + JsonSchema> Storable for T {}
 
-/// Compiles for a type that can be stored.
+/// Compiles only for types that can be stored.
 #[doc(hidden)]
 pub fn state_field<T: Storable>() {}
 
-/// A state with its defaults.
+/// Returns a state with its defaults.
 #[doc(hidden)]
 pub fn new<S: ObjectState>() -> S {
     S::default()
 }
 
-/// The handler `get`.
+/// Runs the handler `get`, which returns the whole state.
 #[doc(hidden)]
 pub fn get<S: ObjectState>(state: &S, argument: &[u8]) -> Result<Vec<u8>, CallError> {
     no_argument(argument)?;
     reply(state)
 }
 
-/// The handler `put`.
+/// Runs the handler `put`, which replaces the whole state.
 #[doc(hidden)]
 pub fn put<S: ObjectState>(state: &mut S, argument: &[u8]) -> Result<Vec<u8>, CallError> {
     *state = object_argument(argument)?;

@@ -1,4 +1,4 @@
-//! What the expansions of the macros name. It is no part of the public interface and may change in any release.
+//! Items that the macro expansions refer to. Not part of the public interface; they may change in any release.
 
 pub use std::format;
 

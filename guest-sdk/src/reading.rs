@@ -1,9 +1,9 @@
-//! Reads JSON into the types of an object: arguments, states, and the replies of others.
+//! Deserializes JSON into the types of an object: arguments, states, and replies of other objects.
 //!
-//! What a type cannot hold exactly is refused with a reason, and never rounded or dropped: numbers that `Json` would
-//! round, names that stand twice in an object. An integer is one by its value, as JSON Schema has it: `5.0` is 5.
-//! `reading/reader.rs` is the deserializer, `reading/numbers.rs` the arithmetic, `reading/names.rs` the search for
-//! names that stand twice.
+//! A value that its type cannot hold exactly is rejected with a reason, and never rounded or dropped: numbers that
+//! `Json` would round, and duplicate names in an object. A number is an integer by its value, as in JSON Schema:
+//! `5.0` is 5. `reading/reader.rs` is the deserializer, `reading/numbers.rs` the arithmetic, `reading/names.rs` the
+//! search for duplicate names.
 
 mod names;
 mod numbers;
@@ -13,18 +13,18 @@ use serde::de::{DeserializeOwned, Error as _};
 
 use self::reader::{AS_DECLARED, PASSED_OVER, Reader};
 
-/// Reads the argument of a call, or anything else that comes from outside.
+/// Deserializes the argument of a call, or any other external input.
 pub(crate) fn read<T: DeserializeOwned>(json: &[u8]) -> Result<T, serde_json::Error> {
     check_names(json)?;
     read_as::<T, AS_DECLARED>(json)
 }
 
-/// Reads a snapshot, which this SDK has written: no name stands there twice.
+/// Deserializes a snapshot. The SDK has written it, so it has no duplicate names.
 pub(crate) fn read_snapshot<T: DeserializeOwned>(json: &[u8]) -> Result<T, serde_json::Error> {
     read_as::<T, AS_DECLARED>(json)
 }
 
-/// Reads the reply of another object.
+/// Deserializes the reply of another object, and ignores unknown fields.
 pub(crate) fn read_reply<T: DeserializeOwned>(json: &[u8]) -> Result<T, serde_json::Error> {
     check_names(json)?;
     read_as::<T, PASSED_OVER>(json)
@@ -48,7 +48,7 @@ fn check_names(json: &[u8]) -> Result<(), serde_json::Error> {
     }
 }
 
-/// The length of the text that `json` begins with, with both of its quotation marks.
+/// Returns the length of the string that `json` begins with, including both quotation marks.
 fn text_length(json: &[u8]) -> usize {
     let mut is_escaped = false;
     let ends = |byte: &u8| {

@@ -1,6 +1,4 @@
-//! Another object, by its type and key, and what may be asked of it.
-//!
-//! Owns [`ObjectRef`], which knows no types. The typed side is `client.rs`.
+//! [`ObjectRef`]: untyped calls and messages to another object. The typed client is in `client.rs`.
 
 use std::time::Duration;
 
@@ -14,16 +12,16 @@ use crate::host::Host;
 use crate::reading;
 use crate::writing;
 
-/// What a call of another object may have besides its argument.
+/// Options of a call to another object.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CallOptions {
     pub(crate) timeout_ms: Option<u64>,
     pub(crate) idempotency_key: Option<String>,
 }
 
-/// Another object, on whatever node it is, which can be called and sent messages by the names of its handlers.
+/// Reference to another object on any node, for calls and messages to handlers by name.
 ///
-/// Where the object's crate is at hand, `Todo::at("42").complete()` says the same with types.
+/// If the object's crate is available as a dependency, `Todo::at("42").complete()` does the same with types.
 ///
 /// # Examples
 ///
@@ -55,7 +53,7 @@ pub struct ObjectRef {
 }
 
 impl ObjectRef {
-    /// The object of type `object_type` with the key `key`.
+    /// Creates a reference to the object of type `object_type` with the key `key`.
     ///
     /// # Examples
     ///
@@ -67,7 +65,7 @@ impl ObjectRef {
         ObjectRef::from(ObjectId::new(object_type, key))
     }
 
-    /// Who the object is.
+    /// Returns the identity of the object.
     ///
     /// # Examples
     ///
@@ -79,9 +77,9 @@ impl ObjectRef {
         &self.id
     }
 
-    /// The same object, whose calls wait so long for their reply.
+    /// Sets the timeout for the reply of a call.
     ///
-    /// Never longer than the caller of the calling handler waits, which is also the default.
+    /// The default and upper bound is the time for which the caller of the calling handler waits.
     ///
     /// # Examples
     ///
@@ -98,10 +96,10 @@ impl ObjectRef {
         self
     }
 
-    /// The same object, whose calls bear a mark by which a repetition is recognised: 1 to 128 visible characters of
-    /// ASCII.
+    /// Sets the idempotency key of a call, which identifies retries of the same call: 1 to 128 visible ASCII
+    /// characters.
     ///
-    /// Without one, if the calling handler was itself called with a key, the host derives one from that.
+    /// If it is missing and the calling handler was itself called with a key, the host derives one from that key.
     ///
     /// # Examples
     ///
@@ -118,22 +116,23 @@ impl ObjectRef {
         self
     }
 
-    /// Calls a handler with an argument that is written as JSON, `&()` for none, and waits for its reply.
+    /// Calls a handler and waits for its reply. The argument is serialized as JSON; pass `&()` for no argument.
     ///
-    /// The reply may have fields that `R` does not know, since the next revision of the other type may answer with
-    /// more.
+    /// Fields of the reply that `R` does not have are ignored, because the next revision of the other type may add
+    /// fields.
     ///
-    /// What the calling handler has done to its state so far is seen by nobody yet, and is lost if the handler rejects
-    /// afterwards, while what the other object did stays done.
+    /// The changes that the calling handler has made to its own state are not visible to others yet. They are lost
+    /// if the handler rejects afterwards, while the changes in the other object remain.
     ///
     /// # Errors
     ///
-    /// Why there is no reply. One that is no `R`, or that `R` cannot hold exactly, is
-    /// [`CallFailed::ReplyUnreadable`]: the call was done.
+    /// The reason why there is no reply. If the reply is not a valid `R`, or `R` cannot hold it exactly, the error
+    /// is [`CallFailed::ReplyUnreadable`]: the call was executed.
     ///
     /// # Panics
     ///
-    /// Where the argument cannot be JSON, and natively outside of a handler that a test harness called.
+    /// Panics if the argument cannot be serialized as JSON. In a native build, also panics outside of a handler
+    /// that a test harness runs.
     ///
     /// # Examples
     ///
@@ -154,16 +153,18 @@ impl ObjectRef {
         reading::read_reply(&reply).map_err(|error| self.unreadable(handler, &error.to_string()))
     }
 
-    /// Sends a message: has a handler called after this call's change is committed, in order and with effect once.
+    /// Sends a message: the host calls a handler after this call's change is committed. Messages are delivered in
+    /// order, and each takes effect once.
     ///
     /// # Errors
     ///
-    /// If the calling handler is a query, the message is not well-formed, the receiver is of the object's own type and
-    /// that has no such handler, or there are too many.
+    /// Returns an error if the calling handler is a query, the message is malformed, or there are too many
+    /// messages. Also returns an error if the receiver is of the object's own type, and that type has no such
+    /// handler.
     ///
     /// # Panics
     ///
-    /// As [`call`](ObjectRef::call).
+    /// Same as [`call`](ObjectRef::call).
     ///
     /// # Examples
     ///
@@ -197,12 +198,12 @@ impl From<ObjectId> for ObjectRef {
     }
 }
 
-/// Whole milliseconds, as the contract counts them.
+/// Returns whole milliseconds, the unit of the WIT world.
 pub(crate) fn whole_ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A value as the JSON that another object, or whoever watches, is to get.
+/// Serializes a value for another object or for subscribers.
 #[track_caller]
 pub(crate) fn to_json(what: &str, value: &(impl Serialize + ?Sized)) -> Vec<u8> {
     match writing::to_json(value) {

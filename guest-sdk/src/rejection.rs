@@ -1,7 +1,6 @@
-//! Why an object refuses a call, in the words of its author.
+//! [`Rejection`] and [`reject!`](crate::reject): the application errors of an object.
 //!
-//! Owns [`Rejection`] and [`reject!`](crate::reject). What the host makes of a rejection (undoing the call, answering
-//! the caller) is not here.
+//! The host undoes the changes of a rejected call and passes the rejection to the caller.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,10 +12,10 @@ use crate::call::cannot_be_written;
 use crate::reading;
 use crate::writing;
 
-/// The refusal of a call: a stable code for programs, one sentence for people, and perhaps a detail for programs.
+/// Rejection of a call: a stable code for programs, one sentence for people, and optional detail for programs.
 ///
-/// A handler rejects by returning it as the error of a `Result`. Whatever it changed before is undone.
-/// Any error type will do that converts into a `Rejection`, so that an object may have an `enum` of its own.
+/// A handler rejects a call by returning it as the error of a `Result`. All its changes to the state are undone.
+/// Any error type that converts into a `Rejection` is allowed, so an object may define its own `enum`.
 ///
 /// # Examples
 ///
@@ -36,10 +35,10 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    /// Makes a rejection.
+    /// Creates a rejection.
     ///
-    /// `code` is for programs, so it should stay what it is: lower case words with hyphens between them, at most 63
-    /// characters. `message` is one sentence for people.
+    /// `code` is for programs and should be stable: lower-case words, joined by hyphens, at most 63 characters.
+    /// `message` is one sentence for people.
     ///
     /// # Examples
     ///
@@ -55,14 +54,14 @@ impl Rejection {
         Rejection { code: code.into(), message: message.into(), detail: None }
     }
 
-    /// The same with what programs may want to know besides: anything that can be JSON, at most 16 KiB of it.
+    /// Adds detail for programs: any value that can be serialized as JSON, at most 16 KiB.
     ///
-    /// Callers find it beside code and message: over HTTP as `rejection.detail`, other objects with
+    /// Callers receive it with code and message: over HTTP as `rejection.detail`, in other objects through
     /// [`detail`](Rejection::detail).
     ///
     /// # Panics
     ///
-    /// Where the detail cannot be JSON.
+    /// Panics if the detail cannot be serialized as JSON.
     ///
     /// # Examples
     ///
@@ -87,14 +86,14 @@ impl Rejection {
         }
     }
 
-    /// The same with a detail that is JSON already.
+    /// Sets a detail that is already JSON. `null` counts as none.
     pub(crate) fn with_detail_json(self, detail: Option<Vec<u8>>) -> Rejection {
         Rejection { detail: detail.filter(|detail| detail != b"null"), ..self }
     }
 
-    /// The detail as a `T`; none where there is none, or where it is no `T`.
+    /// Returns the detail as a `T`, or `None` if there is none or it is not a valid `T`.
     ///
-    /// Fields that `T` does not know are passed over, since the next revision of the object may say more.
+    /// Fields that `T` does not have are ignored, because the next revision of the object may add fields.
     ///
     /// # Examples
     ///
@@ -108,7 +107,7 @@ impl Rejection {
         reading::read_reply(self.detail.as_deref()?).ok()
     }
 
-    /// The code, for programs.
+    /// Returns the code, for programs.
     ///
     /// # Examples
     ///
@@ -120,7 +119,7 @@ impl Rejection {
         &self.code
     }
 
-    /// The message, for people.
+    /// Returns the message, for people.
     ///
     /// # Examples
     ///
@@ -132,7 +131,7 @@ impl Rejection {
         &self.message
     }
 
-    /// Takes the code, the message and the detail apart without copying them.
+    /// Returns the code, the message and the detail without copying them.
     #[cfg(target_family = "wasm")]
     pub(crate) fn into_parts(self) -> (String, String, Option<Vec<u8>>) {
         (self.code.into_owned(), self.message.into_owned(), self.detail)
@@ -149,9 +148,9 @@ impl fmt::Display for Rejection {
 
 impl std::error::Error for Rejection {}
 
-/// Leaves a handler with a [`Rejection`]: a code, then a message as `format!` takes it.
+/// Returns a [`Rejection`] from a handler: a code, then a message with the syntax of `format!`.
 ///
-/// It returns `Err` with the rejection converted into the error type of the function that it stands in.
+/// The macro returns `Err`, with the rejection converted into the error type of the enclosing function.
 /// `detail = EXPRESSION` may stand between the two: see [`Rejection::with_detail`](crate::Rejection::with_detail).
 ///
 /// # Examples

@@ -1,9 +1,9 @@
-//! Runs an object natively, so that its author can test it without Wasm and without a host.
+//! Native test harness: runs an object without Wasm and without a host.
 //!
-//! A [`Harness`] does with an object what the host does: JSON in, JSON out, a snapshot after each update, the last
-//! snapshot again after a rejected one. It restores the object before *every* call, as if it had been idle for long
-//! in between, so that whatever is not in the state is seen to be lost. It has no budget of CPU time or memory.
-//! What surrounds the object is in `surroundings.rs`, and what is stored of it in `snapshots.rs`.
+//! A [`Harness`] does the work of the host: JSON in, JSON out, a snapshot after each update, and the last snapshot
+//! again after a rejected call. It restores the object before *every* call, as if the object had been unloaded, so
+//! that a test notices data that is not in the state. It has no limits on CPU time or memory. `surroundings.rs` has
+//! the environment of the object, and `snapshots.rs` its stored state.
 
 mod failing;
 mod snapshots;
@@ -66,7 +66,7 @@ pub struct Harness<O> {
     version: u64,
     caller: Caller,
     description: Description,
-    /// The number of the last message from each object.
+    /// Number of the last message from each object.
     received: BTreeMap<ObjectId, u64>,
 }
 
@@ -85,7 +85,7 @@ impl<O: Object> Default for Harness<O> {
 }
 
 impl<O: Object> Harness<O> {
-    /// A new object with the defaults of its type and the key `test`.
+    /// Creates an object with the defaults of its type and the key `test`.
     ///
     /// # Examples
     ///
@@ -100,7 +100,7 @@ impl<O: Object> Harness<O> {
         Harness::with_key("test")
     }
 
-    /// A new object with the defaults of its type and the key `key`.
+    /// Creates an object with the defaults of its type and the key `key`.
     ///
     /// # Examples
     ///
@@ -137,16 +137,16 @@ impl<O: Object> Harness<O> {
         Ok(Harness { id, host, instance, snapshot, version, caller, description, received })
     }
 
-    /// Calls a handler with an argument that is written as JSON, `()` for none, and answers with its reply.
+    /// Calls a handler and returns its reply. The argument is serialized as JSON; pass `()` for no argument.
     ///
     /// # Errors
     ///
-    /// Where the argument does not fit, the handler is unknown, or the object rejects the call. The state is as before
-    /// then.
+    /// Returns an error if the argument does not match, the handler is unknown, or the object rejects the call. The
+    /// state is then unchanged.
     ///
     /// # Panics
     ///
-    /// Where the handler panics, and where the state that it made cannot be restored from its own snapshot.
+    /// Panics if the handler panics, or the state that it produced cannot be restored from its own snapshot.
     ///
     /// # Examples
     ///
@@ -164,15 +164,15 @@ impl<O: Object> Harness<O> {
         self.call_as(handler, argument)
     }
 
-    /// Calls a handler as [`call`](Harness::call) does, and reads its reply as a `T`.
+    /// Calls a handler like [`call`](Harness::call), and deserializes its reply as a `T`.
     ///
     /// # Errors
     ///
-    /// As [`call`](Harness::call).
+    /// Same as [`call`](Harness::call).
     ///
     /// # Panics
     ///
-    /// As [`call`](Harness::call), and where the reply is no `T`.
+    /// Panics like [`call`](Harness::call), and if the reply is not a valid `T`.
     ///
     /// # Examples
     ///
@@ -198,11 +198,11 @@ impl<O: Object> Harness<O> {
         }
     }
 
-    /// Calls a handler that is to reject the call, and answers with the rejection.
+    /// Calls a handler that must reject the call, and returns the rejection.
     ///
     /// # Panics
     ///
-    /// Where the call goes well, or fails in another way.
+    /// Panics if the call succeeds, or fails in another way.
     ///
     /// # Examples
     ///
@@ -228,7 +228,7 @@ impl<O: Object> Harness<O> {
         }
     }
 
-    /// The state as it is now.
+    /// Returns the current state.
     ///
     /// # Examples
     ///
@@ -243,7 +243,7 @@ impl<O: Object> Harness<O> {
         self.instance.state()
     }
 
-    /// How many updates there were that were not rejected. A restored object begins at 1.
+    /// Returns the number of updates that were not rejected. A restored object begins at 1.
     ///
     /// # Examples
     ///
@@ -260,7 +260,7 @@ impl<O: Object> Harness<O> {
         self.version
     }
 
-    /// What the object type says of itself.
+    /// Returns the description of the object type.
     ///
     /// # Examples
     ///
@@ -300,7 +300,7 @@ impl<O: Object> Harness<O> {
         self.description.handlers.iter().find(|known| known.name == handler).map(|known| known.kind)
     }
 
-    /// The object as its last snapshot has it.
+    /// Restores the object from its last snapshot.
     fn reopen(&self) -> Instance<O> {
         let restored = Instance::restore(
             self.id.clone(),

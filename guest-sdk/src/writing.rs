@@ -1,6 +1,7 @@
-//! Writes values as JSON: states, replies, arguments, events.
+//! Serializes values as JSON: states, replies, arguments, events.
 //!
-//! A float that is no number is refused. `serde_json` would write `null`, which a state could not be read from again.
+//! A float that is not finite is rejected. `serde_json` would write `null`, which cannot be read back into the
+//! state.
 
 use serde::Serialize;
 use serde::ser::{
@@ -8,14 +9,14 @@ use serde::ser::{
     SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 
-/// Writes it.
+/// Serializes `value` as JSON.
 pub(crate) fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, serde_json::Error> {
     let mut json = Vec::with_capacity(128);
     append_json(&mut json, value)?;
     Ok(json)
 }
 
-/// Writes it behind what `json` holds.
+/// Appends `value` as JSON to `json`.
 pub(crate) fn append_json<T: Serialize + ?Sized>(
     json: &mut Vec<u8>,
     value: &T,
@@ -23,7 +24,7 @@ pub(crate) fn append_json<T: Serialize + ?Sized>(
     value.serialize(Finite(&mut serde_json::Serializer::new(json)))
 }
 
-/// A serializer that is given no float that is no number, a part of it, or a value that is written with it.
+/// Wrapper that rejects floats that are not finite: around a serializer, a part of it, or a value.
 struct Finite<T>(T);
 
 impl<T: Serialize + ?Sized> Serialize for Finite<&T> {
@@ -127,7 +128,7 @@ impl<S: Serializer> Serializer for Finite<S> {
     }
 }
 
-/// The parts of a serializer, which take one value after the other.
+/// Compound serializers, which take one value after another.
 macro_rules! parts {
     ($($part:ident: $($method:ident($($name:ident: $type:ty)?))*;)*) => {$(
         impl<S: $part> $part for Finite<S> {

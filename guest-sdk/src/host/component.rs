@@ -1,5 +1,4 @@
-//! The host of a component: the imports of the contract, in the SDK's own types.
-//! It decides nothing.
+//! Host functions in a component: the imports of the WIT world, with the SDK's types.
 
 use super::LogLevel;
 use crate::Json;
@@ -16,7 +15,7 @@ use crate::rejection::Rejection;
 pub(crate) struct Host;
 
 impl Host {
-    /// The host of the handler that runs now.
+    /// Returns the host of the running handler.
     pub(crate) fn current() -> Host {
         Host
     }

@@ -1,5 +1,6 @@
-//! What the contract allows a call to bring about, so that a test fails where a node would refuse.
-//! How many messages may be undelivered is the operator's choice, and not here.
+//! Limits of the WIT world on the effects of a call, so that a test fails if a node would reject them.
+//!
+//! The limit on undelivered messages is missing, because the operator configures it.
 
 use super::Effects;
 use crate::failure::EffectError;
@@ -12,16 +13,16 @@ const ALARMS_MAX: usize = 64;
 const ALARM_BYTES_MAX: usize = 16 << 10;
 const ALARM_EVERY_MS_MIN: u64 = 1_000;
 
-/// Names of events that the host itself tells of.
+/// Event names reserved for the host.
 const EVENTS_RESERVED: [&str; 3] = ["changed", "reset", "closed"];
 
-/// Whether one more message may be sent.
+/// Checks that one more message may be sent.
 pub(super) fn message(effects: &Effects, argument: &[u8]) -> Result<(), EffectError> {
     at_most(argument.len(), MESSAGE_BYTES_MAX, "bytes in a message")?;
     at_most(effects.messages.len() + 1, MESSAGES_MAX, "messages in one call")
 }
 
-/// Whether one more event may be published.
+/// Checks that one more event may be published.
 pub(super) fn event(effects: &Effects, name: &str, data: &[u8]) -> Result<(), EffectError> {
     if !is_event_name(name) {
         return Err(EffectError::Invalid(format!("`{name}` cannot name an event")));
@@ -33,7 +34,7 @@ pub(super) fn event(effects: &Effects, name: &str, data: &[u8]) -> Result<(), Ef
     at_most(effects.events.len() + 1, EVENTS_MAX, "events in one call")
 }
 
-/// Whether the alarm may be set.
+/// Checks that the alarm may be set.
 pub(super) fn alarm(
     effects: &Effects,
     name: &str,
@@ -49,7 +50,7 @@ pub(super) fn alarm(
     at_most(count, ALARMS_MAX, "alarms")
 }
 
-/// Whether it can name a handler.
+/// Checks that `name` is a valid handler name.
 pub(super) fn handler_name(name: &str) -> Result<(), EffectError> {
     let is_allowed =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
@@ -60,7 +61,7 @@ pub(super) fn handler_name(name: &str) -> Result<(), EffectError> {
     Err(EffectError::Invalid(format!("`{name}` cannot name a handler")))
 }
 
-/// Whether it can name an alarm.
+/// Checks that `name` is a valid alarm name.
 pub(super) fn alarm_name(name: &str) -> Result<(), EffectError> {
     let is_allowed =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);

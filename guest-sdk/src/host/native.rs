@@ -1,7 +1,7 @@
-//! A host for tests: it plays what the contract promises a handler, as far as one object can see it.
+//! Mock of the host for tests: implements the WIT world as far as one object can observe it.
 //!
-//! The test says what other objects answer, and reads the messages, events and alarms that were kept. What a handler
-//! brought about is kept with its change and dropped with it, which is up to the harness to say.
+//! The test supplies the replies of other objects, and reads the messages, events and alarms that were kept. The
+//! harness decides whether the effects of a call are kept or dropped with its change.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -19,34 +19,34 @@ use crate::failure::{CallFailed, EffectError};
 use crate::reading;
 use crate::reference::{CallOptions, whole_ms};
 
-/// What another object answers: JSON, which is not read before the one that calls says as what.
+/// Reply of another object: JSON. It is not parsed here, because the calling code selects the type.
 pub(crate) type Answer = Box<dyn FnMut(Json) -> Result<Vec<u8>, CallFailed>>;
 
 /// An object and one of its handlers.
 type HandlerOf = (ObjectId, String);
 
-/// What one call has brought about, or all that were kept.
+/// Effects of one call, or all effects that were kept.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Effects {
-    /// To whom, which handler, with what.
+    /// Receiver, handler and argument of each message.
     pub(crate) messages: Vec<(ObjectId, String, Json)>,
-    /// Names and data.
+    /// Name and data of each event.
     pub(crate) events: Vec<(String, Json)>,
     pub(crate) event_bytes: usize,
     /// All alarms that are set, by name.
     pub(crate) alarms: BTreeMap<String, Alarm>,
 }
 
-/// A host for tests. Clones share everything, so that it outlives a restored object.
+/// Mock of the host. Clones share all data, so that it outlives a restored object.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Host {
     now_ms: Rc<Cell<u64>>,
     log: Rc<RefCell<Vec<(LogLevel, String)>>>,
     answers: Rc<RefCell<Answers>>,
-    /// Of the handler that runs, which is an update where there are any.
+    /// Effects of the running handler, if it is an update.
     effects: Rc<RefCell<Option<Effects>>>,
     kept: Rc<RefCell<Effects>>,
-    /// The type of the object, with its handlers; nothing where they do not matter.
+    /// Type of the object and its handlers. Without it, handlers are not checked.
     own: Rc<RefCell<Option<Own>>>,
 }
 
@@ -63,12 +63,12 @@ impl fmt::Debug for Answers {
 }
 
 thread_local! {
-    /// Innermost last: an answer may come from another harness.
+    /// Hosts of the running handlers, innermost last: an answer may come from another harness.
     static RUNNING: RefCell<Vec<Host>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Host {
-    /// The host of the handler that runs now.
+    /// Returns the host of the running handler.
     #[track_caller]
     pub(crate) fn current() -> Host {
         match RUNNING.with_borrow(|running| running.last().cloned()) {
@@ -79,7 +79,7 @@ impl Host {
 
     /// Runs a handler.
     pub(crate) fn run<R>(&self, handler: impl FnOnce() -> R) -> R {
-        /// Ends it also where the handler panics, since other tests may follow in this thread.
+        /// Removes the host even if the handler panics, because other tests may follow on this thread.
         struct Ending;
         impl Drop for Ending {
             fn drop(&mut self) {
@@ -108,7 +108,8 @@ impl Host {
         _: &CallOptions,
     ) -> Result<Vec<u8>, CallFailed> {
         let of = (id.clone(), handler.to_owned());
-        // Taken out while it runs, because it may call the harness of another object, and that one this host.
+        // Removed while it runs, because it may call the harness of another object, and that object may call this
+        // host.
         let Some(mut answer) = self.answers.borrow_mut().0.remove(&of) else {
             fail(&format!(
                 "`{handler}` of {id} was called, and the test has no answer; give one with `Harness::answer`"
@@ -182,7 +183,7 @@ impl Host {
         }
     }
 
-    /// Refuses a handler that the object's own type lacks. What another type has is not known here.
+    /// Rejects a handler that the object's own type lacks. Handlers of other types cannot be checked.
     fn handler_of(
         &self,
         object_type: &str,
@@ -200,7 +201,7 @@ impl Host {
         }
     }
 
-    /// Refuses what an alarm of the object cannot call.
+    /// Rejects a handler that an alarm of the object cannot call.
     fn update_of_own(&self, handler: &str) -> Result<(), EffectError> {
         let own = self.own.borrow().as_ref().map(|(name, _)| *name);
         let Some(own) = own else { return Ok(()) };
@@ -223,10 +224,10 @@ impl Host {
     }
 }
 
-/// What the harness does with it.
+/// Functions for the harness.
 #[cfg(feature = "testing")]
 impl Host {
-    /// Says of which type the object is, and what handlers it has.
+    /// Sets the type of the object and its handlers.
     pub(crate) fn set_own(&self, own: Own) {
         *self.own.borrow_mut() = Some(own);
     }
@@ -243,7 +244,8 @@ impl Host {
         self.answers.borrow_mut().0.insert((id, handler), answer);
     }
 
-    /// Begins a call, which has effects if it is an update. An alarm that it is for is given with its change.
+    /// Begins a call, which has effects if it is an update. If an alarm triggers the call, that alarm is removed or
+    /// rescheduled with the call's change.
     pub(crate) fn begin(&self, kind: HandlerKind, occasion: &Occasion) {
         let mut alarms = self.kept.borrow().alarms.clone();
         if let Occasion::Alarm { name, .. } = occasion
@@ -258,7 +260,7 @@ impl Host {
         *self.effects.borrow_mut() = (kind == HandlerKind::Update).then_some(effects);
     }
 
-    /// Keeps what the call brought about.
+    /// Keeps the effects of the call.
     pub(crate) fn keep(&self) {
         let Some(effects) = self.effects.take() else { return };
         let mut kept = self.kept.borrow_mut();
@@ -267,13 +269,13 @@ impl Host {
         kept.alarms = effects.alarms;
     }
 
-    /// What was kept, to be read and taken.
+    /// Calls `work` with the effects that were kept.
     pub(crate) fn kept<R>(&self, work: impl FnOnce(&mut Effects) -> R) -> R {
         work(&mut self.kept.borrow_mut())
     }
 }
 
-/// What the SDK itself has written, for the test to look at.
+/// Parses JSON that the SDK has written, so that the test can inspect it.
 #[track_caller]
 fn json(bytes: &[u8]) -> Json {
     match reading::read(bytes) {

@@ -1,16 +1,16 @@
-//! Looks for a name that stands twice in one object of a JSON text.
+//! Search for duplicate names in an object of a JSON text.
 //!
-//! The text may be anything: what is no JSON is for the parser to refuse. Nothing here recurses. The names are kept in
-//! the map that schemas are made of: a collection of another type, or a sort, would add kilobytes to every component.
+//! The text may be anything; the parser rejects invalid JSON. Nothing here recurses. The names are kept in the map
+//! type that schemas use: another collection or a sort would add kilobytes to every component.
 
 use serde_json::Map;
 
 use super::text_length;
 use crate::Json;
 
-/// A name that stands twice, if there is one.
+/// Returns a name that occurs twice in one object, if there is one.
 pub(super) fn twice(json: &[u8]) -> Option<String> {
-    // The names of the objects that are open, the innermost last; none stands for an array.
+    // Names of each open object, innermost last. `None` stands for an array.
     let mut open: Vec<Option<Map<String, Json>>> = Vec::new();
     let mut expects_name = false;
     let mut at = 0;
@@ -45,13 +45,14 @@ pub(super) fn twice(json: &[u8]) -> Option<String> {
     None
 }
 
-/// The name without escapes, of which one letter may have several. One that is no text is itself alone.
+/// Decodes escapes, because a character can be escaped in several ways. An invalid name is compared by its raw
+/// bytes.
 fn read(quoted: &[u8]) -> String {
     let name = serde_json::from_slice(quoted);
     name.unwrap_or_else(|_| quoted.iter().copied().map(char::from).collect())
 }
 
-/// What a refusal says of a name.
+/// Shortens a name for an error message.
 pub(super) fn shown(name: &str) -> &str {
     let end = name.char_indices().nth(100).map_or(name.len(), |(end, _)| end);
     name.get(..end).unwrap_or_default()

@@ -1,6 +1,6 @@
-//! Numbers by their value, however they are written: `5`, `5.0` and `50e-1` are one.
+//! Numbers by their value, regardless of notation: `5`, `5.0` and `50e-1` are equal.
 //!
-//! Works on the text of numbers, so that nothing is rounded on the way.
+//! Works on the text of numbers, so that nothing is rounded.
 
 use super::text_length;
 
@@ -13,11 +13,11 @@ pub(super) enum Integer {
     LargeNegative(i128),
 }
 
-/// A number as its significant digits, and the power of ten of the last of them.
+/// A number as its significant digits, and the power of ten of the last digit.
 #[derive(Debug, PartialEq, Eq)]
 struct Decimal {
     is_negative: bool,
-    /// Without zeros at either end, so that there is one form of each number; none for zero.
+    /// Without zeros at either end, so that each number has only one form. Empty for zero.
     digits: Vec<u8>,
     exponent: i64,
 }
@@ -27,7 +27,7 @@ pub(super) fn is_number(json: &str) -> bool {
     json.bytes().next().is_some_and(|first| first == b'-' || first.is_ascii_digit())
 }
 
-/// The integer that a number is, if it is one, and has at most 128 bits.
+/// Returns the value of a number if it is an integer of at most 128 bits.
 pub(super) fn integer(number: &str) -> Option<Integer> {
     if !is_number(number) {
         return None;
@@ -36,7 +36,7 @@ pub(super) fn integer(number: &str) -> Option<Integer> {
         return Some(Integer::Unsigned(integer));
     }
     let decimal = Decimal::read(number)?;
-    // Beyond it no integer of 128 bits ends with so many zeros.
+    // No integer of 128 bits ends with more zeros.
     let zeros = u32::try_from(decimal.exponent).ok().filter(|zeros| *zeros < 39)?;
     let digits = decimal
         .digits
@@ -50,7 +50,7 @@ pub(super) fn integer(number: &str) -> Option<Integer> {
     Some(i64::try_from(negative).map_or(Integer::LargeNegative(negative), Integer::Negative))
 }
 
-/// The first number in `json` that would not be the same once it is a `Json`, which holds integers of 64 bits and
+/// Returns the first number in `json` that a `Json` cannot hold exactly. A `Json` holds integers of 64 bits and
 /// floats of 64 bits.
 pub(super) fn inexact(json: &str) -> Option<&str> {
     let bytes = json.as_bytes();

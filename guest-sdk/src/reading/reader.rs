@@ -1,6 +1,7 @@
-//! A deserializer around that of `serde_json`, which reads numbers by their value and passes over fields.
-//! It looks at each value once and keeps nothing. Parts of a value are read from their bytes, as the whole is: from
-//! text they would be read by a second copy of `serde_json`.
+//! Deserializer around that of `serde_json`: reads numbers by their value, and can ignore unknown fields.
+//!
+//! It visits each value once and keeps nothing. Nested values are parsed from bytes, like the whole: parsing from
+//! `&str` would add a second copy of `serde_json` to the component.
 
 use std::borrow::Cow;
 
@@ -14,21 +15,21 @@ use serde_json::value::RawValue;
 
 use super::numbers::{self, Integer};
 
-/// What `serde_json` calls the types that it reads in ways of its own.
+/// Prefix of the type names that `serde_json` handles specially.
 const OWN_TYPES: &str = "$serde_json::";
 
-/// Fields that a struct does not know: the struct decides. Those that `#[data]` and the state stand on refuse them,
-/// since what is dropped is lost.
+/// Unknown fields: the struct decides. Types with `#[data]` and states reject them, because a dropped field is lost
+/// data.
 pub(super) const AS_DECLARED: bool = false;
 
-/// They are passed over: the next revision of another type may answer with more.
+/// Unknown fields are ignored: the next revision of another type may return more.
 pub(super) const PASSED_OVER: bool = true;
 
-/// Reads one value. `UNKNOWN` is what becomes of fields that a struct does not know: a matter of the type, so that a
-/// component that reads no replies has nothing of the way to pass over them.
+/// Deserializes one value. `UNKNOWN` selects the handling of fields that a struct does not have. It is a constant
+/// of the type, so that a component that reads no replies contains no code to ignore fields.
 pub(super) struct Reader<D, const UNKNOWN: bool>(pub(super) D);
 
-/// Has what is within a value read in the same way. `known` are the fields of a struct where others are passed over.
+/// Wrapper that reads nested values in the same way. `known` are the fields of a struct if others are ignored.
 struct Within<T, const UNKNOWN: bool> {
     inner: T,
     known: Option<&'static [&'static str]>,
@@ -61,7 +62,7 @@ impl<'de, D: Deserializer<'de>, const UNKNOWN: bool> Reader<D, UNKNOWN> {
     }
 }
 
-/// What stands where an integer is expected, in the words that serde has for it.
+/// Returns serde's error for a value that is not an integer.
 #[cold]
 fn no_integer<E: Error>(json: &str, expected: &dyn serde::de::Expected) -> E {
     if numbers::is_number(json) {
@@ -88,7 +89,8 @@ fn no_integer<E: Error>(json: &str, expected: &dyn serde::de::Expected) -> E {
     E::invalid_type(found, expected)
 }
 
-/// What `Json` and the like read: anything, and so numbers without a type that would say how exact they are.
+/// Deserializes a value for `Json` and similar types. They do not declare a precision, so inexact numbers are
+/// rejected.
 fn any<'de, V: Visitor<'de>, E: Error>(json: &'de str, visitor: V) -> Result<V::Value, E> {
     if let Some(number) = numbers::inexact(json) {
         return Err(E::custom(format_args!(
@@ -98,7 +100,7 @@ fn any<'de, V: Visitor<'de>, E: Error>(json: &'de str, visitor: V) -> Result<V::
     let mut json = serde_json::Deserializer::from_slice(json.as_bytes());
     json.deserialize_any(visitor).map_err(|error| {
         let text = error.to_string();
-        // It counts from where this value begins, and the caller from where everything does.
+        // The position is relative to this value, and the caller counts from the start of the whole text.
         E::custom(text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what))
     })
 }
@@ -277,7 +279,7 @@ impl<'de, A: SeqAccess<'de>, const UNKNOWN: bool> SeqAccess<'de> for Within<A, U
     }
 }
 
-/// The name of a field, borrowed where it has no escapes.
+/// Name of a field, borrowed if it has no escapes.
 struct Name<'de>(Cow<'de, str>);
 
 impl<'de> Deserialize<'de> for Name<'de> {

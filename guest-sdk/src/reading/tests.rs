@@ -1,4 +1,4 @@
-//! What is read, how, and what is refused.
+//! Accepted and rejected JSON.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -24,7 +24,7 @@ enum Kind {
     Glued(u8, u8),
 }
 
-/// Read by way of a value without a type.
+/// Deserialized through a value without a type.
 #[data]
 #[serde(untagged)]
 enum Amount {
@@ -50,7 +50,7 @@ fn reads_reply<T: DeserializeOwned + PartialEq + Debug>(json: &str, expected: &T
     assert_eq!(&read_reply::<T>(json.as_bytes()).unwrap(), expected);
 }
 
-/// Asserts that it is refused, whoever says it, and with this text.
+/// Asserts that every reader rejects the JSON with this text.
 #[track_caller]
 fn refuses<T: DeserializeOwned + Debug>(json: &str, why: &str) {
     for read in [read::<T>, read_reply::<T>] {

@@ -1,5 +1,4 @@
-//! How a test of an object fails: with a sentence, at the line of the test.
-//! What fails it is the harness's to say.
+//! Test failures: a panic with a message, at the line of the test.
 
 use serde::Serialize;
 

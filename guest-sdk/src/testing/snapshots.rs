@@ -1,5 +1,4 @@
-//! What is stored of an object under test: where it begins, and what it came to.
-//! When a snapshot is taken is the harness's to say.
+//! Stored state of an object under test: restores it, and returns it.
 
 use serde::Serialize;
 
@@ -12,17 +11,17 @@ use crate::object::Object;
 use crate::reading;
 
 impl<O: Object> Harness<O> {
-    /// The object that a stored snapshot holds, which was written with `schema_version`.
+    /// Creates an object from a stored snapshot that was written with `schema_version`.
     ///
-    /// A snapshot of an older version is migrated, as a node would do it before the object's first call.
+    /// A snapshot of an older version is migrated, as a node does before the object's first call.
     ///
     /// # Errors
     ///
-    /// Where this code cannot read it, as the host would be told.
+    /// Returns the error that the host would receive, if this code cannot read the snapshot.
     ///
     /// # Panics
     ///
-    /// Where a migration panics.
+    /// Panics if a migration panics.
     ///
     /// # Examples
     ///
@@ -46,16 +45,16 @@ impl<O: Object> Harness<O> {
         Harness::restored_bytes(&to_json(&snapshot), schema_version)
     }
 
-    /// The object that a stored snapshot holds in bytes, which was written with `schema_version`: for states that are
-    /// not JSON.
+    /// Creates an object from the bytes of a stored snapshot that was written with `schema_version`: for states
+    /// that are not JSON.
     ///
     /// # Errors
     ///
-    /// As [`restored`](Harness::restored).
+    /// Same as [`restored`](Harness::restored).
     ///
     /// # Panics
     ///
-    /// As [`restored`](Harness::restored).
+    /// Same as [`restored`](Harness::restored).
     ///
     /// # Examples
     ///
@@ -74,7 +73,7 @@ impl<O: Object> Harness<O> {
         Harness::open(ObjectId::new(O::TYPE_NAME, "test"), Some(snapshot), schema_version)
     }
 
-    /// The state as callers see it, in JSON. That is how it is stored, too, unless it has a codec of its own.
+    /// Returns the state as callers see it, as JSON. It is stored in the same form, unless it has a codec.
     ///
     /// # Examples
     ///
@@ -93,7 +92,7 @@ impl<O: Object> Harness<O> {
         }
     }
 
-    /// The state as it is stored.
+    /// Returns the state as it is stored.
     ///
     /// # Examples
     ///

@@ -1,7 +1,7 @@
-//! What surrounds an object under test: the time, who calls, others that it calls, and what it brings about.
+//! Environment of an object under test: the time, the caller, other objects, and the effects of its calls.
 //!
-//! Other objects are what the test says they answer. Nothing is delivered by itself: the test reads the messages and
-//! events, delivers messages, and fires alarms.
+//! The test supplies the replies of other objects. Nothing is delivered automatically: the test reads the messages
+//! and events, delivers messages, and fires alarms.
 
 use serde::Serialize;
 
@@ -36,20 +36,20 @@ use crate::reading;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
-    /// To whom, such as `user/ada`.
+    /// Receiver, such as `user/ada`.
     pub to: String,
-    /// The handler that is to be called.
+    /// Handler to call.
     pub handler: String,
-    /// Its argument.
+    /// Argument of the call.
     pub argument: Json,
 }
 
 impl Message {
-    /// A message to `to`, such as `user/ada`, to compare with.
+    /// Creates a message to `to`, such as `user/ada`, for comparisons.
     ///
     /// # Panics
     ///
-    /// Where the argument cannot be JSON.
+    /// Panics if the argument cannot be serialized as JSON.
     ///
     /// # Examples
     ///
@@ -64,7 +64,7 @@ impl Message {
 }
 
 impl<O: Object> Harness<O> {
-    /// Sets the time of the calls to come, in milliseconds since 1970-01-01 00:00 UTC. It is 0 at first.
+    /// Sets the time of later calls, in milliseconds since 1970-01-01 00:00 UTC. It is 0 at first.
     ///
     /// # Examples
     ///
@@ -81,7 +81,7 @@ impl<O: Object> Harness<O> {
         self.host.set_now_ms(now_ms);
     }
 
-    /// Sets who makes the calls to come. At first it is [`Caller::Anonymous`].
+    /// Sets the caller of later calls. At first it is [`Caller::Anonymous`].
     ///
     /// # Examples
     ///
@@ -98,7 +98,7 @@ impl<O: Object> Harness<O> {
         self.caller = caller;
     }
 
-    /// Takes the lines that were logged since it was called last.
+    /// Takes the lines that were logged since the last call of this function.
     ///
     /// # Examples
     ///
@@ -115,10 +115,10 @@ impl<O: Object> Harness<O> {
         self.host.take_log()
     }
 
-    /// Says what another object answers when the object under test calls one of its handlers, now and later.
+    /// Sets the reply of another object for all later calls of one of its handlers by the object under test.
     ///
-    /// A call without an answer fails the test. `|_| Ok(..)` answers with a value, and
-    /// `move |argument| Ok(todo.call("title", argument)?)` has another harness answer.
+    /// A call without an answer fails the test. `|_| Ok(..)` returns a value, and
+    /// `move |argument| Ok(todo.call("title", argument)?)` lets another harness answer.
     ///
     /// # Examples
     ///
@@ -156,7 +156,7 @@ impl<O: Object> Harness<O> {
         self.host.answer(id, handler.to_owned(), Box::new(answer));
     }
 
-    /// Takes the messages that were sent since it was called last. A rejected call sends none.
+    /// Takes the messages that were sent since the last call of this function. A rejected call sends none.
     ///
     /// # Examples
     ///
@@ -168,7 +168,7 @@ impl<O: Object> Harness<O> {
             .collect()
     }
 
-    /// Takes the events that were published since it was called last: their names and data.
+    /// Takes the events that were published since the last call of this function: their names and data.
     ///
     /// # Examples
     ///
@@ -188,7 +188,7 @@ impl<O: Object> Harness<O> {
         self.host.kept(|kept| std::mem::take(&mut kept.events))
     }
 
-    /// All alarms that are set, by name.
+    /// Returns all alarms that are set, sorted by name.
     ///
     /// # Examples
     ///
@@ -197,15 +197,15 @@ impl<O: Object> Harness<O> {
         self.host.kept(|kept| kept.alarms.values().cloned().collect())
     }
 
-    /// Delivers a message from another object, as the next one from there, and answers with what the handler replied.
+    /// Delivers the next message of another object, and returns the reply of the handler.
     ///
     /// # Errors
     ///
-    /// As [`call`](Harness::call). A node would try it a few times more.
+    /// Same as [`call`](Harness::call). A node would retry the message a few times.
     ///
     /// # Panics
     ///
-    /// As [`call`](Harness::call).
+    /// Same as [`call`](Harness::call).
     ///
     /// # Examples
     ///
@@ -239,18 +239,18 @@ impl<O: Object> Harness<O> {
         Ok(read(&reply))
     }
 
-    /// Sets the time to when the alarm `name` is due, unless it is later already, and calls its handler.
+    /// Advances the time to when the alarm `name` is due, unless it is already later, and calls its handler.
     ///
-    /// A repeating alarm is set again for the first time to come, any other is gone. Both only where the handler does
-    /// not reject.
+    /// If the handler does not reject, a repeating alarm is set again for its next time in the future, and any
+    /// other alarm is removed.
     ///
     /// # Errors
     ///
-    /// As [`call`](Harness::call). A node would try it again.
+    /// Same as [`call`](Harness::call). A node would retry the alarm.
     ///
     /// # Panics
     ///
-    /// Where there is no such alarm, and as [`call`](Harness::call).
+    /// Panics if there is no such alarm, and like [`call`](Harness::call).
     ///
     /// # Examples
     ///
