@@ -1,4 +1,4 @@
-//! What values keep on their way through an object: numbers of any size, bytes, and states that are not JSON.
+//! Exact round trips of values through an object: numbers of any size, bytes, and states that are not JSON.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use highlander_sdk::prelude::*;
 use highlander_sdk::testing::Harness;
 use highlander_sdk::{Description, StateCodec};
 
-/// Amounts beyond what 64 bits hold.
+/// Amounts of more than 64 bits.
 #[derive(ObjectState)]
 struct Vault {
     total: u128,
@@ -16,7 +16,7 @@ struct Vault {
 
 #[object]
 impl Vault {
-    /// Adds, and answers with the sum.
+    /// Adds `amount`, and returns the sum.
     fn add(&mut self, amount: u128) -> u128 {
         self.total += amount;
         self.total
@@ -36,12 +36,12 @@ impl Vault {
         times
     }
 
-    /// Asks another vault.
+    /// Returns the total of another vault.
     fn ask(&self) -> Result<u128, Rejection> {
         Ok(Vault::at("other").total()?)
     }
 
-    /// The same, without saying what it is.
+    /// Returns the total of another vault without declaring its type.
     fn ask_for_anything(&self) -> Result<Json, Rejection> {
         Ok(ObjectRef::new("vault", "other").call("total", &())?)
     }
@@ -57,7 +57,7 @@ fn refusal(answer: Result<Json, CallError>) -> String {
     }
 }
 
-/// JSON as it stands.
+/// Returns `json` as raw JSON.
 fn raw(json: &str) -> Box<serde_json::value::RawValue> {
     serde_json::value::RawValue::from_string(json.to_owned()).expect("it is JSON")
 }
@@ -121,7 +121,7 @@ fn an_integer_may_be_written_as_a_float() {
     }
 }
 
-/// A mean of numbers.
+/// Mean of numbers.
 mod mean {
     use super::*;
 
@@ -145,7 +145,7 @@ fn a_state_that_could_not_be_read_again_is_not_stored() {
     let _ = Harness::<mean::Mean>::new().call("divide", ());
 }
 
-/// Compact, and without names.
+/// Compact encoding without field names.
 struct Postcard;
 
 impl StateCodec for Postcard {
@@ -175,7 +175,7 @@ mod album {
         pictures: BTreeMap<String, Bytes>,
     }
 
-    /// Until they were stored as bytes.
+    /// State before pictures were stored as bytes.
     #[derive(ObjectState)]
     struct AlbumV1 {
         pictures: BTreeMap<String, Vec<u8>>,

@@ -1,4 +1,4 @@
-//! What an object does between JSON and JSON: arguments, replies, rejections, and what is left of each call.
+//! Calls of an object from JSON to JSON: arguments, replies, rejections, and the state after each call.
 
 use highlander_sdk::prelude::*;
 use highlander_sdk::testing::Harness;
@@ -11,7 +11,7 @@ struct Point {
     y: i64,
 }
 
-/// What the map says no with.
+/// Application error of the map.
 enum Refusal {
     Full,
 }
@@ -24,7 +24,7 @@ impl From<Refusal> for Rejection {
     }
 }
 
-/// Places, and how far they are.
+/// Places and the scale of the map.
 #[derive(ObjectState)]
 struct Map {
     /// All places.

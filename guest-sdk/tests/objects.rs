@@ -1,4 +1,4 @@
-//! What an object meets when it reaches beyond itself: other objects, messages, events and alarms.
+//! Interactions of an object: calls to other objects, messages, events and alarms.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ struct Purse {
 
 #[object(shows_state = true)]
 impl Purse {
-    /// Pays at the till, and tells everybody.
+    /// Pays at the till, and publishes an event.
     fn pay(&mut self, ctx: &Context, coins: u64) -> Result<u64, Rejection> {
         let Some(rest) = self.coins.checked_sub(coins) else {
             reject!("too-little", "there are {} coins", self.coins);
@@ -27,7 +27,7 @@ impl Purse {
         Ok(Till::at("1").timeout(Duration::from_secs(1)).take(coins)?)
     }
 
-    /// How much the till holds.
+    /// Returns the amount that the till holds.
     fn ask(&self, till: String) -> Result<Json, Rejection> {
         Ok(ObjectRef::new("till", till).call("holds", &())?)
     }
@@ -40,7 +40,7 @@ impl Purse {
         Ok(self.coins)
     }
 
-    /// Tries all that a query may not do.
+    /// Attempts every effect, which a query may not have.
     fn peek(&self, ctx: &Context) -> Vec<String> {
         let effects = [
             ctx.send(&ObjectId::new("till", "1"), "note", &1),
@@ -52,7 +52,7 @@ impl Purse {
         effects.into_iter().map(|effect| effect.expect_err("it is refused").to_string()).collect()
     }
 
-    /// Goes to the limits, and one step beyond.
+    /// Requests effects up to the limit, and one more.
     fn exaggerate(&mut self, ctx: &Context, what: String) -> Result<(), EffectError> {
         for number in 0..1_000 {
             match what.as_str() {
@@ -76,7 +76,7 @@ impl Purse {
     }
 }
 
-/// Where purses pay.
+/// The object at which purses pay.
 mod shop {
     use highlander_sdk::prelude::*;
 

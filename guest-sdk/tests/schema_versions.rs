@@ -1,17 +1,17 @@
-//! Which snapshots a state reads, and what becomes of fields that came, went or changed.
+//! Snapshots of supported and unsupported versions, and the migration of added, removed and changed fields.
 
 use highlander_sdk::prelude::*;
 use highlander_sdk::testing::Harness;
 use highlander_sdk::{Description, RestoreError};
 
-/// The first shape.
+/// First version of the schema.
 #[derive(ObjectState)]
 struct TaskV1 {
     title: String,
     priority: u8,
 }
 
-/// The second one: `title` is called `name`, and `owner` came without a new version.
+/// Second version: `title` is renamed to `name`, and `owner` was added without a new version.
 #[derive(ObjectState)]
 #[state(version = 2, migrate_from = TaskV1)]
 struct TaskV2 {
@@ -27,7 +27,7 @@ impl From<TaskV1> for TaskV2 {
     }
 }
 
-/// The third one: `priority` is a word, and not every number has one.
+/// Third version: `priority` is a word, which not every number has.
 #[derive(ObjectState)]
 #[state(version = 3, migrate_from = TaskV2)]
 struct Task {
@@ -55,7 +55,7 @@ impl TryFrom<TaskV2> for Task {
 #[object]
 impl Task {}
 
-/// The first shape while it was the newest.
+/// The first version, when it was the newest.
 mod first {
     use highlander_sdk::prelude::*;
 
@@ -69,7 +69,7 @@ mod first {
     impl Task {}
 }
 
-/// Code that gave up the first version, and one that panics on the way.
+/// Code that no longer reads the first version, and code that panics during a migration.
 mod later {
     use highlander_sdk::prelude::*;
 

@@ -1,6 +1,7 @@
-//! What the macros accept, and what they say where they do not.
+//! Code that the macros accept, and compiler messages for code that they reject.
 //!
-//! `TRYBUILD=overwrite cargo test -p highlander-sdk --test ui` writes the messages anew after a change of wording.
+//! `TRYBUILD=overwrite cargo test -p highlander-sdk --test ui` rewrites the messages after a change of their
+//! wording.
 
 #[test]
 fn mistakes_are_explained_where_they_are() {

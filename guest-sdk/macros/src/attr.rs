@@ -1,6 +1,6 @@
-//! The arguments of our attributes: `name = value`, with the tokens kept for their spans.
+//! Arguments of our attributes, `name = value`, parsed with the tokens kept for their spans.
 //!
-//! Finds arguments that are unknown, misplaced or given twice. What their values mean is up to each macro.
+//! Reports unknown, misplaced and duplicate arguments. Each macro interprets the values.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
@@ -36,18 +36,18 @@ impl Parse for Setting {
     }
 }
 
-/// Where an attribute stands, and which arguments it takes there.
+/// Position of an attribute, and the arguments that it takes there.
 pub(crate) struct Place {
-    /// As in "`#[state]` on a field".
+    /// Name for error messages, as in "`#[state]` on a field".
     pub(crate) name: &'static str,
     pub(crate) known: &'static [&'static str],
-    /// Arguments that belong to another place, and which.
+    /// Arguments that belong to another place, and the name of that place.
     pub(crate) elsewhere: &'static [(&'static str, &'static str)],
     /// Arguments that may be given more than once.
     pub(crate) repeatable: &'static [&'static str],
 }
 
-/// Reads the arguments of an attribute macro.
+/// Parses the arguments of an attribute macro.
 pub(crate) fn read(tokens: TokenStream, place: &Place, errors: &mut Errors) -> Vec<Setting> {
     let parsed = Punctuated::<Setting, Token![,]>::parse_terminated.parse2(tokens);
     match parsed {
@@ -59,7 +59,7 @@ pub(crate) fn read(tokens: TokenStream, place: &Place, errors: &mut Errors) -> V
     }
 }
 
-/// Reads the arguments of all attributes called `attribute` in `attributes`.
+/// Parses the arguments of all attributes in `attributes` that are named `attribute`.
 pub(crate) fn read_all(
     attributes: &[Attribute],
     attribute: &str,
@@ -121,7 +121,7 @@ fn unknown(name: &str, place: &Place) -> Option<String> {
 }
 
 impl Setting {
-    /// The value, which must not be left out.
+    /// Returns the value, which must not be missing.
     pub(crate) fn expression(&self, example: &str, errors: &mut Errors) -> Option<&Expr> {
         if self.value.is_none() {
             let name = &self.name;
@@ -130,7 +130,7 @@ impl Setting {
         self.value.as_ref()
     }
 
-    /// The value, which must be text.
+    /// Returns the value, which must be text.
     pub(crate) fn text(&self, example: &str, errors: &mut Errors) -> Option<LitStr> {
         match self.literal(example, errors)? {
             Lit::Str(text) => Some(text.clone()),
@@ -138,7 +138,7 @@ impl Setting {
         }
     }
 
-    /// The value, which must be `true` or `false`.
+    /// Returns the value, which must be `true` or `false`.
     pub(crate) fn boolean(&self, example: &str, errors: &mut Errors) -> Option<LitBool> {
         match self.literal(example, errors)? {
             Lit::Bool(boolean) => Some(boolean.clone()),
@@ -146,7 +146,7 @@ impl Setting {
         }
     }
 
-    /// The value, which must be a literal.
+    /// Returns the value, which must be a literal.
     pub(crate) fn literal(&self, example: &str, errors: &mut Errors) -> Option<&Lit> {
         match self.expression(example, errors)? {
             Expr::Lit(ExprLit { lit, .. }) => Some(lit),
@@ -154,7 +154,7 @@ impl Setting {
         }
     }
 
-    /// Says that the value is not of the kind that is wanted.
+    /// Reports that the value is of the wrong kind.
     pub(crate) fn wrong<T>(
         &self,
         wanted: &str,
@@ -168,7 +168,7 @@ impl Setting {
     }
 }
 
-/// The doc comment in `attributes`, as text without the space that begins each line.
+/// Returns the doc comment in `attributes` as text, without the leading space of each line.
 pub(crate) fn documentation(attributes: &[Attribute]) -> String {
     let lines: Vec<String> = attributes
         .iter()
@@ -185,7 +185,7 @@ pub(crate) fn documentation(attributes: &[Attribute]) -> String {
     lines.join("\n").trim().to_owned()
 }
 
-/// The attributes called `name`, to be repeated on generated code.
+/// Returns the attributes named `name`, to repeat them on generated code.
 pub(crate) fn named<'a>(
     attributes: &'a [Attribute],
     name: &'static str,

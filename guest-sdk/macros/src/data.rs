@@ -1,6 +1,6 @@
-//! `#[data]`: a plain value that can be in a state, an argument or a reply.
+//! `#[data]`: makes a type a plain value for a state, an argument or a reply.
 //!
-//! It only adds derives and their attributes, so that the pipeline of the other macros would be more than it needs.
+//! It only adds derives and their attributes, so it does not need the pipeline of the other macros.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
@@ -56,7 +56,7 @@ fn check(arguments: &TokenStream, item: &Item, errors: &mut Errors) {
     }
 }
 
-/// The keyword rather than the whole item, whose span would fill the screen.
+/// Returns the keyword instead of the whole item, whose span would fill the screen.
 fn first_token(item: &Item) -> TokenStream {
     item.to_token_stream().into_iter().take(1).collect()
 }
@@ -76,7 +76,7 @@ fn derives(attributes: &[Attribute]) -> Vec<Path> {
 }
 
 fn attributes(item: &Item) -> TokenStream {
-    // Given twice they would be an error, and `flatten` does not go with refusing unknown fields.
+    // Duplicates would be an error, and `flatten` is incompatible with `deny_unknown_fields`.
     let mentioned = idents_in_serde(item.to_token_stream());
     let is_mentioned = |name: &str| mentioned.iter().any(|ident| ident == name);
     let rename = (matches!(item, Item::Enum(_)) && !is_mentioned("rename_all"))
@@ -99,7 +99,7 @@ fn attributes(item: &Item) -> TokenStream {
     }
 }
 
-/// Every word inside a `#[serde(..)]`, at whatever depth of the item.
+/// Returns every identifier inside a `#[serde(..)]`, at any depth of the item.
 fn idents_in_serde(tokens: TokenStream) -> Vec<Ident> {
     let mut idents = Vec::new();
     let mut is_after_serde = false;

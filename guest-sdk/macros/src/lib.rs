@@ -1,10 +1,10 @@
-//! The macros of `highlander-sdk`: this file documents and dispatches, and decides nothing.
+//! Macros of `highlander-sdk`: their documentation and entry points.
 //!
-//! Each macro is a pipeline: `input.rs` reads the tokens into a view of its own, `check.rs` applies every rule and
-//! collects all mistakes, `expand.rs` writes the code and may assume that the view is valid. Where it is not,
-//! `fallback.rs` writes stubs, so that one mistake is one error and not a trail of them.
+//! Each macro is a pipeline: `input.rs` parses the tokens into a view, `check.rs` applies every rule and collects
+//! all mistakes, and `expand.rs` generates the code of a valid view. For an invalid view, `fallback.rs` generates
+//! stubs, so that one mistake causes one error and no follow-up errors.
 //!
-//! With the environment variable `HIGHLANDER_MACRO_DEBUG` set, the expansions are printed while compiling.
+//! If the environment variable `HIGHLANDER_MACRO_DEBUG` is set, the expansions are printed during compilation.
 
 mod attr;
 mod data;
@@ -17,18 +17,18 @@ use proc_macro::TokenStream;
 
 /// Makes a struct the state of an object.
 ///
-/// It implements `Default`, `serde::Serialize`, `serde::Deserialize`, `schemars::JsonSchema` and `ObjectState`, so
-/// none of them may be derived besides. The struct has named fields and no generic parameters. It is stored as a JSON
-/// object, unless it names a codec of its own.
+/// Implements `Default`, `serde::Serialize`, `serde::Deserialize`, `schemars::JsonSchema` and `ObjectState`. Do not
+/// derive any of them separately. The struct must have named fields and no generic parameters. It is stored as a
+/// JSON object, unless it has a codec.
 ///
-/// A field that a snapshot or the argument of `put` leaves out takes its default, so that a new field needs neither a
-/// higher version nor a migration. A field that they have and the struct has not is an error, since dropping it would
-/// lose data without a word.
+/// A field that is missing in a snapshot or in the argument of `put` takes its default. So a new field needs
+/// neither a higher version nor a migration. A field that the struct does not have is an error, because dropping it
+/// would lose data silently.
 ///
-/// For any other change of the shape raise the version, keep the older struct as it was under another name, and say
-/// with `impl From<Older> for Newer` what becomes of it; `TryFrom` does as well where a state may be refused. The older
-/// struct names the one before it in the same way, so that a state of version 1 comes to version 3 by way of 2.
-/// Snapshots of versions that no struct stands for are refused.
+/// For any other change of the schema, raise the version, keep the older struct unchanged under another name, and
+/// convert it with `impl From<Older> for Newer`. Use `TryFrom` if a state may be rejected. The older struct names
+/// the one before it in the same way, so a state of version 1 migrates to version 3 through version 2. Snapshots of
+/// versions without a struct are rejected.
 ///
 /// # Arguments
 ///
@@ -36,17 +36,17 @@ use proc_macro::TokenStream;
 ///
 /// | argument | default | means |
 /// |---|---|---|
-/// | `version = 2` | `1` | version of the shape of the state |
-/// | `migrate_from = OlderState` | none | the state of the version before, which converts into this one |
-/// | `codec = MyCodec` | JSON | how the state is written: a type that implements `StateCodec` |
+/// | `version = 2` | `1` | version of the state's schema |
+/// | `migrate_from = OlderState` | none | state of the previous version, which converts into this one |
+/// | `codec = MyCodec` | JSON | encoding of the state: a type that implements `StateCodec` |
 ///
 /// On a field, `#[state(..)]`:
 ///
 /// | argument | default | means |
 /// |---|---|---|
-/// | `default = EXPRESSION` | `Default::default()` | the value in a new object, and where it is left out |
-/// | `rename = "name"` | the field's name | its name in JSON |
-/// | `alias = "name"` | none | another name under which it is read, as of before a renaming |
+/// | `default = EXPRESSION` | `Default::default()` | value in a new object, and when the field is missing |
+/// | `rename = "name"` | the field's name | name in JSON |
+/// | `alias = "name"` | none | additional name that is accepted in JSON, such as the name before a renaming |
 ///
 /// # Examples
 ///
@@ -85,32 +85,32 @@ pub fn object_state(item: TokenStream) -> TokenStream {
 
 /// Makes the methods of an `impl` block the handlers of an object type.
 ///
-/// The block is an inherent one, on a struct with `#[derive(ObjectState)]`; a crate has one such object. Helpers, and
-/// functions without a receiver, stand in another `impl` block.
+/// The block must be an inherent `impl` of a struct with `#[derive(ObjectState)]`. A crate has one such object. Put
+/// helpers, and functions without a receiver, into another `impl` block.
 ///
 /// - `&mut self` makes an update, `&self` a query.
 /// - `&Context` may follow the receiver.
-/// - Then come the arguments. A single one is the whole JSON of the call; several are the fields of one JSON object,
-///   with the names that they have in the method. Without any, the JSON is `null`.
-/// - What is returned is the reply. A method that may reject returns a `Result` whose error converts into a
-///   `Rejection`; it is written out as `Result<..>` in the signature.
+/// - The arguments follow. A single argument is the whole JSON of the call. Several arguments are the fields of one
+///   JSON object, with the names that they have in the method. Without arguments, the JSON is `null`.
+/// - The return value is the reply. A method that may reject returns a `Result` whose error converts into a
+///   `Rejection`. Write it as `Result<..>` in the signature, not as an alias.
 /// - The handler has the name of the method, and its doc comment is the handler's documentation.
 ///
-/// `get` (a query) answers with the whole state, and `put` (an update) replaces it. Both come by themselves.
+/// `get` (a query) returns the whole state, and `put` (an update) replaces it. Both are generated by default.
 ///
-/// Other objects reach these handlers with types: `Todo::at("42").complete()` calls one, and
-/// `Todo::send_to("42").complete()` sends it a message. For that a lifetime in a reply is written out: `View<'_>`.
-/// With the feature `client` of the crate that it stands in, the macro leaves the exports of the component out, so that
-/// the crate can be a library of another component.
+/// Other objects use these handlers with types: `Todo::at("42").complete()` calls one, and
+/// `Todo::send_to("42").complete()` sends it a message. This requires explicit lifetimes in replies: `View<'_>`.
+/// With the feature `client` of the object's crate, the macro omits the exports of the component, so that the crate
+/// can be a library of another component.
 ///
 /// # Arguments
 ///
 /// | argument | default | means |
 /// |---|---|---|
-/// | `type = "todo-item"` | the struct's name, `TodoItem` as `todo-item` | the name of the object type |
+/// | `type = "todo-item"` | the struct's name, `TodoItem` as `todo-item` | name of the object type |
 /// | `get = false` | `true` | no generated `get` |
 /// | `put = false` | `true` | no generated `put` |
-/// | `shows_state = true` | `false` | those who watch an object are shown its state after every change |
+/// | `shows_state = true` | `false` | subscribers of an object receive its state after every change |
 ///
 /// # Examples
 ///
@@ -151,13 +151,13 @@ pub fn object(arguments: TokenStream, item: TokenStream) -> TokenStream {
     print_when_asked(object::expand(arguments.into(), &item.into())).into()
 }
 
-/// Makes a struct or an enum a value that can be in a state, an argument or a reply.
+/// Makes a struct or an enum a value for states, arguments and replies.
 ///
-/// It derives `Clone`, `Debug`, `PartialEq`, `serde::Serialize`, `serde::Deserialize` and `schemars::JsonSchema`.
-/// Variants of enums are written in `snake_case`: `Color::DarkBlue` is `"dark_blue"`. Unknown fields are refused.
-/// Further derives (`Copy`, `Default`, `Eq`, `Ord`) and `#[serde(..)]` attributes stand below it.
+/// Derives `Clone`, `Debug`, `PartialEq`, `serde::Serialize`, `serde::Deserialize` and `schemars::JsonSchema`.
+/// Variants of enums are written in `snake_case`: `Color::DarkBlue` is `"dark_blue"`. Unknown fields are rejected.
+/// Put further derives (`Copy`, `Default`, `Eq`, `Ord`) and `#[serde(..)]` attributes below it.
 ///
-/// It takes no arguments. A type that derives the traits from `serde` and `schemars` by itself does as well.
+/// It takes no arguments. A type that derives the traits of `serde` and `schemars` directly works as well.
 ///
 /// # Examples
 ///

@@ -1,10 +1,9 @@
-//! Names: how those of Rust become those of object types and handlers, and what the contract allows.
-//! Pure functions on text.
+//! Conversion of Rust names to names of object types and handlers, and the rules of the WIT world for them.
 
-/// The length that the contract allows for names of object types and handlers.
+/// Maximum length of names of object types and handlers in the WIT world.
 pub(crate) const NAME_BYTES_MAX: usize = 63;
 
-/// `TodoItem` as `todo-item`, `HTTPServer` as `http-server`.
+/// Converts a name to kebab case: `TodoItem` to `todo-item`, `HTTPServer` to `http-server`.
 pub(crate) fn kebab_case(name: &str) -> String {
     let characters: Vec<char> = name.chars().collect();
     let mut kebab = String::with_capacity(name.len() + 4);
@@ -44,7 +43,7 @@ fn is_name(name: &str, is_mark: impl Fn(u8) -> bool) -> bool {
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || is_mark(byte))
 }
 
-/// The known name that `name` was probably meant to be.
+/// Returns the known name that `name` was probably meant to be.
 pub(crate) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     known
         .iter()
@@ -54,7 +53,7 @@ pub(crate) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
         .map(|(_, candidate)| candidate)
 }
 
-/// `a`, then `a` and `b`, then `a`, `b` and `c`: each in backticks.
+/// Lists names as in a sentence, each in backticks: `a`; `a` and `b`; `a`, `b` and `c`.
 pub(crate) fn enumeration(names: &[&str]) -> String {
     match names {
         [] => String::new(),

@@ -1,5 +1,4 @@
-//! `#[object]`: the pipeline.
-//! The stages are files of their own: input, check, expand with client, fallback.
+//! `#[object]`: the pipeline. Its stages are input, check, expand with client, and fallback.
 
 mod check;
 mod client;
@@ -33,7 +32,7 @@ pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream 
                 #expansion
             }
         }
-        // What is not used is not worth a warning while the handlers are no handlers yet.
+        // Unused items deserve no warning while the methods are not handlers yet.
         Some(errors) => {
             let stubs = fallback::stubs(&input);
             quote! { #errors #[allow(unused)] #block #stubs }
@@ -43,7 +42,7 @@ pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream 
 
 fn not_an_impl(error: &syn::Error, item: &TokenStream) -> TokenStream {
     let error = match syn::parse2::<syn::Item>(item.clone()) {
-        // Another item: the word that begins it is enough to see where.
+        // Another kind of item: its first token is enough to show the place.
         Ok(_) => {
             let keyword: TokenStream = item.clone().into_iter().take(1).collect();
             syn::Error::new_spanned(

@@ -1,4 +1,4 @@
-//! `#[derive(ObjectState)]`: the pipeline.
+//! `#[derive(ObjectState)]`: the pipeline. Its stages are input, check, expand and fallback.
 
 mod check;
 mod expand;

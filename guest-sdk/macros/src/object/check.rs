@@ -1,4 +1,4 @@
-//! Every rule for an `impl` block that is to be an object type. Pure: it reads the view and notes all mistakes.
+//! Rules for an `impl` block that defines an object type. Pure: reads the view and reports all mistakes.
 //!
 //! The rules for a single method are in `method.rs`.
 
@@ -10,10 +10,10 @@ use super::input::Input;
 use crate::errors::Errors;
 use crate::names;
 
-/// The contract's bound on the handlers of one type.
+/// Maximum number of handlers of one type in the WIT world.
 const HANDLERS_MAX: usize = 256;
 
-/// Names that the host answers to itself.
+/// Names of operations that the host handles.
 const RESERVED: [&str; 3] = ["owner", "events", "deactivate"];
 
 pub(super) fn check(input: &Input<'_>, errors: &mut Errors) {
@@ -131,7 +131,7 @@ fn check_handler_names(input: &Input<'_>, errors: &mut Errors) {
                     names::NAME_BYTES_MAX
                 ),
             );
-        // Two methods under opposite conditions are fine.
+        // Two methods under opposite conditions are valid.
         } else if taken.iter().any(|(before, had_cfg)| *before == name && !(*had_cfg && has_cfg)) {
             errors.push(ident, format!("there are two handlers `{name}`; give one another name"));
         }

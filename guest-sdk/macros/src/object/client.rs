@@ -1,5 +1,4 @@
-//! The code by which other objects call this one with types: a struct with a method for each handler.
-//! It assumes that everything was checked.
+//! Generates the typed client of the object: a struct with a method for each handler. Requires a valid view.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
@@ -7,7 +6,7 @@ use syn::{GenericArgument, Lifetime, PathArguments, Type};
 
 use super::input::{Input, Method};
 
-/// The struct `__Client`, and all that belongs to it.
+/// Generates the struct `__Client` and its implementations.
 pub(super) fn expand(input: &Input<'_>) -> TokenStream {
     let state = input.state;
     let generated = [(input.has_get, get(state)), (input.has_put, put(state))];
@@ -30,7 +29,7 @@ pub(super) fn expand(input: &Input<'_>) -> TokenStream {
     }
 }
 
-/// What every client has.
+/// Generates the items that every client has.
 fn common() -> TokenStream {
     quote! {
         #[derive(::core::clone::Clone, ::core::fmt::Debug)]
@@ -95,7 +94,7 @@ fn method(method: &Method<'_>, state: Option<&Ident>) -> TokenStream {
     reaching(&quote! { #function }, &method.name, &attributes, &arguments, &reply)
 }
 
-/// A method that calls the handler `name`, or sends it a message.
+/// Generates a method that calls the handler `name`, or sends it a message.
 fn reaching(
     function: &TokenStream,
     name: &str,
@@ -129,8 +128,8 @@ fn reaching(
     }
 }
 
-/// The struct that several arguments are written from. It has parameters for their types, so that it can be there
-/// where one of them cannot be written.
+/// Generates the struct that several arguments are serialized from. It has type parameters for their types, so that
+/// it compiles even if one of them cannot be serialized.
 fn argument_struct(method: &Method<'_>) -> Option<TokenStream> {
     if method.arguments.len() < 2 {
         return None;
@@ -153,7 +152,8 @@ fn argument_struct_name(handler: &str) -> Ident {
     format_ident!("__call_of_{}", handler)
 }
 
-/// The type as a caller has it, who is lent nothing: `&[Item]` as `Vec<Item>`, `Cow<'_, str>` as `Cow<'static, str>`.
+/// Returns the type for callers, which cannot borrow: `Vec<Item>` for `&[Item]`, `Cow<'static, str>` for
+/// `Cow<'_, str>`.
 fn owned(ty: &Type, state: Option<&Ident>) -> Type {
     let own = |ty: &Type| owned(ty, state);
     let mut ty = ty.clone();
@@ -164,7 +164,7 @@ fn owned(ty: &Type, state: Option<&Ident>) -> Type {
                 quote! { <#inner as ::highlander_sdk::__private::Owned>::Owned },
             );
         }
-        // In the client it would be the client.
+        // In the client, `Self` would be the client.
         Type::Path(path) if path.path.is_ident("Self") => return Type::Verbatim(quote! { #state }),
         Type::Path(path) => {
             for segment in &mut path.path.segments {

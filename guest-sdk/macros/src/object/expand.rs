@@ -1,5 +1,4 @@
-//! The code that the macro writes. It assumes that the view is valid.
-//! It assumes that everything was checked.
+//! Generates the code of the macro. Requires a valid view.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -36,15 +35,16 @@ pub(super) fn expand(input: &Input<'_>) -> TokenStream {
             }
             #[automatically_derived]
             impl #state {
-                // A second block is an error by the name of this, beside those that name only traits.
+                // A second block is an error with the name of this constant, in addition to errors that name only
+                // traits.
                 #[allow(dead_code, non_upper_case_globals, reason = "for messages of the compiler")]
                 const a_type_has_one_block_with_the_attribute_object: () = ();
             }
-            // Outside of a component nothing would make one, and everything would be reported as unused.
+            // Outside of a component nothing creates a state, and the compiler would report everything as unused.
             const _: fn() -> #state = ::highlander_sdk::__private::new::<#state>;
         };
 
-        // Its exports stand in the crate that is linked last; the feature says that this one is not.
+        // The exports must be in the crate that is linked last. With the feature, this crate is not the last one.
         #[allow(unexpected_cfgs, reason = "few crates have the feature")]
         const _: () = {
             #[cfg(all(target_family = "wasm", not(feature = "client")))]
@@ -62,7 +62,7 @@ fn documentation(input: &Input<'_>) -> TokenStream {
     }
 }
 
-/// The struct that several arguments are read from.
+/// Generates the struct that several arguments are deserialized into.
 fn argument_struct(method: &Method<'_>) -> Option<TokenStream> {
     if method.arguments.len() < 2 {
         return None;
@@ -184,7 +184,7 @@ fn arm(method: &Method<'_>) -> TokenStream {
         }
     };
     let call = call(method);
-    // With the span of the returned type, where its author looks for what is wrong with it.
+    // With the span of the return type, where the author looks for its mistakes.
     let reply = match method.reply() {
         Some(ty) if method.is_fallible() => quote_spanned! {location(ty)=>
             ::highlander_sdk::__private::reply(
@@ -221,7 +221,7 @@ fn call(method: &Method<'_>) -> TokenStream {
     quote_spanned! {span=> Self::#function(self, #ctx #arguments) }
 }
 
-/// Where `tokens` are, for messages of the compiler; but as code of the macro, which lints leave alone.
+/// Returns the location of `tokens` for compiler messages, but as code of the macro, which lints ignore.
 fn location(tokens: &impl Spanned) -> Span {
     tokens.span().resolved_at(Span::call_site())
 }

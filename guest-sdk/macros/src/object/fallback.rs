@@ -1,5 +1,4 @@
-//! What the macro writes beside an invalid block: an object without content, so that the code around it is not
-//! reported too.
+//! Generates an empty object for an invalid block, so that the code around it causes no further errors.
 
 use proc_macro2::TokenStream;
 use quote::quote;

@@ -1,5 +1,4 @@
-//! The macro's own view of an `impl` block. It reads as much as it can and judges nothing but its own arguments.
-//! It judges nothing: that is `check`.
+//! View of an `impl` block. Parses as much as possible, and checks only the arguments of the macro.
 
 use proc_macro2::{Ident, TokenStream};
 use syn::ext::IdentExt;
@@ -19,12 +18,12 @@ const ON_IMPL: Place = Place {
     repeatable: &[],
 };
 
-/// An `impl` block that is to be an object type.
+/// An `impl` block that defines an object type.
 pub(super) struct Input<'a> {
     pub(super) block: &'a ItemImpl,
-    /// The name of the state, where the block is on a plain name.
+    /// Name of the state, if the block is on a plain name.
     pub(super) state: Option<&'a Ident>,
-    /// Where the author chose the name of the type.
+    /// Name of the type, if the author chose it.
     pub(super) chosen_name: Option<LitStr>,
     pub(super) has_get: bool,
     pub(super) has_put: bool,
@@ -33,7 +32,7 @@ pub(super) struct Input<'a> {
     pub(super) methods: Vec<Method<'a>>,
 }
 
-/// A method of it, which is to be a handler.
+/// A method of the block: a handler.
 pub(super) struct Method<'a> {
     pub(super) function: &'a ImplItemFn,
     pub(super) name: String,
@@ -44,10 +43,10 @@ pub(super) struct Method<'a> {
     pub(super) documentation: String,
 }
 
-/// An argument besides the receiver and the context.
+/// An argument other than the receiver and the context.
 pub(super) struct Argument<'a> {
     pub(super) typed: &'a PatType,
-    /// Its name, where it is a plain one.
+    /// Name, if the pattern is a plain name.
     pub(super) ident: Option<&'a Ident>,
 }
 
@@ -84,7 +83,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// The name of the object type, as it is or as it follows from that of the state.
+    /// Returns the name of the object type: the chosen one, or the state's name in kebab case.
     pub(super) fn type_name(&self) -> String {
         match (&self.chosen_name, self.state) {
             (Some(chosen), _) => chosen.value(),
@@ -123,7 +122,7 @@ impl<'a> Method<'a> {
         self.receiver.is_some_and(|receiver| receiver.mutability.is_some())
     }
 
-    /// The type that the method returns, unless it is nothing.
+    /// Returns the return type of the method, if it has one.
     pub(super) fn reply(&self) -> Option<&'a Type> {
         match &self.function.sig.output {
             ReturnType::Default => None,
@@ -131,7 +130,7 @@ impl<'a> Method<'a> {
         }
     }
 
-    /// Whether it may reject: whether the returned type is written as `Result`.
+    /// Whether the handler may reject: its return type is written as `Result`.
     pub(super) fn is_fallible(&self) -> bool {
         self.reply().and_then(last_name).is_some_and(|name| name == "Result")
     }
@@ -149,7 +148,7 @@ impl<'a> Argument<'a> {
     }
 }
 
-/// Whether `ty` is `Context`, behind whatever kind of reference or none: the checks say which is right.
+/// Whether `ty` is `Context`, with any references or none. The checks decide which form is valid.
 pub(super) fn is_context(ty: &Type) -> bool {
     match ty {
         Type::Reference(reference) => is_context(&reference.elem),
@@ -157,7 +156,7 @@ pub(super) fn is_context(ty: &Type) -> bool {
     }
 }
 
-/// The last name in the path of a type.
+/// Returns the last name in the path of a type.
 fn last_name(ty: &Type) -> Option<&Ident> {
     match ty {
         Type::Path(path) if path.qself.is_none() => {

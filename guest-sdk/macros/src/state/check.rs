@@ -1,5 +1,4 @@
-//! Every rule for a struct that is to be a state. Pure: it reads the view and notes all mistakes.
-//! It collects every mistake and changes nothing.
+//! Rules for a struct that defines a state. Pure: reads the view and reports all mistakes.
 
 use syn::{Data, Fields, Type};
 
@@ -100,7 +99,7 @@ fn check_names(fields: &[StateField<'_>], errors: &mut Errors) {
         }
         taken.push(name);
     }
-    // Against all names, since an alias may stand before the field that it collides with.
+    // Against all names, because an alias may precede the field that it collides with.
     for alias in fields.iter().flat_map(|field| &field.aliases) {
         if taken.contains(&alias.value()) {
             errors.push(alias, twice(&alias.value()));

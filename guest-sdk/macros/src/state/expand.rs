@@ -1,7 +1,7 @@
-//! The code that the derive writes. It assumes that the view is valid.
+//! Generates the code of the derive. Requires a valid view.
 //!
-//! A derive cannot put attributes on the struct that it stands on, so a hidden twin of the struct has them, and
-//! serde's support for foreign types reads and writes the real one through it.
+//! A derive cannot put attributes on its struct. Therefore a hidden twin of the struct has them, and serde's
+//! support for remote types reads and writes the real struct through the twin.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -31,8 +31,8 @@ pub(super) fn expand(input: &Input<'_>) -> TokenStream {
     }
 }
 
-/// A type that cannot be stored is named with what its author is to write, before the messages of the derives below,
-/// which advise a dependency that the author's crate does not have.
+/// Generates a check that reports a type that cannot be stored, with the fix. The report precedes the errors of the
+/// derives below, which suggest a dependency that the author's crate does not have.
 fn check_field(field: &StateField<'_>) -> TokenStream {
     let ty = field.ty;
     quote_spanned! {ty.span()=>
@@ -65,7 +65,7 @@ fn twin(input: &Input<'_>) -> TokenStream {
             #(#fields)*
         }
 
-        // The schema names the defaults.
+        // The schema contains the defaults.
         #[automatically_derived]
         impl ::core::default::Default for __Twin {
             fn default() -> Self {
@@ -195,7 +195,7 @@ fn migrate(older: &Path) -> TokenStream {
     }
 }
 
-/// A constant that is evaluated whether somebody uses it or not.
+/// Generates a constant that is evaluated even if nothing uses it.
 fn check_older(input: &Input<'_>) -> Option<TokenStream> {
     let older = input.migrate_from.as_ref()?;
     let before = input.version.checked_sub(1)?;

@@ -1,5 +1,4 @@
-//! What the derive writes for an invalid struct: implementations without content, so that the code around it is
-//! not reported too.
+//! Generates empty implementations for an invalid struct, so that the code around it causes no further errors.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -9,7 +8,7 @@ use super::input::Input;
 pub(super) fn stubs(input: &Input<'_>) -> TokenStream {
     let name = &input.item.ident;
     let (generics, arguments, clause) = input.item.generics.split_for_impl();
-    // Nothing that borrows or is generic can be a state, so that stubs for it would not compile either.
+    // A state cannot borrow or be generic, so stubs would not compile either.
     if !input.item.generics.params.is_empty() {
         return quote! {
             impl #generics ::core::default::Default for #name #arguments #clause {

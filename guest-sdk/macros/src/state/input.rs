@@ -1,5 +1,4 @@
-//! The derive's own view of a struct. It reads as much as it can and judges nothing but the attributes' arguments.
-//! It judges nothing: that is `check`.
+//! View of a struct. Parses as much as possible, and checks only the arguments of the attributes.
 
 use proc_macro2::Ident;
 use syn::ext::IdentExt;
@@ -30,19 +29,19 @@ const ON_FIELD: Place = Place {
     repeatable: &["alias"],
 };
 
-/// A struct that is to be a state.
+/// A struct that defines a state.
 pub(super) struct Input<'a> {
     pub(super) item: &'a DeriveInput,
     pub(super) documentation: String,
     pub(super) version: u32,
-    /// The state of the version before.
+    /// State of the previous version.
     pub(super) migrate_from: Option<Path>,
-    /// How it is written, where that is not JSON.
+    /// Codec, if the state is not stored as JSON.
     pub(super) codec: Option<Path>,
     pub(super) fields: Vec<StateField<'a>>,
 }
 
-/// A named field of it.
+/// A named field of the struct.
 pub(super) struct StateField<'a> {
     pub(super) ident: &'a Ident,
     pub(super) ty: &'a Type,
@@ -106,7 +105,7 @@ impl<'a> StateField<'a> {
         Some(read)
     }
 
-    /// The field's name in JSON.
+    /// Returns the field's name in JSON.
     pub(super) fn json_name(&self) -> String {
         match &self.rename {
             Some(name) => name.value(),

@@ -1,4 +1,4 @@
-//! What can only be read cannot be given to another object.
+//! An argument that can only be deserialized cannot be sent to another object.
 
 use highlander_sdk::prelude::*;
 use highlander_sdk::{__private::schemars, __private::serde};

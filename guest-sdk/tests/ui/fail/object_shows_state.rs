@@ -1,4 +1,4 @@
-//! Showing the state is on or off.
+//! `shows_state` takes `true` or `false`.
 
 use highlander_sdk::prelude::*;
 

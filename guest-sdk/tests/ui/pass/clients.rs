@@ -1,4 +1,4 @@
-//! Whatever a handler takes and answers, the object has a client, whose types are the caller's own.
+//! Every object has a client, for any argument and reply. The client's types are owned by the caller.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use highlander_sdk::prelude::*;
 use highlander_sdk::{Client, __private::schemars, __private::serde};
 
-/// The books of a library, each with its pages.
+/// The books of a library, each with its number of pages.
 #[derive(ObjectState)]
 pub struct Library {
     books: BTreeMap<String, u32>,
@@ -15,7 +15,7 @@ pub struct Library {
     shelf: Shelf,
 }
 
-/// Can be read and written, and not be copied.
+/// Can be serialized and deserialized, but not copied.
 #[derive(Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(crate = "serde")]
 #[schemars(crate = "schemars")]
@@ -23,7 +23,7 @@ pub struct Shelf {
     names: Vec<String>,
 }
 
-/// Can only be written: no other object can ask for it.
+/// Can only be serialized: other objects cannot receive it as a reply.
 #[derive(serde::Serialize, schemars::JsonSchema)]
 #[serde(crate = "serde")]
 #[schemars(crate = "schemars")]
@@ -31,7 +31,7 @@ pub struct View<'a> {
     title: &'a str,
 }
 
-/// Can only be read: no other object can give it.
+/// Can only be deserialized: other objects cannot pass it as an argument.
 #[derive(serde::Deserialize, schemars::JsonSchema)]
 #[serde(crate = "serde")]
 #[schemars(crate = "schemars")]
@@ -71,7 +71,7 @@ impl Library {
         self.title = wish.title;
     }
 
-    /// Has the name of an option of every client.
+    /// Has the name of an option that every client has.
     fn timeout(&self, r#type: String, at: Option<u64>) -> Vec<Self> {
         let _ = (r#type, at);
         Vec::new()

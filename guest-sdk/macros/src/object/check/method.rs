@@ -1,5 +1,4 @@
-//! The rules for one method that is to be a handler.
-//! It collects every mistake and changes nothing.
+//! Rules for one handler. Reports every mistake.
 
 use syn::{PathArguments, Type};
 
@@ -97,8 +96,8 @@ fn check_argument(method: &Method<'_>, argument: &Argument<'_>, errors: &mut Err
     if is_context(&argument.typed.ty) {
         return;
     }
-    // The name of a single argument is not in its JSON, so that any pattern would do; but then adding a second one
-    // would be a surprise.
+    // The name of a single argument is not in its JSON, so any pattern would work. But then adding a second
+    // argument would be a surprise.
     if argument.ident.is_none() {
         errors.push(
             &argument.typed.pat,
