@@ -1,40 +1,40 @@
-//! A chat room: what is said is heard by everybody who watches, and the last of it is kept for those who come later.
+//! A chat room: subscribers receive every line as an event, and the last lines are kept for later readers.
 
 use highlander_sdk::prelude::*;
 
-/// How much of what was said is kept.
+/// Maximum number of lines that are kept.
 const HISTORY_MAX: usize = 100;
-/// How long one can speak at once.
+/// Maximum length of a line.
 const TEXT_BYTES_MAX: usize = 2_000;
 
-/// Where people talk.
+/// A chat room.
 #[derive(ObjectState)]
 struct ChatRoom {
-    /// What the talk is about.
+    /// Topic of the conversation.
     topic: String,
-    /// How often somebody said something.
+    /// Number of lines so far.
     said: u64,
-    /// The last of it, the oldest first.
+    /// The last lines, oldest first.
     history: Vec<Said>,
 }
 
-/// Something that somebody said.
+/// A line of the conversation.
 #[data]
 struct Said {
-    /// The how manieth it is, from 1.
+    /// Number of the line, from 1.
     number: u64,
-    /// Who said it.
+    /// Name of the speaker.
     by: String,
-    /// What was said.
+    /// Text of the line.
     text: String,
-    /// When, in milliseconds since 1970-01-01 00:00 UTC.
+    /// Time of the line, in milliseconds since 1970-01-01 00:00 UTC.
     at_ms: u64,
 }
 
-// Nobody puts words into other people's mouths.
+// A `put` would let callers attribute lines to other speakers.
 #[object(put = false)]
 impl ChatRoom {
-    /// Says something, and answers with its number. Those who watch the room hear it as the event `said`.
+    /// Adds a line, and returns its number. Subscribers of the room receive it as the event `said`.
     fn say(&mut self, ctx: &Context, text: String) -> Result<u64, Rejection> {
         if text.trim().is_empty() {
             reject!("nothing-said", "there is nothing to hear");
@@ -57,14 +57,14 @@ impl ChatRoom {
         Ok(self.said)
     }
 
-    /// Changes what the talk is about. Those who watch the room hear it as the event `topic`.
+    /// Changes the topic. Subscribers of the room receive it as the event `topic`.
     fn set_topic(&mut self, ctx: &Context, topic: String) -> Result<(), Rejection> {
         ctx.publish("topic", &topic)?;
         self.topic = topic;
         Ok(())
     }
 
-    /// What was said after the number `after`, as far as it is kept; everything where there is no number.
+    /// Returns the kept lines with a number higher than `after`, or all kept lines if `after` is missing.
     fn history(&self, after: Option<u64>) -> Vec<&Said> {
         let after = after.unwrap_or(0);
         self.history.iter().filter(|said| said.number > after).collect()

@@ -1,22 +1,22 @@
-//! A counter: the smallest object that is of any use.
+//! A counter: the smallest useful object.
 
 use highlander_sdk::prelude::*;
 
 /// A number that goes up.
 #[derive(ObjectState)]
 struct Counter {
-    /// The number.
+    /// Current value.
     value: u64,
 }
 
 #[object]
 impl Counter {
-    /// Adds one, and answers with the new number.
+    /// Adds one, and returns the new value.
     fn increment(&mut self) -> Result<u64, Rejection> {
         self.add(1)
     }
 
-    /// Adds `by`, and answers with the new number.
+    /// Adds `by`, and returns the new value.
     fn add(&mut self, by: u64) -> Result<u64, Rejection> {
         let Some(sum) = self.value.checked_add(by) else {
             reject!("overflow", "{} and {by} are more than a counter can hold", self.value);
@@ -25,7 +25,7 @@ impl Counter {
         Ok(sum)
     }
 
-    /// The number.
+    /// Returns the current value.
     fn value(&self) -> u64 {
         self.value
     }

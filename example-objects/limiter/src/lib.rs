@@ -1,43 +1,43 @@
-//! A rate limit: so many in a window of time, one limiter for each key.
+//! A rate limiter: a fixed number of permits per time window, with one limiter for each key.
 //!
-//! It counts what it denies, and so `take` never rejects: a rejected call leaves no trace. Whoever asks makes a
-//! rejection of the answer, as `check` does, with what programs want to know in its detail.
+//! It counts denied requests, so `take` never rejects: a rejected call would not be counted. The caller can turn a
+//! denial into a rejection, as `check` does, with the waiting time in its detail.
 
 use highlander_sdk::prelude::*;
 
-/// What is left, and what was denied.
+/// Remaining permits, and the number of denials.
 #[derive(ObjectState)]
 struct Limiter {
     #[state(default = 5)]
     most: u64,
     #[state(default = 60_000)]
     window_ms: u64,
-    /// When the present window began.
+    /// Time at which the current window began.
     began_ms: u64,
     taken: u64,
-    /// How often one was denied in all.
+    /// Total number of denials.
     denied: u64,
 }
 
-/// Whether one may be had.
+/// Result of a request for a permit.
 #[data]
 enum Decision {
-    /// It was taken.
+    /// The permit was taken.
     Granted { left: u64 },
-    /// It was counted as denied.
+    /// The denial was counted.
     Denied(Wait),
 }
 
-/// How long there is none.
+/// Time until permits are available again.
 #[data]
 struct Wait {
     retry_after_ms: u64,
 }
 
-// With a `put` everybody could raise their own limit.
+// A `put` would let callers raise their own limit.
 #[object(put = false)]
 impl Limiter {
-    /// Takes one, or counts that it was denied.
+    /// Takes a permit, or counts a denial.
     fn take(&mut self, ctx: &Context) -> Decision {
         if ctx.now_ms() >= self.ends_ms() {
             self.began_ms = ctx.now_ms();
@@ -51,7 +51,7 @@ impl Limiter {
         Decision::Denied(self.wait(ctx))
     }
 
-    /// Says how many are left, and rejects where there are none. It takes and counts nothing.
+    /// Returns the number of remaining permits, or rejects if there are none. Takes and counts nothing.
     fn check(&self, ctx: &Context) -> Result<u64, Rejection> {
         let is_over = ctx.now_ms() >= self.ends_ms();
         let left = if is_over { self.most } else { self.most - self.taken.min(self.most) };
@@ -68,7 +68,7 @@ impl Limiter {
         Ok(left)
     }
 
-    /// How often one was denied in all.
+    /// Returns the total number of denials.
     fn denied(&self) -> u64 {
         self.denied
     }
@@ -91,7 +91,7 @@ mod tests {
 
     use super::{Limiter, Wait};
 
-    /// One whose window began at 1,000,000 and is used up.
+    /// Returns a limiter whose window began at 1,000,000 and that has no permits left.
     fn used_up() -> Harness<Limiter> {
         let mut limiter = Harness::<Limiter>::new();
         limiter.set_now_ms(1_000_000);

@@ -1,7 +1,7 @@
-//! A list of todos, by their keys, in an order that people choose, which is changed by those who may.
+//! A list of todos, by their keys, in an order that users choose. It restricts changes to allowed users.
 //!
-//! A todo may be on many lists, so that a list holds no todos: it calls them. Users are told by message that a list is
-//! shared with them. Whoever watches a list is shown it after every change.
+//! A todo may be on several lists. Therefore a list does not contain todos, but calls them. It sends a message to
+//! users with whom it is shared. Subscribers of a list receive its state after every change.
 
 use std::collections::BTreeSet;
 
@@ -9,37 +9,37 @@ use highlander_sdk::prelude::*;
 use todo::Todo;
 use user::User;
 
-/// How many todos a list can have.
+/// Maximum number of todos on a list.
 const TODOS_MAX: usize = 1_000;
-/// How many users can be named.
+/// Maximum number of allowed users.
 const USERS_MAX: usize = 100;
 
 /// A list of todos.
 #[derive(ObjectState)]
 struct List {
-    /// What the list is called.
+    /// Title of the list.
     title: String,
-    /// The keys of the todos, in order and each once.
+    /// Keys of the todos, in order, without duplicates.
     todos: Vec<String>,
-    /// Who may change the list; empty for everybody.
+    /// Users who may change the list. If empty, everyone may.
     allowed_users: BTreeSet<String>,
 }
 
-/// A todo as it is on a list.
+/// A todo as an entry of a list.
 #[data]
 struct Entry {
-    /// The todo's key.
+    /// Key of the todo.
     todo: String,
-    /// What is to be done.
+    /// Title of the todo.
     title: String,
-    /// Whether it is done.
+    /// Whether the todo is done.
     completed: bool,
 }
 
-// Replacing the whole state would get round the users that are allowed.
+// A `put` would bypass the check of the allowed users.
 #[object(put = false, shows_state = true)]
 impl List {
-    /// Puts the todo with the key `todo` on the list, at position `at` or at the end, and answers how many there are.
+    /// Inserts the todo with the key `todo` at position `at`, or at the end, and returns the number of todos.
     fn insert_todo(
         &mut self,
         ctx: &Context,
@@ -61,7 +61,7 @@ impl List {
         Ok(self.todos.len())
     }
 
-    /// Takes the todo with the key `todo` off the list.
+    /// Removes the todo with the key `todo` from the list.
     fn remove_todo(&mut self, ctx: &Context, todo: String) -> Result<(), Rejection> {
         self.check_user(ctx)?;
         let Some(position) = self.position(&todo) else {
@@ -71,7 +71,7 @@ impl List {
         Ok(())
     }
 
-    /// Lets a user change the list, and tells them. The first one who does this for a list has to name themselves.
+    /// Allows a user to change the list, and notifies the user. The first allowed user must be the caller.
     fn allow_user(&mut self, ctx: &Context, user: String) -> Result<(), Rejection> {
         self.check_user(ctx)?;
         if self.allowed_users.is_empty() && ctx.caller().principal() != Some(&user) {
@@ -95,12 +95,12 @@ impl List {
         Ok(Todo::at(todo).complete()?)
     }
 
-    /// The keys of the todos, in order.
+    /// Returns the keys of the todos, in order.
     fn todos(&self) -> &[String] {
         &self.todos
     }
 
-    /// The todos themselves, in order: each is asked.
+    /// Returns the todos, in order. Calls each todo for its state.
     fn overview(&self) -> Result<Vec<Entry>, Rejection> {
         let entry = |key: &String| {
             let Todo { title, completed, .. } = Todo::at(key).get()?;
@@ -205,7 +205,7 @@ mod tests {
     fn an_overview_asks_each_todo() {
         let mut list = Harness::<List>::restored(json!({ "todos": ["1", "2"] }), 1).unwrap();
         list.answer("todo", "1", "get", |_| Ok(json!({ "title": "bread", "completed": true })));
-        // A later revision may answer with more.
+        // A later revision may return more fields.
         list.answer("todo", "2", "get", |_| Ok(json!({ "title": "milk", "notes": ["fresh"] })));
         let overview = json!([
             { "todo": "1", "title": "bread", "completed": true },

@@ -1,6 +1,7 @@
-//! A reminder: it tells users something when the time has come, once or again and again.
+//! A reminder: notifies users at a given time, once or repeatedly.
 //!
-//! Each entry is an alarm of the same name. When it is due, the user gets a message, and whoever watches an event.
+//! Each entry has an alarm of the same name. When the alarm is due, the user receives a message, and subscribers
+//! receive an event.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,27 +9,27 @@ use std::time::Duration;
 use highlander_sdk::prelude::*;
 use user::User;
 
-/// What somebody is to be reminded of.
+/// Reminders for users.
 #[derive(ObjectState)]
 struct Reminder {
-    /// By the names of the alarms.
+    /// Entries, by the names of their alarms.
     entries: BTreeMap<String, Entry>,
 }
 
-/// One of them.
+/// A reminder for one user.
 #[data]
 struct Entry {
-    /// The key of the user who is told.
+    /// Key of the user to notify.
     user: String,
-    /// What the user is told.
+    /// Text of the notice.
     text: String,
-    /// Whether it is told again.
+    /// Whether the reminder repeats.
     repeats: bool,
-    /// How often it was told already.
+    /// Number of notices so far.
     told: u64,
 }
 
-// An entry without its alarm would be told to nobody.
+// A `put` could create an entry without its alarm, which would never ring.
 #[object(put = false)]
 impl Reminder {
     /// Reminds a user once, at a time in milliseconds since 1970-01-01 00:00 UTC.
@@ -45,7 +46,7 @@ impl Reminder {
         Ok(())
     }
 
-    /// Reminds a user every so many seconds, from now on, until it is cancelled.
+    /// Reminds a user every `every_s` seconds from now on, until the entry is cancelled.
     fn repeat(
         &mut self,
         ctx: &Context,
@@ -60,7 +61,7 @@ impl Reminder {
         Ok(())
     }
 
-    /// Reminds nobody of it any more.
+    /// Cancels an entry.
     fn cancel(&mut self, ctx: &Context, name: String) -> Result<(), Rejection> {
         ctx.cancel_alarm(&name)?;
         if self.entries.remove(&name).is_none() {
@@ -69,12 +70,12 @@ impl Reminder {
         Ok(())
     }
 
-    /// When each entry is due next, in milliseconds since 1970-01-01 00:00 UTC.
+    /// Returns the next time at which each entry is due, in milliseconds since 1970-01-01 00:00 UTC.
     fn due(&self, ctx: &Context) -> BTreeMap<String, u64> {
         ctx.alarms().into_iter().map(|alarm| (alarm.name, alarm.due_ms)).collect()
     }
 
-    /// Tells the user of the entry whose alarm is due.
+    /// Notifies the user of the entry whose alarm is due.
     fn ring(&mut self, ctx: &Context) -> Result<(), Rejection> {
         let Occasion::Alarm { name, .. } = ctx.occasion() else {
             reject!("not-due", "{} rings by itself", ctx.id());

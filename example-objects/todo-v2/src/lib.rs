@@ -1,43 +1,43 @@
-//! The second revision of the todo: another state behind the same interface.
+//! The second revision of the todo: a different state behind the same interface.
 //!
-//! Its state says how much is done where the first one said whether, and has notes. `get` and `put` are its own, since
-//! whoever calls them knows the old shape.
+//! Its state has the progress in percent instead of a boolean, and notes. It defines its own `get` and `put`,
+//! because existing callers use the old schema.
 
 use highlander_sdk::prelude::*;
 
-/// What a task is painted in.
+/// Color of a task.
 #[data]
 #[derive(Copy, Default)]
 enum Color {
     /// Urgent.
     Red,
-    /// Somebody waits for it.
+    /// Someone is waiting for it.
     Yellow,
     /// Can wait.
     Green,
-    /// Nobody has decided yet.
+    /// Not decided yet.
     #[default]
     Blue,
 }
 
-/// The whole task, in percent.
+/// Progress of a completed task, in percent.
 const DONE: u8 = 100;
 
 /// A single task.
 #[derive(ObjectState)]
 #[state(version = 2, migrate_from = TodoV1)]
 struct Todo {
-    /// What is to be done.
+    /// Title of the task.
     title: String,
-    /// How much of it is done, in percent.
+    /// Progress in percent.
     completed: u8,
-    /// What it is painted in.
+    /// Color of the task.
     color: Color,
-    /// What was noted down, the oldest first.
+    /// Notes, oldest first.
     notes: Vec<String>,
 }
 
-/// The state of the first revision, as it was.
+/// State of the first revision, unchanged.
 #[derive(ObjectState)]
 struct TodoV1 {
     title: String,
@@ -58,19 +58,19 @@ impl From<TodoV1> for Todo {
 #[derive(Default)]
 #[serde(default)]
 struct Shown {
-    /// What is to be done.
+    /// Title of the task.
     title: String,
-    /// Whether it is done.
+    /// Whether the task is done.
     completed: bool,
-    /// What it is painted in.
+    /// Color of the task.
     color: Color,
-    /// What was noted down, the oldest first.
+    /// Notes, oldest first.
     notes: Vec<String>,
 }
 
 #[object(get = false, put = false)]
 impl Todo {
-    /// Answers with the whole task.
+    /// Returns the whole task.
     fn get(&self) -> Shown {
         Shown {
             title: self.title.clone(),
@@ -80,12 +80,12 @@ impl Todo {
         }
     }
 
-    /// Replaces the whole task. What is left out takes its default.
+    /// Replaces the whole task. Missing fields take their defaults.
     fn put(&mut self, todo: Shown) {
         let completed = match (todo.completed, self.completed) {
             (true, _) => DONE,
             (false, DONE) => 0,
-            // What `get` showed as undone stays as far as it is.
+            // A task that `get` shows as not done keeps its progress.
             (false, percent) => percent,
         };
         *self = Todo { title: todo.title, completed, color: todo.color, notes: todo.notes };
@@ -96,12 +96,12 @@ impl Todo {
         self.completed = DONE;
     }
 
-    /// Gives the task another title.
+    /// Changes the title of the task.
     fn rename(&mut self, title: String) {
         self.title = title;
     }
 
-    /// Notes that so many percent are done.
+    /// Sets the progress in percent.
     fn advance(&mut self, percent: u8) -> Result<(), Rejection> {
         if percent > DONE {
             reject!("too-much", "{percent} percent are more than the whole task");
@@ -120,7 +120,7 @@ impl Todo {
         self.completed == DONE
     }
 
-    /// How much of the task is done, in percent.
+    /// Returns the progress in percent.
     fn progress(&self) -> u8 {
         self.completed
     }

@@ -1,31 +1,31 @@
-//! A todo: a state with defaults, three handlers of its own, and `get` and `put` for free.
+//! A todo: a state with defaults, three handlers, and the generated `get` and `put`.
 //!
-//! It is public, so that other objects can call it with these types: `client/` is this crate as a library.
+//! Its types are public, so that other objects can call it with types: `client/` is this crate as a library.
 
 use highlander_sdk::prelude::*;
 
-/// What a task is painted in.
+/// Color of a task.
 #[data]
 #[derive(Copy)]
 pub enum Color {
     /// Urgent.
     Red,
-    /// Somebody waits for it.
+    /// Someone is waiting for it.
     Yellow,
     /// Can wait.
     Green,
-    /// Nobody has decided yet.
+    /// Not decided yet.
     Blue,
 }
 
 /// A single task.
 #[derive(Debug, ObjectState)]
 pub struct Todo {
-    /// What is to be done.
+    /// Title of the task.
     pub title: String,
-    /// Whether it is done.
+    /// Whether the task is done.
     pub completed: bool,
-    /// What it is painted in.
+    /// Color of the task.
     #[state(default = Color::Blue)]
     pub color: Color,
 }
@@ -37,7 +37,7 @@ impl Todo {
         self.completed = true;
     }
 
-    /// Gives the task another title.
+    /// Changes the title of the task.
     fn rename(&mut self, title: String) {
         self.title = title;
     }

@@ -1,41 +1,41 @@
-//! A user: a name, the lists that the user knows, by their keys, and what the user was told.
+//! A user: a name, the keys of the user's lists, and received notices.
 //!
-//! Lists and reminders tell users something by message, so that they need not wait for them.
+//! Lists and reminders notify users by message, so that they need not wait for a reply.
 
 use std::collections::BTreeSet;
 
 use highlander_sdk::prelude::*;
 
-/// How many lists a user can know.
+/// Maximum number of lists of a user.
 const LISTS_MAX: usize = 1_000;
-/// How many notices are kept: the last ones.
+/// Maximum number of notices that are kept: the last ones.
 const NOTICES_MAX: usize = 50;
 
-/// Somebody who has lists.
+/// A user of lists and reminders.
 #[derive(Debug, ObjectState)]
 pub struct User {
-    /// What the user is called.
+    /// Name of the user.
     pub name: String,
-    /// The keys of the lists that the user knows.
+    /// Keys of the lists that the user knows.
     pub lists: BTreeSet<String>,
-    /// What the user was told, the oldest first.
+    /// Received notices, oldest first.
     pub notices: Vec<Notice>,
 }
 
-/// Something that a user was told.
+/// A notice to a user.
 #[data]
 pub struct Notice {
-    /// Who told it.
+    /// Object that sent the notice.
     pub by: String,
-    /// What was told.
+    /// Text of the notice.
     pub text: String,
-    /// When, in milliseconds since 1970-01-01 00:00 UTC.
+    /// Time of the notice, in milliseconds since 1970-01-01 00:00 UTC.
     pub at_ms: u64,
 }
 
 #[object]
 impl User {
-    /// Gives the user another name.
+    /// Changes the name of the user.
     fn rename(&mut self, name: String) -> Result<(), Rejection> {
         let name = name.trim();
         if name.is_empty() {
@@ -45,7 +45,7 @@ impl User {
         Ok(())
     }
 
-    /// Lets the user know the list with the key `list`.
+    /// Adds the list with the key `list` to the user's lists.
     fn add_list(&mut self, list: String) -> Result<(), Rejection> {
         if let Some(known) = self.lists.get(&list) {
             reject!("known-list", "the user knows list {known} already");
@@ -53,7 +53,7 @@ impl User {
         self.learn(list)
     }
 
-    /// Lets the user forget the list with the key `list`.
+    /// Removes the list with the key `list` from the user's lists.
     fn remove_list(&mut self, list: String) -> Result<(), Rejection> {
         if !self.lists.remove(&list) {
             reject!("unknown-list", "the user does not know list {list}");
@@ -66,7 +66,7 @@ impl User {
         self.lists.contains(&list)
     }
 
-    /// Takes a list's word that it is shared with the user.
+    /// Adds the calling list to the user's lists, because it is shared with the user.
     fn list_shared(&mut self, ctx: &Context) -> Result<(), Rejection> {
         match ctx.caller() {
             Caller::Object(list) if list.object_type() == "list" => {
@@ -76,7 +76,7 @@ impl User {
         }
     }
 
-    /// Takes a notice from another object.
+    /// Adds a notice from another object.
     fn notice(&mut self, ctx: &Context, text: String) -> Result<(), Rejection> {
         let Caller::Object(by) = ctx.caller() else {
             reject!(

@@ -1,5 +1,5 @@
-//! What guests share that are written against the contract alone: its bindings, and the ways to do harm.
-//! It is no component itself, and knows nothing of what a guest is for.
+//! Shared code of guests that are written against the WIT world without the SDK: bindings, and harmful behaviour.
+//! It is not a component itself.
 
 #![cfg(target_family = "wasm")]
 
@@ -25,13 +25,14 @@ pub mod bindings {
 
 pub use bindings::exports::highlander::object::behavior;
 
-/// Where a test writes a word into the component's bytes, so that one guest makes several components.
+/// Placeholder that a test overwrites with a word in the component's bytes, so that one guest yields several
+/// components.
 static TOLD: [u8; 24] = *b"told:...................";
 
-/// The word that a test has written into the component, or nothing.
+/// Returns the word that a test has written into the component, or an empty string.
 #[must_use]
 pub fn told() -> String {
-    // Not what the compiler sees in it, but what is there when it runs.
+    // Reads the bytes at run time, instead of the constant that the compiler would assume.
     let told = black_box(&TOLD);
     let word = told.iter().skip("told:".len()).take_while(|byte| **byte != b'.');
     word.map(|byte| char::from(*byte)).collect()
@@ -42,14 +43,14 @@ pub fn trap() -> ! {
     core::arch::wasm32::unreachable()
 }
 
-/// Never ends.
+/// Never returns.
 pub fn spin() -> ! {
     loop {
         black_box(());
     }
 }
 
-/// Asks for memory until there is none.
+/// Allocates memory until none is left.
 pub fn eat() -> ! {
     let mut hoard: Vec<Vec<u8>> = Vec::new();
     loop {

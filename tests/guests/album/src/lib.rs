@@ -1,11 +1,12 @@
-//! A guest whose state is not JSON, with values that JSON and floats make difficult: bytes, and integers of 128 bits.
+//! A guest whose state is not JSON, with values that JSON and floats cannot easily hold: bytes and 128-bit
+//! integers.
 
 use std::collections::BTreeMap;
 
 use highlander_sdk::StateCodec;
 use highlander_sdk::prelude::*;
 
-/// Compact, and without names.
+/// Compact encoding without field names.
 struct Postcard;
 
 impl StateCodec for Postcard {
@@ -25,7 +26,7 @@ impl StateCodec for Postcard {
     }
 }
 
-/// Pictures by name, and how much they are worth.
+/// Pictures by name, and their total value.
 #[derive(ObjectState)]
 #[state(codec = Postcard)]
 struct Album {
@@ -35,34 +36,34 @@ struct Album {
 
 #[object(shows_state = true)]
 impl Album {
-    /// Adds a picture, and answers with it.
+    /// Adds a picture, and returns it.
     fn add(&mut self, name: String, picture: Bytes) -> Bytes {
         self.pictures.insert(name, picture.clone());
         picture
     }
 
-    /// Says what all of them are worth, and answers with what they were.
+    /// Sets the value of all pictures, and returns the previous value.
     fn appraise(&mut self, worth: u128) -> u128 {
         std::mem::replace(&mut self.worth, worth)
     }
 
-    /// What they are worth.
+    /// Returns the value of all pictures.
     fn worth(&self) -> u128 {
         self.worth
     }
 
-    /// Adds what another album is worth, and answers with the sum.
+    /// Adds the value of another album, and returns the sum.
     fn merge(&mut self, album: String) -> Result<u128, Rejection> {
         self.worth += Album::at(album).worth()?;
         Ok(self.worth)
     }
 
-    /// Asks what another album is worth, and does not say what it expects.
+    /// Returns the value of another album without declaring its type.
     fn guess(&self, album: String) -> Result<Json, Rejection> {
         Ok(ObjectRef::new("album", album).call("worth", &())?)
     }
 
-    /// Tells everybody something, and answers with it.
+    /// Publishes an event with `news`, and returns `news`.
     fn tell(&mut self, ctx: &Context, news: Json) -> Result<Json, Rejection> {
         ctx.publish("told", &news)?;
         Ok(news)

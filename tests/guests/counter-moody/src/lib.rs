@@ -1,11 +1,12 @@
-//! A later revision of the counter that fails some of its objects. It is written against the contract alone, because
-//! code that uses the SDK never sees the key while it restores.
+//! A later revision of the counter that fails for some objects. It is written against the WIT world without the
+//! SDK, because SDK code never sees the key during a restore.
 //!
-//! How it fails is in the first word of the key: `trap-` traps in `restore`, `loop-` never comes back from it, `eat-`
-//! asks for memory there until there is none, `refuse-` finds its snapshot invalid, and `garbage-` says so at length in
-//! what is hardly text. `first-` restores well and traps in every handler; `first-loop-`, `first-eat-` and
-//! `first-garbage-` do there what they say. With any other key it does what counter-v2 does, and reads and writes the
-//! same state. Told `migrates`, it is of the next schema version, so that every restoring is a migration.
+//! The first word of the key selects the failure. `trap-` traps in `restore`, `loop-` never returns from it, and
+//! `eat-` allocates memory there until none is left. `refuse-` reports an invalid snapshot, and `garbage-` does so
+//! with a long text that is hardly readable. `first-` restores and then traps in every handler; `first-loop-`,
+//! `first-eat-` and `first-garbage-` fail there in the other ways. With any other key it behaves like counter-v2,
+//! and reads and writes the same state. If a test has written the word `migrates` into the component, it has the
+//! next schema version, so every restore is a migration.
 
 #![cfg(target_family = "wasm")]
 #![allow(unsafe_code, reason = "the exports that are generated from the contract need it")]
@@ -20,18 +21,18 @@ use serde::{Deserialize, Serialize};
 
 const NOTHING: &str = r#"{"type":"null"}"#;
 const NUMBER: &str = r#"{"type":"integer","format":"uint64","minimum":0}"#;
-/// As the SDK describes it to whoever reads it.
+/// Schema of the state for serialization, as the SDK generates it.
 const STATE: &str = r#"{"type":"object","properties":{
     "value":{"type":"integer","format":"uint64","minimum":0},
     "changes":{"type":"integer","format":"uint64","minimum":0}
 },"required":["value","changes"],"additionalProperties":false}"#;
-/// And to whoever writes it: what is left out takes its default.
+/// Schema of the state for deserialization: missing fields take their defaults.
 const GIVEN_STATE: &str = r#"{"type":"object","properties":{
     "value":{"type":"integer","format":"uint64","minimum":0},
     "changes":{"type":"integer","format":"uint64","minimum":0}
 },"additionalProperties":false}"#;
 
-/// Name, kind, argument and reply.
+/// Name, kind, argument schema and reply schema.
 const HANDLERS: &[(&str, HandlerKind, &str, &str)] = &[
     ("get", HandlerKind::Query, NOTHING, STATE),
     ("put", HandlerKind::Update, GIVEN_STATE, NOTHING),
@@ -120,7 +121,7 @@ fn described(&(name, kind, argument, reply): &(&str, HandlerKind, &str, &str)) -
     }
 }
 
-/// The key's first word, or nothing where it has only one.
+/// Returns the first word of the key, or an empty string if the key has only one word.
 fn mood(key: &str) -> &str {
     key.split_once('-').map_or("", |(mood, _)| mood)
 }

@@ -1,24 +1,24 @@
-//! A second revision of the counter: it keeps what the first one could do, and can go down too.
+//! A second revision of the counter: it keeps the handlers of the first one, and can also count down.
 
 use highlander_sdk::prelude::*;
 
 /// A number that goes up and down.
 #[derive(ObjectState)]
 struct Counter {
-    /// The number.
+    /// Current value.
     value: u64,
-    /// How often it changed, since this revision.
+    /// Number of changes since this revision.
     changes: u64,
 }
 
 #[object]
 impl Counter {
-    /// Adds one, and answers with the new number.
+    /// Adds one, and returns the new value.
     fn increment(&mut self) -> Result<u64, Rejection> {
         self.add(1)
     }
 
-    /// Adds `by`, and answers with the new number.
+    /// Adds `by`, and returns the new value.
     fn add(&mut self, by: u64) -> Result<u64, Rejection> {
         let Some(sum) = self.value.checked_add(by) else {
             reject!("overflow", "{} and {by} are more than a counter can hold", self.value);
@@ -28,7 +28,7 @@ impl Counter {
         Ok(sum)
     }
 
-    /// Takes one away, and answers with the new number.
+    /// Subtracts one, and returns the new value.
     fn decrement(&mut self) -> Result<u64, Rejection> {
         let Some(rest) = self.value.checked_sub(1) else {
             reject!("underflow", "a counter does not go below zero");
@@ -38,12 +38,12 @@ impl Counter {
         Ok(rest)
     }
 
-    /// The number.
+    /// Returns the current value.
     fn value(&self) -> u64 {
         self.value
     }
 
-    /// How often it changed, since this revision.
+    /// Returns the number of changes since this revision.
     fn changes(&self) -> u64 {
         self.changes
     }

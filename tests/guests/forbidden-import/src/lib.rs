@@ -1,16 +1,16 @@
-//! A guest that tries to reach the network: its component imports `wasi:sockets`, so that no host may take it.
+//! A guest that tries to access the network: its component imports `wasi:sockets`, so every host must reject it.
 
 use std::net::TcpStream;
 
 use highlander_sdk::prelude::*;
 
-/// Wants to phone home.
+/// Attempts to open connections.
 #[derive(ObjectState)]
 struct ForbiddenImport {}
 
 #[object]
 impl ForbiddenImport {
-    /// Connects to `address`, and answers whether somebody was there.
+    /// Connects to `address`, and returns whether the connection succeeded.
     fn connect(&self, address: String) -> bool {
         TcpStream::connect(address).is_ok()
     }

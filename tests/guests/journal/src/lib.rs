@@ -1,4 +1,4 @@
-//! A journal: it keeps what was done to it, in order, so that a test can tell what was done, how often, and when.
+//! A journal: keeps all updates in order, so that a test can check which updates took effect, how often, and when.
 
 use highlander_sdk::prelude::*;
 
@@ -7,21 +7,21 @@ use highlander_sdk::prelude::*;
 struct Journal {
     /// All entries.
     entries: Vec<u64>,
-    /// The digest of all entries, so that each answer depends on everything before it.
+    /// Digest of all entries, so that each reply depends on every earlier update.
     digest: u64,
 }
 
 #[object]
 impl Journal {
-    /// Adds an entry, and answers with the digest.
+    /// Adds an entry, and returns the digest.
     fn append(&mut self, entry: u64) -> u64 {
         self.entries.push(entry);
-        // FNV-1a, over whole numbers instead of bytes.
+        // FNV-1a, over 64-bit integers instead of bytes.
         self.digest = (self.digest ^ entry).wrapping_mul(0x0100_0000_01b3).wrapping_add(1);
         self.digest
     }
 
-    /// The digest.
+    /// Returns the digest.
     fn digest(&self) -> u64 {
         self.digest
     }

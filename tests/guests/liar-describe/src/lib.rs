@@ -1,5 +1,5 @@
-//! A guest that does harm when it is asked what it is: it traps, or what it was told: `loop`, `eat` or `garbage`.
-//! It is written against the contract alone, and to be refused when it is uploaded.
+//! A guest that fails in `describe`: it traps, or does what its embedded word selects: `loop`, `eat` or `garbage`.
+//! It is written against the WIT world without the SDK, and must be rejected on upload.
 
 #![cfg(target_family = "wasm")]
 #![allow(unsafe_code, reason = "the exports that are generated from the contract need it")]
@@ -32,7 +32,7 @@ impl Guest for Liar {
     }
 }
 
-/// Names that are none, schemas that are none, and more text than anybody reads.
+/// Invalid names, invalid schemas, and excessively long text.
 fn garbage() -> Description {
     let noise = "\u{0}\u{7f}{[\"".repeat(10_000);
     Description {

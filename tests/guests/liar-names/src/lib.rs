@@ -1,5 +1,5 @@
-//! A guest whose handlers have names that are reserved, given twice, or no names at all.
-//! It is written against the contract alone, and to be refused when it is uploaded.
+//! A guest whose handlers have reserved, duplicate or invalid names. It is written against the WIT world without
+//! the SDK, and must be rejected on upload.
 
 #![cfg(target_family = "wasm")]
 #![allow(unsafe_code, reason = "the exports that are generated from the contract need it")]

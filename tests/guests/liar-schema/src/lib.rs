@@ -1,5 +1,5 @@
-//! A guest whose schemas are no JSON, let alone JSON Schemas.
-//! It is written against the contract alone, and to be refused when it is uploaded.
+//! A guest whose schemas are not JSON, let alone JSON Schemas. It is written against the WIT world without the SDK,
+//! and must be rejected on upload.
 
 #![cfg(target_family = "wasm")]
 #![allow(unsafe_code, reason = "the exports that are generated from the contract need it")]

@@ -1,8 +1,9 @@
-//! A guest that describes itself well and breaks its word afterwards. It is written against the contract alone.
+//! A guest with a valid description that it violates afterwards. It is written against the WIT world without the
+//! SDK.
 //!
-//! What it does wrong is in its key: `trap-in-`, `spin-in-` or `eat-in-` with `restore`, `call` or `snapshot` behind
-//! it, `refuse-restore`, `newer-schema`, `garbage-reply`, `garbage-snapshot`, `unknown-handler`. With any other key it
-//! behaves: it counts its calls.
+//! The key selects the violation: `trap-in-`, `spin-in-` or `eat-in-`, followed by `restore`, `call` or `snapshot`;
+//! or `refuse-restore`, `newer-schema`, `garbage-reply`, `garbage-snapshot` or `unknown-handler`. With any other
+//! key it behaves correctly: it counts its calls.
 
 #![cfg(target_family = "wasm")]
 #![allow(unsafe_code, reason = "the exports that are generated from the contract need it")]

@@ -1,45 +1,45 @@
-//! A guest that breaks every limit there is, one handler for each, and that counts when nobody asks for harm.
+//! A guest with a handler that breaks each limit, and with a counter that behaves correctly.
 //!
-//! `increment` and `value` show that the object answers the next call with the state that it had before.
+//! `increment` and `value` show that the object answers the next call with its previous state.
 
 use std::hint::black_box;
 
 use highlander_sdk::prelude::*;
 
-/// Counts, unless it is told to misbehave.
+/// A counter with handlers that misbehave.
 #[derive(ObjectState)]
 struct Misbehaving {
-    /// What `increment` counts, and what the harmful handlers try to change first.
+    /// Value that `increment` counts, and that the harmful handlers try to change first.
     value: u64,
-    /// What `grow_state` fills.
+    /// Ballast from `grow_state`.
     ballast: String,
 }
 
 #[object]
 impl Misbehaving {
-    /// Adds one, and answers with the new number.
+    /// Adds one, and returns the new value.
     fn increment(&mut self) -> u64 {
         self.value += 1;
         self.value
     }
 
-    /// The number.
+    /// Returns the current value.
     fn value(&self) -> u64 {
         self.value
     }
 
-    /// Changes the state and never ends.
+    /// Changes the state and never returns.
     fn spin(&mut self) {
         self.value = 1_000_000;
         forever();
     }
 
-    /// Never ends, as a query.
+    /// Never returns, as a query.
     fn spin_query(&self) {
         forever();
     }
 
-    /// Asks for memory until there is none.
+    /// Allocates memory until none is left.
     fn eat_memory(&mut self) {
         self.value = 1_000_000;
         let mut hoard: Vec<Vec<u8>> = Vec::new();
@@ -49,18 +49,18 @@ impl Misbehaving {
         }
     }
 
-    /// Keeps `bytes` of memory beyond the call, outside of the state.
+    /// Leaks `bytes` of memory beyond the call, outside of the state.
     fn keep_memory(&self, bytes: usize) {
         black_box(vec![1_u8; bytes].leak());
     }
 
-    /// Calls itself until the stack is used up.
+    /// Recurses until the stack overflows.
     fn eat_stack(&mut self) -> u64 {
         self.value = 1_000_000;
         descend(0)
     }
 
-    /// Traps at once.
+    /// Traps immediately.
     #[expect(clippy::panic, reason = "it is what the guest is for")]
     fn trap(&self) {
         panic!("told to trap");
@@ -92,7 +92,7 @@ impl Misbehaving {
         ctx.warn("x".repeat(bytes));
     }
 
-    /// Copies and fills 8 MiB again and again: few instructions that each take long.
+    /// Copies and fills 8 MiB in a loop: few instructions that each take long.
     fn copy_in_a_loop(&self) {
         const BYTES: usize = 8 << 20;
         let mut memory = vec![0_u8; 2 * BYTES];
@@ -102,17 +102,17 @@ impl Misbehaving {
         }
     }
 
-    /// Makes the state about `bytes` long.
+    /// Grows the state to about `bytes`.
     fn grow_state(&mut self, bytes: usize) {
         self.ballast = "x".repeat(bytes);
     }
 
-    /// Answers with `bytes` of text.
+    /// Returns `bytes` of text.
     fn big_reply(&self, bytes: usize) -> String {
         "x".repeat(bytes)
     }
 
-    /// Changes the state though it is a query: what it answers may be seen once or never again.
+    /// Counts its calls in memory outside of the state, as a query. The host may discard the count at any time.
     fn change_in_query(&self, ctx: &Context) -> u64 {
         thread_local! {
             static CALLS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
@@ -121,7 +121,7 @@ impl Misbehaving {
         CALLS.replace(CALLS.get() + 1) + 1
     }
 
-    /// What the call may know: key, type, version and time.
+    /// Returns the context of the call: key, type, version and time.
     fn context(&self, ctx: &Context) -> Json {
         json!({
             "key": ctx.key(),

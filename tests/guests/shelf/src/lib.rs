@@ -1,31 +1,31 @@
-//! A shelf: its handlers have names that the host's own operations have too, and arguments that may be left out. Its
-//! state is read by a handler of another name, and cannot be replaced.
+//! A shelf: its handlers have the names of host operations, and optional arguments. A handler with another name
+//! than `get` reads its state, and none replaces it.
 
 use std::collections::BTreeMap;
 
 use highlander_sdk::prelude::*;
 
-/// What stands on it, by name.
+/// Things on a shelf, by name.
 #[derive(ObjectState)]
 struct Shelf {
-    /// How heavy each thing is, in grams.
+    /// Weight of each thing, in grams.
     things: BTreeMap<String, u32>,
-    /// What is written on it.
+    /// Text of the label.
     label: Option<String>,
 }
 
 /// A thing on a shelf.
 #[data]
 struct Thing {
-    /// What it is called.
+    /// Name of the thing.
     name: String,
-    /// How heavy it is, in grams.
+    /// Weight in grams.
     grams: u32,
 }
 
 #[object(get = false, put = false)]
 impl Shelf {
-    /// Puts a thing on the shelf, and answers how many there are.
+    /// Puts a thing on the shelf, and returns the number of things.
     fn place(&mut self, thing: Thing) -> Result<usize, Rejection> {
         if self.things.len() >= 100 {
             reject!("shelf-full", "there is no room for {}", thing.name);
@@ -34,7 +34,7 @@ impl Shelf {
         Ok(self.things.len())
     }
 
-    /// The things whose names begin with `prefix`, and that are not heavier than `grams_max`.
+    /// Returns the things whose names begin with `prefix` and that weigh at most `grams_max`.
     fn list(&self, prefix: Option<String>, grams_max: Option<u32>) -> Vec<Thing> {
         let prefix = prefix.unwrap_or_default();
         let fits = |grams: u32| grams_max.is_none_or(|max| grams <= max);
@@ -43,20 +43,20 @@ impl Shelf {
         found.map(|(name, grams)| Thing { name: name.clone(), grams: *grams }).collect()
     }
 
-    /// Takes a thing off the shelf; whether it was there.
+    /// Removes a thing from the shelf. Returns whether it was there.
     fn delete(&mut self, name: String) -> bool {
         self.things.remove(&name).is_some()
     }
 
-    /// Writes a label on the shelf, in place of the one that it has, and takes off what is heavier than `grams_max`.
-    /// Answers with how many things are left.
+    /// Replaces the label of the shelf, and removes the things that are heavier than `grams_max`. Returns the
+    /// number of things that are left.
     fn arrange(&mut self, label: Option<String>, grams_max: Option<u32>) -> usize {
         self.label = label;
         self.things.retain(|_, grams| grams_max.is_none_or(|max| *grams <= max));
         self.things.len()
     }
 
-    /// What is written on the shelf.
+    /// Returns the text of the label.
     fn label(&self) -> Option<&str> {
         self.label.as_deref()
     }

@@ -1,30 +1,30 @@
-//! What an object remembers of messages and alarms, in a few numbers each.
-//! It judges nothing: the numbers that have to be 0 are for a test to look at.
+//! Statistics of the messages and alarms that an object received. The numbers that must be 0 are for a test to
+//! check.
 
 use highlander_sdk::prelude::*;
 
-/// How many tags are remembered.
+/// Maximum number of tags that are kept.
 const TAGS_MAX: usize = 16;
-/// How much of a tag is remembered: the rest is ballast.
+/// Maximum number of characters of a tag that are kept: the rest is ballast.
 const TAG_CHARACTERS_MAX: usize = 32;
 
-/// The messages of one sender.
+/// Messages of one sender.
 #[data]
 #[derive(Default)]
 pub(crate) struct Account {
-    /// How many there were.
+    /// Number of messages.
     count: u64,
-    /// The number of the last one, as the sender counts them.
+    /// Number of the last message, as the sender counts them.
     last: u64,
-    /// How many did not have the number that follows on the one before.
+    /// Messages whose number does not follow the previous one.
     out_of_order: u64,
-    /// The number of the last one, as the host counts them.
+    /// Number of the last message, as the host counts them.
     last_message: u64,
-    /// How many had a number of the host that was not higher than the one before.
+    /// Messages whose host number is not higher than the previous one.
     not_rising: u64,
-    /// How many came from somebody else than they said, or were no messages.
+    /// Calls that are not messages of the claimed sender.
     not_from_sender: u64,
-    /// The last few tags.
+    /// The last tags.
     tags: Vec<String>,
 }
 
@@ -48,22 +48,22 @@ impl Account {
     }
 }
 
-/// The times that one alarm was heard.
+/// Firings of one alarm.
 #[data]
 #[derive(Default)]
 pub(crate) struct Rings {
-    /// How many there were.
+    /// Number of firings.
     count: u64,
-    /// When the last one was due, and when it was heard.
+    /// Time at which the last firing was due; `now_ms` is the time at which it happened.
     due_ms: u64,
     now_ms: u64,
-    /// How many were heard before they were due.
+    /// Firings before the alarm was due.
     too_early: u64,
-    /// How many were due at the time at which the one before was: it was given more than once.
+    /// Firings that were due at the same time as the previous one: the alarm fired more than once.
     repeated: u64,
-    /// What came with the last one.
+    /// Argument of the last firing.
     argument: Json,
-    /// How many did not come from the object itself.
+    /// Firings whose caller is not the object itself.
     not_from_itself: u64,
 }
 

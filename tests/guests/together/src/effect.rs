@@ -1,33 +1,33 @@
-//! What one call can bring about, how it can fail then, and errors as JSON.
-//! What is asked for is brought about as it stands: refusing it is up to the host.
+//! Effects and failures of a call, and errors as JSON. Effects are requested unchecked: rejecting them is the
+//! host's task.
 
 use std::time::Duration;
 
 use highlander_sdk::prelude::*;
 
-/// One thing that a handler can bring about.
+/// An effect of a handler.
 #[data]
 pub(crate) enum Effect {
-    /// A message to `take` of the object `to`.
+    /// Sends a message to `take` of the object `to`.
     Send { to: String },
-    /// An alarm that calls `ring`.
+    /// Sets an alarm that calls `ring`.
     SetAlarm { name: String, after_ms: u64 },
-    /// No alarm any more.
+    /// Cancels an alarm.
     CancelAlarm { name: String },
-    /// An event.
+    /// Publishes an event.
     Publish { name: String },
-    /// A call of `chain` of the object `key`.
+    /// Calls `chain` of the object `key`.
     Call { key: String },
 }
 
-/// How a handler fails.
+/// Failure of a handler.
 #[data]
 pub(crate) enum Failure {
-    /// It rejects the call.
+    /// Rejects the call.
     Reject,
-    /// It traps.
+    /// Traps.
     Trap,
-    /// It never ends.
+    /// Never returns.
     Spin,
 }
 
@@ -66,7 +66,7 @@ impl Failure {
     }
 }
 
-/// `{"ok": null}`, or the rejection that it would have been.
+/// Returns `{"ok": null}`, or the rejection as an error.
 pub(crate) fn outcome(result: Result<(), Rejection>) -> Json {
     match result {
         Ok(()) => json!({ "ok": null }),
@@ -77,7 +77,7 @@ pub(crate) fn outcome(result: Result<(), Rejection>) -> Json {
     }
 }
 
-/// A call that has no reply, by the words of the contract.
+/// Returns a call error as JSON, with the names of the WIT world.
 pub(crate) fn failed(error: &CallFailed) -> Json {
     let kind = match error {
         CallFailed::Refused(_) => "refused",

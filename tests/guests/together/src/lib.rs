@@ -1,7 +1,8 @@
-//! A guest that does with other objects whatever it is told: it calls, sends, sets alarms and publishes.
+//! A guest that interacts with other objects on request: it calls, sends messages, sets alarms and publishes
+//! events.
 //!
-//! What came of it is in its state, which anybody may read (`get`): a test compares that with what it asked for.
-//! `effect.rs` has what one call can bring about, and `account.rs` what is remembered of messages and alarms.
+//! Its state contains the results, and `get` returns it: a test compares them with its requests. `effect.rs` has
+//! the effects of one call, and `account.rs` the statistics of messages and alarms.
 
 mod account;
 mod effect;
@@ -16,27 +17,27 @@ use highlander_sdk::prelude::*;
 use self::account::{Account, Rings};
 use self::effect::{Effect, Failure, failed, outcome};
 
-/// How many objects it keeps an account of.
+/// Maximum number of objects with an account.
 const ACCOUNTS_MAX: usize = 1_000;
 
-/// What an object did, and what was done to it.
+/// Actions of an object, and calls that it received.
 #[derive(ObjectState)]
 struct Together {
-    /// How often `chain` went through here.
+    /// Number of `chain` calls.
     chains: u64,
-    /// How often `wander` went through here.
+    /// Number of `wander` calls.
     wanders: u64,
-    /// How often `relay` went through here.
+    /// Number of `relay` calls.
     relays: u64,
-    /// How many messages `send` sent, by the key of the receiver: the number of the last one.
+    /// Number of messages that `send` sent, by the key of the receiver: the number of the last one.
     sent: BTreeMap<String, u64>,
-    /// What `take` took, by the key of the sender.
+    /// Messages that `take` received, by the key of the sender.
     received: BTreeMap<String, Account>,
-    /// Whether `take` refuses.
+    /// Whether `take` rejects.
     refuses_messages: bool,
-    /// What `ring` heard, by the name of the alarm.
+    /// Alarms that `ring` received, by name.
     rings: BTreeMap<String, Rings>,
-    /// Whether `ring` refuses.
+    /// Whether `ring` rejects.
     refuses_alarms: bool,
 }
 
@@ -52,22 +53,22 @@ struct Call {
     idempotency_key: Option<String>,
 }
 
-/// The objects that a call or a message still has to go through.
+/// The remaining objects of a call or a message.
 #[data]
 struct Chain {
     /// Their keys.
     path: Vec<String>,
 }
 
-/// An alarm to be set.
+/// An alarm to set.
 #[data]
 struct Wanted {
     name: String,
     at_ms: Option<u64>,
-    /// Counts only without `at_ms`.
+    /// Used only if `at_ms` is missing.
     after_ms: Option<u64>,
     every_ms: Option<u64>,
-    /// `ring` where it is left out.
+    /// Defaults to `ring`.
     handler: Option<String>,
     #[serde(default)]
     argument: Json,
@@ -75,17 +76,17 @@ struct Wanted {
 
 #[object(put = false, shows_state = true)]
 impl Together {
-    /// Makes a call: `{"ok": REPLY}`, or `{"error": {"kind": .., "code": .., "text": ..}}`.
+    /// Makes a call. Returns `{"ok": REPLY}`, or `{"error": {"kind": .., "code": .., "text": ..}}`.
     fn call(&mut self, call: Call) -> Json {
         call.make()
     }
 
-    /// The same as a query.
+    /// Makes a call, as a query.
     fn ask(&self, call: Call) -> Json {
         call.make()
     }
 
-    /// Calls `chain` of the first object of the path with the rest of it, and answers with the keys in reverse.
+    /// Calls `chain` of the first object of the path with the rest of it, and returns the keys in reverse.
     fn chain(&mut self, ctx: &Context, chain: Chain) -> Result<Vec<String>, Rejection> {
         self.chains += 1;
         let mut keys = match chain.next() {
@@ -96,13 +97,14 @@ impl Together {
         Ok(keys)
     }
 
-    /// Goes on to one of `among`, as `seed` has it, `hops` times, and answers with how many objects it went through.
+    /// Calls `wander` of an object of `among`, which `seed` selects, for `hops` hops. Returns the number of objects
+    /// visited.
     fn wander(&mut self, hops: u64, seed: u64, among: Vec<String>) -> Result<u64, Rejection> {
         self.wanders += 1;
         let (Some(hops), false) = (hops.checked_sub(1), among.is_empty()) else {
             return Ok(1);
         };
-        // One step of an LCG, whose upper bits are the better ones.
+        // One step of an LCG, whose upper bits are of better quality.
         let seed =
             seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let index = usize::try_from(seed >> 33).unwrap_or(0) % among.len();
@@ -110,7 +112,7 @@ impl Together {
         Ok(1 + next.wander(hops, seed, among)?)
     }
 
-    /// Sends `count` messages to `take` of each of `to`, each `bytes` longer than it need be.
+    /// Sends `count` messages to `take` of each of `to`, each with `bytes` of ballast.
     fn send(
         &mut self,
         ctx: &Context,
@@ -131,7 +133,7 @@ impl Together {
         Ok(())
     }
 
-    /// Takes a message, and keeps account of it.
+    /// Receives a message, and records it.
     fn take(
         &mut self,
         ctx: &Context,
@@ -158,7 +160,7 @@ impl Together {
         Ok(())
     }
 
-    /// Has `take` refuse all messages, or none.
+    /// Makes `take` reject all messages, or none.
     fn refuse_messages(&mut self, refuse: bool) {
         self.refuses_messages = refuse;
     }
@@ -175,12 +177,12 @@ impl Together {
         Ok(())
     }
 
-    /// Cancels the alarm of this name; whether it was set.
+    /// Cancels the alarm of this name. Returns whether it was set.
     fn cancel_alarm(&mut self, ctx: &Context, name: String) -> Result<bool, Rejection> {
         Ok(ctx.cancel_alarm(&name)?)
     }
 
-    /// All alarms that are set.
+    /// Returns all alarms that are set.
     fn alarms(&self, ctx: &Context) -> Vec<Json> {
         let alarm = |alarm: highlander_sdk::Alarm| {
             json!({
@@ -194,7 +196,7 @@ impl Together {
         ctx.alarms().into_iter().map(alarm).collect()
     }
 
-    /// Hears an alarm, and answers with how often it did.
+    /// Receives an alarm, and returns the number of its firings.
     fn ring(&mut self, ctx: &Context, argument: Json) -> Result<u64, Rejection> {
         let Occasion::Alarm { name, due_ms } = ctx.occasion() else {
             reject!("no-alarm", "{} was called, and no alarm is due", ctx.id());
@@ -205,7 +207,7 @@ impl Together {
         Ok(self.rings.entry(name.clone()).or_default().hear(ctx, *due_ms, argument))
     }
 
-    /// Has `ring` refuse all alarms, or none.
+    /// Makes `ring` reject all alarms, or none.
     fn refuse_alarms(&mut self, refuse: bool) {
         self.refuses_alarms = refuse;
     }
@@ -224,7 +226,7 @@ impl Together {
         Ok(())
     }
 
-    /// Brings something about, changes the state, and then fails.
+    /// Requests an effect, changes the state, and then fails.
     fn fail_after(
         &mut self,
         ctx: &Context,
@@ -236,22 +238,22 @@ impl Together {
         failure.fail()
     }
 
-    /// Tries to bring something about, and answers as `call` does.
+    /// Requests an effect. Returns the same as `call`.
     fn attempt(&mut self, ctx: &Context, effect: Effect) -> Json {
         outcome(effect.bring_about(ctx))
     }
 
-    /// The same as a query.
+    /// Requests an effect, as a query.
     fn attempt_in_query(&self, ctx: &Context, effect: Effect) -> Json {
         outcome(effect.bring_about(ctx))
     }
 
-    /// Who called, and on what occasion, as the object is told.
+    /// Returns the caller and the trigger of the handler.
     fn who(&self, ctx: &Context) -> Json {
         json!({ "caller": ctx.caller().to_string(), "occasion": format!("{:?}", ctx.occasion()) })
     }
 
-    /// What was taken from whom.
+    /// Returns the received messages by sender.
     fn account(&self) -> &BTreeMap<String, Account> {
         &self.received
     }

@@ -1,4 +1,4 @@
-//! That it does what it is told, and keeps account of what was done to it.
+//! Tests of the guest: requested interactions, and statistics of received ones.
 
 use highlander_sdk::prelude::*;
 use highlander_sdk::testing::{Harness, Message};
