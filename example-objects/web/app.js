@@ -1,4 +1,4 @@
-// A shared list on one page: it shows what the objects are, and tells them what people want of them. It keeps nothing.
+// Page of a shared list: shows the state of objects, and calls their handlers for the user. It stores nothing.
 
 import { newKey, Objects, Problem } from "./objects.js";
 import { watch } from "./watch.js";
@@ -10,10 +10,10 @@ const userKey = parameters.get("user") || "anonymous";
 const byId = (id) => document.getElementById(id);
 const objects = new Objects(sessionStorage.getItem("token"));
 
-/** Todos on the page by their keys: the element, and what ends watching. */
+/** Todos on the page by key: the element, and the controller that ends the subscription. */
 const shown = new Map();
 
-// The list shows its state with each change, so that there is nothing to ask for.
+// The list publishes its state with each change, so the page need not request it.
 watch(objects, "list", listKey, {
   signal: new AbortController().signal,
   heard: (_, { state }) => state && showList(state),
@@ -36,7 +36,7 @@ function showList({ title, todos, allowed_users: users }) {
       shown.delete(key);
     }
   }
-  // Appending moves what is there already, so that what somebody types stays.
+  // Existing elements are reused, and not moved without need, so that text which a user is typing stays.
   const elements = todos.map((key) => (shown.get(key) ?? beginTodo(key)).element);
   const isInPlace = elements.every((element, index) => byId("todos").children[index] === element);
   if (!isInPlace || elements.length !== byId("todos").children.length) {
@@ -50,7 +50,7 @@ function beginTodo(key) {
   const ending = new AbortController();
   const refresh = follow("todo", key, ending.signal, (todo) => showTodo(element, todo));
   element.dataset.key = key;
-  // What was refused is shown as it is.
+  // After a rejection, the page shows the actual state again.
   checkbox.onchange = () =>
     attempt(() => objects.call("list", listKey, "complete", key)).then(refresh);
   title.onchange = () =>
@@ -66,7 +66,7 @@ function showTodo(element, todo) {
   const [checkbox, title] = element.querySelectorAll("input");
   element.classList.toggle("done", todo.completed);
   checkbox.checked = todo.completed;
-  // What is done stays done.
+  // A completed todo cannot be reopened.
   checkbox.disabled = todo.completed;
   if (document.activeElement !== title) {
     title.value = todo.title;
@@ -85,7 +85,7 @@ function showUser({ name, lists, notices }) {
   showLines(byId("notices"), notices.slice(-5).reverse().map((notice) => notice.text));
 }
 
-/** One line for each: text, which is never read as HTML, or an element. */
+/** Shows one line for each: text, which is never parsed as HTML, or an element. */
 function showLines(parent, lines) {
   parent.replaceChildren(...lines.map((line) => {
     const item = document.createElement("li");
@@ -95,8 +95,8 @@ function showLines(parent, lines) {
 }
 
 /**
- * Shows an object as it is now and whenever it has changed, and gives a function that looks once more. An answer is
- * passed over where it was asked again meanwhile: the later one is the newer one.
+ * Shows an object now and after every change, and returns a function that refreshes it. A response is ignored if a
+ * later request was sent, because the later response is newer.
  */
 function follow(type, key, signal, show) {
   let asked = 0;
@@ -108,14 +108,14 @@ function follow(type, key, signal, show) {
       show(state);
     }
   });
-  // What was asked while there was no connection may have had no answer.
+  // Requests that were sent without a connection may have failed.
   const connected = (isConnected) => { if (isConnected) refresh(); };
   watch(objects, type, key, { signal, heard: refresh, connected });
   refresh();
   return refresh;
 }
 
-/** Does what somebody wants, and says so where it does not work. */
+/** Performs a user's action, and shows a failure. */
 function attempt(work) {
   byId("problem").hidden = true;
   return report(work);

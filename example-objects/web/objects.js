@@ -1,22 +1,22 @@
-// Objects over HTTP: their state, and calls of their handlers.
+// HTTP client of objects: reads their state, and calls their handlers.
 
 const ATTEMPTS = 4;
 
-/** Why an object did not do what it was asked, in a sentence for people. */
+/** Failed request, with a sentence for people. */
 export class Problem extends Error {}
 
-/** The path of an object: its type and key, each as one step. */
+/** Returns the path of an object: its type and key, each as one segment. */
 export function pathOf(type, key) {
   return `/v1/objects/${encodeURIComponent(type)}/${encodeURIComponent(key)}`;
 }
 
-/** A name that nobody else comes up with. */
+/** Returns a random key that is unique. */
 export function newKey() {
   const bytes = crypto.getRandomValues(new Uint8Array(12));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** All that is asked of objects by one person, who has this token if there is any. */
+/** Requests of one user, with the user's token if there is one. */
 export class Objects {
   constructor(token) {
     this.token = token;
@@ -38,7 +38,7 @@ export class Objects {
     return this.#request("POST", `${pathOf(type, key)}/${handler}`, argument);
   }
 
-  /** Tries again what nobody answered: with the key it is done once, however often it is asked for. */
+  /** Retries requests that may be retried. With the idempotency key, each takes effect once. */
   async #request(method, path, body) {
     const headers = { ...this.headers };
     if (method !== "GET") {
@@ -52,7 +52,7 @@ export class Objects {
         return answer.json();
       }
       const problem = await answer?.json().catch(() => null);
-      // What is no problem document comes from whatever stands in front of the node.
+      // A body that is not a problem document comes from a proxy in front of the node.
       const mayTryAgain = problem?.retryable ?? (!answer || answer.status >= 500);
       if (attempt === ATTEMPTS || !mayTryAgain) {
         throw new Problem(sentence(problem));

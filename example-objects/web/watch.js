@@ -1,7 +1,7 @@
-// What happens to an object, as it happens.
+// Subscriptions to the events of objects.
 //
-// A browser opens six connections to a node at once, and a page may watch hundreds of objects, so that it watches by
-// WebSocket. A WebSocket of a browser cannot send a token: where there is one, the page reads server-sent events.
+// A browser opens at most six connections to a node, and a page may watch hundreds of objects, so it uses WebSockets.
+// A browser's WebSocket cannot send a token. With a token, the page therefore reads server-sent events.
 
 import { pathOf } from "./objects.js";
 
@@ -9,15 +9,15 @@ const PAUSE_MS = 500;
 const PAUSE_MS_MAX = 10_000;
 
 /**
- * Watches an object until the signal aborts, through whatever breaks meanwhile. `heard(event, data)` is called for each
- * event, and `connected(isConnected)` when the connection comes and goes.
+ * Watches an object until the signal aborts, and reconnects after failures. Calls `heard(event, data)` for each event,
+ * and `connected(isConnected)` when the connection is established or lost.
  */
 export async function watch(objects, type, key, { signal, heard, connected = () => {} }) {
   const path = `${pathOf(type, key)}/events`;
   const read = objects.token ? readStream : readSocket;
   let last = null;
   let pause = PAUSE_MS;
-  // Whoever goes on where it was hears nothing until something happens.
+  // A subscriber that resumes receives no event until the next change, so opening the connection must be enough.
   const opened = () => {
     pause = PAUSE_MS;
     connected(true);
@@ -42,8 +42,8 @@ export async function watch(objects, type, key, { signal, heard, connected = () 
 let asking = null;
 
 /**
- * Waits until the node answers, asking once for all who wait: a browser makes whoever opens WebSockets in vain wait for
- * seconds, one after the other.
+ * Waits until the node answers, with one request for all waiting subscriptions: after failed attempts, a browser delays
+ * each new WebSocket by seconds, one after another.
  */
 function nodeAnswers(objects, path) {
   const headers = { ...objects.headers, Accept: "application/json" };
@@ -102,7 +102,7 @@ async function readStream({ objects, path, last, signal, opened, take }) {
   }
 }
 
-/** One server-sent event, whose data is JSON on one line. Comments and `retry` have no `event`. */
+/** Parses one server-sent event, whose data is JSON on one line. Comments and `retry` have no `event`. */
 function frameOf(text) {
   const frame = {};
   for (const line of text.split("\n")) {
