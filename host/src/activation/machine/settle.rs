@@ -109,8 +109,8 @@ impl<T> Live<T> {
         actions.push(Action::Committed(released));
         let took = now.time.since(writing.began);
         let pause = (took / GATHER_DIVISOR).min(GATHER_MAX);
-        self.gather = (took >= GATHER_FROM)
-            .then_some(Gather { until: now.time + pause, expected: before });
+        self.gather =
+            (took >= GATHER_FROM).then_some(Gather { until: now.time + pause, expected: before });
         if self.waiting.is_empty() {
             self.waiting.shrink_to_fit();
         }
