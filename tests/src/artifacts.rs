@@ -1,10 +1,10 @@
-//! Where the binary, the components and the repository's files are.
+//! Paths of the binary, the components and the files of the repository.
 //!
-//! Nothing is built here: what is missing ends the test with the command that makes it.
+//! Nothing is built here: a missing file fails the test, and the message contains the command that builds it.
 
 use std::path::{Path, PathBuf};
 
-/// Every component that `cargo xtask build-guests` makes.
+/// Every component that `cargo xtask build-guests` builds.
 pub const GUESTS: &[&str] = &[
     "album",
     "chat-room",
@@ -28,7 +28,7 @@ pub const GUESTS: &[&str] = &[
     "user",
 ];
 
-/// The `highlander` binary: `HIGHLANDER_BIN`, or the one beside this test.
+/// Returns the path of the `highlander` binary: `HIGHLANDER_BIN`, or the one next to this test.
 #[must_use]
 pub fn binary() -> PathBuf {
     let path = match std::env::var_os("HIGHLANDER_BIN") {
@@ -38,14 +38,14 @@ pub fn binary() -> PathBuf {
     existing(path, "cargo build --package highlander")
 }
 
-/// A component by the name of its package: in `HIGHLANDER_GUESTS`, or in `target/guests`.
+/// Returns the path of a component by its package name: in `HIGHLANDER_GUESTS`, or in `target/guests`.
 #[must_use]
 pub fn guest(name: &str) -> PathBuf {
     assert!(GUESTS.contains(&name), "{name} is none of the guests: {}", GUESTS.join(", "));
     existing(guests_folder().join(format!("{name}.wasm")), "cargo xtask build-guests")
 }
 
-/// The folder of all components.
+/// Returns the folder of all components.
 #[must_use]
 pub fn guests_folder() -> PathBuf {
     match std::env::var_os("HIGHLANDER_GUESTS") {
@@ -54,17 +54,17 @@ pub fn guests_folder() -> PathBuf {
     }
 }
 
-/// The bytes of a component.
+/// Returns the bytes of a component.
 #[must_use]
 pub fn guest_bytes(name: &str) -> Vec<u8> {
     std::fs::read(guest(name)).unwrap()
 }
 
-/// A component that does the same and has other bytes, so that it is another revision.
+/// Returns a component with the same behavior and different bytes, so that it counts as another revision.
 #[must_use]
 pub fn variant_bytes(guest: &str, name: &str) -> Vec<u8> {
     let mut wasm = guest_bytes(guest);
-    // A custom section, which nobody reads: its id, the length of what follows, a name of its own and no content.
+    // A custom section, which is ignored at run time: its id, the length of the rest, its name, and no content.
     let length = u8::try_from(name.len()).expect("a short name");
     assert!(length < 127, "both lengths are one byte");
     wasm.extend([0, length + 1, length]);
@@ -72,10 +72,10 @@ pub fn variant_bytes(guest: &str, name: &str) -> Vec<u8> {
     wasm
 }
 
-/// A component that is told a word by the test, as some guests ask for one: it does something else then.
+/// Returns a component with `word` patched into its placeholder; some guests change their behavior by this word.
 #[must_use]
 pub fn told_bytes(guest: &str, word: &str) -> Vec<u8> {
-    /// As the crate of these guests has it.
+    /// The placeholder that the crate of these guests declares.
     const MARK: &[u8] = b"told:...................";
     let mut wasm = guest_bytes(guest);
     let is_mark = |place: &usize| wasm.get(*place..*place + MARK.len()) == Some(MARK);
@@ -87,7 +87,7 @@ pub fn told_bytes(guest: &str, word: &str) -> Vec<u8> {
     wasm
 }
 
-/// Where the packages of `tests/typescript` are installed.
+/// Returns the folder in which the packages of `tests/typescript` are installed.
 #[must_use]
 pub fn typescript() -> PathBuf {
     let folder = profile_folder().parent().unwrap().join("typescript");
@@ -95,19 +95,19 @@ pub fn typescript() -> PathBuf {
     folder
 }
 
-/// The root of the repository.
+/// Returns the root of the repository.
 #[must_use]
 pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-/// A file of the repository as text, if it is there.
+/// Returns a file of the repository as text, if it exists.
 #[must_use]
 pub fn text(path: &str) -> Option<String> {
     std::fs::read_to_string(repository().join(path)).ok()
 }
 
-/// `target/debug`, in which test binaries are in `deps`.
+/// Returns `target/debug`, which contains the test binaries in `deps`.
 fn profile_folder() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     test.parent().and_then(Path::parent).unwrap().to_owned()

@@ -1,5 +1,5 @@
-//! A real browser without a screen, whose windows are people: each has its own storage and connections.
-//! It is driven by the Chrome DevTools Protocol. Nothing is known here of what a page is about.
+//! A real headless browser, driven by the Chrome DevTools Protocol. Each window stands for one person: it has
+//! separate storage and connections.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -17,15 +17,15 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::process::Process;
 use crate::wait;
 
-/// Without a screen, and with every window as awake as the one in front.
+/// Headless, and without throttling of windows in the background.
 const FLAGS: [&str; 11] = [
     "--headless=new",
     "--remote-debugging-port=0",
-    // Where tests run as root, its sandbox does not work; it opens the page of this repository alone.
+    // The browser's sandbox does not work for root, which tests may run as. Only this repository's page is opened.
     "--no-sandbox",
     "--no-first-run",
     "--disable-gpu",
-    // In a container, shared memory is small.
+    // Containers have little shared memory.
     "--disable-dev-shm-usage",
     "--disable-breakpad",
     "--disable-background-networking",
@@ -38,21 +38,21 @@ const FLAGS: [&str; 11] = [
 #[derive(Debug)]
 pub struct Browser {
     link: Link,
-    /// Where its windows are spoken with: host and port.
+    /// Host and port of the DevTools endpoint.
     address: String,
-    // Ends before its profile goes.
+    // Declared before the profile, so that the process ends before its profile is removed.
     _process: Process,
     _profile: TempDir,
 }
 
-/// A window of it, closed together with the browser.
+/// A window of the browser, closed together with it.
 #[derive(Debug)]
 pub struct Window {
     link: Link,
 }
 
 impl Browser {
-    /// Starts it; nothing where tests with a browser are not wanted.
+    /// Starts a browser. Returns `None` if browser tests are disabled.
     pub async fn start() -> Option<Self> {
         if std::env::var_os("HIGHLANDER_SKIP_BROWSER").is_some() {
             eprintln!("skipped: HIGHLANDER_SKIP_BROWSER is set");
@@ -61,7 +61,7 @@ impl Browser {
         let profile = tempfile::Builder::new().prefix("highlander-browser-").tempdir().unwrap();
         let mut command = Command::new("chromium");
         command.args(FLAGS).arg(option("--user-data-dir=", profile.path().as_os_str()));
-        // It keeps more than its profile in the home directory.
+        // The browser writes files outside its profile to the home directory.
         command.env("HOME", profile.path());
         let mut process = Process::start(&mut command);
         let line = process.line_with("DevTools listening on ws://").await;
@@ -83,10 +83,10 @@ impl Browser {
 }
 
 impl Window {
-    /// What an expression of JavaScript is in the page, as soon as it is there where it is a promise.
+    /// Evaluates a JavaScript expression in the page, and awaits the result if it is a promise.
     ///
     /// # Panics
-    /// When it throws.
+    /// If the expression throws.
     pub async fn eval(&mut self, expression: &str) -> Value {
         let asked =
             json!({ "expression": expression, "awaitPromise": true, "returnByValue": true });
@@ -95,14 +95,14 @@ impl Window {
         answer["result"]["value"].clone()
     }
 
-    /// Waits until an expression is `expected`.
+    /// Waits until an expression evaluates to `expected`.
     ///
     /// # Panics
-    /// When it does not become so.
+    /// If it does not within the time limit.
     pub async fn shows(&mut self, expression: &str, expected: Value) {
         let what = format!("{expression} is {expected}");
         wait::until(&what, async || {
-            // While a page is loaded anew, it may have no elements, and its answer may be lost.
+            // While a page reloads, it may have no elements, and a response may be lost.
             let asked = json!({ "expression": expression, "returnByValue": true });
             let answer = self.link.try_ask("Runtime.evaluate", asked).await;
             answer.is_ok_and(|answer| answer["result"]["value"] == expected)
@@ -110,20 +110,20 @@ impl Window {
         .await;
     }
 
-    /// Makes the window this large.
+    /// Sets the size of the window.
     pub async fn resize(&mut self, width: u32, height: u32) {
         let size =
             json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
         self.link.ask("Emulation.setDeviceMetricsOverride", size).await;
     }
 
-    /// What the window looks like, as a PNG in Base64.
+    /// Takes a screenshot, as a PNG in Base64.
     pub async fn picture(&mut self) -> String {
         let answer = self.link.ask("Page.captureScreenshot", json!({ "format": "png" })).await;
         answer["data"].as_str().unwrap().to_owned()
     }
 
-    /// Writes what the window looks like to a file.
+    /// Writes a screenshot to a file.
     pub async fn save_picture(&mut self, path: &Path) {
         std::fs::write(path, BASE64.decode(self.picture().await).unwrap()).unwrap();
     }
@@ -135,7 +135,7 @@ fn option(name: &str, value: &OsStr) -> std::ffi::OsString {
     option
 }
 
-/// A connection of the protocol: a question at a time.
+/// A protocol connection with one request at a time.
 #[derive(Debug)]
 struct Link {
     socket: WebSocketStream<TcpStream>,
@@ -149,7 +149,7 @@ impl Link {
         Self { socket, asked: 0 }
     }
 
-    /// Asks, and waits for the answer.
+    /// Sends a request and waits for its response.
     async fn ask(&mut self, method: &str, parameters: Value) -> Value {
         let answer = self.try_ask(method, parameters).await;
         answer.unwrap_or_else(|error| panic!("{method}: {error}"))
@@ -162,7 +162,7 @@ impl Link {
         wait::within(method, async {
             loop {
                 let message = self.socket.next().await.expect("the browser runs").unwrap();
-                // Anything else is an event, or keeps the connection alive.
+                // Anything else is an event or a keep-alive.
                 let Message::Text(text) = message else { continue };
                 let mut answer: Value = serde_json::from_str(&text).unwrap();
                 if answer["id"] == self.asked {

@@ -1,6 +1,6 @@
-//! HTTP as a user speaks it, with answers that are checked as they are read.
+//! An HTTP client of a node, which checks responses as it reads them.
 //!
-//! Nothing is tried a second time: what was asked is what was answered, or the test ends.
+//! It never retries: each request gets exactly one response, or the test fails.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::artifacts;
 use crate::problem;
 use crate::wait;
 
-/// Longer than any answer takes unless something hangs.
+/// Upper bound for a response; only a hang takes longer.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A client of one node. Clones share their connections.
@@ -25,100 +25,100 @@ pub struct Client {
     token: Option<String>,
 }
 
-/// A request that is being put together.
+/// A request under construction.
 #[derive(Debug)]
 pub struct Request(reqwest::RequestBuilder);
 
-/// A whole answer.
+/// A complete response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
-    /// The HTTP status.
+    /// HTTP status.
     pub status: u16,
-    /// Its headers.
+    /// Response headers.
     pub headers: HeaderMap,
-    /// Its body.
+    /// Response body.
     pub body: Bytes,
 }
 
 impl Client {
-    /// A client of the node at `url`.
+    /// Creates a client of the node at `url`.
     #[must_use]
     pub fn new(url: &str) -> Self {
         let http = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build().unwrap();
         Self { http, url: url.to_owned(), token: None }
     }
 
-    /// The same with a token that every request shows, if there is one.
+    /// Sends this token, if any, with every request.
     #[must_use]
     pub fn with_token(self, token: Option<&str>) -> Self {
         Self { token: token.map(str::to_owned), ..self }
     }
 
-    /// A client of another node that shares connections with this one.
+    /// Returns a client of another node that shares connections with this one.
     #[must_use]
     pub fn at(&self, url: &str) -> Self {
         Self { url: url.to_owned(), ..self.clone() }
     }
 
-    /// Where it calls.
+    /// Returns the URL of the node.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// A request for a path.
+    /// Builds a request for a path.
     #[must_use]
     pub fn request(&self, method: Method, path: &str) -> Request {
         let request = self.http.request(method, format!("{}{path}", self.url));
         Request(self.token.iter().fold(request, reqwest::RequestBuilder::bearer_auth))
     }
 
-    /// A request that reads.
+    /// Builds a GET request.
     #[must_use]
     pub fn get(&self, path: &str) -> Request {
         self.request(Method::GET, path)
     }
 
-    /// A call of a handler; `object` is `type/key`.
+    /// Builds a call of a handler; `object` is `type/key`.
     #[must_use]
     pub fn call(&self, object: &str, handler: &str) -> Request {
         self.request(Method::POST, &format!("/v1/objects/{object}/{handler}"))
     }
 
-    /// A request about the state of an object as a whole.
+    /// Builds a request for the state of an object.
     #[must_use]
     pub fn object(&self, method: Method, object: &str) -> Request {
         self.request(method, &format!("/v1/objects/{object}"))
     }
 
-    /// The state of an object.
+    /// Returns the state of an object.
     pub async fn state(&self, object: &str) -> Reply {
         self.object(Method::GET, object).send().await.done()
     }
 
-    /// Calls `increment`, and gives the new number.
+    /// Calls `increment` and returns the new value.
     pub async fn increment(&self, object: &str) -> u64 {
         let reply = self.call(object, "increment").send().await.done();
         reply.json().as_u64().expect("a number")
     }
 
-    /// The present number of a counter.
+    /// Returns the current value of a counter.
     pub async fn value(&self, object: &str) -> u64 {
         let reply = self.call(object, "value").send().await.done();
         reply.json().as_u64().expect("a number")
     }
 
-    /// Where an object's bytes are: `cold`, `warm` or `resident`.
+    /// Returns the tier of an object: `cold`, `warm` or `resident`.
     pub async fn tier(&self, object: &str) -> String {
         let owner = self.get(&format!("/v1/objects/{object}/owner")).send().await.done().json();
         owner["tier"].as_str().expect("a tier").to_owned()
     }
 
-    /// Keeps an object of the type `misbehaving` busy until its processor time is used up. It is busy when this
-    /// returns; what is returned gives the call's answer, if it gets one.
+    /// Keeps an object of the type `misbehaving` busy until its CPU limit is reached. The object is busy when this
+    /// returns. The returned task yields the response to the call, if any.
     pub async fn keep_busy(&self, object: &str) -> JoinHandle<reqwest::Result<Reply>> {
         let spinning = tokio::spawn(self.call(object, "spin_query").try_send());
-        // That another call does not get its turn shows that this one has begun.
+        // The busy call has begun once another call cannot get its turn.
         wait::until("the object is busy", async || {
             let other = self.call(object, "value").header("highlander-timeout", "200ms");
             other.send().await.status == 503
@@ -138,26 +138,26 @@ impl Client {
         request.header("content-type", "application/wasm").body(wasm).send().await
     }
 
-    /// Uploads bytes as a component on these terms, which are a query such as `wait=false`.
+    /// Uploads bytes as a component with these options, a query string such as `wait=false`.
     pub async fn upload_on(&self, terms: &str, wasm: impl Into<Bytes>) -> Reply {
         self.request(Method::POST, &format!("/v1/types?{terms}")).body(wasm).send().await
     }
 
-    /// Deploys a component that is taken, and gives its revision.
+    /// Deploys a component, which the node must accept, and returns its revision.
     pub async fn deploy(&self, guest: &str) -> u64 {
         let reply = self.upload(artifacts::guest_bytes(guest)).await;
         assert!(matches!(reply.status, 200 | 201), "{guest} was refused: {}", reply.text());
         reply.json()["revision"].as_u64().expect("a revision")
     }
 
-    /// A number among the node's metrics, by its name and labels as they are printed.
+    /// Returns the value of a metric, by its name and labels as `/metrics` prints them.
     pub async fn metric(&self, name: &str) -> f64 {
         let text = self.get("/metrics").send().await.done().text();
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.unwrap_or_else(|| panic!("no metric {name}")).parse().unwrap()
     }
 
-    /// Whether the node takes calls.
+    /// Whether the node accepts calls.
     pub async fn is_ready(&self) -> bool {
         let reply = self.get("/readyz").try_send().await;
         reply.is_ok_and(|reply| reply.status == 200)
@@ -165,57 +165,57 @@ impl Client {
 }
 
 impl Request {
-    /// The same with a header.
+    /// Adds a header.
     #[must_use]
     pub fn header(self, name: &str, value: &str) -> Self {
         Self(self.0.header(name, value))
     }
 
-    /// The same with another bound on how long the answer may take.
+    /// Sets another time limit for the response.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
         Self(self.0.timeout(timeout))
     }
 
-    /// The same with an idempotency key.
+    /// Sets the idempotency key.
     #[must_use]
     pub fn key(self, key: &str) -> Self {
         self.header("idempotency-key", key)
     }
 
-    /// The same with a JSON body.
+    /// Sets a JSON body.
     #[must_use]
     #[allow(clippy::needless_pass_by_value, reason = "callers write json!(…)")]
     pub fn json(self, body: Value) -> Self {
         Self(self.0.json(&body))
     }
 
-    /// The same with these bytes as its body.
+    /// Sets the body.
     #[must_use]
     pub fn body(self, body: impl Into<Bytes>) -> Self {
         Self(self.0.body(body.into()))
     }
 
-    /// Sends it, and waits for the answer.
+    /// Sends the request and waits for the response.
     ///
     /// # Panics
-    /// Where there is no answer.
+    /// If there is no response.
     pub async fn send(self) -> Reply {
         self.try_send().await.unwrap_or_else(|error| panic!("no answer: {error:?}"))
     }
 
-    /// Sends it, and waits for the head of the answer.
+    /// Sends the request and waits for the response head.
     ///
     /// # Errors
-    /// Where there is none.
+    /// If there is none.
     pub async fn begin(self) -> reqwest::Result<reqwest::Response> {
         self.0.send().await
     }
 
-    /// Sends it, and waits for the answer, if there is one.
+    /// Sends the request and waits for the response, if any.
     ///
     /// # Errors
-    /// Where there is none.
+    /// If there is none.
     pub async fn try_send(self) -> reqwest::Result<Reply> {
         let response = self.0.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -224,7 +224,7 @@ impl Request {
 }
 
 impl Reply {
-    /// The same, if it is no error.
+    /// Asserts that the status is 200.
     #[track_caller]
     #[must_use]
     pub fn done(self) -> Self {
@@ -232,14 +232,14 @@ impl Reply {
         self
     }
 
-    /// The problem document, if it is the one of this code.
+    /// Returns the problem document, and asserts that it has this code.
     #[track_caller]
     #[allow(clippy::must_use_candidate, reason = "most tests want nothing but the check")]
     pub fn problem(&self, code: &str) -> Value {
         problem::check(self, code)
     }
 
-    /// A header that is there.
+    /// Returns a header, which must be present.
     #[track_caller]
     #[must_use]
     pub fn header(&self, name: &str) -> &str {
@@ -247,7 +247,7 @@ impl Reply {
         value.to_str().unwrap()
     }
 
-    /// The node that owns the object: the one that answered, or the one that it had the answer from.
+    /// Returns the node that owns the object: the one that responded, or the one that it forwarded the call to.
     #[track_caller]
     #[must_use]
     pub fn owner(&self) -> &str {
@@ -259,20 +259,20 @@ impl Reply {
         self.header(name)
     }
 
-    /// What the answer says of the object: its body and its version.
+    /// Returns the object's part of the response: its body and its version.
     #[track_caller]
     #[must_use]
     pub fn content(&self) -> (&[u8], u64) {
         (&self.body, self.version())
     }
 
-    /// Whether this is the kept answer of an earlier call.
+    /// Whether this is the cached response of an earlier call.
     #[must_use]
     pub fn is_replayed(&self) -> bool {
         self.headers.get("idempotency-replayed").is_some_and(|value| value == "true")
     }
 
-    /// The object's version, which the entity tag begins with where there is one; the revision follows.
+    /// Returns the object's version. The entity tag, if any, must begin with it; the revision follows in the tag.
     #[track_caller]
     #[must_use]
     pub fn version(&self) -> u64 {
@@ -284,14 +284,14 @@ impl Reply {
         version
     }
 
-    /// The epoch of that version.
+    /// Returns the epoch of that version.
     #[track_caller]
     #[must_use]
     pub fn epoch(&self) -> u64 {
         self.number("highlander-epoch")
     }
 
-    /// The revision that answered, which is one.
+    /// Returns the revision that responded; asserts that the header occurs exactly once.
     #[track_caller]
     #[must_use]
     pub fn revision(&self) -> u64 {
@@ -299,7 +299,7 @@ impl Reply {
         self.number("highlander-revision")
     }
 
-    /// The body as JSON.
+    /// Returns the body as JSON.
     #[track_caller]
     #[must_use]
     pub fn json(&self) -> Value {
@@ -307,7 +307,7 @@ impl Reply {
             .unwrap_or_else(|error| panic!("{error} in {:?}", self.text()))
     }
 
-    /// The body as text.
+    /// Returns the body as text.
     #[must_use]
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()

@@ -1,10 +1,9 @@
-//! A whole cluster on this machine: a ZooKeeper ensemble, an S3 server and nodes, as processes but for the S3 server,
-//! each reached by links of its own that can be cut.
+//! A complete cluster on this machine: a ZooKeeper ensemble, an S3 server and nodes. All are processes except the
+//! S3 server, and each is reached through separate links that a test can cut.
 //!
-//! Every node has one link to each ZooKeeper server, one to the store, and one in front of it that the other nodes use;
-//! clients reach it directly. [`load`] calls objects through all nodes, [`objects`] judges what came of it, and
-//! [`shared`] is for tests that leave the cluster as they found it.
-//! Nothing here knows what a fault is to lead to.
+//! Every node has one link to each ZooKeeper server, one to the store, and one in front of it for the other nodes.
+//! Clients connect to a node directly. [`load`] calls objects through all nodes, [`objects`] checks the histories
+//! of the calls, and [`shared`] is for tests that leave the cluster as they found it.
 
 pub mod bucket;
 pub mod load;
@@ -30,16 +29,16 @@ use self::options::ClusterOptions;
 use crate::client::Client;
 use crate::wait;
 
-/// How many clusters may run at a time: each is several processes, and machines that test are small.
+/// Limit of concurrent clusters: each is several processes, and test machines may be small.
 static PERMITS: Semaphore = Semaphore::const_new(2);
 
-/// What the names of all blobs begin with.
+/// Prefix of all blob keys.
 pub const PREFIX: &str = "test";
 
-/// A running cluster, which ends with this value.
+/// A running cluster, which ends when this value is dropped.
 #[derive(Debug)]
 pub struct Cluster {
-    // In the order in which they end: nodes first, and the permit last.
+    // In drop order: nodes first, and the permit last.
     members: Vec<Arc<Member>>,
     ensemble: Arc<Ensemble>,
     bucket: Bucket,
@@ -49,10 +48,10 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// A cluster in which every node is ready and knows every guest.
+    /// Starts a cluster in which every node is ready and has loaded every guest.
     ///
     /// # Panics
-    /// Where it cannot be started.
+    /// If it cannot be started.
     pub async fn start(options: ClusterOptions) -> Self {
         let permit = PERMITS.acquire().await.expect("it is never closed");
         let folder = tempfile::Builder::new().prefix("highlander-cluster-").tempdir().unwrap();
@@ -70,25 +69,25 @@ impl Cluster {
         cluster
     }
 
-    /// A node by its number, from 0.
+    /// Returns a node by its index, from 0.
     #[must_use]
     pub fn node(&self, index: usize) -> &Arc<Member> {
         &self.members[index]
     }
 
-    /// All nodes.
+    /// Returns all nodes.
     #[must_use]
     pub fn nodes(&self) -> &[Arc<Member>] {
         &self.members
     }
 
-    /// The numbers of all nodes but one.
+    /// Returns the indexes of all nodes except one.
     #[must_use]
     pub fn others(&self, index: usize) -> Vec<usize> {
         (0..self.members.len()).filter(|other| *other != index).collect()
     }
 
-    /// A client of the present process of a node.
+    /// Returns a client of a node's current process.
     #[must_use]
     pub fn client(&self, index: usize) -> Client {
         self.client_of(&self.members[index])
@@ -98,19 +97,19 @@ impl Cluster {
         Client::new(&member.url()).with_token(self.options.token.as_deref())
     }
 
-    /// What the cluster was started with.
+    /// Returns the options of this cluster.
     #[must_use]
     pub fn options(&self) -> &ClusterOptions {
         &self.options
     }
 
-    /// The ZooKeeper servers.
+    /// Returns the ZooKeeper servers.
     #[must_use]
     pub fn ensemble(&self) -> &Arc<Ensemble> {
         &self.ensemble
     }
 
-    /// Does something with the ensemble that takes its time.
+    /// Runs a blocking operation on the ensemble.
     pub async fn with_ensemble<T: Send + 'static>(
         &self,
         act: impl FnOnce(&Ensemble) -> T + Send + 'static,
@@ -119,10 +118,10 @@ impl Cluster {
         runtime::block(move || act(&ensemble)).await
     }
 
-    /// The S3 server.
+    /// Returns the S3 server.
     ///
     /// # Panics
-    /// Where it is not ours.
+    /// If the cluster uses ministack.
     #[must_use]
     pub fn store(&self) -> &Store {
         match &self.bucket {
@@ -131,21 +130,22 @@ impl Cluster {
         }
     }
 
-    /// The S3 server's script of faults.
+    /// Returns the S3 server's script of faults.
     #[must_use]
     pub fn faults(&self) -> Faults {
         self.store().faults()
     }
 
-    /// The record of an object, `type/key`, as it lies in the store; keys are of letters, digits and `-`.
+    /// Returns the record of an object, `type/key`, as stored. Keys consist of letters, digits and `-`.
     pub async fn record(&self, object: &str) -> Option<Vec<u8>> {
         self.bucket.blob(&format!("{PREFIX}/objects/{object}.json")).await
     }
 
-    /// The number of the node that answers for an object, as any node that runs says it. It becomes active by that.
+    /// Returns the index of the node that owns an object, as reported by any running node. This activates the
+    /// object.
     ///
     /// # Panics
-    /// Where nobody answers for long.
+    /// If no node responds within the time limit.
     pub async fn owner_of(&self, object: &str) -> usize {
         let mut owner = None;
         wait::until(&format!("an owner of {object}"), async || {
@@ -161,24 +161,24 @@ impl Cluster {
         owner.expect("it was waited for")
     }
 
-    /// The number of the node with this id, or name.
+    /// Returns the index of the node with this id or name.
     #[must_use]
     pub fn index_of(&self, node: &str) -> Option<usize> {
         self.members.iter().position(|member| member.is_called(node))
     }
 
-    /// Objects of a type that live on this node, as long as the nodes are the same.
+    /// Returns objects of a type that placement assigns to this node while the set of nodes stays the same.
     ///
     /// # Panics
-    /// Where the other nodes get them all.
+    /// If the other nodes own too many of the candidates.
     pub async fn objects_on(&self, index: usize, object_type: &str, count: usize) -> Vec<String> {
         self.objects_with(index, &format!("{object_type}/on"), count).await
     }
 
-    /// The same of objects whose names begin with this, `type/key`.
+    /// Returns such objects with names, `type/key`, that begin with this prefix.
     ///
     /// # Panics
-    /// Where the other nodes get them all.
+    /// If the other nodes own too many of the candidates.
     pub async fn objects_with(&self, index: usize, prefix: &str, count: usize) -> Vec<String> {
         let mut found = Vec::new();
         for number in 0..count * 40 {
@@ -193,7 +193,7 @@ impl Cluster {
         panic!("node {index} owns {} of {} objects", found.len(), count * 40);
     }
 
-    /// Waits until every node that runs is ready and sees the same nodes.
+    /// Waits until every running node is ready and sees all the others.
     pub async fn is_whole(&self) {
         let running: Vec<_> = self.members.iter().filter(|member| member.is_running()).collect();
         for member in &running {
@@ -223,7 +223,7 @@ impl Cluster {
         }
     }
 
-    /// Where the cluster keeps its files.
+    /// Returns the folder of the cluster's files.
     #[must_use]
     pub fn folder(&self) -> &std::path::Path {
         self.folder.path()

@@ -1,6 +1,6 @@
-//! The binary's commands, as a shell would run them: arguments and standard input in; exit code and both outputs out.
+//! Runs the binary's commands as a shell would: arguments and standard input in, exit code and both outputs out.
 //!
-//! No command sees the environment by which the tests themselves are set up.
+//! Commands do not inherit the environment variables that configure the tests.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -11,18 +11,18 @@ use tokio::io::AsyncWriteExt as _;
 use crate::artifacts;
 use crate::wait;
 
-/// How a command ended.
+/// Result of a command.
 #[derive(Debug)]
 pub struct Ended {
-    /// Its exit code.
+    /// Exit code.
     pub code: i32,
-    /// What it wrote to standard output.
+    /// Standard output.
     pub stdout: String,
-    /// What it wrote to standard error.
+    /// Standard error.
     pub stderr: String,
 }
 
-/// How a command is run.
+/// A command under construction.
 #[derive(Debug, Default)]
 pub struct Run {
     url: Option<String>,
@@ -31,44 +31,44 @@ pub struct Run {
     variables: Vec<(String, String)>,
 }
 
-/// The binary, without a node to talk to, and with nothing to read.
+/// Creates a command without a node URL and with empty input.
 #[must_use]
 pub fn highlander() -> Run {
     Run::default()
 }
 
 impl Run {
-    /// Against the node at this address.
+    /// Sets the URL of the node.
     #[must_use]
     pub fn url(self, url: &str) -> Self {
         Self { url: Some(url.to_owned()), ..self }
     }
 
-    /// With this variable in its environment.
+    /// Sets an environment variable.
     #[must_use]
     pub fn variable(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// With this on standard input.
+    /// Sets the standard input.
     #[must_use]
     pub fn input(self, input: &str) -> Self {
         Self { input: input.as_bytes().to_vec(), ..self }
     }
 
-    /// With standard output going elsewhere.
+    /// Redirects standard output.
     #[must_use]
     pub fn stdout(self, stdout: impl Into<Stdio>) -> Self {
         Self { stdout: Some(stdout.into()), ..self }
     }
 
-    /// Runs it to its end.
+    /// Runs the command to completion.
     pub async fn run(self, arguments: &[&str]) -> Ended {
         self.run_in(Path::new("."), arguments).await
     }
 
-    /// Runs it to its end in another folder.
+    /// Runs the command to completion in another folder.
     pub async fn run_in(self, folder: &Path, arguments: &[&str]) -> Ended {
         let mut command = Command::new(artifacts::binary());
         clear_environment(&mut command);
@@ -81,20 +81,20 @@ impl Run {
     }
 }
 
-/// Runs any command to its end.
+/// Runs any command to completion.
 pub async fn run(command: Command, input: &[u8], stdout: Stdio) -> Ended {
     let shown = format!("{command:?}");
     let mut command = tokio::process::Command::from(command);
     command.stdin(Stdio::piped()).stdout(stdout).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn().unwrap_or_else(|error| panic!("{shown}: {error}"));
     let mut stdin = child.stdin.take().unwrap();
-    // Who does not read its input closes it, which is its right.
+    // A process may close its input without reading it.
     let _ = stdin.write_all(input).await;
     drop(stdin);
     ended(&shown, wait::within(&shown, child.wait_with_output()).await.unwrap())
 }
 
-/// Runs a command that may take minutes, such as a build, to its end.
+/// Runs a command that may take minutes, such as a build, to completion.
 pub async fn run_for_long(mut command: Command) -> Ended {
     let shown = format!("{command:?}");
     clear_environment(&mut command);
@@ -111,7 +111,7 @@ fn ended(shown: &str, output: Output) -> Ended {
     }
 }
 
-/// Removes from a command's environment whatever the binary would listen to.
+/// Removes all variables that the binary reads from a command's environment.
 pub fn clear_environment(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("HIGHLANDER_") {
@@ -122,7 +122,7 @@ pub fn clear_environment(command: &mut Command) {
 }
 
 impl Ended {
-    /// The same, if it was a success.
+    /// Asserts that the command succeeded.
     #[track_caller]
     #[must_use]
     pub fn done(self) -> Self {
@@ -130,7 +130,7 @@ impl Ended {
         self
     }
 
-    /// Standard output as one JSON value.
+    /// Returns standard output as one JSON value.
     #[track_caller]
     #[must_use]
     pub fn json(&self) -> Value {
@@ -138,10 +138,10 @@ impl Ended {
             .unwrap_or_else(|error| panic!("{error} in standard output {:?}", self.stdout))
     }
 
-    /// The error's message and hint, of a command that failed with this exit code.
+    /// Returns the error's message and hint, and asserts that the command failed with this exit code.
     ///
-    /// Checks that standard output stayed empty, and that standard error ends with `error: …`, an empty line and
-    /// `hint: …`, or with `error: …` alone.
+    /// Also checks that standard output stayed empty, and that standard error ends with `error: …`, an empty line
+    /// and `hint: …`, or with `error: …` alone.
     #[track_caller]
     #[must_use]
     pub fn error(&self, code: i32) -> (String, Option<String>) {

@@ -1,8 +1,8 @@
-//! What happened to one object, as its callers saw it: when each call began and ended, and what it came to.
+//! History of one object as its callers observed it: begin, end and outcome of each call.
 //!
-//! Moments are numbers from one clock that goes up by one at each event, so that "ended before that one began" is exact
-//! within this process and depends on no machine's time. [`recorder`] makes the calls, whether the history may be is
-//! [`check`]'s to say, and what the object would hold if it behaved is [`model`]'s.
+//! Timestamps come from a logical clock that advances by one with each event. "Ended before that one began" is
+//! therefore exact within this process, and independent of the wall clock. [`recorder`] makes the calls, [`check`]
+//! verifies the history, and [`model`] holds the reference models.
 
 pub mod check;
 pub mod model;
@@ -12,64 +12,64 @@ pub mod revisions;
 #[cfg(test)]
 mod tests;
 
-/// What a caller was told.
+/// Outcome that a caller received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// Done, and this was seen.
+    /// Executed, with this observation.
     Done(Seen),
-    /// Nothing of it happened, nor ever will.
+    /// Not executed, now or later.
     NotExecuted,
-    /// It may have happened.
+    /// Possibly executed.
     Unknown,
 }
 
 /// An object at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
-    /// What it said: the number of a counter, the digest of a journal.
+    /// Returned value: the number of a counter, the digest of a journal.
     pub value: u64,
-    /// Its version.
+    /// Version of the object.
     pub version: u64,
-    /// The epoch of that version.
+    /// Epoch of that version.
     pub epoch: u64,
 }
 
-/// What was asked.
+/// Operation of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// One more: an increment, an entry.
+    /// Update: an increment, or a new entry.
     Change,
-    /// What there is.
+    /// Read.
     Read,
-    /// What there is, whatever the owner's clock says.
+    /// Strict read, which does not depend on the owner's clock.
     StrictRead,
 }
 
-/// One call, from the moment it began to the moment its caller knew what it came to.
+/// One call, from its begin until the caller had its outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
-    /// When it began.
+    /// Begin.
     pub begun: u64,
-    /// When it ended.
+    /// End.
     pub ended: u64,
-    /// What was asked.
+    /// Operation.
     pub kind: Kind,
-    /// Which change this is: calls with the same number have one idempotency key, and are one change. Without meaning
-    /// for what only reads.
+    /// Number of the change: calls with the same number share one idempotency key and are one change. Meaningless
+    /// for reads.
     pub change: u64,
-    /// What it came to.
+    /// Outcome.
     pub outcome: Outcome,
-    /// The node that made the change for this call, where an answer says so.
+    /// Node that executed the change for this call, if the response names it.
     pub maker: Option<String>,
-    /// The revision that ran for this call, where an answer says so.
+    /// Revision that ran for this call, if the response names it.
     pub revision: Option<u64>,
 }
 
-/// An object when all calls are over.
+/// An object after all calls have ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Last {
-    /// What it said.
+    /// Last observation.
     pub seen: Seen,
-    /// The changes in the order in which it made them, if it is one that keeps them.
+    /// Changes in the order of execution, if the object keeps them.
     pub entries: Option<Vec<u64>>,
 }

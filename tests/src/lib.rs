@@ -1,7 +1,7 @@
-//! What the system tests stand on: nodes as processes, clients, and histories that can be judged.
+//! Foundation of the system tests: nodes as processes, clients, and histories that can be checked.
 //!
-//! The host's library is not used here on purpose: a test sees what a user sees, over HTTP, on the command line and in
-//! the data directory. Everything that waits has a bound, and everything random has a printed seed.
+//! The host's library is deliberately not used: a test sees what a user sees, over HTTP, on the command line and
+//! in the data directory. Every wait has a bound, and all randomness has a printed seed.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,7 +1,7 @@
-//! Callers that go on and on: each calls, waits for the answer, and calls again, until it is told to stop or loses its
-//! node.
+//! Closed-loop callers: each calls, waits for the response, and calls again, until it is stopped or its node is
+//! gone.
 //!
-//! What comes of their calls is kept by the [`Recorder`] that they share.
+//! The [`Recorder`] that they share keeps the outcomes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -28,7 +28,7 @@ struct Shared {
 }
 
 impl Load {
-    /// Begins with this many callers. `round` is part of their idempotency keys.
+    /// Starts this many callers. `round` is part of their idempotency keys.
     #[must_use]
     pub fn start(client: &Client, recorder: &Arc<Recorder>, caller_count: u64, round: u64) -> Self {
         let shared = Arc::new(Shared {
@@ -44,13 +44,13 @@ impl Load {
         Self { callers, shared }
     }
 
-    /// Lets every caller end its present call, and says how many calls were not done.
+    /// Lets every caller finish its current call, and returns the number of failed calls.
     pub async fn stop(self) -> u64 {
         self.shared.is_over.store(true, Ordering::Relaxed);
         self.end().await
     }
 
-    /// Waits until every caller has lost its node, and says how many calls were not done.
+    /// Waits until every caller has lost its node, and returns the number of failed calls.
     pub async fn end(mut self) -> u64 {
         while let Some(ended) = self.callers.join_next().await {
             ended.unwrap();
@@ -59,7 +59,7 @@ impl Load {
     }
 }
 
-/// Every third call has an idempotency key, every seventh only reads.
+/// Calls in a loop: every third call has an idempotency key, every seventh only reads.
 async fn go_on(shared: Arc<Shared>, name: String) {
     let Shared { recorder, client, .. } = &*shared;
     for turn in 0_u64.. {

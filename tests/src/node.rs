@@ -1,6 +1,6 @@
-//! A node as a process, on a data directory of its own: started, stopped, crashed, started again.
+//! A node process with a separate data directory: start, stop, crash, restart.
 //!
-//! Each start takes a free port, so that tests do not meet; a [`Client`] is for one start only.
+//! Each start takes a free port, so that tests do not collide; a [`Client`] is valid for one start only.
 
 use std::path::Path;
 use std::process::{Command, ExitStatus};
@@ -14,7 +14,7 @@ use crate::command::{self, Ended};
 use crate::process::Process;
 use crate::wait;
 
-/// What a node is told by its environment, and by arguments.
+/// Configuration of a node, as environment variables and arguments.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     variables: Vec<(String, String)>,
@@ -22,13 +22,13 @@ pub struct Options {
 }
 
 impl Options {
-    /// The defaults.
+    /// Creates the default options.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The same with one key of the configuration, such as `objects.idle_timeout`.
+    /// Sets one configuration key, such as `objects.idle_timeout`.
     #[must_use]
     pub fn with(mut self, key: &str, value: &str) -> Self {
         let variable = format!("HIGHLANDER_{}", key.replace('.', "__").to_uppercase());
@@ -36,21 +36,21 @@ impl Options {
         self
     }
 
-    /// The same with any variable of the environment.
+    /// Sets an arbitrary environment variable.
     #[must_use]
     pub fn with_variable(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// The same with an argument of the command.
+    /// Adds a command-line argument.
     #[must_use]
     pub fn with_argument(mut self, argument: &str) -> Self {
         self.arguments.push(argument.to_owned());
         self
     }
 
-    /// The same with what others say, which counts where both say something.
+    /// Adds the other options, which take precedence.
     #[must_use]
     pub fn and(mut self, others: &Self) -> Self {
         self.variables.extend(others.variables.iter().cloned());
@@ -58,7 +58,7 @@ impl Options {
         self
     }
 
-    /// Tells a process that is to be started.
+    /// Applies the options to a command before its start.
     pub fn apply(&self, command: &mut Command) {
         command.envs(self.variables.iter().cloned()).args(&self.arguments);
     }
@@ -67,7 +67,7 @@ impl Options {
 /// A node, running or not, and its data directory.
 #[derive(Debug)]
 pub struct Node {
-    // Before the directory, so that the process ends before its data goes.
+    // Declared before the directory, so that the process ends before its data is removed.
     process: Option<Process>,
     url: String,
     options: Options,
@@ -75,7 +75,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// A node with these options, ready to be called.
+    /// Starts a node with these options, and waits until it is ready.
     pub async fn start(options: Options) -> Self {
         let data = tempfile::Builder::new().prefix("highlander-test-").tempdir().unwrap();
         let mut node = Self { process: None, url: String::new(), options, data };
@@ -83,12 +83,12 @@ impl Node {
         node
     }
 
-    /// A node with the defaults, on which these components are deployed.
+    /// Starts a node with default options, and deploys these components.
     pub async fn with_guests(guests: &[&str]) -> Self {
         Self::start_with(Options::new(), guests).await
     }
 
-    /// A node with these options, on which these components are deployed.
+    /// Starts a node with these options, and deploys these components.
     pub async fn start_with(options: Options, guests: &[&str]) -> Self {
         let node = Self::start(options).await;
         for guest in guests {
@@ -97,14 +97,14 @@ impl Node {
         node
     }
 
-    /// Starts it again on its data, as soon as what ran before has ended.
+    /// Kills the previous process, and starts a new one on the same data.
     pub async fn restart(&mut self) {
         self.kill9();
         let (process, url) = launch(&mut self.command()).await;
         (self.process, self.url) = (Some(process), url);
     }
 
-    /// The same at the address that it had before.
+    /// Restarts the node at the same address.
     pub async fn restart_in_place(&mut self) {
         self.kill9();
         let address = self.url.trim_start_matches("http://").to_owned();
@@ -112,7 +112,7 @@ impl Node {
         (self.process, self.url) = (Some(process), url);
     }
 
-    /// The command that starts the node.
+    /// Returns the command that starts the node.
     #[must_use]
     pub fn command(&self) -> Command {
         self.command_at("127.0.0.1:0")
@@ -126,36 +126,36 @@ impl Node {
         command
     }
 
-    /// Where its data is.
+    /// Returns the data directory.
     #[must_use]
     pub fn data(&self) -> &Path {
         self.data.path()
     }
 
-    /// Where it answers.
+    /// Returns the URL of the node.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// A client of the present process.
+    /// Returns a client of the current process.
     #[must_use]
     pub fn client(&self) -> Client {
         Client::new(&self.url)
     }
 
-    /// Its log until now.
+    /// Returns the log so far.
     #[must_use]
     pub fn log(&self) -> Vec<String> {
         self.process.as_ref().map_or_else(Vec::new, Process::lines)
     }
 
-    /// Ends it as a crash would.
+    /// Kills the process with SIGKILL, as a crash would.
     pub fn kill9(&mut self) {
         self.process = None;
     }
 
-    /// The number of the process.
+    /// Returns the process id.
     #[must_use]
     pub fn process_id(&self) -> u32 {
         self.running().id()
@@ -166,12 +166,12 @@ impl Node {
         self.running().signal(signal);
     }
 
-    /// How the process ended, once it has.
+    /// Waits for the process to end, and returns its exit status.
     pub async fn end(&mut self) -> ExitStatus {
         self.process.as_mut().expect("the node runs").end().await
     }
 
-    /// Asks it to stop in order, and says how it ended.
+    /// Sends SIGTERM, and returns the exit status.
     pub async fn terminate(&mut self) -> ExitStatus {
         self.signal(Signal::TERM);
         self.end().await
@@ -187,7 +187,7 @@ impl Node {
     }
 }
 
-/// Starts a node by any command, and waits until it is ready. Gives its address too.
+/// Starts a node with any command, waits until it is ready, and also returns its URL.
 pub async fn launch(command: &mut Command) -> (Process, String) {
     let mut process = Process::start(command);
     let line = process.line_with("listening on http://").await;

@@ -1,26 +1,25 @@
-//! HTTP/1.1 as the simplest of clients speaks it, which tells apart what others hide: whether it could not connect, or
-//! lost a connection that it had.
+//! A minimal HTTP/1.1 client, which distinguishes a failure to connect from the loss of an open connection.
 
 use std::io;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
-/// A connection to a node, for one request after another.
+/// A connection to a node, for sequential requests.
 #[derive(Debug)]
 pub struct Connection {
     stream: BufReader<TcpStream>,
     host: String,
 }
 
-/// A whole answer.
+/// A complete response.
 #[derive(Debug)]
 pub struct Answer {
-    /// The HTTP status.
+    /// HTTP status.
     pub status: u16,
-    /// Its body.
+    /// Response body.
     pub body: String,
-    /// Whether the node says that it closes the connection.
+    /// Whether the node announces that it closes the connection.
     pub is_last: bool,
 }
 
@@ -28,7 +27,7 @@ impl Connection {
     /// Connects to the node at `url`.
     ///
     /// # Errors
-    /// Where nobody listens.
+    /// If no process listens there.
     pub async fn open(url: &str) -> io::Result<Self> {
         let host = url.trim_start_matches("http://").to_owned();
         let stream = TcpStream::connect(&host).await?;
@@ -36,10 +35,10 @@ impl Connection {
         Ok(Self { stream: BufReader::new(stream), host })
     }
 
-    /// Sends a request without a body, such as `GET /healthz`, and reads the answer.
+    /// Sends a request without a body, such as `GET /healthz`, and reads the response.
     ///
     /// # Errors
-    /// Where the connection is lost before the answer was whole.
+    /// If the connection is lost before the response is complete.
     pub async fn ask(&mut self, first_line: &str) -> io::Result<Answer> {
         let host = &self.host;
         let head = format!("{first_line} HTTP/1.1\r\nhost: {host}\r\ncontent-length: 0\r\n\r\n");
@@ -65,7 +64,7 @@ impl Connection {
         Ok(Answer { status, body, is_last })
     }
 
-    /// A line of a head, without its end.
+    /// Reads a line of a head, without its line end.
     async fn line(&mut self) -> io::Result<String> {
         let mut line = String::new();
         self.stream.read_line(&mut line).await?;

@@ -1,6 +1,6 @@
-//! Problem documents: their form, and that they say what `docs/errors.md` says of their code.
+//! Checks problem documents: their format, and their agreement with `docs/errors.md`.
 //!
-//! The documentation is the oracle here, and the host's table of codes is not looked at.
+//! The documentation is the oracle; the host's table of codes is not used.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -10,12 +10,12 @@ use serde_json::Value;
 use crate::artifacts;
 use crate::client::Reply;
 
-/// What is documented of one code.
+/// Documentation of one code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Documented {
-    /// Its HTTP status.
+    /// HTTP status.
     pub status: u16,
-    /// `none`, `applied` or `unknown`.
+    /// Effect: `none`, `applied` or `unknown`.
     pub effect: String,
     /// Whether the same call may succeed later.
     pub retryable: bool,
@@ -28,7 +28,7 @@ pub static CODES: LazyLock<BTreeMap<String, Documented>> = LazyLock::new(|| {
     sections.map(|section| read(section).unwrap_or_else(|| panic!("read {section}"))).collect()
 });
 
-/// Reads a section: its code, and the sentence ``Status 400, effect `none`, not retryable.``
+/// Parses a section: its code, and the sentence ``Status 400, effect `none`, not retryable.``
 fn read(section: &str) -> Option<(String, Documented)> {
     let (code, rest) = section.split_once('`')?;
     let line = rest.lines().find_map(|line| line.strip_prefix("Status "))?;
@@ -44,7 +44,7 @@ fn read(section: &str) -> Option<(String, Documented)> {
     Some((code.to_owned(), documented))
 }
 
-/// The problem document in `reply`, if it is whole and of this code.
+/// Returns the problem document in `reply`, and asserts that it is complete and has this code.
 #[track_caller]
 pub(crate) fn check(reply: &Reply, code: &str) -> Value {
     let expected = CODES.get(code).unwrap_or_else(|| panic!("{code} is documented"));
@@ -61,7 +61,7 @@ pub(crate) fn check(reply: &Reply, code: &str) -> Value {
     assert_eq!(document["type"], format!("/problems/{code}"));
     assert!(!text(&document, "title").is_empty() && !text(&document, "detail").is_empty());
     assert_eq!(document.get("rejection").is_some(), code == "object-rejected", "{document}");
-    // An error tells nothing of the machine or of the host's inside.
+    // An error must not reveal details of the machine or of the host's internals.
     let whole = document.to_string();
     for leak in ["/tmp/", "wasmtime", "tokio"] {
         assert!(!whole.contains(leak), "{leak:?} in {whole}");

@@ -1,6 +1,7 @@
-//! A child process whose standard error is read line by line, and that ends with the value that stands for it.
+//! A child process with captured standard error, which ends when its value is dropped.
 //!
-//! Its end is an event too: standard error is closed then. A thread reads, so that nothing is lost when a test fails.
+//! The end of the process closes standard error, and so is an event too. A thread reads, so that no line is lost
+//! when a test fails.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
@@ -12,7 +13,7 @@ use tokio::sync::watch;
 
 use crate::wait;
 
-/// How many of its last lines are shown when a test fails.
+/// Number of last lines that are printed when a test fails.
 const SHOWN_LINES_MAX: usize = 100;
 
 /// A running process.
@@ -20,13 +21,13 @@ const SHOWN_LINES_MAX: usize = 100;
 pub struct Process {
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
-    /// How many lines there are, until the sender is dropped at the end of the process.
+    /// Number of lines. The sender is dropped at the end of the process.
     line_count: watch::Receiver<usize>,
     reader: Option<JoinHandle<()>>,
 }
 
 impl Process {
-    /// Starts it, with nothing to read and standard output thrown away.
+    /// Starts the process with empty input; standard output is discarded.
     #[must_use]
     pub fn start(command: &mut Command) -> Self {
         let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -39,10 +40,10 @@ impl Process {
         Self { child, log, line_count, reader: Some(reader) }
     }
 
-    /// The first line that holds `text`, as soon as it is there.
+    /// Returns the first line that contains `text`, once there is one.
     ///
     /// # Panics
-    /// When the process ends before, or never says it.
+    /// If the process ends before, or never writes such a line.
     pub async fn line_with(&mut self, text: &str) -> String {
         wait::within(&format!("a line with {text:?}"), async {
             loop {
@@ -52,36 +53,36 @@ impl Process {
                     return line.clone();
                 }
                 assert!(!has_ended, "it ended without {text:?}:\n{}", lines.join("\n"));
-                // An error is the end, which is seen above.
+                // An error means the end of the process, which the loop handles above.
                 let _ = self.line_count.changed().await;
             }
         })
         .await
     }
 
-    /// What it wrote to standard error until now.
+    /// Returns all lines of standard error so far.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Its number.
+    /// Returns the process id.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Sends it a signal.
+    /// Sends a signal to the process.
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
-        // It may have ended meanwhile, which is not this function's to judge.
+        // The process may have ended in the meantime; callers check that separately.
         let _ = kill_process(pid, signal);
     }
 
-    /// How it ended, once it has.
+    /// Waits for the process to end, and returns its exit status.
     ///
     /// # Panics
-    /// When it does not end.
+    /// If it does not end.
     pub async fn end(&mut self) -> ExitStatus {
         wait::within("the end of the process", async {
             while self.line_count.changed().await.is_ok() {}
@@ -90,9 +91,9 @@ impl Process {
         self.child.wait().unwrap()
     }
 
-    /// Ends it as a crash would.
+    /// Kills the process with SIGKILL, as a crash would.
     pub fn kill(&mut self) {
-        // It may have ended already.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
         if let Some(reader) = self.reader.take() {

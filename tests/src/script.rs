@@ -1,37 +1,37 @@
-//! The code blocks of a document, as one shell script: so that what users read is what works.
+//! Converts the code blocks of a document to one shell script, so that tests run the commands that users read.
 //!
-//! The convention, by the mark of a block:
+//! The tag of a block determines its meaning:
 //!
-//! | mark | is |
+//! | tag | meaning |
 //! |---|---|
-//! | `sh` | commands, one a line; a backslash at the end goes on in the next line |
-//! | `console` | commands behind `$ `, each with the lines that it prints |
-//! | `rust` | a whole `src/lib.rs` if it begins with the SDK's prelude, else a part of one, which is not run |
-//! | `text` | commands for people alone: of those of `cargo xtask` a test asks whether they exist |
+//! | `sh` | commands, one per line; a trailing backslash continues the line |
+//! | `console` | commands after `$ `, each with its output |
+//! | `rust` | a complete `src/lib.rs` if it begins with the SDK's prelude, else an excerpt, which is not run |
+//! | `text` | commands that are not run; a test checks that those of `cargo xtask` exist |
 //!
-//! All commands are run in order by one shell. A command that ends with `&` is a node: the next one is run when it
-//! listens, and a node that ends instead fails the script.
+//! One shell runs all commands in order. A command that ends with `&` starts a node: the next command runs once
+//! the node listens, and the script fails if the node ends instead.
 
 use std::path::Path;
 
-/// The beginning of a whole source file.
+/// First line of a complete source file.
 const WHOLE_SOURCE: &str = "use highlander_sdk::prelude::*;\n";
 
-/// One thing that a document has its reader do.
+/// One step of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// A command, and what it prints if the document says so.
+    /// A command, and its output if the document shows it.
     Run(String, Option<String>),
     /// The content of `src/lib.rs`.
     Source(String),
-    /// A command that is run by people alone.
+    /// A command that is shown but not run.
     Mention(String),
 }
 
-/// The steps of a Markdown document, in order.
+/// Returns the steps of a Markdown document, in order.
 ///
 /// # Panics
-/// If a block has a mark that is none of those above.
+/// If a block has a tag that is not in the table above.
 #[must_use]
 pub fn steps(markdown: &str) -> Vec<Step> {
     let mut steps = Vec::new();
@@ -63,8 +63,8 @@ fn commands(block: &str) -> impl Iterator<Item = String> {
     lines.into_iter().filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
-/// One script that takes the steps in order, shows each, and stops at the first that fails. What the step of a number
-/// prints is in the file of this number in `outputs`. `address` takes the place of the default one.
+/// Returns a script that runs the steps in order, prints each, and stops at the first failure. The output of each
+/// step goes to the file in `outputs` with the step's number as its name. `address` replaces the default address.
 #[must_use]
 pub fn script(steps: &[Step], address: &str, outputs: &Path) -> String {
     let mut script = String::from("set -eu\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n");
@@ -86,7 +86,8 @@ pub fn script(steps: &[Step], address: &str, outputs: &Path) -> String {
     script
 }
 
-/// One command, whose output goes into a file, and which this shell itself runs: it may change the folder.
+/// Returns one command with its output redirected to a file. The shell itself runs it, because it may change the
+/// folder.
 fn run(line: &str, output: &str) -> String {
     if line.ends_with('&') {
         return format!(
@@ -96,7 +97,7 @@ fn run(line: &str, output: &str) -> String {
              tries=$((tries + 1)); [ $tries -lt 600 ]; sleep 0.05; done\n"
         );
     }
-    // A person types the next line when the process is gone.
+    // A user would type the next line after the process has ended.
     let after = if line.starts_with("kill ") { "wait $! || true\n" } else { "" };
     format!("{{ {line}\n}} > {output}\n{after}")
 }

@@ -1,9 +1,9 @@
-//! Randomness that can be repeated: `HIGHLANDER_SEED` is the seed, and without it one is drawn and printed.
+//! Reproducible randomness: the seed is `HIGHLANDER_SEED`, or else drawn and printed.
 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
-/// The random numbers of one test. The seed is printed, and shown where the test fails.
+/// Returns the random generator of one test. The seed is printed, and shown if the test fails.
 #[must_use]
 pub fn random_numbers(test: &str) -> StdRng {
     let given = std::env::var("HIGHLANDER_SEED").ok();

@@ -1,5 +1,4 @@
-//! Files of tokens for nodes that are to ask for them, made by the binary's own command.
-//! Nothing is known here of what a token is good for.
+//! Token files for nodes that require tokens, created by the binary's own command.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -9,21 +8,21 @@ use tempfile::TempDir;
 
 use crate::command::highlander;
 
-/// A folder with a file of tokens, and with each token in a file of its own.
+/// A folder with a token file, and with each token in a separate file.
 #[derive(Debug)]
 pub struct Tokens {
     folder: TempDir,
 }
 
 impl Tokens {
-    /// A file with these principals, each with its scopes.
+    /// Creates a file with these principals, each with its scopes.
     pub async fn new(principals: &[(&str, &str)]) -> Self {
         let tokens = Self { folder: tempfile::tempdir().unwrap() };
         tokens.write(principals).await;
         tokens
     }
 
-    /// Writes the file anew, with new tokens.
+    /// Rewrites the file with new tokens.
     pub async fn write(&self, principals: &[(&str, &str)]) {
         let mut lines = String::from("# NAME SHA256 SCOPES\n");
         for (name, scopes) in principals {
@@ -36,29 +35,29 @@ impl Tokens {
         private(self.list(), &lines);
     }
 
-    /// The file of tokens, for `auth.tokens_file`.
+    /// Returns the path of the token file, for `auth.tokens_file`.
     #[must_use]
     pub fn list(&self) -> PathBuf {
         self.folder.path().join("tokens.list")
     }
 
-    /// The file that holds a principal's token.
+    /// Returns the path of the file with a principal's token.
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// A principal's token.
+    /// Returns a principal's token.
     #[must_use]
     pub fn of(&self, name: &str) -> String {
         fs::read_to_string(self.file(name)).unwrap()
     }
 }
 
-/// Writes a file that nobody but its owner can read.
+/// Writes a file that only its owner can read.
 ///
 /// # Panics
-/// Where it cannot be written.
+/// If it cannot be written.
 pub fn private(path: PathBuf, text: &str) {
     fs::write(&path, text).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();

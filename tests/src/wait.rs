@@ -1,20 +1,20 @@
-//! Waiting for something to become true, with a bound.
+//! Polls for a condition, with a bound.
 //!
-//! It is for what announces itself by no event: a node's tables, seen over HTTP.
+//! Polling is for state without a notification, such as a node's tables over HTTP.
 
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-/// No single step of a test takes this long unless something hangs.
+/// Bound of a single step of a test; only a hang takes longer.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Asks again and again until the answer is yes.
+/// Polls until the condition holds.
 ///
 /// # Panics
-/// With `what`, when [`PATIENCE`] is over.
+/// With `what`, when [`PATIENCE`] has passed.
 pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let asking = async {
         while !is_so().await {
@@ -24,18 +24,18 @@ pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     within(what, asking).await;
 }
 
-/// The result of something that must end by itself.
+/// Returns the result of a future that must complete without intervention.
 ///
 /// # Panics
-/// With `what`, when [`PATIENCE`] is over.
+/// With `what`, when [`PATIENCE`] has passed.
 pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     within_of(PATIENCE, what, future).await
 }
 
-/// The same for what takes longer: many steps under faults.
+/// Returns the result of a future that takes longer, such as many steps under faults.
 ///
 /// # Panics
-/// With `what`, when `patience` is over.
+/// With `what`, when `patience` has passed.
 pub async fn within_of<T>(patience: Duration, what: &str, future: impl Future<Output = T>) -> T {
     match timeout(patience, future).await {
         Ok(result) => result,

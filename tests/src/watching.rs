@@ -1,5 +1,5 @@
-//! Watching an object as a browser does: server-sent events, read as they come, and checked for their order.
-//! It does not come back by itself: whether a stream ends is what tests look at.
+//! Subscribes to an object as a browser does: reads server-sent events, and checks their order. It never
+//! reconnects automatically, because tests check whether a stream ends.
 
 use std::time::Duration;
 
@@ -9,19 +9,19 @@ use serde_json::Value;
 use crate::client::Client;
 use crate::wait;
 
-/// One event.
+/// An event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Seen {
-    /// Its id; none for what is said of the stream itself.
+    /// Id; `None` for events about the stream itself.
     pub id: Option<String>,
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// Its data.
+    /// Data.
     pub data: Value,
 }
 
 impl Seen {
-    /// The version that it belongs to, and its number within it: the greatest for the end of a version.
+    /// Returns the version of the event, and its number within the version: the maximum for the end of a version.
     #[must_use]
     pub fn place(&self) -> (u64, u32) {
         let id = self.id.as_deref().expect("an id");
@@ -31,7 +31,7 @@ impl Seen {
         }
     }
 
-    /// `ID NAME`.
+    /// Formats the event as `ID NAME`.
     #[must_use]
     pub fn short(&self) -> String {
         format!("{} {}", self.id.as_deref().unwrap_or("-"), self.name)
@@ -46,18 +46,18 @@ pub struct Watching {
 }
 
 impl Watching {
-    /// Begins to watch, after what was seen already if anything was.
+    /// Subscribes, after the last event id already seen, if any.
     ///
     /// # Panics
-    /// Where the node refuses.
+    /// If the node rejects the subscription.
     pub async fn begin(client: &Client, object: &str, after: Option<&str>) -> Self {
         Self::try_begin(client, object, after).await.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// The same where the node may be gone.
+    /// Subscribes at a node that may be gone.
     ///
     /// # Errors
-    /// Where it does not answer.
+    /// If the node does not respond.
     pub async fn try_begin(
         client: &Client,
         object: &str,
@@ -75,10 +75,10 @@ impl Watching {
         Ok(Self { response, text: String::new() })
     }
 
-    /// The next event; none where the stream ends.
+    /// Returns the next event, or `None` if the stream ends.
     ///
     /// # Panics
-    /// Where nothing comes, and where what comes is no event.
+    /// If nothing arrives within the time limit, or if the data is not a valid event.
     pub async fn next(&mut self) -> Option<Seen> {
         wait::within("there is an event", self.read()).await
     }
@@ -94,15 +94,15 @@ impl Watching {
                 }
             }
             let bytes = self.response.chunk().await.ok()??;
-            // Nothing but ASCII is published in these tests.
+            // These tests publish only ASCII, so no character is split.
             self.text.push_str(std::str::from_utf8(&bytes).expect("text"));
         }
     }
 
-    /// The events up to the end of a version.
+    /// Returns the events up to the end of a version.
     ///
     /// # Panics
-    /// Where the stream ends before.
+    /// If the stream ends before.
     pub async fn until(&mut self, version: u64) -> Vec<Seen> {
         let mut events = Vec::new();
         loop {
@@ -129,11 +129,11 @@ fn seen(event: &str) -> Option<Seen> {
     Some(Seen { id: field("id"), name: field("event").expect("a name"), data })
 }
 
-/// Asserts that nothing is missing and nothing out of order: each version follows the one before, or a reset says that
-/// it does not. Gives how many resets there were after the first event.
+/// Asserts that events are complete and in order: each version follows the previous one, or a reset announces the
+/// gap. Returns the number of resets after the first event.
 ///
 /// # Panics
-/// Where that is not so.
+/// If an event is missing or out of order.
 #[must_use]
 pub fn check_order(events: &[Seen]) -> usize {
     let mut resets = 0;

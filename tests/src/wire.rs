@@ -1,6 +1,4 @@
-//! A connection whose bytes are written by the test: for clients that are slow, rude, or gone.
-//!
-//! It knows no HTTP beyond the head of a call.
+//! A connection with bytes that the test writes, for clients that are slow, misbehave or disappear.
 
 use std::time::Duration;
 
@@ -26,7 +24,8 @@ impl Wire {
         Self { stream, host }
     }
 
-    /// The bytes of a call without an argument, with these further header lines, each with its line end.
+    /// Returns the bytes of a call without an argument, with these additional header lines, each with its line
+    /// end.
     #[must_use]
     pub fn call(&self, object: &str, handler: &str, headers: &str) -> String {
         let host = &self.host;
@@ -35,21 +34,21 @@ impl Wire {
         )
     }
 
-    /// Writes bytes; `false` where the other side has closed the connection.
+    /// Writes bytes; returns `false` if the other side has closed the connection.
     pub async fn write(&mut self, bytes: &[u8]) -> bool {
         self.stream.write_all(bytes).await.is_ok()
     }
 
-    /// Whether the other side closes or answers within this time.
+    /// Whether the other side closes or responds within this time.
     pub async fn is_over_within(&mut self, time: Duration) -> bool {
         let mut byte = [0];
         timeout(time, self.stream.peek(&mut byte)).await.is_ok()
     }
 
-    /// Everything that is sent until the other side closes the connection.
+    /// Reads everything until the other side closes the connection.
     pub async fn read_to_end(&mut self) -> String {
         let mut bytes = Vec::new();
-        // A connection that is reset is at its end too.
+        // A reset also ends the connection.
         let _ =
             wait::within("the end of the connection", self.stream.read_to_end(&mut bytes)).await;
         String::from_utf8_lossy(&bytes).into_owned()

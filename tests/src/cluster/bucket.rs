@@ -1,5 +1,5 @@
-//! Where the records of a cluster are: our S3 server, which can be told to fail, or one that is not ours.
-//! What is in it can be read without any node, which is how histories are audited.
+//! The bucket of a cluster's records: in our S3 server, which injects faults on request, or in ministack. Tests
+//! read blobs from it without any node, to audit histories.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,10 +9,10 @@ use highlander_services::ministack::Ministack;
 
 use super::runtime;
 
-/// Which server keeps the records.
+/// Server that stores the records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Kind {
-    /// The server for tests of this repository.
+    /// The test server of this repository.
     #[default]
     Ours,
     /// ministack.
@@ -34,10 +34,10 @@ impl Bucket {
         }
     }
 
-    /// What the bucket is called.
+    /// Name of the bucket.
     pub(super) const NAME: &str = "highlander";
 
-    /// Who may use it, and with what.
+    /// Returns the access key and the secret key of the bucket.
     pub(super) fn credentials() -> (String, String) {
         let options = Options::new("");
         (options.access_key, options.secret_key)
@@ -50,11 +50,11 @@ impl Bucket {
         }
     }
 
-    /// A blob as it is.
+    /// Returns the content of a blob, if it exists.
     pub(super) async fn blob(&self, key: &str) -> Option<Vec<u8>> {
         match self {
             Self::Ours(server) => server.blob(key).map(|blob| blob.to_vec()),
-            // It asks nobody for a signature.
+            // ministack requires no signature.
             Self::Ministack(server) => {
                 let url = format!("{}/{}/{key}", server.url(), Self::NAME);
                 let client = reqwest::Client::builder().no_proxy().build().unwrap();

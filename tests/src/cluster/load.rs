@@ -1,7 +1,7 @@
-//! Callers of many objects through all nodes of a cluster, who go on whatever happens.
+//! Load generators that call many objects through all nodes of a cluster, and continue through failures.
 //!
-//! Each has random numbers of its own, from the printed seed of its test: which object, which node, and whether it
-//! changes or reads, with a key or without. What comes of the calls is kept by the objects' recorders.
+//! Each caller has a separate random generator, seeded from the printed seed of its test. It selects the object,
+//! the node, an update or a query, and whether the call has a key. The objects' recorders keep the outcomes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -19,57 +19,57 @@ use crate::client::Client;
 use crate::history::Outcome;
 use crate::history::recorder::Recorder;
 
-/// After a call that was not done: what a client does that wants to be answered, and not to make things worse.
+/// Backoff after a failed call, as a considerate client would use.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// How callers call.
+/// Calling pattern of a load.
 #[derive(Debug, Clone)]
 pub struct Manner {
-    /// How many there are.
+    /// Number of callers.
     pub callers: usize,
-    /// Through which nodes.
+    /// Nodes that receive the calls.
     pub through: Vec<usize>,
-    /// How long each waits between two calls, where there is no rate.
+    /// Pause of each caller between two calls, if there is no rate.
     pub pause: Duration,
-    /// How many calls they begin in a second, all together, as long as answers come fast enough.
+    /// Calls per second of all callers together, if responses are fast enough.
     pub rate: Option<u32>,
-    /// Whether changes have keys and are repeated until they are done.
+    /// Whether updates have keys and are repeated until they succeed.
     pub is_patient: bool,
 }
 
 impl Manner {
-    /// Callers through all nodes of a cluster, who take what they are told.
+    /// Creates a pattern of callers through all nodes of a cluster that do not retry.
     #[must_use]
     pub fn of(cluster: &Cluster, callers: usize) -> Self {
         let through = (0..cluster.nodes().len()).collect();
         Self { callers, through, pause: Duration::from_millis(2), rate: None, is_patient: false }
     }
 
-    /// The same, but everything is repeated under a key until it is done.
+    /// Repeats each call under an idempotency key until it succeeds.
     #[must_use]
     pub fn patient(self) -> Self {
         Self { is_patient: true, ..self }
     }
 
-    /// The same through these nodes only.
+    /// Restricts the calls to these nodes.
     #[must_use]
     pub fn through(self, nodes: &[usize]) -> Self {
         Self { through: nodes.to_vec(), ..self }
     }
 
-    /// The same with another pause between two calls.
+    /// Sets the pause between two calls.
     #[must_use]
     pub fn pause(self, pause: Duration) -> Self {
         Self { pause, ..self }
     }
 
-    /// The same at a rate, in calls a second of all callers together. What they are late with they make up for.
+    /// Sets a rate, in calls per second of all callers together. Callers that fall behind catch up.
     #[must_use]
     pub fn rate(self, calls_per_second: u32) -> Self {
         Self { rate: Some(calls_per_second), ..self }
     }
 
-    /// When a caller begins its calls: evenly, and not all callers at once.
+    /// Returns the schedule of a caller's calls, evenly spaced and staggered between callers.
     fn beat(&self, number: usize) -> Option<Interval> {
         let callers = u32::try_from(self.callers).expect("some callers");
         let every = Duration::from_secs(1) * callers / self.rate?;
@@ -78,18 +78,18 @@ impl Manner {
     }
 }
 
-/// What patient callers met.
+/// Failures and delays that patient callers observed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Met {
-    /// Attempts that were not done.
+    /// Failed attempts.
     pub failed: u64,
-    /// Changes that were not done after all attempts.
+    /// Updates that did not succeed after all attempts.
     pub given_up: u64,
-    /// The longest that one change took, with all its attempts.
+    /// Longest duration of one update, including all its attempts.
     pub longest: Duration,
 }
 
-/// Callers at work.
+/// A running load.
 #[derive(Debug)]
 pub struct Load {
     callers: JoinSet<()>,
@@ -102,7 +102,7 @@ struct Shared {
     http: Client,
     objects: Objects,
     manner: Manner,
-    /// Part of all keys.
+    /// Random part of all idempotency keys.
     name: u64,
     is_over: AtomicBool,
     failed_count: AtomicU64,
@@ -111,7 +111,7 @@ struct Shared {
 }
 
 impl Load {
-    /// Begins. The callers end when they are told so.
+    /// Starts the callers, which run until [`Load::stop`].
     #[must_use]
     pub fn start(
         cluster: &Cluster,
@@ -139,7 +139,7 @@ impl Load {
         Self { callers, shared }
     }
 
-    /// Lets every caller end its present call, and says what they met.
+    /// Lets every caller finish its current call, and returns the failures and delays that they observed.
     pub async fn stop(mut self) -> Met {
         self.shared.is_over.store(true, Ordering::Relaxed);
         while let Some(ended) = self.callers.join_next().await {
@@ -181,7 +181,7 @@ impl Caller {
         }
     }
 
-    /// One call, whatever comes of it.
+    /// Makes one call without retries.
     async fn call(&mut self, recorder: &Recorder, turn: u64) -> Outcome {
         let client = self.client();
         match self.random.random_range(0..10) {
@@ -192,7 +192,7 @@ impl Caller {
         }
     }
 
-    /// One change, again and again through other nodes until it is done.
+    /// Repeats one update through other nodes until it succeeds.
     async fn insist(&mut self, recorder: &Recorder, turn: u64) {
         let (key, begun) = (self.key(turn), Instant::now());
         loop {

@@ -1,6 +1,6 @@
-//! One node of a cluster: its process, the links that lead from it and to it, and what can befall it.
+//! One node of a cluster: its process, its links in both directions, and the faults that a test can inject.
 //!
-//! It keeps its name, its links and its folder when it is started again; its port is another one then.
+//! A restart keeps the name, the links and the folder of the node; the port changes.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -21,14 +21,14 @@ use crate::command;
 use crate::node::{Options, launch};
 use crate::process::Process;
 
-/// Where nobody listens.
+/// Address without a listener.
 const NOWHERE: &str = "http://127.0.0.1:1";
 
-/// One node.
+/// A node.
 #[derive(Debug)]
 pub struct Member {
     name: String,
-    // Before the links, so that the process ends first.
+    // Declared before the links, so that the process ends first.
     process: Mutex<Option<Process>>,
     url: Mutex<String>,
     http: Client,
@@ -36,18 +36,18 @@ pub struct Member {
     links: Links,
 }
 
-/// What leads from a node, and to it.
+/// Links of a node in both directions.
 #[derive(Debug)]
 pub struct Links {
-    /// To each ZooKeeper server.
+    /// Links to each ZooKeeper server.
     pub zookeeper: Vec<Link>,
-    /// To the store.
+    /// Link to the store.
     pub store: Link,
-    /// To the node, for the other nodes.
+    /// Link from the other nodes to this one.
     pub front: Link,
 }
 
-/// What the nodes of a cluster share.
+/// Resources that the nodes of a cluster share.
 pub(super) struct Surroundings<'a> {
     pub(super) ensemble: &'a Ensemble,
     pub(super) bucket: &'a Bucket,
@@ -79,26 +79,26 @@ impl Member {
         member
     }
 
-    /// What it is called.
+    /// Returns the node's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Whether this is its name, or the id of one of its sessions.
+    /// Whether this is the node's name, or the id of one of its sessions.
     #[must_use]
     pub fn is_called(&self, node: &str) -> bool {
         let rest = node.strip_prefix(&self.name);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
     }
 
-    /// Its links.
+    /// Returns the node's links.
     #[must_use]
     pub fn links(&self) -> &Links {
         &self.links
     }
 
-    /// Where the present process answers.
+    /// Returns the URL of the current process.
     #[must_use]
     pub fn url(&self) -> String {
         lock(&self.url).clone()
@@ -110,16 +110,16 @@ impl Member {
         lock(&self.process).is_some()
     }
 
-    /// What the present process wrote to its log.
+    /// Returns the log of the current process.
     #[must_use]
     pub fn log(&self) -> Vec<String> {
         lock(&self.process).as_ref().map_or_else(Vec::new, Process::lines)
     }
 
-    /// Starts it again, as soon as what ran before has ended, and waits until it is ready.
+    /// Kills the previous process, starts a new one, and waits until it is ready.
     ///
     /// # Panics
-    /// Where it does not become ready.
+    /// If it does not become ready.
     pub async fn restart(&self) {
         self.kill9();
         let (process, url) = launch(&mut self.command()).await;
@@ -129,7 +129,7 @@ impl Member {
         *lock(&self.process) = Some(process);
     }
 
-    /// Starts the process without waiting for more than its address, as for a cluster that cannot serve yet.
+    /// Starts the process and waits only for its address, for a cluster that cannot serve yet.
     pub async fn restart_unready(&self) {
         self.kill9();
         let mut process = Process::start(&mut self.command());
@@ -141,7 +141,7 @@ impl Member {
         *lock(&self.process) = Some(process);
     }
 
-    /// The command that starts it.
+    /// Returns the command that starts the node.
     #[must_use]
     pub fn command(&self) -> Command {
         let mut command = Command::new(artifacts::binary());
@@ -151,7 +151,7 @@ impl Member {
         command
     }
 
-    /// Ends it as a crash would.
+    /// Kills the process with SIGKILL, as a crash would.
     pub fn kill9(&self) {
         let process = lock(&self.process).take();
         if let Some(mut process) = process {
@@ -160,20 +160,20 @@ impl Member {
         self.is_gone();
     }
 
-    /// Stops the process where it is; its connections stay.
+    /// Pauses the process with SIGSTOP; its connections stay open.
     pub fn freeze(&self) {
         self.signal(Signal::STOP);
     }
 
-    /// Lets a frozen process go on.
+    /// Resumes a frozen process.
     pub fn thaw(&self) {
         self.signal(Signal::CONT);
     }
 
-    /// Asks it to stop in order, and says how it ended.
+    /// Sends SIGTERM, and returns the exit status.
     ///
     /// # Panics
-    /// Where it does not run, or does not end.
+    /// If the node is not running, or does not end.
     pub async fn terminate(&self) -> ExitStatus {
         let mut process = lock(&self.process).take().expect("the node runs");
         process.signal(Signal::TERM);
@@ -189,7 +189,7 @@ impl Member {
         }
     }
 
-    /// The number of the node that answers for an object, as this one says; nothing where it does not say.
+    /// Returns the index of the node that owns an object, as this node reports it, or `None` if it does not.
     pub(super) async fn owner_of(&self, object: &str) -> Option<usize> {
         let handler = if object.starts_with("journal/") { "digest" } else { "value" };
         let client = self.http.at(&self.url());
@@ -200,14 +200,14 @@ impl Member {
         node.strip_prefix('n')?.split('-').next()?.parse().ok()
     }
 
-    /// How many nodes it sees.
+    /// Returns the number of nodes that this node sees.
     pub(super) async fn seen_nodes(&self, client: &Client) -> Option<usize> {
         let reply = client.get("/v1/nodes").try_send().await.ok()?;
         let nodes = (reply.status == 200).then(|| reply.json())?;
         nodes["nodes"].as_array().map(Vec::len)
     }
 
-    /// Nobody can be reached there any more, and nobody else at the port that it had.
+    /// Makes the node unreachable. No client may reach another process that reuses its port.
     fn is_gone(&self) {
         self.links.front.set(Mode::Refuse);
         NOWHERE.clone_into(&mut lock(&self.url));
@@ -239,12 +239,12 @@ impl Links {
             .with_variable("AWS_EC2_METADATA_DISABLED", "true")
     }
 
-    /// What all links to ZooKeeper do from now on.
+    /// Sets the mode of all links to ZooKeeper.
     pub fn set_zookeeper(&self, mode: Mode) {
         self.zookeeper.iter().for_each(|link| link.set(mode));
     }
 
-    /// Lets everything pass again.
+    /// Reopens all links.
     pub fn heal(&self) {
         self.set_zookeeper(Mode::Open);
         self.store.heal();

@@ -1,7 +1,7 @@
-//! Objects of a cluster whose every call is kept, and what is to be true of them when the faults are over.
+//! Objects of a cluster with a recorded history of every call, and the checks at the end of each test.
 //!
-//! The end of each test: all answer again, what was unknown is asked for under its key, and the histories are judged
-//! by what callers see and by what lies in the store.
+//! At the end all objects must respond again. Calls with an unknown outcome are repeated under their keys. Then
+//! the histories are checked against the responses to callers and against the records in the store.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,66 +14,66 @@ use crate::client::Client;
 use crate::history::recorder::Recorder;
 use crate::history::{Kind, Outcome, revisions};
 
-/// How long objects may take to answer again when a fault ends (contract L5), and as much again for a machine that is
-/// busy with other tests.
+/// Time limit for objects to respond again after a fault ends: the bound of guarantee L5, doubled because other
+/// tests may keep the machine busy.
 const SETTLED: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(50);
-/// So many records are judged at once.
+/// Number of records that are checked concurrently.
 const AT_ONCE: usize = 32;
 
-/// Objects that nobody else calls.
+/// Objects that no other test calls.
 #[derive(Debug, Clone)]
 pub struct Objects(Arc<[Arc<Recorder>]>);
 
-/// What their histories came to.
+/// Counts of the outcomes in all histories.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Totals {
-    /// Changes that were answered.
+    /// Successful updates.
     pub done: u64,
-    /// Reads that were answered.
+    /// Successful reads.
     pub read: u64,
-    /// Calls that were told that nothing was executed.
+    /// Calls reported as not executed.
     pub not_executed: u64,
-    /// Calls that were not told what they came to.
+    /// Calls with an unknown outcome.
     pub unknown: u64,
 }
 
 impl Objects {
-    /// Journals with these keys.
+    /// Creates journals with keys of this prefix.
     #[must_use]
     pub fn journals(prefix: &str, count: usize) -> Self {
         Self::new((0..count).map(|number| format!("journal/{prefix}-{number}")))
     }
 
-    /// These objects, each `type/key`.
+    /// Creates recorders for these objects, each `type/key`.
     #[must_use]
     pub fn new(objects: impl IntoIterator<Item = String>) -> Self {
         Self(objects.into_iter().map(|object| Arc::new(Recorder::new(&object))).collect())
     }
 
-    /// Their recorders.
+    /// Returns the recorders of the objects.
     #[must_use]
     pub fn recorders(&self) -> &[Arc<Recorder>] {
         &self.0
     }
 
-    /// How many calls were done until now.
+    /// Returns the number of successful calls so far.
     #[must_use]
     pub fn answered_count(&self) -> u64 {
         self.0.iter().map(|recorder| recorder.answered_count()).sum()
     }
 
-    /// Waits until so many calls more are done.
+    /// Waits for this many more successful calls.
     ///
     /// # Panics
-    /// When that takes too long.
+    /// If the time limit expires.
     pub async fn more_answers(&self, count: u64) {
         let aim = self.answered_count() + count;
         crate::wait::until(&format!("{count} more answers"), async || self.answered_count() >= aim)
             .await;
     }
 
-    /// What the calls came to.
+    /// Counts the outcomes of all calls.
     #[must_use]
     pub fn totals(&self) -> Totals {
         let mut totals = Totals::default();
@@ -88,10 +88,10 @@ impl Objects {
         totals
     }
 
-    /// No object went back to an older revision: for tests in which none is taken back.
+    /// Checks that no object went back to an older revision, for tests without a roll-back.
     ///
     /// # Panics
-    /// Where one did.
+    /// If one did.
     pub fn judge_revisions(&self) {
         for recorder in self.0.iter() {
             if let Err(fall) = revisions::check(&recorder.calls()) {
@@ -100,10 +100,11 @@ impl Objects {
         }
     }
 
-    /// Waits until every object can be read and changed through every node that runs, and says how long that took.
+    /// Waits until every object can be read and changed through every running node, and returns the time that this
+    /// took.
     ///
     /// # Panics
-    /// Where one cannot within the bound.
+    /// If one cannot within the bound.
     pub async fn settle(&self, cluster: &Cluster) -> Duration {
         let begun = Instant::now();
         let clients: Vec<_> = cluster.nodes().iter().filter(|node| node.is_running()).collect();
@@ -117,7 +118,7 @@ impl Objects {
     /// Checks that all changes of each object were made by one owner.
     ///
     /// # Panics
-    /// Where they were not.
+    /// If they were not.
     pub fn have_one_owner(&self) {
         for recorder in self.recorders() {
             let calls = recorder.calls();
@@ -127,11 +128,11 @@ impl Objects {
         }
     }
 
-    /// Waits until they have settled, finds out what was unknown, and judges every history, by what callers see and by
-    /// what lies in the store.
+    /// Waits until the objects have settled and resolves unknown outcomes. Then checks every history against the
+    /// responses to callers and against the records in the store.
     ///
     /// # Panics
-    /// Where a history cannot be.
+    /// If a history violates a guarantee.
     pub async fn judge(&self, cluster: &Cluster) -> Totals {
         let took = self.settle(cluster).await;
         let running = cluster.nodes().iter().filter(|node| node.is_running());

@@ -1,5 +1,4 @@
-//! What a cluster is started with.
-//! Nothing is started here, and every default is what most tests want.
+//! Configuration of a test cluster, with defaults that suit most tests.
 
 use std::time::Duration;
 
@@ -8,45 +7,45 @@ use highlander_services::zookeeper::{Config, Route};
 use super::bucket::Kind;
 use crate::node::Options;
 
-/// How much one claim covers.
+/// Extent of one claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claims {
     /// One object.
     Object,
-    /// One of so many partitions.
+    /// One of this many partitions.
     Partitions(u16),
 }
 
-/// What a cluster is started with.
+/// Options of a cluster.
 #[derive(Clone)]
 pub struct ClusterOptions {
-    /// Nodes.
+    /// Number of nodes.
     pub nodes: usize,
-    /// ZooKeeper servers, 1 or 3.
+    /// Number of ZooKeeper servers, 1 or 3.
     pub zookeeper_servers: usize,
-    /// After how long a silent node has lost its claims.
+    /// Session timeout, after which a silent node loses its claims.
     pub session_timeout: Duration,
-    /// ZooKeeper's tick.
+    /// ZooKeeper's tick, in milliseconds.
     pub tick_ms: u32,
-    /// How many ticks a ZooKeeper server may be silent for its leader.
+    /// Number of ticks for which a ZooKeeper server may be out of contact with its leader.
     pub sync_limit: u32,
-    /// How much one claim covers.
+    /// Extent of one claim.
     pub claims: Claims,
-    /// Who keeps the records.
+    /// Server that stores the records.
     pub bucket: Kind,
-    /// What is deployed; a guest is named as its type.
+    /// Guests to deploy; a guest has the name of its type.
     pub guests: Vec<&'static str>,
-    /// What every node is told besides.
+    /// Additional configuration of every node.
     pub node: Options,
-    /// What single nodes are told besides, by number.
+    /// Additional configuration of single nodes, by index.
     pub only: Vec<(usize, Options)>,
-    /// The token that the tests show every node, where they ask for one: it is to be good for everything.
+    /// Token of the tests for every node, if nodes require one; it must grant all scopes.
     pub token: Option<String>,
-    /// Other ways between the ZooKeeper servers.
+    /// Links between the ZooKeeper servers, in place of direct connections.
     pub route: Option<Route>,
 }
 
-/// Three nodes, one ZooKeeper server, and a session that is over quickly.
+/// Three nodes, one ZooKeeper server, and a short session timeout.
 impl Default for ClusterOptions {
     fn default() -> Self {
         Self {
@@ -77,43 +76,43 @@ impl std::fmt::Debug for ClusterOptions {
 }
 
 impl ClusterOptions {
-    /// The default.
+    /// Creates the default options.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The same with three ZooKeeper servers, and a session that outlives an election.
+    /// Creates options with three ZooKeeper servers, and a session that outlives an election.
     #[must_use]
     pub fn with_three_servers() -> Self {
         Self { zookeeper_servers: 3, session_timeout: Duration::from_secs(4), ..Self::default() }
     }
 
-    /// The same with another session timeout.
+    /// Sets the session timeout.
     #[must_use]
     pub fn session(self, timeout: Duration) -> Self {
         Self { session_timeout: timeout, ..self }
     }
 
-    /// The same with these guests.
+    /// Sets the guests.
     #[must_use]
     pub fn guests(self, guests: &[&'static str]) -> Self {
         Self { guests: guests.to_vec(), ..self }
     }
 
-    /// The same with one key of every node's configuration.
+    /// Sets one configuration key of every node.
     #[must_use]
     pub fn with(self, key: &str, value: &str) -> Self {
         Self { node: self.node.with(key, value), ..self }
     }
 
-    /// The same with nodes that ask for tokens, of which this one is good for everything.
+    /// Makes nodes require tokens, of which this one grants all scopes.
     #[must_use]
     pub fn token(self, token: &str) -> Self {
         Self { token: Some(token.to_owned()), ..self }
     }
 
-    /// The same with claims by partition.
+    /// Sets claims by partition.
     #[must_use]
     pub fn partitions(self, count: u16) -> Self {
         Self { claims: Claims::Partitions(count), ..self }
@@ -129,7 +128,7 @@ impl ClusterOptions {
         }
     }
 
-    /// What a node is told of the cluster.
+    /// Returns the cluster-wide part of a node's configuration.
     pub(super) fn node_options(&self, index: usize) -> Options {
         let timeout = format!("{}ms", self.session_timeout.as_millis());
         let claims = match self.claims {

@@ -1,5 +1,4 @@
-//! How far the nodes of a cluster are with a revision, as they say it over HTTP.
-//! What a roll-out is to come to is not known here.
+//! Progress of a roll-out on the nodes of a cluster, as reported over HTTP.
 
 use serde_json::Value;
 
@@ -8,30 +7,30 @@ use crate::client::Client;
 use crate::wait;
 
 impl Cluster {
-    /// What one node says of a roll-out, if it says anything.
+    /// Returns one node's report of a roll-out, if it responds.
     pub async fn rollout(&self, index: usize, type_name: &str) -> Option<Value> {
         rollout(&self.client(index), type_name).await
     }
 
-    /// The stage of a roll-out as one node knows it; `none` where there is none.
+    /// Returns the stage of a roll-out as one node sees it, or `none` without a roll-out.
     pub async fn stage(&self, index: usize, type_name: &str) -> Option<String> {
         let rollout = self.rollout(index, type_name).await?;
         Some(rollout["rollout"]["stage"].as_str().unwrap_or("none").to_owned())
     }
 
-    /// Waits until all nodes that run serve this revision of a type to all their live objects, and nothing is on its
-    /// way any more.
+    /// Waits until all running nodes serve this revision of a type to all their live objects, and no roll-out is
+    /// open.
     ///
     /// # Panics
-    /// Where that takes too long.
+    /// If the time limit expires.
     pub async fn serves(&self, type_name: &str, revision: u64) {
         let _ = self.settled(type_name, Some(revision)).await;
     }
 
-    /// The same of whichever revision it is. Gives its number.
+    /// Waits for the same state with any revision, and returns its number.
     ///
     /// # Panics
-    /// Where that takes too long.
+    /// If the time limit expires.
     pub async fn settled_revision(&self, type_name: &str) -> u64 {
         self.settled(type_name, None).await
     }
@@ -49,7 +48,7 @@ impl Cluster {
                 if !is_settled(&said, running.len()) {
                     return false;
                 }
-                // A node that has not used the type yet has no word of it.
+                // A node that has not used the type yet has no entry for it.
                 revisions.extend(said["current"].as_u64().filter(|current| *current != 0));
             }
             revisions.dedup();
@@ -67,7 +66,7 @@ async fn rollout(client: &Client, type_name: &str) -> Option<Value> {
     (said.status == 200).then(|| said.json())
 }
 
-/// Whether all nodes know the same of a type and their objects have heard of it, as one of them says.
+/// Whether all nodes have the same view of a type and have notified their objects, according to one of them.
 fn is_settled(said: &Value, count: usize) -> bool {
     let nodes = said["nodes"].as_array().map(Vec::as_slice).unwrap_or_default();
     let used = nodes.iter().map(|node| &node["progress"]).filter(|progress| progress["mark"] != 0);

@@ -1,7 +1,7 @@
-//! The threads on which the cluster's own parts run: links and the S3 server.
+//! Threads of the cluster's in-process parts: links and the S3 server.
 //!
-//! They are not the test's, so that a test that is busy delays nobody, and a cluster can outlive the test that started
-//! it.
+//! They are separate from the test's threads. So a busy test delays no other, and a cluster can outlive the test
+//! that started it.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     builder.worker_threads(2).thread_name("cluster").enable_all().build().unwrap()
 });
 
-/// A link on these threads; without target nobody is there yet.
+/// Starts a link on these threads. Without a target, the node behind it does not run yet.
 pub(super) async fn link(target: Option<SocketAddr>) -> Link {
     let link = RUNTIME.spawn(async move {
         match target {
@@ -28,27 +28,27 @@ pub(super) async fn link(target: Option<SocketAddr>) -> Link {
     link.await.unwrap().expect("a port for a link")
 }
 
-/// A link on these threads, for who blocks its own.
+/// Starts a link on these threads from blocking code.
 #[must_use]
 pub fn link_from_blocking(target: SocketAddr) -> Link {
     RUNTIME.block_on(Link::to(target)).expect("a port for a link")
 }
 
-/// An S3 server on these threads.
+/// Starts an S3 server on these threads.
 pub(super) async fn store(dir: PathBuf) -> Server {
-    // What a crash of the machine would lose is not what is tested.
+    // Losing data in a crash of the machine is not under test.
     let options = Options { is_durable: false, ..Options::new(dir) };
     let store = RUNTIME.spawn(Server::start(options)).await.unwrap().expect("an S3 server");
     eprintln!("the store's faults come by chance of seed {}", store.faults().seed());
     store
 }
 
-/// A ministack with an empty bucket on these threads.
+/// Starts ministack with an empty bucket on these threads.
 pub(super) async fn ministack(bucket: &'static str) -> Ministack {
     RUNTIME.spawn(Ministack::start(bucket)).await.unwrap().expect("ministack")
 }
 
-/// Does something that blocks its thread.
+/// Runs a blocking operation.
 pub(super) async fn block<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
     match RUNTIME.spawn_blocking(act).await {
         Ok(result) => result,

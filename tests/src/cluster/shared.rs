@@ -1,6 +1,6 @@
-//! One cluster for several tests that leave it as they found it: it lives as long as one of them runs.
+//! A cluster shared by tests that leave it as they found it. It lives as long as one of them runs.
 //!
-//! Tests of one file run one after the other and beside each other, so that most of them meet a cluster that is there.
+//! The tests of one file run in succession and concurrently, so most of them find a running cluster.
 
 use std::sync::{Arc, Weak};
 
@@ -9,18 +9,18 @@ use tokio::sync::Mutex;
 use super::Cluster;
 use super::options::ClusterOptions;
 
-/// A place for a cluster that several tests use.
+/// A slot for a cluster that several tests use.
 #[derive(Debug)]
 pub struct Shared(Mutex<Weak<Cluster>>);
 
 impl Shared {
-    /// Nothing runs yet.
+    /// Creates an empty slot.
     #[must_use]
     pub const fn new() -> Self {
         Self(Mutex::const_new(Weak::new()))
     }
 
-    /// The cluster that runs, or a new one.
+    /// Returns the running cluster, or starts one.
     pub async fn get(&self, options: impl FnOnce() -> ClusterOptions) -> Arc<Cluster> {
         let mut place = self.0.lock().await;
         if let Some(cluster) = place.upgrade() {

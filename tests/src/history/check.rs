@@ -1,83 +1,84 @@
-//! Whether a history may be: contract S1 to S4, S6, S7 and D1, as far as callers can see.
+//! Checker of histories: guarantees S1 to S4, S6, S7 and D1, as far as callers can observe them.
 //!
-//! Callers' answers name versions. What remains is to explain the versions that nobody was told of by calls whose
-//! outcome is unknown, each at most once: a journal says which call made which version, and for a counter it is enough
-//! to count. All of it takes O(n log n), and is exact: what is accepted can have happened in some order that the
-//! contract allows.
+//! Responses to callers contain versions. The checker must explain each version that no response mentions by a
+//! call with an unknown outcome, and use each such call at most once. A journal shows which call made which
+//! version; for a counter counting suffices. The check takes O(n log n) and is exact: an accepted history can have
+//! happened in some order that the guarantees allow.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::model::Model;
 use super::{Call, Kind, Last, Outcome, Seen};
 
-/// Why a history cannot be.
+/// Reason why a history is impossible.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Violation {
-    /// Something was answered that is not what this version holds.
+    /// A response differs from the content of its version.
     WrongValue(Seen),
     /// Two calls made the same version, or one change made two.
     TwoChanges {
-        /// A version that is involved.
+        /// One of the versions.
         version: u64,
     },
-    /// A call did not see what others had been told before it began, or others had been told of it before that.
+    /// A call did not see a version that others had seen before it began, or others saw its version before it
+    /// began.
     OutOfOrder {
-        /// What it saw or made.
+        /// Version that the call saw or made.
         seen: u64,
-        /// What others had seen.
+        /// Version that others had seen.
         known: u64,
     },
     /// A later version has an earlier epoch, or one version has two.
     EpochFell {
-        /// The later version.
+        /// Later version.
         version: u64,
     },
     /// Two nodes made versions of one epoch.
     TwoOwners {
-        /// The epoch.
+        /// Shared epoch.
         epoch: u64,
     },
-    /// A version was answered, and the last state is older or has not got it.
+    /// A version was acknowledged, but the last state is older or does not contain it.
     Lost {
-        /// That version.
+        /// Acknowledged version.
         version: u64,
     },
     /// There are more or fewer entries than versions.
     Gap {
-        /// The last version.
+        /// Last version.
         version: u64,
-        /// The number of entries.
+        /// Number of entries.
         entries: u64,
     },
-    /// Nobody can have made this version: every caller was told of another one, or that nothing was executed.
+    /// No call can have made this version: each caller received another version, or "not executed".
     Unexplained {
-        /// The version.
+        /// Unexplained version.
         version: u64,
     },
-    /// The caller of the change that made this version was told that nothing was executed.
+    /// The caller of the change that made this version received "not executed".
     NotExecuted {
-        /// The version.
+        /// Version of the change.
         version: u64,
     },
-    /// The record in the store is not what callers were told.
+    /// The record in the store contradicts the responses to callers.
     Record(String),
 }
 
-/// One change as its callers together know it.
+/// One change, merged from all calls with its number.
 struct Change {
     begun: u64,
     ended: u64,
-    /// Nothing where the outcome is unknown.
+    /// `None` if the outcome is unknown.
     seen: Option<Seen>,
 }
 
-/// All changes that may have been made, by their numbers.
+/// All changes that may have been executed, by number.
 type Changes = BTreeMap<u64, Change>;
 
-/// Judges a history that ends with `last`.
+/// Checks a history that ends with `last`.
 ///
 /// # Errors
-/// The first violation that is found.
+/// The first violation found.
 pub fn check(calls: &[Call], last: &Last) -> Result<(), Violation> {
     let changes = changes(calls)?;
     let reads = calls.iter().filter(|call| call.kind != Kind::Change);
@@ -110,8 +111,8 @@ pub fn check(calls: &[Call], last: &Last) -> Result<(), Violation> {
     }
 }
 
-/// Calls with the same number are one change: it began with the first that may have been executed, and was known with
-/// the first that was told so.
+/// Merges calls with the same number into one change. It began with the first call that may have been executed,
+/// and was known with the first that returned its result.
 fn changes(calls: &[Call]) -> Result<Changes, Violation> {
     let mut changes = Changes::new();
     for call in calls.iter().filter(|call| call.kind == Kind::Change) {
@@ -147,7 +148,7 @@ fn seen(call: &Call) -> Option<Seen> {
     }
 }
 
-/// Nothing was seen that is not there in the end, and every version has its entry.
+/// Checks that the last state contains all that was seen, and that every version has an entry.
 fn check_last(all: &[Seen], last: &Last) -> Result<(), Violation> {
     let version = last.seen.version;
     let newest = all.iter().map(|seen| seen.version).max().unwrap_or_default();
@@ -165,7 +166,8 @@ fn check_values(all: &[Seen], model: &Model) -> Result<(), Violation> {
     wrong.map_or(Ok(()), |seen| Err(Violation::WrongValue(*seen)))
 }
 
-/// Each version has one epoch, and epochs do not fall. An object that was never changed has none.
+/// Checks that each version has one epoch, and that epochs do not decrease. An object without changes has no
+/// epoch.
 fn check_epochs(all: &[Seen]) -> Result<(), Violation> {
     let changed = all.iter().filter(|seen| seen.version > 0);
     let epochs: BTreeSet<_> = changed.map(|seen| (seen.version, seen.epoch)).collect();
@@ -174,7 +176,7 @@ fn check_epochs(all: &[Seen]) -> Result<(), Violation> {
     fell.map_or(Ok(()), |pair| Err(Violation::EpochFell { version: pair[1].0 }))
 }
 
-/// Each epoch has one owner.
+/// Checks that each epoch has one owner.
 fn check_owners(calls: &[Call]) -> Result<(), Violation> {
     let mut owners = BTreeMap::new();
     for call in calls {
@@ -196,7 +198,7 @@ fn check_unique(changes: &Changes) -> Result<BTreeSet<u64>, Violation> {
     Ok(versions)
 }
 
-/// The newest version that anybody had been told of, by moment.
+/// Newest version that any caller had seen, by moment.
 struct Known(Vec<(u64, u64)>);
 
 impl Known {
@@ -216,8 +218,8 @@ impl Known {
         count.checked_sub(1).map_or(0, |index| self.0[index].1)
     }
 
-    /// A change comes after everything that was known when it began. That nobody saw it before it began is the same
-    /// rule, seen from the other side.
+    /// Checks that a change comes after every version seen before it began. The mirror rule, that no caller saw
+    /// the change before it began, is the same comparison.
     fn check_change(&self, change: &Change, version: u64) -> Result<(), Violation> {
         let known = self.before(change.begun);
         if version <= known {
@@ -227,10 +229,10 @@ impl Known {
     }
 }
 
-/// Finds a call of unknown outcome for each version that nobody was told of.
+/// Assigns a call with an unknown outcome to each version that no response mentions.
 ///
-/// Such a call can have made any version above what was known when it began, so that going up, the calls that fit one
-/// version fit all later ones too: counting is enough.
+/// Such a call can have made any version above the newest one seen before it began. In ascending order, calls that
+/// fit one version also fit all later ones, so counting suffices.
 fn explain(
     changes: &Changes,
     made: &BTreeSet<u64>,
@@ -250,7 +252,8 @@ fn explain(
     Ok(())
 }
 
-/// Each entry is a change that may have been made, once, at its place, and every change that was answered has one.
+/// Checks that each entry is a possible change, occurs once, and fits its place, and that no acknowledged change
+/// is missing.
 fn check_entries(
     calls: &[Call],
     changes: &Changes,

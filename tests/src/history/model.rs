@@ -1,20 +1,20 @@
-//! The reference models: what an object answers at each version, if it behaves.
+//! Reference models: the correct response of an object at each version.
 //!
-//! A counter does not know which changes were made, only how many; a journal knows them all, in order.
+//! A counter contains only the number of changes; a journal contains all changes in order.
 
 use super::Last;
 
-/// What an object holds, by version.
+/// Content of an object, by version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Model {
-    /// Every change is an increment, so that its number is its version.
+    /// Every change is an increment, so the value equals the version.
     Counter,
-    /// The digest at each version, from 0.
+    /// Digest at each version, from 0.
     Journal(Vec<u64>),
 }
 
 impl Model {
-    /// The model of an object that ended like this.
+    /// Builds the model of an object with this last state.
     pub(super) fn of(last: &Last) -> Self {
         let Some(entries) = &last.entries else { return Self::Counter };
         let mut digests = vec![0];
@@ -26,7 +26,7 @@ impl Model {
         Self::Journal(digests)
     }
 
-    /// What the object says at this version; nothing where it never was at it.
+    /// Returns the object's value at this version, or `None` if the version never existed.
     pub(super) fn value(&self, version: u64) -> Option<u64> {
         match self {
             Self::Counter => Some(version),
@@ -35,7 +35,7 @@ impl Model {
     }
 }
 
-/// The digest with one entry more, as the guest `journal` computes it.
+/// Returns the digest after one more entry, as the guest `journal` computes it.
 pub(super) fn extended(digest: u64, entry: u64) -> u64 {
     (digest ^ entry).wrapping_mul(0x0100_0000_01b3).wrapping_add(1)
 }

@@ -1,6 +1,6 @@
-//! The record of an object as it lies in the store, read by what `docs/formats.md` says of it.
+//! Parser of an object's record in the store, written from `docs/formats.md`.
 //!
-//! Nothing of the host is used: what a person with ordinary tools would find is what is judged.
+//! It shares no code with the host, so it checks what an operator would find with ordinary tools.
 
 use std::collections::BTreeMap;
 
@@ -10,39 +10,39 @@ use sha2::{Digest as _, Sha256};
 use super::check::Violation;
 use super::{Last, Seen, model};
 
-/// How many bytes the checksum and its field take at the end.
+/// Length of the checksum and its field at the end.
 const CHECKSUM_BYTES: usize = 86;
 
-/// What a record says.
+/// Content of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// The object's type and key, `type/key`.
+    /// Type and key of the object, `type/key`.
     pub object: String,
-    /// The number of changes.
+    /// Number of changes.
     pub version: u64,
-    /// Which owner in the line of owners made the last one.
+    /// Epoch: number of the owner that made the last change.
     pub epoch: u64,
-    /// The node that wrote it.
+    /// Node that wrote the record.
     pub owner: String,
-    /// The versions of the calls with an idempotency key that it remembers.
+    /// Versions of the remembered calls with an idempotency key.
     pub answered: BTreeMap<String, u64>,
-    /// The object's state.
+    /// State of the object.
     pub state: Value,
 }
 
 impl Record {
-    /// Reads a record, and checks that it is whole and does not contradict itself.
+    /// Parses a record, and checks that it is complete and consistent.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The first defect found.
     pub fn read(blob: &[u8]) -> Result<Self, Violation> {
         read(blob).map_err(Violation::Record)
     }
 
-    /// What the object would say of itself.
+    /// Returns the last state of the object according to the record.
     ///
     /// # Errors
-    /// Where the state is that of no counter and no journal.
+    /// If the state is neither that of a counter nor that of a journal.
     pub fn last(&self) -> Result<Last, Violation> {
         let (value, entries) = match (&self.state["value"], &self.state["entries"]) {
             (Value::Number(value), Value::Null) => (value.as_u64(), None),

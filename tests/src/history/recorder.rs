@@ -1,6 +1,6 @@
-//! Makes calls to one object, a counter or a journal, and keeps what they came to.
+//! Calls one object, a counter or a journal, and records the outcomes.
 //!
-//! Nothing is called a second time here: a repetition is a call of its own, by whoever wants one.
+//! The recorder never retries: a caller that repeats a call records a separate call.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,11 +16,11 @@ use super::record::Record;
 use super::{Call, Kind, Last, Outcome, Seen};
 use crate::client::{Client, Reply, Request};
 
-/// How often an object is asked for the last time: a store may fail still.
+/// Limit of attempts for the final read: a store may still fail.
 const AUDIT_ATTEMPTS_MAX: usize = 50;
 const AUDIT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Makes calls to one object, and keeps what they came to.
+/// Calls one object and records the outcomes.
 #[derive(Debug)]
 pub struct Recorder {
     object: String,
@@ -33,13 +33,13 @@ pub struct Recorder {
 #[derive(Debug, Default)]
 struct Kept {
     calls: Vec<Call>,
-    /// The numbers of changes with an idempotency key.
+    /// Numbers of changes with an idempotency key.
     changes: BTreeMap<String, u64>,
     change_count: u64,
 }
 
 impl Recorder {
-    /// A recorder for a counter or a journal that nobody else calls, `type/key`.
+    /// Creates a recorder for a counter or a journal, `type/key`, that no other recorder calls.
     #[must_use]
     pub fn new(object: &str) -> Self {
         Self {
@@ -51,25 +51,25 @@ impl Recorder {
         }
     }
 
-    /// The object, `type/key`.
+    /// Returns the object, `type/key`.
     #[must_use]
     pub fn object(&self) -> &str {
         &self.object
     }
 
-    /// Changes the object, with an idempotency key or without.
+    /// Changes the object, with or without an idempotency key.
     pub async fn change(&self, client: &Client, key: Option<&str>) -> Outcome {
         let (change, request) = self.command(client, key);
         self.record(Kind::Change, change, request).await
     }
 
-    /// The same, with a time of its own in which the node is to answer, such as `500ms`.
+    /// Changes the object, with a separate deadline for the node, such as `500ms`.
     pub async fn change_within(&self, client: &Client, key: &str, time: &str) -> Outcome {
         let (change, request) = self.command(client, Some(key));
         self.record(Kind::Change, change, request.header("highlander-timeout", time)).await
     }
 
-    /// The same, by a caller who goes away after this time.
+    /// Changes the object for a caller that disconnects after this time.
     pub async fn change_until(
         &self,
         client: &Client,
@@ -99,25 +99,25 @@ impl Recorder {
         self.record(Kind::Read, 0, self.query(client)).await
     }
 
-    /// Reads the object, whatever its owner's clock says.
+    /// Reads the object with a strict read, which does not depend on the owner's clock.
     pub async fn read_strictly(&self, client: &Client) -> Outcome {
         let request = self.query(client).header("highlander-consistency", "strict");
         self.record(Kind::StrictRead, 0, request).await
     }
 
-    /// Waits until this many calls were done.
+    /// Waits until this many calls have succeeded.
     pub async fn has_answered(&self, count: u64) {
-        // The sender is `self`, so that the channel is not closed.
+        // `self` holds the sender, so the channel stays open.
         let _ = self.answered.subscribe().wait_for(|answered| *answered >= count).await;
     }
 
-    /// How many calls were done.
+    /// Returns the number of successful calls.
     #[must_use]
     pub fn answered_count(&self) -> u64 {
         *self.answered.borrow()
     }
 
-    /// The keys of changes of which nobody was told yet what they came to.
+    /// Returns the keys of changes whose outcome is still unknown.
     #[must_use]
     pub fn unknown_keys(&self) -> Vec<String> {
         let kept = self.kept();
@@ -135,16 +135,16 @@ impl Recorder {
         keys.map(|(key, _)| key.clone()).collect()
     }
 
-    /// What has happened until now.
+    /// Returns all calls so far.
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {
         self.kept().calls.clone()
     }
 
-    /// Reads the object a last time, and judges the whole history.
+    /// Reads the object a last time, and checks the whole history.
     ///
     /// # Panics
-    /// Where it may not be.
+    /// If it violates a guarantee.
     pub async fn audit(&self, client: &Client) -> Seen {
         let mut seen = None;
         for _ in 0..AUDIT_ATTEMPTS_MAX {
@@ -170,10 +170,10 @@ impl Recorder {
         seen
     }
 
-    /// Judges the whole history by the record that the store holds, if there is one.
+    /// Checks the whole history against the record in the store, if there is one.
     ///
     /// # Panics
-    /// Where it may not be.
+    /// If it violates a guarantee.
     pub fn audit_record(&self, blob: Option<&[u8]>) {
         let Some(blob) = blob else {
             let entries = self.is_journal.then(Vec::new);
@@ -189,7 +189,7 @@ impl Recorder {
         }
     }
 
-    /// What the record remembers of calls with a key is what their callers were told.
+    /// Checks the versions of calls with a key in the record against the responses to their callers.
     fn check_answered(&self, record: &Record) -> Result<(), Violation> {
         let kept = self.kept();
         let keys: BTreeMap<_, _> = kept.changes.iter().map(|(key, number)| (number, key)).collect();
@@ -273,14 +273,14 @@ fn outcome(answer: reqwest::Result<Reply>) -> Outcome {
         }
         Ok(reply) => match reply.json()["effect"].as_str() {
             Some("none") => Outcome::NotExecuted,
-            // An answer that is no longer kept: the version is not known any more.
+            // The response is no longer cached, so the version is unknown.
             Some("unknown" | "applied") => {
                 eprintln!("an outcome that is not known: {}", reply.text());
                 Outcome::Unknown
             }
             _ => panic!("an answer that no object gives: {}", reply.text()),
         },
-        // Nothing was sent where there was no connection.
+        // Without a connection, nothing was sent.
         Err(error) if error.is_connect() => Outcome::NotExecuted,
         Err(error) => {
             eprintln!("a call without an answer: {error:?}");

@@ -1,22 +1,22 @@
-//! Whether the revisions that answered one object's calls only went up, as they must while none is taken back.
+//! Checks that the revisions in responses of one object never decrease, as must hold without a roll-back.
 //!
-//! It is looked at in the order of versions, which is the object's own, and in the order of its callers' time.
+//! The order is checked twice: by version, which is the object's own order, and by the time of the callers.
 
 use super::{Call, Outcome};
 
 /// An older revision after a newer one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fall {
-    /// The call that was answered by the newer one.
+    /// Call with the newer revision.
     pub before: Call,
-    /// The later call that was answered by the older one.
+    /// Later call with the older revision.
     pub after: Call,
 }
 
-/// Judges the calls of one object.
+/// Checks the calls of one object.
 ///
 /// # Errors
-/// A fall, if there is one.
+/// The first decrease found.
 pub fn check(calls: &[Call]) -> Result<(), Box<Fall>> {
     let mut answered: Vec<_> = calls.iter().filter_map(Answered::of).collect();
     answered.sort_by_key(|answered| answered.version);
@@ -30,7 +30,7 @@ pub fn check(calls: &[Call]) -> Result<(), Box<Fall>> {
     check_time(&answered)
 }
 
-/// A call that was answered.
+/// A successful call.
 #[derive(Debug, Clone, Copy)]
 struct Answered<'a> {
     call: &'a Call,
@@ -45,7 +45,7 @@ impl<'a> Answered<'a> {
     }
 }
 
-/// Whoever began after another was answered sees no older revision.
+/// Checks that a call that began after the end of another saw no older revision.
 fn check_time(by_begin: &[Answered<'_>]) -> Result<(), Box<Fall>> {
     let mut by_end: Vec<_> = by_begin.iter().collect();
     by_end.sort_by_key(|answered| answered.call.ended);

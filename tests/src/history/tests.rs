@@ -1,4 +1,4 @@
-//! The checker accepts what may be, and finds each planted fault.
+//! The checker accepts every possible history, and finds each planted violation.
 
 use rand::RngExt as _;
 use serde_json::json;
@@ -19,7 +19,7 @@ fn counter(version: u64) -> Last {
     Last { seen: at(version), entries: None }
 }
 
-/// A change that no other call repeats: its number is the moment when it began.
+/// Returns a change that no other call repeats; its number is the moment of its begin.
 fn change(begun: u64, ended: u64, outcome: Outcome) -> Call {
     Call {
         begun,
@@ -40,7 +40,7 @@ fn read(begun: u64, ended: u64, version: u64) -> Call {
     Call { kind: Kind::Read, ..done(begun, ended, version) }
 }
 
-/// The same under the one key there is.
+/// Puts a call under the one shared idempotency key.
 fn keyed(call: Call) -> Call {
     Call { change: 7, ..call }
 }
@@ -72,7 +72,7 @@ fn unknown_calls_may_have_taken_effect_or_not() {
     check_accepted(&[done(0, 1, 1), change(2, 3, Outcome::Unknown), done(4, 5, 3)], 3);
     let calls = [done(0, 1, 1), change(2, 3, Outcome::Unknown), done(4, 5, 2)];
     check_accepted(&calls, 2);
-    // It may land late.
+    // It may take effect late.
     check_accepted(&calls, 3);
 }
 
@@ -99,7 +99,7 @@ fn a_lost_answer_is_found() {
 fn a_change_that_did_not_see_an_earlier_one_is_found() {
     let calls = [done(0, 1, 2), done(2, 3, 1)];
     check_found(&calls, 2, &Violation::OutOfOrder { seen: 1, known: 2 });
-    // Two increments before which somebody had read the second one's version.
+    // Two increments, the second of which another caller had read before both.
     let calls = [done(0, 5, 1), read(1, 2, 2), done(3, 4, 2)];
     check_found(&calls, 2, &Violation::OutOfOrder { seen: 2, known: 2 });
 }
@@ -156,7 +156,7 @@ fn an_unknown_call_that_took_effect_twice_is_found() {
 fn an_unknown_call_that_took_effect_before_it_began_is_found() {
     let calls = [done(0, 1, 2), change(2, 3, Outcome::Unknown)];
     check_found(&calls, 2, &Violation::Unexplained { version: 1 });
-    // What is read is known as well.
+    // A version that was read counts as seen as well.
     let calls = [read(0, 1, 1), change(2, 3, Outcome::Unknown)];
     check_found(&calls, 1, &Violation::Unexplained { version: 1 });
 }
@@ -174,7 +174,7 @@ fn calls_with_one_key_are_one_change() {
     check_found(&hidden, 2, &Violation::Unexplained { version: 2 });
 }
 
-/// What a journal says after these entries.
+/// Returns the observation of a journal after these entries.
 fn journal_at(entries: &[u64]) -> Seen {
     let digest = entries.iter().fold(0, |digest, entry| extended(digest, *entry));
     Seen { value: digest, version: entries.len() as u64, epoch: 1 }
@@ -184,7 +184,7 @@ fn journal(entries: &[u64]) -> Last {
     Last { seen: journal_at(entries), entries: Some(entries.to_vec()) }
 }
 
-/// A call that made the last of these entries.
+/// Returns a call that made the last of these entries.
 fn entered(begun: u64, ended: u64, entries: &[u64]) -> Call {
     let change_number = *entries.last().expect("there is one");
     Call { change: change_number, ..change(begun, ended, Outcome::Done(journal_at(entries))) }
@@ -267,7 +267,7 @@ fn a_record_is_read_as_it_is_documented() {
     assert!(Record::read(&wrong).unwrap().last().is_err());
 }
 
-/// Histories of objects that behave, whose callers learn of what happened or not.
+/// Generates histories of correct objects, in which callers may or may not receive the outcome.
 #[test]
 fn every_history_of_an_object_that_behaves_is_accepted() {
     let mut random = seed::random_numbers("every_history_of_an_object_that_behaves_is_accepted");
@@ -278,7 +278,7 @@ fn every_history_of_an_object_that_behaves_is_accepted() {
             if is_journal { journal_at(entries) } else { at(entries.len() as u64) }
         };
         for moment in (100..4_000).step_by(10) {
-            // It takes effect at `moment`; its caller saw it begin and end around that.
+            // It takes effect at `moment`; its caller sees it begin before and end after that.
             let begun = moment - random.random_range(1..100);
             let ended = moment + random.random_range(1..100);
             let call = match random.random_range(0..5) {
@@ -297,7 +297,7 @@ fn every_history_of_an_object_that_behaves_is_accepted() {
         let entries = entries.as_slice();
         let last = Last { seen: seen(entries), entries: is_journal.then(|| entries.to_vec()) };
         assert_eq!(check(&calls, &last), Ok(()));
-        // The same with one version lost, and with one change made twice.
+        // The same history with one version lost, and with one change made twice.
         let shorter = &entries[..entries.len() - 1];
         let lost = Last { seen: seen(shorter), entries: is_journal.then(|| shorter.to_vec()) };
         let told = calls.iter().any(|call| call.outcome == Outcome::Done(last.seen));
