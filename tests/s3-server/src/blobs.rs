@@ -1,7 +1,7 @@
-//! The blobs: an index in memory over one file for each, and writes under a condition.
+//! The blobs: an in-memory index over one file per content, and conditional writes.
 //!
-//! A write is decided under a mutex of its key, which covers check, file and index. It runs in a task of its own, so
-//! that a client that hangs up cannot leave it half done. Once the server is stopping no write takes place.
+//! A mutex per key makes check, file and index of a write atomic. A write runs in a separate task, so a client
+//! that disconnects cannot leave it half done. Once the server is stopping, no write takes place.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -21,7 +21,7 @@ mod files;
 
 use files::Files;
 
-/// Under which condition a write may take place. ETags are without quotes here.
+/// Precondition of a write. ETags are without quotes here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Condition {
     None,
@@ -30,14 +30,14 @@ pub(crate) enum Condition {
     Matches(String),
 }
 
-/// Why a write did not take place.
+/// Reason why a write did not take place.
 #[derive(Debug)]
 pub(crate) enum Refusal {
-    /// The condition does not hold for what is there.
+    /// The precondition does not hold for the present blob.
     Mismatch,
-    /// The condition wants a blob, and there is none.
+    /// The precondition requires a blob, and none exists.
     Absent,
-    /// It lost against a write at the same moment; only told apart where a quirk asks for it.
+    /// The write lost against a concurrent one; distinguished only if a quirk requires it.
     LostRace,
     /// The server is stopping.
     Stopping,
@@ -50,14 +50,14 @@ pub(crate) struct Version {
     pub(crate) etag: String,
     pub(crate) size: u64,
     pub(crate) modified: SystemTime,
-    /// Number of its file, which is higher for each write.
+    /// Number of its file, higher with each write.
     file: u64,
 }
 
 #[derive(Debug)]
 struct Entry {
     newest: Version,
-    /// Its file stays until the next write, for readers who are just about to open it, and for stale reads.
+    /// Its file stays until the next write, for readers that are about to open it, and for stale reads.
     before: Option<Version>,
 }
 
@@ -66,14 +66,14 @@ struct Entry {
 pub(crate) struct Blobs {
     files: Files,
     index: Mutex<BTreeMap<String, Entry>>,
-    /// A mutex for each key that is being written.
+    /// A mutex for each key with a write in progress.
     keys: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     newest_file: AtomicU64,
     faults: Faults,
     is_stopping: watch::Receiver<bool>,
 }
 
-/// A write as the client asked for it.
+/// A write as the client requested it.
 #[derive(Debug)]
 pub(crate) struct Write {
     pub(crate) key: String,
@@ -93,7 +93,7 @@ impl Blobs {
         let (files, found) = Files::open(dir, is_durable)?;
         let mut index = BTreeMap::<String, Entry>::new();
         let mut newest_file = 0;
-        // In the order of writing, so that the newest of a key remains.
+        // In the order of writing, so that the newest file of a key remains.
         for (key, version) in found {
             newest_file = version.file;
             if let Some(older) = index.insert(key, Entry { newest: version, before: None }) {
@@ -105,10 +105,10 @@ impl Blobs {
         Ok(Self { files, index, keys, newest_file, faults, is_stopping })
     }
 
-    /// Decides a write, and returns the ETag when it is durable.
+    /// Applies or rejects a write, and returns the ETag once it is durable.
     ///
     /// # Cancel safety
-    /// The write is decided all the same.
+    /// The write is still applied or rejected.
     pub(crate) async fn put(self: &Arc<Self>, write: Write) -> Result<String, Refusal> {
         let blobs = Arc::clone(self);
         let deciding = tokio::spawn(async move { blobs.hold_and_decide(write).await });
@@ -196,7 +196,7 @@ impl Blobs {
         outdated.map_or(Ok(()), |version| self.files.remove(version.file))
     }
 
-    /// Removes a blob, whether or not it is there.
+    /// Removes a blob, whether or not it exists.
     pub(crate) async fn delete(self: &Arc<Self>, key: String) -> io::Result<()> {
         let blobs = Arc::clone(self);
         let deleting = tokio::spawn(async move {
@@ -206,7 +206,7 @@ impl Blobs {
             let files = Arc::clone(&blobs);
             let removing = tokio::task::spawn_blocking(move || {
                 let Some(entry) = removed else { return Ok(()) };
-                // The older one first: were it left alone, a restart would find it.
+                // The older file is removed first: if it alone remained, a restart would load it.
                 if let Some(before) = entry.before {
                     files.files.remove(before.file)?;
                 }
@@ -221,14 +221,14 @@ impl Blobs {
         deleting.await.map_err(io::Error::other)?
     }
 
-    /// What is known of a blob without reading it.
+    /// Returns the metadata of a blob's newest content, or of the previous one for a stale read.
     pub(crate) fn version(&self, key: &str, is_stale: bool) -> Option<Version> {
         let index = self.index();
         let entry = index.get(key)?;
         if is_stale { entry.before.clone() } else { Some(entry.newest.clone()) }
     }
 
-    /// A blob's newest content, or the one before it.
+    /// Returns the newest content of a blob, or the previous one for a stale read.
     pub(crate) async fn get(
         self: &Arc<Self>,
         key: &str,
@@ -239,7 +239,7 @@ impl Blobs {
         reading.await.map_err(io::Error::other)?
     }
 
-    /// A blob's newest content; blocks.
+    /// Returns the newest content of a blob; blocks.
     pub(crate) fn read_now(&self, key: &str) -> io::Result<Option<Bytes>> {
         Ok(self.read(key, false)?.map(|(_, bytes)| bytes))
     }
@@ -249,7 +249,7 @@ impl Blobs {
             let Some(version) = self.version(key, is_stale) else { return Ok(None) };
             match self.files.read(version.file) {
                 Ok(bytes) => return Ok(Some((version, bytes))),
-                // Two writes later the file is gone, and the index knows the newest.
+                // Two writes later the file is gone; the index then refers to the newest.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
@@ -260,7 +260,7 @@ impl Blobs {
         self.list(prefix, "", usize::MAX).into_iter().map(|(key, _)| key).collect()
     }
 
-    /// The first `count` keys after `after` that begin with `prefix`, with their versions.
+    /// Returns the first `count` keys after `after` that begin with `prefix`, with their versions.
     pub(crate) fn list(&self, prefix: &str, after: &str, count: usize) -> Vec<(String, Version)> {
         let index = self.index();
         let from = if after < prefix { Bound::Included(prefix) } else { Bound::Excluded(after) };
@@ -279,7 +279,7 @@ impl Blobs {
 
     fn forget_mutex(&self, key: &str, mutex: &Arc<tokio::sync::Mutex<()>>) {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        // The caller's and the map's: nobody waits, and nobody can begin to while the map is locked.
+        // Only the caller and the map hold it: no task waits, and none can start to while the map is locked.
         if Arc::strong_count(mutex) == 2 {
             keys.remove(key);
         }
@@ -290,7 +290,7 @@ impl Blobs {
     }
 }
 
-/// What AWS calls a blob that was written in one piece and without encryption of its own.
+/// Returns the ETag that AWS computes for a blob written in one part and without custom encryption.
 pub(crate) fn etag_of(bytes: &[u8]) -> String {
     Md5::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,6 +1,6 @@
-//! Connections, and what befalls requests and answers on their way.
+//! Connections, and the faults that affect requests and responses in transit.
 //!
-//! HTTP/1.1 as S3 speaks it. The script is asked once for each request, here; what concerns the blob itself goes on to
+//! Protocol: HTTP/1.1. The script is consulted once per request, here; faults that concern the blob are passed to
 //! the service with the request.
 
 use std::fmt;
@@ -26,11 +26,11 @@ use crate::Options;
 use crate::counts::Counts;
 use crate::faults::{Fate, Fault, Faults, Operation};
 
-/// After accepting failed, as it does when there are no file descriptors left.
+/// Pause after a failed accept, for example without free file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 const PORTAL: &str = "<html><body>Please log in to use this network.</body></html>";
 
-/// What stands between connections and the service. Cheap to clone.
+/// Layer between connections and the service. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Front(Arc<Inner>);
 
@@ -47,7 +47,7 @@ impl fmt::Debug for Front {
     }
 }
 
-/// The connection is to be closed without an answer.
+/// The connection must close without a response.
 #[derive(Debug)]
 struct Gone;
 
@@ -59,7 +59,7 @@ impl fmt::Display for Gone {
 
 impl std::error::Error for Gone {}
 
-/// Accepts connections until it is dropped, and ends them then.
+/// Accepts connections until the future is dropped, which ends all of them.
 pub(crate) async fn accept(listener: TcpListener, front: Front) {
     let mut connections = JoinSet::new();
     loop {
@@ -74,11 +74,11 @@ pub(crate) async fn accept(listener: TcpListener, front: Front) {
 }
 
 async fn serve(stream: TcpStream, front: Front) {
-    // Without it an answer in two packets waits for the client's delayed acknowledgement.
+    // Otherwise a response in two packets waits for the client's delayed acknowledgement.
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| front.answer(request));
     let connection = hyper::server::conn::http1::Builder::new();
-    // How a connection ends is the client's matter.
+    // An error concerns only the client.
     let _ = connection.serve_connection(TokioIo::new(stream), service).await;
 }
 
@@ -134,7 +134,7 @@ impl Front {
         self.0.service.call(request).await.map_err(|_| Gone)
     }
 
-    /// What a request is about: its kind, and the key or the prefix.
+    /// Returns the kind of a request, and its key or prefix.
     fn read(&self, request: &Request<Body>) -> Option<(Operation, String)> {
         let uri = request.uri();
         let path = uri.path().strip_prefix('/')?;
@@ -158,7 +158,7 @@ impl Front {
     }
 }
 
-/// Reads a body to its end, so that the client sees the answer and not a reset.
+/// Reads a body to its end, so that the client sees the response and not a reset.
 async fn drain(mut body: Body) {
     while let Some(Ok(_)) = body.next().await {}
 }
@@ -170,14 +170,14 @@ fn refusal(status: u16, code: &'static str) -> Result<Response<Body>, Gone> {
     error.to_http_response().map_err(|_| Gone)
 }
 
-/// The same head, and a body that ends before its time.
+/// Returns the same head with a body that ends early.
 async fn truncate(response: Response<Body>, length: usize) -> Result<Response<Body>, Gone> {
     let (mut head, mut body) = response.into_parts();
     let bytes = body.store_all_limited(usize::MAX).await.map_err(|_| Gone)?;
     head.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
     let beginning = bytes.slice(..length.min(bytes.len()));
     let parts = [Ok(beginning), Err(io::Error::from(io::ErrorKind::ConnectionReset))];
-    // The pause lets the beginning go out by itself before the connection ends.
+    // The pause flushes the first part before the connection ends.
     let parts = futures_util::stream::iter(parts).then(async |part| {
         if part.is_err() {
             tokio::time::sleep(ACCEPT_PAUSE).await;

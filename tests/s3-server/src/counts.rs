@@ -1,10 +1,10 @@
-//! How many requests of each kind arrived.
+//! Number of requests received, by kind.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::faults::Operation;
 
-/// One number for each kind of request.
+/// A counter for each kind of request.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     put: AtomicU64,

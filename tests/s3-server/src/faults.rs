@@ -1,9 +1,9 @@
-//! The script of what goes wrong, and the ways in which the server may differ from AWS.
+//! The script of faults, and the quirks by which the server may differ from AWS.
 //!
-//! A [`Rule`] says which requests meet which [`Fault`], by kind of request, key, chance and count. Delays of all rules
-//! that apply add up; of the other faults the first rule that applies wins. [`Quirks`] hold for every request.
-//! Faults are the network's and the service's: no fault makes a write take place whose condition does not hold, but
-//! quirks may.
+//! A [`Rule`] selects requests for a [`Fault`] by kind, key, probability and count. The delays of all matching
+//! rules add up; of other faults, the first matching rule applies. [`Quirks`] apply to every request. Faults are
+//! those of the network and the service: a fault never makes a write take place if its precondition does not hold,
+//! but a quirk may.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tokio::sync::watch;
 
-/// A kind of request.
+/// Kind of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
     /// PutObject.
@@ -27,40 +27,40 @@ pub enum Operation {
     List,
 }
 
-/// What befalls a request.
+/// Fault that affects a request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fault {
-    /// It takes this much longer, before anything else.
+    /// Delays the request before anything else.
     Delay(Duration),
-    /// It is answered with this status and S3 error code, and nothing is done.
+    /// Returns this status and S3 error code, without executing the request.
     Refuse(u16, &'static str),
-    /// It is done, and then answered with this status and S3 error code.
+    /// Executes the request, then returns this status and S3 error code.
     RefuseAfter(u16, &'static str),
-    /// The connection is closed, and nothing is done.
+    /// Closes the connection without executing the request.
     LoseRequest,
-    /// It is done, and then the connection is closed.
+    /// Executes the request, then closes the connection.
     LoseAnswer,
-    /// A write is kept until [`Faults::release`], and then decided, even if the client has hung up.
+    /// Holds a write until [`Faults::release`], then applies or rejects it, even if the client has disconnected.
     Hold,
-    /// A write is kept for this long, and then decided, even if the client has hung up.
+    /// Holds a write for this long, then applies or rejects it, even if the client has disconnected.
     HoldFor(Duration),
-    /// It is done, and only this many bytes of the answer's body are sent before the connection is closed.
+    /// Executes the request, and closes the connection after this many bytes of the response body.
     Truncate(usize),
-    /// A read is answered with this many bytes of the blob, as if there were no more.
+    /// Returns only this many bytes of the blob, as if it ended there.
     Shorten(usize),
-    /// A read is answered with the lowest bit of this byte flipped, counted around the blob.
+    /// Flips the lowest bit of this byte in a read, with the position modulo the length.
     FlipBit(usize),
-    /// The answer names another ETag than the blob has.
+    /// Returns a wrong ETag.
     WrongETag,
-    /// The answer names no ETag.
+    /// Returns no ETag.
     NoETag,
-    /// The answer is 200 with a page of HTML, as a captive portal or a proxy may send it; nothing is done.
+    /// Returns 200 with a page of HTML, as a captive portal or a proxy may; the request is not executed.
     Garbage,
-    /// A read finds what the blob was before its newest write.
+    /// Makes a read return the content before the newest write.
     Stale,
 }
 
-/// Which requests meet a fault.
+/// Selection of requests for a fault.
 #[derive(Debug, Clone)]
 pub struct Rule {
     fault: Fault,
@@ -71,31 +71,31 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// All requests meet it.
+    /// Creates a rule for all requests.
     #[must_use]
     pub fn new(fault: Fault) -> Self {
         Self { fault, operation: None, key_part: String::new(), chance: 1.0, remaining: None }
     }
 
-    /// Only requests of this kind do.
+    /// Restricts the rule to requests of this kind.
     #[must_use]
     pub fn on(self, operation: Operation) -> Self {
         Self { operation: Some(operation), ..self }
     }
 
-    /// Only those whose key, or prefix of a listing, contains this.
+    /// Restricts the rule to keys, or prefixes of listings, that contain this part.
     #[must_use]
     pub fn key_with(self, part: &str) -> Self {
         Self { key_part: part.to_owned(), ..self }
     }
 
-    /// Each of them only with this probability.
+    /// Applies the fault only with this probability.
     #[must_use]
     pub fn with_chance(self, chance: f64) -> Self {
         Self { chance, ..self }
     }
 
-    /// Only the first so many.
+    /// Applies the fault only to this many requests.
     #[must_use]
     pub fn times(self, count: u64) -> Self {
         Self { remaining: Some(count), ..self }
@@ -108,41 +108,41 @@ impl Rule {
     }
 }
 
-/// Ways in which a whole server differs from AWS. The default is AWS.
+/// Differences of a server from AWS. The default is AWS.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Quirks {
-    /// `If-None-Match` is not looked at.
+    /// Ignores `If-None-Match`.
     pub ignores_if_none_match: bool,
-    /// `If-Match` is not looked at.
+    /// Ignores `If-Match`.
     pub ignores_if_match: bool,
-    /// The probability with which a write does not wait for others between its check and its end.
+    /// Probability that a write does not exclude others between its check and its end.
     pub races: f64,
-    /// `If-Match` on a blob that is not there is answered 412, and not 404.
+    /// Responds 412 instead of 404 to `If-Match` on a missing blob.
     pub answers_absent_with_412: bool,
-    /// A write whose condition does not hold is answered 404, and not 412.
+    /// Responds 404 instead of 412 to a write with a failed precondition.
     pub answers_mismatch_with_404: bool,
-    /// `If-Match` never holds for an ETag in quotes.
+    /// Never matches an `If-Match` with a quoted ETag.
     pub wants_unquoted_etags: bool,
-    /// A write that met another one at the same key, and lost, is answered 500.
+    /// Responds 500 to a write that lost against a concurrent one at the same key.
     pub answers_losers_with_500: bool,
-    /// Writes are answered without an ETag.
+    /// Responds to writes without an ETag.
     pub omits_etags: bool,
-    /// Listings name keys percent-encoded, and say so.
+    /// Percent-encodes the keys in listings, and declares it.
     pub encodes_listed_keys: bool,
-    /// Listings are in the reverse of their order.
+    /// Lists keys in reverse order.
     pub lists_backwards: bool,
-    /// A write without a condition is denied, as a policy of a bucket can demand it.
+    /// Denies unconditional writes, as a bucket policy can.
     pub requires_conditions: bool,
 }
 
-/// What befalls one request.
+/// Faults of one request.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Fate {
     pub(crate) delay: Duration,
     pub(crate) fault: Option<Fault>,
 }
 
-/// The script, shared with the server that plays it. Cheap to clone.
+/// The script, shared with its server. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Faults(Arc<Shared>);
 
@@ -173,50 +173,48 @@ impl Faults {
         }))
     }
 
-    /// What decides on faults by chance. Requests that are under way at once still draw in the order of their arrival.
+    /// Returns the seed of random faults. Concurrent requests draw in order of arrival, so it does not fix their
+    /// faults.
     #[must_use]
     pub fn seed(&self) -> u64 {
         self.0.seed
     }
 
-    /// Adds a rule behind those that are there.
+    /// Appends a rule.
     pub fn add(&self, rule: Rule) {
         self.script().rules.push(rule);
     }
 
-    /// Removes all rules, and lets go what is held.
+    /// Removes all rules, and releases all held writes.
     pub fn clear(&self) {
         self.script().rules.clear();
         self.release();
     }
 
-    /// Removes the rules for keys with this part, which [`Rule::key_with`] was told, and lets nothing go.
+    /// Removes the rules with this [`Rule::key_with`], without releasing held writes.
     pub fn remove(&self, key_part: &str) {
         self.script().rules.retain(|rule| rule.key_part != key_part);
     }
 
-    /// Decides the held writes now. Those that are held later wait for the next release.
+    /// Releases the writes held now. Later ones wait for the next release.
     pub fn release(&self) {
         self.0.release_count.send_modify(|count| *count += 1);
     }
 
-    /// How many writes are held.
+    /// Returns the number of held writes.
     #[must_use]
     pub fn held_count(&self) -> usize {
         *self.0.held_count.borrow()
     }
 
-    /// Waits until so many writes, or more, are held.
-    ///
-    /// # Cancel safety
-    /// Nothing is changed.
+    /// Waits until at least this many writes are held.
     pub async fn wait_for_held(&self, count: usize) {
         let mut held = self.0.held_count.subscribe();
         // The sender lives as long as this value.
         let _ = held.wait_for(|held| *held >= count).await;
     }
 
-    /// From now on the server has these quirks.
+    /// Sets the quirks of the server.
     pub fn set_quirks(&self, quirks: Quirks) {
         self.script().quirks = quirks;
     }
@@ -249,7 +247,7 @@ impl Faults {
         fate
     }
 
-    /// Waits for the next release, or for so long. The caller must not be cancelled, or it counts as held for ever.
+    /// Waits for the next release, or up to `limit`. If this future is dropped, the write counts as held forever.
     pub(crate) async fn hold(&self, limit: Option<Duration>) {
         let mut releases = self.0.release_count.subscribe();
         self.0.held_count.send_modify(|count| *count += 1);

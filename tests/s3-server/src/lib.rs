@@ -1,9 +1,9 @@
 //! An S3 server for tests and benchmarks: strict, durable, with faults on request.
 //!
-//! It speaks enough of S3 for whole blobs: PUT under `If-Match` and `If-None-Match: *`, GET, HEAD, DELETE and
-//! ListObjectsV2, all signed. Conditions are decided as AWS decides them, and an answer of 200 means that the blob is
-//! on the disk. What goes wrong goes wrong on request only: see [`faults`].
-//! It knows one bucket, no versions, no multipart uploads and no access rules, and is not for production.
+//! It implements the part of S3 that whole blobs need: PUT with `If-Match` and `If-None-Match: *`, GET, HEAD,
+//! DELETE and ListObjectsV2, all signed. Preconditions follow AWS, and a response of 200 means that the blob is on
+//! disk. Failures are injected only on request: see [`faults`]. It has one bucket, no versions, no multipart
+//! uploads and no access rules, and is not for production.
 
 use std::io;
 use std::net::SocketAddr;
@@ -26,27 +26,28 @@ mod counts;
 pub mod faults;
 mod service;
 
-/// What a server is started with.
+/// Configuration of a server.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Where the blobs are kept; made if it is not there. One server at a time may use it.
+    /// Folder of the blobs, created if missing. Only one server at a time may use it.
     pub dir: PathBuf,
-    /// Where to listen; port 0 is any free one.
+    /// Address to listen on; port 0 selects a free port.
     pub address: SocketAddr,
-    /// The one bucket.
+    /// Name of the only bucket.
     pub bucket: String,
-    /// Who may sign requests.
+    /// Access key of signed requests.
     pub access_key: String,
-    /// And with what.
+    /// Secret key of signed requests.
     pub secret_key: String,
-    /// Whether a write is on the disk before it is answered. Without it writes survive the process, not the machine.
+    /// Whether a write is synced to disk before the response. Otherwise writes survive the process, but not the
+    /// machine.
     pub is_durable: bool,
-    /// What decides on faults that come by chance.
+    /// Seed of random faults.
     pub seed: u64,
 }
 
 impl Options {
-    /// A server with the data of `dir` on a free port of this machine, with bucket `highlander`.
+    /// Returns options for the data of `dir`, on a free port of this machine, with bucket `highlander`.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self {
@@ -61,7 +62,7 @@ impl Options {
     }
 }
 
-/// A running server, which ends with this value.
+/// A running server, which ends when this value is dropped.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
@@ -69,18 +70,18 @@ pub struct Server {
     faults: Faults,
     counts: Arc<Counts>,
     accepting: JoinHandle<()>,
-    /// Said to held and late writes: they must not take place once the server has ended.
+    /// Signals the stop to held and late writes, which must not take place after the server has ended.
     is_stopping: watch::Sender<bool>,
 }
 
 impl Server {
-    /// Reads what is in the folder and begins to listen.
+    /// Loads the folder and starts to listen.
     ///
     /// # Errors
-    /// When the address is taken, the folder cannot be used, or another server uses it.
+    /// If the address is taken, the folder cannot be used, or another server uses it.
     ///
     /// # Cancel safety
-    /// Nothing goes on.
+    /// Dropping the future stops the start; nothing keeps running.
     pub async fn start(options: Options) -> io::Result<Self> {
         let (is_stopping, stopping) = watch::channel(false);
         let faults = Faults::new(options.seed);
@@ -100,60 +101,60 @@ impl Server {
         Ok(Self { address, blobs, faults, counts, accepting, is_stopping })
     }
 
-    /// Where it listens.
+    /// Returns the address of the server.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where it listens, as an endpoint for S3 clients, which must use paths and not host names for the bucket.
+    /// Returns the URL, an endpoint for S3 clients; they must address the bucket by path, not by host name.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// The script of faults. It may outlive the server.
+    /// Returns the script of faults, which may outlive the server.
     #[must_use]
     pub fn faults(&self) -> Faults {
         self.faults.clone()
     }
 
-    /// How many requests of a kind arrived, whatever came of them.
+    /// Returns the number of requests of a kind that arrived, whatever their outcome.
     #[must_use]
     pub fn request_count(&self, operation: Operation) -> u64 {
         self.counts.get(operation)
     }
 
-    /// A blob as it is, past script and signature.
+    /// Returns the content of a blob, bypassing script and signature.
     ///
     /// # Panics
-    /// When its file cannot be read.
+    /// If its file cannot be read.
     #[must_use]
     pub fn blob(&self, key: &str) -> Option<Bytes> {
         self.blobs.read_now(key).expect("the blob's file can be read")
     }
 
-    /// The keys that begin with `prefix`, in the order of their bytes.
+    /// Returns the keys that begin with `prefix`, in byte order.
     #[must_use]
     pub fn keys(&self, prefix: &str) -> Vec<String> {
         self.blobs.keys(prefix)
     }
 
-    /// Removes a blob, past script and signature.
+    /// Removes a blob, bypassing script and signature.
     ///
     /// # Panics
-    /// When its file cannot be removed.
+    /// If its file cannot be removed.
     ///
     /// # Cancel safety
-    /// It is removed all the same.
+    /// The blob is still removed.
     pub async fn remove(&self, key: &str) {
         self.blobs.delete(key.to_owned()).await.expect("the blob's file can be removed");
     }
 
-    /// Ends it, as dropping does, and waits until no write is under way and the folder is free.
+    /// Ends the server, as dropping does, and waits until no write is in progress and the folder is free.
     ///
     /// # Cancel safety
-    /// It ends.
+    /// The server still ends.
     pub async fn stop(self) {
         let blobs = Arc::downgrade(&self.blobs);
         drop(self);

@@ -1,7 +1,7 @@
 //! `highlander-s3-server`: the server of this package as a process, for demonstrations and benchmarks.
 //!
-//! It prints where it listens once it does, and ends on SIGTERM or SIGINT. Its credentials are fixed and known: it
-//! must listen where only friends are.
+//! It prints its address once it listens, and ends on SIGTERM or SIGINT. Its default credentials are public, so it
+//! must listen only on trusted networks.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,16 +20,16 @@ struct Arguments {
     /// Folder of the blobs.
     #[arg(long)]
     data: PathBuf,
-    /// Where to listen; port 0 is any free one.
+    /// Address to listen on; port 0 selects a free port.
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
-    /// The one bucket.
+    /// Name of the only bucket.
     #[arg(long, default_value = "highlander")]
     bucket: String,
-    /// Access key that requests are signed with.
+    /// Access key of signed requests.
     #[arg(long, env = "AWS_ACCESS_KEY_ID", default_value = "highlander-access")]
     access_key: String,
-    /// Secret key that requests are signed with.
+    /// Secret key of signed requests.
     #[arg(
         long,
         env = "AWS_SECRET_ACCESS_KEY",
@@ -37,10 +37,10 @@ struct Arguments {
         hide_env_values = true
     )]
     secret_key: String,
-    /// What every request takes longer, in milliseconds, with or without the unit.
+    /// Latency added to every request, in milliseconds, with or without the unit.
     #[arg(long, default_value = "0ms", value_parser = milliseconds)]
     latency: Duration,
-    /// Answer writes before they are on the disk.
+    /// Acknowledge writes before they are on disk.
     #[arg(long)]
     no_sync: bool,
 }

@@ -1,7 +1,7 @@
-//! The operations of S3 that the server knows, on top of its blobs.
+//! The S3 operations of the server, on top of its blobs.
 //!
-//! Requests arrive here signed and parsed. What must happen to a request is in its [`Fate`]; what concerns only the
-//! answer's way back is not looked at here but in `connections`.
+//! Requests arrive here verified and parsed. A [`Fate`] holds the faults of a request; `connections` applies those
+//! that affect only the response in transit.
 
 use std::sync::Arc;
 
@@ -25,15 +25,15 @@ use crate::Options;
 use crate::blobs::{Blobs, Condition, Refusal, Write};
 use crate::faults::{Fate, Fault, Faults};
 
-/// No blob is larger.
+/// Maximum size of a blob.
 const BLOB_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// The most keys of one page, and how many where nothing is said.
+/// Maximum and default number of keys in a page.
 const PAGE_KEYS_MAX: usize = 1000;
-/// Keys in a listing that is percent-encoded.
+/// Characters that stay unencoded in a percent-encoded listing.
 const LISTED: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
-/// Answers requests for the blobs of one bucket.
+/// Service for the blobs of one bucket.
 #[derive(Debug)]
 pub(crate) struct Service {
     bucket: String,
@@ -46,7 +46,7 @@ impl Service {
         Self { bucket: bucket.to_owned(), blobs, faults }
     }
 
-    /// The service with the parsing and the signatures around it.
+    /// Wraps the service with the request parser and the signature check.
     pub(crate) fn signed(self, options: &Options) -> S3Service {
         let mut builder = S3ServiceBuilder::new(self);
         builder.set_auth(SimpleAuth::from_single(&*options.access_key, &*options.secret_key));
@@ -204,7 +204,7 @@ impl S3 for Service {
         }
         let quirks = self.faults.quirks();
         let prefix = input.prefix.as_deref().unwrap_or_default();
-        // A continuation token is the key after which to go on.
+        // A continuation token is the last key of the previous page.
         let after = input.continuation_token.as_deref().or(input.start_after.as_deref());
         let limit = input.max_keys.and_then(|max| usize::try_from(max).ok());
         let limit = limit.unwrap_or(PAGE_KEYS_MAX).min(PAGE_KEYS_MAX);
@@ -243,7 +243,7 @@ fn fate<T>(request: &S3Request<T>) -> Fate {
     request.extensions.get().cloned().unwrap_or_default()
 }
 
-/// Reads a body whole; its signature or checksum is checked on the way.
+/// Reads a complete body, which also verifies its signature or checksum.
 async fn read_body(body: Option<StreamingBlob>) -> S3Result<Bytes> {
     let mut bytes = BytesMut::new();
     let Some(mut body) = body else { return Ok(bytes.freeze()) };
@@ -258,7 +258,7 @@ async fn read_body(body: Option<StreamingBlob>) -> S3Result<Bytes> {
     Ok(bytes.freeze())
 }
 
-/// What a read finds instead of the blob.
+/// Returns the damaged content of a read, according to the fault.
 fn damage(bytes: Bytes, fate: &Fate) -> Bytes {
     match fate.fault {
         Some(Fault::Shorten(length)) => bytes.slice(..length.min(bytes.len())),
@@ -272,7 +272,7 @@ fn damage(bytes: Bytes, fate: &Fate) -> Bytes {
     }
 }
 
-/// A place within a blob, which is no larger than memory.
+/// Converts a position within a blob, which always fits into memory.
 fn in_memory(place: u64) -> usize {
     usize::try_from(place).unwrap_or(usize::MAX)
 }

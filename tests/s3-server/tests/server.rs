@@ -1,4 +1,4 @@
-//! What the server promises, asked for with the client that everybody uses.
+//! The guarantees of the server, tested with the official AWS client.
 
 #![allow(
     clippy::unwrap_used,
@@ -61,7 +61,7 @@ enum If<'a> {
     Always,
 }
 
-/// The ETag, or the status; 0 where there is no answer.
+/// Returns the ETag or the status; 0 without a response.
 async fn put(client: &Client, key: &str, bytes: &[u8], condition: If<'_>) -> Result<String, u16> {
     let put = client.put_object().bucket(BUCKET).key(key).body(ByteStream::from(bytes.to_vec()));
     let put = match condition {
@@ -187,7 +187,7 @@ async fn a_restart_keeps_everything() {
     }
     first.delete_object().bucket(BUCKET).key(&etags[0].0).send().await.unwrap();
     server.stop().await;
-    // What a process leaves that ended between its temporary file and the renaming.
+    // The file that a process leaves behind if it ends between the temporary file and the rename.
     let blobs = place.options().dir;
     std::fs::write(blobs.join("00000000000000ff.unfinished"), b"{\"key\":\"x\"").unwrap();
 

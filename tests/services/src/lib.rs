@@ -1,7 +1,7 @@
-//! The real parts that tests and benchmarks run against: ZooKeeper ensembles, S3 servers, and links that can be cut.
+//! External services for tests and benchmarks: ZooKeeper ensembles, S3 servers, and links that can be cut.
 //!
-//! Everything is a plain process or task of this machine, on free ports of 127.0.0.1 and in temporary folders, and
-//! ends with the value that stands for it. Nothing of Highlander is used here.
+//! Each is a plain process or task on this machine, on free ports of 127.0.0.1 and in temporary folders, and ends
+//! when its value is dropped. This crate does not depend on Highlander.
 
 pub mod link;
 pub mod ministack;

@@ -1,9 +1,9 @@
-//! A TCP link that can be cut and healed: what stands between two parts of a cluster in a test of faults.
+//! A TCP link that can be cut and healed: a fault proxy between two parts of a cluster.
 //!
-//! A link listens on a free port of 127.0.0.1 and passes everything on to its target. What it does to the bytes can be
-//! changed at any time, for open connections and new ones alike. A cut link behaves as a network does that loses every
-//! packet: nothing is closed, nothing is delivered, and what was sent meanwhile arrives when the link is healed, if its
-//! sender still waits. It knows no protocol above TCP, and does not reorder or repeat anything.
+//! A link listens on a free port of 127.0.0.1 and forwards everything to its target. Its mode can change at any
+//! time, and applies to open and new connections alike. A cut link behaves like a network that loses every packet:
+//! no connection closes and no byte arrives. Bytes sent while it is cut arrive after it is healed, if the sender
+//! still waits. A link works at the level of TCP, and never reorders or repeats bytes.
 
 mod connection;
 #[cfg(test)]
@@ -21,26 +21,26 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use crate::ports;
 
-/// How many ports are tried.
+/// Limit of attempts to bind a port.
 const BIND_ATTEMPTS_MAX: usize = 20;
 
-/// What a link does with bytes and connections.
+/// Treatment of bytes and connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mode {
     /// Everything passes.
     #[default]
     Open,
-    /// Nothing passes, and nobody is told.
+    /// Nothing passes, and neither side is notified.
     Cut,
-    /// Nothing passes towards the target, and everything back.
+    /// Nothing passes towards the target; everything passes back.
     CutTowards,
-    /// Nothing passes back from the target, and everything towards it.
+    /// Nothing passes back from the target; everything passes towards it.
     CutFrom,
-    /// Every connection is broken, and nobody listens: as if the target's process had ended.
+    /// Every connection breaks and no listener remains, as if the target's process had ended.
     Refuse,
     /// Everything arrives this much later, in both directions.
     Delay(Duration),
-    /// So many bytes pass in a second, in each direction of each connection.
+    /// Bandwidth in bytes per second, in each direction of each connection.
     Throttle(u64),
 }
 
@@ -65,7 +65,7 @@ impl Mode {
         if let Self::Delay(delay) = self { delay } else { Duration::ZERO }
     }
 
-    /// How long this many bytes take to pass.
+    /// Returns the time that this many bytes take to pass.
     fn time_of(self, bytes: usize) -> Duration {
         let Self::Throttle(bytes_per_second) = self else { return Duration::ZERO };
         let nanoseconds = (bytes as u64).saturating_mul(1_000_000_000) / bytes_per_second.max(1);
@@ -73,25 +73,25 @@ impl Mode {
     }
 }
 
-/// What every connection of a link looks at.
+/// State of a link that all its connections observe.
 #[derive(Debug, Clone, Copy, Default)]
 struct Control {
     mode: Mode,
     target: Option<SocketAddr>,
-    /// How often all connections were reset.
+    /// Number of resets of all connections.
     reset_count: u64,
 }
 
-/// What passed a link until now.
+/// Traffic of a link so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
-    /// Connections that were made to it.
+    /// Connections accepted.
     pub connections: u64,
-    /// Those that are open now.
+    /// Connections currently open.
     pub open_connections: u64,
-    /// Bytes that were delivered to the target.
+    /// Bytes delivered to the target.
     pub bytes_towards: u64,
-    /// Bytes that were delivered back.
+    /// Bytes delivered back.
     pub bytes_from: u64,
 }
 
@@ -103,7 +103,7 @@ struct Meters {
     bytes_from: AtomicU64,
 }
 
-/// A link. It ends, with all its connections, when the value is dropped.
+/// A link. Dropping it ends the link and all its connections.
 #[derive(Debug)]
 pub struct Link {
     address: SocketAddr,
@@ -113,24 +113,24 @@ pub struct Link {
 }
 
 impl Link {
-    /// A link to `target` on a free port, open.
+    /// Opens a link to `target` on a free port.
     ///
     /// # Errors
-    /// Where no port can be had.
+    /// If no port is available.
     ///
     /// # Panics
-    /// Outside a tokio runtime, on which the link lives.
+    /// Outside a tokio runtime, on which the link runs.
     pub async fn to(target: SocketAddr) -> io::Result<Self> {
         Self::with_target(Some(target)).await
     }
 
-    /// A link to nobody yet, which closes every connection until it is [aimed](Self::aim).
+    /// Opens a link without a target, which closes every connection until it is [aimed](Self::aim).
     ///
     /// # Errors
-    /// Where no port can be had.
+    /// If no port is available.
     ///
     /// # Panics
-    /// Outside a tokio runtime, on which the link lives.
+    /// Outside a tokio runtime, on which the link runs.
     pub async fn unaimed() -> io::Result<Self> {
         Self::with_target(None).await
     }
@@ -144,23 +144,23 @@ impl Link {
         Ok(Self { address, control, meters, acceptor })
     }
 
-    /// Where it listens.
+    /// Returns the address of the listener.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Leads new connections to another target.
+    /// Directs new connections to another target.
     pub fn aim(&self, target: SocketAddr) {
         self.control.send_modify(|control| control.target = Some(target));
     }
 
-    /// What it does from now on.
+    /// Sets the mode.
     pub fn set(&self, mode: Mode) {
         self.control.send_modify(|control| control.mode = mode);
     }
 
-    /// Loses everything from now on, in both directions.
+    /// Drops everything in both directions from now on.
     pub fn cut(&self) {
         self.set(Mode::Cut);
     }
@@ -170,18 +170,18 @@ impl Link {
         self.set(Mode::Open);
     }
 
-    /// Breaks every open connection with a TCP reset; new ones are as the mode says.
+    /// Breaks every open connection with a TCP reset; new ones follow the mode.
     pub fn reset(&self) {
         self.control.send_modify(|control| control.reset_count += 1);
     }
 
-    /// What it does now.
+    /// Returns the current mode.
     #[must_use]
     pub fn mode(&self) -> Mode {
         self.control.borrow().mode
     }
 
-    /// What passed until now.
+    /// Returns the traffic so far.
     #[must_use]
     pub fn counts(&self) -> Counts {
         let Meters { connections, open_connections, bytes_towards, bytes_from } = &*self.meters;
@@ -200,21 +200,21 @@ impl Drop for Link {
     }
 }
 
-/// Listens at a port that no outgoing connection takes while the link refuses.
+/// Listens on a port that no outgoing connection can take while the link refuses connections.
 async fn listen() -> io::Result<TcpListener> {
     let mut attempt = 1;
     loop {
         let ports = ports::free(1).map_err(io::Error::other)?;
         let port = ports.first().copied().unwrap_or_default();
         match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
-            // Others look for free ports too, and try each for a moment.
+            // Other processes also search for free ports, and bind each for a moment.
             Err(_) if attempt < BIND_ATTEMPTS_MAX => attempt += 1,
             outcome => return outcome,
         }
     }
 }
 
-/// Takes connections until it is aborted, which ends them all.
+/// Accepts connections until the task is aborted, which ends all of them.
 async fn accept(
     mut listener: TcpListener,
     mut control: watch::Receiver<Control>,
@@ -234,7 +234,7 @@ async fn accept(
                 continue;
             }
         };
-        // What is broken is one connection, or the process has no more descriptors for a moment.
+        // A single connection failed, or the process is out of file descriptors for a moment.
         let Ok((near, _)) = near else {
             tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
@@ -245,11 +245,11 @@ async fn accept(
 }
 
 async fn refusal(control: &mut watch::Receiver<Control>) {
-    // An error is the end of the link, which aborts this task.
+    // An error means the end of the link, which aborts this task.
     let _ = control.wait_for(|control| control.mode == Mode::Refuse).await;
 }
 
-/// Listens at the same port, once the link is not to refuse any more.
+/// Listens on the same port again, once the link no longer refuses connections.
 async fn listen_again(
     address: SocketAddr,
     control: &mut watch::Receiver<Control>,
@@ -258,7 +258,7 @@ async fn listen_again(
         let _ = control.wait_for(|control| control.mode != Mode::Refuse).await.ok()?;
         match TcpListener::bind(address).await {
             Ok(listener) => return Some(listener),
-            // Somebody may have it for a moment.
+            // Another process may hold the port for a moment.
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
     }
@@ -270,7 +270,7 @@ async fn pass(near: TcpStream, control: watch::Receiver<Control>, meters: Arc<Me
     connection::run(near, control, &open.0).await;
 }
 
-/// One open connection, for as long as it is counted.
+/// Guard that counts an open connection.
 struct Open(Arc<Meters>);
 
 impl Drop for Open {

@@ -1,7 +1,7 @@
-//! ministack: an S3 server in memory that is not ours, as a process.
+//! ministack: a third-party in-memory S3 server, as a process.
 //!
-//! It is a Python package, which `cargo xtask test` installs into `target/ministack`. Its data ends with it, and it
-//! checks no signature.
+//! It is a Python package, which `cargo xtask test` installs into `target/ministack`. Its data is lost when it
+//! ends, and it checks no signature.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,29 +14,29 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// It is Python, and slow to start where much else runs.
+/// Python starts slowly on a busy machine.
 const START_PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(50);
-/// A port that was free a moment ago may be taken by somebody else.
+/// Another process may take a port that was free a moment ago.
 const START_ATTEMPT_COUNT_MAX: usize = 3;
 
-/// A running ministack, which ends with this value.
+/// A running ministack, which ends when this value is dropped.
 #[derive(Debug)]
 pub struct Ministack {
     child: Child,
     address: SocketAddr,
-    /// Where it keeps what it keeps, and its log.
+    /// Folder of its files and its log.
     dir: TempDir,
 }
 
 impl Ministack {
-    /// Starts it on a free port of this machine, and returns when it answers, with an empty bucket of this name.
+    /// Starts it on a free port of this machine, and waits until it responds and has an empty bucket of this name.
     ///
     /// # Errors
-    /// When it is not installed, or does not start.
+    /// If it is not installed, or does not start.
     ///
     /// # Cancel safety
-    /// The process ends.
+    /// Dropping the future ends the process.
     pub async fn start(bucket: &str) -> Result<Self> {
         let program = program()?;
         let mut attempt = 1;
@@ -56,7 +56,7 @@ impl Ministack {
         command
             .current_dir(dir.path())
             .env("GATEWAY_PORT", address.port().to_string())
-            // Its default is to listen everywhere.
+            // By default it listens on all interfaces.
             .env("BIND_HOST", address.ip().to_string())
             .env("SERVICES", "s3")
             .stdin(Stdio::null())
@@ -70,13 +70,13 @@ impl Ministack {
         Ok(ministack)
     }
 
-    /// Where it listens, as an endpoint for S3 clients, which must use paths and not host names for the bucket.
+    /// Returns its URL, an endpoint for S3 clients; they must address the bucket by path, not by host name.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Where it listens.
+    /// Returns its address.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -102,13 +102,14 @@ impl Ministack {
 
 impl Drop for Ministack {
     fn drop(&mut self) {
-        // It may have ended already; nothing of it must be kept.
+        // It may have ended already; its process must not outlive this value.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// `HIGHLANDER_MINISTACK`, or where `cargo xtask test` installs it, beside the folder of this test's program.
+/// Returns `HIGHLANDER_MINISTACK`, or the path to which `cargo xtask test` installs it, next to the test's own
+/// folder.
 fn program() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("HIGHLANDER_MINISTACK") {
         return Ok(path.into());
@@ -134,7 +135,7 @@ async fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()
 }
 
-/// The status of a request by hand, for want of a client that needs no bucket.
+/// Creates the bucket with a handwritten request, because no S3 client is available, and returns the status.
 async fn put_bucket(address: SocketAddr, bucket: &str) -> io::Result<u16> {
     let mut stream = TcpStream::connect(address).await?;
     let request = format!(

@@ -1,8 +1,8 @@
-//! ZooKeeper ensembles of plain processes, which can be killed, stopped, frozen and started again.
+//! ZooKeeper ensembles of plain processes, which can be killed, stopped, paused and restarted.
 //!
-//! An [`Ensemble`] is ready when it is made, keeps its data and its ports while it lives, and ends with all its
-//! processes. Every call blocks its thread, for as long as the servers take. Nothing here speaks ZooKeeper's protocol
-//! but the four-letter words.
+//! An [`Ensemble`] is ready once it is constructed, keeps its data and ports while it lives, and ends with all its
+//! processes. Every call blocks its thread until the servers respond. Only the four-letter words of ZooKeeper's
+//! protocol are used.
 
 mod server;
 
@@ -16,56 +16,56 @@ use tempfile::TempDir;
 
 use server::{Liveness, Server};
 
-/// Ports that were free a moment ago may be taken when a server binds them: so often others are tried.
+/// Limit of attempts with other ports: a port that was free a moment ago may be taken when a server binds it.
 const START_ATTEMPTS_MAX: usize = 5;
-/// Longest time that servers may take to serve. Long, for machines that do much else.
+/// Longest time until servers serve; long, for busy machines.
 const SERVING_TIME_MAX: Duration = Duration::from_secs(90);
-/// Pause between two looks.
+/// Pause between two polls.
 const PAUSE: Duration = Duration::from_millis(25);
 
-/// Where one server reaches another: the one that asks, the one that it asks for, and the real address of that.
+/// Replaces the address under which one server reaches another: (source index, target index, real address).
 pub type Route = Arc<dyn Fn(usize, usize, String) -> String + Send + Sync>;
 
-/// How an ensemble is to be.
+/// Configuration of an ensemble.
 #[derive(Clone)]
 pub struct Config {
-    /// Servers; 1 is a standalone one.
+    /// Number of servers; 1 means standalone.
     pub server_count: usize,
-    /// ZooKeeper's tick, by which sessions expire.
+    /// ZooKeeper's tick, the unit of session expiry.
     pub tick_ms: u32,
-    /// Ticks that a follower may be behind, or silent.
+    /// Ticks for which a follower may lag behind or be silent.
     pub sync_limit: u32,
-    /// Shortest session timeout that a client may ask for.
+    /// Shortest session timeout that a client may request.
     pub session_timeout_min_ms: u32,
-    /// Longest session timeout that a client may ask for.
+    /// Longest session timeout that a client may request.
     pub session_timeout_max_ms: u32,
-    /// Whether a change is on the disk before it is answered. Tests that lose no power do without.
+    /// Whether a change is synced to disk before it is acknowledged. Tests without power loss do not need it.
     pub has_force_sync: bool,
-    /// Each server's heap.
+    /// Heap of each server.
     pub heap_mb: u32,
-    /// Further lines of `zoo.cfg`.
+    /// Additional lines of `zoo.cfg`.
     pub lines: Vec<String>,
-    /// Further arguments of the Java machine.
+    /// Additional arguments of the Java VM.
     pub java_arguments: Vec<String>,
-    /// A second port for clients, with TLS.
+    /// TLS configuration of a second port for clients.
     pub tls: Option<Tls>,
-    /// Other addresses under which the servers look for each other, as for links that can be cut. It is asked for the
-    /// port of the leader, not for that of elections.
+    /// Replacement addresses between the servers, for links that can be cut. It is called for the quorum port, not
+    /// for the election port.
     pub route: Option<Route>,
 }
 
-/// How servers speak TLS with clients.
+/// TLS configuration of the servers for clients.
 #[derive(Debug, Clone)]
 pub struct Tls {
-    /// A PEM file of the servers' private key and certificate.
+    /// PEM file of the servers' private key and certificate.
     pub identity: PathBuf,
-    /// A PEM file of the certificates that clients' certificates are checked with.
+    /// PEM file of the CA certificates that verify clients' certificates.
     pub client_ca: PathBuf,
-    /// Whether a client must have a certificate.
+    /// Whether a client must present a certificate.
     pub needs_client_certificate: bool,
 }
 
-/// Tests' settings: quick expiry, and no waiting for the disk.
+/// Settings for tests: quick expiry, and no disk syncs.
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -85,16 +85,16 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The default with so many servers.
+    /// Returns the default configuration with this many servers.
     #[must_use]
     pub fn with_servers(server_count: usize) -> Self {
         Self { server_count, ..Self::default() }
     }
 }
 
-/// Servers that make one ZooKeeper service.
+/// Servers that form one ZooKeeper service.
 ///
-/// Dropped while its thread panics, it prints the end of each server's log.
+/// If it is dropped while its thread panics, it prints the end of each server's log.
 #[derive(Debug)]
 pub struct Ensemble {
     servers: Mutex<Vec<Server>>,
@@ -104,20 +104,20 @@ pub struct Ensemble {
 }
 
 impl Ensemble {
-    /// Starts servers, and waits until each of them serves.
+    /// Starts the servers, and waits until each of them serves.
     ///
     /// # Panics
-    /// Where they cannot be started, with the reason.
+    /// If they cannot be started, with the reason.
     #[must_use]
     #[allow(clippy::panic, reason = "a test without its servers is over")]
     pub fn start(config: Config) -> Self {
         Self::try_start(config).unwrap_or_else(|error| panic!("no ZooKeeper: {error:#}"))
     }
 
-    /// Starts servers, and waits until each of them serves.
+    /// Starts the servers, and waits until each of them serves.
     ///
     /// # Errors
-    /// Where they cannot be started, as without Java.
+    /// If they cannot be started, for example without Java.
     #[allow(clippy::needless_pass_by_value, reason = "as of `start`, where callers write a value")]
     pub fn try_start(config: Config) -> Result<Self> {
         ensure!(config.server_count > 0, "an ensemble has at least one server");
@@ -147,61 +147,61 @@ impl Ensemble {
         Ok(ensemble)
     }
 
-    /// All servers' addresses, as clients want them.
+    /// Returns the connect string of all servers for clients.
     #[must_use]
     pub fn connect_string(&self) -> String {
         self.addresses.join(",")
     }
 
-    /// All servers' addresses for TLS, as clients want them; empty without TLS.
+    /// Returns the connect string of all servers for clients with TLS; empty without TLS.
     #[must_use]
     pub fn secure_connect_string(&self) -> String {
         self.secure_addresses.join(",")
     }
 
-    /// The address of one server, by its number from 0.
+    /// Returns the address of one server, by its index from 0.
     #[must_use]
     pub fn server_address(&self, index: usize) -> String {
         self.addresses.get(index).cloned().unwrap_or_default()
     }
 
-    /// How many servers there are, running or not.
+    /// Returns the number of servers, running or not.
     #[must_use]
     pub fn server_count(&self) -> usize {
         self.addresses.len()
     }
 
-    /// The folder of the servers' data, settings and logs.
+    /// Returns the folder of the servers' data, settings and logs.
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Ends a server as a crash would.
+    /// Kills a server, as a crash would.
     pub fn kill(&self, index: usize) {
         self.with_server(index, Server::kill);
     }
 
-    /// Ends a server in order.
+    /// Stops a server in order.
     pub fn stop(&self, index: usize) {
         self.with_server(index, Server::stop);
     }
 
-    /// Freezes a server: its connections stay, and nothing is answered.
+    /// Pauses a server: its connections stay open, and it does not respond.
     pub fn pause(&self, index: usize) {
         self.with_server(index, Server::pause);
     }
 
-    /// Lets a frozen server go on.
+    /// Resumes a paused server.
     pub fn resume(&self, index: usize) {
         self.with_server(index, Server::resume);
     }
 
-    /// Starts a server again on its data and its ports, ending it before if it runs. Waits until it serves, if a
-    /// majority of the servers runs.
+    /// Restarts a server on its data and ports, after killing it if it runs. Waits until it serves, if a majority
+    /// of the servers runs.
     ///
     /// # Panics
-    /// Where it does not come back.
+    /// If it does not serve again.
     #[allow(clippy::panic, reason = "a test without its servers is over")]
     pub fn restart(&self, index: usize) {
         self.kill(index);
@@ -220,33 +220,33 @@ impl Ensemble {
         Ok(())
     }
 
-    /// The server that leads; a standalone one leads itself. Nobody while there is an election.
+    /// Returns the leader; a standalone server counts as one. `None` during an election.
     #[must_use]
     pub fn leader(&self) -> Option<usize> {
         (0..self.server_count())
             .find(|index| matches!(self.mode(*index).as_deref(), Some("leader" | "standalone")))
     }
 
-    /// What a server is: `leader`, `follower` or `standalone`, if it serves.
+    /// Returns the mode of a server, if it serves: `leader`, `follower` or `standalone`.
     #[must_use]
     pub fn mode(&self, index: usize) -> Option<String> {
         let answer = self.four_letter(index, "srvr");
         answer.lines().find_map(|line| Some(line.strip_prefix("Mode: ")?.to_owned()))
     }
 
-    /// The number of a server's process, if it runs.
+    /// Returns the process id of a server, if it runs.
     #[must_use]
     pub fn process_id(&self, index: usize) -> Option<u32> {
         self.lock().get(index).and_then(Server::process_id)
     }
 
-    /// What a server answers to one of its four-letter words, like `mntr`; nothing if it does not answer.
+    /// Returns a server's response to a four-letter word such as `mntr`; empty if it does not respond.
     #[must_use]
     pub fn four_letter(&self, index: usize, word: &str) -> String {
         server::ask(&self.server_address(index), word).unwrap_or_default()
     }
 
-    /// A number that a server tells of itself by `mntr`, like `zk_ephemerals_count`.
+    /// Returns a value from a server's `mntr` response, such as `zk_ephemerals_count`.
     #[must_use]
     pub fn figure(&self, index: usize, name: &str) -> Option<i64> {
         let answer = self.four_letter(index, "mntr");
@@ -258,7 +258,7 @@ impl Ensemble {
         loop {
             let liveness = self.lock().get_mut(index).map(Server::liveness);
             match liveness.context("there is no such server")? {
-                // Only now is it known that whoever answers at that port is this server.
+                // The liveness check above proves that the process at this port is our server.
                 Liveness::Runs if self.mode(index).is_some() => return Ok(()),
                 Liveness::Runs => {}
                 Liveness::PortTaken => return Err(PortTaken.into()),
@@ -289,7 +289,7 @@ impl Ensemble {
     }
 }
 
-/// Ends all processes before their folder goes.
+/// Ends all processes before their folder is removed.
 impl Drop for Ensemble {
     #[allow(clippy::print_stderr, reason = "what a failed test has to say")]
     fn drop(&mut self) {
@@ -303,7 +303,7 @@ impl Drop for Ensemble {
     }
 }
 
-/// A port was free, and is not any more.
+/// A port that was free is taken.
 #[derive(Debug)]
 struct PortTaken;
 

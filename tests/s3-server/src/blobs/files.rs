@@ -1,7 +1,8 @@
-//! The files of the blobs: one for each content, named by its number, with a line that says whose it is.
+//! The files of the blobs: one per content, named by its number, with a header line that contains its key.
 //!
-//! A file is written under another name, synced, renamed, and the folder synced: under its own name it is whole.
-//! A lock on the folder keeps a second server out, for as long as a write of the first one is under way.
+//! A file is written under a temporary name, synced and renamed, and the folder is synced. A file with its final
+//! name is therefore complete. A lock on the folder excludes a second server until the last write of the first one
+//! has ended.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
@@ -16,7 +17,7 @@ use super::Version;
 const ENDING: &str = "blob";
 const UNFINISHED: &str = "unfinished";
 
-/// The first line of a file.
+/// First line of a file.
 #[derive(Debug, Serialize, Deserialize)]
 struct Head {
     key: String,
@@ -32,7 +33,7 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Opens the folder, removes what was not finished, and says what is there, in the order of writing.
+    /// Opens the folder, removes unfinished files, and returns the existing contents in the order of writing.
     pub(super) fn open(dir: &Path, is_durable: bool) -> io::Result<(Self, Vec<(String, Version)>)> {
         fs::create_dir_all(dir)?;
         let folder = File::open(dir)?;
@@ -52,7 +53,7 @@ impl Files {
         Ok((Self { dir: dir.to_owned(), folder, is_durable }, found))
     }
 
-    /// Writes a new file, and returns when it is durable, with its time.
+    /// Writes a new file, and returns its version, with its time, once it is durable.
     pub(super) fn write(&self, key: &str, version: Version, bytes: &[u8]) -> io::Result<Version> {
         let head = Head { key: key.to_owned(), etag: version.etag.clone(), size: version.size };
         let mut content = serde_json::to_vec(&head)?;

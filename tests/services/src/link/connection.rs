@@ -1,7 +1,7 @@
-//! One connection through a link: two pumps, each of which looks at the link's mode before it passes anything on.
+//! One connection through a link: two pumps, each of which checks the link's mode before it forwards anything.
 //!
-//! Bytes that have been read when the link is cut are kept, and delivered when it is healed. An end of one side is
-//! passed on as an end, a break as a break, and neither passes a cut link.
+//! Bytes that were read before the link was cut are kept, and delivered after it is healed. An orderly end of one
+//! side is forwarded as an end and a reset as a reset; neither passes a cut link.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,28 +17,28 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::{Control, Direction, Meters, Mode};
 
-/// How many pieces may be on their way in one direction: what a network holds.
+/// Limit of buffered pieces in one direction, in place of the network's capacity.
 const PIECES_MAX: usize = 64;
 const PIECE_BYTES_MAX: usize = 16 * 1024;
-/// A target on this machine accepts at once, or is stopped.
+/// A target on this machine accepts at once, unless it is stopped.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 
 type Watch = watch::Receiver<Control>;
 
-/// What a pump has read, and when it may arrive at the earliest.
+/// Bytes that a pump has read, and their earliest time of arrival.
 struct Piece {
     bytes: Vec<u8>,
     due: Instant,
 }
 
-/// Passes everything on between the two sides until both have ended, one breaks, or the link breaks them.
+/// Forwards in both directions until both sides have ended, one breaks, or the link breaks the connection.
 pub(super) async fn run(mut near: TcpStream, mut control: Watch, meters: &Meters) {
     let reset_count = control.borrow().reset_count;
     let mut over = control.clone();
     let broken = async move {
         let is_over =
             |control: &Control| control.mode == Mode::Refuse || control.reset_count != reset_count;
-        // An error is the end of the link.
+        // An error means the end of the link.
         let _ = over.wait_for(is_over).await;
     };
     let mut broken = pin!(broken);
@@ -56,12 +56,12 @@ pub(super) async fn run(mut near: TcpStream, mut control: Watch, meters: &Meters
         passed = pass_both(&mut near, &mut far, &control, meters) => passed.is_ok(),
     };
     if !whole {
-        // The close that follows is a reset then.
+        // With zero linger, the following close is a reset.
         let _ = (near.set_zero_linger(), far.set_zero_linger());
     }
 }
 
-/// A connection to the target, once the link lets anything pass in both directions, as a handshake must.
+/// Connects to the target, once the link passes bytes in both directions, as a handshake requires.
 async fn reach(control: &mut Watch) -> Option<TcpStream> {
     let target: SocketAddr = {
         let passes = |control: &Control| {
@@ -86,8 +86,8 @@ async fn pass_both(
     tokio::try_join!(towards, from).map(drop)
 }
 
-/// Moves bytes in one direction until there are no more. A reader and a writer with pieces in between, so that what is
-/// delayed arrives later and not more slowly.
+/// Moves bytes in one direction until the end. A reader and a writer with a queue in between ensure that delayed
+/// bytes arrive later, but not at a lower rate.
 async fn pump(
     source: ReadHalf<'_>,
     sink: WriteHalf<'_>,
@@ -112,7 +112,7 @@ async fn read(
         pass(&mut control, direction).await?;
         let result = source.read(&mut buffer).await;
         if result.is_err() {
-            // A break is not seen through a cut link either.
+            // A reset does not pass a cut link either.
             pass(&mut control, direction).await?;
         }
         let bytes = buffer.get(..result?).unwrap_or_default().to_vec();

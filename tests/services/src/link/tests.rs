@@ -8,11 +8,11 @@ use tokio::time::{Instant, timeout};
 
 use super::{Link, Mode};
 
-/// Long enough that what could arrive would have arrived.
+/// Time within which any byte that can arrive does arrive.
 const QUIET: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A server that sends back what it gets, in upper case.
+/// Starts a server that echoes its input in upper case.
 async fn echo() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -1,6 +1,4 @@
-//! One ZooKeeper server: its files, and the process that runs on them.
-//!
-//! What makes several of them one service, and when that is ready, is not known here.
+//! One ZooKeeper server: its files and its process.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -17,7 +15,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::{Config, pause};
 use crate::ports;
 
-/// Where Debian has the jars; each brings those along that it names in its manifest.
+/// Debian's folder of jars; each jar's manifest adds its dependencies.
 const JAR_FOLDER: &str = "/usr/share/java";
 const JARS: [&str; 7] = [
     "zookeeper",
@@ -30,13 +28,13 @@ const JARS: [&str; 7] = [
     "netty-transport-native-unix-common",
 ];
 const MAIN_CLASS: &str = "org.apache.zookeeper.server.quorum.QuorumPeerMain";
-/// Longest wait for the answer to a four-letter word.
+/// Longest wait for the response to a four-letter word.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
-/// How often [`Server::stop`] looks whether the process has ended, before it kills.
+/// Number of polls for the end of the process in [`Server::stop`], before it kills the process.
 const STOP_LOOKS_MAX: usize = 200;
 const LOG_LINES: usize = 30;
 
-/// The files and ports of one server.
+/// Files and ports of one server.
 #[derive(Debug)]
 pub(super) struct Layout {
     pub(super) client_port: u16,
@@ -149,7 +147,7 @@ fn arguments(config: &Config, settings: &Path) -> Vec<String> {
     arguments
 }
 
-/// What is known of a server's process.
+/// State of a server's process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Liveness {
     Runs,
@@ -162,7 +160,7 @@ pub(super) enum Liveness {
 pub(super) struct Server {
     layout: Layout,
     process: Option<Child>,
-    /// Where the log of the present process begins.
+    /// Offset at which the log of the current process begins.
     log_start: usize,
 }
 
@@ -177,7 +175,7 @@ impl Server {
         let mut java = Command::new("java");
         java.args(&self.layout.arguments).stdin(Stdio::null());
         java.stdout(log.try_clone()?).stderr(log);
-        // A Ctrl-C at the terminal reaches who started it, and ends it in its turn.
+        // A separate process group: a Ctrl-C at the terminal reaches only the parent, which then ends the server.
         java.process_group(0);
         self.process = Some(java.spawn().context("java does not start")?);
         Ok(())
@@ -193,7 +191,7 @@ impl Server {
 
     pub(super) fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
-            // Neither can fail for a child that was not waited for.
+            // Neither call can fail for a child that has not been waited for.
             let _ = process.kill();
             let _ = process.wait();
         }
@@ -220,7 +218,7 @@ impl Server {
     }
 
     fn signal(&self, signal: Signal) {
-        // The number cannot be another process's while the child was not waited for.
+        // The process id cannot be reused before the child has been waited for.
         if let Some(process) = &self.process {
             let _ = kill_process(Pid::from_child(process), signal);
         }
@@ -237,7 +235,7 @@ impl Server {
         }
     }
 
-    /// The last lines that the server wrote.
+    /// Returns the last lines of the server's log.
     pub(super) fn log_end(&self) -> String {
         let log = self.log();
         let lines: Vec<_> = log.lines().collect();
@@ -250,7 +248,7 @@ impl Server {
     }
 }
 
-/// Sends a four-letter word, and gives the whole answer.
+/// Sends a four-letter word, and returns the complete response.
 pub(super) fn ask(address: &str, word: &str) -> Result<String> {
     let mut stream = TcpStream::connect_timeout(&address.parse()?, ANSWER_TIMEOUT)?;
     stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
