@@ -60,7 +60,7 @@ pub fn guest_bytes(name: &str) -> Vec<u8> {
     std::fs::read(guest(name)).unwrap()
 }
 
-/// Returns a component with the same behavior and different bytes, so that it counts as another revision.
+/// Returns a component with the same behaviour and different bytes, so that it counts as another revision.
 #[must_use]
 pub fn variant_bytes(guest: &str, name: &str) -> Vec<u8> {
     let mut wasm = guest_bytes(guest);
@@ -72,7 +72,7 @@ pub fn variant_bytes(guest: &str, name: &str) -> Vec<u8> {
     wasm
 }
 
-/// Returns a component with `word` patched into its placeholder; some guests change their behavior by this word.
+/// Returns a component with `word` patched into its placeholder; some guests change their behaviour by this word.
 #[must_use]
 pub fn told_bytes(guest: &str, word: &str) -> Vec<u8> {
     /// The placeholder that the crate of these guests declares.

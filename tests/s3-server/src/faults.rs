@@ -223,7 +223,7 @@ impl Faults {
         self.script().quirks
     }
 
-    /// Whether something of this probability happens now.
+    /// Whether an event of this probability happens now.
     pub(crate) fn happens(&self, chance: f64) -> bool {
         chance > 0.0 && self.script().random.random_bool(chance.min(1.0))
     }

@@ -1,5 +1,5 @@
-//! The example objects together, as one application: users with lists of todos that they share, reminders, and a room
-//! to talk in.
+//! The example objects together, as one application: users, their shared lists of todos, reminders, and a chat
+//! room.
 
 use highlander_tests::client::Client;
 use highlander_tests::node::{Node, Options};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 const GUESTS: [&str; 5] = ["chat-room", "list", "reminder", "todo", "user"];
 
-/// A node that runs the application for ada and bob.
+/// Starts a node that runs the application, and returns clients of ada and bob.
 async fn application() -> (Node, Client, Client) {
     let tokens = Tokens::new(&[("ada", "call:*,deploy:*"), ("bob", "call:*")]).await;
     let options = Options::new().with("auth.tokens_file", tokens.list().to_str().unwrap());
@@ -71,7 +71,7 @@ async fn a_user_hears_that_a_list_is_shared() {
     })
     .await;
     call(&bob, "list/home", "insert_todo", json!({ "todo": "milk" })).await;
-    // What a list says, nobody else can say.
+    // Only a list may make this call; a principal cannot forge it.
     let forged = bob.call("user/ada", "list_shared").send().await.problem("object-rejected");
     assert_eq!(forged["rejection"]["code"], "not-a-list");
 }

@@ -1,6 +1,7 @@
-//! The page of `example-objects/web` in a real browser: windows of several people, who see what the others do.
+//! The page of `example-objects/web` in a real browser: windows of several people, who see each other's changes.
 //!
-//! `cargo xtask test` installs Chromium. With `HIGHLANDER_PICTURE=FILE` the two windows are drawn side by side.
+//! `cargo xtask test` installs Chromium. `HIGHLANDER_PICTURE=FILE` writes a screenshot of two windows side by
+//! side.
 
 use std::path::Path;
 
@@ -10,14 +11,14 @@ use highlander_tests::node::{Node, Options};
 use highlander_tests::tokens::Tokens;
 use serde_json::{Value, json};
 
-/// Each todo of the page: its title, and whether it is done.
+/// Each todo of the page: its title, and whether it is completed.
 const TODOS: &str = "[...document.querySelectorAll('#todos li')].map((todo) => \
      [todo.querySelector('[type=text]').value, todo.classList.contains('done')])";
 const CONNECTION: &str = "document.getElementById('connection').textContent";
 const PROBLEM: &str = "document.getElementById('problem').textContent";
 const USERS: &str = "[...document.querySelectorAll('#users li')].map((user) => user.textContent)";
 
-/// A node that serves the page, and knows ada and bob, who may change the list, and eve, who may not.
+/// Starts a node that serves the page. ada and bob may change the list; eve may not.
 async fn node_with_list() -> (Node, Tokens) {
     let scopes = "call:list,call:todo,call:user";
     let principals = [("ops", "deploy:*"), ("ada", scopes), ("bob", scopes), ("eve", scopes)];
@@ -39,10 +40,10 @@ async fn node_with_list() -> (Node, Tokens) {
     (node, tokens)
 }
 
-/// Opens the page as somebody, who then shows their token.
+/// Opens the page as this user, and enters the user's token.
 async fn window(browser: &mut Browser, node: &Node, tokens: &Tokens, user: &str) -> Window {
     let mut window = browser.open(&format!("{}/web/?list=home&user={user}", node.url())).await;
-    // Until then there is an empty page.
+    // The page is empty until its script has run.
     window.shows("typeof document.getElementById('sign-in').onsubmit", json!("function")).await;
     window.resize(760, 460).await;
     let token = json!(tokens.of(user));
@@ -53,7 +54,7 @@ async fn window(browser: &mut Browser, node: &Node, tokens: &Tokens, user: &str)
     window
 }
 
-/// Types something into a form, and sends it.
+/// Types a text into a form, and submits it.
 async fn submit(window: &mut Window, form: &str, text: &Value) {
     let form = format!("document.getElementById('{form}')");
     let typed =

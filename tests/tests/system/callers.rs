@@ -1,4 +1,4 @@
-//! Who may do what: a node that asks for tokens, over HTTP and on the command line.
+//! Authorization at a node that requires tokens, over HTTP and on the command line.
 
 use std::process::{Command, Stdio};
 
@@ -11,7 +11,7 @@ use reqwest::Method;
 use rustix::process::Signal;
 use serde_json::json;
 
-/// A node that knows these principals.
+/// Starts a node with tokens for these principals.
 async fn closed(principals: &[(&str, &str)]) -> (Node, Tokens) {
     let tokens = Tokens::new(principals).await;
     let list = tokens.list();
@@ -81,7 +81,7 @@ async fn an_object_decides_by_who_calls() {
     assert_eq!(refused.problem("object-rejected")["rejection"]["code"], "not-allowed");
     let _ = ada.call("list/home", "insert_todo").json(insert).send().await.done();
     assert_eq!(bob.call("list/home", "todos").send().await.done().json(), json!(["milk"]));
-    // Nobody is somebody else because they say so.
+    // A client cannot claim the identity of another caller.
     let forged = bob.call("list/home", "remove_todo").json(json!("milk"));
     let forged = forged.header("highlander-caller", "principal ada call:*").send().await;
     forged.problem("unauthenticated");
@@ -159,7 +159,7 @@ async fn a_token_is_made_with_its_line() {
     assert!(message.contains("anonymous"), "{message}");
 }
 
-/// Without tokens a node is as it was: everybody may do everything, and nobody has a name.
+/// Without a token file, every caller may do everything and is anonymous.
 #[tokio::test]
 async fn a_node_without_tokens_lets_everybody_in() {
     let node = Node::with_guests(&["list"]).await;

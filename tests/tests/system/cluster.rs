@@ -1,7 +1,7 @@
-//! Clusters of real processes: ZooKeeper servers, an S3 server, nodes, and what befalls them.
+//! Clusters of real processes: ZooKeeper servers, an S3 server and nodes, with injected faults.
 //!
-//! Each test of a fault calls objects through all nodes while it happens, and ends when the faults are over, every
-//! object answers again, and all histories have been judged: by what callers saw, and by what lies in the store.
+//! Each fault test calls objects through all nodes while the fault lasts. Afterwards every object must respond
+//! again, and all histories are checked against the responses to callers and against the records in the store.
 
 mod agreement;
 mod callers;
@@ -43,12 +43,12 @@ use highlander_tests::cluster::load::{Load, Manner, Met};
 use highlander_tests::cluster::objects::Objects;
 use rand::rngs::StdRng;
 
-/// How many callers there are where nothing else is said.
+/// Default number of callers.
 const CALLERS: usize = 8;
-/// How many calls are answered before a fault, and after it.
+/// Number of successful calls before a fault, and after it.
 const ANSWERS: u64 = 60;
 
-/// Does something to a cluster while its objects are called through all nodes.
+/// Runs an action on a cluster while its objects are called through all nodes.
 async fn under_load<T>(
     cluster: &Cluster,
     objects: &Objects,
@@ -63,7 +63,7 @@ async fn under_load<T>(
     result
 }
 
-/// The same with callers who repeat everything under a key until it is done.
+/// Runs an action under load from callers that repeat every call under a key until it succeeds.
 async fn under_patient_load(
     cluster: &Cluster,
     objects: &Objects,

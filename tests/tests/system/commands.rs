@@ -1,4 +1,4 @@
-//! The binary's commands: what they print where, and what they exit with.
+//! The binary's commands: their outputs and exit codes.
 //!
 //! 0 done, 1 the object rejected the call, 2 wrong usage or environment, 3 nothing executed, 4 outcome unknown.
 
@@ -134,7 +134,7 @@ async fn errors_say_what_to_do_next() {
 
 #[tokio::test]
 async fn no_node_is_exit_code_3() {
-    // Nobody listens on a port that was just given back.
+    // No process listens on a port that was just released.
     let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let url = format!("http://{address}");
     for arguments in [&["nodes"][..], &["call", "counter/a", "increment"], &["put", "todo/1", "{}"]]
@@ -153,7 +153,7 @@ async fn a_connection_that_breaks_is_exit_code_4_unless_it_only_read() {
     rude.abort();
 }
 
-/// A server that reads a little of each request and hangs up.
+/// Starts a server that reads a part of each request and disconnects.
 async fn rude_server() -> (String, tokio::task::AbortHandle) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -245,7 +245,7 @@ async fn watching_ends_with_its_reader_though_nothing_happens() {
     let (mut reader, writer) = std::io::pipe().unwrap();
     let watching = highlander().url(node.url()).stdout(writer).run(&["watch", "counter/a"]);
     let reading = tokio::task::spawn_blocking(move || {
-        // As `head -1` does: one line, and away.
+        // As `head -1` does: reads some output and closes the pipe.
         let mut first = [0; 1];
         std::io::Read::read_exact(&mut reader, &mut first).unwrap();
         first
@@ -301,7 +301,8 @@ async fn empty_variables_count_as_unset() {
         let run = highlander().url(node.url()).variable(name, "");
         assert!(run.run(&["types"]).await.done().stdout.contains("counter"), "{name}");
     }
-    // Port 1 is nobody's: that it is asked shows that the default is not, and 7410 may be somebody's.
+    // No process uses port 1. An error that names it proves that the default, 7410, was not used; it may be in
+    // use.
     let run = highlander().url("").run(&["types", "--url", "http://127.0.0.1:1"]);
     let (message, _) = run.await.error(3);
     assert!(message.contains("127.0.0.1:1"), "{message}");

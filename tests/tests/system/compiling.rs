@@ -1,6 +1,7 @@
-//! Compiling is done by a child of the node: what takes it too long or too much is refused, and nobody else notices.
+//! Compilation in a child process: a component that takes too much time or memory is rejected, without effect on
+//! calls.
 //!
-//! Children are found in `/proc`, as an operator would find them.
+//! The tests find the children in `/proc`, as an operator would.
 
 use std::fs;
 use std::time::Duration;
@@ -13,11 +14,11 @@ use rustix::process::Signal;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-/// Longer than the refusal may take: as long as compiling may where nothing is said, and what a child needs to end.
+/// Bound of a rejection: the default time limit of a compilation, and the time that a child needs to exit.
 const REFUSAL_MAX: Duration = Duration::from_secs(30);
 
-/// A small component that passes the first look, and whose one function keeps a compiler busy: loops within loops, and
-/// at each of them every local may hold what any other one held.
+/// Returns a small component that passes the prescan, but keeps a compiler busy. Its only function has nested
+/// loops, in each of which every local may hold the value of any other local.
 fn bomb(locals: usize, loops: usize) -> Vec<u8> {
     let each = |part: &dyn Fn(usize) -> String| (1..=locals).map(part).collect::<String>();
     let types = "i64 ".repeat(locals);
@@ -35,12 +36,12 @@ fn bomb(locals: usize, loops: usize) -> Vec<u8> {
     wat::parse_str(text).unwrap()
 }
 
-/// 20 KB that take about a minute of processor time, and 400 MiB.
+/// Returns 20 KB that take about a minute of CPU time, and 400 MiB.
 fn slow() -> Vec<u8> {
     bomb(500, 1_000)
 }
 
-/// 60 KB that take more than 2 GiB.
+/// Returns 60 KB that take more than 2 GiB.
 fn large() -> Vec<u8> {
     bomb(1_000, 3_000)
 }
@@ -50,16 +51,16 @@ fn upload(client: &Client, wasm: Vec<u8>) -> JoinHandle<Reply> {
     tokio::spawn(async move { client.upload(wasm).await })
 }
 
-/// An object of two components that call each other, each with a memory of its own.
+/// An object of two components that call each other, each with a separate memory.
 const COMPOSED: &str = include_str!("../../../host/src/engine/wasmtime/tests/composed.wat");
 
-/// The same with a schema of its state that is nested so deeply.
+/// Returns this object with a schema of its state that is nested to this depth.
 fn with_nested_schema(depth: usize) -> Vec<u8> {
     let schema = format!("{}true{}", "{\\22not\\22:".repeat(depth), "}".repeat(depth));
     let length = "{\"not\":".len() * depth + "true".len() + depth;
     let bytes: String =
         u32::try_from(length).unwrap().to_le_bytes().map(|byte| format!("\\{byte:02x}")).concat();
-    // Where `true` is named as the schema of the state, by its place and its length.
+    // The component's reference to `true` as the schema of the state, by offset and length.
     let named = r#""\08\00\00\00\10\00\00\00" "\18\00\00\00\04\00\00\00""#;
     assert_eq!(COMPOSED.matches(named).count(), 1);
     let other = format!(r#""\08\00\00\00\10\00\00\00" "\00\10\00\00{bytes}""#);
@@ -69,11 +70,11 @@ fn with_nested_schema(depth: usize) -> Vec<u8> {
     wat::parse_str(text).unwrap()
 }
 
-/// The processes that this one started and that live.
+/// Returns the live child processes of a process.
 fn children(process: u32) -> Vec<u32> {
     let is_child = |id: &u32| {
         let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
-        // After the name, which may hold anything: the state, and the parent.
+        // After the name, which may contain any character, follow the state and the parent.
         let mut rest = stat.rsplit(") ").next().unwrap_or_default().split(' ');
         rest.next() != Some("Z") && rest.next() == Some(process.to_string().as_str())
     };
@@ -81,7 +82,7 @@ fn children(process: u32) -> Vec<u32> {
     entries.filter_map(|name| name.to_str()?.parse().ok()).filter(is_child).collect()
 }
 
-/// The child that compiles, as soon as it has locked itself up.
+/// Returns the compiling child, once it has sandboxed itself.
 async fn compiler_of(node: &Node) -> u32 {
     let mut found = None;
     wait::until("a child compiles", async || {
@@ -94,7 +95,7 @@ async fn compiler_of(node: &Node) -> u32 {
     found.unwrap()
 }
 
-/// What stands behind a name in a file of `/proc` about a process.
+/// Returns the value of a field in a process's file in `/proc`.
 fn field(process: u32, file: &str, name: &str) -> Option<String> {
     let text = fs::read_to_string(format!("/proc/{process}/{file}")).ok()?;
     text.lines().find_map(|line| Some(line.strip_prefix(name)?.trim().to_owned()))
@@ -111,7 +112,7 @@ fn options(time_max: &str, memory_max: &str) -> Options {
         .with("sandbox.compile_memory_max", memory_max)
 }
 
-/// Calls a counter of another type, and keeps how long each answer took and how large the node became.
+/// Calls a counter of another type, and records the response times and the node's memory use.
 struct Calls<'a> {
     node: &'a Node,
     client: Client,
@@ -133,7 +134,7 @@ impl<'a> Calls<'a> {
         self.most_kib = self.most_kib.max(memory_kib(self.node.process_id()));
     }
 
-    /// Half of the answers since the last time, and all but one of a hundred, took no longer.
+    /// Returns the 50th and 99th percentile of the response times since the last call.
     fn take_percentiles(&mut self) -> [Duration; 2] {
         let mut times = std::mem::take(&mut self.times);
         times.sort_unstable();
@@ -141,7 +142,7 @@ impl<'a> Calls<'a> {
     }
 }
 
-/// Uploads a component that must be refused for this limit, and calls a counter all the while.
+/// Uploads a component that must exceed this limit, and calls a counter throughout.
 async fn check_bomb(bomb: Vec<u8>, options: Options, limit: &str) {
     let node = Node::start_with(options, &["counter"]).await;
     let mut calls = Calls::new(&node);
@@ -163,7 +164,7 @@ async fn check_bomb(bomb: Vec<u8>, options: Options, limit: &str) {
     eprintln!("{detail}, after {took:.1?}; {count} calls meanwhile, {grown_kib} KiB more");
     eprintln!("p50 and p99 before {before:.1?}, meanwhile {meanwhile:.1?}: p99 {times:.2} times");
     assert!(detail.contains(limit), "{limit:?} in {detail:?}");
-    // A machine that does other things besides may take longer.
+    // A busy machine may take longer.
     assert!(!is_soak() || took < REFUSAL_MAX, "it took {took:?}");
     assert!(count > 10, "the counter was kept waiting");
     assert!(grown_kib < 50 << 10, "the node grew from {before_kib} KiB by {grown_kib}");
@@ -201,7 +202,7 @@ async fn a_schema_that_is_nested_too_deeply_is_refused_and_harms_no_other_type()
     assert_eq!(client.increment("counter/a").await, 1);
 }
 
-/// In a soak with the limit that nodes have where nothing is said.
+/// A soak uses the default limit of nodes.
 #[tokio::test]
 async fn what_takes_too_long_to_compile_is_refused() {
     let seconds = rounds(5, 30);
@@ -217,7 +218,7 @@ async fn what_takes_too_much_memory_to_compile_is_refused() {
 
 #[tokio::test]
 async fn a_compiler_has_nothing_but_its_component_and_little_of_the_machine() {
-    // A descriptor that every process started from here inherits, the node and whoever it starts.
+    // A descriptor that every process started from here inherits: the node and its children.
     let _inherited = rustix::io::dup(std::io::stdin()).unwrap();
     let node = Node::start(options("20s", "768MiB")).await;
     let uploading = upload(&node.client(), slow());
@@ -268,7 +269,7 @@ async fn a_compiler_ends_with_its_node() {
     assert!(uploading.await.unwrap().is_err());
 }
 
-/// Somebody else ends the compiler: that is no fault of the component's.
+/// An external kill of the compiler is not the component's fault.
 #[tokio::test]
 async fn a_compiler_that_is_killed_is_an_internal_error() {
     let node = Node::start(options("2m", "4GiB")).await;

@@ -1,4 +1,4 @@
-//! `highlander serve`: a node as a file says, and what is said of a file that is wrong.
+//! `highlander serve` with a configuration file, and the errors for an invalid file.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

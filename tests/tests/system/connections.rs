@@ -1,4 +1,4 @@
-//! Clients that are slow or too talkative: they lose their connection, and nobody else notices.
+//! Clients that are slow or send too much: they lose their connection, without effect on other clients.
 
 use std::process::Command;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use highlander_tests::wait;
 use highlander_tests::wire::Wire;
 use highlander_tests::{artifacts, command};
 
-/// One byte, and then the next one not before this.
+/// Pause between two bytes.
 const PAUSE: Duration = Duration::from_millis(100);
 
 #[tokio::test]
@@ -38,7 +38,7 @@ async fn a_head_that_is_too_large_is_refused() {
     for headers in [format!("x-filler: {}\r\n", "x".repeat(20 << 10)), "x: y\r\n".repeat(200)] {
         let mut wire = Wire::connect(node.url()).await;
         let head = wire.call("counter/a", "increment", &headers);
-        // The answer may come, and the connection be closed, before all is written.
+        // The node may respond and close the connection before the client has written everything.
         wire.write(head.as_bytes()).await;
         let answer = wire.read_to_end().await;
         assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
@@ -65,7 +65,7 @@ async fn what_is_no_http_is_refused() {
     assert!(node.client().is_ready().await);
 }
 
-/// A request that two servers could read in two ways is not the way to hide another one in its body.
+/// A request that two servers could parse differently must not smuggle another request in its body.
 #[tokio::test]
 async fn no_request_is_smuggled_in_the_body_of_another() {
     let node = Node::with_guests(&["counter"]).await;
@@ -95,7 +95,7 @@ async fn a_node_without_file_descriptors_loses_nothing_and_recovers() {
     let mut wires = Vec::new();
     for _ in 0..200 {
         wires.push(Wire::connect(&url).await);
-        // The client's own connection is open already, and is used again.
+        // The client reuses its own open connection.
         let _ = recorder.change(&client, None).await;
     }
     drop(wires);

@@ -1,4 +1,4 @@
-//! kill -9 in the middle of everything (contract S1, S6, S7, D1).
+//! A node killed with SIGKILL under load (guarantees S1, S6, S7, D1).
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use rand::RngExt as _;
 const ROUNDS: u64 = 50;
 const CALLERS: u64 = 8;
 
-/// The moment of each crash is a random number of answers after the start, so that it is under load on any machine.
+/// Each crash follows a random number of responses after the start, so that it is under load on any machine.
 #[tokio::test]
 async fn no_answered_update_is_lost_in_fifty_crashes() {
     let mut random = seed::random_numbers("no_answered_update_is_lost_in_fifty_crashes");

@@ -1,4 +1,4 @@
-//! What values keep on their way: numbers of any size, bytes, states that are not JSON, the details of rejections.
+//! Fidelity of values in transit: numbers of any size, bytes, states that are not JSON, the details of rejections.
 
 use highlander_tests::node::{Node, Options};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! New code for living objects: nobody notices but by what is new (contract S9, fault 33).
+//! New code for live objects: callers notice nothing but the new behaviour (guarantee S9, fault 33).
 
 use std::sync::Arc;
 
@@ -51,7 +51,7 @@ async fn an_object_goes_on_with_its_state_and_the_new_code() {
     assert_eq!((changes.json(), changes.revision()), (json!(1), 2));
 }
 
-/// State that newer code wrote stays with it: older code gets the other objects.
+/// An object keeps the newer code that wrote its state; older code gets the other objects.
 #[tokio::test]
 async fn an_object_whose_state_the_code_cannot_read_stays_on_its_own() {
     let node = Node::with_guests(&["counter-v2"]).await;

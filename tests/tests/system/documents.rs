@@ -1,5 +1,5 @@
-//! What is written for users is what works. The README's section on clusters is run by `cargo xtask cluster --once`, a
-//! step of `cargo xtask test`, and `cargo xtask tidy` compares the two line by line.
+//! The commands in the user documentation work. `cargo xtask cluster --once`, a step of `cargo xtask test`, runs
+//! the README's section on clusters, and `cargo xtask tidy` compares the two line by line.
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
@@ -12,7 +12,8 @@ use highlander_tests::script::{self, Step};
 
 use crate::projects::TARGET;
 
-/// In the place of `cargo`: what the tests were built with is not built again, and only what is asked for is there.
+/// Replacement for `cargo`: it reuses the artifacts that the tests were built with, and provides only those
+/// requested.
 const CARGO: &str = r#"#!/bin/bash
 set -eu
 if [ "$*" = "build --release --package highlander" ]; then
@@ -65,10 +66,10 @@ async fn every_block_of_the_readme_works_in_order() {
     }
 }
 
-/// The whole document as one script, for a node at this address.
+/// Builds a command that runs the whole document as one script, for a node at this address.
 fn shell(steps: &[Step], address: &str, outputs: &Path) -> Command {
     let script = script::script(steps, address, outputs);
-    // In the script, since whoever runs it removes such variables from its environment.
+    // Set within the script, because the runner removes such variables from the environment.
     let variables = format!(
         "export HIGHLANDER_NODE__LISTEN={address} HIGHLANDER_URL=http://{address}\n{script}"
     );
@@ -77,14 +78,14 @@ fn shell(steps: &[Step], address: &str, outputs: &Path) -> Command {
     shell
 }
 
-/// The section on clusters is left out.
+/// Removes the section on clusters.
 fn without_cluster(readme: &str) -> String {
     let (before, section) = readme.split_once("\n## A cluster\n").expect("a section on clusters");
     let after = section.split_once("\n## ").map_or("", |(_, after)| after);
     format!("{before}\n## {after}")
 }
 
-/// Every `cargo xtask` that is for people alone is a command of it.
+/// Checks that every `cargo xtask` command that is only shown exists.
 async fn check_mentions(steps: &[Step]) {
     let mut help = Command::new("cargo");
     help.current_dir(artifacts::repository()).args(["xtask", "--help"]);
@@ -107,8 +108,8 @@ fn real_cargo() -> PathBuf {
     found.find(|cargo| cargo.is_file()).expect("cargo is in the path")
 }
 
-/// An address that is free now. A command may not say `port 0` to another one, so that a small chance of a collision
-/// is left.
+/// Returns an address that is free now. A small chance of a collision remains, because a command cannot pass on a
+/// port that the system selects.
 fn free_address() -> String {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }

@@ -1,4 +1,4 @@
-//! Watching objects of one node: what is told, in which order, and how clients come back.
+//! Subscriptions to objects of one node: events, their order, and resumption by clients.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ async fn what_is_committed_is_told_in_order_and_nothing_else() {
     let events = watching.until(2).await;
     assert_eq!(short(&events), ["0 reset", "1.1 told", "1.2 told", "1 changed", "2 changed"]);
     assert_eq!(events[1].data, json!({ "n": 1 }));
-    // The type shows its state.
+    // The type publishes its state.
     assert_eq!(events[4].data["version"], 2);
     assert_eq!(events[4].data["state"]["refuses_messages"], true, "{:?}", events[4].data);
     let mut late = Watching::begin(&client, "together/a", None).await;
@@ -188,7 +188,7 @@ async fn the_command_comes_back_by_itself() {
     client.increment("counter/a").await;
     let ended = wait::within("three events", watching).await.unwrap();
     let lines: Vec<_> = ended.stdout.lines().map(|line| line.split(" {").next().unwrap()).collect();
-    // Whether it had heard of the first change when the node died is chance.
+    // Whether the subscriber had received the first change when the node died is a matter of timing.
     assert!(matches!(lines[..], ["0 reset", "1 changed" | "1 reset", "2 changed"]), "{lines:?}");
     assert!(ended.stderr.contains("is begun again"), "{}", ended.stderr);
 }

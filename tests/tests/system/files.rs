@@ -1,4 +1,4 @@
-//! The data directory: one process at a time, and compiled code that is never trusted.
+//! The data directory: exclusive to one process, with compiled code that is never trusted.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -53,7 +53,7 @@ async fn compiled_code_is_kept() {
     let mut node = node_with_code().await;
     let files = code_files(&node);
     assert_eq!(files.len(), 1);
-    // A file that is written anew is another one. The time of a file says when it was used last.
+    // A rewritten file has another inode. Its modification time shows only the last use.
     let written = |path: &PathBuf| fs::metadata(path).unwrap().ino();
     let before = written(&files[0]);
     node.restart().await;
@@ -85,7 +85,7 @@ async fn compiled_code_that_was_cut_is_made_again() {
     check_goes_on(node).await;
 }
 
-/// Nobody can write into a file as if it were a folder, not even root.
+/// No user, not even root, can use a file as a folder.
 #[tokio::test]
 async fn a_node_goes_on_without_a_folder_for_compiled_code() {
     let mut node = Node::start(Options::new()).await;

@@ -1,7 +1,7 @@
-//! Stores that answer reads and take no writes: a disk that is full, a bucket that refuses.
+//! Stores that serve reads but take no writes: a full disk, and a bucket that denies writes.
 //!
-//! The disk is a file system in memory, mounted where only the node sees it (`unshare --mount`), and filled by way of
-//! `/proc/PID/root`. The bucket is our S3 server, told to refuse.
+//! The disk is an in-memory file system, mounted only in the node's namespace (`unshare --mount`) and filled
+//! through `/proc/PID/root`. The bucket is our S3 server with a fault.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -16,12 +16,12 @@ use highlander_tests::process::Process;
 use highlander_tests::{artifacts, command, wait};
 use serde_json::json;
 
-/// Mounts `$1`, and becomes what the other arguments say.
+/// Mounts a file system at `$1`, and executes the other arguments.
 const ON_SMALL_DISK: &str = r#"mount -t tmpfs -o size=200m tmpfs "$1" && shift && exec "$@""#;
-/// What leaves less than the 128 MiB that the store keeps free.
+/// Leaves less than the 128 MiB that the store keeps free.
 const FILLING_BYTES: u64 = 100 * 1024 * 1024;
 
-/// A node whose data lies on a disk of 200 MiB.
+/// A node with its data on a disk of 200 MiB.
 struct Cramped {
     process: Process,
     client: Client,
@@ -44,7 +44,7 @@ impl Cramped {
         Self { process, client: Client::new(&url), data }
     }
 
-    /// A file on the node's disk.
+    /// Returns the path of a file on the node's disk.
     fn filling(&self) -> PathBuf {
         let root = PathBuf::from(format!("/proc/{}/root", self.process.id()));
         root.join(self.data.path().strip_prefix("/").unwrap()).join("filling")
@@ -70,7 +70,7 @@ async fn a_full_disk_makes_the_node_unready_until_there_is_room() {
     until_ready(client, false).await;
     client.call("counter/a", "increment").send().await.problem("store-unavailable");
     assert_eq!(client.call("counter/a", "value").send().await.done().json(), json!(1));
-    // The room of a file is free when nobody has it open any more.
+    // The space of a file is free only after its last descriptor is closed.
     drop(filling);
     std::fs::remove_file(node.filling()).unwrap();
     until_ready(client, true).await;

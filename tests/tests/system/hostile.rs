@@ -1,4 +1,4 @@
-//! Objects whose code means harm: each is stopped within its budget, and harms nobody (contract S8, S10, L3).
+//! Hostile objects: each is stopped within its budget, without effect on others (guarantees S8, S10, L3).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,7 +18,7 @@ async fn node() -> (Node, Client) {
     (node, client)
 }
 
-/// Makes the harmful call, and looks at the object and at its neighbours.
+/// Makes the harmful call, and checks the object and its neighbours.
 async fn check_harmless(handler: &str, argument: Value, code: &str) {
     let (_node, client) = node().await;
     assert_eq!(client.increment("misbehaving/a").await, 1);
@@ -35,7 +35,7 @@ async fn check_harmless(handler: &str, argument: Value, code: &str) {
     neighbour.end().await;
 }
 
-/// An object of another type that is called all the time.
+/// An object of another type that is called continuously.
 struct Neighbour {
     is_over: Arc<AtomicBool>,
     answered: Arc<AtomicU64>,
@@ -102,7 +102,8 @@ async fn a_trap_undoes_what_the_call_changed() {
     check_harmless("trap_after_change", Value::Null, "object-trapped").await;
 }
 
-/// What a panic says may be about anything, and is for the operator; a developer is both operator and author.
+/// The message of a panic may contain anything, and is meant for the operator. A developer is both operator and
+/// author.
 #[tokio::test]
 async fn the_message_of_a_panic_is_in_the_log_and_reaches_callers_of_a_developers_node_alone() {
     let (node, client) = node().await;
@@ -138,14 +139,14 @@ async fn a_state_has_a_limit() {
     check_harmless("grow_state", json!(3 << 19), "state-too-large").await;
 }
 
-/// What is far above every limit is not even copied.
+/// Data far above every limit is not even copied.
 #[tokio::test]
 async fn what_passes_to_the_host_has_a_limit() {
     check_harmless("big_reply", json!(4 << 20), "host-calls-exceeded").await;
     check_harmless("grow_state", json!(4 << 20), "state-too-large").await;
 }
 
-/// The liar breaks the contract at the step that its object's key names.
+/// `liar` violates the WIT world at the step that its object's key names.
 #[tokio::test]
 async fn a_component_that_breaks_the_contract_breaks_its_own_objects_alone() {
     let node = Node::start_with(Options::new(), &["liar"]).await;
@@ -178,7 +179,7 @@ async fn a_component_that_breaks_the_contract_breaks_its_own_objects_alone() {
     }
 }
 
-/// 10 MiB of lines: the log takes 64 KiB of them, and the call ends well or for passing too much data.
+/// 10 MiB of lines: the log takes 64 KiB of them, and the call succeeds or fails for passing too much data.
 #[tokio::test]
 async fn the_log_cannot_be_flooded() {
     let (node, client) = node().await;
@@ -210,7 +211,7 @@ async fn memory_that_is_kept_counts_against_the_limit() {
         assert!(kept_count < 8, "32 MiB hold no {kept_count} times 8 MiB");
     };
     refused.problem("memory-exceeded");
-    // The instance is gone, and with it what it kept.
+    // The instance is gone, and so is its memory.
     let _ = keep().await.done();
 }
 

@@ -1,4 +1,4 @@
-//! Repeated calls: done once per key, and answered alike (contract S7).
+//! Repeated calls: executed once per key, with the same response (guarantee S7).
 
 use futures_util::future::join_all;
 use highlander_tests::client::Reply;
@@ -85,7 +85,7 @@ async fn a_rejected_call_leaves_its_key_unused() {
     assert_eq!((reply.json(), reply.is_replayed()), (json!(2), false));
 }
 
-/// Whole answers are kept of the newest 128 keyed calls.
+/// Complete responses are cached for the newest 128 keyed calls.
 #[tokio::test]
 async fn an_answer_that_is_no_longer_kept_was_applied_all_the_same() {
     let node = Node::with_guests(&["counter"]).await;

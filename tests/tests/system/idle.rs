@@ -1,4 +1,4 @@
-//! Objects that nobody calls cost nothing but their records.
+//! Idle objects cost nothing except their records.
 
 use futures_util::{StreamExt as _, stream};
 use highlander_tests::node::{Node, Options};
@@ -41,7 +41,8 @@ async fn add(sum: u64, number: u64) -> u64 {
     sum + number
 }
 
-/// More objects than instances: the least used ones give way, and keep what they had.
+/// More objects than instances: the least recently used instances are evicted, and their objects keep their
+/// states.
 #[tokio::test]
 async fn objects_share_the_instances_that_there_are() {
     let options = Options::new().with("sandbox.resident_max", "8");

@@ -1,7 +1,7 @@
 //! The system tests: nodes as processes, real components, real HTTP, and the binary's own commands.
 //!
-//! Tests run at the same time and share nothing: each has its own node, port and data directory. One binary holds them
-//! all, because linking costs more than running most of them.
+//! Tests run concurrently and share nothing: each has a separate node, port and data directory. One binary holds
+//! them all, because linking costs more than running most of them.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,5 +1,5 @@
-//! States of an older shape under newer code: they are migrated at the next call, and callers see what they saw
-//! (contract S9).
+//! States of an older schema under newer code: the next call migrates them, and callers see the same content
+//! (guarantee S9).
 
 use highlander_tests::node::Node;
 use serde_json::json;
@@ -24,7 +24,7 @@ async fn a_state_of_the_first_version_is_migrated_at_the_next_call() {
     assert_eq!(shown["notes"], json!(["at the corner"]));
 }
 
-/// Older code cannot spoil what it cannot read: a state of a newer version is there when newer code is back.
+/// Older code cannot damage a state that it cannot read: a newer state is intact once newer code is back.
 #[tokio::test]
 async fn a_state_of_a_newer_version_outlives_older_code() {
     let node = Node::with_guests(&["todo-v2"]).await;

@@ -1,5 +1,5 @@
-//! New code that fails some of its objects while they change over to it, in every way that there is: nobody else
-//! notices, and each of these objects goes on with its state and the code that it had (contract S9).
+//! New code that fails some of its objects at the changeover, in every possible way. Other objects are unaffected,
+//! and each failed object keeps its state and its previous code (guarantee S9).
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use highlander_tests::load::Load;
 use highlander_tests::node::Node;
 use serde_json::json;
 
-/// How a key begins that the new code fails, and what is said of the object then.
+/// Key prefixes for which the new code fails, and the reason reported for the object.
 const MOODS: [(&str, &str); 9] = [
     ("trap", "its code trapped"),
     ("loop", "processor time"),
@@ -23,7 +23,7 @@ const MOODS: [(&str, &str); 9] = [
     ("first-garbage", "broke the contract"),
 ];
 
-/// Increments every counter, and looks at what it comes to and by which revision.
+/// Increments every counter, and checks the value and the revision that ran.
 async fn check_all(client: &Client, value: u64) {
     for (mood, _) in MOODS.into_iter().chain([("calm", "")]) {
         let revision = if mood == "calm" { 2 } else { 1 };
@@ -35,7 +35,7 @@ async fn check_all(client: &Client, value: u64) {
     }
 }
 
-/// What is said of each object that stays behind: why, in plain words, and not at any length.
+/// Checks the reason reported for each object that stays behind: in plain words, and of limited length.
 async fn check_reasons(client: &Client) {
     let shown = client.get("/v1/types/counter").send().await.done().json();
     let held_back = shown["held_back"].as_object().expect("keys and reasons");
@@ -49,7 +49,7 @@ async fn check_reasons(client: &Client) {
     }
 }
 
-/// Half of the counters are live and half are files when this component comes.
+/// Deploys this component while half of the counters are active and half are cold.
 async fn check_stay_behind(wasm: Vec<u8>) {
     let mut node = Node::with_guests(&["counter-v2", "journal"]).await;
     let client = node.client();
@@ -83,7 +83,7 @@ async fn an_object_that_new_code_fails_goes_on_with_its_state_and_its_own_code()
     check_stay_behind(artifacts::guest_bytes("counter-moody")).await;
 }
 
-/// The same where every state is of an older schema than the new code's.
+/// The same failures with states that are all of an older schema than the new code's.
 #[tokio::test]
 async fn an_object_that_new_code_cannot_migrate_goes_on_with_its_state_and_its_own_code() {
     check_stay_behind(artifacts::told_bytes("counter-moody", "migrates")).await;

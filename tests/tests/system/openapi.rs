@@ -1,4 +1,4 @@
-//! `GET /v1/openapi.json` for those for whom it is: a validator, and a generator of clients.
+//! `GET /v1/openapi.json` with a validator, and with a generator of clients.
 //!
 //! Their packages are those of `tests/typescript`, which `cargo xtask test` installs.
 
@@ -12,14 +12,14 @@ use highlander_tests::node::Node;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// A folder in which packages are found, with copies of what is in `tests/typescript`.
+/// A folder with access to the packages, and with copies of the files in `tests/typescript`.
 struct Workshop {
     folder: TempDir,
     installed: PathBuf,
 }
 
 impl Workshop {
-    /// Nothing where its tests are not wanted.
+    /// Creates the folder. Returns `None` if its tests are disabled.
     fn open() -> Option<Self> {
         if std::env::var_os("HIGHLANDER_SKIP_TYPESCRIPT").is_some() {
             eprintln!("skipped: HIGHLANDER_SKIP_TYPESCRIPT is set");
@@ -28,7 +28,7 @@ impl Workshop {
         let installed = artifacts::typescript();
         let folder = tempfile::Builder::new().prefix("test-").tempdir_in(&installed).unwrap();
         let source = artifacts::repository().join("tests/typescript");
-        // Below the folder of its packages, a program finds them.
+        // Programs find their packages because this folder is below the packages' folder.
         for file in ["package.json", "tsconfig.json", "todo.ts", "validate.mjs"] {
             std::fs::copy(source.join(file), folder.path().join(file)).unwrap();
         }
@@ -49,7 +49,7 @@ impl Workshop {
         command::run_for_long(command).await
     }
 
-    /// A program of one of the packages.
+    /// Runs a program of one of the packages.
     async fn run_package(&self, name: &str, arguments: &[&str]) -> Ended {
         let program = self.installed.join("node_modules/.bin").join(name);
         self.run(program.to_str().expect("a plain path"), arguments).await

@@ -1,4 +1,4 @@
-//! Every way to ask for something wrong: its own code, and nothing changed.
+//! Every kind of invalid request: each has its own error code, and changes nothing.
 
 use futures_util::future::join_all;
 use highlander_tests::client::{Client, Reply, Request};
@@ -6,7 +6,7 @@ use highlander_tests::node::{Node, Options};
 use reqwest::Method;
 use serde_json::json;
 
-/// The object that must stay as it is: a counter at 7, at version 1.
+/// The object that must stay unchanged: a counter at 7, at version 1.
 const OBJECT: &str = "counter/a";
 
 async fn node_with_object() -> (Node, Client) {
@@ -16,7 +16,7 @@ async fn node_with_object() -> (Node, Client) {
     (node, client)
 }
 
-/// Sends a request that must be refused with `code`, and looks whether the object stayed as it was.
+/// Sends a request that must fail with `code`, and checks that the object is unchanged.
 async fn refused(client: &Client, request: Request, code: &str) -> Reply {
     let before = client.state(OBJECT).await;
     let reply = request.send().await;
@@ -66,7 +66,7 @@ async fn names_that_follow_no_grammar_are_refused() {
     }
     let longest = "k".repeat(256);
     assert_eq!(client.increment(&format!("counter/{longest}")).await, 1);
-    // A slash and a line of Chinese are keys like any other.
+    // A slash and Chinese characters are valid in keys.
     assert_eq!(client.increment("counter/a%2Fb").await, 1);
     assert_eq!(client.increment("counter/%E4%B8%96%E7%95%8C").await, 1);
 }
@@ -158,7 +158,7 @@ async fn conditions_that_do_not_hold_are_refused() {
         let call = client.call(OBJECT, "value").header("if-match", holds);
         assert_eq!(call.send().await.done().version(), 2, "{holds}");
     }
-    // The same answer again costs nothing to read.
+    // A repeated read of the same version returns no body.
     let tag = client.state(OBJECT).await.header("etag").to_owned();
     let read = client.object(Method::GET, OBJECT).header("if-none-match", &tag).send().await;
     assert_eq!((read.status, read.version(), read.body.len()), (304, 2, 0));
@@ -238,7 +238,7 @@ async fn arguments_that_are_all_optional_may_be_left_out() {
     }
     let none = client.get("/v1/objects/shelf/a/list?argument=%7B%22grams_max%22%3A1%7D");
     assert_eq!(none.send().await.done().json(), json!([]));
-    // One argument that has to be given is one too many.
+    // A single required argument suffices to reject a call without arguments.
     client.call("shelf/a", "place").send().await.problem("invalid-argument");
     client.call("shelf/a", "delete").send().await.problem("invalid-argument");
 }
@@ -288,7 +288,7 @@ async fn what_is_too_large_is_refused() {
     let body = |bytes: usize| format!("\"{}\"", "x".repeat(bytes - 2));
     let call = client.call(OBJECT, "add").body(body((1 << 20) + 1));
     refused(&client, call, "body-too-large").await;
-    // One byte less is read, and found not to be a number.
+    // One byte less is read, and is not a valid number.
     refused(&client, client.call(OBJECT, "add").body(body(1 << 20)), "invalid-argument").await;
 
     client.deploy("misbehaving").await;
@@ -317,7 +317,7 @@ async fn a_deleted_object_is_as_if_it_had_never_been() {
     assert_eq!(client.state(OBJECT).await.version(), 3);
 }
 
-/// A node on which a call may use the processor for two seconds, however long that takes.
+/// Starts a node on which a call may use two seconds of CPU time, however long that takes.
 async fn node_to_keep_busy(mailbox_len: &str) -> (Node, Client) {
     let options = Options::new().with("sandbox.cpu_max", "2s").with("objects.call_timeout", "60s");
     let options = options.with("objects.mailbox_len", mailbox_len);
@@ -326,7 +326,7 @@ async fn node_to_keep_busy(mailbox_len: &str) -> (Node, Client) {
     (node, client)
 }
 
-/// A mailbox of one has a lobby of sixteen, where callers wait for 50 ms.
+/// A mailbox of one has an overflow queue of sixteen, in which callers wait for 50 ms.
 #[tokio::test]
 async fn an_overloaded_object_says_so_and_does_nothing() {
     const CALLERS: u64 = 60;

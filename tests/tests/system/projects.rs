@@ -1,4 +1,4 @@
-//! `highlander new`: a project that tests, builds, deploys and answers unchanged.
+//! `highlander new`: a project whose tests pass, and which builds, deploys and responds without edits.
 
 use std::path::Path;
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::process::Command;
 use highlander_tests::command::{self, highlander};
 use highlander_tests::node::{Node, Options};
 
-/// Where Cargo puts what it compiles: kept between two runs, since the SDK's dependencies take a while.
+/// Cargo's target folder, kept between runs because compiling the SDK's dependencies takes a while.
 pub(crate) const TARGET: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/projects");
 
 async fn cargo(project: &Path, arguments: &[&str]) {
@@ -32,7 +32,8 @@ async fn a_new_project_works_unchanged() {
     assert!(state.is_object(), "{state}");
 }
 
-/// The second object of a project: it calls the first one with types, and has an argument of the shared crate.
+/// The second object of a project: it calls the first one with typed calls, and takes an argument of the shared
+/// crate.
 const GUESTBOOK: &str = r#"
 use highlander_sdk::prelude::*;
 use my_first::MyFirst;

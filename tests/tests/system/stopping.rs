@@ -1,4 +1,4 @@
-//! Signals: a node that is told to stop finishes what it has begun, and loses nothing (contract D1, L2).
+//! Graceful shutdown by signal: a node completes the calls in progress, and loses nothing (guarantees D1, L2).
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ async fn a_node_that_is_stopped_under_load_keeps_every_answer() {
         wait::within("answers under load", recorder.has_answered(answers)).await;
         let status = node.terminate().await;
         assert!(status.success(), "{status}");
-        // Every caller was told that nothing was executed, or found nobody there.
+        // Every caller received "not executed", or could not connect.
         assert_eq!(load.end().await, 16);
         node.restart().await;
         let _ = recorder.audit(&node.client()).await;
@@ -32,7 +32,7 @@ async fn a_node_that_is_stopped_under_load_keeps_every_answer() {
 
 type Spinning = JoinHandle<reqwest::Result<Reply>>;
 
-/// A node with a call under way that takes 10 s.
+/// Starts a node with a call in progress that takes 10 s.
 async fn node_at_work() -> (Node, Spinning) {
     let options = Options::new().with("sandbox.cpu_max", "10s").with("objects.call_timeout", "60s");
     let node = Node::start_with(options, &["misbehaving", "counter"]).await;
@@ -82,7 +82,7 @@ async fn ctrl_c_stops_in_order_too() {
     assert_eq!(node.client().value("counter/a").await, 1);
 }
 
-/// Connects and asks, again and again, until nobody listens any more. Says what went wrong before.
+/// Connects and sends requests until no process listens any more. Returns the first error before that.
 async fn ask_until_refused(url: String, answered: watch::Sender<u64>) -> Result<(), String> {
     while let Ok(mut connection) = Connection::open(&url).await {
         match connection.ask("GET /healthz").await {
@@ -97,7 +97,7 @@ async fn ask_until_refused(url: String, answered: watch::Sender<u64>) -> Result<
 async fn no_connection_that_was_made_is_reset_as_a_node_stops() {
     let mut node = Node::start(Options::new()).await;
     for round in 0..20 {
-        // Whoever sends half a head is in nobody's way.
+        // A client that has sent half a head does not delay the shutdown.
         let mut half = Wire::connect(node.url()).await;
         assert!(half.write(b"GET /hea").await);
         let (answered, mut counted) = watch::channel(0);

@@ -1,6 +1,6 @@
-//! The same behaviour on every store: the embedded one, our S3 server, and one that is not ours.
+//! The same behaviour on every store: the embedded one, our S3 server, and ministack.
 //!
-//! What is asked here is what does not depend on where records lie; what does is asked elsewhere.
+//! These checks do not depend on the location of records; other tests cover those that do.
 
 use highlander_tests::client::Client;
 use highlander_tests::cluster::Cluster;
@@ -21,7 +21,7 @@ async fn on(bucket: Kind) -> Cluster {
     Cluster::start(options.guests(&["journal", "todo"])).await
 }
 
-/// The first object of the README, written, read, torn down, deleted and written again.
+/// Writes, reads, unloads, deletes and rewrites the first object of the README.
 async fn check_first_object(client: &Client) {
     let todo = "todo/42";
     let fresh = json!({ "title": "", "completed": false, "color": "blue" });
@@ -41,7 +41,7 @@ async fn check_first_object(client: &Client) {
     assert_eq!(keys["keys"], json!(["42"]));
 }
 
-/// A repeated call is done once, also by another owner.
+/// A repeated call is executed once, also after a change of owner.
 async fn check_idempotency(client: &Client) {
     let recorder = Recorder::new("journal/keyed");
     let first = recorder.change(client, Some("k")).await;

@@ -1,4 +1,4 @@
-//! The example with which Highlander is introduced: a todo that outlives everything but its deletion.
+//! Acceptance test: the introductory example, a todo that survives everything except its deletion.
 
 use highlander_tests::node::{Node, Options};
 use highlander_tests::wait;
@@ -60,7 +60,7 @@ async fn the_epoch_rises_with_every_owner_that_commits() {
         node.kill9();
         node.restart().await;
     }
-    // A deletion is a version too, and what comes after it goes on from there.
+    // A deletion is a version too, and the next change continues from it.
     let client = node.client();
     assert_eq!(client.object(Method::DELETE, "todo/42").send().await.done().version(), 4);
     let reply = client.call("todo/42", "complete").send().await.done();

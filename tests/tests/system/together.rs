@@ -1,4 +1,4 @@
-//! Objects that call each other, send messages and set alarms, on one node (contract S5, S8, O3).
+//! Objects that call each other, send messages and set alarms, on one node (guarantees S5, S8, O3).
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use highlander_tests::wait;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-/// Compiling what so many tests deploy at the same moment takes a while.
+/// Allows for slow compilation while many tests deploy at the same moment.
 fn options() -> Options {
     Options::new().with("sandbox.compile_time_max", "2m")
 }
@@ -17,7 +17,7 @@ async fn node() -> Node {
     Node::start_with(options(), &["together"]).await
 }
 
-/// One on which an object can be kept busy for some time.
+/// Starts a node on which an object can be kept busy for some time.
 async fn with_misbehaving() -> Node {
     let options = options().with("sandbox.cpu_max", "2s");
     Node::start_with(options, &["together", "misbehaving"]).await
@@ -32,7 +32,7 @@ async fn make(client: &Client, from: &str, handler: &str, argument: Value) -> Va
     call.send().await.done().json()
 }
 
-/// What `from` is told of a call that has no reply.
+/// Returns the error that `from` receives for a failed call.
 async fn failure(client: &Client, from: &str, call: Value) -> Value {
     let answer = make(client, from, "call", call).await;
     answer["error"].clone()
@@ -117,13 +117,14 @@ async fn the_caller_of_a_chain_may_wait_no_longer_than_its_caller() {
     let began = Instant::now();
     let answer = call.send().await;
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
-    // The handler still has the time to say so itself.
+    // The handler still has time to report it.
     assert_eq!(answer.done().json()["error"]["kind"], "timed-out");
     let _ = busy.await;
 }
 
-/// Chains that meet in opposite directions, again and again: none of them waits for its deadline, which would be told
-/// so. Two begin at either end at once, so that a second one finds the way back taken on any machine.
+/// Chains that repeatedly meet in opposite directions: none waits for its deadline, which would return another
+/// error. Two begin at either end at once, so that on any machine a second one meets a chain in the opposite
+/// direction.
 #[tokio::test]
 async fn chains_that_meet_do_not_wait_for_each_other_for_ever() {
     let node = node().await;
@@ -170,7 +171,7 @@ async fn a_key_of_the_first_call_is_one_for_all_that_follow() {
     };
     let first = call().await.done();
     assert_eq!(call().await.done().body, first.body);
-    // The same calls from an object that does not remember the first one.
+    // The same calls from an object that has not made the first one.
     let inner = json!({
         "type": "together", "key": "b", "handler": "chain", "argument": { "path": ["c"] },
         "idempotency_key": "inner",
@@ -192,7 +193,7 @@ async fn messages_arrive_in_order_and_once_across_a_crash() {
     }
     node.restart().await;
     let client = node.client();
-    // Nobody calls the sender: it is woken because it has messages.
+    // No client calls the sender: a wake-up activates it to deliver its messages.
     for key in ["b", "c"] {
         wait::until("all messages are there", async || {
             state(&client, key).await["received"]["a"]["count"] == 200
@@ -275,7 +276,7 @@ async fn what_a_rejected_call_asked_for_never_happens() {
             assert_ne!(answer.status, 200, "{}", answer.text());
         }
     }
-    // A message that is sent after all of them shows that they are not on their way.
+    // Messages are ordered: the arrival of a later one shows that none of these was sent.
     let send = json!({ "to": ["b"], "count": 1, "tag": "last" });
     let _ = make(&client, "a", "send", send).await;
     wait::until("the last one arrives", async || {
@@ -343,7 +344,7 @@ async fn an_alarm_rings_although_the_node_was_down_and_nobody_calls() {
     tokio::time::sleep(Duration::from_millis(3_500)).await;
     node.restart().await;
     let client = node.client();
-    // Where it is asked for in this way nobody activates it.
+    // This query does not activate the object.
     wait::until("it was woken and has changed", async || {
         let now = client.get("/v1/objects/together/a/owner").send().await.done().json();
         now["version"].as_u64() > before["version"].as_u64().map(|version| version + 1)
@@ -351,7 +352,7 @@ async fn an_alarm_rings_although_the_node_was_down_and_nobody_calls() {
     .await;
     let rings = state(&client, "a").await["rings"].clone();
     assert_eq!(rings["later"]["count"], 1, "{rings}");
-    // Some seconds were missed, and became one.
+    // The rings missed during the outage were merged into one.
     assert_eq!(rings["often"]["repeated"], 0, "{rings}");
 }
 

@@ -1,4 +1,4 @@
-//! Many callers of one object, and callers that go away.
+//! Many callers of one object, and callers that disconnect.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ async fn calls_to_different_objects_do_not_meet() {
     assert_eq!(sum, 50 * (1 + 2 + 3 + 4));
 }
 
-/// The client of every second call goes away without its answer, of every third before the request is whole.
+/// Every second client disconnects before the response, every third before its request is complete.
 #[tokio::test]
 async fn a_call_whose_client_went_away_is_whole_or_nothing() {
     const CALLS: usize = 60;

@@ -1,4 +1,5 @@
-//! Components that are none, that want too much, or that lie: refused with a reason, and nothing is published.
+//! Uploads that are not components, demand too much, or are malformed: each is rejected with a reason and not
+//! published.
 
 use std::path::Path;
 
@@ -12,7 +13,7 @@ async fn types(client: &Client) -> Value {
     client.get("/v1/types").send().await.done().json()
 }
 
-/// Uploads bytes that must be refused, onto a node with a counter that must stay as it is.
+/// Uploads bytes that must be rejected, to a node with a counter that must stay unchanged.
 async fn check_refused(wasm: Vec<u8>, code: &str, reason: &str) {
     let node = Node::start_with(component_max("512KiB"), &["counter"]).await;
     let client = node.client();
@@ -42,7 +43,7 @@ async fn a_component_that_traps_when_asked_is_refused() {
     check_refused(artifacts::guest_bytes("liar-describe"), "component-refused", "").await;
 }
 
-/// Loops end with the budget of one call, memory with that of one instance.
+/// Loops end with the CPU budget of one call, memory with the limit of one instance.
 #[tokio::test]
 async fn a_component_that_does_harm_when_asked_is_refused() {
     for (word, reason) in [("loop", "processor time"), ("eat", "memory"), ("garbage", "media type")]
@@ -157,7 +158,7 @@ async fn every_guest_is_used_by_a_test() {
     }
 }
 
-/// All files of a folder and of those in it, as one text.
+/// Returns all files of a folder and its subfolders as one text.
 fn sources(folder: &Path) -> String {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries

@@ -1,10 +1,10 @@
-//! Nodes that are kept out, because what they were told does not fit the cluster they would join.
+//! Nodes that are rejected because their configuration does not match the cluster.
 
 use highlander_tests::cluster::options::ClusterOptions;
 use highlander_tests::cluster::{Cluster, PREFIX};
 use highlander_tests::process::Process;
 
-/// Starts a fourth node with these variables besides, and says why it ended.
+/// Starts a fourth node with these additional variables, and returns the reason for its exit.
 async fn refused(cluster: &Cluster, variables: &[(&str, &str)]) -> String {
     let mut command = cluster.node(0).command();
     let data = cluster.folder().join("stranger");
@@ -18,7 +18,7 @@ async fn refused(cluster: &Cluster, variables: &[(&str, &str)]) -> String {
     log
 }
 
-/// The connect string of the first node, with another chroot.
+/// Returns the first node's connect string with another chroot.
 fn elsewhere(cluster: &Cluster, chroot: &str) -> String {
     let links = &cluster.node(0).links().zookeeper;
     let servers: Vec<_> = links.iter().map(|link| link.address().to_string()).collect();
@@ -36,7 +36,7 @@ async fn a_node_that_would_be_of_another_cluster_is_refused() {
     let connect = elsewhere(&cluster, "other");
     let log = refused(&cluster, &[("HIGHLANDER_REGISTRY__CONNECT", &connect)]).await;
     assert!(log.contains("ZooKeeper chroot knows nothing"), "{log}");
-    // The members took no notice, and take a node that fits.
+    // The members are unaffected, and accept a node with a matching configuration.
     for index in 0..2 {
         assert!(!cluster.node(index).log().iter().any(|line| line.contains("session is over")));
     }
@@ -44,7 +44,7 @@ async fn a_node_that_would_be_of_another_cluster_is_refused() {
     cluster.is_whole().await;
 }
 
-/// A second cluster that is wholly its own, but for the bucket and the prefix.
+/// A second cluster, separate except for the bucket and the prefix.
 #[tokio::test]
 async fn a_bucket_is_of_one_cluster_until_its_operator_says_otherwise() {
     let cluster = Cluster::start(ClusterOptions { nodes: 1, ..ClusterOptions::new() }).await;
@@ -68,7 +68,7 @@ async fn a_bucket_is_of_one_cluster_until_its_operator_says_otherwise() {
     process.line_with("node n0-").await;
     process.kill();
     assert!(cluster.store().blob(&blob).is_some(), "it has a cluster again");
-    // Which is not the first one any more.
+    // The bucket no longer belongs to the first cluster.
     let log = refused(&cluster, &[]).await;
     assert!(log.contains("the bucket belongs to cluster"), "{log}");
 }

@@ -1,4 +1,4 @@
-//! Who may do what in a cluster: at the node that is asked, and at the one that owns the object.
+//! Authorization in a cluster, at the node that receives a call and at the node that owns the object.
 
 use highlander_tests::cluster::Cluster;
 use highlander_tests::cluster::options::ClusterOptions;
@@ -9,7 +9,7 @@ use serde_json::json;
 
 const NODE_TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
-/// A cluster of two nodes that asks for tokens, with the tokens of `root` and these others.
+/// Starts a cluster of two nodes that requires tokens, with the tokens of `root` and of these principals.
 async fn closed(others: &[(&str, &str)]) -> (Cluster, Tokens) {
     let mut principals = vec![("root", "call:*,deploy:*,admin")];
     principals.extend(others);
@@ -67,7 +67,7 @@ async fn who_may_not_is_refused_at_every_node_before_anything_happens() {
         bob.get("/v1/nodes").send().await.problem("forbidden");
         let nobody = client.clone().with_token(None);
         nobody.call(object, "increment").send().await.problem("unauthenticated");
-        // What only nodes may say, from somebody who is none.
+        // Headers that only nodes may send, from a client that is not a node.
         for client in [&nobody, &bob] {
             let forged = client.request(Method::POST, &path).header("highlander-hops", "1");
             let forged = forged.header("highlander-caller", "principal root call:*").send().await;
@@ -75,7 +75,7 @@ async fn who_may_not_is_refused_at_every_node_before_anything_happens() {
         }
         let share = nobody.request(Method::POST, "/v1/types/counter/rehearsal");
         share.json(json!({})).send().await.problem("unauthenticated");
-        // A node that is less careful than it should be: the owner looks again.
+        // The owner checks again, in case the forwarding node did not check properly.
         let lax = client.clone().with_token(Some(NODE_TOKEN));
         let forwarded = lax.request(Method::POST, &path).header("highlander-hops", "1");
         let forwarded = forwarded.header("highlander-caller", "principal bob call:list");
@@ -90,7 +90,7 @@ async fn what_nodes_do_for_each_other_goes_on_with_tokens() {
     let (cluster, _tokens) = closed(&[]).await;
     let object = cluster.objects_on(1, "counter", 1).await.remove(0);
     assert_eq!(cluster.client(0).increment(&object).await, 1);
-    // Which objects are active, every node is asked.
+    // A listing of active objects queries every node.
     for node in 0..2 {
         let listed = cluster.client(node).get("/v1/objects/counter?active").send().await.done();
         let key = object.strip_prefix("counter/");
@@ -99,7 +99,7 @@ async fn what_nodes_do_for_each_other_goes_on_with_tokens() {
             listed.json()["keys"].as_array().unwrap().iter().any(|listed| *listed == json!(key))
         );
     }
-    // A roll-out asks every node, and a rehearsal has every node try its share.
+    // A roll-out polls every node, and a rehearsal runs its share on every node.
     let rehearsed = cluster.client(0).request(Method::POST, "/v1/rehearsals");
     let guest = highlander_tests::artifacts::guest_bytes("counter-v2");
     let rehearsed = rehearsed.body(guest).send().await.done().json();

@@ -1,4 +1,4 @@
-//! Clients that go away, and calls that come twice (contract S6, S7).
+//! Clients that disconnect, and repeated calls (guarantees S6, S7).
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use highlander_tests::rounds::rounds;
 use highlander_tests::seed;
 use rand::RngExt as _;
 
-/// Through the owner and through others: the call goes on, and its key tells what came of it.
+/// Through the owner and through other nodes: the call continues, and its key yields the outcome.
 #[tokio::test]
 async fn a_call_whose_client_went_away_is_whole_or_nothing_through_any_node() {
     let mut random =

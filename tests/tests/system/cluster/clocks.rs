@@ -1,5 +1,5 @@
-//! Wall clocks that are wrong, and turn back: nothing that is promised depends on them (faults of the library
-//! libfaketime, without which this is skipped).
+//! Wall clocks that are wrong, and that go back: no guarantee depends on them. The tests use the library
+//! libfaketime, and are skipped without it.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use highlander_tests::cluster::options::ClusterOptions;
 use highlander_tests::node::Options;
 use highlander_tests::seed;
 
-/// Where Debian has the library, on machines of either kind.
+/// Debian's paths of the library on both supported architectures.
 const LIBRARIES: [&str; 2] = [
     "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
     "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1",
@@ -43,7 +43,7 @@ async fn wall_clocks_that_jump_change_nothing() {
     assert_eq!((totals.not_executed, totals.unknown), (0, 0), "{totals:?}");
 }
 
-/// A node whose wall clock is what this file says.
+/// Options of a node that reads its wall clock from this file.
 fn faked(library: &Path, clock: &Path) -> Options {
     Options::new()
         .with_variable("LD_PRELOAD", library.to_str().expect("a plain path"))
@@ -54,7 +54,7 @@ fn faked(library: &Path, clock: &Path) -> Options {
 }
 
 fn set(clock: &Path, offset: &str) {
-    // Replaced as a whole, so that nobody reads half of it.
+    // Atomic replacement, so that no process reads a partial file.
     let next = clock.with_extension("next");
     std::fs::write(&next, format!("{offset}\n")).unwrap();
     std::fs::rename(&next, clock).unwrap();

@@ -1,4 +1,4 @@
-//! Components that no object needs are removed, and no others.
+//! Garbage collection of components removes exactly those that no object needs.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use highlander_tests::wait::until;
 use reqwest::Method;
 use serde_json::Value;
 
-/// Everything changes over, and nothing is watched, so that the roll-out is over at once.
+/// Changes over all objects without the stage *watching*, so that the roll-out closes at once.
 const UNWATCHED: &str = "max_failures=none";
 
 async fn deploy(cluster: &Cluster, component: Vec<u8>, revision: u64) {
@@ -18,7 +18,7 @@ async fn deploy(cluster: &Cluster, component: Vec<u8>, revision: u64) {
     assert_eq!(reply.json()["revision"], revision);
 }
 
-/// The revisions of the counter whose components are gone.
+/// Returns the revisions of the counter whose components were collected.
 async fn collected(cluster: &Cluster) -> Vec<u64> {
     let document = cluster.client(1).get("/v1/types/counter").send().await.done().json();
     let revisions = document["revisions"].as_array().unwrap();
@@ -38,7 +38,7 @@ async fn a_component_goes_when_no_object_needs_it_and_can_come_again() {
         .with("objects.revisions_kept", "1")
         .with("objects.collect_after", "1s");
     let cluster = Cluster::start(options).await;
-    // What the moody one does not read stays on the first, whatever comes after.
+    // An object whose state `counter-moody` cannot read stays on the first revision, whichever follow.
     for object in ["counter/plain", "counter/refuse-1"] {
         assert_eq!(increment(&cluster, 0, object).await, 1);
     }

@@ -1,4 +1,4 @@
-//! kill -9 of nodes in the middle of everything (contract S1, S6, S7, D1, L1).
+//! Nodes killed with SIGKILL under load (guarantees S1, S6, S7, D1, L1).
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ async fn the_objects_of_a_killed_node_answer_elsewhere_and_lose_nothing() {
         let victim = random.random_range(0..3);
         super::under_load(&cluster, &objects, &mut random, async || {
             cluster.node(victim).kill9();
-            // Some rounds with a node that is back before its old session is over.
+            // In every other round the node is back before its old session has expired.
             if round % 2 == 0 {
                 let _ = objects.settle(&cluster).await;
             }
@@ -33,7 +33,7 @@ async fn the_objects_of_a_killed_node_answer_elsewhere_and_lose_nothing() {
     }
 }
 
-/// The write has taken place, and its owner ends before it hears of it.
+/// The write has taken place, and the owner dies before it receives the response.
 #[tokio::test]
 async fn a_call_whose_owner_dies_between_write_and_answer_is_told_by_its_key() {
     let cluster = Cluster::start(ClusterOptions::new()).await;
@@ -44,7 +44,7 @@ async fn a_call_whose_owner_dies_between_write_and_answer_is_told_by_its_key() {
         let other = cluster.client((owner + 1) % 3);
         let first = recorder.change(&other, None).await;
         assert!(matches!(first, Outcome::Done(_)), "{first:?}");
-        // The store hears the owner, and the owner does not hear the store.
+        // Requests reach the store, but responses do not reach the owner.
         cluster.node(owner).links().store.set(Mode::CutFrom);
         let waits = cluster.client(owner);
         let call = recorder.change(&waits, Some("k"));
@@ -87,7 +87,7 @@ async fn nothing_that_was_answered_is_lost_when_all_nodes_die_at_once() {
     }
 }
 
-/// A node that is started again under its old name while its old session lives must not believe in the old claims.
+/// A node that restarts under its name while its old session lives must not trust the old claims.
 #[tokio::test]
 async fn a_node_that_comes_back_under_its_name_is_another_one() {
     let cluster = Cluster::start(ClusterOptions::new().session(Duration::from_secs(4))).await;

@@ -1,4 +1,4 @@
-//! Nodes that are cut from one of their neighbours, and from no other (contract S2, S4, S6, L5).
+//! Nodes that are partitioned from exactly one of their neighbours (guarantees S2, S4, S6, L5).
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use highlander_tests::history::Outcome;
 use highlander_tests::{seed, wait};
 use tokio::time::sleep;
 
-/// Waits until somebody else than this node answers for an object.
+/// Waits until a node other than this one responds for an object.
 async fn has_left(cluster: &Cluster, node: usize, object: &str) {
     let others = cluster.others(node);
     wait::until(&format!("another node answers for {object}"), async || {
@@ -22,7 +22,7 @@ async fn has_left(cluster: &Cluster, node: usize, object: &str) {
     .await;
 }
 
-/// The node that lost its ensemble may forward, but must not answer itself.
+/// A node that has lost its ensemble may forward calls, but must not execute them.
 async fn check_cut_from_registry(test: &str, mode: Mode) {
     let mut random = seed::random_numbers(test);
     let cluster = Cluster::start(ClusterOptions::new()).await;
@@ -83,8 +83,8 @@ async fn a_node_that_hears_its_ensemble_again_in_time_keeps_its_objects() {
     objects.have_one_owner();
 }
 
-/// Those that nobody changes, and those whose writes are undecided: these may take effect still, and nobody is told
-/// that they will not.
+/// Includes objects without changes and objects with undecided writes. Such writes may still take effect, and no
+/// caller receives "not executed" for them.
 #[tokio::test]
 async fn a_node_cut_from_the_store_gives_its_objects_up() {
     let mut random = seed::random_numbers("a_node_cut_from_the_store_gives_its_objects_up");
@@ -114,7 +114,7 @@ async fn a_node_cut_from_the_store_gives_its_objects_up() {
     let _ = quiet.judge(&cluster).await;
 }
 
-/// The request that is open has a minute to fail, and the node does not wait for that.
+/// The open request takes a minute to fail; the node does not wait for that.
 #[tokio::test]
 async fn a_silent_store_is_noticed_before_a_request_to_it_has_failed() {
     let options = ClusterOptions::new()

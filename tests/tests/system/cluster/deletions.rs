@@ -1,4 +1,4 @@
-//! Objects that are deleted, and come back: on any node, and whatever happens meanwhile (contract S3, S7, D3).
+//! Objects that are deleted and created again, on any node and under faults (guarantees S3, S7, D3).
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ fn put(cluster: &Cluster, node: usize, object: &str, value: u64) -> Request {
     cluster.client(node).object(Method::PUT, object).json(json!({ "value": value }))
 }
 
-/// The record in the store: its version, its epoch, and whether it is a tombstone.
+/// Returns the stored record's version and epoch, and whether it is a tombstone.
 async fn record(cluster: &Cluster, object: &str) -> (u64, u64, bool) {
     let bytes = cluster.record(object).await.expect("there is a record");
     let record: Value = serde_json::from_slice(&bytes).unwrap();
@@ -108,7 +108,7 @@ async fn a_repeated_delete_gets_its_first_answer() {
     assert_eq!(cluster.client(2).value(object).await, 1, "it deletes nothing a second time");
 }
 
-/// Waits until so many calls wait for an object.
+/// Waits until this many calls are queued for an object.
 async fn wait_for_waiting(cluster: &Cluster, object: &str, count: u64) {
     let path = format!("/v1/objects/{object}/owner");
     wait::until(&format!("{count} calls wait"), async || {
@@ -161,7 +161,7 @@ async fn deleted_objects_are_left_out_of_lists_on_every_node() {
     for gone in [1, 2, 4] {
         let object = format!("counter/{}", keys[gone]);
         let _ = delete(&cluster, gone % 3, &object).send().await.done();
-        // Some as a file, some in memory still.
+        // Some are cold, others still active.
         if gone == 2 {
             cluster.client(0).deactivate(&object).await;
         }
@@ -172,7 +172,7 @@ async fn deleted_objects_are_left_out_of_lists_on_every_node() {
     };
     for node in 0..3 {
         assert_eq!(listed(node, "").await["keys"], json!(["left-0", "left-3", "left-5"]));
-        // A page of nothing but deleted objects is not the last one.
+        // A page that contains only deleted objects is not the last one.
         let page = listed(node, "&limit=2&after=left-0").await;
         assert_eq!((&page["keys"], &page["next"]), (&json!([]), &json!("left-2")));
     }
@@ -183,7 +183,7 @@ async fn deleted_objects_are_left_out_of_lists_on_every_node() {
     }
 }
 
-/// A tombstone is a version like any other: it outlives its node, and the next owner goes on from it.
+/// A tombstone is a version like any other: it survives its node, and the next owner continues from it.
 #[tokio::test]
 async fn versions_and_epochs_go_on_after_a_delete_on_whichever_node() {
     let cluster = Cluster::start(options()).await;
@@ -224,7 +224,7 @@ async fn versions_and_epochs_go_on_after_a_delete_on_whichever_node() {
     }
 }
 
-/// The tombstone is in the store, and its owner ends before it hears of it.
+/// The tombstone is in the store, and the owner dies before it receives the response.
 #[tokio::test]
 async fn a_delete_whose_owner_dies_before_the_answer_is_told_by_its_key() {
     let cluster = Cluster::start(options()).await;

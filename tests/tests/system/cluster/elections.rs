@@ -1,5 +1,5 @@
-//! Ensembles of three servers that lose their leader or their majority, and a follower that loses its leader (contract
-//! S4, L5, N1).
+//! Ensembles of three servers that lose their leader or their majority, and a follower that loses its leader
+//! (guarantees S4, L5, N1).
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -86,8 +86,8 @@ async fn objects_stop_without_a_majority_and_answer_again_with_it() {
 
 type Ways = Arc<Mutex<BTreeMap<(usize, usize), Link>>>;
 
-/// The owner is attached to a follower that goes on answering pings and reads, while the leader hears neither of them,
-/// ends the owner's session, and lets another node claim its objects.
+/// The owner is connected to a follower that still answers pings and reads. The leader receives neither of them,
+/// expires the owner's session, and lets another node claim its objects.
 #[tokio::test]
 async fn an_owner_whose_server_lost_its_leader_stops_before_anybody_else_begins() {
     let mut random = seed::random_numbers(
@@ -96,7 +96,7 @@ async fn an_owner_whose_server_lost_its_leader_stops_before_anybody_else_begins(
     let ways = Ways::default();
     let known = Arc::clone(&ways);
     let options = ClusterOptions {
-        // Far longer than a session: this is what makes the follower a liar.
+        // Far longer than a session, so that the follower still serves after the leader has expired the session.
         sync_limit: 30,
         route: Some(Arc::new(move |from, to, address: String| {
             let link = runtime::link_from_blocking(address.parse().expect("an address"));
@@ -111,7 +111,7 @@ async fn an_owner_whose_server_lost_its_leader_stops_before_anybody_else_begins(
     for _ in 0..rounds(1, 20) {
         let leader = leader(&cluster).await;
         let follower = (leader + 1) % 3;
-        // The first node knows the way to this follower only.
+        // The first node can reach only this follower.
         let links = &cluster.node(0).links().zookeeper;
         links.iter().enumerate().filter(|(server, _)| *server != follower).for_each(|(_, link)| {
             link.set(Mode::Refuse);

@@ -1,4 +1,4 @@
-//! What operators and accidents do to the ensemble's data (contract S1, S3, L5).
+//! Operator mistakes and accidents with the ensemble's data (guarantees S1, S3, L5).
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use highlander_tests::{seed, wait};
 use tokio::time::sleep;
 use zookeeper_client as zk;
 
-/// Nothing is kept in ZooKeeper that cannot be lost.
+/// ZooKeeper holds no state that cannot be lost.
 #[tokio::test]
 async fn histories_go_on_when_the_ensemble_has_forgotten_everything() {
     let mut random =
@@ -29,7 +29,7 @@ async fn histories_go_on_when_the_ensemble_has_forgotten_everything() {
                     std::fs::remove_dir_all(data).expect("the server's data");
                 })
                 .await;
-            // Servers without a memory would give claims away that are trusted still.
+            // Empty servers would grant claims that their former owners still trust.
             sleep(cluster.options().session_timeout).await;
             cluster.with_ensemble(|ensemble| ensemble.restart(0)).await;
             cluster.is_whole().await;
@@ -51,7 +51,7 @@ async fn epochs(cluster: &Cluster, objects: &Objects) -> Vec<u64> {
     epochs
 }
 
-/// Sessions with as many claims as they may have are closed at once, and the servers can read back what they wrote.
+/// Sessions with the maximum number of claims expire at once, and the servers can read back what they wrote.
 #[tokio::test]
 async fn an_ensemble_outlives_the_end_of_sessions_that_are_full() {
     let claims_max: usize = if is_soak() { 25_000 } else { 60 };
@@ -118,7 +118,7 @@ async fn an_owner_whose_claim_was_removed_by_hand_ends_the_object() {
     let _ = objects.judge(&cluster).await;
 }
 
-/// The path of the znode whose data names this key.
+/// Returns the path of the znode whose data contains this key.
 async fn claim_of(admin: &zk::Client, key: &str) -> Option<String> {
     let mut paths = vec!["/".to_owned()];
     while let Some(path) = paths.pop() {

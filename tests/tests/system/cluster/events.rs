@@ -1,4 +1,4 @@
-//! Watching through every node of a cluster, while the owner of the object changes.
+//! Subscriptions through every node of a cluster, while the owner of the object changes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 const OBJECT: &str = "counter/watched";
 
-/// Somebody who watches through a node until the end of a version, and comes back whenever the stream ends.
+/// A subscriber at one node, which reads until the end of a version and resubscribes whenever the stream ends.
 struct Watcher {
     reading: JoinHandle<(Vec<Seen>, usize)>,
 }
@@ -49,7 +49,7 @@ impl Watcher {
         Self { reading }
     }
 
-    /// How often the stream ended, and how many resets there were.
+    /// Returns the number of interruptions, and the number of resets.
     async fn end(self) -> (usize, usize) {
         let (events, interruptions) = wait::within("all is told", self.reading).await.unwrap();
         let resets = check_order(&events);
@@ -66,7 +66,7 @@ async fn watchers(cluster: &Arc<Cluster>, until: u64) -> Vec<Watcher> {
     watchers
 }
 
-/// Has the object changed so often, through one node after another, by calls that are repeated until they are done.
+/// Changes the object this many times, through the nodes in turn, and repeats each call until it succeeds.
 async fn change(cluster: &Cluster, through: &[usize], from: u64, count: u64) {
     for n in from..from + count {
         let index = through[usize::try_from(n).unwrap() % through.len()];

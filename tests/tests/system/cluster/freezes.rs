@@ -1,4 +1,4 @@
-//! Nodes that stop for a while and go on as if nothing had happened (contract S2, S4, L1).
+//! Nodes that are paused for a while and then continue unaware (guarantees S2, S4, L1).
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use highlander_tests::seed;
 use rand::RngExt as _;
 use tokio::time::sleep;
 
-/// Its callers wait for it all the time, so that whatever it says when it wakes up is heard.
+/// Its callers keep waiting, so that they observe any response that it sends after it resumes.
 #[tokio::test]
 async fn an_owner_that_was_frozen_past_its_session_answers_nothing_stale() {
     let mut random =
@@ -35,7 +35,7 @@ async fn an_owner_that_was_frozen_past_its_session_answers_nothing_stale() {
     let _ = objects.judge(&cluster).await;
 }
 
-/// Frozen again and again around the end of its lease, which is the moment that matters.
+/// Paused repeatedly around the end of its lease, the critical moment.
 #[tokio::test]
 async fn an_owner_that_was_frozen_around_the_end_of_its_lease_answers_nothing_stale() {
     let mut random = seed::random_numbers(
@@ -77,7 +77,7 @@ async fn a_freeze_within_the_lease_is_nothing_but_latency() {
     assert_eq!(self::sessions(&cluster).await, sessions, "nobody's session was over");
 }
 
-/// The ids of all nodes, which are of their sessions.
+/// Returns the ids of all nodes, which identify their sessions.
 async fn sessions(cluster: &Cluster) -> Vec<String> {
     let nodes = cluster.client(0).get("/v1/nodes").send().await.done().json();
     let nodes = nodes["nodes"].as_array().expect("a list").clone();

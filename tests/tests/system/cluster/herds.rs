@@ -1,4 +1,4 @@
-//! Many objects that lose their owner at the same moment, and are all wanted at once.
+//! Thundering herd: many objects that lose their owner at the same moment and are all called at once.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Idempotency keys while everything happens to the object and its callers (contract S6, S7).
+//! Idempotency keys under faults of the object and its callers (guarantees S6, S7).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +24,7 @@ fn options() -> ClusterOptions {
 }
 
 async fn cluster() -> Arc<Cluster> {
-    // A write that is held is not given up while a test looks at it.
+    // A held write must not time out while a test observes it.
     SHARED.get(|| options().with("store.request_timeout", "30s")).await
 }
 
@@ -32,7 +32,7 @@ async fn increment(client: &Client, object: &str, key: &str) -> Reply {
     client.call(object, "increment").key(key).send().await
 }
 
-/// The first answer, through every node.
+/// Checks that every node returns the first response.
 async fn check_repeats(cluster: &Cluster, object: &str, key: &str, first: &Reply) {
     for node in cluster.nodes().iter().filter(|node| node.is_running()) {
         let repeat = increment(&Client::new(&node.url()), object, key).await.done();
@@ -85,7 +85,7 @@ async fn repeats_at_the_same_time_through_all_nodes_are_one_change() {
         assert!(replies.iter().all(|reply| reply.version() == round + 1));
         assert!(replies.iter().all(|reply| reply.json() == round + 1));
         assert_eq!(replies.iter().filter(|reply| !reply.is_replayed()).count(), 1);
-        // The next round's first call activates the object.
+        // The first call of the next round activates the object.
         cluster.client(0).deactivate(object).await;
     }
 }
@@ -108,7 +108,7 @@ async fn the_key_of_another_call_is_refused_wherever_the_object_is() {
     assert_eq!(cluster.client(0).value(object).await, 5);
 }
 
-/// The caller's time ends while the store has the write, and has not decided it.
+/// The caller's deadline expires while the store has received the write, but not applied or rejected it.
 #[tokio::test]
 async fn an_unknown_outcome_is_told_by_its_key() {
     let cluster = cluster().await;
@@ -120,7 +120,7 @@ async fn an_unknown_outcome_is_told_by_its_key() {
         let object = format!("counter/unknown-{name}");
         let other = (cluster.owner_of(&object).await + 1) % 3;
         let is_held = fault == Fault::Hold;
-        // Lost ones are sent again, which is put off until the caller has been told.
+        // The owner resends lost writes; a second rule holds them until the caller has its response.
         let put =
             |fault| Rule::new(fault).on(Operation::Put).key_with(&format!("/unknown-{name}."));
         cluster.faults().add(put(fault).times(1));
@@ -144,7 +144,7 @@ async fn an_unknown_outcome_is_told_by_its_key() {
     }
 }
 
-/// How many calls that this node sent to others were cut off.
+/// Returns the number of interrupted calls from this node to others.
 async fn interrupted(client: &Client) -> u64 {
     let metrics = client.get("/metrics").send().await.done().text();
     let name = r#"highlander_forwards_total{outcome="interrupted"} "#;
@@ -152,7 +152,7 @@ async fn interrupted(client: &Client) -> u64 {
     count.map_or(0, |count| count.parse().expect("a number"))
 }
 
-/// The owner's answer is cut off on its way to the node that the client asked, which asks again.
+/// The connection breaks before the owner's response reaches the forwarding node, which calls again.
 #[tokio::test]
 async fn a_call_that_a_node_sends_a_second_time_takes_effect_once() {
     let cluster = Cluster::start(options().with("store.request_timeout", "30s")).await;
@@ -165,7 +165,7 @@ async fn a_call_that_a_node_sends_a_second_time_takes_effect_once() {
         let before = interrupted(&asked).await;
         let cut = async {
             cluster.faults().wait_for_held(1).await;
-            // The call runs, and its write is undecided.
+            // The call has run, and its write is undecided.
             cluster.node(owner).links().front.reset();
             wait::until("the call is cut off", async || interrupted(&asked).await > before).await;
             cluster.faults().clear();
@@ -174,7 +174,7 @@ async fn a_call_that_a_node_sends_a_second_time_takes_effect_once() {
         let reply = reply.done();
         assert_eq!((reply.json(), reply.version()), (json!(1), 1));
         check_repeats(&cluster, &object, "k", &reply).await;
-        // Without a key nobody may ask again.
+        // Without a key, no node may repeat the call.
         let held = Rule::new(Fault::Hold).on(Operation::Put).key_with(&format!("/cut-{round}."));
         cluster.faults().add(held);
         let cut = async {
@@ -188,10 +188,10 @@ async fn a_call_that_a_node_sends_a_second_time_takes_effect_once() {
     }
 }
 
-/// What one caller of the next test was told: its key, and the version that its call made.
+/// Responses to one caller of the next test: its keys, and the versions that its calls made.
 type Told = Vec<(String, u64)>;
 
-/// Calls each object under its own keys, each until it is done, through nodes that come and go.
+/// Makes calls to an object under separate keys and repeats each until it succeeds, while nodes restart.
 async fn insist(cluster: Arc<Cluster>, object: String, mut random: StdRng, calls: u64) -> Told {
     let http = Client::new("");
     let mut told = Vec::new();
@@ -202,7 +202,7 @@ async fn insist(cluster: Arc<Cluster>, object: String, mut random: StdRng, calls
             let client = http.at(&node.url());
             let call = client.call(&object, "increment").key(&key);
             let patience = Duration::from_millis(random.random_range(50..2_000));
-            // Some callers go away, and ask again while their call is under way.
+            // Some callers disconnect, and repeat their call while it is in progress.
             match call.timeout(patience).try_send().await {
                 Ok(reply) if reply.status == 200 => break reply.version(),
                 Ok(reply) => assert!(reply.status >= 500, "{}", reply.text()),
@@ -220,7 +220,7 @@ async fn every_key_takes_effect_once_while_nodes_are_killed() {
     let test = "every_key_takes_effect_once_while_nodes_are_killed";
     let mut random = seed::random_numbers(test);
     let cluster = Arc::new(Cluster::start(options()).await);
-    // The answers of 128 calls to an object are kept, and all are asked for at the end.
+    // The responses of 128 calls per object are cached, and the end of the test requests all of them.
     let (callers, calls) = (4, 30);
     for round in 0..rounds(1, 20) {
         let objects: Vec<_> = (0..4).map(|n| format!("counter/kills-{round}-{n}")).collect();

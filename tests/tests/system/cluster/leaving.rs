@@ -1,4 +1,4 @@
-//! Nodes that leave in order: nobody's call fails (contract L2).
+//! Graceful shutdown of nodes: no call fails (guarantee L2).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,7 +14,7 @@ use highlander_tests::rounds::rounds;
 use highlander_tests::{command, seed, wait};
 use tokio::task::JoinSet;
 
-/// A session that a busy machine does not end.
+/// Uses a session timeout that a busy machine does not exceed.
 fn options() -> ClusterOptions {
     ClusterOptions::new().session(Duration::from_secs(10))
 }
@@ -42,7 +42,7 @@ async fn no_call_of_a_patient_client_fails_while_all_nodes_are_restarted() {
     }
 }
 
-/// Callers who repeat nothing, through the nodes that stay.
+/// Callers never retry, and call through the remaining nodes.
 #[tokio::test]
 async fn no_call_fails_while_a_node_hands_its_objects_over() {
     let mut random = seed::random_numbers("no_call_fails_while_a_node_hands_its_objects_over");
@@ -72,7 +72,7 @@ async fn no_call_fails_while_a_node_hands_its_objects_over() {
     assert_eq!((totals.not_executed, totals.unknown), (0, 0), "{totals:?}");
 }
 
-/// Clients that take another node only when they cannot connect, and repeat nothing.
+/// Clients that switch to another node only if they cannot connect, and never repeat a call.
 #[derive(Debug)]
 struct Clients {
     nodes: Vec<Arc<Member>>,
@@ -81,8 +81,8 @@ struct Clients {
 }
 
 impl Clients {
-    /// Calls a counter again and again, and says how often, or what went wrong. Every other client keeps its
-    /// connection for as long as it may.
+    /// Calls a counter repeatedly, and returns the number of calls or the first error. Every other client keeps
+    /// its connection for as long as the node allows.
     async fn call(self: Arc<Self>, number: usize) -> Result<u64, String> {
         let (mut done, mut kept, mut at) = (0, None, number);
         while !self.is_over.load(Ordering::Relaxed) {

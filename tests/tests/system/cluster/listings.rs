@@ -1,4 +1,4 @@
-//! Lists of many objects, through any node: those that have a record, and those that are active somewhere.
+//! Listings of many objects through any node: all objects with a record, and all active objects.
 
 use std::collections::BTreeSet;
 
@@ -15,11 +15,11 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-/// Calls under way at once while objects are made.
+/// Number of concurrent calls while objects are created.
 const AT_ONCE: usize = 64;
-/// What stands for itself in the names by which keys are ordered.
+/// Characters that stay unencoded in the record names by which keys are ordered.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-/// What some keys begin with: what has a meaning in paths, in queries, in names of files, or none at all.
+/// Key prefixes with characters that are special in paths, queries or file names, or in none of them.
 const AWKWARD: [&str; 10] =
     ["a/b ", "%2F", "?x=1&y=", "ä ö", "\u{1f980}", "..", "+", "\"'\\", "key.json", "-"];
 
@@ -27,7 +27,7 @@ fn encoded(text: &str) -> String {
     utf8_percent_encode(text, PLAIN).to_string()
 }
 
-/// Every tenth key is an awkward one.
+/// Returns a key; every tenth one has an awkward prefix.
 fn key(number: usize) -> String {
     match number % 10 {
         9 => format!("{}{number:06}", AWKWARD[number / 10 % AWKWARD.len()]),
@@ -35,7 +35,7 @@ fn key(number: usize) -> String {
     }
 }
 
-/// As lists have it: by the encoded names of the records.
+/// Sorts keys as listings do: by the encoded names of the records.
 fn in_order(mut keys: Vec<String>) -> Vec<String> {
     keys.sort_by_key(|key| format!("{}.json", encoded(key)));
     keys
@@ -55,13 +55,13 @@ async fn make(cluster: &Cluster, keys: &[String]) {
     }
 }
 
-/// One page.
+/// Returns one page.
 async fn page(client: &Client, query: &str, after: Option<&str>) -> Value {
     let after = after.map(|after| format!("&after={}", encoded(after))).unwrap_or_default();
     client.get(&format!("/v1/objects/counter?{query}{after}")).send().await.done().json()
 }
 
-/// All pages: the keys, and the nodes that did not help.
+/// Returns the keys of all pages, and the nodes that did not answer.
 async fn pages(client: &Client, query: &str) -> (Vec<String>, Vec<String>) {
     let texts = |value: &Value| -> Vec<String> {
         let values = value.as_array().map(Vec::as_slice).unwrap_or_default();
@@ -123,7 +123,7 @@ async fn check_prefixes(cluster: &Cluster, keys: &[String]) {
     }
 }
 
-/// Each object is active on one node, which says so.
+/// Each object is active on exactly one node, which reports it.
 async fn check_own(cluster: &Cluster, keys: &[String]) {
     let mut all = Vec::new();
     for node in 0..3 {
@@ -142,7 +142,7 @@ async fn check_own(cluster: &Cluster, keys: &[String]) {
     assert!(all.iter().all(|key| known.contains(key.as_str().unwrap())));
 }
 
-/// A node that cannot be asked is named, until its session is over and its objects are active nowhere.
+/// An unreachable node is named until its session has expired and its objects are no longer active.
 async fn check_silence(cluster: &Cluster, keys: &[String]) {
     let prefix = "bulk-0000";
     let some: Vec<_> = keys.iter().filter(|key| key.starts_with(prefix)).cloned().collect();

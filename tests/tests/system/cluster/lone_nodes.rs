@@ -1,8 +1,8 @@
-//! Nodes that start while what others recorded is under way: none moves it on alone, and all agree soon (contract S9,
-//! L5).
+//! Nodes that start while a recorded change of a type is in progress: no node advances it alone, and all nodes
+//! agree soon (guarantees S9, L5).
 //!
-//! The type's record is looked at first, and then the nodes: whenever it says that the roll-out has left its first
-//! stage, every node that serves must have known of it before.
+//! Each check reads the type's record before it queries the nodes. If the record is past its first stage, every
+//! serving node must already know the change.
 
 use std::time::Duration;
 
@@ -15,18 +15,18 @@ use highlander_tests::rounds::rounds;
 use highlander_tests::{artifacts, wait};
 use serde_json::{Value, json};
 
-/// How long the nodes may disagree after a fault.
+/// Limit of the time that nodes may disagree after a fault.
 const AGREE_MAX: Duration = Duration::from_secs(30);
-/// A way to ZooKeeper on which a session takes so long to begin that the types are read before.
+/// A link to ZooKeeper so slow that a node reads the types before its session begins.
 const SLOW: Mode = Mode::Delay(Duration::from_millis(250));
 
 async fn cluster() -> Cluster {
-    // A node whose store does not answer stays a member all the while.
+    // A node whose store does not respond stays a member throughout.
     let options = ClusterOptions::new().session(Duration::from_secs(4));
     Cluster::start(options.with("objects.store_patience", "5m")).await
 }
 
-/// The record of the type, as it lies in the store.
+/// Returns the record of the type, as stored.
 fn recorded(cluster: &Cluster) -> Value {
     let blob = cluster.store().blob("test/types/journal.json").expect("it was deployed");
     serde_json::from_slice(&blob).expect("it is JSON")
@@ -36,8 +36,8 @@ fn names(document: &Value, revision: u64) -> bool {
     document["current"] == revision || document["rollout"]["revision"] == revision
 }
 
-/// Whether nothing is on its way and the revision is current, as the record says and each of these nodes. Checks that
-/// the record is not ahead of any of them.
+/// Whether the revision is current and no roll-out is open, according to the record and each of these nodes.
+/// Checks that the record is not ahead of any of them.
 async fn agree(cluster: &Cluster, nodes: &[usize], revision: u64) -> bool {
     let record = recorded(cluster);
     let is_past_first_stage = record["rollout"]["stage"] != "preparing";
@@ -59,7 +59,7 @@ async fn agree(cluster: &Cluster, nodes: &[usize], revision: u64) -> bool {
     have_all
 }
 
-/// Has a roll-back recorded through a node that dies before it can tell anybody.
+/// Records a roll-back through a node that dies before it can notify another node.
 async fn die_after_recording(cluster: &Cluster, victim: usize, to: u64) {
     let hold = Rule::new(Fault::Hold).on(Operation::Put).key_with("types/journal").times(1);
     cluster.faults().add(hold);
@@ -75,8 +75,8 @@ async fn die_after_recording(cluster: &Cluster, victim: usize, to: u64) {
     wait::until("it is recorded", async || names(&recorded(cluster), to)).await;
 }
 
-/// Each node is the one that dies, so that one of them is the one that moves the type's roll-outs on. It comes back
-/// with a way to ZooKeeper that is silent, slow, or as it was.
+/// Each node in turn is the one that dies, so one of them is the node that coordinates the type's roll-outs. It
+/// restarts with a link to ZooKeeper that is cut, slow or open.
 #[tokio::test]
 async fn a_roll_back_of_which_its_dead_node_told_nobody_reaches_all_and_is_closed_by_nobody_alone()
 {
@@ -109,7 +109,7 @@ async fn a_roll_back_of_which_its_dead_node_told_nobody_reaches_all_and_is_close
     assert_eq!(next.status, 201, "nothing is in the way of the next one: {}", next.text());
 }
 
-/// One node cannot fetch the component and goes on answering with what it has, while another one starts.
+/// One node cannot fetch the component and continues to serve the previous one, while another node starts.
 #[tokio::test]
 async fn a_deployment_is_not_done_while_a_node_cannot_fetch_it_whoever_starts_meanwhile() {
     let cluster = cluster().await;
@@ -142,7 +142,7 @@ async fn a_deployment_is_not_done_while_a_node_cannot_fetch_it_whoever_starts_me
     cluster.serves("journal", 2).await;
 }
 
-/// As an operator sees it who rolls back while one node has not heard of it yet.
+/// The view of an operator who rolls back while one node has not read the change yet.
 #[tokio::test]
 async fn a_roll_back_is_done_when_every_node_has_heard_of_it() {
     let cluster = cluster().await;
@@ -156,7 +156,7 @@ async fn a_roll_back_is_done_when_every_node_has_heard_of_it() {
         reply.revision()
     };
     assert_eq!(revision().await, 2);
-    // It hears that there is something to read, and reads nothing.
+    // The node receives the notification, but cannot read the record.
     cluster.node(2).links().store.cut();
     let url = cluster.client(0).url().to_owned();
     let rolling =

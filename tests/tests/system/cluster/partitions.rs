@@ -1,4 +1,4 @@
-//! Claims by partition: the same promises, and claims that move with the nodes.
+//! Claims by partition: the same guarantees, and claims that move with the nodes.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Objects whose code fails again and again are left alone for a while, on whichever node they are (fault 33).
+//! Quarantine of objects whose code fails repeatedly, on whichever node they are (fault 33).
 
 use highlander_tests::client::Client;
 use highlander_tests::cluster::Cluster;
@@ -9,10 +9,10 @@ use highlander_tests::command::highlander;
 use highlander_tests::{artifacts, seed, wait};
 use serde_json::json;
 
-/// How often an object may trap in a row.
+/// Limit of consecutive traps before the quarantine.
 const TRAPS: usize = 3;
 
-/// Traps until the object is not run any more.
+/// Traps until the object is quarantined.
 async fn trap_until_quarantined(client: &Client, object: &str) {
     for _ in 0..TRAPS {
         client.call(object, "trap_after_change").send().await.problem("object-trapped");
@@ -66,7 +66,7 @@ async fn a_quarantined_object_is_so_on_its_next_node_and_harms_no_other() {
     let _ = neighbours.judge(&cluster).await;
 }
 
-/// The pause passes, one call is let through, and if that fails the next pause is longer.
+/// After the pause one call is let through; if it fails, the next pause is longer.
 #[tokio::test]
 async fn a_quarantine_ends_by_itself_and_is_longer_the_next_time() {
     let options = ClusterOptions { nodes: 1, ..ClusterOptions::new().guests(&["misbehaving"]) };

@@ -1,4 +1,4 @@
-//! Nodes that race for one object: each epoch has one owner, and the losers find it.
+//! Nodes that race for one object: each epoch has one owner, and the losers route to it.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use highlander_tests::seed;
 use rand::RngExt as _;
 use tokio::sync::Barrier;
 
-/// How many races are run before the next begin.
+/// Number of concurrent races.
 const AT_ONCE: usize = 10;
 
-/// Three callers at three nodes begin at the same moment; the object is cold, and nobody has heard of it.
+/// Three callers call a cold object at three nodes at the same moment; no node has cached an owner.
 #[tokio::test]
 async fn a_cold_object_called_through_all_nodes_at_once_has_one_owner() {
     let cluster = Cluster::start(ClusterOptions::new()).await;
@@ -48,7 +48,7 @@ async fn a_cold_object_called_through_all_nodes_at_once_has_one_owner() {
     }
 }
 
-/// The owner gives the object up again and again, while all nodes are asked for it.
+/// The owner gives up the object repeatedly, while it is called through all nodes.
 #[tokio::test]
 async fn an_object_that_is_given_up_under_load_is_taken_by_one_node() {
     let mut random =

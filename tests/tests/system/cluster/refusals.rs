@@ -1,11 +1,12 @@
-//! Nodes that refuse to start, because what they would stand on does not hold.
+//! Nodes that refuse to start because the store violates an assumption.
 
 use highlander_s3_server::faults::Quirks;
 use highlander_tests::cluster::Cluster;
 use highlander_tests::cluster::options::ClusterOptions;
 use highlander_tests::process::Process;
 
-/// A cluster of one node, whose store gets these quirks, and what the node says when it is started again.
+/// Starts a cluster of one node, gives its store each of these quirks in turn, and checks that the restarted node
+/// exits.
 async fn refused(quirks: &[Quirks]) {
     let cluster = Cluster::start(ClusterOptions { nodes: 1, ..ClusterOptions::new() }).await;
     for quirks in quirks {

@@ -1,4 +1,4 @@
-//! What an operator removes from the ensemble while a cluster serves, and the cluster mends by itself (contract L5).
+//! Repair of a serving cluster after an operator has removed znodes from its ensemble (guarantee L5).
 
 use highlander_tests::cluster::Cluster;
 use highlander_tests::cluster::objects::Objects;
@@ -7,10 +7,10 @@ use highlander_tests::{seed, wait};
 use rand::rngs::StdRng;
 use zookeeper_client as zk;
 
-/// Below which path the nodes of a test are.
+/// Path of the cluster's znodes in these tests.
 const CHROOT: &str = "/test";
 
-/// Removes a znode and all below it, as `deleteall` does, though nodes make some of it again meanwhile.
+/// Removes a znode and all its descendants, as `deleteall` does, while nodes create some of them again.
 async fn delete_all(operator: &zk::Client, folder: &str) {
     let mut paths = vec![folder.to_owned()];
     while let Some(path) = paths.last() {
@@ -27,7 +27,7 @@ async fn delete_all(operator: &zk::Client, folder: &str) {
     }
 }
 
-/// Removes a folder under load; all objects answer through all nodes again within the bound of `settle`.
+/// Removes a folder under load; all objects must respond through all nodes again within the bound of `settle`.
 async fn removed(cluster: &Cluster, folder: &str, random: &mut StdRng) {
     let name = folder.trim_matches('/').replace('/', "-");
     let objects = Objects::journals(&format!("without-{name}"), 8);
@@ -40,7 +40,7 @@ async fn removed(cluster: &Cluster, folder: &str, random: &mut StdRng) {
     })
     .await;
     let _ = objects.judge(cluster).await;
-    // Objects that were never active before, so that claims of every kind are made.
+    // Objects that were never active before, so that claims of every kind are created.
     let fresh = Objects::journals(&format!("after-{name}"), 32);
     let _ = fresh.settle(cluster).await;
 }

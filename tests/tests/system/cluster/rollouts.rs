@@ -1,4 +1,4 @@
-//! Revisions for a part of the objects, and revisions that are taken back (contract S9).
+//! Canary releases and roll-backs (guarantee S9).
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -18,7 +18,7 @@ const OBJECTS: usize = 40;
 struct Counters<'a> {
     cluster: &'a Cluster,
     keys: Vec<String>,
-    /// How often each was incremented.
+    /// Number of increments of each.
     count: u64,
 }
 
@@ -30,7 +30,8 @@ impl<'a> Counters<'a> {
         counters
     }
 
-    /// Increments each object once, through one node or another, and says by which revision. Each must have its count.
+    /// Increments each object once, through the nodes in turn, and returns the revisions that ran. Checks each
+    /// count.
     async fn revisions(&mut self) -> Vec<u64> {
         self.count += 1;
         let (cluster, count) = (self.cluster, self.count);
@@ -43,14 +44,14 @@ impl<'a> Counters<'a> {
         join_all(calls).await
     }
 
-    /// The keys of the objects that a revision answers for.
+    /// Returns the keys of the objects that run a revision.
     async fn run_by(&mut self, revision: u64) -> BTreeSet<String> {
         let revisions = self.revisions().await;
         let keys = self.keys.iter().zip(revisions);
         keys.filter(|(_, by)| *by == revision).map(|(key, _)| key.clone()).collect()
     }
 
-    /// Unloads every object, so that it is activated anew.
+    /// Unloads every object, so that it is activated again.
     async fn deactivate(&self) {
         let client = self.cluster.client(0);
         let objects = self.keys.iter().map(|key| format!("counter/{key}"));
@@ -58,7 +59,7 @@ impl<'a> Counters<'a> {
     }
 }
 
-/// A session that a busy machine does not end.
+/// Starts a cluster with a session timeout that a busy machine does not exceed.
 async fn cluster() -> Cluster {
     let options = ClusterOptions::new().session(Duration::from_secs(6));
     Cluster::start(options.guests(&["counter"])).await
@@ -90,7 +91,7 @@ async fn a_part_of_the_objects_runs_a_revision_wherever_they_are_activated_and_t
 
     assert_eq!(cluster.client(1).upload_on("canary=30", component()).await.status, 201);
     let share = counters.run_by(2).await;
-    // What ran it by its key alone, and has state that only the new code reads, stays on it.
+    // Objects that ran it only because of their key, and have state that only the new code reads, stay on it.
     let share: BTreeSet<_> = share.difference(&keys).cloned().collect();
     assert!((3..25).contains(&share.len()), "{share:?} of {OBJECTS}");
     counters.deactivate().await;
@@ -108,8 +109,8 @@ async fn a_part_of_the_objects_runs_a_revision_wherever_they_are_activated_and_t
     assert_eq!(document(&cluster, 1).await["held_back"], json!({}));
 }
 
-/// Half of the objects are files, half are live, when the first revision is made current again and when it goes.
-/// Counters that the second one has written are not read by the first.
+/// Half of the objects are cold and half are active at the roll-back and at the second deployment. The first
+/// revision cannot read counters that the second one has written.
 #[tokio::test]
 async fn revisions_are_rolled_back_and_forward_for_live_and_cold_objects() {
     let cluster = cluster().await;
@@ -158,7 +159,7 @@ async fn revisions_are_rolled_back_and_forward_for_live_and_cold_objects() {
     assert!(message.contains("revision-not-found"), "{message}");
 }
 
-/// Three of a hundred objects cannot be restored by it; the others would be well.
+/// Three of a hundred objects cannot be restored by it; the others would succeed.
 #[tokio::test]
 async fn a_revision_that_fails_some_objects_takes_itself_back_and_nothing_is_lost() {
     let test = "a_revision_that_fails_some_objects_takes_itself_back_and_nothing_is_lost";
@@ -188,7 +189,7 @@ async fn a_revision_that_fails_some_objects_takes_itself_back_and_nothing_is_los
     assert_eq!((totals.not_executed, totals.unknown), (0, 0), "{totals:?}");
 }
 
-/// The live objects of each revision, from the first.
+/// Returns the number of live objects of each revision, from the first.
 fn live(document: &Value) -> Vec<u64> {
     let revisions = document["revisions"].as_array().expect("a list");
     revisions.iter().map(|one| one["live_objects"].as_u64().expect("a number")).collect()

@@ -1,4 +1,4 @@
-//! Nodes that believe something old about who owns what.
+//! Nodes with an outdated cache of owners.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use highlander_tests::history::Outcome;
 use highlander_tests::rounds::rounds;
 use highlander_tests::seed;
 
-/// Every node has learned who owns the objects; then the owner leaves, and comes back as another one.
+/// Every node has cached the owner of the objects; then the owner leaves, and restarts with a new session.
 #[tokio::test]
 async fn a_node_that_knows_a_former_owner_finds_the_present_one() {
     let options = ClusterOptions::new().session(Duration::from_secs(10));
@@ -38,7 +38,7 @@ async fn call_all(cluster: &Cluster, objects: &Objects, nodes: &[usize]) {
     }
 }
 
-/// Two nodes that each take the other for the owner must not send a call to and fro.
+/// Two nodes that each take the other for the owner must not forward a call back and forth.
 #[tokio::test]
 async fn calls_do_not_go_in_circles_while_nodes_come_and_go() {
     let mut random = seed::random_numbers("calls_do_not_go_in_circles_while_nodes_come_and_go");

@@ -1,4 +1,4 @@
-//! A store that takes its time, up to far past the end of the session that wrote (contract S1, S2, S4, S6).
+//! A slow store, with delays far past the end of the writer's session (guarantees S1, S2, S4, S6).
 
 use std::time::Duration;
 
@@ -15,18 +15,18 @@ use highlander_tests::rounds::{is_soak, rounds};
 use highlander_tests::{seed, wait};
 use tokio::time::sleep;
 
-/// What the new owner has done when the former owner's write lands.
+/// Actions of the new owner before the former owner's write lands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Meanwhile {
-    /// It has read its object, and answers from memory.
+    /// It has read its object, and responds from memory.
     Read,
-    /// It has changed its object, so that the late write is refused.
+    /// It has changed its object, so that the late write fails its precondition.
     Changed,
-    /// It has read its object, and is asked strictly as soon as the write has landed.
+    /// It has read its object, and serves a strict read as soon as the write has landed.
     AskedStrictly,
 }
 
-/// A former owner's write that the new owner knows nothing of, until its own write is refused.
+/// The new owner does not see the former owner's write until its own write fails its precondition.
 #[tokio::test]
 async fn a_write_that_lands_after_the_takeover_becomes_part_of_the_one_history() {
     let cluster = Cluster::start(ClusterOptions::new()).await;
@@ -49,7 +49,7 @@ async fn land_late(cluster: &Cluster, name: &str, meanwhile: Meanwhile) {
     let writes = cluster.client(owner);
     let write = async {
         let outcome = recorder.change(&writes, None).await;
-        // Whatever it was told, nobody may know less from now on.
+        // Whatever the outcome, later reads must not observe an older version.
         let _ = recorder.read(&other).await;
         outcome
     };
@@ -90,7 +90,7 @@ async fn must_change(recorder: &Recorder, client: &Client) {
     .await;
 }
 
-/// Writes held at random under load, some of which land after their owner is gone.
+/// Random writes are held under load; some land after their owner is gone.
 #[tokio::test]
 async fn held_writes_and_lost_owners_together_lose_nothing() {
     let mut random = seed::random_numbers("held_writes_and_lost_owners_together_lose_nothing");

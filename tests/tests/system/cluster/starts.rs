@@ -8,11 +8,11 @@ use highlander_tests::cluster::Cluster;
 use highlander_tests::cluster::options::ClusterOptions;
 use highlander_tests::rounds::rounds;
 
-/// They check the store by one blob, each in the others' way.
+/// They probe the store through one blob, and interfere with each other.
 #[tokio::test]
 async fn nodes_that_start_together_do_not_say_that_the_store_does_not_answer() {
     let cluster = Cluster::start(ClusterOptions { nodes: 5, ..ClusterOptions::new() }).await;
-    // Some of their writes meet, as AWS says it: of two at the same moment neither is decided.
+    // Some of their writes collide: for two concurrent writes, AWS may return a conflict to each.
     let conflict = Fault::Refuse(409, "ConditionalRequestConflict");
     let meet = Rule::new(conflict).on(Operation::Put).key_with("probe/").with_chance(0.1);
     let slow = Rule::new(Fault::Delay(Duration::from_millis(10))).key_with("probe/");

@@ -1,6 +1,7 @@
-//! A store that fails in every way that it may (contract S1, S6, S7, D2).
+//! A store with every kind of permitted failure (guarantees S1, S6, S7, D2).
 //!
-//! The faults meet the blobs of their own test only, and a certain number of times: so one cluster serves them all.
+//! Each fault is limited to the blobs of its own test and to a number of requests, so one cluster serves all
+//! tests.
 
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ async fn cluster() -> Arc<Cluster> {
     SHARED.get(options).await
 }
 
-/// Calls under these faults. Objects are given up again and again, so that records are read as well.
+/// Calls objects under these faults. Objects are deactivated repeatedly, so that records are read as well.
 async fn check(test: &str, name: &str, rules: impl IntoIterator<Item = Rule>) -> Totals {
     let mut random = seed::random_numbers(test);
     let cluster = cluster().await;
@@ -89,8 +90,8 @@ async fn what_is_read_wrongly_is_never_served() {
     let _ = check("what_is_read_wrongly_is_never_served", "wrong", rules).await;
 }
 
-/// Nobody can see that a record is an old one. It can be read then, which S3 promises not to let happen, but never
-/// changed: the histories of callers who only change are whole.
+/// A node cannot detect that a record is outdated. It may then serve the old state, which S3's consistency rules
+/// out, but can never change it: the histories of callers that only write stay correct.
 #[tokio::test]
 async fn a_record_that_is_not_the_newest_is_never_built_on() {
     let mut random = seed::random_numbers("a_record_that_is_not_the_newest_is_never_built_on");
@@ -107,7 +108,7 @@ async fn a_record_that_is_not_the_newest_is_never_built_on() {
     })
     .await;
     assert_eq!(met.given_up, 0, "{met:?}");
-    // Who judges must read the newest record.
+    // The final check must read the newest record.
     cluster.faults().remove("/stale-");
     let _ = objects.judge(&cluster).await;
 }

@@ -1,8 +1,8 @@
-//! Nodes that die at each step of a deployment: the revision arrives or was never there, and no object goes back.
+//! Nodes that die at each step of a deployment: the revision reaches all nodes or none, and no object goes back.
 //!
-//! Each step is held open until the node is dead: by the store, which keeps a write or gives a component to nobody, or
-//! by a third node that is frozen and so is not ready, or has not told its objects. Each node dies in turn, so that one
-//! of them is the node that moves the roll-out on.
+//! Each step is held open until the node is dead. Either the store holds a write or returns no component, or a
+//! paused third node is not ready or has not notified its objects. Each node dies in turn, so one of them is the
+//! node that coordinates the roll-out.
 
 use std::time::Duration;
 
@@ -17,36 +17,36 @@ use rand::RngExt as _;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-/// When a node dies.
+/// Step of the deployment at which a node dies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
-    /// Its component is stored, and its record is written when it is dead.
+    /// Its component is stored; its record is written after its death.
     Late,
-    /// The same, but another deployment is faster than that write.
+    /// As [`Step::Late`], but another deployment is recorded before that write.
     Lost,
-    /// It is recorded, and no node can fetch it.
+    /// The roll-out is recorded, and no node can fetch the component.
     Recorded,
     /// The node is ready, and another is not.
     Compiled,
-    /// Two nodes have told their objects, and the third has not.
+    /// Two nodes have notified their objects, and the third has not.
     Rolling,
-    /// All have.
+    /// All nodes have notified their objects.
     Watching,
 }
 
 const STEPS: [Step; 6] =
     [Step::Late, Step::Lost, Step::Recorded, Step::Compiled, Step::Rolling, Step::Watching];
 
-/// One node dies while another answers and looks, and a third one keeps steps open.
+/// A round in which one node dies, another serves and observes, and a third one keeps steps open.
 struct Round<'a> {
     cluster: &'a Cluster,
     name: String,
     victim: usize,
     observer: usize,
     third: usize,
-    /// Through which node it is deployed.
+    /// Node that receives the deployment.
     through: usize,
-    /// The newest revision before.
+    /// Newest revision before the round.
     newest: u64,
 }
 
@@ -55,13 +55,13 @@ impl Round<'_> {
         artifacts::variant_bytes("journal", &format!("{}{name}", self.name))
     }
 
-    /// Holds every change of the type's record until it is let go.
+    /// Holds every change of the type's record until it is released.
     fn hold_record(&self) {
         let hold = Rule::new(Fault::Hold).on(Operation::Put).key_with("types/journal");
         self.cluster.faults().add(hold);
     }
 
-    /// Deploys without waiting for the end.
+    /// Deploys without waiting for the end of the roll-out.
     async fn deploy(&self) {
         let client = self.cluster.client(self.through);
         let reply = client.upload_on("wait=false", self.component("next")).await;
@@ -69,7 +69,8 @@ impl Round<'_> {
         assert_eq!(reply.json()["revision"], self.newest + 1);
     }
 
-    /// Waits until the roll-out is so far, and something holds of what each node says, as the observer sees it.
+    /// Waits until the roll-out has this stage and a condition holds for the nodes' reports, as the observer sees
+    /// them.
     async fn is_at(&self, stage: &str, holds: impl Fn(&dyn Fn(usize) -> Value) -> bool) {
         wait::until(&format!("{}: {stage}", self.name), async || {
             let Some(said) = self.cluster.rollout(self.observer, "journal").await else {
@@ -89,13 +90,13 @@ impl Round<'_> {
         .await;
     }
 
-    /// Whether a node has read the same record as the observer, and can run what is coming.
+    /// Whether a node has read the same record as the observer, and can run the new revision.
     fn is_ready(&self, progress: &Value, of: &dyn Fn(usize) -> Value) -> bool {
         progress["mark"] == of(self.observer)["mark"] && progress["readiness"] == "ready"
     }
 
-    /// Brings the deployment to this step, kills the node in it, and lets go what held it. Gives the revision that
-    /// must be everywhere at last.
+    /// Brings the deployment to this step, kills the node, and releases what held the step. Returns the revision
+    /// that all nodes must serve in the end.
     async fn die_at(&self, step: Step) -> u64 {
         let (victim, third) = (self.cluster.node(self.victim), self.cluster.node(self.third));
         match step {
@@ -147,7 +148,7 @@ impl Round<'_> {
         self.newest + 1
     }
 
-    /// The victim has stored the component, and its write of the record is on its way, when it dies.
+    /// Kills the victim after it has stored the component, while its write of the record is held.
     async fn die_before_record(&self, is_lost: bool) {
         let components = || self.cluster.store().keys("test/components/").len();
         let before = components();
@@ -173,7 +174,7 @@ impl Round<'_> {
         }
     }
 
-    /// The type as it is recorded.
+    /// Returns the type as recorded.
     async fn shown(&self) -> Value {
         let client = self.cluster.client(self.observer);
         client.get("/v1/types/journal").send().await.done().json()
@@ -184,12 +185,12 @@ impl Round<'_> {
     }
 }
 
-/// In about half of the rounds the node is back before its session is over.
+/// In about half of the rounds the node is back before its session has expired.
 #[tokio::test]
 async fn a_revision_arrives_or_was_never_there_whichever_node_dies_at_whichever_step() {
     let test = "a_revision_arrives_or_was_never_there_whichever_node_dies_at_whichever_step";
     let mut random = seed::random_numbers(test);
-    // Longer than a node is frozen.
+    // Longer than a node is paused.
     let options = ClusterOptions::new().session(Duration::from_secs(10));
     let cluster = Cluster::start(options).await;
     let objects = Objects::journals("deployed", 12);
@@ -206,7 +207,7 @@ async fn a_revision_arrives_or_was_never_there_whichever_node_dies_at_whichever_
         let name = format!("{round}-{step:?}-");
         let round = Round { cluster: &cluster, name, victim, observer, third, through, newest };
 
-        // Their owner goes on, so that they are answered all the while.
+        // Their owner stays up, so their calls must never fail.
         let prefix = format!("journal/{}beside", round.name);
         let beside = Objects::new(cluster.objects_with(observer, &prefix, 3).await);
         let beside_load = Manner::of(&cluster, 2).through(&[observer]);

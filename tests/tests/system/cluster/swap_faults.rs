@@ -1,4 +1,4 @@
-//! Nodes that freeze or are cut off while a revision spreads: it arrives all the same, and no object goes back.
+//! Nodes that are paused or partitioned during a roll-out: the revision still arrives, and no object goes back.
 
 use highlander_services::link::Mode;
 use highlander_tests::cluster::Cluster;
@@ -8,8 +8,8 @@ use highlander_tests::cluster::options::ClusterOptions;
 use highlander_tests::rounds::rounds;
 use highlander_tests::{artifacts, seed, wait};
 
-/// While a node is away a revision is deployed through another one; when that is everywhere, nobody answers with the
-/// old one any more, neither for objects that are there nor for new ones.
+/// Deploys a revision through another node while a node is away. Once it is everywhere, no node may run the old
+/// one, neither for existing objects nor for new ones.
 async fn check_catches_up(test: &str, away: impl Fn(&Cluster), back: impl Fn(&Cluster)) {
     let mut random = seed::random_numbers(test);
     let cluster = Cluster::start(ClusterOptions::new()).await;
@@ -33,7 +33,7 @@ async fn check_catches_up(test: &str, away: impl Fn(&Cluster), back: impl Fn(&Cl
     objects.judge_revisions();
 }
 
-/// Calls new objects through the node that was away until it has answered some of them itself.
+/// Calls new objects through the node that was away until it has executed some of the calls itself.
 async fn answers_are_by(cluster: &Cluster, revision: u64, round: u64) -> usize {
     let client = cluster.client(0);
     let mut own_count = 0;

@@ -1,4 +1,4 @@
-//! Revisions that follow each other on a cluster: nobody's call fails, and no object goes back (contract S9).
+//! Successive revisions on a cluster: no call fails, and no object goes back (guarantee S9).
 
 use std::time::Duration;
 
@@ -13,12 +13,12 @@ use highlander_tests::{artifacts, seed, wait};
 use rand::RngExt as _;
 use tokio::time::{Instant, sleep};
 
-/// A session that a busy machine does not end.
+/// Uses a session timeout that a busy machine does not exceed.
 fn options() -> ClusterOptions {
     ClusterOptions::new().session(Duration::from_secs(10))
 }
 
-/// Two components of one behaviour, by turns.
+/// Returns one of two components with the same behaviour, alternately.
 fn component(turn: u64) -> Vec<u8> {
     let guest = "journal";
     if turn.is_multiple_of(2) {
@@ -28,7 +28,7 @@ fn component(turn: u64) -> Vec<u8> {
     }
 }
 
-/// In a soak these are a thousand calls a second on two hundred objects; which rate was reached is printed.
+/// A soak makes a thousand calls per second on two hundred objects; the test prints the rate that it reached.
 #[tokio::test]
 async fn no_call_fails_while_revisions_alternate_on_a_cluster() {
     let mut random = seed::random_numbers("no_call_fails_while_revisions_alternate_on_a_cluster");
@@ -46,7 +46,7 @@ async fn no_call_fails_while_revisions_alternate_on_a_cluster() {
         let reply = cluster.client(through).upload(component(turn)).await;
         assert_eq!((reply.status, reply.json()["revision"].as_u64()), (201, Some(turn + 2)));
         objects.more_answers(super::ANSWERS).await;
-        // Whoever asks from now on is answered by the new one.
+        // From now on every call runs the new revision.
         for recorder in objects.recorders().iter().take(3) {
             let client = cluster.client(random.random_range(0..3));
             let read = client.call(recorder.object(), "digest").send().await.done();
@@ -65,7 +65,8 @@ async fn no_call_fails_while_revisions_alternate_on_a_cluster() {
     objects.judge_revisions();
 }
 
-/// Both have read the type's record before either has written it: one wins, and the other is told so.
+/// Both deployments have read the type's record before either writes it: one wins, and the other receives a
+/// conflict.
 #[tokio::test]
 async fn of_two_deployments_at_the_same_moment_one_wins_and_the_other_is_told_so() {
     let cluster = Cluster::start(options()).await;
@@ -80,7 +81,7 @@ async fn of_two_deployments_at_the_same_moment_one_wins_and_the_other_is_told_so
         });
         wait::within("both are about to write", faults.wait_for_held(2)).await;
         faults.release();
-        // The rule holds what would move the winner on, so that the loser finds it on its way.
+        // The rule holds the write that would advance the winner's roll-out, so that the loser finds it open.
         let [first, second] = join_all(uploads).await.try_into().unwrap();
         let replies = [first.unwrap(), second.unwrap()];
         let (won, lost): (Vec<_>, Vec<_>) = replies.iter().partition(|reply| reply.status == 202);
@@ -99,7 +100,7 @@ async fn of_two_deployments_at_the_same_moment_one_wins_and_the_other_is_told_so
     }
 }
 
-/// One wins and the other is told so, or the second one was late enough to follow the first.
+/// Either one wins and the other receives a conflict, or the second one is late enough to follow the first.
 #[tokio::test]
 async fn of_two_deployments_that_race_one_wins_or_one_follows_the_other() {
     let test = "of_two_deployments_that_race_one_wins_or_one_follows_the_other";

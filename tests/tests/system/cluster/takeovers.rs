@@ -1,6 +1,6 @@
-//! How long nobody answers for the objects of a node that is gone (contract L1).
+//! Time for which the objects of a lost node are unavailable (guarantee L1).
 //!
-//! The times are printed, and only a bound far above them is demanded: machines that test are busy.
+//! The times are printed, but only a bound far above them is asserted, because test machines are busy.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use highlander_tests::history::Outcome;
 use highlander_tests::rounds::{is_soak, rounds};
 use tokio::time::{Instant, sleep};
 
-/// How a node goes.
+/// Kind of the loss of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Loss {
     Killed,
@@ -39,7 +39,7 @@ async fn check(loss: Loss) {
     }
 }
 
-/// How long it takes from the loss of an owner until another node has changed its object.
+/// Returns the time from the loss of an owner until another node has changed its object.
 async fn take_over(cluster: &Cluster, loss: Loss, round: u64) -> Duration {
     let objects = Objects::journals(&format!("{loss:?}-{round}").to_lowercase(), 1);
     let recorder = &objects.recorders()[0];
@@ -56,7 +56,7 @@ async fn take_over(cluster: &Cluster, loss: Loss, round: u64) -> Duration {
     let mut attempt = 0;
     loop {
         attempt += 1;
-        // A frozen node must not hold its callers up for longer than this.
+        // Bounds the time for which a paused node may delay its callers.
         let outcome = recorder.change_within(&other, &format!("k{attempt}"), "500ms").await;
         if matches!(outcome, Outcome::Done(_)) {
             break;

@@ -1,4 +1,4 @@
-//! What the talk's library promised and tested: any node answers for any object, and one of them owns it.
+//! Acceptance test of the cluster: any node answers for any object, and exactly one of them owns it.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ async fn cluster() -> Arc<Cluster> {
     SHARED.get(|| ClusterOptions::new().guests(&["counter", "list", "todo", "user"])).await
 }
 
-/// What a node says of an object's owner: its id, and where the object's bytes are.
+/// Returns the owner of an object as a node reports it: the node's id, and the object's tier.
 async fn owner(cluster: &Cluster, node: usize, object: &str) -> (Value, Value) {
     let owner = cluster.client(node).get(&format!("/v1/objects/{object}/owner"));
     let owner = owner.send().await.done().json();

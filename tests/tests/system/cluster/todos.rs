@@ -1,5 +1,5 @@
-//! Todos of two shapes, in a soak ten thousand: old and new ones are read after a swap, after it was taken back, and
-//! after it was made again (contract S9). How long each step takes is printed.
+//! Todos of two schemas, ten thousand in a soak: old and new ones are read after a deployment, after its
+//! roll-back, and after a second deployment (guarantee S9). The duration of each step is printed.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,31 +14,31 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-/// Calls under way at a time.
+/// Number of concurrent calls.
 const AT_ONCE: usize = 24;
 
-/// Todos by number; what is in each follows from its number and from what was done.
+/// Todos by number; the content of each follows from its number and from the steps done.
 struct Todos {
     cluster: Cluster,
-    /// Stored by the first revision: these numbers, from 0.
+    /// Number of todos stored by the first revision, with numbers from 0.
     old_count: usize,
-    /// Stored by the second one: so many more.
+    /// Number of todos stored by the second revision, with the next numbers.
     new_count: usize,
-    /// What was done to a part of the old ones until now.
+    /// Last step applied to a part of the old todos.
     done: Done,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Done {
     Stored,
-    /// Those of [`Todos::is_advanced`], with the second revision.
+    /// Todos with [`Todos::is_advanced`], changed by the second revision.
     Advanced,
-    /// Those of [`Todos::is_completed`], with the first one, when it was back.
+    /// Todos with [`Todos::is_completed`], changed by the first revision after the roll-back.
     Completed,
 }
 
 impl Todos {
-    /// Whether only the second revision reads it: it was written by it.
+    /// Whether the second revision wrote the todo, so that only this revision can read it.
     fn is_newer(&self, number: usize) -> bool {
         number >= self.old_count || (self.done >= Done::Advanced && self.is_advanced(number))
     }
@@ -61,7 +61,7 @@ impl Todos {
         json!({ "title": format!("todo {number}"), "completed": is_done, "color": color })
     }
 
-    /// What `get` must answer, by which revision, when `current` is.
+    /// Returns the expected reply of `get` and the revision that runs, while `current` is the current one.
     fn expected(&self, number: usize, current: u64) -> (Value, u64) {
         let mut shown = Self::given(number);
         if self.done >= Done::Advanced && self.is_advanced(number) {
@@ -78,7 +78,8 @@ impl Todos {
         (shown, by)
     }
 
-    /// Makes a request for each of these, through all nodes by turns, and gives the answers with their numbers.
+    /// Makes a request for each of these todos, through all nodes in turn, and returns the responses with their
+    /// numbers.
     async fn each(
         &self,
         what: &str,
@@ -97,7 +98,7 @@ impl Todos {
         replies
     }
 
-    /// Reads every todo through some node, and compares what it holds and by which revision it was read.
+    /// Reads every todo through one of the nodes, and compares its content and the revision that ran.
     async fn check(&self, what: &str, current: u64) {
         let read =
             self.each(what, self.all(), |client, object, _| client.object(Method::GET, object));
@@ -114,12 +115,12 @@ impl Todos {
         }
     }
 
-    /// What is said of the type, through one node.
+    /// Returns the description of the type from one node.
     async fn shown(&self, node: usize) -> Value {
         self.cluster.client(node).get("/v1/types/todo").send().await.done().json()
     }
 
-    /// Unloads every second one, so that half of them are live and half are not.
+    /// Unloads every second todo, so that half of them are active and half are cold.
     async fn deactivate_half(&self) {
         let numbers = self.all().filter(|number| number % 2 == 1);
         let _ = self
@@ -127,7 +128,7 @@ impl Todos {
             .await;
     }
 
-    /// With the second revision: some of the old ones change, and others come.
+    /// Changes some of the old todos with the second revision, and creates the new ones.
     async fn write_newer(&mut self) {
         let new = self.old_count..self.old_count + self.new_count;
         let put = |number| Self::given(number);
@@ -170,7 +171,7 @@ async fn todos_old_and_new_are_read_after_a_swap_a_roll_back_and_another_swap() 
     let began = Instant::now();
     assert_eq!(todos.cluster.client(1).deploy("todo-v2").await, 2);
     eprintln!("swapped in {:.1?}", began.elapsed());
-    // The new ones are not there yet.
+    // The new todos do not exist yet.
     let new_count = std::mem::take(&mut todos.new_count);
     todos.check("read after the swap", 2).await;
     todos.new_count = new_count;

@@ -1,4 +1,4 @@
-//! Objects that work together across nodes, under faults (contract S5, S7, O3).
+//! Objects that interact across nodes, under faults (guarantees S5, S7, O3).
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,7 +26,7 @@ async fn state(client: &Client, key: &str) -> Value {
     client.state(&format!("together/{key}")).await.json()
 }
 
-/// Objects that live on this node.
+/// Returns objects that live on this node.
 async fn objects_on(cluster: &Cluster, node: usize, prefix: &str, count: usize) -> Vec<String> {
     let mut found = Vec::new();
     for number in 0..count * 40 {
@@ -42,7 +42,7 @@ async fn objects_on(cluster: &Cluster, node: usize, prefix: &str, count: usize) 
     panic!("node {node} owns {} of {} objects", found.len(), count * 40);
 }
 
-/// Calls until it is done, with one key: whatever happens to nodes meanwhile, it is done once.
+/// Repeats a call under one key until it succeeds: it takes effect once, whatever happens to the nodes.
 async fn surely(
     cluster: &Cluster,
     object: &str,
@@ -97,7 +97,7 @@ async fn a_chain_goes_through_all_nodes_and_a_cycle_is_named() {
     }
 }
 
-/// Every call is answered long before its time is over, and what was answered "done" happened.
+/// Every call returns long before its deadline, and every acknowledged call took effect.
 #[tokio::test]
 async fn objects_that_call_each_other_at_random_do_not_wait_for_ever_when_nodes_die() {
     let mut random = seed::random_numbers(
@@ -116,7 +116,7 @@ async fn objects_that_call_each_other_at_random_do_not_wait_for_ever_when_nodes_
             let first = format!("together/{}", seed % 100);
             let hops = seed % 6;
             let wander = json!({ "hops": hops, "seed": seed >> 12, "among": among });
-            // Where a node listens changes when it is started again.
+            // A node listens on another port after a restart.
             let client = any.at(&cluster.node(seed as usize % 3).url());
             let call = client.call(&first, "wander").json(wander);
             match call.header("highlander-timeout", "20s").try_send().await {
@@ -127,7 +127,7 @@ async fn objects_that_call_each_other_at_random_do_not_wait_for_ever_when_nodes_
                 Ok(reply) if reply.status == 422 => {
                     *refusals.lock().unwrap().entry(refusal(&reply)).or_default() += 1;
                 }
-                // A node is dead, or dies.
+                // A node is dead or dying.
                 _ => drop(failed.fetch_add(1, Ordering::Relaxed)),
             }
         }
@@ -157,7 +157,8 @@ async fn objects_that_call_each_other_at_random_do_not_wait_for_ever_when_nodes_
     assert!(wandered >= through, "{through} were answered, {wandered} happened");
 }
 
-/// Why a chain was refused: another chain was in the way, or an object of the chain was lost with its node.
+/// Returns the rejection code of a chain: another chain was in the way, or its node's death took an object of the
+/// chain.
 fn refusal(reply: &Reply) -> String {
     let problem = reply.problem("object-rejected");
     let code = problem["rejection"]["code"].as_str().unwrap();
@@ -278,7 +279,7 @@ async fn alarms_ring_once_after_their_owner_has_died() {
     }
     cluster.node(1).kill9();
     for object in &objects {
-        // Who looks there does not activate it.
+        // This query does not activate the object.
         wait::until("it rings on another node", async || {
             let path = format!("/v1/objects/{object}/owner");
             let owner = cluster.client(0).get(&path).send().await;
