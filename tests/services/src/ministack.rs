@@ -135,7 +135,7 @@ async fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()
 }
 
-/// Creates the bucket with a handwritten request, because no S3 client is available, and returns the status.
+/// Creates the bucket with a handwritten request, because S3 clients here require a bucket. Returns the status.
 async fn put_bucket(address: SocketAddr, bucket: &str) -> io::Result<u16> {
     let mut stream = TcpStream::connect(address).await?;
     let request = format!(

@@ -22,7 +22,7 @@ async fn has_left(cluster: &Cluster, node: usize, object: &str) {
     .await;
 }
 
-/// A node that has lost its ensemble may forward calls, but must not execute them.
+/// A node that has lost its ensemble may forward calls, but must not answer them.
 async fn check_cut_from_registry(test: &str, mode: Mode) {
     let mut random = seed::random_numbers(test);
     let cluster = Cluster::start(ClusterOptions::new()).await;

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 /// Step of the deployment at which a node dies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
-    /// Its component is stored; its record is written after its death.
+    /// The component is stored; the write of the record takes effect after the node's death.
     Late,
     /// As [`Step::Late`], but another deployment is recorded before that write.
     Lost,
