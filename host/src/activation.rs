@@ -186,6 +186,9 @@ pub enum Reason {
     /// The store has been unavailable to this node for so long that another node should take over, despite open
     /// writes.
     GivenUp,
+    /// The store has accepted no write of this node for so long that another node should take over, despite open
+    /// writes.
+    Unwritable,
     /// Another node should take over the object.
     Moved,
 }
@@ -195,7 +198,13 @@ impl Reason {
     /// answer any more.
     #[must_use]
     pub fn is_dispossession(self) -> bool {
-        matches!(self, Self::ClaimLost | Self::SessionOver | Self::GivenUp)
+        matches!(self, Self::ClaimLost | Self::SessionOver) || self.is_for_want_of_store()
+    }
+
+    /// Whether the activation ends without waiting for operations in progress, because the store may never answer.
+    #[must_use]
+    pub fn is_for_want_of_store(self) -> bool {
+        matches!(self, Self::GivenUp | Self::Unwritable)
     }
 
     /// Whether the object continues on another node. From the moment such an end is requested, new calls are
@@ -231,6 +240,7 @@ impl Reason {
             Self::ClaimLost => "claim-lost",
             Self::SessionOver => "session-over",
             Self::GivenUp => "given-up",
+            Self::Unwritable => "unwritable",
             Self::Moved => "moved",
         }
     }

@@ -155,7 +155,7 @@ impl<T> Machine<T> {
             Event::Delivered(to, number, delivered) => {
                 self.delivered(&to, number, delivered, now, actions);
             }
-            Event::Deactivate(reason) => self.deactivate(reason),
+            Event::Deactivate(reason) => self.deactivate(reason, actions),
             Event::Wake => self.expire(now, actions),
         }
         self.advance(self.trusting(now), actions);
@@ -214,8 +214,8 @@ impl<T> Machine<T> {
     }
 
     fn offer(&mut self, call: Call, caller: T, now: Now<'_>, actions: &mut Vec<Action<T>>) {
-        if self.is_departing() {
-            let answer = refuse(Code::Draining, format!("{}: {DEPARTING}", self.id));
+        if let Some((code, why)) = self.turns_away() {
+            let answer = refuse(code, format!("{}: {why}", self.id));
             return actions.push(Action::Answer(caller, answer));
         }
         let len_max = now.settings.mailbox_len;

@@ -135,7 +135,13 @@ impl Task {
             Action::Due(at_ms) => self.around.timers.set(self.cell.id(), at_ms, wall_ms()),
             Action::Forget(wake) => self.forget(&wake),
             Action::Warn(text) => tracing::warn!(object = %self.cell.id(), "{text}"),
-            Action::Release => self.io = Some(self.release()),
+            Action::Release => {
+                // Drops a call, read or write that was given up.
+                if self.running.take().is_some() {
+                    self.around.probe_ended.notify_one();
+                }
+                self.io = Some(self.release());
+            }
         }
     }
 

@@ -24,6 +24,7 @@ use crate::engine::HandlerKind;
 use crate::error::{Code, Error};
 use crate::id::ObjectId;
 use crate::registry::members::Standing;
+use crate::store::watched::Failing;
 
 /// Interval of the health check.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -39,8 +40,10 @@ pub(super) async fn run(node: Weak<Node>, store_patience: Duration) {
         let Some(node) = node.upgrade() else { return };
         let has_become_unwritable = node.look_at_store(store_patience, &probes);
         if let Some(session) = node.present() {
-            if node.is_unwell() || has_become_unwritable {
-                give_up(&session).await;
+            if node.is_unwell() {
+                give_up(&session, Reason::GivenUp).await;
+            } else if has_become_unwritable {
+                give_up(&session, Reason::Unwritable).await;
             }
             node.tell_standing(&session).await;
         }
@@ -121,12 +124,10 @@ impl Node {
     /// Updates the store's health and probes it if necessary. Returns `true` if it has just stopped accepting
     /// writes.
     fn look_at_store(&self, patience: Duration, probes: &Arc<Semaphore>) -> bool {
-        let (unread, unwritten) = (self.store.failing_for(), self.store.failing_writes_for());
-        // A store that answers neither has been silent since the first request of both kinds.
-        let answers_reads = unread < PROBE_FROM.min(patience) / 2;
-        let silent = if answers_reads { unread } else { unread.max(unwritten) };
+        let probe_from = PROBE_FROM.min(patience);
+        let Failing { silent, unwritten } = self.store.failing(probe_from / 2);
         // In a task of its own: a probe that is not answered must not hold up the look at the clock.
-        if silent.max(unwritten) >= PROBE_FROM.min(patience)
+        if silent.max(unwritten) >= probe_from
             && let Ok(only) = Arc::clone(probes).try_acquire_owned()
         {
             let store = Arc::clone(&self.store);
@@ -173,9 +174,9 @@ impl Node {
 }
 
 /// Gives up everything: what is under way ends as if this node had crashed.
-async fn give_up(session: &Session) {
+async fn give_up(session: &Session, reason: Reason) {
     for cell in session.cells() {
-        deactivate(&cell, Reason::GivenUp, &session.around);
+        deactivate(&cell, reason, &session.around);
     }
     for key in session.around.registry.held() {
         // A claim that is still in use stays held, and so does one whose release fails.

@@ -27,8 +27,29 @@ pub struct Watched {
     inner: Arc<dyn Store>,
     reads: Silence,
     writes: Silence,
-    /// Error message of the newest failed write.
-    failure: Mutex<String>,
+    /// Error message of the newest failed write, until a write succeeds.
+    failure: Mutex<Option<String>>,
+}
+
+/// How long a store has been failing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failing {
+    /// For how long it has answered no request.
+    pub silent: Duration,
+    /// For how long no write took place although some were sent.
+    pub unwritten: Duration,
+}
+
+impl Failing {
+    /// Derives the duration of the silence from those of failing reads and writes. A store that answers reads may take
+    /// up to `slow` for one.
+    ///
+    /// A store that answers neither reads nor writes has been silent since the first of both.
+    fn of(unread: Duration, unwritten: Duration, slow: Duration) -> Self {
+        let answers_reads = unread < slow;
+        let silent = if answers_reads { unread } else { unread.max(unwritten) };
+        Self { silent, unwritten }
+    }
 }
 
 impl Watched {
@@ -43,22 +64,17 @@ impl Watched {
         }
     }
 
-    /// Returns for how long no read was answered although some were sent.
+    /// Returns how long the store has been failing. A read that takes `slow` counts as unanswered.
     #[must_use]
-    pub fn failing_for(&self) -> Duration {
-        self.reads.lasts()
-    }
-
-    /// Returns for how long no write took place although some were sent.
-    #[must_use]
-    pub fn failing_writes_for(&self) -> Duration {
-        self.writes.lasts()
+    pub fn failing(&self, slow: Duration) -> Failing {
+        Failing::of(self.reads.lasts(), self.writes.lasts(), slow)
     }
 
     /// Returns the store's error message for the newest failed write.
     #[must_use]
     pub fn write_failure(&self) -> String {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        failure.unwrap_or_else(|| "it has not answered".to_owned())
     }
 
     /// Reads and rewrites a separate blob. The result counts like that of any other request.
@@ -75,8 +91,9 @@ impl Watched {
         }
     }
 
-    fn note_failure(&self, why: &str) {
-        why.clone_into(&mut self.failure.lock().unwrap_or_else(PoisonError::into_inner));
+    fn note_failure(&self, why: Option<&str>) {
+        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        *failure = why.map(str::to_owned);
     }
 }
 
@@ -97,11 +114,14 @@ impl Store for Watched {
             self.reads.begin().answered();
         }
         match &put {
-            Put::Applied(_) => write.answered(),
+            Put::Applied(_) => {
+                self.note_failure(None);
+                write.answered();
+            }
             // The precondition failed, which is no evidence that a write would succeed.
             Put::Refused => write.says_nothing(),
             Put::Undecided(why) | Put::Unavailable(why) | Put::Denied(why) => {
-                self.note_failure(why);
+                self.note_failure(Some(why));
             }
         }
         put

@@ -34,11 +34,13 @@ impl<T> Machine<T> {
             return;
         }
         match outcome {
-            Ok(Claimed::Granted) if self.leaving.is_some() => self.turn_back(actions),
-            Ok(Claimed::Granted) => {
-                self.phase = Phase::Loading;
-                actions.push(Action::Load);
-            }
+            Ok(Claimed::Granted) => match self.leaving.take() {
+                Some(reason) => self.turn_back(reason, actions),
+                None => {
+                    self.phase = Phase::Loading;
+                    actions.push(Action::Load);
+                }
+            },
             Ok(Claimed::Held(owner)) => {
                 let text = format!("{}: the node {owner} owns it", self.id);
                 let error = Error::new(Code::NotOwner, text).with_owner(owner);
@@ -59,8 +61,7 @@ impl<T> Machine<T> {
     }
 
     /// Ends an activation whose end was requested before it was live.
-    fn turn_back(&mut self, actions: &mut Vec<Action<T>>) {
-        let Some(reason) = self.leaving.take() else { return };
+    pub(super) fn turn_back(&mut self, reason: Reason, actions: &mut Vec<Action<T>>) {
         if reason.is_dispossession() {
             let why = "the claim of this node ended before the object was loaded";
             self.refuse_all(Code::RegistryUnavailable, why, actions);
@@ -72,9 +73,6 @@ impl<T> Machine<T> {
     pub(super) fn loaded(&mut self, loaded: Loaded, now: Now<'_>, actions: &mut Vec<Action<T>>) {
         if self.phase != Phase::Loading {
             return;
-        }
-        if self.leaving.is_some() {
-            return self.turn_back(actions);
         }
         let record = loaded.record.as_ref().map(|(record, _)| record);
         let base = base(loaded.record.as_ref(), now);

@@ -1,41 +1,55 @@
 //! Ends of an activation: precedence of reasons, and their effect on waiting calls.
 
+use super::trust::STORE_SILENT;
 use super::{DEPARTING, Machine, Phase};
 use crate::activation::Reason;
 use crate::activation::protocol::Action;
 use crate::error::Code;
 
 impl<T> Machine<T> {
-    pub(super) fn deactivate(&mut self, reason: Reason) {
+    pub(super) fn deactivate(&mut self, reason: Reason, actions: &mut Vec<Action<T>>) {
+        if reason == Reason::GivenUp {
+            // Waiting calls would need the store here; another node may reach it.
+            self.refuse_all(Code::StoreUnavailable, STORE_SILENT, actions);
+        }
         match self.phase {
             // Waiting calls are served; new ones go to another node.
             Phase::Live if reason.is_departure() => self.leaving = Some(reason),
             Phase::Live => self.phase = Phase::Closing(reason),
-            // After the claim was lost nothing may be answered, whatever other end is requested.
-            Phase::Closing(earlier) if earlier.is_dispossession() => {}
+            // After the claim was lost nothing may be answered, whatever other end is requested. A write in progress is
+            // awaited, but not if the store is unavailable.
+            Phase::Closing(earlier)
+                if earlier.is_dispossession() && !reason.is_for_want_of_store() => {}
             // A departure or a lost claim overrides an ordinary end; after a departure the object does not start
             // again here.
             Phase::Closing(_) if reason.is_departure() || reason.is_dispossession() => {
                 self.phase = Phase::Closing(reason);
             }
-            // The activation ends as soon as the claim or load in progress is over.
-            Phase::Claiming | Phase::Loading if reason.is_dispossession() => {
-                self.leaving = Some(reason);
-            }
-            Phase::Claiming | Phase::Loading if reason.is_departure() => {
+            // A new activation has no open write, and its object can still be read.
+            Phase::Claiming | Phase::Loading if reason == Reason::Unwritable => {}
+            // The activation ends as soon as the registry has answered.
+            Phase::Claiming if reason.is_dispossession() => self.leaving = Some(reason),
+            Phase::Claiming if reason.is_departure() => {
                 self.leaving.get_or_insert(reason);
+            }
+            // The load in progress is not awaited, because its result would not be used.
+            Phase::Loading if reason.is_dispossession() || reason.is_departure() => {
+                self.turn_back(reason, actions);
             }
             _ => {}
         }
     }
 
-    /// Whether new calls are rejected because the object moves to another node.
-    pub(super) fn is_departing(&self) -> bool {
+    /// Returns the error for new calls if the object moves to another node, and nothing if it accepts calls.
+    pub(super) fn turns_away(&self) -> Option<(Code, &'static str)> {
         let ending = match self.phase {
             Phase::Closing(reason) | Phase::Releasing(reason) => Some(reason),
             _ => self.leaving,
         };
-        ending.is_some_and(Reason::is_departure)
+        match ending? {
+            Reason::GivenUp => Some((Code::StoreUnavailable, STORE_SILENT)),
+            reason => reason.is_departure().then_some((Code::Draining, DEPARTING)),
+        }
     }
 
     pub(super) fn released(&mut self, actions: &mut Vec<Action<T>>) {

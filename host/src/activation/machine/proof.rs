@@ -47,6 +47,11 @@ impl Proof {
         self.proven = self.proven.max(ticket);
     }
 
+    /// Stops waiting for the proof in progress.
+    pub(super) fn abandon(&mut self) {
+        self.under_way = None;
+    }
+
     fn pause(&self) -> Duration {
         match self.failures {
             0 => Duration::ZERO,

@@ -152,6 +152,11 @@ impl Swap {
         self.probing.is_some()
     }
 
+    /// Stops waiting for the probe in progress.
+    pub(super) fn abandon(&mut self) {
+        self.probing = None;
+    }
+
     /// Records that the state being probed was discarded.
     pub(super) fn undone(&mut self) {
         if let Some(IsStale(is_stale)) = &mut self.probing {

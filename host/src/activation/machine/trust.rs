@@ -4,15 +4,21 @@
 //! whose commit was confirmed past the lease are held. If a heartbeat succeeds in the same session, the claim was
 //! held throughout, and the answers leave. If the activation ends instead, they become "unknown", and changes never
 //! sent to the store become "not executed".
+//!
+//! If the store is unavailable, an activation ends at once. A read, a write or a call in progress may take as long as
+//! a request to the store, and the claim must not be held for that long.
 
 use std::time::Duration;
 
 use super::{Live, Machine, Phase, Waiting};
-use crate::activation::Reason;
 use crate::activation::protocol::{Action, Change, Now};
+use crate::activation::{Reason, refuse};
 use crate::clock::BootTime;
 use crate::error::Code;
 use crate::id::ObjectId;
+
+pub(super) const STORE_SILENT: &str = "the store does not answer this node";
+const STORE_UNWRITABLE: &str = "the store takes no writes of this node";
 
 impl<T> Machine<T> {
     /// Returns the inputs with the effective lease: once the claim is gone, the session's lease no longer covers this
@@ -63,14 +69,16 @@ impl<T> Live<T> {
     /// Ends the activation without a valid lease: changes that were not sent will never be, and confirmed ones are
     /// answered as "unknown".
     ///
-    /// A write in progress is awaited, unless the store is unavailable. Then the activation ends as if this node had
-    /// crashed, and its callers receive "unknown".
+    /// Operations in progress are awaited, unless the store is unavailable. Then the activation ends as if this node
+    /// had crashed.
     pub(super) fn give_up(&mut self, id: &ObjectId, why: Reason, actions: &mut Vec<Action<T>>) {
-        if self.running.is_some() || (self.writing.is_some() && why != Reason::GivenUp) {
-            return;
+        match why {
+            Reason::GivenUp => self.abandon(id, STORE_SILENT, actions),
+            Reason::Unwritable => self.abandon(id, STORE_UNWRITABLE, actions),
+            _ => {}
         }
-        if self.writing.is_some() {
-            self.cannot_tell(id, "the store does not answer this node", actions);
+        if self.running.is_some() || self.writing.is_some() {
+            return;
         }
         let committed = self.base.version;
         for waiting in self.waiting.extract_if(.., |waiting| waiting.version <= committed) {
@@ -80,6 +88,26 @@ impl<T> Live<T> {
         if !self.waiting.is_empty() || self.head.version != committed {
             let why = "the claim of this node ended before the change was sent to the store";
             self.undone(id, Code::RegistryUnavailable, why, actions);
+        }
+    }
+
+    /// Abandons all operations in progress. A write may still take effect, so its callers receive "unknown". The
+    /// condition on the next owner's write detects it. Other operations have no effect.
+    fn abandon(&mut self, id: &ObjectId, why: &str, actions: &mut Vec<Action<T>>) {
+        let committed = self.base.version;
+        let is_answer =
+            |waiting: &mut Waiting<T>| !waiting.is_change && waiting.version <= committed;
+        let unproven = self.waiting.extract_if(.., is_answer).map(|waiting| waiting.caller);
+        for caller in unproven.chain(self.running.take().map(|running| running.caller)) {
+            let text = format!("the call to {id} was not executed: {why}");
+            actions.push(Action::Answer(caller, refuse(Code::StoreUnavailable, text)));
+        }
+        self.swap.abandon();
+        self.proof.abandon();
+        if self.writing.is_some() {
+            self.cannot_tell(id, why, actions);
+        } else if self.head.version != committed {
+            self.undone(id, Code::StoreUnavailable, why, actions);
         }
     }
 

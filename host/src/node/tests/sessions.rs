@@ -169,9 +169,12 @@ async fn a_request_that_nobody_answers_counts_from_its_beginning() {
     // It waits forever, so that no failure is ever recorded.
     let caller = Arc::clone(&node);
     let unsure = tokio::spawn(async move { add(&caller, "a").await });
+    let caller = Arc::clone(&node);
+    let unread = tokio::spawn(async move { ask(&caller, "b", "value", Value::Null).await });
     until(|| node.readiness().is_err_and(|error| error.code == Code::StoreUnavailable)).await;
     until(|| sessions.last().claim_count() == 0).await;
     assert_eq!(unsure.await.unwrap(), Err(Code::OutcomeUnknown));
+    assert_eq!(unread.await.unwrap(), Err(Code::StoreUnavailable));
     world.store.set_silent(false);
     until(|| standing_of(&world, "a") == Some(Standing::Ready)).await;
     assert_eq!(ask(&node, "a", "value", Value::Null).await, Ok(json!(1)));

@@ -119,7 +119,7 @@ async fn a_node_cut_from_the_store_gives_its_objects_up() {
 async fn a_silent_store_is_noticed_before_a_request_to_it_has_failed() {
     let options = ClusterOptions::new()
         .with("objects.store_patience", "1s")
-        .with("store.request_timeout", "10s");
+        .with("store.request_timeout", "1m");
     let cluster = Cluster::start(options).await;
     let objects = Objects::new(cluster.objects_on(0, "journal", 1).await);
     let client = cluster.client(0);

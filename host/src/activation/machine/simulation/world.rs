@@ -263,8 +263,8 @@ impl World {
                 self.step(node, Event::Reread(Reread::Found(found)));
             }
             Action::Release => {
-                // The answer to a write that was given up is ignored.
-                self.nodes[node].awaited = None;
+                // The answer to a write that was given up is ignored, and so is the result of a call.
+                (self.nodes[node].awaited, self.nodes[node].run) = (None, None);
                 if self.owner == Some(node) {
                     self.owner = None;
                 }

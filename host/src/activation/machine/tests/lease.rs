@@ -155,3 +155,97 @@ fn a_write_that_is_given_up_is_unknown_and_frees_the_claim() {
     assert_eq!(bench.outcomes(), outcomes);
     assert!(matches!(bench.actions.last(), Some(Action::Release)));
 }
+
+fn is_released(bench: &Bench) -> bool {
+    matches!(bench.actions.last(), Some(Action::Release))
+}
+
+#[test]
+fn a_read_that_does_not_end_keeps_no_claim_that_is_given_up() {
+    let mut bench = Bench::new();
+    bench.call(1, "value");
+    bench.step(Event::Claimed(Ok(Claimed::Granted)));
+    bench.step(Event::Deactivate(Reason::GivenUp));
+    assert!(is_released(&bench), "{:?}", bench.actions);
+    // A late answer of the store is ignored.
+    bench.step(Event::Loaded(Ok(Loaded { record: None, code: revision(), wanted: revision() })));
+    bench.call(2, "value");
+    let refused = Err(Code::StoreUnavailable);
+    assert_eq!(bench.outcomes(), [(1, refused), (2, refused)]);
+    bench.step(Event::Released);
+    assert!(bench.machine.is_cold());
+}
+
+#[test]
+fn a_proof_that_does_not_end_keeps_no_claim_that_is_given_up() {
+    let mut bench = Bench::live(None);
+    let strict = Call { consistency: Consistency::Strict, ..call("value") };
+    bench.step(Event::Call(strict, 1));
+    bench.step(Event::Ran(Ran::Queried { reply: Bytes::from_static(b"0") }));
+    assert!(matches!(bench.actions.last(), Some(Action::Prove(_))));
+    bench.step(Event::Deactivate(Reason::GivenUp));
+    assert_eq!(bench.outcomes(), [(1, Err(Code::StoreUnavailable))]);
+    assert!(is_released(&bench), "{:?}", bench.actions);
+}
+
+#[test]
+fn a_call_that_does_not_end_keeps_no_claim_that_is_given_up() {
+    for reason in [Reason::GivenUp, Reason::Unwritable] {
+        let mut bench = Bench::live(None);
+        bench.call(1, "add");
+        bench.updated(1);
+        bench.call(2, "add");
+        bench.step(Event::Deactivate(reason));
+        let outcomes = [(2, Err(Code::StoreUnavailable)), (1, Err(Code::OutcomeUnknown))];
+        assert_eq!(bench.outcomes(), outcomes, "{reason:?}");
+        assert!(is_released(&bench), "{:?}", bench.actions);
+        bench.step(Event::Stored(Put::Applied(etag("late"))));
+        bench.updated(2);
+        bench.step(Event::Released);
+        assert_eq!(bench.outcomes(), [], "{reason:?}");
+        assert!(bench.machine.is_cold());
+    }
+}
+
+#[test]
+fn calls_that_wait_are_sent_elsewhere_if_the_store_is_silent_and_stay_if_it_takes_no_writes() {
+    for (reason, outcomes, is_cold) in [
+        (
+            Reason::GivenUp,
+            vec![(2, Err(Code::StoreUnavailable)), (1, Err(Code::StoreUnavailable))],
+            true,
+        ),
+        (Reason::Unwritable, vec![(1, Err(Code::StoreUnavailable))], false),
+    ] {
+        let mut bench = Bench::live(None);
+        bench.call(1, "value");
+        bench.call(2, "value");
+        bench.step(Event::Deactivate(reason));
+        assert_eq!(bench.outcomes(), outcomes, "{reason:?}");
+        bench.step(Event::Released);
+        assert_eq!(bench.machine.is_cold(), is_cold, "{reason:?}");
+    }
+}
+
+#[test]
+fn a_store_that_takes_no_writes_does_not_end_what_is_being_read() {
+    let mut bench = Bench::new();
+    bench.call(1, "value");
+    bench.step(Event::Claimed(Ok(Claimed::Granted)));
+    bench.step(Event::Deactivate(Reason::Unwritable));
+    bench.step(Event::Loaded(Ok(Loaded { record: None, code: revision(), wanted: revision() })));
+    bench.step(Event::Ran(Ran::Queried { reply: Bytes::from_static(b"0") }));
+    assert_eq!(bench.outcomes(), [(1, Ok(0))]);
+}
+
+#[test]
+fn a_write_that_outlasts_the_claim_is_not_waited_for_without_the_store() {
+    let mut bench = Bench::live(None);
+    bench.call(1, "add");
+    bench.updated(1);
+    bench.step(Event::Deactivate(Reason::ClaimLost));
+    assert_eq!(bench.outcomes(), [], "the write under way is waited for");
+    bench.step(Event::Deactivate(Reason::GivenUp));
+    assert_eq!(bench.outcomes(), [(1, Err(Code::OutcomeUnknown))]);
+    assert!(is_released(&bench), "{:?}", bench.actions);
+}

@@ -6,7 +6,7 @@ use rand::RngExt as _;
 use super::{Bug, Node, World, code};
 use crate::activation::Reason;
 use crate::activation::machine::Machine;
-use crate::activation::protocol::Event;
+use crate::activation::protocol::{Action, Event};
 
 impl World {
     /// Applies a random fault to one node.
@@ -50,12 +50,23 @@ impl World {
                 }
             }
             6 if self.rng.random_range(0..4) == 0 => {
-                let reasons = [Reason::Moved, Reason::GivenUp];
+                let reasons = [Reason::Moved, Reason::GivenUp, Reason::Unwritable];
                 let reason = reasons[self.rng.random_range(0..reasons.len())];
                 self.step(node, Event::Deactivate(reason));
+                if reason == Reason::GivenUp {
+                    self.check_given_up(node);
+                }
             }
             _ => self.time_ms += self.rng.random_range(0..20),
         }
+    }
+
+    /// L5: the claim is released however long the store is silent.
+    fn check_given_up(&self, node: usize) {
+        let Node { machine, todo, .. } = &self.nodes[node];
+        let asks_registry =
+            |action: &Action<u32>| matches!(action, Action::Claim | Action::Release);
+        assert!(machine.is_cold() || todo.iter().any(asks_registry), "the store is waited for");
     }
 
     fn crash(&mut self, node: usize) {
