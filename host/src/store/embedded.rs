@@ -44,8 +44,11 @@ pub enum OpenError {
     /// Another process has it open.
     #[error("the folder {0} is in use by another process: stop that one, or choose another folder")]
     InUse(PathBuf),
-    /// It contains something other than a store.
-    #[error("the folder {0} is not empty and holds no store: choose an empty one")]
+    /// It contains something other than a store, or the file that names the format is damaged.
+    #[error(
+        "the folder {0} is not empty, and {0}/format does not name a store: choose an empty folder; if this one held \
+         a store, restore it from a backup (docs/operations.md, \"A damaged store\")"
+    )]
     NotAStore(PathBuf),
     /// A newer host created it.
     #[error(
@@ -119,7 +122,10 @@ pub enum OpenError {
         source: std::io::Error,
     },
     /// The database in it cannot be opened.
-    #[error("the database in the folder {path} cannot be opened: {why}")]
+    #[error(
+        "the database in the folder {path} cannot be opened: {why}; unless the disk is full or unavailable, it is \
+         damaged: restore the folder from a backup (docs/operations.md, \"A damaged store\")"
+    )]
     Database {
         /// The directory.
         path: PathBuf,
