@@ -11,6 +11,7 @@ mod deploy;
 mod doctor;
 mod environment;
 mod failure;
+mod given_up;
 mod messages;
 mod new;
 mod nodes;

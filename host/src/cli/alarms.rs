@@ -2,15 +2,18 @@
 //! Tables truncate arguments; `--json` prints them whole. Numbers in arguments are printed as the node sent them.
 
 use clap::Args;
-use http::Method;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::client::{self, Client, Request, object_path};
+use super::client::{self, Client, Request};
 use super::failure::Failure;
-use super::messages::{Which, path_of, row, short};
+use super::given_up::{GivenUp, Which};
+use super::messages::{self, row, short};
 use super::output;
 use crate::id::ObjectId;
+
+const FAILED: GivenUp =
+    GivenUp { command: "alarms", noun: "failed alarms", retried: "are set again" };
 
 /// `highlander alarms`
 #[derive(Debug, Args)]
@@ -47,14 +50,14 @@ struct Alarm {
 impl Alarms {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
         match (self.retry, self.drop) {
-            (Some(which), _) => self.change(client, Method::POST, "/retry", which).await,
-            (None, Some(which)) => self.change(client, Method::DELETE, "", which).await,
+            (Some(which), _) => FAILED.retry(client, &self.id, which).await,
+            (None, Some(which)) => FAILED.drop(client, &self.id, which).await,
             (None, None) => self.show(client).await,
         }
     }
 
     async fn show(&self, client: &Client) -> Result<(), Failure> {
-        let shown: Shown = client.send(Request::get(path_of(&self.id))).await?.read()?;
+        let shown: Shown = client.send(Request::get(messages::path_of(&self.id))).await?.read()?;
         let all = || shown.alarms.iter().chain(&shown.failed_alarms);
         if client.is_json {
             return output::documents(all());
@@ -65,25 +68,6 @@ impl Alarms {
             rows.push(client::read::<Alarm>(document)?.row());
         }
         output::table(&rows)
-    }
-
-    async fn change(
-        &self,
-        client: &Client,
-        method: Method,
-        rest: &str,
-        which: Which,
-    ) -> Result<(), Failure> {
-        let query = which.0.map_or(String::new(), |number| format!("?number={number}"));
-        let path = format!("{}/alarms{rest}{query}", object_path(&self.id));
-        let word = if method == Method::POST { "are set again" } else { "are dropped" };
-        let answer = client.send(Request::new(method, path)).await?;
-        if client.is_json {
-            return output::json(&answer.body);
-        }
-        let count: u64 = answer.read()?;
-        output::note(&format!("{count} failed alarms of {} {word}", self.id));
-        Ok(())
     }
 }
 

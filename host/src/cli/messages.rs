@@ -2,17 +2,17 @@
 //! Tables truncate arguments; `--json` prints them whole. Arguments are never parsed, so their numbers are printed
 //! as the node sent them.
 
-use std::str::FromStr;
-
 use clap::Args;
-use http::Method;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::client::{self, Client, Request, object_path};
+use super::client::{self, Client, Request};
 use super::failure::Failure;
+use super::given_up::{GivenUp, Which};
 use super::output;
 use crate::id::ObjectId;
+
+const DEAD: GivenUp = GivenUp { command: "messages", noun: "messages", retried: "are sent again" };
 
 /// `highlander messages`
 #[derive(Debug, Args)]
@@ -26,24 +26,6 @@ pub(super) struct Messages {
     /// Drop one failed message, or all
     #[arg(long, value_name = "NUMBER|all")]
     drop: Option<Which>,
-}
-
-/// One failed message or alarm, by number, or all (`None`).
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Which(pub(super) Option<u64>);
-
-impl FromStr for Which {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "all" => Ok(Self(None)),
-            number => number
-                .parse()
-                .map(|number| Self(Some(number)))
-                .map_err(|_| "it is a number, as the list shows it, or all".to_owned()),
-        }
-    }
 }
 
 /// An object's messages, each as a raw document.
@@ -66,8 +48,8 @@ struct Message {
 impl Messages {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
         match (self.retry, self.drop) {
-            (Some(which), _) => self.change(client, Method::POST, "/retry", which).await,
-            (None, Some(which)) => self.change(client, Method::DELETE, "", which).await,
+            (Some(which), _) => DEAD.retry(client, &self.id, which).await,
+            (None, Some(which)) => DEAD.drop(client, &self.id, which).await,
             (None, None) => self.show(client).await,
         }
     }
@@ -93,34 +75,11 @@ impl Messages {
         }
         output::table(&rows)
     }
-
-    async fn change(
-        &self,
-        client: &Client,
-        method: Method,
-        rest: &str,
-        which: Which,
-    ) -> Result<(), Failure> {
-        let query = which.0.map_or(String::new(), |number| format!("?number={number}"));
-        let path = format!("{}{rest}{query}", path_of(&self.id));
-        let word = if method == Method::POST { "are sent again" } else { "are dropped" };
-        let answer = client
-            .send(Request::new(method, path).when_unanswered(format!(
-                "it may have been done: look before you repeat it: highlander messages {}",
-                self.id
-            )))
-            .await?;
-        if client.is_json {
-            return output::json(&answer.body);
-        }
-        let count: u64 = answer.read()?;
-        output::note(&format!("{count} messages of {} {word}", self.id));
-        Ok(())
-    }
 }
 
+/// The path of what an object has sent and set.
 pub(super) fn path_of(id: &ObjectId) -> String {
-    format!("{}/messages", object_path(id))
+    DEAD.path_of(id)
 }
 
 pub(super) fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {

@@ -1,0 +1,88 @@
+//! Retries or drops the failed messages and failed alarms of an object, by number or all at once.
+
+use std::str::FromStr;
+
+use http::Method;
+
+use super::client::{Client, Request, object_path};
+use super::failure::Failure;
+use super::output;
+use crate::id::ObjectId;
+
+/// One failed message or alarm, by number, or all (`None`).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Which(Option<u64>);
+
+impl FromStr for Which {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "all" => Ok(Self(None)),
+            number => number
+                .parse()
+                .map(|number| Self(Some(number)))
+                .map_err(|_| "it is a number, as the list shows it, or all".to_owned()),
+        }
+    }
+}
+
+/// Failed messages, or failed alarms.
+#[derive(Debug)]
+pub(super) struct GivenUp {
+    /// The command that lists them, which is also the last segment of their path.
+    pub(super) command: &'static str,
+    /// What the command's output calls them.
+    pub(super) noun: &'static str,
+    /// What the output says of those that were retried.
+    pub(super) retried: &'static str,
+}
+
+impl GivenUp {
+    /// The path for one object.
+    pub(super) fn path_of(&self, id: &ObjectId) -> String {
+        format!("{}/{}", object_path(id), self.command)
+    }
+
+    /// Retries them.
+    pub(super) async fn retry(
+        &self,
+        client: &Client,
+        id: &ObjectId,
+        which: Which,
+    ) -> Result<(), Failure> {
+        self.change(client, id, (Method::POST, "/retry", self.retried), which).await
+    }
+
+    /// Drops them.
+    pub(super) async fn drop(
+        &self,
+        client: &Client,
+        id: &ObjectId,
+        which: Which,
+    ) -> Result<(), Failure> {
+        self.change(client, id, (Method::DELETE, "", "are dropped"), which).await
+    }
+
+    async fn change(
+        &self,
+        client: &Client,
+        id: &ObjectId,
+        (method, rest, done): (Method, &str, &str),
+        Which(number): Which,
+    ) -> Result<(), Failure> {
+        let query = number.map_or(String::new(), |number| format!("?number={number}"));
+        let path = format!("{}{rest}{query}", self.path_of(id));
+        let request = Request::new(method, path).when_unanswered(format!(
+            "it may have been done: look before you repeat it: highlander {} {id}",
+            self.command
+        ));
+        let answer = client.send(request).await?;
+        if client.is_json {
+            return output::json(&answer.body);
+        }
+        let count: u64 = answer.read()?;
+        output::note(&format!("{count} {} of {id} {done}", self.noun));
+        Ok(())
+    }
+}
