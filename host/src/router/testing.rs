@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
 use serde_json::Value;
 use tokio::sync::watch;
@@ -275,6 +276,24 @@ impl Cluster {
     pub(crate) fn new() -> Self {
         let store = Arc::new(Memory::new());
         Self { directory: Directory::new(), store, nearby: Nearby::default() }
+    }
+
+    /// Starts nodes of these names, and returns when each knows all of them.
+    pub(crate) async fn of(names: &[&str]) -> (Self, Vec<Place>) {
+        let cluster = Self::new();
+        let places: Vec<_> = join_all(names.iter().map(|name| cluster.join(name))).await;
+        for place in &places {
+            let mut members = place.session.members();
+            members.wait_for(|members| members.iter().count() == names.len()).await.unwrap();
+        }
+        (cluster, places)
+    }
+
+    /// As [`of`](Self::of), with the type `counter` deployed.
+    pub(crate) async fn with_counters(names: &[&str]) -> (Self, Vec<Place>) {
+        let (cluster, places) = Self::of(names).await;
+        cluster.deploy(&places[0]).await;
+        (cluster, places)
     }
 
     /// Adds a node that is reached within this process.

@@ -30,16 +30,9 @@ fn within(time: Duration, call: Call) -> Call {
     Call { deadline: BootTime::now() + time, ..call }
 }
 
-async fn cluster(names: &[&str]) -> (Cluster, Vec<Place>) {
-    let cluster = Cluster::new();
-    let places: Vec<_> = join_all(names.iter().map(|name| cluster.join(name))).await;
-    cluster.deploy(&places[0]).await;
-    (cluster, places)
-}
-
 #[tokio::test]
 async fn an_object_started_on_one_node_is_found_and_changed_from_another() {
-    let (cluster, places) = cluster(&["a", "b", "c"]).await;
+    let (cluster, places) = Cluster::with_counters(&["a", "b", "c"]).await;
     let id = cluster.counter_at("b", "x");
     assert_eq!(ask(&places[1], &id, add(1)).await, "1");
     assert_eq!(ask(&places[0], &id, add(1)).await, "2");
@@ -53,7 +46,7 @@ async fn an_object_started_on_one_node_is_found_and_changed_from_another() {
 
 #[tokio::test]
 async fn a_call_to_a_cold_object_costs_one_claim_and_one_read_from_any_node() {
-    let (cluster, places) = cluster(&["a", "b", "c"]).await;
+    let (cluster, places) = Cluster::with_counters(&["a", "b", "c"]).await;
     // Each node reads the type once, which must not count here.
     for place in &places {
         place.node.catalog().current("counter").await.unwrap();
@@ -69,7 +62,7 @@ async fn a_call_to_a_cold_object_costs_one_claim_and_one_read_from_any_node() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_nodes_that_race_for_an_object_claim_it_once() {
-    let (cluster, places) = cluster(&["a", "b"]).await;
+    let (cluster, places) = Cluster::with_counters(&["a", "b"]).await;
     for round in 0..1000 {
         let id = counter(&round.to_string());
         let asking = places.iter().map(|place| {
@@ -88,7 +81,7 @@ async fn two_nodes_that_race_for_an_object_claim_it_once() {
 
 #[tokio::test]
 async fn a_wrong_memory_is_corrected() {
-    let (cluster, places) = cluster(&["a", "b", "c"]).await;
+    let (cluster, places) = Cluster::with_counters(&["a", "b", "c"]).await;
     let id = cluster.counter_at("b", "x");
     assert_eq!(ask(&places[0], &id, add(1)).await, "1");
     cluster.nearby.take_calls();
@@ -106,7 +99,7 @@ async fn a_wrong_memory_is_corrected() {
 
 #[tokio::test]
 async fn no_call_runs_in_circles() {
-    let (cluster, places) = cluster(&["a", "b", "c"]).await;
+    let (cluster, places) = Cluster::with_counters(&["a", "b", "c"]).await;
     let id = cluster.counter_at("b", "x");
     // A session that is not a member holds the claim, and each node has another one cached as the owner.
     let key = Granularity::Object.key_of(&id);
@@ -126,7 +119,7 @@ async fn no_call_runs_in_circles() {
 
 #[tokio::test]
 async fn a_call_with_all_its_hops_is_answered_with_the_owner() {
-    let (cluster, places) = cluster(&["a", "b", "c"]).await;
+    let (cluster, places) = Cluster::with_counters(&["a", "b", "c"]).await;
     let id = cluster.counter_at("b", "x");
     assert_eq!(ask(&places[1], &id, add(1)).await, "1");
     let context = Context { hops: HOPS_MAX };
@@ -137,7 +130,7 @@ async fn a_call_with_all_its_hops_is_answered_with_the_owner() {
 
 #[tokio::test]
 async fn an_object_of_a_dead_node_answers_elsewhere_once_its_claim_is_free() {
-    let (cluster, places) = cluster(&["a", "b", "c"]).await;
+    let (cluster, places) = Cluster::with_counters(&["a", "b", "c"]).await;
     let id = cluster.counter_at("b", "x");
     assert_eq!(ask(&places[0], &id, add(1)).await, "1");
     cluster.nearby.kill(&places[1].node);
@@ -161,7 +154,7 @@ async fn an_object_of_a_dead_node_answers_elsewhere_once_its_claim_is_free() {
 async fn a_call_under_way_to_a_node_that_leaves_is_given_up_and_repeated_if_it_may_be() {
     for (call, expected) in [(keyed("k", add(1)), "2"), (value(), "1"), (add(1), "outcome-unknown")]
     {
-        let (cluster, places) = cluster(&["a", "b", "c"]).await;
+        let (cluster, places) = Cluster::with_counters(&["a", "b", "c"]).await;
         let id = cluster.counter_at("b", "x");
         assert_eq!(ask(&places[0], &id, add(1)).await, "1");
         cluster.nearby.take_calls();
@@ -179,7 +172,7 @@ async fn a_call_under_way_to_a_node_that_leaves_is_given_up_and_repeated_if_it_m
 
 #[tokio::test]
 async fn an_interrupted_update_is_unknown_without_a_key_and_done_once_with_one() {
-    let (cluster, places) = cluster(&["a", "b"]).await;
+    let (cluster, places) = Cluster::with_counters(&["a", "b"]).await;
     let id = cluster.counter_at("b", "x");
     for fault in [Fault::LostRequest, Fault::LostAnswer] {
         cluster.nearby.script([fault]);
@@ -203,7 +196,7 @@ async fn an_interrupted_update_is_unknown_without_a_key_and_done_once_with_one()
 
 #[tokio::test]
 async fn what_was_not_sent_is_sent_again() {
-    let (cluster, places) = cluster(&["a", "b"]).await;
+    let (cluster, places) = Cluster::with_counters(&["a", "b"]).await;
     let id = cluster.counter_at("b", "x");
     assert_eq!(ask(&places[0], &id, add(1)).await, "1");
     cluster.nearby.script([Fault::NotSent, Fault::NotSent]);
@@ -212,7 +205,7 @@ async fn what_was_not_sent_is_sent_again() {
 
 #[tokio::test]
 async fn overload_is_passed_on_at_once() {
-    let (cluster, places) = cluster(&["a", "b"]).await;
+    let (cluster, places) = Cluster::with_counters(&["a", "b"]).await;
     let id = cluster.counter_at("b", "x");
     assert_eq!(ask(&places[0], &id, add(1)).await, "1");
     let busy = places[1].node.call(&id, call("sleep", &json!(500)));
@@ -227,7 +220,7 @@ async fn overload_is_passed_on_at_once() {
 
 #[tokio::test]
 async fn only_so_many_calls_are_under_way_to_a_node() {
-    let (cluster, places) = cluster(&["a", "b"]).await;
+    let (cluster, places) = Cluster::with_counters(&["a", "b"]).await;
     let id = cluster.counter_at("b", "x");
     let config = Config { calls_per_peer: 2, ..Config::default() };
     let node = Arc::clone(&places[0].node);
@@ -246,7 +239,7 @@ async fn only_so_many_calls_are_under_way_to_a_node() {
 
 #[tokio::test]
 async fn a_node_that_drains_hands_its_objects_over_and_goes_on_forwarding() {
-    let (_cluster, places) = cluster(&["a", "b"]).await;
+    let (_cluster, places) = Cluster::with_counters(&["a", "b"]).await;
     let ids: Vec<_> = (0..20).map(|n| counter(&n.to_string())).collect();
     for id in &ids {
         assert_eq!(ask(&places[0], id, add(1)).await, "1");
@@ -264,7 +257,7 @@ async fn a_node_that_drains_hands_its_objects_over_and_goes_on_forwarding() {
 
 #[tokio::test]
 async fn operators_reach_the_node_that_knows() {
-    let (cluster, places) = cluster(&["node-a", "node-b"]).await;
+    let (cluster, places) = Cluster::with_counters(&["node-a", "node-b"]).await;
     let id = cluster.counter_at("node-b", "x");
     let (here, context) = (&places[0].router, Context::default());
     assert_eq!(here.whereabouts(&id, context).await.unwrap().owner, None);
@@ -291,7 +284,7 @@ async fn operators_reach_the_node_that_knows() {
 /// Neither "no object" nor "it was not active".
 #[tokio::test]
 async fn a_node_that_does_not_know_the_others_says_nothing_about_what_is_active_there() {
-    let (cluster, places) = cluster(&["a", "b"]).await;
+    let (cluster, places) = Cluster::with_counters(&["a", "b"]).await;
     let id = cluster.counter_at("b", "x");
     assert_eq!(ask(&places[0], &id, add(1)).await, "1");
     let type_name = crate::id::TypeName::new("counter").unwrap();

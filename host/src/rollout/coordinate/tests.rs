@@ -8,7 +8,6 @@ use super::*;
 use crate::catalog::Catalog;
 use crate::catalog::rollout::{Stage, Terms};
 use crate::engine::scripted::ScriptedEngine;
-use crate::registry::Registry as _;
 use crate::router::testing::{Cluster, Place};
 
 /// Number of passes without a change after which a test stops.
@@ -22,16 +21,7 @@ fn counters() -> TypeName {
 
 /// Returns nodes that have loaded a first revision; the coordinator of its roll-outs comes first.
 async fn cluster(names: &[&str]) -> (Cluster, Vec<Place>) {
-    let cluster = Cluster::new();
-    let mut places = Vec::new();
-    for name in names {
-        places.push(cluster.join(name).await);
-    }
-    for place in &places {
-        let mut members = place.session.members();
-        members.wait_for(|members| members.iter().count() == names.len()).await.unwrap();
-    }
-    cluster.deploy(&places[0]).await;
+    let (cluster, mut places) = Cluster::with_counters(names).await;
     for place in &places {
         place.node.catalog().look_again(&counters()).await.unwrap();
     }

@@ -1,19 +1,11 @@
 //! Subscriptions in a cluster within one process.
 
-use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::router::testing::{Cluster, Place, call, counter};
 
 const LIMIT: Duration = Duration::from_secs(30);
-
-async fn cluster(names: &[&str]) -> (Cluster, Vec<Place>) {
-    let cluster = Cluster::new();
-    let places: Vec<_> = join_all(names.iter().map(|name| cluster.join(name))).await;
-    cluster.deploy(&places[0]).await;
-    (cluster, places)
-}
 
 fn asked() -> Call {
     Call { operation: Operation::Watch { shows_state: true }, ..call("", &Value::Null) }
@@ -45,7 +37,7 @@ async fn heard(listener: &mut Listener, version: u64) -> Vec<String> {
 
 #[tokio::test]
 async fn who_watches_on_any_node_hears_every_change_in_order() {
-    let (cluster, places) = cluster(&["a", "b", "c"]).await;
+    let (cluster, places) = Cluster::with_counters(&["a", "b", "c"]).await;
     let id = cluster.counter_at("b", "x");
     add(&places[0], &id).await;
     let mut listeners = Vec::new();
@@ -65,7 +57,7 @@ async fn who_watches_on_any_node_hears_every_change_in_order() {
 
 #[tokio::test]
 async fn who_comes_back_to_another_node_resumes_there() {
-    let (cluster, places) = cluster(&["a", "b", "c"]).await;
+    let (cluster, places) = Cluster::with_counters(&["a", "b", "c"]).await;
     let id = cluster.counter_at("b", "x");
     let mut first = watch(&places[0], &id, None).await;
     add(&places[0], &id).await;
@@ -84,7 +76,7 @@ async fn who_comes_back_to_another_node_resumes_there() {
 
 #[tokio::test]
 async fn a_version_that_never_was_is_no_reason_to_wait_for_it() {
-    let (cluster, places) = cluster(&["a", "b"]).await;
+    let (cluster, places) = Cluster::with_counters(&["a", "b"]).await;
     let id = cluster.counter_at("b", "x");
     add(&places[0], &id).await;
     for place in &places {
@@ -95,7 +87,7 @@ async fn a_version_that_never_was_is_no_reason_to_wait_for_it() {
 
 #[tokio::test]
 async fn watchers_stay_when_the_object_is_deactivated_and_moved() {
-    let (cluster, places) = cluster(&["a", "b", "c"]).await;
+    let (cluster, places) = Cluster::with_counters(&["a", "b", "c"]).await;
     let id = cluster.counter_at("b", "x");
     let mut listeners = Vec::new();
     for place in &places {
@@ -121,7 +113,7 @@ async fn watchers_stay_when_the_object_is_deactivated_and_moved() {
 
 #[tokio::test]
 async fn watchers_stay_when_the_owner_dies() {
-    let (cluster, places) = cluster(&["a", "b"]).await;
+    let (cluster, places) = Cluster::with_counters(&["a", "b"]).await;
     let id = cluster.counter_at("b", "x");
     let mut listener = watch(&places[0], &id, None).await;
     add(&places[0], &id).await;
@@ -135,7 +127,7 @@ async fn watchers_stay_when_the_owner_dies() {
 
 #[tokio::test]
 async fn only_the_owner_is_listened_to_by_another_node() {
-    let (cluster, places) = cluster(&["a", "b"]).await;
+    let (cluster, places) = Cluster::with_counters(&["a", "b"]).await;
     let id = cluster.counter_at("b", "x");
     add(&places[0], &id).await;
     let context = Context { hops: 1 };
@@ -146,7 +138,7 @@ async fn only_the_owner_is_listened_to_by_another_node() {
 
 #[tokio::test]
 async fn what_cannot_be_called_cannot_be_watched() {
-    let (_cluster, places) = cluster(&["a"]).await;
+    let (_cluster, places) = Cluster::with_counters(&["a"]).await;
     let id = ObjectId::new("nothing", "x").unwrap();
     let refused = places[0].router.watch(&id, asked(), None, Context::default()).await;
     assert_eq!(refused.unwrap_err().code, Code::UnknownType);
@@ -155,7 +147,7 @@ async fn what_cannot_be_called_cannot_be_watched() {
 
 #[tokio::test(start_paused = true)]
 async fn an_object_is_in_use_while_somebody_watches_and_forgotten_a_while_after() {
-    let (_cluster, places) = cluster(&["a"]).await;
+    let (_cluster, places) = Cluster::with_counters(&["a"]).await;
     let (hub, id) = (places[0].node.hub(), counter("x"));
     let listener = watch(&places[0], &id, None).await;
     tokio::time::sleep(LINGER * 10).await;
