@@ -31,6 +31,7 @@ mod rehearsals;
 mod reply;
 mod request;
 pub mod route;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -45,23 +46,24 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::FutureExt as _;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
 
+use crate::activation::Precondition;
 use crate::caller::Caller;
 use crate::error::{Code, Error};
 use crate::id::NodeId;
-use crate::limits::ARGUMENT_BYTES_MAX;
 use crate::rehearsal::Rehearsals;
 use crate::router::Router;
 use access::Access;
+use announced::Unread;
 use content::Content;
 use problem::Problem;
 use query::Parameters;
 use route::Route;
+use terms::Terms;
 
 /// Response of the HTTP API.
 pub(crate) type Reply = Response<Content>;
@@ -168,20 +170,15 @@ impl Api {
     }
 
     async fn route(&self, parts: &mut Parts, body: Incoming) -> Result<Reply, Problem> {
-        let admitted = match self.admit(parts, parts.uri.path()) {
+        let body = Unread::new(parts, body, &self.config);
+        let route = match self.admit(parts, parts.uri.path()) {
             Ok((route, caller, parameters)) => {
                 parts.extensions.insert(caller);
                 parts.extensions.insert(parameters);
-                announced::check(parts, &route, &body, &self.config).map(|()| route)
+                route
             }
-            Err(problem) => Err(problem),
-        };
-        let route = match admitted {
-            Ok(route) => route,
             Err(problem) => {
-                if !announced::awaits_continue(parts.version, &parts.headers) {
-                    body::turn_away(body, self.config.component_max).await;
-                }
+                body.turn_away().await;
                 return Err(problem);
             }
         };
@@ -243,10 +240,13 @@ impl Api {
         Ok((route, caller, parameters))
     }
 
-    /// Reads the body of a call, of at most [`ARGUMENT_BYTES_MAX`] bytes.
-    async fn argument(&self, parts: &Parts, incoming: Incoming) -> Result<Bytes, Error> {
-        let bytes = body::read(incoming, ARGUMENT_BYTES_MAX, self.config.body_timeout).await?;
-        request::json_argument(&parts.headers, bytes)
+    /// Reads the terms of a call from the request's head, with the given precondition.
+    fn terms(
+        &self,
+        parts: &Parts,
+        precondition: Result<Precondition, Error>,
+    ) -> Result<Terms, Error> {
+        Terms::read(&parts.headers, precondition?, self.config.call_timeout)
     }
 }
 

@@ -1,49 +1,72 @@
-//! Validates a request by its head before any of the body is read.
+//! A body that was not read yet. The head is parsed and validated before any of the body is read.
 //!
 //! A client that waits for `100 Continue` gets the error instead and keeps its body. Other clients get the same
-//! errors, in the same order of checks.
+//! errors, in the same order of checks. The parsed head is returned together with the body, and is not parsed again.
 
+use std::time::Duration;
+
+use bytes::Bytes;
 use http::header::EXPECT;
 use http::request::Parts;
 use http::{HeaderMap, Version};
 use hyper::body::{Body as _, Incoming};
 
-use super::problem::Problem;
-use super::route::Route;
-use super::{Config, conditions, request, types};
-use crate::error::{Code, Error};
-use crate::limits::ARGUMENT_BYTES_MAX;
+use super::{Config, body, request};
+use crate::error::Error;
 
-const JSON: &str = "application/json";
-const WASM: &str = "application/wasm";
+/// The media type and maximum size that a route accepts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Kind {
+    pub(super) media_type: &'static str,
+    pub(super) bytes_max: usize,
+}
 
-/// Rejects a body that is too large or of the wrong media type, and a call whose headers are invalid. A request
-/// without a body is validated by its route.
-pub(super) fn check(
-    parts: &Parts,
-    route: &Route<'_>,
-    body: &Incoming,
-    config: &Config,
-) -> Result<(), Problem> {
-    if body.is_end_stream() {
-        return Ok(());
+/// A body that was not read yet.
+#[derive(Debug)]
+pub(super) struct Unread {
+    body: Incoming,
+    awaits_continue: bool,
+    /// Maximum number of bytes to read and drop if the request is rejected.
+    discard_max: usize,
+    patience: Duration,
+}
+
+impl Unread {
+    pub(super) fn new(parts: &Parts, body: Incoming, config: &Config) -> Self {
+        Self {
+            body,
+            awaits_continue: awaits_continue(parts.version, &parts.headers),
+            discard_max: config.component_max,
+            patience: config.body_timeout,
+        }
     }
-    let declared = body.size_hint().lower();
-    match route {
-        Route::Call { id, .. } | Route::Put(id) => {
-            check_body(&parts.headers, declared, (JSON, ARGUMENT_BYTES_MAX))
-                .and_then(|()| check_call(&parts.headers, config))
-                .map_err(|error| Problem::of(error, id))
+
+    /// Reads the body and returns it together with `said`, the parsed head. Rejects a body that is too large or of the
+    /// wrong media type, and an invalid head, without reading the body.
+    pub(super) async fn read<T>(
+        self,
+        headers: &HeaderMap,
+        kind: Kind,
+        said: Result<T, Error>,
+    ) -> Result<(Bytes, T), Error> {
+        let checked = match self.body.is_end_stream() {
+            true => Ok(()),
+            false => check(headers, self.body.size_hint().lower(), kind),
+        };
+        match checked.and(said) {
+            Ok(said) => Ok((body::read(self.body, kind.bytes_max, self.patience).await?, said)),
+            Err(error) => {
+                self.turn_away().await;
+                Err(error)
+            }
         }
-        Route::RehearsalShare(_) => {
-            Ok(check_body(&parts.headers, declared, (JSON, ARGUMENT_BYTES_MAX))?)
+    }
+
+    /// Drops the body of a rejected request. A client that has begun to send it may send some more of it.
+    pub(super) async fn turn_away(self) {
+        if !self.awaits_continue {
+            body::turn_away(self.body, self.discard_max).await;
         }
-        Route::Deploy => {
-            check_component(parts, declared, config)?;
-            Ok(types::check_parameters(parts)?)
-        }
-        Route::Rehearse => Ok(check_component(parts, declared, config)?),
-        _ => Ok(()),
     }
 }
 
@@ -54,34 +77,11 @@ pub(super) fn awaits_continue(version: Version, headers: &HeaderMap) -> bool {
         && expected.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
-fn check_component(parts: &Parts, declared: u64, config: &Config) -> Result<(), Error> {
-    let checked = check_body(&parts.headers, declared, (WASM, config.component_max));
-    checked.map_err(|error| match error.code {
-        Code::BodyTooLarge => error.with_hint("the node's limit is node.component_max"),
-        _ => error,
-    })
-}
-
-fn check_body(
-    headers: &HeaderMap,
-    declared: u64,
-    (media_type, bytes_max): (&str, usize),
-) -> Result<(), Error> {
-    if declared > bytes_max as u64 {
-        return Err(super::body::too_large(bytes_max));
+fn check(headers: &HeaderMap, declared: u64, kind: Kind) -> Result<(), Error> {
+    if declared > kind.bytes_max as u64 {
+        return Err(body::too_large(kind.bytes_max));
     }
-    request::check_content_type(headers, media_type)
-}
-
-/// Validates all headers of a call. The route parses them again later.
-fn check_call(headers: &HeaderMap, config: &Config) -> Result<(), Error> {
-    conditions::of_change(headers)?;
-    request::consistency(headers)?;
-    request::timeout(headers, config.call_timeout)?;
-    request::idempotency_key(headers)?;
-    request::origin(headers)?;
-    request::context(headers)?;
-    Ok(())
+    request::check_content_type(headers, kind.media_type)
 }
 
 #[cfg(test)]
@@ -89,6 +89,7 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
+    use crate::error::Code;
 
     #[test]
     fn who_waits_to_be_told_says_so_in_http_1_1() {
@@ -107,12 +108,14 @@ mod tests {
     #[test]
     fn a_body_is_judged_by_what_is_said_of_it() {
         let check = |media_type: &'static str, declared| {
-            let media_type = HeaderValue::from_static(media_type);
-            let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, media_type)]);
-            check_body(&headers, declared, (JSON, 10)).err().map(|error| error.code)
+            let said = HeaderValue::from_static(media_type);
+            let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, said)]);
+            let kind = Kind { media_type: "application/json", bytes_max: 10 };
+            check(&headers, declared, kind).err().map(|error| error.code)
         };
-        assert_eq!(check(JSON, 10), None);
-        assert_eq!(check(JSON, 11), Some(Code::BodyTooLarge));
+        assert_eq!(check("application/json", 10), None);
+        assert_eq!(check("Application/JSON; charset=utf-8", 10), None);
+        assert_eq!(check("application/json", 11), Some(Code::BodyTooLarge));
         assert_eq!(check("text/plain", 10), Some(Code::MalformedRequest));
     }
 }

@@ -15,9 +15,10 @@ use super::content::Content;
 use super::exchange::Exchange;
 use super::problem::Problem;
 use super::request::{LAST_EVENT_ID, malformed};
+use super::terms::Terms;
 use super::wire::Streaming;
 use super::{Api, Reply, media, query, reply, request, websocket};
-use crate::activation::{Call, Operation, Precondition};
+use crate::activation::{Operation, Precondition};
 use crate::error::Error;
 use crate::events::event_id::EventId;
 use crate::events::frame::{CLOSED, Frame};
@@ -37,14 +38,14 @@ const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
 impl Api {
     pub(super) async fn events(&self, parts: &mut Parts, id: ObjectId) -> Result<Reply, Problem> {
         let asked = Asked::read(parts).map_err(|error| Problem::of(error, &id))?;
-        let context = request::context(&parts.headers).map_err(|error| Problem::of(error, &id))?;
+        let terms = self.terms(parts, Ok(Precondition::None));
         let after = match asked {
-            Asked::Stand => return self.stand(parts, &id).await,
+            Asked::Stand => return self.stand(parts, &id, terms).await,
             Asked::Events(after) => after,
         };
-        let call =
-            self.read_call(parts, Operation::Watch { shows_state: true }, Precondition::None);
-        let call: Call = call.map_err(|error| Problem::of(error, &id))?;
+        let terms = terms.map_err(|error| Problem::of(error, &id))?;
+        let operation = Operation::Watch { shows_state: true };
+        let (call, context) = terms.call(operation, request::caller(parts));
         let upgrade = websocket::Upgrade::read(parts).map_err(|error| Problem::of(error, &id))?;
         let exchange = Exchange::of(parts)?;
         let listener = self.router.watch(&id, call, after, context).await;
@@ -56,10 +57,14 @@ impl Api {
     }
 
     /// Returns the object's current version and state, without a stream.
-    async fn stand(&self, parts: &Parts, id: &ObjectId) -> Result<Reply, Problem> {
-        let precondition = Ok(Precondition::None);
-        let (done, owner) =
-            self.operate(parts, id, Operation::Watch { shows_state: true }, precondition).await?;
+    async fn stand(
+        &self,
+        parts: &Parts,
+        id: &ObjectId,
+        terms: Result<Terms, Error>,
+    ) -> Result<Reply, Problem> {
+        let operation = Operation::Watch { shows_state: true };
+        let (done, owner) = self.operate(parts, id, operation, terms).await?;
         Ok(reply::of_the_moment(done, owner.as_ref()))
     }
 }

@@ -7,19 +7,18 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, StatusCode};
-use hyper::body::Incoming;
 use tracing::Instrument as _;
 
+use super::announced::{Kind, Unread};
 use super::problem::Problem;
 use super::request::malformed;
+use super::terms::Terms;
 use super::{Api, Reply, allow, conditions, documents, query, reply, request, route};
-use crate::activation::answered::fingerprint;
-use crate::activation::{Call, Done, IdempotencyKey, Operation, Precondition};
-use crate::clock::BootTime;
+use crate::activation::{Done, Operation};
 use crate::engine::Description;
 use crate::error::{Code, Error};
 use crate::id::{NodeId, ObjectId, TypeName};
-use crate::limits::{HANDLER_NAME_BYTES_MAX, LIST_COUNT_MAX};
+use crate::limits::{ARGUMENT_BYTES_MAX, HANDLER_NAME_BYTES_MAX, LIST_COUNT_MAX};
 use crate::node::list::Query;
 use crate::router::listing::Listing;
 
@@ -30,14 +29,15 @@ impl Api {
     pub(super) async fn call(
         &self,
         parts: &Parts,
-        body: Incoming,
+        body: Unread,
         id: ObjectId,
         handler: Cow<'_, str>,
     ) -> Result<Reply, Problem> {
-        check_name(&handler, &id)?;
-        let argument = self.argument(parts, body).await.map_err(|e| Problem::of(e, &id))?;
+        let terms = check_name(&handler, &id).and_then(|()| self.terms_of_change(parts));
+        let read = argument(parts, body, terms).await;
+        let (argument, terms) = read.map_err(|error| Problem::of(error, &id))?;
         let operation = Operation::Handle { handler: handler.into(), argument };
-        self.change(parts, id, operation).await
+        self.change(parts, id, operation, Ok(terms)).await
     }
 
     /// Calls a handler by `GET`, which must not change anything. An update is rejected, whichever revision the
@@ -48,7 +48,7 @@ impl Api {
         id: ObjectId,
         handler: Cow<'_, str>,
     ) -> Result<Reply, Problem> {
-        check_name(&handler, &id)?;
+        check_name(&handler, &id).map_err(|error| Problem::of(error, &id))?;
         let argument = query::parameters(parts).into_iter().next().map(|(_, argument)| argument);
         let argument = request::json_text(argument.unwrap_or_default().into());
         let argument = argument.map_err(|error| {
@@ -74,12 +74,13 @@ impl Api {
     pub(super) async fn put(
         &self,
         parts: &Parts,
-        body: Incoming,
+        body: Unread,
         id: ObjectId,
     ) -> Result<Reply, Problem> {
-        let argument = self.argument(parts, body).await.map_err(|e| Problem::of(e, &id))?;
+        let read = argument(parts, body, self.terms_of_change(parts)).await;
+        let (argument, terms) = read.map_err(|error| Problem::of(error, &id))?;
         let operation = Operation::Handle { handler: "put".into(), argument };
-        let put = self.change(parts, id.clone(), operation).await;
+        let put = self.change(parts, id.clone(), operation, Ok(terms)).await;
         self.whole(parts, put, &id).await
     }
 
@@ -122,21 +123,21 @@ impl Api {
     }
 
     pub(super) async fn delete(&self, parts: &Parts, id: ObjectId) -> Result<Reply, Problem> {
-        self.change(parts, id, Operation::Delete).await
+        self.change(parts, id, Operation::Delete, self.terms_of_change(parts)).await
     }
 
     pub(super) async fn resume(&self, parts: &Parts, id: ObjectId) -> Result<Reply, Problem> {
-        self.change(parts, id, Operation::Resume).await
+        self.change(parts, id, Operation::Resume, self.terms_of_change(parts)).await
     }
 
     /// Fires the earliest due alarm, if any, at the request of another node or an operator.
     pub(super) async fn wake(&self, parts: &Parts, id: ObjectId) -> Result<Reply, Problem> {
-        self.change(parts, id, Operation::Wake).await
+        self.change(parts, id, Operation::Wake, self.terms_of_change(parts)).await
     }
 
     pub(super) async fn messages(&self, parts: &Parts, id: ObjectId) -> Result<Reply, Problem> {
-        let precondition = conditions::of_read(&parts.headers);
-        let (done, owner) = self.operate(parts, &id, Operation::ShowDealings, precondition).await?;
+        let terms = self.terms(parts, conditions::of_read(&parts.headers));
+        let (done, owner) = self.operate(parts, &id, Operation::ShowDealings, terms).await?;
         Ok(reply::of_the_moment(done, owner.as_ref()))
     }
 
@@ -148,7 +149,13 @@ impl Api {
         is_retry: bool,
     ) -> Result<Reply, Problem> {
         let number = read_number(parts, "a message")?;
-        self.change(parts, id, Operation::DeadLetters { is_retry, number }).await
+        self.change(
+            parts,
+            id,
+            Operation::DeadLetters { is_retry, number },
+            self.terms_of_change(parts),
+        )
+        .await
     }
 
     /// Retries or drops failed alarms.
@@ -159,7 +166,13 @@ impl Api {
         is_retry: bool,
     ) -> Result<Reply, Problem> {
         let number = read_number(parts, "a failed alarm")?;
-        self.change(parts, id, Operation::FailedAlarms { is_retry, number }).await
+        self.change(
+            parts,
+            id,
+            Operation::FailedAlarms { is_retry, number },
+            self.terms_of_change(parts),
+        )
+        .await
     }
 
     async fn change(
@@ -167,10 +180,14 @@ impl Api {
         parts: &Parts,
         id: ObjectId,
         operation: Operation,
+        terms: Result<Terms, Error>,
     ) -> Result<Reply, Problem> {
-        let precondition = conditions::of_change(&parts.headers);
-        let (done, owner) = self.operate(parts, &id, operation, precondition).await?;
+        let (done, owner) = self.operate(parts, &id, operation, terms).await?;
         Ok(reply::done(done, owner.as_ref()))
+    }
+
+    fn terms_of_change(&self, parts: &Parts) -> Result<Terms, Error> {
+        self.terms(parts, conditions::of_change(&parts.headers))
     }
 
     /// Handles a `GET`. The body is omitted if the client has the response cached.
@@ -182,8 +199,8 @@ impl Api {
     ) -> Result<Reply, Problem> {
         let headers = &parts.headers;
         let known = conditions::known(headers).map_err(|error| Problem::of(error, id))?;
-        let precondition = conditions::of_read(headers);
-        let (done, owner) = self.operate(parts, id, operation, precondition).await?;
+        let terms = self.terms(parts, conditions::of_read(headers));
+        let (done, owner) = self.operate(parts, id, operation, terms).await?;
         Ok(reply::read(done, owner.as_ref(), &known))
     }
 
@@ -193,13 +210,10 @@ impl Api {
         parts: &Parts,
         id: &ObjectId,
         operation: Operation,
-        precondition: Result<Precondition, Error>,
+        terms: Result<Terms, Error>,
     ) -> Result<(Done, Option<NodeId>), Problem> {
-        let headers = &parts.headers;
-        let call = precondition
-            .and_then(|precondition| self.read_call(parts, operation, precondition))
-            .and_then(|call| Ok((call, request::context(headers)?)));
-        let (call, context) = call.map_err(|error| Problem::of(error, id))?;
+        let terms = terms.map_err(|error| Problem::of(error, id))?;
+        let (call, context) = terms.call(operation, request::caller(parts));
         let routing = self.router.route(id, &call, context);
         let answered = match call.origin.trace {
             None => routing.await,
@@ -215,23 +229,6 @@ impl Api {
                 Err(Problem::of(error, id))
             }
         }
-    }
-
-    pub(super) fn read_call(
-        &self,
-        parts: &Parts,
-        operation: Operation,
-        precondition: Precondition,
-    ) -> Result<Call, Error> {
-        let (headers, caller) = (&parts.headers, request::caller(parts));
-        let consistency = request::consistency(headers)?;
-        let timeout = request::timeout(headers, self.config.call_timeout)?;
-        let key = request::idempotency_key(headers)?
-            .map(|key| (key.into(), fingerprint(&operation, &caller)))
-            .map(|(key, fingerprint)| IdempotencyKey { key, fingerprint });
-        let deadline = BootTime::now() + timeout;
-        let origin = request::origin(headers)?;
-        Ok(Call { operation, caller, origin, precondition, key, consistency, deadline })
     }
 
     pub(super) async fn owner(&self, parts: &Parts, id: &ObjectId) -> Result<Reply, Problem> {
@@ -276,8 +273,19 @@ fn read_number(parts: &Parts, of_what: &str) -> Result<Option<u64>, Error> {
     Ok(number)
 }
 
+/// Reads the body of a call, of at most [`ARGUMENT_BYTES_MAX`] bytes, and returns it with the parsed head.
+pub(super) async fn argument<T>(
+    parts: &Parts,
+    body: Unread,
+    said: Result<T, Error>,
+) -> Result<(Bytes, T), Error> {
+    let kind = Kind { media_type: "application/json", bytes_max: ARGUMENT_BYTES_MAX };
+    let (bytes, said) = body.read(&parts.headers, kind, said).await?;
+    Ok((request::json_argument(bytes)?, said))
+}
+
 /// Rejects a name that is longer than any handler's.
-fn check_name(handler: &str, id: &ObjectId) -> Result<(), Problem> {
+fn check_name(handler: &str, id: &ObjectId) -> Result<(), Error> {
     if handler.len() > HANDLER_NAME_BYTES_MAX {
         let text = format!(
             "{} has no handler of this name: names have {HANDLER_NAME_BYTES_MAX} characters at most",
@@ -288,9 +296,9 @@ fn check_name(handler: &str, id: &ObjectId) -> Result<(), Problem> {
     Ok(())
 }
 
-fn no_handler(text: String, id: &ObjectId) -> Problem {
+fn no_handler(text: String, id: &ObjectId) -> Error {
     let hint = format!("see its handlers: highlander types {}", id.type_name());
-    Problem::of(Error::new(Code::UnknownHandler, text).with_hint(hint), id)
+    Error::new(Code::UnknownHandler, text).with_hint(hint)
 }
 
 fn misfit(
@@ -300,7 +308,8 @@ fn misfit(
     handler: Option<&str>,
 ) -> Problem {
     let Some(methods) = allow::methods(description, handler) else {
-        return no_handler(description.no_handler(handler.unwrap_or_default()), id);
+        let text = description.no_handler(handler.unwrap_or_default());
+        return Problem::of(no_handler(text, id), id);
     };
     let whole = match *method {
         Method::GET | Method::HEAD => Some("get"),

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use http::request::Parts;
-use hyper::body::Incoming;
 
+use super::announced::Unread;
 use super::documents::RehearsalShare;
+use super::objects::argument;
 use super::problem::Problem;
 use super::request::malformed;
 use super::{Api, Reply, query, reply, request};
@@ -15,15 +16,9 @@ use crate::id::{ObjectId, TypeName};
 use crate::rehearsal::Sample;
 
 impl Api {
-    pub(super) async fn rehearse(&self, parts: &Parts, body: Incoming) -> Result<Reply, Problem> {
-        let wasm = self.component(parts, body).await?;
-        let (mut sample, mut is_followed) = (Sample::All, true);
-        for (name, value) in query::parameters(parts) {
-            match name.as_str() {
-                "sample" => sample = value.parse().map_err(malformed)?,
-                _ => is_followed = query::flag(&name, &value)?,
-            }
-        }
+    pub(super) async fn rehearse(&self, parts: &Parts, body: Unread) -> Result<Reply, Problem> {
+        let (wasm, Asked { sample, is_followed }) =
+            self.component(parts, body, asked(parts)).await?;
         let (router, rehearsals) = (Arc::clone(&self.router), Arc::clone(&self.rehearsals));
         let (type_name, staged) = rehearsals.begin(&router, wasm, &request::caller(parts)).await?;
         let (name, digest) = (type_name.clone(), staged.digest);
@@ -51,10 +46,10 @@ impl Api {
     pub(super) async fn rehearse_share(
         &self,
         parts: &Parts,
-        body: Incoming,
+        body: Unread,
         type_name: &TypeName,
     ) -> Result<Reply, Problem> {
-        let body = self.argument(parts, body).await?;
+        let (body, ()) = argument(parts, body, Ok(())).await?;
         let share: RehearsalShare =
             serde_json::from_slice(&body).map_err(|error| malformed(error.to_string()))?;
         let ids = share.keys.iter().map(|key| ObjectId::new(type_name.as_str(), key));
@@ -63,4 +58,22 @@ impl Api {
         let rehearsed = self.router.node().rehearse(&share.staged, ids).await?;
         Ok(reply::json(StatusCode::OK, &rehearsed))
     }
+}
+
+/// Parameters of a rehearsal.
+struct Asked {
+    sample: Sample,
+    /// Whether to respond only when the rehearsal has ended.
+    is_followed: bool,
+}
+
+fn asked(parts: &Parts) -> Result<Asked, Error> {
+    let mut asked = Asked { sample: Sample::All, is_followed: true };
+    for (name, value) in query::parameters(parts) {
+        match name.as_str() {
+            "sample" => asked.sample = value.parse().map_err(malformed)?,
+            _ => asked.is_followed = query::flag(&name, &value)?,
+        }
+    }
+    Ok(asked)
 }

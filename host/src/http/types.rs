@@ -8,12 +8,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::StatusCode;
 use http::request::Parts;
-use hyper::body::Incoming;
 use serde_json::{Value, json};
 
+use super::announced::{Kind, Unread};
 use super::problem::Problem;
 use super::request::malformed;
-use super::{Api, Reply, body, documents, openapi, query, reply, request};
+use super::{Api, Reply, documents, openapi, query, reply, request};
 use crate::caller::scopes::Right;
 use crate::catalog::record::{RevisionEntry, TypeRecord};
 use crate::catalog::rollout::{Share, Terms};
@@ -29,9 +29,9 @@ use crate::router::rollout::Report;
 use documents::NodeProgress;
 
 impl Api {
-    pub(super) async fn deploy(&self, parts: &Parts, body: Incoming) -> Result<Reply, Problem> {
-        let wasm = self.component(parts, body).await?;
-        let Asked { terms, is_followed, rehearse } = asked(parts)?;
+    pub(super) async fn deploy(&self, parts: &Parts, body: Unread) -> Result<Reply, Problem> {
+        let (wasm, asked) = self.component(parts, body, asked(parts)).await?;
+        let Asked { terms, is_followed, rehearse } = asked;
         // Runs in a separate task: if the client disconnects, a revision must not stay current without any object
         // that runs it.
         let (router, rehearsals) = (Arc::clone(&self.router), Arc::clone(&self.rehearsals));
@@ -65,19 +65,23 @@ impl Api {
         Ok(reply::json(status, &document))
     }
 
-    /// Reads the component from a request's body.
-    pub(super) async fn component(&self, parts: &Parts, body: Incoming) -> Result<Bytes, Error> {
-        // The body is read before it is validated: a connection that closes with unread bytes may lose the response.
-        let (limit, patience) = (self.config.component_max, self.config.body_timeout);
-        let wasm = body::read(body, limit, patience).await.map_err(|error| match error.code {
+    /// Reads the component from a request's body, and returns it with the parsed head.
+    pub(super) async fn component<T>(
+        &self,
+        parts: &Parts,
+        body: Unread,
+        said: Result<T, Error>,
+    ) -> Result<(Bytes, T), Error> {
+        let kind = Kind { media_type: "application/wasm", bytes_max: self.config.component_max };
+        let read = body.read(&parts.headers, kind, said).await;
+        let (wasm, said) = read.map_err(|error| match error.code {
             Code::BodyTooLarge => error.with_hint("the node's limit is node.component_max"),
             _ => error,
         })?;
-        request::check_content_type(&parts.headers, "application/wasm")?;
         if wasm.is_empty() {
             return Err(malformed("the body is empty; send the component in it"));
         }
-        Ok(wasm)
+        Ok((wasm, said))
     }
 
     pub(super) async fn types(&self, parts: &Parts) -> Result<Reply, Problem> {
@@ -221,11 +225,6 @@ struct Asked {
     is_followed: bool,
     /// Number of objects on which to rehearse the revision first, if at all.
     rehearse: Option<Sample>,
-}
-
-/// Rejects a deployment with invalid parameters.
-pub(super) fn check_parameters(parts: &Parts) -> Result<(), Error> {
-    asked(parts).map(|_| ())
 }
 
 fn asked(parts: &Parts) -> Result<Asked, Error> {

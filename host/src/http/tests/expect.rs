@@ -30,6 +30,7 @@ fn is_refused(answer: &str, code: Code) {
 async fn what_the_head_decides_is_refused_before_the_body_is_asked_for() {
     let harness = Harness::with(|config| config.component_max = 1000).await;
     let (add, put) = ("POST /v1/objects/counter/a/add", "PUT /v1/objects/counter/a");
+    let nameless = format!("POST /v1/objects/counter/a/{}", "h".repeat(1000));
     let one = "content-length: 1\r\n";
     let with = |headers: &str| format!("{one}{headers}\r\n");
     for (first_line, headers, code) in [
@@ -49,6 +50,9 @@ async fn what_the_head_decides_is_refused_before_the_body_is_asked_for() {
         ("POST /v1/types?canary=0", one.to_owned(), Code::MalformedRequest),
         ("POST /v1/types", with("content-type: text/html"), Code::MalformedRequest),
         ("POST /v1/rehearsals", with("content-type: text/html"), Code::MalformedRequest),
+        ("POST /v1/rehearsals?sample=some", one.to_owned(), Code::MalformedRequest),
+        ("POST /v1/rehearsals?wait=perhaps", one.to_owned(), Code::MalformedRequest),
+        (&nameless, one.to_owned(), Code::UnknownHandler),
     ] {
         let answer = asked(&harness, first_line, &headers, "1").await;
         assert!(!answer.contains("100 Continue"), "{first_line} {headers:?}: {answer}");

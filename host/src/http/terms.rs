@@ -1,0 +1,56 @@
+//! The terms of a call, parsed from the request's head: precondition, consistency, timeout, idempotency key and origin.
+//! They are parsed once, before the body is read.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderMap;
+
+use super::request;
+use crate::activation::answered::fingerprint;
+use crate::activation::{Call, Consistency, IdempotencyKey, Operation, Precondition};
+use crate::caller::Caller;
+use crate::clock::BootTime;
+use crate::error::Error;
+use crate::origin::Origin;
+use crate::router::context::Context;
+
+/// The terms of a call.
+#[derive(Debug)]
+pub(super) struct Terms {
+    precondition: Precondition,
+    consistency: Consistency,
+    timeout: Duration,
+    key: Option<Arc<str>>,
+    origin: Origin,
+    context: Context,
+}
+
+impl Terms {
+    /// Parses the terms. The precondition is given: its headers depend on the route.
+    pub(super) fn read(
+        headers: &HeaderMap,
+        precondition: Precondition,
+        timeout: Duration,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            precondition,
+            consistency: request::consistency(headers)?,
+            timeout: request::timeout(headers, timeout)?,
+            key: request::idempotency_key(headers)?.map(Into::into),
+            origin: request::origin(headers)?,
+            context: request::context(headers)?,
+        })
+    }
+
+    /// Returns the call of an operation on these terms. The timeout counts from now.
+    pub(super) fn call(self, operation: Operation, caller: Caller) -> (Call, Context) {
+        let Self { precondition, consistency, timeout, key, origin, context } = self;
+        let key = key.map(|key| {
+            let fingerprint = fingerprint(&operation, &caller);
+            IdempotencyKey { key, fingerprint }
+        });
+        let deadline = BootTime::now() + timeout;
+        (Call { operation, caller, origin, precondition, key, consistency, deadline }, context)
+    }
+}
