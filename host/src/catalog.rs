@@ -9,6 +9,7 @@ pub mod check;
 mod known;
 pub mod record;
 pub mod removal;
+pub mod repeated;
 pub mod retirement;
 pub mod rollout;
 pub mod staged;

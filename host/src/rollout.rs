@@ -10,13 +10,14 @@ mod decide;
 mod tests;
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
-use crate::caller::Caller;
 use crate::catalog::record::TypeRecord;
+use crate::catalog::repeated::Back;
 use crate::catalog::rollout::{Stage, Terms};
 use crate::catalog::{Deployed, Taken};
 use crate::clock::wall_ms;
@@ -54,25 +55,41 @@ pub async fn deploy(
     Ok(deployed)
 }
 
-/// Makes an older revision current, and returns its number. If `is_followed`, waits until every node serves it.
+/// Result of a roll-back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RolledBack {
+    /// The revision that is current now, or being rolled out.
+    pub revision: u32,
+    /// Whether the record changed. False for a repetition with the same key.
+    pub is_new: bool,
+}
+
+/// Makes an older revision current. If `is_followed`, waits until every node serves it.
 ///
 /// # Errors
-/// [`Code::UnknownType`], [`Code::RevisionNotFound`], [`Code::DeploymentConflict`], and those of [`deploy`].
+/// [`Code::UnknownType`], [`Code::RevisionNotFound`], [`Code::DeploymentConflict`],
+/// [`Code::IdempotencyKeyReused`], and those of [`deploy`].
 ///
 /// # Cancel safety
 /// A roll-back that has begun continues.
 pub async fn roll_back(
     router: &Router,
     type_name: &TypeName,
-    to: Option<u32>,
-    by: &Caller,
+    back: &Back,
     is_followed: bool,
-) -> Result<u32, Error> {
+) -> Result<RolledBack, Error> {
     let node = router.node();
     node.catalog().look_again(type_name).await?;
-    let changed =
-        node.amend_type(type_name, |record| record.roll_back(to, by, wall_ms()).map(Some)).await?;
-    let revision = changed.unwrap_or_default();
+    let repeated = OnceLock::new();
+    let changed = node.amend_type(type_name, |record| {
+        if let Some(revision) = record.rolled_back(back)? {
+            let _ = repeated.set(revision);
+            return Ok(None);
+        }
+        record.roll_back(back, wall_ms()).map(Some)
+    });
+    let changed = changed.await?;
+    let revision = changed.or(repeated.into_inner()).unwrap_or_default();
     if is_followed {
         // The cached record may be older than the roll-back. It shows no open roll-out either, so that following
         // it would end too early.
@@ -84,7 +101,7 @@ pub async fn roll_back(
         follow(router, type_name, revision).await?;
         heard(router, type_name, revision).await?;
     }
-    Ok(revision)
+    Ok(RolledBack { revision, is_new: changed.is_some() })
 }
 
 /// Waits until every node has applied the current revision to its objects. A reverted roll-out ends at once, so

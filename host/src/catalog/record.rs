@@ -5,6 +5,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::removal::Removal;
+use super::repeated::KeyedRollback;
 use super::rollout::{Rollout, Terms};
 use crate::engine::Description;
 use crate::id::{Digest, TypeName};
@@ -72,6 +73,9 @@ pub struct TypeRecord {
     /// First revision of the present type. Older revisions belong to a removed type of the same name.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub first: u32,
+    /// Roll-backs with an idempotency key, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rollbacks: Vec<KeyedRollback>,
     /// Revisions, oldest first.
     pub revisions: Vec<RevisionEntry>,
 }
@@ -88,6 +92,7 @@ impl TypeRecord {
             rollout: None,
             removed: None,
             first: 0,
+            rollbacks: Vec::new(),
             revisions: Vec::new(),
         }
     }

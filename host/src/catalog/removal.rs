@@ -89,6 +89,7 @@ impl TypeRecord {
         now_ms: u64,
     ) -> Result<RevisionEntry, Error> {
         self.may_come_again(digest, terms)?;
+        self.forget_keys();
         let is_empty = self.removed.take().is_some_and(|removal| removal.objects == 0);
         let same = self.current_entry().filter(|entry| entry.digest == digest);
         if let Some(entry) = same.filter(|entry| !entry.is_collected).cloned() {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::record::{RevisionEntry, TypeRecord};
+use super::repeated::Back;
 use crate::caller::Caller;
 use crate::engine::Description;
 use crate::error::{Code, Error};
@@ -84,9 +85,6 @@ pub struct Terms {
     pub key: Option<String>,
 }
 
-/// Maximum number of deployment keys that a revision remembers.
-const KEYS_MAX: usize = 16;
-
 /// Default for the number of objects per thousand that may fail.
 pub const FAILURES_PER_MILLE_MAX: u16 = 10;
 
@@ -134,26 +132,6 @@ impl TypeRecord {
         numbers.filter_map(|number| self.entry(number))
     }
 
-    /// Returns the revision that was deployed with the same idempotency key, whatever its state is now.
-    ///
-    /// # Errors
-    /// [`Code::IdempotencyKeyReused`] if the key was used for another component.
-    pub fn repeated(&self, digest: Digest, terms: &Terms) -> Result<Option<u32>, Error> {
-        let Some(key) = &terms.key else { return Ok(None) };
-        let found = self.revisions.iter().rev().find(|entry| entry.keys.contains(key));
-        match found {
-            Some(entry) if entry.digest != digest => {
-                let (name, number) = (&self.name, entry.number);
-                let text = format!(
-                    "nothing was deployed: revision {number} of {name}, another component, was \
-                     deployed with this idempotency key"
-                );
-                Err(Error::new(Code::IdempotencyKeyReused, text).with_hint("take another key"))
-            }
-            found => Ok(found.map(|entry| entry.number)),
-        }
-    }
-
     /// Applies a deployment to the record. Returns `None` if the component is already deployed with the same
     /// share.
     ///
@@ -196,15 +174,6 @@ impl TypeRecord {
             self.begin(entry.number, terms, now_ms);
         }
         Ok(Some(entry))
-    }
-
-    pub(super) fn remember(&mut self, number: u32, terms: &Terms) {
-        let found = self.revisions.iter_mut().find(|entry| entry.number == number);
-        if let (Some(entry), Some(key)) = (found, &terms.key) {
-            entry.keys.push(key.clone());
-            let excess = entry.keys.len().saturating_sub(KEYS_MAX);
-            entry.keys.drain(..excess);
-        }
     }
 
     /// Extends the roll-out to another share of the objects.
@@ -284,12 +253,19 @@ impl TypeRecord {
         }
     }
 
-    /// Makes an older revision current: `to`, or by default the one before the present revision.
+    /// Makes an older revision current: `back.to`, or by default the one before the present revision. Returns its
+    /// number.
     ///
     /// # Errors
     /// [`Code::RevisionNotFound`] if there is no such revision; [`Code::UnknownType`] if the type was removed;
     /// [`Code::DeploymentConflict`] if another revision is being rolled out.
-    pub fn roll_back(&mut self, to: Option<u32>, by: &Caller, now_ms: u64) -> Result<u32, Error> {
+    pub fn roll_back(&mut self, back: &Back, now_ms: u64) -> Result<u32, Error> {
+        let revision = self.go_back(back.to, &back.by, now_ms)?;
+        self.remember_back(revision, back);
+        Ok(revision)
+    }
+
+    fn go_back(&mut self, to: Option<u32>, by: &Caller, now_ms: u64) -> Result<u32, Error> {
         if self.removed.is_some() {
             return Err(self.gone());
         }

@@ -61,6 +61,9 @@ pub(super) struct Rollback {
     /// Revision to make current [default: the previous one]
     #[arg(long, value_name = "N")]
     to: Option<u32>,
+    /// Roll back only once, even if repeated with this key [default: a random one]
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
 }
 
 /// Roll-out in progress.
@@ -111,7 +114,8 @@ impl Deploy {
             .with_body("application/wasm", wasm)
             .with_header("idempotency-key", &key)?
             .when_unanswered(hint);
-        spread(client, client.send(request).await?).await
+        spread(client, client.send(request).await?, "this component was deployed like that already")
+            .await
     }
 
     /// Returns the component's file, which may be the last argument: `--canary 10% FILE.wasm`.
@@ -166,16 +170,15 @@ impl Rollback {
         let to = self.to.map(|to| format!("to={to}&")).unwrap_or_default();
         let name = encoded(&self.type_name);
         let path = format!("/v1/types/{name}/rollback?{to}wait={}", client.is_json);
-        let look = format!("see which revision is current: highlander types {}", self.type_name);
-        let hint = match self.to {
-            Some(to) => {
-                format!("{look}; while {to} is, or is on its way, to repeat it does nothing")
-            }
-            // Without a number, a second rollback would go back one more revision.
-            None => format!("{look}; name the one that you want with --to"),
-        };
-        let request = Request::new(Method::POST, path).when_unanswered(hint);
-        spread(client, client.send(request).await?).await
+        let key = self.idempotency_key.unwrap_or_else(random_key);
+        let hint = format!(
+            "repeat it through any node with --idempotency-key {key}: it goes back once, and is followed"
+        );
+        let request = Request::new(Method::POST, path)
+            .with_header("idempotency-key", &key)?
+            .when_unanswered(hint);
+        spread(client, client.send(request).await?, "it was rolled back with this key already")
+            .await
     }
 }
 

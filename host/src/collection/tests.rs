@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::*;
 use crate::caller::Caller;
+use crate::catalog::repeated::Back;
 use crate::catalog::rollout::{Share, Terms};
 use crate::error::Code;
-use crate::registry::Registry as _;
 use crate::rehearsal::{Rehearsals, Sample};
 use crate::rollout;
 use crate::router::context::Context;
@@ -30,16 +30,9 @@ fn counters() -> TypeName {
 }
 
 async fn cluster(names: &[&str]) -> (Cluster, Vec<Place>) {
-    let cluster = Cluster::new();
-    let mut places = Vec::new();
-    for name in names {
-        let place = cluster.join(name).await;
-        tokio::spawn(rollout::run(Arc::downgrade(&place.router)));
-        places.push(place);
-    }
+    let (cluster, places) = Cluster::of(names).await;
     for place in &places {
-        let mut members = place.session.members();
-        members.wait_for(|members| members.iter().count() == names.len()).await.unwrap();
+        tokio::spawn(rollout::run(Arc::downgrade(&place.router)));
     }
     (cluster, places)
 }
@@ -97,8 +90,8 @@ async fn a_component_that_no_object_names_is_removed() {
     assert!(!has_blob(&cluster, "first", 0) && !has_blob(&cluster, "second", 0));
     assert!(has_blob(&cluster, "third", 0));
     assert_eq!(add(&places[2], "x").await, 3);
-    let back =
-        rollout::roll_back(&places[0].router, &counters(), Some(1), &Caller::Anonymous, true).await;
+    let first = Back { to: Some(1), ..Back::default() };
+    let back = rollout::roll_back(&places[0].router, &counters(), &first, true).await;
     assert_eq!(back.unwrap_err().code, Code::RevisionNotFound);
 }
 

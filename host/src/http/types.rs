@@ -16,13 +16,14 @@ use super::request::malformed;
 use super::{Api, Reply, documents, openapi, query, reply, request};
 use crate::caller::scopes::Right;
 use crate::catalog::record::{RevisionEntry, TypeRecord};
+use crate::catalog::repeated::Back;
 use crate::catalog::rollout::{Share, Terms};
 use crate::catalog::views::Types;
 use crate::error::{Code, Error};
 use crate::id::TypeName;
 use crate::rehearsal::{self, Sample};
 use crate::removal;
-use crate::rollout;
+use crate::rollout::{self, RolledBack};
 use crate::router::context::Context;
 use crate::router::membership::unknown_members;
 use crate::router::rollout::Report;
@@ -197,24 +198,26 @@ impl Api {
     }
 
     pub(super) async fn roll_back(&self, parts: &Parts, name: &TypeName) -> Result<Reply, Problem> {
-        let (mut to, mut is_followed) = (None, true);
+        let key = request::idempotency_key(&parts.headers)?.map(str::to_owned);
+        let mut back = Back { to: None, by: request::caller(parts), key };
+        let mut is_followed = true;
         for (parameter, value) in query::parameters(parts) {
             match parameter.as_str() {
-                "to" => to = Some(query::number(&parameter, &value)?),
+                "to" => back.to = Some(query::number(&parameter, &value)?),
                 _ => is_followed = query::flag(&parameter, &value)?,
             }
         }
         let (router, type_name) = (Arc::clone(&self.router), name.clone());
-        let by = request::caller(parts);
         let rolling = tokio::spawn(async move {
-            rollout::roll_back(&router, &type_name, to, &by, is_followed).await
+            rollout::roll_back(&router, &type_name, &back, is_followed).await
         });
-        let revision = rolling.await.map_err(|_| {
+        let RolledBack { revision, is_new } = rolling.await.map_err(|_| {
             let text = "the roll-back ended in an error of the node, and may go on";
             Error::new(Code::OutcomeUnknown, text)
         })??;
         let status = if is_followed { StatusCode::OK } else { StatusCode::ACCEPTED };
-        Ok(reply::json(status, &json!({ "type": name.as_str(), "revision": revision })))
+        let document = json!({ "type": name.as_str(), "revision": revision, "is_new": is_new });
+        Ok(reply::json(status, &document))
     }
 }
 

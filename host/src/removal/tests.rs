@@ -8,7 +8,6 @@ use super::*;
 use crate::activation::Operation;
 use crate::catalog::record::{TypeRecord, type_blob};
 use crate::catalog::rollout::{Share, Terms};
-use crate::registry::Registry as _;
 use crate::rollout;
 use crate::router::testing::{Cluster, Place, call, counter};
 use crate::store::Store as _;
@@ -19,15 +18,11 @@ fn counters() -> TypeName {
 
 /// Returns two nodes of one cluster, with the type `counter` deployed.
 async fn cluster() -> (Cluster, [Place; 2]) {
-    let cluster = Cluster::new();
-    let places = [cluster.join("a").await, cluster.join("b").await];
+    let (cluster, places) = Cluster::with_counters(&["a", "b"]).await;
     for place in &places {
         tokio::spawn(rollout::run(std::sync::Arc::downgrade(&place.router)));
-        let mut members = place.session.members();
-        members.wait_for(|members| members.iter().count() == 2).await.unwrap();
     }
-    cluster.deploy(&places[0]).await;
-    (cluster, places)
+    (cluster, places.try_into().unwrap())
 }
 
 async fn deploy(place: &Place, text: &'static str, terms: &Terms) -> Result<u32, Error> {
@@ -82,6 +77,23 @@ async fn a_type_without_objects_is_removed_everywhere_and_its_name_is_free() {
         assert_eq!(asked(place, "gone", "value").await, Ok((json!(0), 2)));
     }
     assert_eq!(add(&b, "gone").await, Ok((json!(1), 2)));
+}
+
+/// The key belongs to a revision of the removed type.
+#[tokio::test]
+async fn a_deployment_that_is_repeated_after_the_removal_is_made_anew() {
+    let (_cluster, [a, b]) = cluster().await;
+    let keyed = Terms { key: Some("k".to_owned()), ..Terms::default() };
+    let second = "scripted:counter second";
+    assert_eq!(deploy(&a, second, &keyed).await, Ok(2));
+    assert_eq!(removed(&b, false).await, Ok(0));
+    assert_eq!(deploy(&b, second, &keyed).await, Ok(2));
+    assert_eq!(asked(&a, "x", "value").await, Ok((json!(0), 2)), "it is there again");
+    assert_eq!(removed(&a, false).await, Ok(0));
+    assert_eq!(deploy(&b, "scripted:counter third", &Terms::default()).await, Ok(3));
+    assert_eq!(deploy(&a, second, &keyed).await, Ok(4));
+    assert_eq!(deploy(&b, second, &keyed).await, Ok(4), "by now it is a repetition");
+    assert_eq!(asked(&b, "x", "value").await, Ok((json!(0), 4)));
 }
 
 #[tokio::test]

@@ -37,17 +37,10 @@ fn counters() -> TypeName {
 
 /// Returns nodes that coordinate roll-outs.
 async fn cluster(names: &[&str]) -> (Cluster, Vec<Place>) {
-    let cluster = Cluster::new();
-    let mut places = Vec::new();
-    for name in names {
-        let place = cluster.join(name).await;
-        tokio::spawn(run(Arc::downgrade(&place.router)));
-        places.push(place);
-    }
+    let (cluster, places) = Cluster::with_counters(names).await;
     for place in &places {
-        sees(place, names.len()).await;
+        tokio::spawn(run(Arc::downgrade(&place.router)));
     }
-    cluster.deploy(&places[0]).await;
     (cluster, places)
 }
 
@@ -238,9 +231,41 @@ async fn a_deployment_that_is_repeated_with_its_key_is_made_once_whatever_came_b
     assert_eq!(reused.code, Code::IdempotencyKeyReused);
     let anew = deploy(other, second(), &keyed("l"), true).await.unwrap();
     assert_eq!((anew.revision, anew.is_new), (4, true), "with another key it is another one");
-    roll_back(router, &counters(), None, &me(), true).await.unwrap();
+    gone_back(router, None).await.unwrap();
     let repeated = deploy(other, second(), &keyed("l"), true).await.unwrap_err();
     assert_eq!(repeated.code, Code::RevisionTakenBack, "it is told what became of it");
+}
+
+/// The node that was asked died before it answered.
+#[tokio::test]
+async fn a_roll_back_that_is_repeated_with_its_key_goes_back_once_through_any_node() {
+    let (_cluster, places) = cluster(&["a", "b"]).await;
+    let (router, other) = (&places[0].router, &places[1].router);
+    for text in ["second", "third"] {
+        deploy(router, component(text), &terms(Share::All), true).await.unwrap();
+    }
+    let keyed = Back { key: Some("k".to_owned()), ..back(None) };
+    let done = roll_back(router, &counters(), &keyed, true).await;
+    assert_eq!(done, Ok(RolledBack { revision: 2, is_new: true }));
+    for repeated in [other, router] {
+        let done = roll_back(repeated, &counters(), &keyed, true).await;
+        assert_eq!(done, Ok(RolledBack { revision: 2, is_new: false }));
+    }
+    assert_eq!(add(&places[1], "x").await.1, 2);
+    let named = Back { to: Some(1), ..keyed.clone() };
+    let error = roll_back(other, &counters(), &named, true).await.unwrap_err();
+    assert_eq!(error.code, Code::IdempotencyKeyReused);
+    deploy(router, component("fourth"), &terms(Share::All), true).await.unwrap();
+    let done = roll_back(other, &counters(), &keyed, true).await;
+    assert_eq!(done, Ok(RolledBack { revision: 2, is_new: false }));
+    assert_eq!(add(&places[1], "x").await.1, 4, "the later one stays");
+    let anew = Back { key: Some("l".to_owned()), ..keyed };
+    let done = roll_back(other, &counters(), &anew, true).await;
+    assert_eq!(
+        done,
+        Ok(RolledBack { revision: 2, is_new: true }),
+        "with another key it is another one"
+    );
 }
 
 #[tokio::test]
@@ -267,13 +292,13 @@ async fn going_back_to_what_is_on_its_way_changes_nothing() {
     deploy(router, component("second"), &terms(Share::All), true).await.unwrap();
     let mut record = places[0].node.catalog().record("counter").unwrap();
     record.close();
-    assert_eq!(record.roll_back(Some(1), &me(), 1000), Ok(1));
+    assert_eq!(record.roll_back(&back(Some(1)), 1000), Ok(1));
     let on_its_way = record.clone();
-    assert_eq!(record.roll_back(Some(1), &me(), 2000), Ok(1));
+    assert_eq!(record.roll_back(&back(Some(1)), 2000), Ok(1));
     assert_eq!(record, on_its_way);
     record.roll(3000);
     record.close();
-    assert_eq!((record.roll_back(Some(1), &me(), 4000), record.current), (Ok(1), 1));
+    assert_eq!((record.roll_back(&back(Some(1)), 4000), record.current), (Ok(1), 1));
 }
 
 #[tokio::test]
@@ -283,13 +308,13 @@ async fn an_older_revision_is_made_current_again() {
     add(&places[0], "x").await;
     deploy(router, component("second"), &terms(Share::All), true).await.unwrap();
     assert_eq!(add(&places[1], "x").await, (json!(2), 2));
-    assert_eq!(roll_back(router, &counters(), None, &me(), true).await, Ok(1));
+    assert_eq!(gone_back(router, None).await, Ok(1));
     assert_eq!(add(&places[1], "x").await, (json!(3), 1));
     let why = places[1].node.catalog().record("counter").unwrap().revisions[1].taken_back.clone();
     assert_eq!(why.as_deref(), Some("rolled back by me"));
-    assert_eq!(roll_back(router, &counters(), Some(2), &me(), true).await, Ok(2));
+    assert_eq!(gone_back(router, Some(2)).await, Ok(2));
     assert_eq!(add(&places[0], "x").await, (json!(4), 2));
-    let none = roll_back(router, &counters(), Some(9), &me(), true).await.unwrap_err();
+    let none = gone_back(router, Some(9)).await.unwrap_err();
     assert_eq!(none.code, Code::RevisionNotFound);
 }
 
@@ -301,7 +326,7 @@ async fn an_object_with_a_newer_schema_stays_where_it_can_be_read_after_a_roll_b
     let second = Bytes::from_static(b"scripted:counter@2");
     deploy(router, second, &terms(Share::All), true).await.unwrap();
     assert_eq!(add(&places[0], "new").await.1, 2);
-    roll_back(router, &counters(), None, &me(), true).await.unwrap();
+    gone_back(router, None).await.unwrap();
     assert_eq!(add(&places[0], "old").await, (json!(2), 1));
     assert_eq!(add(&places[0], "new").await, (json!(2), 2));
     let held = total(&router.progress(&counters(), false, Context::default()).await).held_back;
@@ -346,6 +371,14 @@ async fn an_object_can_be_resumed_through_any_node() {
 fn coordinator(places: &[Place]) -> usize {
     let is_it = |place: &Place| place.router.membership().unwrap().coordinates_rollout(&counters());
     places.iter().position(is_it).expect("one of them does")
+}
+
+fn back(to: Option<u32>) -> Back {
+    Back { to, by: me(), key: None }
+}
+
+async fn gone_back(router: &Router, to: Option<u32>) -> Result<u32, Error> {
+    roll_back(router, &counters(), &back(to), true).await.map(|done| done.revision)
 }
 
 /// Returns a principal that may deploy.

@@ -178,11 +178,15 @@ async fn what_to_do_without_an_answer_names_no_option_that_the_command_lacks() {
         (&["delete", "counter/a"], "highlander get counter/a"),
         (&["deploy", file], "--idempotency-key"),
         (&["rehearse", file], "repeat it"),
-        (&["rollback", "counter"], "--to"),
-        (&["rollback", "counter", "--to", "2"], "highlander types counter"),
+        (&["rollback", "counter"], "--idempotency-key"),
+        (&["rollback", "counter", "--to", "2"], "--idempotency-key"),
+        (&["rollback", "counter", "--idempotency-key", "k"], "--idempotency-key k"),
         (&["deactivate", "counter/a"], "repeat it"),
         (&["resume", "counter/a"], "repeat it"),
         (&["messages", "counter/a", "--drop", "1"], "highlander messages counter/a"),
+        (&["messages", "counter/a", "--retry", "all"], "highlander messages counter/a"),
+        (&["alarms", "counter/a", "--drop", "1"], "highlander alarms counter/a"),
+        (&["alarms", "counter/a", "--retry", "all"], "highlander alarms counter/a"),
     ] {
         let (_, hint) = highlander().url(&url).run(arguments).await.error(4);
         let hint = hint.unwrap_or_else(|| panic!("no hint: {arguments:?}"));
@@ -214,6 +218,26 @@ async fn a_deployment_that_was_not_answered_is_repeated_as_the_hint_says() {
     assert!(again.stderr.contains("already"), "{}", again.stderr);
     let types = node.client().get("/v1/types/counter").send().await.done().json();
     assert_eq!((&types["current"], types["revisions"].as_array().unwrap().len()), (&2.into(), 2));
+}
+
+#[tokio::test]
+async fn a_roll_back_that_was_not_answered_is_repeated_as_the_hint_says() {
+    let (url, rude) = rude_server().await;
+    let back = ["rollback", "counter"];
+    let (_, hint) = highlander().url(&url).run(&back).await.error(4);
+    rude.abort();
+    let hint = hint.expect("a hint");
+    let key = hint.split("--idempotency-key ").nth(1).and_then(|rest| rest.split(':').next());
+    let repeat = [&back[..], &["--idempotency-key", key.expect("a key")]].concat();
+    let node = Node::with_guests(&["counter", "counter-v2"]).await;
+    assert_eq!(node.cli(&repeat).await.done().stdout, "counter revision 1\n");
+    let again = node.cli(&repeat).await.done();
+    assert_eq!(again.stdout, "counter revision 1\n");
+    assert!(again.stderr.contains("already"), "{}", again.stderr);
+    let (text, _) = node.cli(&back).await.error(2);
+    assert!(text.contains("no older revision"), "another one goes back further: {text}");
+    let (text, _) = node.cli(&[&repeat[..], &["--to", "1"]].concat()).await.error(2);
+    assert!(text.contains("idempotency key"), "{text}");
 }
 
 #[tokio::test]

@@ -3,11 +3,16 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::catalog::repeated::Back;
 use crate::catalog::retirement::Retention;
 use crate::id::TypeName;
 
 const NOW: u64 = 1_000;
 const AT_ONCE: Retention = Retention { kept_count: 10, after_ms: 0 };
+
+fn back(to: Option<u32>) -> Back {
+    Back { to, ..Back::default() }
+}
 
 fn digest(text: &str) -> Digest {
     Digest::of(text.as_bytes())
@@ -47,10 +52,7 @@ fn a_removed_type_is_unknown_and_says_why() {
     let again = record.remove(0, &Caller::Anonymous, NOW).unwrap_err();
     assert_eq!(again.code, Code::UnknownType);
     assert!(again.message.contains("was removed by anonymous, with 3 objects"), "{again}");
-    assert_eq!(
-        record.roll_back(None, &Caller::Anonymous, NOW).unwrap_err().code,
-        Code::UnknownType
-    );
+    assert_eq!(record.roll_back(&back(None), NOW).unwrap_err().code, Code::UnknownType);
     assert_eq!(record.needed().count(), 0);
     assert_eq!(TypeRecord::decode("todo", &record.encode()), Ok(record));
     let mut empty = TypeRecord::new(TypeName::new("todo").unwrap());
@@ -88,8 +90,8 @@ fn the_name_of_a_type_without_objects_is_free_and_its_numbers_go_on() {
         }
     }
     // A roll-back never selects code of the removed type.
-    let nowhere = record.clone().roll_back(None, &Caller::Anonymous, NOW).unwrap_err();
-    let before = record.clone().roll_back(Some(2), &Caller::Anonymous, NOW).unwrap_err();
+    let nowhere = record.clone().roll_back(&back(None), NOW).unwrap_err();
+    let before = record.clone().roll_back(&back(Some(2)), NOW).unwrap_err();
     assert_eq!([nowhere.code, before.code], [Code::RevisionNotFound; 2]);
     assert_eq!(
         deploy(&mut record, "b", false),

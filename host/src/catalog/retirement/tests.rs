@@ -1,7 +1,7 @@
 //! Removable components, by their successors and by time.
 
 use super::*;
-use crate::caller::Caller;
+use crate::catalog::repeated::Back;
 use crate::catalog::rollout::{Share, Terms};
 use crate::engine::Description;
 use crate::id::TypeName;
@@ -63,7 +63,7 @@ fn the_newest_are_kept_and_the_others_are_overdue_after_a_time() {
 fn what_is_asked_for_again_is_not_overdue() {
     let mut record = deployed(4);
     record.retire(RETENTION, 0);
-    record.roll_back(Some(1), &Caller::Anonymous, 50).unwrap();
+    record.roll_back(&Back { to: Some(1), ..Back::default() }, 50).unwrap();
     assert_eq!(overdue(&record, 1000), sorted([2]), "1 is coming");
     record.roll(50);
     record.close();
@@ -122,7 +122,7 @@ fn a_component_that_comes_again_lies_under_another_name() {
     assert_eq!((record.entry(5).unwrap().copy, record.copy_of(digest(1))), (1, 1));
     record.retire(RETENTION, 0);
     assert_eq!(overdue(&record, 100), sorted([2, 3]), "what is gone is not overdue");
-    let refused = record.roll_back(Some(1), &Caller::Anonymous, 0).unwrap_err();
+    let refused = record.roll_back(&Back { to: Some(1), ..Back::default() }, 0).unwrap_err();
     assert!(refused.message.contains("was removed"), "{refused}");
 }
 

@@ -61,14 +61,15 @@ struct RecordedRevision {
     taken_back: Option<String>,
 }
 
-/// Shows the progress of a deployment or rollback until every node serves the revision.
-pub(super) async fn spread(client: &Client, answer: Answer) -> Result<(), Failure> {
+/// Shows the progress of a deployment or rollback until every node serves the revision. Prints `already` if the
+/// request was a repetition.
+pub(super) async fn spread(client: &Client, answer: Answer, already: &str) -> Result<(), Failure> {
     if client.is_json {
         return output::json(&answer.body);
     }
     let Deployed { type_name, revision, is_new } = answer.read()?;
     if !is_new {
-        output::note("this component was deployed like that already");
+        output::note(already);
     }
     let followed = follow(client, &type_name, revision).await;
     followed.map_err(|failure| match failure.exit {
