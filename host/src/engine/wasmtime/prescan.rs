@@ -150,7 +150,15 @@ fn check_import(name: &str) -> Result<(), LoadError> {
     if imports::is_allowed(name) {
         return Ok(());
     }
-    Err(refused(&format!("it imports {name}, which objects are not given")))
+    // Toolchains with a runtime of their own import all of WASI, unless they are told otherwise.
+    let advice = match name.split_once(':') {
+        Some(("wasi", _)) => {
+            "; build it with --disable http fetch-event (componentize-js) or --stub-wasi \
+             (componentize-py)"
+        }
+        _ => "",
+    };
+    Err(refused(&format!("it imports {name}, which objects are not given{advice}")))
 }
 
 /// Only UTF-8 strings may pass between guest and host: the other encodings are rarely used code on a trust
