@@ -58,23 +58,34 @@ fn text_of(value: &Value) -> Option<String> {
     }
 }
 
-/// Applies the environment. Variables without a double underscore are not configuration keys. Empty variables
-/// count as unset, because many launchers cannot remove one.
+/// Applies the environment. Variables without a double underscore are not configuration keys; those that lack one
+/// underscore of a key are refused. Empty variables count as unset, because many launchers cannot remove one.
 pub(super) fn apply_environment(
     config: &mut Config,
     given: &mut Given,
     variables: impl Iterator<Item = (String, String)>,
 ) -> Result<(), Error> {
     let ours = variables.filter(|(_, text)| !text.is_empty()).filter_map(|(variable, text)| {
-        let (section, key) = variable.strip_prefix("HIGHLANDER_")?.split_once("__")?;
+        let rest = variable.strip_prefix("HIGHLANDER_")?;
+        let Some((section, key)) = rest.split_once("__") else {
+            let meant =
+                KEYS.iter().find(|key| key.name.replace('.', "_") == rest.to_lowercase())?;
+            return Some((meant.name.to_owned(), variable, None));
+        };
         let name = format!("{section}.{key}").to_lowercase();
-        Some((name, variable, text))
+        Some((name, variable, Some(text)))
     });
     let mut ours: Vec<_> = ours.collect();
     // Environment variables are unordered; sorting ensures that the same error is always reported first.
     ours.sort_unstable();
     for (name, variable, text) in ours {
         let key = find(&name).ok_or_else(|| unknown(&name, &variable))?;
+        let text = text.ok_or_else(|| {
+            Error::new(format!(
+                "{variable} has one underscore between section and key, which takes two"
+            ))
+            .with_hint(key.variable())
+        })?;
         set(config, key, &text, &variable)?;
         given.insert(key.name, variable);
     }

@@ -164,6 +164,9 @@ fn unknown_keys_are_refused_with_the_nearest_one() {
     }
     let error = from_environment(&[("HIGHLANDER_NODE__LISTN", "x")]).unwrap_err();
     assert!(error.hint.unwrap().contains("HIGHLANDER_NODE__LISTEN"));
+    let error = from_environment(&[("HIGHLANDER_NODE_DATA_DIR", "/x")]).unwrap_err();
+    assert!(error.message.contains("one underscore"), "{error:?}");
+    assert_eq!(error.hint.unwrap(), "HIGHLANDER_NODE__DATA_DIR");
 }
 
 #[test]
