@@ -5,6 +5,7 @@
 //! belongs to a higher layer.
 
 mod alarms;
+mod arguments;
 mod client;
 mod completions;
 mod deploy;
@@ -62,7 +63,7 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
         /// Address to listen on; port 0 selects a free one [default: 127.0.0.1:7410]
-        #[arg(long, value_name = "ADDR")]
+        #[arg(long, value_name = "ADDR", value_parser = arguments::listen)]
         listen: Option<SocketAddr>,
         /// Directory of a web page; its files are served at /web/, without authentication
         #[arg(long, value_name = "DIR")]
@@ -179,14 +180,6 @@ fn command() -> clap::Command {
             offline.args(unused.map(|argument| argument.clone().hide(true)))
         })
     })
-}
-
-/// Parses a positive number.
-fn at_least_one(text: &str) -> Result<u64, String> {
-    text.parse()
-        .ok()
-        .filter(|count| *count > 0)
-        .ok_or_else(|| "it is a number, 1 or more".to_owned())
 }
 
 /// Returns the configuration of a single node: the environment's, overridden by the command's options.

@@ -22,10 +22,10 @@ pub(super) struct Alarms {
     #[arg(value_name = "TYPE/KEY")]
     id: ObjectId,
     /// Schedule one failed alarm again, or all
-    #[arg(long, value_name = "NUMBER|all", conflicts_with = "drop")]
+    #[arg(long, value_name = "NUMBER|all", conflicts_with = "drop", allow_negative_numbers = true)]
     retry: Option<Which>,
     /// Drop one failed alarm, or all
-    #[arg(long, value_name = "NUMBER|all")]
+    #[arg(long, value_name = "NUMBER|all", allow_negative_numbers = true)]
     drop: Option<Which>,
 }
 

@@ -233,15 +233,31 @@ fn no_address(url: &str) -> Failure {
             "over a trusted network, or to a proxy on this machine: --url http://{rest}"
         ));
     }
-    let is_bare = !url.contains("://") && Address::parse(&format!("http://{url}")).is_some();
-    if is_bare {
-        let text = format!("the address {url} lacks http:// in front");
-        return Failure::usage(text).with_hint(format!("--url http://{url}"));
-    }
     // The address may contain a password.
-    let shown = if url.contains('@') { "the address" } else { url };
-    let text = format!("{shown} is not the address of a node: http://HOST:PORT, without a user");
-    Failure::usage(text).with_hint("--url http://127.0.0.1:7410")
+    if url.contains('@') {
+        let failure = Failure::usage("the address of a node has no user and no password");
+        return failure.with_hint("a token says who calls: --token-file FILE");
+    }
+    let plain = url.strip_prefix("http://").unwrap_or(url).trim_start_matches(':');
+    let port: Option<u16> = plain.parse().ok();
+    let bare = Address::parse(&format!("http://{plain}")).filter(|_| !plain.contains("://"));
+    let (text, advised) = match (port, bare) {
+        (Some(port), _) => {
+            (format!("the address {url} lacks its host"), format!("127.0.0.1:{port}"))
+        }
+        (None, Some(address)) if address.has_port() => {
+            (format!("the address {url} lacks http:// in front"), plain.to_owned())
+        }
+        (None, Some(_)) => (
+            format!("the address {url} lacks http:// in front, and a port"),
+            format!("{plain}:7410"),
+        ),
+        (None, None) => (
+            format!("{url:?} is not the address of a node: http://HOST:PORT"),
+            "127.0.0.1:7410".into(),
+        ),
+    };
+    Failure::usage(text).with_hint(format!("--url http://{advised}"))
 }
 
 /// Returns the path of an object.
@@ -261,11 +277,65 @@ pub(super) fn encoded(text: &str) -> String {
 }
 
 fn read_token(path: &Path) -> Result<HeaderValue, Failure> {
-    let text = secret::read(path)?;
-    let mut value = HeaderValue::from_str(&format!("Bearer {text}")).map_err(|_| {
-        let shown = path.display();
-        Failure::usage(format!("{shown} holds characters that no token has"))
+    const NAMED: &str =
+        "--token-file, or HIGHLANDER_TOKEN_FILE, names a file with one line: the token";
+    let text = secret::read(path).map_err(|error| {
+        let failure = Failure::from(error);
+        if failure.hint.is_some() { failure } else { failure.with_hint(NAMED) }
+    })?;
+    let value = HeaderValue::from_str(&format!("Bearer {text}")).ok();
+    let mut value = value.filter(|_| !text.is_empty()).ok_or_else(|| {
+        let what = if text.is_empty() { "is empty" } else { "holds characters that no token has" };
+        Failure::usage(format!("{} {what}", path.display())).with_hint(NAMED)
     })?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_that_is_advised_is_one() {
+        for (url, text, advised) in [
+            ("127.0.0.1:1", "lacks http:// in front", "127.0.0.1:1"),
+            ("127.0.0.1", "and a port", "127.0.0.1:7410"),
+            ("localhost", "and a port", "localhost:7410"),
+            ("7411", "lacks its host", "127.0.0.1:7411"),
+            (":7411", "lacks its host", "127.0.0.1:7411"),
+            ("http://:7411", "lacks its host", "127.0.0.1:7411"),
+            ("", "is not the address", "127.0.0.1:7410"),
+            ("http:", "is not the address", "127.0.0.1:7410"),
+            ("ftp://a:1", "is not the address", "127.0.0.1:7410"),
+            ("http://127.0.0.1:99999", "is not the address", "127.0.0.1:7410"),
+            ("https://127.0.0.1:1", "asks for TLS", "127.0.0.1:1"),
+        ] {
+            assert_eq!(Address::parse(url), None, "{url}");
+            let failure = no_address(url);
+            assert!(failure.message.contains(text), "{url}: {}", failure.message);
+            let hint = failure.hint.unwrap();
+            assert!(hint.ends_with(&format!("--url http://{advised}")), "{url}: {hint}");
+            assert!(Address::parse(&format!("http://{advised}")).is_some(), "{url}");
+        }
+        let failure = no_address("http://ada:secret@127.0.0.1:1");
+        assert!(!format!("{failure:?}").contains("secret"), "{failure:?}");
+    }
+
+    #[test]
+    fn a_file_without_a_token_is_named() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        let refused = || read_token(&path).map_err(|failure| (failure.message, failure.hint));
+        assert!(refused().unwrap_err().1.unwrap().contains("--token-file"));
+        for (text, why) in [("", "is empty"), ("\n", "is empty"), ("a\nb\n", "no token has")] {
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+            let (message, hint) = refused().unwrap_err();
+            assert!(message.contains(why) && hint.is_some(), "{message}");
+        }
+        std::fs::write(&path, "hl_x\n").unwrap();
+        assert_eq!(refused().unwrap(), "Bearer hl_x");
+    }
 }

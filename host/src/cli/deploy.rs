@@ -13,12 +13,14 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use bytesize::ByteSize;
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use http::Method;
 use serde::Deserialize;
 
 pub(super) use self::rehearse::Rehearse;
 use self::rehearse::{nothing_tried, rehearsed};
 use self::spread::spread;
+use super::arguments::{idempotency_key, revision};
 use super::client::{Client, Request, encoded};
 use super::failure::Failure;
 use super::output;
@@ -39,16 +41,16 @@ pub(super) struct Deploy {
     #[arg(long, value_name = "all|N")]
     rehearse: Option<Sample>,
     /// Deploy it for a share of the objects, such as 10%, or for these keys
-    #[arg(long, value_name = "P%|KEY", num_args = 1..)]
+    #[arg(long, value_name = "P%|KEY", num_args = 1.., value_parser = NonEmptyStringValueParser::new())]
     canary: Vec<String>,
     /// Deploy it for the object with this key, which may look like a number or a share
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]
     canary_key: Vec<String>,
     /// Roll it back if more of the objects fail, such as 1%; none disables this [default: 1%]
     #[arg(long, value_name = "P%|none", value_parser = share::max_failures)]
     max_failures: Option<String>,
     /// Deploy only once, even if repeated with this key [default: a random key]
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", value_parser = idempotency_key)]
     idempotency_key: Option<String>,
 }
 
@@ -59,10 +61,10 @@ pub(super) struct Rollback {
     #[arg(value_name = "TYPE")]
     type_name: String,
     /// Revision to make current [default: the previous one]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = revision)]
     to: Option<u32>,
     /// Roll back only once, even if repeated with this key [default: a random one]
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", value_parser = idempotency_key)]
     idempotency_key: Option<String>,
 }
 
@@ -122,9 +124,12 @@ impl Deploy {
     fn file(&mut self) -> Result<PathBuf, Failure> {
         let is_component = |word: &mut String| word.ends_with(".wasm");
         let last = || self.canary.pop_if(is_component).map(PathBuf::from);
-        self.file.take().or_else(last).ok_or_else(|| {
-            Failure::usage("no component is named")
-                .with_hint("name it first: highlander deploy FILE.wasm --canary 10%")
+        let file = self.file.take().or_else(last);
+        file.ok_or_else(|| {
+            Failure::usage("no component is named").with_hint(match self.canary.is_empty() {
+                true => "highlander deploy FILE.wasm",
+                false => "name it first: highlander deploy FILE.wasm --canary 10%",
+            })
         })
     }
 
@@ -154,7 +159,10 @@ fn component(file: &Path, client: &Client) -> Result<Bytes, Failure> {
     let shown = file.display();
     let wasm = std::fs::read(file).map_err(|error| {
         let failure = Failure::usage(format!("cannot read {shown}: {error}"));
-        failure.with_hint("build it with: cargo build --release --target wasm32-wasip2")
+        failure.with_hint(match file.is_dir() {
+            true => "name the component in that folder, which ends in .wasm",
+            false => "build it with: cargo build --release --target wasm32-wasip2",
+        })
     })?;
     if !wasm.starts_with(b"\0asm") {
         let failure = Failure::usage(format!("{shown} is not a WebAssembly file"));

@@ -7,6 +7,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Args};
 
 use super::failure::Failure;
@@ -18,7 +19,7 @@ const URL_DEFAULT: &str = "http://127.0.0.1:7410";
 #[derive(Debug, Args)]
 pub(super) struct Global {
     /// URL of the node [env: HIGHLANDER_URL] [default: http://127.0.0.1:7410]
-    #[arg(long, global = true)]
+    #[arg(long, global = true, value_parser = NonEmptyStringValueParser::new())]
     url: Option<String>,
     /// Print documents as the node sends them, one per line
     #[arg(long, global = true, action = ArgAction::SetTrue)]

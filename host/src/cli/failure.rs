@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use super::output;
 use crate::config;
 use crate::http::problem::Document;
+use crate::store::embedded::OpenError;
 
 /// Exit code of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,13 +61,13 @@ impl Failure {
 
     /// Converts a node's error response.
     pub(super) fn of_problem(problem: Document) -> Self {
-        let exit = exit_of(&problem);
+        let (exit, hint) = (exit_of(&problem), hint_of(&problem));
         let said = problem.rejection.map(|rejection| match rejection.detail {
             Some(detail) => format!(" ({} {})", rejection.code, detail.get()),
             None => format!(" ({})", rejection.code),
         });
         let message = format!("{}{} [{}]", problem.detail, said.unwrap_or_default(), problem.code);
-        Self { exit, message, hint: hint_of(&problem.code).or(problem.hint) }
+        Self { exit, message, hint: hint.or(problem.hint) }
     }
 
     /// Converts the error with which a node stopped.
@@ -76,6 +77,9 @@ impl Failure {
             return error.clone().into();
         }
         let failure = Self::environment(format!("{error:#}"));
+        if error.chain().any(|cause| matches!(cause.downcast_ref(), Some(OpenError::InUse(_)))) {
+            return failure.with_hint("two nodes need two data directories: --data DIR");
+        }
         let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
         match causes.next().map(std::io::Error::kind) {
             Some(ErrorKind::AddrInUse) => {
@@ -113,12 +117,21 @@ impl From<config::Error> for Failure {
 }
 
 /// Returns a hint that names command-line options, for codes where the node's hint does not.
-fn hint_of(code: &str) -> Option<String> {
-    let hint = match code {
+fn hint_of(problem: &Document) -> Option<String> {
+    let hint = match problem.code.as_str() {
         "unauthenticated" => {
             "give a token that the node knows: --token-file FILE, or HIGHLANDER_TOKEN_FILE"
         }
         "forbidden" => "use a token with that scope: --token-file FILE; highlander token makes one",
+        // The paths of this program are those of the nodes of its version.
+        "unknown-route" => {
+            "look at --url and HIGHLANDER_URL: what follows the port is put before every path; or the node is of \
+             another version: compare highlander --version"
+        }
+        "version-mismatch" => {
+            let object = problem.object.as_deref()?;
+            return Some(format!("look at it, and decide anew: highlander get {object}"));
+        }
         _ => return None,
     };
     Some(hint.to_owned())

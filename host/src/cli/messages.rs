@@ -21,10 +21,10 @@ pub(super) struct Messages {
     #[arg(value_name = "TYPE/KEY")]
     id: ObjectId,
     /// Send one failed message again, or all
-    #[arg(long, value_name = "NUMBER|all", conflicts_with = "drop")]
+    #[arg(long, value_name = "NUMBER|all", conflicts_with = "drop", allow_negative_numbers = true)]
     retry: Option<Which>,
     /// Drop one failed message, or all
-    #[arg(long, value_name = "NUMBER|all")]
+    #[arg(long, value_name = "NUMBER|all", allow_negative_numbers = true)]
     drop: Option<Which>,
 }
 

@@ -90,6 +90,8 @@ const RESERVED: &[&str] = &[
     "while",
     "yield",
 ];
+/// Folders of a project that hold build output or the SDK, not the author's code.
+const FOLDERS: &[&str] = &["target", "vendor"];
 /// Struct names that would shadow an item used by the template.
 const HIDING: &[&str] =
     &["String", "Result", "Rejection", "Harness", "Ok", "Err", "ObjectState", "Context"];
@@ -128,12 +130,7 @@ impl New {
         }
         let name = TypeName::new(&self.name).map_err(|error| Failure::usage(error.to_string()))?;
         let name = name.as_str();
-        if RESERVED.contains(&name) || name.ends_with('-') || name.contains("--") {
-            let failure = Failure::usage(format!("{name} cannot be the name of a Rust package"));
-            return Err(
-                failure.with_hint(format!("highlander new my-{}", name.trim_end_matches('-')))
-            );
-        }
+        check_name(name)?;
         let sdk = self.sdk.as_deref().map(sdk_path).transpose()?;
         let here = std::env::current_dir().map_err(|error| {
             Failure::environment(format!("the current directory cannot be used: {error}"))
@@ -144,7 +141,10 @@ impl New {
             let member = Member { name, is_library, uses, sdk: sdk.as_deref() };
             member.add(workspace, &here)?;
             output::note(&format!("added {name} to the project in {}; next:", root.display()));
-            return member_steps(name, is_library).iter().try_for_each(|line| output::line(line));
+            let up = here.strip_prefix(&root).map_or(0, |below| below.components().count());
+            return member_steps(name, is_library, up)
+                .iter()
+                .try_for_each(|line| output::line(line));
         }
         if self.library || !self.uses.is_empty() {
             let failure =
@@ -162,6 +162,22 @@ impl New {
         output::note(&format!("made {name}; next:"));
         next_steps(name).iter().try_for_each(|line| output::line(line))
     }
+}
+
+/// Rejects a name that Cargo or the template cannot use.
+fn check_name(name: &str) -> Result<(), Failure> {
+    if FOLDERS.contains(&name) {
+        let text = format!("{name} is a folder of every project, and cannot be one of an object");
+        return Err(Failure::usage(text).with_hint(format!("highlander new my-{name}")));
+    }
+    let words: Vec<_> = name.split('-').filter(|word| !word.is_empty()).collect();
+    let plain = words.join("-");
+    if plain == name && !RESERVED.contains(&name) {
+        return Ok(());
+    }
+    let advised = if RESERVED.contains(&plain.as_str()) { format!("my-{plain}") } else { plain };
+    let failure = Failure::usage(format!("{name} cannot be the name of a Rust package"));
+    Err(failure.with_hint(format!("highlander new {advised}")))
 }
 
 /// Returns the absolute path of an SDK folder, for a manifest.
@@ -244,8 +260,8 @@ fn next_steps(name: &str) -> [String; 6] {
     ]
 }
 
-/// Returns the next steps after a package joined a workspace, for use in the workspace's folder.
-fn member_steps(name: &str, is_library: bool) -> Vec<String> {
+/// Returns the next steps after a package joined a workspace, `up` folders below the workspace's.
+fn member_steps(name: &str, is_library: bool, up: usize) -> Vec<String> {
     if is_library {
         return vec![format!("highlander new NAME --uses {name}    # an object that uses it")];
     }
@@ -253,7 +269,7 @@ fn member_steps(name: &str, is_library: bool) -> Vec<String> {
     vec![
         format!("cargo test --package {name}"),
         format!("cargo build --release --target wasm32-wasip2 --package {name}"),
-        format!("highlander deploy target/wasm32-wasip2/release/{file}.wasm"),
+        format!("highlander deploy {}target/wasm32-wasip2/release/{file}.wasm", "../".repeat(up)),
     ]
 }
 

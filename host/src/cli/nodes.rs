@@ -166,7 +166,7 @@ fn find<'a>(nodes: &'a [Node], name: &str) -> Result<&'a Node, Failure> {
     match found.as_slice() {
         [node] => Ok(node),
         [] => Err(Failure::usage(format!("there is no node {name:?}"))
-            .with_hint(format!("there are {}", known.join(", ")))),
+            .with_hint(format!("the nodes are {}", known.join(", ")))),
         _ => Err(Failure::usage(format!("several nodes are called {name:?}"))
             .with_hint(format!("name one of {}", known.join(", ")))),
     }

@@ -8,13 +8,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use http::Method;
 use humantime_serde::re::humantime;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
+use super::arguments::{at_least_one, call_timeout, idempotency_key, version};
 use super::client::{Answer, Client, Request, encoded, object_path};
 use super::failure::{Exit, Failure};
-use super::{at_least_one, output};
+use super::output;
 use crate::id::ObjectId;
 use crate::limits::{ARGUMENT_BYTES_MAX, LIST_COUNT_MAX};
 
@@ -35,15 +38,16 @@ pub(super) struct Call {
     #[arg(value_name = "TYPE/KEY")]
     id: ObjectId,
     /// Handler to call
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     handler: String,
     /// Argument as JSON, or - for standard input [default: null]
     #[arg(value_name = "JSON", allow_hyphen_values = true, value_parser = json_argument)]
     argument: Option<String>,
     /// Execute the call only once, even if repeated with this key
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", value_parser = idempotency_key)]
     idempotency_key: Option<String>,
     /// Timeout of the call, such as 5s
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = call_timeout)]
     timeout: Option<Duration>,
 }
 
@@ -66,6 +70,7 @@ pub(super) struct Put {
     state: String,
     /// Only if the object is at this version
     #[arg(long, value_name = "VERSION", conflicts_with = "if_absent")]
+    #[arg(allow_negative_numbers = true, value_parser = version)]
     if_match: Option<u64>,
     /// Only if the object was never changed, or is deleted
     #[arg(long)]
@@ -79,7 +84,7 @@ pub(super) struct Delete {
     #[arg(value_name = "TYPE/KEY")]
     id: ObjectId,
     /// Only if the object is at this version
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", allow_negative_numbers = true, value_parser = version)]
     if_match: Option<u64>,
 }
 
@@ -96,12 +101,16 @@ pub(super) struct List {
     #[arg(long)]
     active: bool,
     /// Print at most this many keys [default: all]
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = at_least_one)]
     limit: Option<u64>,
 }
 
 impl Call {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        if let Some(command) = command_for(&self.handler) {
+            let failure = Failure::usage(format!("{} has a command of its own", self.handler));
+            return Err(failure.with_hint(format!("highlander {command} {}", self.id)));
+        }
         let path = format!("{}/{}", object_path(&self.id), encoded(&self.handler));
         let argument = self.argument.as_deref().map_or(Ok(Bytes::new()), read_json)?;
         let mut request = Request::new(Method::POST, path).with_body(JSON, argument);
@@ -288,6 +297,18 @@ impl One {
     }
 }
 
+/// The command for a name that is no handler to a node, which takes it for a request of another kind.
+fn command_for(handler: &str) -> Option<&'static str> {
+    match handler {
+        "get" => Some("get"),
+        "put" => Some("put"),
+        "owner" => Some("where"),
+        "events" => Some("watch"),
+        "deactivate" => Some("deactivate"),
+        _ => None,
+    }
+}
+
 fn look_first(id: &ObjectId) -> String {
     format!("it may have been done: look before you repeat it: highlander get {id}")
 }
@@ -325,9 +346,42 @@ fn read_json(argument: &str) -> Result<Bytes, Failure> {
         }
         text => text.as_bytes().to_vec(),
     };
-    if text.len() <= ARGUMENT_BYTES_MAX && !crate::json::is_json(&text) {
-        let failure = Failure::usage("the argument is not JSON");
-        return Err(failure.with_hint("text needs quotes of its own: '\"buy milk\"'"));
+    // What is too long is not read: the node says so.
+    if text.len() <= ARGUMENT_BYTES_MAX {
+        serde_json::from_slice::<&RawValue>(&text).map_err(|error| not_json(&text, &error))?;
     }
     Ok(text.into())
+}
+
+fn not_json(text: &[u8], error: &serde_json::Error) -> Failure {
+    match text.trim_ascii() {
+        [] => Failure::usage("the argument is empty")
+            .with_hint("leave it out for null; text without characters is '\"\"'"),
+        [b'{' | b'[' | b'"', ..] => Failure::usage(format!("the argument is not JSON: {error}"))
+            .with_hint("quote it as a whole for the shell: '{\"title\":\"buy milk\"}'"),
+        _ => Failure::usage(format!("the argument is not JSON: {error}"))
+            .with_hint("text needs quotes of its own: '\"buy milk\"'"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_json_is_refused_with_the_place_and_what_would_help() {
+        for (argument, why, help) in [
+            ("", "is empty", "leave it out"),
+            (" \n", "is empty", "leave it out"),
+            ("five", "line 1 column 2", "quotes of its own"),
+            ("{\"a\"", "line 1 column 4", "as a whole"),
+            ("[1,]", "line 1 column 4", "as a whole"),
+            ("\"a", "line 1 column 2", "as a whole"),
+        ] {
+            let failure = read_json(argument).unwrap_err();
+            assert!(failure.message.contains(why), "{argument}: {failure:?}");
+            assert!(failure.hint.is_some_and(|hint| hint.contains(help)), "{argument}");
+        }
+        assert_eq!(read_json("-0.10").unwrap(), "-0.10");
+    }
 }

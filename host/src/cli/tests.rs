@@ -84,13 +84,38 @@ fn what_makes_no_sense_is_wrong_usage() {
 #[test]
 fn errors_of_usage_say_what_would_be_right() {
     for (line, expected) in [
-        ("highlander list todo --limit 0", "it is a number, 1 or more"),
-        ("highlander watch todo/42 --count 0", "it is a number, 1 or more"),
+        ("highlander list todo --limit 0", "expected a number, 1 or more"),
+        ("highlander watch todo/42 --count 0", "expected a number, 1 or more"),
         ("highlander deploy a.wasm --max-failures 1", "it lacks its percent sign: 1%"),
         ("highlander call todo/42 complete --timout=5s", "there is no such option"),
+        ("highlander call todo/42 complete --timeout 0s", "up to 5m"),
+        ("highlander list todo --limit -1", "expected a number, 1 or more"),
+        ("highlander watch todo/42 --count -1", "expected a number, 1 or more"),
+        ("highlander put todo/42 {} --if-match x", "it is a version"),
+        ("highlander put todo/42 {} --if-match -1", "it is a version"),
+        ("highlander delete todo/42 --if-match -1", "it is a version"),
+        ("highlander rollback todo --to -1", "it is the number of a revision"),
+        ("highlander messages todo/42 --retry -1", "it is a number, as the list shows it, or all"),
+        ("highlander alarms todo/42 --drop -1", "it is a number, as the list shows it, or all"),
+        ("highlander dev --listen localhost:1", "it is an IP address and a port"),
     ] {
         let error = parse(line).expect_err(line).to_string();
         assert!(error.contains(expected), "{line}: {error}");
+    }
+}
+
+#[test]
+fn what_is_empty_names_nothing() {
+    for arguments in [
+        ["call", "todo/42", ""],
+        ["deploy", "a.wasm", "--canary="],
+        ["deploy", "a.wasm", "--canary-key="],
+        ["deploy", "a.wasm", "--idempotency-key="],
+        ["get", "todo/42", "--url="],
+    ] {
+        let words = ["highlander"].into_iter().chain(arguments);
+        let error = command().try_get_matches_from(words).expect_err(arguments[2]).to_string();
+        assert!(error.contains("value"), "{arguments:?}: {error}");
     }
 }
 

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::arguments::at_least_one;
 use super::client::{Client, Request, Stream, object_path};
 use super::failure::{Exit, Failure};
-use super::{at_least_one, output};
+use super::output;
 use crate::events::event_id::EventId;
 use crate::events::frame::CLOSED;
 use crate::events::is_event_name;
@@ -30,7 +31,7 @@ pub(super) struct Watch {
     #[arg(long, value_name = "ID")]
     after: Option<EventId>,
     /// Exit after this many events [default: never]
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = at_least_one)]
     count: Option<u64>,
 }
 

@@ -49,9 +49,15 @@ impl Address {
         // The URI parser also accepts an authority whose port is not a number.
         let has_port =
             authority.host().len() == authority.as_str().len() || authority.port_u16().is_some();
-        let is_plain = url.scheme_str() == Some("http") && url.query().is_none() && has_port;
+        let has_host = !authority.host().is_empty();
+        let is_plain = url.scheme_str() == Some("http") && url.query().is_none();
         let prefix = url.path().trim_end_matches('/').to_owned();
-        is_plain.then(|| Self { authority: authority.clone(), prefix })
+        (is_plain && has_host && has_port).then(|| Self { authority: authority.clone(), prefix })
+    }
+
+    /// Whether it names a port.
+    pub(super) fn has_port(&self) -> bool {
+        self.authority.port().is_some()
     }
 
     /// Returns the value of the `Host` header.
@@ -145,6 +151,7 @@ mod tests {
             "http://user:secret@127.0.0.1:1",
             "http://127.0.0.1:1/?x=1",
             "http://127.0.0.1:x",
+            "http://:7410",
             "",
         ] {
             assert_eq!(Address::parse(bad), None, "{bad}");

@@ -53,6 +53,7 @@ impl Rehearse {
         }
         match tried {
             0 => output::line(&nothing_tried(&type_name)),
+            1 => output::line("1 object passed the rehearsal"),
             tried => output::line(&format!("{tried} objects passed the rehearsal")),
         }
     }

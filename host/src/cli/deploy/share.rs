@@ -25,9 +25,12 @@ pub(super) fn parameters(
         [number] if number.parse::<f64>().is_ok() => {
             let text =
                 format!("--canary {number} may be a share without its percent sign, or a key");
+            let of_share = match percent(&format!("{number}%")) {
+                Ok(_) => format!("for {number} % of the objects: --canary {number}%"),
+                Err(_) => "a share is a whole number from 1% to 99%".to_owned(),
+            };
             return Err(Failure::usage(text).with_hint(format!(
-                "for {number} % of the objects: --canary {number}%; for the object with this key: \
-                 --canary-key {number}"
+                "{of_share}; for the object with this key: --canary-key {number}"
             )));
         }
         _ => {}
@@ -90,10 +93,13 @@ mod tests {
 
     #[test]
     fn a_number_without_percent_sign_is_refused_with_both_spellings() {
-        for number in ["10", "0.5", "100", "1e1"] {
+        for (number, is_share) in [("10", true), ("0.5", false), ("100", false), ("1e1", false)] {
             let hint = read(&[number], &[]).unwrap_err();
-            assert!(hint.contains(&format!("--canary {number}%")), "{hint}");
             assert!(hint.contains(&format!("--canary-key {number}")), "{hint}");
+            // No spelling is advised that would be refused.
+            let spelling = format!("{number}%");
+            assert_eq!(hint.contains(&format!("--canary {spelling}")), is_share, "{hint}");
+            assert_eq!(read(&[&spelling], &[]).is_ok(), is_share, "{hint}");
         }
     }
 

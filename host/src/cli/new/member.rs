@@ -8,6 +8,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::manifest::{Joining, SDK, Workspace};
+use super::vendor::brought_by_sdk;
 use super::{CLIENT, LIBRARY, LIBRARY_MANIFEST, MEMBER, OBJECT, VENDORED, fill, write, write_sdk};
 use crate::cli::failure::Failure;
 
@@ -61,6 +62,10 @@ impl Member<'_> {
             let failure =
                 Failure::usage(format!("{root} has a package or dependency {name} already"));
             return Err(failure.with_hint("choose another name"));
+        }
+        if brought_by_sdk().contains(self.name) {
+            let text = format!("{} is the name of a package that the SDK uses", self.name);
+            return Err(Failure::usage(text).with_hint(format!("highlander new my-{}", self.name)));
         }
         if let Some(unknown) = self.uses.iter().find(|name| !shared.contains(name)) {
             let failure = Failure::usage(format!("{root} has nothing that is called {unknown}"));

@@ -76,6 +76,29 @@ fn names_that_cannot_be_packages_are_refused() {
     }
 }
 
+#[test]
+fn the_name_that_is_advised_is_one() {
+    for (name, advised) in [
+        ("test", "my-test"),
+        ("a--b", "a-b"),
+        ("a-", "a"),
+        ("self-", "my-self"),
+        ("target", "my-target"),
+        ("vendor", "my-vendor"),
+    ] {
+        let hint = check_name(name).unwrap_err().hint.unwrap();
+        assert_eq!(hint, format!("highlander new {advised}"));
+        assert!(check_name(advised).is_ok(), "{advised}");
+    }
+}
+
+#[test]
+fn an_object_in_a_folder_of_the_project_is_deployed_from_there() {
+    let deploy = |up| member_steps("a-b", false, up).pop().unwrap();
+    assert_eq!(deploy(0), "highlander deploy target/wasm32-wasip2/release/a_b.wasm");
+    assert_eq!(deploy(2), "highlander deploy ../../target/wasm32-wasip2/release/a_b.wasm");
+}
+
 fn member<'a>(name: &'a str, uses: &'a [String]) -> Member<'a> {
     Member { name, is_library: false, uses, sdk: None }
 }
@@ -127,6 +150,8 @@ fn what_cannot_join_a_project_changes_nothing() {
         ("second", &[], "has a package or dependency second already"),
         ("client", &[], "client exists already"),
         ("third", &["fourth".to_owned()], "has nothing that is called fourth"),
+        ("serde", &[], "is the name of a package that the SDK uses"),
+        ("schemars", &[], "is the name of a package that the SDK uses"),
     ] {
         let error = add(member(name, uses), &root).unwrap_err();
         assert!(error.contains(expected), "{name}: {error}");

@@ -2,6 +2,7 @@
 //!
 //! The sources come from the checkout that this binary was built from, so the SDK always matches the host.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use include_dir::{Dir, include_dir};
@@ -27,6 +28,20 @@ pub(super) fn files() -> io::Result<Vec<(String, Vec<u8>)>> {
     collect(&MACROS, "guest-sdk/macros/src", &mut files);
     collect(&WIT, "wit", &mut files);
     Ok(files)
+}
+
+/// Names of the packages that the SDK depends on, which Cargo could not tell from those of a workspace by name.
+pub(super) fn brought_by_sdk() -> BTreeSet<String> {
+    let manifests =
+        [SDK_MANIFEST, MACROS_MANIFEST].into_iter().filter_map(|text| text.parse::<Table>().ok());
+    let mut names = BTreeSet::new();
+    for manifest in manifests {
+        names.extend(table(manifest.get("dependencies")).into_iter().map(|(name, _)| name));
+        for (_, target) in table(manifest.get("target")) {
+            names.extend(table(target.get("dependencies")).into_iter().map(|(name, _)| name));
+        }
+    }
+    names
 }
 
 fn collect(folder: &Dir<'_>, path: &str, files: &mut Vec<(String, Vec<u8>)>) {
