@@ -47,6 +47,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
+use http::header::CACHE_CONTROL;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
@@ -161,7 +162,11 @@ impl Api {
         let answering = AssertUnwindSafe(self.route(&mut parts, body)).catch_unwind();
         let answer = answering.await.unwrap_or_else(|_| Err(after_panic(&parts.method).into()));
         let mut reply = answer.unwrap_or_else(|problem| problem.into_reply());
-        reply.headers_mut().insert(reply::NODE, self.node_header());
+        let headers = reply.headers_mut();
+        headers.insert(reply::NODE, self.node_header());
+        if parts.method.is_safe() && !headers.contains_key(CACHE_CONTROL) {
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
         let status = reply.status().as_u16();
         tracing::debug!(method = %parts.method, path = parts.uri.path(), status, "answered");
         Ok(reply)
@@ -172,7 +177,10 @@ impl Api {
             Ok((route, caller, parameters)) => {
                 parts.extensions.insert(caller);
                 parts.extensions.insert(parameters);
-                announced::check(parts, &route, &body, &self.config).map(|()| route)
+                match announced::check(parts, &route, &body, &self.config) {
+                    Ok(()) => self.find_type(parts, &route).await.map(|()| route),
+                    Err(problem) => Err(problem),
+                }
             }
             Err(problem) => Err(problem),
         };
@@ -236,11 +244,27 @@ impl Api {
         let route = route::find(&parts.method, path)?;
         cross_site::check(parts, &self.config)?;
         let caller = self.config.access.admit(&parts.headers, &route)?;
+        if !matches!(route, Route::Misfit { .. }) {
+            conditions::check(parts, &route)?;
+        }
         let parameters = match route.parameters() {
             Some(known) => query::read(&parts.uri, known)?,
             None => Parameters::default(),
         };
         Ok((route, caller, parameters))
+    }
+
+    /// Rejects a call of an unknown type if the client waits for `100 Continue`. Other clients get the same error from
+    /// the router, after their body was read.
+    async fn find_type(&self, parts: &Parts, route: &Route<'_>) -> Result<(), Problem> {
+        let (Route::Call { id, .. } | Route::Put(id)) = route else { return Ok(()) };
+        if !announced::awaits_continue(parts.version, &parts.headers) {
+            return Ok(());
+        }
+        match self.router.node().catalog().current(id.type_name()).await {
+            Err(error) if error.code == Code::UnknownType => Err(Problem::of(error, id)),
+            _ => Ok(()),
+        }
     }
 
     /// Reads the body of a call, of at most [`ARGUMENT_BYTES_MAX`] bytes.

@@ -10,7 +10,7 @@ use hyper::body::{Body as _, Incoming};
 
 use super::problem::Problem;
 use super::route::Route;
-use super::{Config, conditions, request, types};
+use super::{Config, conditions, rehearsals, request, types};
 use crate::error::{Code, Error};
 use crate::limits::ARGUMENT_BYTES_MAX;
 
@@ -42,7 +42,10 @@ pub(super) fn check(
             check_component(parts, declared, config)?;
             Ok(types::check_parameters(parts)?)
         }
-        Route::Rehearse => Ok(check_component(parts, declared, config)?),
+        Route::Rehearse => {
+            check_component(parts, declared, config)?;
+            Ok(rehearsals::check_parameters(parts)?)
+        }
         _ => Ok(()),
     }
 }

@@ -45,7 +45,10 @@ impl Api {
         let call =
             self.read_call(parts, Operation::Watch { shows_state: true }, Precondition::None);
         let call: Call = call.map_err(|error| Problem::of(error, &id))?;
-        let upgrade = websocket::Upgrade::read(parts).map_err(|error| Problem::of(error, &id))?;
+        let upgrade = match websocket::Upgrade::read(parts) {
+            Ok(upgrade) => upgrade,
+            Err(error) => return Ok(websocket::refused(Problem::of(error, &id))),
+        };
         let exchange = Exchange::of(parts)?;
         let listener = self.router.watch(&id, call, after, context).await;
         let listener = listener.map_err(|error| Problem::of(error, &id))?;

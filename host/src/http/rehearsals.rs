@@ -17,13 +17,7 @@ use crate::rehearsal::Sample;
 impl Api {
     pub(super) async fn rehearse(&self, parts: &Parts, body: Incoming) -> Result<Reply, Problem> {
         let wasm = self.component(parts, body).await?;
-        let (mut sample, mut is_followed) = (Sample::All, true);
-        for (name, value) in query::parameters(parts) {
-            match name.as_str() {
-                "sample" => sample = value.parse().map_err(malformed)?,
-                _ => is_followed = query::flag(&name, &value)?,
-            }
-        }
+        let (sample, is_followed) = asked(parts)?;
         let (router, rehearsals) = (Arc::clone(&self.router), Arc::clone(&self.rehearsals));
         let (type_name, staged) = rehearsals.begin(&router, wasm, &request::caller(parts)).await?;
         let (name, digest) = (type_name.clone(), staged.digest);
@@ -63,4 +57,21 @@ impl Api {
         let rehearsed = self.router.node().rehearse(&share.staged, ids).await?;
         Ok(reply::json(StatusCode::OK, &rehearsed))
     }
+}
+
+/// Rejects malformed parameters of a rehearsal.
+pub(super) fn check_parameters(parts: &Parts) -> Result<(), Error> {
+    asked(parts).map(|_| ())
+}
+
+/// Parses the parameters of a rehearsal: the sample, and whether the response waits for the end.
+fn asked(parts: &Parts) -> Result<(Sample, bool), Error> {
+    let (mut sample, mut is_followed) = (Sample::All, true);
+    for (name, value) in query::parameters(parts) {
+        match name.as_str() {
+            "sample" => sample = value.parse().map_err(malformed)?,
+            _ => is_followed = query::flag(&name, &value)?,
+        }
+    }
+    Ok((sample, is_followed))
 }
