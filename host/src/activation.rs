@@ -92,6 +92,8 @@ pub enum Precondition {
     Present,
     /// The object has never been changed, or is deleted.
     Absent,
+    /// The object was never changed, or is deleted, and is at one of these versions.
+    AbsentAt(Arc<[Version]>),
 }
 
 /// Read consistency that the caller requests (S4).

@@ -47,6 +47,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use http::header::CACHE_CONTROL;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
@@ -163,7 +164,11 @@ impl Api {
         let answering = AssertUnwindSafe(self.route(&mut parts, body)).catch_unwind();
         let answer = answering.await.unwrap_or_else(|_| Err(after_panic(&parts.method).into()));
         let mut reply = answer.unwrap_or_else(|problem| problem.into_reply());
-        reply.headers_mut().insert(reply::NODE, self.node_header());
+        let headers = reply.headers_mut();
+        headers.insert(reply::NODE, self.node_header());
+        if parts.method.is_safe() && !headers.contains_key(CACHE_CONTROL) {
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
         let status = reply.status().as_u16();
         tracing::debug!(method = %parts.method, path = parts.uri.path(), status, "answered");
         Ok(reply)
@@ -175,6 +180,10 @@ impl Api {
             Ok((route, caller, parameters)) => {
                 parts.extensions.insert(caller);
                 parts.extensions.insert(parameters);
+                if let Err(problem) = self.find_type(parts, &route).await {
+                    body.turn_away().await;
+                    return Err(problem);
+                }
                 route
             }
             Err(problem) => {
@@ -233,6 +242,9 @@ impl Api {
         let route = route::find(&parts.method, path)?;
         cross_site::check(parts, &self.config)?;
         let caller = self.config.access.admit(&parts.headers, &route)?;
+        if !matches!(route, Route::Misfit { .. }) {
+            conditions::check(parts, &route)?;
+        }
         let parameters = match route.parameters() {
             Some(known) => query::read(&parts.uri, known)?,
             None => Parameters::default(),
@@ -247,6 +259,19 @@ impl Api {
         precondition: Result<Precondition, Error>,
     ) -> Result<Terms, Error> {
         Terms::read(&parts.headers, precondition?, self.config.call_timeout)
+    }
+
+    /// Rejects a call of an unknown type if the client waits for `100 Continue`. Other clients get the same error from
+    /// the router, after their body was read.
+    async fn find_type(&self, parts: &Parts, route: &Route<'_>) -> Result<(), Problem> {
+        let (Route::Call { id, .. } | Route::Put(id)) = route else { return Ok(()) };
+        if !announced::awaits_continue(parts.version, &parts.headers) {
+            return Ok(());
+        }
+        match self.router.node().catalog().current(id.type_name()).await {
+            Err(error) if error.code == Code::UnknownType => Err(Problem::of(error, id)),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -95,6 +95,14 @@ pub fn typescript() -> PathBuf {
     folder
 }
 
+/// Returns the virtual environment with the packages of `tests/python`.
+#[must_use]
+pub fn python() -> PathBuf {
+    let folder = profile_folder().parent().unwrap().join("python");
+    existing(folder.join("installed"), "cargo xtask test --only setup");
+    folder
+}
+
 /// Returns the root of the repository.
 #[must_use]
 pub fn repository() -> &'static Path {

@@ -101,6 +101,7 @@ impl Step {
                 let target = Workspace::load()?.target;
                 system::ensure_ministack(&target)?;
                 system::ensure_typescript(&root, &target)?;
+                system::ensure_python(&root, &target)?;
                 system::ensure_browser()
             }
             Self::Fmt => process::run(process::cargo(&root).args(["fmt", "--all", "--check"])),

@@ -4,6 +4,7 @@
 //! contains the command to run.
 
 use std::env;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -60,27 +61,47 @@ pub(crate) fn ensure_ministack(target: &Path) -> Result<()> {
     if env::var_os("HIGHLANDER_SKIP_MINISTACK").is_some() {
         return Ok(());
     }
-    let folder = target.join("ministack");
-    // Written last, so that an interrupted installation is repeated.
-    let stamp = folder.join("installed");
-    if fs::read_to_string(&stamp).is_ok_and(|version| version == MINISTACK) {
-        return Ok(());
-    }
     let hint = "ministack cannot be installed, with which the S3 store is tested\n\
          hint: it needs Python 3 with venv (apt-get install -y python3-venv) and PyPI; without it set \
          HIGHLANDER_SKIP_MINISTACK=1, and its tests are left out";
+    ensure_environment(&target.join("ministack"), MINISTACK, &[MINISTACK.as_ref()]).context(hint)
+}
+
+/// Installs the client generator and the API tester of `tests/python` into a virtual environment below `target`, unless
+/// these versions are installed or the tests are disabled.
+pub(crate) fn ensure_python(root: &Path, target: &Path) -> Result<()> {
+    if env::var_os("HIGHLANDER_SKIP_PYTHON").is_some() {
+        return Ok(());
+    }
+    let list = root.join("tests/python/requirements.txt");
+    let versions =
+        fs::read_to_string(&list).with_context(|| format!("{} cannot be read", list.display()))?;
+    let hint = "the packages of tests/python cannot be installed, with which /v1/openapi.json is tested\n\
+         hint: it needs Python 3.11 or newer with venv (apt-get install -y python3-venv) and PyPI; without them set \
+         HIGHLANDER_SKIP_PYTHON=1, and its tests are left out";
+    let arguments = ["--requirement".as_ref(), list.as_os_str()];
+    ensure_environment(&target.join("python"), &versions, &arguments).context(hint)
+}
+
+/// Creates a virtual environment and runs `pip install` in it, unless it has these versions.
+fn ensure_environment(folder: &Path, versions: &str, install: &[&OsStr]) -> Result<()> {
+    // Written last, so that an interrupted installation is repeated.
+    let stamp = folder.join("installed");
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == versions) {
+        return Ok(());
+    }
     // Debian's Python lacks the module that creates environments.
     let has_venv =
         process::output(Command::new("python3").args(["-c", "import venv, ensurepip"])).is_ok();
     if !has_venv {
-        ensure_installed(&["python3-venv"]).context(hint)?;
+        ensure_installed(&["python3-venv"])?;
     }
     let mut venv = Command::new("python3");
-    process::run(venv.args(["-m", "venv", "--clear"]).arg(&folder)).context(hint)?;
+    process::run(venv.args(["-m", "venv", "--clear"]).arg(folder))?;
     let mut pip = Command::new(folder.join("bin/pip"));
-    pip.args(["install", "--quiet", "--disable-pip-version-check", MINISTACK]);
-    process::run(&mut pip).context(hint)?;
-    fs::write(&stamp, MINISTACK).with_context(|| format!("{} cannot be written", stamp.display()))
+    pip.args(["install", "--quiet", "--disable-pip-version-check"]).args(install);
+    process::run(&mut pip)?;
+    fs::write(&stamp, versions).with_context(|| format!("{} cannot be written", stamp.display()))
 }
 
 /// Installs the tools that generate, check and compile TypeScript clients into a separate folder below `target`,

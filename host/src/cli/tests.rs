@@ -91,13 +91,13 @@ fn errors_of_usage_say_what_would_be_right() {
         ("highlander call todo/42 complete --timeout 0s", "up to 5m"),
         ("highlander list todo --limit -1", "expected a number, 1 or more"),
         ("highlander watch todo/42 --count -1", "expected a number, 1 or more"),
-        ("highlander put todo/42 {} --if-match x", "it is a version"),
-        ("highlander put todo/42 {} --if-match -1", "it is a version"),
-        ("highlander delete todo/42 --if-match -1", "it is a version"),
-        ("highlander rollback todo --to -1", "it is the number of a revision"),
+        ("highlander put todo/42 {} --if-match x", "expected a version"),
+        ("highlander put todo/42 {} --if-match -1", "expected a version"),
+        ("highlander delete todo/42 --if-match -1", "expected a version"),
+        ("highlander rollback todo --to -1", "expected the number of a revision"),
         ("highlander messages todo/42 --retry -1", "it is a number, as the list shows it, or all"),
         ("highlander alarms todo/42 --drop -1", "it is a number, as the list shows it, or all"),
-        ("highlander dev --listen localhost:1", "it is an IP address and a port"),
+        ("highlander dev --listen localhost:1", "expected an IP address and a port"),
     ] {
         let error = parse(line).expect_err(line).to_string();
         assert!(error.contains(expected), "{line}: {error}");

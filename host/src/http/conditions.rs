@@ -10,9 +10,11 @@ use std::hash::Hasher as _;
 use std::sync::Arc;
 
 use http::header::{IF_MATCH, IF_NONE_MATCH};
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::request::malformed;
+use super::route::Route;
 use crate::activation::{Done, Precondition};
 use crate::error::Error;
 use crate::store::record::Version;
@@ -66,18 +68,24 @@ fn written(text: String) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
 }
 
-/// Parses the precondition of a call that may change the object.
+/// Parses the precondition of a call that may change the object. If both headers are given, both must hold (RFC 9110,
+/// 13.2.2).
 pub(super) fn of_change(headers: &HeaderMap) -> Result<Precondition, Error> {
-    match (headers.get(IF_MATCH), headers.get(IF_NONE_MATCH)) {
-        (None, None) => Ok(Precondition::None),
-        (Some(_), None) => of_read(headers),
-        (None, Some(value)) if value.as_bytes().trim_ascii() == b"*" => Ok(Precondition::Absent),
-        (None, Some(_)) => Err(malformed("If-None-Match of a change takes * alone")
-            .with_hint("for a change of one version: If-Match: \"7\"")),
-        (Some(_), Some(_)) => {
-            Err(malformed("If-Match and If-None-Match of a change exclude each other"))
-        }
+    let on_version = of_read(headers)?;
+    let Some(value) = headers.get(IF_NONE_MATCH) else { return Ok(on_version) };
+    if value.as_bytes().trim_ascii() != b"*" {
+        return Err(malformed("If-None-Match of a change takes * alone")
+            .with_hint("for a change of one version: If-Match: \"7\""));
     }
+    Ok(match on_version {
+        Precondition::None | Precondition::Absent => Precondition::Absent,
+        Precondition::Version(version) => Precondition::AbsentAt(Arc::from([version])),
+        Precondition::OneOf(versions) | Precondition::AbsentAt(versions) => {
+            Precondition::AbsentAt(versions)
+        }
+        // No object can exist and be absent.
+        Precondition::Present => Precondition::OneOf(Arc::from([])),
+    })
 }
 
 /// Parses the precondition of a read. Does not cover `If-None-Match`, which is about the client's cached response.
@@ -90,6 +98,26 @@ pub(super) fn of_read(headers: &HeaderMap) -> Result<Precondition, Error> {
         [version] => Precondition::Version(version),
         _ => Precondition::OneOf(Arc::from(versions)),
     })
+}
+
+/// Rejects a condition that the route would ignore, and a malformed one. Routes that evaluate conditions parse them
+/// later, because their errors name the object.
+pub(super) fn check(parts: &Parts, route: &Route<'_>) -> Result<(), Error> {
+    if route.is_conditional() {
+        return Ok(());
+    }
+    let headers = &parts.headers;
+    tags(headers, &IF_MATCH)?;
+    tags(headers, &IF_NONE_MATCH)?;
+    // A response without a tag never matches `If-None-Match`, so a read can ignore that header.
+    let ignored = [(&IF_MATCH, true), (&IF_NONE_MATCH, !parts.method.is_safe())];
+    match ignored.into_iter().find(|(name, counts)| *counts && headers.contains_key(*name)) {
+        Some((name, _)) => {
+            Err(malformed(format!("this request takes no condition, and has {name}"))
+                .with_hint("conditions are for states, handlers, messages and alarms of objects"))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Parses the ETags that a reading client has cached.
@@ -218,10 +246,24 @@ mod tests {
             of_change(&headers(IF_NONE_MATCH, "\"7\"")).is_err(),
             "no change is about an answer"
         );
-        let mut both = headers(IF_MATCH, "\"7\"");
-        both.insert(IF_NONE_MATCH, HeaderValue::from_static("*"));
-        assert!(of_change(&both).is_err());
-        assert_eq!(of_read(&both).unwrap(), Precondition::Version(7));
+    }
+
+    #[test]
+    fn of_two_conditions_both_have_to_hold() {
+        let some = |versions: &[Version]| Arc::from(versions);
+        for (if_match, expected) in [
+            ("\"7\"", Precondition::AbsentAt(some(&[7]))),
+            ("\"7\", \"0\"", Precondition::AbsentAt(some(&[7, 0]))),
+            ("W/\"7\"", Precondition::AbsentAt(some(&[]))),
+            ("*", Precondition::OneOf(some(&[]))),
+        ] {
+            let mut both = headers(IF_MATCH, if_match);
+            both.insert(IF_NONE_MATCH, HeaderValue::from_static("*"));
+            assert_eq!(of_change(&both).unwrap(), expected, "{if_match}");
+            assert_eq!(of_read(&both).unwrap(), of_read(&headers(IF_MATCH, if_match)).unwrap());
+            both.insert(IF_NONE_MATCH, HeaderValue::from_static("\"7\""));
+            assert!(of_change(&both).is_err(), "{if_match}");
+        }
     }
 
     #[test]

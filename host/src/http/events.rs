@@ -46,7 +46,10 @@ impl Api {
         let terms = terms.map_err(|error| Problem::of(error, &id))?;
         let operation = Operation::Watch { shows_state: true };
         let (call, context) = terms.call(operation, request::caller(parts));
-        let upgrade = websocket::Upgrade::read(parts).map_err(|error| Problem::of(error, &id))?;
+        let upgrade = match websocket::Upgrade::read(parts) {
+            Ok(upgrade) => upgrade,
+            Err(error) => return Ok(websocket::refused(Problem::of(error, &id))),
+        };
         let exchange = Exchange::of(parts)?;
         let listener = self.router.watch(&id, call, after, context).await;
         let listener = listener.map_err(|error| Problem::of(error, &id))?;

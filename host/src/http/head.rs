@@ -5,7 +5,7 @@
 
 use http::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, IF_MATCH, IF_NONE_MATCH, ORIGIN,
-    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION,
+    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING,
 };
 use http::request::Parts;
 use http::uri::Authority;
@@ -24,7 +24,7 @@ const FORWARDED_URL_BYTES_MAX: usize = 3 * URL_BYTES_MAX;
 
 /// Headers that may appear only once. This includes lists: even if a node combined two lines into one condition, a
 /// proxy might not.
-const SINGLE: [HeaderName; 16] = [
+const SINGLE: [HeaderName; 17] = [
     AUTHORIZATION,
     CALLER,
     CHAIN,
@@ -41,6 +41,7 @@ const SINGLE: [HeaderName; 16] = [
     SEC_WEBSOCKET_KEY,
     SEC_WEBSOCKET_VERSION,
     TIMEOUT,
+    TRANSFER_ENCODING,
 ];
 
 /// Rejects a head that is ambiguous, or too long in parts that hyper does not limit.
@@ -112,6 +113,13 @@ fn authority(host: &HeaderValue) -> Option<Authority> {
 
 /// Rejects encoded bodies. The node does not decode them, so it would take the encoded bytes for the content.
 fn check_encoding(headers: &HeaderMap) -> Result<(), Error> {
+    // Transfer codings can compress too (RFC 9112, 6.1).
+    let transfer = headers.get(TRANSFER_ENCODING).map(|coding| coding.as_bytes().trim_ascii());
+    if transfer.is_some_and(|coding| !coding.eq_ignore_ascii_case(b"chunked")) {
+        let text = "the request's Transfer-Encoding is one that this node does not decode";
+        return Err(Error::new(Code::UnsupportedEncoding, text)
+            .with_hint("send chunked alone, or Content-Length"));
+    }
     let values = headers.get_all(CONTENT_ENCODING).iter();
     let mut codings = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
     let is_plain = codings.all(|coding| {
@@ -193,6 +201,12 @@ mod tests {
         }
         for bad in ["gzip", "GZIP", "identity, gzip", "br", "x", "gzip;q=0"] {
             assert_eq!(read(bad), Some(Code::UnsupportedEncoding), "{bad}");
+        }
+        let transfer =
+            |value| code(Version::HTTP_11, "/", &[("host", "h"), ("transfer-encoding", value)]);
+        assert_eq!((transfer("chunked"), transfer("Chunked ")), (None, None));
+        for bad in ["gzip, chunked", "chunked, chunked", "gzip", "identity"] {
+            assert_eq!(transfer(bad), Some(Code::UnsupportedEncoding), "{bad}");
         }
         let lines = [("host", "h"), ("content-encoding", "identity"), ("content-encoding", "br")];
         assert_eq!(code(Version::HTTP_11, "/", &lines), Some(Code::UnsupportedEncoding));

@@ -36,8 +36,9 @@ impl Api {
         let terms = check_name(&handler, &id).and_then(|()| self.terms_of_change(parts));
         let read = argument(parts, body, terms).await;
         let (argument, terms) = read.map_err(|error| Problem::of(error, &id))?;
-        let operation = Operation::Handle { handler: handler.into(), argument };
-        self.change(parts, id, operation, Ok(terms)).await
+        let operation = Operation::Handle { handler: handler.clone().into(), argument };
+        let called = self.change(parts, id.clone(), operation, Ok(terms)).await;
+        self.unless_misfit(parts, called, &id, Some(&handler)).await
     }
 
     /// Calls a handler by `GET`, which must not change anything. An update is rejected, whichever revision the
@@ -56,7 +57,8 @@ impl Api {
             Problem::of(error.with_hint(hint), &id)
         })?;
         let operation = Operation::Query { handler: handler.clone().into(), argument };
-        match self.read(parts, &id, operation).await {
+        let read = self.read(parts, &id, operation).await;
+        match self.unless_misfit(parts, read, &id, Some(&handler)).await {
             Err(problem) if problem.code() == Code::MethodNotAllowed => {
                 Err(self.with_allow(problem, &id, Some(&handler)).await)
             }
@@ -97,8 +99,39 @@ impl Api {
             Err(problem) if problem.code() == Code::UnknownHandler && !is_forwarded => {
                 Err(self.misfit(&parts.method, id, None).await)
             }
-            answer => answer,
+            answer => self.unless_misfit(parts, answer, id, None).await,
         }
+    }
+
+    /// Replaces the answer by the error for an unsupported method or handler, which has priority over conditions and
+    /// idempotency keys (RFC 9110, 13.2.1). The object checks these first, and executes nothing if they fail.
+    async fn unless_misfit(
+        &self,
+        parts: &Parts,
+        answer: Result<Reply, Problem>,
+        id: &ObjectId,
+        handler: Option<&str>,
+    ) -> Result<Reply, Problem> {
+        let (method, is_read) = (&parts.method, parts.method.is_safe());
+        let is_early = match &answer {
+            Ok(reply) => is_read && reply.headers().contains_key(reply::REPLAYED),
+            Err(problem) => match problem.code() {
+                Code::VersionMismatch | Code::IdempotencyKeyReused => true,
+                // The change was executed, even if the current revision lacks the handler.
+                Code::AnswerExpired => is_read,
+                _ => false,
+            },
+        };
+        if !is_early || parts.headers.contains_key(request::HOPS) {
+            return answer;
+        }
+        let Ok(current) = self.router.node().catalog().current(id.type_name()).await else {
+            return answer;
+        };
+        let methods = allow::methods(&current.description, handler);
+        let fits =
+            methods.is_some_and(|methods| methods.split(", ").any(|one| one == method.as_str()));
+        if fits { answer } else { Err(misfit(&current.description, method, id, handler)) }
     }
 
     /// Returns the error for a method that an object, or one of its handlers, does not support.
@@ -136,7 +169,10 @@ impl Api {
     }
 
     pub(super) async fn messages(&self, parts: &Parts, id: ObjectId) -> Result<Reply, Problem> {
-        let terms = self.terms(parts, conditions::of_read(&parts.headers));
+        // The response has no tag to compare with `If-None-Match`, but a malformed header is rejected.
+        let known = conditions::known(&parts.headers);
+        let precondition = known.and_then(|_| conditions::of_read(&parts.headers));
+        let terms = self.terms(parts, precondition);
         let (done, owner) = self.operate(parts, &id, Operation::ShowDealings, terms).await?;
         Ok(reply::of_the_moment(done, owner.as_ref()))
     }
@@ -330,8 +366,10 @@ fn read_query(parts: &Parts, type_name: TypeName) -> Result<Query, Error> {
     let mut read = Query { type_name, prefix, after, limit, is_active: false };
     for (name, value) in query::parameters(parts) {
         match name.as_str() {
-            "prefix" => read.prefix = value,
-            "after" => read.after = Some(value).filter(|key| !key.is_empty()),
+            "prefix" => read.prefix = query::part_of_key(&name, value)?,
+            "after" => {
+                read.after = Some(query::part_of_key(&name, value)?).filter(|key| !key.is_empty());
+            }
             "active" => read.is_active = query::flag(&name, &value)?,
             _ => {
                 let limit = value.parse().ok().filter(|n| (1..=LIST_COUNT_MAX).contains(n));

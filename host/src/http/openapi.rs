@@ -21,6 +21,11 @@ const OF_QUERIES: [&str; 4] = [KEY, TIMEOUT, CONSISTENCY, IF_MATCH];
 const OF_READS: [&str; 5] = [KEY, TIMEOUT, CONSISTENCY, IF_MATCH, IF_NONE_MATCH];
 const OF_CHANGES: [&str; 5] = [KEY, TIMEOUT, IDEMPOTENCY_KEY, IF_MATCH, IF_ABSENT];
 const PROBLEM: &str = "#/components/responses/Problem";
+/// Statuses of problems that a valid request may get.
+const OF_QUERY_PROBLEMS: [&str; 3] = ["412", "413", "422"];
+const OF_READ_PROBLEMS: [&str; 3] = ["412", "422", "431"];
+const OF_CHANGE_PROBLEMS: [&str; 4] = ["410", "412", "413", "422"];
+const OF_DELETE_PROBLEMS: [&str; 4] = ["404", "410", "412", "422"];
 
 /// Returns the document for these types.
 pub(super) fn document<'a>(types: impl Iterator<Item = &'a Description>) -> Value {
@@ -55,7 +60,7 @@ pub(super) fn document<'a>(types: impl Iterator<Item = &'a Description>) -> Valu
         "components": {
             "schemas": schemas,
             "parameters": parameters::shared(),
-            "responses": { "Problem": problem() },
+            "responses": problems(),
             "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
         },
     })
@@ -109,7 +114,7 @@ fn whole(description: &Description, schemas: &mut Schemas, names: &mut Names) ->
         "tags": [name],
         "summary": "Deletes the object",
         "parameters": references(&[KEY, TIMEOUT, IDEMPOTENCY_KEY, IF_MATCH]),
-        "responses": answers(&json!({ "type": "null" })),
+        "responses": answers(&json!({ "type": "null" }), &OF_DELETE_PROBLEMS),
     });
     operations.insert("delete".to_owned(), delete);
     Value::Object(operations)
@@ -153,14 +158,15 @@ fn types_of(type_name: &str, handler: &Handler, schemas: &mut Schemas) -> (Value
 
 /// Returns the operation that calls a handler by `POST` or `PUT`.
 fn call(type_name: &str, handler: &Handler, id: &str, argument: &Value, reply: &Value) -> Value {
-    let named: &[&str] = match handler.kind {
-        HandlerKind::Query => &OF_QUERIES,
-        HandlerKind::Update => &OF_CHANGES,
+    let (named, problems): (&[&str], &[&str]) = match handler.kind {
+        HandlerKind::Query => (&OF_QUERIES, &OF_QUERY_PROBLEMS),
+        HandlerKind::Update => (&OF_CHANGES, &OF_CHANGE_PROBLEMS),
     };
     let mut document = operation(type_name, handler, id);
     document.insert("parameters".to_owned(), references(named));
-    document.insert("responses".to_owned(), answers(reply));
-    // A missing body means `null`.
+    document.insert("responses".to_owned(), answers(reply, problems));
+    // A missing body means `null`. The schema does not list `null`: clients of openapi-python-client could no longer
+    // leave such a body out.
     if takes_something(argument) {
         let content = json!({ "application/json": { "schema": argument } });
         let body = json!({ "content": content, "required": is_required(handler, argument) });
@@ -185,7 +191,7 @@ fn read(
         parameters.push(parameters::argument(argument, is_required(handler, argument)));
     }
     document.insert("parameters".to_owned(), parameters);
-    let mut responses = answers(reply);
+    let mut responses = answers(reply, &OF_READ_PROBLEMS);
     if let Some(responses) = responses.as_object_mut() {
         let known = json!({ "description": "The client has the answer." });
         responses.insert("304".to_owned(), known);
@@ -226,8 +232,8 @@ fn references(names: &[&str]) -> Value {
     names.iter().map(|name| json!({ "$ref": name })).collect()
 }
 
-/// Returns the responses of a call.
-fn answers(schema: &Value) -> Value {
+/// Returns the responses of a call: the reply, these problems, and the default.
+fn answers(schema: &Value, problems: &[&str]) -> Value {
     let text = |what: &str| json!({ "description": what, "schema": { "type": "string" } });
     let mut answers = of_document(schema);
     let headers = json!({
@@ -236,6 +242,11 @@ fn answers(schema: &Value) -> Value {
     });
     if let Some(reply) = answers.pointer_mut("/200").and_then(Value::as_object_mut) {
         reply.insert("headers".to_owned(), headers);
+    }
+    if let Some(answers) = answers.as_object_mut() {
+        let referred =
+            |status: &&str| ((*status).to_owned(), json!({ "$ref": format!("{PROBLEM}{status}") }));
+        answers.extend(problems.iter().map(referred));
     }
     answers
 }
@@ -251,13 +262,27 @@ fn of_document(schema: &Value) -> Value {
     })
 }
 
-fn problem() -> Value {
-    json!({
-        "description": "Why there is no reply, and whether anything was changed.",
-        "content": {
-            "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } },
-        },
-    })
+/// Returns the problem responses: the default, and one for each status that valid requests may get.
+fn problems() -> Value {
+    let named = [
+        ("Problem", "Why there is no reply, and whether anything was changed."),
+        ("Problem404", "There is no such object."),
+        ("Problem410", "The call was done before, and its answer is no longer kept."),
+        ("Problem412", "The object does not meet the condition of If-Match or If-None-Match."),
+        ("Problem413", "The argument is too large, or the state would be."),
+        (
+            "Problem422",
+            "The object rejected the call, or the idempotency key was used for another one.",
+        ),
+        ("Problem431", "The URL is too long, or the head of the request."),
+    ];
+    let content = json!({
+        "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } },
+    });
+    let problem = |(name, what): (&str, &str)| {
+        (name.to_owned(), json!({ "description": what, "content": content }))
+    };
+    Value::Object(named.into_iter().map(problem).collect())
 }
 
 fn problem_schema() -> Value {

@@ -9,6 +9,7 @@ use percent_encoding::percent_decode_str;
 
 use super::request::malformed;
 use crate::error::Error;
+use crate::limits::KEY_BYTES_MAX;
 
 /// Parameters that a route supports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +69,16 @@ pub(super) fn flag(name: &str, value: &str) -> Result<bool, Error> {
     }
 }
 
+/// Parses a key or a prefix of keys. Rejects values that match no key.
+pub(super) fn part_of_key(name: &str, value: String) -> Result<String, Error> {
+    if value.len() <= KEY_BYTES_MAX && !value.contains(char::is_control) {
+        return Ok(value);
+    }
+    Err(malformed(format!(
+        "the parameter {name:?} is no part of a key: keys have {KEY_BYTES_MAX} bytes at most, and no control characters"
+    )))
+}
+
 fn decode(text: &str) -> Result<String, Error> {
     // In a query, unlike in a path, a plus sign encodes a space.
     let text = text.replace('+', " ");
@@ -96,6 +107,17 @@ mod tests {
         assert_eq!(found("/", LIST), pairs(&[]));
         for bad in ["/?prefx=a", "/?limit=1&limit=2", "/?prefix=%FF", "/?Limit=1", "/?=1", "/?a"] {
             assert_eq!(found(bad, LIST), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_no_key_can_begin_with_is_refused() {
+        for bad in ["\0", "a\n", "\u{7f}", "\u{84}", &"k".repeat(257), &"\u{e4}".repeat(129)] {
+            let error = part_of_key("after", bad.to_owned()).unwrap_err();
+            assert!(error.message.contains("\"after\""), "{error}");
+        }
+        for good in ["", " ", "a/b", &"k".repeat(256), &"\u{e4}".repeat(128)] {
+            assert_eq!(part_of_key("prefix", good.to_owned()).unwrap(), good);
         }
     }
 

@@ -108,6 +108,25 @@ pub enum Route<'a> {
 }
 
 impl Route<'_> {
+    /// Returns whether the route evaluates `If-Match`, and for changes `If-None-Match`.
+    pub(super) fn is_conditional(&self) -> bool {
+        matches!(
+            self,
+            Self::Call { .. }
+                | Self::Query { .. }
+                | Self::Get(_)
+                | Self::Put(_)
+                | Self::Delete(_)
+                | Self::Messages(_)
+                | Self::RetryMessages(_)
+                | Self::DropMessages(_)
+                | Self::RetryAlarms(_)
+                | Self::DropAlarms(_)
+                | Self::Wake(_)
+                | Self::Resume(_)
+        )
+    }
+
     /// Returns the parameters that the URL may have; `None` for static files, whose parameters are for the page's
     /// scripts.
     pub(super) fn parameters(&self) -> Option<Known> {

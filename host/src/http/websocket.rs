@@ -27,6 +27,7 @@ use super::Reply;
 use super::content::Content;
 use super::events::{self, Heard, KEEP_ALIVE};
 use super::exchange::Exchange;
+use super::problem::Problem;
 use super::request::malformed;
 use crate::error;
 use crate::events::frame::Frame;
@@ -39,6 +40,13 @@ const MESSAGE_BYTES_MAX: usize = 4096;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Maximum time for a client to close its side.
 const FAREWELL_TIME: Duration = Duration::from_secs(1);
+
+/// Builds the response to a rejected handshake, with the supported version (RFC 6455, 4.2.2).
+pub(super) fn refused(problem: Problem) -> Reply {
+    let mut reply = problem.into_reply();
+    reply.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    reply
+}
 
 type Socket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
 

@@ -34,6 +34,7 @@ mod moods;
 mod openapi;
 mod problems;
 mod projects;
+mod python;
 mod stopping;
 mod stores;
 mod talk;

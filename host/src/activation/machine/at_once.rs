@@ -91,14 +91,16 @@ impl<T> Live<T> {
             Precondition::Version(expected) if *expected != version => {
                 format!("{id} is at version {version}, not at {expected}")
             }
-            Precondition::OneOf(expected) if !expected.contains(&version) => {
-                format!("{id} is at version {version}, and at none that the call is for")
-            }
             Precondition::Present if self.head.state.is_none() => {
                 format!("{id} does not exist, at version {version}")
             }
-            Precondition::Absent if self.head.state.is_some() => {
+            Precondition::Absent | Precondition::AbsentAt(_) if self.head.state.is_some() => {
                 format!("{id} exists already, at version {version}")
+            }
+            Precondition::OneOf(expected) | Precondition::AbsentAt(expected)
+                if !expected.contains(&version) =>
+            {
+                format!("{id} is at version {version}, and at none that the call is for")
             }
             _ => return None,
         };

@@ -436,6 +436,7 @@ fn a_call_runs_only_at_the_version_it_asks_for() {
         (Precondition::OneOf(Arc::from([])), false),
         (Precondition::Present, true),
         (Precondition::Absent, false),
+        (Precondition::AbsentAt(Arc::from([3])), false),
     ] {
         let mut bench = Bench::live(record());
         bench.step(Event::Call(Call { precondition: precondition.clone(), ..call("put") }, 1));
@@ -455,9 +456,12 @@ fn deletion_is_a_version_and_the_object_begins_again_after_it() {
     bench.step(Event::Call(Call { operation: Operation::Delete, ..call("") }, 2));
     bench.step(Event::Stored(Put::Applied(etag("e4"))));
     assert_eq!(bench.outcomes(), [(1, Ok(4)), (2, Err(Code::ObjectNotFound))]);
-    let absent = Call { precondition: Precondition::Absent, ..call("put") };
     bench.actions.clear();
-    bench.step(Event::Call(absent, 3));
+    let absent_at = |version| Precondition::AbsentAt(Arc::from([version]));
+    bench.step(Event::Call(Call { precondition: absent_at(3), ..call("put") }, 3));
+    assert_eq!(bench.outcomes().last(), Some(&(3, Err(Code::VersionMismatch))));
+    let absent = Call { precondition: absent_at(4), ..call("put") };
+    bench.step(Event::Call(absent, 4));
     let Action::Run(run) = bench.action() else { panic!("it does not exist") };
     assert_eq!((run.version, run.state), (4, None));
 }

@@ -35,17 +35,17 @@ pub(super) fn shared() -> Value {
             "^[!-~]{1,128}$",
             "1 to 128 visible characters: the same call with the same key is done once.",
         ),
-        "ifMatch": header(
+        "ifMatch": condition(
             "If-Match",
             TAGS_PATTERN,
             "Only if the object is at this version: its ETag, or the number in quotes.",
         ),
-        "ifNoneMatch": header(
+        "ifNoneMatch": condition(
             "If-None-Match",
             TAGS_PATTERN,
             "The ETags of answers that the client has: one of these is not sent again.",
         ),
-        "ifAbsent": header(
+        "ifAbsent": condition(
             "If-None-Match",
             r"^\*$",
             "With *: only if the object was never changed, or is deleted.",
@@ -61,6 +61,16 @@ pub(super) fn shared() -> Value {
 fn header(name: &str, pattern: &str, what: &str) -> Value {
     let schema = json!({ "type": "string", "pattern": pattern });
     json!({ "name": name, "in": "header", "schema": schema, "description": what })
+}
+
+/// Returns a header parameter with entity tags. The format is a name under which a tool that generates values can be
+/// configured: some tools generate headers from letters and digits only, and none of these match the pattern.
+fn condition(name: &str, pattern: &str, what: &str) -> Value {
+    let mut parameter = header(name, pattern, what);
+    if let Some(schema) = parameter["schema"].as_object_mut() {
+        schema.insert("format".to_owned(), json!("entity-tags"));
+    }
+    parameter
 }
 
 /// Returns the parameters for listing keys.

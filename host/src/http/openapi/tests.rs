@@ -108,6 +108,35 @@ fn a_query_is_read_too_and_its_argument_is_a_parameter() {
     assert_eq!(item("find")["post"]["requestBody"]["required"], false);
 }
 
+/// Valid requests may get these statuses, which tools would report as faults otherwise.
+#[test]
+fn problems_of_valid_requests_are_described() {
+    let schema = json!({ "type": "integer" });
+    let counter = description(
+        "counter",
+        vec![
+            handler("add", HandlerKind::Update, schema.clone(), null()),
+            handler("over", HandlerKind::Query, schema, null()),
+        ],
+    );
+    let document = document([&counter].into_iter());
+    let statuses = |path: &str, method: &str| {
+        let operation = &document["paths"][format!("/v1/objects/counter{path}")][method];
+        let answers = operation["responses"].as_object().unwrap();
+        for (status, answer) in answers {
+            let Some(reference) = answer["$ref"].as_str() else { continue };
+            let problem = document.pointer(reference.trim_start_matches('#')).unwrap();
+            assert!(problem["content"].get("application/problem+json").is_some(), "{status}");
+        }
+        answers.keys().map(String::as_str).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(statuses("/{key}/add", "post"), "200 410 412 413 422 default");
+    assert_eq!(statuses("/{key}/over", "post"), "200 412 413 422 default");
+    assert_eq!(statuses("/{key}/over", "get"), "200 304 412 422 431 default");
+    assert_eq!(statuses("/{key}", "delete"), "200 404 410 412 422 default");
+    assert_eq!(statuses("", "get"), "200 default");
+}
+
 /// Tools generate arguments from types, and test values from patterns.
 #[test]
 fn every_header_has_a_type_and_a_pattern() {

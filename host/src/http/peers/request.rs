@@ -77,6 +77,10 @@ impl Outgoing {
             Precondition::Absent => {
                 headers.insert(IF_NONE_MATCH, HeaderValue::from_static("*"));
             }
+            Precondition::AbsentAt(versions) => {
+                headers.insert(IF_MATCH, conditions::if_match_any(versions));
+                headers.insert(IF_NONE_MATCH, HeaderValue::from_static("*"));
+            }
         }
         if matches!(call.operation, Operation::Watch { .. }) {
             headers.insert(ACCEPT, reply::JSON);

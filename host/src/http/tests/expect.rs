@@ -53,6 +53,10 @@ async fn what_the_head_decides_is_refused_before_the_body_is_asked_for() {
         ("POST /v1/rehearsals?sample=some", one.to_owned(), Code::MalformedRequest),
         ("POST /v1/rehearsals?wait=perhaps", one.to_owned(), Code::MalformedRequest),
         (&nameless, one.to_owned(), Code::UnknownHandler),
+        ("POST /v1/types", with("if-match: \"7\""), Code::MalformedRequest),
+        ("POST /v1/objects/nothing/a/add", one.to_owned(), Code::UnknownType),
+        ("PUT /v1/objects/nothing/a", one.to_owned(), Code::UnknownType),
+        (add, "transfer-encoding: gzip, chunked\r\n".to_owned(), Code::UnsupportedEncoding),
     ] {
         let answer = asked(&harness, first_line, &headers, "1").await;
         assert!(!answer.contains("100 Continue"), "{first_line} {headers:?}: {answer}");

@@ -45,8 +45,8 @@ async fn a_component_may_have_its_own_limit() {
 async fn a_url_may_have_two_kibibytes() {
     let harness = Harness::start().await;
     let path = |length: usize| {
-        let start = "/v1/objects/counter?prefix=";
-        format!("{start}{}", "x".repeat(length - start.len()))
+        let (start, end) = ("/v1/objects/counter/a/value?argument=%22", "%22");
+        format!("{start}{}{end}", "x".repeat(length - start.len() - end.len()))
     };
     assert_eq!(harness.get(&path(2048)).await.status, 200);
     harness.get(&path(2049)).await.is_problem(Code::HeadTooLarge);

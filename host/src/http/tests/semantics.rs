@@ -141,6 +141,100 @@ async fn a_change_is_made_under_the_conditions_of_its_version() {
     assert_eq!(harness.version().await, "4");
 }
 
+/// Whoever sets a condition relies on it.
+#[tokio::test]
+async fn a_condition_that_a_request_would_not_be_held_to_is_refused() {
+    let harness = Harness::start().await;
+    harness.post(&format!("{OBJECT}/increment"), "").await;
+    let owned = |path: &str| format!("{OBJECT}{path}");
+    let changes = [
+        (Method::POST, owned("/deactivate")),
+        (Method::POST, "/v1/types/counter/rollback?to=1".to_owned()),
+        (Method::DELETE, "/v1/types/counter".to_owned()),
+        (Method::POST, "/v1/types".to_owned()),
+        (Method::POST, "/v1/rehearsals".to_owned()),
+        (Method::POST, "/v1/nodes/n/drain".to_owned()),
+    ];
+    for (method, path) in changes {
+        for condition in [("if-match", "\"1\""), ("if-none-match", "*"), ("if-match", "1")] {
+            let answer = harness.with_headers(method.clone(), &path, &[condition]).await;
+            answer.is_problem(Code::MalformedRequest);
+        }
+    }
+    assert!(harness.get(&owned("/owner")).await.json()["node"].is_string(), "it is still active");
+    let reads = ["/owner", "/events"].map(owned).into_iter();
+    let reads = reads.chain(["/v1/types", "/v1/objects/counter", "/healthz"].map(str::to_owned));
+    for path in reads {
+        for garbage in [("if-match", "\"1\""), ("if-match", "1"), ("if-none-match", "1")] {
+            let answer = harness.with_headers(Method::GET, &path, &[garbage]).await;
+            answer.is_problem(Code::MalformedRequest);
+        }
+        let known = [("if-none-match", "\"1\""), ("accept", "application/json")];
+        assert_eq!(harness.with_headers(Method::GET, &path, &known).await.status, 200, "{path}");
+    }
+}
+
+/// RFC 9110, 13.2.1: a condition counts only for a request that would be done without it.
+#[tokio::test]
+async fn what_a_type_does_not_take_is_refused_whatever_the_condition_and_the_key_say() {
+    let harness = Harness::start().await;
+    let increment = format!("{OBJECT}/increment");
+    let key = ("idempotency-key", "k");
+    assert_eq!(harness.with_headers(Method::POST, &increment, &[key]).await.body, "1");
+    let conditions = [("if-match", "\"9\""), ("if-match", "*"), ("if-none-match", "*"), key];
+    for header in conditions {
+        let answer = harness.with_headers(Method::GET, &increment, &[header]).await;
+        answer.is_problem(Code::MethodNotAllowed);
+        assert_eq!(answer.header("allow"), Some("POST"), "{header:?}");
+        let nothing = format!("{OBJECT}/nothing");
+        for method in [Method::GET, Method::POST] {
+            let answer = harness.with_headers(method, &nothing, &[header]).await;
+            answer.is_problem(Code::UnknownHandler);
+        }
+    }
+    // What the type does take is held to them.
+    for header in [("if-match", "\"9\""), ("if-none-match", "*")] {
+        let answer = harness.with_headers(Method::POST, &increment, &[header]).await;
+        answer.is_problem(Code::VersionMismatch);
+    }
+    let again = harness.with_headers(Method::POST, &increment, &[key]).await;
+    assert_eq!((again.body.as_str(), again.header("idempotency-replayed")), ("1", Some("true")));
+}
+
+#[tokio::test]
+async fn a_change_with_two_conditions_has_to_meet_both() {
+    let harness = Harness::start().await;
+    let increment = format!("{OBJECT}/increment");
+    let call = async |if_match: &str| {
+        let both = [("if-match", if_match), ("if-none-match", "*")];
+        harness.with_headers(Method::POST, &increment, &both).await
+    };
+    call("\"1\"").await.is_problem(Code::VersionMismatch);
+    call("*").await.is_problem(Code::VersionMismatch);
+    assert_eq!(call("\"0\"").await.status, 200);
+    call("\"1\"").await.is_problem(Code::VersionMismatch);
+    assert_eq!(harness.with_headers(Method::DELETE, OBJECT, &[]).await.status, 200);
+    call("\"1\"").await.is_problem(Code::VersionMismatch);
+    assert_eq!(call("\"2\"").await.header("highlander-version"), Some("3"));
+}
+
+#[tokio::test]
+async fn an_answer_without_a_tag_is_not_kept() {
+    let harness = Harness::start().await;
+    for path in ["/", "/healthz", "/readyz", "/metrics", "/problems/internal", "/v1/types"]
+        .map(str::to_owned)
+        .into_iter()
+        .chain(["/v1/nodes", "/v1/openapi.json", "/v1/objects/counter"].map(str::to_owned))
+        .chain(["/owner", "/messages"].map(|rest| format!("{OBJECT}{rest}")))
+    {
+        for method in [Method::GET, Method::HEAD] {
+            let answer = harness.with_headers(method, &path, &[]).await;
+            assert_eq!((answer.status, answer.header("etag")), (200, None), "{path}");
+            assert_eq!(answer.header("cache-control"), Some("no-store"), "{path}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_query_is_called_by_get_and_an_update_is_not() {
     let harness = Harness::start().await;
