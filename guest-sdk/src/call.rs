@@ -107,12 +107,31 @@ impl<T: Serialize + ?Sized> Reply for T {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be described to callers",
     label = "has no JSON Schema",
-    note = "put `#[data]` on its definition, or derive `schemars::JsonSchema`",
-    note = "a handler that may reject writes its reply out as `Result<..>`: an alias for it is not recognised"
+    note = "put `#[data]` on its definition, or derive `schemars::JsonSchema`"
 )]
 pub trait Described: JsonSchema {}
 
 impl<T: JsonSchema> Described for T {}
+
+/// Reports in a constant whether a reply type is a `Result`, even behind an alias. The inherent constant takes
+/// precedence over the one of [`PlainReply`].
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct ReplyType<T>(std::marker::PhantomData<T>);
+
+impl<T, E> ReplyType<Result<T, E>> {
+    /// A `Result`.
+    pub const IS_RESULT: bool = true;
+}
+
+/// Any reply type other than a `Result`.
+#[doc(hidden)]
+pub trait PlainReply {
+    /// Not a `Result`.
+    const IS_RESULT: bool = false;
+}
+
+impl<T> PlainReply for ReplyType<T> {}
 
 /// Return type of a handler that may reject: a `Result` whose error converts into a [`Rejection`].
 ///

@@ -5,7 +5,9 @@ pub use std::format;
 pub use schemars;
 pub use serde;
 
-pub use crate::call::{CallError, Fallible, argument, no_argument, object_argument, reply};
+pub use crate::call::{
+    CallError, Fallible, PlainReply, ReplyType, argument, no_argument, object_argument, reply,
+};
 pub use crate::client::{Calls, Messages, Owned, Plain, Reach, Rejecting};
 pub use crate::description::{Handler, HandlerKind, with_aliases};
 pub use crate::migration::migrate;

@@ -2,6 +2,7 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
+use syn::Type;
 use syn::spanned::Spanned;
 
 use super::client;
@@ -17,11 +18,13 @@ pub(super) fn expand(input: &Input<'_>) -> TokenStream {
     let handlers = handlers(input);
     let dispatch = dispatch(input);
     let client = client::expand(input);
+    let no_aliases = input.methods.iter().filter_map(no_alias);
     let shows_state = input.shows_state.then(|| quote! { const SHOWS_STATE: bool = true; });
     quote! {
         const _: () = {
             #(#argument_structs)*
             #client
+            #(#no_aliases)*
 
             #[automatically_derived]
             impl ::highlander_sdk::Object for #state {
@@ -103,6 +106,32 @@ fn handlers(input: &Input<'_>) -> TokenStream {
             ::std::vec![#get #put #(#handlers)*]
         }
     }
+}
+
+/// Generates the check that a reply type is not an alias for `Result`. The macro cannot see through the alias, and would
+/// treat a rejection as a reply if the error type is data.
+fn no_alias(method: &Method<'_>) -> Option<TokenStream> {
+    let ty = method.reply().filter(|ty| !method.is_fallible() && is_nameable(ty))?;
+    let cfgs = &method.cfgs;
+    Some(quote_spanned! {location(ty)=>
+        #(#cfgs)*
+        const _: () = {
+            #[allow(unused_imports, reason = "used only if the type is not a `Result`")]
+            use ::highlander_sdk::__private::PlainReply as _;
+            ::core::assert!(
+                !::highlander_sdk::__private::ReplyType::<#ty>::IS_RESULT,
+                "this type is an alias for `Result`: write `Result<.., ..>` in its place, so that `#[object]` sees \
+                 that the handler may reject",
+            );
+        };
+    })
+}
+
+/// Whether `ty` is a path with the same meaning outside the `impl` block.
+fn is_nameable(ty: &Type) -> bool {
+    let text = quote! { #ty }.to_string();
+    let mut words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
+    matches!(ty, Type::Path(_)) && words.all(|word| word != "Self")
 }
 
 fn handler(method: &Method<'_>) -> TokenStream {
