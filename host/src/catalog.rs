@@ -20,6 +20,7 @@ pub mod views;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -33,6 +34,9 @@ use rollout::Stage;
 pub use tally::Taken;
 use tally::Tally;
 use turns::Turns;
+
+/// Suggested pause before a component is sent again to a node that was too busy to compile it.
+const COMPILE_RETRY: Duration = Duration::from_secs(5);
 
 /// Revision of a type, ready to run.
 #[derive(Debug)]
@@ -246,7 +250,7 @@ impl Catalog {
                 Some(kept) => drop(known.ready.insert(entry.number, Arc::clone(kept))),
                 None => match self.prepare(before.as_deref().unwrap_or(&known), &entry).await {
                     Ok(revision) => drop(known.ready.insert(entry.number, revision)),
-                    Err(error) if error.code == Code::StoreUnavailable => return Err(error),
+                    Err(error) if is_passing(error.code) => return Err(error),
                     Err(error) => {
                         tracing::error!(
                             type_name,
@@ -332,10 +336,20 @@ fn not_stored(why: &str) -> Error {
     Error::new(Code::StoreUnavailable, format!("the component was not stored: {why}"))
 }
 
+/// Whether a later attempt to make a revision ready may succeed: neither the store nor the machine's load is a property
+/// of the revision.
+fn is_passing(code: Code) -> bool {
+    matches!(code, Code::StoreUnavailable | Code::NodeFull)
+}
+
 fn refused(error: LoadError) -> Error {
     match error {
         LoadError::Refused(why) => {
             Error::new(Code::ComponentRefused, format!("the component was refused: {why}"))
+        }
+        LoadError::Busy(why) => {
+            let text = format!("the component was not compiled: {why}");
+            Error::new(Code::NodeFull, text).with_retry_after(COMPILE_RETRY)
         }
         LoadError::Failed(why) => {
             Error::new(Code::Internal, format!("the component could not be compiled: {why}"))

@@ -178,6 +178,9 @@ pub enum LoadError {
     /// The bytes are not a component of the world `highlander:object`, or import something that is not available.
     #[error("{0}")]
     Refused(String),
+    /// The machine is too busy to compile the component now. A retry may succeed.
+    #[error("the component was not compiled: {0}")]
+    Busy(String),
     /// The host could not compile or load the component; this is not the component's fault.
     #[error("the component could not be compiled: {0}")]
     Failed(String),

@@ -177,7 +177,7 @@ impl WasmtimeEngine {
         self.compilations.count(match &code {
             Ok(_) => Outcome::Done,
             Err(LoadError::Refused(_)) => Outcome::Refused,
-            Err(LoadError::Failed(_)) => Outcome::Failed,
+            Err(LoadError::Failed(_) | LoadError::Busy(_)) => Outcome::Failed,
         });
         let code = code?;
         // Excessive memories and tables are detected only here.

@@ -121,7 +121,7 @@ impl Component for WasmComponent {
         let description = self.description.get_or_try_init(|| self.described()).await;
         let description = description.map_err(|error| match error {
             LoadError::Refused(reason) => Fault::Contract(reason),
-            LoadError::Failed(reason) => Fault::Exhausted(reason),
+            LoadError::Failed(reason) | LoadError::Busy(reason) => Fault::Exhausted(reason),
         })?;
         let is_json = is_json(&description.state_content_type);
         let state_max = self.shared.sandbox.state_max;

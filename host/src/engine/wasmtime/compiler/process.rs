@@ -227,7 +227,7 @@ fn crashed(status: ExitStatus, said: &str) -> LoadError {
 }
 
 fn starved(used: Duration, limits: CompileLimits) -> LoadError {
-    LoadError::Failed(format!(
+    LoadError::Busy(format!(
         "the machine is too busy: compiling got {used:?} on a processor within {:?}; try again later",
         limits.time_max
     ))

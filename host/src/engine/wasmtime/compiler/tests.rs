@@ -108,7 +108,7 @@ fn a_child_over_its_time_that_had_much_of_it_is_the_components_fault() {
         process::judge(Ended { end, answer: Vec::new(), said: String::new() }, LIMITS)
     };
     assert!(matches!(judged(6), Err(LoadError::Refused(_))), "{:?}", judged(6));
-    assert!(matches!(judged(5), Err(LoadError::Failed(_))), "{:?}", judged(5));
+    assert!(matches!(judged(5), Err(LoadError::Busy(_))), "{:?}", judged(5));
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn a_child_over_its_time_is_ended_with_all_that_it_started() {
     let limits = CompileLimits { time_max: Duration::from_millis(500), ..LIMITS };
     let failed = compile_by(&script, limits);
     // The child did nothing but wait, which is not the component's fault.
-    let Err(LoadError::Failed(reason)) = failed else { panic!("{failed:?}") };
+    let Err(LoadError::Busy(reason)) = failed else { panic!("{failed:?}") };
     assert!(reason.contains("too busy") && reason.contains("within 500ms"), "{reason}");
     let started = std::fs::read_to_string(file).unwrap();
     let is_running = || {
