@@ -97,8 +97,8 @@ fn run(line: &str, output: &str) -> String {
              tries=$((tries + 1)); [ $tries -lt 600 ]; sleep 0.05; done\n"
         );
     }
-    // A user would type the next line after the process has ended.
-    let after = if line.starts_with("kill ") { "wait $! || true\n" } else { "" };
+    // A process that was killed ends at once, before a user has typed the next line.
+    let after = if line.starts_with("kill -9 ") { "wait $! || true\n" } else { "" };
     format!("{{ {line}\n}} > {output}\n{after}")
 }
 
