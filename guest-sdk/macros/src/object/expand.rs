@@ -108,8 +108,8 @@ fn handlers(input: &Input<'_>) -> TokenStream {
     }
 }
 
-/// Generates the check that a reply type is not an alias for `Result`. The macro cannot see through the alias, and would
-/// treat a rejection as a reply if the error type is data.
+/// Generates the check that a reply type is not an alias for `Result`. The macro cannot see through the alias, and
+/// would treat a rejection as a reply if the error type is data.
 fn no_alias(method: &Method<'_>) -> Option<TokenStream> {
     let ty = method.reply().filter(|ty| !method.is_fallible() && is_nameable(ty))?;
     let cfgs = &method.cfgs;
