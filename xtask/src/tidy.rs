@@ -15,6 +15,7 @@ mod codes;
 mod items;
 mod layers;
 mod manifest;
+mod prose;
 mod readme;
 mod shape;
 mod text;
@@ -80,6 +81,7 @@ pub(crate) fn run(root: &Path) -> Result<bool> {
 fn check_file(file: &File) -> Vec<Finding> {
     let mut findings = text::check(file);
     findings.extend(manifest::check(file));
+    findings.extend(prose::check(file));
     if file.is_rust() && !file.is_specimen() {
         findings.extend(shape::check(file));
         findings.extend(items::check(file));

@@ -1,7 +1,7 @@
 //! A list of todos, by their keys, in an order that users choose. It restricts changes to allowed users.
 //!
-//! A todo may be on several lists. Therefore a list does not contain todos, but calls them. It sends a message to
-//! users with whom it is shared. Subscribers of a list receive its state after every change.
+//! A todo may be on several lists. Therefore a list does not contain todos, but calls them. A list that is shared with
+//! a user sends that user a message. Subscribers of a list receive its state after every change.
 
 use std::collections::BTreeSet;
 

@@ -32,9 +32,9 @@ impl FromStr for Which {
 pub(super) struct GivenUp {
     /// The command that lists them, which is also the last segment of their path.
     pub(super) command: &'static str,
-    /// What the command's output calls them.
+    /// Their name in the output of the command.
     pub(super) noun: &'static str,
-    /// What the output says of those that were retried.
+    /// Result of a retry in the output, such as "are sent again".
     pub(super) retried: &'static str,
 }
 

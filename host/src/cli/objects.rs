@@ -346,7 +346,7 @@ fn read_json(argument: &str) -> Result<Bytes, Failure> {
         }
         text => text.as_bytes().to_vec(),
     };
-    // What is too long is not read: the node says so.
+    // An argument over the limit is not parsed: the node rejects it.
     if text.len() <= ARGUMENT_BYTES_MAX {
         serde_json::from_slice::<&RawValue>(&text).map_err(|error| not_json(&text, &error))?;
     }

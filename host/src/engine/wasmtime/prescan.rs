@@ -150,7 +150,7 @@ fn check_import(name: &str) -> Result<(), LoadError> {
     if imports::is_allowed(name) {
         return Ok(());
     }
-    // Toolchains with a runtime of their own import all of WASI, unless they are told otherwise.
+    // Toolchains that bundle a language runtime import all of WASI by default.
     let advice = match name.split_once(':') {
         Some(("wasi", _)) => {
             "; build it with --disable http fetch-event (componentize-js) or --stub-wasi \

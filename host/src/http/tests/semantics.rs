@@ -141,7 +141,7 @@ async fn a_change_is_made_under_the_conditions_of_its_version() {
     assert_eq!(harness.version().await, "4");
 }
 
-/// Whoever sets a condition relies on it.
+/// A client that sets a condition relies on it.
 #[tokio::test]
 async fn a_condition_that_a_request_would_not_be_held_to_is_refused() {
     let harness = Harness::start().await;
@@ -192,7 +192,7 @@ async fn what_a_type_does_not_take_is_refused_whatever_the_condition_and_the_key
             answer.is_problem(Code::UnknownHandler);
         }
     }
-    // What the type does take is held to them.
+    // Methods that the type supports evaluate the conditions.
     for header in [("if-match", "\"9\""), ("if-none-match", "*")] {
         let answer = harness.with_headers(Method::POST, &increment, &[header]).await;
         answer.is_problem(Code::VersionMismatch);
