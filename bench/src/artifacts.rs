@@ -29,10 +29,11 @@ impl Artifacts {
     pub(crate) fn find() -> Result<Self> {
         let package = env::var_os("CARGO_MANIFEST_DIR")
             .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
-        let root = package.parent().context("bench stands in no workspace")?.to_owned();
+        let root = package.parent().context("bench is not part of a workspace")?.to_owned();
         let executable = env::current_exe()?;
-        let release = executable.parent().context("this program is in no folder")?;
-        let target = release.parent().context("this program is in no target folder")?.to_owned();
+        let release = executable.parent().context("this program has no parent directory")?;
+        let target =
+            release.parent().context("this program is not in a target directory")?.to_owned();
         let prebuilt = env::var_os("HIGHLANDER_BIN").map(PathBuf::from);
         let is_prebuilt = prebuilt.is_some();
         let host = prebuilt.unwrap_or_else(|| release.join("highlander"));
@@ -61,7 +62,7 @@ impl Artifacts {
         }
         if !path.exists() {
             bail!(
-                "there is no component {}; make it with: cargo xtask build-guests",
+                "component {} is missing; build it with: cargo xtask build-guests",
                 path.display()
             );
         }
@@ -80,7 +81,7 @@ impl Artifacts {
             .output()
             .with_context(|| format!("cannot run {}", program.display()))?;
         if !output.status.success() {
-            bail!("the example {name} ended with {}", output.status);
+            bail!("the example {name} failed: {}", output.status);
         }
         let text = String::from_utf8(output.stdout)?;
         text.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
@@ -90,7 +91,7 @@ impl Artifacts {
 /// Returns a component with the same behavior and other bytes: to the host, it is another revision.
 pub(crate) fn variant(wasm: &[u8], name: &str) -> Result<Vec<u8>> {
     let length = u8::try_from(name.len())?;
-    ensure!(length < 127, "the lengths of a section and of its name are one byte here");
+    ensure!(length < 127, "the name is too long: the length of its section must fit into one byte");
     // A custom section, which no program reads: its id, the length of the rest, a name and no content.
     let mut variant = wasm.to_vec();
     variant.extend([0, length + 1, length]);
@@ -111,7 +112,7 @@ fn cargo(root: &Path) -> Command {
 fn execute(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("cannot run {command:?}"))?;
     if !status.success() {
-        bail!("{command:?} ended with {status}");
+        bail!("{command:?} failed: {status}");
     }
     Ok(())
 }

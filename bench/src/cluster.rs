@@ -47,7 +47,7 @@ impl Cluster {
 
     /// Returns the address of any node.
     pub(crate) fn address(&self) -> Result<SocketAddr> {
-        self.nodes.first().map(|node| node.address).context("the cluster has no node")
+        self.nodes.first().map(|node| node.address).context("the cluster has no nodes")
     }
 
     /// Calls each object of a target once, and checks that all of them are active afterwards.

@@ -76,7 +76,7 @@ impl Outcome {
     /// Returns an error if any call failed.
     pub(crate) fn all_done(self) -> Result<Self> {
         let Self { error_count, done_count, .. } = self;
-        ensure!(error_count == 0, "{error_count} calls failed, {done_count} were done");
+        ensure!(error_count == 0, "{error_count} calls failed, {done_count} succeeded");
         Ok(self)
     }
 

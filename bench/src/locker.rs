@@ -98,7 +98,7 @@ impl Locker {
             (Self::Recipe(client) | Self::Bare(client), Lock::Znode(path)) => {
                 Ok(client.delete(path, None).await?)
             }
-            _ => anyhow::bail!("a lock was taken in another way"),
+            _ => anyhow::bail!("this lock was not taken with this kind of locker"),
         }
     }
 }
@@ -108,14 +108,14 @@ pub(crate) async fn client(ensemble: &Ensemble) -> Result<Client> {
     let connector = Client::connector().with_session_timeout(SESSION_TIMEOUT);
     let client = connector.connect(&ensemble.connect_string()).await?;
     client.mkdir(CHROOT, &CreateMode::Persistent.with_acls(Acls::anyone_all())).await?;
-    client.chroot(CHROOT).map_err(|_| anyhow::anyhow!("{CHROOT} cannot be a chroot"))
+    client.chroot(CHROOT).map_err(|_| anyhow::anyhow!("{CHROOT} is not a valid chroot"))
 }
 
 async fn by_recipe(client: &Client, number: u64) -> Result<String> {
     let parent = format!("{RECIPE_FOLDER}/{number:032x}");
     let made =
         client.create(&parent, b"", &CreateMode::Persistent.with_acls(Acls::anyone_all())).await;
-    ensure!(matches!(made, Ok(_) | Err(Error::NodeExists)), "the parent was not made: {made:?}");
+    ensure!(matches!(made, Ok(_) | Err(Error::NodeExists)), "the parent was not created: {made:?}");
     let options = CreateMode::EphemeralSequential.with_acls(Acls::anyone_all());
     let prefix = format!("{parent}/{number:032x}-");
     let (_, sequence) = client.create(&prefix, HOLDER, &options).await?;

@@ -4,7 +4,7 @@
 //! processes of this program that use the same HTTP libraries and have nothing between request and response. It
 //! asserts nothing: it prints the results, and writes them as JSON and as SVG into `bench-results`.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for terminals")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
 
 use std::process::ExitCode;
 use std::time::Duration;

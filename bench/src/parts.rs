@@ -49,7 +49,7 @@ where
         runtime.block_on(work())
     };
     std::thread::scope(|scope| scope.spawn(run).join())
-        .unwrap_or_else(|_| Err(anyhow!("a benchmark broke off")))
+        .unwrap_or_else(|_| Err(anyhow!("a benchmark task panicked")))
 }
 
 /// Whether the ZooKeeper servers sync their writes.
@@ -154,7 +154,7 @@ impl Blobs {
 
     /// Returns the content of a blob.
     pub(crate) fn blob(&self, name: &str) -> Result<bytes::Bytes> {
-        self.server.blob(name).with_context(|| format!("there is no blob {name}"))
+        self.server.blob(name).with_context(|| format!("blob {name} does not exist"))
     }
 }
 
@@ -166,7 +166,7 @@ pub(crate) async fn put(
     condition: Condition,
 ) -> Result<ETag> {
     let outcome = store.put(name, bytes.clone(), condition).await;
-    let Put::Applied(etag) = outcome else { anyhow::bail!("a write came to {outcome:?}") };
+    let Put::Applied(etag) = outcome else { anyhow::bail!("a write was not applied: {outcome:?}") };
     Ok(etag)
 }
 
@@ -191,9 +191,7 @@ pub(crate) async fn node(
     let node = Node::start(ports, &config);
     node.joined().await;
     let counter = std::fs::read(artifacts.guest("counter")?)?;
-    node.deploy(counter.into(), &Terms::default())
-        .await
-        .context("the counter cannot be deployed")?;
+    node.deploy(counter.into(), &Terms::default()).await.context("cannot deploy the counter")?;
     Ok(node)
 }
 

@@ -53,7 +53,7 @@ impl Server {
     pub(crate) fn memory(&self) -> Result<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
-        let line = line.context("/proc/PID/status has an unknown form")?;
+        let line = line.context("unexpected format of /proc/PID/status")?;
         let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
         Ok(kib * KIB)
     }
@@ -75,7 +75,7 @@ pub(crate) fn own_cpu() -> Result<Duration> {
 fn cpu_of(process: &str) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
     // The second field is a name in parentheses with any content; user and system time are fields 14 and 15.
-    let (_, fields) = stat.rsplit_once(')').context("/proc/PID/stat has an unknown form")?;
+    let (_, fields) = stat.rsplit_once(')').context("unexpected format of /proc/PID/stat")?;
     let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u32>);
     let ticks: Vec<u32> = ticks.collect::<Result<_, _>>()?;
     Ok(TICK * ticks.iter().sum())
@@ -90,7 +90,7 @@ async fn listening(child: &mut Child, log: &Path) -> Result<SocketAddr> {
             return Ok(address.trim().parse()?);
         }
         if let Some(status) = child.try_wait()? {
-            bail!("a server ended with {status} before it listened:\n{text}");
+            bail!("a server exited ({status}) before it listened:\n{text}");
         }
         if began.elapsed() > START_PATIENCE {
             bail!("a server did not listen within {START_PATIENCE:?}:\n{text}");

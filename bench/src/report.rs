@@ -82,7 +82,7 @@ impl Report {
             let text = |name: &str| line.get(name).and_then(Value::as_str);
             let sample = text("metric").zip(text("subject")).zip(line["value"].as_f64());
             let ((metric, subject), value) =
-                sample.with_context(|| format!("not a line of figures: {line}"))?;
+                sample.with_context(|| format!("unexpected line, expected numbers: {line}"))?;
             self.add(metric, subject, value);
         }
         Ok(())

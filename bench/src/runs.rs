@@ -163,7 +163,7 @@ impl Plan {
 pub(crate) async fn run(name: Name, plan: &Plan) -> Result<()> {
     let mut reports = Vec::new();
     for name in name.measured() {
-        let value = name.to_possible_value().context("every benchmark has a name")?;
+        let value = name.to_possible_value().context("the benchmark has no name")?;
         eprintln!("measuring: {}", value.get_name());
         let report = measure(name, plan).await;
         let report = report.with_context(|| format!("cannot measure {}", value.get_name()))?;
@@ -179,7 +179,9 @@ pub(crate) async fn run(name: Name, plan: &Plan) -> Result<()> {
 
 async fn measure(name: Name, plan: &Plan) -> Result<Report> {
     match name {
-        Name::All | Name::Locks | Name::S3 | Name::Swaps => unreachable!("it stands for others"),
+        Name::All | Name::Locks | Name::S3 | Name::Swaps => {
+            unreachable!("it stands for several benchmarks")
+        }
         Name::Query => throughput::query(plan).await,
         Name::Update => throughput::update(plan).await,
         Name::FirstCall => first_call::run(plan).await,
@@ -224,5 +226,5 @@ async fn warm_up(server: &Server, target: &Target) -> Result<()> {
 async fn node_metric(server: &Server, name: &str) -> Result<f64> {
     let text = wire::get(server.address, "/metrics").await?.done()?;
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
-    value.with_context(|| format!("the node does not tell {name}"))
+    value.with_context(|| format!("the node does not report {name}"))
 }

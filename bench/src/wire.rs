@@ -33,7 +33,7 @@ impl Answer<'_> {
     pub(crate) fn revision(&self) -> Result<u32> {
         let head = std::str::from_utf8(self.head)?;
         let value = header(head.split("\r\n"), "highlander-revision");
-        let value = value.context("the answer names no revision")?;
+        let value = value.context("the response has no revision")?;
         Ok(value.parse()?)
     }
 }
@@ -85,7 +85,7 @@ impl Connection {
         while self.filled < end {
             self.read_some().await?;
         }
-        ensure!(self.filled == end, "the server sent more than it announced");
+        ensure!(self.filled == end, "the server sent more than its content-length");
         let (status, length) = (head.status, head.head_bytes);
         let (head, body) =
             self.buffer.get(..end).and_then(|all| all.split_at_checked(length)).unwrap_or_default();
@@ -150,9 +150,9 @@ fn read_head(bytes: &[u8]) -> Result<Option<Head>> {
     let text = std::str::from_utf8(bytes.get(..end).unwrap_or_default())?;
     let mut lines = text.split("\r\n");
     let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok());
-    let Some(status) = status else { bail!("no answer of HTTP: {text}") };
+    let Some(status) = status else { bail!("not an HTTP response: {text}") };
     let length = header(lines, "content-length").map(str::parse);
-    let body_bytes = length.transpose()?.context("the answer does not say how long it is")?;
+    let body_bytes = length.transpose()?.context("the response has no content-length")?;
     Ok(Some(Head { status, head_bytes: end + HEAD_END.len(), body_bytes }))
 }
 

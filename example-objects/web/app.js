@@ -29,7 +29,7 @@ function showList({ title, todos, allowed_users: users }) {
   document.title = title || listKey;
   byId("title").textContent = title || listKey;
   byId("empty").hidden = todos.length > 0;
-  showLines(byId("users"), users.length > 0 ? users : ["everybody"]);
+  showLines(byId("users"), users.length > 0 ? users : ["everyone"]);
   for (const [key, { ending }] of shown) {
     if (!todos.includes(key)) {
       ending.abort();

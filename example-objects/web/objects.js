@@ -64,7 +64,7 @@ export class Objects {
 
 function sentence(problem) {
   if (!problem) {
-    return "No node answers.";
+    return "No node is responding.";
   }
-  return problem.rejection?.message ?? problem.detail ?? problem.title ?? "The node gave no reason.";
+  return problem.rejection?.message ?? problem.detail ?? problem.title ?? "The node did not give a reason.";
 }

@@ -129,14 +129,14 @@ impl Visitor<'_> for Text {
     type Value = Bytes;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("bytes as text in base64, with padding")
+        f.write_str("base64 text with padding")
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Bytes, E> {
         let bytes = BASE64.decode(text);
-        bytes.map(Bytes).map_err(|error| {
-            E::custom(format_args!("expected bytes as text in base64, with padding: {error}"))
-        })
+        bytes
+            .map(Bytes)
+            .map_err(|error| E::custom(format_args!("expected base64 text with padding: {error}")))
     }
 }
 

@@ -157,7 +157,7 @@ impl<T> PlainReply for ReplyType<T> {}
 /// can_reject::<Result<u64, Refusal>>();
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "a handler cannot answer with `{Self}`",
+    message = "a handler cannot return `{Self}`",
     label = "is not a `Result` whose error converts into a `Rejection`",
     note = "use `Rejection` as the error, or implement `From<YourError> for Rejection`"
 )]
@@ -210,9 +210,7 @@ pub fn no_argument(bytes: &[u8]) -> Result<(), CallError> {
     if bytes.trim_ascii() == b"null" {
         return Ok(());
     }
-    Err(CallError::InvalidArgument(
-        "the handler takes no argument, so that it can only be `null`".to_owned(),
-    ))
+    Err(CallError::InvalidArgument("the handler takes no argument; expected `null`".to_owned()))
 }
 
 /// Serializes the reply of a handler.
@@ -231,15 +229,15 @@ pub fn reply<T: Reply + ?Sized>(reply: &T) -> Result<Vec<u8>, CallError> {
 /// Ends the call with a panic, because the object's code produced a value that cannot be serialized.
 #[track_caller]
 #[cold]
-#[expect(clippy::panic, reason = "a bug in an object's code is a trap, and its message is logged")]
+#[expect(clippy::panic, reason = "a bug in an object's code traps, and the message is logged")]
 pub(crate) fn cannot_be_written(what: &str, why: &dyn fmt::Display) -> ! {
-    panic!("the {what} cannot be written: {why}")
+    panic!("the {what} cannot be serialized: {why}")
 }
 
 /// Not inlined: one copy of the formatting code instead of one per argument type.
 #[inline(never)]
 #[cold]
-#[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` calls")]
+#[expect(clippy::needless_pass_by_value, reason = "the signature that `map_err` requires")]
 fn invalid_argument(error: serde_json::Error) -> CallError {
     CallError::InvalidArgument(error.to_string())
 }

@@ -85,7 +85,7 @@ pub struct Rejecting<R>(R);
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "this handler cannot be called from another object",
-    note = "its argument is to be written as JSON and its reply to be read: put `#[data]` on their definitions"
+    note = "its argument must be serializable as JSON, and its reply deserializable: put `#[data]` on their definitions"
 )]
 pub trait Reach<A, R> {
     /// Return type of the generated method.

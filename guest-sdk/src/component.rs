@@ -23,7 +23,7 @@ use self::bindings::highlander::object::log;
     missing_debug_implementations,
     clippy::all,
     clippy::allow_attributes_without_reason,
-    reason = "generated from the contract, which has the documentation"
+    reason = "generated from the WIT world, which has the documentation"
 )]
 pub mod bindings {
     wit_bindgen::generate!({

@@ -88,13 +88,13 @@ impl Handler {
     /// Describes the generated handler `get`.
     #[doc(hidden)]
     pub fn get<S: ObjectState>() -> Handler {
-        Handler::new::<(), S>("get", HandlerKind::Query, "Answers with the whole state.")
+        Handler::new::<(), S>("get", HandlerKind::Query, "Returns the whole state.")
     }
 
     /// Describes the generated handler `put`.
     #[doc(hidden)]
     pub fn put<S: ObjectState>() -> Handler {
-        let documentation = "Replaces the whole state. What is left out takes its default.";
+        let documentation = "Replaces the whole state. Missing fields take their defaults.";
         Handler::new::<S, ()>("put", HandlerKind::Update, documentation)
     }
 }

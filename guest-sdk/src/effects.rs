@@ -86,7 +86,7 @@ pub struct Alarm {
 ///     }
 /// }
 /// ```
-#[must_use = "an alarm is set by `call`, which says what it calls"]
+#[must_use = "an alarm is set only by `call`, which names the handler"]
 #[derive(Debug)]
 pub struct SetAlarm<'a> {
     ctx: &'a Context,

@@ -16,7 +16,7 @@
 //! use highlander_sdk::prelude::*;
 //! use highlander_sdk::testing::Harness;
 //!
-//! /// What a task is painted in.
+//! /// Color of a task.
 //! #[data]
 //! #[derive(Copy)]
 //! enum Color {
@@ -27,7 +27,7 @@
 //! /// A single task.
 //! #[derive(ObjectState)]
 //! struct Todo {
-//!     /// What is to be done.
+//!     /// Title of the task.
 //!     title: String,
 //!     completed: bool,
 //!     #[state(default = Color::Blue)]

@@ -64,9 +64,9 @@ impl std::error::Error for RestoreError {}
 /// can_be_migrated::<Old, New>();
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "a state of `{Self}` cannot become one of `{New}`",
-    label = "has no way into `{New}`",
-    note = "write `impl From<{Self}> for {New}`, or `TryFrom` where a state may be refused"
+    message = "a state of type `{Self}` cannot be migrated to `{New}`",
+    label = "has no conversion into `{New}`",
+    note = "write `impl From<{Self}> for {New}`, or `TryFrom` if a state may be rejected"
 )]
 pub trait MigrateInto<New> {
     /// Converts the state into the newer version.
@@ -125,12 +125,12 @@ pub(crate) fn unread<S: ObjectState>(schema_version: u32) -> RestoreError {
 #[cold]
 fn too_old(found: u32, oldest: u32, newest: u32) -> RestoreError {
     let read = if oldest == newest {
-        format!("version {newest} alone")
+        format!("only version {newest}")
     } else {
         format!("versions {oldest} to {newest}")
     };
     RestoreError::InvalidSnapshot(format!(
-        "its schema version is {found}, and this code reads {read}"
+        "its schema version is {found}, but this code reads {read}"
     ))
 }
 

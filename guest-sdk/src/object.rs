@@ -182,7 +182,7 @@ pub trait Object: ObjectState {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be in the state of an object",
     label = "cannot be stored",
-    note = "put `#[data]` on its definition; messages about `serde` and `schemars` for the same type follow from this"
+    note = "put `#[data]` on its definition; errors about `serde` and `schemars` for the same type have the same cause"
 )]
 pub trait Storable {}
 

@@ -42,7 +42,7 @@ fn check_names(json: &[u8]) -> Result<(), serde_json::Error> {
     match names::twice(json) {
         None => Ok(()),
         Some(name) => Err(serde_json::Error::custom(format_args!(
-            "the name {:?} stands twice in one object",
+            "the name {:?} occurs twice in one object",
             names::shown(&name)
         ))),
     }

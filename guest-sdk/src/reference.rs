@@ -187,7 +187,7 @@ impl ObjectRef {
     fn unreadable(&self, handler: &str, why: &str) -> CallFailed {
         let id = &self.id;
         CallFailed::ReplyUnreadable(format!(
-            "{id} did `{handler}`, and its reply is not what was expected: {why}"
+            "{id} executed `{handler}`, but its reply is not as expected: {why}"
         ))
     }
 }

@@ -116,7 +116,7 @@ impl<O: Object> Harness<O> {
         let id = ObjectId::new(O::TYPE_NAME, key);
         match Harness::open(id, None, 0) {
             Ok(harness) => harness,
-            Err(error) => fail(&format!("a new object cannot be made: {error}")),
+            Err(error) => fail(&format!("a new object cannot be created: {error}")),
         }
     }
 
@@ -194,7 +194,9 @@ impl<O: Object> Harness<O> {
         let reply = self.run(Run { handler, argument: &argument, caller, occasion })?;
         match reading::read(&reply) {
             Ok(reply) => Ok(reply),
-            Err(error) => fail(&format!("the reply of `{handler}` does not fit: {error}")),
+            Err(error) => {
+                fail(&format!("the reply of `{handler}` does not match the expected type: {error}"))
+            }
         }
     }
 
@@ -224,7 +226,7 @@ impl<O: Object> Harness<O> {
         match self.call(handler, argument) {
             Err(CallError::Refused(rejection)) => rejection,
             Err(error) => fail(&format!("`{handler}` failed, but not with a rejection: {error}")),
-            Ok(reply) => fail(&format!("`{handler}` was not rejected, it answered {reply}")),
+            Ok(reply) => fail(&format!("`{handler}` was not rejected: it returned {reply}")),
         }
     }
 
@@ -325,7 +327,9 @@ impl<O: Object> Harness<O> {
         let json = |bytes: &[u8]| serde_json::from_slice::<Json>(bytes).ok();
         if again != changed && json(&again) != json(&changed) {
             let again = String::from_utf8_lossy(&again);
-            fail(&format!("what `{handler}` changed is not the same after a snapshot: {again}"));
+            fail(&format!(
+                "the state after `{handler}` is not the same once it is restored from a snapshot: {again}"
+            ));
         }
     }
 }

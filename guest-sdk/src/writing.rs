@@ -35,7 +35,7 @@ impl<T: Serialize + ?Sized> Serialize for Finite<&T> {
 
 #[cold]
 fn no_number<E: Error>(float: f64) -> E {
-    E::custom(format_args!("{float} is no number in JSON"))
+    E::custom(format_args!("{float} is not a valid JSON number"))
 }
 
 macro_rules! passed_on {
@@ -209,7 +209,7 @@ mod tests {
     fn a_float_that_is_no_number_is_refused_wherever_it_is() {
         for radius in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             let error = to_json(&drawing(radius)).unwrap_err().to_string();
-            assert_eq!(error, format!("{radius} is no number in JSON"));
+            assert_eq!(error, format!("{radius} is not a valid JSON number"));
         }
         assert!(to_json(&Some(f32::NAN)).is_err());
         assert!(to_json(&[0.0, f64::NAN]).is_err());

@@ -59,7 +59,7 @@ fn refusal(answer: Result<Json, CallError>) -> String {
 
 /// Returns `json` as raw JSON.
 fn raw(json: &str) -> Box<serde_json::value::RawValue> {
-    serde_json::value::RawValue::from_string(json.to_owned()).expect("it is JSON")
+    serde_json::value::RawValue::from_string(json.to_owned()).expect("valid JSON")
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn the_reply_of_another_object_is_exact_or_told_as_done() {
     assert_eq!(vault.call_as::<u128>("ask", ()), Ok(u128::MAX));
     let rejection = vault.rejection("ask_for_anything", ());
     assert_eq!(rejection.code(), "reply-unreadable");
-    assert!(rejection.message().contains("vault/other did `total`"), "{rejection}");
+    assert!(rejection.message().contains("vault/other executed `total`"), "{rejection}");
     assert!(rejection.message().contains("would be rounded"), "{rejection}");
     vault.answer("vault", "other", "total", |_| Ok("much"));
     assert_eq!(vault.rejection("ask", ()).code(), "reply-unreadable");
@@ -98,14 +98,14 @@ fn json_values_come_back_as_they_were_or_are_refused() {
     for (lossy, why) in [
         ("18446744073709551616", "would be rounded"),
         ("0.12345678901234567890123", "would be rounded"),
-        (r#"{"a":1,"a":2}"#, r#"the name "a" stands twice"#),
+        (r#"{"a":1,"a":2}"#, r#"the name "a" occurs twice"#),
     ] {
         let refused = refusal(vault.call("note", raw(lossy)));
         assert!(refused.contains(why), "{refused}");
         let refused = refusal(vault.call("put", raw(&format!(r#"{{"note":{lossy}}}"#))));
         assert!(refused.contains(why), "{refused}");
     }
-    assert_eq!(vault.version(), 5, "what was refused changed nothing");
+    assert_eq!(vault.version(), 5, "rejected calls changed nothing");
 }
 
 #[test]
@@ -140,7 +140,7 @@ mod mean {
 }
 
 #[test]
-#[should_panic(expected = "the state cannot be written: NaN is no number in JSON")]
+#[should_panic(expected = "the state cannot be serialized: NaN is not a valid JSON number")]
 fn a_state_that_could_not_be_read_again_is_not_stored() {
     let _ = Harness::<mean::Mean>::new().call("divide", ());
 }

@@ -19,7 +19,7 @@ enum Refusal {
 impl From<Refusal> for Rejection {
     fn from(refusal: Refusal) -> Rejection {
         match refusal {
-            Refusal::Full => Rejection::new("full", "there is no more room"),
+            Refusal::Full => Rejection::new("full", "there is no room left"),
         }
     }
 }
@@ -64,13 +64,13 @@ impl Map {
         (ctx.id().to_string(), ctx.version(), ctx.now_ms())
     }
 
-    #[expect(clippy::panic, reason = "to see what a harness makes of it")]
+    #[expect(clippy::panic, reason = "tests how a harness handles a panic")]
     fn never(&self) -> u64 {
         panic!("never")
     }
 }
 
-#[expect(clippy::panic, reason = "how a test fails")]
+#[expect(clippy::panic, reason = "a panic is how a test fails")]
 fn invalid_argument(result: Result<Json, CallError>) -> String {
     match result {
         Err(CallError::InvalidArgument(reason)) => reason,

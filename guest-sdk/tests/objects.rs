@@ -16,7 +16,7 @@ impl Purse {
     /// Pays at the till, and publishes an event.
     fn pay(&mut self, ctx: &Context, coins: u64) -> Result<u64, Rejection> {
         let Some(rest) = self.coins.checked_sub(coins) else {
-            reject!("too-little", "there are {} coins", self.coins);
+            reject!("too-little", "only {} coins are left", self.coins);
         };
         self.coins = rest;
         Till::send_to("1").note(ctx.key().to_owned(), coins)?;
@@ -34,7 +34,7 @@ impl Purse {
 
     fn count(&mut self, ctx: &Context) -> Result<u64, Rejection> {
         if !matches!(ctx.occasion(), Occasion::Alarm { .. }) {
-            reject!("not-yet", "nobody counts by hand");
+            reject!("not-yet", "`count` is only called by an alarm");
         }
         self.coins += 1;
         Ok(self.coins)
@@ -49,7 +49,10 @@ impl Purse {
             ctx.set_alarm("remind", Due::AtMs(1)).call("count", &()),
             ctx.cancel_alarm("remind").map(drop),
         ];
-        effects.into_iter().map(|effect| effect.expect_err("it is refused").to_string()).collect()
+        effects
+            .into_iter()
+            .map(|effect| effect.expect_err("the effect is rejected").to_string())
+            .collect()
     }
 
     /// Requests effects up to the limit, and one more.
@@ -104,7 +107,7 @@ mod shop {
 use shop::Till;
 
 fn purse() -> Harness<Purse> {
-    Harness::restored(json!({ "coins": 10 }), 1).expect("a state")
+    Harness::restored(json!({ "coins": 10 }), 1).expect("a valid state")
 }
 
 #[test]
@@ -127,7 +130,7 @@ fn what_a_call_brings_about_is_dropped_with_its_rejection() {
     let refusal = Rejection::new("closed", "the till is closed");
     let refused = refusal.clone();
     purse.answer("till", "1", "take", move |_| Err::<(), _>(CallFailed::Refused(refused.clone())));
-    assert_eq!(purse.rejection("pay", 3), refusal, "a refusal is passed on as it is");
+    assert_eq!(purse.rejection("pay", 3), refusal, "a rejection is passed on unchanged");
     assert_eq!((purse.take_messages(), purse.take_events()), (vec![], vec![]));
     assert_eq!((purse.alarms(), purse.state().coins), (vec![], 10));
 }
@@ -162,21 +165,19 @@ fn a_reply_that_is_something_else_is_told_as_done() {
     let rejection = purse.rejection("pay", 3);
     assert_eq!(rejection.code(), "reply-unreadable");
     assert!(
-        rejection
-            .message()
-            .starts_with("till/1 did `take`, and its reply is not what was expected"),
+        rejection.message().starts_with("till/1 executed `take`, but its reply is not as expected"),
         "{rejection}"
     );
 }
 
 #[test]
-#[should_panic(expected = "`holds` of till/2 was called, and the test has no answer")]
+#[should_panic(expected = "`holds` of till/2 was called, but the test has no answer")]
 fn a_call_that_the_test_did_not_expect_fails_it() {
     let _ = purse().call("ask", "2");
 }
 
 #[test]
-#[should_panic(expected = "an object is called by a handler")]
+#[should_panic(expected = "an object can only be called by a handler")]
 fn nothing_is_called_outside_of_a_handler() {
     let _ = Till::at("1").take(1);
 }
@@ -191,21 +192,21 @@ fn a_query_has_no_effects() {
 fn there_is_an_end_to_effects() {
     let mut purse = purse();
     for (what, code, text) in [
-        ("messages", "effect-too-much", "there are at most 256 messages in one call"),
-        ("message", "effect-too-much", "there are at most 65536 bytes in a message"),
-        ("events", "effect-too-much", "there are at most 64 events in one call"),
-        ("bytes", "effect-too-much", "there are at most 262144 bytes of events in one call"),
-        ("alarms", "effect-too-much", "there are at most 64 alarms"),
-        ("No", "effect-invalid", "`No` cannot name an event"),
-        ("changed", "effect-invalid", "the event `changed` is the host's own"),
+        ("messages", "effect-too-much", "too many: at most 256 messages in one call"),
+        ("message", "effect-too-much", "too many: at most 65536 bytes in a message"),
+        ("events", "effect-too-much", "too many: at most 64 events in one call"),
+        ("bytes", "effect-too-much", "too many: at most 262144 bytes of events in one call"),
+        ("alarms", "effect-too-much", "too many: at most 64 alarms"),
+        ("No", "effect-invalid", "`No` is not a valid event name"),
+        ("changed", "effect-invalid", "the event name `changed` is reserved for the host"),
         ("lost-alarm", "effect-invalid", "the type purse has no handler `gone`"),
         (
             "asking-alarm",
             "effect-invalid",
-            "`peek` of purse is a query, and an alarm calls an update",
+            "`peek` of purse is a query, but an alarm can only call an update",
         ),
         ("lost-message", "effect-invalid", "the type purse has no handler `gone`"),
-        ("Lost", "effect-invalid", "`Lost` cannot name a handler"),
+        ("Lost", "effect-invalid", "`Lost` is not a valid handler name"),
     ] {
         assert_eq!(purse.rejection("exaggerate", what), Rejection::new(code, text));
     }

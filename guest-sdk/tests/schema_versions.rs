@@ -45,8 +45,8 @@ impl TryFrom<TaskV2> for Task {
         let priority = match old.priority {
             0 => "normal",
             1 => "high",
-            9 => return Err("priority 9 never meant anything".to_owned()),
-            other => return Err(format!("there is no priority {other}")),
+            9 => return Err("priority 9 was never valid".to_owned()),
+            other => return Err(format!("priority {other} does not exist")),
         };
         Ok(Task { name: old.name, priority: priority.to_owned(), owner: old.owner })
     }
@@ -87,7 +87,7 @@ mod later {
 
     impl From<TaskV2> for Task {
         fn from(old: TaskV2) -> Task {
-            assert!(!old.name.is_empty(), "a task has a name");
+            assert!(!old.name.is_empty(), "a task must have a name");
             Task { name: old.name }
         }
     }
@@ -106,7 +106,7 @@ fn check_migrated(schema_version: u32, old: Json, new: &Json) {
 }
 
 #[track_caller]
-#[expect(clippy::panic, reason = "how a test fails")]
+#[expect(clippy::panic, reason = "a panic is how a test fails")]
 fn check_invalid<O: Object>(schema_version: u32, snapshot: Json, why: &str) {
     match restored::<O>(snapshot, schema_version) {
         Err(RestoreError::InvalidSnapshot(reason)) => {
@@ -160,13 +160,13 @@ fn an_unknown_field_is_not_dropped_in_silence_in_any_version() {
 
 #[test]
 fn a_migration_can_refuse() {
-    let reason = "from schema version 2 to 3: priority 9 never meant anything";
+    let reason = "from schema version 2 to 3: priority 9 was never valid";
     check_invalid::<Task>(1, json!({ "priority": 9 }), reason);
     check_invalid::<Task>(2, json!({ "priority": 9 }), reason);
 }
 
 #[test]
-#[should_panic(expected = "a task has a name")]
+#[should_panic(expected = "a task must have a name")]
 fn a_panic_in_a_migration_is_seen_by_the_test() {
     let _ = restored::<later::Task>(json!({ "name": "" }), 2);
 }
@@ -181,9 +181,9 @@ fn a_newer_snapshot_is_refused() {
 
 #[test]
 fn a_version_that_no_struct_stands_for_is_refused_with_those_that_are_read() {
-    let found = "its schema version is 1, and this code reads versions 2 to 3";
+    let found = "its schema version is 1, but this code reads versions 2 to 3";
     check_invalid::<later::Task>(1, json!({ "name": "x" }), found);
-    let found = "its schema version is 0, and this code reads version 1 alone";
+    let found = "its schema version is 0, but this code reads only version 1";
     check_invalid::<first::Task>(0, json!({ "title": "x" }), found);
 }
 

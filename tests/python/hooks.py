@@ -1,4 +1,4 @@
-"""What schemathesis has to be told of a node, because the OpenAPI document cannot say it."""
+"""Facts about a node that the OpenAPI document cannot express, for schemathesis."""
 
 import schemathesis
 from hypothesis import strategies
@@ -14,7 +14,7 @@ schemathesis.openapi.format("entity-tags", likely | strategies.from_regex(TAGS, 
 
 @schemathesis.hook
 def filter_case(context, case):
-    """Leaves out an explicit null for an argument that may be left out.
+    """Drops an explicit null for an optional argument.
 
     A node takes it for no argument. The document does not list it: openapi-python-client could no longer leave out a
     body that may be null.

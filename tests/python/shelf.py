@@ -1,4 +1,4 @@
-"""Calls a shelf with a client that was generated from a node's OpenAPI document."""
+"""Calls a shelf through a client generated from a node's OpenAPI document."""
 
 import json
 import sys

@@ -41,7 +41,7 @@ pub fn binary() -> PathBuf {
 /// Returns the path of a component by its package name: in `HIGHLANDER_GUESTS`, or in `target/guests`.
 #[must_use]
 pub fn guest(name: &str) -> PathBuf {
-    assert!(GUESTS.contains(&name), "{name} is none of the guests: {}", GUESTS.join(", "));
+    assert!(GUESTS.contains(&name), "{name} is not one of the guests: {}", GUESTS.join(", "));
     existing(guests_folder().join(format!("{name}.wasm")), "cargo xtask build-guests")
 }
 
@@ -65,8 +65,8 @@ pub fn guest_bytes(name: &str) -> Vec<u8> {
 pub fn variant_bytes(guest: &str, name: &str) -> Vec<u8> {
     let mut wasm = guest_bytes(guest);
     // A custom section, which is ignored at run time: its id, the length of the rest, its name, and no content.
-    let length = u8::try_from(name.len()).expect("a short name");
-    assert!(length < 127, "both lengths are one byte");
+    let length = u8::try_from(name.len()).expect("the name is too long");
+    assert!(length < 127, "the length of the section must fit into one byte");
     wasm.extend([0, length + 1, length]);
     wasm.extend(name.as_bytes());
     wasm
@@ -80,7 +80,9 @@ pub fn told_bytes(guest: &str, word: &str) -> Vec<u8> {
     let mut wasm = guest_bytes(guest);
     let is_mark = |place: &usize| wasm.get(*place..*place + MARK.len()) == Some(MARK);
     let places: Vec<_> = (0..wasm.len()).filter(is_mark).collect();
-    let [place] = *places else { panic!("{guest} can be told something at {places:?}") };
+    let [place] = *places else {
+        panic!("{guest} must have exactly one placeholder, but has: {places:?}")
+    };
     let begin = place + "told:".len();
     assert!(begin + word.len() < place + MARK.len(), "{word} is too long");
     wasm[begin..begin + word.len()].copy_from_slice(word.as_bytes());
@@ -122,6 +124,6 @@ fn profile_folder() -> PathBuf {
 }
 
 fn existing(path: PathBuf, command: &str) -> PathBuf {
-    assert!(path.is_file(), "{} is not there; make it with: {command}", path.display());
+    assert!(path.is_file(), "{} is missing; create it with: {command}", path.display());
     path
 }

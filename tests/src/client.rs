@@ -146,7 +146,7 @@ impl Client {
     /// Deploys a component, which the node must accept, and returns its revision.
     pub async fn deploy(&self, guest: &str) -> u64 {
         let reply = self.upload(artifacts::guest_bytes(guest)).await;
-        assert!(matches!(reply.status, 200 | 201), "{guest} was refused: {}", reply.text());
+        assert!(matches!(reply.status, 200 | 201), "{guest} was not deployed: {}", reply.text());
         reply.json()["revision"].as_u64().expect("a revision")
     }
 
@@ -234,7 +234,7 @@ impl Reply {
 
     /// Returns the problem document, and asserts that it has this code.
     #[track_caller]
-    #[allow(clippy::must_use_candidate, reason = "most tests want nothing but the check")]
+    #[allow(clippy::must_use_candidate, reason = "most tests need only the check")]
     pub fn problem(&self, code: &str) -> Value {
         problem::check(self, code)
     }

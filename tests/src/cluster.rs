@@ -53,7 +53,7 @@ impl Cluster {
     /// # Panics
     /// If it cannot be started.
     pub async fn start(options: ClusterOptions) -> Self {
-        let permit = PERMITS.acquire().await.expect("it is never closed");
+        let permit = PERMITS.acquire().await.expect("the semaphore is never closed");
         let folder = tempfile::Builder::new().prefix("highlander-cluster-").tempdir().unwrap();
         let config = options.ensemble();
         let ensemble = runtime::block(move || Ensemble::start(config));
@@ -126,7 +126,7 @@ impl Cluster {
     pub fn store(&self) -> &Store {
         match &self.bucket {
             Bucket::Ours(server) => server,
-            Bucket::Ministack(_) => panic!("ministack cannot be told to fail"),
+            Bucket::Ministack(_) => panic!("ministack does not support fault injection"),
         }
     }
 
@@ -158,7 +158,7 @@ impl Cluster {
             false
         })
         .await;
-        owner.expect("it was waited for")
+        owner.expect("waited for above")
     }
 
     /// Returns the index of the node with this id or name.

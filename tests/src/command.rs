@@ -158,6 +158,6 @@ impl Ended {
 
 #[track_caller]
 fn one_line(text: &str) -> String {
-    assert!(!text.is_empty() && !text.contains('\n'), "one line, and not {text:?}");
+    assert!(!text.is_empty() && !text.contains('\n'), "expected one line, got {text:?}");
     text.to_owned()
 }

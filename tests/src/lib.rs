@@ -8,7 +8,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stderr,
-    reason = "a harness that cannot go on ends its test, and says why"
+    reason = "a harness that cannot continue panics with the reason"
 )]
 
 pub mod artifacts;

@@ -23,9 +23,11 @@ pub struct Documented {
 
 /// Every documented code.
 pub static CODES: LazyLock<BTreeMap<String, Documented>> = LazyLock::new(|| {
-    let text = artifacts::text("docs/errors.md").expect("docs/errors.md is there");
+    let text = artifacts::text("docs/errors.md").expect("docs/errors.md exists");
     let sections = text.split("\n## `").skip(1);
-    sections.map(|section| read(section).unwrap_or_else(|| panic!("read {section}"))).collect()
+    sections
+        .map(|section| read(section).unwrap_or_else(|| panic!("cannot parse {section}")))
+        .collect()
 });
 
 /// Parses a section: its code, and the sentence ``Status 400, effect `none`, not retryable.``
@@ -47,7 +49,7 @@ fn read(section: &str) -> Option<(String, Documented)> {
 /// Returns the problem document in `reply`, and asserts that it is complete and has this code.
 #[track_caller]
 pub(crate) fn check(reply: &Reply, code: &str) -> Value {
-    let expected = CODES.get(code).unwrap_or_else(|| panic!("{code} is documented"));
+    let expected = CODES.get(code).unwrap_or_else(|| panic!("{code} is not documented"));
     let document = reply.json();
     assert_eq!(document["code"], code, "{document}");
     let said = Documented {

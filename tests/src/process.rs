@@ -31,7 +31,7 @@ impl Process {
     #[must_use]
     pub fn start(command: &mut Command) -> Self {
         let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the process can be started");
+        let mut child = command.spawn().expect("the process must start");
         let stderr = child.stderr.take().expect("standard error is a pipe");
         let log = Arc::default();
         let (sender, line_count) = watch::channel(0);
@@ -52,7 +52,11 @@ impl Process {
                 if let Some(line) = lines.iter().find(|line| line.contains(text)) {
                     return line.clone();
                 }
-                assert!(!has_ended, "it ended without {text:?}:\n{}", lines.join("\n"));
+                assert!(
+                    !has_ended,
+                    "the process ended without a line with {text:?}:\n{}",
+                    lines.join("\n")
+                );
                 // An error means the end of the process, which the loop handles above.
                 let _ = self.line_count.changed().await;
             }
@@ -108,7 +112,7 @@ impl Drop for Process {
         if std::thread::panicking() {
             let lines = self.lines();
             let hidden = lines.len().saturating_sub(SHOWN_LINES_MAX);
-            eprintln!("--- the process said ({hidden} earlier lines are not shown)");
+            eprintln!("--- standard error of the process ({hidden} earlier lines are not shown)");
             lines.iter().skip(hidden).for_each(|line| eprintln!("| {line}"));
         }
     }

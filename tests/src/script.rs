@@ -50,7 +50,7 @@ pub fn steps(markdown: &str) -> Vec<Step> {
             }
             "rust" => {}
             "text" => steps.extend(commands(content).map(Step::Mention)),
-            other => panic!("a block is marked {other:?}, and nobody would run it:\n{content}"),
+            other => panic!("a block is marked {other:?}, so it would not be run:\n{content}"),
         }
         rest = after;
     }
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "nobody would run it")]
+    #[should_panic(expected = "so it would not be run")]
     fn a_block_of_another_kind_is_not_passed_over() {
         let _ = steps("```bash\nrm x\n```\n");
     }

@@ -39,6 +39,6 @@ pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
 pub async fn within_of<T>(patience: Duration, what: &str, future: impl Future<Output = T>) -> T {
     match timeout(patience, future).await {
         Ok(result) => result,
-        Err(_) => panic!("waited {} s in vain: {what}", patience.as_secs()),
+        Err(_) => panic!("timed out after {} s: {what}", patience.as_secs()),
     }
 }

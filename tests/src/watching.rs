@@ -107,7 +107,8 @@ impl Watching {
         let mut events = Vec::new();
         loop {
             let before = events.last().map(Seen::short);
-            let seen = self.next().await.unwrap_or_else(|| panic!("the end, after {before:?}"));
+            let seen =
+                self.next().await.unwrap_or_else(|| panic!("the stream ended after {before:?}"));
             assert_ne!(seen.name, "closed", "after {before:?}: {}", seen.data);
             let is_last = seen.place() >= (version, u32::MAX);
             events.push(seen);

@@ -90,11 +90,11 @@ impl Cluster {
             false => Folder::keep(workspace.target.join("cluster"))?,
         };
         println!("\n# Start 3 ZooKeeper servers.");
-        let ensemble = parts::start_ensemble().context("there is no ZooKeeper")?;
-        println!("They are ready: {}", ensemble.connect_string());
+        let ensemble = parts::start_ensemble().context("cannot start ZooKeeper")?;
+        println!("The servers are ready: {}", ensemble.connect_string());
         println!("\n# Start an S3 server.");
         let store = Store::start(&binaries, &folder)?;
-        println!("It is ready: {}", store.url());
+        println!("The server is ready: {}", store.url());
         let cast = Cast::new(addresses(options.once)?);
         let nodes = [const { None }; NODE_COUNT];
         let mut cluster = Self { nodes, cast, store, ensemble, folder, workspace, binaries };
@@ -137,7 +137,7 @@ impl Cluster {
     fn carry_out(&mut self, signals: &mut Signals) -> Result<()> {
         for (index, step) in STEPS.iter().enumerate() {
             println!("\n# [{}/{}] {}", index + 1, STEPS.len(), step.why);
-            self.run_step(step).with_context(|| format!("it stopped at `{}`", step.line))?;
+            self.run_step(step).with_context(|| format!("the run stopped at `{}`", step.line))?;
             if signals.pending().any(|signal| signal != SIGCHLD) {
                 bail!("interrupted");
             }
@@ -176,7 +176,7 @@ impl Cluster {
         let document: serde_json::Value = serde_json::from_str(&document)?;
         let owner =
             document.get("node").and_then(serde_json::Value::as_str).and_then(cast::index_of);
-        owner.with_context(|| format!("nobody owns {OBJECT}: {document}"))
+        owner.with_context(|| format!("{OBJECT} has no owner: {document}"))
     }
 
     fn shell(&self) -> Shell<'_> {
@@ -192,14 +192,14 @@ impl Cluster {
 
     /// Prints the script, and waits for Ctrl-C.
     fn wait(&mut self, signals: &mut Signals) -> Result<()> {
-        println!("\nThe cluster is ready. What to try:");
+        println!("\nThe cluster is ready. Try:");
         for step in STEPS {
             println!("\n# {}\n{}", step.why, self.here(step.line));
         }
         let variables = parts::credentials();
         let variables = variables.iter().map(|(name, value)| format!("{name}={value}"));
         let variables = variables.collect::<Vec<_>>().join(" ");
-        println!("\nA node that was killed is started again by, for example:");
+        println!("\nTo restart a killed node, run for example:");
         let config = shell::shown(&self.folder.file("node-2.toml"));
         println!("{variables} highlander serve --config {config}");
         println!(
@@ -212,7 +212,7 @@ impl Cluster {
             }
             for (index, place) in self.nodes.iter_mut().enumerate() {
                 if let Some(status) = place.as_mut().and_then(Node::exit_status) {
-                    println!("{} has ended ({status})", cast::name(index));
+                    println!("{} has exited ({status})", cast::name(index));
                     *place = None;
                 }
             }
@@ -222,11 +222,11 @@ impl Cluster {
 
     /// Stops the nodes one by one, each after it has handed over its objects; the other parts are killed.
     fn stop(mut self) -> Result<()> {
-        println!("\n# Stop the nodes: each gives its objects away first.");
+        println!("\n# Stop the nodes: each hands over its objects first.");
         for node in self.nodes.iter_mut().filter_map(Option::take) {
             node.stop()?;
         }
-        println!("The cluster has ended.");
+        println!("The cluster has stopped.");
         Ok(())
     }
 

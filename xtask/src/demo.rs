@@ -81,7 +81,7 @@ impl Demo {
         if !is_once {
             self.wait_for_interrupt()?;
         }
-        println!("\n# Stop the node: it finishes what it has begun.");
+        println!("\n# Stop the node: it finishes the calls that it has begun.");
         self.node.take().context("the node is not running")?.stop()?;
         println!("The demo is done.");
         Ok(())
@@ -168,7 +168,7 @@ impl Demo {
     }
 
     fn wait_for_interrupt(&mut self) -> Result<()> {
-        println!("\nThe node goes on at http://{}", self.address);
+        println!("\nThe node keeps running at http://{}", self.address);
         println!("`highlander` is {}", shell::shown(&self.binaries().join("highlander")));
         println!("Press Ctrl-C to stop it.");
         for signal in self.signals.forever() {
@@ -176,7 +176,7 @@ impl Demo {
                 return Ok(());
             }
             if let Some(status) = self.node.as_mut().and_then(Node::exit_status) {
-                bail!("the node ended by itself ({status})");
+                bail!("the node exited unexpectedly ({status})");
             }
         }
         Ok(())

@@ -30,7 +30,7 @@ impl Expect {
             }
             Self::Mentions(word) => {
                 if !output.to_lowercase().contains(&word.to_lowercase()) {
-                    bail!("expected something with {word:?}, got {:?}", output.trim());
+                    bail!("expected text that contains {word:?}, got {:?}", output.trim());
                 }
             }
         }

@@ -47,7 +47,7 @@ fn selected(workspace: &Workspace, options: &Options) -> Result<Vec<Guest>> {
     for name in &options.packages {
         if !workspace.guests.iter().any(|guest| guest.package == *name) {
             let known: Vec<_> = workspace.guests.iter().map(|guest| &*guest.package).collect();
-            bail!("there is no guest `{name}`; there are {}", known.join(", "));
+            bail!("unknown guest `{name}`; expected one of {}", known.join(", "));
         }
     }
     let is_selected = |guest: &&Guest| {
@@ -59,7 +59,7 @@ fn selected(workspace: &Workspace, options: &Options) -> Result<Vec<Guest>> {
 
 fn build(workspace: &Workspace, guests: &[Guest]) -> Result<()> {
     if guests.is_empty() {
-        bail!("there is no guest to build");
+        bail!("there are no guests to build");
     }
     system::ensure_wasm_target(&workspace.root)?;
     let mut command = process::cargo(&workspace.root);
@@ -91,7 +91,7 @@ fn publish(workspace: &Workspace, guest: &Guest) -> Result<u64> {
     // Renamed into place, so that a concurrent test never reads half of the file.
     let partial = folder.join(format!(".{}.wasm.partial", guest.package));
     let bytes = fs::copy(&built, &partial).with_context(|| {
-        format!("cannot copy {}, which should have been built", built.display())
+        format!("cannot copy {}, which the build should have created", built.display())
     })?;
     fs::rename(&partial, folder.join(format!("{}.wasm", guest.package)))?;
     Ok(bytes)
@@ -99,8 +99,9 @@ fn publish(workspace: &Workspace, guest: &Guest) -> Result<u64> {
 
 fn excess(package: &str, bytes: u64) -> Option<String> {
     let (_, bytes_max) = BYTES_MAX.iter().find(|(name, _)| *name == package)?;
-    (bytes > *bytes_max)
-        .then(|| format!("{package}.wasm has {bytes} bytes, more than the {bytes_max} it may have"))
+    (bytes > *bytes_max).then(|| {
+        format!("{package}.wasm is too large: {bytes} bytes; expected at most {bytes_max}")
+    })
 }
 
 #[cfg(test)]
@@ -135,7 +136,7 @@ mod tests {
     fn an_unknown_package_is_refused_with_the_known_ones() {
         let options = Options { packages: vec!["toda".into()], ..Options::default() };
         let error = selected(&workspace(), &options).unwrap_err().to_string();
-        assert_eq!(error, "there is no guest `toda`; there are counter-v2, todo");
+        assert_eq!(error, "unknown guest `toda`; expected one of counter-v2, todo");
     }
 
     #[test]

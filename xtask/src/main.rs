@@ -2,7 +2,7 @@
 //!
 //! Nothing here is part of the product: the host and the SDK never depend on it.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for terminals")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
 
 use std::process::ExitCode;
 

@@ -35,11 +35,11 @@ impl Node {
         let mut node = Self(child);
         poll(START_TIME_MAX, || {
             if let Some(status) = node.exit_status() {
-                bail!("the node ended at once ({status})");
+                bail!("the node exited before it was ready ({status})");
             }
             Ok(is_ready(address).then_some(()))
         })
-        .context("the node is not ready")?;
+        .context("the node did not become ready")?;
         Ok(node)
     }
 
@@ -65,7 +65,7 @@ impl Node {
         let pid = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
         kill_process(pid.context("the node has no process id")?, Signal::TERM)?;
         let status =
-            poll(STOP_TIME_MAX, || Ok(self.0.try_wait()?)).context("the node does not stop")?;
+            poll(STOP_TIME_MAX, || Ok(self.0.try_wait()?)).context("the node did not stop")?;
         if !status.success() {
             bail!("the node stopped with an error ({status})");
         }
@@ -90,12 +90,12 @@ pub(crate) fn poll<T>(time_max: Duration, mut ask: impl FnMut() -> Result<Option
         }
         pause(Duration::from_millis(20));
     }
-    bail!("waited {} s for nothing", time_max.as_secs())
+    bail!("timed out after {} s", time_max.as_secs())
 }
 
 #[allow(
     clippy::disallowed_methods,
-    reason = "another process has no event to wait on, and no task waits here"
+    reason = "another process offers no event to wait on, and no task is blocked"
 )]
 fn pause(duration: Duration) {
     std::thread::sleep(duration);
@@ -150,7 +150,7 @@ mod tests {
     fn a_node_that_ends_at_once_is_an_error() {
         let error = Node::start(Command::new("sh").args(["-c", "exit 3"]), "127.0.0.1:1");
         let error = format!("{:#}", error.err().unwrap());
-        assert!(error.contains("ended at once (exit status: 3)"), "{error}");
+        assert!(error.contains("exited before it was ready (exit status: 3)"), "{error}");
     }
 
     #[test]

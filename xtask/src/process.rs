@@ -88,7 +88,7 @@ fn shown(command: &Command) -> String {
 pub(crate) struct Stopwatch(Instant);
 
 impl Stopwatch {
-    #[allow(clippy::disallowed_methods, reason = "shown to a person; nothing is decided by it")]
+    #[allow(clippy::disallowed_methods, reason = "only displayed; no decision depends on it")]
     pub(crate) fn start() -> Self {
         Self(Instant::now())
     }

@@ -61,7 +61,7 @@ fn read_to_end(child: &mut Child) -> Result<String> {
         child.kill()?;
     }
     ended.context("the command did not end")?;
-    let mut stdout = child.stdout.take().context("no standard output")?;
+    let mut stdout = child.stdout.take().context("the command has no standard output")?;
     Ok(std::io::read_to_string(&mut stdout)?)
 }
 

@@ -206,7 +206,7 @@ fn run_steps(steps: &[Step], run: impl Fn(Step, &mut Counts) -> Result<()>) -> E
 fn conclude(failed: &BTreeSet<Step>, counts: Counts) -> ExitCode {
     println!();
     for step in failed {
-        println!("failed: {0}; repeat it with `cargo xtask test --only {0}`", step.name());
+        println!("failed: {0}; to repeat it, run `cargo xtask test --only {0}`", step.name());
     }
     println!("{counts}");
     if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -231,7 +231,7 @@ fn run_tests(counts: &mut Counts, rounds: Rounds) -> Result<()> {
     }
     let outcome = process::run_with_lines(&mut command, |line| counts.add_line(line));
     if outcome.is_ok() && counts.passed == 0 {
-        bail!("no test ran");
+        bail!("no tests ran");
     }
     outcome
 }

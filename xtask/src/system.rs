@@ -61,9 +61,9 @@ pub(crate) fn ensure_ministack(target: &Path) -> Result<()> {
     if env::var_os("HIGHLANDER_SKIP_MINISTACK").is_some() {
         return Ok(());
     }
-    let hint = "ministack cannot be installed, with which the S3 store is tested\n\
-         hint: it needs Python 3 with venv (apt-get install -y python3-venv) and PyPI; without it set \
-         HIGHLANDER_SKIP_MINISTACK=1, and its tests are left out";
+    let hint = "cannot install ministack, which the tests of the S3 store need\n\
+         hint: they need Python 3 with venv (apt-get install -y python3-venv) and access to PyPI; to skip the \
+         tests, set HIGHLANDER_SKIP_MINISTACK=1";
     ensure_environment(&target.join("ministack"), MINISTACK, &[MINISTACK.as_ref()]).context(hint)
 }
 
@@ -75,10 +75,10 @@ pub(crate) fn ensure_python(root: &Path, target: &Path) -> Result<()> {
     }
     let list = root.join("tests/python/requirements.txt");
     let versions =
-        fs::read_to_string(&list).with_context(|| format!("{} cannot be read", list.display()))?;
-    let hint = "the packages of tests/python cannot be installed, with which /v1/openapi.json is tested\n\
-         hint: it needs Python 3.11 or newer with venv (apt-get install -y python3-venv) and PyPI; without them set \
-         HIGHLANDER_SKIP_PYTHON=1, and its tests are left out";
+        fs::read_to_string(&list).with_context(|| format!("cannot read {}", list.display()))?;
+    let hint = "cannot install the packages of tests/python, which the tests of /v1/openapi.json need\n\
+         hint: they need Python 3.11 or newer with venv (apt-get install -y python3-venv) and access to PyPI; to \
+         skip the tests, set HIGHLANDER_SKIP_PYTHON=1";
     let arguments = ["--requirement".as_ref(), list.as_os_str()];
     ensure_environment(&target.join("python"), &versions, &arguments).context(hint)
 }
@@ -101,7 +101,7 @@ fn ensure_environment(folder: &Path, versions: &str, install: &[&OsStr]) -> Resu
     let mut pip = Command::new(folder.join("bin/pip"));
     pip.args(["install", "--quiet", "--disable-pip-version-check"]).args(install);
     process::run(&mut pip)?;
-    fs::write(&stamp, versions).with_context(|| format!("{} cannot be written", stamp.display()))
+    fs::write(&stamp, versions).with_context(|| format!("cannot write {}", stamp.display()))
 }
 
 /// Installs the tools that generate, check and compile TypeScript clients into a separate folder below `target`,
@@ -112,14 +112,14 @@ pub(crate) fn ensure_typescript(root: &Path, target: &Path) -> Result<()> {
     }
     let (source, folder) = (root.join("tests/typescript"), target.join("typescript"));
     let lock = fs::read_to_string(source.join(NPM_LOCK))
-        .with_context(|| format!("{} cannot be read", source.join(NPM_LOCK).display()))?;
+        .with_context(|| format!("cannot read {}", source.join(NPM_LOCK).display()))?;
     let stamp = folder.join("installed");
     if fs::read_to_string(&stamp).is_ok_and(|installed| installed == lock) {
         return Ok(());
     }
-    let hint = "the packages of tests/typescript cannot be installed, with which /v1/openapi.json is tested\n\
-         hint: it needs Node.js 18.17 or newer with npm, and npm's registry; without them set \
-         HIGHLANDER_SKIP_TYPESCRIPT=1, and its tests are left out";
+    let hint = "cannot install the packages of tests/typescript, which the tests of /v1/openapi.json need\n\
+         hint: they need Node.js 18.17 or newer with npm, and access to the npm registry; to skip the \
+         tests, set HIGHLANDER_SKIP_TYPESCRIPT=1";
     fs::create_dir_all(&folder)?;
     for file in ["package.json", NPM_LOCK] {
         fs::copy(source.join(file), folder.join(file))?;
@@ -127,7 +127,7 @@ pub(crate) fn ensure_typescript(root: &Path, target: &Path) -> Result<()> {
     let mut npm = Command::new("npm");
     npm.current_dir(&folder).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
     process::run(&mut npm).context(hint)?;
-    fs::write(&stamp, lock).with_context(|| format!("{} cannot be written", stamp.display()))
+    fs::write(&stamp, lock).with_context(|| format!("cannot write {}", stamp.display()))
 }
 
 /// Installs the browser for the example page, unless it is installed or disabled.
@@ -137,8 +137,8 @@ pub(crate) fn ensure_browser() -> Result<()> {
         return Ok(());
     }
     ensure_installed(&[chromium.name]).context(
-        "Chromium cannot be installed, with which example-objects/web is tested\n\
-         hint: without it set HIGHLANDER_SKIP_BROWSER=1, and its tests are left out",
+        "cannot install Chromium, which the tests of example-objects/web need\n\
+         hint: to skip them, set HIGHLANDER_SKIP_BROWSER=1",
     )
 }
 
@@ -146,14 +146,14 @@ pub(crate) fn ensure_browser() -> Result<()> {
 pub(crate) fn ensure_wasm_target(root: &Path) -> Result<()> {
     let mut rustc = Command::new("rustc");
     rustc.current_dir(root).args(["--print", "target-libdir", "--target", WASM_TARGET]);
-    let folder = process::output(&mut rustc).context("the Rust toolchain does not answer")?;
+    let folder = process::output(&mut rustc).context("cannot query the Rust toolchain")?;
     if Path::new(folder.trim()).is_dir() {
         return Ok(());
     }
     if !process::is_in_path("rustup") {
         bail!(
-            "the Rust toolchain lacks the target {WASM_TARGET}, and rustup is not there to add it\n\
-             hint: install Rust by rustup, then run `rustup target add {WASM_TARGET}`"
+            "the Rust toolchain lacks the target {WASM_TARGET}, and rustup is not installed\n\
+             hint: install Rust with rustup, then run `rustup target add {WASM_TARGET}`"
         );
     }
     process::run(Command::new("rustup").current_dir(root).args(["target", "add", WASM_TARGET]))
@@ -169,10 +169,10 @@ fn ensure_installed(missing: &[&str]) -> Result<()> {
     let names = missing.join(" ");
     let hint = format!("hint: apt-get install -y --no-install-recommends {names}");
     if !process::is_in_path("apt-get") {
-        bail!("needed and not there: {names}, and there is no apt-get to install it\n{hint}");
+        bail!("missing packages: {names}; they cannot be installed without apt-get\n{hint}");
     }
     if !rustix::process::geteuid().is_root() {
-        bail!("needed and not there: {names}, and only root can install it\n{hint}");
+        bail!("missing packages: {names}; only root can install them\n{hint}");
     }
     // The first attempt fails if the package lists are missing or outdated.
     if install(missing).is_err() {

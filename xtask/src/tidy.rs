@@ -99,7 +99,8 @@ pub(crate) fn texts(root: &Path) -> Result<Vec<(String, String)>> {
 fn files(root: &Path) -> Result<Vec<File>> {
     let mut git = Command::new("git");
     git.current_dir(root).args(["ls-files", "-co", "--exclude-standard", "-z"]);
-    let list = process::output(&mut git).context("Git is needed to tell which files count")?;
+    let list =
+        process::output(&mut git).context("cannot list the files of the repository with Git")?;
     let mut files = Vec::new();
     for path in list.split_terminator('\0') {
         // Skips files deleted in the working tree, links, and files that are not text.

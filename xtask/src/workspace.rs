@@ -42,7 +42,7 @@ impl Workspace {
         command.args(["metadata", "--no-deps", "--format-version", "1"]);
         let metadata: Value = serde_json::from_str(&process::output(&mut command)?)?;
         let target = metadata.get("target_directory").and_then(Value::as_str);
-        let target = target.context("cargo metadata names no target directory")?;
+        let target = target.context("cargo metadata has no target directory")?;
         Ok(Self { target: target.into(), guests: guests(&root, &metadata), root })
     }
 
@@ -56,7 +56,7 @@ impl Workspace {
 pub(crate) fn root() -> Result<PathBuf> {
     let xtask = env::var_os("CARGO_MANIFEST_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
-    let root = xtask.parent().context("xtask stands in no workspace")?;
+    let root = xtask.parent().context("xtask is not part of a workspace")?;
     Ok(root.to_owned())
 }
 

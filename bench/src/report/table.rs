@@ -53,7 +53,10 @@ pub(super) fn aims<'a>(aims: impl IntoIterator<Item = &'a Aim>) -> String {
     if rows.is_empty() {
         return String::new();
     }
-    rows.insert(0, ["aim", "found", "wanted", "found / wanted", ""].map(String::from).to_vec());
+    rows.insert(
+        0,
+        ["target", "measured", "required", "measured / required", ""].map(String::from).to_vec(),
+    );
     render(&rows)
 }
 

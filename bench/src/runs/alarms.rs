@@ -48,7 +48,7 @@ pub(super) async fn run(plan: &Plan) -> Result<Report> {
     };
     let until = Instant::now() + PATIENCE;
     while metric(wire::get(node.address, "/metrics").await?.done()?) < count {
-        ensure!(Instant::now() < until, "not all alarms were given");
+        ensure!(Instant::now() < until, "some alarms did not fire");
         sleep(Duration::from_millis(200)).await;
     }
     let states = over(count, |index| {
@@ -59,14 +59,15 @@ pub(super) async fn run(plan: &Plan) -> Result<Report> {
         let state: Value = serde_json::from_str(&text)?;
         let time = |name| state.pointer(&format!("/rings/bench/{name}")).and_then(Value::as_u64);
         let (due, heard) = (time("due_ms"), time("now_ms"));
-        let (due, heard) = due.zip(heard).with_context(|| format!("it did not ring: {text}"))?;
-        ensure!(heard >= due, "it rang before it was due: {text}");
+        let (due, heard) =
+            due.zip(heard).with_context(|| format!("the alarm did not fire: {text}"))?;
+        ensure!(heard >= due, "the alarm fired before it was due: {text}");
         late.add(Duration::from_millis(heard - due));
     }
     let (p50, p99) = (late.micros_at(0.5) / 1e3, late.micros_at(0.99) / 1e3);
     report.add("p50 late, ms", NAME, p50);
     report.add("p99 late, ms", NAME, p99);
-    report.aim("alarms: p99 of how late, ms", Bound::AtMost, 5_000.0, p99);
+    report.aim("alarms: p99 of the delay, ms", Bound::AtMost, 5_000.0, p99);
     Ok(report)
 }
 
@@ -86,7 +87,7 @@ async fn over(count: u64, begin: impl Fn(u64) -> Asking) -> Result<Vec<String>> 
     let mut done = Vec::new();
     for index in 0..count {
         if index >= AT_ONCE {
-            let ended = under_way.join_next().await.context("some are under way")?;
+            let ended = under_way.join_next().await.context("no calls are in progress")?;
             done.push(ended???);
         }
         under_way.spawn(begin(index));

@@ -8,7 +8,7 @@ use super::Plan;
 use crate::report::Report;
 
 pub(super) fn run(plan: &Plan) -> Result<Report> {
-    let mut report = Report::new("costs", "What instances cost");
+    let mut report = Report::new("costs", "Cost of instances");
     let counter = plan.artifacts.guest("counter")?;
     let larger = plan.artifacts.guest("misbehaving")?;
     let rounds = plan.round_count.to_string();

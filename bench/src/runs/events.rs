@@ -30,14 +30,14 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const DECAY: Duration = Duration::from_secs(2);
 const HIGHLANDER: &str = "highlander";
 const BYTES: &str = "bytes per idle subscriber";
-const BEGUN: &str = "subscribers that begin per second";
-const TOLD: &str = "events given per second";
-const LAST: &str = "from a change alone to its last subscriber, ms";
+const BEGUN: &str = "new subscribers per second";
+const TOLD: &str = "events delivered per second";
+const LAST: &str = "from one change to its last subscriber, ms";
 
 pub(super) async fn run(plan: &Plan) -> Result<Report> {
     let is_quick = plan.length == Length::Quick;
     let (idle_count, shared_count) = if is_quick { (500, 100) } else { (10_000, 1_000) };
-    let title = "Idle subscribers on one node, and many of one object";
+    let title = "Idle subscribers on one node, and many subscribers of one object";
     let mut report = Report::new("events", title);
     let settings = [("HIGHLANDER_OBJECTS__IDLE_TIMEOUT", "1h")];
     let server = subject::node(&plan.artifacts, &settings, &["counter"]).await?;
@@ -54,7 +54,7 @@ pub(super) async fn run(plan: &Plan) -> Result<Report> {
     sleep(DECAY).await;
     report.add(BYTES, HIGHLANDER, (server.memory()? - before) / idle_count as f64);
     let watchers = node_metric(&server, "highlander_watchers ").await?;
-    ensure!(watchers >= idle_count as f64, "only {watchers} subscribers are there");
+    ensure!(watchers >= idle_count as f64, "only {watchers} subscribers are connected");
 
     let mut shared = Vec::with_capacity(shared_count);
     for _ in 0..shared_count {
@@ -75,10 +75,8 @@ pub(super) async fn run(plan: &Plan) -> Result<Report> {
     report.note(format!(
         "{idle_count} idle subscribers, of {OBJECT_COUNT} objects; {shared_count} of one object"
     ));
-    report
-        .note("memory is what the process alone has (RssAnon); the kernel's sockets are not in it");
-    report
-        .note("the subscribers are read by the load's own thread, which has its part in the times");
+    report.note("memory is that of the process alone (RssAnon), without the kernel's sockets");
+    report.note("the times include the load's own thread, which reads the subscribers' streams");
     drop(idle);
     Ok(report)
 }
@@ -103,7 +101,7 @@ async fn tell(
         }
         anyhow::Ok(subscribers)
     };
-    timeout(PATIENCE, all).await.context("not every subscriber heard everything")?
+    timeout(PATIENCE, all).await.context("some subscribers did not receive every event")?
 }
 
 /// Client that subscribes to an object.
@@ -135,7 +133,7 @@ impl Subscriber {
         let mut bytes = [0; 4096];
         while !will_do(self.version) {
             let count = self.stream.read(&mut bytes).await?;
-            ensure!(count > 0, "the node ended a stream");
+            ensure!(count > 0, "the node closed a stream");
             for byte in bytes.iter().take(count) {
                 if *byte == b'\n' {
                     self.take_line()?;
@@ -151,12 +149,16 @@ impl Subscriber {
         let line = std::mem::take(&mut self.line);
         let line = std::str::from_utf8(&line)?;
         if line.starts_with("HTTP/1.1 ") {
-            ensure!(line.starts_with("HTTP/1.1 200 "), "the node refuses: {line}");
+            ensure!(
+                line.starts_with("HTTP/1.1 200 "),
+                "the node rejected the subscription: {line}"
+            );
         }
         let Some(id) = line.strip_prefix("id: ") else { return Ok(()) };
-        let version: u64 = id.trim().parse().with_context(|| format!("{id:?} is no version"))?;
+        let version: u64 =
+            id.trim().parse().with_context(|| format!("{id:?} is not a valid version"))?;
         let is_next = self.version == u64::MAX || version == self.version + 1;
-        ensure!(is_next, "version {version} was told after {}", self.version);
+        ensure!(is_next, "received version {version} after {}", self.version);
         self.version = version;
         Ok(())
     }

@@ -40,7 +40,7 @@ pub(super) async fn run(plan: &Plan) -> Result<Report> {
     let first = report.median(FIRST_UPDATE, highlander);
     let text = "first-call: an update, µs, against 3 warm calls and a commit";
     report.aim(text, Bound::AtMost, limit, first);
-    report.note("a commit is what an update of a warm object takes longer than a query of it");
+    report.note("a commit is the difference between an update and a query of a warm object");
     Ok(report)
 }
 

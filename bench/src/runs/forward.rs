@@ -29,7 +29,7 @@ const P99: &str = "p99 of one client, µs";
 pub(super) async fn run(plan: &Plan) -> Result<Report> {
     let mut report = Report::new("forward", "Query of a hot object on one of two nodes");
     let cluster = Cluster::start(&plan.artifacts, &[FIRST, SECOND]).await?;
-    let [first, second] = cluster.nodes.as_slice() else { bail!("there are two nodes") };
+    let [first, second] = cluster.nodes.as_slice() else { bail!("expected two nodes") };
     subject::deploy(&plan.artifacts, first, "counter").await?;
     let updates = Target::counters("hot", 1, "increment");
     touch(first, &updates, 1).await?;
@@ -82,5 +82,5 @@ async fn owner(node: &Server) -> Result<String> {
     let text = wire::get(node.address, "/v1/objects/counter/hot0/owner").await?.done()?;
     let document: serde_json::Value = serde_json::from_str(&text)?;
     let owner = document.get("node").and_then(|node| node.as_str()).map(str::to_owned);
-    owner.with_context(|| format!("nobody owns the object: {text}"))
+    owner.with_context(|| format!("the object has no owner: {text}"))
 }

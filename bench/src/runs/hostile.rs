@@ -23,12 +23,12 @@ use crate::wire::Connection;
 const QUERY_RATE: u64 = 400;
 const UPDATE_RATE: u64 = 200;
 const OBJECT_COUNT: u64 = 100;
-const QUERY_P99: &str = "p99 of queries of others, µs";
-const QUERY_P50: &str = "p50 of queries of others, µs";
-const UPDATE_P99: &str = "p99 of updates of others, µs";
+const QUERY_P99: &str = "p99 of other objects' queries, µs";
+const QUERY_P50: &str = "p50 of other objects' queries, µs";
+const UPDATE_P99: &str = "p99 of other objects' updates, µs";
 const HARM_RATE: &str = "harmful calls per second";
-const ALONE: &str = "no harm";
-const BESIDE: &str = "a process beside spins";
+const ALONE: &str = "undisturbed";
+const BESIDE: &str = "a separate process spins";
 /// Kinds of harm, and the handlers that do it.
 const HARMS: [(&str, &str); 6] = [
     ("it loops", "spin"),
@@ -40,7 +40,8 @@ const HARMS: [(&str, &str); 6] = [
 ];
 
 pub(super) async fn run(plan: &Plan) -> Result<Report> {
-    let mut report = Report::new("hostile", "Callers of other objects, while one does harm");
+    let mut report =
+        Report::new("hostile", "Callers of other objects, while one object misbehaves");
     let server = subject::node(&plan.artifacts, &[], &["counter", "misbehaving"]).await?;
     warm_up(&server, &queries()).await?;
     warm_up(&server, &updates()).await?;
@@ -140,7 +141,7 @@ impl Harm {
             client.abort();
         }
         let count = count.load(Ordering::Relaxed);
-        ensure!(count > 0, "no harmful call was answered: the node does not bound it");
+        ensure!(count > 0, "no harmful call was answered: the node does not limit it");
         Ok(count as f64 / elapsed.as_secs_f64())
     }
 }

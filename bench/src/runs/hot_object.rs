@@ -18,6 +18,6 @@ pub(super) fn run(plan: &Plan) -> Result<Report> {
     report.add_lines(&plan.artifacts.example("hot_object", &arguments)?)?;
     let rate = report.median(UPDATES, "highlander");
     report.aim("hot-object: updates per second", Bound::AtLeast, 2_000.0, rate);
-    report.note("without group commit one object has 50 updates per second");
+    report.note("without group commit, one object reaches 50 updates per second");
     Ok(report)
 }

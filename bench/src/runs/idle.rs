@@ -26,7 +26,7 @@ const BEFORE: &str = "memory before, MB";
 const AFTER: &str = "memory after, MB";
 const ACTIVE: &str = "active objects after";
 const TEARDOWN: &str = "from the last call to the last teardown, s";
-const AGAIN: &str = "calls per second of objects that are files again";
+const AGAIN: &str = "calls per second of unloaded objects";
 
 pub(super) async fn run(plan: &Plan) -> Result<Report> {
     let mut report = Report::new("idle", "10,000 counters, called once, idle timeout 1 s");
@@ -45,7 +45,7 @@ pub(super) async fn run(plan: &Plan) -> Result<Report> {
     let text = "idle: the same, median of all rounds";
     report.aim(text, Bound::AtMost, 1.2, median(&growth));
     report.aim("idle: active objects after", Bound::AtMost, 0.5, active);
-    report.note("from round to round the store's tables and caches fill, up to their bounds");
+    report.note("from round to round, the store's tables and caches fill up to their limits");
     Ok(report)
 }
 

@@ -55,7 +55,7 @@ pub(super) async fn run(plan: &Plan) -> Result<Report> {
     report.aim(text, Bound::AtMost, 2_500.0, of_a_million);
     report.note(format!("resident: {RESIDENT_COUNT} objects; bytes include the warm object's own"));
     report
-        .note("memory is what the process alone has (RssAnon), with the store's tables and caches");
+        .note("memory is that of the process alone (RssAnon), with the store's tables and caches");
     Ok(report)
 }
 

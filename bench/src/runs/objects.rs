@@ -15,9 +15,9 @@ use crate::report::{Bound, Report};
 use crate::{subject, wire};
 
 const TYPE: &str = "together";
-const ASKED: &str = "asked by the client";
-const SAME: &str = "asked by an object of the same node";
-const OTHER: &str = "asked by an object of another node";
+const ASKED: &str = "called by the client";
+const SAME: &str = "called by an object of the same node";
+const OTHER: &str = "called by an object of another node";
 const P50: &str = "p50 of one client, µs";
 const P99: &str = "p99 of one client, µs";
 /// Number of objects that are tried to find one on each node.
@@ -26,7 +26,7 @@ const TRIES: usize = 64;
 pub(super) async fn run(plan: &Plan) -> Result<Report> {
     let mut report = Report::new("objects", "Query of an object by another object");
     let cluster = Cluster::start(&plan.artifacts, &["first", "second"]).await?;
-    let [first, second] = cluster.nodes.as_slice() else { bail!("there are two nodes") };
+    let [first, second] = cluster.nodes.as_slice() else { bail!("expected two nodes") };
     subject::deploy(&plan.artifacts, first, TYPE).await?;
     let here = find(first, "first", "a").await?;
     let near = find(first, "first", "b").await?;
@@ -84,7 +84,8 @@ async fn find(through: &Server, node: &str, prefix: &str) -> Result<String> {
         let path = format!("/v1/objects/{TYPE}/{}/owner", whole(&key));
         let text = wire::get(through.address, &path).await?.done()?;
         let document: Value = serde_json::from_str(&text)?;
-        let owner = document.get("node").and_then(Value::as_str).context("nobody owns it")?;
+        let owner =
+            document.get("node").and_then(Value::as_str).context("the object has no owner")?;
         if owner.starts_with(node) {
             return Ok(key);
         }

@@ -52,15 +52,15 @@ pub(super) async fn run(plan: &Plan) -> Result<Report> {
         node.leave().await;
     }
     report.note(format!(
-        "assumed prices: {PUT_PRICE} dollars per 1,000 writes, {GET_PRICE} per 1,000 reads; ZooKeeper \
-         costs its machines"
+        "assumed prices: {PUT_PRICE} dollars per 1,000 writes, {GET_PRICE} per 1,000 reads; \
+         ZooKeeper costs only its machines"
     ));
     report.note(
-        "a claim whose folder is not there yet takes two writes more: there are 4,096 folders, made once",
+        "a claim whose parent znode does not exist yet takes two more writes; there are 4,096 parents, created once",
     );
     report.note(
-        "a node asks ZooKeeper for nothing else but heartbeats, a write in a sixth of the session timeout, a look at \
-         its claims every 4 s, and pings",
+        "in addition, a node sends ZooKeeper only heartbeats, one write per sixth of the session \
+         timeout, a check of its claims every 4 s, and pings",
     );
     Ok(report)
 }
@@ -215,7 +215,9 @@ fn rounded(share: f64) -> f64 {
 fn operations(ensemble: &Ensemble) -> Result<(f64, f64)> {
     let figure = |name| {
         let figure = ensemble.figure(0, name);
-        figure.map(|count| count as f64).with_context(|| format!("the server does not tell {name}"))
+        figure
+            .map(|count| count as f64)
+            .with_context(|| format!("the server does not report {name}"))
     };
     Ok((figure("zk_cnt_updatelatency")?, figure("zk_cnt_readlatency")?))
 }

@@ -37,14 +37,10 @@ impl ChatRoom {
     /// Adds a line, and returns its number. Subscribers of the room receive it as the event `said`.
     fn say(&mut self, ctx: &Context, text: String) -> Result<u64, Rejection> {
         if text.trim().is_empty() {
-            reject!("nothing-said", "there is nothing to hear");
+            reject!("nothing-said", "the text is empty");
         }
         if text.len() > TEXT_BYTES_MAX {
-            reject!(
-                "too-long",
-                "one says at most {TEXT_BYTES_MAX} bytes at once, and not {}",
-                text.len()
-            );
+            reject!("too-long", "the text has more than {TEXT_BYTES_MAX} bytes: {}", text.len());
         }
         self.said += 1;
         let by = ctx.caller().to_string();

@@ -19,7 +19,7 @@ impl Counter {
     /// Adds `by`, and returns the new value.
     fn add(&mut self, by: u64) -> Result<u64, Rejection> {
         let Some(sum) = self.value.checked_add(by) else {
-            reject!("overflow", "{} and {by} are more than a counter can hold", self.value);
+            reject!("overflow", "{} plus {by} is more than a counter can hold", self.value);
         };
         self.value = sum;
         Ok(sum)

@@ -60,7 +60,7 @@ impl Limiter {
             reject!(
                 "rate-limited",
                 detail = wait,
-                "{} has none left for {} ms",
+                "{} has no permits left; retry in {} ms",
                 ctx.id(),
                 wait.retry_after_ms
             );

@@ -48,14 +48,14 @@ impl List {
     ) -> Result<usize, Rejection> {
         self.check_user(ctx)?;
         if self.position(&todo).is_some() {
-            reject!("duplicate-todo", "todo {todo} is on the list already");
+            reject!("duplicate-todo", "todo {todo} is already on the list");
         }
         if self.todos.len() >= TODOS_MAX {
-            reject!("list-full", "a list has at most {TODOS_MAX} todos");
+            reject!("list-full", "a list can have at most {TODOS_MAX} todos");
         }
         let at = at.unwrap_or(self.todos.len());
         if at > self.todos.len() {
-            reject!("no-such-position", "{at} is behind the end of the list");
+            reject!("no-such-position", "position {at} is past the end of the list");
         }
         self.todos.insert(at, todo);
         Ok(self.todos.len())
@@ -75,10 +75,10 @@ impl List {
     fn allow_user(&mut self, ctx: &Context, user: String) -> Result<(), Rejection> {
         self.check_user(ctx)?;
         if self.allowed_users.is_empty() && ctx.caller().principal() != Some(&user) {
-            reject!("locked-out", "{} would not be allowed any more", ctx.caller());
+            reject!("locked-out", "{} would lose access; allow the caller first", ctx.caller());
         }
         if self.allowed_users.len() >= USERS_MAX {
-            reject!("too-many-users", "a list names at most {USERS_MAX} users");
+            reject!("too-many-users", "a list can be shared with at most {USERS_MAX} users");
         }
         if self.allowed_users.insert(user.clone()) {
             User::send_to(user).list_shared()?;
@@ -148,7 +148,7 @@ mod tests {
         let mut list = Harness::<List>::restored(json!({ "todos": ["milk"] }), 1).unwrap();
         assert_eq!(
             list.rejection("insert_todo", json!({ "todo": "milk" })),
-            Rejection::new("duplicate-todo", "todo milk is on the list already")
+            Rejection::new("duplicate-todo", "todo milk is already on the list")
         );
         assert_eq!(list.state().todos, ["milk"]);
     }

@@ -104,7 +104,7 @@ impl Todo {
     /// Sets the progress in percent.
     fn advance(&mut self, percent: u8) -> Result<(), Rejection> {
         if percent > DONE {
-            reject!("too-much", "{percent} percent are more than the whole task");
+            reject!("too-much", "{percent} percent is too much; expected at most 100");
         }
         self.completed = percent;
         Ok(())

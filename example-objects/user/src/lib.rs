@@ -39,7 +39,7 @@ impl User {
     fn rename(&mut self, name: String) -> Result<(), Rejection> {
         let name = name.trim();
         if name.is_empty() {
-            reject!("empty-name", "a user has a name");
+            reject!("empty-name", "the name is empty");
         }
         self.name = name.to_owned();
         Ok(())
@@ -48,7 +48,7 @@ impl User {
     /// Adds the list with the key `list` to the user's lists.
     fn add_list(&mut self, list: String) -> Result<(), Rejection> {
         if let Some(known) = self.lists.get(&list) {
-            reject!("known-list", "the user knows list {known} already");
+            reject!("known-list", "the user already has list {known}");
         }
         self.learn(list)
     }
@@ -56,7 +56,7 @@ impl User {
     /// Removes the list with the key `list` from the user's lists.
     fn remove_list(&mut self, list: String) -> Result<(), Rejection> {
         if !self.lists.remove(&list) {
-            reject!("unknown-list", "the user does not know list {list}");
+            reject!("unknown-list", "the user does not have list {list}");
         }
         Ok(())
     }
@@ -72,7 +72,10 @@ impl User {
             Caller::Object(list) if list.object_type() == "list" => {
                 self.learn(list.key().to_owned())
             }
-            other => reject!("not-a-list", "{other} is no list, and cannot say so"),
+            other => reject!(
+                "not-a-list",
+                "{other} is not a list; only a list can report that it is shared"
+            ),
         }
     }
 
@@ -81,7 +84,7 @@ impl User {
         let Caller::Object(by) = ctx.caller() else {
             reject!(
                 "not-an-object",
-                "{} is no object, and users are told things by objects",
+                "{} is not an object; only objects can send notices",
                 ctx.caller()
             );
         };
@@ -96,7 +99,7 @@ impl User {
 impl User {
     fn learn(&mut self, list: String) -> Result<(), Rejection> {
         if self.lists.len() >= LISTS_MAX && !self.lists.contains(&list) {
-            reject!("too-many-lists", "a user knows at most {LISTS_MAX} lists");
+            reject!("too-many-lists", "a user can have at most {LISTS_MAX} lists");
         }
         self.lists.insert(list);
         Ok(())

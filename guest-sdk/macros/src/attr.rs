@@ -110,7 +110,7 @@ fn unknown(name: &str, place: &Place) -> Option<String> {
         return None;
     }
     if let Some((_, home)) = place.elsewhere.iter().find(|(elsewhere, _)| *elsewhere == name) {
-        return Some(format!("`{name}` belongs to {home}, and not to {}", place.name));
+        return Some(format!("`{name}` is not valid in {}; move it to {home}", place.name));
     }
     let mut message =
         format!("unknown argument `{name}`; {} takes {}", place.name, enumeration(place.known));
@@ -134,7 +134,7 @@ impl Setting {
     pub(crate) fn text(&self, example: &str, errors: &mut Errors) -> Option<LitStr> {
         match self.literal(example, errors)? {
             Lit::Str(text) => Some(text.clone()),
-            other => self.wrong("text in quotes", example, other, errors),
+            other => self.wrong("a string in quotes", example, other, errors),
         }
     }
 
@@ -163,7 +163,7 @@ impl Setting {
         errors: &mut Errors,
     ) -> Option<T> {
         let name = &self.name;
-        errors.push(found, format!("`{name}` is {wanted}; write `{name} = {example}`"));
+        errors.push(found, format!("`{name}` must be {wanted}; write `{name} = {example}`"));
         None
     }
 }

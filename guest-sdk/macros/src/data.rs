@@ -38,19 +38,19 @@ fn check(arguments: &TokenStream, item: &Item, errors: &mut Errors) {
         Item::Struct(item) => &item.attrs,
         Item::Enum(item) => &item.attrs,
         other => {
-            errors.push(first_token(other), "`#[data]` stands on a `struct` or an `enum`");
+            errors.push(first_token(other), "`#[data]` applies only to a `struct` or an `enum`");
             return;
         }
     };
     for derived in derives(attributes) {
         let name = derived.segments.last().map(|last| last.ident.to_string()).unwrap_or_default();
         if DERIVED.contains(&name.as_str()) {
-            errors.push(&derived, format!("`#[data]` derives `{name}` already; leave it out here"));
+            errors.push(&derived, format!("`#[data]` already derives `{name}`; remove it here"));
         }
         if name == "ObjectState" {
             errors.push(
                 &derived,
-                "a state is no plain value; write `#[derive(ObjectState)]` without `#[data]`",
+                "a state is not a plain value; use `#[derive(ObjectState)]` without `#[data]`",
             );
         }
     }

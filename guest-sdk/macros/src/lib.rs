@@ -180,7 +180,7 @@ pub fn data(arguments: TokenStream, item: TokenStream) -> TokenStream {
     print_when_asked(data::expand(&arguments.into(), &item.into())).into()
 }
 
-#[expect(clippy::print_stderr, reason = "the only way in which a macro can show something")]
+#[expect(clippy::print_stderr, reason = "macros have no other way to print")]
 fn print_when_asked(expansion: proc_macro2::TokenStream) -> proc_macro2::TokenStream {
     if std::env::var_os("HIGHLANDER_MACRO_DEBUG").is_some_and(|value| !value.is_empty()) {
         eprintln!("{expansion}");

@@ -26,7 +26,7 @@ pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream 
             quote! {
                 #[allow(
                     clippy::needless_pass_by_value,
-                    reason = "arguments are read from JSON, so that handlers own them"
+                    reason = "arguments are deserialized from JSON, so handlers own them"
                 )]
                 #block
                 #expansion
@@ -47,7 +47,7 @@ fn not_an_impl(error: &syn::Error, item: &TokenStream) -> TokenStream {
             let keyword: TokenStream = item.clone().into_iter().take(1).collect();
             syn::Error::new_spanned(
                 keyword,
-                "`#[object]` stands on an `impl` block; the struct has `#[derive(ObjectState)]`",
+                "`#[object]` applies only to an `impl` block; put `#[derive(ObjectState)]` on the struct",
             )
         }
         Err(_) => error.clone(),

@@ -90,11 +90,13 @@ impl Host {
     }
 }
 
-#[expect(clippy::panic, reason = "its author chose an argument that `Json` cannot hold")]
+#[expect(clippy::panic, reason = "the author chose an argument that `Json` cannot hold")]
 fn alarm(alarm: alarms::Alarm) -> Alarm {
     let argument: Json = match reading::read(&alarm.argument) {
         Ok(argument) => argument,
-        Err(error) => panic!("the argument of the alarm {} is no `Json`: {error}", alarm.name),
+        Err(error) => {
+            panic!("the argument of the alarm {} cannot be read as `Json`: {error}", alarm.name)
+        }
     };
     Alarm {
         name: alarm.name,

@@ -25,10 +25,12 @@ pub(super) fn message(effects: &Effects, argument: &[u8]) -> Result<(), EffectEr
 /// Checks that one more event may be published.
 pub(super) fn event(effects: &Effects, name: &str, data: &[u8]) -> Result<(), EffectError> {
     if !is_event_name(name) {
-        return Err(EffectError::Invalid(format!("`{name}` cannot name an event")));
+        return Err(EffectError::Invalid(format!("`{name}` is not a valid event name")));
     }
     if EVENTS_RESERVED.contains(&name) {
-        return Err(EffectError::Invalid(format!("the event `{name}` is the host's own")));
+        return Err(EffectError::Invalid(format!(
+            "the event name `{name}` is reserved for the host"
+        )));
     }
     at_most(effects.event_bytes + data.len(), EVENT_BYTES_MAX, "bytes of events in one call")?;
     at_most(effects.events.len() + 1, EVENTS_MAX, "events in one call")
@@ -43,7 +45,7 @@ pub(super) fn alarm(
 ) -> Result<(), EffectError> {
     alarm_name(name)?;
     if every_ms.is_some_and(|every_ms| every_ms < ALARM_EVERY_MS_MIN) {
-        return Err(EffectError::Invalid("an alarm repeats every second at most".to_owned()));
+        return Err(EffectError::Invalid("an alarm can repeat at most once per second".to_owned()));
     }
     at_most(argument.len(), ALARM_BYTES_MAX, "bytes in an alarm")?;
     let count = effects.alarms.len() + usize::from(!effects.alarms.contains_key(name));
@@ -58,7 +60,7 @@ pub(super) fn handler_name(name: &str) -> Result<(), EffectError> {
     if begins && name.len() <= 63 && name.bytes().all(is_allowed) {
         return Ok(());
     }
-    Err(EffectError::Invalid(format!("`{name}` cannot name a handler")))
+    Err(EffectError::Invalid(format!("`{name}` is not a valid handler name")))
 }
 
 /// Checks that `name` is a valid alarm name.
@@ -68,7 +70,7 @@ pub(super) fn alarm_name(name: &str) -> Result<(), EffectError> {
     if (1..=64).contains(&name.len()) && name.bytes().all(is_allowed) {
         return Ok(());
     }
-    Err(EffectError::Invalid(format!("`{name}` cannot name an alarm")))
+    Err(EffectError::Invalid(format!("`{name}` is not a valid alarm name")))
 }
 
 /// `[a-z][a-z0-9-]{0,62}`.
@@ -83,5 +85,5 @@ fn at_most(count: usize, max: usize, of_what: &str) -> Result<(), EffectError> {
     if count <= max {
         return Ok(());
     }
-    Err(EffectError::TooMuch(format!("there are at most {max} {of_what}")))
+    Err(EffectError::TooMuch(format!("too many: at most {max} {of_what}")))
 }

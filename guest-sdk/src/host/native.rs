@@ -73,7 +73,9 @@ impl Host {
     pub(crate) fn current() -> Host {
         match RUNNING.with_borrow(|running| running.last().cloned()) {
             Some(host) => host,
-            None => fail("an object is called by a handler; have a `Harness` call yours"),
+            None => {
+                fail("an object can only be called by a handler; call yours through a `Harness`")
+            }
         }
     }
 
@@ -112,7 +114,7 @@ impl Host {
         // host.
         let Some(mut answer) = self.answers.borrow_mut().0.remove(&of) else {
             fail(&format!(
-                "`{handler}` of {id} was called, and the test has no answer; give one with `Harness::answer`"
+                "`{handler}` of {id} was called, but the test has no answer; provide one with `Harness::answer`"
             ));
         };
         let reply = answer(json(argument));
@@ -207,7 +209,7 @@ impl Host {
         let Some(own) = own else { return Ok(()) };
         match self.handler_of(own, handler)? {
             Some(HandlerKind::Query) => Err(EffectError::Invalid(format!(
-                "`{handler}` of {own} is a query, and an alarm calls an update"
+                "`{handler}` of {own} is a query, but an alarm can only call an update"
             ))),
             _ => Ok(()),
         }
@@ -280,7 +282,7 @@ impl Host {
 fn json(bytes: &[u8]) -> Json {
     match reading::read(bytes) {
         Ok(json) => json,
-        Err(error) => fail(&format!("a test cannot look at this as `Json`: {error}")),
+        Err(error) => fail(&format!("this value cannot be read as `Json`: {error}")),
     }
 }
 

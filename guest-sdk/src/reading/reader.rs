@@ -94,7 +94,7 @@ fn no_integer<E: Error>(json: &str, expected: &dyn serde::de::Expected) -> E {
 fn any<'de, V: Visitor<'de>, E: Error>(json: &'de str, visitor: V) -> Result<V::Value, E> {
     if let Some(number) = numbers::inexact(json) {
         return Err(E::custom(format_args!(
-            "the number {number:.60} would be rounded here; send it as text, or read it as a type that holds it"
+            "the number {number:.60} would be rounded here; send it as text, or use a type that can hold it"
         )));
     }
     let mut json = serde_json::Deserializer::from_slice(json.as_bytes());
@@ -289,7 +289,7 @@ impl<'de> Deserialize<'de> for Name<'de> {
             type Value = Name<'de>;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("the name of a field")
+                f.write_str("a field name")
             }
 
             fn visit_str<E: Error>(self, name: &str) -> Result<Name<'de>, E> {

@@ -160,11 +160,11 @@ fn what_has_no_type_is_read_exactly_or_refused() {
 
 #[test]
 fn a_name_that_stands_twice_is_refused_wherever_it_is() {
-    refuses::<Json>(r#"{"a":1,"a":1}"#, r#"the name "a" stands twice"#);
-    refuses::<Json>(r#"[{"x":{"b":1,"c":{},"b":[]}}]"#, r#"the name "b" stands twice"#);
-    refuses::<Json>(r#"{"a":1,"\u0061":2}"#, r#"the name "a" stands twice"#);
-    refuses::<BTreeMap<String, u8>>(r#"{"a":1,"b":2,"a":3}"#, "stands twice");
-    refuses::<Page>(r#"{"number":1,"kind":"blank","number":2}"#, "stands twice");
+    refuses::<Json>(r#"{"a":1,"a":1}"#, r#"the name "a" occurs twice"#);
+    refuses::<Json>(r#"[{"x":{"b":1,"c":{},"b":[]}}]"#, r#"the name "b" occurs twice"#);
+    refuses::<Json>(r#"{"a":1,"\u0061":2}"#, r#"the name "a" occurs twice"#);
+    refuses::<BTreeMap<String, u8>>(r#"{"a":1,"b":2,"a":3}"#, "occurs twice");
+    refuses::<Page>(r#"{"number":1,"kind":"blank","number":2}"#, "occurs twice");
     refuses::<Page>(r#"{"number":1,"kind":"blank","x":1,"x":2}"#, "");
     let fine = r#"{"a":{"a":["a","a"],"b":{"a":1}},"b":"\"a\":1,\"a\"","c":[{"a":1},{"a":1}]}"#;
     reads(fine, &serde_json::from_str::<Json>(fine).unwrap());

@@ -301,6 +301,6 @@ impl<O: Object> Harness<O> {
 fn read(bytes: &[u8]) -> Json {
     match reading::read(bytes) {
         Ok(value) => value,
-        Err(error) => fail(&format!("it cannot be read as `Json`: {error}")),
+        Err(error) => fail(&format!("the reply cannot be read as `Json`: {error}")),
     }
 }

@@ -12,7 +12,7 @@ use std::hint::black_box;
     missing_debug_implementations,
     clippy::all,
     clippy::allow_attributes_without_reason,
-    reason = "generated from the contract"
+    reason = "generated from the WIT world"
 )]
 pub mod bindings {
     wit_bindgen::generate!({

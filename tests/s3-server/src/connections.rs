@@ -53,7 +53,7 @@ struct Gone;
 
 impl fmt::Display for Gone {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("closed without an answer, as the script says")
+        formatter.write_str("closed without a response, by a fault rule")
     }
 }
 
@@ -165,7 +165,7 @@ async fn drain(mut body: Body) {
 
 fn refusal(status: u16, code: &'static str) -> Result<Response<Body>, Gone> {
     let code = S3ErrorCode::from_bytes(code.as_bytes()).ok_or(Gone)?;
-    let mut error = S3Error::with_message(code, "the script says so");
+    let mut error = S3Error::with_message(code, "error of a fault rule");
     error.set_status_code(status.try_into().map_err(|_| Gone)?);
     error.to_http_response().map_err(|_| Gone)
 }

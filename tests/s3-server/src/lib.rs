@@ -131,7 +131,7 @@ impl Server {
     /// If its file cannot be read.
     #[must_use]
     pub fn blob(&self, key: &str) -> Option<Bytes> {
-        self.blobs.read_now(key).expect("the blob's file can be read")
+        self.blobs.read_now(key).expect("the blob's file must be readable")
     }
 
     /// Returns the keys that begin with `prefix`, in byte order.
@@ -148,7 +148,7 @@ impl Server {
     /// # Cancel safety
     /// The blob is still removed.
     pub async fn remove(&self, key: &str) {
-        self.blobs.delete(key.to_owned()).await.expect("the blob's file can be removed");
+        self.blobs.delete(key.to_owned()).await.expect("the blob's file must be removable");
     }
 
     /// Ends the server, as dropping does, and waits until no write is in progress and the folder is free.

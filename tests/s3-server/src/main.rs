@@ -46,7 +46,7 @@ struct Arguments {
 }
 
 #[tokio::main]
-#[allow(clippy::print_stdout, reason = "the address is what the caller waits for")]
+#[allow(clippy::print_stdout, reason = "the caller waits for the address")]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let mut terminate = signal(SignalKind::terminate())?;
@@ -59,7 +59,7 @@ async fn main() -> Result<()> {
         is_durable: !arguments.no_sync,
         ..Options::new(arguments.data)
     };
-    let server = Server::start(options).await.context("the server cannot start")?;
+    let server = Server::start(options).await.context("cannot start the server")?;
     if !arguments.latency.is_zero() {
         server.faults().add(Rule::new(Fault::Delay(arguments.latency)));
     }

@@ -66,7 +66,7 @@ impl Service {
         let quirks = self.faults.quirks();
         let condition = match (if_match, if_none_match) {
             (None, None) if quirks.requires_conditions => {
-                return Err(s3_error!(AccessDenied, "the bucket takes conditional writes only"));
+                return Err(s3_error!(AccessDenied, "the bucket accepts only conditional writes"));
             }
             (None, None) => Condition::None,
             (None, Some(ETagCondition::Any)) => Condition::Absent,
@@ -74,7 +74,7 @@ impl Service {
             (Some(ETagCondition::ETag(ETag::Strong(etag))), None) => {
                 Condition::Matches(etag.clone())
             }
-            _ => return Err(s3_error!(NotImplemented, "a condition that S3 does not know")),
+            _ => return Err(s3_error!(NotImplemented, "S3 does not support this condition")),
         };
         let is_quoted =
             request.headers.get("if-match").is_some_and(|value| value.as_bytes().contains(&b'"'));
@@ -96,9 +96,9 @@ impl Service {
             Refusal::Mismatch | Refusal::Absent => {
                 s3_error!(PreconditionFailed, "the condition does not hold for {key}")
             }
-            Refusal::LostRace => s3_error!(InternalError, "another write was faster"),
+            Refusal::LostRace => s3_error!(InternalError, "another write came first"),
             Refusal::Stopping => s3_error!(ServiceUnavailable, "the server is stopping"),
-            Refusal::File(error) => s3_error!(error, InternalError, "{key} cannot be written"),
+            Refusal::File(error) => s3_error!(error, InternalError, "cannot write {key}"),
         }
     }
 }
@@ -135,7 +135,7 @@ impl S3 for Service {
         let is_stale = fate.fault == Some(Fault::Stale);
         let read = self.blobs.get(&input.key, is_stale).await;
         let read =
-            read.map_err(|error| s3_error!(error, InternalError, "{} is unreadable", input.key));
+            read.map_err(|error| s3_error!(error, InternalError, "cannot read {}", input.key));
         let (version, bytes) = read?.ok_or_else(|| s3_error!(NoSuchKey))?;
         let mut bytes = damage(bytes, &fate);
         let mut content_range = None;
@@ -181,7 +181,7 @@ impl S3 for Service {
     ) -> S3Result<S3Response<DeleteObjectOutput>> {
         self.check_bucket(&request.input.bucket)?;
         let deleted = self.blobs.delete(request.input.key).await;
-        deleted.map_err(|error| s3_error!(error, InternalError, "a blob cannot be deleted"))?;
+        deleted.map_err(|error| s3_error!(error, InternalError, "cannot delete the blob"))?;
         Ok(S3Response::new(DeleteObjectOutput::default()))
     }
 
@@ -200,7 +200,7 @@ impl S3 for Service {
         let input = request.input;
         self.check_bucket(&input.bucket)?;
         if input.delimiter.is_some() {
-            return Err(s3_error!(NotImplemented, "a delimiter"));
+            return Err(s3_error!(NotImplemented, "delimiters are not supported"));
         }
         let quirks = self.faults.quirks();
         let prefix = input.prefix.as_deref().unwrap_or_default();

@@ -4,7 +4,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test that cannot go on ends, and says why"
+    reason = "a test that cannot continue panics with the reason"
 )]
 
 use std::collections::HashSet;
@@ -171,7 +171,7 @@ async fn the_racing_quirk_makes_several_winners() {
         }
         etag = winners.into_iter().next();
     }
-    panic!("a server that does not wait had one winner in each round");
+    panic!("without waiting, the server still had one winner in each round");
 }
 
 #[tokio::test]

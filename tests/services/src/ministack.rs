@@ -62,11 +62,11 @@ impl Ministack {
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
-        let child = command.spawn().with_context(|| format!("{} cannot run", program.display()))?;
+        let child = command.spawn().with_context(|| format!("cannot run {}", program.display()))?;
         let mut ministack = Self { child, address, dir };
         let making = tokio::time::timeout(START_PATIENCE, ministack.make_bucket(bucket));
-        let outcome = making.await.context("it does not answer").flatten();
-        outcome.with_context(|| format!("ministack does not start:\n{}", ministack.log()))?;
+        let outcome = making.await.context("the server does not answer").flatten();
+        outcome.with_context(|| format!("ministack did not start:\n{}", ministack.log()))?;
         Ok(ministack)
     }
 
@@ -85,11 +85,11 @@ impl Ministack {
     async fn make_bucket(&mut self, bucket: &str) -> Result<()> {
         loop {
             if let Some(status) = self.child.try_wait()? {
-                bail!("it ended with {status}");
+                bail!("the process ended: {status}");
             }
             match put_bucket(self.address, bucket).await {
                 Ok(200) => return Ok(()),
-                Ok(status) => bail!("it answered {status} when bucket {bucket} was to be made"),
+                Ok(status) => bail!("creating bucket {bucket} returned status {status}"),
                 Err(_) => tokio::time::sleep(PAUSE).await,
             }
         }
@@ -118,11 +118,11 @@ fn program() -> Result<PathBuf> {
     let target = test
         .ancestors()
         .find(|folder| folder.join("debug").is_dir() || folder.join("release").is_dir());
-    let path = target.context("no target folder")?.join("ministack/bin/ministack");
+    let path = target.context("cannot find the target directory")?.join("ministack/bin/ministack");
     if !path.is_file() {
         let folder = path.ancestors().nth(2).unwrap_or(&path).display();
         bail!(
-            "{} is not there\n\
+            "{} is missing\n\
              hint: cargo xtask test installs it, as does\n\
              python3 -m venv {folder} && {folder}/bin/pip install ministack==1.5.33",
             path.display()

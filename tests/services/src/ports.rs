@@ -19,7 +19,7 @@ pub(crate) fn free(count: usize) -> Result<Vec<u16>> {
         .filter_map(|port| TcpListener::bind(("127.0.0.1", port)).ok())
         .take(count)
         .collect();
-    (listeners.len() == count).then_some(()).context("there are no free ports")?;
+    (listeners.len() == count).then_some(()).context("not enough free ports")?;
     listeners.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
 }
 

@@ -109,18 +109,21 @@ impl Ensemble {
     /// # Panics
     /// If they cannot be started, with the reason.
     #[must_use]
-    #[allow(clippy::panic, reason = "a test without its servers is over")]
+    #[allow(clippy::panic, reason = "a test cannot continue without its servers")]
     pub fn start(config: Config) -> Self {
-        Self::try_start(config).unwrap_or_else(|error| panic!("no ZooKeeper: {error:#}"))
+        Self::try_start(config).unwrap_or_else(|error| panic!("cannot start ZooKeeper: {error:#}"))
     }
 
     /// Starts the servers, and waits until each of them serves.
     ///
     /// # Errors
     /// If they cannot be started, for example without Java.
-    #[allow(clippy::needless_pass_by_value, reason = "as of `start`, where callers write a value")]
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "same signature as `start`, whose callers pass a value"
+    )]
     pub fn try_start(config: Config) -> Result<Self> {
-        ensure!(config.server_count > 0, "an ensemble has at least one server");
+        ensure!(config.server_count > 0, "an ensemble needs at least one server");
         let mut attempt = 1;
         loop {
             match Self::attempt(&config) {
@@ -202,7 +205,7 @@ impl Ensemble {
     ///
     /// # Panics
     /// If it does not serve again.
-    #[allow(clippy::panic, reason = "a test without its servers is over")]
+    #[allow(clippy::panic, reason = "a test cannot continue without its servers")]
     pub fn restart(&self, index: usize) {
         self.kill(index);
         self.try_restart(index).unwrap_or_else(|error| panic!("server {index}: {error:#}"));
@@ -211,7 +214,7 @@ impl Ensemble {
     fn try_restart(&self, index: usize) -> Result<()> {
         let running_count = {
             let mut servers = self.lock();
-            servers.get_mut(index).context("there is no such server")?.start()?;
+            servers.get_mut(index).context("no server has this index")?.start()?;
             servers.iter().filter(|server| server.is_running()).count()
         };
         if running_count * 2 > self.server_count() {
@@ -257,16 +260,18 @@ impl Ensemble {
         let mut waited = Duration::ZERO;
         loop {
             let liveness = self.lock().get_mut(index).map(Server::liveness);
-            match liveness.context("there is no such server")? {
+            match liveness.context("no server has this index")? {
                 // The liveness check above proves that the process at this port is our server.
                 Liveness::Runs if self.mode(index).is_some() => return Ok(()),
                 Liveness::Runs => {}
                 Liveness::PortTaken => return Err(PortTaken.into()),
-                Liveness::Ended => bail!("it ended; its log ends with\n{}", self.log_end(index)),
+                Liveness::Ended => {
+                    bail!("the server exited; its log ends with\n{}", self.log_end(index))
+                }
             }
             ensure!(
                 waited < SERVING_TIME_MAX,
-                "it does not serve; its log ends with\n{}",
+                "the server does not respond; its log ends with\n{}",
                 self.log_end(index)
             );
             pause();
@@ -291,7 +296,7 @@ impl Ensemble {
 
 /// Ends all processes before their folder is removed.
 impl Drop for Ensemble {
-    #[allow(clippy::print_stderr, reason = "what a failed test has to say")]
+    #[allow(clippy::print_stderr, reason = "output of a failed test")]
     fn drop(&mut self) {
         let is_panicking = std::thread::panicking();
         for (index, server) in self.lock().iter_mut().enumerate() {
@@ -309,7 +314,7 @@ struct PortTaken;
 
 impl fmt::Display for PortTaken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("one of its ports is taken")
+        f.write_str("one of the server's ports is in use")
     }
 }
 

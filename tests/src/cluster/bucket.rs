@@ -58,7 +58,7 @@ impl Bucket {
             Self::Ministack(server) => {
                 let url = format!("{}/{}/{key}", server.url(), Self::NAME);
                 let client = reqwest::Client::builder().no_proxy().build().unwrap();
-                let response = client.get(url).send().await.expect("it answers");
+                let response = client.get(url).send().await.expect("ministack answers");
                 match response.status().as_u16() {
                     200 => Some(response.bytes().await.expect("a whole blob").to_vec()),
                     404 => None,

@@ -71,9 +71,9 @@ impl Manner {
 
     /// Returns the schedule of a caller's calls, evenly spaced and staggered between callers.
     fn beat(&self, number: usize) -> Option<Interval> {
-        let callers = u32::try_from(self.callers).expect("some callers");
+        let callers = u32::try_from(self.callers).expect("few callers");
         let every = Duration::from_secs(1) * callers / self.rate?;
-        let first = every * u32::try_from(number).expect("one of them") / callers;
+        let first = every * u32::try_from(number).expect("few callers") / callers;
         Some(interval_at(Instant::now() + first, every))
     }
 }

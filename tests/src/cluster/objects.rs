@@ -95,7 +95,7 @@ impl Objects {
     pub fn judge_revisions(&self) {
         for recorder in self.0.iter() {
             if let Err(fall) = revisions::check(&recorder.calls()) {
-                panic!("{} went back: {fall:?}", recorder.object());
+                panic!("{} went back to an older revision: {fall:?}", recorder.object());
             }
         }
     }
@@ -124,7 +124,7 @@ impl Objects {
             let calls = recorder.calls();
             let mut makers: Vec<_> = calls.iter().filter_map(|call| call.maker.as_ref()).collect();
             makers.dedup();
-            assert_eq!(makers.len(), 1, "one owner made all changes: {makers:?}");
+            assert_eq!(makers.len(), 1, "more than one owner made changes: {makers:?}");
         }
     }
 
@@ -176,7 +176,7 @@ async fn settle_one(recorder: &Recorder, clients: &[Client], begun: Instant) {
         let object = recorder.object();
         assert!(
             timeout(left, answered).await.is_ok(),
-            "{object} does not answer again; the last of {attempts} attempts: {:?}",
+            "{object} did not recover; the last of {attempts} attempts: {:?}",
             recorder.calls().last()
         );
     }

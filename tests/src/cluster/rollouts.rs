@@ -57,7 +57,7 @@ impl Cluster {
             settled.is_some()
         })
         .await;
-        settled.expect("it was waited for")
+        settled.expect("waited for above")
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) async fn store(dir: PathBuf) -> Server {
     // Losing data in a crash of the machine is not under test.
     let options = Options { is_durable: false, ..Options::new(dir) };
     let store = RUNTIME.spawn(Server::start(options)).await.unwrap().expect("an S3 server");
-    eprintln!("the store's faults come by chance of seed {}", store.faults().seed());
+    eprintln!("random faults of the store use seed {}", store.faults().seed());
     store
 }
 

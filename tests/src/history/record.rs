@@ -52,7 +52,8 @@ impl Record {
             }
             _ => (None, None),
         };
-        let value = value.ok_or_else(|| Violation::Record(format!("the state {}", self.state)))?;
+        let value =
+            value.ok_or_else(|| Violation::Record(format!("invalid state {}", self.state)))?;
         if let Some(entries) = &entries {
             let digest = entries.iter().fold(0, |digest, entry| model::extended(digest, *entry));
             if digest != value {
@@ -64,30 +65,35 @@ impl Record {
 }
 
 fn read(blob: &[u8]) -> Result<Record, String> {
-    let split = blob.len().checked_sub(CHECKSUM_BYTES).ok_or("it has no checksum")?;
+    let split = blob.len().checked_sub(CHECKSUM_BYTES).ok_or("the checksum is missing")?;
     let (content, end) = blob.split_at(split);
     let sum: String = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
     let expected = format!(",\"checksum\":\"sha256:{sum}\"}}");
     if end != expected.as_bytes() {
-        return Err(format!("its end is {:?} and not {expected}", String::from_utf8_lossy(end)));
+        return Err(format!(
+            "the record ends with {:?}; expected {expected}",
+            String::from_utf8_lossy(end)
+        ));
     }
     let record: Value = serde_json::from_slice(blob).map_err(|error| error.to_string())?;
-    let number = |field: &str| record[field].as_u64().ok_or(format!("the field {field}"));
+    let number = |field: &str| {
+        record[field].as_u64().ok_or(format!("the field {field} is missing or invalid"))
+    };
     let text = |field: &str| Ok::<_, String>(record[field].as_str().ok_or(field)?.to_owned());
     let (version, epoch) = (number("version")?, number("epoch")?);
-    let recent = record["recent"].as_array().ok_or("the field recent")?;
+    let recent = record["recent"].as_array().ok_or("the field recent is missing or invalid")?;
     let versions: Vec<_> = recent.iter().filter_map(|write| write[0].as_u64()).collect();
     let is_rising = versions.windows(2).all(|pair| pair[0] < pair[1]);
     if versions.len() != recent.len() || versions.last() != Some(&version) || !is_rising {
-        return Err(format!("its recent writes are {versions:?}, and its version {version}"));
+        return Err(format!("recent writes {versions:?} do not match version {version}"));
     }
     let mut answered = BTreeMap::new();
-    for entry in record["answered"].as_array().ok_or("the field answered")? {
+    for entry in record["answered"].as_array().ok_or("the field answered is missing or invalid")? {
         let (Some(key), Some(made)) = (entry[0].as_str(), entry[2].as_u64()) else {
-            return Err(format!("the answer {entry}"));
+            return Err(format!("invalid answer {entry}"));
         };
         if made > version || answered.insert(key.to_owned(), made).is_some() {
-            return Err(format!("the answer of {key} at version {made}"));
+            return Err(format!("invalid answer of {key} at version {made}"));
         }
     }
     let object = format!("{}/{}", text("type")?, text("key")?);

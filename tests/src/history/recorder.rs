@@ -155,7 +155,7 @@ impl Recorder {
             sleep(AUDIT_PAUSE).await;
         }
         let Some(mut seen) = seen else {
-            self.fail(&Violation::Record("it does not answer any more".to_owned()));
+            self.fail(&Violation::Record("the object does not answer any more".to_owned()));
         };
         let mut entries = None;
         if self.is_journal {
@@ -181,7 +181,7 @@ impl Recorder {
         };
         let record = Record::read(blob).unwrap_or_else(|violation| self.fail(&violation));
         if record.object != self.object {
-            self.fail(&Violation::Record(format!("it is the record of {}", record.object)));
+            self.fail(&Violation::Record(format!("the record is of {}", record.object)));
         }
         self.judge(&record.last().unwrap_or_else(|violation| self.fail(&violation)));
         if let Err(violation) = self.check_answered(&record) {
@@ -197,7 +197,7 @@ impl Recorder {
             let Outcome::Done(Seen { version, .. }) = call.outcome else { continue };
             let Some(key) = keys.get(&call.change) else { continue };
             if let Some(made) = record.answered.get(*key).filter(|made| **made != version) {
-                let what = format!("{key} made version {made}, and {version} was answered");
+                let what = format!("{key} made version {made}, but {version} was returned");
                 return Err(Violation::Record(what));
             }
         }
@@ -214,7 +214,7 @@ impl Recorder {
         let mut calls = self.calls();
         calls.sort_by_key(|call| call.begun);
         calls.iter().for_each(|call| eprintln!("{call:?}"));
-        panic!("the history of {}, above, cannot be: {violation:?}", self.object);
+        panic!("the history of {}, above, is not possible: {violation:?}", self.object);
     }
 
     fn query(&self, client: &Client) -> Request {
@@ -275,15 +275,15 @@ fn outcome(answer: reqwest::Result<Reply>) -> Outcome {
             Some("none") => Outcome::NotExecuted,
             // The response is no longer cached, so the version is unknown.
             Some("unknown" | "applied") => {
-                eprintln!("an outcome that is not known: {}", reply.text());
+                eprintln!("unknown outcome: {}", reply.text());
                 Outcome::Unknown
             }
-            _ => panic!("an answer that no object gives: {}", reply.text()),
+            _ => panic!("unexpected answer: {}", reply.text()),
         },
         // Without a connection, nothing was sent.
         Err(error) if error.is_connect() => Outcome::NotExecuted,
         Err(error) => {
-            eprintln!("a call without an answer: {error:?}");
+            eprintln!("call without an answer: {error:?}");
             Outcome::Unknown
         }
     }

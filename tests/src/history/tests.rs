@@ -310,7 +310,10 @@ fn an_older_revision_after_a_newer_one_is_found() {
     let by = |call: Call, revision| Call { revision: Some(revision), ..call };
     let falls = |calls: &[Call]| revisions::check(calls).is_err();
     assert!(!falls(&[by(done(0, 1, 1), 1), by(done(2, 3, 2), 2), done(4, 5, 3)]));
-    assert!(!falls(&[by(read(0, 3, 1), 2), by(read(1, 2, 1), 1)]), "nobody knows which was first");
+    assert!(
+        !falls(&[by(read(0, 3, 1), 2), by(read(1, 2, 1), 1)]),
+        "concurrent, so the order is unknown"
+    );
     assert!(falls(&[by(read(0, 1, 1), 2), by(read(2, 3, 1), 1)]), "in the order of time");
     assert!(falls(&[by(done(0, 3, 1), 2), by(done(1, 2, 2), 1)]), "in the order of versions");
 }

@@ -82,7 +82,7 @@ async fn a_reminder_tells_its_user() {
     let tea = json!({ "name": "tea", "user": "ada", "text": "tea is ready", "at_ms": 0 });
     call(&ada, "reminder/kitchen", "once", tea).await;
     let notices = async || ada.state("user/ada").await.json()["notices"].clone();
-    wait::until("ada was told", async || notices().await != json!([])).await;
+    wait::until("ada received the notice", async || notices().await != json!([])).await;
     let told = notices().await;
     assert_eq!(
         (&told[0]["by"], &told[0]["text"]),
@@ -92,7 +92,7 @@ async fn a_reminder_tells_its_user() {
 
     let walk = json!({ "name": "walk", "user": "ada", "text": "get up", "every_s": 1 });
     call(&ada, "reminder/kitchen", "repeat", walk).await;
-    wait::until("ada was told twice more", async || {
+    wait::until("ada received two more notices", async || {
         notices().await.as_array().is_some_and(|told| told.len() >= 3)
     })
     .await;

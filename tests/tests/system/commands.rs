@@ -42,10 +42,14 @@ async fn every_command_does_its_work() {
     assert_eq!(run(&["call", "counter/a", "value"]).await, "0\n");
     assert!(run(&["nodes"]).await.contains("ready"));
 
-    assert_eq!(run(&["types", "remove", "counter"]).await, "counter removed\n", "it has no object");
+    assert_eq!(
+        run(&["types", "remove", "counter"]).await,
+        "counter removed\n",
+        "the type has no objects"
+    );
     assert!(!run(&["types"]).await.contains("counter"));
     let (refused, hint) = node.cli(&["types", "remove", "todo"]).await.error(2);
-    let hint = hint.expect("there is a way");
+    let hint = hint.expect("the error has a hint");
     assert!(refused.contains("1 object") && hint.contains("--force"), "{refused} {hint}");
     let forced = node.cli(&["types", "remove", "todo", "--force"]).await.done();
     assert_eq!(forced.stdout, "todo removed\n");
@@ -127,7 +131,7 @@ async fn errors_say_what_to_do_next() {
         (&["deploy", &file("counter"), "--canary", "10"], "--canary 10%"),
     ] {
         let (message, hint) = node.cli(arguments).await.error(2);
-        let hint = hint.unwrap_or_else(|| panic!("no hint beside {message:?}"));
+        let hint = hint.unwrap_or_else(|| panic!("no hint for {message:?}"));
         assert!(hint.contains(expected), "{hint}");
     }
 }
@@ -235,7 +239,7 @@ async fn a_roll_back_that_was_not_answered_is_repeated_as_the_hint_says() {
     assert_eq!(again.stdout, "counter revision 1\n");
     assert!(again.stderr.contains("already"), "{}", again.stderr);
     let (text, _) = node.cli(&back).await.error(2);
-    assert!(text.contains("no older revision"), "another one goes back further: {text}");
+    assert!(text.contains("no older revision"), "another key rolls back further: {text}");
     let (text, _) = node.cli(&[&repeat[..], &["--to", "1"]].concat()).await.error(2);
     assert!(text.contains("idempotency key"), "{text}");
 }
@@ -341,7 +345,7 @@ async fn empty_variables_count_as_unset() {
 async fn negative_numbers_are_arguments() {
     let node = Node::with_guests(&["counter"]).await;
     let (message, _) = node.cli(&["call", "counter/a", "add", "-5"]).await.error(2);
-    assert!(message.contains("[invalid-argument]"), "it was sent, and counters cannot: {message}");
+    assert!(message.contains("[invalid-argument]"), "the call must reach the node: {message}");
 }
 
 #[tokio::test]

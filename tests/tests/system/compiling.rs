@@ -161,14 +161,14 @@ async fn check_bomb(bomb: Vec<u8>, options: Options, limit: &str) {
     let grown_kib = calls.most_kib - before_kib;
     let detail = problem["detail"].as_str().unwrap();
     let times = meanwhile[1].as_secs_f64() / before[1].as_secs_f64();
-    eprintln!("{detail}, after {took:.1?}; {count} calls meanwhile, {grown_kib} KiB more");
-    eprintln!("p50 and p99 before {before:.1?}, meanwhile {meanwhile:.1?}: p99 {times:.2} times");
+    eprintln!("{detail}, after {took:.1?}; {count} calls at the same time, {grown_kib} KiB more");
+    eprintln!("p50 and p99 before {before:.1?}, during {meanwhile:.1?}: p99 {times:.2} times");
     assert!(detail.contains(limit), "{limit:?} in {detail:?}");
     // A busy machine may take longer.
-    assert!(!is_soak() || took < REFUSAL_MAX, "it took {took:?}");
-    assert!(count > 10, "the counter was kept waiting");
+    assert!(!is_soak() || took < REFUSAL_MAX, "the rejection took {took:?}");
+    assert!(count > 10, "too few calls of the counter were answered");
     assert!(grown_kib < 50 << 10, "the node grew from {before_kib} KiB by {grown_kib}");
-    assert!(children(node.process_id()).is_empty(), "the child is not gone");
+    assert!(children(node.process_id()).is_empty(), "the child still runs");
     node.client().deploy("todo").await;
 }
 

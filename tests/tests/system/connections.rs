@@ -25,10 +25,10 @@ async fn a_client_that_sends_its_head_byte_by_byte_is_cut_off() {
             if !wire.write(&[byte]).await || wire.is_over_within(PAUSE).await {
                 return;
             }
-            assert_eq!(client.value("counter/other").await, 0, "others are answered meanwhile");
+            assert_eq!(client.value("counter/other").await, 0, "other clients must be answered");
         }
     };
-    wait::within("the slow client is cut off", sending).await;
+    wait::within("the slow client is disconnected", sending).await;
     assert_eq!(client.value("counter/slow").await, 0);
 }
 
@@ -100,7 +100,7 @@ async fn a_node_without_file_descriptors_loses_nothing_and_recovers() {
     }
     drop(wires);
     let after = Client::new(&url);
-    wait::until("the node takes connections again", async || after.is_ready().await).await;
+    wait::until("the node accepts connections again", async || after.is_ready().await).await;
     assert!(matches!(recorder.change(&after, None).await, Outcome::Done(_)));
     assert!(recorder.audit(&after).await.value > 200 / 2);
 }

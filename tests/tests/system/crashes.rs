@@ -36,7 +36,7 @@ async fn no_answered_update_is_lost_in_fifty_crashes() {
         }
     }
     let last = recorder.audit(&node.client()).await;
-    eprintln!("{ROUNDS} crashes, {crashed_count} calls met one, {} changes", last.version);
-    assert!(crashed_count > 0, "no call was ever under way when the node was killed");
-    assert!(last.epoch > ROUNDS / 2, "owners were counted: {last:?}");
+    eprintln!("{ROUNDS} crashes, {crashed_count} calls interrupted, {} changes", last.version);
+    assert!(crashed_count > 0, "no call was in progress at any kill");
+    assert!(last.epoch > ROUNDS / 2, "the epoch did not increase: {last:?}");
 }

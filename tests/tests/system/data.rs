@@ -82,7 +82,7 @@ async fn the_detail_of_a_rejection_reaches_every_caller() {
         |detail: &Value| (1..=60_000).contains(&detail["retry_after_ms"].as_u64().unwrap());
     assert!(is_wait(&problem["rejection"]["detail"]), "{problem}");
     let denied = client.call("limiter/a", "denied").send().await.done().json();
-    assert_eq!(denied, 1, "the rejection left no trace");
+    assert_eq!(denied, 1, "the rejection must not change the state");
     let call = json!({ "type": "limiter", "key": "a", "handler": "check" });
     let told = client.call("together/b", "call").json(call).send().await.done().json();
     assert!(is_wait(&told["error"]["detail"]), "{told}");

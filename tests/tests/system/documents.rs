@@ -31,12 +31,19 @@ fi
 
 #[tokio::test]
 async fn every_block_of_the_readme_works_in_order() {
-    let readme = artifacts::text("README.md").expect("there is a README.md");
+    let readme = artifacts::text("README.md").expect("README.md exists");
     let steps = script::steps(&without_cluster(&readme));
     let count = |is: fn(&Step) -> bool| steps.iter().filter(|step| is(step)).count();
     assert!(count(|step| matches!(step, Step::Run(_, None))) > 0, "no block is marked `sh`");
-    assert!(count(|step| matches!(step, Step::Run(_, Some(_)))) > 0, "none is marked `console`");
-    assert_eq!(count(|step| matches!(step, Step::Source(_))), 1, "one is a whole object");
+    assert!(
+        count(|step| matches!(step, Step::Run(_, Some(_)))) > 0,
+        "no block is marked `console`"
+    );
+    assert_eq!(
+        count(|step| matches!(step, Step::Source(_))),
+        1,
+        "expected one block with a whole object"
+    );
     check_mentions(&steps).await;
 
     let folder = tempfile::tempdir().unwrap();
@@ -95,17 +102,17 @@ async fn check_mentions(steps: &[Step]) {
     for step in steps {
         let Step::Mention(line) = step else { continue };
         let name = line.strip_prefix("cargo xtask ").and_then(|rest| rest.split(' ').next());
-        let name = name.unwrap_or_else(|| panic!("nobody knows whether `{line}` works"));
-        assert!(known.contains(&name), "`cargo xtask {name}` is not there:\n{help}");
+        let name = name.unwrap_or_else(|| panic!("no test checks whether `{line}` works"));
+        assert!(known.contains(&name), "`cargo xtask {name}` does not exist:\n{help}");
         count += 1;
     }
-    assert!(count > 0, "README.md names `cargo xtask demo`");
+    assert!(count > 0, "README.md does not mention `cargo xtask demo`");
 }
 
 fn real_cargo() -> PathBuf {
     let path = std::env::var_os("PATH").unwrap();
     let mut found = std::env::split_paths(&path).map(|folder| folder.join("cargo"));
-    found.find(|cargo| cargo.is_file()).expect("cargo is in the path")
+    found.find(|cargo| cargo.is_file()).expect("cargo must be in the path")
 }
 
 /// Returns an address that is free now. A small chance of a collision remains, because a command cannot pass on a

@@ -101,7 +101,8 @@ async fn an_object_that_is_watched_stays_in_memory() {
     client.increment("counter/watched").await;
     assert_eq!(short(&watching.until(2).await), ["1 reset", "2 changed"]);
     drop(watching);
-    wait::until("nobody watches", async || client.tier("counter/watched").await == "cold").await;
+    wait::until("no subscriber is left", async || client.tier("counter/watched").await == "cold")
+        .await;
 }
 
 #[tokio::test]
@@ -121,8 +122,8 @@ async fn who_does_not_read_is_sent_away_and_delays_nobody() {
     let (events, ()) = tokio::join!(quick.until(100), calls);
     assert_eq!((check_order(&events), events.len()), (0, 1 + 100 * 61));
     let rest = slow.read_to_end().await;
-    assert!(rest.contains("event: closed\ndata: {"), "it is told why");
-    assert!(rest.contains("\"reason\":\"too-slow\""), "it is told why");
+    assert!(rest.contains("event: closed\ndata: {"), "the reason is missing");
+    assert!(rest.contains("\"reason\":\"too-slow\""), "the reason is missing");
     assert!(client.metric("highlander_slow_watchers_total").await >= 1.0);
 }
 

@@ -29,7 +29,7 @@ async fn check_harmless(handler: &str, argument: Value, code: &str) {
         let reply = wait::within(handler, harm).await;
         reply.problem(code);
         let after = client.state("misbehaving/a").await;
-        assert_eq!(after.content(), before.content(), "{handler} left a trace");
+        assert_eq!(after.content(), before.content(), "{handler} changed the state");
     }
     assert_eq!(client.increment("misbehaving/a").await, 2);
     neighbour.end().await;
@@ -53,7 +53,8 @@ impl Neighbour {
                 assert_eq!(number, count.fetch_add(1, Ordering::Relaxed) + 1);
             }
         });
-        wait::until("the neighbour answers", async || answered.load(Ordering::Relaxed) > 0).await;
+        wait::until("the other object answers", async || answered.load(Ordering::Relaxed) > 0)
+            .await;
         let answered_before = answered.load(Ordering::Relaxed);
         Self { is_over, answered, calling, answered_before }
     }
@@ -62,8 +63,8 @@ impl Neighbour {
         self.is_over.store(true, Ordering::Relaxed);
         self.calling.await.unwrap();
         let answered = self.answered.load(Ordering::Relaxed) - self.answered_before;
-        eprintln!("the neighbour was answered {answered} times meanwhile");
-        assert!(answered > 1, "the neighbour was kept waiting");
+        eprintln!("{answered} calls of the other object were answered at the same time");
+        assert!(answered > 1, "too few calls of the other object were answered");
     }
 }
 
@@ -121,7 +122,8 @@ async fn the_message_of_a_panic_is_in_the_log_and_reaches_callers_of_a_developer
 }
 
 async fn is_logged(text: &str, log: impl Fn() -> Vec<String>) {
-    wait::until("it is in the log", async || log().iter().any(|line| line.contains(text))).await;
+    wait::until("the text is in the log", async || log().iter().any(|line| line.contains(text)))
+        .await;
 }
 
 #[tokio::test]
@@ -208,7 +210,7 @@ async fn memory_that_is_kept_counts_against_the_limit() {
             break reply;
         }
         kept_count += 1;
-        assert!(kept_count < 8, "32 MiB hold no {kept_count} times 8 MiB");
+        assert!(kept_count < 8, "{kept_count} times 8 MiB do not fit into 32 MiB");
     };
     refused.problem("memory-exceeded");
     // The instance is gone, and so is its memory.

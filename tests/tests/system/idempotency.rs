@@ -9,7 +9,7 @@ use serde_json::json;
 fn check_repeat(repeat: &Reply, first: &Reply) {
     assert!(!first.is_replayed() && repeat.is_replayed(), "{repeat:?}");
     assert_eq!(repeat.content(), first.content());
-    assert_eq!(repeat.epoch(), first.epoch(), "the epoch is of the version");
+    assert_eq!(repeat.epoch(), first.epoch(), "the epoch must be that of the version");
 }
 
 #[tokio::test]

@@ -53,6 +53,6 @@ async fn objects_share_the_instances_that_there_are() {
             assert_eq!(client.increment(&format!("counter/{index}")).await, round);
         }
         let resident = client.metric("highlander_resident_objects").await;
-        assert!(resident <= 8.0, "{resident} are resident");
+        assert!(resident <= 8.0, "{resident} objects are resident");
     }
 }

@@ -73,7 +73,7 @@ async fn the_document_of_live_types_is_valid_and_a_wrong_one_would_be_found() {
     let node = Node::with_guests(&guests).await;
     let valid = document(&node.client()).await;
     for path in ["/v1/objects/list/{key}/insert_todo", "/v1/objects/counter/{key}/decrement"] {
-        assert!(valid["paths"].get(path).is_some(), "{path} is of a live type");
+        assert!(valid["paths"].get(path).is_some(), "{path} is missing");
     }
     let ended = workshop.validate(&valid).await;
     assert_eq!(ended.code, 0, "{}", ended.stderr);

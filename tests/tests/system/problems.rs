@@ -341,7 +341,7 @@ async fn an_overloaded_object_says_so_and_does_nothing() {
         reply.problem("mailbox-full");
         assert!(reply.header("retry-after").parse::<u64>().unwrap() >= 1);
     }
-    assert!(refused.len() >= 40, "{} of {CALLERS} were refused", refused.len());
+    assert!(refused.len() >= 40, "{} of {CALLERS} calls were rejected", refused.len());
     assert_eq!(client.value("misbehaving/a").await, 1 + done.len() as u64);
 }
 

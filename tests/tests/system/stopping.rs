@@ -65,7 +65,7 @@ async fn a_second_signal_ends_the_node_at_once() {
         node.signal(second);
         let status = node.end().await;
         assert_eq!(status.code(), Some(2), "{status}");
-        assert!(call.await.unwrap().is_err(), "the call was under way for ten seconds more");
+        assert!(call.await.unwrap().is_err(), "the call should not have been answered");
         node.restart().await;
         assert_eq!(node.client().value("misbehaving/a").await, 1);
     }
@@ -87,7 +87,7 @@ async fn ask_until_refused(url: String, answered: watch::Sender<u64>) -> Result<
     while let Ok(mut connection) = Connection::open(&url).await {
         match connection.ask("GET /healthz").await {
             Ok(answer) if answer.status == 200 => answered.send_modify(|count| *count += 1),
-            other => return Err(format!("connected, and then: {other:?}")),
+            other => return Err(format!("unexpected result after connecting: {other:?}")),
         }
     }
     Ok(())

@@ -49,7 +49,7 @@ async fn a_handler_calls_other_objects_and_uses_their_replies() {
     }
     let asked = json!({ "type": "together", "key": "a", "handler": "get" });
     let asked = make(&client, "z", "ask", asked).await;
-    assert_eq!(asked["ok"]["chains"], 1, "a query may call too: {asked}");
+    assert_eq!(asked["ok"]["chains"], 1, "a query can call other objects: {asked}");
 }
 
 #[tokio::test]
@@ -64,9 +64,9 @@ async fn objects_that_would_wait_for_each_other_are_told_so_at_once() {
         let text = problem["rejection"]["message"].as_str().unwrap();
         assert!(text.contains("together/a -> together/"), "{text}");
     }
-    assert!(began.elapsed() < Duration::from_secs(5), "nobody waited for a deadline");
+    assert!(began.elapsed() < Duration::from_secs(5), "a call waited for its deadline");
     for key in ["a", "b", "c"] {
-        assert_eq!(state(&client, key).await["chains"], 0, "nothing of it is left in {key}");
+        assert_eq!(state(&client, key).await["chains"], 0, "{key} must be unchanged");
     }
 }
 
@@ -154,9 +154,12 @@ async fn chains_that_meet_do_not_wait_for_each_other_for_ever() {
             }
         }
     }
-    println!("{done} done, {refused} refused in {:?}", began.elapsed());
-    assert!(refused > 0, "they never met");
-    assert!(done >= 200, "one of two that meet goes on: {done} done, {refused} refused");
+    println!("{done} done, {refused} rejected in {:?}", began.elapsed());
+    assert!(refused > 0, "no chains met");
+    assert!(
+        done >= 200,
+        "one of two chains that meet must continue: {done} done, {refused} rejected"
+    );
     let (a, b) = (state(&client, "a").await, state(&client, "b").await);
     assert_eq!((&a["chains"], &b["chains"]), (&json!(done), &json!(done)));
 }
@@ -195,7 +198,7 @@ async fn messages_arrive_in_order_and_once_across_a_crash() {
     let client = node.client();
     // No client calls the sender: a wake-up activates it to deliver its messages.
     for key in ["b", "c"] {
-        wait::until("all messages are there", async || {
+        wait::until("all messages are delivered", async || {
             state(&client, key).await["received"]["a"]["count"] == 200
         })
         .await;
@@ -217,7 +220,7 @@ async fn a_message_that_is_refused_is_kept_and_can_be_sent_anew() {
     let _ = make(&client, "a", "send", send("b", 2)).await;
     let messages =
         async || client.get("/v1/objects/together/a/messages").send().await.done().json();
-    wait::until("both were given up", async || {
+    wait::until("both messages were given up", async || {
         messages().await["dead"].as_array().map(Vec::len) == Some(2)
     })
     .await;
@@ -254,7 +257,7 @@ async fn an_object_with_too_many_messages_is_not_changed() {
             break answer;
         }
         sent += 200;
-        assert!(sent <= 1_200, "the outbox takes everything");
+        assert!(sent <= 1_200, "the outbox has no limit");
     };
     let problem = full.problem("outbox-full");
     assert_eq!((&problem["effect"], &problem["retryable"]), (&json!("none"), &json!(true)));
@@ -301,7 +304,7 @@ async fn alarms_ring_when_they_are_due_and_not_after_they_were_cancelled() {
     assert_eq!(make(&client, "a", "cancel_alarm", json!("never")).await, true);
     let shown = node.cli(&["alarms", "together/a"]).await.done().stdout;
     assert!(shown.contains("soon") && shown.contains("1000ms"), "{shown}");
-    wait::until("both ring", async || {
+    wait::until("both alarms fire", async || {
         let rings = state(&client, "a").await["rings"].clone();
         rings["soon"]["count"] == 1 && rings["often"]["count"].as_u64() >= Some(3)
     })
@@ -345,7 +348,7 @@ async fn an_alarm_rings_although_the_node_was_down_and_nobody_calls() {
     node.restart().await;
     let client = node.client();
     // This query does not activate the object.
-    wait::until("it was woken and has changed", async || {
+    wait::until("the object was woken and has changed", async || {
         let now = client.get("/v1/objects/together/a/owner").send().await.done().json();
         now["version"].as_u64() > before["version"].as_u64().map(|version| version + 1)
     })
@@ -366,10 +369,11 @@ async fn an_alarm_whose_handler_refuses_rings_again() {
         let shown = client.get("/v1/objects/together/a/messages").send().await.done().json();
         shown["alarms"][0]["tries"].as_u64()
     };
-    wait::until("it was refused", async || tries().await >= Some(1)).await;
+    wait::until("the alarm was rejected", async || tries().await >= Some(1)).await;
     let _ = make(&client, "a", "refuse_alarms", json!(false)).await;
-    wait::until("it rings", async || state(&client, "a").await["rings"]["x"]["count"] == 1).await;
-    assert_eq!(tries().await, None, "it is not set any more");
+    wait::until("the alarm fires", async || state(&client, "a").await["rings"]["x"]["count"] == 1)
+        .await;
+    assert_eq!(tries().await, None, "the alarm is not set any more");
 }
 
 #[tokio::test]
@@ -379,7 +383,8 @@ async fn objects_with_alarms_become_files_again_and_are_woken() {
     let client = node.client();
     let set = json!({ "name": "later", "after_ms": 4_000 });
     let _ = make(&client, "a", "set_alarm", set).await;
-    wait::until("it is a file", async || client.tier("together/a").await == "cold").await;
-    wait::until("it rings", async || client.metric("highlander_alarms_total").await >= 1.0).await;
+    wait::until("the object is unloaded", async || client.tier("together/a").await == "cold").await;
+    wait::until("the alarm fires", async || client.metric("highlander_alarms_total").await >= 1.0)
+        .await;
     assert_eq!(state(&client, "a").await["rings"]["later"]["count"], 1);
 }

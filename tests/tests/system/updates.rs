@@ -21,7 +21,7 @@ async fn a_thousand_callers_at_once_get_a_thousand_numbers() {
         .iter()
         .map(|outcome| match outcome {
             Outcome::Done(seen) => seen.value,
-            other => panic!("a call was not done: {other:?}"),
+            other => panic!("a call failed: {other:?}"),
         })
         .collect();
     assert_eq!(numbers, (1..=CALLERS).collect());
@@ -61,7 +61,7 @@ async fn a_call_whose_client_went_away_is_whole_or_nothing() {
     for call in 0..CALLS {
         let repeat = client.call("counter/a", "increment").key(&call.to_string());
         let reply = repeat.send().await.done();
-        assert!(call % 3 != 0 || !reply.is_replayed(), "half a request was executed");
+        assert!(call % 3 != 0 || !reply.is_replayed(), "an incomplete request was executed");
         versions.insert(reply.version());
     }
     assert_eq!(versions, (1..=CALLS as u64).collect());

@@ -33,23 +33,27 @@ pub(super) const OBJECT: &str = "counter/hits";
 /// Steps of the script, in order.
 pub(super) const STEPS: &[Step<Does>] = &[
     Step {
-        why: "In another terminal: from now on `highlander` is what was built.",
+        why: "In another terminal, use the `highlander` that was just built.",
         line: r#"export PATH="$PWD/target/release:$PATH""#,
         does: Does::FindHost,
     },
-    run("Three nodes.", "highlander nodes --url http://127.0.0.1:7411", Expect::Mentions("node-3")),
     run(
-        "Call a counter through the first of them.",
+        "List the three nodes.",
+        "highlander nodes --url http://127.0.0.1:7411",
+        Expect::Mentions("node-3"),
+    ),
+    run(
+        "Call a counter through the first node.",
         "highlander call counter/hits increment --url http://127.0.0.1:7411",
         Expect::Json("1"),
     ),
     run(
-        "The same counter through the second.",
+        "Call the same counter through the second node.",
         "highlander call counter/hits increment --url http://127.0.0.1:7412",
         Expect::Json("2"),
     ),
     Step {
-        why: "Ask the third who owns it. If it is not node-2, take that node's number below.",
+        why: "Show the owner, through the third node. If it is not node-2, use that node's number below.",
         line: "highlander where counter/hits --url http://127.0.0.1:7413",
         does: Does::NameOwner(2),
     },
@@ -59,24 +63,24 @@ pub(super) const STEPS: &[Step<Does>] = &[
         does: Does::Kill(2),
     },
     run(
-        "Call again until another node answers: when the session of the dead one is over. With a \
-         key it is done once, however often it is repeated.",
+        "Retry until another node answers, once the session of the killed node has expired. With \
+         an idempotency key the call is executed once, however often it is repeated.",
         "until highlander call counter/hits increment --idempotency-key third \
          --url http://127.0.0.1:7411; do sleep 1; done",
         Expect::Json("3"),
     ),
     Step {
-        why: "Another node owns it now. If it is not node-3, take that node's number below.",
+        why: "Another node owns the counter now. If it is not node-3, use that node's number below.",
         line: "highlander where counter/hits --url http://127.0.0.1:7411",
         does: Does::NameOwner(3),
     },
     run(
-        "Let the new owner give all its objects away. No call fails meanwhile.",
+        "Drain the new owner: it hands over all its objects, and no call fails.",
         "highlander drain node-3 --url http://127.0.0.1:7411",
         Expect::Success,
     ),
     run(
-        "It owns nothing, and still brings calls to where they belong.",
+        "The drained node owns no objects, and still forwards calls.",
         "highlander call counter/hits increment --url http://127.0.0.1:7413",
         Expect::Json("4"),
     ),
@@ -86,7 +90,7 @@ pub(super) const STEPS: &[Step<Does>] = &[
         Expect::Mentions("draining"),
     ),
     run(
-        "What a node finds in its surroundings, and how to mend it.",
+        "Check the environment of a node, and show how to correct problems.",
         "highlander doctor --config target/cluster/node-1.toml --url http://127.0.0.1:7411",
         Expect::Mentions("ZooKeeper ensemble"),
     ),

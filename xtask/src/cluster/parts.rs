@@ -88,13 +88,13 @@ impl Store {
         command.arg("--data").arg(folder.file("blobs")).args(["--bucket", BUCKET]);
         command.envs(CREDENTIALS).process_group(0);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(folder.log("s3-server.log")?);
-        let process = command.spawn().context("the S3 server does not start")?;
+        let process = command.spawn().context("cannot start the S3 server")?;
         let mut store = Self { process, url: String::new() };
-        let stdout = store.process.stdout.take().context("no standard output")?;
+        let stdout = store.process.stdout.take().context("the S3 server has no standard output")?;
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
         let Some(url) = line.trim().strip_prefix("listening on ") else {
-            bail!("the S3 server ended at once\n{}", folder.log_end("s3-server.log"));
+            bail!("the S3 server exited before it listened:\n{}", folder.log_end("s3-server.log"));
         };
         url.clone_into(&mut store.url);
         Ok(store)
@@ -146,7 +146,7 @@ pub(super) fn start_node(
     let log = folder.log(&format!("{name}.log"))?;
     command.stdout(log.try_clone()?).stderr(log);
     let node =
-        Node::start(&mut command, address).with_context(|| format!("{name} does not start"))?;
+        Node::start(&mut command, address).with_context(|| format!("cannot start {name}"))?;
     fs::write(folder.file(&format!("{name}.pid")), node.pid().to_string())?;
     Ok(node)
 }

@@ -32,7 +32,7 @@ const HELLO: &str = r#"{"title":"Hello","completed":false,"color":"blue"}"#;
 /// Steps of the script, in order.
 pub(super) const STEPS: &[Step<Does>] = &[
     Step {
-        why: "Build the host. The first time takes minutes: it contains a compiler for WebAssembly.",
+        why: "Build the host. The first build takes minutes, because the host contains a compiler for WebAssembly.",
         line: "cargo build --release --package highlander",
         does: Does::BuildHost,
     },
@@ -42,39 +42,39 @@ pub(super) const STEPS: &[Step<Does>] = &[
         does: Does::BuildGuests(&["counter", "todo", "counter-v2", "todo-v2"]),
     },
     Step {
-        why: "From now on `highlander` is what was built.",
+        why: "Use the `highlander` that was just built.",
         line: r#"export PATH="$PWD/target/release:$PATH""#,
         does: Does::FindHost,
     },
     Step {
-        why: "Start a node on an embedded store.",
+        why: "Start a node with an embedded store.",
         line: "highlander dev &",
         does: Does::StartNode,
     },
     run(
-        "Upload a counter, and make it the current code of its type.",
+        "Deploy the counter: it becomes the current revision of its type.",
         "highlander deploy target/guests/counter.wasm",
         Expect::Success,
     ),
-    run("Upload a todo as well.", "highlander deploy target/guests/todo.wasm", Expect::Success),
+    run("Deploy the todo too.", "highlander deploy target/guests/todo.wasm", Expect::Success),
     run(
-        "Every todo is there already, with its defaults: it begins with its first change.",
+        "Read a todo. It needs no explicit creation: it starts with its defaults.",
         "highlander get todo/42",
         Expect::Json(r#"{"title":"","completed":false,"color":"blue"}"#),
     ),
     run(
-        "Change it. The answer comes when the change is in the store.",
+        "Change it. The response is sent once the change is in the store.",
         r#"highlander put todo/42 '{"title":"Hello","completed":false,"color":"blue"}'"#,
         Expect::Success,
     ),
     run("Read it.", "highlander get todo/42", Expect::Json(HELLO)),
     run(
-        "The same over HTTP.",
+        "Read it over HTTP.",
         "curl -fsS http://127.0.0.1:7410/v1/objects/todo/42",
         Expect::Json(HELLO),
     ),
     run(
-        "Another todo, by HTTP alone.",
+        "Change another todo over HTTP.",
         r#"curl -fsS -X PUT http://127.0.0.1:7410/v1/objects/todo/43 --json '{"title":"Bread"}'"#,
         Expect::Success,
     ),
@@ -84,44 +84,48 @@ pub(super) const STEPS: &[Step<Does>] = &[
         "curl -fsS -X POST http://127.0.0.1:7410/v1/objects/counter/hits/increment",
         Expect::Json("2"),
     ),
-    run("Ask who owns the counter.", "highlander where counter/hits", Expect::Mentions("epoch")),
     run(
-        "Turn the todo back into a file: no memory, no claim.",
+        "Show which node owns the counter.",
+        "highlander where counter/hits",
+        Expect::Mentions("epoch"),
+    ),
+    run(
+        "Unload the todo: only its record in the store remains.",
         "highlander deactivate todo/42",
         Expect::Success,
     ),
-    run("The next call wakes it up.", "highlander get todo/42", Expect::Json(HELLO)),
+    run("The next call loads it again.", "highlander get todo/42", Expect::Json(HELLO)),
     Step { why: "Crash the node.", line: "kill -9 $!", does: Does::KillNode },
     Step { why: "Start it again.", line: "highlander dev &", does: Does::StartNode },
-    run("Nothing that was answered is lost.", "highlander get todo/42", Expect::Json(HELLO)),
+    run("Every acknowledged change is still there.", "highlander get todo/42", Expect::Json(HELLO)),
     run(
-        "Upload the next revision of the counter. The node goes on.",
+        "Deploy the next revision of the counter. The node keeps running.",
         "highlander deploy target/guests/counter-v2.wasm",
         Expect::Success,
     ),
     run(
-        "The same counter has a new handler, and still its old state.",
+        "The same counter has a new handler, and keeps its state.",
         "highlander call counter/hits decrement",
         Expect::Json("1"),
     ),
     run("List the todos.", "highlander list todo", Expect::Mentions("43")),
     run(
-        "Try the next revision of the todo with all of them, and change nothing.",
+        "Rehearse the next revision of the todo with the state of every todo. Nothing is changed.",
         "highlander rehearse target/guests/todo-v2.wasm",
         Expect::Mentions("2 objects passed the rehearsal"),
     ),
     run(
-        "Give it to a tenth of the todos.",
+        "Deploy it to a tenth of the todos.",
         "highlander deploy target/guests/todo-v2.wasm --canary 10%",
         Expect::Mentions("for 10 % of the objects; revision 1 stays current"),
     ),
     run(
-        "Give it to all of them.",
+        "Deploy it to all todos.",
         "highlander deploy target/guests/todo-v2.wasm",
         Expect::Mentions("todo revision 2"),
     ),
     run(
-        "Take it back. What it has written stays on it.",
+        "Roll it back. Todos that it has changed stay on it.",
         "highlander rollback todo",
         Expect::Mentions("todo revision 1"),
     ),
@@ -143,7 +147,7 @@ mod tests {
             }
             is_running &= !matches!(step.does, Does::KillNode);
         }
-        assert!(is_running, "the demo ends with a node that can be left running");
+        assert!(is_running, "the demo must end with a running node");
     }
 
     #[test]

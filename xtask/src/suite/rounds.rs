@@ -19,7 +19,7 @@ struct Place {
 
 /// Prints the repetitions of a soak.
 pub(super) fn print(root: &Path) -> Result<()> {
-    println!("A soak repeats more:");
+    println!("A soak run repeats these more often:");
     let mut folders = vec![root.join(FOLDER)];
     let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
@@ -36,7 +36,7 @@ pub(super) fn print(root: &Path) -> Result<()> {
     for path in files {
         let shown = path.strip_prefix(root).unwrap_or(&path).display().to_string();
         for Place { line, few, many } in places(&fs::read_to_string(&path)?) {
-            println!("  {many:>6} in place of {few:>4}  {shown}:{line}");
+            println!("  {many:>6} instead of {few:>4}  {shown}:{line}");
         }
     }
     Ok(())

@@ -11,7 +11,7 @@ pub(super) fn check(files: &[File]) -> Vec<Finding> {
     let Some(codes) = find(CODES) else { return Vec::new() };
     match find(SECTIONS) {
         Some(sections) => compare(codes, sections),
-        None => vec![Finding::new(codes, 1, "docs/errors.md is missing", "write it")],
+        None => vec![Finding::new(codes, 1, "docs/errors.md is missing", "add it")],
     }
 }
 
@@ -28,12 +28,12 @@ fn compare(codes: &File, sections: &File) -> Vec<Finding> {
     }
     for (index, (line, name)) in section_names.iter().enumerate() {
         if !is_in(&code_names, *name) {
-            let what = format!("section of `{name}`, which is no error code");
-            findings.push(Finding::new(sections, *line, &what, "remove it, or mend its name"));
+            let what = format!("section of `{name}`, which is not an error code");
+            findings.push(Finding::new(sections, *line, &what, "remove it, or correct its name"));
         }
         if section_names.iter().take(index).any(|(_, earlier)| earlier == name) {
             let what = format!("second section of `{name}`");
-            findings.push(Finding::new(sections, *line, &what, "make them one"));
+            findings.push(Finding::new(sections, *line, &what, "merge the two"));
         }
     }
     findings
@@ -81,7 +81,7 @@ mod tests {
         find("## `one`\n", &["8: code `two-words` has no section in docs/errors.md"]);
         find(
             "## `two-words`\n## `one`\n## `three`\n## `one`\n",
-            &["3: section of `three`, which is no error code", "4: second section of `one`"],
+            &["3: section of `three`, which is not an error code", "4: second section of `one`"],
         );
     }
 

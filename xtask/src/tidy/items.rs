@@ -37,7 +37,7 @@ impl Visitor<'_> {
         let lines = last - first + 1;
         if lines > FUNCTION_LINES_MAX {
             let what = format!(
-                "function `{}` of {lines} lines, more than {FUNCTION_LINES_MAX}",
+                "function `{}` has {lines} lines, more than {FUNCTION_LINES_MAX}",
                 signature.ident
             );
             self.findings.push(Finding::new(self.file, first, &what, "split it"));
@@ -51,8 +51,8 @@ impl Visitor<'_> {
         let words = words(&name.to_string());
         for (banned, ours) in GLOSSARY {
             if words.iter().any(|word| word == banned || word.strip_suffix('s') == Some(banned)) {
-                let what = format!("public name `{name}` says `{banned}`");
-                let mend = format!("the word here is `{ours}`");
+                let what = format!("public name `{name}` contains `{banned}`");
+                let mend = format!("use `{ours}`");
                 self.findings.push(Finding::new(self.file, line(name.span()), &what, &mend));
             }
         }
@@ -142,11 +142,11 @@ mod tests {
     fn long_functions_are_found_wherever_they_stand() {
         let of = |lines: usize| format!("fn f() {{\n{}}}\n", "g();\n".repeat(lines - 2));
         find("a.rs", &of(70), &[]);
-        find("a.rs", &of(71), &["1: function `f` of 71 lines, more than 70"]);
+        find("a.rs", &of(71), &["1: function `f` has 71 lines, more than 70"]);
         let inner = format!("impl T {{\n/// Says.\npub {}}}\n", of(71));
-        find("a.rs", &inner, &["3: function `f` of 71 lines, more than 70"]);
+        find("a.rs", &inner, &["3: function `f` has 71 lines, more than 70"]);
         let inner = format!("mod tests {{\n#[test]\n{}}}\n", of(71));
-        find("a.rs", &inner, &["3: function `f` of 71 lines, more than 70"]);
+        find("a.rs", &inner, &["3: function `f` has 71 lines, more than 70"]);
     }
 
     #[test]
@@ -161,9 +161,9 @@ mod tests {
                     fn actor() {}\n\
                     pub struct Factor { pub identity: u8 }\n";
         let expected = [
-            "1: public name `ActorRef` says `actor`",
-            "1: public name `grains` says `grain`",
-            "2: public name `entity_of` says `entity`",
+            "1: public name `ActorRef` contains `actor`",
+            "1: public name `grains` contains `grain`",
+            "2: public name `entity_of` contains `entity`",
         ];
         find("host/src/a.rs", text, &expected);
         find("xtask/src/a.rs", text, &[]);

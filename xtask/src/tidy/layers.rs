@@ -64,8 +64,8 @@ struct Use {
 pub(super) fn check(file: &File) -> Vec<Finding> {
     let Some(module) = module_of(&file.path) else { return Vec::new() };
     let Some(index) = layer_of(&module) else {
-        let what = format!("module `{module}` is in no layer");
-        let mend = "put it into the table in xtask/src/tidy/layers.rs";
+        let what = format!("module `{module}` is not assigned to a layer");
+        let mend = "add it to the table in xtask/src/tidy/layers.rs";
         return vec![Finding::new(file, 1, &what, mend)];
     };
     let mut findings = Vec::new();
@@ -94,7 +94,7 @@ fn offence(module: &str, index: usize, path: &str) -> Option<String> {
         ));
     }
     (other_index == index && layer.is_divided)
-        .then(|| format!("`{module}` uses `{path}`, and {} do not know each other", layer.name))
+        .then(|| format!("`{module}` uses `{path}`, but {} must not use each other", layer.name))
 }
 
 /// Returns the module of a file: `host/src/store/record.rs` is `store::record`. `None` for the crate root and

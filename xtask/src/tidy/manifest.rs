@@ -18,7 +18,7 @@ pub(super) fn check(file: &File) -> Vec<Finding> {
             previous = "";
         } else if let (true, Some(name)) = (is_inside, dependency(line)) {
             if name < previous {
-                let what = format!("dependency `{name}` stands after `{previous}`");
+                let what = format!("dependency `{name}` follows `{previous}`");
                 findings.push(Finding::new(file, number, &what, "sort the table"));
             }
             previous = name;
@@ -44,10 +44,8 @@ mod tests {
         let text = "[package]\nversion = \"1\"\nname = \"x\"\n\n[workspace.dependencies]\nb = \"1\"\n# why\n\
             a.workspace = true\n\n[dev-dependencies]\na = { features = [\n    \"x\",\n] }\nab = \"1\"\n\n\
             [target.'cfg(unix)'.dependencies]\nserde_json = \"1\"\nserde = \"1\"\n";
-        let expected = [
-            "8: dependency `a` stands after `b`",
-            "18: dependency `serde` stands after `serde_json`",
-        ];
+        let expected =
+            ["8: dependency `a` follows `b`", "18: dependency `serde` follows `serde_json`"];
         assert_findings(&check(&file("host/Cargo.toml", text)), &expected);
         assert_findings(&check(&file("deny.toml", text)), &[]);
     }

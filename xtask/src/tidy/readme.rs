@@ -36,7 +36,7 @@ fn untested(readme: &File, lines: &[String]) -> Vec<Finding> {
 fn missing(readme: &File, script: &str, lines: &[String]) -> Vec<Finding> {
     let absent = lines.iter().filter(|line| !readme.text.contains(line.as_str()));
     let found = |line: &String| {
-        let what = format!("the {script}'s `{line}` is not here");
+        let what = format!("`{line}` of the {script} is missing");
         Finding::new(readme, 1, &what, &format!("compare with `cargo xtask {script} --print`"))
     };
     absent.map(found).collect()
@@ -51,7 +51,7 @@ mod tests {
     fn a_line_that_is_not_in_the_readme_is_found() {
         let readme = file(README, "```\nhighlander get todo/42\n```\n");
         let lines = ["highlander get todo/42".to_owned(), "highlander list todo".to_owned()];
-        let expected = ["1: the demo's `highlander list todo` is not here"];
+        let expected = ["1: `highlander list todo` of the demo is missing"];
         assert_findings(&missing(&readme, "demo", &lines), &expected);
     }
 

@@ -20,7 +20,7 @@ fn name(file: &File) -> Option<Finding> {
     let name = file.path.rsplit('/').next()?;
     BANNED.contains(&name).then(|| {
         let mend = match name {
-            "mod.rs" => "name it as the module, beside its folder",
+            "mod.rs" => "name it after the module, next to its folder",
             _ => "name it after what it owns",
         };
         Finding::new(file, 1, &format!("a file named {name}"), mend)
@@ -31,8 +31,8 @@ fn length(file: &File) -> Option<Finding> {
     let lines = file.text.lines().count();
     let lines_max = if file.is_test() { TEST_LINES_MAX } else { LINES_MAX };
     (lines > lines_max).then(|| {
-        let what = format!("file of {lines} lines, more than {lines_max}");
-        Finding::new(file, lines, &what, "split it by what its parts own")
+        let what = format!("file has {lines} lines, more than {lines_max}");
+        Finding::new(file, lines, &what, "split it by responsibility")
     })
 }
 
@@ -44,7 +44,12 @@ fn head(file: &File) -> Option<Finding> {
     }
     let has_head = file.text.starts_with("//!");
     (!has_head).then(|| {
-        Finding::new(file, 1, "no head", "say with `//!` what the file owns, and its invariant")
+        Finding::new(
+            file,
+            1,
+            "the file has no head",
+            "describe with `//!` what the file owns, and its invariant",
+        )
     })
 }
 
@@ -71,16 +76,16 @@ mod tests {
     #[test]
     fn long_files_are_found() {
         find("host/src/a.rs", 400, HEAD, &[]);
-        find("host/src/a.rs", 401, HEAD, &["401: file of 401 lines, more than 400"]);
+        find("host/src/a.rs", 401, HEAD, &["401: file has 401 lines, more than 400"]);
         find("host/src/a/tests.rs", 600, "", &[]);
-        find("host/src/a/tests.rs", 601, "", &["601: file of 601 lines, more than 600"]);
+        find("host/src/a/tests.rs", 601, "", &["601: file has 601 lines, more than 600"]);
         find("tests/tests/faults.rs", 600, "", &[]);
     }
 
     #[test]
     fn a_head_is_wanted_where_there_is_something_to_say() {
         find("host/src/a.rs", 41, "//! One.\n", &[]);
-        find("host/src/a.rs", 40, "", &["1: no head"]);
+        find("host/src/a.rs", 40, "", &["1: the file has no head"]);
         find("host/src/main.rs", 10, "", &[]);
         find("example-objects/todo/src/lib.rs", 90, "//! One.\n", &[]);
         find("guest-sdk/examples/a.rs", 90, "", &[]);

@@ -29,11 +29,11 @@ pub(super) fn check(file: &File) -> Vec<Finding> {
         }
         let chars = line.chars().count();
         if file.is_rust() && chars > LINE_CHARS_MAX {
-            let what = format!("line of {chars} characters, more than {LINE_CHARS_MAX}");
+            let what = format!("line has {chars} characters, more than {LINE_CHARS_MAX}");
             find(&what, "break it");
         }
         if let Some(word) = undone(file, line) {
-            find(&format!("`{word}`"), "do it, or write down elsewhere that it is to be done");
+            find(&format!("`{word}`"), "do it, or track it elsewhere");
         }
     }
     if !file.text.is_empty() && !file.text.ends_with('\n') {
@@ -79,7 +79,7 @@ mod tests {
     fn long_lines_of_rust_are_found() {
         let longest = "ä".repeat(120);
         find("a.rs", &format!("{longest}\n"), &[]);
-        find("a.rs", &format!("{longest}ä\n"), &["1: line of 121 characters, more than 120"]);
+        find("a.rs", &format!("{longest}ä\n"), &["1: line has 121 characters, more than 120"]);
         find("a.md", &format!("{longest}ä\n"), &[]);
     }
 

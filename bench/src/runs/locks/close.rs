@@ -32,7 +32,7 @@ const BEFORE: &str = "longest write in the second before, ms";
 const PATH: &str = "/written";
 
 pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
-    let mut report = Report::new("lock-close", "The end of a session with many claims");
+    let mut report = Report::new("lock-close", "Closing a session with many claims");
     for server_count in [1, 3] {
         let ensemble = parts::ensemble(server_count, Durability::Synced)?;
         let numbers = Numbers::default();
@@ -63,7 +63,9 @@ async fn close(ensemble: &Ensemble, numbers: &Numbers, claim_count: u64) -> Resu
     take(&locker, numbers, FILLING, Until::Count(claim_count)).await?;
     let writer = Writer::start(ensemble).await?;
     sleep(WATCHED).await;
-    let Locker::Claim(session) = &*locker else { anyhow::bail!("claims were asked for") };
+    let Locker::Claim(session) = &*locker else {
+        anyhow::bail!("expected a locker that takes claims")
+    };
     let began = Instant::now();
     session.leave().await;
     let closed = began.elapsed();

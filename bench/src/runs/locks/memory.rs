@@ -15,9 +15,9 @@ use crate::parts::{self, Durability};
 use crate::report::Report;
 
 const LOCK_COUNT: u64 = 50_000;
-const HEAP: &str = "heap of a lock that is held, bytes";
-const HEAP_LEFT: &str = "heap after it was given back, bytes";
-const DATA: &str = "paths and contents while it is held, bytes";
+const HEAP: &str = "heap per held lock, bytes";
+const HEAP_LEFT: &str = "heap per lock after its release, bytes";
+const DATA: &str = "paths and contents per held lock, bytes";
 
 pub(in crate::runs) async fn run() -> Result<Report> {
     let mut report = Report::new("lock-memory", "Memory of one lock on each ZooKeeper server");
@@ -41,7 +41,7 @@ pub(in crate::runs) async fn run() -> Result<Report> {
             report.add(HEAP, way.name(), (held - before) / LOCK_COUNT as f64);
             report.add(HEAP_LEFT, way.name(), (left - before) / LOCK_COUNT as f64);
         } else {
-            report.note("there is no jcmd, so the heap was not measured");
+            report.note("the heap was not measured: jcmd is not available");
         }
     }
     report.note(format!("{LOCK_COUNT} locks of one session, measured once"));
@@ -57,8 +57,8 @@ struct Size {
 impl Size {
     fn of(ensemble: &Ensemble) -> Result<Self> {
         let data = ensemble.figure(0, "zk_approximate_data_size");
-        let data = data.context("the server does not tell the size of its data")? as f64;
-        let process = ensemble.process_id(0).context("the server is gone")?;
+        let data = data.context("the server does not report the size of its data")? as f64;
+        let process = ensemble.process_id(0).context("the server is not running")?;
         Ok(Self { heap: live_heap(process), data })
     }
 }

@@ -42,13 +42,13 @@ pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
     let mut nodes = Vec::new();
     for (name, sessions) in subjects {
         let node = parts::node(&plan.artifacts, sessions, Arc::new(Memory::new())).await?;
-        let session = node.session().context("the node's session is over")?;
+        let session = node.session().context("the node's session has ended")?;
         if session.granularity() == partitions {
             let filling = Instant::now();
             hold_all(&session).await?;
             let rate = f64::from(PARTITION_COUNT) / filling.elapsed().as_secs_f64();
             report.note(format!(
-                "all {PARTITION_COUNT} partitions were claimed at {rate:.0} a second"
+                "all {PARTITION_COUNT} partitions were claimed, at {rate:.0} per second"
             ));
         }
         activate(&node, &numbers, plan.turn / 4).await?;
@@ -60,7 +60,7 @@ pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
         }
     }
     for (name, node) in &nodes {
-        let session = node.session().context("the node's session is over")?;
+        let session = node.session().context("the node's session has ended")?;
         report.add(CLAIMS, name, session.claim_count() as f64);
     }
     Ok(report)

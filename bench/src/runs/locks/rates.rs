@@ -16,7 +16,7 @@ const CONCURRENCIES: [usize; 4] = [1, 8, 64, 512];
 const SERVER_COUNTS: [usize; 2] = [1, 3];
 
 pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
-    let mut report = Report::new("lock-rates", "Locks taken and given back, one session");
+    let mut report = Report::new("lock-rates", "Locks acquired and released by one session");
     for server_count in SERVER_COUNTS {
         let ensemble = parts::ensemble(server_count, Durability::Synced)?;
         let numbers = Numbers::default();
@@ -41,11 +41,9 @@ pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
     }
     compare(&mut report);
     report.note(
-        "a claim is given back with two operations, a read and a delete; the others with one",
+        "releasing a claim takes two operations, a read and a delete; releasing the others takes one",
     );
-    report.note(
-        "the recipe makes a parent for each new lock, which stays when the lock is given back",
-    );
+    report.note("the recipe creates a parent for each new lock, which remains after the release");
     Ok(report)
 }
 
@@ -68,11 +66,11 @@ fn subject(way: Way, concurrency: usize) -> String {
 }
 
 fn taken_metric(server_count: usize) -> String {
-    format!("taken per second, {}", servers(server_count))
+    format!("acquired per second, {}", servers(server_count))
 }
 
 fn given_back_metric(server_count: usize) -> String {
-    format!("given back per second, {}", servers(server_count))
+    format!("released per second, {}", servers(server_count))
 }
 
 pub(super) fn servers(count: usize) -> String {

@@ -26,7 +26,7 @@ const COUNT: u32 = 100;
 const P50: &str = "p50, µs";
 const P99: &str = "p99, µs";
 const NODE: &str = "node";
-const BY_HAND: &str = "by hand";
+const BY_HAND: &str = "direct";
 
 pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
     let title = "First call of an object in S3, one client, 1 ZooKeeper server";
@@ -59,7 +59,7 @@ pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
         }
     }
     let ratio = report.ratio(P50, NODE, BY_HAND);
-    let text = "s3-activation: times claim, GET and restore by hand, p50";
+    let text = "s3-activation: times direct claim, GET and restore, p50";
     report.aim(text, Bound::AtMost, 1.3, ratio);
     Ok(report)
 }
@@ -99,14 +99,14 @@ impl Hand {
 
     async fn activate(&self, id: &ObjectId) -> Result<()> {
         let claimed = self.session.claim(id).await?;
-        ensure!(claimed == Claimed::Granted, "{id} is not free yet");
-        let blob = self.store.get(&id.blob_key()).await?.context("it has no record")?;
+        ensure!(claimed == Claimed::Granted, "{id} is still claimed");
+        let blob = self.store.get(&id.blob_key()).await?.context("the object has no record")?;
         let record = codec::decode(id, &blob.bytes)?;
-        let state = record.state.context("it is deleted")?;
+        let state = record.state.context("the object is deleted")?;
         let mut instance = self.component.instantiate().await?;
         instance.restore(id, Some((&state.bytes, state.schema_version))).await?;
         let call = GuestCall::new("value", HandlerKind::Query, b"null", record.version);
         let reply = instance.handle(call).await?;
-        reply.map(drop).map_err(|rejection| anyhow!("it refuses: {rejection:?}"))
+        reply.map(drop).map_err(|rejection| anyhow!("the object rejected the call: {rejection:?}"))
     }
 }

@@ -90,11 +90,11 @@ impl Puts {
                     let name = blob_name(client, index);
                     etag = Some(parts::put(&store, &name, &record, Condition::Absent).await?);
                 }
-                etag.context("there are blobs")
+                etag.context("no blob was written")
             });
         }
         let etags = clients.join_all().await.into_iter().collect::<Result<Vec<_>>>()?;
-        let etag = etags.first().context("there are clients")?.clone();
+        let etag = etags.first().context("there are no clients")?.clone();
         Ok(Self { store, record, etag })
     }
 }

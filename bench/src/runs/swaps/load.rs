@@ -25,8 +25,8 @@ const KINDS: [(&str, [&str; 2]); 2] = [
 ];
 const RATE: &str = "calls per second, 64 clients";
 const P99: &str = "p99, 64 clients, µs";
-const FIXED_P50: &str = "p50 at 300 calls a second, µs";
-const FIXED_P99: &str = "p99 at 300 calls a second, µs";
+const FIXED_P50: &str = "p50 at 300 calls per second, µs";
+const FIXED_P99: &str = "p99 at 300 calls per second, µs";
 const ROLLOUTS: &str = "roll-outs per second";
 
 pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
@@ -98,7 +98,7 @@ impl Rollouts {
                 alternation.next().await?;
                 count += 1;
             }
-            ensure!(count > 0, "no roll-out was over while calls were measured");
+            ensure!(count > 0, "no roll-out finished while calls were measured");
             Ok((alternation, f64::from(count) / began.elapsed().as_secs_f64()))
         });
         Self { work, is_over }

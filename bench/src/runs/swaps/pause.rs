@@ -63,7 +63,7 @@ pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
     let text = format!("swap-pause: p99 of the pause with {name} of state, µs");
     report.aim(text, Bound::AtMost, limit, report.median(PAUSE_P99, name));
     report.note(format!(
-        "{} swaps of each size; a pause is the slowest of {} calls, less the median of those before",
+        "{} swaps of each size; a pause is the slowest of {} calls, minus the median of those before",
         swap_count * plan.round_count,
         2 * REACH + 1
     ));
@@ -160,9 +160,9 @@ impl Seen {
     /// Evaluates calls, of which the first `asked_at` had ended when the swap was requested.
     fn of(calls: &[(Duration, u32)], asked_at: usize, [old, new]: [u32; 2]) -> Result<Self> {
         let first = calls.iter().position(|(_, revision)| *revision != old);
-        let first = first.with_context(|| format!("no answer was of revision {new}"))?;
+        let first = first.with_context(|| format!("no answer came from revision {new}"))?;
         let is_clean = calls.iter().skip(first).all(|(_, revision)| *revision == new);
-        ensure!(is_clean, "after the first answer of revision {new} there was another one");
+        ensure!(is_clean, "after the first answer of revision {new}, another revision answered");
         let undisturbed = calls.get(..asked_at.min(first)).unwrap_or_default();
         ensure!(
             undisturbed.len() > 3 * REACH,

@@ -34,14 +34,14 @@ const CONCURRENCY: usize = 16;
 const PAGE_LEN: usize = 1_000;
 const RATE: &str = "objects per second";
 const REHEARSAL: &str = "rehearsal, 3 nodes, S3";
-const BY_HAND: &str = "list and GET by hand, S3";
-const GETS: &str = "GET alone by hand, S3";
+const BY_HAND: &str = "direct listing and reading, S3";
+const GETS: &str = "direct reading alone, S3";
 const EMBEDDED: &str = "rehearsal, 1 node, embedded store";
 
 pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
     let is_quick = plan.length == Length::Quick;
     let count = if is_quick { OBJECT_COUNT_QUICK } else { OBJECT_COUNT };
-    let mut report = Report::new("swap-rehearsal", "States read by a rehearsal, and by hand");
+    let mut report = Report::new("swap-rehearsal", "States read by a rehearsal, and directly");
     let objects = Target::counters("rehearsed", count, "increment");
     let wasm = std::fs::read(plan.artifacts.guest("counter")?)?;
     let other = variant(&wasm, "other")?;
@@ -76,7 +76,7 @@ pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
         let ratio = report.ratio(RATE, REHEARSAL, by_hand);
         report.note(format!("rehearsal, 3 nodes, times {by_hand}: {ratio:.2}"));
     }
-    report.note(format!("{count} counters; {CONCURRENCY} records are read at once by either"));
+    report.note(format!("{count} counters; each reads {CONCURRENCY} records at once"));
     Ok(report)
 }
 
@@ -88,7 +88,7 @@ async fn rehearse(address: SocketAddr, wasm: &[u8], count: u64) -> Result<Durati
     let elapsed = began.elapsed();
     let text = reply.done()?;
     let document: Value = serde_json::from_str(&text)?;
-    let rehearsed = document.get("rehearsed").context("the answer tells nothing of objects")?;
+    let rehearsed = document.get("rehearsed").context("the answer does not report any objects")?;
     let (tried, failed) = (rehearsed["tried"].as_u64(), rehearsed["failed"].as_u64());
     ensure!((tried, failed) == (Some(count), Some(0)), "not all {count} objects passed: {text}");
     Ok(elapsed)
@@ -102,9 +102,10 @@ async fn read(store: &Arc<S3>, names: &Arc<Vec<String>>, count: u64) -> Result<(
         readers.spawn(async move {
             let mut read = 0;
             for name in names.iter().skip(first).step_by(CONCURRENCY) {
-                let blob = store.get(name).await?.with_context(|| format!("{name} is gone"))?;
+                let blob =
+                    store.get(name).await?.with_context(|| format!("{name} no longer exists"))?;
                 let id = ObjectId::from_blob_key(name);
-                let id = id.with_context(|| format!("{name} is of no object"))?;
+                let id = id.with_context(|| format!("{name} is not the record of an object"))?;
                 read += u64::from(codec::decode(&id, &blob.bytes)?.state.is_some());
             }
             anyhow::Ok(read)

@@ -28,15 +28,15 @@ const OBJECT_COUNT_QUICK: u64 = 300;
 const LOOK: Duration = Duration::from_millis(2);
 const NEW: &str = "a component new to the nodes";
 const KNOWN: &str = "one that they have compiled";
-const RECORDED: &str = "until it is recorded, s";
-const PREPARED: &str = "until every node is ready, s";
-const ROLLED: &str = "until every object runs it, s";
+const RECORDED: &str = "recorded, s";
+const PREPARED: &str = "every node ready, s";
+const ROLLED: &str = "every object runs it, s";
 const SERVED: &str = "from the deployment to its answer, s";
 
 pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
     let is_quick = plan.length == Length::Quick;
     let count = if is_quick { OBJECT_COUNT_QUICK } else { OBJECT_COUNT };
-    let title = "From a deployment until all objects on 3 nodes run it";
+    let title = "Time from a deployment until all objects on 3 nodes run it";
     let mut report = Report::new("swap-served", title);
     let cluster = Arc::new(Cluster::start(&plan.artifacts, &["first", "second", "third"]).await?);
     let wasm = std::fs::read(plan.artifacts.guest("counter")?)?;
@@ -57,9 +57,9 @@ pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
         }
     }
     report.note(format!(
-        "{count} active counters; after each of the deployments each of them was answered by the new revision"
+        "{count} active counters; after each deployment, the new revision answered for every counter"
     ));
-    report.note("each part begins where the one before ends; the last sum holds all of them");
+    report.note("each part begins when the previous one ends; the last column is the total");
     Ok(report)
 }
 
@@ -124,7 +124,8 @@ impl Times {
 /// Returns the present record of the counters' type.
 fn record(blobs: &Blobs) -> Result<TypeRecord> {
     let blob = blobs.blob(&record::type_blob("counter"))?;
-    TypeRecord::decode("counter", &blob).map_err(|why| anyhow!("the type cannot be read: {why}"))
+    TypeRecord::decode("counter", &blob)
+        .map_err(|why| anyhow!("the type's record cannot be read: {why}"))
 }
 
 /// Calls each object once, through all nodes in turn, and checks that the revision replies.

@@ -31,28 +31,28 @@ fn check_block(input: &Input<'_>, errors: &mut Errors) {
     if let Some((_, path, _)) = &block.trait_ {
         errors.push(
             path,
-            "`#[object]` stands on an `impl` of the state itself, not of a trait; write `impl Todo { .. }`",
+            "`#[object]` applies to an `impl` of the state itself, not of a trait; write `impl Todo { .. }`",
         );
     }
     if !block.generics.params.is_empty() {
         errors.push(
             &block.generics.params,
-            "an object type has no generic parameters; write `impl Todo { .. }`",
+            "an object type cannot have generic parameters; write `impl Todo { .. }`",
         );
     } else if input.state.is_none() {
         errors.push(
             &block.self_ty,
-            "an object type is a plain name of this module; write `impl Todo { .. }`",
+            "an object type must be the plain name of a struct of this module; write `impl Todo { .. }`",
         );
     }
     if let Some(clause) = &block.generics.where_clause {
         errors.push(
             clause,
-            "an object type has no generic parameters, so a `where` clause has no use here",
+            "an object type cannot have generic parameters; remove the `where` clause",
         );
     }
     if let Some(token) = &block.unsafety {
-        errors.push(token, "the `impl` of an object is not `unsafe`; leave it out");
+        errors.push(token, "the `impl` of an object cannot be `unsafe`; remove `unsafe`");
     }
 }
 
@@ -61,7 +61,7 @@ fn check_items(input: &Input<'_>, errors: &mut Errors) {
         if let ImplItem::Macro(call) = item {
             errors.push(
                 &call.mac.path,
-                "handlers behind a macro cannot be seen here; write the methods out, \
+                "`#[object]` cannot see handlers that a macro generates; write the methods out, \
                  or move the macro to another `impl` block",
             );
         }
@@ -70,7 +70,7 @@ fn check_items(input: &Input<'_>, errors: &mut Errors) {
     if let Some(method) = input.methods.get(HANDLERS_MAX - generated) {
         errors.push(
             &method.function.sig.ident,
-            format!("an object type has at most {HANDLERS_MAX} handlers, with `get` and `put`; divide it"),
+            format!("an object type can have at most {HANDLERS_MAX} handlers, including `get` and `put`; split it"),
         );
     }
 }
@@ -84,8 +84,8 @@ fn check_type_name(input: &Input<'_>, errors: &mut Errors) {
         errors.push(
             chosen,
             format!(
-                "`{name}` cannot name an object type; \
-                 write 1 to {} lower case letters, digits and hyphens, a letter first",
+                "`{name}` is not a valid name for an object type; use 1 to {} lowercase letters, \
+                 digits and hyphens, starting with a letter",
                 names::NAME_BYTES_MAX
             ),
         );
@@ -93,8 +93,8 @@ fn check_type_name(input: &Input<'_>, errors: &mut Errors) {
         errors.push(
             state,
             format!(
-                "`{name}` cannot name an object type, \
-                 which has at most {} lower case letters, digits and hyphens; write `#[object(type = \"..\")]`",
+                "`{name}` is not a valid name for an object type: expected at most {} lowercase \
+                 letters, digits and hyphens; write `#[object(type = \"..\")]`",
                 names::NAME_BYTES_MAX
             ),
         );
@@ -112,28 +112,29 @@ fn check_handler_names(input: &Input<'_>, errors: &mut Errors) {
             errors.push(
                 ident,
                 format!(
-                    "every object has a handler `{name}` already; write `#[object({name} = false)]` to have your own"
+                    "every object already has a handler `{name}`; write `#[object({name} = false)]` to define your own"
                 ),
             );
         } else if RESERVED.contains(&name) {
             errors.push(
                 ident,
                 format!(
-                    "the host answers to `{name}` itself, so no handler can have this name; choose another one"
+                    "the name `{name}` is reserved for the host; choose another name for the handler"
                 ),
             );
         } else if !names::is_handler_name(name) {
             errors.push(
                 ident,
                 format!(
-                    "`{name}` cannot name a handler; \
-                     write 1 to {} lower case letters, digits and underscores, a letter first",
+                    "`{name}` is not a valid name for a handler; use 1 to {} lowercase letters, \
+                     digits and underscores, starting with a letter",
                     names::NAME_BYTES_MAX
                 ),
             );
         // Two methods under opposite conditions are valid.
         } else if taken.iter().any(|(before, had_cfg)| *before == name && !(*had_cfg && has_cfg)) {
-            errors.push(ident, format!("there are two handlers `{name}`; give one another name"));
+            errors
+                .push(ident, format!("there are two handlers named `{name}`; rename one of them"));
         }
         taken.push((name, has_cfg));
     }

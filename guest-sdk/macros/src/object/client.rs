@@ -143,7 +143,7 @@ fn argument_struct(method: &Method<'_>) -> Option<TokenStream> {
         #(#cfgs)*
         #[derive(::highlander_sdk::__private::serde::Serialize)]
         #[serde(crate = "::highlander_sdk::__private::serde")]
-        #[allow(non_camel_case_types, unreachable_pub, dead_code, reason = "made from the name of the handler")]
+        #[allow(non_camel_case_types, unreachable_pub, dead_code, reason = "derived from the name of the handler")]
         pub struct #name<#(#parameters),*> { #(#idents: #parameters),* }
     })
 }

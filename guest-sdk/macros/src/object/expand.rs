@@ -40,7 +40,7 @@ pub(super) fn expand(input: &Input<'_>) -> TokenStream {
             impl #state {
                 // A second block is an error with the name of this constant, in addition to errors that name only
                 // traits.
-                #[allow(dead_code, non_upper_case_globals, reason = "for messages of the compiler")]
+                #[allow(dead_code, non_upper_case_globals, reason = "exists only for compiler messages")]
                 const a_type_has_one_block_with_the_attribute_object: () = ();
             }
             // Outside of a component nothing creates a state, and the compiler would report everything as unused.
@@ -48,7 +48,7 @@ pub(super) fn expand(input: &Input<'_>) -> TokenStream {
         };
 
         // The exports must be in the crate that is linked last. With the feature, this crate is not the last one.
-        #[allow(unexpected_cfgs, reason = "few crates have the feature")]
+        #[allow(unexpected_cfgs, reason = "few crates define the feature")]
         const _: () = {
             #[cfg(all(target_family = "wasm", not(feature = "client")))]
             ::highlander_sdk::__private::export!(#state);
@@ -85,7 +85,7 @@ fn argument_struct(method: &Method<'_>) -> Option<TokenStream> {
         )]
         #[serde(crate = "::highlander_sdk::__private::serde", deny_unknown_fields)]
         #[schemars(crate = "::highlander_sdk::__private::schemars", rename = #title)]
-        #[allow(non_camel_case_types, reason = "the name is made from that of the handler")]
+        #[allow(non_camel_case_types, reason = "derived from the name of the handler")]
         struct #name { #(#fields),* }
     })
 }
@@ -120,8 +120,8 @@ fn no_alias(method: &Method<'_>) -> Option<TokenStream> {
             use ::highlander_sdk::__private::PlainReply as _;
             ::core::assert!(
                 !::highlander_sdk::__private::ReplyType::<#ty>::IS_RESULT,
-                "this type is an alias for `Result`: write `Result<.., ..>` in its place, so that `#[object]` sees \
-                 that the handler may reject",
+                "this type is an alias for `Result`; write `Result<.., ..>` instead, so that \
+                 `#[object]` can see that the handler may reject",
             );
         };
     })
@@ -183,7 +183,7 @@ fn dispatch(input: &Input<'_>) -> TokenStream {
     });
     let arms = input.methods.iter().map(arm);
     quote! {
-        #[allow(unused_variables, reason = "not every object looks at all of them")]
+        #[allow(unused_variables, reason = "not every object uses all of them")]
         fn dispatch(
             &mut self,
             ctx: &::highlander_sdk::Context,

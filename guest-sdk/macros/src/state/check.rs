@@ -23,21 +23,21 @@ fn check_shape(input: &Input<'_>, errors: &mut Errors) {
             Fields::Unnamed(fields) => errors.push(
                 fields,
                 format!(
-                    "the fields of a state have names, which are its names in JSON; \
+                    "the fields of a state must have names, which become the field names in JSON; \
                      write `struct {name} {{ value: .. }}`"
                 ),
             ),
             Fields::Unit => errors.push(
                 name,
-                format!("the state of an object has named fields, or none; write `struct {name} {{}}`"),
+                format!("the state of an object cannot be a unit struct; write `struct {name} {{}}`"),
             ),
         },
         Data::Enum(data) => errors.push(
             data.enum_token,
-            "the state of an object is a struct; write a `struct` that has this enum, with `#[data]`, as a field",
+            "the state of an object must be a struct; put `#[data]` on this enum and make it a field of a `struct`",
         ),
         Data::Union(data) => {
-            errors.push(data.union_token, "the state of an object is a struct; write `struct`");
+            errors.push(data.union_token, "the state of an object must be a struct; write `struct`");
         }
     }
 }
@@ -48,12 +48,12 @@ fn check_migration(input: &Input<'_>, errors: &mut Errors) {
     if older.is_ident(name) {
         errors.push(
             older,
-            format!("a state is not migrated from itself; keep the older struct as `{name}V1` and name that"),
+            format!("a state cannot be migrated from itself; keep the older struct as `{name}V1` and name that one"),
         );
     } else if input.version == 1 {
         errors.push(
             older,
-            "there is no version before 1 to migrate from; write `version = 2` beside it, or leave it out",
+            "there is no version before 1 to migrate from; add `version = 2`, or remove `migrate_from`",
         );
     }
 }
@@ -63,11 +63,10 @@ fn check_generics(input: &Input<'_>, errors: &mut Errors) {
     if !generics.params.is_empty() {
         errors.push(
             &generics.params,
-            "a state has no generic parameters, since an object type is one type; write the types out",
+            "a state cannot have generic parameters, because an object type is a single type; use concrete types",
         );
     } else if let Some(clause) = &generics.where_clause {
-        errors
-            .push(clause, "a state has no generic parameters, so a `where` clause has no use here");
+        errors.push(clause, "a state cannot have generic parameters; remove the `where` clause");
     }
 }
 
@@ -83,7 +82,7 @@ fn check_type(field: &StateField<'_>, errors: &mut Errors) {
     };
     errors.push(
         field.ty,
-        format!("a state owns what it holds, since it is stored and read back; write {owned}"),
+        format!("a state is stored and restored, so it must own its data; write {owned}"),
     );
 }
 
@@ -109,5 +108,5 @@ fn check_names(fields: &[StateField<'_>], errors: &mut Errors) {
 }
 
 fn twice(name: &str) -> String {
-    format!("two fields are called `{name}` in JSON; give one of them another name")
+    format!("two fields are named `{name}` in JSON; rename one of them")
 }

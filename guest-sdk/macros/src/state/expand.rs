@@ -60,7 +60,7 @@ fn twin(input: &Input<'_>) -> TokenStream {
             deny_unknown_fields,
         )]
         #[schemars(crate = "::highlander_sdk::__private::schemars")]
-        #[allow(dead_code, reason = "it only lends its shape")]
+        #[allow(dead_code, reason = "only its shape is used")]
         struct __Twin {
             #(#fields)*
         }
@@ -200,8 +200,8 @@ fn check_older(input: &Input<'_>) -> Option<TokenStream> {
     let older = input.migrate_from.as_ref()?;
     let before = input.version.checked_sub(1)?;
     let message = format!(
-        "`migrate_from` names the state of version {before}, and this one has another version; \
-         name the right one, or put `#[state(version = {before})]` on it"
+        "`migrate_from` must name the state of version {before}, but this one has another \
+         version; name the right one, or put `#[state(version = {before})]` on it"
     );
     Some(quote_spanned! {older.span()=>
         const _: () = ::core::assert!(

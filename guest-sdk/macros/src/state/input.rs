@@ -118,7 +118,7 @@ fn default<'s>(setting: &'s Setting, errors: &mut Errors) -> Option<&'s Expr> {
     if setting.value.is_none() {
         errors.push(
             &setting.name,
-            "`default` needs a value; write `default = ..`, or leave it out to take the type's own",
+            "`default` needs a value; write `default = ..`, or remove it to use the default of the type",
         );
     }
     setting.value.as_ref()

@@ -9,7 +9,7 @@
 //! next schema version, so every restore is a migration.
 
 #![cfg(target_family = "wasm")]
-#![allow(unsafe_code, reason = "the exports that are generated from the contract need it")]
+#![allow(unsafe_code, reason = "the exports generated from the WIT world need it")]
 
 use std::cell::RefCell;
 
@@ -61,7 +61,7 @@ impl Guest for Moody {
     fn describe() -> Description {
         Description {
             name: "counter".to_owned(),
-            documentation: "A number that goes up and down, unless it is in a mood.".to_owned(),
+            documentation: "A number that goes up and down, with faults on request.".to_owned(),
             schema_version: if told() == "migrates" { 2 } else { 1 },
             state_content_type: "application/json".to_owned(),
             state_schema: GIVEN_STATE.to_owned(),
@@ -144,7 +144,7 @@ fn handle(state: &mut State, call: &Call) -> Result<Vec<u8>, Rejection> {
 
 fn change(state: &mut State, value: Option<u64>, code: &str) -> Result<Vec<u8>, Rejection> {
     let Some(value) = value else {
-        let message = format!("{} is as far as it goes", state.value);
+        let message = format!("{} is the limit of the counter", state.value);
         let detail = None;
         return Err(Rejection::Refused(Refusal { code: code.to_owned(), message, detail }));
     };

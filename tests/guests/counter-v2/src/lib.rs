@@ -21,7 +21,7 @@ impl Counter {
     /// Adds `by`, and returns the new value.
     fn add(&mut self, by: u64) -> Result<u64, Rejection> {
         let Some(sum) = self.value.checked_add(by) else {
-            reject!("overflow", "{} and {by} are more than a counter can hold", self.value);
+            reject!("overflow", "{} plus {by} is more than a counter can hold", self.value);
         };
         self.changes += 1;
         self.value = sum;
@@ -31,7 +31,7 @@ impl Counter {
     /// Subtracts one, and returns the new value.
     fn decrement(&mut self) -> Result<u64, Rejection> {
         let Some(rest) = self.value.checked_sub(1) else {
-            reject!("underflow", "a counter does not go below zero");
+            reject!("underflow", "a counter cannot go below zero");
         };
         self.changes += 1;
         self.value = rest;

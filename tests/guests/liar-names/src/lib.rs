@@ -2,7 +2,7 @@
 //! the SDK, and must be rejected on upload.
 
 #![cfg(target_family = "wasm")]
-#![allow(unsafe_code, reason = "the exports that are generated from the contract need it")]
+#![allow(unsafe_code, reason = "the exports generated from the WIT world need it")]
 
 use contract::behavior::{
     Call, Description, Guest, Handler, HandlerKind, ObjectId, Rejection, RestoreError,

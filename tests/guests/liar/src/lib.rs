@@ -6,7 +6,7 @@
 //! key it behaves correctly: it counts its calls.
 
 #![cfg(target_family = "wasm")]
-#![allow(unsafe_code, reason = "the exports that are generated from the contract need it")]
+#![allow(unsafe_code, reason = "the exports generated from the WIT world need it")]
 
 use std::cell::{Cell, RefCell};
 

@@ -61,13 +61,13 @@ impl Misbehaving {
     }
 
     /// Traps immediately.
-    #[expect(clippy::panic, reason = "it is what the guest is for")]
+    #[expect(clippy::panic, reason = "the guest is meant to misbehave")]
     fn trap(&self) {
         panic!("told to trap");
     }
 
     /// Changes the state, then traps.
-    #[expect(clippy::panic, reason = "it is what the guest is for")]
+    #[expect(clippy::panic, reason = "the guest is meant to misbehave")]
     fn trap_after_change(&mut self) {
         self.value = 1_000_000;
         panic!("told to trap");
@@ -139,7 +139,7 @@ fn forever() {
     }
 }
 
-#[expect(unconditional_recursion, reason = "it is what the guest is for")]
+#[expect(unconditional_recursion, reason = "the guest is meant to misbehave")]
 fn descend(depth: u64) -> u64 {
     let ballast = black_box([depth; 64]);
     descend(depth + 1) + ballast.iter().sum::<u64>()

@@ -54,10 +54,10 @@ impl Effect {
 }
 
 impl Failure {
-    #[expect(clippy::panic, reason = "it is what it was told")]
+    #[expect(clippy::panic, reason = "the caller requested the panic")]
     pub(crate) fn fail(self) -> Result<(), Rejection> {
         match self {
-            Failure::Reject => reject!("told-to-reject", "everything before is to be undone"),
+            Failure::Reject => reject!("told-to-reject", "all earlier effects must be undone"),
             Failure::Trap => panic!("told to trap"),
             Failure::Spin => loop {
                 std::hint::black_box(());

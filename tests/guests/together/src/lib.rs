@@ -145,7 +145,7 @@ impl Together {
             reject!("told-to-refuse", "{} takes no messages", ctx.id());
         }
         if self.received.len() >= ACCOUNTS_MAX && !self.received.contains_key(&from) {
-            reject!("too-many-senders", "there are accounts of {ACCOUNTS_MAX} senders");
+            reject!("too-many-senders", "there are already accounts of {ACCOUNTS_MAX} senders");
         }
         self.received.entry(from.clone()).or_default().take(ctx, &from, number, &tag);
         Ok(())
@@ -199,7 +199,7 @@ impl Together {
     /// Receives an alarm, and returns the number of its firings.
     fn ring(&mut self, ctx: &Context, argument: Json) -> Result<u64, Rejection> {
         let Occasion::Alarm { name, due_ms } = ctx.occasion() else {
-            reject!("no-alarm", "{} was called, and no alarm is due", ctx.id());
+            reject!("no-alarm", "{} was called, but no alarm is due", ctx.id());
         };
         if self.refuses_alarms {
             reject!("told-to-refuse", "{} hears no alarms", ctx.id());

@@ -93,7 +93,7 @@ impl Files {
 }
 
 fn describe(path: &Path) -> io::Result<(String, Version)> {
-    let damaged = || io::Error::other(format!("{} is no file of a blob", path.display()));
+    let damaged = || io::Error::other(format!("{} is not the file of a blob", path.display()));
     let number = path.file_stem().and_then(|name| u64::from_str_radix(name.to_str()?, 16).ok());
     let file = File::open(path)?;
     let modified = file.metadata()?.modified()?;

@@ -60,7 +60,7 @@ async fn an_open_link_passes_everything_on_and_counts_it() {
     assert_eq!((counts.bytes_towards, counts.bytes_from), (3, 3));
     assert_eq!((counts.connections, counts.open_connections), (1, 1));
     stream.shutdown().await.unwrap();
-    assert_eq!(stream.read(&mut [0]).await.unwrap(), 0, "the end comes back as an end");
+    assert_eq!(stream.read(&mut [0]).await.unwrap(), 0, "the end of the stream is forwarded");
 }
 
 #[tokio::test]
@@ -176,7 +176,7 @@ async fn a_throttled_link_lets_so_many_bytes_pass_in_a_second() {
 async fn a_link_can_be_aimed_elsewhere() {
     let link = Link::unaimed().await.unwrap();
     let mut stream = TcpStream::connect(link.address()).await.unwrap();
-    assert!(stream.read_u8().await.is_err(), "there is nobody yet");
+    assert!(stream.read_u8().await.is_err(), "nothing is listening yet");
     link.aim(echo().await);
     let mut stream = TcpStream::connect(link.address()).await.unwrap();
     say(&mut stream, "a").await;

@@ -48,7 +48,7 @@ pub(super) fn lay_out(config: &Config, folder: &Path) -> Result<Vec<Layout>> {
     let zookeeper = Path::new(JAR_FOLDER).join("zookeeper.jar");
     ensure!(
         zookeeper.is_file(),
-        "{} is not there\nhint: apt-get install -y --no-install-recommends \
+        "{} is missing\nhint: apt-get install -y --no-install-recommends \
          openjdk-17-jre-headless libzookeeper-java libslf4j-java",
         zookeeper.display()
     );
@@ -60,7 +60,7 @@ pub(super) fn lay_out(config: &Config, folder: &Path) -> Result<Vec<Layout>> {
 }
 
 fn lay_out_one(config: &Config, ports: &[[u16; 4]], index: usize, folder: &Path) -> Result<Layout> {
-    let &[client_port, secure_port, ..] = ports.get(index).context("each server has ports")?;
+    let &[client_port, secure_port, ..] = ports.get(index).context("no ports for this server")?;
     fs::create_dir_all(folder.join("data"))?;
     let mut text = settings(config, client_port, folder)?;
     if config.server_count > 1 {
@@ -177,7 +177,7 @@ impl Server {
         java.stdout(log.try_clone()?).stderr(log);
         // A separate process group: a Ctrl-C at the terminal reaches only the parent, which then ends the server.
         java.process_group(0);
-        self.process = Some(java.spawn().context("java does not start")?);
+        self.process = Some(java.spawn().context("cannot start java")?);
         Ok(())
     }
 

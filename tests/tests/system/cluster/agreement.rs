@@ -67,7 +67,7 @@ async fn a_bucket_is_of_one_cluster_until_its_operator_says_otherwise() {
     let mut process = Process::start(&mut command);
     process.line_with("node n0-").await;
     process.kill();
-    assert!(cluster.store().blob(&blob).is_some(), "it has a cluster again");
+    assert!(cluster.store().blob(&blob).is_some(), "the bucket names a cluster again");
     // The bucket no longer belongs to the first cluster.
     let log = refused(&cluster, &[]).await;
     assert!(log.contains("the bucket belongs to cluster"), "{log}");

@@ -29,7 +29,7 @@ async fn a_call_whose_client_went_away_is_whole_or_nothing_through_any_node() {
         let _ = recorder.change_until(&client, key.as_deref(), patience).await;
     }
     let totals = objects.judge(&cluster).await;
-    assert!(totals.unknown > 0, "nobody ever went away: {totals:?}");
+    assert!(totals.unknown > 0, "no client ever disconnected: {totals:?}");
 }
 
 #[tokio::test]

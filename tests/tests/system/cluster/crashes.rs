@@ -103,6 +103,6 @@ async fn a_node_that_comes_back_under_its_name_is_another_one() {
     for recorder in objects.recorders() {
         let calls = recorder.calls();
         let makers: Vec<_> = calls.iter().filter_map(|call| call.maker.as_ref()).collect();
-        assert_ne!(makers.first(), makers.last(), "another owner, with an id of its own");
+        assert_ne!(makers.first(), makers.last(), "another owner, with another id");
     }
 }

@@ -35,7 +35,7 @@ async fn check_cut_from_registry(test: &str, mode: Mode) {
             let answer = call.header("highlander-timeout", "500ms").try_send().await;
             let own = answer
                 .is_ok_and(|reply| reply.status == 200 && cluster.node(0).is_called(reply.owner()));
-            assert!(!own, "{} has another owner", recorder.object());
+            assert!(!own, "{} should have another owner", recorder.object());
         }
         cluster.node(0).links().heal();
     })

@@ -56,7 +56,7 @@ async fn a_delete_holds_its_condition_through_any_node() {
         assert_eq!(cluster.client(node).value(object).await, 7);
         let right = delete(&cluster, other, object).header("if-match", &format!("\"{version}\""));
         assert_eq!(right.send().await.done().version(), version + 1);
-        assert!(record(&cluster, object).await.2, "it is a tombstone");
+        assert!(record(&cluster, object).await.2, "the record is a tombstone");
         delete(&cluster, node, object).send().await.problem("object-not-found");
         let state = cluster.client(other).state(object).await;
         assert_eq!((state.json(), state.version()), (json!({ "value": 0 }), version + 1));
@@ -85,7 +85,7 @@ async fn what_is_deleted_can_be_made_anew_once() {
         let replies = join_all(clients).await;
         let made: Vec<_> = replies.iter().filter(|reply| reply.status == 200).collect();
         assert_eq!(made.len(), 1, "{replies:?}");
-        assert_eq!(made[0].version(), version + 2, "the history goes on");
+        assert_eq!(made[0].version(), version + 2, "the version continues");
         for reply in replies.iter().filter(|reply| reply.status != 200) {
             reply.problem("version-mismatch");
         }
@@ -105,7 +105,7 @@ async fn a_repeated_delete_gets_its_first_answer() {
         assert_eq!((repeat.content(), repeat.is_replayed()), (first.content(), true));
         cluster.client(node).deactivate(object).await;
     }
-    assert_eq!(cluster.client(2).value(object).await, 1, "it deletes nothing a second time");
+    assert_eq!(cluster.client(2).value(object).await, 1, "a repeated delete has no effect");
 }
 
 /// Waits until this many calls are queued for an object.
@@ -148,7 +148,7 @@ async fn calls_that_wait_behind_a_delete_begin_with_the_defaults() {
     assert_eq!(answers(before), [(2, 2), (3, 3), (4, 4), (5, 5), (6, 6)]);
     assert_eq!(answers(after), [(8, 1), (9, 2), (10, 3), (11, 4), (12, 5)]);
     let busy = busy.await.unwrap().expect("an answer");
-    assert_ne!(busy.status, 200, "it was busy until its time was used up");
+    assert_ne!(busy.status, 200, "the object was busy until the timeout");
 }
 
 #[tokio::test]
@@ -203,7 +203,7 @@ async fn versions_and_epochs_go_on_after_a_delete_on_whichever_node() {
         cluster.client(0).deactivate(object).await;
         let state = cluster.client(2).state(object).await;
         assert_eq!((state.json(), state.version()), (json!({ "value": 0 }), tombstone.0));
-        assert_eq!(record(&cluster, object).await, tombstone, "reading changes nothing");
+        assert_eq!(record(&cluster, object).await, tombstone, "a read does not change the record");
 
         let owner = cluster.owner_of(object).await;
         let asked = (owner + 1) % 3;
@@ -250,7 +250,7 @@ async fn a_delete_whose_owner_dies_before_the_answer_is_told_by_its_key() {
         told.is_some()
     })
     .await;
-    let told = told.expect("it was waited for");
+    let told = told.expect("waited for above");
     assert_eq!((told.version(), told.is_replayed()), (2, true));
     assert_eq!(cluster.client(asked).increment(object).await, 1);
 }

@@ -61,7 +61,7 @@ async fn objects_stop_without_a_majority_and_answer_again_with_it() {
             })
             .await;
         for recorder in objects.recorders() {
-            wait::until("nobody answers", async || {
+            wait::until("no node answers", async || {
                 let outcome = recorder.read(&cluster.client(2)).await;
                 !matches!(outcome, Outcome::Done(_))
             })

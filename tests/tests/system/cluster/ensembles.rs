@@ -72,11 +72,11 @@ async fn an_ensemble_outlives_the_end_of_sessions_that_are_full() {
             match outcome {
                 Outcome::Done(_) => done += 1,
                 Outcome::NotExecuted => full += 1,
-                Outcome::Unknown => panic!("nothing is wrong with the cluster"),
+                Outcome::Unknown => panic!("unknown outcome in a healthy cluster"),
             }
         }
     }
-    eprintln!("{done} objects are active, {full} found no place");
+    eprintln!("{done} objects are active, {full} were rejected");
     assert!(done <= claims_max * 2 && done > claims_max, "{done} of {}", claims_max * 2);
     cluster.nodes().iter().for_each(|node| node.kill9());
     sleep(cluster.options().session_timeout + Duration::from_secs(2)).await;
@@ -106,7 +106,7 @@ async fn an_owner_whose_claim_was_removed_by_hand_ends_the_object() {
             let path = claim_of(&admin, key).await.expect("the object has an owner");
             let removed = admin.get_data(&path).await.map(|(_, stat)| stat.czxid).unwrap();
             admin.delete(&path, None).await.unwrap();
-            wait::until("it is claimed again", async || {
+            wait::until("the object is claimed again", async || {
                 let _ = recorder.read(&cluster.client(1)).await;
                 let data = admin.get_data(&path).await;
                 data.is_ok_and(|(_, stat)| stat.czxid > removed)

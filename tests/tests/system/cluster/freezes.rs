@@ -74,7 +74,7 @@ async fn a_freeze_within_the_lease_is_nothing_but_latency() {
     }
     let totals = objects.judge(&cluster).await;
     assert_eq!((totals.not_executed, totals.unknown), (0, 0), "{totals:?}");
-    assert_eq!(self::sessions(&cluster).await, sessions, "nobody's session was over");
+    assert_eq!(self::sessions(&cluster).await, sessions, "a session ended");
 }
 
 /// Returns the ids of all nodes, which identify their sessions.

@@ -41,7 +41,7 @@ async fn a_herd_of_objects_comes_back_without_a_stampede() {
     join_all(callers).await;
     let gets = requests(&cluster, Operation::Get) - gets;
     let puts = requests(&cluster, Operation::Put) - puts;
-    eprintln!("{count} objects came back with {gets} reads and {puts} writes");
+    eprintln!("{count} objects recovered with {gets} reads and {puts} writes");
     let count = count as u64;
     assert!(gets <= count && puts <= count + count / 5, "{gets} reads and {puts} writes");
     let _ = objects.judge(&cluster).await;

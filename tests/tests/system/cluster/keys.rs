@@ -38,7 +38,7 @@ async fn check_repeats(cluster: &Cluster, object: &str, key: &str, first: &Reply
         let repeat = increment(&Client::new(&node.url()), object, key).await.done();
         assert!(repeat.is_replayed(), "{repeat:?}");
         assert_eq!(repeat.content(), first.content());
-        assert_eq!(repeat.epoch(), first.epoch(), "the epoch is of the version");
+        assert_eq!(repeat.epoch(), first.epoch(), "the epoch must be that of the version");
     }
 }
 
@@ -184,7 +184,7 @@ async fn a_call_that_a_node_sends_a_second_time_takes_effect_once() {
         let (reply, ()) = tokio::join!(asked.call(&object, "increment").send(), cut);
         reply.problem("outcome-unknown");
         cluster.faults().clear();
-        assert_eq!(asked.value(&object).await, 2, "it was done all the same");
+        assert_eq!(asked.value(&object).await, 2, "the call must have been executed anyway");
     }
 }
 
@@ -239,7 +239,7 @@ async fn every_key_takes_effect_once_while_nodes_are_killed() {
             }
         };
         let killing = tokio::time::timeout(Duration::from_mins(5), killing);
-        killing.await.expect("all calls are done");
+        killing.await.expect("the calls must end in time");
         let told = join_all(insisting).await.into_iter().map(Result::unwrap);
         let told: Vec<_> = told.collect();
         cluster.is_whole().await;
@@ -248,7 +248,11 @@ async fn every_key_takes_effect_once_while_nodes_are_killed() {
             assert_eq!(cluster.client(0).value(object).await, all, "{object}");
             let mut versions: Vec<_> = told.iter().flatten().map(|(_, version)| *version).collect();
             versions.sort_unstable();
-            assert_eq!(versions, (1..=all).collect::<Vec<_>>(), "{object}: each made its own");
+            assert_eq!(
+                versions,
+                (1..=all).collect::<Vec<_>>(),
+                "{object}: each call must make its own version"
+            );
             for (key, version) in told.iter().flatten() {
                 let repeat = increment(&cluster.client(1), object, key).await.done();
                 assert_eq!((repeat.version(), repeat.is_replayed()), (*version, true), "{object}");

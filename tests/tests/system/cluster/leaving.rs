@@ -38,7 +38,7 @@ async fn no_call_of_a_patient_client_fails_while_all_nodes_are_restarted() {
         eprintln!("all nodes restarted: {met:?}");
         assert_eq!(met.given_up, 0);
         let totals = objects.judge(&cluster).await;
-        assert_eq!(totals.unknown, 0, "whoever left in order owed no answer: {totals:?}");
+        assert_eq!(totals.unknown, 0, "an orderly stop left a call without an answer: {totals:?}");
     }
 }
 
@@ -55,12 +55,12 @@ async fn no_call_fails_while_a_node_hands_its_objects_over() {
         Load::start(&cluster, &objects, manner.pause(Duration::from_millis(30)), &mut random);
     objects.more_answers(super::ANSWERS).await;
     let active = cluster.client(0).metric("highlander_active_objects").await;
-    assert!(active > 0.0, "the node has something to hand over");
+    assert!(active > 0.0, "the node has no objects to hand over");
     let url = cluster.node(1).url();
     let drained = command::highlander().url(&url).run(&["drain", "n0"]).await.done();
     eprintln!("{active} objects handed over: {} {}", drained.stdout.trim(), drained.stderr.trim());
     let client = cluster.client(0);
-    wait::until("nothing is left there", async || {
+    wait::until("all objects are handed over", async || {
         client.metric("highlander_active_objects").await == 0.0
     })
     .await;
@@ -98,7 +98,9 @@ impl Clients {
                     assert_eq!(answer.body, done.to_string());
                     kept = (number.is_multiple_of(2) && !answer.is_last).then_some(connection);
                 }
-                other => return Err(format!("client {number} after {done} calls: {other:?}")),
+                other => {
+                    return Err(format!("client {number} failed after {done} calls: {other:?}"));
+                }
             }
             if kept.is_none() {
                 at += 1;

@@ -131,13 +131,13 @@ async fn check_own(cluster: &Cluster, keys: &[String]) {
         let own = cluster.client(node).get(path).header("highlander-hops", "1").send().await;
         let own = own.done().json();
         let own = own["keys"].as_array().unwrap().clone();
-        assert!(!own.is_empty(), "node {node} has its share");
+        assert!(!own.is_empty(), "node {node} has no active objects");
         all.extend(own);
     }
     let count = all.len();
     all.sort_unstable_by_key(ToString::to_string);
     all.dedup();
-    assert_eq!(all.len(), count, "no object is active twice");
+    assert_eq!(all.len(), count, "an object is active twice");
     let known: BTreeSet<_> = keys.iter().map(String::as_str).collect();
     assert!(all.iter().all(|key| known.contains(key.as_str().unwrap())));
 }
@@ -153,7 +153,11 @@ async fn check_silence(cluster: &Cluster, keys: &[String]) {
     assert!(!listed.is_empty() && listed.len() < some.len(), "{} listed", listed.len());
     assert!(unanswered.len() == 1 && cut.is_called(&unanswered[0]), "{unanswered:?}");
     let (all, unanswered) = pages(&cluster.client(2), &query).await;
-    assert_eq!((all, unanswered), (some, Vec::new()), "it reaches the others, and knows its own");
+    assert_eq!(
+        (all, unanswered),
+        (some, Vec::new()),
+        "the list must contain the objects of all reachable nodes"
+    );
 
     let list = ["list", "counter", "--active", "--prefix", prefix];
     let ended = highlander().url(asked.url()).run(&list).await;
@@ -162,7 +166,7 @@ async fn check_silence(cluster: &Cluster, keys: &[String]) {
     assert!(ended.stderr.contains("these nodes did not answer: n2-"), "{}", ended.stderr);
 
     cut.kill9();
-    wait::until("its session is over", async || pages(&asked, &query).await.1.is_empty()).await;
+    wait::until("the session has expired", async || pages(&asked, &query).await.1.is_empty()).await;
     let (left, _) = pages(&asked, &query).await;
     assert_eq!(left, listed);
     let ended = highlander().url(asked.url()).run(&list).await.done();

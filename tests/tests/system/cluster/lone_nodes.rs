@@ -28,8 +28,9 @@ async fn cluster() -> Cluster {
 
 /// Returns the record of the type, as stored.
 fn recorded(cluster: &Cluster) -> Value {
-    let blob = cluster.store().blob("test/types/journal.json").expect("it was deployed");
-    serde_json::from_slice(&blob).expect("it is JSON")
+    let blob =
+        cluster.store().blob("test/types/journal.json").expect("the type must have a record");
+    serde_json::from_slice(&blob).expect("the record is JSON")
 }
 
 fn names(document: &Value, revision: u64) -> bool {
@@ -51,7 +52,7 @@ async fn agree(cluster: &Cluster, nodes: &[usize], revision: u64) -> bool {
         };
         assert!(
             names(&said, revision) || !is_past_first_stage,
-            "node {node} has not heard of revision {revision}, and the record is {}, {said}",
+            "node {node} does not have revision {revision}; the record is {}, the node reports {said}",
             record["rollout"]
         );
         have_all &= is_closed(&said);
@@ -70,9 +71,9 @@ async fn die_after_recording(cluster: &Cluster, victim: usize, to: u64) {
     let held = cluster.faults();
     wait::within("the roll-back is about to be recorded", held.wait_for_held(1)).await;
     cluster.node(victim).kill9();
-    assert!(asking.await.unwrap().is_err(), "nobody was told");
+    assert!(asking.await.unwrap().is_err(), "the caller must not get a response");
     held.release();
-    wait::until("it is recorded", async || names(&recorded(cluster), to)).await;
+    wait::until("the roll-back is recorded", async || names(&recorded(cluster), to)).await;
 }
 
 /// Each node in turn is the one that dies, so one of them is the node that coordinates the type's roll-outs. It
@@ -106,7 +107,7 @@ async fn a_roll_back_of_which_its_dead_node_told_nobody_reaches_all_and_is_close
         cluster.serves("journal", to).await;
     }
     let next = cluster.client(1).upload(artifacts::variant_bytes("journal", "lone-last")).await;
-    assert_eq!(next.status, 201, "nothing is in the way of the next one: {}", next.text());
+    assert_eq!(next.status, 201, "the next deployment must succeed: {}", next.text());
 }
 
 /// One node cannot fetch the component and continues to serve the previous one, while another node starts.
@@ -126,7 +127,7 @@ async fn a_deployment_is_not_done_while_a_node_cannot_fetch_it_whoever_starts_me
     let deploying = tokio::spawn(async move {
         highlander().url(&url).run(&["deploy", file.to_str().unwrap()]).await
     });
-    wait::until("it is recorded", async || names(&recorded(&cluster), 2)).await;
+    wait::until("the deployment is recorded", async || names(&recorded(&cluster), 2)).await;
     for way in [SLOW, Mode::Open] {
         cluster.node(0).kill9();
         cluster.node(0).links().set_zookeeper(way);
@@ -138,7 +139,7 @@ async fn a_deployment_is_not_done_while_a_node_cannot_fetch_it_whoever_starts_me
     cluster.node(2).links().store.heal();
     let deployed = wait::within("the deployment ends", deploying).await.unwrap().done();
     assert_eq!(deployed.stdout, "journal revision 2\n");
-    assert!(answered_by(2).await, "every node serves it when the command says so");
+    assert!(answered_by(2).await, "every node must serve the revision when the command ends");
     cluster.serves("journal", 2).await;
 }
 
@@ -161,8 +162,8 @@ async fn a_roll_back_is_done_when_every_node_has_heard_of_it() {
     let url = cluster.client(0).url().to_owned();
     let rolling =
         tokio::spawn(async move { highlander().url(&url).run(&["rollback", "journal"]).await });
-    wait::until("it is recorded", async || recorded(&cluster)["current"] == 1).await;
-    wait::until("another node has heard of it", async || {
+    wait::until("the roll-back is recorded", async || recorded(&cluster)["current"] == 1).await;
+    wait::until("another node has the roll-back", async || {
         cluster.rollout(1, "journal").await.is_some_and(|said| said["current"] == 1)
     })
     .await;

@@ -39,7 +39,7 @@ async fn a_quarantined_object_is_so_on_its_next_node_and_harms_no_other() {
     let load = Load::start(&cluster, &neighbours, Manner::of(&cluster, 4), &mut random);
     neighbours.more_answers(super::ANSWERS).await;
     trap_until_quarantined(&other, object).await;
-    assert_eq!(other.increment("misbehaving/b").await, 1, "another one of the type");
+    assert_eq!(other.increment("misbehaving/b").await, 1, "other objects of the type must work");
     neighbours.more_answers(super::ANSWERS).await;
     let met = load.stop().await;
     assert_eq!(met.failed, 0, "{met:?}");
@@ -47,15 +47,15 @@ async fn a_quarantined_object_is_so_on_its_next_node_and_harms_no_other() {
     cluster.node(owner).kill9();
     wait::until("its next node answers", async || {
         let call = other.call(object, "value").header("highlander-timeout", "1s");
-        let reply = call.try_send().await.expect("the node that is asked runs");
-        assert_ne!(reply.status, 200, "it is run, on {}", reply.owner());
+        let reply = call.try_send().await.expect("the node runs");
+        assert_ne!(reply.status, 200, "a quarantined object was run, on {}", reply.owner());
         reply.json()["code"] == "object-quarantined"
     })
     .await;
     cluster.node(owner).restart().await;
     let resume = highlander().url(&cluster.node(owner).url()).run(&["resume", object]).await;
     let _ = resume.done();
-    assert_eq!(other.increment(object).await, 2, "what it was before it trapped");
+    assert_eq!(other.increment(object).await, 2, "the state before the trap must remain");
 
     trap_until_quarantined(&other, object).await;
     let wasm = artifacts::variant_bytes("misbehaving", "mended");

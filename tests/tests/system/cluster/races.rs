@@ -35,7 +35,7 @@ async fn a_cold_object_called_through_all_nodes_at_once_has_one_owner() {
         });
         for outcomes in join_all(races).await {
             let done = outcomes.iter().all(|outcome| matches!(outcome, Outcome::Done(_)));
-            assert!(done, "nothing is wrong with the cluster: {outcomes:?}");
+            assert!(done, "a call failed in a healthy cluster: {outcomes:?}");
         }
         for recorder in objects.recorders() {
             let last = recorder.audit(&clients[first % 3]).await;
@@ -43,7 +43,7 @@ async fn a_cold_object_called_through_all_nodes_at_once_has_one_owner() {
             recorder.audit_record(cluster.record(recorder.object()).await.as_deref());
             let epochs: Vec<_> = recorder.calls().iter().map(|call| call.outcome).collect();
             let is_one = |outcome: &Outcome| matches!(outcome, Outcome::Done(seen) if seen.epoch == last.epoch);
-            assert!(epochs.iter().all(is_one), "one owner answered all: {epochs:?}");
+            assert!(epochs.iter().all(is_one), "more than one owner answered: {epochs:?}");
         }
     }
 }
@@ -67,5 +67,5 @@ async fn an_object_that_is_given_up_under_load_is_taken_by_one_node() {
     })
     .await;
     let totals = objects.judge(&cluster).await;
-    assert_eq!(totals.unknown, 0, "nobody failed: {totals:?}");
+    assert_eq!(totals.unknown, 0, "a call had an unknown outcome: {totals:?}");
 }

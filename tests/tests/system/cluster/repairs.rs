@@ -35,7 +35,7 @@ async fn removed(cluster: &Cluster, folder: &str, random: &mut StdRng) {
     super::under_load(cluster, &objects, random, async || {
         delete_all(&operator, folder).await;
         let took = objects.settle(cluster).await;
-        eprintln!("without {folder} all objects answer after {took:?}");
+        eprintln!("after the loss of {folder}, all objects answer after {took:?}");
         cluster.is_whole().await;
     })
     .await;
@@ -55,7 +55,7 @@ async fn nodes_mend_by_themselves_what_an_operator_removes() {
     let operator = zk::Client::connect(&cluster.ensemble().connect_string()).await.unwrap();
     let identity = format!("{CHROOT}/cluster");
     operator.delete(&identity, None).await.unwrap();
-    wait::until("the cluster's identity is put back", async || {
+    wait::until("the cluster's identity is restored", async || {
         operator.check_stat(&identity).await.unwrap().is_some()
     })
     .await;
@@ -81,7 +81,7 @@ async fn a_node_that_dies_after_its_description_was_removed_is_not_listed() {
     cluster.node(2).kill9();
     for index in 0..2 {
         let client = cluster.client(index);
-        wait::until("only the nodes that live are listed", async || {
+        wait::until("only the live nodes are listed", async || {
             let Ok(reply) = client.get("/v1/nodes").try_send().await else { return false };
             let json = reply.json();
             let nodes = json["nodes"].as_array().cloned().unwrap_or_default();

@@ -38,7 +38,7 @@ impl<'a> Counters<'a> {
         let calls = self.keys.iter().zip(count..).map(async |(key, turn)| {
             let client = cluster.client(usize::try_from(turn % 3).unwrap());
             let reply = client.call(&format!("counter/{key}"), "increment").send().await.done();
-            assert_eq!(reply.json(), json!(count), "counter/{key} lost something");
+            assert_eq!(reply.json(), json!(count), "counter/{key} lost a change");
             reply.revision()
         });
         join_all(calls).await
@@ -95,14 +95,17 @@ async fn a_part_of_the_objects_runs_a_revision_wherever_they_are_activated_and_t
     let share: BTreeSet<_> = share.difference(&keys).cloned().collect();
     assert!((3..25).contains(&share.len()), "{share:?} of {OBJECTS}");
     counters.deactivate().await;
-    assert_eq!(&counters.run_by(2).await - &keys, share, "activated anew");
+    assert_eq!(&counters.run_by(2).await - &keys, share, "after a new activation");
     cluster.node(2).kill9();
     cluster.node(2).restart().await;
     cluster.is_whole().await;
-    assert_eq!(&counters.run_by(2).await - &keys, share, "and after a node died");
+    assert_eq!(&counters.run_by(2).await - &keys, share, "after a node died");
 
     assert_eq!(cluster.client(2).upload_on("canary=70", component()).await.status, 201);
-    assert!(counters.run_by(2).await.is_superset(&share), "a larger share holds the smaller one");
+    assert!(
+        counters.run_by(2).await.is_superset(&share),
+        "a larger share must contain the smaller one"
+    );
     assert_eq!(cluster.client(0).upload(component()).await.status, 201);
     assert_eq!(counters.revisions().await, vec![2; OBJECTS]);
     cluster.serves("counter", 2).await;

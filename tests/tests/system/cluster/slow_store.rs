@@ -67,7 +67,7 @@ async fn land_late(cluster: &Cluster, name: &str, meanwhile: Meanwhile) {
         sleep(held_for).await;
         cluster.faults().release();
         if meanwhile == Meanwhile::AskedStrictly {
-            wait::until("a strict read sees it", async || {
+            wait::until("a strict read returns the write", async || {
                 let outcome = recorder.read_strictly(&other).await;
                 matches!(outcome, Outcome::Done(seen) if seen.version == 2)
             })
@@ -77,14 +77,14 @@ async fn land_late(cluster: &Cluster, name: &str, meanwhile: Meanwhile) {
         cluster.node(owner).thaw();
     };
     let (outcome, ()) = tokio::join!(write, takeover);
-    eprintln!("{meanwhile:?}: the former owner's caller was told {outcome:?}");
+    eprintln!("{meanwhile:?}: the former owner's caller got {outcome:?}");
     must_change(recorder, &other).await;
     cluster.is_whole().await;
     let _ = objects.judge(cluster).await;
 }
 
 async fn must_change(recorder: &Recorder, client: &Client) {
-    wait::until("it can be changed", async || {
+    wait::until("the object can be changed", async || {
         matches!(recorder.change(client, None).await, Outcome::Done(_))
     })
     .await;
@@ -129,15 +129,15 @@ async fn one_slow_blob_delays_its_own_object_only() {
         let before = others.answered_count();
         let short = slow.recorders()[0].change_within(&client, &key, "300ms");
         let (outcome, ()) = tokio::join!(short, others.more_answers(super::ANSWERS));
-        assert_eq!(outcome, Outcome::Unknown, "its commit goes on without its caller");
+        assert_eq!(outcome, Outcome::Unknown, "the commit must continue without its caller");
         assert!(others.answered_count() > before);
         let _ = call.send().await;
     }
     let met = load.stop().await;
-    assert_eq!(met.failed, 0, "the other objects were not hindered");
+    assert_eq!(met.failed, 0, "calls of other objects failed");
     let totals = others.judge(&cluster).await;
     assert_eq!((totals.not_executed, totals.unknown), (0, 0), "{totals:?}");
     let all = join_all(slow.recorders().iter().map(|recorder| recorder.audit(&client))).await;
-    assert_eq!(all[0].version, version + rounds(3, 30), "no commit was abandoned");
+    assert_eq!(all[0].version, version + rounds(3, 30), "a commit was abandoned");
     let _ = slow.judge(&cluster).await;
 }

@@ -57,7 +57,7 @@ async fn a_write_whose_answer_is_lost_is_found_again() {
     let lost = Rule::new(Fault::LoseAnswer).on(Operation::Put).with_chance(0.2);
     let totals =
         check("a_write_whose_answer_is_lost_is_found_again", "lost", [lost.times(500)]).await;
-    assert_eq!(totals.unknown, 0, "the store tells whose write it has: {totals:?}");
+    assert_eq!(totals.unknown, 0, "the store shows which write it has: {totals:?}");
 }
 
 #[tokio::test]

@@ -162,14 +162,14 @@ impl Round<'_> {
         let held = self.cluster.faults();
         wait::within("the record is about to be written", held.wait_for_held(1)).await;
         self.cluster.node(self.victim).kill9();
-        assert!(uploading.await.unwrap().is_err(), "nobody was told that it was deployed");
+        assert!(uploading.await.unwrap().is_err(), "the caller must not get a response");
         assert_eq!(components(), before + 1);
         assert_eq!(self.revisions().await.len() as u64, self.newest);
         if is_lost {
             let reply = self.cluster.client(self.observer).upload(self.component("other")).await;
             assert_eq!(reply.status, 201, "{}", reply.text());
             held.release();
-            let last = self.revisions().await.pop().expect("the other one");
+            let last = self.revisions().await.pop().expect("the other revision");
             assert_eq!(last["digest"], reply.json()["digest"]);
         }
     }
@@ -228,7 +228,8 @@ async fn a_revision_arrives_or_was_never_there_whichever_node_dies_at_whichever_
         .await;
         let met_beside = beside_load.stop().await;
         eprintln!(
-            "{} node {victim}, through {through}: everywhere after {took:.1?}; {} beside, {met_beside:?}; {met:?}",
+            "{} node {victim}, through {through}: served by all nodes after {took:.1?}; {} calls \
+             of other objects, {met_beside:?}; {met:?}",
             round.name,
             beside.answered_count(),
         );
@@ -243,7 +244,7 @@ async fn a_revision_arrives_or_was_never_there_whichever_node_dies_at_whichever_
         let _ = beside.judge(&cluster).await;
         beside.judge_revisions();
     }
-    let last = cluster.rollout(0, "journal").await.expect("it says so");
+    let last = cluster.rollout(0, "journal").await.expect("the node knows the type");
     assert_eq!(last["current"], json!(newest));
     let _ = objects.judge(&cluster).await;
     objects.judge_revisions();

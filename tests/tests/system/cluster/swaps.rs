@@ -79,7 +79,7 @@ async fn of_two_deployments_at_the_same_moment_one_wins_and_the_other_is_told_so
             let client = cluster.client(node);
             tokio::spawn(async move { client.upload_on("wait=false", wasm).await })
         });
-        wait::within("both are about to write", faults.wait_for_held(2)).await;
+        wait::within("both writes are held", faults.wait_for_held(2)).await;
         faults.release();
         // The rule holds the write that would advance the winner's roll-out, so that the loser finds it open.
         let [first, second] = join_all(uploads).await.try_into().unwrap();
@@ -92,7 +92,7 @@ async fn of_two_deployments_at_the_same_moment_one_wins_and_the_other_is_told_so
         cluster.serves("journal", round + 2).await;
         let shown = client.get("/v1/types/journal").send().await.done().json();
         let revisions = shown["revisions"].as_array().expect("a list");
-        let last = revisions.last().expect("the one that won");
+        let last = revisions.last().expect("the winner's revision");
         assert_eq!(
             (revisions.len() as u64, &last["digest"]),
             (round + 2, &won[0].json()["digest"])

@@ -31,7 +31,7 @@ async fn an_object_starts_when_it_is_asked_to_do_something() {
     assert_eq!(client.increment("counter/starts").await, 1);
     for node in 0..3 {
         let (id, _) = owner(&cluster, node, "counter/starts").await;
-        let id = id.as_str().expect("somebody owns it");
+        let id = id.as_str().expect("the object has an owner");
         assert_eq!(cluster.index_of(id), Some(cluster.owner_of("counter/starts").await));
     }
 }
@@ -114,7 +114,7 @@ async fn an_object_is_a_file_again_and_comes_back_anywhere() {
         let reply = caller.call(object, "increment").send().await.done();
         assert_eq!(reply.version(), round as u64 + 1);
         let _ = other.call(object, "deactivate").send().await.done();
-        wait::until("nobody owns it", async || {
+        wait::until("the object has no owner", async || {
             owner(&cluster, 0, object).await == (Value::Null, json!("cold"))
         })
         .await;
@@ -163,7 +163,7 @@ async fn keys_are_listed_through_any_node() {
         let page = cluster.client(node).get("/v1/objects/counter?prefix=listed-&limit=3");
         let page = page.send().await.done().json();
         assert_eq!(page["keys"], json!(["listed-0", "listed-1", "listed-2"]));
-        let next = page["next"].as_str().expect("there are more");
+        let next = page["next"].as_str().expect("another page");
         let rest = format!("/v1/objects/counter?prefix=listed-&limit=3&after={next}");
         let rest = cluster.client(node).get(&rest).send().await.done().json();
         assert_eq!(rest["keys"], json!(["listed-3", "listed-4"]));

@@ -142,11 +142,11 @@ async fn objects_that_call_each_other_at_random_do_not_wait_for_ever_when_nodes_
         }
     };
     let both = Box::pin(async { tokio::join!(made, dying) });
-    let (_, ()) = wait::within_of(Duration::from_mins(4), "all are answered", both).await;
+    let (_, ()) = wait::within_of(Duration::from_mins(4), "all calls are answered", both).await;
     cluster.is_whole().await;
     let (done, failed) = (done.into_inner(), failed.into_inner());
     let told =
-        format!("{done} done, refused {:?}, {failed} lost with a node", refusals.lock().unwrap());
+        format!("{done} done, rejected {:?}, {failed} lost with a node", refusals.lock().unwrap());
     println!("{told}");
     assert!(done > rounds(1_500, 20_000) / 5, "{told}");
     let mut wandered = 0;
@@ -154,7 +154,7 @@ async fn objects_that_call_each_other_at_random_do_not_wait_for_ever_when_nodes_
         wandered += state(&cluster.client(0), key).await["wanders"].as_u64().unwrap();
     }
     let through = through.into_inner();
-    assert!(wandered >= through, "{through} were answered, {wandered} happened");
+    assert!(wandered >= through, "{through} calls were answered, but only {wandered} took effect");
 }
 
 /// Returns the rejection code of a chain: another chain was in the way, or its node's death took an object of the
@@ -167,7 +167,10 @@ fn refusal(reply: &Reply) -> String {
     assert!(expected.contains(&code), "{problem}");
     if ["call-conflict", "call-cycle"].contains(&code) {
         let message = problem["rejection"]["message"].as_str().unwrap();
-        assert!(message.contains(" -> together/"), "the circle is named: {message}");
+        assert!(
+            message.contains(" -> together/"),
+            "the message does not name the cycle: {message}"
+        );
     }
     code.to_owned()
 }
@@ -216,7 +219,7 @@ async fn every_message_has_its_effect_once_and_in_order_whatever_happens() {
         }
     };
     let both = Box::pin(async { tokio::join!(sends, faults) });
-    let (_, ()) = wait::within_of(Duration::from_mins(6), "all is sent", both).await;
+    let (_, ()) = wait::within_of(Duration::from_mins(6), "all messages are sent", both).await;
     cluster.is_whole().await;
     let mut total = 0;
     for (sender, receivers) in &to {
@@ -238,7 +241,7 @@ async fn every_message_has_its_effect_once_and_in_order_whatever_happens() {
             total += per_pair;
         }
     }
-    println!("{total} messages, each once and in order");
+    println!("{total} messages, each delivered once and in order");
 }
 
 #[tokio::test]
@@ -280,7 +283,7 @@ async fn alarms_ring_once_after_their_owner_has_died() {
     cluster.node(1).kill9();
     for object in &objects {
         // This query does not activate the object.
-        wait::until("it rings on another node", async || {
+        wait::until("the alarm fires on another node", async || {
             let path = format!("/v1/objects/{object}/owner");
             let owner = cluster.client(0).get(&path).send().await;
             owner.status == 200 && owner.json()["version"].as_u64() >= Some(2)

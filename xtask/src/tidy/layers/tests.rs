@@ -61,14 +61,14 @@ fn ports_do_not_know_each_other() {
     find(
         "host/src/engine/wasmtime.rs",
         "use crate::store::ETag;",
-        &["1: `engine::wasmtime` uses `store::ETag`, and ports do not know each other"],
+        &["1: `engine::wasmtime` uses `store::ETag`, but ports must not use each other"],
     );
     find("host/src/store/memory.rs", "use crate::store::ETag;", &[]);
 }
 
 #[test]
 fn a_module_without_a_layer_is_found() {
-    find("host/src/gossip.rs", "", &["1: module `gossip` is in no layer"]);
+    find("host/src/gossip.rs", "", &["1: module `gossip` is not assigned to a layer"]);
     find("host/src/lib.rs", "pub mod gossip;", &[]);
     find("guest-sdk/src/gossip.rs", "", &[]);
 }

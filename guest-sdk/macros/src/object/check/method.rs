@@ -31,7 +31,8 @@ fn check_receiver(method: &Method<'_>, errors: &mut Errors) {
         errors.push(
             receiver,
             format!(
-                "handler `{name}` cannot take the state away; write `&mut self` for an update or `&self` for a query"
+                "handler `{name}` cannot take ownership of the state; write `&mut self` for an \
+                 update or `&self` for a query"
             ),
         );
     }
@@ -44,23 +45,23 @@ fn check_signature(method: &Method<'_>, errors: &mut Errors) {
         errors.push(
             token,
             format!(
-                "handler `{name}` is `async`, but an object runs one call at a time; leave it out"
+                "handler `{name}` is `async`, but an object runs one call at a time; remove `async`"
             ),
         );
     }
     if let Some(token) = &signature.unsafety {
-        errors.push(token, format!("handler `{name}` is `unsafe`; leave it out"));
+        errors.push(token, format!("handler `{name}` cannot be `unsafe`; remove `unsafe`"));
     }
     if let Some(abi) = &signature.abi {
-        errors.push(abi, format!("handler `{name}` is an ordinary method; leave `extern` out"));
+        errors.push(abi, format!("handler `{name}` must be an ordinary method; remove `extern`"));
     }
     if !signature.generics.params.is_empty() {
         errors.push(
             &signature.generics.params,
-            format!("handler `{name}` is generic, but callers send JSON; write the types out"),
+            format!("handler `{name}` is generic, but callers send JSON; use concrete types"),
         );
     } else if let Some(clause) = &signature.generics.where_clause {
-        errors.push(clause, format!("handler `{name}` has a `where` clause; leave it out"));
+        errors.push(clause, format!("handler `{name}` cannot have a `where` clause; remove it"));
     }
 }
 
@@ -79,13 +80,13 @@ fn check_context(method: &Method<'_>, errors: &mut Errors) {
         if !is_shared {
             errors.push(
                 &typed.ty,
-                format!("handler `{name}` can only look at its context; write `&Context`"),
+                format!("handler `{name}` can only take its context by shared reference; write `&Context`"),
             );
         }
         if index > 0 || !method.has_context {
             errors.push(
                 typed,
-                format!("handler `{name}` takes `&Context` once, right after the receiver; move it there"),
+                format!("handler `{name}` can take `&Context` only once, directly after the receiver; move it there"),
             );
         }
     }
@@ -101,7 +102,7 @@ fn check_argument(method: &Method<'_>, argument: &Argument<'_>, errors: &mut Err
     if argument.ident.is_none() {
         errors.push(
             &argument.typed.pat,
-            format!("an argument of handler `{name}` is a pattern; write a plain name"),
+            format!("an argument of handler `{name}` is a pattern; use a plain name"),
         );
     }
     let owned = match &*argument.typed.ty {
@@ -110,12 +111,12 @@ fn check_argument(method: &Method<'_>, argument: &Argument<'_>, errors: &mut Err
             Type::Slice(_) => "`Vec<..>`",
             _ => "the type without `&`",
         },
-        Type::ImplTrait(_) | Type::Infer(_) => "one type",
+        Type::ImplTrait(_) | Type::Infer(_) => "a concrete type",
         _ => return,
     };
     errors.push(
         &argument.typed.ty,
-        format!("an argument of handler `{name}` is read from JSON, so it is owned; write {owned}"),
+        format!("an argument of handler `{name}` is deserialized from JSON, so it must be owned; write {owned}"),
     );
 }
 
@@ -124,10 +125,10 @@ fn check_reply(method: &Method<'_>, errors: &mut Errors) {
     match method.reply() {
         Some(ty @ Type::ImplTrait(_)) => errors.push(
             ty,
-            format!("the reply of handler `{name}` has a JSON Schema, so its type is named; write it out"),
+            format!("the reply of handler `{name}` needs a concrete type for its JSON Schema; write the type out"),
         ),
         Some(ty @ Type::Never(_)) => {
-            errors.push(ty, format!("handler `{name}` never answers; write the type of its reply"));
+            errors.push(ty, format!("handler `{name}` never returns; write the type of its reply"));
         }
         Some(ty @ Type::Path(path)) if method.is_fallible() => {
             let is_bare = path
@@ -138,7 +139,7 @@ fn check_reply(method: &Method<'_>, errors: &mut Errors) {
             if is_bare {
                 errors.push(
                     ty,
-                    format!("what handler `{name}` answers cannot be seen; write `Result<Reply, Rejection>`"),
+                    format!("the types in the reply of handler `{name}` are hidden; write `Result<Reply, Rejection>`"),
                 );
             }
         }
