@@ -76,9 +76,9 @@ impl Caller {
             return Ok(());
         }
         let wanted = right.to_string();
-        let text = format!("{self} may not do this: it takes the scope {wanted}");
+        let text = format!("{self} may not make this request: it requires the scope {wanted}");
         Err(Error::new(Code::Forbidden, text).with_hint(
-            "use a token that has it, or have the line of this one changed in the file of tokens",
+            "use a token with this scope, or add the scope to this token in the token file",
         ))
     }
 }

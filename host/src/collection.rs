@@ -36,7 +36,7 @@ pub async fn run(router: Weak<Router>, retention: Retention) {
         sleep(pause).await;
         let Some(router) = router.upgrade() else { return };
         if let Err(error) = look(&router, retention, &mut removed).await {
-            tracing::warn!("components that are not needed were not collected: {error}");
+            tracing::warn!("unused components could not be collected: {error}");
         }
     }
 }
@@ -56,7 +56,7 @@ async fn look(
         if router.membership().is_some_and(|present| present.coordinates_rollout(&name))
             && let Err(error) = look_at(router, &name, retention, removed).await
         {
-            tracing::debug!(type_name = %name, "its components were not collected: {error}");
+            tracing::debug!(type_name = %name, "unused components of the type could not be collected: {error}");
             outcome = outcome.and(Err(error));
         }
     }
@@ -126,7 +126,7 @@ async fn collect(
     });
     let record = record.await?;
     let (named, collected) = (in_use.len(), overdue.len() - in_use.len());
-    tracing::info!(type_name = %name, named, collected, "looked for components that no object needs");
+    tracing::info!(type_name = %name, named, collected, "searched for components that no object uses");
     Ok(record)
 }
 

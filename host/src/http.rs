@@ -283,9 +283,9 @@ fn header_of(node: &NodeId) -> HeaderValue {
 /// Returns the error for a request during which the host panicked. The panic itself was logged.
 fn after_panic(method: &Method) -> Error {
     if method.is_safe() {
-        return Error::new(Code::Internal, "the node ran into an error of its own");
+        return Error::new(Code::Internal, "the node had an internal error");
     }
     // The call may have reached its object, so "not executed" could be wrong.
-    let text = "the node ran into an error of its own, and the request may have taken effect";
+    let text = "the node had an internal error, and the request may have taken effect";
     Error::new(Code::OutcomeUnknown, text)
 }

@@ -18,23 +18,23 @@ const BLOB_SAFE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(
 pub enum Error {
     /// The type name is malformed.
     #[error(
-        "type name {0:?} is not valid: 1 to {TYPE_NAME_BYTES_MAX} of a-z, 0-9 and -, beginning with a letter"
+        "type name {0:?} is not valid; expected 1 to {TYPE_NAME_BYTES_MAX} of a-z, 0-9 and -, beginning with a letter"
     )]
     TypeName(String),
     /// The key is empty.
-    #[error("the key is empty: a key has 1 to {KEY_BYTES_MAX} bytes")]
+    #[error("the key is empty; expected 1 to {KEY_BYTES_MAX} bytes")]
     KeyEmpty,
     /// The key is too long.
-    #[error("the key has {0} bytes: a key has 1 to {KEY_BYTES_MAX} bytes")]
+    #[error("the key has {0} bytes; expected 1 to {KEY_BYTES_MAX} bytes")]
     KeyTooLong(usize),
     /// The key contains a control character.
-    #[error("the key holds the control character U+{0:04X}")]
+    #[error("the key contains the control character U+{0:04X}")]
     KeyControl(u32),
     /// The text does not have the form `TYPE/KEY`.
-    #[error("{0:?} names no object: write TYPE/KEY, like todo/42")]
+    #[error("{0:?} is not a valid object; expected TYPE/KEY, like todo/42")]
     NoSlash(String),
     /// The text is not a SHA-256 digest in hexadecimal.
-    #[error("{0:?} is not a digest: 64 hexadecimal digits")]
+    #[error("{0:?} is not a valid digest; expected 64 hexadecimal digits")]
     Digest(String),
 }
 

@@ -196,7 +196,7 @@ impl Node {
             timers: Arc::clone(&self.timers),
             probe_ended: Notify::new(),
         })));
-        tracing::info!(%node, "a session has begun");
+        tracing::info!(%node, "a session with the registry has started");
         self.metrics.sessions.inc();
         self.id.send_replace(node);
         // Before any activation: this node received no notifications of changes while it had no session.
@@ -282,7 +282,7 @@ impl Node {
             tokio::task::yield_now().await;
         }
         answer.await.unwrap_or_else(|_| {
-            let text = format!("the task of {id} ended before it could answer");
+            let text = format!("the task of {id} ended before it returned a result");
             Err(Box::new(Error::new(Code::OutcomeUnknown, text)))
         })
     }
@@ -290,15 +290,15 @@ impl Node {
     /// Rejects the activation of an object that this node must not activate now.
     fn admit(&self, session: &Session, id: &ObjectId) -> Result<(), Box<Error>> {
         let (code, why) = if self.is_draining() {
-            (Code::Draining, "this node hands its objects over")
+            (Code::Draining, "this node is handing over its objects")
         } else if session.is_leaving(id) {
-            (Code::Draining, "it is being handed over to another node")
+            (Code::Draining, "the object is being handed over to another node")
         } else if self.is_unwell() {
-            (Code::StoreUnavailable, "the store has not answered this node for some time")
+            (Code::StoreUnavailable, "the store has not responded to this node for some time")
         } else {
             return Ok(());
         };
-        Err(Box::new(Error::new(code, format!("{id} was not called: {why}"))))
+        Err(Box::new(Error::new(code, format!("the call to {id} was not executed: {why}"))))
     }
 
     /// Whether the object is active here, or is being activated.
@@ -380,7 +380,8 @@ impl Node {
 }
 
 fn no_session(id: &ObjectId) -> Box<Error> {
-    let text = format!("{id} was not called: this node has no session with the registry");
+    let text =
+        format!("the call to {id} was not executed: this node has no session with the registry");
     Box::new(Error::new(Code::RegistryUnavailable, text))
 }
 

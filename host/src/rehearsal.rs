@@ -49,12 +49,9 @@ impl std::str::FromStr for Sample {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "all" => Ok(Self::All),
-            text => text
-                .parse()
-                .ok()
-                .filter(|count| *count > 0)
-                .map(Self::Some)
-                .ok_or_else(|| format!("{text:?} is neither a number from 1 nor \"all\"")),
+            text => text.parse().ok().filter(|count| *count > 0).map(Self::Some).ok_or_else(|| {
+                format!("{text:?} is not a valid sample; expected a number from 1, or \"all\"")
+            }),
         }
     }
 }
@@ -151,7 +148,8 @@ impl Rehearsals {
             rehearsal.stopped = ended.as_ref().err().map(ToString::to_string);
         });
         ended?;
-        self.last(&type_name).ok_or_else(|| Error::new(Code::Internal, "the rehearsal is gone"))
+        self.last(&type_name)
+            .ok_or_else(|| Error::new(Code::Internal, "the result of the rehearsal is missing"))
     }
 
     async fn spread(
@@ -227,11 +225,11 @@ pub fn passed(rehearsal: &Rehearsal) -> Result<(), Error> {
         return Ok(());
     }
     let causes = causes.iter().map(|(cause, failures)| {
-        format!("{} times, like {}: {cause}", failures.count, failures.examples.join(", "))
+        format!("{} times, for example {}: {cause}", failures.count, failures.examples.join(", "))
     });
     let name = &rehearsal.type_name;
     let causes = causes.collect::<Vec<_>>().join("; ");
     let text = format!("{failed} of {tried} objects of {name} failed the rehearsal: {causes}");
     Err(Error::new(Code::RehearsalFailed, text)
-        .with_hint("mend the component, or deploy it with --force if that is meant"))
+        .with_hint("correct the component, or deploy it anyway with --force"))
 }

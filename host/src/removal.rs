@@ -91,7 +91,7 @@ async fn give_up(
     let node = router.node();
     if !force {
         return Err(damaged.with_hint(format!(
-            "restore types/{type_name}.json in the store, or give the type up: \
+            "restore types/{type_name}.json in the store, or remove the type: \
              highlander types remove {type_name} --force"
         )));
     }
@@ -101,7 +101,7 @@ async fn give_up(
     node.announce(type_name).await;
     node.catalog().look_again(type_name).await?;
     ended(router, type_name).await?;
-    tracing::warn!(%type_name, %by, left, "the type, whose record was damaged, was removed");
+    tracing::warn!(%type_name, %by, left, "the type was removed; its record was damaged");
     Ok(left)
 }
 
@@ -119,11 +119,11 @@ async fn ended(router: &Router, type_name: &TypeName) -> Result<(), Error> {
         let Some(silent) = reports.iter().find(|report| !has_ended(report)) else { return Ok(()) };
         if Instant::now() >= ends {
             let text = format!(
-                "the type {type_name} is removed, and {} has not said that its objects have ended",
+                "the type {type_name} is removed, but node {} has not reported that its objects have ended",
                 silent.node
             );
             return Err(Error::new(Code::OutcomeUnknown, text)
-                .with_hint("they end by themselves: look at the nodes with highlander nodes"));
+                .with_hint("they end automatically; check the nodes: highlander nodes"));
         }
         let _ = timeout(LOOK, news.changed()).await;
     }
@@ -135,8 +135,8 @@ fn in_use(type_name: &TypeName, count: usize) -> Error {
         1 => "1 object".to_owned(),
         count => format!("{count} objects"),
     };
-    let text = format!("the type {type_name} has {count}, and was not removed");
+    let text = format!("the type {type_name} has {count}, so it was not removed");
     Error::new(Code::TypeInUse, text).with_hint(format!(
-        "delete them, or leave them in the store: highlander types remove {type_name} --force"
+        "delete them, or keep them in the store: highlander types remove {type_name} --force"
     ))
 }

@@ -94,8 +94,9 @@ pub async fn roll_back(
         // The cached record may be older than the roll-back. It shows no open roll-out either, so that following
         // it would end too early.
         node.catalog().look_again(type_name).await.map_err(|error| {
-            let text = format!("{type_name} goes back to revision {revision} by itself: {error}");
-            let hint = format!("look at it with: highlander types {type_name}");
+            let text =
+                format!("the roll-back of {type_name} to revision {revision} continues, but cannot be followed: {error}");
+            let hint = format!("check its progress: highlander types {type_name}");
             Error::new(Code::OutcomeUnknown, text).with_hint(hint)
         })?;
         follow(router, type_name, revision).await?;
@@ -152,9 +153,9 @@ async fn wait(
 ) -> Result<(), Error> {
     if Instant::now() >= ends {
         let text = format!(
-            "revision {revision} of {type_name} is not everywhere yet, and goes on by itself"
+            "revision {revision} of {type_name} is not on all nodes yet; its roll-out continues"
         );
-        let hint = format!("look at it with: highlander types {type_name}");
+        let hint = format!("check its progress: highlander types {type_name}");
         return Err(Error::new(Code::OutcomeUnknown, text).with_hint(hint));
     }
     let _ = timeout(LOOK_PAUSE, news.changed()).await;
@@ -164,8 +165,9 @@ async fn wait(
 fn ended(record: &TypeRecord, revision: u32) -> Result<(), Error> {
     let why = record.entry(revision).and_then(|entry| entry.taken_back.as_ref());
     let Some(why) = why.filter(|_| record.current != revision) else { return Ok(()) };
-    let text = format!("revision {revision} of {} was taken back: {why}", record.name);
-    let hint = format!("see which objects it failed: highlander types {}", record.name);
+    let text =
+        format!("the roll-out of revision {revision} of {} was reverted: {why}", record.name);
+    let hint = format!("list the objects that it failed for: highlander types {}", record.name);
     Err(Error::new(Code::RevisionTakenBack, text).with_hint(hint))
 }
 

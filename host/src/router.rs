@@ -233,7 +233,7 @@ impl Router {
             biased;
             answer = self.peers.call(member, id, call, context.forwarded()) => answer,
             () = self.departure(&member.node) => {
-                Err(Failure::Interrupted("left the cluster before it answered".to_owned()))
+                Err(Failure::Interrupted("left the cluster before it responded".to_owned()))
             }
         };
         drop(place);
@@ -249,7 +249,7 @@ impl Router {
             }
             Err(failure) => {
                 self.owners.forget(key, &member.node);
-                tracing::debug!(object = %id, node = %member.node, %failure, "a call was not answered");
+                tracing::debug!(object = %id, node = %member.node, %failure, "a call got no response");
                 (self.failed(failure, id, &call.operation).await, None)
             }
         }

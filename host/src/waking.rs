@@ -117,7 +117,7 @@ async fn look_on(router: Weak<Router>) {
         }
         for shard in (0..SHARD_COUNT).filter(|shard| membership.owns_wakeup_shard(*shard)) {
             if let Err(error) = look(&router, shard, now_ms, &mut woken).await {
-                tracing::warn!(shard, "objects that are to be woken were not looked for: {error}");
+                tracing::warn!(shard, "the wake-up index could not be processed: {error}");
             }
         }
     }
@@ -173,9 +173,9 @@ fn is_needless(entry: &Entry, answer: &Woken, now_ms: u64) -> bool {
 fn note(id: &ObjectId, error: &Error) {
     // The entries of a removed type stay, so that its objects can be woken if it is deployed again.
     if error.code.is_retryable() || error.code == Code::UnknownType {
-        tracing::debug!(object = %id, "it was not woken, and is again later: {error}");
+        tracing::debug!(object = %id, "the wake-up failed and will be retried: {error}");
     } else {
-        tracing::warn!(object = %id, "it cannot be woken: {error}");
+        tracing::warn!(object = %id, "the object cannot be woken: {error}");
     }
 }
 

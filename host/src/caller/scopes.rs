@@ -7,7 +7,7 @@ use std::str::FromStr;
 use crate::id::TypeName;
 
 /// Syntax of scopes, for messages.
-pub const WORDS: &str = "call:TYPE, deploy:TYPE, admin and metrics, with * for every type";
+pub const WORDS: &str = "call:TYPE, deploy:TYPE, admin or metrics, with * for every type";
 
 /// Right that a request requires, with the type as named in the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +97,7 @@ impl FromStr for Scopes {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let scopes: Option<Vec<_>> = text.split(',').map(read).collect();
-        scopes.map(Self).ok_or_else(|| format!("one of its scopes is none of {WORDS}"))
+        scopes.map(Self).ok_or_else(|| format!("one of its scopes is not valid; expected {WORDS}"))
     }
 }
 
@@ -147,7 +147,7 @@ impl fmt::Display for Right<'_> {
         match self {
             Self::Call(name) => write!(f, "call:{name}"),
             Self::Deploy(name) => write!(f, "deploy:{name}"),
-            Self::DeploySome => write!(f, "deploy:TYPE, with the component's own type"),
+            Self::DeploySome => write!(f, "deploy:TYPE, for the type of the component"),
             Self::Operate(name) => write!(f, "deploy:{name} or admin"),
             Self::See(name) => {
                 // The name comes from a path and may not be a valid type name.

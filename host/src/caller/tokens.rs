@@ -48,7 +48,7 @@ impl Tokens {
             let malformed = |why: String| Malformed { line: number + 1, why };
             let (digest, principal) = read(line_text).map_err(malformed)?;
             if tokens.0.iter().any(|(known, _)| *known == digest) {
-                return Err(malformed("its token has a line already".to_owned()));
+                return Err(malformed("its token is already on another line".to_owned()));
             }
             tokens.0.push((digest, Arc::new(principal)));
         }
@@ -84,13 +84,14 @@ pub fn is_same(one: &Digest, other: &Digest) -> bool {
 fn read(line: &str) -> Result<(Digest, Principal), String> {
     let words: Vec<_> = line.split_whitespace().collect();
     let &[name, digest, scopes] = words.as_slice() else {
-        return Err("it is not of the form NAME SHA256 SCOPE,SCOPE".to_owned());
+        return Err("it is not valid; expected the form NAME SHA256 SCOPE,SCOPE".to_owned());
     };
-    let digest = Digest::try_from(digest.to_ascii_lowercase())
-        .map_err(|_| "its second word is not the SHA-256 of a token: 64 hexadecimal digits")?;
+    let digest = Digest::try_from(digest.to_ascii_lowercase()).map_err(
+        |_| "its second word is not the SHA-256 of a token; expected 64 hexadecimal digits",
+    )?;
     let scopes: Scopes = scopes.parse()?;
     let principal = Principal::new(name, scopes).ok_or(
-        "its first word is not a valid name: 1 to 64 of A-Z, a-z, 0-9, -, _, . and @, and not \"anonymous\"",
+        "its first word is not a valid name; expected 1 to 64 of A-Z, a-z, 0-9, -, _, . and @, and not \"anonymous\"",
     )?;
     Ok((digest, principal))
 }
@@ -155,7 +156,7 @@ mod tests {
             (&format!("ada {digest} hunter2"), "scopes"),
             (&format!("hunter2! {digest} admin"), "first word"),
             (&format!("anonymous {digest} admin"), "first word"),
-            (&format!("bob {} admin", Digest::of(b"y")), "a line already"),
+            (&format!("bob {} admin", Digest::of(b"y")), "already on another line"),
         ] {
             let whole = format!("{}\n# next\n{text}\n", line_for("eve", "y", "admin"));
             let error = Tokens::parse(&whole).unwrap_err();

@@ -108,7 +108,7 @@ async fn a_component_that_a_record_names_stays() {
     for place in &places {
         place.node.deactivate(&counter("stubborn")).await;
     }
-    assert_eq!(look_all(&places).await, [2], "nothing but 1 reads the stubborn one");
+    assert_eq!(look_all(&places).await, [2], "only revision 1 reads the stubborn object");
     assert!(has_blob(&cluster, "first", 0));
     assert_eq!(add(&places[1], "stubborn").await, 1);
 }
@@ -180,11 +180,11 @@ async fn nothing_is_collected_by_a_node_that_does_not_know_the_others() {
     for place in &places {
         place.session.session.freeze();
     }
-    assert_eq!(look_all(&places).await, [0; 0], "their leases are over");
+    assert_eq!(look_all(&places).await, [0; 0], "their leases have expired");
     for place in &places {
         place.session.session.end();
     }
-    assert_eq!(look_all(&places).await, [0; 0], "their sessions are");
+    assert_eq!(look_all(&places).await, [0; 0], "their sessions are over");
     let outsider = cluster.outsider();
     outsider.node().catalog().look_again(&counters()).await.unwrap();
     for _ in 0..QUIET_COUNT {

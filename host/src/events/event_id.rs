@@ -16,7 +16,7 @@ pub struct EventId {
 
 /// Error for a text that is not an event id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not the id of an event: a version, or a version and a number like 7.2")]
+#[error("{0:?} is not a valid event id; expected a version, or a version and a number like 7.2")]
 pub struct NoEventId(String);
 
 impl EventId {

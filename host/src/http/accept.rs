@@ -84,7 +84,7 @@ impl Server {
                 accepted = listener.accept() => match accepted {
                     Ok((stream, _)) => entry.welcome(stream, &told),
                     Err(error) => {
-                        tracing::warn!(%error, "a connection could not be taken");
+                        tracing::warn!(%error, "a connection could not be accepted");
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 },
@@ -104,7 +104,7 @@ impl Server {
         // Every connection holds a receiver, so the channel closes when the last connection has ended.
         telling.send_replace(Stage::Closing);
         if tokio::time::timeout(patience, telling.closed()).await.is_err() {
-            tracing::warn!("connections were still open when their time was over");
+            tracing::warn!("connections were still open after the shutdown timeout");
         }
     }
 }
@@ -123,7 +123,7 @@ impl Entry {
             Err(_) => {
                 if let Ok(refusing) = Arc::clone(&self.refusals).try_acquire_owned() {
                     tokio::spawn(async move {
-                        let text = "this node has as many connections as it may have; nothing was executed";
+                        let text = "this node has the maximum number of connections; the request was not executed";
                         turn_away(stream, Error::new(Code::NodeFull, text)).await;
                         drop(refusing);
                     });
@@ -157,7 +157,7 @@ pub async fn close_unused(listener: TcpListener) {
     let mut refusing = JoinSet::new();
     let refuse = |stream| {
         if refusing.len() < REFUSAL_COUNT_MAX {
-            let text = "the node was stopped before it had begun; nothing was executed";
+            let text = "the node stopped before it accepted requests; the request was not executed";
             refusing.spawn(turn_away(stream, Error::new(Code::Draining, text)));
         }
     };

@@ -97,7 +97,8 @@ impl Access {
         match need {
             Need::Right(right) => caller.check(right)?,
             Need::Nothing | Need::Node => {
-                let text = format!("{caller} may not do this: it is for nodes of the cluster");
+                let text =
+                    format!("{caller} may not make this request: only nodes of the cluster may");
                 return Err(Error::new(Code::Forbidden, text));
             }
         }
@@ -114,19 +115,18 @@ impl Access {
             return match vouched.map(vouched::read) {
                 None => Ok(Sender::Node),
                 Some(Some(caller)) => Ok(Sender::Caller(caller)),
-                Some(None) => {
-                    Err(Error::new(Code::MalformedRequest, "Highlander-Caller names no caller"))
-                }
+                Some(None) => Err(Error::new(
+                    Code::MalformedRequest,
+                    "Highlander-Caller is not valid; expected a caller",
+                )),
             };
         }
         if is_vouched {
-            let text =
-                "who calls is believed from nodes alone, and the request shows no token of theirs";
-            return Err(Error::new(Code::Unauthenticated, text)
-                .with_hint(
-                    "leave Highlander-Caller, Highlander-Chain and Highlander-Message out; on nodes, look at \
+            let text = "the request has a header that only nodes may send, but no token of a node";
+            return Err(Error::new(Code::Unauthenticated, text).with_hint(
+                "omit Highlander-Caller, Highlander-Chain and Highlander-Message; on nodes, check \
                      auth.node_token_file",
-                ));
+            ));
         }
         let Some(tokens) = &self.tokens else { return Ok(Sender::Caller(Caller::Anonymous)) };
         if !headers.contains_key(AUTHORIZATION) {
@@ -135,9 +135,9 @@ impl Access {
         let tokens = Arc::clone(&tokens.read().unwrap_or_else(PoisonError::into_inner));
         let found = token.and_then(|token| tokens.find(token));
         found.map(|principal| Sender::Caller(Caller::Principal(principal))).ok_or_else(|| {
-            let text = "the request's Authorization holds no token that this node knows";
+            let text = "the header Authorization has no token that this node accepts";
             Error::new(Code::Unauthenticated, text).with_hint(
-                "send Authorization: Bearer TOKEN, with a token that is in the node's file",
+                "send Authorization: Bearer TOKEN, with a token of the node's token file",
             )
         })
     }
@@ -165,7 +165,7 @@ impl fmt::Debug for Access {
 }
 
 fn no_token() -> Error {
-    Error::new(Code::Unauthenticated, "the request does not say who makes it")
+    Error::new(Code::Unauthenticated, "the request has no token")
         .with_hint("send Authorization: Bearer TOKEN")
 }
 

@@ -23,14 +23,14 @@ const REST_COUNT_MAX: usize = 4096;
 /// Passes every connection that the system has accepted to `take`, then closes the listener.
 pub(super) async fn close(listener: TcpListener, mut take: impl FnMut(TcpStream)) {
     if let Err(error) = keep_out(&listener) {
-        tracing::debug!(%error, "new connections cannot be kept out while the listener is closed");
+        tracing::debug!(%error, "new connections cannot be prevented while the listener closes");
     }
     let deadline = Instant::now() + HANDSHAKE_TIME;
     while let Ok(accepted) = timeout_at(deadline, listener.accept()).await {
         match accepted {
             Ok((stream, _)) => take(stream),
             Err(error) => {
-                tracing::warn!(%error, "a connection could not be taken while the listener closes");
+                tracing::warn!(%error, "a connection could not be accepted while the listener closes");
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         }
@@ -38,7 +38,7 @@ pub(super) async fn close(listener: TcpListener, mut take: impl FnMut(TcpStream)
     // Accepts connections of which the runtime has not yet been notified.
     let rest = listener.into_std().and_then(|listener| take_rest(&listener, take));
     if let Err(error) = rest {
-        tracing::warn!(%error, "connections may be lost as the listener is closed");
+        tracing::warn!(%error, "connections may be lost because the listener is closed");
     }
 }
 

@@ -50,7 +50,7 @@ pub(super) async fn collect(body: &mut Incoming, limit: usize) -> Result<Bytes, 
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| malformed("the body ended before it was whole"))?;
+        let frame = frame.map_err(|_| malformed("the body is incomplete"))?;
         // Trailers are ignored.
         let Ok(data) = frame.into_data() else { continue };
         if first.len() + rest.len() + data.len() > limit {

@@ -74,8 +74,8 @@ pub(super) fn of_change(headers: &HeaderMap) -> Result<Precondition, Error> {
     let on_version = of_read(headers)?;
     let Some(value) = headers.get(IF_NONE_MATCH) else { return Ok(on_version) };
     if value.as_bytes().trim_ascii() != b"*" {
-        return Err(malformed("If-None-Match of a change takes * alone")
-            .with_hint("for a change of one version: If-Match: \"7\""));
+        return Err(malformed("If-None-Match of a change is not valid; expected *")
+            .with_hint("to change a specific version, send If-Match: \"7\""));
     }
     Ok(match on_version {
         Precondition::None | Precondition::Absent => Precondition::Absent,
@@ -112,10 +112,10 @@ pub(super) fn check(parts: &Parts, route: &Route<'_>) -> Result<(), Error> {
     // A response without a tag never matches `If-None-Match`, so a read can ignore that header.
     let ignored = [(&IF_MATCH, true), (&IF_NONE_MATCH, !parts.method.is_safe())];
     match ignored.into_iter().find(|(name, counts)| *counts && headers.contains_key(*name)) {
-        Some((name, _)) => {
-            Err(malformed(format!("this request takes no condition, and has {name}"))
-                .with_hint("conditions are for states, handlers, messages and alarms of objects"))
-        }
+        Some((name, _)) => Err(malformed(format!(
+            "the header {name} is not valid for this request; expected no condition"
+        ))
+        .with_hint("conditions apply to states, handlers, messages and alarms of objects")),
         None => Ok(()),
     }
 }
@@ -167,8 +167,8 @@ fn tags<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<Tags<'a>
         return Ok(Some(Tags::Any));
     }
     let tags = list(text).filter(|tags| !tags.is_empty()).ok_or_else(|| {
-        malformed(format!("the header {name} is no list of entity tags, and not *"))
-            .with_hint("take a tag from the ETag of an earlier answer, with its quotes; or write \"7\" for version 7")
+        malformed(format!("the header {name} is not valid; expected a list of entity tags, or *"))
+            .with_hint("copy a tag from the ETag of an earlier response, with its quotes, or send \"7\" for version 7")
     })?;
     Ok(Some(Tags::These(tags)))
 }
@@ -244,7 +244,7 @@ mod tests {
         }
         assert!(
             of_change(&headers(IF_NONE_MATCH, "\"7\"")).is_err(),
-            "no change is about an answer"
+            "the tag of a response is no condition for a change"
         );
     }
 
@@ -355,7 +355,7 @@ mod tests {
         for list in ["\"7\"", "\"7-r3\"", "W/\"7-r3\"", "\"8\", \"9\"", "\"*\""] {
             assert!(!has(list, 7), "{list}");
         }
-        assert!(!has("*", 0), "there is nothing yet");
+        assert!(!has("*", 0), "the object does not exist yet");
         assert!(!known(&HeaderMap::new()).unwrap().has(&tag, 7));
     }
 }

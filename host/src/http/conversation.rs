@@ -66,7 +66,7 @@ pub(super) async fn converse(
             biased;
             ended = connection.as_mut() => {
                 if let Err(error) = ended {
-                    tracing::debug!(%error, "a connection ended badly");
+                    tracing::debug!(%error, "a connection ended with an error");
                 }
                 break;
             }
@@ -105,7 +105,7 @@ async fn answer(
         };
         sent_through(outbox, reply, &method).await
     } else {
-        let text = "the client leaves its answers on this connection unread; nothing was executed";
+        let text = "the client left too many responses on this connection unread; the request was not executed";
         Problem::from(Error::new(Code::NodeFull, text)).into_reply()
     };
     // A client that sends its body without waiting would send it where the next request is expected, so the
@@ -123,9 +123,10 @@ async fn sent_through(outbox: Outbox, reply: Reply, method: &Method) -> Reply {
     if let Some(room) = outbox.reserve(bytes).await {
         return reply.map(|content| content.through(outbox, Some(room)));
     }
-    let text = format!("the answer of {bytes} bytes is not sent: too many others were left unread");
+    let text = format!("the response of {bytes} bytes was not sent: too many others are unread");
     let code = if method.is_safe() { Code::NodeFull } else { Code::OutcomeUnknown };
-    let error = Error::new(code, text).with_hint("read answers as they come, and ask again");
+    let error =
+        Error::new(code, text).with_hint("read responses as they arrive, and repeat the request");
     Problem::from(error).into_reply().map(|content| content.through(outbox, None))
 }
 

@@ -33,9 +33,10 @@ pub(super) fn check(parts: &Parts, config: &Config) -> Result<(), Error> {
     let foreign = parts.headers.get_all(ORIGIN).iter().find(|origin| !is_same(origin, host));
     let Some(origin) = foreign else { return Ok(()) };
     let origin: String = String::from_utf8_lossy(origin.as_bytes()).chars().take(100).collect();
-    let text = format!("the request is of a page from {origin:?}, which is not where it was sent");
+    let text =
+        format!("the request comes from a page of {origin:?}, which is not the requested host");
     Err(Error::new(Code::Forbidden, text).with_hint(
-        "serve the page and the node from one host and port; a proxy in front of a node passes Host on as it was sent",
+        "serve the page from the host and port of the node; a proxy in front of a node must forward Host unchanged",
     ))
 }
 
@@ -46,7 +47,7 @@ fn check_name(host: Option<&str>) -> Result<(), Error> {
     let host: String = host.chars().take(100).collect();
     let text = format!("the request was sent to {host:?}, which is not a name of this machine");
     Err(Error::new(Code::Forbidden, text).with_hint(
-        "highlander dev answers to addresses and to localhost alone, unless it asks for tokens (auth.tokens_file)",
+        "highlander dev accepts only IP addresses and localhost, unless it requires tokens (auth.tokens_file)",
     ))
 }
 

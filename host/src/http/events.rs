@@ -92,7 +92,8 @@ impl Asked {
             None | Some("") => None,
             Some(text) => Some(text.parse().map_err(|error| {
                 let text = format!("Last-Event-ID: {error}");
-                malformed(text).with_hint("take it from an event of this object, or leave it out")
+                malformed(text)
+                    .with_hint("use the id of an event of this object, or omit the header")
             })?),
         };
         // A WebSocket has no media type, and its client may send any `Accept` header or none.
@@ -153,7 +154,7 @@ pub(super) enum Heard {
 pub(super) async fn heard(listener: &mut Listener, exchange: &mut Exchange) -> Heard {
     tokio::select! {
         biased;
-        () = exchange.closing() => Heard::End(closed("node-stopping", "the node stops; come back to another")),
+        () = exchange.closing() => Heard::End(closed("node-stopping", "the node is stopping; connect to another")),
         heard = listener.next() => match heard {
             Ok(frame) => Heard::Event(frame),
             Err(end) => Heard::End(closed(end.as_str(), why(end))),
@@ -164,8 +165,8 @@ pub(super) async fn heard(listener: &mut Listener, exchange: &mut Exchange) -> H
 
 fn why(end: End) -> &'static str {
     match end {
-        End::TooSlow => "events came faster than they were read; resume to get what is still kept",
-        End::Moved => "this node is the object's owner no more",
+        End::TooSlow => "events arrived faster than they were read; resume for those still kept",
+        End::Moved => "this node is no longer the object's owner",
     }
 }
 

@@ -39,7 +39,7 @@ impl Exchange {
     /// Returns the connection of a request.
     pub(super) fn of(parts: &Parts) -> Result<Self, Error> {
         let found = parts.extensions.get::<Self>().cloned();
-        found.ok_or_else(|| Error::new(Code::Internal, "the request came without a connection"))
+        found.ok_or_else(|| Error::new(Code::Internal, "the request has no connection"))
     }
 
     /// Returns when the node starts to close its connections.

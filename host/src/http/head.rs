@@ -60,7 +60,7 @@ fn check_url(parts: &Parts) -> Result<(), Error> {
     let is_forwarded = parts.headers.contains_key(HOPS);
     let limit = if is_forwarded { FORWARDED_URL_BYTES_MAX } else { URL_BYTES_MAX };
     if url > limit {
-        let text = format!("the URL has {url} bytes, and may have {limit}");
+        let text = format!("the URL has {url} bytes; expected at most {limit}");
         return Err(Error::new(Code::HeadTooLarge, text));
     }
     Ok(())
@@ -74,7 +74,7 @@ fn check_repetitions(headers: &HeaderMap) -> Result<(), Error> {
     let repeated = SINGLE.into_iter().find(|name| headers.get_all(name).iter().nth(1).is_some());
     repeated.map_or(Ok(()), |name| {
         Err(malformed(format!("the header {name} is given more than once"))
-            .with_hint("send it on one line; which of several counts is not guessed"))
+            .with_hint("send the header once"))
     })
 }
 
@@ -88,16 +88,16 @@ fn check_host(parts: &Parts) -> Result<(), Error> {
         if is_known {
             return Ok(());
         }
-        let error = malformed("the request does not say which host it is for");
-        return Err(error.with_hint("send the header Host, once"));
+        let error = malformed("the request has no host");
+        return Err(error.with_hint("send the header Host once"));
     };
     let host = authority(host).ok_or_else(|| {
-        malformed("the header Host is no host, with or without a port")
-            .with_hint("write it like node.example:7410, as in the URL")
+        malformed("the header Host is not valid; expected a host, with or without a port")
+            .with_hint("use the host of the URL, like node.example:7410")
     })?;
     match named {
         Some(named) if is_http2 && !named.as_str().eq_ignore_ascii_case(host.as_str()) => {
-            Err(malformed("the header Host names another host than :authority"))
+            Err(malformed("the header Host differs from :authority"))
         }
         _ => Ok(()),
     }
@@ -116,9 +116,9 @@ fn check_encoding(headers: &HeaderMap) -> Result<(), Error> {
     // Transfer codings can compress too (RFC 9112, 6.1).
     let transfer = headers.get(TRANSFER_ENCODING).map(|coding| coding.as_bytes().trim_ascii());
     if transfer.is_some_and(|coding| !coding.eq_ignore_ascii_case(b"chunked")) {
-        let text = "the request's Transfer-Encoding is one that this node does not decode";
+        let text = "the request's Transfer-Encoding is not supported; expected chunked";
         return Err(Error::new(Code::UnsupportedEncoding, text)
-            .with_hint("send chunked alone, or Content-Length"));
+            .with_hint("send only chunked, or Content-Length"));
     }
     let values = headers.get_all(CONTENT_ENCODING).iter();
     let mut codings = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
@@ -129,9 +129,9 @@ fn check_encoding(headers: &HeaderMap) -> Result<(), Error> {
     if is_plain {
         return Ok(());
     }
-    let text = "the body's Content-Encoding is one that this node does not decode";
+    let text = "the body's Content-Encoding is not supported; expected identity";
     Err(Error::new(Code::UnsupportedEncoding, text)
-        .with_hint("send the body as it is, without Content-Encoding"))
+        .with_hint("send the body unencoded, without Content-Encoding"))
 }
 
 #[cfg(test)]

@@ -105,8 +105,8 @@ fn is_token_byte(byte: u8) -> bool {
 }
 
 fn no_list() -> Error {
-    malformed("the header accept is no list of media types")
-        .with_hint("write it like: application/json, text/event-stream;q=0.5")
+    malformed("the header Accept is not valid; expected a list of media types")
+        .with_hint("for example: application/json, text/event-stream;q=0.5")
 }
 
 #[cfg(test)]

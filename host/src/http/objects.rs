@@ -53,7 +53,7 @@ impl Api {
         let argument = query::parameters(parts).into_iter().next().map(|(_, argument)| argument);
         let argument = request::json_text(argument.unwrap_or_default().into());
         let argument = argument.map_err(|error| {
-            let hint = "write it as JSON, percent-encoded: ?argument=%7B%22limit%22%3A5%7D";
+            let hint = "send percent-encoded JSON: ?argument=%7B%22limit%22%3A5%7D";
             Problem::of(error.with_hint(hint), &id)
         })?;
         let operation = Operation::Query { handler: handler.clone().into(), argument };
@@ -303,7 +303,9 @@ fn read_number(parts: &Parts, of_what: &str) -> Result<Option<u64>, Error> {
     for (name, value) in query::parameters(parts) {
         let read = value.parse();
         number = Some(read.map_err(|_| {
-            malformed(format!("the parameter {name:?} is the number of {of_what}"))
+            malformed(format!(
+                "the parameter {name:?} is not valid; expected the number of {of_what}"
+            ))
         })?);
     }
     Ok(number)
@@ -324,7 +326,7 @@ pub(super) async fn argument<T>(
 fn check_name(handler: &str, id: &ObjectId) -> Result<(), Error> {
     if handler.len() > HANDLER_NAME_BYTES_MAX {
         let text = format!(
-            "{} has no handler of this name: names have {HANDLER_NAME_BYTES_MAX} characters at most",
+            "{} has no handler of this name; expected at most {HANDLER_NAME_BYTES_MAX} characters",
             id.type_name()
         );
         return Err(no_handler(text, id));
@@ -333,7 +335,7 @@ fn check_name(handler: &str, id: &ObjectId) -> Result<(), Error> {
 }
 
 fn no_handler(text: String, id: &ObjectId) -> Error {
-    let hint = format!("see its handlers: highlander types {}", id.type_name());
+    let hint = format!("list its handlers: highlander types {}", id.type_name());
     Error::new(Code::UnknownHandler, text).with_hint(hint)
 }
 
@@ -375,7 +377,7 @@ fn read_query(parts: &Parts, type_name: TypeName) -> Result<Query, Error> {
                 let limit = value.parse().ok().filter(|n| (1..=LIST_COUNT_MAX).contains(n));
                 read.limit = limit.ok_or_else(|| {
                     malformed(format!(
-                        "the parameter \"limit\" is a number from 1 to {LIST_COUNT_MAX}"
+                        "the parameter \"limit\" is not valid; expected a number from 1 to {LIST_COUNT_MAX}"
                     ))
                 })?;
             }

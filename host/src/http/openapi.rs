@@ -51,7 +51,7 @@ pub(super) fn document<'a>(types: impl Iterator<Item = &'a Description>) -> Valu
         "openapi": "3.1.0",
         "info": {
             "title": "Objects",
-            "description": "The objects of the types that are deployed, and what they may be asked.",
+            "description": "The objects of the deployed types, and their handlers.",
             "version": env!("CARGO_PKG_VERSION"),
         },
         "tags": tags,
@@ -75,7 +75,7 @@ fn list(type_name: &str, names: &mut Names) -> Value {
     json!({
         "operationId": names.take(format!("{type_name}.list_objects")),
         "tags": [type_name],
-        "summary": format!("The keys of the {type_name} objects, page by page"),
+        "summary": format!("Lists the keys of the {type_name} objects in pages"),
         "parameters": parameters::of_list(),
         "responses": of_document(&json!({
             "type": "object",
@@ -86,7 +86,7 @@ fn list(type_name: &str, names: &mut Names) -> Value {
                 "unanswered": {
                     "type": "array",
                     "items": { "type": "string" },
-                    "description": "With active: the nodes whose objects may be missing.",
+                    "description": "With active: the nodes that did not respond, so that their objects may be missing.",
                 },
             },
             "required": ["type", "keys", "next"],
@@ -124,8 +124,8 @@ fn whole(description: &Description, schemas: &mut Schemas, names: &mut Names) ->
 /// generated clients wait for a whole response.
 fn events() -> Value {
     json!({
-        "summary": "What happens to the object, as it happens",
-        "description": "GET answers with server-sent events without an end, which this document has no words for.",
+        "summary": "Streams the events of the object",
+        "description": "GET returns an endless stream of server-sent events, which this document cannot describe.",
     })
 }
 
@@ -193,7 +193,7 @@ fn read(
     document.insert("parameters".to_owned(), parameters);
     let mut responses = answers(reply, &OF_READ_PROBLEMS);
     if let Some(responses) = responses.as_object_mut() {
-        let known = json!({ "description": "The client has the answer." });
+        let known = json!({ "description": "The client already has the response." });
         responses.insert("304".to_owned(), known);
     }
     document.insert("responses".to_owned(), responses);
@@ -237,8 +237,8 @@ fn answers(schema: &Value, problems: &[&str]) -> Value {
     let text = |what: &str| json!({ "description": what, "schema": { "type": "string" } });
     let mut answers = of_document(schema);
     let headers = json!({
-        "ETag": text("What the answer is told apart by: its version, its revision, and more where it was read."),
-        "Highlander-Version": text("The version of the object that the call made or saw."),
+        "ETag": text("Entity tag of the response: its version, its revision and, for GET, a hash of the reply."),
+        "Highlander-Version": text("The version of the object that the call made or read."),
     });
     if let Some(reply) = answers.pointer_mut("/200").and_then(Value::as_object_mut) {
         reply.insert("headers".to_owned(), headers);
@@ -265,16 +265,16 @@ fn of_document(schema: &Value) -> Value {
 /// Returns the problem responses: the default, and one for each status that valid requests may get.
 fn problems() -> Value {
     let named = [
-        ("Problem", "Why there is no reply, and whether anything was changed."),
-        ("Problem404", "There is no such object."),
-        ("Problem410", "The call was done before, and its answer is no longer kept."),
-        ("Problem412", "The object does not meet the condition of If-Match or If-None-Match."),
-        ("Problem413", "The argument is too large, or the state would be."),
+        ("Problem", "The cause of the error, and whether the call took effect."),
+        ("Problem404", "The object does not exist."),
+        ("Problem410", "The call was executed before, but its reply is no longer stored."),
+        ("Problem412", "The object does not meet the condition in If-Match or If-None-Match."),
+        ("Problem413", "The argument or the resulting state is too large."),
         (
             "Problem422",
-            "The object rejected the call, or the idempotency key was used for another one.",
+            "The object rejected the call, or the idempotency key was used for another call.",
         ),
-        ("Problem431", "The URL is too long, or the head of the request."),
+        ("Problem431", "The URL or the head of the request is too large."),
     ];
     let content = json!({
         "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } },

@@ -53,7 +53,7 @@ impl Api {
             "name": "Highlander",
             "version": env!("CARGO_PKG_VERSION"),
             "node": self.router.node().id().as_str(),
-            "about": "Objects with one owner, a durable state, and sandboxed behaviour.",
+            "about": "Objects with a single owner, durable state, and sandboxed code.",
             "links": {
                 "types": "/v1/types",
                 "nodes": "/v1/nodes",
@@ -86,7 +86,7 @@ pub(super) fn problem(code: &str) -> Result<Reply, Problem> {
     let known = Code::ALL.iter().find(|known| known.as_str() == code);
     let section = known
         .and_then(|code| section(code.as_str()))
-        .ok_or_else(|| Error::new(Code::UnknownRoute, "no error has this code"))?;
+        .ok_or_else(|| Error::new(Code::UnknownRoute, "there is no error with this code"))?;
     Ok(reply::text("text/markdown; charset=utf-8", section))
 }
 

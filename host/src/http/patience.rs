@@ -197,7 +197,7 @@ mod tests {
             let view = View { closing: Some(Duration::ZERO), ..view(phase, quiet_ms) };
             assert_eq!(LIMITS.judge(&view), expected, "{phase:?} {quiet_ms}");
             let view = View { unread: Some(Duration::ZERO), ..view };
-            assert_eq!(LIMITS.judge(&view), Verdict::Finish, "its answer is on its way");
+            assert_eq!(LIMITS.judge(&view), Verdict::Finish, "the response is being sent");
         }
     }
 

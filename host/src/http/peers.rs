@@ -79,7 +79,7 @@ fn link(links: &Links, to: &Member, shape: Shape) -> Result<Arc<Link>, Failure> 
     }
     let address = Address::parse(&to.address).ok_or_else(|| {
         let address: String = to.address.chars().take(100).collect();
-        Failure::NotSent(format!("has {address:?} for its address, which is no host and port"))
+        Failure::NotSent(format!("has the address {address:?}, which is not a valid host and port"))
     })?;
     // New nodes are rare, so this is a cheap moment to drop links without an open connection.
     links.retain(|_, link| link.is_open());
@@ -135,7 +135,7 @@ impl HttpPeers {
     ) -> Result<Result<T, E>, Failure> {
         match answer {
             Err(error) if error.borrow().code == Code::Unauthenticated => {
-                let why = "does not believe that this is a node of its cluster: look at auth.node_token_file on both";
+                let why = "does not accept this node's token: check auth.node_token_file on both";
                 // Logged once, because every call that is forwarded to the node fails in the same way.
                 if !self.has_warned.swap(true, Ordering::Relaxed) {
                     tracing::warn!(node = %to.node, "another node {why}");
@@ -219,7 +219,7 @@ impl Peers for HttpPeers {
             let mut nodes = document.nodes.into_iter();
             nodes.find(|node| node.id == to.node.as_str())?.progress
         };
-        let none = || Failure::Interrupted("does not say how far it is".to_owned());
+        let none = || Failure::Interrupted("did not report its progress".to_owned());
         match told.map(own) {
             Ok(progress) => progress.map(Ok).ok_or_else(none),
             Err(error) => Ok(Err(error)),
@@ -245,7 +245,7 @@ impl Peers for HttpPeers {
             let mut nodes = document.nodes.into_iter();
             nodes.find(|node| node.id == to.node.as_str())?.active_objects
         };
-        let none = || Failure::Interrupted("does not know itself".to_owned());
+        let none = || Failure::Interrupted("did not list itself".to_owned());
         match told.map(count) {
             Ok(count) => count.map(Ok).ok_or_else(none),
             Err(error) => Ok(Err(error)),

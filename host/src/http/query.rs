@@ -49,15 +49,17 @@ pub(super) fn read(uri: &Uri, known: Known) -> Result<Parameters, Error> {
 fn unknown(name: &str, known: &[&str]) -> Error {
     let name: String = name.chars().take(50).collect();
     if known.is_empty() {
-        let text = format!("the parameter {name:?} is not for this request, which takes none");
-        return malformed(text).with_hint("look whether the path is the one that was meant");
+        let text = format!("the parameter {name:?} is unknown; expected no parameters");
+        return malformed(text).with_hint("check the path of the request");
     }
-    malformed(format!("the parameter {name:?} is not one of {}", known.join(", ")))
+    malformed(format!("the parameter {name:?} is unknown; expected one of {}", known.join(", ")))
 }
 
 /// Parses a whole number.
 pub(super) fn number(name: &str, value: &str) -> Result<u32, Error> {
-    value.parse().map_err(|_| malformed(format!("the parameter {name:?} is a whole number")))
+    value.parse().map_err(|_| {
+        malformed(format!("the parameter {name:?} is not valid; expected a whole number"))
+    })
 }
 
 /// Parses a boolean. A parameter without a value means true.
@@ -65,7 +67,7 @@ pub(super) fn flag(name: &str, value: &str) -> Result<bool, Error> {
     match value {
         "" | "true" => Ok(true),
         "false" => Ok(false),
-        _ => Err(malformed(format!("the parameter {name:?} is true or false"))),
+        _ => Err(malformed(format!("the parameter {name:?} is not valid; expected true or false"))),
     }
 }
 
@@ -75,7 +77,7 @@ pub(super) fn part_of_key(name: &str, value: String) -> Result<String, Error> {
         return Ok(value);
     }
     Err(malformed(format!(
-        "the parameter {name:?} is no part of a key: keys have {KEY_BYTES_MAX} bytes at most, and no control characters"
+        "the parameter {name:?} is not valid; expected at most {KEY_BYTES_MAX} bytes without control characters"
     )))
 }
 

@@ -29,7 +29,7 @@ impl Api {
             return Ok(reply::json(StatusCode::ACCEPTED, &document));
         }
         let rehearsal = rehearsing.await.map_err(|_| {
-            Error::new(Code::Internal, "the rehearsal ended in an error of the node")
+            Error::new(Code::Internal, "the node had an internal error during the rehearsal")
         })??;
         Ok(reply::json(StatusCode::OK, &rehearsal))
     }

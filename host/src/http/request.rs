@@ -43,8 +43,10 @@ pub(super) fn timeout(headers: &HeaderMap, default: Duration) -> Result<Duration
     let read = humantime_serde::re::humantime::parse_duration(text).ok();
     read.filter(|timeout| !timeout.is_zero() && *timeout <= CALL_TIMEOUT_MAX).ok_or_else(|| {
         let minutes = CALL_TIMEOUT_MAX.as_secs() / 60;
-        let text = format!("Highlander-Timeout is not a time with a unit, up to {minutes} minutes");
-        malformed(text).with_hint("write it like 5s or 500ms")
+        let text = format!(
+            "Highlander-Timeout is not valid; expected a duration of at most {minutes} minutes"
+        );
+        malformed(text).with_hint("give a number with a unit, for example 5s or 500ms")
     })
 }
 
@@ -60,7 +62,9 @@ pub(super) fn context(headers: &HeaderMap) -> Result<Context, Error> {
             let is_number =
                 (1..=3).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
             let hops = text.parse().ok().filter(|_| is_number);
-            hops.ok_or_else(|| malformed("Highlander-Hops is a number from 0 to 255"))?
+            hops.ok_or_else(|| {
+                malformed("Highlander-Hops is not valid; expected a number from 0 to 255")
+            })?
         }
     };
     Ok(Context { hops })
@@ -73,11 +77,12 @@ pub(super) fn origin(headers: &HeaderMap) -> Result<Origin, Error> {
     let trace = traces.next().filter(|_| traces.next().is_none());
     let trace = trace.and_then(|value| TraceParent::parse(value.to_str().ok()?));
     let chain = headers.get(CHAIN).map(|value| {
-        vouched::read_chain(value).ok_or_else(|| malformed("Highlander-Chain names no chain"))
+        vouched::read_chain(value)
+            .ok_or_else(|| malformed("Highlander-Chain is not valid; expected a chain"))
     });
     let message = headers.get(MESSAGE).map(|value| {
         let number = value.to_str().ok().and_then(|text| text.parse().ok());
-        number.ok_or_else(|| malformed("Highlander-Message is a number"))
+        number.ok_or_else(|| malformed("Highlander-Message is not valid; expected a number"))
     });
     let chain = chain.transpose()?.map(Arc::new);
     Ok(Origin { chain, message: message.transpose()?, trace })
@@ -93,7 +98,7 @@ pub(super) fn consistency(headers: &HeaderMap) -> Result<Consistency, Error> {
     match headers.get(CONSISTENCY) {
         None => Ok(Consistency::Lease),
         Some(value) if value == "strict" => Ok(Consistency::Strict),
-        Some(_) => Err(malformed("Highlander-Consistency has one value: strict")),
+        Some(_) => Err(malformed("Highlander-Consistency is not valid; expected strict")),
     }
 }
 
@@ -106,7 +111,7 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Error
     });
     key.map(Some).ok_or_else(|| {
         malformed(format!(
-            "Idempotency-Key is one of 1 to {IDEMPOTENCY_KEY_BYTES_MAX} visible ASCII characters"
+            "Idempotency-Key is not valid; expected 1 to {IDEMPOTENCY_KEY_BYTES_MAX} visible ASCII characters"
         ))
     })
 }
@@ -117,7 +122,7 @@ pub(super) fn json_argument(body: Bytes) -> Result<Bytes, Error> {
         return Ok(NULL);
     }
     if !is_json(&body) {
-        return Err(malformed("the body is not one JSON value in UTF-8"));
+        return Err(malformed("the body is not valid; expected one JSON value in UTF-8"));
     }
     Ok(body)
 }
@@ -127,7 +132,7 @@ pub(super) fn json_text(text: Bytes) -> Result<Bytes, Error> {
     match text.is_empty() {
         true => Ok(NULL),
         false if is_json(&text) => Ok(text),
-        false => Err(malformed("the parameter \"argument\" is not one JSON value")),
+        false => Err(malformed("the parameter \"argument\" is not valid; expected one JSON value")),
     }
 }
 
@@ -143,13 +148,13 @@ pub(super) fn check_content_type(headers: &HeaderMap, expected: &str) -> Result<
     }
     let sent: String = media_type.trim().escape_debug().take(CONTENT_TYPE_CHARS_MAX).collect();
     let hint = match sent.as_str() {
-        "text/plain" => " (fetch sends text/plain for a string unless it is told otherwise)",
+        "text/plain" => " (fetch sends text/plain for a string unless another type is set)",
         "application/x-www-form-urlencoded" => {
-            " (curl -d sends it unless it is told otherwise: use --json)"
+            " (curl -d sends it unless another type is set: use --json)"
         }
         _ => "",
     };
-    Err(malformed(format!("Content-Type is {sent}, send {expected} or none{hint}")))
+    Err(malformed(format!("Content-Type is {sent}; expected {expected} or none{hint}")))
 }
 
 pub(super) fn malformed(text: impl Into<String>) -> Error {

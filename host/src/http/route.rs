@@ -252,7 +252,7 @@ fn object_route<'a>(method: &Method, rest: &'a str) -> Result<Route<'a>, Problem
         return if method == Method::POST { Ok(route) } else { Err(not_allowed(method, "POST")) };
     }
     if rest_of.is_some() || handler.is_empty() {
-        let error = unknown_route(rest).with_hint("a slash within a key is written %2F");
+        let error = unknown_route(rest).with_hint("write a slash within a key as %2F");
         return Err(error.into());
     }
     handler_route(method, id, decode(handler)?)
@@ -283,10 +283,15 @@ fn handler_route<'a>(
         "deactivate" => Err(not_allowed(method, "POST")),
         "events" => read_only(method, Route::Events(id)),
         name => {
-            let text = format!("the handler {name:?} of {id} has a method of its own");
+            let text = format!(
+                "the handler {name:?} of {id} has no path; expected a request to the object"
+            );
             let error = Error::new(Code::UnknownHandler, text);
             let method = name.to_uppercase();
-            Err(Problem::of(error.with_hint(format!("use {method} on the object itself")), &id))
+            Err(Problem::of(
+                error.with_hint(format!("send {method} to the path of the object")),
+                &id,
+            ))
         }
     }
 }
@@ -309,7 +314,7 @@ fn decode(part: &str) -> Result<Cow<'_, str>, Error> {
         return Ok(Cow::Borrowed(part));
     }
     if !has_whole_escapes(part) {
-        let text = "the path holds a % that is not followed by two hexadecimal digits";
+        let text = "the path contains a % that is not followed by two hexadecimal digits";
         return Err(Error::new(Code::InvalidObjectId, text).with_hint("write % as %25"));
     }
     percent_decode_str(part).decode_utf8().map_err(|_| {
@@ -333,13 +338,13 @@ fn invalid_id(error: &crate::id::Error) -> Problem {
 
 pub(super) fn unknown_route(path: &str) -> Error {
     let path: String = path.chars().take(100).collect();
-    Error::new(Code::UnknownRoute, format!("there is nothing at {path:?}"))
+    Error::new(Code::UnknownRoute, format!("there is no resource at {path:?}"))
 }
 
 /// Returns the error for a method that a path does not accept, with the methods that it accepts.
 pub(super) fn not_allowed(method: &Method, allowed: impl Into<Cow<'static, str>>) -> Problem {
     let allowed = allowed.into();
-    let text = format!("{method} is not for this path, which takes {allowed}");
+    let text = format!("{method} is not supported by this path; expected {allowed}");
     Problem::from(Error::new(Code::MethodNotAllowed, text)).with_allow(allowed)
 }
 

@@ -162,6 +162,8 @@ async fn rest(stream: &mut TcpStream) -> String {
     let mut text = Vec::new();
     let reading = stream.read_to_end(&mut text);
     // A reset connection is closed too.
-    let _ = tokio::time::timeout(Duration::from_secs(20), reading).await.expect("it is closed");
+    let _ = tokio::time::timeout(Duration::from_secs(20), reading)
+        .await
+        .expect("the connection is closed in time");
     String::from_utf8(text).unwrap()
 }

@@ -48,7 +48,8 @@ impl Api {
             rollout::deploy(&router, wasm, &terms, is_followed).await
         });
         let deployed = deploying.await.map_err(|_| {
-            let text = "the deployment ended in an error of the node; the revision may have become current";
+            let text =
+                "the node had an internal error during the deployment; the revision may be current";
             Error::new(Code::OutcomeUnknown, text)
         })??;
         let status = match (deployed.is_new, is_followed) {
@@ -76,11 +77,13 @@ impl Api {
         let kind = Kind { media_type: "application/wasm", bytes_max: self.config.component_max };
         let read = body.read(&parts.headers, kind, said).await;
         let (wasm, said) = read.map_err(|error| match error.code {
-            Code::BodyTooLarge => error.with_hint("the node's limit is node.component_max"),
+            Code::BodyTooLarge => {
+                error.with_hint("the limit is node.component_max of the node's configuration")
+            }
             _ => error,
         })?;
         if wasm.is_empty() {
-            return Err(malformed("the body is empty; send the component in it"));
+            return Err(malformed("the body is empty; expected a component"));
         }
         Ok((wasm, said))
     }
@@ -186,7 +189,8 @@ impl Api {
         let removing =
             tokio::spawn(async move { removal::remove(&router, &type_name, force, &by).await });
         let objects = removing.await.map_err(|_| {
-            let text = "the removal ended in an error of the node, and may have taken place";
+            let text =
+                "the node had an internal error during the removal, which may have taken effect";
             Error::new(Code::OutcomeUnknown, text)
         })??;
         let document = json!({
@@ -212,7 +216,7 @@ impl Api {
             rollout::roll_back(&router, &type_name, &back, is_followed).await
         });
         let RolledBack { revision, is_new } = rolling.await.map_err(|_| {
-            let text = "the roll-back ended in an error of the node, and may go on";
+            let text = "the node had an internal error during the roll-back, which may continue";
             Error::new(Code::OutcomeUnknown, text)
         })??;
         let status = if is_followed { StatusCode::OK } else { StatusCode::ACCEPTED };
@@ -248,7 +252,7 @@ fn asked(parts: &Parts) -> Result<Asked, Error> {
     match (&terms.share, keys.is_empty()) {
         (_, true) => {}
         (Share::All, false) => terms.share = Share::Keys(keys),
-        _ => return Err(malformed("canary and canary_key cannot be given together")),
+        _ => return Err(malformed("the parameters canary and canary_key cannot be combined")),
     }
     Ok(Asked { terms, is_followed, rehearse })
 }
@@ -257,7 +261,9 @@ fn asked(parts: &Parts) -> Result<Asked, Error> {
 fn percent(name: &str, value: &str) -> Result<u8, Error> {
     let digits = value.strip_suffix('%').unwrap_or(value);
     let percent = digits.parse().ok().filter(|percent| (1..=99).contains(percent));
-    percent.ok_or_else(|| malformed(format!("the parameter {name:?} is a share from 1% to 99%")))
+    percent.ok_or_else(|| {
+        malformed(format!("the parameter {name:?} is not valid; expected a share from 1% to 99%"))
+    })
 }
 
 /// Parses a percentage such as `2.5%`, rounded to thousandths.
@@ -265,7 +271,9 @@ fn per_mille(name: &str, value: &str) -> Result<u16, Error> {
     let digits = value.strip_suffix('%').unwrap_or(value);
     let percent: Option<f64> = digits.parse().ok().filter(|p| (0.0..=100.0).contains(p));
     let percent = percent.ok_or_else(|| {
-        malformed(format!("the parameter {name:?} is a share such as 1%, or none"))
+        malformed(format!(
+            "the parameter {name:?} is not valid; expected a share such as 1%, or none"
+        ))
     })?;
     Ok((percent * 10.0).round() as u16)
 }

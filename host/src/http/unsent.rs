@@ -202,10 +202,10 @@ mod tests {
         let [one, other] = outboxes(1 << 20, 1 << 20);
         let held = one.reserve(1 << 20).await.unwrap();
         assert!(one.is_pressed());
-        assert!(one.reserve(1).await.is_none(), "it does not read");
+        assert!(one.reserve(1).await.is_none(), "this client does not read its responses");
         assert!(other.reserve(SMALL_BYTES_MAX + 1).await.is_none());
         let small = other.reserve(SMALL_BYTES_MAX).await.unwrap();
-        assert!(other.reserve(1).await.is_none(), "it has one to read");
+        assert!(other.reserve(1).await.is_none(), "this client has an unread response");
         drop((held, small));
         assert!(!other.is_pressed());
         assert!(other.reserve(1 << 20).await.is_some());

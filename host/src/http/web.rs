@@ -38,7 +38,7 @@ impl Api {
     pub(super) async fn web(&self, name: &str) -> Result<Reply, Problem> {
         let path = format!("/web/{name}");
         let Some(folder) = &self.config.web else {
-            let hint = "for a page of your own, start the node with: highlander dev --web FOLDER";
+            let hint = "to serve your own page, start the node with: highlander dev --web FOLDER";
             return Err(unknown_route(&path).with_hint(hint).into());
         };
         let name = if name.is_empty() { INDEX } else { name };
@@ -47,7 +47,7 @@ impl Api {
         let reading = tokio::task::spawn_blocking(move || read(&file));
         let read = reading.await.map_err(io::Error::other).and_then(|read| read);
         let bytes = read.map_err(|error| {
-            tracing::debug!(%error, path, "a file is not sent");
+            tracing::debug!(%error, path, "a file cannot be served");
             absent(&path)
         })?;
         let mut reply = reply::text(media_type, bytes);
@@ -61,7 +61,7 @@ impl Api {
 fn absent(path: &str) -> Error {
     let ends = TYPES.map(|(end, _)| end).join(", ");
     unknown_route(path).with_hint(format!(
-        "files are there that are in the folder itself, and whose names end with one of {ends}"
+        "only files directly in the folder are served, with one of these extensions: {ends}"
     ))
 }
 
@@ -81,12 +81,12 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let file: File = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is no plain file"));
+        return Err(io::Error::other("it is not a regular file"));
     }
     let mut bytes = Vec::new();
     file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(io::Error::other(format!("it has more than {FILE_BYTES_MAX} bytes")));
+        return Err(io::Error::other(format!("it is larger than {FILE_BYTES_MAX} bytes")));
     }
     Ok(bytes)
 }

@@ -67,14 +67,15 @@ impl Upgrade {
         let is_thirteen = parts.headers.get(SEC_WEBSOCKET_VERSION).is_some_and(|v| v == "13");
         let is_whole = is_thirteen && has_word(&parts.headers, &CONNECTION, "upgrade");
         let (Some(key), true) = (key, is_whole) else {
-            let text = "a WebSocket begins with Connection: Upgrade, Sec-WebSocket-Version: 13 and a Sec-WebSocket-Key";
+            let text = "the WebSocket handshake is not valid; expected Connection: Upgrade, \
+                        Sec-WebSocket-Version: 13 and a Sec-WebSocket-Key";
             return Err(malformed(text));
         };
         let accept = HeaderValue::try_from(derive_accept_key(key.as_bytes()));
-        let accept = accept.map_err(|_| malformed("the Sec-WebSocket-Key cannot be answered"))?;
+        let accept = accept.map_err(|_| malformed("the Sec-WebSocket-Key is not valid"))?;
         let upgrading = parts.extensions.remove::<OnUpgrade>();
         let upgrading = upgrading.ok_or_else(|| {
-            malformed("this connection cannot become a WebSocket").with_hint("use HTTP/1.1")
+            malformed("this connection cannot be upgraded to a WebSocket").with_hint("use HTTP/1.1")
         })?;
         Ok(Some(Self { accept, upgrading }))
     }
@@ -87,7 +88,7 @@ impl Upgrade {
             let _place = exchange.place();
             match upgrading.await {
                 Ok(upgraded) => converse(TokioIo::new(upgraded), listener, exchange).await,
-                Err(error) => tracing::debug!(%error, "a connection did not become a WebSocket"),
+                Err(error) => tracing::debug!(%error, "a connection was not upgraded"),
             }
         });
         let mut reply = Response::new(Content::whole(Bytes::new()));

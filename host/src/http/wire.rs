@@ -253,9 +253,9 @@ fn refusal_for(head: &[u8]) -> Option<Bytes> {
         return None;
     }
     let error = if status.starts_with(b"31") || status.starts_with(b"14") {
-        Error::new(Code::HeadTooLarge, "the request's head has more than 16 KiB or 100 fields")
+        Error::new(Code::HeadTooLarge, "the head of the request has more than 16 KiB or 100 fields")
     } else {
-        Error::new(Code::MalformedRequest, "the request is not HTTP")
+        Error::new(Code::MalformedRequest, "the request is not valid HTTP")
     };
     Some(refusal(error))
 }
@@ -307,7 +307,11 @@ mod tests {
         activity.has_read(b"POST ");
         let (_, before) = activity.observe();
         activity.has_read(b"/v1");
-        assert_eq!(activity.observe(), (Phase::Head, before), "a byte now and then is no progress");
+        assert_eq!(
+            activity.observe(),
+            (Phase::Head, before),
+            "single bytes do not count as progress"
+        );
         let answering = activity.begin_answer();
         assert_eq!(phase(), Phase::Answer);
         let streaming = activity.begin_stream();
@@ -317,7 +321,7 @@ mod tests {
         assert_eq!(phase(), Phase::Request);
         activity.has_read(b"G");
         assert_eq!(phase(), Phase::Head);
-        assert!(!activity.is_told_what_is_lost(), "HTTP/1 does not tell");
+        assert!(!activity.is_told_what_is_lost(), "HTTP/1 has no such signal");
     }
 
     #[tokio::test(start_paused = true)]
@@ -328,7 +332,7 @@ mod tests {
             let begun = tokio::time::Instant::now();
             let closing = tokio::spawn(async move { wire.shutdown().await.map(|()| wire) });
             client.write_all(&[0; 1000]).await.unwrap();
-            assert_eq!(client.read(&mut [0]).await.unwrap(), 0, "this side is closed at once");
+            assert_eq!(client.read(&mut [0]).await.unwrap(), 0, "this side closes at once");
             if is_closed {
                 client.shutdown().await.unwrap();
             }

@@ -40,7 +40,7 @@ impl Node {
             while let Some(session) = self.present() {
                 if let Err(error) = session.around.registry.set_standing(Standing::Draining).await {
                     tracing::warn!(
-                        "the other nodes may not know yet that this one drains: {error}"
+                        "the other nodes may not know yet that this node is draining: {error}"
                     );
                 }
                 if hand_over_all(&session).await {
@@ -96,7 +96,7 @@ async fn hand_over(session: &Session, groups: Groups, reason: Reason) {
         session.mark_leaving(&keys);
         let done = end_batch(session, batch, reason);
         if tokio::time::timeout(BATCH_PATIENCE, done).await.is_err() {
-            tracing::warn!(batch = keys.len(), "some objects are not ready to be handed over yet");
+            tracing::warn!(batch = keys.len(), "some objects cannot be handed over yet");
         }
         session.unmark_leaving(&keys);
     }
@@ -114,7 +114,7 @@ async fn end_batch(session: &Session, batch: Vec<(ClaimKey, Vec<Arc<Cell>>)>, re
     let handed_over = keys.iter().map(|key| session.around.registry.hand_over(*key));
     for (key, handed_over) in keys.iter().zip(futures_util::future::join_all(handed_over).await) {
         if let Err(error) = handed_over {
-            tracing::warn!(%key, "the claim was not given back, and is tried again: {error}");
+            tracing::warn!(%key, "the release of the claim failed and will be retried: {error}");
         }
     }
 }

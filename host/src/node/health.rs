@@ -61,14 +61,14 @@ impl Node {
             return Err(Error::new(Code::RegistryUnavailable, text));
         };
         if session.around.registry.lease_until() <= BootTime::now() {
-            let text = "this node cannot reach the registry, and its lease is over";
+            let text = "this node cannot reach the registry, and its lease has expired";
             return Err(Error::new(Code::RegistryUnavailable, text));
         }
         if self.is_draining() {
-            return Err(Error::new(Code::Draining, "this node hands its objects over"));
+            return Err(Error::new(Code::Draining, "this node is handing over its objects"));
         }
         if self.is_unwell() {
-            let text = "the store has not answered this node for some time";
+            let text = "the store has not responded to this node for some time";
             return Err(Error::new(Code::StoreUnavailable, text));
         }
         if self.is_unwritable() {
@@ -103,7 +103,7 @@ impl Node {
         if !is_change {
             return Ok(());
         }
-        let text = format!("{id} was not called: {}", self.unwritable());
+        let text = format!("the call to {id} was not executed: {}", self.unwritable());
         Err(Box::new(Error::new(Code::StoreUnavailable, text)))
     }
 
@@ -118,7 +118,7 @@ impl Node {
     }
 
     fn unwritable(&self) -> String {
-        format!("the store takes no writes: {}", self.store.write_failure())
+        format!("the store accepts no writes: {}", self.store.write_failure())
     }
 
     /// Updates the store's health and probes it if necessary. Returns `true` if it has just stopped accepting
@@ -139,17 +139,17 @@ impl Node {
         }
         let is_unwell = silent >= patience;
         match (self.is_unwell.swap(is_unwell, Ordering::SeqCst), is_unwell) {
-            (false, true) => tracing::error!("the store does not answer: objects are given up"),
+            (false, true) => tracing::error!("the store does not answer: objects are released"),
             (true, false) => tracing::info!("the store answers again"),
             _ => {}
         }
         let is_unwritable = unwritten >= patience;
         match (self.is_unwritable.swap(is_unwritable, Ordering::SeqCst), is_unwritable) {
             (false, true) => {
-                tracing::error!("{}: updates are refused", self.unwritable());
+                tracing::error!("{}: updates are rejected", self.unwritable());
                 return true;
             }
-            (true, false) => tracing::info!("the store takes writes again"),
+            (true, false) => tracing::info!("the store accepts writes again"),
             _ => {}
         }
         false
@@ -168,7 +168,7 @@ impl Node {
         if told.is_some_and(|told| told != standing)
             && let Err(error) = registry.set_standing(standing).await
         {
-            tracing::warn!("the other nodes do not know yet how this one is: {error}");
+            tracing::warn!("this node's status could not be published: {error}");
         }
     }
 }

@@ -52,7 +52,7 @@ pub(super) async fn run(
         if let Some(node) = node.upgrade() {
             node.exit();
         }
-        tracing::warn!(node = %registry.node(), "the session is over, and every activation under it");
+        tracing::warn!(node = %registry.node(), "the session is over; all its activations end");
         tokio::spawn(async move { end_all(&session).await });
     }
 }
@@ -63,7 +63,7 @@ async fn begin(sessions: &dyn Sessions) -> Arc<dyn Registry> {
         match sessions.begin().await {
             Ok(registry) => return registry,
             Err(error) => {
-                tracing::warn!("no session could be begun, and it is tried again: {error}");
+                tracing::warn!("starting a session failed and will be retried: {error}");
             }
         }
         tokio::time::sleep(pause).await;
@@ -113,7 +113,7 @@ fn look_again(node: &Weak<Node>, names: Vec<crate::id::TypeName>) {
 
 /// Ends the activations under lost claims.
 fn lose(session: &Arc<Session>, keys: &[ClaimKey]) {
-    tracing::warn!(count = keys.len(), "claims are gone, and what was active under them ends");
+    tracing::warn!(count = keys.len(), "claims are lost; their activations end");
     for cell in session.cells() {
         if keys.contains(&session.key_of(cell.id())) {
             deactivate(&cell, Reason::ClaimLost, &session.around);

@@ -112,7 +112,7 @@ impl Node {
             let blob = blob.map_err(|e| Error::new(Code::StoreUnavailable, e.to_string()))?;
             let record = blob.map(|blob| codec::decode(&id, &blob.bytes)).transpose();
             let record = record.map_err(|error| {
-                let text = format!("the record of {id} was refused: {error}");
+                let text = format!("the record of {id} was rejected: {error}");
                 Error::new(Code::RecordDamaged, text)
             })?;
             Ok(record.map(|record| record.component))

@@ -159,14 +159,14 @@ impl Node {
     pub async fn announce(&self, type_name: &TypeName) -> bool {
         let told = match self.session() {
             Some(registry) => registry.announce(type_name).await.map_err(|error| error.to_string()),
-            None => Err("there is no session".to_owned()),
+            None => Err("this node has no session with the registry".to_owned()),
         };
         let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
         match &told {
             Ok(()) => drop(untold.remove(type_name)),
             Err(why) => {
                 if untold.insert(type_name.clone()) {
-                    tracing::warn!(%type_name, "the other nodes are told of a change later: {why}");
+                    tracing::warn!(%type_name, "the other nodes are notified of a change later: {why}");
                 }
             }
         }
@@ -190,7 +190,7 @@ impl Node {
     /// Reads a type again. Returns `false` if the store did not answer, so that a retry may succeed.
     pub(super) async fn look_again(&self, type_name: &TypeName) -> bool {
         let Err(error) = self.catalog.look_again(type_name).await else { return true };
-        tracing::warn!(%type_name, "the type could not be read again: {error}");
+        tracing::warn!(%type_name, "the type's record could not be read again: {error}");
         error.code != Code::StoreUnavailable
     }
 

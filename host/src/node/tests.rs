@@ -301,7 +301,7 @@ async fn a_caller_that_goes_away_leaves_no_half_state() {
     };
     impatient.await;
     let done = node.call(&counter("a"), keyed("k", "sleep", &json!(50))).await.unwrap();
-    assert!(done.replayed, "the first call ran to its end");
+    assert!(done.replayed, "the first call completed");
 }
 
 #[tokio::test]

@@ -86,7 +86,7 @@ impl Node {
         let blob = blob.map_err(|error| Error::new(Code::StoreUnavailable, error.to_string()))?;
         let record = blob.map(|blob| codec::decode(id, &blob.bytes)).transpose();
         let record = record.map_err(|error| {
-            Error::new(Code::RecordDamaged, format!("the record of {id} was refused: {error}"))
+            Error::new(Code::RecordDamaged, format!("the record of {id} was rejected: {error}"))
         })?;
         Ok(Whereabouts {
             owner,

@@ -35,7 +35,7 @@ pub enum Error {
     #[error("the call would wait for itself: {0}")]
     Cycle(String),
     /// The chain has reached its maximum length.
-    #[error("a chain of calls has at most {CHAIN_LEN_MAX} objects: {0}")]
+    #[error("the chain of calls is too long; expected at most {CHAIN_LEN_MAX} objects: {0}")]
     TooDeep(String),
 }
 
@@ -128,11 +128,7 @@ mod tests {
             chain = chain.with(id(&n.to_string()));
         }
         assert!(matches!(chain.check(&id("last")), Err(Error::TooDeep(_))));
-        assert_eq!(
-            Chain::of(chain.objects().to_vec(), AGE),
-            None,
-            "nobody can be waiting behind it"
-        );
+        assert_eq!(Chain::of(chain.objects().to_vec(), AGE), None, "no other call can wait for it");
         assert_eq!(Chain::of(Vec::new(), AGE), None);
     }
 

@@ -88,11 +88,11 @@ async fn a_deployment_that_is_repeated_after_the_removal_is_made_anew() {
     assert_eq!(deploy(&a, second, &keyed).await, Ok(2));
     assert_eq!(removed(&b, false).await, Ok(0));
     assert_eq!(deploy(&b, second, &keyed).await, Ok(2));
-    assert_eq!(asked(&a, "x", "value").await, Ok((json!(0), 2)), "it is there again");
+    assert_eq!(asked(&a, "x", "value").await, Ok((json!(0), 2)), "the type exists again");
     assert_eq!(removed(&a, false).await, Ok(0));
     assert_eq!(deploy(&b, "scripted:counter third", &Terms::default()).await, Ok(3));
     assert_eq!(deploy(&a, second, &keyed).await, Ok(4));
-    assert_eq!(deploy(&b, second, &keyed).await, Ok(4), "by now it is a repetition");
+    assert_eq!(deploy(&b, second, &keyed).await, Ok(4), "it is a repetition now");
     assert_eq!(asked(&b, "x", "value").await, Ok((json!(0), 4)));
 }
 
@@ -106,14 +106,17 @@ async fn a_type_with_objects_is_removed_only_where_that_is_meant() {
     assert_eq!(refused.code, Code::TypeInUse);
     assert!(refused.message.contains("counter has 3 objects"), "{refused}");
     assert!(refused.hint.unwrap().contains("highlander types remove counter --force"));
-    assert_eq!(add(&b, "one").await, Ok((json!(2), 1)), "a refusal harms nobody");
+    assert_eq!(add(&b, "one").await, Ok((json!(2), 1)), "a rejected removal has no effect");
 
     assert_eq!(removed(&b, true).await, Ok(3));
     assert_eq!((a.node.active_count(), b.node.active_count()), (0, 0));
     for place in [&a, &b] {
         assert_eq!(add(place, "one").await, Err(Code::UnknownType));
     }
-    assert!(cluster.store.peek(&counter("one").blob_key()).is_some(), "its record is left");
+    assert!(
+        cluster.store.peek(&counter("one").blob_key()).is_some(),
+        "its record stays in the store"
+    );
     // Other code reads the remaining records only on request.
     let other = deploy(&a, "scripted:counter another", &Terms::default()).await.unwrap_err();
     assert_eq!(other.code, Code::ComponentRefused);
@@ -180,9 +183,9 @@ async fn a_call_that_is_under_way_ends_before_the_type_is_removed() {
         sleep(Duration::from_millis(1)).await;
     }
     let left = removed(&b, true).await.unwrap();
-    assert!(sleeping.await.unwrap().is_ok(), "it was begun, and is done");
+    assert!(sleeping.await.unwrap().is_ok(), "a call that was started completes");
     let has_record = cluster.store.peek(&counter("one").blob_key()).is_some();
-    assert_eq!(left, usize::from(has_record), "what it left is counted");
+    assert_eq!(left, usize::from(has_record), "the record that it left is counted");
 }
 
 #[tokio::test]
@@ -200,7 +203,7 @@ async fn a_damaged_type_is_given_up_only_where_that_is_meant() {
     assert_eq!(cluster.store.peek(&aside[0]).unwrap().bytes, "{\"format\":2,");
     assert_eq!(add(&a, "one").await, Err(Code::UnknownType));
     let refused = deploy(&a, "scripted:counter", &Terms::default()).await.unwrap_err();
-    assert_eq!(refused.code, Code::ComponentRefused, "which code they had is not known any more");
+    assert_eq!(refused.code, Code::ComponentRefused, "their previous code is unknown");
     deploy(&a, "scripted:counter", &forced()).await.unwrap();
     assert_eq!(add(&b, "one").await, Ok((json!(2), 1)));
 }

@@ -97,7 +97,7 @@ pub(super) async fn look_around(router: &Router) -> Result<(), Error> {
         names.into_iter().partition(|name| catalog.mark(name.as_str()).is_some());
     let read = move |name: TypeName| async move {
         if let Err(error) = catalog.look_again(&name).await {
-            tracing::debug!(type_name = %name, "the type was not read again: {error}");
+            tracing::debug!(type_name = %name, "the type's record could not be read again: {error}");
         }
     };
     stream::iter(known).for_each_concurrent(READS_AT_ONCE, read).await;
@@ -185,7 +185,7 @@ async fn step(router: &Router, record: &TypeRecord, rollout: &Rollout, pace: &mu
         }
         Ok(None) => true,
         Err(error) => {
-            tracing::warn!(type_name = %name, "the roll-out was not moved on: {error}");
+            tracing::warn!(type_name = %name, "the roll-out could not be advanced: {error}");
             false
         }
     }
@@ -195,9 +195,9 @@ fn tell(record: &TypeRecord, rollout: &Rollout, step: &Step) {
     let (type_name, revision) = (&record.name, rollout.revision);
     match step {
         Step::TakeBack(why) => {
-            tracing::warn!(%type_name, revision, "the revision is taken back: {why}");
+            tracing::warn!(%type_name, revision, "the revision is rolled back: {why}");
         }
-        step => tracing::info!(%type_name, revision, ?step, "the roll-out goes on"),
+        step => tracing::info!(%type_name, revision, ?step, "the roll-out continues"),
     }
 }
 

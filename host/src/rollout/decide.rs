@@ -108,9 +108,9 @@ fn prepare(record: &TypeRecord, reports: &[Report], passed_ms: u64) -> Step {
         progress.mark == record.mark && progress.readiness == Readiness::Ready
     };
     let late = reports.iter().find(|report| !report.progress.as_ref().is_some_and(is_ready));
-    let late = late.map_or("no node", |report| report.node.as_str());
+    let late = late.map_or("the cluster", |report| report.node.as_str());
     Step::TakeBack(format!(
-        "{late} did not say within {} s that it is ready",
+        "{late} did not report within {} s that it is ready",
         PREPARE_MAX_MS / 1000
     ))
 }
@@ -131,6 +131,6 @@ fn too_many_failures(rollout: &Rollout, reports: &[Report]) -> Option<String> {
     is_over.then(|| {
         let example = taken.held_back.iter().next();
         let example = example.map(|(key, why)| format!("; {key}: {why}")).unwrap_or_default();
-        format!("it failed {} of {tried} objects{example}", taken.failed)
+        format!("it failed for {} of {tried} objects{example}", taken.failed)
     })
 }

@@ -63,7 +63,7 @@ async fn until<F: Future<Output = bool>>(mut condition: impl FnMut() -> F) {
             sleep(Duration::from_millis(2)).await;
         }
     };
-    timeout(Duration::from_secs(20), waiting).await.expect("it never became so");
+    timeout(Duration::from_secs(20), waiting).await.expect("the condition was not met in time");
 }
 
 #[tokio::test]
@@ -226,14 +226,14 @@ async fn a_deployment_that_is_repeated_with_its_key_is_made_once_whatever_came_b
     deploy(router, component("third"), &terms(Share::All), true).await.unwrap();
     let repeated = deploy(other, second(), &keyed("k"), true).await.unwrap();
     assert_eq!((repeated.revision, repeated.is_new), (2, false));
-    assert_eq!(add(&places[0], "x").await.1, 3, "the later one stays");
+    assert_eq!(add(&places[0], "x").await.1, 3, "the later revision stays current");
     let reused = deploy(router, component("other"), &keyed("k"), true).await.unwrap_err();
     assert_eq!(reused.code, Code::IdempotencyKeyReused);
     let anew = deploy(other, second(), &keyed("l"), true).await.unwrap();
-    assert_eq!((anew.revision, anew.is_new), (4, true), "with another key it is another one");
+    assert_eq!((anew.revision, anew.is_new), (4, true), "another key makes it a new request");
     gone_back(router, None).await.unwrap();
     let repeated = deploy(other, second(), &keyed("l"), true).await.unwrap_err();
-    assert_eq!(repeated.code, Code::RevisionTakenBack, "it is told what became of it");
+    assert_eq!(repeated.code, Code::RevisionTakenBack, "the repetition returns the outcome");
 }
 
 /// The node that was asked died before it answered.
@@ -258,13 +258,13 @@ async fn a_roll_back_that_is_repeated_with_its_key_goes_back_once_through_any_no
     deploy(router, component("fourth"), &terms(Share::All), true).await.unwrap();
     let done = roll_back(other, &counters(), &keyed, true).await;
     assert_eq!(done, Ok(RolledBack { revision: 2, is_new: false }));
-    assert_eq!(add(&places[1], "x").await.1, 4, "the later one stays");
+    assert_eq!(add(&places[1], "x").await.1, 4, "the later revision stays current");
     let anew = Back { key: Some("l".to_owned()), ..keyed };
     let done = roll_back(other, &counters(), &anew, true).await;
     assert_eq!(
         done,
         Ok(RolledBack { revision: 2, is_new: true }),
-        "with another key it is another one"
+        "another key makes it a new request"
     );
 }
 
@@ -370,7 +370,7 @@ async fn an_object_can_be_resumed_through_any_node() {
 /// Returns the index of the node that coordinates the roll-outs of the counters.
 fn coordinator(places: &[Place]) -> usize {
     let is_it = |place: &Place| place.router.membership().unwrap().coordinates_rollout(&counters());
-    places.iter().position(is_it).expect("one of them does")
+    places.iter().position(is_it).expect("one node coordinates each roll-out")
 }
 
 fn back(to: Option<u32>) -> Back {
@@ -420,12 +420,14 @@ fn no_step_is_taken_before_every_node_is_ready() {
     assert_eq!(step(&[], 1000), Step::Wait);
     for late in [silent, old] {
         assert_eq!(step(&[good.clone(), late.clone()], 60_999), Step::Wait);
-        let Step::TakeBack(why) = step(&[good.clone(), late], 61_000) else { panic!("it waits") };
-        assert!(why.starts_with("b did not say"), "{why}");
+        let Step::TakeBack(why) = step(&[good.clone(), late], 61_000) else {
+            panic!("it still waits")
+        };
+        assert!(why.starts_with("b did not report"), "{why}");
     }
     let failed = Progress { readiness: Readiness::Failed("too large".to_owned()), ..ready() };
     let Step::TakeBack(why) = step(&[good, report("b", Some(failed))], 1000) else {
-        panic!("it goes on")
+        panic!("it continues")
     };
     assert_eq!(why, "b cannot run it: too large");
 }
@@ -482,9 +484,9 @@ fn failures_count_over_all_nodes_and_from_five_on() {
         Some(Progress { taken, ..ready() })
     };
     let step = |a, b| decide(&record, &rollout, &[report("a", a), report("b", b)], 1000);
-    assert_eq!(step(taken(1, 2), taken(1, 2)), Step::Wait, "few objects prove little");
+    assert_eq!(step(taken(1, 2), taken(1, 2)), Step::Wait, "too few failures to decide");
     assert!(matches!(step(taken(300, 2), taken(100, 3)), Step::TakeBack(_)));
-    assert_eq!(step(taken(495, 2), taken(500, 3)), Step::Wait, "as many as may fail");
+    assert_eq!(step(taken(495, 2), taken(500, 3)), Step::Wait, "at the limit");
     assert!(matches!(step(taken(0, 5), None), Step::TakeBack(_)), "a silent node hides nothing");
 }
 
@@ -502,7 +504,7 @@ async fn a_rehearsal_reads_every_state_and_changes_nothing() {
     let router = &places[0].router;
     let text = component("unreadable:bad-1 trapping:bad-2");
     let rehearsal = rehearsals.run(router, text, Sample::All, &Caller::Anonymous).await.unwrap();
-    assert_eq!(cluster.store.put_count(), puts + 1, "the component alone is written");
+    assert_eq!(cluster.store.put_count(), puts + 1, "only the component is written");
     assert_eq!((rehearsal.total, rehearsal.is_done), (Some(250), true));
     let rehearsed = &rehearsal.rehearsed;
     assert_eq!((rehearsed.tried, rehearsed.failed), (249, 3));

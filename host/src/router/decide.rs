@@ -221,11 +221,11 @@ impl Course {
             }
             Came::Answered(answer) => Some(answer),
             Came::NotSent(why) => {
-                self.lost(node, &format!("{} was not called: {node} {why}", self.id));
+                self.lost(node, &format!("the call to {} was not executed: {node} {why}", self.id));
                 None
             }
             Came::Interrupted { why, is_query: true } => {
-                self.lost(node, &format!("{} gave no answer: {node} {why}", self.id));
+                self.lost(node, &format!("the call to {} got no response: {node} {why}", self.id));
                 None
             }
             Came::Interrupted { why, .. } => {
@@ -239,7 +239,7 @@ impl Course {
             }
             Came::NoPlace => {
                 let text = format!(
-                    "{} was not called: as many calls to {node} are under way as may be",
+                    "the call to {} was not executed: too many concurrent calls to {node}",
                     self.id
                 );
                 self.finish(again_later(Error::new(Code::NodeFull, text)))
@@ -304,7 +304,7 @@ impl Course {
     /// Returns the final error, if no better one is available.
     pub(super) fn give_up(&mut self) -> Box<Error> {
         let error = self.last.take().unwrap_or_else(|| {
-            let text = format!("the time for the call to {} ran out before it began", self.id);
+            let text = format!("the call to {} was not executed: its deadline passed", self.id);
             again_later(Error::new(Code::DeadlineExceeded, text))
         });
         self.certain(error)
@@ -324,7 +324,7 @@ impl Course {
 
     fn unknown(&self, why: &str) -> Box<Error> {
         let text = format!("the call to {} may have taken effect: {why}", self.id);
-        let hint = "repeat the call with the same Idempotency-Key to learn what became of it";
+        let hint = "repeat the call with the same Idempotency-Key to learn the outcome";
         Box::new(Error::new(Code::OutcomeUnknown, text).with_hint(hint))
     }
 }

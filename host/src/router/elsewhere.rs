@@ -115,7 +115,7 @@ impl Router {
                 return Ok((known.me, self.drain_here().await?));
             }
             let text = format!("there is no node {name:?}");
-            let hint = "look at the nodes with: highlander nodes";
+            let hint = "list the nodes: highlander nodes";
             return Err(Error::new(Code::UnknownRoute, text).with_hint(hint));
         };
         if member.node == known.me {
@@ -135,7 +135,7 @@ impl Router {
         // A separate task, so that a client that disconnects does not leave the node half drained.
         let draining = tokio::spawn(async move { node.drain(DRAIN_PATIENCE).await });
         draining.await.map_err(|_| {
-            let text = "the node ran into an error of its own while it drained";
+            let text = "the node had an internal error while it drained";
             Error::new(Code::OutcomeUnknown, text)
         })
     }
@@ -149,7 +149,7 @@ impl Router {
                 return Ok(Ok(self.node.active_count()));
             }
             if context.hops > 0 || member.protocol != PROTOCOL {
-                return Err(Failure::NotSent("was not asked".to_owned()));
+                return Err(Failure::NotSent("was not queried".to_owned()));
             }
             self.peers.active_count(member, COUNT_PATIENCE).await
         };
@@ -185,26 +185,26 @@ fn named<'a>(
     let mut found = members.iter().filter(|member| member.node.as_str().starts_with(name));
     match (found.next(), found.next()) {
         (Some(_), Some(_)) => {
-            let text = format!("several nodes have names that begin with {name:?}");
-            Err(Error::new(Code::MalformedRequest, text).with_hint("write more of it"))
+            let text = format!("the names of several nodes begin with {name:?}");
+            Err(Error::new(Code::MalformedRequest, text).with_hint("give more of the name"))
         }
         (only, _) => Ok(only),
     }
 }
 
 fn unknown_owner(id: &ObjectId, why: &str) -> Error {
-    let text = format!("this node cannot ask the registry who owns {id}: {why}");
+    let text = format!("this node cannot query the registry for the owner of {id}: {why}");
     Error::new(Code::RegistryUnavailable, text).with_retry_after(Duration::from_secs(1))
 }
 
 fn unreachable(id: &ObjectId, owner: NodeId) -> Error {
-    let text = format!("{id} is owned by {owner}, which this node does not know how to reach");
+    let text = format!("{id} is owned by {owner}, which this node cannot reach");
     Error::new(Code::NotOwner, text).with_owner(owner).with_retry_after(Duration::from_secs(1))
 }
 
 fn silent(id: &ObjectId, owner: &Member, failure: &Failure) -> Error {
     let node = &owner.node;
-    let text = format!("{id} is owned by {node}, which does not answer: {node} {failure}");
+    let text = format!("{id} is owned by {node}, which did not respond: {node} {failure}");
     let code = match failure {
         Failure::NotSent(_) => Code::NotOwner,
         Failure::Interrupted(_) => Code::OutcomeUnknown,
@@ -215,7 +215,11 @@ fn silent(id: &ObjectId, owner: &Member, failure: &Failure) -> Error {
 fn not_drained(member: &Member, failure: &Failure) -> Error {
     let text = format!("{} {failure}", member.node);
     match failure {
-        Failure::NotSent(_) => Error::new(Code::NotOwner, format!("was not drained: {text}")),
-        Failure::Interrupted(_) => Error::new(Code::OutcomeUnknown, format!("may drain: {text}")),
+        Failure::NotSent(_) => {
+            Error::new(Code::NotOwner, format!("the node was not drained: {text}"))
+        }
+        Failure::Interrupted(_) => {
+            Error::new(Code::OutcomeUnknown, format!("the node may be draining: {text}"))
+        }
     }
 }

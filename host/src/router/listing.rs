@@ -53,7 +53,7 @@ impl Router {
             match told {
                 Ok(Ok(page)) => pages.push(page),
                 silence => {
-                    tracing::debug!(%node, ?silence, "a node did not say which objects are active");
+                    tracing::debug!(%node, ?silence, "a node did not report its active objects");
                     unanswered.push(node.clone());
                 }
             }
@@ -63,7 +63,7 @@ impl Router {
 
     async fn active_on(&self, member: &Member, query: &Query) -> Told<Page> {
         if member.protocol != PROTOCOL {
-            return Err(Failure::NotSent("speaks another version".to_owned()));
+            return Err(Failure::NotSent("uses another protocol version".to_owned()));
         }
         self.peers.active(member, query, PATIENCE).await
     }

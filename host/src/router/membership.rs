@@ -68,7 +68,7 @@ impl Membership {
         match self.session.confirm_members().await {
             Ok(members) => members == self.members && self.session.lease_until() > BootTime::now(),
             Err(error) => {
-                tracing::debug!("which nodes there are was not confirmed: {error}");
+                tracing::debug!("the registry did not confirm the members: {error}");
                 false
             }
         }
@@ -78,7 +78,7 @@ impl Membership {
 /// Returns the error for a request that needs all members when they are unknown.
 #[must_use]
 pub fn unknown_members() -> Error {
-    let text = "the node has no session with the registry, and so does not know which nodes to ask";
+    let text = "the node has no session with the registry, so it does not know the other nodes";
     Error::new(Code::RegistryUnavailable, text).with_retry_after(Duration::from_secs(1))
 }
 

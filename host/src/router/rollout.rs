@@ -99,8 +99,8 @@ impl Router {
             let told = self.peers.rehearse(member, type_name, staged, &ids, BATCH_PATIENCE).await;
             match told {
                 Ok(Ok(rehearsed)) => return Ok(rehearsed),
-                Ok(Err(error)) => tracing::debug!(node = %member.node, "did not rehearse: {error}"),
-                Err(failure) => tracing::debug!(node = %member.node, "did not rehearse: {failure}"),
+                Ok(Err(error)) => tracing::debug!(node = %member.node, "rehearsal failed: {error}"),
+                Err(failure) => tracing::debug!(node = %member.node, "rehearsal failed: {failure}"),
             }
         }
         self.node.rehearse(staged, ids).await

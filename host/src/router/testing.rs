@@ -174,7 +174,7 @@ impl Peers for Nearby {
         context: Context,
     ) -> Result<Heard, Failure> {
         self.calls.lock().unwrap().push((to.node.clone(), context.hops));
-        let interrupted = || Err(Failure::Interrupted("broke off".to_owned()));
+        let interrupted = || Err(Failure::Interrupted("interrupted the request".to_owned()));
         let fault = self.faults.lock().unwrap().pop_front();
         let router = self.router(to)?;
         match fault {
@@ -369,7 +369,7 @@ impl Cluster {
             let first = node::placement::preferred(key, &members);
             first.is_some_and(|member| member.node.as_str() == name)
         });
-        id.expect("every node has its share")
+        id.expect("every node owns some objects")
     }
 }
 

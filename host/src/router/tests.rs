@@ -90,9 +90,9 @@ async fn a_wrong_memory_is_corrected() {
     assert!(places[2].node.call(&id, add(1)).await.is_ok());
     assert_eq!(ask(&places[0], &id, add(1)).await, "3");
     let asked = cluster.nearby.take_calls();
-    assert_eq!(asked, [("b".to_owned(), 1), ("c".to_owned(), 2)], "b knows better at once");
+    assert_eq!(asked, [("b".to_owned(), 1), ("c".to_owned(), 2)], "b forwards at once");
     assert_eq!(ask(&places[0], &id, value()).await, "3");
-    assert_eq!(cluster.nearby.take_calls(), [("c".to_owned(), 1)], "and so does a");
+    assert_eq!(cluster.nearby.take_calls(), [("c".to_owned(), 1)], "a has cached the owner");
     let metrics = places[0].node.metrics();
     assert_eq!((metrics.owner_cache_hits.get(), metrics.owner_cache_misses.get()), (2, 1));
 }
@@ -232,7 +232,7 @@ async fn only_so_many_calls_are_under_way_to_a_node() {
     cluster.nearby.script([Fault::Silence, Fault::Silence]);
     let asking = join_all(asking);
     let answers = tokio::time::timeout(Duration::from_secs(1), asking).await;
-    assert!(answers.is_err(), "two calls are silent");
+    assert!(answers.is_err(), "two calls get no response");
     let full = places[0].node.metrics().forwards.with_label_values(&["no-place"]).get();
     assert_eq!((full, cluster.nearby.take_calls().len()), (2, 2));
 }
@@ -300,7 +300,7 @@ async fn a_node_that_does_not_know_the_others_says_nothing_about_what_is_active_
     assert_eq!(listed.page.keys, [id.key()]);
     places[0].session.session.freeze();
     let listed = router.list(&query, Context::default()).await.unwrap_err();
-    assert_eq!(listed.code, Code::RegistryUnavailable, "it may not know of a node that has joined");
+    assert_eq!(listed.code, Code::RegistryUnavailable, "its list of members may be outdated");
     places[0].session.session.thaw();
     let outsider = cluster.outsider();
     for asked in [

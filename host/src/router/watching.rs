@@ -77,7 +77,7 @@ impl Router {
         if span == Span::Activation || !is_at_hand {
             let found = self.find(&topic, seat.endings(), &call, context).await?;
             if let (Span::Activation, Some(owner)) = (span, &found.owner) {
-                let text = format!("{id} is not watched here: the node {owner} owns it");
+                let text = format!("{id} cannot be watched at this node: node {owner} owns it");
                 return Err(Box::new(Error::new(Code::NotOwner, text).with_owner(owner.clone())));
             }
             // An id beyond the current version belongs to another history.
@@ -97,7 +97,7 @@ impl Router {
             };
             let patience = call.deadline.since(BootTime::now());
             if tokio::time::timeout(patience, topic.placed()).await.is_err() {
-                let text = format!("the owner of {id} did not tell of it in time");
+                let text = format!("the owner of {id} did not respond in time");
                 let error = Error::new(Code::NotOwner, text);
                 return Err(Box::new(error.with_retry_after(Duration::from_secs(1))));
             }
@@ -126,11 +126,11 @@ impl Router {
         let mut events = match begun {
             Ok(Ok(events)) => events,
             Ok(Err(error)) => {
-                tracing::debug!(object = %topic.id(), node = %owner, %error, "an object is not watched");
+                tracing::debug!(object = %topic.id(), node = %owner, %error, "an object cannot be watched");
                 return false;
             }
             Err(failure) => {
-                tracing::debug!(object = %topic.id(), node = %owner, %failure, "an object is not watched");
+                tracing::debug!(object = %topic.id(), node = %owner, %failure, "an object cannot be watched");
                 return false;
             }
         };
@@ -144,7 +144,7 @@ impl Router {
             match event {
                 Some(Ok(frame)) => topic.take(frame),
                 Some(Err(why)) => {
-                    tracing::debug!(object = %topic.id(), node = %owner, why, "a stream of events ended");
+                    tracing::debug!(object = %topic.id(), node = %owner, why, "an event stream ended");
                     return has_heard;
                 }
                 None => return has_heard,
@@ -195,7 +195,7 @@ async fn follow(router: Weak<Router>, topic: Arc<Topic>, found: Found) {
             match Box::pin(router.find(&topic, topic.endings(), &call, Context::default())).await {
                 Ok(found) => break found,
                 Err(error) => {
-                    tracing::debug!(object = %topic.id(), %error, "a watched object was not found");
+                    tracing::debug!(object = %topic.id(), %error, "the owner of a watched object was not found");
                 }
             }
         };

@@ -118,7 +118,7 @@ fn a_topic_is_forgotten_only_when_nobody_listens() {
     assert!(!hub.is_watched(&id) && hub.is_followed(&id));
     assert!(hub.close(&topic) && !hub.is_followed(&id));
     let another = listen(&hub, &id, None, Span::Always);
-    assert!(hub.close(&topic) && hub.is_watched(&id), "another topic of the object stays");
+    assert!(hub.close(&topic) && hub.is_watched(&id), "another topic of the object remains");
     drop(another);
 }
 

@@ -29,31 +29,31 @@ pub(super) fn shared() -> Value {
             "schema": { "type": "string", "pattern": KEY_PATTERN },
             "description": "The object's key: 1 to 256 bytes of UTF-8 without control characters.",
         },
-        "timeout": header("Highlander-Timeout", TIMEOUT_PATTERN, "How long the call may take, like 5s or 500ms."),
+        "timeout": header("Highlander-Timeout", TIMEOUT_PATTERN, "Maximum time for the call, like 5s or 500ms."),
         "idempotencyKey": header(
             "Idempotency-Key",
             "^[!-~]{1,128}$",
-            "1 to 128 visible characters: the same call with the same key is done once.",
+            "1 to 128 visible ASCII characters. Calls with the same key are executed once.",
         ),
         "ifMatch": condition(
             "If-Match",
             TAGS_PATTERN,
-            "Only if the object is at this version: its ETag, or the number in quotes.",
+            "Executes the call only if the object is at this version: its ETag, or the number in quotes.",
         ),
         "ifNoneMatch": condition(
             "If-None-Match",
             TAGS_PATTERN,
-            "The ETags of answers that the client has: one of these is not sent again.",
+            "ETags of responses that the client already has and that are not sent again.",
         ),
         "ifAbsent": condition(
             "If-None-Match",
             r"^\*$",
-            "With *: only if the object was never changed, or is deleted.",
+            "With *: executes the call only if the object was never changed, or is deleted.",
         ),
         "consistency": header(
             "Highlander-Consistency",
             "^strict$",
-            "With strict: the answer is compared with the store.",
+            "With strict: the result is verified against the store.",
         ),
     })
 }
@@ -81,14 +81,14 @@ pub(super) fn of_list() -> Value {
     };
     let part_of_key = || json!({ "type": "string", "pattern": PART_OF_KEY_PATTERN });
     json!([
-        query("prefix", part_of_key(), "Only keys that begin with this."),
-        query("after", part_of_key(), "Only keys after this one: next of the page before."),
+        query("prefix", part_of_key(), "Only keys that begin with this prefix."),
+        query("after", part_of_key(), "Only keys after this one: next of the previous page."),
         query(
             "limit",
             json!({ "type": "integer", "minimum": 1, "maximum": 1000 }),
-            "So many keys at most.",
+            "Maximum number of keys.",
         ),
-        query("active", json!({ "type": "boolean" }), "Only objects that are active on some node."),
+        query("active", json!({ "type": "boolean" }), "Only objects that are active on a node."),
     ])
 }
 

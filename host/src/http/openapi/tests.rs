@@ -235,5 +235,5 @@ fn a_schema_that_refers_to_itself_has_a_name() {
     assert_eq!(body["content"]["application/json"]["schema"], json!({ "$ref": named }));
     let schema = &document["components"]["schemas"]["tree.grow.argument"]["properties"];
     assert_eq!(schema["children"]["items"]["$ref"], named);
-    assert_eq!(schema["kind"]["const"]["$ref"], "#", "a value is no schema");
+    assert_eq!(schema["kind"]["const"]["$ref"], "#", "a value is not a schema");
 }

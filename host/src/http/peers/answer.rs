@@ -52,22 +52,27 @@ pub(super) fn document<D: DeserializeOwned>(
         return error(parts, body).map(Err);
     }
     let read = serde_json::from_slice(body);
-    read.map(Ok).map_err(|error| format!("gave a document that cannot be read: {error}"))
+    read.map(Ok).map_err(|error| format!("sent a document that cannot be read: {error}"))
 }
 
 pub(super) fn error(parts: &Parts, body: &[u8]) -> Result<Error, String> {
     let status = parts.status;
     if parts.headers.get(CONTENT_TYPE).is_none_or(|media_type| media_type != CONTENT) {
-        return Err(format!("answered with the status {status}, and does not say why"));
+        return Err(format!("responded with the status {status}, without a reason"));
     }
     let read = serde_json::from_slice(body);
     let said: Document =
-        read.map_err(|error| format!("gave a problem that cannot be read: {error}"))?;
+        read.map_err(|error| format!("sent a problem document that cannot be read: {error}"))?;
     let code = match Code::from_word(&said.code) {
         Some(code) if code.effect().as_str() == said.effect => code,
         // Code of another build: it is enough for the caller to learn that nothing was executed.
         None if said.effect == Effect::None.as_str() => Code::Internal,
-        _ => return Err(format!("answered {:?} with the effect {:?}", said.code, said.effect)),
+        _ => {
+            return Err(format!(
+                "sent the error {:?} with the unexpected effect {:?}",
+                said.code, said.effect
+            ));
+        }
     };
     let refusal = said.rejection.map(|said| Box::new(Refusal::from(said)));
     let pause = parts.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
@@ -87,14 +92,14 @@ fn owner(headers: &HeaderMap) -> Result<Option<NodeId>, String> {
 fn node_in(headers: &HeaderMap, header: &HeaderName) -> Result<Option<NodeId>, String> {
     let Some(value) = headers.get(header) else { return Ok(None) };
     let name = value.to_str().ok().filter(|name| (1..=NODE_BYTES_MAX).contains(&name.len()));
-    let name = name.ok_or_else(|| "names a node that cannot be read".to_owned())?;
+    let name = name.ok_or_else(|| "sent the name of a node that is not valid".to_owned())?;
     Ok(Some(NodeId::new(name)))
 }
 
 fn number<N: std::str::FromStr>(headers: &HeaderMap, name: &HeaderName) -> Result<N, String> {
     let value = headers.get(name).and_then(|value| value.to_str().ok());
     let number = value.and_then(|text| text.parse().ok());
-    number.ok_or_else(|| format!("gave an answer without {name}"))
+    number.ok_or_else(|| format!("sent a response without a valid {name}"))
 }
 
 #[cfg(test)]

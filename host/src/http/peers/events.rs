@@ -24,8 +24,7 @@ pub(super) async fn begun(
     let (parts, mut incoming) = response.into_parts();
     if !parts.status.is_success() {
         let read = body::collect(&mut incoming, ANSWER_BYTES_MAX).await;
-        let text =
-            read.map_err(|error| format!("gave an answer that could not be read: {error}"))?;
+        let text = read.map_err(|error| format!("sent a response that cannot be read: {error}"))?;
         return answer::error(&parts, &text).map(Err);
     }
     let listening = Listening { incoming, reader: Reader::default(), _under_way: under_way };
@@ -50,8 +49,8 @@ impl Listening {
             if let Some(event) = self.reader.take().map_err(|error| error.to_string())? {
                 return understood(event);
             }
-            let frame = self.incoming.frame().await.ok_or("ended the stream without a word")?;
-            let frame = frame.map_err(|error| format!("broke the stream off: {error}"))?;
+            let frame = self.incoming.frame().await.ok_or("ended the stream without a reason")?;
+            let frame = frame.map_err(|error| format!("interrupted the stream: {error}"))?;
             if let Some(bytes) = frame.data_ref() {
                 self.reader.push(bytes);
             }

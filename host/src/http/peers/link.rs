@@ -149,7 +149,7 @@ impl Link {
                 },
             }
         }
-        Err(Failure::NotSent("closes its connections".to_owned()))
+        Err(Failure::NotSent("is closing its connections".to_owned()))
     }
 
     /// Returns the first connection that is not busy, or else the least busy one.
@@ -158,7 +158,7 @@ impl Link {
         let mut connections = self.connections.iter();
         let free = connections.find(|connection| load(connection) < self.shape.spill_count);
         let chosen = free.or_else(|| self.connections.iter().min_by_key(load));
-        chosen.expect("a link has connections")
+        chosen.expect("a link has at least one connection")
     }
 
     async fn sender(&self, connection: &Connection, until: BootTime) -> Result<Sender, String> {
@@ -177,7 +177,8 @@ impl Link {
             // The attempt has a separate timeout, so that a caller with a short deadline does not record a failure
             // of the node.
             let made = tokio::time::timeout(CONNECT_TIMEOUT, connect(&self.address)).await;
-            let made = made.unwrap_or_else(|_| Err("took too long to connect with".to_owned()));
+            let made =
+                made.unwrap_or_else(|_| Err("did not accept the connection in time".to_owned()));
             match made {
                 Ok(sender) => {
                     *lock(&self.trouble) = None;
@@ -192,7 +193,7 @@ impl Link {
         };
         // Waits a little longer than an attempt takes, so that the attempt's own error is returned.
         let waited = tokio::time::timeout(patience + TROUBLE_PAUSE, making).await;
-        waited.unwrap_or_else(|_| Err("took too long to connect with".to_owned()))
+        waited.unwrap_or_else(|_| Err("did not accept the connection in time".to_owned()))
     }
 
     fn recent_trouble(&self) -> Option<String> {
@@ -219,28 +220,28 @@ async fn connect(address: &Address) -> Result<Sender, String> {
         .keep_alive_while_idle(true);
     let handshake = builder.handshake(TokioIo::new(stream)).await;
     let (mut sender, connection) =
-        handshake.map_err(|error| format!("cannot be spoken to: {error}"))?;
+        handshake.map_err(|error| format!("failed the HTTP/2 handshake: {error}"))?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
-            tracing::debug!(%error, "a connection to another node ended badly");
+            tracing::debug!(%error, "a connection to another node ended with an error");
         }
     });
     let greeting = sender.send_request(Outgoing::greeting().addressed(address));
-    let greeted = greeting.await.map_err(|error| format!("does not answer: {error}"))?;
+    let greeted = greeting.await.map_err(|error| format!("does not respond: {error}"))?;
     // The status does not matter. The body is read to its end, so that nothing of it is left on the connection.
     let _ = body::collect(&mut greeted.into_body(), GREETING_BYTES_MAX).await;
     Ok(sender)
 }
 
 fn late<T>() -> Result<T, Failure> {
-    Err(Failure::Interrupted("did not answer in time".to_owned()))
+    Err(Failure::Interrupted("did not respond in time".to_owned()))
 }
 
 async fn whole(response: Response<Incoming>, bytes_max: usize) -> Result<(Parts, Bytes), Failure> {
     let (parts, mut incoming) = response.into_parts();
     let collected = body::collect(&mut incoming, bytes_max).await;
     let body = collected.map_err(|error| {
-        Failure::Interrupted(format!("gave an answer that could not be read: {error}"))
+        Failure::Interrupted(format!("sent a response that cannot be read: {error}"))
     })?;
     Ok((parts, body))
 }
@@ -257,8 +258,8 @@ fn failure(error: &hyper::Error) -> Failure {
         cause.is_remote() && (is_refused || cause.is_go_away())
     });
     match cause {
-        Some(cause) if is_unseen => Failure::NotSent(format!("refused the request: {cause}")),
-        Some(cause) => Failure::Interrupted(format!("broke off: {cause}")),
-        None => Failure::Interrupted(format!("broke off: {error}")),
+        Some(cause) if is_unseen => Failure::NotSent(format!("rejected the request: {cause}")),
+        Some(cause) => Failure::Interrupted(format!("interrupted the request: {cause}")),
+        None => Failure::Interrupted(format!("interrupted the request: {error}")),
     }
 }

@@ -90,7 +90,8 @@ impl Outgoing {
         }
         if let Some(key) = &call.key {
             let key = HeaderValue::from_str(&key.key).map_err(|_| {
-                let text = format!("{id} was not called: its idempotency key is not visible ASCII");
+                let text =
+                    format!("the call to {id} was not executed: its key is not visible ASCII");
                 Error::new(Code::MalformedRequest, text)
             })?;
             headers.insert(IDEMPOTENCY_KEY, key);
@@ -217,8 +218,8 @@ fn asked(
             "get" => (Method::GET, Bytes::new()),
             "put" => (Method::PUT, argument.clone()),
             name if name.is_empty() || route::is_reserved(name) => {
-                let text = format!("{name:?} is not the name of a handler that {id} can have");
-                let hint = format!("see its handlers: highlander types {}", id.type_name());
+                let text = format!("{name:?} is not a valid name for a handler of {id}");
+                let hint = format!("list its handlers: highlander types {}", id.type_name());
                 return Err(Box::new(Error::new(Code::UnknownHandler, text).with_hint(hint)));
             }
             name => {

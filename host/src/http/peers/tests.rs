@@ -157,7 +157,7 @@ async fn terms_and_answers_come_through_whole() {
     assert!([503, 504].contains(&send(late).await.status));
     assert_eq!(send(request(0, Method::DELETE, "")).await.status, 200);
     assert_eq!(send(request(0, Method::DELETE, "")).await.json()["code"], "object-not-found");
-    assert_eq!(nodes[0].place.node.active_count(), 0, "all of it was done elsewhere");
+    assert_eq!(nodes[0].place.node.active_count(), 0, "another node executed all of it");
 }
 
 #[tokio::test]
@@ -172,7 +172,7 @@ async fn a_call_that_has_made_its_hops_is_told_who_owns_the_object() {
     let answer = call("2").await;
     assert_eq!((answer.status, answer.header("highlander-owner")), (503, Some("b")));
     assert_eq!(answer.json()["code"], "not-owner");
-    assert_eq!(call("1").await.body, "2", "one hop is left");
+    assert_eq!(call("1").await.body, "2", "one more hop is allowed");
     assert_eq!(call("many").await.json()["code"], "malformed-request");
 }
 

@@ -100,5 +100,5 @@ async fn a_failed_alarm_does_not_replace_one_of_its_name() {
     harness.post("/v1/objects/counter/a/set_alarm", "600000").await;
     let answer = harness.post("/v1/objects/counter/a/alarms/retry?number=1", "").await;
     answer.is_problem(Code::AlarmConflict);
-    assert_eq!(numbers(&harness).await, [1], "it is still there");
+    assert_eq!(numbers(&harness).await, [1], "the failed alarm still exists");
 }

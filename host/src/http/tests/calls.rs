@@ -191,6 +191,6 @@ async fn a_client_that_goes_away_does_not_take_its_call_with_it() {
     assert_eq!(
         version.header("highlander-version"),
         Some("1"),
-        "the query waits for the call before it"
+        "the query waits for the previous call"
     );
 }

@@ -13,8 +13,10 @@ const HEALTH: &[u8] = b"GET /healthz HTTP/1.1\r\nhost: h\r\n\r\n";
 async fn to_the_end(stream: &mut TcpStream) -> String {
     let mut text = Vec::new();
     let reading = stream.read_to_end(&mut text);
-    let read = tokio::time::timeout(Duration::from_secs(20), reading).await.expect("it is closed");
-    read.expect("it is not reset");
+    let read = tokio::time::timeout(Duration::from_secs(20), reading)
+        .await
+        .expect("the connection is closed in time");
+    read.expect("the connection is not reset");
     String::from_utf8(text).unwrap()
 }
 
@@ -106,8 +108,10 @@ async fn http2_says_by_itself_that_the_connection_ends() {
     let answer = sender.send_request(request().unwrap()).await.unwrap();
     assert_eq!((answer.status().as_u16(), answer.headers().get("connection")), (200, None));
     harness.stage.send_replace(Stage::Closing);
-    let ended = tokio::time::timeout(Duration::from_secs(20), ended).await.expect("it ends");
-    ended.unwrap().expect("it ends in order");
+    let ended = tokio::time::timeout(Duration::from_secs(20), ended)
+        .await
+        .expect("the connection ends in time");
+    ended.unwrap().expect("the connection ends without an error");
 }
 
 #[tokio::test]

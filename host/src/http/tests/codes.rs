@@ -64,7 +64,7 @@ async fn what_the_object_says_is_passed_on() {
     assert_eq!(document["rejection"]["message"], "the script says no");
     let answer = harness.post(&path("reject"), "").await;
     let detail = r#""detail":{"left": 18446744073709551616}"#;
-    assert!(answer.body.contains(detail), "as it was given: {}", answer.body);
+    assert!(answer.body.contains(detail), "the detail is unchanged: {}", answer.body);
     harness.post(&path("trap"), "").await.is_problem(Code::ObjectTrapped);
     harness.post(&path("grow"), "2000").await.is_problem(Code::StateTooLarge);
     let state = harness.get("/v1/objects/counter/a").await;

@@ -39,7 +39,7 @@ impl Stream {
                 return Some(event);
             }
             let reading = tokio::time::timeout(Duration::from_secs(20), self.response.chunk());
-            let bytes = reading.await.expect("something comes").unwrap()?;
+            let bytes = reading.await.expect("an event arrives in time").unwrap()?;
             self.reader.push(&bytes);
         }
     }
@@ -196,7 +196,7 @@ async fn socket(harness: &Harness, query: &str) -> WebSocketStream<TcpStream> {
 async fn said(socket: &mut WebSocketStream<TcpStream>) -> Value {
     loop {
         let next = tokio::time::timeout(Duration::from_secs(20), socket.next()).await;
-        match next.expect("something comes").unwrap().unwrap() {
+        match next.expect("an event arrives in time").unwrap().unwrap() {
             Message::Text(text) => return serde_json::from_str(&text).unwrap(),
             Message::Ping(_) => {}
             other => panic!("{other:?}"),
@@ -249,12 +249,16 @@ async fn who_breaks_the_protocol_is_told_how() {
         ("no mask", vec![0x81, 1, b'x'], 1002),
         ("a ping in parts", frame(0x09, b""), 1002),
         ("a long ping", frame(0x89, &[b'x'; 126]), 1002),
-        ("the end of nothing", frame(0x80, b""), 1002),
+        ("an end without a start", frame(0x80, b""), 1002),
         ("a message within another", [frame(0x01, b"x"), frame(0x81, b"x")].concat(), 1002),
-        ("a close with a code that is none", frame(0x88, &1005_u16.to_be_bytes()), 1002),
-        ("text that is none", frame(0x81, b"\xff"), 1007),
-        ("text that is none, in parts", [frame(0x01, b"x"), frame(0x80, b"\xff")].concat(), 1007),
-        ("a reason that is no text", frame(0x88, b"\x03\xe8\xff"), 1007),
+        ("a close with an invalid code", frame(0x88, &1005_u16.to_be_bytes()), 1002),
+        ("text that is not UTF-8", frame(0x81, b"\xff"), 1007),
+        (
+            "text that is not UTF-8, in parts",
+            [frame(0x01, b"x"), frame(0x80, b"\xff")].concat(),
+            1007,
+        ),
+        ("a reason that is not UTF-8", frame(0x88, b"\x03\xe8\xff"), 1007),
         ("a large frame", frame(0x82, &[0; 5000]), 1009),
         ("a large message", [frame(0x02, &half), frame(0x80, &half)].concat(), 1009),
     ] {
@@ -267,7 +271,9 @@ async fn who_breaks_the_protocol_is_told_how() {
                 last = Some(received.unwrap_or_else(|error| panic!("{what}: {error}")));
             }
         };
-        tokio::time::timeout(Duration::from_secs(20), reading).await.expect("it is closed");
+        tokio::time::timeout(Duration::from_secs(20), reading)
+            .await
+            .expect("the connection is closed in time");
         let Some(Message::Close(Some(close))) = last else { panic!("{what}: {last:?}") };
         assert_eq!(u16::from(close.code), code, "{what}: {close}");
     }

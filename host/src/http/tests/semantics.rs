@@ -87,7 +87,7 @@ async fn a_client_is_spared_only_the_answer_that_it_has() {
     let read = async |tags: &str| {
         harness.with_headers(Method::GET, OBJECT, &[("if-none-match", tags)]).await
     };
-    assert_eq!(read("*").await.status, 200, "there is nothing yet");
+    assert_eq!(read("*").await.status, 200, "the object does not exist yet");
     harness.post(&format!("{OBJECT}/increment"), "").await;
     let first = harness.get(OBJECT).await;
     assert_eq!(first.header("cache-control"), Some("private, no-cache"));
@@ -161,7 +161,10 @@ async fn a_condition_that_a_request_would_not_be_held_to_is_refused() {
             answer.is_problem(Code::MalformedRequest);
         }
     }
-    assert!(harness.get(&owned("/owner")).await.json()["node"].is_string(), "it is still active");
+    assert!(
+        harness.get(&owned("/owner")).await.json()["node"].is_string(),
+        "the object is still active"
+    );
     let reads = ["/owner", "/events"].map(owned).into_iter();
     let reads = reads.chain(["/v1/types", "/v1/objects/counter", "/healthz"].map(str::to_owned));
     for path in reads {

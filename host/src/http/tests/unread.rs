@@ -59,7 +59,9 @@ impl Unwilling {
 }
 
 async fn closes(closing: impl Future) {
-    tokio::time::timeout(Duration::from_secs(20), closing).await.expect("it is closed");
+    tokio::time::timeout(Duration::from_secs(20), closing)
+        .await
+        .expect("the connection is closed in time");
 }
 
 #[tokio::test]
@@ -85,9 +87,9 @@ async fn a_connection_holds_so_many_unsent_bytes() {
     let file = "/web/large.json";
     assert_eq!(client.ask(Method::GET, file).await, 200);
     assert_eq!(client.ask(Method::GET, file).await, Code::NodeFull.status());
-    assert_eq!(client.ask(Method::GET, "/healthz").await, 200, "there is room for this");
+    assert_eq!(client.ask(Method::GET, "/healthz").await, 200, "a small response still fits");
     let mut other = Unwilling::connect(&harness).await;
-    assert_eq!(other.ask(Method::GET, file).await, 200, "others have their own");
+    assert_eq!(other.ask(Method::GET, file).await, 200, "another connection has its own limit");
     drop(client);
     let answer = harness.get(file).await;
     assert_eq!((answer.status, answer.body.len()), (200, 40 * KIB));

@@ -26,7 +26,7 @@ async fn a_frozen_node_answers_nothing_and_goes_on_with_its_claims() {
         assert_eq!(ask(&node, key, "value", Value::Null).await, Err(Code::RegistryUnavailable));
     }
     assert_eq!(node.readiness().unwrap_err().code, Code::RegistryUnavailable);
-    assert_eq!(node.active_count(), 1, "the claim may still be its own");
+    assert_eq!(node.active_count(), 1, "the node may still hold the claim");
     let gets = world.store.get_count();
     sessions.last().thaw();
     assert_eq!(add(&node, "a").await, Ok(json!(2)));
@@ -51,7 +51,7 @@ async fn a_commit_during_a_freeze_is_answered_after_it() {
         node.present().unwrap().cells().iter().all(|cell| cell.position().unwrap().version == 2)
     })
     .await;
-    assert!(!calling.is_finished(), "nobody knows whose object it is");
+    assert!(!calling.is_finished(), "the owner of the object is unknown");
     sessions.last().thaw();
     assert_eq!(calling.await.unwrap(), Ok(json!(2)));
 }
@@ -69,7 +69,7 @@ async fn a_session_that_is_over_ends_everything_and_another_begins() {
     sessions.last().end();
     until(|| first.around.table.is_empty()).await;
     until(|| node.present().is_some() && node.id().as_str() == "a-2").await;
-    assert_eq!(node.active_count(), 0, "it starts from nothing");
+    assert_eq!(node.active_count(), 0, "the new session has no activations");
     assert_eq!(add(&node, "3").await, Ok(json!(2)));
     assert_eq!(node.whereabouts(&counter("3")).await.unwrap().owner, Some(NodeId::new("a-2")));
 }
@@ -109,7 +109,7 @@ async fn an_object_whose_claim_was_taken_away_ends_and_others_stay() {
     sessions.last().take_away(&counter("a"));
     until(|| !node.is_active(&counter("a"))).await;
     assert!(node.is_active(&counter("b")));
-    assert_eq!(add(&node, "a").await, Ok(json!(2)), "it is claimed anew");
+    assert_eq!(add(&node, "a").await, Ok(json!(2)), "the object is claimed again");
 }
 
 #[tokio::test]
@@ -199,7 +199,7 @@ async fn a_node_whose_store_takes_no_writes_refuses_updates_and_answers_queries(
         until(|| standing_of(&world, "a") == Some(Standing::Unwell)).await;
         let refused = node.call(&counter("a"), call("increment", &Value::Null)).await.unwrap_err();
         assert_eq!((refused.code, refused.effect()), (Code::StoreUnavailable, Effect::None));
-        assert!(refused.message.contains("the store takes no writes: scripted: "), "{refused:?}");
+        assert!(refused.message.contains("the store accepts no writes: scripted: "), "{refused:?}");
         assert_eq!(ask(&node, "a", "value", Value::Null).await, Ok(json!(1)), "{fault:?}");
         assert_eq!(ask(&node, "b", "value", Value::Null).await, Ok(json!(0)), "{fault:?}");
         world.store.set_every_put(None);

@@ -65,7 +65,7 @@ async fn look_until(places: &[Place], mut is_so: impl AsyncFnMut() -> bool) {
             sleep(Duration::from_millis(2)).await;
         }
     };
-    timeout(Duration::from_secs(20), looking).await.expect("it never became so");
+    timeout(Duration::from_secs(20), looking).await.expect("the condition was not met in time");
 }
 
 /// Lets one node check repeatedly, and verifies that the roll-out stays in its stage.
@@ -85,8 +85,8 @@ async fn a_node_past_its_lease_moves_nothing_and_goes_on_when_it_holds_again() {
         place.node.catalog().look_again(&counters()).await.unwrap();
     }
     places[0].session.session.freeze();
-    check_moves_nothing(&places[0], "its lease is over").await;
-    check_moves_nothing(&places[1], "it is not the one to move it on").await;
+    check_moves_nothing(&places[0], "its lease has expired").await;
+    check_moves_nothing(&places[1], "it is not the coordinator").await;
     places[0].session.session.thaw();
     look_until(&places, async || stage(&places[0]).await == Some(Stage::Watching)).await;
 }
@@ -118,7 +118,7 @@ async fn a_node_that_is_not_ready_and_one_that_does_not_answer_hold_a_roll_out_u
     record(&cluster).await;
     places[0].node.catalog().look_again(&counters()).await.unwrap();
     cluster.nearby.kill(&places[1].node);
-    check_moves_nothing(&places[0], "the other does not answer").await;
+    check_moves_nothing(&places[0], "the other node does not respond").await;
     places[1].node.leave().await;
     look_until(&places[..1], async || stage(&places[0]).await == Some(Stage::Watching)).await;
 }
@@ -141,7 +141,7 @@ async fn what_was_found_without_a_lease_is_told_when_there_is_one() {
     look_around(&places[0].router).await.unwrap();
     let mut pace = Pace::new();
     for _ in 0..QUIET_COUNT {
-        assert!(attend(&places[0].router, &mut pace).await, "there is something to be told");
+        assert!(attend(&places[0].router, &mut pace).await, "a notification is pending");
         tokio::task::yield_now().await;
     }
     assert_eq!(known(&places), [2, 1]);
@@ -153,7 +153,7 @@ async fn what_was_found_without_a_lease_is_told_when_there_is_one() {
 async fn a_change_that_cannot_be_told_is_told_later() {
     let (_cluster, places) = cluster(&["a", "b"]).await;
     let node = &places[1].node;
-    assert!(node.announce_untold().await, "nothing is to be told");
+    assert!(node.announce_untold().await, "no notification is pending");
     places[1].session.session.freeze();
     let change = |record: &mut TypeRecord| {
         record.close();

@@ -24,7 +24,7 @@ fn key(order: &str) -> ClaimKey {
         let names = placement::order(*key, &members);
         names.map(|member| member.node.to_string()).collect::<Vec<_>>().join(" ") == order
     });
-    found.expect("every order is some key's")
+    found.expect("a key exists for every order")
 }
 
 /// One call, seen from `a`.
@@ -318,7 +318,7 @@ fn pauses_grow_and_end_with_the_calls_time() {
     assert!(spans[0] <= PAUSE_MIN && spans[1] > spans[0], "{spans:?}");
     assert!(spans.iter().all(|span| *span <= PAUSE_MAX), "{spans:?}");
     let left = DEADLINE.since(table.now);
-    assert!(left <= LAST_ATTEMPT, "all but the end of the time was used: {left:?}");
+    assert!(left <= LAST_ATTEMPT, "almost all the time was used: {left:?}");
     assert!((20..60).contains(&spans.len()), "{}", spans.len());
 }
 

@@ -26,7 +26,8 @@ async fn heard(listener: &mut Listener, version: u64) -> Vec<String> {
     let mut heard = Vec::new();
     loop {
         let next = tokio::time::timeout(LIMIT, listener.next()).await;
-        let frame = next.unwrap_or_else(|_| panic!("{version} is not told: {heard:?}")).unwrap();
+        let frame =
+            next.unwrap_or_else(|_| panic!("{version} was not reported: {heard:?}")).unwrap();
         let id = frame.id.unwrap();
         heard.push(format!("{id} {}", frame.name));
         if id >= EventId::end_of(version) {
@@ -154,7 +155,7 @@ async fn an_object_is_in_use_while_somebody_watches_and_forgotten_a_while_after(
     assert!(hub.is_watched(&id) && places[0].node.is_active(&id));
     drop(listener);
     tokio::time::sleep(LINGER).await;
-    assert!(!hub.is_watched(&id) && hub.is_followed(&id), "who comes back can resume");
+    assert!(!hub.is_watched(&id) && hub.is_followed(&id), "a client that returns can resume");
     tokio::time::sleep(LINGER * 2).await;
     assert!(!hub.is_followed(&id));
 }

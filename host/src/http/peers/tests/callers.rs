@@ -57,7 +57,7 @@ async fn an_object_sees_who_called_through_another_node() {
         let answer = call(node, &id, Some("ada"), "caller").await;
         assert_eq!((answer.status, answer.json()), (200, json!("ada")));
     }
-    assert_eq!(a.place.node.active_count(), 0, "it was done elsewhere");
+    assert_eq!(a.place.node.active_count(), 0, "another node executed it");
     let (_cluster, [a, _b], id) = pair((None, None), (None, None)).await;
     assert_eq!(call(&a, &id, Some("ada"), "caller").await.json(), json!("anonymous"));
 }
@@ -102,7 +102,7 @@ async fn nodes_with_other_tokens_refuse_each_other() {
     for (second, taken) in [
         ((Some(tokens()), Some(other)), "another one"),
         ((Some(tokens()), None), "none"),
-        ((None, None), "none, and everybody is let in"),
+        ((None, None), "none, and every caller is accepted"),
     ] {
         let (_cluster, [a, b], id) = pair((Some(tokens()), Some(NODE_TOKEN)), second).await;
         assert_eq!(call(&b, &id, Some("ada"), "increment").await.body, "1");

@@ -24,8 +24,8 @@ impl Stream {
                 return format!("{} {}", event.id.unwrap(), event.name);
             }
             let reading = tokio::time::timeout(Duration::from_secs(20), self.response.chunk());
-            let bytes = reading.await.expect("something comes").unwrap();
-            self.reader.push(&bytes.expect("the stream goes on"));
+            let bytes = reading.await.expect("an event arrives in time").unwrap();
+            self.reader.push(&bytes.expect("the stream continues"));
         }
     }
 }
