@@ -9,7 +9,11 @@
 //! commits them in one transaction with a single fsync, and answers all of them.
 
 #![allow(clippy::disallowed_methods, clippy::print_stdout, reason = "a measurement, run by hand")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "no result is a result too")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a missing result is also a result"
+)]
 
 use std::path::Path;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -146,7 +150,7 @@ fn write(
         let (expected, number) = (numbers[slot], numbers[slot] + 1);
         let start = Instant::now();
         queue.send(Write { name, expected, number, answer: answer.clone() }).unwrap();
-        assert!(answered.recv().unwrap(), "nobody else writes this name");
+        assert!(answered.recv().unwrap(), "no other writer uses this name");
         latencies.push(start.elapsed());
         numbers[slot] = number;
     }

@@ -192,7 +192,7 @@ impl Catalog {
         let _turn = self.reading.take(type_name).await;
         let known = self.find(type_name).ok_or_else(|| unknown_type(type_name))?;
         let entry = known.entry_of(code).ok_or_else(|| {
-            let text = format!("revision {} of {type_name} is not there any more", code.revision);
+            let text = format!("revision {} of {type_name} no longer exists", code.revision);
             Error::new(Code::RevisionNotFound, text).with_hint("deploy its component again")
         })?;
         if let Some(ready) = known.ready.get(&entry.number) {
@@ -255,7 +255,7 @@ impl Catalog {
                         tracing::error!(
                             type_name,
                             revision = entry.number,
-                            "cannot be run: {error}"
+                            "cannot run this revision: {error}"
                         );
                         known.failed.insert(entry.number, error.message);
                     }
@@ -300,7 +300,7 @@ impl Catalog {
         let blob = self.store.get(name).await.map_err(|error| unavailable(&error))?;
         let wasm = blob.map(|blob| blob.bytes).filter(|wasm| Digest::of(wasm) == digest);
         let wasm = wasm.ok_or_else(|| {
-            tracing::error!(component = %digest, "the component is missing or is not what its name says");
+            tracing::error!(component = %digest, "the component is missing, or does not match its digest");
             let text = format!("the component {digest} is missing or damaged in the store");
             Error::new(Code::Internal, text).with_hint("deploy the component again")
         })?;
@@ -313,7 +313,7 @@ impl Catalog {
             return Ok(None);
         };
         let record = TypeRecord::decode(type_name, &blob.bytes).map_err(|why| {
-            tracing::error!(type_name, "the type's record was refused and left as it is: {why}");
+            tracing::error!(type_name, "the type's record was rejected and left unchanged: {why}");
             Error::new(
                 Code::RecordDamaged,
                 format!("the record of the type {type_name} is damaged: {why}"),
@@ -324,7 +324,7 @@ impl Catalog {
 }
 
 fn unknown_type(type_name: &str) -> Error {
-    let text = format!("no component was deployed for the type {type_name:?}");
+    let text = format!("no component is deployed for the type {type_name:?}");
     Error::new(Code::UnknownType, text).with_hint("deploy one: highlander deploy FILE.wasm")
 }
 

@@ -103,7 +103,7 @@ impl Description {
         let rest =
             if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
         match names.as_slice() {
-            [] => format!("{type_name} has no handler {name:?}, and no other one"),
+            [] => format!("{type_name} has no handler {name:?}; it has no handlers"),
             names => {
                 format!("{type_name} has no handler {name:?}; it has {}{rest}", names.join(", "))
             }
@@ -118,19 +118,19 @@ pub enum Fault {
     #[error("its code trapped: {0}")]
     Trapped(String),
     /// The call exceeded its processor time.
-    #[error("its code used up its {0:?} of processor time")]
+    #[error("its code exceeded its {0:?} of processor time")]
     Cpu(Duration),
     /// The code requested more memory than an instance may have.
-    #[error("its code asked for more than its {0} bytes of memory")]
+    #[error("its code requested more than its {0} bytes of memory")]
     Memory(usize),
     /// The stack overflowed.
-    #[error("its code ran out of stack")]
+    #[error("its code overflowed its stack")]
     Stack,
     /// Too much data passed between guest and host within one call.
     #[error("its code passed more data to the host than a call may")]
     HostCalls,
     /// The snapshot exceeds the size limit for a state.
-    #[error("its state would have {bytes} bytes or more, and may have {limit}")]
+    #[error("its state would have {bytes} bytes or more; expected at most {limit}")]
     StateTooLarge {
         /// Size of the snapshot, or a lower bound of it.
         bytes: usize,
@@ -138,10 +138,10 @@ pub enum Fault {
         limit: usize,
     },
     /// A value violates the rules of the WIT world.
-    #[error("its code broke the contract: {0}")]
+    #[error("its code violated its WIT world: {0}")]
     Contract(String),
     /// No instance could be created: too many are live, or the host is out of memory.
-    #[error("no instance can be made: {0}")]
+    #[error("cannot create an instance: {0}")]
     Exhausted(String),
 }
 
@@ -152,7 +152,7 @@ pub enum RestoreError {
     #[error("its state has a newer schema than the code, which reads up to {0}")]
     NewerSchema(u32),
     /// The code cannot read the snapshot.
-    #[error("its state cannot be read by the code: {0}")]
+    #[error("the code cannot read its state: {0}")]
     InvalidSnapshot(String),
     /// The code failed while reading it.
     #[error(transparent)]

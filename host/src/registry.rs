@@ -36,16 +36,16 @@ pub enum Claimed {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The registry is unreachable or did not answer in time. The operation may or may not have taken effect.
-    #[error("the registry does not answer: {0}")]
+    #[error("the registry does not respond: {0}")]
     Unavailable(String),
     /// The registry rejects this node. Retrying does not help.
-    #[error("the registry refuses: {0}")]
+    #[error("the registry rejects this node: {0}")]
     Denied(String),
     /// This node's session has ended, and all its claims with it.
     #[error("the session of this node is over")]
     SessionOver,
     /// The session has reached its claim limit.
-    #[error("the session holds {0} claims, as many as it may")]
+    #[error("the session holds {0} claims, which is its limit")]
     Full(usize),
 }
 

@@ -84,13 +84,13 @@ pub struct Page {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The store sends no answer, or none that can be interpreted. Retry.
-    #[error("the store does not answer: {0}")]
+    #[error("the store does not respond: {0}")]
     Unavailable(String),
     /// The store denies the read. Retrying does not help.
-    #[error("the store refuses: {0}")]
+    #[error("the store rejects the request: {0}")]
     Denied(String),
     /// The requested data exists but is damaged. Retrying does not help. Everything else remains readable.
-    #[error("the store has damage: {0}")]
+    #[error("data in the store is damaged: {0}")]
     Damaged(String),
 }
 

@@ -9,7 +9,7 @@
     clippy::indexing_slicing,
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "a test that cannot go on ends, and says why"
+    reason = "a test that cannot continue fails with the reason"
 )]
 
 use std::process::Command;
@@ -102,7 +102,7 @@ fn round_count(default: usize) -> usize {
 /// Returns `None` if the run skips ministack.
 async fn ministack() -> Option<(Ministack, Arc<S3>)> {
     if std::env::var_os("HIGHLANDER_SKIP_MINISTACK").is_some() {
-        eprintln!("ministack is left out, as HIGHLANDER_SKIP_MINISTACK says");
+        eprintln!("skipping ministack, because HIGHLANDER_SKIP_MINISTACK is set");
         return None;
     }
     let ministack = Ministack::start(BUCKET).await.unwrap();
@@ -210,7 +210,7 @@ async fn a_write_without_an_answer_is_undecided_and_may_land_late() {
     place.add(Fault::Hold, Operation::Put);
     let first = put(&store, "a.json", "late", Condition::Absent).await;
     let Put::Undecided(text) = first else { panic!("{first:?}") };
-    assert!(text.contains("no answer within 0.3 s"), "{text}");
+    assert!(text.contains("no response within 0.3 s"), "{text}");
     // A client with a longer timeout gets its answers.
     let store = place.store().await;
     let etag = make(&store, "a.json", "in time").await;
@@ -316,7 +316,7 @@ async fn lost_answers_neither_lose_nor_double_a_write() {
     assert_eq!((writes.len(), raised), (40, 40));
     writes.sort();
     writes.dedup();
-    assert_eq!(writes.len(), 40, "no write took place twice");
+    assert_eq!(writes.len(), 40, "no write was executed twice");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -336,7 +336,7 @@ async fn the_probe_refuses_stores_that_decide_wrongly() {
     assert_eq!(error, probe::Error::IgnoresIfMatch);
     let error = is_refused(Quirks { races: 1.0, ..quirks }).await;
     assert!(matches!(error, probe::Error::SeveralWinners { .. }), "{error:?}");
-    assert!(error.to_string().contains("not used"), "{error}");
+    assert!(error.to_string().contains("does not use it"), "{error}");
     let error = is_refused(Quirks { omits_etags: true, ..quirks }).await;
     assert!(matches!(error, probe::Error::NoETag(_)), "{error:?}");
 
@@ -432,7 +432,7 @@ async fn wrong_surroundings_are_told_clearly() {
 
 /// Run by [`credentials_come_from_where_the_sdk_looks`] with a different environment.
 #[tokio::test]
-#[ignore = "only as a process of its own"]
+#[ignore = "only as a separate process"]
 async fn with_another_environment() {
     let url = std::env::var("STORE_URL").unwrap();
     let found = match S3::connect(options(&url)).await {

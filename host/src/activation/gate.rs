@@ -50,7 +50,7 @@ impl Gate {
     /// A start that was already reserved is lost.
     pub async fn pass(&self) -> Pass<'_> {
         // The semaphore is never closed.
-        let place = self.places.acquire().await.expect("the gate stays open");
+        let place = self.places.acquire().await.expect("the semaphore is never closed");
         if !self.interval.is_zero() {
             let pause = self.reserve(BootTime::now());
             if !pause.is_zero() {

@@ -225,7 +225,7 @@ impl<T> Machine<T> {
     }
 
     fn mailbox_full(&self, len_max: usize) -> Answer {
-        let text = format!("{} has {len_max} calls waiting, as many as its mailbox holds", self.id);
+        let text = format!("the mailbox of {} is full: {len_max} calls are waiting", self.id);
         refuse(Code::MailboxFull, text)
             .map_err(|error| Box::new(error.with_retry_after(Duration::from_secs(1))))
     }
@@ -341,7 +341,10 @@ impl<T> Live<T> {
 
 /// Returns the answer to a call whose deadline passed before it started.
 fn too_late(id: &ObjectId) -> Answer {
-    refuse(Code::DeadlineExceeded, format!("the time for the call to {id} ran out before it began"))
+    refuse(
+        Code::DeadlineExceeded,
+        format!("the call to {id} was not executed: its deadline passed before it started"),
+    )
 }
 
 fn answered(record: Option<&Record>) -> Answered {

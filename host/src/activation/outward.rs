@@ -111,7 +111,7 @@ impl Outgoing {
         match left.await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(OutwardError::Unavailable(error.message)),
-            Err(_) => Err(OutwardError::Unavailable("the call that makes it has ended".to_owned())),
+            Err(_) => Err(OutwardError::Unavailable("the calling handler has ended".to_owned())),
         }
     }
 
@@ -121,7 +121,7 @@ impl Outgoing {
         let left = left.saturating_sub((left / 8).min(RESERVE_MAX));
         let patience = made.timeout.map_or(left, |timeout| timeout.min(left));
         if patience.is_zero() {
-            let text = format!("{} was not called: the time for it is over", made.to);
+            let text = format!("{} was not called: the call's deadline has passed", made.to);
             return Err(OutwardError::TimedOut(text));
         }
         let count = self.count.fetch_add(1, Ordering::Relaxed);
@@ -173,10 +173,10 @@ impl Outward for Outgoing {
         let to = &call.to;
         let unavailable = |why| OutwardError::Unavailable(format!("{to} was not called: {why}"));
         let route = self.around.exit.route();
-        let route = route.ok_or_else(|| unavailable("this node reaches no other objects"))?;
+        let route = route.ok_or_else(|| unavailable("this node cannot reach other objects"))?;
         let place = self.around.calls_out.try_acquire();
         let _place =
-            place.map_err(|_| unavailable("too many calls of this node wait for others"))?;
+            place.map_err(|_| unavailable("too many calls of this node wait for other objects"))?;
         self.depart(chain.age(), to).await?;
         let (to, call) = self.call_of(call, chain)?;
         self.around.metrics.calls_out.inc();

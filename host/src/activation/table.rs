@@ -86,7 +86,7 @@ impl Table {
 
     fn shard(&self, id: &ObjectId) -> MutexGuard<'_, Shard> {
         let index = self.hasher.hash_one(id) as usize % SHARD_COUNT;
-        lock(self.shards.get(index).expect("the index is below the number of shards"))
+        lock(self.shards.get(index).expect("the index is less than the number of shards"))
     }
 }
 

@@ -74,7 +74,7 @@ impl Catalog {
         if let Some(entry) = deployed {
             if let Err(error) = known {
                 // The deployment is recorded anyway. This node reads it later, as every other node does.
-                tracing::warn!(%type_name, "the type could not be read again: {error}");
+                tracing::warn!(%type_name, "cannot reload the type: {error}");
             }
             return Ok(Deployed { type_name, revision: entry.number, digest, is_new: true });
         }
@@ -93,7 +93,7 @@ impl Catalog {
     /// # Cancel safety
     /// The component may or may not have been removed.
     pub async fn remove_component(&self, entry: &RevisionEntry) -> Result<(), Error> {
-        debug_assert!(entry.is_collected, "revision {} may be asked for", entry.number);
+        debug_assert!(entry.is_collected, "revision {} can still be requested", entry.number);
         let name = record::component_blob(entry.digest, entry.copy);
         self.store.remove(&name).await.map_err(|error| unavailable(&error))
     }
@@ -142,7 +142,7 @@ impl Catalog {
                 Put::Applied(_) => return Ok(Some(changed)),
                 Put::Refused => {}
                 Put::Undecided(why) => {
-                    tracing::warn!(%type_name, "a change of the type was not confirmed: {why}");
+                    tracing::warn!(%type_name, "a change to the type was not confirmed: {why}");
                     undecided = Some(changed);
                 }
                 // A rejection of this attempt proves nothing about an earlier one.
@@ -151,8 +151,8 @@ impl Catalog {
             }
         }
         if undecided.is_some() {
-            let text = format!("the change of the type {type_name} may have been made");
-            let hint = format!("look at it with: highlander types {type_name}");
+            let text = format!("the change to the type {type_name} may have taken effect");
+            let hint = format!("check with: highlander types {type_name}");
             return Err(Error::new(Code::OutcomeUnknown, text).with_hint(hint));
         }
         Err(overtaken(type_name))
@@ -176,7 +176,8 @@ impl Catalog {
             return Err(overtaken(type_name));
         }
         if record::is_newer(&blob.bytes) {
-            let text = format!("a newer version of the host has written the record of {type_name}");
+            let text =
+                format!("the record of {type_name} was written by a newer version of the host");
             return Err(
                 Error::new(Code::RecordDamaged, text).with_hint("use a node of that version")
             );
@@ -207,13 +208,13 @@ fn readable(record: &TypeRecord) -> Result<Bytes, Error> {
     let bytes = record.encode();
     if bytes.len() > TYPE_RECORD_BYTES_MAX {
         let text = format!(
-            "the record of the type {} would have {} bytes with all its revisions, and may have \
+            "the record of the type {} would have {} bytes with all its revisions; expected at most \
              {TYPE_RECORD_BYTES_MAX}",
             record.name,
             bytes.len()
         );
         return Err(Error::new(Code::ComponentRefused, text).with_hint(
-            "wait until revisions that no object needs are removed: objects.collect_after",
+            "wait until revisions that no object needs are removed (objects.collect_after)",
         ));
     }
     match TypeRecord::decode(record.name.as_str(), &bytes) {
@@ -227,7 +228,8 @@ fn readable(record: &TypeRecord) -> Result<Bytes, Error> {
 }
 
 fn overtaken(type_name: &TypeName) -> Error {
-    let text =
-        format!("others changed the type {type_name} at the same time; look at it and try again");
+    let text = format!(
+        "other clients changed the type {type_name} at the same time; check it and try again"
+    );
     Error::new(Code::DeploymentConflict, text)
 }

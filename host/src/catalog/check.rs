@@ -26,10 +26,12 @@ pub fn compatible(present: &Description, new: &Description) -> Result<(), Error>
     if breaks.is_empty() {
         return Ok(());
     }
-    let text =
-        format!("the component breaks the present revision of {}: {}", new.name, list(breaks));
-    Err(Error::new(Code::ComponentRefused, text)
-        .with_hint("deploy it with --force if that is meant"))
+    let text = format!(
+        "the component breaks compatibility with the current revision of {}: {}",
+        new.name,
+        list(breaks)
+    );
+    Err(Error::new(Code::ComponentRefused, text).with_hint("to deploy it anyway, use --force"))
 }
 
 fn compare_states(
@@ -41,8 +43,7 @@ fn compare_states(
     let version = new.schema_version;
     if version < present.schema_version {
         let old = present.schema_version;
-        breaks
-            .push(format!("its schema version is {version}, and states may be written with {old}"));
+        breaks.push(format!("its schema version is {version}, but stored states may have {old}"));
     }
     // A higher version means a migration, whose correctness only real states can show.
     if version != present.schema_version {
@@ -50,13 +51,12 @@ fn compare_states(
     }
     if new.state_content_type == present.state_content_type {
         let narrowed = schema::narrowed("the state", &present.state, &new.state, steps);
-        let still = |line| format!("{line}, and its schema version is {version} as before");
+        let still = |line| format!("{line}, but its schema version is still {version}");
         breaks.extend(narrowed.into_iter().map(still));
     } else {
         let old = &present.state_content_type;
-        breaks.push(format!(
-            "states are no longer {old}, and its schema version is {version} as before"
-        ));
+        breaks
+            .push(format!("states are no longer {old}, but its schema version is still {version}"));
     }
 }
 
@@ -68,7 +68,7 @@ fn compare_handlers(
 ) {
     let name = &present.name;
     if new.kind != present.kind {
-        breaks.push(format!("the handler {name} is no longer the same kind"));
+        breaks.push(format!("the handler {name} is no longer of the same kind"));
     }
     let argument = format!("the argument of {name}");
     breaks.extend(schema::narrowed(&argument, &present.argument, &new.argument, steps));
@@ -136,9 +136,9 @@ mod tests {
         let new = with_schemas(description(1, &[("a", "query")]), json!({"type": "null"}));
         let error = compatible(&present, &new).unwrap_err();
         let parts = [
-            "the argument of a: it no longer accepts a text",
-            "the reply of a: it may be null now",
-            "the state: it no longer accepts a text, and its schema version is 1 as before",
+            "the argument of a: it no longer accepts a string",
+            "the reply of a: it may now be null",
+            "the state: it no longer accepts a string, but its schema version is still 1",
         ];
         for part in parts {
             assert!(error.message.contains(part), "{part} in {}", error.message);

@@ -71,7 +71,7 @@ impl Known {
         match self.failed.get(&number) {
             Some(why) => {
                 let name = &self.record.name;
-                let text = format!("revision {number} of {name} cannot be run by this node: {why}");
+                let text = format!("this node cannot run revision {number} of {name}: {why}");
                 Error::new(Code::Internal, text).with_hint("deploy the component again")
             }
             None => unknown_type(self.record.name.as_str()),

@@ -144,7 +144,7 @@ impl TypeRecord {
     /// Never: all its parts can be written as JSON.
     #[must_use]
     pub fn encode(&self) -> Bytes {
-        serde_json::to_vec_pretty(self).expect("a type's record is plain data").into()
+        serde_json::to_vec_pretty(self).expect("a type's record can be encoded as JSON").into()
     }
 
     /// Decodes the record of the type `name`.
@@ -154,11 +154,11 @@ impl TypeRecord {
     pub fn decode(name: &str, bytes: &[u8]) -> Result<Self, String> {
         let head: Head = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
         if !(FORMAT_MIN..=FORMAT).contains(&head.format) {
-            return Err(format!("it has format {}, this host reads {FORMAT}", head.format));
+            return Err(format!("it has format {}, but this host reads {FORMAT}", head.format));
         }
         let mut record: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
         if record.name.as_str() != name {
-            return Err(format!("it is of the type {}", record.name));
+            return Err(format!("it belongs to the type {}", record.name));
         }
         record.format = FORMAT;
         Ok(record)
@@ -176,12 +176,12 @@ pub fn is_newer(bytes: &[u8]) -> bool {
     serde_json::from_slice(bytes).is_ok_and(|head: Head| head.format > FORMAT)
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_zero(value: &u32) -> bool {
     *value == 0
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_false(value: &bool) -> bool {
     !value
 }
@@ -223,7 +223,7 @@ mod tests {
         assert_eq!(TypeRecord::decode("todo", &record.encode()), Ok(record.clone()));
         assert_eq!(
             TypeRecord::decode("list", &record.encode()),
-            Err("it is of the type todo".to_owned())
+            Err("it belongs to the type todo".to_owned())
         );
         let newer = format!(r#"{{"format":{},"name":"todo"}}"#, FORMAT + 1);
         let refused = TypeRecord::decode("todo", newer.as_bytes()).unwrap_err();

@@ -71,12 +71,12 @@ impl TypeRecord {
             return Ok(());
         }
         let text = format!(
-            "the type {} was removed by {} with {} objects, which are still in the store, and this is not the \
-             component that they had last: it would read their states",
+            "the type {} was removed by {} with {} objects, which are still in the store, and this is not the last \
+             component that they had: it would read their states",
             self.name, removal.by, removal.objects
         );
         Err(Error::new(Code::ComponentRefused, text)
-            .with_hint("deploy that component again, or this one with --force if that is meant"))
+            .with_hint("deploy that component again, or use --force to deploy this one anyway"))
     }
 
     /// Deploys a component under the name of the removed type. It is current at once, since no object is live.
@@ -122,8 +122,8 @@ impl TypeRecord {
         }
         let name = &self.name;
         let text = format!(
-            "{name}/{key} was written by revision {written_with} of a type {name} that was removed, and is not opened \
-             by the one that is there now"
+            "{name}/{key} was written by revision {written_with} of a removed type {name}, and the present type \
+             {name} cannot open it"
         );
         Err(Error::new(Code::StateUnreadable, text))
     }

@@ -124,7 +124,7 @@ fn keep_newest<K>(keys: &mut Vec<K>) {
 }
 
 fn reused(text: String) -> Error {
-    Error::new(Code::IdempotencyKeyReused, text).with_hint("take another key")
+    Error::new(Code::IdempotencyKeyReused, text).with_hint("use another key")
 }
 
 #[cfg(test)]

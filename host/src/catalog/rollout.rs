@@ -210,11 +210,11 @@ impl TypeRecord {
         let (name, coming) = (&self.name, rollout.revision);
         let text = match rollout.share {
             Share::All => format!("revision {coming} of {name} is being rolled out"),
-            _ => format!("revision {coming} of {name} is being tried on a part of its objects"),
+            _ => format!("revision {coming} of {name} is being tried on some of its objects"),
         };
         Error::new(Code::DeploymentConflict, text).with_hint(format!(
-            "deploy that one without --canary, wait until it is everywhere, or take it back: \
-             highlander rollback {name}"
+            "deploy that one without --canary, wait until it is fully rolled out, or roll it back: highlander \
+             rollback {name}"
         ))
     }
 
@@ -315,9 +315,9 @@ impl TypeRecord {
     fn no_such_revision(&self, to: Option<u32>) -> Error {
         let text = match to {
             Some(to) => format!("{} has no revision {to}", self.name),
-            None => format!("{} has no older revision to go back to", self.name),
+            None => format!("{} has no older revision to roll back to", self.name),
         };
-        let hint = format!("look at what there is: highlander types {}", self.name);
+        let hint = format!("list its revisions: highlander types {}", self.name);
         Error::new(Code::RevisionNotFound, text).with_hint(hint)
     }
 }

@@ -73,7 +73,7 @@ impl Catalog {
     /// The component may or may not have been removed.
     pub async fn unstage(&self, staged: &Staged) {
         if let Err(error) = self.store.remove(&staged.blob()).await {
-            tracing::debug!(component = %staged.digest, "stays in the store for a day: {error}");
+            tracing::debug!(component = %staged.digest, "the staged component stays in the store for a day: {error}");
         }
     }
 

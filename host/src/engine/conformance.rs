@@ -38,14 +38,14 @@ pub async fn check(engine: &dyn Engine, wasm: Bytes) {
 }
 
 async fn what_is_no_component_is_refused(engine: &dyn Engine) {
-    let bytes = Bytes::from_static(b"surely no component");
+    let bytes = Bytes::from_static(b"certainly not a component");
     let refused = engine.load(Digest::of(&bytes), bytes).await;
     assert!(matches!(refused, Err(LoadError::Refused(_))), "{refused:?}");
 }
 
 async fn it_describes_itself(component: &dyn Component) {
     let description = component.describe().await.expect("it describes itself");
-    assert_eq!(description, component.describe().await.expect("it does so again"));
+    assert_eq!(description, component.describe().await.expect("it describes itself again"));
     assert!(description.schema_version >= 1);
     assert!(description.handlers.is_sorted_by(|a, b| a.name < b.name), "{description:?}");
     let kind = |name: &str| description.handler(name).map(|handler| handler.kind);
@@ -165,9 +165,9 @@ async fn reply(instance: &mut dyn Instance, handler: &str, argument: &str) -> St
 }
 
 #[track_caller]
-#[allow(clippy::panic, reason = "a check fails by a panic")]
+#[allow(clippy::panic, reason = "a failed check panics")]
 fn unexpected(answer: &dyn std::fmt::Debug) -> ! {
-    panic!("unexpected answer: {answer:?}")
+    panic!("unexpected reply: {answer:?}")
 }
 
 #[cfg(test)]

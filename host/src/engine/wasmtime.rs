@@ -50,7 +50,7 @@ use crate::metrics::compilations::{Compilations, Outcome};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// wasmtime rejects the configuration, or cannot reserve address space for the instances.
-    #[error("no sandbox for {resident_max} instances of {memory_max} bytes: {reason}")]
+    #[error("cannot create a sandbox for {resident_max} instances of {memory_max} bytes: {reason}")]
     Sandbox {
         /// Requested number of instances.
         resident_max: u32,
@@ -61,7 +61,7 @@ pub enum Error {
     },
     /// The kernel allows fewer memory mappings than the instances need.
     #[error(
-        "{resident_max} instances need {needed} memory mappings, and vm.max_map_count is {allowed}"
+        "{resident_max} instances need {needed} memory mappings, but vm.max_map_count is {allowed}"
     )]
     Mappings {
         /// Requested number of instances.
@@ -72,7 +72,7 @@ pub enum Error {
         allowed: u64,
     },
     /// The ticker thread cannot be started.
-    #[error("no thread for the ticker")]
+    #[error("cannot start the ticker thread")]
     Ticker(#[source] std::io::Error),
 }
 
@@ -113,7 +113,7 @@ impl WasmtimeEngine {
             let opened = CodeCache::open(dir, sandbox.cache_max, &engine);
             opened
                 .inspect_err(|error| {
-                    tracing::warn!(%error, dir = %dir.display(), "compiled code is not kept on disk");
+                    tracing::warn!(%error, dir = %dir.display(), "compiled code is not cached on disk");
                 })
                 .ok()
         });
@@ -209,7 +209,7 @@ async fn blocking<T: Send + 'static>(
 impl Engine for WasmtimeEngine {
     async fn load(&self, digest: Digest, wasm: Bytes) -> Result<Arc<dyn Component>, LoadError> {
         if Digest::of(&wasm) != digest {
-            return Err(LoadError::Refused(format!("its bytes are not those of {digest}")));
+            return Err(LoadError::Refused(format!("its bytes do not match the digest {digest}")));
         }
         let (engine, scanned) = (self.clone(), wasm.clone());
         let kept = blocking(move || {

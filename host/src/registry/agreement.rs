@@ -66,7 +66,8 @@ impl Identity {
     /// Encodes the identity.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
-        let mut bytes = serde_json::to_vec(self).expect("numbers and digits are JSON");
+        let mut bytes =
+            serde_json::to_vec(self).expect("numbers and digits can be encoded as JSON");
         bytes.push(b'\n');
         bytes
     }
@@ -80,12 +81,12 @@ impl Identity {
         let parsed: Option<Self> = parsed.and_then(|bytes| serde_json::from_slice(bytes).ok());
         match parsed {
             Some(identity) if identity.format > FORMAT => Err(Error::Denied(format!(
-                "{place} was written by a newer version: run that one here too"
+                "{place} was written by a newer version of the host: use that version on this node too"
             ))),
             Some(identity) if identity.id.is_some() || identity.founding.is_some() => Ok(identity),
             _ => Err(Error::Denied(format!(
-                "{place} does not name a cluster: put its content back, or remove it as \
-                 \"Moving a cluster or its records\" of docs/operations.md says"
+                "{place} does not name a cluster: restore its content, or remove it as described in \"Moving a \
+                 cluster or its records\" of docs/operations.md"
             ))),
         }
     }
@@ -230,18 +231,18 @@ impl fmt::Display for Mismatch {
         match self {
             Self::Differ { registry, store } => write!(
                 f,
-                "the bucket belongs to cluster {store}, and the ZooKeeper chroot to cluster {registry}: correct \
+                "the bucket belongs to cluster {store}, but the ZooKeeper chroot to cluster {registry}: correct \
                  store.* or registry.connect; {see}"
             ),
             Self::StoreTaken(store) => write!(
                 f,
-                "the bucket belongs to cluster {store}, of which this ZooKeeper chroot knows nothing: another \
+                "the bucket belongs to cluster {store}, but this ZooKeeper chroot has no record of it: another \
                  cluster may be using the bucket. Correct store.* or registry.connect; {see}"
             ),
             Self::StoreBlank(registry) => write!(
                 f,
-                "the ZooKeeper chroot belongs to cluster {registry}, of which the bucket knows nothing: that \
-                 cluster has its records elsewhere. Correct store.* or registry.connect; {see}"
+                "the ZooKeeper chroot belongs to cluster {registry}, but the bucket has no record of it: that cluster \
+                 keeps its records elsewhere. Correct store.* or registry.connect; {see}"
             ),
         }
     }
@@ -270,7 +271,7 @@ impl TryFrom<String> for ClusterId {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        parse_hex(&text).map(Self).ok_or("not 32 hexadecimal digits")
+        parse_hex(&text).map(Self).ok_or("expected 32 hexadecimal digits")
     }
 }
 

@@ -69,22 +69,26 @@ pub async fn check_partitions<C: Cluster>(cluster: &C) {
     assert_eq!((a.claim_count(), a.held()), (1, vec![key]));
     assert_eq!(claim(b, &second).await, Ok(Claimed::Held(a.node().clone())));
     assert_eq!(owner(b, &second).await, Ok(Some(a.node().clone())));
-    assert_eq!(hand_over(a, key).await, Ok(false), "two objects are claimed under it");
+    assert_eq!(hand_over(a, key).await, Ok(false), "two objects are covered by the claim");
     assert_eq!(release(a, &first).await, Ok(()));
     assert_eq!(release(a, &first).await, Ok(()), "a release is idempotent");
-    assert_eq!(hand_over(a, key).await, Ok(false), "one object is claimed under it");
+    assert_eq!(hand_over(a, key).await, Ok(false), "one object is covered by the claim");
     assert_eq!(release(a, &second).await, Ok(()));
-    assert_eq!(a.held(), [key], "it stays with the session");
+    assert_eq!(a.held(), [key], "the session keeps it");
     assert_eq!(claim(b, &first).await, Ok(Claimed::Held(a.node().clone())));
     assert_eq!(hand_over(b, key).await, Ok(true), "there is nothing to hand over");
     assert_eq!(owner(a, &first).await, Ok(Some(a.node().clone())));
     assert_eq!(hand_over(a, key).await, Ok(true));
     assert_eq!(hand_over(a, key).await, Ok(true), "it is idempotent");
     assert_eq!((a.claim_count(), a.held()), (0, vec![]));
-    assert_eq!(claim(b, &first).await, Ok(Claimed::Granted), "it is free at once");
+    assert_eq!(claim(b, &first).await, Ok(Claimed::Granted), "it is free immediately");
     assert_eq!(claim(a, &first).await, Ok(Claimed::Held(b.node().clone())));
     b.leave().await;
-    assert_eq!(claim(a, &first).await, Ok(Claimed::Granted), "who leaves leaves nothing behind");
+    assert_eq!(
+        claim(a, &first).await,
+        Ok(Claimed::Granted),
+        "a session that leaves leaves no claims behind"
+    );
 }
 
 /// Returns two objects that one claim covers.
@@ -92,7 +96,7 @@ fn two_of_one_claim(session: &impl Registry) -> (ObjectId, ObjectId) {
     let first = new_object();
     let key_of = |id: &ObjectId| session.granularity().key_of(id);
     let second = std::iter::repeat_with(new_object).find(|id| key_of(id) == key_of(&first));
-    (first, second.expect("there is no end of objects"))
+    (first, second.expect("the sequence of objects never ends"))
 }
 
 /// Returns an object that no other check uses.
@@ -118,21 +122,25 @@ async fn claims_are_exclusive_and_idempotent(a: &impl Registry, b: &impl Registr
         assert_eq!(session, Ok(Some(a.node().clone())));
     }
     assert!(a.lease_until() > BootTime::now());
-    release(a, &id).await.expect("the claim is given back");
-    release(b, &other).await.expect("the claim is given back");
+    release(a, &id).await.expect("the claim is released");
+    release(b, &other).await.expect("the claim is released");
     assert_eq!(a.claim_count(), count);
 }
 
 async fn only_the_holder_can_release(a: &impl Registry, b: &impl Registry) {
     let id = new_object();
     assert_eq!(claim(a, &id).await, Ok(Claimed::Granted));
-    assert_eq!(release(b, &id).await, Ok(()), "to release what one does not hold is no error");
-    assert_eq!(owner(b, &id).await, Ok(Some(a.node().clone())), "and changes nothing");
+    assert_eq!(release(b, &id).await, Ok(()), "releasing a claim that is not held is not an error");
+    assert_eq!(owner(b, &id).await, Ok(Some(a.node().clone())), "and has no effect");
     assert_eq!(release(a, &id).await, Ok(()));
     assert_eq!(owner(b, &id).await, Ok(None));
-    assert_eq!(claim(b, &id).await, Ok(Claimed::Granted), "a released claim is free at once");
+    assert_eq!(claim(b, &id).await, Ok(Claimed::Granted), "a released claim is free immediately");
     assert_eq!(release(a, &id).await, Ok(()), "a release is idempotent");
-    assert_eq!(owner(a, &id).await, Ok(Some(b.node().clone())), "and spares the next holder");
+    assert_eq!(
+        owner(a, &id).await,
+        Ok(Some(b.node().clone())),
+        "and leaves the next holder's claim alone"
+    );
     assert_eq!(release(b, &id).await, Ok(()));
 }
 
@@ -143,7 +151,7 @@ async fn what_is_in_use_is_not_handed_over(a: &impl Registry, b: &impl Registry)
     assert_eq!(claim(a, &id).await, Ok(Claimed::Granted));
     assert!(a.held().contains(&key) && !b.held().contains(&key));
     assert_eq!(hand_over(a, key).await, Ok(false));
-    assert_eq!(hand_over(b, key).await, Ok(true), "what another session holds is not touched");
+    assert_eq!(hand_over(b, key).await, Ok(true), "another session's claim is left alone");
     assert_eq!(owner(b, &id).await, Ok(Some(a.node().clone())));
     assert_eq!(release(a, &id).await, Ok(()));
     assert!(!a.held().contains(&key));
@@ -162,7 +170,8 @@ async fn one_of_many_racing_claims_is_granted<C: Cluster>(cluster: &C) {
             tokio::spawn(async move { claim(&*session, &id).await })
         });
         let outcomes = join_all(racers.collect::<Vec<_>>()).await;
-        let outcomes: Vec<_> = outcomes.into_iter().map(|task| task.expect("no panic")).collect();
+        let outcomes: Vec<_> =
+            outcomes.into_iter().map(|task| task.expect("the task does not panic")).collect();
         let is_granted = |outcome: &Result<_, _>| matches!(outcome, Ok(Claimed::Granted));
         let winners = outcomes.iter().filter(|outcome| is_granted(outcome)).count();
         assert_eq!(winners, 1, "{outcomes:?}");
@@ -171,7 +180,7 @@ async fn one_of_many_racing_claims_is_granted<C: Cluster>(cluster: &C) {
         for outcome in outcomes.iter().filter(|outcome| !is_granted(outcome)) {
             assert_eq!(outcome, &Ok(Claimed::Held(winner.node().clone())));
         }
-        release(&**winner, &id).await.expect("the claim is given back");
+        release(&**winner, &id).await.expect("the claim is released");
     }
     join_all(sessions.iter().map(|session| cluster.end(session))).await;
 }
@@ -189,13 +198,13 @@ async fn claims_and_releases_do_not_mix<R: Registry>(a: &Arc<R>, b: &Arc<R>) {
                     assert_eq!(before, 0, "two sessions hold one claim");
                     tokio::task::yield_now().await;
                     holder_count.fetch_sub(1, Ordering::SeqCst);
-                    release(&*session, &id).await.expect("the claim is given back");
+                    release(&*session, &id).await.expect("the claim is released");
                 }
             }
         })
     };
     for task in [contend(a), contend(b)] {
-        task.await.expect("no panic");
+        task.await.expect("the task does not panic");
     }
 }
 
@@ -213,19 +222,25 @@ async fn an_ended_session_trusts_nothing_and_holds_nothing<C: Cluster>(
     let since = BootTime::now();
     for id in &ids {
         while other.claim(id).await != Ok(Claimed::Granted) {
-            assert!(BootTime::now().since(since) < ENDING_TIME_MAX, "{id} is never free");
+            assert!(
+                BootTime::now().since(since) < ENDING_TIME_MAX,
+                "{id} did not become free in time"
+            );
             tokio::time::sleep(PAUSE).await;
         }
-        assert!(ended.lease_until() <= BootTime::now(), "{id} is free and the lease goes on");
+        assert!(
+            ended.lease_until() <= BootTime::now(),
+            "{id} is free although the lease continues"
+        );
     }
     // A node may learn late that its session has ended, but it must never get a new claim.
     loop {
         match ended.claim(&new_object()).await {
             Err(Error::SessionOver) => break,
             Err(Error::Unavailable(_)) => tokio::time::sleep(PAUSE).await,
-            outcome => panic!("a session that is over was answered {outcome:?}"),
+            outcome => panic!("a session that is over received {outcome:?}"),
         }
-        assert!(BootTime::now().since(since) < ENDING_TIME_MAX, "the session is never over");
+        assert!(BootTime::now().since(since) < ENDING_TIME_MAX, "the session did not end in time");
     }
     assert_eq!((ended.claim_count(), ended.held()), (0, vec![]));
     sessions::check_last_notice(&ended).await;
@@ -233,6 +248,6 @@ async fn an_ended_session_trusts_nothing_and_holds_nothing<C: Cluster>(
     for id in &ids {
         let _ = ended.release(id).await;
         assert_eq!(owner(other, id).await, Ok(Some(other.node().clone())));
-        release(other, id).await.expect("the claim is given back");
+        release(other, id).await.expect("the claim is released");
     }
 }

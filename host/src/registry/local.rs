@@ -112,7 +112,7 @@ impl Directory {
         let hash = self.hasher.hash_one(id);
         // The remainder is below the number of shards, whatever the width of a pointer.
         let index = (hash % SHARD_COUNT as u64) as usize;
-        lock(self.shards.get(index).expect("a remainder is below its divisor"))
+        lock(self.shards.get(index).expect("a remainder is less than its divisor"))
     }
 }
 

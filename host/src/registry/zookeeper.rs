@@ -131,7 +131,7 @@ pub struct Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.shared.end("its node let go of it");
+        self.shared.end("its node dropped it");
     }
 }
 
@@ -200,7 +200,7 @@ impl Registry for Session {
     }
 
     async fn leave(&self) {
-        self.shared.end("it leaves in order");
+        self.shared.end("it leaves gracefully");
         self.shared.link.closed().await;
     }
 }

@@ -513,7 +513,7 @@ async fn a_rehearsal_reads_every_state_and_changes_nothing() {
         .iter()
         .map(|(cause, failures)| (cause.as_str(), failures.count, failures.examples.len()))
         .collect();
-    let unreadable = "its state cannot be read by the code: scripted";
+    let unreadable = "the code cannot read its state: scripted";
     assert_eq!(causes, [(unreadable, 2, 2), ("the query caller: its code trapped", 1, 1)]);
     assert!(rehearsed.bytes_before > 0 && rehearsed.largest_after > 0, "{rehearsed:?}");
     assert_eq!(passed(&rehearsal).unwrap_err().code, Code::RehearsalFailed);

@@ -53,7 +53,7 @@ pub async fn check_reopening(open: impl AsyncFn() -> Arc<dyn Store>) {
             assert_eq!(read(&*store, &name(number)).await.as_ref(), Some(blob), "round {round}");
         }
         let etag = write(&*store, &name(round), b"same", Condition::Absent).await;
-        assert!(written.iter().all(|blob| blob.etag != etag), "{etag:?} comes twice");
+        assert!(written.iter().all(|blob| blob.etag != etag), "{etag:?} was returned twice");
         written.push(Blob { bytes: Bytes::from_static(b"same"), etag });
         if let Some(first) = written.first_mut() {
             let condition = Condition::Matches(first.etag.clone());
@@ -91,7 +91,7 @@ async fn settle(store: &dyn Store, name: &str, bytes: Bytes, condition: Conditio
             put => return put,
         }
     }
-    panic!("{name} stays undecided: {reason}")
+    panic!("the outcome of writing {name} stays unknown: {reason}")
 }
 
 /// Performs a write that must succeed.
@@ -151,7 +151,7 @@ async fn one_of_many_racing_writers_wins(store: &Arc<dyn Store>, name: &str, rac
             })
         });
         let outcomes = join_all(racers.collect::<Vec<_>>()).await;
-        let outcomes = outcomes.into_iter().map(|task| task.expect("a racer does not panic"));
+        let outcomes = outcomes.into_iter().map(|task| task.expect("a racer never panics"));
         let (winners, losers): (Vec<_>, Vec<_>) =
             outcomes.partition(|(_, put)| matches!(put, Put::Applied(_)));
         assert!(losers.iter().all(|(_, put)| *put == Put::Refused), "{losers:?}");
@@ -173,7 +173,7 @@ async fn reads_never_go_back(store: &Arc<dyn Store>, name: &str) {
             while newest < NEWEST {
                 if let Some(blob) = read(&*store, &name).await {
                     let number = blob.bytes.as_ref().try_into().map(u32::from_be_bytes);
-                    let number = number.expect("what was written has four bytes");
+                    let number = number.expect("every written value has four bytes");
                     assert!(number >= newest, "{number} was read after {newest}");
                     newest = number;
                 }
@@ -189,17 +189,17 @@ async fn reads_never_go_back(store: &Arc<dyn Store>, name: &str) {
             panic!("write {number} was not applied");
         };
         let expected = Blob { bytes, etag: etag.clone() };
-        assert_eq!(read(&**store, name).await, Some(expected), "a write is read at once");
+        assert_eq!(read(&**store, name).await, Some(expected), "a read returns the last write");
         condition = Condition::Matches(etag);
     }
     for reader in readers {
-        reader.await.expect("a reader does not panic");
+        reader.await.expect("a reader never panics");
     }
 }
 
 async fn what_is_removed_is_gone(store: &dyn Store, place: &str) {
     let (name, other) = (format!("{place}/a.wasm"), format!("{place}/a.wasm.other"));
-    let remove = async || store.remove(&name).await.expect("a removal");
+    let remove = async || store.remove(&name).await.expect("the removal succeeds");
     remove().await;
     let etag = write(store, &name, b"a", Condition::Absent).await;
     write(store, &other, b"b", Condition::Absent).await;
@@ -207,12 +207,12 @@ async fn what_is_removed_is_gone(store: &dyn Store, place: &str) {
     remove().await;
     assert_eq!(read(store, &name).await, None);
     refuses(store, &name, Condition::Matches(etag)).await;
-    let left = store.list(&format!("{place}/"), None, 10).await.expect("a listing");
+    let left = store.list(&format!("{place}/"), None, 10).await.expect("the listing succeeds");
     assert_eq!(left.names, [other]);
 }
 
 async fn listings_are_ordered_and_paged(store: &dyn Store, place: &str) {
-    let page = store.list(place, None, 10).await.expect("a listing");
+    let page = store.list(place, None, 10).await.expect("the listing succeeds");
     assert_eq!((page.names, page.has_more), (Vec::new(), false));
 
     let mut names: Vec<_> = ["a", "a.json", "a/b", "b-1", "b0", "b%20", "b~", "c/1", "c/10", "c/2"]
@@ -228,7 +228,7 @@ async fn listings_are_ordered_and_paged(store: &dyn Store, place: &str) {
         let mut found: Vec<String> = Vec::new();
         loop {
             let after = found.last().map(String::as_str);
-            let page = store.list(&all, after, limit).await.expect("a listing");
+            let page = store.list(&all, after, limit).await.expect("the listing succeeds");
             assert!(page.names.len() <= limit, "{} names for {limit}", page.names.len());
             found.extend(page.names);
             assert_eq!(page.has_more, found.len() < names.len(), "limit {limit}: {found:?}");
@@ -249,7 +249,11 @@ async fn listings_are_ordered_and_paged(store: &dyn Store, place: &str) {
         let after = after.map(|after| format!("{all}{after}"));
         let page = store.list(&format!("{all}{prefix}"), after.as_deref(), 10).await;
         let expected: Vec<_> = expected.iter().map(|name| format!("{all}{name}")).collect();
-        assert_eq!(page.expect("a listing").names, expected, "{prefix:?} after {after:?}");
+        assert_eq!(
+            page.expect("the listing succeeds").names,
+            expected,
+            "{prefix:?} after {after:?}"
+        );
     }
 }
 
@@ -269,7 +273,10 @@ async fn odd_names_are_kept_apart(store: &dyn Store, place: &str) {
         let found = read(store, &name(key)).await.map(|blob| blob.bytes);
         assert_eq!(found.as_deref(), Some(key.as_bytes()), "{key:?}");
     }
-    let page = store.list(&format!("{place}/objects/odd/"), None, 100).await.expect("a listing");
+    let page = store
+        .list(&format!("{place}/objects/odd/"), None, 100)
+        .await
+        .expect("the listing succeeds");
     let mut names = keys.map(name);
     names.sort();
     assert_eq!(page.names, names);
@@ -289,7 +296,7 @@ async fn blobs_of_every_size_come_back(store: &dyn Store, place: &str) {
         let bytes = Bytes::from(bytes);
         let put = settle(store, &name, bytes.clone(), Condition::Absent).await;
         let Put::Applied(etag) = put else { panic!("{size} bytes: {put:?}") };
-        let found = read(store, &name).await.expect("it was written");
+        let found = read(store, &name).await.expect("the blob exists");
         assert!(found.bytes == bytes && found.etag == etag, "{size} bytes came back changed");
     }
 }

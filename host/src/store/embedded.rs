@@ -52,7 +52,7 @@ pub enum OpenError {
     NotAStore(PathBuf),
     /// A newer host created it.
     #[error(
-        "the folder {path} has format {found}, this host reads up to {known}: use a newer host"
+        "the folder {path} has format {found}, but this host reads formats up to {known}: use a newer host"
     )]
     NewerFormat {
         /// The directory.
@@ -64,8 +64,8 @@ pub enum OpenError {
     },
     /// An older host created it.
     #[error(
-        "the folder {path} has format {found}, this host reads format {known} alone: use the host \
-         that made it, or choose another folder"
+        "the folder {path} has format {found}, but this host reads only format {known}: use the host that created it, \
+         or choose another folder"
     )]
     OlderFormat {
         /// The directory.
@@ -88,9 +88,9 @@ pub enum OpenError {
     },
     /// Answered writes are missing.
     #[error(
-        "the store in the folder {path} is damaged: write {answered} was answered, but the newest \
-         that is left is {found}; restore the folder from a backup, or give the others up: write \
-         {found} into {path}/accept-loss and start again"
+        "the store in the folder {path} is damaged: write {answered} was acknowledged, but the newest remaining write \
+         is {found}; restore the folder from a backup, or accept the loss: write {found} into {path}/accept-loss and \
+         start again"
     )]
     Lost {
         /// The directory.
@@ -102,10 +102,9 @@ pub enum OpenError {
     },
     /// Whether answered writes are missing cannot be determined.
     #[error(
-        "the store in the folder {path} is damaged: {path}/last-answered is missing or unreadable, \
-         so that it cannot be told whether write {found}, the newest that is there, is the newest \
-         that was answered; restore the folder from a backup, or give up what may be missing: \
-         write {found} into {path}/accept-loss and start again"
+        "the store in the folder {path} is damaged: {path}/last-answered is missing or unreadable, so writes after \
+         {found}, the newest in the folder, may have been acknowledged and lost; restore the folder from a backup, or \
+         accept a possible loss: write {found} into {path}/accept-loss and start again"
     )]
     Unproven {
         /// The directory.
@@ -114,7 +113,7 @@ pub enum OpenError {
         found: u64,
     },
     /// An I/O operation failed.
-    #[error("the folder {path} cannot be used")]
+    #[error("cannot use the folder {path}")]
     Io {
         /// The directory, or a file in it.
         path: PathBuf,
@@ -123,8 +122,8 @@ pub enum OpenError {
     },
     /// The database in it cannot be opened.
     #[error(
-        "the database in the folder {path} cannot be opened: {why}; unless the disk is full or unavailable, it is \
-         damaged: restore the folder from a backup (docs/operations.md, \"A damaged store\")"
+        "cannot open the database in the folder {path}: {why}; unless the disk is full or unavailable, it is damaged: \
+         restore the folder from a backup (docs/operations.md, \"A damaged store\")"
     )]
     Database {
         /// The directory.
@@ -172,7 +171,8 @@ impl Embedded {
     async fn write(&self, name: &str, change: Change) -> Put {
         let (answer, answered) = oneshot::channel();
         let write = Write { name: name.to_owned(), change, answer };
-        let stopped = || Put::Undecided("the store's writer has stopped: restart".to_owned());
+        let stopped =
+            || Put::Undecided("the store's writer has stopped: restart the node".to_owned());
         let Some(queue) = &self.queue else { return stopped() };
         if queue.send(write).await.is_err() {
             return stopped();
@@ -198,7 +198,7 @@ impl Embedded {
         });
         match reading.await {
             Ok(Err(error @ database::Error::Damaged { .. })) => {
-                tracing::error!("the embedded store cannot read: {error}");
+                tracing::error!("the embedded store cannot read its data: {error}");
                 Err(Error::Damaged(error.to_string()))
             }
             Ok(found) => found.map_err(|error| Error::Unavailable(error.to_string())),
@@ -217,8 +217,8 @@ impl Store for Embedded {
     async fn put(&self, name: &str, bytes: Bytes, condition: Condition) -> Put {
         if name.is_empty() || name.len() > NAME_BYTES_MAX || bytes.len() > BLOB_BYTES_MAX {
             return Put::Denied(format!(
-                "a name has 1 to {NAME_BYTES_MAX} bytes and a blob at most {BLOB_BYTES_MAX}, \
-                 not {} and {}",
+                "expected a name of 1 to {NAME_BYTES_MAX} bytes and a blob of at most {BLOB_BYTES_MAX} bytes, not {} \
+                 and {}",
                 name.len(),
                 bytes.len()
             ));

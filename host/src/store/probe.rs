@@ -39,17 +39,15 @@ const LOST_PAUSE_MAX: Duration = Duration::from_millis(200);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The store overwrote a blob that had to be absent.
-    #[error(
-        "the store ignores If-None-Match: it replaced a blob that was to be made only if absent{REFUSED}"
-    )]
+    #[error("the store ignores If-None-Match: it replaced a blob that had to be absent{REFUSED}")]
     IgnoresIfNoneMatch,
     /// The store overwrote a blob that had changed.
     #[error("the store ignores If-Match: it replaced a blob that had changed{REFUSED}")]
     IgnoresIfMatch,
     /// The store reported success to several writers that replaced the same content.
     #[error(
-        "the store does not decide conditional writes one by one: {winner_count} of {RACER_COUNT} writers won in \
-             race {round}{REFUSED}"
+        "conditional writes to the store are not atomic: {winner_count} of {RACER_COUNT} writers won in race \
+         {round}{REFUSED}"
     )]
     SeveralWinners {
         /// Number of the race, from 1; 0 is before the first race.
@@ -59,13 +57,13 @@ pub enum Error {
     },
     /// A read did not show a write that was answered before.
     #[error(
-        "the store answers reads with what was there before a write that it had answered{REFUSED}"
+        "the store returns stale reads: a read did not return a write that the store had confirmed{REFUSED}"
     )]
     StaleRead,
     /// Writes and reads return different ETags for the same content.
     #[error(
-        "the store names a content {written:?} when it is written and {read:?} when it is read, so that no \
-             condition on it can hold{REFUSED}"
+        "the store returns the ETag {written:?} for a write and {read:?} for a read of the same content, so no \
+         condition on it can hold{REFUSED}"
     )]
     ETagsDiffer {
         /// ETag returned by the write.
@@ -74,17 +72,17 @@ pub enum Error {
         read: String,
     },
     /// The store rejected a write whose condition holds.
-    #[error("the store refuses a conditional write whose condition holds{REFUSED}")]
+    #[error("the store rejects a conditional write whose condition holds{REFUSED}")]
     RefusesWhatHolds,
     /// Writes take place, but their answers cannot be used.
-    #[error("the store writes, but does not tell the ETag: {0}{REFUSED}")]
+    #[error("the store writes, but does not return the ETag: {0}{REFUSED}")]
     NoETag(String),
     /// The store denied the probe.
-    #[error("the store refuses: {0}")]
+    #[error("the store rejects the request: {0}")]
     Denied(String),
     /// The store answers, but other nodes that check it concurrently won every write. This is not a fault of the
     /// store.
-    #[error("the store is being checked by other nodes too, and they were always faster")]
+    #[error("the store cannot be checked: other nodes are checking it too, and won every write")]
     Busy,
     /// The store does not answer, or not in time, so its behaviour is unknown.
     #[error("the store cannot be checked: {0}")]
@@ -92,8 +90,8 @@ pub enum Error {
 }
 
 /// Common end of every finding's message.
-const REFUSED: &str =
-    "; records would be lost, so it is not used: take a store that enforces conditional writes";
+const REFUSED: &str = "; the node does not use it, because records would be lost: choose a store that enforces \
+                       conditional writes";
 
 /// Content of the blob.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

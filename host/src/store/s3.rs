@@ -75,19 +75,19 @@ impl fmt::Debug for AccessKey {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectError {
     /// The bucket name is invalid.
-    #[error("{0:?} is not the name of a bucket: 3 to 63 of a-z, 0-9, - and .")]
+    #[error("{0:?} is not a valid bucket name; expected 3 to 63 of a-z, 0-9, - and .")]
     Bucket(String),
     /// The prefix cannot be part of a name.
     #[error(
-        "the prefix {0:?} is not valid: at most 256 printable characters of ASCII, and no empty step"
+        "the prefix {0:?} is not valid; expected at most 256 printable ASCII characters without empty segments"
     )]
     Prefix(String),
     /// The endpoint is not a valid address.
-    #[error("the endpoint {0:?} is not an address; it looks like https://host:port")]
+    #[error("the endpoint {0:?} is not a valid address; expected https://host:port")]
     Endpoint(String),
     /// The region is missing.
     #[error(
-        "no region is configured, and AWS_REGION and the AWS profile name none: set one of them"
+        "no region is configured, and neither AWS_REGION nor the AWS profile names one: set one of them"
     )]
     Region,
     /// The credentials are missing.
@@ -190,7 +190,7 @@ impl S3 {
 
     fn no_answer(&self, doing: &str) -> String {
         let seconds = self.request_timeout.as_secs_f32();
-        format!("{doing} in bucket {}: no answer within {seconds} s", self.bucket)
+        format!("{doing} in bucket {}: no response within {seconds} s", self.bucket)
     }
 
     /// Classifies an SDK error.
@@ -214,17 +214,18 @@ impl S3 {
             Error::Unavailable(format!("blob {name} in bucket {}: {what}", self.bucket))
         };
         let etag = output.e_tag().and_then(etag_of);
-        let etag = etag.ok_or_else(|| unavailable("the answer has no ETag"))?;
+        let etag = etag.ok_or_else(|| unavailable("the response has no ETag"))?;
         let expected = output.content_length().and_then(|length| usize::try_from(length).ok());
         let mut bytes = BytesMut::with_capacity(expected.unwrap_or_default().min(BLOB_BYTES_MAX));
         let mut body = output.body;
         while let Some(part) = body.next().await {
-            let part = part
-                .map_err(|error| unavailable(&format!("the body broke off: {}", chain(&error))))?;
+            let part = part.map_err(|error| {
+                unavailable(&format!("the body is incomplete: {}", chain(&error)))
+            })?;
             if bytes.len() + part.len() > BLOB_BYTES_MAX {
                 let bucket = &self.bucket;
                 let text = format!(
-                    "blob {name} in bucket {bucket} has more than {BLOB_BYTES_MAX} bytes: it is not ours"
+                    "blob {name} in bucket {bucket} has more than {BLOB_BYTES_MAX} bytes, so no node wrote it"
                 );
                 return Err(Error::Denied(text));
             }
@@ -283,7 +284,7 @@ impl S3 {
             Ok(output) => match output.e_tag().and_then(etag_of) {
                 Some(etag) => Put::Applied(etag),
                 None => Put::Undecided(format!(
-                    "{doing} in bucket {}: the answer has no ETag",
+                    "{doing} in bucket {}: the response has no ETag",
                     self.bucket
                 )),
             },

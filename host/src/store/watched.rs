@@ -74,7 +74,7 @@ impl Watched {
     #[must_use]
     pub fn write_failure(&self) -> String {
         let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        failure.unwrap_or_else(|| "it has not answered".to_owned())
+        failure.unwrap_or_else(|| "it has not responded".to_owned())
     }
 
     /// Reads and rewrites a separate blob. The result counts like that of any other request.

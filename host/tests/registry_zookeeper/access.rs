@@ -104,7 +104,7 @@ async fn clusters_in_two_chroots_are_strangers_and_nothing_is_outside_of_them() 
 async fn settings_that_cannot_be_are_refused_with_the_reason() {
     let cluster = Cluster::start().await;
     let _session = cluster.join("a-1").await;
-    assert_denied(begin(&cluster.options, "a-1").await, "another session is named a-1");
+    assert_denied(begin(&cluster.options, "a-1").await, "another session already has the name a-1");
     assert_denied(begin(&cluster.options, "a/1").await, "name");
     let with = |connect: &str| Options { connect: connect.to_owned(), ..cluster.options.clone() };
     assert_denied(begin(&with("127.0.0.1:port"), "b-1").await, "127.0.0.1:port");

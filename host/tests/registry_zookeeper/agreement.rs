@@ -120,12 +120,12 @@ async fn two_clusters_share_neither_a_bucket_nor_a_registry() {
     };
     assert_denied(
         elsewhere("b-1", &blob).await,
-        &["bucket belongs to cluster", "chroot knows nothing"],
+        &["bucket belongs to cluster", "chroot has no record of it"],
     );
     // A bucket of the same name on another server, which is empty.
     let blank = join(&cluster, "c-1", records("bucket", &other_blob)).await;
-    assert_denied(blank, &["chroot belongs to cluster", "bucket knows nothing"]);
-    assert_eq!(*other_blob.lock().unwrap(), None, "who is refused leaves nothing behind");
+    assert_denied(blank, &["chroot belongs to cluster", "bucket has no record of it"]);
+    assert_eq!(*other_blob.lock().unwrap(), None, "a rejected session leaves nothing behind");
     // Now another cluster uses it.
     let other = elsewhere("d-1", &other_blob).await.unwrap();
     let theirs = join(&cluster, "e-1", records("bucket", &other_blob)).await;
@@ -147,7 +147,7 @@ async fn nodes_that_count_claims_differently_are_not_in_one_cluster() {
         let outcome = begin(&cluster, "b-1", |options| options.granularity = claims).await;
         assert_denied(outcome, &["registry.claims", &claims.to_string(), "object", "a-1"]);
     }
-    assert_eq!(session.members().borrow().iter().count(), 1, "who is refused is not announced");
+    assert_eq!(session.members().borrow().iter().count(), 1, "a rejected session is not announced");
     // Once no node is left, the setting may change.
     session.leave().await;
     let eight = Granularity::Partitions(8);
@@ -171,7 +171,7 @@ async fn of_nodes_that_start_together_and_differ_not_all_are_let_in() {
             session.leave().await;
         }
         let operator = cluster.operator().await;
-        until("nobody is announced", async || {
+        until("no session is announced", async || {
             operator.list_children("/n").await.unwrap().is_empty()
         })
         .await;
@@ -197,7 +197,7 @@ async fn the_identity_is_put_back_where_an_operator_removed_it() {
     let session = join(&cluster, "a-1", records("bucket", &blob)).await.unwrap();
     let before = operator.get_data("/cluster").await.unwrap().0;
     operator.delete("/cluster", None).await.unwrap();
-    until("it is there again", async || operator.check_stat("/cluster").await.unwrap().is_some())
+    until("it exists again", async || operator.check_stat("/cluster").await.unwrap().is_some())
         .await;
     assert_eq!(operator.get_data("/cluster").await.unwrap().0, before);
     assert!(join(&cluster, "b-1", records("bucket", &blob)).await.is_ok());
@@ -221,14 +221,14 @@ async fn a_registry_that_forgot_everything_is_known_to_those_who_were_there() {
     // Equivalent to new servers: the chroot is empty.
     cluster.options.connect = format!("{}/test/emptied", cluster.ensemble.connect_string());
     let stranger = join(&cluster, "b-1", records("bucket", &blob)).await;
-    assert_denied(stranger, &["chroot knows nothing"]);
+    assert_denied(stranger, &["chroot has no record of it"]);
     let other = records_of_a_member("bucket", &blob, Some(ClusterId::random()));
-    assert_denied(join(&cluster, "c-1", other).await, &["chroot knows nothing"]);
+    assert_denied(join(&cluster, "c-1", other).await, &["chroot has no record of it"]);
     let member = records_of_a_member("bucket", &blob, known);
     let _member = join(&cluster, "a-2", member).await.unwrap();
     assert!(
         join(&cluster, "b-2", records("bucket", &blob)).await.is_ok(),
-        "and to all from then on"
+        "and to all nodes from then on"
     );
 }
 

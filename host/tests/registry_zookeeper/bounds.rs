@@ -28,7 +28,11 @@ async fn a_session_at_its_cap_claims_nothing_more() {
     for _ in 0..2 {
         assert_eq!(claim(&session, &id(3)).await, Err(Error::Full(3)));
     }
-    assert_eq!(claim(&session, &id(2)).await, Ok(Claimed::Granted), "what it holds it may claim");
+    assert_eq!(
+        claim(&session, &id(2)).await,
+        Ok(Claimed::Granted),
+        "it may claim what it already holds"
+    );
     assert_eq!(release(&session, &id(2)).await, Ok(()));
     assert_eq!(claim(&session, &id(3)).await, Ok(Claimed::Granted));
     assert_eq!((session.claim_count(), session.held().len()), (3, 3));

@@ -124,7 +124,10 @@ async fn past_its_lease_a_session_claims_nothing_and_afterwards_keeps_what_it_he
         }
         link.cut();
         until("the lease is over", async || !lease_holds(&session)).await;
-        assert!(session.claim(&id(0)).await.is_err(), "also what it held is not granted");
+        assert!(
+            session.claim(&id(0)).await.is_err(),
+            "the claims that it held are not granted either"
+        );
         assert!(session.claim(&id(4)).await.is_err());
         operator.delete(&claim_path(&id(1)), None).await.unwrap();
         link.heal();
@@ -147,7 +150,7 @@ async fn past_its_lease_a_session_claims_nothing_and_afterwards_keeps_what_it_he
                 }
             }
         };
-        if within("word of the session", notices).await {
+        if within("an event of the session", notices).await {
             assert!(lease_holds(&session));
             assert_eq!(session.claim_count(), 2);
             assert_eq!(claim(&session, &id(0)).await, Ok(Claimed::Granted));

@@ -8,7 +8,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stderr,
-    reason = "a test that cannot go on ends, and says why"
+    reason = "a test that cannot continue fails with the reason"
 )]
 
 mod access;

@@ -60,11 +60,11 @@ async fn a_claim_whose_request_was_lost_is_not_ours_while_another_has_it() {
     link.heal();
     let outcome = within("an outcome", claiming).await.unwrap();
     assert_ne!(outcome, Ok(Claimed::Granted));
-    until("the other is known to hold it", async || {
+    until("the other session holds it", async || {
         session.claim(&id(1)).await == Ok(Claimed::Held(other.node().clone()))
     })
     .await;
-    until("nothing is counted", async || session.claim_count() == 0).await;
+    until("no claim is counted", async || session.claim_count() == 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,12 +96,12 @@ async fn what_a_caller_did_not_wait_for_is_given_back() {
         // Dropped at its first await point, when the request has been sent.
         tokio::select! {
             biased;
-            _ = session.claim(id) => panic!("granted without asking"),
+            _ = session.claim(id) => panic!("granted without a request"),
             () = std::future::ready(()) => {}
         }
     }
     until("all were made", async || session.claim_count() == count).await;
-    until("all are given back", async || session.claim_count() == 0).await;
+    until("all are released", async || session.claim_count() == 0).await;
     for id in &ids {
         assert_eq!(other.claim(id).await, Ok(Claimed::Granted));
     }

@@ -23,7 +23,7 @@ async fn a_reconnect_in_time_keeps_claims_and_shows_what_was_missed() {
         assert_eq!(other.set_standing(Standing::Draining).await, Ok(()));
         link.heal();
         notices_until(&session, &Notice::TypesUncertain).await;
-        until("the members are those of now", async || {
+        until("the members are current", async || {
             let members = session.members().borrow().clone();
             members.find(guest.node()).is_some()
                 && members.find(other.node()).is_some_and(|it| it.standing == Standing::Draining)
@@ -35,7 +35,7 @@ async fn a_reconnect_in_time_keeps_claims_and_shows_what_was_missed() {
         notices_until(&session, &Notice::TypeChanged(type_name)).await;
         assert_eq!(other.set_standing(Standing::Ready).await, Ok(()));
         guest.leave().await;
-        until("changes are seen", async || {
+        until("changes are visible", async || {
             let members = session.members().borrow().clone();
             members.find(guest.node()).is_none()
                 && members.find(other.node()).is_some_and(|it| it.standing == Standing::Ready)
@@ -66,7 +66,7 @@ async fn a_claim_that_an_operator_removes_is_lost_and_the_session_goes_on() {
     assert_eq!(release(&session, &id(1)).await, Ok(()));
     operator.delete(&claim_path(&id(2)), None).await.unwrap();
     assert_eq!(claim(&other, &id(2)).await, Ok(Claimed::Granted));
-    assert_eq!(release(&session, &id(2)).await, Ok(()), "before it knows");
+    assert_eq!(release(&session, &id(2)).await, Ok(()), "before it detects it");
     for number in 1..3 {
         assert_eq!(owner(&session, &id(number)).await, Ok(Some(other.node().clone())));
     }

@@ -50,7 +50,7 @@ async fn claims_whose_folder_was_removed_are_lost_and_made_anew() {
     assert_eq!(claim(&session, &id(0)).await, Ok(Claimed::Granted));
     assert_eq!(claim(&session, &id(7)).await, Ok(Claimed::Granted));
     assert!(operator.check_stat(&claim_path(&id(7))).await.unwrap().is_some());
-    assert!(lease_holds(&session) && lease_holds(&other), "no session ends by this");
+    assert!(lease_holds(&session) && lease_holds(&other), "this ends no session");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -63,10 +63,10 @@ async fn sessions_end_with_the_folder_of_their_descriptions_and_begin_anew() {
         delete_all(&operator, folder).await;
         for session in [&session, &other] {
             notices_until(session, &Notice::SessionOver).await;
-            assert!(!lease_holds(session), "{folder}: what was claimed is not trusted any more");
+            assert!(!lease_holds(session), "{folder}: earlier claims are no longer trusted");
         }
         let (session, other) = (cluster.join("a-2").await, cluster.join("b-2").await);
-        until("only those are listed who live", async || {
+        until("only live members are listed", async || {
             let members = other.members().borrow().clone();
             let names: Vec<_> = members.iter().map(|member| member.node.as_str()).collect();
             names == ["a-2", "b-2"]
@@ -87,7 +87,7 @@ async fn nodes_are_told_of_types_whose_folder_was_removed() {
         assert_eq!(session.announce(&type_name).await, Ok(()));
         notices_until(&other, &Notice::TypeChanged(type_name)).await;
     }
-    assert!(lease_holds(&session) && lease_holds(&other), "no session ends by this");
+    assert!(lease_holds(&session) && lease_holds(&other), "this ends no session");
 }
 
 #[tokio::test(flavor = "multi_thread")]

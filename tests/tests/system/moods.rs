@@ -16,11 +16,11 @@ const MOODS: [(&str, &str); 9] = [
     ("loop", "processor time"),
     ("eat", "bytes of memory"),
     ("refuse", "is in no mood for it"),
-    ("garbage", "cannot be read by the code"),
+    ("garbage", "the code cannot read its state"),
     ("first", "its code trapped"),
     ("first-loop", "processor time"),
     ("first-eat", "bytes of memory"),
-    ("first-garbage", "broke the contract"),
+    ("first-garbage", "violated its WIT world"),
 ];
 
 /// Increments every counter, and checks the value and the revision that ran.

@@ -131,7 +131,7 @@ async fn every_break_of_a_component_is_listed() {
     let problem = problem.problem("component-refused");
     let detail = problem["detail"].as_str().unwrap();
     for line in [
-        "its schema version is 1, and states may be written with 2",
+        "its schema version is 1, but stored states may have 2",
         "the handler advance is gone",
         "the reply of get: the property notes is gone",
         "the argument of put: the property notes is no longer accepted",

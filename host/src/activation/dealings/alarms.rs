@@ -27,7 +27,7 @@ pub enum NotRetried {
     #[error("another alarm {0} is set")]
     NameTaken(Arc<str>),
     /// The object has the maximum number of alarms.
-    #[error("it has {ALARMS_MAX} alarms set, as many as it may have")]
+    #[error("it has {ALARMS_MAX} alarms, which is the limit")]
     Full,
 }
 
@@ -202,7 +202,7 @@ mod tests {
         let failure = |dealings: &Dealings| dealings.alarms.as_ref().unwrap()[0].failure.clone();
         assert_eq!((failure(&dealings).as_deref(), numbers(&dealings)), (Some("no"), vec![]));
         dealings.alarms = dealings.alarms_after("a", 181_000);
-        assert_eq!(failure(&dealings), None, "until it does its work");
+        assert_eq!(failure(&dealings), None, "until it succeeds");
     }
 
     #[test]
@@ -217,7 +217,7 @@ mod tests {
         assert_eq!(dealings.retry_alarms(Some(1)), Ok(1));
         let due = dealings.due_alarm(2_000).map(|alarm| (alarm.due_ms, alarm.tries));
         assert_eq!((due, numbers(&dealings)), (Some((1_000, 0)), vec![]));
-        assert_eq!(fail(&mut dealings, "a"), Failed::Kept(2), "numbers are not used again");
+        assert_eq!(fail(&mut dealings, "a"), Failed::Kept(2), "numbers are not reused");
         assert_eq!((dealings.drop_alarms(Some(1)), dealings.drop_alarms(Some(2))), (0, 1));
     }
 

@@ -181,7 +181,7 @@ mod tests {
         assert_eq!(dealings.refused(1, "no", 7), None);
         assert_eq!(dealings.retry_dead(Some(9)), Ok(0));
         assert_eq!(dealings.retry_dead(Some(1)), Ok(1));
-        assert_eq!(numbers(dealings.outbox.iter()), [2, 3], "a message of its own");
+        assert_eq!(numbers(dealings.outbox.iter()), [2, 3], "a separate message");
         assert!(dealings.dead.is_empty());
     }
 

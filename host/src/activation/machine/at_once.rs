@@ -69,8 +69,8 @@ impl<T> Live<T> {
             }) => Some((version, Ok(Done { reply, version, epoch, revision, replayed: true }))),
             Known::Answered(AnsweredCall { version, .. }) => {
                 let text = format!(
-                    "the call to {id} with the idempotency key {} was done at version {version}; \
-                     its answer is no longer kept",
+                    "the call to {id} with the idempotency key {} was executed at version {version}, but its reply is \
+                     no longer stored",
                     key.key
                 );
                 Some((version, refuse(Code::AnswerExpired, text)))
@@ -95,12 +95,14 @@ impl<T> Live<T> {
                 format!("{id} does not exist, at version {version}")
             }
             Precondition::Absent | Precondition::AbsentAt(_) if self.head.state.is_some() => {
-                format!("{id} exists already, at version {version}")
+                format!("{id} already exists, at version {version}")
             }
             Precondition::OneOf(expected) | Precondition::AbsentAt(expected)
                 if !expected.contains(&version) =>
             {
-                format!("{id} is at version {version}, and at none that the call is for")
+                format!(
+                    "{id} is at version {version}, which is none of the versions that the call requires"
+                )
             }
             _ => return None,
         };

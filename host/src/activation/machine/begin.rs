@@ -116,7 +116,7 @@ impl<T> Machine<T> {
                 Reason::StoreUnavailable
             }
             LoadFailure::Record(why) => {
-                let why = format!("its record cannot be used and was left as it is: {why}");
+                let why = format!("its record cannot be used and was left unchanged: {why}");
                 self.refuse_all(Code::RecordDamaged, &why, actions);
                 Reason::RecordDamaged
             }

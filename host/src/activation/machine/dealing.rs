@@ -225,13 +225,13 @@ impl<T> Live<T> {
             Err(error) => {
                 let why = reason(&error.message);
                 let then = match dealings.alarm_failed(name, &why, now.wall_ms) {
-                    Failed::Again => "it is given again later".to_owned(),
-                    Failed::PassedOver => "it is passed over until its next time".to_owned(),
+                    Failed::Again => "it will fire again later".to_owned(),
+                    Failed::PassedOver => "it is skipped until its next time".to_owned(),
                     Failed::Kept(number) => {
-                        format!("it was given up, and is kept as failed alarm {number}")
+                        format!("it was given up and is kept as failed alarm {number}")
                     }
                 };
-                let text = format!("the alarm {name} was answered with an error; {then}: {why}");
+                let text = format!("the alarm {name} failed; {then}: {why}");
                 actions.push(Action::Warn(text));
             }
         }

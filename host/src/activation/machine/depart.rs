@@ -64,7 +64,7 @@ impl<T> Machine<T> {
         actions: &mut Vec<Action<T>>,
     ) {
         let Some(away) = self.away_mut() else {
-            let text = format!("{} has no call that could call others", self.id);
+            let text = format!("{} has no running call that could call other objects", self.id);
             return actions.push(Action::Answer(caller, refuse(Code::CommitRefused, text)));
         };
         let _ = away.age.get_or_insert(age);
@@ -133,7 +133,7 @@ impl<T> Machine<T> {
         let path: String = path.iter().map(|object| format!("{object} -> ")).collect();
         let id = &self.id;
         format!(
-            "{id} was not called, because it waits for its caller, in an older chain of calls: {id} -> {path}{id}"
+            "{id} was not called: it waits for its caller, in an older chain of calls: {id} -> {path}{id}"
         )
     }
 

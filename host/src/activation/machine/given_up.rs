@@ -59,7 +59,7 @@ fn changed(dealings: &mut Dealings, id: &ObjectId, operation: &Operation) -> Res
         Operation::FailedAlarms { is_retry: true, number } => {
             dealings.retry_alarms(number).map_err(|why| {
                 let error = Error::new(Code::AlarmConflict, format!("{id} was not changed: {why}"));
-                let hint = format!("look at its alarms with: highlander alarms {id}");
+                let hint = format!("list its alarms: highlander alarms {id}");
                 Err(Box::new(error.with_hint(hint)))
             })
         }

@@ -21,7 +21,7 @@ impl<T> Machine<T> {
         let Some(live) = &mut self.live else { return };
         let Some(mut running) = live.running.take() else { return };
         if running.is_stale {
-            let text = "the state that the call ran on was replaced by another owner's";
+            let text = "another owner replaced the state that the call ran on";
             let text = format!("the call to {} was not executed: {text}", self.id);
             let answer = live.ended(refuse(Code::CommitRefused, text), actions);
             return actions.push(Action::Answer(running.caller, answer));
@@ -61,7 +61,7 @@ impl<T> Machine<T> {
             Ran::Unreadable(error) => live.ended(unreadable(&self.id, &error, now), actions),
             Ran::NoCode(error) => Err(Box::new(error)),
             Ran::TimedOut => {
-                let text = format!("the time for the call to {} ran out while it ran", self.id);
+                let text = format!("the deadline of the call to {} passed while it ran", self.id);
                 live.ended(refuse(Code::DeadlineExceeded, text), actions)
             }
         };
@@ -148,7 +148,8 @@ impl<T> Waiting<T> {
     /// Returns the action for a caller whose answer this node may no longer send.
     pub(super) fn withheld(self) -> Action<T> {
         let answer = if self.is_change {
-            let text = "the change may have taken effect: the lease of this node ran out meanwhile";
+            let text = "the change may have taken effect: the lease of this node expired before the reply could be \
+                        sent";
             Err(Box::new(Error::new(Code::OutcomeUnknown, text).with_hint(REPEAT)))
         } else {
             refuse(Code::RegistryUnavailable, LEASE_OVER)
@@ -157,7 +158,7 @@ impl<T> Waiting<T> {
     }
 }
 
-const REPEAT: &str = "repeat the call with the same Idempotency-Key to learn what became of it";
+const REPEAT: &str = "repeat the call with the same Idempotency-Key to get its result";
 
 pub(super) fn unknown(id: &ObjectId, why: &str) -> Answer {
     let text = format!("the call to {id} may have taken effect: {why}");
@@ -167,18 +168,21 @@ pub(super) fn unknown(id: &ObjectId, why: &str) -> Answer {
 fn rejected(id: &ObjectId, rejection: Rejection) -> Answer {
     match rejection {
         Rejection::InvalidArgument(why) => {
-            let text = format!("the argument for {id} does not fit: {why}");
-            let hint = format!("see what its handlers take: highlander types {}", id.type_name());
+            let text = format!("the argument for {id} is not valid: {why}");
+            let hint = format!(
+                "list its handlers with their arguments: highlander types {}",
+                id.type_name()
+            );
             Err(Box::new(Error::new(Code::InvalidArgument, text).with_hint(hint)))
         }
         Rejection::UnknownHandler(why) => {
-            let hint = format!("see its handlers: highlander types {}", id.type_name());
+            let hint = format!("list its handlers: highlander types {}", id.type_name());
             Err(Box::new(Error::new(Code::UnknownHandler, why).with_hint(hint)))
         }
         Rejection::NoQuery => {
-            let text = format!("the handler of {id} may change it, and is not called by GET");
+            let text = format!("the handler of {id} is an update, which cannot be called with GET");
             let error = Error::new(Code::MethodNotAllowed, text);
-            Err(Box::new(error.with_hint("call it by POST, with the argument as the body")))
+            Err(Box::new(error.with_hint("call it with POST and the argument as the body")))
         }
         Rejection::Refused(refusal) => {
             let text = format!("{id} rejected the call: {}", refusal.message);
@@ -223,7 +227,7 @@ fn unreadable(id: &ObjectId, error: &RestoreError, now: Now<'_>) -> Answer {
                 error => error.to_string(),
             };
             let text = format!("{id} cannot be used: {why}");
-            let hint = "deploy a component that reads this state; the state is unharmed";
+            let hint = "deploy a component that can read this state; the state is intact";
             Err(Box::new(Error::new(Code::StateUnreadable, text).with_hint(hint)))
         }
     }

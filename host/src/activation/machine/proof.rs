@@ -83,7 +83,7 @@ impl<T> Machine<T> {
             live.proof.done(ticket);
             return live.release_due(now, actions);
         }
-        let why = "the store holds a version of another owner";
+        let why = "the store has a version written by another owner";
         live.undone(&self.id, Code::CommitRefused, why, actions);
         if now.has_lease() {
             live.reload(found.as_ref(), now);

@@ -56,7 +56,7 @@ impl<T> Live<T> {
 
     pub(super) fn quarantined(&self, id: &ObjectId, now: Now<'_>) -> Answer {
         let (count, left) = (self.quarantine.faults, self.quarantine_left(now));
-        let text = format!("{id} is not run for a while: its code failed {count} times in a row");
+        let text = format!("{id} is in quarantine: its code failed {count} times in a row");
         let hint = format!("deploy a revision that works, or try again: highlander resume {id}");
         refuse(Code::ObjectQuarantined, text)
             .map_err(|error| Box::new(error.with_hint(hint).with_retry_after(left)))

@@ -31,7 +31,7 @@ impl<T> Machine<T> {
                 actions.push(Action::Resend(writing.next_pause()));
             }
             Put::Denied(why) | Put::Unavailable(why) => {
-                let why = format!("the store refused the write: {why}");
+                let why = format!("the store rejected the write: {why}");
                 live.undone(&self.id, Code::StoreUnavailable, &why, actions);
                 self.close(Reason::StoreDenied);
             }
@@ -60,12 +60,12 @@ impl<T> Machine<T> {
                 self.close(Reason::Fenced);
             }
             (Resolution::CannotTell, _) => {
-                let why = "so many later changes were made that the record no longer tells";
+                let why = "the record no longer shows it, because many later changes were made";
                 live.cannot_tell(&self.id, why, actions);
                 self.close(Reason::Fenced);
             }
             (Resolution::NotExecuted, found) => {
-                let why = "another owner changed the object meanwhile";
+                let why = "another owner changed the object concurrently";
                 live.undone(&self.id, Code::CommitRefused, why, actions);
                 if now.has_lease() {
                     // This was a late write by a former owner. This node holds the claim, so it continues from that

@@ -96,5 +96,5 @@ fn seeded_bugs_are_found() {
     .into_iter()
     .filter(|&bug| !(1..5_000).any(|seed| std::panic::catch_unwind(|| run(seed, bug)).is_err()))
     .collect();
-    assert_eq!(missed, [], "the checks see nothing of these");
+    assert_eq!(missed, [], "the checks miss these faults");
 }

@@ -59,7 +59,7 @@ enum Says {
 }
 
 /// Next step after a run.
-#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
+#[expect(clippy::large_enum_variant, reason = "it is destructured immediately")]
 pub(super) enum Next {
     /// This is the outcome of the call.
     Take(Ran),

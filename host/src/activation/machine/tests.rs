@@ -220,7 +220,7 @@ fn nothing_is_answered_before_its_commit() {
     bench.step(Event::Ran(Ran::Queried { reply: Bytes::from_static(b"1") }));
     bench.call(3, "fail");
     bench.step(Event::Ran(Ran::Faulted(Fault::Stack)));
-    assert_eq!(bench.outcomes(), [], "not even an error that saw the change");
+    assert_eq!(bench.outcomes(), [], "not even an error that observed the change");
     bench.step(Event::Stored(Put::Applied(etag("e1"))));
     assert_eq!(bench.outcomes(), [(1, Ok(1)), (2, Ok(1)), (3, Err(Code::StackExceeded))]);
 }
@@ -269,7 +269,7 @@ fn after_a_slow_write_the_next_one_waits_for_those_who_were_just_answered() {
     updates(&mut bench, 5..6);
     assert_eq!(writes(&mut bench), 0, "the others are not");
     bench.wake_at(34);
-    assert_eq!(writes(&mut bench), 1, "and are waited for only so long");
+    assert_eq!(writes(&mut bench), 1, "and are waited for only for a limited time");
 }
 
 #[test]
@@ -313,7 +313,7 @@ fn an_undecided_write_is_sent_again_until_it_is_decided() {
     assert!(matches!(bench.action(), Action::Reread(_)));
     let own = match &bench.machine.live.as_ref().unwrap().writing {
         Some(writing) => writing.write,
-        None => panic!("the write is under way"),
+        None => panic!("the write is in progress"),
     };
     let record = Record { recent: RecentWrites::new(vec![own]), ..foreign(1, &[]) };
     bench.step(Event::Reread(Reread::Found(Some((record, etag("e1"))))));
@@ -352,7 +352,7 @@ fn a_late_write_of_a_former_owner_is_taken_over() {
     assert_eq!(
         bench.outcomes(),
         [(2, Err(Code::CommitRefused))],
-        "it ran on a state that never was"
+        "it ran on a state that was never committed"
     );
     bench.actions.clear();
     bench.call(3, "add");
@@ -399,8 +399,8 @@ fn a_refused_write_is_resolved_by_the_writes_that_the_record_remembers() {
         ("another made my version", Some(vec![(3, 3), (4, 9)]), &matches, Resolution::NotExecuted),
         ("all are newer, all remembered", Some(vec![(5, 5)]), &matches, Resolution::NotExecuted),
         ("all are newer, some forgotten", Some(many), &matches, Resolution::CannotTell),
-        ("gone, was there", None, &matches, Resolution::NotExecuted),
-        ("gone, was not there", None, &Condition::Absent, Resolution::Undecided),
+        ("deleted, existed before", None, &matches, Resolution::NotExecuted),
+        ("deleted, did not exist before", None, &Condition::Absent, Resolution::Undecided),
     ] {
         let record = found.map(|writes| foreign(writes.last().unwrap().0, &writes));
         assert_eq!(resolve(mine, condition, record.as_ref()), expected, "{why}");
@@ -484,7 +484,7 @@ fn the_claim_is_given_back_when_all_is_settled_and_not_before() {
     bench.actions.clear();
     bench.step(Event::Released);
     let [Action::Ended(Reason::Requested), Action::Claim] = bench.actions.as_slice() else {
-        panic!("a call that came meanwhile starts again: {:?}", bench.actions);
+        panic!("a call that arrived in the meantime starts again: {:?}", bench.actions);
     };
 }
 

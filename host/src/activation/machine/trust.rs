@@ -17,8 +17,8 @@ use crate::clock::BootTime;
 use crate::error::Code;
 use crate::id::ObjectId;
 
-pub(super) const STORE_SILENT: &str = "the store does not answer this node";
-const STORE_UNWRITABLE: &str = "the store takes no writes of this node";
+pub(super) const STORE_SILENT: &str = "the store does not respond to this node";
+const STORE_UNWRITABLE: &str = "the store accepts no writes from this node";
 
 impl<T> Machine<T> {
     /// Returns the inputs with the effective lease: once the claim is gone, the session's lease no longer covers this

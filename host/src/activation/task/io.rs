@@ -107,7 +107,7 @@ impl Task {
         let (around, name) = (Arc::clone(&self.around), entry_name(self.cell.id(), wake));
         tokio::spawn(async move {
             if let Err(error) = around.store.remove(&name).await {
-                tracing::debug!(name, "an entry of the index was not removed: {error}");
+                tracing::debug!(name, "a wake-up index entry was not removed: {error}");
             }
         });
     }
@@ -145,7 +145,7 @@ impl Task {
             match around.registry.release(&id).await {
                 Ok(()) | Err(registry::Error::SessionOver) => {}
                 Err(error) => tracing::warn!(
-                    object = %id, "the claim was not given back and ends with the session: {error}"
+                    object = %id, "the claim was not released and ends with the session: {error}"
                 ),
             }
             Io::Released
@@ -194,12 +194,12 @@ impl Task {
 
     pub(super) fn note_held_back(&self, revision: u32, why: String) {
         let id = self.cell.id();
-        tracing::warn!(object = %id, revision, "stays on its own revision: {why}");
+        tracing::warn!(object = %id, revision, "the object stays on its revision: {why}");
         self.around.catalog.held_back(id, revision, why);
     }
 
     pub(super) fn note_quarantine(&self, pause: Duration) {
-        tracing::warn!(object = %self.cell.id(), ?pause, "is quarantined: its code failed again and again");
+        tracing::warn!(object = %self.cell.id(), ?pause, "the object is quarantined: its code failed repeatedly");
         self.around.metrics.quarantines.inc();
     }
 
@@ -246,7 +246,7 @@ async fn read(id: &ObjectId, around: &Surroundings) -> Result<Found, LoadFailure
         Ok(record) => Ok(Some((record, blob.etag))),
         Err(error) => {
             around.metrics.damaged_records.inc();
-            tracing::error!(object = %id, "the record was refused and left as it is: {error}");
+            tracing::error!(object = %id, "the record was rejected and left unchanged: {error}");
             Err(LoadFailure::Record(error.to_string()))
         }
     }

@@ -108,14 +108,14 @@ fn objects_that_are_left_are_for_the_code_that_they_had() {
         assert_eq!(error.code, Code::ComponentRefused);
         assert!(error.message.contains("3 objects") && error.hint.unwrap().contains("--force"));
     }
-    assert!(record.removed.is_some(), "a refusal changes nothing");
+    assert!(record.removed.is_some(), "a rejected removal changes nothing");
     let mut same = record.clone();
-    assert_eq!(deploy(&mut same, "b", false), Ok(Some(2)), "it is there again as it was");
+    assert_eq!(deploy(&mut same, "b", false), Ok(Some(2)), "it exists again, unchanged");
     assert_eq!((same.current, same.removed.clone(), same.revisions.len()), (2, None, 2));
     assert!(same.may_open("milk", 1).is_ok());
     let mut forced = record;
     assert_eq!(deploy(&mut forced, "c", true), Ok(Some(3)));
-    assert!(forced.may_open("milk", 1).is_ok(), "that was asked for");
+    assert!(forced.may_open("milk", 1).is_ok(), "this was requested");
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn the_newest_are_kept_and_the_others_are_overdue_after_a_time() {
     let mut record = deployed(4);
     assert!(overdue(&record, 1_000_000).is_empty(), "nothing was noted yet");
     assert!(record.retire(RETENTION, 10));
-    assert!(!record.retire(RETENTION, 20), "it is no news");
+    assert!(!record.retire(RETENTION, 20), "it is already recorded");
     assert!(overdue(&record, 109).is_empty());
     assert_eq!(overdue(&record, 110), sorted([1, 2]));
 }

@@ -69,7 +69,7 @@ impl Asked {
             handler_of(own, handler)?;
         }
         check_json("the argument", &argument, MESSAGE_BYTES_MAX)?;
-        check_count("messages within one call", self.messages.len(), MESSAGES_PER_CALL_MAX)?;
+        check_count("messages in one call", self.messages.len(), MESSAGES_PER_CALL_MAX)?;
         self.messages.push(Message { to, handler: handler.into(), argument: argument.into() });
         Ok(())
     }
@@ -77,12 +77,12 @@ impl Asked {
     pub(super) fn publish(&mut self, name: &str, data: Vec<u8>) -> Effect<()> {
         self.may()?;
         if !is_event_name(name) || OWN_EVENTS.contains(&name) {
-            return invalid(format!("an event cannot be called {name:?}"));
+            return invalid(format!("the event name {name:?} is not valid"));
         }
         check_json("the event's data", &data, EVENT_BYTES_MAX)?;
-        check_count("events within one call", self.events.len(), EVENTS_PER_CALL_MAX)?;
+        check_count("events in one call", self.events.len(), EVENTS_PER_CALL_MAX)?;
         check_count(
-            "bytes of events within one call",
+            "bytes of events in one call",
             self.event_bytes + data.len(),
             EVENT_BYTES_MAX + 1,
         )?;
@@ -97,7 +97,7 @@ impl Asked {
         let is_name = (1..=ALARM_NAME_BYTES_MAX).contains(&alarm.name.len())
             && alarm.name.bytes().all(|byte| is_letter(byte) || b"-_".contains(&byte));
         if !is_name {
-            return invalid(format!("an alarm cannot be called {:?}", alarm.name));
+            return invalid(format!("the alarm name {:?} is not valid", alarm.name));
         }
         check_handler(&alarm.handler)?;
         if let Some(own) = &self.own
@@ -105,13 +105,13 @@ impl Asked {
         {
             let (name, handler) = (&own.name, &alarm.handler);
             return invalid(format!(
-                "{handler} of {name} is a query, and an alarm calls an update"
+                "{handler} of {name} is a query; an alarm must call an update"
             ));
         }
         check_json("the argument", &alarm.argument, ALARM_BYTES_MAX)?;
         let every_min = ALARM_EVERY_MIN.as_millis() as u64;
         if alarm.every_ms.is_some_and(|every| every < every_min) {
-            return invalid(format!("an alarm repeats at most every {every_min} ms"));
+            return invalid(format!("an alarm can repeat at most every {every_min} ms"));
         }
         let alarms = self.alarms_mut();
         match alarms.binary_search_by(|known| known.name.cmp(&alarm.name)) {
@@ -156,7 +156,7 @@ fn check_handler(name: &str) -> Effect<()> {
     if is_handler_name(name) {
         Ok(())
     } else {
-        invalid(format!("a handler cannot be called {name:?}"))
+        invalid(format!("the handler name {name:?} is not valid"))
     }
 }
 
@@ -170,7 +170,7 @@ fn handler_of(own: &Description, name: &str) -> Effect<HandlerKind> {
 
 fn check_json(what: &str, bytes: &[u8], bytes_max: usize) -> Effect<()> {
     if bytes.len() > bytes_max {
-        let text = format!("{what} has {} bytes, and may have {bytes_max}", bytes.len());
+        let text = format!("{what} has {} bytes; expected at most {bytes_max}", bytes.len());
         return Err(EffectError::TooMuch(text));
     }
     if is_json(bytes) { Ok(()) } else { invalid(format!("{what} is not JSON")) }
@@ -180,7 +180,7 @@ fn check_count(what: &str, count: usize, max: usize) -> Effect<()> {
     if count < max {
         Ok(())
     } else {
-        Err(EffectError::TooMuch(format!("{max} {what} are as many as may be")))
+        Err(EffectError::TooMuch(format!("too many {what}: the limit is {max}")))
     }
 }
 
@@ -292,7 +292,11 @@ mod tests {
         assert_eq!(asked.set_alarm(calls("ring")), Ok(()));
         assert_eq!(asked.send(to(), "get", b"1".to_vec()), Ok(()));
         let other = Ok("todo/1".parse().unwrap());
-        assert_eq!(asked.send(other, "gone", b"1".to_vec()), Ok(()), "it may come to have it");
+        assert_eq!(
+            asked.send(other, "gone", b"1".to_vec()),
+            Ok(()),
+            "it may have the handler later"
+        );
         let asked = asked.into_effects();
         assert_eq!((asked.messages.len(), asked.alarms.map(|alarms| alarms.len())), (2, Some(1)));
     }

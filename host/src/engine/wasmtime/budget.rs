@@ -20,7 +20,7 @@ pub(super) const FIRST_SLICE_TICKS: u64 = 2;
 
 /// The call exceeded its processor time.
 #[derive(Debug, thiserror::Error)]
-#[error("the processor time is used up")]
+#[error("the processor time is exhausted")]
 pub(super) struct CpuSpent;
 
 /// Limit and consumption of one instance's calls.

@@ -65,17 +65,17 @@ impl CodeCache {
                 return None;
             }
             Err(untrusted) => {
-                tracing::warn!(%digest, "compiled code on disk is not used, and is compiled anew: {untrusted}");
+                tracing::warn!(%digest, "compiled code on disk is ignored and compiled again: {untrusted}");
                 return None;
             }
         };
         let Some(code) = self.verified(&file, digest) else {
-            tracing::warn!(%digest, "compiled code on disk is not what this node wrote; compiling");
+            tracing::warn!(%digest, "compiled code on disk was not written by this node; compiling again");
             return None;
         };
         let loaded = code.load(engine);
         loaded
-            .inspect_err(|error| tracing::warn!(%digest, "compiled code not loaded: {error}"))
+            .inspect_err(|error| tracing::warn!(%digest, "cannot load compiled code: {error}"))
             .ok()
     }
 
@@ -84,7 +84,7 @@ impl CodeCache {
         if let Err(error) = self.write(digest, code.bytes())
             && self.failed_count.fetch_add(1, Ordering::Relaxed) == 0
         {
-            tracing::warn!(%error, "compiled code cannot be kept on disk; going on without");
+            tracing::warn!(%error, "cannot cache compiled code on disk; continuing without it");
         }
     }
 
@@ -105,7 +105,10 @@ impl CodeCache {
         self.folder.replace(&self.name(digest), &Hex(&nonce).to_string(), &parts)?;
         let removed_count = self.folder.evict(ENDING, self.bytes_max)?;
         if removed_count > 0 {
-            tracing::debug!(removed_count, "compiled code that was not used for long was removed");
+            tracing::debug!(
+                removed_count,
+                "removed compiled code that was not used for the longest time"
+            );
         }
         Ok(())
     }
@@ -122,7 +125,7 @@ impl CodeCache {
 
     fn keyed(&self, code: &[u8], digest: Digest) -> Hmac<Sha256> {
         let mut mac =
-            Hmac::<Sha256>::new_from_slice(&self.key).expect("a MAC takes keys of any length");
+            Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC accepts keys of any length");
         // Fixed-length fields come first, so that no byte can move from one field to the next.
         mac.update(self.environment.as_bytes());
         mac.update(digest.as_bytes());
@@ -162,7 +165,7 @@ fn read_or_create_key(folder: &Folder) -> io::Result<[u8; KEY_BYTES]> {
     let wrong = |why: String| io::Error::other(format!("{KEY_FILE}: {why}"));
     let bytes =
         folder.read(KEY_FILE, KEY_BYTES as u64).map_err(|error| wrong(error.to_string()))?;
-    bytes.try_into().map_err(|_| wrong(format!("it has not {KEY_BYTES} bytes")))
+    bytes.try_into().map_err(|_| wrong(format!("expected {KEY_BYTES} bytes")))
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ impl Code {
     /// Loads the code.
     #[allow(
         unsafe_code,
-        reason = "loading compiled code is unsafe by nature; a `Code` says where it came from"
+        reason = "loading compiled code is inherently unsafe; a `Code` guarantees its origin"
     )]
     pub(super) fn load(&self, engine: &Engine) -> wasmtime::Result<Component> {
         // SAFETY: a `Code` holds the output of `Engine::precompile_component`. It was produced just now by a

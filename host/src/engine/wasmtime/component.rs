@@ -57,7 +57,7 @@ impl WasmComponent {
         compiled: &Compiled,
     ) -> Result<Self, LoadError> {
         let refused = |error: wasmtime::Error| {
-            let text = format!("it is no component of the world highlander:object: {error:#}");
+            let text = format!("it is not a component of the world highlander:object: {error:#}");
             LoadError::Refused(cut(&escape(&text), 1024).to_owned())
         };
         let reaches_out = imports::reaches_out(&shared.engine, compiled);
@@ -134,8 +134,8 @@ impl Component for WasmComponent {
 /// Returns the error text for a component whose functions have the right names but other types.
 fn other_contract(error: &wasmtime::Error) -> String {
     let text = format!(
-        "it was built against another version of the contract than this node's, highlander:object@0.1.0, so build it \
-         again with the SDK, or the WIT, of this release: {error:#}"
+        "it was built against another version of the WIT world; expected highlander:object@0.1.0: rebuild it with the \
+         SDK, or the WIT, of this release: {error:#}"
     );
     cut(&escape(&text), 1024).to_owned()
 }

@@ -21,19 +21,19 @@ pub(super) fn check(said: wit::Description) -> Result<Description, String> {
     let bytes = size(&said);
     if bytes > DESCRIPTION_BYTES_MAX {
         return Err(format!(
-            "its description has {bytes} bytes, and may have {DESCRIPTION_BYTES_MAX}"
+            "its description has {bytes} bytes; expected at most {DESCRIPTION_BYTES_MAX}"
         ));
     }
     if said.schema_version == 0 {
-        return Err("its schema version is 0: versions begin at 1".to_owned());
+        return Err("its schema version is 0; expected at least 1".to_owned());
     }
     if !is_content_type(&said.state_content_type) {
         let content_type = super::guest::cut(&said.state_content_type, 100);
-        return Err(format!("{content_type:?} is no media type of a state"));
+        return Err(format!("{content_type:?} is not a valid media type of a state"));
     }
     if said.handlers.len() > HANDLER_COUNT_MAX {
         let count = said.handlers.len();
-        return Err(format!("it has {count} handlers, and may have {HANDLER_COUNT_MAX}"));
+        return Err(format!("it has {count} handlers; expected at most {HANDLER_COUNT_MAX}"));
     }
     let name = TypeName::new(&said.name).map_err(|invalid| invalid.to_string())?;
     let state = schema_of(&said.state_schema, "the state")?;
@@ -41,10 +41,12 @@ pub(super) fn check(said: wit::Description) -> Result<Description, String> {
         said.handlers.into_iter().map(handler).collect::<Result<Vec<Handler>, String>>()?;
     handlers.sort_by(|a, b| a.name.cmp(&b.name));
     if let Some(name) = first_duplicate(&handlers) {
-        return Err(format!("it has two handlers of the name {name:?}"));
+        return Err(format!("it has two handlers named {name:?}"));
     }
     if let Some(Handler { name, .. }) = handlers.iter().find(|handler| is_of_wrong_kind(handler)) {
-        return Err(format!("{name:?} is of the wrong kind: get is a query, and put an update"));
+        return Err(format!(
+            "{name:?} is of the wrong kind: get must be a query, and put an update"
+        ));
     }
     Ok(Description {
         name,
@@ -69,13 +71,13 @@ fn size(said: &wit::Description) -> usize {
 fn handler(said: wit::Handler) -> Result<Handler, String> {
     if !is_handler_name(&said.name) {
         return Err(format!(
-            "handler name {:?} is not valid: \
-             1 to {HANDLER_NAME_BYTES_MAX} of a-z, 0-9, - and _, beginning with a letter",
+            "handler name {:?} is not valid; expected 1 to {HANDLER_NAME_BYTES_MAX} of a-z, 0-9, - and _, starting \
+             with a letter",
             super::guest::cut(&said.name, 100)
         ));
     }
     if RESERVED_NAMES.contains(&said.name.as_str()) {
-        return Err(format!("{:?} is reserved, and cannot be the name of a handler", said.name));
+        return Err(format!("{:?} is reserved and cannot be the name of a handler", said.name));
     }
     let argument = schema_of(&said.argument_schema, &format!("the argument of {:?}", said.name))?;
     let reply = schema_of(&said.reply_schema, &format!("the reply of {:?}", said.name))?;
@@ -95,13 +97,14 @@ fn schema_of(text: &str, of: &str) -> Result<Value, String> {
     let depth = depth_of(text);
     if depth > SCHEMA_DEPTH_MAX {
         return Err(format!(
-            "the schema of {of} has {depth} levels of objects and arrays within each other, and may have \
-             {SCHEMA_DEPTH_MAX}: give parts of it a name in $defs, and refer to them"
+            "the schema of {of} has {depth} levels of nested objects and arrays; expected at most {SCHEMA_DEPTH_MAX}: \
+             define parts of it in $defs, and refer to them"
         ));
     }
     let schema = serde_json::from_str(text)
         .map_err(|invalid| format!("the schema of {of} is not JSON: {invalid}"))?;
-    schema::check(&schema).map_err(|why| format!("the schema of {of} is no JSON Schema: {why}"))?;
+    schema::check(&schema)
+        .map_err(|why| format!("the schema of {of} is not a valid JSON Schema: {why}"))?;
     Ok(schema)
 }
 
@@ -210,8 +213,8 @@ mod tests {
             assert!(checked(SCHEMA_DEPTH_MAX).is_ok());
             for depth in [SCHEMA_DEPTH_MAX + 1, 120, 124, 1_000, 100_000] {
                 let text = checked(depth).unwrap_err();
-                let why = format!("has {depth} levels of objects and arrays within each other");
-                assert!(text.contains(&why) && text.contains("may have 48"), "{text}");
+                let why = format!("has {depth} levels of nested objects and arrays");
+                assert!(text.contains(&why) && text.contains("expected at most 48"), "{text}");
             }
         }
     }
@@ -226,7 +229,7 @@ mod tests {
             assert!(text.contains(why), "{text}");
         }
         check_refused(|d| d.name = "Counter".to_owned(), "type name");
-        check_refused(|d| d.schema_version = 0, "begin at 1");
+        check_refused(|d| d.schema_version = 0, "expected at least 1");
         check_refused(|d| d.state_content_type = "json".to_owned(), "media type");
         check_refused(|d| d.state_schema = "3".to_owned(), "neither an object");
         check_refused(|d| d.state_schema = "{\"type\":\"text\"}".to_owned(), "type is not");
@@ -237,6 +240,6 @@ mod tests {
         check_refused(|d| d.handlers.push(handler_named("_x")), "handler name");
         check_refused(|d| d.handlers.push(handler_named("")), "handler name");
         check_refused(|d| d.handlers = vec![handler_named("a"); 257], "257 handlers");
-        check_refused(|d| d.documentation = "x".repeat(1024 * 1024), "bytes, and may have");
+        check_refused(|d| d.documentation = "x".repeat(1024 * 1024), "bytes; expected at most");
     }
 }

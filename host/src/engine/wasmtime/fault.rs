@@ -23,7 +23,7 @@ pub(super) fn fault_of(error: &Error, guest: &Guest) -> Fault {
         return Fault::Exhausted("too many instances are live".to_owned());
     }
     if error.is::<std::io::Error>() || error.is::<wasmtime::error::OutOfMemory>() {
-        return Fault::Exhausted("the host has no more memory for it".to_owned());
+        return Fault::Exhausted("the host is out of memory".to_owned());
     }
     let trap = error.downcast_ref::<Trap>();
     if trap.is_some_and(|trap| is_stack_overflow(*trap, error)) {

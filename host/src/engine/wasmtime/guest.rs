@@ -96,7 +96,7 @@ impl Guest {
         let dropped_count = std::mem::take(&mut self.log.dropped_count);
         if dropped_count > 0 {
             let object = self.object_name();
-            tracing::warn!(target: "object", object, dropped_count, "log lines of the call dropped");
+            tracing::warn!(target: "object", object, dropped_count, "dropped log lines of the call");
         }
     }
 
@@ -123,7 +123,7 @@ impl Guest {
             let seeded = StdRng::try_from_rng(&mut SysRng);
             self.random = Some(Box::new(seeded.map_err(wasmtime::Error::new)?));
         }
-        Ok(self.random.as_mut().expect("it was seeded right above"))
+        Ok(self.random.as_mut().expect("seeded above"))
     }
 
     fn object_name(&self) -> &str {

@@ -58,7 +58,7 @@ pub(super) fn link(engine: &Engine, component: &Component) -> Result<Linker<Gues
         let (Some(define), ComponentItem::ComponentInstance(interface)) =
             (definition(import), item.ty)
         else {
-            bail!("{import} is no interface that objects are given");
+            bail!("{import} is not an interface that the host grants");
         };
         let mut functions = Functions { linker: linker.instance(import)?, names: Vec::new() };
         define(&mut functions)?;
@@ -68,7 +68,8 @@ pub(super) fn link(engine: &Engine, component: &Component) -> Result<Linker<Gues
                     functions.linker.resource(name, wasi::resource_type(name), |_, _| Ok(()))?;
                 }
                 ComponentItem::ComponentFunc(_) if !functions.names.contains(&name) => {
-                    let text = format!("it called {name} of {import}, which objects are not given");
+                    let text =
+                        format!("it called {name} of {import}, which the host does not grant");
                     functions.linker.func_new(name, move |_, _, _, _| bail!("{text}"))?;
                 }
                 _ => {}

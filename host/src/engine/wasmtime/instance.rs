@@ -175,7 +175,7 @@ impl Instance for WasmInstance {
             return Err(Fault::StateTooLarge { bytes: state.len(), limit: self.state_max });
         }
         if self.states_are_json && !is_json(&state) {
-            return Err(contract("its snapshot is not JSON, as it says"));
+            return Err(contract("its snapshot is not JSON, although its description says so"));
         }
         self.usable = true;
         Ok(Bytes::from(state))
@@ -209,7 +209,9 @@ fn occasion_of(occasion: &Occasion) -> wit::Occasion<'_> {
 fn check_reply(reply: &[u8]) -> Result<(), Fault> {
     if reply.len() > REPLY_BYTES_MAX {
         let bytes = reply.len();
-        return Err(contract(&format!("its reply has {bytes} bytes, of {REPLY_BYTES_MAX}")));
+        return Err(contract(&format!(
+            "its reply has {bytes} bytes; expected at most {REPLY_BYTES_MAX}"
+        )));
     }
     if !is_json(reply) {
         return Err(contract("its reply is not JSON"));
@@ -223,7 +225,7 @@ fn rejected(rejection: wit::Rejection) -> Result<Rejection, Fault> {
             Rejection::InvalidArgument(cut(&why, MESSAGE_BYTES_MAX).to_owned())
         }
         wit::Rejection::UnknownHandler => {
-            let text = "the component describes this handler and does not have it";
+            let text = "the component describes this handler, but does not implement it";
             Rejection::UnknownHandler(text.to_owned())
         }
         wit::Rejection::Refused(refusal) => Rejection::Refused(Refusal {
@@ -239,7 +241,7 @@ fn checked_detail(detail: Vec<u8>) -> Result<Option<Bytes>, Fault> {
     if detail.len() > REJECTION_DETAIL_BYTES_MAX {
         let bytes = detail.len();
         let text = format!(
-            "the detail of its rejection has {bytes} bytes, of {REJECTION_DETAIL_BYTES_MAX}"
+            "the detail of its rejection has {bytes} bytes; expected at most {REJECTION_DETAIL_BYTES_MAX}"
         );
         return Err(contract(&text));
     }

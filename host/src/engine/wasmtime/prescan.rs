@@ -50,7 +50,7 @@ pub(super) fn scan(wasm: &[u8]) -> Result<(), LoadError> {
         let payload = payload.map_err(|error| {
             // Some messages continue with byte dumps.
             let text = error.message().lines().next().unwrap_or_default();
-            refused(&format!("it is no component: {text} at byte {}", error.offset()))
+            refused(&format!("it is not a component: {text} at byte {}", error.offset()))
         })?;
         scan.payload(&payload, wasm)?;
     }
@@ -101,7 +101,7 @@ impl Scan {
     fn begin(&mut self, encoding: Encoding) -> Result<(), LoadError> {
         if self.open.is_empty() && encoding == Encoding::Module {
             return Err(refused(
-                "it is a core module, and not a component: build it for wasm32-wasip2",
+                "it is a core module, not a component: build it for wasm32-wasip2",
             ));
         }
         self.open.push(0);
@@ -158,7 +158,7 @@ fn check_import(name: &str) -> Result<(), LoadError> {
         }
         _ => "",
     };
-    Err(refused(&format!("it imports {name}, which objects are not given{advice}")))
+    Err(refused(&format!("it imports {name}, which the host does not grant{advice}")))
 }
 
 /// Only UTF-8 strings may pass between guest and host: the other encodings are rarely used code on a trust
@@ -173,19 +173,19 @@ fn check_encoding(function: &wasmparser::CanonicalFunction) -> Result<(), LoadEr
         matches!(option, CanonicalOption::UTF16 | CanonicalOption::CompactUTF16)
     };
     if options.iter().any(is_other) {
-        return Err(refused("it passes text as UTF-16, and only UTF-8 is taken"));
+        return Err(refused("it passes text as UTF-16; only UTF-8 is supported"));
     }
     Ok(())
 }
 
 fn bound(what: &str, count: u64, max: u64) -> Result<(), LoadError> {
     if count > max {
-        return Err(refused(&format!("it has {count} {what}, and may have {max}")));
+        return Err(refused(&format!("it has {count} {what}; expected at most {max}")));
     }
     Ok(())
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
+#[allow(clippy::needless_pass_by_value, reason = "it is passed to map_err")]
 fn invalid(error: wasmparser::BinaryReaderError) -> LoadError {
     refused(&error.to_string())
 }

@@ -208,7 +208,7 @@ fn insecure_seed(to: &mut Functions<'_>) -> Result<()> {
 
 fn random_bytes(mut cx: Cx<'_>, (count,): (u64,)) -> Result<(Vec<u8>,)> {
     if count > RANDOM_BYTES_MAX {
-        bail!("it asked for {count} random bytes, and may ask for {RANDOM_BYTES_MAX} at a time");
+        bail!("it requested {count} random bytes; expected at most {RANDOM_BYTES_MAX} at a time");
     }
     let mut bytes = vec![0; usize::try_from(count)?];
     cx.data_mut().random()?.fill_bytes(&mut bytes);

@@ -134,7 +134,7 @@ fn terms_differ_where_both_nodes_tell_them() {
     let terms = |claims, store| Terms::new(claims, store);
     let mine = terms(Granularity::Object, Some("objects/prod"));
     assert_eq!(mine.difference(&mine.clone()), None);
-    assert_eq!(mine.difference(&Terms::default()), None, "it tells nothing");
+    assert_eq!(mine.difference(&Terms::default()), None, "it publishes nothing");
     let other = terms(Granularity::Partitions(8), Some("objects/prod"));
     let expected = ("registry.claims", "object", "partitions = 8");
     assert_eq!(mine.difference(&other), Some(expected));

@@ -28,31 +28,38 @@ async fn nodes_see_each_other<C: Cluster>(cluster: &C, a: &C::Session, b: &C::Se
         let node = session.node();
         assert!(
             session.members().borrow().find(node).is_some(),
-            "a node is a member from the first"
+            "a node is a member from the start"
         );
-        until(session, "both are there", |members| {
+        until(session, "both are members", |members| {
             [a, b].iter().all(|other| members.find(other.node()).is_some())
         })
         .await;
     }
     let guest = cluster.join(NodeId::new("guest-1")).await;
-    let confirmed = patiently(|| a.confirm_members()).await.expect("the registry answers");
-    assert!(confirmed.find(guest.node()).is_some(), "who has joined is confirmed at once");
-    assert!(guest.members().borrow().find(a.node()).is_some(), "it sees those before it at once");
-    until(a, "the guest is there", |members| members.find(guest.node()).is_some()).await;
-    let seen = a.members().borrow().find(guest.node()).cloned().expect("it was there");
+    let confirmed = patiently(|| a.confirm_members()).await.expect("the registry responds");
+    assert!(
+        confirmed.find(guest.node()).is_some(),
+        "a node that has joined is confirmed immediately"
+    );
+    assert!(
+        guest.members().borrow().find(a.node()).is_some(),
+        "it sees earlier members immediately"
+    );
+    until(a, "the guest is a member", |members| members.find(guest.node()).is_some()).await;
+    let seen = a.members().borrow().find(guest.node()).cloned().expect("it was a member");
     assert_eq!((seen.protocol, seen.standing), (PROTOCOL, Standing::Ready));
     cluster.end(&guest).await;
-    until(a, "the guest is gone", |members| members.find(guest.node()).is_none()).await;
-    let confirmed = patiently(|| a.confirm_members()).await.expect("the registry answers");
-    assert!(confirmed.find(guest.node()).is_none(), "and who was seen to leave is not there");
+    until(a, "the guest is no longer a member", |members| members.find(guest.node()).is_none())
+        .await;
+    let confirmed = patiently(|| a.confirm_members()).await.expect("the registry responds");
+    assert!(confirmed.find(guest.node()).is_none(), "and a node that has left is not a member");
 }
 
 async fn standings_are_seen(a: &impl Registry, b: &impl Registry) {
     for standing in [Standing::Draining, Standing::Unwell, Standing::Ready] {
         assert_eq!(patiently(|| b.set_standing(standing)).await, Ok(()));
         for session in [a, b as &dyn Registry] {
-            until(session, "the standing is seen", |members| {
+            until(session, "the standing is visible", |members| {
                 members.find(b.node()).is_some_and(|member| member.standing == standing)
             })
             .await;
@@ -83,7 +90,7 @@ async fn who_leaves_leaves_nothing_behind<C: Cluster>(cluster: &C, other: &C::Se
     let id = new_object();
     assert_eq!(claim(&leaving, &id).await, Ok(Claimed::Granted));
     leaving.leave().await;
-    assert_eq!(claim(other, &id).await, Ok(Claimed::Granted), "its claims are free at once");
+    assert_eq!(claim(other, &id).await, Ok(Claimed::Granted), "its claims are free immediately");
     assert!(leaving.lease_until() <= BootTime::now());
     assert_eq!(leaving.claim(&id).await, Err(Error::SessionOver));
     assert_eq!(leaving.confirm_members().await, Err(Error::SessionOver));
@@ -91,7 +98,7 @@ async fn who_leaves_leaves_nothing_behind<C: Cluster>(cluster: &C, other: &C::Se
     check_last_notice(&leaving).await;
     leaving.leave().await;
     assert_eq!(release(other, &id).await, Ok(()));
-    until(other, "it is no member", |members| members.find(leaving.node()).is_none()).await;
+    until(other, "it is not a member", |members| members.find(leaving.node()).is_none()).await;
 }
 
 /// Checks that the end of a session is reported and that no event follows it.
@@ -102,7 +109,7 @@ pub(super) async fn check_last_notice(session: &impl Registry) {
 }
 
 async fn next_notice(session: &dyn Registry) -> Notice {
-    timeout(ENDING_TIME_MAX, session.next_notice()).await.expect("a notice comes")
+    timeout(ENDING_TIME_MAX, session.next_notice()).await.expect("a notice arrives")
 }
 
 async fn until(session: &dyn Registry, what: &str, is_so: impl FnMut(&Members) -> bool) {
@@ -110,6 +117,6 @@ async fn until(session: &dyn Registry, what: &str, is_so: impl FnMut(&Members) -
     let seen = timeout(ENDING_TIME_MAX, members.wait_for(is_so)).await;
     if !matches!(seen, Ok(Ok(_))) {
         drop(seen);
-        panic!("{what}: never, at {}: {:?}", session.node(), session.members().borrow());
+        panic!("{what}: not in time, at {}: {:?}", session.node(), session.members().borrow());
     }
 }

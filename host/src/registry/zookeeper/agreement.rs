@@ -51,7 +51,7 @@ pub(super) async fn join(link: &Link, store: &dyn ClusterStore) -> Result<Cluste
             Step::Refuse(why) => return Err(Error::Denied(why.to_string())),
         }
     }
-    Err(Error::Unavailable(format!("the znode {PATH} changes too quickly")))
+    Err(Error::Unavailable(format!("the znode {PATH} changes too often")))
 }
 
 /// Ensures that no live node publishes settings that differ from those of `me`.
@@ -64,9 +64,9 @@ pub(super) async fn check_terms(link: &Link, me: &NodeId, terms: &Terms) -> Resu
         let Some(theirs) = theirs? else { continue };
         if let Some((setting, here, there)) = terms.difference(&theirs) {
             return Err(Error::Denied(format!(
-                "{setting} is `{here}` here and `{there}` on node {name}, and must be alike on all nodes of a \
-                 cluster: correct it here, or stop all nodes before it is changed. A node that was killed counts \
-                 until its session is over"
+                "{setting} is `{here}` here, but `{there}` on node {name}, and must be the same on all nodes of a \
+                 cluster: correct it here, or stop all nodes before you change it. A killed node counts until its \
+                 session is over"
             )));
         }
     }
@@ -88,7 +88,7 @@ pub(super) async fn keep(shared: &Arc<Shared>) {
             Ok(Some((found, _))) if found == Identity::of(id) => Ok(()),
             Ok(Some(_)) => return shared.end("the registry belongs to another cluster now"),
             Ok(None) => {
-                tracing::warn!(node = %shared.node, "the znode {PATH} was removed, and is put back");
+                tracing::warn!(node = %shared.node, "the znode {PATH} was removed; creating it again");
                 write(&shared.link, Identity::of(id), None).await
             }
             Err(error) => Err(error),

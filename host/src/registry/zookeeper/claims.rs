@@ -158,7 +158,7 @@ async fn acquire(shared: Arc<Shared>, turn: Turn, id: ObjectId) -> Result<Acquir
             Err(failure) => return Err(failure.into()),
         }
     }
-    Err(Error::Unavailable(format!("the claim of {id} changes hands too quickly")))
+    Err(Error::Unavailable(format!("the claim of {id} changes hands too often")))
 }
 
 /// Makes a single attempt to create the claim.
@@ -183,7 +183,7 @@ async fn holder(shared: &Shared, key: ClaimKey) -> Result<Option<NodeId>, Error>
         None => Ok(None),
         // It comes from no recorded attempt. The next check of the claims adopts it.
         Some((_, stat)) if stat.ephemeral_owner == shared.link.session_id() => {
-            Err(Error::Unavailable("a claim of this session is not accounted for yet".to_owned()))
+            Err(Error::Unavailable("a claim of this session is not recorded yet".to_owned()))
         }
         Some((content, _)) => Ok(Some(content.node)),
     }
@@ -220,7 +220,9 @@ async fn settle(shared: &Shared, turn: &Turn, mark: Mark) -> Result<(), Error> {
                 turn.set(State::Absent);
                 return Ok(());
             }
-            Err(Failure::Unknown(why)) => tracing::debug!("a claim is not settled yet: {why}"),
+            Err(Failure::Unknown(why)) => {
+                tracing::debug!("the outcome of a claim is not known yet: {why}")
+            }
             Err(failure) => return Err(failure.into()),
         }
     }
@@ -277,7 +279,8 @@ async fn read(link: &Link, key: ClaimKey) -> Result<Option<(Content, Stat)>, Fai
 
 /// Waits for a separate task, which continues if the caller is cancelled.
 async fn outcome<T>(task: JoinHandle<Result<T, Error>>) -> Result<T, Error> {
-    task.await.unwrap_or_else(|_| Err(Error::Unavailable("the work was not finished".to_owned())))
+    task.await
+        .unwrap_or_else(|_| Err(Error::Unavailable("the operation was not completed".to_owned())))
 }
 
 /// Waits for the work, at most for the time limit of one operation.
@@ -287,6 +290,6 @@ async fn in_time<T>(link: &Link, work: impl Future<Output = Result<T, Error>>) -
         biased;
         () = link.over() => Err(Error::SessionOver),
         outcome = tokio::time::timeout(patience, work) => outcome
-            .unwrap_or_else(|_| Err(Error::Unavailable(format!("no answer within {patience:?}")))),
+            .unwrap_or_else(|_| Err(Error::Unavailable(format!("no response within {patience:?}")))),
     }
 }

@@ -73,7 +73,7 @@ pub(super) async fn begin(options: &Options, node: NodeId) -> Result<Arc<Shared>
     tracing::info!(
         node = %shared.node,
         timeout = ?shared.link.timeout(),
-        "a session with ZooKeeper has begun"
+        "started a session with ZooKeeper"
     );
     Ok(Arc::new(shared))
 }
@@ -84,7 +84,7 @@ fn check_name(node: &NodeId) -> Result<(), Error> {
     let is_bad = |c: char| c == '/' || c.is_control();
     if name.is_empty() || name.len() > 255 || name.contains(is_bad) || [".", ".."].contains(&name) {
         return Err(Error::Denied(format!(
-            "{name:?} cannot be a node's name: 1 to 255 bytes without slashes and control characters"
+            "{name:?} is not a valid node name; expected 1 to 255 bytes without slashes and control characters"
         )));
     }
     Ok(())
@@ -134,7 +134,7 @@ pub(super) async fn connect(options: &Options, servers: &str) -> Result<Client, 
     match connected {
         Ok(Ok(Ok(client))) => Ok(client),
         Ok(Ok(Err(error))) => Err(connect_error(&error, servers, has_tls)),
-        Ok(Err(_)) => Err(Error::Denied(format!("{servers:?} cannot be connected to"))),
+        Ok(Err(_)) => Err(Error::Denied(format!("cannot connect to {servers:?}"))),
         Err(_) => Err(connect_error(&ClientError::Timeout, servers, has_tls)),
     }
 }
@@ -154,11 +154,11 @@ fn connect_error(error: &ClientError, servers: &str, has_tls: bool) -> Error {
     match error {
         ClientError::BadArguments(why) => Error::Denied(format!("servers {servers:?}: {why}")),
         ClientError::AuthFailed => {
-            Error::Denied(format!("ZooKeeper at {servers} refuses the credentials"))
+            Error::Denied(format!("ZooKeeper at {servers} rejects the credentials"))
         }
         // From here, invalid certificates look the same as servers that are down.
         _ if has_tls => Error::Unavailable(format!(
-            "no session with ZooKeeper at {servers}: {error} (is this its port for TLS, and do the certificates fit?)"
+            "no session with ZooKeeper at {servers}: {error} (is this its TLS port, and do the certificates match?)"
         )),
         _ => Error::Unavailable(format!("no session with ZooKeeper at {servers}: {error}")),
     }
@@ -191,7 +191,7 @@ async fn enter(client: Client, chroot: &str, acls: Acls<'static>) -> Result<Clie
     let options = CreateMode::Persistent.with_acls(acls);
     let make = async |client: Client| client.mkdir(chroot, &options).await;
     Link::new(client.clone(), acls).ask(make).await.map_err(|failure| refused(chroot, failure))?;
-    let denied = |_| Error::Denied(format!("{chroot:?} cannot be a chroot"));
+    let denied = |_| Error::Denied(format!("{chroot:?} is not a valid chroot"));
     client.chroot(chroot.to_owned()).map_err(denied)
 }
 
@@ -207,8 +207,8 @@ async fn make_folders(link: &Link, must_be_closed: bool) -> Result<(), Error> {
             // permissions.
             if acls.iter().any(|acl| acl.scheme() == "world") {
                 return Err(Error::Denied(format!(
-                    "the znode {folder} in ZooKeeper is open to everybody, from a time without credentials: \
-                     begin with another chroot, or close it and all below it by setAcl"
+                    "the znode {folder} in ZooKeeper is open to everybody, because it was created without \
+                     credentials: use another chroot, or restrict it and all znodes below it with setAcl"
                 )));
             }
         }
@@ -220,7 +220,7 @@ async fn publish(shared: &Shared) -> Result<(), Error> {
     for outcome in [heartbeat::begin(shared).await, members::publish(shared).await] {
         outcome.map_err(|failure| match failure {
             Failure::Refused(Reason::NodeExists) => {
-                Error::Denied(format!("another session is named {}", shared.node))
+                Error::Denied(format!("another session already has the name {}", shared.node))
             }
             other => refused(members::FOLDER, other),
         })?;
@@ -232,7 +232,7 @@ async fn publish(shared: &Shared) -> Result<(), Error> {
 pub(super) fn refused(path: &str, failure: Failure) -> Error {
     match failure {
         Failure::Denied(why) => Error::Denied(format!(
-            "the znode {path} in ZooKeeper: {why} (do the credentials fit those of the other nodes?)"
+            "the znode {path} in ZooKeeper: {why} (are the credentials the same as those of the other nodes?)"
         )),
         Failure::Unknown(why) => Error::Unavailable(format!("the znode {path}: {why}")),
         other => other.into(),

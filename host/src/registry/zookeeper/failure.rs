@@ -53,7 +53,9 @@ impl From<Failure> for Error {
             Failure::Unknown(why) => Self::Unavailable(why),
             Failure::Over => Self::SessionOver,
             Failure::Denied(why) => Self::Denied(why),
-            Failure::Refused(reason) => Self::Unavailable(format!("unexpected: {reason:?}")),
+            Failure::Refused(reason) => {
+                Self::Unavailable(format!("unexpected response: {reason:?}"))
+            }
         }
     }
 }

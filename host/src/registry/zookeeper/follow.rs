@@ -39,7 +39,7 @@ pub(super) async fn follow(shared: &Shared, folder: &str, see: impl Fn(Change)) 
             }
             Err(Failure::Over) => return,
             Err(failure) => {
-                tracing::debug!(node = %shared.node, folder, "no watch yet: {failure:?}");
+                tracing::debug!(node = %shared.node, folder, "cannot set a watch yet: {failure:?}");
                 tokio::time::sleep(PAUSE).await;
             }
         }

@@ -63,7 +63,7 @@ async fn beat(shared: &Shared, path: &str) {
         Err(Failure::Refused(Reason::NoNode)) => shared.end("its znode is gone"),
         Err(Failure::Over | Failure::Refused(_)) => {}
         Err(Failure::Unknown(why) | Failure::Denied(why)) => {
-            tracing::debug!(node = %shared.node, "a heartbeat was not answered: {why}");
+            tracing::debug!(node = %shared.node, "no response to a heartbeat: {why}");
         }
     }
 }

@@ -203,8 +203,8 @@ mod tests {
         let mut lease = lease();
         assert!(lease.acknowledge(at(6000), at(6010)));
         assert!(lease.acknowledge(at(7000), at(7010)));
-        assert_eq!(lease.until(), at(5940), "unchanged until the claims were looked at");
-        assert!(!lease.resume(at(7020)), "they were not looked at");
+        assert_eq!(lease.until(), at(5940), "unchanged until the claims were checked");
+        assert!(!lease.resume(at(7020)), "they were not checked");
         lease.check();
         assert!(lease.resume(at(7020)));
         assert_eq!(lease.until(), at(11_940));
@@ -217,8 +217,8 @@ mod tests {
         let mut lease = lease();
         assert!(lease.acknowledge(at(6000), at(6010)));
         lease.check();
-        assert!(!lease.resume(at(6020)), "nothing since the beginning has a witness");
-        assert!(lease.acknowledge(at(7000), at(7010)), "it asks again");
+        assert!(!lease.resume(at(6020)), "no request since the start was acknowledged");
+        assert!(lease.acknowledge(at(7000), at(7010)), "it requests again");
         lease.check();
         assert!(!lease.resume(at(13_000)));
         assert!(lease.acknowledge(at(13_000), at(13_010)));

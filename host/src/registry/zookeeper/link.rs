@@ -78,7 +78,7 @@ impl Link {
             () = self.over() => Err(Failure::Over),
             answer = tokio::time::timeout(patience, act(client)) => match answer {
                 Ok(answer) => Ok(answer?),
-                Err(_) => Err(Failure::Unknown(format!("no answer within {patience:?}"))),
+                Err(_) => Err(Failure::Unknown(format!("no response within {patience:?}"))),
             },
         }
     }

@@ -57,7 +57,7 @@ impl Description {
     pub(super) fn bytes(&self) -> Vec<u8> {
         let member = self.member.lock().unwrap_or_else(PoisonError::into_inner);
         let written = Written { member: &member, terms: &self.terms };
-        serde_json::to_vec(&written).expect("names and numbers are JSON")
+        serde_json::to_vec(&written).expect("names and numbers can be encoded as JSON")
     }
 
     fn set_standing(&self, standing: Standing) {
@@ -93,7 +93,7 @@ async fn keep_fresh(shared: &Shared, changed: &Notify) {
             if failure == Failure::Over {
                 return;
             }
-            tracing::debug!(node = %shared.node, "the members were not read: {failure:?}");
+            tracing::debug!(node = %shared.node, "cannot read the members: {failure:?}");
             tokio::time::sleep(PAUSE).await;
         }
     }
@@ -105,7 +105,7 @@ pub(super) async fn confirm(shared: &Shared) -> Result<Members, Error> {
     let written = shared.written_since(BootTime::now());
     match tokio::time::timeout(shared.link.patience(), written).await {
         Ok(written) => written?,
-        Err(_) => return Err(Error::Unavailable("no write was answered in time".to_owned())),
+        Err(_) => return Err(Error::Unavailable("no write was acknowledged in time".to_owned())),
     }
     Ok(read_all(shared).await?)
 }
@@ -153,7 +153,7 @@ fn understand(name: &str, bytes: &[u8]) -> Option<Member> {
     let member: Option<Member> = serde_json::from_slice(bytes).ok();
     let member = member.filter(|member| member.node.as_str() == name);
     if member.is_none() {
-        tracing::warn!(name, "the description of a node is not understood");
+        tracing::warn!(name, "the description of a node is not valid; ignoring it");
     }
     member
 }
@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn what_is_not_a_nodes_own_description_is_left_out() {
         let bytes = description("x").bytes();
-        assert_eq!(understand("b-1", &bytes), None, "it speaks for another node");
+        assert_eq!(understand("b-1", &bytes), None, "it describes another node");
         assert_eq!(understand("a-1", b"{}"), None);
         assert_eq!(understand("a-1", b""), None);
         let mut long = bytes;

@@ -125,7 +125,7 @@ impl Shared {
     pub(super) fn looked(&self, lost: Vec<ClaimKey>, was_asked: bool) {
         let has_lost = !lost.is_empty();
         if has_lost {
-            tracing::warn!(node = %self.node, count = lost.len(), "claims were removed from outside");
+            tracing::warn!(node = %self.node, count = lost.len(), "another client removed claims of this node");
             self.notices.push(Notice::ClaimsLost(lost));
         }
         if !was_asked {

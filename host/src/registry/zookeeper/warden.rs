@@ -31,7 +31,7 @@ async fn watch_states(shared: &Shared) {
         tokio::select! {
             () = shared.link.over() => return,
             state = states.changed() => match state {
-                state if is_terminal(state) => shared.end(&format!("the client says {state}")),
+                state if is_terminal(state) => shared.end(&format!("the client reports {state}")),
                 SessionState::SyncConnected => {
                     // A heartbeat that was queued during the outage counts only from before it.
                     shared.beat.notify_one();
@@ -59,7 +59,7 @@ async fn look_after_claims(shared: &Arc<Shared>) {
             Err(Failure::Over) => return,
             // The lease stays as it is. The next answered heartbeat requests another check.
             Err(failure) => {
-                tracing::debug!(node = %shared.node, "the claims were not read: {failure:?}");
+                tracing::debug!(node = %shared.node, "cannot read the claims: {failure:?}");
             }
         }
         claims::tidy(shared);

@@ -46,7 +46,7 @@ pub(super) enum Error {
     #[error("the database of the store: {0}")]
     Fjall(#[from] fjall::Error),
     /// Stored data differs from what was written.
-    #[error("{name} is damaged on the disk ({why}): restore the store from a backup")]
+    #[error("{name} is damaged on disk ({why}): restore the store from a backup")]
     Damaged {
         /// Name of the blob or of the other damaged part.
         name: String,
@@ -90,7 +90,7 @@ impl Opened {
             .open()?;
         if !is_new && !database.keyspace_exists(TREE) {
             let (name, why) =
-                ("the list of trees".to_owned(), "the blobs are not in it".to_owned());
+                ("the list of trees".to_owned(), "it does not include the blobs".to_owned());
             return Err(Error::Damaged { name, why });
         }
         let separate = KvSeparationOptions::default().separation_threshold(SEPARATE_BYTES);
@@ -197,7 +197,7 @@ fn encode(name: &str, number: u64, bytes: &[u8]) -> Vec<u8> {
 fn decode<'a>(name: &str, value: &'a UserValue) -> Result<(u64, &'a [u8]), Error> {
     let damaged = || Error::Damaged {
         name: name.to_owned(),
-        why: "it does not have the content that its checksum is of".to_owned(),
+        why: "its content does not match its checksum".to_owned(),
     };
     let (number, rest) = value.split_first_chunk().ok_or_else(damaged)?;
     let (sum, bytes) = rest.split_first_chunk().ok_or_else(damaged)?;
@@ -223,7 +223,7 @@ fn read<T>(name: &str, work: impl FnOnce() -> Result<T, fjall::Error>) -> Result
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) if is_passing(&error) => Err(Error::Fjall(error)),
         Ok(Err(error)) => Err(damaged(error.to_string())),
-        Err(_) => Err(damaged("the database panicked over it".to_owned())),
+        Err(_) => Err(damaged("the database panicked on it".to_owned())),
     }
 }
 
@@ -248,7 +248,7 @@ fn room(folder: &Path, free: u64, bytes: usize) -> Result<(), String> {
     }
     // The error text reaches callers, so the directory is written only to the log.
     tracing::debug!(folder = %folder.display(), free, needed, "the disk is full");
-    Err(format!("its disk has {free} bytes left, {needed} are needed: make room"))
+    Err(format!("its disk has {free} bytes left, but {needed} are needed: free some space"))
 }
 
 impl Disk for Database {
@@ -297,7 +297,7 @@ mod tests {
     fn a_disk_without_room_is_named() {
         let room = |free, bytes| room(Path::new("/data"), free, bytes);
         assert_eq!(room(RESERVE_BYTES + 5, 5), Ok(()));
-        let why = "its disk has 134217732 bytes left, 134217733 are needed: make room";
+        let why = "its disk has 134217732 bytes left, but 134217733 are needed: free some space";
         assert_eq!(room(RESERVE_BYTES + 4, 5), Err(why.to_owned()));
     }
 }

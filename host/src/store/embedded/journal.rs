@@ -95,7 +95,7 @@ impl Journals {
             if end > sound && index + 1 < paths.len() {
                 // Each journal is synced before the next one is created.
                 let path = path.display();
-                return Err(Error::Damaged(format!("{path} holds no batch at byte {sound}")));
+                return Err(Error::Damaged(format!("{path} has no valid batch at byte {sound}")));
             }
             journals.torn = (end > sound).then(|| Torn { path: path.clone(), sound, end });
         }
@@ -104,12 +104,14 @@ impl Journals {
 
     /// Appends a batch to the chain.
     fn follow(&mut self, batch: batch::Batch, seqno: &mut Option<u64>) -> Result<(), String> {
-        let link = batch.link.ok_or("a batch says not which writes it has")?;
+        let link = batch.link.ok_or("a batch does not state which writes it contains")?;
         if let Some(newest) = self.newest
             && link.previous != newest
         {
             let next = link.previous;
-            return Err(format!("after write {newest} comes what follows on write {next}"));
+            return Err(format!(
+                "write {newest} is followed by a batch that continues write {next}"
+            ));
         }
         if seqno.is_some_and(|before| batch.seqno <= before) {
             return Err(format!("the sequence number of write {} is damaged", link.newest));
@@ -145,7 +147,7 @@ impl Journals {
         journal.set_len(torn.sound).map_err(failed)?;
         journal.sync_all().map_err(failed)?;
         let (path, bytes) = (torn.path.display(), torn.end - torn.sound);
-        tracing::warn!(%path, bytes, "the journal ends in a batch that is not whole, which is cut off");
+        tracing::warn!(%path, bytes, "the journal ends with an incomplete batch, which is removed");
         Ok(true)
     }
 }

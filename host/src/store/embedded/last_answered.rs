@@ -59,7 +59,7 @@ impl LastAnswered {
         }
         if newest.is_some() && damaged > 0 {
             // Expected after a power loss during a write. Damage to a single slot loses nothing either.
-            tracing::warn!(path = %path.display(), "one of two slots is unreadable, the other one counts");
+            tracing::warn!(path = %path.display(), "one of two slots is unreadable; using the other one");
         }
         Ok(newest)
     }

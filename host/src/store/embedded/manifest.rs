@@ -79,7 +79,7 @@ fn check_tree(tree: &Path, is_new: bool) -> Result<(), String> {
     let manifest = tree.join(format!("v{}", u64::from_le_bytes(*number)));
     let bytes = fs::read(&manifest).map_err(|error| format!("{}: {error}", manifest.display()))?;
     if kind != [0] || xxh3_128(&bytes) != u128::from_le_bytes(*checksum) {
-        return Err(format!("{} and {} do not agree", manifest.display(), path.display()));
+        return Err(format!("{} and {} do not match", manifest.display(), path.display()));
     }
     for folder in ARCHIVES {
         check_archives(&tree.join(folder))?;

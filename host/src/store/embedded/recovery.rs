@@ -56,7 +56,7 @@ pub(super) fn open(path: &Path, lock: Lock) -> Result<(Database, u64), OpenError
     if is_loss {
         tracing::warn!(
             newest,
-            "the store goes on without writes that were lost, as it was told to"
+            "the store continues without the lost writes, because the loss was accepted"
         );
     } else if was_cut {
         // The torn write was never answered, so the copy is not needed.
@@ -106,7 +106,9 @@ impl Plan {
         let opened = Opened::open(&self.blobs, self.is_new).map_err(why)?;
         let newest = opened.newest().map_err(why)?;
         if let Some(read) = journals.newest.filter(|read| newest < *read) {
-            let what = format!("the journals have write {read}, but the database shows {newest}");
+            let what = format!(
+                "the journals end with write {read}, but the database ends with write {newest}"
+            );
             return Err(OpenError::Damaged { path, what });
         }
         let is_loss = match self.answered {
@@ -135,7 +137,7 @@ fn compare(
         if shown != expected {
             let name = String::from_utf8_lossy(&name);
             return Ok(Err(format!(
-                "{name} is of write {expected:?} in the journals, and of write {shown:?} in the database"
+                "{name} was last written by write {expected:?} in the journals, but by write {shown:?} in the database"
             )));
         }
     }
@@ -153,10 +155,10 @@ fn guarded<T: Send + 'static>(
         // After a timeout the receiver is gone.
         let _ = sender.send(work());
     });
-    started.map_err(|error| format!("no thread can be started: {error}"))?;
+    started.map_err(|error| format!("cannot start a thread: {error}"))?;
     receiver.recv_timeout(limit).map_err(|error| match error {
         RecvTimeoutError::Timeout => format!("the database was not open after {limit:?}"),
-        RecvTimeoutError::Disconnected => "the database panicked over it".to_owned(),
+        RecvTimeoutError::Disconnected => "the database panicked on it".to_owned(),
     })
 }
 
@@ -167,8 +169,8 @@ mod tests {
     #[test]
     fn a_panic_and_an_endless_wait_are_errors() {
         assert_eq!(guarded(Duration::from_mins(1), || 7), Ok(7));
-        let panicked = guarded(Duration::from_mins(1), || panic!("as a damaged table makes it"));
-        assert_eq!(panicked, Err::<(), _>("the database panicked over it".to_owned()));
+        let panicked = guarded(Duration::from_mins(1), || panic!("as on a damaged table"));
+        assert_eq!(panicked, Err::<(), _>("the database panicked on it".to_owned()));
         let (_never, waits) = sync_channel::<()>(0);
         let endless = guarded(Duration::from_millis(10), move || {
             let _ = waits.recv();

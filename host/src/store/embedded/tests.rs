@@ -147,7 +147,7 @@ async fn what_was_answered_survives_a_kill() {
         }
     }
     child.wait().unwrap();
-    assert!(answered.len() >= 500, "{} were answered", answered.len());
+    assert!(answered.len() >= 500, "{} were acknowledged", answered.len());
     let store = Embedded::open(folder.path()).unwrap();
     for name in answered {
         let blob = store.get(&name).await.unwrap();

@@ -125,7 +125,7 @@ impl<D: Disk> Writer<'_, D> {
             return outcomes;
         }
         if let Err(why) = self.disk.commit(&accepted) {
-            let why = format!("{why}; the store takes no more writes until it is opened again");
+            let why = format!("{why}; the store accepts no more writes until it is reopened");
             tracing::error!(%why, "the embedded store cannot write");
             let undecided = batch.iter().map(|_| Put::Undecided(why.clone())).collect();
             self.failed = Some(why);

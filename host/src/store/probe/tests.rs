@@ -13,7 +13,7 @@ async fn a_store_that_decides_rightly_passes_again_and_again() {
         assert_eq!(check_rounds(&store, 50).await, Ok(()));
     }
     let names = store.list("", None, 10).await.unwrap().names;
-    assert_eq!(names, [NAME], "nothing piles up");
+    assert_eq!(names, [NAME], "no blobs accumulate");
 }
 
 #[tokio::test(start_paused = true)]
@@ -42,7 +42,7 @@ async fn a_write_that_met_others_until_one_was_through_has_lost_to_it() {
     let condition = Condition::Matches(before.etag.clone());
     store.script_puts(std::iter::repeat_n(PutFault::LostRequest, 4));
     let outcome = probe.settle(&mine, condition.clone()).await;
-    assert!(matches!(outcome, Err(Error::Unavailable(_))), "nobody was faster: {outcome:?}");
+    assert!(matches!(outcome, Err(Error::Unavailable(_))), "no other node was faster: {outcome:?}");
     let theirs = Content::after(Some(&before.content));
     let put = store.put(NAME, theirs.bytes(), condition.clone()).await;
     assert!(matches!(put, Put::Applied(_)), "{put:?}");

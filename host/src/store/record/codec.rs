@@ -44,13 +44,13 @@ pub enum DecodeError {
         why: String,
     },
     /// The bytes are the record of another object.
-    #[error("the record is of {found:?}")]
+    #[error("the record belongs to {found:?}")]
     Foreign {
         /// Type and key of that object.
         found: String,
     },
     /// A newer host wrote the record.
-    #[error("the record has format {0}, this host reads up to {FORMAT}")]
+    #[error("the record has format {0}, but this host reads formats up to {FORMAT}")]
     NewerFormat(u32),
 }
 
@@ -63,7 +63,7 @@ fn damaged(why: impl Into<String>) -> DecodeError {
 /// A state of the content type [`JSON`] must be JSON ([`crate::json::is_json`]). White space around it is not kept.
 #[must_use]
 pub fn encode(record: &Record) -> Bytes {
-    debug_assert_eq!(check(record), Ok(()), "only a consistent record is written");
+    debug_assert_eq!(check(record), Ok(()), "only consistent records are written");
     let mut out = Writer(Vec::with_capacity(encoded_bytes_about(record)));
     let format = if record.dealings.is_some() { FORMAT } else { FORMAT_ALONE };
     out.raw(HEAD).number(format.into());
@@ -140,12 +140,12 @@ pub fn decode(expected: &ObjectId, bytes: &Bytes) -> Result<Record, DecodeError>
         return Err(DecodeError::NewerFormat(format));
     }
     if format != FORMAT && format != FORMAT_ALONE {
-        return Err(damaged(format!("there is no format {format}")));
+        return Err(damaged(format!("format {format} does not exist")));
     }
     let fields: Fields<'_> =
         serde_json::from_slice(bytes).map_err(|error| damaged(error.to_string()))?;
     if fields.format != if fields.has_dealings() { FORMAT } else { FORMAT_ALONE } {
-        return Err(damaged(format!("there is no format {}", fields.format)));
+        return Err(damaged(format!("format {} does not exist", fields.format)));
     }
     if fields.type_name != expected.type_name() || fields.key != expected.key() {
         let found = format!("{}/{}", fields.type_name, fields.key);
@@ -173,7 +173,7 @@ fn verify_checksum(bytes: &[u8]) -> Result<(), DecodeError> {
     if *Sha256::digest(covered) == expected {
         Ok(())
     } else {
-        Err(damaged("its checksum is not that of its content"))
+        Err(damaged("its checksum does not match its content"))
     }
 }
 
@@ -183,7 +183,7 @@ fn format_of(bytes: &[u8]) -> Result<u32, DecodeError> {
         let digits = rest.split(|byte| !byte.is_ascii_digit()).next()?;
         std::str::from_utf8(digits).ok()?.parse().ok()
     });
-    number.ok_or_else(|| damaged("it does not begin with its format"))
+    number.ok_or_else(|| damaged("it does not start with its format"))
 }
 
 /// Checks the invariants of a record. They are asserted before encoding and required after decoding.
@@ -199,14 +199,14 @@ fn check(record: &Record) -> Result<(), &'static str> {
         return Err("its recent writes are out of order");
     }
     if record.answered.len() > ANSWERED_COUNT_MAX {
-        return Err("it remembers too many answered calls");
+        return Err("it lists too many answered calls");
     }
     let is_key = |key: &str| {
         (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len())
             && key.bytes().all(|byte| byte.is_ascii_graphic())
     };
     if !record.answered.iter().all(|call| is_key(&call.key) && call.version <= record.version) {
-        return Err("it remembers a call that cannot have been");
+        return Err("it lists an answered call that cannot have been made");
     }
     if record.state.as_ref().is_some_and(|state| state.bytes.len() > STATE_BYTES_MAX) {
         return Err("its state is too large");

@@ -39,7 +39,7 @@ pub(super) async fn list(
         empty_page_count = if output.contents().is_empty() { empty_page_count + 1 } else { 0 };
         if empty_page_count > EMPTY_PAGE_COUNT_MAX {
             return Err(Error::Unavailable(
-                found.text("the listing goes on for ever without a name"),
+                found.text("the listing continues without returning any names"),
             ));
         }
         token = output.next_continuation_token;
@@ -101,13 +101,14 @@ impl<'a> Found<'a> {
                 key.strip_prefix(&self.store.prefix).filter(|_| key.starts_with(&self.prefix))
             else {
                 return Err(Error::Denied(self.text(&format!(
-                    "the store lists {key:?}, which does not begin so; it may encode keys without saying so"
+                    "the store lists {key:?}, which does not start with this prefix; it may encode keys without \
+                     declaring it"
                 ))));
             };
             if self.newest.as_ref().is_some_and(|newest| key <= *newest) {
                 return Err(Error::Denied(self.text(&format!(
-                    "the store lists {key:?} out of order; a store that lists without order, as directory buckets do, \
-                     cannot be used"
+                    "the store lists {key:?} out of order; stores with unordered listings, such as directory buckets, \
+                     are not supported"
                 ))));
             }
             self.names.push(name.to_owned());

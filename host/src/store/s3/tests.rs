@@ -51,7 +51,7 @@ fn texts_say_what_happened_where_and_what_to_do() {
         Answer::new("objects", "writing blob a", 404, Some("NoSuchBucket"), Some(&message));
     assert!(
         answer.text.starts_with(
-            "writing blob a in bucket objects: the store answered 404 NoSuchBucket: no suchbucket"
+            "writing blob a in bucket objects: the store returned 404 NoSuchBucket: no suchbucket"
         ),
         "{}",
         answer.text

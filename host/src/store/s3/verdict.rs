@@ -57,7 +57,7 @@ impl Answer {
         message: Option<&str>,
     ) -> Self {
         let verdict = verdict(status, code);
-        let mut text = format!("{doing} in bucket {bucket}: the store answered {status}");
+        let mut text = format!("{doing} in bucket {bucket}: the store returned {status}");
         if let Some(code) = code {
             text.push(' ');
             text.push_str(code);
@@ -77,7 +77,7 @@ impl Answer {
     pub(super) fn none(bucket: &str, doing: &str, status: Option<u16>, reason: &str) -> Self {
         let text = match status {
             Some(status) => {
-                format!("{doing} in bucket {bucket}: answer {status} is not S3's: {reason}")
+                format!("{doing} in bucket {bucket}: response {status} is not from S3: {reason}")
             }
             None => format!("{doing} in bucket {bucket}: {reason}"),
         };
@@ -107,10 +107,10 @@ fn mend(status: u16, code: &str) -> Option<&'static str> {
     Some(match (status, code) {
         (_, "NoSuchBucket") => "create the bucket, or correct its name",
         (_, "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken") => {
-            "check the credentials, and that the clock is right"
+            "check the credentials and this machine's clock"
         }
         (_, "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired") => {
-            "the credentials have expired and are fetched anew"
+            "the credentials have expired and will be fetched again"
         }
         (_, "RequestTimeTooSkewed") => "correct this machine's clock",
         (
@@ -119,10 +119,10 @@ fn mend(status: u16, code: &str) -> Option<&'static str> {
             | "AuthorizationHeaderMalformed"
             | "IllegalLocationConstraintException",
         ) => "the bucket is in another region: set the region",
-        (501, _) => "the store does not know conditional writes: use another one",
+        (501, _) => "the store does not support conditional writes: use another one",
         (401 | 403, _) => {
             "allow these credentials to get, put and list under the prefix, and to delete components: without the \
-             permission to list, S3 answers so for what is not there"
+             permission to list, S3 also returns this status for missing blobs"
         }
         (301 | 307, _) => "set the region and the endpoint of the bucket",
         (413, _) => "the store's limit is below the size of a record or component",

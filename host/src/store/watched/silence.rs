@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn silence_begins_with_the_first_request_without_an_answer() {
         assert_eq!(since(&[]), None);
-        assert_eq!(since(&[(1, Begin)]), Some(1), "before it is given up");
+        assert_eq!(since(&[(1, Begin)]), Some(1), "before the request is abandoned");
         assert_eq!(since(&[(1, Begin), (6, Unanswered)]), Some(1));
         assert_eq!(since(&[(1, Begin), (6, Unanswered), (7, Begin)]), Some(1));
         assert_eq!(since(&[(1, Begin), (2, Begin), (6, Unanswered), (7, Unanswered)]), Some(1));

@@ -50,7 +50,7 @@ async fn a_probe_finds_out_whether_writes_take_place() {
     assert_eq!(watched.writes.lasts(), Duration::ZERO);
     let first = memory.peek(PROBE).unwrap();
     watched.probe().await;
-    assert_ne!(memory.peek(PROBE).unwrap().etag, first.etag, "it is written, not only read");
+    assert_ne!(memory.peek(PROBE).unwrap().etag, first.etag, "it also writes");
 }
 
 #[tokio::test]
@@ -90,10 +90,10 @@ fn a_store_is_silent_since_it_answered_neither_reads_nor_writes() {
 async fn a_write_that_is_open_has_no_failure_of_an_earlier_one() {
     let memory = Arc::new(Memory::new());
     let watched = Watched::new(Arc::clone(&memory) as Arc<dyn Store>);
-    assert_eq!(watched.write_failure(), "it has not answered");
+    assert_eq!(watched.write_failure(), "it has not responded");
     memory.script_puts([PutFault::LostRequest]);
     watched.put("a", Bytes::new(), Condition::Absent).await;
     assert_eq!(watched.write_failure(), "scripted: no answer");
     watched.put("a", Bytes::new(), Condition::Absent).await;
-    assert_eq!(watched.write_failure(), "it has not answered");
+    assert_eq!(watched.write_failure(), "it has not responded");
 }

@@ -32,10 +32,10 @@ async fn a_node_that_would_be_of_another_cluster_is_refused() {
     let log = refused(&cluster, &[(claims, "partitions = 16")]).await;
     assert!(log.contains("registry.claims") && log.contains("partitions = 16"), "{log}");
     let log = refused(&cluster, &[("HIGHLANDER_STORE__PREFIX", "other")]).await;
-    assert!(log.contains("bucket knows nothing"), "{log}");
+    assert!(log.contains("bucket has no record of it"), "{log}");
     let connect = elsewhere(&cluster, "other");
     let log = refused(&cluster, &[("HIGHLANDER_REGISTRY__CONNECT", &connect)]).await;
-    assert!(log.contains("ZooKeeper chroot knows nothing"), "{log}");
+    assert!(log.contains("ZooKeeper chroot has no record of it"), "{log}");
     // The members are unaffected, and accept a node with a matching configuration.
     for index in 0..2 {
         assert!(!cluster.node(index).log().iter().any(|line| line.contains("session is over")));

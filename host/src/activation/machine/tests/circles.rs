@@ -193,10 +193,10 @@ impl Circles {
     fn pass(&mut self) {
         let wakes = self.benches.iter().map(|bench| bench.machine.next_wake(&bench.settings));
         let due = wakes.enumerate().filter_map(|(object, due)| Some((due?, object))).min();
-        let (due, object) = due.expect("somebody waits");
+        let (due, object) = due.expect("an object is waiting");
         let due_ms = due.since(BootTime::from_boot(Duration::ZERO)).as_millis();
         self.time_ms = u64::try_from(due_ms).unwrap();
-        assert!(self.time_ms < PATIENCE_MS, "a circle of waiting lasts");
+        assert!(self.time_ms < PATIENCE_MS, "a wait cycle persists");
         self.step(object, Event::Wake);
     }
 }
@@ -222,7 +222,7 @@ fn no_circle_of_waiting_lasts() {
         let longest = LOOK_PAUSE_MAX * waits;
         assert!(Duration::from_millis(world.time_ms) <= longest, "seed {seed}");
     }
-    assert!(circles > 1_000 && done > 10_000, "{circles} circles, {done} done");
+    assert!(circles > 1_000 && done > 10_000, "{circles} cycles, {done} done");
 }
 
 #[test]

@@ -101,10 +101,7 @@ fn messages_leave_after_the_commit_that_holds_them_one_to_each_receiver() {
     let mut bench = Bench::live(None);
     let record = bench.sent(1, &["b", "b", "c"]);
     assert_eq!(record.dealings.as_ref().map(|dealings| dealings.outbox.len()), Some(3));
-    assert!(
-        record.dealings.is_some_and(|dealings| dealings.wake.is_some()),
-        "somebody looks after them"
-    );
+    assert!(record.dealings.is_some_and(|dealings| dealings.wake.is_some()), "they are scheduled");
     assert_eq!(bench.deliveries(), []);
     bench.stored("1");
     assert_eq!(bench.deliveries(), [(1, "b".to_owned()), (3, "c".to_owned())]);
@@ -162,13 +159,13 @@ fn a_message_that_is_refused_again_and_again_becomes_a_dead_letter() {
         assert_eq!(
             bench.deliveries(),
             [(1, "b".to_owned())],
-            "that it cannot be reached does not count"
+            "an unreachable receiver does not count"
         );
         bench.step(Event::Delivered(to("b"), 1, Delivered::Refused("no".to_owned())));
     }
     let record = bench.writes();
     assert_eq!(record.dealings.map(|dealings| dealings.dead.len()), Some(1));
-    assert_eq!(bench.deliveries(), [(2, "b".to_owned())], "the next one has its turn");
+    assert_eq!(bench.deliveries(), [(2, "b".to_owned())], "the next one is delivered");
 }
 
 #[test]
@@ -289,7 +286,7 @@ fn an_alarm_that_is_given_up_is_in_the_record_with_the_reason() {
     assert!(failed.alarm.failure.as_deref().is_some_and(|why| why.contains("no")), "{failed:?}");
     bench.time_ms += 700_000;
     bench.wake(3);
-    assert_eq!(bench.woken().given, None, "it is not given any more");
+    assert_eq!(bench.woken().given, None, "it no longer fires");
 }
 
 #[test]
@@ -297,12 +294,12 @@ fn a_failed_alarm_is_set_anew_or_dropped_and_the_answer_waits_for_the_commit() {
     let (mut bench, record) = given_up();
     bench.failed_alarms(3, true, Some(2));
     let version = record.version;
-    assert_eq!(bench.outcomes(), [(3, Ok(version))], "no such one: nothing is written");
+    assert_eq!(bench.outcomes(), [(3, Ok(version))], "it does not exist: nothing is written");
     bench.failed_alarms(4, true, Some(1));
     assert_eq!(bench.outcomes(), []);
     let dealings = bench.writes().dealings.unwrap();
     assert_eq!((dealings.failed.len(), dealings.next_alarm_ms()), (0, Some(500)));
-    assert!(dealings.wake.is_some(), "somebody sees to it");
+    assert!(dealings.wake.is_some(), "it is scheduled");
     bench.stored("b");
     assert_eq!(bench.outcomes(), [(4, Ok(version + 1))]);
     let (mut bench, _) = given_up();
@@ -357,7 +354,7 @@ fn those_who_watch_are_told_after_the_commit_and_in_order() {
     bench.call(3, "add");
     bench.updated_with(3, news());
     bench.step(Event::Stored(Put::Denied("no".to_owned())));
-    assert_eq!(published(&mut bench), [], "what was not committed is never told");
+    assert_eq!(published(&mut bench), [], "uncommitted changes are never published");
 }
 
 #[test]

@@ -119,7 +119,11 @@ fn it_is_looked_for_circles_only_where_there_can_be_one_and_less_and_less() {
     bench.step(depart(20, "m"));
     bench.step(Event::Call(chained("add", 19), 2));
     let expiry = bench.machine.next_wake(&bench.settings);
-    assert_eq!(expiry, Some(BootTime::from_boot(Duration::from_millis(1000))), "nobody is younger");
+    assert_eq!(
+        expiry,
+        Some(BootTime::from_boot(Duration::from_millis(1000))),
+        "no other chain is younger"
+    );
     bench.time_ms = 100;
     bench.step(Event::Call(chained("add", 30), 3));
     bench.actions.clear();

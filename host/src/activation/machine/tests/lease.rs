@@ -30,7 +30,7 @@ fn past_the_lease_nothing_is_answered_from_memory() {
 #[test]
 fn a_commit_past_the_lease_is_told_when_the_lease_holds_again() {
     let mut bench = committed_past_the_lease();
-    assert_eq!(bench.outcomes(), [], "nobody knows yet whose object it is");
+    assert_eq!(bench.outcomes(), [], "the owner of the object is not known yet");
     assert!(bench.machine.is_owing());
     bench.lease_ms = 200;
     bench.step(Event::Wake);
@@ -70,7 +70,7 @@ fn when_the_session_is_over_what_was_not_sent_is_not_executed() {
     bench.updated(2);
     bench.time_ms = 100;
     bench.step(Event::Deactivate(Reason::SessionOver));
-    assert_eq!(bench.outcomes(), [], "the write under way is waited for");
+    assert_eq!(bench.outcomes(), [], "the write in progress is awaited");
     bench.step(Event::Stored(Put::Applied(etag("e"))));
     let outcomes = [(1, Err(Code::OutcomeUnknown)), (2, Err(Code::RegistryUnavailable))];
     assert_eq!(bench.outcomes(), outcomes);
@@ -89,7 +89,7 @@ fn without_the_claim_nothing_is_answered_though_the_lease_holds() {
     bench.actions.clear();
     bench.step(Event::Released);
     let [Action::Ended(Reason::ClaimLost), Action::Claim] = bench.actions.as_slice() else {
-        panic!("the call that waits asks for the claim anew: {:?}", bench.actions);
+        panic!("the waiting call requests the claim again: {:?}", bench.actions);
     };
 }
 
@@ -244,7 +244,7 @@ fn a_write_that_outlasts_the_claim_is_not_waited_for_without_the_store() {
     bench.call(1, "add");
     bench.updated(1);
     bench.step(Event::Deactivate(Reason::ClaimLost));
-    assert_eq!(bench.outcomes(), [], "the write under way is waited for");
+    assert_eq!(bench.outcomes(), [], "the write in progress is awaited");
     bench.step(Event::Deactivate(Reason::GivenUp));
     assert_eq!(bench.outcomes(), [(1, Err(Code::OutcomeUnknown))]);
     assert!(is_released(&bench), "{:?}", bench.actions);

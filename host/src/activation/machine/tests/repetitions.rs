@@ -37,7 +37,7 @@ fn a_repetition_is_not_executed_only_if_its_change_will_never_be() {
 fn a_repetition_is_done_where_its_change_was_committed_and_another_owner_went_on() {
     let mut bench = repeated(1000);
     let live = bench.machine.live.as_ref().unwrap();
-    let own = live.writing.as_ref().expect("the write is under way").write;
+    let own = live.writing.as_ref().expect("the write is in progress").write;
     bench.step(Event::Stored(Put::Refused));
     let next = Write { version: 2, id: write_id(99) };
     let record = Record { recent: RecentWrites::new(vec![own, next]), ..foreign(2, &[]) };
@@ -51,7 +51,7 @@ fn past_the_lease_a_repetition_waits_as_its_change_does() {
     bench.lease_ms = 100;
     bench.time_ms = 100;
     bench.step(Event::Stored(Put::Applied(etag("e"))));
-    assert_eq!(bench.outcomes(), [], "nobody knows yet whose object it is");
+    assert_eq!(bench.outcomes(), [], "the owner of the object is not known yet");
     bench.step(Event::Deactivate(Reason::SessionOver));
     let unknown = Err(Code::OutcomeUnknown);
     assert_eq!(bench.outcomes(), [(1, unknown), (2, unknown)]);

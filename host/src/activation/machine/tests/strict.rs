@@ -62,7 +62,11 @@ fn a_write_that_began_later_is_proof_enough() {
     bench.updated(2);
     bench.actions.clear();
     bench.step(Event::Stored(Put::Applied(etag("e1"))));
-    assert_eq!(bench.outcomes(), [(1, Ok(1))], "the first write began before it was asked");
+    assert_eq!(
+        bench.outcomes(),
+        [(1, Ok(1))],
+        "the first write started before the read was requested"
+    );
     bench.step(Event::Stored(Put::Applied(etag("e2"))));
     let mut outcomes = bench.outcomes();
     outcomes.sort_by_key(|(caller, _)| *caller);
@@ -77,7 +81,7 @@ fn while_the_store_does_not_answer_strict_queries_wait_for_their_time() {
     bench.actions.clear();
     let failed = || Reread::Failed(crate::store::Error::Unavailable("cut".into()));
     bench.step(Event::Proven(failed()));
-    let Action::Prove(pause) = bench.action() else { panic!("it asks again") };
+    let Action::Prove(pause) = bench.action() else { panic!("it reads again") };
     assert!(!pause.is_zero());
     bench.time_ms = 1000;
     bench.step(Event::Wake);

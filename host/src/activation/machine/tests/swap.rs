@@ -114,7 +114,7 @@ fn where_new_code_fails_the_same_call_runs_with_the_old_and_the_object_stays_on_
         bench.step(queried());
         bench.step(Event::Wanted(code(3)));
         bench.call(3, "value");
-        assert_eq!(bench.runs_with(), 3, "another revision gets its try");
+        assert_eq!(bench.runs_with(), 3, "another revision is attempted");
     }
 }
 
@@ -128,7 +128,7 @@ fn a_call_that_fails_with_both_says_nothing_of_the_new_code() {
     assert_eq!(bench.held_back(), None);
     bench.actions.clear();
     bench.call(2, "value");
-    assert_eq!(bench.runs_with(), 2, "it is tried again");
+    assert_eq!(bench.runs_with(), 2, "it is attempted again");
     bench.step(queried());
     assert!(bench.took_well());
 }
@@ -194,7 +194,7 @@ fn an_object_that_fails_again_and_again_is_not_run_for_a_while() {
     assert_eq!(
         bench.outcomes().len(),
         2,
-        "the third answer waits for what the next owner is to know"
+        "the third reply waits for the data that the next owner needs"
     );
     bench.actions.retain(|action| matches!(action, Action::Write(..)));
     let written = bench.written();
@@ -254,5 +254,5 @@ fn a_quarantine_is_found_by_the_next_owner_and_ended_by_an_operator_or_new_code(
     bench.call(3, "value");
     assert_eq!(bench.runs_with(), 1);
 
-    assert_eq!(found(code(2)).runs_with(), 2, "new code gets its try");
+    assert_eq!(found(code(2)).runs_with(), 2, "new code is attempted");
 }

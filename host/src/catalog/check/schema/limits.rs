@@ -30,7 +30,7 @@ impl Number {
         }
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a bound beside one that is no whole number")]
+    #[expect(clippy::cast_precision_loss, reason = "a bound next to one that is not an integer")]
     fn real(self) -> f64 {
         match self {
             Self::Whole(whole) => whole as f64,

@@ -93,8 +93,8 @@ impl<'a> Comparison<'a> {
             let is_known = narrow.properties().is_some_and(|known| known.contains_key(name));
             let place = place.property(name);
             match (self.role, is_known) {
-                (Role::Taken, _) => format!("the property {place} is required now"),
-                (Role::Given, true) => format!("the property {place} may be left out now"),
+                (Role::Taken, _) => format!("the property {place} is now required"),
+                (Role::Given, true) => format!("the property {place} may now be left out"),
                 (Role::Given, false) => format!("the property {place} is gone"),
             }
         });
@@ -108,7 +108,7 @@ impl<'a> Comparison<'a> {
                 vec![format!("{place} no longer accepts properties of any name")]
             }
             (Rest::Closed, Rest::Unsaid) if self.role == Role::Taken && is_open(narrow) => {
-                vec![format!("{place} no longer accepts properties that it does not know")]
+                vec![format!("{place} no longer accepts unknown properties")]
             }
             _ => Vec::new(),
         }

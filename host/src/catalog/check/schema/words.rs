@@ -30,7 +30,7 @@ impl Role {
         }
         match self {
             Self::Taken => format!("{place} no longer accepts {what}"),
-            Self::Given => format!("{place} may be {what} now"),
+            Self::Given => format!("{place} may now be {what}"),
         }
     }
 
@@ -39,10 +39,10 @@ impl Role {
         let (article, noun) = match kind {
             Kind::Null => return "null".to_owned(),
             Kind::Boolean => return "true or false".to_owned(),
-            Kind::Whole => ("a", "whole number"),
+            Kind::Whole => ("an", "integer"),
             Kind::Number => ("a", "number"),
-            Kind::Text => ("a", "text"),
-            Kind::List => ("a", "list"),
+            Kind::Text => ("a", "string"),
+            Kind::List => ("an", "array"),
             Kind::Object => ("an", "object"),
         };
         match (self, is_partly_held) {
@@ -57,14 +57,14 @@ impl Role {
         let Bound { verb, is_lower, is_strict, limit, unit } = bound;
         let limit = format!("{limit}{unit}");
         match (self, is_lower, is_strict) {
-            (Self::Taken, true, false) => format!("{place} must {verb} at least {limit} now"),
-            (Self::Taken, true, true) => format!("{place} must {verb} more than {limit} now"),
-            (Self::Taken, false, false) => format!("{place} must {verb} at most {limit} now"),
-            (Self::Taken, false, true) => format!("{place} must {verb} less than {limit} now"),
-            (Self::Given, true, false) => format!("{place} may {verb} less than {limit} now"),
-            (Self::Given, true, true) => format!("{place} may {verb} {limit} or less now"),
-            (Self::Given, false, false) => format!("{place} may {verb} more than {limit} now"),
-            (Self::Given, false, true) => format!("{place} may {verb} {limit} or more now"),
+            (Self::Taken, true, false) => format!("{place} must now {verb} at least {limit}"),
+            (Self::Taken, true, true) => format!("{place} must now {verb} more than {limit}"),
+            (Self::Taken, false, false) => format!("{place} must now {verb} at most {limit}"),
+            (Self::Taken, false, true) => format!("{place} must now {verb} less than {limit}"),
+            (Self::Given, true, false) => format!("{place} may now {verb} less than {limit}"),
+            (Self::Given, true, true) => format!("{place} may now {verb} {limit} or less"),
+            (Self::Given, false, false) => format!("{place} may now {verb} more than {limit}"),
+            (Self::Given, false, true) => format!("{place} may now {verb} {limit} or more"),
         }
     }
 }
@@ -149,8 +149,8 @@ pub(super) fn name(name: &str) -> String {
 pub(super) fn value(value: &Value) -> String {
     match value {
         Value::String(text) => quoted(text),
-        Value::Array(_) => "a certain list".to_owned(),
-        Value::Object(_) => "a certain object".to_owned(),
+        Value::Array(_) => "a specific array".to_owned(),
+        Value::Object(_) => "a specific object".to_owned(),
         Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
     }
 }

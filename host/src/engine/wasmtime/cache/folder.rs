@@ -50,12 +50,12 @@ impl Folder {
         let folder = open(path, flags, Mode::empty())?;
         let stat = fstat(&folder)?;
         if stat.st_uid != geteuid().as_raw() {
-            let text = format!("the folder belongs to another user, of the number {}", stat.st_uid);
+            let text = format!("the folder belongs to another user, with the id {}", stat.st_uid);
             return Err(io::Error::other(text));
         }
         let mode = stat.st_mode & 0o7777;
         if mode & MODE_DENIED != 0 {
-            let text = format!("the folder's mode is {mode:o}, and is to be 700");
+            let text = format!("the folder's mode is {mode:o}; expected 700");
             return Err(io::Error::other(text));
         }
         Ok(Self { folder })

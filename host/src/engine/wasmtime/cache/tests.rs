@@ -179,7 +179,7 @@ fn links_pipes_and_devices_are_refused_at_once_and_replaced() {
     }
     mknodat(CWD, kept.path(), FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
     assert!(!kept.is_loaded());
-    assert!(aside.exists(), "what a link led to is left alone");
+    assert!(aside.exists(), "the target of a link is left alone");
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn what_was_not_used_for_longest_is_removed_when_there_is_too_much() {
     assert_eq!(exist(), [false, true, true]);
     let tight = kept.reopened(own).unwrap();
     assert_eq!(exist(), [false, false, true]);
-    assert!(foreign.exists(), "what is no code is not ours to remove");
+    assert!(foreign.exists(), "files that are not compiled code are not removed");
     // The file that was written last is the newest.
     let digest = Digest::of(b"another one");
     tight.keep(digest, &compiled(&kept.engine, &guest("counter")));

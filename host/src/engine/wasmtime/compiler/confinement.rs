@@ -66,7 +66,7 @@ impl Confinement {
     pub(super) fn enter(&self) -> io::Result<()> {
         set_parent_process_death_signal(Some(Signal::KILL))?;
         if getppid().map(Pid::as_raw_pid) != Some(self.parent) {
-            return Err(io::Error::other("the node that wanted this has ended"));
+            return Err(io::Error::other("the node that started this process has ended"));
         }
         close_inherited()?;
         // A node with a higher nice value cannot lower it for the child.
@@ -81,7 +81,7 @@ impl Confinement {
         lower(Resource::Core, 0, 0)?;
         lower(Resource::Nofile, DESCRIPTORS_MAX, DESCRIPTORS_MAX)?;
         if let Err(error) = syscalls::restrict() {
-            say(&format!("the kernel has no filter for system calls: {error}"));
+            say(&format!("the kernel does not support system call filters: {error}"));
         }
         Ok(())
     }

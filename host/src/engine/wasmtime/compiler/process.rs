@@ -72,7 +72,7 @@ pub(super) fn compile(
     let ended = run(&mut command, limits.time_max, wasm)
         .map_err(|error| LoadError::Failed(format!("the compiler cannot be run: {error}")))?;
     if !ended.said.is_empty() {
-        tracing::debug!("the compiler said: {}", ended.said);
+        tracing::debug!("output of the compiler: {}", ended.said);
     }
     judge(ended, limits)
 }
@@ -180,20 +180,20 @@ pub(super) fn judge(ended: Ended, limits: CompileLimits) -> Result<Vec<u8>, Load
         (_, Some(signal)) if signal == Signal::XCPU.as_raw() => Err(over_time(limits)),
         (_, Some(signal)) if signal == Signal::XFSZ.as_raw() => {
             let max = ByteSize(CODE_BYTES_MAX);
-            Err(LoadError::Refused(format!("its compiled code has more than {max}")))
+            Err(LoadError::Refused(format!("its compiled code is larger than {max}")))
         }
         (_, Some(signal)) if signal == Signal::ABORT.as_raw() && ended.said.contains(NO_MEMORY) => {
             Err(over_memory(limits))
         }
         (_, Some(signal)) if CRASHES.iter().any(|crash| crash.as_raw() == signal) => {
-            tracing::warn!("a compiler ended with {status}: {}", ended.said);
+            tracing::warn!("the compiler ended with {status}: {}", ended.said);
             Err(crashed(status, &ended.said))
         }
         // For example "signal: 9 (SIGKILL)" or "exit status: 101": it failed before it read the component, or
         // another process killed it.
         _ => {
             let said = cut(&ended.said, REASON_BYTES_MAX);
-            tracing::error!("a compiler ended with {status}: {said}");
+            tracing::error!("the compiler ended with {status}: {said}");
             Err(LoadError::Failed(format!("the compiler ended with {status}")))
         }
     }
@@ -201,8 +201,7 @@ pub(super) fn judge(ended: Ended, limits: CompileLimits) -> Result<Vec<u8>, Load
 
 fn answered(mut answer: Vec<u8>, limits: CompileLimits) -> Result<Vec<u8>, LoadError> {
     let Some(tag) = Tag::take(&mut answer) else {
-        let what =
-            if answer.is_empty() { "without an answer" } else { "with an answer that is none" };
+        let what = if answer.is_empty() { "without a result" } else { "with an invalid result" };
         return Err(LoadError::Failed(format!("the compiler ended {what}")));
     };
     match tag {
@@ -210,9 +209,9 @@ fn answered(mut answer: Vec<u8>, limits: CompileLimits) -> Result<Vec<u8>, LoadE
         Tag::NoMemory => Err(over_memory(limits)),
         Tag::Compiled => match wasmtime::Engine::detect_precompiled(&answer) {
             Some(wasmtime::Precompiled::Component) => Ok(answer),
-            _ => {
-                Err(LoadError::Failed("the compiler gave what is no compiled component".to_owned()))
-            }
+            _ => Err(LoadError::Failed(
+                "the compiler's result is not a compiled component".to_owned(),
+            )),
         },
     }
 }
@@ -220,7 +219,7 @@ fn answered(mut answer: Vec<u8>, limits: CompileLimits) -> Result<Vec<u8>, LoadE
 /// The same compiler compiles all other components, so a component on which it crashes is rejected.
 fn crashed(status: ExitStatus, said: &str) -> LoadError {
     let why = match said.contains(NO_STACK) {
-        true => "it is nested so deeply that the compiler runs out of stack".to_owned(),
+        true => "it is nested so deeply that the compiler overflows its stack".to_owned(),
         false => format!("the compiler crashes on it: {status}"),
     };
     LoadError::Refused(reason(&why))
@@ -228,7 +227,7 @@ fn crashed(status: ExitStatus, said: &str) -> LoadError {
 
 fn starved(used: Duration, limits: CompileLimits) -> LoadError {
     LoadError::Busy(format!(
-        "the machine is too busy: compiling got {used:?} on a processor within {:?}; try again later",
+        "the machine is too busy: the compiler got {used:?} of processor time within {:?}; try again later",
         limits.time_max
     ))
 }

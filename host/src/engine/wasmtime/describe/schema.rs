@@ -64,7 +64,7 @@ fn check_within(root: &Value, schema: &Value) -> Result<(), String> {
     match schema {
         Value::Bool(_) => Ok(()),
         Value::Object(map) => check_keywords(root, map),
-        _ => Err("it is neither an object nor true nor false".to_owned()),
+        _ => Err("it is neither an object nor a boolean".to_owned()),
     }
 }
 
@@ -95,20 +95,20 @@ fn check_form(root: &Value, form: &Form, value: &Value) -> Result<(), String> {
         }),
         (Form::Named, _) => must(false, "an object of schemas"),
         (Form::Names, Value::Array(names)) => {
-            must(names.iter().all(Value::is_string), "a list of texts")
+            must(names.iter().all(Value::is_string), "a list of strings")
         }
-        (Form::Names, _) => must(false, "a list of texts"),
+        (Form::Names, _) => must(false, "a list of strings"),
         (Form::Types, Value::Array(types)) => {
-            must(!types.is_empty() && types.iter().all(is_type), "a list of types of JSON")
+            must(!types.is_empty() && types.iter().all(is_type), "a list of JSON types")
         }
-        (Form::Types, _) => must(is_type(value), "a type of JSON"),
+        (Form::Types, _) => must(is_type(value), "a JSON type"),
         (Form::List, _) => must(value.is_array(), "a list"),
         (Form::Number, _) => must(value.is_number(), "a number"),
-        (Form::Count, _) => must(is_count(value), "a whole number from 0"),
+        (Form::Count, _) => must(is_count(value), "a non-negative integer"),
         (Form::Reference, Value::String(reference)) => {
-            must(is_there(root, reference), "a reference to something that is there")
+            must(is_there(root, reference), "a reference to an existing definition")
         }
-        (Form::Reference, _) => must(false, "a text"),
+        (Form::Reference, _) => must(false, "a string"),
     }
 }
 
@@ -154,10 +154,10 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_with_its_place() {
         for (schema, why) in [
-            (json!(7), "it is neither an object nor true nor false"),
-            (json!({"type": "text"}), "type is not a type of JSON"),
-            (json!({"type": []}), "type is not a list of types of JSON"),
-            (json!({"required": "id"}), "required is not a list of texts"),
+            (json!(7), "it is neither an object nor a boolean"),
+            (json!({"type": "text"}), "type is not a JSON type"),
+            (json!({"type": []}), "type is not a list of JSON types"),
+            (json!({"required": "id"}), "required is not a list of strings"),
             (json!({"properties": ["id"]}), "properties is not an object of schemas"),
             (
                 json!({"properties": {"id": {"items": {"enum": 1}}}}),
@@ -167,9 +167,9 @@ mod tests {
             (json!({"anyOf": {}}), "anyOf is not a list of schemas"),
             (json!({"not": []}), "not is not a schema"),
             (json!({"items": "string"}), "items is not a schema"),
-            (json!({"minLength": -1}), "minLength is not a whole number from 0"),
+            (json!({"minLength": -1}), "minLength is not a non-negative integer"),
             (json!({"minimum": "1"}), "minimum is not a number"),
-            (json!({"$ref": "#/$defs/a"}), "$ref is not a reference to something that is there"),
+            (json!({"$ref": "#/$defs/a"}), "$ref is not a reference to an existing definition"),
         ] {
             assert_eq!(check(&schema), Err(why.to_owned()), "{schema}");
         }

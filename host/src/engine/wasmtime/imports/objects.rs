@@ -44,7 +44,7 @@ async fn bring(
     };
     let guest = cx.data_mut();
     let Some(outward) = guest.asked.outward.clone() else {
-        let text = "there are no other objects here".to_owned();
+        let text = "no other objects can be called here".to_owned();
         return Ok(Err(CallError::Unavailable(text)));
     };
     guest.budget.suspend()?;
@@ -57,10 +57,14 @@ async fn bring(
 fn read((type_name, key, handler, argument, options): Call) -> Result<OutwardCall, String> {
     let to = ObjectId::new(&type_name, &key).map_err(|error| error.to_string())?;
     if handler.len() > HANDLER_NAME_BYTES_MAX {
-        return Err(format!("a handler's name has at most {HANDLER_NAME_BYTES_MAX} bytes"));
+        return Err(format!(
+            "the handler name is too long; expected at most {HANDLER_NAME_BYTES_MAX} bytes"
+        ));
     }
     if argument.len() > ARGUMENT_BYTES_MAX || !is_json(&argument) {
-        return Err(format!("an argument is JSON of at most {ARGUMENT_BYTES_MAX} bytes"));
+        return Err(format!(
+            "the argument is not valid; expected JSON of at most {ARGUMENT_BYTES_MAX} bytes"
+        ));
     }
     let is_key = |key: &String| {
         (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len())
@@ -68,7 +72,9 @@ fn read((type_name, key, handler, argument, options): Call) -> Result<OutwardCal
     };
     if !options.idempotency_key.as_ref().is_none_or(is_key) {
         let max = IDEMPOTENCY_KEY_BYTES_MAX;
-        return Err(format!("an idempotency key is 1 to {max} visible ASCII characters"));
+        return Err(format!(
+            "the idempotency key is not valid; expected 1 to {max} visible ASCII characters"
+        ));
     }
     Ok(OutwardCall {
         to,

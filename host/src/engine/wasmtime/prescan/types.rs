@@ -41,11 +41,11 @@ pub(super) fn check(section: &[u8], offset: usize, count: &mut u64) -> Result<()
         };
         *innermost = others;
         *count += 1;
-        bound("declarations of types", *count, COUNT_MAX)?;
+        bound("type declarations", *count, COUNT_MAX)?;
         let is_in_section = left.len() == 1;
         if let Some(inner) = read_one(&mut reader, is_in_section)? {
             left.push(inner);
-            bound("levels of types within types", left.len() as u64 - 1, DEPTH_MAX as u64)?;
+            bound("levels of nested types", left.len() as u64 - 1, DEPTH_MAX as u64)?;
         }
     }
     Ok(())
@@ -73,7 +73,9 @@ fn read_one(reader: &mut BinaryReader<'_>, is_in_section: bool) -> Result<Option
         }
         other => {
             let offset = reader.original_position();
-            return Err(refused(&format!("it declares a type by {other:#x} at byte {offset}")));
+            return Err(refused(&format!(
+                "it declares a type with the unknown kind {other:#x} at byte {offset}"
+            )));
         }
     }
     Ok(None)
@@ -110,7 +112,7 @@ mod tests {
             assert_eq!(checked(&nested(DEPTH_MAX, kind)), Ok(()));
             for depth in [DEPTH_MAX + 1, 300_000] {
                 let text = checked(&nested(depth, kind)).unwrap_err();
-                assert!(text.contains("levels of types within types, and may have 32"), "{text}");
+                assert!(text.contains("levels of nested types; expected at most 32"), "{text}");
             }
         }
     }
@@ -131,7 +133,7 @@ mod tests {
         };
         assert_eq!(checked(&types(100_000)), Ok(()));
         let text = checked(&types(100_001)).unwrap_err();
-        assert!(text.contains("declarations of types, and may have 100000"), "{text}");
+        assert!(text.contains("type declarations; expected at most 100000"), "{text}");
     }
 
     #[test]
@@ -141,6 +143,10 @@ mod tests {
             assert!(checked(&whole[..length]).is_err(), "cut to {length}");
         }
         assert!(checked(&[0xff, 0xff, 0xff, 0xff, 0x0f, 0x42, 0x00]).is_err());
-        assert!(checked(&[1, 0x42, 1, 0x09]).unwrap_err().contains("declares a type by 0x9"));
+        assert!(
+            checked(&[1, 0x42, 1, 0x09])
+                .unwrap_err()
+                .contains("declares a type with the unknown kind 0x9")
+        );
     }
 }

@@ -64,7 +64,10 @@ async fn a_guest_that_loops_lets_others_run() {
         assert_eq!(reply, expected.to_string());
         tokio::task::yield_now().await;
     }
-    assert!(looping.iter().all(|task| !task.is_finished()), "the neighbour waited for a loop");
+    assert!(
+        looping.iter().all(|task| !task.is_finished()),
+        "an infinite loop delayed another object"
+    );
     for task in looping {
         task.abort();
     }
@@ -79,7 +82,7 @@ async fn a_dropped_call_makes_its_instance_unusable_and_frees_its_place() {
     let mut instance = object(component.as_ref(), "k").await;
     let limit = Duration::from_millis(50);
     let dropped = tokio::time::timeout(limit, call(instance.as_mut(), "spin", "null")).await;
-    assert!(dropped.is_err(), "it must not end by itself: {dropped:?}");
+    assert!(dropped.is_err(), "it must not end on its own: {dropped:?}");
     assert_eq!(engine.shared.lane.available_permits(), 1);
     let refused = instance.snapshot().await;
     assert_eq!(refused, Err(Fault::Contract("used after a fault".to_owned())));

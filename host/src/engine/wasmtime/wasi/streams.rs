@@ -17,7 +17,7 @@ type Output = Resource<OutputStream>;
 #[component(variant)]
 enum StreamError {
     #[component(name = "last-operation-failed")]
-    #[allow(dead_code, reason = "part of the contract")]
+    #[allow(dead_code, reason = "part of the WASI interface")]
     LastOperationFailed(Resource<IoError>),
     #[component(name = "closed")]
     Closed,

@@ -63,13 +63,14 @@ impl Content {
     }
 
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("names and numbers are JSON")
+        serde_json::to_vec(self).expect("names and numbers can be encoded as JSON")
     }
 
     /// Decodes the content. Content that is not a claim has no known holder and must not be interpreted.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, Failure> {
-        serde_json::from_slice(bytes)
-            .map_err(|_| Failure::Denied("a claim's znode holds something else".to_owned()))
+        serde_json::from_slice(bytes).map_err(|_| {
+            Failure::Denied("a claim's znode has content that is not a claim".to_owned())
+        })
     }
 }
 
@@ -102,7 +103,7 @@ impl TryFrom<String> for Mark {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        parse_hex(&text).map(Self).ok_or("not 32 hexadecimal digits")
+        parse_hex(&text).map(Self).ok_or("expected 32 hexadecimal digits")
     }
 }
 

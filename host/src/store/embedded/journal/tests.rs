@@ -58,7 +58,7 @@ fn what_fjall_writes_is_read() {
     assert!(journals.torn.is_none(), "{:?}", journals.torn);
     let expected = |name: &[u8]| journals.expected.get(name).copied();
     assert_eq!(expected(b"first/1"), Some(Some(1)));
-    assert_eq!(expected(b"second/1"), Some(None), "its removal came later");
+    assert_eq!(expected(b"second/1"), Some(None), "it was removed later");
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn a_gap_in_the_chain_is_damage() {
     let folder = folder();
     let bounds = bounds(&folder);
     change(&folder, |bytes| drop(bytes.drain(bounds[1] as usize..bounds[2] as usize)));
-    assert!(damage(&folder).contains("after write 2 comes what follows on write 4"));
+    assert!(damage(&folder).contains("write 2 is followed by a batch that continues write 4"));
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn journals_in_one_chain_may_break_off_only_at_its_end() {
         let mut broken = first.to_vec();
         broken[offset] ^= 0x10;
         fs::write(&oldest, broken).unwrap();
-        assert!(damage(&folder).contains("holds no batch at byte 0"), "byte {offset}");
+        assert!(damage(&folder).contains("no valid batch at byte 0"), "byte {offset}");
     }
 }
 

@@ -97,7 +97,7 @@ async fn small_store() -> (Image, Image, Answered) {
     let folder = folder();
     let mut answered = Answered::new();
     let store = Embedded::open(folder.path()).unwrap();
-    write(&store, &mut answered, "objects/a/1.json", b"the first one").await;
+    write(&store, &mut answered, "objects/a/1.json", b"the first blob").await;
     write(&store, &mut answered, "objects/a/2.json", b"will be removed").await;
     store.database.flush();
     drop(store);
@@ -105,11 +105,11 @@ async fn small_store() -> (Image, Image, Answered) {
     write(&store, &mut answered, "objects/b/1.json", &[7; 33 * 1024]).await;
     write(&store, &mut answered, "objects/b/2.json", b"stays in its table").await;
     store.database.flush();
-    write(&store, &mut answered, "objects/a/1.json", b"the first one, changed").await;
+    write(&store, &mut answered, "objects/a/1.json", b"the first blob, changed").await;
     write(&store, &mut answered, "objects/c/1.json", &[9; 5000]).await;
     store.remove("objects/a/2.json").await.unwrap();
     answered.insert("objects/a/2.json", None);
-    write(&store, &mut answered, "objects/c/2.json", b"the last one").await;
+    write(&store, &mut answered, "objects/c/2.json", b"the last blob").await;
     let killed = Image::of(folder.path());
     drop(store);
     (killed, Image::of(folder.path()), answered)
@@ -132,7 +132,7 @@ async fn outcome(folder: &Path, answered: &Answered) -> Result<Outcome, String> 
         Err(error) if error.to_string().contains(&*folder.to_string_lossy()) => {
             return Ok(Outcome::Refused);
         }
-        Err(error) => return Err(format!("refused without its name: {error}")),
+        Err(error) => return Err(format!("the rejection does not name the blob: {error}")),
     };
     let mut outcome = Outcome::Whole;
     for (name, expected) in answered {
@@ -308,7 +308,7 @@ async fn a_lost_write_is_refused_until_the_loss_is_accepted_once() {
         let error = open_error(folder.path());
         assert!(matches!(error, OpenError::Lost { answered: 3, found: 2, .. }), "{error}");
         let kept = fs::read(folder.path().join("damaged/0.jnl")).unwrap();
-        assert!(whole.starts_with(&kept) && kept.len() > 100, "what was cut off is kept");
+        assert!(whole.starts_with(&kept) && kept.len() > 100, "the removed part is kept");
     }
     let accept = folder.path().join("accept-loss");
     fs::write(&accept, "1\n").unwrap();

@@ -105,8 +105,8 @@ fn after_a_failed_commit_nothing_is_written_and_nothing_is_promised() {
     let names: Vec<_> = (0..300).map(|number| number.to_string()).collect();
     let writes: Vec<_> = names.iter().map(|name| (name.as_str(), Condition::Absent)).collect();
     let (puts, batches) = outcomes(&disk, &writes);
-    assert_eq!(batches, [256], "the second batch is not tried");
-    let why = "/data: I/O error; the store takes no more writes until it is opened again";
+    assert_eq!(batches, [256], "the second batch is not attempted");
+    let why = "/data: I/O error; the store accepts no more writes until it is reopened";
     let (of_the_batch, later) = puts.split_at(256);
     assert!(of_the_batch.iter().all(|put| *put == Put::Undecided(why.to_owned())));
     assert!(later.iter().all(|put| *put == Put::Unavailable(why.to_owned())));

@@ -102,7 +102,7 @@ pub(super) fn encode(dealings: &Dealings) -> Vec<u8> {
             .collect(),
         wake: dealings.wake.map(|wake| (wake.minute, Hex(&wake.mark.0).to_string().into())),
     };
-    serde_json::to_vec(&fields).expect("memory takes every write")
+    serde_json::to_vec(&fields).expect("writing to memory cannot fail")
 }
 
 impl DealingsFields<'_> {
@@ -115,7 +115,8 @@ impl DealingsFields<'_> {
             Ok(Received { sender: id(sender)?, number: *number, time_ms: *time_ms })
         });
         let wake = self.wake.as_ref().map(|(minute, mark)| {
-            let mark = parse_hex(mark).ok_or_else(|| damaged("the mark of its wake is no mark"))?;
+            let mark =
+                parse_hex(mark).ok_or_else(|| damaged("the mark of its wake is not valid"))?;
             Ok(Wake { minute: *minute, mark: WriteId(mark) })
         });
         let dealings = Dealings {

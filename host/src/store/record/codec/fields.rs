@@ -125,14 +125,14 @@ impl Fields<'_> {
             (None, None) if self.deleted && self.state.is_none() && self.state_base64.is_none() => {
                 return Ok(None);
             }
-            _ => return Err(damaged("it is neither deleted nor has it a whole state")),
+            _ => return Err(damaged("it is neither deleted nor does it have a complete state")),
         };
         let is_json = content_type == JSON;
         let state = match (self.state, self.state_base64) {
             (Some(state), None) if is_json => kept(bytes, state.get().as_bytes()),
             (None, Some(state)) if !is_json => base64("state_base64", state)?,
             _ => {
-                return Err(damaged("its state is not written as its content type demands"));
+                return Err(damaged("its state is not encoded as its content type requires"));
             }
         };
         let content_type = if is_json { JSON_TYPE.clone() } else { content_type.as_ref().into() };

@@ -19,7 +19,7 @@ use crate::store::record::{AnsweredCall, RecentWrites, Write, WriteId};
 fn generator() -> StdRng {
     let seed = std::env::var("HIGHLANDER_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = seed.unwrap_or_else(|| rand::rng().random());
-    println!("run again with HIGHLANDER_SEED={seed}");
+    println!("repeat with HIGHLANDER_SEED={seed}");
     StdRng::seed_from_u64(seed)
 }
 
@@ -328,8 +328,8 @@ fn what_contradicts_itself_is_refused() {
         ("\"faults\":0", "\"faults\":0,\"faults\":0", "duplicate field `faults`"),
         ("\"faults\":0,", "", "missing field `faults`"),
         ("\"faults\":0", "\"faults\":-1", "invalid value"),
-        ("[\"k1\",", "[\"k 1\",", "cannot have been"),
-        ("\"0101010101010101\",7,", "\"0101010101010101\",8,", "cannot have been"),
+        ("[\"k1\",", "[\"k 1\",", "cannot have been made"),
+        ("\"0101010101010101\",7,", "\"0101010101010101\",8,", "cannot have been made"),
         ("ZG9uZQ==", "ZG9uZQ=", "reply"),
     ];
     for (from, to, why) in cases {

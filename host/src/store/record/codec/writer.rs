@@ -13,12 +13,12 @@ impl Writer {
     }
 
     pub(super) fn number(&mut self, number: u64) -> &mut Self {
-        serde_json::to_writer(&mut self.0, &number).expect("memory takes every write");
+        serde_json::to_writer(&mut self.0, &number).expect("writing to memory cannot fail");
         self
     }
 
     pub(super) fn string(&mut self, text: &str) -> &mut Self {
-        serde_json::to_writer(&mut self.0, text).expect("memory takes every write");
+        serde_json::to_writer(&mut self.0, text).expect("writing to memory cannot fail");
         self
     }
 
@@ -40,7 +40,7 @@ impl Writer {
         let digits = bytes.len().div_ceil(3) * 4;
         self.0.resize(start + digits, 0);
         let room = self.0.get_mut(start..).unwrap_or_default();
-        BASE64.encode_slice(bytes, room).expect("base64 has four digits for three bytes");
+        BASE64.encode_slice(bytes, room).expect("base64 encodes three bytes as four digits");
         self.0.push(b'"');
         self
     }

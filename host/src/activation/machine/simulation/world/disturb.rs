@@ -66,7 +66,7 @@ impl World {
         let Node { machine, todo, .. } = &self.nodes[node];
         let asks_registry =
             |action: &Action<u32>| matches!(action, Action::Claim | Action::Release);
-        assert!(machine.is_cold() || todo.iter().any(asks_registry), "the store is waited for");
+        assert!(machine.is_cold() || todo.iter().any(asks_registry), "the store is still pending");
     }
 
     fn crash(&mut self, node: usize) {

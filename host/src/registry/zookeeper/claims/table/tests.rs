@@ -18,7 +18,7 @@ fn table(places_max: usize) -> Arc<Table> {
 
 #[track_caller]
 fn turn(grant: Grant) -> Turn {
-    let Grant::Turn(turn) = grant else { panic!("no turn") };
+    let Grant::Turn(turn) = grant else { panic!("no turn is available") };
     turn
 }
 
@@ -88,7 +88,7 @@ fn a_claim_is_given_back_when_its_last_object_is_and_no_object_slips_in() {
     table.forget(key(1), &id(2));
     assert!(matches!(table.begin_freeing(key(1)), Freeing::InUse));
     table.forget(key(1), &id(1));
-    let Freeing::Turn(turn) = table.begin_freeing(key(1)) else { panic!("no turn") };
+    let Freeing::Turn(turn) = table.begin_freeing(key(1)) else { panic!("no turn is available") };
     assert!(matches!(table.grant(key(1), &id(3)), Grant::Wait(_)));
     turn.set(State::Absent);
     drop(turn);
@@ -122,7 +122,7 @@ fn what_is_listed_and_unknown_is_adopted_once() {
 }
 
 fn turn_of(table: &Arc<Table>, key: ClaimKey) -> Turn {
-    let Freeing::Turn(turn) = table.begin_freeing(key) else { panic!("no turn") };
+    let Freeing::Turn(turn) = table.begin_freeing(key) else { panic!("no turn is available") };
     turn
 }
 
@@ -133,7 +133,10 @@ fn what_nobody_came_for_is_told_at_the_second_look() {
     turn(table.grant(key(2), &id(2))).set(State::Held(Mark::random()));
     assert!(table.left_over().is_empty());
     assert_eq!(table.left_over(), [key(2)]);
-    assert!(matches!(table.grant(key(2), &id(2)), Grant::Granted), "somebody comes after all");
+    assert!(
+        matches!(table.grant(key(2), &id(2)), Grant::Granted),
+        "another waiter arrives after all"
+    );
     assert!(table.left_over().is_empty());
 }
 
@@ -144,7 +147,7 @@ fn a_session_that_is_over_knows_no_claims() {
     let turn = turn(table.grant(key(2), &id(2)));
     let Grant::Wait(wait) = table.grant(key(2), &id(2)) else { panic!("two turns at once") };
     table.close();
-    assert!(Box::pin(wait).now_or_never().is_some(), "who waits is told");
+    assert!(Box::pin(wait).now_or_never().is_some(), "the waiter is notified");
     turn.set(State::Held(Mark::random()));
     drop(turn);
     assert_eq!((table.count(), table.held()), (0, vec![]));
