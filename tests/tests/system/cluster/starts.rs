@@ -24,7 +24,7 @@ async fn nodes_that_start_together_do_not_say_that_the_store_does_not_answer() {
         for node in cluster.nodes() {
             let log = node.log().join("\n");
             assert!(log.contains("listening on"), "{log}");
-            assert!(!log.contains("does not answer"), "{}: {log}", node.name());
+            assert!(!log.contains("does not respond"), "{}: {log}", node.name());
         }
         cluster.is_whole().await;
     }
