@@ -190,12 +190,16 @@ fn dev_config(
 ) -> Result<Config, Failure> {
     let config = load(None)?;
     if config.registry.kind != RegistryKind::Local {
-        let failure = Failure::usage("highlander dev runs one node on its own");
-        return Err(failure.with_hint("for a node of a cluster: highlander serve --config FILE"));
+        let failure = Failure::usage(
+            "highlander dev runs only a standalone node; expected registry.kind = \"local\"",
+        );
+        return Err(failure.with_hint("to run a node of a cluster: highlander serve --config FILE"));
     }
     if let Some(folder) = web.as_deref().filter(|folder| !folder.is_dir()) {
         let failure = Failure::usage(format!("{} is not a directory", folder.display()));
-        return Err(failure.with_hint("--web takes the directory of a page, with its index.html"));
+        return Err(
+            failure.with_hint("--web takes the directory of a web page with its index.html")
+        );
     }
     let data_dir = data.unwrap_or_else(|| config.data_dir.clone());
     let listen = listen.unwrap_or(config.listen);
@@ -216,7 +220,8 @@ fn load(file: Option<&Path>) -> Result<Config, Failure> {
 /// Runs a command that needs a runtime, usually to send requests to a node.
 fn on_runtime(global: &Global, command: Command) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::environment(format!("no runtime: {error}")))?;
+    let runtime = runtime
+        .map_err(|error| Failure::environment(format!("cannot start the runtime: {error}")))?;
     runtime.block_on(async {
         let client = Client::new(global)?;
         match command {

@@ -182,11 +182,11 @@ impl Config {
             return Ok(());
         }
         let text = format!(
-            "{} can be reached from other machines, and this build has no TLS",
+            "{} is reachable from other machines, but this build does not support TLS",
             self.listen
         );
         Err(Error::new(text).with_hint(
-            "listen on 127.0.0.1 behind a proxy that has TLS, or say node.insecure = true \
+            "listen on 127.0.0.1 behind a TLS proxy, or set node.insecure = true \
              (HIGHLANDER_NODE__INSECURE=true) if the network is trusted",
         ))
     }
@@ -197,7 +197,7 @@ impl Config {
         let is_open = self.auth.tokens_file.is_none() && !self.listen.ip().is_loopback();
         is_open.then(|| {
             let listen = self.listen;
-            format!("everybody who reaches {listen} may call, deploy and drain: auth.tokens_file is not set")
+            format!("anyone who can reach {listen} may call, deploy and drain: auth.tokens_file is not set")
         })
     }
 

@@ -41,10 +41,10 @@ pub enum Untrusted {
     #[error("{0}")]
     Unreadable(#[from] io::Error),
     /// The path is a directory, a pipe, a device, or a link that is not permitted.
-    #[error("it is no regular file")]
+    #[error("it is not a regular file")]
     NotRegular,
     /// The file belongs to another user.
-    #[error("it belongs to another user, of the number {0}")]
+    #[error("it belongs to another user (UID {0})")]
     OtherOwner(u32),
     /// The mode grants others a denied permission.
     #[error("its mode is {0:o}")]
@@ -165,7 +165,7 @@ mod tests {
         let file = file("x", 0o600);
         // Only root may change a file's owner; otherwise the table above must suffice.
         if chown(file.path(), Some(1), None).is_ok() {
-            check_refused(file.path(), &SECRET, "another user, of the number 1");
+            check_refused(file.path(), &SECRET, "another user (UID 1)");
         }
     }
 
@@ -177,8 +177,8 @@ mod tests {
         let socket = folder.path().join("socket");
         let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
         for path in [pipe.as_path(), &socket, folder.path(), Path::new("/dev/zero")] {
-            check_refused(path, &SECRET, "no regular file");
-            check_refused(path, &OWN, "no regular file");
+            check_refused(path, &SECRET, "not a regular file");
+            check_refused(path, &OWN, "not a regular file");
         }
     }
 
@@ -189,10 +189,10 @@ mod tests {
         let link = folder.path().join("link");
         symlink(target.path(), &link).unwrap();
         assert_eq!(read(&link, &SECRET).unwrap(), b"x");
-        check_refused(&link, &OWN, "no regular file");
+        check_refused(&link, &OWN, "not a regular file");
         let to_device = folder.path().join("zero");
         symlink("/dev/zero", &to_device).unwrap();
-        check_refused(&to_device, &SECRET, "no regular file");
-        check_refused(&to_device, &OWN, "no regular file");
+        check_refused(&to_device, &SECRET, "not a regular file");
+        check_refused(&to_device, &OWN, "not a regular file");
     }
 }

@@ -76,7 +76,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         opened = ports::open(&config, &advertised) => opened?,
         () = signals.next() => {
             accept::close_unused(listener).await;
-            output::note("stopped before the node began");
+            output::note("stopped before the node started");
             return Ok(());
         }
     };
@@ -107,7 +107,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     }
     output::note(&format!("listening on http://{address}"));
     if let Some(folder) = &config.web {
-        output::note(&format!("{} is at http://{address}/web/", folder.display()));
+        output::note(&format!("{} is served at http://{address}/web/", folder.display()));
     }
     tokio::select! {
         why = running.entrance.denied() => anyhow::bail!("{why}"),
@@ -137,14 +137,14 @@ impl Running {
     /// other nodes.
     async fn end(self, signals: &mut Signals) -> anyhow::Result<()> {
         output::note(
-            "draining: objects are handed over, and none is begun; press Ctrl-C again to quit at once",
+            "draining: objects are handed over, and no others are activated; press Ctrl-C again to quit at once",
         );
         let ending = async {
             // From now on, responses send clients to other nodes, so that few are left when connections close.
             self.stage.send_replace(Stage::Leaving);
             let left = self.node.drain(self.patience).await;
             if left > 0 {
-                tracing::warn!(left, "objects were still active when their time was over");
+                tracing::warn!(left, "objects were still active when the drain timed out");
             }
             self.entrance.close();
             // Calls in flight are still forwarded to other nodes, for which the session is needed.
@@ -159,7 +159,7 @@ impl Running {
                 output::note("stopped");
                 Ok(())
             }
-            () = signals.next() => anyhow::bail!("quit before all objects were handed back"),
+            () = signals.next() => anyhow::bail!("quit before all objects were handed over"),
         }
     }
 }
@@ -194,7 +194,7 @@ async fn reread_tokens(access: Arc<Access>, path: PathBuf, mut hangup: Signal) {
                 output::note(&format!("{} tokens read from {}", tokens.count(), path.display()));
                 access.replace(tokens);
             }
-            Err(error) => output::note(&format!("the tokens stay as they were: {error}")),
+            Err(error) => output::note(&format!("the tokens remain unchanged: {error}")),
         }
     }
 }
@@ -211,7 +211,7 @@ fn fitted(config: Config) -> Config {
     tracing::warn!(
         resident_max = config.resident_max,
         allowed,
-        "the kernel allows fewer resident instances; raise it with: sysctl -w vm.max_map_count={needed}"
+        "the kernel allows fewer resident instances; raise its limit with: sysctl -w vm.max_map_count={needed}"
     );
     Config { resident_max: allowed, ..config }
 }

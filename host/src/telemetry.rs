@@ -24,7 +24,7 @@ impl std::str::FromStr for Format {
         match text {
             "text" => Ok(Self::Text),
             "json" => Ok(Self::Json),
-            _ => Err("a log format is text or json".to_owned()),
+            _ => Err("expected text or json".to_owned()),
         }
     }
 }

@@ -13,7 +13,7 @@ use super::output;
 use crate::id::ObjectId;
 
 const FAILED: GivenUp =
-    GivenUp { command: "alarms", noun: "failed alarms", retried: "are set again" };
+    GivenUp { command: "alarms", noun: "failed alarms", retried: "were scheduled again" };
 
 /// `highlander alarms`
 #[derive(Debug, Args)]
@@ -74,9 +74,9 @@ impl Alarms {
 impl Alarm {
     fn row(&self) -> Vec<String> {
         let state = match (self.number, self.tries) {
-            (Some(_), _) => "given up".to_owned(),
-            (None, 0) => "set".to_owned(),
-            (None, tries) => format!("failed {tries} times"),
+            (Some(_), _) => "failed".to_owned(),
+            (None, 0) => "scheduled".to_owned(),
+            (None, tries) => format!("retrying after {tries} failures"),
         };
         let number = self.number.map_or("-".to_owned(), |number| number.to_string());
         let (due, argument) = (output::time(self.due_ms), short(&self.argument));

@@ -19,14 +19,14 @@ pub(super) fn at_least_one(text: &str) -> Result<u64, String> {
 /// Parses the version of an object.
 pub(super) fn version(text: &str) -> Result<u64, String> {
     text.parse()
-        .map_err(|_| "expected a version, as highlander get prints it, such as 7".to_owned())
+        .map_err(|_| "expected a version, as printed by highlander get, such as 7".to_owned())
 }
 
 /// Parses the number of a revision.
 pub(super) fn revision(text: &str) -> Result<u32, String> {
     let number = text.parse().ok().filter(|number| *number > 0);
     number.ok_or_else(|| {
-        "expected the number of a revision, as highlander types TYPE lists them".to_owned()
+        "expected the number of a revision, as listed by highlander types TYPE".to_owned()
     })
 }
 

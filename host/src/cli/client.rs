@@ -65,7 +65,7 @@ impl Request {
     /// Adds one header.
     pub(super) fn with_header(mut self, name: &'static str, value: &str) -> Result<Self, Failure> {
         let value = HeaderValue::from_str(value).map_err(|_| {
-            Failure::usage(format!("{value:?} holds characters that no header may"))
+            Failure::usage(format!("{value:?} contains characters that are not valid in a header"))
         })?;
         self.headers.insert(name, value);
         Ok(self)
@@ -102,9 +102,9 @@ pub(super) fn read<T: DeserializeOwned>(part: &RawValue) -> Result<T, Failure> {
 }
 
 fn unreadable(error: &serde_json::Error) -> Failure {
-    Failure::environment(format!("the node's answer cannot be read: {error}")).with_hint(
-        "node and command are of different versions, or it is not a Highlander node: compare \
-         highlander --version on both sides, and look at --url",
+    Failure::environment(format!("cannot parse the node's response: {error}")).with_hint(
+        "the node and this command have different versions, or it is not a Highlander node: \
+         compare highlander --version on both sides, and check --url",
     )
 }
 
@@ -183,8 +183,9 @@ impl Client {
         match serde_json::from_slice::<Document>(body) {
             Ok(problem) if is_problem => Failure::of_problem(problem),
             _ => {
-                let text = format!("{} answered {status}, and not as a Highlander node", self.url);
-                Failure::environment(text).with_hint("look at --url and HIGHLANDER_URL")
+                let text =
+                    format!("{} responded with {status}, but not as a Highlander node", self.url);
+                Failure::environment(text).with_hint("check --url and HIGHLANDER_URL")
             }
         }
     }
@@ -200,20 +201,22 @@ impl Client {
         let url = &self.url;
         let why = match why {
             Unanswered::NotConnected => {
-                let text = format!("no node answers at {url}; nothing was executed");
+                let text = format!("no node responds at {url}; nothing was executed");
                 let failure = Failure { exit: Exit::Unavailable, message: text, hint: None };
-                return failure
-                    .with_hint("start one with: highlander dev, or name another with --url");
+                return failure.with_hint(
+                    "start one with: highlander dev, or specify another one with --url",
+                );
             }
             Unanswered::TimedOut => "in time",
             Unanswered::Broken => "before the connection broke",
         };
-        let message = format!("the node at {url} did not answer {why}");
+        let message = format!("the node at {url} did not respond {why}");
         if is_read {
             return Failure { exit: Exit::Unavailable, message, hint: None };
         }
-        let hint =
-            hint.unwrap_or_else(|| "it may have been done: look before it is repeated".into());
+        let hint = hint.unwrap_or_else(|| {
+            "the request may have been executed; check before you repeat it".into()
+        });
         Failure { exit: Exit::Unknown, message, hint: Some(hint) }
     }
 }
@@ -228,23 +231,21 @@ enum Failed {
 /// Explains why a node's address is invalid.
 fn no_address(url: &str) -> Failure {
     if let Some(rest) = url.strip_prefix("https://") {
-        let text = format!("{url} asks for TLS, which this build does not have");
+        let text = format!("{url} requires TLS, which this build does not support");
         return Failure::usage(text).with_hint(format!(
-            "over a trusted network, or to a proxy on this machine: --url http://{rest}"
+            "on a trusted network, or through a proxy on this machine: --url http://{rest}"
         ));
     }
     // The address may contain a password.
     if url.contains('@') {
-        let failure = Failure::usage("the address of a node has no user and no password");
-        return failure.with_hint("a token says who calls: --token-file FILE");
+        let failure = Failure::usage("the address of a node must not contain a user or a password");
+        return failure.with_hint("authenticate with a token instead: --token-file FILE");
     }
     let plain = url.strip_prefix("http://").unwrap_or(url).trim_start_matches(':');
     let port: Option<u16> = plain.parse().ok();
     let bare = Address::parse(&format!("http://{plain}")).filter(|_| !plain.contains("://"));
     let (text, advised) = match (port, bare) {
-        (Some(port), _) => {
-            (format!("the address {url} lacks its host"), format!("127.0.0.1:{port}"))
-        }
+        (Some(port), _) => (format!("the address {url} lacks a host"), format!("127.0.0.1:{port}")),
         (None, Some(address)) if address.has_port() => {
             (format!("the address {url} lacks http:// in front"), plain.to_owned())
         }
@@ -253,7 +254,7 @@ fn no_address(url: &str) -> Failure {
             format!("{plain}:7410"),
         ),
         (None, None) => (
-            format!("{url:?} is not the address of a node: http://HOST:PORT"),
+            format!("{url:?} is not the address of a node; expected http://HOST:PORT"),
             "127.0.0.1:7410".into(),
         ),
     };
@@ -278,14 +279,18 @@ pub(super) fn encoded(text: &str) -> String {
 
 fn read_token(path: &Path) -> Result<HeaderValue, Failure> {
     const NAMED: &str =
-        "--token-file, or HIGHLANDER_TOKEN_FILE, names a file with one line: the token";
+        "--token-file or HIGHLANDER_TOKEN_FILE must name a file with one line, the token";
     let text = secret::read(path).map_err(|error| {
         let failure = Failure::from(error);
         if failure.hint.is_some() { failure } else { failure.with_hint(NAMED) }
     })?;
     let value = HeaderValue::from_str(&format!("Bearer {text}")).ok();
     let mut value = value.filter(|_| !text.is_empty()).ok_or_else(|| {
-        let what = if text.is_empty() { "is empty" } else { "holds characters that no token has" };
+        let what = if text.is_empty() {
+            "is empty"
+        } else {
+            "contains characters that are not valid in a token"
+        };
         Failure::usage(format!("{} {what}", path.display())).with_hint(NAMED)
     })?;
     value.set_sensitive(true);
@@ -302,14 +307,14 @@ mod tests {
             ("127.0.0.1:1", "lacks http:// in front", "127.0.0.1:1"),
             ("127.0.0.1", "and a port", "127.0.0.1:7410"),
             ("localhost", "and a port", "localhost:7410"),
-            ("7411", "lacks its host", "127.0.0.1:7411"),
-            (":7411", "lacks its host", "127.0.0.1:7411"),
-            ("http://:7411", "lacks its host", "127.0.0.1:7411"),
+            ("7411", "lacks a host", "127.0.0.1:7411"),
+            (":7411", "lacks a host", "127.0.0.1:7411"),
+            ("http://:7411", "lacks a host", "127.0.0.1:7411"),
             ("", "is not the address", "127.0.0.1:7410"),
             ("http:", "is not the address", "127.0.0.1:7410"),
             ("ftp://a:1", "is not the address", "127.0.0.1:7410"),
             ("http://127.0.0.1:99999", "is not the address", "127.0.0.1:7410"),
-            ("https://127.0.0.1:1", "asks for TLS", "127.0.0.1:1"),
+            ("https://127.0.0.1:1", "requires TLS", "127.0.0.1:1"),
         ] {
             assert_eq!(Address::parse(url), None, "{url}");
             let failure = no_address(url);
@@ -329,7 +334,9 @@ mod tests {
         let path = folder.path().join("token");
         let refused = || read_token(&path).map_err(|failure| (failure.message, failure.hint));
         assert!(refused().unwrap_err().1.unwrap().contains("--token-file"));
-        for (text, why) in [("", "is empty"), ("\n", "is empty"), ("a\nb\n", "no token has")] {
+        for (text, why) in
+            [("", "is empty"), ("\n", "is empty"), ("a\nb\n", "not valid in a token")]
+        {
             std::fs::write(&path, text).unwrap();
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
             let (message, hint) = refused().unwrap_err();

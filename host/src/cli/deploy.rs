@@ -81,7 +81,7 @@ impl fmt::Display for Rollout {
         let stage = match self.stage {
             Stage::Preparing => "being prepared",
             Stage::Rolling => "being rolled out",
-            Stage::Watching => "served, and watched",
+            Stage::Watching => "in use, being monitored",
         };
         match share::whom(&self.share) {
             None => f.write_str(stage),
@@ -102,22 +102,29 @@ impl Deploy {
             }
             let failed = rehearsal.rehearsed.failed;
             if failed > 0 && !self.force {
-                let text = format!("it was not deployed: {failed} objects failed the rehearsal");
+                let text = format!(
+                    "the component was not deployed: {failed} objects failed the rehearsal"
+                );
                 return Err(Failure::rejected(text)
-                    .with_hint("mend the component, or deploy it with --force if that is meant"));
+                    .with_hint("fix the component, or deploy it anyway with --force"));
             }
         }
         let path = format!("/v1/types?{parameters}wait={}", client.is_json);
         let key = self.idempotency_key.clone().unwrap_or_else(random_key);
         let hint = format!(
-            "repeat it through any node with --idempotency-key {key}: it is deployed once, and followed"
+            "repeat the command through any node with --idempotency-key {key}: the component \
+             is deployed only once"
         );
         let request = Request::new(Method::POST, path)
             .with_body("application/wasm", wasm)
             .with_header("idempotency-key", &key)?
             .when_unanswered(hint);
-        spread(client, client.send(request).await?, "this component was deployed like that already")
-            .await
+        spread(
+            client,
+            client.send(request).await?,
+            "the component was already deployed with these options",
+        )
+        .await
     }
 
     /// Returns the component's file, which may be the last argument: `--canary 10% FILE.wasm`.
@@ -126,10 +133,12 @@ impl Deploy {
         let last = || self.canary.pop_if(is_component).map(PathBuf::from);
         let file = self.file.take().or_else(last);
         file.ok_or_else(|| {
-            Failure::usage("no component is named").with_hint(match self.canary.is_empty() {
-                true => "highlander deploy FILE.wasm",
-                false => "name it first: highlander deploy FILE.wasm --canary 10%",
-            })
+            Failure::usage("the component file is missing").with_hint(
+                match self.canary.is_empty() {
+                    true => "highlander deploy FILE.wasm",
+                    false => "put it first: highlander deploy FILE.wasm --canary 10%",
+                },
+            )
         })
     }
 
@@ -160,7 +169,7 @@ fn component(file: &Path, client: &Client) -> Result<Bytes, Failure> {
     let wasm = std::fs::read(file).map_err(|error| {
         let failure = Failure::usage(format!("cannot read {shown}: {error}"));
         failure.with_hint(match file.is_dir() {
-            true => "name the component in that folder, which ends in .wasm",
+            true => "use the component in that folder, a file that ends in .wasm",
             false => "build it with: cargo build --release --target wasm32-wasip2",
         })
     })?;
@@ -180,13 +189,18 @@ impl Rollback {
         let path = format!("/v1/types/{name}/rollback?{to}wait={}", client.is_json);
         let key = self.idempotency_key.unwrap_or_else(random_key);
         let hint = format!(
-            "repeat it through any node with --idempotency-key {key}: it goes back once, and is followed"
+            "repeat the command through any node with --idempotency-key {key}: the type is \
+             rolled back only once"
         );
         let request = Request::new(Method::POST, path)
             .with_header("idempotency-key", &key)?
             .when_unanswered(hint);
-        spread(client, client.send(request).await?, "it was rolled back with this key already")
-            .await
+        spread(
+            client,
+            client.send(request).await?,
+            "the type was already rolled back with this key",
+        )
+        .await
     }
 }
 

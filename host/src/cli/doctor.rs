@@ -67,7 +67,7 @@ impl Doctor {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
         let config = super::load(self.config.as_deref())?;
         let mut findings = vec![match config.check_exposure() {
-            Ok(()) => Finding::ok("configuration", "it is valid"),
+            Ok(()) => Finding::ok("configuration", "valid"),
             Err(error) => {
                 let mend = error.hint.unwrap_or_default();
                 Finding::fail("configuration", error.message, mend)
@@ -104,7 +104,7 @@ fn report(findings: &[Finding], is_json: bool) -> Result<(), Failure> {
             let verdict = format!("{:?}", finding.verdict).to_lowercase();
             output::line(&format!("{verdict:<5} {}: {}", finding.check, finding.found))?;
             if let Some(mend) = &finding.mend {
-                output::line(&format!("      mend: {mend}"))?;
+                output::line(&format!("      fix: {mend}"))?;
             }
         }
     }

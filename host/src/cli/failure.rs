@@ -71,32 +71,33 @@ impl Failure {
     }
 
     /// Converts the error with which a node stopped.
-    #[allow(clippy::needless_pass_by_value, reason = "it is handed over by `map_err`")]
+    #[allow(clippy::needless_pass_by_value, reason = "`map_err` passes the error by value")]
     pub(super) fn of_node(error: anyhow::Error) -> Self {
         if let Some(error) = error.downcast_ref::<config::Error>() {
             return error.clone().into();
         }
         let failure = Self::environment(format!("{error:#}"));
         if error.chain().any(|cause| matches!(cause.downcast_ref(), Some(OpenError::InUse(_)))) {
-            return failure.with_hint("two nodes need two data directories: --data DIR");
+            return failure.with_hint("each node needs a separate data directory: --data DIR");
         }
         let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
         match causes.next().map(std::io::Error::kind) {
             Some(ErrorKind::AddrInUse) => {
                 return failure.with_hint(
-                    "does a node run there already? highlander dev --listen 127.0.0.1:0 takes a free \
-                     port; two nodes need two data directories: --data",
+                    "is a node already running there? highlander dev --listen 127.0.0.1:0 selects a \
+                     free port; each node needs a separate data directory: --data DIR",
                 );
             }
             Some(ErrorKind::AddrNotAvailable) => {
-                return failure
-                    .with_hint("this machine does not have that address: see ip address");
+                return failure.with_hint(
+                    "this machine does not have that address; list its addresses with: ip address",
+                );
             }
             _ => {}
         }
         // An error with a cause comes from the environment.
         if error.chain().nth(1).is_some() {
-            return failure.with_hint("look at this machine with: highlander doctor");
+            return failure.with_hint("check this machine with: highlander doctor");
         }
         failure
     }
@@ -120,17 +121,19 @@ impl From<config::Error> for Failure {
 fn hint_of(problem: &Document) -> Option<String> {
     let hint = match problem.code.as_str() {
         "unauthenticated" => {
-            "give a token that the node knows: --token-file FILE, or HIGHLANDER_TOKEN_FILE"
+            "use a token from the node's token file: --token-file FILE, or HIGHLANDER_TOKEN_FILE"
         }
-        "forbidden" => "use a token with that scope: --token-file FILE; highlander token makes one",
+        "forbidden" => {
+            "use a token with that scope: --token-file FILE; highlander token generates one"
+        }
         // The paths of this program are those of the nodes of its version.
         "unknown-route" => {
-            "look at --url and HIGHLANDER_URL: what follows the port is put before every path; or the node is of \
-             another version: compare highlander --version"
+            "check --url and HIGHLANDER_URL: anything after the port is prepended to every path; or the \
+             node has another version: compare highlander --version"
         }
         "version-mismatch" => {
             let object = problem.object.as_deref()?;
-            return Some(format!("look at it, and decide anew: highlander get {object}"));
+            return Some(format!("read the object and decide again: highlander get {object}"));
         }
         _ => return None,
     };

@@ -22,7 +22,7 @@ impl FromStr for Which {
             number => number
                 .parse()
                 .map(|number| Self(Some(number)))
-                .map_err(|_| "it is a number, as the list shows it, or all".to_owned()),
+                .map_err(|_| "expected a number from the list, or all".to_owned()),
         }
     }
 }
@@ -61,7 +61,7 @@ impl GivenUp {
         id: &ObjectId,
         which: Which,
     ) -> Result<(), Failure> {
-        self.change(client, id, (Method::DELETE, "", "are dropped"), which).await
+        self.change(client, id, (Method::DELETE, "", "were dropped"), which).await
     }
 
     async fn change(
@@ -74,7 +74,7 @@ impl GivenUp {
         let query = number.map_or(String::new(), |number| format!("?number={number}"));
         let path = format!("{}{rest}{query}", self.path_of(id));
         let request = Request::new(method, path).when_unanswered(format!(
-            "it may have been done: look before you repeat it: highlander {} {id}",
+            "the request may have been executed; check before you repeat it: highlander {} {id}",
             self.command
         ));
         let answer = client.send(request).await?;

@@ -12,7 +12,8 @@ use super::given_up::{GivenUp, Which};
 use super::output;
 use crate::id::ObjectId;
 
-const DEAD: GivenUp = GivenUp { command: "messages", noun: "messages", retried: "are sent again" };
+const DEAD: GivenUp =
+    GivenUp { command: "messages", noun: "dead letters", retried: "will be sent again" };
 
 /// `highlander messages`
 #[derive(Debug, Args)]
@@ -63,7 +64,7 @@ impl Messages {
         for document in &shown.pending {
             let Message { number, to, handler, argument, tries, .. } = client::read(document)?;
             let tried = tries.filter(|tries| *tries > 0);
-            let why = tried.map_or(String::new(), |tries| format!("refused {tries} times"));
+            let why = tried.map_or(String::new(), |tries| format!("rejected {tries} times"));
             let (number, argument) = (number.to_string(), short(&argument));
             rows.push(row([&number, "pending", &to, &handler, &argument, &why]));
         }
@@ -71,7 +72,7 @@ impl Messages {
             let Message { number, to, handler, argument, why, .. } = client::read(document)?;
             let (number, argument) = (number.to_string(), short(&argument));
             let why = why.unwrap_or_default();
-            rows.push(row([&number, "given up", &to, &handler, &argument, &why]));
+            rows.push(row([&number, "dead letter", &to, &handler, &argument, &why]));
         }
         output::table(&rows)
     }

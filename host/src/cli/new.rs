@@ -133,7 +133,7 @@ impl New {
         check_name(name)?;
         let sdk = self.sdk.as_deref().map(sdk_path).transpose()?;
         let here = std::env::current_dir().map_err(|error| {
-            Failure::environment(format!("the current directory cannot be used: {error}"))
+            Failure::environment(format!("cannot use the current directory: {error}"))
         })?;
         if let Some(workspace) = Workspace::find(&here).map_err(Failure::usage)? {
             let (is_library, uses) = (self.library, self.uses.as_slice());
@@ -147,19 +147,23 @@ impl New {
                 .try_for_each(|line| output::line(line));
         }
         if self.library || !self.uses.is_empty() {
-            let failure =
-                Failure::usage("this folder is in no project, and --library and --uses need one");
-            return Err(failure.with_hint(format!("make its first object: highlander new {name}")));
+            let failure = Failure::usage(
+                "--library and --uses require a project, but this folder is not in one",
+            );
+            return Err(failure.with_hint(format!(
+                "create a project with its first object: highlander new {name}"
+            )));
         }
         let folder = Path::new(name);
         write_project(folder, name, sdk.as_deref()).map_err(|error| {
             let text = match error.kind() {
-                std::io::ErrorKind::AlreadyExists => format!("{name} exists already"),
+                std::io::ErrorKind::AlreadyExists => format!("{name} already exists"),
                 _ => format!("cannot write {name}: {error}"),
             };
-            Failure::usage(text).with_hint("choose another name, or another folder to be in")
+            Failure::usage(text)
+                .with_hint("choose another name, or run the command in another folder")
         })?;
-        output::note(&format!("made {name}; next:"));
+        output::note(&format!("created {name}; next:"));
         next_steps(name).iter().try_for_each(|line| output::line(line))
     }
 }
@@ -167,7 +171,8 @@ impl New {
 /// Rejects a name that Cargo or the template cannot use.
 fn check_name(name: &str) -> Result<(), Failure> {
     if FOLDERS.contains(&name) {
-        let text = format!("{name} is a folder of every project, and cannot be one of an object");
+        let text =
+            format!("{name} is a folder of every project, and cannot be the name of an object");
         return Err(Failure::usage(text).with_hint(format!("highlander new my-{name}")));
     }
     let words: Vec<_> = name.split('-').filter(|word| !word.is_empty()).collect();
@@ -185,7 +190,7 @@ fn sdk_path(path: &Path) -> Result<String, Failure> {
     let absolute = path.canonicalize().ok().filter(|path| path.join("Cargo.toml").is_file());
     let text = absolute.and_then(|path| path.to_str().map(str::to_owned));
     text.ok_or_else(|| {
-        let failure = Failure::usage(format!("{} holds no package", path.display()));
+        let failure = Failure::usage(format!("{} does not contain a package", path.display()));
         failure.with_hint("--sdk takes the folder guest-sdk of a checkout")
     })
 }

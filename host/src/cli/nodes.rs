@@ -89,7 +89,7 @@ impl Drain {
             let document = Drained { node: &id, drained: true };
             return output::json(&serde_json::to_vec(&document).unwrap_or_default());
         }
-        output::note(&format!("{id} is drained: it owns no object, and can be stopped"));
+        output::note(&format!("{id} is drained: it owns no objects and can be stopped"));
         Ok(())
     }
 
@@ -123,7 +123,9 @@ impl Drain {
                 let time = humantime::format_duration(self.timeout);
                 let message = format!("{id} is not drained after {time}");
                 let failure = Failure { exit: Exit::Unavailable, message, hint: None };
-                return Err(failure.with_hint("it goes on: watch it with highlander nodes"));
+                return Err(
+                    failure.with_hint("the drain continues; follow it with: highlander nodes")
+                );
             }
             tokio::time::sleep(LOOK_PAUSE).await;
         }
@@ -165,10 +167,10 @@ fn find<'a>(nodes: &'a [Node], name: &str) -> Result<&'a Node, Failure> {
     let known: Vec<_> = nodes.iter().map(|node| node.id.as_str()).collect();
     match found.as_slice() {
         [node] => Ok(node),
-        [] => Err(Failure::usage(format!("there is no node {name:?}"))
+        [] => Err(Failure::usage(format!("the cluster has no node {name:?}"))
             .with_hint(format!("the nodes are {}", known.join(", ")))),
-        _ => Err(Failure::usage(format!("several nodes are called {name:?}"))
-            .with_hint(format!("name one of {}", known.join(", ")))),
+        _ => Err(Failure::usage(format!("several nodes are named {name:?}"))
+            .with_hint(format!("use the full name, one of {}", known.join(", ")))),
     }
 }
 

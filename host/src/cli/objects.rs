@@ -108,7 +108,7 @@ pub(super) struct List {
 impl Call {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
         if let Some(command) = command_for(&self.handler) {
-            let failure = Failure::usage(format!("{} has a command of its own", self.handler));
+            let failure = Failure::usage(format!("{} has a separate command", self.handler));
             return Err(failure.with_hint(format!("highlander {command} {}", self.id)));
         }
         let path = format!("{}/{}", object_path(&self.id), encoded(&self.handler));
@@ -116,12 +116,14 @@ impl Call {
         let mut request = Request::new(Method::POST, path).with_body(JSON, argument);
         request = match &self.idempotency_key {
             Some(key) => {
-                let hint = format!("repeat it with --idempotency-key {key}: it is done once");
+                let hint = format!(
+                    "repeat the call with --idempotency-key {key}: it is executed only once"
+                );
                 request.with_header("idempotency-key", key)?.when_unanswered(hint)
             }
             None => request.when_unanswered(
-                "look at the object before you repeat it; with --idempotency-key KEY a call can be \
-                 repeated",
+                "check the object before you repeat the call; calls with --idempotency-key KEY \
+                 can be repeated safely",
             ),
         };
         if let Some(timeout) = self.timeout {
@@ -130,7 +132,7 @@ impl Call {
         }
         let answer = client.send(request).await?;
         if answer.is_replayed() {
-            output::note("this is the answer of an earlier call with the same key");
+            output::note("this is the reply of an earlier call with the same key");
         }
         output::json(&answer.body)
     }
@@ -222,9 +224,9 @@ fn complete(unanswered: BTreeSet<String>) -> Result<(), Failure> {
         return Ok(());
     }
     let nodes = unanswered.into_iter().collect::<Vec<_>>().join(", ");
-    let text = format!("the list may be incomplete: these nodes did not answer: {nodes}");
+    let text = format!("the list may be incomplete: these nodes did not respond: {nodes}");
     let failure = Failure { exit: Exit::Unavailable, message: text, hint: None };
-    Err(failure.with_hint("look at the nodes with: highlander nodes"))
+    Err(failure.with_hint("check the nodes with: highlander nodes"))
 }
 
 #[derive(Debug, Deserialize)]
@@ -270,7 +272,7 @@ impl One {
             return output::json(&answer.body);
         }
         let had_failed: bool = answer.read()?;
-        let text = if had_failed { "is run again" } else { "had not failed" };
+        let text = if had_failed { "is no longer in quarantine" } else { "had not failed" };
         output::note(&format!("{} {text}", self.id));
         Ok(())
     }
@@ -310,7 +312,7 @@ fn command_for(handler: &str) -> Option<&'static str> {
 }
 
 fn look_first(id: &ObjectId) -> String {
-    format!("it may have been done: look before you repeat it: highlander get {id}")
+    format!("the request may have been executed; check before you repeat it: highlander get {id}")
 }
 
 fn note_version(id: &ObjectId, answer: &Answer) {
@@ -320,7 +322,7 @@ fn note_version(id: &ObjectId, answer: &Answer) {
 }
 
 /// Hint for idempotent commands that got no response.
-const REPEATABLE: &str = "repeat it: to do it twice does no harm";
+const REPEATABLE: &str = "repeat the command; it is safe to execute it twice";
 
 /// Parses an argument. A negative number starts with a hyphen, as an option does; anything else that starts with
 /// one is an unknown option.
@@ -356,11 +358,11 @@ fn read_json(argument: &str) -> Result<Bytes, Failure> {
 fn not_json(text: &[u8], error: &serde_json::Error) -> Failure {
     match text.trim_ascii() {
         [] => Failure::usage("the argument is empty")
-            .with_hint("leave it out for null; text without characters is '\"\"'"),
+            .with_hint("leave it out for null; an empty string is '\"\"'"),
         [b'{' | b'[' | b'"', ..] => Failure::usage(format!("the argument is not JSON: {error}"))
             .with_hint("quote it as a whole for the shell: '{\"title\":\"buy milk\"}'"),
         _ => Failure::usage(format!("the argument is not JSON: {error}"))
-            .with_hint("text needs quotes of its own: '\"buy milk\"'"),
+            .with_hint("a string needs JSON quotes: '\"buy milk\"'"),
     }
 }
 
@@ -373,7 +375,7 @@ mod tests {
         for (argument, why, help) in [
             ("", "is empty", "leave it out"),
             (" \n", "is empty", "leave it out"),
-            ("five", "line 1 column 2", "quotes of its own"),
+            ("five", "line 1 column 2", "needs JSON quotes"),
             ("{\"a\"", "line 1 column 4", "as a whole"),
             ("[1,]", "line 1 column 4", "as a whole"),
             ("\"a", "line 1 column 2", "as a whole"),

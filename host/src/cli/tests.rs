@@ -86,7 +86,7 @@ fn errors_of_usage_say_what_would_be_right() {
     for (line, expected) in [
         ("highlander list todo --limit 0", "expected a number, 1 or more"),
         ("highlander watch todo/42 --count 0", "expected a number, 1 or more"),
-        ("highlander deploy a.wasm --max-failures 1", "it lacks its percent sign: 1%"),
+        ("highlander deploy a.wasm --max-failures 1", "the percent sign is missing: 1%"),
         ("highlander call todo/42 complete --timout=5s", "there is no such option"),
         ("highlander call todo/42 complete --timeout 0s", "up to 5m"),
         ("highlander list todo --limit -1", "expected a number, 1 or more"),
@@ -95,8 +95,8 @@ fn errors_of_usage_say_what_would_be_right() {
         ("highlander put todo/42 {} --if-match -1", "expected a version"),
         ("highlander delete todo/42 --if-match -1", "expected a version"),
         ("highlander rollback todo --to -1", "expected the number of a revision"),
-        ("highlander messages todo/42 --retry -1", "it is a number, as the list shows it, or all"),
-        ("highlander alarms todo/42 --drop -1", "it is a number, as the list shows it, or all"),
+        ("highlander messages todo/42 --retry -1", "expected a number from the list, or all"),
+        ("highlander alarms todo/42 --drop -1", "expected a number from the list, or all"),
         ("highlander dev --listen localhost:1", "expected an IP address and a port"),
     ] {
         let error = parse(line).expect_err(line).to_string();

@@ -23,7 +23,8 @@ impl Token {
     pub(super) fn run(self, is_json: bool) -> Result<(), Failure> {
         let Some(principal) = Principal::new(&self.name, self.scopes) else {
             let text = format!("{:?} is not a valid name", self.name);
-            let hint = "1 to 64 of A-Z, a-z, 0-9, -, _, . and @, and not \"anonymous\"";
+            let hint =
+                "a name has 1 to 64 of A-Z, a-z, 0-9, -, _, . and @, and is not \"anonymous\"";
             return Err(Failure::usage(text).with_hint(hint));
         };
         let token = tokens::random();
@@ -32,7 +33,7 @@ impl Token {
             let document = json!({ "token": token, "line": line });
             return output::json(document.to_string().as_bytes());
         }
-        output::note("the token, which is shown this once, and its line for auth.tokens_file:");
+        output::note("the token, which is displayed only once, and its line for auth.tokens_file:");
         output::line(&token)?;
         output::line(&line)
     }

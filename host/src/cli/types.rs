@@ -132,7 +132,7 @@ impl Remove {
         let Done { type_name, objects, is_counted_whole } = answer.read()?;
         if objects > 0 {
             let more = if is_counted_whole { "" } else { "or more " };
-            output::note(&format!("records of {objects} {more}objects are left in the store"));
+            output::note(&format!("the records of {objects} {more}objects remain in the store"));
         }
         output::line(&format!("{type_name} removed"))
     }
@@ -144,7 +144,7 @@ fn note_others(summaries: &Summaries) {
         output::note(&format!("{name} cannot be used: {reason}"));
     }
     for Removed { name, objects } in summaries.removed.iter().filter(|found| found.objects > 0) {
-        output::note(&format!("{name} was removed, and records of {objects} objects are left"));
+        output::note(&format!("{name} was removed, but the records of {objects} objects remain"));
     }
 }
 
@@ -199,7 +199,7 @@ fn show(record: &Record) -> Result<(), Failure> {
     if record.held_back.is_empty() {
         return Ok(());
     }
-    output::line("objects that stay on their own revision")?;
+    output::line("objects that stay on their present revision")?;
     let rows = record
         .held_back
         .iter()
@@ -212,7 +212,7 @@ fn remark(record: &Record, revision: &Revision) -> String {
     match (coming, &revision.taken_back) {
         (Some(rollout), _) => rollout.to_string(),
         (None, _) if record.current == revision.number => "current".to_owned(),
-        (None, Some(why)) => format!("taken back: {why}"),
+        (None, Some(why)) => format!("rolled back: {why}"),
         (None, None) if revision.is_collected => "removed".to_owned(),
         (None, None) => String::new(),
     }

@@ -77,7 +77,7 @@ impl Watch {
             if progress.left == Some(0) {
                 break;
             }
-            output::note(&format!("the stream ended ({why}), and is begun again"));
+            output::note(&format!("the stream ended ({why}); reconnecting"));
             pause = if progress.has_heard { PAUSE_MIN } else { (pause * 2).min(PAUSE_MAX) };
             progress.has_heard = false;
             tokio::time::sleep(pause).await;
@@ -99,7 +99,7 @@ impl Progress {
                 }
                 let id: Option<EventId> = id.and_then(|id| id.parse().ok());
                 let id = id.filter(|_| is_event_name(&name));
-                let id = id.ok_or_else(|| foreign("sent an event that cannot be read"))?;
+                let id = id.ok_or_else(|| foreign("sent an event that cannot be parsed"))?;
                 if client.is_json {
                     let document = format!(r#"{{"id":"{id}","event":"{name}","data":{data}}}"#);
                     output::document(&document)?;
@@ -114,7 +114,7 @@ impl Progress {
             }
             match stream.chunk().await {
                 Ok(Some(bytes)) => reader.push(&bytes),
-                Ok(None) => return Ok("the node said nothing more".to_owned()),
+                Ok(None) => return Ok("the node closed it".to_owned()),
                 Err(()) => return Ok("the connection broke".to_owned()),
             }
         }
@@ -125,10 +125,10 @@ impl Progress {
 fn reason(data: &str) -> String {
     let read = serde_json::from_str::<serde_json::Value>(data).ok();
     let reason = read.as_ref().and_then(|data| data.get("reason")?.as_str());
-    reason.unwrap_or("for no reason that can be read").to_owned()
+    reason.unwrap_or("the reason cannot be parsed").to_owned()
 }
 
 fn foreign(what: &str) -> Failure {
     Failure::environment(format!("the node {what}"))
-        .with_hint("look at --url and HIGHLANDER_URL: it may be no Highlander node")
+        .with_hint("check --url and HIGHLANDER_URL: it may not be a Highlander node")
 }

@@ -17,24 +17,22 @@ pub(super) fn check(config: &Config, given: &Given) -> Result<(), Error> {
         belongs_to_nothing(given, "store", "store.kind = \"s3\"")?;
     }
     if is_local && config.auth.node_token_file.is_some() {
-        let text = "auth.node_token_file means nothing without registry.kind = \"zookeeper\"";
-        return Err(
-            Error::new(text).with_hint("leave it out: a node on its own has no other nodes")
-        );
+        let text = "auth.node_token_file has no effect without registry.kind = \"zookeeper\"";
+        return Err(Error::new(text).with_hint("leave it out: a standalone node has no peers"));
     }
     match (is_local, is_embedded) {
         (true, true) => Ok(()),
         (false, true) => Err(Error::new(
-            "registry.kind is \"zookeeper\" and store.kind \"embedded\": the nodes of a cluster \
-             could not read each other's records",
+            "registry.kind is \"zookeeper\", but store.kind is \"embedded\": the nodes of a \
+             cluster could not read each other's records",
         )
-        .with_hint("store.kind = \"s3\", or registry.kind = \"local\" for a node on its own")),
+        .with_hint("set store.kind = \"s3\", or registry.kind = \"local\" for a standalone node")),
         (true, false) => Err(Error::new(
-            "store.kind is \"s3\" and registry.kind \"local\": nodes that share a bucket would \
-             not know of each other's claims",
+            "store.kind is \"s3\", but registry.kind is \"local\": nodes that share a bucket would \
+             not see each other's claims",
         )
         .with_hint(
-            "registry.kind = \"zookeeper\", or store.kind = \"embedded\" for a node on its own",
+            "set registry.kind = \"zookeeper\", or store.kind = \"embedded\" for a standalone node",
         )),
         (false, false) => cluster(config),
     }
@@ -48,38 +46,38 @@ fn belongs_to_nothing(given: &Given, section: &str, kind: &str) -> Result<(), Er
     let Some((name, source)) = given.iter().find(|(name, _)| is_idle(name)) else {
         return Ok(());
     };
-    let text = format!("{source}: {name} means nothing without {kind}");
-    Err(Error::new(text).with_hint(format!("say {kind}, or leave {name} out")))
+    let text = format!("{source}: {name} has no effect without {kind}");
+    Err(Error::new(text).with_hint(format!("set {kind}, or leave {name} out")))
 }
 
 fn cluster(config: &Config) -> Result<(), Error> {
     let registry = &config.registry;
     if registry.connect.is_none() {
-        let text = "registry.kind is \"zookeeper\", and registry.connect is missing";
+        let text = "registry.kind is \"zookeeper\", but registry.connect is missing";
         let hint = "registry.connect = \"zk1:2181,zk2:2181,zk3:2181/highlander\"";
         return Err(Error::new(text).with_hint(hint));
     }
     if config.store.bucket.is_none() {
-        let text = "store.kind is \"s3\", and store.bucket is missing";
+        let text = "store.kind is \"s3\", but store.bucket is missing";
         return Err(Error::new(text).with_hint("store.bucket = \"objects\""));
     }
     if config.auth.tokens_file.is_some() && config.auth.node_token_file.is_none() {
-        let text = "auth.tokens_file is set, and auth.node_token_file is missing: the nodes would refuse each other";
+        let text = "auth.tokens_file is set, but auth.node_token_file is missing: the nodes would reject each other";
         let hint = "auth.node_token_file = \"/etc/highlander/node-token\", with the same content on all nodes";
         return Err(Error::new(text).with_hint(hint));
     }
     if registry.tls_cert.is_some() != registry.tls_key.is_some() {
-        let text = "registry.tls_cert and registry.tls_key are of use together only";
-        return Err(Error::new(text).with_hint("set both, or none of them"));
+        let text = "registry.tls_cert and registry.tls_key must be set together";
+        return Err(Error::new(text).with_hint("set both, or neither"));
     }
     if registry.tls_cert.is_some() && registry.tls_ca.is_none() {
-        let text = "registry.tls_cert is set, and registry.tls_ca, which asks for TLS, is missing";
+        let text = "registry.tls_cert is set, but registry.tls_ca, which enables TLS, is missing";
         let hint = "registry.tls_ca = \"/etc/highlander/zookeeper-ca.pem\"";
         return Err(Error::new(text).with_hint(hint));
     }
     if config.listen.ip().is_unspecified() && config.advertise.is_none() {
         let text = format!(
-            "{} is every address of this machine, and the other nodes need one of them",
+            "{} means every address of this machine, but the other nodes need a specific one",
             config.listen
         );
         return Err(Error::new(text).with_hint("node.advertise = \"10.0.0.5:7410\""));

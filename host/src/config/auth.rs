@@ -60,7 +60,7 @@ pub fn read_tokens(path: &Path) -> Result<Tokens, Error> {
     let text = secret::read_text(path, 0o022, TOKENS_BYTES_MAX)?;
     Tokens::parse(&text).map_err(|malformed| {
         Error::new(format!("{shown}, {malformed}"))
-            .with_hint("make the line with: highlander token NAME --scopes call:TYPE")
+            .with_hint("generate the line with: highlander token NAME --scopes call:TYPE")
     })
 }
 
@@ -73,9 +73,10 @@ fn read_node_tokens(path: &Path) -> Result<NodeTokens, Error> {
     let first = lines.first().filter(|_| lines.iter().all(is_token));
     let shown = first.and_then(|line| HeaderValue::try_from(format!("Bearer {line}")).ok());
     let Some(mut shown) = shown else {
-        let text = format!("{} does not hold the token of a cluster's nodes", path.display());
+        let text = format!("{} does not contain valid node tokens", path.display());
         let hint = format!(
-            "a line of {NODE_TOKEN_CHARS_MIN} visible characters or more, the same on all nodes: openssl rand -hex 32"
+            "expected a line of at least {NODE_TOKEN_CHARS_MIN} visible ASCII characters, the same on all nodes: \
+             openssl rand -hex 32"
         );
         return Err(Error::new(text).with_hint(hint));
     };
@@ -109,7 +110,7 @@ mod tests {
         assert_eq!(read_tokens(file(&line, 0o644).path()).unwrap().count(), 1);
         for mode in [0o620, 0o602] {
             let error = read_tokens(file(&line, mode).path()).unwrap_err();
-            assert!(error.message.contains("can be changed by others"), "{error:?}");
+            assert!(error.message.contains("can be changed by users other"), "{error:?}");
         }
         let error = read_tokens(Path::new("/nowhere/tokens")).unwrap_err();
         assert!(error.message.starts_with("cannot read /nowhere/tokens"), "{error:?}");
@@ -135,7 +136,7 @@ mod tests {
     #[test]
     fn a_file_of_tokens_is_a_file_of_a_bounded_length() {
         let error = read_tokens(Path::new("/dev/zero")).unwrap_err();
-        assert!(error.message.contains("no regular file"), "{error:?}");
+        assert!(error.message.contains("not a regular file"), "{error:?}");
         let error = read_tokens(file(&"#".repeat(1024 * 1024 + 1), 0o600).path()).unwrap_err();
         assert!(error.message.contains("more than 1048576 bytes"), "{error:?}");
     }

@@ -39,7 +39,7 @@ impl Key {
 pub const KEYS: &[Key] = &[
     Key {
         name: "node.name",
-        default: "the host's name",
+        default: "the host name",
         unit: "1 to 40 letters, digits and -",
         meaning: "name of the node; each of its sessions appends 8 hexadecimal digits",
         set: |config, text| value::name(text).map(|name| config.name = Some(name)),
@@ -53,7 +53,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "node.advertise",
-        default: "the address listened on",
+        default: "the listen address",
         unit: "host and port",
         meaning: "address for the other nodes; required if a node of a cluster listens on `0.0.0.0`",
         set: |config, text| value::host_and_port(text).map(|host| config.advertise = Some(host)),
@@ -214,7 +214,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "store.region",
-        default: "as the AWS SDK finds it",
+        default: "as resolved by the AWS SDK",
         unit: "name",
         meaning: "region of the bucket",
         set: |config, text| {
@@ -223,7 +223,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "store.path_style",
-        default: "true where an endpoint is set",
+        default: "true if an endpoint is set",
         unit: "true or false",
         meaning: "whether requests name the bucket in the path instead of the host name",
         set: |config, text| value::boolean(text).map(|is_on| config.store.path_style = Some(is_on)),
@@ -307,7 +307,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "objects.activation_rate",
-        default: "1000 in a cluster, none for a node on its own",
+        default: "1000 in a cluster, none for a standalone node",
         unit: "number, 1 to 1000000",
         meaning: "maximum number of activations that a node starts per second",
         set: |config, text| {

@@ -30,20 +30,19 @@ pub(super) fn read_text(path: &Path, mode_denied: u32, bytes_max: u64) -> Result
     let bytes = bytes.map_err(|untrusted| match untrusted {
         Untrusted::TooOpen(mode) => {
             let what = if mode & mode_denied & 0o022 == 0 { "read" } else { "changed" };
-            let text = format!("{shown} can be {what} by others than its owner");
+            let text = format!("{shown} can be {what} by users other than its owner");
             Error::new(text).with_hint(format!("chmod 600 {shown}"))
         }
         Untrusted::OtherOwner(owner) => {
-            let text = format!(
-                "{shown} belongs to another user (number {owner}), who could change what it says"
-            );
-            Error::new(text).with_hint(format!("chown USER {shown}, to the user who runs this"))
+            let text =
+                format!("{shown} belongs to another user (UID {owner}), who could change it");
+            Error::new(text).with_hint(format!("chown USER {shown}, where USER runs this program"))
         }
         Untrusted::TooLong(max) => Error::new(format!("{shown} has more than {max} bytes")),
-        Untrusted::NotRegular => Error::new(format!("{shown} is no regular file")),
+        Untrusted::NotRegular => Error::new(format!("{shown} is not a regular file")),
         Untrusted::Unreadable(error) => Error::new(format!("cannot read {shown}: {error}")),
     })?;
-    String::from_utf8(bytes).map_err(|_| Error::new(format!("{shown} is no text")))
+    String::from_utf8(bytes).map_err(|_| Error::new(format!("{shown} is not UTF-8 text")))
 }
 
 /// Reads credentials of the form `user:password`.
@@ -58,8 +57,8 @@ pub fn read_credentials(path: &Path) -> Result<String, Error> {
     {
         return Ok(text);
     }
-    let text = format!("{} does not hold credentials", path.display());
-    Err(Error::new(text).with_hint("one line of the form user:password"))
+    let text = format!("{} does not contain valid credentials", path.display());
+    Err(Error::new(text).with_hint("expected one line of the form user:password"))
 }
 
 #[cfg(test)]
@@ -80,7 +79,7 @@ mod tests {
     fn a_secret_that_others_can_read_is_refused() {
         for (mode, what) in [(0o640, "read"), (0o604, "read"), (0o666, "changed")] {
             let error = read(file("user:password", mode).path()).unwrap_err();
-            assert!(error.message.contains(&format!("can be {what} by others")), "{error:?}");
+            assert!(error.message.contains(&format!("can be {what} by users other")), "{error:?}");
             assert!(error.hint.unwrap().starts_with("chmod 600"));
         }
         assert_eq!(read(file("secret\n", 0o600).path()), Ok("secret".to_owned()));
@@ -92,7 +91,7 @@ mod tests {
         // Only root may change a file's owner.
         if chown(file.path(), Some(1), None).is_ok() {
             let error = read(file.path()).unwrap_err();
-            assert!(error.message.contains("belongs to another user (number 1)"), "{error:?}");
+            assert!(error.message.contains("belongs to another user (UID 1)"), "{error:?}");
             assert!(error.hint.unwrap().starts_with("chown "));
         }
     }
@@ -100,7 +99,7 @@ mod tests {
     #[test]
     fn what_is_no_file_or_no_text_is_refused() {
         let error = read(Path::new("/dev/zero")).unwrap_err();
-        assert!(error.message.contains("no regular file"), "{error:?}");
+        assert!(error.message.contains("not a regular file"), "{error:?}");
         let error = read(file(&"x".repeat(4097), 0o600).path()).unwrap_err();
         assert!(error.message.contains("more than 4096 bytes"), "{error:?}");
     }

@@ -82,7 +82,7 @@ pub(super) fn apply_environment(
         let key = find(&name).ok_or_else(|| unknown(&name, &variable))?;
         let text = text.ok_or_else(|| {
             Error::new(format!(
-                "{variable} has one underscore between section and key, which takes two"
+                "{variable} has one underscore between section and key; expected two"
             ))
             .with_hint(key.variable())
         })?;
@@ -140,7 +140,7 @@ fn unknown(name: &str, source: &str) -> Error {
             key.variable(),
             key.unit
         )),
-        None => error.with_hint("all keys are in docs/configuration.md"),
+        None => error.with_hint("docs/configuration.md lists all keys"),
     }
 }
 

@@ -301,7 +301,7 @@ fn a_cluster_says_what_it_needs() {
     assert!(from_environment(&exposed).is_ok());
     let mut half = CLUSTER.to_vec();
     half.push(("HIGHLANDER_REGISTRY__TLS_KEY", "key.pem"));
-    check_cluster(&half, "of use together only");
+    check_cluster(&half, "must be set together");
     half.push(("HIGHLANDER_REGISTRY__TLS_CERT", "cert.pem"));
     check_cluster(&half, "registry.tls_ca");
 }
@@ -316,7 +316,7 @@ fn nodes_that_ask_for_tokens_know_each_other_by_one() {
     // Without `tokens_file`, so that authentication can be enabled node by node.
     variables.retain(|(name, _)| *name != "HIGHLANDER_AUTH__TOKENS_FILE");
     assert!(from_environment(&variables).is_ok());
-    check_cluster(&[("HIGHLANDER_AUTH__NODE_TOKEN_FILE", "x")], "means nothing without");
+    check_cluster(&[("HIGHLANDER_AUTH__NODE_TOKEN_FILE", "x")], "has no effect without");
     assert!(from_environment(&[("HIGHLANDER_AUTH__TOKENS_FILE", "tokens")]).is_ok());
 }
 
@@ -335,13 +335,13 @@ fn registry_and_store_are_both_of_a_cluster_or_neither_is() {
         [("HIGHLANDER_REGISTRY__KIND", "zookeeper"), ("HIGHLANDER_REGISTRY__CONNECT", "zk1:2181")];
     check_cluster(&zookeeper, "could not read each other's records");
     let s3 = [("HIGHLANDER_STORE__KIND", "s3"), ("HIGHLANDER_STORE__BUCKET", "objects")];
-    check_cluster(&s3, "would not know of each other's claims");
+    check_cluster(&s3, "would not see each other's claims");
 }
 
 #[test]
 fn keys_of_a_kind_that_was_not_chosen_are_refused() {
-    check_cluster(&[("HIGHLANDER_REGISTRY__CLAIMS_MAX", "7")], "registry.claims_max means nothing");
-    check_cluster(&[("HIGHLANDER_STORE__PREFIX", "prod")], "store.prefix means nothing");
+    check_cluster(&[("HIGHLANDER_REGISTRY__CLAIMS_MAX", "7")], "registry.claims_max has no effect");
+    check_cluster(&[("HIGHLANDER_STORE__PREFIX", "prod")], "store.prefix has no effect");
     let error = from_file("[store]\nbucket = \"objects\"").unwrap_err();
     assert!(error.message.starts_with("highlander.toml: store.bucket"), "{error:?}");
 }
@@ -398,9 +398,8 @@ fn resident_instances_fit_into_the_kernels_mappings() {
 #[test]
 fn the_defaults_in_the_table_are_those_that_hold() {
     // These defaults are descriptions, which cannot be set as values.
-    let unsaid = ["none", "the host's name", "the address listened on", "as the AWS SDK finds it"];
-    let by_kind =
-        ["true where an endpoint is set", "1000 in a cluster, none for a node on its own"];
+    let unsaid = ["none", "the host name", "the listen address", "as resolved by the AWS SDK"];
+    let by_kind = ["true if an endpoint is set", "1000 in a cluster, none for a standalone node"];
     let unsaid = [unsaid.as_slice(), &by_kind].concat();
     for key in KEYS.iter().filter(|key| !unsaid.contains(&key.default)) {
         let mut config = Config::default();
@@ -418,5 +417,5 @@ fn the_documentation_has_every_key() {
         format!("| `{name}` | `{}` | {} | `{variable}` | {} |", key.default, key.unit, key.meaning)
     });
     let table = rows.collect::<Vec<_>>().join("\n");
-    assert!(text.contains(&table), "docs/configuration.md is to hold this table:\n{table}");
+    assert!(text.contains(&table), "docs/configuration.md must contain this table:\n{table}");
 }

@@ -30,7 +30,7 @@ pub fn size(text: &str, range: RangeInclusive<usize>) -> Result<usize, String> {
         || format!("a size with a unit, from {} to {}", show(range.start()), show(range.end()));
     // `ByteSize` would accept a bare number as bytes.
     if !text.ends_with(|last: char| last.is_ascii_alphabetic()) {
-        return Err(format!("{text:?} has no unit: it takes {}, like 64MiB", wanted()));
+        return Err(format!("{text:?} has no unit; expected {}, such as 64MiB", wanted()));
     }
     let parsed = text.parse::<ByteSize>().ok().and_then(|size| usize::try_from(size.0).ok());
     let bytes = parsed.ok_or_else(|| format!("{text:?} is not {}", wanted()))?;
@@ -61,7 +61,7 @@ pub fn time(text: &str, range: RangeInclusive<Duration>) -> Result<Duration, Str
     let show = |time: &Duration| humantime::format_duration(*time).to_string();
     let parsed = humantime::parse_duration(text).map_err(|_| {
         let (from, to) = (show(range.start()), show(range.end()));
-        format!("{text:?} is not a time with a unit, from {from} to {to}, like 30s")
+        format!("{text:?} is not a time with a unit, from {from} to {to}, such as 30s")
     });
     within(text, parsed?, &range, show)
 }
@@ -93,7 +93,7 @@ pub fn boolean(text: &str) -> Result<bool, String> {
 /// A description of the expected form.
 pub fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse()
-        .map_err(|_| format!("{text:?} is not an IP address and a port, like 127.0.0.1:7410"))
+        .map_err(|_| format!("{text:?} is not an IP address with a port, such as 127.0.0.1:7410"))
 }
 
 /// Parses a host name or address with a port.
@@ -110,7 +110,7 @@ pub fn host_and_port(text: &str) -> Result<String, String> {
     if is_valid {
         Ok(text.to_owned())
     } else {
-        Err(format!("{text:?} is not a host and a port, like 10.0.0.5:7410"))
+        Err(format!("{text:?} is not a host with a port, such as 10.0.0.5:7410"))
     }
 }
 
@@ -119,7 +119,7 @@ pub fn host_and_port(text: &str) -> Result<String, String> {
 /// # Errors
 /// The text is empty.
 pub fn not_empty(text: &str) -> Result<&str, String> {
-    if text.is_empty() { Err("it is empty".to_owned()) } else { Ok(text) }
+    if text.is_empty() { Err("the value is empty".to_owned()) } else { Ok(text) }
 }
 
 /// Parses a path.
@@ -138,7 +138,7 @@ pub fn one_of<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String> {
     let found = words.iter().find(|(word, _)| *word == text);
     found.map(|(_, meaning)| *meaning).ok_or_else(|| {
         let known: Vec<_> = words.iter().map(|(word, _)| format!("{word:?}")).collect();
-        format!("{text:?} is none of {}", known.join(" and "))
+        format!("{text:?} is not valid; expected {}", known.join(" or "))
     })
 }
 
@@ -169,7 +169,9 @@ pub fn name(text: &str) -> Result<String, String> {
     if !text.is_empty() && fitting_name(text) == text {
         return Ok(text.to_owned());
     }
-    Err(format!("{text:?} is not 1 to {NAME_CHARS_MAX} letters, digits and -"))
+    Err(format!(
+        "{text:?} is not a valid name; expected 1 to {NAME_CHARS_MAX} letters, digits and -"
+    ))
 }
 
 /// Converts `text` to a valid node name by removing all other characters.
@@ -191,7 +193,7 @@ pub fn ensemble(text: &str) -> Result<String, String> {
     };
     if let Some(wrong) = servers.split(',').find(|server| host_and_port(server).is_err()) {
         return Err(format!(
-            "{wrong:?} in {text:?} is not a host and a port; the whole looks like zk1:2181,zk2:2181/highlander"
+            "{wrong:?} in {text:?} is not a host with a port; expected the form zk1:2181,zk2:2181/highlander"
         ));
     }
     let mut steps = chroot.split('/').skip(1);
@@ -203,7 +205,7 @@ pub fn ensemble(text: &str) -> Result<String, String> {
     if chroot.is_empty() || steps.all(is_step) {
         return Ok(text.to_owned());
     }
-    Err(format!("{chroot:?} is not a path for a cluster; it looks like /highlander"))
+    Err(format!("{chroot:?} is not a valid chroot; expected a path such as /highlander"))
 }
 
 /// Parses a bucket name.
@@ -216,7 +218,7 @@ pub fn bucket(text: &str) -> Result<String, String> {
     if (3..=63).contains(&text.len()) && text.bytes().all(is_plain) {
         return Ok(text.to_owned());
     }
-    Err(format!("{text:?} is not the name of a bucket: 3 to 63 of a-z, 0-9, - and ."))
+    Err(format!("{text:?} is not a valid bucket name; expected 3 to 63 of a-z, 0-9, - and ."))
 }
 
 /// Parses a prefix for blob names, which has no slash at either end.
@@ -230,8 +232,8 @@ pub fn prefix(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     Err(format!(
-        "{text:?} is not a prefix: names of letters, digits, -, _ and ., with / between them, \
-         {PREFIX_BYTES_MAX} bytes at most"
+        "{text:?} is not a valid prefix; expected names of letters, digits, -, _ and ., \
+         with / between them, at most {PREFIX_BYTES_MAX} bytes"
     ))
 }
 
@@ -247,7 +249,7 @@ pub fn endpoint(text: &str) -> Result<String, String> {
     });
     // The rejected text may contain a password, so the error does not repeat it.
     url.map(|_| text.trim_end_matches('/').to_owned()).ok_or_else(|| {
-        "it is not the address of a server without user and password, like http://127.0.0.1:9000"
+        "not a valid endpoint; expected a URL without user, password and query, such as http://127.0.0.1:9000"
             .to_owned()
     })
 }

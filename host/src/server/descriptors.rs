@@ -11,7 +11,7 @@ pub(super) fn raise(connections_max: u32) {
     let current = match setrlimit(Resource::Nofile, raised) {
         Ok(()) => limit.maximum,
         Err(error) => {
-            tracing::warn!(%error, "the limit of open files stays as it was");
+            tracing::warn!(%error, "cannot raise the limit of open files");
             limit.current
         }
     };
@@ -20,7 +20,7 @@ pub(super) fn raise(connections_max: u32) {
         tracing::warn!(
             connections_max,
             allowed,
-            "this process may open fewer files than it may have connections; allow it {needed} (ulimit -n)"
+            "the limit of open files is too low for node.connections_max; raise it to {needed} (ulimit -n)"
         );
     }
 }

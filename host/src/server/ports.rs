@@ -48,7 +48,7 @@ pub(super) async fn open(config: &Config, address: &str) -> anyhow::Result<Opene
         .recursive(true)
         .mode(0o700)
         .create(dir)
-        .with_context(|| format!("cannot make the data directory {}", dir.display()))?;
+        .with_context(|| format!("cannot create the data directory {}", dir.display()))?;
     let (store, store_about) = open_store(config).await?;
     let limits = CompileLimits {
         time_max: config.compile_time_max,
@@ -95,7 +95,10 @@ fn find_sessions(
             };
             let records = Records::new(Arc::clone(store), place, &config.data_dir);
             options.store = Some(Arc::new(records));
-            let about = format!("zookeeper at {}, where this node is {address}", options.connect);
+            let about = format!(
+                "zookeeper at {}, where this node has the address {address}",
+                options.connect
+            );
             Ok((Arc::new(ZooKeeperSessions::new(options)), about))
         }
     }
@@ -139,7 +142,7 @@ async fn verify(store: &dyn Store) -> anyhow::Result<()> {
                 pause = CHECK_PAUSE_MIN;
             }
             Err(probe::Error::Unavailable(why)) => {
-                tracing::warn!("the store does not answer yet, and is asked again: {why}");
+                tracing::warn!("the store does not respond yet; trying again: {why}");
             }
             Err(error) => return Err(error.into()),
         }

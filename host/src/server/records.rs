@@ -97,7 +97,7 @@ impl ClusterStore for Records {
         match self.store.get(BLOB).await {
             Ok(None) => Ok(None),
             Ok(Some(blob)) => {
-                let place = format!("the blob {BLOB} of bucket {}", self.place.name);
+                let place = format!("the blob {BLOB} of the bucket {}", self.place.name);
                 Identity::read(&blob.bytes, &place).map(Some)
             }
             Err(error @ crate::store::Error::Unavailable(_)) => {
@@ -114,9 +114,9 @@ impl ClusterStore for Records {
             // If another node wrote the blob first, the caller reads that one next.
             Put::Applied(_) | Put::Refused => Ok(()),
             Put::Undecided(why) | Put::Unavailable(why) => {
-                Err(Error::Unavailable(format!("the store does not answer: {why}")))
+                Err(Error::Unavailable(format!("the store does not respond: {why}")))
             }
-            Put::Denied(why) => Err(Error::Denied(format!("the store refuses: {why}"))),
+            Put::Denied(why) => Err(Error::Denied(format!("the store rejected the write: {why}"))),
         }
     }
 
@@ -135,7 +135,7 @@ impl ClusterStore for Records {
             && let Err(error) = self.save(id)
         {
             let file = self.file.display();
-            tracing::warn!("the cluster of this node cannot be kept in {file}: {error}");
+            tracing::warn!("cannot save the cluster identity of this node in {file}: {error}");
         }
     }
 }

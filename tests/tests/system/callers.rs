@@ -116,7 +116,7 @@ async fn tokens_are_read_again_when_the_node_is_told_to() {
     let has_said = async |words: &str| {
         wait::until(words, async || node.log().iter().any(|line| line.contains(words))).await;
     };
-    has_said("the tokens stay as they were").await;
+    has_said("the tokens remain unchanged").await;
     assert_eq!(nodes(&old).await, 200);
     tokens.write(&[("new", "admin")]).await;
     node.signal(Signal::HUP);

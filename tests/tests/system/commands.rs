@@ -53,7 +53,7 @@ async fn every_command_does_its_work() {
     assert!(refused.contains("1 object") && hint.contains("--force"), "{refused} {hint}");
     let forced = node.cli(&["types", "remove", "todo", "--force"]).await.done();
     assert_eq!(forced.stdout, "todo removed\n");
-    assert!(forced.stderr.contains("records of 1 objects are left"), "{}", forced.stderr);
+    assert!(forced.stderr.contains("records of 1 objects remain"), "{}", forced.stderr);
     assert!(node.cli(&["types"]).await.done().stderr.contains("todo was removed"));
     assert_eq!(run(&["deploy", &file("todo")]).await, "todo revision 1\n");
     assert!(run(&["get", "todo/42"]).await.contains("Hello"));
@@ -181,12 +181,12 @@ async fn what_to_do_without_an_answer_names_no_option_that_the_command_lacks() {
         (&["put", "counter/a", "{}"], "highlander get counter/a"),
         (&["delete", "counter/a"], "highlander get counter/a"),
         (&["deploy", file], "--idempotency-key"),
-        (&["rehearse", file], "repeat it"),
+        (&["rehearse", file], "repeat the command"),
         (&["rollback", "counter"], "--idempotency-key"),
         (&["rollback", "counter", "--to", "2"], "--idempotency-key"),
         (&["rollback", "counter", "--idempotency-key", "k"], "--idempotency-key k"),
-        (&["deactivate", "counter/a"], "repeat it"),
-        (&["resume", "counter/a"], "repeat it"),
+        (&["deactivate", "counter/a"], "repeat the command"),
+        (&["resume", "counter/a"], "repeat the command"),
         (&["messages", "counter/a", "--drop", "1"], "highlander messages counter/a"),
         (&["messages", "counter/a", "--retry", "all"], "highlander messages counter/a"),
         (&["alarms", "counter/a", "--drop", "1"], "highlander alarms counter/a"),

@@ -228,7 +228,7 @@ async fn a_message_that_is_refused_is_kept_and_can_be_sent_anew() {
     assert_eq!((&dead[0]["to"], &dead[0]["handler"]), (&json!("together/b"), &json!("take")));
     assert!(dead[0]["why"].as_str().unwrap().contains("takes no messages"), "{dead}");
     let shown = node.cli(&["messages", "together/a"]).await.done().stdout;
-    assert_eq!(shown.matches("given up").count(), 2, "{shown}");
+    assert_eq!(shown.matches("dead letter").count(), 2, "{shown}");
     let number = dead[0]["number"].to_string();
     let _ = node.cli(&["messages", "together/a", "--drop", &number]).await.done();
     let _ = make(&client, "b", "refuse_messages", json!(false)).await;

@@ -19,7 +19,7 @@ use crate::node::rehearsal::Rehearsed;
 use crate::rehearsal::{Rehearsal, Sample};
 
 /// Hint for a rehearsal request that got no response.
-const REPEATABLE: &str = "repeat it: a rehearsal changes nothing";
+const REPEATABLE: &str = "repeat the command; a rehearsal changes nothing";
 /// Pause between two polls of a rehearsal.
 const LOOK_PAUSE: Duration = Duration::from_millis(100);
 
@@ -85,7 +85,7 @@ pub(super) async fn rehearsed(
     let rehearsal = loop {
         let rehearsal: Rehearsal = client.send(Request::get(path.as_str())).await?.read()?;
         if rehearsal.digest != digest {
-            let text = "another rehearsal of the type was begun through this node";
+            let text = "another rehearsal of the type was started through this node";
             return Err(Failure::environment(text));
         }
         let tried = rehearsal.rehearsed.tried;
@@ -114,18 +114,18 @@ fn show(rehearsed: &Rehearsed) {
     let size = |bytes| ByteSize(bytes).to_string();
     let each = |total: u64| total.checked_div(rehearsed.tried).unwrap_or_default();
     output::note(&format!(
-        "states: {} as they are, {} as the component writes them, the largest {}",
+        "states: {} at present, {} as written by the component, the largest {}",
         size(rehearsed.bytes_before),
         size(rehearsed.bytes_after),
         size(rehearsed.largest_after),
     ));
     output::note(&format!(
-        "time for an object: {} us on average, {} us at most",
+        "time per object: {} us on average, {} us at most",
         each(rehearsed.micros),
         rehearsed.micros_max,
     ));
     for (cause, failures) in &rehearsed.causes {
         let examples = failures.examples.join(", ");
-        output::note(&format!("{} failed, like {examples}: {cause}", failures.count));
+        output::note(&format!("{} failed, such as {examples}: {cause}", failures.count));
     }
 }

@@ -19,12 +19,13 @@ pub(super) fn parameters(
         words if words.iter().any(is_share) => {
             let failure = Failure::usage("--canary takes one share or several keys, not both");
             return Err(failure.with_hint(
-                "a share alone: --canary 10%; a key that has a percent sign: --canary-key KEY",
+                "for a share: --canary 10%; for a key with a percent sign: --canary-key KEY",
             ));
         }
         [number] if number.parse::<f64>().is_ok() => {
-            let text =
-                format!("--canary {number} may be a share without its percent sign, or a key");
+            let text = format!(
+                "--canary {number} is ambiguous: it may be a share without its percent sign, or a key"
+            );
             let of_share = match percent(&format!("{number}%")) {
                 Ok(_) => format!("for {number} % of the objects: --canary {number}%"),
                 Err(_) => "a share is a whole number from 1% to 99%".to_owned(),
@@ -42,8 +43,10 @@ fn percent(text: &str) -> Result<String, Failure> {
     let number = text.strip_suffix('%').map(str::trim_end);
     let percent = number.and_then(|number| number.parse::<u8>().ok());
     let percent = percent.filter(|percent| (1..=99).contains(percent)).ok_or_else(|| {
-        Failure::usage(format!("--canary {text} is not a share: a whole number from 1% to 99%"))
-            .with_hint("for all objects leave --canary out")
+        Failure::usage(format!(
+            "--canary {text} is not a valid share; expected a whole number from 1% to 99%"
+        ))
+        .with_hint("to deploy for all objects, leave --canary out")
     })?;
     Ok(format!("{percent}%"))
 }
@@ -55,8 +58,8 @@ pub(super) fn max_failures(text: &str) -> Result<String, String> {
         let is_number = text.parse::<f64>().is_ok();
         return match (text, is_number) {
             ("none", _) => Ok(text.to_owned()),
-            (number, true) => Err(format!("it lacks its percent sign: {number}%")),
-            _ => Err("it is a share, such as 1% or 0.5%, or none".to_owned()),
+            (number, true) => Err(format!("the percent sign is missing: {number}%")),
+            _ => Err("expected a share, such as 1% or 0.5%, or none".to_owned()),
         };
     };
     let is_exact = match number.split_once('.') {
@@ -64,7 +67,7 @@ pub(super) fn max_failures(text: &str) -> Result<String, String> {
         None => is_digits(number),
     };
     let is_share = number.parse::<f64>().is_ok_and(|percent| percent <= 100.0);
-    let range = "it is a share from 0% to 100%, in tenths of a percent at most, such as 0.5%";
+    let range = "expected a share from 0% to 100% with at most one decimal place, such as 0.5%";
     if is_exact && is_share { Ok(text.to_owned()) } else { Err(range.to_owned()) }
 }
 
@@ -133,6 +136,6 @@ mod tests {
         for bad in ["1", "0.01%", "101%", "-1%", "1e1%", "%", "all", "inf%", ""] {
             assert!(max_failures(bad).is_err(), "{bad}");
         }
-        assert_eq!(max_failures("2.5").unwrap_err(), "it lacks its percent sign: 2.5%");
+        assert_eq!(max_failures("2.5").unwrap_err(), "the percent sign is missing: 2.5%");
     }
 }

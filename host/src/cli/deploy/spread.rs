@@ -101,7 +101,7 @@ async fn follow(client: &Client, type_name: &str, revision: u32) -> Result<(), F
             let since = *closed_at.get_or_insert_with(BootTime::now);
             if BootTime::now().since(since) >= HEAR_MAX {
                 let why = format!(
-                    "not every node has said that it serves it: {}",
+                    "not every node has reported that it serves the revision: {}",
                     summary(&standing.nodes)
                 );
                 return Err(goes_on(type_name, revision, &why));
@@ -130,9 +130,10 @@ async fn read<D: serde::de::DeserializeOwned>(client: &Client, path: &str) -> Re
 }
 
 fn goes_on(type_name: &str, revision: u32, why: &str) -> Failure {
-    let message =
-        format!("revision {revision} of {type_name} is recorded, and goes on by itself: {why}");
-    let hint = format!("see how far it is, through any node: highlander types {type_name}");
+    let message = format!(
+        "revision {revision} of {type_name} is recorded, and its roll-out continues automatically: {why}"
+    );
+    let hint = format!("check its progress through any node: highlander types {type_name}");
     Failure { exit: Exit::Unknown, message, hint: Some(hint) }
 }
 
@@ -172,18 +173,18 @@ fn summary(nodes: &[NodeStanding]) -> String {
 
 fn conclude(type_name: &str, revision: u32, recorded: &Recorded) -> Result<(), Failure> {
     if let Some(why) = recorded.taken_back(revision) {
-        let text = format!("revision {revision} of {type_name} was taken back: {why}");
-        let hint = format!("see which objects it failed: highlander types {type_name}");
+        let text = format!("revision {revision} of {type_name} was rolled back: {why}");
+        let hint = format!("list the objects that it failed for: highlander types {type_name}");
         return Err(Failure::rejected(text).with_hint(&hint));
     }
     let open = recorded.rollout.as_ref().filter(|open| open.revision == revision);
     if recorded.current != revision && open.is_none() {
-        output::note(&format!("revision {} has been made current since", recorded.current));
+        output::note(&format!("revision {} has become current since then", recorded.current));
     }
     if !recorded.held_back.is_empty() {
         let count = recorded.held_back.len();
         output::note(&format!(
-            "{count} objects stay on their own revision; see why: highlander types {type_name}"
+            "{count} objects stay on their present revision; list the reasons: highlander types {type_name}"
         ));
     }
     output::line(&concluded(type_name, revision, recorded))
@@ -267,8 +268,8 @@ mod tests {
         let silent = nodes(&[None]);
         assert!(recorded(1, None, Some("it failed")).has_ended(2, &silent), "it is decided");
         let forward = recorded(2, None, Some("it failed before"));
-        assert!(!forward.has_ended(2, &silent), "it is current once more");
+        assert!(!forward.has_ended(2, &silent), "it is current again");
         let again = recorded(1, Some("preparing"), Some("it failed before"));
-        assert!(!again.has_ended(2, &silent), "it is on its way once more");
+        assert!(!again.has_ended(2, &silent), "it is being rolled out again");
     }
 }

@@ -44,27 +44,27 @@ fn endpoint(endpoint: Option<&str>) -> Option<Finding> {
     let host = endpoint?.strip_prefix("http://")?;
     let is_near = ["127.", "localhost", "[::1]"].iter().any(|near| host.starts_with(near));
     (!is_near).then(|| {
-        let found = "what objects know crosses the network readable";
-        Finding::warn("store.endpoint", found, "use https://, or a network that nobody else is in")
+        let found = "the state of objects crosses the network unencrypted";
+        Finding::warn("store.endpoint", found, "use https://, or a private network")
     })
 }
 
 async fn conditions(store: &dyn Store) -> Finding {
     match probe::check_rounds(store, ROUND_COUNT).await {
         Ok(()) => {
-            Finding::ok(CHECK, format!("the store enforces them, in {ROUND_COUNT} races too"))
+            Finding::ok(CHECK, format!("the store enforces them, also in {ROUND_COUNT} races"))
         }
         Err(error @ probe::Error::Unavailable(_)) => Finding::fail(
             CHECK,
             error.to_string(),
-            "look at the store, at store.endpoint and at the network",
+            "check the store, store.endpoint and the network",
         ),
         Err(error @ probe::Error::Busy) => {
-            Finding::warn(CHECK, error.to_string(), "try again when fewer nodes start")
+            Finding::warn(CHECK, error.to_string(), "try again when fewer nodes are starting")
         }
         Err(error @ probe::Error::Denied(_)) => {
-            let mend = "give the credentials the rights in \"The bucket\" of docs/operations.md, and see that the \
-                        bucket exists";
+            let mend = "grant the credentials the permissions in \"The bucket\" of docs/operations.md, \
+                        and check that the bucket exists";
             Finding::fail(CHECK, error.to_string(), mend)
         }
         Err(error) => Finding::fail(CHECK, error.to_string(), "use another store"),
@@ -86,7 +86,7 @@ async fn latency(store: &dyn Store) -> Finding {
         }
     }
     let (Some(write), Some(read)) = (median(writes), median(reads)) else {
-        return Finding::warn(CHECK, "it could not be measured", "try again");
+        return Finding::warn(CHECK, "could not be measured", "try again");
     };
     let millis = |time: Duration| time.as_secs_f64() * 1e3;
     let found = format!("a write takes {:.1} ms, a read {:.1} ms", millis(write), millis(read));

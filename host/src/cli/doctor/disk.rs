@@ -42,12 +42,12 @@ pub(super) async fn check(data_dir: &Path, store_kind: StoreKind) -> Vec<Finding
     let probe = match open(data_dir) {
         Ok(probe) => probe,
         Err(error) => {
-            let found = format!("{shown} cannot be written: {error}");
+            let found = format!("cannot write to {shown}: {error}");
             let mend = format!("mkdir -p {shown} && chown \"$USER\" {shown}");
             return vec![Finding::fail("data directory", found, mend)];
         }
     };
-    let writable = Finding::ok("data directory", format!("{shown} can be written"));
+    let writable = Finding::ok("data directory", format!("{shown} is writable"));
     let mut findings = vec![writable, space(&probe.0)];
     if store_kind == StoreKind::Embedded {
         findings.extend([sync(&probe.0), store(&probe.0).await]);
@@ -66,11 +66,11 @@ fn open(data_dir: &Path) -> io::Result<Probe> {
 
 fn space(folder: &Path) -> Finding {
     const CHECK: &str = "disk space";
-    let mend = "free some, or set node.data_dir to a larger disk";
+    let mend = "free some space, or set node.data_dir to a directory on a larger disk";
     match rustix::fs::statvfs(folder) {
         Ok(disk) => {
             let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-            let found = format!("{} are free", ByteSize(free));
+            let found = format!("{} free", ByteSize(free));
             if free < SPACE_NONE {
                 Finding::fail(CHECK, found, mend)
             } else if free < SPACE_LOW {
@@ -79,7 +79,7 @@ fn space(folder: &Path) -> Finding {
                 Finding::ok(CHECK, found)
             }
         }
-        Err(error) => Finding::warn(CHECK, format!("it cannot be told: {error}"), mend),
+        Err(error) => Finding::warn(CHECK, format!("cannot be determined: {error}"), mend),
     }
 }
 
@@ -95,8 +95,8 @@ fn sync(folder: &Path) -> Finding {
             Finding::ok(CHECK, found)
         }
         Err(error) => {
-            let found = format!("a write cannot be made durable: {error}");
-            Finding::fail(CHECK, found, "set node.data_dir to a local disk")
+            let found = format!("cannot sync a write to the disk: {error}");
+            Finding::fail(CHECK, found, "set node.data_dir to a directory on a local disk")
         }
     }
 }
@@ -117,15 +117,16 @@ fn median_sync(path: &Path) -> io::Result<Duration> {
 /// Makes four conditional writes, two of which must fail.
 async fn store(folder: &Path) -> Finding {
     const CHECK: &str = "conditional writes";
-    let mend = "set node.data_dir to a local disk; report it if it is one";
+    let mend =
+        "set node.data_dir to a directory on a local disk; if it is on one already, report it";
     let store = match Embedded::open(&folder.join("store")) {
         Ok(store) => store,
-        Err(error) => return Finding::fail(CHECK, format!("no store can be made: {error}"), mend),
+        Err(error) => return Finding::fail(CHECK, format!("cannot create a store: {error}"), mend),
     };
     match try_conditions(&store).await {
         Ok(()) => Finding::ok(CHECK, "the store enforces its conditions"),
         Err(why) => {
-            Finding::fail(CHECK, format!("the store does not keep its conditions: {why}"), mend)
+            Finding::fail(CHECK, format!("the store does not enforce its conditions: {why}"), mend)
         }
     }
 }
@@ -136,19 +137,22 @@ async fn try_conditions(store: &dyn Store) -> Result<(), String> {
     };
     let applied = |put: Put, what: &str| match put {
         Put::Applied(etag) => Ok(etag),
-        other => Err(format!("{what} came to {other:?}")),
+        other => Err(format!("{what} resulted in {other:?}")),
     };
     let refused = |put: Put, what: &str| match put {
         Put::Refused => Ok(()),
-        other => Err(format!("{what} came to {other:?}")),
+        other => Err(format!("{what} resulted in {other:?}")),
     };
     let first: ETag = applied(put("1", Condition::Absent).await, "the first write")?;
-    refused(put("2", Condition::Absent).await, "a second first write")?;
-    applied(put("3", Condition::Matches(first.clone())).await, "a write over the first")?;
-    refused(put("4", Condition::Matches(first)).await, "a write over what is no longer there")?;
+    refused(put("2", Condition::Absent).await, "a write that requires absence")?;
+    applied(
+        put("3", Condition::Matches(first.clone())).await,
+        "an overwrite of the current version",
+    )?;
+    refused(put("4", Condition::Matches(first)).await, "an overwrite of an outdated version")?;
     match store.get("doctor").await {
         Ok(Some(blob)) if blob.bytes == "3" => Ok(()),
-        other => Err(format!("it then holds {other:?}")),
+        other => Err(format!("reading it back returned {other:?}")),
     }
 }
 

@@ -25,8 +25,9 @@ const ZNODES_PER_MB: u64 = 1000;
 pub(super) async fn check(registry: &RegistryConfig) -> Vec<Finding> {
     let connect = registry.connect.as_deref().unwrap_or_default();
     if registry.tls_ca.is_some() {
-        let found = "with TLS they cannot be asked for their versions and settings from here";
-        let mend = "compare them with docs/operations.md on a server, by its port without TLS";
+        let found = "their versions and settings cannot be queried over TLS";
+        let mend =
+            "query them through a port without TLS, and compare them with docs/operations.md";
         return vec![Finding::warn(SERVERS, found, mend)];
     }
     let addresses = connect.split('/').next().unwrap_or_default().split(',');
@@ -45,14 +46,14 @@ pub(super) async fn check(registry: &RegistryConfig) -> Vec<Finding> {
 fn reachable(servers: &[Server]) -> Finding {
     let silent: Vec<_> = servers.iter().filter(|server| server.mode.is_none()).collect();
     let serving = servers.len() - silent.len();
-    let found = format!("{serving} of {} serve", servers.len());
+    let found = format!("{serving} of {} are serving", servers.len());
     if silent.is_empty() {
         return Finding::ok(SERVERS, found);
     }
     let whys = silent.iter().map(|server| format!("{}: {}", server.address, server.silence()));
     let found = format!("{found}; {}", whys.collect::<Vec<_>>().join("; "));
     let mend =
-        "start them, or name others in registry.connect; 4lw.commands.whitelist must have srvr";
+        "start them, or list others in registry.connect; 4lw.commands.whitelist must contain srvr";
     if serving * 2 > servers.len() {
         return Finding::warn(SERVERS, found, mend);
     }
@@ -67,24 +68,25 @@ fn together(servers: &[Server]) -> Finding {
     let (leaders, alone) = (count("leader"), count("standalone"));
     if leaders + alone > 1 {
         let found =
-            "these servers do not belong together: each of them leads an ensemble of its own";
+            "the servers do not form one ensemble: several of them are leaders or standalone";
         let mend =
-            "name the servers of one ensemble in registry.connect; each zoo.cfg lists them all";
+            "list the servers of one ensemble in registry.connect, and all of them in each zoo.cfg";
         return Finding::fail(CHECK, found, mend);
     }
     if servers.len() == 1 {
-        let found = "there is a single server: while it is down nothing is activated";
-        return Finding::warn(CHECK, found, "name all servers in registry.connect; run 3 or 5");
+        let found = "there is only a single server: while it is down, no object can be activated";
+        return Finding::warn(CHECK, found, "list all servers in registry.connect; run 3 or 5");
     }
     if servers.len().is_multiple_of(2) {
-        let found = format!("{} servers survive no more losses than one fewer", servers.len());
+        let found =
+            format!("{} servers survive no more failures than one server fewer", servers.len());
         return Finding::warn(CHECK, found, "run 3 or 5");
     }
     if leaders == 0 {
-        let mend = "look at the servers' logs, and start those that are down";
-        return Finding::warn(CHECK, "none of those that answer leads", mend);
+        let mend = "check the servers' logs, and start those that are down";
+        return Finding::warn(CHECK, "none of the responding servers is the leader", mend);
     }
-    Finding::ok(CHECK, format!("{} servers, one of which leads", servers.len()))
+    Finding::ok(CHECK, format!("{} servers, one of them the leader", servers.len()))
 }
 
 /// Checks for versions with known vulnerabilities.
@@ -97,11 +99,11 @@ fn version(servers: &[Server]) -> Finding {
         return Finding::ok(CHECK, shown);
     }
     let found = format!(
-        "{shown}: before 3.8.6 and 3.9.5 whoever controls reverse DNS can pass for a server or a \
-         client where TLS is used, passwords in settings reach the log, and older ones let members \
-         join a quorum, or use the admin server, without being who they say"
+        "{shown}: before 3.8.6 and 3.9.5, anyone who controls reverse DNS can impersonate a server or \
+         a client that uses TLS, and passwords in settings are logged; older versions also let an \
+         impostor join a quorum or use the admin server"
     );
-    Finding::warn(CHECK, found, "upgrade to 3.9.5 or 3.8.6, or newer, one server after the other")
+    Finding::warn(CHECK, found, "upgrade to 3.8.6, 3.9.5 or newer, one server at a time")
 }
 
 impl Version {
@@ -126,16 +128,16 @@ fn timeout(servers: &[Server], asked: Duration) -> Finding {
     let shown = |time: &Duration| format_duration(*time).to_string();
     if granted.len() > 1 {
         let found = format!(
-            "{} are asked for, and the servers grant {}",
+            "requested {}, but the servers grant {}",
             shown(&asked),
             granted.iter().map(shown).collect::<Vec<_>>().join(" or ")
         );
-        let mend = "set tickTime, minSessionTimeout and maxSessionTimeout alike on all servers";
+        let mend = "set the same tickTime, minSessionTimeout and maxSessionTimeout on all servers";
         return Finding::fail(CHECK, found, mend);
     }
     let granted = granted.first().copied().unwrap_or(asked);
     if granted != asked {
-        let found = format!("{} are asked for, and {} granted", shown(&asked), shown(&granted));
+        let found = format!("requested {}, but {} granted", shown(&asked), shown(&granted));
         let mend = format!(
             "set minSessionTimeout and maxSessionTimeout on the servers so that {} lies between them",
             asked.as_millis()
@@ -154,7 +156,7 @@ fn timeout(servers: &[Server], asked: Duration) -> Finding {
         let mend = format!("tickTime={} or less on all servers", granted.as_millis() / 4);
         return Finding::fail(CHECK, found, mend);
     }
-    Finding::ok(CHECK, format!("{} are asked for and granted", shown(&asked)))
+    Finding::ok(CHECK, format!("{} requested and granted", shown(&asked)))
 }
 
 /// Checks that a follower cut off from its leader notices this before its clients' sessions expire.
@@ -170,12 +172,12 @@ fn silence(servers: &[Server], asked: Duration) -> Finding {
         (silence >= settings.granted(asked) / 2).then_some((server, settings, silence))
     });
     let Some((server, settings, silence)) = late else {
-        return Finding::ok(CHECK, "a server that is cut off notices in time");
+        return Finding::ok(CHECK, "a server that is cut off from its leader notices in time");
     };
     let half = settings.granted(asked) / 2;
     let found = format!(
-        "{} goes on for {} when it is cut off from its leader, and the nodes attached to it are \
-         frozen meanwhile: more than half of a session",
+        "{} continues for {} after it is cut off from its leader, which is at least half of the \
+         session timeout; its nodes are frozen during that time",
         server.address,
         format_duration(silence)
     );
@@ -206,16 +208,15 @@ fn memory(servers: &[Server]) -> Finding {
         return Finding::warn(
             CHECK,
             found,
-            format!("-Xmx{needed}m, or registry.claims = partitions"),
+            format!("set -Xmx{needed}m, or use partitions for registry.claims"),
         );
     }
     Finding::ok(CHECK, found)
 }
 
 fn unseen(check: &'static str) -> Finding {
-    let found = "the servers do not tell their settings";
-    let mend =
-        "4lw.commands.whitelist=srvr,conf,mntr,envi in zoo.cfg, or compare with docs/operations.md";
+    let found = "the servers do not report their settings";
+    let mend = "set 4lw.commands.whitelist=srvr,conf,mntr,envi in zoo.cfg, or compare them with docs/operations.md";
     Finding::warn(check, found, mend)
 }
 

@@ -15,10 +15,12 @@ use crate::config::{files_needed, map_count_needed, max_map_count, resident_allo
 pub(super) fn mappings(resident_max: u32) -> Finding {
     const CHECK: &str = "vm.max_map_count";
     let Some(count) = max_map_count() else {
-        return Finding::warn(CHECK, "it cannot be read", "run on Linux with /proc mounted");
+        return Finding::warn(CHECK, "cannot be read", "run on Linux with /proc mounted");
     };
     let allowed = resident_allowed(count);
-    let found = format!("{count}, enough for {allowed} resident instances of {resident_max}");
+    let found = format!(
+        "{count}, enough for {allowed} resident instances (sandbox.resident_max is {resident_max})"
+    );
     if allowed >= resident_max {
         return Finding::ok(CHECK, found);
     }
@@ -34,7 +36,7 @@ pub(super) fn open_files(connections_max: u32) -> Finding {
     // The node raises the soft limit at startup, so only the hard limit matters.
     match getrlimit(Resource::Nofile).maximum {
         Some(limit) if limit < needed => {
-            let found = format!("the limit is {limit}, and all connections together need {needed}");
+            let found = format!("the limit is {limit}, but node.connections_max needs {needed}");
             let mend = format!("ulimit -Hn {needed}, or lower node.connections_max");
             Finding::warn(CHECK, found, mend)
         }
@@ -47,16 +49,15 @@ pub(super) fn open_files(connections_max: u32) -> Finding {
 pub(super) fn address_space() -> Finding {
     const CHECK: &str = "address space";
     if let Some(limit) = getrlimit(Resource::As).current {
-        let found =
-            format!("it is limited to {limit} bytes, and the sandbox reserves terabytes of it");
+        let found = format!("limited to {limit} bytes, but the sandbox reserves terabytes");
         return Finding::fail(CHECK, found, "ulimit -v unlimited");
     }
     match read_to_string("/proc/sys/vm/overcommit_memory").as_deref().map(str::trim) {
         Ok("2") => {
-            let found = "vm.overcommit_memory is 2: what is reserved counts as used";
+            let found = "vm.overcommit_memory is 2: reserved memory counts as used";
             Finding::warn(CHECK, found, "sysctl -w vm.overcommit_memory=0")
         }
-        _ => Finding::ok(CHECK, "it is not limited"),
+        _ => Finding::ok(CHECK, "not limited"),
     }
 }
 
@@ -67,23 +68,31 @@ pub(super) fn clock() -> Finding {
     // Read repeatedly, because a coarse clock does not advance for a few milliseconds.
     let moves = (0..10_000_000).any(|_| BootTime::now() > before);
     if !moves {
-        return Finding::fail(CHECK, "CLOCK_BOOTTIME stands still", "use a kernel since 2.6.39");
+        return Finding::fail(
+            CHECK,
+            "CLOCK_BOOTTIME does not advance",
+            "use Linux 2.6.39 or newer",
+        );
     }
     let path = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
     let source = read_to_string(path).unwrap_or_default();
     match source.trim() {
         slow @ ("hpet" | "acpi_pm" | "jiffies") => {
-            let found = format!("CLOCK_BOOTTIME goes on, from the slow source {slow}");
-            Finding::warn(CHECK, found, "look at dmesg for why the processor's own is not used")
+            let found = format!("CLOCK_BOOTTIME advances, from the slow source {slow}");
+            Finding::warn(
+                CHECK,
+                found,
+                "check dmesg for the reason why the processor's clock source is not used",
+            )
         }
-        "" => Finding::ok(CHECK, "CLOCK_BOOTTIME goes on"),
-        source => Finding::ok(CHECK, format!("CLOCK_BOOTTIME goes on, from {source}")),
+        "" => Finding::ok(CHECK, "CLOCK_BOOTTIME advances"),
+        source => Finding::ok(CHECK, format!("CLOCK_BOOTTIME advances, from {source}")),
     }
 }
 
 /// Checks that the date is plausible. Stores reject requests whose date is minutes off, and certificates expire by
 /// date. Ownership does not depend on the wall clock.
-#[allow(clippy::disallowed_methods, reason = "the wall clock is what is looked at")]
+#[allow(clippy::disallowed_methods, reason = "this check is about the wall clock")]
 pub(super) fn wall_clock() -> Finding {
     const CHECK: &str = "wall clock";
     let program = std::env::current_exe().and_then(std::fs::metadata);

@@ -26,19 +26,19 @@ async fn listen(address: SocketAddr) -> Finding {
         Ok(_) => Finding::ok(CHECK, format!("{address} is free")),
         // Usually the node itself is running.
         Err(error) if error.kind() == ErrorKind::AddrInUse => {
-            let found = format!("{address} is in use, by a node that runs or by another program");
+            let found = format!("{address} is in use by a running node or another program");
             Finding::warn(
                 CHECK,
                 found,
-                format!("see who it is: ss -ltnp | grep ':{}'", address.port()),
+                format!("find the process: ss -ltnp | grep ':{}'", address.port()),
             )
         }
         Err(error) => {
-            let found = format!("this machine cannot listen on {address}: {error}");
+            let found = format!("cannot listen on {address}: {error}");
             Finding::fail(
                 CHECK,
                 found,
-                "node.listen = \"127.0.0.1:7410\", or an address of this machine",
+                "set node.listen = \"127.0.0.1:7410\", or another address of this machine",
             )
         }
     }
@@ -46,11 +46,11 @@ async fn listen(address: SocketAddr) -> Finding {
 
 async fn advertise(address: &str, config: &Config) -> Finding {
     const CHECK: &str = "node.advertise";
-    let mend = "node.advertise = \"10.0.0.5:7410\", as the other nodes reach this machine";
+    let mend = "set node.advertise to the address at which other nodes reach this machine, such as \"10.0.0.5:7410\"";
     let found: Vec<IpAddr> = match lookup_host(address).await {
         Ok(addresses) => addresses.map(|address| address.ip()).collect(),
         Err(error) => {
-            let found = format!("{address} leads nowhere: {error}");
+            let found = format!("cannot resolve {address}: {error}");
             return Finding::fail(CHECK, found, mend);
         }
     };
@@ -61,10 +61,10 @@ async fn advertise(address: &str, config: &Config) -> Finding {
             && !server.starts_with("[::1]")
     });
     if is_remote && found.iter().all(IpAddr::is_loopback) {
-        let found = format!("{address} is an address that no other machine reaches");
+        let found = format!("{address} cannot be reached from other machines");
         return Finding::warn(CHECK, found, mend);
     }
-    Finding::ok(CHECK, format!("other nodes are told {address}"))
+    Finding::ok(CHECK, format!("this node advertises {address}"))
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ pub(super) async fn check(config: &Config) -> Vec<Finding> {
             vec![Finding::fail(
                 CHECK,
                 error.to_string(),
-                "start the servers, and look at the network",
+                "start the servers, and check the network",
             )]
         }
     }
@@ -47,18 +47,18 @@ pub(super) async fn check(config: &Config) -> Vec<Finding> {
 
 fn session(found: &Inspection, asked: Duration) -> Finding {
     let millis = |time: Duration| time.as_millis();
-    let begun = format!("it begins within {} ms", millis(found.connected_after));
+    let begun = format!("established in {} ms", millis(found.connected_after));
     if found.granted != asked {
         let (asked, granted) = (format_duration(asked), format_duration(found.granted));
-        let text = format!("{begun}; a timeout of {asked} is asked for, and {granted} granted");
-        let mend = "set minSessionTimeout and maxSessionTimeout on the servers, or registry.session_timeout";
+        let text = format!("{begun}; requested a timeout of {asked}, but {granted} granted");
+        let mend = "adjust minSessionTimeout and maxSessionTimeout on the servers, or registry.session_timeout";
         return Finding::warn(CHECK, text, mend);
     }
     let Some(written) = found.written_after else { return Finding::ok(CHECK, begun) };
     let text = format!("{begun}; a write takes {} ms", millis(written));
     if written > found.granted / WRITE_PARTS {
         let mend =
-            "give the servers disks of their own for dataLogDir, or raise registry.session_timeout";
+            "put dataLogDir of each server on a separate disk, or raise registry.session_timeout";
         return Finding::warn(CHECK, text, mend);
     }
     Finding::ok(CHECK, text)
@@ -67,17 +67,17 @@ fn session(found: &Inspection, asked: Duration) -> Finding {
 fn access(found: &Inspection, has_credentials: bool) -> Finding {
     const CHECK: &str = "ZooKeeper access";
     if has_credentials && !found.is_open {
-        return Finding::ok(CHECK, "what the nodes rely on is theirs alone");
+        return Finding::ok(CHECK, "only the nodes can change the znodes that they rely on");
     }
     if has_credentials {
-        let text =
-            "everybody who reaches the servers may remove claims, from a time without credentials";
-        return Finding::warn(CHECK, text, "begin with another chroot, with all nodes at once");
+        let text = "the chroot was created without credentials, so anyone who can reach the servers \
+                    can remove claims";
+        return Finding::warn(CHECK, text, "switch all nodes to a new chroot at the same time");
     }
-    let text = "there are no credentials: everybody who reaches the servers may remove claims, and end the \
-                activations of any node";
-    let mend = "set registry.credentials_file on all nodes, with a chroot that was not used before; or let nobody \
-                else reach the servers";
+    let text = "there are no credentials: anyone who can reach the servers can remove claims, and \
+                end the activations of any node";
+    let mend = "set registry.credentials_file on all nodes, together with a new chroot; or make \
+                the servers unreachable for others";
     Finding::warn(CHECK, text, mend)
 }
 
@@ -113,7 +113,7 @@ mod tests {
         assert!(session(&slow, ASKED).found.contains("a write takes 600 ms"));
         assert_eq!(session(&slow, ASKED).verdict, Verdict::Warn);
         let finding = session(&found(), Duration::from_secs(2));
-        assert!(finding.found.contains("2s is asked for, and 6s granted"), "{finding:?}");
+        assert!(finding.found.contains("a timeout of 2s, but 6s granted"), "{finding:?}");
     }
 
     #[test]

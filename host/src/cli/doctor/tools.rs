@@ -19,14 +19,14 @@ pub(super) fn wasm_target() -> Finding {
         Ok(output) => {
             let path = String::from_utf8_lossy(&output.stdout).trim().to_owned();
             if !path.is_empty() && std::path::Path::new(&path).is_dir() {
-                Finding::ok(CHECK, "objects in Rust can be built here")
+                Finding::ok(CHECK, "objects in Rust can be built on this machine")
             } else {
-                Finding::warn(CHECK, "this Rust toolchain has no such target", mend)
+                Finding::warn(CHECK, "the target is not installed in this Rust toolchain", mend)
             }
         }
         Err(_) => Finding::warn(
             CHECK,
-            "there is no rustc, so objects in Rust cannot be built here",
+            "rustc is not installed, so objects in Rust cannot be built on this machine",
             format!("install rustup from https://rustup.rs, then: {mend}"),
         ),
     }
@@ -36,7 +36,7 @@ pub(super) fn wasm_target() -> Finding {
 pub(super) async fn node(client: &Client) -> Finding {
     const CHECK: &str = "node";
     match client.send(Request::get("/readyz")).await {
-        Ok(_) => Finding::ok(CHECK, format!("one is ready at {}", client.url())),
+        Ok(_) => Finding::ok(CHECK, format!("ready at {}", client.url())),
         Err(failure) => {
             let mend = failure.hint.unwrap_or_else(|| "highlander dev".to_owned());
             Finding::warn(CHECK, failure.message, mend)

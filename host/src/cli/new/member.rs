@@ -30,7 +30,7 @@ impl Member<'_> {
         self.check(&workspace)?;
         let below = folder.strip_prefix(&workspace.root).ok().and_then(Path::to_str);
         let below = below.ok_or_else(|| {
-            Failure::usage(format!("{} cannot stand in a manifest", folder.display()))
+            Failure::usage(format!("the path {} cannot be used in a manifest", folder.display()))
         })?;
         let path = if below.is_empty() { name.to_owned() } else { format!("{below}/{name}") };
         for joining in self.joining(&path) {
@@ -39,8 +39,8 @@ impl Member<'_> {
         let is_vendored = self.bring_sdk(&mut workspace)?;
         let made = workspace.root.join(&path);
         self.write(&made).map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists => Failure::usage(format!("{path} exists already"))
-                .with_hint("choose another name, or another folder to be in"),
+            ErrorKind::AlreadyExists => Failure::usage(format!("{path} already exists"))
+                .with_hint("choose another name, or run the command in another folder"),
             _ => Failure::environment(format!("cannot write {path}: {error}")),
         })?;
         let finish = || {
@@ -60,7 +60,7 @@ impl Member<'_> {
         let names = [self.name.to_owned(), format!("{}-client", self.name)];
         if let Some(name) = names.iter().find(|name| taken.contains(*name)) {
             let failure =
-                Failure::usage(format!("{root} has a package or dependency {name} already"));
+                Failure::usage(format!("{root} already has a package or dependency {name}"));
             return Err(failure.with_hint("choose another name"));
         }
         if brought_by_sdk().contains(self.name) {
@@ -68,7 +68,8 @@ impl Member<'_> {
             return Err(Failure::usage(text).with_hint(format!("highlander new my-{}", self.name)));
         }
         if let Some(unknown) = self.uses.iter().find(|name| !shared.contains(name)) {
-            let failure = Failure::usage(format!("{root} has nothing that is called {unknown}"));
+            let failure =
+                Failure::usage(format!("{root} has no object or library named {unknown}"));
             let known: Vec<_> = shared.into_iter().filter(|name| name != SDK).collect();
             return Err(failure.with_hint(match known.as_slice() {
                 [] => "leave --uses out: there is no other object yet".to_owned(),
@@ -94,7 +95,7 @@ impl Member<'_> {
     fn bring_sdk(self, workspace: &mut Workspace) -> Result<bool, Failure> {
         let has_sdk = workspace.shared().iter().any(|name| name == SDK);
         if has_sdk && self.sdk.is_some() {
-            let text = format!("{} has an SDK already", workspace.root.display());
+            let text = format!("{} already has an SDK", workspace.root.display());
             return Err(Failure::usage(text).with_hint("leave --sdk out"));
         }
         if has_sdk {

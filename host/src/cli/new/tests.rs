@@ -40,7 +40,7 @@ fn every_source_of_the_sdk_is_in_the_binary() {
                 continue;
             }
             let same = fs::read(vendored.join(&path)).ok() == fs::read(checkout.join(&path)).ok();
-            assert!(same, "{} is another one: rebuild", path.display());
+            assert!(same, "{} differs from the checkout: rebuild", path.display());
             count += 1;
         }
     }
@@ -146,10 +146,10 @@ fn what_cannot_join_a_project_changes_nothing() {
     add(member("second", &[]), &root).unwrap();
     let before = fs::read_to_string(root.join("Cargo.toml")).unwrap();
     for (name, uses, expected) in [
-        ("first", &[][..], "has a package or dependency first already"),
-        ("second", &[], "has a package or dependency second already"),
-        ("client", &[], "client exists already"),
-        ("third", &["fourth".to_owned()], "has nothing that is called fourth"),
+        ("first", &[][..], "already has a package or dependency first"),
+        ("second", &[], "already has a package or dependency second"),
+        ("client", &[], "client already exists"),
+        ("third", &["fourth".to_owned()], "has no object or library named fourth"),
         ("serde", &[], "is the name of a package that the SDK uses"),
         ("schemars", &[], "is the name of a package that the SDK uses"),
     ] {
@@ -157,7 +157,7 @@ fn what_cannot_join_a_project_changes_nothing() {
         assert!(error.contains(expected), "{name}: {error}");
     }
     let error = add(Member { sdk: Some("/sdk"), ..member("third", &[]) }, &root).unwrap_err();
-    assert!(error.contains("has an SDK already"), "{error}");
+    assert!(error.contains("already has an SDK"), "{error}");
     assert_eq!(fs::read_to_string(root.join("Cargo.toml")).unwrap(), before);
     assert!(!root.join("third").exists());
 }

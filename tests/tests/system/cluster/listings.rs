@@ -163,7 +163,7 @@ async fn check_silence(cluster: &Cluster, keys: &[String]) {
     let ended = highlander().url(asked.url()).run(&list).await;
     let printed: Vec<_> = ended.stdout.lines().map(str::to_owned).collect();
     assert_eq!((printed, ended.code), (listed.clone(), 3), "{}", ended.stderr);
-    assert!(ended.stderr.contains("these nodes did not answer: n2-"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("these nodes did not respond: n2-"), "{}", ended.stderr);
 
     cut.kill9();
     wait::until("the session has expired", async || pages(&asked, &query).await.1.is_empty()).await;

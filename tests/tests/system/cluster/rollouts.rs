@@ -87,7 +87,7 @@ async fn a_part_of_the_objects_runs_a_revision_wherever_they_are_activated_and_t
     let other = artifacts::variant_bytes("counter", "other");
     cluster.client(1).upload(other).await.problem("deployment-conflict");
     let shown = cli(&cluster, 2, &["types", "counter"]).await.done().stdout;
-    assert!(shown.contains("served, and watched, for 2 objects"), "{shown}");
+    assert!(shown.contains("in use, being monitored, for 2 objects"), "{shown}");
 
     assert_eq!(cluster.client(1).upload_on("canary=30", component()).await.status, 201);
     let share = counters.run_by(2).await;
@@ -138,7 +138,7 @@ async fn revisions_are_rolled_back_and_forward_for_live_and_cold_objects() {
         assert_eq!((reply.json(), reply.revision()), (json!(2), 2), "{key}");
     }
     let shown = cli(&cluster, 0, &["types", "counter"]).await.done().stdout;
-    for text in ["taken back: rolled back by", "objects that stay on their own revision"] {
+    for text in ["rolled back: rolled back by", "objects that stay on their present revision"] {
         assert!(shown.contains(text), "{text:?} in {shown}");
     }
     for key in ["counter/written-live", "counter/written-cold"] {

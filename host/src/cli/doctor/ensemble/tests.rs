@@ -35,7 +35,7 @@ fn expect(finding: &Finding, verdict: Verdict, found: &str) {
 fn a_sound_ensemble_has_nothing_to_mend() {
     let servers = three("3.9.5", CONF);
     expect(&reachable(&servers), Verdict::Ok, "3 of 3");
-    expect(&together(&servers), Verdict::Ok, "one of which leads");
+    expect(&together(&servers), Verdict::Ok, "one of them the leader");
     expect(&version(&servers), Verdict::Ok, "3.9.5");
     expect(&timeout(&servers, SIX_SECONDS), Verdict::Ok, "6s");
     expect(&silence(&servers, SIX_SECONDS), Verdict::Ok, "in time");
@@ -55,7 +55,7 @@ fn servers_that_do_not_answer_are_named() {
 fn servers_that_are_no_ensemble_are_a_failure() {
     let alone = SRVR.replace("follower", "standalone");
     let servers: Vec<_> = (1..=2).map(|index| server(index, &alone, CONF)).collect();
-    expect(&together(&servers), Verdict::Fail, "do not belong together");
+    expect(&together(&servers), Verdict::Fail, "do not form one ensemble");
     expect(&together(&servers[..1]), Verdict::Warn, "single server");
     let pair = &three("3.9.5", CONF)[..2];
     expect(&together(pair), Verdict::Warn, "2 servers survive no more");
@@ -93,7 +93,7 @@ fn ticks_that_are_long_beside_the_timeout_are_told() {
 fn a_server_that_is_cut_off_must_notice_within_half_a_session() {
     let finding =
         silence(&three("3.9.5", &CONF.replace("syncLimit=2", "syncLimit=5")), SIX_SECONDS);
-    expect(&finding, Verdict::Warn, "goes on for 5s");
+    expect(&finding, Verdict::Warn, "continues for 5s");
     assert_eq!(finding.mend.as_deref(), Some("syncLimit=2 on all servers, with tickTime=1000"));
     let slow = CONF.replace("tickTime=1000", "tickTime=3000");
     let finding = silence(&three("3.9.5", &slow), SIX_SECONDS);
@@ -116,7 +116,7 @@ fn what_servers_do_not_tell_is_a_warning() {
     for finding in
         [timeout(&servers, SIX_SECONDS), silence(&servers, SIX_SECONDS), memory(&servers)]
     {
-        expect(&finding, Verdict::Warn, "do not tell");
+        expect(&finding, Verdict::Warn, "do not report");
         assert!(finding.mend.is_some_and(|mend| mend.contains("4lw.commands.whitelist")));
     }
     assert_eq!(Server::read("a", "", "", "", "").version, None);

@@ -62,7 +62,7 @@ pub(super) struct Server {
 impl Server {
     /// Returns the reason why the server is not serving.
     pub(super) fn silence(&self) -> &str {
-        self.error.as_deref().unwrap_or("it answers, and does not serve")
+        self.error.as_deref().unwrap_or("it responds, but does not serve")
     }
 
     /// Parses the replies of the server at `address`.
@@ -104,7 +104,7 @@ async fn ask(address: &str, word: &str) -> io::Result<String> {
     });
     answer
         .await
-        .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in time")))
+        .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "no response in time")))
 }
 
 /// Returns the rest of the line that begins with `name`.
