@@ -94,8 +94,10 @@ pub async fn roll_back(
         // The cached record may be older than the roll-back. It shows no open roll-out either, so that following
         // it would end too early.
         node.catalog().look_again(type_name).await.map_err(|error| {
-            let text =
-                format!("the roll-back of {type_name} to revision {revision} continues, but cannot be followed: {error}");
+            let text = format!(
+                "the roll-back of {type_name} to revision {revision} continues, but cannot be \
+                 followed: {error}"
+            );
             let hint = format!("check its progress: highlander types {type_name}");
             Error::new(Code::OutcomeUnknown, text).with_hint(hint)
         })?;
