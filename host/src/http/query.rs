@@ -81,6 +81,15 @@ pub(super) fn part_of_key(name: &str, value: String) -> Result<String, Error> {
     )))
 }
 
+/// Parses a key. Rejects values that no object can have as its key.
+pub(super) fn key(name: &str, value: String) -> Result<String, Error> {
+    if value.is_empty() {
+        let text = format!("the parameter {name:?} is not valid; expected the key of an object");
+        return Err(malformed(text));
+    }
+    part_of_key(name, value)
+}
+
 fn decode(text: &str) -> Result<String, Error> {
     // In a query, unlike in a path, a plus sign encodes a space.
     let text = text.replace('+', " ");
@@ -120,7 +129,9 @@ mod tests {
         }
         for good in ["", " ", "a/b", &"k".repeat(256), &"\u{e4}".repeat(128)] {
             assert_eq!(part_of_key("prefix", good.to_owned()).unwrap(), good);
+            assert_eq!(key("canary_key", good.to_owned()).is_ok(), !good.is_empty(), "{good:?}");
         }
+        assert!(key("canary_key", "\0".to_owned()).is_err());
     }
 
     #[test]

@@ -241,7 +241,7 @@ fn asked(parts: &Parts) -> Result<Asked, Error> {
     for (name, value) in query::parameters(parts) {
         match name.as_str() {
             "canary" => terms.share = Share::Percent(percent(&name, &value)?),
-            "canary_key" => keys.push(value),
+            "canary_key" => keys.push(query::key(&name, value)?),
             "force" => terms.force = query::flag(&name, &value)?,
             "rehearse" => rehearse = Some(value.parse().map_err(malformed)?),
             "max_failures" if value == "none" => terms.failures_per_mille_max = None,

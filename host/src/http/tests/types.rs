@@ -86,3 +86,21 @@ async fn a_type_is_removed_by_its_route() {
     assert_eq!(harness.post("/v1/types", "scripted:counter").await.status, 201);
     assert_eq!(harness.post("/v1/objects/counter/a/increment", "").await.json(), json!(2));
 }
+
+#[tokio::test]
+async fn a_canary_has_keys_that_objects_can_have() {
+    let harness = Harness::start().await;
+    let long = "k".repeat(1500);
+    for bad in ["", "%00", "a%0A", "%C2%84", &long] {
+        for path in [format!("?canary_key={bad}"), format!("?canary_key=a&canary_key={bad}")] {
+            let answer = harness.post(&format!("/v1/types{path}"), "scripted:counter next").await;
+            let problem = answer.is_problem(Code::MalformedRequest);
+            assert!(problem["detail"].as_str().unwrap().contains("canary_key"), "{problem}");
+        }
+    }
+    let record = harness.get("/v1/types/counter").await.json();
+    assert_eq!(record["revisions"].as_array().unwrap().len(), 1, "nothing was deployed");
+    let path = format!("/v1/types?canary_key=a%2Fb+%C3%A4&canary_key={}", "k".repeat(256));
+    let deployed = harness.post(&path, "scripted:counter next").await;
+    assert_eq!(deployed.status, 201, "{}", deployed.body);
+}
