@@ -20,6 +20,7 @@ mod events;
 mod exchange;
 mod head;
 mod media;
+mod misfit;
 mod objects;
 mod openapi;
 mod pages;
@@ -244,6 +245,7 @@ impl Api {
         let caller = self.config.access.admit(&parts.headers, &route)?;
         if !matches!(route, Route::Misfit { .. }) {
             conditions::check(parts, &route)?;
+            terms::check(&parts.headers, &route)?;
         }
         let parameters = match route.parameters() {
             Some(known) => query::read(&parts.uri, known)?,

@@ -46,8 +46,8 @@ const HANDLERS: &[(&str, HandlerKind, &str)] = &[
 /// Engine that loads bytes such as `scripted:counter`, or `scripted:counter@2 any text` for schema version 2.
 ///
 /// Text after a space changes the digest. Its words may select objects by key prefix: `unreadable:a` makes
-/// restoring their state fail, and `trapping:a` makes every call trap. Any other bytes are rejected like bytes that
-/// are not a component.
+/// restoring their state fail, and `trapping:a` makes every call trap. `without:add` leaves out the handler `add`. Any
+/// other bytes are rejected like bytes that are not a component.
 #[derive(Debug, Clone)]
 pub struct ScriptedEngine {
     state_max: usize,
@@ -90,9 +90,15 @@ impl Engine for ScriptedEngine {
         };
         let name =
             TypeName::new(name).map_err(|invalid| LoadError::Refused(invalid.to_string()))?;
-        let (unreadable, trapping) = (prefix("unreadable:"), prefix("trapping:"));
-        let state_max = self.state_max;
-        Ok(Arc::new(Counter { digest, name, schema_version, state_max, unreadable, trapping }))
+        Ok(Arc::new(Counter {
+            digest,
+            name,
+            schema_version,
+            state_max: self.state_max,
+            unreadable: prefix("unreadable:"),
+            trapping: prefix("trapping:"),
+            without: prefix("without:"),
+        }))
     }
 }
 
@@ -105,6 +111,7 @@ struct Counter {
     state_max: usize,
     unreadable: Option<String>,
     trapping: Option<String>,
+    without: Option<String>,
 }
 
 #[async_trait]
@@ -118,13 +125,17 @@ impl Component for Counter {
     }
 
     async fn describe(&self) -> Result<Description, LoadError> {
-        let handlers = HANDLERS.iter().map(|&(name, kind, documentation)| Handler {
-            name: name.to_owned(),
-            kind,
-            documentation: documentation.to_owned(),
-            argument: json!(true),
-            reply: json!(true),
-        });
+        let has = |name: &str| self.without.as_deref() != Some(name);
+        let handlers =
+            HANDLERS.iter().filter(|handler| has(handler.0)).map(|&(name, kind, documentation)| {
+                Handler {
+                    name: name.to_owned(),
+                    kind,
+                    documentation: documentation.to_owned(),
+                    argument: json!(true),
+                    reply: json!(true),
+                }
+            });
         Ok(Description {
             name: self.name.clone(),
             documentation: "A counter.".to_owned(),

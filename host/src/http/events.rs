@@ -14,7 +14,6 @@ use http::{HeaderName, HeaderValue, Method, Response};
 use super::content::Content;
 use super::exchange::Exchange;
 use super::problem::Problem;
-use super::request::{LAST_EVENT_ID, malformed};
 use super::terms::Terms;
 use super::wire::Streaming;
 use super::{Api, Reply, media, query, reply, request, websocket};
@@ -86,15 +85,10 @@ impl Asked {
         // Browsers cannot set headers for a WebSocket, hence the parameter. An `EventSource` that reconnects
         // repeats the original URL and sends the newest id in the header, so the header takes precedence.
         let parameters = query::parameters(parts);
-        let parameter = parameters.first().map(|(_, value)| value.as_str());
-        let header = parts.headers.get(LAST_EVENT_ID).map(|value| value.to_str().unwrap_or("?"));
-        let after = match header.or(parameter) {
-            None | Some("") => None,
-            Some(text) => Some(text.parse().map_err(|error| {
-                let text = format!("Last-Event-ID: {error}");
-                malformed(text)
-                    .with_hint("use the id of an event of this object, or omit the header")
-            })?),
+        let after = match (request::last_event_id(&parts.headers)?, parameters.first()) {
+            (Some(after), _) => after,
+            (None, Some((_, text))) => request::event_id(text)?,
+            (None, None) => None,
         };
         // A WebSocket has no media type, and its client may send any `Accept` header or none.
         let is_socket = parts.headers.contains_key(UPGRADE);

@@ -5,17 +5,16 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use http::StatusCode;
 use http::request::Parts;
-use http::{Method, StatusCode};
 use tracing::Instrument as _;
 
 use super::announced::{Kind, Unread};
 use super::problem::Problem;
 use super::request::malformed;
 use super::terms::Terms;
-use super::{Api, Reply, allow, conditions, documents, query, reply, request, route};
+use super::{Api, Reply, conditions, documents, query, reply, request};
 use crate::activation::{Done, Operation};
-use crate::engine::Description;
 use crate::error::{Code, Error};
 use crate::id::{NodeId, ObjectId, TypeName};
 use crate::limits::{ARGUMENT_BYTES_MAX, HANDLER_NAME_BYTES_MAX, LIST_COUNT_MAX};
@@ -34,10 +33,13 @@ impl Api {
         handler: Cow<'_, str>,
     ) -> Result<Reply, Problem> {
         let terms = check_name(&handler, &id).and_then(|()| self.terms_of_change(parts));
-        let read = argument(parts, body, terms).await;
-        let (argument, terms) = read.map_err(|error| Problem::of(error, &id))?;
-        let operation = Operation::Handle { handler: handler.clone().into(), argument };
-        let called = self.change(parts, id.clone(), operation, Ok(terms)).await;
+        let called = match argument(parts, body, terms).await {
+            Err(error) => Err(Problem::of(error, &id)),
+            Ok((argument, terms)) => {
+                let operation = Operation::Handle { handler: handler.clone().into(), argument };
+                self.change(parts, id.clone(), operation, Ok(terms)).await
+            }
+        };
         self.unless_misfit(parts, called, &id, Some(&handler)).await
     }
 
@@ -79,10 +81,13 @@ impl Api {
         body: Unread,
         id: ObjectId,
     ) -> Result<Reply, Problem> {
-        let read = argument(parts, body, self.terms_of_change(parts)).await;
-        let (argument, terms) = read.map_err(|error| Problem::of(error, &id))?;
-        let operation = Operation::Handle { handler: "put".into(), argument };
-        let put = self.change(parts, id.clone(), operation, Ok(terms)).await;
+        let put = match argument(parts, body, self.terms_of_change(parts)).await {
+            Err(error) => Err(Problem::of(error, &id)),
+            Ok((argument, terms)) => {
+                let operation = Operation::Handle { handler: "put".into(), argument };
+                self.change(parts, id.clone(), operation, Ok(terms)).await
+            }
+        };
         self.whole(parts, put, &id).await
     }
 
@@ -103,58 +108,6 @@ impl Api {
         }
     }
 
-    /// Replaces the answer by the error for an unsupported method or handler, which has priority over conditions and
-    /// idempotency keys (RFC 9110, 13.2.1). The object checks these first, and executes nothing if they fail.
-    async fn unless_misfit(
-        &self,
-        parts: &Parts,
-        answer: Result<Reply, Problem>,
-        id: &ObjectId,
-        handler: Option<&str>,
-    ) -> Result<Reply, Problem> {
-        let (method, is_read) = (&parts.method, parts.method.is_safe());
-        let is_early = match &answer {
-            Ok(reply) => is_read && reply.headers().contains_key(reply::REPLAYED),
-            Err(problem) => match problem.code() {
-                Code::VersionMismatch | Code::IdempotencyKeyReused => true,
-                // The change was executed, even if the current revision lacks the handler.
-                Code::AnswerExpired => is_read,
-                _ => false,
-            },
-        };
-        if !is_early || parts.headers.contains_key(request::HOPS) {
-            return answer;
-        }
-        let Ok(current) = self.router.node().catalog().current(id.type_name()).await else {
-            return answer;
-        };
-        let methods = allow::methods(&current.description, handler);
-        let fits =
-            methods.is_some_and(|methods| methods.split(", ").any(|one| one == method.as_str()));
-        if fits { answer } else { Err(misfit(&current.description, method, id, handler)) }
-    }
-
-    /// Returns the error for a method that an object, or one of its handlers, does not support.
-    pub(super) async fn misfit(
-        &self,
-        method: &Method,
-        id: &ObjectId,
-        handler: Option<&str>,
-    ) -> Problem {
-        match self.router.node().catalog().current(id.type_name()).await {
-            Err(error) => Problem::of(error, id),
-            Ok(revision) => misfit(&revision.description, method, id, handler),
-        }
-    }
-
-    async fn with_allow(&self, problem: Problem, id: &ObjectId, handler: Option<&str>) -> Problem {
-        let current = self.router.node().catalog().current(id.type_name()).await;
-        let methods = current.ok().and_then(|known| allow::methods(&known.description, handler));
-        // The object may run another revision than the current one.
-        let methods = methods.filter(|methods| !methods.contains("GET"));
-        problem.with_allow(methods.unwrap_or_else(|| "POST".to_owned()))
-    }
-
     pub(super) async fn delete(&self, parts: &Parts, id: ObjectId) -> Result<Reply, Problem> {
         self.change(parts, id, Operation::Delete, self.terms_of_change(parts)).await
     }
@@ -170,9 +123,7 @@ impl Api {
 
     pub(super) async fn messages(&self, parts: &Parts, id: ObjectId) -> Result<Reply, Problem> {
         // The response has no tag to compare with `If-None-Match`, but a malformed header is rejected.
-        let known = conditions::known(&parts.headers);
-        let precondition = known.and_then(|_| conditions::of_read(&parts.headers));
-        let terms = self.terms(parts, precondition);
+        let terms = self.terms_of_read(parts);
         let (done, owner) = self.operate(parts, &id, Operation::ShowDealings, terms).await?;
         Ok(reply::of_the_moment(done, owner.as_ref()))
     }
@@ -222,8 +173,13 @@ impl Api {
         Ok(reply::done(done, owner.as_ref()))
     }
 
-    fn terms_of_change(&self, parts: &Parts) -> Result<Terms, Error> {
+    pub(super) fn terms_of_change(&self, parts: &Parts) -> Result<Terms, Error> {
         self.terms(parts, conditions::of_change(&parts.headers))
+    }
+
+    pub(super) fn terms_of_read(&self, parts: &Parts) -> Result<Terms, Error> {
+        let known = conditions::known(&parts.headers);
+        self.terms(parts, known.and_then(|_| conditions::of_read(&parts.headers)))
     }
 
     /// Handles a `GET`. The body is omitted if the client has the response cached.
@@ -334,33 +290,9 @@ fn check_name(handler: &str, id: &ObjectId) -> Result<(), Error> {
     Ok(())
 }
 
-fn no_handler(text: String, id: &ObjectId) -> Error {
+pub(super) fn no_handler(text: String, id: &ObjectId) -> Error {
     let hint = format!("list its handlers: highlander types {}", id.type_name());
     Error::new(Code::UnknownHandler, text).with_hint(hint)
-}
-
-fn misfit(
-    description: &Description,
-    method: &Method,
-    id: &ObjectId,
-    handler: Option<&str>,
-) -> Problem {
-    let Some(methods) = allow::methods(description, handler) else {
-        let text = description.no_handler(handler.unwrap_or_default());
-        return Problem::of(no_handler(text, id), id);
-    };
-    let whole = match *method {
-        Method::GET | Method::HEAD => Some("get"),
-        Method::PUT => Some("put"),
-        _ => None,
-    };
-    match whole.filter(|name| handler.is_none() && description.handler(name).is_none()) {
-        Some(name) => {
-            let error = Error::new(Code::MethodNotAllowed, description.no_handler(name));
-            Problem::of(error, id).with_allow(methods)
-        }
-        None => route::not_allowed(method, methods),
-    }
 }
 
 fn read_query(parts: &Parts, type_name: TypeName) -> Result<Query, Error> {

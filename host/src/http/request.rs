@@ -15,6 +15,7 @@ use super::access::vouched;
 use crate::activation::Consistency;
 use crate::caller::Caller;
 use crate::error::{Code, Error};
+use crate::events::event_id::EventId;
 use crate::json::is_json;
 use crate::limits::{CALL_TIMEOUT_MAX, IDEMPOTENCY_KEY_BYTES_MAX};
 use crate::origin::Origin;
@@ -113,6 +114,24 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Error
         malformed(format!(
             "Idempotency-Key is not valid; expected 1 to {IDEMPOTENCY_KEY_BYTES_MAX} visible ASCII characters"
         ))
+    })
+}
+
+/// Parses the id of the last event that a watching client received. The outer `None` means that there is no header, the
+/// inner one that it is empty.
+pub(super) fn last_event_id(headers: &HeaderMap) -> Result<Option<Option<EventId>>, Error> {
+    let value = headers.get(LAST_EVENT_ID);
+    value.map(|value| event_id(value.to_str().unwrap_or("?"))).transpose()
+}
+
+/// Parses the id of an event; `None` if it is empty.
+pub(super) fn event_id(text: &str) -> Result<Option<EventId>, Error> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|error| {
+        malformed(format!("Last-Event-ID: {error}"))
+            .with_hint("use the id of an event of this object, or omit the header")
     })
 }
 

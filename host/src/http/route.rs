@@ -127,6 +127,11 @@ impl Route<'_> {
         )
     }
 
+    /// Returns whether the route calls an object, on terms that it parses from the headers.
+    pub(super) fn is_call(&self) -> bool {
+        self.is_conditional() || matches!(self, Self::Events(_))
+    }
+
     /// Returns the parameters that the URL may have; `None` for static files, whose parameters are for the page's
     /// scripts.
     pub(super) fn parameters(&self) -> Option<Known> {

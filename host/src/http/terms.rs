@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
-use super::request;
+use super::access::vouched;
+use super::request::{self, CALLER, malformed};
+use super::route::Route;
 use crate::activation::answered::fingerprint;
 use crate::activation::{Call, Consistency, IdempotencyKey, Operation, Precondition};
 use crate::caller::Caller;
@@ -24,6 +26,21 @@ pub(super) struct Terms {
     key: Option<Arc<str>>,
     origin: Origin,
     context: Context,
+}
+
+/// Rejects invalid headers that the route does not parse itself. A route that calls an object parses most of them
+/// later, because its errors name the object.
+pub(super) fn check(headers: &HeaderMap, route: &Route<'_>) -> Result<(), Error> {
+    if !matches!(route, Route::Events(_)) {
+        request::last_event_id(headers)?;
+    }
+    if route.is_call() {
+        return Ok(());
+    }
+    if headers.get(CALLER).is_some_and(|value| vouched::read(value).is_none()) {
+        return Err(malformed("Highlander-Caller is not valid; expected a caller"));
+    }
+    Terms::read(headers, Precondition::None, Duration::ZERO).map(drop)
 }
 
 impl Terms {

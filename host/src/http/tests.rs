@@ -2,6 +2,7 @@
 //!
 //! [`Harness`] is the node under test. The modules: [`alarms`] failed alarms, [`callers`] authorization, [`codes`]
 //! the problem codes, [`limits`] the limits of connections and requests, [`closing`] the end of connections,
+//! [`misfits`] unsupported methods and handlers,
 //! [`unread`] clients that do not read, [`expect`] clients that wait for `100 Continue`, [`pages`] pages in
 //! browsers, [`semantics`] requirements of HTTP itself, [`types`] damaged and removed types.
 
@@ -13,6 +14,7 @@ mod codes;
 mod events;
 mod expect;
 mod limits;
+mod misfits;
 mod pages;
 mod semantics;
 mod types;
@@ -137,6 +139,13 @@ impl Harness {
 
     async fn post(&self, path: &str, body: &str) -> Answered {
         send(self.request(Method::POST, path).body(body.to_owned())).await
+    }
+
+    async fn with_headers(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Answered {
+        let request = self.request(method, path);
+        let request =
+            headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        send(request).await
     }
 
     /// Sends bytes unchanged, and reads until the connection is closed.

@@ -58,6 +58,14 @@ impl Node {
         self.present()?.around.table.get(id)?.position()?.waits_for
     }
 
+    /// Returns the revisions of an object that is active on this node: the one that its next call runs, and the one
+    /// that it has adopted.
+    #[must_use]
+    pub fn revisions_of(&self, id: &ObjectId) -> Option<[u32; 2]> {
+        let position = self.present()?.around.table.get(id)?.position()?;
+        Some([position.revision, position.own_revision])
+    }
+
     /// Returns the location and status of an object, from memory or else from its record. Activates nothing.
     ///
     /// # Errors

@@ -19,13 +19,6 @@ impl Harness {
     async fn version(&self) -> String {
         self.get(OBJECT).await.header("highlander-version").unwrap().to_owned()
     }
-
-    async fn with_headers(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Answered {
-        let request = self.request(method, path);
-        let request =
-            headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-        send(request).await
-    }
 }
 
 #[tokio::test]
@@ -177,33 +170,6 @@ async fn a_condition_that_a_request_would_not_be_held_to_is_refused() {
     }
 }
 
-/// RFC 9110, 13.2.1: a condition counts only for a request that would be done without it.
-#[tokio::test]
-async fn what_a_type_does_not_take_is_refused_whatever_the_condition_and_the_key_say() {
-    let harness = Harness::start().await;
-    let increment = format!("{OBJECT}/increment");
-    let key = ("idempotency-key", "k");
-    assert_eq!(harness.with_headers(Method::POST, &increment, &[key]).await.body, "1");
-    let conditions = [("if-match", "\"9\""), ("if-match", "*"), ("if-none-match", "*"), key];
-    for header in conditions {
-        let answer = harness.with_headers(Method::GET, &increment, &[header]).await;
-        answer.is_problem(Code::MethodNotAllowed);
-        assert_eq!(answer.header("allow"), Some("POST"), "{header:?}");
-        let nothing = format!("{OBJECT}/nothing");
-        for method in [Method::GET, Method::POST] {
-            let answer = harness.with_headers(method, &nothing, &[header]).await;
-            answer.is_problem(Code::UnknownHandler);
-        }
-    }
-    // Methods that the type supports evaluate the conditions.
-    for header in [("if-match", "\"9\""), ("if-none-match", "*")] {
-        let answer = harness.with_headers(Method::POST, &increment, &[header]).await;
-        answer.is_problem(Code::VersionMismatch);
-    }
-    let again = harness.with_headers(Method::POST, &increment, &[key]).await;
-    assert_eq!((again.body.as_str(), again.header("idempotency-replayed")), ("1", Some("true")));
-}
-
 #[tokio::test]
 async fn a_change_with_two_conditions_has_to_meet_both() {
     let harness = Harness::start().await;
@@ -276,21 +242,57 @@ async fn a_packed_body_is_refused() {
 }
 
 #[tokio::test]
-async fn a_method_is_refused_with_those_that_the_type_takes() {
+async fn a_header_that_cannot_be_read_is_refused_whatever_the_route() {
     let harness = Harness::start().await;
-    for (method, path, allowed) in [
-        (Method::PATCH, OBJECT.to_owned(), "GET, HEAD, PUT, DELETE"),
-        (Method::PUT, format!("{OBJECT}/value"), "GET, HEAD, POST"),
-        (Method::DELETE, format!("{OBJECT}/add"), "POST"),
-        (Method::PUT, format!("{OBJECT}/messages"), "GET, HEAD, DELETE"),
-        (Method::GET, format!("{OBJECT}/quarantine"), "DELETE"),
-    ] {
-        let answer = harness.with_headers(method, &path, &[]).await;
-        answer.is_problem(Code::MethodNotAllowed);
-        assert_eq!(answer.header("allow"), Some(allowed), "{path}");
+    harness.post(&format!("{OBJECT}/increment"), "").await;
+    let owned = |method, path: &str| (method, format!("{OBJECT}{path}"));
+    let other = |method, path: &str| (method, path.to_owned());
+    let routes = [
+        owned(Method::POST, "/deactivate"),
+        owned(Method::POST, "/increment"),
+        owned(Method::GET, "/owner"),
+        owned(Method::GET, "/messages"),
+        owned(Method::GET, "/events"),
+        owned(Method::GET, ""),
+        other(Method::GET, "/v1/objects/counter"),
+        other(Method::DELETE, "/v1/types/counter?force"),
+        other(Method::POST, "/v1/types/counter/rollback?to=1"),
+        other(Method::POST, "/v1/types"),
+        other(Method::POST, "/v1/rehearsals"),
+        other(Method::GET, "/v1/types"),
+        other(Method::GET, "/v1/types/counter/rollout"),
+        other(Method::GET, "/v1/nodes"),
+        other(Method::POST, &format!("/v1/nodes/{}/drain", harness.node.id().as_str())),
+        other(Method::GET, "/healthz"),
+    ];
+    let bad = [
+        ("highlander-timeout", "x"),
+        ("highlander-consistency", "x"),
+        ("idempotency-key", "a b"),
+        ("highlander-hops", "x"),
+        ("highlander-message", "x"),
+        ("highlander-chain", "x"),
+        ("highlander-caller", "object x"),
+        ("last-event-id", "x"),
+    ];
+    for (method, path) in &routes {
+        for header in bad {
+            let answer = harness.with_headers(method.clone(), path, &[header]).await;
+            let problem = answer.json();
+            assert_eq!(problem["code"], "malformed-request", "{method} {path} {header:?}");
+            let detail = problem["detail"].as_str().unwrap().to_lowercase();
+            assert!(detail.contains(header.0), "{method} {path}: {detail}");
+        }
     }
-    let unknown = harness.with_headers(Method::PUT, &format!("{OBJECT}/nothing"), &[]).await;
-    unknown.is_problem(Code::UnknownHandler);
-    let unknown = harness.with_headers(Method::PATCH, "/v1/objects/nothing/a", &[]).await;
-    unknown.is_problem(Code::UnknownType);
+    assert_eq!(harness.get("/readyz").await.status, 200, "the node was not drained");
+    assert_eq!(harness.version().await, "1");
+    let good = [
+        ("highlander-timeout", "5s"),
+        ("highlander-consistency", "strict"),
+        ("idempotency-key", "k"),
+        ("last-event-id", "7.2"),
+    ];
+    for path in [format!("{OBJECT}/owner"), "/v1/types".to_owned(), "/healthz".to_owned()] {
+        assert_eq!(harness.with_headers(Method::GET, &path, &good).await.status, 200, "{path}");
+    }
 }
