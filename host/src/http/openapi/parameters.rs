@@ -59,18 +59,18 @@ pub(super) fn shared() -> Value {
 }
 
 fn header(name: &str, pattern: &str, what: &str) -> Value {
-    let schema = json!({ "type": "string", "pattern": pattern });
+    in_header(name, &json!({ "type": "string", "pattern": pattern }), what)
+}
+
+fn in_header(name: &str, schema: &Value, what: &str) -> Value {
     json!({ "name": name, "in": "header", "schema": schema, "description": what })
 }
 
 /// Returns a header parameter with entity tags. The format is a name under which a tool that generates values can be
 /// configured: some tools generate headers from letters and digits only, and none of these match the pattern.
 fn condition(name: &str, pattern: &str, what: &str) -> Value {
-    let mut parameter = header(name, pattern, what);
-    if let Some(schema) = parameter["schema"].as_object_mut() {
-        schema.insert("format".to_owned(), json!("entity-tags"));
-    }
-    parameter
+    let schema = json!({ "type": "string", "pattern": pattern, "format": "entity-tags" });
+    in_header(name, &schema, what)
 }
 
 /// Returns the parameters for listing keys.
