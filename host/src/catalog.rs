@@ -11,6 +11,7 @@ pub mod record;
 pub mod removal;
 pub mod repeated;
 pub mod retirement;
+mod rollback;
 pub mod rollout;
 pub mod staged;
 mod tally;
@@ -30,7 +31,7 @@ use crate::id::{CodeId, Digest, ObjectId, TypeName};
 use crate::store::{self, ETag, Store};
 use known::Known;
 use record::{RevisionEntry, TypeRecord, component_blob};
-use rollout::Stage;
+use rollout::{Share, Stage};
 pub use tally::Taken;
 use tally::Tally;
 use turns::Turns;
@@ -79,8 +80,12 @@ pub struct Deployed {
     pub revision: u32,
     /// Digest of its component.
     pub digest: Digest,
+    /// Objects that take part in its roll-out; all if there is none.
+    pub share: Share,
     /// Whether anything changed: deploying a component again with the same options changes nothing.
     pub is_new: bool,
+    /// Whether the record changed, if only by the key of the deployment.
+    pub is_recorded: bool,
 }
 
 /// Cached view of the object types on this node.

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use crate::catalog::record::TypeRecord;
-use crate::catalog::repeated::Back;
+use crate::catalog::repeated::{Back, RolledBack};
 use crate::catalog::rollout::{Stage, Terms};
 use crate::catalog::{Deployed, Taken};
 use crate::clock::wall_ms;
@@ -55,15 +55,6 @@ pub async fn deploy(
     Ok(deployed)
 }
 
-/// Result of a roll-back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RolledBack {
-    /// The revision that is current now, or being rolled out.
-    pub revision: u32,
-    /// Whether the record changed. False for a repetition with the same key.
-    pub is_new: bool,
-}
-
 /// Makes an older revision current. If `is_followed`, waits until every node serves it.
 ///
 /// # Errors
@@ -80,16 +71,22 @@ pub async fn roll_back(
 ) -> Result<RolledBack, Error> {
     let node = router.node();
     node.catalog().look_again(type_name).await?;
-    let repeated = OnceLock::new();
+    let unchanged = OnceLock::new();
     let changed = node.amend_type(type_name, |record| {
         if let Some(revision) = record.rolled_back(back)? {
-            let _ = repeated.set(revision);
+            let _ = unchanged.set(RolledBack { revision, is_new: false });
             return Ok(None);
         }
-        record.roll_back(back, wall_ms()).map(Some)
+        let done = record.roll_back(back, wall_ms())?;
+        if done.is_new || back.key.is_some() {
+            return Ok(Some(done));
+        }
+        let _ = unchanged.set(done);
+        Ok(None)
     });
-    let changed = changed.await?;
-    let revision = changed.or(repeated.into_inner()).unwrap_or_default();
+    let done = changed.await?.or(unchanged.into_inner());
+    let done = done.unwrap_or(RolledBack { revision: 0, is_new: false });
+    let revision = done.revision;
     if is_followed {
         // The cached record may be older than the roll-back. It shows no open roll-out either, so that following
         // it would end too early.
@@ -104,7 +101,7 @@ pub async fn roll_back(
         follow(router, type_name, revision).await?;
         heard(router, type_name, revision).await?;
     }
-    Ok(RolledBack { revision, is_new: changed.is_some() })
+    Ok(done)
 }
 
 /// Waits until every node has applied the current revision to its objects. A reverted roll-out ends at once, so

@@ -1,12 +1,13 @@
 //! Changes of a type's record by conditional write: each change takes effect completely and once, or not at all.
 
+use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
 use super::record::{self, RevisionEntry, TypeRecord};
 use super::removal::Removal;
-use super::rollout::Terms;
+use super::rollout::{Released, Terms};
 use super::{Catalog, Deployed, check, not_stored, refused, unavailable, unknown_type};
 use crate::caller::scopes::Right;
 use crate::clock::wall_ms;
@@ -52,37 +53,46 @@ impl Catalog {
         // Checked before the component is stored: nothing would remove the blob of a rejected one.
         let present = self.read(type_name.as_str()).await?.map(|(record, _)| record);
         let present = present.unwrap_or_else(|| TypeRecord::new(type_name.clone()));
+        let deployed = |done: Released, is_recorded| {
+            let (Released { revision, share, is_new }, type_name) = (done, type_name.clone());
+            Deployed { type_name, revision, digest, share, is_new, is_recorded }
+        };
         if let Some(revision) = present.repeated(digest, terms)? {
             self.refresh(type_name.as_str()).await?;
-            return Ok(Deployed { type_name, revision, digest, is_new: false });
+            return Ok(deployed(present.released(revision, false), false));
         }
         fits(&present)?;
         let copy = present.copy_of(digest);
         self.keep(&record::component_blob(digest, copy), wasm).await?;
+        let unchanged = OnceLock::new();
         let changed = self.amend(&type_name, |record| {
-            if record.repeated(digest, terms)?.is_some() {
+            if let Some(revision) = record.repeated(digest, terms)? {
+                let _ = unchanged.set(record.released(revision, false));
                 return Ok(None);
             }
             fits(record)?;
             if record.copy_of(digest) != copy {
                 return Err(overtaken(&type_name));
             }
-            record.deploy(digest, size, &description, terms, wall_ms())
+            let done = record.deploy(digest, size, &description, terms, wall_ms())?;
+            if done.is_new || terms.key.is_some() {
+                return Ok(Some(done));
+            }
+            let _ = unchanged.set(done);
+            Ok(None)
         });
-        let deployed = changed.await?;
+        let changed = changed.await?;
         let known = self.refresh(type_name.as_str()).await;
-        if let Some(entry) = deployed {
+        if let Some(done) = changed {
             if let Err(error) = known {
                 // The deployment is recorded anyway. This node reads it later, as every other node does.
                 tracing::warn!(%type_name, "cannot reload the type: {error}");
             }
-            return Ok(Deployed { type_name, revision: entry.number, digest, is_new: true });
+            return Ok(deployed(done, true));
         }
         let record = &known?.record;
-        let same = record.revisions.iter().rev().find(|entry| entry.digest == digest);
-        let repeated = record.repeated(digest, terms)?;
-        let revision = repeated.or(same.map(|entry| entry.number)).unwrap_or_default();
-        Ok(Deployed { type_name, revision, digest, is_new: false })
+        let done = unchanged.into_inner().unwrap_or_else(|| record.released(record.current, false));
+        Ok(deployed(done, false))
     }
 
     /// Removes the component of a collected revision from the store.

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::record::{RevisionEntry, TypeRecord};
-use super::rollout::{Share, Stage, Terms};
+use super::rollout::Terms;
 use crate::caller::Caller;
 use crate::engine::Description;
 use crate::error::{Code, Error};
@@ -35,7 +35,7 @@ impl TypeRecord {
             return Err(self.gone());
         }
         if let Some(rollout) = &self.rollout
-            && (rollout.stage != Stage::Watching || rollout.share != Share::All)
+            && !rollout.is_released()
         {
             return Err(self.conflict(rollout));
         }

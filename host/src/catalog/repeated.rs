@@ -25,6 +25,15 @@ pub struct Back {
     pub key: Option<String>,
 }
 
+/// Result of a roll-back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RolledBack {
+    /// The revision that is current now, or being rolled out.
+    pub revision: u32,
+    /// Whether anything changed, apart from the stored keys. False for a repetition.
+    pub is_new: bool,
+}
+
 /// A roll-back with an idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::record::{RevisionEntry, TypeRecord};
-use super::repeated::Back;
 use crate::caller::Caller;
 use crate::engine::Description;
 use crate::error::{Code, Error};
@@ -69,6 +68,31 @@ pub struct Rollout {
     pub by: String,
 }
 
+impl Rollout {
+    /// Whether it goes back to an older revision. A deployment always gets the highest number.
+    #[must_use]
+    pub fn is_back(&self) -> bool {
+        self.revision < self.previous
+    }
+
+    /// Whether every node serves the revision to all objects, so that another roll-out can begin.
+    #[must_use]
+    pub fn is_released(&self) -> bool {
+        self.stage == Stage::Watching && self.share == Share::All
+    }
+}
+
+/// Outcome of a deployment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Released {
+    /// Revision that is current now or is being rolled out.
+    pub revision: u32,
+    /// Objects that take part in its roll-out; all if there is none.
+    pub share: Share,
+    /// Whether anything changed, apart from the stored keys.
+    pub is_new: bool,
+}
+
 /// Options of a deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
@@ -132,11 +156,12 @@ impl TypeRecord {
         numbers.filter_map(|number| self.entry(number))
     }
 
-    /// Applies a deployment to the record. Returns `None` if the component is already deployed with the same
-    /// share.
+    /// Applies a deployment to the record. If the component is already deployed with these options, only stores the
+    /// key.
     ///
     /// # Errors
-    /// [`Code::DeploymentConflict`] if another revision is being rolled out.
+    /// [`Code::DeploymentConflict`] if another revision is being rolled out, or this one is being rolled out for all
+    /// objects and is requested for a part of them.
     pub fn deploy(
         &mut self,
         digest: Digest,
@@ -144,27 +169,26 @@ impl TypeRecord {
         description: &Description,
         terms: &Terms,
         now_ms: u64,
-    ) -> Result<Option<RevisionEntry>, Error> {
+    ) -> Result<Released, Error> {
         if self.removed.is_some() {
-            return self.come_again(digest, size, description, terms, now_ms).map(Some);
+            let entry = self.come_again(digest, size, description, terms, now_ms)?;
+            return Ok(self.released(entry.number, true));
         }
         if let Some(rollout) = self.rollout.clone() {
-            let coming = self.entry(rollout.revision).filter(|entry| entry.digest == digest);
-            match coming.cloned() {
-                Some(_) if rollout.share == terms.share => return Ok(None),
-                Some(entry) => {
-                    self.remember(entry.number, terms);
-                    self.widen(rollout, terms, now_ms);
-                    return Ok(Some(entry));
-                }
-                None if rollout.stage == Stage::Watching && rollout.share == Share::All => {
-                    self.rollout = None;
-                }
-                None => return Err(self.conflict(&rollout)),
+            let coming = rollout.revision;
+            if self.entry(coming).is_some_and(|entry| entry.digest == digest) {
+                let is_new = self.adjust(rollout, terms, now_ms)?;
+                self.remember(coming, terms);
+                return Ok(self.released(coming, is_new));
             }
+            if !rollout.is_released() {
+                return Err(self.conflict(&rollout));
+            }
+            self.rollout = None;
         }
         if self.entry(self.current).is_some_and(|entry| entry.digest == digest) {
-            return Ok(None);
+            self.remember(self.current, terms);
+            return Ok(self.released(self.current, false));
         }
         let previous = self.current;
         let entry = self.add(digest, size, description.clone(), terms, now_ms);
@@ -173,23 +197,52 @@ impl TypeRecord {
         } else {
             self.begin(entry.number, terms, now_ms);
         }
-        Ok(Some(entry))
+        Ok(self.released(entry.number, true))
     }
 
-    /// Extends the roll-out to another share of the objects.
-    fn widen(&mut self, rollout: Rollout, terms: &Terms, now_ms: u64) {
-        let stage = match rollout.stage {
-            Stage::Preparing => Stage::Preparing,
-            Stage::Rolling | Stage::Watching => Stage::Rolling,
+    /// Returns the outcome of a deployment that led to this revision.
+    pub(super) fn released(&self, revision: u32, is_new: bool) -> Released {
+        let open = self.rollout.as_ref().filter(|open| open.revision == revision);
+        let share = open.map_or(Share::All, |open| open.share.clone());
+        Released { revision, share, is_new }
+    }
+
+    /// Changes the share and the failure limit of the roll-out. Returns whether anything changed.
+    fn adjust(&mut self, rollout: Rollout, terms: &Terms, now_ms: u64) -> Result<bool, Error> {
+        let limit = terms.failures_per_mille_max;
+        let is_narrowed = rollout.share == Share::All && terms.share != Share::All;
+        if is_narrowed && !rollout.is_released() {
+            return Err(self.not_a_canary(&rollout));
+        }
+        // With a failure limit, a roll-back could itself be rolled back: to the revision that it replaces.
+        if is_narrowed || rollout.is_back() {
+            return Ok(false);
+        }
+        let (stage, since_ms) = match (rollout.share == terms.share, rollout.stage) {
+            (true, _) if rollout.failures_per_mille_max == limit => return Ok(false),
+            (true, stage) => (stage, rollout.since_ms),
+            (false, Stage::Preparing) => (Stage::Preparing, now_ms),
+            (false, Stage::Rolling | Stage::Watching) => (Stage::Rolling, now_ms),
         };
         if stage == Stage::Rolling && terms.share == Share::All {
             self.current = rollout.revision;
         }
-        self.rollout =
-            Some(Rollout { stage, share: terms.share.clone(), since_ms: now_ms, ..rollout });
+        let share = terms.share.clone();
+        let failures_per_mille_max = limit;
+        self.rollout = Some(Rollout { stage, share, failures_per_mille_max, since_ms, ..rollout });
+        Ok(true)
     }
 
-    fn begin(&mut self, revision: u32, terms: &Terms, now_ms: u64) {
+    fn not_a_canary(&self, rollout: &Rollout) -> Error {
+        let (name, coming) = (&self.name, rollout.revision);
+        let text = format!(
+            "revision {coming} of {name} is being rolled out for all objects, and cannot become a canary"
+        );
+        Error::new(Code::DeploymentConflict, text)
+            .with_hint(format!("to stop it: highlander rollback {name} --to {}", rollout.previous))
+    }
+
+    pub(super) fn begin(&mut self, revision: u32, terms: &Terms, now_ms: u64) {
         for number in [revision, self.current] {
             if let Some(digest) = self.entry(number).map(|entry| entry.digest) {
                 self.recall(digest);
@@ -208,6 +261,14 @@ impl TypeRecord {
 
     pub(super) fn conflict(&self, rollout: &Rollout) -> Error {
         let (name, coming) = (&self.name, rollout.revision);
+        if rollout.is_back() {
+            let text = format!("{name} is being rolled back to revision {coming}");
+            return Error::new(Code::DeploymentConflict, text).with_hint(format!(
+                "wait until every node serves it, or cancel that: \
+                 highlander rollback {name} --to {}",
+                rollout.previous
+            ));
+        }
         let text = match rollout.share {
             Share::All => format!("revision {coming} of {name} is being rolled out"),
             _ => format!("revision {coming} of {name} is being tried on some of its objects"),
@@ -241,83 +302,7 @@ impl TypeRecord {
     pub fn close(&mut self) {
         self.rollout = None;
     }
-
-    /// Rolls back the new revision for this reason.
-    pub fn revert(&mut self, why: &str) {
-        let Some(rollout) = self.rollout.take() else { return };
-        self.current = rollout.previous;
-        if let Some(entry) =
-            self.revisions.iter_mut().find(|entry| entry.number == rollout.revision)
-        {
-            entry.taken_back = Some(why.to_owned());
-        }
-    }
-
-    /// Makes an older revision current: `back.to`, or by default the one before the present revision. Returns its
-    /// number.
-    ///
-    /// # Errors
-    /// [`Code::RevisionNotFound`] if there is no such revision; [`Code::UnknownType`] if the type was removed;
-    /// [`Code::DeploymentConflict`] if another revision is being rolled out.
-    pub fn roll_back(&mut self, back: &Back, now_ms: u64) -> Result<u32, Error> {
-        let revision = self.go_back(back.to, &back.by, now_ms)?;
-        self.remember_back(revision, back);
-        Ok(revision)
-    }
-
-    fn go_back(&mut self, to: Option<u32>, by: &Caller, now_ms: u64) -> Result<u32, Error> {
-        if self.removed.is_some() {
-            return Err(self.gone());
-        }
-        if let Some(rollout) = &self.rollout
-            && to.is_none_or(|to| to == rollout.previous)
-        {
-            let to = rollout.previous;
-            self.revert(&format!("rolled back by {by}"));
-            return Ok(to);
-        }
-        let is_good = |entry: &&RevisionEntry| {
-            entry.taken_back.is_none() && !entry.is_collected && self.has(entry.number)
-        };
-        let found = match to {
-            Some(to) => self.entry(to).filter(|entry| self.has(entry.number)),
-            None => {
-                let older = self.revisions.iter().rev().filter(|e| e.number < self.current);
-                let present = self.entry(self.current).map(|entry| entry.digest);
-                older.filter(is_good).find(|entry| Some(entry.digest) != present)
-            }
-        };
-        let entry = found.ok_or_else(|| self.no_such_revision(to))?;
-        let is_coming = |open: &Rollout| open.revision == entry.number && open.share == Share::All;
-        if self.rollout.as_ref().is_some_and(is_coming) {
-            return Ok(entry.number);
-        }
-        if entry.is_collected {
-            let text =
-                format!("the code of revision {} of {} was removed", entry.number, self.name);
-            return Err(Error::new(Code::RevisionNotFound, text)
-                .with_hint("deploy its component again: highlander deploy FILE.wasm"));
-        }
-        let to = entry.number;
-        if to == self.current && self.rollout.is_none() {
-            return Ok(to);
-        }
-        if let Some(rollout) = &self.rollout
-            && (rollout.stage != Stage::Watching || rollout.share != Share::All)
-        {
-            return Err(self.conflict(rollout));
-        }
-        let terms = Terms { failures_per_mille_max: None, by: by.clone(), ..Terms::default() };
-        self.begin(to, &terms, now_ms);
-        Ok(to)
-    }
-
-    fn no_such_revision(&self, to: Option<u32>) -> Error {
-        let text = match to {
-            Some(to) => format!("{} has no revision {to}", self.name),
-            None => format!("{} has no older revision to roll back to", self.name),
-        };
-        let hint = format!("list its revisions: highlander types {}", self.name);
-        Error::new(Code::RevisionNotFound, text).with_hint(hint)
-    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -119,12 +119,7 @@ impl Deploy {
             .with_body("application/wasm", wasm)
             .with_header("idempotency-key", &key)?
             .when_unanswered(hint);
-        spread(
-            client,
-            client.send(request).await?,
-            "the component was already deployed with these options",
-        )
-        .await
+        spread(client, client.send(request).await?, "the component was already deployed").await
     }
 
     /// Returns the component's file, which may be the last argument: `--canary 10% FILE.wasm`.
@@ -195,12 +190,7 @@ impl Rollback {
         let request = Request::new(Method::POST, path)
             .with_header("idempotency-key", &key)?
             .when_unanswered(hint);
-        spread(
-            client,
-            client.send(request).await?,
-            "the type was already rolled back with this key",
-        )
-        .await
+        spread(client, client.send(request).await?, "the type was already rolled back").await
     }
 }
 

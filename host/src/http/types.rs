@@ -16,14 +16,14 @@ use super::request::malformed;
 use super::{Api, Reply, documents, openapi, query, reply, request};
 use crate::caller::scopes::Right;
 use crate::catalog::record::{RevisionEntry, TypeRecord};
-use crate::catalog::repeated::Back;
+use crate::catalog::repeated::{Back, RolledBack};
 use crate::catalog::rollout::{Share, Terms};
 use crate::catalog::views::Types;
 use crate::error::{Code, Error};
 use crate::id::TypeName;
 use crate::rehearsal::{self, Sample};
 use crate::removal;
-use crate::rollout::{self, RolledBack};
+use crate::rollout;
 use crate::router::context::Context;
 use crate::router::membership::unknown_members;
 use crate::router::rollout::Report;
@@ -36,7 +36,6 @@ impl Api {
         // Runs in a separate task: if the client disconnects, a revision must not stay current without any object
         // that runs it.
         let (router, rehearsals) = (Arc::clone(&self.router), Arc::clone(&self.rehearsals));
-        let share = terms.share.clone();
         let deploying = tokio::spawn(async move {
             if let Some(sample) = rehearse {
                 let rehearsal = rehearsals.run(&router, wasm.clone(), sample, &terms.by).await?;
@@ -62,7 +61,7 @@ impl Api {
             "revision": deployed.revision,
             "digest": deployed.digest.to_string(),
             "is_new": deployed.is_new,
-            "share": share,
+            "share": deployed.share,
         });
         Ok(reply::json(status, &document))
     }
@@ -154,11 +153,13 @@ impl Api {
             0 => self.router.survey(name, counts_live).await.ok_or_else(unknown_members)?.reports,
             _ => self.router.progress(name, counts_live, context).await,
         };
-        let record = self.router.node().catalog().record(name.as_str());
+        let catalog = self.router.node().catalog();
+        let mut record = catalog.record(name.as_str());
         // A node that has never used the type reports none to another node. A client must get an error if the type
-        // does not exist.
-        if record.is_none() && context.hops == 0 {
-            self.router.node().catalog().revisions(name.as_str()).await?;
+        // does not exist or was removed.
+        let is_live = record.as_ref().is_some_and(|record| record.removed.is_none());
+        if !is_live && context.hops == 0 {
+            record = Some(catalog.revisions(name.as_str()).await?);
         }
         let nodes = reports.into_iter().map(|Report { node, progress }| NodeProgress {
             id: node.as_str().to_owned(),

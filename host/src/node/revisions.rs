@@ -92,6 +92,8 @@ impl Node {
             tracing::info!(
                 type_name = %deployed.type_name, revision = deployed.revision, "deployed"
             );
+        }
+        if deployed.is_recorded {
             self.announce(&deployed.type_name).await;
         }
         Ok(deployed)

@@ -78,9 +78,9 @@ fn roll(record: &TypeRecord, rollout: &Rollout, reports: &[Report]) -> Step {
     };
     match (all(record, reports, is_done), is_backed) {
         (false, _) => Step::Wait,
-        (true, true) => Step::Watch,
-        // Without a failure limit there is nothing to watch for.
-        (true, false) => Step::Close,
+        // Without a failure limit there is nothing to watch for. A canary stays open anyway.
+        (true, false) if rollout.share == Share::All => Step::Close,
+        (true, _) => Step::Watch,
     }
 }
 

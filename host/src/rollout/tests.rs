@@ -292,13 +292,14 @@ async fn going_back_to_what_is_on_its_way_changes_nothing() {
     deploy(router, component("second"), &terms(Share::All), true).await.unwrap();
     let mut record = places[0].node.catalog().record("counter").unwrap();
     record.close();
-    assert_eq!(record.roll_back(&back(Some(1)), 1000), Ok(1));
+    let went = |is_new| Ok(RolledBack { revision: 1, is_new });
+    assert_eq!(record.roll_back(&back(Some(1)), 1000), went(true));
     let on_its_way = record.clone();
-    assert_eq!(record.roll_back(&back(Some(1)), 2000), Ok(1));
+    assert_eq!(record.roll_back(&back(Some(1)), 2000), went(false));
     assert_eq!(record, on_its_way);
     record.roll(3000);
     record.close();
-    assert_eq!((record.roll_back(&back(Some(1)), 4000), record.current), (Ok(1), 1));
+    assert_eq!((record.roll_back(&back(Some(1)), 4000), record.current), (went(false), 1));
 }
 
 #[tokio::test]
@@ -444,6 +445,13 @@ fn a_roll_out_is_watched_and_closed_when_every_node_serves_it() {
     let back = Rollout { failures_per_mille_max: None, ..rollout };
     assert_eq!(decide(&record, &back, &some, 1000), Step::Wait);
     assert_eq!(decide(&record, &back, &all, 1000), Step::Close);
+    for share in [Share::Percent(10), Share::Keys(vec!["x".to_owned()])] {
+        let canary = Rollout { share, ..back.clone() };
+        assert_eq!(decide(&record, &canary, &some, 1000), Step::Wait);
+        assert_eq!(decide(&record, &canary, &all, 1000), Step::Watch, "it stays open");
+        let watched = Rollout { stage: Stage::Watching, ..canary };
+        assert_eq!(decide(&record, &watched, &all, 90_000), Step::Wait, "an operator decides");
+    }
     let (record, rollout) = rolling(Stage::Watching);
     assert_eq!(decide(&record, &rollout, &all, 60_999), Step::Wait);
     assert_eq!(decide(&record, &rollout, &all, 61_000), Step::Close);

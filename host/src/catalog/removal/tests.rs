@@ -32,7 +32,7 @@ fn terms(force: bool) -> Terms {
 
 fn deploy(record: &mut TypeRecord, text: &str, force: bool) -> Result<Option<u32>, Error> {
     let deployed = record.deploy(digest(text), 7, &description(), &terms(force), NOW)?;
-    Ok(deployed.map(|entry| entry.number))
+    Ok(deployed.is_new.then_some(deployed.revision))
 }
 
 /// Returns a type with two revisions that was removed with this number of objects.

@@ -31,12 +31,13 @@ fn deploy(record: &mut TypeRecord, text: &str, key: &str) -> u32 {
     let done = record.deploy(digest(text), 7, &description(), &keyed(key), NOW).unwrap();
     record.roll(NOW);
     record.close();
-    done.expect("it is new").number
+    assert!(done.is_new, "{text}");
+    done.revision
 }
 
 /// Rolls a type back and closes the roll-out.
 fn roll_back(record: &mut TypeRecord, back: &Back) -> u32 {
-    let revision = record.roll_back(back, NOW).unwrap();
+    let revision = record.roll_back(back, NOW).unwrap().revision;
     record.roll(NOW);
     record.close();
     revision

@@ -26,12 +26,12 @@ fn description() -> Description {
 
 fn deploy(record: &mut TypeRecord, n: u32, now_ms: u64) -> u32 {
     let terms = Terms::default();
-    let deployed = record.deploy(digest(n), 1, &description(), &terms, now_ms).unwrap().unwrap();
+    let deployed = record.deploy(digest(n), 1, &description(), &terms, now_ms).unwrap();
     if record.rollout.is_some() {
         record.roll(now_ms);
         record.close();
     }
-    deployed.number
+    deployed.revision
 }
 
 /// Returns a type with the revisions 1 to `count`, deployed one after the other.

@@ -77,7 +77,12 @@ async fn a_type_is_removed_by_its_route() {
     assert_eq!(listed["removed"][0]["name"], "counter");
     assert_eq!(listed["removed"][0]["objects"], 1);
     assert_eq!(harness.get("/v1/openapi.json").await.json()["paths"], json!({}));
-    for path in ["/v1/types/counter", "/v1/objects/counter", "/v1/objects/counter/a"] {
+    for path in [
+        "/v1/types/counter",
+        "/v1/types/counter/rollout",
+        "/v1/objects/counter",
+        "/v1/objects/counter/a",
+    ] {
         let problem = harness.get(path).await.is_problem(Code::UnknownType);
         assert!(problem["detail"].as_str().unwrap().contains("was removed"), "{problem}");
     }
@@ -103,4 +108,40 @@ async fn a_canary_has_keys_that_objects_can_have() {
     let path = format!("/v1/types?canary_key=a%2Fb+%C3%A4&canary_key={}", "k".repeat(256));
     let deployed = harness.post(&path, "scripted:counter next").await;
     assert_eq!(deployed.status, 201, "{}", deployed.body);
+}
+
+#[tokio::test]
+async fn a_deployment_and_a_roll_back_say_what_is_and_whether_it_is_new() {
+    let harness = Harness::without_types(|_| {}).await;
+    let deploy = async |parameters: &str, text: &'static str, key: Option<&str>| {
+        let request = harness.request(Method::POST, &format!("/v1/types{parameters}"));
+        let request = request.header("content-type", "application/wasm").body(text);
+        let request =
+            key.into_iter().fold(request, |request, key| request.header("idempotency-key", key));
+        let done = send(request).await;
+        let document = done.json();
+        (
+            done.status,
+            document["revision"].clone(),
+            document["is_new"].clone(),
+            document["share"].clone(),
+        )
+    };
+    let outcome = |status, revision: u32, is_new: bool, share: Value| {
+        (status, json!(revision), json!(is_new), share)
+    };
+    let (first, second) = ("scripted:counter", "scripted:counter second");
+    let few = || json!({ "percent": 10 });
+    let done = deploy("?canary=10%25", first, None).await;
+    assert_eq!(done, outcome(201, 1, true, json!("all")), "it is the only revision");
+    assert_eq!(deploy("", first, Some("k")).await, outcome(200, 1, false, json!("all")));
+    let done = deploy("?canary=10%25&max_failures=none", second, Some("l")).await;
+    assert_eq!(done, outcome(201, 2, true, few()));
+    assert_eq!(deploy("", second, Some("l")).await, outcome(200, 2, false, few()), "a repetition");
+    assert_eq!(deploy("", first, Some("k")).await, outcome(200, 1, false, json!("all")));
+    harness.post("/v1/types/counter/rollback", "").await;
+    let mark = harness.get("/v1/types/counter").await.json()["mark"].clone();
+    let back = harness.post("/v1/types/counter/rollback?to=1", "").await.json();
+    assert_eq!((&back["revision"], &back["is_new"]), (&json!(1), &json!(false)));
+    assert_eq!(harness.get("/v1/types/counter").await.json()["mark"], mark, "nothing was written");
 }
