@@ -290,9 +290,19 @@ impl<T> Live<T> {
         actions.extend(next_ms.map(Action::Due));
     }
 
-    /// Writes outstanding bookkeeping as a separate change when the object is woken.
+    /// Writes outstanding bookkeeping as a separate change when the object is woken, unless a change that is not
+    /// sent yet records it anyway.
     pub(super) fn see_to_waking(&mut self, now: Now<'_>, actions: &mut Vec<Action<T>>) {
-        self.announce_alarm(actions);
+        // A committed alarm that is due needs no other wake-up: either this one fires it, or it was handled, and the
+        // commit announces the next one.
+        let next_ms = self.base.dealings.as_ref().and_then(|dealings| dealings.next_alarm_ms());
+        if next_ms.is_some_and(|next_ms| next_ms > now.wall_ms) {
+            self.announce_alarm(actions);
+        }
+        let sent = self.writing.as_ref().map_or(self.base.version, |writing| writing.write.version);
+        if self.head.version > sent {
+            return;
+        }
         let is_outdated = |dealings: &Dealings| dealings.needs_other_wake(now.wall_ms);
         if self.post.owes_record || self.dealings().is_some_and(is_outdated) {
             self.bump(now);

@@ -86,7 +86,7 @@ impl<T> Machine<T> {
         let why = "the store has a version written by another owner";
         live.undone(&self.id, Code::CommitRefused, why, actions);
         if now.has_lease() {
-            live.reload(found.as_ref(), now);
+            live.reload(found.as_ref(), now, actions);
         } else {
             self.phase = Phase::Closing(Reason::LeaseOver);
         }

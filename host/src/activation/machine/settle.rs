@@ -70,7 +70,7 @@ impl<T> Machine<T> {
                 if now.has_lease() {
                     // This was a late write by a former owner. This node holds the claim, so it continues from that
                     // record.
-                    live.reload(found.as_ref(), now);
+                    live.reload(found.as_ref(), now, actions);
                 } else {
                     self.close(Reason::LeaseOver);
                 }
@@ -166,7 +166,12 @@ impl<T> Live<T> {
     }
 
     /// Continues from the record that was found.
-    pub(super) fn reload(&mut self, found: Option<&(Record, ETag)>, now: Now<'_>) {
+    pub(super) fn reload(
+        &mut self,
+        found: Option<&(Record, ETag)>,
+        now: Now<'_>,
+        actions: &mut Vec<Action<T>>,
+    ) {
         let record = found.map(|(record, _)| record);
         self.answered = answered(record);
         self.base = base(found, now);
@@ -178,5 +183,6 @@ impl<T> Live<T> {
         };
         self.post = Post::default();
         self.epoch = self.epoch.max(self.base.epoch + 1);
+        self.announce_alarm(actions);
     }
 }

@@ -90,6 +90,19 @@ impl Bench {
         self.step(Event::Call(Call { operation, deadline, ..call("") }, caller));
     }
 
+    /// Lets the handler of an alarm fail.
+    fn fail(&mut self) {
+        assert_eq!(&*self.runs().handler, "ring");
+        let rejection = Rejection::InvalidArgument("no".to_owned());
+        self.step(Event::Ran(Ran::Rejected { rejection, may_have_changed: true }));
+    }
+
+    /// Returns the newest version, committed or not.
+    #[track_caller]
+    fn version(&self) -> Version {
+        self.machine.live.as_ref().expect("a live object").head.version
+    }
+
     fn woken(&mut self) -> Woken {
         let (_, answer) = self.answers.pop().expect("an answer");
         serde_json::from_slice(&answer.unwrap().reply).unwrap()
@@ -245,6 +258,73 @@ fn an_alarm_whose_handler_fails_is_given_again() {
     assert_eq!(&*bench.runs().handler, "ring");
 }
 
+#[test]
+fn alarms_that_are_given_up_together_make_one_version_each() {
+    let mut bench = Bench::live(None);
+    bench.call(1, "add");
+    bench.updated_with(1, alarms(&[("a", 500), ("b", 500), ("c", 500)]));
+    bench.settle();
+    let mut before = 0;
+    for _ in 0..ALARM_TRIES_MAX {
+        bench.settle();
+        bench.time_ms += 700_000;
+        before = bench.version();
+        for _ in 0..3 {
+            bench.wake(2);
+            bench.fail();
+        }
+    }
+    // The write that moves the late wake-up entry is still open.
+    let (given_up, moved) = (3, 1);
+    assert_eq!(bench.version(), before + given_up + moved);
+    bench.actions.retain(|action| matches!(action, Action::Write(..)));
+    for _ in 0..10 {
+        bench.wake(3);
+    }
+    assert_eq!(bench.version(), before + given_up + moved, "a wake-up changes nothing");
+    let announced = |bench: &Bench| bench.actions.iter().any(|a| matches!(a, Action::Due(_)));
+    assert!(!announced(&bench), "alarms that were handled are not announced again");
+    let record = bench.settle().unwrap();
+    let dealings = record.dealings.unwrap();
+    assert_eq!((record.version, dealings.wake), (before + given_up + moved, None));
+    assert_eq!(dealings.failed.len(), 3);
+}
+
+#[test]
+fn a_wake_up_changes_nothing_while_a_change_waits_that_writes_the_entry() {
+    let mut bench = Bench::live(None);
+    bench.call(1, "add");
+    bench.updated_with(1, alarms(&[("a", 500)]));
+    bench.call(1, "add");
+    bench.updated_with(2, alarms(&[]));
+    for caller in 2..12 {
+        bench.wake(caller);
+    }
+    assert_eq!(bench.version(), 2);
+    bench.stored("1");
+    assert_eq!(bench.writes().dealings.unwrap().wake, None, "that change removes the entry");
+    bench.stored("2");
+    bench.wake(12);
+    assert_eq!(bench.version(), 2);
+}
+
+#[test]
+fn alarms_of_a_record_that_is_taken_over_are_announced() {
+    let mut bench = Bench::live(None);
+    bench.call(1, "add");
+    bench.updated_with(1, alarms(&[("a", 500)]));
+    let record = bench.writes();
+    bench.stored("1");
+    bench.time_ms = 500;
+    bench.wake(2);
+    bench.actions.clear();
+    bench.updated(2);
+    bench.step(Event::Stored(Put::Refused));
+    bench.actions.clear();
+    bench.step(Event::Reread(Reread::Found(Some((record, etag("other"))))));
+    assert!(bench.actions.iter().any(|action| matches!(action, Action::Due(500))));
+}
+
 /// Returns an object whose alarm was given up, and the record that contains the failed alarm.
 fn given_up() -> (Bench, Record) {
     let mut bench = Bench::live(None);
@@ -256,11 +336,9 @@ fn given_up() -> (Bench, Record) {
         bench.time_ms += 700_000;
         bench.actions.clear();
         bench.wake(2);
-        assert_eq!(&*bench.runs().handler, "ring");
         // The wake-up entry is late, and a separate write moves it.
         bench.settle();
-        let rejection = Rejection::InvalidArgument("no".to_owned());
-        bench.step(Event::Ran(Ran::Rejected { rejection, may_have_changed: true }));
+        bench.fail();
         record = bench.settle();
     }
     let record = record.expect("each failure is written");
