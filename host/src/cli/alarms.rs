@@ -12,8 +12,12 @@ use super::messages::{self, row, short};
 use super::output;
 use crate::id::ObjectId;
 
-const FAILED: GivenUp =
-    GivenUp { command: "alarms", noun: "failed alarms", retried: "were scheduled again" };
+const FAILED: GivenUp = GivenUp {
+    command: "alarms",
+    noun: "failed alarms",
+    one: "failed alarm",
+    retried: "were scheduled again",
+};
 
 /// `highlander alarms`
 #[derive(Debug, Args)]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use humantime_serde::re::humantime;
 
+use crate::id::TypeName;
 use crate::limits::{CALL_TIMEOUT_MAX, IDEMPOTENCY_KEY_BYTES_MAX};
 
 /// Parses a positive number.
@@ -30,9 +31,23 @@ pub(super) fn revision(text: &str) -> Result<u32, String> {
     })
 }
 
+/// Parses the name of a type.
+pub(super) fn type_name(text: &str) -> Result<String, String> {
+    let name = TypeName::new(text).map_err(|error| error.to_string())?;
+    Ok(name.as_str().to_owned())
+}
+
+/// Parses a time. A negative one starts with a hyphen, as an option does.
+pub(super) fn time(text: &str) -> Result<Duration, String> {
+    if text.starts_with('-') {
+        return Err("expected a time with a unit, such as 5s".to_owned());
+    }
+    humantime::parse_duration(text).map_err(|error| error.to_string())
+}
+
 /// Parses the timeout of a call.
 pub(super) fn call_timeout(text: &str) -> Result<Duration, String> {
-    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let time = time(text)?;
     if time.is_zero() || time > CALL_TIMEOUT_MAX {
         let max = humantime::format_duration(CALL_TIMEOUT_MAX);
         return Err(format!("expected a time with a unit, up to {max}, such as 5s"));

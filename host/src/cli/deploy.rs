@@ -20,7 +20,7 @@ use serde::Deserialize;
 pub(super) use self::rehearse::Rehearse;
 use self::rehearse::{nothing_tried, rehearsed};
 use self::spread::spread;
-use super::arguments::{idempotency_key, revision};
+use super::arguments::{idempotency_key, revision, type_name};
 use super::client::{Client, Request, encoded};
 use super::failure::Failure;
 use super::output;
@@ -41,13 +41,16 @@ pub(super) struct Deploy {
     #[arg(long, value_name = "all|N")]
     rehearse: Option<Sample>,
     /// Deploy it for a share of the objects, such as 10%, or for these keys
-    #[arg(long, value_name = "P%|KEY", num_args = 1.., value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "P%|KEY", num_args = 1.., allow_negative_numbers = true)]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     canary: Vec<String>,
     /// Deploy it for the object with this key, which may look like a number or a share
-    #[arg(long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "KEY", allow_negative_numbers = true)]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     canary_key: Vec<String>,
     /// Roll it back if more of the objects fail, such as 1%; none disables this [default: 1%]
-    #[arg(long, value_name = "P%|none", value_parser = share::max_failures)]
+    #[arg(long, value_name = "P%|none", allow_hyphen_values = true)]
+    #[arg(value_parser = share::max_failures)]
     max_failures: Option<String>,
     /// Deploy only once, even if repeated with this key [default: a random key]
     #[arg(long, value_name = "KEY", value_parser = idempotency_key)]
@@ -58,7 +61,7 @@ pub(super) struct Deploy {
 #[derive(Debug, Args)]
 pub(super) struct Rollback {
     /// Type to roll back
-    #[arg(value_name = "TYPE")]
+    #[arg(value_name = "TYPE", value_parser = type_name)]
     type_name: String,
     /// Revision to make current [default: the previous one]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = revision)]

@@ -34,6 +34,8 @@ pub(super) struct GivenUp {
     pub(super) command: &'static str,
     /// Their name in the output of the command.
     pub(super) noun: &'static str,
+    /// Name of one of them.
+    pub(super) one: &'static str,
     /// Result of a retry in the output, such as "are sent again".
     pub(super) retried: &'static str,
 }
@@ -78,11 +80,40 @@ impl GivenUp {
             self.command
         ));
         let answer = client.send(request).await?;
+        let count = answer.read()?;
+        self.found(id, number, count)?;
         if client.is_json {
             return output::json(&answer.body);
         }
-        let count: u64 = answer.read()?;
         output::note(&format!("{count} {} of {id} {done}", self.noun));
         Ok(())
+    }
+
+    /// Returns an error if the one with this number was requested and does not exist.
+    fn found(&self, id: &ObjectId, number: Option<u64>, count: u64) -> Result<(), Failure> {
+        let Some(number) = number.filter(|_| count == 0) else { return Ok(()) };
+        let text = format!("{id} has no {} {number}; nothing was changed", self.one);
+        let hint = format!("list those that it has: highlander {} {id}", self.command);
+        Err(Failure::rejected(text).with_hint(hint))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::failure::Exit;
+
+    const FAILED: GivenUp =
+        GivenUp { command: "alarms", noun: "failed alarms", one: "failed alarm", retried: "" };
+
+    #[test]
+    fn a_number_that_does_not_exist_is_an_error() {
+        let id = "reminder/a".parse().unwrap();
+        let failure = FAILED.found(&id, Some(999), 0).unwrap_err();
+        assert_eq!(failure.exit, Exit::Rejected);
+        assert_eq!(failure.message, "reminder/a has no failed alarm 999; nothing was changed");
+        assert!(failure.hint.unwrap().ends_with("highlander alarms reminder/a"));
+        assert!(FAILED.found(&id, Some(1), 1).is_ok());
+        assert!(FAILED.found(&id, None, 0).is_ok(), "all of none is no error");
     }
 }

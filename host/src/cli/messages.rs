@@ -12,8 +12,12 @@ use super::given_up::{GivenUp, Which};
 use super::output;
 use crate::id::ObjectId;
 
-const DEAD: GivenUp =
-    GivenUp { command: "messages", noun: "dead letters", retried: "will be sent again" };
+const DEAD: GivenUp = GivenUp {
+    command: "messages",
+    noun: "dead letters",
+    one: "dead letter",
+    retried: "will be sent again",
+};
 
 /// `highlander messages`
 #[derive(Debug, Args)]

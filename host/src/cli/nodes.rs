@@ -10,6 +10,7 @@ use humantime_serde::re::humantime;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::arguments::time;
 use super::client::{Client, Request, encoded};
 use super::failure::{Exit, Failure};
 use super::output;
@@ -47,7 +48,8 @@ pub(super) struct Drain {
     #[arg(value_name = "NODE")]
     node: String,
     /// Time to wait until the node owns no objects, such as 30s
-    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "2m")]
+    #[arg(allow_hyphen_values = true, value_parser = time)]
     timeout: Duration,
 }
 

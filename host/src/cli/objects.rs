@@ -14,7 +14,7 @@ use humantime_serde::re::humantime;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::arguments::{at_least_one, call_timeout, idempotency_key, version};
+use super::arguments::{at_least_one, call_timeout, idempotency_key, type_name, version};
 use super::client::{Answer, Client, Request, encoded, object_path};
 use super::failure::{Exit, Failure};
 use super::output;
@@ -47,7 +47,7 @@ pub(super) struct Call {
     #[arg(long, value_name = "KEY", value_parser = idempotency_key)]
     idempotency_key: Option<String>,
     /// Timeout of the call, such as 5s
-    #[arg(long, value_name = "TIME", value_parser = call_timeout)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = call_timeout)]
     timeout: Option<Duration>,
 }
 
@@ -92,7 +92,7 @@ pub(super) struct Delete {
 #[derive(Debug, Args)]
 pub(super) struct List {
     /// Type whose objects to list
-    #[arg(value_name = "TYPE")]
+    #[arg(value_name = "TYPE", value_parser = type_name)]
     type_name: String,
     /// Only keys that begin with this prefix
     #[arg(long, default_value = "", hide_default_value = true)]

@@ -22,6 +22,7 @@ fn every_command_can_be_written_as_documented() {
         "highlander new shared-list --lang js",
         "highlander deploy todo.wasm --force",
         "highlander deploy todo.wasm --canary-key 10 --canary-key 11 --max-failures 0.5%",
+        "highlander deploy todo.wasm --canary-key -5 --max-failures none",
         "highlander completions bash",
         "highlander call counter/hits add -5",
         "highlander call counter/hits add -1.5e-3 --timeout 5s",
@@ -97,10 +98,20 @@ fn errors_of_usage_say_what_would_be_right() {
         ("highlander rollback todo --to -1", "expected the number of a revision"),
         ("highlander messages todo/42 --retry -1", "expected a number from the list, or all"),
         ("highlander alarms todo/42 --drop -1", "expected a number from the list, or all"),
+        ("highlander deploy a.wasm --max-failures -1", "expected a share, such as 1%"),
+        ("highlander deploy a.wasm --max-failures -1%", "expected a share from 0% to 100%"),
+        ("highlander deploy a.wasm --max-failures NaN", "expected a share, such as 1%"),
+        ("highlander call todo/42 complete --timeout -1s", "expected a time with a unit"),
+        ("highlander drain node-a --timeout -1s", "expected a time with a unit"),
+        ("highlander types ../x", "type name \"../x\" is not valid"),
+        ("highlander types remove ../x", "type name \"../x\" is not valid"),
+        ("highlander list Todo", "type name \"Todo\" is not valid"),
+        ("highlander rollback a/b", "type name \"a/b\" is not valid"),
         ("highlander dev --listen localhost:1", "expected an IP address and a port"),
     ] {
         let error = parse(line).expect_err(line).to_string();
         assert!(error.contains(expected), "{line}: {error}");
+        assert!(!error.contains("'-- "), "{line}: {error}");
     }
 }
 
@@ -108,6 +119,7 @@ fn errors_of_usage_say_what_would_be_right() {
 fn what_is_empty_names_nothing() {
     for arguments in [
         ["call", "todo/42", ""],
+        ["types", "remove", ""],
         ["deploy", "a.wasm", "--canary="],
         ["deploy", "a.wasm", "--canary-key="],
         ["deploy", "a.wasm", "--idempotency-key="],

@@ -8,6 +8,7 @@ use http::Method;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::arguments::type_name;
 use super::client::{self, Client, Request, encoded};
 use super::deploy::Rollout;
 use super::failure::Failure;
@@ -19,7 +20,7 @@ use crate::engine::Description;
 #[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 pub(super) struct Types {
     /// Type to show with its handlers
-    #[arg(value_name = "TYPE")]
+    #[arg(value_name = "TYPE", value_parser = type_name)]
     type_name: Option<String>,
     #[command(subcommand)]
     change: Option<Change>,
@@ -37,7 +38,7 @@ enum Change {
 #[derive(Debug, Args)]
 struct Remove {
     /// Type to remove
-    #[arg(value_name = "TYPE")]
+    #[arg(value_name = "TYPE", value_parser = type_name)]
     type_name: String,
     /// Remove the type even if it has objects, whose records stay in the store, or if its record is damaged
     #[arg(long)]

@@ -198,8 +198,7 @@ fn need_of<'a>(route: &'a Route<'_>) -> Need<'a> {
         Route::Deactivate(id) | Route::Resume(id) => Right::Operate(id.type_name()),
         Route::Deploy | Route::Rehearse => Right::DeploySome,
         Route::Types | Route::OpenApi => Right::SeeSome,
-        Route::Type(name) => Right::See(name),
-        Route::Rollout(name) => Right::See(name.as_str()),
+        Route::Type(name) | Route::Rollout(name) => Right::See(name.as_str()),
         Route::Rehearsal(name) | Route::Rollback(name) | Route::RemoveType(name) => {
             Right::Deploy(name.as_str())
         }

@@ -72,7 +72,7 @@ pub enum Route<'a> {
     /// Listing the types.
     Types,
     /// Showing one type.
-    Type(Cow<'a, str>),
+    Type(TypeName),
     /// Showing the progress of the nodes with a type's roll-out.
     Rollout(TypeName),
     /// Rehearsing a component on real states.
@@ -191,12 +191,10 @@ pub fn find<'a>(method: &Method, path: &'a str) -> Result<Route<'a>, Problem> {
 fn named_route<'a>(method: &Method, path: &'a str) -> Result<Route<'a>, Problem> {
     let named = |prefix| path.strip_prefix(prefix).filter(|name: &&str| is_one_part(name));
     if let Some(name) = named("/v1/types/") {
-        let name = decode(name)?;
+        let name = || TypeName::new(&decode(name)?).map_err(|error| invalid_id(&error));
         return match method {
-            &Method::GET | &Method::HEAD => Ok(Route::Type(name)),
-            &Method::DELETE => {
-                TypeName::new(&name).map(Route::RemoveType).map_err(|error| invalid_id(&error))
-            }
+            &Method::GET | &Method::HEAD => Ok(Route::Type(name()?)),
+            &Method::DELETE => Ok(Route::RemoveType(name()?)),
             _ => Err(not_allowed(method, "GET, HEAD, DELETE")),
         };
     }

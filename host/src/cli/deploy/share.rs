@@ -55,8 +55,8 @@ fn percent(text: &str) -> Result<String, Failure> {
 pub(super) fn max_failures(text: &str) -> Result<String, String> {
     let is_digits = |digits: &str| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
     let Some(number) = text.strip_suffix('%') else {
-        let is_number = text.parse::<f64>().is_ok();
-        return match (text, is_number) {
+        let lacks_sign = max_failures(&format!("{text}%")).is_ok();
+        return match (text, lacks_sign) {
             ("none", _) => Ok(text.to_owned()),
             (number, true) => Err(format!("the percent sign is missing: {number}%")),
             _ => Err("expected a share, such as 1% or 0.5%, or none".to_owned()),
@@ -137,5 +137,9 @@ mod tests {
             assert!(max_failures(bad).is_err(), "{bad}");
         }
         assert_eq!(max_failures("2.5").unwrap_err(), "the percent sign is missing: 2.5%");
+        for no_share in ["NaN", "inf", "-1", "1e1", "101", "0.01"] {
+            let why = max_failures(no_share).unwrap_err();
+            assert!(why.starts_with("expected a share"), "{no_share}: {why}");
+        }
     }
 }

@@ -47,7 +47,7 @@ fn every_route_is_found() {
         (Method::POST, "/v1/types", Route::Deploy),
         (Method::GET, "/v1/types", Route::Types),
         (Method::GET, "/v1/openapi.json", Route::OpenApi),
-        (Method::GET, "/v1/types/todo", Route::Type("todo".into())),
+        (Method::GET, "/v1/types/todo", Route::Type(TypeName::new("todo").unwrap())),
         (Method::DELETE, "/v1/types/todo", Route::RemoveType(TypeName::new("todo").unwrap())),
         (Method::GET, "/v1/nodes", Route::Nodes),
         (Method::GET, "/", Route::Root),
@@ -110,6 +110,12 @@ fn what_names_no_object_is_refused() {
     for type_name in ["Todo", "1", "a_b", "%2e%2e", "todo%2F42", ""] {
         for path in [format!("/v1/objects/{type_name}/42"), format!("/v1/objects/{type_name}")] {
             assert_eq!(code(&Method::GET, &path), Code::InvalidObjectId, "{path}");
+        }
+    }
+    for type_name in ["Todo", "a%2Fb", "%2e%2e%2Fx", "%20"] {
+        let path = format!("/v1/types/{type_name}");
+        for method in [Method::GET, Method::HEAD, Method::DELETE] {
+            assert_eq!(code(&method, &path), Code::InvalidObjectId, "{method} {path}");
         }
     }
 }
