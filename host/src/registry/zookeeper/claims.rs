@@ -221,7 +221,7 @@ async fn settle(shared: &Shared, turn: &Turn, mark: Mark) -> Result<(), Error> {
                 return Ok(());
             }
             Err(Failure::Unknown(why)) => {
-                tracing::debug!("the outcome of a claim is not known yet: {why}")
+                tracing::debug!("the outcome of a claim is not known yet: {why}");
             }
             Err(failure) => return Err(failure.into()),
         }
