@@ -95,8 +95,9 @@ pub(crate) fn failed(error: &CallFailed) -> Json {
     let mut described = json!({ "kind": kind, "code": error.code(), "text": error.text() });
     if let CallFailed::Refused(rejection) = error
         && let Some(detail) = rejection.detail::<Json>()
+        && let Some(described) = described.as_object_mut()
     {
-        described["detail"] = detail;
+        described.insert("detail".to_owned(), detail);
     }
     json!({ "error": described })
 }
