@@ -144,8 +144,17 @@ impl Client {
     }
 
     /// Deploys a component, which the node must accept, and returns its revision.
+    ///
+    /// Repeats the upload while the machine is too busy to compile the component, as it may be with other tests.
     pub async fn deploy(&self, guest: &str) -> u64 {
-        let reply = self.upload(artifacts::guest_bytes(guest)).await;
+        let wasm = Bytes::from(artifacts::guest_bytes(guest));
+        let mut last = None;
+        wait::until("the machine has time to compile", async || {
+            let reply = self.upload(wasm.clone()).await;
+            last.insert(reply).status != 429
+        })
+        .await;
+        let reply = last.expect("an upload was answered");
         assert!(matches!(reply.status, 200 | 201), "{guest} was not deployed: {}", reply.text());
         reply.json()["revision"].as_u64().expect("a revision")
     }
