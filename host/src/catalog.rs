@@ -15,6 +15,10 @@ mod rollback;
 pub mod rollout;
 pub mod staged;
 mod tally;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 mod turns;
 pub mod views;
 

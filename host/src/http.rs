@@ -8,7 +8,6 @@
 pub mod accept;
 pub mod access;
 mod allow;
-mod announced;
 mod backlog;
 mod body;
 mod conditions;
@@ -36,6 +35,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 mod types;
+mod unread_body;
 mod unsent;
 mod web;
 mod websocket;
@@ -60,12 +60,12 @@ use crate::id::NodeId;
 use crate::rehearsal::Rehearsals;
 use crate::router::Router;
 use access::Access;
-use announced::Unread;
 use content::Content;
 use problem::Problem;
 use query::Parameters;
 use route::Route;
 use terms::Terms;
+use unread_body::Unread;
 
 /// Response of the HTTP API.
 pub(crate) type Reply = Response<Content>;
@@ -267,7 +267,7 @@ impl Api {
     /// the router, after their body was read.
     async fn find_type(&self, parts: &Parts, route: &Route<'_>) -> Result<(), Problem> {
         let (Route::Call { id, .. } | Route::Put(id)) = route else { return Ok(()) };
-        if !announced::awaits_continue(parts.version, &parts.headers) {
+        if !unread_body::awaits_continue(parts.version, &parts.headers) {
             return Ok(());
         }
         match self.router.node().catalog().current(id.type_name()).await {

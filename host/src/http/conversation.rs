@@ -20,7 +20,7 @@ use super::patience::{Patience, Verdict};
 use super::problem::Problem;
 use super::unsent::{Budget, Outbox};
 use super::wire::{Activity, Wire};
-use super::{Api, Reply, announced};
+use super::{Api, Reply, unread_body};
 use crate::error::{Code, Error};
 
 /// State shared by all connections.
@@ -96,7 +96,7 @@ async fn answer(
     outbox: Outbox,
 ) -> Reply {
     let (version, method) = (request.version(), request.method().clone());
-    let awaits_continue = announced::awaits_continue(version, request.headers());
+    let awaits_continue = unread_body::awaits_continue(version, request.headers());
     let reply = if outbox.has_room().await {
         request.extensions_mut().insert(exchange.clone());
         let reply = match api.answer(request).await {

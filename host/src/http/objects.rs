@@ -9,10 +9,10 @@ use http::StatusCode;
 use http::request::Parts;
 use tracing::Instrument as _;
 
-use super::announced::{Kind, Unread};
 use super::problem::Problem;
 use super::request::malformed;
 use super::terms::Terms;
+use super::unread_body::{Kind, Unread};
 use super::{Api, Reply, conditions, documents, query, reply, request};
 use crate::activation::{Done, Operation};
 use crate::error::{Code, Error};

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use http::StatusCode;
 use http::request::Parts;
 
-use super::announced::Unread;
 use super::documents::RehearsalShare;
 use super::objects::argument;
 use super::problem::Problem;
 use super::request::malformed;
+use super::unread_body::Unread;
 use super::{Api, Reply, query, reply, request};
 use crate::error::{Code, Error};
 use crate::id::{ObjectId, TypeName};

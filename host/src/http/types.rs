@@ -10,9 +10,9 @@ use http::StatusCode;
 use http::request::Parts;
 use serde_json::{Value, json};
 
-use super::announced::{Kind, Unread};
 use super::problem::Problem;
 use super::request::malformed;
+use super::unread_body::{Kind, Unread};
 use super::{Api, Reply, documents, openapi, query, reply, request};
 use crate::caller::scopes::Right;
 use crate::catalog::record::{RevisionEntry, TypeRecord};

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::catalog::repeated::Back;
 use crate::catalog::retirement::Retention;
+use crate::catalog::testing::{description, digest};
 use crate::id::TypeName;
 
 const NOW: u64 = 1_000;
@@ -12,18 +13,6 @@ const AT_ONCE: Retention = Retention { kept_count: 10, after_ms: 0 };
 
 fn back(to: Option<u32>) -> Back {
     Back { to, ..Back::default() }
-}
-
-fn digest(text: &str) -> Digest {
-    Digest::of(text.as_bytes())
-}
-
-fn description() -> Description {
-    serde_json::from_value(serde_json::json!({
-        "name": "todo", "documentation": "", "schema_version": 1,
-        "state_content_type": "application/json", "state": true, "handlers": [],
-    }))
-    .unwrap()
 }
 
 fn terms(force: bool) -> Terms {

@@ -1,22 +1,10 @@
 //! Deployments and roll-backs with keys, as changes of the record.
 
 use super::*;
-use crate::engine::Description;
+use crate::catalog::testing::{description, digest};
 use crate::id::TypeName;
 
 const NOW: u64 = 1_000;
-
-fn digest(text: &str) -> Digest {
-    Digest::of(text.as_bytes())
-}
-
-fn description() -> Description {
-    serde_json::from_value(serde_json::json!({
-        "name": "todo", "documentation": "", "schema_version": 1,
-        "state_content_type": "application/json", "state": true, "handlers": [],
-    }))
-    .unwrap()
-}
 
 fn keyed(key: &str) -> Terms {
     Terms { key: Some(key.to_owned()), ..Terms::default() }

@@ -2,18 +2,13 @@
 
 use super::*;
 use crate::catalog::rollout::Stage;
-use crate::engine::Description;
-use crate::id::{Digest, TypeName};
+use crate::catalog::testing::{description, digest};
+use crate::id::TypeName;
 
 const NOW: u64 = 1_000;
 
 fn deploy(record: &mut TypeRecord, text: &str, terms: &Terms) -> Result<bool, Error> {
-    let description: Description = serde_json::from_value(serde_json::json!({
-        "name": "todo", "documentation": "", "schema_version": 1,
-        "state_content_type": "application/json", "state": true, "handlers": [],
-    }))
-    .unwrap();
-    let done = record.deploy(Digest::of(text.as_bytes()), 7, &description, terms, NOW);
+    let done = record.deploy(digest(text), 7, &description(), terms, NOW);
     done.map(|done| done.is_new)
 }
 

@@ -1,19 +1,8 @@
 //! Deployments as changes of the record: repetitions, canaries and failure limits.
 
 use super::*;
+use crate::catalog::testing::{description, digest};
 use crate::id::TypeName;
-
-fn digest(text: &str) -> Digest {
-    Digest::of(text.as_bytes())
-}
-
-fn description() -> Description {
-    serde_json::from_value(serde_json::json!({
-        "name": "todo", "documentation": "", "schema_version": 1,
-        "state_content_type": "application/json", "state": true, "handlers": [],
-    }))
-    .unwrap()
-}
 
 fn terms(share: Share) -> Terms {
     Terms { share, ..Terms::default() }
