@@ -5,7 +5,7 @@
 //! start a new handshake. A client whose packet was dropped retries after a second, as after any packet loss, and
 //! finds the port closed or the next process.
 //!
-//! Two cases are not covered: a handshake that takes longer than [`HANDSHAKE_TIME`], and, on systems without such
+//! Two cases are not covered: a handshake that takes longer than [`HANDSHAKE_TIME_MAX`], and, on systems without such
 //! a filter, one that completes between the last `accept` and the close.
 
 use std::io;
@@ -17,6 +17,10 @@ use tokio::time::{Instant, timeout_at};
 
 /// Time for handshakes in progress to complete.
 const HANDSHAKE_TIME: Duration = Duration::from_millis(100);
+/// Maximum time for handshakes that the system still lists as in progress after that. While the queue is full, Linux
+/// drops the last packet of a handshake, although the client considers the connection established. It sends its own
+/// packet again after a second (`TCP_TIMEOUT_INIT`), and the client then completes the handshake.
+const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(2);
 /// Maximum number of connections accepted after that, in case new ones cannot be kept out.
 const REST_COUNT_MAX: usize = 4096;
 
@@ -25,7 +29,20 @@ pub(super) async fn close(listener: TcpListener, mut take: impl FnMut(TcpStream)
     if let Err(error) = keep_out(&listener) {
         tracing::debug!(%error, "new connections cannot be prevented while the listener closes");
     }
-    let deadline = Instant::now() + HANDSHAKE_TIME;
+    let port = listener.local_addr().map_or(0, |address| address.port());
+    let begin = Instant::now();
+    accept_until(begin + HANDSHAKE_TIME, &listener, &mut take).await;
+    while begin.elapsed() < HANDSHAKE_TIME_MAX && has_handshakes(port) {
+        accept_until(Instant::now() + HANDSHAKE_TIME, &listener, &mut take).await;
+    }
+    // Accepts connections of which the runtime has not yet been notified.
+    let rest = listener.into_std().and_then(|listener| take_rest(&listener, take));
+    if let Err(error) = rest {
+        tracing::warn!(%error, "connections may be lost because the listener is closed");
+    }
+}
+
+async fn accept_until(deadline: Instant, listener: &TcpListener, take: &mut impl FnMut(TcpStream)) {
     while let Ok(accepted) = timeout_at(deadline, listener.accept()).await {
         match accepted {
             Ok((stream, _)) => take(stream),
@@ -34,11 +51,6 @@ pub(super) async fn close(listener: TcpListener, mut take: impl FnMut(TcpStream)
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         }
-    }
-    // Accepts connections of which the runtime has not yet been notified.
-    let rest = listener.into_std().and_then(|listener| take_rest(&listener, take));
-    if let Err(error) = rest {
-        tracing::warn!(%error, "connections may be lost because the listener is closed");
     }
 }
 
@@ -54,6 +66,24 @@ fn take_rest(listener: &std::net::TcpListener, mut take: impl FnMut(TcpStream)) 
         }
     }
     Ok(())
+}
+
+/// Whether the system lists handshakes in progress on a port. Reports none if the list cannot be read.
+fn has_handshakes(port: u16) -> bool {
+    let lists = ["/proc/net/tcp", "/proc/net/tcp6"].map(std::fs::read_to_string);
+    lists.iter().flatten().any(|list| lists_handshake(list, port))
+}
+
+/// Whether a list of the kernel (proc_net_tcp: number, local address, remote address, state, all in hexadecimal digits)
+/// has a connection of this local port in the state `SYN_RECV`.
+fn lists_handshake(list: &str, port: u16) -> bool {
+    const SYN_RECV: &str = "03";
+    let port = format!(":{port:04X}");
+    list.lines().skip(1).any(|line| {
+        let mut fields = line.split_whitespace().skip(1);
+        let is_local = fields.next().is_some_and(|local| local.ends_with(&port));
+        is_local && fields.nth(1) == Some(SYN_RECV)
+    })
 }
 
 /// Drops every packet that would start a connection. Packets that complete a handshake pass.
@@ -88,6 +118,18 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         (listener, address)
+    }
+
+    #[test]
+    fn handshakes_are_read_from_the_list_of_the_kernel() {
+        let list = "  sl  local_address rem_address   st tx_queue rx_queue\n\
+                    \x20  0: 0100007F:1CF2 00000000:0000 0A 00000000:00000000\n\
+                    \x20  1: 0100007F:1CF2 0100007F:D2F0 03 00000000:00000000\n\
+                    \x20  2: 0100007F:1CF3 0100007F:1CF4 01 00000000:00000000\n";
+        assert!(lists_handshake(list, 0x1cf2));
+        assert!(!lists_handshake(list, 0x1cf3), "it is established");
+        assert!(!lists_handshake(list, 0xd2f0), "it is the port of the client");
+        assert!(!lists_handshake("", 0x1cf2));
     }
 
     #[tokio::test]
