@@ -103,7 +103,7 @@ impl<O: Component> behavior::Guest for O {
     }
 }
 
-/// Traps: the host called `handle` or `snapshot` before a successful `restore`, so there is no object.
+/// Traps: the host called `handle` or `snapshot` before a successful `restore`, so no object exists.
 #[cold]
 fn not_restored() -> ! {
     core::arch::wasm32::unreachable()

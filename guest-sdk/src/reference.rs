@@ -126,7 +126,7 @@ impl ObjectRef {
     ///
     /// # Errors
     ///
-    /// The reason why there is no reply. If the reply is not a valid `R`, or `R` cannot hold it exactly, the error
+    /// The reason for the missing reply. If the reply is not a valid `R`, or `R` cannot hold it exactly, the error
     /// is [`CallFailed::ReplyUnreadable`]: the call was executed.
     ///
     /// # Panics

@@ -250,7 +250,7 @@ impl<O: Object> Harness<O> {
     ///
     /// # Panics
     ///
-    /// Panics if there is no such alarm, and like [`call`](Harness::call).
+    /// Panics if the alarm does not exist, and like [`call`](Harness::call).
     ///
     /// # Examples
     ///

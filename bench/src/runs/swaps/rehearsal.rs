@@ -2,7 +2,7 @@
 //!
 //! A rehearsal lists the objects, distributes them over three nodes, reads each record, and lets the component
 //! restore the state and reply. The manual version lists and reads the same records by one S3 client in this
-//! process, with the same concurrency. There is no comparison for the embedded store of one node, because no other
+//! process, with the same concurrency. The embedded store of one node has no comparison, because no other
 //! process can open it.
 
 use std::net::SocketAddr;
