@@ -12,12 +12,12 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use crate::artifacts::Artifacts;
+use crate::fixtures::{self, Blobs, CHROOT, Durability};
+use crate::http_client;
 use crate::load::{self, CONNECTION_COUNT, Target, Until};
-use crate::parts::{self, Blobs, CHROOT, Durability};
 use crate::process::Server;
-use crate::wire;
 
-const JOIN_PATIENCE: Duration = Duration::from_secs(60);
+const JOIN_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Running cluster. On drop, it ends the nodes first and then the services.
 pub(crate) struct Cluster {
@@ -30,7 +30,7 @@ impl Cluster {
     /// Starts nodes with these names, to which each session appends a unique part, and waits until all accept
     /// calls.
     pub(crate) async fn start(artifacts: &Artifacts, names: &[&str]) -> Result<Self> {
-        let ensemble = parts::ensemble(1, Durability::Synced)?;
+        let ensemble = fixtures::ensemble(1, Durability::Synced)?;
         let blobs = Blobs::start(artifacts).await?;
         let mut cluster = Self { nodes: Vec::new(), blobs, ensemble };
         for name in names {
@@ -55,7 +55,7 @@ impl Cluster {
         let until = Until::Count(target.key_count);
         let addresses = self.addresses();
         load::closed_over(&addresses, target, CONNECTION_COUNT, until).await?.all_done()?;
-        let text = wire::get(self.address()?, "/v1/nodes").await?.done()?;
+        let text = http_client::get(self.address()?, "/v1/nodes").await?.done()?;
         let document: Value = serde_json::from_str(&text)?;
         let nodes = document.get("nodes").and_then(Value::as_array);
         let counts = nodes.into_iter().flatten().filter_map(|node| node["active_objects"].as_u64());
@@ -87,9 +87,9 @@ impl Cluster {
         command.env("AWS_SECRET_ACCESS_KEY", &access.secret);
         let server = Server::start(command, folder).await?;
         let began = Instant::now();
-        while wire::get(server.address, "/readyz").await?.status != 200 {
-            if began.elapsed() > JOIN_PATIENCE {
-                bail!("node {name} did not join the cluster within {JOIN_PATIENCE:?}");
+        while http_client::get(server.address, "/readyz").await?.status != 200 {
+            if began.elapsed() > JOIN_TIMEOUT {
+                bail!("node {name} did not join the cluster within {JOIN_TIMEOUT:?}");
             }
             sleep(Duration::from_millis(50)).await;
         }

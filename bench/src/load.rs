@@ -13,8 +13,8 @@ use anyhow::{Result, ensure};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::http_client::{Body, Connection, write_request};
 use crate::samples::Latencies;
-use crate::wire::{Body, Connection, write_request};
 
 /// Number of clients of a load.
 pub(crate) const CONNECTION_COUNT: usize = 64;

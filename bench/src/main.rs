@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: compares Highlander with servers that do the same work without it.
 //!
-//! It calls the real binary over HTTP, as a client would, and for comparison the baselines (**floors**): child
+//! It calls the real binary over HTTP, as a client would, and for comparison the baselines: child
 //! processes of this program that use the same HTTP libraries and have nothing between request and response. It
 //! asserts nothing: it prints the results, and writes them as JSON and as SVG into `bench-results`.
 
@@ -13,18 +13,18 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 mod artifacts;
+mod baseline;
 mod cluster;
-mod floor;
+mod fixtures;
+mod host_info;
+mod http_client;
 mod load;
-mod locker;
-mod machine;
-mod parts;
 mod process;
 mod report;
 mod runs;
 mod samples;
 mod subject;
-mod wire;
+mod zk_locks;
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -53,9 +53,9 @@ struct Arguments {
 enum Command {
     /// Run one of the baseline servers
     #[command(hide = true)]
-    Floor {
+    Baseline {
         #[arg(value_enum)]
-        kind: floor::Kind,
+        kind: baseline::Kind,
     },
     /// Generate load on a running server, for example to profile it
     Load {
@@ -88,7 +88,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     // server.
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build();
     match &arguments.command {
-        Some(Command::Floor { kind }) => floor::run(*kind),
+        Some(Command::Baseline { kind }) => baseline::run(*kind),
         Some(Command::Load { address, handler, keys, seconds }) => {
             let target = load::Target::counters("load", (*keys).max(1), handler);
             let until = load::Until::Elapsed(Duration::from_secs(*seconds));

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 /// Text before the address in the line that a ready server prints.
 pub(crate) const ANNOUNCEMENT: &str = "listening on http://";
 
-const START_PATIENCE: Duration = Duration::from_secs(30);
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// Unit of processor time in `/proc`: 10 ms on all machines.
 const TICK: Duration = Duration::from_millis(10);
 const KIB: f64 = 1024.0;
@@ -92,8 +92,8 @@ async fn listening(child: &mut Child, log: &Path) -> Result<SocketAddr> {
         if let Some(status) = child.try_wait()? {
             bail!("a server exited ({status}) before it listened:\n{text}");
         }
-        if began.elapsed() > START_PATIENCE {
-            bail!("a server did not listen within {START_PATIENCE:?}:\n{text}");
+        if began.elapsed() > START_TIMEOUT {
+            bail!("a server did not listen within {START_TIMEOUT:?}:\n{text}");
         }
         sleep(Duration::from_millis(5)).await;
     }

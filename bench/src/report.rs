@@ -11,7 +11,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use crate::machine::Facts;
+use crate::host_info::Facts;
 use crate::samples::{max, median, min};
 
 /// Samples of one subject in one metric.

@@ -1,6 +1,6 @@
 //! Benchmarks by name, their shared code, and their order.
 //!
-//! Subjects alternate: A B C A B C …, so that a temporary disturbance of the machine affects all of them.
+//! Targets alternate: A B C A B C …, so that a temporary disturbance of the machine affects all of them.
 
 mod alarms;
 mod costs;
@@ -25,12 +25,12 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 
 use crate::artifacts::Artifacts;
+use crate::fixtures;
+use crate::host_info::Facts;
+use crate::http_client;
 use crate::load::{self, CONNECTION_COUNT, Target, Until};
-use crate::machine::Facts;
-use crate::parts;
 use crate::process::Server;
 use crate::report::{self, Report};
-use crate::wire;
 
 /// Default number of rounds, except for a quick run.
 const ROUND_COUNT: usize = 5;
@@ -191,21 +191,21 @@ async fn measure(name: Name, plan: &Plan) -> Result<Report> {
         Name::Events => events::run(plan).await,
         Name::Hostile => hostile::run(plan).await,
         Name::Costs => costs::run(plan),
-        Name::LockRates => parts::in_threads(|| locks::rates::run(plan)),
-        Name::LockMemory => parts::in_threads(locks::memory::run),
-        Name::LockClose => parts::in_threads(|| locks::close::run(plan)),
-        Name::LockPartitions => parts::in_threads(|| locks::partitions::run(plan)),
-        Name::S3Updates => parts::in_threads(|| s3::updates::run(plan)),
-        Name::S3Hot => parts::in_threads(|| s3::hot::run(plan)),
-        Name::S3Activation => parts::in_threads(|| s3::activation::run(plan)),
+        Name::LockRates => fixtures::in_threads(|| locks::rates::run(plan)),
+        Name::LockMemory => fixtures::in_threads(locks::memory::run),
+        Name::LockClose => fixtures::in_threads(|| locks::close::run(plan)),
+        Name::LockPartitions => fixtures::in_threads(|| locks::partitions::run(plan)),
+        Name::S3Updates => fixtures::in_threads(|| s3::updates::run(plan)),
+        Name::S3Hot => fixtures::in_threads(|| s3::hot::run(plan)),
+        Name::S3Activation => fixtures::in_threads(|| s3::activation::run(plan)),
         Name::Forward => forward::run(plan).await,
         Name::Objects => objects::run(plan).await,
         Name::Alarms => alarms::run(plan).await,
-        Name::Requests => parts::in_threads(|| requests::run(plan)),
-        Name::SwapPause => swaps::pause::run(plan).await,
-        Name::SwapServed => parts::in_threads(|| swaps::served::run(plan)),
-        Name::SwapLoad => parts::in_threads(|| swaps::load::run(plan)),
-        Name::SwapRehearsal => parts::in_threads(|| swaps::rehearsal::run(plan)),
+        Name::Requests => fixtures::in_threads(|| requests::run(plan)),
+        Name::SwapPause => swaps::upgrade_latency::run(plan).await,
+        Name::SwapServed => fixtures::in_threads(|| swaps::rollout_time::run(plan)),
+        Name::SwapLoad => fixtures::in_threads(|| swaps::load::run(plan)),
+        Name::SwapRehearsal => fixtures::in_threads(|| swaps::rehearsal::run(plan)),
     }
 }
 
@@ -224,7 +224,7 @@ async fn warm_up(server: &Server, target: &Target) -> Result<()> {
 
 /// Returns a value from the metrics of a node.
 async fn node_metric(server: &Server, name: &str) -> Result<f64> {
-    let text = wire::get(server.address, "/metrics").await?.done()?;
+    let text = http_client::get(server.address, "/metrics").await?.done()?;
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
     value.with_context(|| format!("the node does not report {name}"))
 }

@@ -1,4 +1,4 @@
-//! Subjects of the measurements: the host and the baselines. All of them serve the same requests.
+//! Servers of the measurements: the host and the baselines. All of them serve the same requests.
 //!
 //! Each is a separate process, with data that is removed when it ends.
 
@@ -9,8 +9,8 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::artifacts::Artifacts;
+use crate::http_client::{self, Body};
 use crate::process::Server;
-use crate::wire::{self, Body};
 
 /// Server to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +70,7 @@ pub(crate) async fn deploy(artifacts: &Artifacts, server: &Server, guest: &str) 
 /// Deploys a component, and returns the number of its revision once every node serves it.
 pub(crate) async fn upload(address: SocketAddr, wasm: &[u8]) -> Result<u32> {
     let body = Body { media_type: "application/wasm", bytes: wasm };
-    let text = wire::ask(address, "POST", "/v1/types", &body).await?.done()?;
+    let text = http_client::ask(address, "POST", "/v1/types", &body).await?.done()?;
     let document: Value = serde_json::from_str(&text)?;
     let revision = document.get("revision").and_then(Value::as_u64);
     let revision = revision.with_context(|| format!("no revision was deployed: {text}"))?;
@@ -81,6 +81,6 @@ async fn floor(artifacts: &Artifacts, kind: &str) -> Result<Server> {
     let folder = artifacts.data_folder()?;
     let mut command = Command::new(std::env::current_exe()?);
     // The log is created in the working folder.
-    command.args(["floor", kind]).current_dir(folder.path());
+    command.args(["baseline", kind]).current_dir(folder.path());
     Server::start(command, folder).await
 }

@@ -23,33 +23,33 @@ use crate::writing;
 /// assert_eq!(error.to_string(), "full: the list is full");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CallError {
+pub enum HandlerError {
     /// The argument does not match the handler. The text says where and why.
     InvalidArgument(String),
     /// The object type has no handler of this name.
     UnknownHandler,
     /// The object rejects the call.
-    Refused(Rejection),
+    Rejected(Rejection),
 }
 
-impl fmt::Display for CallError {
+impl fmt::Display for HandlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            CallError::InvalidArgument(reason) => {
+            HandlerError::InvalidArgument(reason) => {
                 f.write_str("invalid argument: ")?;
                 f.write_str(reason)
             }
-            CallError::UnknownHandler => f.write_str("unknown handler"),
-            CallError::Refused(rejection) => rejection.fmt(f),
+            HandlerError::UnknownHandler => f.write_str("unknown handler"),
+            HandlerError::Rejected(rejection) => rejection.fmt(f),
         }
     }
 }
 
-impl std::error::Error for CallError {}
+impl std::error::Error for HandlerError {}
 
-impl From<Rejection> for CallError {
-    fn from(rejection: Rejection) -> CallError {
-        CallError::Refused(rejection)
+impl From<Rejection> for HandlerError {
+    fn from(rejection: Rejection) -> HandlerError {
+        HandlerError::Rejected(rejection)
     }
 }
 
@@ -169,29 +169,29 @@ pub trait Fallible {
     ///
     /// # Errors
     ///
-    /// [`CallError::Refused`] with the rejection, if the handler returned an error.
-    fn into_reply(self) -> Result<Self::Reply, CallError>;
+    /// [`HandlerError::Rejected`] with the rejection, if the handler returned an error.
+    fn into_reply(self) -> Result<Self::Reply, HandlerError>;
 }
 
 impl<T, E: Into<Rejection>> Fallible for Result<T, E> {
     type Reply = T;
 
-    fn into_reply(self) -> Result<T, CallError> {
-        self.map_err(|error| CallError::Refused(error.into()))
+    fn into_reply(self) -> Result<T, HandlerError> {
+        self.map_err(|error| HandlerError::Rejected(error.into()))
     }
 }
 
 /// Deserializes the argument of a handler that takes one.
 #[doc(hidden)]
-pub fn argument<T: Argument>(bytes: &[u8]) -> Result<T, CallError> {
+pub fn argument<T: Argument>(bytes: &[u8]) -> Result<T, HandlerError> {
     reading::read(bytes).map_err(invalid_argument)
 }
 
 /// Deserializes an argument that must be a JSON object: the whole state, or several arguments by name.
 #[doc(hidden)]
-pub fn object_argument<T: Argument>(bytes: &[u8]) -> Result<T, CallError> {
+pub fn object_argument<T: Argument>(bytes: &[u8]) -> Result<T, HandlerError> {
     if !is_object(bytes) {
-        return Err(CallError::InvalidArgument("expected a JSON object".to_owned()));
+        return Err(HandlerError::InvalidArgument("expected a JSON object".to_owned()));
     }
     argument(bytes)
 }
@@ -206,11 +206,11 @@ pub(crate) fn is_object(bytes: &[u8]) -> bool {
 
 /// Checks that the argument is `null`, for a handler that takes none.
 #[doc(hidden)]
-pub fn no_argument(bytes: &[u8]) -> Result<(), CallError> {
+pub fn no_argument(bytes: &[u8]) -> Result<(), HandlerError> {
     if bytes.trim_ascii() == b"null" {
         return Ok(());
     }
-    Err(CallError::InvalidArgument("the handler takes no argument; expected `null`".to_owned()))
+    Err(HandlerError::InvalidArgument("the handler takes no argument; expected `null`".to_owned()))
 }
 
 /// Serializes the reply of a handler.
@@ -219,7 +219,7 @@ pub fn no_argument(bytes: &[u8]) -> Result<(), CallError> {
 /// in the object. Like any other bug in a handler it causes a trap, which leaves the state unchanged.
 #[doc(hidden)]
 #[track_caller]
-pub fn reply<T: Reply + ?Sized>(reply: &T) -> Result<Vec<u8>, CallError> {
+pub fn reply<T: Reply + ?Sized>(reply: &T) -> Result<Vec<u8>, HandlerError> {
     match writing::to_json(reply) {
         Ok(bytes) => Ok(bytes),
         Err(error) => cannot_be_written("reply", &error),
@@ -238,6 +238,6 @@ pub(crate) fn cannot_be_written(what: &str, why: &dyn fmt::Display) -> ! {
 #[inline(never)]
 #[cold]
 #[expect(clippy::needless_pass_by_value, reason = "the signature that `map_err` requires")]
-fn invalid_argument(error: serde_json::Error) -> CallError {
-    CallError::InvalidArgument(error.to_string())
+fn invalid_argument(error: serde_json::Error) -> HandlerError {
+    HandlerError::InvalidArgument(error.to_string())
 }

@@ -1,6 +1,6 @@
 //! Identities in a call: the object, its caller, and the trigger of the handler.
 //!
-//! Owns [`ObjectId`], [`Caller`] and [`Occasion`]: plain values, which the host has authenticated.
+//! Owns [`ObjectId`], [`Caller`] and [`Trigger`]: plain values, which the host has authenticated.
 
 use std::fmt;
 
@@ -123,14 +123,14 @@ impl fmt::Display for Caller {
 /// use highlander_sdk::prelude::*;
 ///
 /// fn is_reminder(ctx: &Context) -> bool {
-///     matches!(ctx.occasion(), Occasion::Alarm { name, .. } if name == "reminder")
+///     matches!(ctx.trigger(), Trigger::Alarm { name, .. } if name == "reminder")
 /// }
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Occasion {
+pub enum Trigger {
     /// A call whose caller waits for the reply.
     #[default]
-    Called,
+    Call,
     /// A message from another object, which is the caller. The number counts all messages of that object.
     Message(u64),
     /// An alarm of this object, which is the caller.

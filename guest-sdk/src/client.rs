@@ -9,12 +9,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::call::Fallible;
-use crate::failure::{CallFailed, EffectError};
-use crate::reference::ObjectRef;
+use crate::error::{CallError, EffectError};
+use crate::object_ref::ObjectRef;
 
 /// Typed client of another object, with a method for each handler. Returned by [`Object::at`](crate::Object::at).
 ///
-/// Each method takes the handler's arguments and returns a `Result<Reply, CallFailed>`. Every client has the
+/// Each method takes the handler's arguments and returns a `Result<Reply, CallError>`. Every client has the
 /// options below. If a handler has the name of an option, the method calls the handler. Call the option as
 /// `Client::timeout(&client, ..)` in that case.
 ///
@@ -39,7 +39,7 @@ use crate::reference::ObjectRef;
 /// }
 ///
 /// /// What a handler of another object could do.
-/// fn count(times: u64) -> Result<u64, CallFailed> {
+/// fn count(times: u64) -> Result<u64, CallError> {
 ///     Counter::at("today").timeout(Duration::from_secs(1)).add(times)
 /// }
 /// ```
@@ -96,10 +96,10 @@ pub trait Reach<A, R> {
 }
 
 impl<A: Serialize, R: DeserializeOwned> Reach<A, Plain<R>> for Calls {
-    type Answer = Result<R, CallFailed>;
+    type Answer = Result<R, CallError>;
 
     #[track_caller]
-    fn reach(object: &ObjectRef, handler: &str, argument: &A) -> Result<R, CallFailed> {
+    fn reach(object: &ObjectRef, handler: &str, argument: &A) -> Result<R, CallError> {
         object.call(handler, argument)
     }
 }
@@ -108,10 +108,10 @@ impl<A: Serialize, R: Fallible> Reach<A, Rejecting<R>> for Calls
 where
     R::Reply: DeserializeOwned,
 {
-    type Answer = Result<R::Reply, CallFailed>;
+    type Answer = Result<R::Reply, CallError>;
 
     #[track_caller]
-    fn reach(object: &ObjectRef, handler: &str, argument: &A) -> Result<R::Reply, CallFailed> {
+    fn reach(object: &ObjectRef, handler: &str, argument: &A) -> Result<R::Reply, CallError> {
         object.call(handler, argument)
     }
 }

@@ -9,7 +9,7 @@ use crate::writing;
 /// Encoding of stored states. `#[state(codec = ..)]` names a type that implements it.
 ///
 /// The host stores the encoded bytes unchanged, and records their content type. A state that is not JSON is stored
-/// as base64, and is not published to subscribers (`shows_state`).
+/// as base64, and is not published to subscribers (`publish_state`).
 ///
 /// A change of the codec is a change of the schema: raise the version, and keep the older struct with its old
 /// codec. Formats without field names, such as postcard, support neither missing fields nor aliases. With them,

@@ -5,8 +5,8 @@
 
 use std::cell::{Cell, RefCell};
 
-use crate::call::CallError;
-use crate::caller::{Caller, ObjectId, Occasion};
+use crate::call::HandlerError;
+use crate::caller::{Caller, ObjectId, Trigger};
 use crate::description::{Description, Handler, HandlerKind};
 use crate::host::Host;
 use crate::instance::{Call, Instance};
@@ -27,7 +27,7 @@ use self::bindings::highlander::object::log;
 )]
 pub mod bindings {
     wit_bindgen::generate!({
-        path: "../wit",
+        path: "wit",
         world: "object",
         pub_export_macro: true,
         export_macro_name: "export",
@@ -79,7 +79,7 @@ impl<O: Component> behavior::Guest for O {
         })
     }
 
-    fn handle(call: behavior::Call) -> Result<Vec<u8>, behavior::Rejection> {
+    fn handle(call: behavior::Call) -> Result<Vec<u8>, behavior::HandlerError> {
         O::with_slot(|slot| match slot.instance.borrow_mut().as_mut() {
             Some(instance) => {
                 let answer = instance.handle(Call {
@@ -87,7 +87,7 @@ impl<O: Component> behavior::Guest for O {
                     argument: &call.argument,
                     version: call.version,
                     caller: caller(call.caller),
-                    occasion: occasion(call.occasion),
+                    trigger: trigger(call.trigger),
                 });
                 answer.map_err(rejection)
             }
@@ -124,12 +124,12 @@ fn caller(caller: behavior::Caller) -> Caller {
     }
 }
 
-fn occasion(occasion: behavior::Occasion) -> Occasion {
-    match occasion {
-        behavior::Occasion::Called => Occasion::Called,
-        behavior::Occasion::Message(number) => Occasion::Message(number),
-        behavior::Occasion::Alarm(alarm) => {
-            Occasion::Alarm { name: alarm.name, due_ms: alarm.due_ms }
+fn trigger(trigger: behavior::Trigger) -> Trigger {
+    match trigger {
+        behavior::Trigger::Call => Trigger::Call,
+        behavior::Trigger::Message(number) => Trigger::Message(number),
+        behavior::Trigger::Alarm(alarm) => {
+            Trigger::Alarm { name: alarm.name, due_ms: alarm.due_ms }
         }
     }
 }
@@ -142,7 +142,7 @@ fn description(description: Description) -> behavior::Description {
         state_content_type: description.state_content_type.to_owned(),
         state_schema: description.state_schema,
         handlers: description.handlers.into_iter().map(handler).collect(),
-        shows_state: description.shows_state,
+        publish_state: description.publish_state,
     }
 }
 
@@ -159,13 +159,13 @@ fn handler(handler: Handler) -> behavior::Handler {
     }
 }
 
-fn rejection(error: CallError) -> behavior::Rejection {
+fn rejection(error: HandlerError) -> behavior::HandlerError {
     match error {
-        CallError::InvalidArgument(reason) => behavior::Rejection::InvalidArgument(reason),
-        CallError::UnknownHandler => behavior::Rejection::UnknownHandler,
-        CallError::Refused(rejection) => {
+        HandlerError::InvalidArgument(reason) => behavior::HandlerError::InvalidArgument(reason),
+        HandlerError::UnknownHandler => behavior::HandlerError::UnknownHandler,
+        HandlerError::Rejected(rejection) => {
             let (code, message, detail) = rejection.into_parts();
-            behavior::Rejection::Refused(behavior::Refusal { code, message, detail })
+            behavior::HandlerError::Rejected(behavior::Rejection { code, message, detail })
         }
     }
 }

@@ -1,6 +1,6 @@
 //! [`Context`]: a handler's view of its object and of the current call, and its log.
 
-use crate::caller::{Caller, ObjectId, Occasion};
+use crate::caller::{Caller, ObjectId, Trigger};
 use crate::host::{Host, LogLevel};
 
 /// Object and call of the running handler.
@@ -32,19 +32,19 @@ pub struct Context {
     id: ObjectId,
     version: u64,
     caller: Caller,
-    occasion: Occasion,
+    trigger: Trigger,
     host: Host,
 }
 
 impl Context {
     pub(crate) fn new(id: ObjectId, host: Host) -> Context {
-        Context { id, version: 0, caller: Caller::Anonymous, occasion: Occasion::Called, host }
+        Context { id, version: 0, caller: Caller::Anonymous, trigger: Trigger::Call, host }
     }
 
-    pub(crate) fn begin_call(&mut self, version: u64, caller: Caller, occasion: Occasion) {
+    pub(crate) fn begin_call(&mut self, version: u64, caller: Caller, trigger: Trigger) {
         self.version = version;
         self.caller = caller;
-        self.occasion = occasion;
+        self.trigger = trigger;
     }
 
     pub(crate) fn host(&self) -> &Host {
@@ -131,11 +131,11 @@ impl Context {
     /// ```
     /// # use highlander_sdk::prelude::*;
     /// fn is_message(ctx: &Context) -> bool {
-    ///     matches!(ctx.occasion(), Occasion::Message(_))
+    ///     matches!(ctx.trigger(), Trigger::Message(_))
     /// }
     /// ```
-    pub fn occasion(&self) -> &Occasion {
-        &self.occasion
+    pub fn trigger(&self) -> &Trigger {
+        &self.trigger
     }
 
     /// Returns the time when the call began: milliseconds since 1970-01-01 00:00 UTC, by the node's wall clock.

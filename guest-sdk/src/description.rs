@@ -134,7 +134,7 @@ pub struct Description {
     /// All handlers.
     pub handlers: Vec<Handler>,
     /// Whether subscribers of an object receive its state after every change.
-    pub shows_state: bool,
+    pub publish_state: bool,
 }
 
 impl Description {
@@ -157,7 +157,7 @@ impl Description {
             state_content_type: <O as ObjectState>::Codec::CONTENT_TYPE,
             state_schema: schema_of::<O>(Contract::Deserialize),
             handlers: O::handlers(),
-            shows_state: O::SHOWS_STATE,
+            publish_state: O::SHOWS_STATE,
         }
     }
 }

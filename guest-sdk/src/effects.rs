@@ -10,8 +10,8 @@ use serde::Serialize;
 use crate::Json;
 use crate::caller::ObjectId;
 use crate::context::Context;
-use crate::failure::EffectError;
-use crate::reference::{to_json, whole_ms};
+use crate::error::EffectError;
+use crate::object_ref::{to_json, whole_ms};
 
 /// Time at which an alarm is due.
 ///
@@ -117,7 +117,7 @@ impl SetAlarm<'_> {
     /// argument.
     ///
     /// The alarm fires at least once and never early. The handler's trigger is then
-    /// [`Occasion::Alarm`](crate::Occasion::Alarm).
+    /// [`Trigger::Alarm`](crate::Trigger::Alarm).
     ///
     /// # Errors
     ///

@@ -28,9 +28,9 @@ mod component;
 #[cfg(not(target_family = "wasm"))]
 mod limits;
 #[cfg(not(target_family = "wasm"))]
-mod native;
+mod mock;
 
 #[cfg(target_family = "wasm")]
 pub(crate) use component::Host;
 #[cfg(not(target_family = "wasm"))]
-pub(crate) use native::{Effects, Host};
+pub(crate) use mock::{Effects, Host};

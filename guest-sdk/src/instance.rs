@@ -5,8 +5,8 @@
 
 use std::cell::Cell;
 
-use crate::call::{CallError, cannot_be_written};
-use crate::caller::{Caller, ObjectId, Occasion};
+use crate::call::{HandlerError, cannot_be_written};
+use crate::caller::{Caller, ObjectId, Trigger};
 use crate::codec::StateCodec as _;
 use crate::context::Context;
 use crate::host::Host;
@@ -22,7 +22,7 @@ pub(crate) struct Call<'a> {
     /// Version of the state that the call sees.
     pub(crate) version: u64,
     pub(crate) caller: Caller,
-    pub(crate) occasion: Occasion,
+    pub(crate) trigger: Trigger,
 }
 
 /// A restored object.
@@ -52,8 +52,8 @@ impl<O: Object> Instance<O> {
     }
 
     /// Runs one handler. After an error, the instance must be restored before it is used again.
-    pub(crate) fn handle(&mut self, call: Call<'_>) -> Result<Vec<u8>, CallError> {
-        self.ctx.begin_call(call.version, call.caller, call.occasion);
+    pub(crate) fn handle(&mut self, call: Call<'_>) -> Result<Vec<u8>, HandlerError> {
+        self.ctx.begin_call(call.version, call.caller, call.trigger);
         self.ctx.host().run(|| self.state.dispatch(&self.ctx, call.handler, call.argument))
     }
 

@@ -79,13 +79,13 @@ mod codec;
 mod context;
 mod description;
 mod effects;
-mod failure;
+mod error;
 mod host;
 mod instance;
 mod migration;
 mod object;
+mod object_ref;
 mod reading;
-mod reference;
 mod rejection;
 mod writing;
 
@@ -102,18 +102,18 @@ pub use highlander_macros::{ObjectState, data, object};
 pub use serde_json::{Value as Json, json};
 
 pub use crate::bytes::Bytes;
-pub use crate::call::{Argument, CallError, Described, Fallible, Reply};
-pub use crate::caller::{Caller, ObjectId, Occasion};
+pub use crate::call::{Argument, Described, Fallible, HandlerError, Reply};
+pub use crate::caller::{Caller, ObjectId, Trigger};
 pub use crate::client::Client;
 pub use crate::codec::{JsonCodec, StateCodec};
 pub use crate::context::Context;
 pub use crate::description::{Description, Handler, HandlerKind};
 pub use crate::effects::{Alarm, Due, SetAlarm};
-pub use crate::failure::{CallFailed, EffectError};
+pub use crate::error::{CallError, EffectError};
 pub use crate::host::LogLevel;
 pub use crate::migration::{MigrateInto, RestoreError};
 pub use crate::object::{Object, ObjectState};
-pub use crate::reference::ObjectRef;
+pub use crate::object_ref::ObjectRef;
 pub use crate::rejection::Rejection;
 
 /// Everything that an object needs, for import with one `use`.
@@ -139,8 +139,8 @@ pub use crate::rejection::Rejection;
 pub mod prelude {
     pub use crate::Client as _;
     pub use crate::{
-        Bytes, CallError, CallFailed, Caller, Context, Due, EffectError, Json, Object, ObjectId,
-        ObjectRef, ObjectState, Occasion, Rejection, data, json, object, reject,
+        Bytes, CallError, Caller, Context, Due, EffectError, HandlerError, Json, Object, ObjectId,
+        ObjectRef, ObjectState, Rejection, Trigger, data, json, object, reject,
     };
     // Types that states and alarms use frequently.
     pub use std::collections::{BTreeMap, BTreeSet};

@@ -7,12 +7,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::call::{CallError, no_argument, object_argument, reply};
+use crate::call::{HandlerError, no_argument, object_argument, reply};
 use crate::codec::StateCodec;
 use crate::context::Context;
 use crate::description::Handler;
 use crate::migration::{RestoreError, unread};
-use crate::reference::ObjectRef;
+use crate::object_ref::ObjectRef;
 
 /// State of an object. Implemented by `#[derive(ObjectState)]`.
 ///
@@ -94,7 +94,7 @@ pub trait Object: ObjectState {
     /// Doc comment of the `impl` block, or of the struct if the block has none.
     const DOCUMENTATION: &'static str;
 
-    /// Whether subscribers of an object receive its state after every change: `#[object(shows_state = true)]`.
+    /// Whether subscribers of an object receive its state after every change: `#[object(publish_state = true)]`.
     const SHOWS_STATE: bool = false;
 
     /// Client with a method that calls each handler.
@@ -108,7 +108,7 @@ pub trait Object: ObjectState {
     /// Returns a client that calls the object with the key `key`, for use in a handler of another object.
     ///
     /// The client has one method per handler, with the handler's arguments. Each method returns a
-    /// `Result<Reply, CallFailed>`. The client also has the options of [`Client`](crate::Client). If the type has a
+    /// `Result<Reply, CallError>`. The client also has the options of [`Client`](crate::Client). If the type has a
     /// handler named `at`, write `<Todo as Object>::at("42")`.
     ///
     /// # Examples
@@ -174,7 +174,7 @@ pub trait Object: ObjectState {
         ctx: &Context,
         handler: &str,
         argument: &[u8],
-    ) -> Result<Vec<u8>, CallError>;
+    ) -> Result<Vec<u8>, HandlerError>;
 }
 
 /// Type that a field of a state can have.
@@ -201,14 +201,14 @@ pub fn new<S: ObjectState>() -> S {
 
 /// Runs the handler `get`, which returns the whole state.
 #[doc(hidden)]
-pub fn get<S: ObjectState>(state: &S, argument: &[u8]) -> Result<Vec<u8>, CallError> {
+pub fn get<S: ObjectState>(state: &S, argument: &[u8]) -> Result<Vec<u8>, HandlerError> {
     no_argument(argument)?;
     reply(state)
 }
 
 /// Runs the handler `put`, which replaces the whole state.
 #[doc(hidden)]
-pub fn put<S: ObjectState>(state: &mut S, argument: &[u8]) -> Result<Vec<u8>, CallError> {
+pub fn put<S: ObjectState>(state: &mut S, argument: &[u8]) -> Result<Vec<u8>, HandlerError> {
     *state = object_argument(argument)?;
     reply(&())
 }

@@ -6,7 +6,7 @@ pub use schemars;
 pub use serde;
 
 pub use crate::call::{
-    CallError, Fallible, PlainReply, ReplyType, argument, no_argument, object_argument, reply,
+    Fallible, HandlerError, PlainReply, ReplyType, argument, no_argument, object_argument, reply,
 };
 pub use crate::client::{Calls, Messages, Owned, Plain, Reach, Rejecting};
 pub use crate::description::{Handler, HandlerKind, with_aliases};

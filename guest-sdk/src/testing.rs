@@ -2,23 +2,23 @@
 //!
 //! A [`Harness`] does the work of the host: JSON in, JSON out, a snapshot after each update, and the last snapshot
 //! again after a rejected call. It restores the object before *every* call, as if the object had been unloaded, so
-//! that a test notices data that is not in the state. It has no limits on CPU time or memory. `surroundings.rs` has
+//! that a test notices data that is not in the state. It has no limits on CPU time or memory. `environment.rs` has
 //! the environment of the object, and `snapshots.rs` its stored state.
 
-mod failing;
+mod environment;
+mod panics;
 mod snapshots;
-mod surroundings;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use self::failing::{fail, to_json};
-pub use self::surroundings::Message;
+pub use self::environment::Message;
+use self::panics::{fail, to_json};
 use crate::Json;
-use crate::call::CallError;
-use crate::caller::{Caller, ObjectId, Occasion};
+use crate::call::HandlerError;
+use crate::caller::{Caller, ObjectId, Trigger};
 use crate::description::{Description, HandlerKind};
 use crate::host::Host;
 use crate::instance::{Call, Instance};
@@ -75,7 +75,7 @@ struct Run<'a> {
     handler: &'a str,
     argument: &'a [u8],
     caller: Caller,
-    occasion: Occasion,
+    trigger: Trigger,
 }
 
 impl<O: Object> Default for Harness<O> {
@@ -157,10 +157,10 @@ impl<O: Object> Harness<O> {
     /// # #[object] impl Counter { fn add(&mut self, by: u64) -> u64 { self.value += by; self.value } }
     /// let mut counter = Harness::<Counter>::new();
     /// assert_eq!(counter.call("add", 5).unwrap(), 5);
-    /// assert!(matches!(counter.call("add", "five"), Err(CallError::InvalidArgument(_))));
-    /// assert!(matches!(counter.call("addd", 5), Err(CallError::UnknownHandler)));
+    /// assert!(matches!(counter.call("add", "five"), Err(HandlerError::InvalidArgument(_))));
+    /// assert!(matches!(counter.call("addd", 5), Err(HandlerError::UnknownHandler)));
     /// ```
-    pub fn call(&mut self, handler: &str, argument: impl Serialize) -> Result<Json, CallError> {
+    pub fn call(&mut self, handler: &str, argument: impl Serialize) -> Result<Json, HandlerError> {
         self.call_as(handler, argument)
     }
 
@@ -188,10 +188,10 @@ impl<O: Object> Harness<O> {
         &mut self,
         handler: &str,
         argument: impl Serialize,
-    ) -> Result<T, CallError> {
+    ) -> Result<T, HandlerError> {
         let argument = to_json(&argument);
-        let (caller, occasion) = (self.caller.clone(), Occasion::Called);
-        let reply = self.run(Run { handler, argument: &argument, caller, occasion })?;
+        let (caller, trigger) = (self.caller.clone(), Trigger::Call);
+        let reply = self.run(Run { handler, argument: &argument, caller, trigger })?;
         match reading::read(&reply) {
             Ok(reply) => Ok(reply),
             Err(error) => {
@@ -224,7 +224,7 @@ impl<O: Object> Harness<O> {
     #[track_caller]
     pub fn rejection(&mut self, handler: &str, argument: impl Serialize) -> Rejection {
         match self.call(handler, argument) {
-            Err(CallError::Refused(rejection)) => rejection,
+            Err(HandlerError::Rejected(rejection)) => rejection,
             Err(error) => fail(&format!("`{handler}` failed, but not with a rejection: {error}")),
             Ok(reply) => fail(&format!("`{handler}` was not rejected: it returned {reply}")),
         }
@@ -277,19 +277,19 @@ impl<O: Object> Harness<O> {
         &self.description
     }
 
-    fn run(&mut self, run: Run<'_>) -> Result<Vec<u8>, CallError> {
+    fn run(&mut self, run: Run<'_>) -> Result<Vec<u8>, HandlerError> {
         let handler = run.handler;
         let Some(kind) = self.kind_of(handler) else {
-            return Err(CallError::UnknownHandler);
+            return Err(HandlerError::UnknownHandler);
         };
         self.instance = self.reopen();
-        self.host.begin(kind, &run.occasion);
+        self.host.begin(kind, &run.trigger);
         let reply = self.instance.handle(Call {
             handler,
             argument: run.argument,
             version: self.version,
             caller: run.caller,
-            occasion: run.occasion,
+            trigger: run.trigger,
         });
         match (&reply, kind) {
             (Ok(_), HandlerKind::Update) => self.keep_change(handler),

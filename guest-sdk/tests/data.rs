@@ -50,9 +50,9 @@ impl Vault {
 const LARGE: u128 = u128::MAX - 1;
 
 #[track_caller]
-fn refusal(answer: Result<Json, CallError>) -> String {
+fn refusal(answer: Result<Json, HandlerError>) -> String {
     match answer {
-        Err(CallError::InvalidArgument(why)) => why,
+        Err(HandlerError::InvalidArgument(why)) => why,
         other => unreachable!("{other:?}"),
     }
 }

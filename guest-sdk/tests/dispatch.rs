@@ -71,9 +71,9 @@ impl Map {
 }
 
 #[expect(clippy::panic, reason = "a panic is how a test fails")]
-fn invalid_argument(result: Result<Json, CallError>) -> String {
+fn invalid_argument(result: Result<Json, HandlerError>) -> String {
     match result {
-        Err(CallError::InvalidArgument(reason)) => reason,
+        Err(HandlerError::InvalidArgument(reason)) => reason,
         other => panic!("not an invalid argument: {other:?}"),
     }
 }

@@ -11,7 +11,7 @@ struct Purse {
     coins: u64,
 }
 
-#[object(shows_state = true)]
+#[object(publish_state = true)]
 impl Purse {
     /// Pays at the till, and publishes an event.
     fn pay(&mut self, ctx: &Context, coins: u64) -> Result<u64, Rejection> {
@@ -33,7 +33,7 @@ impl Purse {
     }
 
     fn count(&mut self, ctx: &Context) -> Result<u64, Rejection> {
-        if !matches!(ctx.occasion(), Occasion::Alarm { .. }) {
+        if !matches!(ctx.trigger(), Trigger::Alarm { .. }) {
             reject!("not-yet", "`count` is only called by an alarm");
         }
         self.coins += 1;
@@ -120,8 +120,8 @@ fn what_a_call_brings_about_is_kept_with_its_change() {
     assert_eq!(purse.take_events(), [("paid".to_owned(), json!(3))]);
     assert_eq!(purse.alarms().len(), 1);
     assert_eq!((purse.take_messages(), purse.take_events()), (vec![], vec![]));
-    assert!(purse.description().shows_state);
-    assert!(!Harness::<Till>::new().description().shows_state);
+    assert!(purse.description().publish_state);
+    assert!(!Harness::<Till>::new().description().publish_state);
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn what_a_call_brings_about_is_dropped_with_its_rejection() {
     let mut purse = purse();
     let refusal = Rejection::new("closed", "the till is closed");
     let refused = refusal.clone();
-    purse.answer("till", "1", "take", move |_| Err::<(), _>(CallFailed::Refused(refused.clone())));
+    purse.answer("till", "1", "take", move |_| Err::<(), _>(CallError::Rejected(refused.clone())));
     assert_eq!(purse.rejection("pay", 3), refusal, "a rejection is passed on unchanged");
     assert_eq!((purse.take_messages(), purse.take_events()), (vec![], vec![]));
     assert_eq!((purse.alarms(), purse.state().coins), (vec![], 10));
@@ -137,18 +137,18 @@ fn what_a_call_brings_about_is_dropped_with_its_rejection() {
 
 #[test]
 fn each_failure_of_a_call_has_its_code_and_keeps_its_text() {
-    type Failure = fn(String) -> CallFailed;
+    type Failure = fn(String) -> CallError;
     let failures: [(Failure, &str); 10] = [
-        (CallFailed::InvalidArgument, "callee-invalid-argument"),
-        (CallFailed::NotFound, "callee-not-found"),
-        (CallFailed::Cycle, "call-cycle"),
-        (CallFailed::TooDeep, "call-too-deep"),
-        (CallFailed::Conflict, "call-conflict"),
-        (CallFailed::TimedOut, "call-timed-out"),
-        (CallFailed::Unavailable, "callee-unavailable"),
-        (CallFailed::Failed, "callee-failed"),
-        (CallFailed::Unknown, "call-unknown"),
-        (CallFailed::ReplyUnreadable, "reply-unreadable"),
+        (CallError::InvalidArgument, "callee-invalid-argument"),
+        (CallError::NotFound, "callee-not-found"),
+        (CallError::Cycle, "call-cycle"),
+        (CallError::TooDeep, "call-too-deep"),
+        (CallError::Conflict, "call-conflict"),
+        (CallError::TimedOut, "call-timed-out"),
+        (CallError::Unavailable, "callee-unavailable"),
+        (CallError::Failed, "callee-failed"),
+        (CallError::Unknown, "call-unknown"),
+        (CallError::ReplyUnreadable, "reply-unreadable"),
     ];
     let mut purse = purse();
     for (failed, code) in failures {

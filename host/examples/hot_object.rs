@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use highlander_host::activation::{Call, Consistency, Operation, Precondition};
+use highlander_host::call_context::Origin;
 use highlander_host::caller::Caller;
-use highlander_host::catalog::rollout::Terms;
+use highlander_host::catalog::rollout::DeployOptions;
 use highlander_host::clock::BootTime;
 use highlander_host::engine::wasmtime::{SandboxConfig, WasmtimeEngine};
 use highlander_host::id::ObjectId;
 use highlander_host::node::{Config, Node, Ports};
-use highlander_host::origin::Origin;
 use highlander_host::registry::local::{Directory, LocalSessions};
 use highlander_host::store::Store;
 use highlander_host::store::memory::Memory;
@@ -48,11 +48,11 @@ async fn main() {
         shows_traps: false,
         resident_max: 16,
         activation_rate: Some(1000),
-        store_patience: Duration::from_secs(10),
+        store_unavailable_timeout: Duration::from_secs(10),
     };
     let node = Node::start(ports, &config);
     node.joined().await;
-    node.deploy(counter.into(), &Terms::default()).await.unwrap();
+    node.deploy(counter.into(), &DeployOptions::default()).await.unwrap();
     load(&node, WARM_UP).await;
     for _ in 0..round_count {
         let (writes_before, began) = (store.put_count(), Instant::now());

@@ -4,32 +4,32 @@
 //! randomness. [`cell`] is the object's entry in the node's [`table`], [`offer`](mod@offer) delivers events to it,
 //! and [`task`] performs the machine's actions.
 
-pub mod answered;
-pub mod cell;
-pub mod commit;
-pub mod dealings;
-pub mod gate;
+pub mod alarm_timers;
+pub mod context;
+pub mod dispatch;
+pub mod driver;
+pub mod effects;
+pub mod idempotency;
+pub mod instance_cache;
 pub mod machine;
 pub mod mailbox;
-pub mod offer;
-pub mod outward;
+pub mod outbound;
 pub mod protocol;
-pub mod residents;
-pub mod surroundings;
+pub mod rate_limit;
+pub mod resolution;
+pub mod slot;
 pub mod table;
-pub mod task;
 #[cfg(test)]
 pub(crate) mod testing;
-pub mod timers;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::call_context::Origin;
 use crate::caller::Caller;
 use crate::clock::BootTime;
-use crate::error::{Code, Error};
-use crate::origin::Origin;
+use crate::error::{Error, ErrorCode};
 use crate::store::record::{Epoch, Version};
 
 /// Operation that a call requests.
@@ -56,13 +56,13 @@ pub enum Operation {
     /// The object's current position, in the form of a `reset` event; used when a subscription starts.
     Watch {
         /// Whether to include the state, if that is JSON. The object's node sets this according to the type.
-        shows_state: bool,
+        publish_state: bool,
     },
     /// Fires the earliest due alarm, if any, and updates the wake-up index entry. The reply is
-    /// [`dealings::shown::Woken`].
+    /// [`effects::shown::Woken`].
     Wake,
-    /// The object's alarms and messages. The reply is [`dealings::shown::Shown`].
-    ShowDealings,
+    /// The object's alarms and messages. The reply is [`effects::shown::Shown`].
+    ShowEffects,
     /// Retries or discards dead letters: the one with this number, or all. The reply is their count.
     DeadLetters {
         /// Whether to send them again; otherwise they are discarded.
@@ -249,6 +249,6 @@ impl Reason {
 }
 
 /// Returns an error answer.
-fn refuse(code: Code, message: impl Into<String>) -> Answer {
+fn refuse(code: ErrorCode, message: impl Into<String>) -> Answer {
     Err(Box::new(Error::new(code, message)))
 }

@@ -9,9 +9,9 @@ pub mod tokens;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::error::{Code, Error};
+use crate::error::{Error, ErrorCode};
 use crate::id::ObjectId;
-use scopes::{Right, Scopes};
+use scopes::{Permission, Scopes};
 
 /// Maximum length of a principal's name.
 const NAME_BYTES_MAX: usize = 64;
@@ -66,18 +66,18 @@ impl Caller {
     ///
     /// # Errors
     /// [`Code::Forbidden`] with the missing scope.
-    pub fn check(&self, right: Right<'_>) -> Result<(), Error> {
+    pub fn check(&self, right: Permission<'_>) -> Result<(), Error> {
         let may = match self {
             Self::Anonymous => true,
-            Self::Principal(principal) => principal.scopes.give(right),
-            Self::Object(_) => matches!(right, Right::Call(_)),
+            Self::Principal(principal) => principal.scopes.grant(right),
+            Self::Object(_) => matches!(right, Permission::Call(_)),
         };
         if may {
             return Ok(());
         }
         let wanted = right.to_string();
         let text = format!("{self} may not make this request: it requires the scope {wanted}");
-        Err(Error::new(Code::Forbidden, text).with_hint(
+        Err(Error::new(ErrorCode::Forbidden, text).with_hint(
             "use a token with this scope, or add the scope to this token in the token file",
         ))
     }
@@ -120,17 +120,19 @@ mod tests {
     #[test]
     fn objects_may_call_and_nothing_else() {
         let object = Caller::Object("list/home".parse().unwrap());
-        assert_eq!(object.check(Right::Call("todo")), Ok(()));
-        for right in [Right::Deploy("todo"), Right::Operate("todo"), Right::Administer] {
-            assert_eq!(object.check(right).unwrap_err().code, Code::Forbidden);
+        assert_eq!(object.check(Permission::Call("todo")), Ok(()));
+        for right in
+            [Permission::Deploy("todo"), Permission::Operate("todo"), Permission::Administer]
+        {
+            assert_eq!(object.check(right).unwrap_err().code, ErrorCode::Forbidden);
         }
     }
 
     #[test]
     fn a_refusal_names_the_caller_and_the_scope() {
         let caller = Caller::from(Principal::new("ci", "deploy:todo".parse().unwrap()).unwrap());
-        let error = caller.check(Right::Call("todo")).unwrap_err();
+        let error = caller.check(Permission::Call("todo")).unwrap_err();
         assert!(error.message.contains("ci may not") && error.message.contains("call:todo"));
-        assert_eq!(Caller::Anonymous.check(Right::Administer), Ok(()));
+        assert_eq!(Caller::Anonymous.check(Permission::Administer), Ok(()));
     }
 }

@@ -4,23 +4,23 @@
 //! only by conditional write ([`record`], [`rollout`]). A node keeps every revision compiled that its objects may
 //! need.
 
-mod changes;
+mod cached_type;
 pub mod check;
-mod known;
+pub mod component_gc;
+mod keyed_mutex;
+mod mutate;
+pub mod query;
 pub mod record;
 pub mod removal;
 pub mod repeated;
-pub mod retirement;
 mod rollback;
 pub mod rollout;
+mod rollout_stats;
 pub mod staged;
-mod tally;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
-mod turns;
-pub mod views;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,15 +30,15 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::engine::{Component, Description, Engine, LoadError};
-use crate::error::{Code, Error};
+use crate::error::{Error, ErrorCode};
 use crate::id::{CodeId, Digest, ObjectId, TypeName};
 use crate::store::{self, ETag, Store};
-use known::Known;
+use cached_type::CachedType;
+use keyed_mutex::KeyedMutex;
 use record::{RevisionEntry, TypeRecord, component_blob};
-use rollout::{Share, Stage};
-pub use tally::Taken;
-use tally::Tally;
-use turns::Turns;
+use rollout::{RolloutScope, Stage};
+use rollout_stats::RolloutStats;
+pub use rollout_stats::UpgradeStats;
 
 /// Suggested pause before a component is sent again to a node that was too busy to compile it.
 const COMPILE_RETRY: Duration = Duration::from_secs(5);
@@ -85,7 +85,7 @@ pub struct Deployed {
     /// Digest of its component.
     pub digest: Digest,
     /// Objects that take part in its roll-out; all if there is none.
-    pub share: Share,
+    pub scope: RolloutScope,
     /// Whether anything changed: deploying a component again with the same options changes nothing.
     pub is_new: bool,
     /// Whether the record changed, if only by the key of the deployment.
@@ -97,14 +97,14 @@ pub struct Deployed {
 pub struct Catalog {
     store: Arc<dyn Store>,
     engine: Arc<dyn Engine>,
-    known: RwLock<HashMap<Box<str>, Arc<Known>>>,
+    known: RwLock<HashMap<Box<str>, Arc<CachedType>>>,
     /// Serializes reads of each type, so that its component is compiled once.
-    reading: Turns,
-    tally: Tally,
+    reading: KeyedMutex,
+    stats: RolloutStats,
     /// Number of times that changes may have been missed.
-    doubts: AtomicU64,
+    invalidations: AtomicU64,
     /// Names of the types whose cached view has changed since a subscriber last removed them.
-    news: watch::Sender<BTreeSet<TypeName>>,
+    changes: watch::Sender<BTreeSet<TypeName>>,
 }
 
 impl Catalog {
@@ -115,24 +115,24 @@ impl Catalog {
             store,
             engine,
             known: RwLock::default(),
-            reading: Turns::default(),
-            tally: Tally::default(),
-            doubts: AtomicU64::new(0),
-            news: watch::Sender::default(),
+            reading: KeyedMutex::default(),
+            stats: RolloutStats::default(),
+            invalidations: AtomicU64::new(0),
+            changes: watch::Sender::default(),
         }
     }
 
     /// Returns the channel of changed types. The subscriber that handles an entry removes it.
     #[must_use]
     pub fn news(&self) -> &watch::Sender<BTreeSet<TypeName>> {
-        &self.news
+        &self.changes
     }
 
     /// Ensures that a type is loaded. For most calls this costs one table lookup.
     ///
     /// # Errors
     /// As [`current`](Self::current).
-    pub async fn know(&self, type_name: &str) -> Result<(), Error> {
+    pub async fn ensure_loaded(&self, type_name: &str) -> Result<(), Error> {
         let is_known = {
             let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
             known.get(type_name).is_some_and(|known| known.is_there().is_ok())
@@ -156,7 +156,7 @@ impl Catalog {
     /// # Errors
     /// As [`current`](Self::current); [`Code::StateUnreadable`] if the state belongs to a removed type of the same
     /// name.
-    pub async fn choose(
+    pub async fn resolve(
         &self,
         id: &ObjectId,
         written_with: u32,
@@ -173,13 +173,13 @@ impl Catalog {
         if has_state {
             known.record.may_open(id.key(), written_with)?;
         }
-        known.choose(id)
+        known.resolve(id)
     }
 
     /// Returns the code for an object from the cache alone, without I/O.
     #[must_use]
     pub fn chosen(&self, id: &ObjectId) -> Option<CodeId> {
-        Some(self.find(id.type_name())?.choose(id).ok()?.wanted.id())
+        Some(self.find(id.type_name())?.resolve(id).ok()?.wanted.id())
     }
 
     /// Returns a revision if it is ready to run.
@@ -202,7 +202,7 @@ impl Catalog {
         let known = self.find(type_name).ok_or_else(|| unknown_type(type_name))?;
         let entry = known.entry_of(code).ok_or_else(|| {
             let text = format!("revision {} of {type_name} no longer exists", code.revision);
-            Error::new(Code::RevisionNotFound, text).with_hint("deploy its component again")
+            Error::new(ErrorCode::RevisionNotFound, text).with_hint("deploy its component again")
         })?;
         if let Some(ready) = known.ready.get(&entry.number) {
             return Ok(Arc::clone(ready));
@@ -218,36 +218,43 @@ impl Catalog {
     ///
     /// # Errors
     /// If the store fails. The cached view stays in use.
-    pub async fn look_again(&self, type_name: &TypeName) -> Result<(), Error> {
+    pub async fn refresh_now(&self, type_name: &TypeName) -> Result<(), Error> {
         self.refresh(type_name.as_str()).await.map(drop)
     }
 
-    fn find(&self, type_name: &str) -> Option<Arc<Known>> {
+    fn find(&self, type_name: &str) -> Option<Arc<CachedType>> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         known.get(type_name).cloned()
     }
 
-    async fn get(&self, type_name: &str) -> Result<Arc<Known>, Error> {
+    async fn get(&self, type_name: &str) -> Result<Arc<CachedType>, Error> {
         match self.find(type_name) {
-            Some(known) if known.doubts == self.doubts.load(Ordering::SeqCst) => Ok(known),
+            Some(known) if known.generation == self.invalidations.load(Ordering::SeqCst) => {
+                Ok(known)
+            }
             _ => self.refresh(type_name).await,
         }
     }
 
-    async fn refresh(&self, type_name: &str) -> Result<Arc<Known>, Error> {
+    async fn refresh(&self, type_name: &str) -> Result<Arc<CachedType>, Error> {
         let _turn = self.reading.take(type_name).await;
         let before = self.find(type_name);
         // Loaded before the read, so that an invalidation during the read stays in effect.
-        let doubts = self.doubts.load(Ordering::SeqCst);
+        let doubts = self.invalidations.load(Ordering::SeqCst);
         let (record, etag) = self.read(type_name).await?.ok_or_else(|| unknown_type(type_name))?;
         if let Some(before) = before.as_ref().filter(|known| known.etag == etag) {
-            if before.doubts == doubts {
+            if before.generation == doubts {
                 return Ok(Arc::clone(before));
             }
-            return Ok(self.publish(Known { doubts, ..(**before).clone() }));
+            return Ok(self.publish(CachedType { generation: doubts, ..(**before).clone() }));
         }
-        let mut known =
-            Known { record, etag, doubts, ready: BTreeMap::new(), failed: BTreeMap::new() };
+        let mut known = CachedType {
+            record,
+            etag,
+            generation: doubts,
+            ready: BTreeMap::new(),
+            failed: BTreeMap::new(),
+        };
         // Revisions that were ready stay ready while any object runs them.
         if let Some(before) = &before {
             let in_use = before.ready.iter().filter(|(_, ready)| Arc::strong_count(ready) > 1);
@@ -272,25 +279,29 @@ impl Catalog {
             }
         }
         let counted = known.record.rollout.as_ref().map(|rollout| rollout.revision);
-        self.tally.begin(type_name, counted.unwrap_or(known.record.current));
+        self.stats.begin(type_name, counted.unwrap_or(known.record.current));
         Ok(self.publish(known))
     }
 
-    fn publish(&self, known: Known) -> Arc<Known> {
+    fn publish(&self, known: CachedType) -> Arc<CachedType> {
         let known = Arc::new(known);
         let name = known.record.name.clone();
         self.known
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(name.as_str().into(), Arc::clone(&known));
-        self.news.send_modify(|changed| {
+        self.changes.send_modify(|changed| {
             changed.insert(name);
         });
         known
     }
 
     /// Makes a recorded revision ready to run.
-    async fn prepare(&self, known: &Known, entry: &RevisionEntry) -> Result<Arc<Revision>, Error> {
+    async fn prepare(
+        &self,
+        known: &CachedType,
+        entry: &RevisionEntry,
+    ) -> Result<Arc<Revision>, Error> {
         let component = match known.component(entry.digest) {
             Some(component) => component,
             None => self.fetch(&component_blob(entry.digest, entry.copy), entry.digest).await?,
@@ -311,7 +322,7 @@ impl Catalog {
         let wasm = wasm.ok_or_else(|| {
             tracing::error!(component = %digest, "the component is missing, or does not match its digest");
             let text = format!("the component {digest} is missing or damaged in the store");
-            Error::new(Code::Internal, text).with_hint("deploy the component again")
+            Error::new(ErrorCode::Internal, text).with_hint("deploy the component again")
         })?;
         self.engine.load(digest, wasm).await.map_err(refused)
     }
@@ -324,7 +335,7 @@ impl Catalog {
         let record = TypeRecord::decode(type_name, &blob.bytes).map_err(|why| {
             tracing::error!(type_name, "the type's record was rejected and left unchanged: {why}");
             Error::new(
-                Code::RecordDamaged,
+                ErrorCode::RecordDamaged,
                 format!("the record of the type {type_name} is damaged: {why}"),
             )
         })?;
@@ -334,34 +345,34 @@ impl Catalog {
 
 fn unknown_type(type_name: &str) -> Error {
     let text = format!("no component is deployed for the type {type_name:?}");
-    Error::new(Code::UnknownType, text).with_hint("deploy one: highlander deploy FILE.wasm")
+    Error::new(ErrorCode::UnknownType, text).with_hint("deploy one: highlander deploy FILE.wasm")
 }
 
 fn unavailable(error: &store::Error) -> Error {
-    Error::new(Code::StoreUnavailable, error.to_string())
+    Error::new(ErrorCode::StoreUnavailable, error.to_string())
 }
 
 fn not_stored(why: &str) -> Error {
-    Error::new(Code::StoreUnavailable, format!("the component was not stored: {why}"))
+    Error::new(ErrorCode::StoreUnavailable, format!("the component was not stored: {why}"))
 }
 
 /// Whether a later attempt to make a revision ready may succeed: neither the store nor the machine's load is a property
 /// of the revision.
-fn is_passing(code: Code) -> bool {
-    matches!(code, Code::StoreUnavailable | Code::NodeFull)
+fn is_passing(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::StoreUnavailable | ErrorCode::NodeFull)
 }
 
 fn refused(error: LoadError) -> Error {
     match error {
         LoadError::Refused(why) => {
-            Error::new(Code::ComponentRefused, format!("the component was refused: {why}"))
+            Error::new(ErrorCode::ComponentRefused, format!("the component was refused: {why}"))
         }
         LoadError::Busy(why) => {
             let text = format!("the component was not compiled: {why}");
-            Error::new(Code::NodeFull, text).with_retry_after(COMPILE_RETRY)
+            Error::new(ErrorCode::NodeFull, text).with_retry_after(COMPILE_RETRY)
         }
         LoadError::Failed(why) => {
-            Error::new(Code::Internal, format!("the component could not be compiled: {why}"))
+            Error::new(ErrorCode::Internal, format!("the component could not be compiled: {why}"))
         }
     }
 }

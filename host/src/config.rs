@@ -5,13 +5,13 @@
 //! times without a unit and unknown keys are rejected. Secrets are in separate files ([`secret`], [`auth`]), never
 //! in a [`Config`].
 
-mod agree;
 pub mod auth;
 pub mod backends;
 pub mod keys;
+pub mod parse;
 pub mod secret;
 pub mod source;
-pub mod value;
+mod validate;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -87,14 +87,14 @@ pub struct Config {
     pub quarantine_after: u32,
     /// `objects.revisions_kept`.
     pub revisions_kept: u32,
-    /// `objects.collect_after`.
-    pub collect_after: Duration,
+    /// `objects.component_retention`.
+    pub component_retention: Duration,
     /// `objects.call_timeout`.
     pub call_timeout: Duration,
     /// `objects.activation_rate`, if set: maximum number of activations per second.
     pub activation_rate: Option<u32>,
-    /// `objects.store_patience`.
-    pub store_patience: Duration,
+    /// `objects.store_unavailable_timeout`.
+    pub store_unavailable_timeout: Duration,
     /// `sandbox.memory_max`, in bytes.
     pub memory_max: usize,
     /// `sandbox.cpu_max`.
@@ -129,10 +129,10 @@ impl Default for Config {
             mailbox_len: 128,
             quarantine_after: 10,
             revisions_kept: 10,
-            collect_after: Duration::from_hours(24),
+            component_retention: Duration::from_hours(24),
             call_timeout: Duration::from_secs(10),
             activation_rate: None,
-            store_patience: Duration::from_secs(10),
+            store_unavailable_timeout: Duration::from_secs(10),
             memory_max: 64 * 1024 * 1024,
             cpu_max: Duration::from_millis(100),
             resident_max: 4096,
@@ -160,7 +160,7 @@ impl Config {
             source::apply_file(&mut config, &mut given, &text, &path.display().to_string())?;
         }
         source::apply_environment(&mut config, &mut given, environment)?;
-        agree::check(&config, &given)?;
+        validate::check(&config, &given)?;
         Ok(config)
     }
 
@@ -169,7 +169,7 @@ impl Config {
     pub fn node_name(&self) -> String {
         self.name.clone().unwrap_or_else(|| {
             let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-            value::fitting_name(&host)
+            parse::fitting_name(&host)
         })
     }
 
@@ -193,7 +193,7 @@ impl Config {
 
     /// Returns a warning if the node accepts anonymous callers from other machines.
     #[must_use]
-    pub fn openness(&self) -> Option<String> {
+    pub fn exposure_warning(&self) -> Option<String> {
         let is_open = self.auth.tokens_file.is_none() && !self.listen.ip().is_loopback();
         is_open.then(|| {
             let listen = self.listen;

@@ -84,10 +84,10 @@ pub struct Event {
 
 /// Trigger of a handler run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Occasion {
+pub enum Trigger {
     /// Call.
     #[default]
-    Called,
+    Call,
     /// Message, with its number in the sender's sequence.
     Message(u64),
     /// Alarm of the object.

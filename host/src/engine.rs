@@ -4,7 +4,7 @@
 //! never used again. Every adapter passes [`conformance`].
 
 pub mod conformance;
-pub mod scripted;
+pub mod fake;
 pub mod wasmtime;
 
 use std::fmt;
@@ -16,8 +16,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::caller::Caller;
-use crate::effects::{Alarm, Effects, Occasion};
-use crate::error::Refusal;
+use crate::effects::{Alarm, Effects, Trigger};
+use crate::error::Rejection;
 use crate::id::{Digest, ObjectId, TypeName};
 
 /// Maximum number of handlers that an error lists; a type may have 256.
@@ -79,7 +79,7 @@ pub struct Description {
     pub handlers: Vec<Handler>,
     /// Whether subscribers receive the object's state.
     #[serde(default)]
-    pub shows_state: bool,
+    pub publish_state: bool,
 }
 
 impl Description {
@@ -161,7 +161,7 @@ pub enum RestoreError {
 
 /// Reason why an object does not reply to a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Rejection {
+pub enum HandlerError {
     /// The argument is invalid.
     InvalidArgument(String),
     /// The handler does not exist; the text lists the existing ones.
@@ -169,7 +169,7 @@ pub enum Rejection {
     /// The handler is an update, but the call allows only queries.
     NoQuery,
     /// The object rejected the call with its own code and message.
-    Refused(Refusal),
+    Rejected(Rejection),
 }
 
 /// Reason why a component cannot be used.
@@ -200,23 +200,23 @@ pub struct GuestCall<'a> {
     /// The caller.
     pub caller: &'a Caller,
     /// Trigger of the handler.
-    pub occasion: &'a Occasion,
+    pub trigger: &'a Trigger,
     /// The alarms that are set, sorted by name; `None` if no alarm is set.
     pub alarms: Option<&'a Arc<[Alarm]>>,
     /// The component's description. Alarms and messages for handlers that it lacks are rejected; `None` disables
     /// this check.
     pub own: Option<&'a Arc<Description>>,
     /// Port for calls to other objects; `None` if there are no other objects.
-    pub outward: Option<&'a Arc<dyn Outward>>,
+    pub outbound: Option<&'a Arc<dyn OutboundCalls>>,
 }
 
 impl<'a> GuestCall<'a> {
     /// Creates an anonymous call to an object that has no alarms and cannot call other objects.
     #[must_use]
     pub fn new(handler: &'a str, kind: HandlerKind, argument: &'a [u8], version: u64) -> Self {
-        let (caller, occasion) = (&Caller::Anonymous, &Occasion::Called);
-        let (alarms, own, outward) = (None, None, None);
-        Self { handler, kind, argument, version, caller, occasion, alarms, own, outward }
+        let (caller, trigger) = (&Caller::Anonymous, &Trigger::Call);
+        let (alarms, own, outbound) = (None, None, None);
+        Self { handler, kind, argument, version, caller, trigger, alarms, own, outbound }
     }
 }
 
@@ -231,7 +231,7 @@ pub struct Handled {
 
 /// Call from a handler to another object.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutwardCall {
+pub struct OutboundCall {
     /// The called object.
     pub to: ObjectId,
     /// The called handler.
@@ -247,9 +247,9 @@ pub struct OutwardCall {
 /// Reason why a call to another object has no reply. Except for [`Unknown`](Self::Unknown), the call changed
 /// nothing there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OutwardError {
+pub enum OutboundError {
     /// The object rejected the call with its own code and message.
-    Refused(Refusal),
+    Rejected(Rejection),
     /// The argument is invalid, or the call is malformed.
     InvalidArgument(String),
     /// The type or the handler does not exist.
@@ -272,7 +272,7 @@ pub enum OutwardError {
 
 /// Port through which a handler calls other objects.
 #[async_trait]
-pub trait Outward: fmt::Debug + Send + Sync + 'static {
+pub trait OutboundCalls: fmt::Debug + Send + Sync + 'static {
     /// Calls a handler of another object and waits for its JSON reply.
     ///
     /// # Errors
@@ -280,7 +280,7 @@ pub trait Outward: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Cancel safety
     /// If the future is dropped, the call may have taken effect, or may still.
-    async fn call(&self, call: OutwardCall) -> Result<Bytes, OutwardError>;
+    async fn call(&self, call: OutboundCall) -> Result<Bytes, OutboundError>;
 }
 
 /// Loads components for execution.
@@ -338,7 +338,8 @@ pub trait Instance: fmt::Debug + Send + 'static {
     ///
     /// # Errors
     /// See [`Fault`]. The instance must not be used after an error.
-    async fn handle(&mut self, call: GuestCall<'_>) -> Result<Result<Handled, Rejection>, Fault>;
+    async fn handle(&mut self, call: GuestCall<'_>)
+    -> Result<Result<Handled, HandlerError>, Fault>;
 
     /// Encodes the state: at most the configured `state_max`, and valid JSON if the type declares JSON.
     ///

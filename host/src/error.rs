@@ -38,9 +38,9 @@ macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $word:literal, $status:literal, $effect:ident, $retry:literal;)*) => {
         /// Error code: a stable word, its HTTP status, its effect, and whether the same call may be retried.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum Code { $($(#[$doc])* $name,)* }
+        pub enum ErrorCode { $($(#[$doc])* $name,)* }
 
-        impl Code {
+        impl ErrorCode {
             /// All codes.
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
@@ -123,7 +123,7 @@ codes! {
     /// The component failed the rehearsal on some objects, and was therefore not deployed.
     RehearsalFailed = "rehearsal-failed", 422, None, false;
     /// The revision failed on too many objects, or a node cannot run it, and was rolled back.
-    RevisionTakenBack = "revision-taken-back", 422, None, false;
+    RevisionRolledBack = "revision-rolled-back", 422, None, false;
     /// The new state would exceed the size limit.
     StateTooLarge = "state-too-large", 413, None, false;
     /// The object rejected the call.
@@ -176,7 +176,7 @@ codes! {
 
 /// Rejection of a call by the object.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct Rejection {
     /// Stable word for programs.
     pub code: String,
     /// Sentence for people.
@@ -190,13 +190,13 @@ pub struct Refusal {
 #[error("{message}")]
 pub struct Error {
     /// Error code.
-    pub code: Code,
+    pub code: ErrorCode,
     /// Message for people: the object or component, and the reason. Contains no paths or internals.
     pub message: String,
     /// Suggested next step, if there is something to enter or change.
     pub hint: Option<String>,
     /// The object's rejection, for [`Code::ObjectRejected`].
-    pub refusal: Option<Box<Refusal>>,
+    pub rejection: Option<Box<Rejection>>,
     /// Time after which a retry may succeed.
     pub retry_after: Option<Duration>,
     /// Node that can handle the call instead, if known.
@@ -206,12 +206,12 @@ pub struct Error {
 impl Error {
     /// Creates an error without a hint.
     #[must_use]
-    pub fn new(code: Code, message: impl Into<String>) -> Self {
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self {
             code,
             message: message.into(),
             hint: None,
-            refusal: None,
+            rejection: None,
             retry_after: None,
             owner: None,
         }
@@ -242,7 +242,7 @@ impl Error {
     }
 }
 
-impl fmt::Display for Code {
+impl fmt::Display for ErrorCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }

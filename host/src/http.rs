@@ -2,44 +2,44 @@
 //!
 //! Malformed and unauthorized requests are rejected here ([`access`], [`cross_site`]), and every error has the
 //! same format ([`problem`]). Routing is a pure function ([`route`]). Connection limits are enforced in
-//! [`accept`], [`patience`], [`unsent`] and [`wire`]. Well-formed requests go to the router, which decides
+//! [`accept`], [`timeout`], [`unsent`] and [`wire`]. Well-formed requests go to the router, which decides
 //! everything about objects. [`peers`] is the client side of the same routes, for requests to other nodes.
 
-pub mod accept;
-pub mod access;
 mod allow;
+pub mod auth;
 mod backlog;
-mod body;
 mod conditions;
-mod content;
+mod connection;
+mod connection_io;
 mod conversation;
-mod cross_site;
+mod csrf;
 mod documents;
 mod events;
-mod exchange;
 mod head;
+mod idle_timeout;
 mod media;
 mod misfit;
 mod objects;
 mod openapi;
-mod pages;
-mod patience;
 pub mod peers;
 pub mod problem;
 mod query;
 mod rehearsals;
-mod reply;
 mod request;
+mod request_body;
+mod response;
+mod response_body;
 pub mod route;
+pub mod server;
+mod static_files;
+mod system;
 mod terms;
 #[cfg(test)]
 mod tests;
 mod types;
 mod unread_body;
 mod unsent;
-mod web;
 mod websocket;
-mod wire;
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
@@ -55,14 +55,14 @@ use hyper::body::Incoming;
 
 use crate::activation::Precondition;
 use crate::caller::Caller;
-use crate::error::{Code, Error};
+use crate::error::{Error, ErrorCode};
 use crate::id::NodeId;
 use crate::rehearsal::Rehearsals;
 use crate::router::Router;
-use access::Access;
-use content::Content;
+use auth::Authorizer;
 use problem::Problem;
 use query::Parameters;
+use response_body::Content;
 use route::Route;
 use terms::Terms;
 use unread_body::Unread;
@@ -76,7 +76,7 @@ pub struct Config {
     /// Address at which other machines reach this node, as listed in `/v1/nodes`.
     pub address: String,
     /// Authentication and authorization of requests.
-    pub access: Arc<Access>,
+    pub access: Arc<Authorizer>,
     /// Whether to accept only requests whose `Host` is an IP address or `localhost`. Ignored if tokens are required.
     pub is_for_this_machine: bool,
     /// Directory whose files are served at `/web/`, if any.
@@ -107,7 +107,7 @@ impl Config {
     pub fn new(address: String) -> Self {
         Self {
             address,
-            access: Arc::new(Access::open()),
+            access: Arc::new(Authorizer::open()),
             is_for_this_machine: false,
             web: None,
             call_timeout: Duration::from_secs(10),
@@ -166,7 +166,7 @@ impl Api {
         let answer = answering.await.unwrap_or_else(|_| Err(after_panic(&parts.method).into()));
         let mut reply = answer.unwrap_or_else(|problem| problem.into_reply());
         let headers = reply.headers_mut();
-        headers.insert(reply::NODE, self.node_header());
+        headers.insert(response::NODE, self.node_header());
         if parts.method.is_safe() && !headers.contains_key(CACHE_CONTROL) {
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
@@ -177,7 +177,7 @@ impl Api {
 
     async fn route(&self, parts: &mut Parts, body: Incoming) -> Result<Reply, Problem> {
         let body = Unread::new(parts, body, &self.config);
-        let route = match self.admit(parts, parts.uri.path()) {
+        let route = match self.authorize(parts, parts.uri.path()) {
             Ok((route, caller, parameters)) => {
                 parts.extensions.insert(caller);
                 parts.extensions.insert(parameters);
@@ -225,24 +225,24 @@ impl Api {
             Route::Nodes => self.nodes(parts).await,
             Route::Drain(name) => self.drain(parts, &name).await,
             Route::Root => Ok(self.root()),
-            Route::Health => Ok(pages::health()),
+            Route::Health => Ok(system::health()),
             Route::Ready => self.ready(),
             Route::Metrics => Ok(self.metrics()),
-            Route::Problem(code) => pages::problem(&code),
+            Route::Problem(code) => system::problem(&code),
             Route::Web(name) => self.web(name).await,
         }
     }
 
     /// Evaluates the request's head: its route, its caller and its query parameters.
-    fn admit<'a>(
+    fn authorize<'a>(
         &self,
         parts: &Parts,
         path: &'a str,
     ) -> Result<(Route<'a>, Caller, Parameters), Problem> {
         head::check(parts)?;
         let route = route::find(&parts.method, path)?;
-        cross_site::check(parts, &self.config)?;
-        let caller = self.config.access.admit(&parts.headers, &route)?;
+        csrf::check(parts, &self.config)?;
+        let caller = self.config.access.authorize(&parts.headers, &route)?;
         if !matches!(route, Route::Misfit { .. }) {
             conditions::check(parts, &route)?;
             terms::check(&parts.headers, &route)?;
@@ -271,7 +271,7 @@ impl Api {
             return Ok(());
         }
         match self.router.node().catalog().current(id.type_name()).await {
-            Err(error) if error.code == Code::UnknownType => Err(Problem::of(error, id)),
+            Err(error) if error.code == ErrorCode::UnknownType => Err(Problem::of(error, id)),
             _ => Ok(()),
         }
     }
@@ -285,9 +285,9 @@ fn header_of(node: &NodeId) -> HeaderValue {
 /// Returns the error for a request during which the host panicked. The panic itself was logged.
 fn after_panic(method: &Method) -> Error {
     if method.is_safe() {
-        return Error::new(Code::Internal, "the node had an internal error");
+        return Error::new(ErrorCode::Internal, "the node had an internal error");
     }
     // The call may have reached its object, so "not executed" could be wrong.
     let text = "the node had an internal error, and the request may have taken effect";
-    Error::new(Code::OutcomeUnknown, text)
+    Error::new(ErrorCode::OutcomeUnknown, text)
 }

@@ -14,11 +14,12 @@
 //! - [`http`] and [`cli`]: the edge
 
 pub mod activation;
+pub mod call_context;
 pub mod caller;
 pub mod catalog;
 pub mod cli;
 pub mod clock;
-pub mod collection;
+pub mod component_gc;
 pub mod config;
 pub mod effects;
 pub mod engine;
@@ -31,7 +32,6 @@ pub mod json;
 pub mod limits;
 pub mod metrics;
 pub mod node;
-pub mod origin;
 pub mod registry;
 pub mod rehearsal;
 pub mod removal;
@@ -40,4 +40,4 @@ pub mod router;
 pub mod server;
 pub mod store;
 pub mod telemetry;
-pub mod waking;
+pub mod wakeups;

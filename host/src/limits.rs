@@ -42,7 +42,7 @@ pub const RECENT_WRITES_MAX: usize = 8;
 /// Maximum number of executed calls waiting for one commit; at this limit, no further call starts.
 pub const AWAITING_COMMIT_MAX: usize = 1024;
 /// Maximum wait for room in a full mailbox before a call is rejected with "mailbox full".
-pub const LOBBY_WAIT: Duration = Duration::from_millis(50);
+pub const OVERFLOW_WAIT: Duration = Duration::from_millis(50);
 /// Delay before deadlock detection starts for a call that waits for a waiting object. Most such waits end sooner.
 pub const LOOK_AFTER: Duration = Duration::from_millis(20);
 /// Maximum pause between two deadlock checks; the pause doubles after each check.
@@ -54,7 +54,7 @@ pub const GATHER_DIVISOR: u32 = 8;
 /// Maximum batching window.
 pub const GATHER_MAX: Duration = Duration::from_millis(5);
 /// Maximum number of calls that wait for room in a full mailbox, as a multiple of the mailbox's length.
-pub const LOBBY_FACTOR: usize = 16;
+pub const OVERFLOW_FACTOR: usize = 16;
 /// First backoff before an undecided write is sent again; it doubles up to [`RETRY_PAUSE_MAX`].
 pub const RETRY_PAUSE_MIN: Duration = Duration::from_millis(20);
 /// Maximum backoff before an undecided write is sent again.

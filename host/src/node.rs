@@ -4,20 +4,20 @@
 //! A node passes through a sequence of registry sessions ([`life`]). Activations belong to one session and end
 //! with it.
 
-mod departure;
+mod drain;
 mod health;
-mod life;
+mod idle_reaper;
 pub mod list;
+pub mod locate;
 pub mod placement;
 pub mod rehearsal;
 mod removal;
-pub mod revisions;
+pub mod rollout;
 mod session;
-mod sweep;
+mod session_loop;
 #[cfg(test)]
 mod tests;
-pub mod waking;
-pub mod whereabouts;
+pub mod wakeup_index;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,26 +26,26 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
 
-use crate::activation::gate::Gate;
-use crate::activation::offer::{deactivate, offer};
-use crate::activation::outward::{Exit, Route};
+use crate::activation::alarm_timers::Timers;
+use crate::activation::context::SessionContext;
+use crate::activation::dispatch::{deactivate, submit};
+use crate::activation::instance_cache::InstanceCache;
+use crate::activation::outbound::{ObjectCaller, OutboundPort};
 use crate::activation::protocol::Settings;
-use crate::activation::residents::Residents;
-use crate::activation::surroundings::Surroundings;
+use crate::activation::rate_limit::ActivationLimiter;
 use crate::activation::table::Table;
-use crate::activation::timers::Timers;
 use crate::activation::{Answer, Call, Operation, Reason};
 use crate::catalog::Catalog;
 use crate::clock::BootTime;
 use crate::engine::Engine;
-use crate::error::{Code, Error};
+use crate::error::{Error, ErrorCode};
 use crate::events::Hub;
 use crate::id::{NodeId, ObjectId, TypeName};
 use crate::metrics::Metrics;
 use crate::registry::{Registry, Sessions};
 use crate::store::Store;
-use crate::store::watched::Watched;
-use revisions::Turned;
+use crate::store::health::HealthTrackingStore;
+use rollout::TypeProgress;
 use session::Session;
 
 /// Settings of a node.
@@ -64,7 +64,7 @@ pub struct Config {
     /// Maximum number of activations per second; unlimited if neither the registry nor the store needs a limit.
     pub activation_rate: Option<u32>,
     /// Time without any answer from the store after which the node gives up its objects.
-    pub store_patience: Duration,
+    pub store_unavailable_timeout: Duration,
 }
 
 /// Adapters of a node's three ports.
@@ -97,20 +97,20 @@ pub struct Node {
     present: watch::Sender<Option<Arc<Session>>>,
     /// Name of the node in its current session, or in the previous one.
     id: watch::Sender<NodeId>,
-    store: Arc<Watched>,
+    store: Arc<HealthTrackingStore>,
     catalog: Arc<Catalog>,
-    gate: Arc<Gate>,
-    exit: Arc<Exit>,
+    gate: Arc<ActivationLimiter>,
+    exit: Arc<OutboundPort>,
     timers: Arc<Timers>,
     metrics: Arc<Metrics>,
     hub: Arc<Hub>,
     config: Config,
     /// Progress of the live objects with changes of their types.
-    turned: Mutex<BTreeMap<TypeName, Turned>>,
+    type_progress: Mutex<BTreeMap<TypeName, TypeProgress>>,
     /// Changed types whose notification of the other nodes is pending.
     untold: Mutex<BTreeSet<TypeName>>,
     is_draining: AtomicBool,
-    is_unwell: AtomicBool,
+    is_unhealthy: AtomicBool,
     is_unwritable: AtomicBool,
     /// Closed when the node is dropped, which ends its tasks.
     _gone: watch::Sender<()>,
@@ -124,7 +124,7 @@ impl Node {
     /// Called outside a tokio runtime.
     #[must_use]
     pub fn start(ports: Ports, config: &Config) -> Arc<Self> {
-        let store = Arc::new(Watched::new(ports.store));
+        let store = Arc::new(HealthTrackingStore::new(ports.store));
         let (alive, gone) = watch::channel(());
         let following = gone.clone();
         let catalog = Catalog::new(Arc::clone(&store) as Arc<dyn Store>, ports.engine);
@@ -134,28 +134,28 @@ impl Node {
             id: watch::Sender::new(NodeId::new("no-session")),
             store,
             catalog: Arc::new(catalog),
-            gate: Arc::new(Gate::new(config.activation_rate)),
+            gate: Arc::new(ActivationLimiter::new(config.activation_rate)),
             exit: Arc::default(),
             timers: Arc::default(),
             hub: Arc::new(Hub::new(Arc::clone(&metrics))),
             metrics,
             config: config.clone(),
-            turned: Mutex::default(),
+            type_progress: Mutex::default(),
             untold: Mutex::default(),
             is_draining: AtomicBool::new(false),
-            is_unwell: AtomicBool::new(false),
+            is_unhealthy: AtomicBool::new(false),
             is_unwritable: AtomicBool::new(false),
             _gone: alive,
         });
-        tokio::spawn(life::run(Arc::downgrade(&node), ports.sessions, gone));
-        tokio::spawn(revisions::follow(Arc::downgrade(&node), following));
-        tokio::spawn(sweep::run(Arc::downgrade(&node), config.idle_timeout));
-        tokio::spawn(health::run(Arc::downgrade(&node), config.store_patience));
+        tokio::spawn(session_loop::run(Arc::downgrade(&node), ports.sessions, gone));
+        tokio::spawn(rollout::follow(Arc::downgrade(&node), following));
+        tokio::spawn(idle_reaper::run(Arc::downgrade(&node), config.idle_timeout));
+        tokio::spawn(health::run(Arc::downgrade(&node), config.store_unavailable_timeout));
         node
     }
 
     /// Sets the route for calls between objects. Without a route, objects cannot call others.
-    pub fn open_exit(&self, route: Weak<dyn Route>) {
+    pub fn open_exit(&self, route: Weak<dyn ObjectCaller>) {
         self.exit.open(route);
     }
 
@@ -172,16 +172,16 @@ impl Node {
     }
 
     /// Starts a new session.
-    fn enter(&self, registry: Arc<dyn Registry>) -> Arc<Session> {
+    fn begin_session(&self, registry: Arc<dyn Registry>) -> Arc<Session> {
         let node = registry.node().clone();
         let resident_max = self.config.resident_max;
-        let session = Arc::new(Session::new(Arc::new(Surroundings {
+        let session = Arc::new(Session::new(Arc::new(SessionContext {
             registry,
             store: Arc::clone(&self.store) as Arc<dyn Store>,
             catalog: Arc::clone(&self.catalog),
             table: Table::new(),
-            residents: Residents::new(resident_max, Arc::clone(&self.metrics)),
-            gate: Arc::clone(&self.gate),
+            instances: InstanceCache::new(resident_max, Arc::clone(&self.metrics)),
+            activation_limiter: Arc::clone(&self.gate),
             settings: Settings {
                 node: node.clone(),
                 mailbox_len: self.config.mailbox_len,
@@ -190,39 +190,39 @@ impl Node {
             },
             hub: Arc::clone(&self.hub),
             metrics: Arc::clone(&self.metrics),
-            exit: Arc::clone(&self.exit),
+            outbound: Arc::clone(&self.exit),
             // The other half is reserved for the objects that these calls wait for.
             calls_out: Semaphore::new((resident_max / 2).max(1)),
-            timers: Arc::clone(&self.timers),
+            alarm_timers: Arc::clone(&self.timers),
             probe_ended: Notify::new(),
         })));
         tracing::info!(%node, "a session with the registry has started");
         self.metrics.sessions.inc();
         self.id.send_replace(node);
         // Before any activation: this node received no notifications of changes while it had no session.
-        self.catalog.doubt();
+        self.catalog.invalidate();
         self.present.send_replace(Some(Arc::clone(&session)));
         session
     }
 
     /// Ends the current session. The node accepts no calls until the next one starts.
-    fn exit(&self) {
+    fn end_session(&self) {
         self.present.send_replace(None);
     }
 
-    fn turned(&self) -> MutexGuard<'_, BTreeMap<TypeName, Turned>> {
+    fn type_progress(&self) -> MutexGuard<'_, BTreeMap<TypeName, TypeProgress>> {
         // Poisoning is harmless: the map is complete at every moment.
-        self.turned.lock().unwrap_or_else(PoisonError::into_inner)
+        self.type_progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn present(&self) -> Option<Arc<Session>> {
+    fn current_session(&self) -> Option<Arc<Session>> {
         self.present.borrow().clone()
     }
 
     /// Returns the node's current session with the registry, if any.
     #[must_use]
     pub fn session(&self) -> Option<Arc<dyn Registry>> {
-        Some(Arc::clone(&self.present()?.around.registry))
+        Some(Arc::clone(&self.current_session()?.ctx.registry))
     }
 
     /// Closes the session and frees all its claims.
@@ -245,7 +245,7 @@ impl Node {
     /// A call that has started runs to its end; only the answer is lost.
     pub async fn call(&self, id: &ObjectId, call: Call) -> Answer {
         let arrived = BootTime::now();
-        let answer = self.bring(id, call).await;
+        let answer = self.dispatch(id, call).await;
         let metrics = &self.metrics;
         match &answer {
             Ok(_) => metrics.calls_done.inc(),
@@ -255,26 +255,26 @@ impl Node {
         answer
     }
 
-    async fn bring(&self, id: &ObjectId, mut call: Call) -> Answer {
+    async fn dispatch(&self, id: &ObjectId, mut call: Call) -> Answer {
         // Checked before a claim is requested, so that calls to unknown types cost nothing.
-        self.catalog.know(id.type_name()).await.map_err(Box::new)?;
-        if let Operation::Watch { shows_state } = &mut call.operation {
+        self.catalog.ensure_loaded(id.type_name()).await.map_err(Box::new)?;
+        if let Operation::Watch { publish_state } = &mut call.operation {
             let revision = Box::pin(self.catalog.current(id.type_name())).await;
-            *shows_state &= revision.map_err(Box::new)?.description.shows_state;
+            *publish_state &= revision.map_err(Box::new)?.description.publish_state;
         }
         self.check_writable(id, &call.operation).await?;
-        let session = self.present().ok_or_else(|| no_session(id))?;
+        let session = self.current_session().ok_or_else(|| no_session(id))?;
         let (caller, answer) = oneshot::channel();
         let mut pending = (call, caller);
         loop {
-            let cell = match session.around.table.get(id) {
+            let cell = match session.ctx.table.get(id) {
                 Some(cell) => cell,
                 None => {
                     self.admit(&session, id)?;
-                    session.around.table.enter(id)
+                    session.ctx.table.enter(id)
                 }
             };
-            match offer(&cell, pending.0, pending.1, &session.around).await {
+            match submit(&cell, pending.0, pending.1, &session.ctx).await {
                 None => break,
                 Some(returned) => pending = returned,
             }
@@ -283,18 +283,18 @@ impl Node {
         }
         answer.await.unwrap_or_else(|_| {
             let text = format!("the task of {id} ended before it returned a result");
-            Err(Box::new(Error::new(Code::OutcomeUnknown, text)))
+            Err(Box::new(Error::new(ErrorCode::OutcomeUnknown, text)))
         })
     }
 
     /// Rejects the activation of an object that this node must not activate now.
     fn admit(&self, session: &Session, id: &ObjectId) -> Result<(), Box<Error>> {
         let (code, why) = if self.is_draining() {
-            (Code::Draining, "this node is handing over its objects")
+            (ErrorCode::Draining, "this node is handing over its objects")
         } else if session.is_leaving(id) {
-            (Code::Draining, "the object is being handed over to another node")
-        } else if self.is_unwell() {
-            (Code::StoreUnavailable, "the store has not responded to this node for some time")
+            (ErrorCode::Draining, "the object is being handed over to another node")
+        } else if self.is_unhealthy() {
+            (ErrorCode::StoreUnavailable, "the store has not responded to this node for some time")
         } else {
             return Ok(());
         };
@@ -304,7 +304,7 @@ impl Node {
     /// Whether the object is active here, or is being activated.
     #[must_use]
     pub fn is_active(&self, id: &ObjectId) -> bool {
-        self.present().is_some_and(|session| session.around.table.get(id).is_some())
+        self.current_session().is_some_and(|session| session.ctx.table.get(id).is_some())
     }
 
     /// Deactivates an object after its work in progress. Returns `false` if it was not active.
@@ -312,13 +312,13 @@ impl Node {
     /// # Cancel safety
     /// If the future is dropped, the object is still deactivated.
     pub async fn deactivate(&self, id: &ObjectId) -> bool {
-        let Some(session) = self.present() else { return false };
-        let Some(cell) = session.around.table.get(id) else { return false };
-        let ended_before = cell.ended();
+        let Some(session) = self.current_session() else { return false };
+        let Some(cell) = session.ctx.table.get(id) else { return false };
+        let ended_before = cell.activations_ended();
         until(|| {
-            let is_over = cell.ended() != ended_before;
+            let is_over = cell.activations_ended() != ended_before;
             if !is_over {
-                deactivate(&cell, Reason::Requested, &session.around);
+                deactivate(&cell, Reason::Requested, &session.ctx);
             }
             is_over
         })
@@ -359,7 +359,7 @@ impl Node {
     /// Returns the number of objects that are active on this node.
     #[must_use]
     pub fn active_count(&self) -> usize {
-        self.present().map_or(0, |session| session.around.table.len())
+        self.current_session().map_or(0, |session| session.ctx.table.len())
     }
 
     /// Renders the node's metrics in the Prometheus text format.
@@ -382,7 +382,7 @@ impl Node {
 fn no_session(id: &ObjectId) -> Box<Error> {
     let text =
         format!("the call to {id} was not executed: this node has no session with the registry");
-    Box::new(Error::new(Code::RegistryUnavailable, text))
+    Box::new(Error::new(ErrorCode::RegistryUnavailable, text))
 }
 
 /// Polls `condition` with growing pauses until it holds.

@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use crate::clock::BootTime;
 use crate::id::{NodeId, ObjectId, TypeName};
 use claims::{ClaimKey, Granularity};
-use members::{Members, Standing};
+use members::{Members, NodeStatus};
 
 /// Outcome of an attempt to claim an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub enum Error {
 
 /// Event that a session reports to its node.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Notice {
+pub enum SessionEvent {
     /// These claims were lost while the session lives, for example because an operator removed them. The node must
     /// end the activations that they covered.
     ClaimsLost(Vec<ClaimKey>),
@@ -138,7 +138,7 @@ pub trait Registry: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Cancel safety
     /// If the future is dropped, the other nodes may or may not see the new status.
-    async fn set_standing(&self, standing: Standing) -> Result<(), Error>;
+    async fn set_status(&self, status: NodeStatus) -> Result<(), Error>;
 
     /// Notifies all other nodes to read a type again. This node may be notified too.
     ///
@@ -147,13 +147,13 @@ pub trait Registry: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Cancel safety
     /// If the future is dropped, the other nodes may or may not be notified.
-    async fn announce(&self, type_name: &TypeName) -> Result<(), Error>;
+    async fn publish_type_change(&self, type_name: &TypeName) -> Result<(), Error>;
 
     /// Waits for the next session event. Supports a single consumer.
     ///
     /// # Cancel safety
     /// No event is lost.
-    async fn next_notice(&self) -> Notice;
+    async fn next_event(&self) -> SessionEvent;
 
     /// Closes the session. Returns when its claims are free or nothing more can be done to free them.
     ///

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::caller::Caller;
 use crate::catalog::staged::Staged;
-use crate::error::{Code, Error};
+use crate::error::{Error, ErrorCode};
 use crate::id::{Digest, ObjectId, TypeName};
 use crate::node::rehearsal::Rehearsed;
 use crate::router::Router;
@@ -148,8 +148,9 @@ impl Rehearsals {
             rehearsal.stopped = ended.as_ref().err().map(ToString::to_string);
         });
         ended?;
-        self.last(&type_name)
-            .ok_or_else(|| Error::new(Code::Internal, "the result of the rehearsal is missing"))
+        self.last(&type_name).ok_or_else(|| {
+            Error::new(ErrorCode::Internal, "the result of the rehearsal is missing")
+        })
     }
 
     async fn spread(
@@ -230,6 +231,6 @@ pub fn passed(rehearsal: &Rehearsal) -> Result<(), Error> {
     let name = &rehearsal.type_name;
     let causes = causes.collect::<Vec<_>>().join("; ");
     let text = format!("{failed} of {tried} objects of {name} failed the rehearsal: {causes}");
-    Err(Error::new(Code::RehearsalFailed, text)
+    Err(Error::new(ErrorCode::RehearsalFailed, text)
         .with_hint("correct the component, or deploy it anyway with --force"))
 }

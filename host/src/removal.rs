@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout};
 use crate::caller::Caller;
 use crate::catalog::removal::Removal;
 use crate::clock::wall_ms;
-use crate::error::{Code, Error};
+use crate::error::{Error, ErrorCode};
 use crate::id::TypeName;
 use crate::router::Router;
 use crate::router::context::Context;
@@ -24,7 +24,7 @@ use crate::router::rollout::Report;
 /// Maximum number of objects that are counted.
 pub const COUNT_MAX: usize = 10_000;
 /// Time limit for the live objects to end.
-const PATIENCE: Duration = Duration::from_mins(2);
+const TIMEOUT: Duration = Duration::from_mins(2);
 /// Interval between polls of the nodes.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -46,7 +46,7 @@ pub async fn remove(
 ) -> Result<usize, Error> {
     let node = router.node();
     let present = match node.catalog().revisions(type_name.as_str()).await {
-        Err(error) if error.code == Code::RecordDamaged => {
+        Err(error) if error.code == ErrorCode::RecordDamaged => {
             return give_up(router, type_name, force, by, error).await;
         }
         present => present?,
@@ -58,13 +58,13 @@ pub async fn remove(
         return Err(in_use(type_name, before));
     }
     let at_ms = wall_ms();
-    node.amend_type(type_name, |record| record.remove(before as u64, by, at_ms).map(Some)).await?;
+    node.update_type(type_name, |record| record.remove(before as u64, by, at_ms).map(Some)).await?;
     ended(router, type_name).await?;
     // A live object may have committed its first state after the first count.
     let left = node.count_objects(type_name, COUNT_MAX).await?;
     let is_refused = left > 0 && !force;
     if is_refused || left != before {
-        let changed = node.amend_type(type_name, |record| {
+        let changed = node.update_type(type_name, |record| {
             let Some(removal) = record.removed.take_if(|removal| removal.at_ms == at_ms) else {
                 return Ok(None);
             };
@@ -98,8 +98,8 @@ async fn give_up(
     let left = node.count_objects(type_name, COUNT_MAX).await?;
     let removal = Removal { at_ms: wall_ms(), by: by.to_string(), objects: left as u64 };
     node.catalog().give_up(type_name, removal).await?;
-    node.announce(type_name).await;
-    node.catalog().look_again(type_name).await?;
+    node.publish_type_change(type_name).await;
+    node.catalog().refresh_now(type_name).await?;
     ended(router, type_name).await?;
     tracing::warn!(%type_name, %by, left, "the type was removed; its record was damaged");
     Ok(left)
@@ -109,12 +109,12 @@ async fn give_up(
 async fn ended(router: &Router, type_name: &TypeName) -> Result<(), Error> {
     let catalog = router.node().catalog();
     let mut news = catalog.news().subscribe();
-    let ends = Instant::now() + PATIENCE;
+    let ends = Instant::now() + TIMEOUT;
     loop {
-        let mark = catalog.mark(type_name.as_str());
+        let mark = catalog.generation(type_name.as_str());
         let reports = router.progress(type_name, false, Context::default()).await;
         let has_ended = |report: &&Report| {
-            report.progress.as_ref().is_some_and(|p| Some(p.mark) == mark && p.is_turned)
+            report.progress.as_ref().is_some_and(|p| Some(p.generation) == mark && p.is_applied)
         };
         let Some(silent) = reports.iter().find(|report| !has_ended(report)) else { return Ok(()) };
         if Instant::now() >= ends {
@@ -122,7 +122,7 @@ async fn ended(router: &Router, type_name: &TypeName) -> Result<(), Error> {
                 "the type {type_name} is removed, but node {} has not reported that its objects have ended",
                 silent.node
             );
-            return Err(Error::new(Code::OutcomeUnknown, text)
+            return Err(Error::new(ErrorCode::OutcomeUnknown, text)
                 .with_hint("they end automatically; check the nodes: highlander nodes"));
         }
         let _ = timeout(LOOK, news.changed()).await;
@@ -136,7 +136,7 @@ fn in_use(type_name: &TypeName, count: usize) -> Error {
         count => format!("{count} objects"),
     };
     let text = format!("the type {type_name} has {count}, so it was not removed");
-    Error::new(Code::TypeInUse, text).with_hint(format!(
+    Error::new(ErrorCode::TypeInUse, text).with_hint(format!(
         "delete them, or keep them in the store: highlander types remove {type_name} --force"
     ))
 }

@@ -1,11 +1,11 @@
 //! Deployments and roll-backs, followed until every node serves the resulting revision.
 //!
 //! A request changes the record of the type. The roll-out then proceeds automatically: one node, chosen by the
-//! name of the type, polls all nodes and takes the next step ([`coordinate`]). `rollout/decide.rs` selects that
+//! name of the type, polls all nodes and takes the next step ([`coordinate`]). `rollout/policy.rs` selects that
 //! step, as a pure function.
 
 mod coordinate;
-mod decide;
+mod policy;
 #[cfg(test)]
 mod tests;
 
@@ -18,10 +18,10 @@ use tokio::time::{Instant, timeout};
 
 use crate::catalog::record::TypeRecord;
 use crate::catalog::repeated::{Back, RolledBack};
-use crate::catalog::rollout::{Stage, Terms};
-use crate::catalog::{Deployed, Taken};
+use crate::catalog::rollout::{DeployOptions, Stage};
+use crate::catalog::{Deployed, UpgradeStats};
 use crate::clock::wall_ms;
-use crate::error::{Code, Error};
+use crate::error::{Error, ErrorCode};
 use crate::id::TypeName;
 use crate::router::Router;
 use crate::router::rollout::Report;
@@ -36,7 +36,7 @@ const FOLLOW_MAX: Duration = Duration::from_mins(2);
 /// Deploys a component. If `is_followed`, waits until every node serves it.
 ///
 /// # Errors
-/// As [`Node::deploy`](crate::node::Node::deploy); [`Code::RevisionTakenBack`] if it failed on too many objects,
+/// As [`Node::deploy`](crate::node::Node::deploy); [`Code::RevisionRolledBack`] if it failed on too many objects,
 /// or a node could not run it; [`Code::OutcomeUnknown`] if it takes too long, in which case the roll-out
 /// continues.
 ///
@@ -45,7 +45,7 @@ const FOLLOW_MAX: Duration = Duration::from_mins(2);
 pub async fn deploy(
     router: &Router,
     wasm: bytes::Bytes,
-    terms: &Terms,
+    terms: &DeployOptions,
     is_followed: bool,
 ) -> Result<Deployed, Error> {
     let deployed = router.node().deploy(wasm, terms).await?;
@@ -70,9 +70,9 @@ pub async fn roll_back(
     is_followed: bool,
 ) -> Result<RolledBack, Error> {
     let node = router.node();
-    node.catalog().look_again(type_name).await?;
+    node.catalog().refresh_now(type_name).await?;
     let unchanged = OnceLock::new();
-    let changed = node.amend_type(type_name, |record| {
+    let changed = node.update_type(type_name, |record| {
         if let Some(revision) = record.rolled_back(back)? {
             let _ = unchanged.set(RolledBack { revision, is_new: false });
             return Ok(None);
@@ -90,13 +90,13 @@ pub async fn roll_back(
     if is_followed {
         // The cached record may be older than the roll-back. It shows no open roll-out either, so that following
         // it would end too early.
-        node.catalog().look_again(type_name).await.map_err(|error| {
+        node.catalog().refresh_now(type_name).await.map_err(|error| {
             let text = format!(
                 "the roll-back of {type_name} to revision {revision} continues, but cannot be \
                  followed: {error}"
             );
             let hint = format!("check its progress: highlander types {type_name}");
-            Error::new(Code::OutcomeUnknown, text).with_hint(hint)
+            Error::new(ErrorCode::OutcomeUnknown, text).with_hint(hint)
         })?;
         follow(router, type_name, revision).await?;
         heard(router, type_name, revision).await?;
@@ -110,9 +110,12 @@ async fn heard(router: &Router, type_name: &TypeName, revision: u32) -> Result<(
     let mut news = router.node().catalog().news().subscribe();
     let ends = Instant::now() + FOLLOW_MAX;
     loop {
-        let mark = router.node().catalog().mark(type_name.as_str());
+        let generation = router.node().catalog().generation(type_name.as_str());
         let has_heard = |report: &Report| {
-            report.progress.as_ref().is_some_and(|p| Some(p.mark) == mark && p.is_turned)
+            report
+                .progress
+                .as_ref()
+                .is_some_and(|p| Some(p.generation) == generation && p.is_applied)
         };
         // Without a session, this node cannot determine which nodes must report.
         let survey = router.survey(type_name, false).await;
@@ -135,7 +138,7 @@ async fn follow(router: &Router, type_name: &TypeName, revision: u32) -> Result<
             let is_open = record
                 .rollout
                 .as_ref()
-                .is_some_and(|open| open.revision == revision && open.stage != Stage::Watching);
+                .is_some_and(|open| open.revision == revision && open.stage != Stage::Verifying);
             if !is_open {
                 return ended(&record, revision);
             }
@@ -155,29 +158,29 @@ async fn wait(
             "revision {revision} of {type_name} is not on all nodes yet; its roll-out continues"
         );
         let hint = format!("check its progress: highlander types {type_name}");
-        return Err(Error::new(Code::OutcomeUnknown, text).with_hint(hint));
+        return Err(Error::new(ErrorCode::OutcomeUnknown, text).with_hint(hint));
     }
     let _ = timeout(LOOK_PAUSE, news.changed()).await;
     Ok(())
 }
 
 fn ended(record: &TypeRecord, revision: u32) -> Result<(), Error> {
-    let why = record.entry(revision).and_then(|entry| entry.taken_back.as_ref());
+    let why = record.entry(revision).and_then(|entry| entry.rolled_back.as_ref());
     let Some(why) = why.filter(|_| record.current != revision) else { return Ok(()) };
     let text =
         format!("the roll-out of revision {revision} of {} was reverted: {why}", record.name);
     let hint = format!("list the objects that it failed for: highlander types {}", record.name);
-    Err(Error::new(Code::RevisionTakenBack, text).with_hint(hint))
+    Err(Error::new(ErrorCode::RevisionRolledBack, text).with_hint(hint))
 }
 
 /// Adds up the reports of all nodes.
 #[must_use]
-pub fn total(reports: &[Report]) -> Taken {
-    let mut total = Taken::default();
-    for taken in reports.iter().filter_map(|report| report.progress.as_ref().map(|p| &p.taken)) {
-        total.well += taken.well;
+pub fn total(reports: &[Report]) -> UpgradeStats {
+    let mut total = UpgradeStats::default();
+    for taken in reports.iter().filter_map(|report| report.progress.as_ref().map(|p| &p.upgrades)) {
+        total.succeeded += taken.succeeded;
         total.failed += taken.failed;
-        total.held_back.extend(taken.held_back.clone());
+        total.pinned.extend(taken.pinned.clone());
     }
     total
 }

@@ -7,20 +7,21 @@
 //! without side effects, and this module carries it out. The router never queries the registry while it routes a
 //! call.
 
+mod admin;
+mod config;
 pub mod context;
-mod decide;
-mod elsewhere;
 pub mod listing;
 pub mod membership;
-mod owners;
+mod owner_cache;
+mod peer_limits;
 pub mod peers;
-mod places;
+mod policy;
 pub mod rollout;
+mod subscriptions;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
-mod watching;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -29,66 +30,43 @@ use async_trait::async_trait;
 use rand::RngExt as _;
 use tokio::sync::Semaphore;
 
-use crate::activation::outward::Route;
+use crate::activation::outbound::ObjectCaller;
 use crate::activation::{Answer, Call, Operation};
 use crate::clock::BootTime;
 use crate::engine::HandlerKind;
-use crate::error::{Code, Error};
+use crate::error::{Error, ErrorCode};
 use crate::id::{NodeId, ObjectId};
 use crate::node::Node;
 use crate::registry::claims::{ClaimKey, Granularity};
 use crate::registry::members::{Member, Members};
 use context::Context;
-use decide::{Came, Course, Step, View};
-use owners::OwnerCache;
-use peers::{Failure, Heard, Peers};
-use places::Places;
+use owner_cache::OwnerCache;
+use peer_limits::PeerLimits;
+use peers::{Failure, ForwardedReply, Peers};
+use policy::{Attempt, NextHop, RouteContext, RoutePlan};
 
-pub use decide::HOPS_MAX;
-pub use elsewhere::NodeStatus;
-
-/// Settings of a router.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// Maximum number of cached owners.
-    pub owner_cache_len: usize,
-    /// Maximum number of concurrent calls to each other node.
-    pub calls_per_peer: usize,
-    /// Maximum time that a call waits for a permit to be forwarded.
-    pub place_wait: Duration,
-    /// Maximum number of calls that may wait between attempts.
-    pub waiting_max: usize,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            owner_cache_len: 65_536,
-            calls_per_peer: 1024,
-            place_wait: Duration::from_millis(50),
-            waiting_max: 8192,
-        }
-    }
-}
+pub use admin::NodeReport;
+pub use config::Config;
+pub use policy::HOPS_MAX;
 
 /// Answer to a call, and the node that gave it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answered {
+pub struct RoutedReply {
     /// The answer.
-    pub answer: Answer,
+    pub reply: Answer,
     /// Node that executed the call, if it is another one.
     pub owner: Option<NodeId>,
 }
 
-impl Answered {
+impl RoutedReply {
     fn here(answer: Answer) -> Self {
-        Self { answer, owner: None }
+        Self { reply: answer, owner: None }
     }
 }
 
 /// This node's view of its cluster.
 #[derive(Debug, Clone)]
-struct Known {
+struct ClusterView {
     me: NodeId,
     members: Members,
     granularity: Granularity,
@@ -96,7 +74,7 @@ struct Known {
 
 /// A call while it is routed.
 #[derive(Debug, Clone, Copy)]
-struct Trip<'a> {
+struct RoutedCall<'a> {
     id: &'a ObjectId,
     key: ClaimKey,
     call: &'a Call,
@@ -109,25 +87,28 @@ pub struct Router {
     node: Arc<Node>,
     peers: Arc<dyn Peers>,
     owners: OwnerCache,
-    places: Places,
+    peer_limits: PeerLimits,
     waiting: Semaphore,
     /// View of the last session, for the time between two sessions.
-    known: Mutex<Known>,
+    last_view: Mutex<ClusterView>,
 }
 
 impl Router {
     /// Creates the router of `node`, which reaches the other nodes through `peers`.
     #[must_use]
     pub fn new(node: Arc<Node>, peers: Arc<dyn Peers>, config: &Config) -> Self {
-        let known =
-            Known { me: node.id(), members: Members::default(), granularity: Granularity::Object };
+        let known = ClusterView {
+            me: node.id(),
+            members: Members::default(),
+            granularity: Granularity::Object,
+        };
         Self {
             node,
             peers,
             owners: OwnerCache::new(config.owner_cache_len),
-            places: Places::new(config.calls_per_peer, config.place_wait),
+            peer_limits: PeerLimits::new(config.calls_per_peer, config.peer_permit_wait),
             waiting: Semaphore::new(config.waiting_max),
-            known: Mutex::new(known),
+            last_view: Mutex::new(known),
         }
     }
 
@@ -145,42 +126,42 @@ impl Router {
     /// # Cancel safety
     /// A call that has started runs to its end; only the answer is lost.
     pub async fn call(&self, id: &ObjectId, call: Call, context: Context) -> Answer {
-        self.route(id, &call, context).await.answer
+        self.route(id, &call, context).await.reply
     }
 
     /// Does the same as [`call`](Self::call), and also returns the node that gave the answer.
     ///
     /// # Cancel safety
     /// A call that has started runs to its end; only the answer is lost.
-    pub async fn route(&self, id: &ObjectId, call: &Call, context: Context) -> Answered {
+    pub async fn route(&self, id: &ObjectId, call: &Call, context: Context) -> RoutedReply {
         if !self.node.is_active(id) {
-            return Box::pin(self.travel(id, call, context, None)).await;
+            return Box::pin(self.route_with_retries(id, call, context, None)).await;
         }
         match self.node.call(id, call.clone()).await {
-            Err(error) if decide::is_worth_another_try(&error) => {
-                Box::pin(self.travel(id, call, context, Some(error))).await
+            Err(error) if policy::is_worth_another_try(&error) => {
+                Box::pin(self.route_with_retries(id, call, context, Some(error))).await
             }
-            answer => Answered::here(answer),
+            answer => RoutedReply::here(answer),
         }
     }
 
     /// Attempts a call until it has an answer. `refusal` is the error of this node, if the object is active here.
-    async fn travel(
+    async fn route_with_retries(
         &self,
         id: &ObjectId,
         call: &Call,
         context: Context,
         refusal: Option<Box<Error>>,
-    ) -> Answered {
-        let mut known = self.look();
+    ) -> RoutedReply {
+        let mut known = self.cluster_view();
         let key = known.granularity.key_of(id);
-        let trip = Trip { id, key, call, context };
+        let trip = RoutedCall { id, key, call, context };
         let remembered = self.remembered(key, &known.members);
         let terms = (call.deadline, call.key.is_some());
-        let mut course = Course::new(id, key, context.hops, remembered, terms);
+        let mut course = RoutePlan::new(id, key, context.hops, remembered, terms);
         let mut refusal = refusal;
         loop {
-            let view = View {
+            let view = RouteContext {
                 me: &known.me,
                 members: &known.members,
                 is_active: refusal.is_some() || self.node.is_active(id),
@@ -188,30 +169,30 @@ impl Router {
                 random: rand::rng().random(),
             };
             match course.next(view) {
-                Step::Here => {
+                NextHop::Here => {
                     let answer = match refusal.take() {
                         Some(error) => Err(error),
                         None => self.node.call(id, call.clone()).await,
                     };
-                    self.learn(key, &known.me, &answer, None);
-                    if let Some(answer) = course.take(&known.me, true, Came::Answered(answer)) {
-                        return Answered::here(answer);
+                    self.update_owner_cache(key, &known.me, &answer, None);
+                    if let Some(answer) = course.take(&known.me, true, Attempt::Answered(answer)) {
+                        return RoutedReply::here(answer);
                     }
                 }
-                Step::Forward(member) => {
+                NextHop::Forward(member) => {
                     let (came, owner) = self.forward(&member, &known.members, trip).await;
                     if let Some(answer) = course.take(&member.node, false, came) {
-                        return Answered { answer, owner: owner.or(Some(member.node)) };
+                        return RoutedReply { reply: answer, owner: owner.or(Some(member.node)) };
                     }
                 }
-                Step::Pause(span) => {
+                NextHop::Pause(span) => {
                     if !self.wait(span).await {
-                        return Answered::here(Err(course.give_up()));
+                        return RoutedReply::here(Err(course.give_up()));
                     }
                 }
-                Step::Answer(error) => return Answered::here(Err(error)),
+                NextHop::Answer(error) => return RoutedReply::here(Err(error)),
             }
-            known = self.look();
+            known = self.cluster_view();
         }
     }
 
@@ -220,32 +201,32 @@ impl Router {
         &self,
         member: &Member,
         members: &Members,
-        trip: Trip<'_>,
-    ) -> (Came, Option<NodeId>) {
-        let Trip { id, key, call, context } = trip;
+        trip: RoutedCall<'_>,
+    ) -> (Attempt, Option<NodeId>) {
+        let RoutedCall { id, key, call, context } = trip;
         let metrics = self.node.metrics();
-        let Some(place) = self.places.take(&member.node, members).await else {
+        let Some(place) = self.peer_limits.take(&member.node, members).await else {
             self.count("no-place");
-            return (Came::NoPlace, None);
+            return (Attempt::AtCapacity, None);
         };
         let sent = BootTime::now();
         let answer = tokio::select! {
             biased;
             answer = self.peers.call(member, id, call, context.forwarded()) => answer,
-            () = self.departure(&member.node) => {
+            () = self.peer_left(&member.node) => {
                 Err(Failure::Interrupted("left the cluster before it responded".to_owned()))
             }
         };
         drop(place);
         metrics.forward_seconds.observe(BootTime::now().since(sent).as_secs_f64());
         match answer {
-            Ok(Heard { answer, owner }) => {
+            Ok(ForwardedReply { answer, owner }) => {
                 match &answer {
                     Ok(_) => metrics.forwards_done.inc(),
                     Err(error) => self.count(error.code.as_str()),
                 }
-                self.learn(key, &member.node, &answer, owner.as_ref());
-                (Came::Answered(answer), owner)
+                self.update_owner_cache(key, &member.node, &answer, owner.as_ref());
+                (Attempt::Answered(answer), owner)
             }
             Err(failure) => {
                 self.owners.forget(key, &member.node);
@@ -255,15 +236,15 @@ impl Router {
         }
     }
 
-    async fn failed(&self, failure: Failure, id: &ObjectId, operation: &Operation) -> Came {
+    async fn failed(&self, failure: Failure, id: &ObjectId, operation: &Operation) -> Attempt {
         match failure {
             Failure::NotSent(why) => {
                 self.count("not-sent");
-                Came::NotSent(why)
+                Attempt::NotSent(why)
             }
             Failure::Interrupted(why) => {
                 self.count("interrupted");
-                Came::Interrupted { why, is_query: self.is_query(id, operation).await }
+                Attempt::Interrupted { why, is_query: self.is_query(id, operation).await }
             }
         }
     }
@@ -277,7 +258,7 @@ impl Router {
         let handler = match operation {
             Operation::Handle { handler, .. } => handler,
             // Waking an object twice has the same effect as waking it once.
-            Operation::Wake | Operation::ShowDealings | Operation::Watch { .. } => return true,
+            Operation::Wake | Operation::ShowEffects | Operation::Watch { .. } => return true,
             Operation::Query { .. } => return true,
             Operation::Delete
             | Operation::Resume
@@ -291,16 +272,22 @@ impl Router {
     }
 
     /// Updates the owner cache from the answer of `asked`.
-    fn learn(&self, key: ClaimKey, asked: &NodeId, answer: &Answer, done_at: Option<&NodeId>) {
+    fn update_owner_cache(
+        &self,
+        key: ClaimKey,
+        asked: &NodeId,
+        answer: &Answer,
+        done_at: Option<&NodeId>,
+    ) {
         match answer {
             // Objects that this node owns are found in its own table.
-            Ok(_) if *asked == self.known().me => {}
+            Ok(_) if *asked == self.last_view().me => {}
             Ok(_) => self.owners.put(key, done_at.unwrap_or(asked).clone()),
             Err(error) => match (error.code, &error.owner) {
-                (Code::NotOwner, Some(owner)) if owner != asked => {
+                (ErrorCode::NotOwner, Some(owner)) if owner != asked => {
                     self.owners.put(key, owner.clone());
                 }
-                (Code::NotOwner | Code::Draining | Code::RegistryUnavailable, _) => {
+                (ErrorCode::NotOwner | ErrorCode::Draining | ErrorCode::RegistryUnavailable, _) => {
                     self.owners.forget(key, asked);
                 }
                 _ => {}
@@ -348,7 +335,7 @@ impl Router {
     }
 
     /// Returns once `node` has left the members after it was one of them: it will not answer.
-    async fn departure(&self, node: &NodeId) {
+    async fn peer_left(&self, node: &NodeId) {
         let Some(mut members) = self.node.session().map(|session| session.members()) else {
             return std::future::pending().await;
         };
@@ -366,28 +353,28 @@ impl Router {
     }
 
     /// Returns this node's view of its cluster: that of its session, or of the previous one.
-    fn look(&self) -> Known {
-        let present = self.node.session().map(|session| Known {
+    fn cluster_view(&self) -> ClusterView {
+        let present = self.node.session().map(|session| ClusterView {
             me: session.node().clone(),
             members: session.members().borrow().clone(),
             granularity: session.granularity(),
         });
-        let mut known = self.known();
+        let mut known = self.last_view();
         if let Some(present) = present {
             *known = present;
         }
         known.clone()
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn last_view(&self) -> MutexGuard<'_, ClusterView> {
         // Poisoning is harmless, because the value is only replaced as a whole.
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.last_view.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[async_trait]
-impl Route for Router {
-    async fn bring(&self, id: &ObjectId, call: Call) -> Answer {
+impl ObjectCaller for Router {
+    async fn call(&self, id: &ObjectId, call: Call) -> Answer {
         self.call(id, call, Context::default()).await
     }
 
@@ -395,6 +382,6 @@ impl Route for Router {
         if self.node.is_active(id) {
             return self.node.waits_for(id);
         }
-        self.whereabouts(id, Context::default()).await.ok()?.waits_for
+        self.locate(id, Context::default()).await.ok()?.waits_for
     }
 }

@@ -2,10 +2,10 @@
 //!
 //! All components are wired here and nowhere else.
 
-mod descriptors;
-mod entrance;
-mod ports;
+mod adapters;
 mod records;
+mod rlimit;
+mod session_gate;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,29 +18,29 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use self::entrance::Entrance;
-use self::ports::Opened;
-use crate::activation::outward::Route;
-use crate::catalog::retirement::Retention;
+use self::adapters::Opened;
+use self::session_gate::SessionGate;
+use crate::activation::outbound::ObjectCaller;
+use crate::catalog::component_gc::Retention;
 use crate::cli::output;
 use crate::config::backends::RegistryKind;
 use crate::config::{self, Config};
-use crate::http::accept::{self, Server, Stage};
-use crate::http::access::Access;
+use crate::http::auth::Authorizer;
 use crate::http::peers::HttpPeers;
+use crate::http::server::{self, Server, Stage};
 use crate::http::{self, Api};
 use crate::node::{self, Node};
 use crate::router::{self, Router};
-use crate::{collection, rollout, waking};
+use crate::{component_gc, rollout, wakeups};
 
 /// Maximum time for releasing objects on a standalone node.
-const DRAIN_PATIENCE_ALONE: Duration = Duration::from_secs(10);
+const DRAIN_TIMEOUT_ALONE: Duration = Duration::from_secs(10);
 /// Maximum time for handing objects over to other nodes, one batch after another.
-const DRAIN_PATIENCE: Duration = Duration::from_mins(1);
+const DRAIN_TIMEOUT: Duration = Duration::from_mins(1);
 /// Maximum time for closing open connections afterwards.
-const CLOSE_PATIENCE_ALONE: Duration = Duration::from_secs(2);
+const CLOSE_TIMEOUT_ALONE: Duration = Duration::from_secs(2);
 /// The same in a cluster, where calls in flight are still forwarded to other nodes.
-const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Runs a node until it is signalled to stop.
 ///
@@ -63,19 +63,19 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr()?;
-    let config = fitted(config);
-    descriptors::raise(config.connections_max);
+    let config = clamp_to_kernel_limits(config);
+    rlimit::raise(config.connections_max);
     let (tokens, node_tokens) = (config.auth.tokens()?, config.auth.node_tokens()?);
     let (shown, taken) = node_tokens.map_or((None, Vec::new()), |t| (Some(t.shown), t.taken));
-    let access = Arc::new(Access::new(tokens, taken));
+    let access = Arc::new(Authorizer::new(tokens, taken));
     if let Some(path) = config.auth.tokens_file.clone() {
         tokio::spawn(reread_tokens(Arc::clone(&access), path, signal(SignalKind::hangup())?));
     }
     let advertised = config.advertised(address);
     let opened = tokio::select! {
-        opened = ports::open(&config, &advertised) => opened?,
+        opened = adapters::open(&config, &advertised) => opened?,
         () = signals.next() => {
-            accept::close_unused(listener).await;
+            server::close_unused(listener).await;
             output::note("stopped before the node started");
             return Ok(());
         }
@@ -86,23 +86,23 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let peers = Arc::new(HttpPeers::new().with_token(shown));
     let router = Router::new(Arc::clone(&node), peers, &router::Config::default());
     let router = Arc::new(router);
-    let route: Arc<dyn Route> = Arc::clone(&router) as Arc<dyn Route>;
+    let route: Arc<dyn ObjectCaller> = Arc::clone(&router) as Arc<dyn ObjectCaller>;
     node.open_exit(Arc::downgrade(&route));
-    tokio::spawn(waking::run(Arc::downgrade(&router)));
+    tokio::spawn(wakeups::run(Arc::downgrade(&router)));
     tokio::spawn(rollout::run(Arc::downgrade(&router)));
-    tokio::spawn(collection::run(Arc::downgrade(&router), retention(&config)));
+    tokio::spawn(component_gc::run(Arc::downgrade(&router), retention(&config)));
     let api = Api::new(router, http_config(&config, address, access));
     let (stage, staged) = watch::channel(Stage::Open);
-    let (patience, close_patience) = patience(&config);
-    let serving = tokio::spawn(Server::new(api, listener).run(staged, close_patience));
-    let running = Running { node, entrance, stage, serving, patience };
+    let (timeout, close_timeout) = timeout(&config);
+    let serving = tokio::spawn(Server::new(api, listener).run(staged, close_timeout));
+    let running = Running { node, entrance, stage, serving, timeout };
     // A remote registry may be unavailable for a long time; until then, readiness probes report that the node is
     // not ready.
     if config.registry.kind == RegistryKind::Local {
         running.node.joined().await;
     }
     output::note(&about);
-    if let Some(warning) = config.openness() {
+    if let Some(warning) = config.exposure_warning() {
         output::note(&format!("warning: {warning}"));
     }
     output::note(&format!("listening on http://{address}"));
@@ -119,10 +119,10 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 /// Running node, with everything that its shutdown needs.
 struct Running {
     node: Arc<Node>,
-    entrance: Arc<Entrance>,
+    entrance: Arc<SessionGate>,
     stage: watch::Sender<Stage>,
     serving: JoinHandle<()>,
-    patience: Duration,
+    timeout: Duration,
 }
 
 impl Running {
@@ -142,7 +142,7 @@ impl Running {
         let ending = async {
             // From now on, responses send clients to other nodes, so that few are left when connections close.
             self.stage.send_replace(Stage::Leaving);
-            let left = self.node.drain(self.patience).await;
+            let left = self.node.drain(self.timeout).await;
             if left > 0 {
                 tracing::warn!(left, "objects were still active when the drain timed out");
             }
@@ -187,7 +187,7 @@ impl Signals {
 }
 
 /// Reloads the token file on every SIGHUP. An invalid file leaves the tokens unchanged.
-async fn reread_tokens(access: Arc<Access>, path: PathBuf, mut hangup: Signal) {
+async fn reread_tokens(access: Arc<Authorizer>, path: PathBuf, mut hangup: Signal) {
     while hangup.recv().await.is_some() {
         match config::auth::read_tokens(&path) {
             Ok(tokens) => {
@@ -200,7 +200,7 @@ async fn reread_tokens(access: Arc<Access>, path: PathBuf, mut hangup: Signal) {
 }
 
 /// Reduces `resident_max` to the number of instances that the kernel's mapping limit allows.
-fn fitted(config: Config) -> Config {
+fn clamp_to_kernel_limits(config: Config) -> Config {
     let Some(allowed) = config::max_map_count().map(config::resident_allowed) else {
         return config;
     };
@@ -217,10 +217,10 @@ fn fitted(config: Config) -> Config {
 }
 
 /// Returns the timeouts for handing over objects and, after that, for closing connections.
-fn patience(config: &Config) -> (Duration, Duration) {
+fn timeout(config: &Config) -> (Duration, Duration) {
     match config.registry.kind {
-        RegistryKind::Local => (DRAIN_PATIENCE_ALONE, CLOSE_PATIENCE_ALONE),
-        RegistryKind::ZooKeeper => (DRAIN_PATIENCE, CLOSE_PATIENCE),
+        RegistryKind::Local => (DRAIN_TIMEOUT_ALONE, CLOSE_TIMEOUT_ALONE),
+        RegistryKind::ZooKeeper => (DRAIN_TIMEOUT, CLOSE_TIMEOUT),
     }
 }
 
@@ -232,18 +232,18 @@ fn node_config(config: &Config) -> node::Config {
         shows_traps: config.is_dev && config.listen.ip().is_loopback(),
         resident_max: usize::try_from(config.resident_max).unwrap_or(usize::MAX),
         activation_rate: config.activations_per_s(),
-        store_patience: config.store_patience,
+        store_unavailable_timeout: config.store_unavailable_timeout,
     }
 }
 
 fn retention(config: &Config) -> Retention {
     Retention {
         kept_count: usize::try_from(config.revisions_kept).unwrap_or(usize::MAX),
-        after_ms: u64::try_from(config.collect_after.as_millis()).unwrap_or(u64::MAX),
+        after_ms: u64::try_from(config.component_retention.as_millis()).unwrap_or(u64::MAX),
     }
 }
 
-fn http_config(config: &Config, address: SocketAddr, access: Arc<Access>) -> http::Config {
+fn http_config(config: &Config, address: SocketAddr, access: Arc<Authorizer>) -> http::Config {
     http::Config {
         access,
         is_for_this_machine: config.is_dev && config.listen.ip().is_loopback(),

@@ -5,11 +5,11 @@
 
 pub mod conformance;
 pub mod embedded;
+pub mod health;
 pub mod memory;
 pub mod probe;
 pub mod record;
 pub mod s3;
-pub mod watched;
 
 use std::fmt;
 use std::sync::Arc;
@@ -55,20 +55,20 @@ pub enum Condition {
 
 /// Outcome of a conditional write.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Put {
+pub enum PutOutcome {
     /// The write took place and is durable.
     Applied(ETag),
     /// The precondition failed, and this attempt changed nothing. An earlier attempt of the same write may have
     /// succeeded: read the blob and compare.
-    Refused,
+    PreconditionFailed,
     /// The outcome is unknown: the write may have taken place, or may still. Send the same bytes under the same
     /// condition again.
-    Undecided(String),
+    Unknown(String),
     /// The store cannot take writes now, for example because the disk is full. This attempt changed nothing. An
     /// earlier attempt may have succeeded, and a later one may.
     Unavailable(String),
     /// The store rejected this write permanently; it did not take place.
-    Denied(String),
+    Rejected(String),
 }
 
 /// One page of a listing.
@@ -109,7 +109,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Cancel safety
     /// If the future is dropped, the write may or may not take place, as after [`Put::Undecided`].
-    async fn put(&self, name: &str, bytes: Bytes, condition: Condition) -> Put;
+    async fn put(&self, name: &str, bytes: Bytes, condition: Condition) -> PutOutcome;
 
     /// Deletes the blob `name` if it exists.
     ///
@@ -121,7 +121,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Cancel safety
     /// If the future is dropped, the blob may or may not be deleted, as after an error.
-    async fn remove(&self, name: &str) -> Result<(), Error>;
+    async fn delete(&self, name: &str) -> Result<(), Error>;
 
     /// Returns at most `limit` names that begin with `prefix` and are greater than `after`.
     ///

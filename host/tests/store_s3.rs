@@ -19,7 +19,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use highlander_host::store::s3::{AccessKey, ConnectError, Options, S3};
-use highlander_host::store::{Blob, Condition, ETag, Error, Put, Store, conformance, probe};
+use highlander_host::store::{Blob, Condition, ETag, Error, PutOutcome, Store, conformance, probe};
 use highlander_s3_server::faults::{Fault, Faults, Operation, Quirks, Rule};
 use highlander_s3_server::{self as server, Server};
 use highlander_services::ministack::Ministack;
@@ -79,13 +79,13 @@ async fn connect(options: Options) -> Arc<S3> {
     Arc::new(S3::connect_with_key(options, key).await.unwrap())
 }
 
-async fn put(store: &S3, name: &str, bytes: &'static str, condition: Condition) -> Put {
+async fn put(store: &S3, name: &str, bytes: &'static str, condition: Condition) -> PutOutcome {
     store.put(name, Bytes::from_static(bytes.as_bytes()), condition).await
 }
 
 async fn make(store: &S3, name: &str, bytes: &'static str) -> ETag {
     match put(store, name, bytes, Condition::Absent).await {
-        Put::Applied(etag) => etag,
+        PutOutcome::Applied(etag) => etag,
         other => panic!("{other:?}"),
     }
 }
@@ -149,7 +149,10 @@ async fn what_was_written_survives_the_server() {
     let store = connect(options(&server.url())).await;
     let expected = Blob { bytes: Bytes::from_static(b"1"), etag: etag.clone() };
     assert_eq!(store.get("a.json").await, Ok(Some(expected)));
-    assert!(matches!(put(&store, "a.json", "2", Condition::Matches(etag)).await, Put::Applied(_)));
+    assert!(matches!(
+        put(&store, "a.json", "2", Condition::Matches(etag)).await,
+        PutOutcome::Applied(_)
+    ));
 }
 
 #[tokio::test]
@@ -173,12 +176,15 @@ async fn faults_of_a_write_that_may_have_taken_place_are_undecided() {
         place.add(fault, Operation::Put);
         let count = place.server.request_count(Operation::Put);
         let first = put(&store, &name, "1", Condition::Absent).await;
-        assert!(matches!(first, Put::Undecided(_)), "{name}: {first:?}");
+        assert!(matches!(first, PutOutcome::Unknown(_)), "{name}: {first:?}");
         assert_eq!(place.server.request_count(Operation::Put), count + 1, "{name} was sent once");
         assert_eq!(read(&store, &name).await.is_some(), is_applied, "{name}");
         let second = put(&store, &name, "1", Condition::Absent).await;
-        let is_as_it_was =
-            if is_applied { second == Put::Refused } else { matches!(second, Put::Applied(_)) };
+        let is_as_it_was = if is_applied {
+            second == PutOutcome::PreconditionFailed
+        } else {
+            matches!(second, PutOutcome::Applied(_))
+        };
         assert!(is_as_it_was, "{name}: {second:?}");
     }
 }
@@ -197,7 +203,7 @@ async fn what_the_store_denies_is_denied_in_words() {
     ] {
         place.add(Fault::Refuse(status, code), Operation::Put);
         let denied = put(&store, "a.json", "1", Condition::Absent).await;
-        let Put::Denied(text) = denied else { panic!("{status} {code}: {denied:?}") };
+        let PutOutcome::Rejected(text) = denied else { panic!("{status} {code}: {denied:?}") };
         assert!(text.contains(word) && text.contains("a.json") && text.contains(BUCKET), "{text}");
     }
     make(&store, "a.json", "1").await;
@@ -209,7 +215,7 @@ async fn a_write_without_an_answer_is_undecided_and_may_land_late() {
     let store = connect(Options { request_timeout: SHORT_TIMEOUT, ..place.options() }).await;
     place.add(Fault::Hold, Operation::Put);
     let first = put(&store, "a.json", "late", Condition::Absent).await;
-    let Put::Undecided(text) = first else { panic!("{first:?}") };
+    let PutOutcome::Unknown(text) = first else { panic!("{first:?}") };
     assert!(text.contains("no response within 0.3 s"), "{text}");
     // A client with a longer timeout gets its answers.
     let store = place.store().await;
@@ -219,7 +225,10 @@ async fn a_write_without_an_answer_is_undecided_and_may_land_late() {
         tokio::task::yield_now().await;
     }
     let written = put(&store, "a.json", "next", Condition::Matches(etag)).await;
-    assert!(matches!(written, Put::Applied(_)), "the late write changed nothing: {written:?}");
+    assert!(
+        matches!(written, PutOutcome::Applied(_)),
+        "the late write changed nothing: {written:?}"
+    );
 }
 
 #[tokio::test]
@@ -273,9 +282,9 @@ async fn raise(store: &S3, name: &str, writer: usize) -> usize {
         let condition = before.map_or(Condition::Absent, |blob| Condition::Matches(blob.etag));
         loop {
             match store.put(name, bytes.clone(), condition.clone()).await {
-                Put::Applied(_) => raised += 1,
-                Put::Undecided(_) | Put::Unavailable(_) => continue,
-                Put::Refused => match store.get(name).await {
+                PutOutcome::Applied(_) => raised += 1,
+                PutOutcome::Unknown(_) | PutOutcome::Unavailable(_) => continue,
+                PutOutcome::PreconditionFailed => match store.get(name).await {
                     Ok(found) => {
                         let found = found.map(|blob| {
                             serde_json::from_slice::<Vec<String>>(&blob.bytes).unwrap()
@@ -284,7 +293,7 @@ async fn raise(store: &S3, name: &str, writer: usize) -> usize {
                     }
                     Err(_) => continue,
                 },
-                Put::Denied(reason) => panic!("{reason}"),
+                PutOutcome::Rejected(reason) => panic!("{reason}"),
             }
             break;
         }
@@ -405,7 +414,7 @@ async fn long_listings_come_in_pages() {
 }
 
 #[tokio::test]
-async fn wrong_surroundings_are_told_clearly() {
+async fn wrong_settings_are_reported_clearly() {
     let place = Place::new().await;
     let finding = async |options: Options, secret: &str| {
         let key = AccessKey { id: "highlander-access".to_owned(), secret: secret.to_owned() };

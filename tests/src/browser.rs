@@ -37,7 +37,7 @@ const FLAGS: [&str; 11] = [
 /// A running browser.
 #[derive(Debug)]
 pub struct Browser {
-    link: Link,
+    link: FaultProxy,
     /// Host and port of the DevTools endpoint.
     address: String,
     // Declared before the profile, so that the process ends before its profile is removed.
@@ -48,7 +48,7 @@ pub struct Browser {
 /// A window of the browser, closed together with it.
 #[derive(Debug)]
 pub struct Window {
-    link: Link,
+    link: FaultProxy,
 }
 
 impl Browser {
@@ -67,7 +67,7 @@ impl Browser {
         let line = process.line_with("DevTools listening on ws://").await;
         let (_, url) = line.split_once("listening on ").unwrap();
         let address = url.trim_start_matches("ws://").split('/').next().unwrap().to_owned();
-        let link = Link::open(&address, url.trim()).await;
+        let link = FaultProxy::open(&address, url.trim()).await;
         Some(Self { link, address, _process: process, _profile: profile })
     }
 
@@ -78,7 +78,7 @@ impl Browser {
         let target = self.link.ask("Target.createTarget", target).await;
         let id = target["targetId"].as_str().unwrap();
         let url = format!("ws://{}/devtools/page/{id}", self.address);
-        Window { link: Link::open(&self.address, &url).await }
+        Window { link: FaultProxy::open(&self.address, &url).await }
     }
 }
 
@@ -137,12 +137,12 @@ fn option(name: &str, value: &OsStr) -> std::ffi::OsString {
 
 /// A protocol connection with one request at a time.
 #[derive(Debug)]
-struct Link {
+struct FaultProxy {
     socket: WebSocketStream<TcpStream>,
     asked: u64,
 }
 
-impl Link {
+impl FaultProxy {
     async fn open(address: &str, url: &str) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
         let (socket, _) = tokio_tungstenite::client_async(url, stream).await.unwrap();

@@ -7,7 +7,7 @@
 
 pub mod bucket;
 pub mod load;
-pub mod member;
+pub mod node_process;
 pub mod objects;
 pub mod options;
 pub mod rollouts;
@@ -24,7 +24,7 @@ use tempfile::TempDir;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use self::bucket::Bucket;
-use self::member::{Member, Surroundings};
+use self::node_process::{Environment, NodeProcess};
 use self::options::ClusterOptions;
 use crate::client::Client;
 use crate::wait;
@@ -39,7 +39,7 @@ pub const PREFIX: &str = "test";
 #[derive(Debug)]
 pub struct Cluster {
     // In drop order: nodes first, and the permit last.
-    members: Vec<Arc<Member>>,
+    members: Vec<Arc<NodeProcess>>,
     ensemble: Arc<Ensemble>,
     bucket: Bucket,
     options: ClusterOptions,
@@ -60,9 +60,10 @@ impl Cluster {
         let dir = folder.path().join("store");
         let (ensemble, bucket) = tokio::join!(ensemble, Bucket::start(options.bucket, dir));
         let ensemble = Arc::new(ensemble);
-        let surroundings =
-            Surroundings { ensemble: &ensemble, bucket: &bucket, folder: folder.path() };
-        let members = (0..options.nodes).map(|index| Member::start(index, &options, &surroundings));
+        let environment =
+            Environment { ensemble: &ensemble, bucket: &bucket, folder: folder.path() };
+        let members =
+            (0..options.nodes).map(|index| NodeProcess::start(index, &options, &environment));
         let members = join_all(members).await.into_iter().map(Arc::new).collect();
         let cluster = Self { members, ensemble, bucket, options, folder, _permit: permit };
         cluster.deploy().await;
@@ -71,13 +72,13 @@ impl Cluster {
 
     /// Returns a node by its index, from 0.
     #[must_use]
-    pub fn node(&self, index: usize) -> &Arc<Member> {
+    pub fn node(&self, index: usize) -> &Arc<NodeProcess> {
         &self.members[index]
     }
 
     /// Returns all nodes.
     #[must_use]
-    pub fn nodes(&self) -> &[Arc<Member>] {
+    pub fn nodes(&self) -> &[Arc<NodeProcess>] {
         &self.members
     }
 
@@ -93,7 +94,7 @@ impl Cluster {
         self.client_of(&self.members[index])
     }
 
-    fn client_of(&self, member: &Member) -> Client {
+    fn client_of(&self, member: &NodeProcess) -> Client {
         Client::new(&member.url()).with_token(self.options.token.as_deref())
     }
 

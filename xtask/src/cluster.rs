@@ -16,15 +16,15 @@ use crate::node::Node;
 use crate::script::{self, Options, Step};
 use crate::shell::{self, Shell};
 use crate::workspace::Workspace;
-use crate::{guests, process, system};
+use crate::{guests, install, process};
 
-mod cast;
-mod lines;
-mod parts;
+mod node_roles;
+mod script_steps;
+mod services;
 
-use cast::{Cast, NODE_COUNT};
-use lines::{Does, FOLDER, OBJECT, STEPS};
-use parts::{Folder, Store};
+use node_roles::{NODE_COUNT, NodeRoles};
+use script_steps::{Does, FOLDER, OBJECT, STEPS};
+use services::{Folder, Store};
 
 /// Objects that are uploaded.
 const OBJECTS: &[&str] = &["counter", "list", "todo", "user"];
@@ -41,7 +41,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let workspace = Workspace::load()?;
-    system::ensure_all(&workspace.root)?;
+    install::ensure_all(&workspace.root)?;
     // Before any process starts, so that no signal ends this program without them.
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGCHLD])?;
     build(&workspace, options.debug)?;
@@ -74,7 +74,7 @@ fn build(workspace: &Workspace, is_debug: bool) -> Result<()> {
 /// All parts of the cluster; the drop order ends a part before the parts that it uses.
 struct Cluster {
     nodes: [Option<Node>; NODE_COUNT],
-    cast: Cast,
+    cast: NodeRoles,
     store: Store,
     ensemble: Ensemble,
     folder: Folder,
@@ -90,12 +90,12 @@ impl Cluster {
             false => Folder::keep(workspace.target.join("cluster"))?,
         };
         println!("\n# Start 3 ZooKeeper servers.");
-        let ensemble = parts::start_ensemble().context("cannot start ZooKeeper")?;
+        let ensemble = services::start_ensemble().context("cannot start ZooKeeper")?;
         println!("The servers are ready: {}", ensemble.connect_string());
         println!("\n# Start an S3 server.");
         let store = Store::start(&binaries, &folder)?;
         println!("The server is ready: {}", store.url());
-        let cast = Cast::new(addresses(options.once)?);
+        let cast = NodeRoles::new(addresses(options.once)?);
         let nodes = [const { None }; NODE_COUNT];
         let mut cluster = Self { nodes, cast, store, ensemble, folder, workspace, binaries };
         println!("\n# Start {NODE_COUNT} nodes.");
@@ -111,11 +111,11 @@ impl Cluster {
 
     fn start_node(&mut self, index: usize) -> Result<()> {
         let address = self.cast.address(index);
-        parts::write_config(&self.folder, index, address, &self.ensemble, &self.store)?;
-        let config = self.folder.file(&format!("{}.toml", cast::name(index)));
+        services::write_config(&self.folder, index, address, &self.ensemble, &self.store)?;
+        let config = self.folder.file(&format!("{}.toml", node_roles::name(index)));
         println!("$ highlander serve --config {} &", shell::shown(&config));
-        let node = parts::start_node(&self.binaries, &self.folder, index, address)?;
-        println!("{} is ready: http://{address}", cast::name(index));
+        let node = services::start_node(&self.binaries, &self.folder, index, address)?;
+        println!("{} is ready: http://{address}", node_roles::name(index));
         if let Some(place) = self.nodes.get_mut(index) {
             *place = Some(node);
         }
@@ -149,14 +149,14 @@ impl Cluster {
         match step.does {
             Does::FindHost => println!("$ {}", self.here(step.line)),
             Does::Run(expect) => {
-                let output = self.shell().run(&self.here(step.line), &parts::credentials())?;
+                let output = self.shell().run(&self.here(step.line), &services::credentials())?;
                 expect.check(&output)?;
             }
             Does::NameOwner(number) => {
                 let output = self.shell().run(&self.here(step.line), &[])?;
                 let owner = self.owner(step.line)?;
                 self.cast.give(number, owner);
-                let name = cast::name(owner);
+                let name = node_roles::name(owner);
                 if !output.contains(&format!("{name}-")) {
                     bail!("expected {name} in {:?}", output.trim());
                 }
@@ -175,7 +175,7 @@ impl Cluster {
         let document = self.shell().run_quietly(&format!("{} --json", self.here(line)), &[])?;
         let document: serde_json::Value = serde_json::from_str(&document)?;
         let owner =
-            document.get("node").and_then(serde_json::Value::as_str).and_then(cast::index_of);
+            document.get("node").and_then(serde_json::Value::as_str).and_then(node_roles::index_of);
         owner.with_context(|| format!("{OBJECT} has no owner: {document}"))
     }
 
@@ -196,7 +196,7 @@ impl Cluster {
         for step in STEPS {
             println!("\n# {}\n{}", step.why, self.here(step.line));
         }
-        let variables = parts::credentials();
+        let variables = services::credentials();
         let variables = variables.iter().map(|(name, value)| format!("{name}={value}"));
         let variables = variables.collect::<Vec<_>>().join(" ");
         println!("\nTo restart a killed node, run for example:");
@@ -212,7 +212,7 @@ impl Cluster {
             }
             for (index, place) in self.nodes.iter_mut().enumerate() {
                 if let Some(status) = place.as_mut().and_then(Node::exit_status) {
-                    println!("{} has exited ({status})", cast::name(index));
+                    println!("{} has exited ({status})", node_roles::name(index));
                     *place = None;
                 }
             }
@@ -232,7 +232,7 @@ impl Cluster {
 
     fn show_logs(&self) {
         for index in 0..NODE_COUNT {
-            let name = cast::name(index);
+            let name = node_roles::name(index);
             eprintln!(
                 "--- end of the log of {name}\n{}",
                 self.folder.log_end(&format!("{name}.log"))
@@ -244,7 +244,7 @@ impl Cluster {
 
 /// Returns the usual addresses if they are free and the cluster is interactive, else free ones.
 fn addresses(is_once: bool) -> Result<[String; NODE_COUNT]> {
-    let usual = std::array::from_fn(|index| cast::usual_address(index + 1));
+    let usual = std::array::from_fn(|index| node_roles::usual_address(index + 1));
     if !is_once && usual.iter().all(|address| TcpListener::bind(address).is_ok()) {
         return Ok(usual);
     }

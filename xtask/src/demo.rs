@@ -17,11 +17,11 @@ use crate::node::Node;
 use crate::script::{self, Options, Step};
 use crate::shell::{self, Shell};
 use crate::workspace::Workspace;
-use crate::{guests, process, system};
+use crate::{guests, install, process};
 
-mod lines;
+mod script_steps;
 
-use lines::{Does, STEPS};
+use script_steps::{Does, STEPS};
 
 /// Default address of a node, which the script therefore contains.
 const DEFAULT_ADDRESS: &str = "127.0.0.1:7410";
@@ -38,7 +38,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let workspace = Workspace::load()?;
-    system::ensure_all(&workspace.root)?;
+    install::ensure_all(&workspace.root)?;
     let mut demo = Demo::new(workspace, options)?;
     let outcome = demo.run_all(options.once);
     if outcome.is_err() {

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::workspace::{Guest, Workspace};
-use crate::{process, system};
+use crate::{install, process};
 
 /// Maximum sizes of these components in bytes, because users see the cost of a small object.
 const BYTES_MAX: &[(&str, u64)] = &[("todo", 150_000)];
@@ -61,9 +61,9 @@ fn build(workspace: &Workspace, guests: &[Guest]) -> Result<()> {
     if guests.is_empty() {
         bail!("there are no guests to build");
     }
-    system::ensure_wasm_target(&workspace.root)?;
+    install::ensure_wasm_target(&workspace.root)?;
     let mut command = process::cargo(&workspace.root);
-    command.args(["build", "--profile", "guest", "--target", system::WASM_TARGET]);
+    command.args(["build", "--profile", "guest", "--target", install::WASM_TARGET]);
     for guest in guests {
         command.args(["--package", &guest.package]);
     }
@@ -85,7 +85,7 @@ fn build(workspace: &Workspace, guests: &[Guest]) -> Result<()> {
 
 /// Copies one component to the folder for tests and users, and returns its size.
 fn publish(workspace: &Workspace, guest: &Guest) -> Result<u64> {
-    let built = workspace.target.join(system::WASM_TARGET).join("guest");
+    let built = workspace.target.join(install::WASM_TARGET).join("guest");
     let built = built.join(format!("{}.wasm", guest.library));
     let folder = workspace.guests_folder();
     // Renamed into place, so that a concurrent test never reads half of the file.

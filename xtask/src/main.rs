@@ -12,17 +12,18 @@ use clap::{Parser, Subcommand};
 use script::Options;
 
 mod bench;
+mod ci;
 mod cluster;
 mod demo;
+mod dist;
 mod expect;
 mod guests;
+mod install;
 mod node;
 mod process;
 mod prose;
 mod script;
 mod shell;
-mod suite;
-mod system;
 mod tidy;
 mod workspace;
 
@@ -41,7 +42,7 @@ enum Command {
     /// Start 3 nodes with ZooKeeper and an S3 server, and print commands to try; runs until Ctrl-C
     Cluster(Options),
     /// Run all checks and tests, and install what they need
-    Test(suite::Options),
+    Test(ci::Options),
     /// Run `test` and the check of dependencies
     Ci,
     /// Check repository rules that the compiler does not enforce
@@ -50,6 +51,8 @@ enum Command {
     Prose,
     /// Build example objects and test guests into `target/guests`
     BuildGuests(guests::Options),
+    /// Build the release binary, and pack one archive with it for a target
+    Dist(dist::Options),
     /// Run benchmarks; without a name, all of them
     Bench(bench::Options),
 }
@@ -59,11 +62,12 @@ fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Demo(options) => demo::run(&options),
         Command::Cluster(options) => cluster::run(&options),
-        Command::Test(options) => suite::test(&options),
-        Command::Ci => suite::ci(),
+        Command::Test(options) => ci::test(&options),
+        Command::Ci => ci::ci(),
         Command::Tidy => tidy_once(),
         Command::Prose => prose::run(),
         Command::BuildGuests(options) => guests::run(&options),
+        Command::Dist(options) => dist::run(&options),
         Command::Bench(options) => bench::run(&options),
     };
     outcome.unwrap_or_else(|error| {

@@ -73,9 +73,9 @@ pub(crate) fn banned(sentence: &Sentence) -> Option<&'static str> {
     banned.find(|pattern| (pattern.count)(sentence, &words) > 0).map(|pattern| pattern.name)
 }
 
-/// Counts of one or more texts.
+/// TestSummary of one or more texts.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Counts {
+struct TestSummary {
     words: usize,
     /// Sentences that end with a full stop, and their words, which excludes headings and cells of tables.
     sentences: usize,
@@ -84,7 +84,7 @@ struct Counts {
     found: BTreeMap<usize, usize>,
 }
 
-impl Counts {
+impl TestSummary {
     fn add(&mut self, sentences: &[Sentence]) {
         for sentence in sentences {
             let words: Vec<&str> = sentence.words.iter().map(|word| &**word).collect();
@@ -119,7 +119,7 @@ impl Counts {
 
 /// Runs the command.
 pub(crate) fn run() -> Result<ExitCode> {
-    let mut counts = Counts::default();
+    let mut counts = TestSummary::default();
     for (path, text) in tidy::texts(&workspace::root()?)? {
         counts.add(&sentences::sentences(&path, &text));
     }
@@ -127,7 +127,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Counts a sentence whose subject is a relative clause, unless it is a question.
+/// TestSummary a sentence whose subject is a relative clause, unless it is a question.
 fn relative_subject(sentence: &Sentence, words: &[&str]) -> usize {
     let is_question = words.last() == Some(&"?");
     if is_question || sentence.is_continued {
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     fn found(prose: &str) -> Vec<(&'static str, usize)> {
-        let mut counts = Counts::default();
+        let mut counts = TestSummary::default();
         counts.add(&sentences::sentences("a.md", prose));
         let named = counts.found.into_iter().filter_map(|(index, count)| {
             let pattern = PATTERNS.get(index)?;
@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn counts_are_printed_per_10_000_words() {
-        let mut counts = Counts::default();
+        let mut counts = TestSummary::default();
         counts.add(&sentences::sentences("a.md", "Nobody waits here. Somebody may wait there."));
         let report = counts.report();
         assert!(report.starts_with("7 words; 2 sentences of 3.5 words on average"), "{report}");

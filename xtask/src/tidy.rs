@@ -12,9 +12,9 @@ use anyhow::{Context, Result};
 use crate::process;
 
 mod codes;
-mod items;
 mod layers;
 mod manifest;
+mod names;
 mod prose;
 mod readme;
 mod shape;
@@ -82,9 +82,9 @@ fn check_file(file: &File) -> Vec<Finding> {
     let mut findings = text::check(file);
     findings.extend(manifest::check(file));
     findings.extend(prose::check(file));
+    findings.extend(names::check(file));
     if file.is_rust() && !file.is_specimen() {
         findings.extend(shape::check(file));
-        findings.extend(items::check(file));
         findings.extend(layers::check(file));
     }
     findings

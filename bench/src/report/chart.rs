@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use super::{Report, number};
-use crate::machine::Facts;
+use crate::host_info::Facts;
 use crate::samples::{max, median, min};
 
 const WIDTH: f64 = 760.0;

@@ -12,10 +12,10 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::Plan;
+use crate::http_client::{self, Body};
 use crate::process::Server;
 use crate::report::{Bound, Report};
 use crate::samples::Latencies;
-use crate::wire::{self, Body};
 use crate::{runs::Length, subject};
 
 const TYPE: &str = "together";
@@ -24,7 +24,7 @@ const COUNT_QUICK: u64 = 500;
 /// Concurrent requests while the alarms are set and the results are queried.
 const AT_ONCE: u64 = 32;
 /// Time after which missing alarms count as lost.
-const PATIENCE: Duration = Duration::from_mins(4);
+const TIMEOUT: Duration = Duration::from_mins(4);
 const NAME: &str = "10,000 alarms in one minute";
 
 pub(super) async fn run(plan: &Plan) -> Result<Report> {
@@ -46,8 +46,8 @@ pub(super) async fn run(plan: &Plan) -> Result<Report> {
         let line = text.lines().find_map(|line| line.strip_prefix("highlander_alarms_total "));
         line.and_then(|number| number.parse::<f64>().ok()).unwrap_or_default() as u64
     };
-    let until = Instant::now() + PATIENCE;
-    while metric(wire::get(node.address, "/metrics").await?.done()?) < count {
+    let until = Instant::now() + TIMEOUT;
+    while metric(http_client::get(node.address, "/metrics").await?.done()?) < count {
         ensure!(Instant::now() < until, "some alarms did not fire");
         sleep(Duration::from_millis(200)).await;
     }
@@ -77,7 +77,7 @@ fn ask(node: &Server, method: &'static str, path: String, body: String) -> Askin
     let address = node.address;
     tokio::spawn(async move {
         let body = Body { media_type: "application/json", bytes: body.as_bytes() };
-        wire::ask(address, method, &path, &body).await?.done()
+        http_client::ask(address, method, &path, &body).await?.done()
     })
 }
 

@@ -25,7 +25,7 @@ const OBJECT_COUNT: u64 = 1_000;
 const SHARED: &str = "shared0";
 /// Changes in each round, sent to all subscribers of the object.
 const CHANGE_COUNT: u64 = 50;
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 /// Time for the allocator to return unused memory.
 const DECAY: Duration = Duration::from_secs(2);
 const HIGHLANDER: &str = "highlander";
@@ -101,7 +101,7 @@ async fn tell(
         }
         anyhow::Ok(subscribers)
     };
-    timeout(PATIENCE, all).await.context("some subscribers did not receive every event")?
+    timeout(TIMEOUT, all).await.context("some subscribers did not receive every event")?
 }
 
 /// Client that subscribes to an object.
@@ -120,7 +120,7 @@ impl Subscriber {
             format!("GET /v1/objects/counter/{key}/events HTTP/1.1\r\nhost: localhost\r\n\r\n");
         stream.write_all(head.as_bytes()).await?;
         let mut subscriber = Self { stream, line: Vec::new(), version: u64::MAX };
-        timeout(PATIENCE, subscriber.read(|version| version != u64::MAX)).await??;
+        timeout(TIMEOUT, subscriber.read(|version| version != u64::MAX)).await??;
         Ok(subscriber)
     }
 

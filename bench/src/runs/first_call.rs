@@ -6,12 +6,12 @@ use anyhow::{Result, ensure};
 use tokio::time::Instant;
 
 use super::{Plan, warm_up};
+use crate::http_client::Connection;
 use crate::load::Target;
 use crate::process::Server;
 use crate::report::{Bound, Report};
 use crate::samples::Latencies;
 use crate::subject::Subject;
-use crate::wire::Connection;
 
 /// Calls of each kind in one turn.
 const CALL_COUNT: u64 = 150;

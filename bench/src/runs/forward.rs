@@ -14,7 +14,7 @@ use crate::cluster::Cluster;
 use crate::load::{self, CONNECTION_COUNT, Target, Until};
 use crate::process::Server;
 use crate::report::{Bound, Report};
-use crate::{subject, wire};
+use crate::{http_client, subject};
 
 /// Names of the nodes, to which each session appends a unique part.
 const FIRST: &str = "first";
@@ -79,7 +79,7 @@ async fn turn(
 
 /// Returns the node that owns the hot object.
 async fn owner(node: &Server) -> Result<String> {
-    let text = wire::get(node.address, "/v1/objects/counter/hot0/owner").await?.done()?;
+    let text = http_client::get(node.address, "/v1/objects/counter/hot0/owner").await?.done()?;
     let document: serde_json::Value = serde_json::from_str(&text)?;
     let owner = document.get("node").and_then(|node| node.as_str()).map(str::to_owned);
     owner.with_context(|| format!("the object has no owner: {text}"))

@@ -13,11 +13,11 @@ use anyhow::{Result, ensure};
 use tokio::task::JoinHandle;
 
 use super::{Plan, SETTLING, warm_up};
+use crate::http_client::Connection;
 use crate::load::{self, Target};
 use crate::process::Server;
 use crate::report::{Bound, Report};
 use crate::subject;
-use crate::wire::Connection;
 
 /// Calls per second of objects that do no harm.
 const QUERY_RATE: u64 = 400;
@@ -84,7 +84,7 @@ fn updates() -> Target {
 async fn spinner(plan: &Plan) -> Result<Server> {
     let folder = plan.artifacts.data_folder()?;
     let mut command = Command::new(std::env::current_exe()?);
-    command.args(["floor", "spin"]).current_dir(folder.path());
+    command.args(["baseline", "spin"]).current_dir(folder.path());
     Server::start(command, folder).await
 }
 

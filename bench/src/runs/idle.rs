@@ -17,7 +17,7 @@ use crate::samples::median;
 use crate::subject;
 
 const COUNT: u64 = 10_000;
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// Time for the allocator to return unused memory.
 const DECAY: Duration = Duration::from_secs(2);
 const MEGABYTE: f64 = 1e6;
@@ -68,7 +68,7 @@ async fn turn(report: &mut Report, server: &Server, round: usize) -> Result<()> 
 async fn until_idle(server: &Server) -> Result<Duration> {
     let began = Instant::now();
     while node_metric(server, "highlander_active_objects ").await? > 0.0 {
-        ensure!(began.elapsed() < PATIENCE, "objects are still active after {PATIENCE:?}");
+        ensure!(began.elapsed() < TIMEOUT, "objects are still active after {TIMEOUT:?}");
         sleep(Duration::from_millis(20)).await;
     }
     let elapsed = began.elapsed();

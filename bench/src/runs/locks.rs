@@ -16,7 +16,7 @@ use anyhow::Result;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::locker::{Lock, Locker};
+use crate::zk_locks::{Lock, Locker};
 
 /// Concurrency of taking locks when only their number matters.
 const FILLING: usize = 512;

@@ -12,7 +12,7 @@ use crate::cluster::Cluster;
 use crate::load::{self, Target, Until};
 use crate::process::Server;
 use crate::report::{Bound, Report};
-use crate::{subject, wire};
+use crate::{http_client, subject};
 
 const TYPE: &str = "together";
 const ASKED: &str = "called by the client";
@@ -82,7 +82,7 @@ async fn find(through: &Server, node: &str, prefix: &str) -> Result<String> {
         let key = format!("{prefix}{index}-");
         touch(through, &target(&key, "alarms", &Value::Null), 1).await?;
         let path = format!("/v1/objects/{TYPE}/{}/owner", whole(&key));
-        let text = wire::get(through.address, &path).await?.done()?;
+        let text = http_client::get(through.address, &path).await?.done()?;
         let document: Value = serde_json::from_str(&text)?;
         let owner =
             document.get("node").and_then(Value::as_str).context("the object has no owner")?;

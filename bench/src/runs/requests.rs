@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep};
 
 use super::Plan;
 use super::s3::hot;
-use crate::parts::{self, Blobs, Durability};
+use crate::fixtures::{self, Blobs, Durability};
 use crate::report::Report;
 
 /// Assumed prices in dollars for a thousand writes, and for a thousand reads. Traffic and storage cost extra.
@@ -35,14 +35,15 @@ const PRICE: &str = "S3, dollars per million calls";
 
 pub(super) async fn run(plan: &Plan) -> Result<Report> {
     let mut report = Report::new("requests", "Requests to S3 and ZooKeeper per call");
-    let ensemble = parts::ensemble(1, Durability::Synced)?;
+    let ensemble = fixtures::ensemble(1, Durability::Synced)?;
     for (suffix, granularity) in [
         ("", Granularity::Object),
         (", its partition held", Granularity::Partitions(PARTITION_COUNT)),
     ] {
         let blobs = Blobs::start(&plan.artifacts).await?;
-        let sessions = parts::sessions(&ensemble, "bench", granularity);
-        let node = parts::node(&plan.artifacts, Arc::new(sessions), blobs.store().await?).await?;
+        let sessions = fixtures::sessions(&ensemble, "bench", granularity);
+        let node =
+            fixtures::node(&plan.artifacts, Arc::new(sessions), blobs.store().await?).await?;
         let counter = Counter { idle: idle_rate(&ensemble).await?, ensemble: &ensemble, blobs };
         of_cold_objects(&mut report, &counter, &node, suffix).await?;
         if granularity == Granularity::Object {
@@ -76,9 +77,9 @@ async fn of_cold_objects(
     suffix: &str,
 ) -> Result<()> {
     // Earlier objects have claimed the partitions.
-    each(node, "before", || parts::call_of("increment")).await?;
+    each(node, "before", || fixtures::call_of("increment")).await?;
     let before = counter.now()?;
-    each(node, "o", || parts::call_of("increment")).await?;
+    each(node, "o", || fixtures::call_of("increment")).await?;
     counter.add(report, &format!("first update of a new object{suffix}"), &before, OBJECT_COUNT)?;
     let before = counter.now()?;
     deactivate(node).await?;
@@ -88,7 +89,7 @@ async fn of_cold_objects(
         (format!("first update of a cold object{suffix}"), "increment"),
     ] {
         let before = counter.now()?;
-        each(node, "o", || parts::call_of(handler)).await?;
+        each(node, "o", || fixtures::call_of(handler)).await?;
         counter.add(report, &name, &before, OBJECT_COUNT)?;
         if handler == "value" {
             deactivate(node).await?;
@@ -103,16 +104,16 @@ async fn of_warm_objects(
     counter: &Counter<'_>,
     node: &Arc<Node>,
 ) -> Result<()> {
-    let strict = || Call { consistency: Consistency::Strict, ..parts::call_of("value") };
-    let keyed = || parts::keyed(parts::call_of("increment"), "key");
+    let strict = || Call { consistency: Consistency::Strict, ..fixtures::call_of("value") };
+    let keyed = || fixtures::keyed(fixtures::call_of("increment"), "key");
     let before = counter.now()?;
-    each(node, "o", || parts::call_of("value")).await?;
+    each(node, "o", || fixtures::call_of("value")).await?;
     counter.add(report, "query", &before, OBJECT_COUNT)?;
     let before = counter.now()?;
     each(node, "o", strict).await?;
     counter.add(report, "strict query", &before, OBJECT_COUNT)?;
     let before = counter.now()?;
-    each(node, "o", || parts::call_of("increment")).await?;
+    each(node, "o", || fixtures::call_of("increment")).await?;
     counter.add(report, "update", &before, OBJECT_COUNT)?;
     for name in ["keyed update", "keyed update, repeated"] {
         let before = counter.now()?;
@@ -140,7 +141,7 @@ async fn of_a_hot_object(
 /// Calls each object once.
 async fn each(node: &Arc<Node>, prefix: &str, call: impl Fn() -> Call) -> Result<()> {
     for index in 0..OBJECT_COUNT {
-        parts::done(node.call(&id(prefix, index)?, call()).await)?;
+        fixtures::done(node.call(&id(prefix, index)?, call()).await)?;
     }
     Ok(())
 }
@@ -153,7 +154,7 @@ async fn deactivate(node: &Arc<Node>) -> Result<()> {
 }
 
 fn id(prefix: &str, index: u32) -> Result<ObjectId> {
-    parts::counter(&format!("{prefix}-{index}"))
+    fixtures::counter(&format!("{prefix}-{index}"))
 }
 
 /// Counters of the servers at one moment.

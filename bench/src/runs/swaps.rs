@@ -4,9 +4,9 @@
 //! other. They alternate by roll-backs, because each deployment would make the type's record longer.
 
 pub(super) mod load;
-pub(super) mod pause;
 pub(super) mod rehearsal;
-pub(super) mod served;
+pub(super) mod rollout_time;
+pub(super) mod upgrade_latency;
 
 use std::net::SocketAddr;
 
@@ -14,8 +14,8 @@ use anyhow::Result;
 
 use super::Plan;
 use crate::artifacts::variant;
+use crate::http_client::{self, Body};
 use crate::subject;
-use crate::wire::{self, Body};
 
 /// Type with two revisions that every node has compiled; one of them is current.
 struct Alternation {
@@ -42,7 +42,7 @@ impl Alternation {
         let to = 3 - self.current;
         let path = format!("/v1/types/{}/rollback?to={to}", self.type_name);
         let nothing = Body { media_type: "application/json", bytes: b"" };
-        wire::ask(self.address, "POST", &path, &nothing).await?.done()?;
+        http_client::ask(self.address, "POST", &path, &nothing).await?.done()?;
         self.current = to;
         Ok(to)
     }

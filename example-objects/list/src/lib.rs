@@ -37,7 +37,7 @@ struct Entry {
 }
 
 // A `put` would bypass the check of the allowed users.
-#[object(put = false, shows_state = true)]
+#[object(put = false, publish_state = true)]
 impl List {
     /// Inserts the todo with the key `todo` at position `at`, or at the end, and returns the number of todos.
     fn insert_todo(
@@ -180,7 +180,7 @@ mod tests {
             assert_eq!(list.rejection("allow_user", "bob").code(), "not-allowed");
             assert_eq!(list.call("todos", ()), Ok(json!(["milk"])));
         }
-        assert_eq!(list.call("put", json!({})), Err(CallError::UnknownHandler));
+        assert_eq!(list.call("put", json!({})), Err(HandlerError::UnknownHandler));
     }
 
     #[test]
@@ -213,7 +213,7 @@ mod tests {
         ]);
         assert_eq!(list.call("overview", ()), Ok(overview));
         list.answer("todo", "2", "get", |_| {
-            Err::<(), _>(CallFailed::Unavailable("todo/2 takes no call now".to_owned()))
+            Err::<(), _>(CallError::Unavailable("todo/2 takes no call now".to_owned()))
         });
         assert_eq!(list.rejection("overview", ()).code(), "callee-unavailable");
     }

@@ -77,7 +77,7 @@ impl Reminder {
 
     /// Notifies the user of the entry whose alarm is due.
     fn ring(&mut self, ctx: &Context) -> Result<(), Rejection> {
-        let Occasion::Alarm { name, .. } = ctx.occasion() else {
+        let Trigger::Alarm { name, .. } = ctx.trigger() else {
             reject!("not-due", "{} rings only when an alarm is due", ctx.id());
         };
         let Some(entry) = self.entries.get_mut(name) else {

@@ -91,7 +91,7 @@ mod tests {
         let mut todo = Harness::<Todo>::new();
         for state in [json!({ "color": "pink" }), json!({ "titel": "buy milk" }), json!(7)] {
             let error = todo.call("put", &state).unwrap_err();
-            assert!(matches!(error, CallError::InvalidArgument(_)), "{state}: {error}");
+            assert!(matches!(error, HandlerError::InvalidArgument(_)), "{state}: {error}");
         }
         assert_eq!(todo.version(), 0);
     }

@@ -110,7 +110,7 @@ pub fn object_state(item: TokenStream) -> TokenStream {
 /// | `type = "todo-item"` | the struct's name, `TodoItem` as `todo-item` | name of the object type |
 /// | `get = false` | `true` | no generated `get` |
 /// | `put = false` | `true` | no generated `put` |
-/// | `shows_state = true` | `false` | subscribers of an object receive its state after every change |
+/// | `publish_state = true` | `false` | subscribers of an object receive its state after every change |
 ///
 /// # Examples
 ///

@@ -5,9 +5,9 @@ use crate::Json;
 use crate::caller::ObjectId;
 use crate::component::bindings::highlander::object::{alarms, clock, events, log, objects, types};
 use crate::effects::{Alarm, Due};
-use crate::failure::{CallFailed, EffectError};
+use crate::error::{CallError, EffectError};
+use crate::object_ref::{CallOptions, whole_ms};
 use crate::reading;
-use crate::reference::{CallOptions, whole_ms};
 use crate::rejection::Rejection;
 
 /// The real host.
@@ -45,7 +45,7 @@ impl Host {
         handler: &str,
         argument: &[u8],
         options: &CallOptions,
-    ) -> Result<Vec<u8>, CallFailed> {
+    ) -> Result<Vec<u8>, CallError> {
         let options = objects::CallOptions {
             timeout_ms: options.timeout_ms,
             idempotency_key: options.idempotency_key.clone(),
@@ -107,21 +107,21 @@ fn alarm(alarm: alarms::Alarm) -> Alarm {
     }
 }
 
-fn call_failed(error: objects::CallError) -> CallFailed {
+fn call_failed(error: objects::CallError) -> CallError {
     match error {
-        objects::CallError::Refused(refusal) => {
+        objects::CallError::Rejected(refusal) => {
             let rejection = Rejection::new(refusal.code, refusal.message);
-            CallFailed::Refused(rejection.with_detail_json(refusal.detail))
+            CallError::Rejected(rejection.with_detail_json(refusal.detail))
         }
-        objects::CallError::InvalidArgument(text) => CallFailed::InvalidArgument(text),
-        objects::CallError::NotFound(text) => CallFailed::NotFound(text),
-        objects::CallError::Cycle(text) => CallFailed::Cycle(text),
-        objects::CallError::TooDeep(text) => CallFailed::TooDeep(text),
-        objects::CallError::Conflict(text) => CallFailed::Conflict(text),
-        objects::CallError::TimedOut(text) => CallFailed::TimedOut(text),
-        objects::CallError::Unavailable(text) => CallFailed::Unavailable(text),
-        objects::CallError::Failed(text) => CallFailed::Failed(text),
-        objects::CallError::Unknown(text) => CallFailed::Unknown(text),
+        objects::CallError::InvalidArgument(text) => CallError::InvalidArgument(text),
+        objects::CallError::NotFound(text) => CallError::NotFound(text),
+        objects::CallError::Cycle(text) => CallError::Cycle(text),
+        objects::CallError::TooDeep(text) => CallError::TooDeep(text),
+        objects::CallError::Conflict(text) => CallError::Conflict(text),
+        objects::CallError::TimedOut(text) => CallError::TimedOut(text),
+        objects::CallError::Unavailable(text) => CallError::Unavailable(text),
+        objects::CallError::Failed(text) => CallError::Failed(text),
+        objects::CallError::Unknown(text) => CallError::Unknown(text),
     }
 }
 

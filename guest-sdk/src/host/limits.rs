@@ -3,7 +3,7 @@
 //! The limit on undelivered messages is missing, because the operator configures it.
 
 use super::Effects;
-use crate::failure::EffectError;
+use crate::error::EffectError;
 
 const MESSAGES_MAX: usize = 256;
 const MESSAGE_BYTES_MAX: usize = 64 << 10;

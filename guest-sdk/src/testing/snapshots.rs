@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Harness;
-use super::failing::{fail, to_json};
+use super::panics::{fail, to_json};
 use crate::Json;
 use crate::caller::ObjectId;
 use crate::migration::RestoreError;

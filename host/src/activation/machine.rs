@@ -7,36 +7,38 @@
 //! definite or reported as unknown (S6), keyed calls take effect once (S7), and failed calls leave no trace (S8). A
 //! claim is released only when no write is undecided and no answer is owed.
 
-mod at_once;
-mod begin;
-mod dealing;
-mod depart;
-mod end;
-mod given_up;
-mod outcome;
-mod parts;
-mod proof;
+mod calls;
+mod commit;
+mod dead_letters;
+mod fast_path;
+mod lease;
+mod lifecycle;
+mod outbound;
+mod outbox;
 mod quarantine;
-mod settle;
+mod read_barrier;
+mod replies;
 #[cfg(test)]
 mod simulation;
-mod swap;
+mod state;
 #[cfg(test)]
 mod tests;
-mod trust;
+mod upgrade;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use parts::{Base, Gather, Head, Running, Waiting, Writing, base};
+use state::{
+    BatchWindow, Committed, Current, InFlightWrite, PendingReply, RunningCall, committed_state,
+};
 
-use super::answered::Answered;
+use super::idempotency::IdempotencyCache;
 use super::mailbox::{Expired, Mailbox};
-use super::protocol::{Action, Change, Event, Now, Settings};
+use super::protocol::{Action, Change, Input, Now, Settings};
 use super::{Answer, Call, Reason, refuse};
 use crate::clock::BootTime;
 use crate::effects;
-use crate::error::{Code, Error};
+use crate::error::{Error, ErrorCode};
 use crate::id::{CodeId, ObjectId};
 use crate::store::record::{Epoch, Record, Version};
 
@@ -45,7 +47,7 @@ const DEPARTING: &str = "it is being handed over to another node";
 
 /// Position of a live activation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Position {
+pub struct ObjectStatus {
     /// Committed version.
     pub version: Version,
     /// Epoch of that version.
@@ -98,25 +100,25 @@ pub struct Machine<T> {
 #[derive(Debug)]
 struct Live<T> {
     code: CodeId,
-    swap: swap::Swap,
+    upgrade: upgrade::Upgrade,
     quarantine: quarantine::Quarantine,
-    base: Base,
-    head: Head,
-    answered: Answered,
+    committed: Committed,
+    current: Current,
+    idempotency: IdempotencyCache,
     /// Epoch of this owner's commits: one above the epoch of the record that it loaded.
     epoch: Epoch,
     /// Whether the instance, if there is one, holds the state in `head`.
     is_in_sync: bool,
-    running: Option<Running<T>>,
-    waiting: Vec<Waiting<T>>,
-    writing: Option<Writing>,
-    gather: Option<Gather>,
-    proof: proof::Proof,
+    running: Option<RunningCall<T>>,
+    pending_replies: Vec<PendingReply<T>>,
+    in_flight_write: Option<InFlightWrite>,
+    batch_window: Option<BatchWindow>,
+    read_barrier: read_barrier::ReadBarrier,
     /// Whether answers to committed changes wait for the lease to be valid again.
     has_held: bool,
     /// Changes not yet published to subscribers.
     unpublished: Vec<Change>,
-    post: dealing::Post,
+    deliveries: outbox::Deliveries,
 }
 
 impl<T> Machine<T> {
@@ -134,31 +136,33 @@ impl<T> Machine<T> {
     }
 
     /// Processes one event and appends the resulting actions to `actions`.
-    pub fn step(&mut self, event: Event<T>, now: Now<'_>, actions: &mut Vec<Action<T>>) {
-        let now = self.trusting(now);
+    pub fn step(&mut self, event: Input<T>, now: Now<'_>, actions: &mut Vec<Action<T>>) {
+        let now = self.with_effective_lease(now);
         match event {
-            Event::Call(call, caller) => self.offer(call, caller, now, actions),
-            Event::Claimed(outcome) => self.claimed(outcome, actions),
-            Event::Loaded(Ok(loaded)) => self.loaded(loaded, now, actions),
-            Event::Loaded(Err(failure)) => self.load_failed(failure, actions),
-            Event::Ran(ran) => self.ran(ran, now, actions),
-            Event::Stored(put) => self.stored(put, now, actions),
-            Event::Reread(reread) => self.reread(reread, now, actions),
-            Event::Proven(reread) => self.proven(reread, now, actions),
-            Event::Released => self.released(actions),
-            Event::Wanted(code) => self.want(code),
-            Event::Probe => self.probe(now, actions),
-            Event::Probed(code, probed) => self.probed(code, probed, actions),
-            Event::Departing(age, to, caller) => self.departing(age, to, caller, now, actions),
-            Event::Returned => self.returned(),
-            Event::Followed(departure, path) => self.followed(departure, &path, actions),
-            Event::Delivered(to, number, delivered) => {
+            Input::Call(call, caller) => self.offer(call, caller, now, actions),
+            Input::Claimed(outcome) => self.claimed(outcome, actions),
+            Input::Loaded(Ok(loaded)) => self.loaded(loaded, now, actions),
+            Input::Loaded(Err(failure)) => self.load_failed(failure, actions),
+            Input::Ran(ran) => self.ran(ran, now, actions),
+            Input::WriteFinished(put) => self.stored(put, now, actions),
+            Input::Reread(reread) => self.reread(reread, now, actions),
+            Input::RecordVerified(reread) => self.proven(reread, now, actions),
+            Input::Released => self.released(actions),
+            Input::RevisionWanted(code) => self.want(code),
+            Input::Probe => self.probe(now, actions),
+            Input::Probed(code, probed) => self.probed(code, probed, actions),
+            Input::OutboundStarted(age, to, caller) => {
+                self.departing(age, to, caller, now, actions)
+            }
+            Input::OutboundFinished => self.returned(),
+            Input::WaitPathFound(departure, path) => self.followed(departure, &path, actions),
+            Input::Delivered(to, number, delivered) => {
                 self.delivered(&to, number, delivered, now, actions);
             }
-            Event::Deactivate(reason) => self.deactivate(reason, actions),
-            Event::Wake => self.expire(now, actions),
+            Input::Deactivate(reason) => self.deactivate(reason, actions),
+            Input::Wake => self.expire(now, actions),
         }
-        self.advance(self.trusting(now), actions);
+        self.advance(self.with_effective_lease(now), actions);
     }
 
     /// Whether no claim is held and no calls wait, so that the machine can be dropped.
@@ -177,7 +181,7 @@ impl<T> Machine<T> {
 
     /// Whether a write is delayed briefly to gather more calls: it needs [`Event::Wake`] to start.
     #[must_use]
-    pub fn is_gathering(&self) -> bool {
+    pub fn is_batching(&self) -> bool {
         self.live.as_ref().is_some_and(|live| live.is_gathering())
     }
 
@@ -189,14 +193,14 @@ impl<T> Machine<T> {
 
     /// Returns the position of a live activation.
     #[must_use]
-    pub fn position(&self) -> Option<Position> {
+    pub fn status(&self) -> Option<ObjectStatus> {
         let live = self.live.as_ref()?;
-        Some(Position {
-            version: live.base.version,
-            epoch: live.base.epoch,
-            revision: live.swap.proven().unwrap_or(&live.code).revision,
+        Some(ObjectStatus {
+            version: live.committed.version,
+            epoch: live.committed.epoch,
+            revision: live.upgrade.proven().unwrap_or(&live.code).revision,
             own_revision: live.code.revision,
-            exists: live.head.state.is_some(),
+            exists: live.current.state.is_some(),
             mailbox_len: self.mailbox.len(),
             waits_for: self.waits_for().cloned(),
         })
@@ -206,11 +210,12 @@ impl<T> Machine<T> {
     #[must_use]
     pub fn next_wake(&self, settings: &Settings) -> Option<BootTime> {
         let waiting =
-            self.live.iter().flat_map(|live| &live.waiting).map(|waiting| waiting.deadline);
-        let gather = self.live.as_ref().filter(|live| live.is_gathering()).and_then(|l| l.gather);
+            self.live.iter().flat_map(|live| &live.pending_replies).map(|waiting| waiting.deadline);
+        let gather =
+            self.live.as_ref().filter(|live| live.is_gathering()).and_then(|l| l.batch_window);
         let timers = self.mailbox.next_expiry(settings.mailbox_len).into_iter();
         let gather = gather.map(|gather| gather.until);
-        waiting.chain(timers).chain(gather).chain(self.next_look()).min()
+        waiting.chain(timers).chain(gather).chain(self.next_wait_probe()).min()
     }
 
     fn offer(&mut self, call: Call, caller: T, now: Now<'_>, actions: &mut Vec<Action<T>>) {
@@ -226,7 +231,7 @@ impl<T> Machine<T> {
 
     fn mailbox_full(&self, len_max: usize) -> Answer {
         let text = format!("the mailbox of {} is full: {len_max} calls are waiting", self.id);
-        refuse(Code::MailboxFull, text)
+        refuse(ErrorCode::MailboxFull, text)
             .map_err(|error| Box::new(error.with_retry_after(Duration::from_secs(1))))
     }
 
@@ -240,9 +245,9 @@ impl<T> Machine<T> {
             };
             actions.push(Action::Answer(caller, answer));
         }
-        self.look(now, actions);
+        self.probe_wait_path(now, actions);
         if let Some(live) = &mut self.live {
-            live.gather = live.gather.filter(|gather| now.time < gather.until);
+            live.batch_window = live.batch_window.filter(|gather| now.time < gather.until);
             live.expire_waiting(&self.id, now, actions);
         }
     }
@@ -251,7 +256,7 @@ impl<T> Machine<T> {
     fn advance(&mut self, now: Now<'_>, actions: &mut Vec<Action<T>>) {
         match self.phase {
             Phase::Cold if !now.has_lease() => {
-                self.refuse_all(Code::RegistryUnavailable, LEASE_OVER, actions);
+                self.refuse_all(ErrorCode::RegistryUnavailable, LEASE_OVER, actions);
             }
             Phase::Cold if !self.mailbox.is_empty() => {
                 self.phase = Phase::Claiming;
@@ -266,7 +271,7 @@ impl<T> Machine<T> {
             Phase::Cold | Phase::Claiming | Phase::Loading | Phase::Releasing(_) => return,
             Phase::Closing(reason) => {
                 if let Some(live) = self.live.as_mut().filter(|_| reason.is_orderly()) {
-                    live.tidy_up(now);
+                    live.flush_bookkeeping(now);
                 }
             }
         }
@@ -291,7 +296,7 @@ impl<T> Machine<T> {
     }
 
     /// Answers every waiting call with the same error.
-    fn refuse_all(&mut self, code: Code, why: &str, actions: &mut Vec<Action<T>>) {
+    fn refuse_all(&mut self, code: ErrorCode, why: &str, actions: &mut Vec<Action<T>>) {
         if !self.mailbox.is_empty() {
             self.refuse_all_with(&Error::new(code, format!("{}: {why}", self.id)), actions);
         }
@@ -308,18 +313,18 @@ impl<T> Live<T> {
     /// Whether no write is undecided and no answer is owed.
     fn is_settled(&self) -> bool {
         self.running.is_none()
-            && !self.swap.is_probing()
-            && self.waiting.is_empty()
-            && self.writing.is_none()
-            && !self.proof.is_under_way()
-            && self.head.version == self.base.version
+            && !self.upgrade.is_probing()
+            && self.pending_replies.is_empty()
+            && self.in_flight_write.is_none()
+            && !self.read_barrier.is_under_way()
+            && self.current.version == self.committed.version
     }
 
     /// Makes the current head a new version, to be published to subscribers with these events.
     fn new_version(&mut self, events: Vec<effects::Event>, now: Now<'_>) {
-        self.head.version += 1;
+        self.current.version += 1;
         if now.is_watched {
-            let (version, state) = (self.head.version, self.head.state.clone());
+            let (version, state) = (self.current.version, self.current.state.clone());
             self.unpublished.push(Change { version, events, state });
         }
     }
@@ -330,24 +335,24 @@ impl<T> Live<T> {
     }
 
     fn is_gathering(&self) -> bool {
-        self.writing.is_none() && self.head.version != self.base.version
+        self.in_flight_write.is_none() && self.current.version != self.committed.version
     }
 
     fn time_ms(&self, now: Now<'_>) -> u64 {
-        let passed_ms = now.time.since(self.base.loaded_at).as_millis() as u64;
-        self.base.time_ms.saturating_add(passed_ms)
+        let passed_ms = now.time.since(self.committed.loaded_at).as_millis() as u64;
+        self.committed.time_ms.saturating_add(passed_ms)
     }
 }
 
 /// Returns the answer to a call whose deadline passed before it started.
 fn too_late(id: &ObjectId) -> Answer {
     refuse(
-        Code::DeadlineExceeded,
+        ErrorCode::DeadlineExceeded,
         format!("the call to {id} was not executed: its deadline passed before it started"),
     )
 }
 
-fn answered(record: Option<&Record>) -> Answered {
+fn idempotency_cache(record: Option<&Record>) -> IdempotencyCache {
     let empty = || Arc::from([]);
-    Answered::from_record(record.map_or_else(empty, |record| Arc::clone(&record.answered)))
+    IdempotencyCache::from_record(record.map_or_else(empty, |record| Arc::clone(&record.answered)))
 }

@@ -1,14 +1,14 @@
 //! Bounded FIFO mailbox of one object.
 //!
-//! Behind the mailbox is an overflow queue (the lobby). A call that finds the mailbox full waits there for at most
-//! [`LOBBY_WAIT`]: short bursts succeed, and an overload is reported quickly (L4). A call's index determines which of
-//! the two it is in, so entries never move between them.
+//! Behind the mailbox is an overflow queue. A call that finds the mailbox full waits there for at most
+//! [`OVERFLOW_WAIT`]: short bursts succeed, and an overload is reported quickly (L4). A call's index determines
+//! which of the two it is in, so entries never move between them.
 
 use std::collections::VecDeque;
 
 use super::Call;
 use crate::clock::BootTime;
-use crate::limits::{LOBBY_FACTOR, LOBBY_WAIT};
+use crate::limits::{OVERFLOW_FACTOR, OVERFLOW_WAIT};
 
 /// Waiting call and its reply channel.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl<T> Mailbox<T> {
 
     /// Appends a call, or returns its reply channel if mailbox and lobby are full.
     pub fn offer(&mut self, call: Call, caller: T, now: BootTime, len_max: usize) -> Option<T> {
-        if self.calls.len() >= len_max * (1 + LOBBY_FACTOR) {
+        if self.calls.len() >= len_max * (1 + OVERFLOW_FACTOR) {
             return Some(caller);
         }
         self.calls.push_back(Queued { call, caller, arrived: now });
@@ -96,7 +96,7 @@ impl<T> Mailbox<T> {
         for queued in self.calls.drain(..) {
             if queued.call.deadline <= now {
                 expired.push((queued.caller, Expired::Deadline));
-            } else if kept.len() >= len_max && queued.arrived + LOBBY_WAIT <= now {
+            } else if kept.len() >= len_max && queued.arrived + OVERFLOW_WAIT <= now {
                 expired.push((queued.caller, Expired::Full));
             } else {
                 kept.push_back(queued);
@@ -110,8 +110,8 @@ impl<T> Mailbox<T> {
     #[must_use]
     pub fn next_expiry(&self, len_max: usize) -> Option<BootTime> {
         let deadline = self.calls.iter().map(|queued| queued.call.deadline).min();
-        let lobby = self.calls.get(len_max).map(|first| first.arrived + LOBBY_WAIT);
-        deadline.into_iter().chain(lobby).min()
+        let overflow = self.calls.get(len_max).map(|first| first.arrived + OVERFLOW_WAIT);
+        deadline.into_iter().chain(overflow).min()
     }
 }
 
@@ -136,7 +136,7 @@ mod tests {
         Call {
             operation: Operation::Delete,
             caller: crate::caller::Caller::Anonymous,
-            origin: crate::origin::Origin::default(),
+            origin: crate::call_context::Origin::default(),
             precondition: Precondition::None,
             consistency: crate::activation::Consistency::Lease,
             key: None,
@@ -155,16 +155,16 @@ mod tests {
     }
 
     #[test]
-    fn a_full_lobby_turns_callers_away_at_once() {
+    fn a_full_overflow_queue_rejects_callers_at_once() {
         let mut mailbox = Mailbox::new();
-        for caller in 0..2 * (1 + LOBBY_FACTOR) {
+        for caller in 0..2 * (1 + OVERFLOW_FACTOR) {
             assert_eq!(mailbox.offer(call(1000), caller, at(0), 2), None);
         }
         assert_eq!(mailbox.offer(call(1000), 99, at(0), 2), Some(99));
     }
 
     #[test]
-    fn only_calls_beyond_the_mailbox_leave_the_lobby_unserved() {
+    fn only_calls_beyond_the_mailbox_leave_the_overflow_queue_unserved() {
         let mut mailbox = Mailbox::new();
         for caller in 0..4 {
             mailbox.offer(call(1000), caller, at(0), 2);

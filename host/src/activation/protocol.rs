@@ -9,18 +9,18 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Answer, Call, Reason};
+use crate::call_context::Origin;
+use crate::call_context::chain::ChainAge;
 use crate::caller::Caller;
 use crate::clock::BootTime;
-use crate::effects::{Alarm, Effects, Event as EventOfCall, Message, Occasion};
-use crate::engine::{Fault, Rejection, RestoreError};
+use crate::effects::{Alarm, Effects, Event as EventOfCall, Message, Trigger};
+use crate::engine::{Fault, HandlerError, RestoreError};
 use crate::error;
 use crate::id::{CodeId, NodeId, ObjectId};
-use crate::origin::Origin;
-use crate::origin::chain::Age;
 use crate::registry::{self, Claimed};
-use crate::store::record::dealings::Wake;
+use crate::store::record::effects::WakeupEntry;
 use crate::store::record::{Record, State, Version, WriteId};
-use crate::store::{self, Condition, ETag, Put};
+use crate::store::{self, Condition, ETag, PutOutcome};
 
 /// Settings shared by all activations of a node.
 #[derive(Debug, Clone)]
@@ -80,12 +80,12 @@ pub enum LoadFailure {
     /// The record must not be used.
     Record(String),
     /// The code is unavailable, with the error for callers.
-    Code(error::Error),
+    ErrorCode(error::Error),
 }
 
 /// Outcome of running a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ran {
+pub enum RunOutcome {
     /// An update ran.
     Updated {
         /// Reply as JSON.
@@ -103,7 +103,7 @@ pub enum Ran {
     /// The object rejected the call, or has no such handler.
     Rejected {
         /// Details of the rejection.
-        rejection: Rejection,
+        rejection: HandlerError,
         /// Whether the instance may have been changed before the rejection.
         may_have_changed: bool,
     },
@@ -119,19 +119,19 @@ pub enum Ran {
 
 /// Outcome of reading the state with another revision's code.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Probed {
+pub enum ProbeOutcome {
     /// The code reads the state.
     Reads {
         /// Whether the instance that read it is kept as the object's instance.
         is_kept: bool,
     },
     /// The code does not read the state, or the attempt failed.
-    Failed(Ran),
+    Failed(RunOutcome),
 }
 
 /// Outcome of reading the record again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reread {
+pub enum ReloadOutcome {
     /// Current record and its ETag; `None` if there is no record.
     Found(Option<(Record, ETag)>),
     /// The record must not be used.
@@ -142,7 +142,7 @@ pub enum Reread {
 
 /// Input of the machine.
 #[derive(Debug)]
-pub enum Event<T> {
+pub enum Input<T> {
     /// A call arrived.
     Call(Call, T),
     /// Result of [`Action::Claim`].
@@ -150,29 +150,29 @@ pub enum Event<T> {
     /// Result of [`Action::Load`].
     Loaded(Result<Loaded, LoadFailure>),
     /// Result of [`Action::Run`].
-    Ran(Ran),
+    Ran(RunOutcome),
     /// Result of [`Action::Write`] or [`Action::Resend`].
-    Stored(Put),
+    WriteFinished(PutOutcome),
     /// Result of [`Action::Reread`].
-    Reread(Reread),
+    Reread(ReloadOutcome),
     /// Result of [`Action::Prove`].
-    Proven(Reread),
+    RecordVerified(ReloadOutcome),
     /// [`Action::Release`] finished, successfully or not.
     Released,
     /// This revision is wanted for the object from now on.
-    Wanted(CodeId),
+    RevisionWanted(CodeId),
     /// The wanted revision should be tried without waiting for a call.
     Probe,
     /// Result of [`Action::Probe`].
-    Probed(CodeId, Probed),
+    Probed(CodeId, ProbeOutcome),
     /// The running call is about to call this object, in a chain of this age. The answer is sent once the state that
     /// the call has read is committed; it carries no other information.
-    Departing(Age, ObjectId, T),
+    OutboundStarted(ChainAge, ObjectId, T),
     /// The running call has received its answer from the other object.
-    Returned,
+    OutboundFinished,
     /// Result of [`Action::Follow`]: the number of the departure, and the path of wait-for edges from the object that
     /// it called.
-    Followed(u32, Vec<ObjectId>),
+    WaitPathFound(u32, Vec<ObjectId>),
     /// Result of [`Action::Deliver`].
     Delivered(ObjectId, u64, Delivered),
     /// The activation must end.
@@ -194,13 +194,13 @@ pub enum Action<T> {
     /// Read the newest state with another revision's code, in a separate instance.
     Probe(Probe),
     /// Write this record under this condition, once. If a wake-up index entry is given, write that first.
-    Write(Box<Record>, Condition, Option<Wake>),
+    Write(Box<Record>, Condition, Option<WakeupEntry>),
     /// Send the identical write again, after about this pause.
     Resend(Duration),
     /// Read the record again, after about this pause.
     Reread(Duration),
     /// Read the record after about this pause, to verify that it is still the one committed last (read barrier).
-    Prove(Duration),
+    VerifyRecord(Duration),
     /// Drop the instance: its state is stale.
     DropInstance,
     /// Release the claim.
@@ -212,22 +212,22 @@ pub enum Action<T> {
     /// The activation has ended, for this reason.
     Ended(Reason),
     /// This revision reads the object's state, or has run its first call.
-    TookWell(CodeId),
+    RevisionAccepted(CodeId),
     /// This revision failed where the object's own revision did not, for this reason: the object stays on its own.
-    HeldBack(CodeId, String),
+    RevisionPinned(CodeId, String),
     /// The object failed so often in a row that calls are rejected for this long.
     Quarantined(Duration),
     /// Follow the wait-for edges from this object. The number identifies the departure and is returned with the
     /// result.
-    Follow(u32, ObjectId),
+    FindWaitPath(u32, ObjectId),
     /// Deliver this message to its receiver.
     Deliver(Box<Delivery>),
     /// Publish this change to the object's subscribers.
     Publish(Change),
     /// Schedule a wake-up for an alarm at this wall-clock time in milliseconds.
-    Due(u64),
+    ScheduleAlarm(u64),
     /// Remove this entry from the wake-up index: no record refers to it any more.
-    Forget(Wake),
+    DeleteWakeupEntry(WakeupEntry),
     /// Log a warning for the operator.
     Warn(String),
 }
@@ -290,7 +290,7 @@ pub struct Run {
     /// Principal or object that makes the call.
     pub caller: Caller,
     /// Trigger of the handler: a call, a message or an alarm.
-    pub occasion: Occasion,
+    pub trigger: Trigger,
     /// Call chain, message number and trace.
     pub origin: Origin,
     /// Caller's idempotency key, if it sent one.

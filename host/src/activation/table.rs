@@ -8,14 +8,14 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::cell::Cell;
+use super::slot::Slot;
 use crate::id::ObjectId;
 
 const SHARD_COUNT: usize = 64;
 /// A shard shrinks when it uses less than one part in this many of its capacity.
 const SHRINK_FACTOR: usize = 4;
 
-type Shard = HashMap<ObjectId, Arc<Cell>>;
+type Shard = HashMap<ObjectId, Arc<Slot>>;
 
 /// All active objects.
 #[derive(Debug)]
@@ -34,24 +34,24 @@ impl Table {
 
     /// Returns the object's entry, and creates it if there is none.
     #[must_use]
-    pub fn enter(&self, id: &ObjectId) -> Arc<Cell> {
+    pub fn enter(&self, id: &ObjectId) -> Arc<Slot> {
         let mut shard = self.shard(id);
         if let Some(cell) = shard.get(id) {
             return Arc::clone(cell);
         }
-        let cell = Arc::new(Cell::new(id.clone()));
+        let cell = Arc::new(Slot::new(id.clone()));
         shard.insert(id.clone(), Arc::clone(&cell));
         cell
     }
 
     /// Returns the object's entry, if it has one.
     #[must_use]
-    pub fn get(&self, id: &ObjectId) -> Option<Arc<Cell>> {
+    pub fn get(&self, id: &ObjectId) -> Option<Arc<Slot>> {
         self.shard(id).get(id).cloned()
     }
 
     /// Removes this entry, unless another has replaced it.
-    pub fn remove(&self, cell: &Arc<Cell>) {
+    pub fn remove(&self, cell: &Arc<Slot>) {
         let mut shard = self.shard(cell.id());
         if shard.get(cell.id()).is_some_and(|found| Arc::ptr_eq(found, cell)) {
             shard.remove(cell.id());
@@ -76,7 +76,7 @@ impl Table {
 
     /// Returns every entry that matches `chosen`. Only one shard is locked at a time, so entries may come and go
     /// concurrently.
-    pub fn select(&self, mut chosen: impl FnMut(&Arc<Cell>) -> bool) -> Vec<Arc<Cell>> {
+    pub fn select(&self, mut chosen: impl FnMut(&Arc<Slot>) -> bool) -> Vec<Arc<Slot>> {
         let mut selected = Vec::new();
         for shard in &self.shards {
             selected.extend(lock(shard).values().filter(|cell| chosen(cell)).cloned());

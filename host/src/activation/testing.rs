@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{Call, Consistency, Operation, Precondition};
+use crate::call_context::Origin;
 use crate::caller::Caller;
 use crate::clock::BootTime;
-use crate::origin::Origin;
 
 /// Returns a call without key and precondition, and with a deadline in ten seconds.
 pub(crate) fn call(handler: &str, argument: &Value) -> Call {

@@ -11,7 +11,7 @@ pub const WORDS: &str = "call:TYPE, deploy:TYPE, admin or metrics, with * for ev
 
 /// Right that a request requires, with the type as named in the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Right<'a> {
+pub enum Permission<'a> {
     /// Call objects of a type.
     Call(&'a str),
     /// Deploy a component of a type.
@@ -32,12 +32,12 @@ pub enum Right<'a> {
 
 /// Types that a scope covers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Reach {
+enum TypePattern {
     Every,
     One(TypeName),
 }
 
-impl Reach {
+impl TypePattern {
     fn covers(&self, type_name: &str) -> bool {
         match self {
             Self::Every => true,
@@ -49,31 +49,31 @@ impl Reach {
 /// Single scope.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Scope {
-    Call(Reach),
-    Deploy(Reach),
+    Call(TypePattern),
+    Deploy(TypePattern),
     Admin,
     Metrics,
 }
 
 impl Scope {
-    fn gives(&self, right: Right<'_>) -> bool {
+    fn grants(&self, right: Permission<'_>) -> bool {
         match (self, right) {
-            (Self::Call(reach), Right::Call(name) | Right::See(name))
+            (Self::Call(reach), Permission::Call(name) | Permission::See(name))
             | (
                 Self::Deploy(reach),
-                Right::Deploy(name) | Right::Operate(name) | Right::See(name),
+                Permission::Deploy(name) | Permission::Operate(name) | Permission::See(name),
             ) => reach.covers(name),
-            (Self::Call(_) | Self::Deploy(_), Right::SeeSome)
-            | (Self::Deploy(_), Right::DeploySome)
+            (Self::Call(_) | Self::Deploy(_), Permission::SeeSome)
+            | (Self::Deploy(_), Permission::DeploySome)
             | (
                 Self::Admin,
-                Right::Operate(_)
-                | Right::See(_)
-                | Right::SeeSome
-                | Right::Administer
-                | Right::Measure,
+                Permission::Operate(_)
+                | Permission::See(_)
+                | Permission::SeeSome
+                | Permission::Administer
+                | Permission::Measure,
             )
-            | (Self::Metrics, Right::Measure) => true,
+            | (Self::Metrics, Permission::Measure) => true,
             _ => false,
         }
     }
@@ -86,8 +86,8 @@ pub struct Scopes(Vec<Scope>);
 impl Scopes {
     /// Whether one of the scopes grants this right.
     #[must_use]
-    pub fn give(&self, right: Right<'_>) -> bool {
-        self.0.iter().any(|scope| scope.gives(right))
+    pub fn grant(&self, right: Permission<'_>) -> bool {
+        self.0.iter().any(|scope| scope.grants(right))
     }
 }
 
@@ -103,8 +103,8 @@ impl FromStr for Scopes {
 
 fn read(word: &str) -> Option<Scope> {
     let reach = |name: &str| match name {
-        "*" => Some(Reach::Every),
-        name => TypeName::new(name).ok().map(Reach::One),
+        "*" => Some(TypePattern::Every),
+        name => TypeName::new(name).ok().map(TypePattern::One),
     };
     match word.split_once(':') {
         None if word == "admin" => Some(Scope::Admin),
@@ -133,8 +133,8 @@ impl fmt::Display for Scopes {
                 }
             };
             match reach {
-                Reach::Every => write!(f, "{comma}{word}*")?,
-                Reach::One(name) => write!(f, "{comma}{word}{}", name.as_str())?,
+                TypePattern::Every => write!(f, "{comma}{word}*")?,
+                TypePattern::One(name) => write!(f, "{comma}{word}{}", name.as_str())?,
             }
         }
         Ok(())
@@ -142,7 +142,7 @@ impl fmt::Display for Scopes {
 }
 
 /// Scopes that grant the right.
-impl fmt::Display for Right<'_> {
+impl fmt::Display for Permission<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Call(name) => write!(f, "call:{name}"),
@@ -168,18 +168,18 @@ mod tests {
     #[test]
     fn scopes_give_what_the_table_says_and_nothing_else() {
         let rights = [
-            Right::Call("todo"),
-            Right::Call("list"),
-            Right::Deploy("todo"),
-            Right::Deploy("list"),
-            Right::DeploySome,
-            Right::Operate("todo"),
-            Right::Operate("list"),
-            Right::See("todo"),
-            Right::See("list"),
-            Right::SeeSome,
-            Right::Administer,
-            Right::Measure,
+            Permission::Call("todo"),
+            Permission::Call("list"),
+            Permission::Deploy("todo"),
+            Permission::Deploy("list"),
+            Permission::DeploySome,
+            Permission::Operate("todo"),
+            Permission::Operate("list"),
+            Permission::See("todo"),
+            Permission::See("list"),
+            Permission::SeeSome,
+            Permission::Administer,
+            Permission::Measure,
         ];
         // Columns: call, deploy, deploy some, operate, see, see some, administer, measure.
         for (scopes, given) in [
@@ -195,8 +195,8 @@ mod tests {
             assert_eq!(read.to_string(), scopes);
             let given = given.chars().filter(|c| *c != ' ').map(|c| c == '1');
             for (right, is_given) in rights.into_iter().zip(given) {
-                assert_eq!(read.give(right), is_given, "{scopes}: {right:?}");
-                assert!(!Scopes::default().give(right));
+                assert_eq!(read.grant(right), is_given, "{scopes}: {right:?}");
+                assert!(!Scopes::default().grant(right));
             }
         }
     }

@@ -4,7 +4,7 @@
 mod schema;
 
 use crate::engine::{Description, Handler};
-use crate::error::{Code, Error};
+use crate::error::{Error, ErrorCode};
 
 /// Maximum number of breaking changes that the error lists.
 const BREAKS_MAX: usize = 100;
@@ -31,7 +31,7 @@ pub fn compatible(present: &Description, new: &Description) -> Result<(), Error>
         new.name,
         list(breaks)
     );
-    Err(Error::new(Code::ComponentRefused, text).with_hint("to deploy it anyway, use --force"))
+    Err(Error::new(ErrorCode::ComponentRefused, text).with_hint("to deploy it anyway, use --force"))
 }
 
 fn compare_states(
@@ -124,7 +124,7 @@ mod tests {
     fn every_break_is_named() {
         let present = description(2, &[("get", "query"), ("put", "update")]);
         let error = compatible(&present, &description(1, &[("get", "update")])).unwrap_err();
-        assert_eq!(error.code, Code::ComponentRefused);
+        assert_eq!(error.code, ErrorCode::ComponentRefused);
         for part in ["schema version is 1", "handler put is gone", "handler get is no longer"] {
             assert!(error.message.contains(part), "{part} in {}", error.message);
         }

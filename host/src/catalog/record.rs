@@ -6,15 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::removal::Removal;
 use super::repeated::KeyedRollback;
-use super::rollout::{Rollout, Terms};
+use super::rollout::{DeployOptions, Rollout};
 use crate::engine::Description;
 use crate::id::{Digest, TypeName};
 
 /// Prefix of the blob names of all type records.
 pub const PREFIX: &str = "types/";
-const FORMAT: u32 = 3;
-/// Oldest readable format, from before roll-outs: it is read as a record without a roll-out.
-const FORMAT_MIN: u32 = 1;
+const FORMAT: u32 = 4;
 
 /// Published component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +35,7 @@ pub struct RevisionEntry {
     pub size: u64,
     /// Reason of the roll-back, if the revision was rolled back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub taken_back: Option<String>,
+    pub rolled_back: Option<String>,
     /// Number of the component's blob: it increases each time the component is deployed again after its removal.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub copy: u32,
@@ -63,7 +61,7 @@ pub struct TypeRecord {
     pub current: u32,
     /// Random number set by the last change. The writer of that change recognizes it by this number.
     #[serde(default)]
-    pub mark: u64,
+    pub generation: u64,
     /// Roll-out in progress.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<Rollout>,
@@ -88,7 +86,7 @@ impl TypeRecord {
             format: FORMAT,
             name,
             current: 0,
-            mark: 0,
+            generation: 0,
             rollout: None,
             removed: None,
             first: 0,
@@ -115,7 +113,7 @@ impl TypeRecord {
         digest: Digest,
         size: u64,
         description: Description,
-        terms: &Terms,
+        terms: &DeployOptions,
         now_ms: u64,
     ) -> RevisionEntry {
         let number = self.revisions.last().map_or(1, |newest| newest.number + 1);
@@ -128,7 +126,7 @@ impl TypeRecord {
             deployed_by: terms.by.to_string(),
             keys: terms.key.iter().cloned().collect(),
             size,
-            taken_back: None,
+            rolled_back: None,
             copy,
             retired_at_ms: None,
             is_collected: false,
@@ -153,14 +151,13 @@ impl TypeRecord {
     /// The reason why the record must not be used.
     pub fn decode(name: &str, bytes: &[u8]) -> Result<Self, String> {
         let head: Head = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-        if !(FORMAT_MIN..=FORMAT).contains(&head.format) {
+        if head.format != FORMAT {
             return Err(format!("it has format {}, but this host reads {FORMAT}", head.format));
         }
-        let mut record: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        let record: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
         if record.name.as_str() != name {
             return Err(format!("it belongs to the type {}", record.name));
         }
-        record.format = FORMAT;
         Ok(record)
     }
 }
@@ -227,14 +224,7 @@ mod tests {
         );
         let newer = format!(r#"{{"format":{},"name":"todo"}}"#, FORMAT + 1);
         let refused = TypeRecord::decode("todo", newer.as_bytes()).unwrap_err();
-        assert!(refused.contains("format 4") && is_newer(newer.as_bytes()), "{refused}");
+        assert!(refused.contains("format 5") && is_newer(newer.as_bytes()), "{refused}");
         assert!(!is_newer(&record.encode()) && !is_newer(b"{"));
-    }
-
-    #[test]
-    fn a_record_from_before_there_were_roll_outs_is_read() {
-        let old = br#"{"format":1,"name":"todo","current":0,"revisions":[]}"#;
-        let record = TypeRecord::decode("todo", old).unwrap();
-        assert_eq!(record, TypeRecord::new(TypeName::new("todo").unwrap()));
     }
 }

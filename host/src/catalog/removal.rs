@@ -6,10 +6,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::record::{RevisionEntry, TypeRecord};
-use super::rollout::Terms;
+use super::rollout::DeployOptions;
 use crate::caller::Caller;
 use crate::engine::Description;
-use crate::error::{Code, Error};
+use crate::error::{Error, ErrorCode};
 use crate::id::Digest;
 
 /// Removal of a type.
@@ -55,7 +55,7 @@ impl TypeRecord {
             count => format!(", with {count} objects, which are still in the store"),
         };
         let text = format!("the type {} was removed by {}{left}", self.name, removal.by);
-        Error::new(Code::UnknownType, text)
+        Error::new(ErrorCode::UnknownType, text)
             .with_hint("deploy its component again: highlander deploy FILE.wasm")
     }
 
@@ -64,7 +64,7 @@ impl TypeRecord {
     ///
     /// # Errors
     /// [`Code::ComponentRefused`].
-    pub fn may_come_again(&self, digest: Digest, terms: &Terms) -> Result<(), Error> {
+    pub fn may_come_again(&self, digest: Digest, terms: &DeployOptions) -> Result<(), Error> {
         let Some(removal) = &self.removed else { return Ok(()) };
         let is_same = self.current_entry().is_some_and(|entry| entry.digest == digest);
         if removal.objects == 0 || is_same || terms.force {
@@ -75,7 +75,7 @@ impl TypeRecord {
              component that they had: it would read their states",
             self.name, removal.by, removal.objects
         );
-        Err(Error::new(Code::ComponentRefused, text)
+        Err(Error::new(ErrorCode::ComponentRefused, text)
             .with_hint("deploy that component again, or use --force to deploy this one anyway"))
     }
 
@@ -85,7 +85,7 @@ impl TypeRecord {
         digest: Digest,
         size: u64,
         description: &Description,
-        terms: &Terms,
+        terms: &DeployOptions,
         now_ms: u64,
     ) -> Result<RevisionEntry, Error> {
         self.may_come_again(digest, terms)?;
@@ -125,7 +125,7 @@ impl TypeRecord {
             "{name}/{key} was written by revision {written_with} of a removed type {name}, and the present type \
              {name} cannot open it"
         );
-        Err(Error::new(Code::StateUnreadable, text))
+        Err(Error::new(ErrorCode::StateUnreadable, text))
     }
 }
 

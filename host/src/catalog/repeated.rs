@@ -6,9 +6,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::record::TypeRecord;
-use super::rollout::Terms;
+use super::rollout::DeployOptions;
 use crate::caller::Caller;
-use crate::error::{Code, Error};
+use crate::error::{Error, ErrorCode};
 use crate::id::Digest;
 
 /// Maximum number of deployment keys per revision, and of roll-back keys per type.
@@ -52,7 +52,7 @@ impl TypeRecord {
     ///
     /// # Errors
     /// [`Code::IdempotencyKeyReused`] if the key was used for another component or for a roll-back.
-    pub fn repeated(&self, digest: Digest, terms: &Terms) -> Result<Option<u32>, Error> {
+    pub fn repeated(&self, digest: Digest, terms: &DeployOptions) -> Result<Option<u32>, Error> {
         let Some(key) = terms.key.as_ref().filter(|_| self.removed.is_none()) else {
             return Ok(None);
         };
@@ -104,7 +104,7 @@ impl TypeRecord {
     }
 
     /// Adds the key of a deployment to the revision `number`.
-    pub(super) fn remember(&mut self, number: u32, terms: &Terms) {
+    pub(super) fn remember(&mut self, number: u32, terms: &DeployOptions) {
         let found = self.revisions.iter_mut().find(|entry| entry.number == number);
         if let (Some(entry), Some(key)) = (found, &terms.key) {
             entry.keys.push(key.clone());
@@ -133,7 +133,7 @@ fn keep_newest<K>(keys: &mut Vec<K>) {
 }
 
 fn reused(text: String) -> Error {
-    Error::new(Code::IdempotencyKeyReused, text).with_hint("use another key")
+    Error::new(ErrorCode::IdempotencyKeyReused, text).with_hint("use another key")
 }
 
 #[cfg(test)]

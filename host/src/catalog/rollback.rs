@@ -5,9 +5,9 @@
 
 use super::record::{RevisionEntry, TypeRecord};
 use super::repeated::{Back, RolledBack};
-use super::rollout::{Rollout, Share, Terms};
+use super::rollout::{DeployOptions, Rollout, RolloutScope};
 use crate::caller::Caller;
-use crate::error::{Code, Error};
+use crate::error::{Error, ErrorCode};
 
 impl TypeRecord {
     /// Rolls back the new revision for this reason.
@@ -16,7 +16,7 @@ impl TypeRecord {
         if let Some(entry) =
             self.revisions.iter_mut().find(|entry| entry.number == rollout.revision)
         {
-            entry.taken_back = Some(why.to_owned());
+            entry.rolled_back = Some(why.to_owned());
         }
     }
 
@@ -56,7 +56,7 @@ impl TypeRecord {
         }
         let present = self.rollout.as_ref().map_or(self.current, |open| open.revision);
         let is_good = |entry: &&RevisionEntry| {
-            entry.taken_back.is_none() && !entry.is_collected && self.has(entry.number)
+            entry.rolled_back.is_none() && !entry.is_collected && self.has(entry.number)
         };
         let found = match to {
             Some(to) => self.entry(to).filter(|entry| self.has(entry.number)),
@@ -67,14 +67,15 @@ impl TypeRecord {
             }
         };
         let entry = found.ok_or_else(|| self.no_such_revision(to))?;
-        let is_coming = |open: &Rollout| open.revision == entry.number && open.share == Share::All;
+        let is_coming =
+            |open: &Rollout| open.revision == entry.number && open.scope == RolloutScope::All;
         if self.rollout.as_ref().is_some_and(is_coming) {
             return Ok(RolledBack { revision: entry.number, is_new: false });
         }
         if entry.is_collected {
             let text =
                 format!("the code of revision {} of {} was removed", entry.number, self.name);
-            return Err(Error::new(Code::RevisionNotFound, text)
+            return Err(Error::new(ErrorCode::RevisionNotFound, text)
                 .with_hint("deploy its component again: highlander deploy FILE.wasm"));
         }
         let revision = entry.number;
@@ -86,7 +87,11 @@ impl TypeRecord {
         if let Some(open) = self.rollout.as_ref().filter(is_conflict) {
             return Err(self.conflict(open));
         }
-        let terms = Terms { failures_per_mille_max: None, by: by.clone(), ..Terms::default() };
+        let terms = DeployOptions {
+            failures_per_mille_max: None,
+            by: by.clone(),
+            ..DeployOptions::default()
+        };
         self.begin(revision, &terms, now_ms);
         Ok(RolledBack { revision, is_new: true })
     }
@@ -97,7 +102,7 @@ impl TypeRecord {
             None => format!("{} has no older revision to roll back to", self.name),
         };
         let hint = format!("list its revisions: highlander types {}", self.name);
-        Error::new(Code::RevisionNotFound, text).with_hint(hint)
+        Error::new(ErrorCode::RevisionNotFound, text).with_hint(hint)
     }
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::record::{RevisionEntry, TypeRecord};
 use crate::caller::Caller;
 use crate::engine::Description;
-use crate::error::{Code, Error};
+use crate::error::{Error, ErrorCode};
 use crate::id::{Digest, ObjectId};
 
 /// Stage of a roll-out.
@@ -17,13 +17,13 @@ pub enum Stage {
     /// Objects change over to the revision.
     Rolling,
     /// Every node serves the revision. Failures are still counted, and too many cause a roll-back.
-    Watching,
+    Verifying,
 }
 
 /// Objects of the type that take part in a roll-out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Share {
+pub enum RolloutScope {
     /// All objects.
     All,
     /// Percentage of the objects, selected by the hash of their ids: a larger share contains every smaller one.
@@ -32,7 +32,7 @@ pub enum Share {
     Keys(Vec<String>),
 }
 
-impl Share {
+impl RolloutScope {
     /// Whether the object takes part.
     #[must_use]
     pub fn includes(&self, id: &ObjectId) -> bool {
@@ -58,7 +58,7 @@ pub struct Rollout {
     /// Current stage.
     pub stage: Stage,
     /// Objects that take part.
-    pub share: Share,
+    pub scope: RolloutScope,
     /// Number of failed objects per thousand above which the revision is rolled back; `None` disables the
     /// roll-back.
     pub failures_per_mille_max: Option<u16>,
@@ -78,7 +78,7 @@ impl Rollout {
     /// Whether every node serves the revision to all objects, so that another roll-out can begin.
     #[must_use]
     pub fn is_released(&self) -> bool {
-        self.stage == Stage::Watching && self.share == Share::All
+        self.stage == Stage::Verifying && self.scope == RolloutScope::All
     }
 }
 
@@ -88,18 +88,18 @@ pub struct Released {
     /// Revision that is current now or is being rolled out.
     pub revision: u32,
     /// Objects that take part in its roll-out; all if there is none.
-    pub share: Share,
+    pub scope: RolloutScope,
     /// Whether anything changed, apart from the stored keys.
     pub is_new: bool,
 }
 
 /// Options of a deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Terms {
+pub struct DeployOptions {
     /// Whether to deploy a component that is not compatible with the present revision.
     pub force: bool,
     /// Objects that take part.
-    pub share: Share,
+    pub scope: RolloutScope,
     /// Number of failed objects per thousand above which the revision is rolled back; `None` disables the
     /// roll-back.
     pub failures_per_mille_max: Option<u16>,
@@ -112,11 +112,11 @@ pub struct Terms {
 /// Default for the number of objects per thousand that may fail.
 pub const FAILURES_PER_MILLE_MAX: u16 = 10;
 
-impl Default for Terms {
+impl Default for DeployOptions {
     fn default() -> Self {
         Self {
             force: false,
-            share: Share::All,
+            scope: RolloutScope::All,
             failures_per_mille_max: Some(FAILURES_PER_MILLE_MAX),
             by: Caller::Anonymous,
             key: None,
@@ -126,7 +126,7 @@ impl Default for Terms {
 
 /// Revisions selected for one object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Chosen {
+pub struct ResolvedRevision {
     /// Revision that should run the object.
     pub wanted: u32,
     /// Revision to continue with if `wanted` fails and the object has not adopted any code yet.
@@ -136,12 +136,12 @@ pub struct Chosen {
 impl TypeRecord {
     /// Returns the revision that should run an object.
     #[must_use]
-    pub fn chosen(&self, id: &ObjectId) -> Chosen {
+    pub fn resolve(&self, id: &ObjectId) -> ResolvedRevision {
         match &self.rollout {
-            Some(rollout) if rollout.stage != Stage::Preparing && rollout.share.includes(id) => {
-                Chosen { wanted: rollout.revision, fallback: Some(rollout.previous) }
+            Some(rollout) if rollout.stage != Stage::Preparing && rollout.scope.includes(id) => {
+                ResolvedRevision { wanted: rollout.revision, fallback: Some(rollout.previous) }
             }
-            _ => Chosen { wanted: self.current, fallback: None },
+            _ => ResolvedRevision { wanted: self.current, fallback: None },
         }
     }
 
@@ -167,7 +167,7 @@ impl TypeRecord {
         digest: Digest,
         size: u64,
         description: &Description,
-        terms: &Terms,
+        terms: &DeployOptions,
         now_ms: u64,
     ) -> Result<Released, Error> {
         if self.removed.is_some() {
@@ -203,14 +203,19 @@ impl TypeRecord {
     /// Returns the outcome of a deployment that led to this revision.
     pub(super) fn released(&self, revision: u32, is_new: bool) -> Released {
         let open = self.rollout.as_ref().filter(|open| open.revision == revision);
-        let share = open.map_or(Share::All, |open| open.share.clone());
-        Released { revision, share, is_new }
+        let scope = open.map_or(RolloutScope::All, |open| open.scope.clone());
+        Released { revision, scope, is_new }
     }
 
     /// Changes the share and the failure limit of the roll-out. Returns whether anything changed.
-    fn adjust(&mut self, rollout: Rollout, terms: &Terms, now_ms: u64) -> Result<bool, Error> {
+    fn adjust(
+        &mut self,
+        rollout: Rollout,
+        terms: &DeployOptions,
+        now_ms: u64,
+    ) -> Result<bool, Error> {
         let limit = terms.failures_per_mille_max;
-        let is_narrowed = rollout.share == Share::All && terms.share != Share::All;
+        let is_narrowed = rollout.scope == RolloutScope::All && terms.scope != RolloutScope::All;
         if is_narrowed && !rollout.is_released() {
             return Err(self.not_a_canary(&rollout));
         }
@@ -218,18 +223,18 @@ impl TypeRecord {
         if is_narrowed || rollout.is_back() {
             return Ok(false);
         }
-        let (stage, since_ms) = match (rollout.share == terms.share, rollout.stage) {
+        let (stage, since_ms) = match (rollout.scope == terms.scope, rollout.stage) {
             (true, _) if rollout.failures_per_mille_max == limit => return Ok(false),
             (true, stage) => (stage, rollout.since_ms),
             (false, Stage::Preparing) => (Stage::Preparing, now_ms),
-            (false, Stage::Rolling | Stage::Watching) => (Stage::Rolling, now_ms),
+            (false, Stage::Rolling | Stage::Verifying) => (Stage::Rolling, now_ms),
         };
-        if stage == Stage::Rolling && terms.share == Share::All {
+        if stage == Stage::Rolling && terms.scope == RolloutScope::All {
             self.current = rollout.revision;
         }
-        let share = terms.share.clone();
+        let scope = terms.scope.clone();
         let failures_per_mille_max = limit;
-        self.rollout = Some(Rollout { stage, share, failures_per_mille_max, since_ms, ..rollout });
+        self.rollout = Some(Rollout { stage, scope, failures_per_mille_max, since_ms, ..rollout });
         Ok(true)
     }
 
@@ -238,11 +243,11 @@ impl TypeRecord {
         let text = format!(
             "revision {coming} of {name} is being rolled out for all objects, and cannot become a canary"
         );
-        Error::new(Code::DeploymentConflict, text)
+        Error::new(ErrorCode::DeploymentConflict, text)
             .with_hint(format!("to stop it: highlander rollback {name} --to {}", rollout.previous))
     }
 
-    pub(super) fn begin(&mut self, revision: u32, terms: &Terms, now_ms: u64) {
+    pub(super) fn begin(&mut self, revision: u32, terms: &DeployOptions, now_ms: u64) {
         for number in [revision, self.current] {
             if let Some(digest) = self.entry(number).map(|entry| entry.digest) {
                 self.recall(digest);
@@ -252,7 +257,7 @@ impl TypeRecord {
             revision,
             previous: self.current,
             stage: Stage::Preparing,
-            share: terms.share.clone(),
+            scope: terms.scope.clone(),
             failures_per_mille_max: terms.failures_per_mille_max,
             since_ms: now_ms,
             by: terms.by.to_string(),
@@ -263,17 +268,17 @@ impl TypeRecord {
         let (name, coming) = (&self.name, rollout.revision);
         if rollout.is_back() {
             let text = format!("{name} is being rolled back to revision {coming}");
-            return Error::new(Code::DeploymentConflict, text).with_hint(format!(
+            return Error::new(ErrorCode::DeploymentConflict, text).with_hint(format!(
                 "wait until every node serves it, or cancel that: \
                  highlander rollback {name} --to {}",
                 rollout.previous
             ));
         }
-        let text = match rollout.share {
-            Share::All => format!("revision {coming} of {name} is being rolled out"),
+        let text = match rollout.scope {
+            RolloutScope::All => format!("revision {coming} of {name} is being rolled out"),
             _ => format!("revision {coming} of {name} is being tried on some of its objects"),
         };
-        Error::new(Code::DeploymentConflict, text).with_hint(format!(
+        Error::new(ErrorCode::DeploymentConflict, text).with_hint(format!(
             "deploy that one without --canary, wait until it is fully rolled out, or roll it back: highlander \
              rollback {name}"
         ))
@@ -284,7 +289,7 @@ impl TypeRecord {
         if let Some(rollout) = &mut self.rollout {
             rollout.stage = Stage::Rolling;
             rollout.since_ms = now_ms;
-            if rollout.share == Share::All {
+            if rollout.scope == RolloutScope::All {
                 self.current = rollout.revision;
             }
         }
@@ -293,7 +298,7 @@ impl TypeRecord {
     /// Starts the stage watching, once every node serves the revision.
     pub fn watch(&mut self, now_ms: u64) {
         if let Some(rollout) = &mut self.rollout {
-            rollout.stage = Stage::Watching;
+            rollout.stage = Stage::Verifying;
             rollout.since_ms = now_ms;
         }
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Catalog, unavailable};
 use crate::caller::Caller;
-use crate::caller::scopes::Right;
+use crate::caller::scopes::Permission;
 use crate::clock::wall_ms;
 use crate::engine::Component;
 use crate::error::Error;
@@ -26,12 +26,12 @@ pub struct Staged {
     /// Time of storage, in milliseconds since 1970.
     pub at_ms: u64,
     /// Random number, so that no two rehearsals share a blob.
-    pub mark: u32,
+    pub nonce: u32,
 }
 
 impl Staged {
     fn blob(&self) -> String {
-        format!("{PREFIX}{}-{:08x}-{}.wasm", self.at_ms, self.mark, self.digest)
+        format!("{PREFIX}{}-{:08x}-{}.wasm", self.at_ms, self.nonce, self.digest)
     }
 }
 
@@ -52,9 +52,9 @@ impl Catalog {
     /// # Cancel safety
     /// The component may or may not have been stored. If it was, it is removed a day later.
     pub async fn stage(&self, wasm: Bytes, by: &Caller) -> Result<(TypeName, Staged), Error> {
-        let staged = Staged { digest: Digest::of(&wasm), at_ms: wall_ms(), mark: rand::random() };
+        let staged = Staged { digest: Digest::of(&wasm), at_ms: wall_ms(), nonce: rand::random() };
         let description = self.described(staged.digest, wasm.clone()).await?;
-        by.check(Right::Deploy(description.name.as_str()))?;
+        by.check(Permission::Deploy(description.name.as_str()))?;
         self.keep(&staged.blob(), wasm).await?;
         Ok((description.name, staged))
     }
@@ -72,7 +72,7 @@ impl Catalog {
     /// # Cancel safety
     /// The component may or may not have been removed.
     pub async fn unstage(&self, staged: &Staged) {
-        if let Err(error) = self.store.remove(&staged.blob()).await {
+        if let Err(error) = self.store.delete(&staged.blob()).await {
             tracing::debug!(component = %staged.digest, "the staged component stays in the store for a day: {error}");
         }
     }
@@ -89,7 +89,7 @@ impl Catalog {
         let page = self.store.list(PREFIX, None, 100).await.map_err(|error| unavailable(&error))?;
         let now_ms = wall_ms();
         for name in page.names.iter().filter(|name| is_left_behind(name, now_ms)) {
-            self.store.remove(name).await.map_err(|error| unavailable(&error))?;
+            self.store.delete(name).await.map_err(|error| unavailable(&error))?;
         }
         Ok(())
     }
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn what_lies_there_for_more_than_a_day_was_left_behind() {
-        let staged = Staged { digest: Digest::of(b"a"), at_ms: 1_000, mark: 7 };
+        let staged = Staged { digest: Digest::of(b"a"), at_ms: 1_000, nonce: 7 };
         assert!(!is_left_behind(&staged.blob(), 1_000 + LEFT_BEHIND_MS));
         assert!(is_left_behind(&staged.blob(), 1_001 + LEFT_BEHIND_MS));
         assert!(!is_left_behind("staged/by-hand.wasm", u64::MAX));

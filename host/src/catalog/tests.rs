@@ -6,15 +6,15 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::*;
-use crate::engine::scripted::ScriptedEngine;
+use crate::engine::fake::FakeEngine;
 use crate::store::memory::Memory;
-use rollout::Terms;
+use rollout::DeployOptions;
 
 /// Engine on a machine that is too busy to compile the first component.
 #[derive(Debug, Default)]
 struct BusyOnce {
     was_busy: AtomicBool,
-    engine: ScriptedEngine,
+    engine: FakeEngine,
 }
 
 #[async_trait]
@@ -32,10 +32,10 @@ const COMPONENT: Bytes = Bytes::from_static(b"scripted:counter");
 #[tokio::test]
 async fn a_revision_is_made_ready_later_if_the_machine_is_too_busy_now() {
     let store = Arc::new(Memory::default());
-    let writer = Catalog::new(store.clone(), Arc::new(ScriptedEngine::new()));
-    writer.deploy(COMPONENT, &Terms::default()).await.unwrap();
+    let writer = Catalog::new(store.clone(), Arc::new(FakeEngine::new()));
+    writer.deploy(COMPONENT, &DeployOptions::default()).await.unwrap();
     let reader = Catalog::new(store, Arc::new(BusyOnce::default()));
-    assert_eq!(reader.current("counter").await.unwrap_err().code, Code::NodeFull);
+    assert_eq!(reader.current("counter").await.unwrap_err().code, ErrorCode::NodeFull);
     assert_eq!(reader.readiness("counter", 1), None, "it is not a revision that cannot run");
     assert_eq!(reader.current("counter").await.unwrap().number, 1);
     assert_eq!(reader.readiness("counter", 1), Some(Ok(())));
@@ -44,8 +44,8 @@ async fn a_revision_is_made_ready_later_if_the_machine_is_too_busy_now() {
 #[tokio::test]
 async fn a_component_that_a_busy_machine_cannot_compile_can_be_sent_again() {
     let catalog = Catalog::new(Arc::new(Memory::default()), Arc::new(BusyOnce::default()));
-    let error = catalog.deploy(COMPONENT, &Terms::default()).await.unwrap_err();
-    assert_eq!((error.code, error.retry_after), (Code::NodeFull, Some(COMPILE_RETRY)));
+    let error = catalog.deploy(COMPONENT, &DeployOptions::default()).await.unwrap_err();
+    assert_eq!((error.code, error.retry_after), (ErrorCode::NodeFull, Some(COMPILE_RETRY)));
     assert!(catalog.types().await.unwrap().records.is_empty(), "nothing was deployed");
-    assert!(catalog.deploy(COMPONENT, &Terms::default()).await.unwrap().is_new);
+    assert!(catalog.deploy(COMPONENT, &DeployOptions::default()).await.unwrap().is_new);
 }

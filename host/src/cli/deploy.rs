@@ -24,7 +24,7 @@ use super::arguments::{idempotency_key, revision, type_name};
 use super::client::{Client, Request, encoded};
 use super::failure::Failure;
 use super::output;
-use crate::catalog::rollout::{Share, Stage};
+use crate::catalog::rollout::{RolloutScope, Stage};
 use crate::rehearsal::Sample;
 
 /// `highlander deploy`
@@ -76,7 +76,7 @@ pub(super) struct Rollback {
 pub(super) struct Rollout {
     pub(super) revision: u32,
     stage: Stage,
-    share: Share,
+    scope: RolloutScope,
 }
 
 impl fmt::Display for Rollout {
@@ -84,9 +84,9 @@ impl fmt::Display for Rollout {
         let stage = match self.stage {
             Stage::Preparing => "being prepared",
             Stage::Rolling => "being rolled out",
-            Stage::Watching => "in use, being monitored",
+            Stage::Verifying => "in use, being monitored",
         };
-        match share::whom(&self.share) {
+        match share::whom(&self.scope) {
             None => f.write_str(stage),
             Some(whom) => write!(f, "{stage}, {whom}"),
         }

@@ -143,7 +143,7 @@ fn hint_of(problem: &Document) -> Option<String> {
 /// Error codes for calls that the object itself did not complete.
 const BY_THE_OBJECT: &[&str] = &[
     "object-rejected",
-    "revision-taken-back",
+    "revision-rolled-back",
     "version-mismatch",
     "state-too-large",
     "object-trapped",
@@ -168,16 +168,16 @@ fn exit_of(problem: &Document) -> Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::{Code, Error, Refusal};
+    use crate::error::{Error, ErrorCode, Rejection};
     use crate::http::problem::Problem;
 
     #[test]
     fn a_rejection_is_printed_with_its_code_and_its_detail_as_it_was_given() {
         let rejected = |detail: Option<&'static str>| {
             let (code, message) = ("limited".to_owned(), "wait".to_owned());
-            let refusal = Refusal { code, message, detail: detail.map(Into::into) };
-            let error = Error::new(Code::ObjectRejected, "todo/1 rejected the call: wait");
-            let error = Error { refusal: Some(Box::new(refusal)), ..error };
+            let refusal = Rejection { code, message, detail: detail.map(Into::into) };
+            let error = Error::new(ErrorCode::ObjectRejected, "todo/1 rejected the call: wait");
+            let error = Error { rejection: Some(Box::new(refusal)), ..error };
             Failure::of_problem(Problem::from(error).document()).message
         };
         let before = "todo/1 rejected the call: wait (limited";
@@ -189,22 +189,22 @@ mod tests {
     #[test]
     fn exit_codes_follow_from_the_effect() {
         let exit = |code| exit_of(&Problem::from(Error::new(code, "")).document());
-        for code in Code::ALL {
+        for code in ErrorCode::ALL {
             let said = exit(*code);
             assert_ne!(said, Exit::Done, "{code}");
             let is_unknown = code.effect() != crate::error::Effect::None;
             assert_eq!(said == Exit::Unknown, is_unknown, "{code}");
             assert_eq!(said == Exit::Unavailable, code.is_retryable() && !is_unknown, "{code}");
         }
-        assert_eq!(exit(Code::ObjectRejected), Exit::Rejected);
-        assert_eq!(exit(Code::UnknownType), Exit::Usage);
-        for code in [Code::Unauthenticated, Code::Forbidden] {
+        assert_eq!(exit(ErrorCode::ObjectRejected), Exit::Rejected);
+        assert_eq!(exit(ErrorCode::UnknownType), Exit::Usage);
+        for code in [ErrorCode::Unauthenticated, ErrorCode::Forbidden] {
             let failure = Failure::of_problem(Problem::from(Error::new(code, "")).document());
             assert_eq!(failure.exit, Exit::Usage);
             assert!(failure.hint.is_some_and(|hint| hint.contains("--token-file")), "{code}");
         }
         for code in BY_THE_OBJECT {
-            assert!(Code::ALL.iter().any(|known| known.as_str() == *code), "{code}");
+            assert!(ErrorCode::ALL.iter().any(|known| known.as_str() == *code), "{code}");
         }
     }
 }

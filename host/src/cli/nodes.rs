@@ -35,8 +35,7 @@ struct Node {
     id: String,
     address: String,
     /// Node status.
-    #[serde(alias = "state")]
-    standing: String,
+    status: String,
     /// `None` if the contacted node could not find out.
     active_objects: Option<u64>,
 }
@@ -67,7 +66,7 @@ pub(super) async fn list(client: &Client) -> Result<(), Failure> {
     let mut rows = vec![["NODE", "ADDRESS", "STANDING", "ACTIVE"].map(str::to_owned).to_vec()];
     rows.extend(nodes.into_iter().map(|node| {
         let active = node.active_objects.map_or_else(|| "?".to_owned(), |count| count.to_string());
-        vec![node.id, node.address, node.standing, active]
+        vec![node.id, node.address, node.status, active]
     }));
     output::table(&rows)
 }
@@ -149,7 +148,7 @@ async fn ask(client: &Client, path: &str) -> Failure {
 }
 
 fn is_drained(node: &Node) -> bool {
-    node.standing == "draining" && node.active_objects == Some(0)
+    node.status == "draining" && node.active_objects == Some(0)
 }
 
 async fn nodes(client: &Client) -> Result<Vec<Node>, Failure> {
@@ -180,9 +179,9 @@ fn find<'a>(nodes: &'a [Node], name: &str) -> Result<&'a Node, Failure> {
 mod tests {
     use super::*;
 
-    fn node(id: &str, standing: &str, active_objects: Option<u64>) -> Node {
-        let (id, standing) = (id.to_owned(), standing.to_owned());
-        Node { id, address: "127.0.0.1:7410".to_owned(), standing, active_objects }
+    fn node(id: &str, status: &str, active_objects: Option<u64>) -> Node {
+        let (id, status) = (id.to_owned(), status.to_owned());
+        Node { id, address: "127.0.0.1:7410".to_owned(), status, active_objects }
     }
 
     #[test]

@@ -230,7 +230,7 @@ fn complete(unanswered: BTreeSet<String>) -> Result<(), Failure> {
 }
 
 #[derive(Debug, Deserialize)]
-struct Whereabouts {
+struct ObjectLocation {
     node: Option<String>,
     tier: String,
     version: u64,
@@ -249,7 +249,7 @@ impl One {
         if client.is_json {
             return output::json(&answer.body);
         }
-        let found: Whereabouts = answer.read()?;
+        let found: ObjectLocation = answer.read()?;
         let row = |name: &str, value: String| vec![name.to_owned(), value];
         output::table(&[
             row("object", self.id.to_string()),

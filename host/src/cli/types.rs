@@ -81,7 +81,7 @@ struct Record {
     description: Option<Description>,
     revisions: Vec<Revision>,
     rollout: Option<Rollout>,
-    held_back: BTreeMap<String, String>,
+    pinned: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -93,7 +93,7 @@ struct Revision {
     deployed_by: String,
     bytes: u64,
     live_objects: usize,
-    taken_back: Option<String>,
+    rolled_back: Option<String>,
     is_collected: bool,
 }
 
@@ -197,12 +197,12 @@ fn show(record: &Record) -> Result<(), Failure> {
         ]
     }));
     output::table(&rows)?;
-    if record.held_back.is_empty() {
+    if record.pinned.is_empty() {
         return Ok(());
     }
     output::line("objects that stay on their present revision")?;
     let rows = record
-        .held_back
+        .pinned
         .iter()
         .map(|(key, why)| vec![format!("  {}/{key}", record.name), why.clone()]);
     output::table(&rows.collect::<Vec<_>>())
@@ -210,7 +210,7 @@ fn show(record: &Record) -> Result<(), Failure> {
 
 fn remark(record: &Record, revision: &Revision) -> String {
     let coming = record.rollout.as_ref().filter(|rollout| rollout.revision == revision.number);
-    match (coming, &revision.taken_back) {
+    match (coming, &revision.rolled_back) {
         (Some(rollout), _) => rollout.to_string(),
         (None, _) if record.current == revision.number => "current".to_owned(),
         (None, Some(why)) => format!("rolled back: {why}"),

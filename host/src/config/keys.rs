@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Config;
 use super::backends::{RegistryKind, StoreKind};
-use super::value;
+use super::parse;
 use crate::limits::{CALL_TIMEOUT_MAX, STATE_BYTES_MAX};
 
 const KIB: usize = 1024;
@@ -42,35 +42,35 @@ pub const KEYS: &[Key] = &[
         default: "the host name",
         unit: "1 to 40 letters, digits and -",
         meaning: "name of the node; each of its sessions appends 8 hexadecimal digits",
-        set: |config, text| value::name(text).map(|name| config.name = Some(name)),
+        set: |config, text| parse::name(text).map(|name| config.name = Some(name)),
     },
     Key {
         name: "node.listen",
         default: "127.0.0.1:7410",
         unit: "address and port",
         meaning: "HTTP listen address; an address other than loopback requires `node.insecure`",
-        set: |config, text| value::address(text).map(|address| config.listen = address),
+        set: |config, text| parse::address(text).map(|address| config.listen = address),
     },
     Key {
         name: "node.advertise",
         default: "the listen address",
         unit: "host and port",
         meaning: "address for the other nodes; required if a node of a cluster listens on `0.0.0.0`",
-        set: |config, text| value::host_and_port(text).map(|host| config.advertise = Some(host)),
+        set: |config, text| parse::host_and_port(text).map(|host| config.advertise = Some(host)),
     },
     Key {
         name: "node.data_dir",
         default: ".highlander",
         unit: "path",
         meaning: "directory of the embedded store and of compiled code",
-        set: |config, text| value::path(text).map(|dir| config.data_dir = dir),
+        set: |config, text| parse::path(text).map(|dir| config.data_dir = dir),
     },
     Key {
         name: "node.insecure",
         default: "false",
         unit: "true or false",
         meaning: "whether to permit plain HTTP on addresses other than loopback",
-        set: |config, text| value::boolean(text).map(|is_on| config.insecure = is_on),
+        set: |config, text| parse::boolean(text).map(|is_on| config.insecure = is_on),
     },
     Key {
         name: "node.component_max",
@@ -78,7 +78,7 @@ pub const KEYS: &[Key] = &[
         unit: "size, 64KiB to 64MiB",
         meaning: "maximum size of an uploaded component",
         set: |config, text| {
-            value::size(text, 64 * KIB..=64 * MIB).map(|size| config.component_max = size)
+            parse::size(text, 64 * KIB..=64 * MIB).map(|size| config.component_max = size)
         },
     },
     Key {
@@ -87,7 +87,7 @@ pub const KEYS: &[Key] = &[
         unit: "number, 16 to 1000000",
         meaning: "maximum number of open connections; each client that watches an object uses one",
         set: |config, text| {
-            value::number(text, 16..=1_000_000).map(|max| config.connections_max = max)
+            parse::number(text, 16..=1_000_000).map(|max| config.connections_max = max)
         },
     },
     Key {
@@ -95,14 +95,14 @@ pub const KEYS: &[Key] = &[
         default: "none",
         unit: "path",
         meaning: "file with the digest and scopes of each client token; without it, every client may do everything",
-        set: |config, text| value::path(text).map(|path| config.auth.tokens_file = Some(path)),
+        set: |config, text| parse::path(text).map(|path| config.auth.tokens_file = Some(path)),
     },
     Key {
         name: "auth.node_token_file",
         default: "none",
         unit: "path",
         meaning: "file with the secret with which nodes authenticate each other, readable only by its owner",
-        set: |config, text| value::path(text).map(|path| config.auth.node_token_file = Some(path)),
+        set: |config, text| parse::path(text).map(|path| config.auth.node_token_file = Some(path)),
     },
     Key {
         name: "registry.kind",
@@ -111,7 +111,7 @@ pub const KEYS: &[Key] = &[
         meaning: "registry that grants claims: `local` is this process alone, `zookeeper` is an ensemble",
         set: |config, text| {
             let kinds = [("local", RegistryKind::Local), ("zookeeper", RegistryKind::ZooKeeper)];
-            value::one_of(text, &kinds).map(|kind| config.registry.kind = kind)
+            parse::one_of(text, &kinds).map(|kind| config.registry.kind = kind)
         },
     },
     Key {
@@ -120,7 +120,7 @@ pub const KEYS: &[Key] = &[
         unit: "hosts with ports, and a path",
         meaning: "servers of the ensemble, and the chroot of the cluster: `zk1:2181,zk2:2181/highlander`",
         set: |config, text| {
-            value::ensemble(text).map(|connect| config.registry.connect = Some(connect))
+            parse::ensemble(text).map(|connect| config.registry.connect = Some(connect))
         },
     },
     Key {
@@ -129,7 +129,7 @@ pub const KEYS: &[Key] = &[
         unit: "time, 1s to 1m",
         meaning: "time without a heartbeat after which a node's claims are released",
         set: |config, text| {
-            value::time(text, Duration::from_secs(1)..=Duration::from_mins(1))
+            parse::time(text, Duration::from_secs(1)..=Duration::from_mins(1))
                 .map(|time| config.registry.session_timeout = time)
         },
     },
@@ -139,7 +139,7 @@ pub const KEYS: &[Key] = &[
         unit: "object, or partitions = N with N from 1 to 16384",
         meaning: "scope of one claim: an object, or one of N partitions; checked to be the same on all nodes",
         set: |config, text| {
-            value::granularity(text).map(|granularity| config.registry.claims = granularity)
+            parse::granularity(text).map(|granularity| config.registry.claims = granularity)
         },
     },
     Key {
@@ -148,7 +148,7 @@ pub const KEYS: &[Key] = &[
         unit: "number, 1 to 40000",
         meaning: "maximum number of claims that this node holds",
         set: |config, text| {
-            value::number(text, 1..=40_000).map(|max| config.registry.claims_max = max as usize)
+            parse::number(text, 1..=40_000).map(|max| config.registry.claims_max = max as usize)
         },
     },
     Key {
@@ -157,7 +157,7 @@ pub const KEYS: &[Key] = &[
         unit: "path",
         meaning: "file with `user:password` for digest authentication, readable only by its owner",
         set: |config, text| {
-            value::path(text).map(|path| config.registry.credentials_file = Some(path))
+            parse::path(text).map(|path| config.registry.credentials_file = Some(path))
         },
     },
     Key {
@@ -165,21 +165,21 @@ pub const KEYS: &[Key] = &[
         default: "none",
         unit: "path",
         meaning: "file with the CA certificates that the servers' certificates must chain to; enables TLS",
-        set: |config, text| value::path(text).map(|path| config.registry.tls_ca = Some(path)),
+        set: |config, text| parse::path(text).map(|path| config.registry.tls_ca = Some(path)),
     },
     Key {
         name: "registry.tls_cert",
         default: "none",
         unit: "path",
         meaning: "file with the client certificate that this node presents to the servers",
-        set: |config, text| value::path(text).map(|path| config.registry.tls_cert = Some(path)),
+        set: |config, text| parse::path(text).map(|path| config.registry.tls_cert = Some(path)),
     },
     Key {
         name: "registry.tls_key",
         default: "none",
         unit: "path",
         meaning: "file with the private key of that certificate",
-        set: |config, text| value::path(text).map(|path| config.registry.tls_key = Some(path)),
+        set: |config, text| parse::path(text).map(|path| config.registry.tls_key = Some(path)),
     },
     Key {
         name: "store.kind",
@@ -188,7 +188,7 @@ pub const KEYS: &[Key] = &[
         meaning: "store of the records: `embedded` is a database in `node.data_dir`, `s3` is a bucket",
         set: |config, text| {
             let kinds = [("embedded", StoreKind::Embedded), ("s3", StoreKind::S3)];
-            value::one_of(text, &kinds).map(|kind| config.store.kind = kind)
+            parse::one_of(text, &kinds).map(|kind| config.store.kind = kind)
         },
     },
     Key {
@@ -196,21 +196,21 @@ pub const KEYS: &[Key] = &[
         default: "none",
         unit: "name",
         meaning: "name of the bucket; the AWS SDK resolves the credentials",
-        set: |config, text| value::bucket(text).map(|name| config.store.bucket = Some(name)),
+        set: |config, text| parse::bucket(text).map(|name| config.store.bucket = Some(name)),
     },
     Key {
         name: "store.prefix",
         default: "none",
         unit: "names with / between them",
         meaning: "prefix of all blob names, so that clusters can share a bucket",
-        set: |config, text| value::prefix(text).map(|prefix| config.store.prefix = prefix),
+        set: |config, text| parse::prefix(text).map(|prefix| config.store.prefix = prefix),
     },
     Key {
         name: "store.endpoint",
         default: "none",
         unit: "address with http:// or https://",
         meaning: "URL of the S3 server, unless it is AWS",
-        set: |config, text| value::endpoint(text).map(|url| config.store.endpoint = Some(url)),
+        set: |config, text| parse::endpoint(text).map(|url| config.store.endpoint = Some(url)),
     },
     Key {
         name: "store.region",
@@ -218,7 +218,7 @@ pub const KEYS: &[Key] = &[
         unit: "name",
         meaning: "region of the bucket",
         set: |config, text| {
-            value::not_empty(text).map(|name| config.store.region = Some(name.to_owned()))
+            parse::not_empty(text).map(|name| config.store.region = Some(name.to_owned()))
         },
     },
     Key {
@@ -226,7 +226,7 @@ pub const KEYS: &[Key] = &[
         default: "true if an endpoint is set",
         unit: "true or false",
         meaning: "whether requests name the bucket in the path instead of the host name",
-        set: |config, text| value::boolean(text).map(|is_on| config.store.path_style = Some(is_on)),
+        set: |config, text| parse::boolean(text).map(|is_on| config.store.path_style = Some(is_on)),
     },
     Key {
         name: "store.request_timeout",
@@ -234,7 +234,7 @@ pub const KEYS: &[Key] = &[
         unit: "time, 100ms to 1m",
         meaning: "timeout of one request; a write that exceeds it is undecided, and is sent again",
         set: |config, text| {
-            value::time(text, Duration::from_millis(100)..=Duration::from_mins(1))
+            parse::time(text, Duration::from_millis(100)..=Duration::from_mins(1))
                 .map(|time| config.store.request_timeout = time)
         },
     },
@@ -245,7 +245,7 @@ pub const KEYS: &[Key] = &[
         meaning: "time without a call after which an object is unloaded, so that only its record remains",
         set: |config, text| {
             let longest = Duration::from_hours(7 * 24);
-            value::time(text, Duration::from_secs(1)..=longest)
+            parse::time(text, Duration::from_secs(1)..=longest)
                 .map(|time| config.idle_timeout = time)
         },
     },
@@ -255,7 +255,7 @@ pub const KEYS: &[Key] = &[
         unit: "size, 1KiB to 8MiB",
         meaning: "maximum size of an object's state, as its component encodes it",
         set: |config, text| {
-            value::size(text, KIB..=STATE_BYTES_MAX).map(|size| config.state_max = size)
+            parse::size(text, KIB..=STATE_BYTES_MAX).map(|size| config.state_max = size)
         },
     },
     Key {
@@ -264,7 +264,7 @@ pub const KEYS: &[Key] = &[
         unit: "number, 1 to 65536",
         meaning: "maximum number of calls waiting for one object",
         set: |config, text| {
-            value::number(text, 1..=65_536).map(|len| config.mailbox_len = len as usize)
+            parse::number(text, 1..=65_536).map(|len| config.mailbox_len = len as usize)
         },
     },
     Key {
@@ -273,7 +273,7 @@ pub const KEYS: &[Key] = &[
         unit: "number, 1 to 1000000",
         meaning: "number of consecutive failures of its code after which an object is quarantined",
         set: |config, text| {
-            value::number(text, 1..=1_000_000).map(|count| config.quarantine_after = count)
+            parse::number(text, 1..=1_000_000).map(|count| config.quarantine_after = count)
         },
     },
     Key {
@@ -282,17 +282,17 @@ pub const KEYS: &[Key] = &[
         unit: "number, 1 to 1000",
         meaning: "number of newest revisions of a type whose components are kept for rollbacks",
         set: |config, text| {
-            value::number(text, 1..=1000).map(|count| config.revisions_kept = count)
+            parse::number(text, 1..=1000).map(|count| config.revisions_kept = count)
         },
     },
     Key {
-        name: "objects.collect_after",
+        name: "objects.component_retention",
         default: "1d",
         unit: "time, 1s to 365d",
         meaning: "time without use after which a revision's component is removed, unless an object's record names it",
         set: |config, text| {
-            value::time(text, Duration::from_secs(1)..=Duration::from_hours(365 * 24))
-                .map(|time| config.collect_after = time)
+            parse::time(text, Duration::from_secs(1)..=Duration::from_hours(365 * 24))
+                .map(|time| config.component_retention = time)
         },
     },
     Key {
@@ -302,7 +302,7 @@ pub const KEYS: &[Key] = &[
         meaning: "timeout of a call that does not specify one",
         set: |config, text| {
             let shortest = Duration::from_millis(10);
-            value::time(text, shortest..=CALL_TIMEOUT_MAX).map(|time| config.call_timeout = time)
+            parse::time(text, shortest..=CALL_TIMEOUT_MAX).map(|time| config.call_timeout = time)
         },
     },
     Key {
@@ -311,17 +311,17 @@ pub const KEYS: &[Key] = &[
         unit: "number, 1 to 1000000",
         meaning: "maximum number of activations that a node starts per second",
         set: |config, text| {
-            value::number(text, 1..=1_000_000).map(|rate| config.activation_rate = Some(rate))
+            parse::number(text, 1..=1_000_000).map(|rate| config.activation_rate = Some(rate))
         },
     },
     Key {
-        name: "objects.store_patience",
+        name: "objects.store_unavailable_timeout",
         default: "10s",
         unit: "time, 1s to 5m",
         meaning: "time for which the store may fail before a node gives up its objects to other nodes",
         set: |config, text| {
-            value::time(text, Duration::from_secs(1)..=Duration::from_mins(5))
-                .map(|time| config.store_patience = time)
+            parse::time(text, Duration::from_secs(1)..=Duration::from_mins(5))
+                .map(|time| config.store_unavailable_timeout = time)
         },
     },
     Key {
@@ -330,7 +330,7 @@ pub const KEYS: &[Key] = &[
         unit: "size, 1MiB to 4GiB",
         meaning: "maximum memory of one instance",
         set: |config, text| {
-            value::size(text, MIB..=4096 * MIB).map(|size| config.memory_max = size)
+            parse::size(text, MIB..=4096 * MIB).map(|size| config.memory_max = size)
         },
     },
     Key {
@@ -340,7 +340,7 @@ pub const KEYS: &[Key] = &[
         meaning: "maximum CPU time of one call",
         set: |config, text| {
             let range = Duration::from_millis(1)..=Duration::from_secs(10);
-            value::time(text, range).map(|time| config.cpu_max = time)
+            parse::time(text, range).map(|time| config.cpu_max = time)
         },
     },
     Key {
@@ -348,7 +348,7 @@ pub const KEYS: &[Key] = &[
         default: "4096",
         unit: "number, 1 to 20000",
         meaning: "maximum number of cached instances; the kernel's `vm.max_map_count` limits it, too",
-        set: |config, text| value::number(text, 1..=20_000).map(|max| config.resident_max = max),
+        set: |config, text| parse::number(text, 1..=20_000).map(|max| config.resident_max = max),
     },
     Key {
         name: "sandbox.compile_time_max",
@@ -357,7 +357,7 @@ pub const KEYS: &[Key] = &[
         meaning: "maximum time for compiling one component, both in CPU time and in elapsed time",
         set: |config, text| {
             let range = Duration::from_secs(1)..=Duration::from_mins(10);
-            value::time(text, range).map(|time| config.compile_time_max = time)
+            parse::time(text, range).map(|time| config.compile_time_max = time)
         },
     },
     Key {
@@ -366,7 +366,7 @@ pub const KEYS: &[Key] = &[
         unit: "size, 256MiB to 64GiB",
         meaning: "maximum memory for compiling one component, which takes place in a separate process",
         set: |config, text| {
-            value::size(text, 256 * MIB..=65_536 * MIB).map(|size| config.compile_memory_max = size)
+            parse::size(text, 256 * MIB..=65_536 * MIB).map(|size| config.compile_memory_max = size)
         },
     },
     Key {
@@ -375,7 +375,7 @@ pub const KEYS: &[Key] = &[
         unit: "size, 1MiB to 64GiB",
         meaning: "maximum size of the cache of compiled code in `node.data_dir`; evicts the least recently used",
         set: |config, text| {
-            value::size(text, MIB..=65_536 * MIB).map(|size| config.code_cache_max = size)
+            parse::size(text, MIB..=65_536 * MIB).map(|size| config.code_cache_max = size)
         },
     },
 ];

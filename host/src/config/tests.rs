@@ -17,7 +17,7 @@ fn from_file(text: &str) -> Result<Config, Error> {
     let mut config = Config::default();
     let mut given = source::Given::new();
     source::apply_file(&mut config, &mut given, text, "highlander.toml")?;
-    agree::check(&config, &given).map(|()| config)
+    validate::check(&config, &given).map(|()| config)
 }
 
 fn from_environment(variables: &[(&str, &str)]) -> Result<Config, Error> {
@@ -62,10 +62,10 @@ state_max = "8MiB"
 mailbox_len = 7
 quarantine_after = 3
 revisions_kept = 4
-collect_after = "2h"
+component_retention = "2h"
 call_timeout = "1m 30s"
 activation_rate = 200
-store_patience = "20s"
+store_unavailable_timeout = "20s"
 [sandbox]
 memory_max = "128MiB"
 cpu_max = "1s"
@@ -120,10 +120,10 @@ fn a_file_sets_every_key() {
         mailbox_len: 7,
         quarantine_after: 3,
         revisions_kept: 4,
-        collect_after: Duration::from_hours(2),
+        component_retention: Duration::from_hours(2),
         call_timeout: Duration::from_secs(90),
         activation_rate: Some(200),
-        store_patience: Duration::from_secs(20),
+        store_unavailable_timeout: Duration::from_secs(20),
         memory_max: 128 << 20,
         cpu_max: Duration::from_secs(1),
         resident_max: 12,
@@ -216,7 +216,7 @@ fn values_out_of_range_or_without_unit_are_refused() {
         ("store.path_style", "1"),
         ("store.request_timeout", "50ms"),
         ("objects.activation_rate", "0"),
-        ("objects.store_patience", "500ms"),
+        ("objects.store_unavailable_timeout", "500ms"),
     ] {
         let key = KEYS.iter().find(|known| known.name == key).unwrap();
         let error = from_environment(&[(&key.variable(), text)]).unwrap_err();
@@ -323,10 +323,10 @@ fn nodes_that_ask_for_tokens_know_each_other_by_one() {
 #[test]
 fn a_node_that_is_open_to_other_machines_is_told() {
     let exposed = Config { listen: "0.0.0.0:7410".parse().unwrap(), ..Config::default() };
-    assert!(exposed.openness().unwrap().contains("0.0.0.0:7410"));
+    assert!(exposed.exposure_warning().unwrap().contains("0.0.0.0:7410"));
     let auth = AuthConfig { tokens_file: Some("tokens".into()), ..AuthConfig::default() };
-    assert_eq!(Config { auth, ..exposed }.openness(), None);
-    assert_eq!(Config::default().openness(), None);
+    assert_eq!(Config { auth, ..exposed }.exposure_warning(), None);
+    assert_eq!(Config::default().exposure_warning(), None);
 }
 
 #[test]
@@ -369,9 +369,9 @@ fn activations_are_paced_where_an_ensemble_serves_them() {
 #[test]
 fn a_node_without_a_name_has_its_hosts() {
     let name = Config::default().node_name();
-    assert_eq!(value::name(&name), Ok(name));
-    assert_eq!(value::fitting_name("web_1.example\n"), "web1example");
-    assert_eq!(value::fitting_name("…"), "node");
+    assert_eq!(parse::name(&name), Ok(name));
+    assert_eq!(parse::fitting_name("web_1.example\n"), "web1example");
+    assert_eq!(parse::fitting_name("…"), "node");
 }
 
 #[test]

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::engine::{
-    Component, Engine, Fault, GuestCall, HandlerKind, Instance, LoadError, Rejection, RestoreError,
+    Component, Engine, Fault, GuestCall, HandlerError, HandlerKind, Instance, LoadError,
+    RestoreError,
 };
 use crate::id::{Digest, ObjectId};
 
@@ -80,7 +81,7 @@ async fn a_rejected_call_can_be_undone(component: &dyn Component) {
     let full = r#"{"value":18446744073709551615}"#;
     let mut counter = restored(component, Some(full)).await;
     let rejected = call(counter.as_mut(), "increment", "null").await.expect("it does not fault");
-    let Err(Rejection::Refused(refusal)) = rejected else { unexpected(&rejected) };
+    let Err(HandlerError::Rejected(refusal)) = rejected else { unexpected(&rejected) };
     assert_eq!(refusal.code, "overflow");
     restore(counter.as_mut(), Some(full)).await.expect("it can be restored again");
     assert_eq!(reply(counter.as_mut(), "value", "null").await, u64::MAX.to_string());
@@ -90,7 +91,7 @@ async fn a_wrong_argument_is_rejected(component: &dyn Component) {
     let mut counter = restored(component, None).await;
     for argument in [r#""many""#, "-1", "[]", "{", ""] {
         let rejected = call(counter.as_mut(), "add", argument).await;
-        let is_right = matches!(rejected, Ok(Err(Rejection::InvalidArgument(_))));
+        let is_right = matches!(rejected, Ok(Err(HandlerError::InvalidArgument(_))));
         assert!(is_right, "{argument}: {rejected:?}");
     }
     assert_eq!(reply(counter.as_mut(), "value", "null").await, "0");
@@ -99,7 +100,7 @@ async fn a_wrong_argument_is_rejected(component: &dyn Component) {
 async fn an_unknown_handler_is_rejected(component: &dyn Component) {
     let mut counter = restored(component, None).await;
     let rejected = call(counter.as_mut(), "no-such-handler", "null").await;
-    assert!(matches!(rejected, Ok(Err(Rejection::UnknownHandler(_)))), "{rejected:?}");
+    assert!(matches!(rejected, Ok(Err(HandlerError::UnknownHandler(_)))), "{rejected:?}");
 }
 
 async fn a_snapshot_that_does_not_fit_is_refused(component: &dyn Component) {
@@ -152,7 +153,7 @@ async fn call(
     instance: &mut dyn Instance,
     handler: &str,
     argument: &str,
-) -> Result<Result<Bytes, Rejection>, Fault> {
+) -> Result<Result<Bytes, HandlerError>, Fault> {
     let call = GuestCall::new(handler, HandlerKind::Update, argument.as_bytes(), 1);
     Ok(instance.handle(call).await?.map(|handled| handled.reply))
 }
@@ -173,18 +174,18 @@ fn unexpected(answer: &dyn std::fmt::Debug) -> ! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::scripted::ScriptedEngine;
+    use crate::engine::fake::FakeEngine;
 
     #[tokio::test]
     async fn the_scripted_engine_conforms() {
         let counter = Bytes::from_static(b"scripted:counter");
-        check(&ScriptedEngine::new(), counter).await;
+        check(&FakeEngine::new(), counter).await;
     }
 
     #[tokio::test]
     async fn a_scripted_instance_that_faulted_is_not_used_again() {
         let counter = Bytes::from_static(b"scripted:counter");
-        let engine = ScriptedEngine::new();
+        let engine = FakeEngine::new();
         let component = engine.load(Digest::of(&counter), counter).await.unwrap();
         let mut instance = restored(component.as_ref(), None).await;
         let trapped = call(instance.as_mut(), "trap", "null").await;

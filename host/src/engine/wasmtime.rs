@@ -4,7 +4,6 @@
 //! output are bounded, and an instance that fails is dropped with its `wasmtime::Store`. One engine serves the
 //! whole node. No other part of the host uses `wasmtime`.
 
-mod asked;
 mod bindings;
 mod budget;
 mod cache;
@@ -13,8 +12,9 @@ mod compiler;
 mod component;
 mod config;
 mod describe;
+mod effects;
 mod fault;
-mod guest;
+mod host_state;
 mod imports;
 mod instance;
 mod memory;
@@ -34,8 +34,8 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 
 use self::cache::CodeCache;
-pub use self::compiler::confinement::Confinement;
-pub use self::compiler::inside::compile;
+pub use self::compiler::child::compile;
+pub use self::compiler::sandbox::Confinement;
 pub use self::compiler::{COMMAND, CompileLimits, Compiler};
 use self::component::{Shared, WasmComponent};
 pub use self::config::SandboxConfig;

@@ -57,7 +57,7 @@ mod tests {
             state_content_type: "application/json".to_owned(),
             state: json!(true),
             handlers: handlers.iter().map(handler).collect(),
-            shows_state: false,
+            publish_state: false,
         }
     }
 

@@ -1,5 +1,5 @@
 //! Serves one connection from its first byte to its last. [`Api`] handles the requests;
-//! [`patience`](super::patience) enforces the timeouts.
+//! [`limit`](super::idle_timeout) enforces the timeouts.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -15,13 +15,13 @@ use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
-use super::exchange::{Exchange, Stage};
-use super::patience::{Patience, Verdict};
+use super::connection::{ConnectionHandle, Stage};
+use super::connection_io::{Activity, Wire};
+use super::idle_timeout::{IdleTimeout, Verdict};
 use super::problem::Problem;
 use super::unsent::{Budget, Outbox};
-use super::wire::{Activity, Wire};
 use super::{Api, Reply, unread_body};
-use crate::error::{Code, Error};
+use crate::error::{Error, ErrorCode};
 
 /// State shared by all connections.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub(super) struct Shared {
 }
 
 /// Serves one connection until it ends.
-pub(super) async fn converse(
+pub(super) async fn serve_connection(
     shared: Arc<Shared>,
     stream: TcpStream,
     mut stage: watch::Receiver<Stage>,
@@ -46,9 +46,9 @@ pub(super) async fn converse(
     let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(write_timeout));
     let activity = Arc::new(Activity::default());
     let outbox = Outbox::new(&shared.budget);
-    let mut patience = Patience::new(Arc::clone(&activity), outbox.clone(), &shared.api.config);
+    let mut limit = IdleTimeout::new(Arc::clone(&activity), outbox.clone(), &shared.api.config);
     let wire = TokioIo::new(Wire::new(stream, Arc::clone(&activity)));
-    let exchange = Exchange::new(Arc::clone(&activity), stage.clone(), Arc::new(place));
+    let exchange = ConnectionHandle::new(Arc::clone(&activity), stage.clone(), Arc::new(place));
     let of_requests = Arc::clone(&shared);
     let service = service_fn(move |request: Request<Incoming>| {
         let (shared, answering) = (Arc::clone(&of_requests), activity.begin_answer());
@@ -70,7 +70,7 @@ pub(super) async fn converse(
                 }
                 break;
             }
-            verdict = patience.is_over() => match verdict {
+            verdict = limit.is_over() => match verdict {
                 Verdict::Finish if !is_finishing => {
                     is_finishing = true;
                     connection.as_mut().graceful_shutdown();
@@ -81,7 +81,7 @@ pub(super) async fn converse(
             changed = stage.changed(), if !is_closing => {
                 is_closing = changed.is_err() || *stage.borrow_and_update() == Stage::Closing;
                 if is_closing {
-                    patience.begin_closing();
+                    limit.begin_closing();
                 }
             }
         }
@@ -92,7 +92,7 @@ pub(super) async fn converse(
 async fn answer(
     api: &Api,
     mut request: Request<Incoming>,
-    exchange: Exchange,
+    exchange: ConnectionHandle,
     outbox: Outbox,
 ) -> Reply {
     let (version, method) = (request.version(), request.method().clone());
@@ -106,7 +106,7 @@ async fn answer(
         sent_through(outbox, reply, &method).await
     } else {
         let text = "the client left too many responses on this connection unread; the request was not executed";
-        Problem::from(Error::new(Code::NodeFull, text)).into_reply()
+        Problem::from(Error::new(ErrorCode::NodeFull, text)).into_reply()
     };
     // A client that sends its body without waiting would send it where the next request is expected, so the
     // connection must be closed.
@@ -124,7 +124,7 @@ async fn sent_through(outbox: Outbox, reply: Reply, method: &Method) -> Reply {
         return reply.map(|content| content.through(outbox, Some(room)));
     }
     let text = format!("the response of {bytes} bytes was not sent: too many others are unread");
-    let code = if method.is_safe() { Code::NodeFull } else { Code::OutcomeUnknown };
+    let code = if method.is_safe() { ErrorCode::NodeFull } else { ErrorCode::OutcomeUnknown };
     let error =
         Error::new(code, text).with_hint("read responses as they arrive, and repeat the request");
     Problem::from(error).into_reply().map(|content| content.through(outbox, None))

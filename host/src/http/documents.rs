@@ -5,12 +5,12 @@ use serde::{Deserialize, Serialize};
 use crate::catalog::rollout;
 use crate::catalog::staged::Staged;
 use crate::id::NodeId;
-use crate::node::revisions::Progress;
-use crate::node::whereabouts::{self, Tier};
+use crate::node::locate::{self, Tier};
+use crate::node::rollout::Progress;
 
 /// Location of an object.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Whereabouts {
+pub(super) struct ObjectLocation {
     #[serde(default)]
     pub(super) object: String,
     pub(super) node: Option<NodeId>,
@@ -73,7 +73,7 @@ pub(super) struct Nodes {
 pub(super) struct Listed {
     pub(super) id: String,
     pub(super) address: String,
-    pub(super) state: String,
+    pub(super) status: String,
     /// `None` if the node did not report it.
     pub(super) active_objects: Option<usize>,
 }
@@ -105,9 +105,9 @@ pub(super) struct RehearsalShare {
     pub(super) keys: Vec<String>,
 }
 
-impl Whereabouts {
+impl ObjectLocation {
     /// Creates the document for an object under the given id.
-    pub(super) fn new(object: &str, found: whereabouts::Whereabouts) -> Self {
+    pub(super) fn new(object: &str, found: locate::ObjectLocation) -> Self {
         Self {
             object: object.to_owned(),
             node: found.owner,
@@ -126,8 +126,8 @@ impl Whereabouts {
     }
 }
 
-impl From<Whereabouts> for whereabouts::Whereabouts {
-    fn from(document: Whereabouts) -> Self {
+impl From<ObjectLocation> for locate::ObjectLocation {
+    fn from(document: ObjectLocation) -> Self {
         Self {
             owner: document.node,
             tier: match document.tier {

@@ -11,12 +11,12 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, UPGRADE};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Response};
 
-use super::content::Content;
-use super::exchange::Exchange;
+use super::connection::ConnectionHandle;
+use super::connection_io::Streaming;
 use super::problem::Problem;
+use super::response_body::Content;
 use super::terms::Terms;
-use super::wire::Streaming;
-use super::{Api, Reply, media, query, reply, request, websocket};
+use super::{Api, Reply, media, query, request, response, websocket};
 use crate::activation::{Operation, Precondition};
 use crate::error::Error;
 use crate::events::event_id::EventId;
@@ -43,13 +43,13 @@ impl Api {
             Asked::Events(after) => after,
         };
         let terms = terms.map_err(|error| Problem::of(error, &id))?;
-        let operation = Operation::Watch { shows_state: true };
+        let operation = Operation::Watch { publish_state: true };
         let (call, context) = terms.call(operation, request::caller(parts));
         let upgrade = match websocket::Upgrade::read(parts) {
             Ok(upgrade) => upgrade,
             Err(error) => return Ok(websocket::refused(Problem::of(error, &id))),
         };
-        let exchange = Exchange::of(parts)?;
+        let exchange = ConnectionHandle::of(parts)?;
         let listener = self.router.watch(&id, call, after, context).await;
         let listener = listener.map_err(|error| Problem::of(error, &id))?;
         Ok(match upgrade {
@@ -65,9 +65,9 @@ impl Api {
         id: &ObjectId,
         terms: Result<Terms, Error>,
     ) -> Result<Reply, Problem> {
-        let operation = Operation::Watch { shows_state: true };
+        let operation = Operation::Watch { publish_state: true };
         let (done, owner) = self.operate(parts, id, operation, terms).await?;
-        Ok(reply::of_the_moment(done, owner.as_ref()))
+        Ok(response::of_the_moment(done, owner.as_ref()))
     }
 }
 
@@ -99,15 +99,15 @@ impl Asked {
 }
 
 /// Returns the listener's events as server-sent events.
-fn streamed(listener: Listener, exchange: Exchange) -> Reply {
+fn streamed(listener: Listener, exchange: ConnectionHandle) -> Reply {
     let streaming = exchange.begin_stream();
     let watching = Some(Watching { listener, exchange, _streaming: streaming });
     let events = stream::unfold(watching, |watching| async move {
         let mut watching = watching?;
         Some(match watching.next().await {
-            Heard::Event(frame) => (frame.as_sse(), Some(watching)),
-            Heard::Nothing => (ALIVE, Some(watching)),
-            Heard::End(closed) => (closed.as_sse(), None),
+            Received::Event(frame) => (frame.as_sse(), Some(watching)),
+            Received::Nothing => (ALIVE, Some(watching)),
+            Received::End(closed) => (closed.as_sse(), None),
         })
     });
     let pieces = stream::once(std::future::ready(RETRY)).chain(events);
@@ -121,19 +121,19 @@ fn streamed(listener: Listener, exchange: Exchange) -> Reply {
 
 struct Watching {
     listener: Listener,
-    exchange: Exchange,
+    exchange: ConnectionHandle,
     _streaming: Streaming,
 }
 
 impl Watching {
-    async fn next(&mut self) -> Heard {
+    async fn next(&mut self) -> Received {
         heard(&mut self.listener, &mut self.exchange).await
     }
 }
 
 /// Next item for a watching client.
 #[derive(Debug)]
-pub(super) enum Heard {
+pub(super) enum Received {
     Event(std::sync::Arc<Frame>),
     /// No event occurred for [`KEEP_ALIVE`].
     Nothing,
@@ -145,15 +145,15 @@ pub(super) enum Heard {
 ///
 /// # Cancel safety
 /// No event is lost.
-pub(super) async fn heard(listener: &mut Listener, exchange: &mut Exchange) -> Heard {
+pub(super) async fn heard(listener: &mut Listener, exchange: &mut ConnectionHandle) -> Received {
     tokio::select! {
         biased;
-        () = exchange.closing() => Heard::End(closed("node-stopping", "the node is stopping; connect to another")),
+        () = exchange.closing() => Received::End(closed("node-stopping", "the node is stopping; connect to another")),
         heard = listener.next() => match heard {
-            Ok(frame) => Heard::Event(frame),
-            Err(end) => Heard::End(closed(end.as_str(), why(end))),
+            Ok(frame) => Received::Event(frame),
+            Err(end) => Received::End(closed(end.as_str(), why(end))),
         },
-        () = tokio::time::sleep(KEEP_ALIVE) => Heard::Nothing,
+        () = tokio::time::sleep(KEEP_ALIVE) => Received::Nothing,
     }
 }
 

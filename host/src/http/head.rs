@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use super::request::{
     CALLER, CHAIN, CONSISTENCY, HOPS, IDEMPOTENCY_KEY, LAST_EVENT_ID, MESSAGE, TIMEOUT, malformed,
 };
-use crate::error::{Code, Error};
+use crate::error::{Error, ErrorCode};
 
 /// Maximum length of path and query.
 const URL_BYTES_MAX: usize = 2048;
@@ -61,7 +61,7 @@ fn check_url(parts: &Parts) -> Result<(), Error> {
     let limit = if is_forwarded { FORWARDED_URL_BYTES_MAX } else { URL_BYTES_MAX };
     if url > limit {
         let text = format!("the URL has {url} bytes; expected at most {limit}");
-        return Err(Error::new(Code::HeadTooLarge, text));
+        return Err(Error::new(ErrorCode::HeadTooLarge, text));
     }
     Ok(())
 }
@@ -117,7 +117,7 @@ fn check_encoding(headers: &HeaderMap) -> Result<(), Error> {
     let transfer = headers.get(TRANSFER_ENCODING).map(|coding| coding.as_bytes().trim_ascii());
     if transfer.is_some_and(|coding| !coding.eq_ignore_ascii_case(b"chunked")) {
         let text = "the request's Transfer-Encoding is not supported; expected chunked";
-        return Err(Error::new(Code::UnsupportedEncoding, text)
+        return Err(Error::new(ErrorCode::UnsupportedEncoding, text)
             .with_hint("send only chunked, or Content-Length"));
     }
     let values = headers.get_all(CONTENT_ENCODING).iter();
@@ -130,7 +130,7 @@ fn check_encoding(headers: &HeaderMap) -> Result<(), Error> {
         return Ok(());
     }
     let text = "the body's Content-Encoding is not supported; expected identity";
-    Err(Error::new(Code::UnsupportedEncoding, text)
+    Err(Error::new(ErrorCode::UnsupportedEncoding, text)
         .with_hint("send the body unencoded, without Content-Encoding"))
 }
 
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn code(version: Version, url: &str, headers: &[(&str, &str)]) -> Option<Code> {
+    fn code(version: Version, url: &str, headers: &[(&str, &str)]) -> Option<ErrorCode> {
         check(&parts(version, url, headers)).err().map(|error| error.code)
     }
 
@@ -158,11 +158,15 @@ mod tests {
         for name in SINGLE {
             let twice = [("host", "h"), (name.as_str(), "\"1\""), (name.as_str(), "\"2\"")];
             let error = check(&parts(Version::HTTP_11, "/", &twice)).unwrap_err();
-            assert_eq!(error.code, Code::MalformedRequest, "{name}");
+            assert_eq!(error.code, ErrorCode::MalformedRequest, "{name}");
             assert!(error.message.contains(name.as_str()), "{error}");
             // Even identical lines are rejected.
             let same = [("host", "h"), (name.as_str(), "\"1\""), (name.as_str(), "\"1\"")];
-            assert_eq!(code(Version::HTTP_11, "/", &same), Some(Code::MalformedRequest), "{name}");
+            assert_eq!(
+                code(Version::HTTP_11, "/", &same),
+                Some(ErrorCode::MalformedRequest),
+                "{name}"
+            );
         }
         let lists = [("host", "h"), ("accept", "a/b"), ("accept", "c/d"), ("x", "1"), ("x", "2")];
         assert_eq!(code(Version::HTTP_11, "/", &lists), None);
@@ -170,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_request_names_one_host() {
-        let bad = Some(Code::MalformedRequest);
+        let bad = Some(ErrorCode::MalformedRequest);
         assert_eq!(code(Version::HTTP_11, "/", &[]), bad);
         assert_eq!(code(Version::HTTP_11, "http://node.example/", &[]), bad);
         assert_eq!(code(Version::HTTP_10, "/", &[]), None, "it had no such header");
@@ -200,16 +204,16 @@ mod tests {
             assert_eq!(read(good), None, "{good}");
         }
         for bad in ["gzip", "GZIP", "identity, gzip", "br", "x", "gzip;q=0"] {
-            assert_eq!(read(bad), Some(Code::UnsupportedEncoding), "{bad}");
+            assert_eq!(read(bad), Some(ErrorCode::UnsupportedEncoding), "{bad}");
         }
         let transfer =
             |value| code(Version::HTTP_11, "/", &[("host", "h"), ("transfer-encoding", value)]);
         assert_eq!((transfer("chunked"), transfer("Chunked ")), (None, None));
         for bad in ["gzip, chunked", "chunked, chunked", "gzip", "identity"] {
-            assert_eq!(transfer(bad), Some(Code::UnsupportedEncoding), "{bad}");
+            assert_eq!(transfer(bad), Some(ErrorCode::UnsupportedEncoding), "{bad}");
         }
         let lines = [("host", "h"), ("content-encoding", "identity"), ("content-encoding", "br")];
-        assert_eq!(code(Version::HTTP_11, "/", &lines), Some(Code::UnsupportedEncoding));
+        assert_eq!(code(Version::HTTP_11, "/", &lines), Some(ErrorCode::UnsupportedEncoding));
     }
 
     #[test]
@@ -217,9 +221,9 @@ mod tests {
         let url = |length: usize| format!("/{}", "x".repeat(length - 1));
         let read = |url: &str, headers: &[_]| code(Version::HTTP_10, url, headers);
         assert_eq!(read(&url(2048), &[]), None);
-        assert_eq!(read(&url(2049), &[]), Some(Code::HeadTooLarge));
+        assert_eq!(read(&url(2049), &[]), Some(ErrorCode::HeadTooLarge));
         let hops = [("highlander-hops", "1")];
         assert_eq!(read(&url(6144), &hops), None);
-        assert_eq!(read(&url(6145), &hops), Some(Code::HeadTooLarge));
+        assert_eq!(read(&url(6145), &hops), Some(ErrorCode::HeadTooLarge));
     }
 }

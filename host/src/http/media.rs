@@ -6,7 +6,7 @@ use http::HeaderMap;
 use http::header::ACCEPT;
 
 use super::request::malformed;
-use crate::error::{Code, Error};
+use crate::error::{Error, ErrorCode};
 
 /// Maximum number of ranges in a header. A header with more is rejected.
 const RANGE_COUNT_MAX: usize = 64;
@@ -50,7 +50,7 @@ pub(super) fn prefers(headers: &HeaderMap, other: &str, usual: &str) -> Result<b
     let [other_liking, usual_liking] = likings.map(|liking| liking.filter(|l| l.quality > 0.0));
     if other_liking.is_none() && usual_liking.is_none() {
         let text = format!("the client accepts neither {usual} nor {other}");
-        return Err(Error::new(Code::NotAcceptable, text)
+        return Err(Error::new(ErrorCode::NotAcceptable, text)
             .with_hint(format!("send Accept: {usual}, or Accept: {other}")));
     }
     Ok(other_liking > usual_liking)
@@ -113,7 +113,7 @@ fn no_list() -> Error {
 mod tests {
     use super::*;
 
-    fn json(lines: &[&str]) -> Result<bool, Code> {
+    fn json(lines: &[&str]) -> Result<bool, ErrorCode> {
         let lines = lines.iter().map(|line| (ACCEPT, line.parse().unwrap()));
         let headers = lines.fold(HeaderMap::new(), |mut headers, (name, value)| {
             headers.append(name, value);
@@ -167,7 +167,7 @@ mod tests {
         for neither in
             ["text/html", "application/json;q=0", "image/*", "*/*;q=0", "text/event-stream;q=0.000"]
         {
-            assert_eq!(json(&[neither]), Err(Code::NotAcceptable), "{neither}");
+            assert_eq!(json(&[neither]), Err(ErrorCode::NotAcceptable), "{neither}");
         }
         let many = "a/b,".repeat(65);
         for bad in [
@@ -183,7 +183,7 @@ mod tests {
             "application/json;q=nan",
             &many,
         ] {
-            assert_eq!(json(&[bad]), Err(Code::MalformedRequest), "{bad}");
+            assert_eq!(json(&[bad]), Err(ErrorCode::MalformedRequest), "{bad}");
         }
     }
 }

@@ -8,10 +8,10 @@ use http::Method;
 use http::request::Parts;
 
 use super::problem::Problem;
-use super::{Api, Reply, allow, objects, reply, request, route};
+use super::{Api, Reply, allow, objects, request, response, route};
 use crate::catalog::record::TypeRecord;
 use crate::engine::Description;
-use crate::error::{Code, Error};
+use crate::error::{Error, ErrorCode};
 use crate::id::ObjectId;
 
 impl Api {
@@ -54,16 +54,16 @@ impl Api {
     ) -> bool {
         let is_read = parts.method.is_safe();
         match answer {
-            Ok(reply) => is_read && reply.headers().contains_key(reply::REPLAYED),
+            Ok(reply) => is_read && reply.headers().contains_key(response::REPLAYED),
             Err(problem) => match problem.code() {
-                Code::VersionMismatch | Code::IdempotencyKeyReused => true,
+                ErrorCode::VersionMismatch | ErrorCode::IdempotencyKeyReused => true,
                 // The change was executed, even if the current revision lacks the handler.
-                Code::AnswerExpired => is_read,
+                ErrorCode::AnswerExpired => is_read,
                 // Invalid headers, but not an invalid argument.
-                Code::MalformedRequest if is_read => self.terms_of_read(parts).is_err(),
-                Code::MalformedRequest => self.terms_of_change(parts).is_err(),
+                ErrorCode::MalformedRequest if is_read => self.terms_of_read(parts).is_err(),
+                ErrorCode::MalformedRequest => self.terms_of_change(parts).is_err(),
                 // Without such a handler, the path still supports other methods.
-                Code::UnknownHandler => {
+                ErrorCode::UnknownHandler => {
                     matches!(handler, Some("messages" | "quarantine" | "alarms"))
                 }
                 _ => false,
@@ -130,7 +130,7 @@ fn misfit(
     };
     match whole.filter(|name| handler.is_none() && description.handler(name).is_none()) {
         Some(name) => {
-            let error = Error::new(Code::MethodNotAllowed, description.no_handler(name));
+            let error = Error::new(ErrorCode::MethodNotAllowed, description.no_handler(name));
             Problem::of(error, id).with_allow(methods)
         }
         None => route::not_allowed(method, methods),

@@ -13,9 +13,9 @@ use super::problem::Problem;
 use super::request::malformed;
 use super::terms::Terms;
 use super::unread_body::{Kind, Unread};
-use super::{Api, Reply, conditions, documents, query, reply, request};
+use super::{Api, Reply, conditions, documents, query, request, response};
 use crate::activation::{Done, Operation};
-use crate::error::{Code, Error};
+use crate::error::{Error, ErrorCode};
 use crate::id::{NodeId, ObjectId, TypeName};
 use crate::limits::{ARGUMENT_BYTES_MAX, HANDLER_NAME_BYTES_MAX, LIST_COUNT_MAX};
 use crate::node::list::Query;
@@ -61,7 +61,7 @@ impl Api {
         let operation = Operation::Query { handler: handler.clone().into(), argument };
         let read = self.read(parts, &id, operation).await;
         match self.unless_misfit(parts, read, &id, Some(&handler)).await {
-            Err(problem) if problem.code() == Code::MethodNotAllowed => {
+            Err(problem) if problem.code() == ErrorCode::MethodNotAllowed => {
                 Err(self.with_allow(problem, &id, Some(&handler)).await)
             }
             read => read,
@@ -101,7 +101,7 @@ impl Api {
     ) -> Result<Reply, Problem> {
         let is_forwarded = parts.headers.contains_key(request::HOPS);
         match answer {
-            Err(problem) if problem.code() == Code::UnknownHandler && !is_forwarded => {
+            Err(problem) if problem.code() == ErrorCode::UnknownHandler && !is_forwarded => {
                 Err(self.misfit(&parts.method, id, None).await)
             }
             answer => self.unless_misfit(parts, answer, id, None).await,
@@ -124,8 +124,8 @@ impl Api {
     pub(super) async fn messages(&self, parts: &Parts, id: ObjectId) -> Result<Reply, Problem> {
         // The response has no tag to compare with `If-None-Match`, but a malformed header is rejected.
         let terms = self.terms_of_read(parts);
-        let (done, owner) = self.operate(parts, &id, Operation::ShowDealings, terms).await?;
-        Ok(reply::of_the_moment(done, owner.as_ref()))
+        let (done, owner) = self.operate(parts, &id, Operation::ShowEffects, terms).await?;
+        Ok(response::of_the_moment(done, owner.as_ref()))
     }
 
     /// Retries or drops dead letters.
@@ -170,7 +170,7 @@ impl Api {
         terms: Result<Terms, Error>,
     ) -> Result<Reply, Problem> {
         let (done, owner) = self.operate(parts, &id, operation, terms).await?;
-        Ok(reply::done(done, owner.as_ref()))
+        Ok(response::done(done, owner.as_ref()))
     }
 
     pub(super) fn terms_of_change(&self, parts: &Parts) -> Result<Terms, Error> {
@@ -193,7 +193,7 @@ impl Api {
         let known = conditions::known(headers).map_err(|error| Problem::of(error, id))?;
         let terms = self.terms(parts, conditions::of_read(headers));
         let (done, owner) = self.operate(parts, id, operation, terms).await?;
-        Ok(reply::read(done, owner.as_ref(), &known))
+        Ok(response::read(done, owner.as_ref(), &known))
     }
 
     /// Routes a call to its object. Also returns the owner if that is another node.
@@ -214,7 +214,7 @@ impl Api {
                 routing.instrument(span).await
             }
         };
-        match answered.answer {
+        match answered.reply {
             Ok(done) => Ok((done, answered.owner)),
             Err(mut error) => {
                 error.owner = error.owner.take().or(answered.owner);
@@ -225,10 +225,10 @@ impl Api {
 
     pub(super) async fn owner(&self, parts: &Parts, id: &ObjectId) -> Result<Reply, Problem> {
         let context = request::context(&parts.headers)?;
-        let found = self.router.whereabouts(id, context).await;
+        let found = self.router.locate(id, context).await;
         let found = found.map_err(|error| Problem::of(error, id))?;
-        let document = documents::Whereabouts::new(id.as_str(), found);
-        Ok(reply::json(StatusCode::OK, &document))
+        let document = documents::ObjectLocation::new(id.as_str(), found);
+        Ok(response::json(StatusCode::OK, &document))
     }
 
     pub(super) async fn deactivate(&self, parts: &Parts, id: &ObjectId) -> Result<Reply, Problem> {
@@ -236,7 +236,7 @@ impl Api {
         let was_active = self.router.deactivate(id, context).await;
         let was_active = was_active.map_err(|error| Problem::of(error, id))?;
         let document = documents::Deactivated { object: id.as_str().to_owned(), was_active };
-        Ok(reply::json(StatusCode::OK, &document))
+        Ok(response::json(StatusCode::OK, &document))
     }
 
     pub(super) async fn list(&self, parts: &Parts, type_name: TypeName) -> Result<Reply, Problem> {
@@ -249,7 +249,7 @@ impl Api {
             next: page.next,
             unanswered: query.is_active.then_some(unanswered),
         };
-        Ok(reply::json(StatusCode::OK, &document))
+        Ok(response::json(StatusCode::OK, &document))
     }
 }
 
@@ -292,7 +292,7 @@ fn check_name(handler: &str, id: &ObjectId) -> Result<(), Error> {
 
 pub(super) fn no_handler(text: String, id: &ObjectId) -> Error {
     let hint = format!("list its handlers: highlander types {}", id.type_name());
-    Error::new(Code::UnknownHandler, text).with_hint(hint)
+    Error::new(ErrorCode::UnknownHandler, text).with_hint(hint)
 }
 
 fn read_query(parts: &Parts, type_name: TypeName) -> Result<Query, Error> {

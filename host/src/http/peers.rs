@@ -28,17 +28,17 @@ use super::documents;
 use crate::activation::Call;
 use crate::catalog::staged::Staged;
 use crate::clock::BootTime;
-use crate::error::{Code, Error};
+use crate::error::{Error, ErrorCode};
 use crate::events::event_id::EventId;
 use crate::id::{ObjectId, TypeName};
 use crate::limits::{CALL_TIMEOUT_MAX, REPLY_BYTES_MAX, STATE_BYTES_MAX};
 use crate::node::list::{Page, Query};
+use crate::node::locate::ObjectLocation;
 use crate::node::rehearsal::Rehearsed;
-use crate::node::revisions::Progress;
-use crate::node::whereabouts::Whereabouts;
+use crate::node::rollout::Progress;
 use crate::registry::members::Member;
 use crate::router::context::Context;
-use crate::router::peers::{Events, Failure, Heard, Peers, Told};
+use crate::router::peers::{Events, Failure, ForwardedReply, PeerResult, Peers};
 use address::Address;
 use link::{Link, Shape};
 use request::Outgoing;
@@ -118,9 +118,9 @@ impl HttpPeers {
         &self,
         to: &Member,
         outgoing: Outgoing,
-        patience: Duration,
-    ) -> Told<D> {
-        let until = BootTime::now() + patience;
+        timeout: Duration,
+    ) -> PeerResult<D> {
+        let until = BootTime::now() + timeout;
         let (parts, body) = self.exchange(to, outgoing, until).await?;
         let told = answer::document(&parts, &body).map_err(Failure::Interrupted)?;
         self.believed(to, told)
@@ -134,7 +134,7 @@ impl HttpPeers {
         answer: Result<T, E>,
     ) -> Result<Result<T, E>, Failure> {
         match answer {
-            Err(error) if error.borrow().code == Code::Unauthenticated => {
+            Err(error) if error.borrow().code == ErrorCode::Unauthenticated => {
                 let why = "does not accept this node's token: check auth.node_token_file on both";
                 // Logged once, because every call that is forwarded to the node fails in the same way.
                 if !self.has_warned.swap(true, Ordering::Relaxed) {
@@ -155,16 +155,17 @@ impl Peers for HttpPeers {
         id: &ObjectId,
         call: &Call,
         context: Context,
-    ) -> Result<Heard, Failure> {
+    ) -> Result<ForwardedReply, Failure> {
         let now = BootTime::now();
         let time_left = call.deadline.since(now).min(CALL_TIMEOUT_MAX);
         let outgoing = match Outgoing::call(id, call, context, time_left) {
             Ok(outgoing) => outgoing,
-            Err(error) => return Ok(Heard { answer: Err(error), owner: None }),
+            Err(error) => return Ok(ForwardedReply { answer: Err(error), owner: None }),
         };
         let (parts, body) = self.exchange(to, outgoing, now + time_left + GRACE).await?;
-        let Heard { answer, owner } = answer::heard(&parts, body).map_err(Failure::Interrupted)?;
-        Ok(Heard { answer: self.believed(to, answer)?, owner })
+        let ForwardedReply { answer, owner } =
+            answer::heard(&parts, body).map_err(Failure::Interrupted)?;
+        Ok(ForwardedReply { answer: self.believed(to, answer)?, owner })
     }
 
     async fn watch(
@@ -172,9 +173,9 @@ impl Peers for HttpPeers {
         to: &Member,
         id: &ObjectId,
         after: Option<EventId>,
-        patience: Duration,
-    ) -> Told<Events> {
-        let until = BootTime::now() + patience;
+        timeout: Duration,
+    ) -> PeerResult<Events> {
+        let until = BootTime::now() + timeout;
         let link = link(&self.streams, to, FOR_STREAMS)?;
         let outgoing = Outgoing::events(id, after).signed(self.token.as_ref());
         let (response, under_way) = link.begin(outgoing.addressed(link.address()), until).await?;
@@ -182,28 +183,28 @@ impl Peers for HttpPeers {
         self.believed(to, told)
     }
 
-    async fn whereabouts(
+    async fn locate(
         &self,
         to: &Member,
         id: &ObjectId,
-        patience: Duration,
-    ) -> Told<Whereabouts> {
-        let told = self.ask(to, Outgoing::owner(id), patience).await?;
-        Ok(told.map(|document: documents::Whereabouts| document.into()))
+        timeout: Duration,
+    ) -> PeerResult<ObjectLocation> {
+        let told = self.ask(to, Outgoing::owner(id), timeout).await?;
+        Ok(told.map(|document: documents::ObjectLocation| document.into()))
     }
 
-    async fn deactivate(&self, to: &Member, id: &ObjectId, patience: Duration) -> Told<bool> {
-        let told = self.ask(to, Outgoing::deactivate(id), patience).await?;
+    async fn deactivate(&self, to: &Member, id: &ObjectId, timeout: Duration) -> PeerResult<bool> {
+        let told = self.ask(to, Outgoing::deactivate(id), timeout).await?;
         Ok(told.map(|document: documents::Deactivated| document.was_active))
     }
 
-    async fn drain(&self, to: &Member, patience: Duration) -> Told<usize> {
-        let told = self.ask(to, Outgoing::drain(&to.node), patience).await?;
+    async fn drain(&self, to: &Member, timeout: Duration) -> PeerResult<usize> {
+        let told = self.ask(to, Outgoing::drain(&to.node), timeout).await?;
         Ok(told.map(|document: documents::Drained| document.active_objects))
     }
 
-    async fn active(&self, to: &Member, query: &Query, patience: Duration) -> Told<Page> {
-        let told = self.ask(to, Outgoing::active(query), patience).await?;
+    async fn active(&self, to: &Member, query: &Query, timeout: Duration) -> PeerResult<Page> {
+        let told = self.ask(to, Outgoing::active(query), timeout).await?;
         Ok(told.map(|document: documents::List| Page { keys: document.keys, next: document.next }))
     }
 
@@ -212,9 +213,9 @@ impl Peers for HttpPeers {
         to: &Member,
         type_name: &TypeName,
         counts_live: bool,
-        patience: Duration,
-    ) -> Told<Progress> {
-        let told = self.ask(to, Outgoing::rollout(type_name, counts_live), patience).await?;
+        timeout: Duration,
+    ) -> PeerResult<Progress> {
+        let told = self.ask(to, Outgoing::rollout(type_name, counts_live), timeout).await?;
         let own = |document: documents::Rollout| {
             let mut nodes = document.nodes.into_iter();
             nodes.find(|node| node.id == to.node.as_str())?.progress
@@ -232,15 +233,15 @@ impl Peers for HttpPeers {
         type_name: &TypeName,
         staged: &Staged,
         ids: &[ObjectId],
-        patience: Duration,
-    ) -> Told<Rehearsed> {
+        timeout: Duration,
+    ) -> PeerResult<Rehearsed> {
         let keys = ids.iter().map(|id| id.key().to_owned()).collect();
         let share = documents::RehearsalShare { staged: staged.clone(), keys };
-        self.ask(to, Outgoing::rehearsal(type_name, &share), patience).await
+        self.ask(to, Outgoing::rehearsal(type_name, &share), timeout).await
     }
 
-    async fn active_count(&self, to: &Member, patience: Duration) -> Told<usize> {
-        let told = self.ask(to, Outgoing::nodes(), patience).await?;
+    async fn active_count(&self, to: &Member, timeout: Duration) -> PeerResult<usize> {
+        let told = self.ask(to, Outgoing::nodes(), timeout).await?;
         let count = |document: documents::Nodes| {
             let mut nodes = document.nodes.into_iter();
             nodes.find(|node| node.id == to.node.as_str())?.active_objects

@@ -13,9 +13,9 @@ use http::{HeaderValue, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::content::Content;
-use super::{Reply, reply};
-use crate::error::{Code, Error, Refusal};
+use super::response_body::Content;
+use super::{Reply, response};
+use crate::error::{Error, ErrorCode, Rejection};
 use crate::id::ObjectId;
 
 /// Media type of a problem.
@@ -55,12 +55,12 @@ pub struct Document {
     pub hint: Option<String>,
     /// The object's own error, if it rejected the call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rejection: Option<Rejection>,
+    pub rejection: Option<RejectionBody>,
 }
 
 /// Error with which an object rejects a call.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Rejection {
+pub struct RejectionBody {
     /// For programs.
     pub code: String,
     /// For people.
@@ -70,18 +70,18 @@ pub struct Rejection {
     pub detail: Option<Box<RawValue>>,
 }
 
-impl From<Refusal> for Rejection {
-    fn from(said: Refusal) -> Self {
-        let Refusal { code, message, detail } = said;
+impl From<Rejection> for RejectionBody {
+    fn from(said: Rejection) -> Self {
+        let Rejection { code, message, detail } = said;
         // Text that is not valid JSON is omitted.
         let detail = detail.and_then(|detail| serde_json::from_slice(&detail).ok());
         Self { code, message, detail }
     }
 }
 
-impl From<Rejection> for Refusal {
-    fn from(said: Rejection) -> Self {
-        let Rejection { code, message, detail } = said;
+impl From<RejectionBody> for Rejection {
+    fn from(said: RejectionBody) -> Self {
+        let RejectionBody { code, message, detail } = said;
         let detail = detail.map(|detail| Box::<str>::from(detail).into_string().into());
         Self { code, message, detail }
     }
@@ -102,7 +102,7 @@ impl Problem {
 
     /// Returns the error code.
     #[must_use]
-    pub fn code(&self) -> Code {
+    pub fn code(&self) -> ErrorCode {
         self.error.code
     }
 
@@ -115,7 +115,7 @@ impl Problem {
     /// Returns the problem as clients see it.
     #[must_use]
     pub fn document(self) -> Document {
-        let Error { code, message, hint, refusal, .. } = *self.error;
+        let Error { code, message, hint, rejection: refusal, .. } = *self.error;
         Document {
             reference: format!("/problems/{code}"),
             title: title(code),
@@ -126,7 +126,7 @@ impl Problem {
             retryable: code.is_retryable(),
             object: self.object.map(|id| id.as_str().to_owned()),
             hint,
-            rejection: refusal.map(|said| Rejection::from(*said)),
+            rejection: refusal.map(|said| RejectionBody::from(*said)),
         }
     }
 
@@ -148,7 +148,7 @@ impl Problem {
             headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(pause)));
         }
         if let Some(owner) = owner {
-            reply::name_owner(headers, &owner);
+            response::name_owner(headers, &owner);
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -157,7 +157,7 @@ impl Problem {
         if let Some(methods) = allow.and_then(|methods| HeaderValue::from_str(&methods).ok()) {
             headers.insert(ALLOW, methods);
         }
-        if code == Code::UnsupportedEncoding {
+        if code == ErrorCode::UnsupportedEncoding {
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         reply
@@ -175,7 +175,7 @@ fn whole_seconds(pause: Duration) -> u64 {
     pause.as_secs() + u64::from(pause.subsec_nanos() > 0)
 }
 
-fn title(code: Code) -> String {
+fn title(code: ErrorCode) -> String {
     let words = code.as_str().replace('-', " ");
     let mut letters = words.chars();
     letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_problem_says_all_that_it_knows() {
-        let error = Error::new(Code::MailboxFull, "todo/42 has 128 calls waiting")
+        let error = Error::new(ErrorCode::MailboxFull, "todo/42 has 128 calls waiting")
             .with_hint("wait")
             .with_retry_after(Duration::from_millis(1500));
         let problem = Problem::of(error, &"todo/42".parse().unwrap());
@@ -196,7 +196,7 @@ mod tests {
             (reply.status().as_u16(), &reply.headers()[RETRY_AFTER]),
             (429, &"2".parse().unwrap())
         );
-        let error = Error::new(Code::OutcomeUnknown, "no answer");
+        let error = Error::new(ErrorCode::OutcomeUnknown, "no answer");
         let document = serde_json::to_value(Problem::from(error).document()).unwrap();
         let expected = serde_json::json!({
             "type": "/problems/outcome-unknown", "title": "Outcome unknown", "status": 504, "detail": "no answer",

@@ -10,8 +10,8 @@ use super::objects::argument;
 use super::problem::Problem;
 use super::request::malformed;
 use super::unread_body::Unread;
-use super::{Api, Reply, query, reply, request};
-use crate::error::{Code, Error};
+use super::{Api, Reply, query, request, response};
+use crate::error::{Error, ErrorCode};
 use crate::id::{ObjectId, TypeName};
 use crate::rehearsal::Sample;
 
@@ -26,21 +26,21 @@ impl Api {
             tokio::spawn(async move { rehearsals.go_on(&router, name, staged, sample).await });
         if !is_followed {
             let document = serde_json::json!({ "type": type_name, "digest": digest });
-            return Ok(reply::json(StatusCode::ACCEPTED, &document));
+            return Ok(response::json(StatusCode::ACCEPTED, &document));
         }
         let rehearsal = rehearsing.await.map_err(|_| {
-            Error::new(Code::Internal, "the node had an internal error during the rehearsal")
+            Error::new(ErrorCode::Internal, "the node had an internal error during the rehearsal")
         })??;
-        Ok(reply::json(StatusCode::OK, &rehearsal))
+        Ok(response::json(StatusCode::OK, &rehearsal))
     }
 
     pub(super) fn rehearsal(&self, type_name: &TypeName) -> Result<Reply, Problem> {
         let last = self.rehearsals.last(type_name).ok_or_else(|| {
             let text = format!("no component was rehearsed for {type_name} through this node");
-            Error::new(Code::UnknownRoute, text)
+            Error::new(ErrorCode::UnknownRoute, text)
                 .with_hint("rehearse one: highlander rehearse FILE.wasm")
         })?;
-        Ok(reply::json(StatusCode::OK, &last))
+        Ok(response::json(StatusCode::OK, &last))
     }
 
     pub(super) async fn rehearse_share(
@@ -54,9 +54,9 @@ impl Api {
             serde_json::from_slice(&body).map_err(|error| malformed(error.to_string()))?;
         let ids = share.keys.iter().map(|key| ObjectId::new(type_name.as_str(), key));
         let ids: Result<Vec<_>, _> = ids.collect();
-        let ids = ids.map_err(|error| Error::new(Code::InvalidObjectId, error.to_string()))?;
+        let ids = ids.map_err(|error| Error::new(ErrorCode::InvalidObjectId, error.to_string()))?;
         let rehearsed = self.router.node().rehearse(&share.staged, ids).await?;
-        Ok(reply::json(StatusCode::OK, &rehearsed))
+        Ok(response::json(StatusCode::OK, &rehearsed))
     }
 }
 

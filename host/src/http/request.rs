@@ -11,15 +11,15 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 
-use super::access::vouched;
+use super::auth::forwarded;
 use crate::activation::Consistency;
+use crate::call_context::Origin;
+use crate::call_context::trace::TraceParent;
 use crate::caller::Caller;
-use crate::error::{Code, Error};
+use crate::error::{Error, ErrorCode};
 use crate::events::event_id::EventId;
 use crate::json::is_json;
 use crate::limits::{CALL_TIMEOUT_MAX, IDEMPOTENCY_KEY_BYTES_MAX};
-use crate::origin::Origin;
-use crate::origin::trace::TraceParent;
 use crate::router::context::Context;
 
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -78,7 +78,7 @@ pub(super) fn origin(headers: &HeaderMap) -> Result<Origin, Error> {
     let trace = traces.next().filter(|_| traces.next().is_none());
     let trace = trace.and_then(|value| TraceParent::parse(value.to_str().ok()?));
     let chain = headers.get(CHAIN).map(|value| {
-        vouched::read_chain(value)
+        forwarded::read_chain(value)
             .ok_or_else(|| malformed("Highlander-Chain is not valid; expected a chain"))
     });
     let message = headers.get(MESSAGE).map(|value| {
@@ -177,7 +177,7 @@ pub(super) fn check_content_type(headers: &HeaderMap, expected: &str) -> Result<
 }
 
 pub(super) fn malformed(text: impl Into<String>) -> Error {
-    Error::new(Code::MalformedRequest, text)
+    Error::new(ErrorCode::MalformedRequest, text)
 }
 
 #[cfg(test)]

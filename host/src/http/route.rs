@@ -11,7 +11,7 @@ use percent_encoding::percent_decode_str;
 
 use super::problem::Problem;
 use super::query::Known;
-use crate::error::{Code, Error};
+use crate::error::{Error, ErrorCode};
 use crate::id::{ObjectId, TypeName};
 
 /// Handlers whose names have another meaning in paths.
@@ -289,7 +289,7 @@ fn handler_route<'a>(
             let text = format!(
                 "the handler {name:?} of {id} has no path; expected a request to the object"
             );
-            let error = Error::new(Code::UnknownHandler, text);
+            let error = Error::new(ErrorCode::UnknownHandler, text);
             let method = name.to_uppercase();
             Err(Problem::of(
                 error.with_hint(format!("send {method} to the path of the object")),
@@ -318,10 +318,10 @@ fn decode(part: &str) -> Result<Cow<'_, str>, Error> {
     }
     if !has_whole_escapes(part) {
         let text = "the path contains a % that is not followed by two hexadecimal digits";
-        return Err(Error::new(Code::InvalidObjectId, text).with_hint("write % as %25"));
+        return Err(Error::new(ErrorCode::InvalidObjectId, text).with_hint("write % as %25"));
     }
     percent_decode_str(part).decode_utf8().map_err(|_| {
-        Error::new(Code::InvalidObjectId, "the path is not UTF-8 after percent-decoding")
+        Error::new(ErrorCode::InvalidObjectId, "the path is not UTF-8 after percent-decoding")
     })
 }
 
@@ -336,19 +336,19 @@ fn has_whole_escapes(part: &str) -> bool {
 }
 
 fn invalid_id(error: &crate::id::Error) -> Problem {
-    Error::new(Code::InvalidObjectId, error.to_string()).into()
+    Error::new(ErrorCode::InvalidObjectId, error.to_string()).into()
 }
 
 pub(super) fn unknown_route(path: &str) -> Error {
     let path: String = path.chars().take(100).collect();
-    Error::new(Code::UnknownRoute, format!("there is no resource at {path:?}"))
+    Error::new(ErrorCode::UnknownRoute, format!("there is no resource at {path:?}"))
 }
 
 /// Returns the error for a method that a path does not accept, with the methods that it accepts.
 pub(super) fn not_allowed(method: &Method, allowed: impl Into<Cow<'static, str>>) -> Problem {
     let allowed = allowed.into();
     let text = format!("{method} is not supported by this path; expected {allowed}");
-    Problem::from(Error::new(Code::MethodNotAllowed, text)).with_allow(allowed)
+    Problem::from(Error::new(ErrorCode::MethodNotAllowed, text)).with_allow(allowed)
 }
 
 #[cfg(test)]

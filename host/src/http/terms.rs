@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
-use super::access::vouched;
+use super::auth::forwarded;
 use super::request::{self, CALLER, malformed};
 use super::route::Route;
-use crate::activation::answered::fingerprint;
+use crate::activation::idempotency::fingerprint;
 use crate::activation::{Call, Consistency, IdempotencyKey, Operation, Precondition};
+use crate::call_context::Origin;
 use crate::caller::Caller;
 use crate::clock::BootTime;
 use crate::error::Error;
-use crate::origin::Origin;
 use crate::router::context::Context;
 
 /// The terms of a call.
@@ -37,7 +37,7 @@ pub(super) fn check(headers: &HeaderMap, route: &Route<'_>) -> Result<(), Error>
     if route.is_call() {
         return Ok(());
     }
-    if headers.get(CALLER).is_some_and(|value| vouched::read(value).is_none()) {
+    if headers.get(CALLER).is_some_and(|value| forwarded::read(value).is_none()) {
         return Err(malformed("Highlander-Caller is not valid; expected a caller"));
     }
     Terms::read(headers, Precondition::None, Duration::ZERO).map(drop)

@@ -29,12 +29,12 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use super::accept::{Server, Stage};
 use super::peers::HttpPeers;
+use super::server::{Server, Stage};
 use super::{Api, Config};
-use crate::catalog::rollout::Terms;
-use crate::engine::scripted::ScriptedEngine;
-use crate::error::Code;
+use crate::catalog::rollout::DeployOptions;
+use crate::engine::fake::FakeEngine;
+use crate::error::ErrorCode;
 use crate::node::{self, Node, Ports};
 use crate::registry::local::{Directory, LocalSessions};
 use crate::rollout;
@@ -71,7 +71,7 @@ impl Answered {
 
     /// Asserts that the response is a complete problem document with this code.
     #[track_caller]
-    fn is_problem(&self, code: Code) -> Value {
+    fn is_problem(&self, code: ErrorCode) -> Value {
         let document = self.json();
         assert_eq!(document["code"], code.as_str(), "{document}");
         assert_eq!(self.header("content-type"), Some("application/problem+json"));
@@ -91,7 +91,7 @@ impl Harness {
 
     async fn with(adjust: impl FnOnce(&mut Config)) -> Self {
         let harness = Self::without_types(adjust).await;
-        harness.node.deploy("scripted:counter".into(), &Terms::default()).await.unwrap();
+        harness.node.deploy("scripted:counter".into(), &DeployOptions::default()).await.unwrap();
         harness
     }
 
@@ -100,7 +100,7 @@ impl Harness {
         let ports = Ports {
             sessions: Arc::new(LocalSessions::new(Directory::new(), "node", "127.0.0.1:1")),
             store: Arc::clone(&store) as Arc<_>,
-            engine: Arc::new(ScriptedEngine::new().with_state_max(1000)),
+            engine: Arc::new(FakeEngine::new().with_state_max(1000)),
         };
         let idle_timeout = Duration::from_mins(5);
         let config = node::Config {
@@ -110,7 +110,7 @@ impl Harness {
             shows_traps: false,
             resident_max: 16,
             activation_rate: Some(1000),
-            store_patience: Duration::from_secs(10),
+            store_unavailable_timeout: Duration::from_secs(10),
         };
         let node = Node::start(ports, &config);
         node.joined().await;

@@ -13,13 +13,13 @@ use serde_json::{Value, json};
 use super::problem::Problem;
 use super::request::malformed;
 use super::unread_body::{Kind, Unread};
-use super::{Api, Reply, documents, openapi, query, reply, request};
-use crate::caller::scopes::Right;
+use super::{Api, Reply, documents, openapi, query, request, response};
+use crate::caller::scopes::Permission;
+use crate::catalog::query::Types;
 use crate::catalog::record::{RevisionEntry, TypeRecord};
 use crate::catalog::repeated::{Back, RolledBack};
-use crate::catalog::rollout::{Share, Terms};
-use crate::catalog::views::Types;
-use crate::error::{Code, Error};
+use crate::catalog::rollout::{DeployOptions, RolloutScope};
+use crate::error::{Error, ErrorCode};
 use crate::id::TypeName;
 use crate::rehearsal::{self, Sample};
 use crate::removal;
@@ -49,7 +49,7 @@ impl Api {
         let deployed = deploying.await.map_err(|_| {
             let text =
                 "the node had an internal error during the deployment; the revision may be current";
-            Error::new(Code::OutcomeUnknown, text)
+            Error::new(ErrorCode::OutcomeUnknown, text)
         })??;
         let status = match (deployed.is_new, is_followed) {
             (true, true) => StatusCode::CREATED,
@@ -61,9 +61,9 @@ impl Api {
             "revision": deployed.revision,
             "digest": deployed.digest.to_string(),
             "is_new": deployed.is_new,
-            "share": deployed.share,
+            "scope": deployed.scope,
         });
-        Ok(reply::json(status, &document))
+        Ok(response::json(status, &document))
     }
 
     /// Reads the component from a request's body, and returns it with the parsed head.
@@ -76,7 +76,7 @@ impl Api {
         let kind = Kind { media_type: "application/wasm", bytes_max: self.config.component_max };
         let read = body.read(&parts.headers, kind, said).await;
         let (wasm, said) = read.map_err(|error| match error.code {
-            Code::BodyTooLarge => {
+            ErrorCode::BodyTooLarge => {
                 error.with_hint("the limit is node.component_max of the node's configuration")
             }
             _ => error,
@@ -100,20 +100,20 @@ impl Api {
             "removed": removed,
             "damaged": damaged.collect::<Vec<_>>(),
         });
-        Ok(reply::json(StatusCode::OK, &document))
+        Ok(response::json(StatusCode::OK, &document))
     }
 
     pub(super) async fn openapi(&self, parts: &Parts) -> Result<Reply, Problem> {
         let types = self.seen(parts).await?.records;
         let live = types.iter().filter(|record| record.removed.is_none());
         let live = live.filter_map(|record| Some(&record.current_entry()?.description));
-        Ok(reply::json(StatusCode::OK, &openapi::document(live)))
+        Ok(response::json(StatusCode::OK, &openapi::document(live)))
     }
 
     /// Returns the types that the caller may see.
     async fn seen(&self, parts: &Parts) -> Result<Types, Error> {
         let caller = request::caller(parts);
-        let may_see = |name: &TypeName| caller.check(Right::See(name.as_str())).is_ok();
+        let may_see = |name: &TypeName| caller.check(Permission::See(name.as_str())).is_ok();
         let mut types = self.router.node().catalog().types().await?;
         types.records.retain(|record| may_see(&record.name));
         types.damaged.retain(|(name, _)| may_see(name));
@@ -133,13 +133,13 @@ impl Api {
         let document = json!({
             "name": record.name.as_str(),
             "current": record.current,
-            "mark": record.mark,
+            "generation": record.generation,
             "rollout": record.rollout,
             "description": current.map(|entry| &entry.description),
             "revisions": revisions,
-            "held_back": rollout::total(&reports).held_back,
+            "pinned": rollout::total(&reports).pinned,
         });
-        Ok(reply::json(StatusCode::OK, &document))
+        Ok(response::json(StatusCode::OK, &document))
     }
 
     pub(super) async fn rollout(&self, parts: &Parts, name: &TypeName) -> Result<Reply, Problem> {
@@ -171,7 +171,7 @@ impl Api {
             rollout: record.and_then(|record| record.rollout),
             nodes: nodes.collect(),
         };
-        Ok(reply::json(StatusCode::OK, &document))
+        Ok(response::json(StatusCode::OK, &document))
     }
 
     pub(super) async fn remove_type(
@@ -192,14 +192,14 @@ impl Api {
         let objects = removing.await.map_err(|_| {
             let text =
                 "the node had an internal error during the removal, which may have taken effect";
-            Error::new(Code::OutcomeUnknown, text)
+            Error::new(ErrorCode::OutcomeUnknown, text)
         })??;
         let document = json!({
             "type": name.as_str(),
             "objects": objects,
             "is_counted_whole": objects < removal::COUNT_MAX,
         });
-        Ok(reply::json(StatusCode::OK, &document))
+        Ok(response::json(StatusCode::OK, &document))
     }
 
     pub(super) async fn roll_back(&self, parts: &Parts, name: &TypeName) -> Result<Reply, Problem> {
@@ -218,17 +218,17 @@ impl Api {
         });
         let RolledBack { revision, is_new } = rolling.await.map_err(|_| {
             let text = "the node had an internal error during the roll-back, which may continue";
-            Error::new(Code::OutcomeUnknown, text)
+            Error::new(ErrorCode::OutcomeUnknown, text)
         })??;
         let status = if is_followed { StatusCode::OK } else { StatusCode::ACCEPTED };
         let document = json!({ "type": name.as_str(), "revision": revision, "is_new": is_new });
-        Ok(reply::json(status, &document))
+        Ok(response::json(status, &document))
     }
 }
 
 /// Parameters of a deployment.
 struct Asked {
-    terms: Terms,
+    terms: DeployOptions,
     /// Whether to respond only when every node serves the revision.
     is_followed: bool,
     /// Number of objects on which to rehearse the revision first, if at all.
@@ -237,11 +237,11 @@ struct Asked {
 
 fn asked(parts: &Parts) -> Result<Asked, Error> {
     let key = request::idempotency_key(&parts.headers)?.map(str::to_owned);
-    let mut terms = Terms { by: request::caller(parts), key, ..Terms::default() };
+    let mut terms = DeployOptions { by: request::caller(parts), key, ..DeployOptions::default() };
     let (mut is_followed, mut rehearse, mut keys) = (true, None, Vec::new());
     for (name, value) in query::parameters(parts) {
         match name.as_str() {
-            "canary" => terms.share = Share::Percent(percent(&name, &value)?),
+            "canary" => terms.scope = RolloutScope::Percent(percent(&name, &value)?),
             "canary_key" => keys.push(query::key(&name, value)?),
             "force" => terms.force = query::flag(&name, &value)?,
             "rehearse" => rehearse = Some(value.parse().map_err(malformed)?),
@@ -250,9 +250,9 @@ fn asked(parts: &Parts) -> Result<Asked, Error> {
             _ => is_followed = query::flag(&name, &value)?,
         }
     }
-    match (&terms.share, keys.is_empty()) {
+    match (&terms.scope, keys.is_empty()) {
         (_, true) => {}
-        (Share::All, false) => terms.share = Share::Keys(keys),
+        (RolloutScope::All, false) => terms.scope = RolloutScope::Keys(keys),
         _ => return Err(malformed("the parameters canary and canary_key cannot be combined")),
     }
     Ok(Asked { terms, is_followed, rehearse })
@@ -319,7 +319,7 @@ fn revision(entry: &RevisionEntry, live_count: usize) -> Value {
         "deployed_by": entry.deployed_by,
         "bytes": entry.size,
         "live_objects": live_count,
-        "taken_back": entry.taken_back,
+        "rolled_back": entry.rolled_back,
         "is_collected": entry.is_collected,
     })
 }

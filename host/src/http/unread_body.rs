@@ -11,7 +11,7 @@ use http::request::Parts;
 use http::{HeaderMap, Version};
 use hyper::body::{Body as _, Incoming};
 
-use super::{Config, body, request};
+use super::{Config, request, request_body};
 use crate::error::Error;
 
 /// The media type and maximum size that a route accepts.
@@ -28,7 +28,7 @@ pub(super) struct Unread {
     awaits_continue: bool,
     /// Maximum number of bytes to read and drop if the request is rejected.
     discard_max: usize,
-    patience: Duration,
+    timeout: Duration,
 }
 
 impl Unread {
@@ -37,7 +37,7 @@ impl Unread {
             body,
             awaits_continue: awaits_continue(parts.version, &parts.headers),
             discard_max: config.component_max,
-            patience: config.body_timeout,
+            timeout: config.body_timeout,
         }
     }
 
@@ -54,7 +54,9 @@ impl Unread {
             false => check(headers, self.body.size_hint().lower(), kind),
         };
         match checked.and(said) {
-            Ok(said) => Ok((body::read(self.body, kind.bytes_max, self.patience).await?, said)),
+            Ok(said) => {
+                Ok((request_body::read(self.body, kind.bytes_max, self.timeout).await?, said))
+            }
             Err(error) => {
                 self.turn_away().await;
                 Err(error)
@@ -65,7 +67,7 @@ impl Unread {
     /// Drops the body of a rejected request. A client that has begun to send it may send some more of it.
     pub(super) async fn turn_away(self) {
         if !self.awaits_continue {
-            body::turn_away(self.body, self.discard_max).await;
+            request_body::discard_rest(self.body, self.discard_max).await;
         }
     }
 }
@@ -79,7 +81,7 @@ pub(super) fn awaits_continue(version: Version, headers: &HeaderMap) -> bool {
 
 fn check(headers: &HeaderMap, declared: u64, kind: Kind) -> Result<(), Error> {
     if declared > kind.bytes_max as u64 {
-        return Err(body::too_large(kind.bytes_max));
+        return Err(request_body::too_large(kind.bytes_max));
     }
     request::check_content_type(headers, kind.media_type)
 }
@@ -89,7 +91,7 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
-    use crate::error::Code;
+    use crate::error::ErrorCode;
 
     #[test]
     fn who_waits_to_be_told_says_so_in_http_1_1() {
@@ -115,7 +117,7 @@ mod tests {
         };
         assert_eq!(check("application/json", 10), None);
         assert_eq!(check("Application/JSON; charset=utf-8", 10), None);
-        assert_eq!(check("application/json", 11), Some(Code::BodyTooLarge));
-        assert_eq!(check("text/plain", 10), Some(Code::MalformedRequest));
+        assert_eq!(check("application/json", 11), Some(ErrorCode::BodyTooLarge));
+        assert_eq!(check("text/plain", 10), Some(ErrorCode::MalformedRequest));
     }
 }

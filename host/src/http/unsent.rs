@@ -2,7 +2,7 @@
 //!
 //! A response counts from its creation until the operating system has accepted its bytes. HTTP/2 lets a client
 //! delay responses indefinitely with flow control, while its connection otherwise looks healthy. [`Outbox`] sends
-//! bodies in pieces and reports the age of the oldest one; [`patience`](super::patience) enforces the timeout.
+//! bodies in pieces and reports the age of the oldest one; [`limit`](super::idle_timeout) enforces the timeout.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

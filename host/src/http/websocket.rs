@@ -24,11 +24,11 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::Reply;
-use super::content::Content;
-use super::events::{self, Heard, KEEP_ALIVE};
-use super::exchange::Exchange;
+use super::connection::ConnectionHandle;
+use super::events::{self, KEEP_ALIVE, Received};
 use super::problem::Problem;
 use super::request::malformed;
+use super::response_body::Content;
 use crate::error;
 use crate::events::frame::Frame;
 use crate::events::listener::Listener;
@@ -37,7 +37,7 @@ use crate::events::listener::Listener;
 const MESSAGE_BYTES_MAX: usize = 4096;
 /// Maximum time for a client to accept a message, or to send nothing despite pings. Checked at each ping, so that
 /// a client that is gone is detected within three of them.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// Maximum time for a client to close its side.
 const FAREWELL_TIME: Duration = Duration::from_secs(1);
 
@@ -81,13 +81,13 @@ impl Upgrade {
     }
 
     /// Returns the response, after which the connection sends the listener's events.
-    pub(super) fn begin(self, listener: Listener, exchange: Exchange) -> Reply {
+    pub(super) fn begin(self, listener: Listener, exchange: ConnectionHandle) -> Reply {
         let upgrading = self.upgrading;
         tokio::spawn(async move {
             // The connection counts against the connection limit after the upgrade, too.
             let _place = exchange.place();
             match upgrading.await {
-                Ok(upgraded) => converse(TokioIo::new(upgraded), listener, exchange).await,
+                Ok(upgraded) => serve_websocket(TokioIo::new(upgraded), listener, exchange).await,
                 Err(error) => tracing::debug!(%error, "a connection was not upgraded"),
             }
         });
@@ -102,10 +102,10 @@ impl Upgrade {
 }
 
 /// Sends events until the client or the node ends the connection.
-async fn converse(
+async fn serve_websocket(
     stream: TokioIo<hyper::upgrade::Upgraded>,
     mut listener: Listener,
-    mut exchange: Exchange,
+    mut exchange: ConnectionHandle,
 ) {
     let mut config = WebSocketConfig::default();
     config.max_message_size = Some(MESSAGE_BYTES_MAX);
@@ -123,17 +123,17 @@ async fn converse(
                 None => return part(socket).await,
             },
             now = pings.tick() => {
-                let is_gone = now.duration_since(heard_at) >= PATIENCE;
+                let is_gone = now.duration_since(heard_at) >= TIMEOUT;
                 if is_gone || !send(&mut socket, Message::Ping(Bytes::new())).await {
                     return;
                 }
             }
             heard = events::heard(&mut listener, &mut exchange) => match heard {
-                Heard::Event(frame) if send(&mut socket, message(&frame)).await => {}
-                Heard::Event(_) => return,
+                Received::Event(frame) if send(&mut socket, message(&frame)).await => {}
+                Received::Event(_) => return,
                 // The client gets a ping instead.
-                Heard::Nothing => {}
-                Heard::End(closed) => return end(&mut socket, &closed).await,
+                Received::Nothing => {}
+                Received::End(closed) => return end(&mut socket, &closed).await,
             }
         }
     }
@@ -167,7 +167,7 @@ fn close_code(error: &Error) -> Option<CloseCode> {
 
 /// Sends a message. Returns whether the client accepted it in time.
 async fn send(socket: &mut Socket, message: Message) -> bool {
-    matches!(timeout(PATIENCE, socket.send(message)).await, Ok(Ok(())))
+    matches!(timeout(TIMEOUT, socket.send(message)).await, Ok(Ok(())))
 }
 
 fn message(frame: &Frame) -> Message {

@@ -17,14 +17,14 @@ use tokio::sync::Semaphore;
 
 use super::Node;
 use super::session::Session;
-use crate::activation::offer::deactivate;
+use crate::activation::dispatch::deactivate;
 use crate::activation::{Operation, Reason};
 use crate::clock::BootTime;
 use crate::engine::HandlerKind;
-use crate::error::{Code, Error};
+use crate::error::{Error, ErrorCode};
 use crate::id::ObjectId;
-use crate::registry::members::Standing;
-use crate::store::watched::Failing;
+use crate::registry::members::NodeStatus;
+use crate::store::health::Failing;
 
 /// Interval of the health check.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -33,19 +33,19 @@ const PAUSE: Duration = Duration::from_millis(500);
 const PROBE_FROM: Duration = Duration::from_millis(500);
 
 /// Monitors the node's health until the node is dropped.
-pub(super) async fn run(node: Weak<Node>, store_patience: Duration) {
+pub(super) async fn run(node: Weak<Node>, store_unavailable_timeout: Duration) {
     let probes = Arc::new(Semaphore::new(1));
     loop {
         tokio::time::sleep(PAUSE).await;
         let Some(node) = node.upgrade() else { return };
-        let has_become_unwritable = node.look_at_store(store_patience, &probes);
-        if let Some(session) = node.present() {
-            if node.is_unwell() {
+        let has_become_unwritable = node.look_at_store(store_unavailable_timeout, &probes);
+        if let Some(session) = node.current_session() {
+            if node.is_unhealthy() {
                 give_up(&session, Reason::GivenUp).await;
             } else if has_become_unwritable {
                 give_up(&session, Reason::Unwritable).await;
             }
-            node.tell_standing(&session).await;
+            node.tell_status(&session).await;
         }
     }
 }
@@ -56,23 +56,23 @@ impl Node {
     /// # Errors
     /// The reason why it does not, with effect "none".
     pub fn readiness(&self) -> Result<(), Error> {
-        let Some(session) = self.present() else {
+        let Some(session) = self.current_session() else {
             let text = "this node has no session with the registry";
-            return Err(Error::new(Code::RegistryUnavailable, text));
+            return Err(Error::new(ErrorCode::RegistryUnavailable, text));
         };
-        if session.around.registry.lease_until() <= BootTime::now() {
+        if session.ctx.registry.lease_until() <= BootTime::now() {
             let text = "this node cannot reach the registry, and its lease has expired";
-            return Err(Error::new(Code::RegistryUnavailable, text));
+            return Err(Error::new(ErrorCode::RegistryUnavailable, text));
         }
         if self.is_draining() {
-            return Err(Error::new(Code::Draining, "this node is handing over its objects"));
+            return Err(Error::new(ErrorCode::Draining, "this node is handing over its objects"));
         }
-        if self.is_unwell() {
+        if self.is_unhealthy() {
             let text = "the store has not responded to this node for some time";
-            return Err(Error::new(Code::StoreUnavailable, text));
+            return Err(Error::new(ErrorCode::StoreUnavailable, text));
         }
         if self.is_unwritable() {
-            return Err(Error::new(Code::StoreUnavailable, self.unwritable()));
+            return Err(Error::new(ErrorCode::StoreUnavailable, self.unwritable()));
         }
         Ok(())
     }
@@ -87,7 +87,7 @@ impl Node {
             return Ok(());
         }
         let is_change = match operation {
-            Operation::Query { .. } | Operation::Watch { .. } | Operation::ShowDealings => false,
+            Operation::Query { .. } | Operation::Watch { .. } | Operation::ShowEffects => false,
             Operation::Handle { handler, .. } => {
                 let revision = Box::pin(self.catalog.current(id.type_name())).await;
                 let revision = revision.map_err(Box::new)?;
@@ -104,15 +104,15 @@ impl Node {
             return Ok(());
         }
         let text = format!("the call to {id} was not executed: {}", self.unwritable());
-        Err(Box::new(Error::new(Code::StoreUnavailable, text)))
+        Err(Box::new(Error::new(ErrorCode::StoreUnavailable, text)))
     }
 
-    /// Whether the store has not answered for longer than the node's patience.
-    pub(super) fn is_unwell(&self) -> bool {
-        self.is_unwell.load(Ordering::SeqCst)
+    /// Whether the store has not answered for longer than the node's limit.
+    pub(super) fn is_unhealthy(&self) -> bool {
+        self.is_unhealthy.load(Ordering::SeqCst)
     }
 
-    /// Whether no write has succeeded for longer than the node's patience, although some were sent.
+    /// Whether no write has succeeded for longer than the node's limit, although some were sent.
     fn is_unwritable(&self) -> bool {
         self.is_unwritable.load(Ordering::SeqCst)
     }
@@ -123,8 +123,8 @@ impl Node {
 
     /// Updates the store's health and probes it if necessary. Returns `true` if it has just stopped accepting
     /// writes.
-    fn look_at_store(&self, patience: Duration, probes: &Arc<Semaphore>) -> bool {
-        let probe_from = PROBE_FROM.min(patience);
+    fn look_at_store(&self, limit: Duration, probes: &Arc<Semaphore>) -> bool {
+        let probe_from = PROBE_FROM.min(limit);
         let Failing { silent, unwritten } = self.store.failing(probe_from / 2);
         // In a task of its own: a probe that is not answered must not hold up the look at the clock.
         if silent.max(unwritten) >= probe_from
@@ -133,17 +133,17 @@ impl Node {
             let store = Arc::clone(&self.store);
             tokio::spawn(async move {
                 // A probe that takes longer has already shown that the store does not answer.
-                let _ = tokio::time::timeout(patience, store.probe()).await;
+                let _ = tokio::time::timeout(limit, store.probe()).await;
                 drop(only);
             });
         }
-        let is_unwell = silent >= patience;
-        match (self.is_unwell.swap(is_unwell, Ordering::SeqCst), is_unwell) {
+        let is_unhealthy = silent >= limit;
+        match (self.is_unhealthy.swap(is_unhealthy, Ordering::SeqCst), is_unhealthy) {
             (false, true) => tracing::error!("the store does not answer: objects are released"),
             (true, false) => tracing::info!("the store answers again"),
             _ => {}
         }
-        let is_unwritable = unwritten >= patience;
+        let is_unwritable = unwritten >= limit;
         match (self.is_unwritable.swap(is_unwritable, Ordering::SeqCst), is_unwritable) {
             (false, true) => {
                 tracing::error!("{}: updates are rejected", self.unwritable());
@@ -155,18 +155,18 @@ impl Node {
         false
     }
 
-    async fn tell_standing(&self, session: &Session) {
-        let standing = if self.is_draining() {
-            Standing::Draining
-        } else if self.is_unwell() || self.is_unwritable() {
-            Standing::Unwell
+    async fn tell_status(&self, session: &Session) {
+        let status = if self.is_draining() {
+            NodeStatus::Draining
+        } else if self.is_unhealthy() || self.is_unwritable() {
+            NodeStatus::Unhealthy
         } else {
-            Standing::Ready
+            NodeStatus::Ready
         };
-        let registry = &session.around.registry;
-        let told = registry.members().borrow().find(registry.node()).map(|member| member.standing);
-        if told.is_some_and(|told| told != standing)
-            && let Err(error) = registry.set_standing(standing).await
+        let registry = &session.ctx.registry;
+        let told = registry.members().borrow().find(registry.node()).map(|member| member.status);
+        if told.is_some_and(|told| told != status)
+            && let Err(error) = registry.set_status(status).await
         {
             tracing::warn!("this node's status could not be published: {error}");
         }
@@ -176,10 +176,10 @@ impl Node {
 /// Gives up everything: what is under way ends as if this node had crashed.
 async fn give_up(session: &Session, reason: Reason) {
     for cell in session.cells() {
-        deactivate(&cell, reason, &session.around);
+        deactivate(&cell, reason, &session.ctx);
     }
-    for key in session.around.registry.held() {
+    for key in session.ctx.registry.held() {
         // A claim that is still in use stays held, and so does one whose release fails.
-        let _ = session.around.registry.hand_over(key).await;
+        let _ = session.ctx.registry.hand_over(key).await;
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::Node;
-use crate::error::{Code, Error};
+use crate::error::{Error, ErrorCode};
 use crate::id::{Digest, ObjectId, TypeName, blob_prefix};
 use crate::limits::LIST_COUNT_MAX;
 use crate::store::Store as _;
@@ -48,7 +48,8 @@ impl Node {
         let type_name = query.type_name.as_str();
         self.catalog.current(type_name).await?;
         let after = query.after.as_deref().map(|key| ObjectId::new(type_name, key)).transpose();
-        let after = after.map_err(|error| Error::new(Code::InvalidObjectId, error.to_string()))?;
+        let after =
+            after.map_err(|error| Error::new(ErrorCode::InvalidObjectId, error.to_string()))?;
         let limit = query.limit.clamp(1, LIST_COUNT_MAX);
         let (ids, has_more) = if query.is_active {
             self.active_ids(query, after.as_ref(), limit)
@@ -74,7 +75,7 @@ impl Node {
         let mut after = after.map(ObjectId::blob_key);
         loop {
             let page = self.store.list(&prefix, after.as_deref(), limit).await;
-            let page = page.map_err(|e| Error::new(Code::StoreUnavailable, e.to_string()))?;
+            let page = page.map_err(|e| Error::new(ErrorCode::StoreUnavailable, e.to_string()))?;
             let ids: Vec<_> =
                 page.names.iter().filter_map(|name| ObjectId::from_blob_key(name)).collect();
             // A page that contains only foreign blobs has no key to continue after, but is not the last one.
@@ -97,7 +98,7 @@ impl Node {
     ) -> Result<(Vec<ObjectId>, Option<String>), Error> {
         let prefix = blob_prefix(type_name.as_str(), "");
         let page = self.store.list(&prefix, after.as_deref(), LIST_COUNT_MAX).await;
-        let page = page.map_err(|e| Error::new(Code::StoreUnavailable, e.to_string()))?;
+        let page = page.map_err(|e| Error::new(ErrorCode::StoreUnavailable, e.to_string()))?;
         let ids = page.names.iter().filter_map(|name| ObjectId::from_blob_key(name)).collect();
         Ok((ids, page.names.into_iter().next_back().filter(|_| page.has_more)))
     }
@@ -109,11 +110,11 @@ impl Node {
     pub async fn components_of(&self, ids: Vec<ObjectId>) -> Result<BTreeSet<Digest>, Error> {
         let reads = ids.into_iter().map(|id| async move {
             let blob = self.store.get(&id.blob_key()).await;
-            let blob = blob.map_err(|e| Error::new(Code::StoreUnavailable, e.to_string()))?;
+            let blob = blob.map_err(|e| Error::new(ErrorCode::StoreUnavailable, e.to_string()))?;
             let record = blob.map(|blob| codec::decode(&id, &blob.bytes)).transpose();
             let record = record.map_err(|error| {
                 let text = format!("the record of {id} was rejected: {error}");
-                Error::new(Code::RecordDamaged, text)
+                Error::new(ErrorCode::RecordDamaged, text)
             })?;
             Ok(record.map(|record| record.component))
         });
@@ -123,8 +124,8 @@ impl Node {
 
     /// Whether an object that has a record or is active exists. An unreadable record counts as an existing object.
     pub(super) async fn is_there(&self, id: &ObjectId) -> bool {
-        let cell = self.present().and_then(|session| session.around.table.get(id));
-        if let Some(live) = cell.and_then(|cell| cell.position()) {
+        let cell = self.current_session().and_then(|session| session.ctx.table.get(id));
+        if let Some(live) = cell.and_then(|cell| cell.status()) {
             return live.exists;
         }
         match self.store.get(&id.blob_key()).await {
@@ -143,11 +144,11 @@ impl Node {
         limit: usize,
     ) -> (Vec<ObjectId>, bool) {
         let after = after.map(ObjectId::blob_key);
-        let Some(session) = self.present() else { return (Vec::new(), false) };
-        let active = session.around.table.select(|cell| {
+        let Some(session) = self.current_session() else { return (Vec::new(), false) };
+        let active = session.ctx.table.select(|cell| {
             cell.id().type_name() == query.type_name.as_str()
                 && cell.id().key().starts_with(&query.prefix)
-                && cell.position().is_some()
+                && cell.status().is_some()
         });
         let mut named: Vec<_> =
             active.iter().map(|cell| (cell.id().blob_key(), cell.id().clone())).collect();

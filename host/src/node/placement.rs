@@ -6,7 +6,7 @@
 //! results are part of the protocol between nodes: see [`PROTOCOL`].
 
 use crate::registry::claims::ClaimKey;
-use crate::registry::members::{Member, Members, PROTOCOL, Standing};
+use crate::registry::members::{Member, Members, NodeStatus, PROTOCOL};
 
 /// Returns the node that should own the objects under `key`. `None` if no node accepts objects.
 #[must_use]
@@ -43,7 +43,7 @@ pub fn order(key: ClaimKey, members: &Members) -> impl Iterator<Item = &Member> 
 
 /// Whether unowned objects may be placed on a member.
 fn takes_objects(member: &Member) -> bool {
-    member.standing == Standing::Ready && member.protocol == PROTOCOL
+    member.status == NodeStatus::Ready && member.protocol == PROTOCOL
 }
 
 /// Returns the preference of `key` for `member`.
@@ -84,7 +84,7 @@ mod tests {
             node: NodeId::new(name),
             address: "127.0.0.1:7410".into(),
             protocol: PROTOCOL,
-            standing: Standing::Ready,
+            status: NodeStatus::Ready,
         }
     }
 
@@ -139,10 +139,10 @@ mod tests {
 
     #[test]
     fn nodes_that_take_no_objects_are_left_out() {
-        let draining = Member { standing: Standing::Draining, ..member("b") };
-        let unwell = Member { standing: Standing::Unwell, ..member("c") };
+        let draining = Member { status: NodeStatus::Draining, ..member("b") };
+        let unhealthy = Member { status: NodeStatus::Unhealthy, ..member("c") };
         let stranger = Member { protocol: PROTOCOL + 1, ..member("d") };
-        let some = Members::new(vec![member("a"), draining.clone(), unwell, stranger]);
+        let some = Members::new(vec![member("a"), draining.clone(), unhealthy, stranger]);
         for n in 0..100 {
             assert_eq!(names(key(n), &some), ["a"]);
         }
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn one_node_coordinates_whatever_the_nodes_are_like_unless_there_is_none() {
-        let with = |standing, name: &str| Member { standing, ..member(name) };
+        let with = |status, name: &str| Member { status, ..member(name) };
         let coordinators = |members: &Members| -> Vec<String> {
             let found = (0..64).filter_map(|n| coordinator(key(n), members));
             let mut names: Vec<_> = found.map(|member| member.node.to_string()).collect();
@@ -160,14 +160,15 @@ mod tests {
             names.dedup();
             names
         };
-        let (ready, draining, unwell) = (Standing::Ready, Standing::Draining, Standing::Unwell);
+        let (ready, draining, unhealthy) =
+            (NodeStatus::Ready, NodeStatus::Draining, NodeStatus::Unhealthy);
         let stranger = Member { protocol: PROTOCOL + 1, ..member("s") };
         for (members, expected) in [
             (vec![], &[][..]),
             (vec![stranger.clone()], &[]),
-            (vec![with(ready, "a"), with(draining, "b"), with(unwell, "c")], &["a"]),
+            (vec![with(ready, "a"), with(draining, "b"), with(unhealthy, "c")], &["a"]),
             (vec![with(draining, "a"), with(draining, "b"), stranger], &["a", "b"]),
-            (vec![with(unwell, "a")], &["a"]),
+            (vec![with(unhealthy, "a")], &["a"]),
         ] {
             assert_eq!(coordinators(&Members::new(members.clone())), expected, "{members:?}");
         }

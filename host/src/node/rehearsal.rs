@@ -13,7 +13,7 @@ use super::Node;
 use crate::catalog::staged::Staged;
 use crate::clock::BootTime;
 use crate::engine::{Component, Description, Fault, GuestCall, HandlerKind, RestoreError};
-use crate::error::{Code, Error};
+use crate::error::{Error, ErrorCode};
 use crate::id::ObjectId;
 use crate::store::Store as _;
 use crate::store::record::{Record, codec};
@@ -21,7 +21,7 @@ use crate::store::record::{Record, codec};
 /// Number of states read concurrently; low, so that calls are hardly affected.
 const READ_AT_ONCE: usize = 4;
 /// Time limit for one state, including its queries.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// Number of objects named per cause.
 const EXAMPLES_MAX: usize = 5;
 /// Maximum number of distinct causes.
@@ -94,7 +94,7 @@ impl Node {
         let described = component.describe().await;
         let description = described
             .map(Arc::new)
-            .map_err(|error| Error::new(Code::ComponentRefused, error.to_string()))?;
+            .map_err(|error| Error::new(ErrorCode::ComponentRefused, error.to_string()))?;
         let trying = ids.into_iter().map(|id| {
             let (component, description) = (Arc::clone(&component), Arc::clone(&description));
             async move { self.rehearse_one(&*component, &description, &id).await }
@@ -122,7 +122,7 @@ impl Node {
         let Some(state) = &record.state else { return Rehearsed::default() };
         let began = BootTime::now();
         let before = state.bytes.len() as u64;
-        let reading = tokio::time::timeout(PATIENCE, read(component, description, id, &record));
+        let reading = tokio::time::timeout(TIMEOUT, read(component, description, id, &record));
         let read = reading.await.unwrap_or_else(|_| Err("it took too long".to_owned()));
         let micros = u64::try_from(BootTime::now().since(began).as_micros()).unwrap_or(u64::MAX);
         let one = match read {

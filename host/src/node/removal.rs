@@ -7,7 +7,7 @@ use futures_util::stream::{self, StreamExt as _};
 use tokio::time::timeout;
 
 use super::Node;
-use super::revisions::Turned;
+use super::rollout::TypeProgress;
 use crate::error::Error;
 use crate::id::TypeName;
 
@@ -46,14 +46,14 @@ impl Node {
     /// start, because the type has no code.
     pub(super) async fn end_objects(&self, type_name: &TypeName) {
         loop {
-            let Some(mark) = self.catalog.mark(type_name.as_str()) else { return };
+            let Some(generation) = self.catalog.generation(type_name.as_str()) else { return };
             if !self.catalog.is_removed(type_name.as_str()) {
                 return;
             }
             let cells = self.cells_of(type_name);
             if cells.is_empty() {
-                let turned = Turned { told: mark, tried: mark };
-                self.turned().insert(type_name.clone(), turned);
+                let turned = TypeProgress { notified: generation, probed: generation };
+                self.type_progress().insert(type_name.clone(), turned);
                 return;
             }
             for some in cells.chunks(ENDS_AT_ONCE) {

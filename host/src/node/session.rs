@@ -7,15 +7,15 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::activation::cell::Cell;
-use crate::activation::surroundings::Surroundings;
+use crate::activation::context::SessionContext;
+use crate::activation::slot::Slot;
 use crate::id::ObjectId;
 use crate::registry::claims::ClaimKey;
 
 /// A session and its activations.
 #[derive(Debug)]
 pub(super) struct Session {
-    pub(super) around: Arc<Surroundings>,
+    pub(super) ctx: Arc<SessionContext>,
     /// Claims that are being handed over; no object may be activated under them.
     leaving: RwLock<HashSet<ClaimKey>>,
     /// Number of these claims, readable without the lock.
@@ -23,13 +23,13 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(around: Arc<Surroundings>) -> Self {
-        Self { around, leaving: RwLock::default(), leaving_count: AtomicUsize::new(0) }
+    pub(super) fn new(around: Arc<SessionContext>) -> Self {
+        Self { ctx: around, leaving: RwLock::default(), leaving_count: AtomicUsize::new(0) }
     }
 
     /// Returns the key of the claim that covers `id`.
     pub(super) fn key_of(&self, id: &ObjectId) -> ClaimKey {
-        self.around.registry.granularity().key_of(id)
+        self.ctx.registry.granularity().key_of(id)
     }
 
     /// Whether the object's claim is being handed over.
@@ -54,7 +54,7 @@ impl Session {
     }
 
     /// Returns every entry, live or not.
-    pub(super) fn cells(&self) -> Vec<Arc<Cell>> {
-        self.around.table.select(|_| true)
+    pub(super) fn cells(&self) -> Vec<Arc<Slot>> {
+        self.ctx.table.select(|_| true)
     }
 }

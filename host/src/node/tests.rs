@@ -11,13 +11,13 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::list::Query;
-use super::whereabouts::Tier;
+use super::locate::Tier;
 use super::*;
-use crate::activation::answered::fingerprint;
+use crate::activation::idempotency::fingerprint;
 use crate::activation::testing::call;
 use crate::activation::{Done, IdempotencyKey, Operation};
-use crate::catalog::rollout::Terms;
-use crate::engine::scripted::ScriptedEngine;
+use crate::catalog::rollout::DeployOptions;
+use crate::engine::fake::FakeEngine;
 use crate::error::Effect;
 use crate::id::TypeName;
 use crate::registry;
@@ -44,7 +44,7 @@ impl World {
         let ports = Ports {
             sessions: Arc::clone(&begun) as Arc<dyn Sessions>,
             store: Arc::clone(&self.store) as Arc<dyn Store>,
-            engine: Arc::new(ScriptedEngine::new()),
+            engine: Arc::new(FakeEngine::new()),
         };
         let node = Node::start(ports, config);
         node.joined().await;
@@ -54,7 +54,9 @@ impl World {
     /// Starts a node on which counters are deployed.
     async fn node(&self, name: &str) -> Arc<Node> {
         let (node, _) = self.node_with(name, &config()).await;
-        node.deploy(Bytes::from_static(b"scripted:counter"), &Terms::default()).await.unwrap();
+        node.deploy(Bytes::from_static(b"scripted:counter"), &DeployOptions::default())
+            .await
+            .unwrap();
         node
     }
 }
@@ -92,7 +94,7 @@ fn config() -> Config {
         shows_traps: false,
         resident_max: 100,
         activation_rate: Some(10_000),
-        store_patience: Duration::from_secs(10),
+        store_unavailable_timeout: Duration::from_secs(10),
     }
 }
 
@@ -106,7 +108,7 @@ fn keyed(key: &str, handler: &str, argument: &Value) -> Call {
     Call { key: Some(IdempotencyKey { key: key.into(), fingerprint }), ..call }
 }
 
-async fn ask(node: &Node, key: &str, handler: &str, argument: Value) -> Result<Value, Code> {
+async fn ask(node: &Node, key: &str, handler: &str, argument: Value) -> Result<Value, ErrorCode> {
     let answer = node.call(&counter(key), call(handler, &argument)).await;
     answer.map(|done| reply(&done)).map_err(|error| error.code)
 }
@@ -139,7 +141,7 @@ async fn what_was_answered_survives_the_node() {
     let node = world.node("n1").await;
     assert_eq!(ask(&node, "a", "add", json!(5)).await, Ok(json!(5)));
     assert_eq!(node.drain(Duration::from_secs(5)).await, 0);
-    assert_eq!(ask(&node, "a", "value", Value::Null).await, Err(Code::Draining));
+    assert_eq!(ask(&node, "a", "value", Value::Null).await, Err(ErrorCode::Draining));
     let (next, _) = world.node_with("n2", &config()).await;
     let done = next.call(&counter("a"), call("increment", &Value::Null)).await.unwrap();
     assert_eq!((reply(&done), done.version, done.epoch), (json!(6), 2, 2));
@@ -151,10 +153,10 @@ async fn only_the_owner_answers() {
     let first = world.node("n1").await;
     let (second, sessions) = world.node_with("n2", &config()).await;
     assert_eq!(ask(&first, "a", "increment", Value::Null).await, Ok(json!(1)));
-    assert_eq!(ask(&second, "a", "value", Value::Null).await, Err(Code::NotOwner));
+    assert_eq!(ask(&second, "a", "value", Value::Null).await, Err(ErrorCode::NotOwner));
     assert!(first.deactivate(&counter("a")).await);
     assert_eq!(ask(&second, "a", "increment", Value::Null).await, Ok(json!(2)));
-    assert_eq!(ask(&first, "a", "value", Value::Null).await, Err(Code::NotOwner));
+    assert_eq!(ask(&first, "a", "value", Value::Null).await, Err(ErrorCode::NotOwner));
     sessions.last().end();
     assert_eq!(ask(&first, "a", "value", Value::Null).await, Ok(json!(2)));
 }
@@ -165,17 +167,17 @@ async fn a_failed_call_changes_nothing_and_the_next_one_is_answered() {
     let node = world.node("n1").await;
     ask(&node, "a", "add", json!(3)).await.unwrap();
     for (handler, argument, code) in [
-        ("trap_after_change", Value::Null, Code::ObjectTrapped),
-        ("reject_after_change", Value::Null, Code::ObjectRejected),
-        ("no_such_handler", Value::Null, Code::UnknownHandler),
-        ("add", json!("x"), Code::InvalidArgument),
+        ("trap_after_change", Value::Null, ErrorCode::ObjectTrapped),
+        ("reject_after_change", Value::Null, ErrorCode::ObjectRejected),
+        ("no_such_handler", Value::Null, ErrorCode::UnknownHandler),
+        ("add", json!("x"), ErrorCode::InvalidArgument),
     ] {
         assert_eq!(ask(&node, "a", handler, argument).await, Err(code), "{handler}");
         assert_eq!(ask(&node, "a", "value", Value::Null).await, Ok(json!(3)), "{handler}");
     }
     let unknown = ObjectId::new("nothing", "a").unwrap();
     let error = node.call(&unknown, call("value", &Value::Null)).await.unwrap_err();
-    assert_eq!(error.code, Code::UnknownType);
+    assert_eq!(error.code, ErrorCode::UnknownType);
 }
 
 #[tokio::test]
@@ -188,7 +190,7 @@ async fn a_lost_answer_of_the_store_is_found_out() {
         world.store.script_puts([fault]);
         let answer = ask(&node, "a", "increment", Value::Null).await;
         if is_denied {
-            assert_eq!(answer, Err(Code::StoreUnavailable));
+            assert_eq!(answer, Err(ErrorCode::StoreUnavailable));
             assert_eq!(ask(&node, "a", "value", Value::Null).await, Ok(json!(before)));
         } else {
             assert_eq!(answer, Ok(json!(before + 1)));
@@ -205,12 +207,12 @@ async fn an_unknown_outcome_is_resolved_by_its_idempotency_key() {
     let deadline = BootTime::now() + Duration::from_millis(50);
     let held = Call { deadline, ..keyed("k", "increment", &Value::Null) };
     let error = node.call(&counter("a"), held).await.unwrap_err();
-    assert_eq!((error.code, error.effect()), (Code::OutcomeUnknown, Effect::Unknown));
+    assert_eq!((error.code, error.effect()), (ErrorCode::OutcomeUnknown, Effect::Unknown));
     world.store.release_held();
     let done = node.call(&counter("a"), keyed("k", "increment", &Value::Null)).await.unwrap();
     assert_eq!((reply(&done), done.version, done.replayed), (json!(1), 1, true));
     let other = node.call(&counter("a"), keyed("k", "add", &json!(5))).await.unwrap_err();
-    assert_eq!(other.code, Code::IdempotencyKeyReused);
+    assert_eq!(other.code, ErrorCode::IdempotencyKeyReused);
     assert_eq!(ask(&node, "a", "value", Value::Null).await, Ok(json!(1)));
 }
 
@@ -234,12 +236,12 @@ async fn a_damaged_record_is_neither_served_nor_overwritten() {
     let name = counter("a").blob_key();
     for fault in [GetFault::FlippedBit(77), GetFault::Truncated(50)] {
         world.store.script_gets([fault]);
-        assert_eq!(ask(&node, "a", "increment", Value::Null).await, Err(Code::RecordDamaged));
+        assert_eq!(ask(&node, "a", "increment", Value::Null).await, Err(ErrorCode::RecordDamaged));
     }
     let blob = world.store.peek(&name).unwrap();
     let foreign = ObjectId::new("counter", "b").unwrap().blob_key();
     world.store.plant(&foreign, blob.bytes.clone());
-    assert_eq!(ask(&node, "b", "increment", Value::Null).await, Err(Code::RecordDamaged));
+    assert_eq!(ask(&node, "b", "increment", Value::Null).await, Err(ErrorCode::RecordDamaged));
     assert_eq!(world.store.peek(&foreign).map(|found| found.bytes), Some(blob.bytes));
     assert_eq!(ask(&node, "a", "value", Value::Null).await, Ok(json!(1)));
 }
@@ -249,13 +251,13 @@ async fn idle_objects_are_torn_down_and_come_back() {
     let world = World::new();
     let idle_timeout = Duration::from_millis(50);
     let (node, sessions) = world.node_with("n1", &Config { idle_timeout, ..config() }).await;
-    node.deploy(Bytes::from_static(b"scripted:counter"), &Terms::default()).await.unwrap();
+    node.deploy(Bytes::from_static(b"scripted:counter"), &DeployOptions::default()).await.unwrap();
     for n in 0..200 {
         ask(&node, &n.to_string(), "increment", Value::Null).await.unwrap();
     }
-    until(|| node.present().unwrap().around.table.is_empty()).await;
+    until(|| node.current_session().unwrap().ctx.table.is_empty()).await;
     assert_eq!(sessions.last().claim_count(), 0);
-    assert_eq!(node.present().unwrap().around.metrics.resident_objects.get(), 0);
+    assert_eq!(node.current_session().unwrap().ctx.metrics.resident_objects.get(), 0);
     assert_eq!(ask(&node, "7", "value", Value::Null).await, Ok(json!(1)));
 }
 
@@ -263,12 +265,12 @@ async fn idle_objects_are_torn_down_and_come_back() {
 async fn instances_stay_within_their_bound_and_the_least_used_go_first() {
     let world = World::new();
     let (node, _) = world.node_with("n1", &Config { resident_max: 10, ..config() }).await;
-    node.deploy(Bytes::from_static(b"scripted:counter"), &Terms::default()).await.unwrap();
+    node.deploy(Bytes::from_static(b"scripted:counter"), &DeployOptions::default()).await.unwrap();
     for n in 0..50 {
         ask(&node, &n.to_string(), "increment", Value::Null).await.unwrap();
     }
-    assert_eq!(node.present().unwrap().around.metrics.resident_objects.get(), 10);
-    let tier = async |key| node.whereabouts(&counter(key)).await.unwrap().tier;
+    assert_eq!(node.current_session().unwrap().ctx.metrics.resident_objects.get(), 10);
+    let tier = async |key| node.locate(&counter(key)).await.unwrap().tier;
     assert_eq!((tier("0").await, tier("49").await), (Tier::Warm, Tier::Resident));
     assert_eq!(ask(&node, "0", "value", Value::Null).await, Ok(json!(1)));
     assert_eq!((tier("0").await, tier("40").await), (Tier::Resident, Tier::Warm));
@@ -278,7 +280,7 @@ async fn instances_stay_within_their_bound_and_the_least_used_go_first() {
 async fn calls_wait_for_a_place_when_every_instance_is_busy() {
     let world = World::new();
     let (node, _) = world.node_with("n1", &Config { resident_max: 2, ..config() }).await;
-    node.deploy(Bytes::from_static(b"scripted:counter"), &Terms::default()).await.unwrap();
+    node.deploy(Bytes::from_static(b"scripted:counter"), &DeployOptions::default()).await.unwrap();
     let calls = (0..10).map(|n| {
         let node = Arc::clone(&node);
         tokio::spawn(async move { ask(&node, &n.to_string(), "sleep", json!(10)).await })
@@ -292,14 +294,14 @@ async fn calls_wait_for_a_place_when_every_instance_is_busy() {
 async fn a_caller_that_goes_away_leaves_no_half_state() {
     let world = World::new();
     let node = world.node("n1").await;
-    let impatient = async {
+    let hurried = async {
         let _ = tokio::time::timeout(
             Duration::from_millis(5),
             node.call(&counter("a"), keyed("k", "sleep", &json!(50))),
         )
         .await;
     };
-    impatient.await;
+    hurried.await;
     let done = node.call(&counter("a"), keyed("k", "sleep", &json!(50))).await.unwrap();
     assert!(done.replayed, "the first call completed");
 }
@@ -340,10 +342,10 @@ async fn a_deleted_object_begins_again_with_higher_versions() {
     let node = world.node("n1").await;
     let delete = || Call { operation: Operation::Delete, ..call("", &Value::Null) };
     let missing = node.call(&counter("a"), delete()).await.unwrap_err();
-    assert_eq!(missing.code, Code::ObjectNotFound);
+    assert_eq!(missing.code, ErrorCode::ObjectNotFound);
     ask(&node, "a", "add", json!(7)).await.unwrap();
     assert_eq!(node.call(&counter("a"), delete()).await.unwrap().version, 2);
-    assert!(!node.whereabouts(&counter("a")).await.unwrap().exists);
+    assert!(!node.locate(&counter("a")).await.unwrap().exists);
     assert_eq!(ask(&node, "a", "value", Value::Null).await, Ok(json!(0)));
     let done = node.call(&counter("a"), call("increment", &Value::Null)).await.unwrap();
     assert_eq!((reply(&done), done.version), (json!(1), 3));

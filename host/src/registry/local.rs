@@ -18,8 +18,8 @@ use rand::RngExt as _;
 use tokio::sync::{Notify, watch};
 
 use super::claims::{ClaimKey, Granularity};
-use super::members::{Member, Members, PROTOCOL, Standing};
-use super::{Claimed, Error, Notice, Registry, Sessions};
+use super::members::{Member, Members, NodeStatus, PROTOCOL};
+use super::{Claimed, Error, Registry, SessionEvent, Sessions};
 use crate::clock::BootTime;
 use crate::id::{NodeId, ObjectId, TypeName};
 
@@ -43,16 +43,16 @@ pub struct Directory {
 struct Holder {
     node: NodeId,
     address: Arc<str>,
-    standing: Mutex<Standing>,
+    status: Mutex<NodeStatus>,
     claim_count: AtomicUsize,
     is_frozen: AtomicBool,
     is_over: AtomicBool,
-    notices: Mutex<VecDeque<Notice>>,
+    notices: Mutex<VecDeque<SessionEvent>>,
     noticed: Notify,
 }
 
 impl Holder {
-    fn notice(&self, notice: Notice) {
+    fn notice(&self, notice: SessionEvent) {
         lock(&self.notices).push_back(notice);
         self.noticed.notify_one();
     }
@@ -62,7 +62,7 @@ impl Holder {
             node: self.node.clone(),
             address: Arc::clone(&self.address),
             protocol: PROTOCOL,
-            standing: *lock(&self.standing),
+            status: *lock(&self.status),
         }
     }
 }
@@ -86,7 +86,7 @@ impl Directory {
         let holder = Arc::new(Holder {
             node,
             address: address.into(),
-            standing: Mutex::new(Standing::Ready),
+            status: Mutex::new(NodeStatus::Ready),
             claim_count: AtomicUsize::new(0),
             is_frozen: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
@@ -148,7 +148,7 @@ impl Session {
         self.holder.claim_count.store(0, Ordering::SeqCst);
         lock(&self.directory.sessions).retain(|holder| !Arc::ptr_eq(holder, &self.holder));
         self.directory.publish_members();
-        self.holder.notice(Notice::SessionOver);
+        self.holder.notice(SessionEvent::SessionOver);
     }
 
     /// Expires the lease, as when the registry is unreachable.
@@ -159,7 +159,7 @@ impl Session {
     /// Makes the lease valid again.
     pub fn thaw(&self) {
         self.holder.is_frozen.store(false, Ordering::SeqCst);
-        self.holder.notice(Notice::LeaseResumed);
+        self.holder.notice(SessionEvent::LeaseResumed);
     }
 
     /// Removes the claim of `id`, as an operator would.
@@ -168,7 +168,7 @@ impl Session {
         if claims.get(id).is_some_and(|holder| Arc::ptr_eq(holder, &self.holder)) {
             claims.remove(id);
             self.holder.claim_count.fetch_sub(1, Ordering::SeqCst);
-            self.holder.notice(Notice::ClaimsLost(vec![Granularity::Object.key_of(id)]));
+            self.holder.notice(SessionEvent::ClaimsLost(vec![Granularity::Object.key_of(id)]));
         }
     }
 
@@ -270,22 +270,22 @@ impl Registry for Session {
         Ok(self.directory.members.borrow().clone())
     }
 
-    async fn set_standing(&self, standing: Standing) -> Result<(), Error> {
-        *lock(&self.holder.standing) = standing;
+    async fn set_status(&self, status: NodeStatus) -> Result<(), Error> {
+        *lock(&self.holder.status) = status;
         self.directory.publish_members();
         Ok(())
     }
 
-    async fn announce(&self, type_name: &TypeName) -> Result<(), Error> {
+    async fn publish_type_change(&self, type_name: &TypeName) -> Result<(), Error> {
         self.check_reachable()?;
         let sessions = lock(&self.directory.sessions);
         for holder in sessions.iter().filter(|holder| !Arc::ptr_eq(holder, &self.holder)) {
-            holder.notice(Notice::TypeChanged(type_name.clone()));
+            holder.notice(SessionEvent::TypeChanged(type_name.clone()));
         }
         Ok(())
     }
 
-    async fn next_notice(&self) -> Notice {
+    async fn next_event(&self) -> SessionEvent {
         loop {
             let noticed = self.holder.noticed.notified();
             if let Some(notice) = lock(&self.holder.notices).pop_front() {

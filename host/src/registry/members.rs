@@ -10,28 +10,28 @@ use serde::{Deserialize, Serialize};
 use crate::id::NodeId;
 
 /// Version of the protocol between nodes. A node forwards calls only to nodes with the same version.
-pub const PROTOCOL: u32 = 4;
+pub const PROTOCOL: u32 = 5;
 
 /// Status of a node, as other nodes see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Standing {
+pub enum NodeStatus {
     /// The node accepts objects.
     Ready,
     /// The node hands its objects over and accepts none.
     Draining,
     /// The node's store does not answer: it accepts no objects until the store recovers.
-    Unwell,
+    Unhealthy,
 }
 
-impl Standing {
+impl NodeStatus {
     /// Returns the status as a string.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ready => "ready",
             Self::Draining => "draining",
-            Self::Unwell => "unwell",
+            Self::Unhealthy => "unhealthy",
         }
     }
 }
@@ -46,7 +46,7 @@ pub struct Member {
     /// Version of the protocol between nodes: see [`PROTOCOL`].
     pub protocol: u32,
     /// Current status.
-    pub standing: Standing,
+    pub status: NodeStatus,
 }
 
 /// All live nodes, sorted by name. Cheap to clone.

@@ -18,18 +18,18 @@
 
 mod agreement;
 mod claims;
+mod client;
 mod connection;
-mod failure;
-mod follow;
+mod error;
 mod heartbeat;
 pub mod inspect;
 mod lease;
-mod link;
 mod members;
-mod notices;
-mod shared;
-mod types;
-mod warden;
+mod session;
+mod session_events;
+mod session_monitor;
+mod type_changes;
+mod watches;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -42,11 +42,11 @@ use tokio::sync::watch;
 
 use super::agreement::ClusterStore;
 use super::claims::{ClaimKey, Granularity};
-use super::members::{Members, Standing};
-use super::{Claimed, Error, Notice, Registry, Sessions};
+use super::members::{Members, NodeStatus};
+use super::{Claimed, Error, Registry, SessionEvent, Sessions};
 use crate::clock::BootTime;
 use crate::id::{NodeId, ObjectId, TypeName};
-use shared::Shared;
+use session::Shared;
 
 /// Settings with which a node takes part in a cluster.
 #[derive(Clone)]
@@ -109,8 +109,8 @@ impl ZooKeeperSessions {
         // From here on, dropping the value ends the session, including when a later step fails or is cancelled.
         let session = Session { shared };
         tokio::spawn(heartbeat::run(Arc::clone(&session.shared)));
-        tokio::spawn(warden::run(Arc::clone(&session.shared)));
-        types::begin(&session.shared).await;
+        tokio::spawn(session_monitor::run(Arc::clone(&session.shared)));
+        type_changes::begin(&session.shared).await;
         members::begin(&session.shared).await?;
         Ok(session)
     }
@@ -181,17 +181,17 @@ impl Registry for Session {
         members::confirm(&self.shared).await
     }
 
-    async fn set_standing(&self, standing: Standing) -> Result<(), Error> {
-        members::set_standing(&self.shared, standing).await
+    async fn set_status(&self, status: NodeStatus) -> Result<(), Error> {
+        members::set_status(&self.shared, status).await
     }
 
-    async fn announce(&self, type_name: &TypeName) -> Result<(), Error> {
-        types::announce(&self.shared, type_name).await
+    async fn publish_type_change(&self, type_name: &TypeName) -> Result<(), Error> {
+        type_changes::announce(&self.shared, type_name).await
     }
 
-    async fn next_notice(&self) -> Notice {
+    async fn next_event(&self) -> SessionEvent {
         let notice = self.shared.notices.next().await;
-        if notice == Notice::LeaseResumed {
+        if notice == SessionEvent::LeaseResumed {
             // After lost claims, the lease is withheld until now: the caller handled their event before it
             // requested this one.
             self.shared.resume_lease();

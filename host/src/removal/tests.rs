@@ -7,7 +7,7 @@ use tokio::time::sleep;
 use super::*;
 use crate::activation::Operation;
 use crate::catalog::record::{TypeRecord, type_blob};
-use crate::catalog::rollout::{Share, Terms};
+use crate::catalog::rollout::{DeployOptions, RolloutScope};
 use crate::rollout;
 use crate::router::testing::{Cluster, Place, call, counter};
 use crate::store::Store as _;
@@ -25,24 +25,24 @@ async fn cluster() -> (Cluster, [Place; 2]) {
     (cluster, places.try_into().unwrap())
 }
 
-async fn deploy(place: &Place, text: &'static str, terms: &Terms) -> Result<u32, Error> {
+async fn deploy(place: &Place, text: &'static str, terms: &DeployOptions) -> Result<u32, Error> {
     let wasm = Bytes::from_static(text.as_bytes());
     rollout::deploy(&place.router, wasm, terms, true).await.map(|deployed| deployed.revision)
 }
 
-fn forced() -> Terms {
-    Terms { force: true, ..Terms::default() }
+fn forced() -> DeployOptions {
+    DeployOptions { force: true, ..DeployOptions::default() }
 }
 
 /// Calls a handler and returns the reply and the revision that ran.
-async fn asked(place: &Place, key: &str, handler: &str) -> Result<(Value, u32), Code> {
+async fn asked(place: &Place, key: &str, handler: &str) -> Result<(Value, u32), ErrorCode> {
     let asking = call(handler, &Value::Null);
     let answer = place.router.call(&counter(key), asking, Context::default()).await;
     let done = answer.map_err(|error| error.code)?;
     Ok((serde_json::from_slice(&done.reply).unwrap(), done.revision))
 }
 
-async fn add(place: &Place, key: &str) -> Result<(Value, u32), Code> {
+async fn add(place: &Place, key: &str) -> Result<(Value, u32), ErrorCode> {
     asked(place, key, "increment").await
 }
 
@@ -65,14 +65,14 @@ async fn a_type_without_objects_is_removed_everywhere_and_its_name_is_free() {
     assert_eq!(removed(&b, false).await, Ok(0));
     assert_eq!((a.node.active_count(), b.node.active_count()), (0, 0));
     for place in [&a, &b] {
-        assert_eq!(add(place, "one").await, Err(Code::UnknownType));
+        assert_eq!(add(place, "one").await, Err(ErrorCode::UnknownType));
         let again = removed(place, true).await.unwrap_err();
-        assert_eq!(again.code, Code::UnknownType);
+        assert_eq!(again.code, ErrorCode::UnknownType);
         assert!(again.message.contains("was removed by anonymous"), "{again}");
     }
     let listed = a.node.catalog().types().await.unwrap();
     assert!(listed.records.iter().all(|record| record.removed.is_some()));
-    assert_eq!(deploy(&a, "scripted:counter another", &Terms::default()).await, Ok(2));
+    assert_eq!(deploy(&a, "scripted:counter another", &DeployOptions::default()).await, Ok(2));
     for place in [&a, &b] {
         assert_eq!(asked(place, "gone", "value").await, Ok((json!(0), 2)));
     }
@@ -83,14 +83,14 @@ async fn a_type_without_objects_is_removed_everywhere_and_its_name_is_free() {
 #[tokio::test]
 async fn a_deployment_that_is_repeated_after_the_removal_is_made_anew() {
     let (_cluster, [a, b]) = cluster().await;
-    let keyed = Terms { key: Some("k".to_owned()), ..Terms::default() };
+    let keyed = DeployOptions { key: Some("k".to_owned()), ..DeployOptions::default() };
     let second = "scripted:counter second";
     assert_eq!(deploy(&a, second, &keyed).await, Ok(2));
     assert_eq!(removed(&b, false).await, Ok(0));
     assert_eq!(deploy(&b, second, &keyed).await, Ok(2));
     assert_eq!(asked(&a, "x", "value").await, Ok((json!(0), 2)), "the type exists again");
     assert_eq!(removed(&a, false).await, Ok(0));
-    assert_eq!(deploy(&b, "scripted:counter third", &Terms::default()).await, Ok(3));
+    assert_eq!(deploy(&b, "scripted:counter third", &DeployOptions::default()).await, Ok(3));
     assert_eq!(deploy(&a, second, &keyed).await, Ok(4));
     assert_eq!(deploy(&b, second, &keyed).await, Ok(4), "it is a repetition now");
     assert_eq!(asked(&b, "x", "value").await, Ok((json!(0), 4)));
@@ -103,7 +103,7 @@ async fn a_type_with_objects_is_removed_only_where_that_is_meant() {
         add(&a, key).await.unwrap();
     }
     let refused = removed(&b, false).await.unwrap_err();
-    assert_eq!(refused.code, Code::TypeInUse);
+    assert_eq!(refused.code, ErrorCode::TypeInUse);
     assert!(refused.message.contains("counter has 3 objects"), "{refused}");
     assert!(refused.hint.unwrap().contains("highlander types remove counter --force"));
     assert_eq!(add(&b, "one").await, Ok((json!(2), 1)), "a rejected removal has no effect");
@@ -111,19 +111,20 @@ async fn a_type_with_objects_is_removed_only_where_that_is_meant() {
     assert_eq!(removed(&b, true).await, Ok(3));
     assert_eq!((a.node.active_count(), b.node.active_count()), (0, 0));
     for place in [&a, &b] {
-        assert_eq!(add(place, "one").await, Err(Code::UnknownType));
+        assert_eq!(add(place, "one").await, Err(ErrorCode::UnknownType));
     }
     assert!(
         cluster.store.peek(&counter("one").blob_key()).is_some(),
         "its record stays in the store"
     );
     // Other code reads the remaining records only on request.
-    let other = deploy(&a, "scripted:counter another", &Terms::default()).await.unwrap_err();
-    assert_eq!(other.code, Code::ComponentRefused);
+    let other =
+        deploy(&a, "scripted:counter another", &DeployOptions::default()).await.unwrap_err();
+    assert_eq!(other.code, ErrorCode::ComponentRefused);
     assert!(other.message.contains("3 objects"), "{other}");
-    assert_eq!(add(&a, "one").await, Err(Code::UnknownType));
+    assert_eq!(add(&a, "one").await, Err(ErrorCode::UnknownType));
     // The component that last ran them can be deployed.
-    assert_eq!(deploy(&b, "scripted:counter", &Terms::default()).await, Ok(1));
+    assert_eq!(deploy(&b, "scripted:counter", &DeployOptions::default()).await, Ok(1));
     assert_eq!(add(&a, "one").await, Ok((json!(3), 1)));
     assert_eq!(removed(&a, true).await, Ok(3));
     assert_eq!(deploy(&b, "scripted:counter another", &forced()).await, Ok(2));
@@ -140,7 +141,7 @@ async fn alarms_of_objects_that_are_left_are_not_lost() {
     assert_eq!(before.len(), 1);
     assert_eq!(removed(&b, true).await, Ok(1));
     assert_eq!(entries().await, before);
-    deploy(&b, "scripted:counter", &Terms::default()).await.unwrap();
+    deploy(&b, "scripted:counter", &DeployOptions::default()).await.unwrap();
     assert_eq!(asked(&a, "one", "value").await, Ok((json!(0), 1)));
     assert_eq!(entries().await, before);
 }
@@ -153,21 +154,21 @@ async fn a_record_that_comes_back_from_before_a_removal_is_not_opened() {
     b.node.deactivate(&counter("late")).await;
     let name = counter("late").blob_key();
     let record = cluster.store.peek(&name).unwrap().bytes;
-    cluster.store.remove(&name).await.unwrap();
+    cluster.store.delete(&name).await.unwrap();
     assert_eq!(removed(&a, false).await, Ok(0));
-    deploy(&a, "scripted:counter another", &Terms::default()).await.unwrap();
+    deploy(&a, "scripted:counter another", &DeployOptions::default()).await.unwrap();
     cluster.store.plant(&name, record);
-    assert_eq!(add(&b, "late").await, Err(Code::StateUnreadable));
+    assert_eq!(add(&b, "late").await, Err(ErrorCode::StateUnreadable));
     assert_eq!(add(&b, "other").await, Ok((json!(1), 2)));
 }
 
 #[tokio::test]
 async fn a_type_whose_roll_out_is_under_way_is_not_removed() {
     let (_cluster, [a, b]) = cluster().await;
-    let terms = Terms { share: Share::Percent(50), ..Terms::default() };
+    let terms = DeployOptions { scope: RolloutScope::Percent(50), ..DeployOptions::default() };
     deploy(&a, "scripted:counter another", &terms).await.unwrap();
     for force in [false, true] {
-        assert_eq!(removed(&b, force).await.unwrap_err().code, Code::DeploymentConflict);
+        assert_eq!(removed(&b, force).await.unwrap_err().code, ErrorCode::DeploymentConflict);
     }
     assert_eq!(asked(&a, "one", "value").await.map(|(value, _)| value), Ok(json!(0)));
 }
@@ -194,16 +195,16 @@ async fn a_damaged_type_is_given_up_only_where_that_is_meant() {
     add(&a, "one").await.unwrap();
     cluster.store.plant(&type_blob("counter"), "{\"format\":2,".into());
     let refused = removed(&b, false).await.unwrap_err();
-    assert_eq!(refused.code, Code::RecordDamaged);
+    assert_eq!(refused.code, ErrorCode::RecordDamaged);
     assert!(refused.hint.unwrap().contains("highlander types remove counter --force"));
     assert_eq!(removed(&b, true).await, Ok(1));
     assert_eq!((a.node.active_count(), b.node.active_count()), (0, 0));
     let aside = cluster.store.list("damaged/", None, 10).await.unwrap().names;
     assert_eq!(aside.len(), 1);
     assert_eq!(cluster.store.peek(&aside[0]).unwrap().bytes, "{\"format\":2,");
-    assert_eq!(add(&a, "one").await, Err(Code::UnknownType));
-    let refused = deploy(&a, "scripted:counter", &Terms::default()).await.unwrap_err();
-    assert_eq!(refused.code, Code::ComponentRefused, "their previous code is unknown");
+    assert_eq!(add(&a, "one").await, Err(ErrorCode::UnknownType));
+    let refused = deploy(&a, "scripted:counter", &DeployOptions::default()).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::ComponentRefused, "their previous code is unknown");
     deploy(&a, "scripted:counter", &forced()).await.unwrap();
     assert_eq!(add(&b, "one").await, Ok((json!(2), 1)));
 }
@@ -214,7 +215,7 @@ async fn a_record_of_a_newer_host_is_not_given_up() {
     let newer = Bytes::from_static(b"{\"format\":99,\"name\":\"counter\"}");
     cluster.store.plant(&type_blob("counter"), newer.clone());
     let refused = removed(&a, true).await.unwrap_err();
-    assert_eq!(refused.code, Code::RecordDamaged);
+    assert_eq!(refused.code, ErrorCode::RecordDamaged);
     assert!(refused.message.contains("newer version"), "{refused}");
     assert_eq!(cluster.store.peek(&type_blob("counter")).unwrap().bytes, newer);
     // A record that has changed concurrently is not given up either.
@@ -222,5 +223,5 @@ async fn a_record_of_a_newer_host_is_not_given_up() {
     cluster.store.plant(&type_blob("counter"), record.encode());
     let removal = Removal { at_ms: 1, by: String::new(), objects: 0 };
     let refused = a.node.catalog().give_up(&counters(), removal).await.unwrap_err();
-    assert_eq!(refused.code, Code::DeploymentConflict);
+    assert_eq!(refused.code, ErrorCode::DeploymentConflict);
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt as _};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::decide::{Step, decide};
+use super::policy::{Step, decide};
 use crate::catalog::record::TypeRecord;
 use crate::catalog::rollout::Rollout;
 use crate::clock::wall_ms;
@@ -56,7 +56,7 @@ pub async fn run(router: Weak<Router>) {
 /// Polling state: the pause, and the changes last seen and announced.
 struct Pace {
     pause: Duration,
-    marks: BTreeMap<TypeName, u64>,
+    generations: BTreeMap<TypeName, u64>,
     /// Newest change of each type that this node need not announce any more.
     told: BTreeMap<TypeName, u64>,
     reread_at: Instant,
@@ -65,8 +65,8 @@ struct Pace {
 
 impl Pace {
     fn new() -> Self {
-        let (marks, told) = (BTreeMap::new(), BTreeMap::new());
-        Self { pause: LOOK_MIN, marks, told, reread_at: Instant::now(), is_reread: false }
+        let (generations, told) = (BTreeMap::new(), BTreeMap::new());
+        Self { pause: LOOK_MIN, generations, told, reread_at: Instant::now(), is_reread: false }
     }
 }
 
@@ -94,9 +94,9 @@ pub(super) async fn look_around(router: &Router) -> Result<(), Error> {
     let names = listed.as_ref().map_or_else(|_| catalog.known_types(), Clone::clone);
     // New types are compiled one after the other.
     let (known, new): (Vec<_>, Vec<_>) =
-        names.into_iter().partition(|name| catalog.mark(name.as_str()).is_some());
+        names.into_iter().partition(|name| catalog.generation(name.as_str()).is_some());
     let read = move |name: TypeName| async move {
-        if let Err(error) = catalog.look_again(&name).await {
+        if let Err(error) = catalog.refresh_now(&name).await {
             tracing::debug!(type_name = %name, "the type's record could not be read again: {error}");
         }
     };
@@ -114,13 +114,14 @@ async fn attend(router: &Router, pace: &mut Pace) -> bool {
     pace.is_reread = pace.reread_at.elapsed() >= REREAD;
     let mut has_moved = false;
     let open = catalog.rolling_out();
-    pace.marks.retain(|name, _| open.iter().any(|record| record.name == *name));
+    pace.generations.retain(|name, _| open.iter().any(|record| record.name == *name));
     for record in &open {
         let (name, Some(rollout)) = (&record.name, &record.rollout) else { continue };
-        has_moved |= pace.marks.insert(name.clone(), record.mark) != Some(record.mark);
+        has_moved |=
+            pace.generations.insert(name.clone(), record.generation) != Some(record.generation);
         if pace.is_reread {
             pace.reread_at = Instant::now();
-            let _ = catalog.look_again(name).await;
+            let _ = catalog.refresh_now(name).await;
         }
         if router.membership().is_some_and(|present| present.coordinates_rollout(name)) {
             has_moved |= step(router, record, rollout, pace).await;
@@ -135,17 +136,17 @@ async fn attend(router: &Router, pace: &mut Pace) -> bool {
 /// left to announce.
 async fn pass_on(router: &Router, pace: &mut Pace) -> bool {
     let node = router.node();
-    let marks = node.catalog().marks();
-    pace.told.retain(|told, _| marks.iter().any(|(name, _)| name == told));
-    for (name, mark) in marks {
-        if pace.told.get(&name) == Some(&mark) {
+    let generations = node.catalog().generations();
+    pace.told.retain(|told, _| generations.iter().any(|(name, _)| name == told));
+    for (name, generation) in generations {
+        if pace.told.get(&name) == Some(&generation) {
             continue;
         }
         let Some(present) = router.membership() else { return false };
         if present.coordinates_rollout(&name) {
-            node.announce(&name).await;
+            node.publish_type_change(&name).await;
         }
-        pace.told.insert(name, mark);
+        pace.told.insert(name, generation);
     }
     node.announce_untold().await
 }
@@ -157,10 +158,13 @@ async fn step(router: &Router, record: &TypeRecord, rollout: &Rollout, pace: &mu
     let step = decide(record, rollout, &survey.reports, wall_ms());
     if step == Step::Wait {
         let is_behind = |report: &Report| {
-            report.progress.as_ref().is_some_and(|progress| progress.mark != record.mark)
+            report
+                .progress
+                .as_ref()
+                .is_some_and(|progress| progress.generation != record.generation)
         };
         if pace.is_reread && survey.reports.iter().any(is_behind) {
-            node.announce(name).await;
+            node.publish_type_change(name).await;
         }
         return false;
     }
@@ -168,7 +172,7 @@ async fn step(router: &Router, record: &TypeRecord, rollout: &Rollout, pace: &mu
     if !survey.membership.is_confirmed().await {
         return false;
     }
-    let changed = node.amend_type(name, |present| {
+    let changed = node.update_type(name, |present| {
         // Another node was faster.
         if present.rollout.as_ref() != Some(rollout) {
             return Ok(None);
@@ -180,7 +184,11 @@ async fn step(router: &Router, record: &TypeRecord, rollout: &Rollout, pace: &mu
         Ok(Some(())) => {
             tell(record, rollout, &step);
             // The change itself has already announced it.
-            pace.told.extend(node.catalog().mark(name.as_str()).map(|mark| (name.clone(), mark)));
+            pace.told.extend(
+                node.catalog()
+                    .generation(name.as_str())
+                    .map(|generation| (name.clone(), generation)),
+            );
             true
         }
         Ok(None) => true,
@@ -194,7 +202,7 @@ async fn step(router: &Router, record: &TypeRecord, rollout: &Rollout, pace: &mu
 fn tell(record: &TypeRecord, rollout: &Rollout, step: &Step) {
     let (type_name, revision) = (&record.name, rollout.revision);
     match step {
-        Step::TakeBack(why) => {
+        Step::RollBack(why) => {
             tracing::warn!(%type_name, revision, "the revision is rolled back: {why}");
         }
         step => tracing::info!(%type_name, revision, ?step, "the roll-out continues"),

@@ -7,24 +7,24 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::coordinate::look_around;
-use super::decide::{Step, decide};
+use super::policy::{Step, decide};
 use super::*;
 use crate::activation::Operation;
 use crate::caller::{Caller, Principal};
-use crate::catalog::rollout::{Rollout, Share};
-use crate::catalog::{Catalog, Taken};
-use crate::engine::scripted::ScriptedEngine;
-use crate::error::Code;
+use crate::catalog::rollout::{Rollout, RolloutScope};
+use crate::catalog::{Catalog, UpgradeStats};
+use crate::engine::fake::FakeEngine;
+use crate::error::ErrorCode;
 use crate::id::NodeId;
-use crate::node::revisions::{Progress, Readiness};
+use crate::node::rollout::{Progress, Readiness};
 use crate::registry::Registry as _;
 use crate::rehearsal::{Rehearsals, Sample, passed};
 use crate::router::context::Context;
 use crate::router::testing::{Cluster, Place, call, counter};
 use crate::store::memory::GetFault;
 
-fn terms(share: Share) -> Terms {
-    Terms { share, ..Terms::default() }
+fn terms(scope: RolloutScope) -> DeployOptions {
+    DeployOptions { scope, ..DeployOptions::default() }
 }
 
 fn component(text: &str) -> Bytes {
@@ -72,15 +72,17 @@ async fn every_node_serves_a_new_revision_when_its_deployment_is_done() {
     for n in 0..20 {
         assert_eq!(add(&places[n % 3], &n.to_string()).await, (json!(1), 1));
     }
-    let done = deploy(&places[1].router, component("second"), &terms(Share::All), true).await;
+    let done =
+        deploy(&places[1].router, component("second"), &terms(RolloutScope::All), true).await;
     assert_eq!(done.map(|deployed| (deployed.revision, deployed.is_new)), Ok((2, true)));
     for n in 0..20 {
         assert_eq!(add(&places[n % 3], &n.to_string()).await, (json!(2), 2));
     }
-    let again = deploy(&places[0].router, component("second"), &terms(Share::All), true).await;
+    let again =
+        deploy(&places[0].router, component("second"), &terms(RolloutScope::All), true).await;
     assert_eq!(again.map(|deployed| deployed.is_new), Ok(false));
     let total = total(&places[2].router.progress(&counters(), false, Context::default()).await);
-    assert_eq!((total.well, total.failed), (20, 0));
+    assert_eq!((total.succeeded, total.failed), (20, 0));
 }
 
 #[tokio::test]
@@ -88,7 +90,7 @@ async fn no_activation_ends_when_its_code_changes() {
     let (_cluster, places) = cluster(&["a"]).await;
     add(&places[0], "x").await;
     let claims = places[0].session.claim_count();
-    deploy(&places[0].router, component("second"), &terms(Share::All), true).await.unwrap();
+    deploy(&places[0].router, component("second"), &terms(RolloutScope::All), true).await.unwrap();
     assert_eq!(add(&places[0], "x").await, (json!(2), 2));
     assert_eq!((claims, places[0].session.claim_count()), (1, 1));
     assert!(places[0].node.is_active(&counter("x")));
@@ -101,18 +103,18 @@ async fn an_object_that_new_code_fails_stays_on_the_old_and_is_named() {
         add(&places[0], key).await;
     }
     let text = "unreadable:bad trapping:ugly";
-    deploy(&places[0].router, component(text), &terms(Share::All), true).await.unwrap();
+    deploy(&places[0].router, component(text), &terms(RolloutScope::All), true).await.unwrap();
     assert_eq!(add(&places[1], "good").await, (json!(2), 2));
     assert_eq!(add(&places[1], "bad").await, (json!(2), 1));
     assert_eq!(add(&places[1], "ugly").await, (json!(2), 1));
     let reports = places[1].router.progress(&counters(), false, Context::default()).await;
-    let held: Vec<_> = total(&reports).held_back.into_keys().collect();
+    let held: Vec<_> = total(&reports).pinned.into_keys().collect();
     assert_eq!(held, ["bad", "ugly"]);
     // The object tries the next revision.
-    deploy(&places[0].router, component("third"), &terms(Share::All), true).await.unwrap();
+    deploy(&places[0].router, component("third"), &terms(RolloutScope::All), true).await.unwrap();
     assert_eq!(add(&places[0], "bad").await, (json!(3), 3));
     let reports = places[1].router.progress(&counters(), false, Context::default()).await;
-    assert!(total(&reports).held_back.is_empty());
+    assert!(total(&reports).pinned.is_empty());
 }
 
 #[tokio::test]
@@ -120,7 +122,9 @@ async fn a_cold_object_that_new_code_does_not_read_goes_on_with_its_own() {
     let (_cluster, places) = cluster(&["a"]).await;
     add(&places[0], "bad").await;
     places[0].node.deactivate(&counter("bad")).await;
-    deploy(&places[0].router, component("unreadable:b"), &terms(Share::All), true).await.unwrap();
+    deploy(&places[0].router, component("unreadable:b"), &terms(RolloutScope::All), true)
+        .await
+        .unwrap();
     assert_eq!(add(&places[0], "bad").await, (json!(2), 1));
 }
 
@@ -132,15 +136,15 @@ async fn a_roll_out_that_fails_too_many_objects_takes_itself_back() {
         add(&places[n % 2], &key).await;
     }
     let bad = component("unreadable:bad");
-    let done = deploy(&places[0].router, bad, &terms(Share::All), true).await;
+    let done = deploy(&places[0].router, bad, &terms(RolloutScope::All), true).await;
     let error = done.unwrap_err();
-    assert_eq!(error.code, Code::RevisionTakenBack);
+    assert_eq!(error.code, ErrorCode::RevisionRolledBack);
     assert!(error.message.contains("objects; bad-"), "{}", error.message);
     for (n, place) in places.iter().enumerate() {
         // In this order, so that `is_tried` refers to the last record.
         let record = || place.node.catalog().record("counter").unwrap();
         until(async || {
-            record().rollout.is_none() && place.node.progress(&counters(), false).is_tried
+            record().rollout.is_none() && place.node.progress(&counters(), false).is_probed
         })
         .await;
         assert_eq!(record().current, 1);
@@ -153,20 +157,21 @@ async fn a_part_of_the_objects_goes_first_and_then_all() {
     let (_cluster, places) = cluster(&["a", "b"]).await;
     let router = &places[0].router;
     add(&places[0], "x").await;
-    let share = Share::Keys(vec!["x".to_owned()]);
-    deploy(router, component("second"), &terms(share), true).await.unwrap();
+    let scope = RolloutScope::Keys(vec!["x".to_owned()]);
+    deploy(router, component("second"), &terms(scope), true).await.unwrap();
     assert_eq!(add(&places[1], "x").await.1, 2);
     assert_eq!(add(&places[1], "y").await.1, 1);
-    let other = deploy(router, component("third"), &terms(Share::All), true).await.unwrap_err();
-    assert_eq!(other.code, Code::DeploymentConflict);
-    deploy(router, component("second"), &terms(Share::Percent(50)), true).await.unwrap();
+    let other =
+        deploy(router, component("third"), &terms(RolloutScope::All), true).await.unwrap_err();
+    assert_eq!(other.code, ErrorCode::DeploymentConflict);
+    deploy(router, component("second"), &terms(RolloutScope::Percent(50)), true).await.unwrap();
     let mut revisions = Vec::new();
     for n in 0..100 {
         revisions.push(add(&places[n % 2], &n.to_string()).await.1);
     }
     let second = revisions.iter().filter(|revision| **revision == 2).count();
     assert!((25..75).contains(&second), "{second} of 100");
-    deploy(router, component("second"), &terms(Share::All), true).await.unwrap();
+    deploy(router, component("second"), &terms(RolloutScope::All), true).await.unwrap();
     assert_eq!(add(&places[1], "y").await.1, 2);
 }
 
@@ -175,13 +180,13 @@ async fn a_part_of_the_objects_goes_first_and_then_all() {
 async fn what_is_recorded_is_deployed_whatever_the_store_does_next() {
     let cluster = Cluster::new();
     let place = cluster.join("a").await;
-    let terms = terms(Share::All);
-    let writer = Catalog::new(cluster.store.clone(), Arc::new(ScriptedEngine::new()));
+    let terms = terms(RolloutScope::All);
+    let writer = Catalog::new(cluster.store.clone(), Arc::new(FakeEngine::new()));
     cluster.store.script_gets([GetFault::Nothing, GetFault::Nothing, GetFault::Unavailable]);
     let first = writer.deploy(component("first"), &terms).await.unwrap();
     assert_eq!((first.revision, first.is_new), (1, true));
     assert!(writer.record("counter").is_none());
-    place.node.catalog().look_again(&counters()).await.unwrap();
+    place.node.catalog().refresh_now(&counters()).await.unwrap();
     cluster.store.script_gets([GetFault::Nothing, GetFault::Nothing, GetFault::Unavailable]);
     tokio::spawn(run(Arc::downgrade(&place.router)));
     let second = deploy(&place.router, component("second"), &terms, true).await.unwrap();
@@ -194,10 +199,10 @@ async fn what_is_recorded_is_deployed_whatever_the_store_does_next() {
 async fn a_revision_that_nobody_tells_of_is_found() {
     let (cluster, places) = cluster(&["a", "b", "c"]).await;
     for place in &places {
-        place.node.catalog().look_again(&counters()).await.unwrap();
+        place.node.catalog().refresh_now(&counters()).await.unwrap();
     }
-    let writer = Catalog::new(cluster.store.clone(), Arc::new(ScriptedEngine::new()));
-    let deployed = writer.deploy(component("second"), &terms(Share::All)).await.unwrap();
+    let writer = Catalog::new(cluster.store.clone(), Arc::new(FakeEngine::new()));
+    let deployed = writer.deploy(component("second"), &terms(RolloutScope::All)).await.unwrap();
     assert_eq!(deployed.revision, 2);
     let known = |place: &Place| {
         let record = place.node.catalog().record("counter").unwrap();
@@ -216,24 +221,24 @@ async fn a_revision_that_nobody_tells_of_is_found() {
 #[tokio::test]
 async fn a_deployment_that_is_repeated_with_its_key_is_made_once_whatever_came_between() {
     let (_cluster, places) = cluster(&["a", "b"]).await;
-    let keyed = |key: &str| Terms { key: Some(key.to_owned()), ..Terms::default() };
+    let keyed = |key: &str| DeployOptions { key: Some(key.to_owned()), ..DeployOptions::default() };
     let (router, other) = (&places[0].router, &places[1].router);
     let second = || component("second");
     let first_time = deploy(router, second(), &keyed("k"), true).await.unwrap();
     assert_eq!((first_time.revision, first_time.is_new), (2, true));
     let repeated = deploy(other, second(), &keyed("k"), true).await.unwrap();
     assert_eq!((repeated.revision, repeated.is_new), (2, false));
-    deploy(router, component("third"), &terms(Share::All), true).await.unwrap();
+    deploy(router, component("third"), &terms(RolloutScope::All), true).await.unwrap();
     let repeated = deploy(other, second(), &keyed("k"), true).await.unwrap();
     assert_eq!((repeated.revision, repeated.is_new), (2, false));
     assert_eq!(add(&places[0], "x").await.1, 3, "the later revision stays current");
     let reused = deploy(router, component("other"), &keyed("k"), true).await.unwrap_err();
-    assert_eq!(reused.code, Code::IdempotencyKeyReused);
+    assert_eq!(reused.code, ErrorCode::IdempotencyKeyReused);
     let anew = deploy(other, second(), &keyed("l"), true).await.unwrap();
     assert_eq!((anew.revision, anew.is_new), (4, true), "another key makes it a new request");
     gone_back(router, None).await.unwrap();
     let repeated = deploy(other, second(), &keyed("l"), true).await.unwrap_err();
-    assert_eq!(repeated.code, Code::RevisionTakenBack, "the repetition returns the outcome");
+    assert_eq!(repeated.code, ErrorCode::RevisionRolledBack, "the repetition returns the outcome");
 }
 
 /// The node that was asked died before it answered.
@@ -242,7 +247,7 @@ async fn a_roll_back_that_is_repeated_with_its_key_goes_back_once_through_any_no
     let (_cluster, places) = cluster(&["a", "b"]).await;
     let (router, other) = (&places[0].router, &places[1].router);
     for text in ["second", "third"] {
-        deploy(router, component(text), &terms(Share::All), true).await.unwrap();
+        deploy(router, component(text), &terms(RolloutScope::All), true).await.unwrap();
     }
     let keyed = Back { key: Some("k".to_owned()), ..back(None) };
     let done = roll_back(router, &counters(), &keyed, true).await;
@@ -254,8 +259,8 @@ async fn a_roll_back_that_is_repeated_with_its_key_goes_back_once_through_any_no
     assert_eq!(add(&places[1], "x").await.1, 2);
     let named = Back { to: Some(1), ..keyed.clone() };
     let error = roll_back(other, &counters(), &named, true).await.unwrap_err();
-    assert_eq!(error.code, Code::IdempotencyKeyReused);
-    deploy(router, component("fourth"), &terms(Share::All), true).await.unwrap();
+    assert_eq!(error.code, ErrorCode::IdempotencyKeyReused);
+    deploy(router, component("fourth"), &terms(RolloutScope::All), true).await.unwrap();
     let done = roll_back(other, &counters(), &keyed, true).await;
     assert_eq!(done, Ok(RolledBack { revision: 2, is_new: false }));
     assert_eq!(add(&places[1], "x").await.1, 4, "the later revision stays current");
@@ -273,9 +278,9 @@ async fn a_share_that_is_made_larger_with_a_key_is_so_once() {
     let (_cluster, places) = cluster(&["a"]).await;
     let router = &places[0].router;
     let second = || component("second");
-    let keyed = |key: &str, share| Terms { key: Some(key.to_owned()), ..terms(share) };
-    let part = keyed("part", Share::Percent(10));
-    let all = keyed("all", Share::All);
+    let keyed = |key: &str, scope| DeployOptions { key: Some(key.to_owned()), ..terms(scope) };
+    let part = keyed("part", RolloutScope::Percent(10));
+    let all = keyed("all", RolloutScope::All);
     assert!(deploy(router, second(), &part, true).await.unwrap().is_new);
     assert!(deploy(router, second(), &all, true).await.unwrap().is_new);
     for terms in [&part, &all] {
@@ -289,7 +294,7 @@ async fn a_share_that_is_made_larger_with_a_key_is_so_once() {
 async fn going_back_to_what_is_on_its_way_changes_nothing() {
     let (_cluster, places) = cluster(&["a"]).await;
     let router = &places[0].router;
-    deploy(router, component("second"), &terms(Share::All), true).await.unwrap();
+    deploy(router, component("second"), &terms(RolloutScope::All), true).await.unwrap();
     let mut record = places[0].node.catalog().record("counter").unwrap();
     record.close();
     let went = |is_new| Ok(RolledBack { revision: 1, is_new });
@@ -307,16 +312,16 @@ async fn an_older_revision_is_made_current_again() {
     let (_cluster, places) = cluster(&["a", "b"]).await;
     let router = &places[0].router;
     add(&places[0], "x").await;
-    deploy(router, component("second"), &terms(Share::All), true).await.unwrap();
+    deploy(router, component("second"), &terms(RolloutScope::All), true).await.unwrap();
     assert_eq!(add(&places[1], "x").await, (json!(2), 2));
     assert_eq!(gone_back(router, None).await, Ok(1));
     assert_eq!(add(&places[1], "x").await, (json!(3), 1));
-    let why = places[1].node.catalog().record("counter").unwrap().revisions[1].taken_back.clone();
+    let why = places[1].node.catalog().record("counter").unwrap().revisions[1].rolled_back.clone();
     assert_eq!(why.as_deref(), Some("rolled back by me"));
     assert_eq!(gone_back(router, Some(2)).await, Ok(2));
     assert_eq!(add(&places[0], "x").await, (json!(4), 2));
     let none = gone_back(router, Some(9)).await.unwrap_err();
-    assert_eq!(none.code, Code::RevisionNotFound);
+    assert_eq!(none.code, ErrorCode::RevisionNotFound);
 }
 
 #[tokio::test]
@@ -325,12 +330,12 @@ async fn an_object_with_a_newer_schema_stays_where_it_can_be_read_after_a_roll_b
     let router = &places[0].router;
     add(&places[0], "old").await;
     let second = Bytes::from_static(b"scripted:counter@2");
-    deploy(router, second, &terms(Share::All), true).await.unwrap();
+    deploy(router, second, &terms(RolloutScope::All), true).await.unwrap();
     assert_eq!(add(&places[0], "new").await.1, 2);
     gone_back(router, None).await.unwrap();
     assert_eq!(add(&places[0], "old").await, (json!(2), 1));
     assert_eq!(add(&places[0], "new").await, (json!(2), 2));
-    let held = total(&router.progress(&counters(), false, Context::default()).await).held_back;
+    let held = total(&router.progress(&counters(), false, Context::default()).await).pinned;
     assert!(held["new"].contains("newer schema"), "{held:?}");
 }
 
@@ -341,7 +346,7 @@ async fn what_another_node_began_is_brought_to_its_end() {
     let steward = coordinator(&places);
     let other = &places[1 - steward];
     // The coordinator disappears as soon as the revision is recorded.
-    deploy(&other.router, component("second"), &terms(Share::All), false).await.unwrap();
+    deploy(&other.router, component("second"), &terms(RolloutScope::All), false).await.unwrap();
     cluster.nearby.kill(&places[steward].node);
     places[steward].node.leave().await;
     sees(other, 1).await;
@@ -352,7 +357,7 @@ async fn what_another_node_began_is_brought_to_its_end() {
 #[tokio::test]
 async fn a_node_that_starts_late_catches_up() {
     let (cluster, places) = cluster(&["a"]).await;
-    deploy(&places[0].router, component("second"), &terms(Share::All), true).await.unwrap();
+    deploy(&places[0].router, component("second"), &terms(RolloutScope::All), true).await.unwrap();
     let late = cluster.join("b").await;
     assert_eq!(add(&late, "y").await.1, 2);
 }
@@ -392,13 +397,13 @@ fn rolling(stage: Stage) -> (TypeRecord, Rollout) {
         revision: 2,
         previous: 1,
         stage,
-        share: Share::All,
+        scope: RolloutScope::All,
         failures_per_mille_max: Some(10),
         since_ms: 1000,
         by: "me".to_owned(),
     };
     let mut record = TypeRecord::new(counters());
-    record.mark = 7;
+    record.generation = 7;
     record.rollout = Some(rollout.clone());
     (record, rollout)
 }
@@ -408,7 +413,7 @@ fn report(node: &str, progress: Option<Progress>) -> Report {
 }
 
 fn ready() -> Progress {
-    Progress { mark: 7, readiness: Readiness::Ready, ..Progress::default() }
+    Progress { generation: 7, readiness: Readiness::Ready, ..Progress::default() }
 }
 
 #[test]
@@ -416,18 +421,18 @@ fn no_step_is_taken_before_every_node_is_ready() {
     let (record, rollout) = rolling(Stage::Preparing);
     let step = |reports: &[Report], now_ms| decide(&record, &rollout, reports, now_ms);
     let (good, silent) = (report("a", Some(ready())), report("b", None));
-    let old = report("b", Some(Progress { mark: 6, ..ready() }));
+    let old = report("b", Some(Progress { generation: 6, ..ready() }));
     assert_eq!(step(&[good.clone(), report("b", Some(ready()))], 1000), Step::Roll);
     assert_eq!(step(&[], 1000), Step::Wait);
     for late in [silent, old] {
         assert_eq!(step(&[good.clone(), late.clone()], 60_999), Step::Wait);
-        let Step::TakeBack(why) = step(&[good.clone(), late], 61_000) else {
+        let Step::RollBack(why) = step(&[good.clone(), late], 61_000) else {
             panic!("it still waits")
         };
         assert!(why.starts_with("b did not report"), "{why}");
     }
     let failed = Progress { readiness: Readiness::Failed("too large".to_owned()), ..ready() };
-    let Step::TakeBack(why) = step(&[good, report("b", Some(failed))], 1000) else {
+    let Step::RollBack(why) = step(&[good, report("b", Some(failed))], 1000) else {
         panic!("it continues")
     };
     assert_eq!(why, "b cannot run it: too large");
@@ -435,8 +440,8 @@ fn no_step_is_taken_before_every_node_is_ready() {
 
 #[test]
 fn a_roll_out_is_watched_and_closed_when_every_node_serves_it() {
-    let done = Progress { is_turned: true, is_tried: true, ..ready() };
-    let half = Progress { is_tried: false, ..done.clone() };
+    let done = Progress { is_applied: true, is_probed: true, ..ready() };
+    let half = Progress { is_probed: false, ..done.clone() };
     let (record, rollout) = rolling(Stage::Rolling);
     let all = [report("a", Some(done.clone())), report("b", Some(done.clone()))];
     let some = [report("a", Some(done)), report("b", Some(half))];
@@ -445,36 +450,36 @@ fn a_roll_out_is_watched_and_closed_when_every_node_serves_it() {
     let back = Rollout { failures_per_mille_max: None, ..rollout };
     assert_eq!(decide(&record, &back, &some, 1000), Step::Wait);
     assert_eq!(decide(&record, &back, &all, 1000), Step::Close);
-    for share in [Share::Percent(10), Share::Keys(vec!["x".to_owned()])] {
-        let canary = Rollout { share, ..back.clone() };
+    for scope in [RolloutScope::Percent(10), RolloutScope::Keys(vec!["x".to_owned()])] {
+        let canary = Rollout { scope, ..back.clone() };
         assert_eq!(decide(&record, &canary, &some, 1000), Step::Wait);
         assert_eq!(decide(&record, &canary, &all, 1000), Step::Watch, "it stays open");
-        let watched = Rollout { stage: Stage::Watching, ..canary };
+        let watched = Rollout { stage: Stage::Verifying, ..canary };
         assert_eq!(decide(&record, &watched, &all, 90_000), Step::Wait, "an operator decides");
     }
-    let (record, rollout) = rolling(Stage::Watching);
+    let (record, rollout) = rolling(Stage::Verifying);
     assert_eq!(decide(&record, &rollout, &all, 60_999), Step::Wait);
     assert_eq!(decide(&record, &rollout, &all, 61_000), Step::Close);
-    let part = Rollout { share: Share::Percent(10), ..rollout };
+    let part = Rollout { scope: RolloutScope::Percent(10), ..rollout };
     assert_eq!(decide(&record, &part, &all, 90_000), Step::Wait);
 }
 
 /// The node joined after all were ready, and its objects would stay on the previous revision.
 #[test]
 fn nothing_is_served_everywhere_while_a_node_that_came_late_cannot_run_it() {
-    let done = Progress { is_turned: true, is_tried: true, ..ready() };
+    let done = Progress { is_applied: true, is_probed: true, ..ready() };
     let (record, rollout) = rolling(Stage::Rolling);
     let back = Rollout { failures_per_mille_max: None, ..rollout.clone() };
     let with = |late: Option<Progress>| [report("a", Some(done.clone())), report("b", late)];
     let unknown = Progress { readiness: Readiness::Unknown, ..done.clone() };
     let failed = Progress { readiness: Readiness::Failed("damaged".to_owned()), ..done.clone() };
-    let behind = Progress { mark: 6, ..done.clone() };
-    let taken_back = Step::TakeBack("b cannot run it: damaged".to_owned());
+    let behind = Progress { generation: 6, ..done.clone() };
+    let rolled_back = Step::RollBack("b cannot run it: damaged".to_owned());
     for (late, step, step_back) in [
         (None, Step::Wait, Step::Wait),
         (Some(behind), Step::Wait, Step::Wait),
         (Some(unknown), Step::Wait, Step::Wait),
-        (Some(failed), taken_back, Step::Wait),
+        (Some(failed), rolled_back, Step::Wait),
         (Some(done.clone()), Step::Watch, Step::Close),
     ] {
         let reports = with(late);
@@ -486,16 +491,16 @@ fn nothing_is_served_everywhere_while_a_node_that_came_late_cannot_run_it() {
 
 #[test]
 fn failures_count_over_all_nodes_and_from_five_on() {
-    let (record, rollout) = rolling(Stage::Watching);
+    let (record, rollout) = rolling(Stage::Verifying);
     let taken = |well, failed| {
-        let taken = Taken { well, failed, ..Taken::default() };
-        Some(Progress { taken, ..ready() })
+        let taken = UpgradeStats { succeeded: well, failed, ..UpgradeStats::default() };
+        Some(Progress { upgrades: taken, ..ready() })
     };
     let step = |a, b| decide(&record, &rollout, &[report("a", a), report("b", b)], 1000);
     assert_eq!(step(taken(1, 2), taken(1, 2)), Step::Wait, "too few failures to decide");
-    assert!(matches!(step(taken(300, 2), taken(100, 3)), Step::TakeBack(_)));
+    assert!(matches!(step(taken(300, 2), taken(100, 3)), Step::RollBack(_)));
     assert_eq!(step(taken(495, 2), taken(500, 3)), Step::Wait, "at the limit");
-    assert!(matches!(step(taken(0, 5), None), Step::TakeBack(_)), "a silent node hides nothing");
+    assert!(matches!(step(taken(0, 5), None), Step::RollBack(_)), "a silent node hides nothing");
 }
 
 #[tokio::test]
@@ -524,7 +529,7 @@ async fn a_rehearsal_reads_every_state_and_changes_nothing() {
     let unreadable = "the code cannot read its state: scripted";
     assert_eq!(causes, [(unreadable, 2, 2), ("the query caller: its code trapped", 1, 1)]);
     assert!(rehearsed.bytes_before > 0 && rehearsed.largest_after > 0, "{rehearsed:?}");
-    assert_eq!(passed(&rehearsal).unwrap_err().code, Code::RehearsalFailed);
+    assert_eq!(passed(&rehearsal).unwrap_err().code, ErrorCode::RehearsalFailed);
     let some = rehearsals
         .run(router, component("good"), Sample::Some(20), &Caller::Anonymous)
         .await

@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 use super::Router;
 use super::context::Context;
 use super::membership::unknown_members;
-use super::peers::{Failure, Told};
+use super::peers::{Failure, PeerResult};
 use crate::error::Error;
 use crate::id::{NodeId, ObjectId};
 use crate::limits::LIST_COUNT_MAX;
@@ -19,7 +19,7 @@ use crate::node::list::{Page, Query};
 use crate::registry::members::{Member, PROTOCOL};
 
 /// Time limit for a node's list of active objects.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Page of keys, and the nodes that are missing from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,11 +61,11 @@ impl Router {
         Ok(Listing { page: merge(query, pages), unanswered })
     }
 
-    async fn active_on(&self, member: &Member, query: &Query) -> Told<Page> {
+    async fn active_on(&self, member: &Member, query: &Query) -> PeerResult<Page> {
         if member.protocol != PROTOCOL {
             return Err(Failure::NotSent("uses another protocol version".to_owned()));
         }
-        self.peers.active(member, query, PATIENCE).await
+        self.peers.active(member, query, TIMEOUT).await
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::Router;
 use crate::clock::BootTime;
-use crate::error::{Code, Error};
+use crate::error::{Error, ErrorCode};
 use crate::id::{NodeId, ObjectId, TypeName};
 use crate::node::placement;
 use crate::registry::Registry;
@@ -79,7 +79,7 @@ impl Membership {
 #[must_use]
 pub fn unknown_members() -> Error {
     let text = "the node has no session with the registry, so it does not know the other nodes";
-    Error::new(Code::RegistryUnavailable, text).with_retry_after(Duration::from_secs(1))
+    Error::new(ErrorCode::RegistryUnavailable, text).with_retry_after(Duration::from_secs(1))
 }
 
 impl Router {

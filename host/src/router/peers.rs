@@ -16,9 +16,9 @@ use crate::events::event_id::EventId;
 use crate::events::frame::Frame;
 use crate::id::{NodeId, ObjectId, TypeName};
 use crate::node::list::{Page, Query};
+use crate::node::locate::ObjectLocation;
 use crate::node::rehearsal::Rehearsed;
-use crate::node::revisions::Progress;
-use crate::node::whereabouts::Whereabouts;
+use crate::node::rollout::Progress;
 use crate::registry::members::Member;
 
 /// Failure to get a valid answer from another node.
@@ -34,7 +34,7 @@ pub enum Failure {
 
 /// Another node's answer to a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Heard {
+pub struct ForwardedReply {
     /// The answer. An error names the owner in [`Error::owner`].
     pub answer: Answer,
     /// Node that executed the call, if it is not the one that was called.
@@ -42,7 +42,7 @@ pub struct Heard {
 }
 
 /// Another node's answer to any other request.
-pub type Told<T> = Result<Result<T, Error>, Failure>;
+pub type PeerResult<T> = Result<Result<T, Error>, Failure>;
 
 /// Stream of an object's events from another node; it ends with the reason for its end.
 pub type Events = BoxStream<'static, Result<Frame, String>>;
@@ -63,12 +63,12 @@ pub trait Peers: fmt::Debug + Send + Sync + 'static {
         id: &ObjectId,
         call: &Call,
         context: Context,
-    ) -> Result<Heard, Failure>;
+    ) -> Result<ForwardedReply, Failure>;
 
     /// Subscribes to an object's events at its owner, after the event `after` or from its current state.
     ///
     /// # Errors
-    /// The stream does not start within `patience`, or the other node does not own the object.
+    /// The stream does not start within `timeout`, or the other node does not own the object.
     ///
     /// # Cancel safety
     /// If the future is dropped, the object may have been activated.
@@ -77,72 +77,72 @@ pub trait Peers: fmt::Debug + Send + Sync + 'static {
         to: &Member,
         id: &ObjectId,
         after: Option<EventId>,
-        patience: Duration,
-    ) -> Told<Events>;
+        timeout: Duration,
+    ) -> PeerResult<Events>;
 
     /// Queries the owner of an object for its location and status.
     ///
     /// # Errors
-    /// There is no answer within `patience`.
-    async fn whereabouts(
+    /// There is no answer within `timeout`.
+    async fn locate(
         &self,
         to: &Member,
         id: &ObjectId,
-        patience: Duration,
-    ) -> Told<Whereabouts>;
+        timeout: Duration,
+    ) -> PeerResult<ObjectLocation>;
 
     /// Requests that the owner of an object deactivate it. Returns whether it was active.
     ///
     /// # Errors
-    /// There is no answer within `patience`.
+    /// There is no answer within `timeout`.
     ///
     /// # Cancel safety
     /// If the future is dropped, the object may still be deactivated.
-    async fn deactivate(&self, to: &Member, id: &ObjectId, patience: Duration) -> Told<bool>;
+    async fn deactivate(&self, to: &Member, id: &ObjectId, timeout: Duration) -> PeerResult<bool>;
 
     /// Requests that another node drain. Returns the number of objects that it still holds when it answers.
     ///
     /// # Errors
-    /// There is no answer within `patience`.
+    /// There is no answer within `timeout`.
     ///
     /// # Cancel safety
     /// If the future is dropped, the node may still drain.
-    async fn drain(&self, to: &Member, patience: Duration) -> Told<usize>;
+    async fn drain(&self, to: &Member, timeout: Duration) -> PeerResult<usize>;
 
     /// Queries another node for a page of its active objects of a type.
     ///
     /// # Errors
-    /// There is no answer within `patience`.
-    async fn active(&self, to: &Member, query: &Query, patience: Duration) -> Told<Page>;
+    /// There is no answer within `timeout`.
+    async fn active(&self, to: &Member, query: &Query, timeout: Duration) -> PeerResult<Page>;
 
     /// Queries another node for its progress with a type's roll-out.
     ///
     /// # Errors
-    /// There is no answer within `patience`.
+    /// There is no answer within `timeout`.
     async fn progress(
         &self,
         to: &Member,
         type_name: &TypeName,
         counts_live: bool,
-        patience: Duration,
-    ) -> Told<Progress>;
+        timeout: Duration,
+    ) -> PeerResult<Progress>;
 
     /// Requests that another node rehearse a component with these objects.
     ///
     /// # Errors
-    /// There is no answer within `patience`.
+    /// There is no answer within `timeout`.
     async fn rehearse(
         &self,
         to: &Member,
         type_name: &TypeName,
         staged: &Staged,
         ids: &[ObjectId],
-        patience: Duration,
-    ) -> Told<Rehearsed>;
+        timeout: Duration,
+    ) -> PeerResult<Rehearsed>;
 
     /// Queries another node for its number of active objects.
     ///
     /// # Errors
-    /// There is no answer within `patience`.
-    async fn active_count(&self, to: &Member, patience: Duration) -> Told<usize>;
+    /// There is no answer within `timeout`.
+    async fn active_count(&self, to: &Member, timeout: Duration) -> PeerResult<usize>;
 }

@@ -11,14 +11,14 @@ use crate::catalog::staged::Staged;
 use crate::error::Error;
 use crate::id::{NodeId, ObjectId, TypeName};
 use crate::node::rehearsal::Rehearsed;
-use crate::node::revisions::Progress;
+use crate::node::rollout::Progress;
 use crate::registry::members::PROTOCOL;
 
 /// Time limit for a node's progress report.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Time limit for a node's share of a rehearsal.
-const BATCH_PATIENCE: Duration = Duration::from_mins(2);
+const BATCH_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Report of one node about a type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl Router {
         {
             return survey.reports;
         }
-        let _ = self.node.catalog().know(type_name.as_str()).await;
+        let _ = self.node.catalog().ensure_loaded(type_name.as_str()).await;
         let progress = Some(self.node.progress(type_name, counts_live));
         vec![Report { node: self.node.id(), progress }]
     }
@@ -61,7 +61,7 @@ impl Router {
     /// Queries all nodes for their progress with a type. `None` without a session whose lease holds.
     pub async fn survey(&self, type_name: &TypeName, counts_live: bool) -> Option<Survey> {
         // A node that has never used the type loads it here, so that it does not delay a roll-out.
-        let _ = self.node.catalog().know(type_name.as_str()).await;
+        let _ = self.node.catalog().ensure_loaded(type_name.as_str()).await;
         let membership = self.membership()?;
         let me = membership.me();
         let reports = membership.members().iter().map(|member| async move {
@@ -72,7 +72,7 @@ impl Router {
             if member.protocol != PROTOCOL {
                 return Report { node, progress: None };
             }
-            let told = self.peers.progress(member, type_name, counts_live, PATIENCE).await;
+            let told = self.peers.progress(member, type_name, counts_live, TIMEOUT).await;
             Report { node, progress: told.ok().and_then(Result::ok) }
         });
         let reports = join_all(reports).await;
@@ -91,12 +91,12 @@ impl Router {
         staged: &Staged,
         ids: Vec<ObjectId>,
     ) -> Result<Rehearsed, Error> {
-        let known = self.look();
+        let known = self.cluster_view();
         let usable: Vec<_> =
             known.members.iter().filter(|member| member.protocol == PROTOCOL).collect();
         let chosen = turn.checked_rem(usable.len()).and_then(|index| usable.get(index));
         if let Some(member) = chosen.filter(|member| member.node != known.me) {
-            let told = self.peers.rehearse(member, type_name, staged, &ids, BATCH_PATIENCE).await;
+            let told = self.peers.rehearse(member, type_name, staged, &ids, BATCH_TIMEOUT).await;
             match told {
                 Ok(Ok(rehearsed)) => return Ok(rehearsed),
                 Ok(Err(error)) => tracing::debug!(node = %member.node, "rehearsal failed: {error}"),

@@ -14,27 +14,27 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::context::Context;
-use super::peers::{Events, Failure, Heard, Peers, Told};
+use super::peers::{Events, Failure, ForwardedReply, PeerResult, Peers};
 use super::{Config, Router};
-use crate::activation::answered::fingerprint;
+use crate::activation::idempotency::fingerprint;
 use crate::activation::{Call, IdempotencyKey, Operation};
-use crate::catalog::rollout::Terms;
+use crate::catalog::rollout::DeployOptions;
 use crate::catalog::staged::Staged;
 use crate::clock::BootTime;
-use crate::engine::scripted::ScriptedEngine;
+use crate::engine::fake::FakeEngine;
 use crate::events::event_id::EventId;
 use crate::events::frame::Frame;
 use crate::events::listener::Listener;
 use crate::id::{NodeId, ObjectId, TypeName};
 use crate::node::list::{Page, Query};
+use crate::node::locate::ObjectLocation;
 use crate::node::rehearsal::Rehearsed;
-use crate::node::revisions::Progress;
-use crate::node::whereabouts::Whereabouts;
+use crate::node::rollout::Progress;
 use crate::node::{self, Node, Ports};
 use crate::registry::claims::{ClaimKey, Granularity};
 use crate::registry::local::{Directory, Session};
-use crate::registry::members::{Member, Members, Standing};
-use crate::registry::{Claimed, Error, Notice, Registry, Sessions};
+use crate::registry::members::{Member, Members, NodeStatus};
+use crate::registry::{Claimed, Error, Registry, SessionEvent, Sessions};
 use crate::store::memory::Memory;
 
 pub(crate) use crate::activation::testing::call;
@@ -102,16 +102,16 @@ impl Registry for Counting {
         self.session.confirm_members().await
     }
 
-    async fn set_standing(&self, standing: Standing) -> Result<(), Error> {
-        self.session.set_standing(standing).await
+    async fn set_status(&self, status: NodeStatus) -> Result<(), Error> {
+        self.session.set_status(status).await
     }
 
-    async fn announce(&self, type_name: &TypeName) -> Result<(), Error> {
-        self.session.announce(type_name).await
+    async fn publish_type_change(&self, type_name: &TypeName) -> Result<(), Error> {
+        self.session.publish_type_change(type_name).await
     }
 
-    async fn next_notice(&self) -> Notice {
-        self.session.next_notice().await
+    async fn next_event(&self) -> SessionEvent {
+        self.session.next_event().await
     }
 
     async fn leave(&self) {
@@ -172,7 +172,7 @@ impl Peers for Nearby {
         id: &ObjectId,
         call: &Call,
         context: Context,
-    ) -> Result<Heard, Failure> {
+    ) -> Result<ForwardedReply, Failure> {
         self.calls.lock().unwrap().push((to.node.clone(), context.hops));
         let interrupted = || Err(Failure::Interrupted("interrupted the request".to_owned()));
         let fault = self.faults.lock().unwrap().pop_front();
@@ -187,7 +187,7 @@ impl Peers for Nearby {
         if fault == Some(Fault::LostAnswer) {
             return interrupted();
         }
-        Ok(Heard { answer: answered.answer, owner: answered.owner })
+        Ok(ForwardedReply { answer: answered.reply, owner: answered.owner })
     }
 
     async fn watch(
@@ -196,9 +196,9 @@ impl Peers for Nearby {
         id: &ObjectId,
         after: Option<EventId>,
         _: Duration,
-    ) -> Told<Events> {
+    ) -> PeerResult<Events> {
         let asked =
-            Call { operation: Operation::Watch { shows_state: true }, ..call("", &Value::Null) };
+            Call { operation: Operation::Watch { publish_state: true }, ..call("", &Value::Null) };
         let context = Context { hops: 1 };
         let listening = self.router(to)?.watch(id, asked, after, context).await;
         let next = |mut listener: Listener| async move {
@@ -211,21 +211,21 @@ impl Peers for Nearby {
         Ok(listening.map_err(|error| *error).map(|listener| stream::unfold(listener, next).boxed()))
     }
 
-    async fn whereabouts(&self, to: &Member, id: &ObjectId, _: Duration) -> Told<Whereabouts> {
-        Ok(self.router(to)?.whereabouts(id, Context { hops: 1 }).await)
+    async fn locate(&self, to: &Member, id: &ObjectId, _: Duration) -> PeerResult<ObjectLocation> {
+        Ok(self.router(to)?.locate(id, Context { hops: 1 }).await)
     }
 
-    async fn deactivate(&self, to: &Member, id: &ObjectId, _: Duration) -> Told<bool> {
+    async fn deactivate(&self, to: &Member, id: &ObjectId, _: Duration) -> PeerResult<bool> {
         Ok(self.router(to)?.deactivate(id, Context { hops: 1 }).await)
     }
 
-    async fn drain(&self, to: &Member, _: Duration) -> Told<usize> {
+    async fn drain(&self, to: &Member, _: Duration) -> PeerResult<usize> {
         let context = Context { hops: 1 };
         let drained = self.router(to)?.drain(to.node.as_str(), context).await;
         Ok(drained.map(|(_, left)| left))
     }
 
-    async fn active(&self, to: &Member, query: &Query, _: Duration) -> Told<Page> {
+    async fn active(&self, to: &Member, query: &Query, _: Duration) -> PeerResult<Page> {
         let context = Context { hops: 1 };
         Ok(self.router(to)?.list(query, context).await.map(|listing| listing.page))
     }
@@ -236,7 +236,7 @@ impl Peers for Nearby {
         name: &TypeName,
         counts_live: bool,
         _: Duration,
-    ) -> Told<Progress> {
+    ) -> PeerResult<Progress> {
         Ok(Ok(self.router(to)?.node().progress(name, counts_live)))
     }
 
@@ -247,11 +247,11 @@ impl Peers for Nearby {
         staged: &Staged,
         ids: &[ObjectId],
         _: Duration,
-    ) -> Told<Rehearsed> {
+    ) -> PeerResult<Rehearsed> {
         Ok(self.router(to)?.node().rehearse(staged, ids.to_vec()).await)
     }
 
-    async fn active_count(&self, to: &Member, _: Duration) -> Told<usize> {
+    async fn active_count(&self, to: &Member, _: Duration) -> PeerResult<usize> {
         Ok(Ok(self.router(to)?.node().active_count()))
     }
 }
@@ -334,7 +334,7 @@ impl Cluster {
         let ports = Ports {
             sessions,
             store: Arc::clone(&self.store) as Arc<_>,
-            engine: Arc::new(ScriptedEngine::new()),
+            engine: Arc::new(FakeEngine::new()),
         };
         let idle_timeout = Duration::from_mins(5);
         let config = node::Config {
@@ -344,7 +344,7 @@ impl Cluster {
             shows_traps: false,
             resident_max: 16,
             activation_rate: Some(10_000),
-            store_patience: Duration::from_secs(10),
+            store_unavailable_timeout: Duration::from_secs(10),
         };
         Node::start(ports, &config)
     }
@@ -353,7 +353,7 @@ impl Cluster {
     pub(crate) async fn deploy(&self, place: &Place) {
         place
             .node
-            .deploy(Bytes::from_static(b"scripted:counter"), &Terms::default())
+            .deploy(Bytes::from_static(b"scripted:counter"), &DeployOptions::default())
             .await
             .unwrap();
     }

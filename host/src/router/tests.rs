@@ -124,7 +124,7 @@ async fn a_call_with_all_its_hops_is_answered_with_the_owner() {
     assert_eq!(ask(&places[1], &id, add(1)).await, "1");
     let context = Context { hops: HOPS_MAX };
     let error = places[2].router.call(&id, add(1), context).await.unwrap_err();
-    assert_eq!((error.code, error.owner), (Code::NotOwner, Some(NodeId::new("b"))));
+    assert_eq!((error.code, error.owner), (ErrorCode::NotOwner, Some(NodeId::new("b"))));
     assert_eq!(cluster.nearby.take_calls(), []);
 }
 
@@ -260,11 +260,11 @@ async fn operators_reach_the_node_that_knows() {
     let (cluster, places) = Cluster::with_counters(&["node-a", "node-b"]).await;
     let id = cluster.counter_at("node-b", "x");
     let (here, context) = (&places[0].router, Context::default());
-    assert_eq!(here.whereabouts(&id, context).await.unwrap().owner, None);
+    assert_eq!(here.locate(&id, context).await.unwrap().owner, None);
     assert_eq!(ask(&places[0], &id, add(1)).await, "1");
-    let found = here.whereabouts(&id, context).await.unwrap();
+    let found = here.locate(&id, context).await.unwrap();
     assert_eq!(found.owner, Some(NodeId::new("node-b")));
-    assert_eq!((found.tier, found.version), (crate::node::whereabouts::Tier::Resident, 1));
+    assert_eq!((found.tier, found.version), (crate::node::locate::Tier::Resident, 1));
     let nodes = here.nodes(context).await;
     let counts: Vec<_> = nodes.iter().map(|n| (n.node.as_str(), n.active_count)).collect();
     assert_eq!(counts, [("node-a", Some(0)), ("node-b", Some(1))]);
@@ -272,13 +272,13 @@ async fn operators_reach_the_node_that_knows() {
     assert_eq!(here.deactivate(&id, context).await, Ok(false));
     assert_eq!(ask(&places[0], &id, add(1)).await, "2");
     cluster.nearby.kill(&places[1].node);
-    let error = here.whereabouts(&id, context).await.unwrap_err();
-    assert_eq!((error.code, error.owner), (Code::NotOwner, Some(NodeId::new("node-b"))));
+    let error = here.locate(&id, context).await.unwrap_err();
+    assert_eq!((error.code, error.owner), (ErrorCode::NotOwner, Some(NodeId::new("node-b"))));
     let nodes = here.nodes(context).await;
     assert_eq!(nodes.iter().map(|n| n.active_count).collect::<Vec<_>>(), [Some(0), None]);
-    assert_eq!(here.drain("node", context).await.unwrap_err().code, Code::MalformedRequest);
-    assert_eq!(here.drain("other", context).await.unwrap_err().code, Code::UnknownRoute);
-    assert_eq!(here.drain("node-b", context).await.unwrap_err().code, Code::NotOwner);
+    assert_eq!(here.drain("node", context).await.unwrap_err().code, ErrorCode::MalformedRequest);
+    assert_eq!(here.drain("other", context).await.unwrap_err().code, ErrorCode::UnknownRoute);
+    assert_eq!(here.drain("node-b", context).await.unwrap_err().code, ErrorCode::NotOwner);
 }
 
 /// Neither "no object" nor "it was not active".
@@ -300,15 +300,15 @@ async fn a_node_that_does_not_know_the_others_says_nothing_about_what_is_active_
     assert_eq!(listed.page.keys, [id.key()]);
     places[0].session.session.freeze();
     let listed = router.list(&query, Context::default()).await.unwrap_err();
-    assert_eq!(listed.code, Code::RegistryUnavailable, "its list of members may be outdated");
+    assert_eq!(listed.code, ErrorCode::RegistryUnavailable, "its list of members may be outdated");
     places[0].session.session.thaw();
     let outsider = cluster.outsider();
     for asked in [
         outsider.deactivate(&id, Context::default()).await.map(|_| ()),
         outsider.list(&query, Context::default()).await.map(|_| ()),
-        outsider.whereabouts(&id, Context::default()).await.map(|_| ()),
+        outsider.locate(&id, Context::default()).await.map(|_| ()),
     ] {
-        assert_eq!(asked.unwrap_err().code, Code::RegistryUnavailable);
+        assert_eq!(asked.unwrap_err().code, ErrorCode::RegistryUnavailable);
     }
     assert_eq!(router.deactivate(&id, Context::default()).await, Ok(true));
     assert_eq!(router.deactivate(&id, Context::default()).await, Ok(false));

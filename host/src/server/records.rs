@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::registry::Error;
 use crate::registry::agreement::{ClusterId, ClusterStore, Identity};
-use crate::store::{Condition, Put, Store};
+use crate::store::{Condition, PutOutcome, Store};
 
 /// Name of the blob with the cluster's identity.
 const BLOB: &str = "cluster.json";
@@ -112,11 +112,13 @@ impl ClusterStore for Records {
     async fn write(&self, identity: Identity) -> Result<(), Error> {
         match self.store.put(BLOB, identity.bytes().into(), Condition::Absent).await {
             // If another node wrote the blob first, the caller reads that one next.
-            Put::Applied(_) | Put::Refused => Ok(()),
-            Put::Undecided(why) | Put::Unavailable(why) => {
+            PutOutcome::Applied(_) | PutOutcome::PreconditionFailed => Ok(()),
+            PutOutcome::Unknown(why) | PutOutcome::Unavailable(why) => {
                 Err(Error::Unavailable(format!("the store does not respond: {why}")))
             }
-            Put::Denied(why) => Err(Error::Denied(format!("the store rejected the write: {why}"))),
+            PutOutcome::Rejected(why) => {
+                Err(Error::Denied(format!("the store rejected the write: {why}")))
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use rand::RngExt as _;
 
-use super::{Blob, Condition, ETag, Put, Store};
+use super::{Blob, Condition, ETag, PutOutcome, Store};
 use crate::id::{Hex, ObjectId};
 
 /// Writers that race for one name.
@@ -78,15 +78,15 @@ fn new_place() -> String {
 }
 
 /// Sends a write until its outcome is known.
-async fn settle(store: &dyn Store, name: &str, bytes: Bytes, condition: Condition) -> Put {
+async fn settle(store: &dyn Store, name: &str, bytes: Bytes, condition: Condition) -> PutOutcome {
     let mut reason = String::new();
     for attempt in 0..ATTEMPT_COUNT_MAX {
         match store.put(name, bytes.clone(), condition.clone()).await {
-            Put::Undecided(why) => reason = why,
+            PutOutcome::Unknown(why) => reason = why,
             // An earlier attempt may have succeeded and made the precondition fail.
-            Put::Refused if attempt > 0 => match read(store, name).await {
-                Some(blob) if blob.bytes == bytes => return Put::Applied(blob.etag),
-                _ => return Put::Refused,
+            PutOutcome::PreconditionFailed if attempt > 0 => match read(store, name).await {
+                Some(blob) if blob.bytes == bytes => return PutOutcome::Applied(blob.etag),
+                _ => return PutOutcome::PreconditionFailed,
             },
             put => return put,
         }
@@ -97,14 +97,14 @@ async fn settle(store: &dyn Store, name: &str, bytes: Bytes, condition: Conditio
 /// Performs a write that must succeed.
 async fn write(store: &dyn Store, name: &str, bytes: &'static [u8], condition: Condition) -> ETag {
     match settle(store, name, Bytes::from_static(bytes), condition).await {
-        Put::Applied(etag) => etag,
+        PutOutcome::Applied(etag) => etag,
         put => panic!("{name} was not written: {put:?}"),
     }
 }
 
 async fn refuses(store: &dyn Store, name: &str, condition: Condition) {
     let put = settle(store, name, Bytes::from_static(b"never"), condition.clone()).await;
-    assert_eq!(put, Put::Refused, "{name} under {condition:?}");
+    assert_eq!(put, PutOutcome::PreconditionFailed, "{name} under {condition:?}");
 }
 
 async fn read(store: &dyn Store, name: &str) -> Option<Blob> {
@@ -153,9 +153,9 @@ async fn one_of_many_racing_writers_wins(store: &Arc<dyn Store>, name: &str, rac
         let outcomes = join_all(racers.collect::<Vec<_>>()).await;
         let outcomes = outcomes.into_iter().map(|task| task.expect("a racer never panics"));
         let (winners, losers): (Vec<_>, Vec<_>) =
-            outcomes.partition(|(_, put)| matches!(put, Put::Applied(_)));
-        assert!(losers.iter().all(|(_, put)| *put == Put::Refused), "{losers:?}");
-        let [(bytes, Put::Applied(etag))] = &winners[..] else {
+            outcomes.partition(|(_, put)| matches!(put, PutOutcome::Applied(_)));
+        assert!(losers.iter().all(|(_, put)| *put == PutOutcome::PreconditionFailed), "{losers:?}");
+        let [(bytes, PutOutcome::Applied(etag))] = &winners[..] else {
             panic!("round {round} has {} winners", winners.len());
         };
         let expected = Blob { bytes: bytes.clone(), etag: etag.clone() };
@@ -185,7 +185,8 @@ async fn reads_never_go_back(store: &Arc<dyn Store>, name: &str) {
     let mut condition = Condition::Absent;
     for number in 1..=NEWEST {
         let bytes = Bytes::copy_from_slice(&number.to_be_bytes());
-        let Put::Applied(etag) = settle(&**store, name, bytes.clone(), condition).await else {
+        let PutOutcome::Applied(etag) = settle(&**store, name, bytes.clone(), condition).await
+        else {
             panic!("write {number} was not applied");
         };
         let expected = Blob { bytes, etag: etag.clone() };
@@ -199,7 +200,7 @@ async fn reads_never_go_back(store: &Arc<dyn Store>, name: &str) {
 
 async fn what_is_removed_is_gone(store: &dyn Store, place: &str) {
     let (name, other) = (format!("{place}/a.wasm"), format!("{place}/a.wasm.other"));
-    let remove = async || store.remove(&name).await.expect("the removal succeeds");
+    let remove = async || store.delete(&name).await.expect("the removal succeeds");
     remove().await;
     let etag = write(store, &name, b"a", Condition::Absent).await;
     write(store, &other, b"b", Condition::Absent).await;
@@ -267,7 +268,7 @@ async fn odd_names_are_kept_apart(store: &dyn Store, place: &str) {
     };
     for key in keys {
         let put = settle(store, &name(key), key.to_owned().into(), Condition::Absent).await;
-        assert!(matches!(put, Put::Applied(_)), "{key:?}: {put:?}");
+        assert!(matches!(put, PutOutcome::Applied(_)), "{key:?}: {put:?}");
     }
     for key in keys {
         let found = read(store, &name(key)).await.map(|blob| blob.bytes);
@@ -295,7 +296,7 @@ async fn blobs_of_every_size_come_back(store: &dyn Store, place: &str) {
             .collect();
         let bytes = Bytes::from(bytes);
         let put = settle(store, &name, bytes.clone(), Condition::Absent).await;
-        let Put::Applied(etag) = put else { panic!("{size} bytes: {put:?}") };
+        let PutOutcome::Applied(etag) = put else { panic!("{size} bytes: {put:?}") };
         let found = read(store, &name).await.expect("the blob exists");
         assert!(found.bytes == bytes && found.etag == etag, "{size} bytes came back changed");
     }

@@ -9,7 +9,7 @@
 //! `docs/decisions/embedded-store.md` explains the choice of fjall.
 
 mod database;
-mod folder;
+mod directory;
 mod journal;
 mod last_answered;
 mod manifest;
@@ -27,7 +27,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use self::database::Database;
 use self::writer::{Change, Write};
-use super::{Blob, Condition, Error, Page, Put, Store};
+use super::{Blob, Condition, Error, Page, PutOutcome, Store};
 
 /// Capacity of the queue to the writer thread. Further writes wait in their callers.
 const WAITING_MAX: usize = 1024;
@@ -150,7 +150,7 @@ impl Embedded {
     /// # Errors
     /// See [`OpenError`]. A directory with other content is left unchanged.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let lock = folder::open(path)?;
+        let lock = directory::open(path)?;
         let (database, newest_etag) = recovery::open(path, lock)?;
         let database = Arc::new(database);
         let (queue, waiting) = mpsc::channel(WAITING_MAX);
@@ -168,11 +168,11 @@ impl Embedded {
         })
     }
 
-    async fn write(&self, name: &str, change: Change) -> Put {
+    async fn write(&self, name: &str, change: Change) -> PutOutcome {
         let (answer, answered) = oneshot::channel();
         let write = Write { name: name.to_owned(), change, answer };
         let stopped =
-            || Put::Undecided("the store's writer has stopped: restart the node".to_owned());
+            || PutOutcome::Unknown("the store's writer has stopped: restart the node".to_owned());
         let Some(queue) = &self.queue else { return stopped() };
         if queue.send(write).await.is_err() {
             return stopped();
@@ -214,9 +214,9 @@ impl Store for Embedded {
         self.read(move |database| database.get(&name)).await
     }
 
-    async fn put(&self, name: &str, bytes: Bytes, condition: Condition) -> Put {
+    async fn put(&self, name: &str, bytes: Bytes, condition: Condition) -> PutOutcome {
         if name.is_empty() || name.len() > NAME_BYTES_MAX || bytes.len() > BLOB_BYTES_MAX {
-            return Put::Denied(format!(
+            return PutOutcome::Rejected(format!(
                 "expected a name of 1 to {NAME_BYTES_MAX} bytes and a blob of at most {BLOB_BYTES_MAX} bytes, not {} \
                  and {}",
                 name.len(),
@@ -226,12 +226,14 @@ impl Store for Embedded {
         self.write(name, Change::Content(bytes, condition)).await
     }
 
-    async fn remove(&self, name: &str) -> Result<(), Error> {
+    async fn delete(&self, name: &str) -> Result<(), Error> {
         match self.write(name, Change::Removal).await {
-            Put::Applied(_) => Ok(()),
+            PutOutcome::Applied(_) => Ok(()),
             // The same batch contained another write of this name; the removal can be retried.
-            Put::Refused => Err(Error::Unavailable(format!("{name} is being written"))),
-            Put::Undecided(why) | Put::Unavailable(why) | Put::Denied(why) => {
+            PutOutcome::PreconditionFailed => {
+                Err(Error::Unavailable(format!("{name} is being written")))
+            }
+            PutOutcome::Unknown(why) | PutOutcome::Unavailable(why) | PutOutcome::Rejected(why) => {
                 Err(Error::Unavailable(why))
             }
         }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{Blob, Condition, ETag, Error, Page, Put, Store};
+use super::{Blob, Condition, ETag, Error, Page, PutOutcome, Store};
 
 /// Fault of one write.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,13 +94,17 @@ impl Contents {
         scripted.unwrap_or(PutFault::Nothing)
     }
 
-    fn decide(&mut self, write: Write) -> Put {
+    fn decide(&mut self, write: Write) -> PutOutcome {
         let present = self.blobs.get(&write.name).map(|versions| &versions.newest.etag);
         let holds = match &write.condition {
             Condition::Absent => present.is_none(),
             Condition::Matches(etag) => present == Some(etag),
         };
-        if holds { Put::Applied(self.write(write.name, write.bytes)) } else { Put::Refused }
+        if holds {
+            PutOutcome::Applied(self.write(write.name, write.bytes))
+        } else {
+            PutOutcome::PreconditionFailed
+        }
     }
 
     fn write(&mut self, name: String, bytes: Bytes) -> ETag {
@@ -152,7 +156,7 @@ impl Memory {
     }
 
     /// Decides the held writes in order of arrival, as if they arrived now.
-    pub fn release_held(&self) -> Vec<Put> {
+    pub fn release_held(&self) -> Vec<PutOutcome> {
         let mut contents = self.contents();
         let held = std::mem::take(&mut contents.held);
         held.into_iter().map(|write| contents.decide(write)).collect()
@@ -244,8 +248,8 @@ impl Store for Memory {
         }
     }
 
-    async fn put(&self, name: &str, bytes: Bytes, condition: Condition) -> Put {
-        let undecided = || Put::Undecided("scripted: no answer".to_owned());
+    async fn put(&self, name: &str, bytes: Bytes, condition: Condition) -> PutOutcome {
+        let undecided = || PutOutcome::Unknown("scripted: no answer".to_owned());
         self.put_count.fetch_add(1, Ordering::SeqCst);
         if self.is_down() {
             self.wait(Duration::ZERO).await;
@@ -265,12 +269,12 @@ impl Store for Memory {
                 self.contents().held.push(write);
                 undecided()
             }
-            PutFault::Unavailable => Put::Unavailable("scripted: full".to_owned()),
-            PutFault::Denied => Put::Denied("scripted: denied".to_owned()),
+            PutFault::Unavailable => PutOutcome::Unavailable("scripted: full".to_owned()),
+            PutFault::Denied => PutOutcome::Rejected("scripted: denied".to_owned()),
         }
     }
 
-    async fn remove(&self, name: &str) -> Result<(), Error> {
+    async fn delete(&self, name: &str) -> Result<(), Error> {
         self.wait(Duration::ZERO).await;
         if self.is_down() {
             return Err(no_answer());

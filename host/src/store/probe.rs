@@ -17,7 +17,7 @@ use futures_util::future::join_all;
 use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
 
-use super::{Blob, Condition, ETag, Put, Store};
+use super::{Blob, Condition, ETag, PutOutcome, Store};
 use crate::id::Hex;
 
 /// Name of the probe's only blob.
@@ -122,7 +122,7 @@ impl Content {
 
 /// Content and its ETag.
 #[derive(Debug, Clone)]
-struct Known {
+struct ProbeState {
     content: Content,
     etag: ETag,
 }
@@ -173,7 +173,7 @@ pub async fn check_rounds(store: &dyn Store, round_count: usize) -> Result<(), E
 
 impl Probe<'_> {
     /// Performs the four writes.
-    async fn check_conditions(&mut self) -> Result<Known, Error> {
+    async fn check_conditions(&mut self) -> Result<ProbeState, Error> {
         // Another node may write between two of these steps; the writes that must fail still fail.
         let first = match self.read().await? {
             Some(known) => known,
@@ -193,7 +193,7 @@ impl Probe<'_> {
 
     /// Performs a write that must succeed, on the present content or on what another node wrote concurrently, and
     /// reads it back.
-    async fn write(&mut self, mut before: Option<Known>) -> Result<Known, Error> {
+    async fn write(&mut self, mut before: Option<ProbeState>) -> Result<ProbeState, Error> {
         for _ in 0..LOST_COUNT_MAX {
             let content = Content::after(before.as_ref().map(|known| &known.content));
             let condition = match &before {
@@ -203,9 +203,9 @@ impl Probe<'_> {
             let written = self.settle(&content, condition).await?;
             let found = self.read().await?;
             if let Some(etag) = written {
-                return confirmed(&Known { content, etag }, found, 0);
+                return confirmed(&ProbeState { content, etag }, found, 0);
             }
-            let etag = |known: &Option<Known>| known.as_ref().map(|known| known.etag.clone());
+            let etag = |known: &Option<ProbeState>| known.as_ref().map(|known| known.etag.clone());
             // The write was refused although no other node had written.
             if etag(&found) == etag(&before) {
                 return Err(Error::RefusesWhatHolds);
@@ -218,7 +218,7 @@ impl Probe<'_> {
     }
 
     /// Races several writers on the same content. At most one may win; none wins if another node was faster.
-    async fn race(&mut self, known: Known, round: usize) -> Result<Known, Error> {
+    async fn race(&mut self, known: ProbeState, round: usize) -> Result<ProbeState, Error> {
         let contents: Vec<_> =
             (0..RACER_COUNT).map(|_| Content::after(Some(&known.content))).collect();
         let condition = Condition::Matches(known.etag);
@@ -228,10 +228,12 @@ impl Probe<'_> {
         let mut winners = Vec::new();
         for (content, put) in contents.iter().cloned().zip(puts) {
             match put {
-                Put::Applied(etag) => winners.push(Known { content, etag }),
-                Put::Refused => {}
-                Put::Undecided(reason) | Put::Unavailable(reason) => self.unclear = reason,
-                Put::Denied(reason) => return Err(Error::Denied(reason)),
+                PutOutcome::Applied(etag) => winners.push(ProbeState { content, etag }),
+                PutOutcome::PreconditionFailed => {}
+                PutOutcome::Unknown(reason) | PutOutcome::Unavailable(reason) => {
+                    self.unclear = reason
+                }
+                PutOutcome::Rejected(reason) => return Err(Error::Denied(reason)),
             }
         }
         if winners.len() > 1 {
@@ -256,19 +258,21 @@ impl Probe<'_> {
         let mut is_repeated = false;
         for attempt in 0..ATTEMPT_COUNT_MAX {
             match self.store.put(NAME, content.bytes(), condition.clone()).await {
-                Put::Applied(etag) => {
+                PutOutcome::Applied(etag) => {
                     self.told_count += 1;
                     return Ok(Some(etag));
                 }
-                Put::Refused if !is_repeated => return Ok(None),
-                Put::Refused => {
+                PutOutcome::PreconditionFailed if !is_repeated => return Ok(None),
+                PutOutcome::PreconditionFailed => {
                     // An earlier attempt may have succeeded.
                     let found = self.read().await?.filter(|found| found.content == *content);
                     self.untold_count += usize::from(found.is_some());
                     return Ok(found.map(|found| found.etag));
                 }
-                Put::Undecided(reason) | Put::Unavailable(reason) => self.unclear = reason,
-                Put::Denied(reason) => return Err(Error::Denied(reason)),
+                PutOutcome::Unknown(reason) | PutOutcome::Unavailable(reason) => {
+                    self.unclear = reason
+                }
+                PutOutcome::Rejected(reason) => return Err(Error::Denied(reason)),
             }
             is_repeated = true;
             pause(attempt).await;
@@ -285,14 +289,13 @@ impl Probe<'_> {
         }
     }
 
-    async fn read(&self) -> Result<Option<Known>, Error> {
+    async fn read(&self) -> Result<Option<ProbeState>, Error> {
         let mut unavailable = String::new();
         for attempt in 0..ATTEMPT_COUNT_MAX {
             match self.store.get(NAME).await {
                 Ok(blob) => {
-                    return Ok(
-                        blob.map(|blob| Known { content: Content::of(&blob), etag: blob.etag })
-                    );
+                    return Ok(blob
+                        .map(|blob| ProbeState { content: Content::of(&blob), etag: blob.etag }));
                 }
                 Err(super::Error::Denied(reason) | super::Error::Damaged(reason)) => {
                     return Err(Error::Denied(reason));
@@ -306,7 +309,11 @@ impl Probe<'_> {
 }
 
 /// Returns the content read after an answered write, if it shows that write or a later one built on it.
-fn confirmed(written: &Known, found: Option<Known>, round: usize) -> Result<Known, Error> {
+fn confirmed(
+    written: &ProbeState,
+    found: Option<ProbeState>,
+    round: usize,
+) -> Result<ProbeState, Error> {
     let found = found.ok_or(Error::StaleRead)?;
     if found.content == written.content {
         return if found.etag == written.etag {

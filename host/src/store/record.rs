@@ -3,12 +3,12 @@
 //! This module defines the data. [`codec`] encodes it as `docs/formats.md` specifies.
 
 pub mod codec;
-pub mod dealings;
+pub mod effects;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dealings::Dealings;
+use effects::DurableEffects;
 use rand::RngExt as _;
 
 use crate::id::{Digest, NodeId, ObjectId};
@@ -142,7 +142,7 @@ pub struct Record {
     pub faults: u32,
     /// Durable effects: messages and alarms. Shared, because most commits change none of them. `None` if the object
     /// never had any.
-    pub dealings: Option<Arc<Dealings>>,
+    pub effects: Option<Arc<DurableEffects>>,
     /// The state; `None` if the object is deleted.
     pub state: Option<State>,
 }

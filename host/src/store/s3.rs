@@ -22,15 +22,15 @@ use aws_sdk_s3::types::ChecksumMode;
 use bytes::{Bytes, BytesMut};
 use tokio::time::timeout;
 
-use super::{Blob, Condition, ETag, Error, Page, Put, Store};
+use super::{Blob, Condition, ETag, Error, Page, PutOutcome, Store};
 
+mod client_config;
 mod endpoint;
 mod listing;
-mod surroundings;
-mod verdict;
+mod outcome;
 
 use endpoint::OneBucket;
-use verdict::{Answer, Verdict};
+use outcome::{Answer, Outcome};
 
 /// Upper bound of the connection timeout.
 const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(2);
@@ -145,8 +145,8 @@ impl S3 {
     }
 
     async fn connect_as(options: Options, key: Option<AccessKey>) -> Result<Self, ConnectError> {
-        let prefix = surroundings::checked_prefix(&options)?;
-        let config = surroundings::config(&options, key).await?;
+        let prefix = client_config::checked_prefix(&options)?;
+        let config = client_config::config(&options, key).await?;
         // Checked here, so that missing credentials are reported at startup rather than by the first write.
         if let Some(provider) = config.credentials_provider()
             && let Err(error) = provider.provide_credentials().await
@@ -246,9 +246,9 @@ impl S3 {
             Err(error) => {
                 let answer = self.answer(&format!("reading blob {name}"), &error);
                 match answer.verdict {
-                    Verdict::Absent => Ok(None),
-                    Verdict::Denied => Err(Error::Denied(answer.text)),
-                    Verdict::Refused | Verdict::Unclear => Err(Error::Unavailable(answer.text)),
+                    Outcome::Absent => Ok(None),
+                    Outcome::Denied => Err(Error::Denied(answer.text)),
+                    Outcome::Refused | Outcome::Unclear => Err(Error::Unavailable(answer.text)),
                 }
             }
         }
@@ -259,13 +259,13 @@ impl S3 {
         let Err(error) = remove.send().await else { return Ok(()) };
         let answer = self.answer(&format!("removing blob {name}"), &error);
         match answer.verdict {
-            Verdict::Absent => Ok(()),
-            Verdict::Denied => Err(Error::Denied(answer.text)),
-            Verdict::Refused | Verdict::Unclear => Err(Error::Unavailable(answer.text)),
+            Outcome::Absent => Ok(()),
+            Outcome::Denied => Err(Error::Denied(answer.text)),
+            Outcome::Refused | Outcome::Unclear => Err(Error::Unavailable(answer.text)),
         }
     }
 
-    async fn put_once(&self, name: &str, bytes: Bytes, condition: Condition) -> Put {
+    async fn put_once(&self, name: &str, bytes: Bytes, condition: Condition) -> PutOutcome {
         let put = self
             .writer
             .put_object()
@@ -282,8 +282,8 @@ impl S3 {
         let doing = format!("writing blob {name}");
         match put.send().await {
             Ok(output) => match output.e_tag().and_then(etag_of) {
-                Some(etag) => Put::Applied(etag),
-                None => Put::Undecided(format!(
+                Some(etag) => PutOutcome::Applied(etag),
+                None => PutOutcome::Unknown(format!(
                     "{doing} in bucket {}: the response has no ETag",
                     self.bucket
                 )),
@@ -292,9 +292,9 @@ impl S3 {
                 let answer = self.answer(&doing, &error);
                 match answer.verdict {
                     // There is no blob that could match; some stores report a failed match the same way.
-                    Verdict::Refused | Verdict::Absent => Put::Refused,
-                    Verdict::Denied => Put::Denied(answer.text),
-                    Verdict::Unclear => Put::Undecided(answer.text),
+                    Outcome::Refused | Outcome::Absent => PutOutcome::PreconditionFailed,
+                    Outcome::Denied => PutOutcome::Rejected(answer.text),
+                    Outcome::Unclear => PutOutcome::Unknown(answer.text),
                 }
             }
         }
@@ -309,13 +309,13 @@ impl Store for S3 {
         get.await.unwrap_or_else(|_| Err(no_answer()))
     }
 
-    async fn put(&self, name: &str, bytes: Bytes, condition: Condition) -> Put {
+    async fn put(&self, name: &str, bytes: Bytes, condition: Condition) -> PutOutcome {
         let put = timeout(self.request_timeout, self.put_once(name, bytes, condition));
-        let no_answer = || Put::Undecided(self.no_answer(&format!("writing blob {name}")));
+        let no_answer = || PutOutcome::Unknown(self.no_answer(&format!("writing blob {name}")));
         put.await.unwrap_or_else(|_| no_answer())
     }
 
-    async fn remove(&self, name: &str) -> Result<(), Error> {
+    async fn delete(&self, name: &str) -> Result<(), Error> {
         let remove = timeout(self.request_timeout, self.remove_once(name));
         let no_answer = || Error::Unavailable(self.no_answer(&format!("removing blob {name}")));
         remove.await.unwrap_or_else(|_| Err(no_answer()))

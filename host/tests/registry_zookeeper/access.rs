@@ -43,7 +43,7 @@ async fn with_credentials_everything_is_the_creators_alone() {
     cluster.options.credentials = Some("highlander:secret".to_owned());
     let (session, other) = (cluster.join("a-1").await, cluster.join("b-1").await);
     assert_eq!(session.claim(&id(1)).await, Ok(Claimed::Granted));
-    assert_eq!(session.announce(&"todo".to_owned().try_into().unwrap()).await, Ok(()));
+    assert_eq!(session.publish_type_change(&"todo".to_owned().try_into().unwrap()).await, Ok(()));
     assert_eq!(other.claim(&id(1)).await, Ok(Claimed::Held(session.node().clone())));
 
     let stranger = cluster.operator().await;

@@ -9,7 +9,7 @@ use highlander_host::id::NodeId;
 use highlander_host::registry::agreement::{ClusterId, ClusterStore, Identity};
 use highlander_host::registry::claims::Granularity;
 use highlander_host::registry::zookeeper::{Options, Session, ZooKeeperSessions};
-use highlander_host::registry::{Error, Notice, Registry};
+use highlander_host::registry::{Error, Registry, SessionEvent};
 use zookeeper_client::Client;
 
 use crate::cluster::{Cluster, notices_until, until};
@@ -204,7 +204,7 @@ async fn the_identity_is_put_back_where_an_operator_removed_it() {
     // The znode suddenly names another cluster.
     let other = Identity::of(ClusterId::random());
     operator.set_data("/cluster", &other.bytes(), None).await.unwrap();
-    notices_until(&session, &Notice::SessionOver).await;
+    notices_until(&session, &SessionEvent::SessionOver).await;
     operator.set_data("/cluster", b"what is this", None).await.unwrap();
     let outcome = join(&cluster, "c-1", records("bucket", &blob)).await;
     assert_denied(outcome, &["/cluster", "does not name a cluster"]);

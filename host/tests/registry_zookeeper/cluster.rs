@@ -10,20 +10,20 @@ use highlander_host::id::{NodeId, ObjectId};
 use highlander_host::registry::claims::{ClaimKey, Granularity};
 use highlander_host::registry::conformance;
 use highlander_host::registry::zookeeper::{Options, Session, ZooKeeperSessions};
-use highlander_host::registry::{Notice, Registry};
-use highlander_services::link::Link;
+use highlander_host::registry::{Registry, SessionEvent};
+use highlander_services::fault_proxy::FaultProxy;
 use highlander_services::zookeeper::{Config, Ensemble};
 use zookeeper_client::Client;
 
 /// Longer than any step takes unless it hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// Environment shared by the sessions of a test.
 pub(crate) struct Cluster {
     pub(crate) ensemble: Ensemble,
     pub(crate) options: Options,
-    links: Mutex<HashMap<NodeId, Link>>,
+    links: Mutex<HashMap<NodeId, FaultProxy>>,
 }
 
 impl Cluster {
@@ -55,8 +55,9 @@ impl Cluster {
     }
 
     /// Opens a session that is connected to one server through a link.
-    pub(crate) async fn join_by_link(&self, name: &str, server: usize) -> (Session, Link) {
-        let link = Link::to(self.ensemble.server_address(server).parse().unwrap()).await.unwrap();
+    pub(crate) async fn join_by_link(&self, name: &str, server: usize) -> (Session, FaultProxy) {
+        let link =
+            FaultProxy::to(self.ensemble.server_address(server).parse().unwrap()).await.unwrap();
         let mut options = self.options.clone();
         options.connect = format!("{}/test/c", link.address());
         let session = ZooKeeperSessions::new(options).begin_as(NodeId::new(name)).await.unwrap();
@@ -115,18 +116,21 @@ pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
 }
 
 pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(PATIENCE, future).await {
+    match tokio::time::timeout(TIMEOUT, future).await {
         Ok(outcome) => outcome,
         Err(_) => panic!("timed out: {what}"),
     }
 }
 
 /// Returns the events up to and including `last`.
-pub(crate) async fn notices_until(session: &impl Registry, last: &Notice) -> Vec<Notice> {
+pub(crate) async fn notices_until(
+    session: &impl Registry,
+    last: &SessionEvent,
+) -> Vec<SessionEvent> {
     let mut notices = Vec::new();
     while notices.last() != Some(last) {
         let what = format!("{last:?} after {notices:?}");
-        notices.push(within(&what, session.next_notice()).await);
+        notices.push(within(&what, session.next_event()).await);
     }
     notices
 }

@@ -8,8 +8,8 @@ use futures_util::future::join_all;
 use highlander_host::clock::BootTime;
 use highlander_host::registry::conformance::patient::{claim, release};
 use highlander_host::registry::zookeeper::Session;
-use highlander_host::registry::{Claimed, Notice, Registry};
-use highlander_services::link::Link;
+use highlander_host::registry::{Claimed, Registry, SessionEvent};
+use highlander_services::fault_proxy::FaultProxy;
 use highlander_services::zookeeper::Config;
 use rand::RngExt as _;
 
@@ -63,8 +63,8 @@ async fn the_lease_is_over_before_another_session_has_the_claim() {
 /// sessions.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_lease_is_over_before_the_leader_ends_sessions_on_a_server_that_is_cut_off() {
-    let links: Vec<_> = join_all((0..9).map(|_| Link::unaimed())).await;
-    let links: Arc<Vec<Link>> = Arc::new(links.into_iter().map(Result::unwrap).collect());
+    let links: Vec<_> = join_all((0..9).map(|_| FaultProxy::unaimed())).await;
+    let links: Arc<Vec<FaultProxy>> = Arc::new(links.into_iter().map(Result::unwrap).collect());
     let routes = Arc::clone(&links);
     let config = Config {
         route: Some(Arc::new(move |from, to, address: String| {
@@ -133,19 +133,19 @@ async fn past_its_lease_a_session_claims_nothing_and_afterwards_keeps_what_it_he
         link.heal();
         let notices = async {
             loop {
-                match session.next_notice().await {
-                    Notice::TypesUncertain => {}
-                    Notice::ClaimsLost(lost) => {
+                match session.next_event().await {
+                    SessionEvent::TypesUncertain => {}
+                    SessionEvent::ClaimsLost(lost) => {
                         assert!(
                             !lease_holds(&session),
                             "the lease waits for the loss to be dealt with"
                         );
                         assert_eq!(lost, [session.granularity().key_of(&id(1))]);
-                        let next = notices_until(&session, &Notice::LeaseResumed).await;
-                        assert!(!next.contains(&Notice::SessionOver));
+                        let next = notices_until(&session, &SessionEvent::LeaseResumed).await;
+                        assert!(!next.contains(&SessionEvent::SessionOver));
                         return true;
                     }
-                    Notice::SessionOver => return false,
+                    SessionEvent::SessionOver => return false,
                     other => panic!("{other:?}"),
                 }
             }

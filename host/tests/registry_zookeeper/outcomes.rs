@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use highlander_host::registry::{Claimed, Error, Registry};
-use highlander_services::link::Mode;
+use highlander_services::fault_proxy::Mode;
 
 use crate::cluster::{Cluster, claim_path, id, until, within};
 
@@ -18,7 +18,7 @@ async fn a_claim_whose_answer_was_lost_is_ours() {
         assert_eq!(session.claim(&id).await, Ok(Claimed::Granted));
         assert_eq!(session.release(&id).await, Ok(()));
         let count = session.claim_count();
-        link.set(Mode::CutFrom);
+        link.set(Mode::DropResponses);
         let claiming = tokio::spawn({
             let (session, id) = (Arc::clone(&session), id.clone());
             async move { session.claim(&id).await }
@@ -74,7 +74,7 @@ async fn a_release_whose_answer_was_lost_took_place() {
     let (session, link) = cluster.join_by_link("a-1", 0).await;
     let session = Arc::new(session);
     assert_eq!(session.claim(&id(1)).await, Ok(Claimed::Granted));
-    link.set(Mode::CutFrom);
+    link.set(Mode::DropResponses);
     let releasing = Arc::clone(&session);
     let releasing = tokio::spawn(async move { releasing.release(&id(1)).await });
     // A release reads before it deletes, so the deletion is sent only when answers arrive again.

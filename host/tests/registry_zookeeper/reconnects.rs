@@ -2,8 +2,8 @@
 
 use highlander_host::id::TypeName;
 use highlander_host::registry::conformance::patient::{claim, owner, release};
-use highlander_host::registry::members::Standing;
-use highlander_host::registry::{Claimed, Error, Notice, Registry};
+use highlander_host::registry::members::NodeStatus;
+use highlander_host::registry::{Claimed, Error, Registry, SessionEvent};
 use highlander_services::zookeeper::Config;
 use std::time::Duration;
 
@@ -20,25 +20,25 @@ async fn a_reconnect_in_time_keeps_claims_and_shows_what_was_missed() {
         link.cut();
         link.reset();
         let guest = cluster.join(&format!("guest-{round}")).await;
-        assert_eq!(other.set_standing(Standing::Draining).await, Ok(()));
+        assert_eq!(other.set_status(NodeStatus::Draining).await, Ok(()));
         link.heal();
-        notices_until(&session, &Notice::TypesUncertain).await;
+        notices_until(&session, &SessionEvent::TypesUncertain).await;
         until("the members are current", async || {
             let members = session.members().borrow().clone();
             members.find(guest.node()).is_some()
-                && members.find(other.node()).is_some_and(|it| it.standing == Standing::Draining)
+                && members.find(other.node()).is_some_and(|it| it.status == NodeStatus::Draining)
         })
         .await;
         // The watches are set again.
         let type_name = TypeName::new(&format!("t{round}")).unwrap();
-        assert_eq!(other.announce(&type_name).await, Ok(()));
-        notices_until(&session, &Notice::TypeChanged(type_name)).await;
-        assert_eq!(other.set_standing(Standing::Ready).await, Ok(()));
+        assert_eq!(other.publish_type_change(&type_name).await, Ok(()));
+        notices_until(&session, &SessionEvent::TypeChanged(type_name)).await;
+        assert_eq!(other.set_status(NodeStatus::Ready).await, Ok(()));
         guest.leave().await;
         until("changes are visible", async || {
             let members = session.members().borrow().clone();
             members.find(guest.node()).is_none()
-                && members.find(other.node()).is_some_and(|it| it.standing == Standing::Ready)
+                && members.find(other.node()).is_some_and(|it| it.status == NodeStatus::Ready)
         })
         .await;
         assert!(lease_holds(&session));
@@ -56,7 +56,7 @@ async fn a_claim_that_an_operator_removes_is_lost_and_the_session_goes_on() {
         assert_eq!(claim(&session, &id(number)).await, Ok(Claimed::Granted));
     }
     operator.delete(&claim_path(&id(1)), None).await.unwrap();
-    let lost = Notice::ClaimsLost(vec![session.granularity().key_of(&id(1))]);
+    let lost = SessionEvent::ClaimsLost(vec![session.granularity().key_of(&id(1))]);
     assert_eq!(notices_until(&session, &lost).await, [lost]);
     assert!(lease_holds(&session));
     assert_eq!(session.claim_count(), 2);
@@ -81,7 +81,7 @@ async fn a_session_whose_own_znodes_are_removed_is_over() {
         let other = cluster.join("b-1").await;
         assert_eq!(claim(&session, &id(1)).await, Ok(Claimed::Granted));
         operator.delete(&format!("{folder}/a-1"), None).await.unwrap();
-        notices_until(&session, &Notice::SessionOver).await;
+        notices_until(&session, &SessionEvent::SessionOver).await;
         assert!(!lease_holds(&session));
         assert_eq!(session.claim(&id(1)).await, Err(Error::SessionOver));
         until("its claims are free", async || other.claim(&id(1)).await == Ok(Claimed::Granted))

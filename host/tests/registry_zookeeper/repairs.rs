@@ -4,7 +4,7 @@
 use highlander_host::id::{NodeId, TypeName};
 use highlander_host::registry::conformance::patient::claim;
 use highlander_host::registry::zookeeper::ZooKeeperSessions;
-use highlander_host::registry::{Claimed, Notice, Registry};
+use highlander_host::registry::{Claimed, Registry, SessionEvent};
 use zookeeper_client::{Client, Error};
 
 use crate::cluster::{Cluster, claim_path, id, lease_holds, notices_until, until};
@@ -38,9 +38,9 @@ async fn claims_whose_folder_was_removed_are_lost_and_made_anew() {
     // The claims are gone from the registry, so the first session to request one gets it.
     assert_eq!(claim(&other, &id(1)).await, Ok(Claimed::Granted));
     let notice = loop {
-        match session.next_notice().await {
-            Notice::ClaimsLost(lost) => break lost,
-            other => assert!(matches!(other, Notice::TypesUncertain), "{other:?}"),
+        match session.next_event().await {
+            SessionEvent::ClaimsLost(lost) => break lost,
+            other => assert!(matches!(other, SessionEvent::TypesUncertain), "{other:?}"),
         }
     };
     let key_of = |number| session.granularity().key_of(&id(number));
@@ -62,7 +62,7 @@ async fn sessions_end_with_the_folder_of_their_descriptions_and_begin_anew() {
         assert_eq!(claim(&session, &id(1)).await, Ok(Claimed::Granted));
         delete_all(&operator, folder).await;
         for session in [&session, &other] {
-            notices_until(session, &Notice::SessionOver).await;
+            notices_until(session, &SessionEvent::SessionOver).await;
             assert!(!lease_holds(session), "{folder}: earlier claims are no longer trusted");
         }
         let (session, other) = (cluster.join("a-2").await, cluster.join("b-2").await);
@@ -84,8 +84,8 @@ async fn nodes_are_told_of_types_whose_folder_was_removed() {
     for round in 0..3 {
         delete_all(&operator, "/t").await;
         let type_name = TypeName::new(&format!("t{round}")).unwrap();
-        assert_eq!(session.announce(&type_name).await, Ok(()));
-        notices_until(&other, &Notice::TypeChanged(type_name)).await;
+        assert_eq!(session.publish_type_change(&type_name).await, Ok(()));
+        notices_until(&other, &SessionEvent::TypeChanged(type_name)).await;
     }
     assert!(lease_holds(&session) && lease_holds(&other), "this ends no session");
 }
@@ -97,7 +97,7 @@ async fn everything_is_made_again_where_the_chroot_was_removed() {
     assert_eq!(claim(&session, &id(1)).await, Ok(Claimed::Granted));
     let operator = Client::connect(&cluster.ensemble.connect_string()).await.unwrap();
     delete_all(&operator, "/test").await;
-    notices_until(&session, &Notice::SessionOver).await;
+    notices_until(&session, &SessionEvent::SessionOver).await;
     let sessions = ZooKeeperSessions::new(cluster.options.clone());
     let again = sessions.begin_as(NodeId::new("a-2")).await.unwrap();
     assert_eq!(claim(&again, &id(1)).await, Ok(Claimed::Granted));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use highlander_host::registry::conformance::patient::claim;
-use highlander_host::registry::{Claimed, Notice, Registry};
+use highlander_host::registry::{Claimed, Registry, SessionEvent};
 use highlander_services::zookeeper::Config;
 
 use crate::cluster::{Cluster, id, lease_holds, notices_until, until};
@@ -40,7 +40,7 @@ async fn a_session_that_the_servers_have_forgotten_is_over_and_the_next_one_begi
         std::fs::remove_dir_all(cluster.ensemble.folder().join("0/data/version-2")).unwrap();
         cluster.ensemble.restart(0);
     });
-    notices_until(&session, &Notice::SessionOver).await;
+    notices_until(&session, &SessionEvent::SessionOver).await;
     assert!(!lease_holds(&session));
     assert_eq!(session.claim_count(), 0);
     let next = cluster.join("a-2").await;
@@ -55,7 +55,7 @@ async fn without_a_majority_nothing_is_granted_and_afterwards_a_new_session_has_
     tokio::task::block_in_place(|| (0..2).for_each(|index| cluster.ensemble.kill(index)));
     until("the lease is over", async || !lease_holds(&session)).await;
     assert!(session.claim(&id(1)).await.is_err());
-    notices_until(&session, &Notice::SessionOver).await;
+    notices_until(&session, &SessionEvent::SessionOver).await;
     tokio::task::block_in_place(|| (0..2).for_each(|index| cluster.ensemble.restart(index)));
     let next = cluster.join("a-2").await;
     until("the claim is granted", async || next.claim(&id(1)).await == Ok(Claimed::Granted)).await;

@@ -3,7 +3,7 @@
 //! Each is a plain process or task on this machine, on free ports of 127.0.0.1 and in temporary folders, and ends
 //! when its value is dropped. This crate does not depend on Highlander.
 
-pub mod link;
+pub mod fault_proxy;
 pub mod ministack;
 mod ports;
 pub mod zookeeper;

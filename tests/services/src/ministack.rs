@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 /// Python starts slowly on a busy machine.
-const START_PATIENCE: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(50);
 /// Another process may take a port that was free a moment ago.
 const START_ATTEMPT_COUNT_MAX: usize = 3;
@@ -64,7 +64,7 @@ impl Ministack {
             .stderr(log);
         let child = command.spawn().with_context(|| format!("cannot run {}", program.display()))?;
         let mut ministack = Self { child, address, dir };
-        let making = tokio::time::timeout(START_PATIENCE, ministack.make_bucket(bucket));
+        let making = tokio::time::timeout(START_TIMEOUT, ministack.make_bucket(bucket));
         let outcome = making.await.context("the server does not answer").flatten();
         outcome.with_context(|| format!("ministack did not start:\n{}", ministack.log()))?;
         Ok(ministack)

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, Interval, interval_at, sleep};
 
 use super::Cluster;
-use super::member::Member;
+use super::node_process::NodeProcess;
 use super::objects::Objects;
 use crate::client::Client;
 use crate::history::Outcome;
@@ -34,7 +34,7 @@ pub struct Manner {
     /// Calls per second of all callers together, if responses are fast enough.
     pub rate: Option<u32>,
     /// Whether updates have keys and are repeated until they succeed.
-    pub is_patient: bool,
+    pub has_long_timeout: bool,
 }
 
 impl Manner {
@@ -42,13 +42,19 @@ impl Manner {
     #[must_use]
     pub fn of(cluster: &Cluster, callers: usize) -> Self {
         let through = (0..cluster.nodes().len()).collect();
-        Self { callers, through, pause: Duration::from_millis(2), rate: None, is_patient: false }
+        Self {
+            callers,
+            through,
+            pause: Duration::from_millis(2),
+            rate: None,
+            has_long_timeout: false,
+        }
     }
 
     /// Repeats each call under an idempotency key until it succeeds.
     #[must_use]
     pub fn patient(self) -> Self {
-        Self { is_patient: true, ..self }
+        Self { has_long_timeout: true, ..self }
     }
 
     /// Restricts the calls to these nodes.
@@ -98,7 +104,7 @@ pub struct Load {
 
 #[derive(Debug)]
 struct Shared {
-    members: Vec<Arc<Member>>,
+    members: Vec<Arc<NodeProcess>>,
     http: Client,
     objects: Objects,
     manner: Manner,
@@ -168,7 +174,7 @@ impl Caller {
             }
             let recorders = self.shared.objects.recorders();
             let recorder = Arc::clone(&recorders[self.random.random_range(0..recorders.len())]);
-            if self.shared.manner.is_patient {
+            if self.shared.manner.has_long_timeout {
                 self.insist(&recorder, turn).await;
             } else {
                 let outcome = self.call(&recorder, turn).await;
@@ -204,7 +210,7 @@ impl Caller {
                 self.shared.longest_ms.fetch_max(milliseconds, Ordering::Relaxed);
                 return;
             }
-            if took > crate::wait::PATIENCE {
+            if took > crate::wait::TIMEOUT {
                 self.shared.given_up_count.fetch_add(1, Ordering::Relaxed);
                 return;
             }

@@ -133,7 +133,7 @@ impl Objects {
     ///
     /// # Panics
     /// If a history violates a guarantee.
-    pub async fn judge(&self, cluster: &Cluster) -> Totals {
+    pub async fn check_history(&self, cluster: &Cluster) -> Totals {
         let took = self.settle(cluster).await;
         let running = cluster.nodes().iter().filter(|node| node.is_running());
         let clients: Vec<_> = running.map(|node| Client::new(&node.url())).collect();

@@ -69,11 +69,12 @@ async fn rollout(client: &Client, type_name: &str) -> Option<Value> {
 /// Whether all nodes have the same view of a type and have notified their objects, according to one of them.
 fn is_settled(said: &Value, count: usize) -> bool {
     let nodes = said["nodes"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let used = nodes.iter().map(|node| &node["progress"]).filter(|progress| progress["mark"] != 0);
+    let used =
+        nodes.iter().map(|node| &node["progress"]).filter(|progress| progress["generation"] != 0);
     let used: Vec<_> = used.collect();
-    let is_told = used
-        .iter()
-        .all(|progress| progress["is_tried"] == true && progress["mark"] == used[0]["mark"]);
-    let is_over = matches!(said["rollout"]["stage"].as_str(), None | Some("watching"));
+    let is_told = used.iter().all(|progress| {
+        progress["is_tried"] == true && progress["generation"] == used[0]["generation"]
+    });
+    let is_over = matches!(said["rollout"]["stage"].as_str(), None | Some("verifying"));
     nodes.len() == count && !used.is_empty() && is_told && is_over
 }

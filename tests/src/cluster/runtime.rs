@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use highlander_s3_server::{Options, Server};
-use highlander_services::link::Link;
+use highlander_services::fault_proxy::FaultProxy;
 use highlander_services::ministack::Ministack;
 use tokio::runtime::Runtime;
 
@@ -18,11 +18,11 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 });
 
 /// Starts a link on these threads. Without a target, the node behind it does not run yet.
-pub(super) async fn link(target: Option<SocketAddr>) -> Link {
+pub(super) async fn link(target: Option<SocketAddr>) -> FaultProxy {
     let link = RUNTIME.spawn(async move {
         match target {
-            Some(target) => Link::to(target).await,
-            None => Link::unaimed().await,
+            Some(target) => FaultProxy::to(target).await,
+            None => FaultProxy::unaimed().await,
         }
     });
     link.await.unwrap().expect("a port for a link")
@@ -30,8 +30,8 @@ pub(super) async fn link(target: Option<SocketAddr>) -> Link {
 
 /// Starts a link on these threads from blocking code.
 #[must_use]
-pub fn link_from_blocking(target: SocketAddr) -> Link {
-    RUNTIME.block_on(Link::to(target)).expect("a port for a link")
+pub fn link_from_blocking(target: SocketAddr) -> FaultProxy {
+    RUNTIME.block_on(FaultProxy::to(target)).expect("a port for a link")
 }
 
 /// Starts an S3 server on these threads.

@@ -74,10 +74,10 @@ impl Recorder {
         &self,
         client: &Client,
         key: Option<&str>,
-        patience: Duration,
+        limit: Duration,
     ) -> Outcome {
         let (change, request) = self.command(client, key);
-        self.record(Kind::Change, change, request.timeout(patience)).await
+        self.record(Kind::Change, change, request.timeout(limit)).await
     }
 
     fn command(&self, client: &Client, key: Option<&str>) -> (u64, Request) {
@@ -166,7 +166,7 @@ impl Recorder {
             let value = state["digest"].as_u64().expect("a journal has a digest");
             seen = Seen { value, version: reply.version(), epoch: reply.epoch() };
         }
-        self.judge(&Last { seen, entries });
+        self.check_history(&Last { seen, entries });
         seen
     }
 
@@ -177,13 +177,14 @@ impl Recorder {
     pub fn audit_record(&self, blob: Option<&[u8]>) {
         let Some(blob) = blob else {
             let entries = self.is_journal.then(Vec::new);
-            return self.judge(&Last { seen: Seen { value: 0, version: 0, epoch: 0 }, entries });
+            return self
+                .check_history(&Last { seen: Seen { value: 0, version: 0, epoch: 0 }, entries });
         };
         let record = Record::read(blob).unwrap_or_else(|violation| self.fail(&violation));
         if record.object != self.object {
             self.fail(&Violation::Record(format!("the record is of {}", record.object)));
         }
-        self.judge(&record.last().unwrap_or_else(|violation| self.fail(&violation)));
+        self.check_history(&record.last().unwrap_or_else(|violation| self.fail(&violation)));
         if let Err(violation) = self.check_answered(&record) {
             self.fail(&violation);
         }
@@ -204,7 +205,7 @@ impl Recorder {
         Ok(())
     }
 
-    fn judge(&self, last: &Last) {
+    fn check_history(&self, last: &Last) {
         if let Err(violation) = check(&self.calls(), last) {
             self.fail(&violation);
         }

@@ -3,24 +3,26 @@
 //! Each fault test calls objects through all nodes while the fault lasts. Afterwards every object must respond
 //! again, and all histories are checked against the responses to callers and against the records in the store.
 
+mod acceptance;
 mod agreement;
 mod callers;
+mod claim_partitions;
 mod clients;
 mod clocks;
 mod collections;
+mod crash_during_rollout;
 mod crashes;
-mod cuts;
 mod deletions;
 mod elections;
 mod ensembles;
 mod events;
-mod freezes;
-mod herds;
+mod graceful_shutdown;
 mod keys;
-mod leaving;
 mod listings;
 mod lone_nodes;
-mod partitions;
+mod network_partitions;
+mod object_calls;
+mod paused_nodes;
 mod quarantines;
 mod races;
 mod refusals;
@@ -30,13 +32,11 @@ mod routing;
 mod slow_store;
 mod starts;
 mod store_faults;
-mod swap_deaths;
 mod swap_faults;
 mod swaps;
 mod takeovers;
-mod talk;
+mod thundering_herd;
 mod todos;
-mod together;
 
 use highlander_tests::cluster::Cluster;
 use highlander_tests::cluster::load::{Load, Manner, Met};

@@ -73,7 +73,7 @@ async fn json_is_what_the_node_sent() {
     assert_eq!(run(&["where", "counter/a"]).await["version"], 1);
     assert_eq!(run(&["types"]).await["name"], "counter");
     assert_eq!(run(&["types", "counter"]).await["current"], 1);
-    assert_eq!(run(&["nodes"]).await["state"], "ready");
+    assert_eq!(run(&["nodes"]).await["status"], "ready");
     assert_eq!(run(&["deactivate", "counter/a"]).await["was_active"], true);
 }
 
@@ -103,7 +103,7 @@ async fn wrong_usage_is_exit_code_2() {
         (&["deploy", &file("counter"), "--canary", "10"], "percent sign"),
         (&["deploy", "no-such-file.wasm"], "no-such-file.wasm"),
         (&["deploy", "Cargo.toml"], "not a WebAssembly file"),
-        (&["deploy", &file("liar-describe")], "[component-refused]"),
+        (&["deploy", &file("malformed-describe")], "[component-refused]"),
         (&["delete", "counter/never"], "[object-not-found]"),
         (&["no-such-command"], "no-such-command"),
         (&["--url", "ftp://x", "nodes"], "ftp://x"),

@@ -7,8 +7,8 @@ use std::fs;
 use std::time::Duration;
 
 use highlander_tests::client::{Client, Reply};
+use highlander_tests::iterations::{is_soak, iterations};
 use highlander_tests::node::{Node, Options};
-use highlander_tests::rounds::{is_soak, rounds};
 use highlander_tests::{artifacts, wait};
 use rustix::process::Signal;
 use tokio::task::JoinHandle;
@@ -146,7 +146,7 @@ impl<'a> Calls<'a> {
 async fn check_bomb(bomb: Vec<u8>, options: Options, limit: &str) {
     let node = Node::start_with(options, &["counter"]).await;
     let mut calls = Calls::new(&node);
-    for _ in 0..rounds(200, 3_000) {
+    for _ in 0..iterations(200, 3_000) {
         calls.call().await;
     }
     let (before, before_kib) = (calls.take_percentiles(), calls.most_kib);
@@ -205,7 +205,7 @@ async fn a_schema_that_is_nested_too_deeply_is_refused_and_harms_no_other_type()
 /// A soak uses the default limit of nodes.
 #[tokio::test]
 async fn what_takes_too_long_to_compile_is_refused() {
-    let seconds = rounds(5, 30);
+    let seconds = iterations(5, 30);
     let time_max = format!("{seconds}s");
     let limit = format!("{time_max} (sandbox.compile_time_max)");
     check_bomb(slow(), options(&time_max, "4GiB"), &limit).await;

@@ -69,7 +69,7 @@ async fn a_state_that_is_not_json_survives_a_crash_and_is_shown_as_json() {
 
 #[tokio::test]
 async fn the_detail_of_a_rejection_reaches_every_caller() {
-    let node = node(&["limiter", "together"]).await;
+    let node = node(&["limiter", "interacting"]).await;
     let client = node.client();
     let take = async || client.call("limiter/a", "take").send().await.done().json();
     for left in (0..5).rev() {
@@ -84,7 +84,7 @@ async fn the_detail_of_a_rejection_reaches_every_caller() {
     let denied = client.call("limiter/a", "denied").send().await.done().json();
     assert_eq!(denied, 1, "the rejection must not change the state");
     let call = json!({ "type": "limiter", "key": "a", "handler": "check" });
-    let told = client.call("together/b", "call").json(call).send().await.done().json();
+    let told = client.call("interacting/b", "call").json(call).send().await.done().json();
     assert!(is_wait(&told["error"]["detail"]), "{told}");
     let (said, _) = node.cli(&["call", "limiter/a", "check"]).await.error(1);
     assert!(said.contains(r#"(rate-limited {"retry_after_ms":"#), "{said}");

@@ -65,7 +65,7 @@ async fn an_object_whose_state_the_code_cannot_read_stays_on_its_own() {
     let reply = client.call("counter/b", "increment").send().await.done();
     assert_eq!((reply.json(), reply.revision()), (json!(1), 2));
     let shown = client.get("/v1/types/counter").send().await.done().json();
-    let why = shown["held_back"]["a"].as_str().unwrap_or_default();
+    let why = shown["pinned"]["a"].as_str().unwrap_or_default();
     assert!(why.contains("cannot read its state"), "{shown}");
     client.deploy("counter-v2").await;
     let reply = client.call("counter/a", "increment").send().await.done();

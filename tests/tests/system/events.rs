@@ -20,21 +20,21 @@ fn short(events: &[Seen]) -> Vec<String> {
 
 #[tokio::test]
 async fn what_is_committed_is_told_in_order_and_nothing_else() {
-    let node = Node::with_guests(&["together"]).await;
+    let node = Node::with_guests(&["interacting"]).await;
     let client = node.client();
-    let mut watching = Watching::begin(&client, "together/a", None).await;
-    publish(&client, "together/a", &json!({ "n": 1 }), 2).await;
+    let mut watching = Watching::begin(&client, "interacting/a", None).await;
+    publish(&client, "interacting/a", &json!({ "n": 1 }), 2).await;
     let failing = json!({ "effect": { "publish": { "name": "lost" } }, "failure": "reject" });
-    let reply = client.call("together/a", "fail_after").json(failing).send().await;
+    let reply = client.call("interacting/a", "fail_after").json(failing).send().await;
     reply.problem("object-rejected");
-    let _ = client.call("together/a", "refuse_messages").json(json!(true)).send().await.done();
+    let _ = client.call("interacting/a", "refuse_messages").json(json!(true)).send().await.done();
     let events = watching.until(2).await;
     assert_eq!(short(&events), ["0 reset", "1.1 told", "1.2 told", "1 changed", "2 changed"]);
     assert_eq!(events[1].data, json!({ "n": 1 }));
     // The type publishes its state.
     assert_eq!(events[4].data["version"], 2);
     assert_eq!(events[4].data["state"]["refuses_messages"], true, "{:?}", events[4].data);
-    let mut late = Watching::begin(&client, "together/a", None).await;
+    let mut late = Watching::begin(&client, "interacting/a", None).await;
     assert_eq!(late.next().await.unwrap().data, events[4].data);
 }
 
@@ -107,16 +107,16 @@ async fn an_object_that_is_watched_stays_in_memory() {
 
 #[tokio::test]
 async fn who_does_not_read_is_sent_away_and_delays_nobody() {
-    let node = Node::with_guests(&["together"]).await;
+    let node = Node::with_guests(&["interacting"]).await;
     let client = node.client();
     let mut slow = Wire::connect(node.url()).await;
-    let head = "GET /v1/objects/together/a/events HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    let head = "GET /v1/objects/interacting/a/events HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     assert!(slow.write(head.as_bytes()).await);
-    let mut quick = Watching::begin(&client, "together/a", None).await;
+    let mut quick = Watching::begin(&client, "interacting/a", None).await;
     let data = json!("x".repeat(4_000));
     let calls = async {
         for _ in 0..100 {
-            publish(&client, "together/a", &data, 60).await;
+            publish(&client, "interacting/a", &data, 60).await;
         }
     };
     let (events, ()) = tokio::join!(quick.until(100), calls);
@@ -196,15 +196,15 @@ async fn the_command_comes_back_by_itself() {
 
 #[tokio::test]
 async fn ten_clients_each_get_every_event() {
-    let node = Node::with_guests(&["together"]).await;
+    let node = Node::with_guests(&["interacting"]).await;
     let client = node.client();
     let mut watchers = Vec::new();
     for _ in 0..10 {
-        watchers.push(Watching::begin(&client, "together/a", None).await);
+        watchers.push(Watching::begin(&client, "interacting/a", None).await);
     }
     let calls = async {
         for n in 0..100_u64 {
-            publish(&client, "together/a", &json!(n), 1).await;
+            publish(&client, "interacting/a", &json!(n), 1).await;
         }
     };
     let reading = async {

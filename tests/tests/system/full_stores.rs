@@ -39,7 +39,7 @@ impl Cramped {
         start.arg(artifacts::binary()).args(["dev", "--listen", "127.0.0.1:0", "--data"]);
         start.arg(data.path());
         command::clear_environment(&mut start);
-        Options::new().with("objects.store_patience", "1s").apply(&mut start);
+        Options::new().with("objects.store_unavailable_timeout", "1s").apply(&mut start);
         let (process, url) = node::launch(&mut start).await;
         Self { process, client: Client::new(&url), data }
     }
@@ -83,7 +83,7 @@ async fn a_bucket_that_takes_no_writes_makes_the_node_unready_until_it_does() {
         [(500, "InternalError", "outcome-unknown"), (403, "QuotaExceeded", "store-unavailable")]
     {
         let options = ClusterOptions { nodes: 1, ..ClusterOptions::new() }
-            .with("objects.store_patience", "1s")
+            .with("objects.store_unavailable_timeout", "1s")
             .with("objects.call_timeout", "5s");
         let cluster = Cluster::start(options.guests(&["counter"])).await;
         let client = cluster.client(0);

@@ -160,10 +160,10 @@ async fn what_passes_to_the_host_has_a_limit() {
     check_harmless("grow_state", json!(4 << 20), "state-too-large").await;
 }
 
-/// `liar` violates the WIT world at the step that its object's key names.
+/// `malformed-replies` violates the WIT world at the step that its object's key names.
 #[tokio::test]
 async fn a_component_that_breaks_the_contract_breaks_its_own_objects_alone() {
-    let node = Node::start_with(Options::new(), &["liar"]).await;
+    let node = Node::start_with(Options::new(), &["malformed-replies"]).await;
     let client = node.client();
     for (key, code) in [
         ("garbage-reply", "contract-broken"),
@@ -181,7 +181,7 @@ async fn a_component_that_breaks_the_contract_breaks_its_own_objects_alone() {
         ("refuse-restore", "state-unreadable"),
         ("newer-schema", "state-unreadable"),
     ] {
-        let object = format!("liar/{key}");
+        let object = format!("malformed-replies/{key}");
         for _ in 0..2 {
             client.call(&object, "count").send().await.problem(code);
         }
@@ -189,7 +189,10 @@ async fn a_component_that_breaks_the_contract_breaks_its_own_objects_alone() {
         assert_eq!((&owner["version"], &owner["exists"]), (&json!(0), &json!(false)), "{key}");
     }
     for number in 1..=2 {
-        assert_eq!(client.call("liar/honest", "count").send().await.done().json(), number);
+        assert_eq!(
+            client.call("malformed-replies/honest", "count").send().await.done().json(),
+            number
+        );
     }
 }
 

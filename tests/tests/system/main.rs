@@ -11,6 +11,7 @@
     reason = "a test that cannot continue panics with the reason"
 )]
 
+mod acceptance;
 mod application;
 mod browser;
 mod callers;
@@ -30,14 +31,13 @@ mod hostile;
 mod idempotency;
 mod idle;
 mod migrations;
-mod moods;
+mod object_calls;
 mod openapi;
 mod problems;
 mod projects;
 mod python;
+mod restore_failures;
 mod stopping;
 mod stores;
-mod talk;
-mod together;
 mod updates;
 mod uploads;

@@ -52,7 +52,7 @@ async fn a_node_that_is_stopping_begins_nothing_new() {
     client.get("/readyz").send().await.problem("draining");
     assert_eq!(client.get("/healthz").send().await.done().text(), "ok\n");
     let nodes = client.get("/v1/nodes").send().await.done().json();
-    assert_eq!(nodes["nodes"][0]["state"], "draining");
+    assert_eq!(nodes["nodes"][0]["status"], "draining");
 }
 
 #[tokio::test]

@@ -10,8 +10,8 @@ use highlander_tests::cluster::objects::Objects;
 use highlander_tests::cluster::options::ClusterOptions;
 use highlander_tests::history::Outcome;
 use highlander_tests::history::recorder::Recorder;
+use highlander_tests::iterations::iterations;
 use highlander_tests::node::Node;
-use highlander_tests::rounds::rounds;
 use highlander_tests::seed;
 use reqwest::Method;
 use serde_json::json;
@@ -56,7 +56,7 @@ async fn check_idempotency(client: &Client) {
 async fn check_crashes(test: &str, cluster: &Cluster) {
     let mut random = seed::random_numbers(test);
     let objects = Objects::journals("crash", 4);
-    for round in 0..rounds(2, 20) {
+    for round in 0..iterations(2, 20) {
         let load = Load::start(cluster, &objects, Manner::of(cluster, 4), &mut random);
         objects.more_answers(50).await;
         let victim = cluster.node(usize::try_from(round).unwrap() % 2);
@@ -64,7 +64,7 @@ async fn check_crashes(test: &str, cluster: &Cluster) {
         let _ = objects.settle(cluster).await;
         let _ = load.stop().await;
         victim.restart().await;
-        let _ = objects.judge(cluster).await;
+        let _ = objects.check_history(cluster).await;
     }
 }
 
@@ -74,7 +74,7 @@ async fn objects_behave_on_the_embedded_store() {
     check_first_object(&node.client()).await;
     check_idempotency(&node.client()).await;
     let recorder = Recorder::new("journal/crash");
-    for round in 0..rounds(3, 20) {
+    for round in 0..iterations(3, 20) {
         let _ = recorder.change(&node.client(), Some(&format!("k{round}"))).await;
         node.kill9();
         node.restart().await;

@@ -54,7 +54,7 @@ async fn a_call_whose_client_went_away_is_whole_or_nothing() {
         let length = if call % 3 == 0 { text.len() - 2 } else { text.len() };
         assert!(wire.write(&text.as_bytes()[..length]).await);
         if call % 2 == 0 && call % 3 != 0 {
-            assert!(wire.is_over_within(highlander_tests::wait::PATIENCE).await);
+            assert!(wire.is_over_within(highlander_tests::wait::TIMEOUT).await);
         }
     }
     let (client, mut versions) = (node.client(), BTreeSet::new());

@@ -40,7 +40,7 @@ async fn an_import_that_is_not_granted_is_named() {
 
 #[tokio::test]
 async fn a_component_that_traps_when_asked_is_refused() {
-    check_refused(artifacts::guest_bytes("liar-describe"), "component-refused", "").await;
+    check_refused(artifacts::guest_bytes("malformed-describe"), "component-refused", "").await;
 }
 
 /// Loops end with the CPU budget of one call, memory with the limit of one instance.
@@ -48,19 +48,19 @@ async fn a_component_that_traps_when_asked_is_refused() {
 async fn a_component_that_does_harm_when_asked_is_refused() {
     for (word, reason) in [("loop", "processor time"), ("eat", "memory"), ("garbage", "media type")]
     {
-        let wasm = artifacts::told_bytes("liar-describe", word);
+        let wasm = artifacts::told_bytes("malformed-describe", word);
         check_refused(wasm, "component-refused", reason).await;
     }
 }
 
 #[tokio::test]
 async fn a_component_with_impossible_handlers_is_refused() {
-    check_refused(artifacts::guest_bytes("liar-names"), "component-refused", "").await;
+    check_refused(artifacts::guest_bytes("malformed-names"), "component-refused", "").await;
 }
 
 #[tokio::test]
 async fn a_component_with_schemas_that_are_none_is_refused() {
-    check_refused(artifacts::guest_bytes("liar-schema"), "component-refused", "schema").await;
+    check_refused(artifacts::guest_bytes("malformed-schema"), "component-refused", "schema").await;
 }
 
 #[tokio::test]
@@ -119,7 +119,7 @@ async fn a_component_that_takes_something_away_needs_force() {
 async fn a_component_that_offers_as_much_and_more_needs_no_force() {
     let node = Node::with_guests(&["counter", "todo"]).await;
     let client = node.client();
-    for (guest, revision) in [("counter-v2", 2), ("counter-moody", 3), ("todo-v2", 2)] {
+    for (guest, revision) in [("counter-v2", 2), ("counter-faulty", 3), ("todo-v2", 2)] {
         assert_eq!(client.deploy(guest).await, revision, "{guest}");
     }
 }

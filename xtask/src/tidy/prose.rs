@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sentences_without_an_actor_are_found() {
+    fn sentences_without_a_subject_are_found() {
         let text = "/// Returns the node.\n///\n/// Nobody is told.\nfn nobody() {}\n";
         let expected = "3: \"nobody is told …\": somebody/nobody/anybody";
         assert_findings(&check(&file("host/src/a.rs", text)), &[expected]);

@@ -27,7 +27,12 @@ fn untested(readme: &File, lines: &[String]) -> Vec<Finding> {
         } else if is_cluster && is_block && !line.is_empty() && !lines.iter().any(|run| run == line)
         {
             let what = format!("`{line}` is not run by `cargo xtask cluster --once`");
-            findings.push(Finding::new(readme, index + 1, &what, "add it to cluster/lines.rs"));
+            findings.push(Finding::new(
+                readme,
+                index + 1,
+                &what,
+                "add it to cluster/script_steps.rs",
+            ));
         }
     }
     findings

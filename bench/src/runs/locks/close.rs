@@ -16,10 +16,10 @@ use zookeeper_client::{Acls, Client, CreateMode};
 
 use super::rates::servers;
 use super::{FILLING, Numbers, Until, take, warm_up};
-use crate::locker::{self, Locker, Way};
-use crate::parts::{self, Durability};
+use crate::fixtures::{self, Durability};
 use crate::report::Report;
 use crate::runs::Plan;
+use crate::zk_locks::{self, Locker, Way};
 
 const CLAIM_COUNTS: [u64; 3] = [1_000, 10_000, 50_000];
 /// Limited, because creating the claims takes most of the time.
@@ -34,7 +34,7 @@ const PATH: &str = "/written";
 pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
     let mut report = Report::new("lock-close", "Closing a session with many claims");
     for server_count in [1, 3] {
-        let ensemble = parts::ensemble(server_count, Durability::Synced)?;
+        let ensemble = fixtures::ensemble(server_count, Durability::Synced)?;
         let numbers = Numbers::default();
         let locker = Arc::new(Locker::open(Way::Claim, &ensemble).await?);
         warm_up(&locker, &numbers).await?;
@@ -95,7 +95,7 @@ struct Writer {
 
 impl Writer {
     async fn start(ensemble: &Ensemble) -> Result<Self> {
-        let client = locker::client(ensemble).await?;
+        let client = zk_locks::client(ensemble).await?;
         client.mkdir(PATH, &CreateMode::Persistent.with_acls(Acls::anyone_all())).await?;
         let (stop, stopped) = watch::channel(false);
         Ok(Self { writing: tokio::spawn(write(client, stopped)), stop })

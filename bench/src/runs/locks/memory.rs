@@ -10,9 +10,9 @@ use anyhow::{Context, Result};
 use highlander_services::zookeeper::{Config, Ensemble};
 
 use super::{FILLING, Numbers, Until, give_back, take, warm_up};
-use crate::locker::{Locker, Way};
-use crate::parts::{self, Durability};
+use crate::fixtures::{self, Durability};
 use crate::report::Report;
+use crate::zk_locks::{Locker, Way};
 
 const LOCK_COUNT: u64 = 50_000;
 const HEAP: &str = "heap per held lock, bytes";
@@ -26,7 +26,7 @@ pub(in crate::runs) async fn run() -> Result<Report> {
         let ensemble = Ensemble::try_start(Config {
             // By default, the collector leaves some dead objects in place, and they would count as live.
             java_arguments: vec!["-XX:MarkSweepDeadRatio=0".to_owned()],
-            ..parts::settings(1, Durability::Unsynced)
+            ..fixtures::settings(1, Durability::Unsynced)
         })?;
         let locker = Arc::new(Locker::open(way, &ensemble).await?);
         let numbers = Numbers::default();

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::Numbers;
-use crate::parts::{self, Durability};
+use crate::fixtures::{self, Durability};
 use crate::report::Report;
 use crate::runs::Plan;
 
@@ -28,11 +28,11 @@ const CLAIMS: &str = "claims held at the end";
 pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
     let title = "First calls of new objects on one node, 64 at once, 3 ZooKeeper servers";
     let mut report = Report::new("lock-partitions", title);
-    let ensemble = parts::ensemble(3, Durability::Synced)?;
+    let ensemble = fixtures::ensemble(3, Durability::Synced)?;
     let partitions = Granularity::Partitions(PARTITION_COUNT);
     let subjects: [(&str, Arc<dyn Sessions>); 3] = [
-        ("a claim per object", Arc::new(parts::sessions(&ensemble, "a", Granularity::Object))),
-        ("4,096 partitions held", Arc::new(parts::sessions(&ensemble, "b", partitions))),
+        ("a claim per object", Arc::new(fixtures::sessions(&ensemble, "a", Granularity::Object))),
+        ("4,096 partitions held", Arc::new(fixtures::sessions(&ensemble, "b", partitions))),
         (
             "registry in the process",
             Arc::new(LocalSessions::new(Directory::new(), "c", "127.0.0.1:1")),
@@ -41,7 +41,7 @@ pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
     let numbers = Numbers::default();
     let mut nodes = Vec::new();
     for (name, sessions) in subjects {
-        let node = parts::node(&plan.artifacts, sessions, Arc::new(Memory::new())).await?;
+        let node = fixtures::node(&plan.artifacts, sessions, Arc::new(Memory::new())).await?;
         let session = node.session().context("the node's session has ended")?;
         if session.granularity() == partitions {
             let filling = Instant::now();
@@ -74,7 +74,7 @@ async fn hold_all(session: &Arc<dyn Registry>) -> Result<()> {
         let (session, numbers) = (Arc::clone(session), numbers.clone());
         tasks.spawn(async move {
             while session.claim_count() < PARTITION_COUNT as usize {
-                let id = parts::counter(&format!("filling-{}", numbers.next()))?;
+                let id = fixtures::counter(&format!("filling-{}", numbers.next()))?;
                 session.claim(&id).await?;
                 session.release(&id).await?;
             }
@@ -96,8 +96,8 @@ async fn activate(node: &Arc<Node>, numbers: &Numbers, limit: Duration) -> Resul
         tasks.spawn(async move {
             let mut count = 0_u32;
             while began.elapsed() < limit {
-                let id = parts::counter(&format!("new-{}", numbers.next()))?;
-                parts::call(&node, &id, "value").await?;
+                let id = fixtures::counter(&format!("new-{}", numbers.next()))?;
+                fixtures::call(&node, &id, "value").await?;
                 count += 1;
             }
             anyhow::Ok(count)

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use anyhow::Result;
 
 use super::{Numbers, Until, give_back, take, warm_up};
-use crate::locker::{Locker, Way};
-use crate::parts::{self, Durability};
+use crate::fixtures::{self, Durability};
 use crate::report::{Bound, Report};
 use crate::runs::Plan;
+use crate::zk_locks::{Locker, Way};
 
 const CONCURRENCIES: [usize; 4] = [1, 8, 64, 512];
 const SERVER_COUNTS: [usize; 2] = [1, 3];
@@ -18,7 +18,7 @@ const SERVER_COUNTS: [usize; 2] = [1, 3];
 pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
     let mut report = Report::new("lock-rates", "Locks acquired and released by one session");
     for server_count in SERVER_COUNTS {
-        let ensemble = parts::ensemble(server_count, Durability::Synced)?;
+        let ensemble = fixtures::ensemble(server_count, Durability::Synced)?;
         let numbers = Numbers::default();
         let mut lockers = Vec::new();
         for way in Way::ALL {

@@ -16,7 +16,7 @@ use highlander_host::store::record::codec;
 use highlander_host::store::s3::S3;
 use tokio::time::Instant;
 
-use crate::parts::{self, Blobs, Durability};
+use crate::fixtures::{self, Blobs, Durability};
 use crate::report::{Bound, Report};
 use crate::runs::Plan;
 use crate::samples::Latencies;
@@ -31,16 +31,16 @@ const BY_HAND: &str = "direct";
 pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
     let title = "First call of an object in S3, one client, 1 ZooKeeper server";
     let mut report = Report::new("s3-activation", title);
-    let ensemble = parts::ensemble(1, Durability::Synced)?;
+    let ensemble = fixtures::ensemble(1, Durability::Synced)?;
     let blobs = Blobs::start(&plan.artifacts).await?;
-    let sessions = |name| Arc::new(parts::sessions(&ensemble, name, Granularity::Object));
-    let node = parts::node(&plan.artifacts, sessions("node"), blobs.store().await?).await?;
+    let sessions = |name| Arc::new(fixtures::sessions(&ensemble, name, Granularity::Object));
+    let node = fixtures::node(&plan.artifacts, sessions("node"), blobs.store().await?).await?;
     let hand = Hand::new(plan, sessions("hand").begin().await?, blobs.store().await?).await?;
     let hand = Arc::new(hand);
     let mut ids = Vec::new();
     for index in 0..COUNT {
-        let id = parts::counter(&format!("cold-{index}"))?;
-        parts::call(&node, &id, "increment").await?;
+        let id = fixtures::counter(&format!("cold-{index}"))?;
+        fixtures::call(&node, &id, "increment").await?;
         node.deactivate(&id).await;
         ids.push(id);
     }
@@ -69,7 +69,7 @@ async fn turn(node: &Node, hand: &Hand, ids: &[ObjectId]) -> Result<[Latencies; 
     let (mut of_node, mut by_hand) = (Latencies::default(), Latencies::default());
     for id in ids {
         let began = Instant::now();
-        parts::call(node, id, "value").await?;
+        fixtures::call(node, id, "value").await?;
         of_node.add(began.elapsed());
         ensure!(node.deactivate(id).await, "{id} was not active");
         let began = Instant::now();

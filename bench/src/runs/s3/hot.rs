@@ -12,7 +12,7 @@ use highlander_s3_server::faults::Operation;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::parts::{self, Blobs};
+use crate::fixtures::{self, Blobs};
 use crate::report::{Bound, Report};
 use crate::runs::Plan;
 
@@ -28,7 +28,7 @@ pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
         Report::new("s3-hot", "Updates of one object by 64 clients, S3 with 20 ms latency");
     let blobs = Blobs::start(&plan.artifacts).await?;
     let sessions = Arc::new(LocalSessions::new(Directory::new(), "bench", "127.0.0.1:1"));
-    let node = parts::node(&plan.artifacts, sessions, blobs.store().await?).await?;
+    let node = fixtures::node(&plan.artifacts, sessions, blobs.store().await?).await?;
     blobs.set_latency(LATENCY);
     load(&node, plan.turn / 4).await?;
     for _ in 0..plan.round_count {
@@ -52,10 +52,10 @@ pub(in crate::runs) async fn load(node: &Arc<Node>, limit: Duration) -> Result<u
     for _ in 0..CLIENT_COUNT {
         let node = Arc::clone(node);
         clients.spawn(async move {
-            let id = parts::counter("hot")?;
+            let id = fixtures::counter("hot")?;
             let mut count = 0;
             while began.elapsed() < limit {
-                parts::call(&node, &id, "increment").await?;
+                fixtures::call(&node, &id, "increment").await?;
                 count += 1;
             }
             anyhow::Ok(count)

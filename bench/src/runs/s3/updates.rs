@@ -15,7 +15,7 @@ use highlander_host::store::{Condition, ETag};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::parts::{self, Blobs};
+use crate::fixtures::{self, Blobs};
 use crate::process::own_cpu;
 use crate::report::{Bound, Report};
 use crate::runs::Plan;
@@ -33,11 +33,11 @@ pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
     let mut report = Report::new("s3-updates", title);
     let blobs = Blobs::start(&plan.artifacts).await?;
     let sessions = Arc::new(LocalSessions::new(Directory::new(), "bench", "127.0.0.1:1"));
-    let node = parts::node(&plan.artifacts, sessions, blobs.store().await?).await?;
+    let node = fixtures::node(&plan.artifacts, sessions, blobs.store().await?).await?;
     // Creates every object, and completes one-time compilation.
     let updates = Load::Updates(node);
     load(&updates, Duration::from_secs(1)).await?;
-    let record = blobs.blob(&parts::counter(&name(0, 0))?.blob_key())?;
+    let record = blobs.blob(&fixtures::counter(&name(0, 0))?.blob_key())?;
     let puts = Load::Puts(Arc::new(Puts::new(blobs.store().await?, record).await?));
     load(&puts, Duration::from_millis(500)).await?;
     let mut subjects = [("PUT", &puts), ("update", &updates)];
@@ -88,7 +88,7 @@ impl Puts {
                 let mut etag = None;
                 for index in 0..NAME_COUNT {
                     let name = blob_name(client, index);
-                    etag = Some(parts::put(&store, &name, &record, Condition::Absent).await?);
+                    etag = Some(fixtures::put(&store, &name, &record, Condition::Absent).await?);
                 }
                 etag.context("no blob was written")
             });
@@ -137,7 +137,7 @@ async fn put(puts: &Puts, client: usize, began: Instant, limit: Duration) -> Res
                 return Ok(count);
             }
             let condition = Condition::Matches(puts.etag.clone());
-            parts::put(&puts.store, &blob_name(client, index), &puts.record, condition).await?;
+            fixtures::put(&puts.store, &blob_name(client, index), &puts.record, condition).await?;
             count += 1;
         }
     }
@@ -151,7 +151,7 @@ async fn update(node: &Node, client: usize, began: Instant, limit: Duration) -> 
             if began.elapsed() >= limit {
                 return Ok(count);
             }
-            parts::call(node, &parts::counter(&name(client, index))?, "increment").await?;
+            fixtures::call(node, &fixtures::counter(&name(client, index))?, "increment").await?;
             count += 1;
         }
     }

@@ -20,11 +20,11 @@ use tokio::time::Instant;
 
 use crate::artifacts::variant;
 use crate::cluster::Cluster;
+use crate::http_client::{self, Body};
 use crate::load::Target;
 use crate::report::Report;
 use crate::runs::{Length, Plan, touch};
 use crate::subject;
-use crate::wire::{self, Body};
 
 const OBJECT_COUNT: u64 = 10_000;
 const OBJECT_COUNT_QUICK: u64 = 300;
@@ -84,7 +84,7 @@ pub(in crate::runs) async fn run(plan: &Plan) -> Result<Report> {
 async fn rehearse(address: SocketAddr, wasm: &[u8], count: u64) -> Result<Duration> {
     let body = Body { media_type: "application/wasm", bytes: wasm };
     let began = Instant::now();
-    let reply = wire::ask(address, "POST", "/v1/rehearsals?sample=all", &body).await?;
+    let reply = http_client::ask(address, "POST", "/v1/rehearsals?sample=all", &body).await?;
     let elapsed = began.elapsed();
     let text = reply.done()?;
     let document: Value = serde_json::from_str(&text)?;

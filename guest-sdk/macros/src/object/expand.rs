@@ -19,7 +19,7 @@ pub(super) fn expand(input: &Input<'_>) -> TokenStream {
     let dispatch = dispatch(input);
     let client = client::expand(input);
     let no_aliases = input.methods.iter().filter_map(no_alias);
-    let shows_state = input.shows_state.then(|| quote! { const SHOWS_STATE: bool = true; });
+    let publish_state = input.publish_state.then(|| quote! { const SHOWS_STATE: bool = true; });
     quote! {
         const _: () = {
             #(#argument_structs)*
@@ -30,7 +30,7 @@ pub(super) fn expand(input: &Input<'_>) -> TokenStream {
             impl ::highlander_sdk::Object for #state {
                 const TYPE_NAME: &'static str = #type_name;
                 const DOCUMENTATION: &'static str = #documentation;
-                #shows_state
+                #publish_state
                 type Client = __Client<::highlander_sdk::__private::Calls>;
                 type Messages = __Client<::highlander_sdk::__private::Messages>;
                 #handlers
@@ -189,13 +189,13 @@ fn dispatch(input: &Input<'_>) -> TokenStream {
             ctx: &::highlander_sdk::Context,
             handler: &str,
             argument: &[u8],
-        ) -> ::core::result::Result<::std::vec::Vec<u8>, ::highlander_sdk::CallError> {
+        ) -> ::core::result::Result<::std::vec::Vec<u8>, ::highlander_sdk::HandlerError> {
             match handler {
                 #get
                 #put
                 #(#arms)*
                 _ => ::core::result::Result::Err(
-                    ::highlander_sdk::__private::CallError::UnknownHandler,
+                    ::highlander_sdk::__private::HandlerError::UnknownHandler,
                 ),
             }
         }

@@ -23,7 +23,7 @@ pub(super) fn stubs(input: &Input<'_>) -> TokenStream {
                 _: &::highlander_sdk::Context,
                 _: &str,
                 _: &[u8],
-            ) -> ::core::result::Result<::std::vec::Vec<u8>, ::highlander_sdk::CallError> {
+            ) -> ::core::result::Result<::std::vec::Vec<u8>, ::highlander_sdk::HandlerError> {
                 ::core::unreachable!()
             }
         }

@@ -13,7 +13,7 @@ use crate::names;
 
 const ON_IMPL: Place = Place {
     name: "`#[object]`",
-    known: &["type", "get", "put", "shows_state"],
+    known: &["type", "get", "put", "publish_state"],
     elsewhere: &[],
     repeatable: &[],
 };
@@ -27,7 +27,7 @@ pub(super) struct Input<'a> {
     pub(super) chosen_name: Option<LitStr>,
     pub(super) has_get: bool,
     pub(super) has_put: bool,
-    pub(super) shows_state: bool,
+    pub(super) publish_state: bool,
     pub(super) documentation: String,
     pub(super) methods: Vec<Method<'a>>,
 }
@@ -65,7 +65,7 @@ impl<'a> Input<'a> {
                 .map_or(default, |value| value.value)
         };
         let (has_get, has_put) = (is_on("get", true), is_on("put", true));
-        let shows_state = is_on("shows_state", false);
+        let publish_state = is_on("publish_state", false);
         let chosen_name = find("type").and_then(|setting| setting.text("\"todo-item\"", errors));
         let methods = block.items.iter().filter_map(|item| match item {
             ImplItem::Fn(function) => Some(Method::read(function)),
@@ -77,7 +77,7 @@ impl<'a> Input<'a> {
             chosen_name,
             has_get,
             has_put,
-            shows_state,
+            publish_state,
             documentation: attr::documentation(&block.attrs),
             methods: methods.collect(),
         }

@@ -1,4 +1,4 @@
-//! `shows_state` takes `true` or `false`.
+//! `publish_state` takes `true` or `false`.
 
 use highlander_sdk::prelude::*;
 
@@ -7,7 +7,7 @@ struct Todo {
     title: String,
 }
 
-#[object(shows_state)]
+#[object(publish_state)]
 impl Todo {}
 
 #[derive(ObjectState)]
@@ -15,7 +15,7 @@ struct List {
     title: String,
 }
 
-#[object(shows_state = "always")]
+#[object(publish_state = "always")]
 impl List {}
 
 fn main() {}

@@ -7,11 +7,11 @@
 
 use std::time::Duration;
 
-use super::{Base, Live};
-use crate::activation::protocol::{Action, Now, Ran};
+use super::{Committed, Live};
+use crate::activation::protocol::{Action, Now, RunOutcome};
 use crate::activation::{Answer, refuse};
-use crate::engine::{Fault, Rejection, RestoreError};
-use crate::error::Code;
+use crate::engine::{Fault, HandlerError, RestoreError};
+use crate::error::ErrorCode;
 use crate::id::ObjectId;
 use crate::limits::{QUARANTINE_MAX, QUARANTINE_MIN};
 
@@ -25,7 +25,7 @@ pub(super) struct Quarantine {
 }
 
 impl Quarantine {
-    pub(super) fn new(base: &Base) -> Self {
+    pub(super) fn new(base: &Committed) -> Self {
         Self { faults: base.faults, since_ms: base.time_ms }
     }
 
@@ -44,7 +44,7 @@ impl<T> Live<T> {
     /// Whether calls are rejected without being run. New code always gets a trial.
     pub(super) fn is_quarantined(&self, now: Now<'_>) -> bool {
         self.quarantine.faults >= now.settings.fault_max
-            && self.swap.wanted().is_none()
+            && self.upgrade.wanted().is_none()
             && !self.quarantine_left(now).is_zero()
     }
 
@@ -58,7 +58,7 @@ impl<T> Live<T> {
         let (count, left) = (self.quarantine.faults, self.quarantine_left(now));
         let text = format!("{id} is in quarantine: its code failed {count} times in a row");
         let hint = format!("deploy a revision that works, or try again: highlander resume {id}");
-        refuse(Code::ObjectQuarantined, text)
+        refuse(ErrorCode::ObjectQuarantined, text)
             .map_err(|error| Box::new(error.with_hint(hint).with_retry_after(left)))
     }
 
@@ -72,17 +72,18 @@ impl<T> Live<T> {
 
     /// Updates the failure count after a run. If the next owner must learn of the change, it becomes a separate
     /// version.
-    pub(super) fn count(&mut self, ran: &Ran, now: Now<'_>, actions: &mut Vec<Action<T>>) {
+    pub(super) fn count(&mut self, ran: &RunOutcome, now: Now<'_>, actions: &mut Vec<Action<T>>) {
         let fault_max = now.settings.fault_max;
         match ran {
-            Ran::Faulted(Fault::Exhausted(_))
-            | Ran::Unreadable(RestoreError::Fault(Fault::Exhausted(_)))
-            | Ran::Rejected {
-                rejection: Rejection::UnknownHandler(_) | Rejection::NoQuery, ..
+            RunOutcome::Faulted(Fault::Exhausted(_))
+            | RunOutcome::Unreadable(RestoreError::Fault(Fault::Exhausted(_)))
+            | RunOutcome::Rejected {
+                rejection: HandlerError::UnknownHandler(_) | HandlerError::NoQuery,
+                ..
             }
-            | Ran::NoCode(_)
-            | Ran::TimedOut => {}
-            Ran::Faulted(_) | Ran::Unreadable(_) => {
+            | RunOutcome::NoCode(_)
+            | RunOutcome::TimedOut => {}
+            RunOutcome::Faulted(_) | RunOutcome::Unreadable(_) => {
                 self.quarantine.faults = self.quarantine.faults.saturating_add(1);
                 self.quarantine.since_ms = self.time_ms(now);
                 if self.quarantine.faults >= fault_max {
@@ -90,12 +91,14 @@ impl<T> Live<T> {
                     actions.push(Action::Quarantined(self.quarantine.pause(fault_max)));
                 }
             }
-            Ran::Updated { .. } | Ran::Queried { .. } | Ran::Rejected { .. } => {
-                let under_way = self.writing.as_ref().map_or(0, |writing| writing.faults);
-                let is_committed = self.base.faults.max(under_way) >= fault_max;
+            RunOutcome::Updated { .. }
+            | RunOutcome::Queried { .. }
+            | RunOutcome::Rejected { .. } => {
+                let under_way = self.in_flight_write.as_ref().map_or(0, |writing| writing.faults);
+                let is_committed = self.committed.faults.max(under_way) >= fault_max;
                 self.recovered();
                 // An update commits the count anyway.
-                if is_committed && !matches!(ran, Ran::Updated { .. }) {
+                if is_committed && !matches!(ran, RunOutcome::Updated { .. }) {
                     self.bump(now);
                 }
             }

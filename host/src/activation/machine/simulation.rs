@@ -10,7 +10,7 @@ mod world;
 use rand::RngExt as _;
 use world::{Bug, CALLS, NODES, World};
 
-use crate::activation::protocol::Event;
+use crate::activation::protocol::Input;
 
 /// Steps of one history.
 const STEPS: usize = 600;
@@ -30,7 +30,7 @@ fn run(seed: u64, bug: Bug) {
             13..=16 => world.deliver(),
             17 => {
                 world.time_ms += world.rng.random_range(0..3);
-                world.step(node, Event::Wake);
+                world.step(node, Input::Wake);
             }
             _ => world.disturb(node),
         }

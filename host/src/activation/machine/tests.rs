@@ -1,9 +1,9 @@
 //! Decisions of the machine, one situation per test.
 
 mod circles;
-mod dealing;
 mod depart;
 mod lease;
+mod outbox;
 mod repetitions;
 mod strict;
 mod swap;
@@ -11,17 +11,17 @@ mod swap;
 use bytes::Bytes;
 
 use super::*;
-use crate::activation::commit::{Resolution, resolve};
-use crate::activation::protocol::{LoadFailure, Loaded, Ran, Reread};
+use crate::activation::protocol::{LoadFailure, Loaded, ReloadOutcome, RunOutcome};
+use crate::activation::resolution::{Resolution, resolve};
 use crate::activation::{Consistency, IdempotencyKey, Operation, Precondition};
+use crate::call_context::Origin;
 use crate::caller::Caller;
-use crate::engine::{Fault, Rejection};
+use crate::engine::{Fault, HandlerError};
 use crate::error::Effect;
 use crate::id::{Digest, NodeId};
-use crate::origin::Origin;
 use crate::registry::Claimed;
 use crate::store::record::{JSON, RecentWrites, State, Write, WriteId};
-use crate::store::{Condition, ETag, Put};
+use crate::store::{Condition, ETag, PutOutcome};
 
 fn id() -> ObjectId {
     ObjectId::new("counter", "a").unwrap()
@@ -84,14 +84,14 @@ impl Bench {
 
     fn activate(&mut self, record: Option<(Record, ETag)>) {
         self.call(0, "value");
-        self.step(Event::Claimed(Ok(Claimed::Granted)));
-        self.step(Event::Loaded(Ok(Loaded { record, code: revision(), wanted: revision() })));
-        self.step(Event::Ran(Ran::Queried { reply: Bytes::from_static(b"0") }));
+        self.step(Input::Claimed(Ok(Claimed::Granted)));
+        self.step(Input::Loaded(Ok(Loaded { record, code: revision(), wanted: revision() })));
+        self.step(Input::Ran(RunOutcome::Queried { reply: Bytes::from_static(b"0") }));
         self.actions.clear();
         self.answers.clear();
     }
 
-    fn step(&mut self, event: Event<u32>) {
+    fn step(&mut self, event: Input<u32>) {
         let at = |ms| BootTime::from_boot(Duration::from_millis(ms));
         self.steps += 1;
         let now = Now {
@@ -113,7 +113,7 @@ impl Bench {
     }
 
     fn call(&mut self, caller: u32, handler: &str) {
-        self.step(Event::Call(call(handler), caller));
+        self.step(Input::Call(call(handler), caller));
     }
 
     /// Advances the clock to the time at which the machine requested to wake.
@@ -121,11 +121,11 @@ impl Bench {
         let due = self.machine.next_wake(&self.settings);
         assert_eq!(due, Some(BootTime::from_boot(Duration::from_millis(time_ms))));
         self.time_ms = time_ms;
-        self.step(Event::Wake);
+        self.step(Input::Wake);
     }
 
     fn updated(&mut self, n: u64) {
-        self.step(Event::Ran(Ran::Updated {
+        self.step(Input::Ran(RunOutcome::Updated {
             reply: n.to_string().into(),
             state: state(n),
             effects: None,
@@ -148,7 +148,7 @@ impl Bench {
     }
 
     /// Returns the outcomes since the last check: the version, or the error's code.
-    fn outcomes(&mut self) -> Vec<(u32, Result<Version, Code>)> {
+    fn outcomes(&mut self) -> Vec<(u32, Result<Version, ErrorCode>)> {
         let outcome = |answer: Answer| answer.map(|done| done.version).map_err(|e| e.code);
         self.answers.drain(..).map(|(caller, answer)| (caller, outcome(answer))).collect()
     }
@@ -189,7 +189,7 @@ fn foreign(version: Version, writes: &[(Version, u64)]) -> Record {
         time_ms: 0,
         answered: Arc::from([]),
         faults: 0,
-        dealings: None,
+        effects: None,
         state: Some(state(version)),
     }
 }
@@ -200,10 +200,10 @@ fn many_first_calls_make_one_activation() {
     bench.call(1, "add");
     assert!(matches!(bench.action(), Action::Claim));
     bench.call(2, "add");
-    bench.step(Event::Claimed(Ok(Claimed::Granted)));
+    bench.step(Input::Claimed(Ok(Claimed::Granted)));
     assert!(matches!(bench.action(), Action::Load));
     bench.call(3, "add");
-    bench.step(Event::Loaded(Ok(Loaded { record: None, code: revision(), wanted: revision() })));
+    bench.step(Input::Loaded(Ok(Loaded { record: None, code: revision(), wanted: revision() })));
     assert!(matches!(bench.action(), Action::Run(_)), "one call at a time");
     assert_eq!(bench.outcomes(), []);
 }
@@ -217,12 +217,12 @@ fn nothing_is_answered_before_its_commit() {
     let record = bench.written();
     assert_eq!((record.version, record.epoch), (1, 1));
     bench.call(2, "value");
-    bench.step(Event::Ran(Ran::Queried { reply: Bytes::from_static(b"1") }));
+    bench.step(Input::Ran(RunOutcome::Queried { reply: Bytes::from_static(b"1") }));
     bench.call(3, "fail");
-    bench.step(Event::Ran(Ran::Faulted(Fault::Stack)));
+    bench.step(Input::Ran(RunOutcome::Faulted(Fault::Stack)));
     assert_eq!(bench.outcomes(), [], "not even an error that observed the change");
-    bench.step(Event::Stored(Put::Applied(etag("e1"))));
-    assert_eq!(bench.outcomes(), [(1, Ok(1)), (2, Ok(1)), (3, Err(Code::StackExceeded))]);
+    bench.step(Input::WriteFinished(PutOutcome::Applied(etag("e1"))));
+    assert_eq!(bench.outcomes(), [(1, Ok(1)), (2, Ok(1)), (3, Err(ErrorCode::StackExceeded))]);
 }
 
 #[test]
@@ -235,12 +235,12 @@ fn updates_during_a_write_share_the_next_one() {
     let writes = bench.actions.iter().filter(|a| matches!(a, Action::Write(..))).count();
     assert_eq!(writes, 1);
     bench.actions.clear();
-    bench.step(Event::Stored(Put::Applied(etag("e1"))));
+    bench.step(Input::WriteFinished(PutOutcome::Applied(etag("e1"))));
     assert_eq!(bench.outcomes(), [(1, Ok(1))]);
     bench.actions.retain(|action| matches!(action, Action::Write(..)));
     let record = bench.written();
     assert_eq!((record.version, record.recent.as_slice().len()), (5, 2));
-    bench.step(Event::Stored(Put::Applied(etag("e2"))));
+    bench.step(Input::WriteFinished(PutOutcome::Applied(etag("e2"))));
     assert_eq!(bench.outcomes(), [(2, Ok(2)), (3, Ok(3)), (4, Ok(4)), (5, Ok(5))]);
 }
 
@@ -260,12 +260,12 @@ fn after_a_slow_write_the_next_one_waits_for_those_who_were_just_answered() {
     updates(&mut bench, 1..4);
     assert_eq!(writes(&mut bench), 1);
     bench.time_ms = 16;
-    bench.step(Event::Stored(Put::Applied(etag("e1"))));
+    bench.step(Input::WriteFinished(PutOutcome::Applied(etag("e1"))));
     assert_eq!(writes(&mut bench), 0, "two wait, and one was answered");
     updates(&mut bench, 4..5);
     assert_eq!(writes(&mut bench), 1, "it is back");
     bench.time_ms = 32;
-    bench.step(Event::Stored(Put::Applied(etag("e2"))));
+    bench.step(Input::WriteFinished(PutOutcome::Applied(etag("e2"))));
     updates(&mut bench, 5..6);
     assert_eq!(writes(&mut bench), 0, "the others are not");
     bench.wake_at(34);
@@ -275,16 +275,16 @@ fn after_a_slow_write_the_next_one_waits_for_those_who_were_just_answered() {
 #[test]
 fn a_failed_call_leaves_no_trace() {
     for ran in [
-        Ran::Faulted(Fault::Trapped(String::new())),
-        Ran::TimedOut,
-        Ran::Rejected {
-            rejection: Rejection::UnknownHandler(String::new()),
+        RunOutcome::Faulted(Fault::Trapped(String::new())),
+        RunOutcome::TimedOut,
+        RunOutcome::Rejected {
+            rejection: HandlerError::UnknownHandler(String::new()),
             may_have_changed: true,
         },
     ] {
         let mut bench = Bench::live(Some((foreign(3, &[(3, 99)]), etag("e"))));
         bench.call(1, "add");
-        bench.step(Event::Ran(ran));
+        bench.step(Input::Ran(ran));
         bench.actions.clear();
         bench.answers.clear();
         bench.call(2, "value");
@@ -299,38 +299,38 @@ fn an_undecided_write_is_sent_again_until_it_is_decided() {
     bench.call(1, "add");
     bench.updated(1);
     bench.actions.clear();
-    bench.step(Event::Stored(Put::Undecided("timeout".into())));
+    bench.step(Input::WriteFinished(PutOutcome::Unknown("timeout".into())));
     assert!(matches!(bench.action(), Action::Resend(_)));
-    for put in [Put::Denied("403".into()), Put::Unavailable("a full disk".into())] {
-        bench.step(Event::Stored(put));
+    for put in [PutOutcome::Rejected("403".into()), PutOutcome::Unavailable("a full disk".into())] {
+        bench.step(Input::WriteFinished(put));
         let is_resent = matches!(bench.action(), Action::Resend(_));
         assert!(is_resent, "an earlier attempt may take place yet");
     }
     bench.time_ms = 1000;
-    bench.step(Event::Wake);
-    assert_eq!(bench.outcomes(), [(1, Err(Code::OutcomeUnknown))]);
-    bench.step(Event::Stored(Put::Refused));
+    bench.step(Input::Wake);
+    assert_eq!(bench.outcomes(), [(1, Err(ErrorCode::OutcomeUnknown))]);
+    bench.step(Input::WriteFinished(PutOutcome::PreconditionFailed));
     assert!(matches!(bench.action(), Action::Reread(_)));
-    let own = match &bench.machine.live.as_ref().unwrap().writing {
+    let own = match &bench.machine.live.as_ref().unwrap().in_flight_write {
         Some(writing) => writing.write,
         None => panic!("the write is in progress"),
     };
     let record = Record { recent: RecentWrites::new(vec![own]), ..foreign(1, &[]) };
-    bench.step(Event::Reread(Reread::Found(Some((record, etag("e1"))))));
+    bench.step(Input::Reread(ReloadOutcome::Found(Some((record, etag("e1"))))));
     assert!(matches!(bench.action(), Action::Committed(0)));
-    assert_eq!(bench.machine.position().map(|position| position.version), Some(1));
+    assert_eq!(bench.machine.status().map(|position| position.version), Some(1));
 }
 
 #[test]
 fn a_write_that_was_sent_once_and_not_taken_was_not_executed() {
-    for put in [Put::Denied("403".into()), Put::Unavailable("a full disk".into())] {
+    for put in [PutOutcome::Rejected("403".into()), PutOutcome::Unavailable("a full disk".into())] {
         let mut bench = Bench::live(None);
         bench.call(1, "add");
         bench.updated(1);
         bench.actions.clear();
-        bench.step(Event::Stored(put));
-        assert_eq!(bench.outcomes(), [(1, Err(Code::StoreUnavailable))]);
-        bench.step(Event::Released);
+        bench.step(Input::WriteFinished(put));
+        assert_eq!(bench.outcomes(), [(1, Err(ErrorCode::StoreUnavailable))]);
+        bench.step(Input::Released);
         assert!(matches!(bench.actions.last(), Some(Action::Ended(Reason::StoreDenied))));
     }
 }
@@ -342,16 +342,16 @@ fn a_late_write_of_a_former_owner_is_taken_over() {
     bench.updated(1);
     bench.call(2, "add");
     bench.actions.clear();
-    bench.step(Event::Stored(Put::Refused));
+    bench.step(Input::WriteFinished(PutOutcome::PreconditionFailed));
     bench.actions.clear();
     let found = (foreign(1, &[(1, 99)]), etag("other"));
-    bench.step(Event::Reread(Reread::Found(Some(found))));
-    assert_eq!(bench.outcomes(), [(1, Err(Code::CommitRefused))]);
+    bench.step(Input::Reread(ReloadOutcome::Found(Some(found))));
+    assert_eq!(bench.outcomes(), [(1, Err(ErrorCode::CommitRefused))]);
     assert!(matches!(bench.action(), Action::DropInstance));
     bench.updated(2);
     assert_eq!(
         bench.outcomes(),
-        [(2, Err(Code::CommitRefused))],
+        [(2, Err(ErrorCode::CommitRefused))],
         "it ran on a state that was never committed"
     );
     bench.actions.clear();
@@ -373,13 +373,13 @@ fn a_fenced_owner_answers_what_was_done_and_ends() {
         _ => None,
     });
     bench.call(2, "value");
-    bench.step(Event::Ran(Ran::Queried { reply: Bytes::from_static(b"1") }));
-    bench.step(Event::Stored(Put::Refused));
+    bench.step(Input::Ran(RunOutcome::Queried { reply: Bytes::from_static(b"1") }));
+    bench.step(Input::WriteFinished(PutOutcome::PreconditionFailed));
     let other = Write { version: 2, id: write_id(99) };
     let record = Record { recent: RecentWrites::new(vec![own.unwrap(), other]), ..foreign(2, &[]) };
-    bench.step(Event::Reread(Reread::Found(Some((record, etag("other"))))));
-    assert_eq!(bench.outcomes(), [(1, Ok(1)), (2, Err(Code::CommitRefused))]);
-    bench.step(Event::Released);
+    bench.step(Input::Reread(ReloadOutcome::Found(Some((record, etag("other"))))));
+    assert_eq!(bench.outcomes(), [(1, Ok(1)), (2, Err(ErrorCode::CommitRefused))]);
+    bench.step(Input::Released);
     assert!(matches!(bench.actions.last(), Some(Action::Ended(Reason::Fenced))));
 }
 
@@ -410,18 +410,18 @@ fn a_refused_write_is_resolved_by_the_writes_that_the_record_remembers() {
 #[test]
 fn a_repeated_key_changes_nothing_and_gets_the_first_answer_after_its_commit() {
     let mut bench = Bench::live(None);
-    bench.step(Event::Call(keyed(1), 1));
+    bench.step(Input::Call(keyed(1), 1));
     bench.updated(1);
     bench.actions.clear();
-    bench.step(Event::Call(keyed(1), 2));
-    bench.step(Event::Call(keyed(2), 3));
+    bench.step(Input::Call(keyed(1), 2));
+    bench.step(Input::Call(keyed(2), 3));
     assert_eq!(bench.outcomes(), []);
-    bench.step(Event::Stored(Put::Applied(etag("e"))));
+    bench.step(Input::WriteFinished(PutOutcome::Applied(etag("e"))));
     assert!(matches!(bench.action(), Action::Committed(3)), "and nothing ran");
     let replayed: Vec<_> =
         bench.answers.iter().map(|(_, a)| a.as_ref().is_ok_and(|d| d.replayed)).collect();
     assert_eq!(replayed, [false, true, false]);
-    let expected = [(1, Ok(1)), (2, Ok(1)), (3, Err(Code::IdempotencyKeyReused))];
+    let expected = [(1, Ok(1)), (2, Ok(1)), (3, Err(ErrorCode::IdempotencyKeyReused))];
     assert_eq!(bench.outcomes(), expected);
 }
 
@@ -439,9 +439,9 @@ fn a_call_runs_only_at_the_version_it_asks_for() {
         (Precondition::AbsentAt(Arc::from([3])), false),
     ] {
         let mut bench = Bench::live(record());
-        bench.step(Event::Call(Call { precondition: precondition.clone(), ..call("put") }, 1));
+        bench.step(Input::Call(Call { precondition: precondition.clone(), ..call("put") }, 1));
         assert_eq!(bench.actions.len() == 1, runs, "{precondition:?}");
-        let refused = if runs { vec![] } else { vec![(1, Err(Code::VersionMismatch))] };
+        let refused = if runs { vec![] } else { vec![(1, Err(ErrorCode::VersionMismatch))] };
         assert_eq!(bench.outcomes(), refused);
     }
 }
@@ -449,19 +449,19 @@ fn a_call_runs_only_at_the_version_it_asks_for() {
 #[test]
 fn deletion_is_a_version_and_the_object_begins_again_after_it() {
     let mut bench = Bench::live(Some((foreign(3, &[(3, 99)]), etag("e"))));
-    bench.step(Event::Call(Call { operation: Operation::Delete, ..call("") }, 1));
+    bench.step(Input::Call(Call { operation: Operation::Delete, ..call("") }, 1));
     bench.actions.retain(|action| matches!(action, Action::Write(..)));
     let record = bench.written();
     assert_eq!((record.version, record.epoch, record.state), (4, 8, None));
-    bench.step(Event::Call(Call { operation: Operation::Delete, ..call("") }, 2));
-    bench.step(Event::Stored(Put::Applied(etag("e4"))));
-    assert_eq!(bench.outcomes(), [(1, Ok(4)), (2, Err(Code::ObjectNotFound))]);
+    bench.step(Input::Call(Call { operation: Operation::Delete, ..call("") }, 2));
+    bench.step(Input::WriteFinished(PutOutcome::Applied(etag("e4"))));
+    assert_eq!(bench.outcomes(), [(1, Ok(4)), (2, Err(ErrorCode::ObjectNotFound))]);
     bench.actions.clear();
     let absent_at = |version| Precondition::AbsentAt(Arc::from([version]));
-    bench.step(Event::Call(Call { precondition: absent_at(3), ..call("put") }, 3));
-    assert_eq!(bench.outcomes().last(), Some(&(3, Err(Code::VersionMismatch))));
+    bench.step(Input::Call(Call { precondition: absent_at(3), ..call("put") }, 3));
+    assert_eq!(bench.outcomes().last(), Some(&(3, Err(ErrorCode::VersionMismatch))));
     let absent = Call { precondition: absent_at(4), ..call("put") };
-    bench.step(Event::Call(absent, 4));
+    bench.step(Input::Call(absent, 4));
     let Action::Run(run) = bench.action() else { panic!("it does not exist") };
     assert_eq!((run.version, run.state), (4, None));
 }
@@ -471,18 +471,18 @@ fn the_claim_is_given_back_when_all_is_settled_and_not_before() {
     let mut bench = Bench::live(None);
     bench.call(1, "add");
     bench.actions.clear();
-    bench.step(Event::Deactivate(Reason::Requested));
+    bench.step(Input::Deactivate(Reason::Requested));
     assert!(bench.actions.is_empty(), "a call is running");
     bench.updated(1);
     bench.written();
-    bench.step(Event::Stored(Put::Undecided("503".into())));
+    bench.step(Input::WriteFinished(PutOutcome::Unknown("503".into())));
     assert!(matches!(bench.action(), Action::Resend(_)));
-    bench.step(Event::Stored(Put::Applied(etag("e"))));
+    bench.step(Input::WriteFinished(PutOutcome::Applied(etag("e"))));
     assert_eq!(bench.outcomes(), [(1, Ok(1))]);
     bench.call(2, "value");
     assert!(matches!(bench.actions.last(), Some(Action::Release)));
     bench.actions.clear();
-    bench.step(Event::Released);
+    bench.step(Input::Released);
     let [Action::Ended(Reason::Requested), Action::Claim] = bench.actions.as_slice() else {
         panic!("a call that arrived in the meantime starts again: {:?}", bench.actions);
     };
@@ -493,15 +493,15 @@ fn a_draining_node_lets_waiting_calls_have_their_turn_and_starts_nothing_again()
     let mut bench = Bench::live(None);
     bench.call(1, "add");
     bench.call(2, "add");
-    bench.step(Event::Deactivate(Reason::Draining));
+    bench.step(Input::Deactivate(Reason::Draining));
     bench.updated(1);
     bench.updated(2);
-    bench.step(Event::Deactivate(Reason::Draining));
-    bench.step(Event::Stored(Put::Applied(etag("e1"))));
-    bench.step(Event::Stored(Put::Applied(etag("e2"))));
+    bench.step(Input::Deactivate(Reason::Draining));
+    bench.step(Input::WriteFinished(PutOutcome::Applied(etag("e1"))));
+    bench.step(Input::WriteFinished(PutOutcome::Applied(etag("e2"))));
     bench.call(3, "add");
-    bench.step(Event::Released);
-    assert_eq!(bench.outcomes(), [(1, Ok(1)), (2, Ok(2)), (3, Err(Code::Draining))]);
+    bench.step(Input::Released);
+    assert_eq!(bench.outcomes(), [(1, Ok(1)), (2, Ok(2)), (3, Err(ErrorCode::Draining))]);
     assert!(bench.machine.is_cold());
 }
 
@@ -512,24 +512,24 @@ fn a_full_mailbox_and_a_late_call_change_nothing() {
         bench.call(caller, "add");
     }
     bench.time_ms = 50;
-    bench.step(Event::Wake);
-    assert_eq!(bench.outcomes(), [(3, Err(Code::MailboxFull))]);
+    bench.step(Input::Wake);
+    assert_eq!(bench.outcomes(), [(3, Err(ErrorCode::MailboxFull))]);
     bench.time_ms = 1000;
-    bench.step(Event::Wake);
-    let late = [(1, Err(Code::DeadlineExceeded)), (2, Err(Code::DeadlineExceeded))];
+    bench.step(Input::Wake);
+    let late = [(1, Err(ErrorCode::DeadlineExceeded)), (2, Err(ErrorCode::DeadlineExceeded))];
     assert_eq!(bench.outcomes(), late);
-    assert_eq!(Code::MailboxFull.effect(), Effect::None);
+    assert_eq!(ErrorCode::MailboxFull.effect(), Effect::None);
 }
 
 #[test]
 fn a_record_that_must_not_be_used_is_neither_served_nor_overwritten() {
     let mut bench = Bench::new();
     bench.call(1, "add");
-    bench.step(Event::Claimed(Ok(Claimed::Granted)));
+    bench.step(Input::Claimed(Ok(Claimed::Granted)));
     bench.actions.clear();
-    bench.step(Event::Loaded(Err(LoadFailure::Record("checksum".into()))));
-    assert_eq!(bench.outcomes(), [(1, Err(Code::RecordDamaged))]);
+    bench.step(Input::Loaded(Err(LoadFailure::Record("checksum".into()))));
+    assert_eq!(bench.outcomes(), [(1, Err(ErrorCode::RecordDamaged))]);
     assert!(matches!(bench.action(), Action::Release));
-    bench.step(Event::Released);
+    bench.step(Input::Released);
     assert!(matches!(bench.action(), Action::Ended(Reason::RecordDamaged)));
 }

@@ -10,19 +10,19 @@
 //!
 //! Schemas are untrusted input: steps and depth are bounded, and nothing beyond the bounds is compared.
 
-mod alternatives;
 mod limits;
+mod messages;
 mod objects;
 #[cfg(test)]
 mod tests;
-mod words;
+mod variants;
 
 use std::collections::HashSet;
 
 use serde_json::Value;
 
-use alternatives::{Alternative, Keywords, Kind};
-use words::{Place, Role};
+use messages::{Place, Role};
+use variants::{Alternative, Keywords, Kind};
 
 /// Budget of one comparison of two descriptions, counted in visited alternatives and properties.
 const STEPS_MAX: u32 = 200_000;
@@ -94,8 +94,8 @@ impl<'a> Comparison<'a> {
 
     fn compare(&mut self, wide: &'a Value, narrow: &'a Value, place: &Place) -> Vec<String> {
         // A reference and its target are the same schema.
-        let wide = alternatives::resolved(self.wide, wide).unwrap_or(wide);
-        let narrow = alternatives::resolved(self.narrow, narrow).unwrap_or(narrow);
+        let wide = variants::resolved(self.wide, wide).unwrap_or(wide);
+        let narrow = variants::resolved(self.narrow, narrow).unwrap_or(narrow);
         let pair = (std::ptr::from_ref(wide), std::ptr::from_ref(narrow));
         let is_done = place.depth() > DEPTH_MAX || self.fine.contains(&pair);
         if is_done || !self.steps.spend(1) || !self.open.insert(pair) {
@@ -112,8 +112,8 @@ impl<'a> Comparison<'a> {
 
     /// A schema with keywords in addition to its alternatives has two parts, and both must hold.
     fn compare_parts(&mut self, wide: &'a Value, narrow: &'a Value, place: &Place) -> Vec<String> {
-        let wide = alternatives::parts(self.wide, wide, self.steps);
-        let narrow = alternatives::parts(self.narrow, narrow, self.steps);
+        let wide = variants::parts(self.wide, wide, self.steps);
+        let narrow = variants::parts(self.narrow, narrow, self.steps);
         if wide.len() != narrow.len() {
             return Vec::new();
         }
@@ -140,7 +140,7 @@ impl<'a> Comparison<'a> {
                 Alternative::Unknown => {}
                 Alternative::Value(value) => {
                     if !wide.iter().any(|wide| limits::admits(wide, value)) {
-                        lost.push(words::value(value));
+                        lost.push(messages::value(value));
                     }
                 }
                 Alternative::Kind(kind, keywords) => {
@@ -208,7 +208,7 @@ impl<'a> Comparison<'a> {
 
     fn words_for(&self, wide: &[Alternative<'a>], kind: Kind, variant: Option<&str>) -> String {
         if let Some(variant) = variant {
-            return format!("the variant {}", words::name(variant));
+            return format!("the variant {}", messages::name(variant));
         }
         let is_partly_held = wide.iter().any(|wide| match wide {
             Alternative::Value(value) => kind.has(value),

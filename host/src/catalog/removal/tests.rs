@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::catalog::component_gc::Retention;
 use crate::catalog::repeated::Back;
-use crate::catalog::retirement::Retention;
 use crate::catalog::testing::{description, digest};
 use crate::id::TypeName;
 
@@ -15,8 +15,8 @@ fn back(to: Option<u32>) -> Back {
     Back { to, ..Back::default() }
 }
 
-fn terms(force: bool) -> Terms {
-    Terms { force, ..Terms::default() }
+fn terms(force: bool) -> DeployOptions {
+    DeployOptions { force, ..DeployOptions::default() }
 }
 
 fn deploy(record: &mut TypeRecord, text: &str, force: bool) -> Result<Option<u32>, Error> {
@@ -39,13 +39,13 @@ fn removed(objects: u64) -> TypeRecord {
 fn a_removed_type_is_unknown_and_says_why() {
     let mut record = removed(3);
     let again = record.remove(0, &Caller::Anonymous, NOW).unwrap_err();
-    assert_eq!(again.code, Code::UnknownType);
+    assert_eq!(again.code, ErrorCode::UnknownType);
     assert!(again.message.contains("was removed by anonymous, with 3 objects"), "{again}");
-    assert_eq!(record.roll_back(&back(None), NOW).unwrap_err().code, Code::UnknownType);
+    assert_eq!(record.roll_back(&back(None), NOW).unwrap_err().code, ErrorCode::UnknownType);
     assert_eq!(record.needed().count(), 0);
     assert_eq!(TypeRecord::decode("todo", &record.encode()), Ok(record));
     let mut empty = TypeRecord::new(TypeName::new("todo").unwrap());
-    assert_eq!(empty.remove(0, &Caller::Anonymous, NOW).unwrap_err().code, Code::UnknownType);
+    assert_eq!(empty.remove(0, &Caller::Anonymous, NOW).unwrap_err().code, ErrorCode::UnknownType);
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn a_type_whose_roll_out_is_under_way_is_not_removed() {
         step(&mut record);
         let before = record.clone();
         let error = record.remove(0, &Caller::Anonymous, NOW).unwrap_err();
-        assert_eq!(error.code, Code::DeploymentConflict);
+        assert_eq!(error.code, ErrorCode::DeploymentConflict);
         assert!(error.hint.unwrap().contains("highlander rollback todo"));
         assert_eq!(record, before);
     }
@@ -74,14 +74,14 @@ fn the_name_of_a_type_without_objects_is_free_and_its_numbers_go_on() {
         let opened = record.may_open("milk", written_with);
         assert_eq!(opened.is_ok(), is_open, "{written_with}");
         if let Err(error) = opened {
-            assert_eq!(error.code, Code::StateUnreadable);
+            assert_eq!(error.code, ErrorCode::StateUnreadable);
             assert!(error.message.contains("todo/milk"), "{error}");
         }
     }
     // A roll-back never selects code of the removed type.
     let nowhere = record.clone().roll_back(&back(None), NOW).unwrap_err();
     let before = record.clone().roll_back(&back(Some(2)), NOW).unwrap_err();
-    assert_eq!([nowhere.code, before.code], [Code::RevisionNotFound; 2]);
+    assert_eq!([nowhere.code, before.code], [ErrorCode::RevisionNotFound; 2]);
     assert_eq!(
         deploy(&mut record, "b", false),
         Ok(Some(4)),
@@ -94,7 +94,7 @@ fn objects_that_are_left_are_for_the_code_that_they_had() {
     let mut record = removed(3);
     for other in ["a", "c"] {
         let error = deploy(&mut record, other, false).unwrap_err();
-        assert_eq!(error.code, Code::ComponentRefused);
+        assert_eq!(error.code, ErrorCode::ComponentRefused);
         assert!(error.message.contains("3 objects") && error.hint.unwrap().contains("--force"));
     }
     assert!(record.removed.is_some(), "a rejected removal changes nothing");

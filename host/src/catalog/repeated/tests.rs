@@ -6,8 +6,8 @@ use crate::id::TypeName;
 
 const NOW: u64 = 1_000;
 
-fn keyed(key: &str) -> Terms {
-    Terms { key: Some(key.to_owned()), ..Terms::default() }
+fn keyed(key: &str) -> DeployOptions {
+    DeployOptions { key: Some(key.to_owned()), ..DeployOptions::default() }
 }
 
 fn back(to: Option<u32>, key: &str) -> Back {
@@ -66,15 +66,15 @@ fn a_key_is_for_one_thing() {
         (back(None, "ka"), "revision 1 of todo was deployed"),
     ] {
         let error = record.rolled_back(&asked).unwrap_err();
-        assert_eq!(error.code, Code::IdempotencyKeyReused, "{asked:?}");
+        assert_eq!(error.code, ErrorCode::IdempotencyKeyReused, "{asked:?}");
         assert!(error.message.contains(word), "{asked:?}: {error}");
     }
     let error = record.repeated(digest("a"), &keyed("before")).unwrap_err();
-    assert_eq!(error.code, Code::IdempotencyKeyReused);
+    assert_eq!(error.code, ErrorCode::IdempotencyKeyReused);
     assert!(error.message.contains("rolled back"), "{error}");
     assert_eq!(record.repeated(digest("b"), &keyed("kb")), Ok(Some(2)));
     let error = record.repeated(digest("a"), &keyed("kb")).unwrap_err();
-    assert_eq!(error.code, Code::IdempotencyKeyReused);
+    assert_eq!(error.code, ErrorCode::IdempotencyKeyReused);
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn a_type_that_comes_again_knows_no_keys_from_before() {
         assert_eq!(record.rolled_back(&back(Some(3), "back")), Ok(None));
         assert_eq!(
             record.roll_back(&back(Some(3), "back"), NOW).unwrap_err().code,
-            Code::UnknownType
+            ErrorCode::UnknownType
         );
         // With the key of its former deployment.
         assert_eq!(deploy(&mut record, "c", "kc"), number);

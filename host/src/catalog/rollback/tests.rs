@@ -7,7 +7,7 @@ use crate::id::TypeName;
 
 const NOW: u64 = 1_000;
 
-fn deploy(record: &mut TypeRecord, text: &str, terms: &Terms) -> Result<bool, Error> {
+fn deploy(record: &mut TypeRecord, text: &str, terms: &DeployOptions) -> Result<bool, Error> {
     let done = record.deploy(digest(text), 7, &description(), terms, NOW);
     done.map(|done| done.is_new)
 }
@@ -16,7 +16,7 @@ fn deploy(record: &mut TypeRecord, text: &str, terms: &Terms) -> Result<bool, Er
 fn deployed(components: &[&str]) -> TypeRecord {
     let mut record = TypeRecord::new(TypeName::new("todo").unwrap());
     for text in components {
-        assert_eq!(deploy(&mut record, text, &Terms::default()), Ok(true));
+        assert_eq!(deploy(&mut record, text, &DeployOptions::default()), Ok(true));
         record.roll(NOW);
         record.close();
     }
@@ -47,18 +47,21 @@ fn a_roll_back_during_a_roll_back_goes_back_further_and_never_forward() {
         let mut record = going_back(stage);
         assert_eq!(record.roll_back(&back(None), NOW), went(1, true), "{stage:?}");
         let open = record.rollout.as_ref().unwrap();
-        assert_eq!((open.revision, open.stage, &open.share), (1, Stage::Preparing, &Share::All));
+        assert_eq!(
+            (open.revision, open.stage, &open.scope),
+            (1, Stage::Preparing, &RolloutScope::All)
+        );
         let before = record.clone();
         let none = record.roll_back(&back(None), NOW).unwrap_err();
         assert_eq!(
             (none.code, &record),
-            (Code::RevisionNotFound, &before),
+            (ErrorCode::RevisionNotFound, &before),
             "there is no older one"
         );
         record.roll(NOW);
         record.close();
         assert_eq!(record.current, 1);
-        let reasons = record.revisions.iter().filter(|entry| entry.taken_back.is_some());
+        let reasons = record.revisions.iter().filter(|entry| entry.rolled_back.is_some());
         assert_eq!(reasons.count(), 0, "{stage:?}: no revision failed");
     }
 }
@@ -69,12 +72,12 @@ fn a_roll_back_is_cancelled_only_by_name() {
         let mut record = going_back(stage);
         assert_eq!(record.roll_back(&back(Some(2)), NOW), went(2, false), "it is on its way");
         let other = record.roll_back(&back(Some(1)), NOW).unwrap_err();
-        assert_eq!(other.code, Code::DeploymentConflict);
+        assert_eq!(other.code, ErrorCode::DeploymentConflict);
         assert!(other.message.contains("rolled back to revision 2"), "{other}");
         assert!(other.hint.unwrap().contains("--to 3"));
         assert_eq!(record.roll_back(&back(Some(3)), NOW), went(3, true));
         assert_eq!((record.current, &record.rollout), (3, &None));
-        assert_eq!(record.entry(2).unwrap().taken_back, None, "revision 2 did not fail");
+        assert_eq!(record.entry(2).unwrap().rolled_back, None, "revision 2 did not fail");
         assert_eq!(record.roll_back(&back(None), NOW), went(2, true), "and can be gone back to");
     }
 }
@@ -84,25 +87,25 @@ fn a_deployment_of_the_component_that_is_gone_back_to_sets_no_failure_limit() {
     for stage in [Stage::Preparing, Stage::Rolling] {
         let mut record = going_back(stage);
         let before = record.clone();
-        assert_eq!(deploy(&mut record, "b", &Terms::default()), Ok(false));
+        assert_eq!(deploy(&mut record, "b", &DeployOptions::default()), Ok(false));
         assert_eq!(record, before);
-        let other = deploy(&mut record, "c", &Terms::default()).unwrap_err();
-        assert_eq!(other.code, Code::DeploymentConflict);
+        let other = deploy(&mut record, "c", &DeployOptions::default()).unwrap_err();
+        assert_eq!(other.code, ErrorCode::DeploymentConflict);
     }
 }
 
 #[test]
 fn a_roll_back_ends_a_roll_out_and_marks_its_revision() {
-    for share in [Share::All, Share::Percent(10)] {
+    for scope in [RolloutScope::All, RolloutScope::Percent(10)] {
         for to in [None, Some(2)] {
             let mut record = deployed(&["a", "b"]);
-            let terms = Terms { share: share.clone(), ..Terms::default() };
+            let terms = DeployOptions { scope: scope.clone(), ..DeployOptions::default() };
             assert_eq!(deploy(&mut record, "c", &terms), Ok(true));
             record.roll(NOW);
             record.watch(NOW);
             assert_eq!(record.roll_back(&back(to), NOW), went(2, true));
             assert_eq!((record.current, &record.rollout), (2, &None));
-            assert!(record.entry(3).unwrap().taken_back.is_some());
+            assert!(record.entry(3).unwrap().rolled_back.is_some());
         }
     }
 }

@@ -3,7 +3,7 @@
 //! A number without a percent sign could be a share or a key, so it is rejected as ambiguous.
 
 use super::Failure;
-use crate::catalog::rollout::Share;
+use crate::catalog::rollout::RolloutScope;
 
 /// Returns the request parameters for these values of `--canary` and `--canary-key`.
 pub(super) fn parameters(
@@ -72,11 +72,11 @@ pub(super) fn max_failures(text: &str) -> Result<String, String> {
 }
 
 /// Describes the objects in scope, or returns `None` for all: `for 10 % of the objects`.
-pub(super) fn whom(share: &Share) -> Option<String> {
+pub(super) fn whom(share: &RolloutScope) -> Option<String> {
     match share {
-        Share::All => None,
-        Share::Percent(percent) => Some(format!("for {percent} % of the objects")),
-        Share::Keys(keys) => match keys.as_slice() {
+        RolloutScope::All => None,
+        RolloutScope::Percent(percent) => Some(format!("for {percent} % of the objects")),
+        RolloutScope::Keys(keys) => match keys.as_slice() {
             [key] => Some(format!("for the object {key}")),
             keys => Some(format!("for {} objects", keys.len())),
         },

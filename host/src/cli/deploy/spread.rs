@@ -13,7 +13,7 @@ use super::super::output;
 use super::{Rollout, share};
 use crate::catalog::rollout::Stage;
 use crate::clock::BootTime;
-use crate::node::revisions::{Progress, Readiness};
+use crate::node::rollout::{Progress, Readiness};
 
 /// Pause between two polls of a roll-out.
 const LOOK_PAUSE: Duration = Duration::from_millis(100);
@@ -36,29 +36,29 @@ fn yes() -> bool {
 }
 
 #[derive(Debug, Deserialize)]
-struct Standing {
+struct RolloutStatus {
     rollout: Option<Rollout>,
-    nodes: Vec<NodeStanding>,
+    nodes: Vec<NodeRolloutStatus>,
 }
 
 #[derive(Debug, Deserialize)]
-struct NodeStanding {
+struct NodeRolloutStatus {
     progress: Option<Progress>,
 }
 
 #[derive(Debug, Deserialize)]
 struct Recorded {
     current: u32,
-    mark: u64,
+    generation: u64,
     rollout: Option<Rollout>,
     revisions: Vec<RecordedRevision>,
-    held_back: std::collections::BTreeMap<String, String>,
+    pinned: std::collections::BTreeMap<String, String>,
 }
 
 #[derive(Debug, Deserialize)]
 struct RecordedRevision {
     number: u32,
-    taken_back: Option<String>,
+    rolled_back: Option<String>,
 }
 
 /// Shows the progress of a deployment or rollback until every node serves the revision. Prints `already` if the
@@ -82,27 +82,27 @@ async fn follow(client: &Client, type_name: &str, revision: u32) -> Result<(), F
     let name = encoded(type_name);
     let (mut shown, mut closed_at) = (String::new(), None);
     loop {
-        let standing: Standing = read(client, &format!("/v1/types/{name}/rollout")).await?;
-        let open = standing.rollout.as_ref().filter(|open| open.revision == revision);
+        let status: RolloutStatus = read(client, &format!("/v1/types/{name}/rollout")).await?;
+        let open = status.rollout.as_ref().filter(|open| open.revision == revision);
         if let Some(open) = open {
-            let whom = share::whom(&open.share).map_or_else(String::new, |whom| format!(" {whom}"));
-            let text = format!("revision {revision}{whom}: {}", summary(&standing.nodes));
+            let whom = share::whom(&open.scope).map_or_else(String::new, |whom| format!(" {whom}"));
+            let text = format!("revision {revision}{whom}: {}", summary(&status.nodes));
             if text != shown {
                 output::note(&text);
                 shown = text;
             }
         }
-        if open.is_none_or(|open| open.stage == Stage::Watching) {
+        if open.is_none_or(|open| open.stage == Stage::Verifying) {
             // The polled node's roll-out status may be behind; only the record is authoritative.
             let recorded: Recorded = read(client, &format!("/v1/types/{name}")).await?;
-            if recorded.has_ended(revision, &standing.nodes) {
+            if recorded.has_ended(revision, &status.nodes) {
                 return conclude(type_name, revision, &recorded);
             }
             let since = *closed_at.get_or_insert_with(BootTime::now);
             if BootTime::now().since(since) >= HEAR_MAX {
                 let why = format!(
                     "not every node has reported that it serves the revision: {}",
-                    summary(&standing.nodes)
+                    summary(&status.nodes)
                 );
                 return Err(goes_on(type_name, revision, &why));
             }
@@ -138,33 +138,33 @@ fn goes_on(type_name: &str, revision: u32, why: &str) -> Failure {
 }
 
 impl Recorded {
-    fn taken_back(&self, revision: u32) -> Option<&str> {
+    fn rolled_back(&self, revision: u32) -> Option<&str> {
         let entry = self.revisions.iter().find(|entry| entry.number == revision);
-        entry.and_then(|entry| entry.taken_back.as_deref()).filter(|_| self.current != revision)
+        entry.and_then(|entry| entry.rolled_back.as_deref()).filter(|_| self.current != revision)
     }
 
     /// Whether the revision's outcome is decided and all members, given as `nodes`, have applied it.
-    fn has_ended(&self, revision: u32, nodes: &[NodeStanding]) -> bool {
-        let is_open = |open: &Rollout| open.revision == revision && open.stage != Stage::Watching;
+    fn has_ended(&self, revision: u32, nodes: &[NodeRolloutStatus]) -> bool {
+        let is_open = |open: &Rollout| open.revision == revision && open.stage != Stage::Verifying;
         if self.rollout.as_ref().is_some_and(is_open) {
             return false;
         }
-        self.taken_back(revision).is_some() || has_settled(nodes, self.mark)
+        self.rolled_back(revision).is_some() || has_settled(nodes, self.generation)
     }
 }
 
-/// Whether all nodes have read the record with this mark and notified their objects.
-fn has_settled(nodes: &[NodeStanding], mark: u64) -> bool {
-    let has_heard = |progress: &Progress| progress.mark == mark && progress.is_turned;
+/// Whether all nodes have read the record with this generation and notified their objects.
+fn has_settled(nodes: &[NodeRolloutStatus], generation: u64) -> bool {
+    let has_heard = |progress: &Progress| progress.generation == generation && progress.is_applied;
     !nodes.is_empty() && nodes.iter().all(|node| node.progress.as_ref().is_some_and(has_heard))
 }
 
-fn summary(nodes: &[NodeStanding]) -> String {
+fn summary(nodes: &[NodeRolloutStatus]) -> String {
     let said: Vec<_> = nodes.iter().filter_map(|node| node.progress.as_ref()).collect();
     let ready = said.iter().filter(|progress| progress.readiness == Readiness::Ready).count();
-    let turned = said.iter().filter(|progress| progress.is_turned).count();
-    let well: usize = said.iter().map(|progress| progress.taken.well).sum();
-    let failed: usize = said.iter().map(|progress| progress.taken.failed).sum();
+    let turned = said.iter().filter(|progress| progress.is_applied).count();
+    let well: usize = said.iter().map(|progress| progress.upgrades.succeeded).sum();
+    let failed: usize = said.iter().map(|progress| progress.upgrades.failed).sum();
     let count = nodes.len();
     format!(
         "compiled on {ready} of {count} nodes, in use on {turned}, {well} objects switched, {failed} failed"
@@ -172,7 +172,7 @@ fn summary(nodes: &[NodeStanding]) -> String {
 }
 
 fn conclude(type_name: &str, revision: u32, recorded: &Recorded) -> Result<(), Failure> {
-    if let Some(why) = recorded.taken_back(revision) {
+    if let Some(why) = recorded.rolled_back(revision) {
         let text = format!("revision {revision} of {type_name} was rolled back: {why}");
         let hint = format!("list the objects that it failed for: highlander types {type_name}");
         return Err(Failure::rejected(text).with_hint(&hint));
@@ -181,8 +181,8 @@ fn conclude(type_name: &str, revision: u32, recorded: &Recorded) -> Result<(), F
     if recorded.current != revision && open.is_none() {
         output::note(&format!("revision {} has become current since then", recorded.current));
     }
-    if !recorded.held_back.is_empty() {
-        let count = recorded.held_back.len();
+    if !recorded.pinned.is_empty() {
+        let count = recorded.pinned.len();
         output::note(&format!(
             "{count} objects stay on their present revision; list the reasons: highlander types {type_name}"
         ));
@@ -193,7 +193,7 @@ fn conclude(type_name: &str, revision: u32, recorded: &Recorded) -> Result<(), F
 /// Returns the command's output line, which names the scope unless the revision is for all objects.
 fn concluded(type_name: &str, revision: u32, recorded: &Recorded) -> String {
     let open = recorded.rollout.as_ref().filter(|open| open.revision == revision);
-    match open.and_then(|open| share::whom(&open.share)) {
+    match open.and_then(|open| share::whom(&open.scope)) {
         None => format!("{type_name} revision {revision}"),
         Some(whom) => {
             let current = recorded.current;
@@ -208,28 +208,32 @@ mod tests {
 
     use super::*;
 
-    fn nodes(said: &[Option<(u64, bool)>]) -> Vec<NodeStanding> {
+    fn nodes(said: &[Option<(u64, bool)>]) -> Vec<NodeRolloutStatus> {
         let progress = |said: &Option<(u64, bool)>| {
-            said.map(|(mark, is_turned)| Progress { mark, is_turned, ..Progress::default() })
+            said.map(|(generation, is_turned)| Progress {
+                generation,
+                is_applied: is_turned,
+                ..Progress::default()
+            })
         };
-        said.iter().map(|said| NodeStanding { progress: progress(said) }).collect()
+        said.iter().map(|said| NodeRolloutStatus { progress: progress(said) }).collect()
     }
 
-    fn recorded(current: u32, stage: Option<&str>, taken_back: Option<&str>) -> Recorded {
-        let rollout = stage.map(|stage| json!({ "revision": 2, "stage": stage, "share": "all" }));
+    fn recorded(current: u32, stage: Option<&str>, rolled_back: Option<&str>) -> Recorded {
+        let rollout = stage.map(|stage| json!({ "revision": 2, "stage": stage, "scope": "all" }));
         let document: Value = json!({
             "current": current,
-            "mark": 7,
+            "generation": 7,
             "rollout": rollout,
-            "revisions": [{ "number": 2, "taken_back": taken_back }],
-            "held_back": {},
+            "revisions": [{ "number": 2, "rolled_back": rolled_back }],
+            "pinned": {},
         });
         serde_json::from_value(document).unwrap()
     }
 
     #[test]
     fn the_end_of_a_canary_says_for_whom_it_is() {
-        for (share, expected) in [
+        for (scope, expected) in [
             (json!("all"), "todo revision 2"),
             (
                 json!({ "percent": 10 }),
@@ -240,8 +244,8 @@ mod tests {
                 "todo revision 2 for the object a; revision 1 stays current",
             ),
         ] {
-            let mut open = recorded(1, Some("watching"), None);
-            open.rollout.as_mut().unwrap().share = serde_json::from_value(share).unwrap();
+            let mut open = recorded(1, Some("verifying"), None);
+            open.rollout.as_mut().unwrap().scope = serde_json::from_value(scope).unwrap();
             assert_eq!(concluded("todo", 2, &open), expected);
         }
         let replaced = recorded(3, None, None);
@@ -252,7 +256,7 @@ mod tests {
     fn nothing_has_ended_before_all_nodes_serve_what_the_record_says() {
         let all = || nodes(&[Some((7, true)), Some((7, true))]);
         for (current, stage, said, expected) in [
-            (2, Some("watching"), all(), true),
+            (2, Some("verifying"), all(), true),
             (2, None, all(), true),
             (1, Some("preparing"), all(), false),
             (2, Some("rolling"), all(), false),

@@ -13,7 +13,7 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
 
 fn tokens(config: &Config) -> Finding {
     const CHECK: &str = "auth.tokens_file";
-    if let Some(warning) = config.openness() {
+    if let Some(warning) = config.exposure_warning() {
         let mend =
             "set auth.tokens_file = \"/etc/highlander/tokens\", with lines from highlander token";
         return Finding::warn(CHECK, warning, mend);

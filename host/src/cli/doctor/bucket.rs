@@ -9,7 +9,7 @@ use super::Finding;
 use crate::clock::BootTime;
 use crate::config::Config;
 use crate::store::s3::S3;
-use crate::store::{Condition, Put, Store, probe};
+use crate::store::{Condition, PutOutcome, Store, probe};
 
 const CHECK: &str = "conditional writes";
 /// Number of races run to detect a store that checks the condition and writes in two steps; more than at a node
@@ -81,7 +81,7 @@ async fn latency(store: &dyn Store) -> Finding {
         // The content stays the same, so that a node that starts at this moment finds the blob unchanged.
         let before = BootTime::now();
         let put = store.put(probe::NAME, blob.bytes, Condition::Matches(blob.etag)).await;
-        if matches!(put, Put::Applied(_)) {
+        if matches!(put, PutOutcome::Applied(_)) {
             writes.push(BootTime::now().since(before));
         }
     }

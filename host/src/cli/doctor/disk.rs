@@ -17,7 +17,7 @@ use crate::clock::BootTime;
 use crate::config::backends::StoreKind;
 use crate::id::Hex;
 use crate::store::embedded::Embedded;
-use crate::store::{Condition, ETag, Put, Store};
+use crate::store::{Condition, ETag, PutOutcome, Store};
 
 const SYNC_COUNT: usize = 15;
 /// Fsync latency above which the check warns; every update takes at least this long.
@@ -135,12 +135,12 @@ async fn try_conditions(store: &dyn Store) -> Result<(), String> {
     let put = async |content: &'static str, condition| {
         store.put("doctor", content.into(), condition).await
     };
-    let applied = |put: Put, what: &str| match put {
-        Put::Applied(etag) => Ok(etag),
+    let applied = |put: PutOutcome, what: &str| match put {
+        PutOutcome::Applied(etag) => Ok(etag),
         other => Err(format!("{what} resulted in {other:?}")),
     };
-    let refused = |put: Put, what: &str| match put {
-        Put::Refused => Ok(()),
+    let refused = |put: PutOutcome, what: &str| match put {
+        PutOutcome::PreconditionFailed => Ok(()),
         other => Err(format!("{what} resulted in {other:?}")),
     };
     let first: ETag = applied(put("1", Condition::Absent).await, "the first write")?;

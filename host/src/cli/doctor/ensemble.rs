@@ -4,14 +4,14 @@
 //! The servers are queried with four-letter words, which are cheap and need no session ([`words`]). All findings
 //! derive from the replies alone.
 
-mod words;
+mod four_letter_words;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use humantime_serde::re::humantime::format_duration;
 
-use self::words::{Server, Version};
+use self::four_letter_words::{Server, Version};
 use super::Finding;
 use crate::config::backends::RegistryConfig;
 
@@ -31,7 +31,7 @@ pub(super) async fn check(registry: &RegistryConfig) -> Vec<Finding> {
         return vec![Finding::warn(SERVERS, found, mend)];
     }
     let addresses = connect.split('/').next().unwrap_or_default().split(',');
-    let servers = futures_util::future::join_all(addresses.map(words::describe)).await;
+    let servers = futures_util::future::join_all(addresses.map(four_letter_words::describe)).await;
     let mut findings = vec![reachable(&servers), together(&servers)];
     if servers.iter().any(|server| server.version.is_some()) {
         findings.push(version(&servers));

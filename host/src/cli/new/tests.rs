@@ -30,7 +30,8 @@ fn every_source_of_the_sdk_is_in_the_binary() {
     let folder = project("list", None);
     let vendored = folder.path().join("list/vendor/highlander");
     let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let mut open = ["guest-sdk/src", "guest-sdk/macros/src", "wit"].map(PathBuf::from).to_vec();
+    let mut open =
+        ["guest-sdk/src", "guest-sdk/macros/src", "guest-sdk/wit"].map(PathBuf::from).to_vec();
     let mut count = 0;
     while let Some(path) = open.pop() {
         for entry in fs::read_dir(checkout.join(&path)).unwrap() {

@@ -26,7 +26,7 @@ pub(super) fn files() -> io::Result<Vec<(String, Vec<u8>)>> {
     ];
     collect(&SDK, "guest-sdk/src", &mut files);
     collect(&MACROS, "guest-sdk/macros/src", &mut files);
-    collect(&WIT, "wit", &mut files);
+    collect(&WIT, "guest-sdk/wit", &mut files);
     Ok(files)
 }
 

@@ -20,7 +20,7 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use self::folder::Folder;
-use super::code::Code;
+use super::code::CompiledCode;
 use super::compiler::CODE_BYTES_MAX;
 use crate::files::Untrusted;
 use crate::id::{Digest, Hex};
@@ -80,7 +80,7 @@ impl CodeCache {
     }
 
     /// Writes the compiled code to the cache. Logs only the first failure, and counts all of them.
-    pub(super) fn keep(&self, digest: Digest, code: &Code) {
+    pub(super) fn keep(&self, digest: Digest, code: &CompiledCode) {
         if let Err(error) = self.write(digest, code.bytes())
             && self.failed_count.fetch_add(1, Ordering::Relaxed) == 0
         {
@@ -113,10 +113,10 @@ impl CodeCache {
         Ok(())
     }
 
-    fn verified(&self, file: &[u8], digest: Digest) -> Option<Code> {
+    fn verified(&self, file: &[u8], digest: Digest) -> Option<CompiledCode> {
         let (mac, code) = file.strip_prefix(MAGIC)?.split_at_checked(MAC_BYTES)?;
         self.keyed(code, digest).verify_slice(mac).ok()?;
-        Some(Code::verified(code.to_owned()))
+        Some(CompiledCode::verified(code.to_owned()))
     }
 
     fn mac(&self, code: &[u8], digest: Digest) -> [u8; MAC_BYTES] {

@@ -8,9 +8,9 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 /// Compiled code that may be loaded.
-pub(super) struct Code(Vec<u8>);
+pub(super) struct CompiledCode(Vec<u8>);
 
-impl Code {
+impl CompiledCode {
     /// Accepts code that this node's compiler has just produced.
     ///
     /// The compiling child has processed hostile input, and its output is trusted anyway. It runs this node's own

@@ -2,18 +2,18 @@
 //!
 //! A component of 200 KB can occupy a compiler for a minute and take more than a gigabyte, and no inspection of its
 //! shape detects all such components. So a node compiles only in a child ([`process`]), which executes the same
-//! binary ([`inside`]) and sandboxes itself first ([`confinement`]). The result is cached in `cache`.
+//! binary ([`child`]) and sandboxes itself first ([`sandbox`]). The result is cached in `cache`.
 
-pub(super) mod confinement;
-pub(super) mod inside;
+pub(super) mod child;
 mod process;
+pub(super) mod sandbox;
 mod syscalls;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::code::Code;
-use super::guest::{cut, escape};
+use super::code::CompiledCode;
+use super::host_state::{cut, escape};
 use crate::engine::LoadError;
 
 /// Hidden command of the binary that compiles the component on standard input.
@@ -70,15 +70,15 @@ impl Compiler {
         &self,
         engine: &wasmtime::Engine,
         wasm: &[u8],
-    ) -> Result<Code, LoadError> {
+    ) -> Result<CompiledCode, LoadError> {
         match self {
             Self::InProcess => {
                 let code =
                     engine.precompile_component(wasm).map_err(|error| uncompilable(&error))?;
-                Ok(Code::of_compiler(code))
+                Ok(CompiledCode::of_compiler(code))
             }
             Self::Child { program, arguments, limits } => {
-                process::compile(program, arguments, *limits, wasm).map(Code::of_compiler)
+                process::compile(program, arguments, *limits, wasm).map(CompiledCode::of_compiler)
             }
         }
     }

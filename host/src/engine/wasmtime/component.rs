@@ -13,7 +13,7 @@ use super::budget::{Budget, FIRST_SLICE_TICKS};
 use super::config::{HANDLES_MAX, SandboxConfig};
 use super::describe;
 use super::fault::fault_of;
-use super::guest::{Guest, cut, escape};
+use super::host_state::{HostState, cut, escape};
 use super::imports;
 use super::instance::{Sandbox, WasmInstance};
 use super::memory::{Memory, MemoryGauge};
@@ -37,7 +37,7 @@ pub(super) struct Shared {
 pub(super) struct WasmComponent {
     digest: Digest,
     shared: Arc<Shared>,
-    pre: InstancePre<Guest>,
+    pre: InstancePre<HostState>,
     exports: ObjectIndices,
     reaches_out: bool,
     description: OnceCell<Description>,
@@ -73,7 +73,7 @@ impl WasmComponent {
         let limits = &shared.sandbox;
         let memory = Memory::new(limits.memory_max, shared.memory.clone());
         let budget = Budget::new(limits.cpu_max, Arc::clone(&shared.lane), shared.ticker.clone());
-        let mut store = wasmtime::Store::new(&shared.engine, Guest::new(memory, budget));
+        let mut store = wasmtime::Store::new(&shared.engine, HostState::new(memory, budget));
         store.limiter(|guest| &mut guest.memory);
         store.epoch_deadline_callback(|mut cx| Ok(cx.data_mut().budget.tick()?));
         store.set_hostcall_fuel(limits.transfer_max());

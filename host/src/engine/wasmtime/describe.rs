@@ -28,7 +28,7 @@ pub(super) fn check(said: wit::Description) -> Result<Description, String> {
         return Err("its schema version is 0; expected at least 1".to_owned());
     }
     if !is_content_type(&said.state_content_type) {
-        let content_type = super::guest::cut(&said.state_content_type, 100);
+        let content_type = super::host_state::cut(&said.state_content_type, 100);
         return Err(format!("{content_type:?} is not a valid media type of a state"));
     }
     if said.handlers.len() > HANDLER_COUNT_MAX {
@@ -55,7 +55,7 @@ pub(super) fn check(said: wit::Description) -> Result<Description, String> {
         state_content_type: said.state_content_type,
         state,
         handlers,
-        shows_state: said.shows_state,
+        publish_state: said.publish_state,
     })
 }
 
@@ -73,7 +73,7 @@ fn handler(said: wit::Handler) -> Result<Handler, String> {
         return Err(format!(
             "handler name {:?} is not valid; expected 1 to {HANDLER_NAME_BYTES_MAX} of a-z, 0-9, - and _, starting \
              with a letter",
-            super::guest::cut(&said.name, 100)
+            super::host_state::cut(&said.name, 100)
         ));
     }
     if RESERVED_NAMES.contains(&said.name.as_str()) {
@@ -170,7 +170,7 @@ mod tests {
             state_content_type: "application/json".to_owned(),
             state_schema: "true".to_owned(),
             handlers: vec![handler_named("value"), handler_named("add")],
-            shows_state: false,
+            publish_state: false,
         }
     }
 

@@ -5,7 +5,7 @@ use wasmtime::{Error, PoolConcurrencyLimitError, Trap, WasmBacktrace};
 
 use super::budget::CpuSpent;
 use super::config::TRAP_DEPTH_MAX;
-use super::guest::{Guest, cut, escape};
+use super::host_state::{HostState, cut, escape};
 use super::wasi::Exited;
 use crate::engine::Fault;
 
@@ -15,7 +15,7 @@ const TEXT_BYTES_MAX: usize = 1024;
 const TRANSFER_EXHAUSTED: &str = "fuel allocated for hostcalls has been exhausted";
 
 /// Returns the fault for an error.
-pub(super) fn fault_of(error: &Error, guest: &Guest) -> Fault {
+pub(super) fn fault_of(error: &Error, guest: &HostState) -> Fault {
     if error.is::<CpuSpent>() {
         return Fault::Cpu(guest.budget.max());
     }

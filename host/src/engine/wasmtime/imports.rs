@@ -12,7 +12,7 @@ use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, Result, StoreContextMut, bail};
 
 use super::bindings::highlander::object::log::Level;
-use super::guest::Guest;
+use super::host_state::HostState;
 use super::wasi::{self, Define, Functions};
 
 /// Interfaces of the package `highlander:object`, with the functions that define them.
@@ -52,7 +52,7 @@ pub(super) fn reaches_out(engine: &Engine, component: &Component) -> bool {
 }
 
 /// Defines all imports of `component` under the exact names that it uses, including the patch version.
-pub(super) fn link(engine: &Engine, component: &Component) -> Result<Linker<Guest>> {
+pub(super) fn link(engine: &Engine, component: &Component) -> Result<Linker<HostState>> {
     let mut linker = Linker::new(engine);
     for (import, item) in component.component_type().imports(engine) {
         let (Some(define), ComponentItem::ComponentInstance(interface)) =
@@ -81,14 +81,15 @@ pub(super) fn link(engine: &Engine, component: &Component) -> Result<Linker<Gues
 
 fn clock(to: &mut Functions<'_>) -> Result<()> {
     to.names.push("now-ms");
-    to.linker.func_wrap("now-ms", |cx: StoreContextMut<'_, Guest>, (): ()| Ok((cx.data().now_ms,)))
+    to.linker
+        .func_wrap("now-ms", |cx: StoreContextMut<'_, HostState>, (): ()| Ok((cx.data().now_ms,)))
 }
 
 fn log(to: &mut Functions<'_>) -> Result<()> {
     to.names.push("write");
     to.linker.func_wrap(
         "write",
-        |mut cx: StoreContextMut<'_, Guest>, (level, message): (Level, String)| {
+        |mut cx: StoreContextMut<'_, HostState>, (level, message): (Level, String)| {
             cx.data_mut().write_log(level, &message);
             Ok(())
         },

@@ -8,18 +8,18 @@ use std::fmt;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::asked::Asked;
 use super::bindings::Object;
 use super::bindings::exports::highlander::object::behavior as wit;
 use super::budget::{FIRST_SLICE_TICKS, LaneGuard};
 use super::component::InstanceCount;
+use super::effects::EffectCollector;
 use super::fault::fault_of;
-use super::guest::{Guest, cut};
+use super::host_state::{HostState, cut};
 use crate::caller::Caller;
 use crate::clock;
-use crate::effects::Occasion;
-use crate::engine::{Fault, GuestCall, Handled, Instance, Rejection, RestoreError};
-use crate::error::Refusal;
+use crate::effects::Trigger;
+use crate::engine::{Fault, GuestCall, Handled, HandlerError, Instance, RestoreError};
+use crate::error::Rejection;
 use crate::id::ObjectId;
 use crate::json::is_json;
 use crate::limits::{REJECTION_DETAIL_BYTES_MAX, REPLY_BYTES_MAX};
@@ -31,7 +31,7 @@ const REFUSAL_CODE_BYTES_MAX: usize = 63;
 
 /// A component in a separate `wasmtime::Store`.
 pub(super) struct Sandbox {
-    pub(super) store: wasmtime::Store<Guest>,
+    pub(super) store: wasmtime::Store<HostState>,
     pub(super) bindings: Object,
 }
 
@@ -135,14 +135,17 @@ impl Instance for WasmInstance {
         }
     }
 
-    async fn handle(&mut self, call: GuestCall<'_>) -> Result<Result<Handled, Rejection>, Fault> {
+    async fn handle(
+        &mut self,
+        call: GuestCall<'_>,
+    ) -> Result<Result<Handled, HandlerError>, Fault> {
         self.begin_restored()?;
         let sandbox = &mut self.sandbox;
         let _lane = sandbox.begin(clock::wall_ms());
-        sandbox.store.data_mut().asked = Asked::new(&call);
-        let GuestCall { handler, argument, version, caller, occasion, .. } = call;
-        let (caller, occasion) = (vouched(caller), occasion_of(occasion));
-        let wit_call = wit::Call { handler, argument, version, caller, occasion };
+        sandbox.store.data_mut().asked = EffectCollector::new(&call);
+        let GuestCall { handler, argument, version, caller, trigger, .. } = call;
+        let (caller, trigger) = (vouched(caller), trigger_of(trigger));
+        let wit_call = wit::Call { handler, argument, version, caller, trigger };
         let behavior = sandbox.bindings.highlander_object_behavior();
         let result = behavior.call_handle(&mut sandbox.store, wit_call).await;
         let ended = sandbox.end(result);
@@ -196,12 +199,12 @@ fn vouched(caller: &Caller) -> wit::Caller<'_> {
 }
 
 /// Converts the trigger for the guest.
-fn occasion_of(occasion: &Occasion) -> wit::Occasion<'_> {
-    match occasion {
-        Occasion::Called => wit::Occasion::Called,
-        Occasion::Message(number) => wit::Occasion::Message(*number),
-        Occasion::Alarm { name, due_ms } => {
-            wit::Occasion::Alarm(wit::DueAlarm { name, due_ms: *due_ms })
+fn trigger_of(trigger: &Trigger) -> wit::Trigger<'_> {
+    match trigger {
+        Trigger::Call => wit::Trigger::Call,
+        Trigger::Message(number) => wit::Trigger::Message(*number),
+        Trigger::Alarm { name, due_ms } => {
+            wit::Trigger::Alarm(wit::DueAlarm { name, due_ms: *due_ms })
         }
     }
 }
@@ -219,16 +222,16 @@ fn check_reply(reply: &[u8]) -> Result<(), Fault> {
     Ok(())
 }
 
-fn rejected(rejection: wit::Rejection) -> Result<Rejection, Fault> {
+fn rejected(rejection: wit::HandlerError) -> Result<HandlerError, Fault> {
     Ok(match rejection {
-        wit::Rejection::InvalidArgument(why) => {
-            Rejection::InvalidArgument(cut(&why, MESSAGE_BYTES_MAX).to_owned())
+        wit::HandlerError::InvalidArgument(why) => {
+            HandlerError::InvalidArgument(cut(&why, MESSAGE_BYTES_MAX).to_owned())
         }
-        wit::Rejection::UnknownHandler => {
+        wit::HandlerError::UnknownHandler => {
             let text = "the component describes this handler, but does not implement it";
-            Rejection::UnknownHandler(text.to_owned())
+            HandlerError::UnknownHandler(text.to_owned())
         }
-        wit::Rejection::Refused(refusal) => Rejection::Refused(Refusal {
+        wit::HandlerError::Rejected(refusal) => HandlerError::Rejected(Rejection {
             code: cut(&refusal.code, REFUSAL_CODE_BYTES_MAX).to_owned(),
             message: cut(&refusal.message, MESSAGE_BYTES_MAX).to_owned(),
             detail: refusal.detail.map(checked_detail).transpose()?.flatten(),

@@ -17,7 +17,7 @@ use super::*;
 use crate::caller::scopes::Scopes;
 use crate::caller::{Caller, Principal};
 use crate::engine::{
-    Fault, GuestCall, HandlerKind, Instance, Rejection, RestoreError, conformance,
+    Fault, GuestCall, HandlerError, HandlerKind, Instance, RestoreError, conformance,
 };
 use crate::id::ObjectId;
 
@@ -55,7 +55,7 @@ async fn call(
     instance: &mut dyn Instance,
     handler: &str,
     argument: &str,
-) -> Result<Result<Bytes, Rejection>, Fault> {
+) -> Result<Result<Bytes, HandlerError>, Fault> {
     let call = GuestCall::new(handler, HandlerKind::Update, argument.as_bytes(), 3);
     Ok(instance.handle(call).await?.map(|handled| handled.reply))
 }
@@ -83,7 +83,7 @@ async fn a_handler_sees_who_calls() {
         let call = GuestCall { caller: &caller, ..call };
         let answer = match list.handle(call).await.unwrap() {
             Ok(handled) => String::from_utf8(handled.reply.to_vec()).unwrap(),
-            Err(Rejection::Refused(refusal)) => refusal.message,
+            Err(HandlerError::Rejected(refusal)) => refusal.message,
             Err(other) => panic!("{other:?}"),
         };
         assert!(answer.starts_with(said), "{answer}");

@@ -10,7 +10,7 @@ use rand::Rng;
 use wasmtime::component::{ComponentType, LinkerInstance, Lower, Resource, ResourceType};
 use wasmtime::{Result, StoreContextMut, bail};
 
-use super::guest::Guest;
+use super::host_state::HostState;
 
 /// Number of random bytes that a guest may request at a time.
 const RANDOM_BYTES_MAX: u64 = 64 * 1024;
@@ -27,7 +27,7 @@ enum Descriptor {}
 enum TerminalInput {}
 enum TerminalOutput {}
 
-type Cx<'a> = StoreContextMut<'a, Guest>;
+type Cx<'a> = StoreContextMut<'a, HostState>;
 
 #[derive(ComponentType, Lower)]
 #[component(record)]
@@ -71,7 +71,7 @@ pub(super) type Define = fn(&mut Functions<'_>) -> Result<()>;
 
 /// Interface under definition. Records every name, so that a test can list everything that guests can reach.
 pub(super) struct Functions<'a> {
-    pub(super) linker: LinkerInstance<'a, Guest>,
+    pub(super) linker: LinkerInstance<'a, HostState>,
     pub(super) names: Vec<&'static str>,
 }
 

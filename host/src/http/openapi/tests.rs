@@ -15,7 +15,7 @@ fn description(name: &str, handlers: Vec<Handler>) -> Description {
         state_content_type: "application/json".to_owned(),
         state: json!(true),
         handlers,
-        shows_state: false,
+        publish_state: false,
     }
 }
 

@@ -12,20 +12,20 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use serde::de::DeserializeOwned;
 
 use super::super::problem::{CONTENT, Document};
-use super::super::reply::{EPOCH, NODE, OWNER, REPLAYED, REVISION, VERSION};
+use super::super::response::{EPOCH, NODE, OWNER, REPLAYED, REVISION, VERSION};
 use crate::activation::Done;
-use crate::error::{Code, Effect, Error, Refusal};
+use crate::error::{Effect, Error, ErrorCode, Rejection};
 use crate::id::NodeId;
-use crate::router::peers::Heard;
+use crate::router::peers::ForwardedReply;
 
 /// Maximum length of a node's name.
 const NODE_BYTES_MAX: usize = 128;
 
 /// Parses the response to a call, or returns why that is not possible.
-pub(super) fn heard(parts: &Parts, body: Bytes) -> Result<Heard, String> {
+pub(super) fn heard(parts: &Parts, body: Bytes) -> Result<ForwardedReply, String> {
     if parts.status != StatusCode::OK {
         let answer = Err(Box::new(error(parts, &body)?));
-        return Ok(Heard { answer, owner: None });
+        return Ok(ForwardedReply { answer, owner: None });
     }
     let headers = &parts.headers;
     let done = Done {
@@ -40,7 +40,7 @@ pub(super) fn heard(parts: &Parts, body: Bytes) -> Result<Heard, String> {
         Some(owner) => Some(owner),
         None => node_in(headers, &NODE)?,
     };
-    Ok(Heard { answer: Ok(done), owner })
+    Ok(ForwardedReply { answer: Ok(done), owner })
 }
 
 /// Parses a document or the node's error, or returns why neither is possible.
@@ -63,10 +63,10 @@ pub(super) fn error(parts: &Parts, body: &[u8]) -> Result<Error, String> {
     let read = serde_json::from_slice(body);
     let said: Document =
         read.map_err(|error| format!("sent a problem document that cannot be read: {error}"))?;
-    let code = match Code::from_word(&said.code) {
+    let code = match ErrorCode::from_word(&said.code) {
         Some(code) if code.effect().as_str() == said.effect => code,
         // Code of another build: it is enough for the caller to learn that nothing was executed.
-        None if said.effect == Effect::None.as_str() => Code::Internal,
+        None if said.effect == Effect::None.as_str() => ErrorCode::Internal,
         _ => {
             return Err(format!(
                 "sent the error {:?} with the unexpected effect {:?}",
@@ -74,11 +74,11 @@ pub(super) fn error(parts: &Parts, body: &[u8]) -> Result<Error, String> {
             ));
         }
     };
-    let refusal = said.rejection.map(|said| Box::new(Refusal::from(said)));
+    let refusal = said.rejection.map(|said| Box::new(Rejection::from(said)));
     let pause = parts.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
     Ok(Error {
         hint: said.hint,
-        refusal,
+        rejection: refusal,
         retry_after: pause.map(Duration::from_secs),
         owner: owner(&parts.headers)?,
         ..Error::new(code, said.detail)
@@ -104,15 +104,15 @@ fn number<N: std::str::FromStr>(headers: &HeaderMap, name: &HeaderName) -> Resul
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::{problem::Problem, reply};
+    use super::super::super::{problem::Problem, response};
     use super::*;
     use crate::activation::Answer;
 
     /// Parses a response that this node would give.
-    fn round_trip(answer: Answer, owner: Option<&str>) -> Result<Heard, String> {
+    fn round_trip(answer: Answer, owner: Option<&str>) -> Result<ForwardedReply, String> {
         let owner = owner.map(NodeId::new);
         let reply = match answer {
-            Ok(done) => reply::done(done, owner.as_ref()),
+            Ok(done) => response::done(done, owner.as_ref()),
             Err(error) => Problem::of(error, &"todo/1".parse().unwrap()).into_reply(),
         };
         let (parts, body) = reply.into_parts();
@@ -129,7 +129,7 @@ mod tests {
         let first = Done { replayed: false, ..done() };
         for done in [done(), first] {
             let heard = round_trip(Ok(done.clone()), None);
-            assert_eq!(heard, Ok(Heard { answer: Ok(done), owner: None }));
+            assert_eq!(heard, Ok(ForwardedReply { answer: Ok(done), owner: None }));
         }
         let heard = round_trip(Ok(done()), Some("node-2")).unwrap();
         assert_eq!(heard.owner, Some(NodeId::new("node-2")));
@@ -137,14 +137,14 @@ mod tests {
 
     #[test]
     fn every_error_is_read_as_it_was_written() {
-        for code in Code::ALL {
-            assert_eq!(Code::from_word(code.as_str()), Some(*code));
+        for code in ErrorCode::ALL {
+            assert_eq!(ErrorCode::from_word(code.as_str()), Some(*code));
             let plain = Error::new(*code, "so it was");
             // More digits than a float holds: the detail must be passed on unchanged.
             let detail = Some("{\"left\": [1e0, 0.12345678901234567890123]}".into());
             let (code, message) = ("full".to_owned(), "no more".to_owned());
-            let refusal = Refusal { code, message, detail };
-            let whole = Error { refusal: Some(Box::new(refusal)), ..plain.clone() }
+            let refusal = Rejection { code, message, detail };
+            let whole = Error { rejection: Some(Box::new(refusal)), ..plain.clone() }
                 .with_hint("do this")
                 .with_retry_after(Duration::from_secs(3))
                 .with_owner(NodeId::new("node-2"));
@@ -168,7 +168,7 @@ mod tests {
         };
         assert!(problem(503, &document("draining", "none")).is_ok());
         let unheard_of = problem(503, &document("something-new", "none")).unwrap();
-        assert_eq!(unheard_of.answer.unwrap_err().code, Code::Internal);
+        assert_eq!(unheard_of.answer.unwrap_err().code, ErrorCode::Internal);
         for body in [
             document("draining", "unknown"),
             document("something-new", "unknown"),

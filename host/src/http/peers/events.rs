@@ -6,7 +6,7 @@ use http::Response;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 
-use super::super::body;
+use super::super::request_body;
 use super::link::UnderWay;
 use super::{ANSWER_BYTES_MAX, answer};
 use crate::error::Error;
@@ -23,7 +23,7 @@ pub(super) async fn begun(
 ) -> Result<Result<Events, Error>, String> {
     let (parts, mut incoming) = response.into_parts();
     if !parts.status.is_success() {
-        let read = body::collect(&mut incoming, ANSWER_BYTES_MAX).await;
+        let read = request_body::collect(&mut incoming, ANSWER_BYTES_MAX).await;
         let text = read.map_err(|error| format!("sent a response that cannot be read: {error}"))?;
         return answer::error(&parts, &text).map(Err);
     }

@@ -21,7 +21,7 @@ use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 
-use super::super::body;
+use super::super::request_body;
 use super::address::Address;
 use super::request::Outgoing;
 use crate::clock::BootTime;
@@ -119,8 +119,8 @@ impl Link {
         bytes_max: usize,
     ) -> Result<(Parts, Bytes), Failure> {
         let (response, _under_way) = self.begin(request, until).await?;
-        let patience = until.since(BootTime::now());
-        tokio::time::timeout(patience, whole(response, bytes_max)).await.unwrap_or_else(|_| late())
+        let limit = until.since(BootTime::now());
+        tokio::time::timeout(limit, whole(response, bytes_max)).await.unwrap_or_else(|_| late())
     }
 
     /// Sends a request and waits for the head of the response until `until`. The request counts as in progress
@@ -136,9 +136,9 @@ impl Link {
         // The other node may close a connection just as it is used. In that case, a new connection is tried once.
         for _ in 0..2 {
             let mut sender = self.sender(connection, until).await.map_err(Failure::NotSent)?;
-            let patience = until.since(BootTime::now());
+            let limit = until.since(BootTime::now());
             let answering = sender.try_send_request(request);
-            let Ok(answered) = tokio::time::timeout(patience, answering).await else {
+            let Ok(answered) = tokio::time::timeout(limit, answering).await else {
                 return late();
             };
             match answered {
@@ -165,7 +165,7 @@ impl Link {
         if let Some(sender) = connection.open() {
             return Ok(sender);
         }
-        let patience = CONNECT_TIMEOUT.min(until.since(BootTime::now()));
+        let limit = CONNECT_TIMEOUT.min(until.since(BootTime::now()));
         let making = async {
             let _making = connection.making.lock().await;
             if let Some(sender) = connection.open() {
@@ -192,7 +192,7 @@ impl Link {
             }
         };
         // Waits a little longer than an attempt takes, so that the attempt's own error is returned.
-        let waited = tokio::time::timeout(patience + TROUBLE_PAUSE, making).await;
+        let waited = tokio::time::timeout(limit + TROUBLE_PAUSE, making).await;
         waited.unwrap_or_else(|_| Err("did not accept the connection in time".to_owned()))
     }
 
@@ -229,7 +229,7 @@ async fn connect(address: &Address) -> Result<Sender, String> {
     let greeting = sender.send_request(Outgoing::greeting().addressed(address));
     let greeted = greeting.await.map_err(|error| format!("does not respond: {error}"))?;
     // The status does not matter. The body is read to its end, so that nothing of it is left on the connection.
-    let _ = body::collect(&mut greeted.into_body(), GREETING_BYTES_MAX).await;
+    let _ = request_body::collect(&mut greeted.into_body(), GREETING_BYTES_MAX).await;
     Ok(sender)
 }
 
@@ -239,7 +239,7 @@ fn late<T>() -> Result<T, Failure> {
 
 async fn whole(response: Response<Incoming>, bytes_max: usize) -> Result<(Parts, Bytes), Failure> {
     let (parts, mut incoming) = response.into_parts();
-    let collected = body::collect(&mut incoming, bytes_max).await;
+    let collected = request_body::collect(&mut incoming, bytes_max).await;
     let body = collected.map_err(|error| {
         Failure::Interrupted(format!("sent a response that cannot be read: {error}"))
     })?;

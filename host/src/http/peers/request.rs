@@ -13,20 +13,20 @@ use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 
-use super::super::access::vouched;
+use super::super::auth::forwarded;
 use super::super::documents::RehearsalShare;
 use super::super::request::{
     CALLER, CHAIN, CONSISTENCY, HOPS, IDEMPOTENCY_KEY, LAST_EVENT_ID, MESSAGE, TIMEOUT,
     TRACE_PARENT,
 };
-use super::super::{conditions, reply, route};
+use super::super::{conditions, response, route};
 use super::address::Address;
 use crate::activation::{Call, Consistency, Operation, Precondition};
-use crate::error::{Code, Error};
+use crate::call_context::Origin;
+use crate::error::{Error, ErrorCode};
 use crate::events::event_id::EventId;
 use crate::id::{NodeId, ObjectId, TypeName};
 use crate::node::list::Query;
-use crate::origin::Origin;
 use crate::router::context::Context;
 
 /// Characters that need no escape in a path segment or a query.
@@ -83,7 +83,7 @@ impl Outgoing {
             }
         }
         if matches!(call.operation, Operation::Watch { .. }) {
-            headers.insert(ACCEPT, reply::JSON);
+            headers.insert(ACCEPT, response::JSON);
         }
         if call.consistency == Consistency::Strict {
             headers.insert(CONSISTENCY, HeaderValue::from_static("strict"));
@@ -92,11 +92,11 @@ impl Outgoing {
             let key = HeaderValue::from_str(&key.key).map_err(|_| {
                 let text =
                     format!("the call to {id} was not executed: its key is not visible ASCII");
-                Error::new(Code::MalformedRequest, text)
+                Error::new(ErrorCode::MalformedRequest, text)
             })?;
             headers.insert(IDEMPOTENCY_KEY, key);
         }
-        if let Some(caller) = vouched::write(&call.caller) {
+        if let Some(caller) = forwarded::write(&call.caller) {
             headers.insert(CALLER, caller);
         }
         write_origin(&call.origin, headers);
@@ -194,7 +194,7 @@ impl Outgoing {
 
 /// Writes the headers for the call's origin: waiting objects, message number and trace.
 fn write_origin(origin: &Origin, headers: &mut HeaderMap) {
-    if let Some(chain) = origin.chain.as_ref().and_then(|chain| vouched::write_chain(chain)) {
+    if let Some(chain) = origin.chain.as_ref().and_then(|chain| forwarded::write_chain(chain)) {
         headers.insert(CHAIN, chain);
     }
     if let Some(number) = origin.message {
@@ -220,7 +220,7 @@ fn asked(
             name if name.is_empty() || route::is_reserved(name) => {
                 let text = format!("{name:?} is not a valid name for a handler of {id}");
                 let hint = format!("list its handlers: highlander types {}", id.type_name());
-                return Err(Box::new(Error::new(Code::UnknownHandler, text).with_hint(hint)));
+                return Err(Box::new(Error::new(ErrorCode::UnknownHandler, text).with_hint(hint)));
             }
             name => {
                 push_part(path, name);
@@ -253,7 +253,7 @@ fn asked(
             path.push_str("/alarms/due");
             (Method::POST, Bytes::new())
         }
-        Operation::ShowDealings => {
+        Operation::ShowEffects => {
             path.push_str("/messages");
             (Method::GET, Bytes::new())
         }

@@ -14,12 +14,12 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::clock::BootTime;
-use crate::error::Code;
-use crate::http::accept::{Server, Stage};
-use crate::http::access::Access;
+use crate::error::ErrorCode;
+use crate::http::auth::Authorizer;
+use crate::http::server::{Server, Stage};
 use crate::http::{Api, Config};
 use crate::id::NodeId;
-use crate::registry::members::{PROTOCOL, Standing};
+use crate::registry::members::{NodeStatus, PROTOCOL};
 use crate::router::testing::{Cluster, Place, call, counter, keyed};
 
 /// Node with a listener.
@@ -33,14 +33,14 @@ struct Listening {
 
 impl Listening {
     async fn start(cluster: &Cluster, name: &str) -> Self {
-        Self::start_with(cluster, name, Access::open(), None).await
+        Self::start_with(cluster, name, Authorizer::open(), None).await
     }
 
     /// Starts a node with this access policy. It shows `token` to other nodes.
     async fn start_with(
         cluster: &Cluster,
         name: &str,
-        access: Access,
+        access: Authorizer,
         token: Option<HeaderValue>,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -207,8 +207,8 @@ async fn operators_may_ask_any_node() {
     let listed = get("/v1/nodes".to_owned()).await.json();
     let address = |n: usize| nodes[n].url.strip_prefix("http://").unwrap();
     let expected = json!([
-        { "id": "node-a", "address": address(0), "state": "ready", "active_objects": 0 },
-        { "id": "node-b", "address": address(1), "state": "ready", "active_objects": 1 },
+        { "id": "node-a", "address": address(0), "status": "ready", "active_objects": 0 },
+        { "id": "node-b", "address": address(1), "status": "ready", "active_objects": 1 },
     ]);
     assert_eq!(listed["nodes"], expected);
     let gone = post(format!("/v1/objects/{id}/deactivate")).await.json();
@@ -249,7 +249,7 @@ async fn greeted(stream: TcpStream) -> h2::server::Connection<TcpStream, Bytes> 
 
 fn member(address: &str) -> Member {
     let node = NodeId::new("peer");
-    Member { node, address: address.into(), protocol: PROTOCOL, standing: Standing::Ready }
+    Member { node, address: address.into(), protocol: PROTOCOL, status: NodeStatus::Ready }
 }
 
 /// Returns the outcome of a call to a peer.
@@ -261,8 +261,8 @@ async fn outcome_within(to: &Member, time: Duration) -> &'static str {
     let call = Call { deadline: BootTime::now() + time, ..call("add", &json!(1)) };
     let peers = HttpPeers::new();
     match peers.call(to, &counter("a"), &keyed("k", call), Context::default().forwarded()).await {
-        Ok(Heard { answer: Ok(_), .. }) => "done",
-        Ok(Heard { answer: Err(error), .. }) => error.code.as_str(),
+        Ok(ForwardedReply { answer: Ok(_), .. }) => "done",
+        Ok(ForwardedReply { answer: Err(error), .. }) => error.code.as_str(),
         Err(Failure::NotSent(_)) => "not sent",
         Err(Failure::Interrupted(_)) => "interrupted",
     }
@@ -375,7 +375,7 @@ async fn a_connection_is_used_again_and_made_anew_when_it_broke() {
     // A call that HTTP cannot express is not sent.
     let reserved = call("owner", &Value::Null);
     let heard = peers.call(&to, &counter("a"), &reserved, Context::default()).await.unwrap();
-    assert_eq!(heard.answer.unwrap_err().code, Code::UnknownHandler);
+    assert_eq!(heard.answer.unwrap_err().code, ErrorCode::UnknownHandler);
     for n in 0..6 {
         let call = call("value", &Value::Null);
         let heard = peers.call(&to, &counter("a"), &call, Context::default()).await;

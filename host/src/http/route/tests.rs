@@ -7,7 +7,7 @@ fn id(text: &str) -> ObjectId {
 }
 
 #[track_caller]
-fn code(method: &Method, path: &str) -> Code {
+fn code(method: &Method, path: &str) -> ErrorCode {
     find(method, path).unwrap_err().code()
 }
 
@@ -105,17 +105,17 @@ fn what_names_no_object_is_refused() {
         &too_long,
     ] {
         let path = format!("/v1/objects/todo/{key}");
-        assert_eq!(code(&Method::GET, &path), Code::InvalidObjectId, "{key:?}");
+        assert_eq!(code(&Method::GET, &path), ErrorCode::InvalidObjectId, "{key:?}");
     }
     for type_name in ["Todo", "1", "a_b", "%2e%2e", "todo%2F42", ""] {
         for path in [format!("/v1/objects/{type_name}/42"), format!("/v1/objects/{type_name}")] {
-            assert_eq!(code(&Method::GET, &path), Code::InvalidObjectId, "{path}");
+            assert_eq!(code(&Method::GET, &path), ErrorCode::InvalidObjectId, "{path}");
         }
     }
     for type_name in ["Todo", "a%2Fb", "%2e%2e%2Fx", "%20"] {
         let path = format!("/v1/types/{type_name}");
         for method in [Method::GET, Method::HEAD, Method::DELETE] {
-            assert_eq!(code(&method, &path), Code::InvalidObjectId, "{method} {path}");
+            assert_eq!(code(&method, &path), ErrorCode::InvalidObjectId, "{method} {path}");
         }
     }
 }
@@ -134,7 +134,7 @@ fn other_paths_are_unknown() {
         "*",
         "",
     ] {
-        assert_eq!(code(&Method::GET, path), Code::UnknownRoute, "{path}");
+        assert_eq!(code(&Method::GET, path), ErrorCode::UnknownRoute, "{path}");
     }
 }
 
@@ -149,7 +149,7 @@ fn other_methods_are_refused_with_those_that_are_allowed() {
         (Method::POST, "/healthz", "GET, HEAD"),
     ] {
         let problem = find(&method, path).unwrap_err();
-        assert_eq!((problem.code(), problem.allow()), (Code::MethodNotAllowed, Some(allowed)));
+        assert_eq!((problem.code(), problem.allow()), (ErrorCode::MethodNotAllowed, Some(allowed)));
     }
 }
 
@@ -183,7 +183,7 @@ fn a_route_knows_its_parameters() {
 fn reserved_handlers_cannot_be_called() {
     for handler in ["get", "put"] {
         let path = format!("/v1/objects/todo/42/{handler}");
-        assert_eq!(code(&Method::POST, &path), Code::UnknownHandler, "{handler}");
+        assert_eq!(code(&Method::POST, &path), ErrorCode::UnknownHandler, "{handler}");
     }
-    assert_eq!(code(&Method::POST, "/v1/objects/todo/42/g%65t"), Code::UnknownHandler);
+    assert_eq!(code(&Method::POST, "/v1/objects/todo/42/g%65t"), ErrorCode::UnknownHandler);
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::*;
 use crate::effects::Alarm;
 use crate::id::{Digest, NodeId, ObjectId};
-use crate::store::record::dealings::{Dealings, FailedAlarm};
+use crate::store::record::effects::{DurableEffects, FailedAlarm};
 use crate::store::record::{JSON, RecentWrites, Record, State, Write, WriteId, codec};
 
 /// Returns the record of `counter/a` with failed alarms of these names.
@@ -32,7 +32,7 @@ fn record(names: &[&str]) -> bytes::Bytes {
         time_ms: 0,
         answered: [].into(),
         faults: 0,
-        dealings: Some(Arc::new(Dealings { failed, failures, ..Dealings::default() })),
+        effects: Some(Arc::new(DurableEffects { failed, failures, ..DurableEffects::default() })),
         state: Some(State { content_type: JSON.into(), schema_version: 1, bytes }),
     })
 }
@@ -75,7 +75,7 @@ async fn failed_alarms_are_dropped_one_by_one_or_all() {
     assert_eq!(numbers(&harness).await, [1, 3]);
     for bad in ["?number=x", "?numer=1", "?number=1&number=2"] {
         let answer = send(harness.request(Method::DELETE, &format!("{path}{bad}"))).await;
-        answer.is_problem(Code::MalformedRequest);
+        answer.is_problem(ErrorCode::MalformedRequest);
     }
     assert_eq!(send(harness.request(Method::DELETE, path)).await.json(), 2);
     assert_eq!(numbers(&harness).await, [0_u64; 0]);
@@ -99,6 +99,6 @@ async fn a_failed_alarm_does_not_replace_one_of_its_name() {
     let harness = with_failed(&["scripted"]).await;
     harness.post("/v1/objects/counter/a/set_alarm", "600000").await;
     let answer = harness.post("/v1/objects/counter/a/alarms/retry?number=1", "").await;
-    answer.is_problem(Code::AlarmConflict);
+    answer.is_problem(ErrorCode::AlarmConflict);
     assert_eq!(numbers(&harness).await, [1], "the failed alarm still exists");
 }

@@ -4,7 +4,7 @@
 use super::*;
 use crate::caller::Principal;
 use crate::caller::tokens::{Tokens, line};
-use crate::http::access::Access;
+use crate::http::auth::Authorizer;
 use crate::store::Store as _;
 
 /// Starts a node with these principals, whose tokens equal their names.
@@ -19,7 +19,7 @@ async fn closed() -> Harness {
         ("scraper", "metrics"),
     ];
     let tokens = Tokens::parse(&lines.map(line).join("\n")).unwrap();
-    let access = Arc::new(Access::new(Some(tokens), Vec::new()));
+    let access = Arc::new(Authorizer::new(Some(tokens), Vec::new()));
     Harness::with(|config| config.access = access).await
 }
 
@@ -38,14 +38,14 @@ async fn a_request_without_a_token_is_told_which_kind_is_wanted() {
     let response = harness.http.get(format!("{}/v1/nodes", harness.url)).send().await.unwrap();
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let answer = Answered { status, headers, body: response.text().await.unwrap() };
-    let problem = answer.is_problem(Code::Unauthenticated);
+    let problem = answer.is_problem(ErrorCode::Unauthenticated);
     assert!(problem["hint"].as_str().unwrap().contains("Authorization: Bearer"), "{problem}");
     assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
     let wrong = harness.ask("hunter2", Method::GET, "/v1/nodes", Vec::new()).await;
-    wrong.is_problem(Code::Unauthenticated);
+    wrong.is_problem(ErrorCode::Unauthenticated);
     assert!(!wrong.body.contains("hunter2"), "{}", wrong.body);
     let forbidden = harness.ask("ada", Method::GET, "/v1/nodes", Vec::new()).await;
-    let problem = forbidden.is_problem(Code::Forbidden);
+    let problem = forbidden.is_problem(ErrorCode::Forbidden);
     let detail = problem["detail"].as_str().unwrap();
     assert!(detail.contains("ada may not") && detail.contains("admin"), "{problem}");
     assert_eq!(forbidden.header("www-authenticate"), None);
@@ -55,7 +55,7 @@ async fn a_request_without_a_token_is_told_which_kind_is_wanted() {
 #[tokio::test]
 async fn a_large_upload_is_refused_with_an_answer() {
     let harness = closed().await;
-    for (token, code) in [("eve", Code::Unauthenticated), ("ada", Code::Forbidden)] {
+    for (token, code) in [("eve", ErrorCode::Unauthenticated), ("ada", ErrorCode::Forbidden)] {
         let wasm = vec![0; 3 << 20];
         harness.ask(token, Method::POST, "/v1/types", wasm).await.is_problem(code);
     }
@@ -71,7 +71,8 @@ async fn a_component_of_a_type_that_is_not_theirs_leaves_nothing_behind() {
     let before = names().await;
     for path in ["/v1/types", "/v1/types?force=true", "/v1/rehearsals", "/v1/types?rehearse=all"] {
         let todo = b"scripted:todo".to_vec();
-        let problem = harness.ask("ci", Method::POST, path, todo).await.is_problem(Code::Forbidden);
+        let problem =
+            harness.ask("ci", Method::POST, path, todo).await.is_problem(ErrorCode::Forbidden);
         assert!(problem["detail"].as_str().unwrap().contains("deploy:todo"), "{problem}");
     }
     assert_eq!(names().await, before);
@@ -90,7 +91,7 @@ async fn who_deployed_and_who_rolled_back_is_kept() {
     let revisions = &shown["revisions"];
     assert_eq!(revisions[0]["deployed_by"], "anonymous", "{shown}");
     assert_eq!(revisions[1]["deployed_by"], "ci", "{shown}");
-    assert_eq!(revisions[1]["taken_back"], "rolled back by root", "{shown}");
+    assert_eq!(revisions[1]["rolled_back"], "rolled back by root", "{shown}");
 }
 
 #[tokio::test]
@@ -105,7 +106,10 @@ async fn everybody_sees_the_types_that_they_have_to_do_with() {
     };
     assert_eq!(seen("ada").await, ["counter"]);
     assert_eq!(seen("ci").await, ["counter", "list"]);
-    harness.ask("scraper", Method::GET, "/v1/types", Vec::new()).await.is_problem(Code::Forbidden);
+    harness
+        .ask("scraper", Method::GET, "/v1/types", Vec::new())
+        .await
+        .is_problem(ErrorCode::Forbidden);
     assert_eq!(harness.ask("scraper", Method::GET, "/metrics", Vec::new()).await.status, 200);
 }
 

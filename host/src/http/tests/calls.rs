@@ -28,8 +28,8 @@ async fn a_state_is_read_replaced_and_deleted_under_conditions() {
         send(request.body(r#"{"value":7}"#))
     };
     assert_eq!(put(("if-none-match", "*")).await.status, 200);
-    put(("if-none-match", "*")).await.is_problem(Code::VersionMismatch);
-    put(("if-match", "\"2\"")).await.is_problem(Code::VersionMismatch);
+    put(("if-none-match", "*")).await.is_problem(ErrorCode::VersionMismatch);
+    put(("if-match", "\"2\"")).await.is_problem(ErrorCode::VersionMismatch);
     assert_eq!(put(("if-match", "\"1\"")).await.header("etag"), Some("\"2-r1\""));
     let state = harness.get(path).await;
     let version = state.header("highlander-version");
@@ -38,9 +38,9 @@ async fn a_state_is_read_replaced_and_deleted_under_conditions() {
     let known = send(harness.request(Method::GET, path).header("if-none-match", tag)).await;
     assert_eq!((known.status, known.body.as_str(), known.header("etag")), (304, "", Some(tag)));
     let delete = |tag| send(harness.request(Method::DELETE, path).header("if-match", tag));
-    delete("\"1\"").await.is_problem(Code::VersionMismatch);
+    delete("\"1\"").await.is_problem(ErrorCode::VersionMismatch);
     assert_eq!(delete("\"2\"").await.header("etag"), Some("\"3-r1\""));
-    send(harness.request(Method::DELETE, path)).await.is_problem(Code::ObjectNotFound);
+    send(harness.request(Method::DELETE, path)).await.is_problem(ErrorCode::ObjectNotFound);
 }
 
 #[tokio::test]
@@ -87,12 +87,12 @@ async fn listings_are_paged_and_filtered() {
     for bad in ["limit=0", "limit=1001", "limit=x", "prefx=a", "active=perhaps", "limit=1&limit=1"]
     {
         let answer = harness.get(&format!("/v1/objects/counter?{bad}")).await;
-        answer.is_problem(Code::MalformedRequest);
+        answer.is_problem(ErrorCode::MalformedRequest);
     }
 }
 
 #[tokio::test]
-async fn an_objects_whereabouts_follow_its_life() {
+async fn the_location_of_an_object_follows_its_lifecycle() {
     let harness = Harness::start().await;
     harness.post("/v1/objects/counter/a/increment", "").await;
     let found = harness.get("/v1/objects/counter/a/owner").await.json();
@@ -143,7 +143,7 @@ async fn the_node_shows_itself() {
     harness.post("/v1/objects/counter/a/increment", "").await;
     let nodes = harness.get("/v1/nodes").await.json();
     let node = json!({ "id": harness.node.id().as_str(), "address": harness.address,
-        "state": "ready", "active_objects": 1 });
+        "status": "ready", "active_objects": 1 });
     assert_eq!(nodes["nodes"], json!([node]));
     assert_eq!(harness.get("/healthz").await.body, "ok\n");
     assert_eq!(harness.get("/readyz").await.body, "ready\n");

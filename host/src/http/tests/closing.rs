@@ -5,7 +5,7 @@ use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 
 use super::*;
-use crate::http::accept;
+use crate::http::server;
 
 const HEALTH: &[u8] = b"GET /healthz HTTP/1.1\r\nhost: h\r\n\r\n";
 
@@ -120,7 +120,7 @@ async fn a_node_that_ends_before_it_has_begun_says_so() {
     let address = listener.local_addr().unwrap();
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(HEALTH).await.unwrap();
-    let closing = tokio::spawn(accept::close_unused(listener));
+    let closing = tokio::spawn(server::close_unused(listener));
     let answer = to_the_end(&mut stream).await;
     assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("draining"), "{answer}");
     drop(stream);

@@ -69,7 +69,10 @@ async fn a_stream_begins_with_where_the_object_stands_and_tells_every_change() {
     add(&harness).await;
     stream.says("1", "changed", &stand(1)).await;
     stream.says("2", "changed", &stand(2)).await;
-    harness.post("/v1/objects/counter/a/reject", "null").await.is_problem(Code::ObjectRejected);
+    harness
+        .post("/v1/objects/counter/a/reject", "null")
+        .await
+        .is_problem(ErrorCode::ObjectRejected);
     assert_eq!(send(harness.request(Method::DELETE, "/v1/objects/counter/a")).await.status, 200);
     stream.says("3", "changed", "{\"version\":3,\"deleted\":true}").await;
     let metrics = harness.node.render_metrics();
@@ -111,16 +114,18 @@ async fn where_an_object_stands_is_told_once_too() {
 #[tokio::test]
 async fn what_cannot_be_watched_is_a_problem() {
     let harness = Harness::start().await;
-    harness.get("/v1/objects/nothing/a/events").await.is_problem(Code::UnknownType);
+    harness.get("/v1/objects/nothing/a/events").await.is_problem(ErrorCode::UnknownType);
     let request = harness.request(Method::GET, PATH).header("last-event-id", "x");
-    send(request).await.is_problem(Code::MalformedRequest);
-    for (accept, code) in [("image/png", Code::NotAcceptable), ("json", Code::MalformedRequest)] {
+    send(request).await.is_problem(ErrorCode::MalformedRequest);
+    for (accept, code) in
+        [("image/png", ErrorCode::NotAcceptable), ("json", ErrorCode::MalformedRequest)]
+    {
         let request = harness.request(Method::GET, PATH).header("accept", accept);
         send(request).await.is_problem(code);
     }
-    harness.post(PATH, "").await.is_problem(Code::MethodNotAllowed);
+    harness.post(PATH, "").await.is_problem(ErrorCode::MethodNotAllowed);
     let half = harness.request(Method::GET, PATH).header("upgrade", "websocket");
-    send(half).await.is_problem(Code::MalformedRequest);
+    send(half).await.is_problem(ErrorCode::MalformedRequest);
     assert!(!harness.node.hub().is_followed(&"counter/a".parse().unwrap()));
 }
 

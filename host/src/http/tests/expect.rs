@@ -4,7 +4,7 @@
 use super::*;
 use crate::caller::Principal;
 use crate::caller::tokens::{Tokens, line};
-use crate::http::access::Access;
+use crate::http::auth::Authorizer;
 
 /// Sends a head and returns the response. Sends the body only if the node requests it.
 async fn asked(harness: &Harness, first_line: &str, headers: &str, body: &str) -> String {
@@ -20,7 +20,7 @@ async fn asked(harness: &Harness, first_line: &str, headers: &str, body: &str) -
 }
 
 #[track_caller]
-fn is_refused(answer: &str, code: Code) {
+fn is_refused(answer: &str, code: ErrorCode) {
     assert!(answer.starts_with(&format!("HTTP/1.1 {} ", code.status())), "{answer}");
     assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
     assert!(answer.contains(&format!("\"code\":\"{code}\"")), "{answer}");
@@ -34,29 +34,29 @@ async fn what_the_head_decides_is_refused_before_the_body_is_asked_for() {
     let one = "content-length: 1\r\n";
     let with = |headers: &str| format!("{one}{headers}\r\n");
     for (first_line, headers, code) in [
-        ("POST /nowhere", one.to_owned(), Code::UnknownRoute),
-        ("PATCH /v1/objects/counter/a", one.to_owned(), Code::MethodNotAllowed),
-        ("POST /v1/objects/Counter/a/add", one.to_owned(), Code::InvalidObjectId),
-        (add, "content-length: 1048577\r\n".to_owned(), Code::BodyTooLarge),
-        (put, "content-length: 1048577\r\n".to_owned(), Code::BodyTooLarge),
-        (add, with("content-type: text/plain"), Code::MalformedRequest),
-        (add, with("if-match: 7"), Code::MalformedRequest),
-        (put, with("highlander-timeout: 5"), Code::MalformedRequest),
-        (put, with("highlander-consistency: eventual"), Code::MalformedRequest),
-        (add, with("idempotency-key: two words"), Code::MalformedRequest),
-        (add, with("highlander-hops: many"), Code::MalformedRequest),
-        (add, with("origin: http://elsewhere.example"), Code::Forbidden),
-        ("POST /v1/types", "content-length: 1001\r\n".to_owned(), Code::BodyTooLarge),
-        ("POST /v1/types?canary=0", one.to_owned(), Code::MalformedRequest),
-        ("POST /v1/types", with("content-type: text/html"), Code::MalformedRequest),
-        ("POST /v1/rehearsals", with("content-type: text/html"), Code::MalformedRequest),
-        ("POST /v1/rehearsals?sample=some", one.to_owned(), Code::MalformedRequest),
-        ("POST /v1/rehearsals?wait=perhaps", one.to_owned(), Code::MalformedRequest),
-        (&nameless, one.to_owned(), Code::UnknownHandler),
-        ("POST /v1/types", with("if-match: \"7\""), Code::MalformedRequest),
-        ("POST /v1/objects/nothing/a/add", one.to_owned(), Code::UnknownType),
-        ("PUT /v1/objects/nothing/a", one.to_owned(), Code::UnknownType),
-        (add, "transfer-encoding: gzip, chunked\r\n".to_owned(), Code::UnsupportedEncoding),
+        ("POST /nowhere", one.to_owned(), ErrorCode::UnknownRoute),
+        ("PATCH /v1/objects/counter/a", one.to_owned(), ErrorCode::MethodNotAllowed),
+        ("POST /v1/objects/Counter/a/add", one.to_owned(), ErrorCode::InvalidObjectId),
+        (add, "content-length: 1048577\r\n".to_owned(), ErrorCode::BodyTooLarge),
+        (put, "content-length: 1048577\r\n".to_owned(), ErrorCode::BodyTooLarge),
+        (add, with("content-type: text/plain"), ErrorCode::MalformedRequest),
+        (add, with("if-match: 7"), ErrorCode::MalformedRequest),
+        (put, with("highlander-timeout: 5"), ErrorCode::MalformedRequest),
+        (put, with("highlander-consistency: eventual"), ErrorCode::MalformedRequest),
+        (add, with("idempotency-key: two words"), ErrorCode::MalformedRequest),
+        (add, with("highlander-hops: many"), ErrorCode::MalformedRequest),
+        (add, with("origin: http://elsewhere.example"), ErrorCode::Forbidden),
+        ("POST /v1/types", "content-length: 1001\r\n".to_owned(), ErrorCode::BodyTooLarge),
+        ("POST /v1/types?canary=0", one.to_owned(), ErrorCode::MalformedRequest),
+        ("POST /v1/types", with("content-type: text/html"), ErrorCode::MalformedRequest),
+        ("POST /v1/rehearsals", with("content-type: text/html"), ErrorCode::MalformedRequest),
+        ("POST /v1/rehearsals?sample=some", one.to_owned(), ErrorCode::MalformedRequest),
+        ("POST /v1/rehearsals?wait=perhaps", one.to_owned(), ErrorCode::MalformedRequest),
+        (&nameless, one.to_owned(), ErrorCode::UnknownHandler),
+        ("POST /v1/types", with("if-match: \"7\""), ErrorCode::MalformedRequest),
+        ("POST /v1/objects/nothing/a/add", one.to_owned(), ErrorCode::UnknownType),
+        ("PUT /v1/objects/nothing/a", one.to_owned(), ErrorCode::UnknownType),
+        (add, "transfer-encoding: gzip, chunked\r\n".to_owned(), ErrorCode::UnsupportedEncoding),
     ] {
         let answer = asked(&harness, first_line, &headers, "1").await;
         assert!(!answer.contains("100 Continue"), "{first_line} {headers:?}: {answer}");
@@ -70,12 +70,12 @@ async fn what_the_head_decides_is_refused_before_the_body_is_asked_for() {
 async fn who_may_not_send_it_is_refused_before_the_body_is_asked_for() {
     let principal = Principal::new("ada", "call:counter".parse().unwrap()).unwrap();
     let tokens = Tokens::parse(&line(&principal, "ada")).unwrap();
-    let access = Arc::new(Access::new(Some(tokens), Vec::new()));
+    let access = Arc::new(Authorizer::new(Some(tokens), Vec::new()));
     let harness = Harness::with(|config| config.access = access).await;
     for (headers, code) in [
-        ("content-length: 1\r\n", Code::Unauthenticated),
-        ("content-length: 1\r\nauthorization: Bearer eve\r\n", Code::Unauthenticated),
-        ("content-length: 1\r\nauthorization: Bearer ada\r\n", Code::Forbidden),
+        ("content-length: 1\r\n", ErrorCode::Unauthenticated),
+        ("content-length: 1\r\nauthorization: Bearer eve\r\n", ErrorCode::Unauthenticated),
+        ("content-length: 1\r\nauthorization: Bearer ada\r\n", ErrorCode::Forbidden),
     ] {
         let answer = asked(&harness, "POST /v1/types", headers, "1").await;
         is_refused(&answer, code);

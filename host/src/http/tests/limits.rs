@@ -9,7 +9,7 @@ use crate::limits::ARGUMENT_BYTES_MAX;
 
 /// Asserts that a raw response contains this problem.
 #[track_caller]
-fn problem(answer: &str, code: Code) {
+fn problem(answer: &str, code: ErrorCode) {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer:?}"));
     assert!(head.starts_with(&format!("HTTP/1.1 {}", code.status())), "{head}");
     assert!(head.contains("content-type: application/problem+json"), "{head}");
@@ -23,13 +23,13 @@ async fn an_argument_may_have_one_mebibyte() {
     let text = |length: usize| format!("\"{}\"", "x".repeat(length - 2));
     let path = "/v1/objects/counter/a/add";
     // The argument arrives whole: the error is the object's.
-    harness.post(path, &text(ARGUMENT_BYTES_MAX)).await.is_problem(Code::InvalidArgument);
-    harness.post(path, &text(ARGUMENT_BYTES_MAX + 1)).await.is_problem(Code::BodyTooLarge);
+    harness.post(path, &text(ARGUMENT_BYTES_MAX)).await.is_problem(ErrorCode::InvalidArgument);
+    harness.post(path, &text(ARGUMENT_BYTES_MAX + 1)).await.is_problem(ErrorCode::BodyTooLarge);
     let head = "POST /v1/objects/counter/a/add HTTP/1.1\r\nhost: h\r\nconnection: close\r\n";
     let chunk =
         format!("{:x}\r\n{}\r\n0\r\n\r\n", ARGUMENT_BYTES_MAX + 1, text(ARGUMENT_BYTES_MAX + 1));
     let chunked = format!("{head}transfer-encoding: chunked\r\n\r\n{chunk}");
-    problem(&harness.raw(chunked.as_bytes()).await, Code::BodyTooLarge);
+    problem(&harness.raw(chunked.as_bytes()).await, ErrorCode::BodyTooLarge);
 }
 
 #[tokio::test]
@@ -37,7 +37,7 @@ async fn a_component_may_have_its_own_limit() {
     let harness = Harness::with(|config| config.component_max = 20).await;
     assert_eq!(harness.post("/v1/types", "scripted:counter 123").await.status, 201);
     let document = harness.post("/v1/types", "scripted:counter 1234").await;
-    let document = document.is_problem(Code::BodyTooLarge);
+    let document = document.is_problem(ErrorCode::BodyTooLarge);
     assert!(document["hint"].as_str().unwrap().contains("node.component_max"));
 }
 
@@ -49,7 +49,7 @@ async fn a_url_may_have_two_kibibytes() {
         format!("{start}{}{end}", "x".repeat(length - start.len() - end.len()))
     };
     assert_eq!(harness.get(&path(2048)).await.status, 200);
-    harness.get(&path(2049)).await.is_problem(Code::HeadTooLarge);
+    harness.get(&path(2049)).await.is_problem(ErrorCode::HeadTooLarge);
 }
 
 #[tokio::test]
@@ -60,20 +60,23 @@ async fn a_head_may_have_100_fields_and_16_kibibytes() {
         format!("GET /healthz HTTP/1.1\r\nhost: h\r\nconnection: close\r\n{fields}\r\n")
     };
     assert!(harness.raw(fields(100).as_bytes()).await.starts_with("HTTP/1.1 200"));
-    problem(&harness.raw(fields(101).as_bytes()).await, Code::HeadTooLarge);
+    problem(&harness.raw(fields(101).as_bytes()).await, ErrorCode::HeadTooLarge);
     let long = |length: usize| {
         let head = "GET /healthz HTTP/1.1\r\nhost: h\r\nconnection: close\r\nx: ";
         format!("{head}{}\r\n\r\n", "x".repeat(length - head.len() - 4))
     };
     assert!(harness.raw(long(16 * 1024 - 1).as_bytes()).await.starts_with("HTTP/1.1 200"));
-    problem(&harness.raw(long(17 * 1024).as_bytes()).await, Code::HeadTooLarge);
+    problem(&harness.raw(long(17 * 1024).as_bytes()).await, ErrorCode::HeadTooLarge);
 }
 
 #[tokio::test]
 async fn what_is_not_http_is_told_so() {
     let harness = Harness::start().await;
-    problem(&harness.raw(b"hello\r\n\r\n").await, Code::MalformedRequest);
-    problem(&harness.raw(b"GET / HTTP/1.1\r\nbad header\r\n\r\n").await, Code::MalformedRequest);
+    problem(&harness.raw(b"hello\r\n\r\n").await, ErrorCode::MalformedRequest);
+    problem(
+        &harness.raw(b"GET / HTTP/1.1\r\nbad header\r\n\r\n").await,
+        ErrorCode::MalformedRequest,
+    );
 }
 
 #[tokio::test]
@@ -115,7 +118,7 @@ async fn a_connection_that_says_nothing_is_closed() {
 async fn a_body_that_does_not_arrive_is_given_up() {
     let harness = Harness::with(|config| config.body_timeout = Duration::from_millis(200)).await;
     let head = "POST /v1/objects/counter/a/add HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: 9\r\n\r\n1";
-    problem(&harness.raw(head.as_bytes()).await, Code::MalformedRequest);
+    problem(&harness.raw(head.as_bytes()).await, ErrorCode::MalformedRequest);
 }
 
 #[tokio::test]
@@ -125,7 +128,7 @@ async fn one_connection_too_many_is_turned_away() {
     first.write_all(b"GET /healthz HTTP/1.1\r\nhost: h\r\n\r\n").await.unwrap();
     let mut byte = [0];
     first.read_exact(&mut byte).await.unwrap();
-    problem(&rest(&mut harness.connect().await).await, Code::NodeFull);
+    problem(&rest(&mut harness.connect().await).await, ErrorCode::NodeFull);
     drop(first);
     while !harness
         .raw(b"GET /healthz HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n")

@@ -14,18 +14,18 @@ async fn what_a_type_does_not_take_is_refused_whatever_the_condition_and_the_key
     let conditions = [("if-match", "\"9\""), ("if-match", "*"), ("if-none-match", "*"), key];
     for header in conditions {
         let answer = harness.with_headers(Method::GET, &increment, &[header]).await;
-        answer.is_problem(Code::MethodNotAllowed);
+        answer.is_problem(ErrorCode::MethodNotAllowed);
         assert_eq!(answer.header("allow"), Some("POST"), "{header:?}");
         let nothing = format!("{OBJECT}/nothing");
         for method in [Method::GET, Method::POST] {
             let answer = harness.with_headers(method, &nothing, &[header]).await;
-            answer.is_problem(Code::UnknownHandler);
+            answer.is_problem(ErrorCode::UnknownHandler);
         }
     }
     // Methods that the type supports evaluate the conditions.
     for header in [("if-match", "\"9\""), ("if-none-match", "*")] {
         let answer = harness.with_headers(Method::POST, &increment, &[header]).await;
-        answer.is_problem(Code::VersionMismatch);
+        answer.is_problem(ErrorCode::VersionMismatch);
     }
     let again = harness.with_headers(Method::POST, &increment, &[key]).await;
     assert_eq!((again.body.as_str(), again.header("idempotency-replayed")), ("1", Some("true")));
@@ -42,20 +42,21 @@ async fn a_method_is_refused_with_those_that_the_type_takes() {
         (Method::GET, format!("{OBJECT}/quarantine"), "DELETE"),
     ] {
         let answer = harness.with_headers(method, &path, &[]).await;
-        answer.is_problem(Code::MethodNotAllowed);
+        answer.is_problem(ErrorCode::MethodNotAllowed);
         assert_eq!(answer.header("allow"), Some(allowed), "{path}");
     }
     let unknown = harness.with_headers(Method::PUT, &format!("{OBJECT}/nothing"), &[]).await;
-    unknown.is_problem(Code::UnknownHandler);
+    unknown.is_problem(ErrorCode::UnknownHandler);
     let unknown = harness.with_headers(Method::PATCH, "/v1/objects/nothing/a", &[]).await;
-    unknown.is_problem(Code::UnknownType);
+    unknown.is_problem(ErrorCode::UnknownType);
 }
 
 /// Without the header, these requests get the same error.
 #[tokio::test]
 async fn a_header_that_cannot_be_read_does_not_hide_an_unsupported_method_or_handler() {
     let harness = Harness::start().await;
-    let bare = harness.node.deploy("scripted:bare without:put".into(), &Terms::default()).await;
+    let bare =
+        harness.node.deploy("scripted:bare without:put".into(), &DeployOptions::default()).await;
     bare.unwrap();
     let headers: [&[(&str, &str)]; 5] = [
         &[],
@@ -78,7 +79,7 @@ async fn a_header_that_cannot_be_read_does_not_hide_an_unsupported_method_or_han
     ] {
         for headers in headers {
             let answer = harness.with_headers(method.clone(), &path, headers).await;
-            let code = allowed.map_or(Code::UnknownHandler, |_| Code::MethodNotAllowed);
+            let code = allowed.map_or(ErrorCode::UnknownHandler, |_| ErrorCode::MethodNotAllowed);
             assert_eq!(answer.json()["code"], code.as_str(), "{method} {path} {headers:?}");
             assert_eq!(answer.header("allow"), allowed, "{method} {path} {headers:?}");
         }
@@ -86,9 +87,9 @@ async fn a_header_that_cannot_be_read_does_not_hide_an_unsupported_method_or_han
     // A supported call is rejected for its header, and so is one with an invalid argument.
     for path in ["/increment", "/add"].map(|handler| format!("{OBJECT}{handler}")) {
         let answer = harness.with_headers(Method::POST, &path, &[("if-match", "x")]).await;
-        answer.is_problem(Code::MalformedRequest);
+        answer.is_problem(ErrorCode::MalformedRequest);
     }
-    harness.post(&format!("{OBJECT}/nothing"), "{").await.is_problem(Code::MalformedRequest);
+    harness.post(&format!("{OBJECT}/nothing"), "{").await.is_problem(ErrorCode::MalformedRequest);
 }
 
 #[tokio::test]
@@ -105,21 +106,21 @@ async fn what_an_object_supports_depends_on_the_revision_that_it_runs() {
     let done = call(Method::POST, &increment, ("idempotency-key", "k")).await;
     assert_eq!((done.status, done.header("highlander-revision")), (200, Some("2")));
     let (fails, reused) = (("if-match", "\"9\""), ("idempotency-key", "read"));
-    call(Method::POST, &increment, fails).await.is_problem(Code::VersionMismatch);
+    call(Method::POST, &increment, fails).await.is_problem(ErrorCode::VersionMismatch);
     let add = harness.request(Method::POST, &format!("{OBJECT}/add")).header(reused.0, reused.1);
     assert_eq!(send(add.body("1")).await.status, 200);
-    call(Method::POST, &increment, reused).await.is_problem(Code::IdempotencyKeyReused);
+    call(Method::POST, &increment, reused).await.is_problem(ErrorCode::IdempotencyKeyReused);
     let read = call(Method::GET, &increment, fails).await;
-    read.is_problem(Code::MethodNotAllowed);
+    read.is_problem(ErrorCode::MethodNotAllowed);
     assert_eq!(read.header("allow"), Some("POST"));
     let nothing = format!("{OBJECT}/nothing");
-    call(Method::POST, &nothing, fails).await.is_problem(Code::UnknownHandler);
+    call(Method::POST, &nothing, fails).await.is_problem(ErrorCode::UnknownHandler);
     // An object that runs the current revision lacks the handler.
     let other = "/v1/objects/counter/b/increment";
-    call(Method::POST, other, fails).await.is_problem(Code::UnknownHandler);
+    call(Method::POST, other, fails).await.is_problem(ErrorCode::UnknownHandler);
     // The node does not know what an inactive object runs, so any revision counts.
     assert_eq!(harness.post(&format!("{OBJECT}/deactivate"), "").await.status, 200);
-    call(Method::POST, &increment, ("if-match", "x")).await.is_problem(Code::MalformedRequest);
-    call(Method::POST, &nothing, ("if-match", "x")).await.is_problem(Code::UnknownHandler);
-    call(Method::POST, &increment, fails).await.is_problem(Code::VersionMismatch);
+    call(Method::POST, &increment, ("if-match", "x")).await.is_problem(ErrorCode::MalformedRequest);
+    call(Method::POST, &nothing, ("if-match", "x")).await.is_problem(ErrorCode::UnknownHandler);
+    call(Method::POST, &increment, fails).await.is_problem(ErrorCode::VersionMismatch);
 }

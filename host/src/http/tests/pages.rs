@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::*;
 use crate::caller::tokens::Tokens;
-use crate::http::access::Access;
+use crate::http::auth::Authorizer;
 
 /// Starts a node that serves a directory with these files.
 async fn serving(files: &[&str]) -> (Harness, tempfile::TempDir) {
@@ -46,7 +46,7 @@ async fn a_file_says_what_it_is() {
     std::fs::write(folder.path().join("app.js"), "changed").unwrap();
     assert_eq!(harness.get("/web/app.js").await.body, "changed");
     let put = send(harness.request(Method::PUT, "/web/app.js").body("x")).await;
-    put.is_problem(Code::MethodNotAllowed);
+    put.is_problem(ErrorCode::MethodNotAllowed);
 }
 
 #[tokio::test]
@@ -89,19 +89,19 @@ async fn nothing_but_plain_files_of_the_folder_is_there() {
         assert!(answer.contains("\"code\":\"unknown-route\""), "{path}: {answer}");
     }
     assert!(asked(&harness, "/web/index.html").await.starts_with("HTTP/1.1 200"));
-    harness.get("/web").await.is_problem(Code::UnknownRoute);
+    harness.get("/web").await.is_problem(ErrorCode::UnknownRoute);
 }
 
 #[tokio::test]
 async fn a_node_without_a_folder_has_no_pages() {
     let harness = Harness::start().await;
     for path in ["/web/", "/web/index.html", "/web/Cargo.toml"] {
-        let problem = harness.get(path).await.is_problem(Code::UnknownRoute);
+        let problem = harness.get(path).await.is_problem(ErrorCode::UnknownRoute);
         assert!(problem["hint"].as_str().unwrap().contains("--web"), "{problem}");
     }
     let folder = Path::new("/nowhere/at/all").to_owned();
     let harness = Harness::with(|config| config.web = Some(folder)).await;
-    harness.get("/web/").await.is_problem(Code::UnknownRoute);
+    harness.get("/web/").await.is_problem(ErrorCode::UnknownRoute);
 }
 
 /// Sends a request with this `Origin` and returns the status.
@@ -131,7 +131,7 @@ async fn a_page_from_elsewhere_changes_nothing_on_an_open_node() {
     }
     assert_eq!(harness.get(object).await.header("highlander-version"), Some("0"));
     let refused = harness.request(Method::POST, &add).header("origin", "http://evil.example");
-    let problem = send(refused).await.is_problem(Code::Forbidden);
+    let problem = send(refused).await.is_problem(ErrorCode::Forbidden);
     assert!(problem["detail"].as_str().unwrap().contains("evil.example"), "{problem}");
     assert_eq!(from(&harness, Some(&harness.url), "POST", &add).await, 200);
     assert_eq!(from(&harness, None, "POST", &add).await, 200);
@@ -142,11 +142,11 @@ async fn a_page_from_elsewhere_changes_nothing_on_an_open_node() {
 /// A page of another site does not have the visitor's token.
 #[tokio::test]
 async fn where_tokens_are_asked_for_they_decide() {
-    let access = Arc::new(Access::new(Some(Tokens::parse("").unwrap()), Vec::new()));
+    let access = Arc::new(Authorizer::new(Some(Tokens::parse("").unwrap()), Vec::new()));
     let harness = Harness::with(|config| config.access = access).await;
     let request = harness.request(Method::POST, "/v1/objects/counter/a/increment");
     let answer = send(request.header("origin", "http://evil.example")).await;
-    answer.is_problem(Code::Unauthenticated);
+    answer.is_problem(ErrorCode::Unauthenticated);
 }
 
 /// DNS rebinding: evil.example's name server resolves its name to 127.0.0.1 after a while.

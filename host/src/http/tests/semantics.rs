@@ -68,7 +68,7 @@ async fn a_parameter_of_another_route_is_refused_and_nothing_is_done() {
         (Method::GET, "/?number=7".to_owned()),
     ] {
         let answer = harness.with_headers(method, &path, &[]).await;
-        let problem = answer.is_problem(Code::MalformedRequest);
+        let problem = answer.is_problem(ErrorCode::MalformedRequest);
         assert!(problem["detail"].as_str().unwrap().contains("\"number\""), "{path}: {problem}");
     }
     assert_eq!(harness.version().await, "1");
@@ -96,7 +96,7 @@ async fn a_client_is_spared_only_the_answer_that_it_has() {
         assert_eq!(read(tags).await.status, 200, "{tags}");
     }
     for garbage in ["1", "\"1", "*, \"1\"", "", "etag"] {
-        read(garbage).await.is_problem(Code::MalformedRequest);
+        read(garbage).await.is_problem(ErrorCode::MalformedRequest);
     }
     // The new revision has the same version, but the client does not have its response cached.
     assert_eq!(harness.post("/v1/types", "scripted:counter another").await.status, 201);
@@ -112,7 +112,7 @@ async fn a_client_is_spared_only_the_answer_that_it_has() {
     assert_eq!(harness.with_headers(Method::GET, OBJECT, &both).await.status, 304);
     for fails in ["\"2\"", "W/\"1\"", "\"x\""] {
         let answer = harness.with_headers(Method::GET, OBJECT, &[("if-match", fails)]).await;
-        answer.is_problem(Code::VersionMismatch);
+        answer.is_problem(ErrorCode::VersionMismatch);
     }
 }
 
@@ -123,10 +123,10 @@ async fn a_change_is_made_under_the_conditions_of_its_version() {
     let call = async |name: &str, value: &str| {
         harness.with_headers(Method::POST, &increment, &[(name, value)]).await
     };
-    call("if-match", "*").await.is_problem(Code::VersionMismatch);
+    call("if-match", "*").await.is_problem(ErrorCode::VersionMismatch);
     assert_eq!(call("if-none-match", "*").await.header("etag"), Some("\"1-r1\""));
     for fails in ["W/\"1\"", "\"0\", \"2\"", "\"x\""] {
-        call("if-match", fails).await.is_problem(Code::VersionMismatch);
+        call("if-match", fails).await.is_problem(ErrorCode::VersionMismatch);
     }
     assert_eq!(call("if-match", "\"1-r1\"").await.status, 200);
     assert_eq!(call("if-match", "\"1\", \"2\"").await.status, 200);
@@ -151,7 +151,7 @@ async fn a_condition_that_a_request_would_not_be_held_to_is_refused() {
     for (method, path) in changes {
         for condition in [("if-match", "\"1\""), ("if-none-match", "*"), ("if-match", "1")] {
             let answer = harness.with_headers(method.clone(), &path, &[condition]).await;
-            answer.is_problem(Code::MalformedRequest);
+            answer.is_problem(ErrorCode::MalformedRequest);
         }
     }
     assert!(
@@ -163,7 +163,7 @@ async fn a_condition_that_a_request_would_not_be_held_to_is_refused() {
     for path in reads {
         for garbage in [("if-match", "\"1\""), ("if-match", "1"), ("if-none-match", "1")] {
             let answer = harness.with_headers(Method::GET, &path, &[garbage]).await;
-            answer.is_problem(Code::MalformedRequest);
+            answer.is_problem(ErrorCode::MalformedRequest);
         }
         let known = [("if-none-match", "\"1\""), ("accept", "application/json")];
         assert_eq!(harness.with_headers(Method::GET, &path, &known).await.status, 200, "{path}");
@@ -178,12 +178,12 @@ async fn a_change_with_two_conditions_has_to_meet_both() {
         let both = [("if-match", if_match), ("if-none-match", "*")];
         harness.with_headers(Method::POST, &increment, &both).await
     };
-    call("\"1\"").await.is_problem(Code::VersionMismatch);
-    call("*").await.is_problem(Code::VersionMismatch);
+    call("\"1\"").await.is_problem(ErrorCode::VersionMismatch);
+    call("*").await.is_problem(ErrorCode::VersionMismatch);
     assert_eq!(call("\"0\"").await.status, 200);
-    call("\"1\"").await.is_problem(Code::VersionMismatch);
+    call("\"1\"").await.is_problem(ErrorCode::VersionMismatch);
     assert_eq!(harness.with_headers(Method::DELETE, OBJECT, &[]).await.status, 200);
-    call("\"1\"").await.is_problem(Code::VersionMismatch);
+    call("\"1\"").await.is_problem(ErrorCode::VersionMismatch);
     assert_eq!(call("\"2\"").await.header("highlander-version"), Some("3"));
 }
 
@@ -217,14 +217,14 @@ async fn a_query_is_called_by_get_and_an_update_is_not() {
     let head = harness.with_headers(Method::HEAD, &format!("{OBJECT}/value"), &[]).await;
     assert_eq!((head.status, head.header("content-length")), (200, Some("1")));
     assert_eq!(read("value?argument=%7B%22any%22:1%7D").await.body, "7");
-    read("value?argument=%7B").await.is_problem(Code::MalformedRequest);
-    read("value?argument=1&argument=2").await.is_problem(Code::MalformedRequest);
+    read("value?argument=%7B").await.is_problem(ErrorCode::MalformedRequest);
+    read("value?argument=1&argument=2").await.is_problem(ErrorCode::MalformedRequest);
     for update in ["increment", "add?argument=1", "trap"] {
         let answer = read(update).await;
-        answer.is_problem(Code::MethodNotAllowed);
+        answer.is_problem(ErrorCode::MethodNotAllowed);
         assert_eq!(answer.header("allow"), Some("POST"), "{update}");
     }
-    read("nothing").await.is_problem(Code::UnknownHandler);
+    read("nothing").await.is_problem(ErrorCode::UnknownHandler);
     assert_eq!(harness.version().await, "1");
 }
 
@@ -234,7 +234,7 @@ async fn a_packed_body_is_refused() {
     for (path, coding) in [(format!("{OBJECT}/add"), "gzip"), ("/v1/types".to_owned(), "zstd")] {
         let answer =
             harness.with_headers(Method::POST, &path, &[("content-encoding", coding)]).await;
-        answer.is_problem(Code::UnsupportedEncoding);
+        answer.is_problem(ErrorCode::UnsupportedEncoding);
         assert_eq!(answer.header("accept-encoding"), Some("identity"));
     }
     let plain = harness.request(Method::POST, &format!("{OBJECT}/add")).body("1");

@@ -47,7 +47,7 @@ async fn a_damaged_type_is_listed_and_harms_no_other_one() {
     assert!(described.json()["paths"]["/v1/objects/counter"].is_object());
     assert!(described.json()["paths"]["/v1/objects/deep"].is_null());
     for path in ["/v1/types/deep", "/v1/objects/deep", "/v1/objects/deep/a"] {
-        harness.get(path).await.is_problem(Code::RecordDamaged);
+        harness.get(path).await.is_problem(ErrorCode::RecordDamaged);
     }
     assert_eq!(harness.post("/v1/objects/counter/a/increment", "").await.json(), json!(1));
     assert_eq!(harness.get("/v1/types/counter").await.status, 200);
@@ -61,11 +61,13 @@ async fn remove(harness: &Harness, path: &str) -> Answered {
 async fn a_type_is_removed_by_its_route() {
     let harness = Harness::start().await;
     harness.post("/v1/objects/counter/a/increment", "").await;
-    let refused = remove(&harness, "/v1/types/counter").await.is_problem(Code::TypeInUse);
+    let refused = remove(&harness, "/v1/types/counter").await.is_problem(ErrorCode::TypeInUse);
     assert!(refused["detail"].as_str().unwrap().contains("1 object"), "{refused}");
-    remove(&harness, "/v1/types/counter?force=perhaps").await.is_problem(Code::MalformedRequest);
-    remove(&harness, "/v1/types/nothing").await.is_problem(Code::UnknownType);
-    remove(&harness, "/v1/types/No-Type").await.is_problem(Code::InvalidObjectId);
+    remove(&harness, "/v1/types/counter?force=perhaps")
+        .await
+        .is_problem(ErrorCode::MalformedRequest);
+    remove(&harness, "/v1/types/nothing").await.is_problem(ErrorCode::UnknownType);
+    remove(&harness, "/v1/types/No-Type").await.is_problem(ErrorCode::InvalidObjectId);
     let removed = remove(&harness, "/v1/types/counter?force").await;
     assert_eq!(removed.status, 200);
     assert_eq!(
@@ -83,11 +85,11 @@ async fn a_type_is_removed_by_its_route() {
         "/v1/objects/counter",
         "/v1/objects/counter/a",
     ] {
-        let problem = harness.get(path).await.is_problem(Code::UnknownType);
+        let problem = harness.get(path).await.is_problem(ErrorCode::UnknownType);
         assert!(problem["detail"].as_str().unwrap().contains("was removed"), "{problem}");
     }
     let other = harness.post("/v1/types", "scripted:counter another").await;
-    other.is_problem(Code::ComponentRefused);
+    other.is_problem(ErrorCode::ComponentRefused);
     assert_eq!(harness.post("/v1/types", "scripted:counter").await.status, 201);
     assert_eq!(harness.post("/v1/objects/counter/a/increment", "").await.json(), json!(2));
 }
@@ -99,7 +101,7 @@ async fn a_canary_has_keys_that_objects_can_have() {
     for bad in ["", "%00", "a%0A", "%C2%84", &long] {
         for path in [format!("?canary_key={bad}"), format!("?canary_key=a&canary_key={bad}")] {
             let answer = harness.post(&format!("/v1/types{path}"), "scripted:counter next").await;
-            let problem = answer.is_problem(Code::MalformedRequest);
+            let problem = answer.is_problem(ErrorCode::MalformedRequest);
             assert!(problem["detail"].as_str().unwrap().contains("canary_key"), "{problem}");
         }
     }
@@ -124,11 +126,11 @@ async fn a_deployment_and_a_roll_back_say_what_is_and_whether_it_is_new() {
             done.status,
             document["revision"].clone(),
             document["is_new"].clone(),
-            document["share"].clone(),
+            document["scope"].clone(),
         )
     };
-    let outcome = |status, revision: u32, is_new: bool, share: Value| {
-        (status, json!(revision), json!(is_new), share)
+    let outcome = |status, revision: u32, is_new: bool, scope: Value| {
+        (status, json!(revision), json!(is_new), scope)
     };
     let (first, second) = ("scripted:counter", "scripted:counter second");
     let few = || json!({ "percent": 10 });
@@ -140,8 +142,12 @@ async fn a_deployment_and_a_roll_back_say_what_is_and_whether_it_is_new() {
     assert_eq!(deploy("", second, Some("l")).await, outcome(200, 2, false, few()), "a repetition");
     assert_eq!(deploy("", first, Some("k")).await, outcome(200, 1, false, json!("all")));
     harness.post("/v1/types/counter/rollback", "").await;
-    let mark = harness.get("/v1/types/counter").await.json()["mark"].clone();
+    let generation = harness.get("/v1/types/counter").await.json()["generation"].clone();
     let back = harness.post("/v1/types/counter/rollback?to=1", "").await.json();
     assert_eq!((&back["revision"], &back["is_new"]), (&json!(1), &json!(false)));
-    assert_eq!(harness.get("/v1/types/counter").await.json()["mark"], mark, "nothing was written");
+    assert_eq!(
+        harness.get("/v1/types/counter").await.json()["generation"],
+        generation,
+        "nothing was written"
+    );
 }

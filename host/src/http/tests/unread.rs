@@ -1,5 +1,5 @@
 //! Clients that do not read their responses, and clients that vanish without closing the connection. The timeouts
-//! are tested as a table in `patience`.
+//! are tested as a table in `limit`.
 
 use bytes::Bytes;
 use http_body_util::Empty;
@@ -86,7 +86,7 @@ async fn a_connection_holds_so_many_unsent_bytes() {
     let mut client = Unwilling::connect(&harness).await;
     let file = "/web/large.json";
     assert_eq!(client.ask(Method::GET, file).await, 200);
-    assert_eq!(client.ask(Method::GET, file).await, Code::NodeFull.status());
+    assert_eq!(client.ask(Method::GET, file).await, ErrorCode::NodeFull.status());
     assert_eq!(client.ask(Method::GET, "/healthz").await, 200, "a small response still fits");
     let mut other = Unwilling::connect(&harness).await;
     assert_eq!(other.ask(Method::GET, file).await, 200, "another connection has its own limit");
@@ -108,7 +108,7 @@ async fn what_was_done_is_not_called_undone_because_its_answer_is_not_read() {
         assert_eq!(client.ask(Method::POST, increment).await, 200);
     }
     // There is no room at all, so the call is not executed.
-    assert_eq!(client.ask(Method::POST, increment).await, Code::NodeFull.status());
+    assert_eq!(client.ask(Method::POST, increment).await, ErrorCode::NodeFull.status());
     assert_eq!(harness.post("/v1/objects/counter/a/value", "").await.body, "8");
     let mut client = Unwilling::connect(&harness).await;
     for n in 0..7 {
@@ -120,7 +120,7 @@ async fn what_was_done_is_not_called_undone_because_its_answer_is_not_read() {
     assert_eq!(harness.post("/v1/objects/counter/b/add", "1000").await.status, 200);
     // There is room for one byte, but the response has four.
     let unread = "/v1/objects/counter/b/increment";
-    assert_eq!(client.ask(Method::POST, unread).await, Code::OutcomeUnknown.status());
+    assert_eq!(client.ask(Method::POST, unread).await, ErrorCode::OutcomeUnknown.status());
     assert_eq!(harness.post("/v1/objects/counter/b/value", "").await.body, "1001");
 }
 
@@ -133,7 +133,7 @@ async fn a_node_holds_so_many_unsent_bytes_and_goes_on() {
     let (harness, _folder) = with_file(90 * KIB, adjust).await;
     let mut client = Unwilling::connect(&harness).await;
     assert_eq!(client.ask(Method::GET, "/web/large.json").await, 200);
-    harness.get("/web/large.json").await.is_problem(Code::NodeFull);
+    harness.get("/web/large.json").await.is_problem(ErrorCode::NodeFull);
     assert_eq!(harness.post("/v1/objects/counter/a/increment", "").await.status, 200);
     // With so little room left, a client that does not read is disconnected sooner.
     closes(client.ended).await;

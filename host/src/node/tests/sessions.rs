@@ -2,30 +2,33 @@
 //! in-process registry, which simulates all of these faults.
 
 use super::*;
-use crate::registry::members::Standing;
+use crate::registry::members::NodeStatus;
 use crate::store::memory::PutFault;
 
-async fn add(node: &Node, key: &str) -> Result<Value, Code> {
+async fn add(node: &Node, key: &str) -> Result<Value, ErrorCode> {
     ask(node, key, "increment", Value::Null).await
 }
 
-fn standing_of(world: &World, name: &str) -> Option<Standing> {
+fn status_of(world: &World, name: &str) -> Option<NodeStatus> {
     let other = world.directory.join(NodeId::new("onlooker"));
     let members = other.members().borrow().clone();
-    members.iter().find(|member| member.node.as_str().starts_with(name)).map(|m| m.standing)
+    members.iter().find(|member| member.node.as_str().starts_with(name)).map(|m| m.status)
 }
 
 #[tokio::test]
 async fn a_frozen_node_answers_nothing_and_goes_on_with_its_claims() {
     let world = World::new();
     let (node, sessions) = world.node_with("a", &config()).await;
-    node.deploy(Bytes::from_static(b"scripted:counter"), &Terms::default()).await.unwrap();
+    node.deploy(Bytes::from_static(b"scripted:counter"), &DeployOptions::default()).await.unwrap();
     assert_eq!(add(&node, "a").await, Ok(json!(1)));
     sessions.last().freeze();
     for key in ["a", "b"] {
-        assert_eq!(ask(&node, key, "value", Value::Null).await, Err(Code::RegistryUnavailable));
+        assert_eq!(
+            ask(&node, key, "value", Value::Null).await,
+            Err(ErrorCode::RegistryUnavailable)
+        );
     }
-    assert_eq!(node.readiness().unwrap_err().code, Code::RegistryUnavailable);
+    assert_eq!(node.readiness().unwrap_err().code, ErrorCode::RegistryUnavailable);
     assert_eq!(node.active_count(), 1, "the node may still hold the claim");
     let gets = world.store.get_count();
     sessions.last().thaw();
@@ -37,7 +40,7 @@ async fn a_frozen_node_answers_nothing_and_goes_on_with_its_claims() {
 async fn a_commit_during_a_freeze_is_answered_after_it() {
     let world = World::new();
     let (node, sessions) = world.node_with("a", &config()).await;
-    node.deploy(Bytes::from_static(b"scripted:counter"), &Terms::default()).await.unwrap();
+    node.deploy(Bytes::from_static(b"scripted:counter"), &DeployOptions::default()).await.unwrap();
     add(&node, "a").await.unwrap();
     world.store.script_puts([PutFault::Held]);
     let calling = tokio::spawn({
@@ -48,7 +51,11 @@ async fn a_commit_during_a_freeze_is_answered_after_it() {
     sessions.last().freeze();
     world.store.release_held();
     until(|| {
-        node.present().unwrap().cells().iter().all(|cell| cell.position().unwrap().version == 2)
+        node.current_session()
+            .unwrap()
+            .cells()
+            .iter()
+            .all(|cell| cell.status().unwrap().version == 2)
     })
     .await;
     assert!(!calling.is_finished(), "the owner of the object is unknown");
@@ -60,39 +67,38 @@ async fn a_commit_during_a_freeze_is_answered_after_it() {
 async fn a_session_that_is_over_ends_everything_and_another_begins() {
     let world = World::new();
     let (node, sessions) = world.node_with("a", &config()).await;
-    node.deploy(Bytes::from_static(b"scripted:counter"), &Terms::default()).await.unwrap();
+    node.deploy(Bytes::from_static(b"scripted:counter"), &DeployOptions::default()).await.unwrap();
     for key in 0..20 {
         add(&node, &key.to_string()).await.unwrap();
     }
-    let first = node.present().unwrap();
+    let first = node.current_session().unwrap();
     assert_eq!(node.id().as_str(), "a-1");
     sessions.last().end();
-    until(|| first.around.table.is_empty()).await;
-    until(|| node.present().is_some() && node.id().as_str() == "a-2").await;
+    until(|| first.ctx.table.is_empty()).await;
+    until(|| node.current_session().is_some() && node.id().as_str() == "a-2").await;
     assert_eq!(node.active_count(), 0, "the new session has no activations");
     assert_eq!(add(&node, "3").await, Ok(json!(2)));
-    assert_eq!(node.whereabouts(&counter("3")).await.unwrap().owner, Some(NodeId::new("a-2")));
+    assert_eq!(node.locate(&counter("3")).await.unwrap().owner, Some(NodeId::new("a-2")));
 }
 
 #[tokio::test]
 async fn a_new_session_reads_types_anew_before_it_activates_anything() {
     let world = World::new();
     let (node, sessions) = world.node_with("a", &config()).await;
-    node.deploy(Bytes::from_static(b"scripted:counter"), &Terms::default()).await.unwrap();
+    node.deploy(Bytes::from_static(b"scripted:counter"), &DeployOptions::default()).await.unwrap();
     add(&node, "a").await.unwrap();
     // Changes of which this node is not notified.
-    let elsewhere =
-        Catalog::new(Arc::clone(&world.store) as Arc<_>, Arc::new(ScriptedEngine::new()));
+    let elsewhere = Catalog::new(Arc::clone(&world.store) as Arc<_>, Arc::new(FakeEngine::new()));
     let second = Bytes::from_static(b"scripted:counter second");
-    let deployed = elsewhere.deploy(second, &Terms::default()).await.unwrap();
-    let rolled = elsewhere.amend(&deployed.type_name, |record| {
+    let deployed = elsewhere.deploy(second, &DeployOptions::default()).await.unwrap();
+    let rolled = elsewhere.update_record(&deployed.type_name, |record| {
         record.roll(0);
         record.close();
         Ok(Some(()))
     });
     assert_eq!(rolled.await, Ok(Some(())));
     sessions.last().end();
-    until(|| node.present().is_some() && node.id().as_str() == "a-2").await;
+    until(|| node.current_session().is_some() && node.id().as_str() == "a-2").await;
     for key in ["a", "b"] {
         let done = node.call(&counter(key), call("increment", &Value::Null)).await.unwrap();
         assert_eq!(done.revision, 2, "{key}");
@@ -103,7 +109,7 @@ async fn a_new_session_reads_types_anew_before_it_activates_anything() {
 async fn an_object_whose_claim_was_taken_away_ends_and_others_stay() {
     let world = World::new();
     let (node, sessions) = world.node_with("a", &config()).await;
-    node.deploy(Bytes::from_static(b"scripted:counter"), &Terms::default()).await.unwrap();
+    node.deploy(Bytes::from_static(b"scripted:counter"), &DeployOptions::default()).await.unwrap();
     add(&node, "a").await.unwrap();
     add(&node, "b").await.unwrap();
     sessions.last().take_away(&counter("a"));
@@ -121,24 +127,24 @@ async fn a_draining_node_hands_over_and_others_take_it_up() {
         add(&a, &key.to_string()).await.unwrap();
     }
     let refused = b.call(&counter("7"), call("increment", &Value::Null)).await.unwrap_err();
-    assert_eq!((refused.code, refused.owner), (Code::NotOwner, Some(a.id())));
+    assert_eq!((refused.code, refused.owner), (ErrorCode::NotOwner, Some(a.id())));
     assert_eq!(a.drain(Duration::from_secs(10)).await, 0);
-    assert_eq!(standing_of(&world, "a"), Some(Standing::Draining));
+    assert_eq!(status_of(&world, "a"), Some(NodeStatus::Draining));
     let refused = a.call(&counter("7"), call("increment", &Value::Null)).await.unwrap_err();
-    assert_eq!((refused.code, refused.effect()), (Code::Draining, Effect::None));
+    assert_eq!((refused.code, refused.effect()), (ErrorCode::Draining, Effect::None));
     for key in 0..200 {
         assert_eq!(add(&b, &key.to_string()).await, Ok(json!(2)));
     }
     a.leave().await;
-    assert_eq!(standing_of(&world, "a"), None);
+    assert_eq!(status_of(&world, "a"), None);
 }
 
 #[tokio::test]
 async fn a_node_whose_store_does_not_answer_gives_its_objects_up_until_it_does() {
     let world = World::new();
-    let impatient = Config { store_patience: Duration::from_millis(100), ..config() };
-    let (node, sessions) = world.node_with("a", &impatient).await;
-    node.deploy(Bytes::from_static(b"scripted:counter"), &Terms::default()).await.unwrap();
+    let hurried = Config { store_unavailable_timeout: Duration::from_millis(100), ..config() };
+    let (node, sessions) = world.node_with("a", &hurried).await;
+    node.deploy(Bytes::from_static(b"scripted:counter"), &DeployOptions::default()).await.unwrap();
     add(&node, "a").await.unwrap();
     world.store.set_down(true);
     let short = Call {
@@ -146,13 +152,13 @@ async fn a_node_whose_store_does_not_answer_gives_its_objects_up_until_it_does()
         ..call("increment", &Value::Null)
     };
     let unsure = node.call(&counter("a"), short).await.unwrap_err();
-    assert_eq!(unsure.code, Code::OutcomeUnknown);
+    assert_eq!(unsure.code, ErrorCode::OutcomeUnknown);
     ask(&node, "b", "value", Value::Null).await.unwrap_err();
-    until(|| node.readiness().is_err_and(|error| error.code == Code::StoreUnavailable)).await;
-    until(|| standing_of(&world, "a") == Some(Standing::Unwell)).await;
+    until(|| node.readiness().is_err_and(|error| error.code == ErrorCode::StoreUnavailable)).await;
+    until(|| status_of(&world, "a") == Some(NodeStatus::Unhealthy)).await;
     until(|| sessions.last().claim_count() == 0).await;
     world.store.set_down(false);
-    until(|| standing_of(&world, "a") == Some(Standing::Ready)).await;
+    until(|| status_of(&world, "a") == Some(NodeStatus::Ready)).await;
     assert_eq!(ask(&node, "b", "value", Value::Null).await, Ok(json!(0)));
     let reached = add(&node, "a").await;
     assert!([Ok(json!(2)), Ok(json!(3))].contains(&reached), "{reached:?}");
@@ -161,9 +167,9 @@ async fn a_node_whose_store_does_not_answer_gives_its_objects_up_until_it_does()
 #[tokio::test]
 async fn a_request_that_nobody_answers_counts_from_its_beginning() {
     let world = World::new();
-    let impatient = Config { store_patience: Duration::from_millis(100), ..config() };
-    let (node, sessions) = world.node_with("a", &impatient).await;
-    node.deploy(Bytes::from_static(b"scripted:counter"), &Terms::default()).await.unwrap();
+    let hurried = Config { store_unavailable_timeout: Duration::from_millis(100), ..config() };
+    let (node, sessions) = world.node_with("a", &hurried).await;
+    node.deploy(Bytes::from_static(b"scripted:counter"), &DeployOptions::default()).await.unwrap();
     add(&node, "a").await.unwrap();
     world.store.set_silent(true);
     // It waits forever, so that no failure is ever recorded.
@@ -171,12 +177,12 @@ async fn a_request_that_nobody_answers_counts_from_its_beginning() {
     let unsure = tokio::spawn(async move { add(&caller, "a").await });
     let caller = Arc::clone(&node);
     let unread = tokio::spawn(async move { ask(&caller, "b", "value", Value::Null).await });
-    until(|| node.readiness().is_err_and(|error| error.code == Code::StoreUnavailable)).await;
+    until(|| node.readiness().is_err_and(|error| error.code == ErrorCode::StoreUnavailable)).await;
     until(|| sessions.last().claim_count() == 0).await;
-    assert_eq!(unsure.await.unwrap(), Err(Code::OutcomeUnknown));
-    assert_eq!(unread.await.unwrap(), Err(Code::StoreUnavailable));
+    assert_eq!(unsure.await.unwrap(), Err(ErrorCode::OutcomeUnknown));
+    assert_eq!(unread.await.unwrap(), Err(ErrorCode::StoreUnavailable));
     world.store.set_silent(false);
-    until(|| standing_of(&world, "a") == Some(Standing::Ready)).await;
+    until(|| status_of(&world, "a") == Some(NodeStatus::Ready)).await;
     assert_eq!(ask(&node, "a", "value", Value::Null).await, Ok(json!(1)));
 }
 
@@ -184,26 +190,29 @@ async fn a_request_that_nobody_answers_counts_from_its_beginning() {
 #[tokio::test]
 async fn a_node_whose_store_takes_no_writes_refuses_updates_and_answers_queries() {
     for (fault, first) in [
-        (PutFault::Unavailable, Code::StoreUnavailable),
-        (PutFault::LostRequest, Code::OutcomeUnknown),
+        (PutFault::Unavailable, ErrorCode::StoreUnavailable),
+        (PutFault::LostRequest, ErrorCode::OutcomeUnknown),
     ] {
         let world = World::new();
-        let impatient = Config { store_patience: Duration::from_millis(100), ..config() };
-        let (node, _sessions) = world.node_with("a", &impatient).await;
-        node.deploy(Bytes::from_static(b"scripted:counter"), &Terms::default()).await.unwrap();
+        let hurried = Config { store_unavailable_timeout: Duration::from_millis(100), ..config() };
+        let (node, _sessions) = world.node_with("a", &hurried).await;
+        node.deploy(Bytes::from_static(b"scripted:counter"), &DeployOptions::default())
+            .await
+            .unwrap();
         add(&node, "a").await.unwrap();
         world.store.set_every_put(Some(fault.clone()));
         let failed = add(&node, "a").await;
         assert_eq!(failed, Err(first), "{fault:?}");
-        until(|| node.readiness().is_err_and(|error| error.code == Code::StoreUnavailable)).await;
-        until(|| standing_of(&world, "a") == Some(Standing::Unwell)).await;
+        until(|| node.readiness().is_err_and(|error| error.code == ErrorCode::StoreUnavailable))
+            .await;
+        until(|| status_of(&world, "a") == Some(NodeStatus::Unhealthy)).await;
         let refused = node.call(&counter("a"), call("increment", &Value::Null)).await.unwrap_err();
-        assert_eq!((refused.code, refused.effect()), (Code::StoreUnavailable, Effect::None));
+        assert_eq!((refused.code, refused.effect()), (ErrorCode::StoreUnavailable, Effect::None));
         assert!(refused.message.contains("the store accepts no writes: scripted: "), "{refused:?}");
         assert_eq!(ask(&node, "a", "value", Value::Null).await, Ok(json!(1)), "{fault:?}");
         assert_eq!(ask(&node, "b", "value", Value::Null).await, Ok(json!(0)), "{fault:?}");
         world.store.set_every_put(None);
-        until(|| standing_of(&world, "a") == Some(Standing::Ready)).await;
+        until(|| status_of(&world, "a") == Some(NodeStatus::Ready)).await;
         assert_eq!(add(&node, "a").await, Ok(json!(2)), "{fault:?}");
     }
 }

@@ -10,15 +10,15 @@ use super::patient::{claim, patiently, release};
 use super::{Cluster, ENDING_TIME_MAX, new_object};
 use crate::clock::BootTime;
 use crate::id::{NodeId, TypeName};
-use crate::registry::members::{Members, PROTOCOL, Standing};
-use crate::registry::{Claimed, Error, Notice, Registry};
+use crate::registry::members::{Members, NodeStatus, PROTOCOL};
+use crate::registry::{Claimed, Error, Registry, SessionEvent};
 
 /// Time during which no event may follow the last one.
 const SILENCE: Duration = Duration::from_millis(50);
 
 pub(super) async fn check<C: Cluster>(cluster: &C, a: &C::Session, b: &C::Session) {
     nodes_see_each_other(cluster, a, b).await;
-    standings_are_seen(a, b).await;
+    statuses_are_seen(a, b).await;
     other_nodes_are_told_of_a_type(a, b).await;
     who_leaves_leaves_nothing_behind(cluster, a).await;
 }
@@ -47,7 +47,7 @@ async fn nodes_see_each_other<C: Cluster>(cluster: &C, a: &C::Session, b: &C::Se
     );
     until(a, "the guest is a member", |members| members.find(guest.node()).is_some()).await;
     let seen = a.members().borrow().find(guest.node()).cloned().expect("it was a member");
-    assert_eq!((seen.protocol, seen.standing), (PROTOCOL, Standing::Ready));
+    assert_eq!((seen.protocol, seen.status), (PROTOCOL, NodeStatus::Ready));
     cluster.end(&guest).await;
     until(a, "the guest is no longer a member", |members| members.find(guest.node()).is_none())
         .await;
@@ -55,12 +55,12 @@ async fn nodes_see_each_other<C: Cluster>(cluster: &C, a: &C::Session, b: &C::Se
     assert!(confirmed.find(guest.node()).is_none(), "and a node that has left is not a member");
 }
 
-async fn standings_are_seen(a: &impl Registry, b: &impl Registry) {
-    for standing in [Standing::Draining, Standing::Unwell, Standing::Ready] {
-        assert_eq!(patiently(|| b.set_standing(standing)).await, Ok(()));
+async fn statuses_are_seen(a: &impl Registry, b: &impl Registry) {
+    for status in [NodeStatus::Draining, NodeStatus::Unhealthy, NodeStatus::Ready] {
+        assert_eq!(patiently(|| b.set_status(status)).await, Ok(()));
         for session in [a, b as &dyn Registry] {
-            until(session, "the standing is visible", |members| {
-                members.find(b.node()).is_some_and(|member| member.standing == standing)
+            until(session, "the status is visible", |members| {
+                members.find(b.node()).is_some_and(|member| member.status == status)
             })
             .await;
         }
@@ -71,13 +71,13 @@ async fn other_nodes_are_told_of_a_type(a: &impl Registry, b: &impl Registry) {
     let type_name = TypeName::new("conformance").expect("a valid name");
     // The second time, the notified znode already exists.
     for _ in 0..2 {
-        assert_eq!(patiently(|| a.announce(&type_name)).await, Ok(()));
+        assert_eq!(patiently(|| a.publish_type_change(&type_name)).await, Ok(()));
         loop {
             match next_notice(b).await {
-                Notice::TypeChanged(changed) if changed == type_name => break,
+                SessionEvent::TypeChanged(changed) if changed == type_name => break,
                 // The session reconnected; notifications from before were lost.
-                Notice::TypesUncertain => {
-                    assert_eq!(patiently(|| a.announce(&type_name)).await, Ok(()));
+                SessionEvent::TypesUncertain => {
+                    assert_eq!(patiently(|| a.publish_type_change(&type_name)).await, Ok(()));
                 }
                 _ => {}
             }
@@ -103,13 +103,13 @@ async fn who_leaves_leaves_nothing_behind<C: Cluster>(cluster: &C, other: &C::Se
 
 /// Checks that the end of a session is reported and that no event follows it.
 pub(super) async fn check_last_notice(session: &impl Registry) {
-    while next_notice(session).await != Notice::SessionOver {}
-    let next = timeout(SILENCE, session.next_notice()).await;
+    while next_notice(session).await != SessionEvent::SessionOver {}
+    let next = timeout(SILENCE, session.next_event()).await;
     assert!(next.is_err(), "{next:?} after the last notice");
 }
 
-async fn next_notice(session: &dyn Registry) -> Notice {
-    timeout(ENDING_TIME_MAX, session.next_notice()).await.expect("a notice arrives")
+async fn next_notice(session: &dyn Registry) -> SessionEvent {
+    timeout(ENDING_TIME_MAX, session.next_event()).await.expect("a notice arrives")
 }
 
 async fn until(session: &dyn Registry, what: &str, is_so: impl FnMut(&Members) -> bool) {

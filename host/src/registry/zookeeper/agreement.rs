@@ -10,12 +10,12 @@ use futures_util::future::join_all;
 use tokio::time::{MissedTickBehavior, interval};
 use zookeeper_client::{Client, CreateMode};
 
+use super::client::SessionClient;
 use super::connection::refused;
-use super::failure::{Failure, Reason};
-use super::link::Link;
+use super::error::{Failure, Reason};
 use super::members;
-use super::shared::Shared;
-use super::warden::LOOK_INTERVAL;
+use super::session::Shared;
+use super::session_monitor::LOOK_INTERVAL;
 use crate::id::NodeId;
 use crate::registry::Error;
 use crate::registry::agreement::{ClusterId, ClusterStore, Identity, Step, Terms, next_step};
@@ -29,7 +29,10 @@ const ATTEMPTS_MAX: usize = 20;
 type Found = Option<(Identity, i32)>;
 
 /// Ensures that registry and store belong to the same cluster; founds a cluster if neither belongs to one.
-pub(super) async fn join(link: &Link, store: &dyn ClusterStore) -> Result<ClusterId, Error> {
+pub(super) async fn join(
+    link: &SessionClient,
+    store: &dyn ClusterStore,
+) -> Result<ClusterId, Error> {
     for _ in 0..ATTEMPTS_MAX {
         let found = read(link).await?;
         let identity = found.map(|(identity, _)| identity);
@@ -55,9 +58,13 @@ pub(super) async fn join(link: &Link, store: &dyn ClusterStore) -> Result<Cluste
 }
 
 /// Ensures that no live node publishes settings that differ from those of `me`.
-pub(super) async fn check_terms(link: &Link, me: &NodeId, terms: &Terms) -> Result<(), Error> {
+pub(super) async fn check_terms(
+    link: &SessionClient,
+    me: &NodeId,
+    terms: &Terms,
+) -> Result<(), Error> {
     let list = async |client: Client| client.list_children(members::FOLDER).await;
-    let names = link.ask(list).await.map_err(|failure| refused(members::FOLDER, failure))?;
+    let names = link.request(list).await.map_err(|failure| refused(members::FOLDER, failure))?;
     let others = names.iter().filter(|name| *name != me.as_str());
     let read = join_all(others.map(|name| async move { (name, read_terms(link, name).await) }));
     for (name, theirs) in read.await {
@@ -99,7 +106,7 @@ pub(super) async fn keep(shared: &Arc<Shared>) {
     }
 }
 
-async fn read(link: &Link) -> Result<Found, Error> {
+async fn read(link: &SessionClient) -> Result<Found, Error> {
     let read = async |client: Client| {
         // Both requests are pipelined. Without the sync, a lagging server could return stale content.
         let synced = client.sync(PATH);
@@ -107,7 +114,7 @@ async fn read(link: &Link) -> Result<Found, Error> {
         synced.await?;
         found.await
     };
-    match link.ask(read).await {
+    match link.request(read).await {
         Ok((bytes, stat)) => {
             let identity = Identity::read(&bytes, &format!("the znode {PATH} in ZooKeeper"))?;
             Ok(Some((identity, stat.version)))
@@ -119,19 +126,19 @@ async fn read(link: &Link) -> Result<Found, Error> {
 
 /// Writes the identity if the znode is unchanged since it was read. If another node was faster, the caller must
 /// read again.
-async fn write(link: &Link, identity: Identity, found: Found) -> Result<(), Error> {
+async fn write(link: &SessionClient, identity: Identity, found: Found) -> Result<(), Error> {
     let bytes = identity.bytes();
     let options = CreateMode::Persistent.with_acls(link.acls());
     let outcome = match found {
         None => {
             let create =
                 async |client: Client| client.create(PATH, &bytes, &options).await.map(drop);
-            link.ask(create).await
+            link.request(create).await
         }
         Some((_, version)) => {
             let set =
                 async |client: Client| client.set_data(PATH, &bytes, Some(version)).await.map(drop);
-            link.ask(set).await
+            link.request(set).await
         }
     };
     match outcome {
@@ -141,9 +148,9 @@ async fn write(link: &Link, identity: Identity, found: Found) -> Result<(), Erro
 }
 
 /// Returns the settings that a node publishes, if it exists and its description is valid.
-async fn read_terms(link: &Link, name: &str) -> Result<Option<Terms>, Error> {
+async fn read_terms(link: &SessionClient, name: &str) -> Result<Option<Terms>, Error> {
     let path = format!("{}/{name}", members::FOLDER);
-    match link.ask(async |client: Client| client.get_data(&path).await).await {
+    match link.request(async |client: Client| client.get_data(&path).await).await {
         Ok((bytes, _)) => Ok(members::terms(&bytes)),
         Err(Failure::Refused(Reason::NoNode)) => Ok(None),
         Err(failure) => Err(refused(&path, failure)),

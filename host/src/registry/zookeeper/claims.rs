@@ -15,9 +15,9 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 use zookeeper_client::{Client, CreateMode, Stat};
 
-use super::failure::{Failure, Reason};
-use super::link::Link;
-use super::shared::Shared;
+use super::client::SessionClient;
+use super::error::{Failure, Reason};
+use super::session::Shared;
 use crate::clock::BootTime;
 use crate::id::{NodeId, ObjectId};
 use crate::registry::claims::{ClaimKey, Granularity};
@@ -96,7 +96,7 @@ pub(super) async fn owner(shared: &Shared, id: &ObjectId) -> Result<Option<NodeI
         synced.await?;
         found.await
     };
-    match shared.link.ask(read).await {
+    match shared.link.request(read).await {
         Ok((bytes, _)) => Ok(Some(Content::read(&bytes)?.node)),
         Err(Failure::Refused(Reason::NoNode)) => Ok(None),
         Err(failure) => Err(failure.into()),
@@ -109,7 +109,7 @@ pub(super) async fn missing(shared: &Shared) -> Result<Vec<ClaimKey>, Failure> {
     // Claims made after this moment may be missing from the list.
     let moment = shared.claims.moment();
     let list = async |client: Client| client.list_ephemerals(znode::FOLDER).await;
-    let paths = shared.link.ask(list).await?;
+    let paths = shared.link.request(list).await?;
     let listed: HashSet<_> = paths.iter().filter_map(|path| znode::key_of(path)).collect();
     for key in shared.claims.unknown(&listed) {
         if let Some((content, _)) = read_own(&shared.link, key).await? {
@@ -168,7 +168,7 @@ async fn create(shared: &Shared, turn: &Turn, id: &ObjectId) -> Result<(), Failu
     let options = CreateMode::Ephemeral.with_acls(shared.link.acls());
     turn.set(State::Unsure(content.mark));
     let create = async |client: Client| client.create(&path, &bytes, &options).await.map(drop);
-    let outcome = shared.link.ask(create).await;
+    let outcome = shared.link.request(create).await;
     match &outcome {
         Ok(()) => turn.set(State::Held(content.mark)),
         Err(Failure::Refused(_) | Failure::Denied(_)) => turn.set(State::Absent),
@@ -193,14 +193,14 @@ async fn make_shard(shared: &Shared, key: ClaimKey) -> Result<(), Error> {
     let path = znode::shard(key);
     let options = CreateMode::Persistent.with_acls(shared.link.acls());
     let create = async |client: Client| client.create(&path, b"", &options).await.map(drop);
-    match shared.link.ask(create).await {
+    match shared.link.request(create).await {
         // Several nodes may create the same shard concurrently.
         Ok(()) | Err(Failure::Refused(Reason::NodeExists)) => Ok(()),
         Err(Failure::Refused(Reason::NoNode)) => {
             // The parent of all shards was removed, and all claims with it.
             shared.look.notify_one();
             let make = async |client: Client| client.mkdir(&path, &options).await;
-            Ok(shared.link.ask(make).await?)
+            Ok(shared.link.request(make).await?)
         }
         Err(failure) => Err(failure.into()),
     }
@@ -250,7 +250,7 @@ async fn free(shared: Arc<Shared>, turn: Turn) -> Result<(), Error> {
         turn.set(State::Unsure(mark));
         let path = znode::path(turn.key());
         let delete = async |client: Client| client.delete(&path, Some(stat.version)).await;
-        match shared.link.ask(delete).await {
+        match shared.link.request(delete).await {
             Ok(()) | Err(Failure::Refused(Reason::NoNode)) => turn.set(State::Absent),
             Err(Failure::Refused(_)) => turn.set(State::Held(mark)),
             Err(Failure::Unknown(_)) => {}
@@ -263,14 +263,14 @@ async fn free(shared: Arc<Shared>, turn: Turn) -> Result<(), Error> {
 }
 
 /// Reads the claim from ZooKeeper; `None` if this session does not hold it.
-async fn read_own(link: &Link, key: ClaimKey) -> Result<Option<(Content, Stat)>, Failure> {
+async fn read_own(link: &SessionClient, key: ClaimKey) -> Result<Option<(Content, Stat)>, Failure> {
     let found = read(link, key).await?;
     Ok(found.filter(|(_, stat)| stat.ephemeral_owner == link.session_id()))
 }
 
-async fn read(link: &Link, key: ClaimKey) -> Result<Option<(Content, Stat)>, Failure> {
+async fn read(link: &SessionClient, key: ClaimKey) -> Result<Option<(Content, Stat)>, Failure> {
     let path = znode::path(key);
-    match link.ask(async |client: Client| client.get_data(&path).await).await {
+    match link.request(async |client: Client| client.get_data(&path).await).await {
         Ok((bytes, stat)) => Ok(Some((Content::read(&bytes)?, stat))),
         Err(Failure::Refused(Reason::NoNode)) => Ok(None),
         Err(failure) => Err(failure),
@@ -284,12 +284,15 @@ async fn outcome<T>(task: JoinHandle<Result<T, Error>>) -> Result<T, Error> {
 }
 
 /// Waits for the work, at most for the time limit of one operation.
-async fn in_time<T>(link: &Link, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    let patience = link.patience();
+async fn in_time<T>(
+    link: &SessionClient,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let limit = link.limit();
     tokio::select! {
         biased;
         () = link.over() => Err(Error::SessionOver),
-        outcome = tokio::time::timeout(patience, work) => outcome
-            .unwrap_or_else(|_| Err(Error::Unavailable(format!("no response within {patience:?}")))),
+        outcome = tokio::time::timeout(limit, work) => outcome
+            .unwrap_or_else(|_| Err(Error::Unavailable(format!("no response within {limit:?}")))),
     }
 }

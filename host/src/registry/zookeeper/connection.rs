@@ -10,11 +10,11 @@ use std::time::Duration;
 use zookeeper_client::{Acls, Client, Connector, CreateMode, Error as ClientError, TlsOptions};
 
 use super::claims::znode;
-use super::failure::{Failure, Reason};
-use super::link::Link;
+use super::client::SessionClient;
+use super::error::{Failure, Reason};
 use super::members::{self, Description};
-use super::shared::{Beginning, Shared};
-use super::{Options, Tls, agreement, heartbeat, types};
+use super::session::{Beginning, Shared};
+use super::{Options, Tls, agreement, heartbeat, type_changes};
 use crate::clock::BootTime;
 use crate::files::{self, Rules};
 use crate::id::NodeId;
@@ -49,7 +49,7 @@ pub(super) async fn begin(options: &Options, node: NodeId) -> Result<Arc<Shared>
         Some(_) => Acls::creator_all(),
         None => Acls::anyone_all(),
     };
-    let link = Link::new(enter(client, chroot, acls).await?, acls);
+    let link = SessionClient::new(enter(client, chroot, acls).await?, acls);
     make_folders(&link, options.credentials.is_some()).await?;
     let cluster = match &options.store {
         Some(store) => Some(agreement::join(&link, &**store).await?),
@@ -128,9 +128,9 @@ pub(super) async fn connect(options: &Options, servers: &str) -> Result<Client, 
     }
     let has_tls = options.tls.is_some();
     let connecting = connect_within(connector, repeated(servers), has_tls);
-    let patience = options.session_timeout + CONNECT_SLACK;
+    let limit = options.session_timeout + CONNECT_SLACK;
     // A separate task, because the client library panics if a host name is not valid in a certificate.
-    let connected = tokio::time::timeout(patience, tokio::spawn(connecting)).await;
+    let connected = tokio::time::timeout(limit, tokio::spawn(connecting)).await;
     match connected {
         Ok(Ok(Ok(client))) => Ok(client),
         Ok(Ok(Err(error))) => Err(connect_error(&error, servers, has_tls)),
@@ -190,19 +190,22 @@ async fn enter(client: Client, chroot: &str, acls: Acls<'static>) -> Result<Clie
     }
     let options = CreateMode::Persistent.with_acls(acls);
     let make = async |client: Client| client.mkdir(chroot, &options).await;
-    Link::new(client.clone(), acls).ask(make).await.map_err(|failure| refused(chroot, failure))?;
+    SessionClient::new(client.clone(), acls)
+        .request(make)
+        .await
+        .map_err(|failure| refused(chroot, failure))?;
     let denied = |_| Error::Denied(format!("{chroot:?} is not a valid chroot"));
     client.chroot(chroot.to_owned()).map_err(denied)
 }
 
-async fn make_folders(link: &Link, must_be_closed: bool) -> Result<(), Error> {
+async fn make_folders(link: &SessionClient, must_be_closed: bool) -> Result<(), Error> {
     let options = CreateMode::Persistent.with_acls(link.acls());
-    for folder in [znode::FOLDER, members::FOLDER, heartbeat::FOLDER, types::FOLDER] {
+    for folder in [znode::FOLDER, members::FOLDER, heartbeat::FOLDER, type_changes::FOLDER] {
         let make = async |client: Client| client.mkdir(folder, &options).await;
-        link.ask(make).await.map_err(|failure| refused(folder, failure))?;
+        link.request(make).await.map_err(|failure| refused(folder, failure))?;
         if must_be_closed {
             let look = async |client: Client| client.get_acl(folder).await;
-            let (acls, _) = link.ask(look).await.map_err(|failure| refused(folder, failure))?;
+            let (acls, _) = link.request(look).await.map_err(|failure| refused(folder, failure))?;
             // Permission to delete a znode's children suffices to delete claims, whatever the claims' own
             // permissions.
             if acls.iter().any(|acl| acl.scheme() == "world") {

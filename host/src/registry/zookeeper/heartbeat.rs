@@ -10,9 +10,9 @@ use futures_util::stream::FuturesUnordered;
 use tokio::time::{MissedTickBehavior, interval};
 use zookeeper_client::{Client, CreateMode};
 
-use super::failure::{Failure, Reason};
+use super::error::{Failure, Reason};
 use super::lease::BEATS_PER_TIMEOUT;
-use super::shared::Shared;
+use super::session::Shared;
 use crate::clock::BootTime;
 use crate::id::NodeId;
 
@@ -30,7 +30,7 @@ pub(super) fn path(node: &NodeId) -> String {
 pub(super) async fn begin(shared: &Shared) -> Result<(), Failure> {
     let (path, options) = (path(&shared.node), CreateMode::Ephemeral.with_acls(shared.link.acls()));
     let create = async |client: Client| client.create(&path, b"", &options).await.map(drop);
-    shared.link.ask(create).await
+    shared.link.request(create).await
 }
 
 /// Sends heartbeats until the session ends.
@@ -48,16 +48,16 @@ pub(super) async fn run(shared: Arc<Shared>) {
             () = shared.beat.notified() => {}
         }
         if under_way.len() < UNDER_WAY_MAX {
-            under_way.push(beat(&shared, &path));
+            under_way.push(heartbeat_now(&shared, &path));
         }
     }
 }
 
-async fn beat(shared: &Shared, path: &str) {
+async fn heartbeat_now(shared: &Shared, path: &str) {
     // Taken before the request is queued, because it may wait for a connection.
     let sent = BootTime::now();
     let rewrite = async |client: Client| client.set_data(path, b"", None).await;
-    match shared.link.ask_within(shared.link.timeout(), rewrite).await {
+    match shared.link.request_with_timeout(shared.link.timeout(), rewrite).await {
         Ok(stat) if stat.ephemeral_owner == shared.link.session_id() => shared.acknowledge(sent),
         Ok(_) => shared.end("its znode belongs to another session"),
         Err(Failure::Refused(Reason::NoNode)) => shared.end("its znode is gone"),

@@ -10,9 +10,9 @@ use zookeeper_client::{Acls, Client, CreateMode, Permission};
 
 use super::Options;
 use super::claims::znode;
+use super::client::SessionClient;
 use super::connection::{connect, split};
-use super::failure::{Failure, Reason};
-use super::link::Link;
+use super::error::{Failure, Reason};
 use crate::clock::BootTime;
 use crate::id::Hex;
 use crate::registry::Error;
@@ -48,7 +48,7 @@ pub async fn inspect(options: &Options) -> Result<Inspection, Error> {
         Some(_) => Acls::creator_all(),
         None => Acls::anyone_all(),
     };
-    let link = Link::new(client, acls);
+    let link = SessionClient::new(client, acls);
     let found = look(&link, chroot).await;
     link.close();
     link.closed().await;
@@ -57,7 +57,7 @@ pub async fn inspect(options: &Options) -> Result<Inspection, Error> {
     Ok(Inspection { granted, connected_after, written_after, has_chroot, is_open })
 }
 
-async fn look(link: &Link, chroot: &str) -> Result<(Option<Duration>, bool, bool), Error> {
+async fn look(link: &SessionClient, chroot: &str) -> Result<(Option<Duration>, bool, bool), Error> {
     let root = if chroot.is_empty() { "/" } else { chroot };
     let Some(root_is_open) = is_open(link, root).await? else {
         return Ok((None, false, false));
@@ -70,17 +70,17 @@ async fn look(link: &Link, chroot: &str) -> Result<(Option<Duration>, bool, bool
     let options = CreateMode::Ephemeral.with_acls(link.acls());
     let before = BootTime::now();
     let create = async |client: Client| client.create(&path, b"", &options).await.map(drop);
-    link.ask(create).await.map_err(|failure| denied(&path, failure))?;
+    link.request(create).await.map_err(|failure| denied(&path, failure))?;
     let written_after = BootTime::now().since(before);
     // If the deletion fails, the znode ends with the session.
-    let _ = link.ask(async |client: Client| client.delete(&path, None).await).await;
+    let _ = link.request(async |client: Client| client.delete(&path, None).await).await;
     Ok((Some(written_after), true, is_open))
 }
 
 /// Returns whether everybody may delete the children of a znode; `None` if the znode does not exist.
-async fn is_open(link: &Link, path: &str) -> Result<Option<bool>, Error> {
+async fn is_open(link: &SessionClient, path: &str) -> Result<Option<bool>, Error> {
     let look = async |client: Client| client.get_acl(path).await;
-    match link.ask(look).await {
+    match link.request(look).await {
         Ok((acls, _)) => Ok(Some(
             acls.iter()
                 .any(|acl| acl.scheme() == "world" && acl.permission().has(Permission::DELETE)),

@@ -11,14 +11,14 @@ use serde::Serialize;
 use tokio::sync::Notify;
 use zookeeper_client::{Client, CreateMode};
 
-use super::failure::{Failure, Reason};
-use super::follow::follow;
-use super::shared::Shared;
+use super::error::{Failure, Reason};
+use super::session::Shared;
+use super::watches::follow;
 use crate::clock::BootTime;
 use crate::id::NodeId;
 use crate::registry::Error;
 use crate::registry::agreement::Terms;
-use crate::registry::members::{Member, Members, PROTOCOL, Standing};
+use crate::registry::members::{Member, Members, NodeStatus, PROTOCOL};
 
 /// Parent of all node znodes.
 pub(super) const FOLDER: &str = "/n";
@@ -49,7 +49,7 @@ impl Description {
     /// Creates the description of a node that accepts objects.
     pub(super) fn new(node: NodeId, address: &str, terms: Terms) -> Self {
         let address = address.into();
-        let member = Member { node, address, protocol: PROTOCOL, standing: Standing::Ready };
+        let member = Member { node, address, protocol: PROTOCOL, status: NodeStatus::Ready };
         Self { member: Mutex::new(member), terms }
     }
 
@@ -60,8 +60,8 @@ impl Description {
         serde_json::to_vec(&written).expect("names and numbers can be encoded as JSON")
     }
 
-    fn set_standing(&self, standing: Standing) {
-        self.member.lock().unwrap_or_else(PoisonError::into_inner).standing = standing;
+    fn set_status(&self, status: NodeStatus) {
+        self.member.lock().unwrap_or_else(PoisonError::into_inner).status = status;
     }
 }
 
@@ -103,7 +103,7 @@ async fn keep_fresh(shared: &Shared, changed: &Notify) {
 /// committed before it. A watch or a plain read may lag as far behind as the server.
 pub(super) async fn confirm(shared: &Shared) -> Result<Members, Error> {
     let written = shared.written_since(BootTime::now());
-    match tokio::time::timeout(shared.link.patience(), written).await {
+    match tokio::time::timeout(shared.link.limit(), written).await {
         Ok(written) => written?,
         Err(_) => return Err(Error::Unavailable("no write was acknowledged in time".to_owned())),
     }
@@ -122,7 +122,7 @@ async fn refresh(shared: &Shared) -> Result<(), Failure> {
 
 async fn read_all(shared: &Shared) -> Result<Members, Failure> {
     let list = async |client: Client| client.list_children(FOLDER).await;
-    let names = match shared.link.ask(list).await {
+    let names = match shared.link.request(list).await {
         // The descriptions were removed with their folder, including this node's.
         Err(Failure::Refused(Reason::NoNode)) => Vec::new(),
         outcome => outcome?,
@@ -141,7 +141,7 @@ async fn read_all(shared: &Shared) -> Result<Members, Failure> {
 async fn read(shared: &Shared, name: &str) -> Result<Option<Member>, Failure> {
     let path = format!("{FOLDER}/{name}");
     let get = async |client: Client| client.get_data(&path).await;
-    match shared.link.ask(get).await {
+    match shared.link.request(get).await {
         Ok((bytes, _)) => Ok(understand(name, &bytes)),
         Err(Failure::Refused(Reason::NoNode)) => Ok(None),
         Err(failure) => Err(failure),
@@ -165,13 +165,13 @@ pub(super) fn terms(bytes: &[u8]) -> Option<Terms> {
 }
 
 /// Publishes this node's status to all nodes.
-pub(super) async fn set_standing(shared: &Shared, standing: Standing) -> Result<(), Error> {
-    shared.description.set_standing(standing);
+pub(super) async fn set_status(shared: &Shared, status: NodeStatus) -> Result<(), Error> {
+    shared.description.set_status(status);
     let path = path(&shared.node);
     // The description is encoded when the request is sent, so that of two concurrent calls the later one wins.
     let rewrite =
         async |client: Client| client.set_data(&path, &shared.description.bytes(), None).await;
-    shared.link.ask(rewrite).await?;
+    shared.link.request(rewrite).await?;
     Ok(())
 }
 
@@ -180,7 +180,7 @@ pub(super) async fn publish(shared: &Shared) -> Result<(), Failure> {
     let (path, bytes) = (path(&shared.node), shared.description.bytes());
     let options = CreateMode::Ephemeral.with_acls(shared.link.acls());
     let create = async |client: Client| client.create(&path, &bytes, &options).await.map(drop);
-    shared.link.ask(create).await
+    shared.link.request(create).await
 }
 
 #[cfg(test)]
@@ -196,9 +196,9 @@ mod tests {
     #[test]
     fn a_description_reads_back() {
         let description = description("10.0.0.1:4400");
-        description.set_standing(Standing::Draining);
+        description.set_status(NodeStatus::Draining);
         let member = understand("a-1", &description.bytes()).unwrap();
-        assert_eq!((&*member.address, member.standing), ("10.0.0.1:4400", Standing::Draining));
+        assert_eq!((&*member.address, member.status), ("10.0.0.1:4400", NodeStatus::Draining));
         assert_eq!(terms(&description.bytes()).as_ref(), Some(&description.terms));
         let text = String::from_utf8(description.bytes()).unwrap();
         let told = r#""claims":"partitions = 8","store":"objects/prod""#;

@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use super::*;
 use crate::catalog::Catalog;
-use crate::catalog::rollout::{Stage, Terms};
-use crate::engine::scripted::ScriptedEngine;
+use crate::catalog::rollout::{DeployOptions, Stage};
+use crate::engine::fake::FakeEngine;
 use crate::router::testing::{Cluster, Place};
 
 /// Number of passes without a change after which a test stops.
@@ -23,7 +23,7 @@ fn counters() -> TypeName {
 async fn cluster(names: &[&str]) -> (Cluster, Vec<Place>) {
     let (cluster, mut places) = Cluster::with_counters(names).await;
     for place in &places {
-        place.node.catalog().look_again(&counters()).await.unwrap();
+        place.node.catalog().refresh_now(&counters()).await.unwrap();
     }
     // The announcements have been processed by now, so that they trigger no later reads.
     for _ in 0..YIELDS {
@@ -36,9 +36,9 @@ async fn cluster(names: &[&str]) -> (Cluster, Vec<Place>) {
 
 /// Records another revision without notifying any node.
 async fn record(cluster: &Cluster) {
-    let writer = Catalog::new(cluster.store.clone(), Arc::new(ScriptedEngine::new()));
+    let writer = Catalog::new(cluster.store.clone(), Arc::new(FakeEngine::new()));
     let wasm = Bytes::from_static(b"scripted:counter second");
-    let deployed = writer.deploy(wasm, &Terms::default()).await.unwrap();
+    let deployed = writer.deploy(wasm, &DeployOptions::default()).await.unwrap();
     assert_eq!(deployed.revision, 2);
 }
 
@@ -82,13 +82,13 @@ async fn a_node_past_its_lease_moves_nothing_and_goes_on_when_it_holds_again() {
     let (cluster, places) = cluster(&["a", "b"]).await;
     record(&cluster).await;
     for place in &places {
-        place.node.catalog().look_again(&counters()).await.unwrap();
+        place.node.catalog().refresh_now(&counters()).await.unwrap();
     }
     places[0].session.session.freeze();
     check_moves_nothing(&places[0], "its lease has expired").await;
     check_moves_nothing(&places[1], "it is not the coordinator").await;
     places[0].session.session.thaw();
-    look_until(&places, async || stage(&places[0]).await == Some(Stage::Watching)).await;
+    look_until(&places, async || stage(&places[0]).await == Some(Stage::Verifying)).await;
 }
 
 /// Such a node would consider itself alone, and ready.
@@ -116,11 +116,11 @@ async fn a_node_without_a_session_moves_nothing() {
 async fn a_node_that_is_not_ready_and_one_that_does_not_answer_hold_a_roll_out_up() {
     let (cluster, places) = cluster(&["a", "b"]).await;
     record(&cluster).await;
-    places[0].node.catalog().look_again(&counters()).await.unwrap();
+    places[0].node.catalog().refresh_now(&counters()).await.unwrap();
     cluster.nearby.kill(&places[1].node);
     check_moves_nothing(&places[0], "the other node does not respond").await;
     places[1].node.leave().await;
-    look_until(&places[..1], async || stage(&places[0]).await == Some(Stage::Watching)).await;
+    look_until(&places[..1], async || stage(&places[0]).await == Some(Stage::Verifying)).await;
 }
 
 /// The node that recorded the revision is dead and has notified no other.
@@ -159,11 +159,11 @@ async fn a_change_that_cannot_be_told_is_told_later() {
         record.close();
         Ok(Some(()))
     };
-    node.amend_type(&counters(), change).await.unwrap();
+    node.update_type(&counters(), change).await.unwrap();
     assert!(!node.announce_untold().await);
-    let mark = |place: &Place| place.node.catalog().mark("counter");
-    assert_ne!(mark(&places[0]), mark(&places[1]));
+    let generation = |place: &Place| place.node.catalog().generation("counter");
+    assert_ne!(generation(&places[0]), generation(&places[1]));
     places[1].session.session.thaw();
     assert!(node.announce_untold().await);
-    look_until(&[], async || mark(&places[0]) == mark(&places[1])).await;
+    look_until(&[], async || generation(&places[0]) == generation(&places[1])).await;
 }

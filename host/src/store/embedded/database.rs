@@ -15,7 +15,7 @@ use bytes::Bytes;
 use fjall::{Keyspace, KeyspaceCreateOptions, KvSeparationOptions, PersistMode, UserValue};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::folder::Lock;
+use super::directory::Lock;
 use super::journal::{LINK, Link};
 use super::last_answered::{FILE, LastAnswered};
 use super::writer::{Accepted, Disk};

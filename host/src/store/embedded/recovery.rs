@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use super::OpenError;
 use super::database::{self, Database, Opened};
-use super::folder::Lock;
+use super::directory::Lock;
 use super::journal::{self, Journals};
 use super::last_answered::LastAnswered;
 use super::manifest;

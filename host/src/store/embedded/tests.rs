@@ -40,12 +40,15 @@ async fn equal_bytes_have_another_etag_each_time() {
     let folder = folder();
     let store = Embedded::open(folder.path()).unwrap();
     let same = Bytes::from_static(b"same");
-    let Put::Applied(first) = store.put("a", same.clone(), Condition::Absent).await else {
+    let PutOutcome::Applied(first) = store.put("a", same.clone(), Condition::Absent).await else {
         panic!("not applied");
     };
     let again = store.put("a", same.clone(), Condition::Matches(first.clone())).await;
-    assert!(matches!(&again, Put::Applied(second) if *second != first), "{again:?}");
-    assert_eq!(store.put("a", same, Condition::Matches(first)).await, Put::Refused);
+    assert!(matches!(&again, PutOutcome::Applied(second) if *second != first), "{again:?}");
+    assert_eq!(
+        store.put("a", same, Condition::Matches(first)).await,
+        PutOutcome::PreconditionFailed
+    );
 }
 
 #[tokio::test]
@@ -57,11 +60,11 @@ async fn names_and_blobs_beyond_the_limits_are_denied() {
         [("", Bytes::new()), (&"n".repeat(NAME_BYTES_MAX + 1), Bytes::new()), ("large", too_large)]
     {
         let put = store.put(name, bytes, Condition::Absent).await;
-        assert!(matches!(put, Put::Denied(_)), "{put:?}");
+        assert!(matches!(put, PutOutcome::Rejected(_)), "{put:?}");
     }
     let largest = Bytes::from(vec![7; BLOB_BYTES_MAX]);
     let put = store.put(&"n".repeat(NAME_BYTES_MAX), largest.clone(), Condition::Absent).await;
-    assert!(matches!(put, Put::Applied(_)), "{put:?}");
+    assert!(matches!(put, PutOutcome::Applied(_)), "{put:?}");
     drop(store);
     let store = Embedded::open(folder.path()).unwrap();
     let found = store.get(&"n".repeat(NAME_BYTES_MAX)).await.unwrap().unwrap();
@@ -164,7 +167,7 @@ async fn writes_until_it_is_killed() {
         for number in 0.. {
             let name = format!("{writer}/{number}");
             let put = store.put(&name, Bytes::from(name.clone()), Condition::Absent).await;
-            assert!(matches!(put, Put::Applied(_)), "{put:?}");
+            assert!(matches!(put, PutOutcome::Applied(_)), "{put:?}");
             println!("answered {name}");
         }
     };
@@ -190,7 +193,7 @@ async fn how_fast_it_is() {
                     let start = Instant::now();
                     let put = store.put(&name, blob, condition).await;
                     latencies.push(start.elapsed());
-                    let Put::Applied(etag) = put else { panic!("{put:?}") };
+                    let PutOutcome::Applied(etag) = put else { panic!("{put:?}") };
                     condition = Condition::Matches(etag);
                 }
                 latencies

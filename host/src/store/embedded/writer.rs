@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::store::{Condition, ETag, Put};
+use crate::store::{Condition, ETag, PutOutcome};
 
 /// Maximum number of writes in a batch.
 const BATCH_COUNT_MAX: usize = 256;
@@ -22,7 +22,7 @@ const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub(super) struct Write {
     pub(super) name: String,
     pub(super) change: Change,
-    pub(super) answer: oneshot::Sender<Put>,
+    pub(super) answer: oneshot::Sender<PutOutcome>,
 }
 
 /// Change that a write makes to its blob.
@@ -96,9 +96,9 @@ struct Writer<'a, D> {
 
 impl<D: Disk> Writer<'_, D> {
     /// Returns one outcome for each write of `batch`.
-    fn write(&mut self, batch: &[Write], byte_count: usize) -> Vec<Put> {
+    fn write(&mut self, batch: &[Write], byte_count: usize) -> Vec<PutOutcome> {
         let unavailable =
-            |why: &str| batch.iter().map(|_| Put::Unavailable(why.to_owned())).collect();
+            |why: &str| batch.iter().map(|_| PutOutcome::Unavailable(why.to_owned())).collect();
         if let Some(why) = &self.failed {
             return unavailable(why);
         }
@@ -112,9 +112,12 @@ impl<D: Disk> Writer<'_, D> {
         for write in batch {
             // A second write of a name in the same batch fails its precondition. Its caller cannot have seen the
             // outcome of the first: neither that the blob is absent nor its new ETag.
-            let outcome =
-                if names.contains(write.name.as_str()) { Put::Refused } else { self.decide(write) };
-            if let Put::Applied(_) = outcome {
+            let outcome = if names.contains(write.name.as_str()) {
+                PutOutcome::PreconditionFailed
+            } else {
+                self.decide(write)
+            };
+            if let PutOutcome::Applied(_) = outcome {
                 names.insert(write.name.as_str());
                 let (name, bytes) = (write.name.as_str(), write.change.bytes());
                 accepted.push(Accepted { name, bytes, etag: self.newest_etag });
@@ -127,7 +130,7 @@ impl<D: Disk> Writer<'_, D> {
         if let Err(why) = self.disk.commit(&accepted) {
             let why = format!("{why}; the store accepts no more writes until it is reopened");
             tracing::error!(%why, "the embedded store cannot write");
-            let undecided = batch.iter().map(|_| Put::Undecided(why.clone())).collect();
+            let undecided = batch.iter().map(|_| PutOutcome::Unknown(why.clone())).collect();
             self.failed = Some(why);
             return undecided;
         }
@@ -135,11 +138,11 @@ impl<D: Disk> Writer<'_, D> {
     }
 
     /// Returns the outcome of `write`, provided that the batch is committed. An accepted write takes the next ETag.
-    fn decide(&mut self, write: &Write) -> Put {
+    fn decide(&mut self, write: &Write) -> PutOutcome {
         let present = match self.disk.etag(&write.name) {
             Ok(present) => present,
             // Whether an earlier attempt succeeded cannot be read either.
-            Err(why) => return Put::Unavailable(why),
+            Err(why) => return PutOutcome::Unavailable(why),
         };
         let holds = match (&write.change, present) {
             (Change::Removal, _) => true,
@@ -150,10 +153,10 @@ impl<D: Disk> Writer<'_, D> {
             (Change::Content(_, Condition::Matches(_)), None) => false,
         };
         if !holds {
-            return Put::Refused;
+            return PutOutcome::PreconditionFailed;
         }
         self.newest_etag += 1;
-        Put::Applied(ETag::new(&self.newest_etag.to_string()))
+        PutOutcome::Applied(ETag::new(&self.newest_etag.to_string()))
     }
 }
 

@@ -11,7 +11,7 @@ fn bytes(text: &'static str) -> Bytes {
     Bytes::from_static(text.as_bytes())
 }
 
-async fn put(store: &Memory, text: &'static str, condition: Condition) -> Put {
+async fn put(store: &Memory, text: &'static str, condition: Condition) -> PutOutcome {
     store.put(NAME, bytes(text), condition).await
 }
 
@@ -28,11 +28,11 @@ async fn it_is_a_store() {
 async fn a_lost_request_changes_nothing_and_a_lost_answer_does() {
     let store = Memory::new();
     store.script_puts([PutFault::LostRequest, PutFault::LostAnswer]);
-    assert!(matches!(put(&store, "a", Condition::Absent).await, Put::Undecided(_)));
+    assert!(matches!(put(&store, "a", Condition::Absent).await, PutOutcome::Unknown(_)));
     assert_eq!(content(&store), None);
-    assert!(matches!(put(&store, "a", Condition::Absent).await, Put::Undecided(_)));
+    assert!(matches!(put(&store, "a", Condition::Absent).await, PutOutcome::Unknown(_)));
     assert_eq!(content(&store), Some(bytes("a")));
-    assert_eq!(put(&store, "a", Condition::Absent).await, Put::Refused);
+    assert_eq!(put(&store, "a", Condition::Absent).await, PutOutcome::PreconditionFailed);
     assert_eq!(store.put_count(), 3);
 }
 
@@ -43,11 +43,14 @@ async fn a_held_write_is_decided_when_it_is_released() {
     store.script_puts([PutFault::Held, PutFault::Held]);
     for text in ["b", "c"] {
         let outcome = put(&store, text, Condition::Matches(etag.clone())).await;
-        assert!(matches!(outcome, Put::Undecided(_)));
+        assert!(matches!(outcome, PutOutcome::Unknown(_)));
     }
     assert_eq!((content(&store), store.held_count()), (Some(bytes("a")), 2));
     let outcomes = store.release_held();
-    assert!(matches!(outcomes[..], [Put::Applied(_), Put::Refused]), "{outcomes:?}");
+    assert!(
+        matches!(outcomes[..], [PutOutcome::Applied(_), PutOutcome::PreconditionFailed]),
+        "{outcomes:?}"
+    );
     assert_eq!(content(&store), Some(bytes("b")));
 }
 
@@ -80,7 +83,7 @@ async fn latency_is_that_of_the_tests_own_time() {
     let store = Memory::with_latency(Duration::from_secs(1));
     store.script_puts([PutFault::Delay(Duration::from_secs(10))]);
     let start = Instant::now();
-    assert!(matches!(put(&store, "a", Condition::Absent).await, Put::Applied(_)));
+    assert!(matches!(put(&store, "a", Condition::Absent).await, PutOutcome::Applied(_)));
     assert_eq!(start.elapsed(), Duration::from_secs(11));
     store.get(NAME).await.unwrap();
     assert_eq!(start.elapsed(), Duration::from_secs(12));
@@ -90,10 +93,10 @@ async fn latency_is_that_of_the_tests_own_time() {
 async fn a_store_that_is_down_answers_nothing() {
     let store = Memory::new();
     store.set_down(true);
-    assert!(matches!(put(&store, "a", Condition::Absent).await, Put::Undecided(_)));
+    assert!(matches!(put(&store, "a", Condition::Absent).await, PutOutcome::Unknown(_)));
     assert!(matches!(store.get(NAME).await, Err(Error::Unavailable(_))));
     assert!(matches!(store.list("", None, 1).await, Err(Error::Unavailable(_))));
     store.set_down(false);
     assert_eq!(content(&store), None);
-    assert!(matches!(put(&store, "a", Condition::Absent).await, Put::Applied(_)));
+    assert!(matches!(put(&store, "a", Condition::Absent).await, PutOutcome::Applied(_)));
 }

@@ -45,7 +45,7 @@ async fn a_write_that_met_others_until_one_was_through_has_lost_to_it() {
     assert!(matches!(outcome, Err(Error::Unavailable(_))), "no other node was faster: {outcome:?}");
     let theirs = Content::after(Some(&before.content));
     let put = store.put(NAME, theirs.bytes(), condition.clone()).await;
-    assert!(matches!(put, Put::Applied(_)), "{put:?}");
+    assert!(matches!(put, PutOutcome::Applied(_)), "{put:?}");
     store.script_puts(std::iter::repeat_n(PutFault::LostRequest, 4));
     assert_eq!(probe.settle(&mine, condition).await, Ok(None));
 }

@@ -5,7 +5,7 @@
 //! that a newer record can be distinguished from a damaged one: the first field is `format`, and the last is the
 //! checksum of every byte before it.
 
-mod dealings;
+mod effects;
 mod fields;
 mod writer;
 
@@ -19,7 +19,7 @@ use crate::id::{ObjectId, parse_hex};
 use crate::limits::{ANSWERED_COUNT_MAX, IDEMPOTENCY_KEY_BYTES_MAX, STATE_BYTES_MAX};
 
 /// Newest supported format.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 /// Format of records without durable effects. Hosts that support only this format can read them without loss.
 const FORMAT_ALONE: u32 = 1;
 
@@ -65,7 +65,7 @@ fn damaged(why: impl Into<String>) -> DecodeError {
 pub fn encode(record: &Record) -> Bytes {
     debug_assert_eq!(check(record), Ok(()), "only consistent records are written");
     let mut out = Writer(Vec::with_capacity(encoded_bytes_about(record)));
-    let format = if record.dealings.is_some() { FORMAT } else { FORMAT_ALONE };
+    let format = if record.effects.is_some() { FORMAT } else { FORMAT_ALONE };
     out.raw(HEAD).number(format.into());
     out.raw(b",\"type\":").string(record.id.type_name());
     out.raw(b",\"key\":").string(record.id.key());
@@ -94,8 +94,8 @@ pub fn encode(record: &Record) -> Bytes {
         out.raw(b"]");
     });
     out.raw(b",\"faults\":").number(record.faults.into());
-    if let Some(dealings) = &record.dealings {
-        out.raw(b",\"dealings\":").raw(&dealings::encode(dealings));
+    if let Some(effects) = &record.effects {
+        out.raw(b",\"effects\":").raw(&effects::encode(effects));
     }
     match &record.state {
         None => out.raw(b",\"deleted\":true"),
@@ -144,7 +144,7 @@ pub fn decode(expected: &ObjectId, bytes: &Bytes) -> Result<Record, DecodeError>
     }
     let fields: Fields<'_> =
         serde_json::from_slice(bytes).map_err(|error| damaged(error.to_string()))?;
-    if fields.format != if fields.has_dealings() { FORMAT } else { FORMAT_ALONE } {
+    if fields.format != if fields.has_effects() { FORMAT } else { FORMAT_ALONE } {
         return Err(damaged(format!("format {} does not exist", fields.format)));
     }
     if fields.type_name != expected.type_name() || fields.key != expected.key() {

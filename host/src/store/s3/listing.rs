@@ -9,7 +9,7 @@ use percent_encoding::percent_decode_str;
 
 use super::super::{Error, Page};
 use super::S3;
-use super::verdict::Verdict;
+use super::outcome::Outcome;
 
 /// Maximum number of keys that S3 returns at once.
 const PAGE_KEYS_MAX: usize = 1000;
@@ -65,7 +65,7 @@ async fn next_page(
     request.send().await.map_err(|error| {
         let answer = store.answer(&format!("listing {}", found.prefix), &error);
         match answer.verdict {
-            Verdict::Denied => Error::Denied(answer.text),
+            Outcome::Denied => Error::Denied(answer.text),
             _ => Error::Unavailable(answer.text),
         }
     })

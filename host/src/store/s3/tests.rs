@@ -1,5 +1,5 @@
-use super::surroundings::checked_prefix;
-use super::verdict::verdict;
+use super::client_config::checked_prefix;
+use super::outcome::verdict;
 use super::*;
 
 fn options() -> Options {
@@ -16,29 +16,29 @@ fn options() -> Options {
 #[test]
 fn answers_mean_what_resolving_a_write_says() {
     for (status, code, expected) in [
-        (412, Some("PreconditionFailed"), Verdict::Refused),
-        (412, None, Verdict::Refused),
-        (404, Some("NoSuchKey"), Verdict::Absent),
-        (404, Some("NoSuchBucket"), Verdict::Denied),
-        (404, None, Verdict::Unclear),
-        (409, Some("ConditionalRequestConflict"), Verdict::Unclear),
-        (429, None, Verdict::Unclear),
-        (408, None, Verdict::Unclear),
-        (500, Some("InternalError"), Verdict::Unclear),
-        (502, None, Verdict::Unclear),
-        (503, Some("SlowDown"), Verdict::Unclear),
-        (501, Some("NotImplemented"), Verdict::Denied),
-        (400, Some("InvalidRequest"), Verdict::Denied),
-        (400, Some("RequestTimeout"), Verdict::Unclear),
-        (400, Some("ExpiredToken"), Verdict::Unclear),
-        (400, Some("BadDigest"), Verdict::Unclear),
-        (401, None, Verdict::Denied),
-        (403, Some("AccessDenied"), Verdict::Denied),
-        (403, Some("SignatureDoesNotMatch"), Verdict::Denied),
-        (403, Some("RequestTimeTooSkewed"), Verdict::Unclear),
-        (413, Some("EntityTooLarge"), Verdict::Denied),
-        (301, Some("PermanentRedirect"), Verdict::Denied),
-        (200, None, Verdict::Unclear),
+        (412, Some("PreconditionFailed"), Outcome::Refused),
+        (412, None, Outcome::Refused),
+        (404, Some("NoSuchKey"), Outcome::Absent),
+        (404, Some("NoSuchBucket"), Outcome::Denied),
+        (404, None, Outcome::Unclear),
+        (409, Some("ConditionalRequestConflict"), Outcome::Unclear),
+        (429, None, Outcome::Unclear),
+        (408, None, Outcome::Unclear),
+        (500, Some("InternalError"), Outcome::Unclear),
+        (502, None, Outcome::Unclear),
+        (503, Some("SlowDown"), Outcome::Unclear),
+        (501, Some("NotImplemented"), Outcome::Denied),
+        (400, Some("InvalidRequest"), Outcome::Denied),
+        (400, Some("RequestTimeout"), Outcome::Unclear),
+        (400, Some("ExpiredToken"), Outcome::Unclear),
+        (400, Some("BadDigest"), Outcome::Unclear),
+        (401, None, Outcome::Denied),
+        (403, Some("AccessDenied"), Outcome::Denied),
+        (403, Some("SignatureDoesNotMatch"), Outcome::Denied),
+        (403, Some("RequestTimeTooSkewed"), Outcome::Unclear),
+        (413, Some("EntityTooLarge"), Outcome::Denied),
+        (301, Some("PermanentRedirect"), Outcome::Denied),
+        (200, None, Outcome::Unclear),
     ] {
         assert_eq!(verdict(status, code), expected, "{status} {code:?}");
     }

@@ -34,7 +34,7 @@ struct Album {
     worth: u128,
 }
 
-#[object(shows_state = true)]
+#[object(publish_state = true)]
 impl Album {
     /// Adds a picture, and returns it.
     fn add(&mut self, name: String, picture: Bytes) -> Bytes {

@@ -8,7 +8,7 @@ use highlander_tests::cluster::Cluster;
 use highlander_tests::cluster::objects::Objects;
 use highlander_tests::cluster::options::ClusterOptions;
 use highlander_tests::history::Outcome;
-use highlander_tests::rounds::rounds;
+use highlander_tests::iterations::iterations;
 use highlander_tests::seed;
 use rand::RngExt as _;
 
@@ -21,14 +21,14 @@ async fn a_call_whose_client_went_away_is_whole_or_nothing_through_any_node() {
     let delay = Rule::new(Fault::Delay(Duration::from_millis(50))).on(Operation::Put);
     cluster.faults().add(delay);
     let objects = Objects::journals("away", 6);
-    for round in 0..rounds(40, 1_000) {
+    for round in 0..iterations(40, 1_000) {
         let recorder = &objects.recorders()[random.random_range(0..6)];
         let client = cluster.client(random.random_range(0..3));
-        let patience = Duration::from_millis(random.random_range(1..80));
+        let timeout = Duration::from_millis(random.random_range(1..80));
         let key = (round % 2 == 0).then(|| format!("k{round}"));
-        let _ = recorder.change_until(&client, key.as_deref(), patience).await;
+        let _ = recorder.change_until(&client, key.as_deref(), timeout).await;
     }
-    let totals = objects.judge(&cluster).await;
+    let totals = objects.check_history(&cluster).await;
     assert!(totals.unknown > 0, "no client ever disconnected: {totals:?}");
 }
 
@@ -38,7 +38,7 @@ async fn repeats_through_all_nodes_at_once_are_one_change() {
     let clients: Vec<_> = (0..3).map(|node| cluster.client(node)).collect();
     let objects = Objects::journals("repeats", 4);
     for recorder in objects.recorders() {
-        for round in 0..rounds(5, 200) {
+        for round in 0..iterations(5, 200) {
             let key = format!("k{round}");
             let calls = (0..12).map(|call| recorder.change(&clients[call % 3], Some(&key)));
             for outcome in join_all(calls).await {
@@ -47,5 +47,5 @@ async fn repeats_through_all_nodes_at_once_are_one_change() {
             }
         }
     }
-    let _ = objects.judge(&cluster).await;
+    let _ = objects.check_history(&cluster).await;
 }

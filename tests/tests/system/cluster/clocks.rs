@@ -39,7 +39,7 @@ async fn wall_clocks_that_jump_change_nothing() {
         })
         .await;
     }
-    let totals = objects.judge(&cluster).await;
+    let totals = objects.check_history(&cluster).await;
     assert_eq!((totals.not_executed, totals.unknown), (0, 0), "{totals:?}");
 }
 

@@ -36,16 +36,16 @@ async fn a_component_goes_when_no_object_needs_it_and_can_come_again() {
         .session(Duration::from_secs(6))
         .guests(&["counter"])
         .with("objects.revisions_kept", "1")
-        .with("objects.collect_after", "1s");
+        .with("objects.component_retention", "1s");
     let cluster = Cluster::start(options).await;
-    // An object whose state `counter-moody` cannot read stays on the first revision, whichever follow.
+    // An object whose state `counter-faulty` cannot read stays on the first revision, whichever follow.
     for object in ["counter/plain", "counter/refuse-1"] {
         assert_eq!(increment(&cluster, 0, object).await, 1);
     }
-    deploy(&cluster, artifacts::guest_bytes("counter-moody"), 2).await;
+    deploy(&cluster, artifacts::guest_bytes("counter-faulty"), 2).await;
     assert_eq!(increment(&cluster, 1, "counter/plain").await, 2);
     assert_eq!(increment(&cluster, 2, "counter/refuse-1").await, 1);
-    deploy(&cluster, artifacts::variant_bytes("counter-moody", "again"), 3).await;
+    deploy(&cluster, artifacts::variant_bytes("counter-faulty", "again"), 3).await;
     assert_eq!(increment(&cluster, 2, "counter/plain").await, 3);
     assert_eq!(increment(&cluster, 0, "counter/refuse-1").await, 1);
 
@@ -56,7 +56,7 @@ async fn a_component_goes_when_no_object_needs_it_and_can_come_again() {
     let back = client.request(Method::POST, "/v1/types/counter/rollback?to=2").send().await;
     back.problem("revision-not-found");
 
-    deploy(&cluster, artifacts::guest_bytes("counter-moody"), 4).await;
+    deploy(&cluster, artifacts::guest_bytes("counter-faulty"), 4).await;
     assert_eq!(increment(&cluster, 0, "counter/plain").await, 4);
     until("revision 3 is collected", async || collected(&cluster).await == [2, 3]).await;
     assert_eq!(increment(&cluster, 1, "counter/plain").await, 4);

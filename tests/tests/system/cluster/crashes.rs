@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use highlander_services::link::Mode;
+use highlander_services::fault_proxy::Mode;
 use highlander_tests::cluster::Cluster;
 use highlander_tests::cluster::objects::Objects;
 use highlander_tests::cluster::options::ClusterOptions;
 use highlander_tests::history::Outcome;
 use highlander_tests::history::record::Record;
-use highlander_tests::rounds::rounds;
+use highlander_tests::iterations::iterations;
 use highlander_tests::{seed, wait};
 use rand::RngExt as _;
 
@@ -18,7 +18,7 @@ async fn the_objects_of_a_killed_node_answer_elsewhere_and_lose_nothing() {
         seed::random_numbers("the_objects_of_a_killed_node_answer_elsewhere_and_lose_nothing");
     let cluster = Cluster::start(ClusterOptions::new()).await;
     let objects = Objects::journals("killed", 8);
-    for round in 0..rounds(4, 50) {
+    for round in 0..iterations(4, 50) {
         let victim = random.random_range(0..3);
         super::under_load(&cluster, &objects, &mut random, async || {
             cluster.node(victim).kill9();
@@ -29,7 +29,7 @@ async fn the_objects_of_a_killed_node_answer_elsewhere_and_lose_nothing() {
             cluster.node(victim).restart().await;
         })
         .await;
-        let _ = objects.judge(&cluster).await;
+        let _ = objects.check_history(&cluster).await;
     }
 }
 
@@ -37,7 +37,7 @@ async fn the_objects_of_a_killed_node_answer_elsewhere_and_lose_nothing() {
 #[tokio::test]
 async fn a_call_whose_owner_dies_between_write_and_answer_is_told_by_its_key() {
     let cluster = Cluster::start(ClusterOptions::new()).await;
-    for round in 0..rounds(2, 20) {
+    for round in 0..iterations(2, 20) {
         let objects = Objects::journals(&format!("between-{round}"), 1);
         let recorder = &objects.recorders()[0];
         let owner = cluster.owner_of(recorder.object()).await;
@@ -45,7 +45,7 @@ async fn a_call_whose_owner_dies_between_write_and_answer_is_told_by_its_key() {
         let first = recorder.change(&other, None).await;
         assert!(matches!(first, Outcome::Done(_)), "{first:?}");
         // Requests reach the store, but responses do not reach the owner.
-        cluster.node(owner).links().store.set(Mode::CutFrom);
+        cluster.node(owner).links().store.set(Mode::DropResponses);
         let waits = cluster.client(owner);
         let call = recorder.change(&waits, Some("k"));
         let killed = async {
@@ -65,7 +65,7 @@ async fn a_call_whose_owner_dies_between_write_and_answer_is_told_by_its_key() {
         })
         .await;
         cluster.node(owner).restart().await;
-        let _ = objects.judge(&cluster).await;
+        let _ = objects.check_history(&cluster).await;
     }
 }
 
@@ -75,7 +75,7 @@ async fn nothing_that_was_answered_is_lost_when_all_nodes_die_at_once() {
         seed::random_numbers("nothing_that_was_answered_is_lost_when_all_nodes_die_at_once");
     let cluster = Cluster::start(ClusterOptions::new()).await;
     let objects = Objects::journals("all", 8);
-    for _ in 0..rounds(2, 20) {
+    for _ in 0..iterations(2, 20) {
         super::under_load(&cluster, &objects, &mut random, async || {
             cluster.nodes().iter().for_each(|node| node.kill9());
             for node in cluster.nodes() {
@@ -83,7 +83,7 @@ async fn nothing_that_was_answered_is_lost_when_all_nodes_die_at_once() {
             }
         })
         .await;
-        let _ = objects.judge(&cluster).await;
+        let _ = objects.check_history(&cluster).await;
     }
 }
 
@@ -99,7 +99,7 @@ async fn a_node_that_comes_back_under_its_name_is_another_one() {
     }
     cluster.node(1).kill9();
     cluster.node(1).restart().await;
-    let _ = objects.judge(&cluster).await;
+    let _ = objects.check_history(&cluster).await;
     for recorder in objects.recorders() {
         let calls = recorder.calls();
         let makers: Vec<_> = calls.iter().filter_map(|call| call.maker.as_ref()).collect();

@@ -8,7 +8,7 @@ use highlander_tests::client::{Reply, Request};
 use highlander_tests::cluster::Cluster;
 use highlander_tests::cluster::options::ClusterOptions;
 use highlander_tests::cluster::shared::Shared;
-use highlander_tests::rounds::rounds;
+use highlander_tests::iterations::iterations;
 use highlander_tests::wait;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -195,7 +195,7 @@ async fn versions_and_epochs_go_on_after_a_delete_on_whichever_node() {
         assert!(reply.epoch() >= epoch + u64::from(is_moved), "{reply:?} after epoch {epoch}");
         newest = (reply.version(), reply.epoch());
     };
-    for round in 0..rounds(2, 20) {
+    for round in 0..iterations(2, 20) {
         goes_on(&put(&cluster, 0, object, 7).send().await.done(), false);
         goes_on(&delete(&cluster, 1, object).key(&round.to_string()).send().await.done(), false);
         let tombstone = record(&cluster, object).await;

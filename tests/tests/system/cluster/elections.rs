@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use highlander_services::link::{Link, Mode};
+use highlander_services::fault_proxy::{FaultProxy, Mode};
 use highlander_tests::cluster::objects::Objects;
 use highlander_tests::cluster::options::ClusterOptions;
 use highlander_tests::cluster::{Cluster, runtime};
 use highlander_tests::history::Outcome;
-use highlander_tests::rounds::rounds;
+use highlander_tests::iterations::iterations;
 use highlander_tests::{seed, wait};
 use tokio::time::sleep;
 
@@ -32,7 +32,7 @@ async fn sessions_outlive_the_leader_of_the_ensemble() {
     let options = ClusterOptions::with_three_servers().session(Duration::from_secs(8));
     let cluster = Cluster::start(options).await;
     let objects = Objects::journals("leader", 8);
-    for _ in 0..rounds(2, 20) {
+    for _ in 0..iterations(2, 20) {
         super::under_load(&cluster, &objects, &mut random, async || {
             let first = leader(&cluster).await;
             cluster.with_ensemble(move |ensemble| ensemble.kill(first)).await;
@@ -41,7 +41,7 @@ async fn sessions_outlive_the_leader_of_the_ensemble() {
             cluster.with_ensemble(move |ensemble| ensemble.restart(first)).await;
         })
         .await;
-        let _ = objects.judge(&cluster).await;
+        let _ = objects.check_history(&cluster).await;
     }
     objects.have_one_owner();
 }
@@ -67,7 +67,7 @@ async fn objects_stop_without_a_majority_and_answer_again_with_it() {
             })
             .await;
         }
-        sleep(Duration::from_secs(rounds(3, 60))).await;
+        sleep(Duration::from_secs(iterations(3, 60))).await;
         for recorder in objects.recorders() {
             let outcome = recorder.change(&cluster.client(0), None).await;
             assert_eq!(outcome, Outcome::NotExecuted);
@@ -81,10 +81,10 @@ async fn objects_stop_without_a_majority_and_answer_again_with_it() {
         let _ = objects.settle(&cluster).await;
     })
     .await;
-    let _ = objects.judge(&cluster).await;
+    let _ = objects.check_history(&cluster).await;
 }
 
-type Ways = Arc<Mutex<BTreeMap<(usize, usize), Link>>>;
+type Ways = Arc<Mutex<BTreeMap<(usize, usize), FaultProxy>>>;
 
 /// The owner is connected to a follower that still answers pings and reads. The leader receives neither of them,
 /// expires the owner's session, and lets another node claim its objects.
@@ -108,7 +108,7 @@ async fn an_owner_whose_server_lost_its_leader_stops_before_anybody_else_begins(
     };
     let cluster = Cluster::start(options).await;
     let objects = Objects::new(cluster.objects_on(0, "journal", 4).await);
-    for _ in 0..rounds(1, 20) {
+    for _ in 0..iterations(1, 20) {
         let leader = leader(&cluster).await;
         let follower = (leader + 1) % 3;
         // The first node can reach only this follower.
@@ -131,6 +131,6 @@ async fn an_owner_whose_server_lost_its_leader_stops_before_anybody_else_begins(
         })
         .await;
         cluster.is_whole().await;
-        let _ = objects.judge(&cluster).await;
+        let _ = objects.check_history(&cluster).await;
     }
 }

@@ -7,7 +7,7 @@ use highlander_tests::cluster::objects::Objects;
 use highlander_tests::cluster::options::ClusterOptions;
 use highlander_tests::history::Outcome;
 use highlander_tests::history::record::Record;
-use highlander_tests::rounds::{is_soak, rounds};
+use highlander_tests::iterations::{is_soak, iterations};
 use highlander_tests::{seed, wait};
 use tokio::time::sleep;
 use zookeeper_client as zk;
@@ -19,7 +19,7 @@ async fn histories_go_on_when_the_ensemble_has_forgotten_everything() {
         seed::random_numbers("histories_go_on_when_the_ensemble_has_forgotten_everything");
     let cluster = Cluster::start(ClusterOptions::new()).await;
     let objects = Objects::journals("forgotten", 8);
-    for _ in 0..rounds(1, 10) {
+    for _ in 0..iterations(1, 10) {
         super::under_load(&cluster, &objects, &mut random, async || {
             let before = epochs(&cluster, &objects).await;
             cluster
@@ -38,7 +38,7 @@ async fn histories_go_on_when_the_ensemble_has_forgotten_everything() {
             assert!(before.iter().zip(&after).all(|(old, new)| old < new), "{before:?} {after:?}");
         })
         .await;
-        let _ = objects.judge(&cluster).await;
+        let _ = objects.check_history(&cluster).await;
     }
 }
 
@@ -98,7 +98,7 @@ async fn an_owner_whose_claim_was_removed_by_hand_ends_the_object() {
     let cluster = Cluster::start(ClusterOptions::new()).await;
     let objects = Objects::journals("removed", 4);
     let admin = zk::Client::connect(&cluster.ensemble().connect_string()).await.unwrap();
-    for round in 0..rounds(4, 100) {
+    for round in 0..iterations(4, 100) {
         let recorder = &objects.recorders()[usize::try_from(round).unwrap() % 4];
         let _ = recorder.change(&cluster.client(0), None).await;
         super::under_load(&cluster, &objects, &mut random, async || {
@@ -115,7 +115,7 @@ async fn an_owner_whose_claim_was_removed_by_hand_ends_the_object() {
         })
         .await;
     }
-    let _ = objects.judge(&cluster).await;
+    let _ = objects.check_history(&cluster).await;
 }
 
 /// Returns the path of the znode whose data contains this key.

@@ -9,7 +9,7 @@ use highlander_tests::client::{Client, Reply};
 use highlander_tests::cluster::Cluster;
 use highlander_tests::cluster::options::ClusterOptions;
 use highlander_tests::cluster::shared::Shared;
-use highlander_tests::rounds::rounds;
+use highlander_tests::iterations::iterations;
 use highlander_tests::{seed, wait};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -77,7 +77,7 @@ async fn an_answer_moves_with_its_object() {
 async fn repeats_at_the_same_time_through_all_nodes_are_one_change() {
     let cluster = cluster().await;
     let object = "counter/at-once";
-    for round in 0..rounds(5, 100) {
+    for round in 0..iterations(5, 100) {
         let key = format!("k-{round}");
         let clients: Vec<_> = (0..30).map(|n| cluster.client(n % 3)).collect();
         let replies = join_all(clients.iter().map(|client| increment(client, object, &key))).await;
@@ -156,7 +156,7 @@ async fn interrupted(client: &Client) -> u64 {
 #[tokio::test]
 async fn a_call_that_a_node_sends_a_second_time_takes_effect_once() {
     let cluster = Cluster::start(options().with("store.request_timeout", "30s")).await;
-    for round in 0..rounds(3, 50) {
+    for round in 0..iterations(3, 50) {
         let object = format!("counter/cut-{round}");
         let owner = cluster.owner_of(&object).await;
         let asked = cluster.client((owner + 1) % 3);
@@ -201,9 +201,9 @@ async fn insist(cluster: Arc<Cluster>, object: String, mut random: StdRng, calls
             let node = cluster.node(random.random_range(0..3));
             let client = http.at(&node.url());
             let call = client.call(&object, "increment").key(&key);
-            let patience = Duration::from_millis(random.random_range(50..2_000));
+            let limit = Duration::from_millis(random.random_range(50..2_000));
             // Some callers disconnect, and repeat their call while it is in progress.
-            match call.timeout(patience).try_send().await {
+            match call.timeout(limit).try_send().await {
                 Ok(reply) if reply.status == 200 => break reply.version(),
                 Ok(reply) => assert!(reply.status >= 500, "{}", reply.text()),
                 Err(_) => {}
@@ -222,7 +222,7 @@ async fn every_key_takes_effect_once_while_nodes_are_killed() {
     let cluster = Arc::new(Cluster::start(options()).await);
     // The responses of 128 calls per object are cached, and the end of the test requests all of them.
     let (callers, calls) = (4, 30);
-    for round in 0..rounds(1, 20) {
+    for round in 0..iterations(1, 20) {
         let objects: Vec<_> = (0..4).map(|n| format!("counter/kills-{round}-{n}")).collect();
         let insisting = objects.iter().flat_map(|object| vec![object; callers]).map(|object| {
             let random = StdRng::seed_from_u64(random.random());

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use futures_util::stream::{self, StreamExt as _};
-use highlander_services::link::Mode;
+use highlander_services::fault_proxy::Mode;
 use highlander_tests::client::Client;
 use highlander_tests::cluster::Cluster;
 use highlander_tests::cluster::options::ClusterOptions;
 use highlander_tests::command::highlander;
-use highlander_tests::rounds::rounds;
+use highlander_tests::iterations::iterations;
 use highlander_tests::wait;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
@@ -83,7 +83,7 @@ async fn pages(client: &Client, query: &str) -> (Vec<String>, Vec<String>) {
 
 #[tokio::test]
 async fn many_objects_are_listed_by_page_and_prefix_through_any_node() {
-    let count = usize::try_from(rounds(5_000, 100_000)).unwrap();
+    let count = usize::try_from(iterations(5_000, 100_000)).unwrap();
     // More objects than nodes may claim one by one.
     let options = ClusterOptions::new().guests(&["counter"]).partitions(512);
     let cluster = Cluster::start(options.with("objects.idle_timeout", "6h")).await;

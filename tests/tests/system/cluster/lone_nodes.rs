@@ -7,11 +7,11 @@
 use std::time::Duration;
 
 use highlander_s3_server::faults::{Fault, Operation, Rule};
-use highlander_services::link::Mode;
+use highlander_services::fault_proxy::Mode;
 use highlander_tests::cluster::Cluster;
 use highlander_tests::cluster::options::ClusterOptions;
 use highlander_tests::command::highlander;
-use highlander_tests::rounds::rounds;
+use highlander_tests::iterations::iterations;
 use highlander_tests::{artifacts, wait};
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ const SLOW: Mode = Mode::Delay(Duration::from_millis(250));
 async fn cluster() -> Cluster {
     // A node whose store does not respond stays a member throughout.
     let options = ClusterOptions::new().session(Duration::from_secs(4));
-    Cluster::start(options.with("objects.store_patience", "5m")).await
+    Cluster::start(options.with("objects.store_unavailable_timeout", "5m")).await
 }
 
 /// Returns the record of the type, as stored.
@@ -88,7 +88,7 @@ async fn a_roll_back_of_which_its_dead_node_told_nobody_reaches_all_and_is_close
         assert_eq!((reply.status, &reply.json()["revision"]), (201, &json!(revision)));
     }
     cluster.serves("journal", 3).await;
-    for round in 0..usize::try_from(rounds(3, 27)).unwrap() {
+    for round in 0..usize::try_from(iterations(3, 27)).unwrap() {
         let (victim, to) = (round % 3, round as u64 % 3 + 1);
         let way = [Mode::Cut, SLOW, Mode::Open][(round + round / 3) % 3];
         let others = cluster.others(victim);

@@ -63,7 +63,7 @@ async fn a_quarantined_object_is_so_on_its_next_node_and_harms_no_other() {
     assert_eq!(reply.status, 201, "{}", reply.text());
     let reply = other.call(object, "increment").send().await.done();
     assert_eq!((reply.json(), reply.revision()), (json!(3), 2));
-    let _ = neighbours.judge(&cluster).await;
+    let _ = neighbours.check_history(&cluster).await;
 }
 
 /// After the pause one call is let through; if it fails, the next pause is longer.

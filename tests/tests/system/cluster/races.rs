@@ -7,7 +7,7 @@ use highlander_tests::cluster::Cluster;
 use highlander_tests::cluster::objects::Objects;
 use highlander_tests::cluster::options::ClusterOptions;
 use highlander_tests::history::Outcome;
-use highlander_tests::rounds::rounds;
+use highlander_tests::iterations::iterations;
 use highlander_tests::seed;
 use rand::RngExt as _;
 use tokio::sync::Barrier;
@@ -19,7 +19,7 @@ const AT_ONCE: usize = 10;
 #[tokio::test]
 async fn a_cold_object_called_through_all_nodes_at_once_has_one_owner() {
     let cluster = Cluster::start(ClusterOptions::new()).await;
-    let round_count = usize::try_from(rounds(200, 20_000)).unwrap();
+    let round_count = usize::try_from(iterations(200, 20_000)).unwrap();
     let clients: Vec<_> = (0..3).map(|node| cluster.client(node)).collect();
     for first in (0..round_count).step_by(AT_ONCE) {
         let objects = Objects::journals(&format!("race-{first}"), AT_ONCE);
@@ -55,7 +55,7 @@ async fn an_object_that_is_given_up_under_load_is_taken_by_one_node() {
         seed::random_numbers("an_object_that_is_given_up_under_load_is_taken_by_one_node");
     let cluster = Cluster::start(ClusterOptions::new()).await;
     let objects = Objects::journals("given-up", 4);
-    let turns: Vec<_> = (0..rounds(60, 1_000))
+    let turns: Vec<_> = (0..iterations(60, 1_000))
         .map(|_| (random.random_range(0..4_usize), random.random_range(0..3_usize)))
         .collect();
     super::under_load(&cluster, &objects, &mut random, async || {
@@ -66,6 +66,6 @@ async fn an_object_that_is_given_up_under_load_is_taken_by_one_node() {
         }
     })
     .await;
-    let totals = objects.judge(&cluster).await;
+    let totals = objects.check_history(&cluster).await;
     assert_eq!(totals.unknown, 0, "a call had an unknown outcome: {totals:?}");
 }

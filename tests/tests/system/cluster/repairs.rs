@@ -39,7 +39,7 @@ async fn removed(cluster: &Cluster, folder: &str, random: &mut StdRng) {
         cluster.is_whole().await;
     })
     .await;
-    let _ = objects.judge(cluster).await;
+    let _ = objects.check_history(cluster).await;
     // Objects that were never active before, so that claims of every kind are created.
     let fresh = Objects::journals(&format!("after-{name}"), 32);
     let _ = fresh.settle(cluster).await;

@@ -109,7 +109,7 @@ async fn a_part_of_the_objects_runs_a_revision_wherever_they_are_activated_and_t
     assert_eq!(cluster.client(0).upload(component()).await.status, 201);
     assert_eq!(counters.revisions().await, vec![2; OBJECTS]);
     cluster.serves("counter", 2).await;
-    assert_eq!(document(&cluster, 1).await["held_back"], json!({}));
+    assert_eq!(document(&cluster, 1).await["pinned"], json!({}));
 }
 
 /// Half of the objects are cold and half are active at the roll-back and at the second deployment. The first
@@ -155,7 +155,7 @@ async fn revisions_are_rolled_back_and_forward_for_live_and_cold_objects() {
     cluster.serves("counter", 2).await;
     assert_eq!(counters.revisions().await, vec![2; OBJECTS]);
     let last = document(&cluster, 2).await;
-    assert_eq!((&last["current"], &last["held_back"]), (&json!(2), &json!({})));
+    assert_eq!((&last["current"], &last["pinned"]), (&json!(2), &json!({})));
     assert_eq!(live(&last), [0, OBJECTS as u64 + 2], "{last}");
     let none = cli(&cluster, 0, &["rollback", "counter", "--to", "9"]).await;
     let (message, _) = none.error(2);
@@ -174,21 +174,21 @@ async fn a_revision_that_fails_some_objects_takes_itself_back_and_nothing_is_los
     let _ = objects.settle(&cluster).await;
     let load = Load::start(&cluster, &objects, Manner::of(&cluster, 4), &mut random);
     objects.more_answers(super::ANSWERS).await;
-    let reply = cluster.client(1).upload(artifacts::guest_bytes("counter-moody")).await;
-    let problem = reply.problem("revision-taken-back");
+    let reply = cluster.client(1).upload(artifacts::guest_bytes("counter-faulty")).await;
+    let problem = reply.problem("revision-rolled-back");
     assert!(problem["detail"].as_str().unwrap().contains("trap-"), "{problem}");
     cluster.serves("counter", 2).await;
     objects.more_answers(super::ANSWERS).await;
     let met = load.stop().await;
     assert_eq!(met.failed, 0, "{met:?}");
     let shown = document(&cluster, 2).await;
-    let taken_back = shown["revisions"][2]["taken_back"].as_str().unwrap_or_default();
-    assert!(taken_back.starts_with("it failed"), "{shown}");
+    let rolled_back = shown["revisions"][2]["rolled_back"].as_str().unwrap_or_default();
+    assert!(rolled_back.starts_with("it failed"), "{shown}");
     for recorder in objects.recorders() {
         let call = cluster.client(0).call(recorder.object(), "value");
         assert_eq!(call.send().await.done().revision(), 2, "{}", recorder.object());
     }
-    let totals = objects.judge(&cluster).await;
+    let totals = objects.check_history(&cluster).await;
     assert_eq!((totals.not_executed, totals.unknown), (0, 0), "{totals:?}");
 }
 

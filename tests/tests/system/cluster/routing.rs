@@ -6,7 +6,7 @@ use highlander_tests::cluster::Cluster;
 use highlander_tests::cluster::objects::Objects;
 use highlander_tests::cluster::options::ClusterOptions;
 use highlander_tests::history::Outcome;
-use highlander_tests::rounds::rounds;
+use highlander_tests::iterations::iterations;
 use highlander_tests::seed;
 
 /// Every node has cached the owner of the objects; then the owner leaves, and restarts with a new session.
@@ -15,7 +15,7 @@ async fn a_node_that_knows_a_former_owner_finds_the_present_one() {
     let options = ClusterOptions::new().session(Duration::from_secs(10));
     let cluster = Cluster::start(options).await;
     let objects = Objects::journals("moved", 8);
-    for _ in 0..rounds(2, 20) {
+    for _ in 0..iterations(2, 20) {
         for victim in 0..3 {
             call_all(&cluster, &objects, &[0, 1, 2]).await;
             assert!(cluster.node(victim).terminate().await.success());
@@ -25,7 +25,7 @@ async fn a_node_that_knows_a_former_owner_finds_the_present_one() {
             call_all(&cluster, &objects, &[victim]).await;
         }
     }
-    let _ = objects.judge(&cluster).await;
+    let _ = objects.check_history(&cluster).await;
 }
 
 async fn call_all(cluster: &Cluster, objects: &Objects, nodes: &[usize]) {
@@ -46,7 +46,7 @@ async fn calls_do_not_go_in_circles_while_nodes_come_and_go() {
     let cluster = Cluster::start(options).await;
     let objects = Objects::journals("circles", 8);
     let met = super::under_patient_load(&cluster, &objects, &mut random, async || {
-        for round in 0..rounds(4, 40) {
+        for round in 0..iterations(4, 40) {
             let victim = usize::try_from(round).unwrap() % 3;
             for recorder in objects.recorders() {
                 let client = cluster.client((victim + 1) % 3);
@@ -59,5 +59,5 @@ async fn calls_do_not_go_in_circles_while_nodes_come_and_go() {
     })
     .await;
     assert_eq!(met.given_up, 0, "{met:?}");
-    let _ = objects.judge(&cluster).await;
+    let _ = objects.check_history(&cluster).await;
 }

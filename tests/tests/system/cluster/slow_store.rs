@@ -11,7 +11,7 @@ use highlander_tests::cluster::objects::Objects;
 use highlander_tests::cluster::options::ClusterOptions;
 use highlander_tests::history::Outcome;
 use highlander_tests::history::recorder::Recorder;
-use highlander_tests::rounds::{is_soak, rounds};
+use highlander_tests::iterations::{is_soak, iterations};
 use highlander_tests::{seed, wait};
 use tokio::time::sleep;
 
@@ -31,7 +31,7 @@ enum Meanwhile {
 async fn a_write_that_lands_after_the_takeover_becomes_part_of_the_one_history() {
     let cluster = Cluster::start(ClusterOptions::new()).await;
     let meanwhile = [Meanwhile::AskedStrictly, Meanwhile::Changed, Meanwhile::Read];
-    for (round, meanwhile) in (0..rounds(3, 12)).zip(meanwhile.into_iter().cycle()) {
+    for (round, meanwhile) in (0..iterations(3, 12)).zip(meanwhile.into_iter().cycle()) {
         land_late(&cluster, &format!("late-{round}"), meanwhile).await;
     }
 }
@@ -80,7 +80,7 @@ async fn land_late(cluster: &Cluster, name: &str, meanwhile: Meanwhile) {
     eprintln!("{meanwhile:?}: the former owner's caller got {outcome:?}");
     must_change(recorder, &other).await;
     cluster.is_whole().await;
-    let _ = objects.judge(cluster).await;
+    let _ = objects.check_history(cluster).await;
 }
 
 async fn must_change(recorder: &Recorder, client: &Client) {
@@ -96,7 +96,7 @@ async fn held_writes_and_lost_owners_together_lose_nothing() {
     let mut random = seed::random_numbers("held_writes_and_lost_owners_together_lose_nothing");
     let cluster = Cluster::start(ClusterOptions::new().with("store.request_timeout", "1s")).await;
     let objects = Objects::journals("held", 6);
-    for round in 0..rounds(3, 50) {
+    for round in 0..iterations(3, 50) {
         let held = Fault::HoldFor(cluster.options().session_timeout.mul_f64(1.5));
         let held = Rule::new(held).on(Operation::Put).key_with("/held-").with_chance(0.2);
         cluster.faults().add(held.times(6));
@@ -108,7 +108,7 @@ async fn held_writes_and_lost_owners_together_lose_nothing() {
         })
         .await;
     }
-    let _ = objects.judge(&cluster).await;
+    let _ = objects.check_history(&cluster).await;
 }
 
 #[tokio::test]
@@ -120,10 +120,10 @@ async fn one_slow_blob_delays_its_own_object_only() {
     let version = slow.recorders()[0].audit(&cluster.client(0)).await.version;
     let others = Objects::journals("quick", 6);
     let delay = Rule::new(Fault::Delay(Duration::from_secs(3))).key_with("/slow-");
-    cluster.faults().add(delay.on(Operation::Put).times(rounds(3, 30)));
+    cluster.faults().add(delay.on(Operation::Put).times(iterations(3, 30)));
     let load = Load::start(&cluster, &others, Manner::of(&cluster, super::CALLERS), &mut random);
     let client = cluster.client(0);
-    for number in 0..rounds(3, 30) {
+    for number in 0..iterations(3, 30) {
         let key = number.to_string();
         let call = client.call(slow.recorders()[0].object(), "digest");
         let before = others.answered_count();
@@ -135,9 +135,9 @@ async fn one_slow_blob_delays_its_own_object_only() {
     }
     let met = load.stop().await;
     assert_eq!(met.failed, 0, "calls of other objects failed");
-    let totals = others.judge(&cluster).await;
+    let totals = others.check_history(&cluster).await;
     assert_eq!((totals.not_executed, totals.unknown), (0, 0), "{totals:?}");
     let all = join_all(slow.recorders().iter().map(|recorder| recorder.audit(&client))).await;
-    assert_eq!(all[0].version, version + rounds(3, 30), "a commit was abandoned");
-    let _ = slow.judge(&cluster).await;
+    assert_eq!(all[0].version, version + iterations(3, 30), "a commit was abandoned");
+    let _ = slow.check_history(&cluster).await;
 }

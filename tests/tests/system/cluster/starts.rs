@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use highlander_s3_server::faults::{Fault, Operation, Rule};
 use highlander_tests::cluster::Cluster;
 use highlander_tests::cluster::options::ClusterOptions;
-use highlander_tests::rounds::rounds;
+use highlander_tests::iterations::iterations;
 
 /// They probe the store through one blob, and interfere with each other.
 #[tokio::test]
@@ -18,7 +18,7 @@ async fn nodes_that_start_together_do_not_say_that_the_store_does_not_answer() {
     let slow = Rule::new(Fault::Delay(Duration::from_millis(10))).key_with("probe/");
     cluster.faults().add(meet);
     cluster.faults().add(slow);
-    for _ in 0..rounds(2, 10) {
+    for _ in 0..iterations(2, 10) {
         cluster.nodes().iter().for_each(|node| node.kill9());
         join_all(cluster.nodes().iter().map(|node| node.restart())).await;
         for node in cluster.nodes() {

@@ -10,7 +10,7 @@ use highlander_tests::cluster::Cluster;
 use highlander_tests::cluster::objects::{Objects, Totals};
 use highlander_tests::cluster::options::ClusterOptions;
 use highlander_tests::cluster::shared::Shared;
-use highlander_tests::rounds::rounds;
+use highlander_tests::iterations::iterations;
 use highlander_tests::seed;
 use rand::RngExt as _;
 
@@ -29,7 +29,7 @@ async fn check(test: &str, name: &str, rules: impl IntoIterator<Item = Rule>) ->
     for rule in rules {
         cluster.faults().add(rule.key_with(&format!("/{name}-")));
     }
-    for _ in 0..rounds(3, 60) {
+    for _ in 0..iterations(3, 60) {
         let (object, node) = (random.random_range(0..4_usize), random.random_range(0..3_usize));
         super::under_load(&cluster, &objects, &mut random, async || {
             let object = objects.recorders()[object].object();
@@ -37,12 +37,12 @@ async fn check(test: &str, name: &str, rules: impl IntoIterator<Item = Rule>) ->
         })
         .await;
     }
-    objects.judge(&cluster).await
+    objects.check_history(&cluster).await
 }
 
 #[tokio::test]
 async fn bursts_of_errors_are_ridden_out() {
-    let count = rounds(100, 2_000);
+    let count = iterations(100, 2_000);
     let rules = [
         Rule::new(Fault::Refuse(503, "SlowDown")).with_chance(0.3).times(count),
         Rule::new(Fault::Refuse(500, "InternalError")).with_chance(0.2).times(count),
@@ -97,7 +97,7 @@ async fn a_record_that_is_not_the_newest_is_never_built_on() {
     let mut random = seed::random_numbers("a_record_that_is_not_the_newest_is_never_built_on");
     let cluster = cluster().await;
     let objects = Objects::journals("stale", 4);
-    let count = rounds(20, 200);
+    let count = iterations(20, 200);
     let stale = Rule::new(Fault::Stale).on(Operation::Get).key_with("/stale-").with_chance(0.5);
     cluster.faults().add(stale.times(count));
     let met = super::under_patient_load(&cluster, &objects, &mut random, async || {
@@ -110,5 +110,5 @@ async fn a_record_that_is_not_the_newest_is_never_built_on() {
     assert_eq!(met.given_up, 0, "{met:?}");
     // The final check must read the newest record.
     cluster.faults().remove("/stale-");
-    let _ = objects.judge(&cluster).await;
+    let _ = objects.check_history(&cluster).await;
 }

@@ -1,11 +1,11 @@
 //! Nodes that are paused or partitioned during a roll-out: the revision still arrives, and no object goes back.
 
-use highlander_services::link::Mode;
+use highlander_services::fault_proxy::Mode;
 use highlander_tests::cluster::Cluster;
 use highlander_tests::cluster::load::{Load, Manner};
 use highlander_tests::cluster::objects::Objects;
 use highlander_tests::cluster::options::ClusterOptions;
-use highlander_tests::rounds::rounds;
+use highlander_tests::iterations::iterations;
 use highlander_tests::{artifacts, seed, wait};
 
 /// Deploys a revision through another node while a node is away. Once it is everywhere, no node may run the old
@@ -14,7 +14,7 @@ async fn check_catches_up(test: &str, away: impl Fn(&Cluster), back: impl Fn(&Cl
     let mut random = seed::random_numbers(test);
     let cluster = Cluster::start(ClusterOptions::new()).await;
     let objects = Objects::new(cluster.objects_on(0, "journal", 6).await);
-    for round in 0..rounds(2, 40) {
+    for round in 0..iterations(2, 40) {
         let load = Load::start(&cluster, &objects, Manner::of(&cluster, 4), &mut random);
         objects.more_answers(super::ANSWERS).await;
         away(&cluster);
@@ -29,7 +29,7 @@ async fn check_catches_up(test: &str, away: impl Fn(&Cluster), back: impl Fn(&Cl
         cluster.is_whole().await;
         cluster.serves("journal", revision).await;
     }
-    let _ = objects.judge(&cluster).await;
+    let _ = objects.check_history(&cluster).await;
     objects.judge_revisions();
 }
 

@@ -8,7 +8,7 @@ use highlander_tests::cluster::Cluster;
 use highlander_tests::cluster::load::{Load, Manner};
 use highlander_tests::cluster::objects::Objects;
 use highlander_tests::cluster::options::ClusterOptions;
-use highlander_tests::rounds::rounds;
+use highlander_tests::iterations::iterations;
 use highlander_tests::{artifacts, seed, wait};
 use rand::RngExt as _;
 use tokio::time::{Instant, sleep};
@@ -33,14 +33,14 @@ fn component(turn: u64) -> Vec<u8> {
 async fn no_call_fails_while_revisions_alternate_on_a_cluster() {
     let mut random = seed::random_numbers("no_call_fails_while_revisions_alternate_on_a_cluster");
     let cluster = Cluster::start(options()).await;
-    let objects = Objects::journals("swapped", usize::try_from(rounds(30, 200)).unwrap());
-    let callers = usize::try_from(rounds(8, 64)).unwrap();
-    let rate = u32::try_from(rounds(200, 1_000)).unwrap();
+    let objects = Objects::journals("swapped", usize::try_from(iterations(30, 200)).unwrap());
+    let callers = usize::try_from(iterations(8, 64)).unwrap();
+    let rate = u32::try_from(iterations(200, 1_000)).unwrap();
     let load =
         Load::start(&cluster, &objects, Manner::of(&cluster, callers).rate(rate), &mut random);
     let began = Instant::now();
     objects.more_answers(super::ANSWERS).await;
-    let swap_count = rounds(6, 50);
+    let swap_count = iterations(6, 50);
     for turn in 0..swap_count {
         let through = random.random_range(0..3);
         let reply = cluster.client(through).upload(component(turn)).await;
@@ -60,7 +60,7 @@ async fn no_call_fails_while_revisions_alternate_on_a_cluster() {
         "{swap_count} swaps in {took:.1?}: {answered} calls, {reached:.0} a second of {rate}; {met:?}"
     );
     assert_eq!(met.failed, 0, "{met:?}");
-    let totals = objects.judge(&cluster).await;
+    let totals = objects.check_history(&cluster).await;
     assert_eq!((totals.not_executed, totals.unknown), (0, 0), "{totals:?}");
     objects.judge_revisions();
 }
@@ -71,7 +71,7 @@ async fn no_call_fails_while_revisions_alternate_on_a_cluster() {
 async fn of_two_deployments_at_the_same_moment_one_wins_and_the_other_is_told_so() {
     let cluster = Cluster::start(options()).await;
     let client = cluster.client(2);
-    for round in 0..rounds(6, 100) {
+    for round in 0..iterations(6, 100) {
         let faults = cluster.faults();
         faults.add(Rule::new(Fault::Hold).on(Operation::Put).key_with("types/journal"));
         let uploads = [0, 1].map(|node| {
@@ -110,7 +110,7 @@ async fn of_two_deployments_that_race_one_wins_or_one_follows_the_other() {
     let load = Load::start(&cluster, &objects, Manner::of(&cluster, 4), &mut random);
     objects.more_answers(super::ANSWERS).await;
     let mut newest = 1;
-    for round in 0..rounds(6, 100) {
+    for round in 0..iterations(6, 100) {
         let wait = Duration::from_millis(random.random_range(0..150));
         let upload = async |node: usize, wait: Duration| {
             sleep(wait).await;
@@ -137,6 +137,6 @@ async fn of_two_deployments_that_race_one_wins_or_one_follows_the_other() {
     }
     let met = load.stop().await;
     assert_eq!(met.failed, 0, "{met:?}");
-    let _ = objects.judge(&cluster).await;
+    let _ = objects.check_history(&cluster).await;
     objects.judge_revisions();
 }

@@ -8,7 +8,7 @@ use highlander_tests::cluster::Cluster;
 use highlander_tests::cluster::objects::Objects;
 use highlander_tests::cluster::options::ClusterOptions;
 use highlander_tests::history::Outcome;
-use highlander_tests::rounds::{is_soak, rounds};
+use highlander_tests::iterations::{is_soak, iterations};
 use tokio::time::{Instant, sleep};
 
 /// Kind of the loss of a node.
@@ -24,7 +24,7 @@ async fn check(loss: Loss) {
         let timeout = Duration::from_secs(*seconds);
         let cluster = Cluster::start(ClusterOptions::new().session(timeout)).await;
         let mut times = Vec::new();
-        for round in 0..rounds(3, 50) {
+        for round in 0..iterations(3, 50) {
             times.push(take_over(&cluster, loss, round).await);
         }
         times.sort_unstable();
@@ -69,7 +69,7 @@ async fn take_over(cluster: &Cluster, loss: Loss, round: u64) -> Duration {
         Loss::Frozen => node.thaw(),
     }
     cluster.is_whole().await;
-    let _ = objects.judge(cluster).await;
+    let _ = objects.check_history(cluster).await;
     took
 }
 

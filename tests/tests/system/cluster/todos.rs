@@ -9,7 +9,7 @@ use futures_util::stream;
 use highlander_tests::client::{Reply, Request};
 use highlander_tests::cluster::Cluster;
 use highlander_tests::cluster::options::ClusterOptions;
-use highlander_tests::rounds::rounds;
+use highlander_tests::iterations::iterations;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -153,7 +153,7 @@ impl Todos {
 
 async fn todos() -> Todos {
     let options = ClusterOptions::new().session(Duration::from_secs(10)).guests(&["todo"]);
-    let count = usize::try_from(rounds(300, 10_000)).unwrap();
+    let count = usize::try_from(iterations(300, 10_000)).unwrap();
     let new_count = count / 20;
     let cluster = Cluster::start(options).await;
     let todos = Todos { cluster, old_count: count - new_count, new_count, done: Done::Stored };
@@ -188,9 +188,9 @@ async fn todos_old_and_new_are_read_after_a_swap_a_roll_back_and_another_swap() 
         todos.all().filter(|number| todos.is_newer(*number)).map(|n| n.to_string()).collect();
     for node in 0..3 {
         let shown = todos.shown(node).await;
-        let held_back = shown["held_back"].as_object().expect("keys and reasons");
-        assert_eq!(held_back.keys().cloned().collect::<BTreeSet<_>>(), newer, "by node {node}");
-        for (key, why) in held_back {
+        let pinned = shown["pinned"].as_object().expect("keys and reasons");
+        assert_eq!(pinned.keys().cloned().collect::<BTreeSet<_>>(), newer, "by node {node}");
+        for (key, why) in pinned {
             assert!(why.as_str().unwrap().contains("newer schema"), "{key}: {why}");
         }
         let live = [0, 1].map(|index| shown["revisions"][index]["live_objects"].as_u64().unwrap());
@@ -209,5 +209,5 @@ async fn todos_old_and_new_are_read_after_a_swap_a_roll_back_and_another_swap() 
     eprintln!("rolled forward in {:.1?}", began.elapsed());
     todos.check("read after the second swap", 2).await;
     let shown = todos.shown(1).await;
-    assert_eq!((&shown["current"], &shown["held_back"]), (&json!(2), &json!({})));
+    assert_eq!((&shown["current"], &shown["pinned"]), (&json!(2), &json!({})));
 }

@@ -14,16 +14,16 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use crate::activation::machine::Machine;
-use crate::activation::protocol::{Action, Event, Loaded, Now, Reread, Run, Settings};
+use crate::activation::protocol::{Action, Input, Loaded, Now, ReloadOutcome, Run, Settings};
 use crate::activation::{Answer, Call, Consistency, IdempotencyKey, Operation, Precondition};
+use crate::call_context::Origin;
 use crate::caller::Caller;
 use crate::clock::BootTime;
 use crate::error::Effect;
 use crate::id::{CodeId, Digest, NodeId, ObjectId};
-use crate::origin::Origin;
 use crate::registry::{self, Claimed};
 use crate::store::record::{RecentWrites, Record, State, Version, Write, WriteId};
-use crate::store::{Condition, ETag, Put};
+use crate::store::{Condition, ETag, PutOutcome};
 
 pub(super) const NODES: usize = 3;
 pub(super) const CALLS: u32 = 60;
@@ -150,7 +150,7 @@ impl World {
         }
     }
 
-    pub(super) fn step(&mut self, node: usize, event: Event<u32>) {
+    pub(super) fn step(&mut self, node: usize, event: Input<u32>) {
         let write_id = WriteId(self.rng.random());
         let is_endless = matches!(self.bug, Bug::NoLease | Bug::NoLeaseButStrict);
         let lease_ms = if is_endless { u64::MAX } else { self.nodes[node].lease_ms };
@@ -214,7 +214,7 @@ impl World {
         };
         let seen_before = self.answered_high;
         self.asked.insert(caller, Asked { is_update, key: key_of, seen_before, outcome: None });
-        self.step(node, Event::Call(call, caller));
+        self.step(node, Input::Call(call, caller));
     }
 
     /// Performs the next pending action of one node's task.
@@ -224,31 +224,38 @@ impl World {
         }
         match self.nodes[node].todo.remove(0) {
             Action::Claim if self.nodes[node].is_session_over => {
-                self.step(node, Event::Claimed(Err(registry::Error::SessionOver)));
+                self.step(node, Input::Claimed(Err(registry::Error::SessionOver)));
             }
             Action::Claim => {
                 let holder = *self.owner.get_or_insert(node);
                 let held = Claimed::Held(self.nodes[holder].settings.node.clone());
                 let outcome = if holder == node { Claimed::Granted } else { held };
-                self.step(node, Event::Claimed(Ok(outcome)));
+                self.step(node, Input::Claimed(Ok(outcome)));
             }
             Action::Load => self.load(node),
             Action::Run(run) => self.nodes[node].run = Some(run),
             Action::Write(record, condition, _) => {
                 if self.bug == Bug::AnswerBeforeWrite {
-                    self.step(node, Event::Stored(Put::Applied(etag(self.chain.len() + 1))));
+                    self.step(
+                        node,
+                        Input::WriteFinished(PutOutcome::Applied(etag(self.chain.len() + 1))),
+                    );
                 }
                 self.nodes[node].sent = Some((*record, condition));
                 self.send(node);
             }
             Action::Resend(_) => self.send(node),
-            Action::Prove(_) => {
+            Action::VerifyRecord(_) => {
                 let found = self.chain.last().cloned();
                 let found = found.map(|record| (record, etag(self.chain.len())));
                 let unanswered = crate::store::Error::Unavailable("timeout".into());
                 let is_lost = self.rng.random_range(0..5) == 0;
-                let read = if is_lost { Reread::Failed(unanswered) } else { Reread::Found(found) };
-                self.step(node, Event::Proven(read));
+                let read = if is_lost {
+                    ReloadOutcome::Failed(unanswered)
+                } else {
+                    ReloadOutcome::Found(found)
+                };
+                self.step(node, Input::RecordVerified(read));
             }
             Action::Reread(_) => {
                 let mut found = self.chain.last().cloned();
@@ -260,7 +267,7 @@ impl World {
                     record.recent = RecentWrites::new(vec![stranger]);
                 }
                 let found = found.map(|record| (record, etag(self.chain.len())));
-                self.step(node, Event::Reread(Reread::Found(found)));
+                self.step(node, Input::Reread(ReloadOutcome::Found(found)));
             }
             Action::Release => {
                 // The answer to a write that was given up is ignored, and so is the result of a call.
@@ -268,11 +275,11 @@ impl World {
                 if self.owner == Some(node) {
                     self.owner = None;
                 }
-                self.step(node, Event::Released);
+                self.step(node, Input::Released);
             }
             Action::Probe(probe) => {
                 let probed = self.probed();
-                self.step(node, Event::Probed(probe.code, probed));
+                self.step(node, Input::Probed(probe.code, probed));
             }
             _ => {}
         }
@@ -288,7 +295,7 @@ impl World {
         let record = record.map(|record| (record, etag(self.chain.len())));
         // The code that wrote the record, or else the first revision, is the fallback if the wanted code fails.
         let code = code(record.as_ref().map_or(1, |(record, _)| record.revision));
-        self.step(node, Event::Loaded(Ok(Loaded { record, wanted: code.clone(), code })));
+        self.step(node, Input::Loaded(Ok(Loaded { record, wanted: code.clone(), code })));
     }
 
     fn send(&mut self, node: usize) {
@@ -317,9 +324,9 @@ impl World {
             // The sender times out; the write stays in flight.
             let Flight { from, attempt, .. } = self.flights[index];
             let put = if self.bug == Bug::TimeoutIsDenial {
-                Put::Denied("timeout".into())
+                PutOutcome::Rejected("timeout".into())
             } else {
-                Put::Undecided("timeout".into())
+                PutOutcome::Unknown("timeout".into())
             };
             return self.stored(from, attempt, put);
         }
@@ -332,21 +339,21 @@ impl World {
         let put = if holds || self.bug == Bug::NoCondition {
             self.check_link(&record);
             self.chain.push(record);
-            Put::Applied(etag(self.chain.len()))
+            PutOutcome::Applied(etag(self.chain.len()))
         } else {
-            Put::Refused
+            PutOutcome::PreconditionFailed
         };
         let is_lost = luck < 3;
-        let put = if is_lost { Put::Undecided("reset".into()) } else { put };
+        let put = if is_lost { PutOutcome::Unknown("reset".into()) } else { put };
         self.stored(from, attempt, put);
     }
 
     /// Delivers an answer if the task waits for this attempt. Answers to earlier attempts are lost with their
     /// connections.
-    fn stored(&mut self, node: usize, attempt: u64, put: Put) {
+    fn stored(&mut self, node: usize, attempt: u64, put: PutOutcome) {
         if self.nodes[node].awaited == Some(attempt) {
             self.nodes[node].awaited = None;
-            self.step(node, Event::Stored(put));
+            self.step(node, Input::WriteFinished(put));
         }
     }
 

@@ -9,17 +9,17 @@ use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 
 use super::*;
+use crate::call_context::chain::{Chain, ChainAge};
 use crate::limits::LOOK_PAUSE_MAX;
-use crate::origin::chain::{Age, Chain};
 
 /// Caller deadline in milliseconds; never reached.
-const PATIENCE_MS: u64 = 3_600_000;
+const TIMEOUT_MS: u64 = 3_600_000;
 const OBJECTS: usize = 6;
 
 /// Call chain: its objects and its age.
 struct Way {
     objects: Vec<usize>,
-    age: Age,
+    age: ChainAge,
 }
 
 /// Pending answer of a call in a chain, or pending permission to make the next call.
@@ -54,10 +54,10 @@ struct Circles {
     rng: StdRng,
     benches: Vec<Bench>,
     ways: Vec<Way>,
-    under_way: Vec<(usize, Event<u32>)>,
+    under_way: Vec<(usize, Input<u32>)>,
     /// Error of the chains in which a call was rejected; it becomes the outcome of the whole chain.
-    refusals: BTreeMap<usize, Code>,
-    outcomes: BTreeMap<usize, Result<(), Code>>,
+    refusals: BTreeMap<usize, ErrorCode>,
+    outcomes: BTreeMap<usize, Result<(), ErrorCode>>,
     time_ms: u64,
 }
 
@@ -78,7 +78,7 @@ impl Circles {
             if is_ordered {
                 objects.sort_unstable();
             }
-            Way { objects, age: Age { began_ms: rng.random_range(0..9), mark: rng.random() } }
+            Way { objects, age: ChainAge { began_ms: rng.random_range(0..9), nonce: rng.random() } }
         });
         let ways = ways.take(20).collect();
         let (under_way, refusals, outcomes) = Default::default();
@@ -96,14 +96,14 @@ impl Circles {
         let chain = Chain::of(behind.collect(), *age).map(Arc::new);
         let call = Call {
             origin: Origin { chain, ..Origin::default() },
-            deadline: BootTime::from_boot(Duration::from_millis(PATIENCE_MS)),
+            deadline: BootTime::from_boot(Duration::from_millis(TIMEOUT_MS)),
             ..call(&format!("{way} {depth}"))
         };
-        let event = Event::Call(call, Token::Answer { way, depth }.number());
+        let event = Input::Call(call, Token::Answer { way, depth }.number());
         self.under_way.push((objects[depth], event));
     }
 
-    fn step(&mut self, object: usize, event: Event<u32>) {
+    fn step(&mut self, object: usize, event: Input<u32>) {
         let bench = &mut self.benches[object];
         bench.time_ms = self.time_ms;
         bench.step(event);
@@ -114,9 +114,9 @@ impl Circles {
         for action in actions {
             let run = match action {
                 Action::Run(run) => run,
-                Action::Follow(departure, callee) => {
+                Action::FindWaitPath(departure, callee) => {
                     let path = self.path(object, callee);
-                    self.under_way.push((object, Event::Followed(departure, path)));
+                    self.under_way.push((object, Input::WaitPathFound(departure, path)));
                     continue;
                 }
                 other => panic!("objects only call: {other:?}"),
@@ -124,11 +124,11 @@ impl Circles {
             let (way, depth) = run.handler.split_once(' ').unwrap();
             let (way, depth) = (way.parse().unwrap(), depth.parse().unwrap());
             let event = match self.is_last(way, depth) {
-                true => Event::Ran(Ran::Queried { reply: Bytes::new() }),
+                true => Input::Ran(RunOutcome::Queried { reply: Bytes::new() }),
                 false => {
                     let Way { objects, age } = &self.ways[way];
                     let leave = Token::Leave { way, depth }.number();
-                    Event::Departing(*age, name(objects[depth + 1]), leave)
+                    Input::OutboundStarted(*age, name(objects[depth + 1]), leave)
                 }
             };
             self.under_way.push((object, event));
@@ -140,7 +140,7 @@ impl Circles {
         let mut path = vec![callee];
         let waits_for = |id: &ObjectId| {
             let bench = self.benches.iter().find(|bench| bench.machine.id == *id)?;
-            bench.machine.position()?.waits_for
+            bench.machine.status()?.waits_for
         };
         while let Some(next) = path.last().and_then(waits_for)
             && next != name(object)
@@ -151,7 +151,7 @@ impl Circles {
         path
     }
 
-    fn answered(&mut self, token: Token, outcome: Result<(), Code>) {
+    fn answered(&mut self, token: Token, outcome: Result<(), ErrorCode>) {
         match token {
             Token::Leave { way, depth } => {
                 assert_eq!(outcome, Ok(()), "everything is committed");
@@ -166,8 +166,8 @@ impl Circles {
                     self.refusals.insert(way, code);
                 }
                 let object = self.ways[way].objects[depth - 1];
-                self.step(object, Event::Returned);
-                self.step(object, Event::Ran(Ran::Queried { reply: Bytes::new() }));
+                self.step(object, Input::OutboundFinished);
+                self.step(object, Input::Ran(RunOutcome::Queried { reply: Bytes::new() }));
             }
         }
     }
@@ -196,8 +196,8 @@ impl Circles {
         let (due, object) = due.expect("an object is waiting");
         let due_ms = due.since(BootTime::from_boot(Duration::ZERO)).as_millis();
         self.time_ms = u64::try_from(due_ms).unwrap();
-        assert!(self.time_ms < PATIENCE_MS, "a wait cycle persists");
-        self.step(object, Event::Wake);
+        assert!(self.time_ms < TIMEOUT_MS, "a wait cycle persists");
+        self.step(object, Input::Wake);
     }
 }
 
@@ -214,7 +214,7 @@ fn no_circle_of_waiting_lasts() {
         circles += waits;
         for outcome in world.outcomes.values() {
             assert!(
-                matches!(outcome, Ok(()) | Err(Code::CallConflict)),
+                matches!(outcome, Ok(()) | Err(ErrorCode::CallConflict)),
                 "seed {seed}: {outcome:?}"
             );
             done += u64::from(outcome.is_ok());

@@ -10,7 +10,7 @@ fn committed_past_the_lease() -> Bench {
     bench.call(1, "add");
     bench.updated(1);
     bench.time_ms = 100;
-    bench.step(Event::Stored(Put::Applied(etag("e"))));
+    bench.step(Input::WriteFinished(PutOutcome::Applied(etag("e"))));
     bench
 }
 
@@ -20,11 +20,11 @@ fn past_the_lease_nothing_is_answered_from_memory() {
     bench.lease_ms = 100;
     bench.call(1, "value");
     bench.time_ms = 100;
-    bench.step(Event::Ran(Ran::Queried { reply: Bytes::from_static(b"0") }));
+    bench.step(Input::Ran(RunOutcome::Queried { reply: Bytes::from_static(b"0") }));
     bench.call(2, "value");
-    let refused = Err(Code::RegistryUnavailable);
+    let refused = Err(ErrorCode::RegistryUnavailable);
     assert_eq!(bench.outcomes(), [(1, refused), (2, refused)]);
-    assert!(bench.machine.position().is_some(), "it is frozen, and did not end");
+    assert!(bench.machine.status().is_some(), "it is frozen, and did not end");
 }
 
 #[test]
@@ -33,7 +33,7 @@ fn a_commit_past_the_lease_is_told_when_the_lease_holds_again() {
     assert_eq!(bench.outcomes(), [], "the owner of the object is not known yet");
     assert!(bench.machine.is_owing());
     bench.lease_ms = 200;
-    bench.step(Event::Wake);
+    bench.step(Input::Wake);
     assert_eq!(bench.outcomes(), [(1, Ok(1))]);
     assert!(!bench.machine.is_owing());
 }
@@ -42,8 +42,8 @@ fn a_commit_past_the_lease_is_told_when_the_lease_holds_again() {
 fn a_commit_past_the_lease_is_unknown_when_the_callers_time_is_up() {
     let mut bench = committed_past_the_lease();
     bench.time_ms = 1000;
-    bench.step(Event::Wake);
-    assert_eq!(bench.outcomes(), [(1, Err(Code::OutcomeUnknown))]);
+    bench.step(Input::Wake);
+    assert_eq!(bench.outcomes(), [(1, Err(ErrorCode::OutcomeUnknown))]);
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn a_frozen_owner_begins_no_write_and_goes_on_with_the_lease() {
     bench.updated(1);
     assert!(bench.actions.is_empty(), "{:?}", bench.actions);
     bench.lease_ms = 200;
-    bench.step(Event::Wake);
+    bench.step(Input::Wake);
     assert_eq!(bench.written().version, 1);
 }
 
@@ -69,10 +69,10 @@ fn when_the_session_is_over_what_was_not_sent_is_not_executed() {
     bench.updated(1);
     bench.updated(2);
     bench.time_ms = 100;
-    bench.step(Event::Deactivate(Reason::SessionOver));
+    bench.step(Input::Deactivate(Reason::SessionOver));
     assert_eq!(bench.outcomes(), [], "the write in progress is awaited");
-    bench.step(Event::Stored(Put::Applied(etag("e"))));
-    let outcomes = [(1, Err(Code::OutcomeUnknown)), (2, Err(Code::RegistryUnavailable))];
+    bench.step(Input::WriteFinished(PutOutcome::Applied(etag("e"))));
+    let outcomes = [(1, Err(ErrorCode::OutcomeUnknown)), (2, Err(ErrorCode::RegistryUnavailable))];
     assert_eq!(bench.outcomes(), outcomes);
     assert!(matches!(bench.actions.last(), Some(Action::Release)));
 }
@@ -81,13 +81,13 @@ fn when_the_session_is_over_what_was_not_sent_is_not_executed() {
 fn without_the_claim_nothing_is_answered_though_the_lease_holds() {
     let mut bench = Bench::live(None);
     bench.call(1, "value");
-    bench.step(Event::Deactivate(Reason::ClaimLost));
+    bench.step(Input::Deactivate(Reason::ClaimLost));
     bench.call(2, "value");
-    bench.step(Event::Ran(Ran::Queried { reply: Bytes::from_static(b"0") }));
+    bench.step(Input::Ran(RunOutcome::Queried { reply: Bytes::from_static(b"0") }));
     let outcomes = bench.outcomes();
-    assert_eq!(outcomes, [(1, Err(Code::RegistryUnavailable))]);
+    assert_eq!(outcomes, [(1, Err(ErrorCode::RegistryUnavailable))]);
     bench.actions.clear();
-    bench.step(Event::Released);
+    bench.step(Input::Released);
     let [Action::Ended(Reason::ClaimLost), Action::Claim] = bench.actions.as_slice() else {
         panic!("the waiting call requests the claim again: {:?}", bench.actions);
     };
@@ -97,11 +97,11 @@ fn without_the_claim_nothing_is_answered_though_the_lease_holds() {
 fn a_claim_that_is_lost_while_loading_is_never_live() {
     let mut bench = Bench::new();
     bench.call(1, "value");
-    bench.step(Event::Claimed(Ok(Claimed::Granted)));
-    bench.step(Event::Deactivate(Reason::ClaimLost));
-    bench.step(Event::Loaded(Ok(Loaded { record: None, code: revision(), wanted: revision() })));
-    assert_eq!(bench.outcomes(), [(1, Err(Code::RegistryUnavailable))]);
-    assert!(bench.machine.position().is_none());
+    bench.step(Input::Claimed(Ok(Claimed::Granted)));
+    bench.step(Input::Deactivate(Reason::ClaimLost));
+    bench.step(Input::Loaded(Ok(Loaded { record: None, code: revision(), wanted: revision() })));
+    assert_eq!(bench.outcomes(), [(1, Err(ErrorCode::RegistryUnavailable))]);
+    assert!(bench.machine.status().is_none());
 }
 
 #[test]
@@ -110,14 +110,14 @@ fn a_departing_object_turns_new_calls_away_and_serves_those_that_wait() {
         let mut bench = Bench::live(None);
         bench.call(1, "value");
         bench.call(2, "value");
-        bench.step(Event::Deactivate(reason));
+        bench.step(Input::Deactivate(reason));
         bench.call(3, "value");
-        assert_eq!(bench.outcomes(), [(3, Err(Code::Draining))]);
-        bench.step(Event::Ran(Ran::Queried { reply: Bytes::from_static(b"0") }));
-        bench.step(Event::Ran(Ran::Queried { reply: Bytes::from_static(b"0") }));
+        assert_eq!(bench.outcomes(), [(3, Err(ErrorCode::Draining))]);
+        bench.step(Input::Ran(RunOutcome::Queried { reply: Bytes::from_static(b"0") }));
+        bench.step(Input::Ran(RunOutcome::Queried { reply: Bytes::from_static(b"0") }));
         assert_eq!(bench.outcomes(), [(1, Ok(0)), (2, Ok(0))]);
         assert!(matches!(bench.actions.last(), Some(Action::Release)));
-        bench.step(Event::Released);
+        bench.step(Input::Released);
         assert!(bench.machine.is_cold());
     }
 }
@@ -126,10 +126,10 @@ fn a_departing_object_turns_new_calls_away_and_serves_those_that_wait() {
 fn another_owner_is_named() {
     let mut bench = Bench::new();
     bench.call(1, "value");
-    bench.step(Event::Claimed(Ok(Claimed::Held(NodeId::new("n2")))));
+    bench.step(Input::Claimed(Ok(Claimed::Held(NodeId::new("n2")))));
     let (_, answer) = bench.answers.remove(0);
     let error = answer.unwrap_err();
-    assert_eq!((error.code, error.owner), (Code::NotOwner, Some(NodeId::new("n2"))));
+    assert_eq!((error.code, error.owner), (ErrorCode::NotOwner, Some(NodeId::new("n2"))));
 }
 
 #[test]
@@ -137,8 +137,8 @@ fn a_full_session_holds_nothing_more() {
     let mut bench = Bench::new();
     bench.call(1, "value");
     bench.actions.clear();
-    bench.step(Event::Claimed(Err(registry::Error::Full(10))));
-    assert_eq!(bench.outcomes(), [(1, Err(Code::NodeFull))]);
+    bench.step(Input::Claimed(Err(registry::Error::Full(10))));
+    assert_eq!(bench.outcomes(), [(1, Err(ErrorCode::NodeFull))]);
     assert!(matches!(bench.action(), Action::Ended(Reason::NodeFull)));
 }
 
@@ -149,9 +149,9 @@ fn a_write_that_is_given_up_is_unknown_and_frees_the_claim() {
     bench.call(2, "add");
     bench.updated(1);
     bench.updated(2);
-    bench.step(Event::Stored(Put::Undecided("cut".into())));
-    bench.step(Event::Deactivate(Reason::GivenUp));
-    let outcomes = [(1, Err(Code::OutcomeUnknown)), (2, Err(Code::CommitRefused))];
+    bench.step(Input::WriteFinished(PutOutcome::Unknown("cut".into())));
+    bench.step(Input::Deactivate(Reason::GivenUp));
+    let outcomes = [(1, Err(ErrorCode::OutcomeUnknown)), (2, Err(ErrorCode::CommitRefused))];
     assert_eq!(bench.outcomes(), outcomes);
     assert!(matches!(bench.actions.last(), Some(Action::Release)));
 }
@@ -164,15 +164,15 @@ fn is_released(bench: &Bench) -> bool {
 fn a_read_that_does_not_end_keeps_no_claim_that_is_given_up() {
     let mut bench = Bench::new();
     bench.call(1, "value");
-    bench.step(Event::Claimed(Ok(Claimed::Granted)));
-    bench.step(Event::Deactivate(Reason::GivenUp));
+    bench.step(Input::Claimed(Ok(Claimed::Granted)));
+    bench.step(Input::Deactivate(Reason::GivenUp));
     assert!(is_released(&bench), "{:?}", bench.actions);
     // A late answer of the store is ignored.
-    bench.step(Event::Loaded(Ok(Loaded { record: None, code: revision(), wanted: revision() })));
+    bench.step(Input::Loaded(Ok(Loaded { record: None, code: revision(), wanted: revision() })));
     bench.call(2, "value");
-    let refused = Err(Code::StoreUnavailable);
+    let refused = Err(ErrorCode::StoreUnavailable);
     assert_eq!(bench.outcomes(), [(1, refused), (2, refused)]);
-    bench.step(Event::Released);
+    bench.step(Input::Released);
     assert!(bench.machine.is_cold());
 }
 
@@ -180,11 +180,11 @@ fn a_read_that_does_not_end_keeps_no_claim_that_is_given_up() {
 fn a_proof_that_does_not_end_keeps_no_claim_that_is_given_up() {
     let mut bench = Bench::live(None);
     let strict = Call { consistency: Consistency::Strict, ..call("value") };
-    bench.step(Event::Call(strict, 1));
-    bench.step(Event::Ran(Ran::Queried { reply: Bytes::from_static(b"0") }));
-    assert!(matches!(bench.actions.last(), Some(Action::Prove(_))));
-    bench.step(Event::Deactivate(Reason::GivenUp));
-    assert_eq!(bench.outcomes(), [(1, Err(Code::StoreUnavailable))]);
+    bench.step(Input::Call(strict, 1));
+    bench.step(Input::Ran(RunOutcome::Queried { reply: Bytes::from_static(b"0") }));
+    assert!(matches!(bench.actions.last(), Some(Action::VerifyRecord(_))));
+    bench.step(Input::Deactivate(Reason::GivenUp));
+    assert_eq!(bench.outcomes(), [(1, Err(ErrorCode::StoreUnavailable))]);
     assert!(is_released(&bench), "{:?}", bench.actions);
 }
 
@@ -195,13 +195,13 @@ fn a_call_that_does_not_end_keeps_no_claim_that_is_given_up() {
         bench.call(1, "add");
         bench.updated(1);
         bench.call(2, "add");
-        bench.step(Event::Deactivate(reason));
-        let outcomes = [(2, Err(Code::StoreUnavailable)), (1, Err(Code::OutcomeUnknown))];
+        bench.step(Input::Deactivate(reason));
+        let outcomes = [(2, Err(ErrorCode::StoreUnavailable)), (1, Err(ErrorCode::OutcomeUnknown))];
         assert_eq!(bench.outcomes(), outcomes, "{reason:?}");
         assert!(is_released(&bench), "{:?}", bench.actions);
-        bench.step(Event::Stored(Put::Applied(etag("late"))));
+        bench.step(Input::WriteFinished(PutOutcome::Applied(etag("late"))));
         bench.updated(2);
-        bench.step(Event::Released);
+        bench.step(Input::Released);
         assert_eq!(bench.outcomes(), [], "{reason:?}");
         assert!(bench.machine.is_cold());
     }
@@ -212,17 +212,17 @@ fn calls_that_wait_are_sent_elsewhere_if_the_store_is_silent_and_stay_if_it_take
     for (reason, outcomes, is_cold) in [
         (
             Reason::GivenUp,
-            vec![(2, Err(Code::StoreUnavailable)), (1, Err(Code::StoreUnavailable))],
+            vec![(2, Err(ErrorCode::StoreUnavailable)), (1, Err(ErrorCode::StoreUnavailable))],
             true,
         ),
-        (Reason::Unwritable, vec![(1, Err(Code::StoreUnavailable))], false),
+        (Reason::Unwritable, vec![(1, Err(ErrorCode::StoreUnavailable))], false),
     ] {
         let mut bench = Bench::live(None);
         bench.call(1, "value");
         bench.call(2, "value");
-        bench.step(Event::Deactivate(reason));
+        bench.step(Input::Deactivate(reason));
         assert_eq!(bench.outcomes(), outcomes, "{reason:?}");
-        bench.step(Event::Released);
+        bench.step(Input::Released);
         assert_eq!(bench.machine.is_cold(), is_cold, "{reason:?}");
     }
 }
@@ -231,10 +231,10 @@ fn calls_that_wait_are_sent_elsewhere_if_the_store_is_silent_and_stay_if_it_take
 fn a_store_that_takes_no_writes_does_not_end_what_is_being_read() {
     let mut bench = Bench::new();
     bench.call(1, "value");
-    bench.step(Event::Claimed(Ok(Claimed::Granted)));
-    bench.step(Event::Deactivate(Reason::Unwritable));
-    bench.step(Event::Loaded(Ok(Loaded { record: None, code: revision(), wanted: revision() })));
-    bench.step(Event::Ran(Ran::Queried { reply: Bytes::from_static(b"0") }));
+    bench.step(Input::Claimed(Ok(Claimed::Granted)));
+    bench.step(Input::Deactivate(Reason::Unwritable));
+    bench.step(Input::Loaded(Ok(Loaded { record: None, code: revision(), wanted: revision() })));
+    bench.step(Input::Ran(RunOutcome::Queried { reply: Bytes::from_static(b"0") }));
     assert_eq!(bench.outcomes(), [(1, Ok(0))]);
 }
 
@@ -243,9 +243,9 @@ fn a_write_that_outlasts_the_claim_is_not_waited_for_without_the_store() {
     let mut bench = Bench::live(None);
     bench.call(1, "add");
     bench.updated(1);
-    bench.step(Event::Deactivate(Reason::ClaimLost));
+    bench.step(Input::Deactivate(Reason::ClaimLost));
     assert_eq!(bench.outcomes(), [], "the write in progress is awaited");
-    bench.step(Event::Deactivate(Reason::GivenUp));
-    assert_eq!(bench.outcomes(), [(1, Err(Code::OutcomeUnknown))]);
+    bench.step(Input::Deactivate(Reason::GivenUp));
+    assert_eq!(bench.outcomes(), [(1, Err(ErrorCode::OutcomeUnknown))]);
     assert!(is_released(&bench), "{:?}", bench.actions);
 }

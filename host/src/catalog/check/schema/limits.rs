@@ -6,8 +6,8 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::alternatives::{Alternative, Keywords, Kind};
-use super::words::{Bound, Place, Role};
+use super::messages::{Bound, Place, Role};
+use super::variants::{Alternative, Keywords, Kind};
 
 /// Number of a schema; whole numbers are compared exactly.
 #[derive(Debug, Clone, Copy)]

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::alternatives::Keywords;
-use super::words::{Place, Role};
+use super::messages::{Place, Role};
+use super::variants::Keywords;
 use super::{Comparison, limits};
 
 /// Schema that stands in for a missing one.

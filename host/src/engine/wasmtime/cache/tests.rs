@@ -32,8 +32,8 @@ fn kept() -> Kept {
     Kept { _dir: dir, path, engine, cache, digest }
 }
 
-fn compiled(engine: &Engine, wasm: &[u8]) -> Code {
-    Code::of_compiler(engine.precompile_component(wasm).unwrap())
+fn compiled(engine: &Engine, wasm: &[u8]) -> CompiledCode {
+    CompiledCode::of_compiler(engine.precompile_component(wasm).unwrap())
 }
 
 impl Kept {

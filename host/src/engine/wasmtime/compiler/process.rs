@@ -18,12 +18,12 @@ use rustix::io::Errno;
 use rustix::param::clock_ticks_per_second;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
-use super::confinement::Confinement;
-use super::inside::Tag;
+use super::child::Tag;
+use super::sandbox::Confinement;
 use super::{CODE_BYTES_MAX, CompileLimits, REASON_BYTES_MAX, reason};
 use crate::clock::BootTime;
 use crate::engine::LoadError;
-use crate::engine::wasmtime::guest::{cut, escape};
+use crate::engine::wasmtime::host_state::{cut, escape};
 
 /// Maximum number of compiler threads. Each takes memory from the common limit, and a core that calls may need. Low
 /// priority alone does not protect the latency of calls, so half of the cores are left to them.

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use super::confinement::Confinement;
 use super::process::{self, End, Ended};
+use super::sandbox::Confinement;
 use super::*;
 use crate::engine::wasmtime::tests::{guest, sandbox};
 use crate::engine::wasmtime::{SandboxConfig, WasmtimeEngine};

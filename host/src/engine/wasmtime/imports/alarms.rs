@@ -4,14 +4,14 @@ use wasmtime::{Result, StoreContextMut};
 
 use crate::effects::Alarm;
 use crate::engine::wasmtime::bindings::highlander::object::alarms::{Alarm as WitAlarm, Due};
-use crate::engine::wasmtime::guest::Guest;
+use crate::engine::wasmtime::host_state::HostState;
 use crate::engine::wasmtime::wasi::Functions;
 
 type Set = (String, Due, Option<u64>, String, Vec<u8>);
 
 pub(super) fn define(to: &mut Functions<'_>) -> Result<()> {
     to.names.extend(["set", "cancel", "list"]);
-    to.linker.func_wrap("set", |mut cx: StoreContextMut<'_, Guest>, set: Set| {
+    to.linker.func_wrap("set", |mut cx: StoreContextMut<'_, HostState>, set: Set| {
         let (name, due, every_ms, handler, argument) = set;
         let guest = cx.data_mut();
         let due_ms = match due {
@@ -21,10 +21,13 @@ pub(super) fn define(to: &mut Functions<'_>) -> Result<()> {
         let alarm = Alarm::new(&name, due_ms, every_ms, &handler, argument);
         Ok((guest.asked.set_alarm(alarm),))
     })?;
-    to.linker.func_wrap("cancel", |mut cx: StoreContextMut<'_, Guest>, (name,): (String,)| {
-        Ok((cx.data_mut().asked.cancel_alarm(&name),))
-    })?;
-    to.linker.func_wrap("list", |cx: StoreContextMut<'_, Guest>, (): ()| {
+    to.linker.func_wrap(
+        "cancel",
+        |mut cx: StoreContextMut<'_, HostState>, (name,): (String,)| {
+            Ok((cx.data_mut().asked.cancel_alarm(&name),))
+        },
+    )?;
+    to.linker.func_wrap("list", |cx: StoreContextMut<'_, HostState>, (): ()| {
         let listed = cx.data().asked.alarms().iter().map(|alarm| WitAlarm {
             name: alarm.name.to_string(),
             due_ms: alarm.due_ms,

@@ -2,14 +2,14 @@
 
 use wasmtime::{Result, StoreContextMut};
 
-use crate::engine::wasmtime::guest::Guest;
+use crate::engine::wasmtime::host_state::HostState;
 use crate::engine::wasmtime::wasi::Functions;
 
 pub(super) fn define(to: &mut Functions<'_>) -> Result<()> {
     to.names.push("publish");
     to.linker.func_wrap(
         "publish",
-        |mut cx: StoreContextMut<'_, Guest>, (name, data): (String, Vec<u8>)| {
+        |mut cx: StoreContextMut<'_, HostState>, (name, data): (String, Vec<u8>)| {
             Ok((cx.data_mut().asked.publish(&name, data),))
         },
     )

@@ -6,12 +6,12 @@ use std::time::Duration;
 use wasmtime::{Result, StoreContextMut};
 
 use crate::engine::wasmtime::bindings::highlander::object::objects::{
-    CallError, CallOptions, Refusal,
+    CallError, CallOptions, Rejection,
 };
 use crate::engine::wasmtime::budget::FIRST_SLICE_TICKS;
-use crate::engine::wasmtime::guest::Guest;
+use crate::engine::wasmtime::host_state::HostState;
 use crate::engine::wasmtime::wasi::Functions;
-use crate::engine::{OutwardCall, OutwardError};
+use crate::engine::{OutboundCall, OutboundError};
 use crate::id::ObjectId;
 use crate::json::is_json;
 use crate::limits::{ARGUMENT_BYTES_MAX, HANDLER_NAME_BYTES_MAX, IDEMPOTENCY_KEY_BYTES_MAX};
@@ -21,12 +21,12 @@ type Message = (String, String, String, Vec<u8>);
 
 pub(super) fn define(to: &mut Functions<'_>) -> Result<()> {
     to.names.extend(["call", "send"]);
-    to.linker.func_wrap_async("call", |cx: StoreContextMut<'_, Guest>, call: Call| {
+    to.linker.func_wrap_async("call", |cx: StoreContextMut<'_, HostState>, call: Call| {
         Box::new(async move { Ok((bring(cx, call).await?,)) })
     })?;
     to.linker.func_wrap(
         "send",
-        |mut cx: StoreContextMut<'_, Guest>, (type_name, key, handler, argument): Message| {
+        |mut cx: StoreContextMut<'_, HostState>, (type_name, key, handler, argument): Message| {
             let id = ObjectId::new(&type_name, &key).map_err(|error| error.to_string());
             Ok((cx.data_mut().asked.send(id, &handler, argument),))
         },
@@ -35,7 +35,7 @@ pub(super) fn define(to: &mut Functions<'_>) -> Result<()> {
 
 /// Makes a call while the guest waits: its processor time is not charged, and its lane permit is released.
 async fn bring(
-    mut cx: StoreContextMut<'_, Guest>,
+    mut cx: StoreContextMut<'_, HostState>,
     call: Call,
 ) -> Result<Result<Vec<u8>, CallError>> {
     let call = match read(call) {
@@ -43,18 +43,18 @@ async fn bring(
         Err(why) => return Ok(Err(CallError::InvalidArgument(why))),
     };
     let guest = cx.data_mut();
-    let Some(outward) = guest.asked.outward.clone() else {
+    let Some(outbound) = guest.asked.outbound.clone() else {
         let text = "no other objects can be called here".to_owned();
         return Ok(Err(CallError::Unavailable(text)));
     };
     guest.budget.suspend()?;
-    let answer = outward.call(call).await;
+    let answer = outbound.call(call).await;
     cx.data_mut().budget.resume();
     cx.set_epoch_deadline(FIRST_SLICE_TICKS);
     Ok(answer.map(Vec::from).map_err(told))
 }
 
-fn read((type_name, key, handler, argument, options): Call) -> Result<OutwardCall, String> {
+fn read((type_name, key, handler, argument, options): Call) -> Result<OutboundCall, String> {
     let to = ObjectId::new(&type_name, &key).map_err(|error| error.to_string())?;
     if handler.len() > HANDLER_NAME_BYTES_MAX {
         return Err(format!(
@@ -76,7 +76,7 @@ fn read((type_name, key, handler, argument, options): Call) -> Result<OutwardCal
             "the idempotency key is not valid; expected 1 to {max} visible ASCII characters"
         ));
     }
-    Ok(OutwardCall {
+    Ok(OutboundCall {
         to,
         handler: handler.into(),
         argument: argument.into(),
@@ -85,20 +85,20 @@ fn read((type_name, key, handler, argument, options): Call) -> Result<OutwardCal
     })
 }
 
-fn told(error: OutwardError) -> CallError {
+fn told(error: OutboundError) -> CallError {
     match error {
-        OutwardError::Refused(refusal) => {
-            let crate::error::Refusal { code, message, detail } = refusal;
-            CallError::Refused(Refusal { code, message, detail: detail.map(Vec::from) })
+        OutboundError::Rejected(refusal) => {
+            let crate::error::Rejection { code, message, detail } = refusal;
+            CallError::Rejected(Rejection { code, message, detail: detail.map(Vec::from) })
         }
-        OutwardError::InvalidArgument(text) => CallError::InvalidArgument(text),
-        OutwardError::NotFound(text) => CallError::NotFound(text),
-        OutwardError::Cycle(text) => CallError::Cycle(text),
-        OutwardError::TooDeep(text) => CallError::TooDeep(text),
-        OutwardError::Conflict(text) => CallError::Conflict(text),
-        OutwardError::TimedOut(text) => CallError::TimedOut(text),
-        OutwardError::Unavailable(text) => CallError::Unavailable(text),
-        OutwardError::Failed(text) => CallError::Failed(text),
-        OutwardError::Unknown(text) => CallError::Unknown(text),
+        OutboundError::InvalidArgument(text) => CallError::InvalidArgument(text),
+        OutboundError::NotFound(text) => CallError::NotFound(text),
+        OutboundError::Cycle(text) => CallError::Cycle(text),
+        OutboundError::TooDeep(text) => CallError::TooDeep(text),
+        OutboundError::Conflict(text) => CallError::Conflict(text),
+        OutboundError::TimedOut(text) => CallError::TimedOut(text),
+        OutboundError::Unavailable(text) => CallError::Unavailable(text),
+        OutboundError::Failed(text) => CallError::Failed(text),
+        OutboundError::Unknown(text) => CallError::Unknown(text),
     }
 }

@@ -108,25 +108,25 @@
     (type $description-record (record
       (field "name" string) (field "documentation" string) (field "schema-version" u32)
       (field "state-content-type" string) (field "state-schema" string)
-      (field "handlers" (list $handler)) (field "shows-state" bool)))
+      (field "handlers" (list $handler)) (field "publish-state" bool)))
     (export $description "description" (type $description-record))
     (type $caller-variant (variant
       (case "anonymous") (case "principal" string) (case "object" $object-id)))
     (export $caller "caller" (type $caller-variant))
     (type $due-alarm-record (record (field "name" string) (field "due-ms" u64)))
     (export $due-alarm "due-alarm" (type $due-alarm-record))
-    (type $occasion-variant (variant (case "called") (case "message" u64) (case "alarm" $due-alarm)))
-    (export $occasion "occasion" (type $occasion-variant))
+    (type $trigger-variant (variant (case "call") (case "message" u64) (case "alarm" $due-alarm)))
+    (export $trigger "trigger" (type $trigger-variant))
     (type $call-record (record
       (field "handler" string) (field "argument" (list u8)) (field "version" u64)
-      (field "caller" $caller) (field "occasion" $occasion)))
+      (field "caller" $caller) (field "trigger" $trigger)))
     (export $call "call" (type $call-record))
-    (type $refusal-record (record
+    (type $rejection-record (record
       (field "code" string) (field "message" string) (field "detail" (option (list u8)))))
-    (export $refusal "refusal" (type $refusal-record))
-    (type $rejection-variant (variant
-      (case "invalid-argument" string) (case "unknown-handler") (case "refused" $refusal)))
-    (export $rejection "rejection" (type $rejection-variant))
+    (export $rejection "rejection" (type $rejection-record))
+    (type $handler-error-variant (variant
+      (case "invalid-argument" string) (case "unknown-handler") (case "rejected" $rejection)))
+    (export $handler-error "handler-error" (type $handler-error-variant))
     (type $restore-error-variant (variant (case "newer-schema" u32) (case "invalid-snapshot" string)))
     (export $restore-error "restore-error" (type $restore-error-variant))
 
@@ -137,7 +137,7 @@
       (result (result (error $restore-error)))
       (canon lift (core func $core "restore")
         (memory (core memory $storage "memory")) (realloc (core func $storage "realloc"))))
-    (func $handle (param "call" $call) (result (result (list u8) (error $rejection)))
+    (func $handle (param "call" $call) (result (result (list u8) (error $handler-error)))
       (canon lift (core func $core "handle")
         (memory (core memory $storage "memory")) (realloc (core func $storage "realloc"))))
     (func $snapshot (result (list u8))
@@ -149,10 +149,10 @@
       (export "description" (type $description))
       (export "caller" (type $caller))
       (export "due-alarm" (type $due-alarm))
-      (export "occasion" (type $occasion))
+      (export "trigger" (type $trigger))
       (export "call" (type $call))
-      (export "refusal" (type $refusal))
       (export "rejection" (type $rejection))
+      (export "handler-error" (type $handler-error))
       (export "restore-error" (type $restore-error))
       (export "describe" (func $describe))
       (export "restore" (func $restore))

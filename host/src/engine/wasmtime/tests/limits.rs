@@ -35,9 +35,9 @@ async fn a_guest_that_never_ends_is_stopped() {
 
 #[tokio::test]
 async fn a_guest_cannot_spin_outside_of_handlers_either() {
-    let component = load(&engine(), "liar").await;
+    let component = load(&engine(), "malformed-replies").await;
     let mut instance = component.instantiate().await.unwrap();
-    let id = ObjectId::new("liar", "spin-in-restore").unwrap();
+    let id = ObjectId::new("malformed-replies", "spin-in-restore").unwrap();
     let fault = instance.restore(&id, None).await;
     assert!(matches!(fault, Err(RestoreError::Fault(Fault::Cpu(_)))), "{fault:?}");
     let mut instance = object(component.as_ref(), "spin-in-snapshot").await;
@@ -143,7 +143,7 @@ async fn a_log_that_overflows_is_no_fault() {
 
 #[tokio::test]
 async fn what_is_not_json_breaks_the_contract() {
-    let component = load(&engine(), "liar").await;
+    let component = load(&engine(), "malformed-replies").await;
     let mut instance = object(component.as_ref(), "garbage-reply").await;
     let fault = call(instance.as_mut(), "count", "null").await;
     assert_eq!(fault, Err(Fault::Contract("its reply is not JSON".to_owned())));
@@ -153,18 +153,18 @@ async fn what_is_not_json_breaks_the_contract() {
 
 #[tokio::test]
 async fn a_guest_may_fail_to_restore_in_each_way() {
-    let component = load(&engine(), "liar").await;
+    let component = load(&engine(), "malformed-replies").await;
     for (key, expected) in [
         ("refuse-restore", RestoreError::InvalidSnapshot("it does not like it".to_owned())),
         ("newer-schema", RestoreError::NewerSchema(1)),
     ] {
         let mut instance = component.instantiate().await.unwrap();
-        let id = ObjectId::new("liar", key).unwrap();
+        let id = ObjectId::new("malformed-replies", key).unwrap();
         assert_eq!(instance.restore(&id, None).await, Err(expected));
         assert!(matches!(instance.snapshot().await, Err(Fault::Contract(_))));
     }
     let mut instance = component.instantiate().await.unwrap();
-    let id = ObjectId::new("liar", "trap-in-restore").unwrap();
+    let id = ObjectId::new("malformed-replies", "trap-in-restore").unwrap();
     let fault = instance.restore(&id, None).await;
     assert!(matches!(fault, Err(RestoreError::Fault(Fault::Trapped(_)))), "{fault:?}");
 }

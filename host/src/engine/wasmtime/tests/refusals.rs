@@ -186,9 +186,9 @@ async fn text_in_utf16_is_refused() {
 async fn a_description_that_makes_no_sense_is_refused() {
     let engine = engine();
     for (name, why) in [
-        ("liar-describe", "its describe function failed"),
-        ("liar-names", "reserved"),
-        ("liar-schema", "is not JSON"),
+        ("malformed-describe", "its describe function failed"),
+        ("malformed-names", "reserved"),
+        ("malformed-schema", "is not JSON"),
     ] {
         let component = load(&engine, name).await;
         let refused = component.describe().await;

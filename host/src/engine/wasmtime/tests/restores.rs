@@ -1,5 +1,5 @@
 //! A revision that cannot restore some objects: the effect on those objects and on the next one. Each failure mode
-//! is the first word of a key of the guest counter-moody.
+//! is the first word of a key of the guest counter-faulty.
 
 use super::*;
 
@@ -22,7 +22,7 @@ async fn restored(component: &dyn Component, key: &str) -> Result<Box<dyn Instan
 /// Restores the object with this key, which must fail, and then another one, which must be unaffected.
 async fn error_of(key: &str) -> RestoreError {
     let engine = engine();
-    let component = load(&engine, "counter-moody").await;
+    let component = load(&engine, "counter-faulty").await;
     let error = restored(component.as_ref(), key).await.unwrap_err();
     assert_eq!((engine.instance_count(), engine.memory_bytes()), (0, 0));
     let mut next = restored(component.as_ref(), "calm").await.unwrap();
@@ -58,7 +58,7 @@ async fn code_may_refuse_a_state() {
 #[tokio::test]
 async fn code_that_restores_well_may_fail_at_the_first_call() {
     let engine = engine();
-    let component = load(&engine, "counter-moody").await;
+    let component = load(&engine, "counter-faulty").await;
     let mut instance = restored(component.as_ref(), "first-1").await.unwrap();
     assert_eq!(instance.snapshot().await.unwrap(), r#"{"value":41,"changes":0}"#);
     let fault = call(instance.as_mut(), "value", "null").await;

@@ -25,7 +25,7 @@ async fn start(
 ) -> Listening {
     let taken = node_token.iter().map(|token| Digest::of(token.as_bytes())).collect();
     let shown = node_token.map(|token| format!("Bearer {token}").parse().unwrap());
-    Listening::start_with(cluster, name, Access::new(tokens, taken), shown).await
+    Listening::start_with(cluster, name, Authorizer::new(tokens, taken), shown).await
 }
 
 /// Starts two nodes: the first is called, the second owns the object.

@@ -8,7 +8,7 @@ use std::fmt;
 use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
 
-use super::super::failure::Failure;
+use super::super::error::Failure;
 use crate::id::{Hex, NodeId, ObjectId, parse_hex};
 use crate::registry::claims::{ClaimKey, Granularity};
 

@@ -87,7 +87,7 @@ async fn write(store: &Embedded, answered: &mut Answered, name: &'static str, bl
     };
     let blob = Bytes::copy_from_slice(blob);
     let put = store.put(name, blob.clone(), condition).await;
-    assert!(matches!(put, Put::Applied(_)), "{put:?}");
+    assert!(matches!(put, PutOutcome::Applied(_)), "{put:?}");
     answered.insert(name, Some(blob));
 }
 
@@ -107,7 +107,7 @@ async fn small_store() -> (Image, Image, Answered) {
     store.database.flush();
     write(&store, &mut answered, "objects/a/1.json", b"the first blob, changed").await;
     write(&store, &mut answered, "objects/c/1.json", &[9; 5000]).await;
-    store.remove("objects/a/2.json").await.unwrap();
+    store.delete("objects/a/2.json").await.unwrap();
     answered.insert("objects/a/2.json", None);
     write(&store, &mut answered, "objects/c/2.json", b"the last blob").await;
     let killed = Image::of(folder.path());
@@ -293,7 +293,7 @@ async fn a_torn_write_that_was_not_answered_is_cut_off() {
     assert!(!folder.path().join("damaged").exists());
     let store = Embedded::open(folder.path()).unwrap();
     let put = store.put("d", Bytes::new(), Condition::Absent).await;
-    assert_eq!(put, Put::Applied(ETag::new("3")));
+    assert_eq!(put, PutOutcome::Applied(ETag::new("3")));
     drop(store);
     assert_eq!(names(folder.path()).await, ["a", "b", "d"]);
 }
@@ -318,7 +318,7 @@ async fn a_lost_write_is_refused_until_the_loss_is_accepted_once() {
     assert!(!accept.exists());
     let store = Embedded::open(folder.path()).unwrap();
     let put = store.put("d", Bytes::new(), Condition::Absent).await;
-    assert!(matches!(put, Put::Applied(_)), "{put:?}");
+    assert!(matches!(put, PutOutcome::Applied(_)), "{put:?}");
     drop(store);
     assert_eq!(names(folder.path()).await, ["a", "b", "d"]);
 }

@@ -37,7 +37,7 @@ impl Disk for Scripted {
 }
 
 /// Returns the outcomes of writes that are queued together, and the sizes of the batches.
-fn outcomes(disk: &Scripted, writes: &[(&str, Condition)]) -> (Vec<Put>, Vec<usize>) {
+fn outcomes(disk: &Scripted, writes: &[(&str, Condition)]) -> (Vec<PutOutcome>, Vec<usize>) {
     let (sender, queue) = mpsc::channel(1000);
     let answers: Vec<_> = writes
         .iter()
@@ -55,8 +55,8 @@ fn outcomes(disk: &Scripted, writes: &[(&str, Condition)]) -> (Vec<Put>, Vec<usi
     (puts, disk.batches.take())
 }
 
-fn applied(etag: u64) -> Put {
-    Put::Applied(ETag::new(&etag.to_string()))
+fn applied(etag: u64) -> PutOutcome {
+    PutOutcome::Applied(ETag::new(&etag.to_string()))
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn within_a_batch_conditions_hold_in_order() {
             ("b", matches(7)),
         ],
     );
-    let refused = Put::Refused;
+    let refused = PutOutcome::PreconditionFailed;
     assert_eq!(
         puts,
         [&refused, &applied(101), &refused, &refused, &applied(102), &refused].map(Clone::clone)
@@ -96,7 +96,7 @@ fn within_a_batch_conditions_hold_in_order() {
 fn writes_that_are_all_refused_do_not_touch_the_disk() {
     let matches = Condition::Matches(ETag::new("7"));
     let (puts, batches) = outcomes(&Scripted::default(), &[("a", matches)]);
-    assert_eq!((puts, batches), (vec![Put::Refused], vec![]));
+    assert_eq!((puts, batches), (vec![PutOutcome::PreconditionFailed], vec![]));
 }
 
 #[test]
@@ -108,20 +108,23 @@ fn after_a_failed_commit_nothing_is_written_and_nothing_is_promised() {
     assert_eq!(batches, [256], "the second batch is not attempted");
     let why = "/data: I/O error; the store accepts no more writes until it is reopened";
     let (of_the_batch, later) = puts.split_at(256);
-    assert!(of_the_batch.iter().all(|put| *put == Put::Undecided(why.to_owned())));
-    assert!(later.iter().all(|put| *put == Put::Unavailable(why.to_owned())));
+    assert!(of_the_batch.iter().all(|put| *put == PutOutcome::Unknown(why.to_owned())));
+    assert!(later.iter().all(|put| *put == PutOutcome::Unavailable(why.to_owned())));
 }
 
 #[test]
 fn a_full_disk_is_met_before_the_commit() {
     let disk = Scripted { room_error: Some("the disk is full"), ..Scripted::default() };
     let (puts, batches) = outcomes(&disk, &[("a", Condition::Absent)]);
-    assert_eq!((puts, batches), (vec![Put::Unavailable("the disk is full".to_owned())], vec![]));
+    assert_eq!(
+        (puts, batches),
+        (vec![PutOutcome::Unavailable("the disk is full".to_owned())], vec![])
+    );
 }
 
 #[test]
 fn a_blob_that_cannot_be_read_stops_only_its_own_writes() {
     let writes = [("unreadable", Condition::Absent), ("a", Condition::Absent)];
     let (puts, _) = outcomes(&Scripted::default(), &writes);
-    assert_eq!(puts, [Put::Unavailable("a bad sector".to_owned()), applied(101)]);
+    assert_eq!(puts, [PutOutcome::Unavailable("a bad sector".to_owned()), applied(101)]);
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::dealings::DealingsFields;
+use super::effects::EffectsFields;
 use super::{DecodeError, damaged};
 use crate::id::{Digest, NodeId, ObjectId, parse_hex};
 use crate::limits::RECENT_WRITES_MAX;
@@ -40,7 +40,7 @@ pub(super) struct Fields<'a> {
     answered: Vec<AnsweredFields<'a>>,
     faults: u32,
     #[serde(borrow)]
-    dealings: Option<DealingsFields<'a>>,
+    effects: Option<EffectsFields<'a>>,
     deleted: bool,
     schema_version: Option<u32>,
     #[serde(borrow)]
@@ -79,8 +79,8 @@ fn base64(name: &str, text: &str) -> Result<Bytes, DecodeError> {
 }
 
 impl Fields<'_> {
-    pub(super) fn has_dealings(&self) -> bool {
-        self.dealings.is_some()
+    pub(super) fn has_effects(&self) -> bool {
+        self.effects.is_some()
     }
 
     pub(super) fn into_record(self, id: &ObjectId, bytes: &Bytes) -> Result<Record, DecodeError> {
@@ -99,7 +99,7 @@ impl Fields<'_> {
         }
         let component = Digest::try_from(self.component.to_owned())
             .map_err(|error| damaged(error.to_string()))?;
-        let dealings = self.dealings.as_ref().map(DealingsFields::to_dealings).transpose()?;
+        let effects = self.effects.as_ref().map(EffectsFields::to_effects).transpose()?;
         let answered = self.answered.iter().map(AnsweredFields::to_call);
         Ok(Record {
             id: id.clone(),
@@ -112,7 +112,7 @@ impl Fields<'_> {
             time_ms: self.time_ms,
             answered: answered.collect::<Result<_, _>>()?,
             faults: self.faults,
-            dealings: dealings.map(Arc::new),
+            effects: effects.map(Arc::new),
             state,
         })
     }

@@ -12,7 +12,9 @@ use crate::effects::{Alarm, Message};
 use crate::id::{Digest, NodeId};
 use crate::json::is_json;
 use crate::limits::RECENT_WRITES_MAX;
-use crate::store::record::dealings::{DeadLetter, Dealings, FailedAlarm, Pending, Received, Wake};
+use crate::store::record::effects::{
+    DeadLetter, DurableEffects, FailedAlarm, Pending, Received, WakeupEntry,
+};
 use crate::store::record::{AnsweredCall, RecentWrites, Write, WriteId};
 
 /// Creates a generator with a new seed for each run. The seed is printed, and `HIGHLANDER_SEED` repeats a run.
@@ -88,7 +90,7 @@ fn record(random: &mut StdRng) -> Record {
         time_ms: random.random(),
         answered,
         faults: random.random(),
-        dealings: random.random_bool(0.5).then(|| Arc::new(dealings(random))),
+        effects: random.random_bool(0.5).then(|| Arc::new(effects(random))),
         state: random.random_bool(0.9).then(|| state(random)),
     }
 }
@@ -102,7 +104,7 @@ fn message(random: &mut StdRng) -> Message {
     }
 }
 
-fn dealings(random: &mut StdRng) -> Dealings {
+fn effects(random: &mut StdRng) -> DurableEffects {
     let alarm = |random: &mut StdRng, n| Alarm {
         name: format!("alarm-{n}").into(),
         due_ms: random.random(),
@@ -135,8 +137,8 @@ fn dealings(random: &mut StdRng) -> Dealings {
         number: random.random(),
         time_ms: random.random(),
     };
-    let wake = Wake { minute: random.random(), mark: WriteId(random.random()) };
-    Dealings {
+    let wake = WakeupEntry { minute: random.random(), nonce: WriteId(random.random()) };
+    DurableEffects {
         alarms: Some(alarms).filter(|alarms| !alarms.is_empty()),
         failed: (5..random.random_range(5..8)).map(|n| failed(random, n)).collect(),
         failures: 9,
@@ -171,7 +173,7 @@ fn small() -> Record {
         time_ms: 61_000,
         answered: [call].into(),
         faults: 0,
-        dealings: None,
+        effects: None,
         state: Some(State {
             content_type: JSON.into(),
             schema_version: 1,
@@ -297,14 +299,15 @@ fn a_record_of_another_object_is_named() {
 
 #[test]
 fn a_newer_format_is_told_from_damage() {
-    let newer = sealed(r#"{"format":4,"everything":"else","is":["different"]"#);
-    assert_eq!(decode(&small().id, &newer), Err(DecodeError::NewerFormat(4)));
+    let newer = sealed(r#"{"format":5,"everything":"else","is":["different"]"#);
+    assert_eq!(decode(&small().id, &newer), Err(DecodeError::NewerFormat(5)));
     let mut damaged = newer.to_vec();
     damaged[20] ^= 1;
     is_damaged(&decode(&small().id, &damaged.into()).unwrap_err(), "checksum");
     is_damaged(&edited("\"format\":1", "\"format\":0"), "format 0");
     is_damaged(&edited("\"format\":1", "\"format\":2"), "format 2");
     is_damaged(&edited("\"format\":1", "\"format\":3"), "format 3");
+    is_damaged(&edited("\"format\":1", "\"format\":4"), "format 4");
     is_damaged(&edited("\"format\":1", "\"format\":99999999999"), "format");
     is_damaged(&edited("\"format\":1", "\"format\":-1"), "format");
 }

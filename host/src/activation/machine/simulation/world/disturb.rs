@@ -6,7 +6,7 @@ use rand::RngExt as _;
 use super::{Bug, Node, World, code};
 use crate::activation::Reason;
 use crate::activation::machine::Machine;
-use crate::activation::protocol::{Action, Event};
+use crate::activation::protocol::{Action, Input};
 
 impl World {
     /// Applies a random fault to one node.
@@ -20,11 +20,11 @@ impl World {
                 self.nodes[node].is_session_over = true;
                 self.owner = self.owner.filter(|&owner| owner != node);
             }
-            2 => self.step(node, Event::Deactivate(Reason::Requested)),
+            2 => self.step(node, Input::Deactivate(Reason::Requested)),
             // A heartbeat succeeds, and frozen work continues. Or the node learns that its session is over, ends
             // everything, and starts again.
             3..=4 if self.nodes[node].is_session_over => {
-                self.step(node, Event::Deactivate(Reason::SessionOver));
+                self.step(node, Input::Deactivate(Reason::SessionOver));
                 if self.nodes[node].machine.is_cold() {
                     self.nodes[node].is_session_over = false;
                     self.nodes[node].lease_ms = self.time_ms + 50;
@@ -32,27 +32,27 @@ impl World {
             }
             3..=4 => {
                 self.nodes[node].lease_ms = self.time_ms + 50;
-                self.step(node, Event::Wake);
+                self.step(node, Input::Wake);
             }
             // An operator removes the claim, and this node is the last to be notified.
             5 if self.owner == Some(node) && self.rng.random_range(0..4) == 0 => {
                 self.owner = None;
                 if self.bug != Bug::LossUnnoticed {
-                    self.step(node, Event::Deactivate(Reason::ClaimLost));
+                    self.step(node, Input::Deactivate(Reason::ClaimLost));
                 }
             }
             // Another revision is wanted, and may be probed immediately.
             7 if self.rng.random_bool(0.5) => {
                 let wanted = code(self.rng.random_range(1..5));
-                self.step(node, Event::Wanted(wanted));
+                self.step(node, Input::RevisionWanted(wanted));
                 if self.rng.random_bool(0.5) {
-                    self.step(node, Event::Probe);
+                    self.step(node, Input::Probe);
                 }
             }
             6 if self.rng.random_range(0..4) == 0 => {
                 let reasons = [Reason::Moved, Reason::GivenUp, Reason::Unwritable];
                 let reason = reasons[self.rng.random_range(0..reasons.len())];
-                self.step(node, Event::Deactivate(reason));
+                self.step(node, Input::Deactivate(reason));
                 if reason == Reason::GivenUp {
                     self.check_given_up(node);
                 }

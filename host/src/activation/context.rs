@@ -1,0 +1,69 @@
+//! Ports, table, caches and metrics that the tasks of a node share during one session.
+//!
+//! The node builds a new value for each session, so state of an ended session can never be mistaken for that of the
+//! current one.
+
+use std::sync::Arc;
+
+use tokio::sync::{Notify, Semaphore};
+
+use super::alarm_timers::Timers;
+use super::instance_cache::InstanceCache;
+use super::outbound::OutboundPort;
+use super::protocol::{Now, Settings};
+use super::rate_limit::ActivationLimiter;
+use super::table::Table;
+use crate::catalog::Catalog;
+use crate::clock::{BootTime, wall_ms};
+use crate::events::Hub;
+use crate::id::ObjectId;
+use crate::metrics::Metrics;
+use crate::registry::Registry;
+use crate::store::Store;
+use crate::store::record::WriteId;
+
+/// Context that the tasks of a node share during one session.
+#[derive(Debug)]
+pub struct SessionContext {
+    /// Registry session of this node.
+    pub registry: Arc<dyn Registry>,
+    /// Store that holds the records.
+    pub store: Arc<dyn Store>,
+    /// Object types and their current revisions.
+    pub catalog: Arc<Catalog>,
+    /// Active objects.
+    pub table: Table,
+    /// Cache of idle instances.
+    pub instances: InstanceCache,
+    /// Rate limiter for new activations.
+    pub activation_limiter: Arc<ActivationLimiter>,
+    /// Settings passed to the machines.
+    pub settings: Settings,
+    /// Hub that publishes events to subscribers.
+    pub hub: Arc<Hub>,
+    /// Metrics of the node.
+    pub metrics: Arc<Metrics>,
+    /// Port for calls to other objects.
+    pub outbound: Arc<OutboundPort>,
+    /// Permits for calls that wait for other objects. Each such call holds an instance, and the number of instances
+    /// is limited.
+    pub calls_out: Semaphore,
+    /// Due times of alarms.
+    pub alarm_timers: Arc<Timers>,
+    /// Notified when an object finishes a probe of a revision.
+    pub probe_ended: Notify,
+}
+
+impl SessionContext {
+    /// Returns the inputs for a machine's next decision.
+    pub(super) fn now(&self, id: &ObjectId) -> Now<'_> {
+        Now {
+            time: BootTime::now(),
+            lease_until: self.registry.lease_until(),
+            write_id: WriteId::random(),
+            wall_ms: wall_ms(),
+            is_watched: self.hub.is_followed(id),
+            settings: &self.settings,
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Delivers external events to an object and starts its task if none is running.
+//!
+//! The sender of an event steps the machine and leaves the resulting actions in the cell. A running task picks them
+//! up there. Otherwise a new task starts, and it ends as soon as no work is left.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use super::context::SessionContext;
+use super::driver::run;
+use super::protocol::Input;
+use super::slot::{ReplySender, Slot, SlotState};
+use super::{Call, Reason};
+use crate::clock::BootTime;
+use crate::id::CodeId;
+use crate::limits::OVERFLOW_WAIT;
+
+/// Submits a call to the object; the answer arrives through `caller`.
+///
+/// Returns both arguments if the entry is no longer in the table: the caller must look the object up again.
+///
+/// # Cancel safety
+/// Once polled, the call runs to completion even if the caller no longer waits for the answer.
+pub async fn submit(
+    cell: &Arc<Slot>,
+    call: Call,
+    caller: ReplySender,
+    around: &Arc<SessionContext>,
+) -> Option<(Call, ReplySender)> {
+    let must_begin = {
+        let mut core = cell.lock();
+        if core.is_removed {
+            return Some((call, caller));
+        }
+        let deadline = call.deadline;
+        let now = around.now(cell.id());
+        around.metrics.mailbox_length.observe(core.machine.mailbox_len() as f64);
+        core.last_used = now.time;
+        core.step(Input::Call(call, caller), now);
+        let is_in_overflow = core.machine.mailbox_len() > around.settings.mailbox_len;
+        let room = is_in_overflow.then(|| now.time + OVERFLOW_WAIT);
+        let expiry =
+            room.into_iter().chain(core.machine.next_wait_probe()).fold(deadline, Ord::min);
+        wake_driver(cell, &mut core, expiry)
+    };
+    if must_begin {
+        start_inline(cell, around).await;
+    }
+    None
+}
+
+/// Requests the end of the activation for this reason, after the work in progress. Does nothing if no activation is
+/// live.
+///
+/// # Panics
+/// Outside of a tokio runtime.
+pub fn deactivate(cell: &Arc<Slot>, reason: Reason, around: &Arc<SessionContext>) {
+    send_event(cell, Input::Deactivate(reason), around);
+}
+
+/// Lets the object continue with work that waited for the lease to be valid again.
+///
+/// # Panics
+/// Outside of a tokio runtime.
+pub fn wake(cell: &Arc<Slot>, around: &Arc<SessionContext>) {
+    send_event(cell, Input::Wake, around);
+}
+
+/// Requests that the object switch to this revision at its next call. Does nothing if no activation is live.
+///
+/// # Panics
+/// Outside of a tokio runtime.
+pub fn want(cell: &Arc<Slot>, code: CodeId, around: &Arc<SessionContext>) {
+    send_event(cell, Input::RevisionWanted(code), around);
+}
+
+/// Requests that the object probe its wanted revision if it is otherwise idle.
+///
+/// # Panics
+/// Outside of a tokio runtime.
+pub fn probe(cell: &Arc<Slot>, around: &Arc<SessionContext>) {
+    send_event(cell, Input::Probe, around);
+}
+
+/// Sends an event to the object and starts its task if needed.
+///
+/// # Panics
+/// Outside of a tokio runtime.
+pub(super) fn send_event(
+    cell: &Arc<Slot>,
+    event: Input<ReplySender>,
+    around: &Arc<SessionContext>,
+) {
+    let mut core = cell.lock();
+    core.step(event, around.now(cell.id()));
+    if wake_driver(cell, &mut core, BootTime::FOREVER) {
+        drop(core);
+        tokio::spawn(run(Arc::clone(cell), Arc::clone(around)));
+    }
+}
+
+/// Notifies a running task if there are actions or if it must wake by `expiry`; returns whether a new task must be
+/// started.
+fn wake_driver(cell: &Slot, core: &mut SlotState, expiry: BootTime) -> bool {
+    let has_actions = !core.actions.is_empty();
+    if core.has_task {
+        if has_actions || expiry < core.wake_at {
+            cell.wakeup.notify_one();
+        }
+        return false;
+    }
+    core.has_task = has_actions;
+    has_actions
+}
+
+/// Starts the object's task. The first poll runs inline in the caller's task: most calls to a resident object finish
+/// in it and need no task switch.
+async fn start_inline(cell: &Arc<Slot>, around: &Arc<SessionContext>) {
+    let mut task = Box::pin(run(Arc::clone(cell), Arc::clone(around)));
+    let first = |cx: &mut std::task::Context<'_>| Poll::Ready(Pin::new(&mut task).poll(cx));
+    if std::future::poll_fn(first).await.is_pending() {
+        tokio::spawn(task);
+    }
+}

@@ -1,0 +1,287 @@
+//! Task that acts for one object: it performs the machine's actions and reports their results.
+//!
+//! At most one I/O operation and one guest call are in progress at a time; the two may overlap. The only decision
+//! made here is the jitter of pauses between attempts of the same write.
+
+mod io;
+mod run;
+
+use std::sync::Arc;
+use std::task::Poll;
+
+use futures_util::future::BoxFuture;
+use tokio::time::Instant;
+
+use super::context::SessionContext;
+use super::instance_cache::CachedInstance;
+use super::outbound;
+use super::protocol::{Action, Change, Input};
+use super::slot::{ReplySender, Slot, SlotState};
+use crate::catalog::Revision;
+use crate::clock::{BootTime, wall_ms};
+use crate::events;
+use crate::store::record::State;
+use io::{Io, Sent};
+pub(super) use run::jittered;
+
+/// Number of calls after which a task yields its thread.
+const CALLS_IN_A_ROW_MAX: u32 = 32;
+
+/// Result of a guest call.
+struct Finished {
+    event: Input<ReplySender>,
+    resident: Option<CachedInstance>,
+}
+
+struct Driver {
+    cell: Arc<Slot>,
+    around: Arc<SessionContext>,
+    /// Code of the current activation.
+    revision: Option<Arc<Revision>>,
+    /// Instance, while it is neither in use nor in the cache.
+    resident: Option<CachedInstance>,
+    running: Option<BoxFuture<'static, Finished>>,
+    io: Option<BoxFuture<'static, Io>>,
+    /// Write in progress, kept so that it can be sent again unchanged.
+    sent: Option<Sent>,
+    activating_since: BootTime,
+    calls_in_a_row: u32,
+    /// Buffer for actions, reused between rounds.
+    actions: Vec<Action<ReplySender>>,
+}
+
+/// Acts for `cell` until no work is left.
+pub(super) async fn run(cell: Arc<Slot>, around: Arc<SessionContext>) {
+    let mut task = Driver::new(cell, around);
+    loop {
+        task.perform_all();
+        if task.is_done() {
+            return;
+        }
+        task.wait().await;
+    }
+}
+
+impl Driver {
+    fn new(cell: Arc<Slot>, around: Arc<SessionContext>) -> Self {
+        let revision = cell.lock().revision.clone();
+        Self {
+            cell,
+            around,
+            revision,
+            resident: None,
+            running: None,
+            io: None,
+            sent: None,
+            activating_since: BootTime::now(),
+            calls_in_a_row: 0,
+            actions: Vec::new(),
+        }
+    }
+
+    /// Performs all decided actions.
+    fn perform_all(&mut self) {
+        let mut actions = std::mem::take(&mut self.actions);
+        loop {
+            std::mem::swap(&mut self.cell.lock().actions, &mut actions);
+            if actions.is_empty() {
+                break;
+            }
+            for action in actions.drain(..) {
+                self.perform(action);
+            }
+        }
+        self.actions = actions;
+    }
+
+    fn perform(&mut self, action: Action<ReplySender>) {
+        match action {
+            Action::Answer(caller, answer) => {
+                // The caller may have stopped waiting; the call has completed anyway.
+                let _ = caller.send(answer);
+            }
+            Action::Run(run) => self.begin_run(run),
+            Action::Probe(probe) => self.begin_probe(probe),
+            Action::RevisionAccepted(code) => {
+                self.around.catalog.revision_accepted(self.cell.id(), code.revision)
+            }
+            Action::RevisionPinned(code, why) => self.note_held_back(code.revision, why),
+            Action::Quarantined(pause) => self.note_quarantine(pause),
+            Action::DropInstance => {
+                self.resident = None;
+                self.around.instances.remove(self.cell.id());
+            }
+            Action::Committed(answers) => self.note_commit(answers),
+            Action::Ended(reason) => self.note_end(reason),
+            Action::Claim => {
+                self.activating_since = BootTime::now();
+                self.around.metrics.activations.inc();
+                self.io = Some(self.claim());
+            }
+            Action::Load => self.io = Some(self.load()),
+            Action::Write(record, condition, entry) => {
+                self.io = Some(self.write(&record, condition, entry));
+            }
+            Action::Resend(pause) => self.io = Some(self.resend(pause)),
+            Action::Reread(pause) => self.io = Some(self.reread(pause)),
+            Action::VerifyRecord(pause) => self.io = Some(self.prove(pause)),
+            Action::Deliver(delivery) => {
+                let (cell, around) = (Arc::clone(&self.cell), Arc::clone(&self.around));
+                tokio::spawn(outbound::deliver(cell, around, *delivery));
+            }
+            Action::FindWaitPath(departure, callee) => {
+                let (cell, around) = (Arc::clone(&self.cell), Arc::clone(&self.around));
+                tokio::spawn(outbound::follow(cell, around, departure, callee));
+            }
+            Action::Publish(change) => self.publish(change),
+            Action::ScheduleAlarm(at_ms) => {
+                self.around.alarm_timers.set(self.cell.id(), at_ms, wall_ms())
+            }
+            Action::DeleteWakeupEntry(wake) => self.forget(&wake),
+            Action::Warn(text) => tracing::warn!(object = %self.cell.id(), "{text}"),
+            Action::Release => {
+                // Drops a call, read or write that was given up.
+                if self.running.take().is_some() {
+                    self.around.probe_ended.notify_one();
+                }
+                self.io = Some(self.release());
+            }
+        }
+    }
+
+    /// Waits for the next event and steps the machine with it.
+    async fn wait(&mut self) {
+        // Polled first, so that a stream of calls cannot delay the answers of a commit.
+        if let Some(io) = &mut self.io
+            && let Poll::Ready(io) = futures_util::poll!(io)
+        {
+            return self.done_io(io);
+        }
+        if let Some(running) = &mut self.running {
+            // Most guest calls finish immediately: setting up the notification and the timer for them would be
+            // wasteful.
+            if let Poll::Ready(finished) = futures_util::poll!(running) {
+                self.ran(finished);
+                return self.pause_now_and_then().await;
+            }
+        } else {
+            self.keep_instance();
+        }
+        let wake_at = self.wake_at();
+        tokio::select! {
+            biased;
+            io = next(&mut self.io), if self.io.is_some() => self.done_io(io),
+            finished = next(&mut self.running), if self.running.is_some() => self.ran(finished),
+            () = self.cell.wakeup.notified() => {}
+            () = tokio::time::sleep_until(wake_at.unwrap_or_else(Instant::now)), if wake_at.is_some() => {
+                self.step(Input::Wake);
+            }
+        }
+    }
+
+    /// Yields after a number of calls in a row, so that a busy object shares its thread.
+    async fn pause_now_and_then(&mut self) {
+        self.calls_in_a_row += 1;
+        if self.calls_in_a_row >= CALLS_IN_A_ROW_MAX {
+            self.calls_in_a_row = 0;
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn done_io(&mut self, io: Io) {
+        self.io = None;
+        let event = self.received(io);
+        self.step(event);
+    }
+
+    fn ran(&mut self, finished: Finished) {
+        self.running = None;
+        self.resident = finished.resident;
+        let is_probe = matches!(finished.event, Input::Probed(..));
+        self.step(finished.event);
+        if is_probe {
+            self.around.probe_ended.notify_one();
+        }
+    }
+
+    /// Returns when the machine must wake. The time is also stored in the cell, so that a call with an earlier
+    /// deadline notifies the task.
+    fn wake_at(&self) -> Option<Instant> {
+        let mut core = self.cell.lock();
+        let wake_at = core.machine.next_wake(&self.around.settings);
+        core.wake_at = wake_at.unwrap_or(BootTime::FOREVER);
+        wake_at.map(|at| Instant::now() + at.since(BootTime::now()))
+    }
+
+    /// Publishes a change to the object's subscribers.
+    fn publish(&self, change: Change) {
+        let Change { version, events, state } = change;
+        let publish_state = |revision: &Arc<Revision>| revision.description.publish_state;
+        let is_shown = self.revision.as_ref().is_some_and(publish_state);
+        let is_deleted = state.is_none();
+        let shown = state.as_ref().filter(|_| is_shown).and_then(State::as_json).cloned();
+        self.around
+            .hub
+            .publish(self.cell.id(), events::Change { version, events, shown, is_deleted });
+    }
+
+    fn step(&self, event: Input<ReplySender>) {
+        self.cell.lock().step(event, self.around.now(self.cell.id()));
+    }
+
+    /// Puts the unused instance into the cache, where it may be evicted.
+    fn keep_instance(&mut self) {
+        if let Some(resident) = self.resident.take() {
+            self.around.instances.put(self.cell.id().clone(), resident);
+        }
+    }
+
+    /// Whether the task may end. If it returns true, the next event starts a new task.
+    fn is_done(&mut self) -> bool {
+        if self.running.is_some() || self.io.is_some() {
+            return false;
+        }
+        self.keep_instance();
+        let mut core = self.cell.lock();
+        if !core.actions.is_empty() || core.machine.is_batching() || core.machine.is_owing() {
+            return false;
+        }
+        core.has_task = false;
+        // A warm object keeps no buffer for future actions.
+        core.actions = Vec::new();
+        core.revision = self.revision.take();
+        if core.machine.is_cold() {
+            core.is_removed = true;
+            drop(core);
+            self.around.table.remove(&self.cell);
+        }
+        true
+    }
+}
+
+/// Resets the object if the task is dropped early, because it panicked or the runtime is shutting down.
+///
+/// The outcome of work in progress is unknown then, so the object starts from a fresh entry. The condition of its
+/// next write keeps the history linear.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        if self.running.is_none() && self.io.is_none() && !std::thread::panicking() {
+            return;
+        }
+        let mut core = self.cell.lock();
+        *core = SlotState::new(self.cell.id().clone());
+        core.is_removed = true;
+        core.activations_ended += 1;
+        drop(core);
+        self.around.hub.ended(self.cell.id());
+        self.around.table.remove(&self.cell);
+        self.around.instances.remove(self.cell.id());
+    }
+}
+
+async fn next<T>(slot: &mut Option<BoxFuture<'static, T>>) -> T {
+    match slot {
+        Some(future) => future.await,
+        None => std::future::pending().await,
+    }
+}

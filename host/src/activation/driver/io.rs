@@ -1,0 +1,259 @@
+//! I/O operations of an activation. One is in progress at a time, and each ends with exactly one event.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+
+use super::Driver;
+use super::jittered;
+use crate::activation::Reason;
+use crate::activation::context::SessionContext;
+use crate::activation::effects::wakeup_index::entry_name;
+use crate::activation::protocol::{Input, LoadFailure, Loaded, ReloadOutcome};
+use crate::activation::slot::ReplySender;
+use crate::catalog::Choice;
+use crate::clock::BootTime;
+use crate::id::{CodeId, ObjectId};
+use crate::registry::{self, Claimed};
+use crate::store::record::effects::WakeupEntry;
+use crate::store::record::{Record, codec};
+use crate::store::{self, Condition, ETag, PutOutcome};
+
+/// Record and its ETag, or `None` if there is no record.
+type Found = Option<(Record, ETag)>;
+
+/// Result of an I/O operation.
+pub(super) enum Io {
+    Claimed(Result<Claimed, registry::Error>),
+    Loaded(Result<(Found, Choice), LoadFailure>),
+    Stored(PutOutcome),
+    Reread(ReloadOutcome),
+    Proven(ReloadOutcome),
+    Released,
+}
+
+/// Write in progress, exactly as each attempt sends it.
+#[derive(Clone)]
+pub(super) struct Sent {
+    name: Arc<str>,
+    bytes: Bytes,
+    condition: Condition,
+    /// Wake-up index entry that must exist before the write.
+    entry: Option<Arc<str>>,
+    since: BootTime,
+}
+
+type Pending = BoxFuture<'static, Io>;
+
+impl Driver {
+    pub(super) fn claim(&self) -> Pending {
+        let (id, around) = (self.cell.id().clone(), Arc::clone(&self.around));
+        Box::pin(async move {
+            let _pass = around.activation_limiter.pass().await;
+            Io::Claimed(around.registry.claim(&id).await)
+        })
+    }
+
+    pub(super) fn load(&self) -> Pending {
+        let (id, around) = (self.cell.id().clone(), Arc::clone(&self.around));
+        Box::pin(async move { Io::Loaded(load(&id, &around).await) })
+    }
+
+    pub(super) fn write(
+        &mut self,
+        record: &Record,
+        condition: Condition,
+        entry: Option<WakeupEntry>,
+    ) -> Pending {
+        let sent = Sent {
+            entry: entry.map(|wake| entry_name(&record.id, &wake).into()),
+            name: record.id.blob_key().into(),
+            bytes: codec::encode(record),
+            condition,
+            since: BootTime::now(),
+        };
+        self.sent = Some(sent.clone());
+        self.send(sent, Duration::ZERO)
+    }
+
+    pub(super) fn resend(&self, pause: Duration) -> Pending {
+        let Some(sent) = self.sent.clone() else {
+            return Box::pin(std::future::ready(Io::Stored(PutOutcome::PreconditionFailed)));
+        };
+        self.around.metrics.commit_retries.inc();
+        self.send(sent, jittered(pause))
+    }
+
+    fn send(&self, sent: Sent, pause: Duration) -> Pending {
+        let around = Arc::clone(&self.around);
+        Box::pin(async move {
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
+            if let Some(entry) = sent.entry
+                && let Some(failed) = enter(&around, &entry).await
+            {
+                return Io::Stored(failed);
+            }
+            Io::Stored(around.store.put(&sent.name, sent.bytes, sent.condition).await)
+        })
+    }
+
+    /// Removes an index entry that no record refers to any more. If removal fails, a later scan of the index finds
+    /// the entry.
+    pub(super) fn forget(&self, wake: &WakeupEntry) {
+        let (around, name) = (Arc::clone(&self.around), entry_name(self.cell.id(), wake));
+        tokio::spawn(async move {
+            if let Err(error) = around.store.delete(&name).await {
+                tracing::debug!(name, "a wake-up index entry was not removed: {error}");
+            }
+        });
+    }
+
+    pub(super) fn reread(&self, pause: Duration) -> Pending {
+        let reading = self.read_again(pause);
+        Box::pin(async move { Io::Reread(reading.await) })
+    }
+
+    pub(super) fn prove(&self, pause: Duration) -> Pending {
+        let reading = self.read_again(pause);
+        Box::pin(async move { Io::Proven(reading.await) })
+    }
+
+    fn read_again(&self, pause: Duration) -> impl Future<Output = ReloadOutcome> + use<> {
+        let (id, around) = (self.cell.id().clone(), Arc::clone(&self.around));
+        async move {
+            if !pause.is_zero() {
+                tokio::time::sleep(jittered(pause)).await;
+            }
+            match read(&id, &around).await {
+                Ok(found) => ReloadOutcome::Found(found),
+                Err(LoadFailure::Record(why)) => ReloadOutcome::Damaged(why),
+                Err(LoadFailure::Store(error)) => ReloadOutcome::Failed(error),
+                Err(LoadFailure::ErrorCode(error)) => {
+                    ReloadOutcome::Failed(store::Error::Unavailable(error.to_string()))
+                }
+            }
+        }
+    }
+
+    pub(super) fn release(&self) -> Pending {
+        let (id, around) = (self.cell.id().clone(), Arc::clone(&self.around));
+        Box::pin(async move {
+            match around.registry.release(&id).await {
+                Ok(()) | Err(registry::Error::SessionOver) => {}
+                Err(error) => tracing::warn!(
+                    object = %id, "the claim was not released and ends with the session: {error}"
+                ),
+            }
+            Io::Released
+        })
+    }
+
+    /// Converts a result to the machine's event, and keeps the parts that only the task needs.
+    pub(super) fn received(&mut self, io: Io) -> Input<ReplySender> {
+        match io {
+            Io::Claimed(outcome) => Input::Claimed(outcome),
+            Io::Loaded(Ok((record, choice))) => {
+                let wanted = choice.wanted.id();
+                self.revision = Some(choice.wanted);
+                let passed = BootTime::now().since(self.activating_since);
+                self.around.metrics.activation_seconds.observe(passed.as_secs_f64());
+                let code = match &record {
+                    Some((record, _)) => {
+                        CodeId { revision: record.revision, component: record.component }
+                    }
+                    None => choice.fallback.unwrap_or_else(|| wanted.clone()),
+                };
+                Input::Loaded(Ok(Loaded { record, code, wanted }))
+            }
+            Io::Loaded(Err(failure)) => Input::Loaded(Err(failure)),
+            Io::Stored(put) => {
+                if let PutOutcome::Unknown(why)
+                | PutOutcome::Unavailable(why)
+                | PutOutcome::Rejected(why) = &put
+                {
+                    tracing::warn!(object = %self.cell.id(), "a write was not confirmed: {why}");
+                }
+                Input::WriteFinished(put)
+            }
+            Io::Reread(reread) => Input::Reread(reread),
+            Io::Proven(reread) => Input::RecordVerified(reread),
+            Io::Released => Input::Released,
+        }
+    }
+
+    pub(super) fn note_commit(&mut self, answers: usize) {
+        let metrics = &self.around.metrics;
+        metrics.commits.inc();
+        metrics.commit_answers.observe(answers as f64);
+        if let Some(sent) = self.sent.take() {
+            let passed = BootTime::now().since(sent.since);
+            metrics.commit_seconds.observe(passed.as_secs_f64());
+        }
+    }
+
+    pub(super) fn note_held_back(&self, revision: u32, why: String) {
+        let id = self.cell.id();
+        tracing::warn!(object = %id, revision, "the object stays on its revision: {why}");
+        self.around.catalog.revision_pinned(id, revision, why);
+    }
+
+    pub(super) fn note_quarantine(&self, pause: Duration) {
+        tracing::warn!(object = %self.cell.id(), ?pause, "the object is quarantined: its code failed repeatedly");
+        self.around.metrics.quarantines.inc();
+    }
+
+    pub(super) fn note_end(&mut self, reason: Reason) {
+        self.revision = None;
+        self.sent = None;
+        self.cell.lock().activations_ended += 1;
+        self.around.hub.ended(self.cell.id());
+        self.around.metrics.deactivations.with_label_values(&[reason.as_str()]).inc();
+        tracing::debug!(object = %self.cell.id(), reason = reason.as_str(), "deactivated");
+    }
+}
+
+/// Writes a wake-up index entry. Returns `None` once the entry exists, otherwise the failed outcome.
+async fn enter(around: &SessionContext, name: &str) -> Option<PutOutcome> {
+    let (content, condition) = (Bytes::from_static(b"{}"), Condition::Absent);
+    match around.store.put(name, content, condition).await {
+        // The entry exists: an earlier attempt of this same write created it.
+        PutOutcome::Applied(_) | PutOutcome::PreconditionFailed => None,
+        failed
+        @ (PutOutcome::Unknown(_) | PutOutcome::Unavailable(_) | PutOutcome::Rejected(_)) => {
+            Some(failed)
+        }
+    }
+}
+
+async fn load(id: &ObjectId, around: &SessionContext) -> Result<(Found, Choice), LoadFailure> {
+    let found = read(id, around).await?;
+    let written_with = found.as_ref().map_or(0, |(record, _)| record.revision);
+    let has_state = found.as_ref().is_some_and(|(record, _)| record.state.is_some());
+    let choice = around.catalog.resolve(id, written_with, has_state).await;
+    let choice = choice.map_err(LoadFailure::ErrorCode)?;
+    Ok((found, choice))
+}
+
+async fn read(id: &ObjectId, around: &SessionContext) -> Result<Found, LoadFailure> {
+    let blob = match around.store.get(&id.blob_key()).await {
+        Ok(Some(blob)) => blob,
+        Ok(None) => return Ok(None),
+        Err(store::Error::Damaged(why)) => {
+            around.metrics.damaged_records.inc();
+            return Err(LoadFailure::Record(why));
+        }
+        Err(error) => return Err(LoadFailure::Store(error)),
+    };
+    match codec::decode(id, &blob.bytes) {
+        Ok(record) => Ok(Some((record, blob.etag))),
+        Err(error) => {
+            around.metrics.damaged_records.inc();
+            tracing::error!(object = %id, "the record was rejected and left unchanged: {error}");
+            Err(LoadFailure::Record(error.to_string()))
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Runs one call in the object's instance, which is created or restored first if necessary.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{Driver, Finished};
+use crate::activation::context::SessionContext;
+use crate::activation::instance_cache::CachedInstance;
+use crate::activation::outbound::OutboundHandle;
+use crate::activation::protocol::{Input, Probe, ProbeOutcome, Run, RunOutcome};
+use crate::activation::slot::Slot;
+use crate::catalog::Revision;
+use crate::clock::BootTime;
+use crate::effects::Effects;
+use crate::engine::{Fault, GuestCall, Handled, HandlerError, HandlerKind, RestoreError};
+use crate::id::ObjectId;
+use crate::store::record::State;
+
+impl Driver {
+    pub(super) fn begin_run(&mut self, run: Run) {
+        let (id, cell) = (self.cell.id().clone(), Arc::clone(&self.cell));
+        let resident = self.resident.take().or_else(|| self.around.instances.take(&id));
+        let around = Arc::clone(&self.around);
+        if self.revision.as_ref().is_none_or(|known| known.number != run.code.revision) {
+            self.revision = around.catalog.ready(id.type_name(), run.code.revision);
+        }
+        let revision = self.revision.clone();
+        self.running = Some(Box::pin(async move {
+            // Fallback to the old revision after the new one failed, which most objects never need.
+            let found = match revision {
+                Some(revision) => Ok(revision),
+                None => around.catalog.revision(id.type_name(), &run.code).await,
+            };
+            match found {
+                Ok(revision) => run_call(around, revision, cell, resident, run).await,
+                Err(error) => Finished { event: Input::Ran(RunOutcome::NoCode(error)), resident },
+            }
+        }));
+    }
+
+    pub(super) fn begin_probe(&mut self, probe: Probe) {
+        // The object's current instance is kept until the new one has been validated.
+        self.keep_instance();
+        let (id, around) = (self.cell.id().clone(), Arc::clone(&self.around));
+        self.running = Some(Box::pin(async move {
+            let tried = run_probe(&around, &id, &probe).await;
+            let is_kept = around.instances.contains(&id);
+            let (probed, resident) = match tried {
+                Ok(resident) => {
+                    (ProbeOutcome::Reads { is_kept }, Some(resident).filter(|_| is_kept))
+                }
+                Err(ran) => (ProbeOutcome::Failed(ran), None),
+            };
+            Finished { event: Input::Probed(probe.code, probed), resident }
+        }));
+    }
+}
+
+/// Reads a state with another revision's code, in a new instance.
+async fn run_probe(
+    around: &SessionContext,
+    id: &ObjectId,
+    probe: &Probe,
+) -> Result<CachedInstance, RunOutcome> {
+    let trying = async {
+        let found = around.catalog.revision(id.type_name(), &probe.code).await;
+        let revision = found.map_err(RunOutcome::NoCode)?;
+        let mut resident = make(around, &revision).await.map_err(RunOutcome::Faulted)?;
+        restore(&mut resident, id, probe.state.as_ref()).await?;
+        Ok(resident)
+    };
+    let limit = probe.deadline.since(BootTime::now());
+    let tried = tokio::time::timeout(limit, trying).await.unwrap_or(Err(RunOutcome::TimedOut));
+    if let Err(ran) = &tried {
+        note_fault(around, id, ran);
+    }
+    tried
+}
+
+async fn run_call(
+    around: Arc<SessionContext>,
+    revision: Arc<Revision>,
+    cell: Arc<Slot>,
+    resident: Option<CachedInstance>,
+    run: Run,
+) -> Finished {
+    let id = cell.id();
+    let Some(handler) = revision.description.handler(&run.handler) else {
+        let rejection = HandlerError::UnknownHandler(revision.description.no_handler(&run.handler));
+        return finished(RunOutcome::Rejected { rejection, may_have_changed: false }, resident);
+    };
+    if run.must_be_query && handler.kind != HandlerKind::Query {
+        let rejection = HandlerError::NoQuery;
+        return finished(RunOutcome::Rejected { rejection, may_have_changed: false }, resident);
+    }
+    let run = if run.argument == "null" {
+        Run { argument: Bytes::from_static(handler.no_argument()), ..run }
+    } else {
+        run
+    };
+    let time_left = run.deadline.since(BootTime::now());
+    let attempt = attempt(&around, &revision, &cell, resident, &run, handler.kind);
+    match tokio::time::timeout(time_left, attempt).await {
+        Ok(Ok((ran, resident))) => finished(ran, Some(resident)),
+        Ok(Err(ran)) => {
+            note_fault(&around, id, &ran);
+            around.catalog.faulted(id, revision.number);
+            finished(ran, None)
+        }
+        // The instance was dropped with the attempt: one that was interrupted during a call is never reused.
+        Err(_) => finished(RunOutcome::TimedOut, None),
+    }
+}
+
+fn finished(ran: RunOutcome, resident: Option<CachedInstance>) -> Finished {
+    Finished { event: Input::Ran(ran), resident }
+}
+
+async fn restore(
+    resident: &mut CachedInstance,
+    id: &ObjectId,
+    state: Option<&State>,
+) -> Result<(), RunOutcome> {
+    let state = state.map(|state| (state.bytes.as_ref(), state.schema_version));
+    resident.instance.restore(id, state).await.map_err(|error| match error {
+        RestoreError::Fault(fault @ Fault::Exhausted(_)) => RunOutcome::Faulted(fault),
+        error => RunOutcome::Unreadable(error),
+    })
+}
+
+/// Runs the call. On an error, the instance has been dropped.
+async fn attempt(
+    around: &Arc<SessionContext>,
+    revision: &Revision,
+    cell: &Arc<Slot>,
+    resident: Option<CachedInstance>,
+    run: &Run,
+    kind: HandlerKind,
+) -> Result<(RunOutcome, CachedInstance), RunOutcome> {
+    let current = resident.filter(|resident| resident.component == revision.digest);
+    let must_restore = current.is_none() || !run.is_in_sync;
+    let mut resident = match current {
+        Some(resident) => resident,
+        None => make(around, revision).await.map_err(RunOutcome::Faulted)?,
+    };
+    if must_restore {
+        restore(&mut resident, cell.id(), run.state.as_ref()).await?;
+    }
+    let Run { handler, argument, version, caller, trigger, alarms, .. } = run;
+    let outbound = revision.component.reaches_out().then(|| OutboundHandle::of(cell, around, run));
+    let call = GuestCall {
+        handler,
+        kind,
+        argument,
+        version: *version,
+        caller,
+        trigger,
+        alarms: alarms.as_ref(),
+        own: Some(&revision.description),
+        outbound: outbound.as_ref(),
+    };
+    let Handled { reply, effects } =
+        match resident.instance.handle(call).await.map_err(RunOutcome::Faulted)? {
+            Ok(handled) => handled,
+            Err(rejection) => {
+                let may_have_changed = kind == HandlerKind::Update;
+                return Ok((RunOutcome::Rejected { rejection, may_have_changed }, resident));
+            }
+        };
+    if kind == HandlerKind::Query {
+        return Ok((RunOutcome::Queried { reply }, resident));
+    }
+    let bytes = resident.instance.snapshot().await.map_err(RunOutcome::Faulted)?;
+    let state = State {
+        content_type: Arc::clone(&revision.state_content_type),
+        schema_version: revision.description.schema_version,
+        bytes,
+    };
+    let effects = (effects != Effects::default()).then(|| Box::new(effects));
+    Ok((RunOutcome::Updated { reply, state, effects }, resident))
+}
+
+async fn make(around: &SessionContext, revision: &Revision) -> Result<CachedInstance, Fault> {
+    let place = around.instances.permit().await;
+    let instance = revision.component.instantiate().await?;
+    around.metrics.instances_made.inc();
+    Ok(place.fill(instance, revision.digest))
+}
+
+fn note_fault(around: &SessionContext, id: &ObjectId, ran: &RunOutcome) {
+    let (word, text) = match ran {
+        RunOutcome::Faulted(fault) => (fault_word(fault), fault.to_string()),
+        RunOutcome::Unreadable(error) => ("restore", error.to_string()),
+        _ => return,
+    };
+    around.metrics.faults.with_label_values(&[word]).inc();
+    tracing::warn!(object = %id, fault = word, "a call failed: {text}");
+}
+
+fn fault_word(fault: &Fault) -> &'static str {
+    match fault {
+        Fault::Trapped(_) => "trap",
+        Fault::Cpu(_) => "cpu",
+        Fault::Memory(_) => "memory",
+        Fault::Stack => "stack",
+        Fault::HostCalls => "host-calls",
+        Fault::StateTooLarge { .. } => "state-size",
+        Fault::Contract(_) => "contract",
+        Fault::Exhausted(_) => "exhausted",
+    }
+}
+
+/// Returns the pause with up to 25 % of jitter in either direction, so that many objects do not retry at the same
+/// moment.
+pub(in crate::activation) fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(0.75 + rand::random::<f64>() / 2.0)
+}

@@ -1,0 +1,121 @@
+//! Fast path: replies that need no handler run and change nothing, such as idempotent replays, failed preconditions
+//! and metadata queries.
+
+use bytes::Bytes;
+
+use super::Live;
+use crate::activation::idempotency::Lookup;
+use crate::activation::protocol::Now;
+use crate::activation::{Answer, Call, Done, IdempotencyKey, Operation, Precondition, refuse};
+use crate::error::ErrorCode;
+use crate::id::ObjectId;
+use crate::store::record::{AnsweredCall, Version};
+
+impl<T> Live<T> {
+    /// Returns the answer to a call that needs no run and changes nothing, with the version it depends on.
+    pub(super) fn answer_at_once(
+        &self,
+        id: &ObjectId,
+        call: &Call,
+        now: Now<'_>,
+    ) -> Option<(Version, Answer)> {
+        if let Some(known) = self.known_answer(id, call.key.as_ref()) {
+            return Some(known);
+        }
+        let version = self.current.version;
+        if let Some(answer) = self.precondition_failure(id, &call.precondition) {
+            return Some((version, answer));
+        }
+        let answer = match &call.operation {
+            Operation::Handle { .. } if self.has_received(call) => {
+                let done = self.done(Bytes::from_static(b"null"), version);
+                Ok(Done { replayed: true, ..done })
+            }
+            Operation::Handle { .. } | Operation::Query { .. } if self.is_quarantined(now) => {
+                self.quarantined(id, now)
+            }
+            Operation::Wake if self.is_alarm_due(now) => {
+                if !self.is_quarantined(now) {
+                    return None;
+                }
+                self.quarantined(id, now)
+            }
+            Operation::Wake => Ok(self.done(self.wake_reply(None), version)),
+            Operation::ShowEffects => Ok(self.done(self.effects_reply(), version)),
+            Operation::Watch { publish_state } => {
+                Ok(self.done(self.snapshot_event(*publish_state), version))
+            }
+            Operation::Resume if !self.has_failed() => {
+                Ok(self.done(Bytes::from_static(b"false"), version))
+            }
+            Operation::Delete if self.current.state.is_none() => {
+                let text = format!("{id} does not exist, so there is nothing to delete");
+                refuse(ErrorCode::ObjectNotFound, text)
+            }
+            _ => return None,
+        };
+        Some((version, answer))
+    }
+
+    /// Returns the cached answer to the call with this key, with the version it depends on.
+    fn known_answer(
+        &self,
+        id: &ObjectId,
+        key: Option<&IdempotencyKey>,
+    ) -> Option<(Version, Answer)> {
+        let key = key?;
+        match self.idempotency.lookup(key) {
+            Lookup::New => None,
+            Lookup::Answered(AnsweredCall {
+                version, epoch, revision, reply: Some(reply), ..
+            }) => Some((version, Ok(Done { reply, version, epoch, revision, replayed: true }))),
+            Lookup::Answered(AnsweredCall { version, .. }) => {
+                let text = format!(
+                    "the call to {id} with the idempotency key {} was executed at version {version}, but its reply is \
+                     no longer stored",
+                    key.key
+                );
+                Some((version, refuse(ErrorCode::AnswerExpired, text)))
+            }
+            Lookup::Reused => {
+                let text = format!(
+                    "the idempotency key {} was used for another call to {id}; use a new one",
+                    key.key
+                );
+                Some((self.current.version, refuse(ErrorCode::IdempotencyKeyReused, text)))
+            }
+        }
+    }
+
+    fn precondition_failure(&self, id: &ObjectId, precondition: &Precondition) -> Option<Answer> {
+        let version = self.current.version;
+        let text = match precondition {
+            Precondition::Version(expected) if *expected != version => {
+                format!("{id} is at version {version}, not at {expected}")
+            }
+            Precondition::Present if self.current.state.is_none() => {
+                format!("{id} does not exist, at version {version}")
+            }
+            Precondition::Absent | Precondition::AbsentAt(_) if self.current.state.is_some() => {
+                format!("{id} already exists, at version {version}")
+            }
+            Precondition::OneOf(expected) | Precondition::AbsentAt(expected)
+                if !expected.contains(&version) =>
+            {
+                format!(
+                    "{id} is at version {version}, which is none of the versions that the call requires"
+                )
+            }
+            _ => return None,
+        };
+        Some(refuse(ErrorCode::VersionMismatch, text))
+    }
+}
+
+/// Whether an answer reports a change made by an earlier call with the same key.
+pub(super) fn is_repetition(answer: &Answer) -> bool {
+    match answer {
+        Ok(done) => done.replayed,
+        Err(error) => error.code == ErrorCode::AnswerExpired,
+    }
+}

@@ -1,0 +1,304 @@
+//! Outbound calls of an object's handlers, and delivery of its outbox messages.
+//!
+//! A call leaves only after the state that its handler has read is committed, and a message only after the commit
+//! that contains it. The router implements [`Route`], which locates the other object.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use sha2::Digest as _;
+use tokio::sync::oneshot;
+
+use super::context::SessionContext;
+use super::dispatch::send_event;
+use super::driver::jittered;
+use super::idempotency::fingerprint;
+use super::protocol::{Delivered, Delivery, Input, Run};
+use super::slot::Slot;
+use super::{Answer, Call, Consistency, IdempotencyKey, Operation, Precondition};
+use crate::call_context::Origin;
+use crate::call_context::chain::{self, Chain, ChainAge};
+use crate::caller::Caller;
+use crate::clock::{BootTime, wall_ms};
+use crate::engine::{OutboundCall, OutboundCalls, OutboundError};
+use crate::error::{Effect, Error, ErrorCode};
+use crate::id::{Hex, ObjectId};
+use crate::limits::DELIVERY_TIMEOUT;
+
+/// Upper bound on the part of the caller's time that an outbound call leaves to the handler, so that it can still
+/// answer.
+const RESERVE_MAX: Duration = Duration::from_millis(50);
+/// Limit on the number of objects followed from one to the next. A cycle across several chains can be longer than one
+/// chain.
+const FOLLOW_LEN_MAX: usize = 64;
+
+/// Forwards calls of objects to other objects, on whatever node they are.
+#[async_trait]
+pub trait ObjectCaller: std::fmt::Debug + Send + Sync + 'static {
+    /// Forwards one call to its object and waits for the answer.
+    ///
+    /// # Cancel safety
+    /// A call that has started runs to completion; only the answer is lost.
+    async fn call(&self, id: &ObjectId, call: Call) -> Answer;
+
+    /// Returns the object that the running call of `id` waits for, or `None` if there is no such object or it cannot
+    /// be determined.
+    async fn waits_for(&self, id: &ObjectId) -> Option<ObjectId>;
+}
+
+/// Port for calls to other objects, connected by the router once it is built.
+#[derive(Debug, Default)]
+pub struct OutboundPort(OnceLock<Weak<dyn ObjectCaller>>);
+
+impl OutboundPort {
+    /// Connects the port. Later calls have no effect.
+    pub fn open(&self, route: Weak<dyn ObjectCaller>) {
+        let _ = self.0.set(route);
+    }
+
+    fn route(&self) -> Option<Arc<dyn ObjectCaller>> {
+        self.0.get().and_then(Weak::upgrade)
+    }
+}
+
+/// Outbound port of one running call.
+#[derive(Debug)]
+pub(super) struct OutboundHandle {
+    cell: Arc<Slot>,
+    around: Arc<SessionContext>,
+    origin: Origin,
+    key: Option<Arc<str>>,
+    deadline: BootTime,
+    /// Number of calls made. Together with the key it identifies a call, so a retry of the whole call repeats the
+    /// same calls.
+    count: AtomicU64,
+    /// Age of the chain that starts here, if one does. All calls of this chain have the same age.
+    age: OnceLock<ChainAge>,
+}
+
+impl OutboundHandle {
+    pub(super) fn of(
+        cell: &Arc<Slot>,
+        around: &Arc<SessionContext>,
+        run: &Run,
+    ) -> Arc<dyn OutboundCalls> {
+        Arc::new(Self {
+            cell: Arc::clone(cell),
+            around: Arc::clone(around),
+            origin: run.origin.clone(),
+            key: run.key.clone(),
+            deadline: run.deadline,
+            count: AtomicU64::new(0),
+            age: OnceLock::new(),
+        })
+    }
+
+    /// Returns the chain of objects that wait for the objects called here.
+    fn chain(&self) -> Chain {
+        let me = self.cell.id().clone();
+        match &self.origin.chain {
+            Some(chain) => chain.with(me),
+            None => {
+                let now = || ChainAge { began_ms: wall_ms(), nonce: rand::random() };
+                Chain::begin(me, *self.age.get_or_init(now))
+            }
+        }
+    }
+
+    /// Waits until the state that the call has read is committed and may be acted upon.
+    async fn depart(&self, age: ChainAge, to: &ObjectId) -> Result<(), OutboundError> {
+        let (leave, left) = oneshot::channel();
+        send_event(&self.cell, Input::OutboundStarted(age, to.clone(), leave), &self.around);
+        match left.await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(OutboundError::Unavailable(error.message)),
+            Err(_) => Err(OutboundError::Unavailable("the calling handler has ended".to_owned())),
+        }
+    }
+
+    fn call_of(&self, made: OutboundCall, chain: Chain) -> Result<(ObjectId, Call), OutboundError> {
+        let now = BootTime::now();
+        let left = self.deadline.since(now);
+        let left = left.saturating_sub((left / 8).min(RESERVE_MAX));
+        let limit = made.timeout.map_or(left, |timeout| timeout.min(left));
+        if limit.is_zero() {
+            let text = format!("{} was not called: the call's deadline has passed", made.to);
+            return Err(OutboundError::TimedOut(text));
+        }
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        let key = match made.key {
+            Some(key) => Some(Arc::from(key)),
+            None => self.key.as_ref().map(|key| self.derived(key, count, &made.to)),
+        };
+        let operation = Operation::Handle { handler: made.handler, argument: made.argument };
+        let caller = Caller::Object(self.cell.id().clone());
+        let key = key.map(|key| {
+            let fingerprint = fingerprint(&operation, &caller);
+            IdempotencyKey { key, fingerprint }
+        });
+        let chain = Some(Arc::new(chain));
+        let origin = Origin { chain, message: None, trace: self.origin.trace };
+        let call = Call {
+            operation,
+            caller,
+            origin,
+            precondition: Precondition::None,
+            key,
+            consistency: Consistency::Lease,
+            deadline: now + limit,
+        };
+        Ok((made.to, call))
+    }
+
+    /// Derives the idempotency key of the `count`-th outbound call from the key of the enclosing call: it is the same
+    /// in each retry.
+    fn derived(&self, key: &str, count: u64, to: &ObjectId) -> Arc<str> {
+        let mut hash = sha2::Sha256::new();
+        for part in [key, self.cell.id().as_str(), to.as_str()] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        hash.update(count.to_be_bytes());
+        format!("derived-{}", Hex(&hash.finalize())).into()
+    }
+}
+
+#[async_trait]
+impl OutboundCalls for OutboundHandle {
+    async fn call(&self, call: OutboundCall) -> Result<Bytes, OutboundError> {
+        let chain = self.chain();
+        chain.check(&call.to).map_err(|error| match error {
+            chain::Error::Cycle(_) => OutboundError::Cycle(error.to_string()),
+            chain::Error::TooDeep(_) => OutboundError::TooDeep(error.to_string()),
+        })?;
+        let to = &call.to;
+        let unavailable = |why| OutboundError::Unavailable(format!("{to} was not called: {why}"));
+        let route = self.around.outbound.route();
+        let route = route.ok_or_else(|| unavailable("this node cannot reach other objects"))?;
+        let place = self.around.calls_out.try_acquire();
+        let _place =
+            place.map_err(|_| unavailable("too many calls of this node wait for other objects"))?;
+        self.depart(chain.age(), to).await?;
+        let (to, call) = self.call_of(call, chain)?;
+        self.around.metrics.calls_out.inc();
+        let answer = route.call(&to, call).await;
+        send_event(&self.cell, Input::OutboundFinished, &self.around);
+        answer.map(|done| done.reply).map_err(|error| told(*error))
+    }
+}
+
+/// Maps the error of a failed call to the error that the handler receives.
+fn told(error: Error) -> OutboundError {
+    let text = error.message;
+    match (error.code, error.rejection) {
+        (ErrorCode::ObjectRejected, Some(refusal)) => OutboundError::Rejected(*refusal),
+        (
+            ErrorCode::MalformedRequest
+            | ErrorCode::InvalidArgument
+            | ErrorCode::IdempotencyKeyReused,
+            _,
+        ) => OutboundError::InvalidArgument(text),
+        (ErrorCode::UnknownType | ErrorCode::UnknownHandler | ErrorCode::ObjectNotFound, _) => {
+            OutboundError::NotFound(text)
+        }
+        (ErrorCode::CallConflict, _) => OutboundError::Conflict(text),
+        (ErrorCode::DeadlineExceeded, _) => OutboundError::TimedOut(text),
+        (code, _) if code.effect() != Effect::None => OutboundError::Unknown(text),
+        (code, _) if is_failure(code) => OutboundError::Failed(text),
+        _ => OutboundError::Unavailable(text),
+    }
+}
+
+/// Whether the object's own code caused the error.
+fn is_failure(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::ObjectTrapped
+            | ErrorCode::CpuExceeded
+            | ErrorCode::MemoryExceeded
+            | ErrorCode::StackExceeded
+            | ErrorCode::HostCallsExceeded
+            | ErrorCode::ContractBroken
+            | ErrorCode::StateTooLarge
+            | ErrorCode::StateUnreadable
+    )
+}
+
+/// Follows the wait-for edges from `callee` across nodes (edge chasing) and reports the path to the machine.
+pub(super) async fn follow(
+    cell: Arc<Slot>,
+    around: Arc<SessionContext>,
+    departure: u32,
+    callee: ObjectId,
+) {
+    let mut path = vec![callee];
+    let Some(route) = around.outbound.route() else { return };
+    while path.len() < FOLLOW_LEN_MAX
+        && let Some(last) = path.last()
+        && let Some(next) = route.waits_for(last).await
+        && next != *cell.id()
+        && !path.contains(&next)
+    {
+        path.push(next);
+    }
+    send_event(&cell, Input::WaitPathFound(departure, path), &around);
+}
+
+/// Delivers a message to its receiver and reports the outcome to the sender.
+pub(super) async fn deliver(cell: Arc<Slot>, around: Arc<SessionContext>, delivery: Delivery) {
+    let Delivery { number, message, pause } = delivery;
+    if !pause.is_zero() {
+        tokio::time::sleep(jittered(pause)).await;
+    }
+    // During the pause the outbox may have changed, or the object may have moved to another node, which then
+    // delivers.
+    let is_own = cell.lock().machine.is_bringing(&message.to, number);
+    if !is_own || !around.now(cell.id()).has_lease() {
+        return send_event(&cell, Input::Delivered(message.to, number, Delivered::NotYet), &around);
+    }
+    let call = Call {
+        operation: Operation::Handle {
+            handler: message.handler.as_ref().into(),
+            argument: message.argument.clone(),
+        },
+        caller: Caller::Object(cell.id().clone()),
+        origin: Origin { message: Some(number), ..Origin::default() },
+        precondition: Precondition::None,
+        key: None,
+        consistency: Consistency::Lease,
+        deadline: BootTime::now() + DELIVERY_TIMEOUT,
+    };
+    let delivered = match around.outbound.route() {
+        Some(route) => outcome(route.call(&message.to, call).await),
+        None => Delivered::NotYet,
+    };
+    let word = match delivered {
+        Delivered::Done => "done",
+        Delivered::Refused(_) => "refused",
+        Delivered::NotYet => "not-yet",
+    };
+    around.metrics.deliveries.with_label_values(&[word]).inc();
+    send_event(&cell, Input::Delivered(message.to, number, delivered), &around);
+}
+
+fn outcome(answer: Answer) -> Delivered {
+    let error = match answer {
+        Ok(_) => return Delivered::Done,
+        Err(error) => error,
+    };
+    let is_refused = is_failure(error.code)
+        || matches!(
+            error.code,
+            ErrorCode::ObjectRejected
+                | ErrorCode::MalformedRequest
+                | ErrorCode::InvalidArgument
+                | ErrorCode::UnknownType
+                | ErrorCode::UnknownHandler
+                | ErrorCode::OutboxFull
+                | ErrorCode::Forbidden
+        );
+    if is_refused { Delivered::Refused(error.message) } else { Delivered::NotYet }
+}

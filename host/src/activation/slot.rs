@@ -1,0 +1,118 @@
+//! Entry of one object in the table: its machine behind a lock, and the notification for its task.
+//!
+//! An object has at most one task, and a warm object has none: see [`super::offer`] and [`super::task`].
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, oneshot};
+
+use super::Answer;
+use super::machine::{Machine, ObjectStatus};
+use super::protocol::{Action, Input, Now};
+use crate::catalog::Revision;
+use crate::clock::BootTime;
+use crate::id::ObjectId;
+
+/// Reply channel of a call.
+pub type ReplySender = oneshot::Sender<Answer>;
+
+/// Entry of one object.
+#[derive(Debug)]
+pub struct Slot {
+    id: ObjectId,
+    core: Mutex<SlotState>,
+    /// Notified when the task has new work.
+    pub(super) wakeup: Notify,
+}
+
+/// State of an entry, protected by its lock.
+#[derive(Debug)]
+pub(super) struct SlotState {
+    pub(super) machine: Machine<ReplySender>,
+    /// Actions decided but not yet performed.
+    pub(super) actions: Vec<Action<ReplySender>>,
+    /// Code of the current activation, while no task holds it.
+    pub(super) revision: Option<Arc<Revision>>,
+    /// Time at which the task will wake without a notification.
+    pub(super) wake_at: BootTime,
+    /// Whether a task acts for the object.
+    pub(super) has_task: bool,
+    /// Whether the entry was removed from the table; no work may start here any more.
+    pub(super) is_removed: bool,
+    /// Number of activations that have ended here.
+    pub(super) activations_ended: u64,
+    /// Time of the last call.
+    pub(super) last_used: BootTime,
+}
+
+impl SlotState {
+    pub(super) fn new(id: ObjectId) -> Self {
+        Self {
+            machine: Machine::new(id),
+            actions: Vec::new(),
+            revision: None,
+            wake_at: BootTime::FOREVER,
+            has_task: false,
+            is_removed: false,
+            activations_ended: 0,
+            last_used: BootTime::now(),
+        }
+    }
+
+    /// Steps the machine.
+    pub(super) fn step(&mut self, event: Input<ReplySender>, now: Now<'_>) {
+        self.machine.step(event, now, &mut self.actions);
+    }
+}
+
+impl Slot {
+    /// Returns the entry of an object that has received no calls yet.
+    #[must_use]
+    pub fn new(id: ObjectId) -> Self {
+        Self { core: Mutex::new(SlotState::new(id.clone())), id, wakeup: Notify::new() }
+    }
+
+    /// Returns the object's id.
+    #[must_use]
+    pub fn id(&self) -> &ObjectId {
+        &self.id
+    }
+
+    /// Whether the object has received no calls for `idle` and has no work in progress.
+    #[must_use]
+    pub fn is_idle_since(&self, idle: Duration) -> bool {
+        let core = self.lock();
+        core.machine.is_idle() && BootTime::now().since(core.last_used) >= idle
+    }
+
+    /// Returns the object's position, while it is live.
+    #[must_use]
+    pub fn status(&self) -> Option<ObjectStatus> {
+        self.lock().machine.status()
+    }
+
+    /// Whether a revision is being probed on the object without a call.
+    #[must_use]
+    pub fn is_probing(&self) -> bool {
+        self.lock().machine.is_probing()
+    }
+
+    /// Returns the number of activations that have ended in this entry. It changes once the current one has released
+    /// its claim.
+    #[must_use]
+    pub fn activations_ended(&self) -> u64 {
+        self.lock().activations_ended
+    }
+
+    /// Whether the object holds no claim and no calls wait.
+    #[must_use]
+    pub fn is_cold(&self) -> bool {
+        self.lock().machine.is_cold()
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, SlotState> {
+        // The drop guard of a panicking task resets the machine.
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

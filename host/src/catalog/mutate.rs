@@ -1,0 +1,249 @@
+//! Changes of a type's record by conditional write: each change takes effect completely and once, or not at all.
+
+use std::sync::OnceLock;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+
+use super::record::{self, RevisionEntry, TypeRecord};
+use super::removal::Removal;
+use super::rollout::{DeployOptions, Released};
+use super::{Catalog, Deployed, check, not_stored, refused, unavailable, unknown_type};
+use crate::caller::scopes::Permission;
+use crate::clock::wall_ms;
+use crate::engine::Description;
+use crate::error::{Error, ErrorCode};
+use crate::id::{Digest, TypeName};
+use crate::limits::TYPE_RECORD_BYTES_MAX;
+use crate::store::{Condition, PutOutcome};
+
+/// Attempts of a change that loses against concurrent changes of the same type.
+const ATTEMPTS_MAX: usize = 5;
+
+impl Catalog {
+    /// Invalidates the cached types, because changes may have been missed. Each type is read again before an
+    /// object gets code.
+    pub fn invalidate(&self) {
+        self.invalidations.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Stores a component and makes it the newest revision of its type. The first revision is current at once.
+    /// Each later one replaces its predecessor by a roll-out.
+    ///
+    /// # Errors
+    /// [`Code::ComponentRefused`] with the reason; [`Code::Forbidden`] if the caller may not deploy the type,
+    /// whose name is known only after the component is loaded; [`Code::IdempotencyKeyReused`];
+    /// [`Code::DeploymentConflict`] if another revision is being rolled out, or concurrent changes won every
+    /// attempt; other codes if the store or the engine fails. A rejected component changes nothing.
+    ///
+    /// # Cancel safety
+    /// The component may or may not have been deployed.
+    pub async fn deploy(&self, wasm: Bytes, terms: &DeployOptions) -> Result<Deployed, Error> {
+        let (digest, size) = (Digest::of(&wasm), wasm.len() as u64);
+        let description = self.described(digest, wasm.clone()).await?;
+        let type_name = description.name.clone();
+        terms.by.check(Permission::Deploy(type_name.as_str()))?;
+        let fits = |record: &TypeRecord| match record.current_entry() {
+            _ if record.removed.is_some() => record.may_come_again(digest, terms),
+            Some(present) if present.digest != digest && !terms.force => {
+                check::compatible(&present.description, &description)
+            }
+            _ => Ok(()),
+        };
+        // Checked before the component is stored: nothing would remove the blob of a rejected one.
+        let present = self.read(type_name.as_str()).await?.map(|(record, _)| record);
+        let present = present.unwrap_or_else(|| TypeRecord::new(type_name.clone()));
+        let deployed = |done: Released, is_recorded| {
+            let (Released { revision, scope, is_new }, type_name) = (done, type_name.clone());
+            Deployed { type_name, revision, digest, scope, is_new, is_recorded }
+        };
+        if let Some(revision) = present.repeated(digest, terms)? {
+            self.refresh(type_name.as_str()).await?;
+            return Ok(deployed(present.released(revision, false), false));
+        }
+        fits(&present)?;
+        let copy = present.copy_of(digest);
+        self.keep(&record::component_blob(digest, copy), wasm).await?;
+        let unchanged = OnceLock::new();
+        let changed = self.update_record(&type_name, |record| {
+            if let Some(revision) = record.repeated(digest, terms)? {
+                let _ = unchanged.set(record.released(revision, false));
+                return Ok(None);
+            }
+            fits(record)?;
+            if record.copy_of(digest) != copy {
+                return Err(overtaken(&type_name));
+            }
+            let done = record.deploy(digest, size, &description, terms, wall_ms())?;
+            if done.is_new || terms.key.is_some() {
+                return Ok(Some(done));
+            }
+            let _ = unchanged.set(done);
+            Ok(None)
+        });
+        let changed = changed.await?;
+        let known = self.refresh(type_name.as_str()).await;
+        if let Some(done) = changed {
+            if let Err(error) = known {
+                // The deployment is recorded anyway. This node reads it later, as every other node does.
+                tracing::warn!(%type_name, "cannot reload the type: {error}");
+            }
+            return Ok(deployed(done, true));
+        }
+        let record = &known?.record;
+        let done = unchanged.into_inner().unwrap_or_else(|| record.released(record.current, false));
+        Ok(deployed(done, false))
+    }
+
+    /// Removes the component of a collected revision from the store.
+    ///
+    /// # Errors
+    /// If the store fails.
+    ///
+    /// # Cancel safety
+    /// The component may or may not have been removed.
+    pub async fn remove_component(&self, entry: &RevisionEntry) -> Result<(), Error> {
+        debug_assert!(entry.is_collected, "revision {} can still be requested", entry.number);
+        let name = record::component_blob(entry.digest, entry.copy);
+        self.store.delete(&name).await.map_err(|error| unavailable(&error))
+    }
+
+    /// Loads a component and returns its description.
+    pub(super) async fn described(
+        &self,
+        digest: Digest,
+        wasm: Bytes,
+    ) -> Result<Description, Error> {
+        let component = self.engine.load(digest, wasm).await.map_err(refused)?;
+        component.describe().await.map_err(refused)
+    }
+
+    /// Applies `change` to the record of a type by conditional write. `change` receives the current record and
+    /// returns `None` to leave it unchanged. A returned value means that this change was applied, and applied
+    /// once.
+    ///
+    /// # Errors
+    /// Those of `change`; [`Code::DeploymentConflict`] if concurrent changes won every attempt;
+    /// [`Code::OutcomeUnknown`] if the change may have been applied; other codes if the store fails.
+    ///
+    /// # Cancel safety
+    /// The change may or may not have been applied.
+    pub async fn update_record<C>(
+        &self,
+        type_name: &TypeName,
+        change: impl Fn(&mut TypeRecord) -> Result<Option<C>, Error>,
+    ) -> Result<Option<C>, Error> {
+        let generation = rand::random();
+        let mut undecided = None;
+        for _ in 0..ATTEMPTS_MAX {
+            let (found, condition) = match self.read(type_name.as_str()).await? {
+                Some((record, etag)) => (record, Condition::Matches(etag)),
+                None => (TypeRecord::new(type_name.clone()), Condition::Absent),
+            };
+            if found.generation == generation {
+                // An earlier attempt was applied, but its response was lost.
+                return Ok(undecided);
+            }
+            let mut record = found;
+            record.generation = generation;
+            let Some(changed) = change(&mut record)? else { return Ok(None) };
+            let name = record::type_blob(type_name.as_str());
+            match self.store.put(&name, readable(&record)?, condition).await {
+                PutOutcome::Applied(_) => return Ok(Some(changed)),
+                PutOutcome::PreconditionFailed => {}
+                PutOutcome::Unknown(why) => {
+                    tracing::warn!(%type_name, "a change to the type was not confirmed: {why}");
+                    undecided = Some(changed);
+                }
+                // A rejection of this attempt proves nothing about an earlier one.
+                PutOutcome::Unavailable(_) | PutOutcome::Rejected(_) if undecided.is_some() => {}
+                PutOutcome::Unavailable(why) | PutOutcome::Rejected(why) => {
+                    return Err(not_stored(&why));
+                }
+            }
+        }
+        if undecided.is_some() {
+            let text = format!("the change to the type {type_name} may have taken effect");
+            let hint = format!("check with: highlander types {type_name}");
+            return Err(Error::new(ErrorCode::OutcomeUnknown, text).with_hint(hint));
+        }
+        Err(overtaken(type_name))
+    }
+
+    /// Replaces the damaged record of a type by one that marks the type as removed. The damaged record is kept
+    /// under another name.
+    ///
+    /// # Errors
+    /// [`Code::RecordDamaged`] if a newer host has written it; [`Code::DeploymentConflict`] if it is not damaged,
+    /// or changes concurrently; [`Code::OutcomeUnknown`] if the replacement may have been stored; other codes if
+    /// the store fails.
+    ///
+    /// # Cancel safety
+    /// The change may or may not have been made.
+    pub async fn give_up(&self, type_name: &TypeName, removal: Removal) -> Result<(), Error> {
+        let name = record::type_blob(type_name.as_str());
+        let blob = self.store.get(&name).await.map_err(|error| unavailable(&error))?;
+        let blob = blob.ok_or_else(|| unknown_type(type_name.as_str()))?;
+        if TypeRecord::decode(type_name.as_str(), &blob.bytes).is_ok() {
+            return Err(overtaken(type_name));
+        }
+        if record::is_newer(&blob.bytes) {
+            let text =
+                format!("the record of {type_name} was written by a newer version of the host");
+            return Err(
+                Error::new(ErrorCode::RecordDamaged, text).with_hint("use a node of that version")
+            );
+        }
+        self.keep(&record::damaged_blob(type_name.as_str(), &blob.bytes), blob.bytes).await?;
+        let mut record = TypeRecord::new(type_name.clone());
+        (record.generation, record.removed) = (rand::random(), Some(removal));
+        match self.store.put(&name, record.encode(), Condition::Matches(blob.etag)).await {
+            PutOutcome::Applied(_) => Ok(()),
+            PutOutcome::PreconditionFailed => Err(overtaken(type_name)),
+            PutOutcome::Unknown(why) => Err(Error::new(ErrorCode::OutcomeUnknown, why)),
+            PutOutcome::Unavailable(why) | PutOutcome::Rejected(why) => Err(not_stored(&why)),
+        }
+    }
+
+    /// Stores bytes under a name that contains their digest, so that a blob of that name has the same content.
+    pub(super) async fn keep(&self, name: &str, wasm: Bytes) -> Result<(), Error> {
+        match self.store.put(name, wasm, Condition::Absent).await {
+            PutOutcome::Applied(_) | PutOutcome::PreconditionFailed => Ok(()),
+            PutOutcome::Unknown(why) | PutOutcome::Unavailable(why) | PutOutcome::Rejected(why) => {
+                Err(not_stored(&why))
+            }
+        }
+    }
+}
+
+/// Encodes the record and checks that it can be decoded. A record that cannot be decoded would make the whole type
+/// unusable until it is replaced.
+fn readable(record: &TypeRecord) -> Result<Bytes, Error> {
+    let bytes = record.encode();
+    if bytes.len() > TYPE_RECORD_BYTES_MAX {
+        let text = format!(
+            "the record of the type {} would have {} bytes with all its revisions; expected at most \
+             {TYPE_RECORD_BYTES_MAX}",
+            record.name,
+            bytes.len()
+        );
+        return Err(Error::new(ErrorCode::ComponentRefused, text).with_hint(
+            "wait until revisions that no object needs are removed (objects.component_retention)",
+        ));
+    }
+    match TypeRecord::decode(record.name.as_str(), &bytes) {
+        Ok(_) => Ok(bytes),
+        Err(why) => {
+            let text =
+                format!("the record of the type {} could not be read back: {why}", record.name);
+            Err(Error::new(ErrorCode::ComponentRefused, text))
+        }
+    }
+}
+
+fn overtaken(type_name: &TypeName) -> Error {
+    let text = format!(
+        "other clients changed the type {type_name} at the same time; check it and try again"
+    );
+    Error::new(ErrorCode::DeploymentConflict, text)
+}

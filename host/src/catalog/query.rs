@@ -1,0 +1,138 @@
+//! Queries about types, and the report of upgrade results. Nothing here changes what is deployed.
+
+use std::sync::PoisonError;
+
+use super::record::{self, TypeRecord};
+use super::{Catalog, UpgradeStats, unavailable, unknown_type};
+use crate::error::{Error, ErrorCode};
+use crate::id::{ObjectId, TypeName};
+
+/// All types that have a record.
+#[derive(Debug, Default)]
+pub struct Types {
+    /// Records that can be used, ordered by name.
+    pub records: Vec<TypeRecord>,
+    /// Types whose record cannot be used, with the reason.
+    pub damaged: Vec<(TypeName, String)>,
+}
+
+impl Catalog {
+    /// Reads the record of a type.
+    ///
+    /// # Errors
+    /// [`UnknownType`](crate::error::Code::UnknownType), also for a removed type; other codes if the store fails.
+    pub async fn revisions(&self, type_name: &str) -> Result<TypeRecord, Error> {
+        let found = self.read(type_name).await?;
+        let (record, _) = found.ok_or_else(|| unknown_type(type_name))?;
+        if record.removed.is_some() { Err(record.gone()) } else { Ok(record) }
+    }
+
+    /// Reads the records of all types, including removed ones. An unusable record does not hide the others.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn types(&self) -> Result<Types, Error> {
+        let mut types = Types::default();
+        for name in self.type_names().await? {
+            match self.read(name.as_str()).await {
+                Ok(found) => types.records.extend(found.map(|(record, _)| record)),
+                Err(error) if error.code == ErrorCode::RecordDamaged => {
+                    types.damaged.push((name, error.message));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(types)
+    }
+
+    /// Returns the names of all types that have a record, in order.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn type_names(&self) -> Result<Vec<TypeName>, Error> {
+        let mut found = Vec::new();
+        let mut after = None;
+        loop {
+            let page = self.store.list(record::PREFIX, after.as_deref(), 1000).await;
+            let page = page.map_err(|error| unavailable(&error))?;
+            let names = page.names.iter().filter_map(|name| record::type_of_blob(name));
+            found.extend(names.filter_map(|name| TypeName::new(name).ok()));
+            after = page.names.into_iter().next_back();
+            if !page.has_more {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Returns the cached record of a type.
+    #[must_use]
+    pub fn record(&self, type_name: &str) -> Option<TypeRecord> {
+        self.find(type_name).map(|known| known.record.clone())
+    }
+
+    /// Returns the generation of the newest change in the cached record of a type.
+    #[must_use]
+    pub fn generation(&self, type_name: &str) -> Option<u64> {
+        self.find(type_name).map(|known| known.record.generation)
+    }
+
+    /// Returns the generation of the newest change in each cached record.
+    #[must_use]
+    pub fn generations(&self) -> Vec<(TypeName, u64)> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.values().map(|known| (known.record.name.clone(), known.record.generation)).collect()
+    }
+
+    /// Returns the cached records of the types with a roll-out in progress.
+    #[must_use]
+    pub fn rolling_out(&self) -> Vec<TypeRecord> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let open = known.values().filter(|known| known.record.rollout.is_some());
+        open.map(|known| known.record.clone()).collect()
+    }
+
+    /// Returns whether a revision is ready to run here, or the reason why not. `None` if it has not been tried
+    /// yet.
+    #[must_use]
+    pub fn readiness(&self, type_name: &str, number: u32) -> Option<Result<(), String>> {
+        let known = self.find(type_name)?;
+        match known.failed.get(&number) {
+            Some(why) => Some(Err(why.clone())),
+            None => known.ready.contains_key(&number).then_some(Ok(())),
+        }
+    }
+
+    /// Whether a cached type has been removed.
+    #[must_use]
+    pub fn is_removed(&self, type_name: &str) -> bool {
+        self.find(type_name).is_some_and(|known| known.record.removed.is_some())
+    }
+
+    /// Returns the names of the cached types.
+    #[must_use]
+    pub fn known_types(&self) -> Vec<TypeName> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.values().map(|known| known.record.name.clone()).collect()
+    }
+
+    /// Records that an object has accepted a revision.
+    pub fn revision_accepted(&self, id: &ObjectId, revision: u32) {
+        self.stats.revision_accepted(id, revision);
+    }
+
+    /// Records that an object stays on its old code because this revision failed.
+    pub fn revision_pinned(&self, id: &ObjectId, revision: u32, why: String) {
+        self.stats.revision_pinned(id, revision, why);
+    }
+
+    /// Records that a call of an object failed with this revision.
+    pub fn faulted(&self, id: &ObjectId, revision: u32) {
+        self.stats.faulted(id, revision);
+    }
+
+    /// Returns the upgrade statistics of a revision on this node.
+    #[must_use]
+    pub fn taken(&self, type_name: &str, revision: u32) -> UpgradeStats {
+        self.stats.upgrades(type_name, revision)
+    }
+}

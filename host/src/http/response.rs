@@ -1,0 +1,104 @@
+//! Builds successful responses.
+//!
+//! On the path of a call, only numbers are formatted, and the reply's bytes are sent as the object returned them.
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use serde::Serialize;
+
+use super::Reply;
+use super::conditions::{self, Known};
+use super::response_body::Content;
+use crate::activation::Done;
+use crate::id::NodeId;
+
+pub(super) const NODE: HeaderName = HeaderName::from_static("highlander-node");
+pub(super) const VERSION: HeaderName = HeaderName::from_static("highlander-version");
+pub(super) const EPOCH: HeaderName = HeaderName::from_static("highlander-epoch");
+pub(super) const REVISION: HeaderName = HeaderName::from_static("highlander-revision");
+/// The object's owner, if another node responds.
+pub(super) const OWNER: HeaderName = HeaderName::from_static("highlander-owner");
+pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// Initial capacity of the headers. `HeaderMap` keeps some of its slots free; reserving room for all headers
+/// avoids growing it.
+const HEADER_COUNT: usize = 12;
+
+/// Caching of read responses: only by the client itself, and revalidated before each use.
+const REVALIDATED: HeaderValue = HeaderValue::from_static("private, no-cache");
+
+/// Returns the response to a completed call. `owner` is set if another node executed it.
+pub(super) fn done(done: Done, owner: Option<&NodeId>) -> Reply {
+    let tag = conditions::tag(&done);
+    let mut reply = untagged(done, owner);
+    reply.headers_mut().insert(ETAG, tag);
+    reply
+}
+
+/// Returns the cacheable response to a read, without a body if the client has it cached.
+pub(super) fn read(mut done: Done, owner: Option<&NodeId>, known: &Known<'_>) -> Reply {
+    let (tag, version) = (conditions::tag_of_read(&done), done.version);
+    let is_known = known.has(&tag, version);
+    if is_known {
+        done.reply = Bytes::new();
+    }
+    let mut reply = untagged(done, owner);
+    if is_known {
+        *reply.status_mut() = StatusCode::NOT_MODIFIED;
+        // Without a body there is no content type.
+        reply.headers_mut().remove(CONTENT_TYPE);
+    }
+    let headers = reply.headers_mut();
+    headers.insert(ETAG, tag);
+    headers.insert(CACHE_CONTROL, REVALIDATED);
+    reply
+}
+
+/// Returns the response to a read of data that can change without a new version, so it must not be cached.
+pub(super) fn of_the_moment(done: Done, owner: Option<&NodeId>) -> Reply {
+    let mut reply = untagged(done, owner);
+    reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
+}
+
+fn untagged(done: Done, owner: Option<&NodeId>) -> Reply {
+    let mut reply = Response::new(Content::whole(done.reply));
+    let headers = reply.headers_mut();
+    headers.reserve(HEADER_COUNT);
+    headers.insert(CONTENT_TYPE, JSON);
+    headers.insert(VERSION, HeaderValue::from(done.version));
+    headers.insert(EPOCH, HeaderValue::from(done.epoch));
+    headers.insert(REVISION, HeaderValue::from(done.revision));
+    if done.replayed {
+        headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    if let Some(owner) = owner {
+        name_owner(headers, owner);
+    }
+    reply
+}
+
+/// Adds the object's owner. The name of a node of this program is always a valid header value.
+pub(super) fn name_owner(headers: &mut HeaderMap, owner: &NodeId) {
+    if let Ok(name) = HeaderValue::from_str(owner.as_str()) {
+        headers.insert(OWNER, name);
+    }
+}
+
+/// Returns a JSON document of the host.
+pub(super) fn json(status: StatusCode, document: &impl Serialize) -> Reply {
+    // The documents are plain data, which can always be serialized.
+    let bytes = serde_json::to_vec(document).unwrap_or_default();
+    let mut reply = Response::new(Content::whole(bytes));
+    *reply.status_mut() = status;
+    reply.headers_mut().insert(CONTENT_TYPE, JSON);
+    reply
+}
+
+/// Returns text of a fixed media type.
+pub(super) fn text(media_type: &'static str, text: impl Into<Bytes>) -> Reply {
+    let mut reply = Response::new(Content::whole(text));
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    reply
+}

@@ -1,0 +1,114 @@
+//! Location and status of an object: its owner, and whether it is cold, warm or resident. Queries activate nothing
+//! and change nothing.
+
+use super::{Node, no_session};
+use crate::error::{Error, ErrorCode};
+use crate::id::{NodeId, ObjectId};
+use crate::store::Store as _;
+use crate::store::record::{Epoch, Version, codec};
+
+/// Storage tier of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tier {
+    /// The object is only in the store.
+    Cold,
+    /// The object is claimed, with its state in memory.
+    Warm,
+    /// The object is claimed, with an instance.
+    Resident,
+}
+
+impl Tier {
+    /// Returns the tier as a string.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cold => "cold",
+            Self::Warm => "warm",
+            Self::Resident => "resident",
+        }
+    }
+}
+
+/// Location and status of an object, available without activating it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectLocation {
+    /// Node that owns the object, if any.
+    pub owner: Option<NodeId>,
+    /// Storage tier.
+    pub tier: Tier,
+    /// Committed version; 0 if the object was never changed.
+    pub version: Version,
+    /// Epoch of that version.
+    pub epoch: Epoch,
+    /// Revision that runs, or that wrote the record; 0 if there is neither.
+    pub revision: u32,
+    /// Whether the object exists: it was changed and is not deleted.
+    pub exists: bool,
+    /// Number of waiting calls.
+    pub mailbox_len: usize,
+    /// Object that the running call has called and waits for, if any.
+    pub waits_for: Option<ObjectId>,
+}
+
+impl Node {
+    /// Returns the object that the running call of one of this node's objects waits for, if any.
+    #[must_use]
+    pub fn waits_for(&self, id: &ObjectId) -> Option<ObjectId> {
+        self.current_session()?.ctx.table.get(id)?.status()?.waits_for
+    }
+
+    /// Returns the revisions of an object that is active on this node: the one that its next call runs, and the one
+    /// that it has adopted.
+    #[must_use]
+    pub fn revisions_of(&self, id: &ObjectId) -> Option<[u32; 2]> {
+        let position = self.current_session()?.ctx.table.get(id)?.status()?;
+        Some([position.revision, position.own_revision])
+    }
+
+    /// Returns the location and status of an object, from memory or else from its record. Activates nothing.
+    ///
+    /// # Errors
+    /// The registry or the store does not answer, or the record is invalid.
+    pub async fn locate(&self, id: &ObjectId) -> Result<ObjectLocation, Error> {
+        self.catalog.current(id.type_name()).await?;
+        let session = self.current_session().ok_or_else(|| *no_session(id))?;
+        let around = &session.ctx;
+        let owner = around.registry.owner(id).await;
+        let owner =
+            owner.map_err(|error| Error::new(ErrorCode::RegistryUnavailable, error.to_string()))?;
+        if let Some(live) = around.table.get(id).and_then(|cell| cell.status()) {
+            let is_resident = around.instances.contains(id);
+            return Ok(ObjectLocation {
+                owner,
+                tier: if is_resident { Tier::Resident } else { Tier::Warm },
+                version: live.version,
+                epoch: live.epoch,
+                revision: live.revision,
+                exists: live.exists,
+                mailbox_len: live.mailbox_len,
+                waits_for: live.waits_for,
+            });
+        }
+        let blob = self.store.get(&id.blob_key()).await;
+        let blob =
+            blob.map_err(|error| Error::new(ErrorCode::StoreUnavailable, error.to_string()))?;
+        let record = blob.map(|blob| codec::decode(id, &blob.bytes)).transpose();
+        let record = record.map_err(|error| {
+            Error::new(
+                ErrorCode::RecordDamaged,
+                format!("the record of {id} was rejected: {error}"),
+            )
+        })?;
+        Ok(ObjectLocation {
+            owner,
+            tier: Tier::Cold,
+            version: record.as_ref().map_or(0, |record| record.version),
+            epoch: record.as_ref().map_or(0, |record| record.epoch),
+            revision: record.as_ref().map_or(0, |record| record.revision),
+            exists: record.is_some_and(|record| record.state.is_some()),
+            mailbox_len: 0,
+            waits_for: None,
+        })
+    }
+}

@@ -1,0 +1,45 @@
+//! A guest whose schemas are not JSON, let alone JSON Schemas. It is written against the WIT world without the SDK,
+//! and must be rejected on upload.
+
+#![cfg(target_family = "wasm")]
+#![allow(unsafe_code, reason = "the exports generated from the WIT world need it")]
+
+use contract::behavior::{
+    Call, Description, Guest, Handler, HandlerError, HandlerKind, ObjectId, RestoreError,
+};
+
+struct Malformed;
+
+impl Guest for Malformed {
+    fn describe() -> Description {
+        Description {
+            name: "malformed-schema".to_owned(),
+            documentation: String::new(),
+            schema_version: 1,
+            state_content_type: "application/json".to_owned(),
+            state_schema: "{ this is not JSON".to_owned(),
+            handlers: vec![Handler {
+                name: "lie".to_owned(),
+                kind: HandlerKind::Query,
+                documentation: String::new(),
+                argument_schema: "42".to_owned(),
+                reply_schema: String::new(),
+            }],
+            publish_state: false,
+        }
+    }
+
+    fn restore(_: ObjectId, _: Option<Vec<u8>>, _: u32) -> Result<(), RestoreError> {
+        Ok(())
+    }
+
+    fn handle(_: Call) -> Result<Vec<u8>, HandlerError> {
+        Ok(b"null".to_vec())
+    }
+
+    fn snapshot() -> Vec<u8> {
+        b"null".to_vec()
+    }
+}
+
+contract::bindings::export!(Malformed with_types_in contract::bindings);
