@@ -13,7 +13,7 @@ use clap::{Args, ValueEnum};
 use crate::process::{self, Stopwatch};
 use crate::script::Options as ScriptOptions;
 use crate::workspace::{self, Workspace};
-use crate::{cluster, demo, guests, install, tidy};
+use crate::{cluster, demo, guests, install, msrv, tidy};
 
 mod iterations;
 mod test_summary;
@@ -74,6 +74,8 @@ enum Step {
     Cluster,
     /// cargo doc, warnings are errors
     Doc,
+    /// the SDK with its oldest Rust version
+    Msrv,
     /// licences and sources of dependencies
     Deny,
 }
@@ -91,7 +93,9 @@ impl Step {
     /// Returns the steps that must succeed before this one can.
     fn needs(self) -> &'static [Self] {
         match self {
-            Self::BuildGuests | Self::Clippy | Self::Build | Self::Doc => &[Self::Setup],
+            Self::BuildGuests | Self::Clippy | Self::Build | Self::Doc | Self::Msrv => {
+                &[Self::Setup]
+            }
             Self::Test | Self::Demo | Self::Cluster => {
                 &[Self::Setup, Self::BuildGuests, Self::Build]
             }
@@ -131,6 +135,13 @@ impl Step {
                 let mut command = process::cargo(&root);
                 command.env("RUSTDOCFLAGS", "-D warnings");
                 process::run(command.args(["doc", "--workspace", "--no-deps"]))
+            }
+            Self::Msrv => {
+                let target = Workspace::load()?.target;
+                if let msrv::Outcome::NoToolchain = msrv::check(&root, &target)? {
+                    counts.skip_step();
+                }
+                Ok(())
             }
             Self::Deny => {
                 let arguments = ["deny", "check", "bans", "licenses", "sources"];

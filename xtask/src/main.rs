@@ -19,6 +19,7 @@ mod dist;
 mod expect;
 mod guests;
 mod install;
+mod msrv;
 mod node;
 mod process;
 mod prose;
