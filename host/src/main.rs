@@ -4,11 +4,13 @@
 
 use std::process::ExitCode;
 
+#[cfg(feature = "jemalloc")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// A background thread of the allocator returns memory to the system one second after it is freed, so that a node
 /// shrinks once its objects are unloaded.
+#[cfg(feature = "jemalloc")]
 #[allow(unsafe_code, reason = "the allocator reads its settings from a symbol of this name")]
 #[unsafe(export_name = "_rjem_malloc_conf")]
 pub static ALLOCATOR_SETTINGS: &[u8; 63] =

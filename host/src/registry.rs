@@ -10,6 +10,7 @@ pub mod claims;
 pub mod conformance;
 pub mod local;
 pub mod members;
+#[cfg(feature = "zookeeper")]
 pub mod zookeeper;
 
 use std::fmt;

@@ -3,6 +3,7 @@
 //! All components are wired here and nowhere else.
 
 mod adapters;
+#[cfg(feature = "zookeeper")]
 mod records;
 mod rlimit;
 mod session_gate;

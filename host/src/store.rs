@@ -4,11 +4,13 @@
 //! at the same moment. Every adapter passes [`conformance`]. The content of an object's blob is its [`record`].
 
 pub mod conformance;
+#[cfg(feature = "embedded")]
 pub mod embedded;
 pub mod health;
 pub mod memory;
 pub mod probe;
 pub mod record;
+#[cfg(feature = "s3")]
 pub mod s3;
 
 use std::fmt;
@@ -108,7 +110,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Writes the whole blob `name` if `condition` holds, and returns once it is durable.
     ///
     /// # Cancel safety
-    /// If the future is dropped, the write may or may not take place, as after [`Put::Undecided`].
+    /// If the future is dropped, the write may or may not take place, as after [`PutOutcome::Unknown`].
     async fn put(&self, name: &str, bytes: Bytes, condition: Condition) -> PutOutcome;
 
     /// Deletes the blob `name` if it exists.

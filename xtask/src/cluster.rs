@@ -64,7 +64,7 @@ fn build(workspace: &Workspace, is_debug: bool) -> Result<()> {
         // second time.
         cargo.args(["build", "--workspace", "--all-targets"]);
     } else {
-        cargo.args(["build", "--release", "--package", "highlander"]);
+        cargo.args(["build", "--profile", "quick", "--package", "highlander"]);
         cargo.args(["--package", "highlander-s3-server"]);
     }
     process::run(&mut cargo)?;
@@ -84,7 +84,7 @@ struct Cluster {
 
 impl Cluster {
     fn start(workspace: Workspace, options: &Options) -> Result<Self> {
-        let binaries = workspace.target.join(if options.debug { "debug" } else { "release" });
+        let binaries = workspace.target.join(if options.debug { "debug" } else { "quick" });
         let folder = match options.once {
             true => Folder::temporary()?,
             false => Folder::keep(workspace.target.join("cluster"))?,
@@ -187,7 +187,7 @@ impl Cluster {
     fn here(&self, line: &str) -> String {
         let line = self.cast.rewrite(line).replace(FOLDER, &shell::shown(self.folder.path()));
         let binaries = self.binaries.display().to_string();
-        line.replace("$PWD/target/release", &binaries)
+        line.replace("$PWD/target/quick", &binaries)
     }
 
     /// Prints the script, and waits for Ctrl-C.

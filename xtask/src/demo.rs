@@ -38,7 +38,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let workspace = Workspace::load()?;
-    install::ensure_all(&workspace.root)?;
+    install::ensure_wasm_target(&workspace.root)?;
     let mut demo = Demo::new(workspace, options)?;
     let outcome = demo.run_all(options.once);
     if outcome.is_err() {
@@ -94,9 +94,9 @@ impl Demo {
                 // With the build options of the tests, so that dependencies have the same features and nothing is
                 // built twice.
                 let debug = ["build", "--workspace", "--all-targets"];
-                let release = ["build", "--release", "--package", "highlander"];
+                let quick: Vec<_> = step.line.split(' ').skip(1).collect();
                 let mut cargo = process::cargo(root);
-                let cargo = if self.is_debug { cargo.args(debug) } else { cargo.args(release) };
+                let cargo = if self.is_debug { cargo.args(debug) } else { cargo.args(quick) };
                 process::run(cargo)?;
             }
             Does::BuildGuests(packages) => guests::build_only(packages)?,
@@ -120,7 +120,7 @@ impl Demo {
     }
 
     fn binaries(&self) -> PathBuf {
-        self.workspace.target.join(if self.is_debug { "debug" } else { "release" })
+        self.workspace.target.join(if self.is_debug { "debug" } else { "quick" })
     }
 
     fn start_node(&mut self) -> Result<()> {

@@ -4,11 +4,13 @@
 //! cannot be carried out results in a warning, not a failure.
 
 mod access;
+#[cfg(feature = "s3")]
 mod bucket;
 mod disk;
 mod ensemble;
 mod machine;
 mod network;
+#[cfg(feature = "zookeeper")]
 mod session;
 mod tools;
 
@@ -63,6 +65,15 @@ impl Finding {
     }
 }
 
+#[cfg(not(all(feature = "embedded", feature = "s3", feature = "zookeeper")))]
+impl Finding {
+    /// Reports that a check needs an adapter which this binary was built without.
+    fn left_out(check: &'static str, feature: &str) -> Self {
+        let error = crate::config::backends::left_out(feature);
+        Self::fail(check, error.message, error.hint.unwrap_or_default())
+    }
+}
+
 impl Doctor {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
         let config = super::load(self.config.as_deref())?;
@@ -77,10 +88,16 @@ impl Doctor {
         findings.extend(disk::check(&config.data_dir, config.store.kind).await);
         if config.registry.kind == RegistryKind::ZooKeeper {
             findings.extend(ensemble::check(&config.registry).await);
+            #[cfg(feature = "zookeeper")]
             findings.extend(session::check(&config).await);
+            #[cfg(not(feature = "zookeeper"))]
+            findings.push(Finding::left_out("ZooKeeper session", "zookeeper"));
         }
         if config.store.kind == StoreKind::S3 {
+            #[cfg(feature = "s3")]
             findings.extend(bucket::check(&config).await);
+            #[cfg(not(feature = "s3"))]
+            findings.push(Finding::left_out("bucket", "s3"));
         }
         findings.extend(network::check(&config).await);
         findings.push(machine::mappings(config.resident_max));

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use super::output;
 use crate::config;
 use crate::http::problem::Document;
+#[cfg(feature = "embedded")]
 use crate::store::embedded::OpenError;
 
 /// Exit code of the process.
@@ -77,6 +78,7 @@ impl Failure {
             return error.clone().into();
         }
         let failure = Self::environment(format!("{error:#}"));
+        #[cfg(feature = "embedded")]
         if error.chain().any(|cause| matches!(cause.downcast_ref(), Some(OpenError::InUse(_)))) {
             return failure.with_hint("each node needs a separate data directory: --data DIR");
         }

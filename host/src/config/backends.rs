@@ -5,10 +5,21 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Config, Error, secret};
+#[cfg(feature = "zookeeper")]
+use super::secret;
+use super::{Config, Error};
 use crate::registry::claims::Granularity;
+#[cfg(feature = "zookeeper")]
 use crate::registry::zookeeper;
+#[cfg(feature = "s3")]
 use crate::store::s3;
+
+/// Returns the error of a configuration that selects an adapter which this binary was built without.
+#[must_use]
+pub fn left_out(feature: &str) -> Error {
+    let text = format!("this binary was built without the Cargo feature {feature:?}");
+    Error::new(text).with_hint("use a binary that was built with the default features")
+}
 
 /// Registry implementation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,6 +125,7 @@ impl Config {
     ///
     /// # Errors
     /// The credentials file cannot be read or is malformed.
+    #[cfg(feature = "zookeeper")]
     pub fn zookeeper_options(&self, address: &str) -> Result<zookeeper::Options, Error> {
         let RegistryConfig { connect, credentials_file, tls_ca, tls_cert, tls_key, .. } =
             self.registry.clone();
@@ -143,6 +155,7 @@ impl Config {
     }
 
     /// Returns the S3 options.
+    #[cfg(feature = "s3")]
     #[must_use]
     pub fn s3_options(&self) -> s3::Options {
         let StoreConfig { bucket, prefix, endpoint, region, request_timeout, .. } =

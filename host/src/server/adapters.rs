@@ -1,33 +1,32 @@
 //! Opens and checks the adapters that the configuration selects.
 //!
-//! An unavailable backend is retried until it responds; a rejection ends the start with its reason. A remote store
-//! is used only after a probe has shown that it enforces conditional writes.
+//! A rejection by a backend ends the start with its reason. Each adapter with weight is a Cargo feature, and a
+//! configuration that selects one which was left out is an error.
+
+#[cfg(feature = "embedded")]
+mod embedded;
+#[cfg(feature = "s3")]
+mod s3;
+#[cfg(feature = "zookeeper")]
+mod zookeeper;
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 
-use super::records::{Place, Records};
 use super::session_gate::SessionGate;
 use crate::config::Config;
+#[cfg(not(all(feature = "embedded", feature = "s3", feature = "zookeeper")))]
+use crate::config::backends::left_out;
 use crate::config::backends::{RegistryKind, StoreKind};
 use crate::engine::wasmtime::{CompileLimits, Compiler, SandboxConfig, WasmtimeEngine};
 use crate::metrics::compilations::Compilations;
 use crate::node::Ports;
 use crate::registry::Sessions;
 use crate::registry::local::{Directory, LocalSessions};
-use crate::registry::zookeeper::ZooKeeperSessions;
-use crate::store::embedded::Embedded;
-use crate::store::s3::S3;
-use crate::store::{Store, probe};
-
-/// Minimum and maximum backoff between two probes of an unavailable store.
-const CHECK_PAUSE_MIN: Duration = Duration::from_millis(250);
-const CHECK_PAUSE_MAX: Duration = Duration::from_secs(5);
+use crate::store::Store;
 
 /// Ports of a node, with their handles.
 pub(super) struct Opened {
@@ -86,78 +85,22 @@ fn find_sessions(
             let sessions = LocalSessions::new(Directory::new(), &config.node_name(), address);
             Ok((Arc::new(sessions), "local".to_owned()))
         }
-        RegistryKind::ZooKeeper => {
-            let mut options = config.zookeeper_options(address)?;
-            let place = Place {
-                registry: options.connect.clone(),
-                name: config.store_name(),
-                endpoint: config.store.endpoint.clone().unwrap_or_default(),
-            };
-            let records = Records::new(Arc::clone(store), place, &config.data_dir);
-            options.store = Some(Arc::new(records));
-            let about = format!(
-                "zookeeper at {}, where this node has the address {address}",
-                options.connect
-            );
-            Ok((Arc::new(ZooKeeperSessions::new(options)), about))
-        }
+        #[cfg(feature = "zookeeper")]
+        RegistryKind::ZooKeeper => zookeeper::sessions(config, address, store),
+        #[cfg(not(feature = "zookeeper"))]
+        RegistryKind::ZooKeeper => Err(left_out("zookeeper").into()),
     }
 }
 
 async fn open_store(config: &Config) -> anyhow::Result<(Arc<dyn Store>, String)> {
     match config.store.kind {
-        StoreKind::Embedded => {
-            let dir = &config.data_dir;
-            let about = format!("embedded (conditional writes enforced) in {}", dir.display());
-            Ok((Arc::new(open_embedded(dir)?), about))
-        }
-        StoreKind::S3 => {
-            let options = config.s3_options();
-            let place = match &options.endpoint {
-                Some(endpoint) => format!("{} at {endpoint}", options.bucket),
-                None => options.bucket.clone(),
-            };
-            let store = S3::connect(options).await?;
-            verify(&store).await?;
-            let about = format!("s3 (conditional writes verified) in bucket {place}");
-            Ok((Arc::new(store), about))
-        }
-    }
-}
-
-fn open_embedded(dir: &Path) -> anyhow::Result<Embedded> {
-    Embedded::open(&dir.join("store"))
-        .with_context(|| format!("cannot open the store in {}", dir.display()))
-}
-
-/// Probes a store until it is known whether it enforces conditions.
-async fn verify(store: &dyn Store) -> anyhow::Result<()> {
-    let mut pause = CHECK_PAUSE_MIN;
-    loop {
-        match probe::check(store).await {
-            Ok(()) => return Ok(()),
-            // The store responds. Other nodes that start at the same time are probing it, so wait for a turn.
-            Err(error @ probe::Error::Busy) => {
-                tracing::debug!("{error}");
-                pause = CHECK_PAUSE_MIN;
-            }
-            Err(probe::Error::Unavailable(why)) => {
-                tracing::warn!("the store does not respond yet; trying again: {why}");
-            }
-            Err(error) => return Err(error.into()),
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(CHECK_PAUSE_MAX);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::memory::Memory;
-
-    #[tokio::test]
-    async fn a_store_that_answers_is_verified_at_once() {
-        verify(&Memory::new()).await.unwrap();
+        #[cfg(feature = "embedded")]
+        StoreKind::Embedded => embedded::open(&config.data_dir),
+        #[cfg(not(feature = "embedded"))]
+        StoreKind::Embedded => Err(left_out("embedded").into()),
+        #[cfg(feature = "s3")]
+        StoreKind::S3 => s3::connect(config).await,
+        #[cfg(not(feature = "s3"))]
+        StoreKind::S3 => Err(left_out("s3").into()),
     }
 }

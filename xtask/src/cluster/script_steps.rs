@@ -34,7 +34,7 @@ pub(super) const OBJECT: &str = "counter/hits";
 pub(super) const STEPS: &[Step<Does>] = &[
     Step {
         why: "In another terminal, use the `highlander` that was just built.",
-        line: r#"export PATH="$PWD/target/release:$PATH""#,
+        line: r#"export PATH="$PWD/target/quick:$PATH""#,
         does: Does::FindHost,
     },
     run(

@@ -32,8 +32,8 @@ const HELLO: &str = r#"{"title":"Hello","completed":false,"color":"blue"}"#;
 /// Steps of the script, in order.
 pub(super) const STEPS: &[Step<Does>] = &[
     Step {
-        why: "Build the host. The first build takes minutes, because the host contains a compiler for WebAssembly.",
-        line: "cargo build --release --package highlander",
+        why: "Build the host for one node. This takes minutes: the host contains a compiler for WebAssembly.",
+        line: "cargo build --profile quick --package highlander --no-default-features --features embedded",
         does: Does::BuildHost,
     },
     Step {
@@ -43,7 +43,7 @@ pub(super) const STEPS: &[Step<Does>] = &[
     },
     Step {
         why: "Use the `highlander` that was just built.",
-        line: r#"export PATH="$PWD/target/release:$PATH""#,
+        line: r#"export PATH="$PWD/target/quick:$PATH""#,
         does: Does::FindHost,
     },
     Step {

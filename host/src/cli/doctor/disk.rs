@@ -16,7 +16,9 @@ use super::Finding;
 use crate::clock::BootTime;
 use crate::config::backends::StoreKind;
 use crate::id::Hex;
+#[cfg(feature = "embedded")]
 use crate::store::embedded::Embedded;
+#[cfg(feature = "embedded")]
 use crate::store::{Condition, ETag, PutOutcome, Store};
 
 const SYNC_COUNT: usize = 15;
@@ -114,7 +116,13 @@ fn median_sync(path: &Path) -> io::Result<Duration> {
     Ok(times.get(SYNC_COUNT / 2).copied().unwrap_or_default())
 }
 
+#[cfg(not(feature = "embedded"))]
+async fn store(_: &Path) -> Finding {
+    Finding::left_out("conditional writes", "embedded")
+}
+
 /// Makes four conditional writes, two of which must fail.
+#[cfg(feature = "embedded")]
 async fn store(folder: &Path) -> Finding {
     const CHECK: &str = "conditional writes";
     let mend =
@@ -131,6 +139,7 @@ async fn store(folder: &Path) -> Finding {
     }
 }
 
+#[cfg(feature = "embedded")]
 async fn try_conditions(store: &dyn Store) -> Result<(), String> {
     let put = async |content: &'static str, condition| {
         store.put("doctor", content.into(), condition).await
