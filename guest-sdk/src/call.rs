@@ -19,7 +19,7 @@ use crate::writing;
 /// ```
 /// use highlander_sdk::prelude::*;
 ///
-/// let error = CallError::from(Rejection::new("full", "the list is full"));
+/// let error = HandlerError::from(Rejection::new("full", "the list is full"));
 /// assert_eq!(error.to_string(), "full: the list is full");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

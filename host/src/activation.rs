@@ -1,8 +1,8 @@
 //! Life cycle of one object on this node, from claim to release; enforces S1 to S8.
 //!
 //! [`machine`] makes all decisions. It is a pure function of its state, an event and the time, without I/O, clock or
-//! randomness. [`cell`] is the object's entry in the node's [`table`], [`offer`](mod@offer) delivers events to it,
-//! and [`task`] performs the machine's actions.
+//! randomness. [`slot`] is the object's entry in the node's [`table`], [`dispatch`](mod@dispatch) delivers events to
+//! it, and [`driver`] performs the machine's actions.
 
 pub mod alarm_timers;
 pub mod context;
@@ -59,9 +59,9 @@ pub enum Operation {
         publish_state: bool,
     },
     /// Fires the earliest due alarm, if any, and updates the wake-up index entry. The reply is
-    /// [`effects::shown::Woken`].
+    /// [`effects::view::WakeResult`].
     Wake,
-    /// The object's alarms and messages. The reply is [`effects::shown::Shown`].
+    /// The object's alarms and messages. The reply is [`effects::view::EffectsView`].
     ShowEffects,
     /// Retries or discards dead letters: the one with this number, or all. The reply is their count.
     DeadLetters {
@@ -111,7 +111,7 @@ pub enum Consistency {
 pub struct IdempotencyKey {
     /// Key chosen by the caller.
     pub key: Arc<str>,
-    /// Fingerprint of the call that the key was used for; see [`answered::fingerprint`].
+    /// Fingerprint of the call that the key was used for; see [`idempotency::fingerprint`].
     pub fingerprint: [u8; 8],
 }
 

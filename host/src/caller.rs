@@ -65,7 +65,7 @@ impl Caller {
     /// if authentication is disabled.
     ///
     /// # Errors
-    /// [`Code::Forbidden`] with the missing scope.
+    /// [`ErrorCode::Forbidden`] with the missing scope.
     pub fn check(&self, right: Permission<'_>) -> Result<(), Error> {
         let may = match self {
             Self::Anonymous => true,

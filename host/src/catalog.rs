@@ -145,7 +145,7 @@ impl Catalog {
     /// Returns the current revision of a type.
     ///
     /// # Errors
-    /// [`Code::UnknownType`] if nothing is deployed under the name; other codes if the store or the engine fails.
+    /// [`ErrorCode::UnknownType`] if nothing is deployed under the name; other codes if the store or the engine fails.
     pub async fn current(&self, type_name: &str) -> Result<Arc<Revision>, Error> {
         self.get(type_name).await?.current()
     }
@@ -154,7 +154,7 @@ impl Catalog {
     /// `has_state` states whether the record holds a state.
     ///
     /// # Errors
-    /// As [`current`](Self::current); [`Code::StateUnreadable`] if the state belongs to a removed type of the same
+    /// As [`current`](Self::current); [`ErrorCode::StateUnreadable`] if the state belongs to a removed type of the same
     /// name.
     pub async fn resolve(
         &self,
@@ -191,7 +191,7 @@ impl Catalog {
     /// Returns the code that a record names, and compiles it if necessary.
     ///
     /// # Errors
-    /// [`Code::RevisionNotFound`] if it has been collected; other codes if the store or the engine fails.
+    /// [`ErrorCode::RevisionNotFound`] if it has been collected; other codes if the store or the engine fails.
     pub async fn revision(&self, type_name: &str, code: &CodeId) -> Result<Arc<Revision>, Error> {
         if let Some(ready) = self.ready(type_name, code.revision)
             && ready.digest == code.component

@@ -1,6 +1,6 @@
 //! Operator configuration: one table of keys ([`keys`]), read from a file and from the environment ([`source`]).
 //!
-//! Each value is validated once, first alone ([`value`]) and then together with the others ([`agree`]), and is
+//! Each value is validated once, first alone ([`parse`]) and then together with the others ([`validate`]), and is
 //! valid from then on. This module performs no network or store I/O. Each setting has one spelling: sizes and
 //! times without a unit and unknown keys are rejected. Secrets are in separate files ([`secret`], [`auth`]), never
 //! in a [`Config`].

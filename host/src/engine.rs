@@ -276,7 +276,7 @@ pub trait OutboundCalls: fmt::Debug + Send + Sync + 'static {
     /// Calls a handler of another object and waits for its JSON reply.
     ///
     /// # Errors
-    /// See [`OutwardError`].
+    /// See [`OutboundError`].
     ///
     /// # Cancel safety
     /// If the future is dropped, the call may have taken effect, or may still.

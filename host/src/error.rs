@@ -195,7 +195,7 @@ pub struct Error {
     pub message: String,
     /// Suggested next step, if there is something to enter or change.
     pub hint: Option<String>,
-    /// The object's rejection, for [`Code::ObjectRejected`].
+    /// The object's rejection, for [`ErrorCode::ObjectRejected`].
     pub rejection: Option<Box<Rejection>>,
     /// Time after which a retry may succeed.
     pub retry_after: Option<Duration>,

@@ -1,8 +1,8 @@
 //! HTTP API, version 1: parses requests into calls and renders their results as responses.
 //!
-//! Malformed and unauthorized requests are rejected here ([`access`], [`cross_site`]), and every error has the
+//! Malformed and unauthorized requests are rejected here ([`auth`], [`csrf`]), and every error has the
 //! same format ([`problem`]). Routing is a pure function ([`route`]). Connection limits are enforced in
-//! [`accept`], [`timeout`], [`unsent`] and [`wire`]. Well-formed requests go to the router, which decides
+//! [`server`], [`idle_timeout`], [`unsent`] and [`connection_io`]. Well-formed requests go to the router, which decides
 //! everything about objects. [`peers`] is the client side of the same routes, for requests to other nodes.
 
 mod allow;

@@ -2,14 +2,14 @@
 //!
 //! The layers, from the bottom up; no module depends on one above it:
 //!
-//! - names, limits, trusted files, time, errors, callers, the context of a call ([`origin`]), a handler's effects
+//! - names, limits, trusted files, time, errors, callers, the context of a call ([`call_context`]), a handler's effects
 //!   other than its reply ([`effects`]), and metrics
 //! - [`events`]: committed changes for subscribers
 //! - the three ports [`registry`], [`store`] and [`engine`], with their adapters
 //! - [`catalog`] (the code of one type) and [`activation`] (the lifecycle of one object)
 //! - [`node`]: all objects of this process
 //! - [`router`]: the node that handles a call
-//! - [`rollout`], [`rehearsal`], [`removal`], [`collection`] and [`waking`]: background work of nodes, alone or
+//! - [`rollout`], [`rehearsal`], [`removal`], [`component_gc`] and [`wakeups`]: background work of nodes, alone or
 //!   together
 //! - [`http`] and [`cli`]: the edge
 

@@ -1,7 +1,7 @@
 //! All objects of this process: dispatches calls, unloads idle objects, and hands objects over when the node
 //! stops.
 //!
-//! A node passes through a sequence of registry sessions ([`life`]). Activations belong to one session and end
+//! A node passes through a sequence of registry sessions ([`session_loop`]). Activations belong to one session and end
 //! with it.
 
 mod drain;
@@ -239,7 +239,7 @@ impl Node {
     /// Dispatches one call to its object and waits for the answer.
     ///
     /// # Errors
-    /// Every [`Code`] that applies to calls; see `docs/errors.md`.
+    /// Every [`ErrorCode`] that applies to calls; see `docs/errors.md`.
     ///
     /// # Cancel safety
     /// A call that has started runs to its end; only the answer is lost.
@@ -267,14 +267,14 @@ impl Node {
         let (caller, answer) = oneshot::channel();
         let mut pending = (call, caller);
         loop {
-            let cell = match session.ctx.table.get(id) {
-                Some(cell) => cell,
+            let slot = match session.ctx.table.get(id) {
+                Some(slot) => slot,
                 None => {
                     self.admit(&session, id)?;
                     session.ctx.table.enter(id)
                 }
             };
-            match submit(&cell, pending.0, pending.1, &session.ctx).await {
+            match submit(&slot, pending.0, pending.1, &session.ctx).await {
                 None => break,
                 Some(returned) => pending = returned,
             }
@@ -313,12 +313,12 @@ impl Node {
     /// If the future is dropped, the object is still deactivated.
     pub async fn deactivate(&self, id: &ObjectId) -> bool {
         let Some(session) = self.current_session() else { return false };
-        let Some(cell) = session.ctx.table.get(id) else { return false };
-        let ended_before = cell.activations_ended();
+        let Some(slot) = session.ctx.table.get(id) else { return false };
+        let ended_before = slot.activations_ended();
         until(|| {
-            let is_over = cell.activations_ended() != ended_before;
+            let is_over = slot.activations_ended() != ended_before;
             if !is_over {
-                deactivate(&cell, Reason::Requested, &session.ctx);
+                deactivate(&slot, Reason::Requested, &session.ctx);
             }
             is_over
         })

@@ -90,8 +90,8 @@ impl Rehearsals {
     /// Runs a rehearsal from start to end.
     ///
     /// # Errors
-    /// [`Code::ComponentRefused`]; [`Code::Forbidden`] if `by` may not deploy the type; other codes if the store
-    /// or the engine fails. Objects that fail are not an error.
+    /// [`ErrorCode::ComponentRefused`]; [`ErrorCode::Forbidden`] if `by` may not deploy the type; other codes if the
+    /// store or the engine fails. Objects that fail are not an error.
     pub async fn run(
         &self,
         router: &Arc<Router>,
@@ -106,8 +106,8 @@ impl Rehearsals {
     /// Stores the component and registers its rehearsal, so that its progress can be queried.
     ///
     /// # Errors
-    /// [`Code::ComponentRefused`]; [`Code::Forbidden`] if `by` may not deploy the type; other codes if the store
-    /// or the engine fails.
+    /// [`ErrorCode::ComponentRefused`]; [`ErrorCode::Forbidden`] if `by` may not deploy the type; other codes if the
+    /// store or the engine fails.
     ///
     /// # Cancel safety
     /// The component may or may not have been stored. If it was, it is removed a day later.
@@ -219,7 +219,7 @@ async fn chosen(
 /// Rejects a deployment whose rehearsal failed.
 ///
 /// # Errors
-/// [`Code::RehearsalFailed`] with the causes.
+/// [`ErrorCode::RehearsalFailed`] with the causes.
 pub fn passed(rehearsal: &Rehearsal) -> Result<(), Error> {
     let Rehearsed { tried, failed, causes, .. } = &rehearsal.rehearsed;
     if *failed == 0 {

@@ -2,7 +2,7 @@
 //! nodes.
 //!
 //! A type that has objects is removed only on request (`force`). Their records stay in the store, and other code
-//! opens them only on request (`catalog/removal.rs`). `collection` later removes the components that are no longer
+//! opens them only on request (`catalog/removal.rs`). `component_gc` later removes the components that are no longer
 //! needed.
 
 #[cfg(test)]
@@ -31,10 +31,10 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Removes a type. Returns the number of objects left in the store; [`COUNT_MAX`] means that many or more.
 ///
 /// # Errors
-/// [`Code::UnknownType`]; [`Code::TypeInUse`] if it has objects and `force` is not set;
-/// [`Code::DeploymentConflict`] while a revision is being rolled out; [`Code::RecordDamaged`] if the record of the
-/// type is damaged and `force` is not set; [`Code::OutcomeUnknown`] if the type was removed but a node has not
-/// reported that its objects ended; other codes if the store fails.
+/// [`ErrorCode::UnknownType`]; [`ErrorCode::TypeInUse`] if it has objects and `force` is not set;
+/// [`ErrorCode::DeploymentConflict`] while a revision is being rolled out; [`ErrorCode::RecordDamaged`] if the record
+/// of the type is damaged and `force` is not set; [`ErrorCode::OutcomeUnknown`] if the type was removed but a node has
+/// not reported that its objects ended; other codes if the store fails.
 ///
 /// # Cancel safety
 /// The type may have been removed.

@@ -36,8 +36,8 @@ const FOLLOW_MAX: Duration = Duration::from_mins(2);
 /// Deploys a component. If `is_followed`, waits until every node serves it.
 ///
 /// # Errors
-/// As [`Node::deploy`](crate::node::Node::deploy); [`Code::RevisionRolledBack`] if it failed on too many objects,
-/// or a node could not run it; [`Code::OutcomeUnknown`] if it takes too long, in which case the roll-out
+/// As [`Node::deploy`](crate::node::Node::deploy); [`ErrorCode::RevisionRolledBack`] if it failed on too many objects,
+/// or a node could not run it; [`ErrorCode::OutcomeUnknown`] if it takes too long, in which case the roll-out
 /// continues.
 ///
 /// # Cancel safety
@@ -58,8 +58,8 @@ pub async fn deploy(
 /// Makes an older revision current. If `is_followed`, waits until every node serves it.
 ///
 /// # Errors
-/// [`Code::UnknownType`], [`Code::RevisionNotFound`], [`Code::DeploymentConflict`],
-/// [`Code::IdempotencyKeyReused`], and those of [`deploy`].
+/// [`ErrorCode::UnknownType`], [`ErrorCode::RevisionNotFound`], [`ErrorCode::DeploymentConflict`],
+/// [`ErrorCode::IdempotencyKeyReused`], and those of [`deploy`].
 ///
 /// # Cancel safety
 /// A roll-back that has begun continues.

@@ -3,7 +3,7 @@
 //! A call to an object that is active here stays on this node. For other objects, the router uses the cached
 //! owner, or else the node that placement prefers, and forwards the call before any node claims the object. A call
 //! to a cold object therefore costs one claim and one read, whichever node receives it. A node that is not the
-//! owner replies with the owner that it last saw, and the cache is corrected. `decide` holds the routing policy
+//! owner replies with the owner that it last saw, and the cache is corrected. `policy` holds the routing policy
 //! without side effects, and this module carries it out. The router never queries the registry while it routes a
 //! call.
 

@@ -23,29 +23,29 @@ use crate::limits::OVERFLOW_WAIT;
 /// # Cancel safety
 /// Once polled, the call runs to completion even if the caller no longer waits for the answer.
 pub async fn submit(
-    cell: &Arc<Slot>,
+    slot: &Arc<Slot>,
     call: Call,
     caller: ReplySender,
-    around: &Arc<SessionContext>,
+    ctx: &Arc<SessionContext>,
 ) -> Option<(Call, ReplySender)> {
     let must_begin = {
-        let mut core = cell.lock();
+        let mut core = slot.lock();
         if core.is_removed {
             return Some((call, caller));
         }
         let deadline = call.deadline;
-        let now = around.now(cell.id());
-        around.metrics.mailbox_length.observe(core.machine.mailbox_len() as f64);
+        let now = ctx.now(slot.id());
+        ctx.metrics.mailbox_length.observe(core.machine.mailbox_len() as f64);
         core.last_used = now.time;
         core.step(Input::Call(call, caller), now);
-        let is_in_overflow = core.machine.mailbox_len() > around.settings.mailbox_len;
+        let is_in_overflow = core.machine.mailbox_len() > ctx.settings.mailbox_len;
         let room = is_in_overflow.then(|| now.time + OVERFLOW_WAIT);
         let expiry =
             room.into_iter().chain(core.machine.next_wait_probe()).fold(deadline, Ord::min);
-        wake_driver(cell, &mut core, expiry)
+        wake_driver(slot, &mut core, expiry)
     };
     if must_begin {
-        start_inline(cell, around).await;
+        start_inline(slot, ctx).await;
     }
     None
 }
@@ -55,58 +55,54 @@ pub async fn submit(
 ///
 /// # Panics
 /// Outside of a tokio runtime.
-pub fn deactivate(cell: &Arc<Slot>, reason: Reason, around: &Arc<SessionContext>) {
-    send_event(cell, Input::Deactivate(reason), around);
+pub fn deactivate(slot: &Arc<Slot>, reason: Reason, ctx: &Arc<SessionContext>) {
+    send_event(slot, Input::Deactivate(reason), ctx);
 }
 
 /// Lets the object continue with work that waited for the lease to be valid again.
 ///
 /// # Panics
 /// Outside of a tokio runtime.
-pub fn wake(cell: &Arc<Slot>, around: &Arc<SessionContext>) {
-    send_event(cell, Input::Wake, around);
+pub fn wake(slot: &Arc<Slot>, ctx: &Arc<SessionContext>) {
+    send_event(slot, Input::Wake, ctx);
 }
 
 /// Requests that the object switch to this revision at its next call. Does nothing if no activation is live.
 ///
 /// # Panics
 /// Outside of a tokio runtime.
-pub fn want(cell: &Arc<Slot>, code: CodeId, around: &Arc<SessionContext>) {
-    send_event(cell, Input::RevisionWanted(code), around);
+pub fn want(slot: &Arc<Slot>, code: CodeId, ctx: &Arc<SessionContext>) {
+    send_event(slot, Input::RevisionWanted(code), ctx);
 }
 
 /// Requests that the object probe its wanted revision if it is otherwise idle.
 ///
 /// # Panics
 /// Outside of a tokio runtime.
-pub fn probe(cell: &Arc<Slot>, around: &Arc<SessionContext>) {
-    send_event(cell, Input::Probe, around);
+pub fn probe(slot: &Arc<Slot>, ctx: &Arc<SessionContext>) {
+    send_event(slot, Input::Probe, ctx);
 }
 
 /// Sends an event to the object and starts its task if needed.
 ///
 /// # Panics
 /// Outside of a tokio runtime.
-pub(super) fn send_event(
-    cell: &Arc<Slot>,
-    event: Input<ReplySender>,
-    around: &Arc<SessionContext>,
-) {
-    let mut core = cell.lock();
-    core.step(event, around.now(cell.id()));
-    if wake_driver(cell, &mut core, BootTime::FOREVER) {
+pub(super) fn send_event(slot: &Arc<Slot>, event: Input<ReplySender>, ctx: &Arc<SessionContext>) {
+    let mut core = slot.lock();
+    core.step(event, ctx.now(slot.id()));
+    if wake_driver(slot, &mut core, BootTime::FOREVER) {
         drop(core);
-        tokio::spawn(run(Arc::clone(cell), Arc::clone(around)));
+        tokio::spawn(run(Arc::clone(slot), Arc::clone(ctx)));
     }
 }
 
 /// Notifies a running task if there are actions or if it must wake by `expiry`; returns whether a new task must be
 /// started.
-fn wake_driver(cell: &Slot, core: &mut SlotState, expiry: BootTime) -> bool {
+fn wake_driver(slot: &Slot, core: &mut SlotState, expiry: BootTime) -> bool {
     let has_actions = !core.actions.is_empty();
     if core.has_task {
         if has_actions || expiry < core.wake_at {
-            cell.wakeup.notify_one();
+            slot.wakeup.notify_one();
         }
         return false;
     }
@@ -116,8 +112,8 @@ fn wake_driver(cell: &Slot, core: &mut SlotState, expiry: BootTime) -> bool {
 
 /// Starts the object's task. The first poll runs inline in the caller's task: most calls to a resident object finish
 /// in it and need no task switch.
-async fn start_inline(cell: &Arc<Slot>, around: &Arc<SessionContext>) {
-    let mut task = Box::pin(run(Arc::clone(cell), Arc::clone(around)));
+async fn start_inline(slot: &Arc<Slot>, ctx: &Arc<SessionContext>) {
+    let mut task = Box::pin(run(Arc::clone(slot), Arc::clone(ctx)));
     let first = |cx: &mut std::task::Context<'_>| Poll::Ready(Pin::new(&mut task).poll(cx));
     if std::future::poll_fn(first).await.is_pending() {
         tokio::spawn(task);

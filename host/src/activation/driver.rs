@@ -34,8 +34,8 @@ struct Finished {
 }
 
 struct Driver {
-    cell: Arc<Slot>,
-    around: Arc<SessionContext>,
+    slot: Arc<Slot>,
+    ctx: Arc<SessionContext>,
     /// Code of the current activation.
     revision: Option<Arc<Revision>>,
     /// Instance, while it is neither in use nor in the cache.
@@ -50,9 +50,9 @@ struct Driver {
     actions: Vec<Action<ReplySender>>,
 }
 
-/// Acts for `cell` until no work is left.
-pub(super) async fn run(cell: Arc<Slot>, around: Arc<SessionContext>) {
-    let mut task = Driver::new(cell, around);
+/// Acts for `slot` until no work is left.
+pub(super) async fn run(slot: Arc<Slot>, ctx: Arc<SessionContext>) {
+    let mut task = Driver::new(slot, ctx);
     loop {
         task.perform_all();
         if task.is_done() {
@@ -63,11 +63,11 @@ pub(super) async fn run(cell: Arc<Slot>, around: Arc<SessionContext>) {
 }
 
 impl Driver {
-    fn new(cell: Arc<Slot>, around: Arc<SessionContext>) -> Self {
-        let revision = cell.lock().revision.clone();
+    fn new(slot: Arc<Slot>, ctx: Arc<SessionContext>) -> Self {
+        let revision = slot.lock().revision.clone();
         Self {
-            cell,
-            around,
+            slot,
+            ctx,
             revision,
             resident: None,
             running: None,
@@ -83,7 +83,7 @@ impl Driver {
     fn perform_all(&mut self) {
         let mut actions = std::mem::take(&mut self.actions);
         loop {
-            std::mem::swap(&mut self.cell.lock().actions, &mut actions);
+            std::mem::swap(&mut self.slot.lock().actions, &mut actions);
             if actions.is_empty() {
                 break;
             }
@@ -103,19 +103,19 @@ impl Driver {
             Action::Run(run) => self.begin_run(run),
             Action::Probe(probe) => self.begin_probe(probe),
             Action::RevisionAccepted(code) => {
-                self.around.catalog.revision_accepted(self.cell.id(), code.revision)
+                self.ctx.catalog.revision_accepted(self.slot.id(), code.revision);
             }
             Action::RevisionPinned(code, why) => self.note_held_back(code.revision, why),
             Action::Quarantined(pause) => self.note_quarantine(pause),
             Action::DropInstance => {
                 self.resident = None;
-                self.around.instances.remove(self.cell.id());
+                self.ctx.instances.remove(self.slot.id());
             }
             Action::Committed(answers) => self.note_commit(answers),
             Action::Ended(reason) => self.note_end(reason),
             Action::Claim => {
                 self.activating_since = BootTime::now();
-                self.around.metrics.activations.inc();
+                self.ctx.metrics.activations.inc();
                 self.io = Some(self.claim());
             }
             Action::Load => self.io = Some(self.load()),
@@ -126,23 +126,23 @@ impl Driver {
             Action::Reread(pause) => self.io = Some(self.reread(pause)),
             Action::VerifyRecord(pause) => self.io = Some(self.prove(pause)),
             Action::Deliver(delivery) => {
-                let (cell, around) = (Arc::clone(&self.cell), Arc::clone(&self.around));
-                tokio::spawn(outbound::deliver(cell, around, *delivery));
+                let (slot, ctx) = (Arc::clone(&self.slot), Arc::clone(&self.ctx));
+                tokio::spawn(outbound::deliver(slot, ctx, *delivery));
             }
             Action::FindWaitPath(departure, callee) => {
-                let (cell, around) = (Arc::clone(&self.cell), Arc::clone(&self.around));
-                tokio::spawn(outbound::follow(cell, around, departure, callee));
+                let (slot, ctx) = (Arc::clone(&self.slot), Arc::clone(&self.ctx));
+                tokio::spawn(outbound::follow(slot, ctx, departure, callee));
             }
             Action::Publish(change) => self.publish(change),
             Action::ScheduleAlarm(at_ms) => {
-                self.around.alarm_timers.set(self.cell.id(), at_ms, wall_ms())
+                self.ctx.alarm_timers.set(self.slot.id(), at_ms, wall_ms());
             }
             Action::DeleteWakeupEntry(wake) => self.forget(&wake),
-            Action::Warn(text) => tracing::warn!(object = %self.cell.id(), "{text}"),
+            Action::Warn(text) => tracing::warn!(object = %self.slot.id(), "{text}"),
             Action::Release => {
                 // Drops a call, read or write that was given up.
                 if self.running.take().is_some() {
-                    self.around.probe_ended.notify_one();
+                    self.ctx.probe_ended.notify_one();
                 }
                 self.io = Some(self.release());
             }
@@ -172,7 +172,7 @@ impl Driver {
             biased;
             io = next(&mut self.io), if self.io.is_some() => self.done_io(io),
             finished = next(&mut self.running), if self.running.is_some() => self.ran(finished),
-            () = self.cell.wakeup.notified() => {}
+            () = self.slot.wakeup.notified() => {}
             () = tokio::time::sleep_until(wake_at.unwrap_or_else(Instant::now)), if wake_at.is_some() => {
                 self.step(Input::Wake);
             }
@@ -200,15 +200,15 @@ impl Driver {
         let is_probe = matches!(finished.event, Input::Probed(..));
         self.step(finished.event);
         if is_probe {
-            self.around.probe_ended.notify_one();
+            self.ctx.probe_ended.notify_one();
         }
     }
 
     /// Returns when the machine must wake. The time is also stored in the cell, so that a call with an earlier
     /// deadline notifies the task.
     fn wake_at(&self) -> Option<Instant> {
-        let mut core = self.cell.lock();
-        let wake_at = core.machine.next_wake(&self.around.settings);
+        let mut core = self.slot.lock();
+        let wake_at = core.machine.next_wake(&self.ctx.settings);
         core.wake_at = wake_at.unwrap_or(BootTime::FOREVER);
         wake_at.map(|at| Instant::now() + at.since(BootTime::now()))
     }
@@ -220,19 +220,17 @@ impl Driver {
         let is_shown = self.revision.as_ref().is_some_and(publish_state);
         let is_deleted = state.is_none();
         let shown = state.as_ref().filter(|_| is_shown).and_then(State::as_json).cloned();
-        self.around
-            .hub
-            .publish(self.cell.id(), events::Change { version, events, shown, is_deleted });
+        self.ctx.hub.publish(self.slot.id(), events::Change { version, events, shown, is_deleted });
     }
 
     fn step(&self, event: Input<ReplySender>) {
-        self.cell.lock().step(event, self.around.now(self.cell.id()));
+        self.slot.lock().step(event, self.ctx.now(self.slot.id()));
     }
 
     /// Puts the unused instance into the cache, where it may be evicted.
     fn keep_instance(&mut self) {
         if let Some(resident) = self.resident.take() {
-            self.around.instances.put(self.cell.id().clone(), resident);
+            self.ctx.instances.put(self.slot.id().clone(), resident);
         }
     }
 
@@ -242,7 +240,7 @@ impl Driver {
             return false;
         }
         self.keep_instance();
-        let mut core = self.cell.lock();
+        let mut core = self.slot.lock();
         if !core.actions.is_empty() || core.machine.is_batching() || core.machine.is_owing() {
             return false;
         }
@@ -253,7 +251,7 @@ impl Driver {
         if core.machine.is_cold() {
             core.is_removed = true;
             drop(core);
-            self.around.table.remove(&self.cell);
+            self.ctx.table.remove(&self.slot);
         }
         true
     }
@@ -268,14 +266,14 @@ impl Drop for Driver {
         if self.running.is_none() && self.io.is_none() && !std::thread::panicking() {
             return;
         }
-        let mut core = self.cell.lock();
-        *core = SlotState::new(self.cell.id().clone());
+        let mut core = self.slot.lock();
+        *core = SlotState::new(self.slot.id().clone());
         core.is_removed = true;
         core.activations_ended += 1;
         drop(core);
-        self.around.hub.ended(self.cell.id());
-        self.around.table.remove(&self.cell);
-        self.around.instances.remove(self.cell.id());
+        self.ctx.hub.ended(self.slot.id());
+        self.ctx.table.remove(&self.slot);
+        self.ctx.instances.remove(self.slot.id());
     }
 }
 

@@ -1,8 +1,8 @@
-//! Rules for an object's alarms and messages: pure functions over [`Dealings`], without clock, I/O or randomness.
+//! Rules for an object's alarms and messages: pure functions over [`DurableEffects`], without clock, I/O or randomness.
 //!
 //! [`alarms`] selects the due alarm and reschedules it, [`outbox`] selects the messages to deliver and those to give
-//! up, [`inbox`] detects duplicate messages of other objects, and [`waking`] computes when an inactive object must be
-//! woken.
+//! up, [`inbox`] detects duplicate messages of other objects, and [`wakeup_index`] computes when an inactive object
+//! must be woken.
 
 pub mod alarms;
 pub mod inbox;

@@ -1,6 +1,6 @@
 //! Activation as a pure state machine: (state, event, now) → (state, actions).
 //!
-//! It decides when to claim, load, run, write, answer and release; [`super::task`] performs these actions. It has no
+//! It decides when to claim, load, run, write, answer and release; [`super::driver`] performs these actions. It has no
 //! I/O, clock or randomness; the caller passes their results in with events and [`Now`].
 //!
 //! Invariants: one call runs at a time (O1), nothing leaves before the commit it depends on (S5), outcomes are
@@ -152,7 +152,7 @@ impl<T> Machine<T> {
             Input::Probe => self.probe(now, actions),
             Input::Probed(code, probed) => self.probed(code, probed, actions),
             Input::OutboundStarted(age, to, caller) => {
-                self.departing(age, to, caller, now, actions)
+                self.departing(age, to, caller, now, actions);
             }
             Input::OutboundFinished => self.returned(),
             Input::WaitPathFound(departure, path) => self.followed(departure, &path, actions),
@@ -179,7 +179,7 @@ impl<T> Machine<T> {
             && self.live.as_ref().is_some_and(|live| live.is_settled() && !live.is_delivering())
     }
 
-    /// Whether a write is delayed briefly to gather more calls: it needs [`Event::Wake`] to start.
+    /// Whether a write is delayed briefly to gather more calls: it needs [`Input::Wake`] to start.
     #[must_use]
     pub fn is_batching(&self) -> bool {
         self.live.as_ref().is_some_and(|live| live.is_gathering())
@@ -206,7 +206,7 @@ impl<T> Machine<T> {
         })
     }
 
-    /// Returns when [`Event::Wake`] is due if no other event occurs first.
+    /// Returns when [`Input::Wake`] is due if no other event occurs first.
     #[must_use]
     pub fn next_wake(&self, settings: &Settings) -> Option<BootTime> {
         let waiting =

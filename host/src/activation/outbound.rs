@@ -1,7 +1,7 @@
 //! Outbound calls of an object's handlers, and delivery of its outbox messages.
 //!
 //! A call leaves only after the state that its handler has read is committed, and a message only after the commit
-//! that contains it. The router implements [`Route`], which locates the other object.
+//! that contains it. The router implements [`ObjectCaller`], which locates the other object.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -67,8 +67,8 @@ impl OutboundPort {
 /// Outbound port of one running call.
 #[derive(Debug)]
 pub(super) struct OutboundHandle {
-    cell: Arc<Slot>,
-    around: Arc<SessionContext>,
+    slot: Arc<Slot>,
+    ctx: Arc<SessionContext>,
     origin: Origin,
     key: Option<Arc<str>>,
     deadline: BootTime,
@@ -81,13 +81,13 @@ pub(super) struct OutboundHandle {
 
 impl OutboundHandle {
     pub(super) fn of(
-        cell: &Arc<Slot>,
-        around: &Arc<SessionContext>,
+        slot: &Arc<Slot>,
+        ctx: &Arc<SessionContext>,
         run: &Run,
     ) -> Arc<dyn OutboundCalls> {
         Arc::new(Self {
-            cell: Arc::clone(cell),
-            around: Arc::clone(around),
+            slot: Arc::clone(slot),
+            ctx: Arc::clone(ctx),
             origin: run.origin.clone(),
             key: run.key.clone(),
             deadline: run.deadline,
@@ -98,7 +98,7 @@ impl OutboundHandle {
 
     /// Returns the chain of objects that wait for the objects called here.
     fn chain(&self) -> Chain {
-        let me = self.cell.id().clone();
+        let me = self.slot.id().clone();
         match &self.origin.chain {
             Some(chain) => chain.with(me),
             None => {
@@ -111,7 +111,7 @@ impl OutboundHandle {
     /// Waits until the state that the call has read is committed and may be acted upon.
     async fn depart(&self, age: ChainAge, to: &ObjectId) -> Result<(), OutboundError> {
         let (leave, left) = oneshot::channel();
-        send_event(&self.cell, Input::OutboundStarted(age, to.clone(), leave), &self.around);
+        send_event(&self.slot, Input::OutboundStarted(age, to.clone(), leave), &self.ctx);
         match left.await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(OutboundError::Unavailable(error.message)),
@@ -134,7 +134,7 @@ impl OutboundHandle {
             None => self.key.as_ref().map(|key| self.derived(key, count, &made.to)),
         };
         let operation = Operation::Handle { handler: made.handler, argument: made.argument };
-        let caller = Caller::Object(self.cell.id().clone());
+        let caller = Caller::Object(self.slot.id().clone());
         let key = key.map(|key| {
             let fingerprint = fingerprint(&operation, &caller);
             IdempotencyKey { key, fingerprint }
@@ -157,7 +157,7 @@ impl OutboundHandle {
     /// in each retry.
     fn derived(&self, key: &str, count: u64, to: &ObjectId) -> Arc<str> {
         let mut hash = sha2::Sha256::new();
-        for part in [key, self.cell.id().as_str(), to.as_str()] {
+        for part in [key, self.slot.id().as_str(), to.as_str()] {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }
@@ -176,16 +176,16 @@ impl OutboundCalls for OutboundHandle {
         })?;
         let to = &call.to;
         let unavailable = |why| OutboundError::Unavailable(format!("{to} was not called: {why}"));
-        let route = self.around.outbound.route();
+        let route = self.ctx.outbound.route();
         let route = route.ok_or_else(|| unavailable("this node cannot reach other objects"))?;
-        let place = self.around.calls_out.try_acquire();
+        let place = self.ctx.calls_out.try_acquire();
         let _place =
             place.map_err(|_| unavailable("too many calls of this node wait for other objects"))?;
         self.depart(chain.age(), to).await?;
         let (to, call) = self.call_of(call, chain)?;
-        self.around.metrics.calls_out.inc();
+        self.ctx.metrics.calls_out.inc();
         let answer = route.call(&to, call).await;
-        send_event(&self.cell, Input::OutboundFinished, &self.around);
+        send_event(&self.slot, Input::OutboundFinished, &self.ctx);
         answer.map(|done| done.reply).map_err(|error| told(*error))
     }
 }
@@ -229,49 +229,49 @@ fn is_failure(code: ErrorCode) -> bool {
 
 /// Follows the wait-for edges from `callee` across nodes (edge chasing) and reports the path to the machine.
 pub(super) async fn follow(
-    cell: Arc<Slot>,
-    around: Arc<SessionContext>,
+    slot: Arc<Slot>,
+    ctx: Arc<SessionContext>,
     departure: u32,
     callee: ObjectId,
 ) {
     let mut path = vec![callee];
-    let Some(route) = around.outbound.route() else { return };
+    let Some(route) = ctx.outbound.route() else { return };
     while path.len() < FOLLOW_LEN_MAX
         && let Some(last) = path.last()
         && let Some(next) = route.waits_for(last).await
-        && next != *cell.id()
+        && next != *slot.id()
         && !path.contains(&next)
     {
         path.push(next);
     }
-    send_event(&cell, Input::WaitPathFound(departure, path), &around);
+    send_event(&slot, Input::WaitPathFound(departure, path), &ctx);
 }
 
 /// Delivers a message to its receiver and reports the outcome to the sender.
-pub(super) async fn deliver(cell: Arc<Slot>, around: Arc<SessionContext>, delivery: Delivery) {
+pub(super) async fn deliver(slot: Arc<Slot>, ctx: Arc<SessionContext>, delivery: Delivery) {
     let Delivery { number, message, pause } = delivery;
     if !pause.is_zero() {
         tokio::time::sleep(jittered(pause)).await;
     }
     // During the pause the outbox may have changed, or the object may have moved to another node, which then
     // delivers.
-    let is_own = cell.lock().machine.is_bringing(&message.to, number);
-    if !is_own || !around.now(cell.id()).has_lease() {
-        return send_event(&cell, Input::Delivered(message.to, number, Delivered::NotYet), &around);
+    let is_own = slot.lock().machine.is_bringing(&message.to, number);
+    if !is_own || !ctx.now(slot.id()).has_lease() {
+        return send_event(&slot, Input::Delivered(message.to, number, Delivered::NotYet), &ctx);
     }
     let call = Call {
         operation: Operation::Handle {
             handler: message.handler.as_ref().into(),
             argument: message.argument.clone(),
         },
-        caller: Caller::Object(cell.id().clone()),
+        caller: Caller::Object(slot.id().clone()),
         origin: Origin { message: Some(number), ..Origin::default() },
         precondition: Precondition::None,
         key: None,
         consistency: Consistency::Lease,
         deadline: BootTime::now() + DELIVERY_TIMEOUT,
     };
-    let delivered = match around.outbound.route() {
+    let delivered = match ctx.outbound.route() {
         Some(route) => outcome(route.call(&message.to, call).await),
         None => Delivered::NotYet,
     };
@@ -280,8 +280,8 @@ pub(super) async fn deliver(cell: Arc<Slot>, around: Arc<SessionContext>, delive
         Delivered::Refused(_) => "refused",
         Delivered::NotYet => "not-yet",
     };
-    around.metrics.deliveries.with_label_values(&[word]).inc();
-    send_event(&cell, Input::Delivered(message.to, number, delivered), &around);
+    ctx.metrics.deliveries.with_label_values(&[word]).inc();
+    send_event(&slot, Input::Delivered(message.to, number, delivered), &ctx);
 }
 
 fn outcome(answer: Answer) -> Delivered {

@@ -155,7 +155,7 @@ pub enum Input<T> {
     WriteFinished(PutOutcome),
     /// Result of [`Action::Reread`].
     Reread(ReloadOutcome),
-    /// Result of [`Action::Prove`].
+    /// Result of [`Action::VerifyRecord`].
     RecordVerified(ReloadOutcome),
     /// [`Action::Release`] finished, successfully or not.
     Released,
@@ -170,8 +170,8 @@ pub enum Input<T> {
     OutboundStarted(ChainAge, ObjectId, T),
     /// The running call has received its answer from the other object.
     OutboundFinished,
-    /// Result of [`Action::Follow`]: the number of the departure, and the path of wait-for edges from the object that
-    /// it called.
+    /// Result of [`Action::FindWaitPath`]: the number of the departure, and the path of wait-for edges from the object
+    /// that it called.
     WaitPathFound(u32, Vec<ObjectId>),
     /// Result of [`Action::Deliver`].
     Delivered(ObjectId, u64, Delivered),

@@ -1,6 +1,6 @@
 //! Entry of one object in the table: its machine behind a lock, and the notification for its task.
 //!
-//! An object has at most one task, and a warm object has none: see [`super::offer`] and [`super::task`].
+//! An object has at most one task, and a warm object has none: see [`super::dispatch`] and [`super::driver`].
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -36,12 +36,12 @@ impl Table {
     #[must_use]
     pub fn enter(&self, id: &ObjectId) -> Arc<Slot> {
         let mut shard = self.shard(id);
-        if let Some(cell) = shard.get(id) {
-            return Arc::clone(cell);
+        if let Some(slot) = shard.get(id) {
+            return Arc::clone(slot);
         }
-        let cell = Arc::new(Slot::new(id.clone()));
-        shard.insert(id.clone(), Arc::clone(&cell));
-        cell
+        let slot = Arc::new(Slot::new(id.clone()));
+        shard.insert(id.clone(), Arc::clone(&slot));
+        slot
     }
 
     /// Returns the object's entry, if it has one.
@@ -51,10 +51,10 @@ impl Table {
     }
 
     /// Removes this entry, unless another has replaced it.
-    pub fn remove(&self, cell: &Arc<Slot>) {
-        let mut shard = self.shard(cell.id());
-        if shard.get(cell.id()).is_some_and(|found| Arc::ptr_eq(found, cell)) {
-            shard.remove(cell.id());
+    pub fn remove(&self, slot: &Arc<Slot>) {
+        let mut shard = self.shard(slot.id());
+        if shard.get(slot.id()).is_some_and(|found| Arc::ptr_eq(found, slot)) {
+            shard.remove(slot.id());
         }
         if shard.len() * SHRINK_FACTOR < shard.capacity() {
             let roomy = shard.len() * 2;
@@ -79,7 +79,7 @@ impl Table {
     pub fn select(&self, mut chosen: impl FnMut(&Arc<Slot>) -> bool) -> Vec<Arc<Slot>> {
         let mut selected = Vec::new();
         for shard in &self.shards {
-            selected.extend(lock(shard).values().filter(|cell| chosen(cell)).cloned());
+            selected.extend(lock(shard).values().filter(|slot| chosen(slot)).cloned());
         }
         selected
     }

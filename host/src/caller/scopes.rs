@@ -1,4 +1,4 @@
-//! Scopes of tokens and rights required by requests, with one mapping between them: [`Scope::gives`].
+//! Scopes of tokens and rights required by requests, with one mapping between them: [`Scope::grants`].
 //! The HTTP edge defines the right that each request requires.
 
 use std::fmt;

@@ -12,7 +12,7 @@ const BREAKS_MAX: usize = 100;
 /// Rejects a description that removes anything on which callers or stored states rely.
 ///
 /// # Errors
-/// [`Code::ComponentRefused`] with the list of breaking changes.
+/// [`ErrorCode::ComponentRefused`] with the list of breaking changes.
 pub fn compatible(present: &Description, new: &Description) -> Result<(), Error> {
     let mut breaks = Vec::new();
     let mut steps = schema::Steps::default();

@@ -31,9 +31,9 @@ impl Catalog {
     /// Each later one replaces its predecessor by a roll-out.
     ///
     /// # Errors
-    /// [`Code::ComponentRefused`] with the reason; [`Code::Forbidden`] if the caller may not deploy the type,
-    /// whose name is known only after the component is loaded; [`Code::IdempotencyKeyReused`];
-    /// [`Code::DeploymentConflict`] if another revision is being rolled out, or concurrent changes won every
+    /// [`ErrorCode::ComponentRefused`] with the reason; [`ErrorCode::Forbidden`] if the caller may not deploy the type,
+    /// whose name is known only after the component is loaded; [`ErrorCode::IdempotencyKeyReused`];
+    /// [`ErrorCode::DeploymentConflict`] if another revision is being rolled out, or concurrent changes won every
     /// attempt; other codes if the store or the engine fails. A rejected component changes nothing.
     ///
     /// # Cancel safety
@@ -123,8 +123,8 @@ impl Catalog {
     /// once.
     ///
     /// # Errors
-    /// Those of `change`; [`Code::DeploymentConflict`] if concurrent changes won every attempt;
-    /// [`Code::OutcomeUnknown`] if the change may have been applied; other codes if the store fails.
+    /// Those of `change`; [`ErrorCode::DeploymentConflict`] if concurrent changes won every attempt;
+    /// [`ErrorCode::OutcomeUnknown`] if the change may have been applied; other codes if the store fails.
     ///
     /// # Cancel safety
     /// The change may or may not have been applied.
@@ -174,9 +174,9 @@ impl Catalog {
     /// under another name.
     ///
     /// # Errors
-    /// [`Code::RecordDamaged`] if a newer host has written it; [`Code::DeploymentConflict`] if it is not damaged,
-    /// or changes concurrently; [`Code::OutcomeUnknown`] if the replacement may have been stored; other codes if
-    /// the store fails.
+    /// [`ErrorCode::RecordDamaged`] if a newer host has written it; [`ErrorCode::DeploymentConflict`] if it is not
+    /// damaged, or changes concurrently; [`ErrorCode::OutcomeUnknown`] if the replacement may have been stored; other
+    /// codes if the store fails.
     ///
     /// # Cancel safety
     /// The change may or may not have been made.

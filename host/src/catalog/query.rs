@@ -20,7 +20,7 @@ impl Catalog {
     /// Reads the record of a type.
     ///
     /// # Errors
-    /// [`UnknownType`](crate::error::Code::UnknownType), also for a removed type; other codes if the store fails.
+    /// [`UnknownType`](crate::error::ErrorCode::UnknownType), also for a removed type; other codes if the store fails.
     pub async fn revisions(&self, type_name: &str) -> Result<TypeRecord, Error> {
         let found = self.read(type_name).await?;
         let (record, _) = found.ok_or_else(|| unknown_type(type_name))?;

@@ -28,8 +28,8 @@ impl TypeRecord {
     /// Marks the type as removed. `objects` is the number of its objects.
     ///
     /// # Errors
-    /// [`Code::UnknownType`] if there is no such type, and [`Code::DeploymentConflict`] while a revision is being
-    /// rolled out.
+    /// [`ErrorCode::UnknownType`] if there is no such type, and [`ErrorCode::DeploymentConflict`] while a revision is
+    /// being rolled out.
     pub fn remove(&mut self, objects: u64, by: &Caller, now_ms: u64) -> Result<(), Error> {
         if self.removed.is_some() || self.current == 0 {
             return Err(self.gone());
@@ -63,7 +63,7 @@ impl TypeRecord {
     /// the component that last ran them is accepted, unless the deployment is forced.
     ///
     /// # Errors
-    /// [`Code::ComponentRefused`].
+    /// [`ErrorCode::ComponentRefused`].
     pub fn may_come_again(&self, digest: Digest, terms: &DeployOptions) -> Result<(), Error> {
         let Some(removal) = &self.removed else { return Ok(()) };
         let is_same = self.current_entry().is_some_and(|entry| entry.digest == digest);
@@ -115,7 +115,7 @@ impl TypeRecord {
     /// Rejects a state that was written by a revision of a removed type.
     ///
     /// # Errors
-    /// [`Code::StateUnreadable`].
+    /// [`ErrorCode::StateUnreadable`].
     pub fn may_open(&self, key: &str, written_with: u32) -> Result<(), Error> {
         if self.has(written_with) {
             return Ok(());

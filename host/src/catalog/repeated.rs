@@ -51,7 +51,7 @@ impl TypeRecord {
     /// Returns the revision that was deployed with the same idempotency key, whatever its state is now.
     ///
     /// # Errors
-    /// [`Code::IdempotencyKeyReused`] if the key was used for another component or for a roll-back.
+    /// [`ErrorCode::IdempotencyKeyReused`] if the key was used for another component or for a roll-back.
     pub fn repeated(&self, digest: Digest, terms: &DeployOptions) -> Result<Option<u32>, Error> {
         let Some(key) = terms.key.as_ref().filter(|_| self.removed.is_none()) else {
             return Ok(None);
@@ -74,7 +74,7 @@ impl TypeRecord {
     /// Returns the revision that a roll-back with the same idempotency key made current, whatever is current now.
     ///
     /// # Errors
-    /// [`Code::IdempotencyKeyReused`] if the key was used for another revision or for a deployment.
+    /// [`ErrorCode::IdempotencyKeyReused`] if the key was used for another revision or for a deployment.
     pub fn rolled_back(&self, back: &Back) -> Result<Option<u32>, Error> {
         let Some(key) = back.key.as_ref().filter(|_| self.removed.is_none()) else {
             return Ok(None);

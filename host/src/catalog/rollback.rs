@@ -31,8 +31,8 @@ impl TypeRecord {
     /// roll-back, the present revision is the one that is being rolled back to.
     ///
     /// # Errors
-    /// [`Code::RevisionNotFound`] if there is no such revision; [`Code::UnknownType`] if the type was removed;
-    /// [`Code::DeploymentConflict`] if another revision is being rolled out.
+    /// [`ErrorCode::RevisionNotFound`] if there is no such revision; [`ErrorCode::UnknownType`] if the type was
+    /// removed; [`ErrorCode::DeploymentConflict`] if another revision is being rolled out.
     pub fn roll_back(&mut self, back: &Back, now_ms: u64) -> Result<RolledBack, Error> {
         let done = self.go_back(back.to, &back.by, now_ms)?;
         self.remember_back(done.revision, back);

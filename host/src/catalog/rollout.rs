@@ -160,8 +160,8 @@ impl TypeRecord {
     /// key.
     ///
     /// # Errors
-    /// [`Code::DeploymentConflict`] if another revision is being rolled out, or this one is being rolled out for all
-    /// objects and is requested for a part of them.
+    /// [`ErrorCode::DeploymentConflict`] if another revision is being rolled out, or this one is being rolled out for
+    /// all objects and is requested for a part of them.
     pub fn deploy(
         &mut self,
         digest: Digest,

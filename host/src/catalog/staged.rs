@@ -45,8 +45,8 @@ impl Catalog {
     /// Stores a component without deploying it, and returns the name of its type.
     ///
     /// # Errors
-    /// [`ComponentRefused`](crate::error::Code::ComponentRefused) with the reason;
-    /// [`Forbidden`](crate::error::Code::Forbidden) if `by` may not deploy the type; other codes if the store or
+    /// [`ComponentRefused`](crate::error::ErrorCode::ComponentRefused) with the reason;
+    /// [`Forbidden`](crate::error::ErrorCode::Forbidden) if `by` may not deploy the type; other codes if the store or
     /// the engine fails.
     ///
     /// # Cancel safety

@@ -76,7 +76,8 @@ impl Authorizer {
     /// Returns the caller if it is authorized for the route.
     ///
     /// # Errors
-    /// [`Code::Unauthenticated`], [`Code::Forbidden`], and [`Code::MalformedRequest`] if a node sent an invalid caller.
+    /// [`ErrorCode::Unauthenticated`], [`ErrorCode::Forbidden`], and [`ErrorCode::MalformedRequest`] if a node sent an
+    /// invalid caller.
     pub(super) fn authorize(
         &self,
         headers: &HeaderMap,

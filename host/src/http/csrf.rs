@@ -19,7 +19,7 @@ use crate::error::{Error, ErrorCode};
 /// If the node serves only this machine and requires no tokens, `Host` must be an IP address or `localhost`.
 ///
 /// # Errors
-/// [`Code::Forbidden`].
+/// [`ErrorCode::Forbidden`].
 pub(super) fn check(parts: &Parts, config: &Config) -> Result<(), Error> {
     let (host, needs_token) = (host_of(parts), config.access.needs_token());
     if config.is_for_this_machine && !needs_token {

@@ -47,7 +47,7 @@ const SINGLE: [HeaderName; 17] = [
 /// Rejects a head that is ambiguous, or too long in parts that hyper does not limit.
 ///
 /// # Errors
-/// [`Code::HeadTooLarge`], [`Code::MalformedRequest`] and [`Code::UnsupportedEncoding`].
+/// [`ErrorCode::HeadTooLarge`], [`ErrorCode::MalformedRequest`] and [`ErrorCode::UnsupportedEncoding`].
 pub(super) fn check(parts: &Parts) -> Result<(), Error> {
     check_url(parts)?;
     check_repetitions(&parts.headers)?;

@@ -22,8 +22,8 @@ struct Liking {
 /// Whether the client prefers `other` to `usual`. If it prefers neither, it gets `usual`.
 ///
 /// # Errors
-/// [`Code::NotAcceptable`] if it accepts neither, [`Code::MalformedRequest`] if the header is not a list of media
-/// types.
+/// [`ErrorCode::NotAcceptable`] if it accepts neither, [`ErrorCode::MalformedRequest`] if the header is not a list of
+/// media types.
 pub(super) fn prefers(headers: &HeaderMap, other: &str, usual: &str) -> Result<bool, Error> {
     let mut likings: [Option<Liking>; 2] = [None; 2];
     let (mut count, mut is_said) = (0, false);

@@ -71,7 +71,7 @@ pub(super) fn context(headers: &HeaderMap) -> Result<Context, Error> {
     Ok(Context { hops })
 }
 
-/// Parses the call's origin. Only a node may send more than the trace, which `access` enforces.
+/// Parses the call's origin. Only a node may send more than the trace, which `auth` enforces.
 pub(super) fn origin(headers: &HeaderMap) -> Result<Origin, Error> {
     // As the specification requires, a malformed or repeated header does not make the call fail.
     let mut traces = headers.get_all(TRACE_PARENT).iter();

@@ -166,8 +166,8 @@ pub(super) fn is_reserved(handler: &str) -> bool {
 /// Returns the route of a request.
 ///
 /// # Errors
-/// [`Code::UnknownRoute`], [`Code::MethodNotAllowed`], [`Code::UnknownHandler`] for a reserved name, and
-/// [`Code::InvalidObjectId`].
+/// [`ErrorCode::UnknownRoute`], [`ErrorCode::MethodNotAllowed`], [`ErrorCode::UnknownHandler`] for a reserved name, and
+/// [`ErrorCode::InvalidObjectId`].
 pub fn find<'a>(method: &Method, path: &'a str) -> Result<Route<'a>, Problem> {
     if let Some(rest) = path.strip_prefix("/v1/objects/") {
         return object_route(method, rest);

@@ -72,9 +72,9 @@ pub(super) async fn hand_over_chosen(session: &Session, chosen: impl Fn(ClaimKey
     if chosen.is_empty() {
         return;
     }
-    for (key, cells) in groups(session) {
+    for (key, slots) in groups(session) {
         if let Some(group) = chosen.get_mut(&key) {
-            *group = cells;
+            *group = slots;
         }
     }
     hand_over(session, chosen, Reason::Moved).await;
@@ -82,8 +82,8 @@ pub(super) async fn hand_over_chosen(session: &Session, chosen: impl Fn(ClaimKey
 
 fn groups(session: &Session) -> Groups {
     let mut groups = Groups::new();
-    for cell in session.cells() {
-        groups.entry(session.key_of(cell.id())).or_default().push(cell);
+    for slot in session.slots() {
+        groups.entry(session.key_of(slot.id())).or_default().push(slot);
     }
     groups
 }
@@ -103,12 +103,12 @@ async fn hand_over(session: &Session, groups: Groups, reason: Reason) {
 }
 
 async fn end_batch(session: &Session, batch: Vec<(ClaimKey, Vec<Arc<Slot>>)>, reason: Reason) {
-    let (keys, cells): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
-    let mut cells: Vec<_> = cells.into_iter().flatten().collect();
+    let (keys, slots): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+    let mut slots: Vec<_> = slots.into_iter().flatten().collect();
     until(|| {
-        cells.retain(|cell| !cell.is_cold());
-        cells.iter().for_each(|cell| deactivate(cell, reason, &session.ctx));
-        cells.is_empty()
+        slots.retain(|slot| !slot.is_cold());
+        slots.iter().for_each(|slot| deactivate(slot, reason, &session.ctx));
+        slots.is_empty()
     })
     .await;
     let handed_over = keys.iter().map(|key| session.ctx.registry.hand_over(*key));

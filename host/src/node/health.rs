@@ -175,8 +175,8 @@ impl Node {
 
 /// Gives up everything: what is under way ends as if this node had crashed.
 async fn give_up(session: &Session, reason: Reason) {
-    for cell in session.cells() {
-        deactivate(&cell, reason, &session.ctx);
+    for slot in session.slots() {
+        deactivate(&slot, reason, &session.ctx);
     }
     for key in session.ctx.registry.held() {
         // A claim that is still in use stays held, and so does one whose release fails.

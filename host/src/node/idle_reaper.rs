@@ -22,15 +22,15 @@ pub(super) async fn run(node: Weak<Node>, idle_timeout: Duration) {
         tokio::time::sleep(pause).await;
         let Some(node) = node.upgrade() else { return };
         let Some(session) = node.current_session() else { continue };
-        let around = &session.ctx;
-        let hub = &around.hub;
+        let ctx = &session.ctx;
+        let hub = &ctx.hub;
         // A watched object is in use.
         let is_idle =
-            |cell: &Arc<Slot>| cell.is_idle_since(idle_timeout) && !hub.is_watched(cell.id());
-        for cell in around.table.select(is_idle) {
+            |slot: &Arc<Slot>| slot.is_idle_since(idle_timeout) && !hub.is_watched(slot.id());
+        for slot in ctx.table.select(is_idle) {
             // Checked again: the object may have been called since it was selected.
-            if is_idle(&cell) {
-                deactivate(&cell, Reason::Idle, around);
+            if is_idle(&slot) {
+                deactivate(&slot, Reason::Idle, ctx);
             }
             // Each teardown is a separate task: let them run while the next ones start.
             tokio::task::consume_budget().await;

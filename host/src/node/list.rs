@@ -43,7 +43,8 @@ impl Node {
     /// Returns a page of the keys of a type's objects.
     ///
     /// # Errors
-    /// [`Code::UnknownType`], [`Code::StoreUnavailable`], or [`Code::InvalidObjectId`] for an invalid `after`.
+    /// [`ErrorCode::UnknownType`], [`ErrorCode::StoreUnavailable`], or [`ErrorCode::InvalidObjectId`] for an invalid
+    /// `after`.
     pub async fn list(&self, query: &Query) -> Result<Page, Error> {
         let type_name = query.type_name.as_str();
         self.catalog.current(type_name).await?;
@@ -90,7 +91,7 @@ impl Node {
     /// after.
     ///
     /// # Errors
-    /// [`Code::StoreUnavailable`].
+    /// [`ErrorCode::StoreUnavailable`].
     pub async fn record_ids(
         &self,
         type_name: &TypeName,
@@ -124,8 +125,8 @@ impl Node {
 
     /// Whether an object that has a record or is active exists. An unreadable record counts as an existing object.
     pub(super) async fn is_there(&self, id: &ObjectId) -> bool {
-        let cell = self.current_session().and_then(|session| session.ctx.table.get(id));
-        if let Some(live) = cell.and_then(|cell| cell.status()) {
+        let slot = self.current_session().and_then(|session| session.ctx.table.get(id));
+        if let Some(live) = slot.and_then(|slot| slot.status()) {
             return live.exists;
         }
         match self.store.get(&id.blob_key()).await {
@@ -145,13 +146,13 @@ impl Node {
     ) -> (Vec<ObjectId>, bool) {
         let after = after.map(ObjectId::blob_key);
         let Some(session) = self.current_session() else { return (Vec::new(), false) };
-        let active = session.ctx.table.select(|cell| {
-            cell.id().type_name() == query.type_name.as_str()
-                && cell.id().key().starts_with(&query.prefix)
-                && cell.status().is_some()
+        let active = session.ctx.table.select(|slot| {
+            slot.id().type_name() == query.type_name.as_str()
+                && slot.id().key().starts_with(&query.prefix)
+                && slot.status().is_some()
         });
         let mut named: Vec<_> =
-            active.iter().map(|cell| (cell.id().blob_key(), cell.id().clone())).collect();
+            active.iter().map(|slot| (slot.id().blob_key(), slot.id().clone())).collect();
         named.retain(|(name, _)| after.as_ref().is_none_or(|after| name > after));
         named.sort_unstable();
         let has_more = named.len() > limit;

@@ -73,12 +73,12 @@ impl Node {
     pub async fn locate(&self, id: &ObjectId) -> Result<ObjectLocation, Error> {
         self.catalog.current(id.type_name()).await?;
         let session = self.current_session().ok_or_else(|| *no_session(id))?;
-        let around = &session.ctx;
-        let owner = around.registry.owner(id).await;
+        let ctx = &session.ctx;
+        let owner = ctx.registry.owner(id).await;
         let owner =
             owner.map_err(|error| Error::new(ErrorCode::RegistryUnavailable, error.to_string()))?;
-        if let Some(live) = around.table.get(id).and_then(|cell| cell.status()) {
-            let is_resident = around.instances.contains(id);
+        if let Some(live) = ctx.table.get(id).and_then(|slot| slot.status()) {
+            let is_resident = ctx.instances.contains(id);
             return Ok(ObjectLocation {
                 owner,
                 tier: if is_resident { Tier::Resident } else { Tier::Warm },

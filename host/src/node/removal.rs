@@ -50,15 +50,15 @@ impl Node {
             if !self.catalog.is_removed(type_name.as_str()) {
                 return;
             }
-            let cells = self.cells_of(type_name);
-            if cells.is_empty() {
+            let slots = self.cells_of(type_name);
+            if slots.is_empty() {
                 let turned = TypeProgress { notified: generation, probed: generation };
                 self.type_progress().insert(type_name.clone(), turned);
                 return;
             }
-            for some in cells.chunks(ENDS_AT_ONCE) {
+            for some in slots.chunks(ENDS_AT_ONCE) {
                 // Calls in progress finish first.
-                let ends = some.iter().map(|cell| timeout(LOOK_AGAIN, self.deactivate(cell.id())));
+                let ends = some.iter().map(|slot| timeout(LOOK_AGAIN, self.deactivate(slot.id())));
                 join_all(ends).await;
             }
         }

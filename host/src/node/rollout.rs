@@ -100,10 +100,10 @@ impl Node {
     }
 
     /// Changes the record of a type and notifies all nodes. See
-    /// [`Catalog::amend`](crate::catalog::Catalog::amend).
+    /// [`Catalog::update_record`](crate::catalog::Catalog::update_record).
     ///
     /// # Errors
-    /// The errors of [`Catalog::amend`](crate::catalog::Catalog::amend).
+    /// The errors of [`Catalog::update_record`](crate::catalog::Catalog::update_record).
     ///
     /// # Cancel safety
     /// If the future is dropped, the record may or may not have changed, and the other nodes may learn of it
@@ -145,7 +145,7 @@ impl Node {
 
     fn live(&self, type_name: &TypeName) -> Live {
         let mut live = Live::default();
-        for position in self.cells_of(type_name).iter().filter_map(|cell| cell.status()) {
+        for position in self.cells_of(type_name).iter().filter_map(|slot| slot.status()) {
             *live.counts.entry(position.revision).or_default() += 1;
             live.may_run.extend([position.revision, position.own_revision]);
         }
@@ -200,7 +200,7 @@ impl Node {
 
     pub(super) fn cells_of(&self, type_name: &TypeName) -> Vec<Arc<Slot>> {
         let Some(session) = self.current_session() else { return Vec::new() };
-        session.ctx.table.select(|cell| cell.id().type_name() == type_name.as_str())
+        session.ctx.table.select(|slot| slot.id().type_name() == type_name.as_str())
     }
 
     /// Sets the revision of a type's live objects, and lets them try it.
@@ -208,11 +208,11 @@ impl Node {
         let present = || self.catalog.generation(type_name.as_str());
         let Some(generation) = present() else { return };
         let session = self.current_session();
-        let cells = self.cells_of(type_name);
-        for some in cells.chunks(WALK_LEN) {
-            for cell in some {
-                if let (Some(code), Some(session)) = (self.catalog.chosen(cell.id()), &session) {
-                    want(cell, code, &session.ctx);
+        let slots = self.cells_of(type_name);
+        for some in slots.chunks(WALK_LEN) {
+            for slot in some {
+                if let (Some(code), Some(session)) = (self.catalog.chosen(slot.id()), &session) {
+                    want(slot, code, &session.ctx);
                 }
             }
             yield_now().await;
@@ -220,14 +220,14 @@ impl Node {
         self.type_progress().entry(type_name.clone()).or_default().notified = generation;
         if let Some(session) = session {
             let mut trying = Vec::with_capacity(PROBE_COUNT);
-            for some in cells.chunks(WALK_LEN) {
+            for some in slots.chunks(WALK_LEN) {
                 if present() != Some(generation) {
                     // Another pass follows.
                     return;
                 }
-                for cell in some {
-                    probe(cell, &session.ctx);
-                    trying.push(Arc::clone(cell));
+                for slot in some {
+                    probe(slot, &session.ctx);
+                    trying.push(Arc::clone(slot));
                     ended(&mut trying, PROBE_COUNT - 1, &session.ctx).await;
                 }
                 yield_now().await;
@@ -241,14 +241,14 @@ impl Node {
 }
 
 /// Waits until at most `left` of these objects still try a revision, and drops the others from the list.
-async fn ended(trying: &mut Vec<Arc<Slot>>, left: usize, around: &SessionContext) {
+async fn ended(trying: &mut Vec<Arc<Slot>>, left: usize, ctx: &SessionContext) {
     loop {
-        trying.retain(|cell| cell.is_probing());
+        trying.retain(|slot| slot.is_probing());
         if trying.len() <= left {
             return;
         }
         // An activation that ends during its trial sends no notification.
-        let _ = timeout(PROBE_LOOK, around.probe_ended.notified()).await;
+        let _ = timeout(PROBE_LOOK, ctx.probe_ended.notified()).await;
     }
 }
 

@@ -23,8 +23,8 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(around: Arc<SessionContext>) -> Self {
-        Self { ctx: around, leaving: RwLock::default(), leaving_count: AtomicUsize::new(0) }
+    pub(super) fn new(ctx: Arc<SessionContext>) -> Self {
+        Self { ctx, leaving: RwLock::default(), leaving_count: AtomicUsize::new(0) }
     }
 
     /// Returns the key of the claim that covers `id`.
@@ -54,7 +54,7 @@ impl Session {
     }
 
     /// Returns every entry, live or not.
-    pub(super) fn cells(&self) -> Vec<Arc<Slot>> {
+    pub(super) fn slots(&self) -> Vec<Arc<Slot>> {
         self.ctx.table.select(|_| true)
     }
 }

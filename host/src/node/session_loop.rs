@@ -79,8 +79,8 @@ async fn attend(node: &Weak<Node>, session: &Arc<Session>) {
             SessionEvent::SessionOver => return,
             SessionEvent::ClaimsLost(keys) => lose(session, &keys),
             SessionEvent::LeaseResumed => {
-                for cell in session.cells() {
-                    wake(&cell, &session.ctx);
+                for slot in session.slots() {
+                    wake(&slot, &session.ctx);
                 }
             }
             SessionEvent::TypeChanged(name) => look_again(node, vec![name]),
@@ -115,9 +115,9 @@ fn look_again(node: &Weak<Node>, names: Vec<crate::id::TypeName>) {
 /// Ends the activations under lost claims.
 fn lose(session: &Arc<Session>, keys: &[ClaimKey]) {
     tracing::warn!(count = keys.len(), "claims are lost; their activations end");
-    for cell in session.cells() {
-        if keys.contains(&session.key_of(cell.id())) {
-            deactivate(&cell, Reason::ClaimLost, &session.ctx);
+    for slot in session.slots() {
+        if keys.contains(&session.key_of(slot.id())) {
+            deactivate(&slot, Reason::ClaimLost, &session.ctx);
         }
     }
 }
@@ -126,8 +126,8 @@ fn lose(session: &Arc<Session>, keys: &[ClaimKey]) {
 async fn end_all(session: &Session) {
     let table: &Table = &session.ctx.table;
     until(|| {
-        for cell in session.cells() {
-            deactivate(&cell, Reason::SessionOver, &session.ctx);
+        for slot in session.slots() {
+            deactivate(&slot, Reason::SessionOver, &session.ctx);
         }
         table.is_empty()
     })

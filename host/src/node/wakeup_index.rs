@@ -24,7 +24,7 @@ impl Node {
     /// of the entry to continue after.
     ///
     /// # Errors
-    /// [`Code::StoreUnavailable`].
+    /// [`ErrorCode::StoreUnavailable`].
     pub async fn wake_entries(
         &self,
         shard: u8,
@@ -53,7 +53,7 @@ impl Node {
     /// Removes an entry that no record references or will ever reference.
     ///
     /// # Errors
-    /// [`Code::StoreUnavailable`].
+    /// [`ErrorCode::StoreUnavailable`].
     ///
     /// # Cancel safety
     /// If the future is dropped, the entry may still be removed.

@@ -141,7 +141,7 @@ async fn a_roll_out_that_fails_too_many_objects_takes_itself_back() {
     assert_eq!(error.code, ErrorCode::RevisionRolledBack);
     assert!(error.message.contains("objects; bad-"), "{}", error.message);
     for (n, place) in places.iter().enumerate() {
-        // In this order, so that `is_tried` refers to the last record.
+        // In this order, so that `is_probed` refers to the last record.
         let record = || place.node.catalog().record("counter").unwrap();
         until(async || {
             record().rollout.is_none() && place.node.progress(&counters(), false).is_probed

@@ -51,7 +51,7 @@ impl Router {
     /// Returns the location and status of an object, from its owner or else from its record. Activates nothing.
     ///
     /// # Errors
-    /// The errors of [`crate::node::Node::whereabouts`]; [`Code::NotOwner`] with the owner if the owner does not
+    /// The errors of [`crate::node::Node::locate`]; [`ErrorCode::NotOwner`] with the owner if the owner does not
     /// answer.
     pub async fn locate(&self, id: &ObjectId, context: Context) -> Result<ObjectLocation, Error> {
         let Owner::There(owner) = self.owner(id, context).await? else {
@@ -64,7 +64,7 @@ impl Router {
     /// Deactivates an object on whichever node it is active. Returns `false` if it was not active.
     ///
     /// # Errors
-    /// The registry or the owner does not answer; [`Code::NotOwner`] if this node cannot reach the owner.
+    /// The registry or the owner does not answer; [`ErrorCode::NotOwner`] if this node cannot reach the owner.
     ///
     /// # Cancel safety
     /// If the future is dropped, the object may still be deactivated.
@@ -101,9 +101,9 @@ impl Router {
     /// objects that it still holds.
     ///
     /// # Errors
-    /// - [`Code::UnknownRoute`]: there is no such node.
-    /// - [`Code::MalformedRequest`]: several names have this prefix.
-    /// - [`Code::NotOwner`] or [`Code::OutcomeUnknown`]: the node does not answer.
+    /// - [`ErrorCode::UnknownRoute`]: there is no such node.
+    /// - [`ErrorCode::MalformedRequest`]: several names have this prefix.
+    /// - [`ErrorCode::NotOwner`] or [`ErrorCode::OutcomeUnknown`]: the node does not answer.
     ///
     /// # Cancel safety
     /// If the future is dropped, the node may still drain.

@@ -36,7 +36,7 @@ impl Router {
     ///
     /// # Errors
     /// The errors of [`Node::list`](crate::node::Node::list);
-    /// [`RegistryUnavailable`](crate::error::Code::RegistryUnavailable) if the query is for active objects and the
+    /// [`RegistryUnavailable`](crate::error::ErrorCode::RegistryUnavailable) if the query is for active objects and the
     /// members are unknown.
     pub async fn list(&self, query: &Query, context: Context) -> Result<Listing, Error> {
         if !query.is_active || context.hops > 0 {

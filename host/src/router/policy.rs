@@ -1,7 +1,7 @@
 //! Routing policy: a pure function of the attempts so far, their results, and the current view of the cluster.
 //!
-//! There is no I/O, no clock and no source of randomness. The router executes the step that [`Course::next`]
-//! returns and passes its result to [`Course::take`]. A call is repeated only if it provably was not executed, or
+//! There is no I/O, no clock and no source of randomness. The router executes the step that [`RoutePlan::next`]
+//! returns and passes its result to [`RoutePlan::take`]. A call is repeated only if it provably was not executed, or
 //! if it is safe to repeat: a query, or a call with an idempotency key. Once a keyed update may have taken effect,
 //! no later rejection of it proves "not executed" (guarantee S6).
 

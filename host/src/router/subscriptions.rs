@@ -55,7 +55,7 @@ impl Router {
     /// stays the owner.
     ///
     /// # Errors
-    /// The errors of [`Router::call`]; [`Code::NotOwner`] if the owner sends nothing about the object by the
+    /// The errors of [`Router::call`]; [`ErrorCode::NotOwner`] if the owner sends nothing about the object by the
     /// call's deadline.
     ///
     /// # Cancel safety

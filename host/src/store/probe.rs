@@ -231,7 +231,7 @@ impl Probe<'_> {
                 PutOutcome::Applied(etag) => winners.push(ProbeState { content, etag }),
                 PutOutcome::PreconditionFailed => {}
                 PutOutcome::Unknown(reason) | PutOutcome::Unavailable(reason) => {
-                    self.unclear = reason
+                    self.unclear = reason;
                 }
                 PutOutcome::Rejected(reason) => return Err(Error::Denied(reason)),
             }
@@ -270,7 +270,7 @@ impl Probe<'_> {
                     return Ok(found.map(|found| found.etag));
                 }
                 PutOutcome::Unknown(reason) | PutOutcome::Unavailable(reason) => {
-                    self.unclear = reason
+                    self.unclear = reason;
                 }
                 PutOutcome::Rejected(reason) => return Err(Error::Denied(reason)),
             }

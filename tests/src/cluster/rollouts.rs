@@ -73,7 +73,7 @@ fn is_settled(said: &Value, count: usize) -> bool {
         nodes.iter().map(|node| &node["progress"]).filter(|progress| progress["generation"] != 0);
     let used: Vec<_> = used.collect();
     let is_told = used.iter().all(|progress| {
-        progress["is_tried"] == true && progress["generation"] == used[0]["generation"]
+        progress["is_probed"] == true && progress["generation"] == used[0]["generation"]
     });
     let is_over = matches!(said["rollout"]["stage"].as_str(), None | Some("verifying"));
     nodes.len() == count && !used.is_empty() && is_told && is_over

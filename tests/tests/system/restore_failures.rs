@@ -15,7 +15,7 @@ const FAULTS: [(&str, &str); 9] = [
     ("trap", "its code trapped"),
     ("loop", "processor time"),
     ("eat", "bytes of memory"),
-    ("refuse", "is in no fault for it"),
+    ("refuse", "does not take this state"),
     ("garbage", "the code cannot read its state"),
     ("first", "its code trapped"),
     ("first-loop", "processor time"),

@@ -49,16 +49,16 @@ type Pending = BoxFuture<'static, Io>;
 
 impl Driver {
     pub(super) fn claim(&self) -> Pending {
-        let (id, around) = (self.cell.id().clone(), Arc::clone(&self.around));
+        let (id, ctx) = (self.slot.id().clone(), Arc::clone(&self.ctx));
         Box::pin(async move {
-            let _pass = around.activation_limiter.pass().await;
-            Io::Claimed(around.registry.claim(&id).await)
+            let _pass = ctx.activation_limiter.pass().await;
+            Io::Claimed(ctx.registry.claim(&id).await)
         })
     }
 
     pub(super) fn load(&self) -> Pending {
-        let (id, around) = (self.cell.id().clone(), Arc::clone(&self.around));
-        Box::pin(async move { Io::Loaded(load(&id, &around).await) })
+        let (id, ctx) = (self.slot.id().clone(), Arc::clone(&self.ctx));
+        Box::pin(async move { Io::Loaded(load(&id, &ctx).await) })
     }
 
     pub(super) fn write(
@@ -82,31 +82,31 @@ impl Driver {
         let Some(sent) = self.sent.clone() else {
             return Box::pin(std::future::ready(Io::Stored(PutOutcome::PreconditionFailed)));
         };
-        self.around.metrics.commit_retries.inc();
+        self.ctx.metrics.commit_retries.inc();
         self.send(sent, jittered(pause))
     }
 
     fn send(&self, sent: Sent, pause: Duration) -> Pending {
-        let around = Arc::clone(&self.around);
+        let ctx = Arc::clone(&self.ctx);
         Box::pin(async move {
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
             }
             if let Some(entry) = sent.entry
-                && let Some(failed) = enter(&around, &entry).await
+                && let Some(failed) = enter(&ctx, &entry).await
             {
                 return Io::Stored(failed);
             }
-            Io::Stored(around.store.put(&sent.name, sent.bytes, sent.condition).await)
+            Io::Stored(ctx.store.put(&sent.name, sent.bytes, sent.condition).await)
         })
     }
 
     /// Removes an index entry that no record refers to any more. If removal fails, a later scan of the index finds
     /// the entry.
     pub(super) fn forget(&self, wake: &WakeupEntry) {
-        let (around, name) = (Arc::clone(&self.around), entry_name(self.cell.id(), wake));
+        let (ctx, name) = (Arc::clone(&self.ctx), entry_name(self.slot.id(), wake));
         tokio::spawn(async move {
-            if let Err(error) = around.store.delete(&name).await {
+            if let Err(error) = ctx.store.delete(&name).await {
                 tracing::debug!(name, "a wake-up index entry was not removed: {error}");
             }
         });
@@ -123,12 +123,12 @@ impl Driver {
     }
 
     fn read_again(&self, pause: Duration) -> impl Future<Output = ReloadOutcome> + use<> {
-        let (id, around) = (self.cell.id().clone(), Arc::clone(&self.around));
+        let (id, ctx) = (self.slot.id().clone(), Arc::clone(&self.ctx));
         async move {
             if !pause.is_zero() {
                 tokio::time::sleep(jittered(pause)).await;
             }
-            match read(&id, &around).await {
+            match read(&id, &ctx).await {
                 Ok(found) => ReloadOutcome::Found(found),
                 Err(LoadFailure::Record(why)) => ReloadOutcome::Damaged(why),
                 Err(LoadFailure::Store(error)) => ReloadOutcome::Failed(error),
@@ -140,9 +140,9 @@ impl Driver {
     }
 
     pub(super) fn release(&self) -> Pending {
-        let (id, around) = (self.cell.id().clone(), Arc::clone(&self.around));
+        let (id, ctx) = (self.slot.id().clone(), Arc::clone(&self.ctx));
         Box::pin(async move {
-            match around.registry.release(&id).await {
+            match ctx.registry.release(&id).await {
                 Ok(()) | Err(registry::Error::SessionOver) => {}
                 Err(error) => tracing::warn!(
                     object = %id, "the claim was not released and ends with the session: {error}"
@@ -160,7 +160,7 @@ impl Driver {
                 let wanted = choice.wanted.id();
                 self.revision = Some(choice.wanted);
                 let passed = BootTime::now().since(self.activating_since);
-                self.around.metrics.activation_seconds.observe(passed.as_secs_f64());
+                self.ctx.metrics.activation_seconds.observe(passed.as_secs_f64());
                 let code = match &record {
                     Some((record, _)) => {
                         CodeId { revision: record.revision, component: record.component }
@@ -175,7 +175,7 @@ impl Driver {
                 | PutOutcome::Unavailable(why)
                 | PutOutcome::Rejected(why) = &put
                 {
-                    tracing::warn!(object = %self.cell.id(), "a write was not confirmed: {why}");
+                    tracing::warn!(object = %self.slot.id(), "a write was not confirmed: {why}");
                 }
                 Input::WriteFinished(put)
             }
@@ -186,7 +186,7 @@ impl Driver {
     }
 
     pub(super) fn note_commit(&mut self, answers: usize) {
-        let metrics = &self.around.metrics;
+        let metrics = &self.ctx.metrics;
         metrics.commits.inc();
         metrics.commit_answers.observe(answers as f64);
         if let Some(sent) = self.sent.take() {
@@ -196,30 +196,30 @@ impl Driver {
     }
 
     pub(super) fn note_held_back(&self, revision: u32, why: String) {
-        let id = self.cell.id();
+        let id = self.slot.id();
         tracing::warn!(object = %id, revision, "the object stays on its revision: {why}");
-        self.around.catalog.revision_pinned(id, revision, why);
+        self.ctx.catalog.revision_pinned(id, revision, why);
     }
 
     pub(super) fn note_quarantine(&self, pause: Duration) {
-        tracing::warn!(object = %self.cell.id(), ?pause, "the object is quarantined: its code failed repeatedly");
-        self.around.metrics.quarantines.inc();
+        tracing::warn!(object = %self.slot.id(), ?pause, "the object is quarantined: its code failed repeatedly");
+        self.ctx.metrics.quarantines.inc();
     }
 
     pub(super) fn note_end(&mut self, reason: Reason) {
         self.revision = None;
         self.sent = None;
-        self.cell.lock().activations_ended += 1;
-        self.around.hub.ended(self.cell.id());
-        self.around.metrics.deactivations.with_label_values(&[reason.as_str()]).inc();
-        tracing::debug!(object = %self.cell.id(), reason = reason.as_str(), "deactivated");
+        self.slot.lock().activations_ended += 1;
+        self.ctx.hub.ended(self.slot.id());
+        self.ctx.metrics.deactivations.with_label_values(&[reason.as_str()]).inc();
+        tracing::debug!(object = %self.slot.id(), reason = reason.as_str(), "deactivated");
     }
 }
 
 /// Writes a wake-up index entry. Returns `None` once the entry exists, otherwise the failed outcome.
-async fn enter(around: &SessionContext, name: &str) -> Option<PutOutcome> {
+async fn enter(ctx: &SessionContext, name: &str) -> Option<PutOutcome> {
     let (content, condition) = (Bytes::from_static(b"{}"), Condition::Absent);
-    match around.store.put(name, content, condition).await {
+    match ctx.store.put(name, content, condition).await {
         // The entry exists: an earlier attempt of this same write created it.
         PutOutcome::Applied(_) | PutOutcome::PreconditionFailed => None,
         failed
@@ -229,21 +229,21 @@ async fn enter(around: &SessionContext, name: &str) -> Option<PutOutcome> {
     }
 }
 
-async fn load(id: &ObjectId, around: &SessionContext) -> Result<(Found, Choice), LoadFailure> {
-    let found = read(id, around).await?;
+async fn load(id: &ObjectId, ctx: &SessionContext) -> Result<(Found, Choice), LoadFailure> {
+    let found = read(id, ctx).await?;
     let written_with = found.as_ref().map_or(0, |(record, _)| record.revision);
     let has_state = found.as_ref().is_some_and(|(record, _)| record.state.is_some());
-    let choice = around.catalog.resolve(id, written_with, has_state).await;
+    let choice = ctx.catalog.resolve(id, written_with, has_state).await;
     let choice = choice.map_err(LoadFailure::ErrorCode)?;
     Ok((found, choice))
 }
 
-async fn read(id: &ObjectId, around: &SessionContext) -> Result<Found, LoadFailure> {
-    let blob = match around.store.get(&id.blob_key()).await {
+async fn read(id: &ObjectId, ctx: &SessionContext) -> Result<Found, LoadFailure> {
+    let blob = match ctx.store.get(&id.blob_key()).await {
         Ok(Some(blob)) => blob,
         Ok(None) => return Ok(None),
         Err(store::Error::Damaged(why)) => {
-            around.metrics.damaged_records.inc();
+            ctx.metrics.damaged_records.inc();
             return Err(LoadFailure::Record(why));
         }
         Err(error) => return Err(LoadFailure::Store(error)),
@@ -251,7 +251,7 @@ async fn read(id: &ObjectId, around: &SessionContext) -> Result<Found, LoadFailu
     match codec::decode(id, &blob.bytes) {
         Ok(record) => Ok(Some((record, blob.etag))),
         Err(error) => {
-            around.metrics.damaged_records.inc();
+            ctx.metrics.damaged_records.inc();
             tracing::error!(object = %id, "the record was rejected and left unchanged: {error}");
             Err(LoadFailure::Record(error.to_string()))
         }

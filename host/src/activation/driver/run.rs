@@ -20,21 +20,21 @@ use crate::store::record::State;
 
 impl Driver {
     pub(super) fn begin_run(&mut self, run: Run) {
-        let (id, cell) = (self.cell.id().clone(), Arc::clone(&self.cell));
-        let resident = self.resident.take().or_else(|| self.around.instances.take(&id));
-        let around = Arc::clone(&self.around);
+        let (id, slot) = (self.slot.id().clone(), Arc::clone(&self.slot));
+        let resident = self.resident.take().or_else(|| self.ctx.instances.take(&id));
+        let ctx = Arc::clone(&self.ctx);
         if self.revision.as_ref().is_none_or(|known| known.number != run.code.revision) {
-            self.revision = around.catalog.ready(id.type_name(), run.code.revision);
+            self.revision = ctx.catalog.ready(id.type_name(), run.code.revision);
         }
         let revision = self.revision.clone();
         self.running = Some(Box::pin(async move {
             // Fallback to the old revision after the new one failed, which most objects never need.
             let found = match revision {
                 Some(revision) => Ok(revision),
-                None => around.catalog.revision(id.type_name(), &run.code).await,
+                None => ctx.catalog.revision(id.type_name(), &run.code).await,
             };
             match found {
-                Ok(revision) => run_call(around, revision, cell, resident, run).await,
+                Ok(revision) => run_call(ctx, revision, slot, resident, run).await,
                 Err(error) => Finished { event: Input::Ran(RunOutcome::NoCode(error)), resident },
             }
         }));
@@ -43,10 +43,10 @@ impl Driver {
     pub(super) fn begin_probe(&mut self, probe: Probe) {
         // The object's current instance is kept until the new one has been validated.
         self.keep_instance();
-        let (id, around) = (self.cell.id().clone(), Arc::clone(&self.around));
+        let (id, ctx) = (self.slot.id().clone(), Arc::clone(&self.ctx));
         self.running = Some(Box::pin(async move {
-            let tried = run_probe(&around, &id, &probe).await;
-            let is_kept = around.instances.contains(&id);
+            let tried = run_probe(&ctx, &id, &probe).await;
+            let is_kept = ctx.instances.contains(&id);
             let (probed, resident) = match tried {
                 Ok(resident) => {
                     (ProbeOutcome::Reads { is_kept }, Some(resident).filter(|_| is_kept))
@@ -60,33 +60,33 @@ impl Driver {
 
 /// Reads a state with another revision's code, in a new instance.
 async fn run_probe(
-    around: &SessionContext,
+    ctx: &SessionContext,
     id: &ObjectId,
     probe: &Probe,
 ) -> Result<CachedInstance, RunOutcome> {
     let trying = async {
-        let found = around.catalog.revision(id.type_name(), &probe.code).await;
+        let found = ctx.catalog.revision(id.type_name(), &probe.code).await;
         let revision = found.map_err(RunOutcome::NoCode)?;
-        let mut resident = make(around, &revision).await.map_err(RunOutcome::Faulted)?;
+        let mut resident = make(ctx, &revision).await.map_err(RunOutcome::Faulted)?;
         restore(&mut resident, id, probe.state.as_ref()).await?;
         Ok(resident)
     };
     let limit = probe.deadline.since(BootTime::now());
     let tried = tokio::time::timeout(limit, trying).await.unwrap_or(Err(RunOutcome::TimedOut));
     if let Err(ran) = &tried {
-        note_fault(around, id, ran);
+        note_fault(ctx, id, ran);
     }
     tried
 }
 
 async fn run_call(
-    around: Arc<SessionContext>,
+    ctx: Arc<SessionContext>,
     revision: Arc<Revision>,
-    cell: Arc<Slot>,
+    slot: Arc<Slot>,
     resident: Option<CachedInstance>,
     run: Run,
 ) -> Finished {
-    let id = cell.id();
+    let id = slot.id();
     let Some(handler) = revision.description.handler(&run.handler) else {
         let rejection = HandlerError::UnknownHandler(revision.description.no_handler(&run.handler));
         return finished(RunOutcome::Rejected { rejection, may_have_changed: false }, resident);
@@ -101,12 +101,12 @@ async fn run_call(
         run
     };
     let time_left = run.deadline.since(BootTime::now());
-    let attempt = attempt(&around, &revision, &cell, resident, &run, handler.kind);
+    let attempt = attempt(&ctx, &revision, &slot, resident, &run, handler.kind);
     match tokio::time::timeout(time_left, attempt).await {
         Ok(Ok((ran, resident))) => finished(ran, Some(resident)),
         Ok(Err(ran)) => {
-            note_fault(&around, id, &ran);
-            around.catalog.faulted(id, revision.number);
+            note_fault(&ctx, id, &ran);
+            ctx.catalog.faulted(id, revision.number);
             finished(ran, None)
         }
         // The instance was dropped with the attempt: one that was interrupted during a call is never reused.
@@ -132,9 +132,9 @@ async fn restore(
 
 /// Runs the call. On an error, the instance has been dropped.
 async fn attempt(
-    around: &Arc<SessionContext>,
+    ctx: &Arc<SessionContext>,
     revision: &Revision,
-    cell: &Arc<Slot>,
+    slot: &Arc<Slot>,
     resident: Option<CachedInstance>,
     run: &Run,
     kind: HandlerKind,
@@ -143,13 +143,13 @@ async fn attempt(
     let must_restore = current.is_none() || !run.is_in_sync;
     let mut resident = match current {
         Some(resident) => resident,
-        None => make(around, revision).await.map_err(RunOutcome::Faulted)?,
+        None => make(ctx, revision).await.map_err(RunOutcome::Faulted)?,
     };
     if must_restore {
-        restore(&mut resident, cell.id(), run.state.as_ref()).await?;
+        restore(&mut resident, slot.id(), run.state.as_ref()).await?;
     }
     let Run { handler, argument, version, caller, trigger, alarms, .. } = run;
-    let outbound = revision.component.reaches_out().then(|| OutboundHandle::of(cell, around, run));
+    let outbound = revision.component.reaches_out().then(|| OutboundHandle::of(slot, ctx, run));
     let call = GuestCall {
         handler,
         kind,
@@ -182,20 +182,20 @@ async fn attempt(
     Ok((RunOutcome::Updated { reply, state, effects }, resident))
 }
 
-async fn make(around: &SessionContext, revision: &Revision) -> Result<CachedInstance, Fault> {
-    let place = around.instances.permit().await;
+async fn make(ctx: &SessionContext, revision: &Revision) -> Result<CachedInstance, Fault> {
+    let place = ctx.instances.permit().await;
     let instance = revision.component.instantiate().await?;
-    around.metrics.instances_made.inc();
+    ctx.metrics.instances_made.inc();
     Ok(place.fill(instance, revision.digest))
 }
 
-fn note_fault(around: &SessionContext, id: &ObjectId, ran: &RunOutcome) {
+fn note_fault(ctx: &SessionContext, id: &ObjectId, ran: &RunOutcome) {
     let (word, text) = match ran {
         RunOutcome::Faulted(fault) => (fault_word(fault), fault.to_string()),
         RunOutcome::Unreadable(error) => ("restore", error.to_string()),
         _ => return,
     };
-    around.metrics.faults.with_label_values(&[word]).inc();
+    ctx.metrics.faults.with_label_values(&[word]).inc();
     tracing::warn!(object = %id, fault = word, "a call failed: {text}");
 }
 

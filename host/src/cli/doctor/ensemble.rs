@@ -1,8 +1,8 @@
 //! ZooKeeper ensemble checks: reachability, versions and settings of the servers, and whether the settings fit the
 //! cluster's session timeout.
 //!
-//! The servers are queried with four-letter words, which are cheap and need no session ([`words`]). All findings
-//! derive from the replies alone.
+//! The servers are queried with four-letter words, which are cheap and need no session ([`four_letter_words`]). All
+//! findings derive from the replies alone.
 
 mod four_letter_words;
 

@@ -2,7 +2,7 @@
 //!
 //! Loading code executes its content and trusts its metadata. So code has only two sources: the compiler that this
 //! node chose, and the cache, which verifies its MAC. Nothing from the network, the store or another node becomes a
-//! [`Code`].
+//! [`ErrorCode`].
 
 use wasmtime::Engine;
 use wasmtime::component::Component;
@@ -36,10 +36,10 @@ impl CompiledCode {
     /// Loads the code.
     #[allow(
         unsafe_code,
-        reason = "loading compiled code is inherently unsafe; a `Code` guarantees its origin"
+        reason = "loading compiled code is inherently unsafe; a `CompiledCode` guarantees its origin"
     )]
     pub(super) fn load(&self, engine: &Engine) -> wasmtime::Result<Component> {
-        // SAFETY: a `Code` holds the output of `Engine::precompile_component`. It was produced just now by a
+        // SAFETY: a `ErrorCode` holds the output of `Engine::precompile_component`. It was produced just now by a
         // process of this very binary, or earlier by a process that had this node's key, for this configuration and
         // this version of wasmtime.
         unsafe { Component::deserialize(engine, &self.0) }

@@ -1,5 +1,5 @@
 //! Authorization by token at one node: the responses, and that rejected requests change nothing. The permission
-//! that each request requires is tested in `access`.
+//! that each request requires is tested in `auth`.
 
 use super::*;
 use crate::caller::Principal;

@@ -53,9 +53,9 @@ async fn a_commit_during_a_freeze_is_answered_after_it() {
     until(|| {
         node.current_session()
             .unwrap()
-            .cells()
+            .slots()
             .iter()
-            .all(|cell| cell.status().unwrap().version == 2)
+            .all(|slot| slot.status().unwrap().version == 2)
     })
     .await;
     assert!(!calling.is_finished(), "the owner of the object is unknown");

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 use crate::registry::SessionEvent;
 
-/// Maximum number of queued type changes; above it they become [`Notice::TypesUncertain`].
+/// Maximum number of queued type changes; above it they become [`SessionEvent::TypesUncertain`].
 const TYPES_MAX: usize = 256;
 
 /// Event queue of one session.

@@ -71,12 +71,12 @@ impl Guest for Faulty {
     }
 
     fn restore(id: ObjectId, snapshot: Option<Vec<u8>>, _: u32) -> Result<(), RestoreError> {
-        match mood(&id.key) {
+        match fault(&id.key) {
             "trap" => trap(),
             "loop" => spin(),
             "eat" => eat(),
             "refuse" => {
-                let why = format!("{} is in no mood for it", id.key);
+                let why = format!("{} does not take this state", id.key);
                 return Err(RestoreError::InvalidSnapshot(why));
             }
             "garbage" => {
@@ -96,7 +96,7 @@ impl Guest for Faulty {
 
     fn handle(call: Call) -> Result<Vec<u8>, HandlerError> {
         if let Some(rest) = KEY.with_borrow(|key| key.strip_prefix("first-").map(str::to_owned)) {
-            match mood(&rest) {
+            match fault(&rest) {
                 "loop" => spin(),
                 "eat" => eat(),
                 "garbage" => return Ok(b"{\xff".to_vec()),
@@ -122,8 +122,8 @@ fn described(&(name, kind, argument, reply): &(&str, HandlerKind, &str, &str)) -
 }
 
 /// Returns the first word of the key, or an empty string if the key has only one word.
-fn mood(key: &str) -> &str {
-    key.split_once('-').map_or("", |(mood, _)| mood)
+fn fault(key: &str) -> &str {
+    key.split_once('-').map_or("", |(fault, _)| fault)
 }
 
 fn handle(state: &mut State, call: &Call) -> Result<Vec<u8>, HandlerError> {

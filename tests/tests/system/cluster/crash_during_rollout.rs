@@ -132,8 +132,8 @@ impl Round<'_> {
                 held.release();
                 self.is_at("rolling", |of| {
                     let two = [self.victim, self.observer].map(of);
-                    let have_told = two.iter().all(|node| node["is_turned"] == true);
-                    have_told && self.is_ready(&two[0], of) && of(self.third).is_null()
+                    let have_applied = two.iter().all(|node| node["is_applied"] == true);
+                    have_applied && self.is_ready(&two[0], of) && of(self.third).is_null()
                 })
                 .await;
                 victim.kill9();

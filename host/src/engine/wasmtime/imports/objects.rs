@@ -1,5 +1,5 @@
 //! Host functions for calls and messages to other objects. Calls are validated here and made through the outbound
-//! port; messages are only collected (see `asked`).
+//! port; messages are only collected (see `effects`).
 
 use std::time::Duration;
 

@@ -51,7 +51,7 @@ async fn code_that_eats_memory_while_it_restores_is_stopped() {
 
 #[tokio::test]
 async fn code_may_refuse_a_state() {
-    let why = "refuse-1 is in no mood for it".to_owned();
+    let why = "refuse-1 does not take this state".to_owned();
     assert_eq!(error_of("refuse-1").await, RestoreError::InvalidSnapshot(why));
 }
 

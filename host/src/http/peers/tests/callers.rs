@@ -1,5 +1,5 @@
 //! Caller identity forwarded between nodes. The scripted component returns the caller that it received. The
-//! permission that each request requires is tested in `access`.
+//! permission that each request requires is tested in `auth`.
 
 use super::*;
 use crate::caller::Principal;
