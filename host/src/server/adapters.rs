@@ -75,6 +75,10 @@ pub(super) async fn open(config: &Config, address: &str) -> anyhow::Result<Opene
     Ok(Opened { ports, entrance, compilations, about })
 }
 
+#[cfg_attr(
+    not(feature = "zookeeper"),
+    allow(unused_variables, reason = "only ZooKeeper must agree with the store")
+)]
 fn find_sessions(
     config: &Config,
     address: &str,
