@@ -74,7 +74,7 @@ fn build(workspace: &Workspace, is_debug: bool) -> Result<()> {
 /// All parts of the cluster; the drop order ends a part before the parts that it uses.
 struct Cluster {
     nodes: [Option<Node>; NODE_COUNT],
-    cast: NodeRoles,
+    roles: NodeRoles,
     store: Store,
     ensemble: Ensemble,
     folder: Folder,
@@ -95,9 +95,9 @@ impl Cluster {
         println!("\n# Start an S3 server.");
         let store = Store::start(&binaries, &folder)?;
         println!("The server is ready: {}", store.url());
-        let cast = NodeRoles::new(addresses(options.once)?);
+        let roles = NodeRoles::new(addresses(options.once)?);
         let nodes = [const { None }; NODE_COUNT];
-        let mut cluster = Self { nodes, cast, store, ensemble, folder, workspace, binaries };
+        let mut cluster = Self { nodes, roles, store, ensemble, folder, workspace, binaries };
         println!("\n# Start {NODE_COUNT} nodes.");
         for index in 0..NODE_COUNT {
             let started = cluster.start_node(index);
@@ -110,7 +110,7 @@ impl Cluster {
     }
 
     fn start_node(&mut self, index: usize) -> Result<()> {
-        let address = self.cast.address(index);
+        let address = self.roles.address(index);
         services::write_config(&self.folder, index, address, &self.ensemble, &self.store)?;
         let config = self.folder.file(&format!("{}.toml", node_roles::name(index)));
         println!("$ highlander serve --config {} &", shell::shown(&config));
@@ -125,7 +125,7 @@ impl Cluster {
     /// Uploads the example objects.
     fn deploy(&self) -> Result<()> {
         println!("\n# Upload the example objects.");
-        let url = [("HIGHLANDER_URL", format!("http://{}", self.cast.address(0)))];
+        let url = [("HIGHLANDER_URL", format!("http://{}", self.roles.address(0)))];
         for object in OBJECTS {
             let file = self.workspace.guests_folder().join(format!("{object}.wasm"));
             self.shell().run(&format!("highlander deploy {}", shell::shown(&file)), &url)?;
@@ -155,7 +155,7 @@ impl Cluster {
             Does::NameOwner(number) => {
                 let output = self.shell().run(&self.here(step.line), &[])?;
                 let owner = self.owner(step.line)?;
-                self.cast.give(number, owner);
+                self.roles.give(number, owner);
                 let name = node_roles::name(owner);
                 if !output.contains(&format!("{name}-")) {
                     bail!("expected {name} in {:?}", output.trim());
@@ -163,7 +163,7 @@ impl Cluster {
             }
             Does::Kill(number) => {
                 println!("$ {}", self.here(step.line));
-                let node = self.nodes.get_mut(self.cast.player(number)).and_then(Option::take);
+                let node = self.nodes.get_mut(self.roles.player(number)).and_then(Option::take);
                 node.context("the node is not running")?.kill()?;
             }
         }
@@ -185,7 +185,7 @@ impl Cluster {
 
     /// Adapts a line of the script to this checkout and the nodes of this run.
     fn here(&self, line: &str) -> String {
-        let line = self.cast.rewrite(line).replace(FOLDER, &shell::shown(self.folder.path()));
+        let line = self.roles.rewrite(line).replace(FOLDER, &shell::shown(self.folder.path()));
         let binaries = self.binaries.display().to_string();
         line.replace("$PWD/target/quick", &binaries)
     }

@@ -75,25 +75,25 @@ pub(super) fn index_of(node: &str) -> Option<usize> {
 mod tests {
     use super::*;
 
-    fn cast() -> NodeRoles {
+    fn roles() -> NodeRoles {
         NodeRoles::new([1, 2, 3].map(|number| format!("127.0.0.1:100{number}")))
     }
 
     #[test]
     fn lines_are_rewritten_for_the_nodes_of_the_run() {
         let line = "drain node-3 --url http://127.0.0.1:7411";
-        assert_eq!(cast().rewrite(line), "drain node-3 --url http://127.0.0.1:1001");
+        assert_eq!(roles().rewrite(line), "drain node-3 --url http://127.0.0.1:1001");
     }
 
     #[test]
     fn a_part_is_given_away_and_its_player_takes_the_other_one() {
-        let mut cast = cast();
-        cast.give(2, 0);
-        assert_eq!(cast.rewrite("node-2 127.0.0.1:7411"), "node-1 127.0.0.1:1002");
-        cast.give(3, 1);
-        assert_eq!(cast.rewrite("node-1 node-2 node-3"), "node-3 node-1 node-2");
-        cast.give(3, 1);
-        assert_eq!(cast.player(3), 1);
+        let mut roles = roles();
+        roles.give(2, 0);
+        assert_eq!(roles.rewrite("node-2 127.0.0.1:7411"), "node-1 127.0.0.1:1002");
+        roles.give(3, 1);
+        assert_eq!(roles.rewrite("node-1 node-2 node-3"), "node-3 node-1 node-2");
+        roles.give(3, 1);
+        assert_eq!(roles.player(3), 1);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::{File, Finding};
 const BANNED: &[(&str, &str)] = &[
     // Words of other systems.
     ("actor", "object"),
+    ("entity", "object"),
     ("grain", "object"),
     // Words without a meaning in the field.
     ("dealing", "effects"),
@@ -26,6 +27,9 @@ const BANNED: &[(&str, &str)] = &[
     ("warden", "monitor"),
     ("whereabout", "location"),
 ];
+
+/// Names that interfaces of others prescribe: errors of S3.
+const FOREIGN: [&str; 1] = ["EntityTooLarge"];
 
 pub(super) fn check(file: &File) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -63,6 +67,9 @@ fn visit(tokens: TokenStream, on_ident: &mut impl FnMut(&Ident)) {
 
 /// Returns the first banned word in a name, and the term for it.
 fn banned(name: &str) -> Option<(&'static str, &'static str)> {
+    if FOREIGN.contains(&name) {
+        return None;
+    }
     let words = words(name);
     let is_in = |banned: &str| {
         words.iter().any(|word| word == banned || word.strip_suffix('s') == Some(banned))
@@ -117,6 +124,22 @@ mod tests {
     }
 
     #[test]
+    fn words_of_others_are_found() {
+        let text = "pub struct ActorRef { pub grains: u8, entity: u8 }\n\
+                    fn actor() { EntityTooLarge }\n\
+                    pub struct Factor { pub identity: u8 }\n";
+        assert_findings(
+            &check(&file("host/src/a.rs", text)),
+            &[
+                "1: name `ActorRef` contains `actor`",
+                "1: name `grains` contains `grain`",
+                "1: name `entity` contains `entity`",
+                "2: name `actor` contains `actor`",
+            ],
+        );
+    }
+
+    #[test]
     fn a_word_is_more_than_a_part_of_another_one() {
         assert_findings(&check(&file("host/src/factor.rs", "fn integrand() {}\n")), &[]);
     }
@@ -126,5 +149,6 @@ mod tests {
         for name in ["held_back", "heldBack", "HELD_BACK", "HeldBack", "held-back"] {
             assert_eq!(words(name), ["held", "back"], "{name}");
         }
+        assert_eq!(words("HTTP2Actor"), ["http2", "actor"]);
     }
 }
