@@ -113,7 +113,7 @@ impl TypeRecord {
         digest: Digest,
         size: u64,
         description: Description,
-        terms: &DeployOptions,
+        options: &DeployOptions,
         now_ms: u64,
     ) -> RevisionEntry {
         let number = self.revisions.last().map_or(1, |newest| newest.number + 1);
@@ -123,8 +123,8 @@ impl TypeRecord {
             number,
             digest,
             deployed_at_ms: now_ms,
-            deployed_by: terms.by.to_string(),
-            keys: terms.key.iter().cloned().collect(),
+            deployed_by: options.by.to_string(),
+            keys: options.key.iter().cloned().collect(),
             size,
             rolled_back: None,
             copy,
@@ -226,5 +226,8 @@ mod tests {
         let refused = TypeRecord::decode("todo", newer.as_bytes()).unwrap_err();
         assert!(refused.contains("format 5") && is_newer(newer.as_bytes()), "{refused}");
         assert!(!is_newer(&record.encode()) && !is_newer(b"{"));
+        let older = format!(r#"{{"format":{},"name":"todo"}}"#, FORMAT - 1);
+        let refused = TypeRecord::decode("todo", older.as_bytes()).unwrap_err();
+        assert!(refused.contains("format 3") && !is_newer(older.as_bytes()), "{refused}");
     }
 }
