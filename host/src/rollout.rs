@@ -45,10 +45,10 @@ const FOLLOW_MAX: Duration = Duration::from_mins(2);
 pub async fn deploy(
     router: &Router,
     wasm: bytes::Bytes,
-    terms: &DeployOptions,
+    options: &DeployOptions,
     is_followed: bool,
 ) -> Result<Deployed, Error> {
-    let deployed = router.node().deploy(wasm, terms).await?;
+    let deployed = router.node().deploy(wasm, options).await?;
     if is_followed {
         follow(router, &deployed.type_name, deployed.revision).await?;
     }

@@ -81,7 +81,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             return Ok(());
         }
     };
-    let Opened { ports, entrance, compilations, about } = opened;
+    let Opened { ports, gate, compilations, about } = opened;
     let node = Node::start(ports, &node_config(&config));
     node.metrics().add_compilations(&compilations);
     let peers = Arc::new(HttpPeers::new().with_token(shown));
@@ -96,7 +96,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let (stage, staged) = watch::channel(Stage::Open);
     let (timeout, close_timeout) = timeout(&config);
     let serving = tokio::spawn(Server::new(api, listener).run(staged, close_timeout));
-    let running = Running { node, entrance, stage, serving, timeout };
+    let running = Running { node, gate, stage, serving, timeout };
     // A remote registry may be unavailable for a long time; until then, readiness probes report that the node is
     // not ready.
     if config.registry.kind == RegistryKind::Local {
@@ -111,7 +111,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         output::note(&format!("{} is served at http://{address}/web/", folder.display()));
     }
     tokio::select! {
-        why = running.entrance.denied() => anyhow::bail!("{why}"),
+        why = running.gate.denied() => anyhow::bail!("{why}"),
         () = running.tell_name() => Ok(()),
         () = signals.next() => running.end(&mut signals).await,
     }
@@ -120,7 +120,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 /// Running node, with everything that its shutdown needs.
 struct Running {
     node: Arc<Node>,
-    entrance: Arc<SessionGate>,
+    gate: Arc<SessionGate>,
     stage: watch::Sender<Stage>,
     serving: JoinHandle<()>,
     timeout: Duration,
@@ -147,7 +147,7 @@ impl Running {
             if left > 0 {
                 tracing::warn!(left, "objects were still active when the drain timed out");
             }
-            self.entrance.close();
+            self.gate.close();
             // Calls in flight are still forwarded to other nodes, for which the session is needed.
             self.stage.send_replace(Stage::Closing);
             let served = self.serving.await;

@@ -38,14 +38,14 @@ impl Catalog {
     ///
     /// # Cancel safety
     /// The component may or may not have been deployed.
-    pub async fn deploy(&self, wasm: Bytes, terms: &DeployOptions) -> Result<Deployed, Error> {
+    pub async fn deploy(&self, wasm: Bytes, options: &DeployOptions) -> Result<Deployed, Error> {
         let (digest, size) = (Digest::of(&wasm), wasm.len() as u64);
         let description = self.described(digest, wasm.clone()).await?;
         let type_name = description.name.clone();
-        terms.by.check(Permission::Deploy(type_name.as_str()))?;
+        options.by.check(Permission::Deploy(type_name.as_str()))?;
         let fits = |record: &TypeRecord| match record.current_entry() {
-            _ if record.removed.is_some() => record.may_come_again(digest, terms),
-            Some(present) if present.digest != digest && !terms.force => {
+            _ if record.removed.is_some() => record.may_come_again(digest, options),
+            Some(present) if present.digest != digest && !options.force => {
                 check::compatible(&present.description, &description)
             }
             _ => Ok(()),
@@ -57,7 +57,7 @@ impl Catalog {
             let (Released { revision, scope, is_new }, type_name) = (done, type_name.clone());
             Deployed { type_name, revision, digest, scope, is_new, is_recorded }
         };
-        if let Some(revision) = present.repeated(digest, terms)? {
+        if let Some(revision) = present.repeated(digest, options)? {
             self.refresh(type_name.as_str()).await?;
             return Ok(deployed(present.released(revision, false), false));
         }
@@ -66,7 +66,7 @@ impl Catalog {
         self.keep(&record::component_blob(digest, copy), wasm).await?;
         let unchanged = OnceLock::new();
         let changed = self.update_record(&type_name, |record| {
-            if let Some(revision) = record.repeated(digest, terms)? {
+            if let Some(revision) = record.repeated(digest, options)? {
                 let _ = unchanged.set(record.released(revision, false));
                 return Ok(None);
             }
@@ -74,8 +74,8 @@ impl Catalog {
             if record.copy_of(digest) != copy {
                 return Err(overtaken(&type_name));
             }
-            let done = record.deploy(digest, size, &description, terms, wall_ms())?;
-            if done.is_new || terms.key.is_some() {
+            let done = record.deploy(digest, size, &description, options, wall_ms())?;
+            if done.is_new || options.key.is_some() {
                 return Ok(Some(done));
             }
             let _ = unchanged.set(done);

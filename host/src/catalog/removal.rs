@@ -64,10 +64,10 @@ impl TypeRecord {
     ///
     /// # Errors
     /// [`ErrorCode::ComponentRefused`].
-    pub fn may_come_again(&self, digest: Digest, terms: &DeployOptions) -> Result<(), Error> {
+    pub fn may_come_again(&self, digest: Digest, options: &DeployOptions) -> Result<(), Error> {
         let Some(removal) = &self.removed else { return Ok(()) };
         let is_same = self.current_entry().is_some_and(|entry| entry.digest == digest);
-        if removal.objects == 0 || is_same || terms.force {
+        if removal.objects == 0 || is_same || options.force {
             return Ok(());
         }
         let text = format!(
@@ -85,19 +85,19 @@ impl TypeRecord {
         digest: Digest,
         size: u64,
         description: &Description,
-        terms: &DeployOptions,
+        options: &DeployOptions,
         now_ms: u64,
     ) -> Result<RevisionEntry, Error> {
-        self.may_come_again(digest, terms)?;
+        self.may_come_again(digest, options)?;
         self.forget_keys();
         let is_empty = self.removed.take().is_some_and(|removal| removal.objects == 0);
         let same = self.current_entry().filter(|entry| entry.digest == digest);
         if let Some(entry) = same.filter(|entry| !entry.is_collected).cloned() {
             self.recall(digest);
-            self.remember(entry.number, terms);
+            self.remember(entry.number, options);
             return Ok(entry);
         }
-        let entry = self.add(digest, size, description.clone(), terms, now_ms);
+        let entry = self.add(digest, size, description.clone(), options, now_ms);
         self.current = entry.number;
         if is_empty {
             // No object record written earlier belongs to this type.

@@ -52,8 +52,8 @@ impl TypeRecord {
     ///
     /// # Errors
     /// [`ErrorCode::IdempotencyKeyReused`] if the key was used for another component or for a roll-back.
-    pub fn repeated(&self, digest: Digest, terms: &DeployOptions) -> Result<Option<u32>, Error> {
-        let Some(key) = terms.key.as_ref().filter(|_| self.removed.is_none()) else {
+    pub fn repeated(&self, digest: Digest, options: &DeployOptions) -> Result<Option<u32>, Error> {
+        let Some(key) = options.key.as_ref().filter(|_| self.removed.is_none()) else {
             return Ok(None);
         };
         let name = &self.name;
@@ -104,9 +104,9 @@ impl TypeRecord {
     }
 
     /// Adds the key of a deployment to the revision `number`.
-    pub(super) fn remember(&mut self, number: u32, terms: &DeployOptions) {
+    pub(super) fn remember(&mut self, number: u32, options: &DeployOptions) {
         let found = self.revisions.iter_mut().find(|entry| entry.number == number);
-        if let (Some(entry), Some(key)) = (found, &terms.key) {
+        if let (Some(entry), Some(key)) = (found, &options.key) {
             entry.keys.push(key.clone());
             keep_newest(&mut entry.keys);
         }

@@ -87,12 +87,12 @@ impl TypeRecord {
         if let Some(open) = self.rollout.as_ref().filter(is_conflict) {
             return Err(self.conflict(open));
         }
-        let terms = DeployOptions {
+        let options = DeployOptions {
             failures_per_mille_max: None,
             by: by.clone(),
             ..DeployOptions::default()
         };
-        self.begin(revision, &terms, now_ms);
+        self.begin(revision, &options, now_ms);
         Ok(RolledBack { revision, is_new: true })
     }
 

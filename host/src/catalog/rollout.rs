@@ -167,18 +167,18 @@ impl TypeRecord {
         digest: Digest,
         size: u64,
         description: &Description,
-        terms: &DeployOptions,
+        options: &DeployOptions,
         now_ms: u64,
     ) -> Result<Released, Error> {
         if self.removed.is_some() {
-            let entry = self.come_again(digest, size, description, terms, now_ms)?;
+            let entry = self.come_again(digest, size, description, options, now_ms)?;
             return Ok(self.released(entry.number, true));
         }
         if let Some(rollout) = self.rollout.clone() {
             let coming = rollout.revision;
             if self.entry(coming).is_some_and(|entry| entry.digest == digest) {
-                let is_new = self.adjust(rollout, terms, now_ms)?;
-                self.remember(coming, terms);
+                let is_new = self.adjust(rollout, options, now_ms)?;
+                self.remember(coming, options);
                 return Ok(self.released(coming, is_new));
             }
             if !rollout.is_released() {
@@ -187,15 +187,15 @@ impl TypeRecord {
             self.rollout = None;
         }
         if self.entry(self.current).is_some_and(|entry| entry.digest == digest) {
-            self.remember(self.current, terms);
+            self.remember(self.current, options);
             return Ok(self.released(self.current, false));
         }
         let previous = self.current;
-        let entry = self.add(digest, size, description.clone(), terms, now_ms);
+        let entry = self.add(digest, size, description.clone(), options, now_ms);
         if previous == 0 {
             self.current = entry.number;
         } else {
-            self.begin(entry.number, terms, now_ms);
+            self.begin(entry.number, options, now_ms);
         }
         Ok(self.released(entry.number, true))
     }
@@ -211,11 +211,11 @@ impl TypeRecord {
     fn adjust(
         &mut self,
         rollout: Rollout,
-        terms: &DeployOptions,
+        options: &DeployOptions,
         now_ms: u64,
     ) -> Result<bool, Error> {
-        let limit = terms.failures_per_mille_max;
-        let is_narrowed = rollout.scope == RolloutScope::All && terms.scope != RolloutScope::All;
+        let limit = options.failures_per_mille_max;
+        let is_narrowed = rollout.scope == RolloutScope::All && options.scope != RolloutScope::All;
         if is_narrowed && !rollout.is_released() {
             return Err(self.not_a_canary(&rollout));
         }
@@ -223,16 +223,16 @@ impl TypeRecord {
         if is_narrowed || rollout.is_back() {
             return Ok(false);
         }
-        let (stage, since_ms) = match (rollout.scope == terms.scope, rollout.stage) {
+        let (stage, since_ms) = match (rollout.scope == options.scope, rollout.stage) {
             (true, _) if rollout.failures_per_mille_max == limit => return Ok(false),
             (true, stage) => (stage, rollout.since_ms),
             (false, Stage::Preparing) => (Stage::Preparing, now_ms),
             (false, Stage::Rolling | Stage::Verifying) => (Stage::Rolling, now_ms),
         };
-        if stage == Stage::Rolling && terms.scope == RolloutScope::All {
+        if stage == Stage::Rolling && options.scope == RolloutScope::All {
             self.current = rollout.revision;
         }
-        let scope = terms.scope.clone();
+        let scope = options.scope.clone();
         let failures_per_mille_max = limit;
         self.rollout = Some(Rollout { stage, scope, failures_per_mille_max, since_ms, ..rollout });
         Ok(true)
@@ -247,7 +247,7 @@ impl TypeRecord {
             .with_hint(format!("to stop it: highlander rollback {name} --to {}", rollout.previous))
     }
 
-    pub(super) fn begin(&mut self, revision: u32, terms: &DeployOptions, now_ms: u64) {
+    pub(super) fn begin(&mut self, revision: u32, options: &DeployOptions, now_ms: u64) {
         for number in [revision, self.current] {
             if let Some(digest) = self.entry(number).map(|entry| entry.digest) {
                 self.recall(digest);
@@ -257,10 +257,10 @@ impl TypeRecord {
             revision,
             previous: self.current,
             stage: Stage::Preparing,
-            scope: terms.scope.clone(),
-            failures_per_mille_max: terms.failures_per_mille_max,
+            scope: options.scope.clone(),
+            failures_per_mille_max: options.failures_per_mille_max,
             since_ms: now_ms,
-            by: terms.by.to_string(),
+            by: options.by.to_string(),
         });
     }
 

@@ -86,9 +86,9 @@ impl fmt::Display for Rollout {
             Stage::Rolling => "being rolled out",
             Stage::Verifying => "in use, being monitored",
         };
-        match share::whom(&self.scope) {
+        match share::objects(&self.scope) {
             None => f.write_str(stage),
-            Some(whom) => write!(f, "{stage}, {whom}"),
+            Some(objects) => write!(f, "{stage}, {objects}"),
         }
     }
 }

@@ -39,8 +39,8 @@ async fn cluster(names: &[&str]) -> (Cluster, Vec<Place>) {
 
 /// Deploys a component and ends its roll-out.
 async fn deploy(place: &Place, text: &str) -> Result<u32, Error> {
-    let terms = DeployOptions { scope: RolloutScope::All, ..DeployOptions::default() };
-    let deployed = rollout::deploy(&place.router, component(text), &terms, true).await?;
+    let options = DeployOptions { scope: RolloutScope::All, ..DeployOptions::default() };
+    let deployed = rollout::deploy(&place.router, component(text), &options, true).await?;
     let end = |record: &mut TypeRecord| {
         let is_open = record.rollout.is_some();
         record.close();

@@ -32,19 +32,19 @@ use documents::NodeProgress;
 impl Api {
     pub(super) async fn deploy(&self, parts: &Parts, body: Unread) -> Result<Reply, Problem> {
         let (wasm, asked) = self.component(parts, body, asked(parts)).await?;
-        let Asked { terms, is_followed, rehearse } = asked;
+        let Asked { options, is_followed, rehearse } = asked;
         // Runs in a separate task: if the client disconnects, a revision must not stay current without any object
         // that runs it.
         let (router, rehearsals) = (Arc::clone(&self.router), Arc::clone(&self.rehearsals));
         let deploying = tokio::spawn(async move {
             if let Some(sample) = rehearse {
-                let rehearsal = rehearsals.run(&router, wasm.clone(), sample, &terms.by).await?;
-                rehearsal::passed(&rehearsal).or_else(|error| match terms.force {
+                let rehearsal = rehearsals.run(&router, wasm.clone(), sample, &options.by).await?;
+                rehearsal::passed(&rehearsal).or_else(|error| match options.force {
                     true => Ok(()),
                     false => Err(error),
                 })?;
             }
-            rollout::deploy(&router, wasm, &terms, is_followed).await
+            rollout::deploy(&router, wasm, &options, is_followed).await
         });
         let deployed = deploying.await.map_err(|_| {
             let text =
@@ -228,7 +228,7 @@ impl Api {
 
 /// Parameters of a deployment.
 struct Asked {
-    terms: DeployOptions,
+    options: DeployOptions,
     /// Whether to respond only when every node serves the revision.
     is_followed: bool,
     /// Number of objects on which to rehearse the revision first, if at all.
@@ -237,25 +237,25 @@ struct Asked {
 
 fn asked(parts: &Parts) -> Result<Asked, Error> {
     let key = request::idempotency_key(&parts.headers)?.map(str::to_owned);
-    let mut terms = DeployOptions { by: request::caller(parts), key, ..DeployOptions::default() };
+    let mut options = DeployOptions { by: request::caller(parts), key, ..DeployOptions::default() };
     let (mut is_followed, mut rehearse, mut keys) = (true, None, Vec::new());
     for (name, value) in query::parameters(parts) {
         match name.as_str() {
-            "canary" => terms.scope = RolloutScope::Percent(percent(&name, &value)?),
+            "canary" => options.scope = RolloutScope::Percent(percent(&name, &value)?),
             "canary_key" => keys.push(query::key(&name, value)?),
-            "force" => terms.force = query::flag(&name, &value)?,
+            "force" => options.force = query::flag(&name, &value)?,
             "rehearse" => rehearse = Some(value.parse().map_err(malformed)?),
-            "max_failures" if value == "none" => terms.failures_per_mille_max = None,
-            "max_failures" => terms.failures_per_mille_max = Some(per_mille(&name, &value)?),
+            "max_failures" if value == "none" => options.failures_per_mille_max = None,
+            "max_failures" => options.failures_per_mille_max = Some(per_mille(&name, &value)?),
             _ => is_followed = query::flag(&name, &value)?,
         }
     }
-    match (&terms.scope, keys.is_empty()) {
+    match (&options.scope, keys.is_empty()) {
         (_, true) => {}
-        (RolloutScope::All, false) => terms.scope = RolloutScope::Keys(keys),
+        (RolloutScope::All, false) => options.scope = RolloutScope::Keys(keys),
         _ => return Err(malformed("the parameters canary and canary_key cannot be combined")),
     }
-    Ok(Asked { terms, is_followed, rehearse })
+    Ok(Asked { options, is_followed, rehearse })
 }
 
 /// Parses a whole percentage from 1 to 99.

@@ -25,9 +25,9 @@ async fn cluster() -> (Cluster, [Place; 2]) {
     (cluster, places.try_into().unwrap())
 }
 
-async fn deploy(place: &Place, text: &'static str, terms: &DeployOptions) -> Result<u32, Error> {
+async fn deploy(place: &Place, text: &'static str, options: &DeployOptions) -> Result<u32, Error> {
     let wasm = Bytes::from_static(text.as_bytes());
-    rollout::deploy(&place.router, wasm, terms, true).await.map(|deployed| deployed.revision)
+    rollout::deploy(&place.router, wasm, options, true).await.map(|deployed| deployed.revision)
 }
 
 fn forced() -> DeployOptions {
@@ -165,8 +165,8 @@ async fn a_record_that_comes_back_from_before_a_removal_is_not_opened() {
 #[tokio::test]
 async fn a_type_whose_roll_out_is_under_way_is_not_removed() {
     let (_cluster, [a, b]) = cluster().await;
-    let terms = DeployOptions { scope: RolloutScope::Percent(50), ..DeployOptions::default() };
-    deploy(&a, "scripted:counter another", &terms).await.unwrap();
+    let options = DeployOptions { scope: RolloutScope::Percent(50), ..DeployOptions::default() };
+    deploy(&a, "scripted:counter another", &options).await.unwrap();
     for force in [false, true] {
         assert_eq!(removed(&b, force).await.unwrap_err().code, ErrorCode::DeploymentConflict);
     }

@@ -83,7 +83,7 @@ pub trait Peers: fmt::Debug + Send + Sync + 'static {
     /// Queries the owner of an object for its location and status.
     ///
     /// # Errors
-    /// There is no answer within `timeout`.
+    /// No answer arrives within `timeout`.
     async fn locate(
         &self,
         to: &Member,
@@ -94,7 +94,7 @@ pub trait Peers: fmt::Debug + Send + Sync + 'static {
     /// Requests that the owner of an object deactivate it. Returns whether it was active.
     ///
     /// # Errors
-    /// There is no answer within `timeout`.
+    /// No answer arrives within `timeout`.
     ///
     /// # Cancel safety
     /// If the future is dropped, the object may still be deactivated.
@@ -103,7 +103,7 @@ pub trait Peers: fmt::Debug + Send + Sync + 'static {
     /// Requests that another node drain. Returns the number of objects that it still holds when it answers.
     ///
     /// # Errors
-    /// There is no answer within `timeout`.
+    /// No answer arrives within `timeout`.
     ///
     /// # Cancel safety
     /// If the future is dropped, the node may still drain.
@@ -112,13 +112,13 @@ pub trait Peers: fmt::Debug + Send + Sync + 'static {
     /// Queries another node for a page of its active objects of a type.
     ///
     /// # Errors
-    /// There is no answer within `timeout`.
+    /// No answer arrives within `timeout`.
     async fn active(&self, to: &Member, query: &Query, timeout: Duration) -> PeerResult<Page>;
 
     /// Queries another node for its progress with a type's roll-out.
     ///
     /// # Errors
-    /// There is no answer within `timeout`.
+    /// No answer arrives within `timeout`.
     async fn progress(
         &self,
         to: &Member,
@@ -130,7 +130,7 @@ pub trait Peers: fmt::Debug + Send + Sync + 'static {
     /// Requests that another node rehearse a component with these objects.
     ///
     /// # Errors
-    /// There is no answer within `timeout`.
+    /// No answer arrives within `timeout`.
     async fn rehearse(
         &self,
         to: &Member,
@@ -143,6 +143,6 @@ pub trait Peers: fmt::Debug + Send + Sync + 'static {
     /// Queries another node for its number of active objects.
     ///
     /// # Errors
-    /// There is no answer within `timeout`.
+    /// No answer arrives within `timeout`.
     async fn active_count(&self, to: &Member, timeout: Duration) -> PeerResult<usize>;
 }

@@ -32,7 +32,7 @@ use crate::store::Store;
 pub(super) struct Opened {
     pub(super) ports: Ports,
     /// Guard for the node's sessions.
-    pub(super) entrance: Arc<SessionGate>,
+    pub(super) gate: Arc<SessionGate>,
     /// The engine's compilation metrics.
     pub(super) compilations: Compilations,
     /// Description of the adapters, for operators.
@@ -64,15 +64,12 @@ pub(super) async fn open(config: &Config, address: &str) -> anyhow::Result<Opene
         ..SandboxConfig::default()
     })?;
     let (sessions, registry_about) = find_sessions(config, address, &store)?;
-    let entrance = Arc::new(SessionGate::new(sessions));
+    let gate = Arc::new(SessionGate::new(sessions));
     let compilations = engine.compilations().clone();
-    let ports = Ports {
-        sessions: Arc::clone(&entrance) as Arc<dyn Sessions>,
-        store,
-        engine: Arc::new(engine),
-    };
+    let ports =
+        Ports { sessions: Arc::clone(&gate) as Arc<dyn Sessions>, store, engine: Arc::new(engine) };
     let about = format!("registry {registry_about}, store {store_about}");
-    Ok(Opened { ports, entrance, compilations, about })
+    Ok(Opened { ports, gate, compilations, about })
 }
 
 #[cfg_attr(

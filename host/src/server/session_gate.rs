@@ -94,7 +94,7 @@ mod tests {
         }
     }
 
-    fn entrance(errors: Vec<Error>) -> SessionGate {
+    fn gate(errors: Vec<Error>) -> SessionGate {
         let sessions = LocalSessions::new(Directory::new(), "node", "127.0.0.1:1");
         SessionGate::new(Arc::new(Refusing(Mutex::new(errors), sessions)))
     }
@@ -102,25 +102,25 @@ mod tests {
     #[tokio::test]
     async fn a_node_that_is_not_let_in_is_told() {
         let denied = Error::Denied("no".to_owned());
-        let entrance = entrance(vec![denied.clone(), Error::Unavailable("later".to_owned())]);
-        assert!(entrance.begin().await.is_err());
-        assert_eq!(entrance.denied().now_or_never(), None);
-        assert!(entrance.begin().await.is_err());
-        assert_eq!(entrance.denied().now_or_never(), Some(denied));
+        let gate = gate(vec![denied.clone(), Error::Unavailable("later".to_owned())]);
+        assert!(gate.begin().await.is_err());
+        assert_eq!(gate.denied().now_or_never(), None);
+        assert!(gate.begin().await.is_err());
+        assert_eq!(gate.denied().now_or_never(), Some(denied));
     }
 
     #[tokio::test]
     async fn a_node_that_was_let_in_once_tries_on() {
-        let entrance = entrance(Vec::new());
-        entrance.begin().await.unwrap();
+        let gate = gate(Vec::new());
+        gate.begin().await.unwrap();
         let refusing = Error::Denied("no".to_owned());
-        assert_eq!(entrance.denied().now_or_never(), None, "{refusing}");
+        assert_eq!(gate.denied().now_or_never(), None, "{refusing}");
     }
 
     #[tokio::test]
-    async fn a_closed_entrance_lets_nobody_in() {
-        let entrance = entrance(Vec::new());
-        entrance.close();
-        assert!(entrance.begin().now_or_never().is_none());
+    async fn a_closed_gate_begins_no_session() {
+        let gate = gate(Vec::new());
+        gate.close();
+        assert!(gate.begin().now_or_never().is_none());
     }
 }

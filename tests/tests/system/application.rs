@@ -101,7 +101,7 @@ async fn a_reminder_tells_its_user() {
 }
 
 #[tokio::test]
-async fn a_room_keeps_what_was_said_and_by_whom() {
+async fn a_room_keeps_each_text_and_its_author() {
     let (_node, ada, bob) = application().await;
     assert_eq!(call(&ada, "chat-room/kitchen", "say", json!("hello")).await, 1);
     assert_eq!(call(&bob, "chat-room/kitchen", "say", json!("hello, ada")).await, 2);

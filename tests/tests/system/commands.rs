@@ -283,7 +283,7 @@ async fn watching_ends_with_its_reader_though_nothing_happens() {
 }
 
 #[tokio::test]
-async fn a_canary_says_for_whom_it_is() {
+async fn a_canary_names_its_objects() {
     let node = Node::with_guests(&["counter"]).await;
     let deploy = async |more: &[&str]| {
         let file = file("counter-v2");

@@ -25,8 +25,8 @@ fn description() -> Description {
 }
 
 fn deploy(record: &mut TypeRecord, n: u32, now_ms: u64) -> u32 {
-    let terms = DeployOptions::default();
-    let deployed = record.deploy(digest(n), 1, &description(), &terms, now_ms).unwrap();
+    let options = DeployOptions::default();
+    let deployed = record.deploy(digest(n), 1, &description(), &options, now_ms).unwrap();
     if record.rollout.is_some() {
         record.roll(now_ms);
         record.close();
@@ -79,8 +79,8 @@ fn what_is_asked_for_again_is_not_overdue() {
 #[test]
 fn what_was_taken_back_is_not_kept_for_going_back_to_it() {
     let mut record = deployed(3);
-    let terms = DeployOptions::default();
-    record.deploy(digest(4), 1, &description(), &terms, 0).unwrap();
+    let options = DeployOptions::default();
+    record.deploy(digest(4), 1, &description(), &options, 0).unwrap();
     record.retire(RETENTION, 0);
     assert_eq!(overdue(&record, 100), sorted([1, 2]), "it is on its way");
     record.revert("it failed");
@@ -91,8 +91,8 @@ fn what_was_taken_back_is_not_kept_for_going_back_to_it() {
 #[test]
 fn a_part_of_the_objects_keeps_both_revisions() {
     let mut record = deployed(1);
-    let terms = DeployOptions { scope: RolloutScope::Percent(10), ..DeployOptions::default() };
-    record.deploy(digest(2), 1, &description(), &terms, 0).unwrap();
+    let options = DeployOptions { scope: RolloutScope::Percent(10), ..DeployOptions::default() };
+    record.deploy(digest(2), 1, &description(), &options, 0).unwrap();
     record.roll(0);
     record.watch(0);
     let none = Retention { kept_count: 0, after_ms: 0 };

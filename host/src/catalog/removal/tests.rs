@@ -15,12 +15,12 @@ fn back(to: Option<u32>) -> Back {
     Back { to, ..Back::default() }
 }
 
-fn terms(force: bool) -> DeployOptions {
+fn options(force: bool) -> DeployOptions {
     DeployOptions { force, ..DeployOptions::default() }
 }
 
 fn deploy(record: &mut TypeRecord, text: &str, force: bool) -> Result<Option<u32>, Error> {
-    let deployed = record.deploy(digest(text), 7, &description(), &terms(force), NOW)?;
+    let deployed = record.deploy(digest(text), 7, &description(), &options(force), NOW)?;
     Ok(deployed.is_new.then_some(deployed.revision))
 }
 

@@ -7,8 +7,8 @@ use crate::id::TypeName;
 
 const NOW: u64 = 1_000;
 
-fn deploy(record: &mut TypeRecord, text: &str, terms: &DeployOptions) -> Result<bool, Error> {
-    let done = record.deploy(digest(text), 7, &description(), terms, NOW);
+fn deploy(record: &mut TypeRecord, text: &str, options: &DeployOptions) -> Result<bool, Error> {
+    let done = record.deploy(digest(text), 7, &description(), options, NOW);
     done.map(|done| done.is_new)
 }
 
@@ -99,8 +99,8 @@ fn a_roll_back_ends_a_roll_out_and_marks_its_revision() {
     for scope in [RolloutScope::All, RolloutScope::Percent(10)] {
         for to in [None, Some(2)] {
             let mut record = deployed(&["a", "b"]);
-            let terms = DeployOptions { scope: scope.clone(), ..DeployOptions::default() };
-            assert_eq!(deploy(&mut record, "c", &terms), Ok(true));
+            let options = DeployOptions { scope: scope.clone(), ..DeployOptions::default() };
+            assert_eq!(deploy(&mut record, "c", &options), Ok(true));
             record.roll(NOW);
             record.watch(NOW);
             assert_eq!(record.roll_back(&back(to), NOW), went(2, true));

@@ -4,7 +4,7 @@ use super::*;
 use crate::catalog::testing::{description, digest};
 use crate::id::TypeName;
 
-fn terms(scope: RolloutScope) -> DeployOptions {
+fn options(scope: RolloutScope) -> DeployOptions {
     DeployOptions { scope, ..DeployOptions::default() }
 }
 
@@ -12,15 +12,15 @@ fn keyed(key: &str) -> DeployOptions {
     DeployOptions { key: Some(key.to_owned()), ..DeployOptions::default() }
 }
 
-fn deploy(record: &mut TypeRecord, text: &str, terms: &DeployOptions) -> Result<Released, Error> {
-    record.deploy(digest(text), 7, &description(), terms, 1_000)
+fn deploy(record: &mut TypeRecord, text: &str, options: &DeployOptions) -> Result<Released, Error> {
+    record.deploy(digest(text), 7, &description(), options, 1_000)
 }
 
 /// Returns a type whose revision 2, of component b, replaces revision 1 with these options and is at this stage.
-fn at(stage: Stage, terms: &DeployOptions) -> TypeRecord {
+fn at(stage: Stage, options: &DeployOptions) -> TypeRecord {
     let mut record = TypeRecord::new(TypeName::new("todo").unwrap());
     deploy(&mut record, "a", &DeployOptions::default()).unwrap();
-    deploy(&mut record, "b", terms).unwrap();
+    deploy(&mut record, "b", options).unwrap();
     if stage != Stage::Preparing {
         record.roll(1_000);
     }
@@ -41,7 +41,7 @@ fn a_revision_that_is_released_for_all_cannot_become_a_canary() {
         for scope in parts() {
             let mut record = at(stage, &DeployOptions::default());
             let before = record.clone();
-            let error = deploy(&mut record, "b", &terms(scope)).unwrap_err();
+            let error = deploy(&mut record, "b", &options(scope)).unwrap_err();
             assert_eq!(error.code, ErrorCode::DeploymentConflict, "{stage:?}");
             assert!(error.message.contains("cannot become a canary"), "{error}");
             assert_eq!(record, before, "{stage:?}");
@@ -50,12 +50,12 @@ fn a_revision_that_is_released_for_all_cannot_become_a_canary() {
     for scope in parts() {
         let mut record = at(Stage::Verifying, &DeployOptions::default());
         let before = record.clone();
-        let done = deploy(&mut record, "b", &terms(scope.clone()));
+        let done = deploy(&mut record, "b", &options(scope.clone()));
         assert_eq!(done, Ok(released(2, RolloutScope::All, false)));
         assert_eq!(record, before, "it is still watched, and the next deployment can begin");
         record.close();
         assert_eq!(
-            deploy(&mut record, "b", &terms(scope)),
+            deploy(&mut record, "b", &options(scope)),
             Ok(released(2, RolloutScope::All, false))
         );
         let next = deploy(&mut record, "c", &DeployOptions::default());
@@ -74,8 +74,8 @@ fn a_canary_can_change_its_share() {
         (Stage::Preparing, RolloutScope::All, Stage::Preparing, 1),
         (Stage::Verifying, RolloutScope::All, Stage::Rolling, 2),
     ] {
-        let mut record = at(stage, &terms(few()));
-        let done = deploy(&mut record, "b", &terms(scope.clone()));
+        let mut record = at(stage, &options(few()));
+        let done = deploy(&mut record, "b", &options(scope.clone()));
         assert_eq!(done, Ok(released(2, scope.clone(), true)));
         let open = record.rollout.as_ref().unwrap();
         assert_eq!((open.stage, &open.scope, record.current), (expected, &scope, current));
@@ -84,7 +84,7 @@ fn a_canary_can_change_its_share() {
 
 #[test]
 fn the_failure_limit_of_the_last_deployment_counts() {
-    let limited = |limit, scope| DeployOptions { failures_per_mille_max: limit, ..terms(scope) };
+    let limited = |limit, scope| DeployOptions { failures_per_mille_max: limit, ..options(scope) };
     let few = || RolloutScope::Percent(5);
     for (scope, stage, expected) in [
         (few(), Stage::Verifying, Stage::Verifying),
@@ -127,13 +127,13 @@ fn a_deployment_that_changes_nothing_stores_its_key() {
 #[test]
 fn an_outcome_has_the_share_that_the_record_has() {
     let mut record = TypeRecord::new(TypeName::new("todo").unwrap());
-    let first = deploy(&mut record, "a", &terms(RolloutScope::Percent(10)));
+    let first = deploy(&mut record, "a", &options(RolloutScope::Percent(10)));
     assert_eq!(
         first,
         Ok(released(1, RolloutScope::All, true)),
         "nothing else could run the others"
     );
-    let canary = deploy(&mut record, "b", &terms(RolloutScope::Percent(10)));
+    let canary = deploy(&mut record, "b", &options(RolloutScope::Percent(10)));
     assert_eq!(canary, Ok(released(2, RolloutScope::Percent(10), true)));
     assert_eq!(record.released(2, false), released(2, RolloutScope::Percent(10), false));
     assert_eq!(record.released(1, false), released(1, RolloutScope::All, false));

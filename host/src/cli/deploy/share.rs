@@ -72,7 +72,7 @@ pub(super) fn max_failures(text: &str) -> Result<String, String> {
 }
 
 /// Describes the objects in scope, or returns `None` for all: `for 10 % of the objects`.
-pub(super) fn whom(share: &RolloutScope) -> Option<String> {
+pub(super) fn objects(share: &RolloutScope) -> Option<String> {
     match share {
         RolloutScope::All => None,
         RolloutScope::Percent(percent) => Some(format!("for {percent} % of the objects")),

@@ -85,8 +85,9 @@ async fn follow(client: &Client, type_name: &str, revision: u32) -> Result<(), F
         let status: RolloutStatus = read(client, &format!("/v1/types/{name}/rollout")).await?;
         let open = status.rollout.as_ref().filter(|open| open.revision == revision);
         if let Some(open) = open {
-            let whom = share::whom(&open.scope).map_or_else(String::new, |whom| format!(" {whom}"));
-            let text = format!("revision {revision}{whom}: {}", summary(&status.nodes));
+            let objects = share::objects(&open.scope)
+                .map_or_else(String::new, |objects| format!(" {objects}"));
+            let text = format!("revision {revision}{objects}: {}", summary(&status.nodes));
             if text != shown {
                 output::note(&text);
                 shown = text;
@@ -193,11 +194,11 @@ fn conclude(type_name: &str, revision: u32, recorded: &Recorded) -> Result<(), F
 /// Returns the command's output line, which names the scope unless the revision is for all objects.
 fn concluded(type_name: &str, revision: u32, recorded: &Recorded) -> String {
     let open = recorded.rollout.as_ref().filter(|open| open.revision == revision);
-    match open.and_then(|open| share::whom(&open.scope)) {
+    match open.and_then(|open| share::objects(&open.scope)) {
         None => format!("{type_name} revision {revision}"),
-        Some(whom) => {
+        Some(objects) => {
             let current = recorded.current;
-            format!("{type_name} revision {revision} {whom}; revision {current} stays current")
+            format!("{type_name} revision {revision} {objects}; revision {current} stays current")
         }
     }
 }
@@ -232,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_canary_says_for_whom_it_is() {
+    fn the_end_of_a_canary_names_its_objects() {
         for (scope, expected) in [
             (json!("all"), "todo revision 2"),
             (

@@ -245,11 +245,11 @@ mod tests {
 
     #[test]
     fn what_was_asked_for_is_kept_in_order() {
-        let mut asked = update();
-        asked.send(to(), "a", b"1".to_vec()).unwrap();
-        asked.send(to(), "b", b"2".to_vec()).unwrap();
-        asked.publish("said", b"{}".to_vec()).unwrap();
-        let Effects { messages, alarms, events } = asked.into_effects();
+        let mut effects = update();
+        effects.send(to(), "a", b"1".to_vec()).unwrap();
+        effects.send(to(), "b", b"2".to_vec()).unwrap();
+        effects.publish("said", b"{}".to_vec()).unwrap();
+        let Effects { messages, alarms, events } = effects.into_effects();
         let handlers: Vec<_> = messages.iter().map(|message| &*message.handler).collect();
         assert_eq!((handlers, alarms, events.len()), (vec!["a", "b"], None, 1));
     }
@@ -257,75 +257,78 @@ mod tests {
     #[test]
     fn alarms_are_replaced_cancelled_and_listed_by_name() {
         let set: Arc<[Alarm]> = Arc::from([alarm("b", 1)]);
-        let mut asked = EffectCollector::new(&GuestCall { alarms: Some(&set), ..UPDATE });
-        assert_eq!(asked.cancel_alarm("a"), Ok(false));
-        asked.set_alarm(alarm("a", 2)).unwrap();
-        asked.set_alarm(alarm("b", 3)).unwrap();
-        let listed: Vec<_> = asked.alarms().iter().map(|a| (&*a.name, a.due_ms)).collect();
+        let mut effects = EffectCollector::new(&GuestCall { alarms: Some(&set), ..UPDATE });
+        assert_eq!(effects.cancel_alarm("a"), Ok(false));
+        effects.set_alarm(alarm("a", 2)).unwrap();
+        effects.set_alarm(alarm("b", 3)).unwrap();
+        let listed: Vec<_> = effects.alarms().iter().map(|a| (&*a.name, a.due_ms)).collect();
         assert_eq!(listed, [("a", 2), ("b", 3)]);
-        assert_eq!(asked.cancel_alarm("b"), Ok(true));
-        assert_eq!(asked.into_effects().alarms.map(|alarms| alarms.len()), Some(1));
+        assert_eq!(effects.cancel_alarm("b"), Ok(true));
+        assert_eq!(effects.into_effects().alarms.map(|alarms| alarms.len()), Some(1));
     }
 
     #[test]
     fn queries_have_no_effects() {
-        let mut asked = EffectCollector::new(&GuestCall { kind: HandlerKind::Query, ..UPDATE });
-        assert_eq!(asked.send(to(), "a", b"1".to_vec()), Err(EffectError::NotInQuery));
-        assert_eq!(asked.publish("said", b"1".to_vec()), Err(EffectError::NotInQuery));
-        assert_eq!(asked.set_alarm(alarm("a", 1)), Err(EffectError::NotInQuery));
-        assert_eq!(asked.cancel_alarm("a"), Err(EffectError::NotInQuery));
-        assert_eq!(asked.into_effects(), Effects::default());
+        let mut effects = EffectCollector::new(&GuestCall { kind: HandlerKind::Query, ..UPDATE });
+        assert_eq!(effects.send(to(), "a", b"1".to_vec()), Err(EffectError::NotInQuery));
+        assert_eq!(effects.publish("said", b"1".to_vec()), Err(EffectError::NotInQuery));
+        assert_eq!(effects.set_alarm(alarm("a", 1)), Err(EffectError::NotInQuery));
+        assert_eq!(effects.cancel_alarm("a"), Err(EffectError::NotInQuery));
+        assert_eq!(effects.into_effects(), Effects::default());
     }
 
     #[test]
     fn what_the_own_type_has_no_handler_for_is_refused_when_it_is_set() {
         let own = list();
-        let mut asked = EffectCollector::new(&GuestCall { own: Some(&own), ..UPDATE });
+        let mut effects = EffectCollector::new(&GuestCall { own: Some(&own), ..UPDATE });
         let refused = |effect: Effect<()>, why: &str| match effect {
             Err(EffectError::Invalid(text)) => assert!(text.contains(why), "{text}"),
             other => panic!("{other:?}"),
         };
         let calls = |handler: &str| Alarm { handler: handler.into(), ..alarm("a", 1) };
-        refused(asked.set_alarm(calls("gone")), "the type list has no handler \"gone\"");
-        refused(asked.set_alarm(calls("get")), "is a query");
-        refused(asked.send(to(), "gone", b"1".to_vec()), "the type list has no handler");
-        assert_eq!(asked.set_alarm(calls("ring")), Ok(()));
-        assert_eq!(asked.send(to(), "get", b"1".to_vec()), Ok(()));
+        refused(effects.set_alarm(calls("gone")), "the type list has no handler \"gone\"");
+        refused(effects.set_alarm(calls("get")), "is a query");
+        refused(effects.send(to(), "gone", b"1".to_vec()), "the type list has no handler");
+        assert_eq!(effects.set_alarm(calls("ring")), Ok(()));
+        assert_eq!(effects.send(to(), "get", b"1".to_vec()), Ok(()));
         let other = Ok("todo/1".parse().unwrap());
         assert_eq!(
-            asked.send(other, "gone", b"1".to_vec()),
+            effects.send(other, "gone", b"1".to_vec()),
             Ok(()),
             "it may have the handler later"
         );
-        let asked = asked.into_effects();
-        assert_eq!((asked.messages.len(), asked.alarms.map(|alarms| alarms.len())), (2, Some(1)));
+        let effects = effects.into_effects();
+        assert_eq!(
+            (effects.messages.len(), effects.alarms.map(|alarms| alarms.len())),
+            (2, Some(1))
+        );
     }
 
     #[test]
     fn what_is_not_well_formed_or_too_much_is_refused() {
         let is_invalid = |effect: Effect<()>| matches!(effect, Err(EffectError::Invalid(_)));
         let is_too_much = |effect: Effect<()>| matches!(effect, Err(EffectError::TooMuch(_)));
-        let mut asked = update();
-        assert!(is_invalid(asked.send(Err("no".to_owned()), "a", b"1".to_vec())));
-        assert!(is_invalid(asked.send(to(), "A", b"1".to_vec())));
-        assert!(is_invalid(asked.send(to(), "a", b"{".to_vec())));
-        assert!(is_too_much(asked.send(to(), "a", vec![b' '; MESSAGE_BYTES_MAX + 1])));
+        let mut effects = update();
+        assert!(is_invalid(effects.send(Err("no".to_owned()), "a", b"1".to_vec())));
+        assert!(is_invalid(effects.send(to(), "A", b"1".to_vec())));
+        assert!(is_invalid(effects.send(to(), "a", b"{".to_vec())));
+        assert!(is_too_much(effects.send(to(), "a", vec![b' '; MESSAGE_BYTES_MAX + 1])));
         for name in ["", "changed", "reset", "closed", "Said", "1", "a b"] {
-            assert!(is_invalid(asked.publish(name, b"1".to_vec())), "{name}");
+            assert!(is_invalid(effects.publish(name, b"1".to_vec())), "{name}");
         }
-        assert!(is_invalid(asked.set_alarm(alarm("", 1))));
-        assert!(is_invalid(asked.set_alarm(Alarm { every_ms: Some(999), ..alarm("a", 1) })));
+        assert!(is_invalid(effects.set_alarm(alarm("", 1))));
+        assert!(is_invalid(effects.set_alarm(Alarm { every_ms: Some(999), ..alarm("a", 1) })));
         for n in 0..ALARMS_MAX {
-            asked.set_alarm(alarm(&n.to_string(), 1)).unwrap();
+            effects.set_alarm(alarm(&n.to_string(), 1)).unwrap();
         }
-        assert!(is_too_much(asked.set_alarm(alarm("more", 1))));
+        assert!(is_too_much(effects.set_alarm(alarm("more", 1))));
         for _ in 0..MESSAGES_PER_CALL_MAX {
-            asked.send(to(), "a", b"1".to_vec()).unwrap();
+            effects.send(to(), "a", b"1".to_vec()).unwrap();
         }
-        assert!(is_too_much(asked.send(to(), "a", b"1".to_vec())));
+        assert!(is_too_much(effects.send(to(), "a", b"1".to_vec())));
         for _ in 0..EVENTS_PER_CALL_MAX {
-            asked.publish("said", b"1".to_vec()).unwrap();
+            effects.publish("said", b"1".to_vec()).unwrap();
         }
-        assert!(is_too_much(asked.publish("said", b"1".to_vec())));
+        assert!(is_too_much(effects.publish("said", b"1".to_vec())));
     }
 }

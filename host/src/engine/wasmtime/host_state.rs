@@ -31,7 +31,7 @@ pub(super) struct HostState {
     /// Time of the call, in milliseconds since 1970; 0 outside of `handle`.
     pub(super) now_ms: u64,
     /// Effects that the handler has requested in this call.
-    pub(super) asked: EffectCollector,
+    pub(super) effects: EffectCollector,
     log: LogQuota,
     /// End of what the guest wrote to standard error within the call.
     last_words: Vec<u8>,
@@ -52,7 +52,7 @@ impl HostState {
             budget,
             object: None,
             now_ms: 0,
-            asked: EffectCollector::default(),
+            effects: EffectCollector::default(),
             log: LogQuota::default(),
             last_words: Vec::new(),
             random: None,
@@ -65,7 +65,7 @@ impl HostState {
         self.memory.begin_call();
         self.log = LogQuota::default();
         self.last_words.clear();
-        self.asked = EffectCollector::default();
+        self.effects = EffectCollector::default();
     }
 
     /// Writes one line of the guest's log, within its quota.

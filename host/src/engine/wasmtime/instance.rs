@@ -142,18 +142,18 @@ impl Instance for WasmInstance {
         self.begin_restored()?;
         let sandbox = &mut self.sandbox;
         let _lane = sandbox.begin(clock::wall_ms());
-        sandbox.store.data_mut().asked = EffectCollector::new(&call);
+        sandbox.store.data_mut().effects = EffectCollector::new(&call);
         let GuestCall { handler, argument, version, caller, trigger, .. } = call;
         let (caller, trigger) = (vouched(caller), trigger_of(trigger));
         let wit_call = wit::Call { handler, argument, version, caller, trigger };
         let behavior = sandbox.bindings.highlander_object_behavior();
         let result = behavior.call_handle(&mut sandbox.store, wit_call).await;
         let ended = sandbox.end(result);
-        let asked = std::mem::take(&mut sandbox.store.data_mut().asked);
+        let effects = std::mem::take(&mut sandbox.store.data_mut().effects);
         let answer = match ended? {
             Ok(reply) => {
                 check_reply(&reply)?;
-                Ok(Handled { reply: Bytes::from(reply), effects: asked.into_effects() })
+                Ok(Handled { reply: Bytes::from(reply), effects: effects.into_effects() })
             }
             Err(rejection) => Err(rejected(rejection)?),
         };

@@ -19,16 +19,16 @@ pub(super) fn define(to: &mut Functions<'_>) -> Result<()> {
             Due::AfterMs(after) => guest.now_ms.saturating_add(after),
         };
         let alarm = Alarm::new(&name, due_ms, every_ms, &handler, argument);
-        Ok((guest.asked.set_alarm(alarm),))
+        Ok((guest.effects.set_alarm(alarm),))
     })?;
     to.linker.func_wrap(
         "cancel",
         |mut cx: StoreContextMut<'_, HostState>, (name,): (String,)| {
-            Ok((cx.data_mut().asked.cancel_alarm(&name),))
+            Ok((cx.data_mut().effects.cancel_alarm(&name),))
         },
     )?;
     to.linker.func_wrap("list", |cx: StoreContextMut<'_, HostState>, (): ()| {
-        let listed = cx.data().asked.alarms().iter().map(|alarm| WitAlarm {
+        let listed = cx.data().effects.alarms().iter().map(|alarm| WitAlarm {
             name: alarm.name.to_string(),
             due_ms: alarm.due_ms,
             every_ms: alarm.every_ms,

@@ -10,7 +10,7 @@ pub(super) fn define(to: &mut Functions<'_>) -> Result<()> {
     to.linker.func_wrap(
         "publish",
         |mut cx: StoreContextMut<'_, HostState>, (name, data): (String, Vec<u8>)| {
-            Ok((cx.data_mut().asked.publish(&name, data),))
+            Ok((cx.data_mut().effects.publish(&name, data),))
         },
     )
 }

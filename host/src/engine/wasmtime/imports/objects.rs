@@ -28,7 +28,7 @@ pub(super) fn define(to: &mut Functions<'_>) -> Result<()> {
         "send",
         |mut cx: StoreContextMut<'_, HostState>, (type_name, key, handler, argument): Message| {
             let id = ObjectId::new(&type_name, &key).map_err(|error| error.to_string());
-            Ok((cx.data_mut().asked.send(id, &handler, argument),))
+            Ok((cx.data_mut().effects.send(id, &handler, argument),))
         },
     )
 }
@@ -43,7 +43,7 @@ async fn bring(
         Err(why) => return Ok(Err(CallError::InvalidArgument(why))),
     };
     let guest = cx.data_mut();
-    let Some(outbound) = guest.asked.outbound.clone() else {
+    let Some(outbound) = guest.effects.outbound.clone() else {
         let text = "no other objects can be called here".to_owned();
         return Ok(Err(CallError::Unavailable(text)));
     };
