@@ -70,9 +70,14 @@ impl Artifacts {
     }
 
     /// Builds and runs an example of the host, and returns the JSON lines that it prints.
-    pub(crate) fn example(&self, name: &str, arguments: &[&str]) -> Result<Vec<Value>> {
+    pub(crate) fn example(
+        &self,
+        package: &str,
+        name: &str,
+        arguments: &[&str],
+    ) -> Result<Vec<Value>> {
         if !self.is_prebuilt {
-            build(&self.root, &["--package", "highlander", "--example", name])?;
+            build(&self.root, &["--package", package, "--example", name])?;
         }
         let program = self.host.with_file_name("examples").join(name);
         let output = Command::new(&program)

@@ -6,24 +6,26 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::highlander_s3;
 use anyhow::{Context, Result, anyhow};
-use highlander_host::activation::{Call, Consistency, IdempotencyKey, Operation, Precondition};
-use highlander_host::activation::{Done, idempotency};
-use highlander_host::call_context::Origin;
-use highlander_host::caller::Caller;
-use highlander_host::catalog::rollout::DeployOptions;
-use highlander_host::clock::BootTime;
-use highlander_host::engine::wasmtime::{SandboxConfig, WasmtimeEngine};
-use highlander_host::id::ObjectId;
-use highlander_host::node::{Config, Node, Ports};
-use highlander_host::registry::Sessions;
-use highlander_host::registry::claims::Granularity;
-use highlander_host::registry::zookeeper::{Options, ZooKeeperSessions};
-use highlander_host::store::s3::{self, AccessKey, S3};
-use highlander_host::store::{Condition, ETag, PutOutcome, Store};
+use highlander::node::{Config, Node, Ports};
+use highlander_core::activation::{
+    Call, Consistency, Done, IdempotencyKey, Operation, Precondition, idempotency,
+};
+use highlander_core::call_context::Origin;
+use highlander_core::caller::Caller;
+use highlander_core::catalog::rollout::DeployOptions;
+use highlander_core::id::ObjectId;
+use highlander_core::registry::Sessions;
+use highlander_core::registry::claims::Granularity;
+use highlander_core::store::{Condition, ETag, PutOutcome, Store};
+use highlander_s3::{AccessKey, S3};
 use highlander_s3_server as server;
 use highlander_s3_server::faults::{Fault, Operation as Request, Rule};
 use highlander_services::zookeeper::{self, Ensemble};
+use highlander_system::clock;
+use highlander_wasmtime::{SandboxConfig, WasmtimeEngine};
+use highlander_zookeeper::{Options, ZooKeeperSessions};
 use tempfile::TempDir;
 
 use crate::artifacts::Artifacts;
@@ -118,7 +120,7 @@ impl Blobs {
 
     /// Returns the host's client of this server, with separate connections.
     pub(crate) async fn store(&self) -> Result<Arc<S3>> {
-        let options = s3::Options {
+        let options = highlander_s3::Options {
             bucket: self.bucket.clone(),
             prefix: String::new(),
             endpoint: Some(self.server.url()),
@@ -216,7 +218,7 @@ pub(crate) fn call_of(handler: &str) -> Call {
         precondition: Precondition::None,
         consistency: Consistency::Lease,
         key: None,
-        deadline: BootTime::now() + CALL_TIMEOUT,
+        deadline: clock::now() + CALL_TIMEOUT,
     }
 }
 
@@ -232,6 +234,6 @@ pub(crate) async fn call(node: &Node, id: &ObjectId, handler: &str) -> Result<Do
 }
 
 /// Returns the result of a call if it succeeded.
-pub(crate) fn done(answer: highlander_host::activation::Answer) -> Result<Done> {
+pub(crate) fn done(answer: highlander_core::activation::Answer) -> Result<Done> {
     answer.map_err(|error| anyhow!("a call failed: {error}"))
 }

@@ -4,11 +4,11 @@
 //! children to determine the first. A new lock costs three operations, and its parent remains.
 
 use anyhow::{Result, ensure};
-use highlander_host::id::{NodeId, ObjectId};
-use highlander_host::registry::claims::Granularity;
-use highlander_host::registry::zookeeper::Session;
-use highlander_host::registry::{Claimed, Registry as _};
+use highlander_core::id::{NodeId, ObjectId};
+use highlander_core::registry::claims::Granularity;
+use highlander_core::registry::{Claimed, Registry as _};
 use highlander_services::zookeeper::Ensemble;
+use highlander_zookeeper::Session;
 use zookeeper_client::{Acls, Client, CreateMode, Error};
 
 use crate::fixtures::{self, CHROOT, SESSION_TIMEOUT};

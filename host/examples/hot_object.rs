@@ -9,17 +9,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use highlander_host::activation::{Call, Consistency, Operation, Precondition};
-use highlander_host::call_context::Origin;
-use highlander_host::caller::Caller;
-use highlander_host::catalog::rollout::DeployOptions;
-use highlander_host::clock::BootTime;
-use highlander_host::engine::wasmtime::{SandboxConfig, WasmtimeEngine};
-use highlander_host::id::ObjectId;
-use highlander_host::node::{Config, Node, Ports};
-use highlander_host::registry::local::{Directory, LocalSessions};
-use highlander_host::store::Store;
-use highlander_host::store::memory::Memory;
+use highlander::node::{Config, Node, Ports};
+use highlander::registry::local::{Directory, LocalSessions};
+use highlander_core::activation::{Call, Consistency, Operation, Precondition};
+use highlander_core::call_context::Origin;
+use highlander_core::caller::Caller;
+use highlander_core::catalog::rollout::DeployOptions;
+use highlander_core::id::ObjectId;
+use highlander_core::store::Store;
+use highlander_system::clock;
+use highlander_testing::memory::Memory;
+use highlander_wasmtime::{SandboxConfig, WasmtimeEngine};
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -92,7 +92,7 @@ fn increment() -> Call {
         precondition: Precondition::None,
         consistency: Consistency::Lease,
         key: None,
-        deadline: BootTime::now() + Duration::from_secs(10),
+        deadline: clock::now() + Duration::from_secs(10),
     }
 }
 

@@ -1,24 +1,15 @@
 //! Object types of the cluster: their components, revisions, and current revision.
 //!
 //! A component is an immutable blob named by its SHA-256. The record of a type lists its revisions and changes
-//! only by conditional write ([`record`], [`rollout`]). A node keeps every revision compiled that its objects may
+//! only by conditional write ([`record`], [`rollout`](highlander_core::catalog::rollout)). A node keeps every revision compiled that its objects may
 //! need.
 
 mod cached_type;
-pub mod check;
-pub mod component_gc;
 mod keyed_mutex;
 mod mutate;
 pub mod query;
-pub mod record;
-pub mod removal;
-pub mod repeated;
-mod rollback;
-pub mod rollout;
 mod rollout_stats;
 pub mod staged;
-#[cfg(test)]
-mod testing;
 #[cfg(test)]
 mod tests;
 
@@ -27,18 +18,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use highlander_core::catalog::record::{self, RevisionEntry, TypeRecord, component_blob};
+use highlander_core::catalog::rollout::{RolloutScope, Stage};
+use highlander_core::catalog::unknown_type;
+use highlander_core::engine::{Component, Description, Engine, LoadError};
+use highlander_core::error::{Error, ErrorCode};
+use highlander_core::id::{CodeId, Digest, ObjectId, TypeName};
+use highlander_core::store::{self, ETag, Store};
 use tokio::sync::watch;
 
-use crate::engine::{Component, Description, Engine, LoadError};
-use crate::error::{Error, ErrorCode};
-use crate::id::{CodeId, Digest, ObjectId, TypeName};
-use crate::store::{self, ETag, Store};
 use cached_type::CachedType;
 use keyed_mutex::KeyedMutex;
-use record::{RevisionEntry, TypeRecord, component_blob};
-use rollout::{RolloutScope, Stage};
 use rollout_stats::RolloutStats;
-pub use rollout_stats::UpgradeStats;
 
 /// Suggested pause before a component is sent again to a node that was too busy to compile it.
 const COMPILE_RETRY: Duration = Duration::from_secs(5);
@@ -341,11 +332,6 @@ impl Catalog {
         })?;
         Ok(Some((record, blob.etag)))
     }
-}
-
-fn unknown_type(type_name: &str) -> Error {
-    let text = format!("no component is deployed for the type {type_name:?}");
-    Error::new(ErrorCode::UnknownType, text).with_hint("deploy one: highlander deploy FILE.wasm")
 }
 
 fn unavailable(error: &store::Error) -> Error {

@@ -30,13 +30,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use highlander_wasmtime::{COMMAND, Confinement, compile};
 
 use self::client::Client;
 use self::environment::{Global, Log};
 use self::failure::Failure;
 use crate::config::Config;
 use crate::config::backends::RegistryKind;
-use crate::engine::wasmtime::{COMMAND, Confinement, compile};
 use crate::telemetry;
 
 /// Run durable, single-owner objects with sandboxed behaviour

@@ -12,15 +12,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Weak;
 use std::time::Duration;
 
+use highlander_core::catalog::component_gc::Retention;
+use highlander_core::catalog::record::{TypeRecord, component_blob};
+use highlander_core::error::Error;
+use highlander_core::id::{Digest, TypeName};
+use highlander_core::rollout::Report;
+use highlander_system::clock::wall_ms;
 use tokio::time::sleep;
 
-use crate::catalog::component_gc::Retention;
-use crate::catalog::record::{TypeRecord, component_blob};
-use crate::clock::wall_ms;
-use crate::error::Error;
-use crate::id::{Digest, TypeName};
 use crate::router::Router;
-use crate::router::rollout::Report;
 
 /// Number of passes per retention time. The resulting pause is clamped to the bounds below.
 const LOOKS: u32 = 8;

@@ -5,12 +5,9 @@
 //! events. Publishers never wait for a reader: a reader that is too slow loses its position and is notified of
 //! that.
 
-pub mod event_id;
-pub mod frame;
 pub mod listener;
 pub mod sse;
 pub mod topic;
-mod window;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,38 +15,15 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use bytes::Bytes;
+use highlander_core::events::Change;
+use highlander_core::id::ObjectId;
 
-use crate::effects::Event;
-use crate::id::ObjectId;
 use crate::metrics::Metrics;
 use listener::Seat;
 use topic::Topic;
 
 /// Number of locks over which the topics are sharded.
 const SHARD_COUNT: usize = 32;
-
-/// One committed change of an object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
-    /// Version that the change created.
-    pub version: u64,
-    /// Events that the handler published, in order.
-    pub events: Vec<Event>,
-    /// State as JSON, if the type publishes its state. States of more than [`frame::SHOWN_BYTES_MAX`] are omitted.
-    pub shown: Option<Bytes>,
-    /// Whether the change deleted the object.
-    pub is_deleted: bool,
-}
-
-/// Whether the characters of a name are valid for an event: `[a-z][a-z0-9-]{0,62}`.
-#[must_use]
-pub fn is_event_name(name: &str) -> bool {
-    let mut bytes = name.bytes();
-    name.len() <= 63
-        && bytes.next().is_some_and(|first| first.is_ascii_lowercase())
-        && bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-}
 
 type Shard = RwLock<HashMap<ObjectId, Arc<Topic>>>;
 

@@ -48,15 +48,15 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use highlander_core::activation::Precondition;
+use highlander_core::caller::Caller;
+use highlander_core::error::{Error, ErrorCode};
+use highlander_core::id::NodeId;
 use http::header::CACHE_CONTROL;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
 
-use crate::activation::Precondition;
-use crate::caller::Caller;
-use crate::error::{Error, ErrorCode};
-use crate::id::NodeId;
 use crate::rehearsal::Rehearsals;
 use crate::router::Router;
 use auth::Authorizer;

@@ -14,22 +14,12 @@
 //! - [`http`] and [`cli`]: the edge
 
 pub mod activation;
-pub mod call_context;
-pub mod caller;
 pub mod catalog;
 pub mod cli;
-pub mod clock;
 pub mod component_gc;
 pub mod config;
-pub mod effects;
-pub mod engine;
-pub mod error;
 pub mod events;
-pub mod files;
 pub mod http;
-pub mod id;
-pub mod json;
-pub mod limits;
 pub mod metrics;
 pub mod node;
 pub mod registry;

@@ -17,5 +17,5 @@ pub static ALLOCATOR_SETTINGS: &[u8; 63] =
     b"background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:1000\0";
 
 fn main() -> ExitCode {
-    highlander_host::cli::main(highlander_host::server::run)
+    highlander::cli::main(highlander::server::run)
 }

@@ -3,8 +3,6 @@
 //! Each counter is created once, so that counting on the hot path is one atomic addition. Metrics never influence
 //! decisions.
 
-pub mod compilations;
-
 use prometheus::{
     Encoder as _, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts,
     Registry, TextEncoder, core::Collector,
@@ -161,7 +159,7 @@ impl Metrics {
     ///
     /// # Panics
     /// If it is called twice.
-    pub fn add_compilations(&self, compilations: &compilations::Compilations) {
+    pub fn add_compilations(&self, compilations: &highlander_wasmtime::compilations::Compilations) {
         for collector in compilations.collectors() {
             self.registry.register(collector).expect("each metric is registered once");
         }

@@ -9,7 +9,6 @@ mod health;
 mod idle_reaper;
 pub mod list;
 pub mod locate;
-pub mod placement;
 pub mod rehearsal;
 mod removal;
 pub mod rollout;
@@ -24,6 +23,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use highlander_core::activation::protocol::Settings;
+use highlander_core::activation::{Answer, Call, Operation, Reason};
+use highlander_core::engine::Engine;
+use highlander_core::error::{Error, ErrorCode};
+use highlander_core::id::{NodeId, ObjectId, TypeName};
+use highlander_core::registry::{Registry, Sessions};
+use highlander_core::store::Store;
+use highlander_system::clock;
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
 
 use crate::activation::alarm_timers::Timers;
@@ -31,19 +38,11 @@ use crate::activation::context::SessionContext;
 use crate::activation::dispatch::{deactivate, submit};
 use crate::activation::instance_cache::InstanceCache;
 use crate::activation::outbound::{ObjectCaller, OutboundPort};
-use crate::activation::protocol::Settings;
 use crate::activation::rate_limit::ActivationLimiter;
 use crate::activation::table::Table;
-use crate::activation::{Answer, Call, Operation, Reason};
 use crate::catalog::Catalog;
-use crate::clock::BootTime;
-use crate::engine::Engine;
-use crate::error::{Error, ErrorCode};
 use crate::events::Hub;
-use crate::id::{NodeId, ObjectId, TypeName};
 use crate::metrics::Metrics;
-use crate::registry::{Registry, Sessions};
-use crate::store::Store;
 use crate::store::health::HealthTrackingStore;
 use rollout::TypeProgress;
 use session::Session;
@@ -83,7 +82,7 @@ pub struct Ports {
 /// # Examples
 /// ```no_run
 /// # use std::sync::Arc;
-/// # use highlander_host::node::{Config, Node, Ports};
+/// # use highlander::node::{Config, Node, Ports};
 /// # async fn example(ports: Ports, config: Config) {
 /// let node = Node::start(ports, &config);
 /// node.joined().await;
@@ -244,14 +243,14 @@ impl Node {
     /// # Cancel safety
     /// A call that has started runs to its end; only the answer is lost.
     pub async fn call(&self, id: &ObjectId, call: Call) -> Answer {
-        let arrived = BootTime::now();
+        let arrived = clock::now();
         let answer = self.dispatch(id, call).await;
         let metrics = &self.metrics;
         match &answer {
             Ok(_) => metrics.calls_done.inc(),
             Err(error) => metrics.calls.with_label_values(&[error.code.as_str()]).inc(),
         }
-        metrics.call_seconds.observe(BootTime::now().since(arrived).as_secs_f64());
+        metrics.call_seconds.observe(clock::now().since(arrived).as_secs_f64());
         answer
     }
 
@@ -371,7 +370,7 @@ impl Node {
         let claim_count = session.as_ref().map_or(0, |session| session.claim_count());
         self.metrics.claims.set(gauge(claim_count));
         let lease = session.map_or(Duration::ZERO, |session| {
-            session.lease_until().since(BootTime::now()).min(Duration::from_hours(1))
+            session.lease_until().since(clock::now()).min(Duration::from_hours(1))
         });
         self.metrics.lease_seconds.set(lease.as_secs_f64());
         self.metrics.ready.set(i64::from(self.readiness().is_ok()));

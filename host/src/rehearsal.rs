@@ -10,13 +10,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _};
+use highlander_core::caller::Caller;
+use highlander_core::error::{Error, ErrorCode};
+use highlander_core::id::{Digest, ObjectId, TypeName};
 use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
 
-use crate::caller::Caller;
 use crate::catalog::staged::Staged;
-use crate::error::{Error, ErrorCode};
-use crate::id::{Digest, ObjectId, TypeName};
 use crate::node::rehearsal::Rehearsed;
 use crate::router::Router;
 

@@ -10,16 +10,16 @@ mod tests;
 
 use std::time::Duration;
 
+use highlander_core::caller::Caller;
+use highlander_core::catalog::removal::Removal;
+use highlander_core::error::{Error, ErrorCode};
+use highlander_core::id::TypeName;
+use highlander_core::rollout::Report;
+use highlander_system::clock::wall_ms;
 use tokio::time::{Instant, timeout};
 
-use crate::caller::Caller;
-use crate::catalog::removal::Removal;
-use crate::clock::wall_ms;
-use crate::error::{Error, ErrorCode};
-use crate::id::TypeName;
 use crate::router::Router;
 use crate::router::context::Context;
-use crate::router::rollout::Report;
 
 /// Maximum number of objects that are counted.
 pub const COUNT_MAX: usize = 10_000;

@@ -5,7 +5,6 @@
 //! step, as a pure function.
 
 mod coordinate;
-mod policy;
 #[cfg(test)]
 mod tests;
 
@@ -13,19 +12,18 @@ use std::collections::BTreeSet;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use highlander_core::catalog::record::TypeRecord;
+use highlander_core::catalog::repeated::{Back, RolledBack};
+use highlander_core::catalog::rollout::{DeployOptions, Stage};
+use highlander_core::error::{Error, ErrorCode};
+use highlander_core::id::TypeName;
+use highlander_core::rollout::Report;
+use highlander_system::clock::wall_ms;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
-use crate::catalog::record::TypeRecord;
-use crate::catalog::repeated::{Back, RolledBack};
-use crate::catalog::rollout::{DeployOptions, Stage};
-use crate::catalog::{Deployed, UpgradeStats};
-use crate::clock::wall_ms;
-use crate::error::{Error, ErrorCode};
-use crate::id::TypeName;
+use crate::catalog::Deployed;
 use crate::router::Router;
-use crate::router::rollout::Report;
-
 pub use coordinate::run;
 
 /// Interval between checks of a followed roll-out, unless a notification arrives earlier.
@@ -171,16 +169,4 @@ fn ended(record: &TypeRecord, revision: u32) -> Result<(), Error> {
         format!("the roll-out of revision {revision} of {} was reverted: {why}", record.name);
     let hint = format!("list the objects that it failed for: highlander types {}", record.name);
     Err(Error::new(ErrorCode::RevisionRolledBack, text).with_hint(hint))
-}
-
-/// Adds up the reports of all nodes.
-#[must_use]
-pub fn total(reports: &[Report]) -> UpgradeStats {
-    let mut total = UpgradeStats::default();
-    for taken in reports.iter().filter_map(|report| report.progress.as_ref().map(|p| &p.upgrades)) {
-        total.succeeded += taken.succeeded;
-        total.failed += taken.failed;
-        total.pinned.extend(taken.pinned.clone());
-    }
-    total
 }

@@ -15,7 +15,6 @@ pub mod membership;
 mod owner_cache;
 mod peer_limits;
 pub mod peers;
-mod policy;
 pub mod rollout;
 mod subscriptions;
 #[cfg(test)]
@@ -27,27 +26,25 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use highlander_core::activation::{Answer, Call, Operation};
+use highlander_core::engine::HandlerKind;
+use highlander_core::error::{Error, ErrorCode};
+use highlander_core::id::{NodeId, ObjectId};
+use highlander_core::registry::claims::{ClaimKey, Granularity};
+use highlander_core::registry::members::{Member, Members};
+use highlander_core::routing::{self, Attempt, NextHop, RouteContext, RoutePlan};
+use highlander_system::clock;
 use rand::RngExt as _;
 use tokio::sync::Semaphore;
 
 use crate::activation::outbound::ObjectCaller;
-use crate::activation::{Answer, Call, Operation};
-use crate::clock::BootTime;
-use crate::engine::HandlerKind;
-use crate::error::{Error, ErrorCode};
-use crate::id::{NodeId, ObjectId};
 use crate::node::Node;
-use crate::registry::claims::{ClaimKey, Granularity};
-use crate::registry::members::{Member, Members};
+pub use admin::NodeReport;
+pub use config::Config;
 use context::Context;
 use owner_cache::OwnerCache;
 use peer_limits::PeerLimits;
 use peers::{Failure, ForwardedReply, Peers};
-use policy::{Attempt, NextHop, RouteContext, RoutePlan};
-
-pub use admin::NodeReport;
-pub use config::Config;
-pub use policy::HOPS_MAX;
 
 /// Answer to a call, and the node that gave it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,7 +135,7 @@ impl Router {
             return Box::pin(self.route_with_retries(id, call, context, None)).await;
         }
         match self.node.call(id, call.clone()).await {
-            Err(error) if policy::is_worth_another_try(&error) => {
+            Err(error) if routing::is_worth_another_try(&error) => {
                 Box::pin(self.route_with_retries(id, call, context, Some(error))).await
             }
             answer => RoutedReply::here(answer),
@@ -165,7 +162,7 @@ impl Router {
                 me: &known.me,
                 members: &known.members,
                 is_active: refusal.is_some() || self.node.is_active(id),
-                now: BootTime::now(),
+                now: clock::now(),
                 random: rand::rng().random(),
             };
             match course.next(view) {
@@ -209,7 +206,7 @@ impl Router {
             self.count("no-place");
             return (Attempt::AtCapacity, None);
         };
-        let sent = BootTime::now();
+        let sent = clock::now();
         let answer = tokio::select! {
             biased;
             answer = self.peers.call(member, id, call, context.forwarded()) => answer,
@@ -218,7 +215,7 @@ impl Router {
             }
         };
         drop(place);
-        metrics.forward_seconds.observe(BootTime::now().since(sent).as_secs_f64());
+        metrics.forward_seconds.observe(clock::now().since(sent).as_secs_f64());
         match answer {
             Ok(ForwardedReply { answer, owner }) => {
                 match &answer {
@@ -320,11 +317,9 @@ impl Router {
         self.node.metrics().route_pauses.inc();
         let session = self.node.session();
         let change = async {
-            let Some(mut members) = session.map(|session| session.members()) else {
-                return std::future::pending().await;
-            };
-            if members.changed().await.is_err() {
-                std::future::pending::<()>().await;
+            match session {
+                Some(session) => session.members_changed(&session.members()).await,
+                None => std::future::pending().await,
             }
         };
         tokio::select! {
@@ -336,19 +331,16 @@ impl Router {
 
     /// Returns once `node` has left the members after it was one of them: it will not answer.
     async fn peer_left(&self, node: &NodeId) {
-        let Some(mut members) = self.node.session().map(|session| session.members()) else {
-            return std::future::pending().await;
-        };
+        let Some(session) = self.node.session() else { return std::future::pending().await };
         let mut was_there = false;
         loop {
-            let is_there = members.borrow_and_update().find(node).is_some();
+            let members = session.members();
+            let is_there = members.find(node).is_some();
             if was_there && !is_there {
                 return;
             }
             was_there |= is_there;
-            if members.changed().await.is_err() {
-                return std::future::pending().await;
-            }
+            session.members_changed(&members).await;
         }
     }
 
@@ -356,7 +348,7 @@ impl Router {
     fn cluster_view(&self) -> ClusterView {
         let present = self.node.session().map(|session| ClusterView {
             me: session.node().clone(),
-            members: session.members().borrow().clone(),
+            members: session.members(),
             granularity: session.granularity(),
         });
         let mut known = self.last_view();

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use highlander_core::catalog::component_gc::Retention;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -22,7 +23,6 @@ use tokio::task::JoinHandle;
 use self::adapters::Opened;
 use self::session_gate::SessionGate;
 use crate::activation::outbound::ObjectCaller;
-use crate::catalog::component_gc::Retention;
 use crate::cli::output;
 use crate::config::backends::RegistryKind;
 use crate::config::{self, Config};

@@ -12,18 +12,18 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
+use highlander_core::activation::effects::view::WakeResult;
+use highlander_core::activation::effects::wakeup_index::{SHARD_COUNT, minute_of};
+use highlander_core::activation::{Call, Consistency, Operation, Precondition};
+use highlander_core::call_context::Origin;
+use highlander_core::caller::Caller;
+use highlander_core::error::{Error, ErrorCode};
+use highlander_core::id::{Hex, ObjectId};
+use highlander_core::registry::members::Members;
+use highlander_system::clock::{self, wall_ms};
 use tokio::sync::Semaphore;
 
-use crate::activation::effects::view::WakeResult;
-use crate::activation::effects::wakeup_index::{SHARD_COUNT, minute_of};
-use crate::activation::{Call, Consistency, Operation, Precondition};
-use crate::call_context::Origin;
-use crate::caller::Caller;
-use crate::clock::{BootTime, wall_ms};
-use crate::error::{Error, ErrorCode};
-use crate::id::{Hex, ObjectId};
 use crate::node::wakeup_index::Entry;
-use crate::registry::members::Members;
 use crate::router::Router;
 use crate::router::context::Context;
 
@@ -188,7 +188,7 @@ async fn wake(router: &Router, id: &ObjectId) -> Result<WakeResult, Box<Error>> 
         precondition: Precondition::None,
         key: None,
         consistency: Consistency::Lease,
-        deadline: BootTime::now() + TIMEOUT,
+        deadline: clock::now() + TIMEOUT,
     };
     let done = router.call(id, call, Context::default()).await?;
     // A node of an older release has no alarms, and may return another response.
@@ -198,8 +198,8 @@ async fn wake(router: &Router, id: &ObjectId) -> Result<WakeResult, Box<Error>> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::record::WriteId;
-    use crate::store::record::effects::WakeupEntry;
+    use highlander_core::store::record::WriteId;
+    use highlander_core::store::record::effects::WakeupEntry;
 
     #[test]
     fn only_old_entries_that_no_record_names_are_needless() {

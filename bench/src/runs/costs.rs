@@ -13,6 +13,10 @@ pub(super) fn run(plan: &Plan) -> Result<Report> {
     let larger = plan.artifacts.guest("misbehaving")?;
     let rounds = plan.round_count.to_string();
     let arguments = [&*counter.to_string_lossy(), &*larger.to_string_lossy(), &rounds];
-    report.add_lines(&plan.artifacts.example("engine_costs", &arguments)?)?;
+    report.add_lines(&plan.artifacts.example(
+        "highlander-wasmtime",
+        "engine_costs",
+        &arguments,
+    )?)?;
     Ok(report)
 }

@@ -15,7 +15,7 @@ pub(super) fn run(plan: &Plan) -> Result<Report> {
     let guest = plan.artifacts.guest("counter")?;
     let (rounds, millis) = (plan.round_count.to_string(), plan.turn.as_millis().to_string());
     let arguments = [&*guest.to_string_lossy(), &rounds, &millis];
-    report.add_lines(&plan.artifacts.example("hot_object", &arguments)?)?;
+    report.add_lines(&plan.artifacts.example("highlander", "hot_object", &arguments)?)?;
     let rate = report.median(UPDATES, "highlander");
     report.aim("hot-object: updates per second", Bound::AtLeast, 2_000.0, rate);
     report.note("without group commit, one object reaches 50 updates per second");

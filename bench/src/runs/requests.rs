@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use highlander_host::activation::{Call, Consistency};
-use highlander_host::id::ObjectId;
-use highlander_host::node::Node;
-use highlander_host::registry::claims::Granularity;
+use highlander::node::Node;
+use highlander_core::activation::{Call, Consistency};
+use highlander_core::id::ObjectId;
+use highlander_core::registry::claims::Granularity;
 use highlander_s3_server::faults::Operation;
 use highlander_services::zookeeper::Ensemble;
 use tokio::time::{Instant, sleep};

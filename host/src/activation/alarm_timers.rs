@@ -6,9 +6,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use highlander_core::id::ObjectId;
 use tokio::sync::Notify;
-
-use crate::id::ObjectId;
 
 /// Maximum time ahead for which alarms are kept.
 const AHEAD_MS: u64 = 150_000;

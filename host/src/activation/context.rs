@@ -5,22 +5,22 @@
 
 use std::sync::Arc;
 
+use highlander_core::activation::protocol::{Now, Settings};
+use highlander_core::id::ObjectId;
+use highlander_core::registry::Registry;
+use highlander_core::store::Store;
+use highlander_core::store::record::WriteId;
+use highlander_system::clock::{self, wall_ms};
 use tokio::sync::{Notify, Semaphore};
 
-use super::alarm_timers::Timers;
-use super::instance_cache::InstanceCache;
-use super::outbound::OutboundPort;
-use super::protocol::{Now, Settings};
-use super::rate_limit::ActivationLimiter;
-use super::table::Table;
+use crate::activation::alarm_timers::Timers;
+use crate::activation::instance_cache::InstanceCache;
+use crate::activation::outbound::OutboundPort;
+use crate::activation::rate_limit::ActivationLimiter;
+use crate::activation::table::Table;
 use crate::catalog::Catalog;
-use crate::clock::{BootTime, wall_ms};
 use crate::events::Hub;
-use crate::id::ObjectId;
 use crate::metrics::Metrics;
-use crate::registry::Registry;
-use crate::store::Store;
-use crate::store::record::WriteId;
 
 /// Context that the tasks of a node share during one session.
 #[derive(Debug)]
@@ -58,9 +58,9 @@ impl SessionContext {
     /// Returns the inputs for a machine's next decision.
     pub(super) fn now(&self, id: &ObjectId) -> Now<'_> {
         Now {
-            time: BootTime::now(),
+            time: clock::now(),
             lease_until: self.registry.lease_until(),
-            write_id: WriteId::random(),
+            write_id: WriteId(rand::random()),
             wall_ms: wall_ms(),
             is_watched: self.hub.is_followed(id),
             settings: &self.settings,

@@ -7,14 +7,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use super::context::SessionContext;
-use super::driver::run;
-use super::protocol::Input;
-use super::slot::{ReplySender, Slot, SlotState};
-use super::{Call, Reason};
-use crate::clock::BootTime;
-use crate::id::CodeId;
-use crate::limits::OVERFLOW_WAIT;
+use highlander_core::activation::protocol::Input;
+use highlander_core::activation::{Call, Reason};
+use highlander_core::clock::BootTime;
+use highlander_core::id::CodeId;
+use highlander_core::limits::OVERFLOW_WAIT;
+
+use crate::activation::context::SessionContext;
+use crate::activation::driver::run;
+use crate::activation::slot::{ReplySender, Slot, SlotState};
 
 /// Submits a call to the object; the answer arrives through `caller`.
 ///

@@ -10,17 +10,17 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use futures_util::future::BoxFuture;
+use highlander_core::activation::protocol::{Action, Change, Input};
+use highlander_core::clock::BootTime;
+use highlander_core::store::record::State;
+use highlander_system::clock::{self, wall_ms};
 use tokio::time::Instant;
 
-use super::context::SessionContext;
-use super::instance_cache::CachedInstance;
-use super::outbound;
-use super::protocol::{Action, Change, Input};
-use super::slot::{ReplySender, Slot, SlotState};
+use crate::activation::context::SessionContext;
+use crate::activation::instance_cache::CachedInstance;
+use crate::activation::outbound;
+use crate::activation::slot::{ReplySender, Slot, SlotState};
 use crate::catalog::Revision;
-use crate::clock::{BootTime, wall_ms};
-use crate::events;
-use crate::store::record::State;
 use io::{Io, Sent};
 pub(super) use run::jittered;
 
@@ -73,7 +73,7 @@ impl Driver {
             running: None,
             io: None,
             sent: None,
-            activating_since: BootTime::now(),
+            activating_since: clock::now(),
             calls_in_a_row: 0,
             actions: Vec::new(),
         }
@@ -114,7 +114,7 @@ impl Driver {
             Action::Committed(answers) => self.note_commit(answers),
             Action::Ended(reason) => self.note_end(reason),
             Action::Claim => {
-                self.activating_since = BootTime::now();
+                self.activating_since = clock::now();
                 self.ctx.metrics.activations.inc();
                 self.io = Some(self.claim());
             }
@@ -210,7 +210,7 @@ impl Driver {
         let mut core = self.slot.lock();
         let wake_at = core.machine.next_wake(&self.ctx.settings);
         core.wake_at = wake_at.unwrap_or(BootTime::FOREVER);
-        wake_at.map(|at| Instant::now() + at.since(BootTime::now()))
+        wake_at.map(|at| Instant::now() + at.since(clock::now()))
     }
 
     /// Publishes a change to the object's subscribers.
@@ -220,7 +220,10 @@ impl Driver {
         let is_shown = self.revision.as_ref().is_some_and(publish_state);
         let is_deleted = state.is_none();
         let shown = state.as_ref().filter(|_| is_shown).and_then(State::as_json).cloned();
-        self.ctx.hub.publish(self.slot.id(), events::Change { version, events, shown, is_deleted });
+        self.ctx.hub.publish(
+            self.slot.id(),
+            highlander_core::events::Change { version, events, shown, is_deleted },
+        );
     }
 
     fn step(&self, event: Input<ReplySender>) {

@@ -6,11 +6,11 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use highlander_core::engine::Instance;
+use highlander_core::id::{Digest, ObjectId};
 use lru::LruCache;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::engine::Instance;
-use crate::id::{Digest, ObjectId};
 use crate::metrics::Metrics;
 
 /// Instance with its permit under the limit.

@@ -9,24 +9,27 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use highlander_core::activation::idempotency::fingerprint;
+use highlander_core::activation::protocol::{Delivered, Delivery, Input, Run};
+use highlander_core::activation::{
+    Answer, Call, Consistency, IdempotencyKey, Operation, Precondition,
+};
+use highlander_core::call_context::Origin;
+use highlander_core::call_context::chain::{self, Chain, ChainAge};
+use highlander_core::caller::Caller;
+use highlander_core::clock::BootTime;
+use highlander_core::engine::{OutboundCall, OutboundCalls, OutboundError};
+use highlander_core::error::{Effect, Error, ErrorCode};
+use highlander_core::id::{Hex, ObjectId};
+use highlander_core::limits::DELIVERY_TIMEOUT;
+use highlander_system::clock::{self, wall_ms};
 use sha2::Digest as _;
 use tokio::sync::oneshot;
 
-use super::context::SessionContext;
-use super::dispatch::send_event;
-use super::driver::jittered;
-use super::idempotency::fingerprint;
-use super::protocol::{Delivered, Delivery, Input, Run};
-use super::slot::Slot;
-use super::{Answer, Call, Consistency, IdempotencyKey, Operation, Precondition};
-use crate::call_context::Origin;
-use crate::call_context::chain::{self, Chain, ChainAge};
-use crate::caller::Caller;
-use crate::clock::{BootTime, wall_ms};
-use crate::engine::{OutboundCall, OutboundCalls, OutboundError};
-use crate::error::{Effect, Error, ErrorCode};
-use crate::id::{Hex, ObjectId};
-use crate::limits::DELIVERY_TIMEOUT;
+use crate::activation::context::SessionContext;
+use crate::activation::dispatch::send_event;
+use crate::activation::driver::jittered;
+use crate::activation::slot::Slot;
 
 /// Upper bound on the part of the caller's time that an outbound call leaves to the handler, so that it can still
 /// answer.
@@ -120,7 +123,7 @@ impl OutboundHandle {
     }
 
     fn call_of(&self, made: OutboundCall, chain: Chain) -> Result<(ObjectId, Call), OutboundError> {
-        let now = BootTime::now();
+        let now = clock::now();
         let left = self.deadline.since(now);
         let left = left.saturating_sub((left / 8).min(RESERVE_MAX));
         let limit = made.timeout.map_or(left, |timeout| timeout.min(left));
@@ -269,7 +272,7 @@ pub(super) async fn deliver(slot: Arc<Slot>, ctx: Arc<SessionContext>, delivery:
         precondition: Precondition::None,
         key: None,
         consistency: Consistency::Lease,
-        deadline: BootTime::now() + DELIVERY_TIMEOUT,
+        deadline: clock::now() + DELIVERY_TIMEOUT,
     };
     let delivered = match ctx.outbound.route() {
         Some(route) => outcome(route.call(&message.to, call).await),

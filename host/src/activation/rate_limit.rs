@@ -7,9 +7,9 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use highlander_core::clock::BootTime;
+use highlander_system::clock;
 use tokio::sync::{Semaphore, SemaphorePermit};
-
-use crate::clock::BootTime;
 
 /// Maximum number of concurrent activations.
 const UNDER_WAY_MAX: usize = 256;
@@ -52,7 +52,7 @@ impl ActivationLimiter {
         // The semaphore is never closed.
         let place = self.places.acquire().await.expect("the semaphore is never closed");
         if !self.interval.is_zero() {
-            let pause = self.reserve(BootTime::now());
+            let pause = self.reserve(clock::now());
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
             }

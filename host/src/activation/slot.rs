@@ -5,14 +5,15 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use highlander_core::activation::Answer;
+use highlander_core::activation::machine::{Machine, ObjectStatus};
+use highlander_core::activation::protocol::{Action, Input, Now};
+use highlander_core::clock::BootTime;
+use highlander_core::id::ObjectId;
+use highlander_system::clock;
 use tokio::sync::{Notify, oneshot};
 
-use super::Answer;
-use super::machine::{Machine, ObjectStatus};
-use super::protocol::{Action, Input, Now};
 use crate::catalog::Revision;
-use crate::clock::BootTime;
-use crate::id::ObjectId;
 
 /// Reply channel of a call.
 pub type ReplySender = oneshot::Sender<Answer>;
@@ -56,7 +57,7 @@ impl SlotState {
             has_task: false,
             is_removed: false,
             activations_ended: 0,
-            last_used: BootTime::now(),
+            last_used: clock::now(),
         }
     }
 
@@ -83,7 +84,7 @@ impl Slot {
     #[must_use]
     pub fn is_idle_since(&self, idle: Duration) -> bool {
         let core = self.lock();
-        core.machine.is_idle() && BootTime::now().since(core.last_used) >= idle
+        core.machine.is_idle() && clock::now().since(core.last_used) >= idle
     }
 
     /// Returns the object's position, while it is live.

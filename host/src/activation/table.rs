@@ -8,8 +8,9 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::slot::Slot;
-use crate::id::ObjectId;
+use highlander_core::id::ObjectId;
+
+use crate::activation::slot::Slot;
 
 const SHARD_COUNT: usize = 64;
 /// A shard shrinks when it uses less than one part in this many of its capacity.

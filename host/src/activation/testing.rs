@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
+use highlander_core::activation::{Call, Consistency, Operation, Precondition};
+use highlander_core::call_context::Origin;
+use highlander_core::caller::Caller;
+use highlander_system::clock;
 use serde_json::Value;
-
-use super::{Call, Consistency, Operation, Precondition};
-use crate::call_context::Origin;
-use crate::caller::Caller;
-use crate::clock::BootTime;
 
 /// Returns a call without key and precondition, and with a deadline in ten seconds.
 pub(crate) fn call(handler: &str, argument: &Value) -> Call {
@@ -21,6 +20,6 @@ pub(crate) fn call(handler: &str, argument: &Value) -> Call {
         precondition: Precondition::None,
         key: None,
         consistency: Consistency::Lease,
-        deadline: BootTime::now() + Duration::from_secs(10),
+        deadline: clock::now() + Duration::from_secs(10),
     }
 }

@@ -4,12 +4,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::record::{RevisionEntry, TypeRecord};
-use super::{Choice, Revision, unknown_type};
-use crate::engine::Component;
-use crate::error::{Error, ErrorCode};
-use crate::id::{CodeId, Digest, ObjectId};
-use crate::store::ETag;
+use highlander_core::catalog::record::{RevisionEntry, TypeRecord};
+use highlander_core::catalog::unknown_type;
+use highlander_core::engine::Component;
+use highlander_core::error::{Error, ErrorCode};
+use highlander_core::id::{CodeId, Digest, ObjectId};
+use highlander_core::store::ETag;
+
+use super::{Choice, Revision};
 
 /// Cached view of a type, always replaced as a whole.
 #[derive(Debug, Clone)]

@@ -4,18 +4,19 @@ use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
+use highlander_core::caller::scopes::Permission;
+use highlander_core::catalog::record::{self, RevisionEntry, TypeRecord};
+use highlander_core::catalog::removal::Removal;
+use highlander_core::catalog::rollout::{DeployOptions, Released};
+use highlander_core::catalog::{check, unknown_type};
+use highlander_core::engine::Description;
+use highlander_core::error::{Error, ErrorCode};
+use highlander_core::id::{Digest, TypeName};
+use highlander_core::limits::TYPE_RECORD_BYTES_MAX;
+use highlander_core::store::{Condition, PutOutcome};
+use highlander_system::clock::wall_ms;
 
-use super::record::{self, RevisionEntry, TypeRecord};
-use super::removal::Removal;
-use super::rollout::{DeployOptions, Released};
-use super::{Catalog, Deployed, check, not_stored, refused, unavailable, unknown_type};
-use crate::caller::scopes::Permission;
-use crate::clock::wall_ms;
-use crate::engine::Description;
-use crate::error::{Error, ErrorCode};
-use crate::id::{Digest, TypeName};
-use crate::limits::TYPE_RECORD_BYTES_MAX;
-use crate::store::{Condition, PutOutcome};
+use super::{Catalog, Deployed, not_stored, refused, unavailable};
 
 /// Attempts of a change that loses against concurrent changes of the same type.
 const ATTEMPTS_MAX: usize = 5;

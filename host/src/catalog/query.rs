@@ -2,10 +2,12 @@
 
 use std::sync::PoisonError;
 
-use super::record::{self, TypeRecord};
-use super::{Catalog, UpgradeStats, unavailable, unknown_type};
-use crate::error::{Error, ErrorCode};
-use crate::id::{ObjectId, TypeName};
+use highlander_core::catalog::record::{self, TypeRecord};
+use highlander_core::catalog::{UpgradeStats, unknown_type};
+use highlander_core::error::{Error, ErrorCode};
+use highlander_core::id::{ObjectId, TypeName};
+
+use super::{Catalog, unavailable};
 
 /// All types that have a record.
 #[derive(Debug, Default)]
@@ -20,7 +22,7 @@ impl Catalog {
     /// Reads the record of a type.
     ///
     /// # Errors
-    /// [`UnknownType`](crate::error::ErrorCode::UnknownType), also for a removed type; other codes if the store fails.
+    /// [`UnknownType`](highlander_core::error::ErrorCode::UnknownType), also for a removed type; other codes if the store fails.
     pub async fn revisions(&self, type_name: &str) -> Result<TypeRecord, Error> {
         let found = self.read(type_name).await?;
         let (record, _) = found.ok_or_else(|| unknown_type(type_name))?;

@@ -8,23 +8,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use serde::{Deserialize, Serialize};
+use highlander_core::catalog::UpgradeStats;
 
-use crate::id::ObjectId;
+use highlander_core::id::ObjectId;
 
 /// Maximum number of objects listed by key for one revision; further ones are only counted.
 const NAMED_MAX: usize = 1000;
-
-/// Upgrade statistics of one revision on this node.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct UpgradeStats {
-    /// Number of objects that read their state or ran a call with it.
-    pub succeeded: usize,
-    /// Number of objects on which it failed: those that stay on their old code, and those that faulted later.
-    pub failed: usize,
-    /// Keys of the objects that stay on their old code, with the reason.
-    pub pinned: BTreeMap<String, String>,
-}
 
 #[derive(Debug, Default)]
 struct Count {

@@ -4,15 +4,15 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use highlander_core::caller::Caller;
+use highlander_core::caller::scopes::Permission;
+use highlander_core::engine::Component;
+use highlander_core::error::Error;
+use highlander_core::id::{Digest, TypeName};
+use highlander_system::clock::wall_ms;
 use serde::{Deserialize, Serialize};
 
 use super::{Catalog, unavailable};
-use crate::caller::Caller;
-use crate::caller::scopes::Permission;
-use crate::clock::wall_ms;
-use crate::engine::Component;
-use crate::error::Error;
-use crate::id::{Digest, TypeName};
 
 const PREFIX: &str = "staged/";
 /// Upper bound of the duration of a rehearsal.
@@ -45,8 +45,8 @@ impl Catalog {
     /// Stores a component without deploying it, and returns the name of its type.
     ///
     /// # Errors
-    /// [`ComponentRefused`](crate::error::ErrorCode::ComponentRefused) with the reason;
-    /// [`Forbidden`](crate::error::ErrorCode::Forbidden) if `by` may not deploy the type; other codes if the store or
+    /// [`ComponentRefused`](highlander_core::error::ErrorCode::ComponentRefused) with the reason;
+    /// [`Forbidden`](highlander_core::error::ErrorCode::Forbidden) if `by` may not deploy the type; other codes if the store or
     /// the engine fails.
     ///
     /// # Cancel safety

@@ -4,11 +4,11 @@ use std::sync::atomic::AtomicBool;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use highlander_core::catalog::rollout::DeployOptions;
+use highlander_testing::fake_engine::FakeEngine;
+use highlander_testing::memory::Memory;
 
 use super::*;
-use crate::engine::fake::FakeEngine;
-use crate::store::memory::Memory;
-use rollout::DeployOptions;
 
 /// Engine on a machine that is too busy to compile the first component.
 #[derive(Debug, Default)]

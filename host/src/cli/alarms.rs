@@ -2,6 +2,7 @@
 //! Tables truncate arguments; `--json` prints them whole. Numbers in arguments are printed as the node sent them.
 
 use clap::Args;
+use highlander_core::id::ObjectId;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -10,7 +11,6 @@ use super::failure::Failure;
 use super::given_up::{GivenUp, Which};
 use super::messages::{self, row, short};
 use super::output;
-use crate::id::ObjectId;
 
 const FAILED: GivenUp = GivenUp {
     command: "alarms",

@@ -6,10 +6,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use highlander_core::id::TypeName;
+use highlander_core::limits::{CALL_TIMEOUT_MAX, IDEMPOTENCY_KEY_BYTES_MAX};
 use humantime_serde::re::humantime;
-
-use crate::id::TypeName;
-use crate::limits::{CALL_TIMEOUT_MAX, IDEMPOTENCY_KEY_BYTES_MAX};
 
 /// Parses a positive number.
 pub(super) fn at_least_one(text: &str) -> Result<u64, String> {

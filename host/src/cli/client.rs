@@ -9,6 +9,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
+use highlander_core::id::ObjectId;
+use highlander_core::limits::CALL_TIMEOUT_MAX;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body_util::Full;
@@ -23,8 +25,6 @@ use super::Global;
 use super::failure::{Exit, Failure};
 use crate::config::secret;
 use crate::http::problem::{CONTENT, Document};
-use crate::id::ObjectId;
-use crate::limits::CALL_TIMEOUT_MAX;
 
 /// Characters that are left unescaped in a path or query; every other byte becomes `%XX`.
 const URL_SAFE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use bytesize::ByteSize;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
+use highlander_core::catalog::rollout::{RolloutScope, Stage};
 use http::Method;
 use serde::Deserialize;
 
@@ -24,7 +25,6 @@ use super::arguments::{idempotency_key, revision, type_name};
 use super::client::{Client, Request, encoded};
 use super::failure::Failure;
 use super::output;
-use crate::catalog::rollout::{RolloutScope, Stage};
 use crate::rehearsal::Sample;
 
 /// `highlander deploy`

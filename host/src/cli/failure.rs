@@ -6,11 +6,12 @@
 use std::io::ErrorKind;
 use std::process::ExitCode;
 
+#[cfg(feature = "embedded")]
+use highlander_embedded::OpenError;
+
 use super::output;
 use crate::config;
 use crate::http::problem::Document;
-#[cfg(feature = "embedded")]
-use crate::store::embedded::OpenError;
 
 /// Exit code of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,8 +171,8 @@ fn exit_of(problem: &Document) -> Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::{Error, ErrorCode, Rejection};
     use crate::http::problem::Problem;
+    use highlander_core::error::{Error, ErrorCode, Rejection};
 
     #[test]
     fn a_rejection_is_printed_with_its_code_and_its_detail_as_it_was_given() {
@@ -194,7 +195,7 @@ mod tests {
         for code in ErrorCode::ALL {
             let said = exit(*code);
             assert_ne!(said, Exit::Done, "{code}");
-            let is_unknown = code.effect() != crate::error::Effect::None;
+            let is_unknown = code.effect() != highlander_core::error::Effect::None;
             assert_eq!(said == Exit::Unknown, is_unknown, "{code}");
             assert_eq!(said == Exit::Unavailable, code.is_retryable() && !is_unknown, "{code}");
         }

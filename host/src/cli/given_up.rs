@@ -2,12 +2,12 @@
 
 use std::str::FromStr;
 
+use highlander_core::id::ObjectId;
 use http::Method;
 
 use super::client::{Client, Request, object_path};
 use super::failure::Failure;
 use super::output;
-use crate::id::ObjectId;
 
 /// One failed message or alarm, by number, or all (`None`).
 #[derive(Debug, Clone, Copy)]

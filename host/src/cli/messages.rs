@@ -3,6 +3,7 @@
 //! as the node sent them.
 
 use clap::Args;
+use highlander_core::id::ObjectId;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -10,7 +11,6 @@ use super::client::{self, Client, Request};
 use super::failure::Failure;
 use super::given_up::{GivenUp, Which};
 use super::output;
-use crate::id::ObjectId;
 
 const DEAD: GivenUp = GivenUp {
     command: "messages",

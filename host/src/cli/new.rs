@@ -12,12 +12,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use highlander_core::id::TypeName;
 
 use self::manifest::Workspace;
 use self::member::Member;
 use super::failure::Failure;
 use super::output;
-use crate::id::TypeName;
 
 const MANIFEST: &str = include_str!("new/templates/Cargo.toml.txt");
 const MEMBER: &str = include_str!("new/templates/member.toml.txt");

@@ -5,6 +5,8 @@
 use std::time::Duration;
 
 use clap::Args;
+use highlander_core::clock::BootTime;
+use highlander_system::clock;
 use http::Method;
 use humantime_serde::re::humantime;
 use serde::{Deserialize, Serialize};
@@ -14,7 +16,6 @@ use super::arguments::time;
 use super::client::{Client, Request, encoded};
 use super::failure::{Exit, Failure};
 use super::output;
-use crate::clock::BootTime;
 
 /// Pause between two polls of a node.
 const LOOK_PAUSE: Duration = Duration::from_millis(250);
@@ -96,12 +97,12 @@ impl Drain {
 
     /// Polls until the node owns no objects or has left the cluster.
     async fn wait(&self, client: &Client, id: &str) -> Result<(), Failure> {
-        let begun = BootTime::now();
+        let begun = clock::now();
         let mut shown: Option<(Option<u64>, BootTime)> = None;
         loop {
             // The contacted node may be the one that drains, and may stop during this; only the deadline ends the
             // wait.
-            let now = BootTime::now();
+            let now = clock::now();
             let active = match nodes(client).await {
                 Ok(nodes) => match nodes.into_iter().find(|node| node.id == id) {
                     None => return Ok(()),

@@ -9,6 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
+use highlander_core::id::ObjectId;
+use highlander_core::limits::{ARGUMENT_BYTES_MAX, LIST_COUNT_MAX};
 use http::Method;
 use humantime_serde::re::humantime;
 use serde::Deserialize;
@@ -18,8 +20,6 @@ use super::arguments::{at_least_one, call_timeout, idempotency_key, type_name, v
 use super::client::{Answer, Client, Request, encoded, object_path};
 use super::failure::{Exit, Failure};
 use super::output;
-use crate::id::ObjectId;
-use crate::limits::{ARGUMENT_BYTES_MAX, LIST_COUNT_MAX};
 
 const JSON: &str = "application/json";
 

@@ -1,13 +1,12 @@
 //! The `token` command: generates a token and its line for the token file. It contacts no node and writes no file.
 
 use clap::Args;
+use highlander_core::caller::scopes::Scopes;
+use highlander_core::caller::{Principal, tokens};
 use serde_json::json;
 
 use super::failure::Failure;
 use super::output;
-use crate::caller::Principal;
-use crate::caller::scopes::Scopes;
-use crate::caller::tokens;
 
 /// `highlander token`
 #[derive(Debug, Args)]
@@ -27,7 +26,7 @@ impl Token {
                 "a name has 1 to 64 of A-Z, a-z, 0-9, -, _, . and @, and is not \"anonymous\"";
             return Err(Failure::usage(text).with_hint(hint));
         };
-        let token = tokens::random();
+        let token = tokens::token(rand::random());
         let line = tokens::line(&principal, &token);
         if is_json {
             let document = json!({ "token": token, "line": line });

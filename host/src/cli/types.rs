@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bytesize::ByteSize;
 use clap::{Args, Subcommand};
+use highlander_core::engine::Description;
 use http::Method;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -13,7 +14,6 @@ use super::client::{self, Client, Request, encoded};
 use super::deploy::Rollout;
 use super::failure::Failure;
 use super::{output, schema};
-use crate::engine::Description;
 
 /// `highlander types`
 #[derive(Debug, Args)]

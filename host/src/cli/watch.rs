@@ -6,16 +6,16 @@
 use std::time::Duration;
 
 use clap::Args;
+use highlander_core::events::event_id::EventId;
+use highlander_core::events::frame::CLOSED;
+use highlander_core::events::is_event_name;
+use highlander_core::id::ObjectId;
 
 use super::arguments::at_least_one;
 use super::client::{Client, Request, Stream, object_path};
 use super::failure::{Exit, Failure};
 use super::output;
-use crate::events::event_id::EventId;
-use crate::events::frame::CLOSED;
-use crate::events::is_event_name;
 use crate::events::sse::{Reader, Received};
-use crate::id::ObjectId;
 
 /// Minimum and maximum backoff before reconnecting.
 const PAUSE_MIN: Duration = Duration::from_millis(100);

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use highlander_core::caller::Caller;
+use highlander_core::catalog::repeated::Back;
+use highlander_core::catalog::rollout::{DeployOptions, RolloutScope};
+use highlander_core::error::ErrorCode;
+use highlander_core::store::Store as _;
 use serde_json::Value;
 
 use super::*;
-use crate::caller::Caller;
-use crate::catalog::repeated::Back;
-use crate::catalog::rollout::{DeployOptions, RolloutScope};
-use crate::error::ErrorCode;
 use crate::rehearsal::{Rehearsals, Sample};
 use crate::rollout;
 use crate::router::context::Context;
 use crate::router::testing::{Cluster, Place, call, counter};
-use crate::store::Store as _;
 
 /// Keeps only the present revision, and removes the others as soon as nothing needs them.
 const AT_ONCE: Retention = Retention { kept_count: 1, after_ms: 0 };

@@ -5,11 +5,11 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use highlander_core::caller::tokens::Tokens;
+use highlander_core::id::Digest;
 use http::HeaderValue;
 
 use super::{Error, secret};
-use crate::caller::tokens::Tokens;
-use crate::id::Digest;
 
 /// Maximum size of a token file; a larger file is something else.
 const TOKENS_BYTES_MAX: u64 = 1024 * 1024;

@@ -5,14 +5,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use highlander_core::registry::claims::Granularity;
+
 #[cfg(feature = "zookeeper")]
 use super::secret;
 use super::{Config, Error};
-use crate::registry::claims::Granularity;
-#[cfg(feature = "zookeeper")]
-use crate::registry::zookeeper;
-#[cfg(feature = "s3")]
-use crate::store::s3;
 
 /// Returns the error of a configuration that selects an adapter which this binary was built without.
 #[must_use]
@@ -126,17 +123,17 @@ impl Config {
     /// # Errors
     /// The credentials file cannot be read or is malformed.
     #[cfg(feature = "zookeeper")]
-    pub fn zookeeper_options(&self, address: &str) -> Result<zookeeper::Options, Error> {
+    pub fn zookeeper_options(&self, address: &str) -> Result<highlander_zookeeper::Options, Error> {
         let RegistryConfig { connect, credentials_file, tls_ca, tls_cert, tls_key, .. } =
             self.registry.clone();
         let credentials = credentials_file.as_deref().map(secret::read_credentials).transpose()?;
-        Ok(zookeeper::Options {
+        Ok(highlander_zookeeper::Options {
             connect: connect.unwrap_or_default(),
             session_timeout: self.registry.session_timeout,
             granularity: self.registry.claims,
             claims_max: self.registry.claims_max,
             credentials,
-            tls: tls_ca.map(|ca| zookeeper::Tls { ca, identity: tls_cert.zip(tls_key) }),
+            tls: tls_ca.map(|ca| highlander_zookeeper::Tls { ca, identity: tls_cert.zip(tls_key) }),
             node_name: self.node_name(),
             address: address.to_owned(),
             store: None,
@@ -157,10 +154,10 @@ impl Config {
     /// Returns the S3 options.
     #[cfg(feature = "s3")]
     #[must_use]
-    pub fn s3_options(&self) -> s3::Options {
+    pub fn s3_options(&self) -> highlander_s3::Options {
         let StoreConfig { bucket, prefix, endpoint, region, request_timeout, .. } =
             self.store.clone();
-        s3::Options {
+        highlander_s3::Options {
             bucket: bucket.unwrap_or_default(),
             prefix,
             endpoint,

@@ -4,10 +4,11 @@
 
 use std::time::Duration;
 
+use highlander_core::limits::{CALL_TIMEOUT_MAX, STATE_BYTES_MAX};
+
 use super::Config;
 use super::backends::{RegistryKind, StoreKind};
 use super::parse;
-use crate::limits::{CALL_TIMEOUT_MAX, STATE_BYTES_MAX};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * 1024;

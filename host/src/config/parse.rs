@@ -8,9 +8,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use highlander_core::registry::claims::Granularity;
 use humantime_serde::re::humantime;
-
-use crate::registry::claims::Granularity;
 
 /// Maximum number of partitions; more would not help to distribute objects over a few hundred nodes, and would
 /// only add claims.

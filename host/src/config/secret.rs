@@ -4,8 +4,9 @@
 
 use std::path::Path;
 
+use highlander_system::files::{self, Rules, Untrusted};
+
 use super::Error;
-use crate::files::{self, Rules, Untrusted};
 
 /// Maximum size of a secret file; a larger file is something else.
 const SECRET_BYTES_MAX: u64 = 4096;

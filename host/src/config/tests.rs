@@ -1,9 +1,10 @@
 //! Valid and invalid configurations, and agreement with the documentation.
 
+use highlander_core::registry::claims::Granularity;
+
 use super::backends::{RegistryKind, StoreKind};
 use super::keys::KEYS;
 use super::*;
-use crate::registry::claims::Granularity;
 
 /// Settings required in every cluster.
 const CLUSTER: [(&str, &str); 4] = [

@@ -5,13 +5,13 @@
 
 use std::sync::Arc;
 
+use highlander_core::events::event_id::EventId;
+use highlander_core::events::frame::Frame;
+use highlander_core::events::window::Start;
 use tokio::sync::watch;
 
 use super::Hub;
-use super::event_id::EventId;
-use super::frame::Frame;
 use super::topic::{Signs, Topic};
-use super::window::Start;
 
 /// Reserved seat in a topic. It keeps the object in use.
 #[derive(Debug)]

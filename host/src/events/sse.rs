@@ -87,8 +87,8 @@ fn read(text: &str) -> Option<Received> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::events::event_id::EventId;
-    use crate::events::frame::Frame;
+    use highlander_core::events::event_id::EventId;
+    use highlander_core::events::frame::Frame;
 
     #[test]
     fn events_are_read_as_they_were_written_however_they_are_cut() {

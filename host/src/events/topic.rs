@@ -6,14 +6,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use highlander_core::events::Change;
+use highlander_core::events::event_id::EventId;
+use highlander_core::events::frame::Frame;
+use highlander_core::events::window::{Gone, Start, Window};
+use highlander_core::id::ObjectId;
+use highlander_system::clock;
 use tokio::sync::watch;
-
-use super::Change;
-use super::event_id::EventId;
-use super::frame::Frame;
-use super::window::{Gone, Start, Window};
-use crate::clock::BootTime;
-use crate::id::ObjectId;
 
 /// Counters that wake waiting listeners.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -57,20 +56,20 @@ impl Topic {
     }
 
     pub(super) fn publish(&self, change: Change) {
-        self.window().publish(change, BootTime::now());
+        self.window().publish(change, clock::now());
         self.signs.send_modify(|signs| signs.news += 1);
     }
 
     /// Adds an event that the owner sent from another node.
     pub fn take(&self, frame: Frame) {
-        self.window().take(frame, BootTime::now());
+        self.window().take(frame, clock::now());
         self.signs.send_modify(|signs| signs.news += 1);
     }
 
     /// Records that the object is at `version`, with `stand` as the data of a `reset`. Listeners at an older
     /// version have missed events and get the `reset`.
     pub fn place(&self, version: u64, stand: Bytes) {
-        self.window().place(version, stand, BootTime::now());
+        self.window().place(version, stand, clock::now());
         self.signs.send_modify(|signs| signs.news += 1);
     }
 
@@ -82,7 +81,7 @@ impl Topic {
 
     /// Drops events that have expired.
     pub fn trim(&self) {
-        self.window().trim(BootTime::now());
+        self.window().trim(clock::now());
     }
 
     pub(super) fn ended(&self) {

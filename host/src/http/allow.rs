@@ -3,7 +3,7 @@
 //! Pure. The methods depend on the type, not only on the path: a type may lack `get` and `put`, and a handler
 //! accepts one method or two.
 
-use crate::engine::{Description, HandlerKind};
+use highlander_core::engine::{Description, HandlerKind};
 
 const READS: &str = "GET, HEAD";
 
@@ -39,8 +39,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::Handler;
-    use crate::id::TypeName;
+    use highlander_core::engine::Handler;
+    use highlander_core::id::TypeName;
 
     fn of(handlers: &[(&str, HandlerKind)]) -> Description {
         let handler = |&(name, kind): &(&str, HandlerKind)| Handler {

@@ -9,16 +9,16 @@ pub(super) mod forwarded;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use highlander_core::caller::Caller;
+use highlander_core::caller::scopes::Permission;
+use highlander_core::caller::tokens::{Tokens, is_same};
+use highlander_core::error::{Error, ErrorCode};
+use highlander_core::id::Digest;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
 use super::request::{CALLER, CHAIN, MESSAGE};
 use super::route::Route;
-use crate::caller::Caller;
-use crate::caller::scopes::Permission;
-use crate::caller::tokens::{Tokens, is_same};
-use crate::error::{Error, ErrorCode};
-use crate::id::Digest;
 
 /// Access policy of a node.
 pub struct Authorizer {

@@ -9,15 +9,15 @@
 use std::hash::Hasher as _;
 use std::sync::Arc;
 
+use highlander_core::activation::{Done, Precondition};
+use highlander_core::error::Error;
+use highlander_core::store::record::Version;
 use http::header::{IF_MATCH, IF_NONE_MATCH};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::request::malformed;
 use super::route::Route;
-use crate::activation::{Done, Precondition};
-use crate::error::Error;
-use crate::store::record::Version;
 
 /// List of entity tags, or `*`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use highlander_core::error::{Error, ErrorCode};
 use http::request::Parts;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::connection_io::{Activity, Streaming};
-use crate::error::{Error, ErrorCode};
 
 /// Stage of a node's shutdown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

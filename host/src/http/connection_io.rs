@@ -12,11 +12,11 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
+use highlander_core::error::{Error, ErrorCode};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
 use super::problem::{CONTENT, Problem};
-use crate::error::{Error, ErrorCode};
 
 /// Maximum time to wait for a client to close its side, and maximum number of bytes read from it during that time.
 /// Closing a connection with unread bytes resets it, and the last response is lost.

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 
+use highlander_core::error::{Error, ErrorCode};
 use http::header::CONNECTION;
 use http::{HeaderValue, Method, Request, StatusCode, Version};
 use hyper::body::Incoming;
@@ -21,7 +22,6 @@ use super::idle_timeout::{IdleTimeout, Verdict};
 use super::problem::Problem;
 use super::unsent::{Budget, Outbox};
 use super::{Api, Reply, unread_body};
-use crate::error::{Error, ErrorCode};
 
 /// State shared by all connections.
 #[derive(Debug)]

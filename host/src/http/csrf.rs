@@ -7,12 +7,12 @@
 
 use std::net::IpAddr;
 
+use highlander_core::error::{Error, ErrorCode};
 use http::header::{HOST, ORIGIN, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 
 use super::Config;
-use crate::error::{Error, ErrorCode};
 
 /// Rejects three kinds of requests. A page of another site may not open a WebSocket, because browsers let it read
 /// the messages. It may not change anything if no tokens are required; if they are, it lacks the visitor's token.

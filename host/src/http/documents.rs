@@ -1,12 +1,12 @@
 //! JSON documents that clients and other nodes read. One definition serves both serialization and parsing.
 
+use highlander_core::catalog::rollout;
+use highlander_core::id::NodeId;
+use highlander_core::rollout::Progress;
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::rollout;
 use crate::catalog::staged::Staged;
-use crate::id::NodeId;
 use crate::node::locate::{self, Tier};
-use crate::node::rollout::Progress;
 
 /// Location of an object.
 #[derive(Debug, Serialize, Deserialize)]

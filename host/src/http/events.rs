@@ -7,6 +7,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _};
+use highlander_core::activation::{Operation, Precondition};
+use highlander_core::error::Error;
+use highlander_core::events::event_id::EventId;
+use highlander_core::events::frame::{CLOSED, Frame};
+use highlander_core::id::ObjectId;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, UPGRADE};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Response};
@@ -17,12 +22,7 @@ use super::problem::Problem;
 use super::response_body::Content;
 use super::terms::Terms;
 use super::{Api, Reply, media, query, request, response, websocket};
-use crate::activation::{Operation, Precondition};
-use crate::error::Error;
-use crate::events::event_id::EventId;
-use crate::events::frame::{CLOSED, Frame};
 use crate::events::listener::{End, Listener};
-use crate::id::ObjectId;
 
 /// Maximum time between two writes to a stream.
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);

@@ -3,6 +3,7 @@
 //! Pure. Code that parses individual headers relies on these checks. If it picked one of several values, a proxy
 //! might have used another.
 
+use highlander_core::error::{Error, ErrorCode};
 use http::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, IF_MATCH, IF_NONE_MATCH, ORIGIN,
     SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING,
@@ -14,7 +15,6 @@ use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use super::request::{
     CALLER, CHAIN, CONSISTENCY, HOPS, IDEMPOTENCY_KEY, LAST_EVENT_ID, MESSAGE, TIMEOUT, malformed,
 };
-use crate::error::{Error, ErrorCode};
 
 /// Maximum length of path and query.
 const URL_BYTES_MAX: usize = 2048;

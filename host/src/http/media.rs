@@ -2,11 +2,11 @@
 //!
 //! Pure. Only the route for watching an object has two kinds of responses.
 
+use highlander_core::error::{Error, ErrorCode};
 use http::HeaderMap;
 use http::header::ACCEPT;
 
 use super::request::malformed;
-use crate::error::{Error, ErrorCode};
 
 /// Maximum number of ranges in a header. A header with more is rejected.
 const RANGE_COUNT_MAX: usize = 64;

@@ -4,15 +4,15 @@
 //! An object may run another revision than the current one, as in a canary or after a failed upgrade. An unsupported
 //! method or handler is therefore reported only if no revision that the object may run supports it.
 
+use highlander_core::catalog::record::TypeRecord;
+use highlander_core::engine::Description;
+use highlander_core::error::{Error, ErrorCode};
+use highlander_core::id::ObjectId;
 use http::Method;
 use http::request::Parts;
 
 use super::problem::Problem;
 use super::{Api, Reply, allow, objects, request, response, route};
-use crate::catalog::record::TypeRecord;
-use crate::engine::Description;
-use crate::error::{Error, ErrorCode};
-use crate::id::ObjectId;
 
 impl Api {
     /// Replaces an answer that does not depend on the handler by the error for an unsupported method or handler. The

@@ -5,6 +5,10 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use highlander_core::activation::{Done, Operation};
+use highlander_core::error::{Error, ErrorCode};
+use highlander_core::id::{NodeId, ObjectId, TypeName};
+use highlander_core::limits::{ARGUMENT_BYTES_MAX, HANDLER_NAME_BYTES_MAX, LIST_COUNT_MAX};
 use http::StatusCode;
 use http::request::Parts;
 use tracing::Instrument as _;
@@ -14,10 +18,6 @@ use super::request::malformed;
 use super::terms::Terms;
 use super::unread_body::{Kind, Unread};
 use super::{Api, Reply, conditions, documents, query, request, response};
-use crate::activation::{Done, Operation};
-use crate::error::{Error, ErrorCode};
-use crate::id::{NodeId, ObjectId, TypeName};
-use crate::limits::{ARGUMENT_BYTES_MAX, HANDLER_NAME_BYTES_MAX, LIST_COUNT_MAX};
 use crate::node::list::Query;
 use crate::router::listing::Listing;
 

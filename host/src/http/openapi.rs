@@ -9,9 +9,9 @@ mod schemas;
 #[cfg(test)]
 mod tests;
 
+use highlander_core::engine::{Description, Handler, HandlerKind};
 use serde_json::{Map, Value, json};
 
-use crate::engine::{Description, Handler, HandlerKind};
 use names::Names;
 use parameters::{CONSISTENCY, IDEMPOTENCY_KEY, IF_ABSENT, IF_MATCH, IF_NONE_MATCH, KEY, TIMEOUT};
 use schemas::Schemas;

@@ -21,22 +21,23 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use highlander_core::activation::Call;
+use highlander_core::clock::BootTime;
+use highlander_core::error::{Error, ErrorCode};
+use highlander_core::events::event_id::EventId;
+use highlander_core::id::{ObjectId, TypeName};
+use highlander_core::limits::{CALL_TIMEOUT_MAX, REPLY_BYTES_MAX, STATE_BYTES_MAX};
+use highlander_core::registry::members::Member;
+use highlander_core::rollout::Progress;
+use highlander_system::clock;
 use http::HeaderValue;
 use http::response::Parts;
 
 use super::documents;
-use crate::activation::Call;
 use crate::catalog::staged::Staged;
-use crate::clock::BootTime;
-use crate::error::{Error, ErrorCode};
-use crate::events::event_id::EventId;
-use crate::id::{ObjectId, TypeName};
-use crate::limits::{CALL_TIMEOUT_MAX, REPLY_BYTES_MAX, STATE_BYTES_MAX};
 use crate::node::list::{Page, Query};
 use crate::node::locate::ObjectLocation;
 use crate::node::rehearsal::Rehearsed;
-use crate::node::rollout::Progress;
-use crate::registry::members::Member;
 use crate::router::context::Context;
 use crate::router::peers::{Events, Failure, ForwardedReply, PeerResult, Peers};
 use address::Address;
@@ -120,7 +121,7 @@ impl HttpPeers {
         outgoing: Outgoing,
         timeout: Duration,
     ) -> PeerResult<D> {
-        let until = BootTime::now() + timeout;
+        let until = clock::now() + timeout;
         let (parts, body) = self.exchange(to, outgoing, until).await?;
         let told = answer::document(&parts, &body).map_err(Failure::Interrupted)?;
         self.believed(to, told)
@@ -156,7 +157,7 @@ impl Peers for HttpPeers {
         call: &Call,
         context: Context,
     ) -> Result<ForwardedReply, Failure> {
-        let now = BootTime::now();
+        let now = clock::now();
         let time_left = call.deadline.since(now).min(CALL_TIMEOUT_MAX);
         let outgoing = match Outgoing::call(id, call, context, time_left) {
             Ok(outgoing) => outgoing,
@@ -175,7 +176,7 @@ impl Peers for HttpPeers {
         after: Option<EventId>,
         timeout: Duration,
     ) -> PeerResult<Events> {
-        let until = BootTime::now() + timeout;
+        let until = clock::now() + timeout;
         let link = link(&self.streams, to, FOR_STREAMS)?;
         let outgoing = Outgoing::events(id, after).signed(self.token.as_ref());
         let (response, under_way) = link.begin(outgoing.addressed(link.address()), until).await?;

@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use highlander_core::error::{Error, ErrorCode, Rejection};
+use highlander_core::id::ObjectId;
 use http::header::{
     ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
 };
@@ -15,8 +17,6 @@ use serde_json::value::RawValue;
 
 use super::response_body::Content;
 use super::{Reply, response};
-use crate::error::{Error, ErrorCode, Rejection};
-use crate::id::ObjectId;
 
 /// Media type of a problem.
 pub const CONTENT: &str = "application/problem+json";

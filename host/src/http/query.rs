@@ -3,13 +3,13 @@
 //! Unknown parameters are rejected on every route, so that a misspelled one does not count as missing. So are
 //! parameters of other routes: a `DELETE` intended for one message must not delete the object.
 
+use highlander_core::error::Error;
+use highlander_core::limits::KEY_BYTES_MAX;
 use http::Uri;
 use http::request::Parts;
 use percent_encoding::percent_decode_str;
 
 use super::request::malformed;
-use crate::error::Error;
-use crate::limits::KEY_BYTES_MAX;
 
 /// Parameters that a route supports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use highlander_core::error::{Error, ErrorCode};
+use highlander_core::id::{ObjectId, TypeName};
 use http::StatusCode;
 use http::request::Parts;
 
@@ -11,8 +13,6 @@ use super::problem::Problem;
 use super::request::malformed;
 use super::unread_body::Unread;
 use super::{Api, Reply, query, request, response};
-use crate::error::{Error, ErrorCode};
-use crate::id::{ObjectId, TypeName};
 use crate::rehearsal::Sample;
 
 impl Api {

@@ -7,19 +7,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use highlander_core::activation::Consistency;
+use highlander_core::call_context::Origin;
+use highlander_core::call_context::trace::TraceParent;
+use highlander_core::caller::Caller;
+use highlander_core::error::{Error, ErrorCode};
+use highlander_core::events::event_id::EventId;
+use highlander_core::json::is_json;
+use highlander_core::limits::{CALL_TIMEOUT_MAX, IDEMPOTENCY_KEY_BYTES_MAX};
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 
 use super::auth::forwarded;
-use crate::activation::Consistency;
-use crate::call_context::Origin;
-use crate::call_context::trace::TraceParent;
-use crate::caller::Caller;
-use crate::error::{Error, ErrorCode};
-use crate::events::event_id::EventId;
-use crate::json::is_json;
-use crate::limits::{CALL_TIMEOUT_MAX, IDEMPOTENCY_KEY_BYTES_MAX};
 use crate::router::context::Context;
 
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");

@@ -6,11 +6,11 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use highlander_core::error::{Error, ErrorCode};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 
 use super::request::malformed;
-use crate::error::{Error, ErrorCode};
 
 /// Number of bytes of a rejected body that are read, as a multiple of its limit.
 const DISCARD_FACTOR: usize = 8;

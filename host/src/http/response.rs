@@ -3,6 +3,8 @@
 //! On the path of a call, only numbers are formatted, and the reply's bytes are sent as the object returned them.
 
 use bytes::Bytes;
+use highlander_core::activation::Done;
+use highlander_core::id::NodeId;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
@@ -10,8 +12,6 @@ use serde::Serialize;
 use super::Reply;
 use super::conditions::{self, Known};
 use super::response_body::Content;
-use crate::activation::Done;
-use crate::id::NodeId;
 
 pub(super) const NODE: HeaderName = HeaderName::from_static("highlander-node");
 pub(super) const VERSION: HeaderName = HeaderName::from_static("highlander-version");

@@ -6,13 +6,13 @@
 
 use std::borrow::Cow;
 
+use highlander_core::error::{Error, ErrorCode};
+use highlander_core::id::{ObjectId, TypeName};
 use http::Method;
 use percent_encoding::percent_decode_str;
 
 use super::problem::Problem;
 use super::query::Known;
-use crate::error::{Error, ErrorCode};
-use crate::id::{ObjectId, TypeName};
 
 /// Handlers whose names have another meaning in paths.
 const RESERVED: [&str; 5] = ["get", "put", "owner", "events", "deactivate"];
@@ -335,7 +335,7 @@ fn has_whole_escapes(part: &str) -> bool {
     })
 }
 
-fn invalid_id(error: &crate::id::Error) -> Problem {
+fn invalid_id(error: &highlander_core::id::Error) -> Problem {
     Error::new(ErrorCode::InvalidObjectId, error.to_string()).into()
 }
 

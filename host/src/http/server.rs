@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use highlander_core::error::{Error, ErrorCode};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::io::AsyncWriteExt as _;
@@ -19,7 +20,6 @@ use super::connection_io::{Wire, refusal};
 use super::conversation::{Shared, serve_connection};
 use super::unsent::Budget;
 use super::{Api, backlog};
-use crate::error::{Error, ErrorCode};
 
 /// Maximum size of a request's head, and therefore of a single read.
 const HEAD_BYTES_MAX: usize = 16 * 1024;

@@ -8,6 +8,7 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use highlander_core::error::Error;
 use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderName, HeaderValue};
 use rustix::fs::OFlags;
@@ -15,7 +16,6 @@ use rustix::fs::OFlags;
 use super::problem::Problem;
 use super::route::unknown_route;
 use super::{Api, Reply, response};
-use crate::error::Error;
 
 /// Maximum file size. Each file is loaded into memory as a whole.
 const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024;

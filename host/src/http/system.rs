@@ -2,6 +2,8 @@
 //!
 //! Health means that the process responds, readiness that it accepts calls. Neither accesses an object.
 
+use highlander_core::error::{Error, ErrorCode};
+use highlander_core::registry::members::NodeStatus;
 use http::StatusCode;
 use http::request::Parts;
 use serde_json::json;
@@ -9,8 +11,6 @@ use serde_json::json;
 use super::documents::{self, Listed};
 use super::problem::Problem;
 use super::{Api, Reply, request, response};
-use crate::error::{Error, ErrorCode};
-use crate::registry::members::NodeStatus;
 use crate::router::NodeReport;
 
 /// Explanations of the error codes, one section each.

@@ -4,17 +4,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use highlander_core::activation::idempotency::fingerprint;
+use highlander_core::activation::{Call, Consistency, IdempotencyKey, Operation, Precondition};
+use highlander_core::call_context::Origin;
+use highlander_core::caller::Caller;
+use highlander_core::error::Error;
+use highlander_system::clock;
 use http::HeaderMap;
 
 use super::auth::forwarded;
 use super::request::{self, CALLER, malformed};
 use super::route::Route;
-use crate::activation::idempotency::fingerprint;
-use crate::activation::{Call, Consistency, IdempotencyKey, Operation, Precondition};
-use crate::call_context::Origin;
-use crate::caller::Caller;
-use crate::clock::BootTime;
-use crate::error::Error;
 use crate::router::context::Context;
 
 /// The terms of a call.
@@ -67,7 +67,7 @@ impl Terms {
             let fingerprint = fingerprint(&operation, &caller);
             IdempotencyKey { key, fingerprint }
         });
-        let deadline = BootTime::now() + timeout;
+        let deadline = clock::now() + timeout;
         (Call { operation, caller, origin, precondition, key, consistency, deadline }, context)
     }
 }

@@ -23,6 +23,10 @@ mod unread;
 use std::sync::Arc;
 use std::time::Duration;
 
+use highlander_core::catalog::rollout::DeployOptions;
+use highlander_core::error::ErrorCode;
+use highlander_testing::fake_engine::FakeEngine;
+use highlander_testing::memory::Memory;
 use http::Method;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -32,14 +36,10 @@ use tokio::sync::watch;
 use super::peers::HttpPeers;
 use super::server::{Server, Stage};
 use super::{Api, Config};
-use crate::catalog::rollout::DeployOptions;
-use crate::engine::fake::FakeEngine;
-use crate::error::ErrorCode;
 use crate::node::{self, Node, Ports};
 use crate::registry::local::{Directory, LocalSessions};
 use crate::rollout;
 use crate::router::{self, Router};
-use crate::store::memory::Memory;
 
 /// Node with one type, `counter`.
 struct Harness {

@@ -6,6 +6,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use documents::NodeProgress;
+use highlander_core::caller::scopes::Permission;
+use highlander_core::catalog::record::{RevisionEntry, TypeRecord};
+use highlander_core::catalog::repeated::{Back, RolledBack};
+use highlander_core::catalog::rollout::{DeployOptions, RolloutScope};
+use highlander_core::error::{Error, ErrorCode};
+use highlander_core::id::TypeName;
+use highlander_core::rollout::{Report, total};
 use http::StatusCode;
 use http::request::Parts;
 use serde_json::{Value, json};
@@ -14,20 +22,12 @@ use super::problem::Problem;
 use super::request::malformed;
 use super::unread_body::{Kind, Unread};
 use super::{Api, Reply, documents, openapi, query, request, response};
-use crate::caller::scopes::Permission;
 use crate::catalog::query::Types;
-use crate::catalog::record::{RevisionEntry, TypeRecord};
-use crate::catalog::repeated::{Back, RolledBack};
-use crate::catalog::rollout::{DeployOptions, RolloutScope};
-use crate::error::{Error, ErrorCode};
-use crate::id::TypeName;
 use crate::rehearsal::{self, Sample};
 use crate::removal;
 use crate::rollout;
 use crate::router::context::Context;
 use crate::router::membership::unknown_members;
-use crate::router::rollout::Report;
-use documents::NodeProgress;
 
 impl Api {
     pub(super) async fn deploy(&self, parts: &Parts, body: Unread) -> Result<Reply, Problem> {
@@ -137,7 +137,7 @@ impl Api {
             "rollout": record.rollout,
             "description": current.map(|entry| &entry.description),
             "revisions": revisions,
-            "pinned": rollout::total(&reports).pinned,
+            "pinned": total(&reports).pinned,
         });
         Ok(response::json(StatusCode::OK, &document))
     }

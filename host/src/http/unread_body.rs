@@ -6,13 +6,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use highlander_core::error::Error;
 use http::header::EXPECT;
 use http::request::Parts;
 use http::{HeaderMap, Version};
 use hyper::body::{Body as _, Incoming};
 
 use super::{Config, request, request_body};
-use crate::error::Error;
 
 /// The media type and maximum size that a route accepts.
 #[derive(Debug, Clone, Copy)]
@@ -91,7 +91,7 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
-    use crate::error::ErrorCode;
+    use highlander_core::error::ErrorCode;
 
     #[test]
     fn who_waits_to_be_told_says_so_in_http_1_1() {

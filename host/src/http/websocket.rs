@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
+use highlander_core::error;
+use highlander_core::events::frame::Frame;
 use http::header::{
     CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
@@ -29,8 +31,6 @@ use super::events::{self, KEEP_ALIVE, Received};
 use super::problem::Problem;
 use super::request::malformed;
 use super::response_body::Content;
-use crate::error;
-use crate::events::frame::Frame;
 use crate::events::listener::Listener;
 
 /// Maximum size of a client's message.

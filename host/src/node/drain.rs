@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use highlander_core::activation::Reason;
+use highlander_core::registry::claims::ClaimKey;
+use highlander_core::registry::members::NodeStatus;
+
 use super::session::Session;
 use super::{Node, until};
-use crate::activation::Reason;
 use crate::activation::dispatch::deactivate;
 use crate::activation::slot::Slot;
-use crate::registry::claims::ClaimKey;
-use crate::registry::members::NodeStatus;
 
 /// Number of claims handed over together.
 const BATCH: usize = 64;

@@ -13,17 +13,17 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use highlander_core::activation::{Operation, Reason};
+use highlander_core::engine::HandlerKind;
+use highlander_core::error::{Error, ErrorCode};
+use highlander_core::id::ObjectId;
+use highlander_core::registry::members::NodeStatus;
+use highlander_system::clock;
 use tokio::sync::Semaphore;
 
 use super::Node;
 use super::session::Session;
 use crate::activation::dispatch::deactivate;
-use crate::activation::{Operation, Reason};
-use crate::clock::BootTime;
-use crate::engine::HandlerKind;
-use crate::error::{Error, ErrorCode};
-use crate::id::ObjectId;
-use crate::registry::members::NodeStatus;
 use crate::store::health::Failing;
 
 /// Interval of the health check.
@@ -60,7 +60,7 @@ impl Node {
             let text = "this node has no session with the registry";
             return Err(Error::new(ErrorCode::RegistryUnavailable, text));
         };
-        if session.ctx.registry.lease_until() <= BootTime::now() {
+        if session.ctx.registry.lease_until() <= clock::now() {
             let text = "this node cannot reach the registry, and its lease has expired";
             return Err(Error::new(ErrorCode::RegistryUnavailable, text));
         }
@@ -164,7 +164,7 @@ impl Node {
             NodeStatus::Ready
         };
         let registry = &session.ctx.registry;
-        let told = registry.members().borrow().find(registry.node()).map(|member| member.status);
+        let told = registry.members().find(registry.node()).map(|member| member.status);
         if told.is_some_and(|told| told != status)
             && let Err(error) = registry.set_status(status).await
         {

@@ -5,8 +5,9 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use highlander_core::activation::Reason;
+
 use super::Node;
-use crate::activation::Reason;
 use crate::activation::dispatch::deactivate;
 use crate::activation::slot::Slot;
 

@@ -4,13 +4,13 @@
 use std::collections::BTreeSet;
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use highlander_core::error::{Error, ErrorCode};
+use highlander_core::id::{Digest, ObjectId, TypeName, blob_prefix};
+use highlander_core::limits::LIST_COUNT_MAX;
+use highlander_core::store::Store as _;
+use highlander_core::store::record::codec;
 
 use super::Node;
-use crate::error::{Error, ErrorCode};
-use crate::id::{Digest, ObjectId, TypeName, blob_prefix};
-use crate::limits::LIST_COUNT_MAX;
-use crate::store::Store as _;
-use crate::store::record::codec;
 
 /// Number of records read concurrently.
 const LOOKS_AT_ONCE: usize = 16;

@@ -1,11 +1,12 @@
 //! Location and status of an object: its owner, and whether it is cold, warm or resident. Queries activate nothing
 //! and change nothing.
 
+use highlander_core::error::{Error, ErrorCode};
+use highlander_core::id::{NodeId, ObjectId};
+use highlander_core::store::Store as _;
+use highlander_core::store::record::{Epoch, Version, codec};
+
 use super::{Node, no_session};
-use crate::error::{Error, ErrorCode};
-use crate::id::{NodeId, ObjectId};
-use crate::store::Store as _;
-use crate::store::record::{Epoch, Version, codec};
 
 /// Storage tier of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

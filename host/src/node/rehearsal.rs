@@ -7,16 +7,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
+use highlander_core::engine::{
+    Component, Description, Fault, GuestCall, HandlerKind, RestoreError,
+};
+use highlander_core::error::{Error, ErrorCode};
+use highlander_core::id::ObjectId;
+use highlander_core::store::Store as _;
+use highlander_core::store::record::{Record, codec};
+use highlander_system::clock;
 use serde::{Deserialize, Serialize};
 
 use super::Node;
 use crate::catalog::staged::Staged;
-use crate::clock::BootTime;
-use crate::engine::{Component, Description, Fault, GuestCall, HandlerKind, RestoreError};
-use crate::error::{Error, ErrorCode};
-use crate::id::ObjectId;
-use crate::store::Store as _;
-use crate::store::record::{Record, codec};
 
 /// Number of states read concurrently; low, so that calls are hardly affected.
 const READ_AT_ONCE: usize = 4;
@@ -120,11 +122,11 @@ impl Node {
             Err(why) => return failed(id, why, 0),
         };
         let Some(state) = &record.state else { return Rehearsed::default() };
-        let began = BootTime::now();
+        let began = clock::now();
         let before = state.bytes.len() as u64;
         let reading = tokio::time::timeout(TIMEOUT, read(component, description, id, &record));
         let read = reading.await.unwrap_or_else(|_| Err("it took too long".to_owned()));
-        let micros = u64::try_from(BootTime::now().since(began).as_micros()).unwrap_or(u64::MAX);
+        let micros = u64::try_from(clock::now().since(began).as_micros()).unwrap_or(u64::MAX);
         let one = match read {
             Err(why) => failed(id, why, before),
             Ok(after) => Rehearsed {

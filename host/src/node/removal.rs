@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
+use highlander_core::error::Error;
+use highlander_core::id::TypeName;
 use tokio::time::timeout;
 
 use super::Node;
 use super::rollout::TypeProgress;
-use crate::error::Error;
-use crate::id::TypeName;
 
 /// Number of records read concurrently.
 const LOOKS_AT_ONCE: usize = 16;

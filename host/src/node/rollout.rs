@@ -4,12 +4,15 @@
 //! the object changes over between two calls. Nodes report their progress to the coordinator, which advances the
 //! roll-out.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use highlander_core::catalog::record::TypeRecord;
+use highlander_core::catalog::rollout::DeployOptions;
+use highlander_core::error::{Error, ErrorCode};
+use highlander_core::id::TypeName;
+use highlander_core::rollout::{Live, Progress, Readiness};
 use tokio::sync::watch;
 use tokio::task::yield_now;
 use tokio::time::timeout;
@@ -18,11 +21,7 @@ use super::Node;
 use crate::activation::context::SessionContext;
 use crate::activation::dispatch::{probe, want};
 use crate::activation::slot::Slot;
-use crate::catalog::record::TypeRecord;
-use crate::catalog::rollout::DeployOptions;
-use crate::catalog::{Deployed, UpgradeStats};
-use crate::error::{Error, ErrorCode};
-use crate::id::TypeName;
+use crate::catalog::Deployed;
 
 /// Number of idle objects that try a revision concurrently; low, so that calls are hardly affected.
 const PROBE_COUNT: usize = 4;
@@ -30,45 +29,6 @@ const PROBE_COUNT: usize = 4;
 const PROBE_LOOK: Duration = Duration::from_millis(50);
 /// Number of objects visited before the pass yields the thread.
 const WALK_LEN: usize = 64;
-
-/// Whether a revision can run on this node.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Readiness {
-    /// It has not been tried yet.
-    #[default]
-    Unknown,
-    /// It can run.
-    Ready,
-    /// It cannot run, for this reason.
-    Failed(String),
-}
-
-/// Progress of this node with a type.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Progress {
-    /// Mark of the newest record of the type that this node has read.
-    pub generation: u64,
-    /// Whether the new revision can run here.
-    pub readiness: Readiness,
-    /// Whether every call to a live object runs the revision of the record.
-    pub is_applied: bool,
-    /// Whether every live object has tried it.
-    pub is_probed: bool,
-    /// Results of the live objects with it.
-    pub upgrades: UpgradeStats,
-    /// Revisions that the live objects run, if requested.
-    pub live: Option<Live>,
-}
-
-/// Revisions that the live objects of a type run.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Live {
-    /// Number of objects by the revision of their next call.
-    pub counts: BTreeMap<u32, usize>,
-    /// All revisions that an object may still run, including the fallback if its next call fails.
-    pub may_run: BTreeSet<u32>,
-}
 
 /// Newest marks of a type's record of which this node's objects have been notified, and which they have tried.
 #[derive(Debug, Clone, Copy, Default)]

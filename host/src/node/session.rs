@@ -7,10 +7,11 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use highlander_core::id::ObjectId;
+use highlander_core::registry::claims::ClaimKey;
+
 use crate::activation::context::SessionContext;
 use crate::activation::slot::Slot;
-use crate::id::ObjectId;
-use crate::registry::claims::ClaimKey;
 
 /// A session and its activations.
 #[derive(Debug)]

@@ -6,18 +6,17 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use highlander_core::activation::Reason;
+use highlander_core::placement;
+use highlander_core::registry::claims::{ClaimKey, Granularity};
+use highlander_core::registry::{Registry, SessionEvent, Sessions};
 use tokio::sync::watch;
 
 use super::drain::hand_over_chosen;
-use super::placement;
 use super::session::Session;
 use super::{Node, until};
-use crate::activation::Reason;
 use crate::activation::dispatch::{deactivate, wake};
 use crate::activation::table::Table;
-use crate::registry::claims::{ClaimKey, Granularity};
-use crate::registry::members::Members;
-use crate::registry::{Registry, SessionEvent, Sessions};
 
 /// Bounds of the pause between two attempts to open a session.
 const BEGIN_PAUSE_MIN: Duration = Duration::from_millis(100);
@@ -42,8 +41,7 @@ pub(super) async fn run(
             return registry.leave().await;
         };
         look_again(&node, session.ctx.catalog.known_types());
-        let members = registry.members();
-        let rebalancing = rebalance(Arc::clone(&session), members);
+        let rebalancing = rebalance(Arc::clone(&session));
         tokio::select! {
             () = attend(&node, &session) => {}
             // Never completes: the end of the session is reported as an event.
@@ -95,7 +93,7 @@ async fn attend(node: &Weak<Node>, session: &Arc<Session>) {
 
 /// Reads types again in a separate task, so that a slow store does not delay events. A failed read is retried,
 /// because the notification does not come a second time.
-fn look_again(node: &Weak<Node>, names: Vec<crate::id::TypeName>) {
+fn look_again(node: &Weak<Node>, names: Vec<highlander_core::id::TypeName>) {
     let node = node.clone();
     tokio::spawn(async move {
         for name in names {
@@ -135,7 +133,7 @@ async fn end_all(session: &Session) {
 }
 
 /// Hands over the claims that belong on other nodes whenever the members change, if a claim covers many objects.
-async fn rebalance(session: Arc<Session>, mut members: watch::Receiver<Members>) {
+async fn rebalance(session: Arc<Session>) {
     let registry = &session.ctx.registry;
     if registry.granularity() == Granularity::Object {
         // A single object moves when it becomes idle or its node drains.
@@ -143,11 +141,9 @@ async fn rebalance(session: Arc<Session>, mut members: watch::Receiver<Members>)
     }
     let me = registry.node();
     loop {
-        let present = members.borrow_and_update().clone();
+        let present = registry.members();
         let is_others = |key| placement::preferred(key, &present).is_some_and(|m| m.node != *me);
         hand_over_chosen(&session, is_others).await;
-        if members.changed().await.is_err() {
-            return;
-        }
+        registry.members_changed(&present).await;
     }
 }

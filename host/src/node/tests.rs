@@ -8,21 +8,22 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::future::join_all;
+use highlander_core::activation::idempotency::fingerprint;
+use highlander_core::activation::{Done, IdempotencyKey, Operation};
+use highlander_core::catalog::rollout::DeployOptions;
+use highlander_core::error::Effect;
+use highlander_core::id::TypeName;
+use highlander_core::registry;
+use highlander_system::clock;
+use highlander_testing::fake_engine::FakeEngine;
+use highlander_testing::memory::{GetFault, Memory, PutFault};
 use serde_json::{Value, json};
 
 use super::list::Query;
 use super::locate::Tier;
 use super::*;
-use crate::activation::idempotency::fingerprint;
 use crate::activation::testing::call;
-use crate::activation::{Done, IdempotencyKey, Operation};
-use crate::catalog::rollout::DeployOptions;
-use crate::engine::fake::FakeEngine;
-use crate::error::Effect;
-use crate::id::TypeName;
-use crate::registry;
 use crate::registry::local::{Directory, Session};
-use crate::store::memory::{GetFault, Memory, PutFault};
 
 struct World {
     store: Arc<Memory>,
@@ -204,7 +205,7 @@ async fn an_unknown_outcome_is_resolved_by_its_idempotency_key() {
     let node = world.node("n1").await;
     world.store.script_puts([PutFault::Held]);
     world.store.script_puts((0..4).map(|_| PutFault::LostRequest));
-    let deadline = BootTime::now() + Duration::from_millis(50);
+    let deadline = clock::now() + Duration::from_millis(50);
     let held = Call { deadline, ..keyed("k", "increment", &Value::Null) };
     let error = node.call(&counter("a"), held).await.unwrap_err();
     assert_eq!((error.code, error.effect()), (ErrorCode::OutcomeUnknown, Effect::Unknown));

@@ -1,12 +1,13 @@
 //! Access to the wake-up index in the store: reads and removes entries.
 
+use highlander_core::activation::effects::wakeup_index::{read_entry, shard_prefix};
+use highlander_core::error::{Error, ErrorCode};
+use highlander_core::id::ObjectId;
+use highlander_core::limits::LIST_COUNT_MAX;
+use highlander_core::store::Store as _;
+use highlander_core::store::record::effects::WakeupEntry;
+
 use super::Node;
-use crate::activation::effects::wakeup_index::{read_entry, shard_prefix};
-use crate::error::{Error, ErrorCode};
-use crate::id::ObjectId;
-use crate::limits::LIST_COUNT_MAX;
-use crate::store::Store as _;
-use crate::store::record::effects::WakeupEntry;
 
 /// Entry of the wake-up index.
 #[derive(Debug, Clone, PartialEq, Eq)]

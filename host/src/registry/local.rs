@@ -14,14 +14,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use highlander_core::clock::BootTime;
+use highlander_core::id::{NodeId, ObjectId, TypeName};
+use highlander_core::registry::claims::{ClaimKey, Granularity};
+use highlander_core::registry::members::{Member, Members, NodeStatus, PROTOCOL};
+use highlander_core::registry::{Claimed, Error, Registry, SessionEvent, Sessions};
 use rand::RngExt as _;
 use tokio::sync::{Notify, watch};
-
-use super::claims::{ClaimKey, Granularity};
-use super::members::{Member, Members, NodeStatus, PROTOCOL};
-use super::{Claimed, Error, Registry, SessionEvent, Sessions};
-use crate::clock::BootTime;
-use crate::id::{NodeId, ObjectId, TypeName};
 
 /// Number of locks over which claims are sharded.
 const SHARD_COUNT: usize = 32;
@@ -261,8 +260,15 @@ impl Registry for Session {
         Ok(!self.held().contains(&key))
     }
 
-    fn members(&self) -> watch::Receiver<Members> {
-        self.directory.members.subscribe()
+    fn members(&self) -> Members {
+        self.directory.members.borrow().clone()
+    }
+
+    async fn members_changed(&self, known: &Members) {
+        let mut members = self.directory.members.subscribe();
+        if members.wait_for(|members| members != known).await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 
     async fn confirm_members(&self) -> Result<Members, Error> {

@@ -1,16 +1,16 @@
 //! Removal of types on a cluster of nodes in one process.
 
 use bytes::Bytes;
+use highlander_core::activation::Operation;
+use highlander_core::catalog::record::{TypeRecord, type_blob};
+use highlander_core::catalog::rollout::{DeployOptions, RolloutScope};
+use highlander_core::store::Store as _;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::*;
-use crate::activation::Operation;
-use crate::catalog::record::{TypeRecord, type_blob};
-use crate::catalog::rollout::{DeployOptions, RolloutScope};
 use crate::rollout;
 use crate::router::testing::{Cluster, Place, call, counter};
-use crate::store::Store as _;
 
 fn counters() -> TypeName {
     TypeName::new("counter").unwrap()
@@ -59,8 +59,10 @@ async fn a_type_without_objects_is_removed_everywhere_and_its_name_is_free() {
     }
     // This object had a record, which is deleted.
     add(&a, "gone").await.unwrap();
-    let deleting =
-        crate::activation::Call { operation: Operation::Delete, ..call("", &json!(null)) };
+    let deleting = highlander_core::activation::Call {
+        operation: Operation::Delete,
+        ..call("", &json!(null))
+    };
     a.router.call(&counter("gone"), deleting, Context::default()).await.unwrap();
     assert_eq!(removed(&b, false).await, Ok(0));
     assert_eq!((a.node.active_count(), b.node.active_count()), (0, 0));

@@ -11,16 +11,16 @@ use std::sync::Weak;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
+use highlander_core::catalog::record::TypeRecord;
+use highlander_core::catalog::rollout::Rollout;
+use highlander_core::error::Error;
+use highlander_core::id::TypeName;
+use highlander_core::rollout::Report;
+use highlander_core::rollout::policy::{Step, decide};
+use highlander_system::clock::wall_ms;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::policy::{Step, decide};
-use crate::catalog::record::TypeRecord;
-use crate::catalog::rollout::Rollout;
-use crate::clock::wall_ms;
-use crate::error::Error;
-use crate::id::TypeName;
 use crate::router::Router;
-use crate::router::rollout::Report;
 
 /// Bounds of the pause between checks of a roll-out: short while it progresses.
 const LOOK_MIN: Duration = Duration::from_millis(5);

@@ -3,25 +3,26 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use highlander_core::activation::Operation;
+use highlander_core::caller::{Caller, Principal};
+use highlander_core::catalog::UpgradeStats;
+use highlander_core::catalog::rollout::{Rollout, RolloutScope};
+use highlander_core::error::ErrorCode;
+use highlander_core::id::NodeId;
+use highlander_core::registry::Registry as _;
+use highlander_core::rollout::policy::{Step, decide};
+use highlander_core::rollout::{Progress, Readiness, total};
+use highlander_testing::fake_engine::FakeEngine;
+use highlander_testing::memory::GetFault;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::coordinate::look_around;
-use super::policy::{Step, decide};
 use super::*;
-use crate::activation::Operation;
-use crate::caller::{Caller, Principal};
-use crate::catalog::rollout::{Rollout, RolloutScope};
-use crate::catalog::{Catalog, UpgradeStats};
-use crate::engine::fake::FakeEngine;
-use crate::error::ErrorCode;
-use crate::id::NodeId;
-use crate::node::rollout::{Progress, Readiness};
-use crate::registry::Registry as _;
+use crate::catalog::Catalog;
 use crate::rehearsal::{Rehearsals, Sample, passed};
 use crate::router::context::Context;
 use crate::router::testing::{Cluster, Place, call, counter};
-use crate::store::memory::GetFault;
 
 fn options(scope: RolloutScope) -> DeployOptions {
     DeployOptions { scope, ..DeployOptions::default() }
@@ -46,8 +47,7 @@ async fn cluster(names: &[&str]) -> (Cluster, Vec<Place>) {
 
 /// Waits until a node sees this number of members.
 async fn sees(place: &Place, count: usize) {
-    let members = place.session.members();
-    until(async || members.borrow().iter().count() == count).await;
+    until(async || place.session.members().iter().count() == count).await;
 }
 
 async fn add(place: &Place, key: &str) -> (Value, u32) {
@@ -370,7 +370,10 @@ async fn a_node_that_starts_late_catches_up() {
 async fn an_object_can_be_resumed_through_any_node() {
     let (_cluster, places) = cluster(&["a", "b"]).await;
     add(&places[0], "x").await;
-    let resume = crate::activation::Call { operation: Operation::Resume, ..call("", &Value::Null) };
+    let resume = highlander_core::activation::Call {
+        operation: Operation::Resume,
+        ..call("", &Value::Null)
+    };
     for place in &places {
         let done = place.router.call(&counter("x"), resume.clone(), Context::default()).await;
         assert_eq!(done.unwrap().reply, "false", "it was not quarantined");
@@ -514,7 +517,10 @@ async fn a_rehearsal_reads_every_state_and_changes_nothing() {
         let key = if n % 50 == 0 { format!("bad-{n}") } else { n.to_string() };
         add(&places[n % 2], &key).await;
     }
-    let delete = crate::activation::Call { operation: Operation::Delete, ..call("", &Value::Null) };
+    let delete = highlander_core::activation::Call {
+        operation: Operation::Delete,
+        ..call("", &Value::Null)
+    };
     places[0].router.call(&counter("7"), delete, Context::default()).await.unwrap();
     let puts = cluster.store.put_count();
     let rehearsals = Rehearsals::default();

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use highlander_core::error::{Error, ErrorCode};
+use highlander_core::id::{NodeId, ObjectId};
+use highlander_core::registry::members::{Member, Members, NodeStatus, PROTOCOL};
 
 use super::Router;
 use super::context::Context;
 use super::peers::{Failure, PeerResult};
-use crate::error::{Error, ErrorCode};
-use crate::id::{NodeId, ObjectId};
 use crate::node::locate::ObjectLocation;
-use crate::registry::members::{Member, Members, NodeStatus, PROTOCOL};
 
 /// Time limit for another node's answer about an object.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -90,7 +90,7 @@ impl Router {
         let Some(owner) = owner.filter(|owner| owner != session.node()) else {
             return Ok(Owner::Here);
         };
-        let member = session.members().borrow().find(&owner).cloned();
+        let member = session.members().find(&owner).cloned();
         Ok(match member.filter(|member| member.protocol == PROTOCOL) {
             Some(member) => Owner::There(member),
             None => Owner::Stranger(owner),

@@ -7,16 +7,16 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use highlander_core::error::Error;
+use highlander_core::id::{NodeId, ObjectId};
+use highlander_core::limits::LIST_COUNT_MAX;
+use highlander_core::registry::members::{Member, PROTOCOL};
 
 use super::Router;
 use super::context::Context;
 use super::membership::unknown_members;
 use super::peers::{Failure, PeerResult};
-use crate::error::Error;
-use crate::id::{NodeId, ObjectId};
-use crate::limits::LIST_COUNT_MAX;
 use crate::node::list::{Page, Query};
-use crate::registry::members::{Member, PROTOCOL};
 
 /// Time limit for a node's list of active objects.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -36,7 +36,7 @@ impl Router {
     ///
     /// # Errors
     /// The errors of [`Node::list`](crate::node::Node::list);
-    /// [`RegistryUnavailable`](crate::error::ErrorCode::RegistryUnavailable) if the query is for active objects and the
+    /// [`RegistryUnavailable`](highlander_core::error::ErrorCode::RegistryUnavailable) if the query is for active objects and the
     /// members are unknown.
     pub async fn list(&self, query: &Query, context: Context) -> Result<Listing, Error> {
         if !query.is_active || context.hops > 0 {
@@ -90,7 +90,7 @@ fn merge(query: &Query, pages: Vec<Page>) -> Page {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::TypeName;
+    use highlander_core::id::TypeName;
 
     fn query(limit: usize) -> Query {
         let type_name = TypeName::new("counter").unwrap();

@@ -8,13 +8,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use highlander_core::clock::BootTime;
+use highlander_core::error::{Error, ErrorCode};
+use highlander_core::id::{NodeId, ObjectId, TypeName};
+use highlander_core::placement;
+use highlander_core::registry::Registry;
+use highlander_core::registry::members::Members;
+use highlander_system::clock;
+
 use super::Router;
-use crate::clock::BootTime;
-use crate::error::{Error, ErrorCode};
-use crate::id::{NodeId, ObjectId, TypeName};
-use crate::node::placement;
-use crate::registry::Registry;
-use crate::registry::members::Members;
 
 /// Nodes of the cluster, according to a live session of this node.
 #[derive(Debug, Clone)]
@@ -26,7 +28,7 @@ pub struct Membership {
 impl Membership {
     /// Returns the membership of a session. `None` past its lease, or if this node is not among its members.
     fn of(session: Arc<dyn Registry>, now: BootTime) -> Option<Self> {
-        let members = session.members().borrow().clone();
+        let members = session.members();
         let is_alive = session.lease_until() > now && members.find(session.node()).is_some();
         is_alive.then_some(Self { session, members })
     }
@@ -66,7 +68,7 @@ impl Membership {
     /// Whether the registry confirms these members and the session is alive. Costs a registry write.
     pub async fn is_confirmed(&self) -> bool {
         match self.session.confirm_members().await {
-            Ok(members) => members == self.members && self.session.lease_until() > BootTime::now(),
+            Ok(members) => members == self.members && self.session.lease_until() > clock::now(),
             Err(error) => {
                 tracing::debug!("the registry did not confirm the members: {error}");
                 false
@@ -87,7 +89,7 @@ impl Router {
     /// holds.
     #[must_use]
     pub fn membership(&self) -> Option<Membership> {
-        Membership::of(self.node.session()?, BootTime::now())
+        Membership::of(self.node.session()?, clock::now())
     }
 }
 
@@ -101,7 +103,7 @@ mod tests {
     }
 
     fn of(session: &Arc<Session>) -> Option<Membership> {
-        Membership::of(Arc::clone(session) as Arc<dyn Registry>, BootTime::now())
+        Membership::of(Arc::clone(session) as Arc<dyn Registry>, clock::now())
     }
 
     fn names() -> Vec<TypeName> {

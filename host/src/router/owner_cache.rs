@@ -6,10 +6,9 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use highlander_core::id::NodeId;
+use highlander_core::registry::claims::ClaimKey;
 use lru::LruCache;
-
-use crate::id::NodeId;
-use crate::registry::claims::ClaimKey;
 
 /// Number of locks over which the entries are sharded.
 const SHARD_COUNT: usize = 16;

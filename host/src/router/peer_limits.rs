@@ -7,10 +7,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use highlander_core::id::NodeId;
+use highlander_core::registry::members::Members;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
-use crate::id::NodeId;
-use crate::registry::members::Members;
 
 /// Limits of all peers.
 #[derive(Debug)]

@@ -7,19 +7,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
+use highlander_core::activation::{Answer, Call};
+use highlander_core::error::Error;
+use highlander_core::events::event_id::EventId;
+use highlander_core::events::frame::Frame;
+use highlander_core::id::{NodeId, ObjectId, TypeName};
+use highlander_core::registry::members::Member;
+use highlander_core::rollout::Progress;
 
 use super::context::Context;
-use crate::activation::{Answer, Call};
 use crate::catalog::staged::Staged;
-use crate::error::Error;
-use crate::events::event_id::EventId;
-use crate::events::frame::Frame;
-use crate::id::{NodeId, ObjectId, TypeName};
 use crate::node::list::{Page, Query};
 use crate::node::locate::ObjectLocation;
 use crate::node::rehearsal::Rehearsed;
-use crate::node::rollout::Progress;
-use crate::registry::members::Member;
 
 /// Failure to get a valid answer from another node.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -3,31 +3,22 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use highlander_core::error::Error;
+use highlander_core::id::{ObjectId, TypeName};
+use highlander_core::registry::members::PROTOCOL;
+use highlander_core::rollout::Report;
 
 use super::Router;
 use super::context::Context;
 use super::membership::Membership;
 use crate::catalog::staged::Staged;
-use crate::error::Error;
-use crate::id::{NodeId, ObjectId, TypeName};
 use crate::node::rehearsal::Rehearsed;
-use crate::node::rollout::Progress;
-use crate::registry::members::PROTOCOL;
 
 /// Time limit for a node's progress report.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Time limit for a node's share of a rehearsal.
 const BATCH_TIMEOUT: Duration = Duration::from_mins(2);
-
-/// Report of one node about a type.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
-    /// Name of the node.
-    pub node: NodeId,
-    /// Progress of the node, if it answered.
-    pub progress: Option<Progress>,
-}
 
 /// Reports of all nodes of the cluster about a type.
 #[derive(Debug, Clone)]

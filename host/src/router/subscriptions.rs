@@ -10,21 +10,21 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
+use highlander_core::activation::{Call, Consistency, Operation, Precondition};
+use highlander_core::call_context::Origin;
+use highlander_core::caller::Caller;
+use highlander_core::error::{Error, ErrorCode};
+use highlander_core::events::event_id::EventId;
+use highlander_core::id::{NodeId, ObjectId};
+use highlander_core::registry::members::PROTOCOL;
+use highlander_system::clock;
 use rand::RngExt as _;
 
 use super::Router;
 use super::context::Context;
-use crate::activation::{Call, Consistency, Operation, Precondition};
-use crate::call_context::Origin;
-use crate::caller::Caller;
-use crate::clock::BootTime;
-use crate::error::{Error, ErrorCode};
 use crate::events::Hub;
-use crate::events::event_id::EventId;
 use crate::events::listener::{Listener, Span};
 use crate::events::topic::Topic;
-use crate::id::{NodeId, ObjectId};
-use crate::registry::members::PROTOCOL;
 
 /// Time limit for one attempt to locate an owner.
 const FIND_TIMEOUT: Duration = Duration::from_secs(5);
@@ -97,7 +97,7 @@ impl Router {
                 Ok(listener) => return Ok(listener),
                 Err(seat) => seat,
             };
-            let limit = call.deadline.since(BootTime::now());
+            let limit = call.deadline.since(clock::now());
             if tokio::time::timeout(limit, topic.placed()).await.is_err() {
                 let text = format!("the owner of {id} did not respond in time");
                 let error = Error::new(ErrorCode::NotOwner, text);
@@ -228,7 +228,7 @@ fn look() -> Call {
         precondition: Precondition::None,
         key: None,
         consistency: Consistency::Lease,
-        deadline: BootTime::now() + FIND_TIMEOUT,
+        deadline: clock::now() + FIND_TIMEOUT,
     }
 }
 

@@ -10,34 +10,33 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
+use highlander_core::activation::idempotency::fingerprint;
+use highlander_core::activation::{Call, IdempotencyKey, Operation};
+use highlander_core::catalog::rollout::DeployOptions;
+use highlander_core::clock::BootTime;
+use highlander_core::events::event_id::EventId;
+use highlander_core::events::frame::Frame;
+use highlander_core::id::{NodeId, ObjectId, TypeName};
+use highlander_core::registry::claims::{ClaimKey, Granularity};
+use highlander_core::registry::members::{Member, Members, NodeStatus};
+use highlander_core::registry::{Claimed, Error, Registry, SessionEvent, Sessions};
+use highlander_core::rollout::Progress;
+use highlander_testing::fake_engine::FakeEngine;
+use highlander_testing::memory::Memory;
+use highlander_testing::registry::members_until;
 use serde_json::Value;
-use tokio::sync::watch;
 
 use super::context::Context;
 use super::peers::{Events, Failure, ForwardedReply, PeerResult, Peers};
 use super::{Config, Router};
-use crate::activation::idempotency::fingerprint;
-use crate::activation::{Call, IdempotencyKey, Operation};
-use crate::catalog::rollout::DeployOptions;
+pub(crate) use crate::activation::testing::call;
 use crate::catalog::staged::Staged;
-use crate::clock::BootTime;
-use crate::engine::fake::FakeEngine;
-use crate::events::event_id::EventId;
-use crate::events::frame::Frame;
 use crate::events::listener::Listener;
-use crate::id::{NodeId, ObjectId, TypeName};
 use crate::node::list::{Page, Query};
 use crate::node::locate::ObjectLocation;
 use crate::node::rehearsal::Rehearsed;
-use crate::node::rollout::Progress;
 use crate::node::{self, Node, Ports};
-use crate::registry::claims::{ClaimKey, Granularity};
 use crate::registry::local::{Directory, Session};
-use crate::registry::members::{Member, Members, NodeStatus};
-use crate::registry::{Claimed, Error, Registry, SessionEvent, Sessions};
-use crate::store::memory::Memory;
-
-pub(crate) use crate::activation::testing::call;
 
 pub(crate) fn keyed(key: &str, call: Call) -> Call {
     let fingerprint = fingerprint(&call.operation, &call.caller);
@@ -94,8 +93,12 @@ impl Registry for Counting {
         self.session.hand_over(key).await
     }
 
-    fn members(&self) -> watch::Receiver<Members> {
+    fn members(&self) -> Members {
         self.session.members()
+    }
+
+    async fn members_changed(&self, known: &Members) {
+        self.session.members_changed(known).await;
     }
 
     async fn confirm_members(&self) -> Result<Members, Error> {
@@ -283,8 +286,7 @@ impl Cluster {
         let cluster = Self::new();
         let places: Vec<_> = join_all(names.iter().map(|name| cluster.join(name))).await;
         for place in &places {
-            let mut members = place.session.members();
-            members.wait_for(|members| members.iter().count() == names.len()).await.unwrap();
+            members_until(&*place.session, |members| members.iter().count() == names.len()).await;
         }
         (cluster, places)
     }
@@ -361,12 +363,11 @@ impl Cluster {
     /// Returns a new counter that placement assigns to the node with this name.
     pub(crate) fn counter_at(&self, name: &str, salt: &str) -> ObjectId {
         let session = self.directory.join_at(NodeId::new("probe"), "");
-        let mut members = session.members();
+        let members = session.members();
         drop(session);
-        let members = members.borrow_and_update().clone();
         let id = (0..10_000).map(|n| counter(&format!("{salt}-{n}"))).find(|id| {
             let key = Granularity::Object.key_of(id);
-            let first = node::placement::preferred(key, &members);
+            let first = highlander_core::placement::preferred(key, &members);
             first.is_some_and(|member| member.node.as_str() == name)
         });
         id.expect("every node owns some objects")

@@ -3,11 +3,13 @@
 use std::sync::atomic::Ordering;
 
 use futures_util::future::join_all;
+use highlander_core::registry::Registry as _;
+use highlander_core::routing::HOPS_MAX;
+use highlander_system::clock;
 use serde_json::json;
 
 use super::testing::{Cluster, Fault, Place, call, counter, keyed};
 use super::*;
-use crate::registry::Registry as _;
 
 /// Returns the result of a call through a node's router: its reply, or the error's code.
 async fn ask(place: &Place, id: &ObjectId, call: Call) -> String {
@@ -27,7 +29,7 @@ fn value() -> Call {
 }
 
 fn within(time: Duration, call: Call) -> Call {
-    Call { deadline: BootTime::now() + time, ..call }
+    Call { deadline: clock::now() + time, ..call }
 }
 
 #[tokio::test]
@@ -287,7 +289,7 @@ async fn a_node_that_does_not_know_the_others_says_nothing_about_what_is_active_
     let (cluster, places) = Cluster::with_counters(&["a", "b"]).await;
     let id = cluster.counter_at("b", "x");
     assert_eq!(ask(&places[0], &id, add(1)).await, "1");
-    let type_name = crate::id::TypeName::new("counter").unwrap();
+    let type_name = highlander_core::id::TypeName::new("counter").unwrap();
     let query = crate::node::list::Query {
         type_name,
         prefix: String::new(),

@@ -15,18 +15,18 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use highlander_core::registry::Sessions;
+use highlander_core::store::Store;
+use highlander_wasmtime::compilations::Compilations;
+use highlander_wasmtime::{CompileLimits, Compiler, SandboxConfig, WasmtimeEngine};
 
 use super::session_gate::SessionGate;
 use crate::config::Config;
 #[cfg(not(all(feature = "embedded", feature = "s3", feature = "zookeeper")))]
 use crate::config::backends::left_out;
 use crate::config::backends::{RegistryKind, StoreKind};
-use crate::engine::wasmtime::{CompileLimits, Compiler, SandboxConfig, WasmtimeEngine};
-use crate::metrics::compilations::Compilations;
 use crate::node::Ports;
-use crate::registry::Sessions;
 use crate::registry::local::{Directory, LocalSessions};
-use crate::store::Store;
 
 /// Ports of a node, with their handles.
 pub(super) struct Opened {

@@ -8,11 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use highlander_core::registry::Error;
+use highlander_core::registry::agreement::{ClusterId, ClusterStore, Identity};
+use highlander_core::store::{Condition, PutOutcome, Store};
 use serde::{Deserialize, Serialize};
-
-use crate::registry::Error;
-use crate::registry::agreement::{ClusterId, ClusterStore, Identity};
-use crate::store::{Condition, PutOutcome, Store};
 
 /// Name of the blob with the cluster's identity.
 const BLOB: &str = "cluster.json";
@@ -100,12 +99,13 @@ impl ClusterStore for Records {
                 let place = format!("the blob {BLOB} of the bucket {}", self.place.name);
                 Identity::read(&blob.bytes, &place).map(Some)
             }
-            Err(error @ crate::store::Error::Unavailable(_)) => {
+            Err(error @ highlander_core::store::Error::Unavailable(_)) => {
                 Err(Error::Unavailable(error.to_string()))
             }
-            Err(error @ (crate::store::Error::Denied(_) | crate::store::Error::Damaged(_))) => {
-                Err(Error::Denied(error.to_string()))
-            }
+            Err(
+                error @ (highlander_core::store::Error::Denied(_)
+                | highlander_core::store::Error::Damaged(_)),
+            ) => Err(Error::Denied(error.to_string())),
         }
     }
 
@@ -145,7 +145,7 @@ impl ClusterStore for Records {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::memory::{Memory as Blobs, PutFault};
+    use highlander_testing::memory::{Memory as Blobs, PutFault};
 
     fn place() -> Place {
         let (registry, name) = ("zk1:2181/a".to_owned(), "objects/prod".to_owned());
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn a_node_remembers_its_cluster_for_the_same_registry_and_the_same_bucket_only() {
         let folder = tempfile::tempdir().unwrap();
-        let id = ClusterId::random();
+        let id = ClusterId::new(rand::random());
         let first = records(place(), folder.path());
         assert_eq!((first.known(), first.joined()), (None, None));
         first.remember(id);
@@ -183,8 +183,10 @@ mod tests {
         let blobs = Arc::new(Blobs::new());
         let records = Records::new(Arc::clone(&blobs) as Arc<dyn Store>, place(), folder.path());
         assert_eq!(records.read().await, Ok(None));
-        let (first, second) =
-            (Identity::of(ClusterId::random()), Identity::of(ClusterId::random()));
+        let (first, second) = (
+            Identity::of(ClusterId::new(rand::random())),
+            Identity::of(ClusterId::new(rand::random())),
+        );
         assert_eq!(records.write(first).await, Ok(()));
         assert_eq!(records.write(second).await, Ok(()));
         assert_eq!(records.read().await, Ok(Some(first)));

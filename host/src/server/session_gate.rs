@@ -8,9 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use highlander_core::registry::{Error, Registry, Sessions};
 use tokio::sync::watch;
-
-use crate::registry::{Error, Registry, Sessions};
 
 /// Opens sessions until it is closed.
 #[derive(Debug)]

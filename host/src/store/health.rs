@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use highlander_core::store::{Blob, Condition, Error, Page, PutOutcome, Store};
 
 use self::silence::Silence;
-use super::{Blob, Condition, Error, Page, PutOutcome, Store};
 
 /// Blob that is rewritten to check whether the store accepts writes.
 const PROBE: &str = "probe/writes.json";

@@ -52,7 +52,7 @@ fn upload(client: &Client, wasm: Vec<u8>) -> JoinHandle<Reply> {
 }
 
 /// An object of two components that call each other, each with a separate memory.
-const COMPOSED: &str = include_str!("../../../host/src/engine/wasmtime/tests/composed.wat");
+const COMPOSED: &str = include_str!("../../../host/wasmtime/src/tests/composed.wat");
 
 /// Returns this object with a schema of its state that is nested to this depth.
 fn with_nested_schema(depth: usize) -> Vec<u8> {

@@ -3,7 +3,7 @@
 
 use super::{File, Finding};
 
-const CODES: &str = "host/src/error.rs";
+const CODES: &str = "host/core/src/error.rs";
 const SECTIONS: &str = "docs/errors.md";
 
 pub(super) fn check(files: &[File]) -> Vec<Finding> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use highlander_host::registry::Registry as _;
+use highlander_core::registry::Registry as _;
 use highlander_services::zookeeper::Ensemble;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use highlander_host::node::Node;
-use highlander_host::registry::claims::Granularity;
-use highlander_host::registry::local::{Directory, LocalSessions};
-use highlander_host::registry::{Registry, Sessions};
-use highlander_host::store::memory::Memory;
+use highlander::node::Node;
+use highlander::registry::local::{Directory, LocalSessions};
+use highlander_core::registry::claims::Granularity;
+use highlander_core::registry::{Registry, Sessions};
+use highlander_testing::memory::Memory;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 

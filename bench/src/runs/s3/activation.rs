@@ -5,15 +5,15 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use highlander_host::engine::wasmtime::{SandboxConfig, WasmtimeEngine};
-use highlander_host::engine::{Component, Engine as _, GuestCall, HandlerKind};
-use highlander_host::id::{Digest, ObjectId};
-use highlander_host::node::Node;
-use highlander_host::registry::claims::Granularity;
-use highlander_host::registry::{Claimed, Registry, Sessions as _};
-use highlander_host::store::Store as _;
-use highlander_host::store::record::codec;
-use highlander_host::store::s3::S3;
+use highlander::node::Node;
+use highlander_core::engine::{Component, Engine as _, GuestCall, HandlerKind};
+use highlander_core::id::{Digest, ObjectId};
+use highlander_core::registry::claims::Granularity;
+use highlander_core::registry::{Claimed, Registry, Sessions as _};
+use highlander_core::store::Store as _;
+use highlander_core::store::record::codec;
+use highlander_s3::S3;
+use highlander_wasmtime::{SandboxConfig, WasmtimeEngine};
 use tokio::time::Instant;
 
 use crate::fixtures::{self, Blobs, Durability};

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use highlander_host::node::Node;
-use highlander_host::registry::local::{Directory, LocalSessions};
+use highlander::node::Node;
+use highlander::registry::local::{Directory, LocalSessions};
 use highlander_s3_server::faults::Operation;
 use tokio::task::JoinSet;
 use tokio::time::Instant;

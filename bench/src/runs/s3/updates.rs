@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use highlander_host::node::Node;
-use highlander_host::registry::local::{Directory, LocalSessions};
-use highlander_host::store::s3::S3;
-use highlander_host::store::{Condition, ETag};
+use highlander::node::Node;
+use highlander::registry::local::{Directory, LocalSessions};
+use highlander_core::store::{Condition, ETag};
+use highlander_s3::S3;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 

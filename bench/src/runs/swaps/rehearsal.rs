@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use highlander_host::id::{self, ObjectId};
-use highlander_host::store::Store as _;
-use highlander_host::store::record::codec;
-use highlander_host::store::s3::S3;
+use highlander_core::id::{self, ObjectId};
+use highlander_core::store::Store as _;
+use highlander_core::store::record::codec;
+use highlander_s3::S3;
 use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::Instant;

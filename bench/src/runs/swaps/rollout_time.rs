@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use highlander_host::catalog::record::{self, TypeRecord};
-use highlander_host::catalog::rollout::Stage;
+use highlander_core::catalog::record::{self, TypeRecord};
+use highlander_core::catalog::rollout::Stage;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
@@ -162,10 +162,10 @@ async fn answers(
 
 #[cfg(test)]
 mod tests {
-    use highlander_host::catalog::record::RevisionEntry;
-    use highlander_host::catalog::rollout::{Rollout, RolloutScope};
-    use highlander_host::engine::Description;
-    use highlander_host::id::{Digest, TypeName};
+    use highlander_core::catalog::record::RevisionEntry;
+    use highlander_core::catalog::rollout::{Rollout, RolloutScope};
+    use highlander_core::engine::Description;
+    use highlander_core::id::{Digest, TypeName};
 
     use super::*;
 

@@ -5,21 +5,22 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use highlander_core::activation::Reason;
+use highlander_core::activation::effects::wakeup_index::entry_name;
+use highlander_core::activation::protocol::{Input, LoadFailure, Loaded, ReloadOutcome};
+use highlander_core::clock::BootTime;
+use highlander_core::id::{CodeId, ObjectId};
+use highlander_core::registry::{self, Claimed};
+use highlander_core::store::record::effects::WakeupEntry;
+use highlander_core::store::record::{Record, codec};
+use highlander_core::store::{self, Condition, ETag, PutOutcome};
+use highlander_system::clock;
 
 use super::Driver;
 use super::jittered;
-use crate::activation::Reason;
 use crate::activation::context::SessionContext;
-use crate::activation::effects::wakeup_index::entry_name;
-use crate::activation::protocol::{Input, LoadFailure, Loaded, ReloadOutcome};
 use crate::activation::slot::ReplySender;
 use crate::catalog::Choice;
-use crate::clock::BootTime;
-use crate::id::{CodeId, ObjectId};
-use crate::registry::{self, Claimed};
-use crate::store::record::effects::WakeupEntry;
-use crate::store::record::{Record, codec};
-use crate::store::{self, Condition, ETag, PutOutcome};
 
 /// Record and its ETag, or `None` if there is no record.
 type Found = Option<(Record, ETag)>;
@@ -72,7 +73,7 @@ impl Driver {
             name: record.id.blob_key().into(),
             bytes: codec::encode(record),
             condition,
-            since: BootTime::now(),
+            since: clock::now(),
         };
         self.sent = Some(sent.clone());
         self.send(sent, Duration::ZERO)
@@ -159,7 +160,7 @@ impl Driver {
             Io::Loaded(Ok((record, choice))) => {
                 let wanted = choice.wanted.id();
                 self.revision = Some(choice.wanted);
-                let passed = BootTime::now().since(self.activating_since);
+                let passed = clock::now().since(self.activating_since);
                 self.ctx.metrics.activation_seconds.observe(passed.as_secs_f64());
                 let code = match &record {
                     Some((record, _)) => {
@@ -190,7 +191,7 @@ impl Driver {
         metrics.commits.inc();
         metrics.commit_answers.observe(answers as f64);
         if let Some(sent) = self.sent.take() {
-            let passed = BootTime::now().since(sent.since);
+            let passed = clock::now().since(sent.since);
             metrics.commit_seconds.observe(passed.as_secs_f64());
         }
     }

@@ -4,19 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use highlander_core::activation::protocol::{Input, Probe, ProbeOutcome, Run, RunOutcome};
+use highlander_core::effects::Effects;
+use highlander_core::engine::{Fault, GuestCall, Handled, HandlerError, HandlerKind, RestoreError};
+use highlander_core::id::ObjectId;
+use highlander_core::store::record::State;
+use highlander_system::clock;
 
 use super::{Driver, Finished};
 use crate::activation::context::SessionContext;
 use crate::activation::instance_cache::CachedInstance;
 use crate::activation::outbound::OutboundHandle;
-use crate::activation::protocol::{Input, Probe, ProbeOutcome, Run, RunOutcome};
 use crate::activation::slot::Slot;
 use crate::catalog::Revision;
-use crate::clock::BootTime;
-use crate::effects::Effects;
-use crate::engine::{Fault, GuestCall, Handled, HandlerError, HandlerKind, RestoreError};
-use crate::id::ObjectId;
-use crate::store::record::State;
 
 impl Driver {
     pub(super) fn begin_run(&mut self, run: Run) {
@@ -71,7 +71,7 @@ async fn run_probe(
         restore(&mut resident, id, probe.state.as_ref()).await?;
         Ok(resident)
     };
-    let limit = probe.deadline.since(BootTime::now());
+    let limit = probe.deadline.since(clock::now());
     let tried = tokio::time::timeout(limit, trying).await.unwrap_or(Err(RunOutcome::TimedOut));
     if let Err(ran) = &tried {
         note_fault(ctx, id, ran);
@@ -100,7 +100,7 @@ async fn run_call(
     } else {
         run
     };
-    let time_left = run.deadline.since(BootTime::now());
+    let time_left = run.deadline.since(clock::now());
     let attempt = attempt(&ctx, &revision, &slot, resident, &run, handler.kind);
     match tokio::time::timeout(time_left, attempt).await {
         Ok(Ok((ran, resident))) => finished(ran, Some(resident)),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use bytesize::ByteSize;
 use clap::Args;
+use highlander_core::id::Digest;
 use http::Method;
 use serde::Deserialize;
 
@@ -14,7 +15,6 @@ use super::component;
 use crate::cli::client::{Client, Request, encoded};
 use crate::cli::failure::Failure;
 use crate::cli::output;
-use crate::id::Digest;
 use crate::node::rehearsal::Rehearsed;
 use crate::rehearsal::{Rehearsal, Sample};
 

@@ -2,8 +2,9 @@
 //!
 //! A number without a percent sign could be a share or a key, so it is rejected as ambiguous.
 
+use highlander_core::catalog::rollout::RolloutScope;
+
 use super::Failure;
-use crate::catalog::rollout::RolloutScope;
 
 /// Returns the request parameters for these values of `--canary` and `--canary-key`.
 pub(super) fn parameters(

@@ -5,15 +5,15 @@
 
 use std::time::Duration;
 
+use highlander_core::catalog::rollout::Stage;
+use highlander_core::rollout::{Progress, Readiness};
+use highlander_system::clock;
 use serde::Deserialize;
 
 use super::super::client::{Answer, Client, Request, encoded};
 use super::super::failure::{Exit, Failure};
 use super::super::output;
 use super::{Rollout, share};
-use crate::catalog::rollout::Stage;
-use crate::clock::BootTime;
-use crate::node::rollout::{Progress, Readiness};
 
 /// Pause between two polls of a roll-out.
 const LOOK_PAUSE: Duration = Duration::from_millis(100);
@@ -99,8 +99,8 @@ async fn follow(client: &Client, type_name: &str, revision: u32) -> Result<(), F
             if recorded.has_ended(revision, &status.nodes) {
                 return conclude(type_name, revision, &recorded);
             }
-            let since = *closed_at.get_or_insert_with(BootTime::now);
-            if BootTime::now().since(since) >= HEAR_MAX {
+            let since = *closed_at.get_or_insert_with(clock::now);
+            if clock::now().since(since) >= HEAR_MAX {
                 let why = format!(
                     "not every node has reported that it serves the revision: {}",
                     summary(&status.nodes)
@@ -116,12 +116,11 @@ async fn follow(client: &Client, type_name: &str, revision: u32) -> Result<(), F
 
 /// Fetches a document, with retries while the node restarts or opens a new session.
 async fn read<D: serde::de::DeserializeOwned>(client: &Client, path: &str) -> Result<D, Failure> {
-    let since = BootTime::now();
+    let since = clock::now();
     loop {
         match client.send(Request::get(path)).await {
             Err(failure)
-                if failure.exit == Exit::Unavailable
-                    && BootTime::now().since(since) < SILENCE_MAX =>
+                if failure.exit == Exit::Unavailable && clock::now().since(since) < SILENCE_MAX =>
             {
                 tokio::time::sleep(LOOK_PAUSE).await;
             }

@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn files_that_cannot_be_used_are_told() {
-        let line = format!("ci {} admin", crate::id::Digest::of(b"x"));
+        let line = format!("ci {} admin", highlander_core::id::Digest::of(b"x"));
         assert_eq!(verdict("0.0.0.0:1", Some(&line)), Verdict::Ok);
         assert_eq!(verdict("0.0.0.0:1", Some("# nobody")), Verdict::Warn);
         assert_eq!(verdict("0.0.0.0:1", Some("ci")), Verdict::Fail);

@@ -5,11 +5,12 @@
 
 use std::time::Duration;
 
+use highlander_core::store::{Condition, PutOutcome, Store};
+use highlander_s3::{S3, probe};
+use highlander_system::clock;
+
 use super::Finding;
-use crate::clock::BootTime;
 use crate::config::Config;
-use crate::store::s3::S3;
-use crate::store::{Condition, PutOutcome, Store, probe};
 
 const CHECK: &str = "conditional writes";
 /// Number of races run to detect a store that checks the condition and writes in two steps; more than at a node
@@ -75,14 +76,14 @@ async fn latency(store: &dyn Store) -> Finding {
     const CHECK: &str = "store latency";
     let (mut writes, mut reads) = (Vec::new(), Vec::new());
     for _ in 0..SAMPLE_COUNT {
-        let before = BootTime::now();
+        let before = clock::now();
         let Ok(Some(blob)) = store.get(probe::NAME).await else { continue };
-        reads.push(BootTime::now().since(before));
+        reads.push(clock::now().since(before));
         // The content stays the same, so that a node that starts at this moment finds the blob unchanged.
-        let before = BootTime::now();
+        let before = clock::now();
         let put = store.put(probe::NAME, blob.bytes, Condition::Matches(blob.etag)).await;
         if matches!(put, PutOutcome::Applied(_)) {
-            writes.push(BootTime::now().since(before));
+            writes.push(clock::now().since(before));
         }
     }
     let (Some(write), Some(read)) = (median(writes), median(reads)) else {
@@ -109,7 +110,7 @@ fn median(mut times: Vec<Duration>) -> Option<Duration> {
 mod tests {
     use super::super::Verdict;
     use super::*;
-    use crate::store::memory::Memory;
+    use highlander_testing::memory::Memory;
 
     #[tokio::test]
     async fn a_store_that_enforces_conditions_is_sound() {

@@ -10,16 +10,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use highlander_core::id::Hex;
+#[cfg(feature = "embedded")]
+use highlander_core::store::{Condition, ETag, PutOutcome, Store};
+#[cfg(feature = "embedded")]
+use highlander_embedded::Embedded;
+use highlander_system::clock;
 use rand::RngExt as _;
 
 use super::Finding;
-use crate::clock::BootTime;
 use crate::config::backends::StoreKind;
-use crate::id::Hex;
-#[cfg(feature = "embedded")]
-use crate::store::embedded::Embedded;
-#[cfg(feature = "embedded")]
-use crate::store::{Condition, ETag, PutOutcome, Store};
 
 const SYNC_COUNT: usize = 15;
 /// Fsync latency above which the check warns; every update takes at least this long.
@@ -107,10 +107,10 @@ fn median_sync(path: &Path) -> io::Result<Duration> {
     let mut file = File::create(path)?;
     let mut times = Vec::with_capacity(SYNC_COUNT);
     for _ in 0..SYNC_COUNT {
-        let before = BootTime::now();
+        let before = clock::now();
         file.write_all(&[0x5a; 4096])?;
         file.sync_data()?;
-        times.push(BootTime::now().since(before));
+        times.push(clock::now().since(before));
     }
     times.sort_unstable();
     Ok(times.get(SYNC_COUNT / 2).copied().unwrap_or_default())
@@ -169,7 +169,7 @@ async fn try_conditions(store: &dyn Store) -> Result<(), String> {
 mod tests {
     use super::*;
     use crate::cli::doctor::Verdict;
-    use crate::store::memory::Memory;
+    use highlander_testing::memory::Memory;
 
     #[tokio::test]
     async fn a_folder_that_is_not_there_yet_is_checked_and_not_made() {

@@ -5,10 +5,10 @@
 use std::fs::read_to_string;
 use std::time::SystemTime;
 
+use highlander_system::clock;
 use rustix::process::{Resource, getrlimit};
 
 use super::Finding;
-use crate::clock::BootTime;
 use crate::config::{files_needed, map_count_needed, max_map_count, resident_allowed};
 
 /// Checks that the kernel allows enough mappings for all resident instances.
@@ -64,9 +64,9 @@ pub(super) fn address_space() -> Finding {
 /// Checks the clock that measures leases, which must advance while the machine is suspended.
 pub(super) fn clock() -> Finding {
     const CHECK: &str = "clock";
-    let before = BootTime::now();
+    let before = clock::now();
     // Read repeatedly, because a coarse clock does not advance for a few milliseconds.
-    let moves = (0..10_000_000).any(|_| BootTime::now() > before);
+    let moves = (0..10_000_000).any(|_| clock::now() > before);
     if !moves {
         return Finding::fail(
             CHECK,

@@ -5,12 +5,12 @@
 
 use std::time::Duration;
 
+use highlander_core::registry::Error;
+use highlander_zookeeper::inspect::{Inspection, inspect};
 use humantime_serde::re::humantime::format_duration;
 
 use super::Finding;
 use crate::config::Config;
-use crate::registry::Error;
-use crate::registry::zookeeper::inspect::{Inspection, inspect};
 
 const CHECK: &str = "ZooKeeper session";
 /// Divisor of the session timeout that yields the write latency above which the check warns. Heartbeats are

@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
+use highlander_core::events::Change;
+use highlander_core::id::ObjectId;
 
 use super::*;
-use crate::events::{Change, Hub};
-use crate::id::ObjectId;
+use crate::events::Hub;
 use crate::metrics::Metrics;
 
 fn hub() -> (Arc<Hub>, ObjectId) {

@@ -1,12 +1,11 @@
 //! Headers `Highlander-Caller` and `Highlander-Chain`, with which a node forwards a call's caller and the objects
 //! that wait for the call.
 
+use highlander_core::call_context::chain::{Chain, ChainAge};
+use highlander_core::caller::{Caller, Principal};
+use highlander_core::id::parse_hex;
 use http::HeaderValue;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
-
-use crate::call_context::chain::{Chain, ChainAge};
-use crate::caller::{Caller, Principal};
-use crate::id::parse_hex;
 
 /// Formats the header's value: `principal NAME SCOPE,SCOPE` or `object ID`, percent-encoded. Returns `None` for an
 /// anonymous caller.

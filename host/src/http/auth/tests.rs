@@ -1,11 +1,11 @@
 //! Authorization of every route with every kind of token.
 
+use highlander_core::caller::Principal;
+use highlander_core::caller::tokens::line;
 use http::{HeaderValue, Method};
 
 use super::super::route;
 use super::*;
-use crate::caller::Principal;
-use crate::caller::tokens::line;
 
 const NODE_TOKEN: &str = "node-token-of-the-cluster";
 

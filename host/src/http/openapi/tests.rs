@@ -1,7 +1,8 @@
 //! The document generated from the types' descriptions.
 
+use highlander_core::id::TypeName;
+
 use super::*;
-use crate::id::TypeName;
 
 fn handler(name: &str, kind: HandlerKind, argument: Value, reply: Value) -> Handler {
     Handler { name: name.to_owned(), kind, documentation: String::new(), argument, reply }

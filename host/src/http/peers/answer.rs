@@ -6,6 +6,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use highlander_core::activation::Done;
+use highlander_core::error::{Effect, Error, ErrorCode, Rejection};
+use highlander_core::id::NodeId;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, StatusCode};
@@ -13,9 +16,6 @@ use serde::de::DeserializeOwned;
 
 use super::super::problem::{CONTENT, Document};
 use super::super::response::{EPOCH, NODE, OWNER, REPLAYED, REVISION, VERSION};
-use crate::activation::Done;
-use crate::error::{Effect, Error, ErrorCode, Rejection};
-use crate::id::NodeId;
 use crate::router::peers::ForwardedReply;
 
 /// Maximum length of a node's name.
@@ -106,7 +106,7 @@ fn number<N: std::str::FromStr>(headers: &HeaderMap, name: &HeaderName) -> Resul
 mod tests {
     use super::super::super::{problem::Problem, response};
     use super::*;
-    use crate::activation::Answer;
+    use highlander_core::activation::Answer;
 
     /// Parses a response that this node would give.
     fn round_trip(answer: Answer, owner: Option<&str>) -> Result<ForwardedReply, String> {

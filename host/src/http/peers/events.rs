@@ -2,6 +2,10 @@
 //! decides whether to reconnect.
 
 use futures_util::stream::{self, StreamExt as _};
+use highlander_core::error::Error;
+use highlander_core::events::frame::{CLOSED, Frame};
+use highlander_core::events::is_event_name;
+use highlander_core::json::is_json;
 use http::Response;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -9,11 +13,7 @@ use hyper::body::Incoming;
 use super::super::request_body;
 use super::link::UnderWay;
 use super::{ANSWER_BYTES_MAX, answer};
-use crate::error::Error;
-use crate::events::frame::{CLOSED, Frame};
-use crate::events::is_event_name;
 use crate::events::sse::{Reader, Received};
-use crate::json::is_json;
 use crate::router::peers::Events;
 
 /// Returns the stream, the node's error, or why the response cannot be parsed.

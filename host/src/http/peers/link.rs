@@ -13,6 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use highlander_core::clock::BootTime;
+use highlander_system::clock;
 use http::response::Parts;
 use http::{Request, Response};
 use http_body_util::Full;
@@ -24,7 +26,6 @@ use tokio::net::TcpStream;
 use super::super::request_body;
 use super::address::Address;
 use super::request::Outgoing;
-use crate::clock::BootTime;
 use crate::router::peers::Failure;
 
 /// Maximum time until the greeting is answered.
@@ -119,7 +120,7 @@ impl Link {
         bytes_max: usize,
     ) -> Result<(Parts, Bytes), Failure> {
         let (response, _under_way) = self.begin(request, until).await?;
-        let limit = until.since(BootTime::now());
+        let limit = until.since(clock::now());
         tokio::time::timeout(limit, whole(response, bytes_max)).await.unwrap_or_else(|_| late())
     }
 
@@ -136,7 +137,7 @@ impl Link {
         // The other node may close a connection just as it is used. In that case, a new connection is tried once.
         for _ in 0..2 {
             let mut sender = self.sender(connection, until).await.map_err(Failure::NotSent)?;
-            let limit = until.since(BootTime::now());
+            let limit = until.since(clock::now());
             let answering = sender.try_send_request(request);
             let Ok(answered) = tokio::time::timeout(limit, answering).await else {
                 return late();
@@ -165,7 +166,7 @@ impl Link {
         if let Some(sender) = connection.open() {
             return Ok(sender);
         }
-        let limit = CONNECT_TIMEOUT.min(until.since(BootTime::now()));
+        let limit = CONNECT_TIMEOUT.min(until.since(clock::now()));
         let making = async {
             let _making = connection.making.lock().await;
             if let Some(sender) = connection.open() {
@@ -186,7 +187,7 @@ impl Link {
                     Ok(sender)
                 }
                 Err(why) => {
-                    *lock(&self.trouble) = Some((BootTime::now(), why.clone()));
+                    *lock(&self.trouble) = Some((clock::now(), why.clone()));
                     Err(why)
                 }
             }
@@ -199,7 +200,7 @@ impl Link {
     fn recent_trouble(&self) -> Option<String> {
         let trouble = lock(&self.trouble);
         let (since, why) = trouble.as_ref()?;
-        (BootTime::now().since(*since) < TROUBLE_PAUSE).then(|| why.clone())
+        (clock::now().since(*since) < TROUBLE_PAUSE).then(|| why.clone())
     }
 }
 

@@ -7,6 +7,11 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
+use highlander_core::activation::{Call, Consistency, Operation, Precondition};
+use highlander_core::call_context::Origin;
+use highlander_core::error::{Error, ErrorCode};
+use highlander_core::events::event_id::EventId;
+use highlander_core::id::{NodeId, ObjectId, TypeName};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH};
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
@@ -21,11 +26,6 @@ use super::super::request::{
 };
 use super::super::{conditions, response, route};
 use super::address::Address;
-use crate::activation::{Call, Consistency, Operation, Precondition};
-use crate::call_context::Origin;
-use crate::error::{Error, ErrorCode};
-use crate::events::event_id::EventId;
-use crate::id::{NodeId, ObjectId, TypeName};
 use crate::node::list::Query;
 use crate::router::context::Context;
 

@@ -6,6 +6,10 @@ mod watching;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use highlander_core::error::ErrorCode;
+use highlander_core::id::NodeId;
+use highlander_core::registry::members::{NodeStatus, PROTOCOL};
+use highlander_system::clock;
 use http::{HeaderMap, Method, Response};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
@@ -13,13 +17,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use super::*;
-use crate::clock::BootTime;
-use crate::error::ErrorCode;
 use crate::http::auth::Authorizer;
 use crate::http::server::{Server, Stage};
 use crate::http::{Api, Config};
-use crate::id::NodeId;
-use crate::registry::members::{NodeStatus, PROTOCOL};
 use crate::router::testing::{Cluster, Place, call, counter, keyed};
 
 /// Node with a listener.
@@ -258,7 +258,7 @@ async fn outcome(to: &Member) -> &'static str {
 }
 
 async fn outcome_within(to: &Member, time: Duration) -> &'static str {
-    let call = Call { deadline: BootTime::now() + time, ..call("add", &json!(1)) };
+    let call = Call { deadline: clock::now() + time, ..call("add", &json!(1)) };
     let peers = HttpPeers::new();
     match peers.call(to, &counter("a"), &keyed("k", call), Context::default().forwarded()).await {
         Ok(ForwardedReply { answer: Ok(_), .. }) => "done",

@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
+use highlander_core::effects::Alarm;
+use highlander_core::id::{Digest, NodeId, ObjectId};
+use highlander_core::store::record::effects::{DurableEffects, FailedAlarm};
+use highlander_core::store::record::{JSON, RecentWrites, Record, State, Write, WriteId, codec};
 use serde_json::json;
 
 use super::*;
-use crate::effects::Alarm;
-use crate::id::{Digest, NodeId, ObjectId};
-use crate::store::record::effects::{DurableEffects, FailedAlarm};
-use crate::store::record::{JSON, RecentWrites, Record, State, Write, WriteId, codec};
 
 /// Returns the record of `counter/a` with failed alarms of these names.
 fn record(names: &[&str]) -> bytes::Bytes {

@@ -1,11 +1,12 @@
 //! Authorization by token at one node: the responses, and that rejected requests change nothing. The permission
 //! that each request requires is tested in `auth`.
 
+use highlander_core::caller::Principal;
+use highlander_core::caller::tokens::{Tokens, line};
+use highlander_core::store::Store as _;
+
 use super::*;
-use crate::caller::Principal;
-use crate::caller::tokens::{Tokens, line};
 use crate::http::auth::Authorizer;
-use crate::store::Store as _;
 
 /// Starts a node with these principals, whose tokens equal their names.
 async fn closed() -> Harness {

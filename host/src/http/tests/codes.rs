@@ -2,10 +2,10 @@
 //!
 //! Codes that only a fault inside the engine produces are tested there.
 
+use highlander_testing::memory::{GetFault, PutFault};
 use serde_json::json;
 
 use super::*;
-use crate::store::memory::{GetFault, PutFault};
 
 async fn with_header(harness: &Harness, name: &str, value: &str) -> Answered {
     let request = harness.request(Method::POST, "/v1/objects/counter/a/increment");
@@ -96,7 +96,7 @@ async fn an_answer_that_is_no_longer_kept_is_said_to_be() {
         let request = harness.request(Method::POST, "/v1/objects/counter/a/increment");
         send(request.header("idempotency-key", key))
     };
-    for n in 0..=crate::limits::ANSWERED_REPLY_COUNT_MAX {
+    for n in 0..=highlander_core::limits::ANSWERED_REPLY_COUNT_MAX {
         assert_eq!(call(n.to_string()).await.status, 200);
     }
     call("0".to_owned()).await.is_problem(ErrorCode::AnswerExpired);

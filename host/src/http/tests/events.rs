@@ -170,11 +170,13 @@ async fn a_slow_reader_is_sent_away_and_delays_nobody() {
     let mut slow = Stream::begin(&harness, None).await;
     let mut quick = Stream::begin(&harness, None).await;
     let hub = harness.node.hub();
-    let id: crate::id::ObjectId = "counter/a".parse().unwrap();
+    let id: highlander_core::id::ObjectId = "counter/a".parse().unwrap();
     let data = bytes::Bytes::from(format!("\"{}\"", "x".repeat(100_000)));
     for version in 1..=400 {
-        let events = vec![crate::effects::Event { name: "large".into(), data: data.clone() }];
-        let change = crate::events::Change { version, events, shown: None, is_deleted: false };
+        let events =
+            vec![highlander_core::effects::Event { name: "large".into(), data: data.clone() }];
+        let change =
+            highlander_core::events::Change { version, events, shown: None, is_deleted: false };
         hub.publish(&id, change);
         while quick.next().await.unwrap().id != Some(version.to_string()) {}
     }

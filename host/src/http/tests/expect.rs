@@ -1,9 +1,10 @@
 //! Clients that wait for `100 Continue`. Errors found in the head are sent immediately, and nothing else precedes
 //! `100 Continue`.
 
+use highlander_core::caller::Principal;
+use highlander_core::caller::tokens::{Tokens, line};
+
 use super::*;
-use crate::caller::Principal;
-use crate::caller::tokens::{Tokens, line};
 use crate::http::auth::Authorizer;
 
 /// Sends a head and returns the response. Sends the body only if the node requests it.

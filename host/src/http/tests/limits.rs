@@ -2,10 +2,10 @@
 //!
 //! Timeouts are short here; their defaults are in `Config::new`.
 
+use highlander_core::limits::ARGUMENT_BYTES_MAX;
 use tokio::time::Instant;
 
 use super::*;
-use crate::limits::ARGUMENT_BYTES_MAX;
 
 /// Asserts that a raw response contains this problem.
 #[track_caller]

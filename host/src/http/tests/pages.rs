@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use highlander_core::caller::tokens::Tokens;
+
 use super::*;
-use crate::caller::tokens::Tokens;
 use crate::http::auth::Authorizer;
 
 /// Starts a node that serves a directory with these files.

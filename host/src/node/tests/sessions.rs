@@ -1,9 +1,11 @@
 //! Sessions that freeze, end, lose claims or are closed, and stores that stop answering. The tests use the
 //! in-process registry, which simulates all of these faults.
 
+use highlander_core::registry::members::NodeStatus;
+use highlander_system::clock;
+use highlander_testing::memory::PutFault;
+
 use super::*;
-use crate::registry::members::NodeStatus;
-use crate::store::memory::PutFault;
 
 async fn add(node: &Node, key: &str) -> Result<Value, ErrorCode> {
     ask(node, key, "increment", Value::Null).await
@@ -11,7 +13,7 @@ async fn add(node: &Node, key: &str) -> Result<Value, ErrorCode> {
 
 fn status_of(world: &World, name: &str) -> Option<NodeStatus> {
     let other = world.directory.join(NodeId::new("onlooker"));
-    let members = other.members().borrow().clone();
+    let members = other.members();
     members.iter().find(|member| member.node.as_str().starts_with(name)).map(|m| m.status)
 }
 
@@ -148,7 +150,7 @@ async fn a_node_whose_store_does_not_answer_gives_its_objects_up_until_it_does()
     add(&node, "a").await.unwrap();
     world.store.set_down(true);
     let short = Call {
-        deadline: BootTime::now() + Duration::from_millis(50),
+        deadline: clock::now() + Duration::from_millis(50),
         ..call("increment", &Value::Null)
     };
     let unsure = node.call(&counter("a"), short).await.unwrap_err();

@@ -1,12 +1,11 @@
 //! Conformance of the local registry, and its behavior when sessions end under load.
 
 use super::*;
-use crate::registry::conformance;
 
 struct InProcess(Directory);
 
 #[async_trait]
-impl conformance::Cluster for InProcess {
+impl highlander_testing::registry::Cluster for InProcess {
     type Session = Session;
 
     async fn join(&self, node: NodeId) -> Session {
@@ -24,7 +23,7 @@ fn id(number: usize) -> ObjectId {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_a_registry() {
-    conformance::check(&InProcess(Directory::new())).await;
+    highlander_testing::registry::check(&InProcess(Directory::new())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

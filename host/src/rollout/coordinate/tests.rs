@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use highlander_core::catalog::rollout::{DeployOptions, Stage};
+use highlander_testing::fake_engine::FakeEngine;
 
 use super::*;
 use crate::catalog::Catalog;
-use crate::catalog::rollout::{DeployOptions, Stage};
-use crate::engine::fake::FakeEngine;
 use crate::router::testing::{Cluster, Place};
 
 /// Number of passes without a change after which a test stops.

@@ -4,9 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-
-use crate::store::Store;
-use crate::store::embedded::Embedded;
+use highlander_core::store::Store;
+use highlander_embedded::Embedded;
 
 /// Opens the store in `dir`, and describes it.
 pub(super) fn open(dir: &Path) -> anyhow::Result<(Arc<dyn Store>, String)> {

@@ -4,9 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use highlander_core::store::Store;
+use highlander_s3::{S3, probe};
+
 use crate::config::Config;
-use crate::store::s3::S3;
-use crate::store::{Store, probe};
 
 /// Minimum and maximum backoff between two probes of an unavailable store.
 const CHECK_PAUSE_MIN: Duration = Duration::from_millis(250);
@@ -49,7 +50,7 @@ async fn verify(store: &dyn Store) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::memory::Memory;
+    use highlander_testing::memory::Memory;
 
     #[tokio::test]
     async fn a_store_that_answers_is_verified_at_once() {

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use highlander_core::registry::Sessions;
+use highlander_core::store::Store;
+use highlander_zookeeper::ZooKeeperSessions;
+
 use crate::config::Config;
-use crate::registry::Sessions;
-use crate::registry::zookeeper::ZooKeeperSessions;
 use crate::server::records::{Place, Records};
-use crate::store::Store;
 
 /// Returns the sessions of the node that other nodes reach at `address`, and describes the registry.
 pub(super) fn sessions(

@@ -6,7 +6,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::clock::BootTime;
+use highlander_core::clock::BootTime;
+use highlander_system::clock;
 
 /// Tracker of unanswered requests.
 #[derive(Debug, Default)]
@@ -19,12 +20,12 @@ pub(super) struct Open<'a>(Option<&'a Silence>);
 
 impl Silence {
     pub(super) fn begin(&self) -> Open<'_> {
-        self.lock().begin(BootTime::now());
+        self.lock().begin(clock::now());
         Open(Some(self))
     }
 
     pub(super) fn lasts(&self) -> Duration {
-        self.lock().since.map_or(Duration::ZERO, |since| BootTime::now().since(since))
+        self.lock().since.map_or(Duration::ZERO, |since| clock::now().since(since))
     }
 
     fn lock(&self) -> MutexGuard<'_, Count> {
@@ -36,14 +37,14 @@ impl Silence {
 impl Open<'_> {
     pub(super) fn answered(mut self) {
         if let Some(silence) = self.0.take() {
-            silence.lock().answered(BootTime::now());
+            silence.lock().answered(clock::now());
         }
     }
 
     /// Ends the request with an answer that is no evidence either way.
     pub(super) fn says_nothing(mut self) {
         if let Some(silence) = self.0.take() {
-            silence.lock().says_nothing(BootTime::now());
+            silence.lock().says_nothing(clock::now());
         }
     }
 

@@ -1,7 +1,8 @@
 //! Criteria for an answered request and for a completed write.
 
+use highlander_testing::memory::{GetFault, Memory, PutFault};
+
 use super::*;
-use crate::store::memory::{GetFault, Memory, PutFault};
 
 /// Writes to a new blob of a store with `fault`. Returns whether reads and writes are failing afterwards.
 async fn after_put(fault: PutFault) -> (bool, bool) {

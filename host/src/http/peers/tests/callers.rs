@@ -1,10 +1,11 @@
 //! Caller identity forwarded between nodes. The scripted component returns the caller that it received. The
 //! permission that each request requires is tested in `auth`.
 
+use highlander_core::caller::Principal;
+use highlander_core::caller::tokens::{Tokens, line};
+use highlander_core::id::Digest;
+
 use super::*;
-use crate::caller::Principal;
-use crate::caller::tokens::{Tokens, line};
-use crate::id::Digest;
 
 const NODE_TOKEN: &str = "node-token-of-the-cluster";
 

@@ -1,0 +1,233 @@
+//! The engine that runs components in wasmtime: the sandbox.
+//!
+//! Guests are assumed to be hostile. They can import only what [`imports`] lists. Their time, memory, stack and
+//! output are bounded, and an instance that fails is dropped with its `wasmtime::Store`. One engine serves the
+//! whole node. No other part of the host uses `wasmtime`.
+
+mod bindings;
+mod budget;
+mod cache;
+mod code;
+pub mod compilations;
+mod compiler;
+mod component;
+mod config;
+mod describe;
+mod effects;
+mod fault;
+mod host_state;
+mod imports;
+mod instance;
+mod memory;
+mod prescan;
+mod ticker;
+mod wasi;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use highlander_core::engine::{Component, Engine, LoadError};
+use highlander_core::id::Digest;
+use highlander_system::clock;
+use tokio::sync::Semaphore;
+
+use self::cache::CodeCache;
+pub use self::compiler::child::compile;
+pub use self::compiler::sandbox::Confinement;
+pub use self::compiler::{COMMAND, CompileLimits, Compiler};
+use self::component::{Shared, WasmComponent};
+pub use self::config::SandboxConfig;
+use self::memory::MemoryGauge;
+use self::ticker::Ticker;
+use crate::compilations::{Compilations, Outcome};
+
+/// Reason why the engine cannot be created.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// wasmtime rejects the configuration, or cannot reserve address space for the instances.
+    #[error("cannot create a sandbox for {resident_max} instances of {memory_max} bytes: {reason}")]
+    Sandbox {
+        /// Requested number of instances.
+        resident_max: u32,
+        /// Memory of each instance.
+        memory_max: usize,
+        /// Error message of wasmtime.
+        reason: String,
+    },
+    /// The kernel allows fewer memory mappings than the instances need.
+    #[error(
+        "{resident_max} instances need {needed} memory mappings, but vm.max_map_count is {allowed}"
+    )]
+    Mappings {
+        /// Requested number of instances.
+        resident_max: u32,
+        /// Mappings that they need.
+        needed: u64,
+        /// Mappings that the kernel allows a process.
+        allowed: u64,
+    },
+    /// The ticker thread cannot be started.
+    #[error("cannot start the ticker thread")]
+    Ticker(#[source] std::io::Error),
+}
+
+/// Engine based on wasmtime. Cheap to clone.
+#[derive(Clone)]
+pub struct WasmtimeEngine {
+    shared: Arc<Shared>,
+    cache: Option<Arc<CodeCache>>,
+    /// One compilation at a time, because each uses many cores and much memory.
+    turns: Arc<Semaphore>,
+    compilations: Compilations,
+}
+
+impl fmt::Debug for WasmtimeEngine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sandbox = &self.shared.sandbox;
+        f.debug_struct("WasmtimeEngine").field("sandbox", sandbox).finish_non_exhaustive()
+    }
+}
+
+impl WasmtimeEngine {
+    /// Reserves address space for all instances, and starts the ticker.
+    ///
+    /// If the directory for compiled code cannot be used, the engine only logs a warning.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn new(sandbox: SandboxConfig) -> Result<Self, Error> {
+        if let Some(allowed) = config::mappings_allowed() {
+            config::check_mappings(sandbox.resident_max, allowed)?;
+        }
+        let engine = wasmtime::Engine::new(&config::engine_config(&sandbox)).map_err(|error| {
+            let SandboxConfig { resident_max, memory_max, .. } = sandbox;
+            Error::Sandbox { resident_max, memory_max, reason: format!("{error:#}") }
+        })?;
+        let ticker = Ticker::start(engine.weak()).map_err(Error::Ticker)?;
+        let cache = sandbox.cache_dir.as_deref().and_then(|dir| {
+            let opened = CodeCache::open(dir, sandbox.cache_max, &engine);
+            opened
+                .inspect_err(|error| {
+                    tracing::warn!(%error, dir = %dir.display(), "compiled code is not cached on disk");
+                })
+                .ok()
+        });
+        let lane = Arc::new(Semaphore::new(sandbox.long_calls_max.max(1)));
+        let shared = Shared {
+            sandbox,
+            engine,
+            ticker,
+            memory: MemoryGauge::default(),
+            instances: Arc::new(AtomicUsize::new(0)),
+            lane,
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+            cache: cache.map(Arc::new),
+            turns: Arc::new(Semaphore::new(1)),
+            compilations: Compilations::new(),
+        })
+    }
+
+    /// Returns the memory of all live instances, in bytes.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.shared.memory.bytes()
+    }
+
+    /// Returns the number of live instances.
+    #[must_use]
+    pub fn instance_count(&self) -> usize {
+        self.shared.instances.load(Ordering::Relaxed)
+    }
+
+    /// Returns how often compiled code could not be written to disk.
+    #[must_use]
+    pub fn cache_failed_count(&self) -> u64 {
+        self.cache.as_ref().map_or(0, |cache| cache.failed_count())
+    }
+
+    /// Returns the metrics of compilations.
+    #[must_use]
+    pub fn compilations(&self) -> &Compilations {
+        &self.compilations
+    }
+
+    /// Loads the component from the cache, if it is there.
+    fn load_kept(&self, digest: Digest) -> Result<Option<WasmComponent>, LoadError> {
+        let kept = self.cache.as_ref().and_then(|cache| cache.load(&self.shared.engine, digest));
+        kept.map(|compiled| self.bind(digest, &compiled)).transpose()
+    }
+
+    /// Compiles the component and caches the code.
+    fn load_compiled(&self, digest: Digest, wasm: &[u8]) -> Result<WasmComponent, LoadError> {
+        // The previous holder of the permit may have compiled the same component.
+        if let Some(component) = self.load_kept(digest)? {
+            return Ok(component);
+        }
+        let engine = &self.shared.engine;
+        let began = clock::now();
+        let code = self.shared.sandbox.compiler.compile(engine, wasm);
+        self.compilations.seconds.observe(clock::now().since(began).as_secs_f64());
+        self.compilations.count(match &code {
+            Ok(_) => Outcome::Done,
+            Err(LoadError::Refused(_)) => Outcome::Refused,
+            Err(LoadError::Failed(_) | LoadError::Busy(_)) => Outcome::Failed,
+        });
+        let code = code?;
+        // Excessive memories and tables are detected only here.
+        let compiled = code.load(engine).map_err(|error| compiler::uncompilable(&error))?;
+        if let Some(cache) = &self.cache {
+            cache.keep(digest, &code);
+        }
+        self.bind(digest, &compiled)
+    }
+
+    fn bind(
+        &self,
+        digest: Digest,
+        compiled: &wasmtime::component::Component,
+    ) -> Result<WasmComponent, LoadError> {
+        WasmComponent::new(Arc::clone(&self.shared), digest, compiled)
+    }
+}
+
+/// Runs slow work on a blocking thread.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, LoadError> + Send + 'static,
+) -> Result<T, LoadError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| LoadError::Failed(error.to_string()))?
+}
+
+#[async_trait]
+impl Engine for WasmtimeEngine {
+    async fn load(&self, digest: Digest, wasm: Bytes) -> Result<Arc<dyn Component>, LoadError> {
+        if Digest::of(&wasm) != digest {
+            return Err(LoadError::Refused(format!("its bytes do not match the digest {digest}")));
+        }
+        let (engine, scanned) = (self.clone(), wasm.clone());
+        let kept = blocking(move || {
+            prescan::scan(&scanned)?;
+            engine.load_kept(digest)
+        });
+        // Loading from the cache does not wait for compilations.
+        if let Some(component) = kept.await? {
+            return Ok(Arc::new(component));
+        }
+        let turn = Arc::clone(&self.turns).acquire_owned().await;
+        let turn = turn.map_err(|error| LoadError::Failed(error.to_string()))?;
+        let engine = self.clone();
+        let compiled = blocking(move || {
+            let _turn = turn;
+            engine.load_compiled(digest, &wasm)
+        });
+        Ok(Arc::new(compiled.await?))
+    }
+}
