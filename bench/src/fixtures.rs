@@ -182,17 +182,16 @@ pub(crate) async fn node(
 ) -> Result<Arc<Node>> {
     let sandbox = SandboxConfig { resident_max: RESIDENT_MAX as u32, ..SandboxConfig::default() };
     let ports = Ports { sessions, store, engine: Arc::new(WasmtimeEngine::new(sandbox)?) };
+    // Without a limit on activations, which would dominate the measurement.
     let config = Config {
         idle_timeout: Duration::from_mins(30),
         mailbox_len: 1024,
         fault_max: 1000,
-        shows_traps: false,
         resident_max: RESIDENT_MAX,
-        // Without a limit on activations, which would dominate the measurement.
-        activation_rate: None,
         store_unavailable_timeout: Duration::from_mins(1),
+        ..Config::default()
     };
-    let node = Node::start(ports, &config);
+    let node = Node::start(ports, &config, None);
     node.joined().await;
     let counter = std::fs::read(artifacts.guest("counter")?)?;
     node.deploy(counter.into(), &DeployOptions::default())

@@ -50,7 +50,7 @@ async fn main() {
         activation_rate: Some(1000),
         store_unavailable_timeout: Duration::from_secs(10),
     };
-    let node = Node::start(ports, &config);
+    let node = Node::start(ports, &config, None);
     node.joined().await;
     node.deploy(counter.into(), &DeployOptions::default()).await.unwrap();
     load(&node, WARM_UP).await;

@@ -17,6 +17,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use highlander_core::catalog::component_gc::Retention;
+use highlander_core::limits::CALL_TIMEOUT;
+use highlander_wasmtime::{CompileLimits, SandboxConfig};
+
+use crate::node;
 use auth::AuthConfig;
 use backends::{RegistryConfig, RegistryKind, StoreConfig};
 
@@ -111,6 +116,11 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
+        // Each default stands where the setting takes effect.
+        let node = node::Config::default();
+        let sandbox = SandboxConfig::default();
+        let compiling = CompileLimits::default();
+        let retention = Retention::default();
         Self {
             name: None,
             listen: SocketAddr::from(([127, 0, 0, 1], 7410)),
@@ -124,21 +134,21 @@ impl Default for Config {
             auth: AuthConfig::default(),
             registry: RegistryConfig::default(),
             store: StoreConfig::default(),
-            idle_timeout: Duration::from_mins(5),
-            state_max: 1024 * 1024,
-            mailbox_len: 128,
-            quarantine_after: 10,
-            revisions_kept: 10,
-            component_retention: Duration::from_hours(24),
-            call_timeout: Duration::from_secs(10),
-            activation_rate: None,
-            store_unavailable_timeout: Duration::from_secs(10),
-            memory_max: 64 * 1024 * 1024,
-            cpu_max: Duration::from_millis(100),
-            resident_max: 4096,
-            compile_time_max: Duration::from_secs(20),
-            compile_memory_max: 1024 * 1024 * 1024,
-            code_cache_max: 1024 * 1024 * 1024,
+            idle_timeout: node.idle_timeout,
+            state_max: sandbox.state_max,
+            mailbox_len: node.mailbox_len,
+            quarantine_after: node.fault_max,
+            revisions_kept: u32::try_from(retention.kept_count).unwrap_or(u32::MAX),
+            component_retention: Duration::from_millis(retention.after_ms),
+            call_timeout: CALL_TIMEOUT,
+            activation_rate: node.activation_rate,
+            store_unavailable_timeout: node.store_unavailable_timeout,
+            memory_max: sandbox.memory_max,
+            cpu_max: sandbox.cpu_max,
+            resident_max: sandbox.resident_max,
+            compile_time_max: compiling.time_max,
+            compile_memory_max: usize::try_from(compiling.memory_max).unwrap_or(usize::MAX),
+            code_cache_max: usize::try_from(sandbox.cache_max).unwrap_or(usize::MAX),
         }
     }
 }

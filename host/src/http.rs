@@ -52,6 +52,7 @@ use highlander_core::activation::Precondition;
 use highlander_core::caller::Caller;
 use highlander_core::error::{Error, ErrorCode};
 use highlander_core::id::NodeId;
+use highlander_core::limits::CALL_TIMEOUT;
 use http::header::CACHE_CONTROL;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response};
@@ -110,7 +111,7 @@ impl Config {
             access: Arc::new(Authorizer::open()),
             is_for_this_machine: false,
             web: None,
-            call_timeout: Duration::from_secs(10),
+            call_timeout: CALL_TIMEOUT,
             component_max: 4 * 1024 * 1024,
             header_timeout: Duration::from_secs(5),
             body_timeout: Duration::from_secs(30),

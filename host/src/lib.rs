@@ -1,17 +1,27 @@
-//! Highlander's host: objects with one owner, durable state, and sandboxed behaviour.
+//! Highlander: objects with one owner in the cluster, durable state, and sandboxed behaviour.
 //!
-//! The layers, from the bottom up; no module depends on one above it:
+//! [`runtime`] is the way in for programs that embed it; [`server`] is the node as a process. The decisions are in
+//! [`core`], and each adapter of a port is a crate of its own. The layers of this crate, from the bottom up; no module
+//! depends on one above it:
 //!
-//! - names, limits, trusted files, time, errors, callers, the context of a call ([`call_context`]), a handler's effects
-//!   other than its reply ([`effects`]), and metrics
-//! - [`events`]: committed changes for subscribers
-//! - the three ports [`registry`], [`store`] and [`engine`], with their adapters
-//! - [`catalog`] (the code of one type) and [`activation`] (the lifecycle of one object)
+//! - [`metrics`] and [`telemetry`]
+//! - [`events`]: distribution of committed changes to subscribers of this node
+//! - [`mod@registry`] of a standalone node, and supervision of the [`store`]
+//! - [`catalog`] (the code of all types) and [`activation`] (performs what the machine of an object decides)
 //! - [`node`]: all objects of this process
 //! - [`router`]: the node that handles a call
 //! - [`rollout`], [`rehearsal`], [`removal`], [`component_gc`] and [`wakeups`]: background work of nodes, alone or
 //!   together
-//! - [`http`] and [`cli`]: the edge
+//! - [`config`], [`http`], [`runtime`], [`cli`] and [`server`]: the edge, and the wiring of all
+
+pub use highlander_core as core;
+#[cfg(feature = "embedded")]
+pub use highlander_embedded as embedded;
+#[cfg(feature = "s3")]
+pub use highlander_s3 as s3;
+pub use highlander_wasmtime as wasmtime;
+#[cfg(feature = "zookeeper")]
+pub use highlander_zookeeper as zookeeper;
 
 pub mod activation;
 pub mod catalog;
@@ -27,6 +37,7 @@ pub mod rehearsal;
 pub mod removal;
 pub mod rollout;
 pub mod router;
+pub mod runtime;
 pub mod server;
 pub mod store;
 pub mod telemetry;

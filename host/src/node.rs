@@ -66,6 +66,20 @@ pub struct Config {
     pub store_unavailable_timeout: Duration,
 }
 
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            idle_timeout: Duration::from_mins(5),
+            mailbox_len: 128,
+            fault_max: 10,
+            shows_traps: false,
+            resident_max: 4096,
+            activation_rate: None,
+            store_unavailable_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
 /// Adapters of a node's three ports.
 #[derive(Debug, Clone)]
 pub struct Ports {
@@ -84,7 +98,7 @@ pub struct Ports {
 /// # use std::sync::Arc;
 /// # use highlander::node::{Config, Node, Ports};
 /// # async fn example(ports: Ports, config: Config) {
-/// let node = Node::start(ports, &config);
+/// let node = Node::start(ports, &config, None);
 /// node.joined().await;
 /// // … dispatch calls with `node.call` …
 /// node.drain(std::time::Duration::from_secs(10)).await;
@@ -99,7 +113,7 @@ pub struct Node {
     store: Arc<HealthTrackingStore>,
     catalog: Arc<Catalog>,
     gate: Arc<ActivationLimiter>,
-    exit: Arc<OutboundPort>,
+    outbound: Arc<OutboundPort>,
     timers: Arc<Timers>,
     metrics: Arc<Metrics>,
     hub: Arc<Hub>,
@@ -117,12 +131,17 @@ pub struct Node {
 
 impl Node {
     /// Starts a node on its ports. The first session opens in the background: see [`joined`](Self::joined). The
-    /// node's tasks end when its last handle is dropped.
+    /// node's tasks end when its last handle is dropped. `route` carries calls between objects; without it, objects
+    /// cannot call others.
     ///
     /// # Panics
     /// Called outside a tokio runtime.
     #[must_use]
-    pub fn start(ports: Ports, config: &Config) -> Arc<Self> {
+    pub fn start(
+        ports: Ports,
+        config: &Config,
+        route: Option<Weak<dyn ObjectCaller>>,
+    ) -> Arc<Self> {
         let store = Arc::new(HealthTrackingStore::new(ports.store));
         let (alive, gone) = watch::channel(());
         let following = gone.clone();
@@ -134,7 +153,7 @@ impl Node {
             store,
             catalog: Arc::new(catalog),
             gate: Arc::new(ActivationLimiter::new(config.activation_rate)),
-            exit: Arc::default(),
+            outbound: Arc::new(OutboundPort::new(route)),
             timers: Arc::default(),
             hub: Arc::new(Hub::new(Arc::clone(&metrics))),
             metrics,
@@ -151,11 +170,6 @@ impl Node {
         tokio::spawn(idle_reaper::run(Arc::downgrade(&node), config.idle_timeout));
         tokio::spawn(health::run(Arc::downgrade(&node), config.store_unavailable_timeout));
         node
-    }
-
-    /// Sets the route for calls between objects. Without a route, objects cannot call others.
-    pub fn open_exit(&self, route: Weak<dyn ObjectCaller>) {
-        self.exit.open(route);
     }
 
     /// Returns the due times of the alarms of this node's objects.
@@ -189,7 +203,7 @@ impl Node {
             },
             hub: Arc::clone(&self.hub),
             metrics: Arc::clone(&self.metrics),
-            outbound: Arc::clone(&self.exit),
+            outbound: Arc::clone(&self.outbound),
             // The other half is reserved for the objects that these calls wait for.
             calls_out: Semaphore::new((resident_max / 2).max(1)),
             alarm_timers: Arc::clone(&self.timers),

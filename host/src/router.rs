@@ -22,7 +22,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -38,7 +38,7 @@ use rand::RngExt as _;
 use tokio::sync::Semaphore;
 
 use crate::activation::outbound::ObjectCaller;
-use crate::node::Node;
+use crate::node::{self, Node, Ports};
 pub use admin::NodeReport;
 pub use config::Config;
 use context::Context;
@@ -91,9 +91,25 @@ pub struct Router {
 }
 
 impl Router {
-    /// Creates the router of `node`, which reaches the other nodes through `peers`.
+    /// Starts a node and its router, which carries the calls of the node's objects and reaches the other nodes through
+    /// `peers`. Both end when the last handle of the router is dropped.
+    ///
+    /// # Panics
+    /// Called outside a tokio runtime.
     #[must_use]
-    pub fn new(node: Arc<Node>, peers: Arc<dyn Peers>, config: &Config) -> Self {
+    pub fn start(
+        ports: Ports,
+        node: &node::Config,
+        peers: Arc<dyn Peers>,
+        config: &Config,
+    ) -> Arc<Self> {
+        Arc::new_cyclic(|router: &Weak<Self>| {
+            let route = Weak::clone(router) as Weak<dyn ObjectCaller>;
+            Self::new(Node::start(ports, node, Some(route)), peers, config)
+        })
+    }
+
+    fn new(node: Arc<Node>, peers: Arc<dyn Peers>, config: &Config) -> Self {
         let known = ClusterView {
             me: node.id(),
             members: Members::default(),

@@ -22,7 +22,6 @@ use tokio::task::JoinHandle;
 
 use self::adapters::Opened;
 use self::session_gate::SessionGate;
-use crate::activation::outbound::ObjectCaller;
 use crate::cli::output;
 use crate::config::backends::RegistryKind;
 use crate::config::{self, Config};
@@ -30,9 +29,8 @@ use crate::http::auth::Authorizer;
 use crate::http::peers::HttpPeers;
 use crate::http::server::{self, Server, Stage};
 use crate::http::{self, Api};
-use crate::node::{self, Node};
-use crate::router::{self, Router};
-use crate::{component_gc, rollout, wakeups};
+use crate::node;
+use crate::runtime::{self, Runtime};
 
 /// Maximum time for releasing objects on a standalone node.
 const DRAIN_TIMEOUT_ALONE: Duration = Duration::from_secs(10);
@@ -82,25 +80,23 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         }
     };
     let Opened { ports, gate, compilations, about } = opened;
-    let node = Node::start(ports, &node_config(&config));
-    node.metrics().add_compilations(&compilations);
-    let peers = Arc::new(HttpPeers::new().with_token(shown));
-    let router = Router::new(Arc::clone(&node), peers, &router::Config::default());
-    let router = Arc::new(router);
-    let route: Arc<dyn ObjectCaller> = Arc::clone(&router) as Arc<dyn ObjectCaller>;
-    node.open_exit(Arc::downgrade(&route));
-    tokio::spawn(wakeups::run(Arc::downgrade(&router)));
-    tokio::spawn(rollout::run(Arc::downgrade(&router)));
-    tokio::spawn(component_gc::run(Arc::downgrade(&router), retention(&config)));
-    let api = Api::new(router, http_config(&config, address, access));
+    let runtime = Runtime::builder()
+        .store(ports.store)
+        .registry(ports.sessions)
+        .engine(ports.engine)
+        .peers(Arc::new(HttpPeers::new().with_token(shown)))
+        .config(runtime_config(&config))
+        .start()?;
+    runtime.node().metrics().add_compilations(&compilations);
+    let api = Api::new(Arc::clone(runtime.router()), http_config(&config, address, access));
     let (stage, staged) = watch::channel(Stage::Open);
     let (timeout, close_timeout) = timeout(&config);
     let serving = tokio::spawn(Server::new(api, listener).run(staged, close_timeout));
-    let running = Running { node, gate, stage, serving, timeout };
+    let running = Running { runtime, gate, stage, serving, timeout };
     // A remote registry may be unavailable for a long time; until then, readiness probes report that the node is
     // not ready.
     if config.registry.kind == RegistryKind::Local {
-        running.node.joined().await;
+        running.runtime.node().joined().await;
     }
     output::note(&about);
     if let Some(warning) = config.exposure_warning() {
@@ -119,7 +115,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 
 /// Running node, with everything that its shutdown needs.
 struct Running {
-    node: Arc<Node>,
+    runtime: Runtime,
     gate: Arc<SessionGate>,
     stage: watch::Sender<Stage>,
     serving: JoinHandle<()>,
@@ -129,8 +125,9 @@ struct Running {
 impl Running {
     /// Prints the node's name once it has joined. Never returns.
     async fn tell_name(&self) {
-        self.node.joined().await;
-        output::note(&format!("node {}", self.node.id()));
+        let node = self.runtime.node();
+        node.joined().await;
+        output::note(&format!("node {}", node.id()));
         std::future::pending::<()>().await;
     }
 
@@ -143,7 +140,7 @@ impl Running {
         let ending = async {
             // From now on, responses send clients to other nodes, so that few are left when connections close.
             self.stage.send_replace(Stage::Leaving);
-            let left = self.node.drain(self.timeout).await;
+            let left = self.runtime.drain(self.timeout).await;
             if left > 0 {
                 tracing::warn!(left, "objects were still active when the drain timed out");
             }
@@ -151,7 +148,7 @@ impl Running {
             // Calls in flight are still forwarded to other nodes, for which the session is needed.
             self.stage.send_replace(Stage::Closing);
             let served = self.serving.await;
-            self.node.leave().await;
+            self.runtime.shutdown().await;
             served
         };
         tokio::select! {
@@ -225,8 +222,8 @@ fn timeout(config: &Config) -> (Duration, Duration) {
     }
 }
 
-fn node_config(config: &Config) -> node::Config {
-    node::Config {
+fn runtime_config(config: &Config) -> runtime::Config {
+    let node = node::Config {
         idle_timeout: config.idle_timeout,
         mailbox_len: config.mailbox_len,
         fault_max: config.quarantine_after,
@@ -234,14 +231,13 @@ fn node_config(config: &Config) -> node::Config {
         resident_max: usize::try_from(config.resident_max).unwrap_or(usize::MAX),
         activation_rate: config.activations_per_s(),
         store_unavailable_timeout: config.store_unavailable_timeout,
-    }
-}
-
-fn retention(config: &Config) -> Retention {
-    Retention {
+    };
+    let retention = Retention {
         kept_count: usize::try_from(config.revisions_kept).unwrap_or(usize::MAX),
         after_ms: u64::try_from(config.component_retention.as_millis()).unwrap_or(u64::MAX),
-    }
+    };
+    let call_timeout = config.call_timeout;
+    runtime::Config { node, retention, call_timeout, ..runtime::Config::default() }
 }
 
 fn http_config(config: &Config, address: SocketAddr, access: Arc<Authorizer>) -> http::Config {

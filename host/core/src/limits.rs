@@ -63,6 +63,8 @@ pub const RETRY_PAUSE_MAX: Duration = Duration::from_secs(2);
 pub const QUARANTINE_MIN: Duration = Duration::from_secs(10);
 /// Maximum period for which a quarantined object is not run.
 pub const QUARANTINE_MAX: Duration = Duration::from_mins(10);
+/// Timeout of a call whose caller sets none, by default.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum timeout that a caller may request.
 pub const CALL_TIMEOUT_MAX: Duration = Duration::from_mins(5);
 /// Maximum number of keys on one page of a listing.

@@ -52,18 +52,19 @@ pub trait ObjectCaller: std::fmt::Debug + Send + Sync + 'static {
     async fn waits_for(&self, id: &ObjectId) -> Option<ObjectId>;
 }
 
-/// Port for calls to other objects, connected by the router once it is built.
-#[derive(Debug, Default)]
-pub struct OutboundPort(OnceLock<Weak<dyn ObjectCaller>>);
+/// Route of a node's objects to others.
+#[derive(Debug)]
+pub struct OutboundPort(Option<Weak<dyn ObjectCaller>>);
 
 impl OutboundPort {
-    /// Connects the port. Later calls have no effect.
-    pub fn open(&self, route: Weak<dyn ObjectCaller>) {
-        let _ = self.0.set(route);
+    /// Creates a port on this route; without one, objects cannot call others.
+    #[must_use]
+    pub fn new(route: Option<Weak<dyn ObjectCaller>>) -> Self {
+        Self(route)
     }
 
     fn route(&self) -> Option<Arc<dyn ObjectCaller>> {
-        self.0.get().and_then(Weak::upgrade)
+        self.0.as_ref().and_then(Weak::upgrade)
     }
 }
 

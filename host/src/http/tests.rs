@@ -102,26 +102,22 @@ impl Harness {
             store: Arc::clone(&store) as Arc<_>,
             engine: Arc::new(FakeEngine::new().with_state_max(1000)),
         };
-        let idle_timeout = Duration::from_mins(5);
         let config = node::Config {
-            idle_timeout,
             mailbox_len: 4,
             fault_max: 100,
-            shows_traps: false,
             resident_max: 16,
             activation_rate: Some(1000),
-            store_unavailable_timeout: Duration::from_secs(10),
+            ..node::Config::default()
         };
-        let node = Node::start(ports, &config);
+        let peers = Arc::new(HttpPeers::new());
+        let router = Router::start(ports, &config, peers, &router::Config::default());
+        let node = Arc::clone(router.node());
         node.joined().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let mut config = Config::new(address.clone());
         adjust(&mut config);
         let (stage, staged) = watch::channel(Stage::Open);
-        let peers = Arc::new(HttpPeers::new());
-        let router = Router::new(Arc::clone(&node), peers, &router::Config::default());
-        let router = Arc::new(router);
         tokio::spawn(rollout::run(Arc::downgrade(&router)));
         let server = Server::new(Api::new(router, config), listener);
         tokio::spawn(server.run(staged, Duration::from_secs(1)));

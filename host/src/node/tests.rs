@@ -47,7 +47,7 @@ impl World {
             store: Arc::clone(&self.store) as Arc<dyn Store>,
             engine: Arc::new(FakeEngine::new()),
         };
-        let node = Node::start(ports, config);
+        let node = Node::start(ports, config, None);
         node.joined().await;
         (node, begun)
     }

@@ -300,55 +300,46 @@ impl Cluster {
 
     /// Adds a node that is reached within this process.
     pub(crate) async fn join(&self, name: &str) -> Place {
-        let (node, session) = self.start(name, "").await;
-        self.place(node, session, Arc::new(self.nearby.clone()))
+        self.join_at(name, "", Arc::new(self.nearby.clone())).await
     }
 
     /// Adds a node that reaches the others through `peers`, and listens at `address`.
     pub(crate) async fn join_at(&self, name: &str, address: &str, peers: Arc<dyn Peers>) -> Place {
-        let (node, session) = self.start(name, address).await;
-        self.place(node, session, peers)
-    }
-
-    fn place(&self, node: Arc<Node>, session: Arc<Counting>, peers: Arc<dyn Peers>) -> Place {
-        let router = Router::new(Arc::clone(&node), peers, &Config::default());
-        let router = Arc::new(router);
+        let session = self.directory.join_at(NodeId::new(name), address);
+        let session = Arc::new(Counting { session, claims: AtomicU64::new(0) });
+        let sessions = Arc::new(OneSession(Arc::clone(&session)));
+        let router = self.start(sessions, peers, &Config::default());
+        let node = Arc::clone(router.node());
+        node.joined().await;
         let id = session.node().clone();
         self.nearby.routers.lock().unwrap().insert(id, Arc::clone(&router));
         Place { node, router, session }
     }
 
-    async fn start(&self, name: &str, address: &str) -> (Arc<Node>, Arc<Counting>) {
-        let session = self.directory.join_at(NodeId::new(name), address);
-        let session = Arc::new(Counting { session, claims: AtomicU64::new(0) });
-        let node = self.node(Arc::new(OneSession(Arc::clone(&session))));
-        node.joined().await;
-        (node, session)
-    }
-
     /// Creates a node that never has a session.
     pub(crate) fn outsider(&self) -> Arc<Router> {
-        let node = self.node(Arc::new(NoSession));
-        Arc::new(Router::new(node, Arc::new(self.nearby.clone()), &Config::default()))
+        self.start(Arc::new(NoSession), Arc::new(self.nearby.clone()), &Config::default())
     }
 
-    fn node(&self, sessions: Arc<dyn Sessions>) -> Arc<Node> {
+    fn start(
+        &self,
+        sessions: Arc<dyn Sessions>,
+        peers: Arc<dyn Peers>,
+        config: &Config,
+    ) -> Arc<Router> {
         let ports = Ports {
             sessions,
             store: Arc::clone(&self.store) as Arc<_>,
             engine: Arc::new(FakeEngine::new()),
         };
-        let idle_timeout = Duration::from_mins(5);
-        let config = node::Config {
-            idle_timeout,
+        let node = node::Config {
             mailbox_len: 4,
             fault_max: 100,
-            shows_traps: false,
             resident_max: 16,
             activation_rate: Some(10_000),
-            store_unavailable_timeout: Duration::from_secs(10),
+            ..node::Config::default()
         };
-        Node::start(ports, &config)
+        Router::start(ports, &node, peers, config)
     }
 
     /// Deploys the type `counter`.

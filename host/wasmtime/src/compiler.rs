@@ -36,7 +36,7 @@ pub struct CompileLimits {
 
 impl Default for CompileLimits {
     fn default() -> Self {
-        Self { time_max: Duration::from_secs(30), memory_max: 1024 * 1024 * 1024 }
+        Self { time_max: Duration::from_secs(20), memory_max: 1024 * 1024 * 1024 }
     }
 }
 

@@ -59,6 +59,7 @@ const NODE: &[Layer] = &[
     layer("rollout", &["rollout", "rehearsal", "removal", "component_gc", "wakeups"]),
     layer("config", &["config"]),
     layer("http", &["http"]),
+    layer("runtime", &["runtime"]),
     layer("cli", &["cli"]),
     layer("server", &["server", "main"]),
 ];

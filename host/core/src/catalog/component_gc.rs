@@ -17,6 +17,12 @@ pub struct Retention {
     pub after_ms: u64,
 }
 
+impl Default for Retention {
+    fn default() -> Self {
+        Self { kept_count: 10, after_ms: 24 * 60 * 60 * 1000 }
+    }
+}
+
 impl TypeRecord {
     /// Updates which revisions are unused, and returns whether anything changed.
     pub fn retire(&mut self, retention: Retention, now_ms: u64) -> bool {
