@@ -7,8 +7,8 @@
 mod cached_type;
 mod keyed_mutex;
 mod mutate;
+mod progress;
 pub mod query;
-mod rollout_stats;
 pub mod staged;
 #[cfg(test)]
 mod tests;
@@ -29,7 +29,7 @@ use tokio::sync::watch;
 
 use cached_type::CachedType;
 use keyed_mutex::KeyedMutex;
-use rollout_stats::RolloutStats;
+use progress::ProgressTable;
 
 /// Suggested pause before a component is sent again to a node that was too busy to compile it.
 const COMPILE_RETRY: Duration = Duration::from_secs(5);
@@ -91,7 +91,7 @@ pub struct Catalog {
     known: RwLock<HashMap<Box<str>, Arc<CachedType>>>,
     /// Serializes reads of each type, so that its component is compiled once.
     reading: KeyedMutex,
-    stats: RolloutStats,
+    progress: ProgressTable,
     /// Number of times that changes may have been missed.
     invalidations: AtomicU64,
     /// Names of the types whose cached view has changed since a subscriber last removed them.
@@ -107,7 +107,7 @@ impl Catalog {
             engine,
             known: RwLock::default(),
             reading: KeyedMutex::default(),
-            stats: RolloutStats::default(),
+            progress: ProgressTable::default(),
             invalidations: AtomicU64::new(0),
             changes: watch::Sender::default(),
         }
@@ -270,7 +270,7 @@ impl Catalog {
             }
         }
         let counted = known.record.rollout.as_ref().map(|rollout| rollout.revision);
-        self.stats.begin(type_name, counted.unwrap_or(known.record.current));
+        self.progress.begin(type_name, counted.unwrap_or(known.record.current));
         Ok(self.publish(known))
     }
 
@@ -284,6 +284,7 @@ impl Catalog {
         self.changes.send_modify(|changed| {
             changed.insert(name);
         });
+        self.progress.type_changed();
         known
     }
 

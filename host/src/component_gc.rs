@@ -16,7 +16,7 @@ use highlander_core::catalog::component_gc::Retention;
 use highlander_core::catalog::record::{TypeRecord, component_blob};
 use highlander_core::error::Error;
 use highlander_core::id::{Digest, TypeName};
-use highlander_core::rollout::Report;
+use highlander_core::rollout::{ProgressQuery, Report};
 use highlander_system::clock::wall_ms;
 use tokio::time::sleep;
 
@@ -102,7 +102,8 @@ async fn collect(
     }
     // Live objects are checked before records: an object that runs none of these revisions can start to do so only
     // if its record names one.
-    let Some(survey) = router.survey(&record.name, true).await else { return Ok(record) };
+    let query = ProgressQuery { counts_live: true, awaited: None };
+    let Some(survey) = router.survey(&record.name, query).await else { return Ok(record) };
     let Some(running) = running(&record, &survey.reports) else { return Ok(record) };
     // A node that was not queried may have objects that run any of them.
     if !survey.membership.is_confirmed().await {

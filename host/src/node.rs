@@ -44,7 +44,6 @@ use crate::catalog::Catalog;
 use crate::events::Hub;
 use crate::metrics::Metrics;
 use crate::store::health::HealthTrackingStore;
-use rollout::TypeProgress;
 use session::Session;
 
 /// Settings of a node.
@@ -118,8 +117,6 @@ pub struct Node {
     metrics: Arc<Metrics>,
     hub: Arc<Hub>,
     config: Config,
-    /// Progress of the live objects with changes of their types.
-    type_progress: Mutex<BTreeMap<TypeName, TypeProgress>>,
     /// Changed types whose notification of the other nodes is pending.
     untold: Mutex<BTreeSet<TypeName>>,
     is_draining: AtomicBool,
@@ -158,7 +155,6 @@ impl Node {
             hub: Arc::new(Hub::new(Arc::clone(&metrics))),
             metrics,
             config: config.clone(),
-            type_progress: Mutex::default(),
             untold: Mutex::default(),
             is_draining: AtomicBool::new(false),
             is_unhealthy: AtomicBool::new(false),
@@ -221,11 +217,6 @@ impl Node {
     /// Ends the current session. The node accepts no calls until the next one starts.
     fn end_session(&self) {
         self.present.send_replace(None);
-    }
-
-    fn type_progress(&self) -> MutexGuard<'_, BTreeMap<TypeName, TypeProgress>> {
-        // Poisoning is harmless: the map is complete at every moment.
-        self.type_progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn current_session(&self) -> Option<Arc<Session>> {

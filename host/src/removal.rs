@@ -14,9 +14,9 @@ use highlander_core::caller::Caller;
 use highlander_core::catalog::removal::Removal;
 use highlander_core::error::{Error, ErrorCode};
 use highlander_core::id::TypeName;
-use highlander_core::rollout::Report;
+use highlander_core::rollout::{Milestone, PROGRESS_WAIT_MAX, ProgressQuery, Report};
 use highlander_system::clock::wall_ms;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep_until};
 
 use crate::router::Router;
 use crate::router::context::Context;
@@ -25,8 +25,6 @@ use crate::router::context::Context;
 pub const COUNT_MAX: usize = 10_000;
 /// Time limit for the live objects to end.
 const TIMEOUT: Duration = Duration::from_mins(2);
-/// Interval between polls of the nodes.
-const LOOK: Duration = Duration::from_millis(20);
 
 /// Removes a type. Returns the number of objects left in the store; [`COUNT_MAX`] means that many or more.
 ///
@@ -108,13 +106,17 @@ async fn give_up(
 /// Waits until no node has a live object of the removed type.
 async fn ended(router: &Router, type_name: &TypeName) -> Result<(), Error> {
     let catalog = router.node().catalog();
-    let mut news = catalog.news().subscribe();
     let ends = Instant::now() + TIMEOUT;
     loop {
-        let mark = catalog.generation(type_name.as_str());
-        let reports = router.progress(type_name, false, Context::default()).await;
+        let generation = catalog.generation(type_name.as_str()).unwrap_or_default();
+        let query = ProgressQuery::until(Milestone::Applied, generation);
+        let next = Instant::now() + PROGRESS_WAIT_MAX;
+        let reports = router.progress(type_name, query, Context::default()).await;
         let has_ended = |report: &&Report| {
-            report.progress.as_ref().is_some_and(|p| Some(p.generation) == mark && p.is_applied)
+            report
+                .progress
+                .as_ref()
+                .is_some_and(|progress| progress.generation == generation && progress.is_applied)
         };
         let Some(silent) = reports.iter().find(|report| !has_ended(report)) else { return Ok(()) };
         if Instant::now() >= ends {
@@ -125,7 +127,8 @@ async fn ended(router: &Router, type_name: &TypeName) -> Result<(), Error> {
             return Err(Error::new(ErrorCode::OutcomeUnknown, text)
                 .with_hint("they end automatically; check the nodes: highlander nodes"));
         }
-        let _ = timeout(LOOK, news.changed()).await;
+        // A node that cannot be reached does not delay its report.
+        sleep_until(next).await;
     }
 }
 

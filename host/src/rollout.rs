@@ -17,17 +17,14 @@ use highlander_core::catalog::repeated::{Back, RolledBack};
 use highlander_core::catalog::rollout::{DeployOptions, Stage};
 use highlander_core::error::{Error, ErrorCode};
 use highlander_core::id::TypeName;
-use highlander_core::rollout::Report;
+use highlander_core::rollout::{Milestone, PROGRESS_WAIT_MAX, ProgressQuery, Report};
 use highlander_system::clock::wall_ms;
-use tokio::sync::watch;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::catalog::Deployed;
 use crate::router::Router;
 pub use coordinate::run;
 
-/// Interval between checks of a followed roll-out, unless a notification arrives earlier.
-const LOOK_PAUSE: Duration = Duration::from_millis(5);
 /// Time after which following ends and the roll-out continues in the background.
 const FOLLOW_MAX: Duration = Duration::from_mins(2);
 
@@ -105,22 +102,27 @@ pub async fn roll_back(
 /// Waits until every node has applied the current revision to its objects. A reverted roll-out ends at once, so
 /// there are no stages to follow.
 async fn heard(router: &Router, type_name: &TypeName, revision: u32) -> Result<(), Error> {
-    let mut news = router.node().catalog().news().subscribe();
     let ends = Instant::now() + FOLLOW_MAX;
     loop {
-        let generation = router.node().catalog().generation(type_name.as_str());
+        let generation = router.node().catalog().generation(type_name.as_str()).unwrap_or_default();
+        let query = ProgressQuery::until(Milestone::Applied, generation);
         let has_heard = |report: &Report| {
             report
                 .progress
                 .as_ref()
-                .is_some_and(|p| Some(p.generation) == generation && p.is_applied)
+                .is_some_and(|progress| progress.generation == generation && progress.is_applied)
         };
+        let next = Instant::now() + PROGRESS_WAIT_MAX;
         // Without a session, this node cannot determine which nodes must report.
-        let survey = router.survey(type_name, false).await;
+        let survey = router.survey(type_name, query).await;
         if survey.is_some_and(|survey| survey.reports.iter().all(has_heard)) {
             return Ok(());
         }
-        wait(&mut news, ends, type_name, revision).await?;
+        if Instant::now() >= ends {
+            return Err(still_open(type_name, revision));
+        }
+        // A node that cannot be reached does not delay its report.
+        sleep_until(next).await;
     }
 }
 
@@ -141,25 +143,19 @@ async fn follow(router: &Router, type_name: &TypeName, revision: u32) -> Result<
                 return ended(&record, revision);
             }
         }
-        wait(&mut news, ends, type_name, revision).await?;
+        // A change whose notification is lost is found by the coordinator loop, which reads open roll-outs again.
+        if timeout_at(ends, news.changed()).await.is_err() {
+            return Err(still_open(type_name, revision));
+        }
     }
 }
 
-async fn wait(
-    news: &mut watch::Receiver<BTreeSet<TypeName>>,
-    ends: Instant,
-    type_name: &TypeName,
-    revision: u32,
-) -> Result<(), Error> {
-    if Instant::now() >= ends {
-        let text = format!(
-            "revision {revision} of {type_name} is not on all nodes yet; its roll-out continues"
-        );
-        let hint = format!("check its progress: highlander types {type_name}");
-        return Err(Error::new(ErrorCode::OutcomeUnknown, text).with_hint(hint));
-    }
-    let _ = timeout(LOOK_PAUSE, news.changed()).await;
-    Ok(())
+fn still_open(type_name: &TypeName, revision: u32) -> Error {
+    let text = format!(
+        "revision {revision} of {type_name} is not on all nodes yet; its roll-out continues"
+    );
+    let hint = format!("check its progress: highlander types {type_name}");
+    Error::new(ErrorCode::OutcomeUnknown, text).with_hint(hint)
 }
 
 fn ended(record: &TypeRecord, revision: u32) -> Result<(), Error> {

@@ -3,6 +3,7 @@
 pub mod policy;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +48,76 @@ pub struct Live {
     /// All revisions that an object may still run, including the fallback if its next call fails.
     pub may_run: BTreeSet<u32>,
 }
+
+/// Point in a node's progress that a coordinator waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Milestone {
+    /// The node has fetched and compiled the new revision, or cannot.
+    Ready,
+    /// Every call to a live object runs the revision of the record.
+    Applied,
+    /// Every live object has tried it.
+    Probed,
+}
+
+impl Milestone {
+    /// Every milestone, with its name in requests.
+    pub const NAMES: [(&str, Self); 3] =
+        [("ready", Self::Ready), ("applied", Self::Applied), ("probed", Self::Probed)];
+
+    /// Returns the name in requests.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Applied => "applied",
+            Self::Probed => "probed",
+        }
+    }
+}
+
+/// Milestone of one generation of a type's record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Awaited {
+    /// Generation of the record.
+    pub generation: u64,
+    /// The milestone.
+    pub milestone: Milestone,
+}
+
+impl Awaited {
+    /// Whether a node with this progress has reached the milestone, or cannot reach it.
+    #[must_use]
+    pub fn is_reached(self, progress: &Progress) -> bool {
+        progress.generation == self.generation
+            && match (&progress.readiness, self.milestone) {
+                (Readiness::Failed(_), _) => true,
+                (readiness, Milestone::Ready) => *readiness == Readiness::Ready,
+                (_, Milestone::Applied) => progress.is_applied,
+                (_, Milestone::Probed) => progress.is_applied && progress.is_probed,
+            }
+    }
+}
+
+/// Request for the progress of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ProgressQuery {
+    /// Whether to visit all objects and report the revisions that they run.
+    pub counts_live: bool,
+    /// Milestone that the node waits for before it answers, for at most [`PROGRESS_WAIT_MAX`].
+    pub awaited: Option<Awaited>,
+}
+
+impl ProgressQuery {
+    /// Returns a query that is answered once the node has reached the milestone.
+    #[must_use]
+    pub fn until(milestone: Milestone, generation: u64) -> Self {
+        Self { counts_live: false, awaited: Some(Awaited { generation, milestone }) }
+    }
+}
+
+/// Maximum time for which a node delays its answer to a [`ProgressQuery`].
+pub const PROGRESS_WAIT_MAX: Duration = Duration::from_millis(250);
 
 /// Report of one node about a type.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,9 +3,11 @@
 use std::sync::PoisonError;
 
 use highlander_core::catalog::record::{self, TypeRecord};
-use highlander_core::catalog::{UpgradeStats, unknown_type};
+use highlander_core::catalog::unknown_type;
 use highlander_core::error::{Error, ErrorCode};
 use highlander_core::id::{ObjectId, TypeName};
+use highlander_core::rollout::{Progress, Readiness};
+use tokio::sync::watch;
 
 use super::{Catalog, unavailable};
 
@@ -119,22 +121,53 @@ impl Catalog {
 
     /// Records that an object has accepted a revision.
     pub fn revision_accepted(&self, id: &ObjectId, revision: u32) {
-        self.stats.revision_accepted(id, revision);
+        self.progress.revision_accepted(id, revision);
     }
 
     /// Records that an object stays on its old code because this revision failed.
     pub fn revision_pinned(&self, id: &ObjectId, revision: u32, why: String) {
-        self.stats.revision_pinned(id, revision, why);
+        self.progress.revision_pinned(id, revision, why);
     }
 
     /// Records that a call of an object failed with this revision.
     pub fn faulted(&self, id: &ObjectId, revision: u32) {
-        self.stats.faulted(id, revision);
+        self.progress.faulted(id, revision);
     }
 
-    /// Returns the upgrade statistics of a revision on this node.
+    /// Records that every live object of a type runs the revision of this generation at its next call.
+    pub fn applied(&self, type_name: &TypeName, generation: u64) {
+        self.progress.applied(type_name.as_str(), generation);
+    }
+
+    /// Records that every live object of a type has tried the revision of this generation.
+    pub fn probed(&self, type_name: &TypeName, generation: u64) {
+        self.progress.probed(type_name.as_str(), generation);
+    }
+
+    /// Returns this node's progress with a type, without the revisions of live objects.
     #[must_use]
-    pub fn taken(&self, type_name: &str, revision: u32) -> UpgradeStats {
-        self.stats.upgrades(type_name, revision)
+    pub fn progress(&self, type_name: &TypeName) -> Progress {
+        let name = type_name.as_str();
+        let Some(record) = self.record(name) else { return Progress::default() };
+        let coming = record.rollout.as_ref().map_or(record.current, |rollout| rollout.revision);
+        let passes = self.progress.passes(name);
+        Progress {
+            generation: record.generation,
+            readiness: match self.readiness(name, coming) {
+                None => Readiness::Unknown,
+                Some(Ok(())) => Readiness::Ready,
+                Some(Err(why)) => Readiness::Failed(why),
+            },
+            is_applied: passes.notified == record.generation,
+            is_probed: passes.probed == record.generation,
+            upgrades: self.progress.upgrades(name, coming),
+            live: None,
+        }
+    }
+
+    /// Returns a channel that reports every change of this node's progress with any type.
+    #[must_use]
+    pub fn progress_changes(&self) -> watch::Receiver<()> {
+        self.progress.changes()
     }
 }

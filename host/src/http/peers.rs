@@ -28,7 +28,7 @@ use highlander_core::events::event_id::EventId;
 use highlander_core::id::{ObjectId, TypeName};
 use highlander_core::limits::{CALL_TIMEOUT_MAX, REPLY_BYTES_MAX, STATE_BYTES_MAX};
 use highlander_core::registry::members::Member;
-use highlander_core::rollout::Progress;
+use highlander_core::rollout::{Progress, ProgressQuery};
 use highlander_system::clock;
 use http::HeaderValue;
 use http::response::Parts;
@@ -213,10 +213,10 @@ impl Peers for HttpPeers {
         &self,
         to: &Member,
         type_name: &TypeName,
-        counts_live: bool,
+        query: ProgressQuery,
         timeout: Duration,
     ) -> PeerResult<Progress> {
-        let told = self.ask(to, Outgoing::rollout(type_name, counts_live), timeout).await?;
+        let told = self.ask(to, Outgoing::rollout(type_name, query), timeout).await?;
         let own = |document: documents::Rollout| {
             let mut nodes = document.nodes.into_iter();
             nodes.find(|node| node.id == to.node.as_str())?.progress

@@ -3,6 +3,8 @@
 //! Unknown parameters are rejected on every route, so that a misspelled one does not count as missing. So are
 //! parameters of other routes: a `DELETE` intended for one message must not delete the object.
 
+use std::str::FromStr;
+
 use highlander_core::error::Error;
 use highlander_core::limits::KEY_BYTES_MAX;
 use http::Uri;
@@ -55,8 +57,17 @@ fn unknown(name: &str, known: &[&str]) -> Error {
     malformed(format!("the parameter {name:?} is unknown; expected one of {}", known.join(", ")))
 }
 
+/// Parses one of these names.
+pub(super) fn one_of<T: Copy>(name: &str, value: &str, names: &[(&str, T)]) -> Result<T, Error> {
+    names.iter().find(|(other, _)| *other == value).map(|(_, found)| *found).ok_or_else(|| {
+        let names: Vec<_> = names.iter().map(|(name, _)| *name).collect();
+        let names = names.join(", ");
+        malformed(format!("the parameter {name:?} is not valid; expected one of {names}"))
+    })
+}
+
 /// Parses a whole number.
-pub(super) fn number(name: &str, value: &str) -> Result<u32, Error> {
+pub(super) fn number<T: FromStr>(name: &str, value: &str) -> Result<T, Error> {
     value.parse().map_err(|_| {
         malformed(format!("the parameter {name:?} is not valid; expected a whole number"))
     })

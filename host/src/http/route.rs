@@ -150,7 +150,7 @@ impl Route<'_> {
             ),
             Self::Rehearse => (&["sample", "wait"], &[]),
             Self::RemoveType(_) => (&["force"], &[]),
-            Self::Rollout(_) => (&["live"], &[]),
+            Self::Rollout(_) => (&["live", "until", "generation"], &[]),
             Self::Rollback(_) => (&["to", "wait"], &[]),
             _ => (&[], &[]),
         };

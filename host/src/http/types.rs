@@ -13,7 +13,7 @@ use highlander_core::catalog::repeated::{Back, RolledBack};
 use highlander_core::catalog::rollout::{DeployOptions, RolloutScope};
 use highlander_core::error::{Error, ErrorCode};
 use highlander_core::id::TypeName;
-use highlander_core::rollout::{Report, total};
+use highlander_core::rollout::{Awaited, Milestone, ProgressQuery, Report, total};
 use http::StatusCode;
 use http::request::Parts;
 use serde_json::{Value, json};
@@ -122,7 +122,7 @@ impl Api {
 
     pub(super) async fn type_record(&self, name: &str) -> Result<Reply, Problem> {
         let record = self.router.node().catalog().revisions(name).await?;
-        let reports = self.router.progress(&record.name, true, Context::default()).await;
+        let reports = self.router.progress(&record.name, LIVE, Context::default()).await;
         let live = live(&reports);
         let revisions: Vec<_> = record
             .revisions
@@ -144,14 +144,11 @@ impl Api {
 
     pub(super) async fn rollout(&self, parts: &Parts, name: &TypeName) -> Result<Reply, Problem> {
         let context = request::context(&parts.headers)?;
-        let mut counts_live = false;
-        for (parameter, value) in query::parameters(parts) {
-            counts_live = query::flag(&parameter, &value)?;
-        }
+        let query = progress_query(parts)?;
         let reports = match context.hops {
             // The client infers from the reports whether every node serves a revision, so all members must be included.
-            0 => self.router.survey(name, counts_live).await.ok_or_else(unknown_members)?.reports,
-            _ => self.router.progress(name, counts_live, context).await,
+            0 => self.router.survey(name, query).await.ok_or_else(unknown_members)?.reports,
+            _ => self.router.progress(name, query, context).await,
         };
         let catalog = self.router.node().catalog();
         let mut record = catalog.record(name.as_str());
@@ -322,4 +319,30 @@ fn revision(entry: &RevisionEntry, live_count: usize) -> Value {
         "rolled_back": entry.rolled_back,
         "is_collected": entry.is_collected,
     })
+}
+
+/// Query for the revisions that live objects run.
+const LIVE: ProgressQuery = ProgressQuery { counts_live: true, awaited: None };
+
+/// Parses the parameters of a request for the progress of a roll-out: `live`, and `until` with `generation`.
+fn progress_query(parts: &Parts) -> Result<ProgressQuery, Error> {
+    let mut counts_live = false;
+    let (mut milestone, mut generation) = (None, None);
+    for (parameter, value) in query::parameters(parts) {
+        match parameter.as_str() {
+            "until" => milestone = Some(query::one_of(&parameter, &value, &Milestone::NAMES)?),
+            "generation" => generation = Some(query::number(&parameter, &value)?),
+            _ => counts_live = query::flag(&parameter, &value)?,
+        }
+    }
+    let awaited = match (milestone, generation) {
+        (Some(milestone), Some(generation)) => Some(Awaited { generation, milestone }),
+        (None, None) => None,
+        _ => {
+            let text =
+                "the parameters \"until\" and \"generation\" are given together or not at all";
+            return Err(request::malformed(text));
+        }
+    };
+    Ok(ProgressQuery { counts_live, awaited })
 }

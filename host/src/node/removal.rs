@@ -52,8 +52,8 @@ impl Node {
             }
             let slots = self.cells_of(type_name);
             if slots.is_empty() {
-                let turned = TypeProgress { notified: generation, probed: generation };
-                self.type_progress().insert(type_name.clone(), turned);
+                self.catalog.applied(type_name, generation);
+                self.catalog.probed(type_name, generation);
                 return;
             }
             for some in slots.chunks(ENDS_AT_ONCE) {

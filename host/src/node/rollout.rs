@@ -12,7 +12,7 @@ use highlander_core::catalog::record::TypeRecord;
 use highlander_core::catalog::rollout::DeployOptions;
 use highlander_core::error::{Error, ErrorCode};
 use highlander_core::id::TypeName;
-use highlander_core::rollout::{Live, Progress, Readiness};
+use highlander_core::rollout::{Live, PROGRESS_WAIT_MAX, Progress, ProgressQuery};
 use tokio::sync::watch;
 use tokio::task::yield_now;
 use tokio::time::timeout;
@@ -29,13 +29,6 @@ const PROBE_COUNT: usize = 4;
 const PROBE_LOOK: Duration = Duration::from_millis(50);
 /// Number of objects visited before the pass yields the thread.
 const WALK_LEN: usize = 64;
-
-/// Newest marks of a type's record of which this node's objects have been notified, and which they have tried.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct TypeProgress {
-    pub(super) notified: u64,
-    pub(super) probed: u64,
-}
 
 impl Node {
     /// Deploys a component. The first revision of a type serves at once. A later one is rolled out by all nodes
@@ -81,26 +74,23 @@ impl Node {
         Ok(changed)
     }
 
-    /// Returns this node's progress with a type. Visits every object of the node to collect the running revisions,
-    /// but only if `counts_live`.
-    #[must_use]
-    pub fn progress(&self, type_name: &TypeName, counts_live: bool) -> Progress {
-        let name = type_name.as_str();
-        let Some(record) = self.catalog.record(name) else { return Progress::default() };
-        let coming = record.rollout.as_ref().map_or(record.current, |rollout| rollout.revision);
-        let turned = self.type_progress().get(type_name).copied().unwrap_or_default();
-        Progress {
-            generation: record.generation,
-            readiness: match self.catalog.readiness(name, coming) {
-                None => Readiness::Unknown,
-                Some(Ok(())) => Readiness::Ready,
-                Some(Err(why)) => Readiness::Failed(why),
-            },
-            is_applied: turned.notified == record.generation,
-            is_probed: turned.probed == record.generation,
-            upgrades: self.catalog.taken(name, coming),
-            live: counts_live.then(|| self.live(type_name)),
-        }
+    /// Returns this node's progress with a type, once it has reached the awaited milestone or
+    /// [`PROGRESS_WAIT_MAX`] has passed. If the query asks for live objects, visits every object of the node.
+    pub async fn progress(&self, type_name: &TypeName, query: ProgressQuery) -> Progress {
+        let mut changes = self.catalog.progress_changes();
+        let reached = async {
+            loop {
+                let progress = self.catalog.progress(type_name);
+                if query.awaited.is_none_or(|awaited| awaited.is_reached(&progress)) {
+                    return progress;
+                }
+                // The node owns the sender.
+                let _ = changes.changed().await;
+            }
+        };
+        let reached = timeout(PROGRESS_WAIT_MAX, reached).await;
+        let progress = reached.unwrap_or_else(|_| self.catalog.progress(type_name));
+        Progress { live: query.counts_live.then(|| self.live(type_name)), ..progress }
     }
 
     fn live(&self, type_name: &TypeName) -> Live {
@@ -177,7 +167,7 @@ impl Node {
             }
             yield_now().await;
         }
-        self.type_progress().entry(type_name.clone()).or_default().notified = generation;
+        self.catalog.applied(type_name, generation);
         if let Some(session) = session {
             let mut trying = Vec::with_capacity(PROBE_COUNT);
             for some in slots.chunks(WALK_LEN) {
@@ -195,7 +185,7 @@ impl Node {
             ended(&mut trying, 0, &session.ctx).await;
         }
         if present() == Some(generation) {
-            self.type_progress().entry(type_name.clone()).or_default().probed = generation;
+            self.catalog.probed(type_name, generation);
         }
     }
 }

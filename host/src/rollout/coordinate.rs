@@ -10,17 +10,19 @@ use std::collections::BTreeMap;
 use std::sync::Weak;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
 use highlander_core::catalog::record::TypeRecord;
 use highlander_core::catalog::rollout::Rollout;
 use highlander_core::error::Error;
 use highlander_core::id::TypeName;
-use highlander_core::rollout::Report;
-use highlander_core::rollout::policy::{Step, decide};
+use highlander_core::rollout::policy::{Step, awaited, decide};
+use highlander_core::rollout::{ProgressQuery, Report};
 use highlander_system::clock::wall_ms;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::router::Router;
+use crate::router::rollout::Survey;
 
 /// Bounds of the pause between checks of a roll-out: short while it progresses.
 const LOOK_MIN: Duration = Duration::from_millis(5);
@@ -44,10 +46,15 @@ pub async fn run(router: Weak<Router>) {
     tokio::spawn(keep_up(router.clone()));
     loop {
         let Some(present) = router.upgrade() else { return };
+        let began = Instant::now();
         let is_busy = attend(&present, &mut pace).await;
         drop(present);
-        let pause = if is_busy { pace.pause } else { Duration::MAX };
-        if matches!(timeout(pause, news.changed()).await, Ok(Err(_))) {
+        let changed = match is_busy {
+            // The nodes may have delayed their reports for as long.
+            true => timeout_at(began + pace.pause, news.changed()).await,
+            false => Ok(news.changed().await),
+        };
+        if matches!(changed, Ok(Err(_))) {
             return;
         }
     }
@@ -115,17 +122,18 @@ async fn attend(router: &Router, pace: &mut Pace) -> bool {
     let mut has_moved = false;
     let open = catalog.rolling_out();
     pace.generations.retain(|name, _| open.iter().any(|record| record.name == *name));
-    for record in &open {
-        let (name, Some(rollout)) = (&record.name, &record.rollout) else { continue };
-        has_moved |=
-            pace.generations.insert(name.clone(), record.generation) != Some(record.generation);
+    for TypeRecord { name, generation, .. } in &open {
+        has_moved |= pace.generations.insert(name.clone(), *generation) != Some(*generation);
         if pace.is_reread {
             pace.reread_at = Instant::now();
             let _ = catalog.refresh_now(name).await;
         }
-        if router.membership().is_some_and(|present| present.coordinates_rollout(name)) {
-            has_moved |= step(router, record, rollout, pace).await;
-        }
+    }
+    // Together, because nodes may delay their reports.
+    for (record, rollout, survey) in
+        join_all(open.iter().map(|of| surveyed(router, of))).await.into_iter().flatten()
+    {
+        has_moved |= step(router, record, rollout, survey, pace).await;
     }
     pace.pause = if has_moved { LOOK_MIN } else { (pace.pause * 2).min(LOOK_MAX) };
     !(open.is_empty() && is_told)
@@ -151,10 +159,27 @@ async fn pass_on(router: &Router, pace: &mut Pace) -> bool {
     node.announce_untold().await
 }
 
+/// Returns the reports of all nodes on an open roll-out, if this node coordinates it. The nodes report when they have
+/// reached what the next step depends on.
+async fn surveyed<'a>(
+    router: &Router,
+    record: &'a TypeRecord,
+) -> Option<(&'a TypeRecord, &'a Rollout, Survey)> {
+    let rollout = record.rollout.as_ref()?;
+    router.membership().filter(|present| present.coordinates_rollout(&record.name))?;
+    let query = ProgressQuery { counts_live: false, awaited: awaited(record, rollout) };
+    Some((record, rollout, router.survey(&record.name, query).await?))
+}
+
 /// Takes the next step of one roll-out if it is due, and returns whether it was taken.
-async fn step(router: &Router, record: &TypeRecord, rollout: &Rollout, pace: &mut Pace) -> bool {
+async fn step(
+    router: &Router,
+    record: &TypeRecord,
+    rollout: &Rollout,
+    survey: Survey,
+    pace: &mut Pace,
+) -> bool {
     let (name, node) = (&record.name, router.node());
-    let Some(survey) = router.survey(name, false).await else { return false };
     let step = decide(record, rollout, &survey.reports, wall_ms());
     if step == Step::Wait {
         let is_behind = |report: &Report| {

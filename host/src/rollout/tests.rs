@@ -11,7 +11,7 @@ use highlander_core::error::ErrorCode;
 use highlander_core::id::NodeId;
 use highlander_core::registry::Registry as _;
 use highlander_core::rollout::policy::{Step, decide};
-use highlander_core::rollout::{Progress, Readiness, total};
+use highlander_core::rollout::{Progress, ProgressQuery, Readiness, total};
 use highlander_testing::fake_engine::FakeEngine;
 use highlander_testing::memory::GetFault;
 use serde_json::{Value, json};
@@ -23,6 +23,9 @@ use crate::catalog::Catalog;
 use crate::rehearsal::{Rehearsals, Sample, passed};
 use crate::router::context::Context;
 use crate::router::testing::{Cluster, Place, call, counter};
+
+/// Query for the present progress.
+const NOW: ProgressQuery = ProgressQuery { counts_live: false, awaited: None };
 
 fn options(scope: RolloutScope) -> DeployOptions {
     DeployOptions { scope, ..DeployOptions::default() }
@@ -81,7 +84,7 @@ async fn every_node_serves_a_new_revision_when_its_deployment_is_done() {
     let again =
         deploy(&places[0].router, component("second"), &options(RolloutScope::All), true).await;
     assert_eq!(again.map(|deployed| deployed.is_new), Ok(false));
-    let total = total(&places[2].router.progress(&counters(), false, Context::default()).await);
+    let total = total(&places[2].router.progress(&counters(), NOW, Context::default()).await);
     assert_eq!((total.succeeded, total.failed), (20, 0));
 }
 
@@ -109,13 +112,13 @@ async fn an_object_that_new_code_fails_stays_on_the_old_and_is_named() {
     assert_eq!(add(&places[1], "good").await, (json!(2), 2));
     assert_eq!(add(&places[1], "bad").await, (json!(2), 1));
     assert_eq!(add(&places[1], "ugly").await, (json!(2), 1));
-    let reports = places[1].router.progress(&counters(), false, Context::default()).await;
+    let reports = places[1].router.progress(&counters(), NOW, Context::default()).await;
     let held: Vec<_> = total(&reports).pinned.into_keys().collect();
     assert_eq!(held, ["bad", "ugly"]);
     // The object tries the next revision.
     deploy(&places[0].router, component("third"), &options(RolloutScope::All), true).await.unwrap();
     assert_eq!(add(&places[0], "bad").await, (json!(3), 3));
-    let reports = places[1].router.progress(&counters(), false, Context::default()).await;
+    let reports = places[1].router.progress(&counters(), NOW, Context::default()).await;
     assert!(total(&reports).pinned.is_empty());
 }
 
@@ -146,7 +149,7 @@ async fn a_roll_out_that_fails_too_many_objects_takes_itself_back() {
         // In this order, so that `is_probed` refers to the last record.
         let record = || place.node.catalog().record("counter").unwrap();
         until(async || {
-            record().rollout.is_none() && place.node.progress(&counters(), false).is_probed
+            record().rollout.is_none() && place.node.progress(&counters(), NOW).await.is_probed
         })
         .await;
         assert_eq!(record().current, 1);
@@ -337,7 +340,7 @@ async fn an_object_with_a_newer_schema_stays_where_it_can_be_read_after_a_roll_b
     gone_back(router, None).await.unwrap();
     assert_eq!(add(&places[0], "old").await, (json!(2), 1));
     assert_eq!(add(&places[0], "new").await, (json!(2), 2));
-    let held = total(&router.progress(&counters(), false, Context::default()).await).pinned;
+    let held = total(&router.progress(&counters(), NOW, Context::default()).await).pinned;
     assert!(held["new"].contains("newer schema"), "{held:?}");
 }
 

@@ -13,7 +13,7 @@ use highlander_core::events::event_id::EventId;
 use highlander_core::events::frame::Frame;
 use highlander_core::id::{NodeId, ObjectId, TypeName};
 use highlander_core::registry::members::Member;
-use highlander_core::rollout::Progress;
+use highlander_core::rollout::{Progress, ProgressQuery};
 
 use super::context::Context;
 use crate::catalog::staged::Staged;
@@ -123,7 +123,7 @@ pub trait Peers: fmt::Debug + Send + Sync + 'static {
         &self,
         to: &Member,
         type_name: &TypeName,
-        counts_live: bool,
+        query: ProgressQuery,
         timeout: Duration,
     ) -> PeerResult<Progress>;
 

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use highlander_core::error::Error;
 use highlander_core::id::{ObjectId, TypeName};
 use highlander_core::registry::members::PROTOCOL;
-use highlander_core::rollout::Report;
+use highlander_core::rollout::{ProgressQuery, Report};
 
 use super::Router;
 use super::context::Context;
@@ -36,21 +36,21 @@ impl Router {
     pub async fn progress(
         &self,
         type_name: &TypeName,
-        counts_live: bool,
+        query: ProgressQuery,
         context: Context,
     ) -> Vec<Report> {
         if context.hops == 0
-            && let Some(survey) = self.survey(type_name, counts_live).await
+            && let Some(survey) = self.survey(type_name, query).await
         {
             return survey.reports;
         }
         let _ = self.node.catalog().ensure_loaded(type_name.as_str()).await;
-        let progress = Some(self.node.progress(type_name, counts_live));
+        let progress = Some(self.node.progress(type_name, query).await);
         vec![Report { node: self.node.id(), progress }]
     }
 
     /// Queries all nodes for their progress with a type. `None` without a session whose lease holds.
-    pub async fn survey(&self, type_name: &TypeName, counts_live: bool) -> Option<Survey> {
+    pub async fn survey(&self, type_name: &TypeName, query: ProgressQuery) -> Option<Survey> {
         // A node that has never used the type loads it here, so that it does not delay a roll-out.
         let _ = self.node.catalog().ensure_loaded(type_name.as_str()).await;
         let membership = self.membership()?;
@@ -58,12 +58,13 @@ impl Router {
         let reports = membership.members().iter().map(|member| async move {
             let node = member.node.clone();
             if node == *me {
-                return Report { node, progress: Some(self.node.progress(type_name, counts_live)) };
+                let progress = self.node.progress(type_name, query).await;
+                return Report { node, progress: Some(progress) };
             }
             if member.protocol != PROTOCOL {
                 return Report { node, progress: None };
             }
-            let told = self.peers.progress(member, type_name, counts_live, TIMEOUT).await;
+            let told = self.peers.progress(member, type_name, query, TIMEOUT).await;
             Report { node, progress: told.ok().and_then(Result::ok) }
         });
         let reports = join_all(reports).await;

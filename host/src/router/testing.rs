@@ -20,7 +20,7 @@ use highlander_core::id::{NodeId, ObjectId, TypeName};
 use highlander_core::registry::claims::{ClaimKey, Granularity};
 use highlander_core::registry::members::{Member, Members, NodeStatus};
 use highlander_core::registry::{Claimed, Error, Registry, SessionEvent, Sessions};
-use highlander_core::rollout::Progress;
+use highlander_core::rollout::{Progress, ProgressQuery};
 use highlander_testing::fake_engine::FakeEngine;
 use highlander_testing::memory::Memory;
 use highlander_testing::registry::members_until;
@@ -237,10 +237,10 @@ impl Peers for Nearby {
         &self,
         to: &Member,
         name: &TypeName,
-        counts_live: bool,
+        query: ProgressQuery,
         _: Duration,
     ) -> PeerResult<Progress> {
-        Ok(Ok(self.router(to)?.node().progress(name, counts_live)))
+        Ok(Ok(self.router(to)?.node().progress(name, query).await))
     }
 
     async fn rehearse(

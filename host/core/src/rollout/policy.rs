@@ -4,7 +4,7 @@ use crate::catalog::record::TypeRecord;
 use crate::catalog::rollout::{Rollout, RolloutScope, Stage};
 use crate::rollout::Report;
 use crate::rollout::total;
-use crate::rollout::{Progress, Readiness};
+use crate::rollout::{Awaited, Milestone, Progress, Readiness};
 
 /// Time limit for the nodes to fetch and compile a revision.
 const PREPARE_MAX_MS: u64 = 60_000;
@@ -59,6 +59,17 @@ pub fn decide(record: &TypeRecord, rollout: &Rollout, reports: &[Report], now_ms
             }
         }
     }
+}
+
+/// Returns the milestone that the nodes must reach for the next step, if the step depends on one.
+#[must_use]
+pub fn awaited(record: &TypeRecord, rollout: &Rollout) -> Option<Awaited> {
+    let milestone = match rollout.stage {
+        Stage::Preparing => Milestone::Ready,
+        Stage::Rolling => Milestone::Probed,
+        Stage::Verifying => return None,
+    };
+    Some(Awaited { generation: record.generation, milestone })
 }
 
 fn roll(record: &TypeRecord, rollout: &Rollout, reports: &[Report]) -> Step {

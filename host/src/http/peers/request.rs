@@ -12,6 +12,7 @@ use highlander_core::call_context::Origin;
 use highlander_core::error::{Error, ErrorCode};
 use highlander_core::events::event_id::EventId;
 use highlander_core::id::{NodeId, ObjectId, TypeName};
+use highlander_core::rollout::{Awaited, ProgressQuery};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH};
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
@@ -147,8 +148,11 @@ impl Outgoing {
         Self::new(Method::GET, "/healthz".to_owned(), LAST_HOP)
     }
 
-    pub(super) fn rollout(type_name: &TypeName, counts_live: bool) -> Self {
-        let path = format!("/v1/types/{type_name}/rollout?live={counts_live}");
+    pub(super) fn rollout(type_name: &TypeName, query: ProgressQuery) -> Self {
+        let mut path = format!("/v1/types/{type_name}/rollout?live={}", query.counts_live);
+        if let Some(Awaited { milestone, generation }) = query.awaited {
+            let _ = write!(path, "&until={}&generation={generation}", milestone.as_str());
+        }
         Self::new(Method::GET, path, LAST_HOP)
     }
 

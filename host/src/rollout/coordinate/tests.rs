@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use highlander_core::catalog::rollout::{DeployOptions, Stage};
+use highlander_core::rollout::ProgressQuery;
 use highlander_testing::fake_engine::FakeEngine;
 
 use super::*;
@@ -103,7 +104,7 @@ async fn a_node_without_a_session_moves_nothing() {
         assert!(attend(&outsider, &mut pace).await, "it knows of the roll-out");
         assert_eq!(stage(&places[0]).await, Some(Stage::Preparing));
     }
-    assert!(outsider.survey(&counters(), false).await.is_none());
+    assert!(outsider.survey(&counters(), ProgressQuery::default()).await.is_none());
     places[0].session.session.end();
     places[1].session.session.end();
     for place in &places {

@@ -1,22 +1,28 @@
-//! Statistics of how the objects of this node upgrade to the newest revisions of their types: succeeded and
-//! failed.
+//! Progress of this node with the newest revision of each type; the only place that holds it.
 //!
-//! They are lost with the process. A poller queries them again, and an object is tried again when it is used
-//! again.
+//! It is lost with the process. A coordinator queries it again, and an object is tried again when it is used again.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use highlander_core::catalog::UpgradeStats;
-
 use highlander_core::id::ObjectId;
+use tokio::sync::watch;
 
 /// Maximum number of objects listed by key for one revision; further ones are only counted.
 const NAMED_MAX: usize = 1000;
 
+/// Generations of a type's record of which the live objects have been notified, and which they have tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Passes {
+    pub(super) notified: u64,
+    pub(super) probed: u64,
+}
+
 #[derive(Debug, Default)]
 struct Count {
+    passes: Passes,
     revision: u32,
     /// Hashes of ids, since only their number is needed.
     succeeded: HashSet<u64>,
@@ -24,19 +30,50 @@ struct Count {
     pinned: BTreeMap<String, String>,
 }
 
-/// Statistics of all types.
+/// Progress with all types.
 #[derive(Debug, Default)]
-pub(super) struct RolloutStats {
+pub(super) struct ProgressTable {
     types: Mutex<HashMap<Box<str>, Count>>,
     hasher: RandomState,
+    changes: watch::Sender<()>,
 }
 
-impl RolloutStats {
+impl ProgressTable {
+    /// Returns a channel that reports every change.
+    pub(super) fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
+    }
+
+    /// Reports a change of what the catalog knows of a type, which is part of the progress.
+    pub(super) fn type_changed(&self) {
+        self.changes.send_replace(());
+    }
+
+    pub(super) fn passes(&self, type_name: &str) -> Passes {
+        self.types().get(type_name).map(|count| count.passes).unwrap_or_default()
+    }
+
+    /// Records that every live object runs the revision of this generation at its next call.
+    pub(super) fn applied(&self, type_name: &str, generation: u64) {
+        self.pass(type_name, |passes| passes.notified = generation);
+    }
+
+    /// Records that every live object has tried the revision of this generation.
+    pub(super) fn probed(&self, type_name: &str, generation: u64) {
+        self.pass(type_name, |passes| passes.probed = generation);
+    }
+
+    fn pass(&self, type_name: &str, change: impl FnOnce(&mut Passes)) {
+        change(&mut self.types().entry(type_name.into()).or_default().passes);
+        self.changes.send_replace(());
+    }
+
     /// Starts counting for this revision of a type, unless it is already counted.
     pub(super) fn begin(&self, type_name: &str, revision: u32) {
         let mut types = self.types();
-        if types.get(type_name).is_none_or(|count| count.revision != revision) {
-            types.insert(type_name.into(), Count { revision, ..Count::default() });
+        let count = types.entry(type_name.into()).or_default();
+        if count.revision != revision {
+            *count = Count { revision, passes: count.passes, ..Count::default() };
         }
     }
 
@@ -89,7 +126,10 @@ impl RolloutStats {
             && count.revision == revision
         {
             change(count);
+        } else {
+            return;
         }
+        self.changes.send_replace(());
     }
 
     fn types(&self) -> MutexGuard<'_, HashMap<Box<str>, Count>> {
