@@ -18,9 +18,9 @@ mod session_loop;
 mod tests;
 pub mod wakeup_index;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use highlander_core::activation::protocol::Settings;

@@ -8,7 +8,6 @@ mod coordinate;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
 use std::sync::OnceLock;
 use std::time::Duration;
 

@@ -4,8 +4,9 @@
 //! compared with the expected one, so that `demo --once` is a test. The node's data is in a temporary folder,
 //! removed when the demo ends.
 
+use std::collections::BTreeSet;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
@@ -14,6 +15,7 @@ use signal_hook::iterator::Signals;
 use tempfile::TempDir;
 
 use crate::node::Node;
+use crate::process::Stopwatch;
 use crate::script::{self, Options, Step};
 use crate::shell::{self, Shell};
 use crate::workspace::Workspace;
@@ -53,6 +55,7 @@ struct Demo {
     is_debug: bool,
     address: String,
     signals: Signals,
+    started: Stopwatch,
     /// Declared before the folder, so that the node ends before its data is removed.
     node: Option<Node>,
     folder: TempDir,
@@ -65,15 +68,25 @@ impl Demo {
             is_debug: options.debug,
             address: free_address(options.once)?,
             signals: Signals::new([SIGINT, SIGTERM, SIGCHLD])?,
+            started: Stopwatch::start(),
             node: None,
             folder: tempfile::Builder::new().prefix("highlander-demo-").tempdir()?,
         })
     }
 
     fn run_all(&mut self, is_once: bool) -> Result<()> {
+        let first_result = STEPS.iter().position(|step| step.line.contains("highlander call"));
         for (index, step) in STEPS.iter().enumerate() {
             println!("\n# [{}/{}] {}", index + 1, STEPS.len(), step.why);
             self.run_step(step).with_context(|| format!("the demo stopped at `{}`", step.line))?;
+            if Some(index) == first_result {
+                let took = self.started.elapsed().as_secs();
+                println!(
+                    "# The first result, {} min {:02} s after the start.",
+                    took / 60,
+                    took % 60
+                );
+            }
             if self.signals.pending().any(|signal| signal != SIGCHLD) {
                 bail!("interrupted");
             }
@@ -95,6 +108,12 @@ impl Demo {
                 // built twice.
                 let debug = ["build", "--workspace", "--all-targets"];
                 let quick: Vec<_> = step.line.split(' ').skip(1).collect();
+                if !self.is_debug {
+                    println!(
+                        "# It needs {} crates; those compiled before are kept.",
+                        crate_count(root, &quick)?
+                    );
+                }
                 let mut cargo = process::cargo(root);
                 let cargo = if self.is_debug { cargo.args(debug) } else { cargo.args(quick) };
                 process::run(cargo)?;
@@ -181,6 +200,22 @@ impl Demo {
         }
         Ok(())
     }
+}
+
+/// Returns the number of crates that a build with these arguments needs.
+fn crate_count(root: &Path, build: &[&str]) -> Result<usize> {
+    // `cargo tree` selects packages and features as `cargo build` does, and has no profiles.
+    let mut selection = build.iter().skip(1).copied();
+    let mut arguments = vec!["tree", "--edges", "normal,build", "--prefix", "none", "--no-dedupe"];
+    while let Some(argument) = selection.next() {
+        match argument {
+            "--profile" => drop(selection.next()),
+            other => arguments.push(other),
+        }
+    }
+    let listed = process::output(process::cargo(root).args(arguments))?;
+    let crates: BTreeSet<_> = listed.lines().filter_map(|line| line.split(" (").next()).collect();
+    Ok(crates.len())
 }
 
 /// Returns the default address if it is free and the demo is interactive, else a free one.

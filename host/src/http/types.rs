@@ -341,7 +341,7 @@ fn progress_query(parts: &Parts) -> Result<ProgressQuery, Error> {
         _ => {
             let text =
                 "the parameters \"until\" and \"generation\" are given together or not at all";
-            return Err(request::malformed(text));
+            return Err(malformed(text));
         }
     };
     Ok(ProgressQuery { counts_live, awaited })

@@ -9,7 +9,6 @@ use highlander_core::id::TypeName;
 use tokio::time::timeout;
 
 use super::Node;
-use super::rollout::TypeProgress;
 
 /// Number of records read concurrently.
 const LOOKS_AT_ONCE: usize = 16;

@@ -15,7 +15,7 @@ use highlander_core::rollout::{Progress, ProgressQuery, Readiness, total};
 use highlander_testing::fake_engine::FakeEngine;
 use highlander_testing::memory::GetFault;
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::coordinate::look_around;
 use super::*;

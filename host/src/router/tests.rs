@@ -266,7 +266,7 @@ async fn operators_reach_the_node_that_knows() {
     assert_eq!(ask(&places[0], &id, add(1)).await, "1");
     let found = here.locate(&id, context).await.unwrap();
     assert_eq!(found.owner, Some(NodeId::new("node-b")));
-    assert_eq!((found.tier, found.version), (crate::node::locate::Tier::Resident, 1));
+    assert_eq!((found.tier, found.version), (node::locate::Tier::Resident, 1));
     let nodes = here.nodes(context).await;
     let counts: Vec<_> = nodes.iter().map(|n| (n.node.as_str(), n.active_count)).collect();
     assert_eq!(counts, [("node-a", Some(0)), ("node-b", Some(1))]);
@@ -290,7 +290,7 @@ async fn a_node_that_does_not_know_the_others_says_nothing_about_what_is_active_
     let id = cluster.counter_at("b", "x");
     assert_eq!(ask(&places[0], &id, add(1)).await, "1");
     let type_name = highlander_core::id::TypeName::new("counter").unwrap();
-    let query = crate::node::list::Query {
+    let query = node::list::Query {
         type_name,
         prefix: String::new(),
         after: None,

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use highlander_core::catalog::rollout::{DeployOptions, Stage};
 use highlander_core::rollout::ProgressQuery;
 use highlander_testing::fake_engine::FakeEngine;
+use tokio::time::timeout;
 
 use super::*;
 use crate::catalog::Catalog;
