@@ -1,7 +1,7 @@
 //! The record of an object type, and all decisions about it.
 //!
-//! [`record`] is what the store holds. [`rollout`], [`rollback`], [`removal`], [`repeated`] and [`component_gc`] are its
-//! changes, and [`check`] decides whether a revision may follow another.
+//! The store holds the [`record`]. [`rollout`], [`rollback`], [`removal`], [`repeated`] and [`component_gc`] change it,
+//! and [`check`] decides whether a revision may follow another.
 
 pub mod check;
 pub mod component_gc;

@@ -64,7 +64,7 @@ pub enum Attempt {
     NotSent(String),
     /// The call may or may not have been executed. A query has no effect either way.
     Interrupted {
-        /// What interrupted it.
+        /// Reason of the interruption.
         why: String,
         /// Whether the call is a query.
         is_query: bool,

@@ -133,7 +133,7 @@ const KILLED_FOLDER: &str = "HIGHLANDER_TEST_KILLED_FOLDER";
 async fn what_was_answered_survives_a_kill() {
     let folder = folder();
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "store::embedded::tests::writes_until_it_is_killed"])
+        .args(["--exact", "tests::writes_until_it_is_killed"])
         .args(["--ignored", "--nocapture"])
         .env(KILLED_FOLDER, folder.path())
         .stdout(Stdio::piped())
@@ -174,7 +174,7 @@ async fn writes_until_it_is_killed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "a measurement: cargo test --release -p highlander --lib embedded -- --ignored --nocapture how"]
+#[ignore = "a measurement: cargo test --release -p highlander-embedded --lib -- --ignored --nocapture how"]
 #[allow(clippy::disallowed_methods, reason = "a measurement of waiting, not of the host's time")]
 async fn how_fast_it_is() {
     let folder = tempfile::tempdir_in(".").unwrap();

@@ -24,7 +24,8 @@ impl Catalog {
     /// Reads the record of a type.
     ///
     /// # Errors
-    /// [`UnknownType`](highlander_core::error::ErrorCode::UnknownType), also for a removed type; other codes if the store fails.
+    /// [`UnknownType`](highlander_core::error::ErrorCode::UnknownType), also for a removed type; other codes if the
+    /// store fails.
     pub async fn revisions(&self, type_name: &str) -> Result<TypeRecord, Error> {
         let found = self.read(type_name).await?;
         let (record, _) = found.ok_or_else(|| unknown_type(type_name))?;

@@ -46,8 +46,8 @@ impl Catalog {
     ///
     /// # Errors
     /// [`ComponentRefused`](highlander_core::error::ErrorCode::ComponentRefused) with the reason;
-    /// [`Forbidden`](highlander_core::error::ErrorCode::Forbidden) if `by` may not deploy the type; other codes if the store or
-    /// the engine fails.
+    /// [`Forbidden`](highlander_core::error::ErrorCode::Forbidden) if `by` may not deploy the type; other codes if the
+    /// store or the engine fails.
     ///
     /// # Cancel safety
     /// The component may or may not have been stored. If it was, it is removed a day later.

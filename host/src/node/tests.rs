@@ -2,18 +2,21 @@
 
 mod sessions;
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::future::join_all;
+use futures_util::poll;
 use highlander_core::activation::idempotency::fingerprint;
 use highlander_core::activation::{Done, IdempotencyKey, Operation};
 use highlander_core::catalog::rollout::DeployOptions;
 use highlander_core::error::Effect;
 use highlander_core::id::TypeName;
 use highlander_core::registry;
+use highlander_core::rollout::{Milestone, ProgressQuery};
 use highlander_system::clock;
 use highlander_testing::fake_engine::FakeEngine;
 use highlander_testing::memory::{GetFault, Memory, PutFault};
@@ -350,4 +353,27 @@ async fn a_deleted_object_begins_again_with_higher_versions() {
     assert_eq!(ask(&node, "a", "value", Value::Null).await, Ok(json!(0)));
     let done = node.call(&counter("a"), call("increment", &Value::Null)).await.unwrap();
     assert_eq!((reply(&done), done.version), (json!(1), 3));
+}
+
+#[tokio::test]
+async fn a_report_waits_for_its_milestone() {
+    let node = World::new().node("a").await;
+    let name = TypeName::new("counter").unwrap();
+    let generation = node.catalog().generation("counter").unwrap();
+    // As if the live objects had not been notified of this generation.
+    node.catalog().applied(&name, generation.wrapping_sub(1));
+    let query = ProgressQuery::until(Milestone::Applied, generation);
+    let mut report = pin!(node.progress(&name, query));
+    assert!(poll!(report.as_mut()).is_pending());
+    node.catalog().applied(&name, generation);
+    assert!(report.await.is_applied);
+}
+
+#[tokio::test]
+async fn a_report_on_a_generation_that_never_comes_is_the_present_one() {
+    let node = World::new().node("a").await;
+    let name = TypeName::new("counter").unwrap();
+    let generation = node.catalog().generation("counter").unwrap();
+    let query = ProgressQuery::until(Milestone::Ready, generation.wrapping_add(1));
+    assert_eq!(node.progress(&name, query).await.generation, generation);
 }

@@ -36,8 +36,8 @@ impl Router {
     ///
     /// # Errors
     /// The errors of [`Node::list`](crate::node::Node::list);
-    /// [`RegistryUnavailable`](highlander_core::error::ErrorCode::RegistryUnavailable) if the query is for active objects and the
-    /// members are unknown.
+    /// [`RegistryUnavailable`](highlander_core::error::ErrorCode::RegistryUnavailable) if the query is for active
+    /// objects and the members are unknown.
     pub async fn list(&self, query: &Query, context: Context) -> Result<Listing, Error> {
         if !query.is_active || context.hops > 0 {
             let page = self.node.list(query).await?;

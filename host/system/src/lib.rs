@@ -1,5 +1,5 @@
-//! What the Highlander object runtime asks the operating system, for the node and its adapters: the time, and files
-//! that nobody else may write.
+//! Services of the operating system for the Highlander node and its adapters: clocks, and files that only their owner
+//! may change.
 
 pub mod clock;
 pub mod files;

@@ -33,7 +33,7 @@ fn engine() -> WasmtimeEngine {
 
 /// Returns the bytes of a built guest.
 pub(super) fn guest(name: &str) -> Bytes {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/guests");
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/guests");
     let dir = std::env::var_os("HIGHLANDER_GUESTS").map_or(workspace, PathBuf::from);
     let path = dir.join(format!("{name}.wasm"));
     let bytes = std::fs::read(&path);

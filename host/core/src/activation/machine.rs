@@ -1,7 +1,7 @@
 //! Activation as a pure state machine: (state, event, now) → (state, actions).
 //!
-//! It decides when to claim, load, run, write, answer and release; [`highlander::activation::driver`] performs these actions. It has no
-//! I/O, clock or randomness; the caller passes their results in with events and [`Now`].
+//! It decides when to claim, load, run, write, answer and release; the node performs these actions. It has no I/O,
+//! clock or randomness; the caller passes their results in with events and [`Now`].
 //!
 //! Invariants: one call runs at a time (O1), nothing leaves before the commit it depends on (S5), outcomes are
 //! definite or reported as unknown (S6), keyed calls take effect once (S7), and failed calls leave no trace (S8). A

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::NodeId;
 
 /// Version of the protocol between nodes. A node forwards calls only to nodes with the same version.
-pub const PROTOCOL: u32 = 5;
+pub const PROTOCOL: u32 = 6;
 
 /// Status of a node, as other nodes see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -141,3 +141,6 @@ fn too_many_failures(rollout: &Rollout, reports: &[Report]) -> Option<String> {
         format!("it failed for {} of {tried} objects{example}", taken.failed)
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -170,7 +170,7 @@ fn a_route_knows_its_parameters() {
         (Method::DELETE, "/v1/objects/todo/1", Some("")),
         (Method::GET, "/v1/objects/todo/1", Some("")),
         (Method::POST, "/v1/types/todo/rollback", Some("to,wait")),
-        (Method::GET, "/v1/types/todo/rollout", Some("live")),
+        (Method::GET, "/v1/types/todo/rollout", Some("live,until,generation")),
         (Method::GET, "/healthz", Some("")),
         (Method::GET, "/web/", None),
     ];

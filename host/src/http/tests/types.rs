@@ -151,3 +151,21 @@ async fn a_deployment_and_a_roll_back_say_what_is_and_whether_it_is_new() {
         "nothing was written"
     );
 }
+
+#[tokio::test]
+async fn a_roll_out_is_reported_once_it_has_reached_a_milestone() {
+    let harness = Harness::start().await;
+    let rollout = |query: &str| {
+        let path = format!("/v1/types/counter/rollout{query}");
+        let harness = &harness;
+        async move { harness.get(&path).await }
+    };
+    let generation = harness.get("/v1/types/counter").await.json()["generation"].clone();
+    let reached = rollout(&format!("?until=applied&generation={generation}")).await.json();
+    assert_eq!(reached["nodes"][0]["progress"]["is_applied"], json!(true));
+    for wrong in
+        ["?until=applied", "?generation=1", "?until=soon&generation=1", "?until=ready&generation=x"]
+    {
+        assert_eq!(rollout(wrong).await.status, 400, "{wrong}");
+    }
+}

@@ -381,7 +381,7 @@ fn one_json_value_is_told_from_everything_else() {
 }
 
 #[test]
-#[ignore = "a measurement: cargo test --release -p highlander --lib codec -- --ignored --nocapture"]
+#[ignore = "a measurement: cargo test --release -p highlander-core --lib codec -- --ignored --nocapture"]
 #[allow(clippy::disallowed_methods, reason = "a measurement of this thread alone")]
 fn how_fast_it_is() {
     for state_bytes in [100, 1_000, 15_000, 1_000_000] {
