@@ -21,12 +21,15 @@ mod replies;
 #[cfg(test)]
 mod simulation;
 mod state;
+mod step;
 #[cfg(test)]
 mod tests;
 mod upgrade;
 
 use std::sync::Arc;
 use std::time::Duration;
+
+use step::Step;
 
 use state::{
     BatchWindow, Committed, Current, InFlightWrite, PendingReply, RunningCall, committed_state,
@@ -83,10 +86,16 @@ enum Phase {
     Releasing(Reason),
 }
 
-/// Activation of one object. `T` is the reply channel of a call.
+/// Machine of one object. `T` is the reply channel of a call.
 #[derive(Debug)]
 pub struct Machine<T> {
     id: ObjectId,
+    activation: Activation<T>,
+}
+
+/// State of a machine: everything but the object's id, which each [`Step`] lends.
+#[derive(Debug)]
+struct Activation<T> {
     phase: Phase,
     mailbox: Mailbox<T>,
     /// Reason why no further calls are accepted while the waiting ones are served.
@@ -125,8 +134,102 @@ impl<T> Machine<T> {
     /// Returns the machine of an object that has received no calls yet.
     #[must_use]
     pub fn new(id: ObjectId) -> Self {
+        Self { id, activation: Activation::new() }
+    }
+
+    /// Processes one event and appends the resulting actions to `actions`.
+    pub fn step(&mut self, event: Input<T>, now: Now<'_>, actions: &mut Vec<Action<T>>) {
+        let step = &mut Step::new(&self.id, now, actions);
+        self.activation.bound_lease(step);
+        self.activation.process(event, step);
+        self.activation.bound_lease(step);
+        self.activation.advance(step);
+    }
+
+    /// Whether no claim is held and no calls wait, so that the machine can be dropped.
+    #[must_use]
+    pub fn is_cold(&self) -> bool {
+        self.activation.phase == Phase::Cold && self.activation.mailbox.is_empty()
+    }
+
+    /// Whether it is live and has no work.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.activation.phase == Phase::Live
+            && self.activation.mailbox.is_empty()
+            && self.live().is_some_and(|live| live.is_settled() && !live.is_delivering())
+    }
+
+    /// Whether a write is delayed briefly to gather more calls: it needs [`Input::Wake`] to start.
+    #[must_use]
+    pub fn is_batching(&self) -> bool {
+        self.live().is_some_and(Live::is_gathering)
+    }
+
+    /// Whether a revision is being probed without a call.
+    #[must_use]
+    pub fn is_probing(&self) -> bool {
+        self.live().is_some_and(|live| live.upgrade.is_probing())
+    }
+
+    /// Whether answers wait that may continue once the lease is valid again.
+    #[must_use]
+    pub fn is_owing(&self) -> bool {
+        self.live().is_some_and(|live| !live.pending_replies.is_empty())
+    }
+
+    /// Whether this very message is being delivered. Checked before each attempt.
+    #[must_use]
+    pub fn is_bringing(&self, to: &ObjectId, number: u64) -> bool {
+        self.live().is_some_and(|live| live.deliveries.contains(to, number))
+    }
+
+    /// Returns the number of calls that wait to run.
+    #[must_use]
+    pub fn mailbox_len(&self) -> usize {
+        self.activation.mailbox.len()
+    }
+
+    /// Returns the position of a live activation.
+    #[must_use]
+    pub fn status(&self) -> Option<ObjectStatus> {
+        let live = self.live()?;
+        Some(ObjectStatus {
+            version: live.committed.version,
+            epoch: live.committed.epoch,
+            revision: live.upgrade.proven().unwrap_or(&live.code).revision,
+            own_revision: live.code.revision,
+            exists: live.current.state.is_some(),
+            mailbox_len: self.mailbox_len(),
+            waits_for: self.activation.waits_for().cloned(),
+        })
+    }
+
+    /// Returns when [`Input::Wake`] is due if no other event occurs first.
+    #[must_use]
+    pub fn next_wake(&self, settings: &Settings) -> Option<BootTime> {
+        let waiting = self.live().into_iter().flat_map(|live| &live.pending_replies);
+        let waiting = waiting.map(|waiting| waiting.deadline);
+        let gather = self.live().filter(|live| live.is_gathering()).and_then(|l| l.batch_window);
+        let timers = self.activation.mailbox.next_expiry(settings.mailbox_len).into_iter();
+        let gather = gather.map(|gather| gather.until);
+        waiting.chain(timers).chain(gather).chain(self.next_wait_probe()).min()
+    }
+
+    /// Returns when the next deadlock check is due: some time after a younger chain started to wait.
+    #[must_use]
+    pub fn next_wait_probe(&self) -> Option<BootTime> {
+        self.activation.next_wait_probe()
+    }
+
+    fn live(&self) -> Option<&Live<T>> {
+        self.activation.live.as_deref()
+    }
+}
+
+impl<T> Activation<T> {
+    fn new() -> Self {
         Self {
-            id,
             phase: Phase::Cold,
             mailbox: Mailbox::new(),
             leaving: None,
@@ -135,135 +238,70 @@ impl<T> Machine<T> {
         }
     }
 
-    /// Processes one event and appends the resulting actions to `actions`.
-    pub fn step(&mut self, event: Input<T>, now: Now<'_>, actions: &mut Vec<Action<T>>) {
-        let now = self.with_effective_lease(now);
+    /// Processes the event alone; [`Self::advance`] then starts what has become possible.
+    fn process(&mut self, event: Input<T>, step: &mut Step<'_, T>) {
         match event {
-            Input::Call(call, caller) => self.offer(call, caller, now, actions),
-            Input::Claimed(outcome) => self.claimed(outcome, actions),
-            Input::Loaded(Ok(loaded)) => self.loaded(loaded, now, actions),
-            Input::Loaded(Err(failure)) => self.load_failed(failure, actions),
-            Input::Ran(ran) => self.ran(ran, now, actions),
-            Input::WriteFinished(put) => self.stored(put, now, actions),
-            Input::Reread(reread) => self.reread(reread, now, actions),
-            Input::RecordVerified(reread) => self.proven(reread, now, actions),
-            Input::Released => self.released(actions),
+            Input::Call(call, caller) => self.offer(call, caller, step),
+            Input::Claimed(outcome) => self.claimed(outcome, step),
+            Input::Loaded(Ok(loaded)) => self.loaded(loaded, step),
+            Input::Loaded(Err(failure)) => self.load_failed(failure, step),
+            Input::Ran(ran) => self.ran(ran, step),
+            Input::WriteFinished(put) => self.stored(put, step),
+            Input::Reread(reread) => self.reread(reread, step),
+            Input::RecordVerified(reread) => self.proven(reread, step),
+            Input::Released => self.released(step),
             Input::RevisionWanted(code) => self.want(code),
-            Input::Probe => self.probe(now, actions),
-            Input::Probed(code, probed) => self.probed(code, probed, actions),
-            Input::OutboundStarted(age, to, caller) => {
-                self.departing(age, to, caller, now, actions);
-            }
+            Input::Probe => self.probe(step),
+            Input::Probed(code, probed) => self.probed(code, probed, step),
+            Input::OutboundStarted(age, to, caller) => self.departing(age, to, caller, step),
             Input::OutboundFinished => self.returned(),
-            Input::WaitPathFound(departure, path) => self.followed(departure, &path, actions),
-            Input::Delivered(to, number, delivered) => {
-                self.delivered(&to, number, delivered, now, actions);
-            }
-            Input::Deactivate(reason) => self.deactivate(reason, actions),
-            Input::Wake => self.expire(now, actions),
+            Input::WaitPathFound(departure, path) => self.followed(departure, &path, step),
+            Input::Delivered(to, number, delivered) => self.delivered(&to, number, delivered, step),
+            Input::Deactivate(reason) => self.deactivate(reason, step),
+            Input::Wake => self.expire(step),
         }
-        self.advance(self.with_effective_lease(now), actions);
     }
 
-    /// Whether no claim is held and no calls wait, so that the machine can be dropped.
-    #[must_use]
-    pub fn is_cold(&self) -> bool {
-        self.phase == Phase::Cold && self.mailbox.is_empty()
-    }
-
-    /// Whether it is live and has no work.
-    #[must_use]
-    pub fn is_idle(&self) -> bool {
-        self.phase == Phase::Live
-            && self.mailbox.is_empty()
-            && self.live.as_ref().is_some_and(|live| live.is_settled() && !live.is_delivering())
-    }
-
-    /// Whether a write is delayed briefly to gather more calls: it needs [`Input::Wake`] to start.
-    #[must_use]
-    pub fn is_batching(&self) -> bool {
-        self.live.as_ref().is_some_and(|live| live.is_gathering())
-    }
-
-    /// Returns the number of calls that wait to run.
-    #[must_use]
-    pub fn mailbox_len(&self) -> usize {
-        self.mailbox.len()
-    }
-
-    /// Returns the position of a live activation.
-    #[must_use]
-    pub fn status(&self) -> Option<ObjectStatus> {
-        let live = self.live.as_ref()?;
-        Some(ObjectStatus {
-            version: live.committed.version,
-            epoch: live.committed.epoch,
-            revision: live.upgrade.proven().unwrap_or(&live.code).revision,
-            own_revision: live.code.revision,
-            exists: live.current.state.is_some(),
-            mailbox_len: self.mailbox.len(),
-            waits_for: self.waits_for().cloned(),
-        })
-    }
-
-    /// Returns when [`Input::Wake`] is due if no other event occurs first.
-    #[must_use]
-    pub fn next_wake(&self, settings: &Settings) -> Option<BootTime> {
-        let waiting =
-            self.live.iter().flat_map(|live| &live.pending_replies).map(|waiting| waiting.deadline);
-        let gather =
-            self.live.as_ref().filter(|live| live.is_gathering()).and_then(|l| l.batch_window);
-        let timers = self.mailbox.next_expiry(settings.mailbox_len).into_iter();
-        let gather = gather.map(|gather| gather.until);
-        waiting.chain(timers).chain(gather).chain(self.next_wait_probe()).min()
-    }
-
-    fn offer(&mut self, call: Call, caller: T, now: Now<'_>, actions: &mut Vec<Action<T>>) {
+    fn offer(&mut self, call: Call, caller: T, step: &mut Step<'_, T>) {
         if let Some((code, why)) = self.turns_away() {
-            let answer = refuse(code, format!("{}: {why}", self.id));
-            return actions.push(Action::Answer(caller, answer));
+            let answer = refuse(code, format!("{}: {why}", step.id()));
+            return step.answer(caller, answer);
         }
-        let len_max = now.settings.mailbox_len;
-        if let Some(caller) = self.mailbox.offer(call, caller, now.time, len_max) {
-            actions.push(Action::Answer(caller, self.mailbox_full(len_max)));
+        let len_max = step.now().settings.mailbox_len;
+        if let Some(caller) = self.mailbox.offer(call, caller, step.now().time, len_max) {
+            step.answer(caller, mailbox_full(step.id(), len_max));
         }
-    }
-
-    fn mailbox_full(&self, len_max: usize) -> Answer {
-        let text = format!("the mailbox of {} is full: {len_max} calls are waiting", self.id);
-        refuse(ErrorCode::MailboxFull, text)
-            .map_err(|error| Box::new(error.with_retry_after(Duration::from_secs(1))))
     }
 
     /// Answers the calls whose time has run out.
-    fn expire(&mut self, now: Now<'_>, actions: &mut Vec<Action<T>>) {
-        let len_max = now.settings.mailbox_len;
-        for (caller, expired) in self.mailbox.expire(now.time, len_max) {
+    fn expire(&mut self, step: &mut Step<'_, T>) {
+        let len_max = step.now().settings.mailbox_len;
+        for (caller, expired) in self.mailbox.expire(step.now().time, len_max) {
             let answer = match expired {
-                Expired::Full => self.mailbox_full(len_max),
-                Expired::Deadline => too_late(&self.id),
+                Expired::Full => mailbox_full(step.id(), len_max),
+                Expired::Deadline => too_late(step.id()),
             };
-            actions.push(Action::Answer(caller, answer));
+            step.answer(caller, answer);
         }
-        self.probe_wait_path(now, actions);
+        self.probe_wait_path(step);
         if let Some(live) = &mut self.live {
-            live.batch_window = live.batch_window.filter(|gather| now.time < gather.until);
-            live.expire_waiting(&self.id, now, actions);
+            live.batch_window = live.batch_window.filter(|gather| step.now().time < gather.until);
+            live.expire_waiting(step);
         }
     }
 
     /// Starts all work that can start now.
-    fn advance(&mut self, now: Now<'_>, actions: &mut Vec<Action<T>>) {
+    fn advance(&mut self, step: &mut Step<'_, T>) {
         match self.phase {
-            Phase::Cold if !now.has_lease() => {
-                self.refuse_all(ErrorCode::RegistryUnavailable, LEASE_OVER, actions);
+            Phase::Cold if !step.has_lease() => {
+                self.refuse_all(ErrorCode::RegistryUnavailable, LEASE_OVER, step);
             }
             Phase::Cold if !self.mailbox.is_empty() => {
                 self.phase = Phase::Claiming;
-                actions.push(Action::Claim);
+                step.push(Action::Claim);
             }
             Phase::Live => {
-                self.begin_calls(now, actions);
+                self.begin_calls(step);
                 if let Some(reason) = self.leaving.filter(|_| self.mailbox.is_empty()) {
                     self.phase = Phase::Closing(reason);
                 }
@@ -271,18 +309,18 @@ impl<T> Machine<T> {
             Phase::Cold | Phase::Claiming | Phase::Loading | Phase::Releasing(_) => return,
             Phase::Closing(reason) => {
                 if let Some(live) = self.live.as_mut().filter(|_| reason.is_orderly()) {
-                    live.flush_bookkeeping(now);
+                    live.flush_bookkeeping(step.now());
                 }
             }
         }
         if let Some(live) = &mut self.live {
-            if now.has_lease() {
-                live.release_held(now, actions);
-                live.begin_deliveries(actions);
-                live.begin_write(&self.id, now, actions);
-                live.begin_proof(actions);
+            if step.has_lease() {
+                live.release_held(step);
+                live.begin_deliveries(step);
+                live.begin_write(step);
+                live.begin_proof(step);
             } else if let Phase::Closing(reason) = self.phase {
-                live.give_up(&self.id, reason, actions);
+                live.give_up(reason, step);
             }
         }
         if let Phase::Closing(reason) = self.phase
@@ -290,21 +328,21 @@ impl<T> Machine<T> {
         {
             self.phase = Phase::Releasing(reason);
             self.live = None;
-            actions.push(Action::DropInstance);
-            actions.push(Action::Release);
+            step.push(Action::DropInstance);
+            step.push(Action::Release);
         }
     }
 
     /// Answers every waiting call with the same error.
-    fn refuse_all(&mut self, code: ErrorCode, why: &str, actions: &mut Vec<Action<T>>) {
+    fn refuse_all(&mut self, code: ErrorCode, why: &str, step: &mut Step<'_, T>) {
         if !self.mailbox.is_empty() {
-            self.refuse_all_with(&Error::new(code, format!("{}: {why}", self.id)), actions);
+            self.refuse_all_with(&Error::new(code, format!("{}: {why}", step.id())), step);
         }
     }
 
-    fn refuse_all_with(&mut self, error: &Error, actions: &mut Vec<Action<T>>) {
+    fn refuse_all_with(&mut self, error: &Error, step: &mut Step<'_, T>) {
         while let Some(queued) = self.mailbox.take() {
-            actions.push(Action::Answer(queued.caller, Err(Box::new(error.clone()))));
+            step.answer(queued.caller, Err(Box::new(error.clone())));
         }
     }
 }
@@ -342,6 +380,12 @@ impl<T> Live<T> {
         let passed_ms = now.time.since(self.committed.loaded_at).as_millis() as u64;
         self.committed.time_ms.saturating_add(passed_ms)
     }
+}
+
+fn mailbox_full(id: &ObjectId, len_max: usize) -> Answer {
+    let text = format!("the mailbox of {id} is full: {len_max} calls are waiting");
+    refuse(ErrorCode::MailboxFull, text)
+        .map_err(|error| Box::new(error.with_retry_after(Duration::from_secs(1))))
 }
 
 /// Returns the answer to a call whose deadline passed before it started.

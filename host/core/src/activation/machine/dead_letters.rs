@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
+use super::step::Step;
 use super::{Live, RunningCall};
 use crate::activation::effects::edit;
-use crate::activation::protocol::{Action, Now};
 use crate::activation::{Answer, Operation, refuse};
 use crate::error::{Error, ErrorCode};
 use crate::id::ObjectId;
@@ -24,12 +24,11 @@ impl<T> Live<T> {
     /// Applies `operation` to dead letters or failed alarms.
     pub(super) fn change_given_up(
         &mut self,
-        id: &ObjectId,
         operation: &Operation,
         running: RunningCall<T>,
-        now: Now<'_>,
-        actions: &mut Vec<Action<T>>,
+        step: &mut Step<'_, T>,
     ) {
+        let id = step.id();
         let mut effects = self.effects().cloned().unwrap_or_default();
         let version = self.current.version;
         let answer = match changed(&mut effects, id, operation) {
@@ -37,13 +36,13 @@ impl<T> Live<T> {
             Ok(count) => {
                 self.current.effects = Some(effects.into());
                 let (state, reply) = (self.current.state.clone(), Bytes::from(count.to_string()));
-                return self.changed(running, state, reply, None, now);
+                return self.changed(running, state, reply, None, step.now());
             }
             Err(answer) => answer,
         };
         let RunningCall { caller, deadline, consistency, .. } = running;
         let seen = self.read_reply(caller, version, answer, deadline, consistency);
-        self.queue_reply(seen, now, actions);
+        self.queue_reply(seen, step);
     }
 }
 

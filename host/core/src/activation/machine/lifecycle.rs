@@ -1,16 +1,17 @@
 //! Ends of an activation: precedence of reasons, and their effect on waiting calls.
 
 use super::lease::STORE_SILENT;
-use super::{DEPARTING, Machine, Phase};
+use super::step::Step;
+use super::{Activation, DEPARTING, Phase};
 use crate::activation::Reason;
 use crate::activation::protocol::Action;
 use crate::error::ErrorCode;
 
-impl<T> Machine<T> {
-    pub(super) fn deactivate(&mut self, reason: Reason, actions: &mut Vec<Action<T>>) {
+impl<T> Activation<T> {
+    pub(super) fn deactivate(&mut self, reason: Reason, step: &mut Step<'_, T>) {
         if reason == Reason::GivenUp {
             // Waiting calls would need the store here; another node may reach it.
-            self.refuse_all(ErrorCode::StoreUnavailable, STORE_SILENT, actions);
+            self.refuse_all(ErrorCode::StoreUnavailable, STORE_SILENT, step);
         }
         match self.phase {
             // Waiting calls are served; new ones go to another node.
@@ -34,7 +35,7 @@ impl<T> Machine<T> {
             }
             // The load in progress is not awaited, because its result would not be used.
             Phase::Loading if reason.is_dispossession() || reason.is_departure() => {
-                self.turn_back(reason, actions);
+                self.turn_back(reason, step);
             }
             _ => {}
         }
@@ -52,21 +53,21 @@ impl<T> Machine<T> {
         }
     }
 
-    pub(super) fn released(&mut self, actions: &mut Vec<Action<T>>) {
+    pub(super) fn released(&mut self, step: &mut Step<'_, T>) {
         if let Phase::Releasing(reason) = self.phase {
-            self.end(reason, actions);
+            self.end(reason, step);
         }
     }
 
     /// Ends the activation. Waiting calls start a new one, except after a departure: then they are rejected.
-    pub(super) fn end(&mut self, reason: Reason, actions: &mut Vec<Action<T>>) {
+    pub(super) fn end(&mut self, reason: Reason, step: &mut Step<'_, T>) {
         self.phase = Phase::Cold;
         self.leaving = None;
         self.wanted = None;
         self.live = None;
-        actions.push(Action::Ended(reason));
+        step.push(Action::Ended(reason));
         if reason.is_departure() {
-            self.refuse_all(ErrorCode::Draining, DEPARTING, actions);
+            self.refuse_all(ErrorCode::Draining, DEPARTING, step);
         }
     }
 }

@@ -13,9 +13,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::Machine;
-use crate::activation::protocol::{Action, Now};
-use crate::activation::{Call, Consistency, refuse};
+use super::Activation;
+use super::step::Step;
+use crate::activation::protocol::Action;
+use crate::activation::{Call, Consistency};
 use crate::call_context::Origin;
 use crate::call_context::chain::ChainAge;
 use crate::clock::BootTime;
@@ -53,29 +54,28 @@ impl Away {
     }
 }
 
-impl<T> Machine<T> {
+impl<T> Activation<T> {
     /// Processes the request of the running call to call another object.
     pub(super) fn departing(
         &mut self,
         age: ChainAge,
         callee: ObjectId,
         caller: T,
-        now: Now<'_>,
-        actions: &mut Vec<Action<T>>,
+        step: &mut Step<'_, T>,
     ) {
         let Some(away) = self.away_mut() else {
-            let text = format!("{} has no running call that could call other objects", self.id);
-            return actions.push(Action::Answer(caller, refuse(ErrorCode::CommitRefused, text)));
+            let text = format!("{} has no running call that could call other objects", step.id());
+            return step.refuse(caller, ErrorCode::CommitRefused, text);
         };
         let _ = away.age.get_or_insert(age);
         away.departures += 1;
-        away.wait = Some(Wait { callee, look_at: now.time + LOOK_AFTER, pause: LOOK_AFTER });
+        away.wait = Some(Wait { callee, look_at: step.now().time + LOOK_AFTER, pause: LOOK_AFTER });
         let Some(live) = &mut self.live else { return };
         let Some(running) = &live.running else { return };
         let (deadline, version) = (running.deadline, live.current.version);
         let answer = Ok(live.done(Bytes::new(), version));
         let seen = live.read_reply(caller, version, answer, deadline, Consistency::Lease);
-        live.queue_reply(seen, now, actions);
+        live.queue_reply(seen, step);
     }
 
     /// Records that the outbound call has returned.
@@ -91,51 +91,38 @@ impl<T> Machine<T> {
     }
 
     /// Returns when the next deadlock check is due: some time after a younger chain started to wait.
-    #[must_use]
-    pub fn next_wait_probe(&self) -> Option<BootTime> {
+    pub(super) fn next_wait_probe(&self) -> Option<BootTime> {
         let away = self.away()?;
         let (wait, age) = (away.wait.as_ref()?, away.age?);
         let arrived = self.mailbox.first_arrival(|call| is_younger(call, age))?;
         Some(wait.look_at.max(arrived + LOOK_AFTER))
     }
 
-    pub(super) fn probe_wait_path(&mut self, now: Now<'_>, actions: &mut Vec<Action<T>>) {
-        if self.next_wait_probe().is_none_or(|due| now.time < due) {
+    pub(super) fn probe_wait_path(&mut self, step: &mut Step<'_, T>) {
+        if self.next_wait_probe().is_none_or(|due| step.now().time < due) {
             return;
         }
         let Some(away) = self.away_mut() else { return };
         let Some(wait) = &mut away.wait else { return };
-        actions.push(Action::FindWaitPath(away.departures, wait.callee.clone()));
+        step.push(Action::FindWaitPath(away.departures, wait.callee.clone()));
         wait.pause = (wait.pause * 2).min(LOOK_PAUSE_MAX);
-        wait.look_at = now.time + wait.pause;
+        wait.look_at = step.now().time + wait.pause;
     }
 
     /// Rejects the younger calls that are part of a cycle. A path found for another departure, or for another call,
     /// is ignored as outdated.
-    pub(super) fn followed(
-        &mut self,
-        departure: u32,
-        path: &[ObjectId],
-        actions: &mut Vec<Action<T>>,
-    ) {
+    pub(super) fn followed(&mut self, departure: u32, path: &[ObjectId], step: &mut Step<'_, T>) {
         let Some(away) = self.away() else { return };
         let is_present = away.departures == departure && self.waits_for() == path.first();
         let Some(age) = away.age.filter(|_| is_present) else { return };
         let is_in_circle = |call: &Call| is_younger(call, age) && met(call, path).is_some();
         for queued in self.mailbox.take_all(is_in_circle) {
-            let text =
-                self.circle(path.get(..=met(&queued.call, path).unwrap_or(0)).unwrap_or(path));
-            actions.push(Action::Answer(queued.caller, refuse(ErrorCode::CallConflict, text)));
+            let text = circle(
+                step.id(),
+                path.get(..=met(&queued.call, path).unwrap_or(0)).unwrap_or(path),
+            );
+            step.refuse(queued.caller, ErrorCode::CallConflict, text);
         }
-    }
-
-    /// Returns the error text for a call that waits for this object while its chain holds the last object of `path`.
-    fn circle(&self, path: &[ObjectId]) -> String {
-        let path: String = path.iter().map(|object| format!("{object} -> ")).collect();
-        let id = &self.id;
-        format!(
-            "{id} was not called: it waits for its caller, in an older chain of calls: {id} -> {path}{id}"
-        )
     }
 
     fn away(&self) -> Option<&Away> {
@@ -145,6 +132,14 @@ impl<T> Machine<T> {
     fn away_mut(&mut self) -> Option<&mut Away> {
         Some(&mut self.live.as_mut()?.running.as_mut()?.outbound)
     }
+}
+
+/// Returns the error text for a call that waits for this object while its chain holds the last object of `path`.
+fn circle(id: &ObjectId, path: &[ObjectId]) -> String {
+    let path: String = path.iter().map(|object| format!("{object} -> ")).collect();
+    format!(
+        "{id} was not called: it waits for its caller, in an older chain of calls: {id} -> {path}{id}"
+    )
 }
 
 fn is_younger(call: &Call, age: ChainAge) -> bool {

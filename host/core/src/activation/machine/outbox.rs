@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Live, Machine, RunningCall};
+use super::step::Step;
+use super::{Activation, Live, RunningCall};
 use crate::activation::effects::alarms::Failed;
 use crate::activation::effects::outbox::{Full, Refused, delivery_pause, reason};
 use crate::activation::effects::{edit, view};
@@ -72,15 +73,21 @@ pub(super) struct Deliveries {
     owes_record: bool,
 }
 
-impl<T> Machine<T> {
+impl Deliveries {
+    /// Whether this very message is being delivered.
+    pub(super) fn contains(&self, to: &ObjectId, number: u64) -> bool {
+        self.under_way.get(to).is_some_and(|(known, _)| *known == number)
+    }
+}
+
+impl<T> Activation<T> {
     /// Processes the outcome of a delivery.
     pub(super) fn delivered(
         &mut self,
         to: &ObjectId,
         number: u64,
         delivered: Delivered,
-        now: Now<'_>,
-        actions: &mut Vec<Action<T>>,
+        step: &mut Step<'_, T>,
     ) {
         let Some(live) = &mut self.live else { return };
         let Some((under_way, attempts)) = live.deliveries.under_way.get_mut(to) else { return };
@@ -99,11 +106,11 @@ impl<T> Machine<T> {
             }
             Delivered::Refused(why) => {
                 let why = reason(&why);
-                match edit(&mut live.current.effects).refused(number, &why, now.wall_ms) {
+                match edit(&mut live.current.effects).refused(number, &why, step.now().wall_ms) {
                     Some(Refused::Again(pause)) => Some(pause),
                     Some(Refused::Dead) => {
-                        live.bump(now);
-                        actions.push(Action::Warn(format!(
+                        live.bump(step.now());
+                        step.push(Action::Warn(format!(
                             "message {number} to {to} was given up: {why}"
                         )));
                         None
@@ -113,19 +120,12 @@ impl<T> Machine<T> {
             }
         };
         match pause {
-            Some(pause) => live.deliver_again(number, pause, actions),
+            Some(pause) => live.deliver_again(number, pause, step),
             None => {
                 live.deliveries.under_way.remove(to);
                 live.deliveries.is_seen_to = false;
             }
         }
-    }
-
-    /// Whether this very message is being delivered. Checked before each attempt.
-    #[must_use]
-    pub fn is_bringing(&self, to: &ObjectId, number: u64) -> bool {
-        let post = self.live.as_ref().map(|live| &live.deliveries);
-        post.and_then(|post| post.under_way.get(to)).is_some_and(|(known, _)| *known == number)
     }
 }
 
@@ -215,8 +215,7 @@ impl<T> Live<T> {
         &mut self,
         running: &RunningCall<T>,
         answer: Answer,
-        now: Now<'_>,
-        actions: &mut Vec<Action<T>>,
+        step: &mut Step<'_, T>,
     ) -> Answer {
         let Some(FiredAlarm { name, after }) = &running.meta.alarm else { return answer };
         let durable = edit(&mut self.current.effects);
@@ -224,7 +223,7 @@ impl<T> Live<T> {
             Ok(_) => durable.alarms.clone_from(after),
             Err(error) => {
                 let why = reason(&error.message);
-                let then = match durable.alarm_failed(name, &why, now.wall_ms) {
+                let then = match durable.alarm_failed(name, &why, step.now().wall_ms) {
                     Failed::Again => "it will fire again later".to_owned(),
                     Failed::PassedOver => "it is skipped until its next time".to_owned(),
                     Failed::Kept(number) => {
@@ -232,15 +231,15 @@ impl<T> Live<T> {
                     }
                 };
                 let text = format!("the alarm {name} failed; {then}: {why}");
-                actions.push(Action::Warn(text));
+                step.push(Action::Warn(text));
             }
         }
-        self.bump(now);
+        self.bump(step.now());
         Ok(self.done(self.wake_reply(Some(name)), self.current.version))
     }
 
     /// Starts delivery of committed messages, at most one for each receiver.
-    pub(super) fn begin_deliveries(&mut self, actions: &mut Vec<Action<T>>) {
+    pub(super) fn begin_deliveries(&mut self, step: &mut Step<'_, T>) {
         if self.deliveries.is_seen_to {
             return;
         }
@@ -255,15 +254,15 @@ impl<T> Live<T> {
             let (number, message) = (pending.number, pending.message);
             self.deliveries.under_way.insert(message.to.clone(), (number, 0));
             let pause = Duration::ZERO;
-            actions.push(Action::Deliver(Box::new(Delivery { number, message, pause })));
+            step.push(Action::Deliver(Box::new(Delivery { number, message, pause })));
         }
     }
 
-    fn deliver_again(&self, number: u64, pause: Duration, actions: &mut Vec<Action<T>>) {
+    fn deliver_again(&self, number: u64, pause: Duration, step: &mut Step<'_, T>) {
         let mut outbox = self.effects().into_iter().flat_map(|durable| &durable.outbox);
         let pending = outbox.find(|pending| pending.number == number);
         if let Some(message) = pending.map(|pending| pending.message.clone()) {
-            actions.push(Action::Deliver(Box::new(Delivery { number, message, pause })));
+            step.push(Action::Deliver(Box::new(Delivery { number, message, pause })));
         }
     }
 
@@ -271,33 +270,35 @@ impl<T> Live<T> {
     pub(super) fn committed_effects(
         &mut self,
         committed: Option<Arc<DurableEffects>>,
-        actions: &mut Vec<Action<T>>,
+        step: &mut Step<'_, T>,
     ) {
         let before = std::mem::replace(&mut self.committed.effects, committed);
-        let (wake_before, now) = (wake_of(before.as_ref()), self.committed.effects.as_ref());
-        if let Some(wake) = wake_before.filter(|wake| wake_of(now) != Some(*wake)) {
-            actions.push(Action::DeleteWakeupEntry(wake));
+        let (wake_before, after) = (wake_of(before.as_ref()), self.committed.effects.as_ref());
+        if let Some(wake) = wake_before.filter(|wake| wake_of(after) != Some(*wake)) {
+            step.push(Action::DeleteWakeupEntry(wake));
         }
-        if before.as_ref().map(Arc::as_ptr) != now.map(Arc::as_ptr) {
+        if before.as_ref().map(Arc::as_ptr) != after.map(Arc::as_ptr) {
             self.deliveries.is_seen_to = false;
-            self.announce_alarm(actions);
+            self.announce_alarm(step);
         }
     }
 
     /// Schedules a wake-up for the next alarm.
-    pub(super) fn announce_alarm(&self, actions: &mut Vec<Action<T>>) {
+    pub(super) fn announce_alarm(&self, step: &mut Step<'_, T>) {
         let next_ms = self.committed.effects.as_ref().and_then(|durable| durable.next_alarm_ms());
-        actions.extend(next_ms.map(Action::ScheduleAlarm));
+        if let Some(next_ms) = next_ms {
+            step.push(Action::ScheduleAlarm(next_ms));
+        }
     }
 
     /// Writes outstanding bookkeeping as a separate change when the object is woken, unless a change that is not
     /// sent yet records it anyway.
-    pub(super) fn update_wakeup(&mut self, now: Now<'_>, actions: &mut Vec<Action<T>>) {
+    pub(super) fn update_wakeup(&mut self, step: &mut Step<'_, T>) {
         // A committed alarm that is due needs no other wake-up: either this one fires it, or it was handled, and the
         // commit announces the next one.
         let next_ms = self.committed.effects.as_ref().and_then(|durable| durable.next_alarm_ms());
-        if next_ms.is_some_and(|next_ms| next_ms > now.wall_ms) {
-            self.announce_alarm(actions);
+        if next_ms.is_some_and(|next_ms| next_ms > step.now().wall_ms) {
+            self.announce_alarm(step);
         }
         let sent = self
             .in_flight_write
@@ -306,9 +307,9 @@ impl<T> Live<T> {
         if self.current.version > sent {
             return;
         }
-        let is_outdated = |durable: &DurableEffects| durable.needs_other_wake(now.wall_ms);
+        let is_outdated = |durable: &DurableEffects| durable.needs_other_wake(step.now().wall_ms);
         if self.deliveries.owes_record || self.effects().is_some_and(is_outdated) {
-            self.bump(now);
+            self.bump(step.now());
             self.deliveries.owes_record = false;
         }
     }

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use super::step::Step;
 use super::{Committed, Live};
 use crate::activation::protocol::{Action, Now, RunOutcome};
 use crate::activation::{Answer, refuse};
@@ -72,8 +73,8 @@ impl<T> Live<T> {
 
     /// Updates the failure count after a run. If the next owner must learn of the change, it becomes a separate
     /// version.
-    pub(super) fn count(&mut self, ran: &RunOutcome, now: Now<'_>, actions: &mut Vec<Action<T>>) {
-        let fault_max = now.settings.fault_max;
+    pub(super) fn count(&mut self, ran: &RunOutcome, step: &mut Step<'_, T>) {
+        let fault_max = step.now().settings.fault_max;
         match ran {
             RunOutcome::Faulted(Fault::Exhausted(_))
             | RunOutcome::Unreadable(RestoreError::Fault(Fault::Exhausted(_)))
@@ -85,10 +86,10 @@ impl<T> Live<T> {
             | RunOutcome::TimedOut => {}
             RunOutcome::Faulted(_) | RunOutcome::Unreadable(_) => {
                 self.quarantine.faults = self.quarantine.faults.saturating_add(1);
-                self.quarantine.since_ms = self.time_ms(now);
+                self.quarantine.since_ms = self.time_ms(step.now());
                 if self.quarantine.faults >= fault_max {
-                    self.bump(now);
-                    actions.push(Action::Quarantined(self.quarantine.pause(fault_max)));
+                    self.bump(step.now());
+                    step.push(Action::Quarantined(self.quarantine.pause(fault_max)));
                 }
             }
             RunOutcome::Updated { .. }
@@ -99,7 +100,7 @@ impl<T> Live<T> {
                 self.recovered();
                 // An update commits the count anyway.
                 if is_committed && !matches!(ran, RunOutcome::Updated { .. }) {
-                    self.bump(now);
+                    self.bump(step.now());
                 }
             }
         }

@@ -7,8 +7,9 @@
 
 use std::time::Duration;
 
-use super::{Live, Machine, PendingReply, Phase};
-use crate::activation::protocol::{Action, Now, ReloadOutcome};
+use super::step::Step;
+use super::{Activation, Live, PendingReply, Phase};
+use crate::activation::protocol::{Action, ReloadOutcome};
 use crate::activation::{Answer, Consistency, Reason};
 use crate::clock::BootTime;
 use crate::error::ErrorCode;
@@ -60,14 +61,9 @@ impl ReadBarrier {
     }
 }
 
-impl<T> Machine<T> {
+impl<T> Activation<T> {
     /// Compares a record that was read as proof with the committed version.
-    pub(super) fn proven(
-        &mut self,
-        reread: ReloadOutcome,
-        now: Now<'_>,
-        actions: &mut Vec<Action<T>>,
-    ) {
+    pub(super) fn proven(&mut self, reread: ReloadOutcome, step: &mut Step<'_, T>) {
         let Some(live) = &mut self.live else { return };
         let Some(ticket) = live.read_barrier.under_way.take() else { return };
         let found = match reread {
@@ -78,7 +74,7 @@ impl<T> Machine<T> {
             }
             ReloadOutcome::Damaged(why) => {
                 let why = format!("its record is damaged: {why}");
-                live.discard_uncommitted(&self.id, ErrorCode::RecordDamaged, &why, actions);
+                live.discard_uncommitted(ErrorCode::RecordDamaged, &why, step);
                 self.phase = Phase::Closing(Reason::RecordDamaged);
                 return;
             }
@@ -86,12 +82,12 @@ impl<T> Machine<T> {
         live.read_barrier.failures = 0;
         if found.as_ref().map(|(_, etag)| etag) == live.committed.etag.as_ref() {
             live.read_barrier.done(ticket);
-            return live.release_due(now, actions);
+            return live.release_due(step);
         }
         let why = "the store has a version written by another owner";
-        live.discard_uncommitted(&self.id, ErrorCode::CommitRefused, why, actions);
-        if now.has_lease() {
-            live.reload(found.as_ref(), now, actions);
+        live.discard_uncommitted(ErrorCode::CommitRefused, why, step);
+        if step.has_lease() {
+            live.reload(found.as_ref(), step);
         } else {
             self.phase = Phase::Closing(Reason::LeaseOver);
         }
@@ -119,14 +115,14 @@ impl<T> Live<T> {
     }
 
     /// Starts a read of the record if an answer waits for a proof and no write is in progress.
-    pub(super) fn begin_proof(&mut self, actions: &mut Vec<Action<T>>) {
+    pub(super) fn begin_proof(&mut self, step: &mut Step<'_, T>) {
         let proof = &mut self.read_barrier;
         if proof.asked == proof.proven || proof.is_under_way() || self.in_flight_write.is_some() {
             return;
         }
         if self.pending_replies.iter().any(|waiting| waiting.proof > proof.proven) {
             proof.under_way = Some(proof.asked);
-            actions.push(Action::VerifyRecord(proof.pause()));
+            step.push(Action::VerifyRecord(proof.pause()));
         }
     }
 }

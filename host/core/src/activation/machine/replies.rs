@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 
+use super::step::Step;
 use super::upgrade::Next;
-use super::{Current, LEASE_OVER, Live, Machine, PendingReply, Phase, RunningCall};
+use super::{Activation, Current, LEASE_OVER, Live, PendingReply, Phase, RunningCall};
 use crate::activation::protocol::{Action, Now, RunOutcome};
 use crate::activation::{Answer, refuse};
 use crate::effects::Event;
@@ -13,8 +14,8 @@ use crate::events::frame::stand;
 use crate::id::ObjectId;
 use crate::store::record::State;
 
-impl<T> Machine<T> {
-    pub(super) fn ran(&mut self, ran: RunOutcome, now: Now<'_>, actions: &mut Vec<Action<T>>) {
+impl<T> Activation<T> {
+    pub(super) fn ran(&mut self, ran: RunOutcome, step: &mut Step<'_, T>) {
         if !matches!(self.phase, Phase::Live | Phase::Closing(_)) {
             return;
         }
@@ -22,31 +23,32 @@ impl<T> Machine<T> {
         let Some(mut running) = live.running.take() else { return };
         if running.is_stale {
             let text = "another owner replaced the state that the call ran on";
-            let text = format!("the call to {} was not executed: {text}", self.id);
-            let answer = live.ended(refuse(ErrorCode::CommitRefused, text), actions);
-            return actions.push(Action::Answer(running.caller, answer));
+            let text = format!("the call to {} was not executed: {text}", step.id());
+            let answer = live.ended(refuse(ErrorCode::CommitRefused, text), step);
+            return step.answer(running.caller, answer);
         }
-        let ran = match live.evaluate(&mut running, ran, actions) {
+        let ran = match live.evaluate(&mut running, ran, step) {
             Next::Take(ran) => ran,
             Next::Again(run) => {
                 live.running = Some(running);
-                return actions.extend([Action::DropInstance, Action::Run(run)]);
+                step.push(Action::DropInstance);
+                return step.push(Action::Run(run));
             }
         };
-        live.count(&ran, now, actions);
+        live.count(&ran, step);
         let answer = match ran {
             RunOutcome::Updated { reply, state, effects } => {
                 match live.apply_effects(effects.as_deref(), &running) {
                     Ok(()) => {
                         live.is_in_sync = true;
                         let events = effects.map(|effects| effects.events);
-                        return live.changed(running, Some(state), reply, events, now);
+                        return live.changed(running, Some(state), reply, events, step.now());
                     }
                     Err(full) => {
                         live.is_in_sync = false;
                         refuse(
                             ErrorCode::OutboxFull,
-                            format!("{} was not changed: {full}", self.id),
+                            format!("{} was not changed: {full}", step.id()),
                         )
                     }
                 }
@@ -58,21 +60,23 @@ impl<T> Machine<T> {
             RunOutcome::Rejected { rejection, may_have_changed } => {
                 // Any changes by the handler before the rejection are reverted by restoring the host's snapshot.
                 live.is_in_sync &= !may_have_changed;
-                rejected(&self.id, rejection)
+                rejected(step.id(), rejection)
             }
-            RunOutcome::Faulted(fault) => live.ended(faulted(&self.id, &fault, now), actions),
-            RunOutcome::Unreadable(error) => live.ended(unreadable(&self.id, &error, now), actions),
+            RunOutcome::Faulted(fault) => live.ended(faulted(step.id(), &fault, step.now()), step),
+            RunOutcome::Unreadable(error) => {
+                live.ended(unreadable(step.id(), &error, step.now()), step)
+            }
             RunOutcome::NoCode(error) => Err(Box::new(error)),
             RunOutcome::TimedOut => {
-                let text = format!("the deadline of the call to {} passed while it ran", self.id);
-                live.ended(refuse(ErrorCode::DeadlineExceeded, text), actions)
+                let text = format!("the deadline of the call to {} passed while it ran", step.id());
+                live.ended(refuse(ErrorCode::DeadlineExceeded, text), step)
             }
         };
-        let answer = live.alarm_ended(&running, answer, now, actions);
+        let answer = live.alarm_ended(&running, answer, step);
         let version = live.current.version;
         let RunningCall { caller, deadline, consistency, .. } = running;
         let seen = live.read_reply(caller, version, answer, deadline, consistency);
-        live.queue_reply(seen, now, actions);
+        live.queue_reply(seen, step);
     }
 }
 
@@ -85,9 +89,9 @@ impl<T> Live<T> {
     }
 
     /// Drops the instance, and with it the changes of the call.
-    fn ended(&mut self, answer: Answer, actions: &mut Vec<Action<T>>) -> Answer {
+    fn ended(&mut self, answer: Answer, step: &mut Step<'_, T>) -> Answer {
         self.is_in_sync = false;
-        actions.push(Action::DropInstance);
+        step.push(Action::DropInstance);
         answer
     }
 
@@ -120,16 +124,13 @@ impl<T> Live<T> {
     }
 
     /// Answers the callers whose deadline passes while they wait for a commit.
-    pub(super) fn expire_waiting(
-        &mut self,
-        id: &ObjectId,
-        now: Now<'_>,
-        actions: &mut Vec<Action<T>>,
-    ) {
-        if self.pending_replies.iter().all(|waiting| waiting.deadline > now.time) {
+    pub(super) fn expire_waiting(&mut self, step: &mut Step<'_, T>) {
+        let id = step.id();
+        if self.pending_replies.iter().all(|waiting| waiting.deadline > step.now().time) {
             return;
         }
-        for waiting in self.pending_replies.extract_if(.., |waiting| waiting.deadline <= now.time) {
+        let time = step.now().time;
+        for waiting in self.pending_replies.extract_if(.., |waiting| waiting.deadline <= time) {
             let answer = if waiting.is_change {
                 unknown(id, "the store did not confirm the change in time")
             } else {
@@ -137,7 +138,7 @@ impl<T> Live<T> {
                     format!("the call to {id} waited for a commit that was not confirmed in time");
                 refuse(ErrorCode::DeadlineExceeded, text)
             };
-            actions.push(Action::Answer(waiting.caller, answer));
+            step.answer(waiting.caller, answer);
         }
     }
 }

@@ -311,7 +311,7 @@ fn an_undecided_write_is_sent_again_until_it_is_decided() {
     assert_eq!(bench.outcomes(), [(1, Err(ErrorCode::OutcomeUnknown))]);
     bench.step(Input::WriteFinished(PutOutcome::PreconditionFailed));
     assert!(matches!(bench.action(), Action::Reread(_)));
-    let own = match &bench.machine.live.as_ref().unwrap().in_flight_write {
+    let own = match &bench.machine.activation.live.as_ref().unwrap().in_flight_write {
         Some(writing) => writing.write,
         None => panic!("the write is in progress"),
     };

@@ -7,8 +7,9 @@
 
 use std::time::Duration;
 
-use super::{Live, Machine, Phase, RunningCall};
-use crate::activation::protocol::{Action, Now, Probe, ProbeOutcome, Run, RunOutcome};
+use super::step::Step;
+use super::{Activation, Live, Phase, RunningCall};
+use crate::activation::protocol::{Action, Probe, ProbeOutcome, Run, RunOutcome};
 use crate::engine::{Fault, HandlerError, RestoreError};
 use crate::id::CodeId;
 
@@ -67,13 +68,7 @@ pub(super) enum Next {
     Again(Run),
 }
 
-impl<T> Machine<T> {
-    /// Whether a revision is being probed without a call.
-    #[must_use]
-    pub fn is_probing(&self) -> bool {
-        self.live.as_ref().is_some_and(|live| live.upgrade.is_probing())
-    }
-
+impl<T> Activation<T> {
     /// Records that another revision is wanted for the object.
     pub(super) fn want(&mut self, code: CodeId) {
         match (self.phase, &mut self.live) {
@@ -85,8 +80,8 @@ impl<T> Machine<T> {
     }
 
     /// Probes the wanted code without a call, if the object is idle.
-    pub(super) fn probe(&mut self, now: Now<'_>, actions: &mut Vec<Action<T>>) {
-        if self.phase != Phase::Live || !now.has_lease() {
+    pub(super) fn probe(&mut self, step: &mut Step<'_, T>) {
+        if self.phase != Phase::Live || !step.has_lease() {
             return;
         }
         let Some(live) = &mut self.live else { return };
@@ -94,16 +89,15 @@ impl<T> Machine<T> {
         if let Some(code) = live.upgrade.unproven().filter(|_| is_free) {
             live.upgrade.probing = Some(IsStale(false));
             let state = live.current.state.clone();
-            actions.push(Action::Probe(Probe { code, state, deadline: now.time + PROBE_TIMEOUT }));
+            step.push(Action::Probe(Probe {
+                code,
+                state,
+                deadline: step.now().time + PROBE_TIMEOUT,
+            }));
         }
     }
 
-    pub(super) fn probed(
-        &mut self,
-        code: CodeId,
-        probed: ProbeOutcome,
-        actions: &mut Vec<Action<T>>,
-    ) {
+    pub(super) fn probed(&mut self, code: CodeId, probed: ProbeOutcome, step: &mut Step<'_, T>) {
         let Some(live) = &mut self.live else { return };
         let Some(IsStale(is_stale)) = live.upgrade.probing.take() else { return };
         match probed {
@@ -111,10 +105,10 @@ impl<T> Machine<T> {
                 // The state that was read may have been discarded since.
                 live.is_in_sync = if is_kept { !is_stale } else { live.is_in_sync };
                 live.upgrade.reads = Some(code.revision);
-                actions.push(Action::RevisionAccepted(code));
+                step.push(Action::RevisionAccepted(code));
             }
             ProbeOutcome::Failed(failure) => match classify(&failure) {
-                Verdict::Fails(why) => live.hold_back(code, why, actions),
+                Verdict::Fails(why) => live.hold_back(code, why, step),
                 Verdict::Works | Verdict::Missing | Verdict::Nothing => {}
             },
         }
@@ -188,7 +182,7 @@ impl<T> Live<T> {
         &mut self,
         running: &mut RunningCall<T>,
         ran: RunOutcome,
-        actions: &mut Vec<Action<T>>,
+        step: &mut Step<'_, T>,
     ) -> Next {
         match std::mem::replace(&mut running.attempt, Attempt::Settled) {
             Attempt::Settled => Next::Take(ran),
@@ -196,7 +190,7 @@ impl<T> Live<T> {
             Attempt::New(_) if running.outbound.has_departed() => Next::Take(ran),
             Attempt::New(run) => match classify(&ran) {
                 Verdict::Works => {
-                    self.adopt(run.code, actions);
+                    self.adopt(run.code, step);
                     Next::Take(ran)
                 }
                 Verdict::Nothing => Next::Take(ran),
@@ -206,7 +200,7 @@ impl<T> Live<T> {
             Attempt::Old { tried, first, why } => match classify(&ran) {
                 Verdict::Works => {
                     if let Some(why) = why {
-                        self.hold_back(tried, why, actions);
+                        self.hold_back(tried, why, step);
                     }
                     Next::Take(ran)
                 }
@@ -230,21 +224,21 @@ impl<T> Live<T> {
         Next::Again(Run { code: self.code.clone(), is_in_sync: false, ..run })
     }
 
-    fn adopt(&mut self, code: CodeId, actions: &mut Vec<Action<T>>) {
+    fn adopt(&mut self, code: CodeId, step: &mut Step<'_, T>) {
         if self.upgrade.wanted.as_ref() == Some(&code) {
             self.upgrade.wanted = None;
         }
         self.upgrade.pinned = None;
         self.code = code.clone();
-        actions.push(Action::RevisionAccepted(code));
+        step.push(Action::RevisionAccepted(code));
     }
 
-    fn hold_back(&mut self, code: CodeId, why: String, actions: &mut Vec<Action<T>>) {
+    fn hold_back(&mut self, code: CodeId, why: String, step: &mut Step<'_, T>) {
         if self.upgrade.wanted.as_ref() == Some(&code) {
             self.upgrade.wanted = None;
         }
         self.upgrade.pinned = Some(code.revision);
-        actions.push(Action::RevisionPinned(code, why));
+        step.push(Action::RevisionPinned(code, why));
     }
 }
 

@@ -88,7 +88,7 @@ fn a_younger_chain_that_is_waited_for_is_refused_and_nobody_else() {
     bench.settings.mailbox_len = 9;
     bench.call(1, "add");
     bench.step(depart(20, "m"));
-    assert_eq!(bench.machine.waits_for(), Some(&object("m")));
+    assert_eq!(bench.machine.activation.waits_for(), Some(&object("m")));
     for (caller, began_ms) in [(2, 30), (3, 19)] {
         bench.step(Input::Call(chained("add", began_ms), caller));
     }
@@ -145,7 +145,7 @@ fn what_was_found_for_another_departure_is_out_of_date() {
     bench.step(depart(20, "m"));
     bench.step(Input::Call(chained("add", 30), 2));
     bench.step(Input::OutboundFinished);
-    assert_eq!(bench.machine.waits_for(), None);
+    assert_eq!(bench.machine.activation.waits_for(), None);
     bench.step(Input::WaitPathFound(1, vec![object("m"), object("z")]));
     bench.step(depart(20, "m"));
     bench.step(Input::WaitPathFound(1, vec![object("m"), object("z")]));
