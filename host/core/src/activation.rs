@@ -8,7 +8,6 @@ pub mod idempotency;
 pub mod machine;
 pub mod mailbox;
 pub mod protocol;
-pub mod resolution;
 
 use std::sync::Arc;
 

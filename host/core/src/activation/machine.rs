@@ -9,44 +9,33 @@
 
 mod calls;
 mod commit;
-mod dead_letters;
-mod fast_path;
+mod current;
+mod deadlock;
+mod effects;
 mod lease;
 mod lifecycle;
+mod live;
 mod outbound;
-mod outbox;
 mod quarantine;
 mod read_barrier;
 mod replies;
 #[cfg(test)]
 mod simulation;
-mod state;
 mod step;
 #[cfg(test)]
 mod tests;
 mod upgrade;
 
-use std::sync::Arc;
-use std::time::Duration;
-
+use lifecycle::Lifecycle;
+use live::Live;
 use step::Step;
 
-use state::{
-    BatchWindow, Committed, Current, InFlightWrite, PendingReply, RunningCall, committed_state,
-};
-
-use super::idempotency::IdempotencyCache;
-use super::mailbox::{Expired, Mailbox};
-use super::protocol::{Action, Change, Input, Now, Settings};
-use super::{Answer, Call, Reason, refuse};
+use super::Reason;
+use super::mailbox::Mailbox;
+use super::protocol::{Action, Input, Now, Settings};
 use crate::clock::BootTime;
-use crate::effects;
-use crate::error::{Error, ErrorCode};
-use crate::id::{CodeId, ObjectId};
-use crate::store::record::{Epoch, Record, Version};
-
-const LEASE_OVER: &str = "this node cannot reach the registry, and its lease is over";
-const DEPARTING: &str = "it is being handed over to another node";
+use crate::id::ObjectId;
+use crate::store::record::{Epoch, Version};
 
 /// Position of a live activation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,23 +58,6 @@ pub struct ObjectStatus {
     pub waits_for: Option<ObjectId>,
 }
 
-/// Phase of an activation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// No claim is held.
-    Cold,
-    /// The claim has been requested.
-    Claiming,
-    /// The record is being read.
-    Loading,
-    /// Calls are served.
-    Live,
-    /// No new work starts; the activation ends once everything is settled.
-    Closing(Reason),
-    /// The claim is being released.
-    Releasing(Reason),
-}
-
 /// Machine of one object. `T` is the reply channel of a call.
 #[derive(Debug)]
 pub struct Machine<T> {
@@ -96,38 +68,10 @@ pub struct Machine<T> {
 /// State of a machine: everything but the object's id, which each [`Step`] lends.
 #[derive(Debug)]
 struct Activation<T> {
-    phase: Phase,
+    lifecycle: Lifecycle,
     mailbox: Mailbox<T>,
-    /// Reason why no further calls are accepted while the waiting ones are served.
-    leaving: Option<Reason>,
-    /// Wanted code, if it was announced before the record was loaded.
-    wanted: Option<CodeId>,
+    /// Present in the phases in which calls are served, or those in progress are ended.
     live: Option<Box<Live<T>>>,
-}
-
-/// State of a live activation.
-#[derive(Debug)]
-struct Live<T> {
-    code: CodeId,
-    upgrade: upgrade::Upgrade,
-    quarantine: quarantine::Quarantine,
-    committed: Committed,
-    current: Current,
-    idempotency: IdempotencyCache,
-    /// Epoch of this owner's commits: one above the epoch of the record that it loaded.
-    epoch: Epoch,
-    /// Whether the instance, if there is one, holds the state in `head`.
-    is_in_sync: bool,
-    running: Option<RunningCall<T>>,
-    pending_replies: Vec<PendingReply<T>>,
-    in_flight_write: Option<InFlightWrite>,
-    batch_window: Option<BatchWindow>,
-    read_barrier: read_barrier::ReadBarrier,
-    /// Whether answers to committed changes wait for the lease to be valid again.
-    has_held: bool,
-    /// Changes not yet published to subscribers.
-    unpublished: Vec<Change>,
-    deliveries: outbox::Deliveries,
 }
 
 impl<T> Machine<T> {
@@ -149,21 +93,21 @@ impl<T> Machine<T> {
     /// Whether no claim is held and no calls wait, so that the machine can be dropped.
     #[must_use]
     pub fn is_cold(&self) -> bool {
-        self.activation.phase == Phase::Cold && self.activation.mailbox.is_empty()
+        self.activation.lifecycle.is_cold() && self.activation.mailbox.is_empty()
     }
 
     /// Whether it is live and has no work.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.activation.phase == Phase::Live
+        self.activation.lifecycle.is_live()
             && self.activation.mailbox.is_empty()
-            && self.live().is_some_and(|live| live.is_settled() && !live.is_delivering())
+            && self.live().is_some_and(|live| live.is_settled() && !live.effects.is_delivering())
     }
 
     /// Whether a write is delayed briefly to gather more calls: it needs [`Input::Wake`] to start.
     #[must_use]
     pub fn is_batching(&self) -> bool {
-        self.live().is_some_and(Live::is_gathering)
+        self.live().is_some_and(Live::is_batching)
     }
 
     /// Whether a revision is being probed without a call.
@@ -175,13 +119,13 @@ impl<T> Machine<T> {
     /// Whether answers wait that may continue once the lease is valid again.
     #[must_use]
     pub fn is_owing(&self) -> bool {
-        self.live().is_some_and(|live| !live.pending_replies.is_empty())
+        self.live().is_some_and(|live| !live.replies.is_empty())
     }
 
     /// Whether this very message is being delivered. Checked before each attempt.
     #[must_use]
     pub fn is_bringing(&self, to: &ObjectId, number: u64) -> bool {
-        self.live().is_some_and(|live| live.deliveries.contains(to, number))
+        self.live().is_some_and(|live| live.effects.is_delivering_to(to, number))
     }
 
     /// Returns the number of calls that wait to run.
@@ -195,11 +139,11 @@ impl<T> Machine<T> {
     pub fn status(&self) -> Option<ObjectStatus> {
         let live = self.live()?;
         Some(ObjectStatus {
-            version: live.committed.version,
-            epoch: live.committed.epoch,
-            revision: live.upgrade.proven().unwrap_or(&live.code).revision,
-            own_revision: live.code.revision,
-            exists: live.current.state.is_some(),
+            version: live.commit.version(),
+            epoch: live.commit.epoch_of(live.commit.version()),
+            revision: live.upgrade.next_code().revision,
+            own_revision: live.upgrade.code().revision,
+            exists: live.current.state().is_some(),
             mailbox_len: self.mailbox_len(),
             waits_for: self.activation.waits_for().cloned(),
         })
@@ -208,12 +152,11 @@ impl<T> Machine<T> {
     /// Returns when [`Input::Wake`] is due if no other event occurs first.
     #[must_use]
     pub fn next_wake(&self, settings: &Settings) -> Option<BootTime> {
-        let waiting = self.live().into_iter().flat_map(|live| &live.pending_replies);
-        let waiting = waiting.map(|waiting| waiting.deadline);
-        let gather = self.live().filter(|live| live.is_gathering()).and_then(|l| l.batch_window);
-        let timers = self.activation.mailbox.next_expiry(settings.mailbox_len).into_iter();
-        let gather = gather.map(|gather| gather.until);
-        waiting.chain(timers).chain(gather).chain(self.next_wait_probe()).min()
+        let waiting = self.live().and_then(|live| live.replies.next_deadline());
+        let batch = self.live().filter(|live| live.is_batching());
+        let batch = batch.and_then(|live| live.commit.batch_until());
+        let mailbox = self.activation.mailbox.next_expiry(settings.mailbox_len);
+        [waiting, batch, mailbox, self.next_wait_probe()].into_iter().flatten().min()
     }
 
     /// Returns when the next deadlock check is due: some time after a younger chain started to wait.
@@ -229,12 +172,13 @@ impl<T> Machine<T> {
 
 impl<T> Activation<T> {
     fn new() -> Self {
-        Self {
-            phase: Phase::Cold,
-            mailbox: Mailbox::new(),
-            leaving: None,
-            wanted: None,
-            live: None,
+        Self { lifecycle: Lifecycle::new(), mailbox: Mailbox::new(), live: None }
+    }
+
+    /// Ends the lease of the step if the claim is gone: the session's lease no longer covers this activation.
+    fn bound_lease(&self, step: &mut Step<'_, T>) {
+        if self.lifecycle.has_lost_claim() {
+            step.end_lease();
         }
     }
 
@@ -245,158 +189,41 @@ impl<T> Activation<T> {
             Input::Claimed(outcome) => self.claimed(outcome, step),
             Input::Loaded(Ok(loaded)) => self.loaded(loaded, step),
             Input::Loaded(Err(failure)) => self.load_failed(failure, step),
-            Input::Ran(ran) => self.ran(ran, step),
-            Input::WriteFinished(put) => self.stored(put, step),
-            Input::Reread(reread) => self.reread(reread, step),
-            Input::RecordVerified(reread) => self.proven(reread, step),
+            Input::Ran(ran) => self.if_live(|live| {
+                live.ran(ran, step);
+                None
+            }),
+            Input::WriteFinished(put) => self.if_live(|live| live.write_finished(put, step)),
+            Input::Reread(reread) => self.if_live(|live| live.reread(reread, step)),
+            Input::RecordVerified(reread) => {
+                self.if_live(|live| live.record_verified(reread, step));
+            }
             Input::Released => self.released(step),
-            Input::RevisionWanted(code) => self.want(code),
+            Input::RevisionWanted(code) => self.revision_wanted(code),
             Input::Probe => self.probe(step),
-            Input::Probed(code, probed) => self.probed(code, probed, step),
-            Input::OutboundStarted(age, to, caller) => self.departing(age, to, caller, step),
-            Input::OutboundFinished => self.returned(),
-            Input::WaitPathFound(departure, path) => self.followed(departure, &path, step),
-            Input::Delivered(to, number, delivered) => self.delivered(&to, number, delivered, step),
+            Input::Probed(code, probed) => self.if_live(|live| {
+                live.probed(code, probed, step);
+                None
+            }),
+            Input::OutboundStarted(age, to, caller) => {
+                self.outbound_started(age, to, caller, step);
+            }
+            Input::OutboundFinished => self.outbound_finished(),
+            Input::WaitPathFound(departure, path) => self.wait_path_found(departure, &path, step),
+            Input::Delivered(to, number, delivered) => self.if_live(|live| {
+                live.delivered(&to, number, delivered, step);
+                None
+            }),
             Input::Deactivate(reason) => self.deactivate(reason, step),
             Input::Wake => self.expire(step),
         }
     }
 
-    fn offer(&mut self, call: Call, caller: T, step: &mut Step<'_, T>) {
-        if let Some((code, why)) = self.turns_away() {
-            let answer = refuse(code, format!("{}: {why}", step.id()));
-            return step.answer(caller, answer);
-        }
-        let len_max = step.now().settings.mailbox_len;
-        if let Some(caller) = self.mailbox.offer(call, caller, step.now().time, len_max) {
-            step.answer(caller, mailbox_full(step.id(), len_max));
-        }
-    }
-
-    /// Answers the calls whose time has run out.
-    fn expire(&mut self, step: &mut Step<'_, T>) {
-        let len_max = step.now().settings.mailbox_len;
-        for (caller, expired) in self.mailbox.expire(step.now().time, len_max) {
-            let answer = match expired {
-                Expired::Full => mailbox_full(step.id(), len_max),
-                Expired::Deadline => too_late(step.id()),
-            };
-            step.answer(caller, answer);
-        }
-        self.probe_wait_path(step);
+    /// Applies an event that concerns a live activation. `act` returns the reason if the activation must end.
+    fn if_live(&mut self, act: impl FnOnce(&mut Live<T>) -> Option<Reason>) {
         if let Some(live) = &mut self.live {
-            live.batch_window = live.batch_window.filter(|gather| step.now().time < gather.until);
-            live.expire_waiting(step);
+            let reason = act(live);
+            self.lifecycle.close_for(reason);
         }
     }
-
-    /// Starts all work that can start now.
-    fn advance(&mut self, step: &mut Step<'_, T>) {
-        match self.phase {
-            Phase::Cold if !step.has_lease() => {
-                self.refuse_all(ErrorCode::RegistryUnavailable, LEASE_OVER, step);
-            }
-            Phase::Cold if !self.mailbox.is_empty() => {
-                self.phase = Phase::Claiming;
-                step.push(Action::Claim);
-            }
-            Phase::Live => {
-                self.begin_calls(step);
-                if let Some(reason) = self.leaving.filter(|_| self.mailbox.is_empty()) {
-                    self.phase = Phase::Closing(reason);
-                }
-            }
-            Phase::Cold | Phase::Claiming | Phase::Loading | Phase::Releasing(_) => return,
-            Phase::Closing(reason) => {
-                if let Some(live) = self.live.as_mut().filter(|_| reason.is_orderly()) {
-                    live.flush_bookkeeping(step.now());
-                }
-            }
-        }
-        if let Some(live) = &mut self.live {
-            if step.has_lease() {
-                live.release_held(step);
-                live.begin_deliveries(step);
-                live.begin_write(step);
-                live.begin_proof(step);
-            } else if let Phase::Closing(reason) = self.phase {
-                live.give_up(reason, step);
-            }
-        }
-        if let Phase::Closing(reason) = self.phase
-            && self.live.as_ref().is_none_or(|live| live.is_settled())
-        {
-            self.phase = Phase::Releasing(reason);
-            self.live = None;
-            step.push(Action::DropInstance);
-            step.push(Action::Release);
-        }
-    }
-
-    /// Answers every waiting call with the same error.
-    fn refuse_all(&mut self, code: ErrorCode, why: &str, step: &mut Step<'_, T>) {
-        if !self.mailbox.is_empty() {
-            self.refuse_all_with(&Error::new(code, format!("{}: {why}", step.id())), step);
-        }
-    }
-
-    fn refuse_all_with(&mut self, error: &Error, step: &mut Step<'_, T>) {
-        while let Some(queued) = self.mailbox.take() {
-            step.answer(queued.caller, Err(Box::new(error.clone())));
-        }
-    }
-}
-
-impl<T> Live<T> {
-    /// Whether no write is undecided and no answer is owed.
-    fn is_settled(&self) -> bool {
-        self.running.is_none()
-            && !self.upgrade.is_probing()
-            && self.pending_replies.is_empty()
-            && self.in_flight_write.is_none()
-            && !self.read_barrier.is_under_way()
-            && self.current.version == self.committed.version
-    }
-
-    /// Makes the current head a new version, to be published to subscribers with these events.
-    fn new_version(&mut self, events: Vec<effects::Event>, now: Now<'_>) {
-        self.current.version += 1;
-        if now.is_watched {
-            let (version, state) = (self.current.version, self.current.state.clone());
-            self.unpublished.push(Change { version, events, state });
-        }
-    }
-
-    /// Makes bookkeeping outside the state a separate version.
-    fn bump(&mut self, now: Now<'_>) {
-        self.new_version(Vec::new(), now);
-    }
-
-    fn is_gathering(&self) -> bool {
-        self.in_flight_write.is_none() && self.current.version != self.committed.version
-    }
-
-    fn time_ms(&self, now: Now<'_>) -> u64 {
-        let passed_ms = now.time.since(self.committed.loaded_at).as_millis() as u64;
-        self.committed.time_ms.saturating_add(passed_ms)
-    }
-}
-
-fn mailbox_full(id: &ObjectId, len_max: usize) -> Answer {
-    let text = format!("the mailbox of {id} is full: {len_max} calls are waiting");
-    refuse(ErrorCode::MailboxFull, text)
-        .map_err(|error| Box::new(error.with_retry_after(Duration::from_secs(1))))
-}
-
-/// Returns the answer to a call whose deadline passed before it started.
-fn too_late(id: &ObjectId) -> Answer {
-    refuse(
-        ErrorCode::DeadlineExceeded,
-        format!("the call to {id} was not executed: its deadline passed before it started"),
-    )
-}
-
-fn idempotency_cache(record: Option<&Record>) -> IdempotencyCache {
-    let empty = || Arc::from([]);
-    IdempotencyCache::from_record(record.map_or_else(empty, |record| Arc::clone(&record.answered)))
 }

@@ -1,88 +1,171 @@
-//! Processes the outcome of a write, according to the table "Write outcomes" in ARCHITECTURE.md.
+//! Commits of one object: the record that this owner read or committed last, and the write in progress.
 //!
-//! The activation owns the retries: an undecided write is sent again, byte for byte under the same condition, until
-//! it is decided. It cannot apply twice, because the first success changes the ETag.
+//! Invariants: at most one write is in progress. The committed record changes only when a write succeeds, or when
+//! another record is found in the store. Only this module and those below it can change either.
 
+mod outcome;
+pub(super) mod resolution;
+mod write;
+
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::outbox::Deliveries;
-use super::quarantine::Quarantine;
-use super::replies::unknown;
-use super::step::Step;
-use super::{
-    Activation, BatchWindow, Current, InFlightWrite, Live, Phase, committed_state,
-    idempotency_cache,
-};
-use crate::activation::Reason;
-use crate::activation::protocol::{Action, ReloadOutcome};
-use crate::activation::resolution::{Resolution, resolve};
-use crate::error::ErrorCode;
+use crate::activation::protocol::Now;
+use crate::clock::BootTime;
 use crate::limits::{GATHER_DIVISOR, GATHER_FROM, GATHER_MAX, RETRY_PAUSE_MAX, RETRY_PAUSE_MIN};
-use crate::store::record::{Record, Version};
-use crate::store::{ETag, PutOutcome};
+use crate::store::record::effects::DurableEffects;
+use crate::store::record::{Epoch, RecentWrites, Record, Version, Write};
+use crate::store::{Condition, ETag};
 
-impl<T> Activation<T> {
-    pub(super) fn stored(&mut self, put: PutOutcome, step: &mut Step<'_, T>) {
-        let Some(live) = &mut self.live else { return };
-        let Some(writing) = &mut live.in_flight_write else { return };
-        match put {
-            PutOutcome::Applied(etag) => live.committed(etag, step),
-            PutOutcome::PreconditionFailed => step.push(Action::Reread(Duration::ZERO)),
-            PutOutcome::Unknown(_) => step.push(Action::Resend(writing.next_pause())),
-            // An earlier attempt may still take effect: only a write that was sent once is known not to be executed.
-            PutOutcome::Rejected(_) | PutOutcome::Unavailable(_) if writing.attempts > 1 => {
-                step.push(Action::Resend(writing.next_pause()));
-            }
-            PutOutcome::Rejected(why) | PutOutcome::Unavailable(why) => {
-                let why = format!("the store rejected the write: {why}");
-                live.discard_uncommitted(ErrorCode::StoreUnavailable, &why, step);
-                self.close(Reason::StoreDenied);
-            }
-        }
+use super::read_barrier::Ticket;
+
+/// Committed record, and the write in progress.
+#[derive(Debug)]
+pub(super) struct Commit {
+    committed: Committed,
+    /// Epoch of this owner's commits: one above the epoch of the record that it loaded.
+    epoch: Epoch,
+    in_flight: Option<InFlightWrite>,
+    batch_window: Option<BatchWindow>,
+}
+
+/// Committed record, as far as this activation needs it.
+#[derive(Debug)]
+struct Committed {
+    version: Version,
+    epoch: Epoch,
+    etag: Option<ETag>,
+    recent: RecentWrites,
+    /// Consecutive failures stored in the record.
+    faults: u32,
+    effects: Option<Arc<DurableEffects>>,
+    /// Object's active time when it was loaded, and the clock time of the load.
+    time_ms: u64,
+    loaded_at: BootTime,
+}
+
+/// Write in progress.
+#[derive(Debug)]
+struct InFlightWrite {
+    began: BootTime,
+    write: Write,
+    epoch: Epoch,
+    condition: Condition,
+    recent: RecentWrites,
+    faults: u32,
+    effects: Option<Arc<DurableEffects>>,
+    attempts: u32,
+    /// Newest ticket that the success of this write proves: answers up to it were requested before the write started.
+    proves: Ticket,
+}
+
+/// Pause before the next write, in which the callers that were just answered may call again. Without it they would
+/// miss that write and wait for two.
+#[derive(Debug, Clone, Copy)]
+struct BatchWindow {
+    until: BootTime,
+    /// Number of waiting answers at which all callers that were answered have called again.
+    expected: usize,
+}
+
+impl Commit {
+    /// Returns the commits of an owner that has found this record, or none.
+    pub(super) fn loaded(found: Option<&(Record, ETag)>, now: Now<'_>) -> Self {
+        let committed = Committed::of(found, now);
+        let epoch = committed.epoch + 1;
+        Self { committed, epoch, in_flight: None, batch_window: None }
     }
 
-    pub(super) fn reread(&mut self, reread: ReloadOutcome, step: &mut Step<'_, T>) {
-        let Some(live) = &mut self.live else { return };
-        let Some(writing) = &mut live.in_flight_write else { return };
-        let found = match reread {
-            ReloadOutcome::Found(found) => found,
-            ReloadOutcome::Failed(_) => return step.push(Action::Reread(writing.next_pause())),
-            ReloadOutcome::Damaged(why) => {
-                live.fail_as_unknown(&format!("its record is damaged: {why}"), step);
-                return self.close(Reason::RecordDamaged);
-            }
-        };
-        let record = found.as_ref().map(|(record, _)| record);
-        match (resolve(writing.write, &writing.condition, record), found) {
-            (Resolution::Committed, Some((_, etag))) => live.committed(etag, step),
-            (Resolution::Committed, None) | (Resolution::Undecided, _) => {
-                step.push(Action::Resend(writing.next_pause()));
-            }
-            (Resolution::CommittedThenFenced, _) => {
-                live.committed_then_fenced(step);
-                self.close(Reason::Fenced);
-            }
-            (Resolution::CannotTell, _) => {
-                let why = "the record no longer shows it, because many later changes were made";
-                live.fail_as_unknown(why, step);
-                self.close(Reason::Fenced);
-            }
-            (Resolution::NotExecuted, found) => {
-                let why = "another owner changed the object concurrently";
-                live.discard_uncommitted(ErrorCode::CommitRefused, why, step);
-                if step.has_lease() {
-                    // This was a late write by a former owner. This node holds the claim, so it continues from that
-                    // record.
-                    live.reload(found.as_ref(), step);
-                } else {
-                    self.close(Reason::LeaseOver);
-                }
-            }
-        }
+    /// Continues from the record that was found.
+    fn reload(&mut self, found: Option<&(Record, ETag)>, now: Now<'_>) {
+        self.committed = Committed::of(found, now);
+        self.epoch = self.epoch.max(self.committed.epoch + 1);
     }
 
-    fn close(&mut self, reason: Reason) {
-        self.phase = Phase::Closing(reason);
+    /// Returns the committed version.
+    pub(super) fn version(&self) -> Version {
+        self.committed.version
+    }
+
+    /// Returns the epoch of the committed version, or of a newer version that this owner will commit.
+    pub(super) fn epoch_of(&self, version: Version) -> Epoch {
+        if version > self.committed.version { self.epoch } else { self.committed.epoch }
+    }
+
+    /// Whether this is the ETag of the committed record.
+    pub(super) fn is_at(&self, etag: Option<&ETag>) -> bool {
+        self.committed.etag.as_ref() == etag
+    }
+
+    /// Returns the committed effects.
+    pub(super) fn effects(&self) -> Option<&Arc<DurableEffects>> {
+        self.committed.effects.as_ref()
+    }
+
+    /// Returns the effects that the write in progress commits.
+    pub(super) fn effects_in_flight(&self) -> Option<&Arc<DurableEffects>> {
+        self.in_flight.as_ref()?.effects.as_ref()
+    }
+
+    /// Returns the larger failure count of the committed record and the write in progress.
+    pub(super) fn faults(&self) -> u32 {
+        let in_flight = self.in_flight.as_ref().map_or(0, |writing| writing.faults);
+        self.committed.faults.max(in_flight)
+    }
+
+    /// Returns the write in progress.
+    pub(super) fn in_flight(&self) -> Option<Write> {
+        self.in_flight.as_ref().map(|writing| writing.write)
+    }
+
+    /// Whether the store may still apply a write of this owner.
+    pub(super) fn is_writing(&self) -> bool {
+        self.in_flight.is_some()
+    }
+
+    /// Returns the newest version that is committed or being written.
+    pub(super) fn sent_version(&self) -> Version {
+        self.in_flight().map_or(self.committed.version, |write| write.version)
+    }
+
+    /// Returns the object's active time.
+    pub(super) fn time_ms(&self, now: Now<'_>) -> u64 {
+        let passed_ms = now.time.since(self.committed.loaded_at).as_millis() as u64;
+        self.committed.time_ms.saturating_add(passed_ms)
+    }
+
+    /// Returns when the next write starts at the latest, if it waits for more calls.
+    pub(super) fn batch_until(&self) -> Option<BootTime> {
+        self.batch_window.map(|window| window.until)
+    }
+
+    /// Ends the wait for more calls once its time has passed.
+    pub(super) fn expire_batch(&mut self, time: BootTime) {
+        self.batch_window = self.batch_window.filter(|window| time < window.until);
+    }
+
+    /// Lets the next write wait for the callers just answered, if this write took long.
+    fn open_batch(&mut self, began: BootTime, expected: usize, time: BootTime) {
+        let took = time.since(began);
+        let pause = (took / GATHER_DIVISOR).min(GATHER_MAX);
+        self.batch_window =
+            (took >= GATHER_FROM).then_some(BatchWindow { until: time + pause, expected });
+    }
+}
+
+impl Committed {
+    fn of(found: Option<&(Record, ETag)>, now: Now<'_>) -> Self {
+        let record = found.map(|(record, _)| record);
+        Self {
+            version: record.map_or(0, |record| record.version),
+            epoch: record.map_or(0, |record| record.epoch),
+            etag: found.map(|(_, etag)| etag.clone()),
+            recent: record.map(|record| record.recent.clone()).unwrap_or_default(),
+            faults: record.map_or(0, |record| record.faults),
+            effects: record.and_then(|record| record.effects.clone()),
+            time_ms: record.map_or(0, |record| record.time_ms),
+            loaded_at: now.time,
+        }
     }
 }
 
@@ -92,100 +175,5 @@ impl InFlightWrite {
         let doublings = self.attempts.saturating_sub(1).min(10);
         self.attempts = self.attempts.saturating_add(1);
         (RETRY_PAUSE_MIN * 2_u32.pow(doublings)).min(RETRY_PAUSE_MAX)
-    }
-}
-
-impl<T> Live<T> {
-    /// Records that the write is durable, and releases the answers that waited for it.
-    fn committed(&mut self, etag: ETag, step: &mut Step<'_, T>) {
-        let Some(writing) = self.in_flight_write.take() else { return };
-        self.committed.version = writing.write.version;
-        self.committed.epoch = writing.epoch;
-        self.committed.etag = Some(etag);
-        self.committed.recent = writing.recent;
-        self.committed.faults = writing.faults;
-        self.committed_effects(writing.effects, step);
-        self.read_barrier.done(writing.proves);
-        let before = self.pending_replies.len();
-        self.release_due(step);
-        let released = before - self.pending_replies.len();
-        step.push(Action::Committed(released));
-        let took = step.now().time.since(writing.began);
-        let pause = (took / GATHER_DIVISOR).min(GATHER_MAX);
-        self.batch_window = (took >= GATHER_FROM)
-            .then_some(BatchWindow { until: step.now().time + pause, expected: before });
-        if self.pending_replies.is_empty() {
-            self.pending_replies.shrink_to_fit();
-        }
-    }
-
-    /// The write succeeded, and another owner has committed after it: its changes are answered as done, all other
-    /// calls as not executed.
-    fn committed_then_fenced(&mut self, step: &mut Step<'_, T>) {
-        let committed = self.in_flight_write.as_ref().map_or(0, |writing| writing.write.version);
-        let is_done = |version: Version, is_change: bool| is_change && version <= committed;
-        for waiting in self.pending_replies.extract_if(.., |w| is_done(w.version, w.is_change)) {
-            step.answer(waiting.caller, waiting.answer);
-        }
-        self.discard_uncommitted(
-            ErrorCode::CommitRefused,
-            "another owner has taken over the object",
-            step,
-        );
-    }
-
-    /// The outcome of the write is unknown: its changes are answered as unknown, and everything after it as not
-    /// executed.
-    pub(super) fn fail_as_unknown(&mut self, why: &str, step: &mut Step<'_, T>) {
-        let id = step.id();
-        let sent = self.in_flight_write.as_ref().map_or(0, |writing| writing.write.version);
-        for waiting in self.pending_replies.extract_if(.., |w| w.is_change && w.version <= sent) {
-            step.answer(waiting.caller, unknown(id, why));
-        }
-        self.discard_uncommitted(ErrorCode::CommitRefused, why, step);
-    }
-
-    /// The write will never take effect: all changes that depended on it are discarded. Answers about changes that
-    /// were committed earlier, and that waited only for a proof, are sent.
-    pub(super) fn discard_uncommitted(
-        &mut self,
-        code: ErrorCode,
-        why: &str,
-        step: &mut Step<'_, T>,
-    ) {
-        let id = step.id();
-        for waiting in self.pending_replies.drain(..) {
-            if waiting.is_change && waiting.version <= self.committed.version {
-                step.answer(waiting.caller, waiting.answer);
-                continue;
-            }
-            let text = format!("the call to {id} was not executed: {why}");
-            step.refuse(waiting.caller, code, text);
-        }
-        if let Some(running) = &mut self.running {
-            running.is_stale = true;
-        }
-        self.in_flight_write = None;
-        self.unpublished.retain(|change| change.version <= self.committed.version);
-        self.upgrade.discard_uncommitted();
-        self.current.version = self.committed.version;
-        self.is_in_sync = false;
-        step.push(Action::DropInstance);
-    }
-
-    /// Continues from the record that was found.
-    pub(super) fn reload(&mut self, found: Option<&(Record, ETag)>, step: &mut Step<'_, T>) {
-        let record = found.map(|(record, _)| record);
-        self.idempotency = idempotency_cache(record);
-        self.committed = committed_state(found, step.now());
-        self.quarantine = Quarantine::new(&self.committed);
-        self.current = Current {
-            version: self.committed.version,
-            state: record.and_then(|record| record.state.clone()),
-            effects: self.committed.effects.clone(),
-        };
-        self.deliveries = Deliveries::default();
-        self.epoch = self.epoch.max(self.committed.epoch + 1);
-        self.announce_alarm(step);
     }
 }

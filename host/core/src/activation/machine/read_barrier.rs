@@ -4,20 +4,26 @@
 //! Each strict answer takes a ticket. A ticket is proven once the store is found to still hold the version that this
 //! owner committed last, at a time after the ticket was taken. The proof is a read of the record, or the success of a
 //! conditional write, that started after the ticket. One proof serves all earlier tickets.
+//!
+//! Invariant: only this module issues tickets, and only the commits can prove them from outside.
 
 use std::time::Duration;
 
+use super::live::Live;
 use super::step::Step;
-use super::{Activation, Live, PendingReply, Phase};
 use crate::activation::protocol::{Action, ReloadOutcome};
-use crate::activation::{Answer, Consistency, Reason};
-use crate::clock::BootTime;
+use crate::activation::{Consistency, Reason};
 use crate::error::ErrorCode;
 use crate::limits::{RETRY_PAUSE_MAX, RETRY_PAUSE_MIN};
-use crate::store::record::Version;
 
-/// Ticket number of an answer that needs a proof; numbers ascend.
-pub(super) type Ticket = u64;
+/// Ticket of an answer that needs a proof; tickets ascend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) struct Ticket(u64);
+
+impl Ticket {
+    /// Ticket of answers that need no proof.
+    pub(super) const NONE: Self = Self(0);
+}
 
 /// Issued and proven tickets.
 #[derive(Debug, Default)]
@@ -31,14 +37,27 @@ pub(super) struct ReadBarrier {
 }
 
 impl ReadBarrier {
+    /// Returns the ticket of an answer with this consistency.
+    pub(super) fn ticket(&mut self, consistency: Consistency) -> Ticket {
+        match consistency {
+            Consistency::Lease => Ticket::NONE,
+            Consistency::Strict => {
+                self.asked.0 += 1;
+                self.asked
+            }
+        }
+    }
+
+    /// Returns the newest ticket.
     pub(super) fn newest(&self) -> Ticket {
         self.asked
     }
 
-    pub(super) fn proven(&self) -> Ticket {
-        self.proven
+    pub(super) fn is_proven(&self, ticket: Ticket) -> bool {
+        ticket <= self.proven
     }
 
+    /// Whether the record is being read as proof.
     pub(super) fn is_under_way(&self) -> bool {
         self.under_way.is_some()
     }
@@ -61,75 +80,48 @@ impl ReadBarrier {
     }
 }
 
-impl<T> Activation<T> {
-    /// Compares a record that was read as proof with the committed version.
-    pub(super) fn proven(&mut self, reread: ReloadOutcome, step: &mut Step<'_, T>) {
-        let Some(live) = &mut self.live else { return };
-        let Some(ticket) = live.read_barrier.under_way.take() else { return };
+impl<T> Live<T> {
+    /// Starts a read of the record if an answer waits for a proof and no write is in progress.
+    pub(super) fn begin_proof(&mut self, step: &mut Step<'_, T>) {
+        let barrier = &mut self.read_barrier;
+        if barrier.asked == barrier.proven || barrier.is_under_way() || self.commit.is_writing() {
+            return;
+        }
+        if self.replies.needs_proof(barrier) {
+            barrier.under_way = Some(barrier.asked);
+            step.push(Action::VerifyRecord(barrier.pause()));
+        }
+    }
+
+    /// Compares a record that was read as proof with the committed one. Returns the reason if the activation must
+    /// end.
+    pub(super) fn record_verified(
+        &mut self,
+        reread: ReloadOutcome,
+        step: &mut Step<'_, T>,
+    ) -> Option<Reason> {
+        let barrier = &mut self.read_barrier;
+        let ticket = barrier.under_way.take()?;
         let found = match reread {
             ReloadOutcome::Found(found) => found,
             ReloadOutcome::Failed(_) => {
-                live.read_barrier.failures = live.read_barrier.failures.saturating_add(1);
-                return;
+                barrier.failures = barrier.failures.saturating_add(1);
+                return None;
             }
             ReloadOutcome::Damaged(why) => {
                 let why = format!("its record is damaged: {why}");
-                live.discard_uncommitted(ErrorCode::RecordDamaged, &why, step);
-                self.phase = Phase::Closing(Reason::RecordDamaged);
-                return;
+                self.discard_uncommitted(ErrorCode::RecordDamaged, &why, step);
+                return Some(Reason::RecordDamaged);
             }
         };
-        live.read_barrier.failures = 0;
-        if found.as_ref().map(|(_, etag)| etag) == live.committed.etag.as_ref() {
-            live.read_barrier.done(ticket);
-            return live.release_due(step);
+        barrier.failures = 0;
+        if self.commit.is_at(found.as_ref().map(|(_, etag)| etag)) {
+            barrier.done(ticket);
+            self.release_due(step);
+            return None;
         }
         let why = "the store has a version written by another owner";
-        live.discard_uncommitted(ErrorCode::CommitRefused, why, step);
-        if step.has_lease() {
-            live.reload(found.as_ref(), step);
-        } else {
-            self.phase = Phase::Closing(Reason::LeaseOver);
-        }
-    }
-}
-
-impl<T> Live<T> {
-    /// Queues the answer of a call that read `version` and changed nothing.
-    pub(super) fn read_reply(
-        &mut self,
-        caller: T,
-        version: Version,
-        answer: Answer,
-        deadline: BootTime,
-        consistency: Consistency,
-    ) -> PendingReply<T> {
-        let proof = match consistency {
-            Consistency::Lease => 0,
-            Consistency::Strict => {
-                self.read_barrier.asked += 1;
-                self.read_barrier.asked
-            }
-        };
-        PendingReply { caller, version, is_change: false, proof, answer, deadline }
-    }
-
-    /// Starts a read of the record if an answer waits for a proof and no write is in progress.
-    pub(super) fn begin_proof(&mut self, step: &mut Step<'_, T>) {
-        let proof = &mut self.read_barrier;
-        if proof.asked == proof.proven || proof.is_under_way() || self.in_flight_write.is_some() {
-            return;
-        }
-        if self.pending_replies.iter().any(|waiting| waiting.proof > proof.proven) {
-            proof.under_way = Some(proof.asked);
-            step.push(Action::VerifyRecord(proof.pause()));
-        }
-    }
-}
-
-impl<T> PendingReply<T> {
-    /// Whether the answer's commit and proof are complete. The lease is checked separately.
-    pub(super) fn is_due(&self, committed: Version, proven: Ticket) -> bool {
-        self.version <= committed && self.proof <= proven
+        self.discard_uncommitted(ErrorCode::CommitRefused, why, step);
+        self.continue_from(found.as_ref(), step)
     }
 }

@@ -1,136 +1,208 @@
-//! Outcome of a call that ran, and the answers that wait for a commit.
+//! Answers that this object owes: each waits for the commit of the version that its call has seen, and for the read
+//! barrier if it is strict.
+//!
+//! Invariants: an answer leaves at most once, and only this module sends those that waited. The lease is the last check
+//! before an answer is released.
 
-use bytes::Bytes;
-
+use super::commit::Commit;
+use super::read_barrier::{ReadBarrier, Ticket};
 use super::step::Step;
-use super::upgrade::Next;
-use super::{Activation, Current, LEASE_OVER, Live, PendingReply, Phase, RunningCall};
-use crate::activation::protocol::{Action, Now, RunOutcome};
-use crate::activation::{Answer, refuse};
-use crate::effects::Event;
-use crate::engine::{Fault, HandlerError, RestoreError};
+use crate::activation::{Answer, Consistency, Done, refuse};
+use crate::clock::BootTime;
 use crate::error::{Error, ErrorCode};
-use crate::events::frame::stand;
 use crate::id::ObjectId;
-use crate::store::record::State;
+use crate::store::record::Version;
 
-impl<T> Activation<T> {
-    pub(super) fn ran(&mut self, ran: RunOutcome, step: &mut Step<'_, T>) {
-        if !matches!(self.phase, Phase::Live | Phase::Closing(_)) {
-            return;
+/// Error text for calls that meet an expired lease.
+pub(super) const LEASE_OVER: &str = "this node cannot reach the registry, and its lease is over";
+const REPEAT: &str = "repeat the call with the same Idempotency-Key to get its result";
+
+/// Reply channel of a call, with the terms on which it is answered.
+#[derive(Debug)]
+pub(super) struct ReplyTo<T> {
+    pub(super) caller: T,
+    pub(super) consistency: Consistency,
+    /// Time at which the caller stops waiting.
+    pub(super) deadline: BootTime,
+}
+
+/// Answer of a call that has run, which waits until `version` is committed.
+#[derive(Debug)]
+pub(super) struct PendingReply<T> {
+    caller: T,
+    version: Version,
+    /// Whether the answer reports a change: by this call, or by an earlier call with the same key.
+    is_change: bool,
+    /// Ticket of the read barrier that the answer also needs.
+    proof: Ticket,
+    answer: Answer,
+    deadline: BootTime,
+}
+
+impl<T> PendingReply<T> {
+    /// Returns the answer of a call that created `version`.
+    pub(super) fn of_change(to: ReplyTo<T>, version: Version, done: Done) -> Self {
+        let ReplyTo { caller, deadline, .. } = to;
+        let (proof, answer) = (Ticket::NONE, Ok(done));
+        Self { caller, version, is_change: true, proof, answer, deadline }
+    }
+
+    /// Returns the answer of a call that read `version` and changed nothing.
+    pub(super) fn of_read(
+        to: ReplyTo<T>,
+        version: Version,
+        answer: Answer,
+        barrier: &mut ReadBarrier,
+    ) -> Self {
+        let ReplyTo { caller, consistency, deadline } = to;
+        let proof = barrier.ticket(consistency);
+        Self { caller, version, is_change: false, proof, answer, deadline }
+    }
+
+    /// Treats the answer like the change that it repeats, if it is a cached one: both have the same outcome.
+    pub(super) fn with_outcome_of_change(self) -> Self {
+        Self { is_change: is_repetition(&self.answer), ..self }
+    }
+
+    /// Whether the answer's commit and proof are complete. The lease is checked separately.
+    pub(super) fn is_due(&self, commit: &Commit, barrier: &ReadBarrier) -> bool {
+        self.version <= commit.version() && barrier.is_proven(self.proof)
+    }
+
+    /// Answers the caller. The lease is the last check before an answer leaves.
+    pub(super) fn release(self, step: &mut Step<'_, T>) {
+        if step.has_lease() { step.answer(self.caller, self.answer) } else { self.withhold(step) }
+    }
+
+    /// Reports to the caller that this node may no longer send the answer.
+    fn withhold(self, step: &mut Step<'_, T>) {
+        if self.is_change {
+            let text = "the change may have taken effect: the lease of this node expired before the reply could be \
+                        sent";
+            step.answer(self.caller, outcome_unknown(text));
+        } else {
+            step.refuse(self.caller, ErrorCode::RegistryUnavailable, LEASE_OVER);
         }
-        let Some(live) = &mut self.live else { return };
-        let Some(mut running) = live.running.take() else { return };
-        if running.is_stale {
-            let text = "another owner replaced the state that the call ran on";
-            let text = format!("the call to {} was not executed: {text}", step.id());
-            let answer = live.ended(refuse(ErrorCode::CommitRefused, text), step);
-            return step.answer(running.caller, answer);
-        }
-        let ran = match live.evaluate(&mut running, ran, step) {
-            Next::Take(ran) => ran,
-            Next::Again(run) => {
-                live.running = Some(running);
-                step.push(Action::DropInstance);
-                return step.push(Action::Run(run));
-            }
-        };
-        live.count(&ran, step);
-        let answer = match ran {
-            RunOutcome::Updated { reply, state, effects } => {
-                match live.apply_effects(effects.as_deref(), &running) {
-                    Ok(()) => {
-                        live.is_in_sync = true;
-                        let events = effects.map(|effects| effects.events);
-                        return live.changed(running, Some(state), reply, events, step.now());
-                    }
-                    Err(full) => {
-                        live.is_in_sync = false;
-                        refuse(
-                            ErrorCode::OutboxFull,
-                            format!("{} was not changed: {full}", step.id()),
-                        )
-                    }
-                }
-            }
-            RunOutcome::Queried { reply } => {
-                live.is_in_sync = true;
-                Ok(live.done(reply, live.current.version))
-            }
-            RunOutcome::Rejected { rejection, may_have_changed } => {
-                // Any changes by the handler before the rejection are reverted by restoring the host's snapshot.
-                live.is_in_sync &= !may_have_changed;
-                rejected(step.id(), rejection)
-            }
-            RunOutcome::Faulted(fault) => live.ended(faulted(step.id(), &fault, step.now()), step),
-            RunOutcome::Unreadable(error) => {
-                live.ended(unreadable(step.id(), &error, step.now()), step)
-            }
-            RunOutcome::NoCode(error) => Err(Box::new(error)),
-            RunOutcome::TimedOut => {
-                let text = format!("the deadline of the call to {} passed while it ran", step.id());
-                live.ended(refuse(ErrorCode::DeadlineExceeded, text), step)
-            }
-        };
-        let answer = live.alarm_ended(&running, answer, step);
-        let version = live.current.version;
-        let RunningCall { caller, deadline, consistency, .. } = running;
-        let seen = live.read_reply(caller, version, answer, deadline, consistency);
-        live.queue_reply(seen, step);
     }
 }
 
-impl<T> Live<T> {
-    /// Returns the object's current position for new subscribers.
-    pub(super) fn snapshot_event(&self, publish_state: bool) -> Bytes {
-        let Current { version, state, .. } = &self.current;
-        let shown = state.as_ref().filter(|_| publish_state).and_then(State::as_json);
-        stand(*version, shown, *version > 0 && state.is_none())
+/// All answers that are owed, in the order of their calls.
+#[derive(Debug)]
+pub(super) struct PendingReplies<T> {
+    waiting: Vec<PendingReply<T>>,
+}
+
+impl<T> PendingReplies<T> {
+    pub(super) fn new() -> Self {
+        Self { waiting: Vec::new() }
     }
 
-    /// Drops the instance, and with it the changes of the call.
-    fn ended(&mut self, answer: Answer, step: &mut Step<'_, T>) -> Answer {
-        self.is_in_sync = false;
-        step.push(Action::DropInstance);
-        answer
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
     }
 
-    /// Records that the call created a new version; its answer waits for the commit.
-    pub(super) fn changed(
-        &mut self,
-        running: RunningCall<T>,
-        state: Option<State>,
-        reply: Bytes,
-        events: Option<Vec<Event>>,
-        now: Now<'_>,
-    ) {
-        self.current.state = state;
-        self.new_version(events.unwrap_or_default(), now);
-        let version = self.current.version;
-        let reply = self.note(&running.meta, reply, now);
-        let done = self.done(reply, version);
-        if let Some(key) = running.key {
-            let time_ms = self.time_ms(now);
-            self.idempotency.remember(key, &done, time_ms);
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    pub(super) fn push(&mut self, reply: PendingReply<T>) {
+        self.waiting.push(reply);
+    }
+
+    /// Returns the memory of a burst once nothing is owed.
+    pub(super) fn shrink_if_empty(&mut self) {
+        if self.waiting.is_empty() {
+            self.waiting.shrink_to_fit();
         }
-        self.pending_replies.push(PendingReply {
-            caller: running.caller,
-            version,
-            is_change: true,
-            proof: 0,
-            answer: Ok(done),
-            deadline: running.deadline,
-        });
     }
 
-    /// Answers the callers whose deadline passes while they wait for a commit.
-    pub(super) fn expire_waiting(&mut self, step: &mut Step<'_, T>) {
-        let id = step.id();
-        if self.pending_replies.iter().all(|waiting| waiting.deadline > step.now().time) {
+    pub(super) fn next_deadline(&self) -> Option<BootTime> {
+        self.waiting.iter().map(|waiting| waiting.deadline).min()
+    }
+
+    /// Whether an answer waits for a proof that is not complete.
+    pub(super) fn needs_proof(&self, barrier: &ReadBarrier) -> bool {
+        self.waiting.iter().any(|waiting| !barrier.is_proven(waiting.proof))
+    }
+
+    /// Sends every answer that is due, but holds those to changes while the lease is over. Returns whether it holds
+    /// any.
+    pub(super) fn release_due(
+        &mut self,
+        commit: &Commit,
+        barrier: &ReadBarrier,
+        step: &mut Step<'_, T>,
+    ) -> bool {
+        let has_lease = step.has_lease();
+        let is_released = |waiting: &mut PendingReply<T>| {
+            waiting.is_due(commit, barrier) && (has_lease || !waiting.is_change)
+        };
+        for waiting in self.waiting.extract_if(.., is_released) {
+            waiting.release(step);
+        }
+        !has_lease && self.waiting.iter().any(|waiting| waiting.is_due(commit, barrier))
+    }
+
+    /// Withholds the answers to calls that saw only committed versions.
+    pub(super) fn withhold_committed(&mut self, commit: &Commit, step: &mut Step<'_, T>) {
+        let committed = commit.version();
+        for waiting in self.waiting.extract_if(.., |waiting| waiting.version <= committed) {
+            waiting.withhold(step);
+        }
+    }
+
+    /// Sends the answers to changes up to this version: they are committed, although another owner has followed.
+    pub(super) fn confirm_changes(&mut self, up_to: Version, step: &mut Step<'_, T>) {
+        for waiting in self.waiting.extract_if(.., |w| w.is_change && w.version <= up_to) {
+            step.answer(waiting.caller, waiting.answer);
+        }
+    }
+
+    /// Answers the changes up to this version as unknown.
+    pub(super) fn report_unknown(&mut self, up_to: Version, why: &str, step: &mut Step<'_, T>) {
+        for waiting in self.waiting.extract_if(.., |w| w.is_change && w.version <= up_to) {
+            step.answer(waiting.caller, unknown(step.id(), why));
+        }
+    }
+
+    /// Answers every call as not executed, except those whose change was committed earlier.
+    pub(super) fn fail_all(
+        &mut self,
+        commit: &Commit,
+        code: ErrorCode,
+        why: &str,
+        step: &mut Step<'_, T>,
+    ) {
+        for waiting in self.waiting.drain(..) {
+            if waiting.is_change && waiting.version <= commit.version() {
+                step.answer(waiting.caller, waiting.answer);
+            } else {
+                refuse_unexecuted(waiting.caller, code, why, step);
+            }
+        }
+    }
+
+    /// Rejects the calls that only read and wait for nothing but a proof.
+    pub(super) fn fail_unproven(
+        &mut self,
+        commit: &Commit,
+        code: ErrorCode,
+        why: &str,
+        step: &mut Step<'_, T>,
+    ) {
+        let committed = commit.version();
+        for waiting in self.waiting.extract_if(.., |w| !w.is_change && w.version <= committed) {
+            refuse_unexecuted(waiting.caller, code, why, step);
+        }
+    }
+
+    /// Answers the callers whose deadline passes while they wait.
+    pub(super) fn expire(&mut self, step: &mut Step<'_, T>) {
+        let (id, time) = (step.id(), step.now().time);
+        if self.waiting.iter().all(|waiting| waiting.deadline > time) {
             return;
         }
-        let time = step.now().time;
-        for waiting in self.pending_replies.extract_if(.., |waiting| waiting.deadline <= time) {
+        for waiting in self.waiting.extract_if(.., |waiting| waiting.deadline <= time) {
             let answer = if waiting.is_change {
                 unknown(id, "the store did not confirm the change in time")
             } else {
@@ -143,96 +215,24 @@ impl<T> Live<T> {
     }
 }
 
-impl<T> PendingReply<T> {
-    /// Returns the action that answers the caller. The lease is the last check before an answer leaves.
-    pub(super) fn released(self, now: Now<'_>) -> Action<T> {
-        if now.has_lease() { Action::Answer(self.caller, self.answer) } else { self.withheld() }
-    }
-
-    /// Returns the action for a caller whose answer this node may no longer send.
-    pub(super) fn withheld(self) -> Action<T> {
-        let answer = if self.is_change {
-            let text = "the change may have taken effect: the lease of this node expired before the reply could be \
-                        sent";
-            Err(Box::new(Error::new(ErrorCode::OutcomeUnknown, text).with_hint(REPEAT)))
-        } else {
-            refuse(ErrorCode::RegistryUnavailable, LEASE_OVER)
-        };
-        Action::Answer(self.caller, answer)
-    }
+/// Rejects a call as not executed, for this reason.
+pub(super) fn refuse_unexecuted<T>(caller: T, code: ErrorCode, why: &str, step: &mut Step<'_, T>) {
+    let text = format!("the call to {} was not executed: {why}", step.id());
+    step.refuse(caller, code, text);
 }
 
-const REPEAT: &str = "repeat the call with the same Idempotency-Key to get its result";
+fn unknown(id: &ObjectId, why: &str) -> Answer {
+    outcome_unknown(format!("the call to {id} may have taken effect: {why}"))
+}
 
-pub(super) fn unknown(id: &ObjectId, why: &str) -> Answer {
-    let text = format!("the call to {id} may have taken effect: {why}");
+fn outcome_unknown(text: impl Into<String>) -> Answer {
     Err(Box::new(Error::new(ErrorCode::OutcomeUnknown, text).with_hint(REPEAT)))
 }
 
-fn rejected(id: &ObjectId, rejection: HandlerError) -> Answer {
-    match rejection {
-        HandlerError::InvalidArgument(why) => {
-            let text = format!("the argument for {id} is not valid: {why}");
-            let hint = format!(
-                "list its handlers with their arguments: highlander types {}",
-                id.type_name()
-            );
-            Err(Box::new(Error::new(ErrorCode::InvalidArgument, text).with_hint(hint)))
-        }
-        HandlerError::UnknownHandler(why) => {
-            let hint = format!("list its handlers: highlander types {}", id.type_name());
-            Err(Box::new(Error::new(ErrorCode::UnknownHandler, why).with_hint(hint)))
-        }
-        HandlerError::NoQuery => {
-            let text = format!("the handler of {id} is an update, which cannot be called with GET");
-            let error = Error::new(ErrorCode::MethodNotAllowed, text);
-            Err(Box::new(error.with_hint("call it with POST and the argument as the body")))
-        }
-        HandlerError::Rejected(refusal) => {
-            let text = format!("{id} rejected the call: {}", refusal.message);
-            let error = Error::new(ErrorCode::ObjectRejected, text);
-            Err(Box::new(Error { rejection: Some(Box::new(refusal)), ..error }))
-        }
-    }
-}
-
-fn faulted(id: &ObjectId, fault: &Fault, now: Now<'_>) -> Answer {
-    let code = match fault {
-        Fault::Trapped(_) => ErrorCode::ObjectTrapped,
-        Fault::Cpu(_) => ErrorCode::CpuExceeded,
-        Fault::Memory(_) => ErrorCode::MemoryExceeded,
-        Fault::Stack => ErrorCode::StackExceeded,
-        Fault::HostCalls => ErrorCode::HostCallsExceeded,
-        Fault::StateTooLarge { .. } => ErrorCode::StateTooLarge,
-        Fault::Contract(_) => ErrorCode::ContractBroken,
-        Fault::Exhausted(_) => ErrorCode::NodeFull,
-    };
-    refuse(code, format!("{id} was not changed: {}", told(fault, now)))
-}
-
-/// Returns the text of a fault for the caller. The message of a trap goes only to the operator's log, because it may
-/// contain paths of the machine that compiled the component. On a developer's node the caller compiled it and
-/// receives the message.
-fn told(fault: &Fault, now: Now<'_>) -> String {
-    match fault {
-        Fault::Trapped(_) if !now.settings.shows_traps => {
-            "its code trapped; the node's log has the reason".to_owned()
-        }
-        fault => fault.to_string(),
-    }
-}
-
-fn unreadable(id: &ObjectId, error: &RestoreError, now: Now<'_>) -> Answer {
-    match error {
-        RestoreError::Fault(fault @ Fault::Exhausted(_)) => faulted(id, fault, now),
-        _ => {
-            let why = match error {
-                RestoreError::Fault(fault) => told(fault, now),
-                error => error.to_string(),
-            };
-            let text = format!("{id} cannot be used: {why}");
-            let hint = "deploy a component that can read this state; the state is intact";
-            Err(Box::new(Error::new(ErrorCode::StateUnreadable, text).with_hint(hint)))
-        }
+/// Whether an answer reports a change made by an earlier call with the same key.
+fn is_repetition(answer: &Answer) -> bool {
+    match answer {
+        Ok(done) => done.replayed,
+        Err(error) => error.code == ErrorCode::AnswerExpired,
     }
 }

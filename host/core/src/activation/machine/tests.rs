@@ -10,17 +10,20 @@ mod swap;
 
 use bytes::Bytes;
 
+use super::commit::resolution::{Resolution, resolve};
+use std::sync::Arc;
+use std::time::Duration;
+
 use super::*;
 use crate::activation::protocol::{LoadFailure, Loaded, ReloadOutcome, RunOutcome};
-use crate::activation::resolution::{Resolution, resolve};
-use crate::activation::{Consistency, IdempotencyKey, Operation, Precondition};
+use crate::activation::{Answer, Call, Consistency, IdempotencyKey, Operation, Precondition};
 use crate::call_context::Origin;
 use crate::caller::Caller;
 use crate::engine::{Fault, HandlerError};
-use crate::error::Effect;
-use crate::id::{Digest, NodeId};
+use crate::error::{Effect, Error, ErrorCode};
+use crate::id::{CodeId, Digest, NodeId};
 use crate::registry::Claimed;
-use crate::store::record::{JSON, RecentWrites, State, Write, WriteId};
+use crate::store::record::{JSON, RecentWrites, Record, State, Write, WriteId};
 use crate::store::{Condition, ETag, PutOutcome};
 
 fn id() -> ObjectId {
@@ -311,8 +314,8 @@ fn an_undecided_write_is_sent_again_until_it_is_decided() {
     assert_eq!(bench.outcomes(), [(1, Err(ErrorCode::OutcomeUnknown))]);
     bench.step(Input::WriteFinished(PutOutcome::PreconditionFailed));
     assert!(matches!(bench.action(), Action::Reread(_)));
-    let own = match &bench.machine.activation.live.as_ref().unwrap().in_flight_write {
-        Some(writing) => writing.write,
+    let own = match bench.machine.activation.live.as_ref().unwrap().commit.in_flight() {
+        Some(write) => write,
         None => panic!("the write is in progress"),
     };
     let record = Record { recent: RecentWrites::new(vec![own]), ..foreign(1, &[]) };

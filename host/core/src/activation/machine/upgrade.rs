@@ -4,21 +4,30 @@
 //! fails, nothing was changed, and the same call runs with the old code. If the old code succeeds, the object stays
 //! on it ("held back") until another revision is wanted. A call that fails with both is no evidence against the new
 //! code.
+//!
+//! Invariant: only this module and the one below it change the object's code.
+
+mod verdict;
 
 use std::time::Duration;
 
+use super::Activation;
+use super::calls::RunningCall;
+use super::live::Live;
 use super::step::Step;
-use super::{Activation, Live, Phase, RunningCall};
 use crate::activation::protocol::{Action, Probe, ProbeOutcome, Run, RunOutcome};
-use crate::engine::{Fault, HandlerError, RestoreError};
 use crate::id::CodeId;
+
+use verdict::{Verdict, classify};
 
 /// Time limit for a new revision to read a state when no caller waits for it.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Upgrade state of a live object.
-#[derive(Debug, Default)]
+/// Code of a live object, and its upgrade.
+#[derive(Debug)]
 pub(super) struct Upgrade {
+    /// Code that the object has adopted.
+    code: CodeId,
     /// Revision to try at the next call.
     wanted: Option<CodeId>,
     /// Revision that was tried and failed.
@@ -50,15 +59,6 @@ pub(super) enum Attempt {
     },
 }
 
-/// Evidence of one run about its code.
-enum Verdict {
-    Works,
-    Fails(String),
-    /// The code was not available.
-    Missing,
-    Nothing,
-}
-
 /// Next step after a run.
 #[expect(clippy::large_enum_variant, reason = "it is destructured immediately")]
 pub(super) enum Next {
@@ -69,46 +69,37 @@ pub(super) enum Next {
 }
 
 impl<T> Activation<T> {
-    /// Records that another revision is wanted for the object.
-    pub(super) fn want(&mut self, code: CodeId) {
-        match (self.phase, &mut self.live) {
-            (Phase::Live, Some(live)) => live.want(code),
-            // Applied once the record is loaded.
-            (Phase::Claiming | Phase::Loading, _) => self.wanted = Some(code),
-            _ => {}
-        }
-    }
-
     /// Probes the wanted code without a call, if the object is idle.
     pub(super) fn probe(&mut self, step: &mut Step<'_, T>) {
-        if self.phase != Phase::Live || !step.has_lease() {
+        if !self.lifecycle.is_live() || !step.has_lease() {
             return;
         }
         let Some(live) = &mut self.live else { return };
-        let is_free = live.running.is_none() && live.upgrade.probing.is_none();
+        let is_free = !live.execution.is_running() && !live.upgrade.is_probing();
         if let Some(code) = live.upgrade.unproven().filter(|_| is_free) {
             live.upgrade.probing = Some(IsStale(false));
-            let state = live.current.state.clone();
-            step.push(Action::Probe(Probe {
-                code,
-                state,
-                deadline: step.now().time + PROBE_TIMEOUT,
-            }));
+            let state = live.current.state().cloned();
+            let deadline = step.now().time + PROBE_TIMEOUT;
+            step.push(Action::Probe(Probe { code, state, deadline }));
         }
     }
+}
 
+impl<T> Live<T> {
+    /// Processes the result of a probe.
     pub(super) fn probed(&mut self, code: CodeId, probed: ProbeOutcome, step: &mut Step<'_, T>) {
-        let Some(live) = &mut self.live else { return };
-        let Some(IsStale(is_stale)) = live.upgrade.probing.take() else { return };
+        let Some(IsStale(is_stale)) = self.upgrade.probing.take() else { return };
         match probed {
             ProbeOutcome::Reads { is_kept } => {
-                // The state that was read may have been discarded since.
-                live.is_in_sync = if is_kept { !is_stale } else { live.is_in_sync };
-                live.upgrade.reads = Some(code.revision);
+                if is_kept {
+                    // The state that was read may have been discarded since.
+                    self.execution.instance_replaced(!is_stale);
+                }
+                self.upgrade.reads = Some(code.revision);
                 step.push(Action::RevisionAccepted(code));
             }
             ProbeOutcome::Failed(failure) => match classify(&failure) {
-                Verdict::Fails(why) => live.hold_back(code, why, step),
+                Verdict::Fails(why) => self.upgrade.pin(code, why, step),
                 Verdict::Works | Verdict::Missing | Verdict::Nothing => {}
             },
         }
@@ -116,37 +107,41 @@ impl<T> Activation<T> {
 }
 
 impl Upgrade {
-    /// Returns the upgrade state of an object loaded with the code `present`, if `wanted` is the current revision.
-    pub(super) fn new(present: &mut CodeId, wanted: CodeId) -> Self {
-        let mut swap = Self::default();
-        swap.want(present, wanted);
-        swap
+    /// Returns the upgrade state of an object loaded with this code, if `wanted` is the current revision.
+    pub(super) fn loaded(code: CodeId, wanted: CodeId) -> Self {
+        let mut upgrade = Self { code, wanted: None, pinned: None, probing: None, reads: None };
+        upgrade.want(wanted);
+        upgrade
     }
 
-    fn want(&mut self, present: &mut CodeId, wanted: CodeId) {
+    /// Records that this revision is wanted.
+    pub(super) fn want(&mut self, wanted: CodeId) {
         self.wanted = None;
-        if wanted.component == present.component {
+        if wanted.component == self.code.component {
             // The same component under another revision number: no trial is needed.
-            *present = wanted;
+            self.code = wanted;
         } else if self.pinned != Some(wanted.revision) {
             self.wanted = Some(wanted);
         }
     }
 
-    /// Returns the wanted revision if it is not known whether it reads the state.
-    fn unproven(&self) -> Option<CodeId> {
-        self.wanted.clone().filter(|wanted| self.reads != Some(wanted.revision))
+    /// Returns the code that the object has adopted.
+    pub(super) fn code(&self) -> &CodeId {
+        &self.code
     }
 
-    /// Returns the wanted revision if it is known to read the state.
-    pub(super) fn proven(&self) -> Option<&CodeId> {
-        self.wanted.as_ref().filter(|wanted| self.reads == Some(wanted.revision))
+    /// Returns the code that the next call runs, as far as it is known to read the state.
+    pub(super) fn next_code(&self) -> &CodeId {
+        let proven = self.wanted.as_ref().filter(|wanted| self.reads == Some(wanted.revision));
+        proven.unwrap_or(&self.code)
     }
 
-    pub(super) fn wanted(&self) -> Option<&CodeId> {
-        self.wanted.as_ref()
+    /// Whether a revision is wanted that the object has not run yet.
+    pub(super) fn is_pending(&self) -> bool {
+        self.wanted.is_some()
     }
 
+    /// Whether a revision is being probed without a call.
     pub(super) fn is_probing(&self) -> bool {
         self.probing.is_some()
     }
@@ -163,22 +158,16 @@ impl Upgrade {
         }
         self.reads = None;
     }
-}
-
-impl<T> Live<T> {
-    fn want(&mut self, code: CodeId) {
-        self.upgrade.want(&mut self.code, code);
-    }
 
     /// Selects the code for the next call, and keeps a copy of the call in case it must run again.
     pub(super) fn attempt(&self, run: &mut Run) -> Attempt {
-        let Some(wanted) = self.upgrade.wanted() else { return Attempt::Settled };
+        let Some(wanted) = &self.wanted else { return Attempt::Settled };
         run.code = wanted.clone();
         Attempt::New(Box::new(run.clone()))
     }
 
     /// Evaluates a run as evidence about its code, and decides whether the call runs again.
-    pub(super) fn evaluate(
+    pub(super) fn evaluate<T>(
         &mut self,
         running: &mut RunningCall<T>,
         ran: RunOutcome,
@@ -200,7 +189,7 @@ impl<T> Live<T> {
             Attempt::Old { tried, first, why } => match classify(&ran) {
                 Verdict::Works => {
                     if let Some(why) = why {
-                        self.hold_back(tried, why, step);
+                        self.pin(tried, why, step);
                     }
                     Next::Take(ran)
                 }
@@ -211,8 +200,8 @@ impl<T> Live<T> {
     }
 
     /// Runs the call again with the object's current code.
-    fn again(
-        &mut self,
+    fn again<T>(
+        &self,
         running: &mut RunningCall<T>,
         run: Run,
         first: RunOutcome,
@@ -220,48 +209,31 @@ impl<T> Live<T> {
     ) -> Next {
         let tried = run.code.clone();
         running.attempt = Attempt::Old { tried, first: Box::new(first), why };
-        self.is_in_sync = false;
         Next::Again(Run { code: self.code.clone(), is_in_sync: false, ..run })
     }
 
-    fn adopt(&mut self, code: CodeId, step: &mut Step<'_, T>) {
-        if self.upgrade.wanted.as_ref() == Some(&code) {
-            self.upgrade.wanted = None;
-        }
-        self.upgrade.pinned = None;
+    /// Returns the wanted revision if it is not known whether it reads the state.
+    fn unproven(&self) -> Option<CodeId> {
+        self.wanted.clone().filter(|wanted| self.reads != Some(wanted.revision))
+    }
+
+    fn adopt<T>(&mut self, code: CodeId, step: &mut Step<'_, T>) {
+        self.no_longer_wanted(&code);
+        self.pinned = None;
         self.code = code.clone();
         step.push(Action::RevisionAccepted(code));
     }
 
-    fn hold_back(&mut self, code: CodeId, why: String, step: &mut Step<'_, T>) {
-        if self.upgrade.wanted.as_ref() == Some(&code) {
-            self.upgrade.wanted = None;
-        }
-        self.upgrade.pinned = Some(code.revision);
+    /// Keeps the object on its own code, because this code failed where its own did not.
+    fn pin<T>(&mut self, code: CodeId, why: String, step: &mut Step<'_, T>) {
+        self.no_longer_wanted(&code);
+        self.pinned = Some(code.revision);
         step.push(Action::RevisionPinned(code, why));
     }
-}
 
-fn classify(ran: &RunOutcome) -> Verdict {
-    match ran {
-        RunOutcome::Updated { .. } | RunOutcome::Queried { .. } => Verdict::Works,
-        // A missing handler, or one of the wrong kind, is rejected before the code runs.
-        RunOutcome::Rejected {
-            rejection: HandlerError::UnknownHandler(_) | HandlerError::NoQuery,
-            ..
-        } => Verdict::Nothing,
-        RunOutcome::Rejected { .. } => Verdict::Works,
-        RunOutcome::Faulted(Fault::Exhausted(_))
-        | RunOutcome::Unreadable(RestoreError::Fault(Fault::Exhausted(_)))
-        | RunOutcome::TimedOut => Verdict::Nothing,
-        // The trap message goes only to the operator's log: it may contain paths of the machine that compiled the
-        // component.
-        RunOutcome::Faulted(Fault::Trapped(_))
-        | RunOutcome::Unreadable(RestoreError::Fault(Fault::Trapped(_))) => {
-            Verdict::Fails("its code trapped".to_owned())
+    fn no_longer_wanted(&mut self, code: &CodeId) {
+        if self.wanted.as_ref() == Some(code) {
+            self.wanted = None;
         }
-        RunOutcome::Faulted(fault) => Verdict::Fails(fault.to_string()),
-        RunOutcome::Unreadable(error) => Verdict::Fails(error.to_string()),
-        RunOutcome::NoCode(_) => Verdict::Missing,
     }
 }

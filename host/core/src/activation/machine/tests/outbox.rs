@@ -100,7 +100,7 @@ impl Bench {
     /// Returns the newest version, committed or not.
     #[track_caller]
     fn version(&self) -> Version {
-        self.machine.activation.live.as_ref().expect("a live object").current.version
+        self.machine.activation.live.as_ref().expect("a live object").current.version()
     }
 
     fn woken(&mut self) -> WakeResult {

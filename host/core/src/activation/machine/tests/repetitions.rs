@@ -37,7 +37,7 @@ fn a_repetition_is_not_executed_only_if_its_change_will_never_be() {
 fn a_repetition_is_done_where_its_change_was_committed_and_another_owner_went_on() {
     let mut bench = repeated(1000);
     let live = bench.machine.activation.live.as_ref().unwrap();
-    let own = live.in_flight_write.as_ref().expect("the write is in progress").write;
+    let own = live.commit.in_flight().expect("the write is in progress");
     bench.step(Input::WriteFinished(PutOutcome::PreconditionFailed));
     let next = Write { version: 2, id: write_id(99) };
     let record = Record { recent: RecentWrites::new(vec![own, next]), ..foreign(2, &[]) };

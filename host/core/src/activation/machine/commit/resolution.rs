@@ -9,7 +9,7 @@ use crate::store::record::{Record, Write};
 
 /// Outcome of a write that the store rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Resolution {
+pub(in crate::activation::machine) enum Resolution {
     /// An earlier attempt succeeded, and it is the newest write.
     Committed,
     /// The write succeeded, and another owner has committed after it.
@@ -23,8 +23,11 @@ pub enum Resolution {
 }
 
 /// Compares the write `mine`, sent under `condition`, with the record found after the store rejected it.
-#[must_use]
-pub fn resolve(mine: Write, condition: &Condition, found: Option<&Record>) -> Resolution {
+pub(in crate::activation::machine) fn resolve(
+    mine: Write,
+    condition: &Condition,
+    found: Option<&Record>,
+) -> Resolution {
     let Some(record) = found else {
         return match condition {
             // The blob existed when the write was rejected and is gone now. The condition holds again, and an attempt
@@ -49,7 +52,6 @@ pub fn resolve(mine: Write, condition: &Condition, found: Option<&Record>) -> Re
 }
 
 /// Returns the precondition of an owner's next write, if `etag` is the ETag of the last record it read or wrote.
-#[must_use]
-pub fn condition(etag: Option<&ETag>) -> Condition {
+pub(super) fn condition(etag: Option<&ETag>) -> Condition {
     etag.cloned().map_or(Condition::Absent, Condition::Matches)
 }

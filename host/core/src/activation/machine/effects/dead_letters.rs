@@ -1,48 +1,36 @@
-//! Operator actions on dead letters and failed alarms, and removal of alarms with their object.
+//! Operator actions on dead letters and failed alarms.
 
 use bytes::Bytes;
 
-use super::step::Step;
-use super::{Live, RunningCall};
-use crate::activation::effects::edit;
+use crate::activation::machine::calls::RunningCall;
+use crate::activation::machine::live::Live;
+use crate::activation::machine::step::Step;
 use crate::activation::{Answer, Operation, refuse};
 use crate::error::{Error, ErrorCode};
 use crate::id::ObjectId;
 use crate::store::record::effects::DurableEffects;
 
 impl<T> Live<T> {
-    /// Removes all alarms of a deleted object, including failed ones: they would recreate it.
-    pub(super) fn cancel_alarms(&mut self) {
-        let is_there = |known: &DurableEffects| known.alarms.is_some() || !known.failed.is_empty();
-        if self.effects().is_some_and(is_there) {
-            let effects = edit(&mut self.current.effects);
-            effects.alarms = None;
-            effects.failed.clear();
-        }
-    }
-
     /// Applies `operation` to dead letters or failed alarms.
-    pub(super) fn change_given_up(
+    pub(in crate::activation::machine) fn change_given_up(
         &mut self,
         operation: &Operation,
         running: RunningCall<T>,
         step: &mut Step<'_, T>,
     ) {
-        let id = step.id();
-        let mut effects = self.effects().cloned().unwrap_or_default();
-        let version = self.current.version;
-        let answer = match changed(&mut effects, id, operation) {
+        let mut effects = self.effects.newest().cloned().unwrap_or_default();
+        let version = self.current.version();
+        let answer = match changed(&mut effects, step.id(), operation) {
             Ok(0) => Ok(self.done(Bytes::from_static(b"0"), version)),
             Ok(count) => {
-                self.current.effects = Some(effects.into());
-                let (state, reply) = (self.current.state.clone(), Bytes::from(count.to_string()));
-                return self.changed(running, state, reply, None, step.now());
+                self.effects.newest = Some(effects.into());
+                let (state, reply) =
+                    (self.current.state().cloned(), Bytes::from(count.to_string()));
+                return self.changed(running, state, reply, None, step);
             }
             Err(answer) => answer,
         };
-        let RunningCall { caller, deadline, consistency, .. } = running;
-        let seen = self.read_reply(caller, version, answer, deadline, consistency);
-        self.queue_reply(seen, step);
+        self.reply_read(running.reply_to, version, answer, step);
     }
 }
 

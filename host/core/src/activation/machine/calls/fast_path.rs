@@ -3,8 +3,8 @@
 
 use bytes::Bytes;
 
-use super::Live;
 use crate::activation::idempotency::Lookup;
+use crate::activation::machine::live::Live;
 use crate::activation::protocol::Now;
 use crate::activation::{Answer, Call, Done, IdempotencyKey, Operation, Precondition, refuse};
 use crate::error::ErrorCode;
@@ -22,33 +22,33 @@ impl<T> Live<T> {
         if let Some(known) = self.known_answer(id, call.key.as_ref()) {
             return Some(known);
         }
-        let version = self.current.version;
+        let version = self.current.version();
         if let Some(answer) = self.precondition_failure(id, &call.precondition) {
             return Some((version, answer));
         }
         let answer = match &call.operation {
-            Operation::Handle { .. } if self.has_received(call) => {
+            Operation::Handle { .. } if self.effects.has_received(call) => {
                 let done = self.done(Bytes::from_static(b"null"), version);
                 Ok(Done { replayed: true, ..done })
             }
             Operation::Handle { .. } | Operation::Query { .. } if self.is_quarantined(now) => {
                 self.quarantined(id, now)
             }
-            Operation::Wake if self.is_alarm_due(now) => {
+            Operation::Wake if self.effects.is_alarm_due(now) => {
                 if !self.is_quarantined(now) {
                     return None;
                 }
                 self.quarantined(id, now)
             }
-            Operation::Wake => Ok(self.done(self.wake_reply(None), version)),
-            Operation::ShowEffects => Ok(self.done(self.effects_reply(), version)),
+            Operation::Wake => Ok(self.done(self.effects.wake_reply(None, &self.commit), version)),
+            Operation::ShowEffects => Ok(self.done(self.effects.view(), version)),
             Operation::Watch { publish_state } => {
-                Ok(self.done(self.snapshot_event(*publish_state), version))
+                Ok(self.done(self.current.snapshot_event(*publish_state), version))
             }
-            Operation::Resume if !self.has_failed() => {
+            Operation::Resume if self.quarantine.faults() == 0 => {
                 Ok(self.done(Bytes::from_static(b"false"), version))
             }
-            Operation::Delete if self.current.state.is_none() => {
+            Operation::Delete if self.current.state().is_none() => {
                 let text = format!("{id} does not exist, so there is nothing to delete");
                 refuse(ErrorCode::ObjectNotFound, text)
             }
@@ -82,21 +82,21 @@ impl<T> Live<T> {
                     "the idempotency key {} was used for another call to {id}; use a new one",
                     key.key
                 );
-                Some((self.current.version, refuse(ErrorCode::IdempotencyKeyReused, text)))
+                Some((self.current.version(), refuse(ErrorCode::IdempotencyKeyReused, text)))
             }
         }
     }
 
     fn precondition_failure(&self, id: &ObjectId, precondition: &Precondition) -> Option<Answer> {
-        let version = self.current.version;
+        let version = self.current.version();
         let text = match precondition {
             Precondition::Version(expected) if *expected != version => {
                 format!("{id} is at version {version}, not at {expected}")
             }
-            Precondition::Present if self.current.state.is_none() => {
+            Precondition::Present if self.current.state().is_none() => {
                 format!("{id} does not exist, at version {version}")
             }
-            Precondition::Absent | Precondition::AbsentAt(_) if self.current.state.is_some() => {
+            Precondition::Absent | Precondition::AbsentAt(_) if self.current.state().is_some() => {
                 format!("{id} already exists, at version {version}")
             }
             Precondition::OneOf(expected) | Precondition::AbsentAt(expected)
@@ -109,13 +109,5 @@ impl<T> Live<T> {
             _ => return None,
         };
         Some(refuse(ErrorCode::VersionMismatch, text))
-    }
-}
-
-/// Whether an answer reports a change made by an earlier call with the same key.
-pub(super) fn is_repetition(answer: &Answer) -> bool {
-    match answer {
-        Ok(done) => done.replayed,
-        Err(error) => error.code == ErrorCode::AnswerExpired,
     }
 }
