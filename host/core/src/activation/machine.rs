@@ -1,16 +1,21 @@
 //! Activation as a pure state machine: (state, event, now) → (state, actions).
 //!
-//! It decides when to claim, load, run, write, answer and release; the node performs these actions. It has no I/O,
-//! clock or randomness; the caller passes their results in with events and [`Now`].
+//! It decides when to claim, load, run, write, answer and release; the driver of the node performs these actions. It
+//! has no I/O, clock or randomness; the caller passes their results in with events and [`Now`].
+//!
+//! The files are layers. From the bottom: [`step`]; one file for each concern, whose struct keeps its fields to itself
+//! ([`commit`], [`effects`], [`read_barrier`] and so on); [`live`], which composes them; [`activation`], which passes
+//! each event on. Decisions that need several concerns are below the concern whose fields they change, as in
+//! `commit/outcome.rs`.
 //!
 //! Invariants: one call runs at a time (O1), nothing leaves before the commit it depends on (S5), outcomes are
 //! definite or reported as unknown (S6), keyed calls take effect once (S7), and failed calls leave no trace (S8). A
 //! claim is released only when no write is undecided and no answer is owed.
 
+mod activation;
 mod calls;
 mod commit;
 mod current;
-mod deadlock;
 mod effects;
 mod lease;
 mod lifecycle;
@@ -26,12 +31,10 @@ mod step;
 mod tests;
 mod upgrade;
 
-use lifecycle::Lifecycle;
+use activation::Activation;
 use live::Live;
 use step::Step;
 
-use super::Reason;
-use super::mailbox::Mailbox;
 use super::protocol::{Action, Input, Now, Settings};
 use crate::clock::BootTime;
 use crate::id::ObjectId;
@@ -63,15 +66,6 @@ pub struct ObjectStatus {
 pub struct Machine<T> {
     id: ObjectId,
     activation: Activation<T>,
-}
-
-/// State of a machine: everything but the object's id, which each [`Step`] lends.
-#[derive(Debug)]
-struct Activation<T> {
-    lifecycle: Lifecycle,
-    mailbox: Mailbox<T>,
-    /// Present in the phases in which calls are served, or those in progress are ended.
-    live: Option<Box<Live<T>>>,
 }
 
 impl<T> Machine<T> {
@@ -167,63 +161,5 @@ impl<T> Machine<T> {
 
     fn live(&self) -> Option<&Live<T>> {
         self.activation.live.as_deref()
-    }
-}
-
-impl<T> Activation<T> {
-    fn new() -> Self {
-        Self { lifecycle: Lifecycle::new(), mailbox: Mailbox::new(), live: None }
-    }
-
-    /// Ends the lease of the step if the claim is gone: the session's lease no longer covers this activation.
-    fn bound_lease(&self, step: &mut Step<'_, T>) {
-        if self.lifecycle.has_lost_claim() {
-            step.end_lease();
-        }
-    }
-
-    /// Processes the event alone; [`Self::advance`] then starts what has become possible.
-    fn process(&mut self, event: Input<T>, step: &mut Step<'_, T>) {
-        match event {
-            Input::Call(call, caller) => self.offer(call, caller, step),
-            Input::Claimed(outcome) => self.claimed(outcome, step),
-            Input::Loaded(Ok(loaded)) => self.loaded(loaded, step),
-            Input::Loaded(Err(failure)) => self.load_failed(failure, step),
-            Input::Ran(ran) => self.if_live(|live| {
-                live.ran(ran, step);
-                None
-            }),
-            Input::WriteFinished(put) => self.if_live(|live| live.write_finished(put, step)),
-            Input::Reread(reread) => self.if_live(|live| live.reread(reread, step)),
-            Input::RecordVerified(reread) => {
-                self.if_live(|live| live.record_verified(reread, step));
-            }
-            Input::Released => self.released(step),
-            Input::RevisionWanted(code) => self.revision_wanted(code),
-            Input::Probe => self.probe(step),
-            Input::Probed(code, probed) => self.if_live(|live| {
-                live.probed(code, probed, step);
-                None
-            }),
-            Input::OutboundStarted(age, to, caller) => {
-                self.outbound_started(age, to, caller, step);
-            }
-            Input::OutboundFinished => self.outbound_finished(),
-            Input::WaitPathFound(departure, path) => self.wait_path_found(departure, &path, step),
-            Input::Delivered(to, number, delivered) => self.if_live(|live| {
-                live.delivered(&to, number, delivered, step);
-                None
-            }),
-            Input::Deactivate(reason) => self.deactivate(reason, step),
-            Input::Wake => self.expire(step),
-        }
-    }
-
-    /// Applies an event that concerns a live activation. `act` returns the reason if the activation must end.
-    fn if_live(&mut self, act: impl FnOnce(&mut Live<T>) -> Option<Reason>) {
-        if let Some(live) = &mut self.live {
-            let reason = act(live);
-            self.lifecycle.close_for(reason);
-        }
     }
 }

@@ -7,20 +7,15 @@ mod begin;
 mod errors;
 mod fast_path;
 mod outcome;
+mod queue;
 
-use super::Activation;
 use super::effects::CallMeta;
 use super::outbound::Outbound;
-use super::replies::{LEASE_OVER, ReplyTo};
+use super::replies::ReplyTo;
 use super::step::Step;
 use super::upgrade::Attempt;
-use crate::activation::mailbox::Expired;
+use crate::activation::IdempotencyKey;
 use crate::activation::protocol::Action;
-use crate::activation::{Call, IdempotencyKey};
-use crate::error::{Error, ErrorCode};
-use crate::limits::AWAITING_COMMIT_MAX;
-
-use errors::{mailbox_full, too_late};
 
 /// Running call, and the instance that it runs in.
 #[derive(Debug)]
@@ -38,7 +33,7 @@ pub(super) struct RunningCall<T> {
     /// Whether the state it runs on was never committed.
     is_stale: bool,
     /// Code that it runs with.
-    pub(super) attempt: Attempt,
+    attempt: Attempt,
     /// Bookkeeping to record if the call changes the object.
     meta: CallMeta,
     /// Whether the call waits for another object, and the age of its chain once it has called one.
@@ -87,64 +82,13 @@ impl<T> Execution<T> {
     }
 }
 
-impl<T> Activation<T> {
-    /// Accepts a call, or rejects it if the object moves to another node or its mailbox is full.
-    pub(super) fn offer(&mut self, call: Call, caller: T, step: &mut Step<'_, T>) {
-        if let Some((code, why)) = self.lifecycle.rejects_calls() {
-            return step.refuse(caller, code, format!("{}: {why}", step.id()));
-        }
-        let now = step.now();
-        let len_max = now.settings.mailbox_len;
-        if let Some(caller) = self.mailbox.offer(call, caller, now.time, len_max) {
-            step.answer(caller, mailbox_full(step.id(), len_max));
-        }
-    }
-
-    /// Answers the calls whose time has run out.
-    pub(super) fn expire(&mut self, step: &mut Step<'_, T>) {
-        let now = step.now();
-        let len_max = now.settings.mailbox_len;
-        for (caller, expired) in self.mailbox.expire(now.time, len_max) {
-            let answer = match expired {
-                Expired::Full => mailbox_full(step.id(), len_max),
-                Expired::Deadline => too_late(step.id()),
-            };
-            step.answer(caller, answer);
-        }
-        self.probe_wait_path(step);
-        if let Some(live) = &mut self.live {
-            live.commit.expire_batch(now.time);
-            live.replies.expire(step);
-        }
-    }
-
-    /// Runs the next call, and answers calls before it that need no run.
-    pub(super) fn begin_calls(&mut self, step: &mut Step<'_, T>) {
-        // Frozen: this node may still hold its claims, and the next heartbeat will show whether it does.
-        if !step.has_lease() {
-            return self.refuse_all(ErrorCode::RegistryUnavailable, LEASE_OVER, step);
-        }
-        let Some(live) = &mut self.live else { return };
-        while !live.execution.is_running()
-            && !live.upgrade.is_probing()
-            && live.replies.len() < AWAITING_COMMIT_MAX
-        {
-            let Some(queued) = self.mailbox.take() else { break };
-            live.begin_call(queued, step);
-        }
-    }
-
-    /// Answers every waiting call with the same error.
-    pub(super) fn refuse_all(&mut self, code: ErrorCode, why: &str, step: &mut Step<'_, T>) {
-        if !self.mailbox.is_empty() {
-            self.refuse_all_with(&Error::new(code, format!("{}: {why}", step.id())), step);
-        }
-    }
-
-    /// Answers every waiting call with a copy of this error.
-    pub(super) fn refuse_all_with(&mut self, error: &Error, step: &mut Step<'_, T>) {
-        while let Some(queued) = self.mailbox.take() {
-            step.answer(queued.caller, Err(Box::new(error.clone())));
+impl<T> RunningCall<T> {
+    /// Takes the code that the call ran with. Effects on other objects cannot be reverted, so a call that has called
+    /// any counts as settled: it must not run twice.
+    fn take_attempt(&mut self) -> Attempt {
+        match std::mem::replace(&mut self.attempt, Attempt::Settled) {
+            Attempt::New(_) if self.outbound.has_departed() => Attempt::Settled,
+            attempt => attempt,
         }
     }
 }

@@ -8,6 +8,7 @@ mod dead_letters;
 mod outbox;
 mod wakeup;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -21,14 +22,22 @@ use crate::id::ObjectId;
 use crate::store::record::Record;
 use crate::store::record::effects::DurableEffects;
 
-use alarms::FiredAlarm;
-use outbox::Deliveries;
-
 /// Newest durable effects, and the deliveries in progress.
 #[derive(Debug)]
 pub(super) struct EffectsState {
     newest: Option<Arc<DurableEffects>>,
     deliveries: Deliveries,
+}
+
+/// Deliveries in progress.
+#[derive(Debug, Default)]
+struct Deliveries {
+    /// Message number and count of failed attempts, for each receiver.
+    under_way: BTreeMap<ObjectId, (u64, u32)>,
+    /// Whether no further delivery can start until something changes.
+    is_seen_to: bool,
+    /// Whether completed deliveries are not recorded in the record yet.
+    owes_record: bool,
 }
 
 /// Bookkeeping to record if a call changes the object.
@@ -38,6 +47,14 @@ pub(super) struct CallMeta {
     message: Option<(ObjectId, u64)>,
     /// Alarm, if the call was triggered by one.
     alarm: Option<FiredAlarm>,
+}
+
+/// Alarm whose handler is running.
+#[derive(Debug)]
+struct FiredAlarm {
+    name: Arc<str>,
+    /// Alarms without it, or with its next time.
+    after: Option<Arc<[Alarm]>>,
 }
 
 /// Call prepared to start.
@@ -102,7 +119,7 @@ impl EffectsState {
         let set = effects.and_then(|effects| effects.alarms.clone());
         match (set, &meta.alarm) {
             (Some(set), _) => self.edit().alarms = Some(set).filter(|set| !set.is_empty()),
-            (None, Some(alarm)) => self.edit().alarms.clone_from(alarm.after()),
+            (None, Some(alarm)) => self.edit().alarms.clone_from(&alarm.after),
             (None, None) => {}
         }
         Ok(())
@@ -127,6 +144,6 @@ impl EffectsState {
 impl CallMeta {
     /// Returns the name of the alarm that triggered the call.
     pub(super) fn alarm(&self) -> Option<&str> {
-        self.alarm.as_ref().map(FiredAlarm::name)
+        self.alarm.as_ref().map(|alarm| &*alarm.name)
     }
 }

@@ -9,21 +9,12 @@
 //! a request to the store, and the claim must not be held for that long.
 
 use super::live::Live;
-use super::replies::refuse_unexecuted;
+use super::replies::{STORE_SILENT, refuse_unexecuted};
 use super::step::Step;
 use crate::activation::Reason;
 use crate::error::ErrorCode;
 
-/// Error text for calls that meet a store that does not respond.
-pub(super) const STORE_SILENT: &str = "the store does not respond to this node";
 const STORE_UNWRITABLE: &str = "the store accepts no writes from this node";
-
-/// State of an activation past its lease.
-#[derive(Debug, Default)]
-pub(super) struct Lease {
-    /// Whether answers to committed changes wait for the lease to be valid again.
-    has_held: bool,
-}
 
 impl<T> Live<T> {
     /// Sends every answer that is due, but holds those to changes while the lease is over.
@@ -32,12 +23,12 @@ impl<T> Live<T> {
         if step.has_lease() {
             self.current.publish_committed(&self.commit, step);
         }
-        self.lease.has_held = self.replies.release_due(&self.commit, &self.read_barrier, step);
+        self.replies.release_due(&self.commit, &self.read_barrier, step);
     }
 
     /// Sends the held answers once the lease is valid.
     pub(super) fn release_held(&mut self, step: &mut Step<'_, T>) {
-        if self.lease.has_held {
+        if self.replies.has_held() {
             self.release_due(step);
         }
     }
@@ -57,7 +48,6 @@ impl<T> Live<T> {
             return;
         }
         self.replies.withhold_committed(&self.commit, step);
-        self.lease.has_held = false;
         if !self.replies.is_empty() || self.has_uncommitted() {
             let why = "the claim of this node ended before the change was sent to the store";
             self.discard_uncommitted(ErrorCode::RegistryUnavailable, why, step);

@@ -3,11 +3,11 @@
 //! Invariants: only this module and those below it change the phase. The claim is released only from a settled
 //! activation, or from one that never became live.
 
+mod advance;
+mod end;
 mod start;
 
-use super::Activation;
-use super::lease::STORE_SILENT;
-use super::replies::LEASE_OVER;
+use super::replies::STORE_SILENT;
 use super::step::Step;
 use crate::activation::Reason;
 use crate::activation::protocol::Action;
@@ -85,109 +85,5 @@ impl Lifecycle {
     fn release<T>(&mut self, reason: Reason, step: &mut Step<'_, T>) {
         self.phase = Phase::Releasing(reason);
         step.push(Action::Release);
-    }
-}
-
-impl<T> Activation<T> {
-    /// Starts all work that can start now.
-    pub(super) fn advance(&mut self, step: &mut Step<'_, T>) {
-        match self.lifecycle.phase {
-            Phase::Cold if !step.has_lease() => {
-                self.refuse_all(ErrorCode::RegistryUnavailable, LEASE_OVER, step);
-            }
-            Phase::Cold if !self.mailbox.is_empty() => {
-                self.lifecycle.phase = Phase::Claiming;
-                step.push(Action::Claim);
-            }
-            Phase::Live => {
-                self.begin_calls(step);
-                let leaving = self.lifecycle.leaving.filter(|_| self.mailbox.is_empty());
-                self.lifecycle.close_for(leaving);
-            }
-            Phase::Cold | Phase::Claiming | Phase::Loading | Phase::Releasing(_) => return,
-            Phase::Closing(reason) => {
-                if let Some(live) = self.live.as_mut().filter(|_| reason.is_orderly()) {
-                    live.flush_bookkeeping(step);
-                }
-            }
-        }
-        if let Some(live) = &mut self.live {
-            if step.has_lease() {
-                live.release_held(step);
-                live.effects.begin_deliveries(&live.commit, step);
-                live.begin_write(step);
-                live.begin_proof(step);
-            } else if let Phase::Closing(reason) = self.lifecycle.phase {
-                live.give_up(reason, step);
-            }
-        }
-        if let Phase::Closing(reason) = self.lifecycle.phase
-            && self.live.as_ref().is_none_or(|live| live.is_settled())
-        {
-            self.live = None;
-            step.push(Action::DropInstance);
-            self.lifecycle.release(reason, step);
-        }
-    }
-
-    /// Records that another revision is wanted for the object.
-    pub(super) fn revision_wanted(&mut self, code: CodeId) {
-        match (self.lifecycle.phase, &mut self.live) {
-            (Phase::Live, Some(live)) => live.upgrade.want(code),
-            // Applied once the record is loaded.
-            (Phase::Claiming | Phase::Loading, _) => self.lifecycle.wanted = Some(code),
-            _ => {}
-        }
-    }
-
-    /// Ends the activation for this reason, unless it already ends for one that takes precedence.
-    pub(super) fn deactivate(&mut self, reason: Reason, step: &mut Step<'_, T>) {
-        if reason == Reason::GivenUp {
-            // Waiting calls would need the store here; another node may reach it.
-            self.refuse_all(ErrorCode::StoreUnavailable, STORE_SILENT, step);
-        }
-        match self.lifecycle.phase {
-            // Waiting calls are served; new ones go to another node.
-            Phase::Live if reason.is_departure() => self.lifecycle.leaving = Some(reason),
-            Phase::Live => self.lifecycle.close_for(Some(reason)),
-            // After the claim was lost nothing may be answered, whatever other end is requested. A write in progress is
-            // awaited, but not if the store is unavailable.
-            Phase::Closing(earlier)
-                if earlier.is_dispossession() && !reason.is_for_want_of_store() => {}
-            // A departure or a lost claim overrides an ordinary end; after a departure the object does not start
-            // again here.
-            Phase::Closing(_) if reason.is_departure() || reason.is_dispossession() => {
-                self.lifecycle.close_for(Some(reason));
-            }
-            // A new activation has no open write, and its object can still be read.
-            Phase::Claiming | Phase::Loading if reason == Reason::Unwritable => {}
-            // The activation ends as soon as the registry has answered.
-            Phase::Claiming if reason.is_dispossession() => self.lifecycle.leaving = Some(reason),
-            Phase::Claiming if reason.is_departure() => {
-                self.lifecycle.leaving.get_or_insert(reason);
-            }
-            // The load in progress is not awaited, because its result would not be used.
-            Phase::Loading if reason.is_dispossession() || reason.is_departure() => {
-                self.turn_back(reason, step);
-            }
-            _ => {}
-        }
-    }
-
-    /// Processes the release of the claim.
-    pub(super) fn released(&mut self, step: &mut Step<'_, T>) {
-        if let Phase::Releasing(reason) = self.lifecycle.phase {
-            self.end(reason, step);
-        }
-    }
-
-    /// Ends the activation. Waiting calls start a new one, except after a departure: then they are rejected.
-    fn end(&mut self, reason: Reason, step: &mut Step<'_, T>) {
-        self.lifecycle = Lifecycle::new();
-        self.live = None;
-        step.push(Action::Ended(reason));
-        if reason.is_departure() {
-            self.refuse_all(ErrorCode::Draining, DEPARTING, step);
-        }
     }
 }

@@ -9,7 +9,6 @@ use super::calls::Execution;
 use super::commit::Commit;
 use super::current::Current;
 use super::effects::EffectsState;
-use super::lease::Lease;
 use super::quarantine::Quarantine;
 use super::read_barrier::ReadBarrier;
 use super::replies::{PendingReplies, PendingReply, ReplyTo};
@@ -33,7 +32,6 @@ pub(super) struct Live<T> {
     pub(super) execution: Execution<T>,
     pub(super) replies: PendingReplies<T>,
     pub(super) read_barrier: ReadBarrier,
-    pub(super) lease: Lease,
 }
 
 impl<T> Live<T> {
@@ -51,7 +49,6 @@ impl<T> Live<T> {
             execution: Execution::new(),
             replies: PendingReplies::new(),
             read_barrier: ReadBarrier::default(),
-            lease: Lease::default(),
         }
     }
 

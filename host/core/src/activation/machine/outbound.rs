@@ -1,19 +1,17 @@
 //! Outbound calls of the running call.
 //!
-//! Nothing leaves before the state it depends on is committed: the running call requests its departure and is
-//! answered like a query of the newest state (S5). While it waits for another object, this object is held.
+//! Invariant: only this module and those below it change what the running call waits for.
 
-use bytes::Bytes;
+mod deadlock;
+mod departure;
 
-use super::Activation;
-use super::deadlock::Wait;
-use super::replies::ReplyTo;
-use super::step::Step;
-use crate::activation::Consistency;
+use std::time::Duration;
+
 use crate::call_context::Origin;
 use crate::call_context::chain::ChainAge;
-use crate::error::ErrorCode;
+use crate::clock::BootTime;
 use crate::id::ObjectId;
+use crate::limits::{LOOK_AFTER, LOOK_PAUSE_MAX};
 
 /// Outbound state of a running call.
 #[derive(Debug, Default)]
@@ -23,6 +21,15 @@ pub(super) struct Outbound {
     /// Number of outbound calls so far.
     departures: u32,
     wait: Option<Wait>,
+}
+
+/// Call to another object that the running call waits for.
+#[derive(Debug)]
+struct Wait {
+    callee: ObjectId,
+    /// Time of the next deadlock check.
+    look_at: BootTime,
+    pause: Duration,
 }
 
 impl Outbound {
@@ -36,22 +43,9 @@ impl Outbound {
         self.departures > 0
     }
 
-    /// Returns the number of the newest departure.
-    pub(super) fn departure(&self) -> u32 {
-        self.departures
-    }
-
-    pub(super) fn age(&self) -> Option<ChainAge> {
-        self.age
-    }
-
-    /// Returns the call that it waits for.
-    pub(super) fn wait(&self) -> Option<&Wait> {
-        self.wait.as_ref()
-    }
-
-    pub(super) fn wait_mut(&mut self) -> Option<&mut Wait> {
-        self.wait.as_mut()
+    /// Returns the object that it waits for.
+    pub(super) fn waits_for(&self) -> Option<&ObjectId> {
+        self.wait.as_ref().map(|wait| &wait.callee)
     }
 
     fn depart(&mut self, age: ChainAge, wait: Wait) {
@@ -61,49 +55,14 @@ impl Outbound {
     }
 }
 
-impl<T> Activation<T> {
-    /// Processes the request of the running call to call another object.
-    pub(super) fn outbound_started(
-        &mut self,
-        age: ChainAge,
-        callee: ObjectId,
-        caller: T,
-        step: &mut Step<'_, T>,
-    ) {
-        let Some(live) = &mut self.live else { return no_running_call(caller, step) };
-        let Some(running) = live.execution.running_mut() else {
-            return no_running_call(caller, step);
-        };
-        running.outbound.depart(age, Wait::new(callee, step.now().time));
-        let deadline = running.reply_to.deadline;
-        let version = live.current.version();
-        let answer = Ok(live.done(Bytes::new(), version));
-        let to = ReplyTo { caller, consistency: Consistency::Lease, deadline };
-        live.reply_read(to, version, answer, step);
+impl Wait {
+    fn new(callee: ObjectId, time: BootTime) -> Self {
+        Self { callee, look_at: time + LOOK_AFTER, pause: LOOK_AFTER }
     }
 
-    /// Records that the outbound call has returned.
-    pub(super) fn outbound_finished(&mut self) {
-        if let Some(outbound) = self.outbound_mut() {
-            outbound.wait = None;
-        }
+    /// Plans the next check, later each time.
+    fn checked(&mut self, time: BootTime) {
+        self.pause = (self.pause * 2).min(LOOK_PAUSE_MAX);
+        self.look_at = time + self.pause;
     }
-
-    /// Returns the object that the running call waits for.
-    pub(super) fn waits_for(&self) -> Option<&ObjectId> {
-        Some(self.outbound()?.wait()?.callee())
-    }
-
-    pub(super) fn outbound(&self) -> Option<&Outbound> {
-        Some(&self.live.as_ref()?.execution.running()?.outbound)
-    }
-
-    pub(super) fn outbound_mut(&mut self) -> Option<&mut Outbound> {
-        Some(&mut self.live.as_mut()?.execution.running_mut()?.outbound)
-    }
-}
-
-fn no_running_call<T>(caller: T, step: &mut Step<'_, T>) {
-    let text = format!("{} has no running call that could call other objects", step.id());
-    step.refuse(caller, ErrorCode::CommitRefused, text);
 }

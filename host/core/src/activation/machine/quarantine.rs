@@ -9,13 +9,10 @@
 
 use std::time::Duration;
 
-use super::live::Live;
+use super::commit::Commit;
 use super::step::Step;
 use crate::activation::protocol::{Action, Now, RunOutcome};
-use crate::activation::{Answer, refuse};
 use crate::engine::{Fault, HandlerError, RestoreError};
-use crate::error::ErrorCode;
-use crate::id::ObjectId;
 use crate::limits::{QUARANTINE_MAX, QUARANTINE_MIN};
 use crate::store::record::Record;
 
@@ -52,39 +49,27 @@ impl Quarantine {
         (QUARANTINE_MIN * 2_u32.pow(doublings)).min(QUARANTINE_MAX)
     }
 
-    /// Returns how much of the current pause is left at this active time of the object.
-    fn left(&self, time_ms: u64, fault_max: u32) -> Duration {
-        let passed = time_ms.saturating_sub(self.since_ms);
-        self.pause(fault_max).saturating_sub(Duration::from_millis(passed))
-    }
-}
-
-impl<T> Live<T> {
-    /// Whether calls are rejected without being run. New code always gets a trial.
-    pub(super) fn is_quarantined(&self, now: Now<'_>) -> bool {
-        self.quarantine.faults >= now.settings.fault_max
-            && !self.upgrade.is_pending()
-            && !self.quarantine_left(now).is_zero()
-    }
-
-    fn quarantine_left(&self, now: Now<'_>) -> Duration {
-        self.quarantine.left(self.commit.time_ms(now), now.settings.fault_max)
-    }
-
-    /// Returns the answer to a call that is rejected without being run.
-    pub(super) fn quarantined(&self, id: &ObjectId, now: Now<'_>) -> Answer {
-        let (count, left) = (self.quarantine.faults, self.quarantine_left(now));
-        let text = format!("{id} is in quarantine: its code failed {count} times in a row");
-        let hint = format!("deploy a revision that works, or try again: highlander resume {id}");
-        refuse(ErrorCode::ObjectQuarantined, text)
-            .map_err(|error| Box::new(error.with_hint(hint).with_retry_after(left)))
-    }
-
-    /// Updates the failure count after a run. If the next owner must learn of the change, it becomes a separate
-    /// version.
-    pub(super) fn count_failures(&mut self, ran: &RunOutcome, step: &mut Step<'_, T>) {
-        let now = step.now();
+    /// Returns how much of the current pause is left; `None` if calls may run.
+    pub(super) fn left(&self, commit: &Commit, now: Now<'_>) -> Option<Duration> {
         let fault_max = now.settings.fault_max;
+        if self.faults < fault_max {
+            return None;
+        }
+        let passed = commit.time_ms(now).saturating_sub(self.since_ms);
+        let left = self.pause(fault_max).saturating_sub(Duration::from_millis(passed));
+        (!left.is_zero()).then_some(left)
+    }
+
+    /// Updates the failure count after a run. Returns whether the count must become a separate version, because the
+    /// next owner must learn of it.
+    #[must_use]
+    pub(super) fn count<T>(
+        &mut self,
+        ran: &RunOutcome,
+        commit: &Commit,
+        step: &mut Step<'_, T>,
+    ) -> bool {
+        let fault_max = step.now().settings.fault_max;
         match ran {
             RunOutcome::Faulted(Fault::Exhausted(_))
             | RunOutcome::Unreadable(RestoreError::Fault(Fault::Exhausted(_)))
@@ -93,24 +78,22 @@ impl<T> Live<T> {
                 ..
             }
             | RunOutcome::NoCode(_)
-            | RunOutcome::TimedOut => {}
+            | RunOutcome::TimedOut => false,
             RunOutcome::Faulted(_) | RunOutcome::Unreadable(_) => {
-                self.quarantine.faults = self.quarantine.faults.saturating_add(1);
-                self.quarantine.since_ms = self.commit.time_ms(now);
-                if self.quarantine.faults >= fault_max {
-                    self.current.bump(now);
-                    step.push(Action::Quarantined(self.quarantine.pause(fault_max)));
+                self.faults = self.faults.saturating_add(1);
+                self.since_ms = commit.time_ms(step.now());
+                let is_reached = self.faults >= fault_max;
+                if is_reached {
+                    step.push(Action::Quarantined(self.pause(fault_max)));
                 }
+                is_reached
             }
             RunOutcome::Updated { .. }
             | RunOutcome::Queried { .. }
             | RunOutcome::Rejected { .. } => {
-                let is_committed = self.commit.faults() >= fault_max;
-                self.quarantine.end();
+                self.end();
                 // An update commits the count anyway.
-                if is_committed && !matches!(ran, RunOutcome::Updated { .. }) {
-                    self.current.bump(now);
-                }
+                commit.faults() >= fault_max && !matches!(ran, RunOutcome::Updated { .. })
             }
         }
     }

@@ -15,6 +15,8 @@ use crate::store::record::Version;
 
 /// Error text for calls that meet an expired lease.
 pub(super) const LEASE_OVER: &str = "this node cannot reach the registry, and its lease is over";
+/// Error text for calls that meet a store that does not respond.
+pub(super) const STORE_SILENT: &str = "the store does not respond to this node";
 const REPEAT: &str = "repeat the call with the same Idempotency-Key to get its result";
 
 /// Reply channel of a call, with the terms on which it is answered.
@@ -90,11 +92,13 @@ impl<T> PendingReply<T> {
 #[derive(Debug)]
 pub(super) struct PendingReplies<T> {
     waiting: Vec<PendingReply<T>>,
+    /// Whether answers to committed changes wait for the lease to be valid again.
+    has_held: bool,
 }
 
 impl<T> PendingReplies<T> {
     pub(super) fn new() -> Self {
-        Self { waiting: Vec::new() }
+        Self { waiting: Vec::new(), has_held: false }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -125,14 +129,18 @@ impl<T> PendingReplies<T> {
         self.waiting.iter().any(|waiting| !barrier.is_proven(waiting.proof))
     }
 
-    /// Sends every answer that is due, but holds those to changes while the lease is over. Returns whether it holds
-    /// any.
+    /// Whether answers to committed changes wait for the lease to be valid again.
+    pub(super) fn has_held(&self) -> bool {
+        self.has_held
+    }
+
+    /// Sends every answer that is due, but holds those to changes while the lease is over.
     pub(super) fn release_due(
         &mut self,
         commit: &Commit,
         barrier: &ReadBarrier,
         step: &mut Step<'_, T>,
-    ) -> bool {
+    ) {
         let has_lease = step.has_lease();
         let is_released = |waiting: &mut PendingReply<T>| {
             waiting.is_due(commit, barrier) && (has_lease || !waiting.is_change)
@@ -140,7 +148,8 @@ impl<T> PendingReplies<T> {
         for waiting in self.waiting.extract_if(.., is_released) {
             waiting.release(step);
         }
-        !has_lease && self.waiting.iter().any(|waiting| waiting.is_due(commit, barrier))
+        self.has_held =
+            !has_lease && self.waiting.iter().any(|waiting| waiting.is_due(commit, barrier));
     }
 
     /// Withholds the answers to calls that saw only committed versions.
@@ -149,6 +158,7 @@ impl<T> PendingReplies<T> {
         for waiting in self.waiting.extract_if(.., |waiting| waiting.version <= committed) {
             waiting.withhold(step);
         }
+        self.has_held = false;
     }
 
     /// Sends the answers to changes up to this version: they are committed, although another owner has followed.

@@ -8,15 +8,17 @@ mod repetitions;
 mod strict;
 mod swap;
 
-use bytes::Bytes;
-
-use super::commit::resolution::{Resolution, resolve};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
+use super::commit::resolution::{Resolution, resolve};
 use super::*;
 use crate::activation::protocol::{LoadFailure, Loaded, ReloadOutcome, RunOutcome};
-use crate::activation::{Answer, Call, Consistency, IdempotencyKey, Operation, Precondition};
+use crate::activation::{
+    Answer, Call, Consistency, IdempotencyKey, Operation, Precondition, Reason,
+};
 use crate::call_context::Origin;
 use crate::caller::Caller;
 use crate::engine::{Fault, HandlerError};

@@ -5,23 +5,16 @@
 //! on it ("held back") until another revision is wanted. A call that fails with both is no evidence against the new
 //! code.
 //!
-//! Invariant: only this module and the one below it change the object's code.
+//! Invariant: only this module and those below it change the object's code.
 
+mod probe;
 mod verdict;
 
-use std::time::Duration;
-
-use super::Activation;
-use super::calls::RunningCall;
-use super::live::Live;
 use super::step::Step;
-use crate::activation::protocol::{Action, Probe, ProbeOutcome, Run, RunOutcome};
+use crate::activation::protocol::{Action, Run, RunOutcome};
 use crate::id::CodeId;
 
 use verdict::{Verdict, classify};
-
-/// Time limit for a new revision to read a state when no caller waits for it.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Code of a live object, and its upgrade.
 #[derive(Debug)]
@@ -65,45 +58,7 @@ pub(super) enum Next {
     /// This is the outcome of the call.
     Take(RunOutcome),
     /// The call runs again.
-    Again(Run),
-}
-
-impl<T> Activation<T> {
-    /// Probes the wanted code without a call, if the object is idle.
-    pub(super) fn probe(&mut self, step: &mut Step<'_, T>) {
-        if !self.lifecycle.is_live() || !step.has_lease() {
-            return;
-        }
-        let Some(live) = &mut self.live else { return };
-        let is_free = !live.execution.is_running() && !live.upgrade.is_probing();
-        if let Some(code) = live.upgrade.unproven().filter(|_| is_free) {
-            live.upgrade.probing = Some(IsStale(false));
-            let state = live.current.state().cloned();
-            let deadline = step.now().time + PROBE_TIMEOUT;
-            step.push(Action::Probe(Probe { code, state, deadline }));
-        }
-    }
-}
-
-impl<T> Live<T> {
-    /// Processes the result of a probe.
-    pub(super) fn probed(&mut self, code: CodeId, probed: ProbeOutcome, step: &mut Step<'_, T>) {
-        let Some(IsStale(is_stale)) = self.upgrade.probing.take() else { return };
-        match probed {
-            ProbeOutcome::Reads { is_kept } => {
-                if is_kept {
-                    // The state that was read may have been discarded since.
-                    self.execution.instance_replaced(!is_stale);
-                }
-                self.upgrade.reads = Some(code.revision);
-                step.push(Action::RevisionAccepted(code));
-            }
-            ProbeOutcome::Failed(failure) => match classify(&failure) {
-                Verdict::Fails(why) => self.upgrade.pin(code, why, step),
-                Verdict::Works | Verdict::Missing | Verdict::Nothing => {}
-            },
-        }
-    }
+    Again(Run, Attempt),
 }
 
 impl Upgrade {
@@ -169,22 +124,20 @@ impl Upgrade {
     /// Evaluates a run as evidence about its code, and decides whether the call runs again.
     pub(super) fn evaluate<T>(
         &mut self,
-        running: &mut RunningCall<T>,
+        attempt: Attempt,
         ran: RunOutcome,
         step: &mut Step<'_, T>,
     ) -> Next {
-        match std::mem::replace(&mut running.attempt, Attempt::Settled) {
+        match attempt {
             Attempt::Settled => Next::Take(ran),
-            // Effects on other objects cannot be reverted, so the call must not run twice.
-            Attempt::New(_) if running.outbound.has_departed() => Next::Take(ran),
             Attempt::New(run) => match classify(&ran) {
                 Verdict::Works => {
                     self.adopt(run.code, step);
                     Next::Take(ran)
                 }
                 Verdict::Nothing => Next::Take(ran),
-                Verdict::Missing => self.again(running, *run, ran, None),
-                Verdict::Fails(why) => self.again(running, *run, ran, Some(why)),
+                Verdict::Missing => self.again(*run, ran, None),
+                Verdict::Fails(why) => self.again(*run, ran, Some(why)),
             },
             Attempt::Old { tried, first, why } => match classify(&ran) {
                 Verdict::Works => {
@@ -200,16 +153,9 @@ impl Upgrade {
     }
 
     /// Runs the call again with the object's current code.
-    fn again<T>(
-        &self,
-        running: &mut RunningCall<T>,
-        run: Run,
-        first: RunOutcome,
-        why: Option<String>,
-    ) -> Next {
-        let tried = run.code.clone();
-        running.attempt = Attempt::Old { tried, first: Box::new(first), why };
-        Next::Again(Run { code: self.code.clone(), is_in_sync: false, ..run })
+    fn again(&self, run: Run, first: RunOutcome, why: Option<String>) -> Next {
+        let attempt = Attempt::Old { tried: run.code.clone(), first: Box::new(first), why };
+        Next::Again(Run { code: self.code.clone(), is_in_sync: false, ..run }, attempt)
     }
 
     /// Returns the wanted revision if it is not known whether it reads the state.

@@ -7,7 +7,7 @@ use crate::activation::idempotency::Lookup;
 use crate::activation::machine::live::Live;
 use crate::activation::protocol::Now;
 use crate::activation::{Answer, Call, Done, IdempotencyKey, Operation, Precondition, refuse};
-use crate::error::ErrorCode;
+use crate::error::{Error, ErrorCode};
 use crate::id::ObjectId;
 use crate::store::record::{AnsweredCall, Version};
 
@@ -31,15 +31,8 @@ impl<T> Live<T> {
                 let done = self.done(Bytes::from_static(b"null"), version);
                 Ok(Done { replayed: true, ..done })
             }
-            Operation::Handle { .. } | Operation::Query { .. } if self.is_quarantined(now) => {
-                self.quarantined(id, now)
-            }
-            Operation::Wake if self.effects.is_alarm_due(now) => {
-                if !self.is_quarantined(now) {
-                    return None;
-                }
-                self.quarantined(id, now)
-            }
+            Operation::Handle { .. } | Operation::Query { .. } => self.quarantined(id, now)?,
+            Operation::Wake if self.effects.is_alarm_due(now) => self.quarantined(id, now)?,
             Operation::Wake => Ok(self.done(self.effects.wake_reply(None, &self.commit), version)),
             Operation::ShowEffects => Ok(self.done(self.effects.view(), version)),
             Operation::Watch { publish_state } => {
@@ -55,6 +48,17 @@ impl<T> Live<T> {
             _ => return None,
         };
         Some((version, answer))
+    }
+
+    /// Returns the answer to a call that must not run because of the quarantine. New code always gets a trial.
+    fn quarantined(&self, id: &ObjectId, now: Now<'_>) -> Option<Answer> {
+        let left =
+            self.quarantine.left(&self.commit, now).filter(|_| !self.upgrade.is_pending())?;
+        let count = self.quarantine.faults();
+        let text = format!("{id} is in quarantine: its code failed {count} times in a row");
+        let hint = format!("deploy a revision that works, or try again: highlander resume {id}");
+        let error = Error::new(ErrorCode::ObjectQuarantined, text);
+        Some(Err(Box::new(error.with_hint(hint).with_retry_after(left))))
     }
 
     /// Returns the cached answer to the call with this key, with the version it depends on.

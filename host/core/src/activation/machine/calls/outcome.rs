@@ -24,15 +24,17 @@ impl<T> Live<T> {
             let caller = running.reply_to.caller;
             return refuse_unexecuted(caller, ErrorCode::CommitRefused, why, step);
         }
-        let ran = match self.upgrade.evaluate(&mut running, ran, step) {
+        let ran = match self.upgrade.evaluate(running.take_attempt(), ran, step) {
             Next::Take(ran) => ran,
-            Next::Again(run) => {
-                self.execution.running = Some(running);
+            Next::Again(run, attempt) => {
+                self.execution.running = Some(RunningCall { attempt, ..running });
                 self.execution.drop_instance(step);
                 return step.push(Action::Run(run));
             }
         };
-        self.count_failures(&ran, step);
+        if self.quarantine.count(&ran, &self.commit, step) {
+            self.current.bump(step.now());
+        }
         let answer = match ran {
             RunOutcome::Updated { reply, state, effects } => {
                 match self.effects.apply(effects.as_deref(), &running.meta) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{CallMeta, EffectsState, Started};
+use super::{CallMeta, EffectsState, FiredAlarm, Started};
 use crate::activation::effects::alarms::Failed;
 use crate::activation::effects::outbox::reason;
 use crate::activation::machine::commit::Commit;
@@ -11,27 +11,9 @@ use crate::activation::machine::step::Step;
 use crate::activation::protocol::{Action, Now};
 use crate::activation::{Answer, Call, Operation};
 use crate::caller::Caller;
-use crate::effects::{Alarm, Trigger};
+use crate::effects::Trigger;
 use crate::id::ObjectId;
 use crate::store::record::effects::DurableEffects;
-
-/// Alarm whose handler is running.
-#[derive(Debug)]
-pub(super) struct FiredAlarm {
-    name: Arc<str>,
-    /// Alarms without it, or with its next time.
-    after: Option<Arc<[Alarm]>>,
-}
-
-impl FiredAlarm {
-    pub(super) fn name(&self) -> &str {
-        &self.name
-    }
-
-    pub(super) fn after(&self) -> &Option<Arc<[Alarm]>> {
-        &self.after
-    }
-}
 
 impl EffectsState {
     /// Whether an alarm is due.

@@ -3,10 +3,9 @@
 //! A completed delivery alone does not trigger a write: it is recorded with the next write, at the latest before the
 //! claim is released.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::EffectsState;
+use super::{Deliveries, EffectsState};
 use crate::activation::effects::outbox::{Refused, delivery_pause, reason};
 use crate::activation::machine::commit::Commit;
 use crate::activation::machine::live::Live;
@@ -14,17 +13,6 @@ use crate::activation::machine::step::Step;
 use crate::activation::protocol::{Action, Delivered, Delivery};
 use crate::id::ObjectId;
 use crate::limits::DELIVERIES_MAX;
-
-/// Deliveries in progress.
-#[derive(Debug, Default)]
-pub(super) struct Deliveries {
-    /// Message number and count of failed attempts, for each receiver.
-    under_way: BTreeMap<ObjectId, (u64, u32)>,
-    /// Whether no further delivery can start until something changes.
-    is_seen_to: bool,
-    /// Whether completed deliveries are not recorded in the record yet.
-    owes_record: bool,
-}
 
 impl Deliveries {
     /// Allows further deliveries to start: something has changed.

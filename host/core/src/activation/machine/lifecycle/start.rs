@@ -2,7 +2,7 @@
 
 use super::Phase;
 use crate::activation::Reason;
-use crate::activation::machine::Activation;
+use crate::activation::machine::activation::Activation;
 use crate::activation::machine::live::Live;
 use crate::activation::machine::step::Step;
 use crate::activation::protocol::{Action, LoadFailure, Loaded};

@@ -7,77 +7,48 @@
 //!
 //! Invariant: if the path reaches an object that the younger chain holds, the younger call is rejected, and no other.
 
-use std::time::Duration;
-
-use super::Activation;
-use super::step::Step;
 use crate::activation::Call;
+use crate::activation::machine::activation::Activation;
+use crate::activation::machine::step::Step;
 use crate::activation::protocol::Action;
 use crate::call_context::chain::ChainAge;
 use crate::clock::BootTime;
 use crate::error::ErrorCode;
 use crate::id::ObjectId;
-use crate::limits::{LOOK_AFTER, LOOK_PAUSE_MAX};
-
-/// Call to another object that the running call waits for.
-#[derive(Debug)]
-pub(super) struct Wait {
-    callee: ObjectId,
-    /// Time of the next deadlock check.
-    look_at: BootTime,
-    pause: Duration,
-}
-
-impl Wait {
-    pub(super) fn new(callee: ObjectId, time: BootTime) -> Self {
-        Self { callee, look_at: time + LOOK_AFTER, pause: LOOK_AFTER }
-    }
-
-    /// Returns the object that was called.
-    pub(super) fn callee(&self) -> &ObjectId {
-        &self.callee
-    }
-
-    /// Plans the next check, later each time.
-    fn checked(&mut self, time: BootTime) {
-        self.pause = (self.pause * 2).min(LOOK_PAUSE_MAX);
-        self.look_at = time + self.pause;
-    }
-}
+use crate::limits::LOOK_AFTER;
 
 impl<T> Activation<T> {
     /// Returns when the next deadlock check is due: some time after a younger chain started to wait.
-    pub(super) fn next_wait_probe(&self) -> Option<BootTime> {
+    pub(in crate::activation::machine) fn next_wait_probe(&self) -> Option<BootTime> {
         let outbound = self.outbound()?;
-        let (wait, age) = (outbound.wait()?, outbound.age()?);
+        let (wait, age) = (outbound.wait.as_ref()?, outbound.age?);
         let arrived = self.mailbox.first_arrival(|call| is_younger(call, age))?;
         Some(wait.look_at.max(arrived + LOOK_AFTER))
     }
 
     /// Checks the wait-for edges, if a check is due.
-    pub(super) fn probe_wait_path(&mut self, step: &mut Step<'_, T>) {
+    pub(in crate::activation::machine) fn probe_wait_path(&mut self, step: &mut Step<'_, T>) {
         let time = step.now().time;
         if self.next_wait_probe().is_none_or(|due| time < due) {
             return;
         }
         let Some(outbound) = self.outbound_mut() else { return };
-        let departure = outbound.departure();
-        let Some(wait) = outbound.wait_mut() else { return };
-        step.push(Action::FindWaitPath(departure, wait.callee.clone()));
+        let Some(wait) = &mut outbound.wait else { return };
+        step.push(Action::FindWaitPath(outbound.departures, wait.callee.clone()));
         wait.checked(time);
     }
 
     /// Rejects the younger calls that are part of a cycle. A path found for another departure, or for another call,
     /// is ignored as outdated.
-    pub(super) fn wait_path_found(
+    pub(in crate::activation::machine) fn wait_path_found(
         &mut self,
         departure: u32,
         path: &[ObjectId],
         step: &mut Step<'_, T>,
     ) {
         let Some(outbound) = self.outbound() else { return };
-        let is_present = outbound.departure() == departure && self.waits_for() == path.first();
-        let Some(age) = outbound.age().filter(|_| is_present) else { return };
+        let is_present = outbound.departures == departure && outbound.waits_for() == path.first();
+        let Some(age) = outbound.age.filter(|_| is_present) else { return };
         let is_in_circle = |call: &Call| is_younger(call, age) && met(call, path).is_some();
         for queued in self.mailbox.take_all(is_in_circle) {
             let path = path.get(..=met(&queued.call, path).unwrap_or(0)).unwrap_or(path);
