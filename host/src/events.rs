@@ -6,7 +6,6 @@
 //! that.
 
 pub mod listener;
-pub mod sse;
 pub mod topic;
 
 use std::collections::HashMap;

@@ -13,7 +13,6 @@ mod connection;
 mod connection_io;
 mod conversation;
 mod csrf;
-mod documents;
 mod events;
 mod head;
 mod idle_timeout;

@@ -4,7 +4,7 @@
 //! [`core`], and each adapter of a port is a crate of its own. The layers of this crate, from the bottom up; no module
 //! depends on one above it:
 //!
-//! - [`metrics`] and [`telemetry`]
+//! - [`wire`]: documents of the HTTP API; [`metrics`] and [`telemetry`]
 //! - [`events`]: distribution of committed changes to subscribers of this node
 //! - [`mod@registry`] of a standalone node, and supervision of the [`store`]
 //! - [`catalog`] (the code of all types) and [`activation`] (performs what the machine of an object decides)
@@ -42,3 +42,4 @@ pub mod server;
 pub mod store;
 pub mod telemetry;
 pub mod wakeups;
+pub mod wire;

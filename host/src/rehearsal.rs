@@ -5,74 +5,22 @@
 //! progress of the last rehearsal of each type.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _};
 use highlander_core::caller::Caller;
 use highlander_core::error::{Error, ErrorCode};
-use highlander_core::id::{Digest, ObjectId, TypeName};
+use highlander_core::id::{ObjectId, TypeName};
 use rand::RngExt as _;
-use serde::{Deserialize, Serialize};
 
-use crate::catalog::staged::Staged;
-use crate::node::rehearsal::Rehearsed;
 use crate::router::Router;
+use crate::wire::rehearsals::{Rehearsal, Rehearsed, Sample, Staged};
 
 /// Number of objects in one batch for a node.
 const BATCH_LEN: usize = 100;
 /// Number of concurrent batches.
 const BATCH_COUNT: usize = 4;
-
-/// Number of objects to try.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sample {
-    /// All objects.
-    All,
-    /// This number of objects, chosen at random.
-    Some(usize),
-}
-
-impl fmt::Display for Sample {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::All => f.write_str("all"),
-            Self::Some(count) => write!(f, "{count}"),
-        }
-    }
-}
-
-impl std::str::FromStr for Sample {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "all" => Ok(Self::All),
-            text => text.parse().ok().filter(|count| *count > 0).map(Self::Some).ok_or_else(|| {
-                format!("{text:?} is not a valid sample; expected a number from 1, or \"all\"")
-            }),
-        }
-    }
-}
-
-/// Progress of a rehearsal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rehearsal {
-    /// Name of the type.
-    #[serde(rename = "type")]
-    pub type_name: TypeName,
-    /// Digest of the component.
-    pub digest: Digest,
-    /// Number of objects to try; `None` until they are listed.
-    pub total: Option<usize>,
-    /// Whether it has ended.
-    pub is_done: bool,
-    /// Reason why it ended early.
-    pub stopped: Option<String>,
-    /// Results so far.
-    pub rehearsed: Rehearsed,
-}
 
 /// Last rehearsal of each type that this node was asked to run.
 #[derive(Debug, Default)]

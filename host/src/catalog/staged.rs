@@ -10,29 +10,17 @@ use highlander_core::engine::Component;
 use highlander_core::error::Error;
 use highlander_core::id::{Digest, TypeName};
 use highlander_system::clock::wall_ms;
-use serde::{Deserialize, Serialize};
 
 use super::{Catalog, unavailable};
+use crate::wire::rehearsals::Staged;
 
 const PREFIX: &str = "staged/";
 /// Upper bound of the duration of a rehearsal.
 const LEFT_BEHIND_MS: u64 = 24 * 60 * 60 * 1000;
 
-/// Component of a rehearsal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Staged {
-    /// SHA-256 of the component.
-    pub digest: Digest,
-    /// Time of storage, in milliseconds since 1970.
-    pub at_ms: u64,
-    /// Random number, so that no two rehearsals share a blob.
-    pub nonce: u32,
-}
-
-impl Staged {
-    fn blob(&self) -> String {
-        format!("{PREFIX}{}-{:08x}-{}.wasm", self.at_ms, self.nonce, self.digest)
-    }
+/// Returns the blob name of the component.
+fn blob(staged: &Staged) -> String {
+    format!("{PREFIX}{}-{:08x}-{}.wasm", staged.at_ms, staged.nonce, staged.digest)
 }
 
 /// Whether the blob with this name is so old that its node must have crashed.
@@ -55,7 +43,7 @@ impl Catalog {
         let staged = Staged { digest: Digest::of(&wasm), at_ms: wall_ms(), nonce: rand::random() };
         let description = self.described(staged.digest, wasm.clone()).await?;
         by.check(Permission::Deploy(description.name.as_str()))?;
-        self.keep(&staged.blob(), wasm).await?;
+        self.keep(&blob(&staged), wasm).await?;
         Ok((description.name, staged))
     }
 
@@ -64,7 +52,7 @@ impl Catalog {
     /// # Errors
     /// If the store or the engine fails.
     pub async fn staged(&self, staged: &Staged) -> Result<Arc<dyn Component>, Error> {
-        self.fetch(&staged.blob(), staged.digest).await
+        self.fetch(&blob(staged), staged.digest).await
     }
 
     /// Removes a staged component. If the store does not answer, it is removed a day later.
@@ -72,7 +60,7 @@ impl Catalog {
     /// # Cancel safety
     /// The component may or may not have been removed.
     pub async fn unstage(&self, staged: &Staged) {
-        if let Err(error) = self.store.delete(&staged.blob()).await {
+        if let Err(error) = self.store.delete(&blob(staged)).await {
             tracing::debug!(component = %staged.digest, "the staged component stays in the store for a day: {error}");
         }
     }
@@ -102,8 +90,8 @@ mod tests {
     #[test]
     fn what_lies_there_for_more_than_a_day_was_left_behind() {
         let staged = Staged { digest: Digest::of(b"a"), at_ms: 1_000, nonce: 7 };
-        assert!(!is_left_behind(&staged.blob(), 1_000 + LEFT_BEHIND_MS));
-        assert!(is_left_behind(&staged.blob(), 1_001 + LEFT_BEHIND_MS));
+        assert!(!is_left_behind(&blob(&staged), 1_000 + LEFT_BEHIND_MS));
+        assert!(is_left_behind(&blob(&staged), 1_001 + LEFT_BEHIND_MS));
         assert!(!is_left_behind("staged/by-hand.wasm", u64::MAX));
     }
 }

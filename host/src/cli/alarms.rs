@@ -3,14 +3,13 @@
 
 use clap::Args;
 use highlander_core::id::ObjectId;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use super::client::{self, Client, Request};
 use super::failure::Failure;
 use super::given_up::{GivenUp, Which};
-use super::messages::{self, row, short};
+use super::messages::{self, RawEffects, row, short};
 use super::output;
+use crate::wire::effects::AlarmView;
 
 const FAILED: GivenUp = GivenUp {
     command: "alarms",
@@ -33,24 +32,6 @@ pub(super) struct Alarms {
     drop: Option<Which>,
 }
 
-#[derive(Debug, Deserialize)]
-struct Shown {
-    alarms: Vec<Box<RawValue>>,
-    failed_alarms: Vec<Box<RawValue>>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Alarm {
-    number: Option<u64>,
-    name: String,
-    due_ms: u64,
-    every_ms: Option<u64>,
-    handler: String,
-    argument: Box<RawValue>,
-    tries: u32,
-    why: Option<String>,
-}
-
 impl Alarms {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
         match (self.retry, self.drop) {
@@ -61,7 +42,8 @@ impl Alarms {
     }
 
     async fn show(&self, client: &Client) -> Result<(), Failure> {
-        let shown: Shown = client.send(Request::get(messages::path_of(&self.id))).await?.read()?;
+        let shown: RawEffects =
+            client.send(Request::get(messages::path_of(&self.id))).await?.read()?;
         let all = || shown.alarms.iter().chain(&shown.failed_alarms);
         if client.is_json {
             return output::documents(all());
@@ -69,23 +51,21 @@ impl Alarms {
         let head = ["NUMBER", "STATE", "NAME", "DUE", "EVERY", "HANDLER", "ARGUMENT", "WHY"];
         let mut rows = vec![row(head)];
         for document in all() {
-            rows.push(client::read::<Alarm>(document)?.row());
+            rows.push(cells(&client::read(document)?));
         }
         output::table(&rows)
     }
 }
 
-impl Alarm {
-    fn row(&self) -> Vec<String> {
-        let state = match (self.number, self.tries) {
-            (Some(_), _) => "failed".to_owned(),
-            (None, 0) => "scheduled".to_owned(),
-            (None, tries) => format!("retrying after {tries} failures"),
-        };
-        let number = self.number.map_or("-".to_owned(), |number| number.to_string());
-        let (due, argument) = (output::time(self.due_ms), short(&self.argument));
-        let every = self.every_ms.map_or("once".to_owned(), |every| format!("{every}ms"));
-        let why = self.why.as_deref().unwrap_or_default();
-        row([&number, &state, &self.name, &due, &every, &self.handler, &argument, why])
-    }
+fn cells(alarm: &AlarmView<'_>) -> Vec<String> {
+    let state = match (alarm.number, alarm.tries) {
+        (Some(_), _) => "failed".to_owned(),
+        (None, 0) => "scheduled".to_owned(),
+        (None, tries) => format!("retrying after {tries} failures"),
+    };
+    let number = alarm.number.map_or("-".to_owned(), |number| number.to_string());
+    let (due, argument) = (output::time(alarm.due_ms), short(alarm.argument));
+    let every = alarm.every_ms.map_or("once".to_owned(), |every| format!("{every}ms"));
+    let why = alarm.why.as_deref().unwrap_or_default();
+    row([&number, &state, &alarm.name, &due, &every, &alarm.handler, &argument, why])
 }

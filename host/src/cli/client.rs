@@ -15,6 +15,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body_util::Full;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
@@ -24,7 +25,7 @@ use self::transport::Unanswered;
 use super::Global;
 use super::failure::{Exit, Failure};
 use crate::config::secret;
-use crate::http::problem::{CONTENT, Document};
+use crate::wire::problem::{CONTENT, Document};
 
 /// Characters that are left unescaped in a path or query; every other byte becomes `%XX`.
 const URL_SAFE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -97,7 +98,7 @@ impl Answer {
 }
 
 /// Deserializes a part of a response.
-pub(super) fn read<T: DeserializeOwned>(part: &RawValue) -> Result<T, Failure> {
+pub(super) fn read<'a, T: Deserialize<'a>>(part: &'a RawValue) -> Result<T, Failure> {
     serde_json::from_str(part.get()).map_err(|error| unreadable(&error))
 }
 

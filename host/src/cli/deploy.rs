@@ -7,16 +7,14 @@ mod rehearse;
 mod share;
 mod spread;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use bytesize::ByteSize;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
-use highlander_core::catalog::rollout::{RolloutScope, Stage};
+use highlander_core::catalog::rollout::Stage;
 use http::Method;
-use serde::Deserialize;
 
 pub(super) use self::rehearse::Rehearse;
 use self::rehearse::{nothing_tried, rehearsed};
@@ -25,7 +23,8 @@ use super::arguments::{idempotency_key, revision, type_name};
 use super::client::{Client, Request, encoded};
 use super::failure::Failure;
 use super::output;
-use crate::rehearsal::Sample;
+use crate::wire::rehearsals::Sample;
+use crate::wire::rollouts::Rollout;
 
 /// `highlander deploy`
 #[derive(Debug, Args)]
@@ -71,25 +70,16 @@ pub(super) struct Rollback {
     idempotency_key: Option<String>,
 }
 
-/// Roll-out in progress.
-#[derive(Debug, Deserialize)]
-pub(super) struct Rollout {
-    pub(super) revision: u32,
-    stage: Stage,
-    scope: RolloutScope,
-}
-
-impl fmt::Display for Rollout {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let stage = match self.stage {
-            Stage::Preparing => "being prepared",
-            Stage::Rolling => "being rolled out",
-            Stage::Verifying => "in use, being monitored",
-        };
-        match share::objects(&self.scope) {
-            None => f.write_str(stage),
-            Some(objects) => write!(f, "{stage}, {objects}"),
-        }
+/// Returns the stage of a roll-out in words, with its objects unless it is for all.
+pub(super) fn described(rollout: &Rollout) -> String {
+    let stage = match rollout.stage {
+        Stage::Preparing => "being prepared",
+        Stage::Rolling => "being rolled out",
+        Stage::Verifying => "in use, being monitored",
+    };
+    match share::objects(&rollout.scope) {
+        None => stage.to_owned(),
+        Some(objects) => format!("{stage}, {objects}"),
     }
 }
 

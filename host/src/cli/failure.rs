@@ -11,7 +11,7 @@ use highlander_embedded::OpenError;
 
 use super::output;
 use crate::config;
-use crate::http::problem::Document;
+use crate::wire::problem::Document;
 
 /// Exit code of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,7 +171,6 @@ fn exit_of(problem: &Document) -> Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::problem::Problem;
     use highlander_core::error::{Error, ErrorCode, Rejection};
 
     #[test]
@@ -181,7 +180,7 @@ mod tests {
             let refusal = Rejection { code, message, detail: detail.map(Into::into) };
             let error = Error::new(ErrorCode::ObjectRejected, "todo/1 rejected the call: wait");
             let error = Error { rejection: Some(Box::new(refusal)), ..error };
-            Failure::of_problem(Problem::from(error).document()).message
+            Failure::of_problem(Document::new(error, None)).message
         };
         let before = "todo/1 rejected the call: wait (limited";
         assert_eq!(rejected(None), format!("{before}) [object-rejected]"));
@@ -191,7 +190,7 @@ mod tests {
 
     #[test]
     fn exit_codes_follow_from_the_effect() {
-        let exit = |code| exit_of(&Problem::from(Error::new(code, "")).document());
+        let exit = |code| exit_of(&Document::new(Error::new(code, ""), None));
         for code in ErrorCode::ALL {
             let said = exit(*code);
             assert_ne!(said, Exit::Done, "{code}");
@@ -202,7 +201,7 @@ mod tests {
         assert_eq!(exit(ErrorCode::ObjectRejected), Exit::Rejected);
         assert_eq!(exit(ErrorCode::UnknownType), Exit::Usage);
         for code in [ErrorCode::Unauthenticated, ErrorCode::Forbidden] {
-            let failure = Failure::of_problem(Problem::from(Error::new(code, "")).document());
+            let failure = Failure::of_problem(Document::new(Error::new(code, ""), None));
             assert_eq!(failure.exit, Exit::Usage);
             assert!(failure.hint.is_some_and(|hint| hint.contains("--token-file")), "{code}");
         }

@@ -4,13 +4,13 @@
 
 use clap::Args;
 use highlander_core::id::ObjectId;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::client::{self, Client, Request};
 use super::failure::Failure;
 use super::given_up::{GivenUp, Which};
 use super::output;
+use crate::wire::effects::{EffectsView, MessageView};
 
 const DEAD: GivenUp = GivenUp {
     command: "messages",
@@ -33,22 +33,8 @@ pub(super) struct Messages {
     drop: Option<Which>,
 }
 
-/// An object's messages, each as a raw document.
-#[derive(Debug, Deserialize)]
-struct Shown {
-    pending: Vec<Box<RawValue>>,
-    dead: Vec<Box<RawValue>>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Message {
-    number: u64,
-    to: String,
-    handler: String,
-    argument: Box<RawValue>,
-    tries: Option<u32>,
-    why: Option<String>,
-}
+/// An object's alarms and messages, each as a raw document.
+pub(super) type RawEffects = EffectsView<Box<RawValue>>;
 
 impl Messages {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
@@ -60,21 +46,21 @@ impl Messages {
     }
 
     async fn show(&self, client: &Client) -> Result<(), Failure> {
-        let shown: Shown = client.send(Request::get(path_of(&self.id))).await?.read()?;
+        let shown: RawEffects = client.send(Request::get(path_of(&self.id))).await?.read()?;
         if client.is_json {
             return output::documents(shown.pending.iter().chain(&shown.dead));
         }
         let mut rows = vec![row(["NUMBER", "STATE", "TO", "HANDLER", "ARGUMENT", "WHY"])];
         for document in &shown.pending {
-            let Message { number, to, handler, argument, tries, .. } = client::read(document)?;
+            let MessageView { number, to, handler, argument, tries, .. } = client::read(document)?;
             let tried = tries.filter(|tries| *tries > 0);
             let why = tried.map_or(String::new(), |tries| format!("rejected {tries} times"));
-            let (number, argument) = (number.to_string(), short(&argument));
+            let (number, argument) = (number.to_string(), short(argument));
             rows.push(row([&number, "pending", &to, &handler, &argument, &why]));
         }
         for document in &shown.dead {
-            let Message { number, to, handler, argument, why, .. } = client::read(document)?;
-            let (number, argument) = (number.to_string(), short(&argument));
+            let MessageView { number, to, handler, argument, why, .. } = client::read(document)?;
+            let (number, argument) = (number.to_string(), short(argument));
             let why = why.unwrap_or_default();
             rows.push(row([&number, "dead letter", &to, &handler, &argument, &why]));
         }
@@ -92,8 +78,8 @@ pub(super) fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
 }
 
 /// Returns the beginning of an argument, for recognition.
-pub(super) fn short(argument: &RawValue) -> String {
-    let text = output::compact(argument.get());
+pub(super) fn short(argument: Option<&RawValue>) -> String {
+    let text = output::compact(argument.map_or("null", RawValue::get));
     match text.char_indices().nth(60) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text,
@@ -112,14 +98,15 @@ mod tests {
         let text =
             format!(r#"{{"number":1,"to":"a/b","handler":"h","argument":{ARGUMENT},"tries":0}}"#);
         let document = RawValue::from_string(text).unwrap();
-        let message: Message = client::read(&document).unwrap();
+        let message: MessageView<'_> = client::read(&document).unwrap();
         let expected = r#"{"id":9007199254740993,"sum":0.10000000000000000001,"x":-0}"#;
-        assert_eq!(short(&message.argument), expected);
+        assert_eq!(short(message.argument), expected);
+        assert_eq!(short(None), "null");
     }
 
     #[test]
     fn a_long_argument_is_cut() {
         let long = RawValue::from_string(format!("\"{}\"", "ä".repeat(80))).unwrap();
-        assert_eq!(short(&long), format!("\"{}…", "ä".repeat(59)));
+        assert_eq!(short(Some(&long)), format!("\"{}…", "ä".repeat(59)));
     }
 }

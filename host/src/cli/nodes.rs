@@ -6,16 +6,18 @@ use std::time::Duration;
 
 use clap::Args;
 use highlander_core::clock::BootTime;
+use highlander_core::registry::members::NodeStatus;
 use highlander_system::clock;
 use http::Method;
 use humantime_serde::re::humantime;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::arguments::time;
 use super::client::{Client, Request, encoded};
 use super::failure::{Exit, Failure};
 use super::output;
+use crate::wire::nodes::{Node, Nodes};
 
 /// Pause between two polls of a node.
 const LOOK_PAUSE: Duration = Duration::from_millis(250);
@@ -25,21 +27,6 @@ const ASK_PAUSE: Duration = Duration::from_secs(1);
 const PROGRESS_PAUSE: Duration = Duration::from_secs(5);
 /// Number of digits that a session adds to a node's name.
 const SESSION_DIGITS: usize = 8;
-
-#[derive(Debug, Deserialize)]
-struct Nodes {
-    nodes: Vec<Node>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-struct Node {
-    id: String,
-    address: String,
-    /// Node status.
-    status: String,
-    /// `None` if the contacted node could not find out.
-    active_objects: Option<u64>,
-}
 
 /// `highlander drain`
 #[derive(Debug, Args)]
@@ -55,15 +42,11 @@ pub(super) struct Drain {
 
 /// Prints the nodes.
 pub(super) async fn list(client: &Client) -> Result<(), Failure> {
-    #[derive(Deserialize)]
-    struct Documents {
-        nodes: Vec<Box<RawValue>>,
-    }
     let answer = client.send(Request::get("/v1/nodes")).await?;
     if client.is_json {
-        return output::documents(&answer.read::<Documents>()?.nodes);
+        return output::documents(&answer.read::<Nodes<Box<RawValue>>>()?.nodes);
     }
-    let Nodes { nodes } = answer.read()?;
+    let Nodes { nodes }: Nodes = answer.read()?;
     let mut rows = vec![["NODE", "ADDRESS", "STANDING", "ACTIVE"].map(str::to_owned).to_vec()];
     rows.extend(nodes.into_iter().map(|node| {
         let active = node.active_objects.map_or_else(|| "?".to_owned(), |count| count.to_string());
@@ -74,7 +57,7 @@ pub(super) async fn list(client: &Client) -> Result<(), Failure> {
 
 /// Output of `drain --json`.
 #[derive(Debug, Serialize)]
-struct Drained<'a> {
+struct Outcome<'a> {
     node: &'a str,
     drained: bool,
 }
@@ -88,7 +71,7 @@ impl Drain {
             waited = self.wait(client, &id) => waited?,
         }
         if client.is_json {
-            let document = Drained { node: &id, drained: true };
+            let document = Outcome { node: &id, drained: true };
             return output::json(&serde_json::to_vec(&document).unwrap_or_default());
         }
         output::note(&format!("{id} is drained: it owns no objects and can be stopped"));
@@ -98,7 +81,7 @@ impl Drain {
     /// Polls until the node owns no objects or has left the cluster.
     async fn wait(&self, client: &Client, id: &str) -> Result<(), Failure> {
         let begun = clock::now();
-        let mut shown: Option<(Option<u64>, BootTime)> = None;
+        let mut shown: Option<(Option<usize>, BootTime)> = None;
         loop {
             // The contacted node may be the one that drains, and may stop during this; only the deadline ends the
             // wait.
@@ -149,7 +132,7 @@ async fn ask(client: &Client, path: &str) -> Failure {
 }
 
 fn is_drained(node: &Node) -> bool {
-    node.status == "draining" && node.active_objects == Some(0)
+    node.status == NodeStatus::Draining.as_str() && node.active_objects == Some(0)
 }
 
 async fn nodes(client: &Client) -> Result<Vec<Node>, Failure> {
@@ -180,7 +163,7 @@ fn find<'a>(nodes: &'a [Node], name: &str) -> Result<&'a Node, Failure> {
 mod tests {
     use super::*;
 
-    fn node(id: &str, status: &str, active_objects: Option<u64>) -> Node {
+    fn node(id: &str, status: &str, active_objects: Option<usize>) -> Node {
         let (id, status) = (id.to_owned(), status.to_owned());
         Node { id, address: "127.0.0.1:7410".to_owned(), status, active_objects }
     }

@@ -13,13 +13,14 @@ use highlander_core::id::ObjectId;
 use highlander_core::limits::{ARGUMENT_BYTES_MAX, LIST_COUNT_MAX};
 use http::Method;
 use humantime_serde::re::humantime;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::arguments::{at_least_one, call_timeout, idempotency_key, type_name, version};
 use super::client::{Answer, Client, Request, encoded, object_path};
 use super::failure::{Exit, Failure};
 use super::output;
+use crate::wire;
+use crate::wire::objects::{Deactivated, ObjectLocation};
 
 const JSON: &str = "application/json";
 
@@ -176,22 +177,14 @@ impl Delete {
     }
 }
 
-#[derive(Debug, Deserialize)]
-struct Page {
-    keys: Vec<String>,
-    next: Option<String>,
-    /// Nodes whose active objects may be missing.
-    #[serde(default)]
-    unanswered: BTreeSet<String>,
-}
-
 impl List {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
         let mut left = self.limit.unwrap_or(u64::MAX);
         let mut after: Option<String> = None;
         let mut unanswered = BTreeSet::new();
         loop {
-            let page: Page = client.send(self.request(left, after.as_deref())).await?.read()?;
+            let page: wire::objects::List =
+                client.send(self.request(left, after.as_deref())).await?.read()?;
             for key in &page.keys {
                 if client.is_json {
                     output::document(&serde_json::to_string(key).unwrap_or_default())?;
@@ -200,7 +193,7 @@ impl List {
                 }
             }
             left = left.saturating_sub(page.keys.len() as u64);
-            unanswered.extend(page.unanswered);
+            unanswered.extend(page.unanswered.into_iter().flatten().map(|node| node.to_string()));
             if left == 0 || page.next.is_none() {
                 return complete(unanswered);
             }
@@ -229,19 +222,6 @@ fn complete(unanswered: BTreeSet<String>) -> Result<(), Failure> {
     Err(failure.with_hint("check the nodes with: highlander nodes"))
 }
 
-#[derive(Debug, Deserialize)]
-struct ObjectLocation {
-    node: Option<String>,
-    tier: String,
-    version: u64,
-    epoch: u64,
-    revision: u32,
-    exists: bool,
-    mailbox_len: usize,
-    #[serde(default)]
-    waits_for: Option<String>,
-}
-
 impl One {
     pub(super) async fn locate(self, client: &Client) -> Result<(), Failure> {
         let path = format!("{}/owner", object_path(&self.id));
@@ -253,8 +233,8 @@ impl One {
         let row = |name: &str, value: String| vec![name.to_owned(), value];
         output::table(&[
             row("object", self.id.to_string()),
-            row("node", found.node.unwrap_or_else(|| "none".to_owned())),
-            row("tier", found.tier),
+            row("node", found.node.map_or_else(|| "none".to_owned(), |node| node.to_string())),
+            row("tier", found.tier.as_str().to_owned()),
             row("exists", found.exists.to_string()),
             row("version", found.version.to_string()),
             row("epoch", found.epoch.to_string()),
@@ -284,11 +264,7 @@ impl One {
         if client.is_json {
             return output::json(&answer.body);
         }
-        #[derive(Deserialize)]
-        struct Deactivated {
-            was_active: bool,
-        }
-        let Deactivated { was_active } = answer.read()?;
+        let Deactivated { was_active, .. } = answer.read()?;
         let text = if was_active {
             "is unloaded; its record stays in the store"
         } else {

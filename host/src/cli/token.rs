@@ -3,7 +3,7 @@
 use clap::Args;
 use highlander_core::caller::scopes::Scopes;
 use highlander_core::caller::{Principal, tokens};
-use serde_json::json;
+use serde::Serialize;
 
 use super::failure::Failure;
 use super::output;
@@ -18,6 +18,13 @@ pub(super) struct Token {
     scopes: Scopes,
 }
 
+/// Output of `token --json`.
+#[derive(Debug, Serialize)]
+struct Generated<'a> {
+    line: &'a str,
+    token: &'a str,
+}
+
 impl Token {
     pub(super) fn run(self, is_json: bool) -> Result<(), Failure> {
         let Some(principal) = Principal::new(&self.name, self.scopes) else {
@@ -29,8 +36,8 @@ impl Token {
         let token = tokens::token(rand::random());
         let line = tokens::line(&principal, &token);
         if is_json {
-            let document = json!({ "token": token, "line": line });
-            return output::json(document.to_string().as_bytes());
+            let document = Generated { line: &line, token: &token };
+            return output::json(&serde_json::to_vec(&document).unwrap_or_default());
         }
         output::note("the token, which is displayed only once, and its line for auth.tokens_file:");
         output::line(&token)?;

@@ -1,19 +1,17 @@
 //! The `types` command: lists the types; shows the handlers, revisions and pinned objects of one; removes one.
 
-use std::collections::BTreeMap;
-
 use bytesize::ByteSize;
 use clap::{Args, Subcommand};
 use highlander_core::engine::Description;
 use http::Method;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::arguments::type_name;
 use super::client::{self, Client, Request, encoded};
-use super::deploy::Rollout;
+use super::deploy::described;
 use super::failure::Failure;
 use super::{output, schema};
+use crate::wire::types::{DamagedType, Removed, RemovedType, Revision, Type, TypeSummary};
 
 /// `highlander types`
 #[derive(Debug, Args)]
@@ -45,57 +43,8 @@ struct Remove {
     force: bool,
 }
 
-#[derive(Debug, Deserialize)]
-struct Summaries {
-    types: Vec<Box<RawValue>>,
-    #[serde(default)]
-    removed: Vec<Removed>,
-    #[serde(default)]
-    damaged: Vec<Damaged>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Removed {
-    name: String,
-    objects: u64,
-}
-
-#[derive(Debug, Deserialize)]
-struct Damaged {
-    name: String,
-    reason: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct Summary {
-    name: String,
-    current: u32,
-    schema_version: u32,
-    handlers: Vec<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Record {
-    name: String,
-    current: u32,
-    description: Option<Description>,
-    revisions: Vec<Revision>,
-    rollout: Option<Rollout>,
-    pinned: BTreeMap<String, String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Revision {
-    number: u32,
-    digest: String,
-    schema_version: u32,
-    deployed_at_ms: u64,
-    deployed_by: String,
-    bytes: u64,
-    live_objects: usize,
-    rolled_back: Option<String>,
-    is_collected: bool,
-}
+/// The types, each as a raw document.
+type Summaries = crate::wire::types::Types<Box<RawValue>>;
 
 impl Types {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
@@ -118,19 +67,12 @@ impl Types {
 
 impl Remove {
     async fn run(self, client: &Client) -> Result<(), Failure> {
-        #[derive(Deserialize)]
-        struct Done {
-            #[serde(rename = "type")]
-            type_name: String,
-            objects: u64,
-            is_counted_whole: bool,
-        }
         let path = format!("/v1/types/{}?force={}", encoded(&self.type_name), self.force);
         let answer = client.send(Request::new(Method::DELETE, path)).await?;
         if client.is_json {
             return output::json(&answer.body);
         }
-        let Done { type_name, objects, is_counted_whole } = answer.read()?;
+        let Removed { type_name, objects, is_counted_whole } = answer.read()?;
         if objects > 0 {
             let more = if is_counted_whole { "" } else { "or more " };
             output::note(&format!("the records of {objects} {more}objects remain in the store"));
@@ -141,10 +83,12 @@ impl Remove {
 
 /// Reports types that cannot be used: damaged ones, and removed ones that still have objects.
 fn note_others(summaries: &Summaries) {
-    for Damaged { name, reason } in &summaries.damaged {
+    for DamagedType { name, reason } in &summaries.damaged {
         output::note(&format!("{name} cannot be used: {reason}"));
     }
-    for Removed { name, objects } in summaries.removed.iter().filter(|found| found.objects > 0) {
+    for RemovedType { name, objects, .. } in
+        summaries.removed.iter().filter(|found| found.objects > 0)
+    {
         output::note(&format!("{name} was removed, but the records of {objects} objects remain"));
     }
 }
@@ -157,8 +101,9 @@ fn list(summaries: &Summaries) -> Result<(), Failure> {
     }
     let mut rows = vec![["TYPE", "REVISION", "SCHEMA", "HANDLERS"].map(str::to_owned).to_vec()];
     for document in &summaries.types {
-        let Summary { name, current, schema_version, handlers } = client::read(document)?;
-        rows.push(vec![name, current.to_string(), schema_version.to_string(), handlers.join(" ")]);
+        let TypeSummary { name, current, schema_version, handlers, .. } = client::read(document)?;
+        let (current, schema) = (current.to_string(), schema_version.to_string());
+        rows.push(vec![name.to_string(), current, schema, handlers.join(" ")]);
     }
     output::table(&rows)
 }
@@ -175,7 +120,7 @@ fn handlers(description: &Description) -> Vec<Vec<String>> {
     rows
 }
 
-fn show(record: &Record) -> Result<(), Failure> {
+fn show(record: &Type) -> Result<(), Failure> {
     output::line(&format!("{} revision {}", record.name, record.current))?;
     let Some(description) = &record.description else { return Ok(()) };
     description.documentation.lines().try_for_each(|text| output::line(&format!("  {text}")))?;
@@ -187,7 +132,7 @@ fn show(record: &Record) -> Result<(), Failure> {
     rows.extend(record.revisions.iter().rev().map(|revision| {
         vec![
             format!("  {}", revision.number),
-            revision.digest.chars().take(12).collect(),
+            revision.digest.to_string().chars().take(12).collect(),
             ByteSize(revision.bytes).to_string(),
             revision.schema_version.to_string(),
             output::time(revision.deployed_at_ms),
@@ -208,10 +153,10 @@ fn show(record: &Record) -> Result<(), Failure> {
     output::table(&rows.collect::<Vec<_>>())
 }
 
-fn remark(record: &Record, revision: &Revision) -> String {
+fn remark(record: &Type, revision: &Revision) -> String {
     let coming = record.rollout.as_ref().filter(|rollout| rollout.revision == revision.number);
     match (coming, &revision.rolled_back) {
-        (Some(rollout), _) => rollout.to_string(),
+        (Some(rollout), _) => described(rollout),
         (None, _) if record.current == revision.number => "current".to_owned(),
         (None, Some(why)) => format!("rolled back: {why}"),
         (None, None) if revision.is_collected => "removed".to_owned(),

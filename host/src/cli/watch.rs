@@ -15,7 +15,8 @@ use super::arguments::at_least_one;
 use super::client::{Client, Request, Stream, object_path};
 use super::failure::{Exit, Failure};
 use super::output;
-use crate::events::sse::{Reader, Received};
+use crate::wire::events::Closed;
+use crate::wire::sse::{Reader, Received};
 
 /// Minimum and maximum backoff before reconnecting.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
@@ -123,9 +124,8 @@ impl Progress {
 
 /// Returns the reason that the node gave for ending the stream.
 fn reason(data: &str) -> String {
-    let read = serde_json::from_str::<serde_json::Value>(data).ok();
-    let reason = read.as_ref().and_then(|data| data.get("reason")?.as_str());
-    reason.unwrap_or("the reason cannot be parsed").to_owned()
+    let read = serde_json::from_str(data).map(|Closed { reason, .. }| reason);
+    read.unwrap_or_else(|_| "the reason cannot be parsed".to_owned())
 }
 
 fn foreign(what: &str) -> Failure {

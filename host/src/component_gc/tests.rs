@@ -11,10 +11,11 @@ use highlander_core::store::Store as _;
 use serde_json::Value;
 
 use super::*;
-use crate::rehearsal::{Rehearsals, Sample};
+use crate::rehearsal::Rehearsals;
 use crate::rollout;
 use crate::router::context::Context;
 use crate::router::testing::{Cluster, Place, call, counter};
+use crate::wire::rehearsals::Sample;
 
 /// Keeps only the present revision, and removes the others as soon as nothing needs them.
 const AT_ONCE: Retention = Retention { kept_count: 1, after_ms: 0 };

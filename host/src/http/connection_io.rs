@@ -16,7 +16,8 @@ use highlander_core::error::{Error, ErrorCode};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-use super::problem::{CONTENT, Problem};
+use super::problem::Problem;
+use crate::wire::problem::CONTENT;
 
 /// Maximum time to wait for a client to close its side, and maximum number of bytes read from it during that time.
 /// Closing a connection with unread bytes resets it, and the last response is lost.

@@ -23,6 +23,7 @@ use super::response_body::Content;
 use super::terms::Terms;
 use super::{Api, Reply, media, query, request, response, websocket};
 use crate::events::listener::{End, Listener};
+use crate::wire::events::Closed;
 
 /// Maximum time between two writes to a stream.
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -165,8 +166,9 @@ fn why(end: End) -> &'static str {
 }
 
 fn closed(reason: &str, detail: &str) -> Frame {
-    let data = serde_json::json!({ "reason": reason, "detail": detail });
-    Frame::new(None, CLOSED, data.to_string().into())
+    let closed = Closed { detail: detail.to_owned(), reason: reason.to_owned() };
+    // Plain text can always be serialized.
+    Frame::new(None, CLOSED, serde_json::to_vec(&closed).unwrap_or_default().into())
 }
 
 #[cfg(test)]

@@ -17,9 +17,11 @@ use super::problem::Problem;
 use super::request::malformed;
 use super::terms::Terms;
 use super::unread_body::{Kind, Unread};
-use super::{Api, Reply, conditions, documents, query, request, response};
+use super::{Api, Reply, conditions, query, request, response};
 use crate::node::list::Query;
+use crate::node::locate;
 use crate::router::listing::Listing;
+use crate::wire::objects::{Deactivated, List, ObjectLocation};
 
 /// Default page size.
 const LIST_COUNT: usize = 100;
@@ -227,7 +229,7 @@ impl Api {
         let context = request::context(&parts.headers)?;
         let found = self.router.locate(id, context).await;
         let found = found.map_err(|error| Problem::of(error, id))?;
-        let document = documents::ObjectLocation::new(id.as_str(), found);
+        let document = location(id, found);
         Ok(response::json(StatusCode::OK, &document))
     }
 
@@ -235,7 +237,7 @@ impl Api {
         let context = request::context(&parts.headers)?;
         let was_active = self.router.deactivate(id, context).await;
         let was_active = was_active.map_err(|error| Problem::of(error, id))?;
-        let document = documents::Deactivated { object: id.as_str().to_owned(), was_active };
+        let document = Deactivated { object: id.as_str().to_owned(), was_active };
         Ok(response::json(StatusCode::OK, &document))
     }
 
@@ -243,13 +245,27 @@ impl Api {
         let query = read_query(parts, type_name)?;
         let context = request::context(&parts.headers)?;
         let Listing { page, unanswered } = self.router.list(&query, context).await?;
-        let document = documents::List {
+        let document = List {
             type_name: query.type_name.as_str().to_owned(),
             keys: page.keys,
             next: page.next,
             unanswered: query.is_active.then_some(unanswered),
         };
         Ok(response::json(StatusCode::OK, &document))
+    }
+}
+
+fn location(id: &ObjectId, found: locate::ObjectLocation) -> ObjectLocation {
+    ObjectLocation {
+        object: id.as_str().to_owned(),
+        node: found.owner,
+        tier: found.tier,
+        version: found.version,
+        epoch: found.epoch,
+        revision: found.revision,
+        exists: found.exists,
+        mailbox_len: found.mailbox_len,
+        waits_for: found.waits_for.map(|id| id.to_string()),
     }
 }
 

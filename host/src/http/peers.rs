@@ -33,13 +33,15 @@ use highlander_system::clock;
 use http::HeaderValue;
 use http::response::Parts;
 
-use super::documents;
-use crate::catalog::staged::Staged;
 use crate::node::list::{Page, Query};
 use crate::node::locate::ObjectLocation;
-use crate::node::rehearsal::Rehearsed;
 use crate::router::context::Context;
 use crate::router::peers::{Events, Failure, ForwardedReply, PeerResult, Peers};
+use crate::wire;
+use crate::wire::nodes::{Drained, Nodes};
+use crate::wire::objects::{Deactivated, List};
+use crate::wire::rehearsals::{RehearsalShare, Rehearsed, Staged};
+use crate::wire::rollouts::RolloutStatus;
 use address::Address;
 use link::{Link, Shape};
 use request::Outgoing;
@@ -67,6 +69,20 @@ pub struct HttpPeers {
     token: Option<HeaderValue>,
     /// Whether a warning was logged that another node rejects the token.
     has_warned: AtomicBool,
+}
+
+/// Converts the document of another node. An object that cannot be parsed is not waited for.
+fn location(document: wire::objects::ObjectLocation) -> ObjectLocation {
+    ObjectLocation {
+        owner: document.node,
+        tier: document.tier,
+        version: document.version,
+        epoch: document.epoch,
+        revision: document.revision,
+        exists: document.exists,
+        mailbox_len: document.mailbox_len,
+        waits_for: document.waits_for.and_then(|id| id.parse().ok()),
+    }
 }
 
 type Links = Mutex<HashMap<Arc<str>, Arc<Link>>>;
@@ -191,22 +207,22 @@ impl Peers for HttpPeers {
         timeout: Duration,
     ) -> PeerResult<ObjectLocation> {
         let told = self.ask(to, Outgoing::owner(id), timeout).await?;
-        Ok(told.map(|document: documents::ObjectLocation| document.into()))
+        Ok(told.map(location))
     }
 
     async fn deactivate(&self, to: &Member, id: &ObjectId, timeout: Duration) -> PeerResult<bool> {
         let told = self.ask(to, Outgoing::deactivate(id), timeout).await?;
-        Ok(told.map(|document: documents::Deactivated| document.was_active))
+        Ok(told.map(|document: Deactivated| document.was_active))
     }
 
     async fn drain(&self, to: &Member, timeout: Duration) -> PeerResult<usize> {
         let told = self.ask(to, Outgoing::drain(&to.node), timeout).await?;
-        Ok(told.map(|document: documents::Drained| document.active_objects))
+        Ok(told.map(|document: Drained| document.active_objects))
     }
 
     async fn active(&self, to: &Member, query: &Query, timeout: Duration) -> PeerResult<Page> {
         let told = self.ask(to, Outgoing::active(query), timeout).await?;
-        Ok(told.map(|document: documents::List| Page { keys: document.keys, next: document.next }))
+        Ok(told.map(|document: List| Page { keys: document.keys, next: document.next }))
     }
 
     async fn progress(
@@ -217,7 +233,7 @@ impl Peers for HttpPeers {
         timeout: Duration,
     ) -> PeerResult<Progress> {
         let told = self.ask(to, Outgoing::rollout(type_name, query), timeout).await?;
-        let own = |document: documents::Rollout| {
+        let own = |document: RolloutStatus| {
             let mut nodes = document.nodes.into_iter();
             nodes.find(|node| node.id == to.node.as_str())?.progress
         };
@@ -237,13 +253,13 @@ impl Peers for HttpPeers {
         timeout: Duration,
     ) -> PeerResult<Rehearsed> {
         let keys = ids.iter().map(|id| id.key().to_owned()).collect();
-        let share = documents::RehearsalShare { staged: staged.clone(), keys };
+        let share = RehearsalShare { staged: staged.clone(), keys };
         self.ask(to, Outgoing::rehearsal(type_name, &share), timeout).await
     }
 
     async fn active_count(&self, to: &Member, timeout: Duration) -> PeerResult<usize> {
         let told = self.ask(to, Outgoing::nodes(), timeout).await?;
-        let count = |document: documents::Nodes| {
+        let count = |document: Nodes| {
             let mut nodes = document.nodes.into_iter();
             nodes.find(|node| node.id == to.node.as_str())?.active_objects
         };

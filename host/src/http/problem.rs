@@ -1,25 +1,20 @@
-//! The only format for errors: `application/problem+json` (RFC 9457) with Highlander's extension members.
+//! Responses for errors, in the only format that they have: a [problem document](crate::wire::problem).
 //!
-//! `type` is `/problems/<code>`, under which the node serves the code's section of `docs/errors.md`. A problem
-//! contains no paths of a machine and no internals of the host.
+//! A problem contains no paths of a machine and no internals of the host.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
-use highlander_core::error::{Error, ErrorCode, Rejection};
+use highlander_core::error::{Error, ErrorCode};
 use highlander_core::id::ObjectId;
 use http::header::{
     ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use http::{HeaderValue, Response, StatusCode};
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 use super::response_body::Content;
 use super::{Reply, response};
-
-/// Media type of a problem.
-pub const CONTENT: &str = "application/problem+json";
+use crate::wire::problem::{CONTENT, Document};
 
 /// Error to be sent to a client.
 #[derive(Debug)]
@@ -27,64 +22,6 @@ pub struct Problem {
     error: Box<Error>,
     object: Option<ObjectId>,
     allow: Option<Cow<'static, str>>,
-}
-
-/// Problem as clients see it. The command line parses it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Document {
-    /// URL that explains the code.
-    #[serde(rename = "type")]
-    pub reference: String,
-    /// Title of the error, derived from the code.
-    pub title: String,
-    /// HTTP status.
-    pub status: u16,
-    /// Description of the error, for people.
-    pub detail: String,
-    /// Error code, for programs.
-    pub code: String,
-    /// `none`, `applied` or `unknown`.
-    pub effect: String,
-    /// Whether the identical call may succeed later.
-    pub retryable: bool,
-    /// The object that was called.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub object: Option<String>,
-    /// Suggested next step.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
-    /// The object's own error, if it rejected the call.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rejection: Option<RejectionBody>,
-}
-
-/// Error with which an object rejects a call.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct RejectionBody {
-    /// For programs.
-    pub code: String,
-    /// For people.
-    pub message: String,
-    /// Additional data for programs, as the object wrote it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub detail: Option<Box<RawValue>>,
-}
-
-impl From<Rejection> for RejectionBody {
-    fn from(said: Rejection) -> Self {
-        let Rejection { code, message, detail } = said;
-        // Text that is not valid JSON is omitted.
-        let detail = detail.and_then(|detail| serde_json::from_slice(&detail).ok());
-        Self { code, message, detail }
-    }
-}
-
-impl From<RejectionBody> for Rejection {
-    fn from(said: RejectionBody) -> Self {
-        let RejectionBody { code, message, detail } = said;
-        let detail = detail.map(|detail| Box::<str>::from(detail).into_string().into());
-        Self { code, message, detail }
-    }
 }
 
 impl Problem {
@@ -115,19 +52,7 @@ impl Problem {
     /// Returns the problem as clients see it.
     #[must_use]
     pub fn document(self) -> Document {
-        let Error { code, message, hint, rejection: refusal, .. } = *self.error;
-        Document {
-            reference: format!("/problems/{code}"),
-            title: title(code),
-            status: code.status(),
-            detail: message,
-            code: code.as_str().to_owned(),
-            effect: code.effect().as_str().to_owned(),
-            retryable: code.is_retryable(),
-            object: self.object.map(|id| id.as_str().to_owned()),
-            hint,
-            rejection: refusal.map(|said| RejectionBody::from(*said)),
-        }
+        Document::new(*self.error, self.object.as_ref())
     }
 
     /// Returns the response.
@@ -175,12 +100,6 @@ fn whole_seconds(pause: Duration) -> u64 {
     pause.as_secs() + u64::from(pause.subsec_nanos() > 0)
 }
 
-fn title(code: ErrorCode) -> String {
-    let words = code.as_str().replace('-', " ");
-    let mut letters = words.chars();
-    letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,12 +115,5 @@ mod tests {
             (reply.status().as_u16(), &reply.headers()[RETRY_AFTER]),
             (429, &"2".parse().unwrap())
         );
-        let error = Error::new(ErrorCode::OutcomeUnknown, "no answer");
-        let document = serde_json::to_value(Problem::from(error).document()).unwrap();
-        let expected = serde_json::json!({
-            "type": "/problems/outcome-unknown", "title": "Outcome unknown", "status": 504, "detail": "no answer",
-            "code": "outcome-unknown", "effect": "unknown", "retryable": true,
-        });
-        assert_eq!(document, expected);
     }
 }

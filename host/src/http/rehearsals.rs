@@ -7,13 +7,12 @@ use highlander_core::id::{ObjectId, TypeName};
 use http::StatusCode;
 use http::request::Parts;
 
-use super::documents::RehearsalShare;
 use super::objects::argument;
 use super::problem::Problem;
 use super::request::malformed;
 use super::unread_body::Unread;
 use super::{Api, Reply, query, request, response};
-use crate::rehearsal::Sample;
+use crate::wire::rehearsals::{Begun, RehearsalShare, Sample};
 
 impl Api {
     pub(super) async fn rehearse(&self, parts: &Parts, body: Unread) -> Result<Reply, Problem> {
@@ -25,8 +24,7 @@ impl Api {
         let rehearsing =
             tokio::spawn(async move { rehearsals.go_on(&router, name, staged, sample).await });
         if !is_followed {
-            let document = serde_json::json!({ "type": type_name, "digest": digest });
-            return Ok(response::json(StatusCode::ACCEPTED, &document));
+            return Ok(response::json(StatusCode::ACCEPTED, &Begun { digest, type_name }));
         }
         let rehearsal = rehearsing.await.map_err(|_| {
             Error::new(ErrorCode::Internal, "the node had an internal error during the rehearsal")

@@ -6,12 +6,11 @@ use highlander_core::error::{Error, ErrorCode};
 use highlander_core::registry::members::NodeStatus;
 use http::StatusCode;
 use http::request::Parts;
-use serde_json::json;
 
-use super::documents::{self, Listed};
 use super::problem::Problem;
 use super::{Api, Reply, request, response};
 use crate::router::NodeReport;
+use crate::wire::nodes::{Drained, Links, Node, Nodes, Root};
 
 /// Explanations of the error codes, one section each.
 const ERRORS: &str = include_str!("../../../docs/errors.md");
@@ -20,7 +19,7 @@ impl Api {
     pub(super) async fn nodes(&self, parts: &Parts) -> Result<Reply, Problem> {
         let context = request::context(&parts.headers)?;
         let me = self.router.node().id();
-        let nodes = self.router.nodes(context).await.into_iter().map(|status| Listed {
+        let nodes = self.router.nodes(context).await.into_iter().map(|status| Node {
             id: status.node.as_str().to_owned(),
             address: if status.node == me {
                 self.config.address.clone()
@@ -30,7 +29,7 @@ impl Api {
             status: self.status_of(&status).to_owned(),
             active_objects: status.active_count,
         });
-        Ok(response::json(StatusCode::OK, &documents::Nodes { nodes: nodes.collect() }))
+        Ok(response::json(StatusCode::OK, &Nodes { nodes: nodes.collect() }))
     }
 
     fn status_of(&self, report: &NodeReport) -> &'static str {
@@ -45,25 +44,26 @@ impl Api {
     pub(super) async fn drain(&self, parts: &Parts, name: &str) -> Result<Reply, Problem> {
         let context = request::context(&parts.headers)?;
         let (node, active_objects) = self.router.drain(name, context).await?;
-        Ok(response::json(StatusCode::OK, &documents::Drained { node, active_objects }))
+        Ok(response::json(StatusCode::OK, &Drained { node, active_objects }))
     }
 
     pub(super) fn root(&self) -> Reply {
-        let document = json!({
-            "name": "Highlander",
-            "version": env!("CARGO_PKG_VERSION"),
-            "node": self.router.node().id().as_str(),
-            "about": "Objects with a single owner, durable state, and sandboxed code.",
-            "links": {
-                "types": "/v1/types",
-                "nodes": "/v1/nodes",
-                "objects": "/v1/objects/{type}",
-                "object": "/v1/objects/{type}/{key}",
-                "health": "/healthz",
-                "readiness": "/readyz",
-                "metrics": "/metrics",
+        let path = str::to_owned;
+        let document = Root {
+            about: "Objects with a single owner, durable state, and sandboxed code.".to_owned(),
+            links: Links {
+                health: path("/healthz"),
+                metrics: path("/metrics"),
+                nodes: path("/v1/nodes"),
+                object: path("/v1/objects/{type}/{key}"),
+                objects: path("/v1/objects/{type}"),
+                readiness: path("/readyz"),
+                types: path("/v1/types"),
             },
-        });
+            name: "Highlander".to_owned(),
+            node: self.router.node().id(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
         response::json(StatusCode::OK, &document)
     }
 

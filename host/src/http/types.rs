@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use documents::NodeProgress;
 use highlander_core::caller::scopes::Permission;
 use highlander_core::catalog::record::{RevisionEntry, TypeRecord};
+use highlander_core::catalog::removal::Removal;
 use highlander_core::catalog::repeated::{Back, RolledBack};
 use highlander_core::catalog::rollout::{DeployOptions, RolloutScope};
 use highlander_core::error::{Error, ErrorCode};
@@ -16,18 +16,20 @@ use highlander_core::id::TypeName;
 use highlander_core::rollout::{Awaited, Milestone, ProgressQuery, Report, total};
 use http::StatusCode;
 use http::request::Parts;
-use serde_json::{Value, json};
 
 use super::problem::Problem;
 use super::request::malformed;
 use super::unread_body::{Kind, Unread};
-use super::{Api, Reply, documents, openapi, query, request, response};
-use crate::catalog::query::Types;
-use crate::rehearsal::{self, Sample};
+use super::{Api, Reply, openapi, query, request, response};
+use crate::catalog;
+use crate::rehearsal;
 use crate::removal;
 use crate::rollout;
 use crate::router::context::Context;
 use crate::router::membership::unknown_members;
+use crate::wire::rehearsals::Sample;
+use crate::wire::rollouts::{NodeProgress, Released, Rollout, RolloutStatus};
+use crate::wire::types::{DamagedType, Removed, RemovedType, Revision, Type, TypeSummary, Types};
 
 impl Api {
     pub(super) async fn deploy(&self, parts: &Parts, body: Unread) -> Result<Reply, Problem> {
@@ -56,13 +58,13 @@ impl Api {
             (true, false) => StatusCode::ACCEPTED,
             (false, _) => StatusCode::OK,
         };
-        let document = json!({
-            "type": deployed.type_name.as_str(),
-            "revision": deployed.revision,
-            "digest": deployed.digest.to_string(),
-            "is_new": deployed.is_new,
-            "scope": deployed.scope,
-        });
+        let document = Released {
+            digest: Some(deployed.digest),
+            is_new: deployed.is_new,
+            revision: deployed.revision,
+            scope: Some(deployed.scope),
+            type_name: deployed.type_name,
+        };
         Ok(response::json(status, &document))
     }
 
@@ -91,15 +93,12 @@ impl Api {
         let seen = self.seen(parts).await?;
         let (removed, live): (Vec<_>, Vec<_>) =
             seen.records.iter().partition(|record| record.removed.is_some());
-        let types: Vec<_> = live.into_iter().filter_map(summary).collect();
-        let removed: Vec<_> = removed.into_iter().map(removed_type).collect();
-        let damaged = seen.damaged.iter();
-        let damaged = damaged.map(|(name, why)| json!({ "name": name.as_str(), "reason": why }));
-        let document = json!({
-            "types": types,
-            "removed": removed,
-            "damaged": damaged.collect::<Vec<_>>(),
-        });
+        let damaged = seen.damaged.iter().cloned();
+        let document = Types {
+            damaged: damaged.map(|(name, reason)| DamagedType { name, reason }).collect(),
+            removed: removed.into_iter().filter_map(removed_type).collect(),
+            types: live.into_iter().filter_map(summary).collect(),
+        };
         Ok(response::json(StatusCode::OK, &document))
     }
 
@@ -111,7 +110,7 @@ impl Api {
     }
 
     /// Returns the types that the caller may see.
-    async fn seen(&self, parts: &Parts) -> Result<Types, Error> {
+    async fn seen(&self, parts: &Parts) -> Result<catalog::query::Types, Error> {
         let caller = request::caller(parts);
         let may_see = |name: &TypeName| caller.check(Permission::See(name.as_str())).is_ok();
         let mut types = self.router.node().catalog().types().await?;
@@ -130,15 +129,15 @@ impl Api {
             .map(|entry| revision(entry, live.get(&entry.number).copied().unwrap_or_default()))
             .collect();
         let current = record.current_entry();
-        let document = json!({
-            "name": record.name.as_str(),
-            "current": record.current,
-            "generation": record.generation,
-            "rollout": record.rollout,
-            "description": current.map(|entry| &entry.description),
-            "revisions": revisions,
-            "pinned": total(&reports).pinned,
-        });
+        let document = Type {
+            current: record.current,
+            description: current.map(|entry| entry.description.clone()),
+            generation: record.generation,
+            name: record.name,
+            pinned: total(&reports).pinned,
+            revisions,
+            rollout: record.rollout.map(Rollout::from),
+        };
         Ok(response::json(StatusCode::OK, &document))
     }
 
@@ -162,10 +161,10 @@ impl Api {
             id: node.as_str().to_owned(),
             progress,
         });
-        let document = documents::Rollout {
+        let document = RolloutStatus {
             type_name: name.as_str().to_owned(),
             current: record.as_ref().map_or(0, |record| record.current),
-            rollout: record.and_then(|record| record.rollout),
+            rollout: record.and_then(|record| record.rollout).map(Rollout::from),
             nodes: nodes.collect(),
         };
         Ok(response::json(StatusCode::OK, &document))
@@ -191,11 +190,8 @@ impl Api {
                 "the node had an internal error during the removal, which may have taken effect";
             Error::new(ErrorCode::OutcomeUnknown, text)
         })??;
-        let document = json!({
-            "type": name.as_str(),
-            "objects": objects,
-            "is_counted_whole": objects < removal::COUNT_MAX,
-        });
+        let is_counted_whole = objects < removal::COUNT_MAX;
+        let document = Removed { is_counted_whole, objects: objects as u64, type_name: name };
         Ok(response::json(StatusCode::OK, &document))
     }
 
@@ -218,7 +214,8 @@ impl Api {
             Error::new(ErrorCode::OutcomeUnknown, text)
         })??;
         let status = if is_followed { StatusCode::OK } else { StatusCode::ACCEPTED };
-        let document = json!({ "type": name.as_str(), "revision": revision, "is_new": is_new });
+        let type_name = name.clone();
+        let document = Released { digest: None, is_new, revision, scope: None, type_name };
         Ok(response::json(status, &document))
     }
 }
@@ -286,39 +283,36 @@ fn live(reports: &[Report]) -> BTreeMap<u32, usize> {
     live
 }
 
-fn summary(record: &TypeRecord) -> Option<Value> {
+fn summary(record: &TypeRecord) -> Option<TypeSummary> {
     let current = record.current_entry()?;
-    Some(json!({
-        "name": record.name.as_str(),
-        "current": record.current,
-        "digest": current.digest.to_string(),
-        "schema_version": current.description.schema_version,
-        "documentation": current.description.documentation,
-        "handlers": current.description.handlers.iter().map(|handler| &handler.name).collect::<Vec<_>>(),
-    }))
-}
-
-fn removed_type(record: &TypeRecord) -> Value {
-    json!({
-        "name": record.name.as_str(),
-        "at_ms": record.removed.as_ref().map(|removal| removal.at_ms),
-        "by": record.removed.as_ref().map(|removal| &removal.by),
-        "objects": record.removed.as_ref().map(|removal| removal.objects),
+    let description = &current.description;
+    Some(TypeSummary {
+        current: record.current,
+        digest: current.digest,
+        documentation: description.documentation.clone(),
+        handlers: description.handlers.iter().map(|handler| handler.name.clone()).collect(),
+        name: record.name.clone(),
+        schema_version: description.schema_version,
     })
 }
 
-fn revision(entry: &RevisionEntry, live_count: usize) -> Value {
-    json!({
-        "number": entry.number,
-        "digest": entry.digest.to_string(),
-        "deployed_at_ms": entry.deployed_at_ms,
-        "schema_version": entry.description.schema_version,
-        "deployed_by": entry.deployed_by,
-        "bytes": entry.size,
-        "live_objects": live_count,
-        "rolled_back": entry.rolled_back,
-        "is_collected": entry.is_collected,
-    })
+fn removed_type(record: &TypeRecord) -> Option<RemovedType> {
+    let Removal { at_ms, by, objects } = record.removed.clone()?;
+    Some(RemovedType { at_ms, by, name: record.name.clone(), objects })
+}
+
+fn revision(entry: &RevisionEntry, live_count: usize) -> Revision {
+    Revision {
+        bytes: entry.size,
+        deployed_at_ms: entry.deployed_at_ms,
+        deployed_by: entry.deployed_by.clone(),
+        digest: entry.digest,
+        is_collected: entry.is_collected,
+        live_objects: live_count,
+        number: entry.number,
+        rolled_back: entry.rolled_back.clone(),
+        schema_version: entry.description.schema_version,
+    }
 }
 
 /// Query for the revisions that live objects run.

@@ -7,29 +7,7 @@ use highlander_core::store::Store as _;
 use highlander_core::store::record::{Epoch, Version, codec};
 
 use super::{Node, no_session};
-
-/// Storage tier of an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tier {
-    /// The object is only in the store.
-    Cold,
-    /// The object is claimed, with its state in memory.
-    Warm,
-    /// The object is claimed, with an instance.
-    Resident,
-}
-
-impl Tier {
-    /// Returns the tier as a string.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Cold => "cold",
-            Self::Warm => "warm",
-            Self::Resident => "resident",
-        }
-    }
-}
+use crate::wire::objects::Tier;
 
 /// Location and status of an object, available without activating it.
 #[derive(Debug, Clone, PartialEq, Eq)]

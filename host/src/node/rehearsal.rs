@@ -15,76 +15,14 @@ use highlander_core::id::ObjectId;
 use highlander_core::store::Store as _;
 use highlander_core::store::record::{Record, codec};
 use highlander_system::clock;
-use serde::{Deserialize, Serialize};
 
 use super::Node;
-use crate::catalog::staged::Staged;
+use crate::wire::rehearsals::{Failures, Rehearsed, Staged};
 
 /// Number of states read concurrently; low, so that calls are hardly affected.
 const READ_AT_ONCE: usize = 4;
 /// Time limit for one state, including its queries.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Number of objects named per cause.
-const EXAMPLES_MAX: usize = 5;
-/// Maximum number of distinct causes.
-const CAUSES_MAX: usize = 100;
-
-/// Accumulated result of a rehearsal.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Rehearsed {
-    /// Objects whose state was read, or should have been.
-    pub tried: u64,
-    /// Number of objects that failed.
-    pub failed: u64,
-    /// Causes of the failures, each with some of the keys.
-    pub causes: BTreeMap<String, Failures>,
-    /// Total size of all states as stored, in bytes.
-    pub bytes_before: u64,
-    /// Total size of the same states as the new code writes them, in bytes. States that failed count with their
-    /// stored size.
-    pub bytes_after: u64,
-    /// Size of the largest state as the new code writes it, in bytes.
-    pub largest_after: u64,
-    /// Sum of the processing times of all objects, in microseconds.
-    pub micros: u64,
-    /// Processing time of the slowest object, in microseconds.
-    pub micros_max: u64,
-}
-
-/// Objects that failed for the same cause.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Failures {
-    /// Number of objects.
-    pub count: u64,
-    /// Some of their keys.
-    pub examples: Vec<String>,
-}
-
-impl Rehearsed {
-    /// Adds another result.
-    pub fn add(&mut self, other: Self) {
-        self.tried += other.tried;
-        self.failed += other.failed;
-        for (cause, failures) in other.causes {
-            self.blame(cause, failures);
-        }
-        self.bytes_before += other.bytes_before;
-        self.bytes_after += other.bytes_after;
-        self.largest_after = self.largest_after.max(other.largest_after);
-        self.micros += other.micros;
-        self.micros_max = self.micros_max.max(other.micros_max);
-    }
-
-    fn blame(&mut self, cause: String, failures: Failures) {
-        let is_new = !self.causes.contains_key(&cause);
-        let cause =
-            if is_new && self.causes.len() >= CAUSES_MAX { "other causes".into() } else { cause };
-        let known = self.causes.entry(cause).or_default();
-        known.count += failures.count;
-        known.examples.extend(failures.examples);
-        known.examples.truncate(EXAMPLES_MAX);
-    }
-}
 
 impl Node {
     /// Reads the states of these objects with a component, and runs the queries that take no argument.

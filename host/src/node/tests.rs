@@ -23,10 +23,10 @@ use highlander_testing::memory::{GetFault, Memory, PutFault};
 use serde_json::{Value, json};
 
 use super::list::Query;
-use super::locate::Tier;
 use super::*;
 use crate::activation::testing::call;
 use crate::registry::local::{Directory, Session};
+use crate::wire::objects::Tier;
 
 struct World {
     store: Arc<Memory>,

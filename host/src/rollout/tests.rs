@@ -17,9 +17,10 @@ use tokio::time::{sleep, timeout};
 use super::coordinate::look_around;
 use super::*;
 use crate::catalog::Catalog;
-use crate::rehearsal::{Rehearsals, Sample, passed};
+use crate::rehearsal::{Rehearsals, passed};
 use crate::router::context::Context;
 use crate::router::testing::{Cluster, Place, call, counter};
+use crate::wire::rehearsals::Sample;
 
 /// Query for the present progress.
 const NOW: ProgressQuery = ProgressQuery { counts_live: false, awaited: None };

@@ -16,10 +16,9 @@ use highlander_core::registry::members::Member;
 use highlander_core::rollout::{Progress, ProgressQuery};
 
 use super::context::Context;
-use crate::catalog::staged::Staged;
 use crate::node::list::{Page, Query};
 use crate::node::locate::ObjectLocation;
-use crate::node::rehearsal::Rehearsed;
+use crate::wire::rehearsals::{Rehearsed, Staged};
 
 /// Failure to get a valid answer from another node.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

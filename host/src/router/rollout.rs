@@ -11,8 +11,7 @@ use highlander_core::rollout::{ProgressQuery, Report};
 use super::Router;
 use super::context::Context;
 use super::membership::Membership;
-use crate::catalog::staged::Staged;
-use crate::node::rehearsal::Rehearsed;
+use crate::wire::rehearsals::{Rehearsed, Staged};
 
 /// Time limit for a node's progress report.
 const TIMEOUT: Duration = Duration::from_secs(2);

@@ -30,13 +30,12 @@ use super::context::Context;
 use super::peers::{Events, Failure, ForwardedReply, PeerResult, Peers};
 use super::{Config, Router};
 pub(crate) use crate::activation::testing::call;
-use crate::catalog::staged::Staged;
 use crate::events::listener::Listener;
 use crate::node::list::{Page, Query};
 use crate::node::locate::ObjectLocation;
-use crate::node::rehearsal::Rehearsed;
 use crate::node::{self, Node, Ports};
 use crate::registry::local::{Directory, Session};
+use crate::wire::rehearsals::{Rehearsed, Staged};
 
 pub(crate) fn keyed(key: &str, call: Call) -> Call {
     let fingerprint = fingerprint(&call.operation, &call.caller);

@@ -266,7 +266,7 @@ async fn operators_reach_the_node_that_knows() {
     assert_eq!(ask(&places[0], &id, add(1)).await, "1");
     let found = here.locate(&id, context).await.unwrap();
     assert_eq!(found.owner, Some(NodeId::new("node-b")));
-    assert_eq!((found.tier, found.version), (node::locate::Tier::Resident, 1));
+    assert_eq!((found.tier, found.version), (crate::wire::objects::Tier::Resident, 1));
     let nodes = here.nodes(context).await;
     let counts: Vec<_> = nodes.iter().map(|n| (n.node.as_str(), n.active_count)).collect();
     assert_eq!(counts, [("node-a", Some(0)), ("node-b", Some(1))]);

@@ -49,6 +49,7 @@ const CORE: &[Layer] = &[
 ];
 
 const NODE: &[Layer] = &[
+    layer("wire", &["wire"]),
     layer("base", &["metrics", "telemetry"]),
     layer("events", &["events"]),
     layer("ports", &["registry", "store"]),

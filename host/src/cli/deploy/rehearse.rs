@@ -7,16 +7,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use bytesize::ByteSize;
 use clap::Args;
-use highlander_core::id::Digest;
+use highlander_core::id::TypeName;
 use http::Method;
-use serde::Deserialize;
 
 use super::component;
 use crate::cli::client::{Client, Request, encoded};
 use crate::cli::failure::Failure;
 use crate::cli::output;
-use crate::node::rehearsal::Rehearsed;
-use crate::rehearsal::{Rehearsal, Sample};
+use crate::wire::rehearsals::{Begun, Rehearsal, Rehearsed, Sample};
 
 /// Hint for a rehearsal request that got no response.
 const REPEATABLE: &str = "repeat the command; a rehearsal changes nothing";
@@ -59,7 +57,7 @@ impl Rehearse {
     }
 }
 
-pub(super) fn nothing_tried(type_name: &str) -> String {
+pub(super) fn nothing_tried(type_name: &TypeName) -> String {
     format!("no object of the type {type_name} exists yet: nothing was tried")
 }
 
@@ -68,19 +66,13 @@ pub(super) async fn rehearsed(
     client: &Client,
     wasm: Bytes,
     sample: Sample,
-) -> Result<(String, Rehearsal), Failure> {
-    #[derive(Deserialize)]
-    struct Begun {
-        #[serde(rename = "type")]
-        type_name: String,
-        digest: Digest,
-    }
+) -> Result<(TypeName, Rehearsal), Failure> {
     let path = format!("/v1/rehearsals?sample={sample}&wait=false");
     let request = Request::new(Method::POST, path)
         .with_body("application/wasm", wasm)
         .when_unanswered(REPEATABLE);
     let Begun { type_name, digest } = client.send(request).await?.read()?;
-    let path = format!("/v1/types/{}/rehearsal", encoded(&type_name));
+    let path = format!("/v1/types/{}/rehearsal", encoded(type_name.as_str()));
     let mut shown = 0;
     let rehearsal = loop {
         let rehearsal: Rehearsal = client.send(Request::get(path.as_str())).await?.read()?;

@@ -8,12 +8,13 @@ use std::time::Duration;
 use highlander_core::catalog::rollout::Stage;
 use highlander_core::rollout::{Progress, Readiness};
 use highlander_system::clock;
-use serde::Deserialize;
 
 use super::super::client::{Answer, Client, Request, encoded};
 use super::super::failure::{Exit, Failure};
 use super::super::output;
-use super::{Rollout, share};
+use super::share;
+use crate::wire::rollouts::{NodeProgress, Released, Rollout, RolloutStatus};
+use crate::wire::types::Type;
 
 /// Pause between two polls of a roll-out.
 const LOOK_PAUSE: Duration = Duration::from_millis(100);
@@ -22,58 +23,20 @@ const SILENCE_MAX: Duration = Duration::from_secs(10);
 /// Time within which all nodes must report the final decision.
 const HEAR_MAX: Duration = Duration::from_mins(2);
 
-#[derive(Debug, Deserialize)]
-struct Deployed {
-    #[serde(rename = "type")]
-    type_name: String,
-    revision: u32,
-    #[serde(default = "yes")]
-    is_new: bool,
-}
-
-fn yes() -> bool {
-    true
-}
-
-#[derive(Debug, Deserialize)]
-struct RolloutStatus {
-    rollout: Option<Rollout>,
-    nodes: Vec<NodeRolloutStatus>,
-}
-
-#[derive(Debug, Deserialize)]
-struct NodeRolloutStatus {
-    progress: Option<Progress>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Recorded {
-    current: u32,
-    generation: u64,
-    rollout: Option<Rollout>,
-    revisions: Vec<RecordedRevision>,
-    pinned: std::collections::BTreeMap<String, String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct RecordedRevision {
-    number: u32,
-    rolled_back: Option<String>,
-}
-
 /// Shows the progress of a deployment or rollback until every node serves the revision. Prints `already` if the
 /// request was a repetition.
 pub(super) async fn spread(client: &Client, answer: Answer, already: &str) -> Result<(), Failure> {
     if client.is_json {
         return output::json(&answer.body);
     }
-    let Deployed { type_name, revision, is_new } = answer.read()?;
+    let Released { type_name, revision, is_new, .. } = answer.read()?;
+    let type_name = type_name.as_str();
     if !is_new {
         output::note(already);
     }
-    let followed = follow(client, &type_name, revision).await;
+    let followed = follow(client, type_name, revision).await;
     followed.map_err(|failure| match failure.exit {
-        Exit::Unavailable => goes_on(&type_name, revision, &failure.message),
+        Exit::Unavailable => goes_on(type_name, revision, &failure.message),
         _ => failure,
     })
 }
@@ -95,8 +58,8 @@ async fn follow(client: &Client, type_name: &str, revision: u32) -> Result<(), F
         }
         if open.is_none_or(|open| open.stage == Stage::Verifying) {
             // The polled node's roll-out status may be behind; only the record is authoritative.
-            let recorded: Recorded = read(client, &format!("/v1/types/{name}")).await?;
-            if recorded.has_ended(revision, &status.nodes) {
+            let recorded: Type = read(client, &format!("/v1/types/{name}")).await?;
+            if has_ended(&recorded, revision, &status.nodes) {
                 return conclude(type_name, revision, &recorded);
             }
             let since = *closed_at.get_or_insert_with(clock::now);
@@ -137,29 +100,27 @@ fn goes_on(type_name: &str, revision: u32, why: &str) -> Failure {
     Failure { exit: Exit::Unknown, message, hint: Some(hint) }
 }
 
-impl Recorded {
-    fn rolled_back(&self, revision: u32) -> Option<&str> {
-        let entry = self.revisions.iter().find(|entry| entry.number == revision);
-        entry.and_then(|entry| entry.rolled_back.as_deref()).filter(|_| self.current != revision)
-    }
+fn rolled_back(recorded: &Type, revision: u32) -> Option<&str> {
+    let entry = recorded.revisions.iter().find(|entry| entry.number == revision);
+    entry.and_then(|entry| entry.rolled_back.as_deref()).filter(|_| recorded.current != revision)
+}
 
-    /// Whether the revision's outcome is decided and all members, given as `nodes`, have applied it.
-    fn has_ended(&self, revision: u32, nodes: &[NodeRolloutStatus]) -> bool {
-        let is_open = |open: &Rollout| open.revision == revision && open.stage != Stage::Verifying;
-        if self.rollout.as_ref().is_some_and(is_open) {
-            return false;
-        }
-        self.rolled_back(revision).is_some() || has_settled(nodes, self.generation)
+/// Whether the revision's outcome is decided and all members, given as `nodes`, have applied it.
+fn has_ended(recorded: &Type, revision: u32, nodes: &[NodeProgress]) -> bool {
+    let is_open = |open: &Rollout| open.revision == revision && open.stage != Stage::Verifying;
+    if recorded.rollout.as_ref().is_some_and(is_open) {
+        return false;
     }
+    rolled_back(recorded, revision).is_some() || has_settled(nodes, recorded.generation)
 }
 
 /// Whether all nodes have read the record with this generation and notified their objects.
-fn has_settled(nodes: &[NodeRolloutStatus], generation: u64) -> bool {
+fn has_settled(nodes: &[NodeProgress], generation: u64) -> bool {
     let has_heard = |progress: &Progress| progress.generation == generation && progress.is_applied;
     !nodes.is_empty() && nodes.iter().all(|node| node.progress.as_ref().is_some_and(has_heard))
 }
 
-fn summary(nodes: &[NodeRolloutStatus]) -> String {
+fn summary(nodes: &[NodeProgress]) -> String {
     let said: Vec<_> = nodes.iter().filter_map(|node| node.progress.as_ref()).collect();
     let ready = said.iter().filter(|progress| progress.readiness == Readiness::Ready).count();
     let turned = said.iter().filter(|progress| progress.is_applied).count();
@@ -171,8 +132,8 @@ fn summary(nodes: &[NodeRolloutStatus]) -> String {
     )
 }
 
-fn conclude(type_name: &str, revision: u32, recorded: &Recorded) -> Result<(), Failure> {
-    if let Some(why) = recorded.rolled_back(revision) {
+fn conclude(type_name: &str, revision: u32, recorded: &Type) -> Result<(), Failure> {
+    if let Some(why) = rolled_back(recorded, revision) {
         let text = format!("revision {revision} of {type_name} was rolled back: {why}");
         let hint = format!("list the objects that it failed for: highlander types {type_name}");
         return Err(Failure::rejected(text).with_hint(&hint));
@@ -191,7 +152,7 @@ fn conclude(type_name: &str, revision: u32, recorded: &Recorded) -> Result<(), F
 }
 
 /// Returns the command's output line, which names the scope unless the revision is for all objects.
-fn concluded(type_name: &str, revision: u32, recorded: &Recorded) -> String {
+fn concluded(type_name: &str, revision: u32, recorded: &Type) -> String {
     let open = recorded.rollout.as_ref().filter(|open| open.revision == revision);
     match open.and_then(|open| share::objects(&open.scope)) {
         None => format!("{type_name} revision {revision}"),
@@ -204,11 +165,15 @@ fn concluded(type_name: &str, revision: u32, recorded: &Recorded) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use std::collections::BTreeMap;
+
+    use highlander_core::catalog::rollout::RolloutScope;
+    use highlander_core::id::{Digest, TypeName};
 
     use super::*;
+    use crate::wire::types::Revision;
 
-    fn nodes(said: &[Option<(u64, bool)>]) -> Vec<NodeRolloutStatus> {
+    fn nodes(said: &[Option<(u64, bool)>]) -> Vec<NodeProgress> {
         let progress = |said: &Option<(u64, bool)>| {
             said.map(|(generation, is_turned)| Progress {
                 generation,
@@ -216,36 +181,58 @@ mod tests {
                 ..Progress::default()
             })
         };
-        said.iter().map(|said| NodeRolloutStatus { progress: progress(said) }).collect()
+        said.iter()
+            .map(|said| NodeProgress { id: "a".to_owned(), progress: progress(said) })
+            .collect()
     }
 
-    fn recorded(current: u32, stage: Option<&str>, rolled_back: Option<&str>) -> Recorded {
-        let rollout = stage.map(|stage| json!({ "revision": 2, "stage": stage, "scope": "all" }));
-        let document: Value = json!({
-            "current": current,
-            "generation": 7,
-            "rollout": rollout,
-            "revisions": [{ "number": 2, "rolled_back": rolled_back }],
-            "pinned": {},
-        });
-        serde_json::from_value(document).unwrap()
+    fn recorded(current: u32, stage: Option<Stage>, rolled_back: Option<&str>) -> Type {
+        let rollout = |stage| Rollout {
+            revision: 2,
+            previous: 1,
+            stage,
+            scope: RolloutScope::All,
+            failures_per_mille_max: None,
+            since_ms: 0,
+            by: "ci".to_owned(),
+        };
+        let second = Revision {
+            bytes: 1,
+            deployed_at_ms: 0,
+            deployed_by: "ci".to_owned(),
+            digest: Digest::of(b"second"),
+            is_collected: false,
+            live_objects: 0,
+            number: 2,
+            rolled_back: rolled_back.map(str::to_owned),
+            schema_version: 1,
+        };
+        Type {
+            current,
+            description: None,
+            generation: 7,
+            name: TypeName::new("todo").unwrap(),
+            pinned: BTreeMap::new(),
+            revisions: vec![second],
+            rollout: stage.map(rollout),
+        }
     }
 
     #[test]
     fn the_end_of_a_canary_names_its_objects() {
         for (scope, expected) in [
-            (json!("all"), "todo revision 2"),
+            (RolloutScope::All, "todo revision 2"),
             (
-                json!({ "percent": 10 }),
+                RolloutScope::Percent(10),
                 "todo revision 2 for 10 % of the objects; revision 1 stays current",
             ),
             (
-                json!({ "keys": ["a"] }),
+                RolloutScope::Keys(vec!["a".to_owned()]),
                 "todo revision 2 for the object a; revision 1 stays current",
             ),
         ] {
-            let mut open = recorded(1, Some("verifying"), None);
-            open.rollout.as_mut().unwrap().scope = serde_json::from_value(scope).unwrap();
+            let mut open = recorded(1, Some(Stage::Verifying), None);
+            open.rollout.as_mut().unwrap().scope = scope;
             assert_eq!(concluded("todo", 2, &open), expected);
         }
         let replaced = recorded(3, None, None);
@@ -256,10 +243,10 @@ mod tests {
     fn nothing_has_ended_before_all_nodes_serve_what_the_record_says() {
         let all = || nodes(&[Some((7, true)), Some((7, true))]);
         for (current, stage, said, expected) in [
-            (2, Some("verifying"), all(), true),
+            (2, Some(Stage::Verifying), all(), true),
             (2, None, all(), true),
-            (1, Some("preparing"), all(), false),
-            (2, Some("rolling"), all(), false),
+            (1, Some(Stage::Preparing), all(), false),
+            (2, Some(Stage::Rolling), all(), false),
             (2, None, nodes(&[Some((7, true)), None]), false),
             (2, None, nodes(&[Some((7, true)), Some((6, true))]), false),
             (2, None, nodes(&[Some((7, true)), Some((7, false))]), false),
@@ -267,13 +254,15 @@ mod tests {
             (2, None, nodes(&[]), false),
         ] {
             let shown = format!("{current} {stage:?} {said:?}");
-            assert_eq!(recorded(current, stage, None).has_ended(2, &said), expected, "{shown}");
+            let recorded = recorded(current, stage, None);
+            assert_eq!(has_ended(&recorded, 2, &said), expected, "{shown}");
         }
         let silent = nodes(&[None]);
-        assert!(recorded(1, None, Some("it failed")).has_ended(2, &silent), "it is decided");
+        let back = recorded(1, None, Some("it failed"));
+        assert!(has_ended(&back, 2, &silent), "it is decided");
         let forward = recorded(2, None, Some("it failed before"));
-        assert!(!forward.has_ended(2, &silent), "it is current again");
-        let again = recorded(1, Some("preparing"), Some("it failed before"));
-        assert!(!again.has_ended(2, &silent), "it is being rolled out again");
+        assert!(!has_ended(&forward, 2, &silent), "it is current again");
+        let again = recorded(1, Some(Stage::Preparing), Some("it failed before"));
+        assert!(!has_ended(&again, 2, &silent), "it is being rolled out again");
     }
 }

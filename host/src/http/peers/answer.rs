@@ -14,9 +14,9 @@ use http::response::Parts;
 use http::{HeaderMap, HeaderName, StatusCode};
 use serde::de::DeserializeOwned;
 
-use super::super::problem::{CONTENT, Document};
 use super::super::response::{EPOCH, NODE, OWNER, REPLAYED, REVISION, VERSION};
 use crate::router::peers::ForwardedReply;
+use crate::wire::problem::{CONTENT, Document};
 
 /// Maximum length of a node's name.
 const NODE_BYTES_MAX: usize = 128;

@@ -13,8 +13,8 @@ use hyper::body::Incoming;
 use super::super::request_body;
 use super::link::UnderWay;
 use super::{ANSWER_BYTES_MAX, answer};
-use crate::events::sse::{Reader, Received};
 use crate::router::peers::Events;
+use crate::wire::sse::{Reader, Received};
 
 /// Returns the stream, the node's error, or why the response cannot be parsed.
 pub(super) async fn begun(

@@ -20,7 +20,6 @@ use http_body_util::Full;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 
 use super::super::auth::forwarded;
-use super::super::documents::RehearsalShare;
 use super::super::request::{
     CALLER, CHAIN, CONSISTENCY, HOPS, IDEMPOTENCY_KEY, LAST_EVENT_ID, MESSAGE, TIMEOUT,
     TRACE_PARENT,
@@ -29,6 +28,7 @@ use super::super::{conditions, response, route};
 use super::address::Address;
 use crate::node::list::Query;
 use crate::router::context::Context;
+use crate::wire::rehearsals::RehearsalShare;
 
 /// Characters that need no escape in a path segment or a query.
 const PART_SAFE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');

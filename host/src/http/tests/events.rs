@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 use super::*;
-use crate::events::sse::{Reader, Received};
+use crate::wire::sse::{Reader, Received};
 
 const PATH: &str = "/v1/objects/counter/a/events";
 

@@ -1,6 +1,8 @@
 //! JSON view of an object's alarms and messages, for wake-up replies and for operators. The record uses a different
 //! format.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -18,43 +20,68 @@ pub struct WakeResult {
     pub nonces: Vec<String>,
 }
 
-/// View for operators.
-#[derive(Debug, Serialize)]
-pub struct EffectsView<'a> {
-    alarms: Vec<AlarmView<'a>>,
-    failed_alarms: Vec<AlarmView<'a>>,
-    pending: Vec<MessageView<'a>>,
-    dead: Vec<MessageView<'a>>,
+/// View for operators. A client that prints the alarms and messages unchanged parses them later, and takes other
+/// parameters.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct EffectsView<A, M = A> {
+    /// Scheduled alarms.
+    pub alarms: Vec<A>,
+    /// Alarms that were given up.
+    pub failed_alarms: Vec<A>,
+    /// Messages that are still to be delivered.
+    pub pending: Vec<M>,
+    /// Messages that were given up.
+    pub dead: Vec<M>,
 }
 
-#[derive(Debug, Serialize)]
-struct AlarmView<'a> {
+/// One alarm.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct AlarmView<'a> {
+    /// Number by which an alarm that was given up is retried or dropped.
     #[serde(skip_serializing_if = "Option::is_none")]
-    number: Option<u64>,
-    name: &'a str,
-    due_ms: u64,
-    every_ms: Option<u64>,
-    handler: &'a str,
-    argument: Option<&'a RawValue>,
-    tries: u32,
+    pub number: Option<u64>,
+    /// Name of the alarm.
+    pub name: Cow<'a, str>,
+    /// Time at which it is due, in milliseconds since 1970.
+    pub due_ms: u64,
+    /// Interval at which it repeats.
+    pub every_ms: Option<u64>,
+    /// Handler that it calls.
+    pub handler: Cow<'a, str>,
+    /// Argument of the handler; `None` means `null`.
+    #[serde(borrow)]
+    pub argument: Option<&'a RawValue>,
+    /// Number of failed attempts.
+    pub tries: u32,
+    /// Reason of the last failure.
     #[serde(skip_serializing_if = "Option::is_none")]
-    why: Option<&'a str>,
+    pub why: Option<Cow<'a, str>>,
+    /// Time at which it was given up, in milliseconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
-    time_ms: Option<u64>,
+    pub time_ms: Option<u64>,
 }
 
-#[derive(Debug, Serialize)]
-struct MessageView<'a> {
-    number: u64,
-    to: &'a str,
-    handler: &'a str,
-    argument: Option<&'a RawValue>,
+/// One message.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct MessageView<'a> {
+    /// Number by which a message that was given up is retried or dropped.
+    pub number: u64,
+    /// Object that it is for.
+    pub to: Cow<'a, str>,
+    /// Handler that it calls.
+    pub handler: Cow<'a, str>,
+    /// Argument of the handler; `None` means `null`.
+    #[serde(borrow)]
+    pub argument: Option<&'a RawValue>,
+    /// Number of rejected attempts, if it is still to be delivered.
     #[serde(skip_serializing_if = "Option::is_none")]
-    tries: Option<u32>,
+    pub tries: Option<u32>,
+    /// Reason why it was given up.
     #[serde(skip_serializing_if = "Option::is_none")]
-    why: Option<&'a str>,
+    pub why: Option<Cow<'a, str>>,
+    /// Time at which it was given up, in milliseconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
-    time_ms: Option<u64>,
+    pub time_ms: Option<u64>,
 }
 
 /// Returns the reply to a wake-up.
@@ -82,7 +109,7 @@ pub(in crate::activation) fn shown(effects: Option<&DurableEffects>) -> Bytes {
         ..message(pending.number, &pending.message)
     });
     let dead = effects.dead.iter().map(|letter| MessageView {
-        why: Some(&letter.why),
+        why: Some(Cow::from(&*letter.why)),
         time_ms: Some(letter.time_ms),
         ..message(letter.number, &letter.message)
     });
@@ -97,13 +124,13 @@ pub(in crate::activation) fn shown(effects: Option<&DurableEffects>) -> Bytes {
 fn shown_alarm(alarm: &Alarm) -> AlarmView<'_> {
     AlarmView {
         number: None,
-        name: &alarm.name,
+        name: Cow::from(&*alarm.name),
         due_ms: alarm.due_ms,
         every_ms: alarm.every_ms,
-        handler: &alarm.handler,
+        handler: Cow::from(&*alarm.handler),
         argument: serde_json::from_slice(&alarm.argument).ok(),
         tries: alarm.tries,
-        why: alarm.failure.as_deref(),
+        why: alarm.failure.as_deref().map(Cow::from),
         time_ms: None,
     }
 }
@@ -111,8 +138,8 @@ fn shown_alarm(alarm: &Alarm) -> AlarmView<'_> {
 fn message(number: u64, message: &Message) -> MessageView<'_> {
     MessageView {
         number,
-        to: message.to.as_str(),
-        handler: &message.handler,
+        to: Cow::from(message.to.as_str()),
+        handler: Cow::from(&*message.handler),
         argument: serde_json::from_slice(&message.argument).ok(),
         tries: None,
         why: None,

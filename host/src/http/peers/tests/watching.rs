@@ -2,7 +2,7 @@
 //! owner are covered by the router's tests and the system tests.
 
 use super::*;
-use crate::events::sse::Reader;
+use crate::wire::sse::Reader;
 
 /// A client's event stream.
 struct Stream {
