@@ -1,51 +1,62 @@
 //! The `highlander` command line: argument definitions and dispatch to the subcommands.
 //!
 //! Standard output carries only data. All failures are printed in one format ([`failure`]), and control characters
-//! in data from a node are escaped ([`output`]). The function that runs a node is passed in by `main`, because it
-//! belongs to a higher layer.
+//! in data from a node are escaped ([`output`]). Without the Cargo feature `node`, this is the client alone. The
+//! function that runs a node is passed in by `main`, because it belongs to a higher layer.
 
 mod alarms;
 mod arguments;
 mod client;
 mod completions;
 mod deploy;
+#[cfg(feature = "node")]
 mod doctor;
 mod environment;
 mod failure;
 mod given_up;
 mod messages;
 mod new;
+#[cfg(feature = "node")]
+mod node;
 mod nodes;
 mod objects;
 pub mod output;
 mod schema;
-#[cfg(test)]
+#[cfg(all(test, feature = "node"))]
 mod tests;
 mod token;
 mod types;
 mod watch;
 
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use highlander_wasmtime::{COMMAND, Confinement, compile};
 
 use self::client::Client;
-use self::environment::{Global, Log};
+use self::environment::Global;
 use self::failure::Failure;
-use crate::config::Config;
-use crate::config::backends::RegistryKind;
-use crate::telemetry;
+#[cfg(feature = "node")]
+pub use self::node::RunNode;
+
+macro_rules! exit_codes {
+    () => {
+        "Exit codes: 0 done, 1 the object rejected the call, 2 wrong usage or environment,\n\
+         3 unavailable and nothing executed, 4 outcome unknown."
+    };
+}
+
+#[cfg(feature = "node")]
+const AFTER_HELP: &str = exit_codes!();
+#[cfg(not(feature = "node"))]
+const AFTER_HELP: &str = concat!(
+    "This build is the client alone: it cannot run nodes, and lacks dev, serve and doctor.\n\n",
+    exit_codes!()
+);
 
 /// Run durable, single-owner objects with sandboxed behaviour
 #[derive(Debug, Parser)]
 #[command(name = "highlander", version, max_term_width = 100)]
-#[command(
-    after_help = "Exit codes: 0 done, 1 the object rejected the call, 2 wrong usage or environment,\n\
-    3 unavailable and nothing executed, 4 outcome unknown."
-)]
+#[command(after_help = AFTER_HELP)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -58,27 +69,11 @@ enum Command {
     /// Run one node with an embedded store, for development
     ///
     /// Example: highlander dev --data /tmp/objects
-    Dev {
-        /// Directory for the store and compiled code [default: .highlander]
-        #[arg(long, value_name = "DIR")]
-        data: Option<PathBuf>,
-        /// Address to listen on; port 0 selects a free one [default: 127.0.0.1:7410]
-        #[arg(long, value_name = "ADDR", value_parser = arguments::listen)]
-        listen: Option<SocketAddr>,
-        /// Directory of a web page; its files are served at /web/, without authentication
-        #[arg(long, value_name = "DIR")]
-        web: Option<PathBuf>,
-        #[command(flatten)]
-        log: Log,
-    },
+    #[cfg(feature = "node")]
+    Dev(node::Dev),
     /// Run a node from a configuration file or the environment
-    Serve {
-        /// Configuration file; see docs/configuration.md [default: the environment alone]
-        #[arg(long, value_name = "FILE")]
-        config: Option<PathBuf>,
-        #[command(flatten)]
-        log: Log,
-    },
+    #[cfg(feature = "node")]
+    Serve(node::Serve),
     /// Generate a token and its line for the token file
     ///
     /// Example: highlander token ci --scopes deploy:todo,call:todo
@@ -128,37 +123,46 @@ enum Command {
     /// Move all objects of a node to other nodes, and wait until they have moved
     Drain(nodes::Drain),
     /// Check this machine and its configuration, and suggest fixes
+    #[cfg(feature = "node")]
     Doctor(doctor::Doctor),
     /// Print a shell completion script for commands and options
     ///
     /// Example: highlander completions bash > ~/.local/share/bash-completion/completions/highlander
     Completions(completions::Completions),
     /// Compile a component from standard input; nodes run this in a child process
-    #[command(name = COMMAND, hide = true)]
-    CompileComponent(Confinement),
+    #[cfg(feature = "node")]
+    #[command(name = highlander_wasmtime::COMMAND, hide = true)]
+    CompileComponent(highlander_wasmtime::Confinement),
 }
 
-/// Runs a node until the process is asked to stop.
-pub type RunNode = fn(Config) -> anyhow::Result<()>;
-
 /// Parses the process's arguments and runs the command. `dev` and `serve` call `run_node`.
+#[cfg(feature = "node")]
 #[must_use]
 pub fn main(run_node: RunNode) -> ExitCode {
-    let matches = command().get_matches();
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    let done = match cli.command {
-        Command::Dev { data, listen, web, log } => {
-            dev_config(data, listen, web).and_then(|config| start(run_node, config, &log))
+    let Cli { global, command } = parsed();
+    report(match command {
+        Command::Dev(dev) => dev.run(run_node),
+        Command::Serve(serve) => serve.run(run_node),
+        Command::CompileComponent(confinement) => {
+            return highlander_wasmtime::compile(&confinement);
         }
-        Command::Serve { config, log } => {
-            load(config.as_deref()).and_then(|config| start(run_node, config, &log))
-        }
-        Command::New(new) => new.run(),
-        Command::Token(token) => token.run(cli.global.json),
-        Command::Completions(completions) => completions.run(command()),
-        Command::CompileComponent(confinement) => return compile(&confinement),
-        command => on_runtime(&cli.global, command),
-    };
+        command => run(&global, command),
+    })
+}
+
+/// Parses the process's arguments and runs the command.
+#[cfg(not(feature = "node"))]
+#[must_use]
+pub fn main() -> ExitCode {
+    let Cli { global, command } = parsed();
+    report(run(&global, command))
+}
+
+fn parsed() -> Cli {
+    Cli::from_arg_matches(&command().get_matches()).unwrap_or_else(|error| error.exit())
+}
+
+fn report(done: Result<(), Failure>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
@@ -166,8 +170,15 @@ pub fn main(run_node: RunNode) -> ExitCode {
 }
 
 /// Commands that contact no node, each with the [`Global`] options that it uses anyway.
-const OFFLINE: &[(&str, &[&str])] =
-    &[("dev", &[]), ("serve", &[]), ("new", &[]), ("token", &["json"]), ("completions", &[])];
+const OFFLINE: &[(&str, &[&str])] = &[
+    #[cfg(feature = "node")]
+    ("dev", &[]),
+    #[cfg(feature = "node")]
+    ("serve", &[]),
+    ("new", &[]),
+    ("token", &["json"]),
+    ("completions", &[]),
+];
 
 /// Command definition as users see it: the help of each command lists only the options that it uses.
 fn command() -> clap::Command {
@@ -182,39 +193,14 @@ fn command() -> clap::Command {
     })
 }
 
-/// Returns the configuration of a single node: the environment's, overridden by the command's options.
-fn dev_config(
-    data: Option<PathBuf>,
-    listen: Option<SocketAddr>,
-    web: Option<PathBuf>,
-) -> Result<Config, Failure> {
-    let config = load(None)?;
-    if config.registry.kind != RegistryKind::Local {
-        let failure = Failure::usage(
-            "highlander dev runs only a standalone node; expected registry.kind = \"local\"",
-        );
-        return Err(failure.with_hint("to run a node of a cluster: highlander serve --config FILE"));
+/// Runs a command of the client.
+fn run(global: &Global, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::New(new) => new.run(),
+        Command::Token(token) => token.run(global.json),
+        Command::Completions(completions) => completions.run(self::command()),
+        command => on_runtime(global, command),
     }
-    if let Some(folder) = web.as_deref().filter(|folder| !folder.is_dir()) {
-        let failure = Failure::usage(format!("{} is not a directory", folder.display()));
-        return Err(
-            failure.with_hint("--web takes the directory of a web page with its index.html")
-        );
-    }
-    let data_dir = data.unwrap_or_else(|| config.data_dir.clone());
-    let listen = listen.unwrap_or(config.listen);
-    Ok(Config { data_dir, listen, is_dev: true, web, ..config })
-}
-
-fn start(run_node: RunNode, config: Config, log: &Log) -> Result<(), Failure> {
-    telemetry::init(log.format()?);
-    run_node(config).map_err(Failure::of_node)
-}
-
-fn load(file: Option<&Path>) -> Result<Config, Failure> {
-    let variables = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    Ok(Config::load(file, variables)?)
 }
 
 /// Runs a command that needs a runtime, usually to send requests to a node.
@@ -242,13 +228,11 @@ fn on_runtime(global: &Global, command: Command) -> Result<(), Failure> {
             Command::Deactivate(one) => one.deactivate(&client).await,
             Command::Nodes => nodes::list(&client).await,
             Command::Drain(drain) => drain.run(&client).await,
+            #[cfg(feature = "node")]
             Command::Doctor(doctor) => doctor.run(&client).await,
-            Command::Dev { .. }
-            | Command::Serve { .. }
-            | Command::New(_)
-            | Command::Token(_)
-            | Command::Completions(_)
-            | Command::CompileComponent(_) => Ok(()),
+            #[cfg(feature = "node")]
+            Command::Dev(_) | Command::Serve(_) | Command::CompileComponent(_) => Ok(()),
+            Command::New(_) | Command::Token(_) | Command::Completions(_) => Ok(()),
         }
     })
 }

@@ -9,7 +9,6 @@ pub mod auth;
 pub mod backends;
 pub mod keys;
 pub mod parse;
-pub mod secret;
 pub mod source;
 mod validate;
 
@@ -21,7 +20,7 @@ use highlander_core::catalog::component_gc::Retention;
 use highlander_core::limits::CALL_TIMEOUT;
 use highlander_wasmtime::{CompileLimits, SandboxConfig};
 
-use crate::node;
+use crate::{node, secret};
 use auth::AuthConfig;
 use backends::{RegistryConfig, RegistryKind, StoreConfig};
 
@@ -52,6 +51,12 @@ impl Error {
 
     fn with_hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
+    }
+}
+
+impl From<secret::Error> for Error {
+    fn from(error: secret::Error) -> Self {
+        Self { message: error.message, hint: error.hint }
     }
 }
 

@@ -16,6 +16,12 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 pub static ALLOCATOR_SETTINGS: &[u8; 63] =
     b"background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:1000\0";
 
+#[cfg(feature = "node")]
 fn main() -> ExitCode {
     highlander::cli::main(highlander::server::run)
+}
+
+#[cfg(not(feature = "node"))]
+fn main() -> ExitCode {
+    highlander::cli::main()
 }

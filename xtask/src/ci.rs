@@ -74,6 +74,8 @@ enum Step {
     Cluster,
     /// cargo doc, warnings are errors
     Doc,
+    /// the command-line client alone, without the node
+    Client,
     /// the SDK with its oldest Rust version
     Msrv,
     /// licences and sources of dependencies
@@ -93,9 +95,12 @@ impl Step {
     /// Returns the steps that must succeed before this one can.
     fn needs(self) -> &'static [Self] {
         match self {
-            Self::BuildGuests | Self::Clippy | Self::Build | Self::Doc | Self::Msrv => {
-                &[Self::Setup]
-            }
+            Self::BuildGuests
+            | Self::Clippy
+            | Self::Build
+            | Self::Doc
+            | Self::Client
+            | Self::Msrv => &[Self::Setup],
             Self::Test | Self::Demo | Self::Cluster => {
                 &[Self::Setup, Self::BuildGuests, Self::Build]
             }
@@ -135,6 +140,11 @@ impl Step {
                 let mut command = process::cargo(&root);
                 command.env("RUSTDOCFLAGS", "-D warnings");
                 process::run(command.args(["doc", "--workspace", "--no-deps"]))
+            }
+            Self::Client => {
+                let mut command = process::cargo(&root);
+                command.args(["check", "--package", "highlander", "--no-default-features"]);
+                process::run(&mut command)
             }
             Self::Msrv => {
                 let target = Workspace::load()?.target;

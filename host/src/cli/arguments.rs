@@ -3,6 +3,7 @@
 //! A bad value is rejected before a request is sent, in the terms of the command line. A node would reject it in
 //! terms of HTTP.
 
+#[cfg(feature = "node")]
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -64,6 +65,7 @@ pub(super) fn idempotency_key(text: &str) -> Result<String, String> {
 }
 
 /// Parses an address to listen on.
+#[cfg(feature = "node")]
 pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         "expected an IP address and a port, such as 127.0.0.1:7410; port 0 selects a free one"

@@ -24,7 +24,7 @@ pub(super) use self::transport::Stream;
 use self::transport::Unanswered;
 use super::Global;
 use super::failure::{Exit, Failure};
-use crate::config::secret;
+use crate::secret;
 use crate::wire::problem::{CONTENT, Document};
 
 /// Characters that are left unescaped in a path or query; every other byte becomes `%XX`.

@@ -76,7 +76,7 @@ impl Finding {
 
 impl Doctor {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
-        let config = super::load(self.config.as_deref())?;
+        let config = super::node::load(self.config.as_deref())?;
         let mut findings = vec![match config.check_exposure() {
             Ok(()) => Finding::ok("configuration", "valid"),
             Err(error) => {

@@ -10,9 +10,6 @@ use std::path::PathBuf;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Args};
 
-use super::failure::Failure;
-use crate::telemetry;
-
 const URL_DEFAULT: &str = "http://127.0.0.1:7410";
 
 /// Options of every command that sends requests to a node.
@@ -29,14 +26,6 @@ pub(super) struct Global {
     token_file: Option<PathBuf>,
 }
 
-/// Options of every command that runs a node.
-#[derive(Debug, Args)]
-pub(super) struct Log {
-    /// Log format: text or json [env: HIGHLANDER_LOG_FORMAT] [default: text]
-    #[arg(long, value_name = "FORMAT")]
-    log_format: Option<telemetry::Format>,
-}
-
 impl Global {
     /// Returns the node's URL.
     pub(super) fn url(&self) -> String {
@@ -50,20 +39,7 @@ impl Global {
     }
 }
 
-impl Log {
-    /// Returns the log format.
-    pub(super) fn format(&self) -> Result<telemetry::Format, Failure> {
-        const VARIABLE: &str = "HIGHLANDER_LOG_FORMAT";
-        if let Some(format) = self.log_format {
-            return Ok(format);
-        }
-        let Some(text) = variable(VARIABLE) else { return Ok(telemetry::Format::default()) };
-        let text = text.to_string_lossy();
-        text.parse().map_err(|why| Failure::usage(format!("{VARIABLE} is {text:?}: {why}")))
-    }
-}
-
 /// Returns the value of an environment variable, unless it is unset or empty.
-fn variable(name: &str) -> Option<OsString> {
+pub(super) fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }

@@ -3,14 +3,10 @@
 //! The exit code follows from the effect that the node reported, so that scripts can tell "not executed" from
 //! "outcome unknown".
 
-use std::io::ErrorKind;
 use std::process::ExitCode;
 
-#[cfg(feature = "embedded")]
-use highlander_embedded::OpenError;
-
 use super::output;
-use crate::config;
+use crate::secret;
 use crate::wire::problem::Document;
 
 /// Exit code of the process.
@@ -72,39 +68,6 @@ impl Failure {
         Self { exit, message, hint: hint.or(problem.hint) }
     }
 
-    /// Converts the error with which a node stopped.
-    #[allow(clippy::needless_pass_by_value, reason = "`map_err` passes the error by value")]
-    pub(super) fn of_node(error: anyhow::Error) -> Self {
-        if let Some(error) = error.downcast_ref::<config::Error>() {
-            return error.clone().into();
-        }
-        let failure = Self::environment(format!("{error:#}"));
-        #[cfg(feature = "embedded")]
-        if error.chain().any(|cause| matches!(cause.downcast_ref(), Some(OpenError::InUse(_)))) {
-            return failure.with_hint("each node needs a separate data directory: --data DIR");
-        }
-        let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
-        match causes.next().map(std::io::Error::kind) {
-            Some(ErrorKind::AddrInUse) => {
-                return failure.with_hint(
-                    "is a node already running there? highlander dev --listen 127.0.0.1:0 selects a \
-                     free port; each node needs a separate data directory: --data DIR",
-                );
-            }
-            Some(ErrorKind::AddrNotAvailable) => {
-                return failure.with_hint(
-                    "this machine does not have that address; list its addresses with: ip address",
-                );
-            }
-            _ => {}
-        }
-        // An error with a cause comes from the environment.
-        if error.chain().nth(1).is_some() {
-            return failure.with_hint("check this machine with: highlander doctor");
-        }
-        failure
-    }
-
     /// Prints the failure and returns the exit code.
     pub(super) fn report(&self) -> ExitCode {
         if self.exit != Exit::Done {
@@ -114,8 +77,8 @@ impl Failure {
     }
 }
 
-impl From<config::Error> for Failure {
-    fn from(error: config::Error) -> Self {
+impl From<secret::Error> for Failure {
+    fn from(error: secret::Error) -> Self {
         Self { exit: Exit::Usage, message: error.message, hint: error.hint }
     }
 }

@@ -6,10 +6,7 @@
 use std::io::{self, ErrorKind, Write as _};
 
 use humantime_serde::re::humantime;
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::Errno;
 use serde_json::value::RawValue;
-use tokio::sync::oneshot;
 
 use super::failure::Failure;
 
@@ -57,8 +54,12 @@ pub(super) fn compact(document: &str) -> String {
 }
 
 /// Waits until the reader of standard output closes the pipe; never returns if standard output is a file.
+#[cfg(unix)]
 pub(super) async fn closed() {
-    let (tell, told) = oneshot::channel();
+    use rustix::event::{PollFd, PollFlags, poll};
+    use rustix::io::Errno;
+
+    let (tell, told) = tokio::sync::oneshot::channel();
     // Not on a runtime thread, because the runtime's shutdown would wait for it. A plain thread ends with the
     // process.
     std::thread::spawn(move || {
@@ -74,6 +75,12 @@ pub(super) async fn closed() {
     if told.await.is_err() {
         std::future::pending::<()>().await;
     }
+}
+
+/// Never returns: only Unix systems report that the reader has closed the pipe before something is written.
+#[cfg(not(unix))]
+pub(super) async fn closed() {
+    std::future::pending::<()>().await;
 }
 
 /// Formats a Unix time in milliseconds for people.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use highlander_core::registry::claims::Granularity;
 
 #[cfg(feature = "zookeeper")]
-use super::secret;
 use super::{Config, Error};
+use crate::secret;
 
 /// Returns the error of a configuration that selects an adapter which this binary was built without.
 #[must_use]

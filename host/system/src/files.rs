@@ -2,15 +2,20 @@
 //!
 //! The owner and any writer of such a file control what the node trusts, so owner and mode are checked before a
 //! byte is read. The checks use the open file, so no other file can be substituted in between. Only regular files
-//! are read, because a pipe or a device could block the reader, and only up to a size limit.
+//! are read, because a pipe or a device could block the reader, and only up to a size limit. Systems other than Unix
+//! have neither owner nor mode of this kind: there, only the kind and the size of a file are checked.
 
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
+#[cfg(unix)]
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{CWD, FileType, Mode, OFlags, Stat, fstat, openat};
+#[cfg(unix)]
+use rustix::fs::{CWD, FileType, Mode, OFlags, RawMode, Stat, fstat, openat};
+#[cfg(unix)]
 use rustix::io::Errno;
+#[cfg(unix)]
 use rustix::process::geteuid;
 
 /// Requirements for a trusted file.
@@ -59,25 +64,45 @@ pub enum Untrusted {
 /// # Errors
 /// The file violates the rules.
 pub fn read(path: &Path, rules: &Rules) -> Result<Vec<u8>, Untrusted> {
-    read_at(CWD, path, rules)
+    #[cfg(unix)]
+    let file = open_at(CWD, path, rules)?.into();
+    #[cfg(not(unix))]
+    let file = open(path, rules)?;
+    contents(file, rules)
 }
 
 /// Reads a whole file in an open directory.
 ///
 /// # Errors
 /// As for [`read`].
+#[cfg(unix)]
 pub fn read_at(folder: impl AsFd, name: &Path, rules: &Rules) -> Result<Vec<u8>, Untrusted> {
-    let file = open_at(folder, name, rules)?;
+    contents(open_at(folder, name, rules)?.into(), rules)
+}
+
+fn contents(file: File, rules: &Rules) -> Result<Vec<u8>, Untrusted> {
     let mut bytes = Vec::new();
     // Bounded, because the file may have grown since the check.
-    File::from(file).take(rules.bytes_max.saturating_add(1)).read_to_end(&mut bytes)?;
+    file.take(rules.bytes_max.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > rules.bytes_max {
         return Err(Untrusted::TooLong(rules.bytes_max));
     }
     Ok(bytes)
 }
 
+/// Opens a file for reading, and checks its kind. Its size is checked when it is read.
+#[cfg(not(unix))]
+fn open(path: &Path, rules: &Rules) -> Result<File, Untrusted> {
+    let is_link = std::fs::symlink_metadata(path)?.is_symlink();
+    if is_link && !rules.may_be_link {
+        return Err(Untrusted::NotRegular);
+    }
+    let file = File::open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(Untrusted::NotRegular) }
+}
+
 /// Opens a file for reading, and checks its type, owner, mode and size.
+#[cfg(unix)]
 fn open_at(folder: impl AsFd, name: &Path, rules: &Rules) -> Result<OwnedFd, Untrusted> {
     // Without `NONBLOCK`, opening a pipe would wait for a writer.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
@@ -94,6 +119,7 @@ fn open_at(folder: impl AsFd, name: &Path, rules: &Rules) -> Result<OwnedFd, Unt
 }
 
 /// Checks a file's metadata against the rules, for a process of this user.
+#[cfg(unix)]
 fn judge(stat: &Stat, rules: &Rules, user: u32) -> Result<(), Untrusted> {
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(Untrusted::NotRegular);
@@ -101,7 +127,7 @@ fn judge(stat: &Stat, rules: &Rules, user: u32) -> Result<(), Untrusted> {
     if stat.st_uid != user && !(rules.may_be_of_root && stat.st_uid == 0) {
         return Err(Untrusted::OtherOwner(stat.st_uid));
     }
-    let mode = stat.st_mode & 0o7777;
+    let mode = bits(stat.st_mode);
     if mode & rules.mode_denied != 0 {
         return Err(Untrusted::TooOpen(mode));
     }
@@ -111,7 +137,14 @@ fn judge(stat: &Stat, rules: &Rules, user: u32) -> Result<(), Untrusted> {
     Ok(())
 }
 
-#[cfg(test)]
+/// Returns the permission bits of a mode, whose width differs between systems.
+#[cfg(unix)]
+#[allow(clippy::useless_conversion, reason = "a mode has 32 bits on Linux, and 16 on others")]
+fn bits(mode: RawMode) -> u32 {
+    u32::from(mode) & 0o7777
+}
+
+#[cfg(all(test, unix))]
 mod tests {
     use std::fs;
     use std::os::unix::fs::{PermissionsExt as _, chown, symlink};

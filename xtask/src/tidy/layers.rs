@@ -50,7 +50,7 @@ const CORE: &[Layer] = &[
 
 const NODE: &[Layer] = &[
     layer("wire", &["wire"]),
-    layer("base", &["metrics", "telemetry"]),
+    layer("base", &["metrics", "secret", "telemetry"]),
     layer("events", &["events"]),
     layer("ports", &["registry", "store"]),
     layer("catalog", &["catalog"]),

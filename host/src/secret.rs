@@ -6,12 +6,30 @@ use std::path::Path;
 
 use highlander_system::files::{self, Rules, Untrusted};
 
-use super::Error;
-
 /// Maximum size of a secret file; a larger file is something else.
 const SECRET_BYTES_MAX: u64 = 4096;
 /// Permission bits with which others can read or write a file.
 const FOR_OTHERS: u32 = 0o077;
+
+/// Reason why a file is not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    /// Description of the problem, with the file.
+    pub message: String,
+    /// Suggested fix.
+    pub hint: Option<String>,
+}
+
+impl Error {
+    fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None }
+    }
+
+    fn with_hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+}
 
 /// Reads a secret, without surrounding white space.
 ///
@@ -25,7 +43,7 @@ pub fn read(path: &Path) -> Result<String, Error> {
 ///
 /// # Errors
 /// The file cannot be read, belongs to another user, has a denied mode bit, or is too long.
-pub(super) fn read_text(path: &Path, mode_denied: u32, bytes_max: u64) -> Result<String, Error> {
+pub fn read_text(path: &Path, mode_denied: u32, bytes_max: u64) -> Result<String, Error> {
     let shown = path.display();
     let bytes = files::read(path, &Rules::of_operator(mode_denied, bytes_max));
     let bytes = bytes.map_err(|untrusted| match untrusted {
