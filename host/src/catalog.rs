@@ -13,8 +13,8 @@ pub mod staged;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use highlander_core::catalog::record::{self, RevisionEntry, TypeRecord, component_blob};
@@ -24,6 +24,7 @@ use highlander_core::engine::{Component, Description, Engine, LoadError};
 use highlander_core::error::{Error, ErrorCode};
 use highlander_core::id::{CodeId, Digest, ObjectId, TypeName};
 use highlander_core::store::{self, ETag, Store};
+use parking_lot::RwLock;
 use tokio::sync::watch;
 
 use cached_type::CachedType;
@@ -124,7 +125,7 @@ impl Catalog {
     /// As [`current`](Self::current).
     pub async fn ensure_loaded(&self, type_name: &str) -> Result<(), Error> {
         let is_known = {
-            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+            let known = self.known.read();
             known.get(type_name).is_some_and(|known| known.is_there().is_ok())
         };
         // A removed type may have been deployed again. Reading it again is as rare as reading a type that never
@@ -213,7 +214,7 @@ impl Catalog {
     }
 
     fn find(&self, type_name: &str) -> Option<Arc<CachedType>> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known.read();
         known.get(type_name).cloned()
     }
 
@@ -276,10 +277,7 @@ impl Catalog {
     fn publish(&self, known: CachedType) -> Arc<CachedType> {
         let known = Arc::new(known);
         let name = known.record.name.clone();
-        self.known
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(name.as_str().into(), Arc::clone(&known));
+        self.known.write().insert(name.as_str().into(), Arc::clone(&known));
         self.changes.send_modify(|changed| {
             changed.insert(name);
         });

@@ -11,11 +11,12 @@ pub mod topic;
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 
 use highlander_core::events::Change;
 use highlander_core::id::ObjectId;
+use parking_lot::RwLock;
 
 use crate::metrics::Metrics;
 use listener::Seat;
@@ -78,8 +79,7 @@ impl Hub {
     /// Reserves a seat in the topic of `id`; creates the topic if necessary.
     #[must_use]
     pub fn seat(self: &Arc<Self>, id: &ObjectId) -> Seat {
-        // Poisoning is harmless, because no change can panic halfway.
-        let mut shard = self.shard(id).write().unwrap_or_else(PoisonError::into_inner);
+        let mut shard = self.shard(id).write();
         let topic = shard.get(id).cloned().unwrap_or_else(|| {
             let topic = Arc::new(Topic::new(id.clone()));
             shard.insert(id.clone(), Arc::clone(&topic));
@@ -92,7 +92,7 @@ impl Hub {
 
     /// Removes a topic without subscribers. Returns `false` if it has any.
     pub fn close(&self, topic: &Arc<Topic>) -> bool {
-        let mut shard = self.shard(topic.id()).write().unwrap_or_else(PoisonError::into_inner);
+        let mut shard = self.shard(topic.id()).write();
         if topic.has_listeners() {
             return false;
         }
@@ -109,7 +109,7 @@ impl Hub {
         if self.topic_count.load(Ordering::SeqCst) == 0 {
             return None;
         }
-        let shard = self.shard(id).read().unwrap_or_else(PoisonError::into_inner);
+        let shard = self.shard(id).read();
         shard.get(id).cloned()
     }
 

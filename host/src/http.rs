@@ -43,7 +43,7 @@ mod websocket;
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -56,6 +56,7 @@ use http::header::CACHE_CONTROL;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
+use parking_lot::RwLock;
 
 use crate::rehearsal::Rehearsals;
 use crate::router::Router;
@@ -147,14 +148,13 @@ impl Api {
     fn node_header(&self) -> HeaderValue {
         let id = self.router.node().id();
         {
-            // No panic leaves the pair half-updated, so a poisoned lock is safe to use.
-            let known = self.node_header.read().unwrap_or_else(PoisonError::into_inner);
+            let known = self.node_header.read();
             if known.0 == id {
                 return known.1.clone();
             }
         }
         let header = header_of(&id);
-        let mut known = self.node_header.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.node_header.write();
         *known = (id, header.clone());
         header
     }

@@ -20,7 +20,7 @@ pub mod wakeup_index;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use highlander_core::activation::protocol::Settings;
@@ -31,6 +31,7 @@ use highlander_core::id::{NodeId, ObjectId, TypeName};
 use highlander_core::registry::{Registry, Sessions};
 use highlander_core::store::Store;
 use highlander_system::clock;
+use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
 
 use crate::activation::alarm_timers::Timers;

@@ -5,13 +5,14 @@
 //! progress of the last rehearsal of each type.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _};
 use highlander_core::caller::Caller;
 use highlander_core::error::{Error, ErrorCode};
 use highlander_core::id::{ObjectId, TypeName};
+use parking_lot::Mutex;
 use rand::RngExt as _;
 
 use crate::router::Router;
@@ -32,7 +33,7 @@ impl Rehearsals {
     /// Returns the last rehearsal of a type, whether or not it has ended.
     #[must_use]
     pub fn last(&self, type_name: &TypeName) -> Option<Rehearsal> {
-        self.lock().get(type_name).cloned()
+        self.last.lock().get(type_name).cloned()
     }
 
     /// Runs a rehearsal from start to end.
@@ -74,7 +75,7 @@ impl Rehearsals {
             stopped: None,
             rehearsed: Rehearsed::default(),
         };
-        self.lock().insert(type_name.clone(), rehearsal);
+        self.last.lock().insert(type_name.clone(), rehearsal);
         Ok((type_name, staged))
     }
 
@@ -124,14 +125,9 @@ impl Rehearsals {
     }
 
     fn with(&self, type_name: &TypeName, change: impl FnOnce(&mut Rehearsal)) {
-        if let Some(rehearsal) = self.lock().get_mut(type_name) {
+        if let Some(rehearsal) = self.last.lock().get_mut(type_name) {
             change(rehearsal);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<TypeName, Rehearsal>> {
-        // Each change is complete or has not begun.
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

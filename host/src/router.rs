@@ -22,7 +22,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -34,6 +34,7 @@ use highlander_core::registry::claims::{ClaimKey, Granularity};
 use highlander_core::registry::members::{Member, Members};
 use highlander_core::routing::{self, Attempt, NextHop, RouteContext, RoutePlan};
 use highlander_system::clock;
+use parking_lot::Mutex;
 use rand::RngExt as _;
 use tokio::sync::Semaphore;
 
@@ -294,7 +295,7 @@ impl Router {
     ) {
         match answer {
             // Objects that this node owns are found in its own table.
-            Ok(_) if *asked == self.last_view().me => {}
+            Ok(_) if *asked == self.last_view.lock().me => {}
             Ok(_) => self.owners.put(key, done_at.unwrap_or(asked).clone()),
             Err(error) => match (error.code, &error.owner) {
                 (ErrorCode::NotOwner, Some(owner)) if owner != asked => {
@@ -367,16 +368,11 @@ impl Router {
             members: session.members(),
             granularity: session.granularity(),
         });
-        let mut known = self.last_view();
+        let mut known = self.last_view.lock();
         if let Some(present) = present {
             *known = present;
         }
         known.clone()
-    }
-
-    fn last_view(&self) -> MutexGuard<'_, ClusterView> {
-        // Poisoning is harmless, because the value is only replaced as a whole.
-        self.last_view.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -5,9 +5,10 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::sync::watch;
 
@@ -67,7 +68,7 @@ impl Process {
     /// Returns all lines of standard error so far.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.log.lock().clone()
     }
 
     /// Returns the process id.
@@ -121,7 +122,7 @@ impl Drop for Process {
 fn read(stderr: ChildStderr, log: &Mutex<Vec<String>>, line_count: &watch::Sender<usize>) {
     for line in BufReader::new(stderr).split(b'\n') {
         let Ok(line) = line else { return };
-        let mut lines = log.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = log.lock();
         lines.push(String::from_utf8_lossy(&line).into_owned());
         line_count.send_replace(lines.len());
     }

@@ -3,7 +3,7 @@
 //! This is a handwritten solution for this one type: without sandbox, ownership, versions or deployments.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use anyhow::Result;
 use axum::Router;
@@ -12,6 +12,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
 use super::log::{self, Entry};
@@ -61,7 +62,7 @@ async fn call(
 impl Counters {
     /// Returns the mailbox of a counter, and starts the counter if there is none.
     fn mailbox(&self, key: String) -> mpsc::Sender<Message> {
-        let mut mailboxes = self.lock();
+        let mut mailboxes = self.mailboxes.lock();
         if let Some(mailbox) = mailboxes.get(&key) {
             return mailbox.clone();
         }
@@ -69,10 +70,6 @@ impl Counters {
         tokio::spawn(count(key.clone(), messages, self.log.clone()));
         mailboxes.insert(key, mailbox.clone());
         mailbox
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, mpsc::Sender<Message>>> {
-        self.mailboxes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

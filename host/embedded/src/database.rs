@@ -9,11 +9,11 @@ use std::io;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use fjall::{Keyspace, KeyspaceCreateOptions, KvSeparationOptions, PersistMode, UserValue};
 use highlander_core::store::{Blob, ETag, Page};
+use parking_lot::Mutex;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::directory::Lock;
@@ -267,7 +267,7 @@ impl Disk for Database {
     }
 
     fn commit(&self, writes: &[Accepted<'_>]) -> Result<(), String> {
-        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut progress = self.progress.lock();
         let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
         let mut newest = 0;
         for write in writes {

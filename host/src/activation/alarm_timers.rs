@@ -4,9 +4,9 @@
 //! determines which alarm is due.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use highlander_core::id::ObjectId;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 /// Maximum time ahead for which alarms are kept.
@@ -30,7 +30,7 @@ impl Timers {
     /// Sets the wake-up time of an object to `at_ms`, in milliseconds since 1970-01-01 00:00 UTC. This replaces an
     /// earlier entry. If the time is far after `now_ms`, no entry is kept.
     pub fn set(&self, id: &ObjectId, at_ms: u64, now_ms: u64) {
-        let mut list = self.list();
+        let mut list = self.list.lock();
         let before = list.by_object.remove(id);
         if let Some(before) = before {
             list.by_time.remove(&(before, id.clone()));
@@ -50,13 +50,13 @@ impl Timers {
     /// Returns the time at which the next object is due.
     #[must_use]
     pub fn next_ms(&self) -> Option<u64> {
-        self.list().by_time.first().map(|(at_ms, _)| *at_ms)
+        self.list.lock().by_time.first().map(|(at_ms, _)| *at_ms)
     }
 
     /// Removes and returns the objects that are due, at most `count`.
     #[must_use]
     pub fn take_due(&self, now_ms: u64, count: usize) -> Vec<ObjectId> {
-        let mut list = self.list();
+        let mut list = self.list.lock();
         let mut due = Vec::new();
         while due.len() < count && list.by_time.first().is_some_and(|(at_ms, _)| *at_ms <= now_ms) {
             let Some((_, id)) = list.by_time.pop_first() else { break };
@@ -64,11 +64,6 @@ impl Timers {
             due.push(id);
         }
         due
-    }
-
-    fn list(&self) -> MutexGuard<'_, List> {
-        // A panic between two changes leaves at most one object that is woken unnecessarily.
-        self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -3,12 +3,13 @@
 //! Dropping an instance is always safe, because the snapshot in the activation is authoritative. An instance in use
 //! is held by its task and not by the cache; together they never exceed the limit.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use highlander_core::engine::Instance;
 use highlander_core::id::{Digest, ObjectId};
 use lru::LruCache;
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::metrics::Metrics;
@@ -77,12 +78,12 @@ impl InstanceCache {
     /// Removes and returns the object's instance, if it is cached.
     #[must_use]
     pub fn take(&self, id: &ObjectId) -> Option<CachedInstance> {
-        self.idle().pop(id)
+        self.idle.lock().pop(id)
     }
 
     /// Caches an instance for the object's next call.
     pub fn put(&self, id: ObjectId, resident: CachedInstance) {
-        let mut idle = self.idle();
+        let mut idle = self.idle.lock();
         let replaced = idle.put(id, resident);
         let is_wanted = self.waiting.load(Ordering::SeqCst) > 0;
         let yielded = if is_wanted { idle.pop_lru() } else { None };
@@ -94,7 +95,7 @@ impl InstanceCache {
     /// Whether an idle instance of the object is cached.
     #[must_use]
     pub fn contains(&self, id: &ObjectId) -> bool {
-        self.idle().contains(id)
+        self.idle.lock().contains(id)
     }
 
     /// Returns a permit for one more instance: a free one, or that of the least recently used idle instance. Waits if
@@ -106,7 +107,7 @@ impl InstanceCache {
         // Counted before the idle instances are checked, so that an instance put back afterwards is evicted for this
         // task.
         let _waiting = Waiting::new(&self.waiting);
-        let evicted = self.idle().pop_lru();
+        let evicted = self.idle.lock().pop_lru();
         if let Some((_, resident)) = evicted {
             self.metrics.instances_evicted.inc();
             return resident.vacate();
@@ -123,10 +124,6 @@ impl InstanceCache {
     /// Drops the object's idle instance, if one is cached.
     pub fn remove(&self, id: &ObjectId) {
         drop(self.take(id));
-    }
-
-    fn idle(&self) -> std::sync::MutexGuard<'_, LruCache<ObjectId, CachedInstance>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -4,11 +4,11 @@
 //! example after the loss of a node. Waiting activations start in FIFO order. If registry and store run in this
 //! process, they need no protection, and only the number of concurrent activations is limited.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use highlander_core::clock::BootTime;
 use highlander_system::clock;
+use parking_lot::Mutex;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Maximum number of concurrent activations.
@@ -62,7 +62,7 @@ impl ActivationLimiter {
 
     /// Reserves a start and returns the time to wait for it from `now`.
     fn reserve(&self, now: BootTime) -> Duration {
-        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = self.next.lock();
         let start = *next;
         let unused = now.since(start);
         // Unused starts are available to a burst, up to a bound.

@@ -2,7 +2,7 @@
 //!
 //! An object has at most one task, and a warm object has none: see [`super::dispatch`] and [`super::driver`].
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use highlander_core::activation::Answer;
@@ -11,6 +11,7 @@ use highlander_core::activation::protocol::{Action, Input, Now};
 use highlander_core::clock::BootTime;
 use highlander_core::id::ObjectId;
 use highlander_system::clock;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, oneshot};
 
 use crate::catalog::Revision;
@@ -112,8 +113,8 @@ impl Slot {
         self.lock().machine.is_cold()
     }
 
+    /// Locks the state. After a panic it is consistent, because the drop guard of the task resets the machine.
     pub(super) fn lock(&self) -> MutexGuard<'_, SlotState> {
-        // The drop guard of a panicking task resets the machine.
-        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+        self.core.lock()
     }
 }

@@ -6,9 +6,10 @@
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use highlander_core::id::ObjectId;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::activation::slot::Slot;
 
@@ -66,7 +67,7 @@ impl Table {
     /// Returns the number of active objects.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.shards.iter().map(|shard| lock(shard).len()).sum()
+        self.shards.iter().map(|shard| shard.lock().len()).sum()
     }
 
     /// Whether no object is active.
@@ -80,14 +81,14 @@ impl Table {
     pub fn select(&self, mut chosen: impl FnMut(&Arc<Slot>) -> bool) -> Vec<Arc<Slot>> {
         let mut selected = Vec::new();
         for shard in &self.shards {
-            selected.extend(lock(shard).values().filter(|slot| chosen(slot)).cloned());
+            selected.extend(shard.lock().values().filter(|slot| chosen(slot)).cloned());
         }
         selected
     }
 
     fn shard(&self, id: &ObjectId) -> MutexGuard<'_, Shard> {
         let index = self.hasher.hash_one(id) as usize % SHARD_COUNT;
-        lock(self.shards.get(index).expect("the index is less than the number of shards"))
+        self.shards.get(index).expect("the index is less than the number of shards").lock()
     }
 }
 
@@ -95,10 +96,4 @@ impl Default for Table {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// Locks a shard. A poisoned lock is safe to use, because each change in this module is atomic with respect to
-/// panics.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,8 +2,9 @@
 //! readers uses no memory.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::OwnedMutexGuard;
 
 type Lane = Arc<tokio::sync::Mutex<()>>;
@@ -25,21 +26,17 @@ pub(super) struct KeyedGuard<'a> {
 impl KeyedMutex {
     /// Waits until no other reader holds the type. Cancel safe.
     pub(super) async fn take(&self, type_name: &str) -> KeyedGuard<'_> {
-        let lane = Arc::clone(self.lanes().entry(type_name.into()).or_default());
+        let lane = Arc::clone(self.lanes.lock().entry(type_name.into()).or_default());
         // Created before the wait, so that a canceled reader cleans up too.
         let mut turn = KeyedGuard { turns: self, type_name: type_name.into(), held: None };
         turn.held = Some(lane.lock_owned().await);
         turn
     }
-
-    fn lanes(&self) -> MutexGuard<'_, HashMap<Box<str>, Lane>> {
-        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Drop for KeyedGuard<'_> {
     fn drop(&mut self) {
-        let mut lanes = self.turns.lanes();
+        let mut lanes = self.turns.lanes.lock();
         drop(self.held.take());
         // No other reader holds the lane or waits for it: references to it are created only under this lock.
         if lanes.get(&self.type_name).is_some_and(|lane| Arc::strong_count(lane) == 1) {
@@ -65,8 +62,8 @@ mod tests {
             let mut third = Box::pin(turns.take("a"));
             assert!(futures_util::poll!(&mut third).is_pending());
         }
-        assert_eq!(turns.lanes().len(), 2);
+        assert_eq!(turns.lanes.lock().len(), 2);
         drop((second, other));
-        assert!(turns.lanes().is_empty());
+        assert!(turns.lanes.lock().is_empty());
     }
 }

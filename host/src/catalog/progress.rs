@@ -4,10 +4,10 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use highlander_core::catalog::UpgradeStats;
 use highlander_core::id::ObjectId;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 /// Maximum number of objects listed by key for one revision; further ones are only counted.
@@ -50,7 +50,7 @@ impl ProgressTable {
     }
 
     pub(super) fn passes(&self, type_name: &str) -> Passes {
-        self.types().get(type_name).map(|count| count.passes).unwrap_or_default()
+        self.types.lock().get(type_name).map(|count| count.passes).unwrap_or_default()
     }
 
     /// Records that every live object runs the revision of this generation at its next call.
@@ -64,13 +64,13 @@ impl ProgressTable {
     }
 
     fn pass(&self, type_name: &str, change: impl FnOnce(&mut Passes)) {
-        change(&mut self.types().entry(type_name.into()).or_default().passes);
+        change(&mut self.types.lock().entry(type_name.into()).or_default().passes);
         self.changes.send_replace(());
     }
 
     /// Starts counting for this revision of a type, unless it is already counted.
     pub(super) fn begin(&self, type_name: &str, revision: u32) {
-        let mut types = self.types();
+        let mut types = self.types.lock();
         let count = types.entry(type_name.into()).or_default();
         if count.revision != revision {
             *count = Count { revision, passes: count.passes, ..Count::default() };
@@ -110,7 +110,7 @@ impl ProgressTable {
     }
 
     pub(super) fn upgrades(&self, type_name: &str, revision: u32) -> UpgradeStats {
-        let types = self.types();
+        let types = self.types.lock();
         let Some(count) = types.get(type_name).filter(|count| count.revision == revision) else {
             return UpgradeStats::default();
         };
@@ -122,7 +122,7 @@ impl ProgressTable {
     }
 
     fn with(&self, id: &ObjectId, revision: u32, change: impl FnOnce(&mut Count)) {
-        if let Some(count) = self.types().get_mut(id.type_name())
+        if let Some(count) = self.types.lock().get_mut(id.type_name())
             && count.revision == revision
         {
             change(count);
@@ -130,9 +130,5 @@ impl ProgressTable {
             return;
         }
         self.changes.send_replace(());
-    }
-
-    fn types(&self) -> MutexGuard<'_, HashMap<Box<str>, Count>> {
-        self.types.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,7 +1,5 @@
 //! Queries about types, and the report of upgrade results. Nothing here changes what is deployed.
 
-use std::sync::PoisonError;
-
 use highlander_core::catalog::record::{self, TypeRecord};
 use highlander_core::catalog::unknown_type;
 use highlander_core::error::{Error, ErrorCode};
@@ -84,14 +82,14 @@ impl Catalog {
     /// Returns the generation of the newest change in each cached record.
     #[must_use]
     pub fn generations(&self) -> Vec<(TypeName, u64)> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known.read();
         known.values().map(|known| (known.record.name.clone(), known.record.generation)).collect()
     }
 
     /// Returns the cached records of the types with a roll-out in progress.
     #[must_use]
     pub fn rolling_out(&self) -> Vec<TypeRecord> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known.read();
         let open = known.values().filter(|known| known.record.rollout.is_some());
         open.map(|known| known.record.clone()).collect()
     }
@@ -116,7 +114,7 @@ impl Catalog {
     /// Returns the names of the cached types.
     #[must_use]
     pub fn known_types(&self) -> Vec<TypeName> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known.read();
         known.values().map(|known| known.record.name.clone()).collect()
     }
 

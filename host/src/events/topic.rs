@@ -2,8 +2,8 @@
 //!
 //! Publishing an event never blocks.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use highlander_core::events::Change;
@@ -12,6 +12,7 @@ use highlander_core::events::frame::Frame;
 use highlander_core::events::window::{Gone, Start, Window};
 use highlander_core::id::ObjectId;
 use highlander_system::clock;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 /// Counters that wake waiting listeners.
@@ -56,32 +57,32 @@ impl Topic {
     }
 
     pub(super) fn publish(&self, change: Change) {
-        self.window().publish(change, clock::now());
+        self.window.lock().publish(change, clock::now());
         self.signs.send_modify(|signs| signs.news += 1);
     }
 
     /// Adds an event that the owner sent from another node.
     pub fn take(&self, frame: Frame) {
-        self.window().take(frame, clock::now());
+        self.window.lock().take(frame, clock::now());
         self.signs.send_modify(|signs| signs.news += 1);
     }
 
     /// Records that the object is at `version`, with `stand` as the data of a `reset`. Listeners at an older
     /// version have missed events and get the `reset`.
     pub fn place(&self, version: u64, stand: Bytes) {
-        self.window().place(version, stand, clock::now());
+        self.window.lock().place(version, stand, clock::now());
         self.signs.send_modify(|signs| signs.news += 1);
     }
 
     /// Returns the newest known event; `None` until the object's version is known.
     #[must_use]
     pub fn head(&self) -> Option<EventId> {
-        self.window().head()
+        self.window.lock().head()
     }
 
     /// Drops events that have expired.
     pub fn trim(&self) {
-        self.window().trim(clock::now());
+        self.window.lock().trim(clock::now());
     }
 
     pub(super) fn ended(&self) {
@@ -144,15 +145,10 @@ impl Topic {
     }
 
     pub(super) fn start(&self, after: Option<EventId>) -> Option<Start> {
-        self.window().start(after)
+        self.window.lock().start(after)
     }
 
     pub(super) fn get(&self, count: u64) -> Result<Option<Arc<Frame>>, Gone> {
-        self.window().get(count)
-    }
-
-    fn window(&self) -> MutexGuard<'_, Window> {
-        // Poisoning is harmless, because no change can panic halfway.
-        self.window.lock().unwrap_or_else(PoisonError::into_inner)
+        self.window.lock().get(count)
     }
 }

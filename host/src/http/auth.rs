@@ -7,7 +7,7 @@
 pub(super) mod forwarded;
 
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use highlander_core::caller::Caller;
 use highlander_core::caller::scopes::Permission;
@@ -16,6 +16,7 @@ use highlander_core::error::{Error, ErrorCode};
 use highlander_core::id::Digest;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use parking_lot::RwLock;
 
 use super::request::{CALLER, CHAIN, MESSAGE};
 use super::route::Route;
@@ -63,8 +64,7 @@ impl Authorizer {
     /// Replaces the accepted tokens. Has no effect if the policy accepts every caller.
     pub fn replace(&self, tokens: Tokens) {
         if let Some(known) = &self.tokens {
-            // The whole value is replaced, so a poisoned lock is safe to use.
-            *known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tokens);
+            *known.write() = Arc::new(tokens);
         }
     }
 
@@ -137,7 +137,7 @@ impl Authorizer {
         if !headers.contains_key(AUTHORIZATION) {
             return Ok(Sender::Caller(Caller::Anonymous));
         }
-        let tokens = Arc::clone(&tokens.read().unwrap_or_else(PoisonError::into_inner));
+        let tokens = Arc::clone(&tokens.read());
         let found = token.and_then(|token| tokens.find(token));
         found.map(|principal| Sender::Caller(Caller::Principal(principal))).ok_or_else(|| {
             let text = "the header Authorization has no token that this node accepts";

@@ -15,8 +15,8 @@ mod tests;
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -32,6 +32,7 @@ use highlander_core::rollout::{Progress, ProgressQuery};
 use highlander_system::clock;
 use http::HeaderValue;
 use http::response::Parts;
+use parking_lot::Mutex;
 
 use crate::node::list::{Page, Query};
 use crate::node::locate::ObjectLocation;
@@ -89,8 +90,7 @@ type Links = Mutex<HashMap<Arc<str>, Arc<Link>>>;
 
 /// Returns the link to a node and creates it if necessary.
 fn link(links: &Links, to: &Member, shape: Shape) -> Result<Arc<Link>, Failure> {
-    // No panic leaves the map inconsistent, so a poisoned lock is safe to use.
-    let mut links = links.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut links = links.lock();
     if let Some(link) = links.get(&to.address) {
         return Ok(Arc::clone(link));
     }

@@ -4,10 +4,11 @@
 //! delay responses indefinitely with flow control, while its connection otherwise looks healthy. [`Outbox`] sends
 //! bodies in pieces and reports the age of the oldest one; [`limit`](super::idle_timeout) enforces the timeout.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
@@ -111,7 +112,7 @@ impl Outbox {
 
     /// Returns the time since which the oldest piece waits, if any.
     pub(super) fn oldest_unread(&self) -> Option<Instant> {
-        self.pieces.lock().since.first().map(|(_, since)| *since)
+        self.pieces.0.lock().since.first().map(|(_, since)| *since)
     }
 
     /// Whether the node has little room left.
@@ -132,13 +133,8 @@ fn share(held: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> Option<OwnedS
 }
 
 impl Pieces {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // Nothing panics while the lock is held.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn add(&self) -> u64 {
-        let mut waiting = self.lock();
+        let mut waiting = self.0.lock();
         let number = waiting.next;
         waiting.next += 1;
         waiting.since.push((number, Instant::now()));
@@ -146,7 +142,7 @@ impl Pieces {
     }
 
     fn remove(&self, number: u64) {
-        let mut waiting = self.lock();
+        let mut waiting = self.0.lock();
         // Usually the first piece or the only one.
         if let Some(index) = waiting.since.iter().position(|(found, _)| *found == number) {
             waiting.since.remove(index);

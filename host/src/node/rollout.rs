@@ -4,7 +4,7 @@
 //! the object changes over between two calls. Nodes report their progress to the coordinator, which advances the
 //! roll-out.
 
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -115,7 +115,7 @@ impl Node {
             }
             None => Err("this node has no session with the registry".to_owned()),
         };
-        let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut untold = self.untold.lock();
         match &told {
             Ok(()) => drop(untold.remove(type_name)),
             Err(why) => {
@@ -132,7 +132,7 @@ impl Node {
     /// # Cancel safety
     /// If the future is dropped, unsent notifications are kept.
     pub async fn announce_untold(&self) -> bool {
-        let untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let untold = self.untold.lock().clone();
         for type_name in &untold {
             if !self.publish_type_change(type_name).await {
                 return false;

@@ -4,11 +4,12 @@
 //! activation can mistake the new session's lease for its own.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 
 use highlander_core::id::ObjectId;
 use highlander_core::registry::claims::ClaimKey;
+use parking_lot::RwLock;
 
 use crate::activation::context::SessionContext;
 use crate::activation::slot::Slot;
@@ -39,17 +40,17 @@ impl Session {
             return false;
         }
         let key = self.key_of(id);
-        self.leaving.read().unwrap_or_else(PoisonError::into_inner).contains(&key)
+        self.leaving.read().contains(&key)
     }
 
     pub(super) fn mark_leaving(&self, keys: &[ClaimKey]) {
-        let mut leaving = self.leaving.write().unwrap_or_else(PoisonError::into_inner);
+        let mut leaving = self.leaving.write();
         leaving.extend(keys);
         self.leaving_count.store(leaving.len(), Ordering::SeqCst);
     }
 
     pub(super) fn unmark_leaving(&self, keys: &[ClaimKey]) {
-        let mut leaving = self.leaving.write().unwrap_or_else(PoisonError::into_inner);
+        let mut leaving = self.leaving.write();
         leaving.retain(|key| !keys.contains(key));
         self.leaving_count.store(leaving.len(), Ordering::SeqCst);
     }

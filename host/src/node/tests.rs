@@ -3,7 +3,7 @@
 mod sessions;
 
 use std::pin::pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,6 +20,7 @@ use highlander_core::rollout::{Milestone, ProgressQuery};
 use highlander_system::clock;
 use highlander_testing::fake_engine::FakeEngine;
 use highlander_testing::memory::{GetFault, Memory, PutFault};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::list::Query;
@@ -75,14 +76,14 @@ struct Begun {
 
 impl Begun {
     fn last(&self) -> Arc<Session> {
-        Arc::clone(self.sessions.lock().unwrap().last().unwrap())
+        Arc::clone(self.sessions.lock().last().unwrap())
     }
 }
 
 #[async_trait]
 impl Sessions for Begun {
     async fn begin(&self) -> Result<Arc<dyn Registry>, registry::Error> {
-        let mut sessions = self.sessions.lock().unwrap();
+        let mut sessions = self.sessions.lock();
         let node = NodeId::new(&format!("{}-{}", self.name, sessions.len() + 1));
         let session = Arc::new(self.directory.join(node));
         sessions.push(Arc::clone(&session));

@@ -9,8 +9,8 @@ use std::collections::hash_map::{Entry, RandomState};
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::hash::BuildHasher as _;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,6 +19,7 @@ use highlander_core::id::{NodeId, ObjectId, TypeName};
 use highlander_core::registry::claims::{ClaimKey, Granularity};
 use highlander_core::registry::members::{Member, Members, NodeStatus, PROTOCOL};
 use highlander_core::registry::{Claimed, Error, Registry, SessionEvent, Sessions};
+use parking_lot::{Mutex, MutexGuard};
 use rand::RngExt as _;
 use tokio::sync::{Notify, watch};
 
@@ -52,7 +53,7 @@ struct Holder {
 
 impl Holder {
     fn notice(&self, notice: SessionEvent) {
-        lock(&self.notices).push_back(notice);
+        self.notices.lock().push_back(notice);
         self.noticed.notify_one();
     }
 
@@ -61,7 +62,7 @@ impl Holder {
             node: self.node.clone(),
             address: Arc::clone(&self.address),
             protocol: PROTOCOL,
-            status: *lock(&self.status),
+            status: *self.status.lock(),
         }
     }
 }
@@ -92,13 +93,13 @@ impl Directory {
             notices: Mutex::default(),
             noticed: Notify::new(),
         });
-        lock(&self.sessions).push(Arc::clone(&holder));
+        self.sessions.lock().push(Arc::clone(&holder));
         self.publish_members();
         Session { directory: self.clone(), holder }
     }
 
     fn publish_members(&self) {
-        let sessions = lock(&self.sessions);
+        let sessions = self.sessions.lock();
         let members = Members::new(sessions.iter().map(|holder| holder.describe()).collect());
         self.members.send_if_modified(|present| {
             let is_new = *present != members;
@@ -111,13 +112,8 @@ impl Directory {
         let hash = self.hasher.hash_one(id);
         // The remainder is below the number of shards, whatever the width of a pointer.
         let index = (hash % SHARD_COUNT as u64) as usize;
-        lock(self.shards.get(index).expect("a remainder is less than its divisor"))
+        self.shards.get(index).expect("a remainder is less than its divisor").lock()
     }
-}
-
-/// Locks a mutex and ignores poisoning: no critical section can panic halfway through a change.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Releases memory when most of it is unused, so that a node shrinks again after a burst of load.
@@ -140,12 +136,12 @@ impl Session {
         // passed.
         self.holder.is_over.store(true, Ordering::SeqCst);
         for shard in self.directory.shards.iter() {
-            let mut claims = lock(shard);
+            let mut claims = shard.lock();
             claims.retain(|_, holder| !Arc::ptr_eq(holder, &self.holder));
             shrink(&mut claims);
         }
         self.holder.claim_count.store(0, Ordering::SeqCst);
-        lock(&self.directory.sessions).retain(|holder| !Arc::ptr_eq(holder, &self.holder));
+        self.directory.sessions.lock().retain(|holder| !Arc::ptr_eq(holder, &self.holder));
         self.directory.publish_members();
         self.holder.notice(SessionEvent::SessionOver);
     }
@@ -248,7 +244,7 @@ impl Registry for Session {
     fn held(&self) -> Vec<ClaimKey> {
         let mut held = Vec::new();
         for shard in self.directory.shards.iter() {
-            let claims = lock(shard);
+            let claims = shard.lock();
             let mine = claims.iter().filter(|(_, holder)| Arc::ptr_eq(holder, &self.holder));
             held.extend(mine.map(|(id, _)| Granularity::Object.key_of(id)));
         }
@@ -277,14 +273,14 @@ impl Registry for Session {
     }
 
     async fn set_status(&self, status: NodeStatus) -> Result<(), Error> {
-        *lock(&self.holder.status) = status;
+        *self.holder.status.lock() = status;
         self.directory.publish_members();
         Ok(())
     }
 
     async fn publish_type_change(&self, type_name: &TypeName) -> Result<(), Error> {
         self.check_reachable()?;
-        let sessions = lock(&self.directory.sessions);
+        let sessions = self.directory.sessions.lock();
         for holder in sessions.iter().filter(|holder| !Arc::ptr_eq(holder, &self.holder)) {
             holder.notice(SessionEvent::TypeChanged(type_name.clone()));
         }
@@ -294,7 +290,7 @@ impl Registry for Session {
     async fn next_event(&self) -> SessionEvent {
         loop {
             let noticed = self.holder.noticed.notified();
-            if let Some(notice) = lock(&self.holder.notices).pop_front() {
+            if let Some(notice) = self.holder.notices.lock().pop_front() {
                 return notice;
             }
             noticed.await;
@@ -332,7 +328,7 @@ impl Sessions for LocalSessions {
 
 impl fmt::Debug for Directory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let claim_count: usize = self.shards.iter().map(|shard| lock(shard).len()).sum();
+        let claim_count: usize = self.shards.iter().map(|shard| shard.lock().len()).sum();
         f.debug_struct("Directory").field("claim_count", &claim_count).finish()
     }
 }

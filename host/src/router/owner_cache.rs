@@ -4,11 +4,11 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use highlander_core::id::NodeId;
 use highlander_core::registry::claims::ClaimKey;
 use lru::LruCache;
+use parking_lot::{Mutex, MutexGuard};
 
 /// Number of locks over which the entries are sharded.
 const SHARD_COUNT: usize = 16;
@@ -47,8 +47,7 @@ impl OwnerCache {
         // Any bits of a key are equally good, and a remainder is below the number of shards.
         let index = (key.as_u128() % SHARD_COUNT as u128) as usize;
         let shard = self.shards.get(index).expect("a remainder is below its divisor");
-        // Poisoning is harmless, because no change can panic halfway.
-        shard.lock().unwrap_or_else(PoisonError::into_inner)
+        shard.lock()
     }
 }
 

@@ -4,11 +4,12 @@
 //! A permit is held for as long as the call is in progress.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use highlander_core::id::NodeId;
 use highlander_core::registry::members::Members;
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Limits of all peers.
@@ -39,8 +40,7 @@ impl PeerLimits {
     }
 
     fn of(&self, node: &NodeId, members: &Members) -> Arc<Semaphore> {
-        // Poisoning is harmless: the map is complete at every moment.
-        let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut peers = self.peers.lock();
         if let Some(places) = peers.get(node) {
             return Arc::clone(places);
         }

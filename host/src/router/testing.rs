@@ -2,8 +2,8 @@
 //! are called as functions, unless a test replaces them.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -24,6 +24,7 @@ use highlander_core::rollout::{Progress, ProgressQuery};
 use highlander_testing::fake_engine::FakeEngine;
 use highlander_testing::memory::Memory;
 use highlander_testing::registry::members_until;
+use parking_lot::Mutex;
 use serde_json::Value;
 
 use super::context::Context;
@@ -145,22 +146,22 @@ pub(crate) struct Nearby {
 impl Nearby {
     /// Injects one fault into each of the next calls to any peer.
     pub(crate) fn script(&self, faults: impl IntoIterator<Item = Fault>) {
-        self.faults.lock().unwrap().extend(faults);
+        self.faults.lock().extend(faults);
     }
 
     /// Returns the calls since the previous query: their targets and hops.
     pub(crate) fn take_calls(&self) -> Vec<(String, u8)> {
-        let calls = std::mem::take(&mut *self.calls.lock().unwrap());
+        let calls = std::mem::take(&mut *self.calls.lock());
         calls.into_iter().map(|(node, hops)| (node.to_string(), hops)).collect()
     }
 
     /// Makes a node unreachable, as if its process had been killed.
     pub(crate) fn kill(&self, node: &Arc<Node>) {
-        self.routers.lock().unwrap().remove(&node.id());
+        self.routers.lock().remove(&node.id());
     }
 
     fn router(&self, to: &Member) -> Result<Arc<Router>, Failure> {
-        let routers = self.routers.lock().unwrap();
+        let routers = self.routers.lock();
         let found = routers.get(&to.node).cloned();
         found.ok_or_else(|| Failure::NotSent("cannot be reached".to_owned()))
     }
@@ -175,9 +176,9 @@ impl Peers for Nearby {
         call: &Call,
         context: Context,
     ) -> Result<ForwardedReply, Failure> {
-        self.calls.lock().unwrap().push((to.node.clone(), context.hops));
+        self.calls.lock().push((to.node.clone(), context.hops));
         let interrupted = || Err(Failure::Interrupted("interrupted the request".to_owned()));
-        let fault = self.faults.lock().unwrap().pop_front();
+        let fault = self.faults.lock().pop_front();
         let router = self.router(to)?;
         match fault {
             Some(Fault::NotSent) => return Err(Failure::NotSent("is out of reach".to_owned())),
@@ -311,7 +312,7 @@ impl Cluster {
         let node = Arc::clone(router.node());
         node.joined().await;
         let id = session.node().clone();
-        self.nearby.routers.lock().unwrap().insert(id, Arc::clone(&router));
+        self.nearby.routers.lock().insert(id, Arc::clone(&router));
         Place { node, router, session }
     }
 

@@ -5,12 +5,13 @@
 //! registry was emptied could not be distinguished from another cluster that was given the same bucket by mistake.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use highlander_core::registry::Error;
 use highlander_core::registry::agreement::{ClusterId, ClusterStore, Identity};
 use highlander_core::store::{Condition, PutOutcome, Store};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 /// Name of the blob with the cluster's identity.
@@ -66,10 +67,6 @@ impl Records {
         Self { store, place, file, known: Mutex::new(Known { id, has_joined: false }) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Writes the file for the next process of this node.
     fn save(&self, id: ClusterId) -> std::io::Result<()> {
         let bytes = serde_json::to_vec(&self.place.memory(id))?;
@@ -123,16 +120,17 @@ impl ClusterStore for Records {
     }
 
     fn known(&self) -> Option<ClusterId> {
-        self.lock().id
+        self.known.lock().id
     }
 
     fn joined(&self) -> Option<ClusterId> {
-        let known = self.lock();
+        let known = self.known.lock();
         known.id.filter(|_| known.has_joined)
     }
 
     fn remember(&self, id: ClusterId) {
-        let before = std::mem::replace(&mut *self.lock(), Known { id: Some(id), has_joined: true });
+        let before =
+            std::mem::replace(&mut *self.known.lock(), Known { id: Some(id), has_joined: true });
         if before.id != Some(id)
             && let Err(error) = self.save(id)
         {

@@ -71,9 +71,8 @@ impl Sessions for SessionGate {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
     use futures_util::FutureExt as _;
+    use parking_lot::Mutex;
 
     use super::*;
     use crate::registry::local::{Directory, LocalSessions};
@@ -85,7 +84,7 @@ mod tests {
     #[async_trait]
     impl Sessions for Refusing {
         async fn begin(&self) -> Result<Arc<dyn Registry>, Error> {
-            let error = self.0.lock().unwrap().pop();
+            let error = self.0.lock().pop();
             match error {
                 Some(error) => Err(error),
                 None => self.1.begin().await,

@@ -6,12 +6,13 @@
 
 mod silence;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use highlander_core::store::{Blob, Condition, Error, Page, PutOutcome, Store};
+use parking_lot::Mutex;
 
 use self::silence::Silence;
 
@@ -73,7 +74,7 @@ impl HealthTrackingStore {
     /// Returns the store's error message for the newest failed write.
     #[must_use]
     pub fn write_failure(&self) -> String {
-        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let failure = self.failure.lock().clone();
         failure.unwrap_or_else(|| "it has not responded".to_owned())
     }
 
@@ -92,7 +93,7 @@ impl HealthTrackingStore {
     }
 
     fn note_failure(&self, why: Option<&str>) {
-        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failure = self.failure.lock();
         *failure = why.map(str::to_owned);
     }
 }

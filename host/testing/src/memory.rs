@@ -7,12 +7,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use highlander_core::store::{Blob, Condition, ETag, Error, Page, PutOutcome, Store};
+use parking_lot::Mutex;
 
 /// Fault of one write.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,12 +131,12 @@ impl Memory {
 
     /// Scripts the faults of the next writes.
     pub fn script_puts(&self, faults: impl IntoIterator<Item = PutFault>) {
-        self.contents().put_faults.extend(faults);
+        self.contents.lock().put_faults.extend(faults);
     }
 
     /// Scripts the faults of the next reads.
     pub fn script_gets(&self, faults: impl IntoIterator<Item = GetFault>) {
-        self.contents().get_faults.extend(faults);
+        self.contents.lock().get_faults.extend(faults);
     }
 
     /// Makes every operation fail until it is called with `false`. The script is paused.
@@ -151,12 +151,12 @@ impl Memory {
 
     /// Sets the fault of every further write that the script does not cover.
     pub fn set_every_put(&self, fault: Option<PutFault>) {
-        self.contents().every_put = fault;
+        self.contents.lock().every_put = fault;
     }
 
     /// Decides the held writes in order of arrival, as if they arrived now.
     pub fn release_held(&self) -> Vec<PutOutcome> {
-        let mut contents = self.contents();
+        let mut contents = self.contents.lock();
         let held = std::mem::take(&mut contents.held);
         held.into_iter().map(|write| contents.decide(write)).collect()
     }
@@ -164,18 +164,18 @@ impl Memory {
     /// Returns the number of held writes.
     #[must_use]
     pub fn held_count(&self) -> usize {
-        self.contents().held.len()
+        self.contents.lock().held.len()
     }
 
     /// Writes a blob without condition, script or delay.
     pub fn plant(&self, name: &str, bytes: Bytes) -> ETag {
-        self.contents().write(name.to_owned(), bytes)
+        self.contents.lock().write(name.to_owned(), bytes)
     }
 
     /// Reads a blob without script or delay.
     #[must_use]
     pub fn peek(&self, name: &str) -> Option<Blob> {
-        self.contents().blobs.get(name).map(|versions| versions.newest.clone())
+        self.contents.lock().blobs.get(name).map(|versions| versions.newest.clone())
     }
 
     /// Returns the number of writes that were requested, regardless of their outcome.
@@ -188,10 +188,6 @@ impl Memory {
     #[must_use]
     pub fn get_count(&self) -> u64 {
         self.get_count.load(Ordering::SeqCst)
-    }
-
-    fn contents(&self) -> MutexGuard<'_, Contents> {
-        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_down(&self) -> bool {
@@ -238,12 +234,12 @@ impl Store for Memory {
             self.wait(Duration::ZERO).await;
             return Err(no_answer());
         }
-        let fault = self.contents().get_faults.pop_front().unwrap_or(GetFault::Nothing);
+        let fault = self.contents.lock().get_faults.pop_front().unwrap_or(GetFault::Nothing);
         self.wait(if let GetFault::Delay(delay) = fault { delay } else { Duration::ZERO }).await;
         match fault {
             GetFault::Unavailable => Err(no_answer()),
             GetFault::Denied => Err(Error::Denied("scripted: denied".to_owned())),
-            fault => Ok(seen(self.contents().blobs.get(name), &fault)),
+            fault => Ok(seen(self.contents.lock().blobs.get(name), &fault)),
         }
     }
 
@@ -254,18 +250,18 @@ impl Store for Memory {
             self.wait(Duration::ZERO).await;
             return undecided();
         }
-        let fault = self.contents().next_put_fault();
+        let fault = self.contents.lock().next_put_fault();
         self.wait(if let PutFault::Delay(delay) = fault { delay } else { Duration::ZERO }).await;
         let write = Write { name: name.to_owned(), bytes, condition };
         match fault {
-            PutFault::Nothing | PutFault::Delay(_) => self.contents().decide(write),
+            PutFault::Nothing | PutFault::Delay(_) => self.contents.lock().decide(write),
             PutFault::LostRequest => undecided(),
             PutFault::LostAnswer => {
-                self.contents().decide(write);
+                self.contents.lock().decide(write);
                 undecided()
             }
             PutFault::Held => {
-                self.contents().held.push(write);
+                self.contents.lock().held.push(write);
                 undecided()
             }
             PutFault::Unavailable => PutOutcome::Unavailable("scripted: full".to_owned()),
@@ -278,7 +274,7 @@ impl Store for Memory {
         if self.is_down() {
             return Err(no_answer());
         }
-        self.contents().blobs.remove(name);
+        self.contents.lock().blobs.remove(name);
         Ok(())
     }
 
@@ -291,7 +287,7 @@ impl Store for Memory {
             Some(after) if after >= prefix => Bound::Excluded(after),
             _ => Bound::Included(prefix),
         };
-        let contents = self.contents();
+        let contents = self.contents.lock();
         let names = contents.blobs.range::<str, _>((from, Bound::Unbounded)).map(|(name, _)| name);
         let mut names = names.take_while(|name| name.starts_with(prefix)).cloned();
         let page = names.by_ref().take(limit).collect();

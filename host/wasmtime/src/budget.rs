@@ -5,10 +5,11 @@
 //! After its first slice, a guest needs a permit of the long lane to continue, and returns it at each pause.
 //! However many guests loop, worker threads remain free for short calls.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use highlander_system::clock;
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::UpdateDeadline;
 
@@ -61,7 +62,7 @@ impl Budget {
     /// Suspends the guest while it waits for another object. Charges the time since the slice began, except for a
     /// first slice, which no tick has ended. Releases the lane permit.
     pub(super) fn suspend(&mut self) -> Result<(), CpuSpent> {
-        let mut slice = lock(&self.slice);
+        let mut slice = self.slice.lock();
         slice.place = None;
         let used = slice.began.take().map(|began| clock::thread_cpu().saturating_sub(began));
         drop(slice);
@@ -72,13 +73,13 @@ impl Budget {
     /// Resumes the guest, possibly on another thread, in a slice that is measured from here.
     pub(super) fn resume(&mut self) {
         self.ticker.guest_runs();
-        lock(&self.slice).began = Some(clock::thread_cpu());
+        self.slice.lock().began = Some(clock::thread_cpu());
     }
 
     /// Handles a tick: charges the slice that ends, and pauses the guest.
     pub(super) fn tick(&mut self) -> Result<UpdateDeadline, CpuSpent> {
         self.ticker.guest_runs();
-        let mut slice = lock(&self.slice);
+        let mut slice = self.slice.lock();
         let used = slice.began.map_or(TICK, |began| clock::thread_cpu().saturating_sub(began));
         slice.place = None;
         drop(slice);
@@ -96,7 +97,7 @@ async fn pause(slice: Arc<Mutex<Slice>>, lane: Arc<Semaphore>) {
     tokio::task::yield_now().await;
     // The lane is never closed. If it were, the guest would run without a permit.
     let place = lane.acquire_owned().await.ok();
-    let mut slice = lock(&slice);
+    let mut slice = slice.lock();
     slice.place = place;
     slice.began = Some(clock::thread_cpu());
 }
@@ -107,10 +108,6 @@ pub(super) struct LaneGuard(Arc<Mutex<Slice>>);
 
 impl Drop for LaneGuard {
     fn drop(&mut self) {
-        *lock(&self.0) = Slice::default();
+        *self.0.lock() = Slice::default();
     }
-}
-
-fn lock(slice: &Mutex<Slice>) -> std::sync::MutexGuard<'_, Slice> {
-    slice.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,9 +3,9 @@
 //! The client library silently queues operations while the connection is down, and an operation whose caller was
 //! cancelled may still take effect. Every operation therefore has a time limit; after it, the outcome is unknown.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use zookeeper_client::{Acls, Client, Error as ClientError, SessionState, StateWatcher};
 
@@ -71,7 +71,7 @@ impl SessionClient {
     where
         F: Future<Output = Result<T, ClientError>>,
     {
-        let client = lock(&self.client).clone().ok_or(Failure::Over)?;
+        let client = self.client.lock().clone().ok_or(Failure::Over)?;
         tokio::select! {
             biased;
             // A waiting operation must not keep a client, and with it the session, alive.
@@ -85,13 +85,13 @@ impl SessionClient {
 
     /// Returns a watcher of the connection's future states.
     pub(super) fn states(&self) -> StateWatcher {
-        lock(&self.states).clone()
+        self.states.lock().clone()
     }
 
     /// Drops the client; the library then closes the session.
     pub(super) fn close(&self) {
         self.is_over.send_replace(true);
-        drop(lock(&self.client).take());
+        drop(self.client.lock().take());
     }
 
     /// Waits until the session has ended.
@@ -114,8 +114,4 @@ impl SessionClient {
 /// Whether the library has given up the session.
 pub(super) fn is_terminal(state: SessionState) -> bool {
     matches!(state, SessionState::Expired | SessionState::Closed | SessionState::AuthFailed)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

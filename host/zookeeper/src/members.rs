@@ -3,7 +3,7 @@
 //! After a change, all descriptions are read again, with a short delay that batches further changes: nodes join
 //! and leave rarely, but often together. Invalid descriptions are omitted.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -12,6 +12,7 @@ use highlander_core::registry::Error;
 use highlander_core::registry::agreement::Terms;
 use highlander_core::registry::members::{Member, Members, NodeStatus, PROTOCOL};
 use highlander_system::clock;
+use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::Notify;
 use zookeeper_client::{Client, CreateMode};
@@ -55,13 +56,13 @@ impl Description {
 
     /// Encodes the description as the content of its znode.
     pub(super) fn bytes(&self) -> Vec<u8> {
-        let member = self.member.lock().unwrap_or_else(PoisonError::into_inner);
+        let member = self.member.lock();
         let written = Written { member: &member, terms: &self.terms };
         serde_json::to_vec(&written).expect("names and numbers can be encoded as JSON")
     }
 
     fn set_status(&self, status: NodeStatus) {
-        self.member.lock().unwrap_or_else(PoisonError::into_inner).status = status;
+        self.member.lock().status = status;
     }
 }
 

@@ -4,8 +4,8 @@
 //! A session ends once: first the lease, then the claims, the connection, and the last event. In this order, the
 //! session never promises more than it holds.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use highlander_core::clock::BootTime;
@@ -15,6 +15,7 @@ use highlander_core::registry::claims::{ClaimKey, Granularity};
 use highlander_core::registry::members::Members;
 use highlander_core::registry::{Error, SessionEvent};
 use highlander_system::clock;
+use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
 use super::claims::table::Table;
@@ -159,8 +160,7 @@ impl Shared {
     }
 
     fn change_lease<T>(&self, change: impl FnOnce(&mut Lease) -> T) -> T {
-        let mut lease: MutexGuard<'_, Lease> =
-            self.lease.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lease = self.lease.lock();
         let outcome = change(&mut lease);
         self.lease_until.store(nanoseconds(lease.until()), Ordering::SeqCst);
         outcome

@@ -3,9 +3,9 @@
 //! An event that is already queued is not added again, so a slow consumer cannot grow the queue without bound.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use highlander_core::registry::SessionEvent;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 /// Maximum number of queued type changes; above it they become [`SessionEvent::TypesUncertain`].
@@ -27,7 +27,7 @@ struct Queue {
 impl SessionEvents {
     /// Adds an event, unless it is already queued or the session has ended.
     pub(super) fn push(&self, notice: SessionEvent) {
-        let mut queue = self.lock();
+        let mut queue = self.queue.lock();
         let is_type = |notice: &SessionEvent| matches!(notice, SessionEvent::TypeChanged(_));
         let is_covered = is_type(&notice) && queue.waiting.contains(&SessionEvent::TypesUncertain);
         if queue.is_closed || is_covered || queue.waiting.contains(&notice) {
@@ -45,7 +45,7 @@ impl SessionEvents {
 
     /// Adds the last event.
     pub(super) fn close(&self) {
-        let mut queue = self.lock();
+        let mut queue = self.queue.lock();
         if !queue.is_closed {
             queue.is_closed = true;
             queue.waiting.push_back(SessionEvent::SessionOver);
@@ -57,15 +57,11 @@ impl SessionEvents {
     pub(super) async fn next(&self) -> SessionEvent {
         loop {
             let arrived = self.arrived.notified();
-            if let Some(notice) = self.lock().waiting.pop_front() {
+            if let Some(notice) = self.queue.lock().waiting.pop_front() {
                 return notice;
             }
             arrived.await;
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -87,7 +83,7 @@ mod tests {
         notices.push(changed(2));
         assert_eq!(notices.next().await, changed(1));
         assert_eq!(notices.next().await, SessionEvent::SessionOver);
-        assert!(notices.lock().waiting.is_empty());
+        assert!(notices.queue.lock().waiting.is_empty());
     }
 
     #[tokio::test]
@@ -98,6 +94,6 @@ mod tests {
             notices.push(changed(number));
         }
         assert_eq!(notices.next().await, SessionEvent::TypesUncertain);
-        assert!(notices.lock().waiting.is_empty());
+        assert!(notices.queue.lock().waiting.is_empty());
     }
 }

@@ -3,10 +3,11 @@
 //! The znodes hold no state: a type's revisions are in the store, and a node reads all types whenever it may have
 //! missed a notification.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use highlander_core::id::TypeName;
 use highlander_core::registry::{Error, SessionEvent};
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use zookeeper_client::{Client, CreateMode};
 
@@ -29,7 +30,7 @@ pub(super) async fn begin(shared: &Arc<Shared>) {
 async fn run(shared: Arc<Shared>, watching: oneshot::Sender<()>) {
     let watching = Mutex::new(Some(watching));
     follow(&shared, FOLDER, |change| match change {
-        Change::All => match watching.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        Change::All => match watching.lock().take() {
             Some(watching) => drop(watching.send(())),
             None => shared.notices.push(SessionEvent::TypesUncertain),
         },

@@ -7,12 +7,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::ops::Bound;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use bytes::Bytes;
 use md5::{Digest as _, Md5};
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::faults::{Fate, Fault, Faults};
@@ -170,7 +171,7 @@ impl Blobs {
     }
 
     fn check(&self, write: &Write) -> Result<(), Refusal> {
-        let index = self.index();
+        let index = self.index.lock();
         let present = index.get(&write.key).map(|entry| &entry.newest.etag);
         match (&write.condition, present) {
             (Condition::None, _) | (Condition::Absent, None) | (Condition::Present, Some(_)) => {
@@ -184,7 +185,7 @@ impl Blobs {
 
     fn enter(&self, key: String, version: Version) -> io::Result<()> {
         let outdated = {
-            let mut index = self.index();
+            let mut index = self.index.lock();
             let before = index.remove(&key);
             let (before, outdated) = match before {
                 Some(entry) => (Some(entry.newest), entry.before),
@@ -202,7 +203,7 @@ impl Blobs {
         let deleting = tokio::spawn(async move {
             let mutex = blobs.mutex_of(&key);
             let guard = mutex.lock().await;
-            let removed = blobs.index().remove(&key);
+            let removed = blobs.index.lock().remove(&key);
             let files = Arc::clone(&blobs);
             let removing = tokio::task::spawn_blocking(move || {
                 let Some(entry) = removed else { return Ok(()) };
@@ -223,7 +224,7 @@ impl Blobs {
 
     /// Returns the metadata of a blob's newest content, or of the previous one for a stale read.
     pub(crate) fn version(&self, key: &str, is_stale: bool) -> Option<Version> {
-        let index = self.index();
+        let index = self.index.lock();
         let entry = index.get(key)?;
         if is_stale { entry.before.clone() } else { Some(entry.newest.clone()) }
     }
@@ -262,7 +263,7 @@ impl Blobs {
 
     /// Returns the first `count` keys after `after` that begin with `prefix`, with their versions.
     pub(crate) fn list(&self, prefix: &str, after: &str, count: usize) -> Vec<(String, Version)> {
-        let index = self.index();
+        let index = self.index.lock();
         let from = if after < prefix { Bound::Included(prefix) } else { Bound::Excluded(after) };
         index
             .range::<str, _>((from, Bound::Unbounded))
@@ -273,20 +274,16 @@ impl Blobs {
     }
 
     fn mutex_of(&self, key: &str) -> Arc<tokio::sync::Mutex<()>> {
-        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut keys = self.keys.lock();
         Arc::clone(keys.entry(key.to_owned()).or_default())
     }
 
     fn forget_mutex(&self, key: &str, mutex: &Arc<tokio::sync::Mutex<()>>) {
-        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut keys = self.keys.lock();
         // Only the caller and the map hold it: no task waits, and none can start to while the map is locked.
         if Arc::strong_count(mutex) == 2 {
             keys.remove(key);
         }
-    }
-
-    fn index(&self) -> MutexGuard<'_, BTreeMap<String, Entry>> {
-        self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

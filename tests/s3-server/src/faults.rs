@@ -5,9 +5,10 @@
 //! those of the network and the service: a fault never makes a write take place if its precondition does not hold,
 //! but a quirk may.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tokio::sync::watch;
@@ -182,18 +183,18 @@ impl Faults {
 
     /// Appends a rule.
     pub fn add(&self, rule: Rule) {
-        self.script().rules.push(rule);
+        self.0.script.lock().rules.push(rule);
     }
 
     /// Removes all rules, and releases all held writes.
     pub fn clear(&self) {
-        self.script().rules.clear();
+        self.0.script.lock().rules.clear();
         self.release();
     }
 
     /// Removes the rules with this [`Rule::key_with`], without releasing held writes.
     pub fn remove(&self, key_part: &str) {
-        self.script().rules.retain(|rule| rule.key_part != key_part);
+        self.0.script.lock().rules.retain(|rule| rule.key_part != key_part);
     }
 
     /// Releases the writes held now. Later ones wait for the next release.
@@ -216,20 +217,20 @@ impl Faults {
 
     /// Sets the quirks of the server.
     pub fn set_quirks(&self, quirks: Quirks) {
-        self.script().quirks = quirks;
+        self.0.script.lock().quirks = quirks;
     }
 
     pub(crate) fn quirks(&self) -> Quirks {
-        self.script().quirks
+        self.0.script.lock().quirks
     }
 
     /// Whether an event of this probability happens now.
     pub(crate) fn happens(&self, chance: f64) -> bool {
-        chance > 0.0 && self.script().random.random_bool(chance.min(1.0))
+        chance > 0.0 && self.0.script.lock().random.random_bool(chance.min(1.0))
     }
 
     pub(crate) fn draw(&self, operation: Operation, key: &str) -> Fate {
-        let Script { random, rules, .. } = &mut *self.script();
+        let Script { random, rules, .. } = &mut *self.0.script.lock();
         let mut fate = Fate::default();
         for rule in rules.iter_mut().filter(|rule| rule.is_for(operation, key)) {
             let is_taken = fate.fault.is_some() && !matches!(rule.fault, Fault::Delay(_));
@@ -256,9 +257,5 @@ impl Faults {
             None => drop(releases.changed().await),
         }
         self.0.held_count.send_modify(|count| *count -= 1);
-    }
-
-    fn script(&self) -> MutexGuard<'_, Script> {
-        self.0.script.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

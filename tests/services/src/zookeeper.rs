@@ -8,10 +8,11 @@ mod server;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use parking_lot::Mutex;
 use tempfile::TempDir;
 
 use server::{Liveness, Server};
@@ -145,7 +146,7 @@ impl Ensemble {
             servers: Mutex::new(layouts.into_iter().map(Server::new).collect()),
             folder,
         };
-        ensemble.lock().iter_mut().try_for_each(Server::start)?;
+        ensemble.servers.lock().iter_mut().try_for_each(Server::start)?;
         (0..config.server_count).try_for_each(|index| ensemble.wait_until_serving(index))?;
         Ok(ensemble)
     }
@@ -213,7 +214,7 @@ impl Ensemble {
 
     fn try_restart(&self, index: usize) -> Result<()> {
         let running_count = {
-            let mut servers = self.lock();
+            let mut servers = self.servers.lock();
             servers.get_mut(index).context("no server has this index")?.start()?;
             servers.iter().filter(|server| server.is_running()).count()
         };
@@ -240,7 +241,7 @@ impl Ensemble {
     /// Returns the process id of a server, if it runs.
     #[must_use]
     pub fn process_id(&self, index: usize) -> Option<u32> {
-        self.lock().get(index).and_then(Server::process_id)
+        self.servers.lock().get(index).and_then(Server::process_id)
     }
 
     /// Returns a server's response to a four-letter word such as `mntr`; empty if it does not respond.
@@ -259,7 +260,7 @@ impl Ensemble {
     fn wait_until_serving(&self, index: usize) -> Result<()> {
         let mut waited = Duration::ZERO;
         loop {
-            let liveness = self.lock().get_mut(index).map(Server::liveness);
+            let liveness = self.servers.lock().get_mut(index).map(Server::liveness);
             match liveness.context("no server has this index")? {
                 // The liveness check above proves that the process at this port is our server.
                 Liveness::Runs if self.mode(index).is_some() => return Ok(()),
@@ -280,17 +281,13 @@ impl Ensemble {
     }
 
     fn log_end(&self, index: usize) -> String {
-        self.lock().get(index).map(Server::log_end).unwrap_or_default()
+        self.servers.lock().get(index).map(Server::log_end).unwrap_or_default()
     }
 
     fn with_server(&self, index: usize, act: impl FnOnce(&mut Server)) {
-        if let Some(server) = self.lock().get_mut(index) {
+        if let Some(server) = self.servers.lock().get_mut(index) {
             act(server);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Server>> {
-        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -299,7 +296,7 @@ impl Drop for Ensemble {
     #[allow(clippy::print_stderr, reason = "output of a failed test")]
     fn drop(&mut self) {
         let is_panicking = std::thread::panicking();
-        for (index, server) in self.lock().iter_mut().enumerate() {
+        for (index, server) in self.servers.lock().iter_mut().enumerate() {
             server.kill();
             if is_panicking {
                 eprintln!("--- end of the log of ZooKeeper server {index}\n{}", server.log_end());

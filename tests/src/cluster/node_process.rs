@@ -5,11 +5,11 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use highlander_services::fault_proxy::{FaultProxy, Mode};
 use highlander_services::zookeeper::Ensemble;
+use parking_lot::Mutex;
 use rustix::process::Signal;
 
 use super::bucket::Bucket;
@@ -101,19 +101,19 @@ impl NodeProcess {
     /// Returns the URL of the current process.
     #[must_use]
     pub fn url(&self) -> String {
-        lock(&self.url).clone()
+        self.url.lock().clone()
     }
 
     /// Whether there is a process, frozen or not.
     #[must_use]
     pub fn is_running(&self) -> bool {
-        lock(&self.process).is_some()
+        self.process.lock().is_some()
     }
 
     /// Returns the log of the current process.
     #[must_use]
     pub fn log(&self) -> Vec<String> {
-        lock(&self.process).as_ref().map_or_else(Vec::new, Process::lines)
+        self.process.lock().as_ref().map_or_else(Vec::new, Process::lines)
     }
 
     /// Kills the previous process, starts a new one, and waits until it is ready.
@@ -125,8 +125,8 @@ impl NodeProcess {
         let (process, url) = launch(&mut self.command()).await;
         self.links.front.aim(address(&url));
         self.links.front.heal();
-        *lock(&self.url) = url;
-        *lock(&self.process) = Some(process);
+        *self.url.lock() = url;
+        *self.process.lock() = Some(process);
     }
 
     /// Starts the process and waits only for its address, for a cluster that cannot serve yet.
@@ -137,8 +137,8 @@ impl NodeProcess {
         let (_, url) = line.split_once("listening on ").unwrap();
         self.links.front.aim(address(url.trim()));
         self.links.front.heal();
-        *lock(&self.url) = url.trim().to_owned();
-        *lock(&self.process) = Some(process);
+        *self.url.lock() = url.trim().to_owned();
+        *self.process.lock() = Some(process);
     }
 
     /// Returns the command that starts the node.
@@ -153,7 +153,7 @@ impl NodeProcess {
 
     /// Kills the process with SIGKILL, as a crash would.
     pub fn kill9(&self) {
-        let process = lock(&self.process).take();
+        let process = self.process.lock().take();
         if let Some(mut process) = process {
             process.kill();
         }
@@ -175,7 +175,7 @@ impl NodeProcess {
     /// # Panics
     /// If the node is not running, or does not end.
     pub async fn terminate(&self) -> ExitStatus {
-        let mut process = lock(&self.process).take().expect("the node runs");
+        let mut process = self.process.lock().take().expect("the node runs");
         process.signal(Signal::TERM);
         let status = process.end().await;
         self.is_gone();
@@ -184,7 +184,7 @@ impl NodeProcess {
 
     /// Sends a signal to the process, if there is one.
     pub fn signal(&self, signal: Signal) {
-        if let Some(process) = &*lock(&self.process) {
+        if let Some(process) = &*self.process.lock() {
             process.signal(signal);
         }
     }
@@ -210,7 +210,7 @@ impl NodeProcess {
     /// Makes the node unreachable. No client may reach another process that reuses its port.
     fn is_gone(&self) {
         self.links.front.set(Mode::Refuse);
-        NOWHERE.clone_into(&mut lock(&self.url));
+        NOWHERE.clone_into(&mut self.url.lock());
     }
 }
 
@@ -254,8 +254,4 @@ impl Links {
 
 fn address(url: &str) -> SocketAddr {
     url.strip_prefix("http://").and_then(|address| address.parse().ok()).expect("an address")
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

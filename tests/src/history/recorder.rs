@@ -4,9 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -120,7 +120,7 @@ impl Recorder {
     /// Returns the keys of changes whose outcome is still unknown.
     #[must_use]
     pub fn unknown_keys(&self) -> Vec<String> {
-        let kept = self.kept();
+        let kept = self.kept.lock();
         let numbers = |is_done: bool| {
             let calls = kept.calls.iter().filter(move |call| match call.outcome {
                 Outcome::Done(_) => is_done,
@@ -138,7 +138,7 @@ impl Recorder {
     /// Returns all calls so far.
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {
-        self.kept().calls.clone()
+        self.kept.lock().calls.clone()
     }
 
     /// Reads the object a last time, and checks the whole history.
@@ -192,7 +192,7 @@ impl Recorder {
 
     /// Checks the versions of calls with a key in the record against the responses to their callers.
     fn check_answered(&self, record: &Record) -> Result<(), Violation> {
-        let kept = self.kept();
+        let kept = self.kept.lock();
         let keys: BTreeMap<_, _> = kept.changes.iter().map(|(key, number)| (number, key)).collect();
         for call in kept.calls.iter().filter(|call| call.kind == Kind::Change) {
             let Outcome::Done(Seen { version, .. }) = call.outcome else { continue };
@@ -237,7 +237,7 @@ impl Recorder {
         };
         let outcome = outcome(answer);
         let call = Call { begun, ended: self.tick(), kind, change, outcome, maker, revision };
-        self.kept().calls.push(call);
+        self.kept.lock().calls.push(call);
         if matches!(outcome, Outcome::Done(_)) {
             self.answered.send_modify(|count| *count += 1);
         }
@@ -245,7 +245,7 @@ impl Recorder {
     }
 
     fn number(&self, key: Option<&str>) -> u64 {
-        let mut kept = self.kept();
+        let mut kept = self.kept.lock();
         if let Some(number) = key.and_then(|key| kept.changes.get(key)) {
             return *number;
         }
@@ -255,10 +255,6 @@ impl Recorder {
             kept.changes.insert(key.to_owned(), number);
         }
         number
-    }
-
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tick(&self) -> u64 {

@@ -8,8 +8,8 @@
 //! A cut link is detected within a few seconds, because nothing is acknowledged on it. A paused node is waited
 //! for: its kernel acknowledges data that the node has not read, and the node may resume before its lease expires.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,6 +21,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use parking_lot::Mutex;
 use tokio::net::TcpStream;
 
 use super::super::request_body;
@@ -87,13 +88,8 @@ impl Connection {
     }
 
     fn open(&self) -> Option<Sender> {
-        lock(&self.sender).as_ref().filter(|sender| !sender.is_closed()).cloned()
+        self.sender.lock().as_ref().filter(|sender| !sender.is_closed()).cloned()
     }
-}
-
-/// The values behind these locks are replaced as a whole, so a poisoned lock is safe to use.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Link {
@@ -182,12 +178,12 @@ impl Link {
                 made.unwrap_or_else(|_| Err("did not accept the connection in time".to_owned()));
             match made {
                 Ok(sender) => {
-                    *lock(&self.trouble) = None;
-                    *lock(&connection.sender) = Some(sender.clone());
+                    *self.trouble.lock() = None;
+                    *connection.sender.lock() = Some(sender.clone());
                     Ok(sender)
                 }
                 Err(why) => {
-                    *lock(&self.trouble) = Some((clock::now(), why.clone()));
+                    *self.trouble.lock() = Some((clock::now(), why.clone()));
                     Err(why)
                 }
             }
@@ -198,7 +194,7 @@ impl Link {
     }
 
     fn recent_trouble(&self) -> Option<String> {
-        let trouble = lock(&self.trouble);
+        let trouble = self.trouble.lock();
         let (since, why) = trouble.as_ref()?;
         (clock::now().since(*since) < TROUBLE_PAUSE).then(|| why.clone())
     }

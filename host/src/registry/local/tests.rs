@@ -68,7 +68,7 @@ async fn memory_is_given_back_with_the_claims() {
     for number in 0..200_000 {
         session.release(&id(number)).await.unwrap();
     }
-    let places: usize = directory.shards.iter().map(|shard| lock(shard).capacity()).sum();
+    let places: usize = directory.shards.iter().map(|shard| shard.lock().capacity()).sum();
     assert_eq!(session.claim_count(), 0);
     assert!(places <= 2 * SHARD_COUNT * SPARE_MAX, "{places} places for no claim");
 }

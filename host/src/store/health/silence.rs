@@ -3,11 +3,11 @@
 //! [`Count`] holds the logic and takes the time as an argument; [`Silence`] guards one and reads the clock. A
 //! request that ends without an answer counts as unanswered, even if its caller dropped it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use highlander_core::clock::BootTime;
 use highlander_system::clock;
+use parking_lot::Mutex;
 
 /// Tracker of unanswered requests.
 #[derive(Debug, Default)]
@@ -20,31 +20,26 @@ pub(super) struct Open<'a>(Option<&'a Silence>);
 
 impl Silence {
     pub(super) fn begin(&self) -> Open<'_> {
-        self.lock().begin(clock::now());
+        self.0.lock().begin(clock::now());
         Open(Some(self))
     }
 
     pub(super) fn lasts(&self) -> Duration {
-        self.lock().since.map_or(Duration::ZERO, |since| clock::now().since(since))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Count> {
-        // The value behind the lock is consistent at every moment.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().since.map_or(Duration::ZERO, |since| clock::now().since(since))
     }
 }
 
 impl Open<'_> {
     pub(super) fn answered(mut self) {
         if let Some(silence) = self.0.take() {
-            silence.lock().answered(clock::now());
+            silence.0.lock().answered(clock::now());
         }
     }
 
     /// Ends the request with an answer that is no evidence either way.
     pub(super) fn says_nothing(mut self) {
         if let Some(silence) = self.0.take() {
-            silence.lock().says_nothing(clock::now());
+            silence.0.lock().says_nothing(clock::now());
         }
     }
 
@@ -58,7 +53,7 @@ impl Open<'_> {
 impl Drop for Open<'_> {
     fn drop(&mut self) {
         if let Some(silence) = self.0.take() {
-            silence.lock().unanswered();
+            silence.0.lock().unanswered();
         }
     }
 }
@@ -152,7 +147,7 @@ mod tests {
     fn a_request_that_nobody_waits_for_was_not_answered() {
         let silence = Silence::default();
         drop(silence.begin());
-        assert!(silence.lock().has_failed);
+        assert!(silence.0.lock().has_failed);
         silence.begin().answered();
         assert_eq!(silence.lasts(), Duration::ZERO);
     }

@@ -6,10 +6,11 @@
 
 use std::collections::HashSet;
 use std::collections::hash_map::{Entry as Place, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use highlander_core::id::ObjectId;
 use highlander_core::registry::claims::ClaimKey;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 
@@ -107,7 +108,7 @@ impl Table {
 
     /// Grants the claim to an object if the session holds it.
     pub(crate) fn grant(self: &Arc<Self>, key: ClaimKey, id: &ObjectId) -> Grant {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         if inner.is_closed {
             return Grant::Over;
         }
@@ -134,14 +135,14 @@ impl Table {
 
     /// Removes an object from its claim. The claim stays held.
     pub(crate) fn forget(&self, key: ClaimKey, id: &ObjectId) {
-        if let Some(entry) = self.lock().entries.get_mut(&key) {
+        if let Some(entry) = self.inner.lock().entries.get_mut(&key) {
             entry.objects.remove(id);
         }
     }
 
     /// Starts to release a claim that covers no object. No object can be added until the release ends.
     pub(crate) fn begin_freeing(self: &Arc<Self>, key: ClaimKey) -> Freeing {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         let Some(entry) = inner.entries.get_mut(&key) else { return Freeing::Free };
         if !entry.objects.is_empty() {
             return Freeing::InUse;
@@ -155,18 +156,18 @@ impl Table {
 
     /// Returns the number of claims that the session holds or may hold.
     pub(crate) fn count(&self) -> usize {
-        self.lock().entries.values().filter(|entry| entry.state != State::Absent).count()
+        self.inner.lock().entries.values().filter(|entry| entry.state != State::Absent).count()
     }
 
     /// Returns the claims that the session holds.
     pub(crate) fn held(&self) -> Vec<ClaimKey> {
-        let inner = self.lock();
+        let inner = self.inner.lock();
         inner.entries.iter().filter(|(_, entry)| entry.is_held()).map(|(key, _)| *key).collect()
     }
 
     /// Returns the current logical time.
     pub(crate) fn moment(&self) -> u64 {
-        self.lock().moment
+        self.inner.lock().moment
     }
 
     /// Removes and returns the claims that were held before `moment` and are missing from the servers' list.
@@ -175,7 +176,7 @@ impl Table {
         listed: &HashSet<ClaimKey>,
         moment: u64,
     ) -> Vec<ClaimKey> {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         let is_missing = |key: &ClaimKey, entry: &Entry| {
             entry.is_held() && !entry.is_busy && entry.since <= moment && !listed.contains(key)
         };
@@ -193,13 +194,13 @@ impl Table {
 
     /// Returns the listed claims that have no entry.
     pub(crate) fn unknown(&self, listed: &HashSet<ClaimKey>) -> Vec<ClaimKey> {
-        let inner = self.lock();
+        let inner = self.inner.lock();
         listed.iter().filter(|key| !inner.entries.contains_key(key)).copied().collect()
     }
 
     /// Adds a claim that the session holds without an entry.
     pub(crate) fn adopt(&self, key: ClaimKey, mark: Mark) {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         if !inner.is_closed {
             let since = inner.next_moment();
             // Keep an existing entry: it is newer.
@@ -210,7 +211,7 @@ impl Table {
     /// Returns the claims that had no object at the last two checks.
     pub(crate) fn left_over(&self) -> Vec<ClaimKey> {
         let mut left_over = Vec::new();
-        for (key, entry) in &mut self.lock().entries {
+        for (key, entry) in &mut self.inner.lock().entries {
             let is_idle = entry.objects.is_empty() && !entry.is_busy;
             if is_idle && entry.is_left_over {
                 left_over.push(*key);
@@ -222,7 +223,7 @@ impl Table {
 
     /// Clears the table because the session has ended.
     pub(crate) fn close(&self) {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         inner.is_closed = true;
         for (_, entry) in std::mem::take(&mut inner.entries) {
             entry.turn_is_over.notify_waiters();
@@ -230,11 +231,7 @@ impl Table {
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.lock().is_closed
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().is_closed
     }
 }
 
@@ -258,11 +255,11 @@ impl Turn {
     }
 
     pub(crate) fn state(&self) -> State {
-        self.table.lock().entries.get(&self.key).map_or(State::Absent, |entry| entry.state)
+        self.table.inner.lock().entries.get(&self.key).map_or(State::Absent, |entry| entry.state)
     }
 
     pub(crate) fn set(&self, state: State) {
-        let mut inner = self.table.lock();
+        let mut inner = self.table.inner.lock();
         let moment = inner.next_moment();
         if let Some(entry) = inner.entries.get_mut(&self.key) {
             entry.state = state;
@@ -273,7 +270,7 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let mut inner = self.table.lock();
+        let mut inner = self.table.inner.lock();
         if let Place::Occupied(mut place) = inner.entries.entry(self.key) {
             place.get_mut().is_busy = false;
             place.get().turn_is_over.notify_waiters();

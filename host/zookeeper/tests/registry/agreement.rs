@@ -1,7 +1,7 @@
 //! Admission: only nodes whose registry and store belong to one cluster, and that agree on the claim granularity,
 //! may join.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
@@ -10,6 +10,7 @@ use highlander_core::registry::agreement::{ClusterId, ClusterStore, Identity};
 use highlander_core::registry::claims::Granularity;
 use highlander_core::registry::{Error, Registry, SessionEvent};
 use highlander_zookeeper::{Options, Session, ZooKeeperSessions};
+use parking_lot::Mutex;
 use zookeeper_client::Client;
 
 use crate::cluster::{Cluster, notices_until, until};
@@ -34,26 +35,26 @@ impl ClusterStore for Records {
 
     async fn read(&self) -> Result<Option<Identity>, Error> {
         tokio::task::yield_now().await;
-        Ok(*self.blob.lock().unwrap())
+        Ok(*self.blob.lock())
     }
 
     async fn write(&self, identity: Identity) -> Result<(), Error> {
         tokio::task::yield_now().await;
-        self.blob.lock().unwrap().get_or_insert(identity);
+        self.blob.lock().get_or_insert(identity);
         Ok(())
     }
 
     fn known(&self) -> Option<ClusterId> {
-        *self.known.lock().unwrap()
+        *self.known.lock()
     }
 
     fn joined(&self) -> Option<ClusterId> {
-        self.known().filter(|_| *self.has_joined.lock().unwrap())
+        self.known().filter(|_| *self.has_joined.lock())
     }
 
     fn remember(&self, id: ClusterId) {
-        *self.known.lock().unwrap() = Some(id);
-        *self.has_joined.lock().unwrap() = true;
+        *self.known.lock() = Some(id);
+        *self.has_joined.lock() = true;
     }
 }
 
@@ -125,7 +126,7 @@ async fn two_clusters_share_neither_a_bucket_nor_a_registry() {
     // A bucket of the same name on another server, which is empty.
     let blank = join(&cluster, "c-1", records("bucket", &other_blob)).await;
     assert_denied(blank, &["chroot belongs to cluster", "bucket has no record of it"]);
-    assert_eq!(*other_blob.lock().unwrap(), None, "a rejected session leaves nothing behind");
+    assert_eq!(*other_blob.lock(), None, "a rejected session leaves nothing behind");
     // Now another cluster uses it.
     let other = elsewhere("d-1", &other_blob).await.unwrap();
     let theirs = join(&cluster, "e-1", records("bucket", &other_blob)).await;
@@ -184,7 +185,7 @@ async fn records_of_another_place_are_refused_though_they_name_the_cluster() {
     let blob = Blob::default();
     let _session = join(&cluster, "a-1", records("objects/prod", &blob)).await.unwrap();
     // A copy of the bucket with all its content.
-    let copy = Arc::new(Mutex::new(*blob.lock().unwrap()));
+    let copy = Arc::new(Mutex::new(*blob.lock()));
     let outcome = join(&cluster, "b-1", records("objects/copy", &copy)).await;
     assert_denied(outcome, &["store.bucket", "objects/prod", "objects/copy", "a-1"]);
 }
@@ -238,7 +239,7 @@ async fn an_operator_gives_records_to_another_cluster_by_removing_their_identity
     let blob = Blob::default();
     let first = records("bucket", &blob);
     join(&cluster, "a-1", Arc::clone(&first)).await.unwrap().leave().await;
-    *blob.lock().unwrap() = None;
+    *blob.lock() = None;
     cluster.options.connect = format!("{}/test/moved", cluster.ensemble.connect_string());
     let second = records("bucket", &blob);
     let _session = join(&cluster, "b-1", Arc::clone(&second)).await.unwrap();

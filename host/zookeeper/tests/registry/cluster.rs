@@ -1,7 +1,6 @@
 //! Test environment: servers, sessions with a separate link each, and an operator that can change any znode.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,6 +11,7 @@ use highlander_services::fault_proxy::FaultProxy;
 use highlander_services::zookeeper::{Config, Ensemble};
 use highlander_system::clock;
 use highlander_zookeeper::{Options, Session, ZooKeeperSessions};
+use parking_lot::Mutex;
 use zookeeper_client::Client;
 
 /// Longer than any step takes unless it hangs.
@@ -76,12 +76,12 @@ impl highlander_testing::registry::Cluster for Cluster {
 
     async fn join(&self, node: NodeId) -> Session {
         let (session, link) = self.join_by_link(node.as_str(), 0).await;
-        self.links.lock().unwrap().insert(node, link);
+        self.links.lock().insert(node, link);
         session
     }
 
     async fn end(&self, session: &Session) {
-        self.links.lock().unwrap()[session.node()].cut();
+        self.links.lock()[session.node()].cut();
     }
 }
 

@@ -2,7 +2,7 @@
 //! (guarantees S4, L5, N1).
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use highlander_services::fault_proxy::{FaultProxy, Mode};
@@ -12,6 +12,7 @@ use highlander_tests::cluster::{Cluster, runtime};
 use highlander_tests::history::Outcome;
 use highlander_tests::iterations::iterations;
 use highlander_tests::{seed, wait};
+use parking_lot::Mutex;
 use tokio::time::sleep;
 
 async fn leader(cluster: &Cluster) -> usize {
@@ -101,7 +102,7 @@ async fn an_owner_whose_server_lost_its_leader_stops_before_anybody_else_begins(
         route: Some(Arc::new(move |from, to, address: String| {
             let link = runtime::link_from_blocking(address.parse().expect("an address"));
             let address = link.address().to_string();
-            known.lock().unwrap().insert((from, to), link);
+            known.lock().insert((from, to), link);
             address
         })),
         ..ClusterOptions::with_three_servers()
@@ -118,7 +119,7 @@ async fn an_owner_whose_server_lost_its_leader_stops_before_anybody_else_begins(
         });
         let _ = objects.settle(&cluster).await;
         super::under_load(&cluster, &objects, &mut random, async || {
-            ways.lock().unwrap()[&(follower, leader)].cut();
+            ways.lock()[&(follower, leader)].cut();
             for recorder in objects.recorders() {
                 wait::until("another node answers", async || {
                     let outcome = recorder.change(&cluster.client(1), None).await;
@@ -126,7 +127,7 @@ async fn an_owner_whose_server_lost_its_leader_stops_before_anybody_else_begins(
                 })
                 .await;
             }
-            ways.lock().unwrap()[&(follower, leader)].heal();
+            ways.lock()[&(follower, leader)].heal();
             cluster.node(0).links().heal();
         })
         .await;

@@ -1,8 +1,8 @@
 //! Objects that interact across nodes, under faults (guarantees S5, S7, O3).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
@@ -12,6 +12,7 @@ use highlander_tests::cluster::Cluster;
 use highlander_tests::cluster::options::ClusterOptions;
 use highlander_tests::iterations::iterations;
 use highlander_tests::{seed, wait};
+use parking_lot::Mutex;
 use rand::{Rng as _, RngExt as _};
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -125,7 +126,7 @@ async fn objects_that_call_each_other_at_random_do_not_wait_for_ever_when_nodes_
                     done.fetch_add(1, Ordering::Relaxed);
                 }
                 Ok(reply) if reply.status == 422 => {
-                    *refusals.lock().unwrap().entry(refusal(&reply)).or_default() += 1;
+                    *refusals.lock().entry(refusal(&reply)).or_default() += 1;
                 }
                 // A node is dead or dying.
                 _ => drop(failed.fetch_add(1, Ordering::Relaxed)),
@@ -145,8 +146,7 @@ async fn objects_that_call_each_other_at_random_do_not_wait_for_ever_when_nodes_
     let (_, ()) = wait::within_of(Duration::from_mins(4), "all calls are answered", both).await;
     cluster.is_whole().await;
     let (done, failed) = (done.into_inner(), failed.into_inner());
-    let told =
-        format!("{done} done, rejected {:?}, {failed} lost with a node", refusals.lock().unwrap());
+    let told = format!("{done} done, rejected {:?}, {failed} lost with a node", refusals.lock());
     println!("{told}");
     assert!(done > iterations(1_500, 20_000) / 5, "{told}");
     let mut wandered = 0;
