@@ -34,7 +34,7 @@ pub(crate) struct Facts {
 impl Facts {
     /// Reads and measures the facts; `folder` is on the disk under test.
     pub(crate) fn gather(folder: &Path) -> Result<Self> {
-        let mut syncs = time_syncs(folder)?;
+        let syncs = time_syncs(folder)?;
         let line = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
         let first_word = |text: &str| text.split_whitespace().next().unwrap_or_default().to_owned();
         let field = |path: &str, name: &str| {

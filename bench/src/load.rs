@@ -89,10 +89,10 @@ impl Outcome {
         self.latencies.add(latency);
     }
 
-    fn append(&mut self, other: Self) {
+    fn append(&mut self, other: &Self) {
         self.done_count += other.done_count;
         self.error_count += other.error_count;
-        self.latencies.append(other.latencies);
+        self.latencies.append(&other.latencies);
     }
 }
 
@@ -188,7 +188,7 @@ async fn open_connections(addresses: &[SocketAddr], count: usize) -> Result<Vec<
 async fn gather(mut clients: JoinSet<Result<Outcome>>, began: Instant) -> Result<Outcome> {
     let mut all = Outcome::default();
     while let Some(outcome) = clients.join_next().await {
-        all.append(outcome??);
+        all.append(&outcome??);
     }
     all.elapsed = began.elapsed();
     Ok(all)

@@ -93,7 +93,7 @@ fn run(arguments: &Arguments) -> Result<()> {
             let target = load::Target::counters("load", (*keys).max(1), handler);
             let until = load::Until::Elapsed(Duration::from_secs(*seconds));
             let loading = load::closed(*address, &target, load::CONNECTION_COUNT, until);
-            let mut outcome = runtime()?.block_on(loading)?;
+            let outcome = runtime()?.block_on(loading)?;
             let (p50, p99) = (outcome.latencies.micros_at(0.5), outcome.latencies.micros_at(0.99));
             println!(
                 "{:.0} calls per second, p50 {p50:.0} µs, p99 {p99:.0} µs, {} errors",

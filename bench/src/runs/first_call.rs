@@ -64,7 +64,7 @@ async fn turn(report: &mut Report, name: &str, server: &Server, round: usize) ->
             ensure!(status == 200, "status {status} from {name}");
         }
     }
-    let mut medians = latencies.iter_mut().map(|latencies| latencies.micros_at(0.5));
+    let mut medians = latencies.iter().map(|latencies| latencies.micros_at(0.5));
     for (metric, _) in &kinds {
         report.add(metric, name, medians.next().unwrap_or_default());
     }

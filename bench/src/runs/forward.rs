@@ -71,7 +71,7 @@ async fn turn(
     report.add(CPU, name, used.as_secs_f64() * 1e6 / outcome.done_count.max(1) as f64);
     report.add(RATE, name, outcome.per_second());
     let until = Until::Elapsed(plan.turn / 2);
-    let mut alone = load::closed(called.address, &queries, 1, until).await?.all_done()?;
+    let alone = load::closed(called.address, &queries, 1, until).await?.all_done()?;
     report.add(P50, name, alone.latencies.micros_at(0.5));
     report.add(P99, name, alone.latencies.micros_at(0.99));
     Ok(())

@@ -95,7 +95,7 @@ async fn turn(plan: &Plan, report: &mut Report, name: &str, server: &Server) -> 
         load::open(&address, &queries, QUERY_RATE, plan.turn),
         load::open(&address, &updates, UPDATE_RATE, plan.turn),
     )?;
-    let (mut queries, mut updates) = (queries.all_done()?, updates.all_done()?);
+    let (queries, updates) = (queries.all_done()?, updates.all_done()?);
     report.add(QUERY_P50, name, queries.latencies.micros_at(0.5));
     report.add(QUERY_P99, name, queries.latencies.micros_at(0.99));
     report.add(UPDATE_P99, name, updates.latencies.micros_at(0.99));

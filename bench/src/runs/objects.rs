@@ -44,7 +44,7 @@ pub(super) async fn run(plan: &Plan) -> Result<Report> {
     for _ in 0..plan.round_count {
         for (name, target) in &turns {
             let until = Until::Elapsed(plan.turn / 2);
-            let mut seen = load::closed(first.address, target, 1, until).await?.all_done()?;
+            let seen = load::closed(first.address, target, 1, until).await?.all_done()?;
             report.add(P50, name, seen.latencies.micros_at(0.5));
             report.add(P99, name, seen.latencies.micros_at(0.99));
         }

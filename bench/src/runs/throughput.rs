@@ -74,7 +74,7 @@ async fn turn(
     let cpu_before = server.cpu()?;
     let until = Until::Elapsed(plan.turn);
     let outcome = load::closed(server.address, target, CONNECTION_COUNT, until).await?;
-    let mut outcome = outcome.all_done()?;
+    let outcome = outcome.all_done()?;
     tokio::time::sleep(SETTLING).await;
     let cpu = server.cpu()?.saturating_sub(cpu_before);
     report.add(RATE, name, outcome.per_second());

@@ -71,11 +71,11 @@ async fn window(
     let (addresses, target) = (cluster.addresses(), target(handler));
     let until = Until::Elapsed(plan.turn);
     let loading = load::closed_over(&addresses, &target, CONNECTION_COUNT, until);
-    let mut outcome = loading.await?.all_done()?;
+    let outcome = loading.await?.all_done()?;
     report.add(RATE, name, outcome.per_second());
     report.add(P99, name, outcome.latencies.micros_at(0.99));
     let outcome = load::open(&addresses, &target, FIXED_RATE, plan.turn).await?;
-    let mut outcome = outcome.all_done()?;
+    let outcome = outcome.all_done()?;
     report.add(FIXED_P50, name, outcome.latencies.micros_at(0.5));
     report.add(FIXED_P99, name, outcome.latencies.micros_at(0.99));
     Ok(())
