@@ -13,7 +13,7 @@ use clap::{Args, ValueEnum};
 use crate::process::{self, Stopwatch};
 use crate::script::Options as ScriptOptions;
 use crate::workspace::{self, Workspace};
-use crate::{cluster, demo, guests, install, msrv, tidy};
+use crate::{cluster, demo, deny, guests, install, msrv, tidy};
 
 mod iterations;
 mod test_summary;
@@ -78,7 +78,7 @@ enum Step {
     Client,
     /// the SDK with its oldest Rust version
     Msrv,
-    /// licences and sources of dependencies
+    /// versions, licences, sources and advisories of dependencies
     Deny,
 }
 
@@ -154,8 +154,11 @@ impl Step {
                 Ok(())
             }
             Self::Deny => {
-                let arguments = ["deny", "check", "bans", "licenses", "sources"];
-                process::run(process::cargo(&root).args(arguments))
+                let target = Workspace::load()?.target;
+                if let deny::Outcome::NoAdvisories = deny::check(&root, &target)? {
+                    counts.skip_step();
+                }
+                Ok(())
             }
         }
     }
@@ -167,6 +170,7 @@ pub(crate) fn test(options: &Options) -> Result<ExitCode> {
         .iter()
         .copied()
         .filter(|step| match &*options.only {
+            // The installation of cargo-deny takes longer than any other step.
             [] => *step != Step::Deny,
             only => only.contains(step),
         })
@@ -183,21 +187,8 @@ pub(crate) fn test(options: &Options) -> Result<ExitCode> {
 
 /// Runs `cargo xtask ci`.
 pub(crate) fn ci() -> Result<ExitCode> {
-    let mut steps = Step::value_variants().to_vec();
-    if !is_deny_installed() {
-        println!(
-            "deny is skipped: cargo-deny is not installed (cargo install --locked cargo-deny)"
-        );
-        steps.retain(|step| *step != Step::Deny);
-    }
-    Ok(run_steps(&steps, |step, counts| step.run(counts, Iterations::Few)))
-}
-
-/// Cargo finds its subcommands in the path and also in its own folder.
-fn is_deny_installed() -> bool {
-    let home = std::env::var_os("CARGO_HOME").map(std::path::PathBuf::from);
-    process::is_in_path("cargo-deny")
-        || home.is_some_and(|home| home.join("bin/cargo-deny").is_file())
+    let run = |step: Step, counts: &mut TestSummary| step.run(counts, Iterations::Few);
+    Ok(run_steps(Step::value_variants(), run))
 }
 
 fn run_steps(steps: &[Step], run: impl Fn(Step, &mut TestSummary) -> Result<()>) -> ExitCode {

@@ -15,6 +15,7 @@ mod bench;
 mod ci;
 mod cluster;
 mod demo;
+mod deny;
 mod dist;
 mod expect;
 mod guests;
@@ -44,7 +45,7 @@ enum Command {
     Cluster(Options),
     /// Run all checks and tests, and install what they need
     Test(ci::Options),
-    /// Run `test` and the check of dependencies
+    /// Run `test` and the check of dependencies; installs cargo-deny into the target folder if it is missing
     Ci,
     /// Check repository rules that the compiler does not enforce
     Tidy,
