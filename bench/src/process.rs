@@ -5,10 +5,11 @@
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use highlander_services::process::Process;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
@@ -20,10 +21,10 @@ const START_TIMEOUT: Duration = Duration::from_secs(30);
 const TICK: Duration = Duration::from_millis(10);
 const KIB: f64 = 1024.0;
 
-/// Running server. On drop, the process ends.
+/// Running server. Its process ends when this value is dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
-    child: Child,
+    process: Process,
     /// Address at which it listens.
     pub(crate) address: SocketAddr,
     _folder: TempDir,
@@ -34,36 +35,23 @@ impl Server {
     pub(crate) async fn start(mut command: Command, folder: TempDir) -> Result<Self> {
         let log = folder.path().join("server.log");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log)?);
-        let mut child = command.spawn().with_context(|| format!("cannot run {command:?}"))?;
-        let address = listening(&mut child, &log).await;
-        if address.is_err() {
-            // The process may have ended already.
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-        Ok(Self { child, address: address?, _folder: folder })
+        let mut process = Process::start(&mut command)?;
+        let address = listening(&mut process, &log).await?;
+        Ok(Self { process, address, _folder: folder })
     }
 
     /// Returns the processor time that the process has used.
     pub(crate) fn cpu(&self) -> Result<Duration> {
-        cpu_of(&self.child.id().to_string())
+        cpu_of(&self.process.id().to_string())
     }
 
     /// Returns the bytes that the process has in memory, without mapped files.
     pub(crate) fn memory(&self) -> Result<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
         let line = line.context("unexpected format of /proc/PID/status")?;
         let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
         Ok(kib * KIB)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // Both calls fail only if the process has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -81,7 +69,7 @@ fn cpu_of(process: &str) -> Result<Duration> {
     Ok(TICK * ticks.iter().sum())
 }
 
-async fn listening(child: &mut Child, log: &Path) -> Result<SocketAddr> {
+async fn listening(process: &mut Process, log: &Path) -> Result<SocketAddr> {
     let began = Instant::now();
     loop {
         let text = fs::read_to_string(log)?;
@@ -89,7 +77,7 @@ async fn listening(child: &mut Child, log: &Path) -> Result<SocketAddr> {
         if let Some((address, _)) = said {
             return Ok(address.trim().parse()?);
         }
-        if let Some(status) = child.try_wait()? {
+        if let Some(status) = process.exit_status() {
             bail!("a server exited ({status}) before it listened:\n{text}");
         }
         if began.elapsed() > START_TIMEOUT {

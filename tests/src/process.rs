@@ -4,12 +4,13 @@
 //! when a test fails.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::process::{ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use highlander_services::process;
 use parking_lot::Mutex;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use tokio::sync::watch;
 
 use crate::wait;
@@ -20,7 +21,7 @@ const SHOWN_LINES_MAX: usize = 100;
 /// A running process.
 #[derive(Debug)]
 pub struct Process {
-    child: Child,
+    child: process::Process,
     log: Arc<Mutex<Vec<String>>>,
     /// Number of lines. The sender is dropped at the end of the process.
     line_count: watch::Receiver<usize>,
@@ -32,8 +33,8 @@ impl Process {
     #[must_use]
     pub fn start(command: &mut Command) -> Self {
         let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the process must start");
-        let stderr = child.stderr.take().expect("standard error is a pipe");
+        let mut child = process::Process::start(command).expect("the process must start");
+        let stderr = child.take_stderr().expect("standard error is a pipe");
         let log = Arc::default();
         let (sender, line_count) = watch::channel(0);
         let lines = Arc::clone(&log);
@@ -79,9 +80,7 @@ impl Process {
 
     /// Sends a signal to the process.
     pub fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
-        // The process may have ended in the meantime; callers check that separately.
-        let _ = kill_process(pid, signal);
+        self.child.signal(signal);
     }
 
     /// Waits for the process to end, and returns its exit status.
@@ -98,9 +97,7 @@ impl Process {
 
     /// Kills the process with SIGKILL, as a crash would.
     pub fn kill(&mut self) {
-        // The process may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.child.kill();
         if let Some(reader) = self.reader.take() {
             let _ = reader.join();
         }

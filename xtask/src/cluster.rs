@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+use highlander_services::ports;
 use highlander_services::zookeeper::Ensemble;
 use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -164,7 +165,7 @@ impl Cluster {
             Does::Kill(number) => {
                 println!("$ {}", self.here(step.line));
                 let node = self.nodes.get_mut(self.roles.player(number)).and_then(Option::take);
-                node.context("the node is not running")?.kill()?;
+                node.context("the node is not running")?.kill();
             }
         }
         Ok(())
@@ -249,11 +250,8 @@ fn addresses(is_once: bool) -> Result<[String; NODE_COUNT]> {
         return Ok(usual);
     }
     let mut free = usual;
-    // All listeners are open at once, so that the addresses differ.
-    let listeners: Vec<_> =
-        (0..NODE_COUNT).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
-    for (address, listener) in free.iter_mut().zip(listeners) {
-        *address = listener.local_addr()?.to_string();
+    for (address, port) in free.iter_mut().zip(ports::free(NODE_COUNT)?) {
+        *address = format!("127.0.0.1:{port}");
     }
     Ok(free)
 }

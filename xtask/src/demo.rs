@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
+use highlander_services::ports;
 use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tempfile::TempDir;
@@ -128,7 +129,7 @@ impl Demo {
             Does::StartNode => self.start_node()?,
             Does::KillNode => {
                 println!("$ {}", step.line);
-                self.node.take().context("the node is not running")?.kill()?;
+                self.node.take().context("the node is not running")?.kill();
             }
             Does::Run(expect) => {
                 let output = self.run_line(&self.here(step.line))?;
@@ -223,6 +224,5 @@ fn free_address(is_once: bool) -> Result<String> {
     if !is_once && TcpListener::bind(DEFAULT_ADDRESS).is_ok() {
         return Ok(DEFAULT_ADDRESS.into());
     }
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    Ok(listener.local_addr()?.to_string())
+    Ok(ports::free_address()?.to_string())
 }

@@ -4,11 +4,11 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, Signal, kill_process};
+use highlander_services::process::Process;
 
 use crate::process::Stopwatch;
 
@@ -23,7 +23,7 @@ const PROBE_TIME_MAX: Duration = Duration::from_secs(2);
 const PROBE_BYTES_MAX: u64 = 64 * 1024;
 
 /// Running node.
-pub(crate) struct Node(Child);
+pub(crate) struct Node(Process);
 
 impl Node {
     /// Starts the node and waits until it reports at `address` that it is ready.
@@ -31,8 +31,7 @@ impl Node {
     /// It gets a separate process group: a Ctrl-C at the terminal reaches only this program, which then stops the
     /// node in order.
     pub(crate) fn start(command: &mut Command, address: &str) -> Result<Self> {
-        let child = command.process_group(0).spawn().context("cannot start the node")?;
-        let mut node = Self(child);
+        let mut node = Self(Process::start(command.process_group(0))?);
         poll(START_TIME_MAX, || {
             if let Some(status) = node.exit_status() {
                 bail!("the node exited before it was ready ({status})");
@@ -50,34 +49,21 @@ impl Node {
 
     /// Returns its exit status, if it has ended.
     pub(crate) fn exit_status(&mut self) -> Option<ExitStatus> {
-        self.0.try_wait().ok().flatten()
+        self.0.exit_status()
     }
 
     /// Kills it, as in a crash.
-    pub(crate) fn kill(mut self) -> Result<()> {
-        self.0.kill()?;
-        self.0.wait()?;
-        Ok(())
+    pub(crate) fn kill(mut self) {
+        self.0.kill();
     }
 
     /// Requests an orderly stop, and waits until the node has ended.
     pub(crate) fn stop(mut self) -> Result<()> {
-        let pid = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
-        kill_process(pid.context("the node has no process id")?, Signal::TERM)?;
-        let status =
-            poll(STOP_TIME_MAX, || Ok(self.0.try_wait()?)).context("the node did not stop")?;
+        let status = self.0.stop(STOP_TIME_MAX).context("the node did not stop")?;
         if !status.success() {
             bail!("the node stopped with an error ({status})");
         }
         Ok(())
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        // Both calls fail only if the process has ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 
@@ -155,11 +141,17 @@ mod tests {
 
     #[test]
     fn a_node_is_asked_to_stop() {
-        let mut command = Command::new("sh");
-        command.args(["-c", "trap 'exit 0' TERM; echo; while :; do sleep 0.01; done"]);
-        let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        Node(child).stop().unwrap();
+        let stop_with = |code: u8| {
+            let script = format!("trap 'exit {code}' TERM; echo; while :; do sleep 0.01; done");
+            let mut command = Command::new("sh");
+            command.args(["-c", &script]).stdout(std::process::Stdio::piped());
+            let mut process = Process::start(&mut command).unwrap();
+            let mut line = String::new();
+            BufReader::new(process.take_stdout().unwrap()).read_line(&mut line).unwrap();
+            Node(process).stop()
+        };
+        stop_with(0).unwrap();
+        let error = stop_with(3).unwrap_err().to_string();
+        assert!(error.contains("with an error (exit status: 3)"), "{error}");
     }
 }

@@ -4,15 +4,18 @@
 //! ends, and it checks no signature.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
+
+use crate::ports;
+use crate::process::Process;
 
 /// Python starts slowly on a busy machine.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -23,7 +26,7 @@ const START_ATTEMPT_COUNT_MAX: usize = 3;
 /// A running ministack, which ends when this value is dropped.
 #[derive(Debug)]
 pub struct Ministack {
-    child: Child,
+    process: Process,
     address: SocketAddr,
     /// Folder of its files and its log.
     dir: TempDir,
@@ -50,7 +53,7 @@ impl Ministack {
 
     async fn start_once(program: &Path, bucket: &str) -> Result<Self> {
         let dir = tempfile::tempdir()?;
-        let address = free_address().await?;
+        let address = ports::free_address()?;
         let log = std::fs::File::create(dir.path().join("log"))?;
         let mut command = Command::new(program);
         command
@@ -62,8 +65,8 @@ impl Ministack {
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
-        let child = command.spawn().with_context(|| format!("cannot run {}", program.display()))?;
-        let mut ministack = Self { child, address, dir };
+        let process = Process::start(&mut command)?;
+        let mut ministack = Self { process, address, dir };
         let making = tokio::time::timeout(START_TIMEOUT, ministack.make_bucket(bucket));
         let outcome = making.await.context("the server does not answer").flatten();
         outcome.with_context(|| format!("ministack did not start:\n{}", ministack.log()))?;
@@ -84,7 +87,7 @@ impl Ministack {
 
     async fn make_bucket(&mut self, bucket: &str) -> Result<()> {
         loop {
-            if let Some(status) = self.child.try_wait()? {
+            if let Some(status) = self.process.exit_status() {
                 bail!("the process ended: {status}");
             }
             match put_bucket(self.address, bucket).await {
@@ -97,14 +100,6 @@ impl Ministack {
 
     fn log(&self) -> String {
         std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
-    }
-}
-
-impl Drop for Ministack {
-    fn drop(&mut self) {
-        // It may have ended already; its process must not outlive this value.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -129,10 +124,6 @@ fn program() -> Result<PathBuf> {
         );
     }
     Ok(path)
-}
-
-async fn free_address() -> io::Result<SocketAddr> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()
 }
 
 /// Creates the bucket with a handwritten request, because S3 clients here require a bucket. Returns the status.

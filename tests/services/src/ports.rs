@@ -2,7 +2,7 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher as _, Hasher as _};
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use anyhow::{Context as _, Result};
 
@@ -11,8 +11,20 @@ const FIRST: u16 = 12_000;
 const COUNT: u16 = 20_000;
 const ATTEMPTS_MAX: usize = 10_000;
 
+/// Returns the address of a port of this machine without a listener.
+///
+/// # Errors
+/// If no port is free.
+pub fn free_address() -> Result<SocketAddr> {
+    let port = free(1)?.pop().context("no port is free")?;
+    Ok((Ipv4Addr::LOCALHOST, port).into())
+}
+
 /// Returns this many distinct ports of 127.0.0.1 without a listener.
-pub(crate) fn free(count: usize) -> Result<Vec<u16>> {
+///
+/// # Errors
+/// If fewer ports are free.
+pub fn free(count: usize) -> Result<Vec<u16>> {
     let attempts = (0..ATTEMPTS_MAX).map(|_| FIRST + random() % COUNT);
     // All listeners stay open until the last is found, so that no port is found twice.
     let listeners: Vec<_> = attempts

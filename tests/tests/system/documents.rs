@@ -1,11 +1,11 @@
 //! The commands in the user documentation work. `cargo xtask cluster --once`, a step of `cargo xtask test`, runs
 //! the README's section on clusters, and `cargo xtask tidy` compares the two line by line.
 
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use highlander_services::ports;
 use highlander_tests::artifacts;
 use highlander_tests::command;
 use highlander_tests::script::{self, Step};
@@ -54,7 +54,7 @@ async fn every_block_of_the_readme_works_in_order() {
     };
     let (checkout, outputs, bin) = (made("checkout"), made("outputs"), made("bin"));
     std::fs::create_dir_all(TARGET).unwrap();
-    let address = free_address();
+    let address = ports::free_address().unwrap().to_string();
     let mut shell = shell(&steps, &address, &outputs);
     std::fs::write(bin.join("cargo"), CARGO).unwrap();
     std::fs::set_permissions(bin.join("cargo"), std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -113,10 +113,4 @@ fn real_cargo() -> PathBuf {
     let path = std::env::var_os("PATH").unwrap();
     let mut found = std::env::split_paths(&path).map(|folder| folder.join("cargo"));
     found.find(|cargo| cargo.is_file()).expect("cargo must be in the path")
-}
-
-/// Returns an address that is free now. A small chance of a collision remains, because a command cannot pass on a
-/// port that the system selects.
-fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }

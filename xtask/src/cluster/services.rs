@@ -5,9 +5,10 @@ use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+use highlander_services::process::Process;
 use highlander_services::zookeeper::{Config, Ensemble};
 use tempfile::TempDir;
 
@@ -78,7 +79,8 @@ pub(super) fn start_ensemble() -> Result<Ensemble> {
 
 /// S3 server as a process.
 pub(super) struct Store {
-    process: Child,
+    /// Ends when this value is dropped.
+    _process: Process,
     url: String,
 }
 
@@ -88,28 +90,18 @@ impl Store {
         command.arg("--data").arg(folder.file("blobs")).args(["--bucket", BUCKET]);
         command.envs(CREDENTIALS).process_group(0);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(folder.log("s3-server.log")?);
-        let process = command.spawn().context("cannot start the S3 server")?;
-        let mut store = Self { process, url: String::new() };
-        let stdout = store.process.stdout.take().context("the S3 server has no standard output")?;
+        let mut process = Process::start(&mut command)?;
+        let stdout = process.take_stdout().context("the S3 server has no standard output")?;
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
         let Some(url) = line.trim().strip_prefix("listening on ") else {
             bail!("the S3 server exited before it listened:\n{}", folder.log_end("s3-server.log"));
         };
-        url.clone_into(&mut store.url);
-        Ok(store)
+        Ok(Self { _process: process, url: url.to_owned() })
     }
 
     pub(super) fn url(&self) -> &str {
         &self.url
-    }
-}
-
-impl Drop for Store {
-    fn drop(&mut self) {
-        // Both calls fail only if the process has ended already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 

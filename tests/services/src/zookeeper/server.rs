@@ -6,14 +6,15 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
-use super::{Config, pause};
+use super::Config;
 use crate::ports;
+use crate::process::Process;
 
 /// Debian's folder of jars; each jar's manifest adds its dependencies.
 const JAR_FOLDER: &str = "/usr/share/java";
@@ -30,8 +31,8 @@ const JARS: [&str; 7] = [
 const MAIN_CLASS: &str = "org.apache.zookeeper.server.quorum.QuorumPeerMain";
 /// Longest wait for the response to a four-letter word.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
-/// Number of polls for the end of the process in [`Server::stop`], before it kills the process.
-const STOP_LOOKS_MAX: usize = 200;
+/// Longest wait for an orderly end in [`Server::stop`], before it kills the process.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 const LOG_LINES: usize = 30;
 
 /// Files and ports of one server.
@@ -159,7 +160,7 @@ pub(super) enum Liveness {
 #[derive(Debug)]
 pub(super) struct Server {
     layout: Layout,
-    process: Option<Child>,
+    process: Option<Process>,
     /// Offset at which the log of the current process begins.
     log_start: usize,
 }
@@ -177,7 +178,7 @@ impl Server {
         java.stdout(log.try_clone()?).stderr(log);
         // A separate process group: a Ctrl-C at the terminal reaches only the parent, which then ends the server.
         java.process_group(0);
-        self.process = Some(java.spawn().context("cannot start java")?);
+        self.process = Some(Process::start(&mut java)?);
         Ok(())
     }
 
@@ -186,27 +187,17 @@ impl Server {
     }
 
     pub(super) fn process_id(&self) -> Option<u32> {
-        self.process.as_ref().map(Child::id)
+        self.process.as_ref().map(Process::id)
     }
 
     pub(super) fn kill(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            // Neither call can fail for a child that has not been waited for.
-            let _ = process.kill();
-            let _ = process.wait();
-        }
+        self.process = None;
     }
 
     pub(super) fn stop(&mut self) {
-        self.signal(Signal::TERM);
-        for _ in 0..STOP_LOOKS_MAX {
-            let ended = self.process.as_mut().map(Child::try_wait);
-            if !matches!(ended, Some(Ok(None))) {
-                break;
-            }
-            pause();
+        if let Some(mut process) = self.process.take() {
+            process.stop(STOP_TIMEOUT);
         }
-        self.kill();
     }
 
     pub(super) fn pause(&mut self) {
@@ -218,9 +209,8 @@ impl Server {
     }
 
     fn signal(&self, signal: Signal) {
-        // The process id cannot be reused before the child has been waited for.
         if let Some(process) = &self.process {
-            let _ = kill_process(Pid::from_child(process), signal);
+            process.signal(signal);
         }
     }
 
@@ -229,10 +219,9 @@ impl Server {
         if log.get(self.log_start..).unwrap_or_default().contains("Address already in use") {
             return Liveness::PortTaken;
         }
-        match self.process.as_mut().map(Child::try_wait) {
-            Some(Ok(None)) => Liveness::Runs,
-            _ => Liveness::Ended,
-        }
+        let process = self.process.as_mut();
+        let runs = process.is_some_and(|process| process.exit_status().is_none());
+        if runs { Liveness::Runs } else { Liveness::Ended }
     }
 
     /// Returns the last lines of the server's log.
