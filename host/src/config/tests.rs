@@ -410,6 +410,31 @@ fn the_defaults_in_the_table_are_those_that_hold() {
 }
 
 #[test]
+fn the_ranges_in_the_table_are_those_that_hold() {
+    let whole = Duration::ZERO..=Duration::MAX;
+    let nanos = |text: &str| parse::time(text, whole.clone()).unwrap().as_nanos();
+    let bytes = |text: &str| parse::size(text, 0..=usize::MAX).unwrap() as u128;
+    let mut checked_count = 0;
+    for key in KEYS {
+        let Some((kind, range)) = key.unit.split_once(", ") else { continue };
+        let (value, suffix): (&dyn Fn(&str) -> u128, _) = match kind {
+            "time" => (&nanos, "ns"),
+            "size" => (&bytes, "B"),
+            "number" => (&|text| text.parse().unwrap(), ""),
+            _ => continue,
+        };
+        let (from, to) = range.split_once(" to ").unwrap();
+        let (from, to) = (value(from), value(to));
+        for (value, is_allowed) in [(from - 1, false), (from, true), (to, true), (to + 1, false)] {
+            let set = (key.set)(&mut Config::default(), &format!("{value}{suffix}"));
+            assert_eq!(set.is_ok(), is_allowed, "{}: {value}{suffix}: {set:?}", key.name);
+        }
+        checked_count += 1;
+    }
+    assert!(checked_count >= 20, "{checked_count}");
+}
+
+#[test]
 fn the_documentation_has_every_key() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md");
     let text = std::fs::read_to_string(path).unwrap();
