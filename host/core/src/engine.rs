@@ -1,7 +1,7 @@
 //! The engine port: components and their instances.
 //!
 //! An engine runs untrusted code within a budget and returns values or a [`Fault`]. An instance that faulted is
-//! never used again. Every adapter passes [`conformance`].
+//! never used again. Every adapter passes the conformance suite of `highlander-testing`.
 
 use std::fmt;
 use std::sync::Arc;

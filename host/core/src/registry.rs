@@ -3,7 +3,7 @@
 //! A claim is the exclusive right to own an object. It is held under a node's session and ends with it. The
 //! registry only makes ownership conflicts rare. Correctness does not depend on it: each object keeps a single
 //! history even if the registry is completely wrong, because the store rejects writes from stale owners (fencing).
-//! The registry holds no object state. Every adapter passes [`conformance`].
+//! The registry holds no object state. Every adapter passes the conformance suite of `highlander-testing`.
 
 pub mod agreement;
 pub mod claims;

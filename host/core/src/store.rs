@@ -1,7 +1,8 @@
 //! The store port: named blobs that are read whole and written with conditional writes.
 //!
 //! Conditional writes keep each object's history linear. An adapter must enforce the condition even for two writes
-//! at the same moment. Every adapter passes [`conformance`]. The content of an object's blob is its [`record`].
+//! at the same moment. Every adapter passes the conformance suite of `highlander-testing`. The content of an object's
+//! blob is its [`record`].
 
 pub mod record;
 

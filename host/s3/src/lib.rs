@@ -3,7 +3,7 @@
 //! A blob is an S3 object under the configured prefix, and a write is a single PUT under `If-None-Match: *` or
 //! `If-Match`. The SDK never retries a write: a second attempt would fail its precondition because of the first
 //! one's success. Reads and removals are retried a few times. [`outcome`] alone interprets the answers.
-//! [`super::probe`] checks whether the store enforces conditions at all.
+//! [`probe`] checks whether the store enforces conditions at all.
 
 use std::fmt;
 use std::time::Duration;

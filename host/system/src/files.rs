@@ -144,7 +144,8 @@ fn bits(mode: RawMode) -> u32 {
     u32::from(mode) & 0o7777
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use std::fs;
     use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
