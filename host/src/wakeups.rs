@@ -191,8 +191,11 @@ async fn wake(router: &Router, id: &ObjectId) -> Result<WakeResult, Box<Error>> 
         deadline: clock::now() + TIMEOUT,
     };
     let done = router.call(id, call, Context::default()).await?;
-    // A node of an older release has no alarms, and may return another response.
-    Ok(serde_json::from_slice(&done.reply).unwrap_or_default())
+    // An answer that cannot be read must not count as one that names no entry: the entries would be removed.
+    serde_json::from_slice(&done.reply).map_err(|error| {
+        let text = format!("{id} was woken, but the answer of its node cannot be read: {error}");
+        Box::new(Error::new(ErrorCode::Internal, text))
+    })
 }
 
 #[cfg(test)]

@@ -139,7 +139,10 @@ impl Step {
             Self::Doc => {
                 let mut command = process::cargo(&root);
                 command.env("RUSTDOCFLAGS", "-D warnings");
-                process::run(command.args(["doc", "--workspace", "--no-deps"]))
+                // With examples, so that dependencies get the same features as in `cargo clippy --all-targets`, and are
+                // not checked a second time. That needs a list of the binaries without a library.
+                command.args(["doc", "--workspace", "--no-deps", "--lib", "--examples"]);
+                process::run(command.args(["--bin", "highlander-bench", "--bin", "xtask"]))
             }
             Self::Client => {
                 let mut command = process::cargo(&root);

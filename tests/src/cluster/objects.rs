@@ -128,6 +128,11 @@ impl Objects {
         }
     }
 
+    /// Forgets the queries that rely on a lease, for tests in which a claim is lost without its holder's knowledge.
+    pub fn forget_default_reads(&self) {
+        self.0.iter().for_each(|recorder| recorder.forget_default_reads());
+    }
+
     /// Waits until the objects have settled and resolves unknown outcomes. Then checks every history against the
     /// responses to callers and against the records in the store.
     ///
