@@ -20,7 +20,8 @@ use highlander_core::catalog::component_gc::Retention;
 use highlander_core::limits::CALL_TIMEOUT;
 use highlander_wasmtime::{CompileLimits, SandboxConfig};
 
-use crate::{node, secret};
+use crate::node;
+pub use crate::secret::Error;
 use auth::AuthConfig;
 use backends::{RegistryConfig, RegistryKind, StoreConfig};
 
@@ -33,32 +34,6 @@ const FILES_MARGIN: u64 = 1024;
 const ACTIVATION_RATE: u32 = 1000;
 /// Memory mappings used by one resident instance.
 const MAPPINGS_PER_INSTANCE: u64 = 4;
-
-/// Rejection of a configuration.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct Error {
-    /// Description of the problem and its location.
-    pub message: String,
-    /// Suggested fix.
-    pub hint: Option<String>,
-}
-
-impl Error {
-    fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None }
-    }
-
-    fn with_hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Some(hint.into()), ..self }
-    }
-}
-
-impl From<secret::Error> for Error {
-    fn from(error: secret::Error) -> Self {
-        Self { message: error.message, hint: error.hint }
-    }
-}
 
 /// Complete, validated configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,22 +11,22 @@ const SECRET_BYTES_MAX: u64 = 4096;
 /// Permission bits with which others can read or write a file.
 const FOR_OTHERS: u32 = 0o077;
 
-/// Reason why a file is not accepted.
+/// Rejection of a file, or of a setting ([`config`](crate::config)).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {
-    /// Description of the problem, with the file.
+    /// Description of the problem and its location.
     pub message: String,
     /// Suggested fix.
     pub hint: Option<String>,
 }
 
 impl Error {
-    fn new(message: impl Into<String>) -> Self {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), hint: None }
     }
 
-    fn with_hint(self, hint: impl Into<String>) -> Self {
+    pub(crate) fn with_hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }
 }
@@ -82,31 +82,25 @@ pub fn read_credentials(path: &Path) -> Result<String, Error> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::os::unix::fs::{PermissionsExt as _, chown};
+    use std::os::unix::fs::chown;
+
+    use highlander_testing::files::with_mode;
 
     use super::*;
-
-    fn file(text: &str, mode: u32) -> tempfile::NamedTempFile {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        fs::write(file.path(), text).unwrap();
-        fs::set_permissions(file.path(), fs::Permissions::from_mode(mode)).unwrap();
-        file
-    }
 
     #[test]
     fn a_secret_that_others_can_read_is_refused() {
         for (mode, what) in [(0o640, "read"), (0o604, "read"), (0o666, "changed")] {
-            let error = read(file("user:password", mode).path()).unwrap_err();
+            let error = read(with_mode("user:password", mode).path()).unwrap_err();
             assert!(error.message.contains(&format!("can be {what} by users other")), "{error:?}");
             assert!(error.hint.unwrap().starts_with("chmod 600"));
         }
-        assert_eq!(read(file("secret\n", 0o600).path()), Ok("secret".to_owned()));
+        assert_eq!(read(with_mode("secret\n", 0o600).path()), Ok("secret".to_owned()));
     }
 
     #[test]
     fn a_secret_of_another_user_is_refused() {
-        let file = file("user:password", 0o600);
+        let file = with_mode("user:password", 0o600);
         // Only root may change a file's owner.
         if chown(file.path(), Some(1), None).is_ok() {
             let error = read(file.path()).unwrap_err();
@@ -119,16 +113,16 @@ mod tests {
     fn what_is_no_file_or_no_text_is_refused() {
         let error = read(Path::new("/dev/zero")).unwrap_err();
         assert!(error.message.contains("not a regular file"), "{error:?}");
-        let error = read(file(&"x".repeat(4097), 0o600).path()).unwrap_err();
+        let error = read(with_mode(&"x".repeat(4097), 0o600).path()).unwrap_err();
         assert!(error.message.contains("more than 4096 bytes"), "{error:?}");
     }
 
     #[test]
     fn credentials_have_two_parts_and_are_not_shown_when_refused() {
-        let good = file("user:pass:word\n", 0o400);
+        let good = with_mode("user:pass:word\n", 0o400);
         assert_eq!(read_credentials(good.path()), Ok("user:pass:word".to_owned()));
         for text in ["hunter2", ":hunter2", "hunter2:", "user:hunter2\nsecond", ""] {
-            let error = read_credentials(file(text, 0o600).path()).unwrap_err();
+            let error = read_credentials(with_mode(text, 0o600).path()).unwrap_err();
             assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
         }
     }

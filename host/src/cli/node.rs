@@ -10,7 +10,7 @@ use highlander_embedded::OpenError;
 
 use super::arguments;
 use super::environment::variable;
-use super::failure::{Exit, Failure};
+use super::failure::Failure;
 use crate::config::backends::RegistryKind;
 use crate::config::{self, Config};
 use crate::telemetry;
@@ -143,10 +143,4 @@ fn of_node(error: anyhow::Error) -> Failure {
         return failure.with_hint("check this machine with: highlander doctor");
     }
     failure
-}
-
-impl From<config::Error> for Failure {
-    fn from(error: config::Error) -> Self {
-        Self { exit: Exit::Usage, message: error.message, hint: error.hint }
-    }
 }

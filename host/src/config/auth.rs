@@ -93,24 +93,18 @@ impl fmt::Debug for NodeTokens {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::os::unix::fs::{PermissionsExt as _, chown};
+    use std::os::unix::fs::chown;
+
+    use highlander_testing::files::with_mode;
 
     use super::*;
-
-    fn file(text: &str, mode: u32) -> tempfile::NamedTempFile {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        fs::write(file.path(), text).unwrap();
-        fs::set_permissions(file.path(), fs::Permissions::from_mode(mode)).unwrap();
-        file
-    }
 
     #[test]
     fn a_file_of_tokens_may_be_read_by_others_and_changed_by_nobody_else() {
         let line = format!("ci {} deploy:todo\n", Digest::of(b"x"));
-        assert_eq!(read_tokens(file(&line, 0o644).path()).unwrap().count(), 1);
+        assert_eq!(read_tokens(with_mode(&line, 0o644).path()).unwrap().count(), 1);
         for mode in [0o620, 0o602] {
-            let error = read_tokens(file(&line, mode).path()).unwrap_err();
+            let error = read_tokens(with_mode(&line, mode).path()).unwrap_err();
             assert!(error.message.contains("can be changed by users other"), "{error:?}");
         }
         let error = read_tokens(Path::new("/nowhere/tokens")).unwrap_err();
@@ -119,8 +113,8 @@ mod tests {
 
     #[test]
     fn a_file_of_another_user_is_refused() {
-        let token = file(&"n".repeat(32), 0o600);
-        let tokens = file(&format!("ci {} deploy:todo\n", Digest::of(b"x")), 0o644);
+        let token = with_mode(&"n".repeat(32), 0o600);
+        let tokens = with_mode(&format!("ci {} deploy:todo\n", Digest::of(b"x")), 0o644);
         // Only root may change a file's owner.
         if chown(token.path(), Some(1), None).is_err() {
             return;
@@ -138,14 +132,14 @@ mod tests {
     fn a_file_of_tokens_is_a_file_of_a_bounded_length() {
         let error = read_tokens(Path::new("/dev/zero")).unwrap_err();
         assert!(error.message.contains("not a regular file"), "{error:?}");
-        let error = read_tokens(file(&"#".repeat(1024 * 1024 + 1), 0o600).path()).unwrap_err();
+        let error = read_tokens(with_mode(&"#".repeat(1024 * 1024 + 1), 0o600).path()).unwrap_err();
         assert!(error.message.contains("more than 1048576 bytes"), "{error:?}");
     }
 
     #[test]
     fn a_line_that_is_wrong_is_named_and_never_shown() {
         let error =
-            read_tokens(file("# ours\nhunter2 hunter2 hunter2\n", 0o600).path()).unwrap_err();
+            read_tokens(with_mode("# ours\nhunter2 hunter2 hunter2\n", 0o600).path()).unwrap_err();
         assert!(error.message.contains(", line 2: "), "{error:?}");
         assert!(error.hint.as_ref().is_some_and(|hint| hint.contains("highlander token")));
         assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
@@ -154,14 +148,14 @@ mod tests {
     #[test]
     fn the_first_token_of_a_node_is_shown_and_every_one_taken() {
         let (new, old) = ("n".repeat(32), "o".repeat(64));
-        let tokens = read_node_tokens(file(&format!("{new}\n{old}\n"), 0o600).path()).unwrap();
+        let tokens = read_node_tokens(with_mode(&format!("{new}\n{old}\n"), 0o600).path()).unwrap();
         assert_eq!(tokens.shown, format!("Bearer {new}"));
         assert_eq!(tokens.taken, [Digest::of(new.as_bytes()), Digest::of(old.as_bytes())]);
         assert!(!format!("{tokens:?}{:?}", tokens.shown).contains("nnn"));
         for text in ["", "hunter2", &"hunter2 ".repeat(8), &format!("{new}\nhunter2")] {
-            let error = read_node_tokens(file(text, 0o600).path()).unwrap_err();
+            let error = read_node_tokens(with_mode(text, 0o600).path()).unwrap_err();
             assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
         }
-        assert!(read_node_tokens(file(&new, 0o640).path()).is_err());
+        assert!(read_node_tokens(with_mode(&new, 0o640).path()).is_err());
     }
 }

@@ -147,9 +147,9 @@ fn bits(mode: RawMode) -> u32 {
 #[cfg(unix)]
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
+    use std::os::unix::fs::{chown, symlink};
 
+    use highlander_testing::files::with_mode;
     use rustix::fs::mknodat;
 
     use super::*;
@@ -157,13 +157,6 @@ mod tests {
     const SECRET: Rules =
         Rules { mode_denied: 0o077, may_be_of_root: true, may_be_link: true, bytes_max: 8 };
     const OWN: Rules = Rules { may_be_of_root: false, may_be_link: false, ..SECRET };
-
-    fn file(text: &str, mode: u32) -> tempfile::NamedTempFile {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        fs::write(file.path(), text).unwrap();
-        fs::set_permissions(file.path(), fs::Permissions::from_mode(mode)).unwrap();
-        file
-    }
 
     #[track_caller]
     fn check_refused(path: &Path, rules: &Rules, why: &str) {
@@ -174,17 +167,17 @@ mod tests {
     #[test]
     fn a_file_of_ones_own_that_others_cannot_touch_is_read() {
         for rules in [&SECRET, &OWN] {
-            assert_eq!(read(file("8 bytes.", 0o600).path(), rules).unwrap(), b"8 bytes.");
-            check_refused(file("9 bytes..", 0o600).path(), rules, "more than 8 bytes");
-            check_refused(file("x", 0o640).path(), rules, "mode is 640");
-            check_refused(file("x", 0o602).path(), rules, "mode is 602");
+            assert_eq!(read(with_mode("8 bytes.", 0o600).path(), rules).unwrap(), b"8 bytes.");
+            check_refused(with_mode("9 bytes..", 0o600).path(), rules, "more than 8 bytes");
+            check_refused(with_mode("x", 0o640).path(), rules, "mode is 640");
+            check_refused(with_mode("x", 0o602).path(), rules, "mode is 602");
             check_refused(Path::new("/nowhere/x"), rules, "No such file");
         }
     }
 
     #[test]
     fn whose_a_file_may_be() {
-        let mut stat = fstat(file("x", 0o600).as_file()).unwrap();
+        let mut stat = fstat(with_mode("x", 0o600).as_file()).unwrap();
         for (owner, user, is_secret, is_own) in
             [(1, 1, true, true), (0, 1, true, false), (2, 1, false, false), (1, 0, false, false)]
         {
@@ -196,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_file_of_somebody_else_is_refused() {
-        let file = file("x", 0o600);
+        let file = with_mode("x", 0o600);
         // Only root may change a file's owner; otherwise the table above must suffice.
         if chown(file.path(), Some(1), None).is_ok() {
             check_refused(file.path(), &SECRET, "another user (UID 1)");
@@ -219,7 +212,7 @@ mod tests {
     #[test]
     fn links_are_followed_only_where_they_may_be() {
         let folder = tempfile::tempdir().unwrap();
-        let target = file("x", 0o600);
+        let target = with_mode("x", 0o600);
         let link = folder.path().join("link");
         symlink(target.path(), &link).unwrap();
         assert_eq!(read(&link, &SECRET).unwrap(), b"x");
