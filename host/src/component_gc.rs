@@ -102,8 +102,9 @@ async fn collect(
     }
     // Live objects are checked before records: an object that runs none of these revisions can start to do so only
     // if its record names one.
-    let query = ProgressQuery { counts_live: true, awaited: None };
-    let Some(survey) = router.survey(&record.name, query).await else { return Ok(record) };
+    let Some(survey) = router.survey(&record.name, ProgressQuery::LIVE).await else {
+        return Ok(record);
+    };
     let Some(running) = running(&record, &survey.reports) else { return Ok(record) };
     // A node that was not queried may have objects that run any of them.
     if !survey.membership.is_confirmed().await {

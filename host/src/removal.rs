@@ -112,12 +112,7 @@ async fn ended(router: &Router, type_name: &TypeName) -> Result<(), Error> {
         let query = ProgressQuery::until(Milestone::Applied, generation);
         let next = Instant::now() + PROGRESS_WAIT_MAX;
         let reports = router.progress(type_name, query, Context::default()).await;
-        let has_ended = |report: &&Report| {
-            report
-                .progress
-                .as_ref()
-                .is_some_and(|progress| progress.generation == generation && progress.is_applied)
-        };
+        let has_ended = |report: &&Report| report.has_applied(generation);
         let Some(silent) = reports.iter().find(|report| !has_ended(report)) else { return Ok(()) };
         if Instant::now() >= ends {
             let text = format!(

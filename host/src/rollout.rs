@@ -105,12 +105,7 @@ async fn heard(router: &Router, type_name: &TypeName, revision: u32) -> Result<(
     loop {
         let generation = router.node().catalog().generation(type_name.as_str()).unwrap_or_default();
         let query = ProgressQuery::until(Milestone::Applied, generation);
-        let has_heard = |report: &Report| {
-            report
-                .progress
-                .as_ref()
-                .is_some_and(|progress| progress.generation == generation && progress.is_applied)
-        };
+        let has_heard = |report: &Report| report.has_applied(generation);
         let next = Instant::now() + PROGRESS_WAIT_MAX;
         // Without a session, this node cannot determine which nodes must report.
         let survey = router.survey(type_name, query).await;

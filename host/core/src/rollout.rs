@@ -109,6 +109,9 @@ pub struct ProgressQuery {
 }
 
 impl ProgressQuery {
+    /// Query for the present progress, with the revisions that live objects run.
+    pub const LIVE: Self = Self { counts_live: true, awaited: None };
+
     /// Returns a query that is answered once the node has reached the milestone.
     #[must_use]
     pub fn until(milestone: Milestone, generation: u64) -> Self {
@@ -126,6 +129,15 @@ pub struct Report {
     pub node: NodeId,
     /// Progress of the node, if it answered.
     pub progress: Option<Progress>,
+}
+
+impl Report {
+    /// Whether every call to a live object of the node runs the revision of this generation of the record.
+    #[must_use]
+    pub fn has_applied(&self, generation: u64) -> bool {
+        let progress = self.progress.as_ref();
+        progress.is_some_and(|progress| progress.generation == generation && progress.is_applied)
+    }
 }
 
 /// Adds up the reports of all nodes.

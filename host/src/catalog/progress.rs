@@ -20,8 +20,9 @@ pub(super) struct Passes {
     pub(super) probed: u64,
 }
 
+/// Progress with one type.
 #[derive(Debug, Default)]
-struct Count {
+struct TypeProgress {
     passes: Passes,
     revision: u32,
     /// Hashes of ids, since only their number is needed.
@@ -33,7 +34,7 @@ struct Count {
 /// Progress with all types.
 #[derive(Debug, Default)]
 pub(super) struct ProgressTable {
-    types: Mutex<HashMap<Box<str>, Count>>,
+    types: Mutex<HashMap<Box<str>, TypeProgress>>,
     hasher: RandomState,
     changes: watch::Sender<()>,
 }
@@ -73,7 +74,7 @@ impl ProgressTable {
         let mut types = self.types.lock();
         let count = types.entry(type_name.into()).or_default();
         if count.revision != revision {
-            *count = Count { revision, passes: count.passes, ..Count::default() };
+            *count = TypeProgress { revision, passes: count.passes, ..TypeProgress::default() };
         }
     }
 
@@ -121,7 +122,7 @@ impl ProgressTable {
         }
     }
 
-    fn with(&self, id: &ObjectId, revision: u32, change: impl FnOnce(&mut Count)) {
+    fn with(&self, id: &ObjectId, revision: u32, change: impl FnOnce(&mut TypeProgress)) {
         if let Some(count) = self.types.lock().get_mut(id.type_name())
             && count.revision == revision
         {

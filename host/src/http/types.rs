@@ -121,7 +121,8 @@ impl Api {
 
     pub(super) async fn type_record(&self, name: &str) -> Result<Reply, Problem> {
         let record = self.router.node().catalog().revisions(name).await?;
-        let reports = self.router.progress(&record.name, LIVE, Context::default()).await;
+        let reports =
+            self.router.progress(&record.name, ProgressQuery::LIVE, Context::default()).await;
         let live = live(&reports);
         let revisions: Vec<_> = record
             .revisions
@@ -314,9 +315,6 @@ fn revision(entry: &RevisionEntry, live_count: usize) -> Revision {
         schema_version: entry.description.schema_version,
     }
 }
-
-/// Query for the revisions that live objects run.
-const LIVE: ProgressQuery = ProgressQuery { counts_live: true, awaited: None };
 
 /// Parses the parameters of a request for the progress of a roll-out: `live`, and `until` with `generation`.
 fn progress_query(parts: &Parts) -> Result<ProgressQuery, Error> {
