@@ -2,8 +2,7 @@
 //!
 //! An object switches between two calls. The first call runs with the new code. If that cannot read the state or
 //! fails, nothing was changed, and the same call runs with the old code. If the old code succeeds, the object stays
-//! on it ("held back") until another revision is wanted. A call that fails with both is no evidence against the new
-//! code.
+//! on it (it is pinned) until another revision is wanted. A call that fails with both says nothing about the new code.
 //!
 //! Invariant: only this module and those below it change the object's code.
 
@@ -47,7 +46,7 @@ pub(super) enum Attempt {
         tried: CodeId,
         /// Outcome of the first run.
         first: Box<RunOutcome>,
-        /// Reason of the failure; `None` if it is no evidence against the code.
+        /// Reason of the failure; `None` if the code did not cause it.
         why: Option<String>,
     },
 }
