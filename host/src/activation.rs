@@ -4,6 +4,7 @@
 //! and [`driver`] performs the machine's actions.
 
 pub mod alarm_timers;
+mod backoff;
 pub mod context;
 pub mod dispatch;
 pub mod driver;

@@ -22,7 +22,6 @@ use crate::activation::outbound;
 use crate::activation::slot::{ReplySender, Slot, SlotState};
 use crate::catalog::Revision;
 use io::{Io, Sent};
-pub(super) use run::jittered;
 
 /// Number of calls after which a task yields its thread.
 const CALLS_IN_A_ROW_MAX: u32 = 32;

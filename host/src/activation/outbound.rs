@@ -26,9 +26,9 @@ use highlander_system::clock::{self, wall_ms};
 use sha2::Digest as _;
 use tokio::sync::oneshot;
 
+use crate::activation::backoff::jittered;
 use crate::activation::context::SessionContext;
 use crate::activation::dispatch::send_event;
-use crate::activation::driver::jittered;
 use crate::activation::slot::Slot;
 
 /// Upper bound on the part of the caller's time that an outbound call leaves to the handler, so that it can still

@@ -3,9 +3,6 @@
 //! The exit code follows from the effect that the node reported, so that scripts can tell "not executed" from
 //! "outcome unknown".
 
-use std::process::ExitCode;
-
-use super::output;
 use crate::secret;
 use crate::wire::problem::Document;
 
@@ -66,14 +63,6 @@ impl Failure {
         });
         let message = format!("{}{} [{}]", problem.detail, said.unwrap_or_default(), problem.code);
         Self { exit, message, hint: hint.or(problem.hint) }
-    }
-
-    /// Prints the failure and returns the exit code.
-    pub(super) fn report(&self) -> ExitCode {
-        if self.exit != Exit::Done {
-            output::error(&self.message, self.hint.as_deref());
-        }
-        ExitCode::from(self.exit as u8)
     }
 }
 

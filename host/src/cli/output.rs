@@ -4,11 +4,12 @@
 //! control the terminal or imitate a message of this program. A closed pipe ends a command without an error.
 
 use std::io::{self, ErrorKind, Write as _};
+use std::process::ExitCode;
 
 use humantime_serde::re::humantime;
 use serde_json::value::RawValue;
 
-use super::failure::Failure;
+use super::failure::{Exit, Failure};
 
 /// First timestamp that the date format cannot represent.
 const YEAR_10000_MS: u64 = 253_402_300_800_000;
@@ -113,13 +114,16 @@ pub fn note(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", escaped(text));
 }
 
-/// Prints an error message and its hint.
-pub(super) fn error(message: &str, hint: Option<&str>) {
-    note(&format!("error: {message}"));
-    if let Some(hint) = hint {
-        note("");
-        note(&format!("hint: {hint}"));
+/// Prints a failure, with its hint, and returns the exit code.
+pub(super) fn failure(failure: &Failure) -> ExitCode {
+    if failure.exit != Exit::Done {
+        note(&format!("error: {}", failure.message));
+        if let Some(hint) = &failure.hint {
+            note("");
+            note(&format!("hint: {hint}"));
+        }
     }
+    ExitCode::from(failure.exit as u8)
 }
 
 fn write(text: &str) -> Result<(), Failure> {

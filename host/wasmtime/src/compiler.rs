@@ -15,7 +15,7 @@ use std::time::Duration;
 use highlander_core::engine::LoadError;
 
 use super::code::CompiledCode;
-use super::host_state::{cut, escape};
+use super::text::{cut, escape};
 
 /// Hidden command of the binary that compiles the component on standard input.
 pub const COMMAND: &str = "compile-component";

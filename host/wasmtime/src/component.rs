@@ -15,10 +15,11 @@ use super::budget::{Budget, FIRST_SLICE_TICKS};
 use super::config::{HANDLES_MAX, SandboxConfig};
 use super::describe;
 use super::fault::fault_of;
-use super::host_state::{HostState, cut, escape};
+use super::host_state::HostState;
 use super::imports;
 use super::instance::{Sandbox, WasmInstance};
 use super::memory::{Memory, MemoryGauge};
+use super::text::{cut, escape};
 use super::ticker::Ticker;
 
 /// State shared by all instances of an engine.

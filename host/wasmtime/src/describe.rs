@@ -10,6 +10,7 @@ use highlander_core::limits::{
 use serde_json::Value;
 
 use super::bindings::exports::highlander::object::behavior as wit;
+use super::names::is_handler_name;
 
 /// Length limit for a media type.
 const CONTENT_TYPE_BYTES_MAX: usize = 127;
@@ -28,7 +29,7 @@ pub(super) fn check(said: wit::Description) -> Result<Description, String> {
         return Err("its schema version is 0; expected at least 1".to_owned());
     }
     if !is_content_type(&said.state_content_type) {
-        let content_type = super::host_state::cut(&said.state_content_type, 100);
+        let content_type = super::text::cut(&said.state_content_type, 100);
         return Err(format!("{content_type:?} is not a valid media type of a state"));
     }
     if said.handlers.len() > HANDLER_COUNT_MAX {
@@ -73,7 +74,7 @@ fn handler(said: wit::Handler) -> Result<Handler, String> {
         return Err(format!(
             "handler name {:?} is not valid; expected 1 to {HANDLER_NAME_BYTES_MAX} of a-z, 0-9, - and _, starting \
              with a letter",
-            super::host_state::cut(&said.name, 100)
+            super::text::cut(&said.name, 100)
         ));
     }
     if RESERVED_NAMES.contains(&said.name.as_str()) {
@@ -135,16 +136,6 @@ fn is_of_wrong_kind(handler: &Handler) -> bool {
         (handler.name.as_str(), handler.kind),
         ("get", HandlerKind::Update) | ("put", HandlerKind::Query)
     )
-}
-
-/// Whether a handler may have this name, apart from reserved names.
-pub(super) fn is_handler_name(name: &str) -> bool {
-    let mut bytes = name.bytes();
-    name.len() <= HANDLER_NAME_BYTES_MAX
-        && bytes.next().is_some_and(|first| first.is_ascii_lowercase())
-        && bytes.all(|byte| {
-            byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_'
-        })
 }
 
 fn is_content_type(text: &str) -> bool {

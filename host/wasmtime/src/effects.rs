@@ -16,7 +16,7 @@ use highlander_core::limits::{
 };
 
 use super::bindings::highlander::object::types::EffectError;
-use super::describe::is_handler_name;
+use super::names::is_handler_name;
 
 /// Event names reserved for the host.
 const OWN_EVENTS: [&str; 3] = [CHANGED, RESET, CLOSED];

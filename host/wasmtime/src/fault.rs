@@ -6,7 +6,8 @@ use wasmtime::{Error, PoolConcurrencyLimitError, Trap, WasmBacktrace};
 
 use super::budget::CpuSpent;
 use super::config::TRAP_DEPTH_MAX;
-use super::host_state::{HostState, cut, escape};
+use super::host_state::HostState;
+use super::text::{cut, escape};
 use super::wasi::Exited;
 
 /// Length limit for the text of a fault.

@@ -22,7 +22,8 @@ use super::budget::{FIRST_SLICE_TICKS, LaneGuard};
 use super::component::InstanceCount;
 use super::effects::EffectCollector;
 use super::fault::fault_of;
-use super::host_state::{HostState, cut};
+use super::host_state::HostState;
+use super::text::cut;
 
 /// Length limit for the text of a rejection.
 const MESSAGE_BYTES_MAX: usize = 4 * 1024;

@@ -19,7 +19,9 @@ mod host_state;
 mod imports;
 mod instance;
 mod memory;
+mod names;
 mod prescan;
+mod text;
 mod ticker;
 mod wasi;
 

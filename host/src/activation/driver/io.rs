@@ -17,7 +17,7 @@ use highlander_core::store::{self, Condition, ETag, PutOutcome};
 use highlander_system::clock;
 
 use super::Driver;
-use super::jittered;
+use crate::activation::backoff::jittered;
 use crate::activation::context::SessionContext;
 use crate::activation::slot::ReplySender;
 use crate::catalog::Choice;

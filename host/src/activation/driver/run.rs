@@ -211,9 +211,3 @@ fn fault_word(fault: &Fault) -> &'static str {
         Fault::Exhausted(_) => "exhausted",
     }
 }
-
-/// Returns the pause with up to 25 % of jitter in either direction, so that many objects do not retry at the same
-/// moment.
-pub(in crate::activation) fn jittered(pause: Duration) -> Duration {
-    pause.mul_f64(0.75 + rand::random::<f64>() / 2.0)
-}

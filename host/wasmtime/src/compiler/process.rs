@@ -23,7 +23,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use super::child::Tag;
 use super::sandbox::Confinement;
 use super::{CODE_BYTES_MAX, CompileLimits, REASON_BYTES_MAX, reason};
-use crate::host_state::{cut, escape};
+use crate::text::{cut, escape};
 
 /// Maximum number of compiler threads. Each takes memory from the common limit, and a core that calls may need. Low
 /// priority alone does not protect the latency of calls, so half of the cores are left to them.

@@ -90,7 +90,7 @@ fn check_form(root: &Value, form: &Form, value: &Value) -> Result<(), String> {
         }
         (Form::Schemas | Form::SchemaOrSchemas, _) => must(false, "a list of schemas"),
         (Form::Named, Value::Object(schemas)) => schemas.iter().try_for_each(|(name, schema)| {
-            let name = super::super::host_state::cut(name, 60);
+            let name = super::super::text::cut(name, 60);
             check_within(root, schema).map_err(|why| format!("> {name:?}: {why}"))
         }),
         (Form::Named, _) => must(false, "an object of schemas"),
