@@ -47,7 +47,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use highlander_core::activation::Precondition;
+use highlander_core::activation::{GivenUpAction, Precondition};
 use highlander_core::caller::Caller;
 use highlander_core::error::{Error, ErrorCode};
 use highlander_core::id::NodeId;
@@ -218,10 +218,10 @@ impl Api {
             Route::Resume(id) => self.resume(parts, id).await,
             Route::Wake(id) => self.wake(parts, id).await,
             Route::Messages(id) => self.messages(parts, id).await,
-            Route::RetryMessages(id) => self.dead_letters(parts, id, true).await,
-            Route::DropMessages(id) => self.dead_letters(parts, id, false).await,
-            Route::RetryAlarms(id) => self.failed_alarms(parts, id, true).await,
-            Route::DropAlarms(id) => self.failed_alarms(parts, id, false).await,
+            Route::RetryMessages(id) => self.dead_letters(parts, id, GivenUpAction::Retry).await,
+            Route::DropMessages(id) => self.dead_letters(parts, id, GivenUpAction::Discard).await,
+            Route::RetryAlarms(id) => self.failed_alarms(parts, id, GivenUpAction::Retry).await,
+            Route::DropAlarms(id) => self.failed_alarms(parts, id, GivenUpAction::Discard).await,
             Route::Nodes => self.nodes(parts).await,
             Route::Drain(name) => self.drain(parts, &name).await,
             Route::Root => Ok(self.root()),

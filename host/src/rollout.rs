@@ -27,7 +27,24 @@ pub use coordinate::run;
 /// Time after which following ends and the roll-out continues in the background.
 const FOLLOW_MAX: Duration = Duration::from_mins(2);
 
-/// Deploys a component. If `is_followed`, waits until every node serves it.
+/// Extent to which a request waits for its roll-out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// Until every node serves the revision.
+    AllNodes,
+    /// Not at all: the roll-out continues in the background.
+    Nothing,
+}
+
+impl Wait {
+    /// Returns [`AllNodes`](Self::AllNodes) if `is_wanted`.
+    #[must_use]
+    pub fn for_all_nodes_if(is_wanted: bool) -> Self {
+        if is_wanted { Self::AllNodes } else { Self::Nothing }
+    }
+}
+
+/// Deploys a component, and waits for its roll-out as requested.
 ///
 /// # Errors
 /// As [`Node::deploy`](crate::node::Node::deploy); [`ErrorCode::RevisionRolledBack`] if it failed on too many objects,
@@ -40,16 +57,16 @@ pub async fn deploy(
     router: &Router,
     wasm: bytes::Bytes,
     options: &DeployOptions,
-    is_followed: bool,
+    wait: Wait,
 ) -> Result<Deployed, Error> {
     let deployed = router.node().deploy(wasm, options).await?;
-    if is_followed {
+    if wait == Wait::AllNodes {
         follow(router, &deployed.type_name, deployed.revision).await?;
     }
     Ok(deployed)
 }
 
-/// Makes an older revision current. If `is_followed`, waits until every node serves it.
+/// Makes an older revision current, and waits for its roll-out as requested.
 ///
 /// # Errors
 /// [`ErrorCode::UnknownType`], [`ErrorCode::RevisionNotFound`], [`ErrorCode::DeploymentConflict`],
@@ -61,7 +78,7 @@ pub async fn roll_back(
     router: &Router,
     type_name: &TypeName,
     back: &Back,
-    is_followed: bool,
+    wait: Wait,
 ) -> Result<RolledBack, Error> {
     let node = router.node();
     node.catalog().refresh_now(type_name).await?;
@@ -81,7 +98,7 @@ pub async fn roll_back(
     let done = changed.await?.or(unchanged.into_inner());
     let done = done.unwrap_or(RolledBack { revision: 0, is_new: false });
     let revision = done.revision;
-    if is_followed {
+    if wait == Wait::AllNodes {
         // The cached record may be older than the roll-back. It shows no open roll-out either, so that following
         // it would end too early.
         node.catalog().refresh_now(type_name).await.map_err(|error| {

@@ -45,22 +45,7 @@ pub use config::Config;
 use context::Context;
 use owner_cache::OwnerCache;
 use peer_limits::PeerLimits;
-use peers::{Failure, ForwardedReply, Peers};
-
-/// Answer to a call, and the node that gave it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RoutedReply {
-    /// The answer.
-    pub reply: Answer,
-    /// Node that executed the call, if it is another one.
-    pub owner: Option<NodeId>,
-}
-
-impl RoutedReply {
-    fn here(answer: Answer) -> Self {
-        Self { reply: answer, owner: None }
-    }
-}
+use peers::{Failure, Peers, RoutedAnswer};
 
 /// This node's view of its cluster.
 #[derive(Debug, Clone)]
@@ -140,14 +125,14 @@ impl Router {
     /// # Cancel safety
     /// A call that has started runs to its end; only the answer is lost.
     pub async fn call(&self, id: &ObjectId, call: Call, context: Context) -> Answer {
-        self.route(id, &call, context).await.reply
+        self.route(id, &call, context).await.answer
     }
 
     /// Does the same as [`call`](Self::call), and also returns the node that gave the answer.
     ///
     /// # Cancel safety
     /// A call that has started runs to its end; only the answer is lost.
-    pub async fn route(&self, id: &ObjectId, call: &Call, context: Context) -> RoutedReply {
+    pub async fn route(&self, id: &ObjectId, call: &Call, context: Context) -> RoutedAnswer {
         if !self.node.is_active(id) {
             return Box::pin(self.route_with_retries(id, call, context, None)).await;
         }
@@ -155,7 +140,7 @@ impl Router {
             Err(error) if routing::is_worth_another_try(&error) => {
                 Box::pin(self.route_with_retries(id, call, context, Some(error))).await
             }
-            answer => RoutedReply::here(answer),
+            answer => RoutedAnswer::here(answer),
         }
     }
 
@@ -166,7 +151,7 @@ impl Router {
         call: &Call,
         context: Context,
         refusal: Option<Box<Error>>,
-    ) -> RoutedReply {
+    ) -> RoutedAnswer {
         let mut known = self.cluster_view();
         let key = known.granularity.key_of(id);
         let trip = RoutedCall { id, key, call, context };
@@ -190,21 +175,21 @@ impl Router {
                     };
                     self.update_owner_cache(key, &known.me, &answer, None);
                     if let Some(answer) = course.take(&known.me, true, Attempt::Answered(answer)) {
-                        return RoutedReply::here(answer);
+                        return RoutedAnswer::here(answer);
                     }
                 }
                 NextHop::Forward(member) => {
                     let (came, owner) = self.forward(&member, &known.members, trip).await;
                     if let Some(answer) = course.take(&member.node, false, came) {
-                        return RoutedReply { reply: answer, owner: owner.or(Some(member.node)) };
+                        return RoutedAnswer { answer, owner: owner.or(Some(member.node)) };
                     }
                 }
                 NextHop::Pause(span) => {
                     if !self.wait(span).await {
-                        return RoutedReply::here(Err(course.give_up()));
+                        return RoutedAnswer::here(Err(course.give_up()));
                     }
                 }
-                NextHop::Answer(error) => return RoutedReply::here(Err(error)),
+                NextHop::Answer(error) => return RoutedAnswer::here(Err(error)),
             }
             known = self.cluster_view();
         }
@@ -234,7 +219,7 @@ impl Router {
         drop(place);
         metrics.forward_seconds.observe(clock::now().since(sent).as_secs_f64());
         match answer {
-            Ok(ForwardedReply { answer, owner }) => {
+            Ok(RoutedAnswer { answer, owner }) => {
                 match &answer {
                     Ok(_) => metrics.forwards_done.inc(),
                     Err(error) => self.count(error.code.as_str()),

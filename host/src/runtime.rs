@@ -149,7 +149,13 @@ impl Runtime {
     /// # Cancel safety
     /// A roll-out that has begun continues.
     pub async fn deploy(&self, wasm: impl Into<Bytes>) -> Result<Deployed, Error> {
-        rollout::deploy(&self.router, wasm.into(), &DeployOptions::default(), true).await
+        rollout::deploy(
+            &self.router,
+            wasm.into(),
+            &DeployOptions::default(),
+            rollout::Wait::AllNodes,
+        )
+        .await
     }
 
     /// Hands all objects over to other nodes, or unloads them if there is none, and accepts no new ones. Returns

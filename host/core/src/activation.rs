@@ -52,18 +52,27 @@ pub enum Operation {
     ShowEffects,
     /// Retries or discards dead letters: the one with this number, or all. The reply is their count.
     DeadLetters {
-        /// Whether to send them again; otherwise they are discarded.
-        is_retry: bool,
+        /// Action on them.
+        action: GivenUpAction,
         /// Number of the dead letter; `None` for all.
         number: Option<u64>,
     },
     /// Retries or discards failed alarms: the one with this number, or all. The reply is their count.
     FailedAlarms {
-        /// Whether to set them again; otherwise they are discarded.
-        is_retry: bool,
+        /// Action on them.
+        action: GivenUpAction,
         /// Number of the failed alarm; `None` for all.
         number: Option<u64>,
     },
+}
+
+/// Action of an operator on messages or alarms that were given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GivenUpAction {
+    /// It is sent or set again.
+    Retry,
+    /// It is removed.
+    Discard,
 }
 
 /// Version that the object must be at for the call to run.

@@ -41,7 +41,8 @@ async fn cluster(names: &[&str]) -> (Cluster, Vec<Place>) {
 /// Deploys a component and ends its roll-out.
 async fn deploy(place: &Place, text: &str) -> Result<u32, Error> {
     let options = DeployOptions { scope: RolloutScope::All, ..DeployOptions::default() };
-    let deployed = rollout::deploy(&place.router, component(text), &options, true).await?;
+    let deployed =
+        rollout::deploy(&place.router, component(text), &options, rollout::Wait::AllNodes).await?;
     let end = |record: &mut TypeRecord| {
         let is_open = record.rollout.is_some();
         record.close();
@@ -92,7 +93,8 @@ async fn a_component_that_no_object_names_is_removed() {
     assert!(has_blob(&cluster, "third", 0));
     assert_eq!(add(&places[2], "x").await, 3);
     let first = Back { to: Some(1), ..Back::default() };
-    let back = rollout::roll_back(&places[0].router, &counters(), &first, true).await;
+    let back =
+        rollout::roll_back(&places[0].router, &counters(), &first, rollout::Wait::AllNodes).await;
     assert_eq!(back.unwrap_err().code, ErrorCode::RevisionNotFound);
 }
 

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use highlander_core::activation::{Done, Operation};
+use highlander_core::activation::{Done, GivenUpAction, Operation};
 use highlander_core::error::{Error, ErrorCode};
 use highlander_core::id::{NodeId, ObjectId, TypeName};
 use highlander_core::limits::{ARGUMENT_BYTES_MAX, HANDLER_NAME_BYTES_MAX, LIST_COUNT_MAX};
@@ -135,13 +135,13 @@ impl Api {
         &self,
         parts: &Parts,
         id: ObjectId,
-        is_retry: bool,
+        action: GivenUpAction,
     ) -> Result<Reply, Problem> {
         let number = read_number(parts, "a message")?;
         self.change(
             parts,
             id,
-            Operation::DeadLetters { is_retry, number },
+            Operation::DeadLetters { action, number },
             self.terms_of_change(parts),
         )
         .await
@@ -152,13 +152,13 @@ impl Api {
         &self,
         parts: &Parts,
         id: ObjectId,
-        is_retry: bool,
+        action: GivenUpAction,
     ) -> Result<Reply, Problem> {
         let number = read_number(parts, "a failed alarm")?;
         self.change(
             parts,
             id,
-            Operation::FailedAlarms { is_retry, number },
+            Operation::FailedAlarms { action, number },
             self.terms_of_change(parts),
         )
         .await
@@ -216,7 +216,7 @@ impl Api {
                 routing.instrument(span).await
             }
         };
-        match answered.reply {
+        match answered.answer {
             Ok(done) => Ok((done, answered.owner)),
             Err(mut error) => {
                 error.owner = error.owner.take().or(answered.owner);

@@ -37,7 +37,7 @@ use parking_lot::Mutex;
 use crate::node::list::{Page, Query};
 use crate::node::locate::ObjectLocation;
 use crate::router::context::Context;
-use crate::router::peers::{Events, Failure, ForwardedReply, PeerResult, Peers};
+use crate::router::peers::{Events, Failure, PeerResult, Peers, RoutedAnswer};
 use crate::wire;
 use crate::wire::nodes::{Drained, Nodes};
 use crate::wire::objects::{Deactivated, List};
@@ -172,17 +172,17 @@ impl Peers for HttpPeers {
         id: &ObjectId,
         call: &Call,
         context: Context,
-    ) -> Result<ForwardedReply, Failure> {
+    ) -> Result<RoutedAnswer, Failure> {
         let now = clock::now();
         let time_left = call.deadline.since(now).min(CALL_TIMEOUT_MAX);
         let outgoing = match Outgoing::call(id, call, context, time_left) {
             Ok(outgoing) => outgoing,
-            Err(error) => return Ok(ForwardedReply { answer: Err(error), owner: None }),
+            Err(error) => return Ok(RoutedAnswer::here(Err(error))),
         };
         let (parts, body) = self.exchange(to, outgoing, now + time_left + GRACE).await?;
-        let ForwardedReply { answer, owner } =
+        let RoutedAnswer { answer, owner } =
             answer::heard(&parts, body).map_err(Failure::Interrupted)?;
-        Ok(ForwardedReply { answer: self.believed(to, answer)?, owner })
+        Ok(RoutedAnswer { answer: self.believed(to, answer)?, owner })
     }
 
     async fn watch(

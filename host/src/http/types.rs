@@ -24,7 +24,7 @@ use super::{Api, Reply, openapi, query, request, response};
 use crate::catalog;
 use crate::rehearsal;
 use crate::removal;
-use crate::rollout;
+use crate::rollout::{self, Wait};
 use crate::router::context::Context;
 use crate::router::membership::unknown_members;
 use crate::wire::rehearsals::Sample;
@@ -34,7 +34,7 @@ use crate::wire::types::{DamagedType, Removed, RemovedType, Revision, Type, Type
 impl Api {
     pub(super) async fn deploy(&self, parts: &Parts, body: Unread) -> Result<Reply, Problem> {
         let (wasm, asked) = self.component(parts, body, asked(parts)).await?;
-        let Asked { options, is_followed, rehearse } = asked;
+        let Asked { options, wait, rehearse } = asked;
         // Runs in a separate task: if the client disconnects, a revision must not stay current without any object
         // that runs it.
         let (router, rehearsals) = (Arc::clone(&self.router), Arc::clone(&self.rehearsals));
@@ -46,16 +46,16 @@ impl Api {
                     false => Err(error),
                 })?;
             }
-            rollout::deploy(&router, wasm, &options, is_followed).await
+            rollout::deploy(&router, wasm, &options, wait).await
         });
         let deployed = deploying.await.map_err(|_| {
             let text =
                 "the node had an internal error during the deployment; the revision may be current";
             Error::new(ErrorCode::OutcomeUnknown, text)
         })??;
-        let status = match (deployed.is_new, is_followed) {
-            (true, true) => StatusCode::CREATED,
-            (true, false) => StatusCode::ACCEPTED,
+        let status = match (deployed.is_new, wait) {
+            (true, Wait::AllNodes) => StatusCode::CREATED,
+            (true, Wait::Nothing) => StatusCode::ACCEPTED,
             (false, _) => StatusCode::OK,
         };
         let document = Released {
@@ -199,22 +199,24 @@ impl Api {
     pub(super) async fn roll_back(&self, parts: &Parts, name: &TypeName) -> Result<Reply, Problem> {
         let key = request::idempotency_key(&parts.headers)?.map(str::to_owned);
         let mut back = Back { to: None, by: request::caller(parts), key };
-        let mut is_followed = true;
+        let mut wait = Wait::AllNodes;
         for (parameter, value) in query::parameters(parts) {
             match parameter.as_str() {
                 "to" => back.to = Some(query::number(&parameter, &value)?),
-                _ => is_followed = query::flag(&parameter, &value)?,
+                _ => wait = Wait::for_all_nodes_if(query::flag(&parameter, &value)?),
             }
         }
         let (router, type_name) = (Arc::clone(&self.router), name.clone());
-        let rolling = tokio::spawn(async move {
-            rollout::roll_back(&router, &type_name, &back, is_followed).await
-        });
+        let rolling =
+            tokio::spawn(async move { rollout::roll_back(&router, &type_name, &back, wait).await });
         let RolledBack { revision, is_new } = rolling.await.map_err(|_| {
             let text = "the node had an internal error during the roll-back, which may continue";
             Error::new(ErrorCode::OutcomeUnknown, text)
         })??;
-        let status = if is_followed { StatusCode::OK } else { StatusCode::ACCEPTED };
+        let status = match wait {
+            Wait::AllNodes => StatusCode::OK,
+            Wait::Nothing => StatusCode::ACCEPTED,
+        };
         let type_name = name.clone();
         let document = Released { digest: None, is_new, revision, scope: None, type_name };
         Ok(response::json(status, &document))
@@ -225,7 +227,7 @@ impl Api {
 struct Asked {
     options: DeployOptions,
     /// Whether to respond only when every node serves the revision.
-    is_followed: bool,
+    wait: Wait,
     /// Number of objects on which to rehearse the revision first, if at all.
     rehearse: Option<Sample>,
 }
@@ -233,7 +235,7 @@ struct Asked {
 fn asked(parts: &Parts) -> Result<Asked, Error> {
     let key = request::idempotency_key(&parts.headers)?.map(str::to_owned);
     let mut options = DeployOptions { by: request::caller(parts), key, ..DeployOptions::default() };
-    let (mut is_followed, mut rehearse, mut keys) = (true, None, Vec::new());
+    let (mut wait, mut rehearse, mut keys) = (Wait::AllNodes, None, Vec::new());
     for (name, value) in query::parameters(parts) {
         match name.as_str() {
             "canary" => options.scope = RolloutScope::Percent(percent(&name, &value)?),
@@ -242,7 +244,7 @@ fn asked(parts: &Parts) -> Result<Asked, Error> {
             "rehearse" => rehearse = Some(value.parse().map_err(malformed)?),
             "max_failures" if value == "none" => options.failures_per_mille_max = None,
             "max_failures" => options.failures_per_mille_max = Some(per_mille(&name, &value)?),
-            _ => is_followed = query::flag(&name, &value)?,
+            _ => wait = Wait::for_all_nodes_if(query::flag(&name, &value)?),
         }
     }
     match (&options.scope, keys.is_empty()) {
@@ -250,7 +252,7 @@ fn asked(parts: &Parts) -> Result<Asked, Error> {
         (RolloutScope::All, false) => options.scope = RolloutScope::Keys(keys),
         _ => return Err(malformed("the parameters canary and canary_key cannot be combined")),
     }
-    Ok(Asked { options, is_followed, rehearse })
+    Ok(Asked { options, wait, rehearse })
 }
 
 /// Parses a whole percentage from 1 to 99.

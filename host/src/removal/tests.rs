@@ -27,7 +27,9 @@ async fn cluster() -> (Cluster, [Place; 2]) {
 
 async fn deploy(place: &Place, text: &'static str, options: &DeployOptions) -> Result<u32, Error> {
     let wasm = Bytes::from_static(text.as_bytes());
-    rollout::deploy(&place.router, wasm, options, true).await.map(|deployed| deployed.revision)
+    rollout::deploy(&place.router, wasm, options, rollout::Wait::AllNodes)
+        .await
+        .map(|deployed| deployed.revision)
 }
 
 fn forced() -> DeployOptions {

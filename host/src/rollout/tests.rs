@@ -74,13 +74,15 @@ async fn every_node_serves_a_new_revision_when_its_deployment_is_done() {
         assert_eq!(add(&places[n % 3], &n.to_string()).await, (json!(1), 1));
     }
     let done =
-        deploy(&places[1].router, component("second"), &options(RolloutScope::All), true).await;
+        deploy(&places[1].router, component("second"), &options(RolloutScope::All), Wait::AllNodes)
+            .await;
     assert_eq!(done.map(|deployed| (deployed.revision, deployed.is_new)), Ok((2, true)));
     for n in 0..20 {
         assert_eq!(add(&places[n % 3], &n.to_string()).await, (json!(2), 2));
     }
     let again =
-        deploy(&places[0].router, component("second"), &options(RolloutScope::All), true).await;
+        deploy(&places[0].router, component("second"), &options(RolloutScope::All), Wait::AllNodes)
+            .await;
     assert_eq!(again.map(|deployed| deployed.is_new), Ok(false));
     let total = total(&places[2].router.progress(&counters(), NOW, Context::default()).await);
     assert_eq!((total.succeeded, total.failed), (20, 0));
@@ -91,7 +93,7 @@ async fn no_activation_ends_when_its_code_changes() {
     let (_cluster, places) = cluster(&["a"]).await;
     add(&places[0], "x").await;
     let claims = places[0].session.claim_count();
-    deploy(&places[0].router, component("second"), &options(RolloutScope::All), true)
+    deploy(&places[0].router, component("second"), &options(RolloutScope::All), Wait::AllNodes)
         .await
         .unwrap();
     assert_eq!(add(&places[0], "x").await, (json!(2), 2));
@@ -106,7 +108,9 @@ async fn an_object_that_new_code_fails_stays_on_the_old_and_is_named() {
         add(&places[0], key).await;
     }
     let text = "unreadable:bad trapping:ugly";
-    deploy(&places[0].router, component(text), &options(RolloutScope::All), true).await.unwrap();
+    deploy(&places[0].router, component(text), &options(RolloutScope::All), Wait::AllNodes)
+        .await
+        .unwrap();
     assert_eq!(add(&places[1], "good").await, (json!(2), 2));
     assert_eq!(add(&places[1], "bad").await, (json!(2), 1));
     assert_eq!(add(&places[1], "ugly").await, (json!(2), 1));
@@ -114,7 +118,9 @@ async fn an_object_that_new_code_fails_stays_on_the_old_and_is_named() {
     let held: Vec<_> = total(&reports).pinned.into_keys().collect();
     assert_eq!(held, ["bad", "ugly"]);
     // The object tries the next revision.
-    deploy(&places[0].router, component("third"), &options(RolloutScope::All), true).await.unwrap();
+    deploy(&places[0].router, component("third"), &options(RolloutScope::All), Wait::AllNodes)
+        .await
+        .unwrap();
     assert_eq!(add(&places[0], "bad").await, (json!(3), 3));
     let reports = places[1].router.progress(&counters(), NOW, Context::default()).await;
     assert!(total(&reports).pinned.is_empty());
@@ -125,9 +131,14 @@ async fn a_cold_object_that_new_code_does_not_read_goes_on_with_its_own() {
     let (_cluster, places) = cluster(&["a"]).await;
     add(&places[0], "bad").await;
     places[0].node.deactivate(&counter("bad")).await;
-    deploy(&places[0].router, component("unreadable:b"), &options(RolloutScope::All), true)
-        .await
-        .unwrap();
+    deploy(
+        &places[0].router,
+        component("unreadable:b"),
+        &options(RolloutScope::All),
+        Wait::AllNodes,
+    )
+    .await
+    .unwrap();
     assert_eq!(add(&places[0], "bad").await, (json!(2), 1));
 }
 
@@ -139,7 +150,7 @@ async fn a_roll_out_that_fails_too_many_objects_takes_itself_back() {
         add(&places[n % 2], &key).await;
     }
     let bad = component("unreadable:bad");
-    let done = deploy(&places[0].router, bad, &options(RolloutScope::All), true).await;
+    let done = deploy(&places[0].router, bad, &options(RolloutScope::All), Wait::AllNodes).await;
     let error = done.unwrap_err();
     assert_eq!(error.code, ErrorCode::RevisionRolledBack);
     assert!(error.message.contains("objects; bad-"), "{}", error.message);
@@ -161,20 +172,23 @@ async fn a_part_of_the_objects_goes_first_and_then_all() {
     let router = &places[0].router;
     add(&places[0], "x").await;
     let scope = RolloutScope::Keys(vec!["x".to_owned()]);
-    deploy(router, component("second"), &options(scope), true).await.unwrap();
+    deploy(router, component("second"), &options(scope), Wait::AllNodes).await.unwrap();
     assert_eq!(add(&places[1], "x").await.1, 2);
     assert_eq!(add(&places[1], "y").await.1, 1);
-    let other =
-        deploy(router, component("third"), &options(RolloutScope::All), true).await.unwrap_err();
+    let other = deploy(router, component("third"), &options(RolloutScope::All), Wait::AllNodes)
+        .await
+        .unwrap_err();
     assert_eq!(other.code, ErrorCode::DeploymentConflict);
-    deploy(router, component("second"), &options(RolloutScope::Percent(50)), true).await.unwrap();
+    deploy(router, component("second"), &options(RolloutScope::Percent(50)), Wait::AllNodes)
+        .await
+        .unwrap();
     let mut revisions = Vec::new();
     for n in 0..100 {
         revisions.push(add(&places[n % 2], &n.to_string()).await.1);
     }
     let second = revisions.iter().filter(|revision| **revision == 2).count();
     assert!((25..75).contains(&second), "{second} of 100");
-    deploy(router, component("second"), &options(RolloutScope::All), true).await.unwrap();
+    deploy(router, component("second"), &options(RolloutScope::All), Wait::AllNodes).await.unwrap();
     assert_eq!(add(&places[1], "y").await.1, 2);
 }
 
@@ -192,7 +206,8 @@ async fn what_is_recorded_is_deployed_whatever_the_store_does_next() {
     place.node.catalog().refresh_now(&counters()).await.unwrap();
     cluster.store.script_gets([GetFault::Nothing, GetFault::Nothing, GetFault::Unavailable]);
     tokio::spawn(run(Arc::downgrade(&place.router)));
-    let second = deploy(&place.router, component("second"), &options, true).await.unwrap();
+    let second =
+        deploy(&place.router, component("second"), &options, Wait::AllNodes).await.unwrap();
     assert_eq!((second.revision, second.is_new), (2, true));
     assert_eq!(add(&place, "1").await, (json!(1), 2));
 }
@@ -227,20 +242,20 @@ async fn a_deployment_that_is_repeated_with_its_key_is_made_once_whatever_came_b
     let keyed = |key: &str| DeployOptions { key: Some(key.to_owned()), ..DeployOptions::default() };
     let (router, other) = (&places[0].router, &places[1].router);
     let second = || component("second");
-    let first_time = deploy(router, second(), &keyed("k"), true).await.unwrap();
+    let first_time = deploy(router, second(), &keyed("k"), Wait::AllNodes).await.unwrap();
     assert_eq!((first_time.revision, first_time.is_new), (2, true));
-    let repeated = deploy(other, second(), &keyed("k"), true).await.unwrap();
+    let repeated = deploy(other, second(), &keyed("k"), Wait::AllNodes).await.unwrap();
     assert_eq!((repeated.revision, repeated.is_new), (2, false));
-    deploy(router, component("third"), &options(RolloutScope::All), true).await.unwrap();
-    let repeated = deploy(other, second(), &keyed("k"), true).await.unwrap();
+    deploy(router, component("third"), &options(RolloutScope::All), Wait::AllNodes).await.unwrap();
+    let repeated = deploy(other, second(), &keyed("k"), Wait::AllNodes).await.unwrap();
     assert_eq!((repeated.revision, repeated.is_new), (2, false));
     assert_eq!(add(&places[0], "x").await.1, 3, "the later revision stays current");
-    let reused = deploy(router, component("other"), &keyed("k"), true).await.unwrap_err();
+    let reused = deploy(router, component("other"), &keyed("k"), Wait::AllNodes).await.unwrap_err();
     assert_eq!(reused.code, ErrorCode::IdempotencyKeyReused);
-    let anew = deploy(other, second(), &keyed("l"), true).await.unwrap();
+    let anew = deploy(other, second(), &keyed("l"), Wait::AllNodes).await.unwrap();
     assert_eq!((anew.revision, anew.is_new), (4, true), "another key makes it a new request");
     gone_back(router, None).await.unwrap();
-    let repeated = deploy(other, second(), &keyed("l"), true).await.unwrap_err();
+    let repeated = deploy(other, second(), &keyed("l"), Wait::AllNodes).await.unwrap_err();
     assert_eq!(repeated.code, ErrorCode::RevisionRolledBack, "the repetition returns the outcome");
 }
 
@@ -250,25 +265,25 @@ async fn a_roll_back_that_is_repeated_with_its_key_goes_back_once_through_any_no
     let (_cluster, places) = cluster(&["a", "b"]).await;
     let (router, other) = (&places[0].router, &places[1].router);
     for text in ["second", "third"] {
-        deploy(router, component(text), &options(RolloutScope::All), true).await.unwrap();
+        deploy(router, component(text), &options(RolloutScope::All), Wait::AllNodes).await.unwrap();
     }
     let keyed = Back { key: Some("k".to_owned()), ..back(None) };
-    let done = roll_back(router, &counters(), &keyed, true).await;
+    let done = roll_back(router, &counters(), &keyed, Wait::AllNodes).await;
     assert_eq!(done, Ok(RolledBack { revision: 2, is_new: true }));
     for repeated in [other, router] {
-        let done = roll_back(repeated, &counters(), &keyed, true).await;
+        let done = roll_back(repeated, &counters(), &keyed, Wait::AllNodes).await;
         assert_eq!(done, Ok(RolledBack { revision: 2, is_new: false }));
     }
     assert_eq!(add(&places[1], "x").await.1, 2);
     let named = Back { to: Some(1), ..keyed.clone() };
-    let error = roll_back(other, &counters(), &named, true).await.unwrap_err();
+    let error = roll_back(other, &counters(), &named, Wait::AllNodes).await.unwrap_err();
     assert_eq!(error.code, ErrorCode::IdempotencyKeyReused);
-    deploy(router, component("fourth"), &options(RolloutScope::All), true).await.unwrap();
-    let done = roll_back(other, &counters(), &keyed, true).await;
+    deploy(router, component("fourth"), &options(RolloutScope::All), Wait::AllNodes).await.unwrap();
+    let done = roll_back(other, &counters(), &keyed, Wait::AllNodes).await;
     assert_eq!(done, Ok(RolledBack { revision: 2, is_new: false }));
     assert_eq!(add(&places[1], "x").await.1, 4, "the later revision stays current");
     let anew = Back { key: Some("l".to_owned()), ..keyed };
-    let done = roll_back(other, &counters(), &anew, true).await;
+    let done = roll_back(other, &counters(), &anew, Wait::AllNodes).await;
     assert_eq!(
         done,
         Ok(RolledBack { revision: 2, is_new: true }),
@@ -284,10 +299,10 @@ async fn a_share_that_is_made_larger_with_a_key_is_so_once() {
     let keyed = |key: &str, scope| DeployOptions { key: Some(key.to_owned()), ..options(scope) };
     let part = keyed("part", RolloutScope::Percent(10));
     let all = keyed("all", RolloutScope::All);
-    assert!(deploy(router, second(), &part, true).await.unwrap().is_new);
-    assert!(deploy(router, second(), &all, true).await.unwrap().is_new);
+    assert!(deploy(router, second(), &part, Wait::AllNodes).await.unwrap().is_new);
+    assert!(deploy(router, second(), &all, Wait::AllNodes).await.unwrap().is_new);
     for options in [&part, &all] {
-        let repeated = deploy(router, second(), options, true).await.unwrap();
+        let repeated = deploy(router, second(), options, Wait::AllNodes).await.unwrap();
         assert_eq!((repeated.revision, repeated.is_new), (2, false));
     }
     assert_eq!(places[0].node.catalog().record("counter").unwrap().current, 2);
@@ -297,7 +312,7 @@ async fn a_share_that_is_made_larger_with_a_key_is_so_once() {
 async fn going_back_to_what_is_on_its_way_changes_nothing() {
     let (_cluster, places) = cluster(&["a"]).await;
     let router = &places[0].router;
-    deploy(router, component("second"), &options(RolloutScope::All), true).await.unwrap();
+    deploy(router, component("second"), &options(RolloutScope::All), Wait::AllNodes).await.unwrap();
     let mut record = places[0].node.catalog().record("counter").unwrap();
     record.close();
     let went = |is_new| Ok(RolledBack { revision: 1, is_new });
@@ -315,7 +330,7 @@ async fn an_older_revision_is_made_current_again() {
     let (_cluster, places) = cluster(&["a", "b"]).await;
     let router = &places[0].router;
     add(&places[0], "x").await;
-    deploy(router, component("second"), &options(RolloutScope::All), true).await.unwrap();
+    deploy(router, component("second"), &options(RolloutScope::All), Wait::AllNodes).await.unwrap();
     assert_eq!(add(&places[1], "x").await, (json!(2), 2));
     assert_eq!(gone_back(router, None).await, Ok(1));
     assert_eq!(add(&places[1], "x").await, (json!(3), 1));
@@ -333,7 +348,7 @@ async fn an_object_with_a_newer_schema_stays_where_it_can_be_read_after_a_roll_b
     let router = &places[0].router;
     add(&places[0], "old").await;
     let second = Bytes::from_static(b"scripted:counter@2");
-    deploy(router, second, &options(RolloutScope::All), true).await.unwrap();
+    deploy(router, second, &options(RolloutScope::All), Wait::AllNodes).await.unwrap();
     assert_eq!(add(&places[0], "new").await.1, 2);
     gone_back(router, None).await.unwrap();
     assert_eq!(add(&places[0], "old").await, (json!(2), 1));
@@ -349,7 +364,9 @@ async fn what_another_node_began_is_brought_to_its_end() {
     let steward = coordinator(&places);
     let other = &places[1 - steward];
     // The coordinator disappears as soon as the revision is recorded.
-    deploy(&other.router, component("second"), &options(RolloutScope::All), false).await.unwrap();
+    deploy(&other.router, component("second"), &options(RolloutScope::All), Wait::Nothing)
+        .await
+        .unwrap();
     cluster.nearby.kill(&places[steward].node);
     places[steward].node.leave().await;
     sees(other, 1).await;
@@ -360,7 +377,7 @@ async fn what_another_node_began_is_brought_to_its_end() {
 #[tokio::test]
 async fn a_node_that_starts_late_catches_up() {
     let (cluster, places) = cluster(&["a"]).await;
-    deploy(&places[0].router, component("second"), &options(RolloutScope::All), true)
+    deploy(&places[0].router, component("second"), &options(RolloutScope::All), Wait::AllNodes)
         .await
         .unwrap();
     let late = cluster.join("b").await;
@@ -392,7 +409,7 @@ fn back(to: Option<u32>) -> Back {
 }
 
 async fn gone_back(router: &Router, to: Option<u32>) -> Result<u32, Error> {
-    roll_back(router, &counters(), &back(to), true).await.map(|done| done.revision)
+    roll_back(router, &counters(), &back(to), Wait::AllNodes).await.map(|done| done.revision)
 }
 
 /// Returns a principal that may deploy.

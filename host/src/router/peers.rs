@@ -31,13 +31,21 @@ pub enum Failure {
     Interrupted(String),
 }
 
-/// Another node's answer to a call.
+/// Answer to a call, and the node that gave it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ForwardedReply {
+pub struct RoutedAnswer {
     /// The answer. An error names the owner in [`Error::owner`].
     pub answer: Answer,
-    /// Node that executed the call, if it is not the one that was called.
+    /// Node that executed the call, if it is not the one that was asked.
     pub owner: Option<NodeId>,
+}
+
+impl RoutedAnswer {
+    /// Returns the answer of the node that was asked.
+    #[must_use]
+    pub fn here(answer: Answer) -> Self {
+        Self { answer, owner: None }
+    }
 }
 
 /// Another node's answer to any other request.
@@ -62,7 +70,7 @@ pub trait Peers: fmt::Debug + Send + Sync + 'static {
         id: &ObjectId,
         call: &Call,
         context: Context,
-    ) -> Result<ForwardedReply, Failure>;
+    ) -> Result<RoutedAnswer, Failure>;
 
     /// Subscribes to an object's events at its owner, after the event `after` or from its current state.
     ///

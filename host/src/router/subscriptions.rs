@@ -114,7 +114,7 @@ impl Router {
         context: Context,
     ) -> Result<Found, Box<Error>> {
         let answered = self.route(topic.id(), call, context).await;
-        let done = answered.reply?;
+        let done = answered.answer?;
         Ok(Found { version: done.version, stand: done.reply, owner: answered.owner, endings })
     }
 

@@ -28,7 +28,7 @@ use parking_lot::Mutex;
 use serde_json::Value;
 
 use super::context::Context;
-use super::peers::{Events, Failure, ForwardedReply, PeerResult, Peers};
+use super::peers::{Events, Failure, PeerResult, Peers, RoutedAnswer};
 use super::{Config, Router};
 pub(crate) use crate::activation::testing::call;
 use crate::events::listener::Listener;
@@ -175,7 +175,7 @@ impl Peers for Nearby {
         id: &ObjectId,
         call: &Call,
         context: Context,
-    ) -> Result<ForwardedReply, Failure> {
+    ) -> Result<RoutedAnswer, Failure> {
         self.calls.lock().push((to.node.clone(), context.hops));
         let interrupted = || Err(Failure::Interrupted("interrupted the request".to_owned()));
         let fault = self.faults.lock().pop_front();
@@ -190,7 +190,7 @@ impl Peers for Nearby {
         if fault == Some(Fault::LostAnswer) {
             return interrupted();
         }
-        Ok(ForwardedReply { answer: answered.reply, owner: answered.owner })
+        Ok(answered)
     }
 
     async fn watch(

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use sha2::Digest as _;
 
-use super::{Done, IdempotencyKey, Operation};
+use super::{Done, GivenUpAction, IdempotencyKey, Operation};
 use crate::caller::Caller;
 use crate::json::canonical::canonical;
 use crate::limits::{
@@ -48,13 +48,13 @@ pub fn fingerprint(operation: &Operation, caller: &Caller) -> [u8; 8] {
         Operation::Resume => hash.update([2]),
         Operation::Wake => hash.update([3]),
         Operation::ShowEffects => hash.update([4]),
-        Operation::DeadLetters { is_retry, number } => {
-            hash.update([5, u8::from(*is_retry)]);
+        Operation::DeadLetters { action, number } => {
+            hash.update([5, u8::from(*action == GivenUpAction::Retry)]);
             hash.update(number.unwrap_or_default().to_be_bytes());
         }
         Operation::Watch { .. } => hash.update([6]),
-        Operation::FailedAlarms { is_retry, number } => {
-            hash.update([7, u8::from(*is_retry)]);
+        Operation::FailedAlarms { action, number } => {
+            hash.update([7, u8::from(*action == GivenUpAction::Retry)]);
             hash.update(number.unwrap_or_default().to_be_bytes());
         }
     }

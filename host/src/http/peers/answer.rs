@@ -15,17 +15,17 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use serde::de::DeserializeOwned;
 
 use super::super::response::{EPOCH, NODE, OWNER, REPLAYED, REVISION, VERSION};
-use crate::router::peers::ForwardedReply;
+use crate::router::peers::RoutedAnswer;
 use crate::wire::problem::{CONTENT, Document};
 
 /// Maximum length of a node's name.
 const NODE_BYTES_MAX: usize = 128;
 
 /// Parses the response to a call, or returns why that is not possible.
-pub(super) fn heard(parts: &Parts, body: Bytes) -> Result<ForwardedReply, String> {
+pub(super) fn heard(parts: &Parts, body: Bytes) -> Result<RoutedAnswer, String> {
     if parts.status != StatusCode::OK {
         let answer = Err(Box::new(error(parts, &body)?));
-        return Ok(ForwardedReply { answer, owner: None });
+        return Ok(RoutedAnswer::here(answer));
     }
     let headers = &parts.headers;
     let done = Done {
@@ -40,7 +40,7 @@ pub(super) fn heard(parts: &Parts, body: Bytes) -> Result<ForwardedReply, String
         Some(owner) => Some(owner),
         None => node_in(headers, &NODE)?,
     };
-    Ok(ForwardedReply { answer: Ok(done), owner })
+    Ok(RoutedAnswer { answer: Ok(done), owner })
 }
 
 /// Parses a document or the node's error, or returns why neither is possible.
@@ -109,7 +109,7 @@ mod tests {
     use highlander_core::activation::Answer;
 
     /// Parses a response that this node would give.
-    fn round_trip(answer: Answer, owner: Option<&str>) -> Result<ForwardedReply, String> {
+    fn round_trip(answer: Answer, owner: Option<&str>) -> Result<RoutedAnswer, String> {
         let owner = owner.map(NodeId::new);
         let reply = match answer {
             Ok(done) => response::done(done, owner.as_ref()),
@@ -129,7 +129,7 @@ mod tests {
         let first = Done { replayed: false, ..done() };
         for done in [done(), first] {
             let heard = round_trip(Ok(done.clone()), None);
-            assert_eq!(heard, Ok(ForwardedReply { answer: Ok(done), owner: None }));
+            assert_eq!(heard, Ok(RoutedAnswer { answer: Ok(done), owner: None }));
         }
         let heard = round_trip(Ok(done()), Some("node-2")).unwrap();
         assert_eq!(heard.owner, Some(NodeId::new("node-2")));

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
-use highlander_core::activation::{Call, Consistency, Operation, Precondition};
+use highlander_core::activation::{Call, Consistency, GivenUpAction, Operation, Precondition};
 use highlander_core::call_context::Origin;
 use highlander_core::error::{Error, ErrorCode};
 use highlander_core::events::event_id::EventId;
@@ -261,25 +261,25 @@ fn asked(
             path.push_str("/messages");
             (Method::GET, Bytes::new())
         }
-        Operation::DeadLetters { is_retry, number } => {
-            (given_up(path, "/messages", *is_retry, *number), Bytes::new())
+        Operation::DeadLetters { action, number } => {
+            (given_up(path, "/messages", *action, *number), Bytes::new())
         }
-        Operation::FailedAlarms { is_retry, number } => {
-            (given_up(path, "/alarms", *is_retry, *number), Bytes::new())
+        Operation::FailedAlarms { action, number } => {
+            (given_up(path, "/alarms", *action, *number), Bytes::new())
         }
     };
     Ok(asked)
 }
 
 /// Completes the path for dead letters or failed alarms, and returns the method.
-fn given_up(path: &mut String, what: &str, is_retry: bool, number: Option<u64>) -> Method {
+fn given_up(path: &mut String, what: &str, action: GivenUpAction, number: Option<u64>) -> Method {
     path.push_str(what);
-    path.push_str(if is_retry { "/retry" } else { "" });
+    path.push_str(if action == GivenUpAction::Retry { "/retry" } else { "" });
     if let Some(number) = number {
         // Writing to a string does not fail.
         let _ = write!(path, "?number={number}");
     }
-    if is_retry { Method::POST } else { Method::DELETE }
+    if action == GivenUpAction::Retry { Method::POST } else { Method::DELETE }
 }
 
 fn object_path(id: &ObjectId) -> String {

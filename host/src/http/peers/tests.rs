@@ -261,8 +261,8 @@ async fn outcome_within(to: &Member, time: Duration) -> &'static str {
     let call = Call { deadline: clock::now() + time, ..call("add", &json!(1)) };
     let peers = HttpPeers::new();
     match peers.call(to, &counter("a"), &keyed("k", call), Context::default().forwarded()).await {
-        Ok(ForwardedReply { answer: Ok(_), .. }) => "done",
-        Ok(ForwardedReply { answer: Err(error), .. }) => error.code.as_str(),
+        Ok(RoutedAnswer { answer: Ok(_), .. }) => "done",
+        Ok(RoutedAnswer { answer: Err(error), .. }) => error.code.as_str(),
         Err(Failure::NotSent(_)) => "not sent",
         Err(Failure::Interrupted(_)) => "interrupted",
     }

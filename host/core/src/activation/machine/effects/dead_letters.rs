@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::activation::machine::calls::RunningCall;
 use crate::activation::machine::live::Live;
 use crate::activation::machine::step::Step;
-use crate::activation::{Answer, Operation, refuse};
+use crate::activation::{Answer, GivenUpAction, Operation, refuse};
 use crate::error::{Error, ErrorCode};
 use crate::id::ObjectId;
 use crate::store::record::effects::DurableEffects;
@@ -41,14 +41,14 @@ fn changed(
     operation: &Operation,
 ) -> Result<usize, Answer> {
     match *operation {
-        Operation::DeadLetters { is_retry: true, number } => {
+        Operation::DeadLetters { action: GivenUpAction::Retry, number } => {
             let retried = effects.retry_dead(number);
             retried.map_err(|full| {
                 refuse(ErrorCode::OutboxFull, format!("{id} was not changed: {full}"))
             })
         }
         Operation::DeadLetters { number, .. } => Ok(effects.drop_dead(number)),
-        Operation::FailedAlarms { is_retry: true, number } => {
+        Operation::FailedAlarms { action: GivenUpAction::Retry, number } => {
             effects.retry_alarms(number).map_err(|why| {
                 let error =
                     Error::new(ErrorCode::AlarmConflict, format!("{id} was not changed: {why}"));

@@ -2,6 +2,7 @@
 //! tested in `activation/effects/`.
 
 use super::*;
+use crate::activation::GivenUpAction;
 use crate::activation::effects::view::WakeResult;
 use crate::activation::protocol::{Change, Delivered};
 use crate::effects::{Alarm, Effects, Event as Published, Message};
@@ -349,9 +350,8 @@ fn given_up() -> (Bench, Record) {
 }
 
 impl Bench {
-    fn failed_alarms(&mut self, caller: u32, is_retry: bool, number: Option<u64>) {
-        let (operation, deadline) =
-            (Operation::FailedAlarms { is_retry, number }, BootTime::FOREVER);
+    fn failed_alarms(&mut self, caller: u32, action: GivenUpAction, number: Option<u64>) {
+        let (operation, deadline) = (Operation::FailedAlarms { action, number }, BootTime::FOREVER);
         self.step(Input::Call(Call { operation, deadline, ..call("") }, caller));
     }
 }
@@ -371,10 +371,10 @@ fn an_alarm_that_is_given_up_is_in_the_record_with_the_reason() {
 #[test]
 fn a_failed_alarm_is_set_anew_or_dropped_and_the_answer_waits_for_the_commit() {
     let (mut bench, record) = given_up();
-    bench.failed_alarms(3, true, Some(2));
+    bench.failed_alarms(3, GivenUpAction::Retry, Some(2));
     let version = record.version;
     assert_eq!(bench.outcomes(), [(3, Ok(version))], "it does not exist: nothing is written");
-    bench.failed_alarms(4, true, Some(1));
+    bench.failed_alarms(4, GivenUpAction::Retry, Some(1));
     assert_eq!(bench.outcomes(), []);
     let durable = bench.writes().effects.unwrap();
     assert_eq!((durable.failed.len(), durable.next_alarm_ms()), (0, Some(500)));
@@ -382,7 +382,7 @@ fn a_failed_alarm_is_set_anew_or_dropped_and_the_answer_waits_for_the_commit() {
     bench.stored("b");
     assert_eq!(bench.outcomes(), [(4, Ok(version + 1))]);
     let (mut bench, _) = given_up();
-    bench.failed_alarms(5, false, None);
+    bench.failed_alarms(5, GivenUpAction::Discard, None);
     assert_eq!(bench.writes().effects.unwrap().failed, []);
 }
 
@@ -393,7 +393,7 @@ fn a_failed_alarm_does_not_take_the_place_of_one_that_is_set() {
     bench.updated_with(2, alarms(&[("a", 900_000_000)]));
     bench.settle();
     bench.outcomes();
-    bench.failed_alarms(4, true, Some(1));
+    bench.failed_alarms(4, GivenUpAction::Retry, Some(1));
     assert_eq!(bench.outcomes(), [(4, Err(ErrorCode::AlarmConflict))]);
 }
 
