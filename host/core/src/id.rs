@@ -101,7 +101,8 @@ impl fmt::Display for NodeId {
 }
 
 /// Object identity: its type and its key, displayed as `todo/42`. Cheap to clone.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct ObjectId {
     /// `type/key`. A type name contains no slash, so the first slash separates them.
     text: Arc<str>,
@@ -187,6 +188,20 @@ impl std::str::FromStr for ObjectId {
         let (type_name, key) =
             text.split_once('/').ok_or_else(|| Error::NoSlash(text.chars().take(100).collect()))?;
         Self::new(type_name, key)
+    }
+}
+
+impl TryFrom<String> for ObjectId {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self, Error> {
+        text.parse()
+    }
+}
+
+impl From<ObjectId> for String {
+    fn from(id: ObjectId) -> Self {
+        id.as_str().to_owned()
     }
 }
 

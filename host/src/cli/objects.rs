@@ -240,7 +240,10 @@ impl One {
             row("epoch", found.epoch.to_string()),
             row("revision", found.revision.to_string()),
             row("mailbox", found.mailbox_len.to_string()),
-            row("waits for", found.waits_for.unwrap_or_else(|| "none".to_owned())),
+            row(
+                "waits for",
+                found.waits_for.map_or_else(|| "none".to_owned(), |id| id.to_string()),
+            ),
         ])
     }
 

@@ -19,9 +19,8 @@ use super::terms::Terms;
 use super::unread_body::{Kind, Unread};
 use super::{Api, Reply, conditions, query, request, response};
 use crate::node::list::Query;
-use crate::node::locate;
 use crate::router::listing::Listing;
-use crate::wire::objects::{Deactivated, List, ObjectLocation};
+use crate::wire::objects::{Deactivated, List};
 
 /// Default page size.
 const LIST_COUNT: usize = 100;
@@ -229,8 +228,7 @@ impl Api {
         let context = request::context(&parts.headers)?;
         let found = self.router.locate(id, context).await;
         let found = found.map_err(|error| Problem::of(error, id))?;
-        let document = location(id, found);
-        Ok(response::json(StatusCode::OK, &document))
+        Ok(response::json(StatusCode::OK, &found))
     }
 
     pub(super) async fn deactivate(&self, parts: &Parts, id: &ObjectId) -> Result<Reply, Problem> {
@@ -252,20 +250,6 @@ impl Api {
             unanswered: query.is_active.then_some(unanswered),
         };
         Ok(response::json(StatusCode::OK, &document))
-    }
-}
-
-fn location(id: &ObjectId, found: locate::ObjectLocation) -> ObjectLocation {
-    ObjectLocation {
-        object: id.as_str().to_owned(),
-        node: found.owner,
-        tier: found.tier,
-        version: found.version,
-        epoch: found.epoch,
-        revision: found.revision,
-        exists: found.exists,
-        mailbox_len: found.mailbox_len,
-        waits_for: found.waits_for.map(|id| id.to_string()),
     }
 }
 

@@ -35,11 +35,11 @@ use http::response::Parts;
 use parking_lot::Mutex;
 
 use crate::node::list::{Page, Query};
-use crate::node::locate::ObjectLocation;
 use crate::router::context::Context;
 use crate::router::peers::{Events, Failure, PeerResult, Peers, RoutedAnswer};
 use crate::wire;
 use crate::wire::nodes::{Drained, Nodes};
+use crate::wire::objects::ObjectLocation;
 use crate::wire::objects::{Deactivated, List};
 use crate::wire::rehearsals::{RehearsalShare, Rehearsed, Staged};
 use crate::wire::rollouts::RolloutStatus;
@@ -70,20 +70,6 @@ pub struct HttpPeers {
     token: Option<HeaderValue>,
     /// Whether a warning was logged that another node rejects the token.
     has_warned: AtomicBool,
-}
-
-/// Converts the document of another node. An object that cannot be parsed is not waited for.
-fn location(document: wire::objects::ObjectLocation) -> ObjectLocation {
-    ObjectLocation {
-        owner: document.node,
-        tier: document.tier,
-        version: document.version,
-        epoch: document.epoch,
-        revision: document.revision,
-        exists: document.exists,
-        mailbox_len: document.mailbox_len,
-        waits_for: document.waits_for.and_then(|id| id.parse().ok()),
-    }
 }
 
 type Links = Mutex<HashMap<Arc<str>, Arc<Link>>>;
@@ -206,8 +192,7 @@ impl Peers for HttpPeers {
         id: &ObjectId,
         timeout: Duration,
     ) -> PeerResult<ObjectLocation> {
-        let told = self.ask(to, Outgoing::owner(id), timeout).await?;
-        Ok(told.map(location))
+        self.ask(to, Outgoing::owner(id), timeout).await
     }
 
     async fn deactivate(&self, to: &Member, id: &ObjectId, timeout: Duration) -> PeerResult<bool> {

@@ -2,33 +2,12 @@
 //! and change nothing.
 
 use highlander_core::error::{Error, ErrorCode};
-use highlander_core::id::{NodeId, ObjectId};
+use highlander_core::id::ObjectId;
 use highlander_core::store::Store as _;
-use highlander_core::store::record::{Epoch, Version, codec};
+use highlander_core::store::record::codec;
 
 use super::{Node, no_session};
-use crate::wire::objects::Tier;
-
-/// Location and status of an object, available without activating it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ObjectLocation {
-    /// Node that owns the object, if any.
-    pub owner: Option<NodeId>,
-    /// Storage tier.
-    pub tier: Tier,
-    /// Committed version; 0 if the object was never changed.
-    pub version: Version,
-    /// Epoch of that version.
-    pub epoch: Epoch,
-    /// Revision that runs, or that wrote the record; 0 if there is neither.
-    pub revision: u32,
-    /// Whether the object exists: it was changed and is not deleted.
-    pub exists: bool,
-    /// Number of waiting calls.
-    pub mailbox_len: usize,
-    /// Object that the running call has called and waits for, if any.
-    pub waits_for: Option<ObjectId>,
-}
+use crate::wire::objects::{ObjectLocation, Tier};
 
 impl Node {
     /// Returns the object that the running call of one of this node's objects waits for, if any.
@@ -59,7 +38,8 @@ impl Node {
         if let Some(live) = ctx.table.get(id).and_then(|slot| slot.status()) {
             let is_resident = ctx.instances.contains(id);
             return Ok(ObjectLocation {
-                owner,
+                object: id.clone(),
+                node: owner,
                 tier: if is_resident { Tier::Resident } else { Tier::Warm },
                 version: live.version,
                 epoch: live.epoch,
@@ -80,7 +60,8 @@ impl Node {
             )
         })?;
         Ok(ObjectLocation {
-            owner,
+            object: id.clone(),
+            node: owner,
             tier: Tier::Cold,
             version: record.as_ref().map_or(0, |record| record.version),
             epoch: record.as_ref().map_or(0, |record| record.epoch),

@@ -13,7 +13,7 @@ use highlander_core::registry::members::{Member, Members, NodeStatus, PROTOCOL};
 use super::Router;
 use super::context::Context;
 use super::peers::{Failure, PeerResult};
-use crate::node::locate::ObjectLocation;
+use crate::wire::objects::ObjectLocation;
 
 /// Time limit for another node's answer about an object.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);

@@ -17,7 +17,7 @@ use highlander_core::rollout::{Progress, ProgressQuery};
 
 use super::context::Context;
 use crate::node::list::{Page, Query};
-use crate::node::locate::ObjectLocation;
+use crate::wire::objects::ObjectLocation;
 use crate::wire::rehearsals::{Rehearsed, Staged};
 
 /// Failure to get a valid answer from another node.

@@ -33,9 +33,9 @@ use super::{Config, Router};
 pub(crate) use crate::activation::testing::call;
 use crate::events::listener::Listener;
 use crate::node::list::{Page, Query};
-use crate::node::locate::ObjectLocation;
 use crate::node::{self, Node, Ports};
 use crate::registry::local::{Directory, Session};
+use crate::wire::objects::ObjectLocation;
 use crate::wire::rehearsals::{Rehearsed, Staged};
 
 pub(crate) fn keyed(key: &str, call: Call) -> Call {

@@ -262,10 +262,10 @@ async fn operators_reach_the_node_that_knows() {
     let (cluster, places) = Cluster::with_counters(&["node-a", "node-b"]).await;
     let id = cluster.counter_at("node-b", "x");
     let (here, context) = (&places[0].router, Context::default());
-    assert_eq!(here.locate(&id, context).await.unwrap().owner, None);
+    assert_eq!(here.locate(&id, context).await.unwrap().node, None);
     assert_eq!(ask(&places[0], &id, add(1)).await, "1");
     let found = here.locate(&id, context).await.unwrap();
-    assert_eq!(found.owner, Some(NodeId::new("node-b")));
+    assert_eq!(found.node, Some(NodeId::new("node-b")));
     assert_eq!((found.tier, found.version), (crate::wire::objects::Tier::Resident, 1));
     let nodes = here.nodes(context).await;
     let counts: Vec<_> = nodes.iter().map(|n| (n.node.as_str(), n.active_count)).collect();

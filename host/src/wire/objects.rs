@@ -1,14 +1,13 @@
 //! Location, deactivation and lists of objects.
 
-use highlander_core::id::NodeId;
+use highlander_core::id::{NodeId, ObjectId};
 use serde::{Deserialize, Serialize};
 
-/// Location and status of an object.
-#[derive(Debug, Serialize, Deserialize)]
+/// Location and status of an object, available without activating it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectLocation {
     /// Id of the object.
-    #[serde(default)]
-    pub object: String,
+    pub object: ObjectId,
     /// Node that owns the object, if any.
     pub node: Option<NodeId>,
     /// Storage tier.
@@ -19,13 +18,12 @@ pub struct ObjectLocation {
     pub epoch: u64,
     /// Revision that runs, or that wrote the record; 0 if there is neither.
     pub revision: u32,
-    /// Whether the object exists.
+    /// Whether the object exists: it was changed and is not deleted.
     pub exists: bool,
     /// Number of waiting calls.
     pub mailbox_len: usize,
-    /// Object for which this object waits; missing in responses of older nodes.
-    #[serde(default)]
-    pub waits_for: Option<String>,
+    /// Object that the running call has called and waits for, if any.
+    pub waits_for: Option<ObjectId>,
 }
 
 /// Storage tier of an object.

@@ -80,7 +80,7 @@ async fn a_session_that_is_over_ends_everything_and_another_begins() {
     until(|| node.current_session().is_some() && node.id().as_str() == "a-2").await;
     assert_eq!(node.active_count(), 0, "the new session has no activations");
     assert_eq!(add(&node, "3").await, Ok(json!(2)));
-    assert_eq!(node.locate(&counter("3")).await.unwrap().owner, Some(NodeId::new("a-2")));
+    assert_eq!(node.locate(&counter("3")).await.unwrap().node, Some(NodeId::new("a-2")));
 }
 
 #[tokio::test]
