@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use crate::reading;
 use crate::rejection::Rejection;
-use crate::writing;
+use crate::writing::{self, cannot_be_written};
 
 /// Reason why a call has no reply. All changes that the handler made to the state are undone.
 ///
@@ -224,14 +224,6 @@ pub fn reply<T: Reply + ?Sized>(reply: &T) -> Result<Vec<u8>, HandlerError> {
         Ok(bytes) => Ok(bytes),
         Err(error) => cannot_be_written("reply", &error),
     }
-}
-
-/// Ends the call with a panic, because the object's code produced a value that cannot be serialized.
-#[track_caller]
-#[cold]
-#[expect(clippy::panic, reason = "a bug in an object's code traps, and the message is logged")]
-pub(crate) fn cannot_be_written(what: &str, why: &dyn fmt::Display) -> ! {
-    panic!("the {what} cannot be serialized: {why}")
 }
 
 /// Not inlined: one copy of the formatting code instead of one per argument type.

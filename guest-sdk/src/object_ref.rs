@@ -5,12 +5,12 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::call::cannot_be_written;
 use crate::caller::ObjectId;
 use crate::error::{CallError, EffectError};
 use crate::host::Host;
 use crate::reading;
 use crate::writing;
+use crate::writing::cannot_be_written;
 
 /// Options of a call to another object.
 #[derive(Clone, Debug, Default)]

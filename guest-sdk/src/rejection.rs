@@ -8,9 +8,8 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::call::cannot_be_written;
 use crate::reading;
-use crate::writing;
+use crate::writing::{self, cannot_be_written};
 
 /// Rejection of a call: a stable code for programs, one sentence for people, and optional detail for programs.
 ///

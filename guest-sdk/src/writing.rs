@@ -3,11 +3,21 @@
 //! A float that is not finite is rejected. `serde_json` would write `null`, which cannot be read back into the
 //! state.
 
+use std::fmt;
+
 use serde::Serialize;
 use serde::ser::{
     Error, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
     SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
+
+/// Ends the call with a panic, because the object's code produced a value that cannot be serialized.
+#[track_caller]
+#[cold]
+#[expect(clippy::panic, reason = "a bug in an object's code traps, and the message is logged")]
+pub(crate) fn cannot_be_written(what: &str, why: &dyn fmt::Display) -> ! {
+    panic!("the {what} cannot be serialized: {why}")
+}
 
 /// Serializes `value` as JSON.
 pub(crate) fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, serde_json::Error> {
@@ -119,7 +129,7 @@ impl<S: Serializer> Serializer for Finite<S> {
         self.0.serialize_newtype_variant(name, index, variant, &Finite(value))
     }
 
-    fn collect_str<T: std::fmt::Display + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
+    fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
         self.0.collect_str(value)
     }
 

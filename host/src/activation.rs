@@ -11,6 +11,7 @@ pub mod driver;
 pub mod instance_cache;
 pub mod outbound;
 pub mod rate_limit;
+pub mod route;
 pub mod slot;
 pub mod table;
 #[cfg(test)]

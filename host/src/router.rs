@@ -38,7 +38,7 @@ use parking_lot::Mutex;
 use rand::RngExt as _;
 use tokio::sync::Semaphore;
 
-use crate::activation::outbound::ObjectCaller;
+use crate::activation::route::ObjectCaller;
 use crate::node::{self, Node, Ports};
 pub use admin::NodeReport;
 pub use config::Config;

@@ -15,8 +15,8 @@ use tokio::sync::{Notify, Semaphore};
 
 use crate::activation::alarm_timers::Timers;
 use crate::activation::instance_cache::InstanceCache;
-use crate::activation::outbound::OutboundPort;
 use crate::activation::rate_limit::ActivationLimiter;
+use crate::activation::route::OutboundPort;
 use crate::activation::table::Table;
 use crate::catalog::Catalog;
 use crate::events::Hub;

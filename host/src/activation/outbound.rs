@@ -1,10 +1,10 @@
 //! Outbound calls of an object's handlers, and delivery of its outbox messages.
 //!
 //! A call leaves only after the state that its handler has read is committed, and a message only after the commit
-//! that contains it. The router implements [`ObjectCaller`], which locates the other object.
+//! that contains it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -37,36 +37,6 @@ const RESERVE_MAX: Duration = Duration::from_millis(50);
 /// Limit on the number of objects followed from one to the next. A cycle across several chains can be longer than one
 /// chain.
 const FOLLOW_LEN_MAX: usize = 64;
-
-/// Forwards calls of objects to other objects, on whatever node they are.
-#[async_trait]
-pub trait ObjectCaller: std::fmt::Debug + Send + Sync + 'static {
-    /// Forwards one call to its object and waits for the answer.
-    ///
-    /// # Cancel safety
-    /// A call that has started runs to completion; only the answer is lost.
-    async fn call(&self, id: &ObjectId, call: Call) -> Answer;
-
-    /// Returns the object that the running call of `id` waits for, or `None` if there is no such object or it cannot
-    /// be determined.
-    async fn waits_for(&self, id: &ObjectId) -> Option<ObjectId>;
-}
-
-/// Route of a node's objects to others.
-#[derive(Debug)]
-pub struct OutboundPort(Option<Weak<dyn ObjectCaller>>);
-
-impl OutboundPort {
-    /// Creates a port on this route; without one, objects cannot call others.
-    #[must_use]
-    pub fn new(route: Option<Weak<dyn ObjectCaller>>) -> Self {
-        Self(route)
-    }
-
-    fn route(&self) -> Option<Arc<dyn ObjectCaller>> {
-        self.0.as_ref().and_then(Weak::upgrade)
-    }
-}
 
 /// Outbound port of one running call.
 #[derive(Debug)]

@@ -3,14 +3,11 @@
 //! A stream begins with `reset`, which contains the object's current state, or with the first event after the last
 //! one that the client received. It ends with `closed` and a reason, or breaks off; the client then reconnects.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _};
 use highlander_core::activation::{Operation, Precondition};
 use highlander_core::error::Error;
 use highlander_core::events::event_id::EventId;
-use highlander_core::events::frame::{CLOSED, Frame};
 use highlander_core::id::ObjectId;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, UPGRADE};
 use http::request::Parts;
@@ -18,15 +15,13 @@ use http::{HeaderName, HeaderValue, Method, Response};
 
 use super::connection::ConnectionHandle;
 use super::connection_io::Streaming;
+use super::event_source::{Received, heard};
 use super::problem::Problem;
 use super::response_body::Content;
 use super::terms::Terms;
 use super::{Api, Reply, media, query, request, response, websocket};
-use crate::events::listener::{End, Listener};
-use crate::wire::events::Closed;
+use crate::events::listener::Listener;
 
-/// Maximum time between two writes to a stream.
-pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Comment that keeps the stream alive.
 const ALIVE: Bytes = Bytes::from_static(b":\n\n");
 /// Reconnection delay for browsers, in milliseconds.
@@ -130,45 +125,6 @@ impl Watching {
     async fn next(&mut self) -> Received {
         heard(&mut self.listener, &mut self.exchange).await
     }
-}
-
-/// Next item for a watching client.
-#[derive(Debug)]
-pub(super) enum Received {
-    Event(std::sync::Arc<Frame>),
-    /// No event occurred for [`KEEP_ALIVE`].
-    Nothing,
-    /// Final event, with the reason.
-    End(Frame),
-}
-
-/// Returns the next item for a listener on this connection.
-///
-/// # Cancel safety
-/// No event is lost.
-pub(super) async fn heard(listener: &mut Listener, exchange: &mut ConnectionHandle) -> Received {
-    tokio::select! {
-        biased;
-        () = exchange.closing() => Received::End(closed("node-stopping", "the node is stopping; connect to another")),
-        heard = listener.next() => match heard {
-            Ok(frame) => Received::Event(frame),
-            Err(end) => Received::End(closed(end.as_str(), why(end))),
-        },
-        () = tokio::time::sleep(KEEP_ALIVE) => Received::Nothing,
-    }
-}
-
-fn why(end: End) -> &'static str {
-    match end {
-        End::TooSlow => "events arrived faster than they were read; resume for those still kept",
-        End::Moved => "this node is no longer the object's owner",
-    }
-}
-
-fn closed(reason: &str, detail: &str) -> Frame {
-    let closed = Closed { detail: detail.to_owned(), reason: reason.to_owned() };
-    // Plain text can always be serialized.
-    Frame::new(None, CLOSED, serde_json::to_vec(&closed).unwrap_or_default().into())
 }
 
 #[cfg(test)]

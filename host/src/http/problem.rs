@@ -12,8 +12,9 @@ use http::header::{
 };
 use http::{HeaderValue, Response, StatusCode};
 
+use super::Reply;
+use super::owner::name_owner;
 use super::response_body::Content;
-use super::{Reply, response};
 use crate::wire::problem::{CONTENT, Document};
 
 /// Error to be sent to a client.
@@ -73,7 +74,7 @@ impl Problem {
             headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(pause)));
         }
         if let Some(owner) = owner {
-            response::name_owner(headers, &owner);
+            name_owner(headers, &owner);
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

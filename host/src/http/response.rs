@@ -11,14 +11,13 @@ use serde::Serialize;
 
 use super::Reply;
 use super::conditions::{self, Known};
+use super::owner::name_owner;
 use super::response_body::Content;
 
 pub(super) const NODE: HeaderName = HeaderName::from_static("highlander-node");
 pub(super) const VERSION: HeaderName = HeaderName::from_static("highlander-version");
 pub(super) const EPOCH: HeaderName = HeaderName::from_static("highlander-epoch");
 pub(super) const REVISION: HeaderName = HeaderName::from_static("highlander-revision");
-/// The object's owner, if another node responds.
-pub(super) const OWNER: HeaderName = HeaderName::from_static("highlander-owner");
 pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// Initial capacity of the headers. `HeaderMap` keeps some of its slots free; reserving room for all headers
@@ -77,13 +76,6 @@ fn untagged(done: Done, owner: Option<&NodeId>) -> Reply {
         name_owner(headers, owner);
     }
     reply
-}
-
-/// Adds the object's owner. The name of a node of this program is always a valid header value.
-pub(super) fn name_owner(headers: &mut HeaderMap, owner: &NodeId) {
-    if let Ok(name) = HeaderValue::from_str(owner.as_str()) {
-        headers.insert(OWNER, name);
-    }
 }
 
 /// Returns a JSON document of the host.

@@ -27,7 +27,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::Reply;
 use super::connection::ConnectionHandle;
-use super::events::{self, KEEP_ALIVE, Received};
+use super::event_source::{KEEP_ALIVE, Received, heard};
 use super::problem::Problem;
 use super::request::malformed;
 use super::response_body::Content;
@@ -128,7 +128,7 @@ async fn serve_websocket(
                     return;
                 }
             }
-            heard = events::heard(&mut listener, &mut exchange) => match heard {
+            received = heard(&mut listener, &mut exchange) => match received {
                 Received::Event(frame) if send(&mut socket, message(&frame)).await => {}
                 Received::Event(_) => return,
                 // The client gets a ping instead.

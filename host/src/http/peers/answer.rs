@@ -14,7 +14,8 @@ use http::response::Parts;
 use http::{HeaderMap, HeaderName, StatusCode};
 use serde::de::DeserializeOwned;
 
-use super::super::response::{EPOCH, NODE, OWNER, REPLAYED, REVISION, VERSION};
+use super::super::owner::OWNER;
+use super::super::response::{EPOCH, NODE, REPLAYED, REVISION, VERSION};
 use crate::router::peers::RoutedAnswer;
 use crate::wire::problem::{CONTENT, Document};
 
