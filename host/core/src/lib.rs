@@ -5,14 +5,15 @@
 //!
 //! The modules, from the bottom up; no module uses one above it:
 //!
-//! - ids, limits, time, errors, callers, the context of a call ([`call_context`]), and a handler's effects other than
-//!   its reply ([`effects`])
+//! - ids, limits, time, backoff, errors, callers, the context of a call ([`call_context`]), and a handler's effects
+//!   other than its reply ([`effects`])
 //! - [`events`]: committed changes in the form that subscribers get them in
 //! - the ports, with the data that they exchange: [`registry`], [`store`], [`engine`]
 //! - [`catalog`] (the record of a type) and [`activation`] (the lifecycle of one object)
 //! - [`placement`], [`routing`] and [`rollout`]: policies of the cluster
 
 pub mod activation;
+pub mod backoff;
 pub mod call_context;
 pub mod caller;
 pub mod catalog;

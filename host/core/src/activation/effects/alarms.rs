@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::backoff::backoff;
 use crate::effects::Alarm;
 use crate::limits::{
     ALARM_PAUSE_MAX, ALARM_PAUSE_MIN, ALARM_TRIES_MAX, ALARMS_MAX, FAILED_ALARMS_MAX,
@@ -137,7 +138,7 @@ impl DurableEffects {
 
 /// Returns the pause before the next attempt, after this many earlier failures.
 fn pause(tries: u32) -> Duration {
-    (ALARM_PAUSE_MIN * 2_u32.pow(tries.min(16))).min(ALARM_PAUSE_MAX)
+    backoff(ALARM_PAUSE_MIN, tries, ALARM_PAUSE_MAX)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::backoff::backoff;
 use crate::effects::Message;
 use crate::id::ObjectId;
 use crate::limits::{
@@ -116,7 +117,7 @@ impl DurableEffects {
 /// Returns the pause after this many attempts.
 #[must_use]
 pub fn delivery_pause(attempts: u32) -> Duration {
-    (DELIVERY_PAUSE_MIN * 2_u32.pow(attempts.saturating_sub(1).min(16))).min(DELIVERY_PAUSE_MAX)
+    backoff(DELIVERY_PAUSE_MIN, attempts.saturating_sub(1), DELIVERY_PAUSE_MAX)
 }
 
 /// Truncates a failure reason to 500 characters.

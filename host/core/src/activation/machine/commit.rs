@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::activation::protocol::Now;
+use crate::backoff::backoff;
 use crate::clock::BootTime;
 use crate::limits::{GATHER_DIVISOR, GATHER_FROM, GATHER_MAX, RETRY_PAUSE_MAX, RETRY_PAUSE_MIN};
 use crate::store::record::effects::DurableEffects;
@@ -172,8 +173,8 @@ impl Committed {
 impl InFlightWrite {
     /// Returns the pause before the next attempt: exponential backoff, to which the task adds jitter.
     fn next_pause(&mut self) -> Duration {
-        let doublings = self.attempts.saturating_sub(1).min(10);
+        let doublings = self.attempts.saturating_sub(1);
         self.attempts = self.attempts.saturating_add(1);
-        (RETRY_PAUSE_MIN * 2_u32.pow(doublings)).min(RETRY_PAUSE_MAX)
+        backoff(RETRY_PAUSE_MIN, doublings, RETRY_PAUSE_MAX)
     }
 }

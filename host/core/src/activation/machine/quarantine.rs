@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::commit::Commit;
 use super::step::Step;
 use crate::activation::protocol::{Action, Now, RunOutcome};
+use crate::backoff::backoff;
 use crate::engine::{Fault, HandlerError, RestoreError};
 use crate::limits::{QUARANTINE_MAX, QUARANTINE_MIN};
 use crate::store::record::Record;
@@ -45,8 +46,7 @@ impl Quarantine {
 
     /// Returns the time after the last failure for which the object is not run.
     fn pause(&self, fault_max: u32) -> Duration {
-        let doublings = self.faults.saturating_sub(fault_max).min(16);
-        (QUARANTINE_MIN * 2_u32.pow(doublings)).min(QUARANTINE_MAX)
+        backoff(QUARANTINE_MIN, self.faults.saturating_sub(fault_max), QUARANTINE_MAX)
     }
 
     /// Returns how much of the current pause is left; `None` if calls may run.

@@ -12,6 +12,7 @@ mod verify;
 use std::time::Duration;
 
 use crate::activation::Consistency;
+use crate::backoff::backoff;
 use crate::limits::{RETRY_PAUSE_MAX, RETRY_PAUSE_MIN};
 
 /// Ticket of an answer that needs a proof; tickets ascend.
@@ -73,7 +74,7 @@ impl ReadBarrier {
     fn pause(&self) -> Duration {
         match self.failures {
             0 => Duration::ZERO,
-            count => (RETRY_PAUSE_MIN * 2_u32.pow(count.min(10) - 1)).min(RETRY_PAUSE_MAX),
+            count => backoff(RETRY_PAUSE_MIN, count - 1, RETRY_PAUSE_MAX),
         }
     }
 }
