@@ -40,6 +40,14 @@ pub struct Progress {
     pub live: Option<Live>,
 }
 
+impl Progress {
+    /// Whether every call to a live object runs the revision of this generation of the record.
+    #[must_use]
+    pub fn has_applied(&self, generation: u64) -> bool {
+        self.generation == generation && self.is_applied
+    }
+}
+
 /// Revisions that the live objects of a type run.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Live {
@@ -132,11 +140,10 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether every call to a live object of the node runs the revision of this generation of the record.
+    /// Whether the node has reported that it [has applied](Progress::has_applied) this generation.
     #[must_use]
     pub fn has_applied(&self, generation: u64) -> bool {
-        let progress = self.progress.as_ref();
-        progress.is_some_and(|progress| progress.generation == generation && progress.is_applied)
+        self.progress.as_ref().is_some_and(|progress| progress.has_applied(generation))
     }
 }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use highlander_core::activation::Done;
 use highlander_core::id::NodeId;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
 use super::Reply;

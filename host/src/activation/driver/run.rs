@@ -1,7 +1,6 @@
 //! Runs one call in the object's instance, which is created or restored first if necessary.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use highlander_core::activation::protocol::{Input, Probe, ProbeOutcome, Run, RunOutcome};

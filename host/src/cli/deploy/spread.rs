@@ -116,7 +116,7 @@ fn has_ended(recorded: &Type, revision: u32, nodes: &[NodeProgress]) -> bool {
 
 /// Whether all nodes have read the record with this generation and notified their objects.
 fn has_settled(nodes: &[NodeProgress], generation: u64) -> bool {
-    let has_heard = |progress: &Progress| progress.generation == generation && progress.is_applied;
+    let has_heard = |progress: &Progress| progress.has_applied(generation);
     !nodes.is_empty() && nodes.iter().all(|node| node.progress.as_ref().is_some_and(has_heard))
 }
 
