@@ -2,8 +2,8 @@
 //!
 //! Each value is validated once, first alone ([`parse`]) and then together with the others ([`validate`]), and is
 //! valid from then on. This module performs no network or store I/O. Each setting has one spelling: sizes and
-//! times without a unit and unknown keys are rejected. Secrets are in separate files ([`secret`], [`auth`]), never
-//! in a [`Config`].
+//! times without a unit and unknown keys are rejected. Secrets are in separate files ([`crate::secret`], [`auth`]),
+//! never in a [`Config`].
 
 pub mod auth;
 pub mod backends;
