@@ -96,6 +96,12 @@ async fn what_operators_ask_for_reaches_other_nodes() {
     assert_eq!(b.place.node.active_count(), 0);
 }
 
+/// The second status is for a call whose deadline passes while the other node refuses one more attempt.
+#[track_caller]
+fn assert_refused(answer: &Answered, why: &str) {
+    assert!(matches!(answer.status, 503 | 504), "{why}: {} {}", answer.status, answer.body);
+}
+
 /// Nodes with different tokens do not serve each other. The client's token is not blamed.
 #[tokio::test]
 async fn nodes_with_other_tokens_refuse_each_other() {
@@ -108,13 +114,13 @@ async fn nodes_with_other_tokens_refuse_each_other() {
         let (_cluster, [a, b], id) = pair((Some(tokens()), Some(NODE_TOKEN)), second).await;
         assert_eq!(call(&b, &id, Some("ada"), "increment").await.body, "1");
         let answer = call(&a, &id, Some("ada"), "increment").await;
-        assert_eq!(answer.status, 503, "{taken}: {}", answer.body);
+        assert_refused(&answer, taken);
         assert_eq!(call(&b, &id, Some("ada"), "value").await.body, "1", "{taken}");
     }
     // A node that accepts every caller cannot authenticate callers for a node that requires tokens.
     let second = (Some(tokens()), Some(NODE_TOKEN));
     let (_cluster, [a, b], id) = pair((None, Some(NODE_TOKEN)), second).await;
     assert_eq!(call(&b, &id, Some("ada"), "increment").await.body, "1");
-    assert_eq!(call(&a, &id, None, "increment").await.status, 503);
+    assert_refused(&call(&a, &id, None, "increment").await, "no caller");
     assert_eq!(call(&b, &id, Some("ada"), "value").await.body, "1");
 }
