@@ -38,6 +38,14 @@ pub fn binary() -> PathBuf {
     existing(path, "cargo build --package highlander")
 }
 
+/// Returns the path of the `xtask` binary that was built with the tests.
+///
+/// `cargo xtask` would wait for any other build in the target folder.
+#[must_use]
+pub fn xtask() -> PathBuf {
+    existing(profile_folder().join("xtask"), "cargo build --package xtask")
+}
+
 /// Returns the path of a component by its package name: in `HIGHLANDER_GUESTS`, or in `target/guests`.
 #[must_use]
 pub fn guest(name: &str) -> PathBuf {

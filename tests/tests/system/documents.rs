@@ -94,8 +94,8 @@ fn without_cluster(readme: &str) -> String {
 
 /// Checks that every `cargo xtask` command that is only shown exists.
 async fn check_mentions(steps: &[Step]) {
-    let mut help = Command::new("cargo");
-    help.current_dir(artifacts::repository()).args(["xtask", "--help"]);
+    let mut help = Command::new(artifacts::xtask());
+    help.current_dir(artifacts::repository()).arg("--help");
     let help = command::run_for_long(help).await.done().stdout;
     let known: Vec<_> = help.lines().filter_map(|line| line.split_whitespace().next()).collect();
     let mut count = 0;
