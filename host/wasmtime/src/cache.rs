@@ -23,7 +23,7 @@ use wasmtime::component::Component;
 
 use self::folder::Folder;
 use super::code::CompiledCode;
-use super::compiler::CODE_BYTES_MAX;
+use super::compiler::limits::CODE_BYTES_MAX;
 
 /// Magic bytes of each file, with the format number.
 const MAGIC: &[u8; 8] = b"HLCODE\x00\x01";

@@ -1,8 +1,8 @@
 //! Compiled machine code, and the only place where it is loaded.
 //!
 //! Loading code executes its content and trusts its metadata. So code has only two sources: the compiler that this
-//! node chose, and the cache, which verifies its MAC. Nothing from the network, the store or another node becomes a
-//! [`ErrorCode`].
+//! node chose, and the cache, which verifies its MAC. Nothing from the network, the store or another node becomes
+//! [`CompiledCode`].
 
 use wasmtime::Engine;
 use wasmtime::component::Component;
@@ -39,7 +39,7 @@ impl CompiledCode {
         reason = "loading compiled code is inherently unsafe; a `CompiledCode` guarantees its origin"
     )]
     pub(super) fn load(&self, engine: &Engine) -> wasmtime::Result<Component> {
-        // SAFETY: a `ErrorCode` holds the output of `Engine::precompile_component`. It was produced just now by a
+        // SAFETY: a `CompiledCode` holds the output of `Engine::precompile_component`. It was produced just now by a
         // process of this very binary, or earlier by a process that had this node's key, for this configuration and
         // this version of wasmtime.
         unsafe { Component::deserialize(engine, &self.0) }

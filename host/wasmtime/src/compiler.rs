@@ -4,41 +4,24 @@
 //! shape detects all such components. So a node compiles only in a child ([`process`]), which executes the same
 //! binary ([`child`]) and sandboxes itself first ([`sandbox`]). The result is cached in `cache`.
 
+mod answer;
 pub(super) mod child;
+pub(super) mod limits;
 mod process;
+pub(super) mod refusal;
 pub(super) mod sandbox;
 mod syscalls;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use highlander_core::engine::LoadError;
 
+use self::limits::CompileLimits;
+use self::refusal::uncompilable;
 use super::code::CompiledCode;
-use super::text::{cut, escape};
 
 /// Hidden command of the binary that compiles the component on standard input.
 pub const COMMAND: &str = "compile-component";
-
-/// Size limit for the machine code of one component; several times the need of the largest one.
-pub(super) const CODE_BYTES_MAX: u64 = 512 * 1024 * 1024;
-/// Length limit for the reason in an error.
-const REASON_BYTES_MAX: usize = 1024;
-
-/// Limits of one compilation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CompileLimits {
-    /// Processor time of all threads together, and also the elapsed time.
-    pub time_max: Duration,
-    /// Address space of the compiling process in bytes, including its own code.
-    pub memory_max: u64,
-}
-
-impl Default for CompileLimits {
-    fn default() -> Self {
-        Self { time_max: Duration::from_secs(20), memory_max: 1024 * 1024 * 1024 }
-    }
-}
 
 /// Location in which components are compiled.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -83,15 +66,6 @@ impl Compiler {
             }
         }
     }
-}
-
-/// Returns the error for a component that the compiler rejects.
-pub(super) fn uncompilable(error: &wasmtime::Error) -> LoadError {
-    LoadError::Refused(reason(&format!("{error:#}")))
-}
-
-fn reason(text: &str) -> String {
-    cut(&escape(&format!("it cannot be compiled: {text}")), REASON_BYTES_MAX).to_owned()
 }
 
 #[cfg(test)]

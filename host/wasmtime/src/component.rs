@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 
 use async_trait::async_trait;
 use highlander_core::engine::{Component, Description, Fault, Instance, LoadError};
@@ -17,7 +17,7 @@ use super::describe;
 use super::fault::fault_of;
 use super::host_state::HostState;
 use super::imports;
-use super::instance::{Sandbox, WasmInstance};
+use super::instance::{InstanceCount, Sandbox, WasmInstance};
 use super::memory::{Memory, MemoryGauge};
 use super::text::{cut, escape};
 use super::ticker::Ticker;
@@ -139,23 +139,6 @@ fn other_contract(error: &wasmtime::Error) -> String {
          SDK, or the WIT, of this release: {error:#}"
     );
     cut(&escape(&text), 1024).to_owned()
-}
-
-/// Counts one live instance for as long as it exists.
-#[derive(Debug)]
-pub(super) struct InstanceCount(Arc<AtomicUsize>);
-
-impl InstanceCount {
-    fn one_more(count: &Arc<AtomicUsize>) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(count))
-    }
-}
-
-impl Drop for InstanceCount {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 /// Whether a media type is JSON, with or without parameters.

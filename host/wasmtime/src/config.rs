@@ -13,8 +13,8 @@ use wasmtime::{
     Strategy, WasmFeatures,
 };
 
-use super::Error;
 use super::compiler::Compiler;
+use super::error::Error;
 
 /// Interval at which a running guest must pause, in wall time. Bounds how long a guest can hold a worker thread.
 pub(super) const TICK: Duration = Duration::from_millis(2);

@@ -4,6 +4,8 @@
 //! faulted, or whose call was dropped midway, rejects every further call.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -19,7 +21,6 @@ use highlander_system::clock;
 use super::bindings::Object;
 use super::bindings::exports::highlander::object::behavior as wit;
 use super::budget::{FIRST_SLICE_TICKS, LaneGuard};
-use super::component::InstanceCount;
 use super::effects::EffectCollector;
 use super::fault::fault_of;
 use super::host_state::HostState;
@@ -56,6 +57,23 @@ impl Sandbox {
         let behavior = self.bindings.highlander_object_behavior();
         let result = behavior.call_describe(&mut self.store).await;
         self.end(result)
+    }
+}
+
+/// Counts one live instance for as long as it exists.
+#[derive(Debug)]
+pub(super) struct InstanceCount(Arc<AtomicUsize>);
+
+impl InstanceCount {
+    pub(super) fn one_more(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for InstanceCount {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

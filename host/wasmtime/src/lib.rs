@@ -14,6 +14,7 @@ mod component;
 mod config;
 mod describe;
 mod effects;
+mod error;
 mod fault;
 mod host_state;
 mod imports;
@@ -41,43 +42,16 @@ use tokio::sync::Semaphore;
 
 use self::cache::CodeCache;
 pub use self::compiler::child::compile;
+pub use self::compiler::limits::CompileLimits;
+use self::compiler::refusal::uncompilable;
 pub use self::compiler::sandbox::Confinement;
-pub use self::compiler::{COMMAND, CompileLimits, Compiler};
+pub use self::compiler::{COMMAND, Compiler};
 use self::component::{Shared, WasmComponent};
 pub use self::config::SandboxConfig;
+pub use self::error::Error;
 use self::memory::MemoryGauge;
 use self::ticker::Ticker;
 use crate::compilations::{Compilations, Outcome};
-
-/// Reason why the engine cannot be created.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// wasmtime rejects the configuration, or cannot reserve address space for the instances.
-    #[error("cannot create a sandbox for {resident_max} instances of {memory_max} bytes: {reason}")]
-    Sandbox {
-        /// Requested number of instances.
-        resident_max: u32,
-        /// Memory of each instance.
-        memory_max: usize,
-        /// Error message of wasmtime.
-        reason: String,
-    },
-    /// The kernel allows fewer memory mappings than the instances need.
-    #[error(
-        "{resident_max} instances need {needed} memory mappings, but vm.max_map_count is {allowed}"
-    )]
-    Mappings {
-        /// Requested number of instances.
-        resident_max: u32,
-        /// Mappings that they need.
-        needed: u64,
-        /// Mappings that the kernel allows a process.
-        allowed: u64,
-    },
-    /// The ticker thread cannot be started.
-    #[error("cannot start the ticker thread")]
-    Ticker(#[source] std::io::Error),
-}
 
 /// Engine based on wasmtime. Cheap to clone.
 #[derive(Clone)]
@@ -184,7 +158,7 @@ impl WasmtimeEngine {
         });
         let code = code?;
         // Excessive memories and tables are detected only here.
-        let compiled = code.load(engine).map_err(|error| compiler::uncompilable(&error))?;
+        let compiled = code.load(engine).map_err(|error| uncompilable(&error))?;
         if let Some(cache) = &self.cache {
             cache.keep(digest, &code);
         }

@@ -5,6 +5,7 @@
 //! nested types ([`types`]) are read recursively. The bounds are far above the needs of JavaScript and Python
 //! runtimes. The compiler validates the component; the prescan does not.
 
+mod refusal;
 mod types;
 
 use highlander_core::engine::LoadError;
@@ -12,6 +13,7 @@ use wasmparser::{
     CanonicalOption, Encoding, FunctionBody, ImportSectionReader, Parser, Payload, TypeRef,
 };
 
+use self::refusal::{bound, invalid, refused};
 use super::config::CORE_INSTANCES_MAX;
 use super::imports;
 
@@ -176,20 +178,4 @@ fn check_encoding(function: &wasmparser::CanonicalFunction) -> Result<(), LoadEr
         return Err(refused("it passes text as UTF-16; only UTF-8 is supported"));
     }
     Ok(())
-}
-
-fn bound(what: &str, count: u64, max: u64) -> Result<(), LoadError> {
-    if count > max {
-        return Err(refused(&format!("it has {count} {what}; expected at most {max}")));
-    }
-    Ok(())
-}
-
-#[allow(clippy::needless_pass_by_value, reason = "it is passed to map_err")]
-fn invalid(error: wasmparser::BinaryReaderError) -> LoadError {
-    refused(&error.to_string())
-}
-
-fn refused(text: &str) -> LoadError {
-    LoadError::Refused(text.to_owned())
 }

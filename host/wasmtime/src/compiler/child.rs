@@ -9,41 +9,12 @@ use std::thread;
 
 use wasmtime::{Engine, OutOfMemory};
 
+use super::answer::{Tag, say};
 use super::sandbox::Confinement;
 use crate::config::code_config;
 
 /// Stack of the compiling thread: far more than any component needs that passes the prescan.
 const STACK_BYTES: usize = 32 * 1024 * 1024;
-
-/// First line of an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tag {
-    /// Machine code follows.
-    Compiled,
-    /// The compiler's error message follows.
-    Refused,
-    /// Memory ran out; nothing follows.
-    NoMemory,
-}
-
-impl Tag {
-    const ALL: [Self; 3] = [Self::Compiled, Self::Refused, Self::NoMemory];
-
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Compiled => "compiled\n",
-            Self::Refused => "refused\n",
-            Self::NoMemory => "no memory\n",
-        }
-    }
-
-    /// Removes the tag from an answer and returns it.
-    pub(super) fn take(answer: &mut Vec<u8>) -> Option<Self> {
-        let tag = Self::ALL.into_iter().find(|tag| answer.starts_with(tag.as_str().as_bytes()))?;
-        answer.drain(..tag.as_str().len());
-        Some(tag)
-    }
-}
 
 /// Compiles the component on standard input and writes the answer to standard output. This is the child's whole
 /// program.
@@ -56,12 +27,6 @@ pub fn compile(confinement: &Confinement) -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// Writes a text for the parent that is not part of the answer.
-pub(super) fn say(text: &str) {
-    // The parent may be gone.
-    let _ = writeln!(io::stderr(), "{text}");
 }
 
 fn answer() -> io::Result<()> {

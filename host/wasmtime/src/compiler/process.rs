@@ -20,9 +20,10 @@ use rustix::io::Errno;
 use rustix::param::clock_ticks_per_second;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
-use super::child::Tag;
+use super::answer::Tag;
+use super::limits::{CODE_BYTES_MAX, CompileLimits};
+use super::refusal::{REASON_BYTES_MAX, reason};
 use super::sandbox::Confinement;
-use super::{CODE_BYTES_MAX, CompileLimits, REASON_BYTES_MAX, reason};
 use crate::text::{cut, escape};
 
 /// Maximum number of compiler threads. Each takes memory from the common limit, and a core that calls may need. Low

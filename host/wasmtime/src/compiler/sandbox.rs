@@ -15,8 +15,9 @@ use rustix::process::{
     set_parent_process_death_signal, setpriority_process, setrlimit,
 };
 
-use super::child::say;
-use super::{CompileLimits, syscalls};
+use super::answer::say;
+use super::limits::CompileLimits;
+use super::syscalls;
 
 /// Standard input, output and error.
 const DESCRIPTORS_MAX: u64 = 3;

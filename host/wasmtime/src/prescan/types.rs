@@ -10,7 +10,7 @@ use wasmparser::{
     ComponentTypeRef, CoreType, FromReader,
 };
 
-use super::{bound, invalid, refused};
+use super::refusal::{bound, invalid, refused};
 
 /// Maximum nesting of component types and instance types. Toolchains generate at most 3 levels.
 const DEPTH_MAX: usize = 32;
