@@ -9,13 +9,12 @@ use std::task::Poll;
 
 use highlander_core::activation::protocol::Input;
 use highlander_core::activation::{Call, Reason};
-use highlander_core::clock::BootTime;
 use highlander_core::id::CodeId;
 use highlander_core::limits::OVERFLOW_WAIT;
 
 use crate::activation::context::SessionContext;
-use crate::activation::driver::run;
-use crate::activation::slot::{ReplySender, Slot, SlotState};
+use crate::activation::driver::{run, send_event, wake_driver};
+use crate::activation::slot::{ReplySender, Slot};
 
 /// Submits a call to the object; the answer arrives through `caller`.
 ///
@@ -82,33 +81,6 @@ pub fn want(slot: &Arc<Slot>, code: CodeId, ctx: &Arc<SessionContext>) {
 /// Outside of a tokio runtime.
 pub fn probe(slot: &Arc<Slot>, ctx: &Arc<SessionContext>) {
     send_event(slot, Input::Probe, ctx);
-}
-
-/// Sends an event to the object and starts its task if needed.
-///
-/// # Panics
-/// Outside of a tokio runtime.
-pub(super) fn send_event(slot: &Arc<Slot>, event: Input<ReplySender>, ctx: &Arc<SessionContext>) {
-    let mut core = slot.lock();
-    core.step(event, ctx.now(slot.id()));
-    if wake_driver(slot, &mut core, BootTime::FOREVER) {
-        drop(core);
-        tokio::spawn(run(Arc::clone(slot), Arc::clone(ctx)));
-    }
-}
-
-/// Notifies a running task if there are actions or if it must wake by `expiry`; returns whether a new task must be
-/// started.
-fn wake_driver(slot: &Slot, core: &mut SlotState, expiry: BootTime) -> bool {
-    let has_actions = !core.actions.is_empty();
-    if core.has_task {
-        if has_actions || expiry < core.wake_at {
-            slot.wakeup.notify_one();
-        }
-        return false;
-    }
-    core.has_task = has_actions;
-    has_actions
 }
 
 /// Starts the object's task. The first poll runs inline in the caller's task: most calls to a resident object finish

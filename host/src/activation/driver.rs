@@ -21,7 +21,7 @@ use crate::activation::instance_cache::CachedInstance;
 use crate::activation::outbound;
 use crate::activation::slot::{ReplySender, Slot, SlotState};
 use crate::catalog::Revision;
-use io::{Io, Sent};
+use io::{IoFinished, Sent};
 
 /// Number of calls after which a task yields its thread.
 const CALLS_IN_A_ROW_MAX: u32 = 32;
@@ -40,7 +40,7 @@ struct Driver {
     /// Instance, while it is neither in use nor in the cache.
     resident: Option<CachedInstance>,
     running: Option<BoxFuture<'static, Finished>>,
-    io: Option<BoxFuture<'static, Io>>,
+    io: Option<BoxFuture<'static, IoFinished>>,
     /// Write in progress, kept so that it can be sent again unchanged.
     sent: Option<Sent>,
     activating_since: BootTime,
@@ -59,6 +59,33 @@ pub(super) async fn run(slot: Arc<Slot>, ctx: Arc<SessionContext>) {
         }
         task.wait().await;
     }
+}
+
+/// Sends an event to the object and starts its task if needed.
+///
+/// # Panics
+/// Outside of a tokio runtime.
+pub(super) fn send_event(slot: &Arc<Slot>, event: Input<ReplySender>, ctx: &Arc<SessionContext>) {
+    let mut core = slot.lock();
+    core.step(event, ctx.now(slot.id()));
+    if wake_driver(slot, &mut core, BootTime::FOREVER) {
+        drop(core);
+        tokio::spawn(run(Arc::clone(slot), Arc::clone(ctx)));
+    }
+}
+
+/// Notifies a running task if there are actions or if it must wake by `expiry`; returns whether a new task must be
+/// started.
+pub(super) fn wake_driver(slot: &Slot, core: &mut SlotState, expiry: BootTime) -> bool {
+    let has_actions = !core.actions.is_empty();
+    if core.has_task {
+        if has_actions || expiry < core.wake_at {
+            slot.wakeup.notify_one();
+        }
+        return false;
+    }
+    core.has_task = has_actions;
+    has_actions
 }
 
 impl Driver {
@@ -126,11 +153,11 @@ impl Driver {
             Action::VerifyRecord(pause) => self.io = Some(self.prove(pause)),
             Action::Deliver(delivery) => {
                 let (slot, ctx) = (Arc::clone(&self.slot), Arc::clone(&self.ctx));
-                tokio::spawn(outbound::deliver(slot, ctx, *delivery));
+                self.report(async move { Some(outbound::deliver(&slot, &ctx, *delivery).await) });
             }
             Action::FindWaitPath(departure, callee) => {
                 let (slot, ctx) = (Arc::clone(&self.slot), Arc::clone(&self.ctx));
-                tokio::spawn(outbound::follow(slot, ctx, departure, callee));
+                self.report(async move { outbound::follow(&slot, &ctx, departure, callee).await });
             }
             Action::Publish(change) => self.publish(change),
             Action::ScheduleAlarm(at_ms) => {
@@ -152,9 +179,9 @@ impl Driver {
     async fn wait(&mut self) {
         // Polled first, so that a stream of calls cannot delay the answers of a commit.
         if let Some(io) = &mut self.io
-            && let Poll::Ready(io) = futures_util::poll!(io)
+            && let Poll::Ready(finished) = futures_util::poll!(io)
         {
-            return self.done_io(io);
+            return self.done_io(finished);
         }
         if let Some(running) = &mut self.running {
             // Most guest calls finish immediately: setting up the notification and the timer for them would be
@@ -169,7 +196,7 @@ impl Driver {
         let wake_at = self.wake_at();
         tokio::select! {
             biased;
-            io = next(&mut self.io), if self.io.is_some() => self.done_io(io),
+            finished = next(&mut self.io), if self.io.is_some() => self.done_io(finished),
             finished = next(&mut self.running), if self.running.is_some() => self.ran(finished),
             () = self.slot.wakeup.notified() => {}
             () = tokio::time::sleep_until(wake_at.unwrap_or_else(Instant::now)), if wake_at.is_some() => {
@@ -187,10 +214,12 @@ impl Driver {
         }
     }
 
-    fn done_io(&mut self, io: Io) {
+    fn done_io(&mut self, finished: IoFinished) {
         self.io = None;
-        let event = self.received(io);
-        self.step(event);
+        if let Some(revision) = finished.revision {
+            self.revision = Some(revision);
+        }
+        self.step(finished.event);
     }
 
     fn ran(&mut self, finished: Finished) {
@@ -210,6 +239,16 @@ impl Driver {
         let wake_at = core.machine.next_wake(&self.ctx.settings);
         core.wake_at = wake_at.unwrap_or(BootTime::FOREVER);
         wake_at.map(|at| Instant::now() + at.since(clock::now()))
+    }
+
+    /// Does work beside the task, and sends its result to the object, which may have no task by then.
+    fn report(&self, work: impl Future<Output = Option<Input<ReplySender>>> + Send + 'static) {
+        let (slot, ctx) = (Arc::clone(&self.slot), Arc::clone(&self.ctx));
+        tokio::spawn(async move {
+            if let Some(event) = work.await {
+                send_event(&slot, event, &ctx);
+            }
+        });
     }
 
     /// Publishes a change to the object's subscribers.

@@ -28,8 +28,7 @@ use tokio::sync::oneshot;
 
 use crate::activation::backoff::jittered;
 use crate::activation::context::SessionContext;
-use crate::activation::dispatch::send_event;
-use crate::activation::slot::Slot;
+use crate::activation::slot::{ReplySender, Slot};
 
 /// Upper bound on the part of the caller's time that an outbound call leaves to the handler, so that it can still
 /// answer.
@@ -82,10 +81,15 @@ impl OutboundHandle {
         }
     }
 
+    /// Sends an event to the object. Its task exists, because it runs the call.
+    fn send(&self, event: Input<ReplySender>) {
+        self.slot.step_in_task(event, self.ctx.now(self.slot.id()));
+    }
+
     /// Waits until the state that the call has read is committed and may be acted upon.
     async fn depart(&self, age: ChainAge, to: &ObjectId) -> Result<(), OutboundError> {
         let (leave, left) = oneshot::channel();
-        send_event(&self.slot, Input::OutboundStarted(age, to.clone(), leave), &self.ctx);
+        self.send(Input::OutboundStarted(age, to.clone(), leave));
         match left.await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(OutboundError::Unavailable(error.message)),
@@ -159,7 +163,7 @@ impl OutboundCalls for OutboundHandle {
         let (to, call) = self.call_of(call, chain)?;
         self.ctx.metrics.calls_out.inc();
         let answer = route.call(&to, call).await;
-        send_event(&self.slot, Input::OutboundFinished, &self.ctx);
+        self.send(Input::OutboundFinished);
         answer.map(|done| done.reply).map_err(|error| told(*error))
     }
 }
@@ -201,15 +205,16 @@ fn is_failure(code: ErrorCode) -> bool {
     )
 }
 
-/// Follows the wait-for edges from `callee` across nodes (edge chasing) and reports the path to the machine.
+/// Follows the wait-for edges from `callee` across nodes (edge chasing), and returns the path for the machine. `None`
+/// if this node cannot reach other objects.
 pub(super) async fn follow(
-    slot: Arc<Slot>,
-    ctx: Arc<SessionContext>,
+    slot: &Slot,
+    ctx: &SessionContext,
     departure: u32,
     callee: ObjectId,
-) {
+) -> Option<Input<ReplySender>> {
     let mut path = vec![callee];
-    let Some(route) = ctx.outbound.route() else { return };
+    let route = ctx.outbound.route()?;
     while path.len() < FOLLOW_LEN_MAX
         && let Some(last) = path.last()
         && let Some(next) = route.waits_for(last).await
@@ -218,11 +223,15 @@ pub(super) async fn follow(
     {
         path.push(next);
     }
-    send_event(&slot, Input::WaitPathFound(departure, path), &ctx);
+    Some(Input::WaitPathFound(departure, path))
 }
 
-/// Delivers a message to its receiver and reports the outcome to the sender.
-pub(super) async fn deliver(slot: Arc<Slot>, ctx: Arc<SessionContext>, delivery: Delivery) {
+/// Delivers a message to its receiver, and returns the outcome for the sender's machine.
+pub(super) async fn deliver(
+    slot: &Slot,
+    ctx: &SessionContext,
+    delivery: Delivery,
+) -> Input<ReplySender> {
     let Delivery { number, message, pause } = delivery;
     if !pause.is_zero() {
         tokio::time::sleep(jittered(pause)).await;
@@ -231,7 +240,7 @@ pub(super) async fn deliver(slot: Arc<Slot>, ctx: Arc<SessionContext>, delivery:
     // delivers.
     let is_own = slot.lock().machine.is_bringing(&message.to, number);
     if !is_own || !ctx.now(slot.id()).has_lease() {
-        return send_event(&slot, Input::Delivered(message.to, number, Delivered::NotYet), &ctx);
+        return Input::Delivered(message.to, number, Delivered::NotYet);
     }
     let call = Call {
         operation: Operation::Handle {
@@ -255,7 +264,7 @@ pub(super) async fn deliver(slot: Arc<Slot>, ctx: Arc<SessionContext>, delivery:
         Delivered::NotYet => "not-yet",
     };
     ctx.metrics.deliveries.with_label_values(&[word]).inc();
-    send_event(&slot, Input::Delivered(message.to, number, delivered), &ctx);
+    Input::Delivered(message.to, number, delivered)
 }
 
 fn outcome(answer: Answer) -> Delivered {

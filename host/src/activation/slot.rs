@@ -113,6 +113,15 @@ impl Slot {
         self.lock().machine.is_cold()
     }
 
+    /// Steps the machine with an event from a call that the object's task runs. The task performs the actions.
+    pub(super) fn step_in_task(&self, event: Input<ReplySender>, now: Now<'_>) {
+        let mut core = self.lock();
+        core.step(event, now);
+        if !core.actions.is_empty() {
+            self.wakeup.notify_one();
+        }
+    }
+
     /// Locks the state. After a panic it is consistent, because the drop guard of the task resets the machine.
     pub(super) fn lock(&self) -> MutexGuard<'_, SlotState> {
         self.core.lock()

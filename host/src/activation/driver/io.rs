@@ -10,7 +10,7 @@ use highlander_core::activation::effects::wakeup_index::entry_name;
 use highlander_core::activation::protocol::{Input, LoadFailure, Loaded, ReloadOutcome};
 use highlander_core::clock::BootTime;
 use highlander_core::id::{CodeId, ObjectId};
-use highlander_core::registry::{self, Claimed};
+use highlander_core::registry;
 use highlander_core::store::record::effects::WakeupEntry;
 use highlander_core::store::record::{Record, codec};
 use highlander_core::store::{self, Condition, ETag, PutOutcome};
@@ -20,19 +20,22 @@ use super::Driver;
 use crate::activation::backoff::jittered;
 use crate::activation::context::SessionContext;
 use crate::activation::slot::ReplySender;
-use crate::catalog::Choice;
+use crate::catalog::{Choice, Revision};
 
 /// Record and its ETag, or `None` if there is no record.
 type Found = Option<(Record, ETag)>;
 
 /// Result of an I/O operation.
-pub(super) enum Io {
-    Claimed(Result<Claimed, registry::Error>),
-    Loaded(Result<(Found, Choice), LoadFailure>),
-    Stored(PutOutcome),
-    Reread(ReloadOutcome),
-    Proven(ReloadOutcome),
-    Released,
+pub(super) struct IoFinished {
+    pub(super) event: Input<ReplySender>,
+    /// Code of the activation, after a load.
+    pub(super) revision: Option<Arc<Revision>>,
+}
+
+impl From<Input<ReplySender>> for IoFinished {
+    fn from(event: Input<ReplySender>) -> Self {
+        Self { event, revision: None }
+    }
 }
 
 /// Write in progress, exactly as each attempt sends it.
@@ -46,20 +49,30 @@ pub(super) struct Sent {
     since: BootTime,
 }
 
-type Pending = BoxFuture<'static, Io>;
+type Pending = BoxFuture<'static, IoFinished>;
 
 impl Driver {
     pub(super) fn claim(&self) -> Pending {
         let (id, ctx) = (self.slot.id().clone(), Arc::clone(&self.ctx));
         Box::pin(async move {
             let _pass = ctx.activation_limiter.pass().await;
-            Io::Claimed(ctx.registry.claim(&id).await)
+            Input::Claimed(ctx.registry.claim(&id).await).into()
         })
     }
 
     pub(super) fn load(&self) -> Pending {
         let (id, ctx) = (self.slot.id().clone(), Arc::clone(&self.ctx));
-        Box::pin(async move { Io::Loaded(load(&id, &ctx).await) })
+        let since = self.activating_since;
+        Box::pin(async move {
+            match load(&id, &ctx).await {
+                Ok((record, choice)) => {
+                    let passed = clock::now().since(since);
+                    ctx.metrics.activation_seconds.observe(passed.as_secs_f64());
+                    loaded(record, choice)
+                }
+                Err(failure) => Input::Loaded(Err(failure)).into(),
+            }
+        })
     }
 
     pub(super) fn write(
@@ -81,24 +94,28 @@ impl Driver {
 
     pub(super) fn resend(&self, pause: Duration) -> Pending {
         let Some(sent) = self.sent.clone() else {
-            return Box::pin(std::future::ready(Io::Stored(PutOutcome::PreconditionFailed)));
+            return Box::pin(std::future::ready(
+                Input::WriteFinished(PutOutcome::PreconditionFailed).into(),
+            ));
         };
         self.ctx.metrics.commit_retries.inc();
         self.send(sent, jittered(pause))
     }
 
     fn send(&self, sent: Sent, pause: Duration) -> Pending {
-        let ctx = Arc::clone(&self.ctx);
+        let (id, ctx) = (self.slot.id().clone(), Arc::clone(&self.ctx));
         Box::pin(async move {
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
             }
-            if let Some(entry) = sent.entry
-                && let Some(failed) = enter(&ctx, &entry).await
+            let put = put(&ctx, sent).await;
+            if let PutOutcome::Unknown(why)
+            | PutOutcome::Unavailable(why)
+            | PutOutcome::Rejected(why) = &put
             {
-                return Io::Stored(failed);
+                tracing::warn!(object = %id, "a write was not confirmed: {why}");
             }
-            Io::Stored(ctx.store.put(&sent.name, sent.bytes, sent.condition).await)
+            Input::WriteFinished(put).into()
         })
     }
 
@@ -115,12 +132,12 @@ impl Driver {
 
     pub(super) fn reread(&self, pause: Duration) -> Pending {
         let reading = self.read_again(pause);
-        Box::pin(async move { Io::Reread(reading.await) })
+        Box::pin(async move { Input::Reread(reading.await).into() })
     }
 
     pub(super) fn prove(&self, pause: Duration) -> Pending {
         let reading = self.read_again(pause);
-        Box::pin(async move { Io::Proven(reading.await) })
+        Box::pin(async move { Input::RecordVerified(reading.await).into() })
     }
 
     fn read_again(&self, pause: Duration) -> impl Future<Output = ReloadOutcome> + use<> {
@@ -149,41 +166,8 @@ impl Driver {
                     object = %id, "the claim was not released and ends with the session: {error}"
                 ),
             }
-            Io::Released
+            Input::Released.into()
         })
-    }
-
-    /// Converts a result to the machine's event, and keeps the parts that only the task needs.
-    pub(super) fn received(&mut self, io: Io) -> Input<ReplySender> {
-        match io {
-            Io::Claimed(outcome) => Input::Claimed(outcome),
-            Io::Loaded(Ok((record, choice))) => {
-                let wanted = choice.wanted.id();
-                self.revision = Some(choice.wanted);
-                let passed = clock::now().since(self.activating_since);
-                self.ctx.metrics.activation_seconds.observe(passed.as_secs_f64());
-                let code = match &record {
-                    Some((record, _)) => {
-                        CodeId { revision: record.revision, component: record.component }
-                    }
-                    None => choice.fallback.unwrap_or_else(|| wanted.clone()),
-                };
-                Input::Loaded(Ok(Loaded { record, code, wanted }))
-            }
-            Io::Loaded(Err(failure)) => Input::Loaded(Err(failure)),
-            Io::Stored(put) => {
-                if let PutOutcome::Unknown(why)
-                | PutOutcome::Unavailable(why)
-                | PutOutcome::Rejected(why) = &put
-                {
-                    tracing::warn!(object = %self.slot.id(), "a write was not confirmed: {why}");
-                }
-                Input::WriteFinished(put)
-            }
-            Io::Reread(reread) => Input::Reread(reread),
-            Io::Proven(reread) => Input::RecordVerified(reread),
-            Io::Released => Input::Released,
-        }
     }
 
     pub(super) fn note_commit(&mut self, answers: usize) {
@@ -217,6 +201,16 @@ impl Driver {
     }
 }
 
+/// Writes the record, after the wake-up index entry that must exist before.
+async fn put(ctx: &SessionContext, sent: Sent) -> PutOutcome {
+    if let Some(entry) = sent.entry
+        && let Some(failed) = enter(ctx, &entry).await
+    {
+        return failed;
+    }
+    ctx.store.put(&sent.name, sent.bytes, sent.condition).await
+}
+
 /// Writes a wake-up index entry. Returns `None` once the entry exists, otherwise the failed outcome.
 async fn enter(ctx: &SessionContext, name: &str) -> Option<PutOutcome> {
     let (content, condition) = (Bytes::from_static(b"{}"), Condition::Absent);
@@ -237,6 +231,16 @@ async fn load(id: &ObjectId, ctx: &SessionContext) -> Result<(Found, Choice), Lo
     let choice = ctx.catalog.resolve(id, written_with, has_state).await;
     let choice = choice.map_err(LoadFailure::ErrorCode)?;
     Ok((found, choice))
+}
+
+fn loaded(record: Found, choice: Choice) -> IoFinished {
+    let wanted = choice.wanted.id();
+    let code = match &record {
+        Some((record, _)) => CodeId { revision: record.revision, component: record.component },
+        None => choice.fallback.unwrap_or_else(|| wanted.clone()),
+    };
+    let event = Input::Loaded(Ok(Loaded { record, code, wanted }));
+    IoFinished { event, revision: Some(choice.wanted) }
 }
 
 async fn read(id: &ObjectId, ctx: &SessionContext) -> Result<Found, LoadFailure> {
