@@ -92,6 +92,10 @@ codes! {
     Forbidden = "forbidden", 403, None, false;
     /// No route has this method and path.
     UnknownRoute = "unknown-route", 404, None, false;
+    /// The cluster has no such node.
+    NodeNotFound = "node-not-found", 404, None, false;
+    /// No component was rehearsed for the type through this node.
+    RehearsalNotFound = "rehearsal-not-found", 404, None, false;
     /// The type has no such revision, or its component was deleted.
     RevisionNotFound = "revision-not-found", 404, None, false;
     /// No component was uploaded for the type.

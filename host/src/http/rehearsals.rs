@@ -35,7 +35,7 @@ impl Api {
     pub(super) fn rehearsal(&self, type_name: &TypeName) -> Result<Reply, Problem> {
         let last = self.rehearsals.last(type_name).ok_or_else(|| {
             let text = format!("no component was rehearsed for {type_name} through this node");
-            Error::new(ErrorCode::UnknownRoute, text)
+            Error::new(ErrorCode::RehearsalNotFound, text)
                 .with_hint("rehearse one: highlander rehearse FILE.wasm")
         })?;
         Ok(response::json(StatusCode::OK, &last))

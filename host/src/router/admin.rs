@@ -101,7 +101,7 @@ impl Router {
     /// objects that it still holds.
     ///
     /// # Errors
-    /// - [`ErrorCode::UnknownRoute`]: there is no such node.
+    /// - [`ErrorCode::NodeNotFound`]: there is no such node.
     /// - [`ErrorCode::MalformedRequest`]: several names have this prefix.
     /// - [`ErrorCode::NotOwner`] or [`ErrorCode::OutcomeUnknown`]: the node does not answer.
     ///
@@ -116,14 +116,14 @@ impl Router {
             }
             let text = format!("there is no node {name:?}");
             let hint = "list the nodes: highlander nodes";
-            return Err(Error::new(ErrorCode::UnknownRoute, text).with_hint(hint));
+            return Err(Error::new(ErrorCode::NodeNotFound, text).with_hint(hint));
         };
         if member.node == known.me {
             return Ok((known.me, self.drain_here().await?));
         }
         if context.hops > 0 {
             let text = format!("this node is not {name}, but {}", known.me);
-            return Err(Error::new(ErrorCode::UnknownRoute, text));
+            return Err(Error::new(ErrorCode::NodeNotFound, text));
         }
         let told = self.peers.drain(member, DRAIN_TIMEOUT + GRACE).await;
         let left = told.unwrap_or_else(|failure| Err(not_drained(member, &failure)))?;

@@ -279,7 +279,7 @@ async fn operators_reach_the_node_that_knows() {
     let nodes = here.nodes(context).await;
     assert_eq!(nodes.iter().map(|n| n.active_count).collect::<Vec<_>>(), [Some(0), None]);
     assert_eq!(here.drain("node", context).await.unwrap_err().code, ErrorCode::MalformedRequest);
-    assert_eq!(here.drain("other", context).await.unwrap_err().code, ErrorCode::UnknownRoute);
+    assert_eq!(here.drain("other", context).await.unwrap_err().code, ErrorCode::NodeNotFound);
     assert_eq!(here.drain("node-b", context).await.unwrap_err().code, ErrorCode::NotOwner);
 }
 

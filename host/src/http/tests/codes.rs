@@ -46,6 +46,8 @@ async fn names_that_lead_nowhere_are_told_apart() {
     harness.get("/v1/objects/nothing").await.is_problem(ErrorCode::UnknownType);
     harness.get("/v1/objects/nothing/a/owner").await.is_problem(ErrorCode::UnknownType);
     harness.get("/v1/types/nothing").await.is_problem(ErrorCode::UnknownType);
+    harness.get("/v1/types/counter/rehearsal").await.is_problem(ErrorCode::RehearsalNotFound);
+    harness.post("/v1/nodes/nothing/drain", "").await.is_problem(ErrorCode::NodeNotFound);
     harness.post("/v1/objects/counter/a/nothing", "").await.is_problem(ErrorCode::UnknownHandler);
     harness.post("/v1/objects/counter/a/get", "").await.is_problem(ErrorCode::UnknownHandler);
     let long = format!("/v1/objects/counter/a/{}", "h".repeat(64));
