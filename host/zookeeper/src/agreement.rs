@@ -16,11 +16,10 @@ use tokio::time::{MissedTickBehavior, interval};
 use zookeeper_client::{Client, CreateMode};
 
 use super::client::SessionClient;
-use super::connection::refused;
-use super::error::{Failure, Reason};
+use super::description;
+use super::error::{Failure, Reason, refused};
 use super::members;
-use super::session::Shared;
-use super::session_monitor::LOOK_INTERVAL;
+use super::session::{LOOK_INTERVAL, Shared};
 
 /// Path of the znode that holds the cluster's identity.
 const PATH: &str = "/cluster";
@@ -153,7 +152,7 @@ async fn write(link: &SessionClient, identity: Identity, found: Found) -> Result
 async fn read_terms(link: &SessionClient, name: &str) -> Result<Option<Terms>, Error> {
     let path = format!("{}/{name}", members::FOLDER);
     match link.request(async |client: Client| client.get_data(&path).await).await {
-        Ok((bytes, _)) => Ok(members::terms(&bytes)),
+        Ok((bytes, _)) => Ok(description::terms(&bytes)),
         Err(Failure::Refused(Reason::NoNode)) => Ok(None),
         Err(failure) => Err(refused(&path, failure)),
     }

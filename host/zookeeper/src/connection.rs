@@ -16,10 +16,11 @@ use zookeeper_client::{Acls, Client, Connector, CreateMode, Error as ClientError
 
 use super::claims::znode;
 use super::client::SessionClient;
-use super::error::{Failure, Reason};
-use super::members::{self, Description};
+use super::description::Description;
+use super::error::{Failure, Reason, refused};
+use super::options::{Options, Tls};
 use super::session::{Beginning, Shared};
-use super::{Options, Tls, agreement, heartbeat, type_changes};
+use super::{agreement, heartbeat, members, type_changes};
 
 /// Maximum length of a certificate file: the certificates of all public authorities take less than 1 MiB.
 const PEM_BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -229,17 +230,6 @@ async fn publish(shared: &Shared) -> Result<(), Error> {
         })?;
     }
     Ok(())
-}
-
-/// Converts a failure during session setup into an error that names the znode.
-pub(super) fn refused(path: &str, failure: Failure) -> Error {
-    match failure {
-        Failure::Denied(why) => Error::Denied(format!(
-            "the znode {path} in ZooKeeper: {why} (are the credentials the same as those of the other nodes?)"
-        )),
-        Failure::Unknown(why) => Error::Unavailable(format!("the znode {path}: {why}")),
-        other => other.into(),
-    }
 }
 
 #[cfg(test)]

@@ -58,3 +58,14 @@ impl From<Failure> for Error {
         }
     }
 }
+
+/// Converts a failure during session setup into an error that names the znode.
+pub(super) fn refused(path: &str, failure: Failure) -> Error {
+    match failure {
+        Failure::Denied(why) => Error::Denied(format!(
+            "the znode {path} in ZooKeeper: {why} (are the credentials the same as those of the other nodes?)"
+        )),
+        Failure::Unknown(why) => Error::Unavailable(format!("the znode {path}: {why}")),
+        other => other.into(),
+    }
+}

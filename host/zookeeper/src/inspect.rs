@@ -11,11 +11,11 @@ use highlander_system::clock;
 use rand::RngExt as _;
 use zookeeper_client::{Acls, Client, CreateMode, Permission};
 
-use super::Options;
 use super::claims::znode;
 use super::client::SessionClient;
 use super::connection::{connect, split};
 use super::error::{Failure, Reason};
+use super::options::Options;
 
 /// Result of a diagnosis.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,10 +20,13 @@ use tokio::sync::{Notify, watch};
 
 use super::claims::table::Table;
 use super::client::SessionClient;
+use super::description::Description;
 use super::error::Failure;
 use super::lease::Lease;
-use super::members::Description;
 use super::session_events::SessionEvents;
+
+/// Interval of the periodic checks of a session: of its claims, and of its cluster's identity.
+pub(super) const LOOK_INTERVAL: Duration = Duration::from_secs(4);
 
 /// One session.
 pub(super) struct Shared {

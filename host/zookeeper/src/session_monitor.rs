@@ -7,18 +7,14 @@
 //! memory.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 use zookeeper_client::SessionState;
 
 use super::client::is_terminal;
 use super::error::Failure;
-use super::session::Shared;
+use super::session::{LOOK_INTERVAL, Shared};
 use super::{agreement, claims};
-
-/// Interval of the periodic check of the claims.
-pub(super) const LOOK_INTERVAL: Duration = Duration::from_secs(4);
 
 /// Monitors until the session ends.
 pub(super) async fn run(shared: Arc<Shared>) {
