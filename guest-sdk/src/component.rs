@@ -1,39 +1,20 @@
 //! Component of an object type: implements the exports of the WIT world for an [`Object`].
 //!
-//! The bindings are generated here once, for all objects. In the object's own crate, `#[object]` adds only a static
+//! In the object's own crate, `#[object]` adds only a static
 //! for the state and the exported symbols, which must be in the crate that is linked last.
 
 use std::cell::{Cell, RefCell};
 
 use crate::call::HandlerError;
 use crate::caller::{Caller, ObjectId, Trigger};
-use crate::description::{Description, Handler, HandlerKind};
+use crate::description::Description;
+use crate::handler::{Handler, HandlerKind};
 use crate::host::Host;
 use crate::instance::{Call, Instance};
-use crate::migration::RestoreError;
 use crate::object::Object;
-
-use self::bindings::exports::highlander::object::behavior;
-use self::bindings::highlander::object::log;
-
-#[allow(
-    missing_docs,
-    unsafe_code,
-    unreachable_pub,
-    missing_debug_implementations,
-    clippy::all,
-    clippy::allow_attributes_without_reason,
-    reason = "generated from the WIT world, which has the documentation"
-)]
-pub mod bindings {
-    wit_bindgen::generate!({
-        path: "wit",
-        world: "object",
-        pub_export_macro: true,
-        export_macro_name: "export",
-        default_bindings_module: "::highlander_sdk::__private::bindings",
-    });
-}
+use crate::restore_error::RestoreError;
+use crate::wit::bindings::exports::highlander::object::behavior;
+use crate::wit::bindings::highlander::object::log;
 
 /// Storage of the one object of a component.
 #[derive(Debug)]

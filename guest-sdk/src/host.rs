@@ -3,34 +3,19 @@
 //! In a component they are imports. In a native build they are a mock that the test harness can read and set, so
 //! handlers under test need neither Wasm nor a real clock.
 
-/// Severity of a log line.
-///
-/// # Examples
-///
-/// ```
-/// # use highlander_sdk::LogLevel;
-/// assert!(LogLevel::Error > LogLevel::Info);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum LogLevel {
-    /// Information for the author during development.
-    Debug,
-    /// Normal operation.
-    Info,
-    /// A condition that may need attention.
-    Warn,
-    /// A failure.
-    Error,
-}
-
 #[cfg(target_family = "wasm")]
 mod component;
+#[cfg(not(target_family = "wasm"))]
+mod effects;
 #[cfg(not(target_family = "wasm"))]
 mod limits;
 #[cfg(not(target_family = "wasm"))]
 mod mock;
+mod parameters;
 
 #[cfg(target_family = "wasm")]
 pub(crate) use component::Host;
 #[cfg(not(target_family = "wasm"))]
-pub(crate) use mock::{Effects, Host};
+pub(crate) use mock::Host;
+pub use parameters::LogLevel;
+pub(crate) use parameters::{CallOptions, whole_ms};

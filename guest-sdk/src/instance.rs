@@ -7,11 +7,12 @@ use std::cell::Cell;
 
 use crate::call::HandlerError;
 use crate::caller::{Caller, ObjectId, Trigger};
-use crate::codec::StateCodec as _;
 use crate::context::Context;
 use crate::host::Host;
-use crate::migration::{self, RestoreError};
+use crate::migration;
 use crate::object::Object;
+use crate::restore_error::RestoreError;
+use crate::state::StateCodec as _;
 use crate::writing::cannot_be_written;
 
 /// One call of a handler, as the host makes it.

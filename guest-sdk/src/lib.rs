@@ -71,6 +71,7 @@
     allow(dead_code, reason = "only components and tests drive objects")
 )]
 
+mod alarm;
 mod bytes;
 mod call;
 mod caller;
@@ -80,6 +81,7 @@ mod context;
 mod description;
 mod effects;
 mod error;
+mod handler;
 mod host;
 mod instance;
 mod migration;
@@ -87,12 +89,17 @@ mod object;
 mod object_ref;
 mod reading;
 mod rejection;
+mod restore_error;
+mod schema;
+mod state;
 mod writing;
 
 #[cfg(target_family = "wasm")]
 mod component;
 #[cfg(all(feature = "testing", not(target_family = "wasm")))]
 pub mod testing;
+#[cfg(target_family = "wasm")]
+mod wit;
 
 #[doc(hidden)]
 #[path = "private.rs"]
@@ -101,20 +108,24 @@ pub mod __private;
 pub use highlander_macros::{ObjectState, data, object};
 pub use serde_json::{Value as Json, json};
 
+pub use crate::alarm::{Alarm, Due};
 pub use crate::bytes::Bytes;
 pub use crate::call::{Argument, Described, Fallible, HandlerError, Reply};
 pub use crate::caller::{Caller, ObjectId, Trigger};
 pub use crate::client::Client;
-pub use crate::codec::{JsonCodec, StateCodec};
+pub use crate::codec::JsonCodec;
 pub use crate::context::Context;
-pub use crate::description::{Description, Handler, HandlerKind};
-pub use crate::effects::{Alarm, Due, SetAlarm};
+pub use crate::description::Description;
+pub use crate::effects::SetAlarm;
 pub use crate::error::{CallError, EffectError};
+pub use crate::handler::{Handler, HandlerKind};
 pub use crate::host::LogLevel;
-pub use crate::migration::{MigrateInto, RestoreError};
-pub use crate::object::{Object, ObjectState};
+pub use crate::migration::MigrateInto;
+pub use crate::object::Object;
 pub use crate::object_ref::ObjectRef;
 pub use crate::rejection::Rejection;
+pub use crate::restore_error::RestoreError;
+pub use crate::state::{ObjectState, StateCodec};
 
 /// Everything that an object needs, for import with one `use`.
 ///

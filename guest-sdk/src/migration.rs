@@ -5,44 +5,8 @@
 
 use std::fmt;
 
-use crate::codec::StateCodec as _;
-use crate::object::ObjectState;
-
-/// Reason why a snapshot cannot be read. The object keeps it, and answers no calls until other code can read it.
-///
-/// # Examples
-///
-/// ```
-/// # use highlander_sdk::RestoreError;
-/// let error = RestoreError::NewerSchema { known: 1 };
-/// assert_eq!(error.to_string(), "the snapshot was written with a newer schema than version 1");
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RestoreError {
-    /// The snapshot was written with a newer schema version than this code supports.
-    NewerSchema {
-        /// Newest schema version that this code reads.
-        known: u32,
-    },
-    /// The snapshot is invalid. The text says where and why.
-    InvalidSnapshot(String),
-}
-
-impl fmt::Display for RestoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            RestoreError::NewerSchema { known } => {
-                write!(f, "the snapshot was written with a newer schema than version {known}")
-            }
-            RestoreError::InvalidSnapshot(reason) => {
-                f.write_str("invalid snapshot: ")?;
-                f.write_str(reason)
-            }
-        }
-    }
-}
-
-impl std::error::Error for RestoreError {}
+use crate::restore_error::{RestoreError, unread};
+use crate::state::{ObjectState, StateCodec as _};
 
 /// Older state that converts into the next version: any type with `From` or `TryFrom` between them.
 ///
@@ -95,7 +59,7 @@ pub(crate) fn read<S: ObjectState>(
         return Err(RestoreError::NewerSchema { known: S::SCHEMA_VERSION });
     }
     if schema_version < S::OLDEST_VERSION {
-        return Err(unread::<S>(schema_version));
+        return Err(unread(schema_version, S::OLDEST_VERSION, S::SCHEMA_VERSION));
     }
     if schema_version < S::SCHEMA_VERSION {
         return S::migrate(schema_version, snapshot);
@@ -114,24 +78,6 @@ where
     read::<Old>(from_version, snapshot)?
         .migrate_into()
         .map_err(|reason| refused(Old::SCHEMA_VERSION, &reason))
-}
-
-/// Returns the error for a snapshot of an unsupported older version.
-pub(crate) fn unread<S: ObjectState>(schema_version: u32) -> RestoreError {
-    too_old(schema_version, S::OLDEST_VERSION, S::SCHEMA_VERSION)
-}
-
-#[inline(never)]
-#[cold]
-fn too_old(found: u32, oldest: u32, newest: u32) -> RestoreError {
-    let read = if oldest == newest {
-        format!("only version {newest}")
-    } else {
-        format!("versions {oldest} to {newest}")
-    };
-    RestoreError::InvalidSnapshot(format!(
-        "its schema version is {found}, but this code reads {read}"
-    ))
 }
 
 #[inline(never)]

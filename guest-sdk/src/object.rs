@@ -1,64 +1,13 @@
-//! Traits that the macros implement: the state of an object, and the handlers on it.
+//! [`Object`], which the macro `#[object]` implements: the handlers on a state.
 //!
-//! They are public so that bounds can name them, and so that compiler errors can report which macro is missing. Do
-//! not implement them by hand.
-
-use schemars::JsonSchema;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+//! The trait is public so that bounds can name it, and so that compiler errors can report which macro is missing. Do
+//! not implement it by hand.
 
 use crate::call::{HandlerError, no_argument, object_argument, reply};
-use crate::codec::StateCodec;
 use crate::context::Context;
-use crate::description::Handler;
-use crate::migration::{RestoreError, unread};
+use crate::handler::Handler;
 use crate::object_ref::ObjectRef;
-
-/// State of an object. Implemented by `#[derive(ObjectState)]`.
-///
-/// # Examples
-///
-/// ```
-/// use highlander_sdk::prelude::*;
-///
-/// /// How often something happened.
-/// #[derive(ObjectState)]
-/// #[state(version = 2)]
-/// struct Counter {
-///     #[state(default = 10)]
-///     value: u64,
-/// }
-///
-/// assert_eq!(Counter::default().value, 10);
-/// assert_eq!(Counter::SCHEMA_VERSION, 2);
-/// assert_eq!(<Counter as ObjectState>::DOCUMENTATION, "How often something happened.");
-/// ```
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not the state of an object",
-    label = "has no `#[derive(ObjectState)]`",
-    note = "put `#[derive(ObjectState)]` on `struct {Self}`"
-)]
-pub trait ObjectState: Default + Serialize + DeserializeOwned + JsonSchema + 'static {
-    /// Version of the state's schema, from 1: `#[state(version = 2)]`.
-    const SCHEMA_VERSION: u32;
-
-    /// Doc comment of the struct.
-    const DOCUMENTATION: &'static str;
-
-    /// Encoding of stored states: `#[state(codec = ..)]`, JSON by default.
-    type Codec: StateCodec;
-
-    /// Oldest schema version whose snapshots can be read, through the structs that `#[state(migrate_from = ..)]`
-    /// names.
-    const OLDEST_VERSION: u32 = Self::SCHEMA_VERSION;
-
-    /// Reads a snapshot of a version from `OLDEST_VERSION` to the one before `SCHEMA_VERSION`.
-    #[doc(hidden)]
-    fn migrate(from_version: u32, snapshot: &[u8]) -> Result<Self, RestoreError> {
-        let _ = snapshot;
-        Err(unread::<Self>(from_version))
-    }
-}
+use crate::state::ObjectState;
 
 /// A complete object type: a state with handlers. Implemented by `#[object]` on an `impl` block of the state.
 ///
@@ -175,28 +124,6 @@ pub trait Object: ObjectState {
         handler: &str,
         argument: &[u8],
     ) -> Result<Vec<u8>, HandlerError>;
-}
-
-/// Type that a field of a state can have.
-#[doc(hidden)]
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be in the state of an object",
-    label = "cannot be stored",
-    note = "put `#[data]` on its definition; errors about `serde` and `schemars` for the same type have the same cause"
-)]
-pub trait Storable {}
-
-#[diagnostic::do_not_recommend]
-impl<T: Serialize + DeserializeOwned + JsonSchema> Storable for T {}
-
-/// Compiles only for types that can be stored.
-#[doc(hidden)]
-pub fn state_field<T: Storable>() {}
-
-/// Returns a state with its defaults.
-#[doc(hidden)]
-pub fn new<S: ObjectState>() -> S {
-    S::default()
 }
 
 /// Runs the handler `get`, which returns the whole state.

@@ -7,17 +7,10 @@ use serde::de::DeserializeOwned;
 
 use crate::caller::ObjectId;
 use crate::error::{CallError, EffectError};
-use crate::host::Host;
+use crate::host::{CallOptions, Host, whole_ms};
 use crate::reading;
 use crate::writing;
 use crate::writing::cannot_be_written;
-
-/// Options of a call to another object.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct CallOptions {
-    pub(crate) timeout_ms: Option<u64>,
-    pub(crate) idempotency_key: Option<String>,
-}
 
 /// Reference to another object on any node, for calls and messages to handlers by name.
 ///
@@ -196,11 +189,6 @@ impl From<ObjectId> for ObjectRef {
     fn from(id: ObjectId) -> ObjectRef {
         ObjectRef { id, options: CallOptions::default() }
     }
-}
-
-/// Returns whole milliseconds, the unit of the WIT world.
-pub(crate) fn whole_ms(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Serializes a value for another object or for subscribers.

@@ -19,13 +19,14 @@ use self::panics::{fail, to_json};
 use crate::Json;
 use crate::call::HandlerError;
 use crate::caller::{Caller, ObjectId, Trigger};
-use crate::description::{Description, HandlerKind};
+use crate::description::Description;
+use crate::handler::HandlerKind;
 use crate::host::Host;
 use crate::instance::{Call, Instance};
-use crate::migration::RestoreError;
 use crate::object::Object;
 use crate::reading;
 use crate::rejection::Rejection;
+use crate::restore_error::RestoreError;
 
 /// One object under test.
 ///

@@ -1,14 +1,13 @@
 //! Host functions in a component: the imports of the WIT world, with the SDK's types.
 
-use super::LogLevel;
+use super::parameters::{CallOptions, LogLevel, whole_ms};
 use crate::Json;
+use crate::alarm::{Alarm, Due};
 use crate::caller::ObjectId;
-use crate::component::bindings::highlander::object::{alarms, clock, events, log, objects, types};
-use crate::effects::{Alarm, Due};
 use crate::error::{CallError, EffectError};
-use crate::object_ref::{CallOptions, whole_ms};
 use crate::reading;
 use crate::rejection::Rejection;
+use crate::wit::bindings::highlander::object::{alarms, clock, events, log, objects, types};
 
 /// The real host.
 #[derive(Clone, Debug, Default)]

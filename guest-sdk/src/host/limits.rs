@@ -2,7 +2,7 @@
 //!
 //! The limit on undelivered messages is missing, because the operator configures it.
 
-use super::Effects;
+use super::effects::Effects;
 use crate::error::EffectError;
 
 const MESSAGES_MAX: usize = 256;

@@ -8,15 +8,16 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 
-use super::{LogLevel, limits};
+use super::effects::Effects;
+use super::limits;
+use super::parameters::{CallOptions, LogLevel, whole_ms};
 use crate::Json;
+use crate::alarm::{Alarm, Due};
 use crate::caller::ObjectId;
 #[cfg(feature = "testing")]
 use crate::caller::Trigger;
-use crate::description::HandlerKind;
-use crate::effects::{Alarm, Due};
 use crate::error::{CallError, EffectError};
-use crate::object_ref::{CallOptions, whole_ms};
+use crate::handler::HandlerKind;
 use crate::reading;
 
 /// Reply of another object: JSON. It is not parsed here, because the calling code selects the type.
@@ -24,18 +25,6 @@ pub(crate) type Answer = Box<dyn FnMut(Json) -> Result<Vec<u8>, CallError>>;
 
 /// An object and one of its handlers.
 type HandlerOf = (ObjectId, String);
-
-/// Effects of one call, or all effects that were kept.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Effects {
-    /// Receiver, handler and argument of each message.
-    pub(crate) messages: Vec<(ObjectId, String, Json)>,
-    /// Name and data of each event.
-    pub(crate) events: Vec<(String, Json)>,
-    pub(crate) event_bytes: usize,
-    /// All alarms that are set, by name.
-    pub(crate) alarms: BTreeMap<String, Alarm>,
-}
 
 /// Mock of the host. Clones share all data, so that it outlives a restored object.
 #[derive(Clone, Debug, Default)]

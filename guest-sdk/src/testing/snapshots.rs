@@ -6,9 +6,9 @@ use super::Harness;
 use super::panics::{fail, to_json};
 use crate::Json;
 use crate::caller::ObjectId;
-use crate::migration::RestoreError;
 use crate::object::Object;
 use crate::reading;
+use crate::restore_error::RestoreError;
 
 impl<O: Object> Harness<O> {
     /// Creates an object from a stored snapshot that was written with `schema_version`.
