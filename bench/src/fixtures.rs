@@ -14,7 +14,7 @@ use highlander_core::activation::{
 };
 use highlander_core::call_context::Origin;
 use highlander_core::caller::Caller;
-use highlander_core::catalog::rollout::DeployOptions;
+use highlander_core::catalog::deploy::DeployOptions;
 use highlander_core::id::ObjectId;
 use highlander_core::registry::Sessions;
 use highlander_core::registry::claims::Granularity;

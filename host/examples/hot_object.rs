@@ -14,7 +14,7 @@ use highlander::registry::local::{Directory, LocalSessions};
 use highlander_core::activation::{Call, Consistency, Operation, Precondition};
 use highlander_core::call_context::Origin;
 use highlander_core::caller::Caller;
-use highlander_core::catalog::rollout::DeployOptions;
+use highlander_core::catalog::deploy::DeployOptions;
 use highlander_core::id::ObjectId;
 use highlander_core::store::Store;
 use highlander_system::clock;

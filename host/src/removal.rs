@@ -11,7 +11,7 @@ mod tests;
 use std::time::Duration;
 
 use highlander_core::caller::Caller;
-use highlander_core::catalog::removal::Removal;
+use highlander_core::catalog::record::Removal;
 use highlander_core::error::{Error, ErrorCode};
 use highlander_core::id::TypeName;
 use highlander_core::rollout::{Milestone, PROGRESS_WAIT_MAX, ProgressQuery, Report};

@@ -11,9 +11,10 @@ mod tests;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use highlander_core::catalog::deploy::DeployOptions;
 use highlander_core::catalog::record::TypeRecord;
 use highlander_core::catalog::repeated::{Back, RolledBack};
-use highlander_core::catalog::rollout::{DeployOptions, Stage};
+use highlander_core::catalog::rollout::Stage;
 use highlander_core::error::{Error, ErrorCode};
 use highlander_core::id::TypeName;
 use highlander_core::rollout::{Milestone, PROGRESS_WAIT_MAX, ProgressQuery, Report};

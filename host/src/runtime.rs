@@ -10,7 +10,7 @@ use highlander_core::activation::{Answer, Call, Consistency, Operation, Precondi
 use highlander_core::call_context::Origin;
 use highlander_core::caller::Caller;
 use highlander_core::catalog::component_gc::Retention;
-use highlander_core::catalog::rollout::DeployOptions;
+use highlander_core::catalog::deploy::DeployOptions;
 use highlander_core::engine::Engine;
 use highlander_core::error::Error;
 use highlander_core::id::ObjectId;

@@ -1,10 +1,11 @@
 //! The record of an object type, and all decisions about it.
 //!
-//! The store holds the [`record`]. [`rollout`], [`rollback`], [`removal`], [`repeated`] and [`component_gc`] change it,
-//! and [`check`] decides whether a revision may follow another.
+//! The store holds the [`record`], with the [`rollout`] in progress. [`deploy`], [`rollback`], [`removal`],
+//! [`repeated`] and [`component_gc`] change it, and [`check`] decides whether a revision may follow another.
 
 pub mod check;
 pub mod component_gc;
+pub mod deploy;
 pub mod record;
 pub mod removal;
 pub mod repeated;

@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use highlander_core::caller::scopes::Permission;
+use highlander_core::catalog::deploy::{DeployOptions, Released};
+use highlander_core::catalog::record::Removal;
 use highlander_core::catalog::record::{self, RevisionEntry, TypeRecord};
-use highlander_core::catalog::removal::Removal;
-use highlander_core::catalog::rollout::{DeployOptions, Released};
 use highlander_core::catalog::{check, unknown_type};
 use highlander_core::engine::Description;
 use highlander_core::error::{Error, ErrorCode};

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use highlander_core::catalog::rollout::DeployOptions;
+use highlander_core::catalog::deploy::DeployOptions;
 use highlander_testing::fake_engine::FakeEngine;
 use highlander_testing::memory::Memory;
 

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use highlander_core::caller::Caller;
+use highlander_core::catalog::deploy::DeployOptions;
 use highlander_core::catalog::repeated::Back;
-use highlander_core::catalog::rollout::{DeployOptions, RolloutScope};
+use highlander_core::catalog::rollout::RolloutScope;
 use highlander_core::error::ErrorCode;
 use highlander_core::store::Store as _;
 use serde_json::Value;

@@ -23,7 +23,7 @@ mod unread;
 use std::sync::Arc;
 use std::time::Duration;
 
-use highlander_core::catalog::rollout::DeployOptions;
+use highlander_core::catalog::deploy::DeployOptions;
 use highlander_core::error::ErrorCode;
 use highlander_testing::fake_engine::FakeEngine;
 use highlander_testing::memory::Memory;

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use highlander_core::caller::scopes::Permission;
+use highlander_core::catalog::deploy::DeployOptions;
+use highlander_core::catalog::record::Removal;
 use highlander_core::catalog::record::{RevisionEntry, TypeRecord};
-use highlander_core::catalog::removal::Removal;
 use highlander_core::catalog::repeated::{Back, RolledBack};
-use highlander_core::catalog::rollout::{DeployOptions, RolloutScope};
+use highlander_core::catalog::rollout::RolloutScope;
 use highlander_core::error::{Error, ErrorCode};
 use highlander_core::id::TypeName;
 use highlander_core::rollout::{Awaited, Milestone, ProgressQuery, Report, total};

@@ -8,8 +8,8 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
+use highlander_core::catalog::deploy::DeployOptions;
 use highlander_core::catalog::record::TypeRecord;
-use highlander_core::catalog::rollout::DeployOptions;
 use highlander_core::error::{Error, ErrorCode};
 use highlander_core::id::TypeName;
 use highlander_core::rollout::{Live, PROGRESS_WAIT_MAX, Progress, ProgressQuery};

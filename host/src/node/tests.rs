@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use futures_util::poll;
 use highlander_core::activation::idempotency::fingerprint;
 use highlander_core::activation::{Done, IdempotencyKey, Operation};
-use highlander_core::catalog::rollout::DeployOptions;
+use highlander_core::catalog::deploy::DeployOptions;
 use highlander_core::error::Effect;
 use highlander_core::id::TypeName;
 use highlander_core::registry;

@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use highlander_core::activation::Operation;
+use highlander_core::catalog::deploy::DeployOptions;
 use highlander_core::catalog::record::{TypeRecord, type_blob};
-use highlander_core::catalog::rollout::{DeployOptions, RolloutScope};
+use highlander_core::catalog::rollout::RolloutScope;
 use highlander_core::store::Store as _;
 use serde_json::{Value, json};
 use tokio::time::sleep;

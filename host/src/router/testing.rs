@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
 use highlander_core::activation::idempotency::fingerprint;
 use highlander_core::activation::{Call, IdempotencyKey, Operation};
-use highlander_core::catalog::rollout::DeployOptions;
+use highlander_core::catalog::deploy::DeployOptions;
 use highlander_core::clock::BootTime;
 use highlander_core::events::event_id::EventId;
 use highlander_core::events::frame::Frame;

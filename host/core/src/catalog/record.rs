@@ -4,9 +4,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::removal::Removal;
-use crate::catalog::repeated::KeyedRollback;
-use crate::catalog::rollout::{DeployOptions, Rollout};
+use crate::catalog::rollout::Rollout;
 use crate::engine::Description;
 use crate::id::{Digest, TypeName};
 
@@ -47,6 +45,31 @@ pub struct RevisionEntry {
     pub is_collected: bool,
     /// Description that the component exports.
     pub description: Description,
+}
+
+/// Removal of a type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Removal {
+    /// Time, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// Principal that requested it.
+    pub by: String,
+    /// Number of objects left, as far as they were counted.
+    pub objects: u64,
+}
+
+/// A roll-back with an idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyedRollback {
+    /// Idempotency key.
+    pub(super) key: String,
+    /// Requested revision, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) to: Option<u32>,
+    /// Revision that was made current.
+    pub(super) revision: u32,
 }
 
 /// Record of a type with all its revisions.
@@ -105,35 +128,6 @@ impl TypeRecord {
     #[must_use]
     pub fn entry(&self, number: u32) -> Option<&RevisionEntry> {
         self.revisions.iter().find(|entry| entry.number == number)
-    }
-
-    /// Appends a revision.
-    pub(super) fn add(
-        &mut self,
-        digest: Digest,
-        size: u64,
-        description: Description,
-        options: &DeployOptions,
-        now_ms: u64,
-    ) -> RevisionEntry {
-        let number = self.revisions.last().map_or(1, |newest| newest.number + 1);
-        let copy = self.copy_of(digest);
-        self.recall(digest);
-        let entry = RevisionEntry {
-            number,
-            digest,
-            deployed_at_ms: now_ms,
-            deployed_by: options.by.to_string(),
-            keys: options.key.iter().cloned().collect(),
-            size,
-            rolled_back: None,
-            copy,
-            retired_at_ms: None,
-            is_collected: false,
-            description,
-        };
-        self.revisions.push(entry.clone());
-        entry
     }
 
     /// Encodes the record for the store.

@@ -3,26 +3,12 @@
 //! Pure functions on the type's record. The record remains, so that revision numbers and component blob names are
 //! never used again, and so that code of another component opens remaining objects only on request.
 
-use serde::{Deserialize, Serialize};
-
 use crate::caller::Caller;
-use crate::catalog::record::{RevisionEntry, TypeRecord};
-use crate::catalog::rollout::DeployOptions;
+use crate::catalog::deploy::DeployOptions;
+use crate::catalog::record::{Removal, RevisionEntry, TypeRecord};
 use crate::engine::Description;
 use crate::error::{Error, ErrorCode};
 use crate::id::Digest;
-
-/// Removal of a type.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Removal {
-    /// Time, in milliseconds since 1970.
-    pub at_ms: u64,
-    /// Principal that requested it.
-    pub by: String,
-    /// Number of objects left, as far as they were counted.
-    pub objects: u64,
-}
 
 impl TypeRecord {
     /// Marks the type as removed. `objects` is the number of its objects.

@@ -3,11 +3,9 @@
 //! Pure functions, like all changes of a type's record. A type that was removed and is deployed again forgets its
 //! keys. Otherwise a deployment with such a key would return a revision of the removed type.
 
-use serde::{Deserialize, Serialize};
-
 use crate::caller::Caller;
-use crate::catalog::record::TypeRecord;
-use crate::catalog::rollout::DeployOptions;
+use crate::catalog::deploy::DeployOptions;
+use crate::catalog::record::{KeyedRollback, TypeRecord};
 use crate::error::{Error, ErrorCode};
 use crate::id::Digest;
 
@@ -32,19 +30,6 @@ pub struct RolledBack {
     pub revision: u32,
     /// Whether anything changed, apart from the stored keys. False for a repetition.
     pub is_new: bool,
-}
-
-/// A roll-back with an idempotency key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KeyedRollback {
-    /// Idempotency key.
-    key: String,
-    /// Requested revision, if any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    to: Option<u32>,
-    /// Revision that was made current.
-    revision: u32,
 }
 
 impl TypeRecord {

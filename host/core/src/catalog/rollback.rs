@@ -4,9 +4,10 @@
 //! unless the request names it.
 
 use crate::caller::Caller;
+use crate::catalog::deploy::DeployOptions;
 use crate::catalog::record::{RevisionEntry, TypeRecord};
 use crate::catalog::repeated::{Back, RolledBack};
-use crate::catalog::rollout::{DeployOptions, Rollout, RolloutScope};
+use crate::catalog::rollout::{Rollout, RolloutScope};
 use crate::error::{Error, ErrorCode};
 
 impl TypeRecord {

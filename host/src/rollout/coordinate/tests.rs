@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use highlander_core::catalog::rollout::{DeployOptions, Stage};
+use highlander_core::catalog::deploy::DeployOptions;
+use highlander_core::catalog::rollout::Stage;
 use highlander_core::rollout::ProgressQuery;
 use highlander_testing::fake_engine::FakeEngine;
 use tokio::time::timeout;

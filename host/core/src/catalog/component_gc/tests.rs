@@ -1,8 +1,9 @@
 //! Removable components, by their successors and by time.
 
 use super::*;
+use crate::catalog::deploy::DeployOptions;
 use crate::catalog::repeated::Back;
-use crate::catalog::rollout::{DeployOptions, RolloutScope};
+use crate::catalog::rollout::RolloutScope;
 use crate::engine::Description;
 use crate::id::TypeName;
 
