@@ -23,6 +23,7 @@ pub mod node;
 pub mod plain;
 pub mod problem;
 pub mod process;
+pub mod reply;
 pub mod script;
 pub mod seed;
 pub mod tokens;

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 use crate::artifacts;
-use crate::client::Reply;
+use crate::reply::Reply;
 
 /// Documentation of one code.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,9 +46,18 @@ fn read(section: &str) -> Option<(String, Documented)> {
     Some((code.to_owned(), documented))
 }
 
+impl Reply {
+    /// Returns the problem document, and asserts that it has this code.
+    #[track_caller]
+    #[allow(clippy::must_use_candidate, reason = "most tests need only the check")]
+    pub fn problem(&self, code: &str) -> Value {
+        check(self, code)
+    }
+}
+
 /// Returns the problem document in `reply`, and asserts that it is complete and has this code.
 #[track_caller]
-pub(crate) fn check(reply: &Reply, code: &str) -> Value {
+fn check(reply: &Reply, code: &str) -> Value {
     let expected = CODES.get(code).unwrap_or_else(|| panic!("{code} is not documented"));
     let document = reply.json();
     assert_eq!(document["code"], code, "{document}");

@@ -14,7 +14,8 @@ use tokio::time::sleep;
 use super::check::{Violation, check};
 use super::record::Record;
 use super::{Call, Kind, Last, Outcome, Seen};
-use crate::client::{Client, Reply, Request};
+use crate::client::{Client, Request};
+use crate::reply::Reply;
 
 /// Limit of attempts for the final read: a store may still fail.
 const AUDIT_ATTEMPTS_MAX: usize = 50;

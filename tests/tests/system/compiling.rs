@@ -6,9 +6,10 @@
 use std::fs;
 use std::time::Duration;
 
-use highlander_tests::client::{Client, Reply};
+use highlander_tests::client::Client;
 use highlander_tests::iterations::{is_soak, iterations};
 use highlander_tests::node::{Node, Options};
+use highlander_tests::reply::Reply;
 use highlander_tests::{artifacts, wait};
 use rustix::process::Signal;
 use tokio::task::JoinHandle;

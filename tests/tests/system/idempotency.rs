@@ -1,8 +1,8 @@
 //! Repeated calls: executed once per key, with the same response (guarantee S7).
 
 use futures_util::future::join_all;
-use highlander_tests::client::Reply;
 use highlander_tests::node::Node;
+use highlander_tests::reply::Reply;
 use serde_json::json;
 
 #[track_caller]

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use highlander_tests::client::{Client, Reply};
+use highlander_tests::client::Client;
 use highlander_tests::node::{Node, Options};
+use highlander_tests::reply::Reply;
 use highlander_tests::wait;
 use serde_json::{Value, json};
 use tokio::time::Instant;

@@ -1,8 +1,9 @@
 //! Every kind of invalid request: each has its own error code, and changes nothing.
 
 use futures_util::future::join_all;
-use highlander_tests::client::{Client, Reply, Request};
+use highlander_tests::client::{Client, Request};
 use highlander_tests::node::{Node, Options};
+use highlander_tests::reply::Reply;
 use reqwest::Method;
 use serde_json::json;
 

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use highlander_tests::client::Reply;
 use highlander_tests::history::recorder::Recorder;
 use highlander_tests::load::Load;
 use highlander_tests::node::{Node, Options};
 use highlander_tests::plain::Connection;
+use highlander_tests::reply::Reply;
 use highlander_tests::wait;
 use highlander_tests::wire::Wire;
 use rustix::process::Signal;

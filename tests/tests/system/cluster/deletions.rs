@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use highlander_s3_server::faults::{Fault, Operation, Rule};
-use highlander_tests::client::{Reply, Request};
+use highlander_tests::client::Request;
 use highlander_tests::cluster::Cluster;
 use highlander_tests::cluster::options::ClusterOptions;
 use highlander_tests::cluster::shared::Shared;
 use highlander_tests::iterations::iterations;
+use highlander_tests::reply::Reply;
 use highlander_tests::wait;
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use highlander_s3_server::faults::{Fault, Operation, Rule};
-use highlander_tests::client::{Client, Reply};
+use highlander_tests::client::Client;
 use highlander_tests::cluster::Cluster;
 use highlander_tests::cluster::options::ClusterOptions;
 use highlander_tests::cluster::shared::Shared;
 use highlander_tests::iterations::iterations;
+use highlander_tests::reply::Reply;
 use highlander_tests::{seed, wait};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use highlander_s3_server::faults::{Fault, Operation, Rule};
-use highlander_tests::client::{Client, Reply};
+use highlander_tests::client::Client;
 use highlander_tests::cluster::Cluster;
 use highlander_tests::cluster::options::ClusterOptions;
 use highlander_tests::iterations::iterations;
+use highlander_tests::reply::Reply;
 use highlander_tests::{seed, wait};
 use parking_lot::Mutex;
 use rand::{Rng as _, RngExt as _};

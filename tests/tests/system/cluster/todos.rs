@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use highlander_tests::client::{Reply, Request};
+use highlander_tests::client::Request;
 use highlander_tests::cluster::Cluster;
 use highlander_tests::cluster::options::ClusterOptions;
 use highlander_tests::iterations::iterations;
+use highlander_tests::reply::Reply;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::Instant;
