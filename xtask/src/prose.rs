@@ -9,7 +9,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::{tidy, workspace};
+use crate::tidy::file::{File, files};
+use crate::workspace;
 
 pub(crate) mod sentences;
 
@@ -120,14 +121,14 @@ impl TestSummary {
 /// Runs the command.
 pub(crate) fn run() -> Result<ExitCode> {
     let mut counts = TestSummary::default();
-    for (path, text) in tidy::texts(&workspace::root()?)? {
+    for File { path, text } in files(&workspace::root()?)? {
         counts.add(&sentences::sentences(&path, &text));
     }
     print!("{}", counts.report());
     Ok(ExitCode::SUCCESS)
 }
 
-/// TestSummary a sentence whose subject is a relative clause, unless it is a question.
+/// Counts a sentence whose subject is a relative clause, unless it is a question.
 fn relative_subject(sentence: &Sentence, words: &[&str]) -> usize {
     let is_question = words.last() == Some(&"?");
     if is_question || sentence.is_continued {

@@ -1,7 +1,7 @@
 //! Rule: every error code has a section in `docs/errors.md`, and every section a code. Only the names are
 //! compared.
 
-use super::{File, Finding};
+use super::file::{File, Finding};
 
 const CODES: &str = "host/core/src/error.rs";
 const SECTIONS: &str = "docs/errors.md";
@@ -62,7 +62,7 @@ fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{assert_findings, file};
+    use super::super::file::{assert_findings, file};
     use super::*;
 
     const TABLE: &str = "macro_rules! codes {\n    ($a:ident = \"no\") => {};\n}\n\ncodes! {\n    \

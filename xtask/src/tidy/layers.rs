@@ -5,11 +5,8 @@
 //! documentation may link upwards. A path that begins with `super::` stays within its top-level module, or is not
 //! checked.
 
-use std::iter::Peekable;
-
-use proc_macro2::{Delimiter, TokenStream, TokenTree, token_stream};
-
-use super::{File, Finding};
+use super::file::{File, Finding};
+use super::paths::{Path, paths};
 
 /// Layer: its modules may use each other, unless it is divided, and all modules in lower layers.
 struct Layer {
@@ -128,68 +125,10 @@ fn top(path: &str) -> &str {
 
 /// Returns all paths into the crate; none if the text is not Rust.
 fn uses(text: &str) -> Vec<Use> {
-    let mut found = Vec::new();
-    if let Ok(tokens) = text.parse() {
-        collect(tokens, &mut found);
-    }
-    found
-}
-
-type Tokens = Peekable<token_stream::IntoIter>;
-
-fn collect(tokens: TokenStream, found: &mut Vec<Use>) {
-    let mut rest = tokens.into_iter().peekable();
-    while let Some(token) = rest.next() {
-        match token {
-            TokenTree::Group(group) => collect(group.stream(), found),
-            TokenTree::Ident(ident) if ident == "crate" && skip_colons(&mut rest) => {
-                collect_tree(&mut rest, "", found);
-            }
-            _ => {}
-        }
-    }
-}
-
-/// Follows a path, and all paths of a group in braces.
-fn collect_tree(rest: &mut Tokens, prefix: &str, found: &mut Vec<Use>) {
-    match rest.peek() {
-        Some(TokenTree::Ident(ident)) => {
-            let line = ident.span().start().line;
-            let path = match (prefix, ident.to_string()) {
-                ("", name) => name,
-                (_, name) if name == "self" => prefix.to_owned(),
-                (_, name) => format!("{prefix}::{name}"),
-            };
-            rest.next();
-            let is_followed = skip_colons(rest)
-                && matches!(rest.peek(), Some(TokenTree::Ident(_) | TokenTree::Group(_)));
-            if is_followed {
-                collect_tree(rest, &path, found);
-            } else {
-                found.push(Use { path, line });
-            }
-        }
-        Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace => {
-            let mut inner = group.stream().into_iter().peekable();
-            while inner.peek().is_some() {
-                collect_tree(&mut inner, prefix, found);
-                // The remainder of this path, ` as name`, contains no other path.
-                let _ =
-                    inner.find(|token| matches!(token, TokenTree::Punct(p) if p.as_char() == ','));
-            }
-            rest.next();
-        }
-        _ => {}
-    }
-}
-
-fn skip_colons(rest: &mut Tokens) -> bool {
-    let mut skip = || {
-        let is_colon =
-            |token: &TokenTree| matches!(token, TokenTree::Punct(p) if p.as_char() == ':');
-        rest.next_if(is_colon).is_some()
+    let inside = |Path { text, line, .. }: Path| {
+        text.strip_prefix("crate::").map(|path| Use { path: path.to_owned(), line })
     };
-    skip() && skip()
+    paths(text).into_iter().filter_map(inside).collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! The order keeps concurrent additions apart. Other tables may have any order that explains them best.
 
-use super::{File, Finding};
+use super::file::{File, Finding};
 
 pub(super) fn check(file: &File) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -36,7 +36,7 @@ fn dependency(line: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{assert_findings, file};
+    use super::super::file::{assert_findings, file};
     use super::*;
 
     #[test]

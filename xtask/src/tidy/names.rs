@@ -3,7 +3,7 @@
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 
-use super::{File, Finding};
+use super::file::{File, Finding};
 
 /// Words that names must not contain, and the term for each. Singular; the plural counts too.
 const BANNED: &[(&str, &str)] = &[
@@ -103,7 +103,7 @@ fn code_spans(text: &str) -> impl Iterator<Item = (usize, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{assert_findings, file};
+    use super::super::file::{assert_findings, file};
     use super::*;
 
     #[test]

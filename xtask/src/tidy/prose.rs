@@ -1,6 +1,6 @@
 //! Rule for comments and documents: patterns that read as translated, and for which there is always a plainer sentence.
 
-use super::{File, Finding};
+use super::file::{File, Finding};
 use crate::prose::{banned, sentences::sentences};
 
 /// The file that lists the patterns.
@@ -24,7 +24,7 @@ pub(super) fn check(file: &File) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{assert_findings, file};
+    use super::super::file::{assert_findings, file};
     use super::*;
 
     #[test]

@@ -1,7 +1,7 @@
 //! Rule: README and scripts agree. README.md contains every command line of the demo and of the cluster. Every
 //! line in its section on clusters is part of the cluster's script, so that a test runs it.
 
-use super::{File, Finding};
+use super::file::{File, Finding};
 use crate::{cluster, demo};
 
 const README: &str = "README.md";
@@ -49,7 +49,7 @@ fn missing(readme: &File, script: &str, lines: &[String]) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{assert_findings, file};
+    use super::super::file::{assert_findings, file};
     use super::*;
 
     #[test]

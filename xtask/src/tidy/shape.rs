@@ -1,6 +1,6 @@
 //! Rules for a Rust file as a whole: its name, its length, and the head that states what it owns.
 
-use super::{File, Finding};
+use super::file::{File, Finding};
 
 /// Maximum lines of a source file.
 const LINES_MAX: usize = 400;
@@ -55,7 +55,7 @@ fn head(file: &File) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{assert_findings, file};
+    use super::super::file::{assert_findings, file};
     use super::*;
 
     const HEAD: &str = "//! One.\n";

@@ -2,7 +2,7 @@
 //!
 //! Lengths are in characters, since people read the lines. Generated files are not checked.
 
-use super::{File, Finding};
+use super::file::{File, Finding};
 
 /// Maximum length of a line of Rust, in characters. rustfmt wraps code at 100; comments and strings may be longer.
 const LINE_CHARS_MAX: usize = 120;
@@ -56,7 +56,7 @@ fn undone(file: &File, line: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{assert_findings, file};
+    use super::super::file::{assert_findings, file};
     use super::*;
 
     #[track_caller]

@@ -1,4 +1,4 @@
-use super::super::{assert_findings, file};
+use super::super::file::{assert_findings, file};
 use super::*;
 
 #[track_caller]
