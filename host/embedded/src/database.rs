@@ -17,8 +17,9 @@ use parking_lot::Mutex;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::directory::Lock;
-use super::journal::{LINK, Link};
+use super::journal::link::{LINK, Link};
 use super::last_answered::{FILE, LastAnswered};
+use super::manifest::Age;
 use super::writer::{Accepted, Disk};
 
 /// Block cache.
@@ -81,14 +82,14 @@ struct Progress {
 
 impl Opened {
     /// Opens the database in `folder`, or creates it.
-    pub(super) fn open(folder: &Path, is_new: bool) -> Result<Self, Error> {
+    pub(super) fn open(folder: &Path, age: Age) -> Result<Self, Error> {
         let database = fjall::Database::builder(folder)
             .cache_size(CACHE_BYTES)
             .max_journaling_size(JOURNAL_BYTES)
             .manual_journal_persist(true)
             .worker_threads(1)
             .open()?;
-        if !is_new && !database.keyspace_exists(TREE) {
+        if age == Age::Used && !database.keyspace_exists(TREE) {
             let (name, why) =
                 ("the list of trees".to_owned(), "it does not include the blobs".to_owned());
             return Err(Error::Damaged { name, why });

@@ -8,7 +8,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 
-use super::OpenError;
+use super::error::OpenError;
 use super::last_answered::{self, LastAnswered};
 
 /// Newest supported format, and the only one that this host creates.

@@ -7,6 +7,7 @@
 //! comparison with the newest answered write.
 
 mod batch;
+pub(super) mod link;
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
@@ -17,34 +18,6 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{SeekFrom, seek};
 
 use self::batch::Reader;
-
-/// Key of the [`Link`] in each batch. No name can equal it, because names are UTF-8.
-pub(super) const LINK: &[u8] = b"\xffnewest";
-
-/// Position of a batch in the chain, stored in the batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Link {
-    /// Number of the batch's newest write.
-    pub(super) newest: u64,
-    /// Number of the newest write of the preceding batch in the journals.
-    pub(super) previous: u64,
-}
-
-impl Link {
-    pub(super) fn encode(self) -> [u8; 16] {
-        let mut bytes = [0; 16];
-        let (newest, previous) = bytes.split_at_mut(8);
-        newest.copy_from_slice(&self.newest.to_be_bytes());
-        previous.copy_from_slice(&self.previous.to_be_bytes());
-        bytes
-    }
-
-    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
-        let (newest, rest) = bytes.split_first_chunk()?;
-        let previous = u64::from_be_bytes(rest.try_into().ok()?);
-        Some(Self { newest: u64::from_be_bytes(*newest), previous })
-    }
-}
 
 /// Reason why the journals cannot be used.
 #[derive(Debug)]

@@ -33,20 +33,28 @@ const CONTENTS_BYTES_MAX: usize = 1024 * 1024;
 /// The number (8 bytes), the checksum (16 bytes), both little-endian, and the kind of the checksum (1 byte).
 const CURRENT_BYTES: usize = 25;
 
-/// Verifies the checksums of all manifests. A database `is_new` if no write in it was ever answered; it may be
-/// incomplete.
+/// Whether a write in a database was ever answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Age {
+    /// No write was ever answered, so the database may be missing or incomplete.
+    New,
+    /// Writes were answered, so the database must be complete.
+    Used,
+}
+
+/// Verifies the checksums of all manifests.
 ///
 /// # Errors
 /// Describes the damaged or missing part.
-pub(super) fn check(database: &Path, is_new: bool) -> Result<(), String> {
+pub(super) fn check(database: &Path, age: Age) -> Result<(), String> {
     // Without this file the database would be created from scratch.
     let version = database.join(VERSION);
-    if !is_new && !version.is_file() {
+    if age == Age::Used && !version.is_file() {
         return Err(format!("{} is missing", version.display()));
     }
     let trees = match fs::read_dir(database.join(TREES)) {
         Ok(trees) => trees,
-        Err(error) if error.kind() == io::ErrorKind::NotFound && is_new => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && age == Age::New => return Ok(()),
         Err(error) => return Err(format!("{}: {error}", database.join(TREES).display())),
     };
     let mut count = 0;
@@ -56,20 +64,20 @@ pub(super) fn check(database: &Path, is_new: bool) -> Result<(), String> {
             continue;
         }
         count += 1;
-        check_tree(&tree, is_new)?;
+        check_tree(&tree, age)?;
     }
     // The tree of the database's own names, and the tree of blobs. A missing tree would be created from scratch.
-    if count < 2 && !is_new {
+    if count < 2 && age == Age::Used {
         return Err(format!("{} has {count} trees instead of 2", database.join(TREES).display()));
     }
     Ok(())
 }
 
-fn check_tree(tree: &Path, is_new: bool) -> Result<(), String> {
+fn check_tree(tree: &Path, age: Age) -> Result<(), String> {
     let path = tree.join(CURRENT);
     let current = match fs::read(&path) {
         Ok(current) => current,
-        Err(error) if error.kind() == io::ErrorKind::NotFound && is_new => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && age == Age::New => return Ok(()),
         Err(error) => return Err(format!("{}: {error}", path.display())),
     };
     let damaged = || format!("{} is damaged", path.display());

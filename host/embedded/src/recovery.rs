@@ -16,12 +16,12 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use super::OpenError;
 use super::database::{self, Database, Opened};
 use super::directory::Lock;
+use super::error::OpenError;
 use super::journal::{self, Journals};
 use super::last_answered::LastAnswered;
-use super::manifest;
+use super::manifest::{self, Age};
 
 /// Time limit for opening the database. It reads at most 256 MiB of journals, which any disk finishes much earlier.
 const OPEN_TIME_MAX: Duration = Duration::from_mins(10);
@@ -35,10 +35,9 @@ pub(super) fn open(path: &Path, lock: Lock) -> Result<(Database, u64), OpenError
     let failed = |path: &Path, source| OpenError::Io { path: path.to_owned(), source };
     let damaged = |what| OpenError::Damaged { path: path.to_owned(), what };
     let answered = LastAnswered::read(path).map_err(|source| failed(path, source))?;
-    // No write was answered yet, so the database may be missing or incomplete.
-    let is_new = answered == Some(0);
+    let age = if answered == Some(0) { Age::New } else { Age::Used };
     let blobs = path.join("blobs");
-    manifest::check(&blobs, is_new).map_err(damaged)?;
+    manifest::check(&blobs, age).map_err(damaged)?;
     let unusable = |error| match error {
         journal::Error::Io(path, source) => OpenError::Io { path, source },
         journal::Error::Damaged(what) => damaged(what),
@@ -48,9 +47,9 @@ pub(super) fn open(path: &Path, lock: Lock) -> Result<(Database, u64), OpenError
     let was_cut = journals.cut(&kept).map_err(unusable)?;
     let accepted = accepted(path).map_err(|source| failed(&path.join(ACCEPT_LOSS), source))?;
     let journal_newest = journals.newest;
-    let plan = Plan { path: path.to_owned(), blobs, answered, accepted, is_new };
+    let plan = Plan { path: path.to_owned(), blobs, answered, accepted, age };
     let opened = guarded(OPEN_TIME_MAX, move || plan.carry_out(journals));
-    let (opened, newest, is_loss) = opened.unwrap_or_else(|what| Err(damaged(what)))?;
+    let Checked { opened, newest, is_loss } = opened.unwrap_or_else(|what| Err(damaged(what)))?;
     let last_answered =
         LastAnswered::create(path, newest).map_err(|source| failed(path, source))?;
     if is_loss {
@@ -88,12 +87,20 @@ struct Plan {
     blobs: PathBuf,
     answered: Option<u64>,
     accepted: Option<u64>,
-    is_new: bool,
+    age: Age,
+}
+
+/// Database that was opened and checked.
+struct Checked {
+    opened: Opened,
+    /// Number of its newest write.
+    newest: u64,
+    /// Whether later writes are lost, which the operator has accepted.
+    is_loss: bool,
 }
 
 impl Plan {
-    /// Returns the database, the number of its newest write, and whether later writes are lost.
-    fn carry_out(self, journals: Journals) -> Result<(Opened, u64, bool), OpenError> {
+    fn carry_out(self, journals: Journals) -> Result<Checked, OpenError> {
         let path = self.path;
         let why = |error: database::Error| match error {
             database::Error::Damaged { .. } => {
@@ -103,7 +110,7 @@ impl Plan {
                 OpenError::Database { path: path.clone(), why: error.to_string() }
             }
         };
-        let opened = Opened::open(&self.blobs, self.is_new).map_err(why)?;
+        let opened = Opened::open(&self.blobs, self.age).map_err(why)?;
         let newest = opened.newest().map_err(why)?;
         if let Some(read) = journals.newest.filter(|read| newest < *read) {
             let what = format!(
@@ -123,7 +130,7 @@ impl Plan {
                 .map_err(why)?
                 .map_err(|what| OpenError::Damaged { path: path.clone(), what })?;
         }
-        Ok((opened, newest, is_loss))
+        Ok(Checked { opened, newest, is_loss })
     }
 }
 

@@ -22,7 +22,7 @@ use serde_json::value::RawValue;
 use self::transport::Address;
 pub(super) use self::transport::Stream;
 use self::transport::Unanswered;
-use super::Global;
+use super::environment::Global;
 use super::failure::{Exit, Failure};
 use crate::secret;
 use crate::wire::problem::{CONTENT, Document};

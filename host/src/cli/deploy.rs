@@ -3,19 +3,19 @@
 //! The node decides whether a component is acceptable; the command only reads and uploads it. `spread` shows the
 //! progress of the roll-out.
 
+mod component;
 mod rehearse;
 mod share;
 mod spread;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use bytes::Bytes;
-use bytesize::ByteSize;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use highlander_core::catalog::rollout::Stage;
 use http::Method;
 
+use self::component::component;
 pub(super) use self::rehearse::Rehearse;
 use self::rehearse::{nothing_tried, rehearsed};
 use self::spread::spread;
@@ -150,24 +150,6 @@ impl Deploy {
 
 fn random_key() -> String {
     format!("{:016x}", rand::random::<u64>())
-}
-
-fn component(file: &Path, client: &Client) -> Result<Bytes, Failure> {
-    let shown = file.display();
-    let wasm = std::fs::read(file).map_err(|error| {
-        let failure = Failure::usage(format!("cannot read {shown}: {error}"));
-        failure.with_hint(match file.is_dir() {
-            true => "use the component in that folder, a file that ends in .wasm",
-            false => "build it with: cargo build --release --target wasm32-wasip2",
-        })
-    })?;
-    if !wasm.starts_with(b"\0asm") {
-        let failure = Failure::usage(format!("{shown} is not a WebAssembly file"));
-        return Err(failure.with_hint("deploy a file in target/wasm32-wasip2/release/"));
-    }
-    let size = ByteSize(wasm.len() as u64);
-    output::note(&format!("uploading {shown} ({size}) to {}", client.url()));
-    Ok(wasm.into())
 }
 
 impl Rollback {

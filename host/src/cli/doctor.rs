@@ -8,6 +8,7 @@ mod access;
 mod bucket;
 mod disk;
 mod ensemble;
+mod finding;
 mod machine;
 mod network;
 #[cfg(feature = "zookeeper")]
@@ -17,8 +18,8 @@ mod tools;
 use std::path::PathBuf;
 
 use clap::Args;
-use serde::Serialize;
 
+use self::finding::{Finding, Verdict};
 use super::client::Client;
 use super::failure::Failure;
 use super::output;
@@ -30,48 +31,6 @@ pub(super) struct Doctor {
     /// Configuration file of the node to check [default: that of `highlander dev`]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-}
-
-/// Result of one check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Verdict {
-    Ok,
-    Warn,
-    Fail,
-}
-
-/// Report of one check.
-#[derive(Debug, Serialize)]
-struct Finding {
-    check: &'static str,
-    verdict: Verdict,
-    found: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mend: Option<String>,
-}
-
-impl Finding {
-    fn ok(check: &'static str, found: impl Into<String>) -> Self {
-        Self { check, verdict: Verdict::Ok, found: found.into(), mend: None }
-    }
-
-    fn warn(check: &'static str, found: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Warn, mend: Some(mend.into()), ..Self::ok(check, found) }
-    }
-
-    fn fail(check: &'static str, found: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Fail, ..Self::warn(check, found, mend) }
-    }
-}
-
-#[cfg(not(all(feature = "embedded", feature = "s3", feature = "zookeeper")))]
-impl Finding {
-    /// Reports that a check needs an adapter which this binary was built without.
-    fn left_out(check: &'static str, feature: &str) -> Self {
-        let error = crate::config::backends::left_out(feature);
-        Self::fail(check, error.message, error.hint.unwrap_or_default())
-    }
 }
 
 impl Doctor {

@@ -6,6 +6,7 @@
 
 mod manifest;
 mod member;
+mod templates;
 mod vendor;
 
 use std::fs;
@@ -16,20 +17,11 @@ use highlander_core::id::TypeName;
 
 use self::manifest::Workspace;
 use self::member::Member;
+use self::templates::{
+    CLIENT, IGNORED, MANIFEST, OBJECT, README, VENDORED, fill, write, write_sdk,
+};
 use super::failure::Failure;
 use super::output;
-
-const MANIFEST: &str = include_str!("new/templates/Cargo.toml.txt");
-const MEMBER: &str = include_str!("new/templates/member.toml.txt");
-const CLIENT: &str = include_str!("new/templates/client.toml.txt");
-const OBJECT: &str = include_str!("new/templates/lib.rs.txt");
-const LIBRARY_MANIFEST: &str = include_str!("new/templates/library.toml.txt");
-const LIBRARY: &str = include_str!("new/templates/library.rs.txt");
-const README: &str = include_str!("new/templates/README.md.txt");
-const IGNORED: &str = "/target\n/.highlander\n";
-
-/// Path of the SDK within a new project.
-const VENDORED: &str = "vendor/highlander/guest-sdk";
 
 /// Names that are not valid for a package, or for its struct.
 const RESERVED: &[&str] = &[
@@ -92,9 +84,6 @@ const RESERVED: &[&str] = &[
 ];
 /// Folders of a project that hold build output or the SDK, not the author's code.
 const FOLDERS: &[&str] = &["target", "vendor"];
-/// Struct names that would shadow an item used by the template.
-const HIDING: &[&str] =
-    &["String", "Result", "Rejection", "Harness", "Ok", "Err", "ObjectState", "Context"];
 
 /// `highlander new`
 #[derive(Debug, Args)]
@@ -204,53 +193,6 @@ pub(super) fn write_project(folder: &Path, name: &str, sdk: Option<&str>) -> std
     write(folder, "README.md", fill(README).as_bytes())?;
     write(folder, ".gitignore", IGNORED.as_bytes())?;
     if sdk.is_none() { write_sdk(folder) } else { Ok(()) }
-}
-
-/// Writes the SDK into a project folder.
-fn write_sdk(folder: &Path) -> std::io::Result<()> {
-    for (path, content) in vendor::files()? {
-        write(folder, &format!("vendor/highlander/{path}"), &content)?;
-    }
-    Ok(())
-}
-
-fn write(folder: &Path, path: &str, content: &[u8]) -> std::io::Result<()> {
-    let path = folder.join(path);
-    path.parent().map_or(Ok(()), fs::create_dir_all)?;
-    fs::write(path, content)
-}
-
-/// Fills in a template's placeholders.
-fn fill(template: &str, name: &str, sdk: &str) -> String {
-    let mut object = struct_name(name);
-    if HIDING.contains(&object.as_str()) {
-        object.push_str("Object");
-    }
-    // The SDK derives the type's name from the struct's, except for example if a digit follows a hyphen.
-    let attribute = match is_derived(name) && !object.ends_with("Object") {
-        true => "#[object]".to_owned(),
-        false => format!("#[object(type = \"{name}\")]"),
-    };
-    template
-        .replace("{{name}}", name)
-        .replace("{{file}}", &name.replace('-', "_"))
-        .replace("{{object}}", &object)
-        .replace("{{attribute}}", &attribute)
-        .replace("{{sdk}}", sdk)
-}
-
-/// Converts `shared-list` to `SharedList`.
-fn struct_name(name: &str) -> String {
-    let capital = |word: &str| {
-        let mut letters = word.chars();
-        letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
-    };
-    name.split('-').map(|word| -> String { capital(word) }).collect()
-}
-
-/// Whether the SDK derives this type name from the struct name; every word must begin with a letter.
-fn is_derived(name: &str) -> bool {
-    name.split('-').all(|word| word.len() > 1 && word.starts_with(|c: char| c.is_ascii_lowercase()))
 }
 
 fn next_steps(name: &str) -> [String; 6] {

@@ -9,8 +9,7 @@ use highlander_core::caller::tokens::Tokens;
 use highlander_core::id::Digest;
 use http::HeaderValue;
 
-use super::Error;
-use crate::secret;
+use crate::secret::{self, Error};
 
 /// Maximum size of a token file; a larger file is something else.
 const TOKENS_BYTES_MAX: u64 = 1024 * 1024;

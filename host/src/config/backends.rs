@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use highlander_core::registry::claims::Granularity;
 
+use super::Config;
 #[cfg(feature = "zookeeper")]
-use super::{Config, Error};
 use crate::secret;
+use crate::secret::Error;
 
 /// Returns the error of a configuration that selects an adapter which this binary was built without.
 #[must_use]

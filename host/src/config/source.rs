@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use toml::{Table, Value};
 
+use super::Config;
 use super::keys::{KEYS, Key};
-use super::{Config, Error};
+use crate::secret::Error;
 
 /// Minimum similarity for suggesting a name; 1 means equal.
 const LIKENESS_MIN: f64 = 0.6;

@@ -2,9 +2,10 @@
 //!
 //! A key that would have no effect is rejected, like an unknown key, because its author expects it to have one.
 
+use super::Config;
 use super::backends::{RegistryKind, StoreKind};
 use super::source::Given;
-use super::{Config, Error};
+use crate::secret::Error;
 
 /// Returns the first conflict found.
 pub(super) fn check(config: &Config, given: &Given) -> Result<(), Error> {

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::{LINK, Link};
+use super::link::{LINK, Link};
 
 const START: u8 = 1;
 const ITEM: u8 = 2;

@@ -1,12 +1,14 @@
 //! Journals as fjall writes them: intact, truncated and modified.
 
 use super::super::database::Opened;
+use super::super::manifest::Age;
+use super::link::{LINK, Link};
 use super::*;
 
 /// Creates a database with three batches of two writes each. The second item of the last batch is a removal.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let opened = Opened::open(folder.path(), true).unwrap();
+    let opened = Opened::open(folder.path(), Age::New).unwrap();
     for number in 1..=3_u64 {
         let mut batch = opened.database.batch().durability(Some(fjall::PersistMode::SyncData));
         batch.insert(&opened.blobs, format!("first/{number}"), vec![number as u8; 10_000]);

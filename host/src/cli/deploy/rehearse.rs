@@ -10,7 +10,7 @@ use clap::Args;
 use highlander_core::id::TypeName;
 use http::Method;
 
-use super::component;
+use super::component::component;
 use crate::cli::client::{Client, Request, encoded};
 use crate::cli::failure::Failure;
 use crate::cli::output;

@@ -4,7 +4,7 @@
 
 use highlander_core::catalog::rollout::RolloutScope;
 
-use super::Failure;
+use super::super::failure::Failure;
 
 /// Returns the request parameters for these values of `--canary` and `--canary-key`.
 pub(super) fn parameters(

@@ -1,7 +1,7 @@
 //! Access checks: whether requests need a token, and whether the token files are usable.
 //! One machine cannot check whether all nodes of a cluster have the same files.
 
-use super::Finding;
+use super::finding::Finding;
 use crate::config::Config;
 
 /// Runs all checks of tokens.
@@ -42,7 +42,7 @@ fn node_tokens(config: &Config) -> Option<Finding> {
 mod tests {
     use std::io::Write as _;
 
-    use super::super::Verdict;
+    use super::super::finding::Verdict;
     use super::*;
     use crate::config::auth::AuthConfig;
 

@@ -9,7 +9,7 @@ use highlander_core::store::{Condition, PutOutcome, Store};
 use highlander_s3::{S3, probe};
 use highlander_system::clock;
 
-use super::Finding;
+use super::finding::Finding;
 use crate::config::Config;
 
 const CHECK: &str = "conditional writes";
@@ -108,7 +108,7 @@ fn median(mut times: Vec<Duration>) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Verdict;
+    use super::super::finding::Verdict;
     use super::*;
     use highlander_testing::memory::Memory;
 

@@ -18,7 +18,7 @@ use highlander_embedded::Embedded;
 use highlander_system::clock;
 use rand::RngExt as _;
 
-use super::Finding;
+use super::finding::Finding;
 use crate::config::backends::StoreKind;
 
 const SYNC_COUNT: usize = 15;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use humantime_serde::re::humantime::format_duration;
 
 use self::four_letter_words::{Server, Version};
-use super::Finding;
+use super::finding::Finding;
 use crate::config::backends::RegistryConfig;
 
 const SERVERS: &str = "ZooKeeper servers";

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use highlander_system::clock;
 use rustix::process::{Resource, getrlimit};
 
-use super::Finding;
+use super::finding::Finding;
 use crate::config::{files_needed, map_count_needed, max_map_count, resident_allowed};
 
 /// Checks that the kernel allows enough mappings for all resident instances.

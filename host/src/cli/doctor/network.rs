@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use tokio::net::{TcpListener, lookup_host};
 
-use super::Finding;
+use super::finding::Finding;
 use crate::config::Config;
 use crate::config::backends::RegistryKind;
 
@@ -69,7 +69,7 @@ async fn advertise(address: &str, config: &Config) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Verdict;
+    use super::super::finding::Verdict;
     use super::*;
 
     #[tokio::test]

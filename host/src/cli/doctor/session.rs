@@ -9,7 +9,7 @@ use highlander_core::registry::Error;
 use highlander_zookeeper::inspect::{Inspection, inspect};
 use humantime_serde::re::humantime::format_duration;
 
-use super::Finding;
+use super::finding::Finding;
 use crate::config::Config;
 
 const CHECK: &str = "ZooKeeper session";
@@ -83,7 +83,7 @@ fn access(found: &Inspection, has_credentials: bool) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Verdict;
+    use super::super::finding::Verdict;
     use super::*;
 
     const ASKED: Duration = Duration::from_secs(6);

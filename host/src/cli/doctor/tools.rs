@@ -5,7 +5,7 @@
 use std::process::Command;
 
 use super::super::client::{Client, Request};
-use super::Finding;
+use super::finding::Finding;
 
 const TARGET: &str = "wasm32-wasip2";
 

@@ -8,8 +8,10 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::manifest::{Joining, SDK, Workspace};
+use super::templates::{
+    CLIENT, LIBRARY, LIBRARY_MANIFEST, MEMBER, OBJECT, VENDORED, fill, write, write_sdk,
+};
 use super::vendor::brought_by_sdk;
-use super::{CLIENT, LIBRARY, LIBRARY_MANIFEST, MEMBER, OBJECT, VENDORED, fill, write, write_sdk};
 use crate::cli::failure::Failure;
 
 /// Package to add to a workspace.
