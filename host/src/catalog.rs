@@ -8,6 +8,7 @@ mod keyed_mutex;
 mod mutate;
 mod progress;
 pub mod query;
+mod revision;
 pub mod staged;
 #[cfg(test)]
 mod tests;
@@ -20,7 +21,7 @@ use std::time::Duration;
 use highlander_core::catalog::record::{self, RevisionEntry, TypeRecord, component_blob};
 use highlander_core::catalog::rollout::{RolloutScope, Stage};
 use highlander_core::catalog::unknown_type;
-use highlander_core::engine::{Component, Description, Engine, LoadError};
+use highlander_core::engine::{Component, Engine, LoadError};
 use highlander_core::error::{Error, ErrorCode};
 use highlander_core::id::{CodeId, Digest, ObjectId, TypeName};
 use highlander_core::store::{self, ETag, Store};
@@ -30,41 +31,10 @@ use tokio::sync::watch;
 use cached_type::CachedType;
 use keyed_mutex::KeyedMutex;
 use progress::ProgressTable;
+pub use revision::{Choice, Revision};
 
 /// Suggested pause before a component is sent again to a node that was too busy to compile it.
 const COMPILE_RETRY: Duration = Duration::from_secs(5);
-
-/// Revision of a type, ready to run.
-#[derive(Debug)]
-pub struct Revision {
-    /// Number within the type, from 1.
-    pub number: u32,
-    /// Digest of the component.
-    pub digest: Digest,
-    /// Description that the component exports.
-    pub description: Arc<Description>,
-    /// Media type of its snapshots, shared by all states.
-    pub state_content_type: Arc<str>,
-    /// Compiled component.
-    pub component: Arc<dyn Component>,
-}
-
-impl Revision {
-    /// Returns the identity of its code.
-    #[must_use]
-    pub fn id(&self) -> CodeId {
-        CodeId { revision: self.number, component: self.digest }
-    }
-}
-
-/// Code selected for one object.
-#[derive(Debug, Clone)]
-pub struct Choice {
-    /// Revision that should run the object.
-    pub wanted: Arc<Revision>,
-    /// Code to continue with if `wanted` fails and the object has not adopted any code yet.
-    pub fallback: Option<CodeId>,
-}
 
 /// Result of a deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,10 +47,27 @@ pub struct Deployed {
     pub digest: Digest,
     /// Objects that take part in its roll-out; all if there is none.
     pub scope: RolloutScope,
+    /// Change of the type's record.
+    pub change: RecordChange,
+}
+
+impl Deployed {
     /// Whether anything changed: deploying a component again with the same options changes nothing.
-    pub is_new: bool,
-    /// Whether the record changed, if only by the key of the deployment.
-    pub is_recorded: bool,
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.change == RecordChange::Revision
+    }
+}
+
+/// Change of a type's record by a deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordChange {
+    /// None: the deployment is a repetition.
+    None,
+    /// Only the idempotency key of the deployment was added.
+    Key,
+    /// There is a new revision, or its roll-out changed.
+    Revision,
 }
 
 /// Cached view of the object types on this node.

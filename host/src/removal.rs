@@ -26,33 +26,42 @@ pub const COUNT_MAX: usize = 10_000;
 /// Time limit for the live objects to end.
 const TIMEOUT: Duration = Duration::from_mins(2);
 
+/// Condition of a removal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RemovalMode {
+    /// Only a type without objects, whose record can be read, is removed.
+    Checked,
+    /// The type is removed although it has objects or its record is damaged.
+    Forced,
+}
+
 /// Removes a type. Returns the number of objects left in the store; [`COUNT_MAX`] means that many or more.
 ///
 /// # Errors
-/// [`ErrorCode::UnknownType`]; [`ErrorCode::TypeInUse`] if it has objects and `force` is not set;
-/// [`ErrorCode::DeploymentConflict`] while a revision is being rolled out; [`ErrorCode::RecordDamaged`] if the record
-/// of the type is damaged and `force` is not set; [`ErrorCode::OutcomeUnknown`] if the type was removed but a node has
-/// not reported that its objects ended; other codes if the store fails.
+/// [`ErrorCode::UnknownType`]; [`ErrorCode::DeploymentConflict`] while a revision is being rolled out;
+/// [`ErrorCode::TypeInUse`] if it has objects, and [`ErrorCode::RecordDamaged`] if its record is damaged, unless
+/// `mode` is [`RemovalMode::Forced`]; [`ErrorCode::OutcomeUnknown`] if the type was removed but a node has not
+/// reported that its objects ended; other codes if the store fails.
 ///
 /// # Cancel safety
 /// The type may have been removed.
 pub async fn remove(
     router: &Router,
     type_name: &TypeName,
-    force: bool,
+    mode: RemovalMode,
     by: &Caller,
 ) -> Result<usize, Error> {
     let node = router.node();
     let present = match node.catalog().revisions(type_name.as_str()).await {
         Err(error) if error.code == ErrorCode::RecordDamaged => {
-            return give_up(router, type_name, force, by, error).await;
+            return give_up(router, type_name, mode, by, error).await;
         }
         present => present?,
     };
     // Rejects an invalid request before counting any objects.
     present.clone().remove(0, by, 0)?;
     let before = node.count_objects(type_name, COUNT_MAX).await?;
-    if before > 0 && !force {
+    if before > 0 && mode == RemovalMode::Checked {
         return Err(in_use(type_name, before));
     }
     let at_ms = wall_ms();
@@ -60,7 +69,7 @@ pub async fn remove(
     ended(router, type_name).await?;
     // A live object may have committed its first state after the first count.
     let left = node.count_objects(type_name, COUNT_MAX).await?;
-    let is_refused = left > 0 && !force;
+    let is_refused = left > 0 && mode == RemovalMode::Checked;
     if is_refused || left != before {
         let changed = node.update_type(type_name, |record| {
             let Some(removal) = record.removed.take_if(|removal| removal.at_ms == at_ms) else {
@@ -82,12 +91,12 @@ pub async fn remove(
 async fn give_up(
     router: &Router,
     type_name: &TypeName,
-    force: bool,
+    mode: RemovalMode,
     by: &Caller,
     damaged: Error,
 ) -> Result<usize, Error> {
     let node = router.node();
-    if !force {
+    if mode == RemovalMode::Checked {
         return Err(damaged.with_hint(format!(
             "restore types/{type_name}.json in the store, or remove the type: \
              highlander types remove {type_name} --force"

@@ -32,7 +32,7 @@ use highlander_core::error::{Error, ErrorCode};
 use highlander_core::id::{NodeId, ObjectId};
 use highlander_core::registry::claims::{ClaimKey, Granularity};
 use highlander_core::registry::members::{Member, Members};
-use highlander_core::routing::{self, Attempt, NextHop, RouteContext, RoutePlan};
+use highlander_core::routing::{self, ArrivedCall, Attempt, Hop, NextHop, RouteContext, RoutePlan};
 use highlander_system::clock;
 use parking_lot::Mutex;
 use rand::RngExt as _;
@@ -156,8 +156,14 @@ impl Router {
         let key = known.granularity.key_of(id);
         let trip = RoutedCall { id, key, call, context };
         let remembered = self.remembered(key, &known.members);
-        let terms = (call.deadline, call.key.is_some());
-        let mut course = RoutePlan::new(id, key, context.hops, remembered, terms);
+        let arrived = ArrivedCall {
+            id: id.clone(),
+            key,
+            hops: context.hops,
+            deadline: call.deadline,
+            is_keyed: call.key.is_some(),
+        };
+        let mut course = RoutePlan::new(arrived, remembered);
         let mut refusal = refusal;
         loop {
             let view = RouteContext {
@@ -174,13 +180,15 @@ impl Router {
                         None => self.node.call(id, call.clone()).await,
                     };
                     self.update_owner_cache(key, &known.me, &answer, None);
-                    if let Some(answer) = course.take(&known.me, true, Attempt::Answered(answer)) {
+                    if let Some(answer) =
+                        course.take(&known.me, Hop::Here, Attempt::Answered(answer))
+                    {
                         return RoutedAnswer::here(answer);
                     }
                 }
                 NextHop::Forward(member) => {
                     let (came, owner) = self.forward(&member, &known.members, trip).await;
-                    if let Some(answer) = course.take(&member.node, false, came) {
+                    if let Some(answer) = course.take(&member.node, Hop::Forwarded, came) {
                         return RoutedAnswer { answer, owner: owner.or(Some(member.node)) };
                     }
                 }

@@ -90,7 +90,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     runtime.node().metrics().add_compilations(&compilations);
     let api = Api::new(Arc::clone(runtime.router()), http_config(&config, address, access));
     let (stage, staged) = watch::channel(Stage::Open);
-    let (timeout, close_timeout) = timeout(&config);
+    let Timeouts { drain: timeout, close: close_timeout } = timeouts(&config);
     let serving = tokio::spawn(Server::new(api, listener).run(staged, close_timeout));
     let running = Running { runtime, gate, stage, serving, timeout };
     // A remote registry may be unavailable for a long time; until then, readiness probes report that the node is
@@ -214,11 +214,18 @@ fn clamp_to_kernel_limits(config: Config) -> Config {
     Config { resident_max: allowed, ..config }
 }
 
-/// Returns the timeouts for handing over objects and, after that, for closing connections.
-fn timeout(config: &Config) -> (Duration, Duration) {
+/// Timeouts of a shutdown.
+struct Timeouts {
+    /// For handing over objects.
+    drain: Duration,
+    /// After that, for closing connections.
+    close: Duration,
+}
+
+fn timeouts(config: &Config) -> Timeouts {
     match config.registry.kind {
-        RegistryKind::Local => (DRAIN_TIMEOUT_ALONE, CLOSE_TIMEOUT_ALONE),
-        RegistryKind::ZooKeeper => (DRAIN_TIMEOUT, CLOSE_TIMEOUT),
+        RegistryKind::Local => Timeouts { drain: DRAIN_TIMEOUT_ALONE, close: CLOSE_TIMEOUT_ALONE },
+        RegistryKind::ZooKeeper => Timeouts { drain: DRAIN_TIMEOUT, close: CLOSE_TIMEOUT },
     }
 }
 

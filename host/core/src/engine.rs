@@ -314,6 +314,15 @@ pub trait Component: fmt::Debug + Send + Sync + 'static {
     async fn instantiate(&self) -> Result<Box<dyn Instance>, Fault>;
 }
 
+/// Encoded state of an object, as one of its instances wrote it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Snapshot<'a> {
+    /// The state, in the encoding of the type.
+    pub bytes: &'a [u8],
+    /// Version of the schema with which it was written.
+    pub schema_version: u32,
+}
+
 /// One instance of a component. It represents an object after [`restore`](Self::restore).
 ///
 /// After a [`Fault`], or after any of its futures was dropped before completion, an instance must not be used
@@ -327,7 +336,7 @@ pub trait Instance: fmt::Debug + Send + 'static {
     async fn restore(
         &mut self,
         id: &ObjectId,
-        snapshot: Option<(&[u8], u32)>,
+        snapshot: Option<Snapshot<'_>>,
     ) -> Result<(), RestoreError>;
 
     /// Runs one handler.

@@ -17,10 +17,19 @@ pub struct Change {
     pub version: u64,
     /// Events that the handler published, in order.
     pub events: Vec<Event>,
-    /// State as JSON, if the type publishes its state. States of more than [`frame::SHOWN_BYTES_MAX`] are omitted.
-    pub shown: Option<Bytes>,
-    /// Whether the change deleted the object.
-    pub is_deleted: bool,
+    /// State after the change.
+    pub state: ShownState,
+}
+
+/// State of an object as its subscribers get it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ShownState {
+    /// State as JSON. States of more than [`frame::SHOWN_BYTES_MAX`] are omitted.
+    Json(Bytes),
+    /// The type does not publish its state, the state is not JSON, or the object has none yet.
+    Hidden,
+    /// The object is deleted.
+    Deleted,
 }
 
 /// Whether the characters of a name are valid for an event: `[a-z][a-z0-9-]{0,62}`.

@@ -73,11 +73,35 @@ pub enum Attempt {
     AtCapacity,
 }
 
+/// Call that a node has to route.
+#[derive(Debug)]
+pub struct ArrivedCall {
+    /// Called object.
+    pub id: ObjectId,
+    /// Claim key of the object.
+    pub key: ClaimKey,
+    /// Number of nodes that have forwarded the call.
+    pub hops: u8,
+    /// Time at which the caller stops waiting.
+    pub deadline: BootTime,
+    /// Whether the call has an idempotency key, so that it may be repeated although it may have been executed.
+    pub is_keyed: bool,
+}
+
+/// Node on which a step ran.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hop {
+    /// This node.
+    Here,
+    /// Another node, to which the call was forwarded.
+    Forwarded,
+}
+
 /// A node that was tried since the last pause.
 #[derive(Debug)]
 struct TriedNode {
     node: NodeId,
-    is_here: bool,
+    hop: Hop,
     /// Whether it answered.
     is_reached: bool,
 }
@@ -108,18 +132,11 @@ pub struct RoutePlan {
 }
 
 impl RoutePlan {
-    /// Creates the routing state of a call that arrives with `hops` hops; `owner` is the cached owner of the
-    /// object.
-    pub fn new(
-        id: &ObjectId,
-        key: ClaimKey,
-        hops: u8,
-        owner: Option<NodeId>,
-        call: (BootTime, bool),
-    ) -> Self {
-        let (deadline, is_keyed) = call;
+    /// Creates the routing state of a call; `owner` is the cached owner of the object.
+    pub fn new(call: ArrivedCall, owner: Option<NodeId>) -> Self {
+        let ArrivedCall { id, key, hops, deadline, is_keyed } = call;
         Self {
-            id: id.clone(),
+            id,
             key,
             hops,
             deadline,
@@ -219,11 +236,11 @@ impl RoutePlan {
         NextHop::Pause((half + jitter).min(time_left))
     }
 
-    /// Records the result of the last step, which ran on this node if `is_here`. Returns the answer to the caller
-    /// if the result is final.
-    pub fn take(&mut self, node: &NodeId, is_here: bool, came: Attempt) -> Option<Answer> {
+    /// Records the result of the last step, which ran on `node`. Returns the answer to the caller if the result is
+    /// final.
+    pub fn take(&mut self, node: &NodeId, hop: Hop, came: Attempt) -> Option<Answer> {
         let is_reached = matches!(came, Attempt::Answered(_));
-        self.tried.push(TriedNode { node: node.clone(), is_here, is_reached });
+        self.tried.push(TriedNode { node: node.clone(), hop, is_reached });
         match came {
             Attempt::Answered(Err(error)) if error.effect() == Effect::None => {
                 self.refused(node, error)
@@ -302,8 +319,9 @@ impl RoutePlan {
     /// Whether no node can help while `owner` has its claim: the owner itself answered, or another node tried to
     /// reach it.
     fn is_out_of_reach(&self, owner: &NodeId) -> bool {
-        let is_known =
-            |asked: &TriedNode| asked.is_reached && (asked.node == *owner || !asked.is_here);
+        let is_known = |asked: &TriedNode| {
+            asked.is_reached && (asked.node == *owner || asked.hop == Hop::Forwarded)
+        };
         self.tried.iter().any(is_known)
     }
 

@@ -12,7 +12,7 @@ use std::task::Poll;
 use futures_util::future::BoxFuture;
 use highlander_core::activation::protocol::{Action, Change, Input};
 use highlander_core::clock::BootTime;
-use highlander_core::store::record::State;
+use highlander_core::events::ShownState;
 use highlander_system::clock::{self, wall_ms};
 use tokio::time::Instant;
 
@@ -256,12 +256,15 @@ impl Driver {
         let Change { version, events, state } = change;
         let publish_state = |revision: &Arc<Revision>| revision.description.publish_state;
         let is_shown = self.revision.as_ref().is_some_and(publish_state);
-        let is_deleted = state.is_none();
-        let shown = state.as_ref().filter(|_| is_shown).and_then(State::as_json).cloned();
-        self.ctx.hub.publish(
-            self.slot.id(),
-            highlander_core::events::Change { version, events, shown, is_deleted },
-        );
+        let state = match &state {
+            None => ShownState::Deleted,
+            Some(state) => match state.as_json().filter(|_| is_shown) {
+                Some(json) => ShownState::Json(json.clone()),
+                None => ShownState::Hidden,
+            },
+        };
+        let change = highlander_core::events::Change { version, events, state };
+        self.ctx.hub.publish(self.slot.id(), change);
     }
 
     fn step(&self, event: Input<ReplySender>) {

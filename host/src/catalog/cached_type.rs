@@ -11,7 +11,7 @@ use highlander_core::error::{Error, ErrorCode};
 use highlander_core::id::{CodeId, Digest, ObjectId};
 use highlander_core::store::ETag;
 
-use super::{Choice, Revision};
+use super::revision::{Choice, Revision};
 
 /// Cached view of a type, always replaced as a whole.
 #[derive(Debug, Clone)]

@@ -16,7 +16,7 @@ use highlander_core::limits::TYPE_RECORD_BYTES_MAX;
 use highlander_core::store::{Condition, PutOutcome};
 use highlander_system::clock::wall_ms;
 
-use super::{Catalog, Deployed, not_stored, refused, unavailable};
+use super::{Catalog, Deployed, RecordChange, not_stored, refused, unavailable};
 
 /// Attempts of a change that loses against concurrent changes of the same type.
 const ATTEMPTS_MAX: usize = 5;
@@ -54,13 +54,13 @@ impl Catalog {
         // Checked before the component is stored: nothing would remove the blob of a rejected one.
         let present = self.read(type_name.as_str()).await?.map(|(record, _)| record);
         let present = present.unwrap_or_else(|| TypeRecord::new(type_name.clone()));
-        let deployed = |done: Released, is_recorded| {
-            let (Released { revision, scope, is_new }, type_name) = (done, type_name.clone());
-            Deployed { type_name, revision, digest, scope, is_new, is_recorded }
+        let deployed = |done: Released, change| {
+            let (Released { revision, scope, .. }, type_name) = (done, type_name.clone());
+            Deployed { type_name, revision, digest, scope, change }
         };
         if let Some(revision) = present.repeated(digest, options)? {
             self.refresh(type_name.as_str()).await?;
-            return Ok(deployed(present.released(revision, false), false));
+            return Ok(deployed(present.released(revision), RecordChange::None));
         }
         fits(&present)?;
         let copy = present.copy_of(digest);
@@ -68,7 +68,7 @@ impl Catalog {
         let unchanged = OnceLock::new();
         let changed = self.update_record(&type_name, |record| {
             if let Some(revision) = record.repeated(digest, options)? {
-                let _ = unchanged.set(record.released(revision, false));
+                let _ = unchanged.set(record.released(revision));
                 return Ok(None);
             }
             fits(record)?;
@@ -89,11 +89,12 @@ impl Catalog {
                 // The deployment is recorded anyway. This node reads it later, as every other node does.
                 tracing::warn!(%type_name, "cannot reload the type: {error}");
             }
-            return Ok(deployed(done, true));
+            let change = if done.is_new { RecordChange::Revision } else { RecordChange::Key };
+            return Ok(deployed(done, change));
         }
         let record = &known?.record;
-        let done = unchanged.into_inner().unwrap_or_else(|| record.released(record.current, false));
-        Ok(deployed(done, false))
+        let done = unchanged.into_inner().unwrap_or_else(|| record.released(record.current));
+        Ok(deployed(done, RecordChange::None))
     }
 
     /// Removes the component of a collected revision from the store.

@@ -47,5 +47,5 @@ async fn a_component_that_a_busy_machine_cannot_compile_can_be_sent_again() {
     let error = catalog.deploy(COMPONENT, &DeployOptions::default()).await.unwrap_err();
     assert_eq!((error.code, error.retry_after), (ErrorCode::NodeFull, Some(COMPILE_RETRY)));
     assert!(catalog.types().await.unwrap().records.is_empty(), "nothing was deployed");
-    assert!(catalog.deploy(COMPONENT, &DeployOptions::default()).await.unwrap().is_new);
+    assert!(catalog.deploy(COMPONENT, &DeployOptions::default()).await.unwrap().is_new());
 }

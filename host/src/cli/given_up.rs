@@ -40,6 +40,15 @@ pub(super) struct GivenUp {
     pub(super) retried: &'static str,
 }
 
+/// Request that changes them.
+struct Change<'a> {
+    method: Method,
+    /// End of the path.
+    rest: &'a str,
+    /// Result in the output.
+    done: &'a str,
+}
+
 impl GivenUp {
     /// The path for one object.
     pub(super) fn path_of(&self, id: &ObjectId) -> String {
@@ -53,7 +62,8 @@ impl GivenUp {
         id: &ObjectId,
         which: Which,
     ) -> Result<(), Failure> {
-        self.change(client, id, (Method::POST, "/retry", self.retried), which).await
+        let change = Change { method: Method::POST, rest: "/retry", done: self.retried };
+        self.change(client, id, &change, which).await
     }
 
     /// Drops them.
@@ -63,19 +73,21 @@ impl GivenUp {
         id: &ObjectId,
         which: Which,
     ) -> Result<(), Failure> {
-        self.change(client, id, (Method::DELETE, "", "were dropped"), which).await
+        let change = Change { method: Method::DELETE, rest: "", done: "were dropped" };
+        self.change(client, id, &change, which).await
     }
 
     async fn change(
         &self,
         client: &Client,
         id: &ObjectId,
-        (method, rest, done): (Method, &str, &str),
+        change: &Change<'_>,
         Which(number): Which,
     ) -> Result<(), Failure> {
+        let Change { method, rest, done } = change;
         let query = number.map_or(String::new(), |number| format!("?number={number}"));
         let path = format!("{}{rest}{query}", self.path_of(id));
-        let request = Request::new(method, path).when_unanswered(format!(
+        let request = Request::new(method.clone(), path).when_unanswered(format!(
             "the request may have been executed; check before you repeat it: highlander {} {id}",
             self.command
         ));

@@ -24,7 +24,7 @@ use super::unread_body::{Kind, Unread};
 use super::{Api, Reply, openapi, query, request, response};
 use crate::catalog;
 use crate::rehearsal;
-use crate::removal;
+use crate::removal::{self, RemovalMode};
 use crate::rollout::{self, Wait};
 use crate::router::context::Context;
 use crate::router::membership::unknown_members;
@@ -54,14 +54,14 @@ impl Api {
                 "the node had an internal error during the deployment; the revision may be current";
             Error::new(ErrorCode::OutcomeUnknown, text)
         })??;
-        let status = match (deployed.is_new, wait) {
+        let status = match (deployed.is_new(), wait) {
             (true, Wait::AllNodes) => StatusCode::CREATED,
             (true, Wait::Nothing) => StatusCode::ACCEPTED,
             (false, _) => StatusCode::OK,
         };
         let document = Released {
             digest: Some(deployed.digest),
-            is_new: deployed.is_new,
+            is_new: deployed.is_new(),
             revision: deployed.revision,
             scope: Some(deployed.scope),
             type_name: deployed.type_name,
@@ -183,10 +183,11 @@ impl Api {
         }
         let (router, by, type_name) =
             (Arc::clone(&self.router), request::caller(parts), name.clone());
+        let mode = if force { RemovalMode::Forced } else { RemovalMode::Checked };
         // Runs in a separate task: if the client disconnects, a type that has objects must not stay removed
         // without `force`.
         let removing =
-            tokio::spawn(async move { removal::remove(&router, &type_name, force, &by).await });
+            tokio::spawn(async move { removal::remove(&router, &type_name, mode, &by).await });
         let objects = removing.await.map_err(|_| {
             let text =
                 "the node had an internal error during the removal, which may have taken effect";

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
 use highlander_core::engine::{
-    Component, Description, Fault, GuestCall, HandlerKind, RestoreError,
+    Component, Description, Fault, GuestCall, HandlerKind, RestoreError, Snapshot,
 };
 use highlander_core::error::{Error, ErrorCode};
 use highlander_core::id::ObjectId;
@@ -106,7 +106,10 @@ async fn read(
     record: &Record,
 ) -> Result<u64, String> {
     let mut instance = component.instantiate().await.map_err(|fault| shown(&fault))?;
-    let state = record.state.as_ref().map(|state| (state.bytes.as_ref(), state.schema_version));
+    let state = record
+        .state
+        .as_ref()
+        .map(|state| Snapshot { bytes: &state.bytes, schema_version: state.schema_version });
     instance.restore(id, state).await.map_err(|error| match error {
         RestoreError::Fault(fault) => format!("reading its state: {}", shown(&fault)),
         error => error.to_string(),

@@ -21,7 +21,7 @@ use super::Node;
 use crate::activation::context::SessionContext;
 use crate::activation::dispatch::{probe, want};
 use crate::activation::slot::Slot;
-use crate::catalog::Deployed;
+use crate::catalog::{Deployed, RecordChange};
 
 /// Number of idle objects that try a revision concurrently; low, so that calls are hardly affected.
 const PROBE_COUNT: usize = 4;
@@ -41,12 +41,12 @@ impl Node {
     /// If the future is dropped, the component may or may not have been deployed.
     pub async fn deploy(&self, wasm: Bytes, terms: &DeployOptions) -> Result<Deployed, Error> {
         let deployed = self.catalog.deploy(wasm, terms).await?;
-        if deployed.is_new {
+        if deployed.is_new() {
             tracing::info!(
                 type_name = %deployed.type_name, revision = deployed.revision, "deployed"
             );
         }
-        if deployed.is_recorded {
+        if deployed.change != RecordChange::None {
             self.publish_type_change(&deployed.type_name).await;
         }
         Ok(deployed)

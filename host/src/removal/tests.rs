@@ -50,7 +50,8 @@ async fn add(place: &Place, key: &str) -> Result<(Value, u32), ErrorCode> {
 }
 
 async fn removed(place: &Place, force: bool) -> Result<usize, Error> {
-    remove(&place.router, &counters(), force, &Caller::Anonymous).await
+    let mode = if force { RemovalMode::Forced } else { RemovalMode::Checked };
+    remove(&place.router, &counters(), mode, &Caller::Anonymous).await
 }
 
 #[tokio::test]

@@ -130,10 +130,8 @@ async fn attend(router: &Router, pace: &mut Pace) -> bool {
         }
     }
     // Together, because nodes may delay their reports.
-    for (record, rollout, survey) in
-        join_all(open.iter().map(|of| surveyed(router, of))).await.into_iter().flatten()
-    {
-        has_moved |= step(router, record, rollout, survey, pace).await;
+    for open in join_all(open.iter().map(|of| surveyed(router, of))).await.into_iter().flatten() {
+        has_moved |= step(router, open, pace).await;
     }
     pace.pause = if has_moved { LOOK_MIN } else { (pace.pause * 2).min(LOOK_MAX) };
     !(open.is_empty() && is_told)
@@ -159,26 +157,25 @@ async fn pass_on(router: &Router, pace: &mut Pace) -> bool {
     node.announce_untold().await
 }
 
+/// An open roll-out, and the reports of all nodes on it.
+struct Surveyed<'a> {
+    record: &'a TypeRecord,
+    rollout: &'a Rollout,
+    survey: Survey,
+}
+
 /// Returns the reports of all nodes on an open roll-out, if this node coordinates it. The nodes report when they have
 /// reached what the next step depends on.
-async fn surveyed<'a>(
-    router: &Router,
-    record: &'a TypeRecord,
-) -> Option<(&'a TypeRecord, &'a Rollout, Survey)> {
+async fn surveyed<'a>(router: &Router, record: &'a TypeRecord) -> Option<Surveyed<'a>> {
     let rollout = record.rollout.as_ref()?;
     router.membership().filter(|present| present.coordinates_rollout(&record.name))?;
     let query = ProgressQuery { counts_live: false, awaited: awaited(record, rollout) };
-    Some((record, rollout, router.survey(&record.name, query).await?))
+    Some(Surveyed { record, rollout, survey: router.survey(&record.name, query).await? })
 }
 
 /// Takes the next step of one roll-out if it is due, and returns whether it was taken.
-async fn step(
-    router: &Router,
-    record: &TypeRecord,
-    rollout: &Rollout,
-    survey: Survey,
-    pace: &mut Pace,
-) -> bool {
+async fn step(router: &Router, open: Surveyed<'_>, pace: &mut Pace) -> bool {
+    let Surveyed { record, rollout, survey } = open;
     let (name, node) = (&record.name, router.node());
     let step = decide(record, rollout, &survey.reports, wall_ms());
     if step == Step::Wait {

@@ -76,14 +76,14 @@ async fn every_node_serves_a_new_revision_when_its_deployment_is_done() {
     let done =
         deploy(&places[1].router, component("second"), &options(RolloutScope::All), Wait::AllNodes)
             .await;
-    assert_eq!(done.map(|deployed| (deployed.revision, deployed.is_new)), Ok((2, true)));
+    assert_eq!(done.map(|deployed| (deployed.revision, deployed.is_new())), Ok((2, true)));
     for n in 0..20 {
         assert_eq!(add(&places[n % 3], &n.to_string()).await, (json!(2), 2));
     }
     let again =
         deploy(&places[0].router, component("second"), &options(RolloutScope::All), Wait::AllNodes)
             .await;
-    assert_eq!(again.map(|deployed| deployed.is_new), Ok(false));
+    assert_eq!(again.map(|deployed| deployed.is_new()), Ok(false));
     let total = total(&places[2].router.progress(&counters(), NOW, Context::default()).await);
     assert_eq!((total.succeeded, total.failed), (20, 0));
 }
@@ -201,14 +201,14 @@ async fn what_is_recorded_is_deployed_whatever_the_store_does_next() {
     let writer = Catalog::new(cluster.store.clone(), Arc::new(FakeEngine::new()));
     cluster.store.script_gets([GetFault::Nothing, GetFault::Nothing, GetFault::Unavailable]);
     let first = writer.deploy(component("first"), &options).await.unwrap();
-    assert_eq!((first.revision, first.is_new), (1, true));
+    assert_eq!((first.revision, first.is_new()), (1, true));
     assert!(writer.record("counter").is_none());
     place.node.catalog().refresh_now(&counters()).await.unwrap();
     cluster.store.script_gets([GetFault::Nothing, GetFault::Nothing, GetFault::Unavailable]);
     tokio::spawn(run(Arc::downgrade(&place.router)));
     let second =
         deploy(&place.router, component("second"), &options, Wait::AllNodes).await.unwrap();
-    assert_eq!((second.revision, second.is_new), (2, true));
+    assert_eq!((second.revision, second.is_new()), (2, true));
     assert_eq!(add(&place, "1").await, (json!(1), 2));
 }
 
@@ -243,17 +243,17 @@ async fn a_deployment_that_is_repeated_with_its_key_is_made_once_whatever_came_b
     let (router, other) = (&places[0].router, &places[1].router);
     let second = || component("second");
     let first_time = deploy(router, second(), &keyed("k"), Wait::AllNodes).await.unwrap();
-    assert_eq!((first_time.revision, first_time.is_new), (2, true));
+    assert_eq!((first_time.revision, first_time.is_new()), (2, true));
     let repeated = deploy(other, second(), &keyed("k"), Wait::AllNodes).await.unwrap();
-    assert_eq!((repeated.revision, repeated.is_new), (2, false));
+    assert_eq!((repeated.revision, repeated.is_new()), (2, false));
     deploy(router, component("third"), &options(RolloutScope::All), Wait::AllNodes).await.unwrap();
     let repeated = deploy(other, second(), &keyed("k"), Wait::AllNodes).await.unwrap();
-    assert_eq!((repeated.revision, repeated.is_new), (2, false));
+    assert_eq!((repeated.revision, repeated.is_new()), (2, false));
     assert_eq!(add(&places[0], "x").await.1, 3, "the later revision stays current");
     let reused = deploy(router, component("other"), &keyed("k"), Wait::AllNodes).await.unwrap_err();
     assert_eq!(reused.code, ErrorCode::IdempotencyKeyReused);
     let anew = deploy(other, second(), &keyed("l"), Wait::AllNodes).await.unwrap();
-    assert_eq!((anew.revision, anew.is_new), (4, true), "another key makes it a new request");
+    assert_eq!((anew.revision, anew.is_new()), (4, true), "another key makes it a new request");
     gone_back(router, None).await.unwrap();
     let repeated = deploy(other, second(), &keyed("l"), Wait::AllNodes).await.unwrap_err();
     assert_eq!(repeated.code, ErrorCode::RevisionRolledBack, "the repetition returns the outcome");
@@ -299,11 +299,11 @@ async fn a_share_that_is_made_larger_with_a_key_is_so_once() {
     let keyed = |key: &str, scope| DeployOptions { key: Some(key.to_owned()), ..options(scope) };
     let part = keyed("part", RolloutScope::Percent(10));
     let all = keyed("all", RolloutScope::All);
-    assert!(deploy(router, second(), &part, Wait::AllNodes).await.unwrap().is_new);
-    assert!(deploy(router, second(), &all, Wait::AllNodes).await.unwrap().is_new);
+    assert!(deploy(router, second(), &part, Wait::AllNodes).await.unwrap().is_new());
+    assert!(deploy(router, second(), &all, Wait::AllNodes).await.unwrap().is_new());
     for options in [&part, &all] {
         let repeated = deploy(router, second(), options, Wait::AllNodes).await.unwrap();
-        assert_eq!((repeated.revision, repeated.is_new), (2, false));
+        assert_eq!((repeated.revision, repeated.is_new()), (2, false));
     }
     assert_eq!(places[0].node.catalog().record("counter").unwrap().current, 2);
 }

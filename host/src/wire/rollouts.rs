@@ -46,7 +46,10 @@ pub struct NodeProgress {
     pub progress: Option<Progress>,
 }
 
-/// Roll-out in progress. Unlike the one in the record of a type, it may have members that this build lacks.
+/// Roll-out in progress.
+///
+/// It is separate from the type in `highlander_core`, which rejects members that this build lacks: a node that
+/// rewrites the record of a type would lose them. A client accepts those of a newer node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rollout {
     /// New revision.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use highlander_core::engine::{
     Component, Engine, Fault, GuestCall, HandlerError, HandlerKind, Instance, LoadError,
-    RestoreError,
+    RestoreError, Snapshot,
 };
 use highlander_core::id::{Digest, ObjectId};
 
@@ -116,8 +116,8 @@ async fn a_snapshot_that_does_not_fit_is_refused(component: &dyn Component) {
 async fn a_newer_schema_is_refused(component: &dyn Component) {
     let known = component.describe().await.expect("it describes itself").schema_version;
     let mut counter = component.instantiate().await.expect("there is an instance");
-    let snapshot: &[u8] = br#"{"value":1}"#;
-    let refused = counter.restore(&id(), Some((snapshot, known + 1))).await;
+    let snapshot = Snapshot { bytes: br#"{"value":1}"#, schema_version: known + 1 };
+    let refused = counter.restore(&id(), Some(snapshot)).await;
     assert_eq!(refused, Err(RestoreError::NewerSchema(known)));
 }
 
@@ -144,8 +144,12 @@ async fn restored(component: &dyn Component, snapshot: Option<&str>) -> Box<dyn 
     instance
 }
 
+fn first_schema(text: &str) -> Snapshot<'_> {
+    Snapshot { bytes: text.as_bytes(), schema_version: 1 }
+}
+
 async fn restore(instance: &mut dyn Instance, snapshot: Option<&str>) -> Result<(), RestoreError> {
-    instance.restore(&id(), snapshot.map(|text| (text.as_bytes(), 1))).await
+    instance.restore(&id(), snapshot.map(first_schema)).await
 }
 
 async fn call(

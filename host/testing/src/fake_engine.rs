@@ -11,7 +11,7 @@ use bytes::Bytes;
 use highlander_core::effects::{Alarm, Effects, Event, Message};
 use highlander_core::engine::{
     Component, Description, Engine, Fault, GuestCall, Handled, Handler, HandlerError, HandlerKind,
-    Instance, LoadError, OutboundCall, RestoreError,
+    Instance, LoadError, OutboundCall, RestoreError, Snapshot,
 };
 use highlander_core::error::Rejection;
 use highlander_core::id::{Digest, ObjectId, TypeName};
@@ -247,7 +247,7 @@ impl Instance for CounterInstance {
     async fn restore(
         &mut self,
         id: &ObjectId,
-        snapshot: Option<(&[u8], u32)>,
+        snapshot: Option<Snapshot<'_>>,
     ) -> Result<(), RestoreError> {
         self.begin()?;
         let is_named = |prefix: &Option<String>| {
@@ -259,10 +259,10 @@ impl Instance for CounterInstance {
         self.is_trapping = is_named(&self.trapping);
         let state = match snapshot {
             None => State::default(),
-            Some((_, schema)) if schema > self.schema_version => {
+            Some(snapshot) if snapshot.schema_version > self.schema_version => {
                 return Err(RestoreError::NewerSchema(self.schema_version));
             }
-            Some((bytes, _)) => serde_json::from_slice(bytes)
+            Some(snapshot) => serde_json::from_slice(snapshot.bytes)
                 .map_err(|invalid| RestoreError::InvalidSnapshot(invalid.to_string()))?,
         };
         self.state = Some(state);

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use highlander_core::engine::{Component, Engine, GuestCall, HandlerKind, Instance};
+use highlander_core::engine::{Component, Engine, GuestCall, HandlerKind, Instance, Snapshot};
 use highlander_core::id::{Digest, ObjectId};
 use highlander_wasmtime::{SandboxConfig, WasmtimeEngine};
 use serde_json::json;
@@ -89,10 +89,10 @@ async fn instances(component: &dyn Component) {
     let time = median(1_000, async || drop(component.instantiate().await.unwrap())).await;
     print("instantiate and drop, µs", COUNTER, time);
     let id = ObjectId::new("counter", "k").unwrap();
-    let snapshot: &[u8] = b"{\"value\":7}";
+    let snapshot = Snapshot { bytes: b"{\"value\":7}", schema_version: 1 };
     let time = median(1_000, async || {
         let mut instance = component.instantiate().await.unwrap();
-        instance.restore(&id, Some((snapshot, 1))).await.unwrap();
+        instance.restore(&id, Some(snapshot)).await.unwrap();
     });
     print("instantiate, restore and drop, µs", COUNTER, time.await);
     let mut instance = component.instantiate().await.unwrap();
@@ -120,9 +120,10 @@ async fn states(component: &dyn Component, name: &str, bytes: usize, count: usiz
     let ballast = bytes.saturating_sub(FRAME_BYTES).to_string();
     call(instance.as_mut(), "grow_state", &ballast).await;
     let snapshot = instance.snapshot().await.unwrap();
+    let snapshot = Snapshot { bytes: &snapshot, schema_version: 1 };
     let mut run = async |metric: &str, step: Step| {
         let time = median(count, async || match step {
-            Step::Restore => instance.restore(&id, Some((&snapshot, 1))).await.unwrap(),
+            Step::Restore => instance.restore(&id, Some(snapshot)).await.unwrap(),
             Step::Query => call(instance.as_mut(), "value", "null").await,
             Step::Snapshot => drop(instance.snapshot().await.unwrap()),
             Step::Update => {

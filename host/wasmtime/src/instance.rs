@@ -11,7 +11,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use highlander_core::caller::Caller;
 use highlander_core::effects::Trigger;
-use highlander_core::engine::{Fault, GuestCall, Handled, HandlerError, Instance, RestoreError};
+use highlander_core::engine::{
+    Fault, GuestCall, Handled, HandlerError, Instance, RestoreError, Snapshot,
+};
 use highlander_core::error::Rejection;
 use highlander_core::id::ObjectId;
 use highlander_core::json::is_json;
@@ -131,14 +133,15 @@ impl Instance for WasmInstance {
     async fn restore(
         &mut self,
         id: &ObjectId,
-        snapshot: Option<(&[u8], u32)>,
+        snapshot: Option<Snapshot<'_>>,
     ) -> Result<(), RestoreError> {
         self.begin()?;
         let sandbox = &mut self.sandbox;
         let _lane = sandbox.begin(0);
         sandbox.store.data_mut().object = Some(id.clone());
         let wit_id = named(id);
-        let (bytes, schema_version) = snapshot.map_or((None, 0), |(bytes, v)| (Some(bytes), v));
+        let bytes = snapshot.map(|snapshot| snapshot.bytes);
+        let schema_version = snapshot.map_or(0, |snapshot| snapshot.schema_version);
         let behavior = sandbox.bindings.highlander_object_behavior();
         let result = behavior.call_restore(&mut sandbox.store, wit_id, bytes, schema_version).await;
         match sandbox.end(result)? {

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use highlander_core::caller::scopes::Scopes;
 use highlander_core::caller::{Caller, Principal};
 use highlander_core::engine::{
-    Fault, GuestCall, HandlerError, HandlerKind, Instance, RestoreError,
+    Fault, GuestCall, HandlerError, HandlerKind, Instance, RestoreError, Snapshot,
 };
 use highlander_core::id::ObjectId;
 
@@ -70,8 +70,9 @@ async fn a_handler_sees_who_calls() {
     let engine = engine();
     let component = load(&engine, "list").await;
     let mut list = component.instantiate().await.unwrap();
-    let state = br#"{"title":"","todos":[],"allowed_users":["ada"]}"#;
-    list.restore(&ObjectId::new("list", "home").unwrap(), Some((state, 1))).await.unwrap();
+    let bytes = br#"{"title":"","todos":[],"allowed_users":["ada"]}"#;
+    let state = Snapshot { bytes, schema_version: 1 };
+    list.restore(&ObjectId::new("list", "home").unwrap(), Some(state)).await.unwrap();
     for (caller, said) in [
         (Caller::from(Principal::new("ada", Scopes::default()).unwrap()), "1"),
         (Caller::from(Principal::new("bob", Scopes::default()).unwrap()), "bob may not change"),

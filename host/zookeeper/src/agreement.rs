@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use highlander_core::id::NodeId;
 use highlander_core::registry::Error;
 use highlander_core::registry::agreement::{
-    ClusterId, ClusterStore, Identity, Step, Terms, next_step,
+    ClusterId, ClusterStore, Difference, Identity, Step, Terms, next_step,
 };
 use tokio::time::{MissedTickBehavior, interval};
 use zookeeper_client::{Client, CreateMode};
@@ -70,9 +70,9 @@ pub(super) async fn check_terms(
     let read = join_all(others.map(|name| async move { (name, read_terms(link, name).await) }));
     for (name, theirs) in read.await {
         let Some(theirs) = theirs? else { continue };
-        if let Some((setting, here, there)) = terms.difference(&theirs) {
+        if let Some(Difference { setting, mine, theirs }) = terms.difference(&theirs) {
             return Err(Error::Denied(format!(
-                "{setting} is `{here}` here, but `{there}` on node {name}, and must be the same on all nodes of a \
+                "{setting} is `{mine}` here, but `{theirs}` on node {name}, and must be the same on all nodes of a \
                  cluster: correct it here, or stop all nodes before you change it. A killed node counts until its \
                  session is over"
             )));

@@ -52,15 +52,23 @@ pub async fn inspect(options: &Options) -> Result<Inspection, Error> {
     let found = look(&link, chroot).await;
     link.close();
     link.closed().await;
-    let (written_after, has_chroot, is_open) = found?;
+    let Found { written_after, has_chroot, is_open } = found?;
     let granted = link.timeout();
     Ok(Inspection { granted, connected_after, written_after, has_chroot, is_open })
 }
 
-async fn look(link: &SessionClient, chroot: &str) -> Result<(Option<Duration>, bool, bool), Error> {
+/// Part of an [`Inspection`] that needs the chroot.
+#[derive(Default)]
+struct Found {
+    written_after: Option<Duration>,
+    has_chroot: bool,
+    is_open: bool,
+}
+
+async fn look(link: &SessionClient, chroot: &str) -> Result<Found, Error> {
     let root = if chroot.is_empty() { "/" } else { chroot };
     let Some(root_is_open) = is_open(link, root).await? else {
-        return Ok((None, false, false));
+        return Ok(Found::default());
     };
     let claims = format!("{chroot}{}", znode::FOLDER);
     // Deleting a claim requires the delete permission on the folder that contains it.
@@ -74,7 +82,7 @@ async fn look(link: &SessionClient, chroot: &str) -> Result<(Option<Duration>, b
     let written_after = clock::now().since(before);
     // If the deletion fails, the znode ends with the session.
     let _ = link.request(async |client: Client| client.delete(&path, None).await).await;
-    Ok((Some(written_after), true, is_open))
+    Ok(Found { written_after: Some(written_after), has_chroot: true, is_open })
 }
 
 /// Returns whether everybody may delete the children of a znode; `None` if the znode does not exist.

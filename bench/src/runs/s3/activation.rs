@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use highlander::node::Node;
-use highlander_core::engine::{Component, Engine as _, GuestCall, HandlerKind};
+use highlander_core::engine::{Component, Engine as _, GuestCall, HandlerKind, Snapshot};
 use highlander_core::id::{Digest, ObjectId};
 use highlander_core::registry::claims::Granularity;
 use highlander_core::registry::{Claimed, Registry, Sessions as _};
@@ -104,7 +104,8 @@ impl Hand {
         let record = codec::decode(id, &blob.bytes)?;
         let state = record.state.context("the object is deleted")?;
         let mut instance = self.component.instantiate().await?;
-        instance.restore(id, Some((&state.bytes, state.schema_version))).await?;
+        let snapshot = Snapshot { bytes: &state.bytes, schema_version: state.schema_version };
+        instance.restore(id, Some(snapshot)).await?;
         let call = GuestCall::new("value", HandlerKind::Query, b"null", record.version);
         let reply = instance.handle(call).await?;
         reply.map(drop).map_err(|rejection| anyhow!("the object rejected the call: {rejection:?}"))

@@ -98,14 +98,14 @@ impl TypeRecord {
     ) -> Result<Released, Error> {
         if self.removed.is_some() {
             let entry = self.come_again(digest, size, description, options, now_ms)?;
-            return Ok(self.released(entry.number, true));
+            return Ok(Released { is_new: true, ..self.released(entry.number) });
         }
         if let Some(rollout) = self.rollout.clone() {
             let coming = rollout.revision;
             if self.entry(coming).is_some_and(|entry| entry.digest == digest) {
                 let is_new = self.adjust(rollout, options, now_ms)?;
                 self.remember(coming, options);
-                return Ok(self.released(coming, is_new));
+                return Ok(Released { is_new, ..self.released(coming) });
             }
             if !rollout.is_released() {
                 return Err(self.conflict(&rollout));
@@ -114,7 +114,7 @@ impl TypeRecord {
         }
         if self.entry(self.current).is_some_and(|entry| entry.digest == digest) {
             self.remember(self.current, options);
-            return Ok(self.released(self.current, false));
+            return Ok(self.released(self.current));
         }
         let previous = self.current;
         let entry = self.add(digest, size, description.clone(), options, now_ms);
@@ -123,7 +123,7 @@ impl TypeRecord {
         } else {
             self.begin(entry.number, options, now_ms);
         }
-        Ok(self.released(entry.number, true))
+        Ok(Released { is_new: true, ..self.released(entry.number) })
     }
 
     /// Appends a revision.
@@ -155,12 +155,12 @@ impl TypeRecord {
         entry
     }
 
-    /// Returns the outcome of a deployment that led to this revision.
+    /// Returns the outcome of a deployment that led to this revision and changed nothing.
     #[must_use]
-    pub fn released(&self, revision: u32, is_new: bool) -> Released {
+    pub fn released(&self, revision: u32) -> Released {
         let open = self.rollout.as_ref().filter(|open| open.revision == revision);
         let scope = open.map_or(RolloutScope::All, |open| open.scope.clone());
-        Released { revision, scope, is_new }
+        Released { revision, scope, is_new: false }
     }
 
     /// Changes the share and the failure limit of the roll-out. Returns whether anything changed.

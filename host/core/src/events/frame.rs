@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
+use crate::events::ShownState;
 use crate::events::event_id::EventId;
 
 /// Maximum size of a published state.
@@ -68,12 +69,14 @@ impl Frame {
 
 /// Encodes an object's current state as the data of `changed` and `reset`. A state that is too large is omitted.
 #[must_use]
-pub fn stand(version: u64, shown: Option<&Bytes>, is_deleted: bool) -> Bytes {
-    let deleted = if is_deleted { ",\"deleted\":true" } else { "" };
-    let head = format!("{{\"version\":{version}{deleted}");
-    match shown.filter(|state| state.len() <= SHOWN_BYTES_MAX) {
-        None => [head.as_bytes(), b"}"].concat().into(),
-        Some(state) => [head.as_bytes(), b",\"state\":", state, b"}"].concat().into(),
+pub fn stand(version: u64, state: &ShownState) -> Bytes {
+    let head = format!("{{\"version\":{version}");
+    match state {
+        ShownState::Json(state) if state.len() <= SHOWN_BYTES_MAX => {
+            [head.as_bytes(), b",\"state\":", state, b"}"].concat().into()
+        }
+        ShownState::Json(_) | ShownState::Hidden => [head.as_bytes(), b"}"].concat().into(),
+        ShownState::Deleted => [head.as_bytes(), b",\"deleted\":true}"].concat().into(),
     }
 }
 
@@ -111,8 +114,11 @@ mod tests {
     #[test]
     fn a_stand_names_the_version_and_what_is_shown() {
         let state = Bytes::from_static(b"{\"value\":2}");
-        assert_eq!(text(&stand(2, None, false)), "{\"version\":2}");
-        assert_eq!(text(&stand(2, Some(&state), false)), "{\"version\":2,\"state\":{\"value\":2}}");
-        assert_eq!(text(&stand(3, None, true)), "{\"version\":3,\"deleted\":true}");
+        assert_eq!(text(&stand(2, &ShownState::Hidden)), "{\"version\":2}");
+        assert_eq!(
+            text(&stand(2, &ShownState::Json(state))),
+            "{\"version\":2,\"state\":{\"value\":2}}"
+        );
+        assert_eq!(text(&stand(3, &ShownState::Deleted)), "{\"version\":3,\"deleted\":true}");
     }
 }

@@ -10,9 +10,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::clock::BootTime;
-use crate::events::Change;
 use crate::events::event_id::EventId;
 use crate::events::frame::{CHANGED, Frame, RESET, stand};
+use crate::events::{Change, ShownState};
 
 /// Number of events kept for resuming.
 pub const KEPT_COUNT: usize = 256;
@@ -55,12 +55,12 @@ impl Window {
 
     /// Adds a change that was committed on this node.
     pub fn publish(&mut self, change: Change, now: BootTime) {
-        let Change { version, events, shown, is_deleted } = change;
+        let Change { version, events, state } = change;
         if self.head >= Some(EventId::end_of(version)) {
             return;
         }
         if let Some(before) = version.checked_sub(1) {
-            self.place(before, stand(before, None, false), now);
+            self.place(before, stand(before, &ShownState::Hidden), now);
         }
         for (index, event) in (1..).zip(events) {
             self.take(
@@ -68,7 +68,7 @@ impl Window {
                 now,
             );
         }
-        let stand = stand(version, shown.as_ref(), is_deleted);
+        let stand = stand(version, &state);
         self.take(Frame::new(Some(EventId::end_of(version)), CHANGED, stand), now);
     }
 

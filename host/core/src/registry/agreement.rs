@@ -202,6 +202,17 @@ pub struct Terms {
     store: Option<String>,
 }
 
+/// Setting that differs between two nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Difference<'a> {
+    /// Name of the setting.
+    pub setting: &'static str,
+    /// Value of this node.
+    pub mine: &'a str,
+    /// Value of the other node.
+    pub theirs: &'a str,
+}
+
 impl Terms {
     /// Creates the settings of a node.
     #[must_use]
@@ -209,16 +220,16 @@ impl Terms {
         Self { claims: Some(claims.to_string()), store: store.map(str::to_owned) }
     }
 
-    /// Returns the first setting that differs from another node's: its name, the local value, the remote value.
+    /// Returns the first setting that differs from another node's.
     #[must_use]
-    pub fn difference<'a>(&'a self, other: &'a Self) -> Option<(&'static str, &'a str, &'a str)> {
+    pub fn difference<'a>(&'a self, other: &'a Self) -> Option<Difference<'a>> {
         let pairs = [
             ("registry.claims", &self.claims, &other.claims),
             ("store.bucket with store.prefix", &self.store, &other.store),
         ];
-        pairs.into_iter().find_map(|(name, mine, theirs)| {
+        pairs.into_iter().find_map(|(setting, mine, theirs)| {
             let (mine, theirs) = (mine.as_deref()?, theirs.as_deref()?);
-            (mine != theirs).then_some((name, mine, theirs))
+            (mine != theirs).then_some(Difference { setting, mine, theirs })
         })
     }
 }

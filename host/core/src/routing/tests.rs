@@ -44,7 +44,8 @@ impl Table {
     fn at(order: &str, hops: u8, owner: Option<&str>, is_keyed: bool) -> Self {
         let id = "todo/1".parse().unwrap();
         let owner = owner.map(NodeId::new);
-        let course = RoutePlan::new(&id, key(order), hops, owner, (DEADLINE, is_keyed));
+        let call = ArrivedCall { id, key: key(order), hops, deadline: DEADLINE, is_keyed };
+        let course = RoutePlan::new(call, owner);
         let now = BootTime::from_boot(Duration::from_secs(1));
         Self { course, members: members(order), is_active: false, now }
     }
@@ -73,8 +74,11 @@ impl Table {
     #[track_caller]
     fn step(&mut self, expected: &str, came: Attempt) -> Option<String> {
         assert_eq!(self.next(), expected);
-        let (node, is_here) = if expected == "here" { ("a", true) } else { (expected, false) };
-        let answer = self.course.take(&NodeId::new(node), is_here, came)?;
+        let (node, hop) = match expected {
+            "here" => ("a", Hop::Here),
+            node => (node, Hop::Forwarded),
+        };
+        let answer = self.course.take(&NodeId::new(node), hop, came)?;
         Some(answer.map_or_else(|error| error.code.to_string(), |_| "done".to_owned()))
     }
 
@@ -320,7 +324,7 @@ fn pauses_grow_and_end_with_the_calls_time() {
         match table.next().as_str() {
             "here" => {
                 let unavailable = refused(ErrorCode::RegistryUnavailable);
-                assert_eq!(table.course.take(&NodeId::new("a"), true, unavailable), None);
+                assert_eq!(table.course.take(&NodeId::new("a"), Hop::Here, unavailable), None);
             }
             "pause" => spans.push(table.now.since(before)),
             end => {
@@ -357,7 +361,7 @@ fn no_course_asks_more_nodes_than_it_may_between_two_pauses() {
     let mut table = Table::new("b c d e f g a");
     for _ in 0..TRIED_MAX {
         let node = table.next();
-        assert_eq!(table.course.take(&NodeId::new(&node), false, not_sent()), None);
+        assert_eq!(table.course.take(&NodeId::new(&node), Hop::Forwarded, not_sent()), None);
     }
     assert_eq!(table.next(), "pause");
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use highlander_core::activation::protocol::{Input, Probe, ProbeOutcome, Run, RunOutcome};
 use highlander_core::effects::Effects;
-use highlander_core::engine::{Fault, GuestCall, Handled, HandlerError, HandlerKind, RestoreError};
+use highlander_core::engine::{
+    Fault, GuestCall, Handled, HandlerError, HandlerKind, RestoreError, Snapshot,
+};
 use highlander_core::id::ObjectId;
 use highlander_core::store::record::State;
 use highlander_system::clock;
@@ -122,7 +124,8 @@ async fn restore(
     id: &ObjectId,
     state: Option<&State>,
 ) -> Result<(), RunOutcome> {
-    let state = state.map(|state| (state.bytes.as_ref(), state.schema_version));
+    let state =
+        state.map(|state| Snapshot { bytes: &state.bytes, schema_version: state.schema_version });
     resident.instance.restore(id, state).await.map_err(|error| match error {
         RestoreError::Fault(fault @ Fault::Exhausted(_)) => RunOutcome::Faulted(fault),
         error => RunOutcome::Unreadable(error),

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use highlander_core::events::Change;
+use highlander_core::events::{Change, ShownState};
 use highlander_core::id::ObjectId;
 
 use super::*;
@@ -14,7 +14,7 @@ fn hub() -> (Arc<Hub>, ObjectId) {
 }
 
 fn change(version: u64) -> Change {
-    Change { version, events: Vec::new(), shown: None, is_deleted: false }
+    Change { version, events: Vec::new(), state: ShownState::Hidden }
 }
 
 fn shown(frame: &Frame) -> String {

@@ -175,8 +175,8 @@ async fn a_slow_reader_is_sent_away_and_delays_nobody() {
     for version in 1..=400 {
         let events =
             vec![highlander_core::effects::Event { name: "large".into(), data: data.clone() }];
-        let change =
-            highlander_core::events::Change { version, events, shown: None, is_deleted: false };
+        let state = highlander_core::events::ShownState::Hidden;
+        let change = highlander_core::events::Change { version, events, state };
         hub.publish(&id, change);
         while quick.next().await.unwrap().id != Some(version.to_string()) {}
     }

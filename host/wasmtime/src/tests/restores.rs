@@ -4,7 +4,7 @@
 use super::*;
 
 /// A state as written by the first revision of the counter.
-const OLD_STATE: (&[u8], u32) = (br#"{"value":41}"#, 1);
+const OLD_STATE: Snapshot<'static> = Snapshot { bytes: br#"{"value":41}"#, schema_version: 1 };
 
 async fn restored(component: &dyn Component, key: &str) -> Result<Box<dyn Instance>, RestoreError> {
     let mut instance = component.instantiate().await.unwrap();
@@ -73,10 +73,13 @@ async fn a_state_of_the_first_version_is_migrated() {
     for (completed, percent) in [("true", "100"), ("false", "0")] {
         let old = format!(r#"{{"title":"buy milk","completed":{completed},"color":"red"}}"#);
         let mut instance = component.instantiate().await.unwrap();
-        instance.restore(&id, Some((old.as_bytes(), 1))).await.unwrap();
+        instance
+            .restore(&id, Some(Snapshot { bytes: old.as_bytes(), schema_version: 1 }))
+            .await
+            .unwrap();
         assert_eq!(call(instance.as_mut(), "progress", "null").await.unwrap().unwrap(), percent);
     }
     let mut instance = component.instantiate().await.unwrap();
-    let newer = instance.restore(&id, Some((b"{}", 3))).await;
+    let newer = instance.restore(&id, Some(Snapshot { bytes: b"{}", schema_version: 3 })).await;
     assert_eq!(newer, Err(RestoreError::NewerSchema(2)));
 }

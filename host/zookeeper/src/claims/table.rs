@@ -81,11 +81,12 @@ struct Entry {
 }
 
 impl Entry {
-    fn new(state: State, is_busy: bool, since: u64) -> Self {
+    /// Returns an entry without objects, on which no operation is in progress.
+    fn idle(state: State, since: u64) -> Self {
         Self {
             state,
             objects: HashSet::new(),
-            is_busy,
+            is_busy: false,
             since,
             is_left_over: false,
             turn_is_over: Arc::default(),
@@ -127,7 +128,7 @@ impl Table {
             }
             Place::Vacant(_) if count >= self.places_max => return Grant::Full(count),
             Place::Vacant(place) => {
-                place.insert(Entry::new(State::Absent, true, since));
+                place.insert(Entry { is_busy: true, ..Entry::idle(State::Absent, since) });
             }
         }
         Grant::Turn(Turn { table: Arc::clone(self), key })
@@ -204,7 +205,7 @@ impl Table {
         if !inner.is_closed {
             let since = inner.next_moment();
             // Keep an existing entry: it is newer.
-            inner.entries.entry(key).or_insert_with(|| Entry::new(State::Held(mark), false, since));
+            inner.entries.entry(key).or_insert_with(|| Entry::idle(State::Held(mark), since));
         }
     }
 

@@ -9,6 +9,7 @@ use super::commit::Commit;
 use super::step::Step;
 use crate::activation::protocol::{Action, Change, Now};
 use crate::effects::Event;
+use crate::events::ShownState;
 use crate::events::frame::stand;
 use crate::store::record::{Record, State, Version};
 
@@ -79,6 +80,11 @@ impl Current {
     /// Returns the object's current position for new subscribers.
     pub(super) fn snapshot_event(&self, publish_state: bool) -> Bytes {
         let shown = self.state().filter(|_| publish_state).and_then(State::as_json);
-        stand(self.version, shown, self.version > 0 && self.state.is_none())
+        let state = match shown {
+            Some(state) => ShownState::Json(state.clone()),
+            None if self.version > 0 && self.state.is_none() => ShownState::Deleted,
+            None => ShownState::Hidden,
+        };
+        stand(self.version, &state)
     }
 }

@@ -152,8 +152,7 @@ impl<'a> Comparison<'a> {
                         Candidates::None => lost.push(self.words_for(wide, *kind, variant)),
                         Candidates::WholeOnly => lost.push("a number with a fraction".to_owned()),
                         Candidates::These(these) => {
-                            let narrow = (*kind, *keywords);
-                            breaks.extend(self.compare_with_each(&these, narrow, place));
+                            breaks.extend(self.compare_with_each(*kind, &these, *keywords, place));
                         }
                     }
                 }
@@ -170,8 +169,9 @@ impl<'a> Comparison<'a> {
     /// most likely candidate, and among equally likely ones the shortest list.
     fn compare_with_each(
         &mut self,
+        kind: Kind,
         candidates: &[Candidate<'a>],
-        (kind, narrow): (Kind, Keywords<'a>),
+        narrow: Keywords<'a>,
         place: &Place,
     ) -> Vec<String> {
         let mut nearest: Option<(bool, Vec<String>)> = None;

@@ -135,6 +135,6 @@ fn an_outcome_has_the_share_that_the_record_has() {
     );
     let canary = deploy(&mut record, "b", &options(RolloutScope::Percent(10)));
     assert_eq!(canary, Ok(released(2, RolloutScope::Percent(10), true)));
-    assert_eq!(record.released(2, false), released(2, RolloutScope::Percent(10), false));
-    assert_eq!(record.released(1, false), released(1, RolloutScope::All, false));
+    assert_eq!(record.released(2), released(2, RolloutScope::Percent(10), false));
+    assert_eq!(record.released(1), released(1, RolloutScope::All, false));
 }

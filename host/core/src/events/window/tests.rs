@@ -8,7 +8,7 @@ const NOW: BootTime = BootTime::from_boot(Duration::from_secs(100));
 
 fn change(version: u64, names: &[&str]) -> Change {
     let event = |name: &&str| Event { name: (*name).into(), data: Bytes::from_static(b"1") };
-    Change { version, events: names.iter().map(event).collect(), shown: None, is_deleted: false }
+    Change { version, events: names.iter().map(event).collect(), state: ShownState::Hidden }
 }
 
 fn frame(id: &str, name: &str) -> Frame {
@@ -116,7 +116,7 @@ fn a_state_is_shown_up_to_a_size() {
     let mut window = Window::default();
     let shown = |window: &mut Window, version, length| {
         let state = Bytes::from(format!("\"{}\"", "x".repeat(length - 2)));
-        let change = Change { shown: Some(state), ..change(version, &[]) };
+        let change = Change { state: ShownState::Json(state), ..change(version, &[]) };
         window.publish(change, NOW);
         window.frames.back().unwrap().1.data.len()
     };

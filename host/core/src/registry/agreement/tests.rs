@@ -136,11 +136,12 @@ fn terms_differ_where_both_nodes_tell_them() {
     assert_eq!(mine.difference(&mine.clone()), None);
     assert_eq!(mine.difference(&Terms::default()), None, "it publishes nothing");
     let other = terms(Granularity::Partitions(8), Some("objects/prod"));
-    let expected = ("registry.claims", "object", "partitions = 8");
+    let expected =
+        Difference { setting: "registry.claims", mine: "object", theirs: "partitions = 8" };
     assert_eq!(mine.difference(&other), Some(expected));
     let fewer = terms(Granularity::Partitions(4), Some("objects/prod"));
-    assert_eq!(fewer.difference(&other).map(|(name, ..)| name), Some("registry.claims"));
+    assert_eq!(fewer.difference(&other).map(|found| found.setting), Some("registry.claims"));
     let elsewhere = terms(Granularity::Object, Some("objects/test"));
-    let (name, ..) = mine.difference(&elsewhere).unwrap();
+    let name = mine.difference(&elsewhere).unwrap().setting;
     assert!(name.contains("store.bucket") && name.contains("store.prefix"), "{name}");
 }

@@ -1,0 +1,38 @@
+//! A revision that is ready to run, and the code selected for an object.
+
+use std::sync::Arc;
+
+use highlander_core::engine::{Component, Description};
+use highlander_core::id::{CodeId, Digest};
+
+/// Revision of a type, ready to run.
+#[derive(Debug)]
+pub struct Revision {
+    /// Number within the type, from 1.
+    pub number: u32,
+    /// Digest of the component.
+    pub digest: Digest,
+    /// Description that the component exports.
+    pub description: Arc<Description>,
+    /// Media type of its snapshots, shared by all states.
+    pub state_content_type: Arc<str>,
+    /// Compiled component.
+    pub component: Arc<dyn Component>,
+}
+
+impl Revision {
+    /// Returns the identity of its code.
+    #[must_use]
+    pub fn id(&self) -> CodeId {
+        CodeId { revision: self.number, component: self.digest }
+    }
+}
+
+/// Code selected for one object.
+#[derive(Debug, Clone)]
+pub struct Choice {
+    /// Revision that should run the object.
+    pub wanted: Arc<Revision>,
+    /// Code to continue with if `wanted` fails and the object has not adopted any code yet.
+    pub fallback: Option<CodeId>,
+}
