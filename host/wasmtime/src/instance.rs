@@ -79,11 +79,21 @@ impl Drop for InstanceCount {
     }
 }
 
+/// Use that may be made of an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Usability {
+    /// It may be restored.
+    Created,
+    /// It represents an object.
+    Restored,
+    /// None: a call is in progress, faulted, or was dropped midway.
+    Unusable,
+}
+
 /// One instance, which represents an object after `restore`.
 pub(super) struct WasmInstance {
     sandbox: Sandbox,
-    usable: bool,
-    is_restored: bool,
+    usability: Usability,
     states_are_json: bool,
     state_max: usize,
     _count: InstanceCount,
@@ -103,28 +113,21 @@ impl WasmInstance {
         state_max: usize,
         count: InstanceCount,
     ) -> Self {
-        Self {
-            sandbox,
-            usable: true,
-            is_restored: false,
-            states_are_json,
-            state_max,
-            _count: count,
-        }
+        Self { sandbox, usability: Usability::Created, states_are_json, state_max, _count: count }
     }
 
     /// Marks the instance as unusable until the call completes successfully.
     fn begin(&mut self) -> Result<(), Fault> {
-        if std::mem::replace(&mut self.usable, false) {
-            Ok(())
-        } else {
-            Err(contract("used after a fault"))
+        match std::mem::replace(&mut self.usability, Usability::Unusable) {
+            Usability::Created | Usability::Restored => Ok(()),
+            Usability::Unusable => Err(contract("used after a fault")),
         }
     }
 
     fn begin_restored(&mut self) -> Result<(), Fault> {
+        let is_restored = self.usability == Usability::Restored;
         self.begin()?;
-        if self.is_restored { Ok(()) } else { Err(contract("used before it was restored")) }
+        if is_restored { Ok(()) } else { Err(contract("used before it was restored")) }
     }
 }
 
@@ -146,8 +149,7 @@ impl Instance for WasmInstance {
         let result = behavior.call_restore(&mut sandbox.store, wit_id, bytes, schema_version).await;
         match sandbox.end(result)? {
             Ok(()) => {
-                self.is_restored = true;
-                self.usable = true;
+                self.usability = Usability::Restored;
                 Ok(())
             }
             Err(wit::RestoreError::NewerSchema(newest)) => Err(RestoreError::NewerSchema(newest)),
@@ -179,7 +181,7 @@ impl Instance for WasmInstance {
             }
             Err(rejection) => Err(rejected(rejection)?),
         };
-        self.usable = true;
+        self.usability = Usability::Restored;
         Ok(answer)
     }
 
@@ -202,7 +204,7 @@ impl Instance for WasmInstance {
         if self.states_are_json && !is_json(&state) {
             return Err(contract("its snapshot is not JSON, although its description says so"));
         }
-        self.usable = true;
+        self.usability = Usability::Restored;
         Ok(Bytes::from(state))
     }
 }
