@@ -14,6 +14,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use highlander_core::activation::effects::view::WakeResult;
 use highlander_core::activation::effects::wakeup_index::{SHARD_COUNT, minute_of};
+use highlander_core::activation::reply::Reply;
 use highlander_core::activation::{Call, Consistency, Operation, Precondition};
 use highlander_core::call_context::Origin;
 use highlander_core::caller::Caller;
@@ -191,11 +192,14 @@ async fn wake(router: &Router, id: &ObjectId) -> Result<WakeResult, Box<Error>> 
         deadline: clock::now() + TIMEOUT,
     };
     let done = router.call(id, call, Context::default()).await?;
-    // An answer that cannot be read must not count as one that names no entry: the entries would be removed.
-    serde_json::from_slice(&done.reply).map_err(|error| {
-        let text = format!("{id} was woken, but the answer of its node cannot be read: {error}");
-        Box::new(Error::new(ErrorCode::Internal, text))
-    })
+    match done.reply {
+        Reply::Woken(result) => Ok(*result),
+        // Must not count as a result that names no entry: the entries would be removed.
+        _ => {
+            let text = format!("{id} was woken, but its node returned another kind of reply");
+            Err(Box::new(Error::new(ErrorCode::Internal, text)))
+        }
+    }
 }
 
 #[cfg(test)]

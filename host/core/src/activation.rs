@@ -8,6 +8,7 @@ pub mod idempotency;
 pub mod machine;
 pub mod mailbox;
 pub mod protocol;
+pub mod reply;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use crate::caller::Caller;
 use crate::clock::BootTime;
 use crate::error::{Error, ErrorCode};
 use crate::store::record::{Epoch, Version};
+use reply::Reply;
 
 /// Operation that a call requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,10 +47,9 @@ pub enum Operation {
         /// Whether to include the state, if that is JSON. The object's node sets this according to the type.
         publish_state: bool,
     },
-    /// Fires the earliest due alarm, if any, and updates the wake-up index entry. The reply is
-    /// [`effects::view::WakeResult`].
+    /// Fires the earliest due alarm, if any, and updates the wake-up index entry. The reply is [`Reply::Woken`].
     Wake,
-    /// The object's alarms and messages. The reply is [`effects::view::EffectsView`].
+    /// The object's alarms and messages. The reply is [`Reply::Effects`].
     ShowEffects,
     /// Retries or discards dead letters: the one with this number, or all. The reply is their count.
     DeadLetters {
@@ -133,8 +134,8 @@ pub struct Call {
 /// Result of a call that ran.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Done {
-    /// Reply as JSON.
-    pub reply: Bytes,
+    /// Reply of the handler, or of the host.
+    pub reply: Reply,
     /// Version that the call created or read.
     pub version: Version,
     /// Epoch of that version.

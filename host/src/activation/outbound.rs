@@ -164,7 +164,7 @@ impl OutboundCalls for OutboundHandle {
         self.ctx.metrics.calls_out.inc();
         let answer = route.call(&to, call).await;
         self.send(Input::OutboundFinished);
-        answer.map(|done| done.reply).map_err(|error| told(*error))
+        answer.map(|done| done.reply.into_json()).map_err(|error| told(*error))
     }
 }
 

@@ -73,7 +73,7 @@ impl Doctor {
 fn report(findings: &[Finding], is_json: bool) -> Result<(), Failure> {
     if is_json {
         for finding in findings {
-            output::document(&serde_json::to_string(finding).unwrap_or_default())?;
+            output::value(finding)?;
         }
     } else {
         for finding in findings {

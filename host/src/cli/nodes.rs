@@ -72,7 +72,7 @@ impl Drain {
         }
         if client.is_json {
             let document = Outcome { node: &id, drained: true };
-            return output::json(&serde_json::to_vec(&document).unwrap_or_default());
+            return output::value(&document);
         }
         output::note(&format!("{id} is drained: it owns no objects and can be stopped"));
         Ok(())

@@ -187,7 +187,7 @@ impl List {
                 client.send(self.request(left, after.as_deref())).await?.read()?;
             for key in &page.keys {
                 if client.is_json {
-                    output::document(&serde_json::to_string(key).unwrap_or_default())?;
+                    output::value(key)?;
                 } else {
                     output::line(key)?;
                 }

@@ -6,7 +6,9 @@
 use std::io::{self, ErrorKind, Write as _};
 use std::process::ExitCode;
 
+use highlander_core::json::encode;
 use humantime_serde::re::humantime;
+use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::failure::{Exit, Failure};
@@ -27,6 +29,11 @@ pub(super) fn json(document: &[u8]) -> Result<(), Failure> {
 /// Prints a JSON document to standard output on one line, for readers that expect one document per line.
 pub(super) fn document(document: &str) -> Result<(), Failure> {
     write(&escaped_json(&compact(document)))
+}
+
+/// Prints a value to standard output as JSON on one line.
+pub(super) fn value(value: &impl Serialize) -> Result<(), Failure> {
+    json(&encode(value))
 }
 
 /// Prints JSON documents to standard output, one per line.

@@ -37,7 +37,7 @@ impl Token {
         let line = tokens::line(&principal, &token);
         if is_json {
             let document = Generated { line: &line, token: &token };
-            return output::json(&serde_json::to_vec(&document).unwrap_or_default());
+            return output::value(&document);
         }
         output::note("the token, which is displayed only once, and its line for auth.tokens_file:");
         output::line(&token)?;

@@ -47,7 +47,7 @@ pub(super) fn tag(done: &Done) -> HeaderValue {
 pub(super) fn tag_of_read(done: &Done) -> HeaderValue {
     // The hasher has fixed keys, so all nodes of a build compute the same ETag for the same response.
     let mut hasher = std::hash::DefaultHasher::new();
-    hasher.write(&done.reply);
+    hasher.write(&done.reply.to_json());
     written(format!("\"{}-r{}-{:016x}\"", done.version, done.revision, hasher.finish()))
 }
 
@@ -207,6 +207,8 @@ fn first(text: &[u8]) -> Option<(Tag<'_>, &[u8])> {
 
 #[cfg(test)]
 mod tests {
+    use highlander_core::activation::reply::Reply;
+
     use super::*;
 
     fn headers(name: HeaderName, value: &str) -> HeaderMap {
@@ -214,7 +216,7 @@ mod tests {
     }
 
     fn done(version: Version, revision: u32, reply: &'static str) -> Done {
-        Done { reply: reply.into(), version, epoch: 1, revision, replayed: false }
+        Done { reply: Reply::Json(reply.into()), version, epoch: 1, revision, replayed: false }
     }
 
     const GARBAGE: [&str; 14] = [

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
 use highlander_core::error::{Error, ErrorCode};
+use highlander_core::json;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
@@ -269,14 +270,13 @@ pub(super) fn refusal(error: Error) -> Bytes {
     let code = error.code;
     let retry_after = if code.is_retryable() { "retry-after: 1\r\n" } else { "" };
     let status = http::StatusCode::from_u16(code.status()).unwrap_or_default();
-    // Serializing members of plain text does not fail.
-    let body = serde_json::to_string(&Problem::from(error).document()).unwrap_or_default();
+    let body = json::encode(&Problem::from(error).document());
     let length = body.len();
     let head = format!(
         "HTTP/1.1 {status}\r\ncontent-type: {CONTENT}\r\ncontent-length: {length}\r\n\
          {retry_after}connection: close\r\n\r\n"
     );
-    Bytes::from(head + &body)
+    [head.as_bytes(), &body].concat().into()
 }
 
 #[cfg(test)]

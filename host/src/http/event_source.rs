@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use highlander_core::events::frame::{CLOSED, Frame};
+use highlander_core::json;
 
 use super::connection::ConnectionHandle;
 use crate::events::listener::{End, Listener};
@@ -46,6 +47,5 @@ fn why(end: End) -> &'static str {
 
 fn closed(reason: &str, detail: &str) -> Frame {
     let closed = Closed { detail: detail.to_owned(), reason: reason.to_owned() };
-    // Plain text can always be serialized.
-    Frame::new(None, CLOSED, serde_json::to_vec(&closed).unwrap_or_default().into())
+    Frame::new(None, CLOSED, json::encode(&closed))
 }

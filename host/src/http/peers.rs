@@ -165,7 +165,7 @@ impl Peers for HttpPeers {
         };
         let (parts, body) = self.exchange(to, outgoing, now + time_left + GRACE).await?;
         let RoutedAnswer { answer, owner } =
-            answer::heard(&parts, body).map_err(Failure::Interrupted)?;
+            answer::heard(&parts, body, &call.operation).map_err(Failure::Interrupted)?;
         Ok(RoutedAnswer { answer: self.believed(to, answer)?, owner })
     }
 

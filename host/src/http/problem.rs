@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use highlander_core::error::{Error, ErrorCode};
 use highlander_core::id::ObjectId;
+use highlander_core::json;
 use http::header::{
     ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
 };
@@ -63,9 +64,7 @@ impl Problem {
             StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let (retry_after, allow) = (self.error.retry_after, self.allow.clone());
         let owner = self.error.owner.clone();
-        // Serializing members of plain text does not fail.
-        let document = serde_json::to_vec(&self.document()).unwrap_or_default();
-        let mut reply = Response::new(Content::whole(document));
+        let mut reply = Response::new(Content::whole(json::encode(&self.document())));
         *reply.status_mut() = status;
         let headers = reply.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(CONTENT));

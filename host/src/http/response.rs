@@ -4,7 +4,9 @@
 
 use bytes::Bytes;
 use highlander_core::activation::Done;
+use highlander_core::activation::reply::Reply as CallReply;
 use highlander_core::id::NodeId;
+use highlander_core::json;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
@@ -40,7 +42,7 @@ pub(super) fn read(mut done: Done, owner: Option<&NodeId>, known: &Known<'_>) ->
     let (tag, version) = (conditions::tag_of_read(&done), done.version);
     let is_known = known.has(&tag, version);
     if is_known {
-        done.reply = Bytes::new();
+        done.reply = CallReply::Json(Bytes::new());
     }
     let mut reply = untagged(done, owner);
     if is_known {
@@ -62,7 +64,7 @@ pub(super) fn of_the_moment(done: Done, owner: Option<&NodeId>) -> Reply {
 }
 
 fn untagged(done: Done, owner: Option<&NodeId>) -> Reply {
-    let mut reply = Response::new(Content::whole(done.reply));
+    let mut reply = Response::new(Content::whole(done.reply.into_json()));
     let headers = reply.headers_mut();
     headers.reserve(HEADER_COUNT);
     headers.insert(CONTENT_TYPE, JSON);
@@ -80,9 +82,7 @@ fn untagged(done: Done, owner: Option<&NodeId>) -> Reply {
 
 /// Returns a JSON document of the host.
 pub(super) fn json(status: StatusCode, document: &impl Serialize) -> Reply {
-    // The documents are plain data, which can always be serialized.
-    let bytes = serde_json::to_vec(document).unwrap_or_default();
-    let mut reply = Response::new(Content::whole(bytes));
+    let mut reply = Response::new(Content::whole(json::encode(document)));
     *reply.status_mut() = status;
     reply.headers_mut().insert(CONTENT_TYPE, JSON);
     reply

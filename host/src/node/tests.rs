@@ -119,7 +119,7 @@ async fn ask(node: &Node, key: &str, handler: &str, argument: Value) -> Result<V
 }
 
 fn reply(done: &Done) -> Value {
-    serde_json::from_slice(&done.reply).unwrap()
+    serde_json::from_slice(&done.reply.to_json()).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

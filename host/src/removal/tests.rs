@@ -42,7 +42,7 @@ async fn asked(place: &Place, key: &str, handler: &str) -> Result<(Value, u32), 
     let asking = call(handler, &Value::Null);
     let answer = place.router.call(&counter(key), asking, Context::default()).await;
     let done = answer.map_err(|error| error.code)?;
-    Ok((serde_json::from_slice(&done.reply).unwrap(), done.revision))
+    Ok((serde_json::from_slice(&done.reply.to_json()).unwrap(), done.revision))
 }
 
 async fn add(place: &Place, key: &str) -> Result<(Value, u32), ErrorCode> {

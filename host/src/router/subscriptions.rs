@@ -115,7 +115,8 @@ impl Router {
     ) -> Result<Found, Box<Error>> {
         let answered = self.route(topic.id(), call, context).await;
         let done = answered.answer?;
-        Ok(Found { version: done.version, stand: done.reply, owner: answered.owner, endings })
+        let (version, stand) = (done.version, done.reply.into_json());
+        Ok(Found { version, stand, owner: answered.owner, endings })
     }
 
     /// Feeds the topic from another node's stream until the stream ends. Returns `false` if no event arrived.

@@ -15,7 +15,7 @@ use super::*;
 async fn ask(place: &Place, id: &ObjectId, call: Call) -> String {
     let answer = place.router.call(id, call, Context::default()).await;
     match answer {
-        Ok(done) => String::from_utf8(done.reply.to_vec()).unwrap(),
+        Ok(done) => String::from_utf8(done.reply.into_json().to_vec()).unwrap(),
         Err(error) => error.code.to_string(),
     }
 }

@@ -54,7 +54,6 @@ impl Tier {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Deactivated {
     /// Id of the object.
-    #[serde(default)]
     pub object: String,
     /// Whether it was active.
     pub was_active: bool,

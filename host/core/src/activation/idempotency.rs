@@ -98,7 +98,7 @@ impl IdempotencyCache {
             epoch: done.epoch,
             revision: done.revision,
             time_ms,
-            reply: Some(done.reply.clone()),
+            reply: Some(done.reply.to_json()),
         });
     }
 
@@ -140,6 +140,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::activation::reply::Reply;
     use crate::store::record::Version;
 
     fn key(text: &str, fingerprint: u8) -> IdempotencyKey {
@@ -147,7 +148,7 @@ mod tests {
     }
 
     fn done(version: Version, reply: impl Into<Bytes>) -> Done {
-        Done { reply: reply.into(), version, epoch: 1, revision: 1, replayed: false }
+        Done { reply: Reply::Json(reply.into()), version, epoch: 1, revision: 1, replayed: false }
     }
 
     /// Returns the cached version and reply of a key.

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::activation::Done;
+use crate::activation::reply::Reply;
 use crate::registry::members::NodeStatus;
 
 const DEADLINE: BootTime = BootTime::from_boot(Duration::from_secs(10));
@@ -99,7 +100,7 @@ impl Table {
 }
 
 fn done() -> Attempt {
-    let reply = Bytes::from_static(b"1");
+    let reply = Reply::Json(Bytes::from_static(b"1"));
     Attempt::Answered(Ok(Done { reply, version: 1, epoch: 1, revision: 1, replayed: false }))
 }
 

@@ -1,12 +1,13 @@
 //! Parses the responses of other nodes: pure functions of head and body.
 //!
-//! A success is parsed from its headers alone, and the reply is passed on unchanged. A response that cannot be
+//! A success is parsed from its headers, and the reply is passed on unchanged, except that to a wake-up. A response that cannot be
 //! parsed is reported as such: a wrong guess would turn "unknown" into "not executed".
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use highlander_core::activation::Done;
+use highlander_core::activation::reply::Reply;
+use highlander_core::activation::{Done, Operation};
 use highlander_core::error::{Effect, Error, ErrorCode, Rejection};
 use highlander_core::id::NodeId;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -22,15 +23,19 @@ use crate::wire::problem::{CONTENT, Document};
 /// Maximum length of a node's name.
 const NODE_BYTES_MAX: usize = 128;
 
-/// Parses the response to a call, or returns why that is not possible.
-pub(super) fn heard(parts: &Parts, body: Bytes) -> Result<RoutedAnswer, String> {
+/// Parses the response to a call of this operation, or returns why that is not possible.
+pub(super) fn heard(
+    parts: &Parts,
+    body: Bytes,
+    operation: &Operation,
+) -> Result<RoutedAnswer, String> {
     if parts.status != StatusCode::OK {
         let answer = Err(Box::new(error(parts, &body)?));
         return Ok(RoutedAnswer::here(answer));
     }
     let headers = &parts.headers;
     let done = Done {
-        reply: body,
+        reply: reply(body, operation)?,
         version: number(headers, &VERSION)?,
         epoch: number(headers, &EPOCH)?,
         revision: number(headers, &REVISION)?,
@@ -42,6 +47,16 @@ pub(super) fn heard(parts: &Parts, body: Bytes) -> Result<RoutedAnswer, String> 
         None => node_in(headers, &NODE)?,
     };
     Ok(RoutedAnswer { answer: Ok(done), owner })
+}
+
+/// Parses the reply that this node itself evaluates. All others are passed on unchanged.
+fn reply(body: Bytes, operation: &Operation) -> Result<Reply, String> {
+    if *operation != Operation::Wake {
+        return Ok(Reply::Json(body));
+    }
+    let read = serde_json::from_slice(&body);
+    let result = read.map_err(|error| format!("sent a reply that cannot be read: {error}"))?;
+    Ok(Reply::Woken(Box::new(result)))
 }
 
 /// Parses a document or the node's error, or returns why neither is possible.
@@ -108,9 +123,14 @@ mod tests {
     use super::super::super::{problem::Problem, response};
     use super::*;
     use highlander_core::activation::Answer;
+    use highlander_core::activation::effects::view::WakeResult;
 
     /// Parses a response that this node would give.
-    fn round_trip(answer: Answer, owner: Option<&str>) -> Result<RoutedAnswer, String> {
+    fn round_trip(
+        answer: Answer,
+        owner: Option<&str>,
+        operation: &Operation,
+    ) -> Result<RoutedAnswer, String> {
         let owner = owner.map(NodeId::new);
         let reply = match answer {
             Ok(done) => response::done(done, owner.as_ref()),
@@ -118,22 +138,33 @@ mod tests {
         };
         let (parts, body) = reply.into_parts();
         let body = futures_util::FutureExt::now_or_never(http_body_util::BodyExt::collect(body));
-        heard(&parts, body.unwrap().unwrap().to_bytes())
+        heard(&parts, body.unwrap().unwrap().to_bytes(), operation)
     }
 
     fn done() -> Done {
-        Done { reply: "[1, 2]".into(), version: u64::MAX, epoch: 7, revision: 3, replayed: true }
+        let reply = Reply::Json("[1, 2]".into());
+        Done { reply, version: u64::MAX, epoch: 7, revision: 3, replayed: true }
     }
 
     #[test]
     fn what_was_done_is_read_as_it_was_written() {
         let first = Done { replayed: false, ..done() };
         for done in [done(), first] {
-            let heard = round_trip(Ok(done.clone()), None);
+            let heard = round_trip(Ok(done.clone()), None, &Operation::Delete);
             assert_eq!(heard, Ok(RoutedAnswer { answer: Ok(done), owner: None }));
         }
-        let heard = round_trip(Ok(done()), Some("node-2")).unwrap();
+        let heard = round_trip(Ok(done()), Some("node-2"), &Operation::Delete).unwrap();
         assert_eq!(heard.owner, Some(NodeId::new("node-2")));
+    }
+
+    #[test]
+    fn the_reply_to_a_wake_up_is_typed_again() {
+        let result = WakeResult { fired: Some("tick".to_owned()), nonces: vec!["07".to_owned()] };
+        let woken = Done { reply: Reply::Woken(Box::new(result)), ..done() };
+        let heard = round_trip(Ok(woken.clone()), None, &Operation::Wake);
+        assert_eq!(heard.map(|heard| heard.answer), Ok(Ok(woken)));
+        let other = round_trip(Ok(done()), None, &Operation::Wake);
+        assert!(other.unwrap_err().contains("cannot be read"));
     }
 
     #[test]
@@ -150,7 +181,7 @@ mod tests {
                 .with_retry_after(Duration::from_secs(3))
                 .with_owner(NodeId::new("node-2"));
             for error in [plain, whole] {
-                let heard = round_trip(Err(Box::new(error.clone())), None);
+                let heard = round_trip(Err(Box::new(error.clone())), None, &Operation::Wake);
                 assert_eq!(heard.map(|heard| heard.answer), Ok(Err(Box::new(error))));
             }
         }
@@ -161,7 +192,7 @@ mod tests {
         let problem = |status: u16, body: &str| {
             let response = http::Response::builder().status(status).header(CONTENT_TYPE, CONTENT);
             let (parts, ()) = response.body(()).unwrap().into_parts();
-            heard(&parts, body.to_owned().into())
+            heard(&parts, body.to_owned().into(), &Operation::Delete)
         };
         let document = |code: &str, effect: &str| {
             let rest = r#""type":"","title":"","status":503,"detail":"d","retryable":true"#;
@@ -181,6 +212,6 @@ mod tests {
         }
         assert!(problem(200, "1").is_err(), "no version");
         let (parts, ()) = http::Response::builder().status(431).body(()).unwrap().into_parts();
-        assert!(heard(&parts, Bytes::new()).is_err(), "no document");
+        assert!(heard(&parts, Bytes::new(), &Operation::Delete).is_err(), "no document");
     }
 }

@@ -12,6 +12,7 @@ use highlander_core::call_context::Origin;
 use highlander_core::error::{Error, ErrorCode};
 use highlander_core::events::event_id::EventId;
 use highlander_core::id::{NodeId, ObjectId, TypeName};
+use highlander_core::json;
 use highlander_core::rollout::{Awaited, ProgressQuery};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH};
 use http::uri::{PathAndQuery, Scheme};
@@ -138,8 +139,7 @@ impl Outgoing {
         let mut outgoing =
             Self::new(Method::POST, format!("/v1/types/{type_name}/rehearsal"), LAST_HOP);
         outgoing.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        // Digests and keys can always be serialized as JSON.
-        outgoing.body = serde_json::to_vec(share).unwrap_or_default().into();
+        outgoing.body = json::encode(share);
         outgoing
     }
 

@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -16,12 +15,12 @@ use crate::store::record::effects::{DurableEffects, WakeupEntry};
 pub struct WakeResult {
     /// Alarm that fired, if one was due. More alarms may be due.
     pub fired: Option<String>,
-    /// Marks of the index entries that the object may still need.
+    /// Nonces of the index entries that the object may still need.
     pub nonces: Vec<String>,
 }
 
-/// View for operators. A client that prints the alarms and messages unchanged parses them later, and takes other
-/// parameters.
+/// Alarms and messages of an object.
+// A client that prints the alarms and messages unchanged parses them later, and takes other parameters.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct EffectsView<A, M = A> {
     /// Scheduled alarms.
@@ -48,7 +47,7 @@ pub struct AlarmView<'a> {
     pub every_ms: Option<u64>,
     /// Handler that it calls.
     pub handler: Cow<'a, str>,
-    /// Argument of the handler; `None` means `null`.
+    /// Argument of the handler.
     #[serde(borrow)]
     pub argument: Option<&'a RawValue>,
     /// Number of failed attempts.
@@ -70,7 +69,7 @@ pub struct MessageView<'a> {
     pub to: Cow<'a, str>,
     /// Handler that it calls.
     pub handler: Cow<'a, str>,
-    /// Argument of the handler; `None` means `null`.
+    /// Argument of the handler.
     #[serde(borrow)]
     pub argument: Option<&'a RawValue>,
     /// Number of rejected attempts, if it is still to be delivered.
@@ -84,19 +83,21 @@ pub struct MessageView<'a> {
     pub time_ms: Option<u64>,
 }
 
-/// Returns the reply to a wake-up.
-pub(in crate::activation) fn woken(
-    given: Option<&str>,
-    wakes: impl Iterator<Item = WakeupEntry>,
-) -> Bytes {
-    let marks = wakes.map(|wake| Hex(&wake.nonce.0).to_string()).collect();
-    json(&WakeResult { fired: given.map(ToOwned::to_owned), nonces: marks })
+impl WakeResult {
+    /// Returns the result of a wake-up that fired this alarm or none, with the entries that may still be needed.
+    pub(in crate::activation) fn new(
+        fired: Option<&str>,
+        entries: impl Iterator<Item = WakeupEntry>,
+    ) -> Self {
+        let nonces = entries.map(|entry| Hex(&entry.nonce.0).to_string()).collect();
+        Self { fired: fired.map(ToOwned::to_owned), nonces }
+    }
 }
 
 /// Returns the view for operators.
-pub(in crate::activation) fn shown(effects: Option<&DurableEffects>) -> Bytes {
-    let none = DurableEffects::default();
-    let effects = effects.unwrap_or(&none);
+pub(in crate::activation) fn of(
+    effects: &DurableEffects,
+) -> EffectsView<AlarmView<'_>, MessageView<'_>> {
     let alarms = effects.alarms.iter().flat_map(|alarms| alarms.iter());
     let alarms = alarms.map(shown_alarm);
     let failed = effects.failed.iter().map(|failed| AlarmView {
@@ -113,12 +114,12 @@ pub(in crate::activation) fn shown(effects: Option<&DurableEffects>) -> Bytes {
         time_ms: Some(letter.time_ms),
         ..message(letter.number, &letter.message)
     });
-    json(&EffectsView {
+    EffectsView {
         alarms: alarms.collect(),
         failed_alarms: failed.collect(),
         pending: pending.collect(),
         dead: dead.collect(),
-    })
+    }
 }
 
 fn shown_alarm(alarm: &Alarm) -> AlarmView<'_> {
@@ -145,9 +146,4 @@ fn message(number: u64, message: &Message) -> MessageView<'_> {
         why: None,
         time_ms: None,
     }
-}
-
-fn json(document: &impl Serialize) -> Bytes {
-    // Names, numbers and arguments already validated as JSON can always be serialized.
-    serde_json::to_vec(document).unwrap_or_default().into()
 }

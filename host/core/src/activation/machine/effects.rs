@@ -11,11 +11,10 @@ mod wakeup;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::activation::Call;
+use crate::activation::effects::edit;
 use crate::activation::effects::outbox::Full;
-use crate::activation::effects::{edit, view};
+use crate::activation::reply::Reply;
 use crate::caller::Caller;
 use crate::effects::{Alarm, Effects, Trigger};
 use crate::id::ObjectId;
@@ -80,8 +79,8 @@ impl EffectsState {
     }
 
     /// Returns the view for operators.
-    pub(super) fn view(&self) -> Bytes {
-        view::shown(self.newest())
+    pub(super) fn view(&self) -> Reply {
+        Reply::Effects(self.newest.clone())
     }
 
     /// Whether a call is a message that has already taken effect.

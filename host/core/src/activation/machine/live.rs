@@ -3,8 +3,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::calls::Execution;
 use super::commit::Commit;
 use super::current::Current;
@@ -16,6 +14,7 @@ use super::step::Step;
 use super::upgrade::Upgrade;
 use crate::activation::idempotency::IdempotencyCache;
 use crate::activation::protocol::Loaded;
+use crate::activation::reply::Reply;
 use crate::activation::{Answer, Done};
 use crate::id::CodeId;
 use crate::store::record::{Record, Version};
@@ -81,7 +80,7 @@ impl<T> Live<T> {
     }
 
     /// Returns the result of a call that created or read `version`.
-    pub(super) fn done(&self, reply: Bytes, version: Version) -> Done {
+    pub(super) fn done(&self, reply: Reply, version: Version) -> Done {
         Done {
             reply,
             version,

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::RunningCall;
 use super::errors::too_late;
 use crate::activation::Operation;
@@ -15,6 +13,7 @@ use crate::activation::machine::step::Step;
 use crate::activation::machine::upgrade::Attempt;
 use crate::activation::mailbox::Queued;
 use crate::activation::protocol::{Action, Run};
+use crate::activation::reply::Reply;
 
 impl<T> Live<T> {
     pub(super) fn begin_call(&mut self, queued: Queued<T>, step: &mut Step<'_, T>) {
@@ -77,13 +76,13 @@ impl<T> Live<T> {
             }
             Operation::Resume => {
                 self.quarantine.end();
-                let (state, reply) = (self.current.state().cloned(), Bytes::from_static(b"true"));
-                self.changed(running, state, reply, None, step);
+                let state = self.current.state().cloned();
+                self.changed(running, state, Reply::Resumed(true), None, step);
             }
             Operation::Delete => {
                 self.execution.drop_instance(step);
                 self.effects.cancel_alarms();
-                self.changed(running, None, Bytes::from_static(b"null"), None, step);
+                self.changed(running, None, Reply::Nothing, None, step);
             }
             // Answered by the fast path.
             Operation::Wake | Operation::ShowEffects | Operation::Watch { .. } => {}

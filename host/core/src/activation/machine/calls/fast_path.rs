@@ -1,11 +1,10 @@
 //! Fast path: replies that need no handler run and change nothing, such as idempotent replays, failed preconditions
 //! and metadata queries.
 
-use bytes::Bytes;
-
 use crate::activation::idempotency::Lookup;
 use crate::activation::machine::live::Live;
 use crate::activation::protocol::Now;
+use crate::activation::reply::Reply;
 use crate::activation::{Answer, Call, Done, IdempotencyKey, Operation, Precondition, refuse};
 use crate::error::{Error, ErrorCode};
 use crate::id::ObjectId;
@@ -28,7 +27,7 @@ impl<T> Live<T> {
         }
         let answer = match &call.operation {
             Operation::Handle { .. } if self.effects.has_received(call) => {
-                let done = self.done(Bytes::from_static(b"null"), version);
+                let done = self.done(Reply::Nothing, version);
                 Ok(Done { replayed: true, ..done })
             }
             Operation::Handle { .. } | Operation::Query { .. } => self.quarantined(id, now)?,
@@ -36,10 +35,11 @@ impl<T> Live<T> {
             Operation::Wake => Ok(self.done(self.effects.wake_reply(None, &self.commit), version)),
             Operation::ShowEffects => Ok(self.done(self.effects.view(), version)),
             Operation::Watch { publish_state } => {
-                Ok(self.done(self.current.snapshot_event(*publish_state), version))
+                let snapshot = self.current.snapshot_event(*publish_state);
+                Ok(self.done(Reply::Json(snapshot), version))
             }
             Operation::Resume if self.quarantine.faults() == 0 => {
-                Ok(self.done(Bytes::from_static(b"false"), version))
+                Ok(self.done(Reply::Resumed(false), version))
             }
             Operation::Delete if self.current.state().is_none() => {
                 let text = format!("{id} does not exist, so there is nothing to delete");
@@ -72,7 +72,10 @@ impl<T> Live<T> {
             Lookup::New => None,
             Lookup::Answered(AnsweredCall {
                 version, epoch, revision, reply: Some(reply), ..
-            }) => Some((version, Ok(Done { reply, version, epoch, revision, replayed: true }))),
+            }) => {
+                let reply = Reply::Json(reply);
+                Some((version, Ok(Done { reply, version, epoch, revision, replayed: true })))
+            }
             Lookup::Answered(AnsweredCall { version, .. }) => {
                 let text = format!(
                     "the call to {id} with the idempotency key {} was executed at version {version}, but its reply is \

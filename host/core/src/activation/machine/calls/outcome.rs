@@ -1,7 +1,5 @@
 //! Outcome of a call that ran: a new version, or an answer about the version that it read.
 
-use bytes::Bytes;
-
 use super::RunningCall;
 use super::errors::{faulted, rejected, unreadable};
 use crate::activation::machine::live::Live;
@@ -9,6 +7,7 @@ use crate::activation::machine::replies::{PendingReply, refuse_unexecuted};
 use crate::activation::machine::step::Step;
 use crate::activation::machine::upgrade::Next;
 use crate::activation::protocol::{Action, RunOutcome};
+use crate::activation::reply::Reply;
 use crate::activation::{Answer, refuse};
 use crate::effects::Event;
 use crate::error::ErrorCode;
@@ -41,6 +40,7 @@ impl<T> Live<T> {
                     Ok(()) => {
                         self.execution.is_in_sync = true;
                         let events = effects.map(|effects| effects.events);
+                        let reply = Reply::Json(reply);
                         return self.changed(running, Some(state), reply, events, step);
                     }
                     Err(full) => {
@@ -64,7 +64,7 @@ impl<T> Live<T> {
         let answer = match ran {
             RunOutcome::Updated { reply, .. } | RunOutcome::Queried { reply } => {
                 self.execution.is_in_sync = true;
-                return Ok(self.done(reply, self.current.version()));
+                return Ok(self.done(Reply::Json(reply), self.current.version()));
             }
             RunOutcome::Rejected { rejection, may_have_changed } => {
                 self.execution.is_in_sync &= !may_have_changed;
@@ -87,7 +87,7 @@ impl<T> Live<T> {
         &mut self,
         running: RunningCall<T>,
         state: Option<State>,
-        reply: Bytes,
+        reply: Reply,
         events: Option<Vec<Event>>,
         step: &mut Step<'_, T>,
     ) {

@@ -1,10 +1,9 @@
 //! Operator actions on dead letters and failed alarms.
 
-use bytes::Bytes;
-
 use crate::activation::machine::calls::RunningCall;
 use crate::activation::machine::live::Live;
 use crate::activation::machine::step::Step;
+use crate::activation::reply::Reply;
 use crate::activation::{Answer, GivenUpAction, Operation, refuse};
 use crate::error::{Error, ErrorCode};
 use crate::id::ObjectId;
@@ -21,12 +20,11 @@ impl<T> Live<T> {
         let mut effects = self.effects.newest().cloned().unwrap_or_default();
         let version = self.current.version();
         let answer = match changed(&mut effects, step.id(), operation) {
-            Ok(0) => Ok(self.done(Bytes::from_static(b"0"), version)),
+            Ok(0) => Ok(self.done(Reply::Changed(0), version)),
             Ok(count) => {
                 self.effects.newest = Some(effects.into());
-                let (state, reply) =
-                    (self.current.state().cloned(), Bytes::from(count.to_string()));
-                return self.changed(running, state, reply, None, step);
+                let state = self.current.state().cloned();
+                return self.changed(running, state, Reply::Changed(count), None, step);
             }
             Err(answer) => answer,
         };

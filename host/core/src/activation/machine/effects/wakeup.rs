@@ -5,15 +5,14 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::EffectsState;
 use super::alarms::next_alarm_ms;
-use crate::activation::effects::view;
+use crate::activation::effects::view::WakeResult;
 use crate::activation::machine::commit::Commit;
 use crate::activation::machine::live::Live;
 use crate::activation::machine::step::Step;
 use crate::activation::protocol::{Action, Now};
+use crate::activation::reply::Reply;
 use crate::store::record::effects::{DurableEffects, WakeupEntry};
 
 impl EffectsState {
@@ -55,13 +54,13 @@ impl EffectsState {
         &self,
         fired: Option<&str>,
         commit: &Commit,
-    ) -> Bytes {
+    ) -> Reply {
         let entries = [
             entry_of(commit.effects()),
             entry_of(commit.effects_in_flight()),
             entry_of(self.newest.as_ref()),
         ];
-        view::woken(fired, entries.into_iter().flatten())
+        Reply::Woken(Box::new(WakeResult::new(fired, entries.into_iter().flatten())))
     }
 }
 

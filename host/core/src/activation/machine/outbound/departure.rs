@@ -3,13 +3,12 @@
 //! Nothing leaves before the state it depends on is committed: the running call requests its departure and is
 //! answered like a query of the newest state (S5). While it waits for another object, this object is held.
 
-use bytes::Bytes;
-
 use super::{Outbound, Wait};
 use crate::activation::Consistency;
 use crate::activation::machine::activation::Activation;
 use crate::activation::machine::replies::ReplyTo;
 use crate::activation::machine::step::Step;
+use crate::activation::reply::Reply;
 use crate::call_context::chain::ChainAge;
 use crate::error::ErrorCode;
 use crate::id::ObjectId;
@@ -30,7 +29,7 @@ impl<T> Activation<T> {
         running.outbound.depart(age, Wait::new(callee, step.now().time));
         let deadline = running.reply_to.deadline;
         let version = live.current.version();
-        let answer = Ok(live.done(Bytes::new(), version));
+        let answer = Ok(live.done(Reply::Nothing, version));
         let to = ReplyTo { caller, consistency: Consistency::Lease, deadline };
         live.reply_read(to, version, answer, step);
     }

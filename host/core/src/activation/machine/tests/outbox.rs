@@ -5,6 +5,7 @@ use super::*;
 use crate::activation::GivenUpAction;
 use crate::activation::effects::view::WakeResult;
 use crate::activation::protocol::{Change, Delivered};
+use crate::activation::reply::Reply;
 use crate::effects::{Alarm, Effects, Event as Published, Message};
 use crate::limits::{ALARM_TRIES_MAX, MESSAGE_TRIES_MAX};
 
@@ -106,7 +107,10 @@ impl Bench {
 
     fn woken(&mut self) -> WakeResult {
         let (_, answer) = self.answers.pop().expect("an answer");
-        serde_json::from_slice(&answer.unwrap().reply).unwrap()
+        match answer.unwrap().reply {
+            Reply::Woken(result) => *result,
+            other => panic!("not the reply to a wake-up: {other:?}"),
+        }
     }
 }
 
