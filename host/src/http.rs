@@ -210,6 +210,9 @@ impl Api {
             Route::Deploy => self.deploy(parts, body).await,
             Route::Types => self.types(parts).await,
             Route::OpenApi => self.openapi(parts).await,
+            Route::AdminOpenApi => {
+                Ok(response::json(http::StatusCode::OK, openapi::admin::document()))
+            }
             Route::Type(name) => self.type_record(name.as_str()).await,
             Route::Rollout(name) => self.rollout(parts, &name).await,
             Route::Rehearse => self.rehearse(parts, body).await,

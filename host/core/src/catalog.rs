@@ -22,6 +22,7 @@ use crate::error::{Error, ErrorCode};
 
 /// Upgrade statistics of one revision on this node.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UpgradeStats {
     /// Number of objects that read their state or ran a call with it.
     pub succeeded: usize,

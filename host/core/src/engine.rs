@@ -21,6 +21,7 @@ const HANDLERS_SHOWN_MAX: usize = 20;
 
 /// Access of a handler to the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum HandlerKind {
     /// May change the state.
@@ -31,6 +32,7 @@ pub enum HandlerKind {
 
 /// One handler of a type, as its component describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Handler {
     /// Name, unique within the type.
     pub name: String,
@@ -60,6 +62,7 @@ impl Handler {
 
 /// Validated description that a component gives of its type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Description {
     /// The object type.
     pub name: TypeName,

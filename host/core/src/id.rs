@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::{KEY_BYTES_MAX, TYPE_NAME_BYTES_MAX};
 
+#[cfg(feature = "schema")]
+mod schema;
+
 /// Characters that are left unescaped in a blob name; every other byte becomes `%XX`.
 const BLOB_SAFE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 

@@ -12,6 +12,7 @@ use crate::id::NodeId;
 
 /// Whether a revision can run on this node.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Readiness {
     /// It has not been tried yet.
@@ -25,8 +26,9 @@ pub enum Readiness {
 
 /// Progress of this node with a type.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Progress {
-    /// Mark of the newest record of the type that this node has read.
+    /// Generation of the newest record of the type that this node has read.
     pub generation: u64,
     /// Whether the new revision can run here.
     pub readiness: Readiness,
@@ -50,6 +52,7 @@ impl Progress {
 
 /// Revisions that the live objects of a type run.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Live {
     /// Number of objects by the revision of their next call.
     pub counts: BTreeMap<u32, usize>,

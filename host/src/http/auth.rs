@@ -179,6 +179,14 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
+/// Returns the scopes of which a caller needs one for the route; none if it needs no token.
+pub(super) fn scopes(route: &Route<'_>) -> Vec<&'static str> {
+    match need_of(route) {
+        RequiredScope::Nothing | RequiredScope::Node => Vec::new(),
+        RequiredScope::Right(right) => right.scopes(),
+    }
+}
+
 fn need_of<'a>(route: &'a Route<'_>) -> RequiredScope<'a> {
     RequiredScope::Right(match route {
         Route::Root | Route::Health | Route::Ready | Route::Problem(_) | Route::Web(_) => {
@@ -202,7 +210,7 @@ fn need_of<'a>(route: &'a Route<'_>) -> RequiredScope<'a> {
         Route::Owner(id) => Permission::See(id.type_name()),
         Route::Deactivate(id) | Route::Resume(id) => Permission::Operate(id.type_name()),
         Route::Deploy | Route::Rehearse => Permission::DeploySome,
-        Route::Types | Route::OpenApi => Permission::SeeSome,
+        Route::Types | Route::OpenApi | Route::AdminOpenApi => Permission::SeeSome,
         Route::Type(name) | Route::Rollout(name) => Permission::See(name.as_str()),
         Route::Rehearsal(name) | Route::Rollback(name) | Route::RemoveType(name) => {
             Permission::Deploy(name.as_str())

@@ -1,8 +1,10 @@
 //! `GET /v1/openapi.json`: describes how to call the objects of the live types, for tools that generate clients.
 //!
 //! Pure: builds an OpenAPI 3.1 document from the types' descriptions. The types' schemas are JSON Schemas, which
-//! OpenAPI 3.1 uses as well; only their definitions move to the place that OpenAPI requires.
+//! OpenAPI 3.1 uses as well; only their definitions move to the place that OpenAPI requires. [`admin`] is the document
+//! for all other routes.
 
+pub(super) mod admin;
 mod names;
 mod parameters;
 mod schemas;
@@ -12,9 +14,11 @@ mod tests;
 use highlander_core::engine::{Description, Handler, HandlerKind};
 use serde_json::{Map, Value, json};
 
+use crate::wire::objects::List;
+use crate::wire::problem::CONTENT;
 use names::Names;
 use parameters::{CONSISTENCY, IDEMPOTENCY_KEY, IF_ABSENT, IF_MATCH, IF_NONE_MATCH, KEY, TIMEOUT};
-use schemas::Schemas;
+use schemas::{Schemas, WireSchemas};
 
 /// Parameters of queries by `POST`, of queries by `GET`, and of changes.
 const OF_QUERIES: [&str; 4] = [KEY, TIMEOUT, CONSISTENCY, IF_MATCH];
@@ -30,6 +34,8 @@ const OF_DELETE_PROBLEMS: [&str; 4] = ["404", "410", "412", "422"];
 /// Returns the document for these types.
 pub(super) fn document<'a>(types: impl Iterator<Item = &'a Description>) -> Value {
     let (mut schemas, mut names) = (Schemas::default(), Names::default());
+    let mut wire = WireSchemas::new();
+    let keys = wire.take::<List>();
     let (mut paths, mut tags) = (Map::new(), Vec::new());
     for description in types {
         let name = description.name.as_str();
@@ -40,13 +46,15 @@ pub(super) fn document<'a>(types: impl Iterator<Item = &'a Description>) -> Valu
             let path = format!("{object}/{}", handler.name);
             paths.insert(path, handler_item(name, handler, &mut schemas, &mut names));
         }
-        paths.insert(format!("/v1/objects/{name}"), json!({ "get": list(name, &mut names) }));
+        paths
+            .insert(format!("/v1/objects/{name}"), json!({ "get": list(name, &keys, &mut names) }));
         paths.insert(object.clone(), whole(description, &mut schemas, &mut names));
         paths.insert(format!("{object}/events"), events());
     }
     let mut schemas = schemas.into_map();
-    // Does not collide with a type's schema, because those have a dot in their names.
-    schemas.insert("Problem".to_owned(), problem_schema());
+    let problem = wire.problem();
+    // They do not collide with a type's schemas, because those have a dot in their names.
+    schemas.extend(wire.into_map());
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -60,7 +68,7 @@ pub(super) fn document<'a>(types: impl Iterator<Item = &'a Description>) -> Valu
         "components": {
             "schemas": schemas,
             "parameters": parameters::shared(),
-            "responses": problems(),
+            "responses": problems(&problem),
             "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
         },
     })
@@ -71,26 +79,13 @@ fn is_whole(handler: &Handler) -> bool {
     matches!(handler.name.as_str(), "get" | "put")
 }
 
-fn list(type_name: &str, names: &mut Names) -> Value {
+fn list(type_name: &str, keys: &Value, names: &mut Names) -> Value {
     json!({
         "operationId": names.take(format!("{type_name}.list_objects")),
         "tags": [type_name],
         "summary": format!("Lists the keys of the {type_name} objects in pages"),
         "parameters": parameters::of_list(),
-        "responses": of_document(&json!({
-            "type": "object",
-            "properties": {
-                "type": { "type": "string" },
-                "keys": { "type": "array", "items": { "type": "string" } },
-                "next": { "type": ["string", "null"] },
-                "unanswered": {
-                    "type": "array",
-                    "items": { "type": "string" },
-                    "description": "With active: the nodes that did not respond, so that their objects may be missing.",
-                },
-            },
-            "required": ["type", "keys", "next"],
-        })),
+        "responses": of_document(keys),
     })
 }
 
@@ -234,14 +229,9 @@ fn references(names: &[&str]) -> Value {
 
 /// Returns the responses of a call: the reply, these problems, and the default.
 fn answers(schema: &Value, problems: &[&str]) -> Value {
-    let text = |what: &str| json!({ "description": what, "schema": { "type": "string" } });
     let mut answers = of_document(schema);
-    let headers = json!({
-        "ETag": text("Entity tag of the response: its version, its revision and, for GET, a hash of the reply."),
-        "Highlander-Version": text("The version of the object that the call made or read."),
-    });
     if let Some(reply) = answers.pointer_mut("/200").and_then(Value::as_object_mut) {
-        reply.insert("headers".to_owned(), headers);
+        reply.insert("headers".to_owned(), answer_headers());
     }
     if let Some(answers) = answers.as_object_mut() {
         let referred =
@@ -249,6 +239,15 @@ fn answers(schema: &Value, problems: &[&str]) -> Value {
         answers.extend(problems.iter().map(referred));
     }
     answers
+}
+
+/// Returns the headers of the response to a call.
+fn answer_headers() -> Value {
+    let text = |what: &str| json!({ "description": what, "schema": { "type": "string" } });
+    json!({
+        "ETag": text("Entity tag of the response: its version, its revision and, for GET, a hash of the reply."),
+        "Highlander-Version": text("The version of the object that the call made or read."),
+    })
 }
 
 /// Returns the responses of a request that is not a call to an object.
@@ -263,7 +262,7 @@ fn of_document(schema: &Value) -> Value {
 }
 
 /// Returns the problem responses: the default, and one for each status that valid requests may get.
-fn problems() -> Value {
+fn problems(schema: &Value) -> Value {
     let named = [
         ("Problem", "The cause of the error, and whether the call took effect."),
         ("Problem404", "The object does not exist."),
@@ -276,38 +275,9 @@ fn problems() -> Value {
         ),
         ("Problem431", "The URL or the head of the request is too large."),
     ];
-    let content = json!({
-        "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } },
-    });
+    let content = json!({ CONTENT: { "schema": schema } });
     let problem = |(name, what): (&str, &str)| {
         (name.to_owned(), json!({ "description": what, "content": content }))
     };
     Value::Object(named.into_iter().map(problem).collect())
-}
-
-fn problem_schema() -> Value {
-    json!({
-        "type": "object",
-        "properties": {
-            "type": { "type": "string" },
-            "title": { "type": "string" },
-            "status": { "type": "integer" },
-            "detail": { "type": "string" },
-            "code": { "type": "string" },
-            "effect": { "type": "string", "enum": ["none", "applied", "unknown"] },
-            "retryable": { "type": "boolean" },
-            "object": { "type": "string" },
-            "hint": { "type": "string" },
-            "rejection": {
-                "type": "object",
-                "properties": {
-                    "code": { "type": "string" },
-                    "message": { "type": "string" },
-                    "detail": {},
-                },
-                "required": ["code", "message"],
-            },
-        },
-        "required": ["type", "title", "status", "detail", "code", "effect", "retryable"],
-    })
 }

@@ -89,6 +89,8 @@ pub enum Route<'a> {
     Resume(ObjectId),
     /// Describing the objects of all types for tools.
     OpenApi,
+    /// Describing all other routes for tools.
+    AdminOpenApi,
     /// Listing the nodes.
     Nodes,
     /// Draining a node.
@@ -179,6 +181,7 @@ pub fn find<'a>(method: &Method, path: &'a str) -> Result<Route<'a>, Problem> {
         "/v1/types" if is_read(method) => Ok(Route::Types),
         "/v1/types" => Err(not_allowed(method, "GET, HEAD, POST")),
         "/v1/openapi.json" => read_only(method, Route::OpenApi),
+        "/v1/openapi-admin.json" => read_only(method, Route::AdminOpenApi),
         "/v1/nodes" => read_only(method, Route::Nodes),
         "/" => read_only(method, Route::Root),
         "/healthz" => read_only(method, Route::Health),

@@ -33,6 +33,11 @@ const TYPES: [(&str, &str); 6] = [
 const HEADERS: [(HeaderName, &str); 2] =
     [(CACHE_CONTROL, "no-cache"), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
 
+/// Returns the media types of all files that may be served, without their parameters.
+pub(super) fn media_types() -> impl Iterator<Item = &'static str> {
+    TYPES.iter().map(|(_, media_type)| media_type.split(';').next().unwrap_or(media_type))
+}
+
 impl Api {
     /// Serves the file at `/web/{name}`.
     pub(super) async fn web(&self, name: &str) -> Result<Reply, Problem> {

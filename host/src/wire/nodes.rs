@@ -3,8 +3,11 @@
 use highlander_core::id::NodeId;
 use serde::{Deserialize, Serialize};
 
-/// All live nodes. A reader that prints them unchanged parses them later, and takes another `N`.
+/// All live nodes.
+// A reader that prints them unchanged parses them later, and takes another `N`.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "node", schemars(rename = "Nodes"))]
 pub struct Nodes<N = Node> {
     /// The nodes.
     pub nodes: Vec<N>,
@@ -12,19 +15,22 @@ pub struct Nodes<N = Node> {
 
 /// One node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 pub struct Node {
     /// Name of the node, new for each session.
     pub id: String,
     /// Address at which other machines reach it.
     pub address: String,
-    /// A [`NodeStatus`](highlander_core::registry::members::NodeStatus), or `no-session`.
+    /// Status in the registry, or `no-session` if this node, which answers, has no session.
+    #[cfg_attr(feature = "node", schemars(extend("enum" = ["ready", "draining", "unhealthy", "no-session"])))]
     pub status: String,
-    /// `None` if the node did not report it.
+    /// Number of its active objects, if the node reported it.
     pub active_objects: Option<usize>,
 }
 
 /// Result of draining a node.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 pub struct Drained {
     /// Name of the node.
     pub node: NodeId,
@@ -34,6 +40,7 @@ pub struct Drained {
 
 /// Entry page of a node.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 pub struct Root {
     /// The product in one sentence.
     pub about: String,
@@ -49,6 +56,7 @@ pub struct Root {
 
 /// Paths of the main routes.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 #[allow(missing_docs, reason = "each field is named as what its path leads to")]
 pub struct Links {
     pub health: String,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// Location and status of an object, available without activating it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 pub struct ObjectLocation {
     /// Id of the object.
     pub object: ObjectId,
@@ -28,6 +29,7 @@ pub struct ObjectLocation {
 
 /// Storage tier of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Tier {
     /// The object is only in the store.
@@ -52,6 +54,7 @@ impl Tier {
 
 /// Result of deactivating an object.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 pub struct Deactivated {
     /// Id of the object.
     pub object: String,
@@ -61,15 +64,17 @@ pub struct Deactivated {
 
 /// Page of keys.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "node", schemars(rename = "ObjectList"))]
 pub struct List {
     /// Type of the objects.
     #[serde(rename = "type")]
     pub type_name: String,
     /// The keys.
     pub keys: Vec<String>,
-    /// Value of `after` for the next page.
+    /// Value of `after` for the next page, if this is not the last one.
     pub next: Option<String>,
-    /// Nodes whose objects may be missing; `None` if no nodes were queried.
+    /// Nodes whose objects may be missing, if nodes were queried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unanswered: Option<Vec<NodeId>>,
 }

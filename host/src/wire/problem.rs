@@ -12,6 +12,8 @@ pub const CONTENT: &str = "application/problem+json";
 
 /// Error as clients see it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "node", schemars(rename = "Problem"))]
 pub struct Document {
     /// URL that explains the code.
     #[serde(rename = "type")]
@@ -24,7 +26,8 @@ pub struct Document {
     pub detail: String,
     /// Error code, for programs.
     pub code: String,
-    /// `none`, `applied` or `unknown`.
+    /// Whether the call took effect.
+    #[cfg_attr(feature = "node", schemars(extend("enum" = ["none", "applied", "unknown"])))]
     pub effect: String,
     /// Whether the identical call may succeed later.
     pub retryable: bool,
@@ -41,13 +44,16 @@ pub struct Document {
 
 /// Error with which an object rejects a call.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "node", schemars(rename = "Rejection"))]
 pub struct RejectionBody {
-    /// For programs.
+    /// Code, for programs.
     pub code: String,
-    /// For people.
+    /// Description, for people.
     pub message: String,
     /// Additional data for programs, as the object wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "node", schemars(with = "Option<serde_json::Value>"))]
     pub detail: Option<Box<RawValue>>,
 }
 

@@ -44,6 +44,7 @@ impl std::str::FromStr for Sample {
 
 /// Rehearsal that has begun.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 pub struct Begun {
     /// Digest of the component.
     pub digest: Digest,
@@ -54,17 +55,18 @@ pub struct Begun {
 
 /// Progress of a rehearsal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 pub struct Rehearsal {
     /// Name of the type.
     #[serde(rename = "type")]
     pub type_name: TypeName,
     /// Digest of the component.
     pub digest: Digest,
-    /// Number of objects to try; `None` until they are listed.
+    /// Number of objects to try, once they are listed.
     pub total: Option<usize>,
     /// Whether it has ended.
     pub is_done: bool,
-    /// Reason why it ended early.
+    /// Reason why it ended early, if it did.
     pub stopped: Option<String>,
     /// Results so far.
     pub rehearsed: Rehearsed,
@@ -72,6 +74,7 @@ pub struct Rehearsal {
 
 /// Accumulated result of a rehearsal.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 pub struct Rehearsed {
     /// Objects whose state was read, or should have been.
     pub tried: u64,
@@ -94,6 +97,7 @@ pub struct Rehearsed {
 
 /// Objects that failed for the same cause.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 pub struct Failures {
     /// Number of objects.
     pub count: u64,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Outcome of a deployment or a roll-back.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 pub struct Released {
     /// Digest of the component, after a deployment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -25,6 +26,7 @@ pub struct Released {
 
 /// Progress of the nodes with a type.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 pub struct RolloutStatus {
     /// Name of the type.
     #[serde(rename = "type")]
@@ -39,18 +41,19 @@ pub struct RolloutStatus {
 
 /// Progress of one node.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 pub struct NodeProgress {
     /// Name of the node.
     pub id: String,
-    /// `None` if the node did not report it.
+    /// Progress, if the node reported it.
     pub progress: Option<Progress>,
 }
 
 /// Roll-out in progress.
-///
-/// It is separate from the type in `highlander_core`, which rejects members that this build lacks: a node that
-/// rewrites the record of a type would lose them. A client accepts those of a newer node.
+// It is separate from the type in `highlander_core`, which rejects members that this build lacks: a node that
+// rewrites the record of a type would lose them. A client accepts those of a newer node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 pub struct Rollout {
     /// New revision.
     pub revision: u32,
@@ -60,8 +63,8 @@ pub struct Rollout {
     pub stage: Stage,
     /// Objects that take part.
     pub scope: RolloutScope,
-    /// Number of failed objects per thousand above which the revision is rolled back; `None` disables the
-    /// roll-back.
+    /// Number of failed objects per thousand above which the revision is rolled back, if the roll-back is
+    /// not disabled.
     pub failures_per_mille_max: Option<u16>,
     /// Start of the stage, in milliseconds since 1970.
     pub since_ms: u64,

@@ -9,8 +9,11 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::rollouts::Rollout;
 
-/// All types that the caller may see. A reader that prints them unchanged parses them later, and takes another `T`.
+/// All types that the caller may see.
+// A reader that prints them unchanged parses them later, and takes another `T`.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "node", schemars(rename = "Types"))]
 pub struct Types<T = TypeSummary> {
     /// Types whose record cannot be used.
     pub damaged: Vec<DamagedType>,
@@ -22,6 +25,7 @@ pub struct Types<T = TypeSummary> {
 
 /// Type in a list.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 pub struct TypeSummary {
     /// Number of the current revision.
     pub current: u32,
@@ -39,6 +43,7 @@ pub struct TypeSummary {
 
 /// Type that was removed.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 pub struct RemovedType {
     /// Time, in milliseconds since 1970.
     pub at_ms: u64,
@@ -52,6 +57,7 @@ pub struct RemovedType {
 
 /// Type whose record cannot be used.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 pub struct DamagedType {
     /// Name of the type.
     pub name: TypeName,
@@ -61,6 +67,7 @@ pub struct DamagedType {
 
 /// One type with its revisions.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 pub struct Type {
     /// Number of the current revision.
     pub current: u32,
@@ -82,6 +89,7 @@ pub struct Type {
 
 /// One revision of a type.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 pub struct Revision {
     /// Size of the component.
     pub bytes: u64,
@@ -105,6 +113,7 @@ pub struct Revision {
 
 /// Result of removing a type.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 pub struct Removed {
     /// Whether `objects` counts all of them.
     pub is_counted_whole: bool,

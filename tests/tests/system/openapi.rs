@@ -2,6 +2,8 @@
 //!
 //! Their packages are those of `tests/typescript`, which `cargo xtask test` installs.
 
+mod admin;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -29,7 +31,7 @@ impl Workshop {
         let folder = tempfile::Builder::new().prefix("test-").tempdir_in(&installed).unwrap();
         let source = artifacts::repository().join("tests/typescript");
         // Programs find their packages because this folder is below the packages' folder.
-        for file in ["package.json", "tsconfig.json", "todo.ts", "validate.mjs"] {
+        for file in ["package.json", "tsconfig.json", "responses.mjs", "todo.ts", "validate.mjs"] {
             std::fs::copy(source.join(file), folder.path().join(file)).unwrap();
         }
         Some(Self { folder, installed })

@@ -141,6 +141,22 @@ impl fmt::Display for Scopes {
     }
 }
 
+impl Permission<'_> {
+    /// Returns the scopes that grant the right, in the words of [`WORDS`]: `TYPE` is its type.
+    #[must_use]
+    pub fn scopes(self) -> Vec<&'static str> {
+        let every = || TypePattern::Every;
+        let scopes = [
+            ("call:TYPE", Scope::Call(every())),
+            ("deploy:TYPE", Scope::Deploy(every())),
+            ("admin", Scope::Admin),
+            ("metrics", Scope::Metrics),
+        ];
+        let granting = scopes.into_iter().filter(|(_, scope)| scope.grants(self));
+        granting.map(|(word, _)| word).collect()
+    }
+}
+
 /// Scopes that grant the right.
 impl fmt::Display for Permission<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -208,5 +224,18 @@ mod tests {
             assert!(error.contains("call:TYPE"), "{error}");
         }
         assert!(!"hunter2".parse::<Scopes>().unwrap_err().contains("hunter2"));
+    }
+
+    #[test]
+    fn the_scopes_of_a_right_are_those_that_grant_it() {
+        for (right, scopes) in [
+            (Permission::Call("todo"), "call:TYPE"),
+            (Permission::See("todo"), "call:TYPE deploy:TYPE admin"),
+            (Permission::Operate("todo"), "deploy:TYPE admin"),
+            (Permission::DeploySome, "deploy:TYPE"),
+            (Permission::Measure, "admin metrics"),
+        ] {
+            assert_eq!(right.scopes().join(" "), scopes, "{right:?}");
+        }
     }
 }

@@ -6,6 +6,7 @@ use crate::id::{Digest, ObjectId};
 
 /// Stage of a roll-out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
     /// The nodes fetch and compile the revision. No object runs it yet.
@@ -18,6 +19,7 @@ pub enum Stage {
 
 /// Objects of the type that take part in a roll-out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum RolloutScope {
     /// All objects.

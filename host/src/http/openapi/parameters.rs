@@ -3,6 +3,8 @@
 
 use serde_json::{Value, json};
 
+/// Place of the parameters that operations reference.
+pub(super) const PLACE: &str = "#/components/parameters/";
 pub(super) const KEY: &str = "#/components/parameters/key";
 pub(super) const TIMEOUT: &str = "#/components/parameters/timeout";
 pub(super) const IDEMPOTENCY_KEY: &str = "#/components/parameters/idempotencyKey";
@@ -74,13 +76,9 @@ fn condition(name: &str, pattern: &str, what: &str) -> Value {
 }
 
 /// Returns the parameters for listing keys.
-pub(super) fn of_list() -> Value {
-    let query = |name: &str, schema: Value, what: &str| {
-        let place = json!("query");
-        json!({ "name": name, "in": place, "schema": schema, "description": what })
-    };
+pub(super) fn of_list() -> Vec<Value> {
     let part_of_key = || json!({ "type": "string", "pattern": PART_OF_KEY_PATTERN });
-    json!([
+    vec![
         query("prefix", part_of_key(), "Only keys that begin with this prefix."),
         query("after", part_of_key(), "Only keys after this one: next of the previous page."),
         query(
@@ -89,7 +87,13 @@ pub(super) fn of_list() -> Value {
             "Maximum number of keys.",
         ),
         query("active", json!({ "type": "boolean" }), "Only objects that are active on a node."),
-    ])
+    ]
+}
+
+/// Returns an optional parameter in the query.
+#[allow(clippy::needless_pass_by_value, reason = "callers write json!(…)")]
+pub(super) fn query(name: &str, schema: Value, what: &str) -> Value {
+    json!({ "name": name, "in": "query", "schema": schema, "description": what })
 }
 
 /// Returns the parameter for the argument of a query by `GET`.

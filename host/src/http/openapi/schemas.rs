@@ -3,13 +3,45 @@
 
 use std::collections::BTreeMap;
 
+use schemars::generate::{Contract, SchemaSettings};
+use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::names::comparable;
+use crate::wire::problem::Document;
 
 const PLACE: &str = "#/components/schemas/";
 /// Keywords that contain definitions, in current and earlier drafts of JSON Schema.
 const FOLDERS: [&str; 2] = ["$defs", "definitions"];
+
+/// Schemas of the documents that the node serializes, from the types in [`wire`](crate::wire).
+#[derive(Debug)]
+pub(super) struct WireSchemas(SchemaGenerator);
+
+impl WireSchemas {
+    pub(super) fn new() -> Self {
+        let settings = SchemaSettings::draft2020_12().with(|settings| {
+            settings.definitions_path = "/components/schemas".into();
+            settings.contract = Contract::Serialize;
+        });
+        Self(settings.into_generator())
+    }
+
+    /// Returns the schema of a type: a reference, unless it is plain.
+    pub(super) fn take<T: JsonSchema>(&mut self) -> Value {
+        self.0.subschema_for::<T>().into()
+    }
+
+    /// Returns the schema of problem documents.
+    pub(super) fn problem(&mut self) -> Value {
+        self.take::<Document>()
+    }
+
+    /// Returns all schemas that others refer to.
+    pub(super) fn into_map(mut self) -> Map<String, Value> {
+        self.0.take_definitions(true)
+    }
+}
 
 /// All definitions so far.
 #[derive(Debug, Default)]

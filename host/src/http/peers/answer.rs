@@ -1,7 +1,7 @@
 //! Parses the responses of other nodes: pure functions of head and body.
 //!
-//! A success is parsed from its headers, and the reply is passed on unchanged, except that to a wake-up. A response that cannot be
-//! parsed is reported as such: a wrong guess would turn "unknown" into "not executed".
+//! A success is parsed from its headers, and the reply is passed on unchanged, except that to a wake-up. A response
+//! that cannot be parsed is reported as such: a wrong guess would turn "unknown" into "not executed".
 
 use std::time::Duration;
 

@@ -47,6 +47,7 @@ fn every_route_is_found() {
         (Method::POST, "/v1/types", Route::Deploy),
         (Method::GET, "/v1/types", Route::Types),
         (Method::GET, "/v1/openapi.json", Route::OpenApi),
+        (Method::GET, "/v1/openapi-admin.json", Route::AdminOpenApi),
         (Method::GET, "/v1/types/todo", Route::Type(TypeName::new("todo").unwrap())),
         (Method::DELETE, "/v1/types/todo", Route::RemoveType(TypeName::new("todo").unwrap())),
         (Method::GET, "/v1/nodes", Route::Nodes),

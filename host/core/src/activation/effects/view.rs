@@ -12,6 +12,7 @@ use crate::store::record::effects::{DurableEffects, WakeupEntry};
 
 /// Reply to a wake-up.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WakeResult {
     /// Alarm that fired, if one was due. More alarms may be due.
     pub fired: Option<String>,
@@ -22,6 +23,8 @@ pub struct WakeResult {
 /// Alarms and messages of an object.
 // A client that prints the alarms and messages unchanged parses them later, and takes other parameters.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ObjectEffects"))]
 pub struct EffectsView<A, M = A> {
     /// Scheduled alarms.
     pub alarms: Vec<A>,
@@ -35,6 +38,8 @@ pub struct EffectsView<A, M = A> {
 
 /// One alarm.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "Alarm"))]
 pub struct AlarmView<'a> {
     /// Number by which an alarm that was given up is retried or dropped.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,6 +54,7 @@ pub struct AlarmView<'a> {
     pub handler: Cow<'a, str>,
     /// Argument of the handler.
     #[serde(borrow)]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<serde_json::Value>"))]
     pub argument: Option<&'a RawValue>,
     /// Number of failed attempts.
     pub tries: u32,
@@ -62,6 +68,8 @@ pub struct AlarmView<'a> {
 
 /// One message.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "Message"))]
 pub struct MessageView<'a> {
     /// Number by which a message that was given up is retried or dropped.
     pub number: u64,
@@ -71,6 +79,7 @@ pub struct MessageView<'a> {
     pub handler: Cow<'a, str>,
     /// Argument of the handler.
     #[serde(borrow)]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<serde_json::Value>"))]
     pub argument: Option<&'a RawValue>,
     /// Number of rejected attempts, if it is still to be delivered.
     #[serde(skip_serializing_if = "Option::is_none")]
