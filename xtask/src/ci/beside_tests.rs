@@ -39,7 +39,7 @@ impl BesideTests {
             Ok(started) => self.started = Some(started),
             // They run after the tests.
             Err(error) => {
-                eprintln!("cannot run {} beside the tests: {error:#}", names(&self.steps))
+                eprintln!("cannot run {} beside the tests: {error:#}", names(&self.steps));
             }
         }
     }
