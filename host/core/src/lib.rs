@@ -5,8 +5,8 @@
 //!
 //! The modules, from the bottom up; no module uses one above it:
 //!
-//! - ids, limits, time, backoff, errors, callers, the context of a call ([`call_context`]), and a handler's effects
-//!   other than its reply ([`effects`])
+//! - ids, limits, time, backoff, memory, errors, callers, the context of a call ([`call_context`]), and a handler's
+//!   effects other than its reply ([`effects`])
 //! - [`events`]: committed changes in the form that subscribers get them in
 //! - the ports, with the data that they exchange: [`registry`], [`store`], [`engine`]
 //! - [`catalog`] (the record of a type) and [`activation`] (the lifecycle of one object)
@@ -25,6 +25,7 @@ pub mod events;
 pub mod id;
 pub mod json;
 pub mod limits;
+pub mod memory;
 pub mod placement;
 pub mod registry;
 pub mod rollout;

@@ -35,7 +35,18 @@ const CRATES: &[Crate] = &[
 const CORE: &[Layer] = &[
     layer(
         "values",
-        &["id", "json", "limits", "clock", "backoff", "error", "caller", "call_context", "effects"],
+        &[
+            "id",
+            "json",
+            "limits",
+            "clock",
+            "backoff",
+            "memory",
+            "error",
+            "caller",
+            "call_context",
+            "effects",
+        ],
     ),
     layer("events", &["events"]),
     // A port that uses another one could not be replaced alone.
