@@ -13,6 +13,7 @@ pub mod outbound;
 pub mod rate_limit;
 pub mod route;
 pub mod slot;
+pub mod state_memory;
 pub mod table;
 #[cfg(test)]
 pub(crate) mod testing;

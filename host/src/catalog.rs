@@ -330,7 +330,7 @@ fn not_stored(why: &str) -> Error {
 /// Whether a later attempt to make a revision ready may succeed: neither the store nor the machine's load is a property
 /// of the revision.
 fn is_passing(code: ErrorCode) -> bool {
-    matches!(code, ErrorCode::StoreUnavailable | ErrorCode::NodeFull)
+    matches!(code, ErrorCode::StoreUnavailable | ErrorCode::NodeFull | ErrorCode::NodeMemoryFull)
 }
 
 fn refused(error: LoadError) -> Error {
@@ -341,6 +341,10 @@ fn refused(error: LoadError) -> Error {
         LoadError::Busy(why) => {
             let text = format!("the component was not compiled: {why}");
             Error::new(ErrorCode::NodeFull, text).with_retry_after(COMPILE_RETRY)
+        }
+        error @ LoadError::NodeMemoryFull(_) => {
+            let text = format!("the component was not loaded: {error}");
+            Error::new(ErrorCode::NodeMemoryFull, text).with_retry_after(COMPILE_RETRY)
         }
         LoadError::Failed(why) => {
             Error::new(ErrorCode::Internal, format!("the component could not be compiled: {why}"))

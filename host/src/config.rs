@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use highlander_core::catalog::component_gc::Retention;
 use highlander_core::limits::CALL_TIMEOUT;
-use highlander_wasmtime::{CompileLimits, SandboxConfig};
+use highlander_wasmtime::{CompileLimits, SandboxConfig, memory_total_by_default};
 
 use crate::node;
 pub use crate::secret::Error;
@@ -82,6 +82,8 @@ pub struct Config {
     pub store_unavailable_timeout: Duration,
     /// `sandbox.memory_max`, in bytes.
     pub memory_max: usize,
+    /// `sandbox.memory_total`, if set, in bytes.
+    pub memory_total: Option<usize>,
     /// `sandbox.cpu_max`.
     pub cpu_max: Duration,
     /// `sandbox.resident_max`.
@@ -124,6 +126,7 @@ impl Default for Config {
             activation_rate: node.activation_rate,
             store_unavailable_timeout: node.store_unavailable_timeout,
             memory_max: sandbox.memory_max,
+            memory_total: None,
             cpu_max: sandbox.cpu_max,
             resident_max: sandbox.resident_max,
             compile_time_max: compiling.time_max,
@@ -200,6 +203,12 @@ impl Config {
             RegistryKind::ZooKeeper => Some(ACTIVATION_RATE),
         };
         self.activation_rate.or(by_default)
+    }
+
+    /// Returns the memory of all instances together, in bytes. By default, it depends on the machine.
+    #[must_use]
+    pub fn memory_total(&self) -> usize {
+        self.memory_total.unwrap_or_else(|| memory_total_by_default(self.memory_max))
     }
 
     /// Returns the address published to other nodes.

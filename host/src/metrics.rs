@@ -4,8 +4,8 @@
 //! decisions.
 
 use prometheus::{
-    Encoder as _, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts,
-    Registry, TextEncoder, core::Collector,
+    Encoder as _, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
 };
 
 /// Bucket bounds in seconds, from 50 µs to 10 s.
@@ -41,8 +41,16 @@ pub struct Metrics {
     pub deactivations: IntCounterVec,
     /// Created instances.
     pub instances_made: IntCounter,
-    /// Instances evicted to make room for others.
-    pub instances_evicted: IntCounter,
+    /// Instances evicted because the number of instances was reached.
+    pub evicted_for_count: IntCounter,
+    /// Instances evicted because memory was scarce.
+    pub evicted_for_memory: IntCounter,
+    /// Instances dropped because they had grown too far.
+    pub evicted_for_growth: IntCounter,
+    /// Bytes of memory in use, by `kind`.
+    pub memory: IntGaugeVec,
+    /// Bytes of memory that may be in use.
+    pub memory_total: IntGauge,
     /// Instances ended by a trap or a limit, by `fault`.
     pub faults: IntCounterVec,
     /// Quarantined objects.
@@ -100,6 +108,7 @@ impl Metrics {
         let registry = Registry::new();
         let calls = counters(&registry, "calls_total", "Answered calls.", "outcome");
         let forwards = counters(&registry, "forwards_total", "Forwarded calls.", "outcome");
+        let evicted = counters(&registry, "instances_evicted_total", "Evicted instances.", "why");
         Self {
             calls_done: calls.with_label_values(&["done"]),
             calls,
@@ -120,7 +129,14 @@ impl Metrics {
                 "reason",
             ),
             instances_made: counter(&registry, "instances_made_total", "Instances created."),
-            instances_evicted: counter(&registry, "instances_evicted_total", "Instances evicted."),
+            evicted_for_count: evicted.with_label_values(&["count"]),
+            evicted_for_memory: evicted.with_label_values(&["memory"]),
+            evicted_for_growth: evicted.with_label_values(&["growth"]),
+            memory: register(
+                &registry,
+                IntGaugeVec::new(options("memory_bytes", "Bytes in use."), &["kind"]),
+            ),
+            memory_total: gauge(&registry, "memory_total_bytes", "Bytes that may be in use."),
             quarantines: counter(
                 &registry,
                 "quarantines_total",

@@ -5,10 +5,12 @@
 //! with it.
 
 mod drain;
+mod evictor;
 mod health;
 mod idle_reaper;
 pub mod list;
 pub mod locate;
+mod metrics;
 pub mod rehearsal;
 mod removal;
 pub mod rollout;
@@ -28,6 +30,7 @@ use highlander_core::activation::{Answer, Call, Operation, Reason};
 use highlander_core::engine::Engine;
 use highlander_core::error::{Error, ErrorCode};
 use highlander_core::id::{NodeId, ObjectId, TypeName};
+use highlander_core::memory::MemoryTotal;
 use highlander_core::registry::{Registry, Sessions};
 use highlander_core::store::Store;
 use highlander_system::clock;
@@ -40,6 +43,7 @@ use crate::activation::dispatch::{deactivate, submit};
 use crate::activation::instance_cache::InstanceCache;
 use crate::activation::rate_limit::ActivationLimiter;
 use crate::activation::route::{ObjectCaller, OutboundPort};
+use crate::activation::state_memory::StateMemory;
 use crate::activation::table::Table;
 use crate::catalog::Catalog;
 use crate::events::Hub;
@@ -116,6 +120,7 @@ pub struct Node {
     outbound: Arc<OutboundPort>,
     timers: Arc<Timers>,
     metrics: Arc<Metrics>,
+    memory: Arc<MemoryTotal>,
     hub: Arc<Hub>,
     config: Config,
     /// Changed types whose notification of the other nodes is pending.
@@ -142,7 +147,8 @@ impl Node {
     ) -> Arc<Self> {
         let store = Arc::new(HealthTrackingStore::new(ports.store));
         let (alive, gone) = watch::channel(());
-        let following = gone.clone();
+        let (following, evicting) = (gone.clone(), gone.clone());
+        let memory = Arc::clone(ports.engine.memory());
         let catalog = Catalog::new(Arc::clone(&store) as Arc<dyn Store>, ports.engine);
         let metrics = Arc::new(Metrics::new());
         let node = Arc::new(Self {
@@ -155,6 +161,7 @@ impl Node {
             timers: Arc::default(),
             hub: Arc::new(Hub::new(Arc::clone(&metrics))),
             metrics,
+            memory: Arc::clone(&memory),
             config: config.clone(),
             untold: Mutex::default(),
             is_draining: AtomicBool::new(false),
@@ -164,6 +171,7 @@ impl Node {
         });
         tokio::spawn(session_loop::run(Arc::downgrade(&node), ports.sessions, gone));
         tokio::spawn(rollout::follow(Arc::downgrade(&node), following));
+        tokio::spawn(evictor::run(Arc::downgrade(&node), memory, evicting));
         tokio::spawn(idle_reaper::run(Arc::downgrade(&node), config.idle_timeout));
         tokio::spawn(health::run(Arc::downgrade(&node), config.store_unavailable_timeout));
         node
@@ -190,7 +198,12 @@ impl Node {
             store: Arc::clone(&self.store) as Arc<dyn Store>,
             catalog: Arc::clone(&self.catalog),
             table: Table::new(),
-            instances: InstanceCache::new(resident_max, Arc::clone(&self.metrics)),
+            instances: InstanceCache::new(
+                resident_max,
+                Arc::clone(&self.memory),
+                Arc::clone(&self.metrics),
+            ),
+            states: StateMemory::new(Arc::clone(&self.memory)),
             activation_limiter: Arc::clone(&self.gate),
             settings: Settings {
                 node: node.clone(),
@@ -355,32 +368,16 @@ impl Node {
         &self.metrics
     }
 
+    /// Returns the count of the node's memory.
+    #[must_use]
+    pub fn memory(&self) -> &Arc<MemoryTotal> {
+        &self.memory
+    }
+
     /// Returns the hub of the subscriptions on this node.
     #[must_use]
     pub fn hub(&self) -> &Arc<Hub> {
         &self.hub
-    }
-
-    /// Returns the number of objects that are active on this node.
-    #[must_use]
-    pub fn active_count(&self) -> usize {
-        self.current_session().map_or(0, |session| session.ctx.table.len())
-    }
-
-    /// Renders the node's metrics in the Prometheus text format.
-    #[must_use]
-    pub fn render_metrics(&self) -> String {
-        let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        self.metrics.active_objects.set(gauge(self.active_count()));
-        let session = self.session();
-        let claim_count = session.as_ref().map_or(0, |session| session.claim_count());
-        self.metrics.claims.set(gauge(claim_count));
-        let lease = session.map_or(Duration::ZERO, |session| {
-            session.lease_until().since(clock::now()).min(Duration::from_hours(1))
-        });
-        self.metrics.lease_seconds.set(lease.as_secs_f64());
-        self.metrics.ready.set(i64::from(self.readiness().is_ok()));
-        self.metrics.render()
     }
 }
 

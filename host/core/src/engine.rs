@@ -15,6 +15,8 @@ use crate::caller::Caller;
 use crate::effects::{Alarm, Effects, Trigger};
 use crate::error::Rejection;
 use crate::id::{Digest, ObjectId, TypeName};
+use crate::memory::MemoryTotal;
+use crate::memory::eviction::InstanceMemory;
 
 /// Maximum number of handlers that an error lists; a type may have 256.
 const HANDLERS_SHOWN_MAX: usize = 20;
@@ -142,6 +144,17 @@ pub enum Fault {
     /// No instance could be created: too many are live, or the host is out of memory.
     #[error("cannot create an instance: {0}")]
     Exhausted(String),
+    /// The memory of the node, of which all instances may have so many bytes together, is in use.
+    #[error("the memory of this node is in use, {0} bytes for all objects (sandbox.memory_total)")]
+    NodeMemoryFull(usize),
+}
+
+impl Fault {
+    /// Whether the node caused the fault, and neither the code nor the state of the object.
+    #[must_use]
+    pub fn is_of_node(&self) -> bool {
+        matches!(self, Self::Exhausted(_) | Self::NodeMemoryFull(_))
+    }
 }
 
 /// Reason why an object's state could not be loaded into an instance.
@@ -156,6 +169,14 @@ pub enum RestoreError {
     /// The code failed while reading it.
     #[error(transparent)]
     Fault(#[from] Fault),
+}
+
+impl RestoreError {
+    /// Whether the node caused the error, and neither the code nor the state of the object.
+    #[must_use]
+    pub fn is_of_node(&self) -> bool {
+        matches!(self, Self::Fault(fault) if fault.is_of_node())
+    }
 }
 
 /// Reason why an object does not reply to a call.
@@ -180,6 +201,9 @@ pub enum LoadError {
     /// The machine is too busy to compile the component now. A retry may succeed.
     #[error("the component was not compiled: {0}")]
     Busy(String),
+    /// The memory of the node, of so many bytes for all objects, is in use. A retry may succeed.
+    #[error("the memory of this node is in use, {0} bytes for all objects (sandbox.memory_total)")]
+    NodeMemoryFull(usize),
     /// The host could not compile or load the component; this is not the component's fault.
     #[error("the component could not be compiled: {0}")]
     Failed(String),
@@ -293,6 +317,9 @@ pub trait Engine: fmt::Debug + Send + Sync + 'static {
     /// # Cancel safety
     /// A compilation in progress continues in the background, and its component is discarded.
     async fn load(&self, digest: Digest, wasm: Bytes) -> Result<Arc<dyn Component>, LoadError>;
+
+    /// Returns the count of the memory that instances use. It is the same for the engine's whole life.
+    fn memory(&self) -> &Arc<MemoryTotal>;
 }
 
 /// One compiled component.
@@ -354,4 +381,7 @@ pub trait Instance: fmt::Debug + Send + 'static {
     /// # Errors
     /// See [`Fault`]. The instance must not be used after an error.
     async fn snapshot(&mut self) -> Result<Bytes, Fault>;
+
+    /// Returns the memory of the instance.
+    fn memory(&self) -> InstanceMemory;
 }

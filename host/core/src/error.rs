@@ -162,6 +162,8 @@ codes! {
     RecordDamaged = "record-damaged", 500, None, false;
     /// The object is quarantined after repeated failures of its code.
     ObjectQuarantined = "object-quarantined", 503, None, true;
+    /// The memory of the node is in use.
+    NodeMemoryFull = "node-memory-full", 503, None, true;
     /// The call's deadline passed before it started.
     DeadlineExceeded = "deadline-exceeded", 503, None, true;
     /// The node is shutting down.

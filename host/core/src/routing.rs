@@ -371,6 +371,7 @@ pub fn is_worth_another_try(error: &Error) -> bool {
             | ErrorCode::StoreUnavailable
             | ErrorCode::CommitRefused
             | ErrorCode::NodeFull
+            | ErrorCode::NodeMemoryFull
     )
 }
 

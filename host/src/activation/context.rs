@@ -17,6 +17,7 @@ use crate::activation::alarm_timers::Timers;
 use crate::activation::instance_cache::InstanceCache;
 use crate::activation::rate_limit::ActivationLimiter;
 use crate::activation::route::OutboundPort;
+use crate::activation::state_memory::StateMemory;
 use crate::activation::table::Table;
 use crate::catalog::Catalog;
 use crate::events::Hub;
@@ -35,6 +36,8 @@ pub struct SessionContext {
     pub table: Table,
     /// Cache of idle instances.
     pub instances: InstanceCache,
+    /// Memory of the objects' states.
+    pub states: StateMemory,
     /// Rate limiter for new activations.
     pub activation_limiter: Arc<ActivationLimiter>,
     /// Settings passed to the machines.

@@ -285,6 +285,8 @@ impl Driver {
         }
         self.keep_instance();
         let mut core = self.slot.lock();
+        let bytes = core.machine.state_bytes();
+        self.ctx.states.count(&mut core.state_bytes, bytes);
         if !core.actions.is_empty() || core.machine.is_batching() || core.machine.is_owing() {
             return false;
         }
@@ -311,6 +313,7 @@ impl Drop for Driver {
             return;
         }
         let mut core = self.slot.lock();
+        self.ctx.states.count(&mut core.state_bytes, 0);
         *core = SlotState::new(self.slot.id().clone());
         core.is_removed = true;
         core.activations_ended += 1;

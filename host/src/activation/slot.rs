@@ -46,6 +46,8 @@ pub(super) struct SlotState {
     pub(super) activations_ended: u64,
     /// Time of the last call.
     pub(super) last_used: BootTime,
+    /// Bytes of the state that are counted in the memory of the node.
+    pub(super) state_bytes: usize,
 }
 
 impl SlotState {
@@ -59,6 +61,7 @@ impl SlotState {
             is_removed: false,
             activations_ended: 0,
             last_used: clock::now(),
+            state_bytes: 0,
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 use async_trait::async_trait;
 use bytes::Bytes;
 use highlander_core::catalog::deploy::DeployOptions;
+use highlander_core::memory::MemoryTotal;
 use highlander_testing::fake_engine::FakeEngine;
 use highlander_testing::memory::Memory;
 
@@ -24,6 +25,10 @@ impl Engine for BusyOnce {
             return Err(LoadError::Busy("the machine is too busy".to_owned()));
         }
         self.engine.load(digest, wasm).await
+    }
+
+    fn memory(&self) -> &Arc<MemoryTotal> {
+        self.engine.memory()
     }
 }
 

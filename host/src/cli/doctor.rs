@@ -60,6 +60,7 @@ impl Doctor {
         }
         findings.extend(network::check(&config).await);
         findings.push(machine::mappings(config.resident_max));
+        findings.push(machine::memory(&config));
         findings.push(machine::open_files(config.connections_max));
         findings.push(machine::address_space());
         findings.push(machine::clock());

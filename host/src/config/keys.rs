@@ -335,6 +335,16 @@ pub const KEYS: &[Key] = &[
         },
     },
     Key {
+        name: "sandbox.memory_total",
+        default: "half of the memory of the machine or its cgroup",
+        unit: "size, 16MiB to 16TiB",
+        meaning: "maximum memory of all instances, states and unread responses, and of the compiler while it runs",
+        set: |config, text| {
+            parse::size(text, 16 * MIB..=16 * 1024 * 1024 * MIB)
+                .map(|size| config.memory_total = Some(size))
+        },
+    },
+    Key {
         name: "sandbox.cpu_max",
         default: "100ms",
         unit: "time, 1ms to 10s",

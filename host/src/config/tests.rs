@@ -69,6 +69,7 @@ activation_rate = 200
 store_unavailable_timeout = "20s"
 [sandbox]
 memory_max = "128MiB"
+memory_total = "6GiB"
 cpu_max = "1s"
 resident_max = 12
 compile_time_max = "10s"
@@ -126,6 +127,7 @@ fn a_file_sets_every_key() {
         activation_rate: Some(200),
         store_unavailable_timeout: Duration::from_secs(20),
         memory_max: 128 << 20,
+        memory_total: Some(6 << 30),
         cpu_max: Duration::from_secs(1),
         resident_max: 12,
         compile_time_max: Duration::from_secs(10),
@@ -182,6 +184,8 @@ fn values_out_of_range_or_without_unit_are_refused() {
         ("objects.mailbox_len", "0"),
         ("objects.mailbox_len", "-1"),
         ("sandbox.memory_max", "lots"),
+        ("sandbox.memory_total", "15MiB"),
+        ("sandbox.memory_total", "17TiB"),
         ("sandbox.resident_max", "20001"),
         ("sandbox.compile_time_max", "999ms"),
         ("sandbox.compile_time_max", "11m"),
@@ -278,6 +282,20 @@ fn the_granularity_of_claims_has_one_meaning_in_all_its_spellings() {
     variables.push(("HIGHLANDER_REGISTRY__CLAIMS", "partitions=256"));
     let config = from_environment(&variables).unwrap();
     assert_eq!(config.registry.claims, Granularity::Partitions(256));
+}
+
+#[test]
+fn the_memory_of_all_instances_holds_one_at_least() {
+    let config = |max, total| {
+        from_file(&format!("[sandbox]\nmemory_max = \"{max}\"\nmemory_total = \"{total}\""))
+    };
+    assert_eq!(config("64MiB", "64MiB").unwrap().memory_total(), 64 << 20);
+    let error = config("64MiB", "63MiB").unwrap_err();
+    let text = "sandbox.memory_total is 63.0 MiB, less than sandbox.memory_max, 64.0 MiB";
+    assert_eq!((error.message.as_str(), error.hint.is_some()), (text, true));
+    // By default it depends on the machine, which may be small.
+    let config = from_file("[sandbox]\nmemory_max = \"4GiB\"").unwrap();
+    assert!(config.memory_total() >= 4 << 30);
 }
 
 #[track_caller]
@@ -401,7 +419,8 @@ fn the_defaults_in_the_table_are_those_that_hold() {
     // These defaults are descriptions, which cannot be set as values.
     let unsaid = ["none", "the host name", "the listen address", "as resolved by the AWS SDK"];
     let by_kind = ["true if an endpoint is set", "1000 in a cluster, none for a standalone node"];
-    let unsaid = [unsaid.as_slice(), &by_kind].concat();
+    let by_machine = ["half of the memory of the machine or its cgroup"];
+    let unsaid = [unsaid.as_slice(), &by_kind, &by_machine].concat();
     for key in KEYS.iter().filter(|key| !unsaid.contains(&key.default)) {
         let mut config = Config::default();
         (key.set)(&mut config, key.default).unwrap();

@@ -2,6 +2,8 @@
 //!
 //! A key that would have no effect is rejected, like an unknown key, because its author expects it to have one.
 
+use bytesize::ByteSize;
+
 use super::Config;
 use super::backends::{RegistryKind, StoreKind};
 use super::source::Given;
@@ -9,6 +11,7 @@ use crate::secret::Error;
 
 /// Returns the first conflict found.
 pub(super) fn check(config: &Config, given: &Given) -> Result<(), Error> {
+    memory(config)?;
     let is_local = config.registry.kind == RegistryKind::Local;
     let is_embedded = config.store.kind == StoreKind::Embedded;
     if is_local {
@@ -37,6 +40,16 @@ pub(super) fn check(config: &Config, given: &Given) -> Result<(), Error> {
         )),
         (false, false) => cluster(config),
     }
+}
+
+/// Rejects a total that a single instance could not reach.
+fn memory(config: &Config) -> Result<(), Error> {
+    let Some(total) = config.memory_total.filter(|total| *total < config.memory_max) else {
+        return Ok(());
+    };
+    let [total, max] = [total, config.memory_max].map(|bytes| ByteSize(bytes as u64));
+    let text = format!("sandbox.memory_total is {total}, less than sandbox.memory_max, {max}");
+    Err(Error::new(text).with_hint("raise sandbox.memory_total, or lower sandbox.memory_max"))
 }
 
 fn belongs_to_nothing(given: &Given, section: &str, kind: &str) -> Result<(), Error> {

@@ -8,12 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use highlander_core::error::{Error, ErrorCode};
+use highlander_core::memory::MemoryKind;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 
 pub use super::connection::Stage;
 use super::connection_io::{Wire, refusal};
@@ -34,6 +36,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 /// Maximum number of connections being rejected concurrently. Further ones are closed without a response.
 const REFUSAL_COUNT_MAX: usize = 256;
+
+/// Interval at which the bytes of unread responses are measured.
+const MEASUREMENT_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The HTTP side of a node: one listener and its connections.
 #[derive(Debug)]
@@ -79,8 +84,11 @@ impl Server {
     pub async fn run(self, mut stage: watch::Receiver<Stage>, limit: Duration) {
         let Self { listener, entry } = self;
         let (telling, told) = watch::channel(*stage.borrow());
+        let mut measurements = tokio::time::interval(MEASUREMENT_INTERVAL);
+        measurements.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
+                _ = measurements.tick() => entry.shared.measure(),
                 accepted = listener.accept() => match accepted {
                     Ok((stream, _)) => entry.accept(stream, &told),
                     Err(error) => {
@@ -106,6 +114,13 @@ impl Server {
         if tokio::time::timeout(limit, telling.closed()).await.is_err() {
             tracing::warn!("connections were still open after the shutdown timeout");
         }
+    }
+}
+
+impl Shared {
+    /// Counts the unread responses in the memory of the node. Each response alone would cost every call some time.
+    fn measure(&self) {
+        self.api.router.node().memory().set(MemoryKind::Buffers, self.budget.used());
     }
 }
 

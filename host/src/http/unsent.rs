@@ -64,6 +64,11 @@ impl Budget {
         Self { node: Arc::new(Semaphore::new(node_max)), node_max, connection_max }
     }
 
+    /// Returns the number of bytes that all clients have not read yet.
+    pub(super) fn used(&self) -> usize {
+        self.node_max - self.node.available_permits()
+    }
+
     /// Whether most of the node's budget is used.
     fn is_pressed(&self) -> bool {
         self.node.available_permits() < self.node_max / 2

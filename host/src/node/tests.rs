@@ -1,5 +1,6 @@
 //! A node on the in-memory store, the in-process registry and the scripted engine.
 
+mod memory;
 mod sessions;
 
 use std::pin::pin;
@@ -41,6 +42,16 @@ impl World {
 
     /// Starts a node and returns it in its first session, together with its sessions in order.
     async fn node_with(&self, name: &str, config: &Config) -> (Arc<Node>, Arc<Begun>) {
+        self.node_on(Arc::new(FakeEngine::new()), name, config).await
+    }
+
+    /// Starts a node on this engine.
+    async fn node_on(
+        &self,
+        engine: Arc<FakeEngine>,
+        name: &str,
+        config: &Config,
+    ) -> (Arc<Node>, Arc<Begun>) {
         let begun = Arc::new(Begun {
             directory: self.directory.clone(),
             name: name.to_owned(),
@@ -49,7 +60,7 @@ impl World {
         let ports = Ports {
             sessions: Arc::clone(&begun) as Arc<dyn Sessions>,
             store: Arc::clone(&self.store) as Arc<dyn Store>,
-            engine: Arc::new(FakeEngine::new()),
+            engine,
         };
         let node = Node::start(ports, config, None);
         node.joined().await;

@@ -55,6 +55,7 @@ pub(super) async fn open(config: &Config, address: &str) -> anyhow::Result<Opene
     };
     let engine = WasmtimeEngine::new(SandboxConfig {
         memory_max: config.memory_max,
+        memory_total: config.memory_total(),
         cpu_max: config.cpu_max,
         resident_max: config.resident_max,
         state_max: config.state_max,

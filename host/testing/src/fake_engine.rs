@@ -3,6 +3,8 @@
 //! It is deterministic, instant except for `sleep`, and conforms to the port, so that the layers above can be
 //! tested without a compiler. It isolates nothing and must not be used in a real node.
 
+mod held;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,8 +17,11 @@ use highlander_core::engine::{
 };
 use highlander_core::error::Rejection;
 use highlander_core::id::{Digest, ObjectId, TypeName};
+use highlander_core::memory::{MemoryTotal, eviction::InstanceMemory};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+
+use held::Held;
 
 /// Prefix of a scripted component's bytes.
 const PREFIX: &str = "scripted:";
@@ -28,6 +33,7 @@ const HANDLERS: &[(&str, HandlerKind, &str)] = &[
     ("caller", HandlerKind::Query, "Who calls."),
     ("get", HandlerKind::Query, "The whole state."),
     ("grow", HandlerKind::Update, "Gives the state as many bytes of ballast as the argument says."),
+    ("hold", HandlerKind::Query, "Lets the instance use as many bytes of memory as it says."),
     ("increment", HandlerKind::Update, "Adds one, and answers with the sum."),
     ("publish", HandlerKind::Update, "Publishes the argument as the event news."),
     ("put", HandlerKind::Update, "Replaces the whole state."),
@@ -50,19 +56,27 @@ const HANDLERS: &[(&str, HandlerKind, &str)] = &[
 #[derive(Debug, Clone)]
 pub struct FakeEngine {
     state_max: usize,
+    memory: Arc<MemoryTotal>,
 }
 
 impl FakeEngine {
-    /// Creates an engine whose states may have up to 1 MiB.
+    /// Creates an engine whose states may have up to 1 MiB, and whose memory is unlimited.
     #[must_use]
     pub fn new() -> Self {
-        Self { state_max: 1024 * 1024 }
+        Self { state_max: 1024 * 1024, memory: Arc::new(MemoryTotal::unlimited()) }
     }
 
     /// Returns the engine with another size limit for states, in bytes.
     #[must_use]
     pub fn with_state_max(self, state_max: usize) -> Self {
-        Self { state_max }
+        Self { state_max, ..self }
+    }
+
+    /// Returns the engine with a limit for the memory of all instances, in bytes. An instance uses what the handler
+    /// `hold` was last called with, and at first nothing.
+    #[must_use]
+    pub fn with_memory_total(self, max: usize) -> Self {
+        Self { memory: Arc::new(MemoryTotal::new(max)), ..self }
     }
 }
 
@@ -97,7 +111,12 @@ impl Engine for FakeEngine {
             unreadable: prefix("unreadable:"),
             trapping: prefix("trapping:"),
             without: prefix("without:"),
+            memory: Arc::clone(&self.memory),
         }))
+    }
+
+    fn memory(&self) -> &Arc<MemoryTotal> {
+        &self.memory
     }
 }
 
@@ -111,6 +130,7 @@ struct Counter {
     unreadable: Option<String>,
     trapping: Option<String>,
     without: Option<String>,
+    memory: Arc<MemoryTotal>,
 }
 
 #[async_trait]
@@ -158,6 +178,7 @@ impl Component for Counter {
             trapping: self.trapping.clone(),
             is_trapping: false,
             usable: true,
+            held: Held::new(&self.memory),
         }))
     }
 }
@@ -184,6 +205,7 @@ struct CounterInstance {
     is_trapping: bool,
     /// False while a function runs, so that it remains false if the function faults or is dropped.
     usable: bool,
+    held: Held,
 }
 
 impl CounterInstance {
@@ -221,6 +243,10 @@ impl CounterInstance {
             }
             "grow" => {
                 state.ballast = "x".repeat(argument(call.argument)?);
+                Value::Null
+            }
+            "hold" => {
+                self.held.set(argument(call.argument)?)?;
                 Value::Null
             }
             "sleep" => {
@@ -294,6 +320,10 @@ impl Instance for CounterInstance {
         }
         self.usable = true;
         Ok(bytes.into())
+    }
+
+    fn memory(&self) -> InstanceMemory {
+        self.held.memory()
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicUsize;
 use async_trait::async_trait;
 use highlander_core::engine::{Component, Description, Fault, Instance, LoadError};
 use highlander_core::id::Digest;
+use highlander_core::memory::MemoryTotal;
 use tokio::sync::{OnceCell, Semaphore};
 use wasmtime::component::{Component as Compiled, InstancePre};
 
@@ -18,7 +19,7 @@ use super::fault::fault_of;
 use super::host_state::HostState;
 use super::imports;
 use super::instance::{InstanceCount, Sandbox, WasmInstance};
-use super::memory::{Memory, MemoryGauge};
+use super::memory::Memory;
 use super::text::{cut, escape};
 use super::ticker::Ticker;
 
@@ -28,7 +29,8 @@ pub(super) struct Shared {
     pub(super) sandbox: SandboxConfig,
     pub(super) engine: wasmtime::Engine,
     pub(super) ticker: Ticker,
-    pub(super) memory: MemoryGauge,
+    /// Memory of all instances, and of the compiler.
+    pub(super) memory: Arc<MemoryTotal>,
     pub(super) instances: Arc<AtomicUsize>,
     /// Permits for calls that exceeded their first slice.
     pub(super) lane: Arc<Semaphore>,
@@ -72,7 +74,7 @@ impl WasmComponent {
     async fn sandbox(&self) -> Result<Sandbox, Fault> {
         let shared = &self.shared;
         let limits = &shared.sandbox;
-        let memory = Memory::new(limits.memory_max, shared.memory.clone());
+        let memory = Memory::new(limits.memory_max, Arc::clone(&shared.memory));
         let budget = Budget::new(limits.cpu_max, Arc::clone(&shared.lane), shared.ticker.clone());
         let mut store = wasmtime::Store::new(&shared.engine, HostState::new(memory, budget));
         store.limiter(|guest| &mut guest.memory);
@@ -95,10 +97,14 @@ impl WasmComponent {
         let mut sandbox = match self.sandbox().await {
             Ok(sandbox) => sandbox,
             Err(fault @ Fault::Exhausted(_)) => return Err(LoadError::Failed(fault.to_string())),
+            Err(Fault::NodeMemoryFull(max)) => return Err(LoadError::NodeMemoryFull(max)),
             Err(Fault::Contract(why)) => return Err(LoadError::Refused(why)),
             Err(fault) => return Err(refused(fault.to_string())),
         };
-        let said = sandbox.describe().await.map_err(|fault| refused(fault.to_string()))?;
+        let said = sandbox.describe().await.map_err(|fault| match fault {
+            Fault::NodeMemoryFull(max) => LoadError::NodeMemoryFull(max),
+            fault => refused(fault.to_string()),
+        })?;
         describe::check(said).map_err(LoadError::Refused)
     }
 }
@@ -123,6 +129,7 @@ impl Component for WasmComponent {
         let description = description.map_err(|error| match error {
             LoadError::Refused(reason) => Fault::Contract(reason),
             LoadError::Failed(reason) | LoadError::Busy(reason) => Fault::Exhausted(reason),
+            LoadError::NodeMemoryFull(max) => Fault::NodeMemoryFull(max),
         })?;
         let is_json = is_json(&description.state_content_type);
         let state_max = self.shared.sandbox.state_max;

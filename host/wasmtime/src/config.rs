@@ -42,11 +42,20 @@ const MAPPINGS_PER_INSTANCE: u64 = 4;
 /// Memory mappings of the rest of the process.
 const MAPPINGS_OF_HOST: u64 = 4096;
 
+/// Memory of one instance, by default.
+const MEMORY_MAX: usize = 64 * 1024 * 1024;
+/// Memory of all instances where neither the kernel nor a control group states how much there is.
+const MEMORY_TOTAL_UNKNOWN: usize = 1024 * 1024 * 1024;
+/// Maximum part of the total that is reserved for the compiler: a small node must be able to compile, too.
+const COMPILER_DIVISOR: usize = 4;
+
 /// Limits of an instance, and the number of instances.
 #[derive(Debug, Clone)]
 pub struct SandboxConfig {
     /// Memory of one instance, in bytes.
     pub memory_max: usize,
+    /// Memory of all instances together, and of the compiler while it runs, in bytes. At least `memory_max`.
+    pub memory_total: usize,
     /// Processor time of one call.
     pub cpu_max: Duration,
     /// Maximum number of resident instances.
@@ -67,7 +76,8 @@ impl Default for SandboxConfig {
     fn default() -> Self {
         let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
-            memory_max: 64 * 1024 * 1024,
+            memory_max: MEMORY_MAX,
+            memory_total: memory_total_by_default(MEMORY_MAX),
             cpu_max: Duration::from_millis(100),
             resident_max: 4096,
             state_max: 1024 * 1024,
@@ -79,7 +89,29 @@ impl Default for SandboxConfig {
     }
 }
 
+/// Returns the memory of all instances for a configuration that does not set it: half of what the machine or its
+/// control group gives, but at least that of one instance.
+#[must_use]
+pub fn memory_total_by_default(memory_max: usize) -> usize {
+    let half = highlander_system::memory::available().map(|bytes| bytes / 2);
+    let half =
+        half.map_or(MEMORY_TOTAL_UNKNOWN, |half| usize::try_from(half).unwrap_or(usize::MAX));
+    half.max(memory_max)
+}
+
 impl SandboxConfig {
+    /// Returns how many bytes of the total are reserved while a component is compiled. A compilation in this process
+    /// uses the memory of the host, which is not counted.
+    pub(super) fn compiler_bytes(&self) -> usize {
+        match &self.compiler {
+            Compiler::InProcess => 0,
+            Compiler::Child { limits, .. } => {
+                let limit = usize::try_from(limits.memory_max).unwrap_or(usize::MAX);
+                limit.min(self.memory_total / COMPILER_DIVISOR)
+            }
+        }
+    }
+
     /// Returns how many bytes a guest may pass to the host at a time: twice the largest payload.
     pub(super) fn transfer_max(&self) -> usize {
         2 * self.state_max.max(REPLY_BYTES_MAX).max(ARGUMENT_BYTES_MAX)

@@ -7,6 +7,7 @@ use wasmtime::{Error, PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use super::budget::CpuSpent;
 use super::config::TRAP_DEPTH_MAX;
 use super::host_state::HostState;
+use super::memory::NodeMemoryFull;
 use super::text::{cut, escape};
 use super::wasi::Exited;
 
@@ -19,6 +20,9 @@ const TRANSFER_EXHAUSTED: &str = "fuel allocated for hostcalls has been exhauste
 pub(super) fn fault_of(error: &Error, guest: &HostState) -> Fault {
     if error.is::<CpuSpent>() {
         return Fault::Cpu(guest.budget.max());
+    }
+    if error.is::<NodeMemoryFull>() {
+        return Fault::NodeMemoryFull(guest.memory.node_max());
     }
     if error.is::<PoolConcurrencyLimitError>() {
         return Fault::Exhausted("too many instances are live".to_owned());

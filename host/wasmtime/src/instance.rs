@@ -18,6 +18,7 @@ use highlander_core::error::Rejection;
 use highlander_core::id::ObjectId;
 use highlander_core::json::is_json;
 use highlander_core::limits::{REJECTION_DETAIL_BYTES_MAX, REPLY_BYTES_MAX};
+use highlander_core::memory::eviction::InstanceMemory;
 use highlander_system::clock;
 
 use super::bindings::Object;
@@ -149,6 +150,7 @@ impl Instance for WasmInstance {
         let result = behavior.call_restore(&mut sandbox.store, wit_id, bytes, schema_version).await;
         match sandbox.end(result)? {
             Ok(()) => {
+                sandbox.store.data_mut().memory.restored();
                 self.usability = Usability::Restored;
                 Ok(())
             }
@@ -206,6 +208,10 @@ impl Instance for WasmInstance {
         }
         self.usability = Usability::Restored;
         Ok(Bytes::from(state))
+    }
+
+    fn memory(&self) -> InstanceMemory {
+        self.sandbox.store.data().memory.size()
     }
 }
 

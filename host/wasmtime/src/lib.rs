@@ -32,11 +32,13 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use highlander_core::engine::{Component, Engine, LoadError};
 use highlander_core::id::Digest;
+use highlander_core::memory::{MemoryKind, MemoryTotal, Reservation};
 use highlander_system::clock;
 use tokio::sync::Semaphore;
 
@@ -47,11 +49,13 @@ use self::compiler::refusal::uncompilable;
 pub use self::compiler::sandbox::Confinement;
 pub use self::compiler::{COMMAND, Compiler};
 use self::component::{Shared, WasmComponent};
-pub use self::config::SandboxConfig;
+pub use self::config::{SandboxConfig, memory_total_by_default};
 pub use self::error::Error;
-use self::memory::MemoryGauge;
 use self::ticker::Ticker;
 use crate::compilations::{Compilations, Outcome};
+
+/// Maximum time for which a compilation waits for memory.
+const COMPILER_MEMORY_WAIT: Duration = Duration::from_secs(5);
 
 /// Engine based on wasmtime. Cheap to clone.
 #[derive(Clone)]
@@ -96,10 +100,10 @@ impl WasmtimeEngine {
         });
         let lane = Arc::new(Semaphore::new(sandbox.long_calls_max.max(1)));
         let shared = Shared {
+            memory: Arc::new(MemoryTotal::new(sandbox.memory_total.max(sandbox.memory_max))),
             sandbox,
             engine,
             ticker,
-            memory: MemoryGauge::default(),
             instances: Arc::new(AtomicUsize::new(0)),
             lane,
         };
@@ -114,7 +118,7 @@ impl WasmtimeEngine {
     /// Returns the memory of all live instances, in bytes.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        self.shared.memory.bytes()
+        self.shared.memory.used_by(MemoryKind::Instances)
     }
 
     /// Returns the number of live instances.
@@ -133,6 +137,14 @@ impl WasmtimeEngine {
     #[must_use]
     pub fn compilations(&self) -> &Compilations {
         &self.compilations
+    }
+
+    /// Reserves the memory of the compiler. Waits for a while if it is in use; meanwhile, idle instances are evicted.
+    async fn reserve_for_compiler(&self) -> Result<Reservation, LoadError> {
+        let memory = &self.shared.memory;
+        let reserved = memory.reserved(MemoryKind::Compiler, self.shared.sandbox.compiler_bytes());
+        let reserved = tokio::time::timeout(COMPILER_MEMORY_WAIT, reserved).await;
+        reserved.map_err(|_| LoadError::NodeMemoryFull(memory.max()))
     }
 
     /// Loads the component from the cache, if it is there.
@@ -154,7 +166,7 @@ impl WasmtimeEngine {
         self.compilations.count(match &code {
             Ok(_) => Outcome::Done,
             Err(LoadError::Refused(_)) => Outcome::Refused,
-            Err(LoadError::Failed(_) | LoadError::Busy(_)) => Outcome::Failed,
+            Err(_) => Outcome::Failed,
         });
         let code = code?;
         // Excessive memories and tables are detected only here.
@@ -199,11 +211,16 @@ impl Engine for WasmtimeEngine {
         }
         let turn = Arc::clone(&self.turns).acquire_owned().await;
         let turn = turn.map_err(|error| LoadError::Failed(error.to_string()))?;
+        let reserved = self.reserve_for_compiler().await?;
         let engine = self.clone();
         let compiled = blocking(move || {
-            let _turn = turn;
+            let _held = (turn, reserved);
             engine.load_compiled(digest, &wasm)
         });
         Ok(Arc::new(compiled.await?))
+    }
+
+    fn memory(&self) -> &Arc<MemoryTotal> {
+        &self.shared.memory
     }
 }

@@ -4,6 +4,7 @@
 
 mod composed;
 mod limits;
+mod memory;
 mod refusals;
 mod restores;
 

@@ -30,6 +30,7 @@ mod full_stores;
 mod hostile;
 mod idempotency;
 mod idle;
+mod memory;
 mod migrations;
 mod object_calls;
 mod openapi;

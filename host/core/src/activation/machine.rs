@@ -128,6 +128,13 @@ impl<T> Machine<T> {
         self.activation.mailbox.len()
     }
 
+    /// Returns the size of the state in bytes; zero if the object is not live or has none.
+    #[must_use]
+    pub fn state_bytes(&self) -> usize {
+        let state = self.live().and_then(|live| live.current.state());
+        state.map_or(0, |state| state.bytes.len())
+    }
+
     /// Returns the position of a live activation.
     #[must_use]
     pub fn status(&self) -> Option<ObjectStatus> {

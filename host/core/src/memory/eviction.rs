@@ -1,4 +1,4 @@
-//! Which idle instances a node gives up: those that hold many bytes for a long time first.
+//! Order in which a node gives up idle instances: those that hold many bytes for a long time go first.
 //!
 //! Instances are sorted into a few classes by size, and within a class by the time of their last use. The victim is
 //! the oldest instance of the class whose oldest one has the largest product of size and idle time. A single list by

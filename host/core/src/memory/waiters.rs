@@ -1,7 +1,7 @@
 //! Tasks that wait for a change of a counter, which they read themselves.
 //!
-//! A waiter registers before it reads the counter, and whoever changes the counter wakes afterwards: no change is
-//! missed. A change without waiters costs one atomic load.
+//! A waiter registers before it reads the counter, and is woken after the counter has changed: no change is missed. A
+//! change without waiters costs one atomic load.
 
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};

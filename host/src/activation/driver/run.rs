@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use highlander_core::activation::protocol::{Input, Probe, ProbeOutcome, Run, RunOutcome};
+use highlander_core::clock::BootTime;
 use highlander_core::effects::Effects;
 use highlander_core::engine::{
     Fault, GuestCall, Handled, HandlerError, HandlerKind, RestoreError, Snapshot,
@@ -14,7 +15,7 @@ use highlander_system::clock;
 
 use super::{Driver, Finished};
 use crate::activation::context::SessionContext;
-use crate::activation::instance_cache::CachedInstance;
+use crate::activation::instance_cache::{CachedInstance, NoMemory};
 use crate::activation::outbound::OutboundHandle;
 use crate::activation::slot::Slot;
 use crate::catalog::Revision;
@@ -68,7 +69,8 @@ async fn run_probe(
     let trying = async {
         let found = ctx.catalog.revision(id.type_name(), &probe.code).await;
         let revision = found.map_err(RunOutcome::NoCode)?;
-        let mut resident = make(ctx, &revision).await.map_err(RunOutcome::Faulted)?;
+        let made = make(ctx, &revision, false, probe.deadline).await;
+        let mut resident = made.map_err(RunOutcome::Faulted)?;
         restore(&mut resident, id, probe.state.as_ref()).await?;
         Ok(resident)
     };
@@ -107,7 +109,9 @@ async fn run_call(
         Ok(Ok((ran, resident))) => finished(ran, Some(resident)),
         Ok(Err(ran)) => {
             note_fault(&ctx, id, &ran);
-            ctx.catalog.faulted(id, revision.number);
+            if !is_of_node(&ran) {
+                ctx.catalog.faulted(id, revision.number);
+            }
             finished(ran, None)
         }
         // The instance was dropped with the attempt: one that was interrupted during a call is never reused.
@@ -127,7 +131,7 @@ async fn restore(
     let state =
         state.map(|state| Snapshot { bytes: &state.bytes, schema_version: state.schema_version });
     resident.instance.restore(id, state).await.map_err(|error| match error {
-        RestoreError::Fault(fault @ Fault::Exhausted(_)) => RunOutcome::Faulted(fault),
+        RestoreError::Fault(fault) if fault.is_of_node() => RunOutcome::Faulted(fault),
         error => RunOutcome::Unreadable(error),
     })
 }
@@ -145,7 +149,11 @@ async fn attempt(
     let must_restore = current.is_none() || !run.is_in_sync;
     let mut resident = match current {
         Some(resident) => resident,
-        None => make(ctx, revision).await.map_err(RunOutcome::Faulted)?,
+        None => {
+            let is_nested = run.origin.chain.is_some();
+            let made = make(ctx, revision, is_nested, run.deadline).await;
+            made.map_err(RunOutcome::Faulted)?
+        }
     };
     if must_restore {
         restore(&mut resident, slot.id(), run.state.as_ref()).await?;
@@ -184,11 +192,27 @@ async fn attempt(
     Ok((RunOutcome::Updated { reply, state, effects }, resident))
 }
 
-async fn make(ctx: &SessionContext, revision: &Revision) -> Result<CachedInstance, Fault> {
-    let place = ctx.instances.permit().await;
+/// Creates an instance. For a call for which objects wait (`is_nested`), it does not wait for memory.
+async fn make(
+    ctx: &SessionContext,
+    revision: &Revision,
+    is_nested: bool,
+    deadline: BootTime,
+) -> Result<CachedInstance, Fault> {
+    let place = ctx.instances.permit(is_nested, deadline).await;
+    let place = place.map_err(|NoMemory(max)| Fault::NodeMemoryFull(max))?;
     let instance = revision.component.instantiate().await?;
     ctx.metrics.instances_made.inc();
     Ok(place.fill(instance, revision.digest))
+}
+
+/// Whether the node caused the outcome, and neither the code nor the state of the object.
+fn is_of_node(ran: &RunOutcome) -> bool {
+    match ran {
+        RunOutcome::Faulted(fault) => fault.is_of_node(),
+        RunOutcome::Unreadable(error) => error.is_of_node(),
+        _ => false,
+    }
 }
 
 fn note_fault(ctx: &SessionContext, id: &ObjectId, ran: &RunOutcome) {
@@ -211,5 +235,6 @@ fn fault_word(fault: &Fault) -> &'static str {
         Fault::StateTooLarge { .. } => "state-size",
         Fault::Contract(_) => "contract",
         Fault::Exhausted(_) => "exhausted",
+        Fault::NodeMemoryFull(_) => "node-memory",
     }
 }

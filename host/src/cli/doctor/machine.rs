@@ -1,15 +1,16 @@
-//! Kernel limits: memory mappings, open files, address space, and a clock that advances during suspend.
+//! Kernel limits: memory, memory mappings, open files, address space, and a clock that advances during suspend.
 //!
 //! The checks only read.
 
 use std::fs::read_to_string;
 use std::time::SystemTime;
 
+use bytesize::ByteSize;
 use highlander_system::clock;
 use rustix::process::{Resource, getrlimit};
 
 use super::finding::Finding;
-use crate::config::{files_needed, map_count_needed, max_map_count, resident_allowed};
+use crate::config::{Config, files_needed, map_count_needed, max_map_count, resident_allowed};
 
 /// Checks that the kernel allows enough mappings for all resident instances.
 pub(super) fn mappings(resident_max: u32) -> Finding {
@@ -27,6 +28,31 @@ pub(super) fn mappings(resident_max: u32) -> Finding {
     let needed = map_count_needed(resident_max);
     let mend = format!("sysctl -w vm.max_map_count={needed}, or lower sandbox.resident_max");
     Finding::warn(CHECK, found, mend)
+}
+
+/// Checks that the machine, or the control group of the process, gives the memory that objects may use.
+pub(super) fn memory(config: &Config) -> Finding {
+    memory_of(config.memory_total(), highlander_system::memory::available())
+}
+
+fn memory_of(total: usize, available: Option<u64>) -> Finding {
+    const CHECK: &str = "memory";
+    let total = total as u64;
+    let shown = format!("sandbox.memory_total is {}", ByteSize(total));
+    let Some(available) = available else {
+        let found = format!("{shown}, but the kernel does not report how much memory there is");
+        return Finding::warn(CHECK, found, "run on Linux with /proc mounted");
+    };
+    let found = format!("{shown} of {}", ByteSize(available));
+    if total > available {
+        let mend = format!("lower sandbox.memory_total to {} or less", ByteSize(available / 2));
+        return Finding::fail(CHECK, found, mend);
+    }
+    if total > available / 10 * 8 {
+        let mend = "lower sandbox.memory_total: the node itself and the compiler need memory, too";
+        return Finding::warn(CHECK, found, mend);
+    }
+    Finding::ok(CHECK, found)
 }
 
 /// Checks that the file limit allows the configured number of connections.
@@ -103,5 +129,27 @@ pub(super) fn wall_clock() -> Finding {
             Finding::warn(CHECK, found, "timedatectl set-ntp true")
         }
         _ => Finding::ok(CHECK, "the date is plausible: later than this build"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Verdict;
+    use super::*;
+
+    #[test]
+    fn the_memory_of_objects_must_leave_some_for_the_node() {
+        const GIB: usize = 1 << 30;
+        for (total, available, verdict) in [
+            (2 * GIB, Some(4 << 30), Verdict::Ok),
+            (3 * GIB, Some(4 << 30), Verdict::Ok),
+            (4 * GIB, Some(4 << 30), Verdict::Warn),
+            (5 * GIB, Some(4 << 30), Verdict::Fail),
+            (GIB, None, Verdict::Warn),
+        ] {
+            let finding = memory_of(total, available);
+            assert_eq!(finding.verdict, verdict, "{}", finding.found);
+            assert_eq!(finding.mend.is_some(), verdict != Verdict::Ok, "{}", finding.found);
+        }
     }
 }

@@ -13,7 +13,7 @@ use super::commit::Commit;
 use super::step::Step;
 use crate::activation::protocol::{Action, Now, RunOutcome};
 use crate::backoff::backoff;
-use crate::engine::{Fault, HandlerError, RestoreError};
+use crate::engine::HandlerError;
 use crate::limits::{QUARANTINE_MAX, QUARANTINE_MIN};
 use crate::store::record::Record;
 
@@ -71,9 +71,9 @@ impl Quarantine {
     ) -> bool {
         let fault_max = step.now().settings.fault_max;
         match ran {
-            RunOutcome::Faulted(Fault::Exhausted(_))
-            | RunOutcome::Unreadable(RestoreError::Fault(Fault::Exhausted(_)))
-            | RunOutcome::Rejected {
+            RunOutcome::Faulted(fault) if fault.is_of_node() => false,
+            RunOutcome::Unreadable(error) if error.is_of_node() => false,
+            RunOutcome::Rejected {
                 rejection: HandlerError::UnknownHandler(_) | HandlerError::NoQuery,
                 ..
             }

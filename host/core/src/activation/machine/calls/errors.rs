@@ -8,6 +8,9 @@ use crate::engine::{Fault, HandlerError, RestoreError};
 use crate::error::{Error, ErrorCode};
 use crate::id::ObjectId;
 
+/// Time after which a call that found no memory may succeed.
+const MEMORY_RETRY: Duration = Duration::from_secs(1);
+
 /// Returns the answer to a call that finds the mailbox full.
 pub(super) fn mailbox_full(id: &ObjectId, len_max: usize) -> Answer {
     let text = format!("the mailbox of {id} is full: {len_max} calls are waiting");
@@ -62,8 +65,12 @@ pub(super) fn faulted(id: &ObjectId, fault: &Fault, now: Now<'_>) -> Answer {
         Fault::StateTooLarge { .. } => ErrorCode::StateTooLarge,
         Fault::Contract(_) => ErrorCode::ContractBroken,
         Fault::Exhausted(_) => ErrorCode::NodeFull,
+        Fault::NodeMemoryFull(_) => ErrorCode::NodeMemoryFull,
     };
-    refuse(code, format!("{id} was not changed: {}", told(fault, now)))
+    let error = Error::new(code, format!("{id} was not changed: {}", told(fault, now)));
+    // Idle instances are evicted meanwhile.
+    let is_passing = code == ErrorCode::NodeMemoryFull;
+    Err(Box::new(if is_passing { error.with_retry_after(MEMORY_RETRY) } else { error }))
 }
 
 /// Returns the text of a fault for the caller. The message of a trap goes only to the operator's log, because it may
@@ -81,7 +88,7 @@ fn told(fault: &Fault, now: Now<'_>) -> String {
 /// Returns the answer to a call whose state the code cannot read.
 pub(super) fn unreadable(id: &ObjectId, error: &RestoreError, now: Now<'_>) -> Answer {
     match error {
-        RestoreError::Fault(fault @ Fault::Exhausted(_)) => faulted(id, fault, now),
+        RestoreError::Fault(fault) if fault.is_of_node() => faulted(id, fault, now),
         _ => {
             let why = match error {
                 RestoreError::Fault(fault) => told(fault, now),

@@ -12,6 +12,7 @@ use crate::activation::protocol::{Action, Now};
 use crate::activation::{Answer, Call, Operation};
 use crate::caller::Caller;
 use crate::effects::Trigger;
+use crate::error::{Error, ErrorCode};
 use crate::id::ObjectId;
 use crate::store::record::effects::DurableEffects;
 
@@ -68,8 +69,8 @@ impl EffectsState {
 }
 
 impl<T> Live<T> {
-    /// Records the end of an alarm's handler that changed nothing. An error is a failed attempt; a query has
-    /// completed the alarm.
+    /// Records the end of an alarm's handler that changed nothing. An error is a failed attempt, unless the node
+    /// caused it; a query has completed the alarm.
     pub(in crate::activation::machine) fn alarm_ended(
         &mut self,
         meta: &CallMeta,
@@ -77,6 +78,12 @@ impl<T> Live<T> {
         step: &mut Step<'_, T>,
     ) -> Answer {
         let Some(FiredAlarm { name, after }) = &meta.alarm else { return answer };
+        // The node had no room for the handler, which is no attempt of it. The alarm stays due.
+        let is_of_node =
+            |error: &Error| matches!(error.code, ErrorCode::NodeMemoryFull | ErrorCode::NodeFull);
+        if answer.as_ref().is_err_and(|error| is_of_node(error)) {
+            return answer;
+        }
         let durable = self.effects.edit();
         match &answer {
             Ok(_) => durable.alarms.clone_from(after),

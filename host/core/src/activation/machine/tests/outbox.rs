@@ -264,6 +264,26 @@ fn an_alarm_whose_handler_fails_is_given_again() {
 }
 
 #[test]
+fn an_alarm_that_found_no_memory_stays_due_and_was_not_tried() {
+    let mut bench = Bench::live(None);
+    bench.call(1, "add");
+    bench.updated_with(1, alarms(&[("a", 500)]));
+    bench.stored("1");
+    bench.time_ms = 500;
+    for caller in 2..=ALARM_TRIES_MAX + 2 {
+        bench.answers.clear();
+        bench.wake(caller);
+        bench.actions.clear();
+        bench.step(Input::Ran(RunOutcome::Faulted(Fault::NodeMemoryFull(1000))));
+        assert_eq!(bench.outcomes(), [(caller, Err(ErrorCode::NodeMemoryFull))]);
+        bench.actions.clear();
+    }
+    assert_eq!(bench.version(), 1, "nothing is recorded of it");
+    bench.wake(99);
+    assert_eq!(&*bench.runs().handler, "ring");
+}
+
+#[test]
 fn alarms_that_are_given_up_together_make_one_version_each() {
     let mut bench = Bench::live(None);
     bench.call(1, "add");

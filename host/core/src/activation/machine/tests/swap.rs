@@ -149,6 +149,27 @@ fn a_deadline_or_a_full_node_says_nothing_of_the_new_code() {
 }
 
 #[test]
+fn a_node_without_memory_answers_for_itself() {
+    let faults = [
+        RunOutcome::Faulted(Fault::NodeMemoryFull(1000)),
+        RunOutcome::Unreadable(RestoreError::Fault(Fault::NodeMemoryFull(1000))),
+    ];
+    let mut bench = wanting(2);
+    for fault in faults.into_iter().cycle().take(10) {
+        bench.actions.clear();
+        bench.call(1, "add");
+        assert_eq!(bench.runs_with(), 2, "it is neither quarantined nor given its old code");
+        bench.step(Input::Ran(fault));
+        let (_, answer) = bench.answers.remove(0);
+        let error = answer.unwrap_err();
+        assert_eq!((error.code, error.effect()), (ErrorCode::NodeMemoryFull, Effect::None));
+        assert_eq!(error.retry_after, Some(Duration::from_secs(1)));
+        assert!(error.message.contains("1000 bytes"), "{}", error.message);
+    }
+    assert_eq!(bench.pinned(), None);
+}
+
+#[test]
 fn old_code_that_is_gone_gives_the_answer_of_the_new() {
     let mut bench = wanting(2);
     bench.call(1, "add");

@@ -22,9 +22,9 @@ pub(super) fn classify(ran: &RunOutcome) -> Verdict {
             ..
         } => Verdict::Nothing,
         RunOutcome::Rejected { .. } => Verdict::Works,
-        RunOutcome::Faulted(Fault::Exhausted(_))
-        | RunOutcome::Unreadable(RestoreError::Fault(Fault::Exhausted(_)))
-        | RunOutcome::TimedOut => Verdict::Nothing,
+        RunOutcome::Faulted(fault) if fault.is_of_node() => Verdict::Nothing,
+        RunOutcome::Unreadable(error) if error.is_of_node() => Verdict::Nothing,
+        RunOutcome::TimedOut => Verdict::Nothing,
         // The trap message goes only to the operator's log: it may contain paths of the machine that compiled the
         // component.
         RunOutcome::Faulted(Fault::Trapped(_))
