@@ -131,7 +131,7 @@ async fn idle_instances_are_evicted_and_the_system_gets_their_memory_back() {
 async fn an_instance_that_has_grown_is_replaced_between_calls() {
     let (_node, client) = node(Options::new()).await;
     let keep = async |bytes: usize| {
-        client.call("misbehaving/a", "keep_memory").json(json!(bytes)).send().await.done();
+        let _ = client.call("misbehaving/a", "keep_memory").json(json!(bytes)).send().await.done();
     };
     let count = async || client.call("misbehaving/a", "change_in_query").send().await.done().json();
     keep(MIB).await;
