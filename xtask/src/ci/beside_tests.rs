@@ -5,9 +5,10 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
+use std::path::PathBuf;
 use std::process::{Child, Command};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 
 use super::{Run, Step};
 use crate::process;
@@ -16,6 +17,8 @@ use crate::process;
 #[derive(Debug)]
 pub(super) struct BesideTests {
     steps: Vec<Step>,
+    /// This program. Its path is read before a step builds it anew, because the running one is deleted then.
+    program: io::Result<PathBuf>,
     started: Option<Started>,
 }
 
@@ -27,7 +30,7 @@ struct Started {
 
 impl BesideTests {
     pub(super) fn new(steps: Vec<Step>) -> Self {
-        Self { steps, started: None }
+        Self { steps, program: std::env::current_exe(), started: None }
     }
 
     /// Starts the steps, unless they have been started.
@@ -35,7 +38,7 @@ impl BesideTests {
         if self.steps.is_empty() || self.started.is_some() {
             return;
         }
-        match start(&self.steps) {
+        match start(&self.program, &self.steps) {
             Ok(started) => self.started = Some(started),
             // They run after the tests.
             Err(error) => {
@@ -94,9 +97,9 @@ fn fail_all(run: &mut Run, steps: &[Step]) {
     run.failed.extend(steps);
 }
 
-fn start(steps: &[Step]) -> Result<Started> {
+fn start(program: &io::Result<PathBuf>, steps: &[Step]) -> Result<Started> {
+    let program = program.as_ref().map_err(|error| anyhow!("cannot find this program: {error}"))?;
     let output = tempfile::tempfile()?;
-    let program = std::env::current_exe()?;
     let mut command = if process::is_in_path("nice") {
         let mut nice = Command::new("nice");
         nice.args(["-n", "19"]).arg(program);
