@@ -1,8 +1,7 @@
 //! `cargo xtask test` and `cargo xtask ci`: all checks in order, and a summary at the end.
 //!
 //! Each step is a command that a developer could run, and reports how to repeat it alone. A failed step stops only
-//! the steps that depend on it. The tests leave processors idle, which other steps use ([`beside_tests`]). The last
-//! line of the output is always the summary.
+//! the steps that depend on it. The last line of the output is always the summary.
 
 use std::collections::BTreeSet;
 use std::num::NonZero;
@@ -16,11 +15,9 @@ use crate::script::Options as ScriptOptions;
 use crate::workspace::{self, Workspace};
 use crate::{cluster, demo, deny, guests, install, msrv, tidy};
 
-mod beside_tests;
 mod iterations;
 mod test_summary;
 
-use beside_tests::BesideTests;
 use test_summary::TestSummary;
 
 #[derive(Debug, Args)]
@@ -54,7 +51,7 @@ const THREADS_VARIABLE: &str = "RUST_TEST_THREADS";
 /// Tests per processor. Most system tests wait for other processes and for time.
 const TESTS_PER_PROCESSOR: usize = 2;
 
-/// Steps, in the order in which they run. Those after the tests run beside them.
+/// Steps, in the order in which they run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 enum Step {
     /// install what the tests need
@@ -63,18 +60,18 @@ enum Step {
     Fmt,
     /// rules of this repository
     Tidy,
+    /// cargo clippy, warnings are errors
+    Clippy,
     /// components for the tests
     BuildGuests,
     /// host and tests, without running them
     Build,
+    /// unit, conformance, macro, documentation and system tests
+    Test,
     /// cargo xtask demo --once
     Demo,
     /// cargo xtask cluster --once
     Cluster,
-    /// unit, conformance, macro, documentation and system tests
-    Test,
-    /// cargo clippy, warnings are errors
-    Clippy,
     /// cargo doc, warnings are errors
     Doc,
     /// the command-line client alone, without the node
@@ -111,12 +108,7 @@ impl Step {
         }
     }
 
-    /// Whether it only compiles or checks, and needs nothing that the tests use.
-    fn runs_beside_tests(self) -> bool {
-        matches!(self, Self::Clippy | Self::Doc | Self::Client | Self::Msrv)
-    }
-
-    fn run(self, run: &mut Run) -> Result<()> {
+    fn run(self, counts: &mut TestSummary, iterations: Iterations) -> Result<()> {
         let root = workspace::root()?;
         match self {
             Self::Setup => {
@@ -140,7 +132,7 @@ impl Step {
             Self::Build => {
                 process::run(process::cargo(&root).args(["build", "--workspace", "--all-targets"]))
             }
-            Self::Test => run_tests(run),
+            Self::Test => run_tests(counts, iterations),
             // With the build of the tests: a release build would take as long as everything else.
             Self::Demo => demo::run(&ScriptOptions::check()).map(drop),
             Self::Cluster => cluster::run(&ScriptOptions::check()).map(drop),
@@ -160,14 +152,14 @@ impl Step {
             Self::Msrv => {
                 let target = Workspace::load()?.target;
                 if let msrv::Outcome::NoToolchain = msrv::check(&root, &target)? {
-                    run.counts.skip_step();
+                    counts.skip_step();
                 }
                 Ok(())
             }
             Self::Deny => {
                 let target = Workspace::load()?.target;
                 if let deny::Outcome::NoAdvisories = deny::check(&root, &target)? {
-                    run.counts.skip_step();
+                    counts.skip_step();
                 }
                 Ok(())
             }
@@ -193,74 +185,43 @@ pub(crate) fn test(options: &Options) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let iterations = if options.soak { Iterations::Soak } else { Iterations::Few };
-    Ok(run_steps(&steps, iterations, Step::run))
+    Ok(run_steps(&steps, |step, counts| step.run(counts, iterations)))
 }
 
 /// Runs `cargo xtask ci`.
 pub(crate) fn ci() -> Result<ExitCode> {
-    Ok(run_steps(Step::value_variants(), Iterations::Few, Step::run))
+    let run = |step: Step, counts: &mut TestSummary| step.run(counts, Iterations::Few);
+    Ok(run_steps(Step::value_variants(), run))
 }
 
-/// State of a run of steps.
-#[derive(Debug)]
-struct Run {
-    counts: TestSummary,
-    failed: BTreeSet<Step>,
-    iterations: Iterations,
-    beside: BesideTests,
-}
-
-fn run_steps(
-    steps: &[Step],
-    iterations: Iterations,
-    execute: impl Fn(Step, &mut Run) -> Result<()>,
-) -> ExitCode {
-    let has_tests = steps.contains(&Step::Test);
-    let (beside, steps): (Vec<_>, Vec<_>) =
-        steps.iter().partition(|step| has_tests && step.runs_beside_tests());
-    let mut run = Run {
-        counts: TestSummary::default(),
-        failed: BTreeSet::new(),
-        iterations,
-        beside: BesideTests::new(beside),
-    };
+fn run_steps(steps: &[Step], run: impl Fn(Step, &mut TestSummary) -> Result<()>) -> ExitCode {
+    let mut counts = TestSummary::default();
+    let mut failed = BTreeSet::new();
     for (index, step) in steps.iter().copied().enumerate() {
         let head = format!("[{}/{}] {}", index + 1, steps.len(), step.name());
-        run_step(step, &head, &mut run, &execute);
-        if step == Step::Test {
-            beside_tests::finish(&mut run);
+        if let Some(needed) = step.needs().iter().find(|needed| failed.contains(*needed)) {
+            println!("{head}: not run, because {} failed", needed.name());
+            counts.skip_step();
+            failed.insert(step);
+            continue;
+        }
+        println!("{head} …");
+        let watch = Stopwatch::start();
+        let failed_before = counts.failed;
+        let outcome = run(step, &mut counts);
+        let took = watch.elapsed().as_secs_f64();
+        if let Err(error) = outcome {
+            println!("{head}: FAILED after {took:.1} s: {error:#}");
+            // Failed tests are already counted; any other failure must appear in the summary too.
+            if counts.failed == failed_before {
+                counts.fail_step();
+            }
+            failed.insert(step);
+        } else {
+            println!("{head}: done in {took:.1} s");
         }
     }
-    conclude(&run.failed, run.counts)
-}
-
-fn run_step(
-    step: Step,
-    head: &str,
-    run: &mut Run,
-    execute: &impl Fn(Step, &mut Run) -> Result<()>,
-) {
-    if let Some(needed) = step.needs().iter().find(|needed| run.failed.contains(*needed)) {
-        println!("{head}: not run, because {} failed", needed.name());
-        run.counts.skip_step();
-        run.failed.insert(step);
-        return;
-    }
-    println!("{head} …");
-    let watch = Stopwatch::start();
-    let failed_before = run.counts.failed;
-    let outcome = execute(step, run);
-    let took = watch.elapsed().as_secs_f64();
-    if let Err(error) = outcome {
-        println!("{head}: FAILED after {took:.1} s: {error:#}");
-        // Failed tests are already counted; any other failure must appear in the summary too.
-        if run.counts.failed == failed_before {
-            run.counts.fail_step();
-        }
-        run.failed.insert(step);
-    } else {
-        println!("{head}: done in {took:.1} s");
-    }
+    conclude(&failed, counts)
 }
 
 fn conclude(failed: &BTreeSet<Step>, counts: TestSummary) -> ExitCode {
@@ -273,13 +234,12 @@ fn conclude(failed: &BTreeSet<Step>, counts: TestSummary) -> ExitCode {
 }
 
 /// Runs the tests of all packages to the end, regardless of failures, and counts them.
-fn run_tests(run: &mut Run) -> Result<()> {
-    let Run { counts, iterations, beside, .. } = run;
+fn run_tests(counts: &mut TestSummary, iterations: Iterations) -> Result<()> {
     let workspace = Workspace::load()?;
     let mut command = process::cargo(&workspace.root);
     command.env("HIGHLANDER_BIN", workspace.target.join("debug/highlander"));
     command.env("HIGHLANDER_GUESTS", workspace.guests_folder());
-    if *iterations == Iterations::Soak {
+    if iterations == Iterations::Soak {
         iterations::print(&workspace.root)?;
         command.env(SOAK_VARIABLE, "1");
     } else {
@@ -290,16 +250,12 @@ fn run_tests(run: &mut Run) -> Result<()> {
         command.env(THREADS_VARIABLE, (TESTS_PER_PROCESSOR * processors).to_string());
     }
     command.args(["test", "--workspace", "--no-fail-fast"]);
-    if *iterations == Iterations::Soak {
+    if iterations == Iterations::Soak {
         // The tests print figures, which are the purpose of a soak.
         command.args(["--", "--show-output"]);
     }
-    let outcome = process::run_with_lines(&mut command, |line| {
-        counts.add_line(line);
-        // Cargo has compiled everything when the first test binary runs, and has unlocked the target folder.
-        beside.start();
-    });
-    if outcome.is_ok() && run.counts.passed == 0 {
+    let outcome = process::run_with_lines(&mut command, |line| counts.add_line(line));
+    if outcome.is_ok() && counts.passed == 0 {
         bail!("no tests ran");
     }
     outcome
@@ -314,7 +270,7 @@ mod tests {
     #[test]
     fn all_steps_run_in_order() {
         let ran = std::cell::RefCell::new(Vec::new());
-        let code = run_steps(&STEPS, Iterations::Few, |step, _| {
+        let code = run_steps(&STEPS, |step, _| {
             ran.borrow_mut().push(step);
             Ok(())
         });
@@ -325,7 +281,7 @@ mod tests {
     #[test]
     fn a_failure_stops_only_what_needs_the_step() {
         let ran = std::cell::RefCell::new(Vec::new());
-        let code = run_steps(&STEPS, Iterations::Few, |step, _| {
+        let code = run_steps(&STEPS, |step, _| {
             ran.borrow_mut().push(step);
             if step == Step::Build {
                 bail!("broken");
@@ -334,15 +290,5 @@ mod tests {
         });
         assert_eq!(ran.into_inner(), [Step::Setup, Step::Fmt, Step::Build]);
         assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::FAILURE));
-    }
-
-    #[test]
-    fn without_tests_no_step_runs_beside_them() {
-        let ran = std::cell::RefCell::new(Vec::new());
-        let _ = run_steps(&[Step::Clippy, Step::Doc], Iterations::Few, |step, _| {
-            ran.borrow_mut().push(step);
-            Ok(())
-        });
-        assert_eq!(ran.into_inner(), [Step::Clippy, Step::Doc]);
     }
 }

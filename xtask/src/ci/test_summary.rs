@@ -36,11 +36,7 @@ impl TestSummary {
     }
 
     pub(crate) fn skip_step(&mut self) {
-        self.skip_steps(1);
-    }
-
-    pub(crate) fn skip_steps(&mut self, count: usize) {
-        self.skipped = self.skipped.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
+        self.skipped += 1;
     }
 }
 
