@@ -133,7 +133,7 @@ impl MemoryTotal {
         self.room.wake();
     }
 
-    /// Counts the bytes of a kind anew that is measured from time to time, and that nothing else counts.
+    /// Replaces the count of a kind that is measured at intervals, instead of being counted with each change.
     pub fn set(&self, kind: MemoryKind, bytes: usize) {
         let before = self.of(kind).swap(bytes, Ordering::Relaxed);
         if bytes > before {

@@ -37,7 +37,7 @@ pub(super) async fn run(node: Weak<Node>, memory: Arc<MemoryTotal>, mut gone: wa
     }
 }
 
-/// Waits until another eviction may free more: those in use become idle, or memory is no longer scarce.
+/// Waits until an instance becomes idle, which another eviction can then drop, or memory is no longer scarce.
 async fn wait_for_more(memory: &MemoryTotal, ctx: &SessionContext) {
     tokio::select! {
         () = ctx.instances.returned() => {}

@@ -253,7 +253,11 @@ async fn a_deployment_that_is_repeated_with_its_key_is_made_once_whatever_came_b
     let reused = deploy(router, component("other"), &keyed("k"), Wait::AllNodes).await.unwrap_err();
     assert_eq!(reused.code, ErrorCode::IdempotencyKeyReused);
     let anew = deploy(other, second(), &keyed("l"), Wait::AllNodes).await.unwrap();
-    assert_eq!((anew.revision, anew.is_new()), (4, true), "another key makes it a new request");
+    assert_eq!(
+        (anew.revision, anew.is_new()),
+        (4, true),
+        "a request with another key is a new one"
+    );
     gone_back(router, None).await.unwrap();
     let repeated = deploy(other, second(), &keyed("l"), Wait::AllNodes).await.unwrap_err();
     assert_eq!(repeated.code, ErrorCode::RevisionRolledBack, "the repetition returns the outcome");

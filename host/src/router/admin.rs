@@ -101,7 +101,7 @@ impl Router {
     /// objects that it still holds.
     ///
     /// # Errors
-    /// - [`ErrorCode::NodeNotFound`]: there is no such node.
+    /// - [`ErrorCode::NodeNotFound`]: the cluster has no node with this name.
     /// - [`ErrorCode::MalformedRequest`]: several names have this prefix.
     /// - [`ErrorCode::NotOwner`] or [`ErrorCode::OutcomeUnknown`]: the node does not answer.
     ///

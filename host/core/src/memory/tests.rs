@@ -101,7 +101,7 @@ fn those_who_wait_are_woken_when_a_watermark_is_crossed_or_a_reservation_is_deni
         let mut needed = pin!(total.eviction_needed());
         assert_eq!(needed.as_mut().poll(&mut cx), Poll::Pending);
         assert!(total.try_add(INSTANCES, 849));
-        assert_eq!(bell.rings(), 0, "below the watermark nobody is woken");
+        assert_eq!(bell.rings(), 0, "below the watermark no task is woken");
         assert!(total.try_add(INSTANCES, 1));
         assert_eq!((bell.rings(), needed.as_mut().poll(&mut cx)), (1, Poll::Ready(())));
     }

@@ -19,7 +19,7 @@ use crate::wire::types::{Removed, Type, Types};
 const PROBLEMS: [(&str, &str); 4] = [
     ("401", "The request has no token that the node accepts."),
     ("403", "The token has none of the required scopes."),
-    ("404", "There is no such type, object, node, code or file."),
+    ("404", "The type, object, node, error code or file does not exist."),
     ("412", "The object does not meet the condition in If-Match or If-None-Match."),
 ];
 

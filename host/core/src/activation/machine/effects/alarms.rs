@@ -78,7 +78,8 @@ impl<T> Live<T> {
         step: &mut Step<'_, T>,
     ) -> Answer {
         let Some(FiredAlarm { name, after }) = &meta.alarm else { return answer };
-        // The node had no room for the handler, which is no attempt of it. The alarm stays due.
+        // The handler did not run, because the node lacked memory or room. That does not count as an attempt: the alarm
+        // stays due.
         let is_of_node =
             |error: &Error| matches!(error.code, ErrorCode::NodeMemoryFull | ErrorCode::NodeFull);
         if answer.as_ref().is_err_and(|error| is_of_node(error)) {
