@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use highlander_core::caller::scopes::Permission;
-use highlander_core::catalog::deploy::{DeployOptions, Released};
+use highlander_core::catalog::deploy::{DeployOptions, NewComponent, Released};
 use highlander_core::catalog::record::Removal;
 use highlander_core::catalog::record::{self, RevisionEntry, TypeRecord};
 use highlander_core::catalog::{check, unknown_type};
@@ -75,7 +75,8 @@ impl Catalog {
             if record.copy_of(digest) != copy {
                 return Err(overtaken(&type_name));
             }
-            let done = record.deploy(digest, size, &description, options, wall_ms())?;
+            let component = NewComponent { digest, size, description: &description };
+            let done = record.deploy(component, options, wall_ms())?;
             if done.is_new || options.key.is_some() {
                 return Ok(Some(done));
             }

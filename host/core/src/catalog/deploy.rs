@@ -19,6 +19,17 @@ pub struct Released {
     pub is_new: bool,
 }
 
+/// Component of a deployment.
+#[derive(Debug, Clone, Copy)]
+pub struct NewComponent<'a> {
+    /// Digest of the file.
+    pub digest: Digest,
+    /// Size of the file in bytes.
+    pub size: u64,
+    /// Its description of the type.
+    pub description: &'a Description,
+}
+
 /// Options of a deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeployOptions {
@@ -90,14 +101,13 @@ impl TypeRecord {
     /// all objects and is requested for a part of them.
     pub fn deploy(
         &mut self,
-        digest: Digest,
-        size: u64,
-        description: &Description,
+        component: NewComponent<'_>,
         options: &DeployOptions,
         now_ms: u64,
     ) -> Result<Released, Error> {
+        let digest = component.digest;
         if self.removed.is_some() {
-            let entry = self.come_again(digest, size, description, options, now_ms)?;
+            let entry = self.come_again(component, options, now_ms)?;
             return Ok(Released { is_new: true, ..self.released(entry.number) });
         }
         if let Some(rollout) = self.rollout.clone() {
@@ -117,7 +127,7 @@ impl TypeRecord {
             return Ok(self.released(self.current));
         }
         let previous = self.current;
-        let entry = self.add(digest, size, description.clone(), options, now_ms);
+        let entry = self.add(component, options, now_ms);
         if previous == 0 {
             self.current = entry.number;
         } else {
@@ -129,12 +139,11 @@ impl TypeRecord {
     /// Appends a revision.
     pub(super) fn add(
         &mut self,
-        digest: Digest,
-        size: u64,
-        description: Description,
+        component: NewComponent<'_>,
         options: &DeployOptions,
         now_ms: u64,
     ) -> RevisionEntry {
+        let NewComponent { digest, size, description } = component;
         let number = self.revisions.last().map_or(1, |newest| newest.number + 1);
         let copy = self.copy_of(digest);
         self.recall(digest);
@@ -149,7 +158,7 @@ impl TypeRecord {
             copy,
             retired_at_ms: None,
             is_collected: false,
-            description,
+            description: description.clone(),
         };
         self.revisions.push(entry.clone());
         entry

@@ -4,9 +4,8 @@
 //! never used again, and so that code of another component opens remaining objects only on request.
 
 use crate::caller::Caller;
-use crate::catalog::deploy::DeployOptions;
+use crate::catalog::deploy::{DeployOptions, NewComponent};
 use crate::catalog::record::{Removal, RevisionEntry, TypeRecord};
-use crate::engine::Description;
 use crate::error::{Error, ErrorCode};
 use crate::id::Digest;
 
@@ -68,12 +67,11 @@ impl TypeRecord {
     /// Deploys a component under the name of the removed type. It is current at once, since no object is live.
     pub(super) fn come_again(
         &mut self,
-        digest: Digest,
-        size: u64,
-        description: &Description,
+        component: NewComponent<'_>,
         options: &DeployOptions,
         now_ms: u64,
     ) -> Result<RevisionEntry, Error> {
+        let digest = component.digest;
         self.may_come_again(digest, options)?;
         self.forget_keys();
         let is_empty = self.removed.take().is_some_and(|removal| removal.objects == 0);
@@ -83,7 +81,7 @@ impl TypeRecord {
             self.remember(entry.number, options);
             return Ok(entry);
         }
-        let entry = self.add(digest, size, description.clone(), options, now_ms);
+        let entry = self.add(component, options, now_ms);
         self.current = entry.number;
         if is_empty {
             // No object record written earlier belongs to this type.

@@ -1,7 +1,7 @@
 //! Removable components, by their successors and by time.
 
 use super::*;
-use crate::catalog::deploy::DeployOptions;
+use crate::catalog::deploy::{DeployOptions, NewComponent};
 use crate::catalog::repeated::Back;
 use crate::catalog::rollout::RolloutScope;
 use crate::engine::Description;
@@ -27,7 +27,13 @@ fn description() -> Description {
 
 fn deploy(record: &mut TypeRecord, n: u32, now_ms: u64) -> u32 {
     let options = DeployOptions::default();
-    let deployed = record.deploy(digest(n), 1, &description(), &options, now_ms).unwrap();
+    let deployed = record
+        .deploy(
+            NewComponent { digest: digest(n), size: 1, description: &description() },
+            &options,
+            now_ms,
+        )
+        .unwrap();
     if record.rollout.is_some() {
         record.roll(now_ms);
         record.close();
@@ -81,7 +87,13 @@ fn what_is_asked_for_again_is_not_overdue() {
 fn what_was_taken_back_is_not_kept_for_going_back_to_it() {
     let mut record = deployed(3);
     let options = DeployOptions::default();
-    record.deploy(digest(4), 1, &description(), &options, 0).unwrap();
+    record
+        .deploy(
+            NewComponent { digest: digest(4), size: 1, description: &description() },
+            &options,
+            0,
+        )
+        .unwrap();
     record.retire(RETENTION, 0);
     assert_eq!(overdue(&record, 100), sorted([1, 2]), "it is on its way");
     record.revert("it failed");
@@ -93,7 +105,13 @@ fn what_was_taken_back_is_not_kept_for_going_back_to_it() {
 fn a_part_of_the_objects_keeps_both_revisions() {
     let mut record = deployed(1);
     let options = DeployOptions { scope: RolloutScope::Percent(10), ..DeployOptions::default() };
-    record.deploy(digest(2), 1, &description(), &options, 0).unwrap();
+    record
+        .deploy(
+            NewComponent { digest: digest(2), size: 1, description: &description() },
+            &options,
+            0,
+        )
+        .unwrap();
     record.roll(0);
     record.watch(0);
     let none = Retention { kept_count: 0, after_ms: 0 };

@@ -13,7 +13,11 @@ fn keyed(key: &str) -> DeployOptions {
 }
 
 fn deploy(record: &mut TypeRecord, text: &str, options: &DeployOptions) -> Result<Released, Error> {
-    record.deploy(digest(text), 7, &description(), options, 1_000)
+    record.deploy(
+        NewComponent { digest: digest(text), size: 7, description: &description() },
+        options,
+        1_000,
+    )
 }
 
 /// Returns a type whose revision 2, of component b, replaces revision 1 with these options and is at this stage.

@@ -20,7 +20,11 @@ fn options(force: bool) -> DeployOptions {
 }
 
 fn deploy(record: &mut TypeRecord, text: &str, force: bool) -> Result<Option<u32>, Error> {
-    let deployed = record.deploy(digest(text), 7, &description(), &options(force), NOW)?;
+    let deployed = record.deploy(
+        NewComponent { digest: digest(text), size: 7, description: &description() },
+        &options(force),
+        NOW,
+    )?;
     Ok(deployed.is_new.then_some(deployed.revision))
 }
 
