@@ -10,9 +10,9 @@
 pub mod eviction;
 mod waiters;
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{cmp, fmt};
 
 use waiters::Waiters;
 
@@ -133,15 +133,17 @@ impl MemoryTotal {
         self.room.wake();
     }
 
-    /// Replaces the count of a kind that is measured at intervals, instead of being counted with each change.
+    /// Replaces the count of a kind that one task measures at intervals, and that is not counted otherwise.
     pub fn set(&self, kind: MemoryKind, bytes: usize) {
-        let before = self.of(kind).swap(bytes, Ordering::Relaxed);
-        if bytes > before {
-            let used = self.used.fetch_add(bytes - before, Ordering::SeqCst);
-            self.rose(used, bytes - before);
-        } else if bytes < before {
-            self.used.fetch_sub(before - bytes, Ordering::SeqCst);
-            self.room.wake();
+        self.resize(kind, self.used_by(kind), bytes);
+    }
+
+    /// Counts bytes that were counted as `before` as `now`, whatever the total is.
+    pub fn resize(&self, kind: MemoryKind, before: usize, now: usize) {
+        match now.cmp(&before) {
+            cmp::Ordering::Greater => self.add(kind, now - before),
+            cmp::Ordering::Less => self.remove(kind, before - now),
+            cmp::Ordering::Equal => {}
         }
     }
 

@@ -24,14 +24,10 @@ impl StateMemory {
     /// Counts the new size of a state, of which `counted` bytes are counted.
     pub(super) fn count(&self, counted: &mut usize, bytes: usize) {
         let before = std::mem::replace(counted, bytes);
-        if bytes > before {
-            let more = bytes - before;
-            self.bytes.fetch_add(more, Ordering::Relaxed);
-            self.memory.add(MemoryKind::States, more);
-        } else if bytes < before {
-            let less = before - bytes;
-            self.bytes.fetch_sub(less, Ordering::Relaxed);
-            self.memory.remove(MemoryKind::States, less);
+        if before != bytes {
+            self.bytes.fetch_add(bytes, Ordering::Relaxed);
+            self.bytes.fetch_sub(before, Ordering::Relaxed);
+            self.memory.resize(MemoryKind::States, before, bytes);
         }
     }
 }
