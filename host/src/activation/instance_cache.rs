@@ -23,7 +23,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
 
 use crate::metrics::Metrics;
-pub use permit::{CachedInstance, InstancePermit, NoMemory};
+pub use permit::{Admission, CachedInstance, InstancePermit, NoMemory};
 
 /// Size from which an instance is dropped on a thread that may block: the kernel takes milliseconds to take its pages
 /// back. The smallest instances of most languages are below it.
@@ -162,8 +162,7 @@ impl InstanceCache {
     /// Returns a permit for one more instance: a free one, or that of the idle instance that goes first. Waits if all
     /// are in use.
     ///
-    /// While memory is scarce, those who ask wait for it in order, unless objects wait for the call already
-    /// (`is_nested`): these hold memory themselves.
+    /// While memory is scarce, `admission` decides whether the call waits for it.
     ///
     /// # Errors
     /// Memory was scarce until the deadline.
@@ -172,12 +171,12 @@ impl InstanceCache {
     /// Nothing is lost.
     pub async fn permit(
         &self,
-        is_nested: bool,
+        admission: Admission,
         deadline: BootTime,
     ) -> Result<InstancePermit, NoMemory> {
-        let is_free =
-            || !self.memory.is_scarce() && self.waiting_for_memory.load(Ordering::SeqCst) == 0;
-        if !is_nested && !is_free() {
+        if admission == Admission::InTurn
+            && (self.memory.is_scarce() || self.waiting_for_memory.load(Ordering::SeqCst) > 0)
+        {
             self.wait_for_memory(deadline).await?;
         }
         if let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() {

@@ -117,6 +117,18 @@ pub enum RunOutcome {
     NoCode(error::Error),
 }
 
+impl RunOutcome {
+    /// Whether the node caused the outcome, and neither the code nor the state of the object.
+    #[must_use]
+    pub fn is_of_node(&self) -> bool {
+        match self {
+            Self::Faulted(fault) => fault.is_of_node(),
+            Self::Unreadable(error) => error.is_of_node(),
+            _ => false,
+        }
+    }
+}
+
 /// Outcome of reading the state with another revision's code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProbeOutcome {

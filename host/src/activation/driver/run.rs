@@ -15,7 +15,7 @@ use highlander_system::clock;
 
 use super::{Driver, Finished};
 use crate::activation::context::SessionContext;
-use crate::activation::instance_cache::{CachedInstance, NoMemory};
+use crate::activation::instance_cache::{Admission, CachedInstance, NoMemory};
 use crate::activation::outbound::OutboundHandle;
 use crate::activation::slot::Slot;
 use crate::catalog::Revision;
@@ -69,7 +69,7 @@ async fn run_probe(
     let trying = async {
         let found = ctx.catalog.revision(id.type_name(), &probe.code).await;
         let revision = found.map_err(RunOutcome::NoCode)?;
-        let made = make(ctx, &revision, false, probe.deadline).await;
+        let made = make(ctx, &revision, Admission::InTurn, probe.deadline).await;
         let mut resident = made.map_err(RunOutcome::Faulted)?;
         restore(&mut resident, id, probe.state.as_ref()).await?;
         Ok(resident)
@@ -109,7 +109,7 @@ async fn run_call(
         Ok(Ok((ran, resident))) => finished(ran, Some(resident)),
         Ok(Err(ran)) => {
             note_fault(&ctx, id, &ran);
-            if !is_of_node(&ran) {
+            if !ran.is_of_node() {
                 ctx.catalog.faulted(id, revision.number);
             }
             finished(ran, None)
@@ -151,7 +151,8 @@ async fn attempt(
         Some(resident) => resident,
         None => {
             let is_nested = run.origin.chain.is_some();
-            let made = make(ctx, revision, is_nested, run.deadline).await;
+            let admission = if is_nested { Admission::AtOnce } else { Admission::InTurn };
+            let made = make(ctx, revision, admission, run.deadline).await;
             made.map_err(RunOutcome::Faulted)?
         }
     };
@@ -192,27 +193,18 @@ async fn attempt(
     Ok((RunOutcome::Updated { reply, state, effects }, resident))
 }
 
-/// Creates an instance. For a call for which objects wait (`is_nested`), it does not wait for memory.
+/// Creates an instance, if the node has memory for it before the deadline.
 async fn make(
     ctx: &SessionContext,
     revision: &Revision,
-    is_nested: bool,
+    admission: Admission,
     deadline: BootTime,
 ) -> Result<CachedInstance, Fault> {
-    let place = ctx.instances.permit(is_nested, deadline).await;
+    let place = ctx.instances.permit(admission, deadline).await;
     let place = place.map_err(|NoMemory(max)| Fault::NodeMemoryFull(max))?;
     let instance = revision.component.instantiate().await?;
     ctx.metrics.instances_made.inc();
     Ok(place.fill(instance, revision.digest))
-}
-
-/// Whether the node caused the outcome, and neither the code nor the state of the object.
-fn is_of_node(ran: &RunOutcome) -> bool {
-    match ran {
-        RunOutcome::Faulted(fault) => fault.is_of_node(),
-        RunOutcome::Unreadable(error) => error.is_of_node(),
-        _ => false,
-    }
 }
 
 fn note_fault(ctx: &SessionContext, id: &ObjectId, ran: &RunOutcome) {

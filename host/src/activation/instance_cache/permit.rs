@@ -19,6 +19,15 @@ pub struct CachedInstance {
     place: InstancePermit,
 }
 
+/// Admission of a call that needs an instance while memory is scarce.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// After all that asked for memory before, and only when it is no longer scarce.
+    InTurn,
+    /// At once: objects wait for the call, and hold memory themselves.
+    AtOnce,
+}
+
 /// Permit to hold one instance.
 #[derive(Debug)]
 pub struct InstancePermit {

@@ -84,7 +84,7 @@ impl Fixture {
 
     /// Returns an instance in use.
     async fn made(&self, bytes: usize) -> CachedInstance {
-        let permit = self.cache.permit(false, Self::deadline()).await.unwrap();
+        let permit = self.cache.permit(Admission::InTurn, Self::deadline()).await.unwrap();
         permit.fill(self.block(bytes, bytes), Digest::of(b""))
     }
 
@@ -156,7 +156,7 @@ async fn an_eviction_ends_at_the_low_watermark_and_spares_what_is_in_use() {
 #[tokio::test]
 async fn an_instance_that_has_grown_far_is_not_kept() {
     let fixture = fixture(100, usize::MAX);
-    let permit = fixture.cache.permit(false, Fixture::deadline()).await.unwrap();
+    let permit = fixture.cache.permit(Admission::InTurn, Fixture::deadline()).await.unwrap();
     let grown = permit.fill(fixture.block(3 << 20, 100 << 10), Digest::of(b""));
     fixture.cache.put(id("a"), grown);
     assert!(!fixture.cache.contains(&id("a")));
@@ -170,7 +170,7 @@ async fn a_large_instance_is_dropped_by_another_thread() {
     let made = fixture.made(64 << 20).await;
     fixture.cache.put(id("a"), made);
     // Its place becomes free when it has been dropped.
-    let permit = fixture.cache.permit(false, Fixture::deadline()).await.unwrap();
+    let permit = fixture.cache.permit(Admission::InTurn, Fixture::deadline()).await.unwrap();
     assert_eq!((fixture.memory.used(), fixture.metrics.evicted_for_count.get()), (0, 1));
     assert_eq!(fixture.metrics.resident_objects.get(), 1);
     drop(permit);
@@ -180,25 +180,26 @@ async fn a_large_instance_is_dropped_by_another_thread() {
 async fn while_memory_is_scarce_permits_are_given_in_order_and_at_once_to_nested_calls() {
     let fixture = fixture(100, 1000);
     let cache = &fixture.cache;
-    let permit = |is_nested| cache.permit(is_nested, Fixture::deadline());
-    assert!(permit(false).now_or_never().is_some());
+    let permit = |admission| cache.permit(admission, Fixture::deadline());
+    assert!(permit(Admission::InTurn).now_or_never().is_some());
     fixture.memory.add(MemoryKind::Buffers, 850);
-    let (mut first, mut second) = (pin!(permit(false)), pin!(permit(false)));
+    let (mut first, mut second) =
+        (pin!(permit(Admission::InTurn)), pin!(permit(Admission::InTurn)));
     assert!(poll!(&mut first).is_pending() && poll!(&mut second).is_pending());
-    assert!(permit(true).now_or_never().is_some_and(|permit| permit.is_ok()));
+    assert!(permit(Admission::AtOnce).now_or_never().is_some_and(|permit| permit.is_ok()));
     fixture.memory.remove(MemoryKind::Buffers, 1);
-    assert!(permit(false).now_or_never().is_none(), "others were there before");
+    assert!(permit(Admission::InTurn).now_or_never().is_none(), "others were there before");
     assert!(poll!(&mut second).is_pending());
     assert!(poll!(&mut first).is_ready());
     assert!(poll!(&mut second).is_ready());
-    assert!(permit(false).now_or_never().is_some());
+    assert!(permit(Admission::InTurn).now_or_never().is_some());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_permit_is_refused_shortly_before_the_deadline() {
     let fixture = fixture(100, 1000);
     fixture.memory.add(MemoryKind::Buffers, 850);
-    let refused = fixture.cache.permit(false, Fixture::deadline()).await;
+    let refused = fixture.cache.permit(Admission::InTurn, Fixture::deadline()).await;
     assert_eq!(refused.map(drop), Err(NoMemory(1000)));
-    assert!(fixture.cache.permit(true, Fixture::deadline()).await.is_ok());
+    assert!(fixture.cache.permit(Admission::AtOnce, Fixture::deadline()).await.is_ok());
 }

@@ -71,8 +71,7 @@ impl Quarantine {
     ) -> bool {
         let fault_max = step.now().settings.fault_max;
         match ran {
-            RunOutcome::Faulted(fault) if fault.is_of_node() => false,
-            RunOutcome::Unreadable(error) if error.is_of_node() => false,
+            ran if ran.is_of_node() => false,
             RunOutcome::Rejected {
                 rejection: HandlerError::UnknownHandler(_) | HandlerError::NoQuery,
                 ..

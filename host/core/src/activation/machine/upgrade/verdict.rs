@@ -22,8 +22,7 @@ pub(super) fn classify(ran: &RunOutcome) -> Verdict {
             ..
         } => Verdict::Nothing,
         RunOutcome::Rejected { .. } => Verdict::Works,
-        RunOutcome::Faulted(fault) if fault.is_of_node() => Verdict::Nothing,
-        RunOutcome::Unreadable(error) if error.is_of_node() => Verdict::Nothing,
+        ran if ran.is_of_node() => Verdict::Nothing,
         RunOutcome::TimedOut => Verdict::Nothing,
         // The trap message goes only to the operator's log: it may contain paths of the machine that compiled the
         // component.
