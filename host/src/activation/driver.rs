@@ -12,7 +12,7 @@ use std::task::Poll;
 use futures_util::future::BoxFuture;
 use highlander_core::activation::protocol::{Action, Change, Input};
 use highlander_core::clock::BootTime;
-use highlander_core::events::ShownState;
+use highlander_core::store::record::State;
 use highlander_system::clock::{self, wall_ms};
 use tokio::time::Instant;
 
@@ -256,13 +256,7 @@ impl Driver {
         let Change { version, events, state } = change;
         let publish_state = |revision: &Arc<Revision>| revision.description.publish_state;
         let is_shown = self.revision.as_ref().is_some_and(publish_state);
-        let state = match &state {
-            None => ShownState::Deleted,
-            Some(state) => match state.as_json().filter(|_| is_shown) {
-                Some(json) => ShownState::Json(json.clone()),
-                None => ShownState::Hidden,
-            },
-        };
+        let state = State::shown(state.as_ref(), is_shown);
         let change = highlander_core::events::Change { version, events, state };
         self.ctx.hub.publish(self.slot.id(), change);
     }

@@ -2,9 +2,7 @@
 
 use crate::catalog::record::TypeRecord;
 use crate::catalog::rollout::{Rollout, RolloutScope, Stage};
-use crate::rollout::Report;
-use crate::rollout::total;
-use crate::rollout::{Awaited, Milestone, Progress, Readiness};
+use crate::rollout::{Awaited, Milestone, Progress, Readiness, Report, total};
 
 /// Time limit for the nodes to fetch and compile a revision.
 const PREPARE_MAX_MS: u64 = 60_000;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use effects::DurableEffects;
 
+use crate::events::ShownState;
 use crate::id::{Digest, NodeId, ObjectId};
 use crate::limits::RECENT_WRITES_MAX;
 
@@ -82,6 +83,18 @@ impl State {
     #[must_use]
     pub fn as_json(&self) -> Option<&Bytes> {
         (&*self.content_type == JSON).then_some(&self.bytes)
+    }
+
+    /// Returns what subscribers see of the state of an object that exists or existed, if its type publishes states.
+    #[must_use]
+    pub fn shown(state: Option<&Self>, is_published: bool) -> ShownState {
+        match state {
+            None => ShownState::Deleted,
+            Some(state) => match state.as_json().filter(|_| is_published) {
+                Some(json) => ShownState::Json(json.clone()),
+                None => ShownState::Hidden,
+            },
+        }
     }
 }
 

@@ -79,11 +79,10 @@ impl Current {
 
     /// Returns the object's current position for new subscribers.
     pub(super) fn snapshot_event(&self, publish_state: bool) -> Bytes {
-        let shown = self.state().filter(|_| publish_state).and_then(State::as_json);
-        let state = match shown {
-            Some(state) => ShownState::Json(state.clone()),
-            None if self.version > 0 && self.state.is_none() => ShownState::Deleted,
-            None => ShownState::Hidden,
+        let state = match self.state() {
+            // It never existed.
+            None if self.version == 0 => ShownState::Hidden,
+            state => State::shown(state, publish_state),
         };
         stand(self.version, &state)
     }

@@ -3,9 +3,8 @@
 //! Enforces S6: "not executed" is reported only for a write that can never take effect.
 
 use crate::limits::RECENT_WRITES_MAX;
-use crate::store::Condition;
-use crate::store::ETag;
 use crate::store::record::{Record, Write};
+use crate::store::{Condition, ETag};
 
 /// Outcome of a write that the store rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
