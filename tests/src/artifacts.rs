@@ -58,7 +58,7 @@ pub fn guest(name: &str) -> PathBuf {
 pub fn guests_folder() -> PathBuf {
     match std::env::var_os("HIGHLANDER_GUESTS") {
         Some(path) => PathBuf::from(path),
-        None => profile_folder().parent().unwrap().join("guests"),
+        None => target_folder().join("guests"),
     }
 }
 
@@ -100,7 +100,7 @@ pub fn told_bytes(guest: &str, word: &str) -> Vec<u8> {
 /// Returns the folder in which the packages of `tests/typescript` are installed.
 #[must_use]
 pub fn typescript() -> PathBuf {
-    let folder = profile_folder().parent().unwrap().join("typescript");
+    let folder = target_folder().join("typescript");
     existing(folder.join("installed"), "cargo xtask test --only setup");
     folder
 }
@@ -108,7 +108,7 @@ pub fn typescript() -> PathBuf {
 /// Returns the virtual environment with the packages of `tests/python`.
 #[must_use]
 pub fn python() -> PathBuf {
-    let folder = profile_folder().parent().unwrap().join("python");
+    let folder = target_folder().join("python");
     existing(folder.join("installed"), "cargo xtask test --only setup");
     folder
 }
@@ -123,6 +123,12 @@ pub fn repository() -> &'static Path {
 #[must_use]
 pub fn text(path: &str) -> Option<String> {
     std::fs::read_to_string(repository().join(path)).ok()
+}
+
+/// Returns the target folder of Cargo.
+#[must_use]
+pub fn target_folder() -> PathBuf {
+    profile_folder().parent().unwrap().to_owned()
 }
 
 /// Returns `target/debug`, which contains the test binaries in `deps`.

@@ -16,6 +16,7 @@ pub mod browser;
 pub mod client;
 pub mod cluster;
 pub mod command;
+mod compiled_code;
 pub mod history;
 pub mod iterations;
 pub mod load;

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use crate::artifacts;
 use crate::client::Client;
 use crate::command::{self, Ended};
+use crate::compiled_code;
 use crate::process::Process;
 use crate::wait;
 
@@ -19,6 +20,7 @@ use crate::wait;
 pub struct Options {
     variables: Vec<(String, String)>,
     arguments: Vec<String>,
+    is_compiling: bool,
 }
 
 impl Options {
@@ -50,12 +52,35 @@ impl Options {
         self
     }
 
+    /// Makes the node compile every component itself. Otherwise it gets the code that other nodes have compiled.
+    #[must_use]
+    pub fn compiling(mut self) -> Self {
+        self.is_compiling = true;
+        self
+    }
+
     /// Adds the other options, which take precedence.
     #[must_use]
     pub fn and(mut self, others: &Self) -> Self {
         self.variables.extend(others.variables.iter().cloned());
         self.arguments.extend(others.arguments.iter().cloned());
+        self.is_compiling |= others.is_compiling;
         self
+    }
+
+    /// Copies compiled code into the data directory of a node that is about to start.
+    pub(crate) fn provide_code(&self, data: &Path) {
+        if !self.is_compiling {
+            compiled_code::provide(data);
+        }
+    }
+
+    /// Copies the compiled code of a node that has ended to where other nodes find it.
+    pub(crate) fn collect_code(&self, data: &Path) {
+        // A failed test has its own message, and a second panic would hide it.
+        if !self.is_compiling && !std::thread::panicking() {
+            compiled_code::collect(data);
+        }
     }
 
     /// Applies the options to a command before its start.
@@ -100,6 +125,7 @@ impl Node {
     /// Kills the previous process, and starts a new one on the same data.
     pub async fn restart(&mut self) {
         self.kill9();
+        self.options.provide_code(self.data.path());
         let (process, url) = launch(&mut self.command()).await;
         (self.process, self.url) = (Some(process), url);
     }
@@ -184,6 +210,13 @@ impl Node {
 
     fn running(&self) -> &Process {
         self.process.as_ref().expect("the node runs")
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.kill9();
+        self.options.collect_code(self.data.path());
     }
 }
 

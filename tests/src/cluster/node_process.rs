@@ -3,7 +3,7 @@
 //! A restart keeps the name, the links and the folder of the node; the port changes.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
@@ -33,6 +33,7 @@ pub struct NodeProcess {
     url: Mutex<String>,
     http: Client,
     options: Options,
+    data: PathBuf,
     links: Links,
 }
 
@@ -73,6 +74,7 @@ impl NodeProcess {
             url: Mutex::new(NOWHERE.to_owned()),
             http: Client::new(NOWHERE).with_token(token.as_deref()),
             options,
+            data,
             links,
         };
         member.restart().await;
@@ -122,6 +124,7 @@ impl NodeProcess {
     /// If it does not become ready.
     pub async fn restart(&self) {
         self.kill9();
+        self.options.provide_code(&self.data);
         let (process, url) = launch(&mut self.command()).await;
         self.links.front.aim(address(&url));
         self.links.front.heal();
@@ -211,6 +214,13 @@ impl NodeProcess {
     fn is_gone(&self) {
         self.links.front.set(Mode::Refuse);
         NOWHERE.clone_into(&mut self.url.lock());
+    }
+}
+
+impl Drop for NodeProcess {
+    fn drop(&mut self) {
+        *self.process.get_mut() = None;
+        self.options.collect_code(&self.data);
     }
 }
 

@@ -287,7 +287,7 @@ async fn a_compiler_that_is_killed_is_an_internal_error() {
 
 #[tokio::test]
 async fn what_was_compiled_is_not_compiled_again() {
-    let mut node = Node::with_guests(&["counter", "todo"]).await;
+    let mut node = Node::start_with(Options::new().compiling(), &["counter", "todo"]).await;
     let compiled =
         async |node: &Node| node.client().metric("highlander_compilation_seconds_count").await;
     assert!((compiled(&node).await - 2.0).abs() < 0.1);

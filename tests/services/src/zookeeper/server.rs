@@ -131,6 +131,8 @@ fn arguments(config: &Config, settings: &Path) -> Vec<String> {
         format!("-Xms{heap}m"),
         format!("-Xmx{heap}m"),
         "-XX:+UseSerialGC".to_owned(),
+        // Servers live for seconds: the second compiler would cost more than it gains.
+        "-XX:TieredStopAtLevel=1".to_owned(),
         "-Djava.net.preferIPv4Stack=true".to_owned(),
         "-Dzookeeper.admin.enableServer=false".to_owned(),
         "-Dzookeeper.jmx.log4j.disable=true".to_owned(),
