@@ -29,7 +29,8 @@ use crate::rejection::Rejection;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallError {
-    /// The object rejects the call.
+    /// The object rejects the call. The host does so in its place, with the code `call-not-permitted`, if objects of
+    /// this type may not call the other type.
     Rejected(Rejection),
     /// The argument does not match the handler, or the call is malformed: `callee-invalid-argument`.
     InvalidArgument(String),

@@ -4,6 +4,7 @@
 //! only by conditional write. A node keeps every revision compiled that its objects may need.
 
 mod cached_type;
+mod call_policy;
 mod keyed_mutex;
 mod mutate;
 mod progress;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use highlander_core::caller::call_policy::TypeSet;
 use highlander_core::catalog::record::{self, RevisionEntry, TypeRecord, component_blob};
 use highlander_core::catalog::rollout::{RolloutScope, Stage};
 use highlander_core::catalog::unknown_type;
@@ -75,6 +77,8 @@ pub enum RecordChange {
 pub struct Catalog {
     store: Arc<dyn Store>,
     engine: Arc<dyn Engine>,
+    /// Types that the objects of a type may call, as this node's configuration limits them.
+    may_call: BTreeMap<TypeName, Arc<TypeSet>>,
     known: RwLock<HashMap<Box<str>, Arc<CachedType>>>,
     /// Serializes reads of each type, so that its component is compiled once.
     reading: KeyedMutex,
@@ -92,6 +96,7 @@ impl Catalog {
         Self {
             store,
             engine,
+            may_call: BTreeMap::new(),
             known: RwLock::default(),
             reading: KeyedMutex::default(),
             progress: ProgressTable::default(),
@@ -287,6 +292,7 @@ impl Catalog {
             digest: entry.digest,
             state_content_type: entry.description.state_content_type.as_str().into(),
             description: Arc::new(entry.description.clone()),
+            call_policy: self.policy_of(&known.record.name, entry).into(),
             component,
         }))
     }

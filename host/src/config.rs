@@ -10,13 +10,18 @@ pub mod backends;
 pub mod keys;
 pub mod parse;
 pub mod source;
+pub mod type_keys;
 mod validate;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use highlander_core::caller::call_policy::TypeSet;
 use highlander_core::catalog::component_gc::Retention;
+use highlander_core::id::TypeName;
 use highlander_core::limits::CALL_TIMEOUT;
 use highlander_wasmtime::{CompileLimits, SandboxConfig, memory_total_by_default};
 
@@ -94,6 +99,8 @@ pub struct Config {
     pub compile_memory_max: usize,
     /// `sandbox.code_cache_max`, in bytes.
     pub code_cache_max: usize,
+    /// `types.NAME.may_call`: types that the objects of a type may call.
+    pub may_call: BTreeMap<TypeName, Arc<TypeSet>>,
 }
 
 impl Default for Config {
@@ -132,6 +139,7 @@ impl Default for Config {
             compile_time_max: compiling.time_max,
             compile_memory_max: usize::try_from(compiling.memory_max).unwrap_or(usize::MAX),
             code_cache_max: usize::try_from(sandbox.cache_max).unwrap_or(usize::MAX),
+            may_call: node.may_call,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! A node passes through a sequence of registry sessions ([`session_loop`]). Activations belong to one session and end
 //! with it.
 
+mod config;
 mod drain;
 mod evictor;
 mod health;
@@ -49,40 +50,8 @@ use crate::catalog::Catalog;
 use crate::events::Hub;
 use crate::metrics::Metrics;
 use crate::store::health::HealthTrackingStore;
+pub use config::Config;
 use session::Session;
-
-/// Settings of a node.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// Time without a call after which an object is unloaded.
-    pub idle_timeout: Duration,
-    /// Maximum number of calls that wait for one object.
-    pub mailbox_len: usize,
-    /// Number of consecutive failures after which an object is quarantined.
-    pub fault_max: u32,
-    /// Whether callers see the message of a trap: for a developer's node, whose callers wrote the code.
-    pub shows_traps: bool,
-    /// Maximum number of cached instances.
-    pub resident_max: usize,
-    /// Maximum number of activations per second; unlimited if neither the registry nor the store needs a limit.
-    pub activation_rate: Option<u32>,
-    /// Time without any answer from the store after which the node gives up its objects.
-    pub store_unavailable_timeout: Duration,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            idle_timeout: Duration::from_mins(5),
-            mailbox_len: 128,
-            fault_max: 10,
-            shows_traps: false,
-            resident_max: 4096,
-            activation_rate: None,
-            store_unavailable_timeout: Duration::from_secs(10),
-        }
-    }
-}
 
 /// Adapters of a node's three ports.
 #[derive(Debug, Clone)]
@@ -149,7 +118,8 @@ impl Node {
         let (alive, gone) = watch::channel(());
         let (following, evicting) = (gone.clone(), gone.clone());
         let memory = Arc::clone(ports.engine.memory());
-        let catalog = Catalog::new(Arc::clone(&store) as Arc<dyn Store>, ports.engine);
+        let catalog = Catalog::new(Arc::clone(&store) as Arc<dyn Store>, ports.engine)
+            .with_may_call(config.may_call.clone());
         let metrics = Arc::new(Metrics::new());
         let node = Arc::new(Self {
             present: watch::Sender::new(None),

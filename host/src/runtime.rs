@@ -141,7 +141,8 @@ impl Runtime {
         self.router.watch(id, call, None, Context::default()).await
     }
 
-    /// Deploys a component with the default options, and returns when every node serves it.
+    /// Deploys a component with the default options, and returns when every node serves it. Its objects may call every
+    /// type, because no principal bounds them.
     ///
     /// # Errors
     /// As [`rollout::deploy`], which also takes options.

@@ -238,6 +238,7 @@ fn runtime_config(config: &Config) -> runtime::Config {
         resident_max: usize::try_from(config.resident_max).unwrap_or(usize::MAX),
         activation_rate: config.activations_per_s(),
         store_unavailable_timeout: config.store_unavailable_timeout,
+        may_call: config.may_call.clone(),
     };
     let retention = Retention {
         kept_count: usize::try_from(config.revisions_kept).unwrap_or(usize::MAX),

@@ -1,8 +1,9 @@
 //! Callers and their permissions: [`scopes`] maps the scopes of a token to rights, [`tokens`] maps a token to a
-//! principal.
+//! principal, and [`call_policy`] limits the calls of objects.
 //!
 //! Pure values: the HTTP edge authenticates callers, and objects decide how to treat them.
 
+pub mod call_policy;
 pub mod scopes;
 pub mod tokens;
 
@@ -70,6 +71,7 @@ impl Caller {
         let may = match self {
             Self::Anonymous => true,
             Self::Principal(principal) => principal.scopes.grant(right),
+            // The node that runs the object has checked the policy of its revision.
             Self::Object(_) => matches!(right, Permission::Call(_)),
         };
         if may {

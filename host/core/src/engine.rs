@@ -12,6 +12,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::caller::Caller;
+use crate::caller::call_policy::CallPolicy;
 use crate::effects::{Alarm, Effects, Trigger};
 use crate::error::Rejection;
 use crate::id::{Digest, ObjectId, TypeName};
@@ -229,6 +230,8 @@ pub struct GuestCall<'a> {
     /// The component's description. Alarms and messages for handlers that it lacks are rejected; `None` disables
     /// this check.
     pub own: Option<&'a Arc<Description>>,
+    /// Limit of the types that it may send messages to; `None` if there is none. The port limits its calls.
+    pub call_policy: Option<&'a Arc<CallPolicy>>,
     /// Port for calls to other objects; `None` if there are no other objects.
     pub outbound: Option<&'a Arc<dyn OutboundCalls>>,
 }
@@ -237,9 +240,18 @@ impl<'a> GuestCall<'a> {
     /// Creates an anonymous call to an object that has no alarms and cannot call other objects.
     #[must_use]
     pub fn new(handler: &'a str, kind: HandlerKind, argument: &'a [u8], version: u64) -> Self {
-        let (caller, trigger) = (&Caller::Anonymous, &Trigger::Call);
-        let (alarms, own, outbound) = (None, None, None);
-        Self { handler, kind, argument, version, caller, trigger, alarms, own, outbound }
+        Self {
+            handler,
+            kind,
+            argument,
+            version,
+            caller: &Caller::Anonymous,
+            trigger: &Trigger::Call,
+            alarms: None,
+            own: None,
+            call_policy: None,
+            outbound: None,
+        }
     }
 }
 

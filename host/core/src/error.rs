@@ -90,6 +90,8 @@ codes! {
     Unauthenticated = "unauthenticated", 401, None, false;
     /// The caller lacks the required scope.
     Forbidden = "forbidden", 403, None, false;
+    /// The objects of the calling type may not call the other type.
+    CallNotPermitted = "call-not-permitted", 403, None, false;
     /// No route has this method and path.
     UnknownRoute = "unknown-route", 404, None, false;
     /// The cluster has no such node.

@@ -1,7 +1,8 @@
 //! Outbound calls of an object's handlers, and delivery of its outbox messages.
 //!
 //! A call leaves only after the state that its handler has read is committed, and a message only after the commit
-//! that contains it.
+//! that contains it. Both leave only if the revision that runs the object may call the type: this node checks that,
+//! and the node of the called object relies on it, as it relies on the name of the caller.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -19,7 +20,7 @@ use highlander_core::call_context::chain::{self, Chain, ChainAge};
 use highlander_core::caller::Caller;
 use highlander_core::clock::BootTime;
 use highlander_core::engine::{OutboundCall, OutboundCalls, OutboundError};
-use highlander_core::error::{Effect, Error, ErrorCode};
+use highlander_core::error::{Effect, Error, ErrorCode, Rejection};
 use highlander_core::id::{Hex, ObjectId};
 use highlander_core::limits::DELIVERY_TIMEOUT;
 use highlander_system::clock::{self, wall_ms};
@@ -43,6 +44,8 @@ pub(super) struct OutboundHandle {
     slot: Arc<Slot>,
     ctx: Arc<SessionContext>,
     origin: Origin,
+    /// Revision that runs the call.
+    revision: u32,
     key: Option<Arc<str>>,
     deadline: BootTime,
     /// Number of calls made. Together with the key it identifies a call, so a retry of the whole call repeats the
@@ -62,6 +65,7 @@ impl OutboundHandle {
             slot: Arc::clone(slot),
             ctx: Arc::clone(ctx),
             origin: run.origin.clone(),
+            revision: run.code.revision,
             key: run.key.clone(),
             deadline: run.deadline,
             count: AtomicU64::new(0),
@@ -147,6 +151,7 @@ impl OutboundHandle {
 #[async_trait]
 impl OutboundCalls for OutboundHandle {
     async fn call(&self, call: OutboundCall) -> Result<Bytes, OutboundError> {
+        check_policy(&self.slot, &self.ctx, self.revision, &call.to).map_err(not_permitted)?;
         let chain = self.chain();
         chain.check(&call.to).map_err(|error| match error {
             chain::Error::Cycle(_) => OutboundError::Cycle(error.to_string()),
@@ -165,6 +170,37 @@ impl OutboundCalls for OutboundHandle {
         let answer = route.call(&to, call).await;
         self.send(Input::OutboundFinished);
         answer.map(|done| done.reply.into_json()).map_err(|error| told(*error))
+    }
+}
+
+/// Checks that a revision of the object's type permits calls and messages to `to`.
+fn check_policy(
+    slot: &Slot,
+    ctx: &SessionContext,
+    revision: u32,
+    to: &ObjectId,
+) -> Result<(), Error> {
+    let type_name = slot.id().type_name();
+    if to.type_name() == type_name {
+        return Ok(());
+    }
+    let policy = ctx.catalog.call_policy(type_name, revision).ok_or_else(|| {
+        let text = format!("this node has no revision {revision} of {type_name}");
+        Error::new(ErrorCode::Internal, text)
+    })?;
+    policy.check(to.type_name())
+}
+
+/// Returns the error for a call that the policy does not permit. The host rejects it in place of the called object.
+fn not_permitted(error: Error) -> OutboundError {
+    let Error { code, message, hint, .. } = error;
+    match hint {
+        Some(hint) if code == ErrorCode::CallNotPermitted => OutboundError::Rejected(Rejection {
+            code: code.as_str().to_owned(),
+            message: format!("{message}; {hint}"),
+            detail: None,
+        }),
+        _ => OutboundError::Unavailable(message),
     }
 }
 
@@ -238,10 +274,15 @@ pub(super) async fn deliver(
     }
     // During the pause the outbox may have changed, or the object may have moved to another node, which then
     // delivers.
-    let is_own = slot.lock().machine.is_bringing(&message.to, number);
-    if !is_own || !ctx.now(slot.id()).has_lease() {
+    let (is_own, revision) = {
+        let machine = &slot.lock().machine;
+        (machine.is_bringing(&message.to, number), machine.revision())
+    };
+    let Some(revision) = revision.filter(|_| is_own && ctx.now(slot.id()).has_lease()) else {
         return Input::Delivered(message.to, number, Delivered::NotYet);
-    }
+    };
+    // Another revision may have sent the message.
+    let permitted = check_policy(slot, ctx, revision, &message.to);
     let call = Call {
         operation: Operation::Handle {
             handler: message.handler.as_ref().into(),
@@ -254,9 +295,10 @@ pub(super) async fn deliver(
         consistency: Consistency::Lease,
         deadline: clock::now() + DELIVERY_TIMEOUT,
     };
-    let delivered = match ctx.outbound.route() {
-        Some(route) => outcome(route.call(&message.to, call).await),
-        None => Delivered::NotYet,
+    let delivered = match (permitted, ctx.outbound.route()) {
+        (Err(error), _) => outcome(Err(Box::new(error))),
+        (Ok(()), Some(route)) => outcome(route.call(&message.to, call).await),
+        (Ok(()), None) => Delivered::NotYet,
     };
     let word = match delivered {
         Delivered::Done => "done",
@@ -282,6 +324,7 @@ fn outcome(answer: Answer) -> Delivered {
                 | ErrorCode::UnknownHandler
                 | ErrorCode::OutboxFull
                 | ErrorCode::Forbidden
+                | ErrorCode::CallNotPermitted
         );
     if is_refused { Delivered::Refused(error.message) } else { Delivered::NotYet }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use highlander_core::caller::call_policy::CallPolicy;
 use highlander_core::engine::{Component, Description};
 use highlander_core::id::{CodeId, Digest};
 
@@ -16,6 +17,8 @@ pub struct Revision {
     pub description: Arc<Description>,
     /// Media type of its snapshots, shared by all states.
     pub state_content_type: Arc<str>,
+    /// Limit of the calls and messages of its objects.
+    pub call_policy: Arc<CallPolicy>,
     /// Compiled component.
     pub component: Arc<dyn Component>,
 }

@@ -126,8 +126,21 @@ fn show(record: &Type) -> Result<(), Failure> {
     description.documentation.lines().try_for_each(|text| output::line(&format!("  {text}")))?;
     output::line("handlers")?;
     output::table(&handlers(description))?;
+    if let Some(types) = &record.configured_may_call {
+        output::line(&format!("may call, by the configuration of the node: {types}"))?;
+    }
     output::line("revisions")?;
-    let head = ["  NUMBER", "COMPONENT", "SIZE", "SCHEMA", "DEPLOYED", "BY", "LIVE OBJECTS", ""];
+    let head = [
+        "  NUMBER",
+        "COMPONENT",
+        "SIZE",
+        "SCHEMA",
+        "DEPLOYED",
+        "BY",
+        "MAY CALL",
+        "LIVE OBJECTS",
+        "",
+    ];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     rows.extend(record.revisions.iter().rev().map(|revision| {
         vec![
@@ -137,6 +150,7 @@ fn show(record: &Type) -> Result<(), Failure> {
             revision.schema_version.to_string(),
             output::time(revision.deployed_at_ms),
             revision.deployed_by.clone(),
+            revision.may_call.to_string(),
             revision.live_objects.to_string(),
             remark(record, revision),
         ]

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use highlander_core::caller::call_policy::TypeSet;
 use highlander_core::registry::claims::Granularity;
 use humantime_serde::re::humantime;
 
@@ -158,6 +159,16 @@ pub fn granularity(text: &str) -> Result<Granularity, String> {
             )
         },
     )
+}
+
+/// Parses names of object types with commas between them, or `*`. An empty text has no types.
+///
+/// # Errors
+/// A description of the expected form.
+pub fn types(text: &str) -> Result<TypeSet, String> {
+    let names = text.split(',').map(str::trim).filter(|_| !text.trim().is_empty());
+    TypeSet::try_from(names.collect::<Vec<_>>())
+        .map_err(|why| format!("{text:?} is not valid; expected names of types, or *: {why}"))
 }
 
 /// Parses a node name.

@@ -1,17 +1,23 @@
 //! Sources of configuration values: sections of a TOML file, and variables `HIGHLANDER_<SECTION>__<KEY>`.
 //!
-//! Both refer to the same table of keys. An unknown key is rejected, with the most similar known key as a hint.
+//! Both refer to the same tables of keys. The settings of a type are in `[types.NAME]`. An unknown key is rejected,
+//! with the most similar known key as a hint.
 
 use std::collections::BTreeMap;
 
+use highlander_core::id::TypeName;
 use toml::{Table, Value};
 
 use super::Config;
 use super::keys::{KEYS, Key};
+use super::type_keys::TYPE_KEYS;
 use crate::secret::Error;
 
 /// Minimum similarity for suggesting a name; 1 means equal.
 const LIKENESS_MIN: f64 = 0.6;
+
+/// Section of the object types.
+const TYPES: &str = "types";
 
 /// Keys that were set, each with the source that set it last.
 pub(super) type Given = BTreeMap<&'static str, String>;
@@ -32,6 +38,10 @@ pub(super) fn apply_file(
         let Value::Table(content) = content else {
             return Err(unknown(section, path));
         };
+        if section == TYPES {
+            apply_types(config, content, path)?;
+            continue;
+        }
         for (key, value) in content {
             values.push((format!("{section}.{key}"), value));
         }
@@ -44,6 +54,51 @@ pub(super) fn apply_file(
         given.insert(key.name, path.to_owned());
     }
     Ok(())
+}
+
+/// Applies the section of the object types, which has a table for each type.
+fn apply_types(config: &mut Config, types: &Table, path: &str) -> Result<(), Error> {
+    for (type_name, content) in types {
+        let Value::Table(content) = content else {
+            let text = format!("{path}: types.{type_name} is not a table");
+            return Err(Error::new(text).with_hint(format!("[types.{type_name}]")));
+        };
+        for (key, value) in content {
+            let name = format!("types.{type_name}.{key}");
+            let text = text_of(value).or_else(|| text_of_list(value));
+            let text = text.ok_or_else(|| Error::new(format!("{path}: {name} takes one value")))?;
+            set_of_type(config, (type_name, key), &text, &format!("{path}: {name}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Sets a key of one type, given as the names of both.
+fn set_of_type(
+    config: &mut Config,
+    (type_name, key): (&str, &str),
+    text: &str,
+    source: &str,
+) -> Result<(), Error> {
+    let type_name =
+        TypeName::new(type_name).map_err(|error| Error::new(format!("{source}: {error}")))?;
+    let Some(key) = TYPE_KEYS.iter().find(|known| known.name == key) else {
+        let known = TYPE_KEYS.iter().map(|key| key.name).collect::<Vec<_>>().join(" and ");
+        return Err(Error::new(format!("{source}: there is no key {key:?}"))
+            .with_hint(format!("a type has the keys {known}")));
+    };
+    (key.set)(config, &type_name, text).map_err(|why| {
+        Error::new(format!("{source}: {why}")).with_hint(format!(
+            "types.NAME.{} takes: {} (default: {})",
+            key.name, key.unit, key.default
+        ))
+    })
+}
+
+/// Converts a list of texts to its form in the environment, with commas.
+fn text_of_list(value: &Value) -> Option<String> {
+    let texts = value.as_array()?.iter().map(Value::as_str);
+    Some(texts.collect::<Option<Vec<_>>>()?.join(","))
 }
 
 /// Converts a value to its form in the environment. An inline table with one entry becomes `name = value`.
@@ -80,6 +135,13 @@ pub(super) fn apply_environment(
     // Environment variables are unordered; sorting ensures that the same error is always reported first.
     ours.sort_unstable();
     for (name, variable, text) in ours {
+        // Names of types have hyphens, which names of variables cannot have.
+        if let Some(of_type) = name.strip_prefix("types.")
+            && let (Some((type_name, key)), Some(text)) = (of_type.split_once("__"), &text)
+        {
+            set_of_type(config, (&type_name.replace('_', "-"), key), text, &variable)?;
+            continue;
+        }
         let key = find(&name).ok_or_else(|| unknown(&name, &variable))?;
         let text = text.ok_or_else(|| {
             Error::new(format!(

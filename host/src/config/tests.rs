@@ -1,9 +1,12 @@
 //! Valid and invalid configurations, and agreement with the documentation.
 
+mod may_call;
+
 use highlander_core::registry::claims::Granularity;
 
 use super::backends::{RegistryKind, StoreKind};
 use super::keys::KEYS;
+use super::type_keys::TYPE_KEYS;
 use super::*;
 
 /// Settings required in every cluster.
@@ -133,6 +136,7 @@ fn a_file_sets_every_key() {
         compile_time_max: Duration::from_secs(10),
         compile_memory_max: 2 << 30,
         code_cache_max: 3 << 30,
+        may_call: BTreeMap::new(),
     };
     assert_eq!(config, expected);
 }
@@ -460,6 +464,14 @@ fn the_documentation_has_every_key() {
     let rows = KEYS.iter().map(|key| {
         let (name, variable) = (key.name, key.variable());
         format!("| `{name}` | `{}` | {} | `{variable}` | {} |", key.default, key.unit, key.meaning)
+    });
+    let table = rows.collect::<Vec<_>>().join("\n");
+    assert!(text.contains(&table), "docs/configuration.md must contain this table:\n{table}");
+    let rows = TYPE_KEYS.iter().map(|key| {
+        let (name, variable) = (key.name, key.name.to_uppercase());
+        let variable = format!("HIGHLANDER_TYPES__NAME__{variable}");
+        let (default, unit, meaning) = (key.default, key.unit, key.meaning);
+        format!("| `types.NAME.{name}` | `{default}` | {unit} | `{variable}` | {meaning} |")
     });
     let table = rows.collect::<Vec<_>>().join("\n");
     assert!(text.contains(&table), "docs/configuration.md must contain this table:\n{table}");

@@ -1,12 +1,13 @@
 //! HTTP tests over a real listener, with a scripted engine and an in-memory store.
 //!
-//! [`Harness`] is the node under test. The modules: [`alarms`] failed alarms, [`callers`] authorization, [`codes`]
-//! the problem codes, [`limits`] the limits of connections and requests, [`closing`] the end of connections,
-//! [`misfits`] unsupported methods and handlers,
+//! [`Harness`] is the node under test. The modules: [`alarms`] failed alarms, [`callers`] authorization,
+//! [`call_policies`] the limits of the calls of objects, [`codes`] the problem codes, [`limits`] the limits of
+//! connections and requests, [`closing`] the end of connections, [`misfits`] unsupported methods and handlers,
 //! [`unread`] clients that do not read, [`expect`] clients that wait for `100 Continue`, [`pages`] pages in
 //! browsers, [`semantics`] requirements of HTTP itself, [`types`] damaged and removed types.
 
 mod alarms;
+mod call_policies;
 mod callers;
 mod calls;
 mod closing;

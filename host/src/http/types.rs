@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use highlander_core::caller::call_policy::TypeSet;
 use highlander_core::caller::scopes::Permission;
 use highlander_core::catalog::deploy::DeployOptions;
 use highlander_core::catalog::record::{Removal, RevisionEntry, TypeRecord};
@@ -130,7 +131,9 @@ impl Api {
             .map(|entry| revision(entry, live.get(&entry.number).copied().unwrap_or_default()))
             .collect();
         let current = record.current_entry();
+        let configured = self.router.node().catalog().configured_may_call(&record.name);
         let document = Type {
+            configured_may_call: configured.map(|types| TypeSet::clone(types)),
             current: record.current,
             description: current.map(|entry| entry.description.clone()),
             generation: record.generation,
@@ -313,6 +316,7 @@ fn revision(entry: &RevisionEntry, live_count: usize) -> Revision {
         digest: entry.digest,
         is_collected: entry.is_collected,
         live_objects: live_count,
+        may_call: entry.may_call.clone(),
         number: entry.number,
         rolled_back: entry.rolled_back.clone(),
         schema_version: entry.description.schema_version,

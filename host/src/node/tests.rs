@@ -111,6 +111,7 @@ fn config() -> Config {
         resident_max: 100,
         activation_rate: Some(10_000),
         store_unavailable_timeout: Duration::from_secs(10),
+        may_call: std::collections::BTreeMap::new(),
     }
 }
 

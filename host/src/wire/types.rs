@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use highlander_core::caller::call_policy::TypeSet;
 use highlander_core::engine::Description;
 use highlander_core::id::{Digest, TypeName};
 use serde::ser::Error as _;
@@ -69,6 +70,9 @@ pub struct DamagedType {
 #[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 pub struct Type {
+    /// Types that the configuration of the node permits the objects to call; null if it sets no limit.
+    #[cfg_attr(feature = "node", schemars(with = "Option<Vec<String>>"))]
+    pub configured_may_call: Option<TypeSet>,
     /// Number of the current revision.
     pub current: u32,
     /// Description by the current revision.
@@ -103,6 +107,9 @@ pub struct Revision {
     pub is_collected: bool,
     /// Number of live objects that run it.
     pub live_objects: usize,
+    /// Types that its objects may call, with `*` for every type: those that its deployer was permitted to call.
+    #[cfg_attr(feature = "node", schemars(with = "Vec<String>"))]
+    pub may_call: TypeSet,
     /// Revision number, from 1.
     pub number: u32,
     /// Reason of the roll-back, if it was rolled back.
@@ -154,6 +161,7 @@ mod tests {
             digest: Digest::of(b"a"),
             is_collected: false,
             live_objects: 6,
+            may_call: TypeSet::Every,
             number: 2,
             rolled_back: None,
             schema_version: 1,
@@ -166,6 +174,7 @@ mod tests {
             "state": true, "handlers": [handler],
         });
         let document = Type {
+            configured_may_call: Some(TypeSet::only([TypeName::new("list").unwrap()])),
             current: 1,
             description: serde_json::from_value(description).unwrap(),
             generation: 7,

@@ -4,8 +4,10 @@
 
 use std::sync::Arc;
 
+use highlander_core::caller::call_policy::CallPolicy;
 use highlander_core::effects::{Alarm, Effects, Event, Message};
 use highlander_core::engine::{Description, GuestCall, HandlerKind, OutboundCalls};
+use highlander_core::error::Error;
 use highlander_core::events::frame::{CHANGED, CLOSED, RESET};
 use highlander_core::events::is_event_name;
 use highlander_core::id::ObjectId;
@@ -30,6 +32,8 @@ pub(super) struct EffectCollector {
     is_update: bool,
     pub(super) outbound: Option<Arc<dyn OutboundCalls>>,
     own: Option<Arc<Description>>,
+    /// Limit of its messages; only updates have some.
+    call_policy: Option<Arc<CallPolicy>>,
     set: Option<Arc<[Alarm]>>,
     /// All alarms, once the call has changed one.
     changed: Option<Vec<Alarm>>,
@@ -41,10 +45,12 @@ pub(super) struct EffectCollector {
 impl EffectCollector {
     /// Creates the collector for a call.
     pub(super) fn new(call: &GuestCall<'_>) -> Self {
+        let is_update = call.kind == HandlerKind::Update;
         Self {
-            is_update: call.kind == HandlerKind::Update,
+            is_update,
             outbound: call.outbound.cloned(),
             own: call.own.cloned(),
+            call_policy: call.call_policy.filter(|_| is_update).cloned(),
             set: call.alarms.cloned(),
             ..Self::default()
         }
@@ -68,6 +74,9 @@ impl EffectCollector {
         // A message to another type is not checked, because the type may have the handler by the time of delivery.
         if let Some(own) = self.own.as_ref().filter(|own| own.name.as_str() == to.type_name()) {
             handler_of(own, handler)?;
+        }
+        if let Some(policy) = &self.call_policy {
+            policy.check(to.type_name()).map_err(|error| EffectError::Invalid(not_sent(&error)))?;
         }
         check_json("the argument", &argument, MESSAGE_BYTES_MAX)?;
         check_count("messages in one call", self.messages.len(), MESSAGES_PER_CALL_MAX)?;
@@ -153,6 +162,12 @@ impl EffectCollector {
     }
 }
 
+/// Returns the text for a message that is not permitted, with its error code.
+fn not_sent(error: &Error) -> String {
+    let hint = error.hint.as_deref().unwrap_or_default();
+    format!("{}: the message was not sent: {}; {hint}", error.code, error.message)
+}
+
 fn check_handler(name: &str) -> Effect<()> {
     if is_handler_name(name) {
         Ok(())
@@ -193,6 +208,7 @@ fn invalid<T>(text: String) -> Effect<T> {
 mod tests {
     use super::*;
     use highlander_core::caller::Caller;
+    use highlander_core::caller::call_policy::TypeSet;
     use highlander_core::effects::Trigger;
     use highlander_core::engine::Handler;
     use highlander_core::id::TypeName;
@@ -206,6 +222,7 @@ mod tests {
         trigger: &Trigger::Call,
         alarms: None,
         own: None,
+        call_policy: None,
         outbound: None,
     };
 
@@ -303,6 +320,31 @@ mod tests {
             (effects.messages.len(), effects.alarms.map(|alarms| alarms.len())),
             (2, Some(1))
         );
+    }
+
+    #[test]
+    fn a_message_to_a_type_that_may_not_be_called_is_refused_and_nothing_else() {
+        let policy = Arc::new(CallPolicy {
+            type_name: TypeName::new("evil").unwrap(),
+            revision: 2,
+            deployed_by: "ci".to_owned(),
+            recorded: TypeSet::only([TypeName::new("list").unwrap()]),
+            configured: None,
+        });
+        let call = GuestCall { call_policy: Some(&policy), ..UPDATE };
+        let mut effects = EffectCollector::new(&call);
+        let to = |id: &str| Ok(id.parse().unwrap());
+        for permitted in ["list/home", "evil/other"] {
+            assert_eq!(effects.send(to(permitted), "a", b"1".to_vec()), Ok(()), "{permitted}");
+        }
+        let Err(EffectError::Invalid(text)) = effects.send(to("todo/1"), "a", b"1".to_vec()) else {
+            panic!("the message was accepted");
+        };
+        for part in ["call-not-permitted: the message was not sent", "evil may not", "call:todo"] {
+            assert!(text.contains(part), "{text}");
+        }
+        assert_eq!(effects.set_alarm(alarm("a", 1)), Ok(()), "an alarm calls the object itself");
+        assert_eq!(effects.into_effects().messages.len(), 2);
     }
 
     #[test]

@@ -21,7 +21,12 @@ const USERS: &str = "[...document.querySelectorAll('#users li')].map((user) => u
 /// Starts a node that serves the page. ada and bob may change the list; eve may not.
 async fn node_with_list() -> (Node, Tokens) {
     let scopes = "call:list,call:todo,call:user";
-    let principals = [("ops", "deploy:*"), ("ada", scopes), ("bob", scopes), ("eve", scopes)];
+    let principals = [
+        ("ops", "deploy:*,call:todo,call:user"),
+        ("ada", scopes),
+        ("bob", scopes),
+        ("eve", scopes),
+    ];
     let tokens = Tokens::new(&principals).await;
     let page = artifacts::repository().join("example-objects/web");
     let options = Options::new()

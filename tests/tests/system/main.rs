@@ -14,6 +14,7 @@
 mod acceptance;
 mod application;
 mod browser;
+mod call_policies;
 mod callers;
 mod cluster;
 mod commands;

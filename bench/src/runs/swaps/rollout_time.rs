@@ -162,6 +162,7 @@ async fn answers(
 
 #[cfg(test)]
 mod tests {
+    use highlander_core::caller::call_policy::TypeSet;
     use highlander_core::catalog::record::RevisionEntry;
     use highlander_core::catalog::rollout::{Rollout, RolloutScope};
     use highlander_core::engine::Description;
@@ -178,6 +179,7 @@ mod tests {
             digest: Digest::of(b""),
             deployed_at_ms: 0,
             deployed_by: String::new(),
+            may_call: TypeSet::Every,
             keys: Vec::new(),
             size: 0,
             rolled_back: None,

@@ -135,6 +135,12 @@ impl<T> Machine<T> {
         state.map_or(0, |state| state.bytes.len())
     }
 
+    /// Returns the revision that the next call of a live activation runs.
+    #[must_use]
+    pub fn revision(&self) -> Option<u32> {
+        self.live().map(|live| live.upgrade.next_code().revision)
+    }
+
     /// Returns the position of a live activation.
     #[must_use]
     pub fn status(&self) -> Option<ObjectStatus> {

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::call_policy::TypeSet;
 use crate::id::TypeName;
 
 /// Syntax of scopes, for messages.
@@ -88,6 +89,17 @@ impl Scopes {
     #[must_use]
     pub fn grant(&self, right: Permission<'_>) -> bool {
         self.0.iter().any(|scope| scope.grants(right))
+    }
+
+    /// Returns the types that a component may call if the holder of these scopes deploys it.
+    pub(super) fn callable(&self) -> TypeSet {
+        if self.0.contains(&Scope::Admin) || self.0.contains(&Scope::Call(TypePattern::Every)) {
+            return TypeSet::Every;
+        }
+        TypeSet::only(self.0.iter().filter_map(|scope| match scope {
+            Scope::Call(TypePattern::One(name)) => Some(name.clone()),
+            _ => None,
+        }))
     }
 }
 

@@ -2,6 +2,7 @@
 //! runs an object. Pure functions.
 
 use crate::caller::Caller;
+use crate::caller::call_policy::TypeSet;
 use crate::catalog::record::{RevisionEntry, TypeRecord};
 use crate::catalog::rollout::{Rollout, RolloutScope, Stage};
 use crate::engine::Description;
@@ -94,7 +95,8 @@ impl TypeRecord {
     }
 
     /// Applies a deployment to the record. If the component is already deployed with these options, only stores the
-    /// key.
+    /// key. A released component that would now have another limit of its calls becomes a new revision: the limit of
+    /// a revision never changes.
     ///
     /// # Errors
     /// [`ErrorCode::DeploymentConflict`] if another revision is being rolled out, or this one is being rolled out for
@@ -106,13 +108,15 @@ impl TypeRecord {
         now_ms: u64,
     ) -> Result<Released, Error> {
         let digest = component.digest;
+        let may_call = TypeSet::of_deployer(&options.by);
         if self.removed.is_some() {
             let entry = self.come_again(component, options, now_ms)?;
             return Ok(Released { is_new: true, ..self.released(entry.number) });
         }
         if let Some(rollout) = self.rollout.clone() {
             let coming = rollout.revision;
-            if self.entry(coming).is_some_and(|entry| entry.digest == digest) {
+            let entry = self.entry(coming).filter(|entry| entry.digest == digest);
+            if entry.is_some_and(|entry| !rollout.is_released() || entry.may_call == may_call) {
                 let is_new = self.adjust(rollout, options, now_ms)?;
                 self.remember(coming, options);
                 return Ok(Released { is_new, ..self.released(coming) });
@@ -122,7 +126,9 @@ impl TypeRecord {
             }
             self.rollout = None;
         }
-        if self.entry(self.current).is_some_and(|entry| entry.digest == digest) {
+        let is_current =
+            |entry: &RevisionEntry| entry.digest == digest && entry.may_call == may_call;
+        if self.entry(self.current).is_some_and(is_current) {
             self.remember(self.current, options);
             return Ok(self.released(self.current));
         }
@@ -152,6 +158,7 @@ impl TypeRecord {
             digest,
             deployed_at_ms: now_ms,
             deployed_by: options.by.to_string(),
+            may_call: TypeSet::of_deployer(&options.by),
             keys: options.key.iter().cloned().collect(),
             size,
             rolled_back: None,

@@ -4,13 +4,14 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::caller::call_policy::TypeSet;
 use crate::catalog::rollout::Rollout;
 use crate::engine::Description;
 use crate::id::{Digest, TypeName};
 
 /// Prefix of the blob names of all type records.
 pub const PREFIX: &str = "types/";
-const FORMAT: u32 = 4;
+const FORMAT: u32 = 5;
 
 /// Published component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +26,8 @@ pub struct RevisionEntry {
     /// Principal that deployed it.
     #[serde(default)]
     pub deployed_by: String,
+    /// Types that its objects may call: those that the deployer was permitted to call.
+    pub may_call: TypeSet,
     /// Idempotency keys of its deployments, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<String>,
@@ -218,10 +221,10 @@ mod tests {
         );
         let newer = format!(r#"{{"format":{},"name":"todo"}}"#, FORMAT + 1);
         let refused = TypeRecord::decode("todo", newer.as_bytes()).unwrap_err();
-        assert!(refused.contains("format 5") && is_newer(newer.as_bytes()), "{refused}");
+        assert!(refused.contains("format 6") && is_newer(newer.as_bytes()), "{refused}");
         assert!(!is_newer(&record.encode()) && !is_newer(b"{"));
         let older = format!(r#"{{"format":{},"name":"todo"}}"#, FORMAT - 1);
         let refused = TypeRecord::decode("todo", older.as_bytes()).unwrap_err();
-        assert!(refused.contains("format 3") && !is_newer(older.as_bytes()), "{refused}");
+        assert!(refused.contains("format 4") && !is_newer(older.as_bytes()), "{refused}");
     }
 }

@@ -4,6 +4,7 @@
 //! never used again, and so that code of another component opens remaining objects only on request.
 
 use crate::caller::Caller;
+use crate::caller::call_policy::TypeSet;
 use crate::catalog::deploy::{DeployOptions, NewComponent};
 use crate::catalog::record::{Removal, RevisionEntry, TypeRecord};
 use crate::error::{Error, ErrorCode};
@@ -75,7 +76,9 @@ impl TypeRecord {
         self.may_come_again(digest, options)?;
         self.forget_keys();
         let is_empty = self.removed.take().is_some_and(|removal| removal.objects == 0);
-        let same = self.current_entry().filter(|entry| entry.digest == digest);
+        let may_call = TypeSet::of_deployer(&options.by);
+        let is_same = |entry: &&RevisionEntry| entry.digest == digest && entry.may_call == may_call;
+        let same = self.current_entry().filter(is_same);
         if let Some(entry) = same.filter(|entry| !entry.is_collected).cloned() {
             self.recall(digest);
             self.remember(entry.number, options);

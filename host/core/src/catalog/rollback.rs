@@ -63,8 +63,14 @@ impl TypeRecord {
             Some(to) => self.entry(to).filter(|entry| self.has(entry.number)),
             None => {
                 let older = self.revisions.iter().rev().filter(|entry| entry.number < present);
-                let present = self.entry(present).map(|entry| entry.digest);
-                older.filter(is_good).find(|entry| Some(entry.digest) != present)
+                let present = self.entry(present);
+                let is_same = |entry: &RevisionEntry| {
+                    let is_it = |present: &RevisionEntry| {
+                        entry.digest == present.digest && entry.may_call == present.may_call
+                    };
+                    present.is_some_and(is_it)
+                };
+                older.filter(is_good).find(|entry| !is_same(entry))
             }
         };
         let entry = found.ok_or_else(|| self.no_such_revision(to))?;

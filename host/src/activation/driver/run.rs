@@ -170,6 +170,7 @@ async fn attempt(
         trigger,
         alarms: alarms.as_ref(),
         own: Some(&revision.description),
+        call_policy: Some(&revision.call_policy),
         outbound: outbound.as_ref(),
     };
     let Handled { reply, effects } =

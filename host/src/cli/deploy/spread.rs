@@ -167,6 +167,7 @@ fn concluded(type_name: &str, revision: u32, recorded: &Type) -> String {
 mod tests {
     use std::collections::BTreeMap;
 
+    use highlander_core::caller::call_policy::TypeSet;
     use highlander_core::catalog::rollout::RolloutScope;
     use highlander_core::id::{Digest, TypeName};
 
@@ -203,11 +204,13 @@ mod tests {
             digest: Digest::of(b"second"),
             is_collected: false,
             live_objects: 0,
+            may_call: TypeSet::Every,
             number: 2,
             rolled_back: rolled_back.map(str::to_owned),
             schema_version: 1,
         };
         Type {
+            configured_may_call: None,
             current,
             description: None,
             generation: 7,

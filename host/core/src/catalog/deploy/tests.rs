@@ -142,3 +142,51 @@ fn an_outcome_has_the_share_that_the_record_has() {
     assert_eq!(record.released(2), released(2, RolloutScope::Percent(10), false));
     assert_eq!(record.released(1), released(1, RolloutScope::All, false));
 }
+
+/// Returns options of a deployment by a principal with these scopes.
+fn by(scopes: &str) -> DeployOptions {
+    let principal = crate::caller::Principal::new("ci", scopes.parse().unwrap()).unwrap();
+    DeployOptions { by: principal.into(), ..DeployOptions::default() }
+}
+
+#[test]
+fn a_revision_records_what_its_deployer_may_call_and_keeps_it() {
+    let mut record = TypeRecord::new(TypeName::new("todo").unwrap());
+    let limits = |record: &TypeRecord| -> Vec<String> {
+        record.revisions.iter().map(|entry| entry.may_call.to_string()).collect()
+    };
+    let narrow = by("deploy:todo");
+    let wide = by("deploy:todo,call:list");
+    assert_eq!(deploy(&mut record, "a", &narrow), Ok(released(1, RolloutScope::All, true)));
+    assert_eq!(deploy(&mut record, "a", &narrow), Ok(released(1, RolloutScope::All, false)));
+    assert_eq!(deploy(&mut record, "a", &wide), Ok(released(2, RolloutScope::All, true)));
+    assert_eq!(limits(&record), ["-", "list"]);
+    assert_eq!(TypeRecord::decode("todo", &record.encode()), Ok(record.clone()));
+    // Any principal can continue the roll-out of revision 2, which keeps its limit.
+    for options in [&narrow, &wide, &DeployOptions::default()] {
+        assert_eq!(deploy(&mut record, "a", options), Ok(released(2, RolloutScope::All, false)));
+    }
+    record.roll(1_000);
+    record.watch(1_000);
+    assert_eq!(deploy(&mut record, "a", &wide), Ok(released(2, RolloutScope::All, false)));
+    let done = deploy(&mut record, "a", &DeployOptions::default());
+    assert_eq!(done, Ok(released(3, RolloutScope::All, true)));
+    record.roll(1_000);
+    record.close();
+    assert_eq!(deploy(&mut record, "a", &narrow), Ok(released(4, RolloutScope::All, true)));
+    assert_eq!(limits(&record), ["-", "list", "*", "-"]);
+}
+
+#[test]
+fn a_canary_keeps_its_limit_when_another_principal_releases_it() {
+    let mut record = TypeRecord::new(TypeName::new("todo").unwrap());
+    deploy(&mut record, "a", &DeployOptions::default()).unwrap();
+    let part = RolloutScope::Percent(10);
+    let canary = DeployOptions { scope: part.clone(), ..by("deploy:todo,call:list") };
+    assert_eq!(deploy(&mut record, "b", &canary), Ok(released(2, part, true)));
+    record.roll(1_000);
+    record.watch(1_000);
+    let all = deploy(&mut record, "b", &by("deploy:todo"));
+    assert_eq!(all, Ok(released(2, RolloutScope::All, true)));
+    assert_eq!(record.entry(2).unwrap().may_call.to_string(), "list");
+}

@@ -137,3 +137,16 @@ fn a_record_names_a_removal_only_while_there_was_one() {
     deploy(&mut record, "b", false).unwrap();
     assert!(!text(&record).contains("removed") && text(&record).contains("\"first\": 2"));
 }
+
+#[test]
+fn a_removed_type_comes_again_with_the_limit_of_its_new_deployer() {
+    let mut record = removed(3);
+    let by = crate::caller::Principal::new("ci", "deploy:todo".parse().unwrap()).unwrap();
+    let component = NewComponent { digest: digest("b"), size: 7, description: &description() };
+    let options = DeployOptions { by: by.into(), ..DeployOptions::default() };
+    let deployed = record.deploy(component, &options, NOW).unwrap();
+    assert_eq!((deployed.revision, record.current), (3, 3));
+    let limits = record.revisions.iter().map(|entry| entry.may_call.to_string());
+    assert_eq!(limits.collect::<Vec<_>>(), ["*", "*", "-"]);
+    assert!(record.may_open("milk", 2).is_ok(), "its objects are there");
+}

@@ -125,3 +125,16 @@ fn a_roll_back_to_the_current_revision_changes_nothing() {
     assert_eq!(record.roll_back(&keyed, NOW), went(2, false));
     assert_eq!(record.rolled_back(&keyed), Ok(Some(2)), "its key is stored");
 }
+
+#[test]
+fn a_roll_back_leads_to_the_same_component_with_another_limit_of_its_calls() {
+    let mut record = deployed(&["a"]);
+    let by = crate::caller::Principal::new("ci", "deploy:todo".parse().unwrap()).unwrap();
+    let options = DeployOptions { by: by.into(), ..DeployOptions::default() };
+    assert_eq!(deploy(&mut record, "a", &options), Ok(true));
+    record.roll(NOW);
+    record.close();
+    assert_eq!(record.roll_back(&back(None), NOW), went(1, true));
+    let limits = record.revisions.iter().map(|entry| entry.may_call.to_string());
+    assert_eq!(limits.collect::<Vec<_>>(), ["*", "-"], "each revision keeps its limit");
+}

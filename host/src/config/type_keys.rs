@@ -1,0 +1,37 @@
+//! Table of the settings of an object type, in the section `types.NAME`.
+//!
+//! A test compares it with the table in `docs/configuration.md`.
+
+use std::sync::Arc;
+
+use highlander_core::id::TypeName;
+
+use super::{Config, parse};
+
+/// Setting of one object type.
+#[derive(Debug)]
+pub struct TypeKey {
+    /// Name of the key, after `types.NAME.`.
+    pub name: &'static str,
+    /// Default, for display.
+    pub default: &'static str,
+    /// Type and range of the value, for display.
+    pub unit: &'static str,
+    /// Purpose, for display.
+    pub meaning: &'static str,
+    /// Parses a value and stores it as the setting of the type.
+    pub set: fn(&mut Config, &TypeName, &str) -> Result<(), String>,
+}
+
+/// All settings of a type.
+pub const TYPE_KEYS: &[TypeKey] = &[TypeKey {
+    name: "may_call",
+    default: "the types that its deployer may call",
+    unit: "list of types, or *",
+    meaning: "types that objects of the type may call and message; narrows each deployment, and never widens it",
+    set: |config, type_name, text| {
+        let types = Arc::new(parse::types(text)?);
+        config.may_call.insert(type_name.clone(), types);
+        Ok(())
+    },
+}];
