@@ -127,6 +127,13 @@ impl Config {
     }
 }
 
+/// Head of a request that its caller is allowed to make.
+struct Authorized<'a> {
+    route: Route<'a>,
+    caller: Caller,
+    parameters: Parameters,
+}
+
 /// Request handler of one node.
 #[derive(Debug)]
 pub struct Api {
@@ -180,7 +187,7 @@ impl Api {
     async fn route(&self, parts: &mut Parts, body: Incoming) -> Result<Reply, Problem> {
         let body = Unread::new(parts, body, &self.config);
         let route = match self.authorize(parts, parts.uri.path()) {
-            Ok((route, caller, parameters)) => {
+            Ok(Authorized { route, caller, parameters }) => {
                 parts.extensions.insert(caller);
                 parts.extensions.insert(parameters);
                 if let Err(problem) = self.find_type(parts, &route).await {
@@ -239,11 +246,7 @@ impl Api {
     }
 
     /// Evaluates the request's head: its route, its caller and its query parameters.
-    fn authorize<'a>(
-        &self,
-        parts: &Parts,
-        path: &'a str,
-    ) -> Result<(Route<'a>, Caller, Parameters), Problem> {
+    fn authorize<'a>(&self, parts: &Parts, path: &'a str) -> Result<Authorized<'a>, Problem> {
         head::check(parts)?;
         let route = route::find(&parts.method, path)?;
         csrf::check(parts, &self.config)?;
@@ -256,7 +259,7 @@ impl Api {
             Some(known) => query::read(&parts.uri, known)?,
             None => Parameters::default(),
         };
-        Ok((route, caller, parameters))
+        Ok(Authorized { route, caller, parameters })
     }
 
     /// Reads the terms of a call from the request's head, with the given precondition.
