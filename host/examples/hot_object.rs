@@ -41,15 +41,7 @@ async fn main() {
         store: Arc::clone(&store) as Arc<dyn Store>,
         engine: Arc::new(WasmtimeEngine::new(SandboxConfig::default()).unwrap()),
     };
-    let config = Config {
-        idle_timeout: Duration::from_mins(5),
-        mailbox_len: 128,
-        fault_max: 10,
-        shows_traps: false,
-        resident_max: 16,
-        activation_rate: Some(1000),
-        store_unavailable_timeout: Duration::from_secs(10),
-    };
+    let config = Config { resident_max: 16, ..Config::default() };
     let node = Node::start(ports, &config, None);
     node.joined().await;
     node.deploy(counter.into(), &DeployOptions::default()).await.unwrap();
