@@ -9,6 +9,7 @@ mod keyed_mutex;
 mod mutate;
 mod progress;
 pub mod query;
+pub mod records;
 mod revision;
 pub mod staged;
 #[cfg(test)]
@@ -20,19 +21,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use highlander_core::caller::call_policy::TypeSet;
-use highlander_core::catalog::record::{self, RevisionEntry, TypeRecord, component_blob};
+use highlander_core::catalog::record::{RevisionEntry, component_blob};
 use highlander_core::catalog::rollout::{RolloutScope, Stage};
 use highlander_core::catalog::unknown_type;
 use highlander_core::engine::{Component, Engine, LoadError};
 use highlander_core::error::{Error, ErrorCode};
 use highlander_core::id::{CodeId, Digest, ObjectId, TypeName};
-use highlander_core::store::{self, ETag, Store};
+use highlander_core::store::{self, Store};
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
 use cached_type::CachedType;
 use keyed_mutex::KeyedMutex;
 use progress::ProgressTable;
+use records::Records;
 pub use revision::{Choice, Revision};
 
 /// Suggested pause before a component is sent again to a node that was too busy to compile it.
@@ -79,6 +81,7 @@ pub struct Catalog {
     engine: Arc<dyn Engine>,
     /// Types that the objects of a type may call, as this node's configuration limits them.
     may_call: BTreeMap<TypeName, Arc<TypeSet>>,
+    records: Records,
     known: RwLock<HashMap<Box<str>, Arc<CachedType>>>,
     /// Serializes reads of each type, so that its component is compiled once.
     reading: KeyedMutex,
@@ -97,6 +100,7 @@ impl Catalog {
             store,
             engine,
             may_call: BTreeMap::new(),
+            records: Records::default(),
             known: RwLock::default(),
             reading: KeyedMutex::default(),
             progress: ProgressTable::default(),
@@ -307,21 +311,6 @@ impl Catalog {
             Error::new(ErrorCode::Internal, text).with_hint("deploy the component again")
         })?;
         self.engine.load(digest, wasm).await.map_err(refused)
-    }
-
-    async fn read(&self, type_name: &str) -> Result<Option<(TypeRecord, ETag)>, Error> {
-        let name = record::type_blob(type_name);
-        let Some(blob) = self.store.get(&name).await.map_err(|error| unavailable(&error))? else {
-            return Ok(None);
-        };
-        let record = TypeRecord::decode(type_name, &blob.bytes).map_err(|why| {
-            tracing::error!(type_name, "the type's record was rejected and left unchanged: {why}");
-            Error::new(
-                ErrorCode::RecordDamaged,
-                format!("the record of the type {type_name} is damaged: {why}"),
-            )
-        })?;
-        Ok(Some((record, blob.etag)))
     }
 }
 

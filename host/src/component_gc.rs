@@ -9,7 +9,7 @@
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use highlander_core::catalog::component_gc::Retention;
@@ -72,7 +72,7 @@ async fn look_at(
     let catalog = router.node().catalog();
     catalog.refresh_now(name).await?;
     let Some(record) = catalog.record(name.as_str()) else { return Ok(()) };
-    let record = collect(router, record, retention).await?;
+    let record = collect(router, Arc::unwrap_or_clone(record), retention).await?;
     for entry in record.revisions.iter().filter(|entry| entry.is_collected) {
         let blob = component_blob(entry.digest, entry.copy);
         if !removed.contains(&blob) {

@@ -13,6 +13,7 @@ mod connection;
 mod connection_io;
 mod conversation;
 mod csrf;
+mod documents;
 mod event_source;
 mod events;
 mod head;
@@ -37,6 +38,7 @@ mod system;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod type_documents;
 mod types;
 mod unread_body;
 mod unsent;
@@ -63,6 +65,7 @@ use parking_lot::RwLock;
 use crate::rehearsal::Rehearsals;
 use crate::router::Router;
 use auth::Authorizer;
+use documents::Documents;
 use problem::Problem;
 use query::Parameters;
 use response_body::Content;
@@ -139,6 +142,7 @@ struct Authorized<'a> {
 pub struct Api {
     router: Arc<Router>,
     rehearsals: Arc<Rehearsals>,
+    documents: Documents,
     config: Config,
     /// The node's name as a header value, ready to add to every response. It changes with each session.
     node_header: RwLock<(NodeId, HeaderValue)>,
@@ -150,8 +154,9 @@ impl Api {
     pub fn new(router: Arc<Router>, config: Config) -> Self {
         let id = router.node().id();
         let header = header_of(&id);
-        let rehearsals = Arc::default();
-        Self { router, rehearsals, config, node_header: RwLock::new((id, header)) }
+        let documents = Documents::new(router.node().metrics().documents_built.clone());
+        let node_header = RwLock::new((id, header));
+        Self { router, rehearsals: Arc::default(), documents, config, node_header }
     }
 
     fn node_header(&self) -> HeaderValue {
@@ -217,10 +222,8 @@ impl Api {
             Route::Deploy => self.deploy(parts, body).await,
             Route::Types => self.types(parts).await,
             Route::OpenApi => self.openapi(parts).await,
-            Route::AdminOpenApi => {
-                Ok(response::json(http::StatusCode::OK, openapi::admin::document()))
-            }
-            Route::Type(name) => self.type_record(name.as_str()).await,
+            Route::AdminOpenApi => self.admin_openapi(parts).await,
+            Route::Type(name) => self.type_record(parts, name.as_str()).await,
             Route::Rollout(name) => self.rollout(parts, &name).await,
             Route::Rehearse => self.rehearse(parts, body).await,
             Route::Rehearsal(name) => self.rehearsal(&name),

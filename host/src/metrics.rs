@@ -96,6 +96,8 @@ pub struct Metrics {
     pub events_sent: IntCounter,
     /// Watchers disconnected because they read too slowly.
     pub slow_watchers: IntCounter,
+    /// Documents about types that were built.
+    pub documents_built: IntCounter,
 }
 
 impl Metrics {
@@ -167,6 +169,7 @@ impl Metrics {
                 "slow_watchers_total",
                 "Watchers disconnected because they read too slowly.",
             ),
+            documents_built: counter(&registry, "documents_built_total", "Documents built."),
             registry,
         }
     }

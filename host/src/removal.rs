@@ -11,7 +11,7 @@ mod tests;
 use std::time::Duration;
 
 use highlander_core::caller::Caller;
-use highlander_core::catalog::record::Removal;
+use highlander_core::catalog::record::{Removal, TypeRecord};
 use highlander_core::error::{Error, ErrorCode};
 use highlander_core::id::TypeName;
 use highlander_core::rollout::{Milestone, PROGRESS_WAIT_MAX, ProgressQuery, Report};
@@ -59,7 +59,7 @@ pub async fn remove(
         present => present?,
     };
     // Rejects an invalid request before counting any objects.
-    present.clone().remove(0, by, 0)?;
+    TypeRecord::clone(&present).remove(0, by, 0)?;
     let before = node.count_objects(type_name, COUNT_MAX).await?;
     if before > 0 && mode == RemovalMode::Checked {
         return Err(in_use(type_name, before));

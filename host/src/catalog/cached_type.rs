@@ -16,7 +16,7 @@ use super::revision::{Choice, Revision};
 /// Cached view of a type, always replaced as a whole.
 #[derive(Debug, Clone)]
 pub(super) struct CachedType {
-    pub(super) record: TypeRecord,
+    pub(super) record: Arc<TypeRecord>,
     pub(super) etag: ETag,
     /// Value of the catalog's `doubts` when the record was read.
     pub(super) generation: u64,

@@ -1,7 +1,7 @@
 //! Changes of a type's record by conditional write: each change takes effect completely and once, or not at all.
 
-use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use highlander_core::caller::scopes::Permission;
@@ -52,7 +52,7 @@ impl Catalog {
         };
         // Checked before the component is stored: nothing would remove the blob of a rejected one.
         let present = self.read(type_name.as_str()).await?.map(|(record, _)| record);
-        let present = present.unwrap_or_else(|| TypeRecord::new(type_name.clone()));
+        let present = present.unwrap_or_else(|| TypeRecord::new(type_name.clone()).into());
         let deployed = |done: Released, change| {
             let (Released { revision, scope, .. }, type_name) = (done, type_name.clone());
             Deployed { type_name, revision, digest, scope, change }
@@ -139,7 +139,7 @@ impl Catalog {
         let mut undecided = None;
         for _ in 0..ATTEMPTS_MAX {
             let (found, condition) = match self.read(type_name.as_str()).await? {
-                Some((record, etag)) => (record, Condition::Matches(etag)),
+                Some((record, etag)) => (Arc::unwrap_or_clone(record), Condition::Matches(etag)),
                 None => (TypeRecord::new(type_name.clone()), Condition::Absent),
             };
             if found.generation == generation {

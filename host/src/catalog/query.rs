@@ -1,22 +1,16 @@
 //! Queries about types, and the report of upgrade results. Nothing here changes what is deployed.
 
+use std::sync::Arc;
+
 use highlander_core::catalog::record::{self, TypeRecord};
 use highlander_core::catalog::unknown_type;
-use highlander_core::error::{Error, ErrorCode};
+use highlander_core::error::Error;
 use highlander_core::id::{ObjectId, TypeName};
 use highlander_core::rollout::{Progress, Readiness};
+use highlander_core::store::ETag;
 use tokio::sync::watch;
 
 use super::{Catalog, unavailable};
-
-/// All types that have a record.
-#[derive(Debug, Default)]
-pub struct Types {
-    /// Records that can be used, ordered by name.
-    pub records: Vec<TypeRecord>,
-    /// Types whose record cannot be used, with the reason.
-    pub damaged: Vec<(TypeName, String)>,
-}
 
 impl Catalog {
     /// Reads the record of a type.
@@ -24,28 +18,21 @@ impl Catalog {
     /// # Errors
     /// [`UnknownType`](highlander_core::error::ErrorCode::UnknownType), also for a removed type; other codes if the
     /// store fails.
-    pub async fn revisions(&self, type_name: &str) -> Result<TypeRecord, Error> {
-        let found = self.read(type_name).await?;
-        let (record, _) = found.ok_or_else(|| unknown_type(type_name))?;
-        if record.removed.is_some() { Err(record.gone()) } else { Ok(record) }
+    pub async fn revisions(&self, type_name: &str) -> Result<Arc<TypeRecord>, Error> {
+        self.revisions_with_etag(type_name).await.map(|(record, _)| record)
     }
 
-    /// Reads the records of all types, including removed ones. An unusable record does not hide the others.
+    /// As [`revisions`](Self::revisions), with the ETag of the record.
     ///
     /// # Errors
-    /// If the store fails.
-    pub async fn types(&self) -> Result<Types, Error> {
-        let mut types = Types::default();
-        for name in self.type_names().await? {
-            match self.read(name.as_str()).await {
-                Ok(found) => types.records.extend(found.map(|(record, _)| record)),
-                Err(error) if error.code == ErrorCode::RecordDamaged => {
-                    types.damaged.push((name, error.message));
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(types)
+    /// As [`revisions`](Self::revisions).
+    pub async fn revisions_with_etag(
+        &self,
+        type_name: &str,
+    ) -> Result<(Arc<TypeRecord>, ETag), Error> {
+        let found = self.read(type_name).await?;
+        let (record, etag) = found.ok_or_else(|| unknown_type(type_name))?;
+        if record.removed.is_some() { Err(record.gone()) } else { Ok((record, etag)) }
     }
 
     /// Returns the names of all types that have a record, in order.
@@ -69,8 +56,8 @@ impl Catalog {
 
     /// Returns the cached record of a type.
     #[must_use]
-    pub fn record(&self, type_name: &str) -> Option<TypeRecord> {
-        self.find(type_name).map(|known| known.record.clone())
+    pub fn record(&self, type_name: &str) -> Option<Arc<TypeRecord>> {
+        self.find(type_name).map(|known| Arc::clone(&known.record))
     }
 
     /// Returns the generation of the newest change in the cached record of a type.
@@ -88,10 +75,10 @@ impl Catalog {
 
     /// Returns the cached records of the types with a roll-out in progress.
     #[must_use]
-    pub fn rolling_out(&self) -> Vec<TypeRecord> {
+    pub fn rolling_out(&self) -> Vec<Arc<TypeRecord>> {
         let known = self.known.read();
         let open = known.values().filter(|known| known.record.rollout.is_some());
-        open.map(|known| known.record.clone()).collect()
+        open.map(|known| Arc::clone(&known.record)).collect()
     }
 
     /// Returns whether a revision is ready to run here, or the reason why not. `None` if it has not been tried

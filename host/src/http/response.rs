@@ -5,14 +5,17 @@
 use bytes::Bytes;
 use highlander_core::activation::Done;
 use highlander_core::activation::reply::Reply as CallReply;
+use highlander_core::error::Error;
 use highlander_core::id::NodeId;
 use highlander_core::json;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
+use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
 use super::Reply;
 use super::conditions::{self, Known};
+use super::documents::Document;
 use super::owner::name_owner;
 use super::response_body::Content;
 
@@ -86,6 +89,24 @@ pub(super) fn json(status: StatusCode, document: &impl Serialize) -> Reply {
     *reply.status_mut() = status;
     reply.headers_mut().insert(CONTENT_TYPE, JSON);
     reply
+}
+
+/// Returns a document with an `ETag`, or no body if the client has the document cached.
+pub(super) fn document(parts: &Parts, document: Document) -> Result<Reply, Error> {
+    let Document { json, tag } = document;
+    // A document always exists, whatever its version.
+    let is_known = conditions::known(&parts.headers)?.has(&tag, 1);
+    let mut reply = Response::new(Content::whole(if is_known { Bytes::new() } else { json }));
+    if is_known {
+        *reply.status_mut() = StatusCode::NOT_MODIFIED;
+    }
+    let headers = reply.headers_mut();
+    if !is_known {
+        headers.insert(CONTENT_TYPE, JSON);
+    }
+    headers.insert(ETAG, tag);
+    headers.insert(CACHE_CONTROL, REVALIDATED);
+    Ok(reply)
 }
 
 /// Returns text of a fixed media type.

@@ -1,8 +1,9 @@
 //! HTTP tests over a real listener, with a scripted engine and an in-memory store.
 //!
 //! [`Harness`] is the node under test. The modules: [`alarms`] failed alarms, [`callers`] authorization,
-//! [`call_policies`] the limits of the calls of objects, [`codes`] the problem codes, [`limits`] the limits of
-//! connections and requests, [`closing`] the end of connections, [`misfits`] unsupported methods and handlers,
+//! [`call_policies`] the limits of the calls of objects, [`codes`] the problem codes, [`documents`] documents about
+//! types, [`limits`] the limits of connections and requests, [`closing`] the end of connections, [`misfits`]
+//! unsupported methods and handlers,
 //! [`unread`] clients that do not read, [`expect`] clients that wait for `100 Continue`, [`pages`] pages in
 //! browsers, [`semantics`] requirements of HTTP itself, [`types`] damaged and removed types.
 
@@ -12,6 +13,7 @@ mod callers;
 mod calls;
 mod closing;
 mod codes;
+mod documents;
 mod events;
 mod expect;
 mod limits;

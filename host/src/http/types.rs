@@ -1,36 +1,30 @@
-//! Routes of types: deploying and rehearsing components, roll-backs, removals, and lists of types.
+//! Routes that change types: deploying components, roll-backs and removals; and the progress of roll-outs.
 //!
 //! A component is only a limited number of bytes here; the catalog validates it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use highlander_core::caller::call_policy::TypeSet;
-use highlander_core::caller::scopes::Permission;
 use highlander_core::catalog::deploy::DeployOptions;
-use highlander_core::catalog::record::{Removal, RevisionEntry, TypeRecord};
 use highlander_core::catalog::repeated::{Back, RolledBack};
 use highlander_core::catalog::rollout::RolloutScope;
 use highlander_core::error::{Error, ErrorCode};
 use highlander_core::id::TypeName;
-use highlander_core::rollout::{Awaited, Milestone, ProgressQuery, Report, total};
+use highlander_core::rollout::{Awaited, Milestone, ProgressQuery, Report};
 use http::StatusCode;
 use http::request::Parts;
 
 use super::problem::Problem;
 use super::request::malformed;
 use super::unread_body::{Kind, Unread};
-use super::{Api, Reply, openapi, query, request, response};
-use crate::catalog;
+use super::{Api, Reply, query, request, response};
 use crate::rehearsal;
 use crate::removal::{self, RemovalMode};
 use crate::rollout::{self, Wait};
-use crate::router::context::Context;
 use crate::router::membership::unknown_members;
 use crate::wire::rehearsals::Sample;
 use crate::wire::rollouts::{NodeProgress, Released, Rollout, RolloutStatus};
-use crate::wire::types::{DamagedType, Removed, RemovedType, Revision, Type, TypeSummary, Types};
+use crate::wire::types::Removed;
 
 impl Api {
     pub(super) async fn deploy(&self, parts: &Parts, body: Unread) -> Result<Reply, Problem> {
@@ -90,61 +84,6 @@ impl Api {
         Ok((wasm, said))
     }
 
-    pub(super) async fn types(&self, parts: &Parts) -> Result<Reply, Problem> {
-        let seen = self.seen(parts).await?;
-        let (removed, live): (Vec<_>, Vec<_>) =
-            seen.records.iter().partition(|record| record.removed.is_some());
-        let damaged = seen.damaged.iter().cloned();
-        let document = Types {
-            damaged: damaged.map(|(name, reason)| DamagedType { name, reason }).collect(),
-            removed: removed.into_iter().filter_map(removed_type).collect(),
-            types: live.into_iter().filter_map(summary).collect(),
-        };
-        Ok(response::json(StatusCode::OK, &document))
-    }
-
-    pub(super) async fn openapi(&self, parts: &Parts) -> Result<Reply, Problem> {
-        let types = self.seen(parts).await?.records;
-        let live = types.iter().filter(|record| record.removed.is_none());
-        let live = live.filter_map(|record| Some(&record.current_entry()?.description));
-        Ok(response::json(StatusCode::OK, &openapi::document(live)))
-    }
-
-    /// Returns the types that the caller may see.
-    async fn seen(&self, parts: &Parts) -> Result<catalog::query::Types, Error> {
-        let caller = request::caller(parts);
-        let may_see = |name: &TypeName| caller.check(Permission::See(name.as_str())).is_ok();
-        let mut types = self.router.node().catalog().types().await?;
-        types.records.retain(|record| may_see(&record.name));
-        types.damaged.retain(|(name, _)| may_see(name));
-        Ok(types)
-    }
-
-    pub(super) async fn type_record(&self, name: &str) -> Result<Reply, Problem> {
-        let record = self.router.node().catalog().revisions(name).await?;
-        let reports =
-            self.router.progress(&record.name, ProgressQuery::LIVE, Context::default()).await;
-        let live = live(&reports);
-        let revisions: Vec<_> = record
-            .revisions
-            .iter()
-            .map(|entry| revision(entry, live.get(&entry.number).copied().unwrap_or_default()))
-            .collect();
-        let current = record.current_entry();
-        let configured = self.router.node().catalog().configured_may_call(&record.name);
-        let document = Type {
-            configured_may_call: configured.map(|types| TypeSet::clone(types)),
-            current: record.current,
-            description: current.map(|entry| entry.description.clone()),
-            generation: record.generation,
-            name: record.name,
-            pinned: total(&reports).pinned,
-            revisions,
-            rollout: record.rollout.map(Rollout::from),
-        };
-        Ok(response::json(StatusCode::OK, &document))
-    }
-
     pub(super) async fn rollout(&self, parts: &Parts, name: &TypeName) -> Result<Reply, Problem> {
         let context = request::context(&parts.headers)?;
         let query = progress_query(parts)?;
@@ -168,7 +107,7 @@ impl Api {
         let document = RolloutStatus {
             type_name: name.as_str().to_owned(),
             current: record.as_ref().map_or(0, |record| record.current),
-            rollout: record.and_then(|record| record.rollout).map(Rollout::from),
+            rollout: record.and_then(|record| record.rollout.clone()).map(Rollout::from),
             nodes: nodes.collect(),
         };
         Ok(response::json(StatusCode::OK, &document))
@@ -278,49 +217,6 @@ fn per_mille(name: &str, value: &str) -> Result<u16, Error> {
         ))
     })?;
     Ok((percent * 10.0).round() as u16)
-}
-
-/// Counts the live objects of each revision.
-fn live(reports: &[Report]) -> BTreeMap<u32, usize> {
-    let mut live = BTreeMap::new();
-    let all = reports.iter().filter_map(|report| report.progress.as_ref()?.live.as_ref());
-    for (revision, count) in all.flat_map(|live| &live.counts) {
-        *live.entry(*revision).or_default() += count;
-    }
-    live
-}
-
-fn summary(record: &TypeRecord) -> Option<TypeSummary> {
-    let current = record.current_entry()?;
-    let description = &current.description;
-    Some(TypeSummary {
-        current: record.current,
-        digest: current.digest,
-        documentation: description.documentation.clone(),
-        handlers: description.handlers.iter().map(|handler| handler.name.clone()).collect(),
-        name: record.name.clone(),
-        schema_version: description.schema_version,
-    })
-}
-
-fn removed_type(record: &TypeRecord) -> Option<RemovedType> {
-    let Removal { at_ms, by, objects } = record.removed.clone()?;
-    Some(RemovedType { at_ms, by, name: record.name.clone(), objects })
-}
-
-fn revision(entry: &RevisionEntry, live_count: usize) -> Revision {
-    Revision {
-        bytes: entry.size,
-        deployed_at_ms: entry.deployed_at_ms,
-        deployed_by: entry.deployed_by.clone(),
-        digest: entry.digest,
-        is_collected: entry.is_collected,
-        live_objects: live_count,
-        may_call: entry.may_call.clone(),
-        number: entry.number,
-        rolled_back: entry.rolled_back.clone(),
-        schema_version: entry.description.schema_version,
-    }
 }
 
 /// Parses the parameters of a request for the progress of a roll-out: `live`, and `until` with `generation`.

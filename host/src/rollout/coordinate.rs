@@ -122,8 +122,9 @@ async fn attend(router: &Router, pace: &mut Pace) -> bool {
     let mut has_moved = false;
     let open = catalog.rolling_out();
     pace.generations.retain(|name, _| open.iter().any(|record| record.name == *name));
-    for TypeRecord { name, generation, .. } in &open {
-        has_moved |= pace.generations.insert(name.clone(), *generation) != Some(*generation);
+    for record in &open {
+        let (name, generation) = (&record.name, record.generation);
+        has_moved |= pace.generations.insert(name.clone(), generation) != Some(generation);
         if pace.is_reread {
             pace.reread_at = Instant::now();
             let _ = catalog.refresh_now(name).await;

@@ -317,7 +317,8 @@ async fn going_back_to_what_is_on_its_way_changes_nothing() {
     let (_cluster, places) = cluster(&["a"]).await;
     let router = &places[0].router;
     deploy(router, component("second"), &options(RolloutScope::All), Wait::AllNodes).await.unwrap();
-    let mut record = places[0].node.catalog().record("counter").unwrap();
+    let record = places[0].node.catalog().record("counter").unwrap();
+    let mut record = Arc::unwrap_or_clone(record);
     record.close();
     let went = |is_new| Ok(RolledBack { revision: 1, is_new });
     assert_eq!(record.roll_back(&back(Some(1)), 1000), went(true));

@@ -159,6 +159,26 @@ async fn a_token_is_made_with_its_line() {
     assert!(message.contains("anonymous"), "{message}");
 }
 
+#[tokio::test]
+async fn a_list_of_types_is_built_once_and_sent_only_if_it_has_changed() {
+    let node = Node::with_guests(&["counter"]).await;
+    let client = node.client();
+    let built = async || client.metric("highlander_documents_built_total").await.to_string();
+    for path in ["/v1/types", "/v1/types/counter", "/v1/openapi.json", "/v1/openapi-admin.json"] {
+        let first = client.get(path).send().await.done();
+        let tag = first.header("etag");
+        let before = built().await;
+        let again = client.get(path).header("if-none-match", tag).send().await;
+        assert_eq!((again.status, again.body.len()), (304, 0), "{path}");
+        assert_eq!(client.get(path).send().await.done().body, first.body, "{path}");
+        assert_eq!(built().await, before, "{path} was built again");
+    }
+    let before = client.get("/v1/types").send().await.done();
+    client.deploy("counter-v2").await;
+    let changed = client.get("/v1/types").header("if-none-match", before.header("etag"));
+    assert_eq!(changed.send().await.done().json()["types"][0]["current"], 2);
+}
+
 /// Without a token file, every caller may do everything and is anonymous.
 #[tokio::test]
 async fn a_node_without_tokens_lets_everybody_in() {

@@ -48,7 +48,7 @@ async fn record(cluster: &Cluster) {
 /// Returns the recorded stage of the roll-out.
 async fn stage(place: &Place) -> Option<Stage> {
     let record = place.node.catalog().revisions("counter").await.unwrap();
-    record.rollout.map(|rollout| rollout.stage)
+    record.rollout.as_ref().map(|rollout| rollout.stage)
 }
 
 /// Returns the number of revisions in the cached record of each node.

@@ -93,6 +93,14 @@ impl Operation {
         EXAMPLES.iter().fold(self.path().to_owned(), |path, (name, text)| path.replace(name, text))
     }
 
+    /// Whether the operation returns a document with an `ETag`.
+    pub(super) fn is_tagged(self) -> bool {
+        matches!(
+            self,
+            Self::ListTypes | Self::ShowType | Self::DescribeObjects | Self::DescribeAdmin
+        )
+    }
+
     /// Whether the operation is a call to an object that changes it, with the terms of such a call.
     pub(super) fn is_change(self) -> bool {
         matches!(

@@ -4,7 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::operations::Operation;
 use crate::http::openapi::parameters::{
-    self, CONSISTENCY, IDEMPOTENCY_KEY, IF_ABSENT, IF_MATCH, PLACE, TIMEOUT, of_list, query,
+    self, CONSISTENCY, IDEMPOTENCY_KEY, IF_ABSENT, IF_MATCH, IF_NONE_MATCH, PLACE, TIMEOUT,
+    of_list, query,
 };
 
 /// Returns the parameters that operations reference.
@@ -50,6 +51,7 @@ fn of_headers(operation: Operation) -> &'static [&'static str] {
         Operation::ShowEffects => &[TIMEOUT, CONSISTENCY, IF_MATCH],
         Operation::Deploy | Operation::RollBack => &[IDEMPOTENCY_KEY],
         changing if changing.is_change() => &[TIMEOUT, IDEMPOTENCY_KEY, IF_MATCH, IF_ABSENT],
+        tagged if tagged.is_tagged() => &[IF_NONE_MATCH],
         _ => &[],
     }
 }

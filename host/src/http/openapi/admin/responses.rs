@@ -69,10 +69,23 @@ fn successes(operation: Operation, schemas: &mut WireSchemas) -> Map<String, Val
         if operation.is_change() {
             response.insert("headers".to_owned(), answer_headers());
         }
+        if operation.is_tagged() {
+            response.insert("headers".to_owned(), document_headers());
+        }
         response.insert("content".to_owned(), content(operation, status, schemas));
         all.insert((*status).to_owned(), Value::Object(response));
     }
+    if operation.is_tagged() {
+        let known = json!({ "description": "The client already has the document." });
+        all.insert("304".to_owned(), known);
+    }
     all
+}
+
+/// Returns the headers of a document.
+fn document_headers() -> Value {
+    let what = "Entity tag of the document, for If-None-Match.";
+    json!({ "ETag": { "description": what, "schema": { "type": "string" } } })
 }
 
 /// Returns the statuses of success, with their meanings.
