@@ -1,7 +1,8 @@
 //! Object types of the cluster: their components, revisions, and current revision.
 //!
-//! A component is an immutable blob named by its SHA-256. The [`record`] of a type lists its revisions and changes
-//! only by conditional write. A node keeps every revision compiled that its objects may need.
+//! A component is an immutable blob named by its SHA-256. The [record](highlander_core::catalog::record) of a type
+//! lists its revisions and changes only by conditional write. A node keeps every revision compiled that its objects
+//! may need.
 
 mod cached_type;
 mod call_policy;
