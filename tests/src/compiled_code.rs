@@ -57,10 +57,7 @@ fn open_shared() -> io::Result<PathBuf> {
             let _ = fs::remove_file(entry.path());
         }
     }
-    let key = folder.join(KEY);
-    if !key.exists() {
-        write_new(&key, &rand::random::<[u8; 32]>())?;
-    }
+    write_new(&folder.join(KEY), &rand::random::<[u8; 32]>())?;
     Ok(folder)
 }
 
@@ -91,7 +88,7 @@ fn copy_unless_present(file: &Path, folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Writes a file that appears with all of its content, unless another process creates it first.
+/// Writes a file that appears with all of its content, unless it exists already.
 fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
     let unfinished = path.with_extension(format!("{:016x}.tmp", rand::random::<u64>()));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;

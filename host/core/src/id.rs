@@ -2,6 +2,7 @@
 //!
 //! Each name is validated once, on construction, and is valid from then on.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -62,6 +63,13 @@ impl TypeName {
     /// Returns the name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Names compare and hash as their text, so that sets and maps of names are searched by text.
+impl Borrow<str> for TypeName {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }

@@ -18,6 +18,7 @@ use highlander_core::activation::{
 use highlander_core::call_context::Origin;
 use highlander_core::call_context::chain::{self, Chain, ChainAge};
 use highlander_core::caller::Caller;
+use highlander_core::caller::call_policy::CallPolicy;
 use highlander_core::clock::BootTime;
 use highlander_core::engine::{OutboundCall, OutboundCalls, OutboundError};
 use highlander_core::error::{Effect, Error, ErrorCode, Rejection};
@@ -44,8 +45,8 @@ pub(super) struct OutboundHandle {
     slot: Arc<Slot>,
     ctx: Arc<SessionContext>,
     origin: Origin,
-    /// Revision that runs the call.
-    revision: u32,
+    /// Limit of the revision that runs the call.
+    call_policy: Arc<CallPolicy>,
     key: Option<Arc<str>>,
     deadline: BootTime,
     /// Number of calls made. Together with the key it identifies a call, so a retry of the whole call repeats the
@@ -60,12 +61,13 @@ impl OutboundHandle {
         slot: &Arc<Slot>,
         ctx: &Arc<SessionContext>,
         run: &Run,
+        call_policy: &Arc<CallPolicy>,
     ) -> Arc<dyn OutboundCalls> {
         Arc::new(Self {
             slot: Arc::clone(slot),
             ctx: Arc::clone(ctx),
             origin: run.origin.clone(),
-            revision: run.code.revision,
+            call_policy: Arc::clone(call_policy),
             key: run.key.clone(),
             deadline: run.deadline,
             count: AtomicU64::new(0),
@@ -151,7 +153,7 @@ impl OutboundHandle {
 #[async_trait]
 impl OutboundCalls for OutboundHandle {
     async fn call(&self, call: OutboundCall) -> Result<Bytes, OutboundError> {
-        check_policy(&self.slot, &self.ctx, self.revision, &call.to).map_err(not_permitted)?;
+        self.call_policy.check(call.to.type_name()).map_err(not_permitted)?;
         let chain = self.chain();
         chain.check(&call.to).map_err(|error| match error {
             chain::Error::Cycle(_) => OutboundError::Cycle(error.to_string()),
@@ -173,7 +175,7 @@ impl OutboundCalls for OutboundHandle {
     }
 }
 
-/// Checks that a revision of the object's type permits calls and messages to `to`.
+/// Checks that a revision of the object's type permits messages to `to`.
 fn check_policy(
     slot: &Slot,
     ctx: &SessionContext,
@@ -193,15 +195,12 @@ fn check_policy(
 
 /// Returns the error for a call that the policy does not permit. The host rejects it in place of the called object.
 fn not_permitted(error: Error) -> OutboundError {
-    let Error { code, message, hint, .. } = error;
-    match hint {
-        Some(hint) if code == ErrorCode::CallNotPermitted => OutboundError::Rejected(Rejection {
-            code: code.as_str().to_owned(),
-            message: format!("{message}; {hint}"),
-            detail: None,
-        }),
-        _ => OutboundError::Unavailable(message),
-    }
+    let hint = error.hint.unwrap_or_default();
+    OutboundError::Rejected(Rejection {
+        code: error.code.as_str().to_owned(),
+        message: format!("{}; {hint}", error.message),
+        detail: None,
+    })
 }
 
 /// Maps the error of a failed call to the error that the handler receives.

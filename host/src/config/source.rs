@@ -84,14 +84,12 @@ fn set_of_type(
         TypeName::new(type_name).map_err(|error| Error::new(format!("{source}: {error}")))?;
     let Some(key) = TYPE_KEYS.iter().find(|known| known.name == key) else {
         let known = TYPE_KEYS.iter().map(|key| key.name).collect::<Vec<_>>().join(" and ");
-        return Err(Error::new(format!("{source}: there is no key {key:?}"))
+        return Err(Error::new(format!("{source}: unknown key {key:?}"))
             .with_hint(format!("a type has the keys {known}")));
     };
     (key.set)(config, &type_name, text).map_err(|why| {
-        Error::new(format!("{source}: {why}")).with_hint(format!(
-            "types.NAME.{} takes: {} (default: {})",
-            key.name, key.unit, key.default
-        ))
+        let name = format!("types.NAME.{}", key.name);
+        invalid(source, &why, &name, key.unit, key.default)
     })
 }
 
@@ -156,10 +154,13 @@ pub(super) fn apply_environment(
 }
 
 fn set(config: &mut Config, key: &Key, text: &str, source: &str) -> Result<(), Error> {
-    (key.set)(config, text).map_err(|why| {
-        Error::new(format!("{source}: {why}"))
-            .with_hint(format!("{} takes: {} (default: {})", key.name, key.unit, key.default))
-    })
+    (key.set)(config, text).map_err(|why| invalid(source, &why, key.name, key.unit, key.default))
+}
+
+/// Returns the error for a value that a key does not take.
+fn invalid(source: &str, why: &str, name: &str, unit: &str, default: &str) -> Error {
+    Error::new(format!("{source}: {why}"))
+        .with_hint(format!("{name} takes: {unit} (default: {default})"))
 }
 
 fn find(name: &str) -> Option<&'static Key> {
@@ -186,7 +187,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
 ];
 
 fn unknown(name: &str, source: &str) -> Error {
-    let error = Error::new(format!("{source}: there is no key {name:?}"));
+    let error = Error::new(format!("{source}: unknown key {name:?}"));
     let (section, last) = name.rsplit_once('.').unwrap_or(("", name));
     let likeness = |key: &Key| {
         let (of, key_last) = key.name.rsplit_once('.').unwrap_or(("", key.name));

@@ -70,15 +70,15 @@ impl Key {
 impl Document {
     /// Hashes the text. For a large document this takes long.
     fn new(json: Bytes) -> Self {
-        let digest = Digest::of(&json).to_string();
-        let short = digest.get(..32).unwrap_or(&digest);
-        Self { tag: tag_of(short), json }
+        Self { tag: tag_of(&json), json }
     }
 }
 
-/// Returns an entity tag with this text, which consists of digits and letters.
-pub(super) fn tag_of(text: &str) -> HeaderValue {
-    HeaderValue::try_from(format!("\"{text}\""))
+/// Returns the entity tag of a content: a hash of it.
+pub(super) fn tag_of(content: &[u8]) -> HeaderValue {
+    let digest = Digest::of(content).to_string();
+    let short = digest.get(..32).unwrap_or(&digest);
+    HeaderValue::try_from(format!("\"{short}\""))
         .unwrap_or_else(|_| HeaderValue::from_static("\"\""))
 }
 

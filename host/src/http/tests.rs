@@ -3,9 +3,9 @@
 //! [`Harness`] is the node under test. The modules: [`alarms`] failed alarms, [`callers`] authorization,
 //! [`call_policies`] the limits of the calls of objects, [`codes`] the problem codes, [`documents`] documents about
 //! types, [`limits`] the limits of connections and requests, [`closing`] the end of connections, [`misfits`]
-//! unsupported methods and handlers,
-//! [`unread`] clients that do not read, [`expect`] clients that wait for `100 Continue`, [`pages`] pages in
-//! browsers, [`semantics`] requirements of HTTP itself, [`types`] damaged and removed types.
+//! unsupported methods and handlers, [`unread`] clients that do not read, [`expect`] clients that wait for
+//! `100 Continue`, [`pages`] pages in browsers, [`semantics`] requirements of HTTP itself, [`types`] damaged and
+//! removed types.
 
 mod alarms;
 mod call_policies;
@@ -26,6 +26,8 @@ mod unread;
 use std::sync::Arc;
 use std::time::Duration;
 
+use highlander_core::caller::Principal;
+use highlander_core::caller::tokens::{Tokens, line};
 use highlander_core::catalog::deploy::DeployOptions;
 use highlander_core::error::ErrorCode;
 use highlander_testing::fake_engine::FakeEngine;
@@ -36,6 +38,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+use super::auth::Authorizer;
 use super::peers::HttpPeers;
 use super::server::{Server, Stage};
 use super::{Api, Config};
@@ -96,6 +99,16 @@ impl Harness {
         let harness = Self::without_types(adjust).await;
         harness.node.deploy("scripted:counter".into(), &DeployOptions::default()).await.unwrap();
         harness
+    }
+
+    /// Starts a node with principals of these names and scopes, whose tokens equal their names.
+    async fn with_principals<const N: usize>(principals: [(&str, &str); N]) -> Self {
+        let lines = principals.map(|(name, scopes)| {
+            line(&Principal::new(name, scopes.parse().unwrap()).unwrap(), name)
+        });
+        let tokens = Tokens::parse(&lines.join("\n")).unwrap();
+        let access = Arc::new(Authorizer::new(Some(tokens), Vec::new()));
+        Self::with(|config| config.access = access).await
     }
 
     async fn without_types(adjust: impl FnOnce(&mut Config)) -> Self {

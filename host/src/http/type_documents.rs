@@ -11,7 +11,7 @@ use highlander_core::caller::call_policy::TypeSet;
 use highlander_core::caller::scopes::Permission;
 use highlander_core::catalog::record::{Removal, RevisionEntry, TypeRecord};
 use highlander_core::error::{Error, ErrorCode};
-use highlander_core::id::{Digest, TypeName};
+use highlander_core::id::TypeName;
 use highlander_core::json;
 use highlander_core::rollout::{ProgressQuery, Report, total};
 use http::request::Parts;
@@ -133,8 +133,7 @@ fn described_type(rest: &Type, description: &Document) -> Result<Document, Error
     let (before, after) = parts.ok_or_else(|| {
         Error::new(ErrorCode::Internal, "the document of the type could not be built")
     })?;
-    let digest = Digest::of(&[rest.as_ref(), description.tag.as_bytes()].concat()).to_string();
-    let tag = tag_of(digest.get(..32).unwrap_or(&digest));
+    let tag = tag_of(&[rest.as_ref(), description.tag.as_bytes()].concat());
     Ok(Document { json: [before, description.json.as_ref(), after].concat().into(), tag })
 }
 

@@ -103,16 +103,7 @@ impl Sessions for Begun {
 }
 
 fn config() -> Config {
-    Config {
-        idle_timeout: Duration::from_secs(300),
-        mailbox_len: 128,
-        fault_max: 100,
-        shows_traps: false,
-        resident_max: 100,
-        activation_rate: Some(10_000),
-        store_unavailable_timeout: Duration::from_secs(10),
-        may_call: std::collections::BTreeMap::new(),
-    }
+    Config { fault_max: 100, resident_max: 100, activation_rate: Some(10_000), ..Config::default() }
 }
 
 fn counter(key: &str) -> ObjectId {

@@ -50,7 +50,7 @@ impl TypeSet {
     pub fn contains(&self, type_name: &str) -> bool {
         match self {
             Self::Every => true,
-            Self::Only(types) => types.iter().any(|name| name.as_str() == type_name),
+            Self::Only(types) => types.contains(type_name),
         }
     }
 }

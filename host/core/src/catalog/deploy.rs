@@ -126,9 +126,7 @@ impl TypeRecord {
             }
             self.rollout = None;
         }
-        let is_current =
-            |entry: &RevisionEntry| entry.digest == digest && entry.may_call == may_call;
-        if self.entry(self.current).is_some_and(is_current) {
+        if self.entry(self.current).is_some_and(|entry| entry.is_of(digest, &may_call)) {
             self.remember(self.current, options);
             return Ok(self.released(self.current));
         }

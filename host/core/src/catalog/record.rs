@@ -50,6 +50,14 @@ pub struct RevisionEntry {
     pub description: Description,
 }
 
+impl RevisionEntry {
+    /// Whether the revision has this component and this limit of its calls. Deploying them again needs no other one.
+    #[must_use]
+    pub(super) fn is_of(&self, digest: Digest, may_call: &TypeSet) -> bool {
+        self.digest == digest && self.may_call == *may_call
+    }
+}
+
 /// Removal of a type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

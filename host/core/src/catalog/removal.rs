@@ -77,8 +77,7 @@ impl TypeRecord {
         self.forget_keys();
         let is_empty = self.removed.take().is_some_and(|removal| removal.objects == 0);
         let may_call = TypeSet::of_deployer(&options.by);
-        let is_same = |entry: &&RevisionEntry| entry.digest == digest && entry.may_call == may_call;
-        let same = self.current_entry().filter(is_same);
+        let same = self.current_entry().filter(|entry| entry.is_of(digest, &may_call));
         if let Some(entry) = same.filter(|entry| !entry.is_collected).cloned() {
             self.recall(digest);
             self.remember(entry.number, options);

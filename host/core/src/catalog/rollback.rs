@@ -65,10 +65,7 @@ impl TypeRecord {
                 let older = self.revisions.iter().rev().filter(|entry| entry.number < present);
                 let present = self.entry(present);
                 let is_same = |entry: &RevisionEntry| {
-                    let is_it = |present: &RevisionEntry| {
-                        entry.digest == present.digest && entry.may_call == present.may_call
-                    };
-                    present.is_some_and(is_it)
+                    present.is_some_and(|present| entry.is_of(present.digest, &present.may_call))
                 };
                 older.filter(is_good).find(|entry| !is_same(entry))
             }

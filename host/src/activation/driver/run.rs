@@ -160,7 +160,9 @@ async fn attempt(
         restore(&mut resident, slot.id(), run.state.as_ref()).await?;
     }
     let Run { handler, argument, version, caller, trigger, alarms, .. } = run;
-    let outbound = revision.component.reaches_out().then(|| OutboundHandle::of(slot, ctx, run));
+    let policy = &revision.call_policy;
+    let reaches_out = revision.component.reaches_out();
+    let outbound = reaches_out.then(|| OutboundHandle::of(slot, ctx, run, policy));
     let call = GuestCall {
         handler,
         kind,
@@ -170,7 +172,7 @@ async fn attempt(
         trigger,
         alarms: alarms.as_ref(),
         own: Some(&revision.description),
-        call_policy: Some(&revision.call_policy),
+        call_policy: Some(policy),
         outbound: outbound.as_ref(),
     };
     let Handled { reply, effects } =

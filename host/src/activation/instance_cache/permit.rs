@@ -22,9 +22,9 @@ pub struct CachedInstance {
 /// Admission of a call that needs an instance while memory is scarce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
-    /// After all that asked for memory before, and only when it is no longer scarce.
+    /// The call waits until memory is no longer scarce, behind the calls that waited before it.
     InTurn,
-    /// At once: objects wait for the call, and hold memory themselves.
+    /// The call does not wait: objects that hold memory themselves wait for it.
     AtOnce,
 }
 

@@ -34,7 +34,7 @@ fn a_list_of_types_that_is_wrong_is_refused_by_its_name() {
         ("[types.evil]\nmay_call = [\"Todo\"]\n", "types.evil.may_call: \"Todo\" is not valid"),
         ("[types.evil]\nmay_call = [1]\n", "types.evil.may_call takes one value"),
         ("[types.evil]\nmay_call = \"todo,,list\"\n", "types.evil.may_call: \"todo,,list\""),
-        ("[types.evil]\nmay_cal = []\n", "there is no key \"may_cal\""),
+        ("[types.evil]\nmay_cal = []\n", "unknown key \"may_cal\""),
         ("[types.Evil]\nmay_call = []\n", "highlander.toml: types.Evil.may_call: "),
         ("[types]\nevil = []\n", "types.evil is not a table"),
     ] {

@@ -1,25 +1,17 @@
 //! Limits of the calls and messages of objects: those of the revision that runs the object count.
 
-use highlander_core::caller::Principal;
-use highlander_core::caller::tokens::{Tokens, line};
 use serde_json::json;
 
 use super::*;
-use crate::http::auth::Authorizer;
 
 /// Starts a node with the type `counter`, and with principals whose tokens equal their names.
 async fn closed() -> Harness {
-    let line = |(name, scopes): (&str, &str)| {
-        line(&Principal::new(name, scopes.parse().unwrap()).unwrap(), name)
-    };
-    let lines = [
+    Harness::with_principals([
         ("narrow", "deploy:evil"),
         ("wide", "deploy:evil,call:counter"),
         ("root", "call:*,deploy:*,admin"),
-    ];
-    let tokens = Tokens::parse(&lines.map(line).join("\n")).unwrap();
-    let access = Arc::new(Authorizer::new(Some(tokens), Vec::new()));
-    Harness::with(|config| config.access = access).await
+    ])
+    .await
 }
 
 impl Harness {

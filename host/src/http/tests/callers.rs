@@ -1,27 +1,19 @@
 //! Authorization by token at one node: the responses, and that rejected requests change nothing. The permission
 //! that each request requires is tested in `auth`.
 
-use highlander_core::caller::Principal;
-use highlander_core::caller::tokens::{Tokens, line};
 use highlander_core::store::Store as _;
 
 use super::*;
-use crate::http::auth::Authorizer;
 
 /// Starts a node with these principals, whose tokens equal their names.
 async fn closed() -> Harness {
-    let line = |(name, scopes): (&str, &str)| {
-        line(&Principal::new(name, scopes.parse().unwrap()).unwrap(), name)
-    };
-    let lines = [
+    Harness::with_principals([
         ("ada", "call:counter"),
         ("ci", "deploy:counter,deploy:list"),
         ("root", "call:*,deploy:*,admin"),
         ("scraper", "metrics"),
-    ];
-    let tokens = Tokens::parse(&lines.map(line).join("\n")).unwrap();
-    let access = Arc::new(Authorizer::new(Some(tokens), Vec::new()));
-    Harness::with(|config| config.access = access).await
+    ])
+    .await
 }
 
 impl Harness {

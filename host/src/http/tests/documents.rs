@@ -1,11 +1,8 @@
 //! Documents about types: each is built once for a change and for what a caller may see, and has an `ETag`.
 
-use highlander_core::caller::Principal;
-use highlander_core::caller::tokens::{Tokens, line};
 use serde_json::json;
 
 use super::*;
-use crate::http::auth::Authorizer;
 
 const PATHS: [&str; 4] =
     ["/v1/types", "/v1/openapi.json", "/v1/openapi-admin.json", "/v1/types/counter"];
@@ -91,13 +88,8 @@ async fn callers_at_the_same_time_cause_one_build() {
 /// The tests of the catalog cover the records that are read.
 #[tokio::test]
 async fn a_caller_without_permission_causes_no_build_and_gets_no_document_of_others() {
-    let line = |(name, scopes): (&str, &str)| {
-        line(&Principal::new(name, scopes.parse().unwrap()).unwrap(), name)
-    };
-    let lines = [("ada", "call:counter"), ("bob", "call:list"), ("scraper", "metrics")];
-    let tokens = Tokens::parse(&lines.map(line).join("\n")).unwrap();
-    let access = Arc::new(Authorizer::new(Some(tokens), Vec::new()));
-    let harness = Harness::with(|config| config.access = access).await;
+    let principals = [("ada", "call:counter"), ("bob", "call:list"), ("scraper", "metrics")];
+    let harness = Harness::with_principals(principals).await;
     harness.node.deploy("scripted:list".into(), &DeployOptions::default()).await.unwrap();
     let seen = async |token: &str, path: &str, tag: &str| {
         let request = harness.request(Method::GET, path).bearer_auth(token);
@@ -105,7 +97,7 @@ async fn a_caller_without_permission_causes_no_build_and_gets_no_document_of_oth
     };
     for path in PATHS {
         seen("scraper", path, "*").await.is_problem(ErrorCode::Forbidden);
-        seen("nobody", path, "*").await.is_problem(ErrorCode::Unauthenticated);
+        seen("unknown", path, "*").await.is_problem(ErrorCode::Unauthenticated);
     }
     seen("bob", "/v1/types/counter", "*").await.is_problem(ErrorCode::Forbidden);
     assert_eq!(harness.built(), 0);

@@ -1,11 +1,7 @@
 //! Clients that wait for `100 Continue`. Errors found in the head are sent immediately, and nothing else precedes
 //! `100 Continue`.
 
-use highlander_core::caller::Principal;
-use highlander_core::caller::tokens::{Tokens, line};
-
 use super::*;
-use crate::http::auth::Authorizer;
 
 /// Sends a head and returns the response. Sends the body only if the node requests it.
 async fn asked(harness: &Harness, first_line: &str, headers: &str, body: &str) -> String {
@@ -69,10 +65,7 @@ async fn what_the_head_decides_is_refused_before_the_body_is_asked_for() {
 
 #[tokio::test]
 async fn who_may_not_send_it_is_refused_before_the_body_is_asked_for() {
-    let principal = Principal::new("ada", "call:counter".parse().unwrap()).unwrap();
-    let tokens = Tokens::parse(&line(&principal, "ada")).unwrap();
-    let access = Arc::new(Authorizer::new(Some(tokens), Vec::new()));
-    let harness = Harness::with(|config| config.access = access).await;
+    let harness = Harness::with_principals([("ada", "call:counter")]).await;
     for (headers, code) in [
         ("content-length: 1\r\n", ErrorCode::Unauthenticated),
         ("content-length: 1\r\nauthorization: Bearer eve\r\n", ErrorCode::Unauthenticated),

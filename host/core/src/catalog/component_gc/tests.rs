@@ -1,10 +1,10 @@
 //! Removable components, by their successors and by time.
 
 use super::*;
-use crate::catalog::deploy::{DeployOptions, NewComponent};
+use crate::catalog::deploy::DeployOptions;
 use crate::catalog::repeated::Back;
 use crate::catalog::rollout::RolloutScope;
-use crate::engine::Description;
+use crate::catalog::testing;
 use crate::id::TypeName;
 
 const RETENTION: Retention = Retention { kept_count: 2, after_ms: 100 };
@@ -13,27 +13,9 @@ fn digest(n: u32) -> Digest {
     Digest::of(&n.to_be_bytes())
 }
 
-fn description() -> Description {
-    Description {
-        name: TypeName::new("todo").unwrap(),
-        documentation: "what is to be done".to_owned(),
-        schema_version: 3,
-        state_content_type: "application/json".to_owned(),
-        state: serde_json::json!({ "type": "object" }),
-        handlers: Vec::new(),
-        publish_state: false,
-    }
-}
-
 fn deploy(record: &mut TypeRecord, n: u32, now_ms: u64) -> u32 {
     let options = DeployOptions::default();
-    let deployed = record
-        .deploy(
-            NewComponent { digest: digest(n), size: 1, description: &description() },
-            &options,
-            now_ms,
-        )
-        .unwrap();
+    let deployed = testing::deploy(record, digest(n), &options, now_ms).unwrap();
     if record.rollout.is_some() {
         record.roll(now_ms);
         record.close();
@@ -87,13 +69,7 @@ fn what_is_asked_for_again_is_not_overdue() {
 fn what_was_taken_back_is_not_kept_for_going_back_to_it() {
     let mut record = deployed(3);
     let options = DeployOptions::default();
-    record
-        .deploy(
-            NewComponent { digest: digest(4), size: 1, description: &description() },
-            &options,
-            0,
-        )
-        .unwrap();
+    testing::deploy(&mut record, digest(4), &options, 0).unwrap();
     record.retire(RETENTION, 0);
     assert_eq!(overdue(&record, 100), sorted([1, 2]), "it is on its way");
     record.revert("it failed");
@@ -105,13 +81,7 @@ fn what_was_taken_back_is_not_kept_for_going_back_to_it() {
 fn a_part_of_the_objects_keeps_both_revisions() {
     let mut record = deployed(1);
     let options = DeployOptions { scope: RolloutScope::Percent(10), ..DeployOptions::default() };
-    record
-        .deploy(
-            NewComponent { digest: digest(2), size: 1, description: &description() },
-            &options,
-            0,
-        )
-        .unwrap();
+    testing::deploy(&mut record, digest(2), &options, 0).unwrap();
     record.roll(0);
     record.watch(0);
     let none = Retention { kept_count: 0, after_ms: 0 };

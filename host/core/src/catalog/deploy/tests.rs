@@ -1,7 +1,7 @@
 //! Deployments as changes of the record: repetitions, canaries and failure limits.
 
 use super::*;
-use crate::catalog::testing::{description, digest};
+use crate::catalog::testing::{self, digest};
 use crate::id::TypeName;
 
 fn options(scope: RolloutScope) -> DeployOptions {
@@ -13,11 +13,7 @@ fn keyed(key: &str) -> DeployOptions {
 }
 
 fn deploy(record: &mut TypeRecord, text: &str, options: &DeployOptions) -> Result<Released, Error> {
-    record.deploy(
-        NewComponent { digest: digest(text), size: 7, description: &description() },
-        options,
-        1_000,
-    )
+    testing::deploy(record, digest(text), options, 1_000)
 }
 
 /// Returns a type whose revision 2, of component b, replaces revision 1 with these options and is at this stage.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::catalog::component_gc::Retention;
 use crate::catalog::repeated::Back;
-use crate::catalog::testing::{description, digest};
+use crate::catalog::testing::{self, digest};
 use crate::id::TypeName;
 
 const NOW: u64 = 1_000;
@@ -20,11 +20,7 @@ fn options(force: bool) -> DeployOptions {
 }
 
 fn deploy(record: &mut TypeRecord, text: &str, force: bool) -> Result<Option<u32>, Error> {
-    let deployed = record.deploy(
-        NewComponent { digest: digest(text), size: 7, description: &description() },
-        &options(force),
-        NOW,
-    )?;
+    let deployed = testing::deploy(record, digest(text), &options(force), NOW)?;
     Ok(deployed.is_new.then_some(deployed.revision))
 }
 
@@ -142,9 +138,8 @@ fn a_record_names_a_removal_only_while_there_was_one() {
 fn a_removed_type_comes_again_with_the_limit_of_its_new_deployer() {
     let mut record = removed(3);
     let by = crate::caller::Principal::new("ci", "deploy:todo".parse().unwrap()).unwrap();
-    let component = NewComponent { digest: digest("b"), size: 7, description: &description() };
     let options = DeployOptions { by: by.into(), ..DeployOptions::default() };
-    let deployed = record.deploy(component, &options, NOW).unwrap();
+    let deployed = testing::deploy(&mut record, digest("b"), &options, NOW).unwrap();
     assert_eq!((deployed.revision, record.current), (3, 3));
     let limits = record.revisions.iter().map(|entry| entry.may_call.to_string());
     assert_eq!(limits.collect::<Vec<_>>(), ["*", "*", "-"]);

@@ -1,8 +1,7 @@
 //! Deployments and roll-backs with keys, as changes of the record.
 
 use super::*;
-use crate::catalog::deploy::NewComponent;
-use crate::catalog::testing::{description, digest};
+use crate::catalog::testing::{self, digest};
 use crate::id::TypeName;
 
 const NOW: u64 = 1_000;
@@ -17,13 +16,7 @@ fn back(to: Option<u32>, key: &str) -> Back {
 
 /// Deploys a component for all objects.
 fn deploy(record: &mut TypeRecord, text: &str, key: &str) -> u32 {
-    let done = record
-        .deploy(
-            NewComponent { digest: digest(text), size: 7, description: &description() },
-            &keyed(key),
-            NOW,
-        )
-        .unwrap();
+    let done = testing::deploy(record, digest(text), &keyed(key), NOW).unwrap();
     record.roll(NOW);
     record.close();
     assert!(done.is_new, "{text}");

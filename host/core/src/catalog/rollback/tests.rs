@@ -1,19 +1,14 @@
 //! Roll-backs as changes of the record.
 
 use super::*;
-use crate::catalog::deploy::NewComponent;
 use crate::catalog::rollout::Stage;
-use crate::catalog::testing::{description, digest};
+use crate::catalog::testing::{self, digest};
 use crate::id::TypeName;
 
 const NOW: u64 = 1_000;
 
 fn deploy(record: &mut TypeRecord, text: &str, options: &DeployOptions) -> Result<bool, Error> {
-    let done = record.deploy(
-        NewComponent { digest: digest(text), size: 7, description: &description() },
-        options,
-        NOW,
-    );
+    let done = testing::deploy(record, digest(text), options, NOW);
     done.map(|done| done.is_new)
 }
 
