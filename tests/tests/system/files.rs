@@ -29,8 +29,13 @@ async fn a_data_directory_that_cannot_be_is_refused() {
     assert!(message.contains("data directory"), "{message}");
 }
 
+/// Returns the options of a node whose calls wait long enough for a compilation on a busy machine.
+fn compiling() -> Options {
+    Options::new().compiling().with("objects.call_timeout", "60s")
+}
+
 async fn node_with_code() -> Node {
-    let node = Node::start_with(Options::new().compiling(), &["counter"]).await;
+    let node = Node::start_with(compiling(), &["counter"]).await;
     assert_eq!(node.client().increment("counter/a").await, 1);
     node
 }
@@ -88,7 +93,7 @@ async fn compiled_code_that_was_cut_is_made_again() {
 /// No user, not even root, can use a file as a folder.
 #[tokio::test]
 async fn a_node_goes_on_without_a_folder_for_compiled_code() {
-    let mut node = Node::start(Options::new().compiling()).await;
+    let mut node = Node::start(compiling()).await;
     node.kill9();
     let folder = node.data().join("code");
     fs::remove_dir_all(&folder).unwrap();
