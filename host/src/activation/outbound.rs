@@ -34,7 +34,7 @@ use crate::activation::slot::{ReplySender, Slot};
 
 /// Upper bound on the part of the caller's time that an outbound call leaves to the handler, so that it can still
 /// answer.
-const RESERVE_MAX: Duration = Duration::from_millis(50);
+const RESERVE_MAX: Duration = Duration::from_millis(200);
 /// Limit on the number of objects followed from one to the next. A cycle across several chains can be longer than one
 /// chain.
 const FOLLOW_LEN_MAX: usize = 64;
