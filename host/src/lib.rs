@@ -45,6 +45,8 @@ pub mod metrics;
 #[cfg(feature = "node")]
 pub mod node;
 #[cfg(feature = "node")]
+pub mod pump;
+#[cfg(feature = "node")]
 pub mod registry;
 #[cfg(feature = "node")]
 pub mod rehearsal;

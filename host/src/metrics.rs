@@ -88,6 +88,10 @@ pub struct Metrics {
     pub deliveries: IntCounterVec,
     /// Alarms fired, whether their handler succeeded or not.
     pub alarms: IntCounter,
+    /// Seconds from when an alarm was due until its object was woken.
+    pub alarm_late_seconds: Histogram,
+    /// Background work that waits for its turn, by `kind`.
+    pub background_waiting: IntGaugeVec,
     /// Pauses of calls that no node could accept at the moment.
     pub route_pauses: IntCounter,
     /// Clients and other nodes that watch an object through this node.
@@ -118,6 +122,8 @@ impl Metrics {
             calls_out: counter(&registry, "calls_out_total", "Calls from object to object."),
             deliveries: counters(&registry, "deliveries_total", "Delivery attempts.", "outcome"),
             alarms: counter(&registry, "alarms_total", "Alarms fired."),
+            alarm_late_seconds: seconds(&registry, "alarm_late_seconds", "From due to woken."),
+            background_waiting: gauges(&registry, "background_waiting", "Waiting work.", "kind"),
             commits: counter(&registry, "commits_total", "Writes the store confirmed."),
             commit_answers: counts(&registry, "commit_answers", "Answers per commit."),
             commit_seconds: seconds(&registry, "commit_seconds", "From sending to commit."),
@@ -134,10 +140,7 @@ impl Metrics {
             evicted_for_count: evicted.with_label_values(&["count"]),
             evicted_for_memory: evicted.with_label_values(&["memory"]),
             evicted_for_growth: evicted.with_label_values(&["growth"]),
-            memory: register(
-                &registry,
-                IntGaugeVec::new(options("memory_bytes", "Bytes in use."), &["kind"]),
-            ),
+            memory: gauges(&registry, "memory_bytes", "Bytes in use.", "kind"),
             memory_total: gauge(&registry, "memory_total_bytes", "Bytes that may be in use."),
             quarantines: counter(
                 &registry,
@@ -223,6 +226,10 @@ fn counters(registry: &Registry, name: &str, help: &str, label: &str) -> IntCoun
 
 fn gauge(registry: &Registry, name: &str, help: &str) -> IntGauge {
     register(registry, IntGauge::with_opts(options(name, help)))
+}
+
+fn gauges(registry: &Registry, name: &str, help: &str, label: &str) -> IntGaugeVec {
+    register(registry, IntGaugeVec::new(options(name, help), &[label]))
 }
 
 fn seconds(registry: &Registry, name: &str, help: &str) -> Histogram {

@@ -49,9 +49,15 @@ use crate::activation::table::Table;
 use crate::catalog::Catalog;
 use crate::events::Hub;
 use crate::metrics::Metrics;
+use crate::pump::Pump;
 use crate::store::health::HealthTrackingStore;
 pub use config::Config;
 use session::Session;
+
+/// Objects that the node wakes at once because of their alarms.
+const ALARM_PLACES: usize = 64;
+/// Messages that the node delivers at once.
+const DELIVERY_PLACES: usize = 1_024;
 
 /// Adapters of a node's three ports.
 #[derive(Debug, Clone)]
@@ -88,6 +94,9 @@ pub struct Node {
     gate: Arc<ActivationLimiter>,
     outbound: Arc<OutboundPort>,
     timers: Arc<Timers>,
+    /// Wakes objects whose alarms are due.
+    alarms: Arc<Pump>,
+    deliveries: Arc<Pump>,
     metrics: Arc<Metrics>,
     memory: Arc<MemoryTotal>,
     hub: Arc<Hub>,
@@ -129,6 +138,8 @@ impl Node {
             gate: Arc::new(ActivationLimiter::new(config.activation_rate)),
             outbound: Arc::new(OutboundPort::new(route)),
             timers: Arc::default(),
+            alarms: Pump::new(ALARM_PLACES),
+            deliveries: Pump::new(DELIVERY_PLACES),
             hub: Arc::new(Hub::new(Arc::clone(&metrics))),
             metrics,
             memory: Arc::clone(&memory),
@@ -151,6 +162,12 @@ impl Node {
     #[must_use]
     pub fn timers(&self) -> &Arc<Timers> {
         &self.timers
+    }
+
+    /// Returns the pump that wakes objects whose alarms are due.
+    #[must_use]
+    pub fn alarms(&self) -> &Arc<Pump> {
+        &self.alarms
     }
 
     /// Waits until the node has a session.
@@ -186,6 +203,7 @@ impl Node {
             outbound: Arc::clone(&self.outbound),
             // The other half is reserved for the objects that these calls wait for.
             calls_out: Semaphore::new((resident_max / 2).max(1)),
+            deliveries: Arc::clone(&self.deliveries),
             alarm_timers: Arc::clone(&self.timers),
             probe_ended: Notify::new(),
         })));

@@ -2,9 +2,12 @@
 //! not be active anywhere.
 //!
 //! The first loop follows the node's alarm timers and calls each object whose alarm is due. The second loop scans
-//! this node's shards of the wake-up index, slightly ahead of time, and wakes the objects found there; each woken
-//! object then reports when its alarm is due. Both loops only call objects, on whatever node they are active. The
-//! owner of an object decides whether an alarm is due, and fires it once for its time.
+//! this node's shards of the wake-up index, slightly ahead of time, and wakes the objects found there. Both loops only
+//! call objects, on whatever node they are active. The owner of an object decides whether an alarm is due, and fires it
+//! once for its time.
+//!
+//! One wake-up fires at most one alarm. Its commit sets the object's next time, so an object with more alarms that are
+//! due queues again behind other objects. Both loops share the turns of the node's [`Pump`].
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -22,14 +25,14 @@ use highlander_core::error::{Error, ErrorCode};
 use highlander_core::id::{Hex, ObjectId};
 use highlander_core::registry::members::Members;
 use highlander_system::clock::{self, wall_ms};
-use tokio::sync::Semaphore;
+use tokio::sync::oneshot;
 
 use crate::node::wakeup_index::Entry;
 use crate::router::Router;
 use crate::router::context::Context;
 
-/// Maximum number of concurrent wake-ups of each loop.
-const AT_ONCE: usize = 64;
+/// Objects of one shard of the index that wait for their turn at once.
+const LOOK_AT_ONCE: usize = 1_024;
 /// Deadline of a call that wakes an object.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Delay before retrying an alarm that could not be delivered to its object.
@@ -51,29 +54,31 @@ pub async fn run(router: Weak<Router>) {
 
 /// Calls each object when its alarm is due.
 async fn follow(router: Weak<Router>) {
-    let places = Arc::new(Semaphore::new(AT_ONCE));
     loop {
         let Some(now_router) = router.upgrade() else { return };
         let timers = Arc::clone(now_router.node().timers());
-        let due = timers.take_due(wall_ms(), AT_ONCE);
+        let alarms = Arc::clone(now_router.node().alarms());
+        drop(now_router);
+        let due = timers.take_due(wall_ms());
         if due.is_empty() {
-            drop(now_router);
             wait(&timers).await;
-            continue;
         }
-        for id in due {
-            // The semaphore is never closed.
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-            let router = Arc::clone(&now_router);
-            tokio::spawn(async move {
-                if let Err(error) = give_all(&router, &id).await {
-                    note(&id, &error);
-                    let now_ms = wall_ms();
-                    router.node().timers().set(&id, now_ms + AGAIN_MS, now_ms);
-                }
-                drop(place);
-            });
+        for (id, due_ms) in due {
+            alarms.add(id.type_name(), ring(router.clone(), id.clone(), due_ms));
         }
+    }
+}
+
+/// Wakes an object whose alarm is due, and sets its timer again if it could not be woken.
+async fn ring(router: Weak<Router>, id: ObjectId, due_ms: u64) {
+    let Some(router) = router.upgrade() else { return };
+    let late = Duration::from_millis(wall_ms().saturating_sub(due_ms));
+    router.node().metrics().alarm_late_seconds.observe(late.as_secs_f64());
+    // Boxed, so that an object that waits for its turn takes little memory.
+    if let Err(error) = Box::pin(wake(&router, &id)).await {
+        note(&id, &error);
+        let now_ms = wall_ms();
+        router.node().timers().set(&id, now_ms + AGAIN_MS, now_ms);
     }
 }
 
@@ -87,17 +92,6 @@ async fn wait(timers: &crate::activation::alarm_timers::Timers) {
     tokio::select! {
         () = tokio::time::sleep(pause) => {}
         () = timers.changed.notified() => {}
-    }
-}
-
-/// Wakes an object until none of its alarms is due, and returns its last response.
-async fn give_all(router: &Router, id: &ObjectId) -> Result<WakeResult, Box<Error>> {
-    loop {
-        let woken = wake(router, id).await?;
-        if woken.fired.is_none() {
-            return Ok(woken);
-        }
-        router.node().metrics().alarms.inc();
     }
 }
 
@@ -126,7 +120,7 @@ async fn look_on(router: Weak<Router>) {
 
 /// Wakes the due objects of a shard. `woken` holds the entries whose objects were woken recently.
 async fn look(
-    router: &Router,
+    router: &Arc<Router>,
     shard: u8,
     now_ms: u64,
     woken: &mut HashMap<String, u64>,
@@ -140,10 +134,10 @@ async fn look(
         let fresh = entries.into_iter().filter(|entry| !woken.contains_key(&entry.name));
         let fresh: Vec<_> = fresh.collect();
         let found = stream::iter(fresh).map(|entry| async move {
-            let answer = give_all(router, &entry.id).await;
+            let answer = wake_in_turn(router, &entry.id).await;
             (entry, answer)
         });
-        let mut found = found.buffer_unordered(AT_ONCE);
+        let mut found = found.buffer_unordered(LOOK_AT_ONCE);
         while let Some((entry, answer)) = found.next().await {
             match answer {
                 Ok(answer) => {
@@ -180,6 +174,23 @@ fn note(id: &ObjectId, error: &Error) {
     }
 }
 
+/// Wakes an object when its type has its turn.
+async fn wake_in_turn(router: &Arc<Router>, id: &ObjectId) -> Result<WakeResult, Box<Error>> {
+    let (sender, answer) = oneshot::channel();
+    let (waking, woken) = (Arc::clone(router), id.clone());
+    router.node().alarms().add(id.type_name(), async move {
+        // The loop that waits for the answer may have ended with the node.
+        let _ = sender.send(Box::pin(wake(&waking, &woken)).await);
+    });
+    answer.await.unwrap_or_else(|_| {
+        Err(Box::new(Error::new(
+            ErrorCode::Internal,
+            format!("{id} was not woken: the wake-up failed"),
+        )))
+    })
+}
+
+/// Wakes an object once, which fires the alarm that has been due for longest, if any.
 async fn wake(router: &Router, id: &ObjectId) -> Result<WakeResult, Box<Error>> {
     let call = Call {
         operation: Operation::Wake,
@@ -193,7 +204,12 @@ async fn wake(router: &Router, id: &ObjectId) -> Result<WakeResult, Box<Error>> 
     };
     let done = router.call(id, call, Context::default()).await?;
     match done.reply {
-        Reply::Woken(result) => Ok(*result),
+        Reply::Woken(result) => {
+            if result.fired.is_some() {
+                router.node().metrics().alarms.inc();
+            }
+            Ok(*result)
+        }
         // Must not count as a result that names no entry: the entries would be removed.
         _ => {
             let text = format!("{id} was woken, but its node returned another kind of reply");

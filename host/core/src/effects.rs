@@ -45,7 +45,8 @@ pub struct Alarm {
     pub argument: Bytes,
     /// Number of consecutive failures of the handler.
     pub tries: u32,
-    /// Time of the next attempt after a failure, in milliseconds since 1970; 0 if there was no failure.
+    /// Time before which the alarm does not fire, in milliseconds since 1970: after a failure, or because an alarm set
+    /// it. 0 if there is none.
     pub retry_ms: u64,
     /// Reason for the last failure, until the handler succeeds again.
     pub failure: Option<Arc<str>>,

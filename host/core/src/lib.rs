@@ -5,7 +5,8 @@
 //!
 //! The modules, from the bottom up; no module uses one above it:
 //!
-//! - ids, limits, time, backoff, memory, errors, callers, the context of a call ([`call_context`]), and a handler's
+//! - ids, limits, time, backoff, memory, background work, errors, callers, the context of a
+//!   call ([`call_context`]), and a handler's
 //!   effects other than its reply ([`effects`])
 //! - [`events`]: committed changes in the form that subscribers get them in
 //! - the ports, with the data that they exchange: [`registry`], [`store`], [`engine`]
@@ -13,6 +14,7 @@
 //! - [`placement`], [`routing`] and [`rollout`]: policies of the cluster
 
 pub mod activation;
+pub mod background;
 pub mod backoff;
 pub mod call_context;
 pub mod caller;

@@ -106,6 +106,9 @@ pub const FAILED_ALARMS_MAX: usize = 64;
 /// Maximum number of attempts for an alarm whose handler fails. After the last one, the alarm is marked as failed,
 /// or a repeating alarm skips to its next time.
 pub const ALARM_TRIES_MAX: u32 = 8;
+/// Shortest time between an alarm and one that its handler sets. Without it, an alarm that sets itself for the past
+/// would keep a node busy.
+pub const ALARM_FLOOR: Duration = Duration::from_secs(1);
 /// First backoff before a failed alarm fires again; it doubles up to [`ALARM_PAUSE_MAX`].
 pub const ALARM_PAUSE_MIN: Duration = Duration::from_secs(1);
 /// Maximum backoff before a failed alarm fires again.

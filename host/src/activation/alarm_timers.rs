@@ -28,8 +28,10 @@ struct List {
 
 impl Timers {
     /// Sets the wake-up time of an object to `at_ms`, in milliseconds since 1970-01-01 00:00 UTC. This replaces an
-    /// earlier entry. If the time is far after `now_ms`, no entry is kept.
+    /// earlier entry. If the time is far after `now_ms`, no entry is kept. A time before `now_ms` counts as `now_ms`:
+    /// an object does not pass others by setting its alarms for the past.
     pub fn set(&self, id: &ObjectId, at_ms: u64, now_ms: u64) {
+        let at_ms = at_ms.max(now_ms);
         let mut list = self.list.lock();
         let before = list.by_object.remove(id);
         if let Some(before) = before {
@@ -53,15 +55,15 @@ impl Timers {
         self.list.lock().by_time.first().map(|(at_ms, _)| *at_ms)
     }
 
-    /// Removes and returns the objects that are due, at most `count`.
+    /// Removes and returns the objects that are due, each with its time.
     #[must_use]
-    pub fn take_due(&self, now_ms: u64, count: usize) -> Vec<ObjectId> {
+    pub fn take_due(&self, now_ms: u64) -> Vec<(ObjectId, u64)> {
         let mut list = self.list.lock();
         let mut due = Vec::new();
-        while due.len() < count && list.by_time.first().is_some_and(|(at_ms, _)| *at_ms <= now_ms) {
-            let Some((_, id)) = list.by_time.pop_first() else { break };
+        while list.by_time.first().is_some_and(|(at_ms, _)| *at_ms <= now_ms) {
+            let Some((at_ms, id)) = list.by_time.pop_first() else { break };
             list.by_object.remove(&id);
-            due.push(id);
+            due.push((id, at_ms));
         }
         due
     }
@@ -83,10 +85,17 @@ mod tests {
         }
         assert_eq!(timers.next_ms(), Some(10));
         timers.set(&id("a"), 25, 0);
-        assert_eq!(timers.take_due(25, 1), [id("b")]);
-        assert_eq!(timers.take_due(25, 9), [id("a")]);
-        assert!(timers.take_due(25, 9).is_empty());
+        assert_eq!(timers.take_due(25), [(id("b"), 20), (id("a"), 25)]);
+        assert!(timers.take_due(25).is_empty());
         assert_eq!(timers.next_ms(), Some(30));
+    }
+
+    #[test]
+    fn a_time_in_the_past_passes_no_other_object() {
+        let timers = Timers::default();
+        timers.set(&id("b"), 10, 5);
+        timers.set(&id("a"), 1, 20);
+        assert_eq!(timers.take_due(20), [(id("b"), 10), (id("a"), 20)]);
     }
 
     #[test]

@@ -22,6 +22,7 @@ use crate::activation::table::Table;
 use crate::catalog::Catalog;
 use crate::events::Hub;
 use crate::metrics::Metrics;
+use crate::pump::Pump;
 
 /// Context that the tasks of a node share during one session.
 #[derive(Debug)]
@@ -51,6 +52,8 @@ pub struct SessionContext {
     /// Permits for calls that wait for other objects. Each such call holds an instance, and the number of instances
     /// is limited.
     pub calls_out: Semaphore,
+    /// Starts the deliveries of messages.
+    pub deliveries: Arc<Pump>,
     /// Due times of alarms.
     pub alarm_timers: Arc<Timers>,
     /// Notified when an object finishes a probe of a revision.

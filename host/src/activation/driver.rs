@@ -10,12 +10,13 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use futures_util::future::BoxFuture;
-use highlander_core::activation::protocol::{Action, Change, Input};
+use highlander_core::activation::protocol::{Action, Change, Delivery, Input};
 use highlander_core::clock::BootTime;
 use highlander_core::store::record::State;
 use highlander_system::clock::{self, wall_ms};
 use tokio::time::Instant;
 
+use crate::activation::backoff::jittered;
 use crate::activation::context::SessionContext;
 use crate::activation::instance_cache::CachedInstance;
 use crate::activation::outbound;
@@ -151,10 +152,7 @@ impl Driver {
             Action::Resend(pause) => self.io = Some(self.resend(pause)),
             Action::Reread(pause) => self.io = Some(self.reread(pause)),
             Action::VerifyRecord(pause) => self.io = Some(self.prove(pause)),
-            Action::Deliver(delivery) => {
-                let (slot, ctx) = (Arc::clone(&self.slot), Arc::clone(&self.ctx));
-                self.report(async move { Some(outbound::deliver(&slot, &ctx, *delivery).await) });
-            }
+            Action::Deliver(delivery) => self.deliver(*delivery),
             Action::FindWaitPath(departure, callee) => {
                 let (slot, ctx) = (Arc::clone(&self.slot), Arc::clone(&self.ctx));
                 self.report(async move { outbound::follow(&slot, &ctx, departure, callee).await });
@@ -248,6 +246,24 @@ impl Driver {
             if let Some(event) = work.await {
                 send_event(&slot, event, &ctx);
             }
+        });
+    }
+
+    /// Delivers a message when the object's type has its turn, and after the pause that the delivery asks for.
+    fn deliver(&self, delivery: Delivery) {
+        let (slot, ctx) = (Arc::clone(&self.slot), Arc::clone(&self.ctx));
+        let pause = delivery.pause;
+        let work = async move {
+            let event = outbound::deliver(&slot, &ctx, delivery).await;
+            send_event(&slot, event, &ctx);
+        };
+        let (pump, id) = (Arc::clone(&self.ctx.deliveries), self.slot.id().clone());
+        if pause.is_zero() {
+            return pump.add(id.type_name(), work);
+        }
+        tokio::spawn(async move {
+            tokio::time::sleep(jittered(pause)).await;
+            pump.add(id.type_name(), work);
         });
     }
 

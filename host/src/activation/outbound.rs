@@ -28,7 +28,6 @@ use highlander_system::clock::{self, wall_ms};
 use sha2::Digest as _;
 use tokio::sync::oneshot;
 
-use crate::activation::backoff::jittered;
 use crate::activation::context::SessionContext;
 use crate::activation::slot::{ReplySender, Slot};
 
@@ -267,12 +266,8 @@ pub(super) async fn deliver(
     ctx: &SessionContext,
     delivery: Delivery,
 ) -> Input<ReplySender> {
-    let Delivery { number, message, pause } = delivery;
-    if !pause.is_zero() {
-        tokio::time::sleep(jittered(pause)).await;
-    }
-    // During the pause the outbox may have changed, or the object may have moved to another node, which then
-    // delivers.
+    let Delivery { number, message, .. } = delivery;
+    // While it waited, the outbox may have changed, or the object may have moved to another node, which then delivers.
     let (is_own, revision) = {
         let machine = &slot.lock().machine;
         (machine.is_bringing(&message.to, number), machine.revision())

@@ -32,6 +32,9 @@ impl Node {
             let used = gauge(self.memory.used_by(kind));
             self.metrics.memory.with_label_values(&[kind.as_str()]).set(used);
         }
+        for (kind, pump) in [("alarm", &self.alarms), ("delivery", &self.deliveries)] {
+            self.metrics.background_waiting.with_label_values(&[kind]).set(gauge(pump.waiting()));
+        }
         self.metrics.render()
     }
 }

@@ -41,6 +41,7 @@ const CORE: &[Layer] = &[
             "limits",
             "clock",
             "backoff",
+            "background",
             "memory",
             "error",
             "caller",
@@ -58,7 +59,7 @@ const CORE: &[Layer] = &[
 
 const NODE: &[Layer] = &[
     layer("wire", &["wire"]),
-    layer("base", &["metrics", "secret", "telemetry"]),
+    layer("base", &["metrics", "pump", "secret", "telemetry"]),
     layer("events", &["events"]),
     layer("ports", &["registry", "store"]),
     layer("catalog", &["catalog"]),

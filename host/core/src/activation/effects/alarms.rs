@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::backoff::backoff;
 use crate::effects::Alarm;
 use crate::limits::{
-    ALARM_PAUSE_MAX, ALARM_PAUSE_MIN, ALARM_TRIES_MAX, ALARMS_MAX, FAILED_ALARMS_MAX,
+    ALARM_FLOOR, ALARM_PAUSE_MAX, ALARM_PAUSE_MIN, ALARM_TRIES_MAX, ALARMS_MAX, FAILED_ALARMS_MAX,
 };
 use crate::store::record::effects::{DurableEffects, FailedAlarm};
 
@@ -56,6 +56,17 @@ impl DurableEffects {
             let due_ms = alarm.due_ms.saturating_add((passed + 1).saturating_mul(every_ms));
             Some(Alarm { due_ms, tries: 0, retry_ms: 0, failure: None, ..alarm })
         })
+    }
+
+    /// Replaces the alarms by those that the handler of an alarm has set. `before` are the alarms that it saw. An alarm
+    /// that it set anew fires [`ALARM_FLOOR`] after `now_ms` at the earliest.
+    pub fn set_by_alarm(&mut self, set: &[Alarm], before: Option<&[Alarm]>, now_ms: u64) {
+        let floor_ms = now_ms.saturating_add(ALARM_FLOOR.as_millis() as u64);
+        let floored = |alarm: &Alarm| match before.unwrap_or_default().contains(alarm) {
+            true => alarm.clone(),
+            false => Alarm { retry_ms: alarm.retry_ms.max(floor_ms), ..alarm.clone() },
+        };
+        self.alarms = (!set.is_empty()).then(|| set.iter().map(floored).collect());
     }
 
     /// Records that the handler of this alarm failed, with the reason.
@@ -171,6 +182,25 @@ mod tests {
         }
         let after = effects.alarms_after("once", 5).unwrap();
         assert_eq!(after.iter().map(|alarm| &*alarm.name).collect::<Vec<_>>(), ["often"]);
+    }
+
+    #[test]
+    fn an_alarm_set_by_an_alarm_keeps_the_floor() {
+        let mut effects = effects(&[alarm("kept", 900, None)]);
+        let before = effects.alarms.clone();
+        let set = [alarm("kept", 900, None), alarm("past", 1, None), alarm("later", 9_000, None)];
+        effects.set_by_alarm(&set, before.as_deref(), 1_000);
+        let next_ms = |name: &str| {
+            let mut alarms = effects.alarms.iter().flat_map(|alarms| alarms.iter());
+            alarms.find(|alarm| &*alarm.name == name).map(Alarm::next_ms)
+        };
+        assert_eq!(next_ms("kept"), Some(900), "it was set before");
+        assert_eq!(next_ms("past"), Some(2_000));
+        assert_eq!(next_ms("later"), Some(9_000));
+        let due = effects.due_alarm(2_000).map(|alarm| (&*alarm.name, alarm.due_ms));
+        assert_eq!(due, Some(("kept", 900)));
+        effects.set_by_alarm(&[], None, 1_000);
+        assert_eq!(effects.alarms, None);
     }
 
     fn fail(effects: &mut DurableEffects, name: &str) -> Failed {

@@ -111,13 +111,21 @@ impl EffectsState {
     ///
     /// # Errors
     /// [`Full`]; nothing was changed.
-    pub(super) fn apply(&mut self, effects: Option<&Effects>, meta: &CallMeta) -> Result<(), Full> {
+    pub(super) fn apply(
+        &mut self,
+        effects: Option<&Effects>,
+        meta: &CallMeta,
+        now_ms: u64,
+    ) -> Result<(), Full> {
         if let Some(effects) = effects.filter(|effects| !effects.messages.is_empty()) {
             self.edit().post(&effects.messages)?;
         }
         let set = effects.and_then(|effects| effects.alarms.clone());
         match (set, &meta.alarm) {
-            (Some(set), _) => self.edit().alarms = Some(set).filter(|set| !set.is_empty()),
+            (Some(set), Some(alarm)) => {
+                self.edit().set_by_alarm(&set, alarm.after.as_deref(), now_ms);
+            }
+            (Some(set), None) => self.edit().alarms = Some(set).filter(|set| !set.is_empty()),
             (None, Some(alarm)) => self.edit().alarms.clone_from(&alarm.after),
             (None, None) => {}
         }

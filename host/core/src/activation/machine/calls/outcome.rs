@@ -36,7 +36,7 @@ impl<T> Live<T> {
         }
         let answer = match ran {
             RunOutcome::Updated { reply, state, effects } => {
-                match self.effects.apply(effects.as_deref(), &running.meta) {
+                match self.effects.apply(effects.as_deref(), &running.meta, step.now().wall_ms) {
                     Ok(()) => {
                         self.execution.is_in_sync = true;
                         let events = effects.map(|effects| effects.events);
