@@ -19,7 +19,7 @@ use highlander_core::activation::effects::view::WakeResult;
 use highlander_core::activation::effects::wakeup_index::{SHARD_COUNT, minute_of};
 use highlander_core::activation::reply::Reply;
 use highlander_core::activation::{Call, Consistency, Operation, Precondition};
-use highlander_core::call_context::Origin;
+use highlander_core::call_context::{Origin, Rank};
 use highlander_core::caller::Caller;
 use highlander_core::error::{Error, ErrorCode};
 use highlander_core::id::{Hex, ObjectId};
@@ -196,7 +196,7 @@ async fn wake(router: &Router, id: &ObjectId) -> Result<WakeResult, Box<Error>> 
         operation: Operation::Wake,
         // The call is the node's own; the machine sets the caller that the alarm handler sees.
         caller: Caller::Anonymous,
-        origin: Origin::default(),
+        origin: Origin { rank: Rank::Background, ..Origin::default() },
         precondition: Precondition::None,
         key: None,
         consistency: Consistency::Lease,

@@ -1,4 +1,5 @@
-//! Context of a call other than its caller: the chain of waiting objects, the delivered message, and the trace.
+//! Context of a call other than its caller: the chain of waiting objects, the delivered message, the trace and the
+//! rank.
 //!
 //! Pure values; the HTTP edge decides which senders may set them.
 
@@ -19,4 +20,16 @@ pub struct Origin {
     pub message: Option<u64>,
     /// Trace that the call belongs to, if its caller named one.
     pub trace: Option<TraceParent>,
+    /// Rank among the calls that wait for the same object.
+    pub rank: Rank,
+}
+
+/// Rank of a call among the calls that wait for the same object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Rank {
+    /// A client waits for the call, or for a call that makes it.
+    #[default]
+    Client,
+    /// No client waits: a message, an alarm, or a call that one of these makes.
+    Background,
 }

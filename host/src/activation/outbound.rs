@@ -15,8 +15,8 @@ use highlander_core::activation::protocol::{Delivered, Delivery, Input, Run};
 use highlander_core::activation::{
     Answer, Call, Consistency, IdempotencyKey, Operation, Precondition,
 };
-use highlander_core::call_context::Origin;
 use highlander_core::call_context::chain::{self, Chain, ChainAge};
+use highlander_core::call_context::{Origin, Rank};
 use highlander_core::caller::Caller;
 use highlander_core::caller::call_policy::CallPolicy;
 use highlander_core::clock::BootTime;
@@ -123,7 +123,8 @@ impl OutboundHandle {
             IdempotencyKey { key, fingerprint }
         });
         let chain = Some(Arc::new(chain));
-        let origin = Origin { chain, message: None, trace: self.origin.trace };
+        let Origin { trace, rank, .. } = self.origin;
+        let origin = Origin { chain, message: None, trace, rank };
         let call = Call {
             operation,
             caller,
@@ -283,7 +284,7 @@ pub(super) async fn deliver(
             argument: message.argument.clone(),
         },
         caller: Caller::Object(slot.id().clone()),
-        origin: Origin { message: Some(number), ..Origin::default() },
+        origin: Origin { message: Some(number), rank: Rank::Background, ..Origin::default() },
         precondition: Precondition::None,
         key: None,
         consistency: Consistency::Lease,

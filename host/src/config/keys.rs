@@ -263,7 +263,8 @@ pub const KEYS: &[Key] = &[
         name: "objects.mailbox_len",
         default: "128",
         unit: "number, 1 to 65536",
-        meaning: "maximum number of calls waiting for one object",
+        meaning: "maximum number of clients' calls waiting for one object; half as many background calls \
+                  may wait beside them",
         set: |config, text| {
             parse::number(text, 1..=65_536).map(|len| config.mailbox_len = len as usize)
         },

@@ -13,7 +13,8 @@ use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
 use super::request::{
-    CALLER, CHAIN, CONSISTENCY, HOPS, IDEMPOTENCY_KEY, LAST_EVENT_ID, MESSAGE, TIMEOUT, malformed,
+    CALLER, CHAIN, CONSISTENCY, HOPS, IDEMPOTENCY_KEY, LAST_EVENT_ID, MESSAGE, RANK, TIMEOUT,
+    malformed,
 };
 
 /// Maximum length of path and query.
@@ -24,7 +25,7 @@ const FORWARDED_URL_BYTES_MAX: usize = 3 * URL_BYTES_MAX;
 
 /// Headers that may appear only once. This includes lists: even if a node combined two lines into one condition, a
 /// proxy might not.
-const SINGLE: [HeaderName; 17] = [
+const SINGLE: [HeaderName; 18] = [
     AUTHORIZATION,
     CALLER,
     CHAIN,
@@ -38,6 +39,7 @@ const SINGLE: [HeaderName; 17] = [
     LAST_EVENT_ID,
     MESSAGE,
     ORIGIN,
+    RANK,
     SEC_WEBSOCKET_KEY,
     SEC_WEBSOCKET_VERSION,
     TIMEOUT,

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use highlander_core::activation::Consistency;
-use highlander_core::call_context::Origin;
 use highlander_core::call_context::trace::TraceParent;
+use highlander_core::call_context::{Origin, Rank};
 use highlander_core::caller::Caller;
 use highlander_core::error::{Error, ErrorCode};
 use highlander_core::events::event_id::EventId;
@@ -34,6 +34,10 @@ pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event
 pub(super) const CHAIN: HeaderName = HeaderName::from_static("highlander-chain");
 /// The number of the message that the call delivers, as reported by another node.
 pub(super) const MESSAGE: HeaderName = HeaderName::from_static("highlander-message");
+/// The rank of the call, as reported by another node or chosen by a client.
+pub(super) const RANK: HeaderName = HeaderName::from_static("highlander-rank");
+/// The only value of [`RANK`]. Without the header, a call has the rank of clients.
+pub(super) const BACKGROUND: &str = "background";
 pub(super) const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 const NULL: Bytes = Bytes::from_static(b"null");
 
@@ -71,7 +75,7 @@ pub(super) fn context(headers: &HeaderMap) -> Result<Context, Error> {
     Ok(Context { hops })
 }
 
-/// Parses the call's origin. Only a node may send more than the trace, which `auth` enforces.
+/// Parses the call's origin. Only a node may send the chain and the message, which `auth` enforces.
 pub(super) fn origin(headers: &HeaderMap) -> Result<Origin, Error> {
     // As the specification requires, a malformed or repeated header does not make the call fail.
     let mut traces = headers.get_all(TRACE_PARENT).iter();
@@ -86,7 +90,16 @@ pub(super) fn origin(headers: &HeaderMap) -> Result<Origin, Error> {
         number.ok_or_else(|| malformed("Highlander-Message is not valid; expected a number"))
     });
     let chain = chain.transpose()?.map(Arc::new);
-    Ok(Origin { chain, message: message.transpose()?, trace })
+    Ok(Origin { chain, message: message.transpose()?, trace, rank: rank(headers)? })
+}
+
+/// Parses the rank of the call. It is not verified: a client that sends it only lets others pass.
+fn rank(headers: &HeaderMap) -> Result<Rank, Error> {
+    match headers.get(RANK) {
+        None => Ok(Rank::Client),
+        Some(value) if value == BACKGROUND => Ok(Rank::Background),
+        Some(_) => Err(malformed("Highlander-Rank is not valid; expected background")),
+    }
 }
 
 /// Returns the caller that was authenticated for the request.

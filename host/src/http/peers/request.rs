@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use highlander_core::activation::{Call, Consistency, GivenUpAction, Operation, Precondition};
-use highlander_core::call_context::Origin;
+use highlander_core::call_context::{Origin, Rank};
 use highlander_core::error::{Error, ErrorCode};
 use highlander_core::events::event_id::EventId;
 use highlander_core::id::{NodeId, ObjectId, TypeName};
@@ -22,8 +22,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_e
 
 use super::super::auth::forwarded;
 use super::super::request::{
-    CALLER, CHAIN, CONSISTENCY, HOPS, IDEMPOTENCY_KEY, LAST_EVENT_ID, MESSAGE, TIMEOUT,
-    TRACE_PARENT,
+    BACKGROUND, CALLER, CHAIN, CONSISTENCY, HOPS, IDEMPOTENCY_KEY, LAST_EVENT_ID, MESSAGE, RANK,
+    TIMEOUT, TRACE_PARENT,
 };
 use super::super::{conditions, response, route};
 use super::address::Address;
@@ -196,13 +196,16 @@ impl Outgoing {
     }
 }
 
-/// Writes the headers for the call's origin: waiting objects, message number and trace.
+/// Writes the headers for the call's origin: waiting objects, message number, rank and trace.
 fn write_origin(origin: &Origin, headers: &mut HeaderMap) {
     if let Some(chain) = origin.chain.as_ref().and_then(|chain| forwarded::write_chain(chain)) {
         headers.insert(CHAIN, chain);
     }
     if let Some(number) = origin.message {
         headers.insert(MESSAGE, HeaderValue::from(number));
+    }
+    if origin.rank == Rank::Background {
+        headers.insert(RANK, HeaderValue::from_static(BACKGROUND));
     }
     // The value was checked to consist of letters, digits and dashes.
     let trace = origin.trace.and_then(|trace| HeaderValue::from_str(trace.as_str()).ok());

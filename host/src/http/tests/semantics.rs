@@ -271,6 +271,7 @@ async fn a_header_that_cannot_be_read_is_refused_whatever_the_route() {
         ("idempotency-key", "a b"),
         ("highlander-hops", "x"),
         ("highlander-message", "x"),
+        ("highlander-rank", "x"),
         ("highlander-chain", "x"),
         ("highlander-caller", "object x"),
         ("last-event-id", "x"),
