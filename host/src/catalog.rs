@@ -25,7 +25,7 @@ use highlander_core::caller::call_policy::TypeSet;
 use highlander_core::catalog::record::{RevisionEntry, component_blob};
 use highlander_core::catalog::rollout::{RolloutScope, Stage};
 use highlander_core::catalog::unknown_type;
-use highlander_core::engine::{Component, Engine, LoadError};
+use highlander_core::engine::{Component, Engine, LoadError, LoadPurpose};
 use highlander_core::error::{Error, ErrorCode};
 use highlander_core::id::{CodeId, Digest, ObjectId, TypeName};
 use highlander_core::store::{self, Store};
@@ -290,7 +290,10 @@ impl Catalog {
     ) -> Result<Arc<Revision>, Error> {
         let component = match known.component(entry.digest) {
             Some(component) => component,
-            None => self.fetch(&component_blob(entry.digest, entry.copy), entry.digest).await?,
+            None => {
+                let name = component_blob(entry.digest, entry.copy);
+                self.fetch(&name, entry.digest, &purpose_of(known, entry)).await?
+            }
         };
         Ok(Arc::new(Revision {
             number: entry.number,
@@ -303,7 +306,12 @@ impl Catalog {
     }
 
     /// Loads the component stored in a blob.
-    async fn fetch(&self, name: &str, digest: Digest) -> Result<Arc<dyn Component>, Error> {
+    async fn fetch(
+        &self,
+        name: &str,
+        digest: Digest,
+        purpose: &LoadPurpose,
+    ) -> Result<Arc<dyn Component>, Error> {
         let blob = self.store.get(name).await.map_err(|error| unavailable(&error))?;
         let wasm = blob.map(|blob| blob.bytes).filter(|wasm| Digest::of(wasm) == digest);
         let wasm = wasm.ok_or_else(|| {
@@ -311,7 +319,7 @@ impl Catalog {
             let text = format!("the component {digest} is missing or damaged in the store");
             Error::new(ErrorCode::Internal, text).with_hint("deploy the component again")
         })?;
-        self.engine.load(digest, wasm).await.map_err(refused)
+        self.engine.load(digest, wasm, purpose).await.map_err(refused)
     }
 }
 
@@ -329,10 +337,23 @@ fn is_passing(code: ErrorCode) -> bool {
     matches!(code, ErrorCode::StoreUnavailable | ErrorCode::NodeFull | ErrorCode::NodeMemoryFull)
 }
 
+/// Returns the purpose of making a revision ready: objects run it now, or a roll-out prepares it.
+fn purpose_of(known: &CachedType, entry: &RevisionEntry) -> LoadPurpose {
+    let rollout = known.record.rollout.as_ref();
+    let is_coming = rollout.is_some_and(|rollout| {
+        rollout.stage == Stage::Preparing && rollout.revision == entry.number
+    });
+    if is_coming { LoadPurpose::Rollout } else { LoadPurpose::Activation }
+}
+
 fn refused(error: LoadError) -> Error {
     match error {
         LoadError::Refused(why) => {
             Error::new(ErrorCode::ComponentRefused, format!("the component was refused: {why}"))
+        }
+        LoadError::QueueFull(why) => {
+            let text = format!("the component was not compiled: {why}");
+            Error::new(ErrorCode::CompileQueueFull, text).with_retry_after(COMPILE_RETRY)
         }
         LoadError::Busy(why) => {
             let text = format!("the component was not compiled: {why}");

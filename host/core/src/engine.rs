@@ -3,6 +3,9 @@
 //! An engine runs untrusted code within a budget and returns values or a [`Fault`]. An instance that faulted is
 //! never used again. Every adapter passes the conformance suite of `highlander-testing`.
 
+pub mod compile_queue;
+mod load;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +21,8 @@ use crate::error::Rejection;
 use crate::id::{Digest, ObjectId, TypeName};
 use crate::memory::MemoryTotal;
 use crate::memory::eviction::InstanceMemory;
+
+pub use load::{LoadError, LoadPurpose};
 
 /// Maximum number of handlers that an error lists; a type may have 256.
 const HANDLERS_SHOWN_MAX: usize = 20;
@@ -193,23 +198,6 @@ pub enum HandlerError {
     Rejected(Rejection),
 }
 
-/// Reason why a component cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum LoadError {
-    /// The bytes are not a component of the world `highlander:object`, or import something that is not available.
-    #[error("{0}")]
-    Refused(String),
-    /// The machine is too busy to compile the component now. A retry may succeed.
-    #[error("the component was not compiled: {0}")]
-    Busy(String),
-    /// The memory of the node, of so many bytes for all objects, is in use. A retry may succeed.
-    #[error("the memory of this node is in use, {0} bytes for all objects (sandbox.memory_total)")]
-    NodeMemoryFull(usize),
-    /// The host could not compile or load the component; this is not the component's fault.
-    #[error("the component could not be compiled: {0}")]
-    Failed(String),
-}
-
 /// One call as an instance receives it.
 #[derive(Debug, Clone, Copy)]
 pub struct GuestCall<'a> {
@@ -321,14 +309,20 @@ pub trait OutboundCalls: fmt::Debug + Send + Sync + 'static {
 /// Loads components for execution.
 #[async_trait]
 pub trait Engine: fmt::Debug + Send + Sync + 'static {
-    /// Validates and compiles the component, or loads previously compiled code. Does not block a worker thread.
+    /// Validates and compiles the component, or loads previously compiled code. Does not block a worker thread. If
+    /// it must be compiled, `purpose` decides when it is its turn.
     ///
     /// # Errors
     /// See [`LoadError`].
     ///
     /// # Cancel safety
-    /// A compilation in progress continues in the background, and its component is discarded.
-    async fn load(&self, digest: Digest, wasm: Bytes) -> Result<Arc<dyn Component>, LoadError>;
+    /// A compilation for uploads alone ends once the last of them has left.
+    async fn load(
+        &self,
+        digest: Digest,
+        wasm: Bytes,
+        purpose: &LoadPurpose,
+    ) -> Result<Arc<dyn Component>, LoadError>;
 
     /// Returns the count of the memory that instances use. It is the same for the engine's whole life.
     fn memory(&self) -> &Arc<MemoryTotal>;

@@ -140,6 +140,8 @@ codes! {
     OutboxFull = "outbox-full", 429, None, true;
     /// Too many calls are waiting for this object.
     MailboxFull = "mailbox-full", 429, None, true;
+    /// Too many uploads are waiting for this node's compiler.
+    CompileQueueFull = "compile-queue-full", 429, None, true;
     /// Too many calls or connections are waiting for this node.
     NodeFull = "node-full", 429, None, true;
     /// The request's head exceeds the size limit.

@@ -4,11 +4,12 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use highlander_core::caller::Caller;
 use highlander_core::caller::scopes::Permission;
 use highlander_core::catalog::deploy::{DeployOptions, NewComponent, Released};
 use highlander_core::catalog::record::{self, Removal, RevisionEntry, TypeRecord};
 use highlander_core::catalog::{check, unknown_type};
-use highlander_core::engine::Description;
+use highlander_core::engine::{Component, Description, LoadPurpose};
 use highlander_core::error::{Error, ErrorCode};
 use highlander_core::id::{Digest, TypeName};
 use highlander_core::limits::TYPE_RECORD_BYTES_MAX;
@@ -40,7 +41,7 @@ impl Catalog {
     /// The component may or may not have been deployed.
     pub async fn deploy(&self, wasm: Bytes, options: &DeployOptions) -> Result<Deployed, Error> {
         let (digest, size) = (Digest::of(&wasm), wasm.len() as u64);
-        let description = self.described(digest, wasm.clone()).await?;
+        let description = self.described(digest, wasm.clone(), &options.by).await?;
         let type_name = description.name.clone();
         options.by.check(Permission::Deploy(type_name.as_str()))?;
         let fits = |record: &TypeRecord| match record.current_entry() {
@@ -110,13 +111,32 @@ impl Catalog {
         self.store.delete(&name).await.map_err(|error| unavailable(&error))
     }
 
+    /// Loads a component that `by` uploaded. While the caller holds it, it is not compiled again.
+    ///
+    /// # Errors
+    /// [`ErrorCode::ComponentRefused`] with the reason; [`ErrorCode::CompileQueueFull`] if too many uploads wait for
+    /// the compiler; other codes if the engine fails.
+    ///
+    /// # Cancel safety
+    /// The upload leaves the queue of the compiler, or its compilation ends.
+    pub async fn uploaded(
+        &self,
+        digest: Digest,
+        wasm: Bytes,
+        by: &Caller,
+    ) -> Result<Arc<dyn Component>, Error> {
+        let purpose = LoadPurpose::Upload(by.clone());
+        self.engine.load(digest, wasm, &purpose).await.map_err(refused)
+    }
+
     /// Loads a component and returns its description.
     pub(super) async fn described(
         &self,
         digest: Digest,
         wasm: Bytes,
+        by: &Caller,
     ) -> Result<Description, Error> {
-        let component = self.engine.load(digest, wasm).await.map_err(refused)?;
+        let component = self.uploaded(digest, wasm, by).await?;
         component.describe().await.map_err(refused)
     }
 

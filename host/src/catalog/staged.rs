@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use highlander_core::caller::Caller;
 use highlander_core::caller::scopes::Permission;
-use highlander_core::engine::Component;
+use highlander_core::engine::{Component, LoadPurpose};
 use highlander_core::error::Error;
 use highlander_core::id::{Digest, TypeName};
 use highlander_system::clock::wall_ms;
@@ -41,7 +41,7 @@ impl Catalog {
     /// The component may or may not have been stored. If it was, it is removed a day later.
     pub async fn stage(&self, wasm: Bytes, by: &Caller) -> Result<(TypeName, Staged), Error> {
         let staged = Staged { digest: Digest::of(&wasm), at_ms: wall_ms(), nonce: rand::random() };
-        let description = self.described(staged.digest, wasm.clone()).await?;
+        let description = self.described(staged.digest, wasm.clone(), by).await?;
         by.check(Permission::Deploy(description.name.as_str()))?;
         self.keep(&blob(&staged), wasm).await?;
         Ok((description.name, staged))
@@ -52,7 +52,7 @@ impl Catalog {
     /// # Errors
     /// If the store or the engine fails.
     pub async fn staged(&self, staged: &Staged) -> Result<Arc<dyn Component>, Error> {
-        self.fetch(&blob(staged), staged.digest).await
+        self.fetch(&blob(staged), staged.digest, &LoadPurpose::Rehearsal).await
     }
 
     /// Removes a staged component. If the store does not answer, it is removed a day later.

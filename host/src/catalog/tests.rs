@@ -21,11 +21,16 @@ struct BusyOnce {
 
 #[async_trait]
 impl Engine for BusyOnce {
-    async fn load(&self, digest: Digest, wasm: Bytes) -> Result<Arc<dyn Component>, LoadError> {
+    async fn load(
+        &self,
+        digest: Digest,
+        wasm: Bytes,
+        purpose: &LoadPurpose,
+    ) -> Result<Arc<dyn Component>, LoadError> {
         if !self.was_busy.swap(true, Ordering::SeqCst) {
             return Err(LoadError::Busy("the machine is too busy".to_owned()));
         }
-        self.engine.load(digest, wasm).await
+        self.engine.load(digest, wasm, purpose).await
     }
 
     fn memory(&self) -> &Arc<MemoryTotal> {

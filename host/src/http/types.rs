@@ -9,7 +9,7 @@ use highlander_core::catalog::deploy::DeployOptions;
 use highlander_core::catalog::repeated::{Back, RolledBack};
 use highlander_core::catalog::rollout::RolloutScope;
 use highlander_core::error::{Error, ErrorCode};
-use highlander_core::id::TypeName;
+use highlander_core::id::{Digest, TypeName};
 use highlander_core::rollout::{Awaited, Milestone, ProgressQuery, Report};
 use http::StatusCode;
 use http::request::Parts;
@@ -30,10 +30,14 @@ impl Api {
     pub(super) async fn deploy(&self, parts: &Parts, body: Unread) -> Result<Reply, Problem> {
         let (wasm, asked) = self.component(parts, body, asked(parts)).await?;
         let Asked { options, wait, rehearse } = asked;
+        // Compiled before the task: if the client disconnects, the upload leaves the compiler's queue.
+        let catalog = self.router.node().catalog();
+        let component = catalog.uploaded(Digest::of(&wasm), wasm.clone(), &options.by).await?;
         // Runs in a separate task: if the client disconnects, a revision must not stay current without any object
         // that runs it.
         let (router, rehearsals) = (Arc::clone(&self.router), Arc::clone(&self.rehearsals));
         let deploying = tokio::spawn(async move {
+            let _compiled = component;
             if let Some(sample) = rehearse {
                 let rehearsal = rehearsals.run(&router, wasm.clone(), sample, &options.by).await?;
                 rehearsal::passed(&rehearsal).or_else(|error| match options.force {

@@ -9,9 +9,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use highlander_core::engine::{
     Component, Engine, Fault, GuestCall, HandlerError, HandlerKind, Instance, LoadError,
-    RestoreError, Snapshot,
+    LoadPurpose, RestoreError, Snapshot,
 };
 use highlander_core::id::{Digest, ObjectId};
+
+/// Loads a component as if an object needed it.
+async fn loaded(engine: &dyn Engine, wasm: Bytes) -> Result<Arc<dyn Component>, LoadError> {
+    engine.load(Digest::of(&wasm), wasm, &LoadPurpose::Activation).await
+}
 
 /// Runs all checks with the counter component `wasm`.
 ///
@@ -22,7 +27,7 @@ use highlander_core::id::{Digest, ObjectId};
 /// Instances may be left behind; they end with the engine.
 pub async fn check(engine: &dyn Engine, wasm: Bytes) {
     what_is_no_component_is_refused(engine).await;
-    let component = engine.load(Digest::of(&wasm), wasm.clone()).await.expect("it loads");
+    let component = loaded(engine, wasm.clone()).await.expect("it loads");
     assert_eq!(component.digest(), Digest::of(&wasm));
     it_describes_itself(component.as_ref()).await;
     a_new_object_has_its_defaults(component.as_ref()).await;
@@ -39,7 +44,7 @@ pub async fn check(engine: &dyn Engine, wasm: Bytes) {
 
 async fn what_is_no_component_is_refused(engine: &dyn Engine) {
     let bytes = Bytes::from_static(b"certainly not a component");
-    let refused = engine.load(Digest::of(&bytes), bytes).await;
+    let refused = loaded(engine, bytes).await;
     assert!(matches!(refused, Err(LoadError::Refused(_))), "{refused:?}");
 }
 
@@ -189,7 +194,7 @@ mod tests {
     async fn a_scripted_instance_that_faulted_is_not_used_again() {
         let counter = Bytes::from_static(b"scripted:counter");
         let engine = FakeEngine::new();
-        let component = engine.load(Digest::of(&counter), counter).await.unwrap();
+        let component = loaded(&engine, counter).await.unwrap();
         let mut instance = restored(component.as_ref(), None).await;
         let trapped = call(instance.as_mut(), "trap", "null").await;
         assert!(matches!(trapped, Err(Fault::Trapped(_))));

@@ -3,6 +3,7 @@
 //! It is deterministic, instant except for `sleep`, and conforms to the port, so that the layers above can be
 //! tested without a compiler. It isolates nothing and must not be used in a real node.
 
+mod handlers;
 mod held;
 
 use std::sync::Arc;
@@ -12,8 +13,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use highlander_core::effects::{Alarm, Effects, Event, Message};
 use highlander_core::engine::{
-    Component, Description, Engine, Fault, GuestCall, Handled, Handler, HandlerError, HandlerKind,
-    Instance, LoadError, OutboundCall, RestoreError, Snapshot,
+    Component, Description, Engine, Fault, GuestCall, Handled, Handler, HandlerError, Instance,
+    LoadError, LoadPurpose, OutboundCall, RestoreError, Snapshot,
 };
 use highlander_core::error::Rejection;
 use highlander_core::id::{Digest, ObjectId, TypeName};
@@ -21,32 +22,11 @@ use highlander_core::memory::{MemoryTotal, eviction::InstanceMemory};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use handlers::HANDLERS;
 use held::Held;
 
 /// Prefix of a scripted component's bytes.
 const PREFIX: &str = "scripted:";
-
-/// All handlers of a scripted component: name, kind and description.
-const HANDLERS: &[(&str, HandlerKind, &str)] = &[
-    ("add", HandlerKind::Update, "Adds the argument, and answers with the sum."),
-    ("call", HandlerKind::Update, "Calls the handler of another object: [type, key, handler]."),
-    ("caller", HandlerKind::Query, "Who calls."),
-    ("get", HandlerKind::Query, "The whole state."),
-    ("grow", HandlerKind::Update, "Gives the state as many bytes of ballast as the argument says."),
-    ("hold", HandlerKind::Query, "Lets the instance use as many bytes of memory as it says."),
-    ("increment", HandlerKind::Update, "Adds one, and answers with the sum."),
-    ("publish", HandlerKind::Update, "Publishes the argument as the event news."),
-    ("put", HandlerKind::Update, "Replaces the whole state."),
-    ("reject", HandlerKind::Update, "Refuses."),
-    ("reject_after_change", HandlerKind::Update, "Adds one, then refuses."),
-    ("send", HandlerKind::Update, "Sends increment so many times: [type, key, count]."),
-    ("set_alarm", HandlerKind::Update, "Has increment called so many milliseconds later."),
-    ("sleep", HandlerKind::Update, "Waits as many milliseconds as the argument says."),
-    ("trap", HandlerKind::Update, "Traps."),
-    ("trap_after_change", HandlerKind::Update, "Adds one, then traps."),
-    ("value", HandlerKind::Query, "The number."),
-    ("version", HandlerKind::Query, "The version of the state, as the call has it."),
-];
 
 /// Engine that loads bytes such as `scripted:counter`, or `scripted:counter@2 any text` for schema version 2.
 ///
@@ -88,7 +68,12 @@ impl Default for FakeEngine {
 
 #[async_trait]
 impl Engine for FakeEngine {
-    async fn load(&self, digest: Digest, wasm: Bytes) -> Result<Arc<dyn Component>, LoadError> {
+    async fn load(
+        &self,
+        digest: Digest,
+        wasm: Bytes,
+        _: &LoadPurpose,
+    ) -> Result<Arc<dyn Component>, LoadError> {
         let refused = || LoadError::Refused(format!("not a scripted component: {PREFIX}TYPE"));
         let text = std::str::from_utf8(&wasm).map_err(|_| refused())?;
         let text = text.strip_prefix(PREFIX).ok_or_else(refused)?;

@@ -13,7 +13,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use highlander_core::engine::{Component, Engine, GuestCall, HandlerKind, Instance, Snapshot};
+use highlander_core::engine::{
+    Component, Engine, GuestCall, HandlerKind, Instance, LoadPurpose, Snapshot,
+};
 use highlander_core::id::{Digest, ObjectId};
 use highlander_wasmtime::{SandboxConfig, WasmtimeEngine};
 use serde_json::json;
@@ -43,8 +45,9 @@ async fn main() {
 
     let sandbox = SandboxConfig::default();
     let engine = WasmtimeEngine::new(sandbox).unwrap();
-    let small = engine.load(Digest::of(&counter), counter.clone()).await.unwrap();
-    let large = engine.load(Digest::of(&larger), larger).await.unwrap();
+    let small =
+        engine.load(Digest::of(&counter), counter.clone(), &LoadPurpose::Activation).await.unwrap();
+    let large = engine.load(Digest::of(&larger), larger, &LoadPurpose::Activation).await.unwrap();
     // `describe` prepares both components for instances.
     small.describe().await.unwrap();
     large.describe().await.unwrap();
@@ -80,7 +83,7 @@ async fn time_load(wasm: &Bytes, cache: &Path) -> Duration {
     let engine = WasmtimeEngine::new(sandbox).unwrap();
     let digest = Digest::of(wasm);
     let began = Instant::now();
-    engine.load(digest, wasm.clone()).await.unwrap();
+    engine.load(digest, wasm.clone(), &LoadPurpose::Activation).await.unwrap();
     began.elapsed()
 }
 

@@ -13,6 +13,7 @@ pub(super) mod sandbox;
 mod syscalls;
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 
 use highlander_core::engine::LoadError;
 
@@ -49,11 +50,12 @@ impl Compiler {
         Self::Child { program, arguments: vec![COMMAND.to_owned()], limits }
     }
 
-    /// Compiles a component. Blocks until it is done or exceeds a limit.
+    /// Compiles a component. Blocks until it is done or exceeds a limit. A child is stopped once `is_abandoned`.
     pub(super) fn compile(
         &self,
         engine: &wasmtime::Engine,
         wasm: &[u8],
+        is_abandoned: &AtomicBool,
     ) -> Result<CompiledCode, LoadError> {
         match self {
             Self::InProcess => {
@@ -62,7 +64,8 @@ impl Compiler {
                 Ok(CompiledCode::of_compiler(code))
             }
             Self::Child { program, arguments, limits } => {
-                process::compile(program, arguments, *limits, wasm).map(CompiledCode::of_compiler)
+                let code = process::compile(program, arguments, *limits, wasm, is_abandoned);
+                code.map(CompiledCode::of_compiler)
             }
         }
     }

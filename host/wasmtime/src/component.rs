@@ -128,7 +128,9 @@ impl Component for WasmComponent {
         let description = self.description.get_or_try_init(|| self.described()).await;
         let description = description.map_err(|error| match error {
             LoadError::Refused(reason) => Fault::Contract(reason),
-            LoadError::Failed(reason) | LoadError::Busy(reason) => Fault::Exhausted(reason),
+            LoadError::Failed(reason) | LoadError::Busy(reason) | LoadError::QueueFull(reason) => {
+                Fault::Exhausted(reason)
+            }
             LoadError::NodeMemoryFull(max) => Fault::NodeMemoryFull(max),
         })?;
         let is_json = is_json(&description.state_content_type);

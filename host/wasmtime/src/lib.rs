@@ -9,6 +9,7 @@ mod budget;
 mod cache;
 mod code;
 pub mod compilations;
+mod compile_queue;
 mod compiler;
 mod component;
 mod config;
@@ -31,18 +32,19 @@ mod tests;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use highlander_core::engine::{Component, Engine, LoadError};
+use highlander_core::engine::{Component, Engine, LoadError, LoadPurpose};
 use highlander_core::id::Digest;
 use highlander_core::memory::{MemoryKind, MemoryTotal, Reservation};
 use highlander_system::clock;
 use tokio::sync::Semaphore;
 
 use self::cache::CodeCache;
+use self::compile_queue::{Begun, CompileQueue, Loaded};
 pub use self::compiler::child::compile;
 pub use self::compiler::limits::CompileLimits;
 use self::compiler::refusal::uncompilable;
@@ -62,8 +64,8 @@ const COMPILER_MEMORY_WAIT: Duration = Duration::from_secs(5);
 pub struct WasmtimeEngine {
     shared: Arc<Shared>,
     cache: Option<Arc<CodeCache>>,
-    /// One compilation at a time, because each uses many cores and much memory.
-    turns: Arc<Semaphore>,
+    /// Few compilations run at a time, because each uses many cores and much memory.
+    queue: Arc<CompileQueue>,
     compilations: Compilations,
 }
 
@@ -107,11 +109,12 @@ impl WasmtimeEngine {
             instances: Arc::new(AtomicUsize::new(0)),
             lane,
         };
+        let compilations = Compilations::new();
         Ok(Self {
             shared: Arc::new(shared),
             cache: cache.map(Arc::new),
-            turns: Arc::new(Semaphore::new(1)),
-            compilations: Compilations::new(),
+            queue: Arc::new(CompileQueue::new(compilations.clone())),
+            compilations,
         })
     }
 
@@ -153,18 +156,47 @@ impl WasmtimeEngine {
         kept.map(|compiled| self.bind(digest, &compiled)).transpose()
     }
 
+    /// Begins as many compilations as there are free slots.
+    fn begin_compilations(&self) {
+        while let Some(begun) = self.queue.begin_next() {
+            let engine = self.clone();
+            tokio::spawn(async move {
+                let loaded = engine.compiled(&begun).await;
+                engine.queue.end(&begun, loaded);
+                engine.begin_compilations();
+            });
+        }
+    }
+
+    async fn compiled(&self, begun: &Begun) -> Loaded {
+        let reserved = self.reserve_for_compiler().await?;
+        let (digest, wasm) = (begun.digest, begun.wasm.clone());
+        let (engine, is_abandoned) = (self.clone(), Arc::clone(&begun.is_abandoned));
+        let compiled = blocking(move || {
+            let _held = reserved;
+            engine.load_compiled(digest, &wasm, &is_abandoned)
+        });
+        compiled.await.map(|component| self.queue.use_now(digest, component))
+    }
+
     /// Compiles the component and caches the code.
-    fn load_compiled(&self, digest: Digest, wasm: &[u8]) -> Result<WasmComponent, LoadError> {
-        // The previous holder of the permit may have compiled the same component.
+    fn load_compiled(
+        &self,
+        digest: Digest,
+        wasm: &[u8],
+        is_abandoned: &AtomicBool,
+    ) -> Result<WasmComponent, LoadError> {
+        // An earlier job may have compiled the same component.
         if let Some(component) = self.load_kept(digest)? {
             return Ok(component);
         }
         let engine = &self.shared.engine;
         let began = clock::now();
-        let code = self.shared.sandbox.compiler.compile(engine, wasm);
+        let code = self.shared.sandbox.compiler.compile(engine, wasm, is_abandoned);
         self.compilations.seconds.observe(clock::now().since(began).as_secs_f64());
         self.compilations.count(match &code {
             Ok(_) => Outcome::Done,
+            Err(_) if is_abandoned.load(Ordering::Relaxed) => Outcome::Abandoned,
             Err(LoadError::Refused(_)) => Outcome::Refused,
             Err(_) => Outcome::Failed,
         });
@@ -196,9 +228,17 @@ async fn blocking<T: Send + 'static>(
 
 #[async_trait]
 impl Engine for WasmtimeEngine {
-    async fn load(&self, digest: Digest, wasm: Bytes) -> Result<Arc<dyn Component>, LoadError> {
+    async fn load(
+        &self,
+        digest: Digest,
+        wasm: Bytes,
+        purpose: &LoadPurpose,
+    ) -> Result<Arc<dyn Component>, LoadError> {
         if Digest::of(&wasm) != digest {
             return Err(LoadError::Refused(format!("its bytes do not match the digest {digest}")));
+        }
+        if let Some(component) = self.queue.in_use(digest) {
+            return Ok(component);
         }
         let (engine, scanned) = (self.clone(), wasm.clone());
         let kept = blocking(move || {
@@ -207,17 +247,11 @@ impl Engine for WasmtimeEngine {
         });
         // Loading from the cache does not wait for compilations.
         if let Some(component) = kept.await? {
-            return Ok(Arc::new(component));
+            return Ok(self.queue.use_now(digest, component));
         }
-        let turn = Arc::clone(&self.turns).acquire_owned().await;
-        let turn = turn.map_err(|error| LoadError::Failed(error.to_string()))?;
-        let reserved = self.reserve_for_compiler().await?;
-        let engine = self.clone();
-        let compiled = blocking(move || {
-            let _held = (turn, reserved);
-            engine.load_compiled(digest, &wasm)
-        });
-        Ok(Arc::new(compiled.await?))
+        let request = self.queue.enter(digest, wasm, purpose)?;
+        self.begin_compilations();
+        Ok(request.loaded().await?)
     }
 
     fn memory(&self) -> &Arc<MemoryTotal> {

@@ -43,7 +43,7 @@ pub(super) fn guest(name: &str) -> Bytes {
 
 async fn load(engine: &WasmtimeEngine, name: &str) -> Arc<dyn Component> {
     let wasm = guest(name);
-    engine.load(Digest::of(&wasm), wasm).await.unwrap()
+    engine.load(Digest::of(&wasm), wasm, &LoadPurpose::Activation).await.unwrap()
 }
 
 async fn object(component: &dyn Component, key: &str) -> Box<dyn Instance> {
@@ -123,7 +123,8 @@ async fn a_loaded_component_makes_many_instances_and_gives_them_back() {
 
 #[tokio::test]
 async fn a_component_whose_bytes_are_not_its_digest_is_refused() {
-    let refused = engine().load(Digest::of(b"other"), guest("counter")).await;
+    let refused =
+        engine().load(Digest::of(b"other"), guest("counter"), &LoadPurpose::Activation).await;
     assert!(matches!(refused, Err(LoadError::Refused(_))), "{refused:?}");
 }
 

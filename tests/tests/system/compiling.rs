@@ -50,6 +50,13 @@ fn large() -> Vec<u8> {
     bomb(1_000, 3_000)
 }
 
+/// Returns the slow component with another digest: with a custom section of this name.
+fn slow_with(name: u8) -> Vec<u8> {
+    let mut wasm = slow();
+    wasm.extend([0, 2, 1, name]);
+    wasm
+}
+
 fn upload(client: &Client, wasm: Vec<u8>) -> JoinHandle<Reply> {
     let client = client.clone();
     tokio::spawn(async move { client.upload(wasm).await })
@@ -284,6 +291,34 @@ async fn a_compiler_ends_with_its_node() {
     })
     .await;
     assert!(uploading.await.unwrap().is_err());
+}
+
+#[tokio::test]
+async fn one_client_cannot_fill_the_queue_and_takes_its_uploads_along() {
+    let node = Node::start_with(options("2m", "4GiB"), &["counter"]).await;
+    let client = node.client();
+    let waiting = async || {
+        let metric = "highlander_compilations_waiting{class=\"upload\"}";
+        node.client().metric(metric).await
+    };
+    let uploads: Vec<_> = (b'a'..b'q').map(|name| upload(&client, slow_with(name))).collect();
+    wait::until("one is compiled, and 15 wait", async || waiting().await > 14.5).await;
+    let full = client.upload(slow_with(b'q')).await;
+    assert_eq!(full.header("retry-after"), "5");
+    let problem = full.problem("compile-queue-full");
+    assert!(problem["detail"].as_str().unwrap().contains("of the same caller"), "{problem}");
+    let compiler = compiler_of(&node).await;
+    for upload in uploads {
+        upload.abort();
+    }
+    wait::until("the queue is empty", async || waiting().await < 0.5).await;
+    wait::until("the compiler has ended", async || {
+        !children(node.process_id()).contains(&compiler)
+    })
+    .await;
+    client.deploy("todo").await;
+    let metric = "highlander_compilations_total{outcome=\"abandoned\"}";
+    assert!(client.metric(metric).await > 0.5, "the child was stopped before its time");
 }
 
 /// An external kill of the compiler is not the component's fault.

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use highlander::node::Node;
-use highlander_core::engine::{Component, Engine as _, GuestCall, HandlerKind, Snapshot};
+use highlander_core::engine::{
+    Component, Engine as _, GuestCall, HandlerKind, LoadPurpose, Snapshot,
+};
 use highlander_core::id::{Digest, ObjectId};
 use highlander_core::registry::claims::Granularity;
 use highlander_core::registry::{Claimed, Registry, Sessions as _};
@@ -91,7 +93,7 @@ impl Hand {
     async fn new(plan: &Plan, session: Arc<dyn Registry>, store: Arc<S3>) -> Result<Self> {
         let wasm = bytes::Bytes::from(std::fs::read(plan.artifacts.guest("counter")?)?);
         let engine = WasmtimeEngine::new(SandboxConfig::default())?;
-        let component = engine.load(Digest::of(&wasm), wasm).await?;
+        let component = engine.load(Digest::of(&wasm), wasm, &LoadPurpose::Activation).await?;
         // The description makes the component ready for instances.
         component.describe().await?;
         Ok(Self { session, store, component })

@@ -9,6 +9,7 @@ use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -43,6 +44,8 @@ const CRASHES: [Signal; 6] =
 
 /// A child that got less than this fraction of its time limit on a processor was starved by other processes.
 const STARVED_DIVISOR: u32 = 10;
+/// Interval at which the parent checks whether the compilation was abandoned.
+const ABANDONED_CHECK: Duration = Duration::from_millis(100);
 
 /// Outcome of a child process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +54,8 @@ pub(super) enum End {
     Ended(ExitStatus),
     /// It exceeded its time limit, after this much processor time.
     OverTime(Duration),
+    /// The last requester has left.
+    Abandoned,
 }
 
 /// Result of a finished child.
@@ -67,10 +72,11 @@ pub(super) fn compile(
     arguments: &[String],
     limits: CompileLimits,
     wasm: &[u8],
+    is_abandoned: &AtomicBool,
 ) -> Result<Vec<u8>, LoadError> {
     let mut command = Command::new(program);
     command.args(arguments).args(Confinement::of_child(limits, CODE_BYTES_MAX).to_arguments());
-    let ended = run(&mut command, limits.time_max, wasm)
+    let ended = run(&mut command, limits.time_max, wasm, is_abandoned)
         .map_err(|error| LoadError::Failed(format!("the compiler cannot be run: {error}")))?;
     if !ended.said.is_empty() {
         tracing::debug!("output of the compiler: {}", ended.said);
@@ -78,8 +84,13 @@ pub(super) fn compile(
     judge(ended, limits)
 }
 
-/// Runs a child until it exits or exceeds its time limit.
-pub(super) fn run(command: &mut Command, time_max: Duration, wasm: &[u8]) -> io::Result<Ended> {
+/// Runs a child until it exits, exceeds its time limit, or is abandoned.
+pub(super) fn run(
+    command: &mut Command,
+    time_max: Duration,
+    wasm: &[u8],
+    is_abandoned: &AtomicBool,
+) -> io::Result<Ended> {
     let mut component = file("component")?;
     component.write_all(wasm)?;
     component.rewind()?;
@@ -97,7 +108,7 @@ pub(super) fn run(command: &mut Command, time_max: Duration, wasm: &[u8]) -> io:
         .stdin(component)
         .stdout(answer.try_clone()?)
         .stderr(said.try_clone()?);
-    let end = Running { child: command.spawn()?, is_reaped: false }.wait(time_max)?;
+    let end = Running { child: command.spawn()?, is_reaped: false }.wait(time_max, is_abandoned)?;
     let said = read(&mut said, REASON_BYTES_MAX as u64)?;
     let said = escape(String::from_utf8_lossy(&said).trim()).into_owned();
     Ok(Ended { end, answer: read(&mut answer, CODE_BYTES_MAX)?, said })
@@ -123,13 +134,17 @@ struct Running {
 }
 
 impl Running {
-    /// Waits until the child exits or exceeds its time limit.
-    fn wait(mut self, time_max: Duration) -> io::Result<End> {
+    /// Waits until the child exits, exceeds its time limit, or is abandoned.
+    fn wait(mut self, time_max: Duration, is_abandoned: &AtomicBool) -> io::Result<End> {
         let pidfd = pidfd_open(Pid::from_child(&self.child), PidfdFlags::empty())?;
         let deadline = clock::now() + time_max;
         loop {
             let left = deadline.since(clock::now());
-            let timeout = Timespec::try_from(left).map_err(io::Error::other)?;
+            if is_abandoned.load(Ordering::Relaxed) {
+                return Ok(End::Abandoned);
+            }
+            let timeout =
+                Timespec::try_from(left.min(ABANDONED_CHECK)).map_err(io::Error::other)?;
             match poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&timeout)) {
                 Ok(0) if left.is_zero() => {
                     return Ok(End::OverTime(processor_time(self.child.id())));
@@ -175,6 +190,9 @@ pub(super) fn judge(ended: Ended, limits: CompileLimits) -> Result<Vec<u8>, Load
             return Err(starved(used, limits));
         }
         End::OverTime(_) => return Err(over_time(limits)),
+        End::Abandoned => {
+            return Err(LoadError::Failed("nobody waits for it any longer".to_owned()));
+        }
     };
     match (status.code(), status.signal()) {
         (Some(0), _) => answered(ended.answer, limits),

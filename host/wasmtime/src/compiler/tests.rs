@@ -4,10 +4,11 @@
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::ExitStatus;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::Parser;
-use highlander_core::engine::{Component, Engine as _};
+use highlander_core::engine::{Component, Engine as _, LoadPurpose};
 use highlander_core::id::Digest;
 
 use super::process::{self, End, Ended};
@@ -22,7 +23,13 @@ const LIMITS: CompileLimits =
 /// Returns the result of a child that runs `script`.
 fn compile_by(script: &str, limits: CompileLimits) -> Result<Vec<u8>, LoadError> {
     let arguments = ["-c", script, "sh"].map(str::to_owned);
-    process::compile(Path::new("/bin/sh"), &arguments, limits, b"the component")
+    process::compile(
+        Path::new("/bin/sh"),
+        &arguments,
+        limits,
+        b"the component",
+        &AtomicBool::default(),
+    )
 }
 
 #[track_caller]
@@ -81,7 +88,7 @@ fn an_answer_that_is_none_is_our_failure() {
 
 #[test]
 fn a_program_that_is_not_there_is_our_failure() {
-    let failed = process::compile(Path::new("/nowhere"), &[], LIMITS, b"");
+    let failed = process::compile(Path::new("/nowhere"), &[], LIMITS, b"", &AtomicBool::default());
     let Err(LoadError::Failed(reason)) = failed else { panic!("{failed:?}") };
     assert!(reason.contains("the compiler cannot be run"), "{reason}");
 }
@@ -133,10 +140,26 @@ fn a_child_over_its_time_is_ended_with_all_that_it_started() {
 }
 
 #[test]
+fn a_child_that_nobody_waits_for_is_ended() {
+    let mut command = std::process::Command::new("/bin/sh");
+    command.args(["-c", "exec sleep 1000"]);
+    let is_abandoned = AtomicBool::new(false);
+    let end = std::thread::scope(|scope| {
+        let running = || process::run(&mut command, LIMITS.time_max, b"", &is_abandoned);
+        let running = scope.spawn(running);
+        is_abandoned.store(true, Ordering::Relaxed);
+        running.join().unwrap().unwrap().end
+    });
+    assert_eq!(end, End::Abandoned);
+}
+
+#[test]
 fn a_child_is_given_the_component_and_nothing_else() {
     let mut command = std::process::Command::new("/bin/sh");
     command.args(["-c", "cat; pwd >&2; env >&2"]);
-    let ended = process::run(&mut command, LIMITS.time_max, b"the component").unwrap();
+    let is_abandoned = AtomicBool::default();
+    let ended = process::run(&mut command, LIMITS.time_max, b"the component", &is_abandoned);
+    let ended = ended.unwrap();
     assert_eq!(ended.end, End::Ended(ExitStatus::from_raw(0)));
     assert_eq!(ended.answer, b"the component");
     let said = ended.said.replace("\\n", "\n");
@@ -168,7 +191,7 @@ fn a_child_is_told_what_it_may_take() {
 
 async fn load(engine: &WasmtimeEngine) -> Result<std::sync::Arc<dyn Component>, LoadError> {
     let wasm = guest("counter");
-    engine.load(Digest::of(&wasm), wasm).await
+    engine.load(Digest::of(&wasm), wasm, &LoadPurpose::Activation).await
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ fn composed() -> Bytes {
 
 async fn loaded(engine: &WasmtimeEngine) -> Arc<dyn Component> {
     let wasm = composed();
-    engine.load(Digest::of(&wasm), wasm).await.unwrap()
+    engine.load(Digest::of(&wasm), wasm, &LoadPurpose::Activation).await.unwrap()
 }
 
 #[tokio::test]
@@ -60,7 +60,7 @@ async fn more_memories_than_an_instance_may_have_are_refused() {
     let module = "(core module $m (memory 1))";
     let instances = "(core instance (instantiate $m))".repeat(5);
     let wasm = Bytes::from(wat::parse_str(format!("(component {module} {instances})")).unwrap());
-    let refused = engine().load(Digest::of(&wasm), wasm).await;
+    let refused = engine().load(Digest::of(&wasm), wasm, &LoadPurpose::Activation).await;
     let Err(LoadError::Refused(reason)) = refused else { panic!("{refused:?}") };
     assert!(reason.contains("memories"), "{reason}");
 }

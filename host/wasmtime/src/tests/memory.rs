@@ -96,12 +96,13 @@ async fn a_compilation_waits_for_memory_and_is_refused_in_the_end() {
     let engine = WasmtimeEngine::new(with_child(256 * MIB, 64 * MIB as u64)).unwrap();
     let wasm = guest("counter");
     engine.memory().add(MemoryKind::States, 200 * MIB);
-    let refused = engine.load(Digest::of(&wasm), wasm.clone()).await.map(drop);
+    let refused =
+        engine.load(Digest::of(&wasm), wasm.clone(), &LoadPurpose::Activation).await.map(drop);
     assert_eq!(refused, Err(LoadError::NodeMemoryFull(256 * MIB)));
     assert!(engine.memory().needs_eviction(), "idle instances are evicted for it");
     engine.memory().remove(MemoryKind::States, 200 * MIB);
     // Now the child is started, which does not exist.
-    let failed = engine.load(Digest::of(&wasm), wasm).await.map(drop);
+    let failed = engine.load(Digest::of(&wasm), wasm, &LoadPurpose::Activation).await.map(drop);
     assert!(matches!(failed, Err(LoadError::Failed(_))), "{failed:?}");
     assert_eq!(engine.memory().used(), 0, "the reservation ends with the compilation");
 }

@@ -6,7 +6,7 @@ use crate::config::{engine_config, pool};
 
 async fn load_text(text: &str) -> Result<Arc<dyn Component>, LoadError> {
     let wasm = Bytes::from(wat::parse_str(text).unwrap());
-    engine().load(Digest::of(&wasm), wasm).await
+    engine().load(Digest::of(&wasm), wasm, &LoadPurpose::Activation).await
 }
 
 async fn check(text: &str, why: &str) {
@@ -35,7 +35,7 @@ async fn an_import_that_is_not_granted_is_named() {
     check(r#"(component (import "env" (func)))"#, "it imports env, which the host does not grant")
         .await;
     let wasm = guest("forbidden-import");
-    let refused = engine().load(Digest::of(&wasm), wasm).await;
+    let refused = engine().load(Digest::of(&wasm), wasm, &LoadPurpose::Activation).await;
     let Err(LoadError::Refused(reason)) = refused else { panic!("{refused:?}") };
     assert!(reason.contains("wasi:sockets/"), "{reason}");
 }
@@ -135,7 +135,7 @@ async fn types_that_are_nested_deeply_are_refused_before_anything_reads_them() {
             (32, "not a component of the world"),
         ] {
             let wasm = nested(depth, kind);
-            let refused = engine().load(Digest::of(&wasm), wasm).await;
+            let refused = engine().load(Digest::of(&wasm), wasm, &LoadPurpose::Activation).await;
             let Err(LoadError::Refused(reason)) = refused else { panic!("{depth}: {refused:?}") };
             assert!(reason.contains(why), "{depth}: {reason}");
         }
