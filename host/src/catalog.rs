@@ -30,7 +30,7 @@ use highlander_core::error::{Error, ErrorCode};
 use highlander_core::id::{CodeId, Digest, ObjectId, TypeName};
 use highlander_core::store::{self, Store};
 use parking_lot::RwLock;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use cached_type::CachedType;
 use keyed_mutex::KeyedMutex;
@@ -87,6 +87,8 @@ pub struct Catalog {
     /// Serializes reads of each type, so that its component is compiled once.
     reading: KeyedMutex,
     progress: ProgressTable,
+    /// One comparison of schemas at a time.
+    comparing: Arc<Semaphore>,
     /// Number of times that changes may have been missed.
     invalidations: AtomicU64,
     /// Names of the types whose cached view has changed since a subscriber last removed them.
@@ -105,6 +107,7 @@ impl Catalog {
             known: RwLock::default(),
             reading: KeyedMutex::default(),
             progress: ProgressTable::default(),
+            comparing: Arc::new(Semaphore::new(1)),
             invalidations: AtomicU64::new(0),
             changes: watch::Sender::default(),
         }

@@ -1,6 +1,6 @@
 //! Changes of a type's record by conditional write: each change takes effect completely and once, or not at all.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -20,6 +20,19 @@ use super::{Catalog, Deployed, RecordChange, not_stored, refused, unavailable};
 
 /// Attempts of a change that loses against concurrent changes of the same type.
 const ATTEMPTS_MAX: usize = 5;
+
+/// Component that was uploaded, with its description.
+struct Upload {
+    digest: Digest,
+    size: u64,
+    description: Arc<Description>,
+    wasm: Bytes,
+}
+
+/// Returns what a comparison of a component with a type depends on: whether the type exists, and its current revision.
+fn basis_of(record: &TypeRecord) -> (bool, u32) {
+    (record.removed.is_some(), record.current)
+}
 
 impl Catalog {
     /// Invalidates the cached types, because changes may have been missed. Each type is read again before an
@@ -41,41 +54,55 @@ impl Catalog {
     /// The component may or may not have been deployed.
     pub async fn deploy(&self, wasm: Bytes, options: &DeployOptions) -> Result<Deployed, Error> {
         let (digest, size) = (Digest::of(&wasm), wasm.len() as u64);
-        let description = self.described(digest, wasm.clone(), &options.by).await?;
-        let type_name = description.name.clone();
-        options.by.check(Permission::Deploy(type_name.as_str()))?;
-        let fits = |record: &TypeRecord| match record.current_entry() {
-            _ if record.removed.is_some() => record.may_come_again(digest, options),
-            Some(present) if present.digest != digest && !options.force => {
-                check::compatible(&present.description, &description)
+        let description = Arc::new(self.described(digest, wasm.clone(), &options.by).await?);
+        options.by.check(Permission::Deploy(description.name.as_str()))?;
+        let upload = Upload { digest, size, description, wasm };
+        for _ in 0..ATTEMPTS_MAX {
+            if let Some(deployed) = self.try_deploy(&upload, options).await? {
+                return Ok(deployed);
             }
-            _ => Ok(()),
-        };
+        }
+        Err(overtaken(&upload.description.name))
+    }
+
+    /// Deploys a component. Returns `None` if the current revision changed after the component was compared with it.
+    async fn try_deploy(
+        &self,
+        upload: &Upload,
+        options: &DeployOptions,
+    ) -> Result<Option<Deployed>, Error> {
+        let (digest, description) = (upload.digest, &upload.description);
+        let type_name = &description.name;
         // Checked before the component is stored: nothing would remove the blob of a rejected one.
         let present = self.read(type_name.as_str()).await?.map(|(record, _)| record);
         let present = present.unwrap_or_else(|| TypeRecord::new(type_name.clone()).into());
         let deployed = |done: Released, change| {
             let (Released { revision, scope, .. }, type_name) = (done, type_name.clone());
-            Deployed { type_name, revision, digest, scope, change }
+            Some(Deployed { type_name, revision, digest, scope, change })
         };
         if let Some(revision) = present.repeated(digest, options)? {
             self.refresh(type_name.as_str()).await?;
             return Ok(deployed(present.released(revision), RecordChange::None));
         }
-        fits(&present)?;
+        present.may_come_again(digest, options)?;
+        self.compare(&present, upload, options).await?;
         let copy = present.copy_of(digest);
-        self.keep(&record::component_blob(digest, copy), wasm).await?;
-        let unchanged = OnceLock::new();
-        let changed = self.update_record(&type_name, |record| {
+        self.keep(&record::component_blob(digest, copy), upload.wasm.clone()).await?;
+        let (unchanged, is_stale) = (OnceLock::new(), AtomicBool::new(false));
+        let changed = self.update_record(type_name, |record| {
             if let Some(revision) = record.repeated(digest, options)? {
                 let _ = unchanged.set(record.released(revision));
                 return Ok(None);
             }
-            fits(record)?;
-            if record.copy_of(digest) != copy {
-                return Err(overtaken(&type_name));
+            record.may_come_again(digest, options)?;
+            if basis_of(record) != basis_of(&present) {
+                is_stale.store(true, Ordering::Relaxed);
+                return Ok(None);
             }
-            let component = NewComponent { digest, size, description: &description };
+            if record.copy_of(digest) != copy {
+                return Err(overtaken(type_name));
+            }
+            let component = NewComponent { digest, size: upload.size, description };
             let done = record.deploy(component, options, wall_ms())?;
             if done.is_new || options.key.is_some() {
                 return Ok(Some(done));
@@ -84,6 +111,9 @@ impl Catalog {
             Ok(None)
         });
         let changed = changed.await?;
+        if changed.is_none() && is_stale.into_inner() {
+            return Ok(None);
+        }
         let known = self.refresh(type_name.as_str()).await;
         if let Some(done) = changed {
             if let Err(error) = known {
@@ -96,6 +126,30 @@ impl Catalog {
         let record = &known?.record;
         let done = unchanged.into_inner().unwrap_or_else(|| record.released(record.current));
         Ok(deployed(done, RecordChange::None))
+    }
+
+    /// Compares a component with the current revision of its type, if this matters. Comparisons take turns, off the
+    /// threads that serve requests.
+    async fn compare(
+        &self,
+        present: &Arc<TypeRecord>,
+        upload: &Upload,
+        options: &DeployOptions,
+    ) -> Result<(), Error> {
+        let is_other = |entry: &RevisionEntry| entry.digest != upload.digest;
+        let matters = present.removed.is_none() && present.current_entry().is_some_and(is_other);
+        if options.force || !matters {
+            return Ok(());
+        }
+        let stopped = || Error::new(ErrorCode::Internal, "the comparison of schemas was stopped");
+        let turn = Arc::clone(&self.comparing).acquire_owned().await.map_err(|_| stopped())?;
+        let (present, new) = (Arc::clone(present), Arc::clone(&upload.description));
+        let comparing = tokio::task::spawn_blocking(move || {
+            let _held = turn;
+            let entry = present.current_entry();
+            entry.map_or(Ok(()), |entry| check::compatible(&entry.description, &new))
+        });
+        comparing.await.map_err(|_| stopped())?
     }
 
     /// Removes the component of a collected revision from the store.

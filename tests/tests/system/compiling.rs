@@ -67,8 +67,13 @@ const COMPOSED: &str = include_str!("../../../host/wasmtime/src/tests/composed.w
 
 /// Returns this object with a schema of its state that is nested to this depth.
 fn with_nested_schema(depth: usize) -> Vec<u8> {
-    let schema = format!("{}true{}", "{\\22not\\22:".repeat(depth), "}".repeat(depth));
-    let length = "{\"not\":".len() * depth + "true".len() + depth;
+    with_schema(&format!("{}true{}", "{\"not\":".repeat(depth), "}".repeat(depth)))
+}
+
+/// Returns this object with another schema of its state.
+fn with_schema(schema: &str) -> Vec<u8> {
+    let length = schema.len();
+    let schema = schema.replace('"', "\\22");
     let bytes: String =
         u32::try_from(length).unwrap().to_le_bytes().map(|byte| format!("\\{byte:02x}")).concat();
     // The component's reference to `true` as the schema of the state, by offset and length.
@@ -224,6 +229,40 @@ async fn a_schema_that_is_nested_too_deeply_is_refused_and_harms_no_other_type()
         assert!(String::from_utf8_lossy(&shown.body).contains("composed"), "{path}");
     }
     assert_eq!(client.increment("counter/a").await, 1);
+}
+
+/// Each level of the schema has the next one twice.
+#[tokio::test]
+async fn schemas_that_take_too_long_to_compare_are_refused_and_harm_no_other_type() {
+    let doubled = |leaf: &str| {
+        let level = |level: usize| {
+            let next = format!("{{\"$ref\":\"#/$defs/{}\"}}", level + 1);
+            format!("\"{level}\":{{\"anyOf\":[{next},{next}]}},")
+        };
+        let levels: String = (0..40).map(level).collect();
+        with_schema(&format!("{{\"$ref\":\"#/$defs/0\",\"$defs\":{{{levels}\"40\":{leaf}}}}}"))
+    };
+    let node = Node::with_guests(&["counter"]).await;
+    let client = node.client();
+    assert_eq!(client.upload(doubled("true")).await.status, 201);
+    let uploads: Vec<_> = (0..20)
+        .map(|number| upload(&client, doubled(&format!("{{\"title\":\"{number}\"}}"))))
+        .collect();
+    let mut count = 0;
+    for upload in uploads {
+        let reply = upload.await.unwrap();
+        // One client has no more than 16 places in the compiler's queue.
+        if reply.status == 429 {
+            reply.problem("compile-queue-full");
+            continue;
+        }
+        let problem = reply.problem("component-refused");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains("more than 100000 steps"), "{detail}");
+        count += 1;
+        assert_eq!(client.increment("counter/a").await, count);
+    }
+    assert!(count >= 16, "{count}");
 }
 
 /// A soak uses the default limit of nodes.

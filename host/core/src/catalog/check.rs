@@ -12,7 +12,7 @@ const BREAKS_MAX: usize = 100;
 /// Rejects a description that removes anything on which callers or stored states rely.
 ///
 /// # Errors
-/// [`ErrorCode::ComponentRefused`] with the list of breaking changes.
+/// [`ErrorCode::ComponentRefused`] with the list of breaking changes, or because the comparison takes too many steps.
 pub fn compatible(present: &Description, new: &Description) -> Result<(), Error> {
     let mut breaks = Vec::new();
     let mut steps = schema::Steps::default();
@@ -23,14 +23,19 @@ pub fn compatible(present: &Description, new: &Description) -> Result<(), Error>
             Some(other) => compare_handlers(handler, other, &mut breaks, &mut steps),
         }
     }
-    if breaks.is_empty() {
+    let name = &new.name;
+    let text = if steps.are_exceeded() {
+        format!(
+            "the schemas of the component are too complex to be compared with the current revision of {name}: that \
+             takes more than {} steps; expected fewer nested alternatives (anyOf, oneOf)",
+            schema::STEPS_MAX
+        )
+    } else if breaks.is_empty() {
         return Ok(());
-    }
-    let text = format!(
-        "the component breaks compatibility with the current revision of {}: {}",
-        new.name,
-        list(breaks)
-    );
+    } else {
+        let breaks = list(breaks);
+        format!("the component breaks compatibility with the current revision of {name}: {breaks}")
+    };
     Err(Error::new(ErrorCode::ComponentRefused, text).with_hint("to deploy it anyway, use --force"))
 }
 
@@ -157,6 +162,31 @@ mod tests {
         let error = compatible(&present, &in_cbor(1)).unwrap_err();
         assert!(error.message.contains("no longer application/json"), "{}", error.message);
         assert_eq!(compatible(&present, &in_cbor(2)), Ok(()));
+    }
+
+    /// Returns a schema in which each level has the next one twice.
+    fn doubled(levels: usize, leaf: &Value) -> Value {
+        let level = |level: usize| {
+            let next = json!({"$ref": format!("#/$defs/{}", level + 1)});
+            (level.to_string(), json!({"anyOf": [next, next]}))
+        };
+        let mut defs: serde_json::Map<_, _> = (0..levels).map(level).collect();
+        defs.insert(levels.to_string(), leaf.clone());
+        json!({"$ref": "#/$defs/0", "$defs": defs})
+    }
+
+    #[test]
+    fn what_takes_too_long_to_compare_is_refused() {
+        let with = |levels: usize, leaf: Value| {
+            with_schemas(description(1, &[("a", "query")]), doubled(levels, &leaf))
+        };
+        let (present, new) = (with(40, json!(true)), with(40, json!({})));
+        let error = compatible(&present, &new).unwrap_err();
+        assert_eq!(error.code, ErrorCode::ComponentRefused);
+        assert!(error.message.contains("more than 100000 steps"), "{}", error.message);
+        // Equal schemas cost no steps.
+        assert_eq!(compatible(&present, &present), Ok(()));
+        assert_eq!(compatible(&with(3, json!(true)), &with(3, json!({}))), Ok(()));
     }
 
     #[test]

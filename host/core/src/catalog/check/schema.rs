@@ -8,7 +8,8 @@
 //! optional property is compatible although an open object accepted any value there. A new property of a reply is
 //! compatible even if the old schema was closed, because readers ignore unknown properties.
 //!
-//! Schemas are untrusted input: steps and depth are bounded, and nothing beyond the bounds is compared.
+//! Schemas are untrusted input: steps and depth are bounded. Nothing deeper than the bound is compared, and a
+//! comparison whose steps are used up must be rejected.
 
 mod limits;
 mod messages;
@@ -25,29 +26,33 @@ use messages::{Place, Role};
 use variants::{Alternative, Keywords, Kind};
 
 /// Budget of one comparison of two descriptions, counted in visited alternatives and properties.
-const STEPS_MAX: u32 = 200_000;
+pub(super) const STEPS_MAX: u32 = 100_000;
 /// Maximum number of lines that are kept for one schema.
 const LINES_MAX: usize = 1_000;
 /// Maximum depth of a comparison; deeper than any JSON that a call may carry.
 const DEPTH_MAX: usize = 64;
 
-/// Remaining budget of a comparison.
+/// Remaining budget of a comparison; `None` once it was exceeded.
 #[derive(Debug)]
-pub(super) struct Steps(u32);
+pub(super) struct Steps(Option<u32>);
 
 impl Default for Steps {
     fn default() -> Self {
-        Self(STEPS_MAX)
+        Self(Some(STEPS_MAX))
     }
 }
 
 impl Steps {
+    /// Whether the comparison needed more than its budget, so that its result is incomplete.
+    pub(super) fn are_exceeded(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Takes `count` steps from the budget and returns whether it sufficed.
     fn spend(&mut self, count: usize) -> bool {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
-        let left = self.0.checked_sub(count);
-        self.0 = left.unwrap_or(0);
-        left.is_some()
+        self.0 = self.0.and_then(|left| left.checked_sub(count));
+        self.0.is_some()
     }
 }
 
