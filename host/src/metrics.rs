@@ -177,12 +177,12 @@ impl Metrics {
         }
     }
 
-    /// Adds the engine's compilation metrics to the node's metrics. Must be called only once.
+    /// Adds metrics that exist before the node, such as the engine's.
     ///
     /// # Panics
-    /// If it is called twice.
-    pub fn add_compilations(&self, compilations: &highlander_wasmtime::compilations::Compilations) {
-        for collector in compilations.collectors() {
+    /// If a metric is added twice.
+    pub fn add(&self, collectors: Vec<Box<dyn Collector>>) {
+        for collector in collectors {
             self.registry.register(collector).expect("each metric is registered once");
         }
     }

@@ -31,6 +31,7 @@ use crate::http::server::{self, Server, Stage};
 use crate::http::{self, Api};
 use crate::node;
 use crate::runtime::{self, Runtime};
+use crate::telemetry;
 
 /// Maximum time for releasing objects on a standalone node.
 const DRAIN_TIMEOUT_ALONE: Duration = Duration::from_secs(10);
@@ -79,7 +80,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             return Ok(());
         }
     };
-    let Opened { ports, gate, compilations, about } = opened;
+    let Opened { ports, gate, collectors, about } = opened;
     let runtime = Runtime::builder()
         .store(ports.store)
         .registry(ports.sessions)
@@ -87,7 +88,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .peers(Arc::new(HttpPeers::new().with_token(shown)))
         .config(runtime_config(&config))
         .start()?;
-    runtime.node().metrics().add_compilations(&compilations);
+    runtime.node().metrics().add(collectors);
+    runtime.node().metrics().add(telemetry::collectors());
     let api = Api::new(Arc::clone(runtime.router()), http_config(&config, address, access));
     let (stage, staged) = watch::channel(Stage::Open);
     let Timeouts { drain: timeout, close: close_timeout } = timeouts(&config);

@@ -5,7 +5,7 @@
 //!
 //! The modules, from the bottom up; no module uses one above it:
 //!
-//! - ids, limits, time, backoff, memory, background work, errors, callers, the context of a
+//! - ids, limits, time, backoff, log quotas, memory, background work, errors, callers, the context of a
 //!   call ([`call_context`]), and a handler's
 //!   effects other than its reply ([`effects`])
 //! - [`events`]: committed changes in the form that subscribers get them in
@@ -27,6 +27,7 @@ pub mod events;
 pub mod id;
 pub mod json;
 pub mod limits;
+pub mod log_quota;
 pub mod memory;
 pub mod placement;
 pub mod registry;

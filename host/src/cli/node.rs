@@ -102,7 +102,7 @@ impl Log {
 }
 
 fn start(run_node: RunNode, config: Config, log: telemetry::Format) -> Result<(), Failure> {
-    telemetry::init(log);
+    let _log = telemetry::init(log);
     run_node(config).map_err(of_node)
 }
 

@@ -17,8 +17,8 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use highlander_core::registry::Sessions;
 use highlander_core::store::Store;
-use highlander_wasmtime::compilations::Compilations;
 use highlander_wasmtime::{CompileLimits, Compiler, SandboxConfig, WasmtimeEngine};
+use prometheus::core::Collector;
 
 use super::session_gate::SessionGate;
 use crate::config::Config;
@@ -33,8 +33,8 @@ pub(super) struct Opened {
     pub(super) ports: Ports,
     /// Guard for the node's sessions.
     pub(super) gate: Arc<SessionGate>,
-    /// The engine's compilation metrics.
-    pub(super) compilations: Compilations,
+    /// The engine's metrics.
+    pub(super) collectors: Vec<Box<dyn Collector>>,
     /// Description of the adapters, for operators.
     pub(super) about: String,
 }
@@ -66,11 +66,11 @@ pub(super) async fn open(config: &Config, address: &str) -> anyhow::Result<Opene
     })?;
     let (sessions, registry_about) = find_sessions(config, address, &store)?;
     let gate = Arc::new(SessionGate::new(sessions));
-    let compilations = engine.compilations().clone();
+    let collectors = engine.collectors();
     let ports =
         Ports { sessions: Arc::clone(&gate) as Arc<dyn Sessions>, store, engine: Arc::new(engine) };
     let about = format!("registry {registry_about}, store {store_about}");
-    Ok(Opened { ports, gate, compilations, about })
+    Ok(Opened { ports, gate, collectors, about })
 }
 
 #[cfg_attr(

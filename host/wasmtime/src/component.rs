@@ -16,6 +16,7 @@ use super::budget::{Budget, FIRST_SLICE_TICKS};
 use super::config::{HANDLES_MAX, SandboxConfig};
 use super::describe;
 use super::fault::fault_of;
+use super::guest_log::GuestLog;
 use super::host_state::HostState;
 use super::imports;
 use super::instance::{InstanceCount, Sandbox, WasmInstance};
@@ -34,6 +35,8 @@ pub(super) struct Shared {
     pub(super) instances: Arc<AtomicUsize>,
     /// Permits for calls that exceeded their first slice.
     pub(super) lane: Arc<Semaphore>,
+    /// Log of all objects.
+    pub(super) log: Arc<GuestLog>,
 }
 
 /// Component that is ready to run.
@@ -76,7 +79,8 @@ impl WasmComponent {
         let limits = &shared.sandbox;
         let memory = Memory::new(limits.memory_max, Arc::clone(&shared.memory));
         let budget = Budget::new(limits.cpu_max, Arc::clone(&shared.lane), shared.ticker.clone());
-        let mut store = wasmtime::Store::new(&shared.engine, HostState::new(memory, budget));
+        let state = HostState::new(memory, budget, Arc::clone(&shared.log));
+        let mut store = wasmtime::Store::new(&shared.engine, state);
         store.limiter(|guest| &mut guest.memory);
         store.epoch_deadline_callback(|mut cx| Ok(cx.data_mut().budget.tick()?));
         store.set_hostcall_fuel(limits.transfer_max());

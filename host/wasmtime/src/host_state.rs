@@ -2,6 +2,8 @@
 //!
 //! Text from guests is untrusted: control characters are escaped before it is used.
 
+use std::sync::Arc;
+
 use highlander_core::id::ObjectId;
 use rand::rngs::{StdRng, SysRng};
 use rand::{Rng, SeedableRng};
@@ -9,11 +11,10 @@ use rand::{Rng, SeedableRng};
 use super::bindings::highlander::object::log::Level;
 use super::budget::Budget;
 use super::effects::EffectCollector;
+use super::guest_log::{GuestLog, LINE_BYTES_MAX};
 use super::memory::Memory;
 use super::text::{cut, escape};
 
-/// Length limit for a line of a guest's log.
-const LOG_LINE_BYTES_MAX: usize = 8 * 1024;
 /// Log volume that a guest may write within one call.
 const LOG_CALL_BYTES_MAX: usize = 64 * 1024;
 /// Amount of a guest's last output that is kept, because it may contain the message of a panic.
@@ -30,7 +31,8 @@ pub(super) struct HostState {
     pub(super) now_ms: u64,
     /// Effects that the handler has requested in this call.
     pub(super) effects: EffectCollector,
-    log: LogQuota,
+    log: Arc<GuestLog>,
+    log_of_call: LogQuota,
     /// End of what the guest wrote to standard error within the call.
     last_words: Vec<u8>,
     /// Created on demand, because most guests never use randomness.
@@ -44,14 +46,15 @@ struct LogQuota {
 }
 
 impl HostState {
-    pub(super) fn new(memory: Memory, budget: Budget) -> Self {
+    pub(super) fn new(memory: Memory, budget: Budget, log: Arc<GuestLog>) -> Self {
         Self {
             memory,
             budget,
             object: None,
             now_ms: 0,
             effects: EffectCollector::default(),
-            log: LogQuota::default(),
+            log,
+            log_of_call: LogQuota::default(),
             last_words: Vec::new(),
             random: None,
         }
@@ -61,40 +64,41 @@ impl HostState {
     pub(super) fn begin_call(&mut self, now_ms: u64) {
         self.now_ms = now_ms;
         self.memory.begin_call();
-        self.log = LogQuota::default();
+        self.log_of_call = LogQuota::default();
         self.last_words.clear();
         self.effects = EffectCollector::default();
     }
 
-    /// Writes one line of the guest's log, within its quota.
+    /// Writes one line of the guest's log, within its quotas. Nothing is written before the guest is an object.
     pub(super) fn write_log(&mut self, level: Level, message: &str) {
-        let line = cut(message, LOG_LINE_BYTES_MAX);
+        let line = cut(message, LINE_BYTES_MAX);
         if matches!(level, Level::Error) {
             // A panic hook logs this way.
             self.last_words.clear();
             self.say(line.as_bytes());
         }
-        if self.log.bytes + line.len() > LOG_CALL_BYTES_MAX {
-            self.log.dropped_count += 1;
+        if self.log_of_call.bytes + line.len() > LOG_CALL_BYTES_MAX {
+            self.log_of_call.dropped_count += 1;
             return;
         }
         // An empty line counts too.
-        self.log.bytes += line.len().max(16);
-        let (line, object) = (escape(line), self.object_name());
-        match level {
-            Level::Debug => tracing::debug!(target: "object", object, "{line}"),
-            Level::Info => tracing::info!(target: "object", object, "{line}"),
-            Level::Warn => tracing::warn!(target: "object", object, "{line}"),
-            Level::Error => tracing::error!(target: "object", object, "{line}"),
+        self.log_of_call.bytes += line.len().max(16);
+        let level = match level {
+            Level::Debug => tracing::Level::DEBUG,
+            Level::Info => tracing::Level::INFO,
+            Level::Warn => tracing::Level::WARN,
+            Level::Error => tracing::Level::ERROR,
+        };
+        if let Some(object) = &self.object {
+            self.log.write(object, level, line);
         }
     }
 
-    /// After a call, logs how many lines were dropped, if any.
+    /// After a call, counts the lines that exceeded its quota.
     pub(super) fn end_call(&mut self) {
-        let dropped_count = std::mem::take(&mut self.log.dropped_count);
-        if dropped_count > 0 {
-            let object = self.object_name();
-            tracing::warn!(target: "object", object, dropped_count, "dropped log lines of the call");
+        let dropped_count = std::mem::take(&mut self.log_of_call.dropped_count);
+        if let Some(object) = self.object.as_ref().filter(|_| dropped_count > 0) {
+            self.log.count_dropped(object, dropped_count);
         }
     }
 
@@ -122,9 +126,5 @@ impl HostState {
             self.random = Some(Box::new(seeded.map_err(wasmtime::Error::new)?));
         }
         Ok(self.random.as_mut().expect("seeded above"))
-    }
-
-    fn object_name(&self) -> &str {
-        self.object.as_ref().map_or("", ObjectId::as_str)
     }
 }

@@ -17,6 +17,7 @@ mod describe;
 mod effects;
 mod error;
 mod fault;
+mod guest_log;
 mod host_state;
 mod imports;
 mod instance;
@@ -41,6 +42,7 @@ use highlander_core::engine::{Component, Engine, LoadError, LoadPurpose};
 use highlander_core::id::Digest;
 use highlander_core::memory::{MemoryKind, MemoryTotal, Reservation};
 use highlander_system::clock;
+use prometheus::core::Collector;
 use tokio::sync::Semaphore;
 
 use self::cache::CodeCache;
@@ -53,6 +55,7 @@ pub use self::compiler::{COMMAND, Compiler};
 use self::component::{Shared, WasmComponent};
 pub use self::config::{SandboxConfig, memory_total_by_default};
 pub use self::error::Error;
+use self::guest_log::GuestLog;
 use self::ticker::Ticker;
 use crate::compilations::{Compilations, Outcome};
 
@@ -108,6 +111,7 @@ impl WasmtimeEngine {
             ticker,
             instances: Arc::new(AtomicUsize::new(0)),
             lane,
+            log: Arc::new(GuestLog::new()),
         };
         let compilations = Compilations::new();
         Ok(Self {
@@ -140,6 +144,14 @@ impl WasmtimeEngine {
     #[must_use]
     pub fn compilations(&self) -> &Compilations {
         &self.compilations
+    }
+
+    /// Returns all metrics of the engine, for registration.
+    #[must_use]
+    pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
+        let mut collectors = Vec::from(self.compilations.collectors());
+        collectors.push(Box::new(self.shared.log.dropped()));
+        collectors
     }
 
     /// Reserves the memory of the compiler. Waits for a while if it is in use; meanwhile, idle instances are evicted.

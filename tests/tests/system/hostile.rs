@@ -7,8 +7,9 @@ use highlander_tests::client::Client;
 use highlander_tests::cluster::Cluster;
 use highlander_tests::cluster::options::ClusterOptions;
 use highlander_tests::node::{Node, Options};
-use highlander_tests::wait;
+use highlander_tests::{artifacts, wait};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 /// Bound for harmful calls while the neighbour waits. An update of the neighbour takes as long as several calls
 /// that trap at once.
@@ -211,6 +212,40 @@ async fn the_log_cannot_be_flooded() {
     let log = node.log();
     assert!(log.len() - lines_before < 100, "{} lines", log.len() - lines_before);
     assert!(log.iter().all(|line| line.len() < 10 << 10), "a line is longer than 10 KiB");
+}
+
+/// 500 objects log as much as they may.
+#[tokio::test]
+async fn many_objects_cannot_flood_the_log_and_other_types_are_heard() {
+    let node = Node::with_guests(&["misbehaving"]).await;
+    let client = node.client();
+    // The same component as another type, whose name has the same length.
+    let name = b"misbehaving";
+    let mut other = artifacts::guest_bytes("misbehaving");
+    while let Some(place) = other.windows(name.len()).position(|bytes| bytes == name) {
+        other[place..place + name.len()].copy_from_slice(b"wellbehaved");
+    }
+    assert_eq!(client.upload(other).await.status, 201);
+    let bytes = |log: &[String]| log.iter().map(String::len).sum::<usize>();
+    let before = bytes(&node.log());
+    let began = Instant::now();
+    for round in 0..5 {
+        let calls = (0..100).map(|key| {
+            let object = format!("misbehaving/{}", round * 100 + key);
+            let call = client.call(&object, "spam_log");
+            async move { call.send().await }
+        });
+        let _ = futures_util::future::join_all(calls).await;
+    }
+    is_logged("dropped log lines of objects", || node.log()).await;
+    // The type's burst and rate, and what the lines of the host and the name of each line add.
+    let seconds = usize::try_from(began.elapsed().as_secs()).unwrap() + 2;
+    let grown = bytes(&node.log()) - before;
+    assert!(grown < (1 << 20) + seconds * (256 << 10), "{grown} bytes in {seconds} s");
+    let metric = "highlander_object_log_lines_dropped_total{quota=\"type\"}";
+    assert!(client.metric(metric).await > 0.5);
+    let _ = client.call("wellbehaved/a", "log_long_line").json(json!(100)).send().await.done();
+    is_logged("wellbehaved/a", || node.log()).await;
 }
 
 #[tokio::test]

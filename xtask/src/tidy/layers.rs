@@ -42,6 +42,7 @@ const CORE: &[Layer] = &[
             "clock",
             "backoff",
             "background",
+            "log_quota",
             "memory",
             "error",
             "caller",
