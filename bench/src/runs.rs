@@ -15,6 +15,7 @@ mod memory;
 mod objects;
 mod requests;
 mod s3;
+mod shares;
 mod swaps;
 mod throughput;
 
@@ -58,6 +59,8 @@ pub(crate) enum Name {
     Events,
     /// Other objects next to a hostile one
     Hostile,
+    /// Other objects before, during and after attacks by other types
+    Shares,
     /// Times and memory of one instance
     Costs,
     /// All benchmarks that begin with `lock-`
@@ -190,6 +193,7 @@ async fn measure(name: Name, plan: &Plan) -> Result<Report> {
         Name::Idle => idle::run(plan).await,
         Name::Events => events::run(plan).await,
         Name::Hostile => hostile::run(plan).await,
+        Name::Shares => shares::run(plan).await,
         Name::Costs => costs::run(plan),
         Name::LockRates => fixtures::in_threads(|| locks::rates::run(plan)),
         Name::LockMemory => fixtures::in_threads(locks::memory::run),

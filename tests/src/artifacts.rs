@@ -12,6 +12,7 @@ pub const GUESTS: &[&str] = &[
     "counter-faulty",
     "counter-v2",
     "forbidden-import",
+    "greedy",
     "interacting",
     "journal",
     "limiter",

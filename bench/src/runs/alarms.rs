@@ -18,7 +18,7 @@ use crate::report::{Bound, Report};
 use crate::samples::Latencies;
 use crate::{runs::Length, subject};
 
-const TYPE: &str = "together";
+const TYPE: &str = "interacting";
 const COUNT: u64 = 10_000;
 const COUNT_QUICK: u64 = 500;
 /// Concurrent requests while the alarms are set and the results are queried.

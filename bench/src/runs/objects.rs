@@ -14,7 +14,7 @@ use crate::process::Server;
 use crate::report::{Bound, Report};
 use crate::{http_client, subject};
 
-const TYPE: &str = "together";
+const TYPE: &str = "interacting";
 const ASKED: &str = "called by the client";
 const SAME: &str = "called by an object of the same node";
 const OTHER: &str = "called by an object of another node";

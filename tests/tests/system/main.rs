@@ -13,6 +13,7 @@
 
 mod acceptance;
 mod application;
+mod background_work;
 mod browser;
 mod call_policies;
 mod callers;
