@@ -27,7 +27,7 @@ use super::budget::{FIRST_SLICE_TICKS, LaneGuard};
 use super::effects::EffectCollector;
 use super::fault::fault_of;
 use super::host_state::HostState;
-use super::text::cut;
+use super::text::printable;
 
 /// Length limit for the text of a rejection.
 const MESSAGE_BYTES_MAX: usize = 4 * 1024;
@@ -156,7 +156,7 @@ impl Instance for WasmInstance {
             }
             Err(wit::RestoreError::NewerSchema(newest)) => Err(RestoreError::NewerSchema(newest)),
             Err(wit::RestoreError::InvalidSnapshot(why)) => {
-                Err(RestoreError::InvalidSnapshot(cut(&why, MESSAGE_BYTES_MAX).to_owned()))
+                Err(RestoreError::InvalidSnapshot(printable(&why, MESSAGE_BYTES_MAX)))
             }
         }
     }
@@ -255,15 +255,15 @@ fn check_reply(reply: &[u8]) -> Result<(), Fault> {
 fn rejected(rejection: wit::HandlerError) -> Result<HandlerError, Fault> {
     Ok(match rejection {
         wit::HandlerError::InvalidArgument(why) => {
-            HandlerError::InvalidArgument(cut(&why, MESSAGE_BYTES_MAX).to_owned())
+            HandlerError::InvalidArgument(printable(&why, MESSAGE_BYTES_MAX))
         }
         wit::HandlerError::UnknownHandler => {
             let text = "the component describes this handler, but does not implement it";
             HandlerError::UnknownHandler(text.to_owned())
         }
         wit::HandlerError::Rejected(refusal) => HandlerError::Rejected(Rejection {
-            code: cut(&refusal.code, REFUSAL_CODE_BYTES_MAX).to_owned(),
-            message: cut(&refusal.message, MESSAGE_BYTES_MAX).to_owned(),
+            code: printable(&refusal.code, REFUSAL_CODE_BYTES_MAX),
+            message: printable(&refusal.message, MESSAGE_BYTES_MAX),
             detail: refusal.detail.map(checked_detail).transpose()?.flatten(),
         }),
     })

@@ -28,6 +28,11 @@ pub(super) fn escape(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
+/// Returns a message of a guest as one printable line of at most `bytes_max` bytes.
+pub(super) fn printable(text: &str, bytes_max: usize) -> String {
+    cut(&escape(cut(text, bytes_max)), bytes_max).to_owned()
+}
+
 /// Whether the character is a control character or changes the direction of the surrounding text.
 fn is_unsafe(character: char) -> bool {
     character.is_control()
@@ -48,6 +53,14 @@ mod tests {
         ] {
             assert_eq!(escape(text), shown);
         }
+    }
+
+    #[test]
+    fn a_message_is_one_line_within_its_limit() {
+        assert_eq!(printable("a\r\nx: y\u{1b}[2J", 100), "a\\r\\nx: y\\u{1b}[2J");
+        assert_eq!(printable("plain, äöü", 100), "plain, äöü");
+        assert_eq!(printable(&"\0".repeat(100), 10), "\\u{0}\\u{0}");
+        assert_eq!(printable("aä", 2), "a");
     }
 
     #[test]
