@@ -17,6 +17,7 @@ pub mod client;
 pub mod cluster;
 pub mod command;
 mod compiled_code;
+pub mod corpus;
 pub mod history;
 pub mod iterations;
 pub mod load;

@@ -2,6 +2,7 @@
 //!
 //! Each start takes a free port, so that tests do not collide; a [`Client`] is valid for one start only.
 
+use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
 
@@ -185,6 +186,35 @@ impl Node {
     #[must_use]
     pub fn process_id(&self) -> u32 {
         self.running().id()
+    }
+
+    /// Returns the live child processes.
+    #[must_use]
+    pub fn children(&self) -> Vec<u32> {
+        let parent = self.process_id().to_string();
+        let is_child = |id: &u32| {
+            let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+            // After the name, which may contain any character, follow the state and the parent.
+            let mut rest = stat.rsplit(") ").next().unwrap_or_default().split(' ');
+            rest.next() != Some("Z") && rest.next() == Some(&parent)
+        };
+        let entries = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().file_name());
+        entries.filter_map(|name| name.to_str()?.parse().ok()).filter(is_child).collect()
+    }
+
+    /// Returns the resident memory of the process, in bytes.
+    #[must_use]
+    pub fn rss(&self) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process_id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let kib: usize = line.trim().strip_suffix("kB").unwrap().trim().parse().unwrap();
+        kib * 1024
+    }
+
+    /// Returns the number of open file descriptors of the process.
+    #[must_use]
+    pub fn descriptor_count(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.process_id())).unwrap().count()
     }
 
     /// Sends a signal to the process.

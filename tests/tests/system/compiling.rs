@@ -7,6 +7,7 @@ use std::fs;
 use std::time::Duration;
 
 use highlander_tests::client::Client;
+use highlander_tests::corpus::compile_bomb::compile_bomb;
 use highlander_tests::iterations::{is_soak, iterations};
 use highlander_tests::node::{Node, Options};
 use highlander_tests::reply::Reply;
@@ -21,33 +22,14 @@ const REFUSAL_MAX: Duration = Duration::from_secs(30);
 /// Attempts to upload a component while the node reports that its machine is too busy to compile.
 const UPLOADS_MAX: u32 = 10;
 
-/// Returns a small component that passes the prescan, but keeps a compiler busy. Its only function has nested
-/// loops, in each of which every local may hold the value of any other local.
-fn bomb(locals: usize, loops: usize) -> Vec<u8> {
-    let each = |part: &dyn Fn(usize) -> String| (1..=locals).map(part).collect::<String>();
-    let types = "i64 ".repeat(locals);
-    let loads = each(&|i| format!("local.get 0 i64.load offset={} local.set {i} ", 8 * i));
-    let begins = "loop ".repeat(loops);
-    let ends = (0..loops).map(|number| {
-        let (to, from) = (1 + number % locals, 1 + (number * 7 + 1) % locals);
-        format!("local.get {from} local.set {to} local.get 0 br_if 0 end ")
-    });
-    let ends: String = ends.collect();
-    let stores = each(&|i| format!("local.get 0 local.get {i} i64.store offset={} ", 8 * i));
-    let body = format!("{loads} {begins} {ends} {stores}");
-    let text =
-        format!("(component (core module (memory 1) (func (param i32) (local {types}) {body})))");
-    wat::parse_str(text).unwrap()
-}
-
 /// Returns 20 KB that take about a minute of CPU time, and 400 MiB.
 fn slow() -> Vec<u8> {
-    bomb(500, 1_000)
+    compile_bomb(500, 1_000)
 }
 
 /// Returns 60 KB that take more than 2 GiB.
 fn large() -> Vec<u8> {
-    bomb(1_000, 3_000)
+    compile_bomb(1_000, 3_000)
 }
 
 /// Returns the slow component with another digest: with a custom section of this name.
@@ -86,23 +68,12 @@ fn with_schema(schema: &str) -> Vec<u8> {
     wat::parse_str(text).unwrap()
 }
 
-/// Returns the live child processes of a process.
-fn children(process: u32) -> Vec<u32> {
-    let is_child = |id: &u32| {
-        let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
-        // After the name, which may contain any character, follow the state and the parent.
-        let mut rest = stat.rsplit(") ").next().unwrap_or_default().split(' ');
-        rest.next() != Some("Z") && rest.next() == Some(process.to_string().as_str())
-    };
-    let entries = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().file_name());
-    entries.filter_map(|name| name.to_str()?.parse().ok()).filter(is_child).collect()
-}
-
 /// Returns the compiling child, once it has sandboxed itself.
 async fn compiler_of(node: &Node) -> u32 {
     let mut found = None;
     wait::until("a child compiles", async || {
-        found = children(node.process_id())
+        found = node
+            .children()
             .pop()
             .filter(|child| field(*child, "status", "Seccomp:").is_some_and(|mode| mode == "2"));
         found.is_some()
@@ -197,7 +168,7 @@ async fn check_bomb(bomb: Vec<u8>, options: Options, limit: &str) {
     assert!(!is_soak() || took < REFUSAL_MAX, "the rejection took {took:?}");
     assert!(count > 10, "too few calls of the counter were answered");
     assert!(grown_kib < 50 << 10, "the node grew from {before_kib} KiB by {grown_kib}");
-    assert!(children(node.process_id()).is_empty(), "the child still runs");
+    assert!(node.children().is_empty(), "the child still runs");
     node.client().deploy("todo").await;
 }
 
@@ -351,10 +322,7 @@ async fn one_client_cannot_fill_the_queue_and_takes_its_uploads_along() {
         upload.abort();
     }
     wait::until("the queue is empty", async || waiting().await < 0.5).await;
-    wait::until("the compiler has ended", async || {
-        !children(node.process_id()).contains(&compiler)
-    })
-    .await;
+    wait::until("the compiler has ended", async || !node.children().contains(&compiler)).await;
     client.deploy("todo").await;
     let metric = "highlander_compilations_total{outcome=\"abandoned\"}";
     assert!(client.metric(metric).await > 0.5, "the child was stopped before its time");

@@ -22,6 +22,7 @@ mod commands;
 mod compiling;
 mod configuration;
 mod connections;
+mod corpus;
 mod crashes;
 mod data;
 mod deployments;

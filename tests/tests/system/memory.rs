@@ -21,15 +21,6 @@ async fn node(options: Options) -> (Node, Client) {
     (node, client)
 }
 
-/// Returns the resident memory of the node's process.
-fn rss(node: &Node) -> usize {
-    let path = format!("/proc/{}/status", node.process_id());
-    let status = std::fs::read_to_string(path).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    let kib: usize = line.trim().strip_suffix("kB").unwrap().trim().parse().unwrap();
-    kib * 1024
-}
-
 async fn used(client: &Client, kind: &str) -> usize {
     client.metric(&format!("highlander_memory_bytes{{kind=\"{kind}\"}}")).await as usize
 }
@@ -48,11 +39,11 @@ async fn queries_that_keep_memory_stay_within_the_total_and_leave_others_alone()
         })
     });
     let calls: Vec<_> = calls.collect();
-    let (mut peak, mut answered_count) = (rss(&node), 0);
+    let (mut peak, mut answered_count) = (node.rss(), 0);
     while !calls.iter().all(tokio::task::JoinHandle::is_finished) {
         assert_eq!(client.value("counter/neighbour").await, 1);
         answered_count += 1;
-        peak = peak.max(rss(&node));
+        peak = peak.max(node.rss());
     }
     assert!(answered_count > 0, "the neighbour is answered meanwhile");
     assert!(peak < TOTAL / 5 * 6, "{} MiB were in use", peak / MIB);
@@ -65,7 +56,7 @@ async fn queries_that_keep_memory_stay_within_the_total_and_leave_others_alone()
     }
     // Each reached most of its own limit, so that none was kept.
     wait::until("the memory is free", async || used(&client, "instances").await < HIGH).await;
-    wait::until("the system has it back", async || rss(&node) < HIGH).await;
+    wait::until("the system has it back", async || node.rss() < HIGH).await;
     // None is quarantined, and new calls find memory.
     for number in 0..3 {
         let object = format!("misbehaving/{number}");
@@ -109,7 +100,7 @@ async fn a_call_past_the_total_is_not_executed_and_changes_nothing() {
 #[tokio::test]
 async fn idle_instances_are_evicted_and_the_system_gets_their_memory_back() {
     let (node, client) = node(Options::new()).await;
-    let before = rss(&node);
+    let before = node.rss();
     // Each keeps less than it takes to be replaced: 120 of them would be 840 MiB.
     for number in 0..120 {
         let object = format!("misbehaving/{number}");
@@ -117,14 +108,14 @@ async fn idle_instances_are_evicted_and_the_system_gets_their_memory_back() {
     }
     wait::until("they are evicted", async || used(&client, "instances").await < HIGH).await;
     assert!(client.metric("highlander_instances_evicted_total{why=\"memory\"}").await > 30.0);
-    assert!(rss(&node) < TOTAL / 5 * 6, "{} MiB", rss(&node) / MIB);
+    assert!(node.rss() < TOTAL / 5 * 6, "{} MiB", node.rss() / MIB);
     assert_eq!(client.tier("misbehaving/119").await, "resident", "the newest are kept");
     for number in 0..120 {
         client.deactivate(&format!("misbehaving/{number}")).await;
     }
     assert_eq!(used(&client, "instances").await, 0);
     let margin = 64 * MIB;
-    wait::until("the system has it back", async || rss(&node) < before + margin).await;
+    wait::until("the system has it back", async || node.rss() < before + margin).await;
 }
 
 #[tokio::test]
