@@ -14,12 +14,15 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use highlander_core::caller::Caller;
+use highlander_core::error::Error;
 use highlander_core::events::Change;
+use highlander_core::events::watchers::Watchers;
 use highlander_core::id::ObjectId;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::metrics::Metrics;
-use listener::Seat;
+use listener::{Place, Seat};
 use topic::Topic;
 
 /// Number of locks over which the topics are sharded.
@@ -32,6 +35,8 @@ pub struct Hub {
     shards: Box<[Shard]>,
     hasher: RandomState,
     topic_count: AtomicUsize,
+    /// Places of this node's clients.
+    watchers: Mutex<Watchers>,
     metrics: Arc<Metrics>,
 }
 
@@ -43,6 +48,7 @@ impl Hub {
             shards: (0..SHARD_COUNT).map(|_| Shard::default()).collect(),
             hasher: RandomState::new(),
             topic_count: AtomicUsize::new(0),
+            watchers: Mutex::default(),
             metrics,
         }
     }
@@ -74,6 +80,16 @@ impl Hub {
         if let Some(topic) = self.topic(id) {
             topic.ended();
         }
+    }
+
+    /// Takes a place for a client that watches `id`.
+    ///
+    /// # Errors
+    /// [`NodeFull`](highlander_core::error::ErrorCode::NodeFull) if the caller, or the object, holds as many places as
+    /// are free.
+    pub fn place(self: &Arc<Self>, caller: &Caller, id: &ObjectId) -> Result<Place, Error> {
+        self.watchers.lock().enter(caller, id)?;
+        Ok(Place { hub: Arc::clone(self), caller: caller.clone(), id: id.clone() })
     }
 
     /// Reserves a seat in the topic of `id`; creates the topic if necessary.

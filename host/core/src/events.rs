@@ -1,9 +1,11 @@
 //! Committed changes of objects, in the form that subscribers get them in.
 //!
 //! A [`frame`] is one event with its [`event_id`], and a [`window`] holds the recent events of an object.
+//! [`watchers`] limits the subscribers of a node.
 
 pub mod event_id;
 pub mod frame;
+pub mod watchers;
 pub mod window;
 
 use bytes::Bytes;

@@ -5,13 +5,29 @@
 
 use std::sync::Arc;
 
+use highlander_core::caller::Caller;
 use highlander_core::events::event_id::EventId;
 use highlander_core::events::frame::Frame;
 use highlander_core::events::window::Start;
+use highlander_core::id::ObjectId;
 use tokio::sync::watch;
 
 use super::Hub;
 use super::topic::{Signs, Topic};
+
+/// Place of a client among the watchers of this node, until it is dropped.
+#[derive(Debug)]
+pub struct Place {
+    pub(super) hub: Arc<Hub>,
+    pub(super) caller: Caller,
+    pub(super) id: ObjectId,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.hub.watchers.lock().leave(&self.caller, &self.id);
+    }
+}
 
 /// Reserved seat in a topic. It keeps the object in use.
 #[derive(Debug)]
@@ -83,7 +99,7 @@ impl Seat {
             Start::Reset(count, frame) => (count, Some(Arc::new(frame))),
         };
         let skipped = if first.is_none() { after } else { None };
-        Ok(Listener { seat: self, next, first, skipped, span })
+        Ok(Listener { seat: self, next, first, skipped, span, _place: None })
     }
 }
 
@@ -108,9 +124,16 @@ pub struct Listener {
     /// Newest event that the listener has already seen on another node; it may be newer than this node's.
     skipped: Option<EventId>,
     span: Span,
+    _place: Option<Place>,
 }
 
 impl Listener {
+    /// Returns the listener with the place that it takes on this node.
+    #[must_use]
+    pub fn with_place(self, place: Option<Place>) -> Self {
+        Self { _place: place, ..self }
+    }
+
     /// Waits for the next event, or returns the reason for the end of the subscription.
     ///
     /// # Cancel safety

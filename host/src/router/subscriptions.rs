@@ -55,7 +55,8 @@ impl Router {
     /// stays the owner.
     ///
     /// # Errors
-    /// The errors of [`Router::call`]; [`ErrorCode::NotOwner`] if the owner sends nothing about the object by the
+    /// The errors of [`Router::call`]; [`ErrorCode::NodeFull`] if too many clients watch objects through this node;
+    /// [`ErrorCode::NotOwner`] if the owner sends nothing about the object by the
     /// call's deadline.
     ///
     /// # Cancel safety
@@ -67,6 +68,9 @@ impl Router {
         after: Option<EventId>,
         context: Context,
     ) -> Result<Listener, Box<Error>> {
+        // The streams of other nodes are limited there.
+        let is_of_client = context.hops == 0;
+        let place = is_of_client.then(|| self.node.hub().place(&call.caller, id)).transpose()?;
         // Taken before the version is read, so that each change is either in the answer or seen here.
         let mut seat = self.node.hub().seat(id);
         let topic = Arc::clone(seat.topic());
@@ -94,7 +98,7 @@ impl Router {
         }
         loop {
             seat = match seat.listen(after, span) {
-                Ok(listener) => return Ok(listener),
+                Ok(listener) => return Ok(listener.with_place(place)),
                 Err(seat) => seat,
             };
             let limit = call.deadline.since(clock::now());

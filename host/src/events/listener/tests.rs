@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
+use highlander_core::error::ErrorCode;
+use highlander_core::events::watchers::Watchers;
 use highlander_core::events::{Change, ShownState};
 use highlander_core::id::ObjectId;
 
@@ -131,4 +133,18 @@ fn a_topic_that_nobody_feeds_ends_with_its_last_listener() {
     assert!(hub.is_watched(&id));
     drop(other);
     assert!(!hub.is_followed(&id));
+}
+
+#[test]
+fn a_place_is_free_again_once_its_listener_has_left() {
+    let (hub, id) = hub();
+    *hub.watchers.lock() = Watchers::new(2);
+    let place = || hub.place(&Caller::Anonymous, &id);
+    let first = listen(&hub, &id, None, Span::Always).with_place(Some(place().unwrap()));
+    assert_eq!(place().unwrap_err().code, ErrorCode::NodeFull);
+    // The stream of another node takes no place.
+    let _other = listen(&hub, &id, None, Span::Activation);
+    drop(first);
+    drop(place().unwrap());
+    assert!(place().is_ok());
 }
