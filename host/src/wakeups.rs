@@ -7,7 +7,7 @@
 //! once for its time.
 //!
 //! One wake-up fires at most one alarm. Its commit sets the object's next time, so an object with more alarms that are
-//! due queues again behind other objects. Both loops share the turns of the node's [`Pump`].
+//! due queues again behind other objects. Both loops share the turns of the node's [pump](crate::pump).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
