@@ -58,6 +58,16 @@ impl ConnectionHandle {
         self.activity.begin_stream()
     }
 
+    /// Records that some of the request's body is not read, so that the connection ends after the response.
+    pub(super) fn leave_unread(&self) {
+        self.activity.leave_unread();
+    }
+
+    /// Whether some of a request's body was not read.
+    pub(super) fn has_unread_body(&self) -> bool {
+        self.activity.has_unread_body()
+    }
+
     /// Returns the connection's permit, to hold after an upgrade from HTTP.
     pub(super) fn place(&self) -> Arc<OwnedSemaphorePermit> {
         Arc::clone(&self.place)

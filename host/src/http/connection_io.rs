@@ -47,6 +47,7 @@ pub(super) struct Activity {
     has_asked: AtomicBool,
     is_between_requests: AtomicBool,
     is_http2: AtomicBool,
+    has_unread_body: AtomicBool,
     changes: AtomicU64,
 }
 
@@ -84,6 +85,16 @@ impl Activity {
     /// ends, but a client that has not yet sent a request may ignore it.
     pub(super) fn is_told_what_is_lost(&self) -> bool {
         self.is_http2.load(Ordering::Relaxed) && self.has_asked.load(Ordering::Relaxed)
+    }
+
+    /// Records that some of a request's body is not read, so that the connection ends after the response.
+    pub(super) fn leave_unread(&self) {
+        self.has_unread_body.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether some of a request's body was not read.
+    pub(super) fn has_unread_body(&self) -> bool {
+        self.has_unread_body.load(Ordering::Relaxed)
     }
 
     fn has_read(&self, bytes: &[u8]) {

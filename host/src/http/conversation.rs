@@ -110,7 +110,8 @@ async fn answer(
     };
     // A client that sends its body without waiting would send it where the next request is expected, so the
     // connection must be closed.
-    let is_unread = awaits_continue && reply.status().as_u16() >= 400;
+    let is_kept = awaits_continue && reply.status().as_u16() >= 400;
+    let is_unread = is_kept || exchange.has_unread_body();
     told_to_leave(reply, version, is_unread || exchange.is_leaving())
 }
 

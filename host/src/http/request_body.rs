@@ -18,7 +18,7 @@ const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Reads a whole body of at most `bytes_max` bytes, if it arrives within `limit`.
 pub(super) async fn read(
-    mut body: Incoming,
+    body: &mut Incoming,
     bytes_max: usize,
     limit: Duration,
 ) -> Result<Bytes, Error> {
@@ -29,7 +29,7 @@ pub(super) async fn read(
     let read = if declared > bytes_max {
         Err(too_large(bytes_max))
     } else {
-        match tokio::time::timeout(limit, collect(&mut body, bytes_max)).await {
+        match tokio::time::timeout(limit, collect(body, bytes_max)).await {
             Ok(read) => read,
             Err(_) => {
                 let seconds = limit.as_secs_f32();
@@ -38,7 +38,7 @@ pub(super) async fn read(
         }
     };
     if matches!(&read, Err(error) if error.code == ErrorCode::BodyTooLarge) {
-        let discarding = discard(&mut body, bytes_max.saturating_mul(DISCARD_FACTOR));
+        let discarding = discard(body, bytes_max.saturating_mul(DISCARD_FACTOR));
         // Bytes left after the timeout are lost when the connection closes.
         let _ = tokio::time::timeout(DISCARD_TIMEOUT, discarding).await;
     }
@@ -71,10 +71,10 @@ pub(super) async fn collect(body: &mut Incoming, limit: usize) -> Result<Bytes, 
 
 /// Discards part of the body of a request that was rejected by its head. Must not be used if the client waits for
 /// `100 Continue`, because reading triggers that response.
-pub(super) async fn discard_rest(mut body: Incoming, limit: usize) {
+pub(super) async fn discard_rest(body: &mut Incoming, limit: usize) {
     if !body.is_end_stream() {
         // Bytes left after the timeout are lost when the connection closes.
-        let _ = tokio::time::timeout(DISCARD_TIMEOUT, discard(&mut body, limit)).await;
+        let _ = tokio::time::timeout(DISCARD_TIMEOUT, discard(body, limit)).await;
     }
 }
 

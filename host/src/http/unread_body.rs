@@ -12,6 +12,7 @@ use http::request::Parts;
 use http::{HeaderMap, Version};
 use hyper::body::{Body as _, Incoming};
 
+use super::connection::ConnectionHandle;
 use super::{Config, request, request_body};
 
 /// The media type and maximum size that a route accepts.
@@ -29,6 +30,8 @@ pub(super) struct Unread {
     /// Maximum number of bytes to read and drop if the request is rejected.
     discard_max: usize,
     timeout: Duration,
+    /// `None` outside of a connection.
+    connection: Option<ConnectionHandle>,
 }
 
 impl Unread {
@@ -38,13 +41,14 @@ impl Unread {
             awaits_continue: awaits_continue(parts.version, &parts.headers),
             discard_max: config.component_max,
             timeout: config.body_timeout,
+            connection: ConnectionHandle::of(parts).ok(),
         }
     }
 
     /// Reads the body and returns it together with `said`, the parsed head. Rejects a body that is too large or of the
     /// wrong media type, and an invalid head, without reading the body.
     pub(super) async fn read<T>(
-        self,
+        mut self,
         headers: &HeaderMap,
         kind: Kind,
         said: Result<T, Error>,
@@ -55,7 +59,11 @@ impl Unread {
         };
         match checked.and(said) {
             Ok(said) => {
-                Ok((request_body::read(self.body, kind.bytes_max, self.timeout).await?, said))
+                let read = request_body::read(&mut self.body, kind.bytes_max, self.timeout).await;
+                if read.is_err() {
+                    self.leave_rest();
+                }
+                Ok((read?, said))
             }
             Err(error) => {
                 self.turn_away().await;
@@ -65,9 +73,18 @@ impl Unread {
     }
 
     /// Drops the body of a rejected request. A client that has begun to send it may send some more of it.
-    pub(super) async fn turn_away(self) {
+    pub(super) async fn turn_away(mut self) {
         if !self.awaits_continue {
-            request_body::discard_rest(self.body, self.discard_max).await;
+            request_body::discard_rest(&mut self.body, self.discard_max).await;
+        }
+        self.leave_rest();
+    }
+
+    /// Announces the end of the connection if some of the body was not read. hyper then closes the connection, and
+    /// a client that had sent everything would send its next request there.
+    fn leave_rest(&self) {
+        if let (false, Some(connection)) = (self.body.is_end_stream(), &self.connection) {
+            connection.leave_unread();
         }
     }
 }

@@ -19,12 +19,16 @@ type Row = (&'static str, &'static str, &'static str, Vec<u8>);
 /// Returns all generated components.
 pub(super) fn components() -> Vec<HostileComponent> {
     let rows = [files(), cut_off(), sections(), lengths(), texts(), counts(), bombs()];
-    rows.into_iter()
-        .flatten()
-        .map(|(name, purpose, reason, bytes)| {
-            HostileComponent::refused(name, purpose, reason, bytes)
-        })
-        .collect()
+    let refused = rows.into_iter().flatten().map(|(name, purpose, reason, bytes)| {
+        HostileComponent::refused(name, purpose, &format!("refused: {reason}"), bytes)
+    });
+    let large = HostileComponent::refused(
+        "file-above-the-limit",
+        "Half a megabyte more than a component may have, sent by a client that keeps its connection.",
+        "refused body-too-large: ",
+        vec![0; 4_700_000],
+    );
+    refused.chain([large]).collect()
 }
 
 /// Encodes a number in the variable encoding.

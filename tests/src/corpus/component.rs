@@ -65,10 +65,10 @@ impl HostileComponent {
     pub(super) fn refused(
         name: &'static str,
         purpose: &'static str,
-        reason: &str,
+        expected: &str,
         bytes: Vec<u8>,
     ) -> Self {
-        let expected = Expected::refused(&format!("refused: {reason}")).unwrap();
+        let expected = Expected::refused(expected).unwrap();
         Self { name, purpose, expected, source: Source::Bytes(bytes) }
     }
 

@@ -41,6 +41,26 @@ async fn a_component_may_have_its_own_limit() {
     assert!(document["hint"].as_str().unwrap().contains("node.component_max"));
 }
 
+/// A client that has sent everything considers the connection open, unless the response says otherwise.
+#[tokio::test]
+async fn a_rejection_announces_that_the_connection_ends_with_the_rest_of_the_body() {
+    let harness = Harness::with(|config| config.component_max = 1000).await;
+    let upload = |length: usize| {
+        let head = "POST /v1/types HTTP/1.1\r\nhost: h\r\n";
+        format!("{head}content-length: {length}\r\n\r\n{}", "x".repeat(length))
+    };
+    let answer = harness.raw(upload(200_000).as_bytes()).await;
+    problem(&answer, ErrorCode::BodyTooLarge);
+    assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+    // A body that was read whole ends no connection.
+    let next = "GET /healthz HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n";
+    let answers = harness.raw(format!("{}{next}", upload(1001)).as_bytes()).await;
+    let (first, second) = answers.split_at(answers.rfind("HTTP/1.1 ").unwrap());
+    problem(first, ErrorCode::BodyTooLarge);
+    assert!(!first.contains("connection: close"), "{first}");
+    assert!(second.starts_with("HTTP/1.1 200"), "{second}");
+}
+
 #[tokio::test]
 async fn a_url_may_have_two_kibibytes() {
     let harness = Harness::start().await;
