@@ -12,6 +12,7 @@ mod progress;
 pub mod query;
 pub mod records;
 mod revision;
+mod share;
 pub mod staged;
 #[cfg(test)]
 mod tests;
@@ -28,15 +29,17 @@ use highlander_core::catalog::unknown_type;
 use highlander_core::engine::{Component, Engine, LoadError, LoadPurpose};
 use highlander_core::error::{Error, ErrorCode};
 use highlander_core::id::{CodeId, Digest, ObjectId, TypeName};
+use highlander_core::schedule::place::HandlerCosts;
 use highlander_core::store::{self, Store};
 use parking_lot::RwLock;
 use tokio::sync::{Semaphore, watch};
 
+use crate::lane::Lane;
 use cached_type::CachedType;
 use keyed_mutex::KeyedMutex;
 use progress::ProgressTable;
 use records::Records;
-pub use revision::{Choice, Revision};
+pub use revision::{Choice, Revision, TypeShare};
 
 /// Suggested pause before a component is sent again to a node that was too busy to compile it.
 const COMPILE_RETRY: Duration = Duration::from_secs(5);
@@ -82,6 +85,10 @@ pub struct Catalog {
     engine: Arc<dyn Engine>,
     /// Types that the objects of a type may call, as this node's configuration limits them.
     may_call: BTreeMap<TypeName, Arc<TypeSet>>,
+    /// Weights of the types in the shares of processor time, as this node's configuration sets them.
+    weights: BTreeMap<TypeName, u32>,
+    /// Runs components that describe themselves; `None` runs them in the caller's task.
+    lane: Option<Arc<Lane>>,
     records: Records,
     known: RwLock<HashMap<Box<str>, Arc<CachedType>>>,
     /// Serializes reads of each type, so that its component is compiled once.
@@ -103,6 +110,8 @@ impl Catalog {
             store,
             engine,
             may_call: BTreeMap::new(),
+            weights: BTreeMap::new(),
+            lane: None,
             records: Records::default(),
             known: RwLock::default(),
             reading: KeyedMutex::default(),
@@ -305,6 +314,8 @@ impl Catalog {
             description: Arc::new(entry.description.clone()),
             call_policy: self.policy_of(&known.record.name, entry).into(),
             component,
+            share: self.share_of(&known.record.name),
+            costs: HandlerCosts::new(entry.description.handlers.len()),
         }))
     }
 

@@ -99,8 +99,12 @@ pub struct Config {
     pub compile_memory_max: usize,
     /// `sandbox.code_cache_max`, in bytes.
     pub code_cache_max: usize,
+    /// `sandbox.guest_threads`, if set.
+    pub guest_threads: Option<u32>,
     /// `types.NAME.may_call`: types that the objects of a type may call.
     pub may_call: BTreeMap<TypeName, Arc<TypeSet>>,
+    /// `types.NAME.weight`: weights of types in the shares of processor time.
+    pub weights: BTreeMap<TypeName, u32>,
 }
 
 impl Default for Config {
@@ -139,7 +143,9 @@ impl Default for Config {
             compile_time_max: compiling.time_max,
             compile_memory_max: usize::try_from(compiling.memory_max).unwrap_or(usize::MAX),
             code_cache_max: usize::try_from(sandbox.cache_max).unwrap_or(usize::MAX),
+            guest_threads: None,
             may_call: node.may_call,
+            weights: node.weights,
         }
     }
 }

@@ -6,6 +6,7 @@
 //!
 //! - [`wire`]: documents of the HTTP API
 //! - [`metrics`], [`telemetry`], and files with a [`secret`]
+//! - [`lane`]: threads that run guests
 //! - [`events`]: distribution of committed changes to subscribers of this node
 //! - [`mod@registry`] of a standalone node, and supervision of the [`store`]
 //! - [`catalog`] (the code of all types) and [`activation`] (performs what the machine of an object decides)
@@ -40,6 +41,8 @@ pub mod config;
 pub mod events;
 #[cfg(feature = "node")]
 pub mod http;
+#[cfg(feature = "node")]
+pub mod lane;
 #[cfg(feature = "node")]
 pub mod metrics;
 #[cfg(feature = "node")]

@@ -4,8 +4,8 @@
 //! decisions.
 
 use prometheus::{
-    Encoder as _, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
+    Counter, CounterVec, Encoder as _, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec,
+    IntGauge, IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
 };
 
 /// Bucket bounds in seconds, from 50 µs to 10 s.
@@ -14,6 +14,35 @@ const LATENCY_BUCKETS: &[f64] = &[
     1.0, 2.5, 5.0, 10.0,
 ];
 const COUNT_BUCKETS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
+
+/// Metrics of the processor time of guests.
+#[derive(Debug)]
+pub struct GuestMetrics {
+    /// Seconds of processor time of calls that ran in their caller's task.
+    pub seconds_inline: Counter,
+    /// Seconds of processor time of calls that ran on guest threads.
+    pub seconds_lane: Counter,
+    /// Calls that wait for a guest thread.
+    pub waiting: IntGauge,
+    /// Seconds for which a call waits before each of its slices on a guest thread.
+    pub wait_seconds: Histogram,
+    /// Calls that moved to a guest thread because they took longer than expected.
+    pub overruns: IntCounter,
+}
+
+impl GuestMetrics {
+    fn new(registry: &Registry) -> Self {
+        let options = options("guest_seconds_total", "Processor time of guests.");
+        let seconds_by_place = register(registry, CounterVec::new(options, &["place"]));
+        Self {
+            seconds_inline: seconds_by_place.with_label_values(&["inline"]),
+            seconds_lane: seconds_by_place.with_label_values(&["lane"]),
+            waiting: gauge(registry, "lane_waiting", "Calls waiting for a guest thread."),
+            wait_seconds: seconds(registry, "lane_wait_seconds", "Waits before a slice."),
+            overruns: counter(registry, "overruns_total", "Calls that took too long inline."),
+        }
+    }
+}
 
 /// All metrics of a node.
 #[derive(Debug)]
@@ -102,6 +131,8 @@ pub struct Metrics {
     pub slow_watchers: IntCounter,
     /// Documents about types that were built.
     pub documents_built: IntCounter,
+    /// Processor time of guests.
+    pub guests: GuestMetrics,
 }
 
 impl Metrics {
@@ -130,12 +161,7 @@ impl Metrics {
             commit_retries: counter(&registry, "commit_retries_total", "Writes sent again."),
             activations: counter(&registry, "activations_total", "Activations started."),
             activation_seconds: seconds(&registry, "activation_seconds", "From claim to call."),
-            deactivations: counters(
-                &registry,
-                "deactivations_total",
-                "Activations ended.",
-                "reason",
-            ),
+            deactivations: counters(&registry, "deactivations_total", "Deactivations.", "reason"),
             instances_made: counter(&registry, "instances_made_total", "Instances created."),
             evicted_for_count: evicted.with_label_values(&["count"]),
             evicted_for_memory: evicted.with_label_values(&["memory"]),
@@ -173,6 +199,7 @@ impl Metrics {
                 "Watchers disconnected because they read too slowly.",
             ),
             documents_built: counter(&registry, "documents_built_total", "Documents built."),
+            guests: GuestMetrics::new(&registry),
             registry,
         }
     }

@@ -48,6 +48,7 @@ use crate::activation::state_memory::StateMemory;
 use crate::activation::table::Table;
 use crate::catalog::Catalog;
 use crate::events::Hub;
+use crate::lane::Lane;
 use crate::metrics::Metrics;
 use crate::pump::Pump;
 use crate::store::health::HealthTrackingStore;
@@ -99,6 +100,7 @@ pub struct Node {
     deliveries: Arc<Pump>,
     metrics: Arc<Metrics>,
     memory: Arc<MemoryTotal>,
+    lane: Arc<Lane>,
     hub: Arc<Hub>,
     config: Config,
     /// Changed types whose notification of the other nodes is pending.
@@ -116,7 +118,7 @@ impl Node {
     /// cannot call others.
     ///
     /// # Panics
-    /// Called outside a tokio runtime.
+    /// Called outside a tokio runtime, or the system allows no threads for guests.
     #[must_use]
     pub fn start(
         ports: Ports,
@@ -127,9 +129,11 @@ impl Node {
         let (alive, gone) = watch::channel(());
         let (following, evicting) = (gone.clone(), gone.clone());
         let memory = Arc::clone(ports.engine.memory());
-        let catalog = Catalog::new(Arc::clone(&store) as Arc<dyn Store>, ports.engine)
-            .with_may_call(config.may_call.clone());
         let metrics = Arc::new(Metrics::new());
+        let lane = Arc::new(Lane::start(config.guest_threads, Arc::clone(&metrics)));
+        let catalog = Catalog::new(Arc::clone(&store) as Arc<dyn Store>, ports.engine)
+            .with_may_call(config.may_call.clone())
+            .with_shares(Arc::clone(&lane), config.weights.clone());
         let node = Arc::new(Self {
             present: watch::Sender::new(None),
             id: watch::Sender::new(NodeId::new("no-session")),
@@ -143,6 +147,7 @@ impl Node {
             hub: Arc::new(Hub::new(Arc::clone(&metrics))),
             metrics,
             memory: Arc::clone(&memory),
+            lane,
             config: config.clone(),
             untold: Mutex::default(),
             is_draining: AtomicBool::new(false),
@@ -192,6 +197,7 @@ impl Node {
             ),
             states: StateMemory::new(Arc::clone(&self.memory)),
             activation_limiter: Arc::clone(&self.gate),
+            lane: Arc::clone(&self.lane),
             settings: Settings {
                 node: node.clone(),
                 mailbox_len: self.config.mailbox_len,

@@ -241,6 +241,8 @@ fn runtime_config(config: &Config) -> runtime::Config {
         activation_rate: config.activations_per_s(),
         store_unavailable_timeout: config.store_unavailable_timeout,
         may_call: config.may_call.clone(),
+        guest_threads: config.guest_threads.and_then(|count| usize::try_from(count).ok()),
+        weights: config.weights.clone(),
     };
     let retention = Retention {
         kept_count: usize::try_from(config.revisions_kept).unwrap_or(usize::MAX),

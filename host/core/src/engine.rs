@@ -147,8 +147,8 @@ pub enum Fault {
     /// A value violates the rules of the WIT world.
     #[error("its code violated its WIT world: {0}")]
     Contract(String),
-    /// No instance could be created: too many are live, or the host is out of memory.
-    #[error("cannot create an instance: {0}")]
+    /// The node is at one of its limits: the number of instances, or of calls that wait for processor time.
+    #[error("the node is at a limit: {0}")]
     Exhausted(String),
     /// The memory of the node, of which all instances may have so many bytes together, is in use.
     #[error("the memory of this node is in use, {0} bytes for all objects (sandbox.memory_total)")]

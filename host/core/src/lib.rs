@@ -5,9 +5,9 @@
 //!
 //! The modules, from the bottom up; no module uses one above it:
 //!
-//! - ids, limits, time, backoff, log quotas, memory, background work, errors, callers, the context of a
-//!   call ([`call_context`]), and a handler's
-//!   effects other than its reply ([`effects`])
+//! - ids, limits, time, backoff, log quotas, memory, background work, errors, callers, the context of a call
+//!   ([`call_context`]), a handler's effects other than its reply ([`effects`]), and shares of processor time
+//!   ([`schedule`])
 //! - [`events`]: committed changes in the form that subscribers get them in
 //! - the ports, with the data that they exchange: [`registry`], [`store`], [`engine`]
 //! - [`catalog`] (the record of a type) and [`activation`] (the lifecycle of one object)
@@ -33,4 +33,5 @@ pub mod placement;
 pub mod registry;
 pub mod rollout;
 pub mod routing;
+pub mod schedule;
 pub mod store;

@@ -21,6 +21,7 @@ use crate::activation::state_memory::StateMemory;
 use crate::activation::table::Table;
 use crate::catalog::Catalog;
 use crate::events::Hub;
+use crate::lane::Lane;
 use crate::metrics::Metrics;
 use crate::pump::Pump;
 
@@ -41,6 +42,8 @@ pub struct SessionContext {
     pub states: StateMemory,
     /// Rate limiter for new activations.
     pub activation_limiter: Arc<ActivationLimiter>,
+    /// Threads that run the calls which do not run in their caller's task.
+    pub lane: Arc<Lane>,
     /// Settings passed to the machines.
     pub settings: Settings,
     /// Hub that publishes events to subscribers.

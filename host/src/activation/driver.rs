@@ -5,6 +5,7 @@
 
 mod io;
 mod run;
+mod running;
 
 use std::sync::Arc;
 use std::task::Poll;
@@ -23,6 +24,7 @@ use crate::activation::outbound;
 use crate::activation::slot::{ReplySender, Slot, SlotState};
 use crate::catalog::Revision;
 use io::{IoFinished, Sent};
+use running::{Ending, Running};
 
 /// Number of calls after which a task yields its thread.
 const CALLS_IN_A_ROW_MAX: u32 = 32;
@@ -40,7 +42,7 @@ struct Driver {
     revision: Option<Arc<Revision>>,
     /// Instance, while it is neither in use nor in the cache.
     resident: Option<CachedInstance>,
-    running: Option<BoxFuture<'static, Finished>>,
+    running: Option<Running>,
     io: Option<BoxFuture<'static, IoFinished>>,
     /// Write in progress, kept so that it can be sent again unchanged.
     sent: Option<Sent>,
@@ -165,6 +167,7 @@ impl Driver {
             Action::Warn(text) => tracing::warn!(object = %self.slot.id(), "{text}"),
             Action::Release => {
                 // Drops a call, read or write that was given up.
+                self.slot.next_run();
                 if self.running.take().is_some() {
                     self.ctx.probe_ended.notify_one();
                 }
@@ -181,10 +184,11 @@ impl Driver {
         {
             return self.done_io(finished);
         }
-        if let Some(running) = &mut self.running {
+        if self.running.is_some() {
             // Most guest calls finish immediately: setting up the notification and the timer for them would be
             // wasteful.
-            if let Poll::Ready(finished) = futures_util::poll!(running) {
+            let (running, ctx, slot) = (&mut self.running, &self.ctx, &self.slot);
+            if let Poll::Ready(finished) = futures_util::poll!(Ending { running, ctx, slot }) {
                 self.ran(finished);
                 return self.pause_now_and_then().await;
             }
@@ -192,10 +196,11 @@ impl Driver {
             self.keep_instance();
         }
         let wake_at = self.wake_at();
+        let (running, ctx, slot) = (&mut self.running, &self.ctx, &self.slot);
         tokio::select! {
             biased;
             finished = next(&mut self.io), if self.io.is_some() => self.done_io(finished),
-            finished = next(&mut self.running), if self.running.is_some() => self.ran(finished),
+            finished = (Ending { running, ctx, slot }) => self.ran(finished),
             () = self.slot.wakeup.notified() => {}
             () = tokio::time::sleep_until(wake_at.unwrap_or_else(Instant::now)), if wake_at.is_some() => {
                 self.step(Input::Wake);
@@ -322,6 +327,7 @@ impl Drop for Driver {
         if self.running.is_none() && self.io.is_none() && !std::thread::panicking() {
             return;
         }
+        self.slot.next_run();
         let mut core = self.slot.lock();
         self.ctx.states.count(&mut core.state_bytes, 0);
         *core = SlotState::new(self.slot.id().clone());

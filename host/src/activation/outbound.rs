@@ -25,6 +25,7 @@ use highlander_core::error::{Effect, Error, ErrorCode, Rejection};
 use highlander_core::id::{Hex, ObjectId};
 use highlander_core::limits::DELIVERY_TIMEOUT;
 use highlander_system::clock::{self, wall_ms};
+use highlander_system::guest_thread;
 use sha2::Digest as _;
 use tokio::sync::oneshot;
 
@@ -43,6 +44,8 @@ const FOLLOW_LEN_MAX: usize = 64;
 pub(super) struct OutboundHandle {
     slot: Arc<Slot>,
     ctx: Arc<SessionContext>,
+    /// Number of the run that makes the calls.
+    run: u64,
     origin: Origin,
     /// Limit of the revision that runs the call.
     call_policy: Arc<CallPolicy>,
@@ -59,12 +62,13 @@ impl OutboundHandle {
     pub(super) fn of(
         slot: &Arc<Slot>,
         ctx: &Arc<SessionContext>,
-        run: &Run,
+        (number, run): (u64, &Run),
         call_policy: &Arc<CallPolicy>,
     ) -> Arc<dyn OutboundCalls> {
         Arc::new(Self {
             slot: Arc::clone(slot),
             ctx: Arc::clone(ctx),
+            run: number,
             origin: run.origin.clone(),
             call_policy: Arc::clone(call_policy),
             key: run.key.clone(),
@@ -88,7 +92,7 @@ impl OutboundHandle {
 
     /// Sends an event to the object. Its task exists, because it runs the call.
     fn send(&self, event: Input<ReplySender>) {
-        self.slot.step_in_task(event, self.ctx.now(self.slot.id()));
+        self.slot.step_in_run(self.run, event, self.ctx.now(self.slot.id()));
     }
 
     /// Waits until the state that the call has read is committed and may be acted upon.
@@ -169,7 +173,13 @@ impl OutboundCalls for OutboundHandle {
         self.depart(chain.age(), to).await?;
         let (to, call) = self.call_of(call, chain)?;
         self.ctx.metrics.calls_out.inc();
-        let answer = route.call(&to, call).await;
+        let answer = if guest_thread::is_current() {
+            // Work of other objects must not run at the priority of guests, nor in the slice of this one.
+            let called = tokio::spawn(async move { route.call(&to, call).await }).await;
+            called.map_err(|error| OutboundError::Unknown(error.to_string()))?
+        } else {
+            route.call(&to, call).await
+        };
         self.send(Input::OutboundFinished);
         answer.map(|done| done.reply.into_json()).map_err(|error| told(*error))
     }

@@ -3,6 +3,7 @@
 //! An object has at most one task, and a warm object has none: see [`super::dispatch`] and [`super::driver`].
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use highlander_core::activation::Answer;
@@ -26,6 +27,8 @@ pub struct Slot {
     core: Mutex<SlotState>,
     /// Notified when the task has new work.
     pub(super) wakeup: Notify,
+    /// Number of the newest run of a handler. Only the task changes it.
+    run: AtomicU64,
 }
 
 /// State of an entry, protected by its lock.
@@ -75,7 +78,8 @@ impl Slot {
     /// Returns the entry of an object that has received no calls yet.
     #[must_use]
     pub fn new(id: ObjectId) -> Self {
-        Self { core: Mutex::new(SlotState::new(id.clone())), id, wakeup: Notify::new() }
+        let core = Mutex::new(SlotState::new(id.clone()));
+        Self { core, id, wakeup: Notify::new(), run: AtomicU64::new(0) }
     }
 
     /// Returns the object's id.
@@ -116,9 +120,19 @@ impl Slot {
         self.lock().machine.is_cold()
     }
 
-    /// Steps the machine with an event from a call that the object's task runs. The task performs the actions.
-    pub(super) fn step_in_task(&self, event: Input<ReplySender>, now: Now<'_>) {
+    /// Returns the number of the next run. From now on, earlier ones no longer reach the machine: the call that was
+    /// dropped may still run its last slice on another thread.
+    pub(super) fn next_run(&self) -> u64 {
+        self.run.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// Steps the machine with an event from the run of this number, unless it was dropped. The task performs the
+    /// actions.
+    pub(super) fn step_in_run(&self, run: u64, event: Input<ReplySender>, now: Now<'_>) {
         let mut core = self.lock();
+        if self.run.load(Ordering::SeqCst) != run {
+            return;
+        }
         core.step(event, now);
         if !core.actions.is_empty() {
             self.wakeup.notify_one();

@@ -191,7 +191,7 @@ impl Catalog {
         by: &Caller,
     ) -> Result<Description, Error> {
         let component = self.uploaded(digest, wasm, by).await?;
-        component.describe().await.map_err(refused)
+        self.description_of(component).await.map_err(refused)
     }
 
     /// Applies `change` to the record of a type by conditional write. `change` receives the current record and

@@ -5,6 +5,9 @@ use std::sync::Arc;
 use highlander_core::caller::call_policy::CallPolicy;
 use highlander_core::engine::{Component, Description};
 use highlander_core::id::{CodeId, Digest};
+use highlander_core::schedule::bucket::Bucket;
+use highlander_core::schedule::place::HandlerCosts;
+use highlander_core::schedule::shares::{Payer, Rank};
 
 /// Revision of a type, ready to run.
 #[derive(Debug)]
@@ -21,6 +24,30 @@ pub struct Revision {
     pub call_policy: Arc<CallPolicy>,
     /// Compiled component.
     pub component: Arc<dyn Component>,
+    /// Share of its calls in processor time.
+    pub share: TypeShare,
+    /// Processor time that calls of its handlers have taken.
+    pub costs: HandlerCosts,
+}
+
+/// Share of a type in the processor time of the node.
+#[derive(Debug)]
+pub struct TypeShare {
+    /// Name of the type.
+    pub type_name: Arc<str>,
+    /// Its weight.
+    pub weight: u32,
+    /// Credit for calls that run in their caller's task.
+    pub inline_credit: Bucket,
+}
+
+impl TypeShare {
+    /// Returns the payer for a call of an object.
+    #[must_use]
+    pub fn payer(&self, rank: Rank, object: &str) -> Arc<Payer> {
+        let type_name = Arc::clone(&self.type_name);
+        Arc::new(Payer { rank, type_name, weight: self.weight, object: object.into() })
+    }
 }
 
 impl Revision {

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use highlander_core::limits::{CALL_TIMEOUT_MAX, STATE_BYTES_MAX};
 
-use super::Config;
 use super::backends::{RegistryKind, StoreKind};
-use super::parse;
+use super::{Config, parse};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * 1024;
@@ -361,6 +360,13 @@ pub const KEYS: &[Key] = &[
         unit: "number, 1 to 20000",
         meaning: "maximum number of cached instances; the kernel's `vm.max_map_count` limits it, too",
         set: |config, text| parse::number(text, 1..=20_000).map(|max| config.resident_max = max),
+    },
+    Key {
+        name: "sandbox.guest_threads",
+        default: "one for each core",
+        unit: "number, 1 to 1024",
+        meaning: "number of threads, of a lower priority, for calls that are not known to be short",
+        set: |config, text| parse::number(text, 1..=1024).map(|n| config.guest_threads = Some(n)),
     },
     Key {
         name: "sandbox.compile_time_max",

@@ -78,6 +78,9 @@ resident_max = 12
 compile_time_max = "10s"
 compile_memory_max = "2GiB"
 code_cache_max = "3GiB"
+guest_threads = 3
+[types.todo]
+weight = 300
 "#;
 
 #[test]
@@ -136,7 +139,9 @@ fn a_file_sets_every_key() {
         compile_time_max: Duration::from_secs(10),
         compile_memory_max: 2 << 30,
         code_cache_max: 3 << 30,
+        guest_threads: Some(3),
         may_call: BTreeMap::new(),
+        weights: BTreeMap::from([(TypeName::new("todo").unwrap(), 300)]),
     };
     assert_eq!(config, expected);
 }
@@ -423,7 +428,7 @@ fn the_defaults_in_the_table_are_those_that_hold() {
     // These defaults are descriptions, which cannot be set as values.
     let unsaid = ["none", "the host name", "the listen address", "as resolved by the AWS SDK"];
     let by_kind = ["true if an endpoint is set", "1000 in a cluster, none for a standalone node"];
-    let by_machine = ["half of the memory of the machine or its cgroup"];
+    let by_machine = ["half of the memory of the machine or its cgroup", "one for each core"];
     let unsaid = [unsaid.as_slice(), &by_kind, &by_machine].concat();
     for key in KEYS.iter().filter(|key| !unsaid.contains(&key.default)) {
         let mut config = Config::default();

@@ -24,14 +24,27 @@ pub struct TypeKey {
 }
 
 /// All settings of a type.
-pub const TYPE_KEYS: &[TypeKey] = &[TypeKey {
-    name: "may_call",
-    default: "the types that its deployer may call",
-    unit: "list of types, or *",
-    meaning: "types that objects of the type may call and message; narrows each deployment, and never widens it",
-    set: |config, type_name, text| {
-        let types = Arc::new(parse::types(text)?);
-        config.may_call.insert(type_name.clone(), types);
-        Ok(())
+pub const TYPE_KEYS: &[TypeKey] = &[
+    TypeKey {
+        name: "may_call",
+        default: "the types that its deployer may call",
+        unit: "list of types, or *",
+        meaning: "types that objects of the type may call and message; narrows each deployment, and never widens it",
+        set: |config, type_name, text| {
+            let types = Arc::new(parse::types(text)?);
+            config.may_call.insert(type_name.clone(), types);
+            Ok(())
+        },
     },
-}];
+    TypeKey {
+        name: "weight",
+        default: "100",
+        unit: "number, 1 to 10000",
+        meaning: "share of the type in processor time, compared with the weights of the other types that need it",
+        set: |config, type_name, text| {
+            let weight = parse::number(text, 1..=10_000)?;
+            config.weights.insert(type_name.clone(), weight);
+            Ok(())
+        },
+    },
+];

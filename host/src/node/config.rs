@@ -26,6 +26,10 @@ pub struct Config {
     pub store_unavailable_timeout: Duration,
     /// Types that the objects of a type may call. Objects of other types have no such limit.
     pub may_call: BTreeMap<TypeName, Arc<TypeSet>>,
+    /// Number of threads that run guests; one for each core if it is not set.
+    pub guest_threads: Option<usize>,
+    /// Weights of the types in the shares of processor time. Other types have the weight 100.
+    pub weights: BTreeMap<TypeName, u32>,
 }
 
 impl Default for Config {
@@ -39,6 +43,8 @@ impl Default for Config {
             activation_rate: None,
             store_unavailable_timeout: Duration::from_secs(10),
             may_call: BTreeMap::new(),
+            guest_threads: None,
+            weights: BTreeMap::new(),
         }
     }
 }

@@ -12,6 +12,7 @@ use highlander_core::engine::{
 };
 use highlander_core::error::{Error, ErrorCode};
 use highlander_core::id::ObjectId;
+use highlander_core::schedule::shares::{Payer, Rank};
 use highlander_core::store::Store as _;
 use highlander_core::store::record::{Record, codec};
 use highlander_system::clock;
@@ -31,13 +32,13 @@ impl Node {
     /// The component cannot be loaded.
     pub async fn rehearse(&self, staged: &Staged, ids: Vec<ObjectId>) -> Result<Rehearsed, Error> {
         let component = self.catalog.staged(staged).await?;
-        let described = component.describe().await;
+        let described = self.catalog.description_of(Arc::clone(&component)).await;
         let description = described
             .map(Arc::new)
             .map_err(|error| Error::new(ErrorCode::ComponentRefused, error.to_string()))?;
         let trying = ids.into_iter().map(|id| {
             let (component, description) = (Arc::clone(&component), Arc::clone(&description));
-            async move { self.rehearse_one(&*component, &description, &id).await }
+            async move { self.rehearse_one(component, description, id).await }
         });
         let mut all = Rehearsed::default();
         let mut results = stream::iter(trying).buffer_unordered(READ_AT_ONCE);
@@ -49,28 +50,32 @@ impl Node {
 
     async fn rehearse_one(
         &self,
-        component: &dyn Component,
-        description: &Description,
-        id: &ObjectId,
+        component: Arc<dyn Component>,
+        description: Arc<Description>,
+        id: ObjectId,
     ) -> Rehearsed {
-        let record = match self.record_of(id).await {
+        let record = match self.record_of(&id).await {
             // An object that is deleted or gone has no state to read.
             Ok(None) => return Rehearsed::default(),
             Ok(Some(record)) => record,
-            Err(why) => return failed(id, why, 0),
+            Err(why) => return failed(&id, why, 0),
         };
         let Some(state) = &record.state else { return Rehearsed::default() };
         let began = clock::now();
         let before = state.bytes.len() as u64;
+        let payer = self.payer(&id);
+        let key = id.clone();
         let reading = tokio::time::timeout(TIMEOUT, async {
             // A node without memory says nothing about the component.
             self.memory.not_scarce().await;
-            read(component, description, id, &record).await
+            let reading = async move { read(&*component, &description, &id, &record).await };
+            let read = self.lane.admit(payer, reading).await;
+            read.unwrap_or_else(|| Err("the host failed while the component ran".to_owned()))
         });
         let read = reading.await.unwrap_or_else(|_| Err("it took too long".to_owned()));
         let micros = u64::try_from(clock::now().since(began).as_micros()).unwrap_or(u64::MAX);
         let one = match read {
-            Err(why) => failed(id, why, before),
+            Err(why) => failed(&key, why, before),
             Ok(after) => Rehearsed {
                 tried: 1,
                 bytes_before: before,
@@ -80,6 +85,16 @@ impl Node {
             },
         };
         Rehearsed { micros, micros_max: micros, ..one }
+    }
+
+    /// Returns the share that pays for the rehearsal of an object.
+    fn payer(&self, id: &ObjectId) -> Arc<Payer> {
+        Arc::new(Payer {
+            rank: Rank::Background,
+            type_name: id.type_name().into(),
+            weight: self.catalog.weight(id.type_name()),
+            object: id.as_str().into(),
+        })
     }
 
     async fn record_of(&self, id: &ObjectId) -> Result<Option<Record>, String> {

@@ -62,7 +62,6 @@ pub(super) async fn open(config: &Config, address: &str) -> anyhow::Result<Opene
         cache_dir: Some(dir.join("code")),
         cache_max: config.code_cache_max as u64,
         compiler: Compiler::own_binary(limits),
-        ..SandboxConfig::default()
     })?;
     let (sessions, registry_about) = find_sessions(config, address, &store)?;
     let gate = Arc::new(SessionGate::new(sessions));

@@ -1,16 +1,17 @@
-//! Processor time of a call, and the lane for long calls.
+//! Processor time of a call, and its pauses.
 //!
 //! A guest pauses at each tick. Ticks count wall time, which a busy machine stretches. So only the first slice is
 //! charged by ticks, as one tick; later slices are charged by the thread's own processor time between two pauses.
-//! After its first slice, a guest needs a permit of the long lane to continue, and returns it at each pause.
-//! However many guests loop, worker threads remain free for short calls.
+//! At its first pause, a call that can move asks to go on on a guest thread, so that the thread of a request is free
+//! for others.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use highlander_system::clock;
+use highlander_system::{clock, guest_thread};
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::UpdateDeadline;
 
 use super::config::TICK;
@@ -29,7 +30,6 @@ pub(super) struct CpuSpent;
 pub(super) struct Budget {
     max: Duration,
     spent: Duration,
-    lane: Arc<Semaphore>,
     slice: Arc<Mutex<Slice>>,
     ticker: Ticker,
 }
@@ -39,19 +39,18 @@ pub(super) struct Budget {
 struct Slice {
     /// Processor time of the thread when the slice began; `None` in the first slice.
     began: Option<Duration>,
-    place: Option<OwnedSemaphorePermit>,
 }
 
 impl Budget {
-    pub(super) fn new(max: Duration, lane: Arc<Semaphore>, ticker: Ticker) -> Self {
-        Self { max, spent: Duration::ZERO, lane, slice: Arc::default(), ticker }
+    pub(super) fn new(max: Duration, ticker: Ticker) -> Self {
+        Self { max, spent: Duration::ZERO, slice: Arc::default(), ticker }
     }
 
-    /// Starts a call. The guard releases the lane permit, even if the call is dropped midway.
-    pub(super) fn begin_call(&mut self) -> LaneGuard {
+    /// Starts a call, in its first slice.
+    pub(super) fn begin_call(&mut self) {
         self.spent = Duration::ZERO;
+        self.slice.lock().began = None;
         self.ticker.guest_runs();
-        LaneGuard(Arc::clone(&self.slice))
     }
 
     /// Returns the time limit of a call.
@@ -60,12 +59,10 @@ impl Budget {
     }
 
     /// Suspends the guest while it waits for another object. Charges the time since the slice began, except for a
-    /// first slice, which no tick has ended. Releases the lane permit.
+    /// first slice, which no tick has ended.
     pub(super) fn suspend(&mut self) -> Result<(), CpuSpent> {
-        let mut slice = self.slice.lock();
-        slice.place = None;
-        let used = slice.began.take().map(|began| clock::thread_cpu().saturating_sub(began));
-        drop(slice);
+        let began = self.slice.lock().began.take();
+        let used = began.map(|began| clock::thread_cpu().saturating_sub(began));
         self.spent += used.unwrap_or_default();
         if self.spent >= self.max { Err(CpuSpent) } else { Ok(()) }
     }
@@ -79,35 +76,29 @@ impl Budget {
     /// Handles a tick: charges the slice that ends, and pauses the guest.
     pub(super) fn tick(&mut self) -> Result<UpdateDeadline, CpuSpent> {
         self.ticker.guest_runs();
-        let mut slice = self.slice.lock();
-        let used = slice.began.map_or(TICK, |began| clock::thread_cpu().saturating_sub(began));
-        slice.place = None;
-        drop(slice);
+        let began = self.slice.lock().began;
+        let used = began.map_or(TICK, |began| clock::thread_cpu().saturating_sub(began));
         self.spent += used;
         if self.spent >= self.max {
             return Err(CpuSpent);
         }
-        let (slice, lane) = (Arc::clone(&self.slice), Arc::clone(&self.lane));
-        Ok(UpdateDeadline::YieldCustom(1, Box::pin(pause(slice, lane))))
+        let slice = Arc::clone(&self.slice);
+        Ok(UpdateDeadline::YieldCustom(1, Box::pin(pause(slice))))
     }
 }
 
-/// Yields to other tasks, then waits for a lane permit.
-async fn pause(slice: Arc<Mutex<Slice>>, lane: Arc<Semaphore>) {
-    tokio::task::yield_now().await;
-    // The lane is never closed. If it were, the guest would run without a permit.
-    let place = lane.acquire_owned().await.ok();
-    let mut slice = slice.lock();
-    slice.place = place;
-    slice.began = Some(clock::thread_cpu());
-}
-
-/// Releases the lane permit when a call ends in any way.
-#[derive(Debug)]
-pub(super) struct LaneGuard(Arc<Mutex<Slice>>);
-
-impl Drop for LaneGuard {
-    fn drop(&mut self) {
-        *self.0.lock() = Slice::default();
+/// Lets others run. A call that can move goes on on a guest thread.
+async fn pause(slice: Arc<Mutex<Slice>>) {
+    let mut has_moved = false;
+    poll_fn(|_| {
+        // The driver of the call polls it again after the move.
+        let must_move = guest_thread::request_move();
+        has_moved |= must_move;
+        if must_move { Poll::Pending } else { Poll::Ready(()) }
+    })
+    .await;
+    if !has_moved {
+        tokio::task::yield_now().await;
     }
+    slice.lock().began = Some(clock::thread_cpu());
 }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use highlander_core::engine::{Component, Description, Fault, Instance, LoadError};
 use highlander_core::id::Digest;
 use highlander_core::memory::MemoryTotal;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::OnceCell;
 use wasmtime::component::{Component as Compiled, InstancePre};
 
 use super::bindings::ObjectIndices;
@@ -33,8 +33,6 @@ pub(super) struct Shared {
     /// Memory of all instances, and of the compiler.
     pub(super) memory: Arc<MemoryTotal>,
     pub(super) instances: Arc<AtomicUsize>,
-    /// Permits for calls that exceeded their first slice.
-    pub(super) lane: Arc<Semaphore>,
     /// Log of all objects.
     pub(super) log: Arc<GuestLog>,
 }
@@ -78,7 +76,7 @@ impl WasmComponent {
         let shared = &self.shared;
         let limits = &shared.sandbox;
         let memory = Memory::new(limits.memory_max, Arc::clone(&shared.memory));
-        let budget = Budget::new(limits.cpu_max, Arc::clone(&shared.lane), shared.ticker.clone());
+        let budget = Budget::new(limits.cpu_max, shared.ticker.clone());
         let state = HostState::new(memory, budget, Arc::clone(&shared.log));
         let mut store = wasmtime::Store::new(&shared.engine, state);
         store.limiter(|guest| &mut guest.memory);
@@ -86,7 +84,7 @@ impl WasmComponent {
         store.set_hostcall_fuel(limits.transfer_max());
         store.set_max_component_handles(HANDLES_MAX);
         store.set_epoch_deadline(FIRST_SLICE_TICKS);
-        let _lane = store.data_mut().budget.begin_call();
+        store.data_mut().budget.begin_call();
         let made = self.pre.instantiate_async(&mut store).await;
         let instance = made.map_err(|error| fault_of(&error, store.data()))?;
         // Function types are checked here; their names were checked when the component was loaded.

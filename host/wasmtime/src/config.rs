@@ -62,8 +62,6 @@ pub struct SandboxConfig {
     pub resident_max: u32,
     /// Size of a snapshot, in bytes.
     pub state_max: usize,
-    /// Maximum number of guests that run concurrently past their first tick; the others wait. At least 1.
-    pub long_calls_max: usize,
     /// Directory in which compiled code is cached between starts; `None` disables this cache.
     pub cache_dir: Option<PathBuf>,
     /// Size limit of that directory in bytes; the least recently used files are removed first.
@@ -74,14 +72,12 @@ pub struct SandboxConfig {
 
 impl Default for SandboxConfig {
     fn default() -> Self {
-        let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
             memory_max: MEMORY_MAX,
             memory_total: memory_total_by_default(MEMORY_MAX),
             cpu_max: Duration::from_millis(100),
             resident_max: 4096,
             state_max: 1024 * 1024,
-            long_calls_max: (workers / 2).max(1),
             cache_dir: None,
             cache_max: 1024 * 1024 * 1024,
             compiler: Compiler::default(),

@@ -23,7 +23,7 @@ use highlander_system::clock;
 
 use super::bindings::Object;
 use super::bindings::exports::highlander::object::behavior as wit;
-use super::budget::{FIRST_SLICE_TICKS, LaneGuard};
+use super::budget::FIRST_SLICE_TICKS;
 use super::effects::EffectCollector;
 use super::fault::fault_of;
 use super::host_state::HostState;
@@ -42,11 +42,11 @@ pub(super) struct Sandbox {
 
 impl Sandbox {
     /// Prepares a call: resets budget and quotas, and sets the guest's time to `now_ms`.
-    fn begin(&mut self, now_ms: u64) -> LaneGuard {
+    fn begin(&mut self, now_ms: u64) {
         self.store.set_epoch_deadline(FIRST_SLICE_TICKS);
         let guest = self.store.data_mut();
         guest.begin_call(now_ms);
-        guest.budget.begin_call()
+        guest.budget.begin_call();
     }
 
     fn end<T>(&mut self, result: wasmtime::Result<T>) -> Result<T, Fault> {
@@ -56,7 +56,7 @@ impl Sandbox {
     }
 
     pub(super) async fn describe(&mut self) -> Result<wit::Description, Fault> {
-        let _lane = self.begin(0);
+        self.begin(0);
         let behavior = self.bindings.highlander_object_behavior();
         let result = behavior.call_describe(&mut self.store).await;
         self.end(result)
@@ -141,7 +141,7 @@ impl Instance for WasmInstance {
     ) -> Result<(), RestoreError> {
         self.begin()?;
         let sandbox = &mut self.sandbox;
-        let _lane = sandbox.begin(0);
+        sandbox.begin(0);
         sandbox.store.data_mut().object = Some(id.clone());
         let wit_id = named(id);
         let bytes = snapshot.map(|snapshot| snapshot.bytes);
@@ -167,7 +167,7 @@ impl Instance for WasmInstance {
     ) -> Result<Result<Handled, HandlerError>, Fault> {
         self.begin_restored()?;
         let sandbox = &mut self.sandbox;
-        let _lane = sandbox.begin(clock::wall_ms());
+        sandbox.begin(clock::wall_ms());
         sandbox.store.data_mut().effects = EffectCollector::new(&call);
         let GuestCall { handler, argument, version, caller, trigger, .. } = call;
         let (caller, trigger) = (vouched(caller), trigger_of(trigger));
@@ -190,7 +190,7 @@ impl Instance for WasmInstance {
     async fn snapshot(&mut self) -> Result<Bytes, Fault> {
         self.begin_restored()?;
         let sandbox = &mut self.sandbox;
-        let _lane = sandbox.begin(0);
+        sandbox.begin(0);
         let behavior = sandbox.bindings.highlander_object_behavior();
         let result = behavior.call_snapshot(&mut sandbox.store).await;
         let state = sandbox.end(result).map_err(|fault| match fault {

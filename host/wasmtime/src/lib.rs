@@ -43,7 +43,6 @@ use highlander_core::id::Digest;
 use highlander_core::memory::{MemoryKind, MemoryTotal, Reservation};
 use highlander_system::clock;
 use prometheus::core::Collector;
-use tokio::sync::Semaphore;
 
 use self::cache::CodeCache;
 use self::compile_queue::{Begun, CompileQueue, Loaded};
@@ -103,14 +102,12 @@ impl WasmtimeEngine {
                 })
                 .ok()
         });
-        let lane = Arc::new(Semaphore::new(sandbox.long_calls_max.max(1)));
         let shared = Shared {
             memory: Arc::new(MemoryTotal::new(sandbox.memory_total.max(sandbox.memory_max))),
             sandbox,
             engine,
             ticker,
             instances: Arc::new(AtomicUsize::new(0)),
-            lane,
             log: Arc::new(GuestLog::new()),
         };
         let compilations = Compilations::new();

@@ -28,6 +28,7 @@ mod data;
 mod deployments;
 mod documents;
 mod events;
+mod fair_shares;
 mod files;
 mod full_stores;
 mod hostile;

@@ -48,6 +48,7 @@ const CORE: &[Layer] = &[
             "caller",
             "call_context",
             "effects",
+            "schedule",
         ],
     ),
     layer("events", &["events"]),
@@ -61,6 +62,7 @@ const CORE: &[Layer] = &[
 const NODE: &[Layer] = &[
     layer("wire", &["wire"]),
     layer("base", &["metrics", "pump", "secret", "telemetry"]),
+    layer("lane", &["lane"]),
     layer("events", &["events"]),
     layer("ports", &["registry", "store"]),
     layer("catalog", &["catalog"]),

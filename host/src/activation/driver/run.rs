@@ -10,9 +10,11 @@ use highlander_core::engine::{
     Fault, GuestCall, Handled, HandlerError, HandlerKind, RestoreError, Snapshot,
 };
 use highlander_core::id::ObjectId;
+use highlander_core::schedule::place::Work;
 use highlander_core::store::record::State;
 use highlander_system::clock;
 
+use super::running::{Ending, Running};
 use super::{Driver, Finished};
 use crate::activation::context::SessionContext;
 use crate::activation::instance_cache::{Admission, CachedInstance, NoMemory};
@@ -28,25 +30,50 @@ impl Driver {
         if self.revision.as_ref().is_none_or(|known| known.number != run.code.revision) {
             self.revision = ctx.catalog.ready(id.type_name(), run.code.revision);
         }
-        let revision = self.revision.clone();
-        self.running = Some(Box::pin(async move {
-            // Fallback to the old revision after the new one failed, which most objects never need.
-            let found = match revision {
-                Some(revision) => Ok(revision),
-                None => ctx.catalog.revision(id.type_name(), &run.code).await,
+        let number = slot.next_run();
+        let deadline = run.deadline;
+        let Some(revision) = self.revision.clone() else {
+            return self.begin_old_run(number, resident, run);
+        };
+        let work = work(&revision, resident.as_ref(), &run);
+        let call = Box::pin(run_call(ctx, Arc::clone(&revision), slot, resident, (number, run)));
+        let running = Running::begin(&self.ctx, &self.slot, call, (revision, work), deadline);
+        self.running = Some(running);
+    }
+
+    /// Begins a call with code that is not ready: the old revision after the new one failed, which most objects never
+    /// need.
+    fn begin_old_run(&mut self, number: u64, resident: Option<CachedInstance>, run: Run) {
+        let (ctx, slot) = (Arc::clone(&self.ctx), Arc::clone(&self.slot));
+        self.running = Some(Running::Elsewhere(Box::pin(async move {
+            let deadline = run.deadline;
+            let revision = match ctx.catalog.revision(slot.id().type_name(), &run.code).await {
+                Ok(revision) => revision,
+                Err(error) => {
+                    return Finished { event: Input::Ran(RunOutcome::NoCode(error)), resident };
+                }
             };
-            match found {
-                Ok(revision) => run_call(ctx, revision, slot, resident, run).await,
-                Err(error) => Finished { event: Input::Ran(RunOutcome::NoCode(error)), resident },
-            }
-        }));
+            let work = work(&revision, resident.as_ref(), &run);
+            let call = run_call(
+                Arc::clone(&ctx),
+                Arc::clone(&revision),
+                Arc::clone(&slot),
+                resident,
+                (number, run),
+            );
+            let mut running =
+                Some(Running::begin(&ctx, &slot, Box::pin(call), (revision, work), deadline));
+            Ending { running: &mut running, ctx: &ctx, slot: &slot }.await
+        })));
     }
 
     pub(super) fn begin_probe(&mut self, probe: Probe) {
         // The object's current instance is kept until the new one has been validated.
         self.keep_instance();
         let (id, ctx) = (self.slot.id().clone(), Arc::clone(&self.ctx));
-        self.running = Some(Box::pin(async move {
+        let tried = probe.clone();
+        let running = Box::pin(async move {
+            let probe = tried;
             let tried = run_probe(&ctx, &id, &probe).await;
             let is_kept = ctx.instances.contains(&id);
             let (probed, resident) = match tried {
@@ -56,7 +83,23 @@ impl Driver {
                 Err(ran) => (ProbeOutcome::Failed(ran), None),
             };
             Finished { event: Input::Probed(probe.code, probed), resident }
-        }));
+        });
+        self.running = Some(Running::begin_probe(&self.ctx, self.slot.id(), probe, running));
+    }
+}
+
+/// Returns the work of a call, as far as it is known before.
+fn work(revision: &Revision, resident: Option<&CachedInstance>, run: &Run) -> Work {
+    let handlers = &revision.description.handlers;
+    let found = handlers.binary_search_by(|handler| handler.name.as_str().cmp(&run.handler));
+    let is_ready =
+        run.is_in_sync && resident.is_some_and(|resident| resident.component == revision.digest);
+    let state_bytes = run.state.as_ref().map_or(0, |state| state.bytes.len());
+    Work {
+        // A handler that does not exist has no record.
+        handler: found.unwrap_or(usize::MAX),
+        is_cold: !is_ready,
+        bytes: state_bytes + run.argument.len(),
     }
 }
 
@@ -87,7 +130,7 @@ async fn run_call(
     revision: Arc<Revision>,
     slot: Arc<Slot>,
     resident: Option<CachedInstance>,
-    run: Run,
+    (number, run): (u64, Run),
 ) -> Finished {
     let id = slot.id();
     let Some(handler) = revision.description.handler(&run.handler) else {
@@ -104,7 +147,7 @@ async fn run_call(
         run
     };
     let time_left = run.deadline.since(clock::now());
-    let attempt = attempt(&ctx, &revision, &slot, resident, &run, handler.kind);
+    let attempt = attempt(&ctx, &revision, &slot, resident, (number, &run), handler.kind);
     match tokio::time::timeout(time_left, attempt).await {
         Ok(Ok((ran, resident))) => finished(ran, Some(resident)),
         Ok(Err(ran)) => {
@@ -142,7 +185,7 @@ async fn attempt(
     revision: &Revision,
     slot: &Arc<Slot>,
     resident: Option<CachedInstance>,
-    run: &Run,
+    (number, run): (u64, &Run),
     kind: HandlerKind,
 ) -> Result<(RunOutcome, CachedInstance), RunOutcome> {
     let current = resident.filter(|resident| resident.component == revision.digest);
@@ -162,7 +205,7 @@ async fn attempt(
     let Run { handler, argument, version, caller, trigger, alarms, .. } = run;
     let policy = &revision.call_policy;
     let reaches_out = revision.component.reaches_out();
-    let outbound = reaches_out.then(|| OutboundHandle::of(slot, ctx, run, policy));
+    let outbound = reaches_out.then(|| OutboundHandle::of(slot, ctx, (number, run), policy));
     let call = GuestCall {
         handler,
         kind,

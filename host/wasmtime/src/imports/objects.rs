@@ -33,7 +33,7 @@ pub(super) fn define(to: &mut Functions<'_>) -> Result<()> {
     )
 }
 
-/// Makes a call while the guest waits: its processor time is not charged, and its lane permit is released.
+/// Makes a call while the guest waits: its processor time is not charged.
 async fn bring(
     mut cx: StoreContextMut<'_, HostState>,
     call: Call,

@@ -74,16 +74,14 @@ async fn a_guest_that_loops_lets_others_run() {
 }
 
 #[tokio::test]
-async fn a_dropped_call_makes_its_instance_unusable_and_frees_its_place() {
-    let sandbox =
-        SandboxConfig { cpu_max: Duration::from_secs(60), long_calls_max: 1, ..sandbox() };
+async fn a_dropped_call_makes_its_instance_unusable() {
+    let sandbox = SandboxConfig { cpu_max: Duration::from_secs(60), ..sandbox() };
     let engine = WasmtimeEngine::new(sandbox).unwrap();
     let component = load(&engine, "misbehaving").await;
     let mut instance = object(component.as_ref(), "k").await;
     let limit = Duration::from_millis(50);
     let dropped = tokio::time::timeout(limit, call(instance.as_mut(), "spin", "null")).await;
     assert!(dropped.is_err(), "it must not end on its own: {dropped:?}");
-    assert_eq!(engine.shared.lane.available_permits(), 1);
     let refused = instance.snapshot().await;
     assert_eq!(refused, Err(Fault::Contract("used after a fault".to_owned())));
 }

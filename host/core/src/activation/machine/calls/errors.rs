@@ -8,8 +8,8 @@ use crate::engine::{Fault, HandlerError, RestoreError};
 use crate::error::{Error, ErrorCode};
 use crate::id::ObjectId;
 
-/// Time after which a call that found no memory may succeed.
-const MEMORY_RETRY: Duration = Duration::from_secs(1);
+/// Time after which a call that found no room on the node may succeed.
+const NODE_RETRY: Duration = Duration::from_secs(1);
 
 /// Returns the answer to a call that finds the mailbox full.
 pub(super) fn mailbox_full(id: &ObjectId, len_max: usize) -> Answer {
@@ -68,9 +68,9 @@ pub(super) fn faulted(id: &ObjectId, fault: &Fault, now: Now<'_>) -> Answer {
         Fault::NodeMemoryFull(_) => ErrorCode::NodeMemoryFull,
     };
     let error = Error::new(code, format!("{id} was not changed: {}", told(fault, now)));
-    // Idle instances are evicted meanwhile.
-    let is_passing = code == ErrorCode::NodeMemoryFull;
-    Err(Box::new(if is_passing { error.with_retry_after(MEMORY_RETRY) } else { error }))
+    // Idle instances are evicted meanwhile, and waiting calls end.
+    let is_passing = fault.is_of_node();
+    Err(Box::new(if is_passing { error.with_retry_after(NODE_RETRY) } else { error }))
 }
 
 /// Returns the text of a fault for the caller. The message of a trap goes only to the operator's log, because it may
