@@ -25,7 +25,7 @@ use highlander_core::id::TypeName;
 use highlander_core::limits::CALL_TIMEOUT;
 use highlander_wasmtime::{CompileLimits, SandboxConfig, memory_total_by_default};
 
-use crate::node;
+use crate::node::{self, Rates};
 pub use crate::secret::Error;
 use auth::AuthConfig;
 use backends::{RegistryConfig, RegistryKind, StoreConfig};
@@ -105,6 +105,8 @@ pub struct Config {
     pub may_call: BTreeMap<TypeName, Arc<TypeSet>>,
     /// `types.NAME.weight`: weights of types in the shares of processor time.
     pub weights: BTreeMap<TypeName, u32>,
+    /// `types.NAME.calls_per_second`, `messages_per_second` and `alarms_per_second`.
+    pub rates: Rates,
 }
 
 impl Default for Config {
@@ -146,6 +148,7 @@ impl Default for Config {
             guest_threads: None,
             may_call: node.may_call,
             weights: node.weights,
+            rates: node.rates,
         }
     }
 }

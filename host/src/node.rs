@@ -12,6 +12,7 @@ mod idle_reaper;
 pub mod list;
 pub mod locate;
 mod metrics;
+mod quotas;
 pub mod rehearsal;
 mod removal;
 pub mod rollout;
@@ -53,6 +54,8 @@ use crate::metrics::Metrics;
 use crate::pump::Pump;
 use crate::store::health::HealthTrackingStore;
 pub use config::Config;
+use quotas::Quotas;
+pub use quotas::Rates;
 use session::Session;
 
 /// Objects that the node wakes at once because of their alarms.
@@ -101,6 +104,7 @@ pub struct Node {
     metrics: Arc<Metrics>,
     memory: Arc<MemoryTotal>,
     lane: Arc<Lane>,
+    quotas: Quotas,
     hub: Arc<Hub>,
     config: Config,
     /// Changed types whose notification of the other nodes is pending.
@@ -148,6 +152,7 @@ impl Node {
             metrics,
             memory: Arc::clone(&memory),
             lane,
+            quotas: Quotas::new(&config.rates),
             config: config.clone(),
             untold: Mutex::default(),
             is_draining: AtomicBool::new(false),
@@ -268,6 +273,7 @@ impl Node {
     }
 
     async fn dispatch(&self, id: &ObjectId, mut call: Call) -> Answer {
+        self.quotas.check(id, &call, clock::now())?;
         // Checked before a claim is requested, so that calls to unknown types cost nothing.
         self.catalog.ensure_loaded(id.type_name()).await.map_err(Box::new)?;
         if let Operation::Watch { publish_state } = &mut call.operation {

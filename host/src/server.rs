@@ -243,6 +243,7 @@ fn runtime_config(config: &Config) -> runtime::Config {
         may_call: config.may_call.clone(),
         guest_threads: config.guest_threads.and_then(|count| usize::try_from(count).ok()),
         weights: config.weights.clone(),
+        rates: config.rates.clone(),
     };
     let retention = Retention {
         kept_count: usize::try_from(config.revisions_kept).unwrap_or(usize::MAX),

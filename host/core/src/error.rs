@@ -142,6 +142,8 @@ codes! {
     MailboxFull = "mailbox-full", 429, None, true;
     /// Too many uploads are waiting for this node's compiler.
     CompileQueueFull = "compile-queue-full", 429, None, true;
+    /// The configured quota of the object's type is used up on this node.
+    TypeQuota = "type-quota", 429, None, true;
     /// Too many calls or connections are waiting for this node.
     NodeFull = "node-full", 429, None, true;
     /// The request's head exceeds the size limit.

@@ -6,4 +6,5 @@
 pub mod bucket;
 mod level;
 pub mod place;
+pub mod quota;
 pub mod shares;

@@ -3,6 +3,7 @@
 mod may_call;
 
 use highlander_core::registry::claims::Granularity;
+use highlander_core::schedule::quota::Kind;
 
 use super::backends::{RegistryKind, StoreKind};
 use super::keys::KEYS;
@@ -81,11 +82,16 @@ code_cache_max = "3GiB"
 guest_threads = 3
 [types.todo]
 weight = 300
+calls_per_second = 10
+messages_per_second = 20
+alarms_per_second = 30
 "#;
 
 #[test]
 fn a_file_sets_every_key() {
     let config = from_file(EVERY_KEY).unwrap();
+    let todo = TypeName::new("todo").unwrap();
+    let rates = [(Kind::Call, 10), (Kind::Message, 20), (Kind::Alarm, 30)];
     let registry = RegistryConfig {
         kind: RegistryKind::ZooKeeper,
         connect: Some("zk1:2181,zk2:2181/highlander".to_owned()),
@@ -141,7 +147,8 @@ fn a_file_sets_every_key() {
         code_cache_max: 3 << 30,
         guest_threads: Some(3),
         may_call: BTreeMap::new(),
-        weights: BTreeMap::from([(TypeName::new("todo").unwrap(), 300)]),
+        weights: BTreeMap::from([(todo.clone(), 300)]),
+        rates: BTreeMap::from([(todo, rates.into())]),
     };
     assert_eq!(config, expected);
 }

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use highlander_core::id::TypeName;
+use highlander_core::schedule::quota::Kind;
 
 use super::{Config, parse};
 
@@ -47,4 +48,38 @@ pub const TYPE_KEYS: &[TypeKey] = &[
             Ok(())
         },
     },
+    TypeKey {
+        name: "calls_per_second",
+        default: "no limit",
+        unit: "number, 1 to 1000000",
+        meaning: "calls that the objects of the type may receive per second on this node, by clients and by objects",
+        set: |config, type_name, text| set_rate(config, type_name, Kind::Call, text),
+    },
+    TypeKey {
+        name: "messages_per_second",
+        default: "no limit",
+        unit: "number, 1 to 1000000",
+        meaning: "messages that the objects of the type may receive per second on this node; \
+                  others are delivered later",
+        set: |config, type_name, text| set_rate(config, type_name, Kind::Message, text),
+    },
+    TypeKey {
+        name: "alarms_per_second",
+        default: "no limit",
+        unit: "number, 1 to 1000000",
+        meaning: "wake-ups for alarms that the objects of the type may receive per second on this node; \
+                  others follow later",
+        set: |config, type_name, text| set_rate(config, type_name, Kind::Alarm, text),
+    },
 ];
+
+fn set_rate(
+    config: &mut Config,
+    type_name: &TypeName,
+    kind: Kind,
+    text: &str,
+) -> Result<(), String> {
+    let rate = parse::number(text, 1..=1_000_000)?;
+    config.rates.entry(type_name.clone()).or_default().insert(kind, rate);
+    Ok(())
+}

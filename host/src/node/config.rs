@@ -7,6 +7,8 @@ use std::time::Duration;
 use highlander_core::caller::call_policy::TypeSet;
 use highlander_core::id::TypeName;
 
+use super::quotas::Rates;
+
 /// Settings of a node.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -30,6 +32,8 @@ pub struct Config {
     pub guest_threads: Option<usize>,
     /// Weights of the types in the shares of processor time. Other types have the weight 100.
     pub weights: BTreeMap<TypeName, u32>,
+    /// Requests per second that the objects of a type may receive on this node. Other requests have no limit.
+    pub rates: Rates,
 }
 
 impl Default for Config {
@@ -45,6 +49,7 @@ impl Default for Config {
             may_call: BTreeMap::new(),
             guest_threads: None,
             weights: BTreeMap::new(),
+            rates: Rates::new(),
         }
     }
 }

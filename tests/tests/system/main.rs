@@ -41,6 +41,7 @@ mod openapi;
 mod problems;
 mod projects;
 mod python;
+mod quotas;
 mod restore_failures;
 mod stopping;
 mod stores;

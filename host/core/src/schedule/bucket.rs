@@ -34,6 +34,17 @@ impl Bucket {
         self.full_at.load(Ordering::Relaxed) < since_boot(now) + self.refill
     }
 
+    /// Takes this much credit, and returns whether there was as much.
+    #[must_use]
+    pub fn take(&self, amount: Duration, now: BootTime) -> bool {
+        let (now, cost) = (since_boot(now), nanos(amount) * 100 / self.percent);
+        let taken = |full_at: u64| {
+            let full_at = full_at.max(now) + cost;
+            (full_at <= now + self.refill).then_some(full_at)
+        };
+        self.full_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken).is_ok()
+    }
+
     /// Takes credit for this much processor time, if need be on account.
     pub fn charge(&self, used: Duration, now: BootTime) {
         let (now, cost) = (since_boot(now), nanos(used) * 100 / self.percent);
