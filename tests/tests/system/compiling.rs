@@ -138,7 +138,7 @@ async fn upload_beside(calls: &mut Calls<'_>, wasm: Vec<u8>) -> Reply {
             calls.call().await;
         }
         let reply = uploading.await.unwrap();
-        if reply.status != 503 {
+        if reply.status != 429 {
             return reply;
         }
         eprintln!("{}", String::from_utf8_lossy(&reply.body));
