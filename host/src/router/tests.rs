@@ -49,16 +49,12 @@ async fn an_object_started_on_one_node_is_found_and_changed_from_another() {
 #[tokio::test]
 async fn a_call_to_a_cold_object_costs_one_claim_and_one_read_from_any_node() {
     let (cluster, places) = Cluster::with_counters(&["a", "b", "c"]).await;
-    // Each node reads the type once, which must not count here.
-    for place in &places {
-        place.node.catalog().current("counter").await.unwrap();
-    }
     let claims = || -> u64 { places.iter().map(|p| p.session.claims.load(Ordering::SeqCst)).sum() };
     for (entry, owner) in [(0, "a"), (0, "b"), (1, "a"), (2, "b")] {
         let id = cluster.counter_at(owner, &format!("x{entry}"));
-        let before = (claims(), cluster.store.get_count());
+        let before = (claims(), cluster.store.object_get_count());
         assert_eq!(ask(&places[entry], &id, add(1)).await, "1");
-        assert_eq!((claims(), cluster.store.get_count()), (before.0 + 1, before.1 + 1));
+        assert_eq!((claims(), cluster.store.object_get_count()), (before.0 + 1, before.1 + 1));
     }
 }
 

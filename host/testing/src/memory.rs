@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use highlander_core::id::ObjectId;
 use highlander_core::store::{Blob, Condition, ETag, Error, Page, PutOutcome, Store};
 use parking_lot::Mutex;
 
@@ -61,6 +62,7 @@ pub struct Memory {
     is_silent: AtomicBool,
     put_count: AtomicU64,
     get_count: AtomicU64,
+    object_get_count: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -190,6 +192,13 @@ impl Memory {
         self.get_count.load(Ordering::SeqCst)
     }
 
+    /// Returns the number of these reads that were of objects. Nodes also read the records of types, at any time after
+    /// a deployment.
+    #[must_use]
+    pub fn object_get_count(&self) -> u64 {
+        self.object_get_count.load(Ordering::SeqCst)
+    }
+
     fn is_down(&self) -> bool {
         self.is_down.load(Ordering::SeqCst)
     }
@@ -230,6 +239,9 @@ fn seen(versions: Option<&Versions>, fault: &GetFault) -> Option<Blob> {
 impl Store for Memory {
     async fn get(&self, name: &str) -> Result<Option<Blob>, Error> {
         self.get_count.fetch_add(1, Ordering::SeqCst);
+        if ObjectId::from_blob_key(name).is_some() {
+            self.object_get_count.fetch_add(1, Ordering::SeqCst);
+        }
         if self.is_down() {
             self.wait(Duration::ZERO).await;
             return Err(no_answer());
