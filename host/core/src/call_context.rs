@@ -20,12 +20,12 @@ pub struct Origin {
     pub message: Option<u64>,
     /// Trace that the call belongs to, if its caller named one.
     pub trace: Option<TraceParent>,
-    /// Rank among the calls that wait for the same object.
+    /// Rank among the calls that wait for the same object, or for processor time.
     pub rank: Rank,
 }
 
-/// Rank of a call among the calls that wait for the same object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// Rank of a call among the calls that wait for the same object, or for processor time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Rank {
     /// A client waits for the call, or for a call that makes it.
     #[default]

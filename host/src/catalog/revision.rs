@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use highlander_core::call_context::Rank;
 use highlander_core::caller::call_policy::CallPolicy;
 use highlander_core::engine::{Component, Description};
 use highlander_core::id::{CodeId, Digest};
 use highlander_core::schedule::bucket::Bucket;
 use highlander_core::schedule::place::HandlerCosts;
-use highlander_core::schedule::shares::{Payer, Rank};
+use highlander_core::schedule::shares::Payer;
 
 /// Revision of a type, ready to run.
 #[derive(Debug)]

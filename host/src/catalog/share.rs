@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use highlander_core::call_context::Rank;
 use highlander_core::engine::{Component, Description, LoadError};
 use highlander_core::id::TypeName;
 use highlander_core::schedule::place::type_bucket;
-use highlander_core::schedule::shares::{Payer, Rank, WEIGHT};
+use highlander_core::schedule::shares::{Payer, WEIGHT};
 
 use super::{Catalog, TypeShare};
 use crate::lane::{Lane, cores};

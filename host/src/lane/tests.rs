@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use highlander_core::schedule::shares::{Rank, WEIGHT};
+use highlander_core::call_context::Rank;
+use highlander_core::schedule::shares::WEIGHT;
 use tokio::sync::oneshot;
 
 use super::*;

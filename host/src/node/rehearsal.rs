@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
+use highlander_core::call_context::Rank;
 use highlander_core::engine::{
     Component, Description, Fault, GuestCall, HandlerKind, RestoreError, Snapshot,
 };
 use highlander_core::error::{Error, ErrorCode};
 use highlander_core::id::ObjectId;
-use highlander_core::schedule::shares::{Payer, Rank};
+use highlander_core::schedule::shares::Payer;
 use highlander_core::store::Store as _;
 use highlander_core::store::record::{Record, codec};
 use highlander_system::clock;

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use highlander_tests::history::Outcome;
 use highlander_tests::history::recorder::Recorder;
-use highlander_tests::node::Node;
+use highlander_tests::node::{Node, Options};
 use highlander_tests::wire::Wire;
 
 const CALLERS: u64 = 1_000;
 
 #[tokio::test]
 async fn a_thousand_callers_at_once_get_a_thousand_numbers() {
-    let node = Node::with_guests(&["counter"]).await;
+    // A mailbox for all calls: how many of them a smaller one refuses depends on the machine.
+    let options = Options::new().with("objects.mailbox_len", "1024");
+    let node = Node::start_with(options, &["counter"]).await;
     let (client, recorder) = (node.client(), Arc::new(Recorder::new("counter/hot")));
     let calls = (0..CALLERS).map(|_| recorder.change(&client, None));
     let outcomes = join_all(calls).await;

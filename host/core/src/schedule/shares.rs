@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::level::Level;
+use crate::call_context::Rank;
 
 /// Time for which a call is charged when its slice begins; the difference is settled when it ends.
 const SLICE: Duration = Duration::from_millis(2);
@@ -21,21 +22,11 @@ const LONG_STARTED: usize = 8;
 /// Weight of a type that has none.
 pub const WEIGHT: u32 = 100;
 
-/// Rank of a call: clients have nine tenths of the time if both ranks need more than there is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Rank {
-    /// Calls of clients, and the calls that these make.
-    Client,
-    /// Work that no client waits for.
-    Background,
-}
-
-impl Rank {
-    fn weight(self) -> u32 {
-        match self {
-            Self::Client => 9,
-            Self::Background => 1,
-        }
+/// Returns the weight of a rank: clients have nine tenths of the time if both need more than there is.
+fn weight_of(rank: Rank) -> u32 {
+    match rank {
+        Rank::Client => 9,
+        Rank::Background => 1,
     }
 }
 
@@ -158,7 +149,7 @@ impl<T> Shares<T> {
 
     fn enqueue(&mut self, waiting: Waiting<T>) {
         let payer = Arc::clone(&waiting.payer);
-        let types = self.ranks.enqueue(&payer.rank, payer.rank.weight(), Level::new);
+        let types = self.ranks.enqueue(&payer.rank, weight_of(payer.rank), Level::new);
         let of_type = types.enqueue(&payer.type_name, payer.weight, || OfType {
             objects: Level::new(),
             long_count: 0,

@@ -14,7 +14,7 @@ use highlander_core::schedule::place::Work;
 use highlander_core::store::record::State;
 use highlander_system::clock;
 
-use super::running::{Ending, Running};
+use super::running::{Ending, Running, WorkOf};
 use super::{Driver, Finished};
 use crate::activation::context::SessionContext;
 use crate::activation::instance_cache::{Admission, CachedInstance, NoMemory};
@@ -36,8 +36,8 @@ impl Driver {
             return self.begin_old_run(number, resident, run);
         };
         let work = work(&revision, resident.as_ref(), &run);
-        let call = Box::pin(run_call(ctx, Arc::clone(&revision), slot, resident, (number, run)));
-        let running = Running::begin(&self.ctx, &self.slot, call, (revision, work), deadline);
+        let call = Box::pin(run_call(ctx, revision, slot, resident, (number, run)));
+        let running = Running::begin(&self.ctx, &self.slot, call, work, deadline);
         self.running = Some(running);
     }
 
@@ -54,15 +54,9 @@ impl Driver {
                 }
             };
             let work = work(&revision, resident.as_ref(), &run);
-            let call = run_call(
-                Arc::clone(&ctx),
-                Arc::clone(&revision),
-                Arc::clone(&slot),
-                resident,
-                (number, run),
-            );
-            let mut running =
-                Some(Running::begin(&ctx, &slot, Box::pin(call), (revision, work), deadline));
+            let call =
+                run_call(Arc::clone(&ctx), revision, Arc::clone(&slot), resident, (number, run));
+            let mut running = Some(Running::begin(&ctx, &slot, Box::pin(call), work, deadline));
             Ending { running: &mut running, ctx: &ctx, slot: &slot }.await
         })));
     }
@@ -89,18 +83,19 @@ impl Driver {
 }
 
 /// Returns the work of a call, as far as it is known before.
-fn work(revision: &Revision, resident: Option<&CachedInstance>, run: &Run) -> Work {
+fn work(revision: &Arc<Revision>, resident: Option<&CachedInstance>, run: &Run) -> WorkOf {
     let handlers = &revision.description.handlers;
     let found = handlers.binary_search_by(|handler| handler.name.as_str().cmp(&run.handler));
     let is_ready =
         run.is_in_sync && resident.is_some_and(|resident| resident.component == revision.digest);
     let state_bytes = run.state.as_ref().map_or(0, |state| state.bytes.len());
-    Work {
+    let work = Work {
         // A handler that does not exist has no record.
         handler: found.unwrap_or(usize::MAX),
         is_cold: !is_ready,
         bytes: state_bytes + run.argument.len(),
-    }
+    };
+    WorkOf { revision: Arc::clone(revision), work, rank: run.origin.rank }
 }
 
 /// Reads a state with another revision's code, in a new instance.

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use highlander_core::activation::protocol::{Input, Probe, ProbeOutcome, RunOutcome};
+use highlander_core::call_context::Rank;
 use highlander_core::clock::BootTime;
 use highlander_core::engine::Fault;
 use highlander_core::error::{Error, ErrorCode};
 use highlander_core::id::ObjectId;
 use highlander_core::schedule::place::{Cost, Place, Work, place};
-use highlander_core::schedule::shares::{Payer, Rank};
+use highlander_core::schedule::shares::Payer;
 use highlander_system::clock::{self, CpuMeter};
 use highlander_system::guest_thread;
 
@@ -39,14 +40,19 @@ pub(super) struct InlineCall {
     used: Duration,
 }
 
-/// Work of a call, and the revision whose handler does it.
+/// Work of a call, the revision whose handler does it, and the rank of the call.
 #[derive(Clone)]
-struct WorkOf {
-    revision: Arc<Revision>,
-    work: Work,
+pub(super) struct WorkOf {
+    pub(super) revision: Arc<Revision>,
+    pub(super) work: Work,
+    pub(super) rank: Rank,
 }
 
 impl WorkOf {
+    fn payer(&self, slot: &Slot) -> Arc<Payer> {
+        self.revision.share.payer(self.rank, slot.id().as_str())
+    }
+
     fn cost(&self) -> Option<&Cost> {
         self.revision.costs.of(self.work)
     }
@@ -64,18 +70,17 @@ impl Running {
         ctx: &SessionContext,
         slot: &Arc<Slot>,
         call: BoxFuture<'static, Finished>,
-        (revision, work): (Arc<Revision>, Work),
+        cost: WorkOf,
         deadline: BootTime,
     ) -> Self {
-        let predicted = revision.costs.of(work).and_then(Cost::predicted);
-        let cost = WorkOf { revision, work };
+        let predicted = cost.cost().and_then(Cost::predicted);
         let credit = &cost.revision.share.inline_credit;
         match place(predicted, credit, &ctx.lane.inline_credit, clock::now()) {
             Place::Inline => {
                 Self::Inline(InlineCall { call, cost, deadline, used: Duration::ZERO })
             }
             Place::Lane => {
-                let payer = cost.revision.share.payer(Rank::Client, slot.id().as_str());
+                let payer = cost.payer(slot);
                 let call = Metered { call, cost, used: Duration::ZERO };
                 match ctx.lane.spawn(payer, call) {
                     Ok(task) => Self::Elsewhere(awaited(task, slot, deadline)),
@@ -126,7 +131,7 @@ impl Running {
             inline.cost.learn(inline.used);
             let nothing = Box::pin(std::future::pending());
             let call = std::mem::replace(&mut inline.call, nothing);
-            let payer = inline.cost.revision.share.payer(Rank::Client, slot.id().as_str());
+            let payer = inline.cost.payer(slot);
             let call = Metered { call, cost: inline.cost.clone(), used: inline.used };
             *self = Self::Elsewhere(awaited(ctx.lane.admit(payer, call), slot, inline.deadline));
         }
