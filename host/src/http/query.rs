@@ -73,10 +73,10 @@ pub(super) fn number<T: FromStr>(name: &str, value: &str) -> Result<T, Error> {
     })
 }
 
-/// Parses a boolean. A parameter without a value means true.
+/// Parses a boolean. A parameter without a value is rejected: the documents for client generators know only these two.
 pub(super) fn flag(name: &str, value: &str) -> Result<bool, Error> {
     match value {
-        "" | "true" => Ok(true),
+        "true" => Ok(true),
         "false" => Ok(false),
         _ => Err(malformed(format!("the parameter {name:?} is not valid; expected true or false"))),
     }
@@ -143,6 +143,17 @@ mod tests {
             assert_eq!(key("canary_key", good.to_owned()).is_ok(), !good.is_empty(), "{good:?}");
         }
         assert!(key("canary_key", "\0".to_owned()).is_err());
+    }
+
+    #[test]
+    fn a_flag_is_true_or_false() {
+        assert_eq!(
+            (flag("force", "true").unwrap(), flag("force", "false").unwrap()),
+            (true, false)
+        );
+        for bad in ["", "1", "yes", "True"] {
+            assert!(flag("force", bad).unwrap_err().message.contains("\"force\""), "{bad}");
+        }
     }
 
     #[test]

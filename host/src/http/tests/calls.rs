@@ -183,7 +183,7 @@ async fn a_client_that_goes_away_does_not_take_its_call_with_it() {
         "POST /v1/objects/counter/a/sleep HTTP/1.1\r\nhost: h\r\ncontent-length: 3\r\n\r\n100";
     stream.write_all(request.as_bytes()).await.unwrap();
     // The call has started once the object is active.
-    while harness.get("/v1/objects/counter?active").await.json()["keys"] != json!(["a"]) {
+    while harness.get("/v1/objects/counter?active=true").await.json()["keys"] != json!(["a"]) {
         tokio::task::yield_now().await;
     }
     drop(stream);

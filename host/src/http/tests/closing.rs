@@ -75,7 +75,8 @@ async fn a_call_that_is_under_way_is_answered() {
     let call =
         "POST /v1/objects/counter/a/sleep HTTP/1.1\r\nhost: h\r\ncontent-length: 3\r\n\r\n700";
     stream.write_all(call.as_bytes()).await.unwrap();
-    while harness.get("/v1/objects/counter?active").await.json()["keys"] != serde_json::json!(["a"])
+    while harness.get("/v1/objects/counter?active=true").await.json()["keys"]
+        != serde_json::json!(["a"])
     {
         tokio::task::yield_now().await;
     }

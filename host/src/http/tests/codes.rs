@@ -122,7 +122,7 @@ async fn a_state_of_a_newer_schema_is_opened_by_the_code_that_reads_it_alone() {
     let harness = Harness::start().await;
     harness.post("/v1/types", "scripted:counter@2").await;
     harness.post("/v1/objects/counter/a/increment", "").await;
-    harness.post("/v1/types?force", "scripted:counter@1").await;
+    harness.post("/v1/types?force=true", "scripted:counter@1").await;
     let answer = harness.post("/v1/objects/counter/a/increment", "").await;
     assert_eq!((answer.status, answer.header("highlander-revision")), (200, Some("2")));
 }
@@ -222,7 +222,7 @@ async fn calls_that_come_too_late_or_too_many_are_not_begun() {
     let harness = Harness::start().await;
     let busy = harness.request(Method::POST, "/v1/objects/counter/a/sleep").body("1000");
     let busy = tokio::spawn(send(busy));
-    while harness.get("/v1/objects/counter?active").await.json()["keys"] != json!(["a"]) {
+    while harness.get("/v1/objects/counter?active=true").await.json()["keys"] != json!(["a"]) {
         tokio::task::yield_now().await;
     }
     let late = harness.request(Method::POST, "/v1/objects/counter/a/increment");

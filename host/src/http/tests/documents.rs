@@ -60,7 +60,7 @@ async fn a_change_of_a_type_changes_the_tags_of_its_documents_and_no_other_one()
     let deployed = harness.post("/v1/types", "scripted:counter without:add").await;
     assert_eq!(deployed.status, 400, "{}", deployed.body);
     assert_eq!(tags().await, before, "a refused component changes nothing");
-    let deployed = harness.post("/v1/types?force", "scripted:counter without:add").await;
+    let deployed = harness.post("/v1/types?force=true", "scripted:counter without:add").await;
     assert_eq!(deployed.status, 201, "{}", deployed.body);
     let after = tags().await;
     let same: Vec<_> = before.iter().zip(&after).map(|(one, other)| one == other).collect();

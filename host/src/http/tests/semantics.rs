@@ -255,7 +255,7 @@ async fn a_header_that_cannot_be_read_is_refused_whatever_the_route() {
         owned(Method::GET, "/events"),
         owned(Method::GET, ""),
         other(Method::GET, "/v1/objects/counter"),
-        other(Method::DELETE, "/v1/types/counter?force"),
+        other(Method::DELETE, "/v1/types/counter?force=true"),
         other(Method::POST, "/v1/types/counter/rollback?to=1"),
         other(Method::POST, "/v1/types"),
         other(Method::POST, "/v1/rehearsals"),

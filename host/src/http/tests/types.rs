@@ -68,7 +68,7 @@ async fn a_type_is_removed_by_its_route() {
         .is_problem(ErrorCode::MalformedRequest);
     remove(&harness, "/v1/types/nothing").await.is_problem(ErrorCode::UnknownType);
     remove(&harness, "/v1/types/No-Type").await.is_problem(ErrorCode::InvalidObjectId);
-    let removed = remove(&harness, "/v1/types/counter?force").await;
+    let removed = remove(&harness, "/v1/types/counter?force=true").await;
     assert_eq!(removed.status, 200);
     assert_eq!(
         removed.json(),

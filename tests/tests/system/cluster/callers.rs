@@ -92,7 +92,8 @@ async fn what_nodes_do_for_each_other_goes_on_with_tokens() {
     assert_eq!(cluster.client(0).increment(&object).await, 1);
     // A listing of active objects queries every node.
     for node in 0..2 {
-        let listed = cluster.client(node).get("/v1/objects/counter?active").send().await.done();
+        let listed =
+            cluster.client(node).get("/v1/objects/counter?active=true").send().await.done();
         let key = object.strip_prefix("counter/");
         assert_eq!(listed.json()["unanswered"], json!([]));
         assert!(
