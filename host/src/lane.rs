@@ -2,7 +2,7 @@
 //!
 //! A call runs one slice at a time, which is one poll of its future. Between two slices it waits behind those that
 //! `highlander_core::schedule` puts before it. Timers and wakers of the node's runtime work on guest threads; work for
-//! others must be spawned, because it would run at the priority of guests and in somebody's slice.
+//! other objects must be spawned, because it would run at the priority of guests and in the slice of the running call.
 
 #[cfg(test)]
 mod tests;

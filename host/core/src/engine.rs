@@ -93,9 +93,13 @@ impl Description {
     /// Returns the handler with this name.
     #[must_use]
     pub fn handler(&self, name: &str) -> Option<&Handler> {
-        let index =
-            self.handlers.binary_search_by(|handler| handler.name.as_str().cmp(name)).ok()?;
-        self.handlers.get(index)
+        self.handlers.get(self.handler_index(name)?)
+    }
+
+    /// Returns the index of the handler with this name.
+    #[must_use]
+    pub fn handler_index(&self, name: &str) -> Option<usize> {
+        self.handlers.binary_search_by(|handler| handler.name.as_str().cmp(name)).ok()
     }
 
     /// Returns the error text for a missing handler.

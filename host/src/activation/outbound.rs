@@ -11,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use highlander_core::activation::idempotency::fingerprint;
-use highlander_core::activation::protocol::{Delivered, Delivery, Input, Run};
+use highlander_core::activation::protocol::{Delivered, Delivery, Input};
 use highlander_core::activation::{
     Answer, Call, Consistency, IdempotencyKey, Operation, Precondition,
 };
@@ -30,7 +30,7 @@ use sha2::Digest as _;
 use tokio::sync::oneshot;
 
 use crate::activation::context::SessionContext;
-use crate::activation::slot::{ReplySender, Slot};
+use crate::activation::slot::{NumberedRun, ReplySender, Slot};
 
 /// Upper bound on the part of the caller's time that an outbound call leaves to the handler, so that it can still
 /// answer.
@@ -62,13 +62,14 @@ impl OutboundHandle {
     pub(super) fn of(
         slot: &Arc<Slot>,
         ctx: &Arc<SessionContext>,
-        (number, run): (u64, &Run),
+        numbered: &NumberedRun,
         call_policy: &Arc<CallPolicy>,
     ) -> Arc<dyn OutboundCalls> {
+        let NumberedRun { number, run } = numbered;
         Arc::new(Self {
             slot: Arc::clone(slot),
             ctx: Arc::clone(ctx),
-            run: number,
+            run: *number,
             origin: run.origin.clone(),
             call_policy: Arc::clone(call_policy),
             key: run.key.clone(),

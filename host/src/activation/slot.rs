@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use highlander_core::activation::Answer;
 use highlander_core::activation::machine::{Machine, ObjectStatus};
-use highlander_core::activation::protocol::{Action, Input, Now};
+use highlander_core::activation::protocol::{Action, Input, Now, Run};
 use highlander_core::clock::BootTime;
 use highlander_core::id::ObjectId;
 use highlander_system::clock;
@@ -74,6 +74,13 @@ impl SlotState {
     }
 }
 
+/// Run of a handler, and its number among the runs of the object.
+#[derive(Debug)]
+pub(super) struct NumberedRun {
+    pub(super) number: u64,
+    pub(super) run: Run,
+}
+
 impl Slot {
     /// Returns the entry of an object that has received no calls yet.
     #[must_use]
@@ -118,6 +125,11 @@ impl Slot {
     #[must_use]
     pub fn is_cold(&self) -> bool {
         self.lock().machine.is_cold()
+    }
+
+    /// Begins a run: it gets the next number.
+    pub(super) fn number(&self, run: Run) -> NumberedRun {
+        NumberedRun { number: self.next_run(), run }
     }
 
     /// Returns the number of the next run. From now on, earlier ones no longer reach the machine: the call that was

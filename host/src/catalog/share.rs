@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use highlander_core::call_context::Rank;
 use highlander_core::engine::{Component, Description, LoadError};
-use highlander_core::id::TypeName;
+use highlander_core::id::{ObjectId, TypeName};
 use highlander_core::schedule::place::type_bucket;
 use highlander_core::schedule::shares::{Payer, WEIGHT};
 
@@ -26,6 +26,17 @@ impl Catalog {
     #[must_use]
     pub fn weight(&self, type_name: &str) -> u32 {
         self.weights.get(type_name).copied().unwrap_or(WEIGHT)
+    }
+
+    /// Returns the payer for background work on an object.
+    #[must_use]
+    pub fn background_payer(&self, id: &ObjectId) -> Arc<Payer> {
+        Arc::new(Payer {
+            rank: Rank::Background,
+            type_name: id.type_name().into(),
+            weight: self.weight(id.type_name()),
+            object: id.as_str().into(),
+        })
     }
 
     pub(super) fn share_of(&self, type_name: &TypeName) -> TypeShare {

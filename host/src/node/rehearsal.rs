@@ -7,13 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
-use highlander_core::call_context::Rank;
 use highlander_core::engine::{
     Component, Description, Fault, GuestCall, HandlerKind, RestoreError, Snapshot,
 };
 use highlander_core::error::{Error, ErrorCode};
 use highlander_core::id::ObjectId;
-use highlander_core::schedule::shares::Payer;
 use highlander_core::store::Store as _;
 use highlander_core::store::record::{Record, codec};
 use highlander_system::clock;
@@ -64,7 +62,7 @@ impl Node {
         let Some(state) = &record.state else { return Rehearsed::default() };
         let began = clock::now();
         let before = state.bytes.len() as u64;
-        let payer = self.payer(&id);
+        let payer = self.catalog.background_payer(&id);
         let key = id.clone();
         let reading = tokio::time::timeout(TIMEOUT, async {
             // A node without memory says nothing about the component.
@@ -86,16 +84,6 @@ impl Node {
             },
         };
         Rehearsed { micros, micros_max: micros, ..one }
-    }
-
-    /// Returns the share that pays for the rehearsal of an object.
-    fn payer(&self, id: &ObjectId) -> Arc<Payer> {
-        Arc::new(Payer {
-            rank: Rank::Background,
-            type_name: id.type_name().into(),
-            weight: self.catalog.weight(id.type_name()),
-            object: id.as_str().into(),
-        })
     }
 
     async fn record_of(&self, id: &ObjectId) -> Result<Option<Record>, String> {

@@ -122,7 +122,7 @@ impl LineQueue {
         let mut reported_at = clock::now();
         loop {
             for line in self.next() {
-                // A closed standard error is no reason to end the node.
+                // The node goes on if standard error is closed.
                 let _ = output.write_all(&line);
             }
             let is_time = clock::now().since(reported_at) >= REPORT_EVERY;
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_a_slow_reader_and_lines_of_objects_leave_room_for_the_host() {
+    fn a_slow_reader_delays_no_line_and_lines_of_objects_leave_room_for_the_host() {
         let (queue, reader) = queue();
         let count = 3 * LINES_MAX;
         for number in 0..count {

@@ -51,7 +51,7 @@ impl<T> Mailbox<T> {
         Self { clients: VecDeque::new(), background: VecDeque::new(), passed: 0 }
     }
 
-    /// Appends a call, or returns its reply channel if there is no place for a call of its rank.
+    /// Appends a call, or returns its reply channel if the line of its rank is full.
     pub fn offer(&mut self, call: Call, caller: T, now: BootTime, len_max: usize) -> Option<T> {
         let (line, places) = match call.origin.rank {
             Rank::Client => (&mut self.clients, len_max * (1 + OVERFLOW_FACTOR)),

@@ -117,7 +117,7 @@ impl HandlerCosts {
         Self((0..handler_count).map(|_| Default::default()).collect())
     }
 
-    /// Returns the record for this work; `None` if there is no such handler.
+    /// Returns the record for this work; `None` if the handler does not exist.
     #[must_use]
     pub fn of(&self, work: Work) -> Option<&Cost> {
         let class = SIZES.iter().filter(|max| work.bytes > **max).count();

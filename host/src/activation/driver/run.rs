@@ -19,7 +19,7 @@ use super::{Driver, Finished};
 use crate::activation::context::SessionContext;
 use crate::activation::instance_cache::{Admission, CachedInstance, NoMemory};
 use crate::activation::outbound::OutboundHandle;
-use crate::activation::slot::Slot;
+use crate::activation::slot::{NumberedRun, Slot};
 use crate::catalog::Revision;
 
 impl Driver {
@@ -30,22 +30,23 @@ impl Driver {
         if self.revision.as_ref().is_none_or(|known| known.number != run.code.revision) {
             self.revision = ctx.catalog.ready(id.type_name(), run.code.revision);
         }
-        let number = slot.next_run();
         let deadline = run.deadline;
+        let numbered = slot.number(run);
         let Some(revision) = self.revision.clone() else {
-            return self.begin_old_run(number, resident, run);
+            return self.begin_old_run(numbered, resident);
         };
-        let work = work(&revision, resident.as_ref(), &run);
-        let call = Box::pin(run_call(ctx, revision, slot, resident, (number, run)));
+        let work = work(&revision, resident.as_ref(), &numbered.run);
+        let call = Box::pin(run_call(ctx, revision, slot, resident, numbered));
         let running = Running::begin(&self.ctx, &self.slot, call, work, deadline);
         self.running = Some(running);
     }
 
     /// Begins a call with code that is not ready: the old revision after the new one failed, which most objects never
     /// need.
-    fn begin_old_run(&mut self, number: u64, resident: Option<CachedInstance>, run: Run) {
+    fn begin_old_run(&mut self, numbered: NumberedRun, resident: Option<CachedInstance>) {
         let (ctx, slot) = (Arc::clone(&self.ctx), Arc::clone(&self.slot));
         self.running = Some(Running::Elsewhere(Box::pin(async move {
+            let run = &numbered.run;
             let deadline = run.deadline;
             let revision = match ctx.catalog.revision(slot.id().type_name(), &run.code).await {
                 Ok(revision) => revision,
@@ -53,9 +54,8 @@ impl Driver {
                     return Finished { event: Input::Ran(RunOutcome::NoCode(error)), resident };
                 }
             };
-            let work = work(&revision, resident.as_ref(), &run);
-            let call =
-                run_call(Arc::clone(&ctx), revision, Arc::clone(&slot), resident, (number, run));
+            let work = work(&revision, resident.as_ref(), run);
+            let call = run_call(Arc::clone(&ctx), revision, Arc::clone(&slot), resident, numbered);
             let mut running = Some(Running::begin(&ctx, &slot, Box::pin(call), work, deadline));
             Ending { running: &mut running, ctx: &ctx, slot: &slot }.await
         })));
@@ -84,14 +84,12 @@ impl Driver {
 
 /// Returns the work of a call, as far as it is known before.
 fn work(revision: &Arc<Revision>, resident: Option<&CachedInstance>, run: &Run) -> WorkOf {
-    let handlers = &revision.description.handlers;
-    let found = handlers.binary_search_by(|handler| handler.name.as_str().cmp(&run.handler));
     let is_ready =
         run.is_in_sync && resident.is_some_and(|resident| resident.component == revision.digest);
     let state_bytes = run.state.as_ref().map_or(0, |state| state.bytes.len());
     let work = Work {
         // A handler that does not exist has no record.
-        handler: found.unwrap_or(usize::MAX),
+        handler: revision.description.handler_index(&run.handler).unwrap_or(usize::MAX),
         is_cold: !is_ready,
         bytes: state_bytes + run.argument.len(),
     };
@@ -125,8 +123,9 @@ async fn run_call(
     revision: Arc<Revision>,
     slot: Arc<Slot>,
     resident: Option<CachedInstance>,
-    (number, run): (u64, Run),
+    mut numbered: NumberedRun,
 ) -> Finished {
+    let run = &mut numbered.run;
     let id = slot.id();
     let Some(handler) = revision.description.handler(&run.handler) else {
         let rejection = HandlerError::UnknownHandler(revision.description.no_handler(&run.handler));
@@ -136,13 +135,11 @@ async fn run_call(
         let rejection = HandlerError::NoQuery;
         return finished(RunOutcome::Rejected { rejection, may_have_changed: false }, resident);
     }
-    let run = if run.argument == "null" {
-        Run { argument: Bytes::from_static(handler.no_argument()), ..run }
-    } else {
-        run
-    };
+    if run.argument == "null" {
+        run.argument = Bytes::from_static(handler.no_argument());
+    }
     let time_left = run.deadline.since(clock::now());
-    let attempt = attempt(&ctx, &revision, &slot, resident, (number, &run), handler.kind);
+    let attempt = attempt(&ctx, &revision, &slot, resident, &numbered, handler.kind);
     match tokio::time::timeout(time_left, attempt).await {
         Ok(Ok((ran, resident))) => finished(ran, Some(resident)),
         Ok(Err(ran)) => {
@@ -180,9 +177,10 @@ async fn attempt(
     revision: &Revision,
     slot: &Arc<Slot>,
     resident: Option<CachedInstance>,
-    (number, run): (u64, &Run),
+    numbered: &NumberedRun,
     kind: HandlerKind,
 ) -> Result<(RunOutcome, CachedInstance), RunOutcome> {
+    let run = &numbered.run;
     let current = resident.filter(|resident| resident.component == revision.digest);
     let must_restore = current.is_none() || !run.is_in_sync;
     let mut resident = match current {
@@ -200,7 +198,7 @@ async fn attempt(
     let Run { handler, argument, version, caller, trigger, alarms, .. } = run;
     let policy = &revision.call_policy;
     let reaches_out = revision.component.reaches_out();
-    let outbound = reaches_out.then(|| OutboundHandle::of(slot, ctx, (number, run), policy));
+    let outbound = reaches_out.then(|| OutboundHandle::of(slot, ctx, numbered, policy));
     let call = GuestCall {
         handler,
         kind,

@@ -97,13 +97,7 @@ impl Running {
         probe: Probe,
         running: BoxFuture<'static, Finished>,
     ) -> Self {
-        let payer = Payer {
-            rank: Rank::Background,
-            type_name: id.type_name().into(),
-            weight: ctx.catalog.weight(id.type_name()),
-            object: id.as_str().into(),
-        };
-        let task = ctx.lane.admit(Arc::new(payer), running);
+        let task = ctx.lane.admit(ctx.catalog.background_payer(id), running);
         Self::Elsewhere(Box::pin(async move {
             let left = probe.deadline.since(clock::now());
             let failed = match tokio::time::timeout(left, task).await {
@@ -220,7 +214,7 @@ fn ended(ran: RunOutcome) -> Finished {
     Finished { event: Input::Ran(ran), resident: None }
 }
 
-/// Returns the result of a call for which there is no place in the lane.
+/// Returns the result of a call that the full lane rejects.
 fn refused() -> Finished {
     let text = "too many calls wait for processor time".to_owned();
     ended(RunOutcome::Faulted(Fault::Exhausted(text)))

@@ -191,7 +191,7 @@ pub(super) fn judge(ended: Ended, limits: CompileLimits) -> Result<Vec<u8>, Load
         }
         End::OverTime(_) => return Err(over_time(limits)),
         End::Abandoned => {
-            return Err(LoadError::Failed("nobody waits for it any longer".to_owned()));
+            return Err(LoadError::Failed("every requester has left".to_owned()));
         }
     };
     match (status.code(), status.signal()) {

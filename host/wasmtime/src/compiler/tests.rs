@@ -140,7 +140,7 @@ fn a_child_over_its_time_is_ended_with_all_that_it_started() {
 }
 
 #[test]
-fn a_child_that_nobody_waits_for_is_ended() {
+fn a_child_without_a_requester_is_ended() {
     let mut command = std::process::Command::new("/bin/sh");
     command.args(["-c", "exec sleep 1000"]);
     let is_abandoned = AtomicBool::new(false);

@@ -58,8 +58,8 @@ impl DurableEffects {
         })
     }
 
-    /// Replaces the alarms by those that the handler of an alarm has set. `before` are the alarms that it saw. An alarm
-    /// that it set anew fires [`ALARM_FLOOR`] after `now_ms` at the earliest.
+    /// Replaces the alarms by those that the handler of an alarm has set. `before` are the alarms that it saw. A new
+    /// alarm fires [`ALARM_FLOOR`] after `now_ms` at the earliest.
     pub fn set_by_alarm(&mut self, set: &[Alarm], before: Option<&[Alarm]>, now_ms: u64) {
         let floor_ms = now_ms.saturating_add(ALARM_FLOOR.as_millis() as u64);
         let floored = |alarm: &Alarm| match before.unwrap_or_default().contains(alarm) {

@@ -145,7 +145,7 @@ fn a_job_without_requesters_leaves() {
 }
 
 #[test]
-fn an_upload_that_runs_for_nobody_is_abandoned_and_holds_its_slot_until_it_has_ended() {
+fn an_upload_without_a_requester_is_abandoned_and_holds_its_slot_until_it_ends() {
     let mut fixture = Fixture::default();
     let ticket = fixture.enter("u", &upload("a"));
     assert_eq!(fixture.begin(), Some("u"));
